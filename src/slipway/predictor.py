@@ -1,0 +1,104 @@
+"""A released model, whatever its format: columns in, predictions out.
+
+The service, the evaluation and the comparison with the champion all score through this, so they cannot disagree.
+A model is a folder: `model.onnx` or `model.skops`, and `signature.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+SIGNATURE = "signature.json"
+ONNX = "model.onnx"
+SKOPS = "model.skops"
+
+Columns = "Mapping[str, Sequence[Any] | np.ndarray]"
+
+
+class Predictor(Protocol):
+    """Scores rows."""
+
+    signature: dict[str, Any]
+
+    def predict(self, columns: Columns) -> np.ndarray:
+        """Score rows given by column.
+
+        Takes one sequence of n values for each column of the signature; None, or NaN for a number, is missing.
+        Returns float64: (n,) the probability of the positive class (`binary`) or the value (`regression`); (n, k) the
+        probability of each class in the order of `signature["classes"]` (`multiclass`).
+        """
+
+
+def load(model_dir: Path) -> Predictor:
+    """Load the model in `model_dir` in whichever format it was exported."""
+    signature = json.loads((model_dir / SIGNATURE).read_text(encoding="utf-8"))
+    return {"onnx": OnnxPredictor, "skops": SkopsPredictor}[signature["format"]](model_dir, signature)
+
+
+def as_inputs(signature: Mapping[str, Any], columns: Columns) -> dict[str, np.ndarray]:
+    """Turn columns into the model's inputs, each of shape (n, 1): numbers to float32, categories to strings."""
+    return {column["name"]: _as_input(column["kind"], columns[column["name"]]) for column in signature["columns"]}
+
+
+def _as_input(kind: str, values: Sequence[Any] | np.ndarray) -> np.ndarray:
+    if kind == "number":
+        return np.asarray(values, dtype=np.float32).reshape(-1, 1)  # None becomes NaN
+    return np.array(["" if value is None else value for value in values], dtype=object).reshape(-1, 1)
+
+
+class OnnxPredictor:
+    """Runs `model.onnx` in ONNX Runtime, on one thread: requests are what runs side by side."""
+
+    def __init__(self, model_dir: Path, signature: dict[str, Any]) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        self.signature = signature
+        self._session = onnxruntime.InferenceSession(
+            str(model_dir / ONNX), options, providers=["CPUExecutionProvider"]
+        )
+        self._output = [self._session.get_outputs()[-1].name]
+
+    def predict(self, columns: Columns) -> np.ndarray:
+        """See `Predictor.predict`."""
+        (scores,) = self._session.run(self._output, as_inputs(self.signature, columns))
+        return _shaped(self.signature["task"], scores)
+
+
+class SkopsPredictor:
+    """Runs `model.skops` in scikit-learn, for estimators that ONNX cannot express."""
+
+    def __init__(self, model_dir: Path, signature: dict[str, Any]) -> None:
+        import skops.io
+
+        self.signature = signature
+        self._model = skops.io.load(model_dir / SKOPS, trusted=signature["trusted_types"])
+
+    def predict(self, columns: Columns) -> np.ndarray:
+        """See `Predictor.predict`."""
+        import pandas as pd
+
+        inputs = as_inputs(self.signature, columns)
+        return score(self._model, pd.DataFrame({name: values.ravel() for name, values in inputs.items()}), self.signature["task"])
+
+
+def score(estimator: Any, features: Any, task: str) -> np.ndarray:
+    """Predictions of a fitted scikit-learn estimator in the shape that `Predictor.predict` documents."""
+    scores = estimator.predict(features) if task == "regression" else estimator.predict_proba(features)
+    return _shaped(task, scores)
+
+
+def _shaped(task: str, scores: np.ndarray) -> np.ndarray:
+    scores = np.asarray(scores, dtype=np.float64)
+    if task == "binary":
+        return scores[:, 1]
+    return scores.reshape(-1) if task == "regression" else scores

@@ -1,0 +1,59 @@
+"""What a job leaves behind: one JSON file for each job, `results/<job>.json`, from which the report is written."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from slipway.gates import Outcome, Verdict, overall
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RESULTS = Path("results")
+
+
+class JobResult(BaseModel):
+    """The machine-readable result of a job: its verdicts, and the evidence behind them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    job: str
+    started: datetime
+    seconds: float = 0.0
+    verdicts: list[Verdict] = []
+    evidence: dict[str, Any] = {}
+    error: str | None = None
+    """One line when the job crashed, so that its gates did not run."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """Of all its gates; a job that crashed has failed."""
+        return Outcome.FAIL if self.error else overall(self.verdicts)
+
+
+@contextmanager
+def recorded(job: str, directory: Path = RESULTS) -> Iterator[JobResult]:
+    """Give a result to fill in, and write it however the block ends: a crash is recorded and raised again."""
+    result = JobResult(job=job, started=datetime.now(UTC))
+    start = time.monotonic()
+    try:
+        yield result
+    except BaseException as error:
+        result.error = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise
+    finally:
+        result.seconds = round(time.monotonic() - start, 2)
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / f"{job}.json").write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read(directory: Path = RESULTS) -> dict[str, JobResult]:
+    """Every result in `directory`, by job."""
+    files = sorted(directory.glob("*.json"))
+    return {file.stem: JobResult.model_validate_json(file.read_text(encoding="utf-8")) for file in files}
