@@ -36,10 +36,15 @@ class Predictor(Protocol):
         """
 
 
+def signature(model_dir: Path) -> dict[str, Any]:
+    """What the model in `model_dir` says of itself: format, task, target, classes and columns."""
+    return json.loads((model_dir / SIGNATURE).read_text(encoding="utf-8"))
+
+
 def load(model_dir: Path) -> Predictor:
     """Load the model in `model_dir` in whichever format it was exported."""
-    signature = json.loads((model_dir / SIGNATURE).read_text(encoding="utf-8"))
-    return {"onnx": OnnxPredictor, "skops": SkopsPredictor}[signature["format"]](model_dir, signature)
+    about = signature(model_dir)
+    return {"onnx": OnnxPredictor, "skops": SkopsPredictor}[about["format"]](model_dir, about)
 
 
 def as_inputs(signature: Mapping[str, Any], columns: Columns) -> dict[str, np.ndarray]:
@@ -71,7 +76,7 @@ class OnnxPredictor:
     def predict(self, columns: Columns) -> np.ndarray:
         """See `Predictor.predict`."""
         (scores,) = self._session.run(self._output, as_inputs(self.signature, columns))
-        return _shaped(self.signature["task"], scores)
+        return shaped(self.signature["task"], scores)
 
 
 class SkopsPredictor:
@@ -94,10 +99,11 @@ class SkopsPredictor:
 def score(estimator: Any, features: Any, task: str) -> np.ndarray:
     """Predictions of a fitted scikit-learn estimator in the shape that `Predictor.predict` documents."""
     scores = estimator.predict(features) if task == "regression" else estimator.predict_proba(features)
-    return _shaped(task, scores)
+    return shaped(task, scores)
 
 
-def _shaped(task: str, scores: np.ndarray) -> np.ndarray:
+def shaped(task: str, scores: np.ndarray) -> np.ndarray:
+    """scikit-learn's or ONNX's scores in the shape that `Predictor.predict` documents."""
     scores = np.asarray(scores, dtype=np.float64)
     if task == "binary":
         return scores[:, 1]

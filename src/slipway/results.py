@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict, overall
 
 if TYPE_CHECKING:
@@ -35,6 +36,13 @@ class JobResult(BaseModel):
     def outcome(self) -> Outcome:
         """Of all its gates; a job that crashed has failed."""
         return Outcome.FAIL if self.error else overall(self.verdicts)
+
+    def require(self) -> None:
+        """Raise UserError, naming what blocks, unless every gate passed."""
+        if self.outcome is not Outcome.PASS:
+            blocking = (verdict for verdict in self.verdicts if verdict.outcome is not Outcome.PASS)
+            blockers = "; ".join(f"{gate.gate} {gate.outcome}: {gate.reason or gate.observed}" for gate in blocking)
+            raise UserError(f"{self.job}: blocked by {blockers or 'no gate having run'}")
 
 
 @contextmanager

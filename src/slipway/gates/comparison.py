@@ -1,0 +1,96 @@
+"""Gates on the candidate beside something else: the release in production, by segment, and the baselines.
+
+A difference has three names. `better`: its interval lies above zero. `worse`: below. Else `within noise`.
+A gate asks a further question: could the loss be larger than the margin that `params.yaml` accepts?
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from slipway.gates.verdict import Outcome, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Gain = "Mapping[str, float]"
+"""Value, low and high of candidate minus champion, turned so that positive is better."""
+
+
+def difference(gain: Gain) -> str:
+    """`better`, `worse`, `within noise`; `undefined` where a bound is not a number."""
+    if any(math.isnan(gain[end]) for end in ("value", "low", "high")):
+        return "undefined"
+    if gain["low"] > 0:
+        return "better"
+    return "worse" if gain["high"] < 0 else "within noise"
+
+
+def champion(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) -> Verdict:
+    """The candidate does not lose more than the margin of the primary metric against the release in production."""
+    threshold = f"{params['primary']} loss < {params['margin']:g}"
+    if comparison is None:
+        return Verdict("champion", Outcome.FAIL, threshold, "missing", "the comparison did not run")
+    if comparison["champion"] is None:
+        return Verdict("champion", Outcome.PASS, threshold, "no release in production yet", "the floor and the baselines decide")
+    if "error" in comparison["champion"]:
+        return Verdict("champion", Outcome.FAIL, threshold, "not comparable", comparison["champion"]["error"])
+    gain = primary(comparison["production"]["all"], params["primary"])["gain"]
+    return Verdict("champion", _within_margin(gain, params["margin"]), threshold, _signed(gain), _why(gain, params["margin"]))
+
+
+def segments(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) -> Verdict:
+    """No segment is worse by more than its margin, at a confidence corrected for the number of segments (Bonferroni)."""
+    threshold = f"no segment worse by {params['segment_margin']:g}"
+    if comparison is None:
+        return Verdict("segments", Outcome.FAIL, threshold, "missing", "the comparison did not run")
+    if comparison["champion"] is None:
+        return Verdict("segments", Outcome.PASS, threshold, "no release in production yet")
+    if "error" in comparison["champion"]:
+        return Verdict("segments", Outcome.FAIL, threshold, "not comparable", comparison["champion"]["error"])
+    gains = {name: primary(rows, params["primary"]) for name, rows in comparison["production"].items() if name != "all"}
+    judged = {name: row["gain"] for name, row in gains.items() if row["rows"] >= params["minimum_segment_rows"]}
+    worse = {name: gain for name, gain in judged.items() if difference(gain) == "worse" and gain["value"] <= -params["segment_margin"]}
+    observed = f"{len(judged)} of {len(gains)} segments judged, {len(worse)} worse"
+    named = "; ".join(f"{name} {_signed(gain)}" for name, gain in sorted(worse.items(), key=lambda item: item[1]["value"]))
+    return Verdict("segments", Outcome.FAIL if worse else Outcome.PASS, threshold, observed, named)
+
+
+def baselines(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) -> Verdict:
+    """The candidate beats every baseline on the primary metric, beyond doubt."""
+    threshold = f"{params['primary']} better than every baseline"
+    if not comparison or not comparison["baselines"]:
+        return Verdict("baselines", Outcome.FAIL, threshold, "missing", "no baseline was scored")
+    gains = {name: primary(rows["all"], params["primary"])["gain"] for name, rows in comparison["baselines"].items()}
+    strongest = min(gains, key=lambda name: gains[name]["value"])
+    outcomes = {"better": Outcome.PASS, "within noise": Outcome.INCONCLUSIVE}
+    verdicts = [outcomes.get(difference(gain), Outcome.FAIL) for gain in gains.values()]
+    worst = next((outcome for outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE) if outcome in verdicts), Outcome.PASS)
+    return Verdict("baselines", worst, threshold, f"{strongest}: {_signed(gains[strongest])}")
+
+
+def primary(rows: list[Mapping[str, Any]], metric: str) -> Mapping[str, Any]:
+    """The row of the primary metric in a list of comparisons."""
+    return next(row for row in rows if row["metric"] == metric)
+
+
+def _within_margin(gain: Gain, margin: float) -> Outcome:
+    if difference(gain) == "undefined":
+        return Outcome.FAIL
+    if gain["low"] > -margin:
+        return Outcome.PASS
+    return Outcome.FAIL if gain["high"] < 0 else Outcome.INCONCLUSIVE
+
+
+def _why(gain: Gain, margin: float) -> str:
+    words = difference(gain)
+    if words == "worse" and gain["low"] > -margin:
+        return "worse, by less than the margin"
+    if words == "within noise" and gain["low"] <= -margin:
+        return "within noise, but a loss past the margin cannot be ruled out; more test rows would tell"
+    return words
+
+
+def _signed(gain: Gain) -> str:
+    return f"{gain['value']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}]"

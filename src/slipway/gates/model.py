@@ -1,0 +1,33 @@
+"""Gates on the candidate alone: the exported model is the trained one, and it is good enough to be used at all."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from slipway import metrics
+from slipway.gates.verdict import Outcome, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def parity(export: Mapping[str, Any], tolerance: float) -> Verdict:
+    """The exported model predicts what the trained one does, on every test row. `export` is metrics/export.json."""
+    threshold = f"difference ≤ {tolerance:.0e}"
+    observed = float(export.get("parity", math.nan))
+    if math.isnan(observed):
+        return Verdict("export parity", Outcome.FAIL, threshold, "missing", "parity was not measured")
+    outcome = Outcome.PASS if observed <= tolerance else Outcome.FAIL
+    return Verdict("export parity", outcome, threshold, f"{observed:.1e} on {export['rows']:,} rows")
+
+
+def floor(evaluation: Mapping[str, Any], params: Mapping[str, Any], task: str) -> Verdict:
+    """The primary metric is on the right side of an absolute limit. `evaluation` is metrics/evaluate.json."""
+    metric = metrics.for_task(task)[params["primary"]]
+    threshold = f"{metric.name} {'≥' if metric.higher_is_better else '≤'} {params['floor']:g}"
+    observed = float(evaluation.get("model", {}).get(metric.name, math.nan))
+    if math.isnan(observed):
+        return Verdict("floor", Outcome.FAIL, threshold, "missing", f"{metric.name} is missing or not a number")
+    passed = metric.gain(observed - params["floor"]) >= 0
+    return Verdict("floor", Outcome.PASS if passed else Outcome.FAIL, threshold, f"{metric.name} {observed:.4f}")

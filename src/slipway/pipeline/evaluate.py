@@ -1,0 +1,50 @@
+"""Stage `evaluate`: score the exported model on the test rows, beside the baselines.
+
+`python -m slipway.pipeline.evaluate MODEL PREPARED PREDICTIONS METRICS`
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+import problem
+from slipway import metrics, predictor
+from slipway.baselines import baselines
+from slipway.files import write_json
+from slipway.pipeline.tables import positions, read_rows
+from slipway.settings import read_params
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def evaluate(model: Path, prepared: Path, predictions: Path, metrics_file: Path) -> None:
+    """Write the predictions of model and baselines for each test row, and every metric of each."""
+    features, target = read_rows(prepared / "test.parquet")
+    scorer = predictor.load(model)
+    scores = {"model": scorer.predict({name: features[name].to_numpy() for name in features}), **_baseline_scores(prepared, features)}
+    y = positions(target, scorer.signature["classes"])
+    predictions.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame({name: list(score) for name, score in scores.items()}).to_parquet(predictions, index=False)
+    write_json(metrics_file, {name: _metrics(y, score) for name, score in scores.items()})
+
+
+def _metrics(y: np.ndarray, score: np.ndarray) -> dict[str, float]:
+    return {metric.name: metric.value(y, score) for metric in metrics.for_task(problem.TASK).values()}
+
+
+def _baseline_scores(prepared: Path, features: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Predictions of each baseline, fitted on a sample: a linear model is as good on 50,000 rows as on all."""
+    params = read_params()
+    rows, target = read_rows(prepared / "train.parquet")
+    sample = rows.sample(min(len(rows), params["evaluate"]["baseline_rows"]), random_state=params["seed"]).index
+    fitted = {name: model.fit(rows.loc[sample], target[sample]) for name, model in baselines(problem.TASK, problem.Row).items()}
+    return {name: predictor.score(model, features, problem.TASK) for name, model in fitted.items()}
+
+
+if __name__ == "__main__":
+    evaluate(*map(Path, sys.argv[1:]))

@@ -1,0 +1,49 @@
+"""Stage `prepare`: the problem's frame to train and test rows.
+
+`python -m slipway.pipeline.prepare DATA OUT METRICS`
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import problem
+from slipway.features import to_features
+from slipway.files import write_json
+from slipway.settings import read_params
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def prepare(data: Path, out: Path, metrics: Path) -> None:
+    """Write `train.parquet` and `test.parquet`: features, target and time. Rows without a target are counted, not kept."""
+    frame = problem.load(data)
+    labelled = frame[frame[problem.TARGET].notna()]
+    train, test = problem.split(labelled, read_params())
+    out.mkdir(parents=True, exist_ok=True)
+    for name, rows in {"train": train, "test": test}.items():
+        _table(rows).to_parquet(out / f"{name}.parquet", index=False)
+    counts = {"train": len(train), "test": len(test), "unlabelled": len(frame) - len(labelled)}
+    write_json(metrics, {"rows": counts, **_period(train, test)})
+
+
+def _table(rows: pd.DataFrame) -> pd.DataFrame:
+    table = to_features(rows, problem.Row)
+    table[problem.TARGET] = rows[problem.TARGET].to_numpy(dtype=None if problem.TASK == "multiclass" else float)
+    if problem.TIME_COLUMN:
+        table[problem.TIME_COLUMN] = rows[problem.TIME_COLUMN]
+    return table
+
+
+def _period(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, dict[str, list[str]]]:
+    if not problem.TIME_COLUMN:
+        return {}
+    times = {"train": train[problem.TIME_COLUMN], "test": test[problem.TIME_COLUMN]}
+    return {"period": {name: [str(time.min()), str(time.max())] for name, time in times.items()}}
+
+
+if __name__ == "__main__":
+    prepare(*map(Path, sys.argv[1:]))

@@ -1,0 +1,61 @@
+"""Estimators on disk without pickle, and the same bytes for the same estimator.
+
+skops writes a zip with the time of day in it and the memory addresses of the objects as their names; DVC would take each
+training for a new model. This renumbers both.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import skops.io
+
+from slipway.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sklearn.base import BaseEstimator
+
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
+
+
+def dump(estimator: BaseEstimator, path: Path) -> None:
+    """Write `estimator`."""
+    with zipfile.ZipFile(io.BytesIO(skops.io.dumps(estimator))) as archive:
+        schema = json.loads(archive.read("schema.json"))
+        names: dict[str, str] = {}
+        content = _renumbered(schema, {}, names)
+        members = {new: archive.read(old) for old, new in names.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in {"schema.json": json.dumps(content).encode(), **members}.items():
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), data, zipfile.ZIP_DEFLATED)
+
+
+def load(path: Path, trusted: list[str]) -> BaseEstimator:
+    """Read an estimator. Raises UserError when it holds a type that neither skops nor `trusted` names."""
+    unknown = sorted(set(skops.io.get_untrusted_types(file=path)) - set(trusted))
+    if unknown:
+        raise UserError(f"{path}: holds the type {unknown[0]}; read its source, then add it to export.trusted_types in params.yaml")
+    return skops.io.load(path, trusted=trusted)
+
+
+def _renumbered(node: Any, ids: dict[int, int], names: dict[str, str]) -> Any:
+    """`node` with object numbers and file names counted in order of appearance; `names` collects old file → new."""
+    if isinstance(node, list):
+        return [_renumbered(item, ids, names) for item in node]
+    if not isinstance(node, dict):
+        return node
+    renumbered = {}
+    for key, value in node.items():
+        if key == "__id__":
+            renumbered[key] = ids.setdefault(value, len(ids))
+        elif key == "file" and isinstance(value, str):
+            renumbered[key] = names.setdefault(value, f"{len(names)}.{value.rsplit('.', 1)[-1]}")
+        else:
+            renumbered[key] = _renumbered(value, ids, names)
+    return renumbered
