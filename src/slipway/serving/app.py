@@ -1,0 +1,159 @@
+"""The routes, as a plain ASGI application: what a request passes between the socket and the model.
+
+No framework: routing by Starlette, its Request and its Response cost more time than validation and scoring together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic_core import to_json
+
+from slipway.serving.contract import RefusedError, detail
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from slipway.serving.contract import Contract
+    from slipway.serving.metrics import Metrics
+    from slipway.serving.scorer import Scorer
+
+    Headers = Iterable[tuple[bytes, bytes]]
+    Receive = Callable[[], Awaitable[dict[str, Any]]]
+    Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+logger = logging.getLogger("bentoml.slipway")
+JSON = b"application/json"
+JSON_TYPES = {b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"}
+
+
+class App:
+    """Answers POST /predict, and GET of fixed pages."""
+
+    def __init__(
+        self, release: dict[str, Any], contract: Contract, scorer: Scorer, metrics: Metrics, settings: dict[str, Any]
+    ) -> None:
+        self._contract = contract
+        self._scorer = scorer
+        self._metrics = metrics
+        self._settings = settings
+        self._classes = scorer.classes
+        self._head = b'{"release":%s,"predictions":' % to_json(release["version"])
+        self._in_work = 0
+        self._pages: dict[str, Callable[[], tuple[bytes, bytes]]] = {
+            "/livez": lambda: (b"text/plain", b"alive\n"),
+            "/readyz": lambda: (b"text/plain", b"ready\n"),
+            "/metrics": lambda: (metrics.content_type.encode(), metrics.text()),
+        }
+        self.add_page("/release", JSON, json.dumps(release).encode())
+
+    def add_page(self, path: str, content_type: bytes, body: bytes) -> None:
+        """Answer GET of `path` with `body`."""
+        self._pages[path] = lambda: (content_type, body)
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one HTTP request; a WebSocket is refused."""
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1000})
+        elif scope["path"] == "/predict" and scope["method"] == "POST":
+            await self._predict(scope, receive, send)
+        else:
+            await _send(send, *self._page(scope["path"], scope["method"]))
+
+    def _page(self, path: str, method: str) -> tuple[int, bytes, bytes, Headers]:
+        if path in self._pages and method in {"GET", "HEAD"}:
+            return 200, *self._pages[path](), ()
+        if path == "/predict" or path in self._pages:
+            allowed = "POST" if path == "/predict" else "GET, HEAD"
+            return 405, JSON, _refusal(f"{path} takes {allowed}"), [(b"allow", allowed.encode())]
+        return 404, JSON, _refusal("no such page; the pages are listed at /"), ()
+
+    async def _predict(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        start = time.perf_counter()
+        extra: Headers = ()
+        try:
+            status, body = 200, await self._admitted(scope, receive)
+        except RefusedError as refused:
+            self._metrics.refused(refused.reason)
+            status, body = refused.status, _refusal(str(refused), refused.details)
+            if status == 503:
+                extra = [(b"retry-after", b"%d" % self._settings["retry_after_seconds"])]
+        except Exception:
+            logger.exception("a request failed")
+            status, body = 500, _refusal("the service failed; its log says why")
+        await _send(send, status, JSON, body, extra)
+        self._metrics.answered(status, time.perf_counter() - start)
+
+    async def _admitted(self, scope: dict[str, Any], receive: Receive) -> bytes:
+        if self._in_work >= self._settings["max_concurrency"]:
+            raise RefusedError(503, "overload", "too many requests at once; try again after Retry-After seconds")
+        self._in_work += 1
+        try:
+            # Requests that came together are counted before the first is computed, or there would never be too many.
+            await asyncio.sleep(0)
+            _check_headers(dict(scope["headers"]), self._settings["max_bytes"])
+            return await self._answer(await self._body(receive))
+        finally:
+            self._in_work -= 1
+
+    async def _body(self, receive: Receive) -> bytearray:
+        try:
+            async with asyncio.timeout(self._settings["timeout_seconds"]):
+                return await _read(receive, self._settings["max_bytes"])
+        except TimeoutError:
+            raise RefusedError(408, "slow_body", "the body did not arrive in time") from None
+
+    async def _answer(self, body: bytearray) -> bytes:
+        rows, columns = self._contract.parse(body)
+        scores = await self._scorer.score(rows, columns)
+        if not np.isfinite(scores).all():
+            raise ValueError("the model answered with NaN or infinity")
+        self._metrics.predicted(rows)
+        return self._head + to_json(self._predictions(scores.tolist())) + b"}"
+
+    def _predictions(self, scores: list[Any]) -> list[Any]:
+        if self._classes is None:
+            return scores
+        return [dict(zip(self._classes, row, strict=True)) for row in scores]
+
+
+def _check_headers(headers: dict[bytes, bytes], max_bytes: int) -> None:
+    if headers.get(b"content-type", b"").lower() not in JSON_TYPES:
+        raise RefusedError(415, "content_type", "Content-Type must be application/json, in UTF-8")
+    if headers.get(b"content-encoding", b"identity") != b"identity":
+        raise RefusedError(415, "content_encoding", "Content-Encoding is not supported; send the body as it is")
+    length = headers.get(b"content-length", b"0")
+    if not length.isdigit() or int(length) > max_bytes:
+        raise _too_large(max_bytes)
+
+
+async def _read(receive: Receive, max_bytes: int) -> bytearray:
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise RefusedError(400, "disconnect", "the client went away")
+        body += message.get("body", b"")
+        if len(body) > max_bytes:
+            raise _too_large(max_bytes)
+        more = message.get("more_body", False)
+    return body
+
+
+def _too_large(max_bytes: int) -> RefusedError:
+    return RefusedError(413, "body_size", f"the body may have {max_bytes} bytes; send fewer rows")
+
+
+def _refusal(error: str, details: list[dict[str, Any]] | None = None) -> bytes:
+    return to_json({"error": error, "details": details or [detail(rule=error)]})
+
+
+async def _send(send: Send, status: int, content_type: bytes, body: bytes, extra: Headers = ()) -> None:
+    headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body)), *extra]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,102 @@
+"""From the bytes of a request to valid rows, or to a refusal that names row, field and rule.
+
+pydantic-core reads JSON straight into `problem.Row`, about ten times as fast as `json.loads` and a check of each value.
+Strict JSON goes further than it does: NaN, Infinity, numbers beyond float64 and repeated keys are refused here.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError
+
+from slipway.schema import columns
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+NAME_LENGTH = 80  # characters of an unknown key that a refusal repeats
+
+
+class RefusedError(Exception):
+    """A request that is not served: the status, the reason as a label, the message, and where it breaks which rule."""
+
+    def __init__(self, status: int, reason: str, message: str, details: list[dict[str, Any]] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.details = details or [detail(rule=message)]
+
+
+def detail(row: int | None = None, field: str | None = None, rule: str = "") -> dict[str, Any]:
+    """One broken rule; `row` counts from 0, and what concerns the whole body has neither row nor field."""
+    return {"row": row, "field": field, "rule": rule}
+
+
+class Contract:
+    """What a body must be, derived from the problem's `Row`."""
+
+    def __init__(self, row: type[BaseModel], max_rows: int) -> None:
+        self._names = [column.name for column in columns(row)]
+        strict = _strict(row)
+        self._one = TypeAdapter(strict).validator
+        self._many = TypeAdapter(
+            Annotated[list[strict], Field(min_length=1, max_length=max_rows), FailFast()]
+        ).validator
+
+    def parse(self, body: bytes | bytearray) -> tuple[int, dict[str, list[Any]]]:
+        """Turn a JSON object, or an array of objects, into (number of rows, columns). Raises RefusedError."""
+        rows = self._rows(body)
+        # Only flat objects pass, so a body has a colon for each key. More of them: in a text, or a key came twice.
+        if body.count(b":") != sum(len(row.__pydantic_fields_set__) for row in rows):
+            refuse_repeated_keys(body)
+        values = [row.__dict__ for row in rows]
+        return len(rows), {name: [value[name] for value in values] for name in self._names}
+
+    def _rows(self, body: bytes | bytearray) -> list[BaseModel]:
+        is_one = body.lstrip(b" \t\r\n")[:1] == b"{"
+        try:
+            return [self._one.validate_json(body)] if is_one else self._many.validate_json(body)
+        except ValidationError as error:
+            raise _refusal(error, is_one) from None
+
+
+def _strict(row: type[BaseModel]) -> type[BaseModel]:
+    class Strict(row):
+        """`Row`, strict even if a fork forgot to say so."""
+
+        model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, use_enum_values=True)
+
+    return Strict
+
+
+def _refusal(error: ValidationError, is_one: bool) -> RefusedError:
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    if errors[0]["type"] == "json_invalid":
+        return RefusedError(400, "json", errors[0]["msg"])
+    details = [_detail((0, *item["loc"]) if is_one else item["loc"], item["msg"]) for item in errors]
+    return RefusedError(422, "contract", "the body breaks the contract of the rows", details)
+
+
+def _detail(location: tuple[Any, ...], rule: str) -> dict[str, Any]:
+    row, field = (*location, None, None)[:2]
+    return detail(row, None if field is None else str(field)[:NAME_LENGTH], rule)
+
+
+def refuse_repeated_keys(body: bytes | bytearray) -> None:
+    """Raise RefusedError if an object in `body`, which is valid and flat, has a key twice."""
+    row = 0
+
+    def check(pairs: list[tuple[str, Any]]) -> None:
+        nonlocal row
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise RefusedError(
+                    422, "contract", "the body breaks the contract of the rows", [detail(row, key, "Key occurs twice")]
+                )
+            seen.add(key)
+        row += 1
+
+    json.loads(body, object_pairs_hook=check)

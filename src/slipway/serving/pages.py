@@ -1,0 +1,159 @@
+"""What the service says about itself: `/openapi.json`, and the same as a page for people at `/`.
+
+Both come from the JSON schema of `Row`. The page is static and whole: no script, nothing fetched from elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from pydantic import BaseModel
+
+    from slipway.serving.app import App
+
+ROW = "#/components/schemas/Row"
+REFUSALS = {
+    400: "Not JSON",
+    408: "The body did not arrive in time",
+    413: "The body has too many bytes",
+    415: "The body is not application/json in UTF-8",
+    422: "The body breaks the contract: `details` names row, field and rule",
+    503: "Too many requests at once; try again after Retry-After seconds",
+    504: "Not done in time",
+}
+RETRY_AFTER = {"Retry-After": {"description": "Seconds", "required": True, "schema": {"type": "integer"}}}
+
+
+def add(app: App, problem: ModuleType, version: str, settings: dict[str, Any]) -> None:
+    """Put the pages for `problem` into `app`."""
+    document = openapi(problem.Row, problem.TASK, problem.TARGET, version, settings["max_rows"])
+    app.add_page("/openapi.json", b"application/json", json.dumps(document).encode())
+    app.add_page("/", b"text/html; charset=utf-8", page(document).encode())
+
+
+def openapi(row: type[BaseModel], task: str, target: str, version: str, max_rows: int) -> dict[str, Any]:
+    """The service in OpenAPI 3.1."""
+    schema = row.model_json_schema(ref_template="#/components/schemas/{model}")
+    definitions = schema.pop("$defs", {})
+    schema["additionalProperties"] = False
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": f"Predictions of {target}", "version": version, "description": schema.get("description", "")},
+        "paths": {
+            "/predict": {"post": _predict(target, max_rows)},
+            "/release": {"get": _get("What is released", "Version, commit, data and model", _json(_ref("Release")))},
+            "/livez": {"get": _get("The process answers", "Alive", _text())},
+            "/readyz": {"get": _get("The model is loaded", "Ready", _text())},
+            "/metrics": {"get": _get("Metrics for Prometheus", "In its exposition format", _text())},
+            "/openapi.json": {"get": _get("This document", "OpenAPI 3.1", _json({"type": "object"}))},
+        },
+        "components": {"schemas": {**definitions, "Row": schema, **_schemas(task)}},
+    }
+
+
+def _predict(target: str, max_rows: int) -> dict[str, Any]:
+    rows = {"oneOf": [{"$ref": ROW}, {"type": "array", "items": {"$ref": ROW}, "minItems": 1, "maxItems": max_rows}]}
+    return {
+        "operationId": "predict",
+        "summary": f"Predict {target} for one row, or for an array of rows",
+        "requestBody": {"required": True, "content": _json(rows)},
+        "responses": {
+            "200": {"description": "A prediction for each row, in their order", "content": _json(_ref("Predictions"))}
+        }
+        | {str(status): _refusal(status, text) for status, text in REFUSALS.items()},
+    }
+
+
+def _refusal(status: int, text: str) -> dict[str, Any]:
+    return {"description": text, "content": _json(_ref("Refusal"))} | (
+        {"headers": RETRY_AFTER} if status == 503 else {}
+    )
+
+
+def _get(summary: str, description: str, content: dict[str, Any]) -> dict[str, Any]:
+    return {"summary": summary, "responses": {"200": {"description": description, "content": content}}}
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
+
+
+def _text() -> dict[str, Any]:
+    return {"text/plain": {"schema": {"type": "string"}}}
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _schemas(task: str) -> dict[str, Any]:
+    number = {"type": "number"}
+    probability = number | {"minimum": 0, "maximum": 1}
+    prediction = {
+        "binary": probability | {"description": "Probability of the positive class"},
+        "multiclass": {
+            "type": "object",
+            "additionalProperties": probability,
+            "description": "Probability of each class",
+        },
+        "regression": number,
+    }[task]
+    detail = {
+        "row": {"type": ["integer", "null"], "description": "Counted from 0; null where the whole body is meant"},
+        "field": {"type": ["string", "null"]},
+        "rule": {"type": "string", "description": "What the value must be"},
+    }
+    return {
+        "Predictions": _object({"release": {"type": "string"}, "predictions": {"type": "array", "items": prediction}}),
+        "Refusal": _object({"error": {"type": "string"}, "details": {"type": "array", "items": _object(detail)}}),
+        "Release": {"type": "object", "properties": {"version": {"type": "string"}}, "required": ["version"]},
+    }
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def page(document: dict[str, Any]) -> str:
+    """The document as HTML."""
+    row = document["components"]["schemas"]["Row"]
+    routes = [
+        (f"{method.upper()} {path}", operation["summary"])
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    ]
+    refusals = [(status, text) for status, text in REFUSALS.items()]
+    fields = [(name, _values(field), field.get("description", "")) for name, field in row["properties"].items()]
+    title = escape(document["info"]["title"])
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
+<style>body{{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}}
+td,th{{text-align:left;vertical-align:top;padding:.2rem 1rem .2rem 0}}</style></head>
+<body><h1>{title}</h1><p>Release {escape(document["info"]["version"])}. {escape(document["info"]["description"])}
+In full: <a href="/openapi.json">openapi.json</a>.</p>
+<h2>Routes</h2>{_table(("Request", "Answer"), routes)}
+<h2>Row</h2><p>POST one, or an array of them, as application/json to /predict. Every field is sent; other keys are refused.</p>
+{_table(("Field", "Values", "Meaning"), fields)}
+<h2>Refusals</h2><p>{escape('{"error": …, "details": [{"row": …, "field": …, "rule": …}]}')}</p>
+{_table(("Status", "Meaning"), refusals)}</body></html>
+"""
+
+
+def _values(field: dict[str, Any]) -> str:
+    if "anyOf" in field:
+        return " or ".join(_values(option) for option in field["anyOf"])
+    if "enum" in field:
+        return ", ".join(map(str, field["enum"]))
+    bounds = [f"{word} {field[key]}" for key, word in (("minimum", "from"), ("maximum", "to")) if key in field]
+    kind = field.get("$ref", "").rsplit("/", 1)[-1] or str(field.get("type", field.get("const", "")))
+    return " ".join([kind, *bounds, field.get("unit", ""), field.get("pattern", "")]).strip()
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    cells = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><tr>{''.join(f'<th>{escape(cell)}</th>' for cell in head)}</tr>{cells}</table>"

@@ -1,0 +1,65 @@
+"""Scoring that cannot run away: quick work on the spot, slow work on one thread with a time limit."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slipway.serving.contract import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from slipway.predictor import Predictor
+
+PROBE_ROWS = 50  # scored at start to learn the time a row takes; enough to see it, few enough to be ready at once
+
+
+class Scorer:
+    """Scores columns of rows.
+
+    A hand-over to a thread costs more than a row of a tree ensemble, so work that is expected to take less than
+    `inline_seconds` is done at once. Slower work waits for the one thread: at most one request is computed at a time,
+    and one that is given up before its turn is never computed.
+    """
+
+    def __init__(self, predictor: Predictor, inline_seconds: float, timeout_seconds: float) -> None:
+        self._predictor = predictor
+        self._timeout = timeout_seconds
+        self._thread = ThreadPoolExecutor(1, "scorer")
+        self._inline_rows = self._rows_within(inline_seconds)
+
+    @property
+    def classes(self) -> list[str] | None:
+        """Names of the columns of a multiclass prediction; None where a prediction is one number."""
+        signature = self._predictor.signature
+        return [str(name) for name in signature["classes"]] if signature["task"] == "multiclass" else None
+
+    async def score(self, rows: int, columns: Mapping[str, list[Any]]) -> np.ndarray:
+        """Predictions as `Predictor.predict` documents them. Raises RefusedError (504) after `timeout_seconds`."""
+        if rows <= self._inline_rows:
+            return self._predictor.predict(columns)
+        work = asyncio.get_running_loop().run_in_executor(self._thread, self._predictor.predict, columns)
+        try:
+            return await asyncio.wait_for(work, self._timeout)
+        except TimeoutError:
+            raise RefusedError(504, "timeout", f"not done within {self._timeout} s; send fewer rows") from None
+
+    def _rows_within(self, seconds: float) -> int:
+        self._timed(1)  # the first call pays for what is loaded lazily
+        one = self._timed(1)
+        each = max((self._timed(PROBE_ROWS) - one) / (PROBE_ROWS - 1), 1e-9)
+        return int(1 + (seconds - one) / each) if one <= seconds else 0
+
+    def _timed(self, rows: int) -> float:
+        start = time.perf_counter()
+        self._predictor.predict(_blank(self._predictor.signature["columns"], rows))
+        return time.perf_counter() - start
+
+
+def _blank(signature: list[dict[str, Any]], rows: int) -> dict[str, list[Any]]:
+    return {column["name"]: [0.0 if column["kind"] == "number" else ""] * rows for column in signature}
