@@ -127,7 +127,6 @@ def page(document: dict[str, Any]) -> str:
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
     ]
-    refusals = [(status, text) for status, text in REFUSALS.items()]
     fields = [(name, _values(field), field.get("description", "")) for name, field in row["properties"].items()]
     title = escape(document["info"]["title"])
     return f"""<!doctype html>
@@ -137,10 +136,10 @@ td,th{{text-align:left;vertical-align:top;padding:.2rem 1rem .2rem 0}}</style></
 <body><h1>{title}</h1><p>Release {escape(document["info"]["version"])}. {escape(document["info"]["description"])}
 In full: <a href="/openapi.json">openapi.json</a>.</p>
 <h2>Routes</h2>{_table(("Request", "Answer"), routes)}
-<h2>Row</h2><p>POST one, or an array of them, as application/json to /predict. Every field is sent; other keys are refused.</p>
+<h2>Row</h2><p>POST one, or an array of them, as application/json to /predict. Keys that are not listed are refused.</p>
 {_table(("Field", "Values", "Meaning"), fields)}
 <h2>Refusals</h2><p>{escape('{"error": …, "details": [{"row": …, "field": …, "rule": …}]}')}</p>
-{_table(("Status", "Meaning"), refusals)}</body></html>
+{_table(("Status", "Meaning"), list(REFUSALS.items()))}</body></html>
 """
 
 

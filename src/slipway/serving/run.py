@@ -15,7 +15,7 @@ QUIET = {"BENTOML_DO_NOT_TRACK": "True", "DO_NOT_TRACK": "1"}
 
 
 def serve(port: int) -> None:
-    """Become `bentoml serve` on 127.0.0.1; `port` 0 takes a free one. Raises UserError without a model, or a wrong one."""
+    """Become `bentoml serve` on 127.0.0.1; `port` 0 takes a free one. Raises UserError for a wrong model or port."""
     model_folder.verify(model_folder.locate())
     port = port or free_port()
     _refuse_a_taken(port)

@@ -29,7 +29,7 @@ WATCH_SECONDS = 1.0  # between looks at the parent; an orphan stops answering th
 
 
 def make_app() -> App:
-    """Load the model of this worker, and put the routes before it. Raises UserError for a model that is not as released."""
+    """Load the model of this worker, and put the routes before it. Raises UserError for a model not as released."""
     from slipway.serving.metrics import Metrics  # counts across workers only if imported in a worker
 
     folder = model_folder.locate()
