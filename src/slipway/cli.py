@@ -30,6 +30,28 @@ def main() -> None:
 
 
 @app.command()
+def lint() -> None:
+    """Check code, import directions, workflows and shell, and record it in results/lint.json.
+
+    Example: `slipway lint`
+    """
+    from slipway import jobs
+
+    jobs.lint()
+
+
+@app.command()
+def test() -> None:
+    """Run the quick tests, those of convergence among them, and record them in results/test.json.
+
+    Example: `slipway test`
+    """
+    from slipway import jobs
+
+    jobs.test()
+
+
+@app.command()
 def train() -> None:
     """Run what is stale in dvc.yaml, and record the run in results/train.json.
 
@@ -38,6 +60,28 @@ def train() -> None:
     from slipway.pipeline import run
 
     run.train()
+
+
+@app.command()
+def serve(port: int = typer.Option(0, help="Port of this machine; 0 takes a free one.")) -> None:
+    """Serve the model in model/ in the foreground, as a release would be served.
+
+    Example: `slipway serve --port 3000`
+    """
+    from slipway.serving import run
+
+    run.serve(port)
+
+
+@app.command()
+def required() -> None:
+    """Succeed only if every job of the pull request succeeded and every gate passed: the one status that protects `main`.
+
+    Example: `NEEDS='{"train": {"result": "success"}}' slipway required`
+    """
+    from slipway import jobs
+
+    jobs.required()
 
 
 if __name__ == "__main__":
