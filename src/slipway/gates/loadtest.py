@@ -1,0 +1,120 @@
+"""Gates of the load test: what was measured and the limits in, verdicts out.
+
+A run that could not have told a slow service from a busy generator is `inconclusive`, its reason opens with `invalid:`.
+Latencies count from when a request was due. Evidence that is missing or NaN fails.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slipway.gates.verdict import Outcome, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    Pairs = Sequence[tuple[Sequence[float], Sequence[float]]]
+
+AGAINST = "load test: against production"
+SATURATED = "invalid: the generator was the limit"
+SHORT = "invalid: the offered rate was not reached"
+TOO_FEW = "invalid: too few answers to judge by"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One gate: the number that it reads, under the same name in the evidence and in params.yaml, and its bound."""
+
+    gate: str
+    number: str
+    bound: str
+    text: str
+    reason: str
+
+    def kept(self, observed: float, limit: float) -> bool:
+        """Whether `observed` is within `limit`."""
+        return observed <= limit if self.bound == "at most" else observed >= limit
+
+
+LIMITS = (
+    Limit("load test: answers", "minimum_requests", "at least", "{:,.0f}", TOO_FEW),
+    Limit("load test: failures", "failure_ratio", "at most", "{:.2%}", "requests failed"),
+    Limit("load test: p50", "p50_milliseconds", "at most", "{:.2f} ms", "too slow"),
+    Limit("load test: p99", "p99_milliseconds", "at most", "{:.2f} ms", "too slow"),
+    Limit("load test: achieved rate", "achieved_rate", "at least", "{:.1%}", SHORT),
+    Limit("load test: generator CPU", "generator_cpu", "at most", "{:.0%}", SATURATED),
+)
+
+
+def judge(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> list[Verdict]:
+    """Hold one run against `limits`, the section `loadtest` of params.yaml.
+
+    Takes `requests` (answered), `failure_ratio` (of those due), `p50_milliseconds`, `p99_milliseconds`, `achieved_rate`
+    (share of the offered one) and `generator_cpu` (share of one core); each None where nothing was measured.
+    """
+    observed = {**evidence, "minimum_requests": evidence.get("requests")}
+    verdicts = [_verdict(limit, observed.get(limit.number), limits[limit.number]) for limit in LIMITS]
+    if any(verdict.reason == SATURATED for verdict in verdicts):
+        return [_not_the_service(verdict) for verdict in verdicts]
+    return verdicts
+
+
+def _verdict(limit: Limit, observed: float | None, threshold: float) -> Verdict:
+    verdict = Verdict(limit.gate, Outcome.PASS, f"{limit.bound} {limit.text.format(threshold)}", "not measured")
+    if observed is None or math.isnan(observed):
+        return replace(verdict, outcome=Outcome.FAIL, reason="no evidence")
+    verdict = replace(verdict, observed=limit.text.format(observed))
+    if limit.kept(observed, threshold):
+        return verdict
+    invalid = limit.reason.startswith("invalid:")
+    return replace(verdict, outcome=Outcome.INCONCLUSIVE if invalid else Outcome.FAIL, reason=limit.reason)
+
+
+def _not_the_service(verdict: Verdict) -> Verdict:
+    """A latency that a busy generator measured is nobody's fault but its own."""
+    if verdict.reason == "too slow":
+        return replace(verdict, outcome=Outcome.INCONCLUSIVE, reason=SATURATED)
+    return verdict
+
+
+def compare(pairs: Pairs, limits: Mapping[str, Any], seed: int) -> Verdict:
+    """Hold a candidate against production, measured in turns within one run.
+
+    Takes pairs of blocks (candidate's latencies, production's) that followed each other in time, and `limits`, the
+    section `loadtest` of params.yaml. Slower: the interval of the ratio of medians lies above the margin. Faster: it
+    lies below 1. Within noise: it reaches above 1, but not above the margin. Anything else cannot be told apart.
+    """
+    margin = 1 + limits["against"]["margin"]
+    verdict = Verdict(AGAINST, Outcome.INCONCLUSIVE, f"median at most {margin:.2f} of production's", "not measured")
+    whole = [pair for pair in pairs if all(len(block) for block in pair)]
+    if any(sum(len(pair[side]) for pair in whole) < limits["minimum_requests"] for side in (0, 1)):
+        return replace(verdict, reason=TOO_FEW)
+    ratio, low, high = ratio_of_medians(whole, limits["against"]["confidence"], limits["against"]["resamples"], seed)
+    verdict = replace(verdict, observed=f"{ratio:.3f} [{low:.3f}, {high:.3f}]")
+    if low > margin:
+        return replace(verdict, outcome=Outcome.FAIL, reason="slower")
+    if high <= margin:
+        return replace(verdict, outcome=Outcome.PASS, reason="faster" if high < 1 else "within noise")
+    return replace(verdict, reason="too noisy to tell from the margin; measure for longer")
+
+
+def ratio_of_medians(pairs: Pairs, confidence: float, resamples: int, seed: int) -> tuple[float, float, float]:
+    """Candidate's median over production's, with the ends of its bootstrap interval.
+
+    Whole pairs are drawn, because the machine's noise lasts longer than a request: latencies of a block hang together.
+    """
+    random = np.random.default_rng(seed)
+    blocks = [tuple(np.asarray(block) for block in pair) for pair in pairs]
+    draws = random.integers(len(blocks), size=(resamples, len(blocks)))
+    ratios = [_ratio([blocks[index] for index in draw]) for draw in draws]
+    low, high = np.quantile(ratios, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return _ratio(blocks), float(low), float(high)
+
+
+def _ratio(blocks: Sequence[tuple[np.ndarray, ...]]) -> float:
+    candidate, production = (np.concatenate(side) for side in zip(*blocks, strict=True))
+    return float(np.median(candidate) / np.median(production))
