@@ -1,0 +1,29 @@
+# Sets everything up, then hands over to the command line. Needs git, make and Python 3.11 or 3.12.
+#
+#   make demo                  the whole loop on a throwaway repository; leaves production answering
+#   make demo ARGS=--exit      the same, and stops everything at the end
+#   make stop                  stop what demos left running
+#   make test                  every test; `make test ARGS="tests/unit -k gates"` for some
+#   make doctor                what this machine has and lacks
+#   make setup                 only install
+
+export PYTHON
+export UV_PYTHON_DOWNLOADS = never
+RUN = .bootstrap/bin/uv run --frozen
+
+.PHONY: demo stop test doctor setup
+
+demo: setup
+	@$(RUN) slipway demo $(ARGS)
+
+stop: setup
+	@$(RUN) slipway demo --stop
+
+test: setup
+	@$(RUN) pytest $(ARGS)
+
+doctor: setup
+	@$(RUN) slipway doctor
+
+setup:
+	@.ci/bootstrap
