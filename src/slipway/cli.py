@@ -6,6 +6,8 @@ Each verb imports its module when it is called, so that `slipway --help` answers
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -63,6 +65,31 @@ def train() -> None:
 
 
 @app.command()
+def compare() -> None:
+    """Compare the candidate with the release in production and the baselines, and record it in results/compare.json.
+
+    Example: `slipway compare`
+    """
+    from slipway import compare as job
+
+    job.compare()
+
+
+@app.command()
+def report(
+    base: str = typer.Option("origin/main", help="What the pull request is compared with."),
+    needs: str = typer.Option("", envvar="NEEDS", help="GitHub's `toJSON(needs)`: how each job ended."),
+) -> None:
+    """Write the report on everything in results/: results/report/report.md and report.html.
+
+    Example: `slipway report --base origin/main`
+    """
+    from slipway import write_report as job
+
+    print(f"{job.report(base, needs)}: {job.FOLDER}/report.md, {job.FOLDER}/report.html")
+
+
+@app.command()
 def serve(port: int = typer.Option(0, help="Port of this machine; 0 takes a free one.")) -> None:
     """Serve the model in model/ in the foreground, as a release would be served.
 
@@ -74,8 +101,26 @@ def serve(port: int = typer.Option(0, help="Port of this machine; 0 takes a free
 
 
 @app.command()
+def loadtest(
+    environment: str = typer.Option("", help="`staging` or `production`: its front door."),
+    url: str = typer.Option("", help="Address of a service, in place of an environment."),
+    against: str = typer.Option("", help="Environment or address to take turns with; the candidate may not be slower."),
+    payloads: Annotated[Path, typer.Option(help="Rows to send: .parquet, .json or .jsonl.")] = Path(
+        "build/prepared/test.parquet"
+    ),
+) -> None:
+    """Load a service at the rate in params.yaml and judge it in results/loadtest.json; only a pass exits with 0.
+
+    Example: `slipway loadtest --environment staging --against production`
+    """
+    from slipway.delivery import loadtest as job
+
+    raise typer.Exit(job.main(environment, url, against, payloads))
+
+
+@app.command()
 def required() -> None:
-    """Succeed only if every job of the pull request succeeded and every gate passed: the one status that protects `main`.
+    """Succeed only if every job of the pull request succeeded and every gate passed: the status that protects `main`.
 
     Example: `NEEDS='{"train": {"result": "success"}}' slipway required`
     """

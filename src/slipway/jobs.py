@@ -1,0 +1,162 @@
+"""The verbs `lint`, `test` and `required`: what a job runs besides the pipeline, and the status of them all."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+from slipway import results
+from slipway.errors import UserError
+from slipway.gates import Outcome, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+KEPT_LINES = 40  # of a tool's output, kept in the result; the job's log has all of it
+NAMED_TESTS = 3  # failed tests that a verdict names
+
+LINTERS: dict[str, list[str]] = {
+    "ruff check": ["ruff", "check", "--output-format=concise", "."],
+    "ruff format": ["ruff", "format", "--check", "--output-format=concise", "."],
+    "import-linter": ["lint-imports", "--no-logo", "--no-cache"],
+    "zizmor": ["zizmor", "--offline", "--no-progress", "--persona=auditor", "--strict-collection", ".github"],
+    "workflow schema": ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", ".github/workflows/*.yaml"],
+    "action schema": ["check-jsonschema", "--builtin-schema", "vendor.github-actions", ".github/actions/*/action.yml"],
+    "shellcheck": ["shellcheck", "--format=gcc", ".ci/run", ".ci/bootstrap", "src/slipway/local/standins/*/*/*.sh"],
+}
+"""Each linter's command. An argument with a `*` stands for the files that match, of which there must be one."""
+
+QUICK_TESTS = ("tests/unit", "tests/data", "tests/convergence", "tests/contract")
+EXPECTED_RESULTS = ("lint", "data", "test", "train", "compare")
+CONVERGENCE = "tests.convergence"
+
+
+def lint() -> None:
+    """Run every linter, and write results/lint.json. Raises UserError when one has a finding or cannot run."""
+    with results.recorded("lint") as result:
+        for gate, command in LINTERS.items():
+            code, output = _run(command)
+            result.verdicts.append(lint_verdict(gate, code, output))
+            result.evidence[gate] = output.splitlines()[-KEPT_LINES:]
+            print(f"{gate}: {'ok' if code == 0 else output.rstrip()}", flush=True)
+    result.require()
+
+
+def lint_verdict(gate: str, code: int, output: str) -> Verdict:
+    """Verdict on a linter that ended with `code`, having printed `output`."""
+    if code == 0:
+        return Verdict(gate, Outcome.PASS, "no finding", "no finding")
+    first = next((line for line in output.splitlines() if line.strip()), "no output")
+    return Verdict(gate, Outcome.FAIL, "no finding", f"exit code {code}", first.strip())
+
+
+def _run(command: list[str]) -> tuple[int, str]:
+    """Exit code and output of `command`, from the environment that runs this; 127 when the tool is not there."""
+    tool, *arguments = command
+    path = Path(sys.executable).parent / tool
+    try:
+        expanded = [word for argument in arguments for word in _expand(argument)]
+        done = subprocess.run(
+            [str(path), *expanded], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+    except FileNotFoundError as error:
+        return 127, f"{error.filename or error}: not found; `uv sync --frozen`\n"
+    return done.returncode, done.stdout
+
+
+def _expand(argument: str) -> list[str]:
+    if "*" not in argument:
+        return [argument]
+    if not (files := sorted(str(file) for file in Path().glob(argument))):
+        raise FileNotFoundError(argument)
+    return files
+
+
+def test() -> None:
+    """Run the quick tests, and write results/test.json. Raises UserError when one fails or none ran."""
+    with results.recorded("test") as result:
+        report = results.RESULTS / "test.xml"
+        report.unlink(missing_ok=True)
+        report.parent.mkdir(exist_ok=True)
+        command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", *QUICK_TESTS]
+        code = subprocess.run(command, check=False).returncode
+        cases = read_cases(report)
+        result.evidence = {"exit_code": code, "cases": len(cases)}
+        result.verdicts = tests_verdicts(cases, code)
+    result.require()
+
+
+def read_cases(report: Path) -> dict[str, str]:
+    """Outcome (`passed`, `failed`, `skipped`) of each test in a JUnit file; none when pytest did not write one."""
+    if not report.is_file():
+        return {}
+    cases = ElementTree.parse(report).getroot().iter("testcase")  # noqa: S314  pytest wrote it a moment ago
+    return {f"{case.get('classname')}.{case.get('name')}": _outcome(case) for case in cases}
+
+
+def _outcome(case: ElementTree.Element) -> str:
+    found = {child.tag for child in case}
+    if found & {"failure", "error"}:
+        return "failed"
+    return "skipped" if "skipped" in found else "passed"
+
+
+def tests_verdicts(cases: Mapping[str, str], code: int) -> list[Verdict]:
+    """Gates `tests` and `convergence` on the outcomes of all `cases` of a pytest that ended with `code`."""
+    convergence = {name for name in cases if name.startswith(CONVERGENCE)}
+    return [
+        _tests_verdict("tests", {name: cases[name] for name in cases.keys() - convergence}, code),
+        _tests_verdict("convergence", {name: cases[name] for name in convergence}, code),
+    ]
+
+
+def _tests_verdict(gate: str, cases: Mapping[str, str], code: int) -> Verdict:
+    threshold = "none fails, one or more pass"
+    failed = sorted(name for name, outcome in cases.items() if outcome == "failed")
+    passed = sum(outcome == "passed" for outcome in cases.values())
+    observed = f"{passed} passed, {len(failed)} failed, {len(cases) - passed - len(failed)} skipped"
+    if failed:
+        return Verdict(gate, Outcome.FAIL, threshold, observed, _names(failed))
+    if not passed:
+        return Verdict(gate, Outcome.FAIL, threshold, observed, "no test ran")
+    if code not in {0, 1}:  # 1: a test failed, and the gate that it belongs to says so
+        return Verdict(gate, Outcome.FAIL, threshold, observed, f"pytest ended early with exit code {code}")
+    return Verdict(gate, Outcome.PASS, threshold, observed)
+
+
+def _names(failed: list[str]) -> str:
+    more = len(failed) - NAMED_TESTS
+    return ", ".join(failed[:NAMED_TESTS]) + (f" and {more} more" if more > 0 else "")
+
+
+def required() -> None:
+    """Tell whether the pull request may be merged. Raises UserError, naming what blocks, when it may not.
+
+    Reads the results of the jobs in results/, and `needs` of the workflow, as JSON, from $NEEDS.
+    """
+    needs = os.environ.get("NEEDS")
+    if not needs:
+        raise UserError("NEEDS: not set; in a workflow, `NEEDS: ${{ toJSON(needs) }}`")
+    blockers = blocking(json.loads(needs), results.read())
+    if blockers:
+        raise UserError(f"required: blocked by {'; '.join(blockers)}")
+    print("required: every job succeeded and every gate passed")
+
+
+def blocking(needs: Mapping[str, Mapping[str, Any]], found: Mapping[str, results.JobResult]) -> list[str]:
+    """What stands in the way of a merge: jobs that did not succeed, results that are not a pass or not there."""
+    jobs = [f"{job} ({need['result']})" for job, need in needs.items() if need["result"] != "success"]
+    return jobs + [text for name in EXPECTED_RESULTS for text in _blocking_gates(name, found.get(name))]
+
+
+def _blocking_gates(name: str, result: results.JobResult | None) -> Iterable[str]:
+    if result is None:
+        return [f"{name}: no result"]
+    if result.error and not result.verdicts:
+        return [f"{name}: {result.error}"]
+    return [f"{v.gate} {v.outcome}: {v.reason or v.observed}" for v in result.verdicts if v.outcome is not Outcome.PASS]

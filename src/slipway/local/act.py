@@ -1,0 +1,207 @@
+"""Run a shipped workflow file, unmodified, on this machine: act in host mode, without Docker or network.
+
+act copies the working tree where the workflow says `actions/checkout`; every other third-party action is replaced by
+the folder of the same name in `standins/`. What act prints as JSON becomes progress, one line a step.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from slipway.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+STANDINS = Path(__file__).parent / "standins"
+BUILT_IN = "actions/checkout"  # act does this one itself
+REPOSITORY = "local/throwaway"
+MARKS = {"success": "ok", "failure": "FAILED"}
+TAIL = 15  # lines of a failed step that are shown; the rest is in the job's log
+
+
+@dataclass
+class Job:
+    """How a job of a run went. A job that act never started was skipped."""
+
+    name: str
+    result: str = "skipped"
+    seconds: float = 0.0
+    steps: dict[str, float] = field(default_factory=dict)
+    """Seconds of each step, by what it is called or what it runs."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """What GitHub would have sent: the name, such as `push`, and the payload."""
+
+    name: str
+    payload: dict[str, Any]
+
+
+@dataclass
+class Run:
+    """A finished run of a workflow, and what it left in `folder`: artifacts/, summary.md and <job>.log."""
+
+    workflow: str
+    folder: Path
+    jobs: dict[str, Job]
+    seconds: float
+    succeeded: bool
+
+    def artifact(self, name: str) -> Path:
+        """The folder of an uploaded artifact; it does not exist when nothing was uploaded."""
+        return self.folder / "artifacts" / name
+
+
+def run(
+    workflow: str,
+    tree: Path,
+    event: Event,
+    folder: Path,
+    *,
+    env: Mapping[str, str],
+    variables: Mapping[str, str],
+    say: Callable[[str], None],
+) -> Run:
+    """Run `.github/workflows/<workflow>` of the git work tree `tree`, and keep what it leaves in `folder`.
+
+    `env` is the environment of every step, `variables` are the repository's `vars`; `say` is told how it goes.
+    Raises UserError when the workflow is not there or uses an action that has no stand-in.
+    """
+    file = tree / ".github" / "workflows" / workflow
+    if not file.is_file():
+        raise UserError(f"{file}: no such workflow; commit it to the repository first")
+    folder.mkdir(parents=True)
+    (folder / "event.json").write_text(json.dumps(event.payload, indent=2), encoding="utf-8")
+    start = time.monotonic()
+    process = subprocess.Popen(
+        _command(file, tree, event.name, folder, variables),
+        cwd=tree,
+        env={**env, "SLIPWAY_ARTIFACTS": str(folder / "artifacts")},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    )
+    with process:
+        try:
+            jobs = _follow(process.stdout or (), _job_names(file), folder, say)
+        finally:
+            process.terminate()  # of no effect on a run that ended; an interrupted one must not go on alone
+    shutil.rmtree(folder / "act", ignore_errors=True)
+    return Run(workflow, folder, jobs, round(time.monotonic() - start, 1), process.returncode == 0)
+
+
+def _command(file: Path, tree: Path, event: str, folder: Path, variables: Mapping[str, str]) -> list[str]:
+    command = [str(Path(sys.executable).parent / "act"), event, "--json", "--rm", "--no-cache-server"]
+    command += ["--workflows", str(file), "--platform", "ubuntu-latest=-self-hosted"]
+    command += ["--env", f"GITHUB_REPOSITORY={REPOSITORY}"]  # act would take it from the path of `origin`
+    command += ["--eventpath", str(folder / "event.json"), "--action-cache-path", str(folder / "act")]
+    for empty in ("--env-file", "--secret-file", "--var-file", "--input-file"):
+        command += [empty, "/dev/null"]  # a file of that name in somebody's work tree is not part of the run
+    for action, reference in sorted(_actions(tree)):
+        command += ["--local-repository", f"{action}@{reference}={_standin(action)}"]
+    for name, value in variables.items():
+        command += ["--var", f"{name}={value}"]
+    return command
+
+
+def _actions(tree: Path) -> set[tuple[str, str]]:
+    """(owner/name, commit) of each third-party action in the workflows and local actions of `tree`."""
+    uses = {
+        step["uses"] for file in sorted((tree / ".github").rglob("*.y*ml")) for step in _steps(file) if "uses" in step
+    }
+    remote = {tuple(use.split("@", 1)) for use in uses if not use.startswith("./")}
+    return {(action, reference) for action, reference in remote if action != BUILT_IN}
+
+
+def _steps(file: Path) -> Iterator[dict[str, Any]]:
+    document = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    for part in [document.get("runs", {}), *document.get("jobs", {}).values()]:
+        yield from part.get("steps", [])
+
+
+def _standin(action: str) -> Path:
+    folder = STANDINS / action
+    if not folder.is_dir():
+        raise UserError(f"{action}: no stand-in to run it locally; write {folder}/action.yml")
+    return folder
+
+
+def _job_names(file: Path) -> list[str]:
+    return list(yaml.safe_load(file.read_text(encoding="utf-8"))["jobs"])
+
+
+def _follow(lines: Iterable[str], names: list[str], folder: Path, say: Callable[[str], None]) -> dict[str, Job]:
+    """Read act's JSON lines until it ends; write each job's output to its log as it comes."""
+    followers = {name: _Follower(Job(name), folder, say) for name in names}
+    for line in lines:
+        message = _parse(line)
+        if message.get("jobID") in followers:
+            followers[message["jobID"]].read(message)
+        elif message.get("level") not in {"warning", "info"}:
+            say(f"act: {message['msg']}")
+    return {name: follower.job for name, follower in followers.items()}
+
+
+def _parse(line: str) -> dict[str, Any]:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError:
+        return {"level": "error", "msg": line.rstrip()}
+
+
+class _Follower:
+    """Turns the messages of one job into its result, its log and lines of progress."""
+
+    def __init__(self, job: Job, folder: Path, say: Callable[[str], None]) -> None:
+        self.job = job
+        self._folder = folder
+        self._say = say
+        self._start: float | None = None
+        self._output: list[str] = []
+
+    def read(self, message: dict[str, Any]) -> None:
+        if self._start is None:
+            self._start = time.monotonic()
+            self._say(f"{self.job.name:<10} starts")
+        if message.get("raw_output"):
+            self._keep(f"{self.job.name}.log", message["msg"])
+            self._output.append(message["msg"])
+        elif message.get("command") == "summary":
+            self._keep("summary.md", message["content"])
+        elif "jobResult" in message:
+            self.job.result = message["jobResult"]
+            self.job.seconds = round(time.monotonic() - self._start, 1)
+        elif _ends_a_step(message):
+            self._end_step(message)
+
+    def _keep(self, file: str, text: str) -> None:
+        with (self._folder / file).open("a", encoding="utf-8") as log:
+            log.write(text)
+
+    def _end_step(self, message: dict[str, Any]) -> None:
+        step = message["step"].split("@")[0]
+        seconds = message.get("executionTime", 0) / 1e9
+        self.job.steps[step] = round(seconds, 2)
+        self._say(f"{self.job.name:<10} {MARKS[message['stepResult']]:<6} {seconds:6.1f} s  {step}")
+        if message["stepResult"] == "failure":
+            for line in "".join(self._output).splitlines()[-TAIL:]:
+                self._say(f"{self.job.name:<10}   | {line}")
+        self._output.clear()
+
+
+def _ends_a_step(message: dict[str, Any]) -> bool:
+    """Whether this is the end of a step of the workflow; the steps inside an action and act's own do not count."""
+    return message.get("stage") == "Main" and message.get("stepResult") in MARKS and len(message["stepID"]) == 1
