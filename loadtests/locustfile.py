@@ -135,7 +135,9 @@ def read_answer(response) -> tuple[str, str]:
 
 
 def is_finite(prediction: object) -> bool:
-    """Whether a prediction is a finite number, or the finite probabilities of several classes."""
+    """Whether a prediction is a finite number, or one for each class, named or in order."""
+    if isinstance(prediction, dict):
+        prediction = list(prediction.values())
     if isinstance(prediction, list):
         return bool(prediction) and all(is_finite(number) for number in prediction)
     return isinstance(prediction, int | float) and not isinstance(prediction, bool) and math.isfinite(prediction)
