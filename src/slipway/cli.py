@@ -43,6 +43,17 @@ def lint() -> None:
 
 
 @app.command()
+def data() -> None:
+    """Check new data against the row contract and against older data, and record it in results/data.json.
+
+    Example: `slipway data`
+    """
+    from slipway.checks import job
+
+    job.data()
+
+
+@app.command()
 def test() -> None:
     """Run the quick tests, those of convergence among them, and record them in results/test.json.
 

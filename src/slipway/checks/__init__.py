@@ -1,0 +1,1 @@
+"""Checks of the data and of the model code. They measure; `slipway.gates` judges."""

@@ -1,0 +1,124 @@
+"""The row contract: every row of a frame against the problem's `Row`, by pydantic itself.
+
+A finding is a broken rule of one column: {"column", "kind", "rule", "count", "examples": [{"row", "value"}]}; `row`
+counts from 0 within the file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import pandas as pd
+    from pydantic import BaseModel
+
+CHUNK = 5000  # rows validated at a time; bounds the memory that the validated rows take
+LONGEST_VALUE = 60  # characters of an example; a value may be a whole corrupted line
+PLACE_OF_COLUMN = 2  # an error's place is (row, column, …); a rule over several columns has (row,) only
+
+RULES = {
+    "greater_than_equal": "at least {ge}",
+    "greater_than": "more than {gt}",
+    "less_than_equal": "at most {le}",
+    "less_than": "less than {lt}",
+    "multiple_of": "a multiple of {multiple_of}",
+    "literal_error": "one of {expected}",
+    "enum": "one of {expected}",
+    "string_pattern_mismatch": "matches {pattern}",
+    "finite_number": "a finite number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "a text",
+    "bool_type": "true or false",
+}
+KINDS = {
+    "greater_than_equal": "limit",
+    "greater_than": "limit",
+    "less_than_equal": "limit",
+    "less_than": "limit",
+    "multiple_of": "limit",
+    "finite_number": "limit",
+    "literal_error": "category",
+    "enum": "category",
+    "string_pattern_mismatch": "category",
+}
+NUMBERED = {"limit"}  # kinds whose rule is a number, so that it has a unit
+
+
+def check(frame: pd.DataFrame, row: type[BaseModel], others: set[str], example_rows: int) -> list[dict[str, Any]]:
+    """Findings of every row of `frame`; `others` are the columns that it has besides those of `row`."""
+    names = list(row.model_fields)
+    absent = [name for name in [*names, *sorted(others)] if name not in frame]
+    surplus = [name for name in frame if name not in {*names, *others}]
+    unknown = f"{row.__name__} has no such column"
+    findings = [_column_finding("missing column", name, "the column must be there", len(frame)) for name in absent]
+    findings += [_column_finding("unknown column", str(name), unknown, len(frame)) for name in surplus]
+    return findings + _broken_rules(frame[[name for name in names if name in frame]], row, example_rows)
+
+
+def _column_finding(kind: str, column: str, rule: str, count: int) -> dict[str, Any]:
+    return {"column": column, "kind": kind, "rule": rule, "count": count, "examples": []}
+
+
+def _broken_rules(frame: pd.DataFrame, row: type[BaseModel], example_rows: int) -> list[dict[str, Any]]:
+    units = _units(row)
+    broken: dict[tuple[str, str, str], dict[int, Any]] = defaultdict(dict)
+    for place, error in _errors(frame, row):
+        column = str(error["loc"][1]) if len(error["loc"]) >= PLACE_OF_COLUMN else ""
+        if error["type"] != "missing" or column in frame:
+            broken[(column, *_rule(error, units.get(column, "")))].setdefault(place, error["input"])
+    return [
+        _column_finding(kind, column, rule, len(rows))
+        | {"examples": [{"row": place, "value": shown(value)} for place, value in list(rows.items())[:example_rows]]}
+        for (column, kind, rule), rows in sorted(broken.items())
+    ]
+
+
+def _errors(frame: pd.DataFrame, row: type[BaseModel]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Each error of pydantic with the number of its row."""
+    rows, adapter = records(frame), TypeAdapter(list[row])
+    for start in range(0, len(rows), CHUNK):
+        try:
+            adapter.validate_python(rows[start : start + CHUNK])
+        except ValidationError as invalid:
+            for error in invalid.errors(include_url=False):
+                yield start + error["loc"][0], error
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as Python values, missing ones as None: what a request would carry."""
+    columns = [frame[name].astype(object).where(frame[name].notna(), None).tolist() for name in frame]
+    return [dict(zip(frame.columns, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _rule(error: Mapping[str, Any], unit: str) -> tuple[str, str]:
+    """Kind and rule in words, with the limit and its unit."""
+    if error["input"] is None:
+        return "missing value", "may not be missing"
+    words, context = RULES.get(error["type"]), error.get("ctx", {})
+    if words is None:
+        return "rule", error["msg"]
+    kind, words = KINDS.get(error["type"], "type"), words.format(**context)
+    return kind, f"{words} {unit}".strip() if kind in NUMBERED else words
+
+
+def _units(row: type[BaseModel]) -> dict[str, str]:
+    """Unit of each column that states one, wherever the schema holds it."""
+    properties = row.model_json_schema()["properties"]
+    options = {name: [field, *field.get("anyOf", [])] for name, field in properties.items()}
+    return {name: option["unit"] for name, choices in options.items() for option in choices if "unit" in option}
+
+
+def shown(value: Any) -> Any:
+    """A value as evidence shows it: a number or a short text."""
+    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"

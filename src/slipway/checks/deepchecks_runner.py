@@ -1,0 +1,101 @@
+"""Runs the problem's deepchecks suite; the only module that runs in the checks' environment.
+
+`python -m slipway.checks.deepchecks_runner REQUEST ANSWER`, both JSON. Started by `slipway.checks.suites`, which
+documents both.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+import problem
+from slipway.schema import columns
+
+if TYPE_CHECKING:
+    from deepchecks.core import CheckFailure, CheckResult
+    from deepchecks.tabular import Dataset
+
+OUTCOMES = {"PASS": "pass", "WARN": "fail", "FAIL": "fail", "ERROR": "not run"}  # a warning is a broken condition too
+
+
+def main(request_file: Path, answer_file: Path) -> None:
+    """Answer every job of the request; a job that crashes is answered by its cause."""
+    request = json.loads(request_file.read_text(encoding="utf-8"))
+    answers = {job["name"]: _answer(job, request["thresholds"]) for job in request["jobs"]}
+    answer_file.write_text(json.dumps(answers), encoding="utf-8")
+
+
+def _answer(job: dict[str, Any], thresholds: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return _run(job, thresholds)
+    except Exception as error:  # noqa: BLE001  one job's crash is its finding, and must not take the others along
+        return {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
+
+
+def _run(job: dict[str, Any], thresholds: dict[str, Any]) -> dict[str, Any]:
+    suite = problem.data_suite(thresholds)
+    result = suite.run(
+        _dataset(job["reference"]), _dataset(job["new"]), run_single_dataset="Test", with_display=bool(job["html"])
+    )
+    if job["html"]:
+        Path(job["html"]).parent.mkdir(parents=True, exist_ok=True)
+        result.save_as_html(job["html"], as_widget=False)
+    outcomes = [outcome for check in result.results for outcome in outcomes_of(check)]
+    outcomes.sort(key=lambda outcome: (outcome["check"], outcome["condition"]))
+    return {"checks": outcomes, "drift": _drift(result.results)}
+
+
+def _dataset(path: str) -> Dataset:
+    from deepchecks.tabular import Dataset
+
+    frame = pd.read_parquet(path)
+    features = columns(problem.Row)
+    return Dataset(
+        frame,
+        label=problem.TARGET,
+        features=[column.name for column in features],
+        cat_features=[column.name for column in features if column.kind == "category"],
+        datetime_name=problem.TIME_COLUMN,
+        label_type=problem.TASK,
+    )
+
+
+def outcomes_of(result: CheckResult | CheckFailure) -> list[dict[str, str]]:
+    """{"check", "condition", "outcome", "observed"} of each condition; `outcome` is pass, fail or not run.
+
+    deepchecks counts a check that crashed, or that has no condition, as passed. Here neither ran.
+    """
+    check = result.check.name()
+    if hasattr(result, "exception"):
+        return [_outcome(check, "", "not run", f"{type(result.exception).__name__}: {result.exception}")]
+    conditions = result.conditions_results
+    if not conditions:
+        return [_outcome(check, "", "not run", "it has no condition, so it cannot fail")]
+    return [_outcome(check, each.name, OUTCOMES[each.category.name], each.details) for each in conditions]
+
+
+def _outcome(check: str, condition: str, outcome: str, observed: str) -> dict[str, str]:
+    plain = (re.sub(r"<[^>]+>|\s+", " ", text).strip() for text in (condition, outcome, observed))
+    return dict(zip(("check", "condition", "outcome", "observed"), (check, *plain), strict=True))
+
+
+def _drift(results: list[CheckResult | CheckFailure]) -> dict[str, float]:
+    """Drift score of each column that a drift check measured, largest first: Kolmogorov-Smirnov or Cramér's V."""
+    values = [value for result in results if isinstance(value := getattr(result, "value", None), dict)]
+    measured = [(problem.TARGET, value) for value in values]
+    measured += [(name, value) for each in values for name, value in each.items() if isinstance(value, dict)]
+    scores = {name: value["Drift score"] for name, value in measured if "Drift score" in value}
+    known = {name: round(float(score), 4) for name, score in scores.items() if score is not None}
+    return dict(sorted(known.items(), key=lambda item: -item[1]))
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")  # deepchecks' own, of libraries that it pins to versions of 2025
+    main(*map(Path, sys.argv[1:]))

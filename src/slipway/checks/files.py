@@ -1,0 +1,124 @@
+"""The files of the data folder, one at a time: what each holds, and which rules its rows break.
+
+A file is loaded by `problem.load` on a folder that holds a link to it and nothing else, so the problem need not know
+that its files are looked at one by one. A record that an earlier run made of the same bytes under the same rules is
+taken over, which is why the cost follows the new files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+import problem
+from slipway.checks import contract
+from slipway.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+HIDDEN = "."  # files that tools keep in the folder, such as .gitignore
+
+
+class UnreadableError(Exception):
+    """A file that `problem.load` cannot read; the message is its cause, in one line."""
+
+
+def listed(data_dir: Path) -> list[str]:
+    """Names of the files in `data_dir`, sorted: the order in which they came. Raises UserError when there is none."""
+    paths = (path for path in data_dir.rglob("*") if path.is_file() and not path.name.startswith(HIDDEN))
+    files = sorted(path.relative_to(data_dir).as_posix() for path in paths)
+    if not files:
+        raise UserError(f"{data_dir}: no data; run `dvc pull`")
+    return files
+
+
+def load(data_dir: Path, name: str) -> pd.DataFrame:
+    """The rows of the file `name` in `data_dir`, as `problem.load` gives them. Raises UnreadableError."""
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder) / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to((data_dir / name).resolve())
+        try:
+            return problem.load(Path(folder))
+        except Exception as error:  # noqa: BLE001  whatever a reader raises on a broken file is a finding, not a crash
+            raise UnreadableError(_cause(error, folder)) from None
+
+
+def _cause(error: Exception, folder: str) -> str:
+    text = str(error).replace(f"{folder}/", "").replace(folder, "the folder").strip() or "no reason given"
+    return f"{type(error).__name__}: {text.splitlines()[0]}"
+
+
+def rules_digest() -> str:
+    """Changes when the rules may have: with any source of the problem, and of these checks."""
+    sources = [*sorted(Path(problem.__file__).parent.rglob("*.py")), Path(__file__), Path(contract.__file__)]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+
+
+def record(data_dir: Path, name: str, known: Iterable[Mapping[str, Any]], example_rows: int) -> dict[str, Any]:
+    """What the file holds and which rules it breaks; from `known` when that has a clean record of the same bytes."""
+    content = hashlib.sha256((data_dir / name).read_bytes()).hexdigest()
+    identity = {"file": name, "sha256": content, "rules": rules_digest()}
+    for earlier in known:
+        if identity.items() <= earlier.items() and not earlier["findings"]:
+            return dict(earlier)
+    try:
+        frame = load(data_dir, name)
+    except UnreadableError as error:
+        return identity | {"rows": 0, "findings": [_finding("unreadable", "", str(error), 1)]}
+    return identity | describe(frame, example_rows)
+
+
+def describe(frame: pd.DataFrame, example_rows: int, now: datetime | None = None) -> dict[str, Any]:
+    """Row count, unlabelled and repeated rows, period, and findings of a frame; `now` bounds its times."""
+    others = {problem.TARGET} | ({problem.TIME_COLUMN} - {None})
+    findings = contract.check(frame, problem.Row, others, example_rows)
+    if not len(frame):
+        findings.append(_finding("empty", "", "has at least one row", 1))
+    unlabelled = int(frame[problem.TARGET].isna().sum()) if problem.TARGET in frame else len(frame)
+    counts = {"rows": len(frame), "unlabelled": unlabelled, "duplicates": int(frame.duplicated().sum())}
+    if problem.TIME_COLUMN is None or problem.TIME_COLUMN not in frame:
+        return counts | {"findings": findings}
+    time = frame[problem.TIME_COLUMN]
+    return (
+        counts | _period(time) | {"findings": findings + _time_findings(time, now or datetime.now(UTC), example_rows)}
+    )
+
+
+def _period(time: pd.Series) -> dict[str, str]:
+    if not pd.api.types.is_datetime64_any_dtype(time) or time.isna().all():
+        return {}
+    zone = "with" if getattr(time.dtype, "tz", None) else "without"
+    return {"first": _utc(time.min()).isoformat(), "last": _utc(time.max()).isoformat(), "clock": f"{zone} time zone"}
+
+
+def _utc(moment: pd.Timestamp) -> pd.Timestamp:
+    return moment.tz_convert("UTC") if moment.tzinfo else moment.tz_localize("UTC")
+
+
+def _time_findings(time: pd.Series, now: datetime, example_rows: int) -> list[dict[str, Any]]:
+    if not pd.api.types.is_datetime64_any_dtype(time):
+        return [_time_finding("type", "a date and time", time, pd.Series(True, index=time.index), example_rows)]
+    moment = pd.Timestamp(now) if getattr(time.dtype, "tz", None) else pd.Timestamp(now).tz_localize(None)
+    broken = {
+        ("missing value", "may not be missing"): time.isna(),
+        ("time order", "not before the row above"): time < time.shift(),
+        ("future", "not in the future"): time > moment,
+    }
+    return [_time_finding(kind, rule, time, rows, example_rows) for (kind, rule), rows in broken.items() if rows.any()]
+
+
+def _time_finding(kind: str, rule: str, time: pd.Series, rows: pd.Series, example_rows: int) -> dict[str, Any]:
+    places = rows.to_numpy().nonzero()[0]
+    examples = [{"row": int(place), "value": contract.shown(str(time.iloc[place]))} for place in places[:example_rows]]
+    return _finding(kind, str(problem.TIME_COLUMN), rule, len(places)) | {"examples": examples}
+
+
+def _finding(kind: str, column: str, rule: str, count: int) -> dict[str, Any]:
+    return {"column": column, "kind": kind, "rule": rule, "count": count, "examples": []}

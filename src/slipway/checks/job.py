@@ -1,0 +1,52 @@
+"""The verb `data`: run the stage `data` if anything that it depends on changed, and record its verdicts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from slipway.errors import UserError
+from slipway.files import read_json
+from slipway.gates import Outcome
+from slipway.gates import data as gate
+from slipway.results import recorded
+from slipway.settings import read_params
+
+STAGE = "data"
+QUIET = {"DVC_NO_ANALYTICS": "1"}
+
+
+def data() -> None:
+    """Check the data, and write results/data.json.
+
+    Raises UserError when a gate does not pass, or when the stage ends without evidence.
+    """
+    with recorded("data") as result:
+        _fetch_missing()
+        code = _dvc("repro", "--single-item", STAGE)
+        result.evidence = read_json(_evidence_path())
+        result.verdicts = gate.verdicts(result.evidence, read_params()["data"])
+        if code and result.outcome is Outcome.PASS:
+            raise UserError(f"stage {STAGE}: ended before it wrote its evidence; its output above says why")
+    result.require()
+
+
+def _fetch_missing() -> None:
+    """Pull what DVC tracks and is not there; what is there is checked as it is."""
+    for tracked in Path().glob("?*.dvc"):
+        out = yaml.safe_load(tracked.read_text(encoding="utf-8"))["outs"][0]["path"]
+        if not Path(out).exists() and _dvc("pull", str(tracked)):
+            raise UserError(f"{out}: not there, and `dvc pull {tracked}` could not fetch it")
+
+
+def _dvc(*arguments: str) -> int:
+    return subprocess.run(["dvc", *arguments], env=os.environ | QUIET, check=False).returncode
+
+
+def _evidence_path() -> Path:
+    """The metrics file of the stage; dvc.yaml is the home of paths."""
+    (metrics,) = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"][STAGE]["metrics"]
+    return Path(metrics if isinstance(metrics, str) else next(iter(metrics)))

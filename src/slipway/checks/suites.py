@@ -1,0 +1,89 @@
+"""deepchecks suites, run in the environment that deepchecks needs: what they are given, and what came back.
+
+deepchecks does not run on the current stack, so it has an environment of its own, `.venv-checks`, and is handed
+samples as Parquet. The cost is bounded: so many rows, from so many files, however much data there is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+import problem
+from slipway.features import to_features
+from slipway.schema import columns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ENVIRONMENT = ".venv-checks"
+RUNNER = "slipway.checks.deepchecks_runner"
+QUIET = {"DISABLE_DEEPCHECKS_ANONYMOUS_TELEMETRY": "true"}  # otherwise each import calls api.deepchecks.com
+LABEL_TYPES = {"binary": "int64", "multiclass": "str", "regression": "float64"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """New rows to hold against reference rows; `html` is where the full report goes, if it is wanted."""
+
+    name: str
+    new: pd.DataFrame
+    reference: pd.DataFrame
+    html: Path | None = None
+
+
+def table(frame: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:
+    """At most `rows` labelled rows of `frame`, drawn by `seed`, in the types that deepchecks and the probe take."""
+    labelled = frame[frame[problem.TARGET].notna()]
+    drawn = labelled.sample(min(rows, len(labelled)), random_state=seed).sort_index()
+    features = to_features(drawn, problem.Row)
+    categories = [column.name for column in columns(problem.Row) if column.kind == "category"]
+    features[categories] = features[categories].astype(object).where(drawn[categories].notna(), None)
+    features[problem.TARGET] = drawn[problem.TARGET].astype(LABEL_TYPES[problem.TASK])
+    if problem.TIME_COLUMN:
+        features[problem.TIME_COLUMN] = drawn[problem.TIME_COLUMN]
+    return features.reset_index(drop=True)
+
+
+def spread(names: Sequence[str], count: int) -> list[str]:
+    """At most `count` of `names`, evenly spread, the last one always among them."""
+    if len(names) <= count:
+        return list(names)
+    return [names[-1 - index * (len(names) - 1) // max(count - 1, 1)] for index in reversed(range(count))]
+
+
+def run(jobs: Sequence[Job], thresholds: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Run `problem.data_suite(thresholds)` on every job, in one process of the checks' environment.
+
+    Returns for each job's name {"checks": […], "drift": {…}}, or {"error": cause} where it did not run.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        request, answer = Path(folder) / "request.json", Path(folder) / "answer.json"
+        listed = [_written(job, Path(folder) / str(index)) for index, job in enumerate(jobs)]
+        request.write_text(json.dumps({"thresholds": dict(thresholds), "jobs": listed}), encoding="utf-8")
+        finished = _run_isolated([RUNNER, str(request), str(answer)])
+        answers = json.loads(answer.read_text(encoding="utf-8")) if answer.exists() else {}
+    cause = (finished.stderr.strip().splitlines() or ["no reason given"])[-1]
+    return {job.name: answers.get(job.name, {"error": f"deepchecks did not run: {cause}"}) for job in jobs}
+
+
+def _written(job: Job, folder: Path) -> dict[str, Any]:
+    folder.mkdir()
+    job.new.to_parquet(folder / "new.parquet")
+    job.reference.to_parquet(folder / "reference.parquet")
+    html = str(job.html.resolve()) if job.html else None
+    return {"name": job.name, "new": f"{folder}/new.parquet", "reference": f"{folder}/reference.parquet", "html": html}
+
+
+def _run_isolated(module: list[str]) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
+    environment |= {"UV_PROJECT_ENVIRONMENT": ENVIRONMENT} | QUIET
+    command = ["uv", "run", "--frozen", "--no-default-groups", "--group", "checks", "python", "-m", *module]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
