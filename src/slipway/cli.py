@@ -140,5 +140,157 @@ def required() -> None:
     jobs.required()
 
 
+releases = typer.Typer(no_args_is_help=True, help="Build, publish and list releases.")
+app.add_typer(releases, name="release")
+
+
+@releases.command("build")
+def release_build(
+    output: Annotated[Path, typer.Option(help="Folder to write; one that is there is replaced.")] = Path(
+        "build/release"
+    ),
+    report: Annotated[Path | None, typer.Option(help="Report to keep with the release.")] = None,
+) -> None:
+    """Build the release of this commit and its trained model: one folder, the same bytes each time.
+
+    Example: `slipway release build --report results/report/report.md`
+    """
+    from slipway.delivery import verbs
+
+    verbs.build(output, report)
+
+
+@releases.command("publish")
+def release_publish(
+    folder: Annotated[Path, typer.Argument(help="What `slipway release build` wrote.")] = Path("build/release"),
+) -> None:
+    """Put a release into $SLIPWAY_STORE, and its commit and its tag on the branch `deploy` of origin.
+
+    Example: `slipway release publish`
+    """
+    from slipway.delivery import verbs
+
+    verbs.publish(folder)
+
+
+@releases.command("list")
+def release_list() -> None:
+    """List releases, newest first, and where each should run.
+
+    Example: `slipway release list`
+    """
+    from slipway.delivery import verbs
+
+    verbs.list_releases()
+
+
+Environment = Annotated[str, typer.Option(help="`staging` or `production`.")]
+Wait = Annotated[bool, typer.Option(help="Wait until the environment serves it.")]
+
+
+@app.command()
+def promote(
+    environment: Environment,
+    release: Annotated[
+        str | None, typer.Option(help="Version; else the newest for staging, and for production that of staging.")
+    ] = None,
+    wait: Wait = True,
+) -> None:
+    """Make an environment run a release: one commit on the branch `deploy`, and the wait until it serves.
+
+    Example: `slipway promote --environment staging`
+    """
+    from slipway.delivery import verbs
+
+    verbs.promote(environment, release, wait=wait)
+
+
+@app.command()
+def rollback(
+    environment: Environment,
+    to: Annotated[str | None, typer.Option(help="Version; else what ran before.")] = None,
+    wait: Wait = True,
+) -> None:
+    """Go back to the release that an environment ran before: a revert on the branch `deploy`, nothing is built.
+
+    Example: `slipway rollback --environment production`
+    """
+    from slipway.delivery import verbs
+
+    verbs.rollback(environment, to, wait=wait)
+
+
+@app.command()
+def agent(
+    environment: Environment,
+    once: Annotated[bool, typer.Option("--once", help="Until all is as desired, then end.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="In the background; prints the front door.")] = False,
+) -> None:
+    """Make an environment what the branch `deploy` says, and keep it so, behind a front door of its own.
+
+    Example: `slipway agent --environment staging --detach`
+    """
+    from slipway.delivery import verbs
+
+    verbs.agent(environment, once=once, detach=detach)
+
+
+@app.command()
+def stop(
+    environment: Annotated[str, typer.Option(help="`staging` or `production`.")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Every environment.")] = False,
+) -> None:
+    """End the agent, the services and the front door of an environment.
+
+    Example: `slipway stop --all`
+    """
+    from slipway.delivery import verbs
+    from slipway.delivery.home import ENVIRONMENTS
+
+    if bool(environment) == everything:
+        raise UserError("stop: name one with --environment, or all with --all")
+    verbs.stop(list(ENVIRONMENTS) if everything else [environment])
+
+
+@app.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False) -> None:
+    """Show what each environment should run, what it runs, and who promoted what.
+
+    Example: `slipway status --json`
+    """
+    from slipway.delivery import verbs
+
+    verbs.print_status(as_json=as_json)
+
+
+@app.command()
+def smoke(environment: Environment) -> None:
+    """Ask an environment what the release was asked when it was built; recorded in results/smoke.json.
+
+    Example: `slipway smoke --environment staging`
+    """
+    from slipway.delivery import verbs
+
+    raise typer.Exit(verbs.run_smoke(environment))
+
+
+@app.command()
+def demo(
+    exit_when_done: bool = typer.Option(False, "--exit", help="Stop everything at the end."),
+    stop: bool = typer.Option(False, "--stop", help="Stop what demos left running, and do nothing else."),
+    folder: Path = typer.Option(Path(".demo"), help="Where demos keep their files."),
+) -> None:
+    """Run the whole loop on a throwaway repository, and leave production answering.
+
+    Example: `slipway demo --exit`
+    """
+    from slipway.local import demo as story
+
+    if stop:
+        print(f"Stopped {story.stop_all(folder)} demos in {folder}")
+    else:
+        story.demo(Path(), folder, leave_running=not exit_when_done)
+
+
 if __name__ == "__main__":
     main()

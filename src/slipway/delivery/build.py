@@ -1,0 +1,249 @@
+"""`slipway release build`: from a commit and its trained model to a release, the same bytes each time."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from slipway.delivery import release, versions
+from slipway.delivery.desired_state import DeployBranch
+from slipway.delivery.dvc_files import LOCK, DvcFiles, blobs
+from slipway.delivery.git import Git
+from slipway.delivery.release import Release
+from slipway.errors import UserError
+
+SERVE_GROUPS = {"onnx": ["serve"], "skops": ["serve", "pipeline"]}
+"""Groups of pyproject.toml that a release installs, by the format of its model."""
+PARAMS = "params.yaml"
+REPORT = "report.md"
+IMAGE_REQUIREMENTS = "build/requirements.txt"  # where bentofile.yaml looks for it
+SMOKE_ROWS = 20
+TOLERANCE = 1e-6  # of an answer against the same model's prediction when the release was built
+SERVICE = {
+    "command": ["{python}", "-m", "bentoml", "serve", "{release}/bento", "--host", "127.0.0.1", "--port", "{port}"],
+    "environment": {"PYTHONPATH": "{release}/bento/src", "BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": "{scratch}"},
+}
+"""How the agent starts a release: it fills in the braces, and knows nothing else of what serves."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a release is built from."""
+
+    root: Path
+    git: Git
+    commit: str
+    committed: str
+    dvc: DvcFiles
+
+    @classmethod
+    def read(cls, root: Path) -> Source:
+        """Read the commit that is checked out, and the outputs of its pipeline.
+
+        Raises UserError when files of the commit were edited, or when the model is not the one of `dvc.lock`.
+        """
+        git = Git(root)
+        dvc = DvcFiles.read(root)
+        source = cls(root, git, git.run("rev-parse", "HEAD"), git.run("log", "-1", "--format=%cI"), dvc)
+        source.refuse_edits()
+        source.refuse_other_model()
+        return source
+
+    def refuse_edits(self) -> None:
+        """Whatever the pipeline did not write must be as committed: the manifest names that commit."""
+        written = {LOCK, *self.dvc.outputs}
+        edited = [path for path in self.git.run("diff", "--name-only", "HEAD").splitlines() if path not in written]
+        if edited:
+            raise UserError(
+                f"{edited[0]}: edited since commit {self.commit[:12]}; commit it, or `git checkout {edited[0]}`"
+            )
+
+    def refuse_other_model(self) -> None:
+        """The model on disk must be the one that the pipeline wrote."""
+        model = self.dvc.model
+        expected = self.dvc.outputs.get(model.as_posix())
+        found, _ = blobs(self.root / model)
+        if found != expected:
+            raise UserError(f"{model}: MD5 is {found}, {LOCK} says {expected}; run `slipway train`")
+
+
+def build(root: Path, output: Path, report: Path | None = None) -> Release:
+    """Build the release of the commit that is checked out in `root` into the new folder `output`.
+
+    `report` is a Markdown file to keep with it. A folder that is there is replaced. Raises UserError.
+    """
+    source = Source.read(root)
+    version, previous = _version(source)
+    with TemporaryDirectory() as scratch:
+        folder, context = Path(scratch) / "release", Path(scratch) / "context"
+        _model(source, version, folder / "model")
+        _context(source, folder, context)
+        _requirements(context, folder)
+        _bento(source, version, folder, context)
+        _smoke(source, folder)
+        _evidence(source, folder, report)
+        built = release.seal(folder, _facts(source, version, previous, folder))
+        shutil.rmtree(output, ignore_errors=True)
+        shutil.copytree(folder, output)
+    return Release(output, built.digest, built.manifest)
+
+
+def _version(source: Source) -> tuple[str, str | None]:
+    """Version of this commit, and of the release before it. A commit that has a version keeps it."""
+    branch = DeployBranch(source.git)
+    branch.fetch()
+    known = branch.versions()
+    version = branch.version_of(source.commit) or versions.next_version(list(known))
+    older = [name for name in known if versions.order(name) < versions.order(version)]
+    return version, max(older, key=versions.order, default=None)
+
+
+def _model(source: Source, version: str, target: Path) -> None:
+    shutil.copytree(source.root / source.dvc.model, target)
+    files = {
+        file.relative_to(target).as_posix(): release.sha256(file)
+        for file in sorted(target.rglob("*"))
+        if file.is_file()
+    }
+    facts = {"version": version, "commit": source.commit, "built": source.committed, **_inputs(source), "files": files}
+    release.write(target / release.RELEASE, facts)
+
+
+def _inputs(source: Source) -> dict[str, str]:
+    data = source.dvc.data
+    return {
+        "data": next(iter(data.values())) if len(data) == 1 else json.dumps(data, sort_keys=True),
+        "model": source.dvc.outputs[source.dvc.model.as_posix()],
+    }
+
+
+def _context(source: Source, folder: Path, context: Path) -> None:
+    """Take the commit's own files, not those of the work tree, and the model of this release."""
+    archive = source.git.run_bytes("archive", "--format=tar", source.commit)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        tar.extractall(context, filter="data")
+    shutil.copytree(folder / "model", context / source.dvc.model, dirs_exist_ok=True)
+
+
+def _bento(source: Source, version: str, folder: Path, context: Path) -> None:
+    bentos = context.parent / "bentoml"
+    done = subprocess.run(
+        [sys.executable, "-m", "bentoml", "build", "--version", version, "--output", "tag", "."],
+        cwd=context,
+        env={**_environment(), "PYTHONPATH": str(context / "src"), "BENTOML_HOME": str(bentos)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        lines = (done.stdout + done.stderr).strip().splitlines() or ["no reason given"]
+        raise UserError(f"bentofile.yaml: `bentoml build` failed: {lines[-1]}")
+    (built,) = [file.parent for file in bentos.glob("bentos/*/*/bento.yaml")]
+    shutil.copytree(built, folder / "bento", ignore=shutil.ignore_patterns("__pycache__"))
+    _fix_time(folder / "bento" / "bento.yaml", source.committed)
+
+
+def _fix_time(path: Path, time: str) -> None:
+    """The only thing in a Bento that differs between two builds."""
+    facts = yaml.safe_load(path.read_text(encoding="utf-8"))
+    path.write_text(yaml.safe_dump({**facts, "creation_time": time}, sort_keys=False), encoding="utf-8")
+
+
+def _requirements(context: Path, folder: Path) -> None:
+    """Lock what the service installs: for the agent, and for an image made of the Bento.
+
+    `pylock.toml` names the address of each file, so that uv's cache is enough to install it; pip reads the other.
+    """
+    model_format = json.loads((folder / "model" / "signature.json").read_text(encoding="utf-8"))["format"]
+    groups = [flag for group in SERVE_GROUPS[model_format] for flag in ("--only-group", group)]
+    for target, kind in ((folder / release.LOCKED, "pylock.toml"), (context / IMAGE_REQUIREMENTS, "requirements.txt")):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(_uv_export(context, "--format", kind, *groups), encoding="utf-8")
+
+
+def _uv_export(context: Path, *flags: str) -> str:
+    done = subprocess.run(
+        ["uv", "export", "--frozen", "--no-emit-project", "--quiet", "--no-header", *flags],
+        cwd=context,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise UserError(f"uv.lock: `uv export` failed: {done.stderr.strip().splitlines()[-1]}")
+    return done.stdout
+
+
+def _environment() -> dict[str, str]:
+    """Of the tools that run here: uv stands beside this Python, and bentoml calls it by name."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    return {**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", "BENTOML_DO_NOT_TRACK": "True"}
+
+
+def _smoke(source: Source, folder: Path) -> None:
+    """Known inputs and outputs: rows of the test set, and what this model says to them here and now."""
+    from slipway import predictor
+    from slipway.delivery.payloads import read_payloads
+
+    seed = yaml.safe_load((source.root / PARAMS).read_text(encoding="utf-8"))["seed"]
+    bodies = read_payloads(source.root / source.dvc.prepared / "test.parquet", SMOKE_ROWS, seed)
+    rows = [json.loads(body) for body in bodies]
+    model = predictor.load(folder / "model")
+    scores = model.predict({name: [row[name] for row in rows] for name in rows[0]})
+    answers = [_answer(model.signature, score) for score in scores.tolist()]
+    release.write(folder / release.SMOKE, {"tolerance": TOLERANCE, "rows": rows, "predictions": answers})
+
+
+def _answer(signature: dict[str, Any], score: Any) -> Any:
+    """A prediction as the service answers it: of several classes, each by its name."""
+    if not isinstance(score, list):
+        return score
+    return dict(zip(map(str, signature["classes"]), score, strict=True))
+
+
+def _evidence(source: Source, folder: Path, report: Path | None) -> None:
+    for name in [LOCK, PARAMS, *source.dvc.metrics]:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source.root / name, folder / name)
+    if report is not None:
+        if not report.is_file():
+            raise UserError(f"--report {report}: no such file; run `slipway report`")
+        shutil.copyfile(report, folder / REPORT)
+
+
+def _facts(source: Source, version: str, previous: str | None, folder: Path) -> dict[str, Any]:
+    metrics = {
+        Path(name).stem: json.loads((source.root / name).read_text(encoding="utf-8")) for name in source.dvc.metrics
+    }
+    return {
+        "version": version,
+        "commit": source.commit,
+        "built": source.committed,
+        "previous": previous,
+        "inputs": {
+            **_inputs(source),
+            "params": release.sha256(folder / PARAMS),
+            "requirements": release.sha256(folder / release.LOCKED),
+        },
+        "metrics": metrics,
+        "service": SERVICE,
+        "build": {"python": f"{sys.version_info.major}.{sys.version_info.minor}", **_tools()},
+    }
+
+
+def _tools() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("bentoml", "slipway")}

@@ -1,0 +1,179 @@
+"""The branch `deploy` of `origin`: which releases there are, and what each environment should run.
+
+A release is a commit whose tree is that of the merged commit with a fresh `dvc.lock`, the metrics and, with the
+embedded store, the model's blob. A promotion is a commit that changes one file, so that `git revert` undoes it.
+Everything is written with plumbing and pushed in one atomic push: the caller's branch, index and work tree stay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from slipway.delivery import environment_file, versions
+from slipway.delivery.environment_file import EnvironmentFile, path_of
+from slipway.delivery.git import Git, GitError
+from slipway.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+BRANCH = "deploy"
+BUILT_FROM = "Built-from"
+DIGEST = "Digest"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A release that `deploy` knows."""
+
+    version: str
+    digest: str
+    built_from: str
+    commit: str
+    """The release commit on `deploy`."""
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A commit that changed what an environment should run."""
+
+    commit: str
+    author: str
+    time: str
+    subject: str
+    content: EnvironmentFile | None
+    """None when the file was removed or cannot be read."""
+
+
+class DeployBranch:
+    """Reads and writes `deploy`."""
+
+    def __init__(self, git: Git, remote: str = "origin") -> None:
+        self.git = git
+        self.remote = remote
+        self.head: str | None = None
+        self.tags: dict[str, str] = {}
+
+    def fetch(self) -> None:
+        """Look at the remote: the branch, if it is there, and the tags of versions and stages."""
+        listed = self.git.run("ls-remote", self.remote, f"refs/heads/{BRANCH}", f"refs/tags/{versions.ARTIFACT}[@#]*")
+        refs = {name: commit for commit, name in (line.split("\t") for line in listed.splitlines())}
+        self.head = refs.get(f"refs/heads/{BRANCH}")
+        self.tags = {
+            name.removeprefix("refs/tags/"): refs.get(f"{name}^{{}}", commit)
+            for name, commit in refs.items()
+            if name.startswith("refs/tags/") and not name.endswith("^{}")
+        }
+        if self.head:
+            self.git.run(
+                "fetch",
+                "--quiet",
+                "--no-tags",
+                self.remote,
+                f"+refs/heads/{BRANCH}:refs/remotes/{self.remote}/{BRANCH}",
+            )
+
+    def versions(self) -> list[str]:
+        """Registered versions, oldest first."""
+        return versions.versions(self.tags)
+
+    def published(self, version: str) -> Published:
+        """Return the release of `version`. Raises UserError when there is none."""
+        commit = self.tags.get(versions.version_tag(version))
+        if commit is None:
+            known = ", ".join(self.versions()[-3:]) or "none"
+            raise UserError(
+                f"{version}: no such release on {self.remote} (newest: {known}); see `slipway release list`"
+            )
+        trailers = self._trailers(commit)
+        return Published(version, trailers[DIGEST], trailers[BUILT_FROM], commit)
+
+    def next_assignment(self, environment: str) -> int:
+        """Number of the next promotion to `environment`."""
+        return versions.next_assignment(self.tags, environment)
+
+    def version_of(self, built_from: str) -> str | None:
+        """Version that was built from this commit, or None."""
+        return next((name for name in reversed(self.versions()) if self.published(name).built_from == built_from), None)
+
+    def read(self, environment: str, commit: str | None = None) -> EnvironmentFile | None:
+        """What `environment` should run, now or as of `commit`; None when nothing was ever promoted. Raises UserError."""
+        text = self._text(environment, commit or self.head)
+        return None if text is None else environment_file.parse(text, f"{BRANCH}:{path_of(environment)}")
+
+    def history(self, environment: str) -> list[Promotion]:
+        """Commits that changed what `environment` should run, newest first."""
+        if self.head is None:
+            return []
+        form = "%H%x00%an%x00%cI%x00%s"
+        log = self.git.run("log", "--first-parent", f"--format={form}", self.head, "--", path_of(environment))
+        return [self._promotion(environment, *line.split("\0")) for line in log.splitlines()]
+
+    def publish(self, message: str, built_from: str, files: Mapping[str, bytes], version: str, digest: str) -> str:
+        """Register a release: a commit with the tree of `built_from` and `files` in it, and its tag. Returns the commit."""
+        kept = {} if self.head is None else self._blobs(self.head, "environments/")
+        tree = self.git.tree(built_from, {**files, **kept})
+        parents = [*([self.head] if self.head else []), built_from]
+        body = f"{message}\n\n{DIGEST}: {digest}\n{BUILT_FROM}: {built_from}\n"
+        commit = self.git.commit(tree, parents, body)
+        self._push(commit, {versions.version_tag(version): (commit, f"Release {version}")})
+        return commit
+
+    def change(self, environment: str, content: EnvironmentFile, message: str, *, number: int) -> str:
+        """Make `environment` run `content` from now on: one commit, one stage tag. Returns the commit."""
+        text = environment_file.render(environment, content)
+        tree = self.git.tree(self.head, {path_of(environment): text.encode()})
+        commit = self.git.commit(tree, [self.head], message)
+        release = self.published(content.release).commit
+        self._push(commit, {versions.stage_tag(environment, number): (release, message.splitlines()[0])})
+        return commit
+
+    def _push(self, commit: str, tags: Mapping[str, tuple[str, str]]) -> None:
+        """All or nothing; a branch that moved in the meantime refuses it."""
+        refs = [f"{self.git.tag(name, target, text)}:refs/tags/{name}" for name, (target, text) in tags.items()]
+        try:
+            self.git.run("push", "--quiet", "--atomic", self.remote, f"{commit}:refs/heads/{BRANCH}", *refs)
+        except GitError as error:
+            if "rejected" in str(error) or "already exists" in str(error):
+                raise UserError(
+                    f"{self.remote}/{BRANCH}: somebody else published or promoted at the same time; nothing was changed, run it again"
+                ) from None
+            raise
+
+    def _text(self, environment: str, commit: str | None) -> str | None:
+        if commit is None or not self._blobs(commit, path_of(environment)):
+            return None
+        return self.git.run("show", f"{commit}:{path_of(environment)}")
+
+    def _blobs(self, commit: str, path: str) -> dict[str, str]:
+        lines = self.git.run("ls-tree", "-r", commit, "--", path).splitlines()
+        return {name: meta.split()[2] for meta, name in (line.split("\t") for line in lines)}
+
+    def _trailers(self, commit: str) -> dict[str, str]:
+        lines = self.git.run("log", "-1", "--format=%(trailers:only,unfold)", commit).splitlines()
+        return dict(line.split(": ", 1) for line in lines if ": " in line)
+
+    def _promotion(self, environment: str, commit: str, author: str, time: str, subject: str) -> Promotion:
+        try:
+            content = self.read(environment, commit)
+        except UserError:
+            content = None
+        return Promotion(commit, author, time, subject, content)
+
+
+def before(history: Sequence[Promotion]) -> EnvironmentFile | None:
+    """What ran before the release that should run now, given the history, newest first; None when nothing did.
+
+    A promotion goes on top, and content that was there before (a rollback) takes off all that came after it: so two
+    rollbacks in a row go back two releases, and do not bring the first one back.
+    """
+    stack: list[EnvironmentFile] = []
+    for content in (promotion.content for promotion in reversed(history)):
+        if content is None:
+            continue
+        if content in stack:
+            del stack[stack.index(content) + 1 :]
+        else:
+            stack.append(content)
+    return next((content for content in reversed(stack) if content.digest != stack[-1].digest), None)

@@ -1,0 +1,111 @@
+"""What DVC's own files say, read without starting DVC: paths and hashes of `dvc.yaml`, `dvc.lock` and `*.dvc`."""
+
+from __future__ import annotations
+
+import configparser
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from slipway.delivery.versions import ARTIFACT
+from slipway.errors import UserError
+
+LOCK = "dvc.lock"
+
+
+@dataclass(frozen=True)
+class DvcFiles:
+    """The pipeline in folder `root`, as last run."""
+
+    root: Path
+    pipeline: dict[str, Any]
+    lock: dict[str, Any]
+
+    @classmethod
+    def read(cls, root: Path) -> DvcFiles:
+        """Read them. Raises UserError when the pipeline was not run."""
+        return cls(root, _read(root / "dvc.yaml"), _read(root / LOCK))
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """MD5 of each output of each stage, by path."""
+        return {out["path"]: out["md5"] for stage in self.lock["stages"].values() for out in stage.get("outs", [])}
+
+    @property
+    def model(self) -> Path:
+        """Folder of the artifact `model`, below `root`."""
+        try:
+            return Path(self.pipeline["artifacts"][ARTIFACT]["path"])
+        except KeyError:
+            raise UserError(
+                f"{self.root / 'dvc.yaml'}: names no artifact `{ARTIFACT}`; say under `artifacts:` where it is"
+            ) from None
+
+    @property
+    def prepared(self) -> Path:
+        """Folder with the rows that stage `prepare` made, below `root`."""
+        return Path(self.lock["stages"]["prepare"]["outs"][0]["path"])
+
+    @property
+    def metrics(self) -> list[str]:
+        """Paths of the metrics of all stages; git keeps them, as JSON."""
+        stages = self.pipeline["stages"].values()
+        return sorted(path for stage in stages for entry in stage.get("metrics", []) for path in _paths(entry))
+
+    @property
+    def data(self) -> dict[str, str]:
+        """MD5 of everything that came in by a `*.dvc` file, by path."""
+        files = (_read(file) for file in sorted(self.root.glob("*.dvc")) if file.is_file())
+        return {out["path"]: out["md5"] for file in files for out in file.get("outs", [])}
+
+    @property
+    def embedded_store(self) -> str | None:
+        """Path of the default remote below `root` when git keeps it, else None."""
+        config = configparser.ConfigParser()
+        config.read(self.root / ".dvc" / "config")
+        remote = config.get("core", "remote", fallback=None)
+        url = config.get(f"'remote \"{remote}\"'", "url", fallback="")
+        if not url or "://" in url:
+            return None
+        folder = (self.root / ".dvc" / url).resolve()
+        return (
+            folder.relative_to(self.root.resolve()).as_posix() if folder.is_relative_to(self.root.resolve()) else None
+        )
+
+
+def blobs(folder: Path, without: str = "") -> tuple[str, dict[str, bytes]]:
+    """Return the MD5 by which DVC knows `folder`, not counting the file `without`, and its objects by path in a remote."""
+    files = [file for file in folder.rglob("*") if file.is_file() and file.name != without]
+    contents = {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
+    hashes = {name: _md5(content) for name, content in contents.items()}
+    listing = json.dumps([{"md5": hashes[name], "relpath": name} for name in sorted(contents)], sort_keys=True).encode()
+    objects = {_object_path(hashes[name]): content for name, content in contents.items()}
+    whole = f"{_md5(listing)}.dir"
+    return whole, objects | {_object_path(whole): listing}
+
+
+def _object_path(md5: str) -> str:
+    return f"files/md5/{md5[:2]}/{md5[2:]}"
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def _paths(entry: str | dict[str, Any]) -> list[str]:
+    return [entry] if isinstance(entry, str) else list(entry)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError:
+        raise UserError(f"{path}: not there; run `slipway train` first") from None
+    except yaml.YAMLError as error:
+        raise UserError(
+            f"{path}: not YAML ({str(error).splitlines()[0]}); `git checkout {path.name}` and train again"
+        ) from None

@@ -1,0 +1,126 @@
+"""A release made ready to run on this machine: its files verified, its requirements in an environment of their own."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slipway.delivery import release
+from slipway.delivery.router import tool
+from slipway.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from slipway.delivery.environment_file import EnvironmentFile
+    from slipway.delivery.home import Place
+    from slipway.delivery.release import Release
+    from slipway.delivery.store import Store
+
+COMPLETE = ".complete"  # written last, so that a killed installation is never taken for one
+NOT_INHERITED = {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT"}
+
+
+def folder(place: Place, digest: str) -> Path:
+    """Folder of an installed release."""
+    return place.releases / digest.removeprefix("sha256:")
+
+
+def is_installed(place: Place, digest: str) -> bool:
+    """Whether a release looks ready to start; `verified` looks closely."""
+    path = folder(place, digest)
+    try:
+        return (_environment(place, path) / COMPLETE).exists() and (path / release.MANIFEST).exists()
+    except FileNotFoundError:
+        return False
+
+
+def install(place: Place, store: Store, content: EnvironmentFile) -> None:
+    """Make the release ready. Raises UserError when it is missing, is not what it should be, or cannot be installed."""
+    target = folder(place, content.digest)
+    try:
+        found = release.verify(target, content.digest)
+    except UserError:
+        shutil.rmtree(target, ignore_errors=True)
+        found = store.get(content.release, target)
+        _refuse_other(found, content)
+    _install_requirements(place, found)
+
+
+def verified(place: Place, digest: str) -> Release:
+    """Return the installed release after checking every byte of it. Raises UserError; then it is no longer installed."""
+    path = folder(place, digest)
+    try:
+        return release.verify(path, digest)
+    except UserError:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+
+
+def command(place: Place, ready: Release, port: int) -> tuple[list[str], dict[str, str]]:
+    """Command line and environment that start the release at `port`, as its manifest says."""
+    python = _environment(place, ready.folder)
+    names = {
+        "python": str(python / "bin" / "python"),
+        "release": str(ready.folder),
+        "port": str(port),
+        "scratch": str(place.root / "scratch"),
+    }
+    service = ready.manifest["service"]
+    own = {name: value.format(**names) for name, value in service["environment"].items()}
+    inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
+    cache = {"PYTHONPYCACHEPREFIX": str(python / "pycache")}  # compiled code must not land among the release's files
+    return [part.format(**names) for part in service["command"]], {**inherited, **cache, **own}
+
+
+def _refuse_other(found: Release, content: EnvironmentFile) -> None:
+    if (found.digest, found.version, found.commit) != (content.digest, content.release, content.commit):
+        shutil.rmtree(found.folder, ignore_errors=True)
+        raise UserError(f"{content.release}: the store has {found.digest}, desired is {content.digest}; refused")
+
+
+def _environment(place: Place, path: Path) -> Path:
+    return place.environments / release.sha256(path / release.LOCKED)[:32]
+
+
+def _install_requirements(place: Place, ready: Release) -> None:
+    """Equal requirements share an environment. uv's cache is asked first: then no network is needed."""
+    target = _environment(place, ready.folder)
+    with _locked(target.with_suffix(".lock")):
+        if (target / COMPLETE).exists():
+            return
+        shutil.rmtree(target, ignore_errors=True)
+        _uv("venv", "--quiet", "--python", _python(ready), str(target))
+        arguments = ["pip", "install", "--quiet", "--require-hashes", "--python", str(target / "bin" / "python")]
+        arguments += ["--requirements", str(ready.folder / release.LOCKED)]
+        try:
+            _uv(*arguments, "--offline")
+        except UserError:
+            _uv(*arguments)
+        (target / COMPLETE).touch()
+
+
+def _python(ready: Release) -> str:
+    wanted = ready.manifest["build"]["python"]
+    return sys.executable if wanted == f"{sys.version_info.major}.{sys.version_info.minor}" else wanted
+
+
+def _uv(*arguments: str) -> None:
+    inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
+    done = subprocess.run([tool("uv"), *arguments], capture_output=True, text=True, check=False, env=inherited)
+    if done.returncode:
+        raise UserError(f"uv {' '.join(arguments[:2])}: {' '.join(done.stderr.split())[:500]}")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,222 @@
+"""`slipway release publish`, `promote` and `rollback`: changes of the desired state, and the wait until they are real."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slipway import results
+from slipway.delivery import clients, release, state
+from slipway.delivery.desired_state import BRANCH, BUILT_FROM, DIGEST, DeployBranch, before
+from slipway.delivery.dvc_files import LOCK, DvcFiles, blobs
+from slipway.delivery.environment_file import EnvironmentFile, path_of
+from slipway.delivery.git import Git
+from slipway.delivery.home import Place, front_door
+from slipway.delivery.router import tool
+from slipway.errors import UserError
+
+if TYPE_CHECKING:
+    from slipway.delivery.desired_state import Published
+    from slipway.delivery.release import Release
+    from slipway.delivery.store import Store
+
+LOOK_SECONDS = 0.2  # between two looks at the front door
+
+
+def publish(root: Path, folder: Path, store: Store) -> Release:
+    """Make the release in `folder` known on `deploy`, and keep it in `store`. Again: completes what is missing.
+
+    The push comes first, because only one can win it: a version is taken by whoever pushed its tag.
+    """
+    built = release.verify(folder)
+    branch = DeployBranch(Git(root))
+    branch.fetch()
+    if built.version not in branch.versions():
+        files = _files(root, built)
+        branch.publish(_release_message(built), built.commit, files, built.version, built.digest)
+    elif branch.published(built.version).digest != built.digest:
+        known = branch.published(built.version)
+        raise UserError(
+            f"{built.version}: published as {known.digest} from commit {known.built_from[:12]}, {folder} is {built.digest};"
+            " a version is never built twice: run `slipway release build` on a new commit"
+        )
+    store.put(folder)
+    return built
+
+
+def promote(root: Path, environment: str, version: str | None, store: Store) -> EnvironmentFile:
+    """Make `environment` run a release from now on: one commit, unless that is what it should run already.
+
+    Default: for staging the newest release, for production what staging should run. Raises UserError.
+    """
+    branch = DeployBranch(Git(root))
+    branch.fetch()
+    chosen = branch.published(version or _default(branch, environment))
+    if chosen.version not in store.versions():
+        raise UserError(f"{chosen.version}: not in the store; run `slipway release publish` again")
+    current = _current(branch, environment)
+    if current and current.digest == chosen.digest and not _is_bad(environment, current):
+        print(f"{environment}: {chosen.version} is what it should run already")
+        return current
+    content = _content(branch, environment, chosen, current)
+    branch.change(environment, content, _promotion_message(environment, content, current), number=content.promotion)
+    print(f"{environment}: {BRANCH} now says {chosen.version}")
+    return content
+
+
+def rollback(root: Path, environment: str, version: str | None, store: Store) -> EnvironmentFile:
+    """Go back to what `environment` ran before, or promote `version`. Raises UserError when nothing ran before."""
+    if version:
+        return promote(root, environment, version, store)
+    branch = DeployBranch(Git(root))
+    branch.fetch()
+    history = branch.history(environment)
+    content = before(history)
+    if content is None:
+        raise UserError(f"{BRANCH}:{path_of(environment)}: no earlier release to go back to; name one with --to")
+    left = history[0].content
+    message = f"Roll {environment} back to {content.release}\n\nThis reverts commit {history[0].commit}.\n"
+    message += f"Leaves: {left.release}\n" if left else ""
+    branch.change(environment, content, message, number=branch.next_assignment(environment))
+    print(f"{environment}: {BRANCH} now says {content.release}")
+    return content
+
+
+def wait(environment: str, content: EnvironmentFile, seconds: float) -> float:
+    """Wait until the front door of `environment` serves `content`; returns the seconds it took.
+
+    Raises UserError when the agent reports the release bad, or after `seconds`.
+    """
+    url = front_door(environment)
+    start = time.monotonic()
+    said = None
+    while not clients.serves(url, content.release, content.commit):
+        passed = time.monotonic() - start
+        known = state.read(Place.of(environment))
+        if known and known.bad and known.bad.content == content:
+            raise UserError(
+                f"{environment}: {content.release} was refused, {_serving(known)} keeps serving: {known.bad.reason}"
+            )
+        if passed > seconds:
+            raise UserError(
+                f"{environment}: {url} does not serve {content.release} after {seconds:g} s; {_last_seen(known)}"
+            )
+        said = _progress(environment, known, said)
+        time.sleep(LOOK_SECONDS)
+    return time.monotonic() - start
+
+
+def _progress(environment: str, known: state.State | None, said: str | None) -> str | None:
+    """Print what the agent did last, once."""
+    now = known.events[-1].text if known and known.events else "no agent seen on this machine; waiting"
+    if now != said:
+        print(f"{environment}: {now}", flush=True)
+    return now
+
+
+def _last_seen(known: state.State | None) -> str:
+    return (
+        f"its agent was last seen {time.time() - known.seen:.0f} s ago"
+        if known
+        else "no agent was seen on this machine"
+    )
+
+
+def _serving(known: state.State) -> str:
+    return known.serving.release if known.serving else "nothing"
+
+
+def _default(branch: DeployBranch, environment: str) -> str:
+    if environment == "staging":
+        known = branch.versions()
+        if not known:
+            raise UserError("no release yet; run `slipway release build` and `slipway release publish`")
+        return known[-1]
+    staging = branch.read("staging")
+    if staging is None:
+        raise UserError(
+            f"{BRANCH}:{path_of('staging')}: not there; promote to staging first, or name a release with --release"
+        )
+    return staging.release
+
+
+def _current(branch: DeployBranch, environment: str) -> EnvironmentFile | None:
+    """None as well when the file cannot be read: the promotion mends it."""
+    try:
+        return branch.read(environment)
+    except UserError:
+        return None
+
+
+def _is_bad(environment: str, content: EnvironmentFile) -> bool:
+    known = state.read(Place.of(environment))
+    return bool(known and known.bad and known.bad.content == content)
+
+
+def _content(
+    branch: DeployBranch, environment: str, chosen: Published, current: EnvironmentFile | None
+) -> EnvironmentFile:
+    return EnvironmentFile(
+        release=chosen.version,
+        digest=chosen.digest,
+        commit=chosen.built_from,
+        replicas=current.replicas if current else 1,
+        promotion=branch.next_assignment(environment),
+    )
+
+
+def _files(root: Path, built: Release) -> dict[str, bytes]:
+    """What the release commit holds beyond the merged commit: lock, metrics and, if git keeps the store, the model."""
+    dvc = DvcFiles.read(root)
+    files = {name: (built.folder / name).read_bytes() for name in [LOCK, *dvc.metrics]}
+    whole, objects = blobs(built.folder / "model", without=release.RELEASE)
+    if whole != built.manifest["inputs"]["model"]:
+        raise UserError(
+            f"{built.folder / 'model'}: MD5 is {whole}, the manifest says {built.manifest['inputs']['model']}; refused"
+        )
+    embedded = dvc.embedded_store
+    if embedded is None:
+        _dvc_push(root, dvc.model)
+        return files
+    return files | {f"{embedded}/{path}": content for path, content in objects.items()}
+
+
+def _dvc_push(root: Path, model: Path) -> None:
+    done = subprocess.run(
+        [tool("dvc"), "push", "--quiet", str(model)], cwd=root, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise UserError(f"dvc push {model}: {done.stderr.strip().splitlines()[-1]}")
+
+
+def _release_message(built: Release) -> str:
+    metrics = built.manifest["metrics"]
+    lines = [f"{stage} {name}: {_short(value)}" for stage, values in metrics.items() for name, value in values.items()]
+    return "\n".join([f"Release {built.version}", "", *lines])
+
+
+def _promotion_message(environment: str, content: EnvironmentFile, current: EnvironmentFile | None) -> str:
+    evidence = [line for job, result in _evidence(content).items() for line in _verdicts(job, result)]
+    facts = [f"Release: {content.release}", f"Replaces: {current.release if current else 'nothing'}"]
+    trailers = [*facts, f"{DIGEST}: {content.digest}", f"{BUILT_FROM}: {content.commit}"]
+    return "\n".join(
+        [f"Promote {content.release} to {environment}", "", *evidence, *([""] if evidence else []), *trailers, ""]
+    )
+
+
+def _evidence(content: EnvironmentFile) -> dict[str, results.JobResult]:
+    """Results that say that they are about this very release; older ones may still lie about."""
+    return {job: result for job, result in results.read().items() if result.evidence.get("release") == content.release}
+
+
+def _verdicts(job: str, result: results.JobResult) -> list[str]:
+    return [
+        f"{job}: {verdict.gate}: {verdict.outcome} ({verdict.observed}; {verdict.threshold})"
+        for verdict in result.verdicts
+    ]
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).replace("\n", " ")

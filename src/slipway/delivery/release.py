@@ -1,0 +1,104 @@
+"""A release: one folder that is built once and never changed.
+
+manifest.json    what it is made of: version, commit, hashes of data, model and parameters, metrics, and the
+                 SHA-256 of every other file; its own SHA-256 is the digest that names the release
+model/           the model, and release.json, which the service checks and shows
+bento/           the service as BentoML serves it, or makes an image of it
+pylock.toml      what the service installs, each file by hash (PEP 751)
+smoke.json       rows of the test set, and what the model predicts for them
+dvc.lock params.yaml metrics/ report.md   the evidence
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from slipway.errors import UserError
+
+MANIFEST = "manifest.json"
+LOCKED = "pylock.toml"
+SMOKE = "smoke.json"
+RELEASE = "release.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release whose every file was checked."""
+
+    folder: Path
+    digest: str
+    manifest: dict[str, Any]
+
+    @property
+    def version(self) -> str:
+        """As in its tag, `v0.1.0`."""
+        return self.manifest["version"]
+
+    @property
+    def commit(self) -> str:
+        """The commit that it was built from."""
+        return self.manifest["commit"]
+
+
+def digest_of(folder: Path) -> str:
+    """`sha256:` and the SHA-256 of the manifest. Raises UserError when there is none."""
+    try:
+        return f"sha256:{sha256(folder / MANIFEST)}"
+    except FileNotFoundError:
+        raise UserError(f"{folder}: holds no {MANIFEST}, so it is no release; run `slipway release build`") from None
+
+
+def verify(folder: Path, digest: str | None = None) -> Release:
+    """Check every byte of the release in `folder`, and that it is `digest` if given.
+
+    Raises UserError naming the first file that differs, is missing, or does not belong to it.
+    """
+    found = digest_of(folder)
+    if digest is not None and found != digest:
+        raise UserError(f"{folder / MANIFEST}: digest is {found}, expected {digest}; refused")
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    listed = manifest["files"]
+    present = set(_files(folder)) - {MANIFEST}
+    for name in sorted(present | set(listed)):
+        _check(folder / name, listed.get(name))
+    return Release(folder, found, manifest)
+
+
+def seal(folder: Path, facts: dict[str, Any]) -> Release:
+    """Write the manifest of `folder`: `facts`, and the hash of every file that is there."""
+    files = {name: sha256(folder / name) for name in _files(folder)}
+    write(folder / MANIFEST, {"format": FORMAT, **facts, "files": files})
+    return verify(folder)
+
+
+def write(path: Path, content: Any) -> None:
+    """Write JSON in one way only, so that equal content has equal hashes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(
+        file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file() or file.is_symlink()
+    )
+
+
+def _check(file: Path, expected: str | None) -> None:
+    if expected is None:
+        raise UserError(f"{file}: not named in {MANIFEST}; refused")
+    if file.is_symlink() or not file.is_file():
+        raise UserError(f"{file}: named in {MANIFEST} but missing; refused")
+    found = sha256(file)
+    if found != expected:
+        raise UserError(f"{file}: SHA-256 is {found}, {MANIFEST} says {expected}; refused")

@@ -1,0 +1,114 @@
+"""What the agent of an environment did and saw, in one JSON file that is replaced by rename."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from slipway.delivery.environment_file import EnvironmentFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from slipway.delivery.home import Place
+
+EVENTS = 100  # the newest, kept
+
+Phase = Literal["starting", "ready", "draining", "stopping"]
+
+
+class Instance(BaseModel):
+    """One running service of a release."""
+
+    model_config = ConfigDict(frozen=True)
+
+    mark: str
+    digest: str
+    release: str
+    port: int
+    pid: int
+    phase: Phase
+    since: float
+    """When the phase began, in seconds since 1970."""
+
+
+class Router(BaseModel):
+    """The front door. Its port outlives it, so that clients find it where it was."""
+
+    model_config = ConfigDict(frozen=True)
+
+    port: int
+    pid: int
+    mark: str
+
+
+class Bad(BaseModel):
+    """A promotion that was tried once and did not work."""
+
+    model_config = ConfigDict(frozen=True)
+
+    content: EnvironmentFile
+    reason: str
+    time: float
+
+
+class Event(BaseModel):
+    """Something that the agent did or met."""
+
+    time: float
+    text: str
+
+
+class State(BaseModel):
+    """Everything that the agent knows, and that the next one needs."""
+
+    environment: str
+    head: str | None = None
+    """Commit of `deploy` last seen."""
+    desired: EnvironmentFile | None = None
+    """The last readable content."""
+    fetched: float | None = None
+    """When the remote last answered."""
+    trouble: str | None = None
+    """Why what is desired could not be read or fetched just now."""
+    serving: EnvironmentFile | None = None
+    """What the front door was last seen to serve."""
+    bad: Bad | None = None
+    router: Router | None = None
+    instances: list[Instance] = []
+    rest_until: float = 0.0
+    """No new start before: a service that served and cannot start any more is tried again, but not at once."""
+    seen: float = 0.0
+    """When the agent last wrote this."""
+    events: list[Event] = []
+
+    def note(self, text: str) -> None:
+        """Remember an event; said once, however often it is met in a row."""
+        if not self.events or self.events[-1].text != text:
+            self.events = [*self.events[1 - EVENTS :], Event(time=time.time(), text=text)]
+            print(f"{self.environment}: {text}", flush=True)
+
+
+def read(place: Place) -> State | None:
+    """Read the state of `place`; None when no agent ever ran there."""
+    try:
+        return State.model_validate_json(place.state.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+
+
+def write(place: Place, state: State) -> None:
+    """Replace the state of `place`."""
+    state.seen = time.time()
+    replace(place.state, state.model_dump_json(indent=2) + "\n")
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old or the new one, whenever the writer is killed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(path)

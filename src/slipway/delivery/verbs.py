@@ -1,0 +1,113 @@
+"""The verbs of delivery, as the command line calls them: settings read, pieces put together."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from slipway.delivery import agent as agents
+from slipway.delivery import build as builds
+from slipway.delivery import promotion, smoke, status
+from slipway.delivery.desired_state import DeployBranch
+from slipway.delivery.follower import Follower
+from slipway.delivery.git import Git
+from slipway.delivery.home import ENVIRONMENTS, Place, front_door, store_url
+from slipway.delivery.store import Store, open_store
+from slipway.settings import read_params
+
+ROOT = Path()
+
+
+def build(output: Path, report: Path | None) -> None:
+    """Build a release and say what it is."""
+    built = builds.build(ROOT, output, report)
+    print(f"{output}: {built.version}, {built.digest}, {len(built.manifest['files'])} files")
+
+
+def publish(folder: Path) -> None:
+    """Publish a release and say where."""
+    built = promotion.publish(ROOT, folder, _store())
+    print(f"{built.version}: published as {built.digest} in {store_url()}")
+
+
+def list_releases() -> None:
+    """Print each release: newest first, with where it is desired."""
+    branch = DeployBranch(Git(ROOT))
+    branch.fetch()
+    stored = set(_store().versions())
+    desired = {name: branch.read(name) for name in ENVIRONMENTS}
+    for version in reversed(branch.versions()):
+        one = branch.published(version)
+        marks = [name for name, content in desired.items() if content and content.release == version]
+        marks += [] if version in stored else ["not in the store"]
+        print(f"{version:<10} {one.built_from[:12]}  {one.digest}  {', '.join(marks)}".rstrip())
+
+
+def promote(environment: str, version: str | None, *, wait: bool) -> None:
+    """Promote, and wait until the environment serves it."""
+    _refuse_unreachable(environment, wait)
+    content = promotion.promote(ROOT, environment, version, _store())
+    _wait(environment, content, wait)
+
+
+def rollback(environment: str, version: str | None, *, wait: bool) -> None:
+    """Roll back, and wait until the environment serves it."""
+    _refuse_unreachable(environment, wait)
+    content = promotion.rollback(ROOT, environment, version, _store())
+    _wait(environment, content, wait)
+
+
+def agent(environment: str, *, once: bool, detach: bool) -> None:
+    """Run an agent: until it is stopped, once, or in the background."""
+    place = Place.of(environment)
+    params = read_params()["agent"]
+    if detach:
+        print(f"{environment}: {agents.detach(place, params['ready_seconds'])}")
+        return
+    with agents.locked(place):
+        remote = Git(ROOT).run("remote", "get-url", "origin")
+        follower = Follower(place.mirror, _absolute(remote), environment)
+        one = agents.Agent(place, follower, _store(), agents.Settings.of(params))
+        if once:
+            agents.run_once(one, params["promote_seconds"])
+        else:
+            agents.run(one)
+
+
+def stop(environments: list[str]) -> None:
+    """End everything of each environment."""
+    for name in environments:
+        agents.stop(Place.of(name), agents.STOP_PATIENCE)
+        print(f"{name}: stopped")
+
+
+def run_smoke(environment: str) -> int:
+    """Smoke test an environment."""
+    return smoke.smoke(ROOT, environment, _store())
+
+
+def print_status(*, as_json: bool) -> None:
+    """Print the status of each environment."""
+    content = status.status(ROOT)
+    print(json.dumps(content, indent=2) if as_json else status.render(content))
+
+
+def _store() -> Store:
+    return open_store(store_url())
+
+
+def _refuse_unreachable(environment: str, wait: bool) -> None:
+    """Better nothing is promoted than something that nobody can see."""
+    if wait:
+        front_door(environment)
+
+
+def _wait(environment: str, content: promotion.EnvironmentFile, wait: bool) -> None:
+    if wait:
+        seconds = promotion.wait(environment, content, read_params()["agent"]["promote_seconds"])
+        print(f"{environment}: serves {content.release} at {front_door(environment)} ({seconds:.1f} s)")
+
+
+def _absolute(remote: str) -> str:
+    """A remote that is a path is meant from here; the agent looks from elsewhere."""
+    return str(Path(remote).resolve()) if Path(remote).exists() else remote

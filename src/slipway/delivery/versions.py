@@ -1,0 +1,53 @@
+"""Names of versions and stages: the grammar of GTO, in one place.
+
+`model@v0.1.0` registers a version, `model#production#3` is the third assignment of the stage `production`. Both are
+annotated tags on a release commit, so that `gto show` and `dvc artifacts get . model --stage production` can read them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ARTIFACT = "model"  # as under `artifacts:` in dvc.yaml
+VERSION = re.compile(r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+FIRST = "v0.1.0"
+
+
+def version_tag(version: str) -> str:
+    """Tag that registers `version`."""
+    return f"{ARTIFACT}@{version}"
+
+
+def stage_tag(stage: str, number: int) -> str:
+    """Tag that assigns `stage` for the `number`th time."""
+    return f"{ARTIFACT}#{stage}#{number}"
+
+
+def versions(tags: Iterable[str]) -> list[str]:
+    """Versions that `tags` register, oldest first."""
+    names = (tag.removeprefix(f"{ARTIFACT}@") for tag in tags if tag.startswith(f"{ARTIFACT}@"))
+    return sorted((name for name in names if VERSION.fullmatch(name)), key=order)
+
+
+def order(version: str) -> tuple[int, ...]:
+    """Sort key of a version: its numbers."""
+    return tuple(int(part) for part in version[1:].split("."))
+
+
+def next_version(known: list[str]) -> str:
+    """Return the version after the newest of `known`: each release is a new minor version."""
+    if not known:
+        return FIRST
+    major, minor, _ = order(max(known, key=order))
+    return f"v{major}.{minor + 1}.0"
+
+
+def next_assignment(tags: Iterable[str], stage: str) -> int:
+    """Return the number of the next assignment of `stage`; the first is 1."""
+    prefix = f"{ARTIFACT}#{stage}#"
+    numbers = (tag.removeprefix(prefix) for tag in tags if tag.startswith(prefix))
+    return 1 + max((int(number) for number in numbers if number.isdigit()), default=0)
