@@ -70,7 +70,7 @@ def split(frame: pd.DataFrame, params: Mapping[str, Any]) -> tuple[pd.DataFrame,
 
 
 def build_model(params: Mapping[str, Any]) -> BaseEstimator:
-    """Make an unfitted scikit-learn estimator, from `params["model"]` and `params["seed"]`, that takes the columns of `Row`."""
+    """Make an unfitted scikit-learn estimator of the columns of `Row`, from `params["model"]` and `params["seed"]`."""
     from problem import model
 
     return model.build(params["model"], params["seed"])

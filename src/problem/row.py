@@ -30,7 +30,9 @@ class Row(BaseModel):
     dest: Airport = Field(description="Airport of arrival, IATA code; an open list")
     weekday: Annotated[int, _number("Day of the week of departure, Monday is 1, local time", "day", 1, 7)]
     departure_minute: Annotated[int, _number("Scheduled departure, local time of the origin", "minute of day", 0, 1439)]
-    arrival_minute: Annotated[int, _number("Scheduled arrival, local time of the destination", "minute of day", 0, 1439)]
+    arrival_minute: Annotated[
+        int, _number("Scheduled arrival, local time of the destination", "minute of day", 0, 1439)
+    ]
     distance: Annotated[int, _number("Great-circle distance between the airports", "mile", 10, 6000)]
     departures_in_hour: Annotated[int, _number("Flights scheduled from this origin in the same hour", "flight", 1, 120)]
     plane_year: Annotated[int, _number("Year in which the aircraft was built", "year", 1940, 2035)] | None = Field(

@@ -24,7 +24,10 @@ def baselines(task: str, row: type[BaseModel]) -> dict[str, BaseEstimator]:
     """Unfitted baselines for `task` on the columns of `row`, by name: `dummy` and `linear`."""
     if task == "regression":
         return {"dummy": DummyRegressor(), "linear": make_pipeline(_encode(row), Ridge())}
-    return {"dummy": DummyClassifier(), "linear": make_pipeline(_encode(row), LogisticRegression(max_iter=200, tol=1e-3))}
+    return {
+        "dummy": DummyClassifier(),
+        "linear": make_pipeline(_encode(row), LogisticRegression(max_iter=200, tol=1e-3)),
+    }
 
 
 def _encode(row: type[BaseModel]) -> BaseEstimator:

@@ -53,7 +53,7 @@ def compare(
     """Compare two models by each metric on each group of rows.
 
     y: targets, shape (n,); candidate and champion: predictions as `Predictor.predict` returns them.
-    groups: positions of the rows of each group; all groups see the same resamples. confidence: of each group's intervals.
+    groups: positions of the rows of each group; all see the same resamples. confidence: of each group's intervals.
     Returns a list of comparisons, in the order of `metrics`, for each group.
     """
     sides = {
@@ -69,7 +69,10 @@ def compare(
                 key = group, metric.name
                 drawn[key].append(np.stack([side(chosen) for side in sides[key]]))
     return {
-        group: [_compared(metric, len(rows), sides[group, metric.name], drawn[group, metric.name], confidence[group]) for metric in metrics]
+        group: [
+            _compared(metric, len(rows), sides[group, metric.name], drawn[group, metric.name], confidence[group])
+            for metric in metrics
+        ]
         for group, rows in groups.items()
     }
 
@@ -96,7 +99,7 @@ def _compared(metric: Metric, rows: int, sides: tuple, drawn: list[np.ndarray], 
 
 
 def _interval(value: float, drawn: np.ndarray, confidence: float) -> Interval:
-    """Percentile interval. One resample without a value (a segment that drew one class only, say) leaves it undefined."""
+    """Percentile interval; undefined where one resample has no value, such as a segment that drew one class only."""
     if np.isnan(value) or np.isnan(drawn).any():
         return Interval(value, np.nan, np.nan)
     low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])

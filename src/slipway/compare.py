@@ -52,7 +52,7 @@ def compare(champion: Champion | None) -> None:
 
 
 def measure(champion: Champion | None, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Score everything on the test rows, and compare it with the candidate: the evidence of the gates and the report."""
+    """Score everything on the test rows, and compare it with the candidate: evidence of the gates and the report."""
     features, target = read_rows(TEST_ROWS)
     predictions = pd.read_parquet(PREDICTIONS)
     candidate, *baselines = (name for name in predictions)
@@ -96,15 +96,20 @@ class _Against:
 
 
 def _beside_production(champion: Champion, features: pd.DataFrame, against: _Against) -> dict[str, Any]:
-    """The comparison with production, or why there can be none: a champion may ask for what these rows no longer have."""
+    """The comparison with production, or why there is none: a champion may ask for what these rows no longer have."""
     named = {"version": champion.version, "digest": champion.digest, "commit": champion.commit}
     expected, actual = predictor.signature(champion.model), predictor.signature(MODEL)
     missing = sorted({column["name"] for column in expected["columns"]} - set(features))
     if missing:
-        return {"champion": named | {"error": f"{champion.version} needs the column {missing[0]}, which the test rows lack"}}
+        return {
+            "champion": named | {"error": f"{champion.version} needs the column {missing[0]}, which the test rows lack"}
+        }
     for key in ("task", "target", "classes"):
         if expected[key] != actual[key]:
-            return {"champion": named | {"error": f"{champion.version} has {key} {expected[key]}, the candidate {actual[key]}"}}
+            return {
+                "champion": named
+                | {"error": f"{champion.version} has {key} {expected[key]}, the candidate {actual[key]}"}
+            }
     prediction = predictor.load(champion.model).predict({name: features[name].to_numpy() for name in features})
     return {"champion": named, "production": against(segments(features), prediction)}
 
@@ -121,4 +126,6 @@ def segments(features: pd.DataFrame) -> dict[str, np.ndarray]:
 def calibration(y: np.ndarray, probability: np.ndarray, bins: int = 10) -> list[dict[str, float]]:
     """Mean prediction and observed share in each tenth of the rows, by prediction."""
     parts = np.array_split(np.argsort(probability, kind="stable"), bins)
-    return [{"predicted": float(probability[part].mean()), "observed": float(y[part].mean())} for part in parts if len(part)]
+    return [
+        {"predicted": float(probability[part].mean()), "observed": float(y[part].mean())} for part in parts if len(part)
+    ]

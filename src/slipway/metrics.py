@@ -100,6 +100,10 @@ def _brier_multiclass(y: np.ndarray, p: np.ndarray) -> np.ndarray:
     return ((p - np.eye(p.shape[1])[y.astype(int)]) ** 2).sum(axis=1)
 
 
+def _right(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    return np.where(np.isnan(p).any(axis=1), np.nan, p.argmax(axis=1) == y)
+
+
 def _squared(y: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     return (y - prediction) ** 2
 
@@ -112,7 +116,7 @@ METRICS = {
     ),
     "multiclass": (
         Metric("log_loss", False, "nats", _mean_of(_log_loss_multiclass)),
-        Metric("accuracy", True, "", _mean_of(lambda y, p: (p.argmax(axis=1) == y) * 1.0)),
+        Metric("accuracy", True, "", _mean_of(_right)),
         Metric("brier", False, "", _mean_of(_brier_multiclass)),
     ),
     "regression": (

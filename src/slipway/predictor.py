@@ -68,9 +68,7 @@ class OnnxPredictor:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         self.signature = signature
-        self._session = onnxruntime.InferenceSession(
-            str(model_dir / ONNX), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = onnxruntime.InferenceSession(str(model_dir / ONNX), options, providers=["CPUExecutionProvider"])
         self._output = [self._session.get_outputs()[-1].name]
 
     def predict(self, columns: Columns) -> np.ndarray:
@@ -93,7 +91,9 @@ class SkopsPredictor:
         import pandas as pd
 
         inputs = as_inputs(self.signature, columns)
-        return score(self._model, pd.DataFrame({name: values.ravel() for name, values in inputs.items()}), self.signature["task"])
+        return score(
+            self._model, pd.DataFrame({name: values.ravel() for name, values in inputs.items()}), self.signature["task"]
+        )
 
 
 def score(estimator: Any, features: Any, task: str) -> np.ndarray:

@@ -53,7 +53,8 @@ def recorded(job: str, directory: Path = RESULTS) -> Iterator[JobResult]:
     try:
         yield result
     except BaseException as error:
-        result.error = f"{type(error).__name__}: {error}".splitlines()[0]
+        kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+        result.error = f"{kind}{error}".splitlines()[0] if str(error) else type(error).__name__
         raise
     finally:
         result.seconds = round(time.monotonic() - start, 2)

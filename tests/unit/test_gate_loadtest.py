@@ -1,5 +1,4 @@
 """Gates of the load test: each limit, kept and broken, and what an invalid run does to the others."""
-# ruff: noqa: SIM300  expected left, actual right
 
 from __future__ import annotations
 

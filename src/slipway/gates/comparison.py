@@ -33,15 +33,19 @@ def champion(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) ->
     if comparison is None:
         return Verdict("champion", Outcome.FAIL, threshold, "missing", "the comparison did not run")
     if comparison["champion"] is None:
-        return Verdict("champion", Outcome.PASS, threshold, "no release in production yet", "the floor and the baselines decide")
+        return Verdict(
+            "champion", Outcome.PASS, threshold, "no release in production yet", "the floor and the baselines decide"
+        )
     if "error" in comparison["champion"]:
         return Verdict("champion", Outcome.FAIL, threshold, "not comparable", comparison["champion"]["error"])
     gain = primary(comparison["production"]["all"], params["primary"])["gain"]
-    return Verdict("champion", _within_margin(gain, params["margin"]), threshold, _signed(gain), _why(gain, params["margin"]))
+    return Verdict(
+        "champion", _within_margin(gain, params["margin"]), threshold, _signed(gain), _why(gain, params["margin"])
+    )
 
 
 def segments(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) -> Verdict:
-    """No segment is worse by more than its margin, at a confidence corrected for the number of segments (Bonferroni)."""
+    """No segment is worse by more than its margin; intervals are corrected for the number of segments (Bonferroni)."""
     threshold = f"no segment worse by {params['segment_margin']:g}"
     if comparison is None:
         return Verdict("segments", Outcome.FAIL, threshold, "missing", "the comparison did not run")
@@ -51,9 +55,15 @@ def segments(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) ->
         return Verdict("segments", Outcome.FAIL, threshold, "not comparable", comparison["champion"]["error"])
     gains = {name: primary(rows, params["primary"]) for name, rows in comparison["production"].items() if name != "all"}
     judged = {name: row["gain"] for name, row in gains.items() if row["rows"] >= params["minimum_segment_rows"]}
-    worse = {name: gain for name, gain in judged.items() if difference(gain) == "worse" and gain["value"] <= -params["segment_margin"]}
+    worse = {
+        name: gain
+        for name, gain in judged.items()
+        if difference(gain) == "worse" and gain["value"] <= -params["segment_margin"]
+    }
     observed = f"{len(judged)} of {len(gains)} segments judged, {len(worse)} worse"
-    named = "; ".join(f"{name} {_signed(gain)}" for name, gain in sorted(worse.items(), key=lambda item: item[1]["value"]))
+    named = "; ".join(
+        f"{name} {_signed(gain)}" for name, gain in sorted(worse.items(), key=lambda item: item[1]["value"])
+    )
     return Verdict("segments", Outcome.FAIL if worse else Outcome.PASS, threshold, observed, named)
 
 

@@ -26,7 +26,10 @@ def evaluate(model: Path, prepared: Path, predictions: Path, metrics_file: Path)
     """Write the predictions of model and baselines for each test row, and every metric of each."""
     features, target = read_rows(prepared / "test.parquet")
     scorer = predictor.load(model)
-    scores = {"model": scorer.predict({name: features[name].to_numpy() for name in features}), **_baseline_scores(prepared, features)}
+    scores = {
+        "model": scorer.predict({name: features[name].to_numpy() for name in features}),
+        **_baseline_scores(prepared, features),
+    }
     y = positions(target, scorer.signature["classes"])
     predictions.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame({name: list(score) for name, score in scores.items()}).to_parquet(predictions, index=False)
@@ -42,7 +45,10 @@ def _baseline_scores(prepared: Path, features: pd.DataFrame) -> dict[str, np.nda
     params = read_params()
     rows, target = read_rows(prepared / "train.parquet")
     sample = rows.sample(min(len(rows), params["evaluate"]["baseline_rows"]), random_state=params["seed"]).index
-    fitted = {name: model.fit(rows.loc[sample], target[sample]) for name, model in baselines(problem.TASK, problem.Row).items()}
+    fitted = {
+        name: model.fit(rows.loc[sample], target[sample])
+        for name, model in baselines(problem.TASK, problem.Row).items()
+    }
     return {name: predictor.score(model, features, problem.TASK) for name, model in fitted.items()}
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def prepare(data: Path, out: Path, metrics: Path) -> None:
-    """Write `train.parquet` and `test.parquet`: features, target and time. Rows without a target are counted, not kept."""
+    """Write `train.parquet` and `test.parquet`: features, target, time. Rows without a target are counted, not kept."""
     frame = problem.load(data)
     labelled = frame[frame[problem.TARGET].notna()]
     train, test = problem.split(labelled, read_params())

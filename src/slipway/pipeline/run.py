@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import getpass
 import os
 import re
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOCK = Path("dvc.lock")
+LOSS = Path("metrics/loss.csv")
 LAST_STAGE = "evaluate"
 ENVIRONMENT = {
     "DVC_NO_ANALYTICS": "1",
@@ -37,9 +39,15 @@ def train() -> None:
     """
     with recorded("train") as result:
         before = _locked_stages()
-        _dvc("pull", "--force", *(str(path) for path in Path().glob("*.dvc")))
+        _dvc("pull", "--force", *(str(path) for path in Path().glob("?*.dvc")))
         stages = dict(_reproduce())
-        result.evidence = {"stages": stages, "stale": sorted(_changed(before, _locked_stages())), **_origin(), "metrics": _metrics()}
+        result.evidence = {
+            "stages": stages,
+            "stale": sorted(_changed(before, _locked_stages())),
+            **_origin(),
+            "metrics": _metrics(),
+            "loss": _loss(),
+        }
         result.verdicts = [
             gates.parity(_metrics().get("export", {}), read_params()["export"]["parity_tolerance"]),
             gates.floor(_metrics().get("evaluate", {}), read_params()["gates"], problem.TASK),
@@ -54,7 +62,9 @@ def _locked_stages() -> dict[str, Any]:
     try:
         return yaml.safe_load(LOCK.read_text(encoding="utf-8"))["stages"]
     except (yaml.YAMLError, TypeError, KeyError):
-        raise UserError(f"{LOCK}: empty, truncated or in conflict; `git checkout origin/main -- {LOCK}`, then `dvc repro`") from None
+        raise UserError(
+            f"{LOCK}: empty, truncated or in conflict; `git checkout origin/main -- {LOCK}`, then `dvc repro`"
+        ) from None
 
 
 def _changed(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
@@ -101,12 +111,21 @@ def _origin() -> dict[str, Any]:
         "changed_files": [line[3:] for line in _git("status", "--porcelain", "--untracked-files=no").splitlines()],
         "by": os.environ.get("GITHUB_ACTOR") or getpass.getuser(),
         "run": os.environ.get("GITHUB_RUN_ID"),
-        "inputs_and_outputs": {name: {side: entry.get(side, []) for side in ("deps", "outs")} for name, entry in _locked_stages().items()},
+        "inputs_and_outputs": {
+            name: {side: entry.get(side, []) for side in ("deps", "outs")} for name, entry in _locked_stages().items()
+        },
     }
 
 
 def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout.strip()
+    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout.rstrip()
+
+
+def _loss() -> list[dict[str, Any]]:
+    if not LOSS.exists():
+        return []
+    with LOSS.open(encoding="utf-8", newline="") as file:
+        return [{**row, "iteration": int(row["iteration"]), "loss": float(row["loss"])} for row in csv.DictReader(file)]
 
 
 def _metrics() -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Estimators on disk without pickle, and the same bytes for the same estimator.
 
-skops writes a zip with the time of day in it and the memory addresses of the objects as their names; DVC would take each
-training for a new model. This renumbers both.
+skops writes a zip with the time of day in it and the memory addresses of the objects as their names, so that DVC would
+take each training for a new model. This renumbers both.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def load(path: Path, trusted: list[str]) -> BaseEstimator:
     """Read an estimator. Raises UserError when it holds a type that neither skops nor `trusted` names."""
     unknown = sorted(set(skops.io.get_untrusted_types(file=path)) - set(trusted))
     if unknown:
-        raise UserError(f"{path}: holds the type {unknown[0]}; read its source, then add it to export.trusted_types in params.yaml")
+        raise UserError(
+            f"{path}: holds the type {unknown[0]}; read its source, then add it to export.trusted_types in params.yaml"
+        )
     return skops.io.load(path, trusted=trusted)
 
 

@@ -18,7 +18,9 @@ def read_rows(path: Path) -> tuple[pd.DataFrame, np.ndarray]:
     """Features, shape (n, columns of Row), and targets, shape (n,), of a table that `prepare` wrote."""
     table = pd.read_parquet(path)
     target = table[problem.TARGET].to_numpy()
-    return table[[column.name for column in columns(problem.Row)]], target if problem.TASK == "multiclass" else target.astype(float)
+    return table[
+        [column.name for column in columns(problem.Row)]
+    ], target if problem.TASK == "multiclass" else target.astype(float)
 
 
 def positions(target: np.ndarray, classes: list) -> np.ndarray:

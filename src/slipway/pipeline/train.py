@@ -37,19 +37,21 @@ def train(prepared: Path, model: Path, history: Path) -> None:
 
 
 def loss_curve(estimator: BaseEstimator, prepared: Path, params: dict[str, Any]) -> list[tuple[int, str, float]]:
-    """(iteration, train or test, loss) at evenly spaced iterations; empty when the estimator does not train in stages."""
+    """(iteration, train or test, loss) at evenly spaced iterations; empty when the estimator has no stages."""
     loss = metrics.for_task(problem.TASK)["rmse" if problem.TASK == "regression" else "log_loss"]
     curve = []
     for rows in ("train", "test"):
         features, target = read_rows(prepared / f"{rows}.parquet")
         features, target = features.head(params["history_rows"]), target[: params["history_rows"]]
         for iteration, prediction in _stages(estimator, features, params["history_points"]):
-            curve.append((iteration, rows, loss.value(positions(target, list(getattr(estimator, "classes_", []))), prediction)))
+            curve.append(
+                (iteration, rows, loss.value(positions(target, list(getattr(estimator, "classes_", []))), prediction))
+            )
     return curve
 
 
 def _stages(estimator: BaseEstimator, features: pd.DataFrame, points: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Predictions after the first iteration, the last, and evenly between; scikit-learn's `staged_` methods give them."""
+    """Predictions after the first iteration, the last, and evenly between, from scikit-learn's `staged_` methods."""
     method = "staged_predict" if problem.TASK == "regression" else "staged_predict_proba"
     last = estimator[-1] if hasattr(estimator, "steps") else estimator
     if not hasattr(last, method):

@@ -1,0 +1,317 @@
+"""What the report says: the verdict first, then why, then the evidence, then how to see it again."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from slipway import metrics
+from slipway.gates import Outcome, Verdict, overall
+from slipway.gates.comparison import difference, primary
+from slipway.report.document import Chart, Code, Commands, Details, Heading, Series, Strong, Table, paragraph
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from slipway.changes import Changes
+    from slipway.report.document import Block, Document, Inline
+    from slipway.results import JobResult
+
+JOBS = ("data", "train", "compare", "test", "lint")
+"""Results that a pull request must leave behind, the most telling first. One that is missing has failed."""
+
+NOT_RUN = "did not run"
+
+WORDS = {Outcome.PASS: "✅ pass", Outcome.FAIL: "❌ fail", Outcome.INCONCLUSIVE: "⚠️ inconclusive"}
+CHANGE_WORDS = {"better": "▲ better", "worse": "▼ worse", "within noise": "≈ within noise", "undefined": "? undefined"}
+SEGMENTS_SHOWN = 5
+FILES_SHOWN = 50
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a report is written from."""
+
+    results: Mapping[str, JobResult]
+    changes: Changes
+    task: str
+    primary: str
+    statuses: Mapping[str, str]
+    """How each job ended, as the workflow says; empty where there was no workflow."""
+
+    def of(self, job: str) -> Mapping[str, Any]:
+        """Evidence that a job left; empty when it left none."""
+        return self.results[job].evidence if job in self.results else {}
+
+
+def verdicts(evidence: Evidence) -> list[Verdict]:
+    """Every gate of every job, in the order in which they matter: what failed, is unproven, did not run, passed.
+
+    A job that left nothing, or crashed before its gates, is a failed gate of its own.
+    """
+    return sorted((verdict for job in JOBS for verdict in _of_job(job, evidence)), key=_urgency)
+
+
+def _urgency(verdict: Verdict) -> int:
+    if verdict.observed.startswith(NOT_RUN):
+        return 2
+    return [Outcome.FAIL, Outcome.INCONCLUSIVE, None, Outcome.PASS].index(verdict.outcome)
+
+
+def _of_job(job: str, evidence: Evidence) -> Iterator[Verdict]:
+    result = evidence.results.get(job)
+    if result is None:
+        status = evidence.statuses.get(job, "left no result")
+        yield Verdict(
+            job, Outcome.FAIL, "runs to its end", f"{NOT_RUN} ({status})", "an earlier job failed, or it was cancelled"
+        )
+        return
+    yield from result.verdicts
+    if result.error and Outcome.FAIL not in {verdict.outcome for verdict in result.verdicts}:
+        yield Verdict(job, Outcome.FAIL, "runs to its end", "crashed", result.error)
+
+
+def outcome(evidence: Evidence) -> Outcome:
+    """The verdict of the report."""
+    return overall(verdicts(evidence))
+
+
+def title(evidence: Evidence) -> str:
+    """The first line: the verdict, and what blocks."""
+    found = verdicts(evidence)
+    blocking = [verdict.gate for verdict in found if verdict.outcome is not Outcome.PASS]
+    named = ", ".join(blocking[:3]) + (f" and {len(blocking) - 3} more" if len(blocking) > 3 else "")
+    return {
+        Outcome.PASS: f"✅ Ready to merge: all {len(found)} gates pass",
+        Outcome.FAIL: f"❌ Blocked: {named}",
+        Outcome.INCONCLUSIVE: f"⚠️ Not proven: {named}",
+    }[overall(found)]
+
+
+def write(evidence: Evidence) -> Document:
+    """The whole report."""
+    compared = evidence.of("compare")
+    return [
+        Heading(title(evidence), 1),
+        *_summary(evidence, compared),
+        Heading("Gates"),
+        _gates(verdicts(evidence)),
+        *_metrics(evidence, compared),
+        *_segments(evidence, compared),
+        *_charts(evidence, compared),
+        *_changes(evidence),
+        *_details(evidence, compared),
+    ]
+
+
+def _summary(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]:
+    for verdict in verdicts(evidence):
+        if verdict.outcome is not Outcome.PASS:
+            yield paragraph(
+                Strong(verdict.gate), f": {verdict.observed}", f". {verdict.reason}" if verdict.reason else ""
+            )
+    if not compared.get("baselines"):
+        return
+    rows = next(iter(compared["baselines"].values()))["all"]
+    parts: list[Inline] = [
+        f"{evidence.primary} ",
+        Strong(_interval(primary(rows, evidence.primary)["candidate"])),
+        f" on {compared['rows']:,} test rows",
+    ]
+    if compared.get("production"):
+        gain = primary(compared["production"]["all"], evidence.primary)["gain"]
+        parts += [
+            f"; against production {compared['champion']['version']}: ",
+            Strong(CHANGE_WORDS[difference(_finite(gain))]),
+        ]
+        parts.append(f", {_signed(gain)}.")
+    else:
+        parts.append("; there is no release in production to compare with.")
+    yield paragraph(*parts)
+
+
+def _gates(found: Sequence[Verdict]) -> Table:
+    cells = [(Strong(row.gate), WORDS[row.outcome], row.observed, row.threshold) for row in found]
+    return Table(("Gate", "Outcome", "Observed", "Threshold"), cells)
+
+
+def _metrics(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]:
+    if not compared.get("baselines"):
+        return
+    yield Heading("Metrics")
+    header = ("Metric", "Candidate", "Production", "Gain", "", "Main")
+    against = compared.get("production", {}).get("all") or next(iter(compared["baselines"].values()))["all"]
+    yield Table(
+        header,
+        [_metric_row(row, evidence, bool(compared.get("production"))) for row in against],
+        frozenset({1, 2, 3, 5}),
+    )
+    yield paragraph(
+        "Intervals hold the value with the confidence of params.yaml; a gain is positive where the candidate is better."
+    )
+
+
+def _metric_row(row: Mapping[str, Any], evidence: Evidence, in_production: bool) -> tuple[Inline, ...]:
+    metric = metrics.for_task(evidence.task)[row["metric"]]
+    arrow = "↑" if metric.higher_is_better else "↓"
+    name = f"{metric.name} {arrow}{f' ({metric.unit})' if metric.unit else ''}"
+    main = evidence.changes.main_metrics.get(metric.name)
+    beside = (
+        (_interval(row["champion"]), _signed(row["gain"]), CHANGE_WORDS[difference(_finite(row["gain"]))])
+        if in_production
+        else ("none", "", "")
+    )
+    return (
+        Strong(name) if metric.name == evidence.primary else name,
+        _interval(row["candidate"]),
+        *beside,
+        "" if main is None else f"{main:.4f}",
+    )
+
+
+def _segments(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]:
+    groups = {
+        name: primary(rows, evidence.primary) for name, rows in compared.get("production", {}).items() if name != "all"
+    }
+    moved = {name: row for name, row in groups.items() if difference(_finite(row["gain"])) in ("better", "worse")}
+    if not groups:
+        return
+    yield Heading("Segments that moved")
+    if not moved:
+        yield paragraph(f"None of {len(groups)}: each is within noise, at a confidence corrected for their number.")
+        return
+    biggest = sorted(moved, key=lambda name: -abs(moved[name]["gain"]["value"]))[:SEGMENTS_SHOWN]
+    yield _segment_table({name: moved[name] for name in biggest}, evidence.primary)
+    if len(moved) > SEGMENTS_SHOWN:
+        yield paragraph(f"And {len(moved) - SEGMENTS_SHOWN} more, below.")
+
+
+def _segment_table(rows: Mapping[str, Mapping[str, Any]], metric: str) -> Table:
+    cells = [
+        (
+            Code(name),
+            f"{row['rows']:,}",
+            _interval(row["candidate"]),
+            _signed(row["gain"]),
+            CHANGE_WORDS[difference(_finite(row["gain"]))],
+        )
+        for name, row in rows.items()
+    ]
+    return Table(("Segment", "Rows", metric, "Gain", ""), cells, frozenset({1, 2, 3}))
+
+
+def _charts(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]:
+    loss = evidence.of("train").get("loss", [])
+    curves = [
+        Series(side, [(row["iteration"], row["loss"]) for row in loss if row["rows"] == side])
+        for side in ("train", "test")
+    ]
+    if all(curve.points for curve in curves):
+        yield Chart("Training loss", "iteration", "loss", curves)
+    bins = compared.get("calibration")
+    if bins:
+        points = [(position, part["predicted"], part["observed"]) for position, part in enumerate(bins, start=1)]
+        yield Chart(
+            "Calibration",
+            "tenth of the test rows, from the lowest prediction to the highest",
+            "share of positives",
+            [Series("predicted", [(x, y) for x, y, _ in points]), Series("observed", [(x, y) for x, _, y in points])],
+        )
+
+
+def _changes(evidence: Evidence) -> Iterator[Block]:
+    changes = evidence.changes
+    yield Heading("What changes")
+    if changes.base is None:
+        yield paragraph("The base of this pull request is not known here, so nothing can be compared with it.")
+        return
+    rows: list[tuple[Inline, ...]] = [
+        (kind, Code(name), Code(_shown(before)), Code(_shown(after)))
+        for kind, pairs in (("parameter", changes.parameters), ("data", {**changes.data, **_rows(evidence)}))
+        for name, (before, after) in pairs.items()
+    ]
+    if rows:
+        yield Table(("", "Name", "Before", "After"), rows)
+    if not changes.parameters:
+        yield paragraph("No parameter changes.")
+    if not changes.data:
+        yield paragraph("No data changes.")
+    listed = [(Code(name),) for name in changes.files[:FILES_SHOWN]]
+    yield Details(f"{len(changes.files)} files differ from {changes.base[:8]}", (Table(("File",), listed),))
+
+
+def _rows(evidence: Evidence) -> dict[str, tuple[Any, Any]]:
+    """Counts of rows that the training of this run saw, and that of the base did not."""
+    after = evidence.of("train").get("metrics", {}).get("prepare", {}).get("rows", {})
+    pairs = {f"{name} rows": (evidence.changes.base_rows.get(name), count) for name, count in after.items()}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _details(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]:
+    yield Details(
+        "Reproduce",
+        (
+            Commands(
+                (
+                    "git fetch origin",
+                    f"git checkout {evidence.changes.head}",
+                    "uv run slipway train",
+                    "uv run slipway compare",
+                    "uv run slipway report",
+                )
+            ),
+        ),
+    )
+    if stale := evidence.of("train").get("stale"):
+        yield paragraph(
+            "dvc.lock is behind for ",
+            Code(", ".join(stale)),
+            "; to bring it up to date: ",
+            Code("uv run dvc repro && git commit -m 'Update dvc.lock' dvc.lock metrics"),
+            ".",
+        )
+    yield Details("Jobs", (_jobs(evidence),))
+    groups = {
+        name: primary(rows, evidence.primary) for name, rows in compared.get("production", {}).items() if name != "all"
+    }
+    if groups:
+        yield Details(f"All {len(groups)} segments", (_segment_table(groups, evidence.primary),))
+
+
+def _jobs(evidence: Evidence) -> Table:
+    rows: list[tuple[Inline, ...]] = []
+    for job in JOBS:
+        result = evidence.results.get(job)
+        seconds = f"{result.seconds:.1f}" if result else ""
+        rows.append((job, WORDS[result.outcome] if result else "❌ no result", seconds))
+    return Table(("Job", "Outcome", "Seconds"), rows, frozenset({2}))
+
+
+def _finite(gain: Mapping[str, Any]) -> dict[str, float]:
+    """JSON has no NaN: it comes back as None."""
+    return {end: math.nan if value is None else value for end, value in gain.items()}
+
+
+def _interval(interval: Mapping[str, Any]) -> str:
+    return _with_ends(interval, "")
+
+
+def _signed(gain: Mapping[str, Any]) -> str:
+    return _with_ends(gain, "+")
+
+
+def _with_ends(interval: Mapping[str, Any], sign: str) -> str:
+    """`value [low, high]`; only the value where the interval is undefined."""
+    texts = [_number(interval[end], sign) for end in ("value", "low", "high")]
+    return texts[0] if "undefined" in texts else f"{texts[0]} [{texts[1]}, {texts[2]}]"
+
+
+def _number(value: float | None, sign: str) -> str:
+    if value is None or math.isnan(value):
+        return "undefined"
+    return f"{round(value, 4) + 0.0:{sign}.4f}"  # adding zero turns -0.0000 into 0.0000
+
+
+def _shown(value: Any) -> str:
+    return "—" if value is None else str(value)

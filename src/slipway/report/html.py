@@ -1,0 +1,133 @@
+"""A document as one HTML page that needs nothing else: charts are SVG, and there is no script."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from slipway.report.document import Chart, Code, Commands, Details, Heading, Paragraph, Strong, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slipway.report.document import Block, Document, Inline, Series
+
+COLOURS = ("#2563eb", "#ea580c", "#6b7280")
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 300, 64, 16, 16, 48  # of a chart, in pixels
+
+STYLE = """
+:root { color-scheme: light dark; --line: #8884; --quiet: #6b7280; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
+h1 { font-size: 1.5rem; line-height: 1.25; } h2 { font-size: 1.15rem; margin-top: 2rem; }
+.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .9rem; min-width: 100%; }
+th, td { padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
+th { font-weight: 600; white-space: nowrap; } .number { text-align: right; font-variant-numeric: tabular-nums; }
+code, pre { font: .85em ui-monospace, monospace; overflow-wrap: anywhere; }
+pre { overflow-x: auto; padding: .75rem; border: 1px solid var(--line); }
+details { margin: 1rem 0; border: 1px solid var(--line); border-radius: .4rem; padding: .5rem .75rem; }
+summary { cursor: pointer; font-weight: 600; } figure { margin: 1.5rem 0; } figcaption { font-weight: 600; }
+svg { width: 100%; height: auto; max-width: 40rem; } svg text { font: 12px system-ui, sans-serif; fill: var(--quiet); }
+.legend span { margin-right: 1rem; }
+.legend i { display: inline-block; width: 1rem; height: .2rem; margin-right: .35rem; vertical-align: middle; }
+"""
+
+
+def render(document: Document, title: str) -> str:
+    """The page."""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{_blocks(document)}\n</body>\n</html>\n"
+    )
+
+
+def _blocks(blocks: Sequence[Block]) -> str:
+    return "\n".join(_block(block) for block in blocks)
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Heading(text, level):
+            return f"<h{level}>{escape(text)}</h{level}>"
+        case Paragraph(parts):
+            return f"<p>{''.join(_inline(part) for part in parts)}</p>"
+        case Table():
+            return _table(block)
+        case Chart():
+            return _figure(block)
+        case Commands(lines):
+            return f"<pre>{escape(chr(10).join(lines))}</pre>"
+        case Details(summary, blocks):
+            return f"<details><summary>{escape(summary)}</summary>\n{_blocks(blocks)}\n</details>"
+
+
+def _inline(part: Inline) -> str:
+    match part:
+        case Code(text):
+            return f"<code>{escape(text)}</code>"
+        case Strong(text):
+            return f"<strong>{escape(text)}</strong>"
+        case _:
+            return escape(part)
+
+
+def _table(table: Table) -> str:
+    classes = [' class="number"' if column in table.numbers else "" for column in range(len(table.header))]
+    head = "".join(f"<th{kind}>{escape(name)}</th>" for kind, name in zip(classes, table.header, strict=True))
+    rows = "\n".join(
+        "<tr>" + "".join(f"<td{kind}>{_inline(cell)}</td>" for kind, cell in zip(classes, row, strict=True)) + "</tr>"
+        for row in table.rows
+    )
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table></div>'
+
+
+def _figure(chart: Chart) -> str:
+    xs = [x for series in chart.series for x, _ in series.points]
+    ys = [y for series in chart.series for _, y in series.points]
+    frame = _Frame((min(xs), max(xs)), (min(ys), max(ys)))
+    lines = "\n".join(frame.line(series, colour) for series, colour in zip(chart.series, COLOURS, strict=False))
+    legend = "".join(
+        f'<span><i style="background:{colour}"></i>{escape(series.name)}</span>'
+        for series, colour in zip(chart.series, COLOURS, strict=False)
+    )
+    return (
+        f'<figure><figcaption>{escape(chart.title)}</figcaption><div class="legend">{legend}</div>\n'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(chart.title)}">\n'
+        f"{frame.axes(chart.x, chart.y)}\n{lines}\n</svg></figure>"
+    )
+
+
+class _Frame:
+    """Places data in the picture."""
+
+    def __init__(self, x: tuple[float, float], y: tuple[float, float]) -> None:
+        self._x, self._y = x, y
+
+    def _place(self, x: float, y: float) -> tuple[float, float]:
+        across = (x - self._x[0]) / ((self._x[1] - self._x[0]) or 1)
+        up = (y - self._y[0]) / ((self._y[1] - self._y[0]) or 1)
+        return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
+
+    def line(self, series: Series, colour: str) -> str:
+        """One series."""
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in (self._place(*point) for point in series.points))
+        return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>'
+
+    def axes(self, x_label: str, y_label: str) -> str:
+        """Five lines across with their values, the ends of the x axis, and what both axes mean."""
+        (low, high), parts = self._y, []
+        for step in range(5):
+            value = low + (high - low) * step / 4
+            _, y = self._place(self._x[0], value)
+            parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#8884"/>')
+            parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{value:.3g}</text>')
+        for value, anchor in zip(self._x, ("start", "end"), strict=True):
+            x, _ = self._place(value, low)
+            parts.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="{anchor}">{value:g}</text>')
+        middle = (LEFT + WIDTH - RIGHT) / 2
+        parts.append(f'<text x="{middle}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x_label)}</text>')
+        parts.append(
+            f'<text transform="translate(14 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" text-anchor="middle">'
+            f"{escape(y_label)}</text>"
+        )
+        return "\n".join(parts)

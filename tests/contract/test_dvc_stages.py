@@ -1,0 +1,67 @@
+"""dvc.yaml tells the truth: a stage that runs a module depends on everything of ours that the module imports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import grimp
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return grimp.build_graph("slipway", "problem", exclude_type_checking_imports=True, cache_dir=None)
+
+
+def _module(stage: str) -> str:
+    words = STAGES[stage]["cmd"].split()
+    return words[words.index("-m") + 1]
+
+
+def _file(module: str) -> Path:
+    path = ROOT / "src" / Path(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _missing(graph, stage: str, deps: list[str]) -> set[str]:
+    module = _module(stage)
+    imported = {module, *graph.find_upstream_modules(module)}
+    files = {_file(name).relative_to(ROOT) for name in imported}
+    non_empty = {file for file in files if file.name != "__init__.py" or not _only_docs(ROOT / file)}
+    return {str(file) for file in non_empty if not any(file.is_relative_to(dep) for dep in deps)}
+
+
+def _only_docs(init: Path) -> bool:
+    return "import" not in init.read_text()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_every_first_party_module_that_it_imports(graph, stage):
+    assert set() == _missing(graph, stage, STAGES[stage]["deps"])
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_dependency_that_is_left_out_is_noticed(graph, stage):
+    own = str(_file(_module(stage)).relative_to(ROOT))
+    assert own in _missing(graph, stage, [dep for dep in STAGES[stage]["deps"] if dep != own])
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_names_only_dependencies_that_exist_or_that_another_stage_makes(stage):
+    outs = [
+        next(iter(out)) if isinstance(out, dict) else out for other in STAGES.values() for out in other.get("outs", [])
+    ]
+    assert [] == [
+        dep for dep in STAGES[stage]["deps"] if not (ROOT / dep).exists() and dep not in outs and dep != "data"
+    ]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_names_only_parameters_that_exist(stage):
+    names = STAGES[stage].get("params", [])
+    assert [] == [name for name in names if name.split(".")[0] not in PARAMS]

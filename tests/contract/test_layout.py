@@ -1,0 +1,33 @@
+"""The repository is whole: the embedded store holds the data, numbers carry their reason, nothing large is in git."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+TEN_MEGABYTES = 10_000_000
+
+
+def test_the_embedded_store_is_under_ten_megabytes():
+    assert TEN_MEGABYTES > sum(file.stat().st_size for file in (ROOT / ".dvcstore").rglob("*") if file.is_file())
+
+
+def test_the_embedded_store_holds_the_data_that_data_dvc_names():
+    (out,) = yaml.safe_load((ROOT / "data.dvc").read_text())["outs"]
+    assert (ROOT / ".dvcstore/files/md5" / out["md5"][:2] / out["md5"][2:]).is_file()
+
+
+def test_every_number_in_params_yaml_says_why():
+    lines = (ROOT / "params.yaml").read_text().splitlines()
+    silent = [line for line in lines if re.match(r"\s*\w+: [-\d.]", line) and "#" not in line]
+    assert [] == silent
+
+
+def test_no_tracked_file_is_larger_than_two_megabytes():
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    files = [ROOT / name for name in tracked.split("\0") if name]
+    assert [] == [file for file in files if file.exists() and file.stat().st_size > 2_000_000]

@@ -1,0 +1,112 @@
+"""The seam is real: another problem goes through the pipeline, the gates and the report without a change to them.
+
+The toy problem has another task, no time column, other names, and CSV files. Commands and paths are those of dvc.yaml.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PROBLEM = ROOT / "tests/problems/toy_regression"
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+COMPARE = "from slipway.compare import Champion, compare; from pathlib import Path; compare({champion})"
+REPORT = "from slipway.write_report import report; print(report('HEAD', ''))"
+
+
+def _data(folder: Path) -> None:
+    random = np.random.default_rng(7)
+    size, machine = random.uniform(0, 100, 4000), random.choice(["small", "large"], 4000)
+    seconds = 5 + size * np.where(machine == "small", 2.0, 0.5) * (1 + size / 100) + random.normal(0, 3, 4000)
+    frame = pd.DataFrame({"size": size, "machine": machine, "seconds": seconds})
+    frame.loc[::50, "size"] = np.nan
+    frame.loc[::200, "seconds"] = np.nan
+    folder.mkdir()
+    frame.to_csv(folder / "jobs.csv", index=False)
+
+
+def _params(root: Path, **gates: float) -> None:
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["split"], params["model"] = {"test_share": 0.3}, {"max_iter": 60}
+    params["gates"] |= {"primary": "rmse", "margin": 0.5, "segment_margin": 1.0, "floor": 30.0, **gates}
+    (root / "params.yaml").write_text(yaml.safe_dump(params))
+
+
+def _python(root: Path, *arguments: str) -> str:
+    environment = os.environ | {"PYTHONPATH": str(PROBLEM)}
+    environment.pop("GITHUB_STEP_SUMMARY", None)
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=root, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def _compare(root: Path, champion: str) -> dict:
+    code = f"try:\n    {COMPARE.format(champion=champion)}\nexcept Exception as error:\n    print(error)"
+    _python(root, "-c", code)
+    return json.loads((root / "results/compare.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    root = tmp_path_factory.mktemp("toy")
+    _data(root / "data")
+    _params(root)
+    for stage in ("prepare", "train", "export", "evaluate"):
+        _python(root, *STAGES[stage]["cmd"].split()[1:])
+    return root
+
+
+def test_rows_without_a_target_are_counted_and_left_out(toy):
+    rows = json.loads((toy / "metrics/prepare.json").read_text())["rows"]
+    assert (4000, 20) == (sum(rows.values()), rows["unlabelled"])
+
+
+def test_the_exported_model_predicts_what_was_trained(toy):
+    exported = json.loads((toy / "metrics/export.json").read_text())
+    assert "onnx" == exported["format"]
+    assert 1e-3 > float(exported["parity"])
+
+
+def test_the_model_beats_both_baselines(toy):
+    error = {name: metrics["rmse"] for name, metrics in json.loads((toy / "metrics/evaluate.json").read_text()).items()}
+    assert error["model"] < error["linear"] < error["dummy"]
+
+
+def test_the_same_model_as_champion_is_within_noise_overall_and_in_each_segment(toy):
+    shutil.copytree(toy / "model", toy / "champion", dirs_exist_ok=True)
+    result = _compare(toy, "Champion('v1', 'sha256:0', 'c', Path('champion'))")
+    assert ["pass", "pass", "pass"] == [verdict["outcome"] for verdict in result["verdicts"]]
+    assert {"all", "machine=large", "machine=small"} == set(result["evidence"]["production"])
+
+
+def test_a_candidate_that_is_worse_than_the_champion_is_blocked(toy, tmp_path):
+    worse = tmp_path / "worse"
+    shutil.copytree(toy, worse)
+    shutil.copytree(toy / "model", worse / "champion", dirs_exist_ok=True)
+    params = yaml.safe_load((worse / "params.yaml").read_text())
+    params["model"]["max_iter"] = 5
+    (worse / "params.yaml").write_text(yaml.safe_dump(params))
+    for stage in ("train", "export", "evaluate"):
+        _python(worse, *STAGES[stage]["cmd"].split()[1:])
+    result = _compare(worse, "Champion('v1', 'sha256:0', 'c', Path('champion'))")
+    assert {"champion": "fail", "segments": "fail"}.items() <= {
+        v["gate"]: v["outcome"] for v in result["verdicts"]
+    }.items()
+
+
+def test_the_report_speaks_of_the_problems_own_metric(toy):
+    _compare(toy, "None")
+    _python(toy, "-c", REPORT)
+    assert "rmse" in (toy / "results/report/report.md").read_text()

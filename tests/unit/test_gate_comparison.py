@@ -1,0 +1,106 @@
+"""Each gate on a comparison, as a table: better, equal, worse, unclear, missing, NaN, no champion."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from slipway.gates import comparison as gates
+
+PARAMS = {"primary": "auc", "margin": 0.01, "segment_margin": 0.05, "minimum_segment_rows": 100}
+NAN = math.nan
+
+
+def _row(value: float, low: float, high: float, rows: int = 1000) -> list[dict]:
+    return [{"metric": "auc", "rows": rows, "gain": {"value": value, "low": low, "high": high}}]
+
+
+def _evidence(overall: list[dict], **segments: list[dict]) -> dict:
+    return {"champion": {"version": "v1"}, "production": {"all": overall, **segments}, "baselines": {}}
+
+
+@pytest.mark.parametrize(
+    ("interval", "expected"),
+    [
+        ((0.02, 0.01, 0.03), "better"),
+        ((0.0, -0.01, 0.01), "within noise"),
+        ((-0.02, -0.03, -0.01), "worse"),
+        ((0.0, 0.0, 0.0), "within noise"),
+        ((NAN, NAN, NAN), "undefined"),
+        ((0.02, NAN, 0.03), "undefined"),
+    ],
+)
+def test_a_difference_has_one_of_four_names(interval, expected):
+    assert expected == gates.difference(dict(zip(("value", "low", "high"), interval, strict=True)))
+
+
+@pytest.mark.parametrize(
+    ("interval", "expected"),
+    [
+        ((0.02, 0.01, 0.03), "pass"),
+        ((0.0, -0.005, 0.005), "pass"),
+        ((0.0, 0.0, 0.0), "pass"),
+        ((-0.004, -0.006, -0.002), "pass"),  # worse, but by less than the margin
+        ((0.0, -0.02, 0.02), "inconclusive"),
+        ((-0.02, -0.03, -0.01), "fail"),
+        ((NAN, NAN, NAN), "fail"),
+        ((0.05, NAN, NAN), "fail"),
+    ],
+)
+def test_the_champion_gate(interval, expected):
+    assert expected == gates.champion(_evidence(_row(*interval)), PARAMS).outcome
+
+
+def test_a_comparison_that_did_not_run_fails():
+    assert ["fail"] * 3 == [gate(None, PARAMS).outcome for gate in (gates.champion, gates.segments, gates.baselines)]
+
+
+def test_without_a_champion_the_other_gates_decide():
+    evidence = {"champion": None, "production": {}}
+    assert ["pass", "pass"] == [gate(evidence, PARAMS).outcome for gate in (gates.champion, gates.segments)]
+
+
+def test_a_champion_that_cannot_be_compared_fails_with_the_reason():
+    evidence = {"champion": {"version": "v1", "error": "v1 needs the column b"}, "production": {}}
+    assert ("fail", "v1 needs the column b") == (
+        gates.champion(evidence, PARAMS).outcome,
+        gates.champion(evidence, PARAMS).reason,
+    )
+
+
+@pytest.mark.parametrize(
+    ("segment", "expected"),
+    [
+        (_row(-0.1, -0.15, -0.05), "fail"),
+        (_row(-0.04, -0.06, -0.02), "pass"),  # worse, but by less than the segment's margin
+        (_row(-0.1, -0.25, 0.05), "pass"),  # within noise
+        (_row(-0.1, -0.15, -0.05, rows=50), "pass"),  # too few rows to judge
+        (_row(0.1, 0.05, 0.15), "pass"),
+    ],
+)
+def test_the_segments_gate(segment, expected):
+    assert expected == gates.segments(_evidence(_row(0, -0.001, 0.001), **{"city=a": segment}), PARAMS).outcome
+
+
+def test_the_segments_gate_names_the_segment_that_is_worse():
+    evidence = _evidence(_row(0, 0, 0), **{"city=a": _row(-0.1, -0.15, -0.05)})
+    assert gates.segments(evidence, PARAMS).reason.startswith("city=a")
+
+
+@pytest.mark.parametrize(
+    ("linear", "expected"),
+    [
+        ((0.02, 0.01, 0.03), "pass"),
+        ((0.0, -0.01, 0.01), "inconclusive"),
+        ((-0.02, -0.03, -0.01), "fail"),
+        ((NAN, NAN, NAN), "fail"),
+    ],
+)
+def test_the_baselines_gate(linear, expected):
+    evidence = {"baselines": {"dummy": {"all": _row(0.2, 0.1, 0.3)}, "linear": {"all": _row(*linear)}}}
+    assert expected == gates.baselines(evidence, PARAMS).outcome
+
+
+def test_no_baseline_is_no_pass():
+    assert "fail" == gates.baselines({"baselines": {}}, PARAMS).outcome

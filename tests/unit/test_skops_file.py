@@ -1,0 +1,39 @@
+"""A trained estimator on disk: the same bytes for the same estimator, and no type that nobody has read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from slipway.errors import UserError
+from slipway.pipeline import skops_file
+
+TREES = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
+X = np.random.default_rng(1).normal(size=(300, 3))
+Y = (X[:, 0] > 0).astype(int)
+
+
+def _boosted():
+    return make_pipeline(StandardScaler(), HistGradientBoostingClassifier(max_iter=5, random_state=1)).fit(X, Y)
+
+
+@pytest.mark.parametrize("make", [_boosted, lambda: RandomForestRegressor(5, random_state=1).fit(X, Y)])
+def test_the_same_training_gives_the_same_bytes(make, tmp_path):
+    for name in ("one", "two"):
+        skops_file.dump(make(), tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_what_is_read_predicts_what_was_written(tmp_path):
+    model = _boosted()
+    skops_file.dump(model, tmp_path / "model")
+    assert np.array_equal(model.predict_proba(X), skops_file.load(tmp_path / "model", [TREES]).predict_proba(X))
+
+
+def test_a_type_that_is_not_trusted_is_refused_by_name(tmp_path):
+    skops_file.dump(_boosted(), tmp_path / "model")
+    with pytest.raises(UserError, match="TreePredictor"):
+        skops_file.load(tmp_path / "model", [])
