@@ -278,7 +278,7 @@ def smoke(environment: Environment) -> None:
 def demo(
     exit_when_done: bool = typer.Option(False, "--exit", help="Stop everything at the end."),
     stop: bool = typer.Option(False, "--stop", help="Stop what demos left running, and do nothing else."),
-    folder: Path = typer.Option(Path(".demo"), help="Where demos keep their files."),
+    folder: Annotated[Path, typer.Option(help="Where demos keep their files.")] = Path(".demo"),
 ) -> None:
     """Run the whole loop on a throwaway repository, and leave production answering.
 

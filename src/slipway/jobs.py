@@ -7,15 +7,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from slipway import results
 from slipway.errors import UserError
+from slipway.files import read_json
 from slipway.gates import Outcome, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 KEPT_LINES = 40  # of a tool's output, kept in the result; the job's log has all of it
 NAMED_TESTS = 3  # failed tests that a verdict names
@@ -32,7 +33,6 @@ LINTERS: dict[str, list[str]] = {
 """Each linter's command. An argument with a `*` stands for the files that match, of which there must be one."""
 
 QUICK_TESTS = ("tests/unit", "tests/data", "tests/convergence", "tests/contract")
-EXPECTED_RESULTS = ("lint", "data", "test", "train", "compare")
 CONVERGENCE = "tests.convergence"
 
 
@@ -137,26 +137,15 @@ def _names(failed: list[str]) -> str:
 def required() -> None:
     """Tell whether the pull request may be merged. Raises UserError, naming what blocks, when it may not.
 
-    Reads the results of the jobs in results/, and `needs` of the workflow, as JSON, from $NEEDS.
+    Reads how the jobs ended from $NEEDS, which is the workflow's `toJSON(needs)`, and the verdict of the report.
     """
     needs = os.environ.get("NEEDS")
     if not needs:
         raise UserError("NEEDS: not set; in a workflow, `NEEDS: ${{ toJSON(needs) }}`")
-    blockers = blocking(json.loads(needs), results.read())
-    if blockers:
-        raise UserError(f"required: blocked by {'; '.join(blockers)}")
+    unfinished = [f"{job} ({need['result']})" for job, need in json.loads(needs).items() if need["result"] != "success"]
+    if unfinished:
+        raise UserError(f"required: blocked by the jobs {', '.join(unfinished)}")
+    verdict = read_json(results.RESULTS / "report" / "verdict.json")
+    if verdict["outcome"] != Outcome.PASS:
+        raise UserError(f"required: blocked by the report: {verdict['title']}")
     print("required: every job succeeded and every gate passed")
-
-
-def blocking(needs: Mapping[str, Mapping[str, Any]], found: Mapping[str, results.JobResult]) -> list[str]:
-    """What stands in the way of a merge: jobs that did not succeed, results that are not a pass or not there."""
-    jobs = [f"{job} ({need['result']})" for job, need in needs.items() if need["result"] != "success"]
-    return jobs + [text for name in EXPECTED_RESULTS for text in _blocking_gates(name, found.get(name))]
-
-
-def _blocking_gates(name: str, result: results.JobResult | None) -> Iterable[str]:
-    if result is None:
-        return [f"{name}: no result"]
-    if result.error and not result.verdicts:
-        return [f"{name}: {result.error}"]
-    return [f"{v.gate} {v.outcome}: {v.reason or v.observed}" for v in result.verdicts if v.outcome is not Outcome.PASS]

@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
-# Keep FOLDER as the artifact NAME; a second upload of the same name is an error, as it is on GitHub.
+# Keep a file or a folder as the artifact NAME; a second upload of the same name is an error, as it is on GitHub.
 set -euo pipefail
-if [[ ! -d $FOLDER ]]; then
-  echo "$FOLDER: no such folder, so there is no artifact $NAME"
+if [[ ! -e $KEPT ]]; then
+  echo "$KEPT: not there, so there is no artifact $NAME"
   [[ $IF_NO_FILES_FOUND != error ]]
   exit
 fi
 mkdir -p "$SLIPWAY_ARTIFACTS"
 mkdir "$SLIPWAY_ARTIFACTS/$NAME"
-cp -R "$FOLDER/." "$SLIPWAY_ARTIFACTS/$NAME"
+if [[ -d $KEPT ]]; then
+  cp -R "$KEPT/." "$SLIPWAY_ARTIFACTS/$NAME"
+else
+  cp "$KEPT" "$SLIPWAY_ARTIFACTS/$NAME"
+fi

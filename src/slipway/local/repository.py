@@ -1,0 +1,152 @@
+"""A throwaway `origin` with the clone of its author, and what GitHub would do with it: pull requests and merges."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slipway.errors import UserError
+from slipway.local.act import REPOSITORY, STANDINS, Event
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SHARE_BYTECODE = STANDINS / "astral-sh" / "setup-uv" / "share-bytecode.sh"
+SLOW = 600  # seconds after which a command is given up
+
+
+@dataclass(frozen=True)
+class PullRequest:
+    """An open pull request."""
+
+    number: int
+    title: str
+    branch: str
+    head: str
+    base: str
+    merge: str
+    """Commit of `refs/pull/<number>/merge`, which the workflows check out."""
+
+    def event(self) -> Event:
+        """What GitHub sends when it is opened."""
+        repository = {"full_name": REPOSITORY, "default_branch": "main"}
+        payload = {
+            "action": "opened",
+            "number": self.number,
+            "pull_request": {
+                "number": self.number,
+                "title": self.title,
+                "body": "",
+                "head": {"ref": self.branch, "sha": self.head, "repo": repository},
+                "base": {"ref": "main", "sha": self.base, "repo": repository},
+                "merge_commit_sha": self.merge,
+            },
+            "repository": repository,
+        }
+        return Event("pull_request", payload)
+
+
+class Repository:
+    """A bare `origin` in `folder`, and its author's clone."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+        self.origin = folder / "origin.git"
+        self.author = folder / "author"
+        self._env = env
+        self._opened = 0
+
+    def create(self, source: Path) -> None:
+        """Fill `origin` with the files of the commit that is checked out in `source`, as its first commit."""
+        commit = self.git("rev-parse", "--verify", "--quiet", "HEAD", cwd=source)
+        self.author.mkdir()
+        archive = self.author / "source.tar"
+        self.git("archive", "--format=tar", f"--output={archive}", "HEAD", cwd=source)
+        run(["tar", "-xf", archive.name], self.author, self._env)
+        archive.unlink()
+        self.git("init", "--quiet", "--bare", str(self.origin))
+        self.git("init", "--quiet")
+        self.git("remote", "add", "origin", str(self.origin))
+        self.git("add", "--all", "--force")  # what is committed there is committed here, ignored or not
+        self.commit(f"Everything as of {commit[:12]}")
+        self.git("push", "--quiet", "--set-upstream", "origin", "main")
+
+    def commit(self, message: str) -> str:
+        """Commit everything that the author changed."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+        return self.git("rev-parse", "HEAD")
+
+    def branch(self, name: str) -> None:
+        """Let the author start a branch on the newest `main`."""
+        self.git("fetch", "--quiet", "origin")
+        self.git("checkout", "--quiet", "--no-track", "-B", name, "origin/main")
+
+    def open_pull_request(self, title: str) -> PullRequest:
+        """Push the author's branch, and make the merge commit that GitHub would make of it."""
+        branch, head = self.git("branch", "--show-current"), self.git("rev-parse", "HEAD")
+        base = self.git("rev-parse", "origin/main")
+        self._opened += 1
+        self.git("checkout", "--quiet", "--detach", base)
+        merge = self._merge(head, f"Merge {head} into {base}")
+        self.git("checkout", "--quiet", branch)
+        pull = f"refs/pull/{self._opened}"
+        self.git("push", "--quiet", "origin", branch, f"{head}:{pull}/head", f"{merge}:{pull}/merge")
+        return PullRequest(self._opened, title, branch, head, base, merge)
+
+    def merge(self, pull: PullRequest) -> str:
+        """Merge as the button does. Returns the new commit of `main`."""
+        self.git("checkout", "--quiet", "-B", "main", "origin/main")
+        merged = self._merge(pull.head, f"Merge pull request #{pull.number}: {pull.title}")
+        self.git("push", "--quiet", "origin", "main")
+        return merged
+
+    def _merge(self, head: str, message: str) -> str:
+        self.git("merge", "--quiet", "--no-ff", "-m", message, head)
+        return self.git("rev-parse", "HEAD")
+
+    def push_event(self) -> Event:
+        """What GitHub sends when `main` moved."""
+        after = self.git("ls-remote", str(self.origin), "refs/heads/main").split()[0]
+        return Event("push", {"ref": "refs/heads/main", "after": after, "repository": {"full_name": REPOSITORY}})
+
+    def checkout(self, folder: Path, reference: str) -> Path:
+        """Clone `origin` and check out `reference`, as actions/checkout does with `fetch-depth: 0`."""
+        self.git("clone", "--quiet", "--no-local", str(self.origin), str(folder), cwd=self.origin.parent)
+        if reference != "refs/heads/main":
+            self.git("fetch", "--quiet", "origin", reference, cwd=folder)
+            self.git("checkout", "--quiet", "--detach", "FETCH_HEAD", cwd=folder)
+        return folder
+
+    def git(self, *arguments: str, cwd: Path | None = None) -> str:
+        """Run git, in the author's clone unless told otherwise; returns what it prints."""
+        return run(["git", *arguments], cwd or self.author, self._env)
+
+
+def install(tree: Path, env: Mapping[str, str]) -> None:
+    """Install the locked packages for the source in `tree`."""
+    run(["bash", str(SHARE_BYTECODE), ".venv", ".venv-checks"], tree, env)
+    run(["uv", "sync", "--frozen", "--quiet"], tree, env)
+
+
+def run(command: list[str], cwd: Path, env: Mapping[str, str]) -> str:
+    """Run `command` and return what it prints. Raises UserError with its last words when it fails."""
+    done = subprocess.run(
+        command, cwd=cwd, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=SLOW, check=False
+    )
+    if done.returncode:
+        said = (done.stdout + done.stderr).strip().splitlines() or ["no reason given"]
+        raise UserError(f"{' '.join(command)}: {said[-1]}")
+    return done.stdout.strip()
+
+
+def uncommitted(source: Path) -> list[str]:
+    """Files in `source` that differ from its newest commit. Raises UserError when it has none."""
+    done = subprocess.run(
+        ["git", "-C", str(source), "status", "--porcelain"], capture_output=True, text=True, check=False
+    )
+    head = subprocess.run(["git", "-C", str(source), "rev-parse", "--quiet", "--verify", "HEAD"], capture_output=True)
+    if done.returncode or head.returncode:
+        raise UserError(f"{source}: not a git repository with a commit; clone the repository, and run this in its root")
+    return [line[3:] for line in done.stdout.splitlines()]
