@@ -1,0 +1,51 @@
+"""Training of the problem's own estimator, on a sample of its own data: derived from `problem`, so a fork keeps it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from threadpoolctl import threadpool_limits
+
+from slipway.checks import convergence
+from slipway.gates import Outcome
+from slipway.gates.convergence import verdict
+from slipway.settings import read_params
+
+PARAMS = read_params()
+LIMITS = PARAMS["convergence"]
+
+
+@pytest.fixture(scope="module")
+def subject():
+    with threadpool_limits(1):  # threads that wait for one another make a busy machine many times slower
+        yield convergence.subject(Path("data"), PARAMS)
+
+
+def holds(name: str, evidence: dict) -> None:
+    judged = verdict(name, evidence, LIMITS)
+    assert judged.outcome is Outcome.PASS, f"{judged.gate}: {judged.observed}; wanted: {judged.threshold}"
+
+
+def test_training_loss_falls(subject):
+    holds("loss_falls", convergence.loss_falls(subject))
+
+
+def test_small_sample_is_learned_by_heart(subject):
+    holds("overfits", convergence.overfits(subject, LIMITS["small_rows"]))
+
+
+def test_shuffled_labels_teach_nothing(subject):
+    holds("shuffled", convergence.shuffled(subject))
+
+
+def test_predictions_on_strange_inputs_are_finite(subject):
+    holds("finite", convergence.finite(subject))
+
+
+def test_same_seed_gives_the_same_model(subject):
+    holds("repeats", convergence.repeats(subject))
+
+
+def test_model_beats_dummy_and_linear_baseline(subject):
+    holds("beats_baselines", convergence.beats_baselines(subject))
