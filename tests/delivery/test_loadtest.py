@@ -1,5 +1,4 @@
 """The load test for real: Locust against a stub of the service on loopback, healthy and with one fault at a time."""
-# ruff: noqa: SIM300  expected left, actual right
 
 from __future__ import annotations
 
