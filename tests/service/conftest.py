@@ -1,0 +1,162 @@
+"""The real service, started once, on a tiny model of a toy problem: these tests need no training and no data."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import psutil
+import pytest
+
+from slipway.schema import columns
+from slipway.serving.run import SERVICE, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+REPOSITORY = Path(__file__).parents[2]
+TOY = Path(__file__).parent / "toy"
+READY_SECONDS = 30
+
+
+@pytest.fixture(scope="session")
+def toy() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("toy_problem", TOY / "problem" / "__init__.py")
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def row() -> dict:
+    return {"size": 1.5, "count": 2, "kind": "a", "name": "XY", "weight": None}
+
+
+@pytest.fixture(scope="session")
+def model_dir(toy: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder with its `release.json`."""
+    folder = tmp_path_factory.mktemp("model")
+    (folder / "model.onnx").write_bytes(_train(toy))
+    signature = {
+        "format": "onnx",
+        "task": toy.TASK,
+        "target": toy.TARGET,
+        "classes": [0, 1],
+        "columns": [vars(column) for column in columns(toy.Row)],
+    }
+    (folder / "signature.json").write_text(json.dumps(signature))
+    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+    release = {
+        "version": "v1.2.3",
+        "commit": "c0ffee",
+        "data": "da7a",
+        "model": "30de1",
+        "built": "today",
+        "files": files,
+    }
+    (folder / "release.json").write_text(json.dumps(release))
+    return folder
+
+
+def _train(toy: ModuleType) -> bytes:
+    import numpy as np
+    import pandas as pd
+    from skl2onnx import to_onnx
+    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+    from sklearn.compose import make_column_transformer
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OrdinalEncoder
+
+    random = np.random.default_rng(1)
+    frame = pd.DataFrame(
+        {
+            "size": random.uniform(0, 100, 400),
+            "count": random.integers(1, 10, 400),
+            "kind": random.choice(["a", "b"], 400),
+            "name": random.choice(["XY", "PQ"], 400),
+            "weight": np.where(random.random(400) < 0.3, np.nan, random.normal(size=400)),
+        }
+    )
+    encode = make_column_transformer(
+        (OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), ["kind", "name"]),
+        ("passthrough", ["size", "count", "weight"]),
+    )
+    estimator = make_pipeline(encode, HistGradientBoostingClassifier(max_iter=5))
+    estimator.fit(frame, (frame["size"] + 20 * (frame["kind"] == "a") > 60).astype(int))
+    kinds = {"number": FloatTensorType, "category": StringTensorType}
+    inputs = [(column.name, kinds[column.kind]([None, 1])) for column in columns(toy.Row)]
+    options = {id(estimator): {"zipmap": False}}
+    return to_onnx(estimator, initial_types=inputs, target_opset=21, options=options).SerializeToString()
+
+
+def command(port: int) -> list[str]:
+    return [sys.executable, "-m", "bentoml", "serve", SERVICE, "--host", "127.0.0.1", "--port", str(port)]
+
+
+def environment(model_dir: Path, home: Path) -> dict[str, str]:
+    """Variables of a service of the toy problem."""
+    return os.environ | {
+        "SLIPWAY_MODEL_DIR": str(model_dir),
+        "PYTHONPATH": str(TOY),
+        "BENTOML_HOME": str(home),
+        "BENTOML_DO_NOT_TRACK": "True",
+    }
+
+
+@contextmanager
+def running(model_dir: Path, home: Path) -> Iterator[tuple[str, psutil.Process]]:
+    """Start a service and wait until it is ready; stop it, and fail if any of its processes is left."""
+    port = free_port()
+    with (home / "log").open("w") as log:
+        process = psutil.Popen(
+            command(port), cwd=REPOSITORY, env=environment(model_dir, home), stdout=log, stderr=subprocess.STDOUT
+        )
+    family = [process]
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait_until_ready(url, process, home / "log")
+        family += process.children(recursive=True)
+        yield url, process
+    finally:
+        if process.is_running():
+            process.send_signal(signal.SIGTERM)
+        _, left = psutil.wait_procs(family, timeout=15)
+        for orphan in left:
+            orphan.kill()
+        assert [] == left
+
+
+def _wait_until_ready(url: str, process: psutil.Popen, log: Path) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            if httpx.get(f"{url}/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise AssertionError(f"not ready after {READY_SECONDS} s: {log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """The context manager that starts a service: `with serve(model_dir, home) as (url, process)`."""
+    return running
+
+
+@pytest.fixture(scope="session")
+def url(model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running(model_dir, tmp_path_factory.mktemp("home")) as (url, _):
+        yield url

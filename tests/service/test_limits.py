@@ -1,0 +1,94 @@
+"""Limits, tried on the application itself with a model that is slow, absent-minded or of another task."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import httpx
+import numpy as np
+import pytest
+
+from slipway.serving.app import App
+from slipway.serving.contract import Contract
+from slipway.serving.metrics import Metrics
+from slipway.serving.scorer import Scorer
+
+SETTINGS = {"max_bytes": 10_000, "timeout_seconds": 0.2, "max_concurrency": 2, "retry_after_seconds": 3}
+
+
+class Model:
+    """Scores of a given kind, after a given time for each call."""
+
+    def __init__(self, task: str, scores: list, seconds: float = 0.0) -> None:
+        names = {"size": "number", "count": "number", "kind": "category", "name": "category", "weight": "number"}
+        columns = [{"name": name, "kind": kind, "nullable": False} for name, kind in names.items()]
+        self.signature = {"task": task, "classes": ["low", "high"], "columns": columns}
+        self.scores = np.array(scores)
+        self.seconds = seconds
+        self.calls = 0
+
+    def predict(self, _columns: dict) -> np.ndarray:
+        self.calls += 1
+        time.sleep(self.seconds)
+        return self.scores
+
+
+@pytest.fixture
+def client(toy):
+    def make(model: Model, inline_seconds: float = 1.0) -> httpx.AsyncClient:
+        release = {"version": "v1"}
+        scorer = Scorer(model, inline_seconds, SETTINGS["timeout_seconds"])
+        app = App(release, Contract(toy.Row, 10), scorer, Metrics(release), SETTINGS)
+        return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
+
+    return make
+
+
+def posted(client: httpx.AsyncClient, *bodies: object) -> list[httpx.Response]:
+    async def together() -> list[httpx.Response]:
+        return await asyncio.gather(*(client.post("/predict", json=body) for body in bodies))
+
+    return asyncio.run(together())
+
+
+def test_multiclass_gives_a_probability_for_each_class(client, row):
+    (response,) = posted(client(Model("multiclass", [[0.25, 0.75]])), row)
+    assert [{"low": 0.25, "high": 0.75}] == response.json()["predictions"]
+
+
+def test_regression_gives_a_number(client, row):
+    (response,) = posted(client(Model("regression", [-12.5])), row)
+    assert [-12.5] == response.json()["predictions"]
+
+
+def test_a_model_that_answers_nan_is_a_fault_of_the_service_in_strict_json(client, row):
+    (response,) = posted(client(Model("regression", [float("nan")])), row)
+    assert (500, "the service failed; its log says why") == (response.status_code, response.json()["error"])
+
+
+def test_slow_work_ends_with_504_and_what_waits_behind_it_is_never_computed(client, row):
+    model = Model("binary", [0.5], seconds=0.3)
+    service = client(model, inline_seconds=0.0)
+    probes = model.calls
+    assert [504, 504] == [response.status_code for response in posted(service, row, row)]
+    assert 1 == model.calls - probes
+
+
+def test_more_requests_at_once_than_allowed_are_told_when_to_come_back(client, row):
+    answers = posted(client(Model("binary", [0.5])), *[row] * 5)
+    assert [200, 200, 503, 503, 503] == sorted(response.status_code for response in answers)
+    assert {"3"} == {response.headers["retry-after"] for response in answers if response.status_code == 503}
+
+
+def test_a_body_that_does_not_arrive_in_time_gets_408(client):
+    async def slow() -> httpx.Response:
+        async def drip():
+            while True:
+                yield b" "
+                await asyncio.sleep(0.05)
+
+        headers = {"content-type": "application/json"}
+        return await client(Model("binary", [0.5])).post("/predict", content=drip(), headers=headers)
+
+    assert 408 == asyncio.run(slow()).status_code

@@ -1,0 +1,70 @@
+"""Start and stop: what must not start, and what must not go on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from slipway.errors import UserError
+from slipway.serving import model_folder
+from slipway.serving.run import free_port
+
+
+@pytest.fixture
+def copy(model_dir, tmp_path):
+    return shutil.copytree(model_dir, tmp_path / "model")
+
+
+def test_a_folder_as_released_is_accepted(copy):
+    assert "v1.2.3" == model_folder.verify(copy)["version"]
+
+
+def test_a_folder_without_release_is_a_developers(copy):
+    (copy / "release.json").unlink()
+    assert {"version": "development"} == model_folder.verify(copy)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (lambda folder: (folder / "model.onnx").write_bytes(b"x"), "model.onnx: SHA-256 is"),
+        (lambda folder: (folder / "signature.json").unlink(), "signature.json: named in release.json but missing"),
+        (lambda folder: (folder / "other.onnx").write_bytes(b"x"), "other.onnx: not in release.json"),
+        (lambda folder: (folder / "release.json").write_text("{"), "release.json: not JSON"),
+        (
+            lambda folder: (folder / "release.json").write_text(json.dumps({"version": "v1"})),
+            "names no version and files",
+        ),
+    ],
+)
+def test_a_folder_not_as_released_is_refused(copy, fault, message):
+    fault(copy)
+    with pytest.raises(UserError, match=message):
+        model_folder.verify(copy)
+
+
+def test_a_tampered_model_ends_the_command_in_one_clear_line(copy, tmp_path, monkeypatch):
+    with (copy / "model.onnx").open("ab") as model:
+        model.write(b"x")
+    monkeypatch.setenv("SLIPWAY_MODEL_DIR", str(copy))
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "home"))
+    command = [sys.executable, "-m", "bentoml", "serve", "slipway.serving.service:Service", "--port", str(free_port())]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    (line,) = (ended.stdout + ended.stderr).strip().splitlines()
+    assert ended.returncode != 0
+    assert f"{copy}/model.onnx: SHA-256 is" in line
+
+
+def test_a_worker_stops_when_its_parent_is_killed(serve, model_dir, tmp_path):
+    with serve(model_dir, tmp_path) as (_, process):
+        workers = process.children(recursive=True)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        _, left = psutil.wait_procs(workers, timeout=5)
+        assert ([], True) == (left, len(workers) > 0)
