@@ -40,7 +40,7 @@ def lint() -> None:
     """Run every linter, and write results/lint.json. Raises UserError when one has a finding or cannot run."""
     with results.recorded("lint") as result:
         for gate, command in LINTERS.items():
-            code, output = _run(command)
+            code, output = run_tool(command)
             result.verdicts.append(lint_verdict(gate, code, output))
             result.evidence[gate] = output.splitlines()[-KEPT_LINES:]
             print(f"{gate}: {'ok' if code == 0 else output.rstrip()}", flush=True)
@@ -55,7 +55,7 @@ def lint_verdict(gate: str, code: int, output: str) -> Verdict:
     return Verdict(gate, Outcome.FAIL, "no finding", f"exit code {code}", first.strip())
 
 
-def _run(command: list[str]) -> tuple[int, str]:
+def run_tool(command: list[str]) -> tuple[int, str]:
     """Exit code and output of `command`, from the environment that runs this; 127 when the tool is not there."""
     tool, *arguments = command
     path = Path(sys.executable).parent / tool

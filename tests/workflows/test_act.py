@@ -1,0 +1,172 @@
+"""Workflow files under act, with stand-ins for third-party actions."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from slipway.errors import UserError
+from slipway.local import act
+
+CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"
+UPLOAD = "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f"
+DOWNLOAD = "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c"
+
+WORKFLOW = f"""
+on: pull_request
+jobs:
+  good:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: {CHECKOUT}
+      - run: mkdir results && cp file results/good.json && echo "# Good" >> "$GITHUB_STEP_SUMMARY"
+      - uses: {UPLOAD}
+        with: {{name: results-good, path: results/}}
+      - run: echo "${{{{ vars.COLOUR }}}} $GITHUB_REPOSITORY $GITHUB_HEAD_REF"
+  bad:
+    runs-on: ubuntu-latest
+    steps:
+      - run: echo all is lost && exit 3
+      - if: always()
+        uses: {UPLOAD}
+        with: {{name: results-bad, path: results/}}
+  after:
+    needs: [good, bad]
+    runs-on: ubuntu-latest
+    steps:
+      - run: echo never
+  report:
+    needs: [good, bad, after]
+    if: always()
+    runs-on: ubuntu-latest
+    steps:
+      - uses: {DOWNLOAD}
+        with: {{pattern: results-*, path: results/, merge-multiple: true}}
+      - run: ls results && echo "$NEEDS"
+        env: {{NEEDS: "${{{{ toJSON(needs) }}}}"}}
+"""
+EVENT = act.Event("pull_request", {"number": 1, "pull_request": {"head": {"ref": "topic"}, "base": {"ref": "main"}}})
+
+
+def repository(folder: Path, workflow: str) -> Path:
+    file = folder / ".github" / "workflows" / "toy.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(workflow, encoding="utf-8")
+    (folder / "file").write_text("content", encoding="utf-8")
+    identity = ["-c", "user.name=A", "-c", "user.email=a@example.invalid"]
+    for command in (["init", "--quiet"], ["add", "."], [*identity, "commit", "--quiet", "--message", "All"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    return folder
+
+
+def run(tree: Path, folder: Path, said: list[str] | None = None) -> act.Run:
+    say = [] if said is None else said
+    return act.run("toy.yaml", tree, EVENT, folder, env=os.environ, variables={"COLOUR": "blue"}, say=say.append)
+
+
+@pytest.fixture(scope="module")
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, said) -> act.Run:
+    tree = repository(tmp_path_factory.mktemp("tree"), WORKFLOW)
+    return run(tree, tmp_path_factory.mktemp("home") / "run", said)
+
+
+def test_run_with_a_failed_job_has_not_succeeded(finished):
+    assert not finished.succeeded
+
+
+def test_each_job_has_its_result(finished):
+    results = {"good": "success", "bad": "failure", "after": "skipped", "report": "success"}
+    assert results == {name: job.result for name, job in finished.jobs.items()}
+
+
+def test_each_job_has_its_time(finished):
+    assert 0 < finished.jobs["good"].seconds < finished.seconds
+
+
+def test_uploaded_artifact_is_kept(finished):
+    assert "content" == (finished.artifact("results-good") / "good.json").read_text(encoding="utf-8")
+
+
+def test_artifact_of_nothing_is_not_there(finished):
+    assert not finished.artifact("results-bad").exists()
+
+
+def test_downloaded_artifacts_are_merged(finished):
+    assert "good.json" in (finished.folder / "report.log").read_text(encoding="utf-8")
+
+
+def test_needs_tell_how_each_job_ended(finished):
+    log = (finished.folder / "report.log").read_text(encoding="utf-8")
+    needs = json.loads(log[log.index("{") :])
+    assert {"good": "success", "bad": "failure", "after": "skipped"} == {k: v["result"] for k, v in needs.items()}
+
+
+def test_variables_repository_and_branch_reach_a_step(finished):
+    log = (finished.folder / "good.log").read_text(encoding="utf-8")
+    assert "blue local/throwaway topic" in log.splitlines()
+
+
+def test_job_summary_is_kept(finished):
+    assert "# Good\n" == (finished.folder / "summary.md").read_text(encoding="utf-8")
+
+
+def test_every_finished_step_is_told(said):
+    assert ["bad        starts"] == [line for line in said if line == "bad        starts"]
+
+
+def test_failed_step_is_told_with_its_last_words(said):
+    assert ["bad          | all is lost"] == [line for line in said if line.endswith("all is lost")]
+
+
+def test_workspaces_are_cleared_away(finished):
+    assert not (finished.folder / "act").exists()
+
+
+def test_missing_workflow_is_one_line(tmp_path):
+    with pytest.raises(UserError, match=r"toy\.yaml: no such workflow"):
+        run(tmp_path, tmp_path / "run")
+
+
+def test_action_without_a_stand_in_is_one_line(tmp_path):
+    tree = repository(tmp_path / "tree", WORKFLOW.replace("actions/upload-artifact@", "some/action@"))
+    with pytest.raises(UserError, match=r"some/action: no stand-in"):
+        run(tree, tmp_path / "run")
+
+
+def test_second_upload_of_a_name_fails_as_on_github(tmp_path):
+    twice = f"""
+on: pull_request
+jobs:
+  twice:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: {CHECKOUT}
+      - uses: {UPLOAD}
+        with: {{name: a, path: file}}
+      - uses: {UPLOAD}
+        with: {{name: a, path: file}}
+"""
+    tree = repository(tmp_path / "tree", twice)
+    assert "failure" == run(tree, tmp_path / "run").jobs["twice"].result
+
+
+@pytest.mark.parametrize("action", sorted(act.STANDINS.glob("*/*/action.yml")), ids=lambda path: path.parent.name)
+def test_stand_in_is_valid(action):
+    tool = Path(sys.executable).parent / "check-jsonschema"
+    command = [str(tool), "--builtin-schema", "vendor.github-actions", str(action)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "" == (done.stdout if done.returncode else "")
+
+
+def test_every_action_of_the_shipped_workflows_has_a_stand_in():
+    assert all((act.STANDINS / action).is_dir() for action, _ in act._actions(Path()))

@@ -1,0 +1,148 @@
+"""The verbs `lint`, `test` and `required`: each gate passes on what is good, and turns red on a seeded fault."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from slipway import jobs
+from slipway.errors import UserError
+from slipway.gates import Outcome
+
+PASSED = {"tests.unit.test_a.test_one": "passed", "tests.convergence.test_b.test_two": "passed"}
+
+FAULTS = {
+    "ruff check": ("bad.py", "import os\n"),
+    "ruff format": ("bad.py", "x = {  'a':1 }\n"),
+    "zizmor": (".github/workflows/bad.yaml", "on: push\njobs: {a: {runs-on: x, steps: [{uses: a/b@main}]}}\n"),
+    "workflow schema": (".github/workflows/bad.yaml", "on: push\njobs: {a: {steps: []}}\n"),
+    "action schema": (".github/actions/bad/action.yml", "name: bad\nruns: {using: composite}\n"),
+    "shellcheck": (".ci/run", "#!/bin/bash\ncd $1\n"),
+    "import-linter": ("src/problem/bad.py", "import slipway\n"),
+}
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch) -> Path:
+    """A copy of what the linters look at."""
+    for name in (".ci", ".github", "src"):
+        shutil.copytree(name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy("pyproject.toml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "src"))  # import-linter looks at what can be imported
+    return tmp_path
+
+
+@pytest.mark.parametrize("gate", jobs.LINTERS)
+def test_linter_passes_on_the_repository(gate):
+    code, output = jobs.run_tool(jobs.LINTERS[gate])
+    assert 0 == code, output
+
+
+@pytest.mark.parametrize("gate", jobs.LINTERS)
+def test_linter_catches_its_fault(gate, checkout):
+    file, fault = FAULTS[gate]
+    (checkout / file).parent.mkdir(parents=True, exist_ok=True)
+    (checkout / file).write_text(fault, encoding="utf-8")
+    assert Outcome.FAIL == jobs.lint_verdict(gate, *jobs.run_tool(jobs.LINTERS[gate])).outcome
+
+
+def test_linter_that_is_not_there_fails():
+    code, output = jobs.run_tool(["no-such-linter", "."])
+    assert Outcome.FAIL == jobs.lint_verdict("none", code, output).outcome
+
+
+def test_linter_without_a_file_to_look_at_fails():
+    code, output = jobs.run_tool(["ruff", "check", "no/such/*.py"])
+    assert Outcome.FAIL == jobs.lint_verdict("none", code, output).outcome
+
+
+def test_verdict_names_the_first_finding():
+    assert "a.py:1:1: E1" == jobs.lint_verdict("ruff", 1, "\na.py:1:1: E1\nFound 1 error.\n").reason
+
+
+TABLE = [
+    ("all pass", PASSED, 0, [Outcome.PASS, Outcome.PASS]),
+    ("a test fails", PASSED | {"tests.unit.x": "failed"}, 1, [Outcome.FAIL, Outcome.PASS]),
+    ("convergence fails", PASSED | {"tests.convergence.x": "failed"}, 1, [Outcome.PASS, Outcome.FAIL]),
+    ("nothing ran", {}, 5, [Outcome.FAIL, Outcome.FAIL]),
+    ("no convergence test ran", {"tests.unit.x": "passed"}, 0, [Outcome.PASS, Outcome.FAIL]),
+    ("all were skipped", dict.fromkeys(PASSED, "skipped"), 0, [Outcome.FAIL, Outcome.FAIL]),
+    ("pytest was interrupted", PASSED, 2, [Outcome.FAIL, Outcome.FAIL]),
+    ("pytest crashed", PASSED, 3, [Outcome.FAIL, Outcome.FAIL]),
+    ("pytest was killed", PASSED, -9, [Outcome.FAIL, Outcome.FAIL]),
+]
+
+
+@pytest.mark.parametrize(("cases", "code", "outcomes"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_gates_of_tests(cases, code, outcomes):
+    assert outcomes == [verdict.outcome for verdict in jobs.tests_verdicts(cases, code)]
+
+
+def test_gate_names_the_tests_that_failed():
+    failed = {f"tests.unit.{name}": "failed" for name in "abcde"}
+    assert "tests.unit.a, tests.unit.b, tests.unit.c and 2 more" == jobs.tests_verdicts(failed, 1)[0].reason
+
+
+def test_outcomes_are_read_from_what_pytest_writes(tmp_path):
+    (tmp_path / "test.xml").write_text(
+        '<testsuites><testsuite><testcase classname="t" name="a"/>'
+        '<testcase classname="t" name="b"><failure/></testcase>'
+        '<testcase classname="t" name="c"><skipped/></testcase><testcase classname="t" name="d"><error/></testcase>'
+        "</testsuite></testsuites>",
+        encoding="utf-8",
+    )
+    expected = {"t.a": "passed", "t.b": "failed", "t.c": "skipped", "t.d": "failed"}
+    assert expected == jobs.read_cases(tmp_path / "test.xml")
+
+
+def test_no_report_of_pytest_is_no_test(tmp_path):
+    assert {} == jobs.read_cases(tmp_path / "test.xml")
+
+
+@pytest.fixture
+def verdict(tmp_path, monkeypatch):
+    """Writes the verdict of a report, and how the jobs ended."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(outcome: str | None, result: str = "success") -> None:
+        monkeypatch.setenv("NEEDS", json.dumps({"train": {"result": result, "outputs": {}}}))
+        if outcome:
+            Path("results/report").mkdir(parents=True)
+            Path("results/report/verdict.json").write_text(json.dumps({"outcome": outcome, "title": "Why"}))
+
+    return write
+
+
+def test_required_passes_when_all_did(verdict):
+    verdict("pass")
+    jobs.required()
+
+
+@pytest.mark.parametrize("result", ["failure", "cancelled", "skipped"])
+def test_required_names_a_job_that_did_not_succeed(verdict, result):
+    verdict("pass", result)
+    with pytest.raises(UserError, match=rf"train \({result}\)"):
+        jobs.required()
+
+
+@pytest.mark.parametrize("outcome", ["fail", "inconclusive"])
+def test_required_blocks_what_the_report_does_not_pass(verdict, outcome):
+    verdict(outcome)
+    with pytest.raises(UserError, match="blocked by the report: Why"):
+        jobs.required()
+
+
+def test_required_blocks_without_a_report(verdict):
+    verdict(None)
+    with pytest.raises(UserError, match=r"verdict\.json: not found"):
+        jobs.required()
+
+
+def test_required_outside_of_a_workflow_is_one_line(monkeypatch):
+    monkeypatch.delenv("NEEDS", raising=False)
+    with pytest.raises(UserError, match="NEEDS: not set"):
+        jobs.required()

@@ -1,0 +1,181 @@
+"""The throwaway repository, the home of a demo, and the fault that it seeds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+from pydantic import ValidationError
+
+from problem import Row
+from slipway.errors import UserError
+from slipway.local import demo, faults
+from slipway.local.home import Home, homes, processes, stop_all
+from slipway.local.repository import Repository, uncommitted
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+
+@pytest.fixture
+def home(tmp_path):
+    with Home.create(tmp_path / "demos") as made:
+        yield made
+
+
+@pytest.fixture
+def source(tmp_path, home) -> Path:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / ".gitignore").write_text("ignored\n", encoding="utf-8")
+    (folder / "ignored").write_text("but committed", encoding="utf-8")
+    for command in (["init", "--quiet"], ["add", "--force", "."], ["commit", "--quiet", "-m", "All"]):
+        subprocess.run(["git", *command], cwd=folder, env=home.environment(), check=True)
+    return folder
+
+
+@pytest.fixture
+def repository(home, source) -> Repository:
+    made = Repository(home.root, home.environment())
+    made.create(source)
+    return made
+
+
+def change(repository: Repository, text: str) -> None:
+    repository.branch("topic")
+    (repository.author / "file").write_text(text, encoding="utf-8")
+    repository.commit("Change")
+
+
+def test_origin_holds_what_is_committed_ignored_or_not(repository):
+    assert [".gitignore", "ignored"] == repository.git("ls-tree", "--name-only", "origin/main").split()
+
+
+def test_merge_commit_of_a_pull_request_holds_its_change(repository, tmp_path):
+    change(repository, "new")
+    pull = repository.open_pull_request("Title")
+    tree = repository.checkout(tmp_path / "tree", "refs/pull/1/merge")
+    assert (pull.merge, "new") == (
+        repository.git("rev-parse", "HEAD", cwd=tree),
+        (tree / "file").read_text(encoding="utf-8"),
+    )
+
+
+def test_open_pull_request_leaves_main_as_it_is(repository):
+    change(repository, "new")
+    pull = repository.open_pull_request("Title")
+    assert pull.base == repository.push_event().payload["after"]
+
+
+def test_merge_moves_main_to_a_commit_with_both_parents(repository):
+    change(repository, "new")
+    pull = repository.open_pull_request("Title")
+    merged = repository.merge(pull)
+    assert [pull.base, pull.head] == repository.git("rev-parse", f"{merged}^1", f"{merged}^2").split()
+    assert merged == repository.push_event().payload["after"]
+
+
+def test_uncommitted_files_are_named(source):
+    (source / "new").touch()
+    assert ["new"] == uncommitted(source)
+
+
+def test_folder_without_a_repository_is_one_line(tmp_path):
+    with pytest.raises(UserError, match="not a git repository with a commit"):
+        uncommitted(tmp_path)
+
+
+def test_two_demos_have_two_homes(home, tmp_path):
+    with Home.create(tmp_path / "demos") as other:
+        assert {home, other} == set(homes(tmp_path / "demos"))
+
+
+def test_home_of_a_demo_that_ended_is_cleared_away_by_the_next(tmp_path):
+    with Home.create(tmp_path) as ended:
+        pass
+    with Home.create(tmp_path) as new:
+        assert [new] == homes(tmp_path)
+    assert not ended.root.exists()
+
+
+def test_home_in_which_something_runs_is_kept(tmp_path):
+    with Home.create(tmp_path) as ended:
+        process = subprocess.Popen(SLEEP, env=ended.environment())
+    with Home.create(tmp_path) as new:
+        assert {ended, new} == set(homes(tmp_path))
+    ended.stop()
+    process.wait()
+
+
+def test_running_demo_is_known_by_its_process(home):
+    assert os.getpid() == home.runner()
+
+
+def test_stop_ends_every_process_of_the_demo_and_no_other(tmp_path):
+    with Home.create(tmp_path) as home:
+        ours = subprocess.Popen(SLEEP, env=home.environment(), start_new_session=True)
+    other = subprocess.Popen(SLEEP)
+    assert 1 == stop_all(tmp_path)
+    assert [False, True] == [psutil.pid_exists(ours.pid), psutil.pid_exists(other.pid)]
+    other.kill()
+    other.wait()
+    ours.wait()
+
+
+def test_child_of_a_child_carries_the_mark(home):
+    nested = f"import subprocess; subprocess.run({SLEEP!r})"
+    parent = subprocess.Popen([sys.executable, "-c", nested], env=home.environment())
+    deadline = time.monotonic() + 10
+    while len(processes(home)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert 2 == home.stop()
+    parent.wait()
+
+
+def test_environment_is_not_that_of_another_run(home, monkeypatch):
+    for name in ("GH_TOKEN", "GITHUB_STEP_SUMMARY", "GIT_DIR", "SLIPWAY_STORE", "STAGING_URL", "VIRTUAL_ENV"):
+        monkeypatch.setenv(name, "another")
+    assert "another" not in home.environment().values()
+
+
+def test_parameter_grows_by_a_quarter(tmp_path):
+    params = tmp_path / "params.yaml"
+    params.write_text("seed: 1\n\nmodel:  # of the estimator\n  # why\n  depth: 8  # levels\n  rate: 0.1\n")
+    assert "Change depth from 8 to 10" == demo.grow_parameter(params)
+    assert "  depth: 10  # levels\n  rate: 0.1\n" in params.read_text(encoding="utf-8")
+
+
+def test_parameters_without_a_number_are_one_line(tmp_path):
+    params = tmp_path / "params.yaml"
+    params.write_text("model:\n  kind: linear\n", encoding="utf-8")
+    with pytest.raises(UserError, match="begins with no number"):
+        demo.grow_parameter(params)
+
+
+def test_shipped_parameters_can_be_changed(tmp_path):
+    shutil.copy("params.yaml", tmp_path)
+    assert demo.grow_parameter(tmp_path / "params.yaml").startswith("Change ")
+
+
+def test_spoiled_data_breaks_the_contract(tmp_path, monkeypatch):
+    path = tmp_path / "new.parquet"
+    pd.read_parquet(max(Path("data").iterdir())).head(100).to_parquet(path, index=False)
+    monkeypatch.setattr("problem.next_batch", lambda _: None)
+    before = pd.read_parquet(path)
+    faults.break_newest(tmp_path)
+    (changed,) = [name for name in before if not before[name].equals(pd.read_parquet(path)[name])]
+    with pytest.raises(ValidationError, match=changed):
+        Row.model_validate({changed: pd.read_parquet(path)[changed].iloc[0].item()})
+
+
+def test_data_that_is_not_a_table_is_one_line(tmp_path, monkeypatch):
+    (tmp_path / "new.txt").touch()
+    monkeypatch.setattr("problem.next_batch", lambda _: None)
+    with pytest.raises(UserError, match="not Parquet"):
+        faults.break_newest(tmp_path)
