@@ -45,7 +45,14 @@ def test_a_table_of_features_gives_back_the_rows_that_it_was_made_from(tmp_path)
     assert expected == sorted(actual, key=lambda each: each["share"])
 
 
-@pytest.mark.parametrize(("name", "text"), [("rows.json", json.dumps([ROW])), ("rows.jsonl", json.dumps(ROW) + "\n")])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("rows.json", json.dumps([ROW])),
+        ("smoke.json", json.dumps({"rows": [ROW], "predictions": [0.5]})),
+        ("rows.jsonl", json.dumps(ROW) + "\n"),
+    ],
+)
 def test_json_is_read_as_a_list_or_by_line(tmp_path, name, text):
     assert [ROW] == [json.loads(body) for body in payloads.read_payloads(written(tmp_path, name, text), 10, seed=1)]
 

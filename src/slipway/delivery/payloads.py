@@ -19,7 +19,8 @@ def read_payloads(path: Path, count: int, seed: int) -> list[str]:
     """Bodies of requests: at most `count` rows drawn from `path`, each the JSON text of a valid `Row`.
 
     Takes `.parquet` as stage `prepare` writes it (columns that `Row` does not have are left out), `.json` (a list of
-    rows) or `.jsonl` (a row a line). Raises UserError when there is no row, or when one breaks `Row`.
+    rows, or an object with one as `rows`, such as a release's known rows) or `.jsonl` (a row a line). Raises UserError
+    when there is no row, or when one breaks `Row`.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file of rows; run `slipway train`, or name one with --payloads")
@@ -54,6 +55,8 @@ def _from_json(path: Path, count: int, seed: int) -> list[dict[str, Any]]:
         rows = [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
     except ValueError as error:
         raise UserError(f"{path}: not JSON ({error}); a list of rows, or with the ending .jsonl a row a line") from None
+    if isinstance(rows, dict):
+        rows = rows.get("rows")
     if not isinstance(rows, list):
         raise UserError(f"{path}: holds a {type(rows).__name__}; a list of rows is needed")
     return random.Random(seed).sample(rows, min(count, len(rows)))  # noqa: S311  a sample, not a secret
