@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,11 @@ import pandas as pd
 
 import problem
 from slipway import bootstrap, metrics, predictor
+from slipway.delivery.desired_state import DeployBranch
+from slipway.delivery.git import Git
+from slipway.delivery.home import store_url
+from slipway.delivery.store import open_store
+from slipway.errors import UserError
 from slipway.gates import comparison as gates
 from slipway.pipeline.tables import positions, read_rows
 from slipway.results import recorded
@@ -40,11 +46,25 @@ class Champion:
     model: Path
 
 
-def compare(champion: Champion | None) -> None:
+def fetch_champion(folder: Path) -> Champion | None:
+    """Fetch the release in production into `folder`, verified; None when there is none yet."""
+    branch = DeployBranch(Git(Path()))
+    branch.fetch()
+    desired = branch.read("production")
+    if desired is None:
+        return None
+    fetched = open_store(store_url()).get(desired.release, folder / desired.release)
+    if fetched.digest != desired.digest:
+        raise UserError(f"{desired.release}: the store holds {fetched.digest}, production asks for {desired.digest}")
+    return Champion(desired.release, desired.digest, desired.commit, fetched.folder / "model")
+
+
+def compare() -> None:
     """Write results/compare.json: the evidence, and the gates on it. Raises UserError when one does not pass."""
     params = read_params()
     with recorded("compare") as result:
-        result.evidence = measure(champion, params)
+        with TemporaryDirectory() as folder:
+            result.evidence = measure(fetch_champion(Path(folder)), params)
         result.verdicts = [
             gate(result.evidence, params["gates"]) for gate in (gates.champion, gates.segments, gates.baselines)
         ]
