@@ -1,0 +1,74 @@
+"""What `bentoml build` packs: all that serving needs, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).parents[2]
+TRAINING = ["pandas", "sklearn", "skl2onnx", "onnx", "deepchecks", "dvc", "pyarrow", "skops"]
+
+
+def build(context: Path, home: Path) -> Path:
+    command = [sys.executable, "-m", "bentoml", "build", "--version", "v1"]
+    variables = os.environ | {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"}
+    subprocess.run(command, cwd=context, env=variables, check=True, capture_output=True, timeout=60)
+    return home / "bentos" / "slipway" / "v1"
+
+
+@pytest.fixture(scope="module")
+def context(model_dir, tmp_path_factory) -> Path:
+    """What the release builder puts together: sources, numbers, locked requirements and a model."""
+    folder = tmp_path_factory.mktemp("context")
+    shutil.copytree(REPOSITORY / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(model_dir, folder / "model")
+    for name in ("params.yaml", "bentofile.yaml"):
+        shutil.copy(REPOSITORY / name, folder)
+    (folder / "build").mkdir()
+    (folder / "build" / "requirements.txt").write_text("numpy==2.4.6\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bento(context, tmp_path_factory) -> Path:
+    return build(context, tmp_path_factory.mktemp("home"))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_each_file_that_is_named_exists():
+    patterns = yaml.safe_load((REPOSITORY / "bentofile.yaml").read_text())["include"]
+    assert [] == [each for each in patterns if not each.startswith("model/") and not list(REPOSITORY.glob(each))]
+
+
+def test_it_holds_the_model_as_released(bento, model_dir):
+    assert contents(model_dir) == contents(bento / "src" / "model")
+
+
+def test_it_serves_without_what_training_needs(bento):
+    """Import the service from the Bento where the packages of training cannot be imported."""
+    code = [
+        "import sys",
+        f"sys.modules.update(dict.fromkeys({TRAINING}))",
+        "sys.path.insert(0, sys.argv[1])",
+        "import slipway.serving.service as service",
+        "assert service.__file__.startswith(sys.argv[1])",
+    ]
+    subprocess.run(
+        [sys.executable, "-c", "; ".join(code), str(bento / "src")], cwd=bento / "src", check=True, timeout=30
+    )
+
+
+def test_two_builds_differ_in_the_time_of_creation_only(bento, context, tmp_path):
+    first, second = contents(bento), contents(build(context, tmp_path))
+    assert {"bento.yaml"} == {name for name in first.keys() | second.keys() if first.get(name) != second.get(name)}
+    lines = [set(files["bento.yaml"].decode().splitlines()) for files in (first, second)]
+    assert {"creation_time"} == {line.split(":")[0] for line in lines[0] ^ lines[1]}
