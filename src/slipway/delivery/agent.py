@@ -5,15 +5,10 @@ Services and front door are sessions of their own: they outlive the agent, and t
 
 from __future__ import annotations
 
-import fcntl
 import os
-import signal
-import sys
 import time
 import uuid
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway.delivery import clients, installation, processes, reconcile, router, state
@@ -22,7 +17,8 @@ from slipway.delivery.state import Bad, Instance, Router, State
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from slipway.delivery.environment_file import EnvironmentFile
     from slipway.delivery.follower import Follower
@@ -30,9 +26,7 @@ if TYPE_CHECKING:
     from slipway.delivery.reconcile import Action
     from slipway.delivery.store import Store
 
-QUICK_SECONDS = 0.1  # between looks while something is on its way
 REST_SECONDS = 5  # before a service that once served and does not start is started again
-STOP_PATIENCE = 10.0  # seconds for the agent, and again for the services and the front door, to end by themselves
 STEPS = 100  # of one turn at most; a plan that never ends is a fault, and must not hang silently
 
 
@@ -72,7 +66,7 @@ class Agent:
         return f"http://127.0.0.1:{self.state.router.port}" if self.state.router else ""
 
     def turn(self) -> bool:
-        """Take in what was seen last, and do whatever can be done now. Returns whether all is as desired, or given up."""
+        """Take in what was seen last, and do what can be done now. Returns whether all is as desired, or given up."""
         self._take_in()
         processes.reap()
         for _ in range(STEPS):
@@ -133,21 +127,26 @@ class Agent:
         match action:
             case StartRouter():
                 self._start_router()
+            case Route(text):
+                state.replace(self.place.routes, text)
+            case Serve(content):
+                self.state.serving = content
+                self.state.note(f"{content.release} serves at {self.url}")
             case Install(content):
                 self._try(content, self._install)
             case Start(content):
                 self._try(content, self._start)
+            case _:
+                self._move(action)
+
+    def _move(self, action: Change | GiveUp | Forget) -> None:
+        match action:
             case Change(instance, phase):
                 self._change(instance, phase)
             case GiveUp(instance, reason):
                 self._give_up(instance, reason)
             case Forget(instance):
                 self._forget(instance)
-            case Route(text):
-                state.replace(self.place.routes, text)
-            case Serve(content):
-                self.state.serving = content
-                self.state.note(f"{content.release} serves at {self.url}")
 
     def _try(self, content: EnvironmentFile, step: Callable[[EnvironmentFile], None]) -> None:
         try:
@@ -160,7 +159,11 @@ class Agent:
         installation.install(self.place, self.store, content)
 
     def _start(self, content: EnvironmentFile) -> None:
-        ready = installation.verified(self.place, content.digest)
+        try:
+            ready = installation.verified(self.place, content.digest)
+        except UserError as error:
+            self.state.note(f"installed files changed, fetching the release again: {error}")
+            return
         port = router.free_port()
         mark = self._mark(f"{content.release}-{uuid.uuid4().hex[:8]}")
         command, environment = installation.command(self.place, ready, port)
@@ -228,113 +231,6 @@ class Agent:
 def prefix(place: Place) -> str:
     """What the marks of all processes of an environment begin with."""
     return f"{place.root}:"
-
-
-@contextmanager
-def locked(place: Place) -> Iterator[None]:
-    """Hold the lock of an environment. Raises UserError when another agent holds it."""
-    place.root.mkdir(parents=True, exist_ok=True)
-    with place.lock.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"{place.lock}: an agent of {place.environment} runs already; `slipway stop --environment {place.environment}`"
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
-
-
-def is_running(place: Place) -> bool:
-    """Whether an agent holds the lock of the environment."""
-    if not place.lock.exists():
-        return False
-    with place.lock.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
-
-
-def run_once(agent: Agent, patience: float) -> None:
-    """Reconcile until all is as desired. Raises UserError when the desired release is bad, or after `patience` seconds."""
-    agent.follower.look()
-    deadline = time.monotonic() + patience
-    while not agent.turn():
-        if time.monotonic() > deadline:
-            raise UserError(f"{agent.place.environment}: not as desired after {patience:g} s; see {agent.place.state}")
-        time.sleep(QUICK_SECONDS)
-    if agent.state.bad:
-        raise UserError(f"{agent.place.environment}: {agent.state.bad.reason}")
-
-
-def run(agent: Agent) -> None:
-    """Reconcile until SIGTERM or SIGINT; services and front door go on without the agent."""
-    stopped = False
-
-    def stop(*_: object) -> None:
-        nonlocal stopped
-        stopped = True
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    agent.follower.look()
-    agent.follower.follow(agent.settings.poll_seconds)
-    while not stopped:
-        settled = agent.turn()
-        time.sleep(min(agent.settings.poll_seconds, 0.5) if settled else QUICK_SECONDS)
-
-
-def detach(place: Place, patience: float) -> str:
-    """Start an agent that goes on by itself, and return the URL of its front door once that listens. Raises UserError."""
-    command = [sys.executable, "-m", "slipway.cli", "agent", "--environment", place.environment]
-    with locked(place):
-        place.url.unlink(missing_ok=True)
-    mark = f"{prefix(place)}agent"
-    pid = processes.start(command, mark, place.log("agent"), Path.cwd(), os.environ)
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline and processes.runs(pid, mark):
-        if place.url.exists() and clients.listens(place.url.read_text(encoding="utf-8").strip()):
-            return place.url.read_text(encoding="utf-8").strip()
-        time.sleep(QUICK_SECONDS)
-    raise UserError(
-        f"{place.log('agent')}: the agent of {place.environment} did not open its front door; its log says why"
-    )
-
-
-def stop(place: Place, patience: float) -> None:
-    """End the agent, every service and the front door of an environment. What served is remembered; nothing runs."""
-    if not place.root.exists():
-        return
-    _stop_agent(place, patience)
-    with locked(place):
-        processes.end(prefix(place), patience)
-        place.url.unlink(missing_ok=True)
-        known = state.read(place)
-        if known:
-            known.instances = []
-            state.write(place, known)
-
-
-def _stop_agent(place: Place, patience: float) -> None:
-    """The lock is held by the agent and by nobody else, so the process id in it is not one that was recycled."""
-    deadline = time.monotonic() + patience
-    asked = False
-    while time.monotonic() < deadline + 1:
-        try:
-            with locked(place):
-                return
-        except UserError:
-            pid = int(place.lock.read_text(encoding="utf-8") or 0)
-            if pid and not asked:
-                processes.ask_to_end([pid])
-                asked = True
-            elif pid and time.monotonic() > deadline:
-                processes.force([pid])
-        time.sleep(0.05)
 
 
 def _text(path: Path) -> str | None:

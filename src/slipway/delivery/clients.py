@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import httpx
@@ -9,10 +10,16 @@ import httpx
 SECONDS = 5  # for one answer
 
 
+@cache
+def client() -> httpx.Client:
+    """One for all, because making one reads every certificate; no connection is kept, because peers come and go."""
+    return httpx.Client(timeout=SECONDS, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+
+
 def shown_release(url: str) -> dict[str, Any] | None:
     """What `GET /release` says; None when there is no answer, or one that is not a release."""
     try:
-        answer = httpx.get(f"{url}/release", timeout=SECONDS, trust_env=False)
+        answer = client().get(f"{url}/release")
         shown = answer.json() if answer.status_code == httpx.codes.OK else None
     except (httpx.HTTPError, ValueError):
         return None
@@ -22,7 +29,7 @@ def shown_release(url: str) -> dict[str, Any] | None:
 def is_ready(url: str) -> bool:
     """Whether `GET /readyz` says so."""
     try:
-        return httpx.get(f"{url}/readyz", timeout=SECONDS, trust_env=False).status_code == httpx.codes.OK
+        return client().get(f"{url}/readyz").status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 
@@ -36,7 +43,7 @@ def serves(url: str, version: str, commit: str) -> bool:
 def listens(url: str) -> bool:
     """Whether anything answers at `url`, whatever it says."""
     try:
-        httpx.get(url, timeout=SECONDS, trust_env=False)
+        client().get(url)
     except httpx.HTTPError:
         return False
     return True

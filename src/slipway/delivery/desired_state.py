@@ -98,7 +98,7 @@ class DeployBranch:
         return next((name for name in reversed(self.versions()) if self.published(name).built_from == built_from), None)
 
     def read(self, environment: str, commit: str | None = None) -> EnvironmentFile | None:
-        """What `environment` should run, now or as of `commit`; None when nothing was ever promoted. Raises UserError."""
+        """What `environment` should run, now or as of `commit`; None when it has no file. Raises UserError."""
         text = self._text(environment, commit or self.head)
         return None if text is None else environment_file.parse(text, f"{BRANCH}:{path_of(environment)}")
 
@@ -110,10 +110,17 @@ class DeployBranch:
         log = self.git.run("log", "--first-parent", f"--format={form}", self.head, "--", path_of(environment))
         return [self._promotion(environment, *line.split("\0")) for line in log.splitlines()]
 
-    def publish(self, message: str, built_from: str, files: Mapping[str, bytes], version: str, digest: str) -> str:
-        """Register a release: a commit with the tree of `built_from` and `files` in it, and its tag. Returns the commit."""
-        kept = {} if self.head is None else self._blobs(self.head, "environments/")
-        tree = self.git.tree(built_from, {**files, **kept})
+    def publish(
+        self, message: str, published: tuple[str, str, str], files: Mapping[str, bytes], keep: Sequence[str]
+    ) -> str:
+        """Register a release: a commit with the tree of the commit that it was built from and `files`, and its tag.
+
+        `published` is (version, digest, commit that it was built from). What was under the paths `keep` on the branch
+        stays. Returns the commit.
+        """
+        version, digest, built_from = published
+        kept = {} if self.head is None else self._blobs(self.head, *keep)
+        tree = self.git.tree(built_from, {**kept, **files})
         parents = [*([self.head] if self.head else []), built_from]
         body = f"{message}\n\n{DIGEST}: {digest}\n{BUILT_FROM}: {built_from}\n"
         commit = self.git.commit(tree, parents, body)
@@ -137,7 +144,8 @@ class DeployBranch:
         except GitError as error:
             if "rejected" in str(error) or "already exists" in str(error):
                 raise UserError(
-                    f"{self.remote}/{BRANCH}: somebody else published or promoted at the same time; nothing was changed, run it again"
+                    f"{self.remote}/{BRANCH}: somebody else published or promoted at the same time;"
+                    " nothing was changed, run it again"
                 ) from None
             raise
 
@@ -146,8 +154,8 @@ class DeployBranch:
             return None
         return self.git.run("show", f"{commit}:{path_of(environment)}")
 
-    def _blobs(self, commit: str, path: str) -> dict[str, str]:
-        lines = self.git.run("ls-tree", "-r", commit, "--", path).splitlines()
+    def _blobs(self, commit: str, *paths: str) -> dict[str, str]:
+        lines = self.git.run("ls-tree", "-r", commit, "--", *paths).splitlines()
         return {name: meta.split()[2] for meta, name in (line.split("\t") for line in lines)}
 
     def _trailers(self, commit: str) -> dict[str, str]:

@@ -78,7 +78,7 @@ class DvcFiles:
 
 
 def blobs(folder: Path, without: str = "") -> tuple[str, dict[str, bytes]]:
-    """Return the MD5 by which DVC knows `folder`, not counting the file `without`, and its objects by path in a remote."""
+    """Return the MD5 by which DVC knows `folder` less the file `without`, and its objects by path in a remote."""
     files = [file for file in folder.rglob("*") if file.is_file() and file.name != without]
     contents = {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
     hashes = {name: _md5(content) for name, content in contents.items()}

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from slipway.delivery.versions import VERSION
 from slipway.errors import UserError
 
-HEADER = "# What {environment} should run. Written by `slipway promote` and `slipway rollback`; `git revert` rolls back too.\n"
+HEADER = "# What {environment} should run, by `slipway promote` and `slipway rollback`; `git revert` rolls back too.\n"
 
 
 class EnvironmentFile(BaseModel):

@@ -1,4 +1,4 @@
-"""The agent's own look at the branch `deploy`: it needs no work tree, and a remote that hangs does not hold up healing."""
+"""The agent's own look at the branch `deploy`: no work tree, and a remote that hangs does not hold up healing."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def install(place: Place, store: Store, content: EnvironmentFile) -> None:
 
 
 def verified(place: Place, digest: str) -> Release:
-    """Return the installed release after checking every byte of it. Raises UserError; then it is no longer installed."""
+    """Return the installed release after checking every byte. Raises UserError; then it is no longer installed."""
     path = folder(place, digest)
     try:
         return release.verify(path, digest)

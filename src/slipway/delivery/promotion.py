@@ -1,4 +1,4 @@
-"""`slipway release publish`, `promote` and `rollback`: changes of the desired state, and the wait until they are real."""
+"""`slipway release publish`, `promote`, `rollback`: changes of the desired state, and the wait until they are real."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from slipway.delivery.release import Release
     from slipway.delivery.store import Store
 
+ENVIRONMENTS = "environments"
 LOOK_SECONDS = 0.2  # between two looks at the front door
 
 
@@ -34,13 +35,12 @@ def publish(root: Path, folder: Path, store: Store) -> Release:
     branch = DeployBranch(Git(root))
     branch.fetch()
     if built.version not in branch.versions():
-        files = _files(root, built)
-        branch.publish(_release_message(built), built.commit, files, built.version, built.digest)
+        _register(branch, DvcFiles.read(root), built)
     elif branch.published(built.version).digest != built.digest:
         known = branch.published(built.version)
         raise UserError(
-            f"{built.version}: published as {known.digest} from commit {known.built_from[:12]}, {folder} is {built.digest};"
-            " a version is never built twice: run `slipway release build` on a new commit"
+            f"{built.version}: published as {known.digest} from commit {known.built_from[:12]}, {folder} is"
+            f" {built.digest}; a version is never built twice: run `slipway release build` on a new commit"
         )
     store.put(folder)
     return built
@@ -90,8 +90,7 @@ def wait(environment: str, content: EnvironmentFile, seconds: float) -> float:
     Raises UserError when the agent reports the release bad, or after `seconds`.
     """
     url = front_door(environment)
-    start = time.monotonic()
-    said = None
+    start, said = time.monotonic(), time.time()
     while not clients.serves(url, content.release, content.commit):
         passed = time.monotonic() - start
         known = state.read(Place.of(environment))
@@ -108,12 +107,12 @@ def wait(environment: str, content: EnvironmentFile, seconds: float) -> float:
     return time.monotonic() - start
 
 
-def _progress(environment: str, known: state.State | None, said: str | None) -> str | None:
-    """Print what the agent did last, once."""
-    now = known.events[-1].text if known and known.events else "no agent seen on this machine; waiting"
-    if now != said:
-        print(f"{environment}: {now}", flush=True)
-    return now
+def _progress(environment: str, known: state.State | None, said: float) -> float:
+    """Print what the agent did after the time `said`; returns the time of the newest of it."""
+    events = [event for event in known.events if event.time > said] if known else []
+    for event in events:
+        print(f"{environment}: {event.text}", flush=True)
+    return events[-1].time if events else said
 
 
 def _last_seen(known: state.State | None) -> str:
@@ -167,20 +166,25 @@ def _content(
     )
 
 
-def _files(root: Path, built: Release) -> dict[str, bytes]:
-    """What the release commit holds beyond the merged commit: lock, metrics and, if git keeps the store, the model."""
-    dvc = DvcFiles.read(root)
+def _register(branch: DeployBranch, dvc: DvcFiles, built: Release) -> None:
+    """Commit what the release adds to the merged commit: lock, metrics and, if git keeps the store, the model.
+
+    Models of earlier releases stay, so that `dvc artifacts get . model --rev …` finds each in a clone of the branch.
+    """
     files = {name: (built.folder / name).read_bytes() for name in [LOCK, *dvc.metrics]}
     whole, objects = blobs(built.folder / "model", without=release.RELEASE)
     if whole != built.manifest["inputs"]["model"]:
         raise UserError(
-            f"{built.folder / 'model'}: MD5 is {whole}, the manifest says {built.manifest['inputs']['model']}; refused"
+            f"{built.folder / 'model'}: MD5 is {whole}, expected {built.manifest['inputs']['model']}; refused"
         )
     embedded = dvc.embedded_store
     if embedded is None:
-        _dvc_push(root, dvc.model)
-        return files
-    return files | {f"{embedded}/{path}": content for path, content in objects.items()}
+        _dvc_push(dvc.root, dvc.model)
+        keep = [ENVIRONMENTS]
+    else:
+        files |= {f"{embedded}/{path}": content for path, content in objects.items()}
+        keep = [ENVIRONMENTS, embedded]
+    branch.publish(_release_message(built), (built.version, built.digest, built.commit), files, keep)
 
 
 def _dvc_push(root: Path, model: Path) -> None:
@@ -193,8 +197,7 @@ def _dvc_push(root: Path, model: Path) -> None:
 
 def _release_message(built: Release) -> str:
     metrics = built.manifest["metrics"]
-    lines = [f"{stage} {name}: {_short(value)}" for stage, values in metrics.items() for name, value in values.items()]
-    return "\n".join([f"Release {built.version}", "", *lines])
+    return "\n".join([f"Release {built.version}", "", *_leaves(metrics)])
 
 
 def _promotion_message(environment: str, content: EnvironmentFile, current: EnvironmentFile | None) -> str:
@@ -218,5 +221,12 @@ def _verdicts(job: str, result: results.JobResult) -> list[str]:
     ]
 
 
-def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value).replace("\n", " ")
+def _leaves(values: dict[str, Any], above: str = "") -> list[str]:
+    """Every number in nested metrics, a line each."""
+    lines: list[str] = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            lines += _leaves(value, f"{above}{name}.")
+        elif isinstance(value, int | float):
+            lines.append(f"{above}{name} = {value:g}")
+    return lines

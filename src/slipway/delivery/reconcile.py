@@ -185,9 +185,7 @@ def _retire(view: View, living: list[Instance], backends: list[Instance]) -> lis
         )
         if one.phase == "stopping" and waited > STOP_SECONDS:
             actions.append(Forget(one))
-        elif one.phase == "draining" and waited > view.drain_seconds:
-            actions.append(Change(one, "stopping"))
-        elif one.phase == "starting" and unwanted:
+        elif (one.phase == "draining" and waited > view.drain_seconds) or (one.phase == "starting" and unwanted):
             actions.append(Change(one, "stopping"))
         elif one.phase == "ready" and unwanted and view.wanted == view.serving:
             actions.append(Change(one, "draining"))

@@ -41,9 +41,8 @@ def smoke(root: Path, environment: str, store: Store) -> int:
             judge_answers(known, _predictions(url, known)),
         ]
     for verdict in result.verdicts:
-        print(
-            f"{environment}: {verdict.gate}: {verdict.outcome}: {verdict.observed} ({verdict.threshold}) {verdict.reason}".rstrip()
-        )
+        observed = f"{verdict.observed} ({verdict.threshold}) {verdict.reason}".rstrip()
+        print(f"{environment}: {verdict.gate}: {verdict.outcome}: {observed}")
     return 0 if overall(result.verdicts) is Outcome.PASS else 1
 
 
@@ -78,7 +77,7 @@ def _difference(expected: Any, answer: Any) -> float:
 
 
 def _known(environment: str, desired: EnvironmentFile, store: Store) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the release shows, and its known rows: from the copy that this machine's agent installed, else from the store."""
+    """What the release shows, and its known rows: from the copy that an agent installed here, else from the store."""
     installed = installation.folder(Place.of(environment), desired.digest)
     with TemporaryDirectory() as scratch:
         folder = installed if installed.exists() else store.get(desired.release, Path(scratch) / "release").folder
@@ -88,7 +87,7 @@ def _known(environment: str, desired: EnvironmentFile, store: Store) -> tuple[di
 
 def _predictions(url: str, known: dict[str, Any]) -> list[Any] | None:
     try:
-        answer = httpx.post(f"{url}/predict", json=known["rows"], timeout=clients.SECONDS, trust_env=False)
+        answer = clients.client().post(f"{url}/predict", json=known["rows"])
         return answer.json()["predictions"] if answer.status_code == httpx.codes.OK else None
     except (httpx.HTTPError, ValueError, KeyError):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from slipway.delivery import agent, clients, processes, state
+from slipway.delivery import clients, processes, state, supervision
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.git import Git
 from slipway.delivery.home import ENVIRONMENTS, Place, front_door
@@ -18,7 +18,7 @@ HISTORY = 10  # promotions shown
 
 
 def status(root: Path) -> dict[str, Any]:
-    """Desired and observed state of each environment, with its history. What cannot be had is a reason under `trouble`."""
+    """Desired and observed state of each environment, with its history; `trouble` says what could not be had."""
     branch = DeployBranch(Git(root))
     trouble = None
     try:
@@ -89,7 +89,7 @@ def _agent(environment: str) -> dict[str, Any] | None:
         return None
     now = time.time()
     return {
-        "running": agent.is_running(place),
+        "running": supervision.is_running(place),
         "seen_seconds_ago": round(now - known.seen, 1),
         "fetched_seconds_ago": round(now - known.fetched, 1) if known.fetched else None,
         "head": known.head,

@@ -1,4 +1,4 @@
-"""Where releases are kept: a folder, or GitHub Releases. A release that is in a store is whole, and is never changed."""
+"""Where releases are kept: a folder, or GitHub Releases. A release in a store is whole, and is never changed."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Store(Protocol):
         """
 
     def get(self, version: str, target: Path) -> Release:
-        """Copy a release into the new folder `target`, and verify it. Raises UserError when it is missing or differs."""
+        """Copy a release into the new folder `target` and verify it. Raises UserError when it is missing or differs."""
 
     def versions(self) -> list[str]:
         """Versions that are there, oldest first."""
 
 
 def open_store(url: str) -> Store:
-    """Open the store at `file:///…` or `github:` (the repository of the current folder). Raises UserError for anything else."""
+    """Open the store at `file:///…` or `github:` (the repository of the current folder). Raises UserError."""
     parts = urlsplit(url)
     if parts.scheme == "file":
         return FolderStore(Path(unquote(parts.path)))
@@ -60,7 +60,8 @@ class FolderStore:
         built = release.verify(folder)
         target = self.root / built.version
         if target.exists():
-            return _refuse_other(built, release.digest_of(target), str(target))
+            _refuse_other(built, release.digest_of(target), str(target))
+            return
         aside = self.root / f".incoming-{uuid.uuid4().hex}"
         shutil.copytree(folder, aside)
         try:
@@ -83,32 +84,23 @@ class FolderStore:
 
 
 class GitHubStore:
-    """Releases as GitHub Releases of the repository of the current folder, through `gh`, which needs a login or GH_TOKEN."""
+    """Releases as GitHub Releases of the current folder's repository, through `gh`, which needs a login or GH_TOKEN."""
 
     def put(self, folder: Path) -> None:
-        """See `Store.put`. `gh` uploads into a draft and publishes it last, so a killed upload is never taken for a release."""
+        """See `Store.put`. `gh` uploads into a draft that it publishes last: a killed upload is never a release."""
         built = release.verify(folder)
         with TemporaryDirectory() as scratch:
             if built.version in self.versions():
-                return _refuse_other(
-                    built, self.get(built.version, Path(scratch) / "there").digest, f"GitHub Release {built.version}"
-                )
-            archive = Path(scratch) / ARCHIVE
-            with tarfile.open(archive, "w:gz") as tar:
-                tar.add(folder, arcname=".")
-            tag = version_tag(built.version)
-            title = f"Release {built.version}"
-            _gh(
-                "release",
-                "create",
-                tag,
-                str(archive),
-                "--verify-tag",
-                "--title",
-                title,
-                "--notes",
-                f"Digest: {built.digest}",
-            )
+                there = self.get(built.version, Path(scratch) / "there").digest
+                _refuse_other(built, there, f"GitHub Release {version_tag(built.version)}")
+            else:
+                self._create(built, Path(scratch) / ARCHIVE)
+
+    def _create(self, built: Release, archive: Path) -> None:
+        with tarfile.open(archive, "w:gz") as tar:
+            tar.add(built.folder, arcname=".")
+        words = ["--title", f"Release {built.version}", "--notes", f"Digest: {built.digest}"]
+        _gh("release", "create", version_tag(built.version), str(archive), "--verify-tag", *words)
 
     def get(self, version: str, target: Path) -> Release:
         """See `Store.get`."""
@@ -134,7 +126,7 @@ class GitHubStore:
 def _refuse_other(built: Release, there: str, where: str) -> None:
     if there != built.digest:
         raise UserError(
-            f"{where}: holds digest {there}, this one is {built.digest}; a version is never built twice: commit, then build"
+            f"{where}: holds {there}, this one is {built.digest}; a version is never built twice: commit, then build"
         )
 
 

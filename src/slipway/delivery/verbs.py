@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from slipway.delivery import agent as agents
 from slipway.delivery import build as builds
-from slipway.delivery import promotion, smoke, status
+from slipway.delivery import promotion, smoke, status, supervision
+from slipway.delivery.agent import Agent, Settings
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.follower import Follower
 from slipway.delivery.git import Git
@@ -62,22 +62,22 @@ def agent(environment: str, *, once: bool, detach: bool) -> None:
     place = Place.of(environment)
     params = read_params()["agent"]
     if detach:
-        print(f"{environment}: {agents.detach(place, params['ready_seconds'])}")
+        print(f"{environment}: {supervision.detach(place, params['ready_seconds'])}")
         return
-    with agents.locked(place):
+    with supervision.locked(place):
         remote = Git(ROOT).run("remote", "get-url", "origin")
         follower = Follower(place.mirror, _absolute(remote), environment)
-        one = agents.Agent(place, follower, _store(), agents.Settings.of(params))
+        one = Agent(place, follower, _store(), Settings.of(params))
         if once:
-            agents.run_once(one, params["promote_seconds"])
+            supervision.run_once(one, params["promote_seconds"])
         else:
-            agents.run(one)
+            supervision.run(one)
 
 
 def stop(environments: list[str]) -> None:
     """End everything of each environment."""
     for name in environments:
-        agents.stop(Place.of(name), agents.STOP_PATIENCE)
+        supervision.stop(Place.of(name), supervision.STOP_PATIENCE)
         print(f"{name}: stopped")
 
 

@@ -1,0 +1,134 @@
+"""An agent's life: one at a time for each environment, in the foreground or on its own, until it is stopped."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slipway.delivery import clients, processes, state
+from slipway.delivery.agent import prefix
+from slipway.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from slipway.delivery.agent import Agent
+    from slipway.delivery.home import Place
+
+QUICK_SECONDS = 0.1  # between looks while something is on its way
+CALM_SECONDS = 0.5  # between looks for something to heal
+STOP_PATIENCE = 10.0  # seconds for the agent, and again for the services and the front door, to end by themselves
+
+
+@contextmanager
+def locked(place: Place) -> Iterator[None]:
+    """Hold the lock of an environment. Raises UserError when another agent holds it."""
+    place.root.mkdir(parents=True, exist_ok=True)
+    with place.lock.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"{place.lock}: an agent of {place.environment} runs already;"
+                f" `slipway stop --environment {place.environment}` ends it"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def is_running(place: Place) -> bool:
+    """Whether an agent holds the lock of the environment."""
+    if not place.lock.exists():
+        return False
+    with place.lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def run_once(agent: Agent, patience: float) -> None:
+    """Reconcile until all is as desired. Raises UserError for a bad release, or after `patience` seconds."""
+    agent.follower.look()
+    deadline = time.monotonic() + patience
+    while not agent.turn():
+        if time.monotonic() > deadline:
+            raise UserError(f"{agent.place.environment}: not as desired after {patience:g} s; see {agent.place.state}")
+        time.sleep(QUICK_SECONDS)
+    if agent.state.bad:
+        raise UserError(f"{agent.place.environment}: {agent.state.bad.reason}")
+
+
+def run(agent: Agent) -> None:
+    """Reconcile until SIGTERM or SIGINT; services and front door go on without the agent."""
+    stopped = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopped
+        stopped = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    agent.follower.look()
+    agent.follower.follow(agent.settings.poll_seconds)
+    while not stopped:
+        settled = agent.turn()
+        time.sleep(CALM_SECONDS if settled else QUICK_SECONDS)
+
+
+def detach(place: Place, patience: float) -> str:
+    """Start an agent that goes on by itself; returns the URL of its front door once that listens. Raises UserError."""
+    command = [sys.executable, "-m", "slipway.cli", "agent", "--environment", place.environment]
+    with locked(place):
+        place.url.unlink(missing_ok=True)
+    mark = f"{prefix(place)}agent"
+    pid = processes.start(command, mark, place.log("agent"), Path.cwd(), os.environ)
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline and processes.runs(pid, mark):
+        if place.url.exists() and clients.listens(place.url.read_text(encoding="utf-8").strip()):
+            return place.url.read_text(encoding="utf-8").strip()
+        time.sleep(QUICK_SECONDS)
+    raise UserError(
+        f"{place.log('agent')}: the agent of {place.environment} did not open its front door; its log says why"
+    )
+
+
+def stop(place: Place, patience: float) -> None:
+    """End the agent, every service and the front door of an environment. What served is remembered; nothing runs."""
+    if not place.root.exists():
+        return
+    _stop_agent(place, patience)
+    with locked(place):
+        processes.end(prefix(place), patience)
+        place.url.unlink(missing_ok=True)
+        known = state.read(place)
+        if known:
+            known.instances = []
+            state.write(place, known)
+
+
+def _stop_agent(place: Place, patience: float) -> None:
+    """The lock is held by the agent and by nobody else, so the process id in it is not one that was recycled."""
+    deadline = time.monotonic() + patience
+    asked = False
+    while time.monotonic() < deadline + 1:
+        try:
+            with locked(place):
+                return
+        except UserError:
+            pid = int(place.lock.read_text(encoding="utf-8") or 0)
+            if pid and not asked:
+                processes.ask_to_end([pid])
+                asked = True
+            elif pid and time.monotonic() > deadline:
+                processes.force([pid])
+        time.sleep(0.05)

@@ -1,0 +1,204 @@
+"""A project with an `origin`, and releases whose service is a few lines: everything else is real."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from slipway.delivery import clients, processes, promotion, release, supervision
+from slipway.delivery.agent import Agent, Settings, prefix
+from slipway.delivery.desired_state import DeployBranch
+from slipway.delivery.dvc_files import blobs
+from slipway.delivery.follower import Follower
+from slipway.delivery.git import Git
+from slipway.delivery.home import Place
+from slipway.delivery.store import FolderStore
+
+PATIENCE = 20  # seconds for anything that should come true
+SETTINGS = Settings(poll_seconds=0.1, ready_seconds=3, drain_seconds=0.2)
+SERVICE = """
+import http.server, json, pathlib, sys
+folder, port = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+release = json.loads((folder / "model/release.json").read_text())
+kind = (folder / "kind").read_text()
+if kind == "crash":
+    sys.exit("this release cannot start")
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.answer(503 if self.path == "/readyz" and kind == "deaf" else 200, release)
+    def do_POST(self):
+        rows = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.answer(200, {"release": release["version"], "predictions": [row["x"] * 2 for row in rows]})
+    def answer(self, status, content):
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_):
+        pass
+http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+"""
+COMMAND = ["{python}", "{release}/service.py", "{release}", "{port}"]
+NO_PACKAGES = 'lock-version = "1.0"\ncreated-by = "test"\npackages = []\n'
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@dataclass
+class Project:
+    """A clone, its origin, a store, and the agents' home."""
+
+    root: Path
+    origin: Path
+    store: FolderStore
+
+    @property
+    def branch(self) -> DeployBranch:
+        branch = DeployBranch(Git(self.root))
+        branch.fetch()
+        return branch
+
+    def commit(self, name: str = "change.txt") -> str:
+        """Commit a change of `name` on main, and return the commit."""
+        with (self.root / name).open("a") as file:
+            file.write("changed\n")
+        git(self.root, "add", "-A")
+        git(self.root, "commit", "--quiet", "--message", f"Change {name}")
+        git(self.root, "push", "--quiet", "origin", "HEAD:main")
+        return git(self.root, "rev-parse", "HEAD")
+
+    def build(self, version: str, kind: str = "good") -> Path:
+        """Make a release of the newest commit whose service is of this kind: good, crash or deaf."""
+        folder = self.root.parent / "built" / version
+        commit = git(self.root, "rev-parse", "HEAD")
+        shutil.copytree(self.root / "model", folder / "model")
+        release.write(folder / "model/release.json", {"version": version, "commit": commit, "files": {}})
+        release.write(
+            folder / "smoke.json", {"tolerance": 1e-6, "rows": [{"x": 1}, {"x": 2.5}], "predictions": [2, 5.0]}
+        )
+        shutil.copy(self.root / "dvc.lock", folder)
+        shutil.copytree(self.root / "metrics", folder / "metrics")
+        for name, text in {"service.py": SERVICE, "kind": kind, "pylock.toml": NO_PACKAGES}.items():
+            (folder / name).write_text(text)
+        facts = {
+            "version": version,
+            "commit": commit,
+            "inputs": {"model": blobs(self.root / "model")[0]},
+            "metrics": {"evaluate": {"model": {"roc_auc": 0.7}}},
+            "service": {"command": COMMAND, "environment": {}},
+            "build": {"python": f"{sys.version_info.major}.{sys.version_info.minor}"},
+        }
+        release.seal(folder, facts)
+        return folder
+
+    def publish(self, version: str, kind: str = "good") -> release.Release:
+        """Commit, build and publish."""
+        self.commit()
+        return promotion.publish(self.root, self.build(version, kind), self.store)
+
+    def promote(self, version: str, environment: str = "staging"):
+        """Change the desired state, without waiting."""
+        return promotion.promote(self.root, environment, version, self.store)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    for name in ("STAGING_URL", "PRODUCTION_URL", "GITHUB_ACTOR"):
+        monkeypatch.delenv(name, raising=False)
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "Ada")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "ada@example.org")
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SLIPWAY_STORE", (tmp_path / "store").as_uri())
+    root, origin = tmp_path / "project", tmp_path / "origin.git"
+    git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", str(origin))
+    git(tmp_path, "init", "--quiet", "--initial-branch=main", str(root))
+    git(root, "remote", "add", "origin", str(origin))
+    _fill(root)
+    git(root, "add", "-A")
+    git(root, "commit", "--quiet", "--message", "Begin")
+    git(root, "push", "--quiet", "origin", "HEAD:main")
+    monkeypatch.chdir(root)
+    return Project(root, origin, FolderStore(tmp_path / "store"))
+
+
+def _fill(root: Path) -> None:
+    """Write the pipeline's files, as far as delivery reads them."""
+    files = {
+        ".gitignore": "/model\n/results\n",
+        ".dvc/config": "[core]\n    remote = embedded\n['remote \"embedded\"']\n    url = ../.dvcstore\n",
+        "model/model.onnx": "a model",
+        "model/signature.json": "{}",
+        "metrics/evaluate.json": '{"model": {"roc_auc": 0.7}}',
+        "params.yaml": "agent: {poll_seconds: 0.1, ready_seconds: 10, drain_seconds: 0.2, promote_seconds: 20}\n",
+    }
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    stages = {"evaluate": {"metrics": [{"metrics/evaluate.json": {"cache": False}}]}}
+    (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages, "artifacts": {"model": {"path": "model"}}}))
+    outs = [{"path": "model", "md5": blobs(root / "model")[0]}]
+    (root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"export": {"outs": outs}}}))
+
+
+class Crew:
+    """An agent in this process, turned by hand; its services and its front door are real."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.place = Place.of("staging")
+        self.agent = self.replace()
+
+    def replace(self) -> Agent:
+        """Let another agent take over, as after a crash."""
+        follower = Follower(self.place.mirror, str(self.project.origin), "staging")
+        self.agent = Agent(self.place, follower, self.project.store, SETTINGS)
+        return self.agent
+
+    def settle(self) -> None:
+        """Look, and turn until all is as it should be."""
+        self.agent.follower.look()
+        self.until(self.agent.turn)
+
+    def until(self, true) -> float:
+        """Turn until `true()`; returns the seconds it took."""
+        start = time.monotonic()
+        while not true():
+            assert time.monotonic() - start < PATIENCE, self.agent.state.model_dump_json(indent=1)
+            self.agent.turn()
+            time.sleep(0.03)
+        return time.monotonic() - start
+
+    @property
+    def serves(self) -> str | None:
+        """Version that the front door shows."""
+        return (clients.shown_release(self.agent.url) or {}).get("version")
+
+    @property
+    def running(self) -> dict[int, str]:
+        """Processes of this environment."""
+        return processes.marked(prefix(self.place))
+
+    @property
+    def events(self) -> list[str]:
+        return [event.text for event in self.agent.state.events]
+
+
+@pytest.fixture
+def crew(project):
+    crew = Crew(project)
+    yield crew
+    supervision.stop(crew.place, patience=3)
+    assert {} == crew.running

@@ -1,0 +1,252 @@
+"""The agent with real processes, a real front door and a real origin; the service is a few lines."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+
+import psutil
+import pytest
+
+from slipway.delivery import installation, processes, promotion, state, supervision
+from slipway.errors import UserError
+
+
+@pytest.fixture
+def first(project, crew):
+    """v0.1.0 serves."""
+    project.publish("v0.1.0")
+    project.promote("v0.1.0")
+    crew.settle()
+    assert "v0.1.0" == crew.serves
+    return crew
+
+
+def test_a_second_turn_does_nothing(first):
+    before = first.agent.state.model_copy(deep=True)
+    first.settle()
+    first.replace()
+    first.settle()
+    unmoved = {"instances", "router", "serving", "events"}
+    assert before.model_dump(include=unmoved) == first.agent.state.model_dump(include=unmoved)
+
+
+def test_the_next_release_takes_over_and_the_old_one_ends(project, first):
+    project.publish("v0.2.0")
+    project.promote("v0.2.0")
+    first.settle()
+    assert "v0.2.0" == first.serves
+    assert ["v0.2.0"] == [one.release for one in first.agent.state.instances]
+    assert 2 == len(first.running)
+
+
+def test_no_request_fails_while_releases_change(project, first):
+    import httpx
+
+    project.publish("v0.2.0")
+    project.promote("v0.2.0")
+    first.agent.follower.look()
+    answers: list[int] = []
+    with httpx.Client(trust_env=False) as client:
+
+        def switched() -> bool:
+            answers.extend(client.get(f"{first.agent.url}/release").status_code for _ in range(20))
+            return ["v0.2.0"] == [one.release for one in first.agent.state.instances]
+
+        first.until(switched)
+    assert {200} == set(answers)
+
+
+def test_a_revert_by_git_alone_brings_the_former_release_back(project, first):
+    project.publish("v0.2.0")
+    project.promote("v0.2.0")
+    first.settle()
+    clone = project.root.parent / "operator"
+    run = {"check": True, "capture_output": True, "cwd": project.root.parent}
+    subprocess.run(["git", "clone", "--quiet", "--branch", "deploy", str(project.origin), str(clone)], **run)
+    subprocess.run(["git", "-C", str(clone), "revert", "--no-edit", "HEAD"], **run)
+    subprocess.run(["git", "-C", str(clone), "push", "--quiet", "origin", "deploy"], **run)
+    first.settle()
+    assert "v0.1.0" == first.serves
+
+
+def test_a_killed_service_is_started_again(first):
+    (one,) = first.agent.state.instances
+    os.kill(one.pid, signal.SIGKILL)
+    assert 5 > first.until(lambda: first.agent.state.instances[0].pid != one.pid and first.serves == "v0.1.0")
+
+
+def test_a_killed_front_door_comes_back_where_it_was(first):
+    url = first.agent.url
+    os.kill(first.agent.state.router.pid, signal.SIGKILL)
+    assert 5 > first.until(lambda: first.serves == "v0.1.0")
+    assert url == first.agent.url
+
+
+def test_an_edited_routes_file_is_mended(first):
+    written = first.place.routes.read_text()
+    first.place.routes.write_text("http: {}\n")
+    first.until(lambda: first.place.routes.read_text() == written and first.serves == "v0.1.0")
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("crash", "it ended before it was ready"), ("deaf", "it was not ready after 3 s")]
+)
+def test_a_release_that_does_not_start_is_tried_once_and_the_old_one_keeps_serving(project, first, kind, reason):
+    project.publish("v0.2.0", kind)
+    content = project.promote("v0.2.0")
+    first.settle()
+    first.settle()
+    assert "v0.1.0" == first.serves
+    assert reason in first.agent.state.bad.reason
+    assert 1 == sum("starting v0.2.0" in text for text in first.events)
+    with pytest.raises(UserError, match=rf"v0\.2\.0 was refused, v0\.1\.0 keeps serving: v0\.2\.0: {reason}"):
+        promotion.wait("staging", content, 5)
+
+
+def test_a_tampered_release_is_refused_and_the_old_one_keeps_serving(project, first):
+    project.publish("v0.2.0")
+    (project.store.root / "v0.2.0/model/model.onnx").write_text("another model")
+    project.promote("v0.2.0")
+    first.settle()
+    assert "v0.1.0" == first.serves
+    assert "model.onnx: SHA-256 is" in first.agent.state.bad.reason
+
+
+def test_a_whole_release_that_is_not_the_promoted_one_is_refused(project, first):
+    project.publish("v0.2.0")
+    project.promote("v0.2.0")
+    shutil.rmtree(project.store.root / "v0.2.0")
+    shutil.copytree(project.store.root / "v0.1.0", project.store.root / "v0.2.0")
+    first.settle()
+    assert "v0.1.0" == first.serves
+    assert "desired is sha256:" in first.agent.state.bad.reason
+
+
+def test_a_missing_release_is_reported_and_cleared_by_the_next_good_one(project, first):
+    project.publish("v0.2.0")
+    project.promote("v0.2.0")
+    shutil.rmtree(project.store.root / "v0.2.0")
+    first.settle()
+    assert "no such release" in first.agent.state.bad.reason
+    project.publish("v0.3.0")
+    project.promote("v0.3.0")
+    first.settle()
+    assert ("v0.3.0", None) == (first.serves, first.agent.state.bad)
+
+
+def test_a_swapped_file_of_the_installed_release_is_fetched_again_before_the_next_start(first):
+    installed = installation.folder(first.place, first.agent.state.serving.digest)
+    (installed / "service.py").write_text("raise SystemExit('not what was released')")
+    os.kill(first.agent.state.instances[0].pid, signal.SIGKILL)
+    first.until(lambda: first.serves == "v0.1.0" and first.agent.turn())
+    assert "not what was released" not in (installed / "service.py").read_text()
+
+
+def test_an_unreadable_desired_state_is_reported_and_the_old_one_keeps_serving(project, first):
+    branch = project.branch
+    tree = branch.git.tree(branch.head, {"environments/staging.yaml": b"release: 7\n"})
+    broken = branch.git.commit(tree, [branch.head], "Break it")
+    branch.git.run("push", "--quiet", "origin", f"{broken}:refs/heads/deploy")
+    first.settle()
+    assert "v0.1.0" == first.serves
+    assert "environments/staging.yaml: release: Input should be a valid string" in first.agent.state.trouble
+
+
+def test_without_its_remote_it_keeps_serving_and_says_since_when(project, first):
+    project.origin.rename(project.origin.with_name("away"))
+    fetched = first.agent.state.fetched
+    first.settle()
+    assert "v0.1.0" == first.serves
+    assert fetched == first.agent.state.fetched
+    assert "not reached" in first.agent.state.trouble
+
+
+def test_replicas_stand_side_by_side(project, first):
+    branch = project.branch
+    two = branch.read("staging").model_copy(update={"replicas": 2, "promotion": 2})
+    branch.change("staging", two, "Two of them", number=2)
+    first.settle()
+    assert 2 == len(first.agent.state.instances)
+    assert 2 == first.place.routes.read_text().count("- url:")
+
+
+def test_releases_with_equal_requirements_share_an_environment(project, first):
+    project.publish("v0.2.0")
+    project.promote("v0.2.0")
+    first.settle()
+    assert 1 == len(list(first.place.environments.glob("*/.complete")))
+
+
+class Killed(BaseException):
+    """In place of SIGKILL."""
+
+
+def test_killed_at_any_step_the_next_agent_converges(project, first, monkeypatch):
+    """Each write of the state and each start of a process is a step; the agent dies right after it, once."""
+    project.publish("v0.2.0")
+    survived = 0
+    for step in range(1, 100):
+        version = ("v0.1.0", "v0.2.0")[step % 2]
+        project.promote(version)
+        died = _die_at(first, step, monkeypatch)
+        first.replace()
+        first.settle()
+        assert version == first.serves
+        assert [version] == [one.release for one in first.agent.state.instances]
+        assert 2 == len(first.running)
+        survived += died
+        if not died:
+            break
+    assert 5 < survived
+
+
+def _die_at(crew, step: int, monkeypatch) -> bool:
+    """Run the agent until its `step`th write or start. Returns whether it got that far."""
+    passed = 0
+
+    def dying(function):
+        def call(*arguments, **options):
+            nonlocal passed
+            done = function(*arguments, **options)
+            passed += 1
+            if passed == step:
+                raise Killed
+            return done
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for module, name in ((state, "replace"), (processes, "start"), (installation, "install")):
+            patch.setattr(module, name, dying(getattr(module, name)))
+        try:
+            crew.settle()
+        except Killed:
+            return True
+    return False
+
+
+def test_only_one_agent_at_a_time(first):
+    with (
+        supervision.locked(first.place),
+        pytest.raises(UserError, match="an agent of staging runs already"),
+        supervision.locked(first.place),
+    ):
+        pytest.fail("two agents")
+
+
+def test_a_process_without_the_mark_is_never_ended(first):
+    other = subprocess.Popen(["sleep", "60"])
+    try:
+        known = state.read(first.place)
+        known.instances = [known.instances[0].model_copy(update={"pid": other.pid})]
+        state.write(first.place, known)
+        first.replace()
+        first.settle()
+        supervision.stop(first.place, patience=3)
+        assert psutil.STATUS_ZOMBIE != psutil.Process(other.pid).status()
+    finally:
+        other.kill()
+        other.wait()
