@@ -49,6 +49,15 @@ def test_a_folder_not_as_released_is_refused(copy, fault, message):
         model_folder.verify(copy)
 
 
+def test_a_model_of_other_columns_is_refused(copy, toy):
+    class Other(toy.Row):
+        colour: float
+
+    model_folder.refuse_other_columns(copy, toy.Row)
+    with pytest.raises(UserError, match=r"signature.json: the model and problem.Row differ in colour"):
+        model_folder.refuse_other_columns(copy, Other)
+
+
 def test_a_tampered_model_ends_the_command_in_one_clear_line(copy, tmp_path, monkeypatch):
     with (copy / "model.onnx").open("ab") as model:
         model.write(b"x")

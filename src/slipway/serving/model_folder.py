@@ -9,10 +9,14 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slipway.errors import UserError
-from slipway.predictor import SIGNATURE
+from slipway.predictor import SIGNATURE, signature
+from slipway.schema import columns
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 RELEASE = "release.json"
 DEVELOPMENT = {"version": "development"}
@@ -50,6 +54,15 @@ def verify(folder: Path) -> dict[str, Any]:
     for name in sorted(present | set(listed)):
         _check(folder / name, listed.get(name))
     return release
+
+
+def refuse_other_columns(folder: Path, row: type[BaseModel]) -> None:
+    """Raise UserError when the model takes other columns than `row` has."""
+    taken = {column["name"] for column in signature(folder)["columns"]}
+    difference = taken ^ {column.name for column in columns(row)}
+    if difference:
+        names = ", ".join(sorted(difference))
+        raise UserError(f"{folder / SIGNATURE}: the model and problem.Row differ in {names}; run `slipway train`")
 
 
 def _read(path: Path) -> dict[str, Any]:

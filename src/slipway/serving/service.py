@@ -61,9 +61,11 @@ class Service:
     @bentoml.on_deployment
     @staticmethod
     def refuse_a_wrong_model() -> None:
-        """Look at the model once, before any worker starts: a tampered one must end the command, in one line."""
+        """Look at the model once, before any worker starts: a wrong one must end the command, in one line."""
         try:
-            model_folder.verify(model_folder.locate())
+            folder = model_folder.locate()
+            model_folder.verify(folder)
+            model_folder.refuse_other_columns(folder, problem.Row)
         except UserError as error:
             raise BentoMLConfigException(str(error)) from None
 
