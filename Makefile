@@ -19,8 +19,11 @@ demo: setup
 stop: setup
 	@$(RUN) slipway demo --stop
 
-test: setup
+test: setup data
 	@$(RUN) pytest $(ARGS)
+
+data: | setup
+	@$(RUN) dvc pull --quiet data.dvc
 
 doctor: setup
 	@$(RUN) slipway doctor

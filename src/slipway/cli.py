@@ -54,6 +54,17 @@ def data() -> None:
 
 
 @app.command()
+def faults(draws: int = typer.Option(200, help="Random draws of clean data that may not be blocked.")) -> None:
+    """Spoil the newest data file in dozens of ways, and show which faults the data checks block, and why.
+
+    Example: `slipway faults --draws 200`
+    """
+    from slipway.checks import faults as job
+
+    job.faults(Path("data"), draws)
+
+
+@app.command()
 def test() -> None:
     """Run the quick tests, those of convergence among them, and record them in results/test.json.
 
@@ -84,6 +95,20 @@ def compare() -> None:
     from slipway import compare as job
 
     job.compare()
+
+
+@app.command()
+def power(
+    count: int = typer.Option(500, help="Draws of the test rows for each question."),
+    processes: int = typer.Option(2, help="Processes side by side."),
+) -> None:
+    """Measure how often the champion gate is wrong: between equal models, and on a loss of the margin's size.
+
+    Example: `slipway power --count 100`
+    """
+    from slipway import power as job
+
+    raise typer.Exit(0 if job.run(count, processes) else 1)
 
 
 @app.command()
@@ -290,6 +315,17 @@ def demo(
         print(f"Stopped {story.stop_all(folder)} demos in {folder}")
     else:
         story.demo(Path(), folder, leave_running=not exit_when_done)
+
+
+@app.command()
+def doctor() -> None:
+    """Show what this machine has and lacks, and how to mend it.
+
+    Example: `slipway doctor`
+    """
+    from slipway.local import doctor as job
+
+    job.doctor()
 
 
 if __name__ == "__main__":

@@ -80,10 +80,12 @@ def _expand(argument: str) -> list[str]:
 def test() -> None:
     """Run the quick tests, and write results/test.json. Raises UserError when one fails or none ran."""
     with results.recorded("test") as result:
+        if not Path("data").exists():  # convergence is tested on the problem's own rows
+            subprocess.run(["dvc", "pull", "--quiet", "data.dvc"], check=False)
         report = results.RESULTS / "test.xml"
         report.unlink(missing_ok=True)
         report.parent.mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", *QUICK_TESTS]
+        command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", *filter(os.path.isdir, QUICK_TESTS)]
         code = subprocess.run(command, check=False).returncode
         cases = read_cases(report)
         result.evidence = {"exit_code": code, "cases": len(cases)}

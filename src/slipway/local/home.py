@@ -78,7 +78,7 @@ class Home:
     def create(cls, demos: Path) -> Iterator[Home]:
         """Make a new home in `demos`, held for as long as the block lasts; clear away those of which nothing runs."""
         demos.mkdir(parents=True, exist_ok=True)
-        with (demos / "lock").open("w") as one_at_a_time:
+        with (demos / "creating").open("w") as one_at_a_time:
             fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
             for old in homes(demos):
                 if not old.runner() and not processes(old):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,11 +143,13 @@ def run(command: list[str], cwd: Path, env: Mapping[str, str]) -> str:
 
 
 def uncommitted(source: Path) -> list[str]:
-    """Files in `source` that differ from its newest commit. Raises UserError when it has none."""
-    done = subprocess.run(
-        ["git", "-C", str(source), "status", "--porcelain"], capture_output=True, text=True, check=False
+    """Files in `source` that differ from its newest commit. Raises UserError when it has none, or there is no git."""
+    if not shutil.which("git"):
+        raise UserError("git: not found; install it")
+    status, head = (
+        subprocess.run(["git", "-C", str(source), *arguments], capture_output=True, text=True, check=False)
+        for arguments in (["status", "--porcelain"], ["rev-parse", "--quiet", "--verify", "HEAD"])
     )
-    head = subprocess.run(["git", "-C", str(source), "rev-parse", "--quiet", "--verify", "HEAD"], capture_output=True)
-    if done.returncode or head.returncode:
+    if status.returncode or head.returncode:
         raise UserError(f"{source}: not a git repository with a commit; clone the repository, and run this in its root")
-    return [line[3:] for line in done.stdout.splitlines()]
+    return [line[3:] for line in status.stdout.splitlines()]
