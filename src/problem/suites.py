@@ -5,8 +5,10 @@ Imported in the environment that deepchecks needs, and nowhere else. Thresholds 
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from deepchecks.core import CheckResult, ConditionCategory, ConditionResult
 from deepchecks.tabular import SingleDatasetCheck, Suite, TrainTestCheck
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 SEASONAL = ["temperature", "dew_point"]
 WEATHER = ["humidity", "wind_direction", "wind_speed", "wind_gust", "precipitation", "pressure", "visibility"]
+SCHEDULE = ["departure_minute", "arrival_minute", "distance", "departures_in_hour", "plane_year", "seats"]
+HUMIDITY_POINTS = 10  # percentage points by which humidity may miss what temperature and dew point say
 CLOCK = "America/New_York"  # all three airports
 
 
@@ -39,7 +43,7 @@ def _integrity(limit: Mapping[str, Any]) -> list[Any]:
         stock.ConflictingLabels().add_condition_ratio_of_conflicting_labels_less_or_equal(limit["conflicting_ratio"]),
         stock.FeatureLabelCorrelation().add_condition_feature_pps_less_than(limit["feature_label_power"]),
         ClockAgrees().add_condition_broken_less_or_equal(limit["disagreeing_ratio"]),
-        DewPointBelowTemperature().add_condition_broken_less_or_equal(limit["disagreeing_ratio"]),
+        HumidityAgrees().add_condition_broken_less_or_equal(limit["disagreeing_ratio"]),
     ]
 
 
@@ -50,6 +54,7 @@ def _against_reference(limit: Mapping[str, Any]) -> list[Any]:
         stock.TrainTestSamplesMix().add_condition_duplicates_ratio_less_or_equal(limit["duplicate_ratio"]),
         *_feature_drift(limit),
         stock.LabelDrift().add_condition_drift_score_less_than(limit["label_drift"]),
+        RelationChange(SCHEDULE).add_condition_change_less_or_equal(limit["relation_change"]),
         NullIncrease().add_condition_increase_less_or_equal(limit["null_ratio_increase"]),
     ]
 
@@ -86,10 +91,12 @@ class SeasonalDrift(stock.FeatureDrift):
 
 
 class _Agreement(SingleDatasetCheck):
-    """Share of rows that contradict themselves. Subclasses say in `broken` which do."""
+    """Share of rows whose `columns` contradict one another. Subclasses say in `broken` which do."""
+
+    columns: tuple[str, ...] = ()
 
     def broken(self, frame: pd.DataFrame) -> pd.Series:
-        """True for each row whose columns contradict one another."""
+        """True for each row that contradicts itself."""
         raise NotImplementedError
 
     def run_logic(self, context: Context, dataset_kind: DatasetKind) -> CheckResult:
@@ -99,12 +106,18 @@ class _Agreement(SingleDatasetCheck):
 
     def add_condition_broken_less_or_equal(self, limit: float) -> _Agreement:
         """Fail above `limit`, a share of rows."""
-        name = f"Share of rows that disagree is at most {limit:.2%}"
-        return self.add_condition(name, lambda share: _at_most(share, limit))
+
+        def condition(share: float) -> ConditionResult:
+            category = ConditionCategory.PASS if share <= limit else ConditionCategory.FAIL
+            return ConditionResult(category, f"{share:.2%} of rows disagree")
+
+        return self.add_condition(f"{', '.join(self.columns)} disagree in at most {limit:.2%} of rows", condition)
 
 
 class ClockAgrees(_Agreement):
-    """`scheduled_departure`, read on a New York clock, shows the row's weekday and departure minute."""
+    """The time of departure, read on a New York clock, shows the row's weekday and departure minute."""
+
+    columns = ("scheduled_departure", "weekday", "departure_minute")
 
     def broken(self, frame: pd.DataFrame) -> pd.Series:
         """See the class."""
@@ -113,12 +126,24 @@ class ClockAgrees(_Agreement):
         return (minute != frame["departure_minute"]) | (local.dt.day_of_week + 1 != frame["weekday"])
 
 
-class DewPointBelowTemperature(_Agreement):
-    """Air cannot hold its dew point above its temperature."""
+class HumidityAgrees(_Agreement):
+    """Humidity follows from temperature and dew point, so a wrong unit in any of the three shows.
+
+    The formula is Magnus's with the constants of Alduchov and Eskridge (1996).
+    """
+
+    columns = ("temperature", "dew_point", "humidity")
 
     def broken(self, frame: pd.DataFrame) -> pd.Series:
         """See the class."""
-        return frame["dew_point"] > frame["temperature"]
+        vapour = _vapour_pressure(frame["dew_point"]) / _vapour_pressure(frame["temperature"])
+        return (100 * vapour - frame["humidity"]).abs() > HUMIDITY_POINTS
+
+
+def _vapour_pressure(fahrenheit: pd.Series) -> pd.Series:
+    """Saturation vapour pressure, relative to that at 0 °C."""
+    celsius = (fahrenheit - 32) / 1.8
+    return np.exp(17.625 * celsius / (243.04 + celsius))
 
 
 class NullIncrease(TrainTestCheck):
@@ -142,6 +167,27 @@ class NullIncrease(TrainTestCheck):
         return self.add_condition(f"Share of missing values grows by at most {limit:.0%}", condition)
 
 
-def _at_most(share: float, limit: float) -> ConditionResult:
-    category = ConditionCategory.PASS if share <= limit else ConditionCategory.FAIL
-    return ConditionResult(category, f"{share:.2%} of rows disagree")
+class RelationChange(TrainTestCheck):
+    """How far the rank correlation of two of the given columns moved: rows joined by the wrong key keep all else."""
+
+    def __init__(self, columns: list[str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.columns = columns
+
+    def run_logic(self, context: Context) -> CheckResult:
+        """Measure the change of each pair; a correlation that is undefined counts as none."""
+        before, after = (side.data[self.columns].corr("spearman").fillna(0) for side in (context.train, context.test))
+        change = (after - before).abs()
+        pairs = {f"{one} and {two}": float(change.loc[one, two]) for one, two in combinations(self.columns, 2)}
+        return CheckResult(pairs, display=[change])
+
+    def add_condition_change_less_or_equal(self, limit: float) -> RelationChange:
+        """Fail when any pair's correlation moved by more than `limit`."""
+
+        def condition(changes: dict[str, float]) -> ConditionResult:
+            above = {pair: f"{change:.2f}" for pair, change in changes.items() if not change <= limit}
+            largest = max(changes, key=changes.get)
+            details = f"Found pairs above: {above}" if above else f"Largest is {largest}: {changes[largest]:.2f}"
+            return ConditionResult(ConditionCategory.FAIL if above else ConditionCategory.PASS, details)
+
+        return self.add_condition(f"Rank correlation of two columns changes by at most {limit}", condition)

@@ -102,10 +102,11 @@ def _rule(error: Mapping[str, Any], unit: str) -> tuple[str, str]:
     """Kind and rule in words, with the limit and its unit."""
     if error["input"] is None:
         return "missing value", "may not be missing"
-    words, context = RULES.get(error["type"]), error.get("ctx", {})
-    if words is None:
+    if error["type"] not in RULES:
         return "rule", error["msg"]
-    kind, words = KINDS.get(error["type"], "type"), words.format(**context)
+    kind, words = KINDS.get(error["type"], "type"), RULES[error["type"]].format(**error.get("ctx", {}))
+    if kind == "category" and not isinstance(error["input"], str):
+        kind = "type"
     return kind, f"{words} {unit}".strip() if kind in NUMBERED else words
 
 

@@ -56,17 +56,19 @@ def samples(
     data_dir: Path, new: Sequence[str], reference: Sequence[str], params: Mapping[str, Any]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Bounded samples of the new and of the reference rows; of a single file, its last part and the part before."""
+    if reference:
+        return sample(data_dir, new, params), sample(data_dir, reference, params)
     rows, seed = params["data"]["suites"]["sample_rows"], params["seed"]
-    if not reference:
-        whole = files.load(data_dir, new[0])
-        first = round(len(whole) * (1 - LAST_PART))
-        return suites.table(whole.iloc[first:], rows, seed), suites.table(whole.iloc[:first], rows, seed)
-    return _drawn(data_dir, new, rows, seed), _drawn(data_dir, reference, rows, seed)
+    whole = files.load(data_dir, new[0])
+    first = round(len(whole) * (1 - LAST_PART))
+    return suites.table(whole.iloc[first:], rows, seed), suites.table(whole.iloc[:first], rows, seed)
 
 
-def _drawn(data_dir: Path, names: Sequence[str], rows: int, seed: int) -> pd.DataFrame:
-    share = -(-rows // len(names))
-    return pd.concat([suites.table(files.load(data_dir, name), share, seed) for name in names], ignore_index=True)
+def sample(data_dir: Path, names: Sequence[str], params: Mapping[str, Any]) -> pd.DataFrame:
+    """A sample of bounded size of the files `names`, equally many rows from each."""
+    share = -(-params["data"]["suites"]["sample_rows"] // len(names))
+    parts = [suites.table(files.load(data_dir, name), share, params["seed"]) for name in names]
+    return pd.concat(parts, ignore_index=True)
 
 
 def compare(new: pd.DataFrame, reference: pd.DataFrame, limits: Mapping[str, Any], html: Path | None) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def run(jobs: Sequence[Job], thresholds: Mapping[str, Any]) -> dict[str, dict[st
     """
     with tempfile.TemporaryDirectory() as folder:
         request, answer = Path(folder) / "request.json", Path(folder) / "answer.json"
-        listed = [_written(job, Path(folder) / str(index)) for index, job in enumerate(jobs)]
+        listed = [_written(job, Path(folder)) for job in jobs]
         request.write_text(json.dumps({"thresholds": dict(thresholds), "jobs": listed}), encoding="utf-8")
         finished = _run_isolated([RUNNER, str(request), str(answer)])
         answers = json.loads(answer.read_text(encoding="utf-8")) if answer.exists() else {}
@@ -75,11 +75,13 @@ def run(jobs: Sequence[Job], thresholds: Mapping[str, Any]) -> dict[str, dict[st
 
 
 def _written(job: Job, folder: Path) -> dict[str, Any]:
-    folder.mkdir()
-    job.new.to_parquet(folder / "new.parquet")
-    job.reference.to_parquet(folder / "reference.parquet")
+    """The job as the runner takes it; a frame that several jobs share is written once."""
+    paths = {side: folder / f"{id(frame)}.parquet" for side, frame in (("new", job.new), ("reference", job.reference))}
+    for side, path in paths.items():
+        if not path.exists():
+            getattr(job, side).to_parquet(path)
     html = str(job.html.resolve()) if job.html else None
-    return {"name": job.name, "new": f"{folder}/new.parquet", "reference": f"{folder}/reference.parquet", "html": html}
+    return {"name": job.name, "html": html, **{side: str(path) for side, path in paths.items()}}
 
 
 def _run_isolated(module: list[str]) -> subprocess.CompletedProcess[str]:
