@@ -70,6 +70,10 @@ class Project:
         branch.fetch()
         return branch
 
+    def git(self, *arguments: str) -> str:
+        """Run git in the clone."""
+        return git(self.root, *arguments)
+
     def commit(self, name: str = "change.txt") -> str:
         """Commit a change of `name` on main, and return the commit."""
         with (self.root / name).open("a") as file:
@@ -149,8 +153,8 @@ def _fill(root: Path) -> None:
         (root / name).write_text(text)
     stages = {"evaluate": {"metrics": [{"metrics/evaluate.json": {"cache": False}}]}}
     (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages, "artifacts": {"model": {"path": "model"}}}))
-    outs = [{"path": "model", "md5": blobs(root / "model")[0]}]
-    (root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"export": {"outs": outs}}}))
+    outs = [{"path": "model", "md5": blobs(root / "model")[0]}, {"path": "metrics/evaluate.json", "md5": "1"}]
+    (root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"all": {"outs": outs}}}))
 
 
 class Crew:

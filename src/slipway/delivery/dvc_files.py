@@ -52,9 +52,10 @@ class DvcFiles:
 
     @property
     def metrics(self) -> list[str]:
-        """Paths of the metrics of all stages; git keeps them, as JSON."""
+        """Paths of the metrics of all stages that were run; git keeps them, as JSON."""
         stages = self.pipeline["stages"].values()
-        return sorted(path for stage in stages for entry in stage.get("metrics", []) for path in _paths(entry))
+        named = {path for stage in stages for entry in stage.get("metrics", []) for path in _paths(entry)}
+        return sorted(named & self.outputs.keys())
 
     @property
     def data(self) -> dict[str, str]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MARK = "SLIPWAY_PROCESS"
+SECONDS = 5  # for a process to show its mark; it takes under a millisecond
 _children: list[subprocess.Popen[bytes]] = []  # kept, so that one that ends is reaped and not a zombie
 
 
@@ -36,6 +37,9 @@ def start(command: Sequence[str], mark: str, log: Path, folder: Path, environmen
             start_new_session=True,
         )
     _children.append(child)
+    deadline = time.monotonic() + SECONDS
+    while child.poll() is None and not runs(child.pid, mark) and time.monotonic() < deadline:
+        time.sleep(0.001)  # a process shows no environment at all until the kernel has finished its start
     return child.pid
 
 

@@ -5,6 +5,7 @@ The file is replaced by rename; rewritten in place it would be read half written
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import socket
 import sys
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 THROTTLE = "100ms"  # between two changes of the file; Traefik's own 2 s would make each switch as slow
 ENTRY = "front"
+PORTS = range(15000, 32000)
+TRIES = 200  # ports looked at before giving up
 
 
 def tool(name: str) -> str:
@@ -65,18 +68,24 @@ def service_name(release: str, digest: str) -> str:
 
 
 def free_port(preferred: int | None = None) -> int:
-    """Return `preferred` if nobody listens there, else any free port of this machine."""
-    for port in (preferred, 0):
-        if port is None:
-            continue
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return probe.getsockname()[1]
-    raise UserError("127.0.0.1: no free port; end something that listens")
+    """Return `preferred` if nobody listens there, else any free port below those of outgoing connections.
+
+    A service binds its port seconds after it was chosen; one that the system hands out could be taken by then.
+    """
+    for port in (preferred, *secrets.SystemRandom().sample(PORTS, TRIES)):
+        if port is not None and _is_free(port):
+            return port
+    raise UserError(f"127.0.0.1: no free port from {PORTS.start} to {PORTS.stop}; end something that listens")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def _balancer(ports: tuple[int, ...]) -> dict[str, object]:

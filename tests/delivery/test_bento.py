@@ -1,0 +1,100 @@
+"""The real thing: a toy problem's model as a Bento, built in two clones, served by the agent in its own environment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from slipway.delivery import promotion, release, smoke, supervision
+from slipway.delivery.agent import Agent, Settings
+from slipway.delivery.dvc_files import blobs
+from slipway.delivery.follower import Follower
+from slipway.delivery.home import Place
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("pyproject.toml", "uv.lock", "bentofile.yaml", "dvc.yaml", "README.md")
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+NEEDED = {"prepare": "build/prepared", "train": "build/trained", "export": "model"}
+TRAIN = """
+from pathlib import Path
+from slipway.pipeline.prepare import prepare
+from slipway.pipeline.train import train
+from slipway.pipeline.export import export
+prepare(*map(Path, {prepare}))
+train(*map(Path, {train}))
+export(*map(Path, {export}))
+"""
+
+
+def _python(root: Path, *arguments: str) -> str:
+    environment = os.environ | {"PYTHONPATH": str(root / "src")}
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=root, env=environment, capture_output=True, text=True, check=False
+    )
+    assert 0 == done.returncode, done.stdout + done.stderr
+    return done.stdout
+
+
+def _make_toy(root: Path) -> None:
+    """Turn the project into one of the toy problem, with this repository's machinery, and train it."""
+    for name in COPIED:
+        shutil.copy(ROOT / name, root / name)
+    unwanted = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "src/slipway", root / "src/slipway", ignore=unwanted)
+    shutil.copytree(ROOT / "tests/problems/toy_regression/problem", root / "src/problem", ignore=unwanted)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["split"], params["model"] = {"test_share": 0.3}, {"max_iter": 20}
+    (root / "params.yaml").write_text(yaml.safe_dump(params))
+    (root / ".gitignore").write_text("/build\n/data\n/model\n/results\n__pycache__\n")
+    _train(root)
+
+
+def _train(root: Path) -> None:
+    random = np.random.default_rng(7)
+    size, machine = random.uniform(0, 100, 1000), random.choice(["small", "large"], 1000)
+    frame = pd.DataFrame({"size": size, "machine": machine, "seconds": size * np.where(machine == "small", 2.0, 0.5)})
+    (root / "data").mkdir()
+    frame.to_csv(root / "data/jobs.csv", index=False)
+    shutil.rmtree(root / "model")
+    _python(root, "-c", TRAIN.format(**{stage: STAGES[stage]["cmd"].split()[3:] for stage in NEEDED}))
+    outs = {stage: {"outs": [{"path": path, "md5": blobs(root / path)[0]}]} for stage, path in NEEDED.items()}
+    outs["export"]["outs"].append({"path": "metrics/export.json", "md5": "1"})
+    (root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": outs}))
+
+
+@pytest.fixture
+def toy(project):
+    _make_toy(project.root)
+    project.commit()
+    return project
+
+
+def test_the_same_inputs_give_the_same_digest_and_it_serves_what_it_was_built_to_answer(toy, tmp_path):
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(toy.origin), str(clone)], check=True)
+    for folder in ("model", "build", "metrics"):
+        shutil.copytree(toy.root / folder, clone / folder, dirs_exist_ok=True)
+    for root in (toy.root, clone):
+        _python(root, "-m", "slipway.cli", "release", "build")
+    built = release.verify(toy.root / "build/release")
+    assert built.digest == release.digest_of(clone / "build/release")
+    assert blobs(toy.root / "model")[0] == built.manifest["inputs"]["model"]
+
+    promotion.publish(toy.root, built.folder, toy.store)
+    toy.promote("v0.1.0")
+    place = Place.of("staging")
+    agent = Agent(place, Follower(place.mirror, str(toy.origin), "staging"), toy.store, Settings(0.1, 60, 0.2))
+    try:
+        supervision.run_once(agent, patience=120)
+        assert 0 == smoke.smoke(toy.root, "staging", toy.store)
+        release.verify(place.releases / agent.state.serving.digest.removeprefix("sha256:"))
+    finally:
+        supervision.stop(place, patience=10)

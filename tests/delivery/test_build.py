@@ -1,0 +1,32 @@
+"""What a release may be built from: the commit as it is, and the model that its pipeline wrote."""
+
+from __future__ import annotations
+
+import pytest
+
+from slipway.delivery.build import Source, build
+from slipway.errors import UserError
+
+
+def test_an_edited_file_is_not_released_under_the_name_of_its_commit(project):
+    (project.root / "params.yaml").write_text("seed: 2\n")
+    with pytest.raises(UserError, match=r"params\.yaml: edited since commit"):
+        build(project.root, project.root / "build/release")
+
+
+def test_what_the_pipeline_wrote_may_differ_from_the_commit(project):
+    (project.root / "metrics/evaluate.json").write_text("{}")
+    (project.root / "dvc.lock").write_text((project.root / "dvc.lock").read_text() + "\n")
+    assert project.git("rev-parse", "HEAD") == Source.read(project.root).commit
+
+
+def test_another_model_than_the_pipelines_is_not_released(project):
+    (project.root / "model/model.onnx").write_text("another model")
+    with pytest.raises(UserError, match=r"model: MD5 is \w+\.dir, dvc\.lock says"):
+        build(project.root, project.root / "build/release")
+
+
+def test_without_a_trained_model_the_way_out_is_named(project):
+    (project.root / "dvc.lock").unlink()
+    with pytest.raises(UserError, match=r"dvc\.lock: not there; run `slipway train` first"):
+        build(project.root, project.root / "build/release")

@@ -1,0 +1,239 @@
+"""Releases and promotions as commits and tags on the branch `deploy` of a real origin."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from slipway.delivery import champion, promotion
+from slipway.delivery.desired_state import Promotion, before
+from slipway.delivery.environment_file import EnvironmentFile, parse, render
+from slipway.errors import UserError
+
+
+def _content(number: int, release: str | None = None) -> EnvironmentFile:
+    version = release or f"v0.{number}.0"
+    digest = f"sha256:{version.encode().hex():0>64}"
+    return EnvironmentFile(release=version, digest=digest, commit="c" * 40, promotion=number)
+
+
+def _history(*contents: EnvironmentFile | None) -> list[Promotion]:
+    """Newest first, as git says it; given oldest first."""
+    return [Promotion("", "", "", "", content) for content in reversed(contents)]
+
+
+ONE, TWO, THREE = _content(1), _content(2), _content(3)
+
+
+@pytest.mark.parametrize(
+    ("contents", "expected"),
+    [
+        ((), None),
+        ((ONE,), None),
+        ((ONE, TWO), ONE),
+        ((ONE, TWO, THREE), TWO),
+        ((ONE, TWO, THREE, TWO), ONE),
+        ((ONE, TWO, ONE, THREE), ONE),
+        ((ONE, None, TWO), ONE),
+        ((ONE, TWO, _content(3, "v0.2.0")), ONE),
+    ],
+)
+def test_a_rollback_goes_to_what_ran_before_and_never_to_what_was_rolled_back(contents, expected):
+    assert expected == before(_history(*contents))
+
+
+def test_an_environment_file_reads_as_it_was_written():
+    assert ONE == parse(render("staging", ONE), "here")
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("", "the file: Input should be a valid dictionary"),
+        ("release: [", "not YAML"),
+        (render("staging", ONE).replace("v0.1.0", "latest"), "release: String should match pattern"),
+        (render("staging", ONE).replace("replicas: 1", "replicas: 0"), "replicas: Input should be greater than"),
+        (render("staging", ONE) + "weight: 3\n", "weight: Extra inputs are not permitted"),
+    ],
+)
+def test_an_environment_file_that_breaks_a_rule_is_refused_by_name(text, rule):
+    with pytest.raises(UserError, match=f"^here: {rule}"):
+        parse(text, "here")
+
+
+def test_publishing_and_promoting_leave_the_work_tree_alone(project):
+    project.publish("v0.1.0")
+    (project.root / "change.txt").write_text("work in progress")
+    seen = project.git("status", "--porcelain"), project.git("rev-parse", "HEAD"), project.git("branch", "--list")
+    project.promote("v0.1.0")
+    assert seen == (
+        project.git("status", "--porcelain"),
+        project.git("rev-parse", "HEAD"),
+        project.git("branch", "--list"),
+    )
+
+
+def test_a_release_commit_is_the_merged_commit_with_lock_and_model(project):
+    built = project.publish("v0.1.0")
+    commit = project.branch.published("v0.1.0").commit
+    added = set(project.git("diff", "--name-only", built.commit, commit).splitlines())
+    assert 3 == len(added)
+    assert all(path.startswith(".dvcstore/files/md5/") for path in added)
+
+
+def test_models_of_earlier_releases_stay_on_the_branch(project):
+    project.publish("v0.1.0")
+    first = set(project.git("ls-tree", "-r", "--name-only", "origin/deploy", ".dvcstore").splitlines())
+    (project.root / "model/model.onnx").write_text("a better model")
+    project.publish("v0.2.0")
+    project.branch.fetch()
+    assert first < set(project.git("ls-tree", "-r", "--name-only", "origin/deploy", ".dvcstore").splitlines())
+
+
+def test_a_promotion_changes_one_file_and_says_what_it_replaces(project):
+    for version in ("v0.1.0", "v0.2.0"):
+        project.publish(version)
+        project.promote(version)
+    project.branch.fetch()
+    assert "environments/staging.yaml" == project.git("diff", "--name-only", "origin/deploy~", "origin/deploy")
+    message = project.git("log", "-1", "--format=%B", "origin/deploy")
+    assert message.startswith("Promote v0.2.0 to staging\n")
+    assert "Replaces: v0.1.0" in message
+
+
+def test_a_promotion_quotes_the_results_about_its_own_release_only(project):
+    project.publish("v0.1.0")
+    verdict = {"gate": "answers", "outcome": "pass", "threshold": "at most 1e-06", "observed": "0.0 on 20 rows"}
+    for job, version in (("smoke", "v0.1.0"), ("loadtest", "v0.0.9")):
+        content = {
+            "job": job,
+            "started": "2026-01-01T00:00:00Z",
+            "verdicts": [verdict],
+            "evidence": {"release": version},
+        }
+        (project.root / "results").mkdir(exist_ok=True)
+        (project.root / f"results/{job}.json").write_text(json.dumps(content))
+    project.promote("v0.1.0", "production")
+    message = project.git("log", "-1", "--format=%B", project.branch.head)
+    assert "smoke: answers: pass" in message
+    assert "loadtest" not in message
+
+
+def test_gto_reads_versions_and_stages(project):
+    project.publish("v0.1.0")
+    project.publish("v0.2.0")
+    project.promote("v0.1.0", "production")
+    project.promote("v0.2.0", "staging")
+    project.git("fetch", "--quiet", "--tags")
+    shown = subprocess.run(
+        [sys.executable, "-m", "gto.cli", "show", "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=project.root,
+    )
+    (model,) = json.loads(shown.stdout).values()
+    assert ("v0.2.0", {"production": "v0.1.0", "staging": "v0.2.0"}) == (model["version"], model["stage"])
+
+
+def test_of_two_promotions_at_once_one_wins_and_the_other_changes_nothing(project):
+    project.publish("v0.1.0")
+    project.publish("v0.2.0")
+    slow, quick = project.branch, project.branch
+    quick.change("staging", _content(1), "Promote v0.1.0 to staging", number=1)
+    won = project.branch.head
+    with pytest.raises(UserError, match="somebody else published or promoted at the same time; nothing was changed"):
+        slow.change("production", _content(1), "Promote v0.1.0 to production", number=1)
+    assert won == project.branch.head
+    assert "model#production#1" not in project.branch.tags
+
+
+def test_of_two_releases_at_once_one_gets_the_version(project):
+    project.commit()
+    late = project.build("v0.1.0")
+    project.root.parent.joinpath("built").rename(project.root.parent / "late")
+    project.publish("v0.1.0")
+    with pytest.raises(UserError, match="a version is never built twice"):
+        promotion.publish(project.root, project.root.parent / "late" / late.name, project.store)
+
+
+def test_publishing_again_completes_what_was_killed(project):
+    project.commit()
+    folder = project.build("v0.1.0")
+
+    class Killed:
+        def put(self, _):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        promotion.publish(project.root, folder, Killed())
+    head = project.branch.head
+    promotion.publish(project.root, folder, project.store)
+    assert (head, ["v0.1.0"]) == (project.branch.head, project.store.versions())
+
+
+def test_a_release_that_never_reached_the_store_is_not_promoted(project):
+    project.publish("v0.1.0")
+    (project.store.root / "v0.1.0").rename(project.store.root / "elsewhere")
+    with pytest.raises(UserError, match=r"v0\.1\.0: not in the store; run `slipway release publish` again"):
+        project.promote("v0.1.0")
+    assert project.branch.read("staging") is None
+
+
+def test_production_gets_what_staging_should_run_unless_told_otherwise(project):
+    for version in ("v0.1.0", "v0.2.0"):
+        project.publish(version)
+    project.promote("v0.1.0", "staging")
+    assert "v0.1.0" == promotion.promote(project.root, "production", None, project.store).release
+    assert "v0.2.0" == promotion.promote(project.root, "staging", None, project.store).release
+
+
+def test_promoting_what_should_run_already_adds_no_commit(project):
+    project.publish("v0.1.0")
+    project.promote("v0.1.0")
+    head = project.branch.head
+    project.promote("v0.1.0")
+    assert head == project.branch.head
+
+
+def test_a_rollback_is_a_revert_and_a_new_assignment_of_the_stage(project):
+    for version in ("v0.1.0", "v0.2.0"):
+        project.publish(version)
+        project.promote(version)
+    undone = project.branch.head
+    promotion.rollback(project.root, "staging", None, project.store)
+    branch = project.branch
+    assert "" == project.git("diff", branch.head, f"{undone}~2", "--", "environments/staging.yaml")
+    assert f"This reverts commit {undone}" in project.git("log", "-1", "--format=%B", branch.head)
+    assert branch.published("v0.1.0").commit == branch.tags["model#staging#3"]
+
+
+def test_without_an_earlier_release_there_is_no_rollback(project):
+    project.publish("v0.1.0")
+    project.promote("v0.1.0")
+    with pytest.raises(UserError, match="no earlier release to go back to"):
+        promotion.rollback(project.root, "staging", None, project.store)
+
+
+def test_a_commit_without_an_identity_names_whoever_pressed_merge(project, monkeypatch):
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.delenv(f"GIT_{role}_NAME")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.delenv(f"GIT_{role}_EMAIL")
+    monkeypatch.setenv("GITHUB_ACTOR", "octocat")
+    git = project.branch.git
+    commit = git.commit(git.tree("HEAD", {"a": b"b"}), ["HEAD"], "Change")
+    assert "octocat <octocat@users.noreply.github.com>" == git.run("log", "-1", "--format=%an <%ae>", commit)
+
+
+def test_the_champion_is_what_production_should_run(project, tmp_path):
+    project.publish("v0.1.0")
+    assert champion.fetch(project.root, project.store, tmp_path / "none") is None
+    project.promote("v0.1.0", "production")
+    found = champion.fetch(project.root, project.store, tmp_path / "champion")
+    assert ("v0.1.0", "a model") == (found.version, (found.folder / "model/model.onnx").read_text())

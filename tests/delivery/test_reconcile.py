@@ -1,0 +1,206 @@
+"""The plan alone: what should be and what is in, steps out. A simulated world shows that it always ends well."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from slipway.delivery import reconcile
+from slipway.delivery.environment_file import EnvironmentFile
+from slipway.delivery.reconcile import Change, Forget, GiveUp, Install, Route, Serve, Start, StartRouter, View, plan
+from slipway.delivery.state import Bad, Instance
+
+
+def _content(number: int, replicas: int = 1) -> EnvironmentFile:
+    digest = f"sha256:{number:064x}"
+    return EnvironmentFile(
+        release=f"v0.{number}.0", digest=digest, commit="c" * 40, promotion=number, replicas=replicas
+    )
+
+
+def _instance(content: EnvironmentFile, phase="ready", port=1000, since=0.0) -> Instance:
+    mark = f"{content.release}-{port}"
+    return Instance(
+        mark=mark, digest=content.digest, release=content.release, port=port, pid=port, phase=phase, since=since
+    )
+
+
+OLD, NEW = _content(1), _content(2)
+RUNNING = _instance(OLD)
+
+
+def _view(**changes) -> View:
+    """All is well with OLD."""
+    instances = changes.get("instances", (RUNNING,))
+    calm = View(
+        now=100.0,
+        wanted=OLD,
+        serving=OLD,
+        instances=instances,
+        alive=frozenset(one.mark for one in instances),
+        answering=frozenset(),
+        installed=True,
+        router_alive=True,
+        routes=reconcile.render([one for one in instances if one.phase == "ready"][:1]),
+        front=False,
+        rest_until=0.0,
+        ready_seconds=60,
+        drain_seconds=5,
+    )
+    return replace(calm, **changes)
+
+
+STARTING, DRAINING = _instance(NEW, "starting", 2000, 99.0), _instance(OLD, "draining", 1000, 98.0)
+READY = _instance(NEW, "ready", 2000)
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        (_view(), []),
+        (_view(router_alive=False), [StartRouter()]),
+        (_view(routes="http: {}"), [Route(reconcile.render([RUNNING]))]),
+        (_view(wanted=NEW, installed=False), [Install(NEW)]),
+        (_view(wanted=NEW), [Start(NEW)]),
+        (_view(wanted=NEW, rest_until=101.0), []),
+        (_view(wanted=NEW, instances=(RUNNING, STARTING)), []),
+        (_view(wanted=NEW, instances=(RUNNING, STARTING), answering={STARTING.mark}), [Change(STARTING, "ready")]),
+        (
+            _view(wanted=NEW, instances=(RUNNING, STARTING), now=160.0),
+            [GiveUp(STARTING, "it was not ready after 60 s")],
+        ),
+        (_view(wanted=NEW, instances=(RUNNING, READY)), [Route(reconcile.render([READY]))]),
+        (_view(wanted=NEW, instances=(RUNNING, READY), routes=reconcile.render([READY])), []),
+        (_view(wanted=NEW, instances=(RUNNING, READY), routes=reconcile.render([READY]), front=True), [Serve(NEW)]),
+        (_view(wanted=NEW, serving=NEW, instances=(READY, RUNNING)), [Change(RUNNING, "draining")]),
+        (_view(wanted=NEW, serving=NEW, instances=(READY, DRAINING)), []),
+        (_view(wanted=NEW, serving=NEW, instances=(READY, DRAINING), now=104.0), [Change(DRAINING, "stopping")]),
+        (_view(instances=(RUNNING, STARTING)), [Change(STARTING, "stopping")]),
+        (_view(wanted=None, serving=None, instances=(), routes=reconcile.render([])), []),
+    ],
+)
+def test_the_next_steps(view, expected):
+    assert expected == plan(view)
+
+
+def test_a_dead_service_is_forgotten_and_another_started():
+    assert [Forget(RUNNING), Start(OLD)] == plan(_view(alive=frozenset()))[:2]
+
+
+def test_a_service_that_ends_while_it_starts_is_given_up():
+    view = _view(wanted=NEW, instances=(RUNNING, STARTING), alive={RUNNING.mark})
+    assert GiveUp(STARTING, "it ended before it was ready") == plan(view)[0]
+
+
+def test_a_service_that_was_about_to_go_is_taken_back():
+    view = _view(instances=(READY, DRAINING), serving=NEW)
+    assert Change(DRAINING, "ready") == plan(view)[0]
+
+
+def test_a_service_that_does_not_end_is_forced():
+    stopping = _instance(OLD, "stopping", 1000, 80.0)
+    assert [Forget(stopping)] == plan(_view(wanted=NEW, serving=NEW, instances=(READY, stopping)))
+
+
+def test_the_old_release_serves_until_every_replica_of_the_new_one_is_ready():
+    view = _view(wanted=_content(2, replicas=2), instances=(RUNNING, READY, _instance(NEW, "starting", 3000, 99.0)))
+    assert [] == plan(view)
+
+
+@pytest.mark.parametrize(
+    ("desired", "bad", "serving", "expected"),
+    [
+        (NEW, None, OLD, NEW),
+        (None, None, OLD, OLD),
+        (NEW, Bad(content=NEW, reason="", time=0), OLD, OLD),
+        (NEW, Bad(content=NEW, reason="", time=0), None, None),
+        (_content(3), Bad(content=NEW, reason="", time=0), OLD, _content(3)),
+    ],
+)
+def test_what_is_bad_is_not_run(desired, bad, serving, expected):
+    assert expected == reconcile.target(desired, bad, serving)
+
+
+class World:
+    """Executes plans; services become ready with time, and anything may die."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.now, self.port = 0.0, 1000
+        self.wanted, self.serving = OLD, None
+        self.instances: list[Instance] = []
+        self.dead: set[str] = set()
+        self.routes, self.router, self.installed = None, False, set()
+
+    def view(self) -> View:
+        alive = frozenset(one.mark for one in self.instances) - self.dead
+        ready = {one.mark for one in self.instances if one.phase == "starting" and self.now - one.since > 2}
+        routed = [one for one in self.instances if self.routes and f":{one.port}\n" in self.routes]
+        front = self.router and bool(routed) and all(one.digest == self.wanted.digest for one in routed)
+        return View(
+            now=self.now, wanted=self.wanted, serving=self.serving, instances=tuple(self.instances), alive=alive,
+            answering=frozenset(ready & alive), installed=self.wanted.digest in self.installed,
+            router_alive=self.router, routes=self.routes, front=front,
+            rest_until=0.0, ready_seconds=60, drain_seconds=5,
+        )  # fmt: skip
+
+    def do(self, action) -> None:
+        match action:
+            case StartRouter():
+                self.router = True
+            case Route(text):
+                self.routes = text
+            case Serve(content):
+                self.serving = content
+            case Install(content):
+                self.installed.add(content.digest)
+            case Start(content):
+                self.port += 1
+                self.instances.append(_instance(content, "starting", self.port, self.now))
+            case Change(one, phase):
+                changed = one.model_copy(update={"phase": phase, "since": self.now})
+                self.instances = [changed if other.mark == one.mark else other for other in self.instances]
+                self.dead |= {one.mark} if phase == "stopping" else set()
+            case GiveUp(one) | Forget(one):
+                self.instances = [other for other in self.instances if other.mark != one.mark]
+
+    def turn(self, *, faults: bool) -> None:
+        self.now += 0.5
+        for _ in range(100):
+            actions = plan(self.view())
+            if not actions:
+                return
+            self.do(actions[0])
+            if faults and self.chance.random() < 0.1:
+                self.break_something()
+                return
+        raise AssertionError("a plan that never ends")
+
+    def break_something(self) -> None:
+        kind = self.chance.choice(["service", "router", "routes", "wanted", "installed"])
+        if kind == "service" and self.instances:
+            self.dead.add(self.chance.choice(self.instances).mark)
+        elif kind == "router":
+            self.router = False
+        elif kind == "routes":
+            self.routes = self.chance.choice([None, "", "http: {}"])
+        elif kind == "wanted":
+            self.wanted = _content(self.chance.randint(1, 3), self.chance.randint(1, 3))
+        elif kind == "installed":
+            self.installed.clear()
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_whatever_breaks_the_world_converges_to_exactly_what_is_wanted(seed):
+    world = World(random.Random(seed))
+    for _ in range(100):
+        world.turn(faults=True)
+    for _ in range(60):
+        world.turn(faults=False)
+    assert [] == plan(world.view())
+    assert world.wanted == world.serving
+    assert [(world.wanted.digest, "ready")] * world.wanted.replicas == [(i.digest, i.phase) for i in world.instances]
+    assert world.router
+    assert reconcile.render(world.instances) == world.routes

@@ -1,0 +1,88 @@
+"""A release is one digest: any other byte is found, and named."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from slipway.delivery import release
+from slipway.delivery.versions import next_assignment, next_version, versions
+from slipway.errors import UserError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "release"
+    for name in ("a/b.txt", "c.bin", "model/model.onnx"):
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(f"content of {name}")
+    release.seal(path, {"version": "v0.1.0", "commit": "c" * 40})
+    return path
+
+
+@pytest.mark.parametrize("name", ["a/b.txt", "c.bin", "model/model.onnx"])
+def test_one_flipped_bit_is_found_and_its_file_named(folder, name):
+    content = bytearray((folder / name).read_bytes())
+    content[-1] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(UserError, match=f"{name}: SHA-256 is"):
+        release.verify(folder)
+
+
+def test_a_missing_file_is_found(folder):
+    (folder / "c.bin").unlink()
+    with pytest.raises(UserError, match=r"c\.bin: named in manifest\.json but missing"):
+        release.verify(folder)
+
+
+def test_a_file_too_many_is_found(folder):
+    (folder / "model/extra.py").write_text("import os")
+    with pytest.raises(UserError, match=r"extra\.py: not named in manifest\.json"):
+        release.verify(folder)
+
+
+def test_a_link_in_place_of_a_file_is_found(folder, tmp_path):
+    shutil.move(folder / "c.bin", tmp_path / "c.bin")
+    (folder / "c.bin").symlink_to(tmp_path / "c.bin")
+    with pytest.raises(UserError, match=r"c\.bin: named in manifest\.json but missing"):
+        release.verify(folder)
+
+
+def test_a_changed_manifest_has_another_digest(folder):
+    digest = release.digest_of(folder)
+    (folder / release.MANIFEST).write_text((folder / release.MANIFEST).read_text().replace("v0.1.0", "v9.9.9"))
+    with pytest.raises(UserError, match="digest is sha256:"):
+        release.verify(folder, digest)
+
+
+def test_a_folder_that_is_no_release_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"holds no manifest\.json, so it is no release"):
+        release.verify(tmp_path)
+
+
+def test_the_digest_does_not_depend_on_place_or_time(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "copy", copy_function=shutil.copyfile)
+    assert release.digest_of(folder) == release.verify(tmp_path / "copy").digest
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ([], "v0.1.0"),
+        (["model@v0.1.0"], "v0.2.0"),
+        (["model@v0.9.0", "model@v0.10.0"], "v0.11.0"),
+        (["model@v1.2.3"], "v1.3.0"),
+        (["other@v7.0.0", "model#staging#4", "model@v01.0.0", "model@latest", "v5.0.0"], "v0.1.0"),
+    ],
+)
+def test_the_next_version_follows_the_newest_registered_one(tags, expected):
+    assert expected == next_version(versions(tags))
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [([], 1), (["model#staging#1", "model#staging#10"], 11), (["model#production#4", "model#staging#x"], 1)],
+)
+def test_assignments_of_a_stage_are_counted(tags, expected):
+    assert expected == next_assignment(tags, "staging")

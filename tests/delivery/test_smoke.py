@@ -1,0 +1,104 @@
+"""The smoke test is red when another release answers, or answers otherwise than when it was built."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from slipway.delivery import promotion, smoke, status
+from slipway.errors import UserError
+from slipway.gates import Outcome
+from slipway.results import read
+
+KNOWN = {"tolerance": 0.01, "rows": [{}, {}], "predictions": [0.5, {"a": 0.25, "b": 0.75}]}
+SHOWN = {"version": "v0.1.0", "commit": "c", "files": {"model.onnx": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ([0.5, {"a": 0.25, "b": 0.75}], Outcome.PASS),
+        ([0.505, {"a": 0.25, "b": 0.75}], Outcome.PASS),
+        ([0.52, {"a": 0.25, "b": 0.75}], Outcome.FAIL),
+        ([0.5, {"a": 0.25, "b": 0.5}], Outcome.FAIL),
+        ([0.5, {"a": 0.25}], Outcome.FAIL),
+        ([0.5, 0.25], Outcome.FAIL),
+        ([math.nan, {"a": 0.25, "b": 0.75}], Outcome.FAIL),
+        (["0.5", {"a": 0.25, "b": 0.75}], Outcome.FAIL),
+        ([0.5], Outcome.FAIL),
+        (None, Outcome.FAIL),
+    ],
+)
+def test_known_rows_must_be_answered_as_when_the_release_was_built(answers, expected):
+    assert expected == smoke.judge_answers(KNOWN, answers).outcome
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (SHOWN, Outcome.PASS),
+        (SHOWN | {"version": "v0.2.0"}, Outcome.FAIL),
+        (SHOWN | {"files": {"model.onnx": "2"}}, Outcome.FAIL),
+        (None, Outcome.FAIL),
+    ],
+)
+def test_the_very_release_must_be_shown(shown, expected):
+    assert expected == smoke.judge_release(SHOWN, shown).outcome
+
+
+def test_a_promoted_release_passes_and_is_recorded_with_its_digest(project, crew):
+    built = project.publish("v0.1.0")
+    project.promote("v0.1.0")
+    crew.settle()
+    assert 0 == smoke.smoke(project.root, "staging", project.store)
+    assert built.digest == read(project.root / "results")["smoke"].evidence["digest"]
+
+
+def test_an_environment_that_still_serves_the_old_release_fails(project, crew):
+    project.publish("v0.1.0")
+    project.promote("v0.1.0")
+    crew.settle()
+    project.publish("v0.2.0", "crash")
+    project.promote("v0.2.0")
+    assert 1 == smoke.smoke(project.root, "staging", project.store)
+
+
+def test_an_environment_without_a_promotion_is_one_clear_line(project):
+    with pytest.raises(UserError, match="not there; run `slipway promote --environment staging`"):
+        smoke.smoke(project.root, "staging", project.store)
+
+
+def test_the_status_shows_desired_observed_and_who_promoted(project, crew):
+    project.publish("v0.1.0")
+    project.promote("v0.1.0")
+    crew.settle()
+    one = status.status(project.root)["environments"]["staging"]
+    assert ("v0.1.0", "v0.1.0") == (one["desired"]["release"], one["observed"]["release"])
+    assert [("Ada", "Promote v0.1.0 to staging")] == [(entry["author"], entry["subject"]) for entry in one["history"]]
+
+
+def test_the_status_says_what_is_bad_and_what_serves_instead(project, crew):
+    project.publish("v0.1.0")
+    project.promote("v0.1.0")
+    crew.settle()
+    project.publish("v0.2.0", "crash")
+    project.promote("v0.2.0")
+    crew.settle()
+    text = status.render(status.status(project.root))
+    assert "staging: should serve v0.2.0, serves v0.1.0" in text
+    assert "bad: v0.2.0: it ended before it was ready" in text
+    assert "production: nothing was promoted yet" in text
+
+
+def test_the_status_answers_without_the_remote(project):
+    project.origin.rename(project.origin.with_name("away"))
+    assert "trouble: git ls-remote" in status.render(status.status(project.root))
+
+
+def test_a_promotion_that_nobody_follows_ends_with_what_was_last_seen(project, crew):
+    project.publish("v0.1.0")
+    crew.settle()
+    content = project.promote("v0.1.0")
+    with pytest.raises(UserError, match=r"does not serve v0\.1\.0 after 0\.5 s; its agent was last seen \d+ s ago"):
+        promotion.wait("staging", content, 0.5)

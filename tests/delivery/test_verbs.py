@@ -1,0 +1,99 @@
+"""The verbs from end to end, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from slipway.cli import app
+from slipway.delivery import processes, supervision
+from slipway.delivery.agent import prefix
+from slipway.delivery.home import ENVIRONMENTS, Place
+from slipway.errors import UserError
+
+
+@pytest.fixture
+def slipway(project):
+    def run(*arguments: str, expected: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "slipway.cli", *arguments],
+            cwd=project.root,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert expected == done.returncode, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    yield run
+    for name in ENVIRONMENTS:
+        supervision.stop(Place.of(name), patience=3)
+
+
+def test_from_a_release_to_an_answer_and_back_to_nothing(project, slipway):
+    project.commit()
+    folder = project.build("v0.1.0")
+    slipway("release", "publish", str(folder))
+    url = slipway("agent", "--environment", "staging", "--detach").removeprefix("staging: ").strip()
+    assert f"staging: serves v0.1.0 at {url}" in slipway("promote", "--environment", "staging")
+    slipway("smoke", "--environment", "staging")
+    assert re.match(r"v0\.1\.0 +\w{12}  sha256:\w{64}  staging\n$", slipway("release", "list"))
+    assert json.loads(slipway("status", "--json"))["environments"]["staging"]["agent"]["running"]
+    assert 3 == len(processes.marked(prefix(Place.of("staging"))))
+    slipway("stop", "--all")
+    assert {} == processes.marked(prefix(Place.of("staging")))
+
+
+def test_once_converges_and_leaves_the_service_running(project, slipway):
+    project.publish("v0.1.0")
+    project.promote("v0.1.0")
+    assert "staging: v0.1.0 serves at" in slipway("agent", "--environment", "staging", "--once")
+    assert 2 == len(processes.marked(prefix(Place.of("staging"))))
+
+
+def test_once_fails_on_a_bad_release(project, slipway):
+    project.publish("v0.1.0", "crash")
+    project.promote("v0.1.0")
+    said = slipway("agent", "--environment", "staging", "--once", expected=2)
+    assert "slipway: staging: v0.1.0: it ended before it was ready" in said
+
+
+def test_a_rejected_promotion_fails_in_one_line(project, slipway):
+    project.publish("v0.1.0", "crash")
+    slipway("agent", "--environment", "staging", "--detach")
+    said = slipway("promote", "--environment", "staging", expected=2)
+    assert "slipway: staging: v0.1.0 was refused, nothing keeps serving: v0.1.0: it ended" in said
+
+
+def test_without_an_agent_nothing_is_promoted(project):
+    project.publish("v0.1.0")
+    error = CliRunner().invoke(app, ["promote", "--environment", "staging"]).exception
+    assert "run `slipway agent --environment staging --detach`" in str(error)
+    assert project.branch.read("staging") is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["promote", "--environment", "prod"], "--environment prod: unknown; one of staging, production"),
+        (["stop"], "name one with --environment, or all with --all"),
+        (["promote", "--environment", "staging", "--no-wait"], "no release yet"),
+        (
+            ["promote", "--environment", "staging", "--no-wait", "--release", "v9.0.0"],
+            "v9.0.0: no such release on origin",
+        ),
+        (["release", "publish"], "holds no manifest.json, so it is no release; run `slipway release build`"),
+    ],
+)
+def test_a_mistake_is_one_line_with_the_mend(project, arguments, said):
+    error = CliRunner().invoke(app, arguments).exception
+    assert isinstance(error, UserError)
+    assert said in str(error)
+    assert 1 == len(str(error).splitlines())
