@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 ENVIRONMENT = ".venv-checks"
 RUNNER = "slipway.checks.deepchecks_runner"
-QUIET = {"DISABLE_DEEPCHECKS_ANONYMOUS_TELEMETRY": "true"}  # otherwise each import calls api.deepchecks.com
+QUIET = {
+    "DISABLE_DEEPCHECKS_ANONYMOUS_TELEMETRY": "true",  # otherwise each import calls api.deepchecks.com
+    "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin while they wait make a busy machine ten times slower
+}
 LABEL_TYPES = {"binary": "int64", "multiclass": "str", "regression": "float64"}
 
 

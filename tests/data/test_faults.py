@@ -1,0 +1,79 @@
+"""The data checks can fail: a smaller draw of what `slipway faults` runs whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from slipway.checks import faults, files, mutants
+from slipway.errors import UserError
+from slipway.gates.data import CONTRACT, Blocker
+
+DRAWS = 6  # clean draws; the verb takes 200
+KINDS = {"empty file", "half a file", "zeros inside", "no rows", "one row in twenty twice", "swapped optional numbers"}
+KINDS |= {"time: five hours ahead", "time: in the future", "the file before, with new times", "the file before, again"}
+KINDS |= {"label: shuffled", "label: reversed", "label: shift", "label: conflicting", "label: 30% missing"}
+PER_COLUMN = {"dropped", "mixed types", "codes for categories", "one row above the limit", "rows mixed up"}
+PER_COLUMN |= {"new category in many rows", "Celsius for Fahrenheit", "answer leaked into a number", "all missing"}
+
+
+@pytest.fixture(scope="module")
+def original(params):
+    folder = files.Path("data")
+    *_, before, newest = files.listed(folder)
+    raw = mutants.read(folder / newest)
+    return mutants.Original(raw, files.load(folder, newest), mutants.read(folder / before), params["seed"])
+
+
+def test_the_corpus_has_forty_mutants_or_more_each_of_its_own_name(original):
+    names = [mutant.name for mutant in mutants.corpus(original)]
+    assert len(names) == len(set(names))
+    assert len(names) >= 40
+
+
+def test_every_mutant_differs_from_the_original(original, tmp_path, newest):
+    for mutant in mutants.corpus(original):
+        path = tmp_path / newest
+        path.write_bytes((files.Path("data") / newest).read_bytes())
+        mutant.spoil(path)
+        assert not path.exists() or path.read_bytes() != (files.Path("data") / newest).read_bytes(), mutant.name
+
+
+def test_mutants_are_blocked_for_the_right_reason(folder, params, original):
+    names = [mutant.name for mutant in mutants.corpus(original)]
+    chosen = [name for name in names if name in KINDS or name.partition(":")[0] in PER_COLUMN]
+    trials = faults.check_mutants(folder, params, chosen)
+    missed = [(trial.name, trial.by) for trial in trials if not trial.rightly]
+    assert len(missed) <= (1 - faults.BLOCKED_RIGHTLY) * len(trials), missed
+
+
+def test_clean_draws_are_not_blocked(folder, params):
+    blocked = [(trial.name, trial.by) for trial in faults.check_clean(folder, DRAWS, params) if trial.blockers]
+    assert [] == blocked
+
+
+def mutant(reasons: tuple[str, ...], columns: tuple[str, ...] = ()) -> mutants.Mutant:
+    return mutants.Mutant("spoilt", "why", reasons, columns, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("right", "blocker"),
+    [
+        (True, Blocker(CONTRACT, "f", "size", "limit", "size: limit: at most 9")),
+        (False, Blocker(CONTRACT, "f", "size", "type", "size: type: a number, not limit")),
+        (False, Blocker(CONTRACT, "f", "width", "limit", "width: limit: at most 9")),
+        (True, Blocker("Size Limit", "f", "", "fail", "Size Limit: not: under 9: size is 12")),
+        (False, Blocker("Size Limit", "f", "", "fail", "Size Limit: not: under 9: width is 12")),
+    ],
+)
+def test_a_block_is_right_when_it_gives_the_reason_and_the_column(right, blocker):
+    assert right is faults.is_right(mutant(("limit",), ("size",)), blocker)
+
+
+def test_a_format_that_nobody_can_spoil_is_one_clear_line(tmp_path):
+    with pytest.raises(UserError, match="mutants are made of"):
+        mutants.read(tmp_path / "data.xlsx")
+
+
+def test_the_table_shows_what_was_not_blocked():
+    line = faults.table([faults.Trial("spoilt", "it lies", [])]).splitlines()[1]
+    assert ["spoilt", "NO", "NO", "it", "lies"] == line.split()

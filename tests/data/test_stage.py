@@ -1,0 +1,125 @@
+"""The stage `data` as dvc.yaml runs it: real seasons pass, and a fault blocks."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+import problem
+from slipway.checks import data, files, suites
+from slipway.gates import Outcome, overall
+from slipway.gates.data import verdicts
+
+
+@pytest.fixture(scope="module")
+def next_month(tmp_path_factory, params):
+    """Evidence of all shipped files and the batch that follows them, which is real and of another season."""
+    folder = tmp_path_factory.mktemp("next") / "data"
+    folder.mkdir()
+    for name in files.listed(Path("data")):
+        (folder / name).symlink_to((Path("data") / name).resolve())
+    added = problem.next_batch(folder)
+    if added is None:
+        pytest.skip("the problem has no further batch")
+    html = folder.parent / "report.html"
+    return folder, added.name, data.collect(folder, {}, params, html), html
+
+
+def test_the_next_batch_is_new_and_the_others_are_the_reference(next_month, params):
+    _, added, evidence, _ = next_month
+    assert [added] == evidence["new"]
+    assert params["data"]["suites"]["reference_files"] >= len(evidence["reference"]) > 0
+    assert added not in evidence["reference"]
+
+
+def test_the_drift_of_a_season_does_not_block(next_month, params):
+    judged = verdicts(next_month[2], params["data"])
+    assert Outcome.PASS is overall(judged), [verdict.reason for verdict in judged]
+
+
+def test_the_drift_of_a_season_is_reported_for_every_column(next_month):
+    assert {*problem.Row.model_fields, problem.TARGET} == set(next_month[2]["suites"]["drift"])
+
+
+def test_every_check_has_a_condition_and_ran(next_month):
+    assert {"pass"} == {check["outcome"] for check in next_month[2]["suites"]["checks"]}
+
+
+def test_the_full_report_is_kept_as_html(next_month):
+    html = next_month[3].read_text(encoding="utf-8")
+    HTMLParser().feed(html[:100_000])
+    assert "deepchecks" in html
+
+
+def test_checking_again_gives_the_same_evidence_without_reading_old_files(next_month, params, monkeypatch):
+    folder, _, evidence, _ = next_month
+    monkeypatch.setattr(data, "compare", lambda *_: evidence["suites"])
+    monkeypatch.setattr(files, "describe", None)  # would crash if a file were checked again
+    assert evidence == data.collect(folder, evidence, params, None)
+
+
+def test_the_evidence_holds_no_path_and_no_duration(next_month):
+    text = json.dumps(next_month[2])
+    assert str(next_month[0]) not in text
+    assert "second" not in text
+
+
+RECORDS = [{"file": name, "sha256": name * 64} for name in "abc"]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "new"),
+    [
+        ([], ["c"]),
+        (["a" * 64, "b" * 64], ["c"]),
+        (["a" * 64, "b" * 64, "c" * 64], ["c"]),
+        (["b" * 64, "c" * 64], ["a"]),
+        (["b" * 64], ["a", "c"]),
+    ],
+)
+def test_new_is_what_was_not_accepted_before_or_else_the_newest(accepted, new):
+    assert new == data.newest(RECORDS, set(accepted))
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, "i"), (2, "ai"), (3, "aei"), (9, "abcdefghi"), (20, "abcdefghi")])
+def test_reference_files_are_spread_evenly_up_to_a_bound(count, expected):
+    assert list(expected) == suites.spread("abcdefghi", count)
+
+
+def test_a_single_file_is_held_against_its_own_first_part(folder, newest, params):
+    new, reference = data.samples(folder, [newest], [], params)
+    rows = params["data"]["suites"]["sample_rows"]
+    assert (rows, rows) == (len(new), len(reference))
+    if problem.TIME_COLUMN:
+        assert reference[problem.TIME_COLUMN].max() <= new[problem.TIME_COLUMN].min()
+
+
+def test_a_broken_contract_exits_with_1_names_the_file_and_leaves_evidence(folder, newest, tmp_path, capsys):
+    (folder / newest).write_bytes((folder / newest).read_bytes()[:1000])
+    out = tmp_path / "evidence.json"
+    code = data.main([str(folder), "--out", str(out), "--html", str(tmp_path / "report.html")])
+    assert code == 1
+    assert f"{newest}: unreadable" in capsys.readouterr().err
+    assert newest in [each["file"] for each in data.read_evidence(out)["files"] if each["findings"]]
+
+
+def test_a_blocked_file_is_not_accepted(folder, newest, params):
+    (folder / newest).write_bytes(b"")
+    accepted = ["0" * 64]
+    assert accepted == data.collect(folder, {"accepted": accepted}, params, None)["accepted"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null"])
+def test_earlier_evidence_that_is_broken_is_ignored(tmp_path, content):
+    (tmp_path / "evidence.json").write_text(content)
+    assert {} == data.read_evidence(tmp_path / "evidence.json")
+
+
+def test_suites_that_cannot_start_are_an_error_and_no_pass(frame, params, monkeypatch):
+    monkeypatch.setattr(suites, "RUNNER", "slipway.checks.no_such_module")
+    rows = suites.table(frame, 10, 0)
+    answer = suites.run([suites.Job("only", rows, rows)], params["data"]["suites"])["only"]
+    assert "No module named" in answer["error"]
