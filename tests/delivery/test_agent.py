@@ -164,6 +164,14 @@ def test_without_its_remote_it_keeps_serving_and_says_since_when(project, first)
     assert "not reached" in first.agent.state.trouble
 
 
+def test_an_unreadable_state_is_started_over(first):
+    first.place.state.write_text("{")
+    first.replace()
+    first.settle()
+    assert "v0.1.0" == first.serves
+    assert 2 == len(first.running)
+
+
 def test_replicas_stand_side_by_side(project, first):
     branch = project.branch
     two = branch.read("staging").model_copy(update={"replicas": 2, "promotion": 2})

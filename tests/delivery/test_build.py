@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from slipway.delivery.build import Source, build
+from slipway.delivery.build import Source, build, fetch_published
 from slipway.errors import UserError
 
 
@@ -30,3 +30,12 @@ def test_without_a_trained_model_the_way_out_is_named(project):
     (project.root / "dvc.lock").unlink()
     with pytest.raises(UserError, match=r"dvc\.lock: not there; run `slipway train` first"):
         build(project.root, project.root / "build/release")
+
+
+def test_a_commit_that_has_a_release_is_not_built_again(project, tmp_path):
+    output = tmp_path / "again"
+    assert fetch_published(project.root, output, lambda: project.store) is None
+    built = project.publish("v0.1.0")
+    assert built.digest == fetch_published(project.root, output, lambda: project.store).digest
+    project.commit()
+    assert fetch_published(project.root, output, lambda: project.store) is None

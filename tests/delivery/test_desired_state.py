@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from slipway.delivery import champion, promotion
+from slipway.delivery import promotion
 from slipway.delivery.desired_state import Promotion, before
-from slipway.delivery.environment_file import EnvironmentFile, parse, render
+from slipway.delivery.environment_file import SCHEMA, EnvironmentFile, parse, render
 from slipway.errors import UserError
 
 
@@ -62,6 +62,10 @@ def test_an_environment_file_reads_as_it_was_written():
 def test_an_environment_file_that_breaks_a_rule_is_refused_by_name(text, rule):
     with pytest.raises(UserError, match=f"^here: {rule}"):
         parse(text, "here")
+
+
+def test_the_schema_for_editors_is_that_of_the_code():
+    assert EnvironmentFile.model_json_schema() == json.loads(SCHEMA.read_text())
 
 
 def test_publishing_and_promoting_leave_the_work_tree_alone(project):
@@ -229,11 +233,3 @@ def test_a_commit_without_an_identity_names_whoever_pressed_merge(project, monke
     git = project.branch.git
     commit = git.commit(git.tree("HEAD", {"a": b"b"}), ["HEAD"], "Change")
     assert "octocat <octocat@users.noreply.github.com>" == git.run("log", "-1", "--format=%an <%ae>", commit)
-
-
-def test_the_champion_is_what_production_should_run(project, tmp_path):
-    project.publish("v0.1.0")
-    assert champion.fetch(project.root, project.store, tmp_path / "none") is None
-    project.promote("v0.1.0", "production")
-    found = champion.fetch(project.root, project.store, tmp_path / "champion")
-    assert ("v0.1.0", "a model") == (found.version, (found.folder / "model/model.onnx").read_text())

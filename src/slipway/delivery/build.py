@@ -12,7 +12,7 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -22,6 +22,11 @@ from slipway.delivery.dvc_files import LOCK, DvcFiles, blobs
 from slipway.delivery.git import Git
 from slipway.delivery.release import Release
 from slipway.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from slipway.delivery.store import Store
 
 SERVE_GROUPS = {"onnx": ["serve"], "skops": ["serve", "pipeline"]}
 """Groups of pyproject.toml that a release installs, by the format of its model."""
@@ -97,6 +102,22 @@ def build(root: Path, output: Path, report: Path | None = None) -> Release:
         shutil.rmtree(output, ignore_errors=True)
         shutil.copytree(folder, output)
     return Release(output, built.digest, built.manifest)
+
+
+def fetch_published(root: Path, output: Path, store: Callable[[], Store]) -> Release | None:
+    """Copy the release of the commit that is checked out from the store, if it has one there: none is built twice.
+
+    Another machine may train another model from the same commit, in its last digits. Raises UserError.
+    """
+    git = Git(root)
+    branch = DeployBranch(git)
+    branch.fetch()
+    version = branch.version_of(git.run("rev-parse", "HEAD"))
+    if version is None or version not in store().versions():
+        return None
+    shutil.rmtree(output, ignore_errors=True)
+    store().get(version, output)
+    return release.verify(output, branch.published(version).digest)
 
 
 def _version(source: Source) -> tuple[str, str | None]:

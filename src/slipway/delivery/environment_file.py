@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import yaml
@@ -11,6 +12,8 @@ from slipway.delivery.versions import VERSION
 from slipway.errors import UserError
 
 HEADER = "# What {environment} should run, by `slipway promote` and `slipway rollback`; `git revert` rolls back too.\n"
+SCHEMA = Path(__file__).with_name("environment.schema.json")
+"""The same as JSON schema, for editors and for checks outside of Python."""
 
 
 class EnvironmentFile(BaseModel):

@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from slipway.delivery.environment_file import EnvironmentFile
 
@@ -93,10 +93,10 @@ class State(BaseModel):
 
 
 def read(place: Place) -> State | None:
-    """Read the state of `place`; None when no agent ever ran there."""
+    """Read the state of `place`; None when no agent ever ran there, or a failing disk left something unreadable."""
     try:
         return State.model_validate_json(place.state.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValidationError):
         return None
 
 

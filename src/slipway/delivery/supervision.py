@@ -81,8 +81,16 @@ def run(agent: Agent) -> None:
     agent.follower.look()
     agent.follower.follow(agent.settings.poll_seconds)
     while not stopped:
-        settled = agent.turn()
-        time.sleep(CALM_SECONDS if settled else QUICK_SECONDS)
+        time.sleep(CALM_SECONDS if _turn(agent) else QUICK_SECONDS)
+
+
+def _turn(agent: Agent) -> bool:
+    """A full disk or a missing tool must not end healing: it is noted, and tried again."""
+    try:
+        return agent.turn()
+    except (OSError, UserError) as error:
+        agent.state.note(f"cannot go on: {error}")
+        return True
 
 
 def detach(place: Place, patience: float) -> str:

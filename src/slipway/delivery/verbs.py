@@ -19,8 +19,8 @@ ROOT = Path()
 
 
 def build(output: Path, report: Path | None) -> None:
-    """Build a release and say what it is."""
-    built = builds.build(ROOT, output, report)
+    """Build a release, or fetch it if this commit has one already, and say what it is."""
+    built = builds.fetch_published(ROOT, output, _store) or builds.build(ROOT, output, report)
     print(f"{output}: {built.version}, {built.digest}, {len(built.manifest['files'])} files")
 
 
