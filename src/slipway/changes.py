@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 PARAMS, DATA, ROWS, METRICS = "params.yaml", "data.dvc", "metrics/prepare.json", "metrics/evaluate.json"
 
 
+Commit = Annotated[str, Field(pattern="^[0-9a-f]{40,64}$")]
+
+
 class Changes(BaseModel):
     """The difference between the base of a pull request and the work tree. Values are None where there was none."""
 
     model_config = ConfigDict(extra="forbid")
 
-    base: str | None
+    base: Commit | None
     """Commit that the work tree is compared with; None when git does not know it."""
-    head: str
+    head: Commit
     parameters: dict[str, tuple[Any, Any]] = {}
     data: dict[str, tuple[Any, Any]] = {}
     files: list[str] = []

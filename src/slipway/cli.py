@@ -126,6 +126,19 @@ def report(
 
 
 @app.command()
+def comment(
+    evidence: Annotated[Path, typer.Argument(help="results/report/evidence.json of the run, perhaps a stranger's.")],
+) -> None:
+    """Comment on the pull request that a run checked: one comment, updated in place, by CML or else by gh.
+
+    Example: `slipway comment results/report/evidence.json`
+    """
+    from slipway import comment as job
+
+    job.comment(evidence)
+
+
+@app.command()
 def serve(port: int = typer.Option(0, help="Port of this machine; 0 takes a free one.")) -> None:
     """Serve the model in model/ in the foreground, as a release would be served.
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
 
 import problem
 from slipway import changes, results
@@ -17,10 +19,12 @@ if TYPE_CHECKING:
     from slipway.gates import Outcome
 
 FOLDER = results.RESULTS / "report"
+EVIDENCE = "evidence.json"
+EVIDENCE_BYTES = 2_000_000  # a report of the sample leaves 100 kB
 
 
 def report(base: str, needs: str) -> Outcome:
-    """Write results/report/report.md, report.html and verdict.json, and the job summary where there is one.
+    """Write report.md, report.html, evidence.json and verdict.json into results/report, and the job summary if any.
 
     base: what the pull request is compared with. needs: GitHub's `toJSON(needs)`, or empty.
     """
@@ -30,6 +34,7 @@ def report(base: str, needs: str) -> Outcome:
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / "report.md").write_text(text, encoding="utf-8")
     (FOLDER / "report.html").write_text(html.render(document, title), encoding="utf-8")
+    (FOLDER / EVIDENCE).write_text(evidence.model_dump_json(indent=2) + "\n", encoding="utf-8")
     outcome = content.outcome(evidence)
     (FOLDER / "verdict.json").write_text(json.dumps({"outcome": outcome, "title": title}) + "\n", encoding="utf-8")
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
@@ -49,9 +54,14 @@ def gather(base: str, needs: str) -> content.Evidence:
     )
 
 
-def verdict() -> dict[str, Any]:
-    """The verdict of the last report. Raises UserError when there is none."""
-    path = FOLDER / "verdict.json"
-    if not path.exists():
-        raise UserError(f"{path}: not found; run `slipway report`")
-    return json.loads(path.read_text(encoding="utf-8"))
+def read_evidence(path: Path) -> content.Evidence:
+    """The evidence of a report. Raises UserError when it is missing, too large, or not what a report leaves."""
+    try:
+        if path.is_symlink() or path.stat().st_size > EVIDENCE_BYTES:
+            raise UserError(f"{path}: a link, or over {EVIDENCE_BYTES:,} bytes; refused")
+        return content.Evidence.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"{path}: not found; run `slipway report`") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}; refused") from None

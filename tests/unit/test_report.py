@@ -38,7 +38,13 @@ def _evidence(changes: Changes | None = None, statuses: dict | None = None, **jo
     results["train"] = _result("train", evidence={"loss": LOSS})
     results |= jobs
     kept = {job: result for job, result in results.items() if result is not None}
-    return Evidence(kept, changes or Changes(base="b" * 40, head="h" * 40), "binary", "roc_auc", statuses or {})
+    return Evidence(
+        results=kept,
+        changes=changes or Changes(base="b" * 40, head="a" * 40),
+        task="binary",
+        primary="roc_auc",
+        statuses=statuses or {},
+    )
 
 
 def _text(evidence: Evidence) -> str:
@@ -93,7 +99,7 @@ def test_a_gain_that_is_not_a_number_is_undefined_and_not_better():
 
 
 def test_changed_parameters_are_listed_with_both_values():
-    changes = Changes(base="b", head="h", parameters={"model.max_iter": (200, 300)})
+    changes = Changes(base="b" * 40, head="a" * 40, parameters={"model.max_iter": (200, 300)})
     assert "| parameter | `model.max_iter` | `200` | `300` |" in _text(_evidence(changes))
 
 

@@ -25,14 +25,19 @@ PINS = {
     "actions/setup-python": ("v7.0.0", "5fda3b95a4ea91299a34e894583c3862153e4b97"),
     "actions/upload-artifact": ("v7.0.0", "bbbca2ddaa5d8feaa63e36b76fdaad77386f024f"),
     "astral-sh/setup-uv": ("v10.0.1", "20cfd1bf945f4377ade1205e4dbc17946fc9a30d"),
+    "iterative/setup-cml": ("v2.0.1", "f12ea7685438c1fc438d50f77519b3860cf5fa98"),
 }
 """Tag and commit of each action, as read in the action's own repository."""
 
 WRITERS = {
     "deploy.yaml": {"build": {"contents"}, "production": {"contents"}, "staging": {"contents"}},
+    "pull-request-comment.yaml": {"comment": {"pull-requests"}},
     "pull-request.yaml": {},
 }
 """Jobs that may write, and what."""
+
+LAST = {"comment", "required"}
+"""Jobs that end a run: what they have to say is a status or a comment."""
 
 
 class Workflow:
@@ -99,7 +104,7 @@ def credentials_stay_only_where_pushing(workflow: Workflow) -> Iterator[str]:
     for job, step in workflow.steps():
         if step.get("uses", "").startswith("actions/checkout@"):
             kept = step.get("with", {}).get("persist-credentials")
-            if kept is not bool(workflow.writes(job)):
+            if kept is not ("contents" in workflow.writes(job)):
                 yield f"{job}: persist-credentials is {kept}"
 
 
@@ -127,7 +132,7 @@ def publishing_jobs_use_no_cache(workflow: Workflow) -> Iterator[str]:
 def jobs_leave_their_result(workflow: Workflow) -> Iterator[str]:
     for name, job in workflow.jobs.items():
         last = [step for step in job["steps"] if step.get("uses", "").startswith("actions/upload-artifact@")]
-        if name != "required" and not any(step.get("if") == "always()" for step in last):
+        if name not in LAST and not any(step.get("if") == "always()" for step in last):
             yield f"{name}: its result is not uploaded when it fails"
 
 

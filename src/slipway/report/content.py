@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict
 
 from slipway import metrics
+from slipway.changes import Changes
 from slipway.gates import Outcome, Verdict, overall
 from slipway.gates.comparison import difference, primary
 from slipway.report.document import Chart, Code, Commands, Details, Heading, Series, Strong, Table, paragraph
+from slipway.results import JobResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from slipway.changes import Changes
     from slipway.report.document import Block, Document, Inline
-    from slipway.results import JobResult
 
 JOBS = ("data", "train", "compare", "test", "lint")
 """Results that a pull request must leave behind, the most telling first. One that is missing has failed."""
@@ -29,15 +30,16 @@ SEGMENTS_SHOWN = 5
 FILES_SHOWN = 50
 
 
-@dataclass(frozen=True)
-class Evidence:
+class Evidence(BaseModel):
     """All that a report is written from."""
 
-    results: Mapping[str, JobResult]
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    results: dict[str, JobResult]
     changes: Changes
-    task: str
+    task: Literal["binary", "multiclass", "regression"]
     primary: str
-    statuses: Mapping[str, str]
+    statuses: dict[str, str]
     """How each job ended, as the workflow says; empty where there was no workflow."""
 
     def of(self, job: str) -> Mapping[str, Any]:

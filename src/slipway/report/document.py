@@ -20,7 +20,15 @@ class Strong:
     text: str
 
 
-Inline = str | Code | Strong
+@dataclass(frozen=True)
+class Link:
+    """A link to an address that this program made; never one that a stranger wrote."""
+
+    text: str
+    address: str
+
+
+Inline = str | Code | Strong | Link
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from slipway.report.document import Chart, Code, Commands, Details, Heading, Paragraph, Strong, Table
+from slipway.report.document import Chart, Code, Commands, Details, Heading, Link, Paragraph, Strong, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +67,8 @@ def _inline(part: Inline) -> str:
             return f"<code>{escape(text)}</code>"
         case Strong(text):
             return f"<strong>{escape(text)}</strong>"
+        case Link(text, address):
+            return f'<a href="{escape(address)}">{escape(text)}</a>'
         case _:
             return escape(part)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from slipway.report.document import Chart, Code, Commands, Details, Heading, Paragraph, Strong, Table
+from slipway.report.document import Chart, Code, Commands, Details, Heading, Link, Paragraph, Strong, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +57,8 @@ def _inline(part: Inline) -> str:
             return _code(text)
         case Strong(text):
             return f"**{_escaped(text)}**"
+        case Link(text, address):
+            return f"[{_escaped(text)}]({address})"
         case _:
             return _escaped(part)
 

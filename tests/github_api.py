@@ -1,0 +1,117 @@
+"""A stand-in for the part of GitHub's API that a comment needs, over TLS on loopback, as `gh` and CML ask for it."""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+import subprocess
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+REPOSITORY = "team/flights"
+
+
+@dataclass
+class GitHub:
+    """Pull requests and comments, and a record of every call."""
+
+    address: str = ""
+    certificate: str = ""
+    pulls: list[dict[str, Any]] = field(default_factory=list)
+    comments: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    author: dict[str, str] = field(default_factory=lambda: {"login": "github-actions[bot]", "type": "Bot"})
+
+    def open_pull_request(self, number: int, sha: str, head: str = "team:change") -> None:
+        """An open pull request whose newest commit is `sha`."""
+        self.pulls.append({"number": number, "head": {"sha": sha, "label": head}})
+        self.comments[number] = []
+
+    def answer(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+        """What GitHub says to a call, or None for not found."""
+        self.calls.append((method, path.split("?")[0]))
+        if re.fullmatch(r"/repos/[^/]+/[^/]+/pulls\?.*", path):
+            return [pull for pull in self.pulls if pull["head"]["label"].replace(":", "%3A") in path]
+        if found := re.match(r"/repos/[^/]+/[^/]+/issues/(\d+)/comments", path):
+            return self._comments(int(found[1]), method, body)
+        if (found := re.match(r"/repos/[^/]+/[^/]+/issues/comments/(\d+)", path)) and method == "PATCH":
+            return self._update(int(found[1]), body)
+        return None
+
+    def _comments(self, number: int, method: str, body: dict[str, Any] | None) -> Any:
+        if method == "GET":
+            return self.comments[number]
+        made = {"id": 1 + sum(map(len, self.comments.values())), "user": self.author, **(body or {})}
+        made["html_url"] = f"https://github.example/{REPOSITORY}/pull/{number}#issuecomment-{made['id']}"
+        self.comments[number].append(made)
+        return made
+
+    def _update(self, identity: int, body: dict[str, Any] | None) -> Any:
+        for comment in (one for several in self.comments.values() for one in several):
+            if comment["id"] == identity:
+                comment.update(body or {})
+                return comment
+        return None
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[GitHub]:
+    """Serve a GitHub of its own on a free port of this machine, with a certificate that it makes in `folder`."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
+    subprocess.run([*make, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    github = GitHub(certificate=str(certificate))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(github))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    github.address = f"localhost:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield github
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _handler(github: GitHub) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            text = self._chunks() if self.headers.get("Transfer-Encoding") == "chunked" else self._whole()
+            body = json.loads(text) if text else None
+            content = github.answer(self.command, self.path.removeprefix("/api/v3"), body)
+            data = json.dumps({"message": "Not Found"} if content is None else content).encode()
+            self.send_response(404 if content is None else 201 if self.command == "POST" else 200)
+            self.send_header("Content-Type", "application/json; charset=utf-8")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def _whole(self) -> bytes:
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+        def _chunks(self) -> bytes:
+            chunks = []
+            while size := int(self.rfile.readline(), 16):
+                chunks.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(chunks)
+
+        do_GET = do_POST = do_PATCH = _answer  # noqa: N815  the names that http.server calls
+
+        def log_message(self, *_: Any) -> None:
+            """Keep the test's output quiet."""
+
+    return Handler
