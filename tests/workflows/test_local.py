@@ -104,12 +104,28 @@ def test_home_of_a_demo_that_ended_is_cleared_away_by_the_next(tmp_path):
     assert not ended.root.exists()
 
 
-def test_home_in_which_something_runs_is_kept(tmp_path):
-    with Home.create(tmp_path) as ended:
-        process = subprocess.Popen(SLEEP, env=ended.environment())
+def left_running(demos: Path, *, told: bool) -> tuple[Home, subprocess.Popen[bytes]]:
+    """A demo that ended, or was killed before it had `told` all, and a process of it that did not end."""
+    with Home.create(demos) as home:
+        process = subprocess.Popen(SLEEP, env=home.environment())
+    if told:
+        home.summary.touch()
+    return home, process
+
+
+def test_home_that_still_answers_is_kept(tmp_path):
+    home, process = left_running(tmp_path, told=True)
     with Home.create(tmp_path) as new:
-        assert {ended, new} == set(homes(tmp_path))
-    ended.stop()
+        assert {home, new} == set(homes(tmp_path))
+    home.stop()
+    process.wait()
+
+
+def test_what_a_killed_demo_left_running_is_ended_by_the_next(tmp_path):
+    _, process = left_running(tmp_path, told=False)
+    with Home.create(tmp_path) as new:
+        assert [new] == homes(tmp_path)
+    assert not psutil.pid_exists(process.pid)
     process.wait()
 
 

@@ -76,19 +76,28 @@ class Home:
     @classmethod
     @contextmanager
     def create(cls, demos: Path) -> Iterator[Home]:
-        """Make a new home in `demos`, held for as long as the block lasts; clear away those of which nothing runs."""
+        """Make a new home in `demos`, held for as long as the block lasts; clear away what is left of others."""
         demos.mkdir(parents=True, exist_ok=True)
         with (demos / "creating").open("w") as one_at_a_time:
             fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
             for old in homes(demos):
-                if not old.runner() and not processes(old):
-                    shutil.rmtree(old.root, ignore_errors=True)
+                old.clear_away()
             home = cls(Path(tempfile.mkdtemp(prefix=time.strftime("%H%M%S-"), dir=demos.absolute())))
             lock = home.lock.open("w")
             _hold(lock)
         home.git_config.write_text(GIT_CONFIG, encoding="utf-8")
         with lock:
             yield home
+
+    def clear_away(self) -> None:
+        """Remove this home unless its demo is still busy, or has left production answering.
+
+        A demo that was killed has no summary: what it started is of no use to anybody, and ends too.
+        """
+        if self.runner() or (self.summary.exists() and processes(self)):
+            return
+        self.stop()
+        shutil.rmtree(self.root, ignore_errors=True)
 
     def runner(self) -> int | None:
         """Process id of the demo that is still busy in this home."""
