@@ -8,7 +8,7 @@ from slipway.checks import files
 from slipway.settings import read_params
 
 DATA = Path("data")
-MONTHS = 4  # files that a test copies; enough for a reference of several, and quick
+MONTHS = 3  # files that a test copies; enough for a reference of several, and quick
 
 
 @pytest.fixture(scope="session")
@@ -26,11 +26,21 @@ def frame(newest):
     return files.load(DATA, newest)
 
 
+@pytest.fixture(scope="session")
+def copied():
+    """Copies the newest files into a folder in the one given, and returns it."""
+
+    def copy(parent: Path) -> Path:
+        place = parent / "data"
+        place.mkdir()
+        for name in files.listed(DATA)[-MONTHS:]:
+            (place / name).write_bytes((DATA / name).read_bytes())
+        return place
+
+    return copy
+
+
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, copied):
     """The newest files, alone in a folder that a test may spoil."""
-    place = tmp_path / "data"
-    place.mkdir()
-    for name in files.listed(DATA)[-MONTHS:]:
-        (place / name).write_bytes((DATA / name).read_bytes())
-    return place
+    return copied(tmp_path)

@@ -35,6 +35,10 @@ def test_the_next_batch_is_new_and_the_others_are_the_reference(next_month, para
     assert added not in evidence["reference"]
 
 
+def test_every_file_keeps_the_contract(next_month):
+    assert {} == {each["file"]: each["findings"] for each in next_month[2]["files"] if each["findings"]}
+
+
 def test_the_drift_of_a_season_does_not_block(next_month, params):
     judged = verdicts(next_month[2], params["data"])
     assert Outcome.PASS is overall(judged), [verdict.reason for verdict in judged]

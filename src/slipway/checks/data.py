@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from slipway.checks import files, probe, suites
+from slipway.checks import files, suites
+from slipway.checks.probe import Probe
 from slipway.errors import UserError
 from slipway.files import write_json
 from slipway.gates import Outcome, overall
@@ -74,14 +75,13 @@ def sample(data_dir: Path, names: Sequence[str], params: Mapping[str, Any]) -> p
 def compare(new: pd.DataFrame, reference: pd.DataFrame, limits: Mapping[str, Any], html: Path | None) -> dict[str, Any]:
     """Evidence of the suites: every check's outcome, and the drift of each column."""
     answer = suites.run([suites.Job("data", new, reference, html)], limits)["data"]
-    return with_probe(answer, new, reference, limits) | {"rows": {"new": len(new), "reference": len(reference)}}
+    rows = {"new": len(new), "reference": len(reference)}
+    return with_probe(answer, Probe(reference), new, limits) | {"rows": rows}
 
 
-def with_probe(
-    answer: Mapping[str, Any], new: pd.DataFrame, reference: pd.DataFrame, limits: Mapping[str, Any]
-) -> dict[str, Any]:
+def with_probe(answer: Mapping[str, Any], probe: Probe, new: pd.DataFrame, limits: Mapping[str, Any]) -> dict[str, Any]:
     """The suites' answer with the probe of the labels among its checks."""
-    return {**answer, "checks": [*answer.get("checks", []), probe.check(new, reference, limits["label_skill"])]}
+    return {**answer, "checks": [*answer.get("checks", []), probe.check(new, limits["label_skill"])]}
 
 
 def read_evidence(path: Path) -> dict[str, Any]:

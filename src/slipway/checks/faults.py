@@ -9,6 +9,7 @@ import re
 import shutil
 import tempfile
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,13 @@ import numpy as np
 
 from slipway.checks import files, mutants, suites
 from slipway.checks.data import sample, with_probe
+from slipway.checks.probe import Probe
 from slipway.errors import UserError
 from slipway.gates import data as gate
 from slipway.settings import read_params
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -56,7 +58,8 @@ class Pending:
 
     evidence: dict[str, Any]
     new: pd.DataFrame | None
-    reference: pd.DataFrame
+    probe: Probe
+    """Holds the reference."""
 
 
 def faults(data_dir: Path, draws: int) -> None:
@@ -87,25 +90,32 @@ def table(trials: Sequence[Trial]) -> str:
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
-def check_mutants(data_dir: Path, params: Mapping[str, Any], names: Sequence[str] = ()) -> list[Trial]:
-    """Check every mutant of the newest file, or those that `names` has, as that file would be checked."""
+def check_mutants(data_dir: Path, params: Mapping[str, Any]) -> list[Trial]:
+    """Check every mutant of the newest file, as that file would be checked."""
+    spoilt = spoil(data_dir, params)
+    found = blockers([pending for _, pending in spoilt], params)
+    return [judged(mutant, blocking) for (mutant, _), blocking in zip(spoilt, found, strict=True)]
+
+
+def spoil(
+    data_dir: Path, params: Mapping[str, Any], names: Container[str] | None = None
+) -> list[tuple[mutants.Mutant, Pending]]:
+    """The mutants of the newest file, or those of them in `names`, each with the evidence of the contract on it."""
     *older, newest = files.listed(data_dir)
     if not older:
         raise UserError(f"{data_dir}: holds one file; mutants are held against an older one")
-    known, reference = [files.record(data_dir, name, [], 0) for name in older], _reference(data_dir, older, params)
+    known, probe = [files.record(data_dir, name, [], 0) for name in older], _probe(data_dir, older, params)
     before = mutants.read(data_dir / older[-1])
     original = mutants.Original(mutants.read(data_dir / newest), files.load(data_dir, newest), before, params["seed"])
-    chosen = [mutant for mutant in mutants.corpus(original) if not names or mutant.name in names]
-    pending = [_spoilt(mutant, data_dir / newest, known, reference, params) for mutant in chosen]
-    found = _blockers(pending, params)
-    return [_trial(mutant, blockers) for mutant, blockers in zip(chosen, found, strict=True)]
+    chosen = [mutant for mutant in mutants.corpus(original) if names is None or mutant.name in names]
+    return [(mutant, _spoilt(mutant, data_dir / newest, known, probe, params)) for mutant in chosen]
 
 
 def _spoilt(
     mutant: mutants.Mutant,
     path: Path,
     known: Sequence[Mapping[str, Any]],
-    reference: pd.DataFrame,
+    probe: Probe,
     params: Mapping[str, Any],
 ) -> Pending:
     with tempfile.TemporaryDirectory() as folder:
@@ -115,27 +125,27 @@ def _spoilt(
         (name,) = files.listed(data_dir)
         evidence = {"files": [*known, files.record(data_dir, name, [], 1)], "new": [name], "suites": {}}
         broken = gate.contract_blockers(evidence, params["data"])
-        return Pending(evidence, None if broken else sample(data_dir, [name], params), reference)
+        return Pending(evidence, None if broken else sample(data_dir, [name], params), probe)
 
 
-def _reference(data_dir: Path, older: Sequence[str], params: Mapping[str, Any]) -> pd.DataFrame:
-    return sample(data_dir, suites.spread(older, params["data"]["suites"]["reference_files"]), params)
+def _probe(data_dir: Path, older: Sequence[str], params: Mapping[str, Any]) -> Probe:
+    return Probe(sample(data_dir, suites.spread(older, params["data"]["suites"]["reference_files"]), params))
 
 
-def _blockers(pending: Sequence[Pending], params: Mapping[str, Any]) -> list[list[Blocker]]:
+def blockers(pending: Sequence[Pending], params: Mapping[str, Any]) -> list[list[Blocker]]:
     """What blocks each; the suites run in one process, because importing deepchecks takes seconds."""
     limits = params["data"]["suites"]
-    jobs = [
-        suites.Job(str(place), each.new, each.reference) for place, each in enumerate(pending) if each.new is not None
-    ]
+    within = {str(place): each for place, each in enumerate(pending) if each.new is not None}
+    jobs = [suites.Job(name, each.new, each.probe.reference) for name, each in within.items()]
     answers = suites.run(jobs, limits) if jobs else {}
-    probed = {job.name: with_probe(answers[job.name], job.new, job.reference, limits) for job in jobs}
+    probed = {name: with_probe(answers[name], each.probe, each.new, limits) for name, each in within.items()}
     evidence = [each.evidence | {"suites": probed.get(str(place), {})} for place, each in enumerate(pending)]
     return [gate.blockers(each, params["data"]) for each in evidence]
 
 
-def _trial(mutant: mutants.Mutant, blockers: Sequence[Blocker]) -> Trial:
-    first = sorted(blockers, key=lambda blocker: not is_right(mutant, blocker))
+def judged(mutant: mutants.Mutant, blocking: Sequence[Blocker]) -> Trial:
+    """The trial of a mutant, the right reason first."""
+    first = sorted(blocking, key=lambda blocker: not is_right(mutant, blocker))
     return Trial(mutant.name, mutant.why, first, bool(first) and is_right(mutant, first[0]))
 
 
@@ -147,26 +157,30 @@ def is_right(mutant: mutants.Mutant, blocker: Blocker) -> bool:
 
 
 def check_clean(data_dir: Path, count: int, params: Mapping[str, Any]) -> list[Trial]:
-    """Check `count` random draws of real files, each against the files before it; shows progress."""
+    """Check `count` draws of real files; shows progress."""
+    drawn, trials = draws(data_dir, count, params), []
+    while batch := list(islice(drawn, BATCH)):
+        found = blockers([pending for _, pending in batch], params)
+        trials += [Trial(name, "clean", blocking) for (name, _), blocking in zip(batch, found, strict=True)]
+        print(f"{len(trials)} of {count} clean draws checked", flush=True)
+    return trials
+
+
+def draws(data_dir: Path, count: int, params: Mapping[str, Any]) -> Iterator[tuple[str, Pending]]:
+    """`count` random draws of real files, each to be held against the files before it, with the file's name."""
     names, rng = files.listed(data_dir), np.random.default_rng(params["seed"])
     frames = [files.load(data_dir, name) for name in names]
     known = [{"file": name, **files.describe(frame, 0)} for name, frame in zip(names, frames, strict=True)]
-    references = [_reference(data_dir, names[:place], params) for place in range(1, len(names))]
-    trials: list[Trial] = []
-    while len(trials) < count:
-        places = rng.integers(1, len(names), min(BATCH, count - len(trials)))
-        pending = [_draw(place, frames[place], known, references[place - 1], params, rng) for place in places]
-        found = _blockers(pending, params)
-        trials += [Trial(names[place], "clean", blockers) for place, blockers in zip(places, found, strict=True)]
-        print(f"{len(trials)} of {count} clean draws checked", flush=True)
-    return trials
+    probes = [_probe(data_dir, names[:place], params) for place in range(1, len(names))]
+    for place in rng.integers(1, len(names), count):
+        yield names[place], _draw(place, frames[place], known, probes[place - 1], params, rng)
 
 
 def _draw(
     place: int,
     frame: pd.DataFrame,
     known: Sequence[Mapping[str, Any]],
-    reference: pd.DataFrame,
+    probe: Probe,
     params: Mapping[str, Any],
     rng: np.random.Generator,
 ) -> Pending:
@@ -175,4 +189,4 @@ def _draw(
     record = {"file": known[place]["file"], **files.describe(rows, 0)}
     evidence = {"files": [*known[:place], record], "new": [record["file"]], "suites": {}}
     new = suites.table(rows, params["data"]["suites"]["sample_rows"], int(rng.integers(2**31)))
-    return Pending(evidence, None if gate.contract_blockers(evidence, params["data"]) else new, reference)
+    return Pending(evidence, None if gate.contract_blockers(evidence, params["data"]) else new, probe)

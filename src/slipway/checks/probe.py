@@ -6,6 +6,7 @@ is worth nothing.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import problem
@@ -16,25 +17,34 @@ from slipway.features import to_features
 
 if TYPE_CHECKING:
     import pandas as pd
+    from sklearn.base import BaseEstimator
 
 CHECK = "Label Follows Features"
 
 
-def check(new: pd.DataFrame, reference: pd.DataFrame, limit: float) -> dict[str, str]:
-    """The outcome in the form that the suites' checks have; `limit` is the least skill, in [0, 1]."""
-    condition = f"Skill of a linear model fitted on the reference is at least {limit}"
-    try:
-        observed = measured(new, reference)
-    except ValueError as error:  # the reference holds one class only
-        return {"check": CHECK, "condition": condition, "outcome": "not run", "observed": str(error).splitlines()[0]}
-    outcome = "pass" if observed >= limit else "fail"
-    return {"check": CHECK, "condition": condition, "outcome": outcome, "observed": f"Skill is {observed:.3f}"}
+class Probe:
+    """What a linear model learns from the reference; it is fitted once, however many new frames it is asked about."""
 
+    def __init__(self, reference: pd.DataFrame) -> None:
+        self.reference = reference
 
-def measured(new: pd.DataFrame, reference: pd.DataFrame) -> float:
-    """Skill on `new` rows of a linear model fitted on `reference`."""
-    model = baselines(problem.TASK, problem.Row)["linear"]
-    model.fit(to_features(reference, problem.Row), reference[problem.TARGET])
-    scores = predictor.score(model, to_features(new, problem.Row), problem.TASK)
-    classes = list(getattr(model, "classes_", []))
-    return skill(problem.TASK, classes, new[problem.TARGET].to_numpy(), scores)
+    @cached_property
+    def model(self) -> BaseEstimator:
+        """The fitted model. Raises ValueError when the reference holds one class only."""
+        model = baselines(problem.TASK, problem.Row)["linear"]
+        return model.fit(to_features(self.reference, problem.Row), self.reference[problem.TARGET])
+
+    def skill(self, new: pd.DataFrame) -> float:
+        """Skill on `new` rows: 0 is chance, 1 is perfect."""
+        scores = predictor.score(self.model, to_features(new, problem.Row), problem.TASK)
+        classes = list(getattr(self.model, "classes_", []))
+        return skill(problem.TASK, classes, new[problem.TARGET].to_numpy(), scores)
+
+    def check(self, new: pd.DataFrame, limit: float) -> dict[str, str]:
+        """The outcome in the form that the suites' checks have; `limit` is the least skill."""
+        outcome = {"check": CHECK, "condition": f"Skill of a linear model fitted on the reference is at least {limit}"}
+        try:
+            observed = self.skill(new)
+        except ValueError as error:
+            return {**outcome, "outcome": "not run", "observed": str(error).splitlines()[0]}
+        return {**outcome, "outcome": "pass" if observed >= limit else "fail", "observed": f"Skill is {observed:.3f}"}
