@@ -51,6 +51,18 @@ def test_from_a_release_to_an_answer_and_back_to_nothing(project, slipway):
     assert {} == processes.marked(prefix(Place.of("staging")))
 
 
+def test_an_agent_takes_over_what_a_killed_one_left_running(project, slipway):
+    project.publish("v0.1.0")
+    project.promote("v0.1.0")
+    place = Place.of("staging")
+    url = slipway("agent", "--environment", "staging", "--detach")
+    slipway("promote", "--environment", "staging")
+    services = {pid for pid, mark in processes.marked(prefix(place)).items() if not mark.endswith(":agent")}
+    processes.force([int(place.lock.read_text())])
+    assert url == slipway("agent", "--environment", "staging", "--detach")
+    assert services < set(processes.marked(prefix(place)))
+
+
 def test_once_converges_and_leaves_the_service_running(project, slipway):
     project.publish("v0.1.0")
     project.promote("v0.1.0")

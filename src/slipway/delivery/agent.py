@@ -63,7 +63,7 @@ class Agent:
     @property
     def url(self) -> str:
         """The front door."""
-        return f"http://127.0.0.1:{self.state.router.port}" if self.state.router else ""
+        return self.state.router.url if self.state.router else ""
 
     def turn(self) -> bool:
         """Take in what was seen last, and do what can be done now. Returns whether all is as desired, or given up."""
@@ -76,12 +76,18 @@ class Agent:
                 break
             self._do(actions[0])
             state.write(self.place, self.state)
+        self._announce()
         state.write(self.place, self.state)
         return not actions and not self._busy()
 
     def _busy(self) -> bool:
         waiting = any(one.phase != "ready" for one in self.state.instances)
         return waiting or (self.wanted is not None and self.wanted != self.state.serving)
+
+    def _announce(self) -> None:
+        """Tell clients where the front door is, also after somebody removed the file."""
+        if self.state.router and _text(self.place.url) != f"{self.url}\n":
+            state.replace(self.place.url, f"{self.url}\n")
 
     def _take_in(self) -> None:
         sight = self.follower.latest
@@ -183,7 +189,6 @@ class Agent:
             router.command(port, self.place.routes), mark, self.place.log("router"), self.place.root, os.environ
         )
         self.state.router = Router(port=port, pid=pid, mark=mark)
-        state.replace(self.place.url, f"{self.url}\n")
         self.state.note(f"front door at {self.url}")
 
     def _ensure_routes(self) -> None:

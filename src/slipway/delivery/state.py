@@ -44,6 +44,11 @@ class Router(BaseModel):
     pid: int
     mark: str
 
+    @property
+    def url(self) -> str:
+        """Where clients find it."""
+        return f"http://127.0.0.1:{self.port}"
+
 
 class Bad(BaseModel):
     """A promotion that was tried once and did not work."""

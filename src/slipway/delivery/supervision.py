@@ -97,17 +97,25 @@ def detach(place: Place, patience: float) -> str:
     """Start an agent that goes on by itself; returns the URL of its front door once that listens. Raises UserError."""
     command = [sys.executable, "-m", "slipway.cli", "agent", "--environment", place.environment]
     with locked(place):
-        place.url.unlink(missing_ok=True)
+        started = time.time()
     mark = f"{prefix(place)}agent"
     pid = processes.start(command, mark, place.log("agent"), Path.cwd(), os.environ)
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline and processes.runs(pid, mark):
-        if place.url.exists() and clients.listens(place.url.read_text(encoding="utf-8").strip()):
-            return place.url.read_text(encoding="utf-8").strip()
+        if url := _opened(place, started):
+            return url
         time.sleep(QUICK_SECONDS)
-    raise UserError(
-        f"{place.log('agent')}: the agent of {place.environment} did not open its front door; its log says why"
-    )
+    processes.kill(mark)
+    raise UserError(f"{place.log('agent')}: the agent of {place.environment} did not open its front door; see this log")
+
+
+def _opened(place: Place, started: float) -> str | None:
+    """URL of the front door, once an agent that wrote its state after `started` has one that listens."""
+    known = state.read(place)
+    if known is None or known.seen < started or known.router is None or not place.url.exists():
+        return None
+    written = place.url.read_text(encoding="utf-8").strip()
+    return written if written == known.router.url and clients.listens(written) else None
 
 
 def stop(place: Place, patience: float) -> None:
