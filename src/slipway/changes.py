@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PARAMS, DATA, ROWS, METRICS = "params.yaml", "data.dvc", "metrics/prepare.json", "metrics/evaluate.json"
+PARAMS, DATA, ROWS = "params.yaml", "data.dvc", "metrics/prepare.json"
 
 
 Commit = Annotated[str, Field(pattern="^[0-9a-f]{40,64}$")]
@@ -26,17 +26,17 @@ class Changes(BaseModel):
 
     base: Commit | None
     """Commit that the work tree is compared with; None when git does not know it."""
-    head: Commit
+    head: Commit | None
+    """Commit of the work tree; None outside of git."""
     parameters: dict[str, tuple[Any, Any]] = {}
     data: dict[str, tuple[Any, Any]] = {}
     files: list[str] = []
     base_rows: dict[str, int] = {}
-    main_metrics: dict[str, float] = {}
 
 
 def since(reference: str) -> Changes:
     """Changes since the work tree's branch left `reference`, such as `origin/main`."""
-    head = _git("rev-parse", "HEAD")
+    head = _git("rev-parse", "HEAD") or None
     base = _git("merge-base", reference, "HEAD")
     if not base:
         return Changes(base=None, head=head)
@@ -47,7 +47,6 @@ def since(reference: str) -> Changes:
         data=_differences(_data(_yaml_at(base, DATA)), _data(_yaml(Path(DATA)))),
         files=_git("diff", "--name-only", base).splitlines(),
         base_rows=_json_at(base, ROWS).get("rows", {}),
-        main_metrics=_json_at(reference, METRICS).get("model", {}),
     )
 
 

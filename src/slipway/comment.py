@@ -75,7 +75,9 @@ def render(path: Path, run: Run) -> str:
     else:
         primary = read_params()["gates"]["primary"]
         changes = Changes(base=None, head=run.head_sha)
-        evidence = content.Evidence(results={}, changes=changes, task=problem.TASK, primary=primary, statuses={})
+        evidence = content.Evidence(
+            results={}, changes=changes, task=problem.TASK, primary=primary, card=write_report.card(), statuses={}
+        )
     try:
         document = [*content.write(evidence), paragraph(Link("The run, with its logs and artifacts", run.url))]
         return markdown.render(document, markdown.LIMIT - ROOM)

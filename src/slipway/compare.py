@@ -5,6 +5,7 @@ All are scored on the candidate's own test rows, so that the comparison is paire
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -46,16 +47,17 @@ class Champion:
     model: Path
 
 
-def fetch_champion(folder: Path) -> Champion | None:
-    """Fetch the release in production into `folder`, verified; None when there is none yet."""
+def fetch_released(environment: str, folder: Path) -> Champion | None:
+    """Fetch the release in `environment` into `folder`, verified; None when there is none yet."""
     branch = DeployBranch(Git(Path()))
     branch.fetch()
-    desired = branch.read("production")
+    desired = branch.read(environment)
     if desired is None:
         return None
+    folder = folder / environment
     fetched = open_store(store_url()).get(desired.release, folder / desired.release)
     if fetched.digest != desired.digest:
-        raise UserError(f"{desired.release}: the store holds {fetched.digest}, production asks for {desired.digest}")
+        raise UserError(f"{desired.release}: the store holds {fetched.digest}, {environment} asks for {desired.digest}")
     return Champion(desired.release, desired.digest, desired.commit, fetched.folder / "model")
 
 
@@ -64,15 +66,17 @@ def compare() -> None:
     params = read_params()
     with recorded("compare") as result:
         with TemporaryDirectory() as folder:
-            result.evidence = measure(fetch_champion(Path(folder)), params)
-        result.verdicts = [
-            gate(result.evidence, params["gates"]) for gate in (gates.champion, gates.segments, gates.baselines)
-        ]
+            champion, main = (fetch_released(name, Path(folder)) for name in ("production", "staging"))
+            result.evidence = measure(champion, main, params)
+        result.verdicts = [gate(result.evidence, params["gates"]) for gate in gates.ALL]
     result.require()
 
 
-def measure(champion: Champion | None, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Score everything on the test rows, and compare it with the candidate: evidence of the gates and the report."""
+def measure(champion: Champion | None, main: Champion | None, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Score everything on the test rows, and compare it with the candidate: evidence of the gates and the report.
+
+    `main` is the newest release that was built from `main`; it is compared over all rows only, and blocks nothing.
+    """
     features, target = read_rows(TEST_ROWS)
     predictions = pd.read_parquet(PREDICTIONS)
     candidate, *baselines = (name for name in predictions)
@@ -84,10 +88,18 @@ def measure(champion: Champion | None, params: Mapping[str, Any]) -> dict[str, A
         "champion": None,
         "production": {},
         "baselines": {name: against({ALL: np.arange(len(y))}, scores[name]) for name in baselines},
-        "calibration": calibration(y, scores[candidate]) if problem.TASK == "binary" else [],
+        "calibration": calibration(y, scores[candidate]),
+        "bytes": {"candidate": _bytes(MODEL)},
+        "main": None,
     }
     if champion is not None:
-        evidence |= _beside_production(champion, features, against)
+        evidence |= _beside(champion, features, segments(features), against)
+    if champion is not None and "error" not in evidence["champion"]:
+        evidence["bytes"]["champion"] = _bytes(champion.model)
+        evidence["milliseconds"] = latency({"candidate": MODEL, "champion": champion.model}, features, params["gates"])
+    if main is not None:
+        beside = _beside(main, features, {ALL: np.arange(len(y))}, against)
+        evidence["main"] = beside["champion"] | {"all": beside.get("production", {}).get(ALL, [])}
     return evidence
 
 
@@ -115,8 +127,10 @@ class _Against:
         return {name: [asdict(row) for row in rows] for name, rows in compared.items()}
 
 
-def _beside_production(champion: Champion, features: pd.DataFrame, against: _Against) -> dict[str, Any]:
-    """The comparison with production, or why there is none: a champion may ask for what these rows no longer have."""
+def _beside(
+    champion: Champion, features: pd.DataFrame, groups: Mapping[str, np.ndarray], against: _Against
+) -> dict[str, Any]:
+    """The comparison with a release, or why there is none: it may ask for what these rows no longer have."""
     named = {"version": champion.version, "digest": champion.digest, "commit": champion.commit}
     expected, actual = predictor.signature(champion.model), predictor.signature(MODEL)
     missing = sorted({column["name"] for column in expected["columns"]} - set(features))
@@ -131,7 +145,7 @@ def _beside_production(champion: Champion, features: pd.DataFrame, against: _Aga
                 | {"error": f"{champion.version} has {key} {expected[key]}, the candidate {actual[key]}"}
             }
     prediction = predictor.load(champion.model).predict({name: features[name].to_numpy() for name in features})
-    return {"champion": named, "production": against(segments(features), prediction)}
+    return {"champion": named, "production": against(groups, prediction)}
 
 
 def segments(features: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -143,9 +157,31 @@ def segments(features: pd.DataFrame) -> dict[str, np.ndarray]:
     return groups
 
 
-def calibration(y: np.ndarray, probability: np.ndarray, bins: int = 10) -> list[dict[str, float]]:
-    """Mean prediction and observed share in each tenth of the rows, by prediction."""
-    parts = np.array_split(np.argsort(probability, kind="stable"), bins)
+def calibration(y: np.ndarray, prediction: np.ndarray, bins: int = 10) -> list[dict[str, float]]:
+    """Mean prediction and mean outcome in each tenth of the rows, by prediction.
+
+    For `multiclass`, the probability of the likeliest class, and how often it was the right one.
+    """
+    if prediction.ndim > 1:
+        y, prediction = (prediction.argmax(axis=1) == y) * 1.0, prediction.max(axis=1)
+    parts = np.array_split(np.argsort(prediction, kind="stable"), bins)
     return [
-        {"predicted": float(probability[part].mean()), "observed": float(y[part].mean())} for part in parts if len(part)
+        {"predicted": float(prediction[part].mean()), "observed": float(y[part].mean())} for part in parts if len(part)
     ]
+
+
+def latency(models: Mapping[str, Path], features: pd.DataFrame, params: Mapping[str, Any]) -> dict[str, float]:
+    """Median milliseconds in which each model scores one row; taken in turns, so that a busy machine slows all."""
+    scorers = {name: predictor.load(model) for name, model in models.items()}
+    rows = [{name: features[name].iloc[[row]].to_numpy() for name in features} for row in range(min(len(features), 50))]
+    seconds: dict[str, list[float]] = {name: [] for name in scorers}
+    for turn in range(params["latency_calls"]):
+        for name, scorer in scorers.items():
+            start = time.perf_counter()
+            scorer.predict(rows[turn % len(rows)])
+            seconds[name].append(time.perf_counter() - start)
+    return {name: float(np.median(taken) * 1000) for name, taken in seconds.items()}
+
+
+def _bytes(model: Path) -> int:
+    return sum(file.stat().st_size for file in model.rglob("*") if file.is_file() and file.name != "release.json")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -50,8 +50,25 @@ def gather(base: str, needs: str) -> content.Evidence:
         changes=changes.since(base),
         task=problem.TASK,
         primary=read_params()["gates"]["primary"],
+        card=card(),
         statuses={job: need["result"] for job, need in json.loads(needs or "{}").items()},
     )
+
+
+def card() -> content.Card:
+    """What the problem says of itself: the first paragraphs of its package, and the fields of `Row`."""
+    purpose = " ".join((problem.__doc__ or "").split())
+    fields = problem.Row.model_json_schema()["properties"]
+    columns = [
+        content.Column(name=name, description=_said(field, "description"), unit=_said(field, "unit"))
+        for name, field in fields.items()
+    ]
+    return content.Card(purpose=purpose, target=problem.TARGET, columns=columns)
+
+
+def _said(field: dict[str, Any], what: str) -> str:
+    """A field's description or unit, its own or that of its options, where it may be missing."""
+    return next((str(one[what]) for one in (field, *field.get("anyOf", [])) if what in one), "")
 
 
 def read_evidence(path: Path) -> content.Evidence:

@@ -23,7 +23,7 @@ STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 COMPARE = """
 from pathlib import Path
 from slipway import compare
-compare.fetch_champion = lambda _: {champion}
+compare.fetch_released = lambda *_: {champion}
 try:
     compare.compare()
 except compare.UserError as error:
@@ -94,7 +94,7 @@ def test_the_model_beats_both_baselines(toy):
 def test_the_same_model_as_champion_is_within_noise_overall_and_in_each_segment(toy):
     shutil.copytree(toy / "model", toy / "champion", dirs_exist_ok=True)
     result = _compare(toy, "compare.Champion('v1', 'sha256:0', 'c', Path('champion'))")
-    assert ["pass", "pass", "pass"] == [verdict["outcome"] for verdict in result["verdicts"]]
+    assert {"pass"} == {verdict["outcome"] for verdict in result["verdicts"]}
     assert {"all", "machine=large", "machine=small"} == set(result["evidence"]["production"])
 
 

@@ -104,3 +104,45 @@ def test_the_baselines_gate(linear, expected):
 
 def test_no_baseline_is_no_pass():
     assert "fail" == gates.baselines({"baselines": {}}, PARAMS).outcome
+
+
+def _tenths(*gaps: float) -> dict:
+    return {"calibration": [{"predicted": 0.2 + gap, "observed": 0.2} for gap in gaps]}
+
+
+@pytest.mark.parametrize(
+    ("comparison", "expected"),
+    [
+        (_tenths(0.0, 0.05), "pass"),
+        (_tenths(0.09, -0.09), "pass"),
+        (_tenths(0.3, 0.1), "fail"),
+        (_tenths(NAN, 0.0), "fail"),
+        ({"calibration": []}, "fail"),
+        (None, "fail"),
+    ],
+)
+def test_the_calibration_gate(comparison, expected):
+    assert expected == gates.calibration(comparison, {"calibration": 0.1}).outcome
+
+
+@pytest.mark.parametrize(("gate", "what"), [(gates.size, "bytes"), (gates.latency, "milliseconds")])
+@pytest.mark.parametrize(
+    ("sides", "expected"),
+    [
+        ({"candidate": 10, "champion": 10}, "pass"),
+        ({"candidate": 20, "champion": 10}, "pass"),
+        ({"candidate": 21, "champion": 10}, "fail"),
+        ({"candidate": NAN, "champion": 10}, "fail"),
+        ({"candidate": 10}, "fail"),
+        ({}, "fail"),
+    ],
+)
+def test_the_gates_on_size_and_latency(gate, what, sides, expected):
+    params = {"size_ratio": 2.0, "latency_ratio": 2.0}
+    assert expected == gate({"champion": {"version": "v1"}, what: sides}, params).outcome
+
+
+@pytest.mark.parametrize("gate", [gates.size, gates.latency])
+@pytest.mark.parametrize(("comparison", "expected"), [(None, "fail"), ({"champion": None}, "pass")])
+def test_the_gates_on_size_and_latency_without_a_champion(gate, comparison, expected):
+    assert expected == gate(comparison, {"size_ratio": 2.0, "latency_ratio": 2.0}).outcome

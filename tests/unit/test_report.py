@@ -24,6 +24,9 @@ COMPARED = {
     "baselines": {"linear": {"all": [ROW]}},
     "calibration": [{"predicted": 0.1, "observed": 0.2}, {"predicted": 0.3, "observed": 0.4}],
 }
+CARD = content.Card(
+    purpose="Tells whether.", target="late", columns=[content.Column(name="a", description="An a", unit="mile")]
+)
 LOSS = [{"iteration": i, "rows": side, "loss": 1 / i} for side in ("train", "test") for i in (1, 2, 3)]
 
 
@@ -43,6 +46,7 @@ def _evidence(changes: Changes | None = None, statuses: dict | None = None, **jo
         changes=changes or Changes(base="b" * 40, head="a" * 40),
         task="binary",
         primary="roc_auc",
+        card=CARD,
         statuses=statuses or {},
     )
 

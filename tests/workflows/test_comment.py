@@ -13,12 +13,13 @@ import pytest
 
 from slipway.changes import Changes
 from slipway.gates import Outcome, Verdict
-from slipway.report.content import JOBS, Evidence
+from slipway.report.content import JOBS, Card, Evidence
 from slipway.results import JobResult
 from tests import github_api
 
 ROOT = Path(__file__).parents[2]
 SHA = "c" * 40
+CARD = Card(purpose="Tells.", target="late", columns=[])
 CML = """#!{python}
 import pathlib, sys
 pathlib.Path({log!r}).write_text("\\n".join(sys.argv[1:]) + "\\n" + pathlib.Path(sys.argv[-1]).read_text())
@@ -38,7 +39,7 @@ def _evidence(folder: Path, text: str = "fine", outcome: str = "pass") -> Path:
     verdict = Verdict("gate", Outcome(outcome), "below 1", text)
     results = {job: JobResult(job=job, started=datetime(2026, 1, 1, tzinfo=UTC), verdicts=[verdict]) for job in JOBS}
     changes = Changes(base="b" * 40, head="a" * 40)
-    evidence = Evidence(results=results, changes=changes, task="binary", primary="roc_auc", statuses={})
+    evidence = Evidence(results=results, changes=changes, task="binary", primary="roc_auc", card=CARD, statuses={})
     path = folder / "evidence.json"
     path.write_text(evidence.model_dump_json())
     return path

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from slipway.gates.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 Gain = "Mapping[str, float]"
 """Value, low and high of candidate minus champion, turned so that positive is better."""
@@ -78,6 +78,51 @@ def baselines(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) -
     verdicts = [outcomes.get(difference(gain), Outcome.FAIL) for gain in gains.values()]
     worst = next((outcome for outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE) if outcome in verdicts), Outcome.PASS)
     return Verdict("baselines", worst, threshold, f"{strongest}: {_signed(gains[strongest])}")
+
+
+def calibration(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) -> Verdict:
+    """Predictions are about as large as what happens: the mean gap over the tenths of the rows stays under a limit.
+
+    The gap is a share of the outcomes' spread over the tenths where that is larger than one, so that it has no unit.
+    """
+    threshold = f"mean gap ≤ {params['calibration']:g}"
+    tenths = (comparison or {}).get("calibration") or []
+    if not tenths:
+        return Verdict("calibration", Outcome.FAIL, threshold, "missing", "calibration was not measured")
+    observed = [tenth["observed"] for tenth in tenths]
+    gap = sum(abs(tenth["predicted"] - tenth["observed"]) for tenth in tenths) / len(tenths)
+    gap /= max(1, max(observed) - min(observed))
+    outcome = Outcome.PASS if gap <= params["calibration"] else Outcome.FAIL
+    return Verdict("calibration", outcome, threshold, f"mean gap {gap:.3f}")
+
+
+def size(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) -> Verdict:
+    """The model is not much larger than the champion's."""
+    return _ratio("model size", comparison, "bytes", params["size_ratio"], lambda bytes_: f"{bytes_ / 1000:,.0f} kB")
+
+
+def latency(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) -> Verdict:
+    """Scoring one row does not take much longer than with the champion."""
+    return _ratio("one-row latency", comparison, "milliseconds", params["latency_ratio"], lambda ms: f"{ms:.3f} ms")
+
+
+def _ratio(
+    gate: str, comparison: Mapping[str, Any] | None, what: str, limit: float, shown: Callable[[float], str]
+) -> Verdict:
+    threshold = f"≤ {limit:g} times production's"
+    if comparison is None:
+        return Verdict(gate, Outcome.FAIL, threshold, "missing", "the comparison did not run")
+    if comparison["champion"] is None:
+        return Verdict(gate, Outcome.PASS, threshold, "no release in production yet")
+    sides = comparison.get(what, {})
+    candidate, champion = (sides.get(side, math.nan) for side in ("candidate", "champion"))
+    ratio = candidate / champion if champion else math.nan
+    outcome = Outcome.PASS if ratio <= limit else Outcome.FAIL
+    return Verdict(gate, outcome, threshold, f"{shown(candidate)}, {ratio:.2f} times {shown(champion)}")
+
+
+ALL = (champion, segments, baselines, calibration, latency, size)
+"""Every gate on a comparison, in the order in which they matter."""
 
 
 def primary(rows: list[Mapping[str, Any]], metric: str) -> Mapping[str, Any]:

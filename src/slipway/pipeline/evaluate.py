@@ -1,14 +1,14 @@
 """Stage `evaluate`: score the exported model on the test rows, beside the baselines.
 
-`python -m slipway.pipeline.evaluate MODEL PREPARED PREDICTIONS METRICS`
+`python -m slipway.pipeline.evaluate MODEL PREPARED PREDICTIONS METRICS IMPORTANCE`
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 import problem
@@ -18,12 +18,9 @@ from slipway.files import write_json
 from slipway.pipeline.tables import positions, read_rows
 from slipway.settings import read_params
 
-if TYPE_CHECKING:
-    import numpy as np
 
-
-def evaluate(model: Path, prepared: Path, predictions: Path, metrics_file: Path) -> None:
-    """Write the predictions of model and baselines for each test row, and every metric of each."""
+def evaluate(model: Path, prepared: Path, predictions: Path, metrics_file: Path, importance_file: Path) -> None:
+    """Write the predictions of model and baselines for each test row, every metric of each, and the importances."""
     features, target = read_rows(prepared / "test.parquet")
     scorer = predictor.load(model)
     scores = {
@@ -34,10 +31,23 @@ def evaluate(model: Path, prepared: Path, predictions: Path, metrics_file: Path)
     predictions.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame({name: list(score) for name, score in scores.items()}).to_parquet(predictions, index=False)
     write_json(metrics_file, {name: _metrics(y, score) for name, score in scores.items()})
+    write_json(importance_file, importance(scorer, features, y))
 
 
 def _metrics(y: np.ndarray, score: np.ndarray) -> dict[str, float]:
     return {metric.name: metric.value(y, score) for metric in metrics.for_task(problem.TASK).values()}
+
+
+def importance(scorer: predictor.Predictor, features: pd.DataFrame, y: np.ndarray) -> dict[str, float]:
+    """Loss of the primary metric when a column's values are shuffled, by column (Breiman, Random Forests, 2001)."""
+    params = read_params()
+    random = np.random.default_rng(params["seed"])
+    rows = random.permutation(len(features))[: params["evaluate"]["importance_rows"]]
+    columns, y = {name: features[name].to_numpy()[rows] for name in features}, y[rows]
+    metric = metrics.for_task(problem.TASK)[params["gates"]["primary"]]
+    whole = metric.value(y, scorer.predict(columns))
+    shuffled = {name: scorer.predict({**columns, name: random.permutation(columns[name])}) for name in columns}
+    return {name: float(metric.gain(whole - metric.value(y, score))) for name, score in shuffled.items()}
 
 
 def _baseline_scores(prepared: Path, features: pd.DataFrame) -> dict[str, np.ndarray]:

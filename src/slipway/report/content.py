@@ -28,6 +28,28 @@ WORDS = {Outcome.PASS: "✅ pass", Outcome.FAIL: "❌ fail", Outcome.INCONCLUSIV
 CHANGE_WORDS = {"better": "▲ better", "worse": "▼ worse", "within noise": "≈ within noise", "undefined": "? undefined"}
 SEGMENTS_SHOWN = 5
 FILES_SHOWN = 50
+BAR = 20  # characters of the longest bar
+TINY = 1e-12  # in place of an importance of zero, so that nothing is divided by it
+
+
+class Column(BaseModel):
+    """A column of `Row`, as its author described it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    description: str
+    unit: str
+
+
+class Card(BaseModel):
+    """What the problem says of itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    purpose: str
+    target: str
+    columns: list[Column]
 
 
 class Evidence(BaseModel):
@@ -39,6 +61,7 @@ class Evidence(BaseModel):
     changes: Changes
     task: Literal["binary", "multiclass", "regression"]
     primary: str
+    card: Card
     statuses: dict[str, str]
     """How each job ended, as the workflow says; empty where there was no workflow."""
 
@@ -142,34 +165,28 @@ def _metrics(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]
     if not compared.get("baselines"):
         return
     yield Heading("Metrics")
-    header = ("Metric", "Candidate", "Production", "Gain", "", "Main")
-    against = compared.get("production", {}).get("all") or next(iter(compared["baselines"].values()))["all"]
-    yield Table(
-        header,
-        [_metric_row(row, evidence, bool(compared.get("production"))) for row in against],
-        frozenset({1, 2, 3, 5}),
-    )
+    sides = [compared.get("production", {}).get("all"), (compared.get("main") or {}).get("all")]
+    rows = [_metric_row(row, evidence, sides) for row in next(iter(compared["baselines"].values()))["all"]]
+    header = ("Metric", "Candidate", "Production", "Gain", "", "Main", "Gain", "")
+    yield Table(header, rows, frozenset({1, 2, 3, 5, 6}))
     yield paragraph(
-        "Intervals hold the value with the confidence of params.yaml; a gain is positive where the candidate is better."
+        "All on the same test rows. In brackets, the interval that holds the value with the confidence of params.yaml;"
+        " a gain is positive where the candidate is better."
     )
 
 
-def _metric_row(row: Mapping[str, Any], evidence: Evidence, in_production: bool) -> tuple[Inline, ...]:
+def _metric_row(row: Mapping[str, Any], evidence: Evidence, sides: Sequence[Any]) -> tuple[Inline, ...]:
     metric = metrics.for_task(evidence.task)[row["metric"]]
-    arrow = "↑" if metric.higher_is_better else "↓"
-    name = f"{metric.name} {arrow}{f' ({metric.unit})' if metric.unit else ''}"
-    main = evidence.changes.main_metrics.get(metric.name)
-    beside = (
-        (_interval(row["champion"]), _signed(row["gain"]), CHANGE_WORDS[difference(_finite(row["gain"]))])
-        if in_production
-        else ("none", "", "")
-    )
-    return (
-        Strong(name) if metric.name == evidence.primary else name,
-        _interval(row["candidate"]),
-        *beside,
-        "" if main is None else f"{main:.4f}",
-    )
+    name = f"{metric.name} {'↑' if metric.higher_is_better else '↓'}{f' ({metric.unit})' if metric.unit else ''}"
+    cells: list[Inline] = [Strong(name) if metric.name == evidence.primary else name, _interval(row["candidate"])]
+    for side in sides:
+        beside = primary(side, metric.name) if side else None
+        cells += [_interval(beside["champion"]), *_gained(beside["gain"])] if beside else ["none", "", ""]
+    return tuple(cells)
+
+
+def _gained(gain: Mapping[str, Any]) -> tuple[str, str]:
+    return _signed(gain), CHANGE_WORDS[difference(_finite(gain))]
 
 
 def _segments(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]:
@@ -217,7 +234,7 @@ def _charts(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]:
         yield Chart(
             "Calibration",
             "tenth of the test rows, from the lowest prediction to the highest",
-            "share of positives",
+            "mean of the tenth",
             [Series("predicted", [(x, y) for x, y, _ in points]), Series("observed", [(x, y) for x, _, y in points])],
         )
 
@@ -257,7 +274,7 @@ def _details(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]
             Commands(
                 (
                     "git fetch origin",
-                    f"git checkout {evidence.changes.head}",
+                    f"git checkout {evidence.changes.head or 'COMMIT'}",
                     "uv run slipway train",
                     "uv run slipway compare",
                     "uv run slipway report",
@@ -273,12 +290,35 @@ def _details(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]
             Code("uv run dvc repro && git commit -m 'Update dvc.lock' dvc.lock metrics"),
             ".",
         )
+    yield Details("Model card", tuple(_card(evidence)))
     yield Details("Jobs", (_jobs(evidence),))
     groups = {
         name: primary(rows, evidence.primary) for name, rows in compared.get("production", {}).items() if name != "all"
     }
     if groups:
         yield Details(f"All {len(groups)} segments", (_segment_table(groups, evidence.primary),))
+
+
+def _card(evidence: Evidence) -> Iterator[Block]:
+    """What the model is for and was made from, and which columns it leans on."""
+    card, prepared = evidence.card, evidence.of("train").get("metrics", {}).get("prepare", {})
+    yield paragraph(card.purpose)
+    facts: list[tuple[Inline, ...]] = [("Target", Code(card.target)), ("Task", evidence.task)]
+    facts += [(f"Rows, {name}", f"{count:,}") for name, count in prepared.get("rows", {}).items()]
+    facts += [(f"Period, {name}", " to ".join(ends)) for name, ends in prepared.get("period", {}).items()]
+    yield Table(("", ""), facts)
+    importance = evidence.of("train").get("metrics", {}).get("importance", {})
+    largest = max([*importance.values(), TINY])
+    columns = sorted(card.columns, key=lambda column: -importance.get(column.name, 0.0))
+    rows: list[tuple[Inline, ...]] = [
+        (Code(column.name), column.description, column.unit, _bar(importance.get(column.name, 0.0) / largest))
+        for column in columns
+    ]
+    yield Table(("Column", "Meaning", "Unit", f"Importance: loss of {evidence.primary} when shuffled"), rows)
+
+
+def _bar(share: float) -> str:
+    return "█" * round(max(share, 0.0) * BAR) or "·"
 
 
 def _jobs(evidence: Evidence) -> Table:
