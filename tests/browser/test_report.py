@@ -1,0 +1,94 @@
+"""The report in a real browser: GitHub's Mermaid draws its charts, and the page fits a phone and a desk.
+
+Needs Chromium and Node; Mermaid comes from npm by the lock file beside this test.
+"""
+
+from __future__ import annotations
+
+import html as escaping
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from slipway.report import html, markdown
+from slipway.report.document import Chart, Code, Heading, Series, Table, paragraph
+
+HERE = Path(__file__).parent
+KEPT = HERE.parents[1] / "build" / "browser"  # not in git; npm needs the packages once
+QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+POINTS = [(1, 0.52), (11, 0.49), (21, 0.48)]
+CHART = Chart("Loss: of “training”", "iteration; of 21", "loss", [Series("train", POINTS), Series("te%st", POINTS)])
+PAGE = """<!doctype html><meta charset="utf-8">{charts}
+<script src="{mermaid}"></script>
+<script>mermaid.initialize({{startOnLoad: false}});
+mermaid.run().then(() => document.title = "drawn", error => document.title = "failed: " + error.message)</script>"""
+WIDTH = "<script>document.title = document.documentElement.scrollWidth + ' of ' + innerWidth</script></body>"
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    """Path of Chromium."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    assert found, "Chromium: not found; on Debian and Ubuntu, `sudo apt-get install chromium`"
+    return found
+
+
+@pytest.fixture(scope="session")
+def mermaid() -> Path:
+    """Mermaid's script for browsers, of the locked version."""
+    lock, kept = HERE / "package-lock.json", KEPT / "package-lock.json"
+    if not kept.exists() or kept.read_bytes() != lock.read_bytes():
+        KEPT.mkdir(parents=True, exist_ok=True)
+        shutil.copy(HERE / "package.json", KEPT)
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        shutil.copy(lock, kept)
+        try:
+            subprocess.run(command, cwd=KEPT, check=True, capture_output=True)
+        except BaseException:
+            kept.unlink()
+            raise
+    return KEPT / "node_modules" / "mermaid" / "dist" / "mermaid.min.js"
+
+
+def _dom(browser: str, page: Path, profile: Path, size: str = "1200,900") -> str:
+    """The page as it stands once its scripts have run."""
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", *QUIET, f"--user-data-dir={profile}"]
+    command += [f"--window-size={size}", "--virtual-time-budget=10000", "--dump-dom", page.as_uri()]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def _title(dom: str) -> str:
+    return re.search(r"<title>(.*?)</title>", dom, re.DOTALL)[1]
+
+
+def _drawn(browser: str, mermaid: Path, folder: Path, chart: str) -> str:
+    source = re.search(r"```mermaid\n(.*?)```", chart, re.DOTALL)[1]
+    page = folder / "page.html"
+    page.write_text(
+        PAGE.format(charts=f'<pre class="mermaid">{escaping.escape(source)}</pre>', mermaid=mermaid.as_uri())
+    )
+    return _dom(browser, page, folder / "profile")
+
+
+def test_mermaid_draws_a_line_for_each_series(browser, mermaid, tmp_path):
+    dom = _drawn(browser, mermaid, tmp_path, markdown.render([CHART]))
+    assert "drawn" == _title(dom)
+    assert 2 == len(re.findall(r'class="line-plot-\d"', dom))
+
+
+def test_mermaid_says_that_a_broken_chart_is_broken(browser, mermaid, tmp_path):
+    broken = markdown.render([CHART]).replace("xychart-beta", "xychart-gamma")
+    assert "failed" in _title(_drawn(browser, mermaid, tmp_path, broken))
+
+
+@pytest.mark.parametrize("size", ["390,844", "1280,900"], ids=["phone", "desk"])
+def test_the_page_does_not_scroll_sideways(browser, tmp_path, size):
+    wide = Table(("Segment", "Value"), [(Code("column=" + "x" * 80), "0.7152 [0.7056, 0.7246]")] * 3, frozenset({1}))
+    text = html.render([Heading("❌ Blocked: data", 1), paragraph("Why. " * 50), wide, CHART], "Report")
+    page = tmp_path / "report.html"
+    page.write_text(text.replace("</body>", WIDTH))
+    content, _, window = _title(_dom(browser, page, tmp_path / "profile", size)).partition(" of ")
+    assert int(content) <= int(window)
