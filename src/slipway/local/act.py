@@ -110,18 +110,17 @@ def _command(file: Path, tree: Path, event: str, folder: Path, variables: Mappin
     command += ["--eventpath", str(folder / "event.json"), "--action-cache-path", str(folder / "act")]
     for empty in ("--env-file", "--secret-file", "--var-file", "--input-file"):
         command += [empty, "/dev/null"]  # a file of that name in somebody's work tree is not part of the run
-    for action, reference in sorted(_actions(tree)):
+    for action, reference in sorted(actions(file)):
         command += ["--local-repository", f"{action}@{reference}={_standin(action)}"]
     for name, value in variables.items():
         command += ["--var", f"{name}={value}"]
     return command
 
 
-def _actions(tree: Path) -> set[tuple[str, str]]:
-    """(owner/name, commit) of each third-party action in the workflows and local actions of `tree`."""
-    uses = {
-        step["uses"] for file in sorted((tree / ".github").rglob("*.y*ml")) for step in _steps(file) if "uses" in step
-    }
+def actions(workflow: Path) -> set[tuple[str, str]]:
+    """(owner/name, commit) of each third-party action that `workflow` and the repository's own actions use."""
+    files = [workflow, *sorted((workflow.parent.parent / "actions").glob("*/action.yml"))]
+    uses = {step["uses"] for file in files for step in _steps(file) if "uses" in step}
     remote = {tuple(use.split("@", 1)) for use in uses if not use.startswith("./")}
     return {(action, reference) for action, reference in remote if action != BUILT_IN}
 
