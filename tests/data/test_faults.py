@@ -8,12 +8,12 @@ from slipway.checks import faults, files, mutants
 from slipway.errors import UserError
 from slipway.gates.data import CONTRACT, Blocker
 
-DRAWS = 5  # clean draws; the verb takes 200
+DRAWS = 4  # clean draws; the verb takes 200
 CHOSEN = {
     *("half a file", "no rows", "one row in twenty twice", "mixed types", "codes for categories"),
     *("one row above the limit", "time: in the future", "label: 30% missing", "dropped"),
     *("swapped optional numbers", "time: five hours ahead", "label: shuffled", "label: shift", "label: conflicting"),
-    *("rows mixed up", "new category in many rows", "answer leaked into a number", "all missing"),
+    *("rows mixed up", "new category in many rows", "answer leaked into a number"),
 }
 """Mutants, some for each family and each check; of those that spoil several columns, the first."""
 

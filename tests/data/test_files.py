@@ -44,6 +44,12 @@ def test_a_missing_label_column_is_found(frame):
     assert [(problem.TARGET, "missing column")] == kinds(frame.drop(columns=problem.TARGET))
 
 
+@pytest.mark.parametrize("label", ["yes", float("inf")])
+def test_labels_that_nobody_can_learn_from_are_found(frame, label):
+    spoilt = frame.assign(**{problem.TARGET: label})
+    assert problem.TASK == "multiclass" or [(problem.TARGET, "label")] == kinds(spoilt)
+
+
 def test_no_rows_are_a_finding(frame):
     assert ("", "empty") in kinds(frame.head(0))
 

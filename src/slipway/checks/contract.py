@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from slipway.checks.fields import fields
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -68,12 +70,12 @@ def _column_finding(kind: str, column: str, rule: str, count: int) -> dict[str, 
 
 
 def _broken_rules(frame: pd.DataFrame, row: type[BaseModel], example_rows: int) -> list[dict[str, Any]]:
-    units = _units(row)
+    described = fields(row)
     broken: dict[tuple[str, str, str], dict[int, Any]] = defaultdict(dict)
     for place, error in _errors(frame, row):
         column = str(error["loc"][1]) if len(error["loc"]) >= PLACE_OF_COLUMN else ""
         if error["type"] != "missing" or column in frame:
-            broken[(column, *_rule(error, units.get(column, "")))].setdefault(place, error["input"])
+            broken[(column, *_rule(error, described.get(column, {}).get("unit", "")))].setdefault(place, error["input"])
     return [
         _column_finding(kind, column, rule, len(rows))
         | {"examples": [{"row": place, "value": shown(value)} for place, value in list(rows.items())[:example_rows]]}
@@ -108,13 +110,6 @@ def _rule(error: Mapping[str, Any], unit: str) -> tuple[str, str]:
     if kind == "category" and not isinstance(error["input"], str):
         kind = "type"
     return kind, f"{words} {unit}".strip() if kind in NUMBERED else words
-
-
-def _units(row: type[BaseModel]) -> dict[str, str]:
-    """Unit of each column that states one, wherever the schema holds it."""
-    properties = row.model_json_schema()["properties"]
-    options = {name: [field, *field.get("anyOf", [])] for name, field in properties.items()}
-    return {name: option["unit"] for name, choices in options.items() for option in choices if "unit" in option}
 
 
 def shown(value: Any) -> Any:

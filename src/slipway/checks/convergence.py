@@ -16,6 +16,7 @@ import pandas as pd
 
 from slipway import metrics, predictor
 from slipway.baselines import baselines
+from slipway.checks.fields import fields, is_closed
 from slipway.checks.skill import skill
 from slipway.features import to_features
 from slipway.schema import columns
@@ -145,10 +146,10 @@ def _classes(estimator: BaseEstimator) -> list:
 
 
 def finite(subject: Subject) -> dict[str, Any]:
-    """For each kind of strange input: how many predictions are not finite, or what was raised."""
+    """For each kind of strange input that can reach the model: how many predictions are not finite, or the error."""
     found = {name: _not_finite(subject, rows) for name, rows in _strange(subject).items()}
-    constant = replace(subject, train=subject.train.assign(**_typical(subject.train)))
-    return found | {"constant columns in training": _not_finite(constant, subject.test)}
+    constant = subject.train.assign(**_typical(subject.train))
+    return found | {"constant columns in training": _not_finite(replace(subject, train=constant), constant)}
 
 
 def _typical(rows: pd.DataFrame) -> dict[str, Any]:
@@ -160,14 +161,15 @@ def _strange(subject: Subject) -> dict[str, pd.DataFrame]:
     """Some test rows, disfigured in each way that `finite` looks at."""
     rows, described = subject.test.head(100), columns(subject.row)
     numbers = [column.name for column in described if column.kind == "number"]
-    categories = [column.name for column in described if column.kind == "category"]
+    closed = {name for name, field in fields(subject.row).items() if is_closed(field)}
+    open_lists = [column.name for column in described if column.kind == "category" and column.name not in closed]
     nullable = [column.name for column in described if column.nullable]
     return {
         "missing": rows.assign(**{name: np.float32("nan") if name in numbers else "" for name in nullable}),
         "huge": rows.assign(**dict.fromkeys(numbers, np.float32(HUGE))),
         "huge and negative": rows.assign(**dict.fromkeys(numbers, np.float32(-HUGE))),
         "zero": rows.assign(**dict.fromkeys(numbers, np.float32(0))),
-        "unknown categories": rows.assign(**dict.fromkeys(categories, STRANGER)),
+        "unknown categories": rows.assign(**dict.fromkeys(open_lists, STRANGER)),
         "one row": rows.head(1),
     }
 

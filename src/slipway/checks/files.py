@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 import problem
@@ -20,8 +21,12 @@ from slipway.checks import contract
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+LABELS: dict[str, tuple[str, Callable[[pd.Series], pd.Series]]] = {
+    "binary": ("0 or 1", lambda label: label.isin([0, 1])),
+    "regression": ("a finite number", np.isfinite),
+}
 HIDDEN = "."  # files that tools keep in the folder, such as .gitignore
 
 
@@ -79,6 +84,8 @@ def describe(frame: pd.DataFrame, example_rows: int, now: datetime | None = None
     """Row count, unlabelled and repeated rows, period, and findings of a frame; `now` bounds its times."""
     others = {problem.TARGET} | ({problem.TIME_COLUMN} - {None})
     findings = contract.check(frame, problem.Row, others, example_rows)
+    if problem.TARGET in frame:
+        findings += _label_findings(frame[problem.TARGET], example_rows)
     if not len(frame):
         findings.append(_finding("empty", "", "has at least one row", 1))
     unlabelled = int(frame[problem.TARGET].isna().sum()) if problem.TARGET in frame else len(frame)
@@ -89,6 +96,16 @@ def describe(frame: pd.DataFrame, example_rows: int, now: datetime | None = None
     return (
         counts | _period(time) | {"findings": findings + _time_findings(time, now or datetime.now(UTC), example_rows)}
     )
+
+
+def _label_findings(label: pd.Series, example_rows: int) -> list[dict[str, Any]]:
+    """Labels that no estimator of the task can learn from; missing ones are counted elsewhere."""
+    if problem.TASK == "multiclass":
+        return []
+    number = pd.to_numeric(label, errors="coerce").astype(float)
+    rule, allowed = LABELS[problem.TASK]
+    broken = label.notna() & ~(allowed(number) if pd.api.types.is_numeric_dtype(label) else label.isna())
+    return [_at_rows("label", problem.TARGET, rule, label, broken, example_rows)] if broken.any() else []
 
 
 def _period(time: pd.Series) -> dict[str, str]:
@@ -103,21 +120,27 @@ def _utc(moment: pd.Timestamp) -> pd.Timestamp:
 
 
 def _time_findings(time: pd.Series, now: datetime, example_rows: int) -> list[dict[str, Any]]:
+    name = str(problem.TIME_COLUMN)
     if not pd.api.types.is_datetime64_any_dtype(time):
-        return [_time_finding("type", "a date and time", time, pd.Series(True, index=time.index), example_rows)]
+        return [_at_rows("type", name, "a date and time", time, pd.Series(True, index=time.index), example_rows)]
     moment = pd.Timestamp(now) if getattr(time.dtype, "tz", None) else pd.Timestamp(now).tz_localize(None)
     broken = {
         ("missing value", "may not be missing"): time.isna(),
         ("time order", "not before the row above"): time < time.shift(),
         ("future", "not in the future"): time > moment,
     }
-    return [_time_finding(kind, rule, time, rows, example_rows) for (kind, rule), rows in broken.items() if rows.any()]
+    return [_at_rows(kind, name, rule, time, rows, example_rows) for (kind, rule), rows in broken.items() if rows.any()]
 
 
-def _time_finding(kind: str, rule: str, time: pd.Series, rows: pd.Series, example_rows: int) -> dict[str, Any]:
+def _at_rows(
+    kind: str, column: str, rule: str, values: pd.Series, rows: pd.Series, example_rows: int
+) -> dict[str, Any]:
+    """A finding in the given rows, with the first of them as examples."""
     places = rows.to_numpy().nonzero()[0]
-    examples = [{"row": int(place), "value": contract.shown(str(time.iloc[place]))} for place in places[:example_rows]]
-    return _finding(kind, str(problem.TIME_COLUMN), rule, len(places)) | {"examples": examples}
+    examples = [
+        {"row": int(place), "value": contract.shown(str(values.iloc[place]))} for place in places[:example_rows]
+    ]
+    return _finding(kind, column, rule, len(places)) | {"examples": examples}
 
 
 def _finding(kind: str, column: str, rule: str, count: int) -> dict[str, Any]:

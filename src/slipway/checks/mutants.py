@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 import problem
+from slipway.checks.fields import fields, is_closed
 from slipway.errors import UserError
 from slipway.schema import columns
 
@@ -126,6 +127,7 @@ def corpus(original: Original) -> list[Mutant]:
     return [
         *(Mutant(name, why, tuple(reasons.split()), (), spoil) for name, why, reasons, spoil in FILE_FAULTS),
         *(_of_frame(original, *fault) for fault in frames),
+        *_swaps(original),
         *(mutant for fault in COLUMN_FAULTS for mutant in _of_columns(original, *fault)),
     ]
 
@@ -160,30 +162,24 @@ def _valued(values: Callable[[Original, pd.Series], Any]) -> Callable[[Original,
     return lambda original, column: original.raw.assign(**{column: values(original, original.raw[column])})
 
 
-def _field(name: str) -> dict[str, Any]:
-    """The JSON schema of a column of `Row`, that of an optional one unwrapped."""
-    field = problem.Row.model_json_schema()["properties"][name]
-    return field | field.get("anyOf", [{}])[0]
-
-
 def _low(name: str) -> float:
-    return _field(name)["minimum"]
+    return fields(problem.Row)[name]["minimum"]
 
 
 def _high(name: str) -> float:
-    return _field(name)["maximum"]
+    return fields(problem.Row)[name]["maximum"]
 
 
 def _numbers(original: Original, *, nullable: bool) -> list[str]:
     """Numbers with limits, the most varied first: a fault in a column that hardly varies is hardly one."""
     named = [each.name for each in columns(problem.Row) if each.kind == "number" and each.nullable == nullable]
-    limited = [name for name in named if {"minimum", "maximum"} <= _field(name).keys()]
+    limited = [name for name in named if {"minimum", "maximum"} <= fields(problem.Row)[name].keys()]
     return sorted(limited, key=lambda name: -original.raw[name].nunique())
 
 
 def _categories(*, closed: bool) -> list[str]:
     named = [each.name for each in columns(problem.Row) if each.kind == "category"]
-    return [name for name in named if ("enum" in _field(name)) == closed]
+    return [name for name in named if is_closed(fields(problem.Row)[name]) == closed]
 
 
 def _required(original: Original) -> list[str]:
@@ -233,9 +229,15 @@ def _ordered(*parts: pd.DataFrame) -> pd.DataFrame:
     return rows.sort_values(problem.TIME_COLUMN, kind="stable", ignore_index=True) if problem.TIME_COLUMN else rows
 
 
-def _swapped(original: Original, names: Sequence[str]) -> pd.DataFrame:
-    first, second = names[0], names[-1]
-    return original.raw.rename(columns={first: second, second: first})
+def _swaps(original: Original) -> Iterator[Mutant]:
+    """Mutants of `SWAPS` that the problem has two columns for."""
+    for name, reasons, pick in SWAPS:
+        picked = pick(original)
+        if len(picked) > 1:
+            names = {picked[0]: picked[-1], picked[-1]: picked[0]}
+            yield _of_frame(
+                original, name, "under each other's name", reasons, lambda o, names=names: o.raw.rename(columns=names)
+            )
 
 
 def _timed(values: Callable[[Original, pd.Series], Any]) -> Callable[[Original], pd.DataFrame]:
@@ -277,21 +279,15 @@ FRAME_FAULTS = (
     ("every row twice", "two exports in one file", "duplicates", lambda o: _ordered(o.raw, o.raw)),
     ("the file before, again", "an old file under a new name", "overlap mix", lambda o: o.before),
     ("answer as a column", "the model would read it", "unknown", lambda o: o.raw.assign(answer=o.label_rank)),
-    (
-        "swapped numbers",
-        "under each other's name",
-        "limit type drift relation",
-        lambda o: _swapped(o, _numbers(o, nullable=False)),
-    ),
-    (
-        "swapped optional numbers",
-        "under each other's name",
-        "limit drift disagree",
-        lambda o: _swapped(o, _optional(o)),
-    ),
-    ("swapped categories", "under each other's name", "category", lambda o: _swapped(o, _categories(closed=True))),
 )
 """(name, why, reasons, the rows after it)."""
+
+SWAPS = (
+    ("swapped numbers", "limit type drift relation", lambda o: _numbers(o, nullable=False)),
+    ("swapped optional numbers", "limit drift disagree", _optional),
+    ("swapped categories", "category", lambda _: _categories(closed=True)),
+)
+"""(name, reasons, columns of which the first and the last change their names)."""
 
 TIME_FAULTS = (
     (

@@ -107,7 +107,7 @@ def suite_blockers(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> li
     """Broken conditions, and checks that did not run unless `may_not_run` of params.yaml has them with a reason."""
     suites, file = evidence["suites"], ", ".join(evidence["new"])
     if not suites:
-        return [_not_run("not run, because the data breaks its contract")]
+        return [_not_run("suites not run, because the data breaks its contract")]
     if "error" in suites:
         return [_not_run(suites["error"])]
     if not suites["checks"]:
