@@ -45,7 +45,8 @@ def trials(params, original, copied, tmp_path_factory):
     """Chosen mutants and clean draws of the newest files, all checked in one run of deepchecks."""
     folder = copied(tmp_path_factory.mktemp("faults"))
     names = [mutant.name for mutant in mutants.corpus(original)]
-    first = [next(name for name in names if chosen in (name, name.partition(":")[0])) for chosen in CHOSEN]
+    matching = [[name for name in names if chosen in (name, name.partition(":")[0])] for chosen in sorted(CHOSEN)]
+    first = {found[0] for found in matching if found}
     spoilt, clean = faults.spoil(folder, params, first), list(faults.draws(folder, DRAWS, params))
     found = faults.blockers([pending for _, pending in [*spoilt, *clean]], params)
     return [faults.judged(mutant, blocking) for (mutant, _), blocking in zip(spoilt, found, strict=False)], found[
