@@ -26,6 +26,7 @@ STANDINS = Path(__file__).parent / "standins"
 BUILT_IN = "actions/checkout"  # act does this one itself
 REPOSITORY = "local/throwaway"
 MARKS = {"success": "ok", "failure": "FAILED"}
+SIDE_BY_SIDE = 4  # jobs; more than cores, since a job also waits for files
 TAIL = 15  # lines of a failed step that are shown; the rest is in the job's log
 
 
@@ -85,7 +86,7 @@ def run(
     (folder / "event.json").write_text(json.dumps(event.payload, indent=2), encoding="utf-8")
     start = time.monotonic()
     process = subprocess.Popen(
-        _command(file, tree, event.name, folder, variables),
+        _command(file, event.name, folder, variables),
         cwd=tree,
         env={**env, "SLIPWAY_ARTIFACTS": str(folder / "artifacts")},
         stdin=subprocess.DEVNULL,
@@ -103,8 +104,9 @@ def run(
     return Run(workflow, folder, jobs, round(time.monotonic() - start, 1), process.returncode == 0)
 
 
-def _command(file: Path, tree: Path, event: str, folder: Path, variables: Mapping[str, str]) -> list[str]:
+def _command(file: Path, event: str, folder: Path, variables: Mapping[str, str]) -> list[str]:
     command = [str(Path(sys.executable).parent / "act"), event, "--json", "--rm", "--no-cache-server"]
+    command += ["--concurrent-jobs", str(SIDE_BY_SIDE)]
     command += ["--workflows", str(file), "--platform", "ubuntu-latest=-self-hosted"]
     command += ["--env", f"GITHUB_REPOSITORY={REPOSITORY}"]  # act would take it from the path of `origin`
     command += ["--eventpath", str(folder / "event.json"), "--action-cache-path", str(folder / "act")]
