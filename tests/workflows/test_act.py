@@ -128,6 +128,14 @@ def test_failed_step_is_told_with_its_last_words(said):
     assert ["bad          | all is lost"] == [line for line in said if line.endswith("all is lost")]
 
 
+def test_last_words_are_what_would_stand_on_a_terminal():
+    assert ["done", "an error"] == act.last_words("1%\r50%\rdone\r\n\n\x1b[31man error\x1b[39m\n")
+
+
+def test_long_last_words_are_cut():
+    assert [act.WIDTH] == [len(line) for line in act.last_words("x" * 1000)]
+
+
 def test_workspaces_are_cleared_away(finished):
     assert not (finished.folder / "act").exists()
 

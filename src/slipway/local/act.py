@@ -7,6 +7,7 @@ the folder of the same name in `standins/`. What act prints as JSON becomes prog
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,8 @@ BUILT_IN = "actions/checkout"  # act does this one itself
 REPOSITORY = "local/throwaway"
 MARKS = {"success": "ok", "failure": "FAILED"}
 SIDE_BY_SIDE = 4  # jobs; more than cores, since a job also waits for files
+COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[>=]")
+WIDTH = 200  # characters of a line that is shown
 TAIL = 15  # lines of a failed step that are shown; the rest is in the job's log
 
 
@@ -151,7 +154,7 @@ def _follow(lines: Iterable[str], names: list[str], folder: Path, say: Callable[
         message = _parse(line)
         if message.get("jobID") in followers:
             followers[message["jobID"]].read(message)
-        elif message.get("level") not in {"warning", "info"}:
+        elif message.get("level") not in {"warning", "info"} and not message["msg"].startswith("Error: Job"):
             say(f"act: {message['msg']}")
     return {name: follower.job for name, follower in followers.items()}
 
@@ -198,9 +201,20 @@ class _Follower:
         self.job.steps[step] = round(seconds, 2)
         self._say(f"{self.job.name:<10} {MARKS[message['stepResult']]:<6} {seconds:6.1f} s  {step}")
         if message["stepResult"] == "failure":
-            for line in "".join(self._output).splitlines()[-TAIL:]:
+            for line in last_words("".join(self._output)):
                 self._say(f"{self.job.name:<10}   | {line}")
         self._output.clear()
+
+
+def last_words(output: str) -> list[str]:
+    """The last lines of what a terminal was sent, as they would stand on it: no colours, nothing overwritten."""
+    written = (line.rsplit("\r", 1)[-1].rstrip() for line in COLOURS.sub("", output).replace("\r\n", "\n").split("\n"))
+    return [shorten(line) for line in written if line][-TAIL:]
+
+
+def shorten(line: str) -> str:
+    """Cut a long line."""
+    return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
 
 
 def _ends_a_step(message: dict[str, Any]) -> bool:

@@ -18,18 +18,19 @@ from typing import TYPE_CHECKING, Any
 
 from slipway.errors import UserError
 from slipway.local import act, client
-from slipway.local.home import Home, stop_all
+from slipway.local.home import DEMOS, Home, stop_all
 from slipway.local.repository import PullRequest, Repository, install, run, uncommitted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["demo", "stop_all"]
+__all__ = ["DEMOS", "demo", "stop_all"]
 
 ENVIRONMENTS = ("staging", "production")
 READY_SECONDS = 60  # for an agent to open its front door
 PARAMETER = re.compile(r"^model:.*\n(?:[ \t]*#.*\n)*[ \t]+(?P<name>\w+): *(?P<value>\d+(?:\.\d+)?)\b", re.MULTILINE)
 GROWTH = 1.25  # of that parameter in the pull request: enough to give another model, too little to spoil it
+REASON_LINES = 3  # of the report on the broken data
 REPORT_LINES = 40  # of the report that are printed; the whole is in a file
 
 
@@ -187,10 +188,10 @@ class Demo:
         if checked.succeeded:
             raise UserError(f"pull-request.yaml: passed #{pull.number}, whose data is broken; see {checked.folder}")
         blocked = self.keep_report(checked, "blocked")
-        reason = blocked.read_text(encoding="utf-8").splitlines()
-        self.summary["blocked"] = {"report": str(blocked), "reason": [line for line in reason[:5] if line]}
-        for line in self.summary["blocked"]["reason"]:
-            self.say(line)
+        reason = [line for line in blocked.read_text(encoding="utf-8").splitlines() if line][:REASON_LINES]
+        self.summary["blocked"] = {"report": str(blocked), "reason": reason}
+        for line in reason:
+            self.say(act.shorten(line))
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -216,12 +217,15 @@ class Demo:
             print(f"  {run_['workflow']}, {run_['seconds']} s: {jobs}")
         before, after = (self.summary[when]["release"]["version"] for when in ("before", "after"))
         print(f"  production answered as {before} before the merge, as {after} after it")
+        print(f"  broken data: {self.summary['blocked']['reason'][0].lstrip('# ')}")
         print(f"  report      {self.summary['report']['html']}")
         print(f"  everything  {self.home.root}")
         if leave_running:
             print(f"  staging     {self.summary['staging']}")
             print(f"  production  {self.summary['production']}, and goes on answering")
-            print("Stop it with `make stop`.")
+            demos = self.home.root.parent
+            usual = demos == DEMOS.absolute()
+            print(f"Stop it with `{'make stop' if usual else f'uv run slipway demo --stop --folder {demos}'}`.")
 
 
 def grow_parameter(params: Path) -> str:

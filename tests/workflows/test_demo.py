@@ -1,0 +1,132 @@
+"""The whole loop, once: `slipway demo --exit`, with the workflow files as they are shipped."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from slipway.local.home import Home, homes, processes
+
+DEMOS = Path(".demo/tests")  # not in a temporary folder, so that the next run finds its bytecode
+LIMIT = 600  # seconds; alone on two cores it takes a third of that
+
+pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.timeout(LIMIT + 60)]
+
+
+class Told:
+    """What the demo printed, and what it left."""
+
+    def __init__(self, done: subprocess.CompletedProcess[str], home: Home) -> None:
+        self.done = done
+        self.home = home
+        self.summary: dict[str, Any] = json.loads(home.summary.read_text(encoding="utf-8"))
+
+    def jobs(self, run: int) -> dict[str, str]:
+        return {name: job["result"] for name, job in self.summary["runs"][run]["jobs"].items()}
+
+    def committed(self, revision: str, path: str) -> dict[str, Any]:
+        command = ["git", "-C", str(self.home.root / "origin.git"), "show", f"{revision}:{path}"]
+        return yaml.safe_load(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+@pytest.fixture(scope="session")
+def told() -> Told:
+    command = [str(Path(sys.executable).parent / "slipway"), "demo", "--exit", "--folder", str(DEMOS)]
+    before = set(homes(DEMOS))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
+    assert 0 == done.returncode, done.stdout[-5000:] + done.stderr
+    (home,) = set(homes(DEMOS)) - before
+    return Told(done, home)
+
+
+def test_every_phase_is_told_with_its_time(told):
+    names = [phase["name"] for phase in told.summary["phases"] if phase["seconds"] > 0]
+    assert [
+        "throwaway repository",
+        "first deployment of main",
+        "pull request: other parameters",
+        "merge and deployment",
+        "pull request: broken data",
+    ] == names
+
+
+def test_first_deployment_succeeds(told):
+    assert {"build": "success", "staging": "success", "production": "success"} == told.jobs(0)
+
+
+def test_every_job_of_the_good_pull_request_succeeds(told):
+    assert {"success"} == set(told.jobs(1).values())
+
+
+def test_merge_is_deployed(told):
+    assert {"build": "success", "staging": "success", "production": "success"} == told.jobs(2)
+
+
+def test_production_answers_with_the_new_release_after_the_merge_and_with_the_old_one_before(told):
+    before, after = (told.summary[when]["release"]["version"] for when in ("before", "after"))
+    assert before != after
+    assert [{before: 20}, {after: 20}] == [told.summary[when]["releases"] for when in ("before", "after")]
+
+
+def test_new_release_is_made_of_the_merge(told):
+    assert told.summary["merged"] == told.summary["after"]["release"]["commit"]
+
+
+def test_model_and_data_of_the_release_are_those_of_the_merged_lock_file(told):
+    lock = told.committed(told.summary["merged"], "dvc.lock")["stages"]
+    (model,) = (out["md5"] for out in lock["export"]["outs"] if out["path"] == "model")
+    (data,) = (dep["md5"] for dep in lock["prepare"]["deps"] if dep["path"] == "data")
+    release = told.summary["after"]["release"]
+    assert (model, data) == (release["model"], release["data"])
+
+
+def test_desired_state_of_production_names_the_release_that_answers(told):
+    desired = told.committed("deploy", "environments/production.yaml")
+    assert told.summary["after"]["release"]["version"] in yaml.safe_dump(desired)
+
+
+def test_no_request_fails_while_the_merge_is_deployed(told):
+    assert [] == told.summary["during"]["failures"]
+
+
+def test_both_releases_answer_while_the_merge_is_deployed(told):
+    versions = {told.summary[when]["release"]["version"] for when in ("before", "after")}
+    assert versions == set(told.summary["during"]["releases"])
+
+
+def test_report_says_that_the_good_pull_request_is_ready(told):
+    first = Path(told.summary["report"]["markdown"]).read_text(encoding="utf-8").splitlines()[0]
+    assert "Ready to merge" in first
+
+
+def test_report_is_there_as_html(told):
+    assert Path(told.summary["report"]["html"]).read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_report_is_printed(told):
+    assert "Ready to merge" in told.done.stdout
+
+
+def test_broken_data_fails_its_job_and_trains_nothing(told):
+    jobs = told.jobs(3)
+    assert ("failure", "skipped", "failure") == (jobs["data"], jobs["train"], jobs["required"])
+
+
+def test_report_on_broken_data_appears_and_says_why(told):
+    assert "success" == told.jobs(3)["report"]
+    assert "Blocked" in told.summary["blocked"]["reason"][0]
+    assert "row contract" in "\n".join(told.summary["blocked"]["reason"])
+
+
+def test_nothing_is_left_running(told):
+    assert [] == processes(told.home)
+
+
+def test_summary_says_where_the_report_is(told):
+    assert told.summary["report"]["html"] in told.done.stdout
