@@ -37,13 +37,14 @@ def verdicts(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> list[Ver
         rows = sum(record["rows"] for record in evidence["files"])
         broken, failed = contract_blockers(evidence, limits), suite_blockers(evidence, limits)
         ran = len(evidence["suites"].get("checks", []))
+        conditions = f"{len(failed)} of {ran} conditions broken" if ran else "did not run"
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"no evidence ({type(error).__name__}: {error})"
         return [Verdict(gate, Outcome.FAIL, "evidence", "none", reason) for gate in (CONTRACT, SUITES)]
     scope = f"{rows:,} rows of {len(evidence['files'])} files"
     return [
         _verdict(CONTRACT, "every row within the contract", f"{len(broken)} rules broken, {scope}", broken),
-        _verdict(SUITES, "every check ran, every condition holds", f"{len(failed)} of {ran} conditions broken", failed),
+        _verdict(SUITES, "every check ran, every condition holds", conditions, failed),
     ]
 
 

@@ -26,10 +26,7 @@ if TYPE_CHECKING:
 LOCK = Path("dvc.lock")
 LOSS = Path("metrics/loss.csv")
 LAST_STAGE = "evaluate"
-ENVIRONMENT = {
-    "DVC_NO_ANALYTICS": "1",
-    "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin while they wait make a busy machine ten times slower
-}
+ENVIRONMENT = {"DVC_NO_ANALYTICS": "1"}
 
 
 def train() -> None:
