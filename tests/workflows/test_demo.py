@@ -121,7 +121,7 @@ def test_broken_data_fails_its_job_and_trains_nothing(told):
 def test_report_on_broken_data_appears_and_says_why(told):
     assert "success" == told.jobs(3)["report"]
     assert "Blocked" in told.summary["blocked"]["reason"][0]
-    assert "row contract" in "\n".join(told.summary["blocked"]["reason"])
+    assert "data contract" in "\n".join(told.summary["blocked"]["reason"])
 
 
 def test_nothing_is_left_running(told):
