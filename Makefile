@@ -20,7 +20,7 @@ stop: setup
 	@$(RUN) slipway demo --stop
 
 test: setup data
-	@$(RUN) pytest $(ARGS)
+	@$(RUN) pytest $(or $(ARGS),-n 2 --dist loadfile)
 
 data: | setup
 	@$(RUN) dvc pull --quiet data.dvc

@@ -50,8 +50,8 @@ def _params(root: Path) -> None:
     (root / "params.yaml").write_text(yaml.safe_dump(params))
 
 
-def _python(root: Path, *arguments: str) -> str:
-    environment = os.environ | {"PYTHONPATH": str(PROBLEM)}
+def _python(root: Path, *arguments: str, **variables: str) -> str:
+    environment = os.environ | {"PYTHONPATH": str(PROBLEM)} | variables
     environment.pop("GITHUB_STEP_SUMMARY", None)
     done = subprocess.run(
         [sys.executable, *arguments], cwd=root, env=environment, capture_output=True, text=True, check=False
@@ -84,6 +84,14 @@ def test_the_exported_model_predicts_what_was_trained(toy):
     exported = json.loads((toy / "metrics/export.json").read_text())
     assert "onnx" == exported["format"]
     assert 1e-3 > float(exported["parity"])
+
+
+def test_the_same_training_exports_the_same_bytes_whatever_pythons_hash_seed(toy):
+    command = ["-m", "slipway.pipeline.export", "build/trained/model.skops", "build/prepared"]
+    for seed in ("0", "1"):
+        _python(toy, *command, f"again-{seed}", f"again-{seed}.json", PYTHONHASHSEED=seed)
+    one, two = ((toy / f"again-{seed}" / "model.onnx").read_bytes() for seed in ("0", "1"))
+    assert one == two
 
 
 def test_the_model_beats_both_baselines(toy):

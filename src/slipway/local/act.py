@@ -175,11 +175,14 @@ class _Follower:
         self._say = say
         self._start: float | None = None
         self._output: list[str] = []
+        self._failed = False
 
     def read(self, message: dict[str, Any]) -> None:
         if self._start is None:
             self._start = time.monotonic()
             self._say(f"{self.job.name:<10} starts")
+        if message.get("msg", "").startswith("⭐") or "jobResult" in message:
+            self._explain()
         if message.get("raw_output"):
             self._keep(f"{self.job.name}.log", message["msg"])
             self._output.append(message["msg"])
@@ -200,10 +203,15 @@ class _Follower:
         seconds = message.get("executionTime", 0) / 1e9
         self.job.steps[step] = round(seconds, 2)
         self._say(f"{self.job.name:<10} {MARKS[message['stepResult']]:<6} {seconds:6.1f} s  {step}")
-        if message["stepResult"] == "failure":
+        self._failed |= message["stepResult"] == "failure"
+
+    def _explain(self) -> None:
+        """Tell the last words of a step that failed. They may come after its end, so this waits for what is next."""
+        if self._failed:
             for line in last_words("".join(self._output)):
                 self._say(f"{self.job.name:<10}   | {line}")
         self._output.clear()
+        self._failed = False
 
 
 def last_words(output: str) -> list[str]:

@@ -82,9 +82,13 @@ def _to_onnx(estimator: BaseEstimator) -> bytes | None:
     options = {} if problem.TASK == "regression" else {id(estimator): {"zipmap": False}}
     inputs = [(column.name, _onnx_type(column)) for column in columns(problem.Row)]
     try:
-        return to_onnx(estimator, initial_types=inputs, target_opset=OPSET, options=options).SerializeToString()
+        graph = to_onnx(estimator, initial_types=inputs, target_opset=OPSET, options=options)
     except (MissingConverter, MissingShapeCalculator, NotImplementedError):
         return None
+    versions = sorted(graph.opset_import, key=lambda opset: opset.domain)  # out of a set, so in another order each time
+    del graph.opset_import[:]
+    graph.opset_import.extend(versions)
+    return graph.SerializeToString(deterministic=True)
 
 
 def _onnx_type(column: Column) -> Any:
