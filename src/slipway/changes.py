@@ -50,6 +50,13 @@ def since(reference: str) -> Changes:
     )
 
 
+def documentation_only(reference: str) -> bool:
+    """Whether the branch differs from `reference`, and in Markdown and docs/ alone."""
+    base = _git("merge-base", reference, "HEAD")
+    files = _git("diff", "--name-only", base).splitlines() if base else []
+    return bool(files) and all(file.endswith(".md") or file.startswith("docs/") for file in files)
+
+
 def _data(pointer: dict[str, Any]) -> dict[str, Any]:
     (out,) = pointer.get("outs") or [{}]
     return {"version": out.get("md5"), "files": out.get("nfiles"), "bytes": out.get("size")}

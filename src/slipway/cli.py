@@ -49,8 +49,9 @@ def data() -> None:
     Example: `slipway data`
     """
     from slipway.checks import job
+    from slipway.jobs import unless_documentation_only
 
-    job.data()
+    unless_documentation_only("data", job.data)
 
 
 @app.command()
@@ -72,7 +73,7 @@ def test() -> None:
     """
     from slipway import jobs
 
-    jobs.test()
+    jobs.unless_documentation_only("test", jobs.test)
 
 
 @app.command()
@@ -81,9 +82,10 @@ def train() -> None:
 
     Example: `slipway train`
     """
+    from slipway.jobs import unless_documentation_only
     from slipway.pipeline import run
 
-    run.train()
+    unless_documentation_only("train", run.train)
 
 
 @app.command()
@@ -93,8 +95,9 @@ def compare() -> None:
     Example: `slipway compare`
     """
     from slipway import compare as job
+    from slipway.jobs import unless_documentation_only
 
-    job.compare()
+    unless_documentation_only("compare", job.compare)
 
 
 @app.command()

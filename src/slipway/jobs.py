@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from slipway import results
+from slipway import changes, results
 from slipway.errors import UserError
 from slipway.files import read_json
 from slipway.gates import Outcome, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 KEPT_LINES = 40  # of a tool's output, kept in the result; the job's log has all of it
 NAMED_TESTS = 3  # failed tests that a verdict names
@@ -28,7 +28,7 @@ LINTERS: dict[str, list[str]] = {
     "zizmor": ["zizmor", "--offline", "--no-progress", "--persona=auditor", "--strict-collection", ".github"],
     "workflow schema": ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", ".github/workflows/*.yaml"],
     "action schema": ["check-jsonschema", "--builtin-schema", "vendor.github-actions", ".github/actions/*/action.yml"],
-    "shellcheck": ["shellcheck", "--format=gcc", ".ci/run", ".ci/bootstrap", "src/slipway/local/standins/*/*/*.sh"],
+    "shellcheck": ["shellcheck", "--format=gcc", ".ci/run", ".ci/bootstrap", "src/slipway/local/standins/**/*.sh"],
 }
 """Each linter's command. An argument with a `*` stands for the files that match, of which there must be one."""
 
@@ -136,6 +136,17 @@ def _tests_verdict(gate: str, cases: Mapping[str, str], code: int) -> Verdict:
 def _names(failed: list[str]) -> str:
     more = len(failed) - NAMED_TESTS
     return ", ".join(failed[:NAMED_TESTS]) + (f" and {more} more" if more > 0 else "")
+
+
+def unless_documentation_only(job: str, run: Callable[[], object]) -> None:
+    """Run a job, or, in a pull request that touches documentation alone, record that there was nothing to do."""
+    base = os.environ.get("GITHUB_BASE_REF")  # set on pull requests, and nowhere else
+    if not base or not changes.documentation_only(f"origin/{base}"):
+        run()
+        return
+    with results.recorded(job) as result:
+        result.verdicts = [Verdict(job, Outcome.PASS, "runs unless only documentation changes", "only documentation")]
+    print(f"{job}: only documentation changes, so there is nothing to do")
 
 
 def required() -> None:

@@ -60,3 +60,25 @@ def test_an_unknown_base_is_said_and_not_guessed(repository):
 def test_broken_yaml_has_no_parameters_and_does_not_stop_the_report(repository):
     Path("params.yaml").write_text("a: [")
     assert {"model.trees": (1, None), "model.depth": (2, None)} == changes.since("main").parameters
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["README.md"], True),
+        (["README.md", "docs/picture.svg"], True),
+        (["README.md", "params.yaml"], False),
+        (["src/docs/module.py"], False),
+        ([], False),
+    ],
+)
+def test_a_change_of_documentation_alone_is_told_apart(repository, files, expected):
+    for name in files:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        _commit(name, "new")
+    assert expected == changes.documentation_only("main")
+
+
+def test_without_a_base_nothing_is_taken_for_documentation(repository):
+    _commit("README.md", "new")
+    assert not changes.documentation_only("origin/main")

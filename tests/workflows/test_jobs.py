@@ -146,3 +146,28 @@ def test_required_outside_of_a_workflow_is_one_line(monkeypatch):
     monkeypatch.delenv("NEEDS", raising=False)
     with pytest.raises(UserError, match="NEEDS: not set"):
         jobs.required()
+
+
+def test_a_job_runs_where_there_is_no_pull_request(monkeypatch):
+    ran = []
+    monkeypatch.delenv("GITHUB_BASE_REF", raising=False)
+    jobs.unless_documentation_only("data", lambda: ran.append(1))
+    assert [1] == ran
+
+
+@pytest.mark.parametrize(("only", "expected"), [(True, 0), (False, 1)])
+def test_a_job_of_a_pull_request_runs_unless_only_documentation_changes(tmp_path, monkeypatch, only, expected):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GITHUB_BASE_REF", "main")
+    monkeypatch.setattr(jobs.changes, "documentation_only", lambda _: only)
+    ran = []
+    jobs.unless_documentation_only("data", lambda: ran.append(1))
+    assert expected == len(ran)
+
+
+def test_a_job_with_nothing_to_do_leaves_a_result_that_passes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GITHUB_BASE_REF", "main")
+    monkeypatch.setattr(jobs.changes, "documentation_only", lambda _: True)
+    jobs.unless_documentation_only("data", lambda: None)
+    assert "pass" == jobs.results.read()["data"].outcome

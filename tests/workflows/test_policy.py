@@ -20,6 +20,8 @@ WORKFLOWS = sorted(Path(".github/workflows").glob("*.yaml"))
 ACTIONS = sorted(Path(".github/actions").glob("*/action.yml"))
 
 PINS = {
+    "actions/cache/restore": ("v5.0.5", "27d5ce7f107fe9357f9df03efb73ab90386fccae"),
+    "actions/cache/save": ("v5.0.5", "27d5ce7f107fe9357f9df03efb73ab90386fccae"),
     "actions/checkout": ("v7.0.1", "3d3c42e5aac5ba805825da76410c181273ba90b1"),
     "actions/download-artifact": ("v8.0.1", "3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c"),
     "actions/setup-python": ("v7.0.0", "5fda3b95a4ea91299a34e894583c3862153e4b97"),
@@ -30,6 +32,7 @@ PINS = {
 """Tag and commit of each action, as read in the action's own repository."""
 
 WRITERS = {
+    "cache.yaml": {},
     "deploy.yaml": {"build": {"contents"}, "production": {"contents"}, "staging": {"contents"}},
     "pull-request-comment.yaml": {"comment": {"pull-requests"}},
     "pull-request.yaml": {},
@@ -95,7 +98,7 @@ def actions_are_pinned(workflow: Workflow) -> Iterator[str]:
     for line in re.findall(r"uses: (.+)", workflow.text):
         if line.startswith("./"):
             continue
-        found = re.fullmatch(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40}) # (v[\d.]+)", line)
+        found = re.fullmatch(r"([\w.-]+/[\w./-]+)@([0-9a-f]{40}) # (v[\d.]+)", line)
         if not found or PINS.get(found[1]) != (found[3], found[2]):
             yield f"not a known commit with its version: {line}"
 

@@ -79,7 +79,8 @@ def run(
 ) -> Run:
     """Run `.github/workflows/<workflow>` of the git work tree `tree`, and keep what it leaves in `folder`.
 
-    `env` is the environment of every step, `variables` are the repository's `vars`; `say` is told how it goes.
+    `env` is the environment of every step, `variables` are the repository's `vars`; `say` is told how it goes. Caches
+    are kept in $SLIPWAY_CACHE, without which a run has none but its own.
     Raises UserError when the workflow is not there or uses an action that has no stand-in.
     """
     file = tree / ".github" / "workflows" / workflow
@@ -91,7 +92,7 @@ def run(
     process = subprocess.Popen(
         _command(file, event.name, folder, variables),
         cwd=tree,
-        env={**env, "SLIPWAY_ARTIFACTS": str(folder / "artifacts")},
+        env={"SLIPWAY_CACHE": str(folder / "cache"), **env, "SLIPWAY_ARTIFACTS": str(folder / "artifacts")},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -115,8 +116,8 @@ def _command(file: Path, event: str, folder: Path, variables: Mapping[str, str])
     command += ["--eventpath", str(folder / "event.json"), "--action-cache-path", str(folder / "act")]
     for empty in ("--env-file", "--secret-file", "--var-file", "--input-file"):
         command += [empty, "/dev/null"]  # a file of that name in somebody's work tree is not part of the run
-    for action, reference in sorted(actions(file)):
-        command += ["--local-repository", f"{action}@{reference}={_standin(action)}"]
+    for repository, reference in sorted({(_standin(action), reference) for action, reference in actions(file)}):
+        command += ["--local-repository", f"{repository}@{reference}={STANDINS / repository}"]
     for name, value in variables.items():
         command += ["--var", f"{name}={value}"]
     return command
@@ -136,11 +137,12 @@ def _steps(file: Path) -> Iterator[dict[str, Any]]:
         yield from part.get("steps", [])
 
 
-def _standin(action: str) -> Path:
+def _standin(action: str) -> str:
+    """The repository of an action: `actions/cache` of `actions/cache/save`. Raises UserError without a stand-in."""
     folder = STANDINS / action
     if not folder.is_dir():
         raise UserError(f"{action}: no stand-in to run it locally; write {folder}/action.yml")
-    return folder
+    return "/".join(action.split("/")[:2])
 
 
 def _job_names(file: Path) -> list[str]:

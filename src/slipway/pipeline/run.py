@@ -17,6 +17,7 @@ import problem
 from slipway.errors import UserError
 from slipway.files import read_json
 from slipway.gates import model as gates
+from slipway.pipeline import cache
 from slipway.results import recorded
 from slipway.settings import read_params
 
@@ -36,6 +37,8 @@ def train() -> None:
     """
     with recorded("train") as result:
         before = _locked_stages()
+        for path in cache.drop_poisoned():
+            print(f"{path}: its content is not what its name says; removed", flush=True)
         _dvc("pull", "--force", *(str(path) for path in Path().glob("?*.dvc")))
         stages = dict(_reproduce())
         result.evidence = {
