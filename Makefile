@@ -9,6 +9,8 @@
 
 export PYTHON
 export UV_PYTHON_DOWNLOADS = never
+# These measure time, so nothing else may run beside them.
+TIMED = tests/delivery/test_loadtest.py
 RUN = .bootstrap/bin/uv run --frozen
 
 .PHONY: demo stop test doctor setup
@@ -20,7 +22,12 @@ stop: setup
 	@$(RUN) slipway demo --stop
 
 test: setup data
-	@$(RUN) pytest $(or $(ARGS),-n 2 --dist loadfile)
+ifdef ARGS
+	@$(RUN) pytest $(ARGS)
+else
+	@$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder $(TIMED:%=--ignore=%)
+	@$(RUN) pytest $(TIMED)
+endif
 
 data: | setup
 	@$(RUN) dvc pull --quiet data.dvc

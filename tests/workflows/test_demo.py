@@ -16,7 +16,7 @@ from slipway.local.home import Home, homes, processes
 DEMOS = Path(".demo/tests")  # not in a temporary folder, so that the next run finds its bytecode
 LIMIT = 600  # seconds; alone on two cores it takes a third of that
 
-pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.timeout(LIMIT + 60)]
+pytestmark = pytest.mark.timeout(LIMIT + 60)
 
 
 class Told:
