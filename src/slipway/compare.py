@@ -98,8 +98,9 @@ def measure(champion: Champion | None, main: Champion | None, params: Mapping[st
         evidence["bytes"]["champion"] = _bytes(champion.model)
         evidence["milliseconds"] = latency({"candidate": MODEL, "champion": champion.model}, features, params["gates"])
     if main is not None:
-        beside = _beside(main, features, {ALL: np.arange(len(y))}, against)
-        evidence["main"] = beside["champion"] | {"all": beside.get("production", {}).get(ALL, [])}
+        same = champion is not None and champion.digest == main.digest
+        beside = evidence if same else _beside(main, features, {ALL: np.arange(len(y))}, against)
+        evidence["main"] = beside["champion"] | {ALL: beside.get("production", {}).get(ALL, [])}
     return evidence
 
 

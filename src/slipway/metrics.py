@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Weighted = "Callable[[np.ndarray], np.ndarray]"
-"""From weights of shape (resamples, n) to the metric on each resample, shape (resamples,); NaN where undefined."""
+"""From weights of shape (n, resamples) to the metric on each resample, shape (resamples,); NaN where undefined.
+
+A row of weights belongs to a row of data, so that reordering rows moves whole blocks of memory.
+"""
 
 TINY = 1e-15  # keeps the logarithm finite; scikit-learn clips at the float's epsilon, which is of the same size
 
@@ -35,7 +38,7 @@ class Metric:
 
     def value(self, y: np.ndarray, prediction: np.ndarray) -> float:
         """The metric on the rows as they are."""
-        return float(self.on(y, prediction)(np.ones((1, len(y)), dtype=np.float32))[0])
+        return float(self.on(y, prediction)(np.ones((len(y), 1), dtype=np.float32))[0])
 
     def gain(self, difference: np.ndarray) -> np.ndarray:
         """Turn candidate minus champion into an improvement: positive is better."""
@@ -52,7 +55,7 @@ def _mean_of(loss: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[
 
     def on(y: np.ndarray, prediction: np.ndarray) -> Weighted:
         losses = loss(y, prediction)
-        return lambda weights: _ratio(weights @ losses, weights.sum(axis=1, dtype=np.float64))
+        return lambda weights: _ratio(losses @ weights, weights.sum(axis=0, dtype=np.float64))
 
     return on
 
@@ -77,15 +80,15 @@ def _roc_auc(y: np.ndarray, prediction: np.ndarray) -> Weighted:
     last = np.searchsorted(scores, scores[positive], side="right")
 
     def weighted(weights: np.ndarray) -> np.ndarray:
-        weights = weights[:, order]
-        negatives = np.zeros((len(weights), len(order) + 1), dtype=np.float64)
-        np.cumsum(np.where(positive, 0, weights), axis=1, out=negatives[:, 1:])
-        positives = weights[:, positive].astype(np.float64)
-        right = (positives * (negatives[:, first] + negatives[:, last])).sum(axis=1) / 2
-        return _ratio(right, positives.sum(axis=1) * negatives[:, -1])
+        weights = weights[order]
+        negatives = np.zeros((len(order) + 1, weights.shape[1]))
+        np.cumsum(np.where(positive[:, None], 0, weights), axis=0, out=negatives[1:])
+        positives = weights[positive]
+        right = np.einsum("ij,ij->j", positives, negatives[first] + negatives[last], dtype=np.float64) / 2
+        return _ratio(right, positives.sum(axis=0, dtype=np.float64) * negatives[-1])
 
     undefined = np.isnan(prediction).any()
-    return (lambda weights: np.full(len(weights), np.nan)) if undefined else weighted
+    return (lambda weights: np.full(weights.shape[1], np.nan)) if undefined else weighted
 
 
 def _log_loss_binary(y: np.ndarray, p: np.ndarray) -> np.ndarray:

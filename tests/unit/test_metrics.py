@@ -41,7 +41,7 @@ def test_a_weight_of_two_counts_a_row_twice(name):
     weights = RANDOM.integers(0, 4, 500)
     metric = metrics.for_task("binary")[name]
     repeated = metric.value(np.repeat(Y, weights), np.repeat(P, weights))
-    assert repeated == pytest.approx(metric.on(Y, P)(weights[None].astype(np.float32))[0], rel=1e-6)
+    assert repeated == pytest.approx(metric.on(Y, P)(weights[:, None].astype(np.float32))[0], rel=1e-6)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=1, max_size=40))
