@@ -15,6 +15,7 @@ from slipway.local import act
 
 CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"
 UPLOAD = "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f"
+CACHE = "actions/cache/{}@27d5ce7f107fe9357f9df03efb73ab90386fccae"
 DOWNLOAD = "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c"
 
 WORKFLOW = f"""
@@ -31,7 +32,7 @@ jobs:
   bad:
     runs-on: ubuntu-latest
     steps:
-      - run: echo all is lost && exit 3
+      - run: echo all is lost && sleep 0.5 && exit 3
       - if: always()
         uses: {UPLOAD}
         with: {{name: results-bad, path: results/}}
@@ -149,6 +150,32 @@ def test_action_without_a_stand_in_is_one_line(tmp_path):
     tree = repository(tmp_path / "tree", WORKFLOW.replace("actions/upload-artifact@", "some/action@"))
     with pytest.raises(UserError, match=r"some/action: no stand-in"):
         run(tree, tmp_path / "run")
+
+
+def cached(action: str, keys: str) -> str:
+    return f"""
+on: pull_request
+jobs:
+  cached:
+    runs-on: ubuntu-latest
+    steps:
+      - run: mkdir -p kept && touch "kept/{action}"
+      - uses: {CACHE.format(action)}
+        with: {{path: kept, {keys}}}
+      - run: ls kept
+"""
+
+
+def test_cache_that_was_saved_is_restored_by_the_beginning_of_its_key(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLIPWAY_CACHE", str(tmp_path / "cache"))
+    run(repository(tmp_path / "one", cached("save", "key: a-1")), tmp_path / "first")
+    second = run(repository(tmp_path / "two", cached("restore", "key: a-2, restore-keys: a-")), tmp_path / "second")
+    assert ["restore", "save"] == (second.folder / "cached.log").read_text(encoding="utf-8").split()[-2:]
+
+
+def test_cache_that_is_not_there_is_no_error(tmp_path):
+    tree = repository(tmp_path / "tree", cached("restore", "key: a-2, restore-keys: a-"))
+    assert run(tree, tmp_path / "run").succeeded
 
 
 def test_second_upload_of_a_name_fails_as_on_github(tmp_path):

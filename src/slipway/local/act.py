@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -176,23 +177,22 @@ class _Follower:
         self._folder = folder
         self._say = say
         self._start: float | None = None
-        self._output: list[str] = []
-        self._failed = False
+        self._output: defaultdict[str, list[str]] = defaultdict(list)  # of each step
+        self._failed: list[str] = []
 
     def read(self, message: dict[str, Any]) -> None:
         if self._start is None:
             self._start = time.monotonic()
             self._say(f"{self.job.name:<10} starts")
-        if message.get("msg", "").startswith("⭐") or "jobResult" in message:
-            self._explain()
         if message.get("raw_output"):
             self._keep(f"{self.job.name}.log", message["msg"])
-            self._output.append(message["msg"])
+            self._output[message["stepID"][0]].append(message["msg"])
         elif message.get("command") == "summary":
             self._keep("summary.md", message["content"])
         elif "jobResult" in message:
             self.job.result = message["jobResult"]
             self.job.seconds = round(time.monotonic() - self._start, 1)
+            self._explain()
         elif _ends_a_step(message):
             self._end_step(message)
 
@@ -205,15 +205,14 @@ class _Follower:
         seconds = message.get("executionTime", 0) / 1e9
         self.job.steps[step] = round(seconds, 2)
         self._say(f"{self.job.name:<10} {MARKS[message['stepResult']]:<6} {seconds:6.1f} s  {step}")
-        self._failed |= message["stepResult"] == "failure"
+        if message["stepResult"] == "failure":
+            self._failed.append(message["stepID"][0])
 
     def _explain(self) -> None:
-        """Tell the last words of a step that failed. They may come after its end, so this waits for what is next."""
-        if self._failed:
-            for line in last_words("".join(self._output)):
+        """Tell the last words of each step that failed; act may pass them on after the step's end."""
+        for step in self._failed:
+            for line in last_words("".join(self._output[step])):
                 self._say(f"{self.job.name:<10}   | {line}")
-        self._output.clear()
-        self._failed = False
 
 
 def last_words(output: str) -> list[str]:
