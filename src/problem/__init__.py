@@ -33,7 +33,6 @@ __all__ = [
     "build_model",
     "data_suite",
     "load",
-    "model_suite",
     "next_batch",
     "split",
 ]
@@ -81,13 +80,6 @@ def data_suite(thresholds: Mapping[str, Any]) -> Suite:
     from problem import suites
 
     return suites.data_suite(thresholds)
-
-
-def model_suite(thresholds: Mapping[str, Any]) -> Suite:
-    """deepchecks suite for a model's predictions on train and test rows, each check with a condition."""
-    from problem import suites
-
-    return suites.model_suite(thresholds)
 
 
 def next_batch(data_dir: Path) -> Path | None:

@@ -70,18 +70,6 @@ def _feature_drift(limit: Mapping[str, Any]) -> list[Any]:
     return [group.add_condition_drift_score_less_than(categories, limit[name]) for name, group in groups.items()]
 
 
-def model_suite(thresholds: Mapping[str, Any]) -> Suite:
-    """See `problem.model_suite`."""
-    return Suite(
-        "Model on train and test rows",
-        stock.TrainTestPerformance(scorers=["roc_auc"]).add_condition_train_test_relative_degradation_less_than(
-            thresholds["degradation"]
-        ),
-        stock.RocReport().add_condition_auc_greater_than(thresholds["area"]),
-        stock.PredictionDrift(drift_mode="proba").add_condition_drift_score_less_than(thresholds["prediction_drift"]),
-    )
-
-
 class WeatherDrift(stock.FeatureDrift):
     """Drift of what a month's weather moves."""
 

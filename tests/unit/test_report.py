@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from slipway.report.content import Evidence
 from slipway.report.document import Chart, Code, Commands, Details, Heading, Series, Strong, Table, paragraph
 from slipway.results import JobResult
 
+GOLDEN = Path(__file__).parent / "golden"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 GAIN = {"value": 0.01, "low": 0.005, "high": 0.015}
 SIDE = {"value": 0.71, "low": 0.7, "high": 0.72}
@@ -112,8 +114,19 @@ def test_a_stale_lock_file_is_explained_with_its_mend():
     assert "uv run dvc repro" in _text(_evidence(train=train))
 
 
-def test_the_same_evidence_gives_the_same_report():
-    assert _text(_evidence()) == _text(_evidence())
+@pytest.mark.parametrize("name", ["report.md", "report.html"])
+def test_the_same_evidence_gives_the_report_that_was_accepted(name):
+    """After a change that is meant, `python -m tests.unit.test_report` writes both anew."""
+    assert (GOLDEN / name).read_text() == _rendered()[name]
+
+
+def _rendered() -> dict[str, str]:
+    evidence = _evidence(
+        Changes(base="b" * 40, head="a" * 40, parameters={"model.max_iter": (200, 300)}, files=["params.yaml"]),
+        data=_result("data", "fail"),
+    )
+    document = content.write(evidence)
+    return {"report.md": markdown.render(document), "report.html": html.render(document, content.title(evidence))}
 
 
 @pytest.mark.parametrize(
@@ -183,3 +196,9 @@ def test_a_chart_is_mermaid_in_markdown_and_names_its_lines():
 def test_a_chart_is_a_picture_in_html():
     chart = Chart("Loss", "iteration", "loss", [Series("train", [(1, 0.5), (2, 0.4)])])
     assert "<polyline" in html.render([chart], "t")
+
+
+if __name__ == "__main__":
+    GOLDEN.mkdir(exist_ok=True)
+    for name, text in _rendered().items():
+        (GOLDEN / name).write_text(text)
