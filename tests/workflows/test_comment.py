@@ -13,6 +13,8 @@ import pytest
 
 from slipway.changes import Changes
 from slipway.gates import Outcome, Verdict
+from slipway.local import act
+from slipway.local.home import Home
 from slipway.report.content import JOBS, Card, Evidence
 from slipway.results import JobResult
 from tests import github_api
@@ -179,3 +181,29 @@ def test_the_job_summary_has_the_report_in_any_case(github, tmp_path):
     summary = tmp_path / "summary.md"
     _comment(github, _evidence(tmp_path), HEAD_SHA="e" * 40, GITHUB_STEP_SUMMARY=str(summary))
     assert summary.read_text().startswith("# ✅ Ready to merge")
+
+
+def _workflow(github, folder: Path) -> act.Run:
+    """Run pull-request-comment.yaml, as it is shipped, on what a run has left in folder/run/artifacts."""
+    home = Home(folder)
+    home.git_config.write_text("[user]\n    name = A\n    email = a@example.invalid\n")
+    tree = folder / "tree"
+    subprocess.run(["git", "clone", "--quiet", "--no-local", str(ROOT), str(tree)], check=True)
+    head = {"head_sha": SHA, "head_branch": "change", "head_repository": {"owner": {"login": "team"}}}
+    url = "https://github.example/run/1"
+    event = act.Event("workflow_run", {"workflow_run": {"id": 1, "event": "pull_request", "html_url": url, **head}})
+    api = {"GH_HOST": github.address, "GH_ENTERPRISE_TOKEN": "token", "SSL_CERT_FILE": github.certificate}
+    return act.run(
+        "pull-request-comment.yaml", tree, event, folder / "run", env=home.environment() | api, variables={}, say=print
+    )
+
+
+@pytest.mark.parametrize(("left", "expected"), [(True, "# ✅ Ready to merge"), (False, "# ❌ Blocked: data, train")])
+def test_the_workflow_comments_on_what_a_run_left_and_on_a_run_that_left_nothing(github, tmp_path, left, expected):
+    if left:
+        artifact = tmp_path / "run" / "artifacts" / "report" / "report"
+        artifact.mkdir(parents=True)
+        _evidence(artifact)
+    finished = _workflow(github, tmp_path)
+    assert (True, 1) == (finished.succeeded, len(_bodies(github)))
+    assert _bodies(github)[0].startswith(expected)

@@ -87,7 +87,7 @@ def run(
     file = tree / ".github" / "workflows" / workflow
     if not file.is_file():
         raise UserError(f"{file}: no such workflow; commit it to the repository first")
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "event.json").write_text(json.dumps(event.payload, indent=2), encoding="utf-8")
     start = time.monotonic()
     process = subprocess.Popen(
