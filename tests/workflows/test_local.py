@@ -160,6 +160,11 @@ def test_environment_is_not_that_of_another_run(home, monkeypatch):
     assert "another" not in home.environment().values()
 
 
+def test_folder_that_act_cannot_take_is_one_line(tmp_path):
+    with pytest.raises(UserError, match="name another with --folder"):
+        demo.demo(tmp_path, tmp_path / "with space", leave_running=False)
+
+
 def test_parameter_grows_by_a_quarter(tmp_path):
     params = tmp_path / "params.yaml"
     params.write_text("seed: 1\n\nmodel:  # of the estimator\n  # why\n  depth: 8  # levels\n  rate: 0.1\n")

@@ -247,6 +247,8 @@ def demo(source: Path, demos: Path, leave_running: bool) -> None:
 
     Raises UserError when something did not go as it should; then, or when interrupted, nothing is left running.
     """
+    if " " in str(demos.absolute()):  # act splits the path of a step's script there
+        raise UserError(f"{demos.absolute()}: act takes no path with a space; name another with --folder")
     changed = uncommitted(source)
     print("Slipway demo: the whole loop on a throwaway repository. It takes some minutes.", flush=True)
     if changed:
