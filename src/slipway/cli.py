@@ -328,7 +328,7 @@ def demo(
     from slipway.local import demo as story
 
     if stop:
-        print(f"Stopped {story.stop_all(folder)} demos in {folder}")
+        print(f"Demos in {folder} that were running, and are stopped: {story.stop_all(folder)}")
     else:
         story.demo(Path(), folder, leave_running=not exit_when_done)
 

@@ -254,7 +254,8 @@ def demo(source: Path, demos: Path, leave_running: bool) -> None:
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         print(f"Uncommitted changes are not in the demo: {changed[0]}{more}", flush=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
     with Home.create(demos) as home:
         told = False
         try:
