@@ -40,6 +40,7 @@ class Run:
         self.payloads = (self.folder / "payloads.jsonl").read_bytes().splitlines()
         self.samples: list[tuple] = []
         self.ready = Event()
+        self.watched = Event()
         self._zero = 0.0
         self._next = iter(range(len(self.requests)))
 
@@ -69,8 +70,9 @@ class Run:
             gevent.sleep(left)
 
     def over(self) -> bool:
-        """Whether every request is answered, or so late that waiting longer would tell nothing."""
-        return len(self.samples) == len(self.requests) or (self.ready.is_set() and self.now() > self.end + self.timeout)
+        """Whether every request is answered and the generator's own work known, or waiting longer would tell nothing."""
+        answered = len(self.samples) == len(self.requests) and self.watched.is_set()
+        return answered or (self.ready.is_set() and self.now() > self.end + self.timeout)
 
     def progress(self) -> str:
         """One line for the terminal."""
@@ -90,6 +92,7 @@ class Run:
         self.wait_until(self.end)
         share = (time.process_time() - cpu) / (self.now() - seconds)
         (self.folder / "generator.json").write_text(json.dumps({"cpu": share}), encoding="utf-8")
+        self.watched.set()
 
 
 class Caller(FastHttpUser):
