@@ -70,7 +70,7 @@ class Run:
             gevent.sleep(left)
 
     def over(self) -> bool:
-        """Whether every request is answered and the generator's own work known, or waiting longer would tell nothing."""
+        """Whether every request is answered and the generator's own work known, or waiting would tell nothing."""
         answered = len(self.samples) == len(self.requests) and self.watched.is_set()
         return answered or (self.ready.is_set() and self.now() > self.end + self.timeout)
 
