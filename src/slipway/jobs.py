@@ -32,7 +32,7 @@ LINTERS: dict[str, list[str]] = {
 }
 """Each linter's command. An argument with a `*` stands for the files that match, of which there must be one."""
 
-QUICK_TESTS = ("tests/unit", "tests/convergence", "tests/contract")
+QUICK_TESTS = ("tests/unit", "tests/problem", "tests/convergence", "tests/contract")
 SLOW_TESTS = ("tests/contract/test_seam.py",)  # trains another problem from beginning to end; part of `make test`
 CONVERGENCE = "tests.convergence"
 

