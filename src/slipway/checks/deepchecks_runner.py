@@ -46,6 +46,7 @@ def _run(job: dict[str, Any], thresholds: dict[str, Any]) -> dict[str, Any]:
     )
     if job["html"]:
         Path(job["html"]).parent.mkdir(parents=True, exist_ok=True)
+        Path(job["html"]).unlink(missing_ok=True)  # or deepchecks writes "report (1).html" beside it
         result.save_as_html(job["html"], as_widget=False)
     outcomes = [outcome for check in result.results for outcome in outcomes_of(check)]
     outcomes.sort(key=lambda outcome: (outcome["check"], outcome["condition"]))
