@@ -25,6 +25,7 @@ def next_month(tmp_path_factory, params):
     if added is None:
         pytest.skip("the problem has no further batch")
     html = folder.parent / "report.html"
+    html.write_text("of an earlier run")
     return folder, added.name, data.collect(folder, {}, params, html), html
 
 
