@@ -54,7 +54,7 @@ def test_it_holds_the_model_as_released(bento, model_dir):
 
 
 def test_it_serves_without_what_training_needs(bento):
-    """Import the service from the Bento where the packages of training cannot be imported."""
+    """Import the service from the Bento where the packages of training cannot be imported; write nothing into it."""
     code = [
         "import sys",
         f"sys.modules.update(dict.fromkeys({TRAINING}))",
@@ -63,7 +63,7 @@ def test_it_serves_without_what_training_needs(bento):
         "assert service.__file__.startswith(sys.argv[1])",
     ]
     subprocess.run(
-        [sys.executable, "-c", "; ".join(code), str(bento / "src")], cwd=bento / "src", check=True, timeout=30
+        [sys.executable, "-B", "-c", "; ".join(code), str(bento / "src")], cwd=bento / "src", check=True, timeout=30
     )
 
 
