@@ -49,7 +49,8 @@ class Trial:
 
     def __call__(self, seed: int) -> str:
         """What the gate says of rows drawn by `seed`."""
-        rows = np.random.default_rng(seed).integers(0, len(self.y), len(self.y))
+        # Of another stream than the gate's own resamples, which begin from the bare seed.
+        rows = np.random.default_rng((seed, 1)).integers(0, len(self.y), len(self.y))
         compared = bootstrap.compare(
             self.y[rows],
             self.candidate[rows],
