@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 NOISE = 0.3  # of the models that err differently, in units of the predictions' own spread
 QUESTIONS = {
-    "equal": lambda gates: (("better", "worse"), "at most", 1 - gates["confidence"]),
+    "equal": lambda gates: (("better", "worse"), "at most", gates["false_alarms"]),
     "worse": lambda gates: (("worse",), "at least", gates["power"]),
 }
 """For each pair of models: the words counted, and the share of draws in which they may, or must, be said."""
