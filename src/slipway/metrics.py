@@ -50,6 +50,11 @@ def for_task(task: str) -> dict[str, Metric]:
     return {metric.name: metric for metric in METRICS[task]}
 
 
+def loss_of(task: str) -> Metric:
+    """What training makes smaller, on `task`; the estimator's own loss may be a relative of it."""
+    return for_task(task)["rmse" if task == "regression" else "log_loss"]
+
+
 def _mean_of(loss: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[np.ndarray, np.ndarray], Weighted]:
     """A metric that is the weighted mean of a loss of each row."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 SIGNATURE = "signature.json"
@@ -100,6 +100,17 @@ def score(estimator: Any, features: Any, task: str) -> np.ndarray:
     """Predictions of a fitted scikit-learn estimator in the shape that `Predictor.predict` documents."""
     scores = estimator.predict(features) if task == "regression" else estimator.predict_proba(features)
     return shaped(task, scores)
+
+
+def staged(estimator: Any, features: Any, task: str) -> Iterator[np.ndarray]:
+    """What `score` would return after each iteration of training; nothing where the estimator cannot tell."""
+    *before, (_, last) = getattr(estimator, "steps", [("", estimator)])
+    method = "staged_predict" if task == "regression" else "staged_predict_proba"
+    if not hasattr(last, method):
+        return
+    inputs = estimator[:-1].transform(features) if before else features
+    for scores in getattr(last, method)(inputs):
+        yield shaped(task, scores)
 
 
 def shaped(task: str, scores: np.ndarray) -> np.ndarray:

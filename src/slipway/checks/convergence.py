@@ -22,7 +22,7 @@ from slipway.features import to_features
 from slipway.schema import columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from pydantic import BaseModel
@@ -92,23 +92,11 @@ def loss_falls(subject: Subject) -> dict[str, Any]:
     Where it does not, held-out loss over growing parts of the training rows.
     """
     rows, target = subject.train.head(SCORED), subject.train_target[:SCORED]
-    stages = _staged(subject.fitted, rows, subject.task)
+    stages = predictor.staged(subject.fitted, rows, subject.task)
     losses, over = [_loss(subject, subject.fitted, target, scores) for scores in stages], "iterations"
     if not losses:
         losses, over = [_test_loss(subject.head(len(subject.train) // part)) for part in CURVE], "training rows"
     return {"over": over, "first": losses[0], "last": losses[-1]}
-
-
-def _staged(estimator: BaseEstimator, features: pd.DataFrame, task: str) -> Iterator[np.ndarray]:
-    """Predictions after each iteration, by scikit-learn's public `staged_` methods; none where there are none."""
-    steps = getattr(estimator, "steps", None)
-    last = steps[-1][1] if steps else estimator
-    staged = getattr(last, "staged_predict" if task == "regression" else "staged_predict_proba", None)
-    if staged is None:
-        return
-    inputs = estimator[:-1].transform(features) if steps and len(steps) > 1 else features
-    for prediction in staged(inputs):
-        yield predictor.shaped(task, prediction)
 
 
 def _test_loss(subject: Subject) -> float:
@@ -118,9 +106,8 @@ def _test_loss(subject: Subject) -> float:
 
 
 def _loss(subject: Subject, estimator: BaseEstimator, target: np.ndarray, scores: np.ndarray) -> float:
-    metric = metrics.for_task(subject.task)["rmse" if subject.task == "regression" else "log_loss"]
     positions = pd.Index(estimator.classes_).get_indexer(target) if subject.task == "multiclass" else target
-    return metric.value(positions, scores)
+    return metrics.loss_of(subject.task).value(positions, scores)
 
 
 def overfits(subject: Subject, rows: int) -> dict[str, Any]:

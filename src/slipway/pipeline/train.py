@@ -15,13 +15,10 @@ import problem
 from slipway import metrics
 from slipway.pipeline import skops_file
 from slipway.pipeline.tables import positions, read_rows
-from slipway.predictor import shaped
+from slipway.predictor import staged
 from slipway.settings import read_params
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import numpy as np
     from sklearn.base import BaseEstimator
 
 
@@ -38,29 +35,20 @@ def train(prepared: Path, model: Path, history: Path) -> None:
 
 def loss_curve(estimator: BaseEstimator, prepared: Path, params: dict[str, Any]) -> list[tuple[int, str, float]]:
     """(iteration, train or test, loss) at evenly spaced iterations; empty when the estimator has no stages."""
-    loss = metrics.for_task(problem.TASK)["rmse" if problem.TASK == "regression" else "log_loss"]
-    curve = []
+    loss, curve = metrics.loss_of(problem.TASK), []
     for rows in ("train", "test"):
         features, target = read_rows(prepared / f"{rows}.parquet")
         features, target = features.head(params["history_rows"]), target[: params["history_rows"]]
-        for iteration, prediction in _stages(estimator, features, params["history_points"]):
-            curve.append(
-                (iteration, rows, loss.value(positions(target, list(getattr(estimator, "classes_", []))), prediction))
-            )
+        found = positions(target, list(getattr(estimator, "classes_", [])))
+        stages = list(staged(estimator, features, problem.TASK))
+        shown = _spread(len(stages), params["history_points"])
+        curve += [(at, rows, loss.value(found, stages[at - 1])) for at in shown]
     return curve
 
 
-def _stages(estimator: BaseEstimator, features: pd.DataFrame, points: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Predictions after the first iteration, the last, and evenly between, from scikit-learn's `staged_` methods."""
-    method = "staged_predict" if problem.TASK == "regression" else "staged_predict_proba"
-    last = estimator[-1] if hasattr(estimator, "steps") else estimator
-    if not hasattr(last, method):
-        return
-    inputs = estimator[:-1].transform(features) if hasattr(estimator, "steps") else features
-    stages = [shaped(problem.TASK, stage) for stage in getattr(last, method)(inputs)]
-    step = max(1, len(stages) // points)
-    for iteration in sorted({*range(1, len(stages) + 1, step), len(stages)}):
-        yield iteration, stages[iteration - 1]
+def _spread(iterations: int, points: int) -> list[int]:
+    """The first iteration, the last, and about `points` evenly between."""
+    return sorted({*range(1, iterations + 1, max(1, iterations // points)), iterations} - {0})
 
 
 if __name__ == "__main__":
