@@ -10,16 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
+from pydantic import TypeAdapter
+
 from slipway import changes, results
 from slipway.errors import UserError
 from slipway.files import read_json
-from slipway.gates import Outcome, Verdict
+from slipway.gates import Outcome, Verdict, convergence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 KEPT_LINES = 40  # of a tool's output, kept in the result; the job's log has all of it
 NAMED_TESTS = 3  # failed tests that a verdict names
+
+read_verdict = TypeAdapter(Verdict)
 
 LINTERS: dict[str, list[str]] = {
     "ruff check": ["ruff", "check", "--output-format=concise", "."],
@@ -34,7 +38,8 @@ LINTERS: dict[str, list[str]] = {
 
 QUICK_TESTS = ("tests/unit", "tests/problem", "tests/convergence", "tests/contract")
 SLOW_TESTS = ("tests/contract/test_seam.py",)  # trains another problem from beginning to end; part of `make test`
-CONVERGENCE = "tests.convergence"
+VERDICT = "verdict"  # property of a test that measures something for the report
+MEASURED = f"properties/property[@name='{VERDICT}']"
 
 
 def lint() -> None:
@@ -89,18 +94,29 @@ def test() -> None:
         command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", *QUICK_TESTS]
         command += [f"--ignore={path}" for path in SLOW_TESTS]
         code = subprocess.run(command, check=False).returncode
-        cases = read_cases(report)
+        cases, measured = read_cases(report), read_measured(report)
         result.evidence = {"exit_code": code, "cases": len(cases)}
-        result.verdicts = tests_verdicts(cases, code)
+        result.verdicts = [tests_verdict(cases, code), *convergence_verdicts(measured)]
     result.require()
 
 
 def read_cases(report: Path) -> dict[str, str]:
-    """Outcome (`passed`, `failed`, `skipped`) of each test in a JUnit file; none when pytest did not write one."""
-    if not report.is_file():
-        return {}
-    cases = ElementTree.parse(report).getroot().iter("testcase")  # noqa: S314  pytest wrote it a moment ago
+    """Outcome (`passed`, `failed`, `skipped`) of each test in a JUnit file that recorded no verdict of its own."""
+    cases = (case for case in _cases(report) if case.find(MEASURED) is None)
     return {f"{case.get('classname')}.{case.get('name')}": _outcome(case) for case in cases}
+
+
+def read_measured(report: Path) -> dict[str, Verdict]:
+    """Verdicts that tests recorded as the property VERDICT in a JUnit file, by gate."""
+    found = [at.attrib["value"] for case in _cases(report) for at in case.findall(MEASURED)]
+    return {verdict.gate: verdict for verdict in map(read_verdict.validate_json, found)}
+
+
+def _cases(report: Path) -> Iterable[ElementTree.Element]:
+    """Every test in a JUnit file; none when pytest did not write one."""
+    if not report.is_file():
+        return []
+    return ElementTree.parse(report).getroot().iter("testcase")  # noqa: S314  pytest wrote it a moment ago
 
 
 def _outcome(case: ElementTree.Element) -> str:
@@ -110,27 +126,27 @@ def _outcome(case: ElementTree.Element) -> str:
     return "skipped" if "skipped" in found else "passed"
 
 
-def tests_verdicts(cases: Mapping[str, str], code: int) -> list[Verdict]:
-    """Gates `tests` and `convergence` on the outcomes of all `cases` of a pytest that ended with `code`."""
-    convergence = {name for name in cases if name.startswith(CONVERGENCE)}
-    return [
-        _tests_verdict("tests", {name: cases[name] for name in cases.keys() - convergence}, code),
-        _tests_verdict("convergence", {name: cases[name] for name in convergence}, code),
-    ]
-
-
-def _tests_verdict(gate: str, cases: Mapping[str, str], code: int) -> Verdict:
+def tests_verdict(cases: Mapping[str, str], code: int) -> Verdict:
+    """Gate `tests` on the outcomes of all `cases` of a pytest that ended with `code`."""
     threshold = "none fails, one or more pass"
     failed = sorted(name for name, outcome in cases.items() if outcome == "failed")
     passed = sum(outcome == "passed" for outcome in cases.values())
     observed = f"{passed} passed, {len(failed)} failed, {len(cases) - passed - len(failed)} skipped"
     if failed:
-        return Verdict(gate, Outcome.FAIL, threshold, observed, _names(failed))
+        return Verdict("tests", Outcome.FAIL, threshold, observed, _names(failed))
     if not passed:
-        return Verdict(gate, Outcome.FAIL, threshold, observed, "no test ran")
+        return Verdict("tests", Outcome.FAIL, threshold, observed, "no test ran")
     if code not in {0, 1}:  # 1: a test failed, and the gate that it belongs to says so
-        return Verdict(gate, Outcome.FAIL, threshold, observed, f"pytest ended early with exit code {code}")
-    return Verdict(gate, Outcome.PASS, threshold, observed)
+        return Verdict("tests", Outcome.FAIL, threshold, observed, f"pytest ended early with exit code {code}")
+    return Verdict("tests", Outcome.PASS, threshold, observed)
+
+
+def convergence_verdicts(measured: Mapping[str, Verdict]) -> list[Verdict]:
+    """The gates of convergence as they were measured; one that its test did not reach has failed."""
+    return [
+        measured.get(gate, Verdict(gate, Outcome.FAIL, "is measured", "not measured", "its test did not get so far"))
+        for gate, _ in convergence.JUDGES.values()
+    ]
 
 
 def _names(failed: list[str]) -> str:

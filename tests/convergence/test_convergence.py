@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 from slipway.checks import convergence
 from slipway.gates import Outcome
 from slipway.gates.convergence import verdict
+from slipway.jobs import VERDICT, read_verdict
 from slipway.settings import read_params
 
 PARAMS = read_params()
@@ -22,30 +23,37 @@ def subject():
         yield convergence.subject(Path("data"), PARAMS)
 
 
-def holds(name: str, evidence: dict) -> None:
-    judged = verdict(name, evidence, LIMITS)
-    assert judged.outcome is Outcome.PASS, f"{judged.gate}: {judged.observed}; wanted: {judged.threshold}"
+@pytest.fixture
+def holds(record_property):
+    """Require a pass, and leave the verdict in JUnit's file, from which the report takes the figures."""
+
+    def judge(name: str, evidence: dict) -> None:
+        judged = verdict(name, evidence, LIMITS)
+        record_property(VERDICT, read_verdict.dump_json(judged).decode())
+        assert judged.outcome is Outcome.PASS, f"{judged.gate}: {judged.observed}; wanted: {judged.threshold}"
+
+    return judge
 
 
-def test_training_loss_falls(subject):
+def test_training_loss_falls(subject, holds):
     holds("loss_falls", convergence.loss_falls(subject))
 
 
-def test_small_sample_is_learned_by_heart(subject):
+def test_small_sample_is_learned_by_heart(subject, holds):
     holds("overfits", convergence.overfits(subject, LIMITS["small_rows"]))
 
 
-def test_shuffled_labels_teach_nothing(subject):
+def test_shuffled_labels_teach_nothing(subject, holds):
     holds("shuffled", convergence.shuffled(subject))
 
 
-def test_predictions_on_strange_inputs_are_finite(subject):
+def test_predictions_on_strange_inputs_are_finite(subject, holds):
     holds("finite", convergence.finite(subject))
 
 
-def test_same_seed_gives_the_same_model(subject):
+def test_same_seed_gives_the_same_model(subject, holds):
     holds("repeats", convergence.repeats(subject))
 
 
-def test_model_beats_dummy_and_linear_baseline(subject):
+def test_model_beats_dummy_and_linear_baseline(subject, holds):
     holds("beats_baselines", convergence.beats_baselines(subject))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from slipway import jobs
 from slipway.errors import UserError
 from slipway.gates import Outcome
 
-PASSED = {"tests.unit.test_a.test_one": "passed", "tests.convergence.test_b.test_two": "passed"}
+PASSED = {"tests.unit.test_a.test_one": "passed", "tests.contract.test_b.test_two": "passed"}
 
 FAULTS = {
     "ruff check": ("bad.py", "import os\n"),
@@ -65,26 +67,64 @@ def test_verdict_names_the_first_finding():
 
 
 TABLE = [
-    ("all pass", PASSED, 0, [Outcome.PASS, Outcome.PASS]),
-    ("a test fails", PASSED | {"tests.unit.x": "failed"}, 1, [Outcome.FAIL, Outcome.PASS]),
-    ("convergence fails", PASSED | {"tests.convergence.x": "failed"}, 1, [Outcome.PASS, Outcome.FAIL]),
-    ("nothing ran", {}, 5, [Outcome.FAIL, Outcome.FAIL]),
-    ("no convergence test ran", {"tests.unit.x": "passed"}, 0, [Outcome.PASS, Outcome.FAIL]),
-    ("all were skipped", dict.fromkeys(PASSED, "skipped"), 0, [Outcome.FAIL, Outcome.FAIL]),
-    ("pytest was interrupted", PASSED, 2, [Outcome.FAIL, Outcome.FAIL]),
-    ("pytest crashed", PASSED, 3, [Outcome.FAIL, Outcome.FAIL]),
-    ("pytest was killed", PASSED, -9, [Outcome.FAIL, Outcome.FAIL]),
+    ("all pass", PASSED, 0, Outcome.PASS),
+    ("a test fails", PASSED | {"tests.unit.x": "failed"}, 1, Outcome.FAIL),
+    ("a test that measured something fails", PASSED, 1, Outcome.PASS),
+    ("nothing ran", {}, 5, Outcome.FAIL),
+    ("all were skipped", dict.fromkeys(PASSED, "skipped"), 0, Outcome.FAIL),
+    ("pytest was interrupted", PASSED, 2, Outcome.FAIL),
+    ("pytest crashed", PASSED, 3, Outcome.FAIL),
+    ("pytest was killed", PASSED, -9, Outcome.FAIL),
 ]
 
 
-@pytest.mark.parametrize(("cases", "code", "outcomes"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
-def test_gates_of_tests(cases, code, outcomes):
-    assert outcomes == [verdict.outcome for verdict in jobs.tests_verdicts(cases, code)]
+@pytest.mark.parametrize(("cases", "code", "outcome"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_gate_of_tests(cases, code, outcome):
+    assert outcome == jobs.tests_verdict(cases, code).outcome
 
 
 def test_gate_names_the_tests_that_failed():
     failed = {f"tests.unit.{name}": "failed" for name in "abcde"}
-    assert "tests.unit.a, tests.unit.b, tests.unit.c and 2 more" == jobs.tests_verdicts(failed, 1)[0].reason
+    assert "tests.unit.a, tests.unit.b, tests.unit.c and 2 more" == jobs.tests_verdict(failed, 1).reason
+
+
+def written_by_pytest(folder: Path, text: str) -> Path:
+    """What pytest writes about tests with `text`."""
+    (folder / "pytest.ini").write_text("[pytest]\njunit_family = xunit1\n", encoding="utf-8")
+    (folder / "test_written.py").write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "--junit-xml=test.xml", "-p", "no:cacheprovider"]
+    subprocess.run(command, cwd=folder, check=False, capture_output=True)
+    return folder / "test.xml"
+
+
+MEASURES = """
+from slipway.gates import Outcome, Verdict
+from slipway.jobs import VERDICT, read_verdict
+
+def test_loss(record_property):
+    judged = Verdict("training loss falls", Outcome.FAIL, "falls by 2%", "+3.0%")
+    record_property(VERDICT, read_verdict.dump_json(judged).decode())
+    assert judged.outcome is Outcome.PASS
+
+def test_something_else():
+    pass
+"""
+
+
+def test_gates_of_convergence_are_what_their_tests_measured(tmp_path):
+    measured = jobs.read_measured(written_by_pytest(tmp_path, MEASURES))
+    assert [(Outcome.FAIL, "+3.0%"), (Outcome.FAIL, "not measured")] == [
+        (verdict.outcome, verdict.observed) for verdict in jobs.convergence_verdicts(measured)[:2]
+    ]
+
+
+def test_test_that_measures_is_no_case_of_the_gate_of_tests(tmp_path):
+    assert {"test_written.test_something_else": "passed"} == jobs.read_cases(written_by_pytest(tmp_path, MEASURES))
+
+
+def test_gates_of_convergence_fail_when_nothing_was_measured(tmp_path):
+    outcomes = {verdict.outcome for verdict in jobs.convergence_verdicts(jobs.read_measured(tmp_path / "none.xml"))}
+    assert {Outcome.FAIL} == outcomes
 
 
 def test_outcomes_are_read_from_what_pytest_writes(tmp_path):
