@@ -9,6 +9,8 @@ import json
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from slipway.serving import json_numbers
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -39,6 +41,7 @@ def add(app: App, problem: ModuleType, version: str, settings: dict[str, Any]) -
 def openapi(row: type[BaseModel], task: str, target: str, version: str, max_rows: int) -> dict[str, Any]:
     """The service in OpenAPI 3.1."""
     schema = row.model_json_schema(ref_template="#/components/schemas/{model}")
+    json_numbers.bound(schema)
     definitions = schema.pop("$defs", {})
     schema["additionalProperties"] = False
     return {
