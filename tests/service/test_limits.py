@@ -12,9 +12,17 @@ import pytest
 from slipway.serving.app import App
 from slipway.serving.contract import Contract
 from slipway.serving.metrics import Metrics
+from slipway.serving.observer import Observer
 from slipway.serving.scorer import Scorer
 
-SETTINGS = {"max_bytes": 10_000, "timeout_seconds": 0.2, "max_concurrency": 2, "retry_after_seconds": 3}
+SETTINGS = {
+    "max_bytes": 10_000,
+    "timeout_seconds": 0.2,
+    "max_concurrency": 2,
+    "retry_after_seconds": 3,
+    "access_log": 0,
+    "lines_a_second": 5,
+}
 
 
 class Model:
@@ -39,7 +47,8 @@ def client(toy):
     def make(model: Model, inline_seconds: float = 1.0) -> httpx.AsyncClient:
         release = {"version": "v1"}
         scorer = Scorer(model, inline_seconds, SETTINGS["timeout_seconds"])
-        app = App(release, Contract(toy.Row, 10), scorer, Metrics(release), SETTINGS)
+        observer = Observer(Metrics(release, model.signature), SETTINGS)
+        app = App(release, Contract(toy.Row, 10), scorer, observer, SETTINGS)
         return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
 
     return make

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from slipway.serving.contract import Contract
-    from slipway.serving.metrics import Metrics
+    from slipway.serving.observer import Observer
     from slipway.serving.scorer import Scorer
 
     Headers = Iterable[tuple[bytes, bytes]]
     Receive = Callable[[], Awaitable[dict[str, Any]]]
     Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-logger = logging.getLogger("bentoml.slipway")
 JSON = b"application/json"
 JSON_TYPES = {b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"}
 
@@ -36,11 +34,11 @@ class App:
     """Answers POST /predict, and GET of fixed pages."""
 
     def __init__(
-        self, release: dict[str, Any], contract: Contract, scorer: Scorer, metrics: Metrics, settings: dict[str, Any]
+        self, release: dict[str, Any], contract: Contract, scorer: Scorer, observer: Observer, settings: dict[str, Any]
     ) -> None:
         self._contract = contract
         self._scorer = scorer
-        self._metrics = metrics
+        self._observer = observer
         self._settings = settings
         self._classes = scorer.classes
         self._head = b'{"release":%s,"predictions":' % to_json(release["version"])
@@ -48,7 +46,7 @@ class App:
         self._pages: dict[str, Callable[[], tuple[bytes, bytes]]] = {
             "/livez": lambda: (b"text/plain", b"alive\n"),
             "/readyz": lambda: (b"text/plain", b"ready\n"),
-            "/metrics": lambda: (metrics.content_type.encode(), metrics.text()),
+            "/metrics": lambda: (observer.metrics.content_type.encode(), observer.metrics.text()),
         }
         self.add_page("/release", JSON, json.dumps(release).encode())
 
@@ -75,29 +73,31 @@ class App:
 
     async def _predict(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         start = time.perf_counter()
-        extra: Headers = ()
+        headers = dict(scope["headers"])
+        request_id = self._observer.request_id(headers)
+        extra = [(b"x-request-id", request_id)]
         try:
-            status, body = 200, await self._admitted(scope, receive)
+            status, body = 200, await self._admitted(request_id, headers, receive)
         except RefusedError as refused:
-            self._metrics.refused(refused.reason)
+            self._observer.refused(request_id, refused)
             status, body = refused.status, _refusal(str(refused), refused.details)
             if status == 503:
-                extra = [(b"retry-after", b"%d" % self._settings["retry_after_seconds"])]
-        except Exception:
-            logger.exception("a request failed")
+                extra.append((b"retry-after", b"%d" % self._settings["retry_after_seconds"]))
+        except Exception:  # noqa: BLE001  whatever failed is answered here, and logged by the observer
+            self._observer.failed(request_id)
             status, body = 500, _refusal("the service failed; its log says why")
         await _send(send, status, JSON, body, extra)
-        self._metrics.answered(status, time.perf_counter() - start)
+        self._observer.answered(request_id, status, time.perf_counter() - start)
 
-    async def _admitted(self, scope: dict[str, Any], receive: Receive) -> bytes:
+    async def _admitted(self, request_id: bytes, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         if self._in_work >= self._settings["max_concurrency"]:
             raise RefusedError(503, "overload", "too many requests at once; try again after Retry-After seconds")
         self._in_work += 1
         try:
             # Requests that came together are counted before the first is computed, or there would never be too many.
             await asyncio.sleep(0)
-            _check_headers(dict(scope["headers"]), self._settings["max_bytes"])
-            return await self._answer(await self._body(receive))
+            _check_headers(headers, self._settings["max_bytes"])
+            return await self._answer(request_id, await self._body(receive))
         finally:
             self._in_work -= 1
 
@@ -108,13 +108,14 @@ class App:
         except TimeoutError:
             raise RefusedError(408, "slow_body", "the body did not arrive in time") from None
 
-    async def _answer(self, body: bytearray) -> bytes:
+    async def _answer(self, request_id: bytes, body: bytearray) -> bytes:
         rows, columns = self._contract.parse(body)
         scores = await self._scorer.score(rows, columns)
         if not np.isfinite(scores).all():
             raise ValueError("the model answered with NaN or infinity")
-        self._metrics.predicted(rows)
-        return self._head + to_json(self._predictions(scores.tolist())) + b"}"
+        predictions = self._predictions(scores.tolist())
+        self._observer.predicted(request_id, body, scores, predictions)
+        return self._head + to_json(predictions) + b"}"
 
     def _predictions(self, scores: list[Any]) -> list[Any]:
         if self._classes is None:

@@ -3,53 +3,138 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from slipway.serving.counts import Counts, Histogram
+from slipway.serving.pages import REFUSALS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy as np
+
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+PROBABILITIES = tuple(round(step / 20, 2) for step in range(1, 21))
+POWERS = range(-3, 7)  # of ten, between which predicted values of either sign are told apart, three steps each
+OTHER = "other"  # so that a status or a reason that is new here is counted, and fails no request
+COUNTERS = {
+    "slipway_requests": ("Requests for predictions by status", "status", ("200", *map(str, REFUSALS), OTHER)),
+    "slipway_rejections": (
+        "Requests refused, by reason",
+        "reason",
+        (
+            "body_size",
+            "content_encoding",
+            "content_type",
+            "contract",
+            "disconnect",
+            "json",
+            "overload",
+            "slow_body",
+            "timeout",
+            OTHER,
+        ),
+    ),
+    "slipway_rows": ("Rows predicted", None, ("",)),
+    "slipway_prediction_log_rows": (
+        "What became of the rows for the prediction log",
+        "outcome",
+        ("written", "queue_full", "write_failed"),
+    ),
+    "slipway_log_lines_dropped": ("Lines left out of the log on stderr", None, ("",)),
+}
+"""Of each counter: what it counts, the name of its label, and the values of that."""
 
 
 class Metrics:
-    """Counters of one worker. BentoML sets PROMETHEUS_MULTIPROC_DIR, through which the workers are added up."""
+    """Counters of one worker, for the model of `signature`; `edges` part the predicted values, and may be empty.
+
+    BentoML sets PROMETHEUS_MULTIPROC_DIR, through which the workers are added up.
+    """
 
     content_type = CONTENT_TYPE_PLAIN_0_0_4
 
-    def __init__(self, release: dict[str, Any]) -> None:
+    def __init__(self, release: dict[str, Any], signature: Mapping[str, Any], edges: Sequence[float] = ()) -> None:
+        self._release = release
+        self._seconds = Histogram("seconds", SECONDS)
+        self._predictions = _predictions(signature, edges)
+        histograms = [self._seconds, *self._predictions.values()]
+        names = [(name, label) for name, (_, _, labels) in COUNTERS.items() for label in labels]
+        names += [name for histogram in histograms for name in histogram.names]
+        self._counts = Counts(names, os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
+        for histogram in histograms:
+            histogram.place(self._counts)
         self._registry = CollectorRegistry()
-        self._requests = self._make(Counter, "slipway_requests", "Requests for predictions by status", ["status"])
-        self._rejections = self._make(Counter, "slipway_rejections", "Requests refused, by reason", ["reason"])
-        self._seconds = self._make(Histogram, "slipway_request_seconds", "From headers to answer", buckets=SECONDS)
-        self._rows = self._make(Counter, "slipway_rows", "Rows predicted")
-        self._make(
-            Gauge, "slipway_release_info", "The release that answers", ["version", "commit"], multiprocess_mode="max"
-        ).labels(release["version"], release.get("commit", "")).set(1)
-        self._by_status = {}
-
-    def _make(self, kind: type, name: str, text: str, labels: Any = (), **options: Any) -> Any:
-        return kind(name, text, labels, registry=self._registry, **options)
+        self._registry.register(self)
 
     def answered(self, status: int, seconds: float) -> None:
         """Count a request for predictions."""
-        counter = self._by_status.get(status)
-        if counter is None:  # looking a label up takes longer than counting
-            counter = self._by_status[status] = self._requests.labels(status)
-        counter.inc()
+        self._count("slipway_requests", str(status))
         self._seconds.observe(seconds)
 
     def refused(self, reason: str) -> None:
         """Count a refusal."""
-        self._rejections.labels(reason).inc()
+        self._count("slipway_rejections", reason)
 
-    def predicted(self, rows: int) -> None:
-        """Count rows."""
-        self._rows.inc(rows)
+    def predicted(self, scores: np.ndarray) -> None:
+        """Count the rows of `scores`, shaped as `Predictor.predict` documents, and where they lie."""
+        self._count("slipway_rows", "", len(scores))
+        for histogram, column in zip(self._predictions.values(), scores.reshape(len(scores), -1).T, strict=True):
+            histogram.observe_all(column)
+
+    def logged(self, outcome: str, rows: int) -> None:
+        """Count rows of the prediction log; of each outcome only one thread may tell."""
+        self._count("slipway_prediction_log_rows", outcome, rows)
+
+    def line_dropped(self) -> None:
+        """Count a line that was left out of the log."""
+        self._count("slipway_log_lines_dropped", "")
 
     def text(self) -> bytes:
         """In the exposition format of Prometheus."""
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-            return generate_latest(self._registry)
-        together = CollectorRegistry()
-        multiprocess.MultiProcessCollector(together)
-        return generate_latest(together)
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Any]:
+        """The metrics, as prometheus_client's registry asks for them."""
+        total = self._counts.total()
+        release = GaugeMetricFamily("slipway_release_info", "The release that answers", labels=["version", "commit"])
+        release.add_metric([self._release["version"], self._release.get("commit", "")], 1)
+        yield release
+        for name, (text, label, values) in COUNTERS.items():
+            counter = CounterMetricFamily(name, text, labels=[label] if label else [])
+            for value in values:
+                counter.add_metric([value] if label else [], float(total[self._counts.index[name, value]]))
+            yield counter
+        seconds = HistogramMetricFamily("slipway_request_seconds", "From headers to answer")
+        seconds.add_metric([], *self._seconds.cumulated(total))
+        yield seconds
+        yield self._predicted(total)
+
+    def _predicted(self, total: np.ndarray) -> HistogramMetricFamily:
+        labels = [] if None in self._predictions else ["class"]
+        family = HistogramMetricFamily("slipway_prediction", "What was predicted", labels=labels)
+        for name, histogram in self._predictions.items():
+            family.add_metric([name] if labels else [], *histogram.cumulated(total))
+        return family
+
+    def _count(self, name: str, label: str, number: int = 1) -> None:
+        place = self._counts.index.get((name, label))
+        self._counts.values[self._counts.index[name, OTHER] if place is None else place] += number
+
+
+def _predictions(signature: Mapping[str, Any], edges: Sequence[float]) -> dict[str | None, Histogram]:
+    """A histogram for each class, or one, named None, where a prediction is one number."""
+    if signature["task"] == "multiclass":
+        return {str(name): Histogram(f"class {name}", edges or PROBABILITIES) for name in signature["classes"]}
+    ordinary = _values() if signature["task"] == "regression" else PROBABILITIES
+    return {None: Histogram("prediction", edges or ordinary)}
+
+
+def _values() -> tuple[float, ...]:
+    """Edges for values of which nothing is known: 1, 2 and 5 of each power of ten, of either sign, and zero."""
+    above = [float(f"{digit}e{power}") for power in POWERS for digit in (1, 2, 5)]
+    return (*(-edge for edge in reversed(above)), 0.0, *above)

@@ -18,9 +18,11 @@ from bentoml.exceptions import BentoMLConfigException
 import problem
 from slipway import predictor
 from slipway.errors import UserError
-from slipway.serving import model_folder, pages
+from slipway.serving import logs, model_folder, pages, prediction_log
 from slipway.serving.app import App
 from slipway.serving.contract import Contract
+from slipway.serving.metrics import Metrics
+from slipway.serving.observer import Observer
 from slipway.serving.scorer import Scorer
 from slipway.settings import read_params
 
@@ -30,14 +32,21 @@ WATCH_SECONDS = 1.0  # between looks at the parent; an orphan stops answering th
 
 def make_app() -> App:
     """Load the model of this worker, and put the routes before it. Raises UserError for a model not as released."""
-    from slipway.serving.metrics import Metrics  # counts across workers only if imported in a worker
-
     folder = model_folder.locate()
     release = model_folder.verify(folder)
-    scorer = Scorer(predictor.load(folder), SETTINGS["inline_seconds"], SETTINGS["timeout_seconds"])
-    app = App(release, Contract(problem.Row, SETTINGS["max_rows"]), scorer, Metrics(release), SETTINGS)
+    model = predictor.load(folder)
+    scorer = Scorer(model, SETTINGS["inline_seconds"], SETTINGS["timeout_seconds"])
+    observer = _observer(release, model.signature)
+    app = App(release, Contract(problem.Row, SETTINGS["max_rows"]), scorer, observer, SETTINGS)
     pages.add(app, problem, release["version"], SETTINGS)
     return app
+
+
+def _observer(release: dict[str, Any], signature: dict[str, Any]) -> Observer:
+    metrics = Metrics(release, signature, SETTINGS["prediction_edges"])
+    logs.configure(release["version"], metrics.line_dropped)
+    log = prediction_log.from_environment(release["version"], problem.Row, SETTINGS["prediction_log"], metrics.logged)
+    return Observer(metrics, SETTINGS, log)
 
 
 class FrontedService(bentoml.Service):
