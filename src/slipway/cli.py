@@ -171,6 +171,23 @@ def loadtest(
 
 
 @app.command()
+def bench(
+    payloads: Annotated[Path, typer.Option(help="Rows to send: .parquet, .json or .jsonl.")] = Path(
+        "build/prepared/test.parquet"
+    ),
+    workers: int = typer.Option(1, help="Processes of each server."),
+    as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
+) -> None:
+    """Measure the service in turns with a stock one, a bare server with the same model, and one that does nothing.
+
+    Example: `slipway bench --json`
+    """
+    from slipway.bench import run
+
+    run.main(payloads, workers, as_json=as_json)
+
+
+@app.command()
 def required() -> None:
     """Succeed only if every job of the pull request succeeded and every gate passed: the status that protects `main`.
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
+    from sklearn.pipeline import Pipeline
+
 REPOSITORY = Path(__file__).parents[2]
 TOY = Path(__file__).parent / "toy"
 READY_SECONDS = 30
@@ -44,10 +46,16 @@ def row() -> dict:
 
 
 @pytest.fixture(scope="session")
-def model_dir(toy: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def estimator() -> Pipeline:
+    """A model of the toy problem, as it was trained."""
+    return _train()
+
+
+@pytest.fixture(scope="session")
+def model_dir(toy: ModuleType, estimator: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder with its `release.json`."""
     folder = tmp_path_factory.mktemp("model")
-    (folder / "model.onnx").write_bytes(_train(toy))
+    (folder / "model.onnx").write_bytes(_export(toy, estimator))
     signature = {
         "format": "onnx",
         "task": toy.TASK,
@@ -69,11 +77,9 @@ def model_dir(toy: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
-def _train(toy: ModuleType) -> bytes:
+def _train() -> Pipeline:
     import numpy as np
     import pandas as pd
-    from skl2onnx import to_onnx
-    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
     from sklearn.compose import make_column_transformer
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.pipeline import make_pipeline
@@ -94,7 +100,13 @@ def _train(toy: ModuleType) -> bytes:
         ("passthrough", ["size", "count", "weight"]),
     )
     estimator = make_pipeline(encode, HistGradientBoostingClassifier(max_iter=5))
-    estimator.fit(frame, (frame["size"] + 20 * (frame["kind"] == "a") > 60).astype(int))
+    return estimator.fit(frame, (frame["size"] + 20 * (frame["kind"] == "a") > 60).astype(int))
+
+
+def _export(toy: ModuleType, estimator: Pipeline) -> bytes:
+    from skl2onnx import to_onnx
+    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+
     kinds = {"number": FloatTensorType, "category": StringTensorType}
     inputs = [(column.name, kinds[column.kind]([None, 1])) for column in columns(toy.Row)]
     options = {id(estimator): {"zipmap": False}}

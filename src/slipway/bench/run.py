@@ -1,0 +1,74 @@
+"""From the files of the repository to the tables of a bench."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from slipway.bench import report
+from slipway.bench.measure import measure
+from slipway.bench.servers import SERVERS, running
+from slipway.delivery.payloads import read_payloads
+from slipway.errors import UserError
+from slipway.serving import model_folder
+from slipway.settings import read_params
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from slipway.bench.servers import Server
+
+ESTIMATOR = Path("build/trained/model.skops")
+
+
+def main(payloads: Path, workers: int, *, as_json: bool) -> None:
+    """What `slipway bench` does. Raises UserError when a server does not start or answers anything but 200."""
+    params = read_params()
+    plan = params["bench"]
+    if not ESTIMATOR.is_file():
+        raise UserError(f"{ESTIMATOR}: no such file; run `slipway train`")
+    rows = read_payloads(payloads, max(plan["rows"]) * plan["tables"], params["seed"])
+    model = {"SLIPWAY_MODEL_DIR": str(model_folder.locate()), "SLIPWAY_BENCH_ESTIMATOR": str(ESTIMATOR)}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended then, too
+    found = bench(rows, plan, workers, {**os.environ, **model})
+    print(json.dumps(found, indent=2) if as_json else report.text(found, plan))
+
+
+def bench(rows: Sequence[str], plan: Mapping[str, Any], workers: int, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Start every server, measure them in turns, and end them: {"workers", "servers", "cells"}.
+
+    `environment` is that of the servers: its SLIPWAY_MODEL_DIR names the model, SLIPWAY_BENCH_ESTIMATOR what that was
+    exported from.
+    """
+    with tempfile.TemporaryDirectory(prefix="slipway-bench-") as name, ExitStack() as stack:
+        folder = Path(name)
+        ready: dict[str, list[float]] = {server: [] for server in SERVERS}
+        for _ in range(plan["starts"] - 1):
+            for server, seconds in ready.items():
+                with running(server, workers, folder, environment) as started:
+                    seconds.append(started.ready_seconds)
+        servers = {server: stack.enter_context(running(server, workers, folder, environment)) for server in SERVERS}
+        print(f"bench: {len(servers)} servers are ready", file=sys.stderr)
+        cells = measure(servers, rows, Path(environment["SLIPWAY_MODEL_DIR"]), plan)
+        return {
+            "workers": workers,
+            "servers": [_about(name, server, ready[name]) for name, server in servers.items()],
+            "cells": cells,
+        }
+
+
+def _about(name: str, server: Server, earlier: list[float]) -> dict[str, Any]:
+    worker, together = server.megabytes()
+    return {
+        "name": name,
+        "ready_seconds": median([*earlier, server.ready_seconds]),
+        "worker_megabytes": worker,
+        "all_megabytes": together,
+    }

@@ -1,0 +1,65 @@
+"""The whole bench, on a plan of a few seconds and the toy problem."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from slipway.bench import report
+from slipway.bench.measure import CONTESTANTS, MODEL
+from slipway.bench.run import bench
+from slipway.pipeline import skops_file
+
+from .conftest import TOY
+
+PLAN = {
+    "rows": [1, 3],
+    "connections": [1, 2],
+    "block_seconds": 0.02,
+    "group_seconds": 0.1,
+    "rounds": 1,
+    "most_requests": 50,
+    "bodies": 5,
+    "starts": 1,
+    "targets": {
+        "connections": 2,
+        "stock_ratio": 25,
+        "ceiling_ratio": 0.5,
+        "p99_ratio": 3,
+        "model_ratio": 0.8,
+        "ready_seconds": 3,
+        "memory_ratio": 1.3,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def found(model_dir, estimator, tmp_path_factory) -> dict:
+    trained = tmp_path_factory.mktemp("trained") / "model.skops"
+    skops_file.dump(estimator, trained)
+    row = {"size": 1.5, "count": 2, "kind": "a", "name": "XY", "weight": None}
+    rows = [json.dumps(row | {"size": float(size)}) for size in range(10)]
+    variables = {"PYTHONPATH": str(TOY), "SLIPWAY_MODEL_DIR": str(model_dir), "SLIPWAY_BENCH_ESTIMATOR": str(trained)}
+    return bench(rows, PLAN, 1, os.environ | variables)
+
+
+def test_every_cell_is_measured(found):
+    names = {MODEL, *(each.name for each in CONTESTANTS)}
+    expected = {(name, rows, connections) for name in names for rows in (1, 3) for connections in (1, 2)}
+    assert expected == {(cell["name"], cell["rows"], cell["connections"]) for cell in found["cells"]}
+    numbers = [value for cell in found["cells"] for value in (*cell.values(), *cell["ratios"].values())]
+    assert [] == [value for value in numbers if isinstance(value, int | float) and not value >= 0]
+    assert all(cell["requests"] > 0 for cell in found["cells"])
+
+
+def test_every_server_is_measured(found):
+    assert {"stock", "service", "ceiling", "no-op"} == {server["name"] for server in found["servers"]}
+    assert all(server["ready_seconds"] > 0 < server["worker_megabytes"] for server in found["servers"])
+
+
+def test_the_tables_show_each_cell_and_each_target(found):
+    lines = report.text(found, PLAN).splitlines()
+    assert len(found["cells"]) + 4 == len(lines[1 : lines.index("")])
+    assert len(PLAN["targets"]) - 1 == sum(line.endswith((" met", " missed")) for line in lines)

@@ -1,0 +1,152 @@
+"""The parts of the bench: a load generator that believes no wrong answer, servers that always end, and ratios."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from slipway.bench import load, servers
+from slipway.bench.load import play, request
+from slipway.bench.report import targets_of
+from slipway.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+BAD = b"HTTP/1.1 422 Unprocessable\r\nContent-Length: 8\r\n\r\nno row 7"
+
+
+@contextmanager
+def answering(*answers: bytes) -> Iterator[int]:
+    """A server that gives one client these answers, one for each request, and hangs up after the last."""
+
+    def serve() -> None:
+        client, _ = listener.accept()
+        with client:
+            for answer in answers:
+                client.recv(10_000)
+                client.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join(5)
+
+
+def test_every_answer_is_timed():
+    with answering(GOOD, GOOD, GOOD) as port:
+        block = play("toy", port, [request(b"{}")], connections=1, seconds=5, most=3)
+    assert 3 == len(block.latencies)
+    assert 0 < sum(block.latencies) <= block.seconds
+
+
+def test_an_answer_in_pieces_is_one_answer():
+    with answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n") as port:
+        assert 1 == len(play("toy", port, [request(b"{}")], connections=1, seconds=5, most=1).latencies)
+
+
+def test_a_server_that_answers_an_error_fails_the_bench():
+    with (
+        answering(GOOD, BAD) as port,
+        pytest.raises(UserError, match="bench: the server toy answered 422: no row 7"),
+    ):
+        play("toy", port, [request(b"{}")], connections=1, seconds=5, most=9)
+
+
+def test_a_server_that_hangs_up_fails_the_bench():
+    with answering(GOOD) as port, pytest.raises(UserError, match="the server toy closed a connection"):
+        play("toy", port, [request(b"{}")], connections=1, seconds=5, most=9)
+
+
+def test_a_server_that_says_nothing_fails_the_bench(monkeypatch):
+    monkeypatch.setattr(load, "PATIENCE_SECONDS", 0.1)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        pytest.raises(UserError, match=r"the server toy gave no answer within 0.1 s"),
+    ):
+        play("toy", listener.getsockname()[1], [request(b"{}")], connections=1, seconds=0.1, most=9)
+
+
+def test_a_server_that_is_not_there_fails_the_bench():
+    with pytest.raises(UserError, match="the server toy takes no connection"):
+        play("toy", servers.free_port(), [request(b"{}")], connections=1, seconds=1, most=9)
+
+
+def test_servers_end_when_the_bench_is_interrupted(tmp_path):
+    family = []
+
+    def interrupted() -> None:
+        with servers.running("no-op", 2, tmp_path, os.environ) as server:
+            family.extend(server.family())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert len(family) > 2
+    assert [] == [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_server_that_does_not_start_shows_the_end_of_its_log(tmp_path, monkeypatch):
+    monkeypatch.setitem(servers.SERVERS, "no-op", ["uvicorn", "slipway.bench.nothing:app"])
+    with (
+        pytest.raises(UserError, match=r"the server no-op does not start: .*slipway\.bench\.nothing"),
+        servers.running("no-op", 1, tmp_path, os.environ),
+    ):
+        raise AssertionError("it runs")
+
+
+FOUND = {
+    "servers": [
+        {"name": "service", "ready_seconds": 2.0, "worker_megabytes": 120.0},
+        {"name": "ceiling", "ready_seconds": 1.0, "worker_megabytes": 100.0},
+    ],
+    "cells": [
+        {
+            "name": name,
+            "rows": rows,
+            "connections": 16,
+            "p99_milliseconds": 10.0,
+            "ratios": {"stock": 30.0, "ceiling": 0.9, "model alone": share},
+        }
+        for rows in (1, 1000)
+        for name, share in (("service", 0.5), ("service, columns", 0.85), ("ceiling", 0.7))
+    ],
+}
+TARGETS = {
+    "connections": 16,
+    "stock_ratio": 25,
+    "ceiling_ratio": 0.5,
+    "p99_ratio": 3,
+    "model_ratio": 0.8,
+    "ready_seconds": 3,
+    "memory_ratio": 1.3,
+}
+
+
+def missed(**limits: float) -> list[str]:
+    plan = {"rows": [1, 1000], "targets": TARGETS | limits}
+    return [name for name, _, _, met in targets_of(FOUND, plan) if not met]
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({}, []),
+        ({"stock_ratio": 31}, ["one row, requests/s / stock"]),
+        ({"ceiling_ratio": 0.95}, ["one row, requests/s / ceiling"]),
+        ({"model_ratio": 0.9}, ["1000 rows, requests/s / model alone"]),
+        ({"p99_ratio": 0.9}, ["one row, p99 / ceiling"]),
+        ({"ready_seconds": 1}, ["ready s"]),
+        ({"memory_ratio": 1.1}, ["worker MB / ceiling"]),
+    ],
+)
+def test_a_target_is_missed_past_its_limit(limits, expected):
+    assert expected == missed(**limits)
