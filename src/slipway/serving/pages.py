@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 from html import escape
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from slipway.serving import json_numbers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import ModuleType
 
     from pydantic import BaseModel
@@ -25,10 +27,12 @@ REFUSALS = {
     413: "The body has too many bytes",
     415: "The body is not application/json in UTF-8",
     422: "The body breaks the contract: `details` names row, field and rule",
+    500: "The service failed; its log says why",
     503: "Too many requests at once; try again after Retry-After seconds",
     504: "Not done in time",
 }
 RETRY_AFTER = {"Retry-After": {"description": "Seconds", "required": True, "schema": {"type": "integer"}}}
+REQUEST_ID = {"description": "Names the request in the logs", "schema": {"type": "string"}}
 
 
 def add(app: App, problem: ModuleType, version: str, settings: dict[str, Any]) -> None:
@@ -64,18 +68,19 @@ def _predict(target: str, max_rows: int) -> dict[str, Any]:
     return {
         "operationId": "predict",
         "summary": f"Predict {target} for one row, or for an array of rows",
+        "parameters": [{"name": "X-Request-Id", "in": "header", "required": False} | REQUEST_ID],
         "requestBody": {"required": True, "content": _json(rows)},
-        "responses": {
-            "200": {"description": "A prediction for each row, in their order", "content": _json(_ref("Predictions"))}
-        }
-        | {str(status): _refusal(status, text) for status, text in REFUSALS.items()},
+        "responses": {"200": _answer("A prediction for each row, in their order", "Predictions")}
+        | {
+            str(status): _answer(text, "Refusal", RETRY_AFTER if status == 503 else {})
+            for status, text in REFUSALS.items()
+        },
     }
 
 
-def _refusal(status: int, text: str) -> dict[str, Any]:
-    return {"description": text, "content": _json(_ref("Refusal"))} | (
-        {"headers": RETRY_AFTER} if status == 503 else {}
-    )
+def _answer(description: str, schema: str, headers: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    always = {"X-Request-Id": REQUEST_ID | {"required": True}}
+    return {"description": description, "content": _json(_ref(schema)), "headers": {**always, **headers}}
 
 
 def _get(summary: str, description: str, content: dict[str, Any]) -> dict[str, Any]:
