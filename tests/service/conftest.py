@@ -128,13 +128,12 @@ def environment(model_dir: Path, home: Path) -> dict[str, str]:
 
 
 @contextmanager
-def running(model_dir: Path, home: Path) -> Iterator[tuple[str, psutil.Process]]:
+def running(model_dir: Path, home: Path, **variables: str) -> Iterator[tuple[str, psutil.Process]]:
     """Start a service and wait until it is ready; stop it, and fail if any of its processes is left."""
     port = free_port()
+    own = environment(model_dir, home) | variables
     with (home / "log").open("w") as log:
-        process = psutil.Popen(
-            command(port), cwd=REPOSITORY, env=environment(model_dir, home), stdout=log, stderr=subprocess.STDOUT
-        )
+        process = psutil.Popen(command(port), cwd=REPOSITORY, env=own, stdout=log, stderr=subprocess.STDOUT)
     family = [process]
     try:
         url = f"http://127.0.0.1:{port}"
@@ -164,7 +163,7 @@ def _wait_until_ready(url: str, process: psutil.Popen, log: Path) -> None:
 
 @pytest.fixture(scope="session")
 def serve():
-    """The context manager that starts a service: `with serve(model_dir, home) as (url, process)`."""
+    """The context manager that starts a service: `with serve(model_dir, home, **variables) as (url, process)`."""
     return running
 
 
