@@ -252,6 +252,9 @@ def promote(
     release: Annotated[
         str | None, typer.Option(help="Version; else the newest for staging, and for production that of staging.")
     ] = None,
+    image: Annotated[
+        str | None, typer.Option(envvar="SLIPWAY_IMAGE", help="The release for Kubernetes: NAME@sha256:…")
+    ] = None,
     wait: Wait = True,
 ) -> None:
     """Make an environment run a release: one commit on the branch `deploy`, and the wait until it serves.
@@ -260,7 +263,7 @@ def promote(
     """
     from slipway.delivery import verbs
 
-    verbs.promote(environment, release, wait=wait)
+    verbs.promote(environment, release, image, wait=wait)
 
 
 @app.command()
@@ -276,6 +279,17 @@ def rollback(
     from slipway.delivery import verbs
 
     verbs.rollback(environment, to, wait=wait)
+
+
+@app.command()
+def manifests() -> None:
+    """Render deploy/ into deploy/rendered/ with kubectl, after an edit there; promotions fill in the release.
+
+    Example: `slipway manifests`
+    """
+    from slipway.delivery import verbs
+
+    verbs.render_manifests()
 
 
 @app.command()

@@ -1,7 +1,8 @@
 """The branch `deploy` of `origin`: which releases there are, and what each environment should run.
 
 A release is a commit whose tree is that of the merged commit with a fresh `dvc.lock`, the metrics and, with the
-embedded store, the model's blob. A promotion is a commit that changes one file, so that `git revert` undoes it.
+embedded store, the model's blob. A promotion is a commit that changes the environment's file, and the manifests of
+Kubernetes beside it, so that `git revert` undoes both.
 Everything is written with plumbing and pushed in one atomic push: the caller's branch, index and work tree stay.
 """
 
@@ -10,9 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slipway.delivery import environment_file, versions
+from slipway.delivery import environment_file, manifests, versions
 from slipway.delivery.environment_file import EnvironmentFile, path_of
 from slipway.delivery.git import Git, GitError
+from slipway.delivery.home import ENVIRONMENTS
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
@@ -99,8 +101,13 @@ class DeployBranch:
 
     def read(self, environment: str, commit: str | None = None) -> EnvironmentFile | None:
         """What `environment` should run, now or as of `commit`; None when it has no file. Raises UserError."""
-        text = self._text(environment, commit or self.head)
+        text = self._text(path_of(environment), commit or self.head)
         return None if text is None else environment_file.parse(text, f"{BRANCH}:{path_of(environment)}")
+
+    def image_of(self, digest: str) -> str | None:
+        """Image that a promotion gave the release `digest`, the newest first; None without one."""
+        contents = (promotion.content for name in ENVIRONMENTS for promotion in self.history(name))
+        return next((one.image for one in contents if one and one.digest == digest and one.image), None)
 
     def history(self, environment: str) -> list[Promotion]:
         """Commits that changed what `environment` should run, newest first."""
@@ -130,9 +137,9 @@ class DeployBranch:
     def change(self, environment: str, content: EnvironmentFile, message: str, *, number: int) -> str:
         """Make `environment` run `content` from now on: one commit, one stage tag. Returns the commit."""
         text = environment_file.render(environment, content)
-        tree = self.git.tree(self.head, {path_of(environment): text.encode()})
-        commit = self.git.commit(tree, [self.head], message)
         release = self.published(content.release).commit
+        files = {path_of(environment): text.encode(), **self._manifests(environment, content, release)}
+        commit = self.git.commit(self.git.tree(self.head, files), [self.head], message)
         self._push(commit, {versions.stage_tag(environment, number): (release, message.splitlines()[0])})
         return commit
 
@@ -149,10 +156,16 @@ class DeployBranch:
                 ) from None
             raise
 
-    def _text(self, environment: str, commit: str | None) -> str | None:
-        if commit is None or not self._blobs(commit, path_of(environment)):
+    def _manifests(self, environment: str, content: EnvironmentFile, release: str) -> dict[str, bytes | None]:
+        """From the overlays of the release itself; a release without any takes what was there before away."""
+        template = self._text(manifests.template_of(environment), release)
+        filled = None if template is None else manifests.fill(template, environment, content).encode()
+        return {manifests.path_of(environment): filled}
+
+    def _text(self, path: str, commit: str | None) -> str | None:
+        if commit is None or not self._blobs(commit, path):
             return None
-        return self.git.run("show", f"{commit}:{path_of(environment)}")
+        return self.git.run_bytes("show", f"{commit}:{path}").decode()
 
     def _blobs(self, commit: str, *paths: str) -> dict[str, str]:
         lines = self.git.run("ls-tree", "-r", commit, "--", *paths).splitlines()

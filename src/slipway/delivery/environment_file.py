@@ -16,6 +16,10 @@ SCHEMA = Path(__file__).with_name("environment.schema.json")
 """The same as JSON schema, for editors and for checks outside of Python."""
 
 
+IMAGE = "[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}"
+Image = Annotated[str, Field(pattern=f"^{IMAGE}$", description="The release as an image for Kubernetes, by digest")]
+
+
 class EnvironmentFile(BaseModel):
     """What an environment should run."""
 
@@ -28,6 +32,7 @@ class EnvironmentFile(BaseModel):
     commit: Annotated[str, Field(pattern="^[0-9a-f]{40}$", description="Commit from which the release was built")]
     replicas: Annotated[int, Field(ge=1, le=100, description="Services side by side behind the front door")] = 1
     promotion: Annotated[int, Field(ge=1, description="Number of this promotion, as in the tag model#ENVIRONMENT#…")]
+    image: Image | None = None
 
 
 def path_of(environment: str) -> str:
@@ -49,4 +54,6 @@ def parse(text: str, where: str) -> EnvironmentFile:
 
 def render(environment: str, content: EnvironmentFile) -> str:
     """Write the file's text."""
-    return HEADER.format(environment=environment) + yaml.safe_dump(content.model_dump(), sort_keys=False)
+    return HEADER.format(environment=environment) + yaml.safe_dump(
+        content.model_dump(mode="json", exclude_none=True), sort_keys=False
+    )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 SECONDS = 60  # of one git command; a remote that hangs must not stop an agent for longer
+NO_FILE = f"0 {'0' * 40}"  # mode and blob by which update-index takes a path out
 FALLBACK_IDENTITY = {
     "NAME": "slipway",
     "EMAIL": "slipway@users.noreply.github.com",
@@ -56,13 +57,16 @@ class Git:
         """Store a blob and return its id."""
         return self.run("hash-object", "-w", "--stdin", stdin=content)
 
-    def tree(self, base: str | None, files: Mapping[str, bytes | str]) -> str:
-        """Store the tree of `base` with `files` (content, or the id of a blob, by path) put in, and return its id."""
-        blobs = {path: content if isinstance(content, str) else self.write(content) for path, content in files.items()}
+    def tree(self, base: str | None, files: Mapping[str, bytes | str | None]) -> str:
+        """Store the tree of `base` with `files` put in, and return its id.
+
+        `files` has by path the content, the id of a blob, or None for a file that should not be there.
+        """
+        blobs = {path: self.write(one) if isinstance(one, bytes) else one for path, one in files.items()}
         with TemporaryDirectory() as scratch:
             env = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
             self.run("read-tree", *([base] if base else ["--empty"]), env=env)
-            entries = "".join(f"100644 {blob}\t{path}\n" for path, blob in blobs.items())
+            entries = "".join(f"{f'100644 {blob}' if blob else NO_FILE}\t{path}\n" for path, blob in blobs.items())
             self.run("update-index", "--add", "--index-info", stdin=entries, env=env)
             return self.run("write-tree", env=env)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from slipway import results
 from slipway.delivery import clients, release, state
 from slipway.delivery.desired_state import BRANCH, BUILT_FROM, DIGEST, DeployBranch, before
 from slipway.delivery.dvc_files import LOCK, DvcFiles, blobs
-from slipway.delivery.environment_file import EnvironmentFile, path_of
+from slipway.delivery.environment_file import IMAGE, EnvironmentFile, path_of
 from slipway.delivery.git import Git
 from slipway.delivery.home import Place, front_door
 from slipway.delivery.router import tool
@@ -46,10 +47,13 @@ def publish(root: Path, folder: Path, store: Store) -> Release:
     return built
 
 
-def promote(root: Path, environment: str, version: str | None, store: Store) -> EnvironmentFile:
+def promote(
+    root: Path, environment: str, version: str | None, store: Store, image: str | None = None
+) -> EnvironmentFile:
     """Make `environment` run a release from now on: one commit, unless that is what it should run already.
 
-    Default: for staging the newest release, for production what staging should run. Raises UserError.
+    Default: for staging the newest release, for production what staging should run. `image` is the release for
+    Kubernetes, by digest; by default the one that it was promoted with before. Raises UserError.
     """
     branch = DeployBranch(Git(root))
     branch.fetch()
@@ -57,10 +61,12 @@ def promote(root: Path, environment: str, version: str | None, store: Store) -> 
     if chosen.version not in store.versions():
         raise UserError(f"{chosen.version}: not in the store; run `slipway release publish` again")
     current = _current(branch, environment)
-    if current and current.digest == chosen.digest and not _is_bad(environment, current):
+    image = _image(image) or branch.image_of(chosen.digest)
+    same = current and (current.digest, current.image) == (chosen.digest, image)
+    if current and same and not _is_bad(environment, current):
         print(f"{environment}: {chosen.version} is what it should run already")
         return current
-    content = _content(branch, environment, chosen, current)
+    content = _content(branch, environment, chosen, current, image)
     branch.change(environment, content, _promotion_message(environment, content, current), number=content.promotion)
     print(f"{environment}: {BRANCH} now says {chosen.version}")
     return content
@@ -154,8 +160,14 @@ def _is_bad(environment: str, content: EnvironmentFile) -> bool:
     return bool(known and known.bad and known.bad.content == content)
 
 
+def _image(given: str | None) -> str | None:
+    if given and not re.fullmatch(IMAGE, given):
+        raise UserError(f"--image {given}: not an image by digest; give NAME@sha256: and 64 digits")
+    return given
+
+
 def _content(
-    branch: DeployBranch, environment: str, chosen: Published, current: EnvironmentFile | None
+    branch: DeployBranch, environment: str, chosen: Published, current: EnvironmentFile | None, image: str | None
 ) -> EnvironmentFile:
     return EnvironmentFile(
         release=chosen.version,
@@ -163,6 +175,7 @@ def _content(
         commit=chosen.built_from,
         replicas=current.replicas if current else 1,
         promotion=branch.next_assignment(environment),
+        image=image,
     )
 
 
@@ -203,6 +216,7 @@ def _release_message(built: Release) -> str:
 def _promotion_message(environment: str, content: EnvironmentFile, current: EnvironmentFile | None) -> str:
     evidence = [line for job, result in _evidence(content).items() for line in _verdicts(job, result)]
     facts = [f"Release: {content.release}", f"Replaces: {current.release if current else 'nothing'}"]
+    facts += [f"Image: {content.image}"] if content.image else []
     trailers = [*facts, f"{DIGEST}: {content.digest}", f"{BUILT_FROM}: {content.commit}"]
     return "\n".join(
         [f"Promote {content.release} to {environment}", "", *evidence, *([""] if evidence else []), *trailers, ""]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from slipway.delivery import build as builds
-from slipway.delivery import promotion, smoke, status, supervision
+from slipway.delivery import manifests, promotion, smoke, status, supervision
 from slipway.delivery.agent import Agent, Settings
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.follower import Follower
@@ -43,10 +43,10 @@ def list_releases() -> None:
         print(f"{version:<10} {one.built_from[:12]}  {one.digest}  {', '.join(marks)}".rstrip())
 
 
-def promote(environment: str, version: str | None, *, wait: bool) -> None:
+def promote(environment: str, version: str | None, image: str | None, *, wait: bool) -> None:
     """Promote, and wait until the environment serves it."""
     _refuse_unreachable(environment, wait)
-    content = promotion.promote(ROOT, environment, version, _store())
+    content = promotion.promote(ROOT, environment, version, _store(), image)
     _wait(environment, content, wait)
 
 
@@ -55,6 +55,12 @@ def rollback(environment: str, version: str | None, *, wait: bool) -> None:
     _refuse_unreachable(environment, wait)
     content = promotion.rollback(ROOT, environment, version, _store())
     _wait(environment, content, wait)
+
+
+def render_manifests() -> None:
+    """Render the manifests of each environment, and say where."""
+    for file in manifests.render(ROOT):
+        print(file)
 
 
 def agent(environment: str, *, once: bool, detach: bool) -> None:

@@ -1,0 +1,87 @@
+"""Manifests of Kubernetes: `slipway manifests` renders `deploy/`, `slipway promote` fills in the release.
+
+`kubectl kustomize` is needed where `deploy/` is edited and nowhere else: its output is committed in `deploy/rendered/`.
+A promotion only puts names in place of placeholders, and needs no tool. Without `deploy/` there are no manifests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from typing import TYPE_CHECKING
+
+from slipway.delivery import release
+from slipway.delivery.home import ENVIRONMENTS
+from slipway.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from slipway.delivery.environment_file import EnvironmentFile
+
+SOURCES = ("deploy/base", "deploy/components", "deploy/overlays")
+IMAGE = f"image.invalid/slipway@sha256:{'0' * 64}"
+"""In place of the release's image. Nobody can pull it: `.invalid` is no domain (RFC 2606)."""
+RELEASE = "RELEASE-VERSION"
+DIGEST = "RELEASE-DIGEST"
+RENDERED = "# Rendered by `slipway manifests`; edit the sources instead, whose SHA-256 is {sources}\n"
+FILLED = "# What Kubernetes should run in {environment}: {release}, by `slipway promote` and `slipway rollback`.\n"
+NO_IMAGE = "# NO IMAGE: promoted without --image, so the one below cannot be pulled, and what runs keeps running.\n"
+
+
+def template_of(environment: str) -> str:
+    """Path of the rendered overlay, in the tree of the release."""
+    return f"deploy/rendered/{environment}.yaml"
+
+
+def path_of(environment: str) -> str:
+    """Path of the manifests on the branch `deploy`, beside the environment's file."""
+    return f"environments/{environment}/kubernetes.yaml"
+
+
+def fill(template: str, environment: str, content: EnvironmentFile) -> str:
+    """Put the release of `content` into a rendered overlay. Raises UserError when it has no place for it."""
+    values = {RELEASE: content.release, DIGEST: content.digest, IMAGE: content.image or IMAGE}
+    for placeholder in values:
+        if placeholder not in template:
+            raise UserError(f"{template_of(environment)}: {placeholder} is not in it; put it back into deploy/base")
+    head = FILLED.format(environment=environment, release=content.release) + ("" if content.image else NO_IMAGE)
+    text = template.split("\n", 1)[1]
+    for placeholder, value in values.items():
+        text = text.replace(placeholder, value)
+    return head + text
+
+
+def render(root: Path) -> list[Path]:
+    """Render each overlay of `root` into its template. Returns the files. Raises UserError."""
+    written = []
+    for environment in ENVIRONMENTS:
+        output = _kustomize(root / "deploy" / "overlays" / environment)
+        file = root / template_of(environment)
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(RENDERED.format(sources=sources_digest(root)) + output, encoding="utf-8")
+        written.append(file)
+    return written
+
+
+def is_current(root: Path, environment: str) -> bool:
+    """Whether the sources are those from which the template was rendered; needs no tool."""
+    with (root / template_of(environment)).open(encoding="utf-8") as file:
+        return file.readline() == RENDERED.format(sources=sources_digest(root))
+
+
+def sources_digest(root: Path) -> str:
+    """SHA-256 over names and content of everything that an overlay is made of, in hexadecimal."""
+    files = sorted(file for folder in SOURCES for file in (root / folder).rglob("*") if file.is_file())
+    lines = (f"{release.sha256(file)}  {file.relative_to(root).as_posix()}\n" for file in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _kustomize(overlay: Path) -> str:
+    try:
+        done = subprocess.run(["kubectl", "kustomize", str(overlay)], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise UserError("kubectl: not found; see https://kubernetes.io/docs/tasks/tools/") from None
+    if done.returncode:
+        raise UserError(f"{overlay}: {done.stderr.strip().splitlines()[-1]}")
+    return done.stdout
