@@ -17,6 +17,7 @@ from slipway.serving.scorer import Scorer
 
 SETTINGS = {
     "max_bytes": 10_000,
+    "max_waiting_bytes": 20_000,
     "timeout_seconds": 0.2,
     "max_concurrency": 2,
     "retry_after_seconds": 3,

@@ -5,7 +5,6 @@ No framework: routing by Starlette, its Request and its Response cost more time 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic_core import to_json
 
+from slipway.serving.admission import Admission, Bodies, overload, too_large
 from slipway.serving.contract import RefusedError, detail
 
 if TYPE_CHECKING:
@@ -42,7 +42,11 @@ class App:
         self._settings = settings
         self._classes = scorer.classes
         self._head = b'{"release":%s,"predictions":' % to_json(release["version"])
-        self._in_work = 0
+        self._admission = Admission(settings["max_concurrency"])
+        self._bodies = Bodies(settings["max_bytes"], settings["max_waiting_bytes"], settings["timeout_seconds"])
+        self._full = overload()
+        self._full_body = _refusal(str(self._full))
+        self._retry_after = (b"retry-after", b"%d" % settings["retry_after_seconds"])
         self._pages: dict[str, Callable[[], tuple[bytes, bytes]]] = {
             "/livez": lambda: (b"text/plain", b"alive\n"),
             "/readyz": lambda: (b"text/plain", b"ready\n"),
@@ -53,6 +57,17 @@ class App:
     def add_page(self, path: str, content_type: bytes, body: bytes) -> None:
         """Answer GET of `path` with `body`."""
         self._pages[path] = lambda: (content_type, body)
+
+    def is_full(self) -> bool:
+        """Whether a request for a prediction would be refused now."""
+        return self._admission.is_full()
+
+    def turn_away(self, headers: Headers) -> tuple[Headers, bytes]:
+        """Count a refusal (503) before the request with `headers` came this far; headers and body of the answer."""
+        request_id = self._observer.request_id(dict(headers))
+        self._observer.refused(request_id, self._full)
+        self._observer.answered(request_id, self._full.status, 0.0)
+        return [(b"content-type", JSON), (b"x-request-id", request_id), self._retry_after], self._full_body
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one HTTP request; a WebSocket is refused."""
@@ -82,7 +97,9 @@ class App:
             self._observer.refused(request_id, refused)
             status, body = refused.status, _refusal(str(refused), refused.details)
             if status == 503:
-                extra.append((b"retry-after", b"%d" % self._settings["retry_after_seconds"]))
+                extra.append(self._retry_after)
+            if status == 408:  # the rest of the body would come as slowly
+                extra.append((b"connection", b"close"))
         except Exception:  # noqa: BLE001  whatever failed is answered here, and logged by the observer
             self._observer.failed(request_id)
             status, body = 500, _refusal("the service failed; its log says why")
@@ -90,23 +107,11 @@ class App:
         self._observer.answered(request_id, status, time.perf_counter() - start)
 
     async def _admitted(self, request_id: bytes, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-        if self._in_work >= self._settings["max_concurrency"]:
-            raise RefusedError(503, "overload", "too many requests at once; try again after Retry-After seconds")
-        self._in_work += 1
-        try:
-            # Requests that came together are counted before the first is computed, or there would never be too many.
-            await asyncio.sleep(0)
-            _check_headers(headers, self._settings["max_bytes"])
-            return await self._answer(request_id, await self._body(receive))
-        finally:
-            self._in_work -= 1
-
-    async def _body(self, receive: Receive) -> bytearray:
-        try:
-            async with asyncio.timeout(self._settings["timeout_seconds"]):
-                return await _read(receive, self._settings["max_bytes"])
-        except TimeoutError:
-            raise RefusedError(408, "slow_body", "the body did not arrive in time") from None
+        _check_headers(headers, self._settings["max_bytes"])
+        body = await self._bodies.read(receive)
+        with self._admission:
+            await self._admission.turn()
+            return await self._answer(request_id, body)
 
     async def _answer(self, request_id: bytes, body: bytearray) -> bytes:
         rows, columns = self._contract.parse(body)
@@ -130,24 +135,7 @@ def _check_headers(headers: dict[bytes, bytes], max_bytes: int) -> None:
         raise RefusedError(415, "content_encoding", "Content-Encoding is not supported; send the body as it is")
     length = headers.get(b"content-length", b"0")
     if not length.isdigit() or int(length) > max_bytes:
-        raise _too_large(max_bytes)
-
-
-async def _read(receive: Receive, max_bytes: int) -> bytearray:
-    body, more = bytearray(), True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise RefusedError(400, "disconnect", "the client went away")
-        body += message.get("body", b"")
-        if len(body) > max_bytes:
-            raise _too_large(max_bytes)
-        more = message.get("more_body", False)
-    return body
-
-
-def _too_large(max_bytes: int) -> RefusedError:
-    return RefusedError(413, "body_size", f"the body may have {max_bytes} bytes; send fewer rows")
+        raise too_large(max_bytes)
 
 
 def _refusal(error: str, details: list[dict[str, Any]] | None = None) -> bytes:
