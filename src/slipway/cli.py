@@ -188,6 +188,30 @@ def bench(
 
 
 @app.command()
+def audit() -> None:
+    """Look up every locked package in PyPI's advisories, and record it in results/audit.json. Needs the network.
+
+    Example: `uv run --no-default-groups --group audit slipway audit`
+    """
+    from slipway import audit as job
+
+    job.audit()
+
+
+@app.command()
+def licences(
+    group: Annotated[list[str] | None, typer.Option(help="Dependency group; may be repeated.")] = None,
+) -> None:
+    """List the licence of each package that a release installs; fails when one may not be in a release.
+
+    Example: `slipway licences`
+    """
+    from slipway import licences as job
+
+    job.licences(group or ["serve"])
+
+
+@app.command()
 def required() -> None:
     """Succeed only if every job of the pull request succeeded and every gate passed: the status that protects `main`.
 

@@ -29,9 +29,13 @@ LINTERS: dict[str, list[str]] = {
     "ruff check": ["ruff", "check", "--output-format=concise", "."],
     "ruff format": ["ruff", "format", "--check", "--output-format=concise", "."],
     "import-linter": ["lint-imports", "--no-logo", "--no-cache"],
-    "zizmor": ["zizmor", "--offline", "--no-progress", "--persona=auditor", "--strict-collection", ".github"],
+    "zizmor": [
+        *("zizmor", "--offline", "--no-progress", "--persona=auditor", "--strict-collection", "--collect=all"),
+        *(".github", ".pre-commit-config.yaml"),
+    ],
     "workflow schema": ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", ".github/workflows/*.yaml"],
     "action schema": ["check-jsonschema", "--builtin-schema", "vendor.github-actions", ".github/actions/*/action.yml"],
+    "dependabot schema": ["check-jsonschema", "--builtin-schema", "vendor.dependabot", ".github/dependabot.yml"],
     "shellcheck": ["shellcheck", "--format=gcc", ".ci/run", ".ci/bootstrap", "src/slipway/local/standins/**/*.sh"],
 }
 """Each linter's command. An argument with a `*` stands for the files that match, of which there must be one."""

@@ -22,6 +22,7 @@ FAULTS = {
     "zizmor": (".github/workflows/bad.yaml", "on: push\njobs: {a: {runs-on: x, steps: [{uses: a/b@main}]}}\n"),
     "workflow schema": (".github/workflows/bad.yaml", "on: push\njobs: {a: {steps: []}}\n"),
     "action schema": (".github/actions/bad/action.yml", "name: bad\nruns: {using: composite}\n"),
+    "dependabot schema": (".github/dependabot.yml", "version: 2\nupdates: [{package-ecosystem: uv, directory: /}]\n"),
     "shellcheck": (".ci/run", "#!/bin/bash\ncd $1\n"),
     "import-linter": ("src/problem/bad.py", "import slipway\n"),
 }
@@ -32,7 +33,8 @@ def checkout(tmp_path, monkeypatch) -> Path:
     """A copy of what the linters look at."""
     for name in (".ci", ".github", "src"):
         shutil.copytree(name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy("pyproject.toml", tmp_path)
+    for name in (".pre-commit-config.yaml", "pyproject.toml"):
+        shutil.copy(name, tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "src"))  # import-linter looks at what can be imported
     return tmp_path

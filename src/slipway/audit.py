@@ -1,0 +1,151 @@
+"""The verb `audit`: which of the locked packages have a known vulnerability.
+
+pip-audit asks PyPI; this only decides what its answer means. A package that could not be looked up counts as a finding,
+because pip-audit itself passes it over and says that there is none.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from slipway.errors import UserError
+from slipway.gates import Outcome, Verdict
+from slipway.jobs import run_tool
+from slipway.results import recorded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+ALLOWED = Path(".github/advisories.yaml")
+GROUPS = ("dev", "checks", "audit")
+"""Dependency groups that together hold every locked package; a test holds that."""
+
+LONGEST = timedelta(days=90)  # that an entry may stand before somebody must think again
+NAMED = 3  # findings that a verdict names; all are in the evidence
+
+
+class Allowance(BaseModel):
+    """A vulnerability that is known and borne until a day."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+    package: str = Field(min_length=1)
+    advisory: str = Field(pattern=r"^[A-Z]+-[\w-]+$")
+    reason: str = Field(min_length=10)
+    expires: date
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A locked package with a known vulnerability, or one that could not be looked up."""
+
+    package: str
+    version: str
+    names: tuple[str, ...]
+    """The advisory and its aliases; empty when the package could not be looked up."""
+    mend: str
+
+
+def audit() -> None:
+    """Look up every locked package, and write results/audit.json. Raises UserError unless all is well."""
+    today = datetime.now(UTC).date()
+    with recorded("audit") as result:
+        allowed = read_allowances(ALLOWED)
+        result.verdicts.append(allowances_verdict(allowed, today))
+        for group in GROUPS:
+            report = look_up(group)
+            result.evidence[group] = report
+            result.verdicts.append(verdict(group, report, allowed))
+            print(f"{group}: {result.verdicts[-1].observed}", flush=True)
+    result.require()
+
+
+def read_allowances(path: Path) -> list[Allowance]:
+    """The allow list. Raises UserError naming the first entry that lacks a reason, a day, or anything else."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return TypeAdapter(list[Allowance]).validate_python(content)
+    except FileNotFoundError:
+        raise UserError(f"{path}: not found; without exceptions it holds []") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not YAML ({str(error).splitlines()[0]})") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise UserError(f"{path}: entry {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def allowances_verdict(allowed: Sequence[Allowance], today: date) -> Verdict:
+    """Gate on the allow list itself: no entry has expired, and none stands for longer than somebody can oversee."""
+    broken = [f"{entry.advisory} expired on {entry.expires}" for entry in allowed if entry.expires <= today]
+    late = today + LONGEST
+    broken += [f"{entry.advisory} expires only on {entry.expires}" for entry in allowed if entry.expires > late]
+    threshold = f"each expires within {LONGEST.days} days"
+    return Verdict("allow list", _outcome(broken), threshold, f"{len(allowed)} entries", "; ".join(broken))
+
+
+def verdict(group: str, report: Mapping[str, Any], allowed: Sequence[Allowance]) -> Verdict:
+    """Gate on what pip-audit says of a dependency group: `report` is its JSON, empty when it gave none."""
+    gate, threshold = f"vulnerabilities of {group}", "none known"
+    packages = report.get("dependencies", [])
+    if not packages:
+        return Verdict(gate, Outcome.FAIL, threshold, "nothing was looked up", "see the job's log")
+    found = [one for one in findings(report) if not _borne(one, allowed)]
+    more = f"; and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    named = "; ".join(_said(one) for one in found[:NAMED]) + more
+    return Verdict(gate, _outcome(found), threshold, f"{len(found)} in {len(packages)} packages", named)
+
+
+def findings(report: Mapping[str, Any]) -> Iterator[Finding]:
+    """Every vulnerability in pip-audit's JSON, and every package that it skipped."""
+    for package in report["dependencies"]:
+        name, version = package["name"], package.get("version", "")
+        if "skip_reason" in package:
+            yield Finding(name, version, (), package["skip_reason"])
+        for known in package.get("vulns", []):
+            mend = ", ".join(known["fix_versions"]) or "no version yet"
+            yield Finding(name, version, (known["id"], *known.get("aliases", [])), f"mended by {mend}")
+
+
+def _borne(finding: Finding, allowed: Sequence[Allowance]) -> bool:
+    return any(entry.package == finding.package and entry.advisory in finding.names for entry in allowed)
+
+
+def _said(finding: Finding) -> str:
+    what = finding.names[0] if finding.names else "not looked up"
+    return f"{finding.package} {finding.version}".rstrip() + f": {what}: {finding.mend}"
+
+
+def _outcome(broken: Sequence[Any]) -> Outcome:
+    return Outcome.FAIL if broken else Outcome.PASS
+
+
+def look_up(group: str) -> dict[str, Any]:
+    """What pip-audit says of the locked packages of `group`; empty, and its words printed, when it says nothing."""
+    with TemporaryDirectory() as folder:
+        locked, report = Path(folder) / "locked.txt", Path(folder) / "report.json"
+        _require("uv", *export(group), "--output-file", str(locked))
+        options = ["--require-hashes", "--disable-pip", "--progress-spinner=off", "--format=json"]
+        code, said = run_tool(["pip-audit", *options, "--output", str(report), "--requirement", str(locked)])
+        if not report.is_file():
+            print(f"pip-audit: exit code {code}: {said.rstrip()}", flush=True)
+            return {}
+        return json.loads(report.read_text(encoding="utf-8"))
+
+
+def export(group: str) -> list[str]:
+    """Arguments of uv to list the locked packages of `group` with their hashes."""
+    return ["export", "--quiet", "--frozen", "--no-emit-project", "--no-default-groups", "--group", group]
+
+
+def _require(*command: str) -> None:
+    code, said = run_tool(list(command))
+    if code:
+        raise UserError(f"{' '.join(command)}: {said.strip() or f'exit code {code}'}")

@@ -1,0 +1,71 @@
+"""What is locked: every file by hash, every package known to `slipway audit`, no copyleft in a release."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from slipway import audit, licences
+from slipway.errors import UserError
+from slipway.jobs import run_tool
+
+LOCK = tomllib.loads(Path("uv.lock").read_text(encoding="utf-8"))["package"]
+LOCKED = {package["name"]: package for package in LOCK if "registry" in package["source"]}
+
+
+def test_every_package_but_this_one_comes_from_pypi():
+    sources = {str(package["source"]) for package in LOCK if package["name"] != "slipway"}
+    assert {"{'registry': 'https://pypi.org/simple'}"} == sources
+
+
+def test_every_locked_file_has_its_hash():
+    files = [file for package in LOCK for file in [*package.get("wheels", []), package.get("sdist")] if file]
+    assert [] == [file["url"] for file in files if not re.fullmatch("sha256:[0-9a-f]{64}", file["hash"])]
+
+
+def test_every_locked_package_has_a_file():
+    assert [] == [name for name, package in LOCKED.items() if not package.get("wheels") and "sdist" not in package]
+
+
+def test_an_audit_looks_up_every_locked_package():
+    exported = "".join(run_tool(["uv", *audit.export(group)])[1] for group in audit.GROUPS)
+    assert set() == LOCKED.keys() - set(re.findall(r"^([\w.-]+)==", exported, re.MULTILINE))
+
+
+def test_what_a_release_installs_is_under_no_copyleft():
+    listed = {name: licences.licence(name) for name in licences.shipped(["serve"])}
+    assert {} == licences.refused(listed)
+    assert "bentoml" in listed
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("AGPL-3.0-only", True),
+        ("GNU Affero General Public License v3", True),
+        ("GPL-2.0-or-later", True),
+        ("GNU General Public License v2 (GPLv2)", True),
+        ("unknown", True),
+        ("MIT AND GPL-3.0-only", True),
+        ("Apache-2.0 OR GPL-2.0-or-later", False),
+        ("LGPL-3.0-only", False),
+        ("GNU Lesser General Public License v3", False),
+        ("Mozilla Public License 2.0 (MPL 2.0)", False),
+        ("Apache-2.0", False),
+    ],
+)
+def test_copyleft_is_known_by_its_names(text, expected):
+    assert expected is bool(licences.refused({"package": text}))
+
+
+def test_a_group_with_copyleft_in_it_is_refused_by_name():
+    with pytest.raises(UserError, match=r"grandalf \(GNU General Public License v2"):
+        licences.licences(["pipeline"])
+
+
+def test_a_package_that_is_not_installed_is_one_line():
+    with pytest.raises(UserError, match="no-such-package: locked but not installed"):
+        licences.licence("no-such-package")

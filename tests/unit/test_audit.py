@@ -1,0 +1,123 @@
+"""The gate on known vulnerabilities, on what pip-audit 2.10.1 writes. pip-audit itself needs PyPI's advisories."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date, timedelta
+
+import pytest
+
+from slipway import audit
+from slipway.errors import UserError
+from slipway.gates import Outcome
+
+TODAY = date(2026, 1, 15)
+ENTRY = {
+    "package": "jinja2",
+    "advisory": "CVE-2026-1",
+    "reason": "no template comes from a user",
+    "expires": "2026-02-15",
+}
+KNOWN = {"id": "PYSEC-2026-1", "fix_versions": ["3.2"], "aliases": ["CVE-2026-1"], "description": "Long."}
+CLEAN = {"name": "idna", "version": "3.20", "vulns": []}
+VULNERABLE = {"name": "jinja2", "version": "3.1", "vulns": [KNOWN]}
+SKIPPED = {"name": "jinja2", "skip_reason": "Dependency not found on PyPI and could not be audited: jinja2 (3.1)"}
+
+
+def allowed(**changes: str) -> list[audit.Allowance]:
+    return [audit.Allowance.model_validate(ENTRY | changes)]
+
+
+def judge(*packages: dict, allow: list[audit.Allowance] | None = None) -> audit.Verdict:
+    return audit.verdict("dev", {"dependencies": list(packages), "fixes": []}, allow or [])
+
+
+def test_packages_without_a_known_vulnerability_pass():
+    assert Outcome.PASS is judge(CLEAN).outcome
+
+
+def test_a_known_vulnerability_fails_and_says_what_mends_it():
+    verdict = judge(CLEAN, VULNERABLE)
+    assert (Outcome.FAIL, "jinja2 3.1: PYSEC-2026-1: mended by 3.2") == (verdict.outcome, verdict.reason)
+
+
+def test_a_package_that_was_skipped_fails_though_pip_audit_calls_that_no_vulnerability():
+    assert Outcome.FAIL is judge(CLEAN, SKIPPED).outcome
+
+
+def test_an_answer_without_a_package_fails():
+    assert Outcome.FAIL is judge().outcome
+
+
+def test_no_answer_fails():
+    assert Outcome.FAIL is audit.verdict("dev", {}, []).outcome
+
+
+@pytest.mark.parametrize("advisory", ["CVE-2026-1", "PYSEC-2026-1"])
+def test_a_vulnerability_on_the_allow_list_passes_by_any_of_its_names(advisory):
+    assert Outcome.PASS is judge(VULNERABLE, allow=allowed(advisory=advisory)).outcome
+
+
+@pytest.mark.parametrize("changes", [{"package": "flask"}, {"advisory": "CVE-2026-2"}])
+def test_an_entry_for_something_else_does_not_help(changes):
+    assert Outcome.FAIL is judge(VULNERABLE, allow=allowed(**changes)).outcome
+
+
+def test_a_package_that_was_skipped_cannot_be_on_the_allow_list():
+    assert Outcome.FAIL is judge(SKIPPED, allow=allowed()).outcome
+
+
+def test_many_findings_are_counted_and_three_are_named():
+    verdict = judge(*(VULNERABLE | {"name": f"package-{number}"} for number in range(5)))
+    assert (3, True) == (verdict.reason.count("PYSEC"), verdict.reason.endswith("and 2 more"))
+
+
+@pytest.mark.parametrize(
+    ("days", "outcome"),
+    [(-1, Outcome.FAIL), (0, Outcome.FAIL), (1, Outcome.PASS), (90, Outcome.PASS), (91, Outcome.FAIL)],
+)
+def test_an_entry_holds_from_tomorrow_to_ninety_days_ahead(days, outcome):
+    entries = allowed(expires=str(TODAY + timedelta(days=days)))
+    assert outcome is audit.allowances_verdict(entries, TODAY).outcome
+
+
+@pytest.mark.parametrize("without", ["package", "advisory", "reason", "expires"])
+def test_an_entry_that_lacks_something_is_one_line(tmp_path, without):
+    lines = [f"{name}: {value}" for name, value in ENTRY.items() if name != without]
+    path = tmp_path / "advisories.yaml"
+    path.write_text("- " + "\n  ".join(lines), encoding="utf-8")
+    with pytest.raises(UserError, match=rf"entry 0\.{without}: Field required"):
+        audit.read_allowances(path)
+
+
+def test_a_reason_is_more_than_a_word(tmp_path):
+    path = tmp_path / "advisories.yaml"
+    path.write_text("- {package: a, advisory: CVE-1, reason: later, expires: 2026-02-15}", encoding="utf-8")
+    with pytest.raises(UserError, match=r"entry 0\.reason"):
+        audit.read_allowances(path)
+
+
+def test_the_shipped_allow_list_can_be_read():
+    assert all(entry.reason for entry in audit.read_allowances(audit.ALLOWED))
+
+
+STAND_IN = """#!{python}
+import pathlib, sys
+options = sys.argv[1:]
+assert "--require-hashes" in options and "--hash=sha256:" in pathlib.Path(options[-1]).read_text()
+if {answer!r}:
+    pathlib.Path(options[options.index("--output") + 1]).write_text({answer!r})
+sys.exit(1)
+"""
+
+
+@pytest.mark.parametrize(("answer", "expected"), [('{"dependencies": []}', {"dependencies": []}), ("", {})])
+def test_pip_audit_is_given_hashes_and_read_however_it_ends(tmp_path, monkeypatch, answer, expected):
+    tool = tmp_path / "pip-audit"
+    tool.write_text(STAND_IN.format(python=sys.executable, answer=answer), encoding="utf-8")
+    tool.chmod(0o755)
+    run = audit.run_tool
+    monkeypatch.setattr(
+        audit, "run_tool", lambda command: run([str(tool) if command[0] == "pip-audit" else command[0], *command[1:]])
+    )
+    assert expected == audit.look_up("audit")
