@@ -89,7 +89,6 @@ class Histogram:
         self._values[self._sum] += float(values.sum())
         return None
 
-    def cumulated(self, total: np.ndarray) -> tuple[list[tuple[str, float]], float]:
-        """The buckets and the sum in `total`, as prometheus_client's HistogramMetricFamily takes them."""
-        buckets = np.cumsum(total[self._start : self._sum]).tolist()
-        return list(zip([*map(str, map(float, self.edges)), "+Inf"], buckets, strict=True)), float(total[self._sum])
+    def cumulated(self, total: np.ndarray) -> tuple[list[float], float]:
+        """Of `total`, how many values lay under each edge and how many there were, and their sum."""
+        return np.cumsum(total[self._start : self._sum]).tolist(), float(total[self._sum])

@@ -5,10 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-
 from slipway.serving.counts import Counts, Histogram
 from slipway.serving.pages import REFUSALS
 
@@ -20,6 +16,7 @@ if TYPE_CHECKING:
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 PROBABILITIES = tuple(round(step / 20, 2) for step in range(1, 21))
 POWERS = range(-3, 7)  # of ten, between which predicted values of either sign are told apart, three steps each
+ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 OTHER = "other"  # so that a status or a reason that is new here is counted, and fails no request
 COUNTERS = {
     "slipway_requests": ("Requests for predictions by status", "status", ("200", *map(str, REFUSALS), OTHER)),
@@ -56,7 +53,7 @@ class Metrics:
     BentoML sets PROMETHEUS_MULTIPROC_DIR, through which the workers are added up.
     """
 
-    content_type = CONTENT_TYPE_PLAIN_0_0_4
+    content_type = "text/plain; version=0.0.4; charset=utf-8"
 
     def __init__(self, release: dict[str, Any], signature: Mapping[str, Any], edges: Sequence[float] = ()) -> None:
         self._release = release
@@ -68,8 +65,6 @@ class Metrics:
         self._counts = Counts(names, os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
         for histogram in histograms:
             histogram.place(self._counts)
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
 
     def answered(self, status: int, seconds: float) -> None:
         """Count a request for predictions."""
@@ -96,34 +91,43 @@ class Metrics:
 
     def text(self) -> bytes:
         """In the exposition format of Prometheus."""
-        return generate_latest(self._registry)
+        return "".join(f"{line}\n" for line in self._lines(self._counts.total())).encode()
 
-    def collect(self) -> Iterator[Any]:
-        """The metrics, as prometheus_client's registry asks for them."""
-        total = self._counts.total()
-        release = GaugeMetricFamily("slipway_release_info", "The release that answers", labels=["version", "commit"])
-        release.add_metric([self._release["version"], self._release.get("commit", "")], 1)
-        yield release
+    def _lines(self, total: np.ndarray) -> Iterator[str]:
+        yield from _head("slipway_release_info", "The release that answers", "gauge")
+        release = {"commit": self._release.get("commit", ""), "version": self._release["version"]}
+        yield _sample("slipway_release_info", release, 1)
         for name, (text, label, values) in COUNTERS.items():
-            counter = CounterMetricFamily(name, text, labels=[label] if label else [])
+            yield from _head(f"{name}_total", text, "counter")
             for value in values:
-                counter.add_metric([value] if label else [], float(total[self._counts.index[name, value]]))
-            yield counter
-        seconds = HistogramMetricFamily("slipway_request_seconds", "From headers to answer")
-        seconds.add_metric([], *self._seconds.cumulated(total))
-        yield seconds
-        yield self._predicted(total)
-
-    def _predicted(self, total: np.ndarray) -> HistogramMetricFamily:
-        labels = [] if None in self._predictions else ["class"]
-        family = HistogramMetricFamily("slipway_prediction", "What was predicted", labels=labels)
+                number = total[self._counts.index[name, value]]
+                yield _sample(f"{name}_total", {label: value} if label else {}, number)
+        yield from _head("slipway_request_seconds", "From headers to answer", "histogram")
+        yield from _histogram("slipway_request_seconds", {}, self._seconds, total)
+        yield from _head("slipway_prediction", "What was predicted", "histogram")
         for name, histogram in self._predictions.items():
-            family.add_metric([name] if labels else [], *histogram.cumulated(total))
-        return family
+            yield from _histogram("slipway_prediction", {} if name is None else {"class": name}, histogram, total)
 
     def _count(self, name: str, label: str, number: int = 1) -> None:
         place = self._counts.index.get((name, label))
         self._counts.values[self._counts.index[name, OTHER] if place is None else place] += number
+
+
+def _head(name: str, text: str, kind: str) -> tuple[str, str]:
+    return f"# HELP {name} {text}", f"# TYPE {name} {kind}"
+
+
+def _sample(name: str, labels: Mapping[str, str], value: float) -> str:
+    inside = ",".join(f'{label}="{text.translate(ESCAPED)}"' for label, text in labels.items())
+    return f"{name}{{{inside}}} {float(value)}" if labels else f"{name} {float(value)}"
+
+
+def _histogram(name: str, labels: Mapping[str, str], histogram: Histogram, total: np.ndarray) -> Iterator[str]:
+    numbers, added = histogram.cumulated(total)
+    for edge, number in zip([*map(float, histogram.edges), "+Inf"], numbers, strict=True):
+        yield _sample(f"{name}_bucket", {**labels, "le": str(edge)}, number)
+    yield _sample(f"{name}_count", labels, numbers[-1])
+    yield _sample(f"{name}_sum", labels, added)
 
 
 def _predictions(signature: Mapping[str, Any], edges: Sequence[float]) -> dict[str | None, Histogram]:
