@@ -11,6 +11,7 @@ import sys
 import psutil
 import pytest
 
+from slipway import predictor
 from slipway.errors import UserError
 from slipway.serving import model_folder
 from slipway.serving.run import free_port
@@ -56,6 +57,12 @@ def test_a_model_of_other_columns_is_refused(copy, toy):
     model_folder.refuse_other_columns(copy, toy.Row)
     with pytest.raises(UserError, match=r"signature.json: the model and problem.Row differ in colour"):
         model_folder.refuse_other_columns(copy, Other)
+
+
+def test_the_supervisor_finds_the_signature_without_what_only_workers_need():
+    assert predictor.SIGNATURE == model_folder.SIGNATURE
+    code = "import sys, slipway.serving.service; print({'numpy', 'onnxruntime', 'prometheus_client'} & {*sys.modules})"
+    assert "set()\n" == subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 
 def test_a_tampered_model_ends_the_command_in_one_clear_line(copy, tmp_path, monkeypatch):

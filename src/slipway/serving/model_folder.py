@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway.errors import UserError
-from slipway.predictor import SIGNATURE, signature
 from slipway.schema import columns
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 RELEASE = "release.json"
+SIGNATURE = "signature.json"  # the predictor's, whose import would bring numpy into the supervisor
 DEVELOPMENT = {"version": "development"}
 """What a service without a `release.json` says it is: a developer's run, not a release."""
 
@@ -58,7 +58,7 @@ def verify(folder: Path) -> dict[str, Any]:
 
 def refuse_other_columns(folder: Path, row: type[BaseModel]) -> None:
     """Raise UserError when the model takes other columns than `row` has."""
-    taken = {column["name"] for column in signature(folder)["columns"]}
+    taken = {column["name"] for column in json.loads((folder / SIGNATURE).read_text(encoding="utf-8"))["columns"]}
     difference = taken ^ {column.name for column in columns(row)}
     if difference:
         names = ", ".join(sorted(difference))
