@@ -1,0 +1,459 @@
+"""What `deploy/` asks of a cluster, judged by others: kubectl, the schemas of Kubernetes, the types of Argo, checkov.
+
+The judges are installed by the lock files in `kubernetes/` when these tests run for the first time. Needs npm; kubectl
+where there is one. Each property is taken out once, and a check must turn red.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from slipway.delivery import manifests
+from slipway.delivery.desired_state import BRANCH
+from slipway.delivery.environment_file import EnvironmentFile
+from slipway.delivery.home import ENVIRONMENTS
+from slipway.serving import prediction_log
+from slipway.serving.app import App
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[2]
+LOCKS = Path(__file__).parent / "kubernetes"
+KEPT = ROOT / "build" / "kubernetes"  # not in git
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+CONTENT = EnvironmentFile(
+    release="v1.2.3",
+    digest=f"sha256:{'d' * 64}",
+    commit="c" * 40,
+    promotion=1,
+    image=f"ghcr.io/acme/flights@sha256:{'a' * 64}",
+)
+KUBERNETES = ("1.30", "1.37")
+"""Oldest and newest that the manifests are for; 1.30 is the first with preStop's `sleep`."""
+needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl: not found")
+Manifest = dict[str, Any]
+
+
+def documents(environment: str) -> list[Manifest]:
+    """What a promotion to `environment` writes."""
+    template = (ROOT / manifests.template_of(environment)).read_text()
+    return list(yaml.safe_load_all(manifests.fill(template, environment, CONTENT)))
+
+
+def argocd() -> list[Manifest]:
+    files = [file for file in (ROOT / "deploy/argocd").glob("*.yaml") if file.name != "kustomization.yaml"]
+    return [yaml.safe_load(file.read_text()) for file in sorted(files)]
+
+
+def one(found: list[Manifest], kind: str) -> Manifest:
+    (manifest,) = [manifest for manifest in found if manifest["kind"] == kind]
+    return manifest
+
+
+def pod(found: list[Manifest]) -> Manifest:
+    return one(found, "Deployment")["spec"]["template"]["spec"]
+
+
+def container(found: list[Manifest]) -> Manifest:
+    return pod(found)["containers"][0]
+
+
+def _identity(manifest: Manifest) -> tuple[str, str]:
+    return manifest["kind"], manifest["metadata"]["name"]
+
+
+def _kustomize(folder: Path) -> list[Manifest]:
+    done = subprocess.run(["kubectl", "kustomize", folder], check=True, capture_output=True, text=True)
+    return sorted(yaml.safe_load_all(done.stdout), key=_identity)
+
+
+@pytest.fixture(scope="session")
+def judges() -> Path:
+    """The folder of the programs of `kubernetes/requirements.txt`."""
+    lock, kept = LOCKS / "requirements.txt", KEPT / "requirements.txt"
+    if not kept.exists() or kept.read_bytes() != lock.read_bytes():
+        uv = str(Path(sys.executable).with_name("uv"))
+        kept.unlink(missing_ok=True)
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, KEPT / "env"], check=True)
+        python = KEPT / "env/bin/python"
+        subprocess.run([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, lock], check=True)
+        shutil.copy(lock, kept)
+    return KEPT / "env/bin"
+
+
+@pytest.fixture(scope="session")
+def types() -> Path:
+    """The folder in which tsc finds Argo's types."""
+    lock, kept = LOCKS / "package-lock.json", KEPT / "package-lock.json"
+    if not kept.exists() or kept.read_bytes() != lock.read_bytes():
+        KEPT.mkdir(parents=True, exist_ok=True)
+        kept.unlink(missing_ok=True)
+        folder = KEPT / "npm"
+        folder.mkdir(exist_ok=True)
+        for file in ("package.json", "package-lock.json"):
+            shutil.copy(LOCKS / file, folder)
+        subprocess.run(
+            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True, capture_output=True
+        )
+        shutil.copy(lock, kept)
+    return KEPT / "npm"
+
+
+# --- kubectl ---
+
+
+@needs_kubectl
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_rendered_overlay_is_what_kubectl_makes_of_the_sources(environment):
+    rendered = yaml.safe_load_all((ROOT / manifests.template_of(environment)).read_text())
+    assert _kustomize(ROOT / "deploy/overlays" / environment) == sorted(rendered, key=_identity)
+
+
+@needs_kubectl
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_promotion_puts_in_what_kustomize_itself_would(environment, tmp_path):
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    name, digest = CONTENT.image.split("@")
+    labels = {"app.kubernetes.io/name": "slipway", "app.kubernetes.io/version": CONTENT.release}
+    template = {"metadata": {"labels": labels, "annotations": {"slipway/digest": CONTENT.digest}}}
+    patch = {"kind": "Deployment", "metadata": {"name": "slipway"}, "spec": {"template": template}}
+    top = {
+        "resources": [f"deploy/overlays/{environment}"],
+        "images": [{"name": "image.invalid/slipway", "newName": name, "digest": digest}],
+        "patches": [{"target": {"kind": "Deployment"}, "patch": json.dumps(patch)}],
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(top))
+    assert _kustomize(tmp_path) == sorted(documents(environment), key=_identity)
+
+
+@needs_kubectl
+def test_the_verb_renders_what_is_committed(tmp_path):
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    shutil.rmtree(tmp_path / "deploy/rendered")
+    written = manifests.render(tmp_path)
+    assert [tmp_path / manifests.template_of(name) for name in ENVIRONMENTS] == written
+    assert all(manifests.is_current(tmp_path, name) for name in ENVIRONMENTS)
+
+
+@needs_kubectl
+def test_an_overlay_that_kubectl_refuses_is_named(tmp_path):
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    (tmp_path / "deploy/base/service.yaml").unlink()
+    with pytest.raises(manifests.UserError, match=r"overlays/staging: .*service\.yaml"):
+        manifests.render(tmp_path)
+
+
+# --- schemas ---
+
+
+def _schema_errors(judges: Path, file: Path, version: str) -> str:
+    command = [judges / "kubernetes-validate", "--strict", "--no-warn", "--quiet", "-k", version, file]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    return done.stdout + done.stderr if done.returncode else ""
+
+
+def _native(found: list[Manifest]) -> list[Manifest]:
+    return [manifest for manifest in found if "argoproj.io" not in manifest["apiVersion"]]
+
+
+@pytest.mark.parametrize("version", KUBERNETES)
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_manifests_fit_the_schemas_of_kubernetes(judges, tmp_path, environment, version):
+    file = tmp_path / "all.yaml"
+    file.write_text(yaml.safe_dump_all(_native(documents(environment))))
+    assert "" == _schema_errors(judges, file, version)
+
+
+def test_a_misspelt_field_breaks_the_schema_of_kubernetes(judges, tmp_path):
+    found = _native(documents("staging"))
+    container(found)["securityContext"]["readOnlyRootFileSystem"] = True
+    file = tmp_path / "all.yaml"
+    file.write_text(yaml.safe_dump_all(found))
+    assert "readOnlyRootFileSystem" in _schema_errors(judges, file, KUBERNETES[-1])
+
+
+PACKAGES = {
+    "AnalysisTemplate": "argo-rollouts",
+    "Rollout": "argo-rollouts",
+    "AppProject": "argo-cd",
+    "Application": "argo-cd",
+}
+
+
+def _type_errors(types: Path, scratch: Path, found: list[Manifest]) -> str:
+    lines = []
+    for number, manifest in enumerate(found):
+        kind = manifest["kind"]
+        module = f"@kubernetes-models/{PACKAGES[kind]}/argoproj.io/v1alpha1/{kind}"
+        lines += [f"import type {{ I{kind} as T{number} }} from '{module}';"]
+        lines += [f"export const m{number}: T{number} = {json.dumps(manifest)};"]
+    source = scratch / "manifests.ts"
+    source.write_text("\n".join(lines))
+    (scratch / "node_modules").symlink_to(types / "node_modules")
+    tsc = types / "node_modules/.bin/tsc"
+    flags = ["--noEmit", "--strict", "--skipLibCheck", "--module", "esnext", "--moduleResolution", "bundler"]
+    return subprocess.run([tsc, *flags, source], check=False, capture_output=True, text=True).stdout
+
+
+def test_the_manifests_of_argo_fit_its_types(types, tmp_path):
+    found = [manifest for manifest in documents("production") if "argoproj.io" in manifest["apiVersion"]]
+    assert sorted(PACKAGES) == sorted({manifest["kind"] for manifest in [*found, *argocd()]})
+    assert "" == _type_errors(types, tmp_path, [*found, *argocd()])
+
+
+@pytest.mark.parametrize(
+    ("kind", "spoil", "said"),
+    [
+        ("Rollout", lambda spec: spec["strategy"]["canary"]["steps"].append({"setWeigth": 90}), "setWeigth"),
+        ("Rollout", lambda spec: spec.update(revisionHistoryLimit="5"), "string"),
+        ("AnalysisTemplate", lambda spec: spec["metrics"][0].pop("name"), "name"),
+        ("Application", lambda spec: spec.pop("project"), "project"),
+        ("AppProject", lambda spec: spec.update(sourceRepo="x"), "sourceRepo"),
+    ],
+)
+def test_a_wrong_field_breaks_the_types_of_argo(types, tmp_path, kind, spoil, said):
+    manifest = next(manifest for manifest in [*documents("production"), *argocd()] if manifest["kind"] == kind)
+    spoil(manifest["spec"])
+    assert said in _type_errors(types, tmp_path, [manifest])
+
+
+# --- hardening ---
+
+
+def lacks(found: list[Manifest]) -> set[str]:
+    """What of ours is missing: properties on which checkov has no opinion."""
+    kinds = {manifest["kind"] for manifest in found}
+    main, spec = container(found), pod(found)
+    settings, log = PARAMS["serving"], PARAMS["serving"]["prediction_log"]
+    startup, stop = main.get("startupProbe", {}), main.get("lifecycle", {}).get("preStop", {}).get("sleep", {})
+    mounts = {mount["mountPath"]: mount["name"] for mount in main.get("volumeMounts", [])}
+    volumes = {volume["name"]: volume.get("emptyDir", {}) for volume in spec.get("volumes", [])}
+    environment = {entry["name"]: entry["value"] for entry in main["env"]}
+    room = _bytes(volumes.get(mounts.get(environment.get(prediction_log.FOLDER)), {}).get("sizeLimit", "0"))
+    spread = {rule["topologyKey"] for rule in spec.get("topologySpreadConstraints", [])}
+    enforced = one(found, "Namespace")["metadata"].get("labels", {}).get("pod-security.kubernetes.io/enforce")
+    true = {
+        "start within agent.ready_seconds": startup.get("periodSeconds", 0) * startup.get("failureThreshold", 0)
+        >= PARAMS["agent"]["ready_seconds"],
+        "drain before SIGTERM": stop.get("seconds", 0) >= PARAMS["agent"]["drain_seconds"],
+        "time for the slowest request": spec.get("terminationGracePeriodSeconds", 30)
+        > stop.get("seconds", 0) + settings["timeout_seconds"],
+        "spread over nodes": "kubernetes.io/hostname" in spread,
+        "spread over zones": "topology.kubernetes.io/zone" in spread,
+        "never root": spec.get("securityContext", {}).get("runAsNonRoot") is True,
+        "writable /tmp": "sizeLimit" in volumes.get(mounts.get("/tmp"), {}),  # noqa: S108  of the container
+        "BentoML's home is writable": environment.get("BENTOML_HOME", "").startswith("/tmp/"),  # noqa: S108
+        "room for the prediction log": room >= log["files"] * log["file_bytes"],
+        "restricted namespace": enforced == "restricted",
+        **{kind: kind in kinds for kind in ("PodDisruptionBudget", "HorizontalPodAutoscaler", "NetworkPolicy")},
+    }
+    return {name for name, holds in true.items() if not holds}
+
+
+def _bytes(quantity: str) -> int:
+    return int(quantity.removesuffix("Mi")) * 2**20
+
+
+def _without(kind: str) -> Callable[[list[Manifest]], None]:
+    return lambda found: found.remove(one(found, kind))
+
+
+def _pod_without(*path: str | int) -> Callable[[list[Manifest]], None]:
+    def spoil(found: list[Manifest]) -> None:
+        *above, last = path
+        place = pod(found)
+        for step in above:
+            place = place[step]
+        place.pop(last)
+
+    return spoil
+
+
+def _main_without(*path: str | int) -> Callable[[list[Manifest]], None]:
+    return _pod_without("containers", 0, *path)
+
+
+def _environment_without(name: str) -> Callable[[list[Manifest]], None]:
+    return lambda found: container(found)["env"].remove(
+        next(entry for entry in container(found)["env"] if entry["name"] == name)
+    )
+
+
+FAULTS: dict[str, tuple[Callable[[list[Manifest]], Any], str]] = {
+    "image by tag": (lambda found: container(found).update(image="ghcr.io/acme/flights:v1.2.3"), "CKV_K8S_43"),
+    "image without tag": (lambda found: container(found).update(image="ghcr.io/acme/flights"), "CKV_K8S_14"),
+    "may be root": (_pod_without("securityContext"), "CKV_K8S_23"),
+    "root by the image": (_pod_without("securityContext", "runAsNonRoot"), "never root"),
+    "user of a node": (lambda found: pod(found)["securityContext"].update(runAsUser=1034), "CKV_K8S_40"),
+    "writable root": (_main_without("securityContext", "readOnlyRootFilesystem"), "CKV_K8S_22"),
+    "capabilities": (_main_without("securityContext", "capabilities"), "CKV_K8S_37"),
+    "privilege escalation": (_main_without("securityContext", "allowPrivilegeEscalation"), "CKV_K8S_20"),
+    "privileged": (lambda found: container(found)["securityContext"].update(privileged=True), "CKV_K8S_16"),
+    "no seccomp": (_pod_without("securityContext", "seccompProfile"), "CKV_K8S_31"),
+    "token of the account": (_pod_without("automountServiceAccountToken"), "CKV_K8S_38"),
+    "network of the node": (lambda found: pod(found).update(hostNetwork=True), "CKV_K8S_19"),
+    "default namespace": (
+        lambda found: [manifest["metadata"].update(namespace="default") for manifest in found],
+        "CKV_K8S_21",
+    ),
+    "no CPU request": (_main_without("resources", "requests", "cpu"), "CKV_K8S_10"),
+    "no CPU limit": (_main_without("resources", "limits", "cpu"), "CKV_K8S_11"),
+    "no memory request": (_main_without("resources", "requests", "memory"), "CKV_K8S_12"),
+    "no memory limit": (_main_without("resources", "limits", "memory"), "CKV_K8S_13"),
+    "no liveness probe": (_main_without("livenessProbe"), "CKV_K8S_8"),
+    "no readiness probe": (_main_without("readinessProbe"), "CKV_K8S_9"),
+    "no network policy": (_without("NetworkPolicy"), "NetworkPolicy"),
+    "no startup probe": (_main_without("startupProbe"), "start within agent.ready_seconds"),
+    "no drain": (_main_without("lifecycle"), "drain before SIGTERM"),
+    "killed while answering": (
+        lambda found: pod(found).update(terminationGracePeriodSeconds=15),
+        "time for the slowest request",
+    ),
+    "pods on one node": (_pod_without("topologySpreadConstraints", 0), "spread over nodes"),
+    "pods in one zone": (_pod_without("topologySpreadConstraints", 1), "spread over zones"),
+    "no /tmp": (_main_without("volumeMounts", 0), "writable /tmp"),
+    "temporary files without end": (_pod_without("volumes", 0, "emptyDir", "sizeLimit"), "writable /tmp"),
+    "home on the root": (_environment_without("BENTOML_HOME"), "BentoML's home is writable"),
+    "no prediction log": (_environment_without(prediction_log.FOLDER), "room for the prediction log"),
+    "evicted by its log": (
+        lambda found: pod(found)["volumes"][1]["emptyDir"].update(sizeLimit="100Mi"),
+        "room for the prediction log",
+    ),
+    "any pod in the namespace": (
+        lambda found: one(found, "Namespace")["metadata"].pop("labels"),
+        "restricted namespace",
+    ),
+    "no disruption budget": (_without("PodDisruptionBudget"), "PodDisruptionBudget"),
+    "no autoscaler": (_without("HorizontalPodAutoscaler"), "HorizontalPodAutoscaler"),
+}
+
+
+@pytest.fixture(scope="session")
+def checkov(judges, tmp_path_factory) -> dict[str, set[str]]:
+    """Failed and skipped checks by name: of each environment, and of staging with each fault."""
+    folder = tmp_path_factory.mktemp("manifests")
+    for environment in ENVIRONMENTS:
+        (folder / f"{environment}.yaml").write_text(yaml.safe_dump_all(documents(environment)))
+    for name, (spoil, _) in FAULTS.items():
+        found = copy.deepcopy(documents("staging"))
+        spoil(found)
+        _own_namespace(found, name)
+        (folder / f"{_slug(name)}.yaml").write_text(yaml.safe_dump_all(found))
+    command = [judges / "checkov", "--directory", folder, "--framework", "kubernetes", "--output", "json"]
+    done = subprocess.run([*command, "--skip-download"], check=False, capture_output=True, text=True)
+    results = json.loads(done.stdout)["results"]
+    red: dict[str, set[str]] = {file.stem: set() for file in folder.iterdir()}
+    judged = {Path(check["file_path"]).stem for check in results["passed_checks"]}
+    assert set(red) == judged, "checkov read other files"
+    for check in [*results["failed_checks"], *results["skipped_checks"]]:
+        red[Path(check["file_path"]).stem].add(check["check_id"])
+    return red
+
+
+def _own_namespace(found: list[Manifest], name: str) -> None:
+    """Checkov looks for a NetworkPolicy in every file: each fault gets a namespace of its own."""
+    for manifest in found:
+        if manifest["metadata"].get("namespace") == "slipway-staging":
+            manifest["metadata"]["namespace"] = _slug(name)
+
+
+def _slug(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in name.lower())
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_checkov_has_nothing_to_say_and_nothing_is_skipped(checkov, environment):
+    assert set() == checkov[environment]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_nothing_of_ours_is_missing(environment):
+    assert set() == lacks(documents(environment))
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_property_taken_out_turns_a_check_red(checkov, name):
+    spoil, expected = FAULTS[name]
+    found = copy.deepcopy(documents("staging"))
+    spoil(found)
+    assert expected in checkov[_slug(name)] | lacks(found)
+
+
+# --- what must agree ---
+
+
+def test_the_probes_and_the_scrape_ask_for_pages_that_the_service_has():
+    app = App({"version": "v1.2.3"}, *[_Anything()] * 3, {})
+    main = container(documents("production"))
+    paths = {main[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")}
+    scraped = one(documents("production"), "Deployment")["spec"]["template"]["metadata"]["annotations"]
+    assert {"/livez", "/readyz"} == paths
+    assert {200} == {app._page(path, "GET")[0] for path in [*paths]}
+    assert "/metrics" == scraped["prometheus.io/path"]
+
+
+class _Anything:
+    """Stands for what the service's pages do not ask."""
+
+    def __getattr__(self, _: str) -> None:
+        return None
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_everything_selects_the_pods_and_their_port(environment):
+    found = documents(environment)
+    labels = one(found, "Deployment")["spec"]["template"]["metadata"]["labels"]
+    selectors = [
+        one(found, "Service")["spec"]["selector"],
+        one(found, "Deployment")["spec"]["selector"]["matchLabels"],
+        one(found, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+        one(found, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+        *[manifest["spec"]["selector"]["matchLabels"] for manifest in found if manifest["kind"] == "Rollout"],
+    ]
+    assert all(selector.items() <= labels.items() for selector in selectors)
+    assert {"http"} == {port["targetPort"] for port in one(found, "Service")["spec"]["ports"]}
+    assert ["--host", "0.0.0.0", "--port", "3000"] == container(found)["args"]  # noqa: S104  of the pod
+    assert [{"name": "http", "containerPort": 3000}] == container(found)["ports"]
+
+
+def test_the_autoscaler_scales_what_has_the_pods():
+    targets = {
+        environment: one(documents(environment), "HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["kind"]
+        for environment in ENVIRONMENTS
+    }
+    assert {"staging": "Deployment", "production": "Rollout"} == targets
+    assert 0 == one(documents("production"), "Deployment")["spec"]["replicas"]
+
+
+def test_argo_cd_follows_the_folder_that_promotions_write():
+    for environment in ENVIRONMENTS:
+        spec = one([each for each in argocd() if each["metadata"]["name"].endswith(environment)], "Application")["spec"]
+        assert (BRANCH, Path(manifests.path_of(environment)).parent.as_posix()) == (
+            spec["source"]["targetRevision"],
+            spec["source"]["path"],
+        )
+        assert one(documents(environment), "Namespace")["metadata"]["name"] == spec["destination"]["namespace"]
+
+
+def test_argo_cd_may_make_what_promotions_write_and_nothing_else():
+    project = one(argocd(), "AppProject")["spec"]
+    allowed = {(rule["group"], rule["kind"]) for rule in project["namespaceResourceWhitelist"]}
+    needed = {
+        (manifest["apiVersion"].rpartition("/")[0], manifest["kind"])
+        for environment in ENVIRONMENTS
+        for manifest in documents(environment)
+    }
+    assert needed == allowed | {(rule["group"], rule["kind"]) for rule in project["clusterResourceWhitelist"]}
+    assert {one(documents(name), "Namespace")["metadata"]["name"] for name in ENVIRONMENTS} == {
+        place["namespace"] for place in project["destinations"]
+    }
