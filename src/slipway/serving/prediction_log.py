@@ -94,14 +94,15 @@ class PredictionLog:
 
     def _write_queue(self) -> None:
         while self._queue:
-            lines: list[bytes] = []
-            size = 0
+            batch, size = [], 0
             while self._queue and size < BATCH_BYTES:
-                entry = self._queue.popleft()
-                size += len(entry[2]) + OVERHEAD_BYTES
-                lines += self._lines(*entry)
+                batch.append(self._queue.popleft())
+                size += len(batch[-1][2]) + OVERHEAD_BYTES
             self._taken += size
-            self._write(lines)
+            try:
+                self._write([line for entry in batch for line in self._lines(*entry)])
+            except Exception:
+                logger.exception("%d requests are missing in the prediction log", len(batch))
 
     def _lines(self, at: float, request_id: bytes, body: bytes | bytearray, predictions: list[Any]) -> list[bytes]:
         moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").encode()

@@ -1,0 +1,272 @@
+"""The prediction log: what monitoring reads, and that no disk, folder or crowd can slow or fail a request for it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import threading
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import httpx
+import psutil
+import pytest
+from pydantic import BaseModel, Field
+
+from slipway.serving import prediction_log
+from slipway.serving.prediction_log import Files, PredictionLog, redacted
+
+SETTINGS = {"sample": 1.0, "queue_bytes": 1_000_000, "file_bytes": 1_000_000, "files": 5}
+GOOD = {"name": "x", "secret": "hush", "age": 30, "kind": "a", "size": 1.5}
+
+
+class Kind(StrEnum):
+    A = "a"
+
+
+class Row(BaseModel):
+    name: str
+    secret: str = Field(json_schema_extra={"redact": True})
+    age: Annotated[int, Field(ge=0, json_schema_extra={"redact": True})] | None
+    kind: Kind = Field(json_schema_extra={"redact": True})
+    size: float
+
+
+class Plain(BaseModel):
+    name: str
+    letter: Literal["a", "b"]
+
+
+@pytest.fixture
+def outcomes() -> Counter:
+    return Counter()
+
+
+@pytest.fixture
+def log(tmp_path, outcomes):
+    logs = []
+
+    def make(row: type[BaseModel] = Plain, **changes: float) -> PredictionLog:
+        def count(outcome: str, rows: int) -> None:
+            outcomes[outcome] += rows
+
+        logs.append(PredictionLog(tmp_path / "predictions", "v1", row, SETTINGS | changes, count))
+        return logs[-1]
+
+    yield make
+    for each in logs:
+        each.close()
+
+
+def lines(tmp_path) -> list[dict]:
+    return [
+        json.loads(line) for path in sorted(tmp_path.glob("predictions/*")) for line in path.read_text().splitlines()
+    ]
+
+
+def test_a_line_names_release_time_request_row_and_prediction(log, tmp_path, outcomes):
+    written = log()
+    before = datetime.now(UTC).replace(microsecond=0)
+    written.offer(b"id-1", b'{"name": "x", "letter": "a"}', [0.25])
+    written.close()
+    (line,) = lines(tmp_path)
+    assert before <= datetime.fromisoformat(line.pop("time")) <= datetime.now(UTC)
+    row = {"name": "x", "letter": "a"}
+    assert {"release": "v1", "request_id": "id-1", "index": 0, "row": row, "prediction": 0.25} == line
+    assert {"written": 1} == outcomes
+
+
+BODIES = [
+    b'{"name": "x", "letter": "a"}',
+    b'[{"name": "x", "letter": "a"}]',
+    b'\r\n[\n {"name":\r\n"x",\t"letter":"a"}\n ,\n{"name":"x\\n\\"y", "letter":"b"}]\n',
+    b'[{"name":"},{","letter":"a"},{"name":"}","letter":"b"},{"name":"{","letter":"b"}]',
+    b'[{"name":"}{","letter":"a"}]',
+    b'{"name":"\\ud83d\\ude00 \xc3\xa9","letter":"a"}',
+]
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_a_row_is_logged_as_it_was_sent_on_one_line(log, tmp_path, body):
+    content = json.loads(body)
+    expected = content if isinstance(content, list) else [content]
+    written = log()
+    written.offer(b"id", bytearray(body), [{"a": 0.5, "b": place} for place in range(len(expected))])
+    written.close()
+    found = lines(tmp_path)
+    assert expected == [line["row"] for line in found]
+    assert [(place, {"a": 0.5, "b": place}) for place in range(len(expected))] == [
+        (line["index"], line["prediction"]) for line in found
+    ]
+
+
+def test_fields_that_row_marks_are_null(log, tmp_path):
+    written = log(Row)
+    written.offer(b"id", json.dumps([GOOD, GOOD | {"age": None}]).encode(), [1.0, 2.0])
+    written.close()
+    hidden = {"secret": None, "age": None, "kind": None}
+    assert [GOOD | hidden] * 2 == [line["row"] for line in lines(tmp_path)]
+    assert "hush" not in "".join(path.read_text() for path in tmp_path.glob("predictions/*"))
+
+
+def test_a_mark_is_found_wherever_a_field_has_it():
+    assert ["secret", "age", "kind"] == redacted(Row)
+
+
+def test_a_share_of_the_rows_is_logged_in_small_and_large_requests(log, tmp_path):
+    written = log(sample=0.5)
+    row = b'{"name": "x", "letter": "a"}'
+    for _ in range(1000):
+        written.offer(b"small", row, [0.5])
+    written.offer(b"large", b"[" + b",".join([row] * 1000) + b"]", [0.5] * 1000)
+    written.close()
+    found = Counter(line["request_id"] for line in lines(tmp_path))
+    assert 400 < found["small"] < 600
+    assert 400 < found["large"] < 600
+
+
+def test_what_finds_no_room_in_the_queue_is_counted_and_takes_no_memory(log, outcomes, monkeypatch):
+    monkeypatch.setattr(prediction_log, "PAUSE_SECONDS", 60)
+    written = log(queue_bytes=10_000)
+    for _ in range(1000):
+        written.offer(b"id", b'{"name": "x", "letter": "a"}', [0.5])
+    written.close()
+    assert 1000 == outcomes["written"] + outcomes["queue_full"]
+    assert 10 <= outcomes["written"] <= 10_000 // prediction_log.OVERHEAD_BYTES
+
+
+def test_a_file_is_followed_by_the_next_and_the_oldest_go(log, tmp_path):
+    written = log(file_bytes=2000, files=3)
+    for place in range(100):
+        written.offer(b"%d" % place, b'{"name": "x", "letter": "a"}', [0.5])
+        time.sleep(0.0001 if place % 10 else 0.11)  # so that there are several batches
+    written.close()
+    files = sorted(tmp_path.glob("predictions/*"))
+    assert 3 == len(files)
+    assert all(path.stat().st_size <= 2000 for path in files)
+    assert "99" == lines(tmp_path)[-1]["request_id"]
+
+
+def test_a_file_that_is_taken_away_is_followed_by_another(tmp_path):
+    files = Files(tmp_path, 1000, 3)
+    files.append(b"1\n")
+    next(tmp_path.iterdir()).unlink()
+    files.append(b"2\n")
+    assert [b"2\n"] == [path.read_bytes() for path in tmp_path.iterdir()]
+
+
+def test_other_files_in_the_folder_stay(tmp_path):
+    (tmp_path / "notes.jsonl").touch()
+    files = Files(tmp_path, 10, 1)
+    for _ in range(5):
+        files.append(b"12345678\n")
+    assert {"notes.jsonl"} < {path.name for path in tmp_path.iterdir()}
+    assert 2 == len(list(tmp_path.iterdir()))
+
+
+def test_a_disk_that_fills_up_leaves_whole_lines(tmp_path, monkeypatch):
+    files = Files(tmp_path, 1000, 3)
+    files.append(b"first\n")
+    write = os.write
+    left = iter([3])
+
+    def full(file: int, content: bytes) -> int:
+        for room in left:
+            return write(file, content[:room])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(prediction_log.os, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        files.append(b"second\n")
+    assert [b"first\n"] == [path.read_bytes() for path in tmp_path.iterdir()]
+
+
+def test_a_folder_that_cannot_be_written_is_tried_again_later(log, tmp_path, outcomes, monkeypatch, caplog):
+    monkeypatch.setattr(prediction_log, "RETRY_SECONDS", 0.3)
+    (tmp_path / "predictions").touch()
+    written = log()
+    deadline = time.monotonic() + 20
+    while not outcomes["written"] and time.monotonic() < deadline:
+        written.offer(b"id", b'{"name": "x", "letter": "a"}', [0.5])
+        time.sleep(0.05)
+        if outcomes["write_failed"] and (tmp_path / "predictions").is_file():
+            (tmp_path / "predictions").unlink()
+    assert outcomes["written"] > 0 < outcomes["write_failed"]
+    assert f"SLIPWAY_PREDICTIONS={tmp_path / 'predictions'}: File exists; predictions are not logged" in caplog.messages
+
+
+def test_what_it_cannot_make_a_line_of_does_not_stop_it(log, tmp_path, caplog):
+    written = log()
+    written.offer(b"bad", b"no JSON", [0.5])
+    time.sleep(2 * prediction_log.PAUSE_SECONDS)
+    written.offer(b"good", b'{"name": "x", "letter": "a"}', [0.5])
+    written.close()
+    assert ["good"] == [line["request_id"] for line in lines(tmp_path)]
+    assert "1 requests are missing in the prediction log" in caplog.messages
+
+
+def posted(url: str, row: dict, number: int) -> list[int]:
+    with httpx.Client(base_url=url) as client:
+        return [
+            client.post("/predict", json=row, headers={"x-request-id": f"n{at}"}).status_code for at in range(number)
+        ]
+
+
+def counted(url: str, outcome: str) -> float:
+    (line,) = [line for line in httpx.get(f"{url}/metrics").text.splitlines() if f'outcome="{outcome}"' in line]
+    return float(line.rsplit(" ", 1)[1])
+
+
+def test_each_answer_of_the_service_is_in_the_log_when_it_has_stopped(serve, model_dir, tmp_path, row):
+    with serve(model_dir, tmp_path, SLIPWAY_PREDICTIONS=str(tmp_path / "predictions")) as (url, _):
+        statuses = posted(url, row, 300)
+    assert [200] * 300 == statuses
+    assert [f"n{at}" for at in range(300)] == [line["request_id"] for line in lines(tmp_path)]
+    assert {("v1.2.3", json.dumps(row))} == {(line["release"], json.dumps(line["row"])) for line in lines(tmp_path)}
+
+
+def test_each_worker_writes_a_file_of_its_own(serve, model_dir, tmp_path, row):
+    variables = {
+        "BENTOML_CONFIG_OPTIONS": "services.slipway.workers=2",
+        "SLIPWAY_PREDICTIONS": str(tmp_path / "predictions"),
+    }
+    with serve(model_dir, tmp_path, **variables) as (url, _):
+        sent, deadline = 0, time.monotonic() + 20
+        while len(list(tmp_path.glob("predictions/*"))) < 2 and time.monotonic() < deadline:
+            clients = [threading.Thread(target=posted, args=(url, row, 50)) for _ in range(4)]
+            for client in clients:
+                client.start()
+            for client in clients:
+                client.join()
+            sent += 200
+            time.sleep(0.2)
+    assert 2 == len(list(tmp_path.glob("predictions/*")))
+    assert sent == len(lines(tmp_path))
+
+
+def test_a_folder_that_cannot_be_written_fails_no_request(serve, model_dir, tmp_path, row):
+    (tmp_path / "file").touch()
+    with serve(model_dir, tmp_path, SLIPWAY_PREDICTIONS=str(tmp_path / "file" / "predictions")) as (url, _):
+        statuses = posted(url, row, 100)
+        time.sleep(0.5)
+        failed = counted(url, "write_failed")
+    assert ([200] * 100, 100) == (statuses, failed)
+    assert "Not a directory; predictions are not logged" in (tmp_path / "log").read_text()
+
+
+def test_a_file_system_that_takes_no_more_fails_no_request(serve, model_dir, tmp_path, row):
+    with serve(model_dir, tmp_path, SLIPWAY_PREDICTIONS=str(tmp_path / "predictions")) as (url, process):
+        for each in [process, *process.children(recursive=True)]:
+            psutil.Process(each.pid).rlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+        statuses = posted(url, row, 300)
+        time.sleep(0.5)
+        written, failed = counted(url, "written"), counted(url, "write_failed")
+    assert ([200] * 300, 300) == (statuses, written + failed)
+    assert failed > 0
+    logged = [json.loads(line) for path in tmp_path.glob("predictions/*") for line in path.read_text().splitlines()]
+    assert written == len(logged)
