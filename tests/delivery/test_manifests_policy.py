@@ -393,7 +393,7 @@ def test_a_property_taken_out_turns_a_check_red(checkov, name):
 
 
 def test_the_probes_and_the_scrape_ask_for_pages_that_the_service_has():
-    app = App({"version": "v1.2.3"}, *[_Anything()] * 3, {})
+    app = App({"version": "v1.2.3"}, *[_Anything()] * 3, PARAMS["serving"])
     main = container(documents("production"))
     paths = {main[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")}
     scraped = one(documents("production"), "Deployment")["spec"]["template"]["metadata"]["annotations"]
