@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import hashlib
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from slipway.delivery.versions import ARTIFACT
 from slipway.errors import UserError
 
 LOCK = "dvc.lock"
+PIPELINE = "dvc.yaml"
+RELEASED = "released"
+"""Folder of a release commit in which the model lies as plain files, when git keeps DVC's store anyway."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class DvcFiles:
     @classmethod
     def read(cls, root: Path) -> DvcFiles:
         """Read them. Raises UserError when the pipeline was not run."""
-        return cls(root, _read(root / "dvc.yaml"), _read(root / LOCK))
+        return cls(root, _read(root / PIPELINE), _read(root / LOCK))
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -42,7 +46,7 @@ class DvcFiles:
             return Path(self.pipeline["artifacts"][ARTIFACT]["path"])
         except KeyError:
             raise UserError(
-                f"{self.root / 'dvc.yaml'}: names no artifact `{ARTIFACT}`; say under `artifacts:` where it is"
+                f"{self.root / PIPELINE}: names no artifact `{ARTIFACT}`; say under `artifacts:` where it is"
             ) from None
 
     @property
@@ -78,15 +82,37 @@ class DvcFiles:
         )
 
 
+def as_plain_files(text: str, model: Path, without: str) -> dict[str, bytes]:
+    """The files in `model` under RELEASED, and the `dvc.yaml` in `text` naming them as the artifact; by path.
+
+    DVC resolves a remote inside a repository only where that is checked out. With these files in its commit,
+    `dvc artifacts get <address of the repository> model` needs no remote; git keeps equal content once.
+    """
+    from ruamel.yaml import YAML
+
+    yaml_, written = YAML(), io.BytesIO()
+    yaml_.preserve_quotes, yaml_.width = True, 1000
+    pipeline = yaml_.load(text)
+    target = f"{RELEASED}/{model.name}"
+    pipeline["artifacts"][ARTIFACT]["path"] = target
+    yaml_.dump(pipeline, written)
+    files = {f"{target}/{name}": content for name, content in _contents(model, without).items()}
+    return {PIPELINE: written.getvalue(), **files}
+
+
 def blobs(folder: Path, without: str = "") -> tuple[str, dict[str, bytes]]:
     """Return the MD5 by which DVC knows `folder` less the file `without`, and its objects by path in a remote."""
-    files = [file for file in folder.rglob("*") if file.is_file() and file.name != without]
-    contents = {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
+    contents = _contents(folder, without)
     hashes = {name: _md5(content) for name, content in contents.items()}
     listing = json.dumps([{"md5": hashes[name], "relpath": name} for name in sorted(contents)], sort_keys=True).encode()
     objects = {_object_path(hashes[name]): content for name, content in contents.items()}
     whole = f"{_md5(listing)}.dir"
     return whole, objects | {_object_path(whole): listing}
+
+
+def _contents(folder: Path, without: str) -> dict[str, bytes]:
+    files = [file for file in folder.rglob("*") if file.is_file() and file.name != without]
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
 
 
 def _object_path(md5: str) -> str:

@@ -6,17 +6,18 @@ import re
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slipway import results
 from slipway.delivery import clients, release, state
 from slipway.delivery.desired_state import BRANCH, BUILT_FROM, DIGEST, DeployBranch, before
-from slipway.delivery.dvc_files import LOCK, DvcFiles, blobs
+from slipway.delivery.dvc_files import LOCK, PIPELINE, DvcFiles, as_plain_files, blobs
 from slipway.delivery.environment_file import IMAGE, EnvironmentFile, path_of
 from slipway.delivery.git import Git
 from slipway.delivery.home import Place, front_door
 from slipway.delivery.router import tool
 from slipway.errors import UserError
+from slipway.report.release import leaves
 
 if TYPE_CHECKING:
     from slipway.delivery.desired_state import Published
@@ -182,7 +183,8 @@ def _content(
 def _register(branch: DeployBranch, dvc: DvcFiles, built: Release) -> None:
     """Commit what the release adds to the merged commit: lock, metrics and, if git keeps the store, the model.
 
-    Models of earlier releases stay, so that `dvc artifacts get . model --rev …` finds each in a clone of the branch.
+    Models of earlier releases stay in the store, so that DVC finds each in a clone of the branch; the model of this one
+    is there as plain files too, so that `dvc artifacts get <repository> model` finds it from anywhere.
     """
     files = {name: (built.folder / name).read_bytes() for name in [LOCK, *dvc.metrics]}
     whole, objects = blobs(built.folder / "model", without=release.RELEASE)
@@ -196,6 +198,8 @@ def _register(branch: DeployBranch, dvc: DvcFiles, built: Release) -> None:
         keep = [ENVIRONMENTS]
     else:
         files |= {f"{embedded}/{path}": content for path, content in objects.items()}
+        pipeline = branch.git.run("show", f"{built.commit}:{PIPELINE}")
+        files |= as_plain_files(pipeline, built.folder / "model", without=release.RELEASE)
         keep = [ENVIRONMENTS, embedded]
     branch.publish(_release_message(built), (built.version, built.digest, built.commit), files, keep)
 
@@ -210,7 +214,7 @@ def _dvc_push(root: Path, model: Path) -> None:
 
 def _release_message(built: Release) -> str:
     metrics = built.manifest["metrics"]
-    return "\n".join([f"Release {built.version}", "", *_leaves(metrics)])
+    return "\n".join([f"Release {built.version}", "", *(f"{name} = {value:g}" for name, value in leaves(metrics))])
 
 
 def _promotion_message(environment: str, content: EnvironmentFile, current: EnvironmentFile | None) -> str:
@@ -233,14 +237,3 @@ def _verdicts(job: str, result: results.JobResult) -> list[str]:
         f"{job}: {verdict.gate}: {verdict.outcome} ({verdict.observed}; {verdict.threshold})"
         for verdict in result.verdicts
     ]
-
-
-def _leaves(values: dict[str, Any], above: str = "") -> list[str]:
-    """Every number in nested metrics, a line each."""
-    lines: list[str] = []
-    for name, value in values.items():
-        if isinstance(value, dict):
-            lines += _leaves(value, f"{above}{name}.")
-        elif isinstance(value, int | float):
-            lines.append(f"{above}{name} = {value:g}")
-    return lines
