@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from slipway.delivery.redact import redacted
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Git:
             raise GitError(f"git {arguments[0]}: no answer in {SECONDS} s; is the remote there?") from None
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
-            raise GitError(f"git {arguments[0]} in {self.folder}: {_most_telling(said)}")
+            raise GitError(f"git {arguments[0]} in {self.folder}: {redacted(_most_telling(said))}")
         return done.stdout
 
     def write(self, content: bytes) -> str:
