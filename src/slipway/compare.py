@@ -17,6 +17,7 @@ import pandas as pd
 import problem
 from slipway import bootstrap, metrics, predictor
 from slipway.delivery.desired_state import DeployBranch
+from slipway.delivery.dvc_files import blobs
 from slipway.delivery.git import Git
 from slipway.delivery.home import store_url
 from slipway.delivery.store import open_store
@@ -67,7 +68,8 @@ def compare() -> None:
     with recorded("compare") as result:
         with TemporaryDirectory() as folder:
             champion, main = (fetch_released(name, Path(folder)) for name in ("production", "staging"))
-            result.evidence = measure(champion, main, params)
+            candidate, _ = blobs(MODEL)
+            result.evidence = {"candidate": candidate, **measure(champion, main, params)}
         result.verdicts = [gate(result.evidence, params["gates"]) for gate in gates.ALL]
     result.require()
 

@@ -94,7 +94,12 @@ class Project:
         )
         shutil.copy(self.root / "dvc.lock", folder)
         shutil.copytree(self.root / "metrics", folder / "metrics")
-        for name, text in {"service.py": SERVICE, "kind": kind, "pylock.toml": NO_PACKAGES}.items():
+        for name, text in {
+            "service.py": SERVICE,
+            "kind": kind,
+            "pylock.toml": NO_PACKAGES,
+            "sbom.cdx.json": "{}",
+        }.items():
             (folder / name).write_text(text)
         facts = {
             "version": version,

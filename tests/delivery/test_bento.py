@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -18,11 +19,16 @@ from slipway.delivery.agent import Agent, Settings
 from slipway.delivery.dvc_files import blobs
 from slipway.delivery.follower import Follower
 from slipway.delivery.home import Place
+from slipway.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("pyproject.toml", "uv.lock", "bentofile.yaml", "dvc.yaml", "README.md")
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 NEEDED = {"prepare": "build/prepared", "train": "build/trained", "export": "model"}
+MANIFEST = {
+    *("format", "version", "commit", "built", "previous", "inputs", "files"),
+    *("metrics", "champion", "report", "sbom", "service", "build"),
+}
 TRAIN = """
 from pathlib import Path
 from slipway.pipeline.prepare import prepare
@@ -70,6 +76,19 @@ def _train(root: Path) -> None:
     (root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": outs}))
 
 
+def _flips_not_found(built: release.Release) -> set[str]:
+    """Files of which one flipped byte passes unnoticed."""
+    passed = set()
+    for file in [path for path in built.folder.rglob("*") if path.is_file()]:
+        whole = file.read_bytes()
+        file.write_bytes(bytes([whole[0] ^ 1]) + whole[1:] if whole else b"x")
+        with contextlib.suppress(UserError):
+            release.verify(built.folder, built.digest)
+            passed.add(file.name)
+        file.write_bytes(whole)
+    return passed
+
+
 @pytest.fixture
 def toy(project):
     _make_toy(project.root)
@@ -87,6 +106,8 @@ def test_the_same_inputs_give_the_same_digest_and_it_serves_what_it_was_built_to
     built = release.verify(toy.root / "build/release")
     assert built.digest == release.digest_of(clone / "build/release")
     assert blobs(toy.root / "model")[0] == built.manifest["inputs"]["model"]
+    assert MANIFEST == built.manifest.keys()
+    assert set() == _flips_not_found(built)
 
     promotion.publish(toy.root, built.folder, toy.store)
     toy.promote("v0.1.0")

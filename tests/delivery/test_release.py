@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -14,19 +15,39 @@ from slipway.errors import UserError
 @pytest.fixture
 def folder(tmp_path):
     path = tmp_path / "release"
-    for name in ("a/b.txt", "c.bin", "model/model.onnx"):
+    for name in ("a/b.txt", "c.bin", "model/model.onnx", release.SBOM, release.LOCKED, release.SMOKE):
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_text(f"content of {name}")
     release.seal(path, {"version": "v0.1.0", "commit": "c" * 40})
     return path
 
 
-@pytest.mark.parametrize("name", ["a/b.txt", "c.bin", "model/model.onnx"])
-def test_one_flipped_bit_is_found_and_its_file_named(folder, name):
-    content = bytearray((folder / name).read_bytes())
-    content[-1] ^= 1
-    (folder / name).write_bytes(content)
-    with pytest.raises(UserError, match=f"{name}: SHA-256 is"):
+def _flip(file: Path, position: int) -> None:
+    content = bytearray(file.read_bytes())
+    content[position] ^= 1
+    file.write_bytes(content)
+
+
+def _places(size: int) -> list[int]:
+    """First, last and some bytes between."""
+    return sorted({0, size // 3, size // 2, size - 1})
+
+
+def test_one_flipped_bit_is_found_in_each_file_and_the_file_is_named(folder):
+    digest = release.digest_of(folder)
+    for file in [path for path in folder.rglob("*") if path.is_file()]:
+        for position in _places(file.stat().st_size):
+            _flip(file, position)
+            with pytest.raises(UserError, match=f"{file.relative_to(folder)}: (SHA-256|digest) is"):
+                release.verify(folder, digest)
+            _flip(file, position)
+    assert digest == release.verify(folder, digest).digest
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"files": 1}', '{"files": ["a"]}'])
+def test_a_manifest_that_is_none_is_refused_in_one_line(folder, text):
+    (folder / release.MANIFEST).write_text(text)
+    with pytest.raises(UserError, match=r"manifest\.json: not the manifest of a release; refused"):
         release.verify(folder)
 
 

@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from slipway import results
 from slipway.delivery import release, versions
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.dvc_files import LOCK, DvcFiles, blobs
 from slipway.delivery.git import Git
 from slipway.delivery.release import Release
 from slipway.errors import UserError
+from slipway.report import markdown
+from slipway.report import release as release_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +34,9 @@ if TYPE_CHECKING:
 SERVE_GROUPS = {"onnx": ["serve"], "skops": ["serve", "pipeline"]}
 """Groups of pyproject.toml that a release installs, by the format of its model."""
 PARAMS = "params.yaml"
-REPORT = "report.md"
+COMPARE = "compare"
 IMAGE_REQUIREMENTS = "build/requirements.txt"  # where bentofile.yaml looks for it
+TOOLS = ("bentoml", "cyclonedx-python-lib", "dvc", "onnxruntime", "scikit-learn", "slipway", "uv")
 SMOKE_ROWS = 20
 TOLERANCE = 1e-6  # of an answer against the same model's prediction when the release was built
 SERVICE = {
@@ -86,7 +90,8 @@ class Source:
 def build(root: Path, output: Path, report: Path | None = None) -> Release:
     """Build the release of the commit that is checked out in `root` into the new folder `output`.
 
-    `report` is a Markdown file to keep with it. A folder that is there is replaced. Raises UserError.
+    `report` is a Markdown file to keep with it, in place of one that is written from the manifest. A folder that is
+    there is replaced. Raises UserError.
     """
     source = Source.read(root)
     version, previous = _version(source)
@@ -97,8 +102,11 @@ def build(root: Path, output: Path, report: Path | None = None) -> Release:
         _requirements(context, folder)
         _bento(source, version, folder, context)
         _smoke(source, folder)
-        _evidence(source, folder, report)
-        built = release.seal(folder, _facts(source, version, previous, folder))
+        _evidence(source, folder)
+        facts = _facts(source, version, previous, folder)
+        _sbom(facts, folder)
+        _report(facts, folder, report)
+        built = release.seal(folder, facts)
         shutil.rmtree(output, ignore_errors=True)
         shutil.copytree(folder, output)
     return Release(output, built.digest, built.manifest)
@@ -234,14 +242,38 @@ def _answer(signature: dict[str, Any], score: Any) -> Any:
     return dict(zip(map(str, signature["classes"]), score, strict=True))
 
 
-def _evidence(source: Source, folder: Path, report: Path | None) -> None:
+def _evidence(source: Source, folder: Path) -> None:
     for name in [LOCK, PARAMS, *source.dvc.metrics]:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source.root / name, folder / name)
-    if report is not None:
-        if not report.is_file():
-            raise UserError(f"--report {report}: no such file; run `slipway report`")
-        shutil.copyfile(report, folder / REPORT)
+
+
+def _sbom(facts: dict[str, Any], folder: Path) -> None:
+    from slipway.delivery import sbom
+
+    files = json.loads((folder / "model" / release.RELEASE).read_text(encoding="utf-8"))["files"]
+    text = sbom.render(facts, files, (folder / release.LOCKED).read_text(encoding="utf-8"))
+    (folder / release.SBOM).write_text(text, encoding="utf-8")
+
+
+def _report(facts: dict[str, Any], folder: Path, report: Path | None) -> None:
+    if report is None:
+        text = markdown.render(release_report.write(facts))
+    elif report.is_file():
+        text = report.read_text(encoding="utf-8")
+    else:
+        raise UserError(f"--report {report}: no such file; run `slipway report`")
+    (folder / release.REPORT).write_text(text, encoding="utf-8")
+
+
+def _champion(source: Source) -> dict[str, str] | None:
+    """The release that this very model was compared with, by results/compare.json; None when it was with none."""
+    compared = results.read(source.root / results.RESULTS).get(COMPARE)
+    model = source.dvc.outputs[source.dvc.model.as_posix()]
+    if compared is None or compared.evidence.get("candidate") != model:
+        return None
+    champion = compared.evidence["champion"]
+    return champion and {name: champion[name] for name in ("version", "digest", "commit")}
 
 
 def _facts(source: Source, version: str, previous: str | None, folder: Path) -> dict[str, Any]:
@@ -259,12 +291,16 @@ def _facts(source: Source, version: str, previous: str | None, folder: Path) -> 
             "requirements": release.sha256(folder / release.LOCKED),
         },
         "metrics": metrics,
+        "champion": _champion(source),
+        "report": release.REPORT,
+        "sbom": release.SBOM,
         "service": SERVICE,
         "build": {"python": f"{sys.version_info.major}.{sys.version_info.minor}", **_tools()},
     }
 
 
 def _tools() -> dict[str, str]:
+    """What made the model and the release. uv.lock has locked all of it; who ran it is in results/build.json."""
     from importlib.metadata import version
 
-    return {name: version(name) for name in ("bentoml", "slipway")}
+    return {name: version(name) for name in TOOLS}

@@ -1,11 +1,12 @@
 """A release: one folder that is built once and never changed.
 
-manifest.json    what it is made of: version, commit, hashes of data, model and parameters, metrics, and the
-                 SHA-256 of every other file; its own SHA-256 is the digest that names the release
+manifest.json    what it is made of: version, commit, hashes of data, model and parameters, metrics, the champion that
+                 it was compared with, and the SHA-256 of every other file; its own SHA-256 is the digest that names it
 model/           the model, and release.json, which the service checks and shows
 bento/           the service as BentoML serves it, or makes an image of it
 pylock.toml      what the service installs, each file by hash (PEP 751)
 smoke.json       rows of the test set, and what the model predicts for them
+sbom.cdx.json    the bill of materials, in CycloneDX
 dvc.lock params.yaml metrics/ report.md   the evidence
 """
 
@@ -22,6 +23,8 @@ from slipway.errors import UserError
 MANIFEST = "manifest.json"
 LOCKED = "pylock.toml"
 SMOKE = "smoke.json"
+SBOM = "sbom.cdx.json"
+REPORT = "report.md"
 RELEASE = "release.json"
 FORMAT = 1
 
@@ -61,7 +64,7 @@ def verify(folder: Path, digest: str | None = None) -> Release:
     found = digest_of(folder)
     if digest is not None and found != digest:
         raise UserError(f"{folder / MANIFEST}: digest is {found}, expected {digest}; refused")
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    manifest = _read(folder / MANIFEST)
     listed = manifest["files"]
     present = set(_files(folder)) - {MANIFEST}
     for name in sorted(present | set(listed)):
@@ -86,6 +89,14 @@ def sha256(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(file.read_bytes())
+        return {**manifest, "files": dict(manifest["files"])}
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{file}: not the manifest of a release; refused") from None
 
 
 def _files(folder: Path) -> list[str]:
