@@ -2,29 +2,82 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import random
+import signal
+import subprocess
 import sys
+import time
+import traceback
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
 from slipway.delivery import release
 from slipway.delivery.store import FolderStore, GitHubStore, open_store
 from slipway.errors import UserError
 
 GH = """#!{python}
-# Stands in for GitHub's `gh`: a release is a folder named by its tag.
-import json, os, pathlib, shutil, sys
+# Stands in for GitHub's `gh`: a release is a folder named by its tag; a draft is a folder in drafts/.
+import os, pathlib, shutil, signal, sys
 site, (_, verb, *rest) = pathlib.Path(os.environ["FAKE_GITHUB"]), sys.argv[1:]
-if verb == "create":
-    tag, asset = rest[0], pathlib.Path(rest[1])
-    (site / tag).mkdir(parents=True)
-    shutil.copy(asset, site / tag)
+published, drafts = site / "published", site / "drafts"
+for folder in (published, drafts):
+    folder.mkdir(parents=True, exist_ok=True)
+tag = rest[0]
+if verb == "list":
+    print("\\n".join(entry.name for entry in (drafts if "isDraft" in " ".join(rest) else published).iterdir()))
+elif verb == "create":
+    (drafts / tag).mkdir()
+    shutil.copy(rest[1], drafts / tag)
+    if "FAKE_GH_DIES" in os.environ:
+        os.kill(os.getpid(), signal.SIGKILL)
+    (drafts / tag).rename(published / tag)
+elif verb == "delete":
+    shutil.rmtree(next(path for path in (drafts / tag, published / tag) if path.exists()))
+elif not (published / tag).exists():
+    sys.exit("release not found, asked for with https://x:ghp_secret@github.example/")
 elif verb == "download":
-    if not (site / rest[0]).exists():
-        sys.exit("release not found")
-    shutil.copy(site / rest[0] / rest[2], rest[4])
-elif verb == "list":
-    print("\\n".join(entry.name for entry in site.iterdir()) if site.exists() else "")
+    shutil.copy(published / tag / rest[2], rest[4])
+elif verb == "upload":
+    for file in rest[1:]:
+        shutil.copy(file, published / tag)
+elif verb == "view":
+    print("\\n".join(entry.name for entry in (published / tag).iterdir()))
+"""
+SECRETS = {"AWS_ACCESS_KEY_ID": "AKIASHOWNTONOBODY", "AWS_SECRET_ACCESS_KEY": "neither+is+this"}
+KILLED_BEFORE_A_STEP = """
+import os, signal, sys
+from pathlib import Path
+from slipway.delivery.store import open_store
+store, folder, last, count = open_store(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), 0
+def step(event, arguments):
+    global count
+    if event in ("open", "os.mkdir", "os.rename", "shutil.copyfile"):
+        count += 1
+        if count == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(step)
+store.put(folder)
+"""
+KILLED_BEFORE_A_REQUEST = """
+import os, signal, sys
+from pathlib import Path
+from aiobotocore.httpsession import AIOHTTPSession
+from slipway.delivery import s3
+from slipway.delivery.store import open_store
+store, folder, last, count = open_store(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), 0
+send, s3.PART = AIOHTTPSession.send, 5 * 2**20
+async def counted(self, request):
+    global count
+    count += 1
+    if count == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return await send(self, request)
+AIOHTTPSession.send = counted
+store.put(folder)
 """
 
 
@@ -34,16 +87,48 @@ def _release(folder, version="v0.1.0", text="content"):
     return release.seal(folder, {"version": version, "commit": "c" * 40})
 
 
-@pytest.fixture(params=["folder", "github"])
-def store(request, tmp_path, monkeypatch):
-    if request.param == "folder":
-        return FolderStore(tmp_path / "store")
+@pytest.fixture(scope="module")
+def s3():
+    """Address of a stand-in for S3 with one bucket, `releases`."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    address = "http://{}:{}".format(*server.get_host_and_port())
+    client = boto3.client("s3", endpoint_url=address, region_name="us-east-1", **_keys())
+    client.create_bucket(Bucket="releases")
+    client.close()
+    yield address
+    server.stop()
+
+
+def _keys() -> dict[str, str]:
+    return {name.lower(): value for name, value in SECRETS.items()}
+
+
+@pytest.fixture
+def bucket(s3, tmp_path, monkeypatch):
+    """Address of an empty store in S3."""
+    settings = {"AWS_ENDPOINT_URL": s3, "AWS_DEFAULT_REGION": "us-east-1", "AWS_MAX_ATTEMPTS": "1"}
+    for name, value in {**SECRETS, **settings}.items():
+        monkeypatch.setenv(name, value)
+    return f"s3://releases/{tmp_path.name}"
+
+
+@pytest.fixture
+def github(tmp_path, monkeypatch):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/gh").write_text(GH.format(python=sys.executable))
     (tmp_path / "bin/gh").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("FAKE_GITHUB", str(tmp_path / "github"))
-    return GitHubStore()
+    return "github:"
+
+
+@pytest.fixture(params=["folder", "github", "s3"])
+def store(request, tmp_path):
+    if request.param == "folder":
+        return open_store((tmp_path / "store").as_uri())
+    return open_store(request.getfixturevalue({"github": "github", "s3": "bucket"}[request.param]))
 
 
 def test_a_release_comes_back_as_it_was(store, tmp_path):
@@ -86,16 +171,153 @@ def test_a_damaged_release_does_not_arrive(tmp_path):
     assert not (tmp_path / "got").exists()
 
 
-def test_a_killed_upload_is_never_taken_for_a_release(tmp_path, monkeypatch):
-    store = FolderStore(tmp_path / "store")
+def test_evidence_is_kept_beside_a_release_and_is_no_release(store, tmp_path):
     built = _release(tmp_path / "built")
+    store.put(built.folder)
+    assert [] == store.kept("v0.1.0")
+    store.keep("v0.1.0", [_file(tmp_path / "loadtest.html"), _file(tmp_path / "loadtest.json")])
+    assert ["loadtest.html", "loadtest.json"] == store.kept("v0.1.0")
+    assert ["v0.1.0"] == store.versions()
+    assert built.digest == store.get("v0.1.0", tmp_path / "got").digest
+
+
+def test_evidence_that_is_there_stays(tmp_path):
+    store = FolderStore(tmp_path / "store")
+    store.put(_release(tmp_path / "built").folder)
+    for text in ("first", "second"):
+        store.keep("v0.1.0", [_file(tmp_path / "loadtest.json", text)])
+    assert "first" == (tmp_path / "store/v0.1.0.evidence/loadtest.json").read_text()
+
+
+def test_evidence_may_be_kept_again(store, tmp_path):
+    store.put(_release(tmp_path / "built").folder)
+    for name in ("one.json", "one.json", "two.json"):
+        store.keep("v0.1.0", [_file(tmp_path / name)])
+    assert ["one.json", "two.json"] == store.kept("v0.1.0")
+
+
+def test_a_removed_release_is_gone_with_its_evidence_and_no_other_is(store, tmp_path):
+    for version in ("v0.1.0", "v0.2.0"):
+        store.put(_release(tmp_path / version, version).folder)
+        store.keep(version, [_file(tmp_path / "loadtest.json")])
+    store.remove("v0.1.0")
+    assert ["v0.2.0"] == store.versions()
+    assert ["loadtest.json"] == store.kept("v0.2.0")
+    with pytest.raises(UserError):
+        store.get("v0.1.0", tmp_path / "got")
+
+
+def _file(path, text="{}"):
+    path.write_text(text)
+    return path
+
+
+def _kill(script: str, url: str, folder, step: int) -> bool:
+    """Put a release and kill that at a step. Returns whether there was such a step."""
+    done = subprocess.run([sys.executable, "-c", script, url, str(folder), str(step)], capture_output=True, check=False)
+    assert done.returncode in {0, -signal.SIGKILL}, done.stderr
+    return done.returncode != 0
+
+
+def _assert_none_or_whole(store, built, target) -> None:
+    assert store.versions() in ([], ["v0.1.0"])
+    if store.versions():
+        assert built.digest == store.get("v0.1.0", target).digest
+
+
+def test_an_upload_into_a_folder_is_never_taken_for_a_release_wherever_it_is_killed(tmp_path):
+    built, step, killed = _release(tmp_path / "built"), 0, True
+    while killed:
+        step += 1
+        store = FolderStore(tmp_path / f"store {step}")
+        killed = _kill(KILLED_BEFORE_A_STEP, store.root.as_uri(), built.folder, step)
+        _assert_none_or_whole(store, built, tmp_path / f"killed {step}")
+        store.put(built.folder)
+        assert built.digest == store.get("v0.1.0", tmp_path / f"got {step}").digest
+    assert step > 5
+
+
+def test_an_upload_into_s3_is_never_taken_for_a_release_wherever_it_is_killed(bucket, tmp_path):
+    (tmp_path / "built").mkdir()
+    (tmp_path / "built/large").write_bytes(random.randbytes(11 * 2**20))
+    built = release.seal(tmp_path / "built", {"version": "v0.1.0", "commit": "c" * 40})
+    store = open_store(bucket)
+    for request in (4, 6, 7):  # among three parts, before the last of them, before S3 is told that all are there
+        assert _kill(KILLED_BEFORE_A_REQUEST, bucket, built.folder, request)
+        assert [] == store.versions()
+    store.put(built.folder)
+    assert built.digest == store.get("v0.1.0", tmp_path / "got").digest
+
+
+def test_a_killed_upload_to_github_is_a_draft_that_the_next_one_replaces(github, tmp_path, monkeypatch):
+    built, store = _release(tmp_path / "built"), open_store(github)
     with monkeypatch.context() as patch:
-        patch.setattr("pathlib.Path.rename", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
+        patch.setenv("FAKE_GH_DIES", "1")
+        with pytest.raises(UserError, match="gh release create"):
             store.put(built.folder)
     assert [] == store.versions()
     store.put(built.folder)
-    assert ["v0.1.0"] == store.versions()
+    assert built.digest == store.get("v0.1.0", tmp_path / "got").digest
+
+
+def test_what_killed_uploads_left_goes_after_a_day(tmp_path):
+    store = FolderStore(tmp_path / "store")
+    for name, age in ((".incoming-old", 2 * 86_400), (".incoming-new", 60)):
+        (store.root / name).mkdir(parents=True)
+        os.utime(store.root / name, (time.time() - age,) * 2)
+    store.put(_release(tmp_path / "built").folder)
+    assert {".incoming-new", "v0.1.0"} == {path.name for path in store.root.iterdir()}
+
+
+def test_a_release_that_was_cut_off_in_s3_does_not_arrive(bucket, s3, tmp_path):
+    store = open_store(bucket)
+    store.put(_release(tmp_path / "built").folder)
+    client = boto3.client("s3", endpoint_url=s3, region_name="us-east-1", **_keys())
+    key = {"Bucket": "releases", "Key": f"{bucket.removeprefix('s3://releases/')}/v0.1.0/release.tar.gz"}
+    client.put_object(**key, Body=client.get_object(**key)["Body"].read()[:-50])
+    client.close()
+    with pytest.raises(UserError, match=r"release\.tar\.gz: cannot be unpacked .*; refused"):
+        store.get("v0.1.0", tmp_path / "got")
+    assert not (tmp_path / "got").exists()
+
+
+def _said(act) -> str:
+    """What a person or a log is told, whole."""
+    with pytest.raises(UserError) as caught:
+        act()
+    return "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("endpoint", [None, "http://user:neither+is+this@127.0.0.1:9", "http://127.0.0.1:9"])
+def test_what_goes_wrong_with_s3_is_told_without_credentials(bucket, tmp_path, monkeypatch, endpoint, caplog, capfd):
+    caplog.set_level(logging.DEBUG, "slipway")
+    if endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    store = open_store("s3://not-there/releases")
+    said = _said(lambda: store.put(_release(tmp_path / "built").folder))
+    out, err = capfd.readouterr()
+    assert "s3://not-there/releases: " in said
+    assert [] == [secret for secret in SECRETS.values() if secret in said + out + err + caplog.text]
+
+
+@pytest.mark.parametrize("url", ["s3://key:neither+is+this@releases/x", "ftp://me:neither+is+this@host"])
+def test_credentials_in_the_address_of_a_store_are_refused_and_not_repeated(url):
+    said = _said(lambda: open_store(url))
+    assert "unknown kind of store" in said
+    assert "neither+is" not in said
+
+
+def test_credentials_in_what_gh_says_are_not_repeated(github, tmp_path):
+    said = _said(lambda: open_store(github).get("v0.1.0", tmp_path / "got"))
+    assert "https://***@github.example/" in said
+    assert "ghp_secret" not in said
+
+
+def test_credentials_in_the_address_of_origin_are_not_repeated(project):
+    project.git("remote", "set-url", "origin", "http://me:ghp_secret@127.0.0.1:9/team/flights.git")
+    said = _said(lambda: project.branch.fetch())
+    assert "127.0.0.1" in said
+    assert "ghp_secret" not in said
 
 
 def test_without_gh_the_way_out_is_named(monkeypatch, tmp_path):

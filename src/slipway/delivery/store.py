@@ -1,4 +1,7 @@
-"""Where releases are kept: a folder, or GitHub Releases. A release in a store is whole, and is never changed."""
+"""Where releases are kept: a folder, GitHub Releases, or S3. A release in a store is whole, and is never changed.
+
+Evidence about a release (load tests, reports) comes when it is already there, so it is kept beside it.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,27 @@ import os
 import shutil
 import subprocess
 import tarfile
+import time
 import uuid
+import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
 from slipway.delivery import release
-from slipway.delivery.release import Release
+from slipway.delivery.redact import redacted
+from slipway.delivery.release import REPORT, Release
 from slipway.delivery.versions import VERSION, order, version_tag
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 ARCHIVE = "release.tar.gz"
+EVIDENCE = "evidence"
+LEFT_BEHIND = 86_400  # seconds after which no upload is still under way
+NOTES = 100_000  # characters of a GitHub Release's text; it takes 125,000
 
 
 class Store(Protocol):
@@ -38,15 +47,33 @@ class Store(Protocol):
     def versions(self) -> list[str]:
         """Versions that are there, oldest first."""
 
+    def keep(self, version: str, files: Iterable[Path]) -> None:
+        """Keep files beside a release as evidence, each under its own name; one that is there already stays."""
+
+    def kept(self, version: str) -> list[str]:
+        """Names of the evidence about a release."""
+
+    def remove(self, version: str) -> None:
+        """Remove a release and its evidence; the release goes first, and as a whole."""
+
 
 def open_store(url: str) -> Store:
-    """Open the store at `file:///…` or `github:` (the repository of the current folder). Raises UserError."""
+    """Open the store at `file:///…`, `github:` (the repository of the current folder) or `s3://BUCKET/…`.
+
+    Raises UserError.
+    """
     parts = urlsplit(url)
     if parts.scheme == "file":
         return FolderStore(Path(unquote(parts.path)))
     if parts.scheme == "github":
         return GitHubStore()
-    raise UserError(f"SLIPWAY_STORE={url}: unknown kind of store; use file:///FOLDER or github:")
+    if parts.scheme == "s3" and parts.netloc and "@" not in parts.netloc:
+        from slipway.delivery.s3 import S3Store
+
+        return S3Store(f"{parts.netloc}{parts.path}".rstrip("/"))
+    raise UserError(
+        f"SLIPWAY_STORE={redacted(url)}: unknown kind of store; use file:///FOLDER, github: or s3://BUCKET/FOLDER"
+    )
 
 
 class FolderStore:
@@ -60,27 +87,58 @@ class FolderStore:
         built = release.verify(folder)
         target = self.root / built.version
         if target.exists():
-            _refuse_other(built, release.digest_of(target), str(target))
+            refuse_other(built, release.digest_of(target), str(target))
             return
+        self._sweep()
         aside = self.root / f".incoming-{uuid.uuid4().hex}"
         shutil.copytree(folder, aside)
         try:
             aside.rename(target)
         except OSError:  # somebody else was quicker
             shutil.rmtree(aside)
-            _refuse_other(built, release.digest_of(target), str(target))
+            refuse_other(built, release.digest_of(target), str(target))
 
     def get(self, version: str, target: Path) -> Release:
         """See `Store.get`."""
         source = self.root / version
         if not source.is_dir():
             raise UserError(f"{source}: no such release; `slipway release list` shows those that are there")
-        return _arrive(target, lambda aside: shutil.copytree(source, aside))
+        return arrive(target, lambda aside: shutil.copytree(source, aside))
 
     def versions(self) -> list[str]:
         """See `Store.versions`."""
-        names = (entry.name for entry in self.root.iterdir()) if self.root.is_dir() else ()
-        return sorted((name for name in names if VERSION.fullmatch(name)), key=order)
+        return only_versions(entry.name for entry in self.root.iterdir()) if self.root.is_dir() else []
+
+    def keep(self, version: str, files: Iterable[Path]) -> None:
+        """See `Store.keep`."""
+        folder = self._evidence(version)
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            if not (folder / file.name).exists():
+                aside = folder / f".incoming-{uuid.uuid4().hex}"
+                shutil.copyfile(file, aside)
+                aside.rename(folder / file.name)
+
+    def kept(self, version: str) -> list[str]:
+        """See `Store.kept`."""
+        return sorted(file.name for file in self._evidence(version).glob("[!.]*"))
+
+    def remove(self, version: str) -> None:
+        """See `Store.remove`."""
+        for folder in (self.root / version, self._evidence(version)):
+            aside = self.root / f".outgoing-{uuid.uuid4().hex}"
+            if folder.exists():
+                folder.rename(aside)
+                shutil.rmtree(aside)
+
+    def _sweep(self) -> None:
+        """Remove what killed uploads have left, once nobody can be at work on it any more."""
+        for aside in self.root.glob(".incoming-*"):
+            if time.time() - aside.stat().st_mtime > LEFT_BEHIND:
+                shutil.rmtree(aside, ignore_errors=True)
+
+    def _evidence(self, version: str) -> Path:
+        return self.root / f"{version}.{EVIDENCE}"
 
 
 class GitHubStore:
@@ -92,15 +150,21 @@ class GitHubStore:
         with TemporaryDirectory() as scratch:
             if built.version in self.versions():
                 there = self.get(built.version, Path(scratch) / "there").digest
-                _refuse_other(built, there, f"GitHub Release {version_tag(built.version)}")
+                refuse_other(built, there, f"GitHub Release {version_tag(built.version)}")
             else:
                 self._create(built, Path(scratch) / ARCHIVE)
 
     def _create(self, built: Release, archive: Path) -> None:
-        with tarfile.open(archive, "w:gz") as tar:
-            tar.add(built.folder, arcname=".")
-        words = ["--title", f"Release {built.version}", "--notes", f"Digest: {built.digest}"]
-        _gh("release", "create", version_tag(built.version), str(archive), "--verify-tag", *words)
+        tag = version_tag(built.version)
+        if tag in self._tags("--json", "tagName,isDraft", "--jq", ".[] | select(.isDraft) | .tagName"):
+            _gh("release", "delete", tag, "--yes")  # what a killed upload has left
+        pack(built.folder, archive)
+        notes = archive.with_name("notes.md")
+        report = built.folder / REPORT
+        text = report.read_text(encoding="utf-8")[:NOTES] if report.is_file() else ""
+        notes.write_text(f"Digest: {built.digest}\n\n{text}", encoding="utf-8")
+        words = ["--title", f"Release {built.version}", "--notes-file", str(notes)]
+        _gh("release", "create", tag, str(archive), "--verify-tag", *words)
 
     def get(self, version: str, target: Path) -> Release:
         """See `Store.get`."""
@@ -108,29 +172,66 @@ class GitHubStore:
         def download(aside: Path) -> None:
             with TemporaryDirectory() as scratch:
                 _gh("release", "download", version_tag(version), "--pattern", ARCHIVE, "--dir", scratch)
-                with tarfile.open(Path(scratch) / ARCHIVE) as tar:
-                    tar.extractall(aside, filter="data")
+                unpack(Path(scratch) / ARCHIVE, aside)
 
-        return _arrive(target, download)
+        return arrive(target, download)
 
     def versions(self) -> list[str]:
         """See `Store.versions`."""
-        tags = _gh(
-            "release", "list", "--exclude-drafts", "--limit", "1000", "--json", "tagName", "--jq", ".[].tagName"
-        ).split()
+        tags = self._tags("--exclude-drafts", "--json", "tagName", "--jq", ".[].tagName")
         prefix = version_tag("")
-        names = (tag.removeprefix(prefix) for tag in tags if tag.startswith(prefix))
-        return sorted((name for name in names if VERSION.fullmatch(name)), key=order)
+        return only_versions(tag.removeprefix(prefix) for tag in tags if tag.startswith(prefix))
+
+    def keep(self, version: str, files: Iterable[Path]) -> None:
+        """See `Store.keep`: further assets of the GitHub Release."""
+        there = set(self._assets(version))
+        if new := [str(file) for file in files if file.name not in there]:
+            _gh("release", "upload", version_tag(version), *new)
+
+    def kept(self, version: str) -> list[str]:
+        """See `Store.kept`."""
+        return sorted(name for name in self._assets(version) if name != ARCHIVE)
+
+    def remove(self, version: str) -> None:
+        """See `Store.remove`. The tag stays: the version is not given again."""
+        _gh("release", "delete", version_tag(version), "--yes")
+
+    def _assets(self, version: str) -> list[str]:
+        return _gh("release", "view", version_tag(version), "--json", "assets", "--jq", ".assets[].name").split()
+
+    def _tags(self, *which: str) -> list[str]:
+        return _gh("release", "list", "--limit", "1000", *which).split()
 
 
-def _refuse_other(built: Release, there: str, where: str) -> None:
+def only_versions(names: Iterable[str]) -> list[str]:
+    """The versions among `names`, oldest first."""
+    return sorted((name for name in names if VERSION.fullmatch(name)), key=order)
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """Make one file of a release, for stores that hold files."""
+    with tarfile.open(archive, "w:gz", compresslevel=6) as tar:
+        tar.add(folder, arcname=".")
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """The contrary of `pack`. Raises UserError when it is no archive, or was cut off."""
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder, filter="data")
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise UserError(f"{archive.name}: cannot be unpacked ({error}); refused") from None
+
+
+def refuse_other(built: Release, there: str, where: str) -> None:
+    """Raise UserError when the digest `there` is not that of `built`."""
     if there != built.digest:
         raise UserError(
             f"{where}: holds {there}, this one is {built.digest}; a version is never built twice: commit, then build"
         )
 
 
-def _arrive(target: Path, fill: Callable[[Path], object]) -> Release:
+def arrive(target: Path, fill: Callable[[Path], object]) -> Release:
     """Fill a folder beside `target`, verify it, and rename it: what is at `target` is whole."""
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".incoming-{uuid.uuid4().hex}")
@@ -155,5 +256,6 @@ def _gh(*arguments: str) -> str:
     except FileNotFoundError:
         raise UserError("gh: not found; install GitHub's command line, or set SLIPWAY_STORE=file:///FOLDER") from None
     if done.returncode:
-        raise UserError(f"gh {' '.join(arguments[:3])}: {(done.stderr.strip() or 'no reason given').splitlines()[-1]}")
+        reason = (done.stderr.strip() or "no reason given").splitlines()[-1]
+        raise UserError(f"gh {' '.join(arguments[:3])}: {redacted(reason)}")
     return done.stdout
