@@ -6,9 +6,11 @@ import atexit
 import json
 import logging
 import os
+import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
-from logging.handlers import QueueHandler, QueueListener
+from logging.handlers import QueueHandler
 from queue import Full, Queue
 from typing import TYPE_CHECKING
 
@@ -23,14 +25,12 @@ CONFIGURED = ("bentoml", "circus", "uvicorn.error")  # loggers to which BentoML 
 def configure(release: str, dropped: Callable[[], None]) -> None:
     """Write all logging of this process as JSON; call `dropped` for each line that finds no room."""
     queue: Queue[logging.LogRecord] = Queue(LINES)
-    to_stderr = logging.StreamHandler()
-    to_stderr.setFormatter(JsonLines(release))
     for name in CONFIGURED:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
     logging.getLogger().handlers[:] = [_Bounded(queue, dropped)]
     logging.getLogger("slipway").setLevel(logging.INFO)
-    QueueListener(queue, to_stderr).start()
+    threading.Thread(target=_write, args=(queue, JsonLines(release)), name="log", daemon=True).start()
     atexit.register(_wait_for, queue)
 
 
@@ -88,6 +88,16 @@ class _Bounded(QueueHandler):
             self.queue.put_nowait(record)
         except Full:
             self._dropped()
+
+
+def _write(queue: Queue[logging.LogRecord], lines: JsonLines) -> None:
+    # Not a StreamHandler: where nobody reads, it would hold a lock for ever that logging takes when the process ends.
+    while True:
+        line = lines.format(queue.get()).encode() + b"\n"
+        with suppress(OSError):
+            while line:
+                line = line[os.write(2, line) :]
+        queue.task_done()
 
 
 def _wait_for(queue: Queue[logging.LogRecord]) -> None:
