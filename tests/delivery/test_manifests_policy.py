@@ -457,3 +457,15 @@ def test_argo_cd_may_make_what_promotions_write_and_nothing_else():
     assert {one(documents(name), "Namespace")["metadata"]["name"] for name in ENVIRONMENTS} == {
         place["namespace"] for place in project["destinations"]
     }
+
+
+@needs_kubectl
+def test_the_third_command_of_the_page_names_the_repository_everywhere():
+    page = (ROOT / "docs/kubernetes.md").read_text()
+    (command,) = [line.strip() for line in page.splitlines() if "kustomize deploy/argocd" in line]
+    shown = command.removesuffix(" | kubectl apply -f -")
+    done = subprocess.run(["sh", "-c", shown], cwd=ROOT, check=True, capture_output=True, text=True)
+    found = list(yaml.safe_load_all(done.stdout))
+    assert "OWNER" not in done.stdout
+    assert ["AppProject", "Application", "Application"] == sorted(manifest["kind"] for manifest in found)
+    assert {"argocd"} == {manifest["metadata"]["namespace"] for manifest in found}
