@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 import httpx
 import psutil
 import pytest
+import yaml
 
 from slipway.schema import columns
 from slipway.serving.run import SERVICE, free_port
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[2]
 TOY = Path(__file__).parent / "toy"
+LOAD = Path(__file__).parent / "load.py"
 READY_SECONDS = 30
 
 
@@ -165,6 +168,35 @@ def _wait_until_ready(url: str, process: psutil.Popen, log: Path) -> None:
 def serve():
     """The context manager that starts a service: `with serve(model_dir, home, **variables) as (url, process)`."""
     return running
+
+
+@pytest.fixture(scope="session")
+def numbers(tmp_path_factory: pytest.TempPathFactory):
+    """Variables that give a service other numbers than `params.yaml`: `serve(..., **numbers(idle_seconds=1))`."""
+
+    def make(**serving: float) -> dict[str, str]:
+        folder = tmp_path_factory.mktemp("sources")
+        shutil.copytree(REPOSITORY / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "problem"))
+        params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+        assert serving.keys() <= params["serving"].keys()
+        params["serving"] |= serving
+        (folder / "params.yaml").write_text(yaml.safe_dump(params))
+        return {"PYTHONPATH": f"{folder / 'src'}{os.pathsep}{TOY}"}
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def start_load(tmp_path_factory: pytest.TempPathFactory):
+    """Start the load generator in a process of its own; it prints what it saw."""
+
+    def start(url: str, connections: int, seconds: float, body: bytes, *flags: str) -> subprocess.Popen:
+        file = tmp_path_factory.mktemp("body") / "body"
+        file.write_bytes(body)
+        arguments = [url.rsplit(":", 1)[1], str(connections), str(seconds), str(file), *flags]
+        return subprocess.Popen([sys.executable, LOAD, *arguments], stdout=subprocess.PIPE, text=True)
+
+    return start
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import socket
 import stat
+import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 ACCEPT_AT_ONCE = 100  # connections taken in one turn of the loop; setting one up takes about 0.1 ms
 SWEEP_SECONDS = 0.5  # between two looks at all connections
+QUIET_SECONDS = 0.02  # in which nobody connected before listening ends
+CLOSE_SECONDS = 0.2  # it ends after that time even if somebody always connects
 PREDICT = b"/predict"
 
 
@@ -63,9 +67,16 @@ class Door:
         self._keep(self._sweep())
 
     def close(self) -> None:
-        """Take the connections that wait, and no more: whoever comes now is refused by the kernel, for all workers."""
+        """Take the connections that wait, and no more: whoever comes now is refused by the kernel, for all workers.
+
+        Whoever comes between the last look and the end of listening is lost. So the loop stands still until nobody has
+        come for a moment: clients that wait for an answer do not connect again.
+        """
         self.is_closing = True
-        self._accept(self._max_connections)
+        end = time.monotonic() + CLOSE_SECONDS
+        while time.monotonic() < end and select.select(self._listeners, [], [], QUIET_SECONDS)[0]:
+            if not self._accept(ACCEPT_AT_ONCE):
+                break  # another worker was quicker
         for listener in self._listeners:
             with suppress(OSError):  # another worker was first
                 listener.shutdown(socket.SHUT_RDWR)
@@ -95,11 +106,14 @@ class Door:
             connection.answer_at_once(503, *self.gate.turn_away(headers), stay)
         self._refused.clear()
 
-    def _accept(self, at_most: int) -> None:
+    def _accept(self, at_most: int) -> int:
+        taken = 0
         for listener in self._listeners if self._take else ():
             with suppress(OSError):  # none waits, or another worker stopped listening for all
-                for _ in range(at_most):
+                while taken < at_most:
                     self._keep(self._take(listener.accept()[0]))
+                    taken += 1
+        return taken
 
     def _keep(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

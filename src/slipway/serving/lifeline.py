@@ -1,10 +1,10 @@
 """A pipe from the command `bentoml serve` to its workers, and another worker at once when the last one died.
 
 The command holds the end for writing, and never writes. When it closes that, or dies of whatever, each worker reads the
-end of the pipe at that moment: no worker outlives its command, and all know that the whole service stops, not they alone.
+end of the pipe at that moment: no worker outlives its command, and all learn that the service stops, not they alone.
 
-BentoML lets circus look for dead workers every 10 s. The kernel tells at once (SIGCHLD), and circus starts workers when it
-is asked to reload (SIGHUP). It would then replace those that live, too, so it is asked only when none does.
+BentoML lets circus look for dead workers every 10 s. The kernel tells at once (SIGCHLD), and circus starts workers when
+it is asked to reload (SIGHUP). It would then replace those that live, too, so it is asked only when none does.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-import psutil
-from tornado.ioloop import IOLoop  # circus runs it
+import psutil  # which BentoML imports on both sides of the pipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +28,8 @@ PAUSE_SECONDS = 5.0  # at least, between two restarts asked for; a worker that c
 
 def hold() -> None:
     """Call it in the command, before it starts workers."""
+    from tornado.ioloop import IOLoop  # circus runs it; a worker has no use for it
+
     read, write = os.pipe()
     os.set_inheritable(read, True)
     os.environ[VARIABLE] = str(read)
