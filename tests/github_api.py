@@ -1,4 +1,7 @@
-"""A stand-in for the part of GitHub's API that a comment needs, over TLS on loopback, as `gh` and CML ask for it."""
+"""A stand-in for the part of GitHub's API that a comment needs, over TLS on loopback, as `gh` and CML ask for it.
+
+As on GitHub, an artifact's archive lies on another host, to which the caller is sent.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import re
 import ssl
 import subprocess
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -17,17 +20,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REPOSITORY = "team/flights"
+JSON = {"Content-Type": "application/json; charset=utf-8"}
 
 
 @dataclass
 class GitHub:
-    """Pull requests and comments, and a record of every call."""
+    """Pull requests, comments and artifacts, and a record of every call."""
 
     address: str = ""
     certificate: str = ""
     pulls: list[dict[str, Any]] = field(default_factory=list)
     comments: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    artifacts: list[dict[str, Any]] = field(default_factory=list)
+    archives: dict[str, bytes] = field(default_factory=dict)
+    """What lies on the other host, by path."""
+    elsewhere: str = ""
+    """Address of the other host."""
     calls: list[tuple[str, str]] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
+    """Paths on the other host that were asked for with a token."""
     author: dict[str, str] = field(default_factory=lambda: {"login": "github-actions[bot]", "type": "Bot"})
 
     def open_pull_request(self, number: int, sha: str, head: str = "team:change") -> None:
@@ -35,11 +46,32 @@ class GitHub:
         self.pulls.append({"number": number, "head": {"sha": sha, "label": head}})
         self.comments[number] = []
 
+    def leave(self, archive: bytes, run: int = 1, name: str = "evidence", **said: Any) -> None:
+        """An artifact of a run: the bytes of its archive, and what GitHub says of it, which is true unless `said`."""
+        number = len(self.artifacts) + 1
+        truth = {"id": number, "run": run, "name": name, "size_in_bytes": len(archive), "expired": False}
+        self.artifacts.append(truth | said)
+        self.archives[f"/archives/{number}"] = archive
+
+    def respond(self, method: str, path: str, body: Any, *, token: bool) -> tuple[int, bytes, dict[str, str]]:
+        """Status, content and headers of a response; `token` tells whether the request carried one."""
+        if found := re.match(r"/repos/[^/]+/[^/]+/actions/artifacts/(\d+)/zip", path):
+            return 302, b"", {"Location": f"{self.elsewhere}/archives/{found[1]}"}
+        if path in self.archives:
+            self.tokens += [path] * token
+            return 200, self.archives[path], {"Content-Type": "application/zip"}
+        content = self.answer(method, path, body)
+        if content is None:
+            return 404, b'{"message": "Not Found"}', {}
+        return 201 if method == "POST" else 200, json.dumps(content).encode(), {}
+
     def answer(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
         """What GitHub says to a call, or None for not found."""
         self.calls.append((method, path.split("?")[0]))
         if re.fullmatch(r"/repos/[^/]+/[^/]+/pulls\?.*", path):
             return [pull for pull in self.pulls if pull["head"]["label"].replace(":", "%3A") in path]
+        if found := re.match(r"/repos/[^/]+/[^/]+/actions/runs/(\d+)/artifacts", path):
+            return {"artifacts": [one for one in self.artifacts if one["run"] == int(found[1])]}
         if found := re.match(r"/repos/[^/]+/[^/]+/issues/(\d+)/comments", path):
             return self._comments(int(found[1]), method, body)
         if (found := re.match(r"/repos/[^/]+/[^/]+/issues/comments/(\d+)", path)) and method == "PATCH":
@@ -67,7 +99,19 @@ def serve(folder: Path) -> Iterator[GitHub]:
     """Serve a GitHub of its own on a free port of this machine, with a certificate that it makes in `folder`."""
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
+    make = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+        *subject,
+    ]
     subprocess.run([*make, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
     github = GitHub(certificate=str(certificate))
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(github))
@@ -75,7 +119,8 @@ def serve(folder: Path) -> Iterator[GitHub]:
     context.load_cert_chain(certificate, key)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     github.address = f"localhost:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    github.elsewhere = f"https://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield github
@@ -90,13 +135,14 @@ def _handler(github: GitHub) -> type[BaseHTTPRequestHandler]:
         def _answer(self) -> None:
             text = self._chunks() if self.headers.get("Transfer-Encoding") == "chunked" else self._whole()
             body = json.loads(text) if text else None
-            content = github.answer(self.command, self.path.removeprefix("/api/v3"), body)
-            data = json.dumps({"message": "Not Found"} if content is None else content).encode()
-            self.send_response(404 if content is None else 201 if self.command == "POST" else 200)
-            self.send_header("Content-Type", "application/json; charset=utf-8")
-            self.send_header("Content-Length", str(len(data)))
+            path = self.path.removeprefix("/api/v3")
+            status, data, headers = github.respond(self.command, path, body, token="Authorization" in self.headers)
+            self.send_response(status)
+            for name, value in {**JSON, "Content-Length": str(len(data)), **headers}.items():
+                self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(data)
+            with suppress(OSError):  # who has seen enough of a large archive hangs up
+                self.wfile.write(data)
 
         def _whole(self) -> bytes:
             return self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -129,16 +129,16 @@ def report(
 
 
 @app.command()
-def comment(
-    evidence: Annotated[Path, typer.Argument(help="results/report/evidence.json of the run, perhaps a stranger's.")],
-) -> None:
+def comment() -> None:
     """Comment on the pull request that a run checked: one comment, updated in place, by CML or else by gh.
 
-    Example: `slipway comment results/report/evidence.json`
+    Reads which run that was from the variables that pull-request-comment.yaml sets.
+
+    Example: `RUN_ID=1 HEAD_SHA=… slipway comment`
     """
     from slipway import comment as job
 
-    job.comment(evidence)
+    job.comment()
 
 
 @app.command()

@@ -1,12 +1,12 @@
 """The verb `comment`: one comment on the pull request, updated in place.
 
 It runs with the right to write, on what a pull request left behind, perhaps a stranger's. So it takes nothing but
-JSON of a known shape and a bounded size, renders that itself, and asks GitHub, not the pull request, for its number.
+JSON of a known shape and a bounded size, which it does not even unpack, renders that itself, and asks GitHub, not the
+pull request, for its number.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -17,8 +17,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
+from pydantic import ValidationError
+
 import problem
-from slipway import write_report
+from slipway import github, write_report
 from slipway.changes import Changes
 from slipway.errors import UserError
 from slipway.report import content, markdown
@@ -29,6 +31,8 @@ TITLE = "slipway"
 WATERMARK = 'https://cml.dev/watermark.png#{sha} "CML watermark ' + TITLE + '"'
 """What `cml comment update` finds its comment by; with the same mark, `gh` and CML update one another's."""
 
+ARTIFACT = "evidence"
+LARGEST = 2_000_000  # bytes of evidence; a report of the sample leaves 100 kB
 ROOM = 1_000  # characters that a comment keeps for its watermark and its link
 
 
@@ -41,21 +45,24 @@ class Run:
     head_owner: str
     head_branch: str
     url: str
+    number: str
+    """Of the run, not of the pull request."""
 
     @classmethod
     def of_environment(cls) -> Run:
         """From the variables that pull-request-comment.yaml sets. Raises UserError naming the one that is missing."""
-        names = ("GITHUB_REPOSITORY", "HEAD_SHA", "HEAD_OWNER", "HEAD_BRANCH", "RUN_URL")
+        names = ("GITHUB_REPOSITORY", "HEAD_SHA", "HEAD_OWNER", "HEAD_BRANCH", "RUN_URL", "RUN_ID")
         for name in names:
             if not os.environ.get(name):
                 raise UserError(f"{name}: not set; pull-request-comment.yaml sets it from the event")
         return cls(*(os.environ[name] for name in names))
 
 
-def comment(evidence: Path) -> None:
+def comment() -> None:
     """Comment on the pull request whose newest commit was checked; on none when it has moved on or was closed."""
     run = Run.of_environment()
-    text = render(evidence, run)
+    left = github.left_by(run.number, run.repository, ARTIFACT, write_report.EVIDENCE, LARGEST)
+    text = render(nothing(run) if left is None else parse(left, run), run)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(text)
@@ -66,29 +73,39 @@ def comment(evidence: Path) -> None:
     print(f"comment: {_with_cml(run, number, text) or _with_gh(run, number, text)}")
 
 
-def render(path: Path, run: Run) -> str:
-    """The report in Markdown. Evidence that is not what a report leaves raises UserError; none at all is reported."""
-    if path.exists() or path.is_symlink():
-        evidence = write_report.read_evidence(path)
-        changes = evidence.changes.model_copy(update={"head": run.head_sha})
-        evidence = evidence.model_copy(update={"changes": changes})
-    else:
-        primary = read_params()["gates"]["primary"]
-        changes = Changes(base=None, head=run.head_sha)
-        evidence = content.Evidence(
-            results={}, changes=changes, task=problem.TASK, primary=primary, card=write_report.card(), statuses={}
-        )
+def nothing(run: Run) -> content.Evidence:
+    """The evidence of a run that left none, so that the report says so."""
+    primary, changes = read_params()["gates"]["primary"], Changes(base=None, head=run.head_sha)
+    card = write_report.card()
+    return content.Evidence(results={}, changes=changes, task=problem.TASK, primary=primary, card=card, statuses={})
+
+
+def parse(left: bytes, run: Run) -> content.Evidence:
+    """The evidence, as of the commit that GitHub says was checked. Raises UserError when it is of another shape."""
+    try:
+        evidence = content.Evidence.model_validate_json(left)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        # What a stranger named a key is not repeated: this line goes to the log of a job with rights.
+        raise UserError(f"{write_report.EVIDENCE}: {first['type']}, not what a report leaves; refused") from None
+    changes = evidence.changes.model_copy(update={"head": run.head_sha})
+    return evidence.model_copy(update={"changes": changes})
+
+
+def render(evidence: content.Evidence, run: Run) -> str:
+    """The report in Markdown. Raises UserError when none can be written from the evidence."""
     try:
         document = [*content.write(evidence), paragraph(Link("The run, with its logs and artifacts", run.url))]
         return markdown.render(document, markdown.LIMIT - ROOM)
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: no report can be written from it ({type(error).__name__}); refused") from None
+        kind = type(error).__name__
+        raise UserError(f"{write_report.EVIDENCE}: no report can be written from it ({kind}); refused") from None
 
 
 def pull_request(run: Run) -> int | None:
     """Number of the open pull request whose head is the commit that was checked."""
     head = quote(f"{run.head_owner}:{run.head_branch}", safe="")
-    found = _api("GET", f"repos/{run.repository}/pulls?state=open&head={head}")
+    found = github.call("GET", f"repos/{run.repository}/pulls?state=open&head={head}")
     return next((pull["number"] for pull in found if pull["head"]["sha"] == run.head_sha), None)
 
 
@@ -127,28 +144,14 @@ def _with_gh(run: Run, number: int, text: str) -> str:
     body = f"{text}\n\n![]({WATERMARK.format(sha=run.head_sha)})"
     mark = re.compile(r"!\[\]\(" + re.escape(WATERMARK).replace(re.escape("{sha}"), "[0-9a-f]+") + r"\)")
     comments = f"repos/{run.repository}/issues/{number}/comments"
-    pages = _api("GET", f"{comments}?per_page=100", None, "--paginate", "--slurp")
+    pages = github.call("GET", f"{comments}?per_page=100", None, "--paginate", "--slurp")
     ours = [one for page in pages for one in page if _ours(one, mark)]
+    method, path = "POST", comments
     if ours:
-        return _api("PATCH", f"repos/{run.repository}/issues/comments/{ours[-1]['id']}", {"body": body})["html_url"]
-    return _api("POST", comments, {"body": body})["html_url"]
+        method, path = "PATCH", f"repos/{run.repository}/issues/comments/{ours[-1]['id']}"
+    return github.call(method, path, {"body": body})["html_url"]
 
 
 def _ours(one: dict[str, Any], mark: re.Pattern[str]) -> bool:
     """Whether a comment is the bot's: anybody can write the watermark, so its author must be one."""
     return one.get("user", {}).get("type") == "Bot" and bool(mark.search(one.get("body") or ""))
-
-
-def _api(method: str, path: str, body: dict[str, Any] | None = None, *options: str) -> Any:
-    """Call GitHub through `gh api`. Raises UserError with its reason."""
-    command = ["gh", "api", "--method", method, path, *options, *(["--input", "-"] if body else [])]
-    try:
-        done = subprocess.run(
-            command, input=json.dumps(body) if body else None, capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
-        raise UserError("gh: not found; GitHub's runners have it, elsewhere `uv sync --group delivery`") from None
-    if done.returncode:
-        reason = (done.stderr.strip() or "no reason given").splitlines()[-1]
-        raise UserError(f"gh api {method} {path.split('?')[0]}: {reason}")
-    return json.loads(done.stdout)

@@ -7,11 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 import problem
 from slipway import changes, results
-from slipway.errors import UserError
 from slipway.report import content, html, markdown
 from slipway.settings import read_params
 
@@ -20,7 +17,6 @@ if TYPE_CHECKING:
 
 FOLDER = results.RESULTS / "report"
 EVIDENCE = "evidence.json"
-EVIDENCE_BYTES = 2_000_000  # a report of the sample leaves 100 kB
 
 
 def report(base: str, needs: str) -> Outcome:
@@ -69,16 +65,3 @@ def card() -> content.Card:
 def _said(field: dict[str, Any], what: str) -> str:
     """A field's description or unit, its own or that of its options, where it may be missing."""
     return next((str(one[what]) for one in (field, *field.get("anyOf", [])) if what in one), "")
-
-
-def read_evidence(path: Path) -> content.Evidence:
-    """The evidence of a report. Raises UserError when it is missing, too large, or not what a report leaves."""
-    try:
-        if path.is_symlink() or path.stat().st_size > EVIDENCE_BYTES:
-            raise UserError(f"{path}: a link, or over {EVIDENCE_BYTES:,} bytes; refused")
-        return content.Evidence.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise UserError(f"{path}: not found; run `slipway report`") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}; refused") from None

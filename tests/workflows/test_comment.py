@@ -1,23 +1,43 @@
-"""The comment on a pull request: one, updated in place, from nothing but evidence of a known shape."""
+"""The comment on a pull request: one, updated in place, from nothing but evidence of a known shape.
+
+Whoever opens a pull request decides what its run leaves behind, down to the last byte of the archive.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import random
+import re
+import stat
 import subprocess
 import sys
+import warnings
+import zipfile
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
+from markdown_it import MarkdownIt
 
+from slipway import comment
 from slipway.changes import Changes
+from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
 from slipway.local import act
 from slipway.local.home import Home
 from slipway.report.content import JOBS, Card, Evidence
 from slipway.results import JobResult
 from tests import github_api
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[2]
 SHA = "c" * 40
@@ -37,22 +57,38 @@ def github(tmp_path):
         yield github
 
 
-def _evidence(folder: Path, text: str = "fine", outcome: str = "pass") -> Path:
+def _evidence(text: str = "fine", outcome: str = "pass") -> dict[str, Any]:
     verdict = Verdict("gate", Outcome(outcome), "below 1", text)
     results = {job: JobResult(job=job, started=datetime(2026, 1, 1, tzinfo=UTC), verdicts=[verdict]) for job in JOBS}
     changes = Changes(base="b" * 40, head="a" * 40)
     evidence = Evidence(results=results, changes=changes, task="binary", primary="roc_auc", card=CARD, statuses={})
-    path = folder / "evidence.json"
-    path.write_text(evidence.model_dump_json())
-    return path
+    return json.loads(evidence.model_dump_json())
 
 
-def _comment(github, evidence: Path, *, path: str | None = None, **environment: str) -> subprocess.CompletedProcess:
+def _archive(content: bytes | str, *, name: str = "evidence.json", mode: int = 0o644, **options: Any) -> bytes:
+    """A zip archive with one file in it, as upload-artifact makes it unless told otherwise."""
+    entry = zipfile.ZipInfo(name)
+    entry.external_attr = mode << 16
+    entry.compress_type = options.get("compress_type", zipfile.ZIP_DEFLATED)
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr(entry, content)
+    return target.getvalue()
+
+
+def _leave(github, text: str = "fine", outcome: str = "pass", **changes: Any) -> None:
+    """Let the run leave evidence in which the gates say `text`."""
+    github.leave(_archive(json.dumps(_evidence(text, outcome) | changes)))
+
+
+def _comment(github, *, path: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the verb in this process: loading it anew each time would take longer than all else."""
     known = {
         "GITHUB_REPOSITORY": github_api.REPOSITORY,
         "HEAD_SHA": SHA,
         "HEAD_OWNER": "team",
         "HEAD_BRANCH": "change",
+        "RUN_ID": "1",
         "RUN_URL": "https://github.example/run/1",
         "GH_HOST": github.address,
         "GH_ENTERPRISE_TOKEN": "token",
@@ -60,99 +96,247 @@ def _comment(github, evidence: Path, *, path: str | None = None, **environment: 
         "PATH": path or os.environ["PATH"],
     }
     left = {name: value for name, value in os.environ.items() if name != "GITHUB_STEP_SUMMARY"}
-    command = [sys.executable, "-m", "slipway.cli", "comment", str(evidence)]
-    return subprocess.run(
-        command, cwd=ROOT, env=left | known | environment, capture_output=True, text=True, check=False
-    )
+    said, reason = io.StringIO(), ""
+    with mock.patch.dict(os.environ, left | known | environment, clear=True), redirect_stdout(said):
+        try:
+            comment.comment()
+        except UserError as error:
+            reason = str(error)
+    return subprocess.CompletedProcess("comment", 2 if reason else 0, said.getvalue(), reason)
+
+
+def _refused(github, reason: str) -> None:
+    """Nothing is commented, nobody but the log is told, and there in one line."""
+    done = _comment(github)
+    assert (2, [], 1) == (done.returncode, _bodies(github), len(done.stderr.splitlines()))
+    assert reason in done.stderr
 
 
 def _bodies(github, number: int = 7) -> list[str]:
     return [comment["body"] for comment in github.comments[number]]
 
 
-def test_five_runs_leave_one_comment_that_says_what_the_last_found(github, tmp_path):
+def test_five_runs_leave_one_comment_that_says_what_the_last_found(github):
     for turn in range(4):
-        _comment(github, _evidence(tmp_path, f"turn {turn}"))
-    done = _comment(github, _evidence(tmp_path, "too low", "fail"))
+        _leave(github, f"turn {turn}")
+        _comment(github)
+    _leave(github, "too low", "fail")
+    done = _comment(github)
     assert (0, 1) == (done.returncode, len(_bodies(github)))
     assert _bodies(github)[0].startswith("# ❌ Blocked: gate")
 
 
-def test_the_number_comes_from_github_and_not_from_the_evidence(github, tmp_path):
+def test_the_token_stays_with_github(github):
+    _leave(github)
+    _comment(github)
+    assert (1, []) == (len(_bodies(github)), github.tokens)
+
+
+def test_the_number_comes_from_github_and_not_from_the_evidence(github):
     github.open_pull_request(8, "d" * 40, "stranger:change")
-    _comment(github, _evidence(tmp_path))
+    _leave(github, "see #8", statuses={"number": "8", "pull_request": "8"})
+    _comment(github)
     assert (1, 0) == (len(_bodies(github, 7)), len(_bodies(github, 8)))
 
 
-def test_a_commit_that_is_no_longer_the_newest_is_not_commented(github, tmp_path):
-    done = _comment(github, _evidence(tmp_path), HEAD_SHA="e" * 40)
+def test_what_another_run_left_is_not_taken(github):
+    github.leave(_archive(json.dumps(_evidence("from elsewhere", "fail"))), run=2)
+    _comment(github)
+    assert "from elsewhere" not in _bodies(github)[0]
+
+
+@pytest.mark.parametrize("said", [{"name": "evidence-of-mine"}, {"expired": True}])
+def test_an_artifact_of_another_name_or_one_that_is_gone_is_not_taken(github, said):
+    github.leave(_archive(json.dumps(_evidence("from elsewhere", "fail"))), **said)
+    _comment(github)
+    assert "from elsewhere" not in _bodies(github)[0]
+
+
+def test_a_commit_that_is_no_longer_the_newest_is_not_commented(github):
+    _leave(github)
+    done = _comment(github, HEAD_SHA="e" * 40)
     assert (0, []) == (done.returncode, _bodies(github))
     assert "nothing to do" in done.stdout
 
 
-def test_a_run_that_left_nothing_is_reported_as_such(github, tmp_path):
-    _comment(github, tmp_path / "missing.json")
+def test_a_run_that_left_nothing_is_reported_as_such(github):
+    _comment(github)
     assert _bodies(github)[0].startswith("# ❌ Blocked: data, train, compare and 2 more")
 
 
-def test_the_commands_name_the_commit_that_github_says_was_checked(github, tmp_path):
-    _comment(github, _evidence(tmp_path))
+def test_the_commands_name_the_commit_that_github_says_was_checked(github):
+    _leave(github)
+    _comment(github)
     assert f"git checkout {SHA}" in _bodies(github)[0]
 
 
-def test_a_comment_by_a_person_with_our_watermark_is_left_alone(github, tmp_path):
-    _comment(github, _evidence(tmp_path))
+def test_a_comment_by_a_person_with_our_watermark_is_left_alone(github):
+    _leave(github)
+    _comment(github)
     github.comments[7][0]["user"] = {"login": "mallory", "type": "User"}
     before = _bodies(github)[0]
-    _comment(github, _evidence(tmp_path, "newer"))
+    _leave(github, "newer")
+    _comment(github)
     assert (before, 2) == (_bodies(github)[0], len(_bodies(github)))
 
 
+@pytest.mark.parametrize("content", ["{", "[]", '{"results": {}}', "[" * 100_000, '{"results": NaN}', "\x00", "\udcff"])
+def test_evidence_of_another_shape_is_refused_in_one_line(github, content):
+    github.leave(_archive(content.encode(errors="surrogateescape")))
+    _refused(github, "evidence.json: ")
+
+
 @pytest.mark.parametrize(
-    ("content", "reason"),
+    ("changes", "reason"),
     [
-        ("{", "refused"),
-        ("[]", "refused"),
-        ('{"results": {}}', "refused"),
-        ("x" * 2_000_001, "over 2,000,000 bytes"),
+        ({"extra": 1}, "extra_forbidden"),
+        ({"task": "anything"}, "literal_error"),
+        ({"changes": {"base": None, "head": "main; touch canary"}}, "string_pattern_mismatch"),
+        ({"primary": 10**5000}, "refused"),
     ],
 )
-def test_evidence_of_another_shape_is_refused_in_one_line(github, tmp_path, content, reason):
-    path = tmp_path / "evidence.json"
-    path.write_text(content)
-    done = _comment(github, path)
-    assert (2, [], 1) == (done.returncode, _bodies(github), len(done.stderr.splitlines()))
-    assert reason in done.stderr
+def test_evidence_with_anything_else_in_it_is_refused(github, changes, reason):
+    sys.set_int_max_str_digits(0)
+    _leave(github, **changes)
+    _refused(github, reason)
 
 
-def test_a_head_that_is_no_commit_is_refused(github, tmp_path):
-    path = _evidence(tmp_path)
-    evidence = json.loads(path.read_text())
-    evidence["changes"]["head"] = "main; touch canary"
-    path.write_text(json.dumps(evidence))
-    assert 2 == _comment(github, path).returncode
+@pytest.mark.parametrize(
+    "compared",
+    [
+        {"baselines": {"linear": {"all": [{"metric": 3}]}}, "rows": "many"},
+        {"baselines": {"linear": {"all": "x"}}, "rows": 1},
+        {"calibration": [{"predicted": "](x)", "observed": 1}]},
+        {"calibration": [1]},
+    ],
+)
+def test_evidence_that_no_report_can_be_written_from_is_refused(github, compared):
+    results = _evidence()["results"]
+    results["compare"]["evidence"] = compared
+    _leave(github, results=results)
+    _refused(github, "no report can be written from it")
 
 
-def test_evidence_that_no_report_can_be_written_from_is_refused(github, tmp_path):
-    path = _evidence(tmp_path)
-    evidence = json.loads(path.read_text())
-    evidence["results"]["compare"]["evidence"] = {"baselines": {"linear": {"all": [{"metric": 3}]}}, "rows": "many"}
-    path.write_text(json.dumps(evidence))
-    done = _comment(github, path)
-    assert (2, []) == (done.returncode, _bodies(github))
-    assert "refused" in done.stderr
+def test_what_is_refused_is_not_repeated_in_the_log(github):
+    github.leave(_archive('{"::add-mask::x\\n::error::@everyone": 1}'))
+    assert "everyone" not in _comment(github).stderr
 
 
-def test_a_link_in_place_of_the_evidence_is_refused(github, tmp_path):
-    link = tmp_path / "link.json"
-    link.symlink_to("/etc/passwd")
-    assert (2, []) == (_comment(github, link).returncode, _bodies(github))
+BOMB = b" " * 100_000_000
+LARGE = random.Random(0).randbytes(50_000_000)
 
 
-def test_text_of_a_stranger_cannot_mention_or_link(github, tmp_path):
-    _comment(github, _evidence(tmp_path, "@everyone [here](https://example.com) <img src=x>", "fail"))
+def _unpacked(size: int) -> bytes:
+    """An archive that says its file is small, and holds another."""
+    honest = _archive(b" " * size)
+    return honest.replace(size.to_bytes(4, "little"), (10).to_bytes(4, "little"))
+
+
+def _twice() -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zipfile itself warns of the second
+        archive.writestr("evidence.json", json.dumps(_evidence()))
+        archive.writestr("evidence.json", json.dumps(_evidence("another", "fail")))
+    return target.getvalue()
+
+
+def _many() -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for number in range(20_000):
+            archive.writestr(f"{number}", b"")
+    return target.getvalue()
+
+
+ARCHIVES = {
+    "a path that climbs out": (lambda: _archive("{}", name="../../evidence.json"), "holds 0 files evidence.json"),
+    "an absolute path": (lambda: _archive("{}", name="/etc/evidence.json"), "holds 0 files evidence.json"),
+    "a path of another system": (lambda: _archive("{}", name="..\\evidence.json"), "holds 0 files evidence.json"),
+    "a link": (lambda: _archive("/etc/passwd", mode=stat.S_IFLNK | 0o777), "is a link"),
+    "a bomb of 100 MB": (lambda: _archive(BOMB), "over 2,000,000 bytes"),
+    "a bomb packed with bzip2": (lambda: _archive(BOMB, compress_type=zipfile.ZIP_BZIP2), "unusual way"),
+    "a bomb packed with LZMA": (lambda: _archive(BOMB, compress_type=zipfile.ZIP_LZMA), "unusual way"),
+    "a file that is larger than it says": (lambda: _unpacked(3_000_000), "no archive"),
+    "20,000 files": (_many, "holds 0 files evidence.json"),
+    "the file twice": (_twice, "holds 2 files evidence.json"),
+    "no archive": (lambda: b"{}", "no archive"),
+    "half an archive": (lambda: _archive("{}")[:-30], "no archive"),
+    "nothing": (lambda: b"", "no archive"),
+}
+
+
+@pytest.mark.parametrize("what", ARCHIVES)
+def test_an_archive_that_upload_artifact_would_not_make_is_refused(github, what):
+    make, reason = ARCHIVES[what]
+    github.leave(make())
+    _refused(github, reason)
+
+
+@pytest.mark.parametrize("said", [{}, {"size_in_bytes": 1000}])
+def test_fifty_megabytes_are_refused_whatever_they_are_said_to_be(github, said):
+    github.leave(_archive(LARGE), **said)
+    _refused(github, "5,000,000")
+
+
+def test_evidence_of_two_megabytes_still_fits_a_comment(github):
+    _leave(github, "x " * 190_000, "fail")
+    assert 0 == _comment(github).returncode
+    assert 65_536 > len(_bodies(github)[0])
+
+
+HARM = [
+    "@everyone",
+    "@team/admins",
+    "#8",
+    "GH-8",
+    "team/flights#8",
+    "[here](https://example.com)",
+    "![](https://example.com/pixel.png)",
+    "https://example.com",
+    "www.example.com",
+    "<img src=x onerror=alert(1)>",
+    "<details open><summary>x</summary>",
+    "<!-- hidden",
+    "</details>",
+    "`x` | y | z",
+    "```\n# Ready",
+    "\n\n# Ready to merge",
+    "[x]: https://example.com",
+    "\u202eevil",
+]
+
+
+def test_text_of_a_stranger_cannot_mention_link_or_draw(github):
+    results = _evidence()["results"]
+    for job, result in results.items():
+        verdicts = [{"gate": bad, "outcome": "fail", "threshold": bad, "observed": bad, "reason": bad} for bad in HARM]
+        result |= {"error": f"{job} {HARM[0]}", "verdicts": verdicts}
+    pairs = {f"{bad}{turn}": [bad, bad] for turn, bad in enumerate(HARM)}
+    changes = {"base": "b" * 40, "head": "a" * 40, "parameters": pairs, "data": pairs, "files": HARM}
+    columns = [{"name": bad, "description": bad, "unit": bad} for bad in HARM]
+    card = {"purpose": " ".join(HARM), "target": HARM[0], "columns": columns}
+    _leave(github, results=results, changes=changes, card=card, statuses=dict.fromkeys(HARM, "x"), primary=HARM[5])
+    _comment(github)
     (body,) = _bodies(github)
-    assert [] == [harm for harm in ("@everyone", "](https://example.com)", "<img src=x>") if harm in body]
+    assert ({"https://github.example/run/1"}, {"<details>", "<summary>", "</details>", "</summary>"}) == rendered(body)
+
+
+def rendered(body: str) -> tuple[set[str], set[str]]:
+    """Where the links of a comment lead, and which HTML is in it; its watermark apart."""
+    parser = MarkdownIt("commonmark", {"html": True}).enable("table")
+    tokens = [part for token in parser.parse(body.split("\n\n![](https://cml.dev")[0]) for part in flat(token)]
+    text = "".join(token.content for token in tokens if token.type == "text")
+    assert [] == re.findall(r"[@#]\w|\bGH-\d|://|www\.", text, re.IGNORECASE)
+    links = {str(token.attrs.get("href", token.type)) for token in tokens if token.type in {"link_open", "image"}}
+    html = "".join(token.content for token in tokens if token.type.startswith("html"))
+    return links, set(re.findall(r"</?\w+[^>]*>", html))
+
+
+def flat(token: Token) -> Iterator[Token]:
+    yield token
+    for child in token.children or ():
+        yield from flat(child)
 
 
 def _cml(folder: Path, code: int) -> str:
@@ -165,7 +349,8 @@ def _cml(folder: Path, code: int) -> str:
 
 
 def test_cml_comments_where_it_is_there(github, tmp_path):
-    done = _comment(github, _evidence(tmp_path), path=_cml(tmp_path, 0))
+    _leave(github)
+    done = _comment(github, path=_cml(tmp_path, 0))
     asked = (tmp_path / "asked").read_text()
     assert "comment: https://github.example/comment" in done.stdout
     assert {"--publish=false", "--watermark-title=slipway", "--target=pr/7"} <= set(asked.splitlines())
@@ -173,18 +358,20 @@ def test_cml_comments_where_it_is_there(github, tmp_path):
 
 
 def test_gh_comments_where_cml_fails(github, tmp_path):
-    _comment(github, _evidence(tmp_path), path=_cml(tmp_path, 1))
+    _leave(github)
+    _comment(github, path=_cml(tmp_path, 1))
     assert 1 == len(_bodies(github))
 
 
 def test_the_job_summary_has_the_report_in_any_case(github, tmp_path):
     summary = tmp_path / "summary.md"
-    _comment(github, _evidence(tmp_path), HEAD_SHA="e" * 40, GITHUB_STEP_SUMMARY=str(summary))
+    _leave(github)
+    _comment(github, HEAD_SHA="e" * 40, GITHUB_STEP_SUMMARY=str(summary))
     assert summary.read_text().startswith("# ✅ Ready to merge")
 
 
 def _workflow(github, folder: Path) -> act.Run:
-    """Run pull-request-comment.yaml, as it is shipped, on what a run has left in folder/run/artifacts."""
+    """Run pull-request-comment.yaml, as it is shipped, on what run 1 has left."""
     home = Home(folder)
     home.git_config.write_text("[user]\n    name = A\n    email = a@example.invalid\n")
     tree = folder / "tree"
@@ -201,9 +388,7 @@ def _workflow(github, folder: Path) -> act.Run:
 @pytest.mark.parametrize(("left", "expected"), [(True, "# ✅ Ready to merge"), (False, "# ❌ Blocked: data, train")])
 def test_the_workflow_comments_on_what_a_run_left_and_on_a_run_that_left_nothing(github, tmp_path, left, expected):
     if left:
-        artifact = tmp_path / "run" / "artifacts" / "report" / "report"
-        artifact.mkdir(parents=True)
-        _evidence(artifact)
+        _leave(github)
     finished = _workflow(github, tmp_path)
     assert (True, 1) == (finished.succeeded, len(_bodies(github)))
     assert _bodies(github)[0].startswith(expected)

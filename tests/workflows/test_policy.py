@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,36 +15,46 @@ import pytest
 import yaml
 from typer.main import get_command
 
+from slipway import jobs
 from slipway.cli import app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WORKFLOWS = sorted(Path(".github/workflows").glob("*.yaml"))
+PULL_REQUEST = Path(".github/workflows/pull-request.yaml")
 ACTIONS = sorted(Path(".github/actions").glob("*/action.yml"))
 
 PINS = {
     "actions/cache/restore": ("v5.0.5", "27d5ce7f107fe9357f9df03efb73ab90386fccae"),
     "actions/cache/save": ("v5.0.5", "27d5ce7f107fe9357f9df03efb73ab90386fccae"),
+    "actions/dependency-review-action": ("v4.9.0", "2031cfc080254a8a887f58cffee85186f0e49e48"),
     "actions/checkout": ("v7.0.1", "3d3c42e5aac5ba805825da76410c181273ba90b1"),
     "actions/download-artifact": ("v8.0.1", "3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c"),
     "actions/setup-python": ("v7.0.0", "5fda3b95a4ea91299a34e894583c3862153e4b97"),
     "actions/upload-artifact": ("v7.0.0", "bbbca2ddaa5d8feaa63e36b76fdaad77386f024f"),
     "astral-sh/setup-uv": ("v10.0.1", "20cfd1bf945f4377ade1205e4dbc17946fc9a30d"),
+    "github/codeql-action/upload-sarif": ("v4.36.2", "8aad20d150bbac5944a9f9d289da16a4b0d87c1e"),
     "iterative/setup-cml": ("v2.0.1", "f12ea7685438c1fc438d50f77519b3860cf5fa98"),
+    "ossf/scorecard-action": ("v2.4.4", "2d1146689b8cda280b9bc96326124645441f03bc"),
 }
 """Tag and commit of each action, as read in the action's own repository."""
 
 WRITERS = {
-    "cache.yaml": {},
     "deploy.yaml": {"build": {"contents"}, "production": {"contents"}, "staging": {"contents"}},
     "pull-request-comment.yaml": {"comment": {"pull-requests"}},
-    "pull-request.yaml": {},
+    "scorecard.yaml": {"scorecard": {"security-events"}},
 }
-"""Jobs that may write, and what."""
+"""Jobs that may write, and what; no job of another workflow may."""
 
-LAST = {"comment", "required"}
+LAST = {"comment", "dependency-review", "required"}
 """Jobs that end a run: what they have to say is a status or a comment."""
+
+PRIVILEGED = {"issue_comment", "issues", "pull_request_review", "pull_request_target", "workflow_run"}
+"""Triggers by which a stranger starts something that has the rights of `main`."""
+
+COMMENT = "pull-request-comment.yaml"
+"""The one workflow that has such a trigger."""
 
 
 class Workflow:
@@ -51,14 +65,18 @@ class Workflow:
         self.text = text
         self.content: dict[Any, Any] = yaml.safe_load(text)
         self.jobs: dict[str, dict[str, Any]] = self.content.get("jobs") or {}
+        self.triggers = set(self.content.get(True) or ())  # YAML takes the key `on` for a truth value
 
     def steps(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for name, job in self.jobs.items():
-            yield from ((name, step) for step in job["steps"])
+            yield from ((name, step) for step in job.get("steps", []))
         yield from (("action", step) for step in self.content.get("runs", {}).get("steps", []))
 
     def writes(self, job: str) -> set[str]:
-        return {scope for scope, level in self.jobs[job].get("permissions", {}).items() if level == "write"}
+        permissions = self.jobs.get(job, {}).get("permissions", {})
+        if isinstance(permissions, str):
+            return {permissions} - {"read-all"}
+        return {scope for scope, level in permissions.items() if level == "write"}
 
 
 def permissions_start_at_none(workflow: Workflow) -> Iterator[str]:
@@ -70,7 +88,7 @@ def permissions_are_widened_per_job(workflow: Workflow) -> Iterator[str]:
     for name, job in workflow.jobs.items():
         if "permissions" not in job:
             yield f"{name}: no permissions"
-        if workflow.writes(name) != WRITERS[workflow.name].get(name, set()):
+        if workflow.writes(name) != WRITERS.get(workflow.name, {}).get(name, set()):
             yield f"{name}: writes {workflow.writes(name)}"
 
 
@@ -111,6 +129,23 @@ def credentials_stay_only_where_pushing(workflow: Workflow) -> Iterator[str]:
                 yield f"{job}: persist-credentials is {kept}"
 
 
+def strangers_start_one_workflow_only(workflow: Workflow) -> Iterator[str]:
+    if workflow.name != COMMENT:
+        yield from (f"started by {trigger}" for trigger in sorted(workflow.triggers & PRIVILEGED))
+
+
+def strangers_bring_nothing_with_them(workflow: Workflow) -> Iterator[str]:
+    """Where a stranger starts what has rights, nothing of his is checked out, downloaded or restored by an action."""
+    if not workflow.triggers & PRIVILEGED:
+        return
+    for job, step in workflow.steps():
+        action = step.get("uses", "").split("@")[0]
+        if {"ref", "repository"} & step.get("with", {}).keys():
+            yield f"{job}: checks out something other than the default branch"
+        if action.startswith(("actions/cache", "actions/download-artifact")):
+            yield f"{job}: {action} unpacks what a stranger packed"
+
+
 def steps_are_one_line(workflow: Workflow) -> Iterator[str]:
     yield from (f"{job}: {step['run']}" for job, step in workflow.steps() if "\n" in step.get("run", "").strip())
 
@@ -121,20 +156,29 @@ def commands_hold_no_expressions(workflow: Workflow) -> Iterator[str]:
 
 
 def pull_requests_see_no_secret(workflow: Workflow) -> Iterator[str]:
-    if "pull_request" in workflow.content.get(True, {}) and "secrets." in workflow.text:
+    if "pull_request" in workflow.triggers and re.search(r"\bsecrets\b", workflow.text):
         yield "a secret in a workflow of pull requests"
 
 
 def publishing_jobs_use_no_cache(workflow: Workflow) -> Iterator[str]:
     for job, step in workflow.steps():
-        sets_up = step.get("uses") == "./.github/actions/setup"
-        if sets_up and workflow.writes(job) and step.get("with", {}).get("cache") != "false":
-            yield f"{job}: restores a cache and publishes"
+        action, given = step.get("uses", "").split("@")[0], step.get("with", {})
+        caches = action.startswith("actions/cache") or given.get("enable-cache") or "cache" in given
+        if action == "./.github/actions/setup":
+            caches = given.get("cache") != "false"
+        if caches and workflow.writes(job):
+            yield f"{job}: {action} restores or saves a cache, and the job publishes"
+
+
+def ignores_carry_a_reason(workflow: Workflow) -> Iterator[str]:
+    for line in workflow.text.splitlines():
+        if re.search(r"zizmor: ignore(?!\[[\w-]+\] \w+ \w+)", line):
+            yield f"no reason: {line.strip()}"
 
 
 def jobs_leave_their_result(workflow: Workflow) -> Iterator[str]:
     for name, job in workflow.jobs.items():
-        last = [step for step in job["steps"] if step.get("uses", "").startswith("actions/upload-artifact@")]
+        last = [step for step in job.get("steps", []) if step.get("uses", "").startswith("actions/upload-artifact@")]
         if name not in LAST and not any(step.get("if") == "always()" for step in last):
             yield f"{name}: its result is not uploaded when it fails"
 
@@ -149,7 +193,7 @@ def everything_is_required(workflow: Workflow) -> Iterator[str]:
 def verbs_exist(workflow: Workflow) -> Iterator[str]:
     commands = get_command(app).commands
     for job, step in workflow.steps():
-        for verb in re.findall(r"\bslipway (\w+)", step.get("run", "")):
+        for verb in re.findall(r"\bslipway ([\w-]+)", step.get("run", "")):
             if verb not in commands:
                 yield f"{job}: slipway has no verb {verb}"
 
@@ -163,10 +207,13 @@ RULES = [
     promotions_are_not_cancelled,
     actions_are_pinned,
     credentials_stay_only_where_pushing,
+    strangers_start_one_workflow_only,
+    strangers_bring_nothing_with_them,
     steps_are_one_line,
     commands_hold_no_expressions,
     pull_requests_see_no_secret,
     publishing_jobs_use_no_cache,
+    ignores_carry_a_reason,
     jobs_leave_their_result,
     everything_is_required,
     verbs_exist,
@@ -196,7 +243,16 @@ FAULTS = [
     (steps_are_one_line, "pull-request.yaml", "run: uv run slipway lint", "run: |\n          ls\n          ls"),
     (commands_hold_no_expressions, "pull-request.yaml", "slipway lint", "slipway lint ${{ github.head_ref }}"),
     (pull_requests_see_no_secret, "pull-request.yaml", "${{ github.token }}", "${{ secrets.TOKEN }}"),
+    (pull_requests_see_no_secret, "pull-request.yaml", "${{ github.token }}", "${{ secrets['TOKEN'] }}"),
+    (strangers_start_one_workflow_only, "pull-request.yaml", "  pull_request:\n", "  pull_request_target:\n"),
+    (strangers_start_one_workflow_only, "deploy.yaml", "  workflow_dispatch:\n", "  issue_comment:\n"),
+    (strangers_bring_nothing_with_them, COMMENT, "persist-credentials: false", "ref: refs/pull/1/merge"),
+    (strangers_bring_nothing_with_them, COMMENT, "uses: iterative/setup-cml", "uses: actions/download-artifact"),
     (publishing_jobs_use_no_cache, "deploy.yaml", 'cache: "false"', 'cache: "true"'),
+    (publishing_jobs_use_no_cache, "deploy.yaml", "actions/upload-artifact@", "actions/cache/save@"),
+    (publishing_jobs_use_no_cache, COMMENT, "vega: ", "enable-cache: "),
+    (ignores_carry_a_reason, "deploy.yaml", "ignore[artipacked] pushes the promotion", "ignore[artipacked]"),
+    (ignores_carry_a_reason, "deploy.yaml", "ignore[artipacked] pushes", "ignore"),
     (jobs_leave_their_result, "pull-request.yaml", "        if: always()\n", ""),
     (everything_is_required, "pull-request.yaml", "needs: [lint, data, test, train, report]", "needs: [report]"),
     (everything_is_required, "pull-request.yaml", "if: always() # a job that was skipped", "if: success() #"),
@@ -231,3 +287,50 @@ def test_setup_action_installs_the_locked_uv():
 def test_makefile_has_six_targets_at_most():
     (targets,) = re.findall(r"^\.PHONY: (.+)$", Path("Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert 6 >= len(targets.split())
+
+
+def scripts() -> set[str]:
+    """Every shell script that git knows."""
+    tracked = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, check=True).stdout.split("\0")
+    files = (Path(name) for name in tracked if name and not Path(name).is_symlink())
+    return {str(file) for file in files if file.is_file() and re.match(rb"#!.*\b(ba|da|z)?sh\b", _start(file))}
+
+
+def _start(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.readline(100)
+
+
+def test_shellcheck_looks_at_every_script():
+    assert scripts() <= {file for argument in jobs.LINTERS["shellcheck"] for file in map(str, Path().glob(argument))}
+
+
+def hook() -> dict[str, Any]:
+    """The one hook of pre-commit."""
+    (repository,) = yaml.safe_load(Path(".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    (only,) = repository["hooks"]
+    return only | {"repo": repository["repo"]}
+
+
+def test_the_hook_before_a_commit_calls_the_verb_of_the_job_lint():
+    lint = yaml.safe_load(PULL_REQUEST.read_text(encoding="utf-8"))["jobs"]["lint"]
+    (verb,) = (step["run"].removeprefix("uv run ") for step in lint["steps"] if "run" in step)
+    asked = (hook()["repo"], hook()["language"], hook()["entry"])
+    assert ("local", "system", f".bootstrap/bin/uv run --frozen {verb}") == asked
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_commit_is_made_only_if_the_hook_passes(tmp_path, code):
+    shutil.copy(".pre-commit-config.yaml", tmp_path)
+    uv = tmp_path / hook()["entry"].split()[0]
+    uv.parent.mkdir(parents=True)
+    uv.write_text(f'#!/bin/sh\n[ "$*" = "run --frozen slipway lint" ] && exit {code}\nexit 3\n', encoding="utf-8")
+    uv.chmod(0o755)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    env = clean | {"PRE_COMMIT_HOME": str(tmp_path / "home"), "GIT_CONFIG_GLOBAL": os.devnull}
+    identity = ["-c", "user.name=A", "-c", "user.email=a@example.invalid"]
+    pre_commit = str(Path(sys.executable).parent / "pre-commit")
+    for command in (["git", "init", "-q"], [pre_commit, "install"], ["git", "add", ".pre-commit-config.yaml"]):
+        subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, check=True)
+    commit = ["git", *identity, "commit", "-q", "-m", "All"]
+    assert code == subprocess.run(commit, cwd=tmp_path, env=env, capture_output=True, check=False).returncode

@@ -16,6 +16,8 @@ LIMIT = 65_000  # characters; GitHub refuses a comment of more than 65,536
 PALETTE = {"blue": "#2563eb", "orange": "#ea580c", "grey": "#6b7280"}
 LEFT_OUT = "_Details were left out to stay under GitHub's size limit; the job's artifact holds all of them._\n"
 INVISIBLE = "\u200b"  # a space of no width: breaks up what GitHub would turn into a link or a mention
+UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+"""Characters that are not seen and yet change how the others are: control codes, directions of writing."""
 
 
 def render(document: Document, limit: int = LIMIT) -> str:
@@ -65,7 +67,7 @@ def _inline(part: Inline) -> str:
 
 def _code(text: str) -> str:
     """A code span: nothing in it is a link, a mention or HTML. Its fence is longer than any run of backticks inside."""
-    text = " ".join(text.split()) or " "
+    text = " ".join(UNSEEN.sub("", text).split()) or " "
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
     pad = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{pad}{text}{pad}{fence}"
@@ -73,9 +75,10 @@ def _code(text: str) -> str:
 
 def _escaped(text: str) -> str:
     """Plain text. Escaped is only what Markdown would act on, so that the source too can be read, in a terminal say."""
-    text = re.sub(r"([\\`*<>|~&]|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:])|\[(?=\^))", r"\\\1", re.sub(r"\s+", " ", text))
+    text = re.sub(r"\s+", " ", UNSEEN.sub("", text))
+    text = re.sub(r"([\\`*<>|~&]|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:])|\[(?=\^))", r"\\\1", text)
     text = re.sub(r"^(#|[-+]|\d+[.)])(?= )", r"\\\1", text)
-    text = re.sub(r"([@#])(?=\w)", rf"\1{INVISIBLE}", text)
+    text = re.sub(r"([@#]|\bGH-)(?=\w)", rf"\1{INVISIBLE}", text, flags=re.IGNORECASE)  # GH-1 is #1
     return re.sub(r"(://|www(?=\.))", lambda found: found[0][0] + INVISIBLE + found[0][1:], text)
 
 
