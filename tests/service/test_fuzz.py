@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parents[2]
 SETTINGS = read_params(REPOSITORY / "params.yaml")["serving"]
 SEED = 20130101
+HOOKS = "tests.service.even_columns"
 CONSTANTS = {"missing": -2.0, "one": 1.0}  # of the stand-in model
 
 
@@ -47,7 +49,10 @@ def fuzz(url: str, examples: int, report: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json", "--checks", "all"]
     command += ["--mode", "all", "--max-examples", str(examples), "--seed", str(SEED), "--generation-database", "none"]
     command += ["--report", "json", "--report-json-path", str(report), "--no-color", "--no-shrink"]
-    done = subprocess.run(command, cwd=report.parent, capture_output=True, text=True, timeout=600, check=False)
+    hooks = os.environ | {"SCHEMATHESIS_HOOKS": HOOKS, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        command, cwd=report.parent, env=hooks, capture_output=True, text=True, timeout=600, check=False
+    )
     assert report.exists(), done.stdout + done.stderr
     return json.loads(report.read_text()) | {"output": done.stdout}
 

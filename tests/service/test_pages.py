@@ -22,6 +22,10 @@ def test_openapi_describes_the_rows_that_are_taken(url, toy, row):
     validator = Draft202012Validator(body | {"components": document["components"]})
     assert set(toy.Row.model_fields) == set(document["components"]["schemas"]["Row"]["properties"])
     assert [True, True, False, False] == [validator.is_valid(each) for each in (row, [row], [], row | {"color": 1})]
+    columns = {name: [value] for name, value in row.items()}
+    bad = columns | {"size": ["1"]}, columns | {"color": [1]}, columns | {"size": []}, columns | {"size": 1}, {}
+    assert validator.is_valid({"columns": columns})
+    assert not any(validator.is_valid({"columns": each}) for each in bad)
 
 
 def test_openapi_describes_the_answers_that_are_given(url, row):

@@ -12,28 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 
 from slipway.schema import columns
+from slipway.serving import columnar
 from slipway.serving.json_numbers import RULE, Numbers
+from slipway.serving.refusal import RefusedError, broken, detail
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-BROKEN = "the body breaks the contract of the rows"
 NAME_LENGTH = 80  # characters of an unknown key that a refusal repeats
-
-
-class RefusedError(Exception):
-    """A request that is not served: the status, the reason as a label, the message, and where it breaks which rule."""
-
-    def __init__(self, status: int, reason: str, message: str, details: list[dict[str, Any]] | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.reason = reason
-        self.details = details or [detail(rule=message)]
-
-
-def detail(row: int | None = None, field: str | None = None, rule: str = "") -> dict[str, Any]:
-    """One broken rule; `row` counts from 0, and what concerns the whole body has neither row nor field."""
-    return {"row": row, "field": field, "rule": rule}
 
 
 class Contract:
@@ -42,23 +28,40 @@ class Contract:
     def __init__(self, row: type[BaseModel], max_rows: int) -> None:
         self._names = [column.name for column in columns(row)]
         self._numbers = Numbers(row)
+        self._max_rows = max_rows
         strict = _strict(row)
+        self._columns = columnar.Columns(strict, max_rows)
         self._one = TypeAdapter(strict).validator
         self._many = TypeAdapter(
             Annotated[list[strict], Field(min_length=1, max_length=max_rows), FailFast()]
         ).validator
 
     def parse(self, body: bytes | bytearray) -> tuple[int, dict[str, list[Any]]]:
-        """Turn a JSON object, or an array of objects, into (number of rows, columns). Raises RefusedError."""
+        """Turn one row, an array of rows or columns, in JSON, into (number of rows, columns). Raises RefusedError."""
+        table = self._from_columns(body) if columnar.START.match(body) else self._from_rows(body)
+        if too_large := self._numbers.too_large(table):
+            raise broken(detail(*too_large, RULE))
+        return len(table[self._names[0]]), table
+
+    def _from_rows(self, body: bytes | bytearray) -> dict[str, list[Any]]:
         rows = self._rows(body)
         # Only flat objects pass, so a body has a colon for each key. More of them: in a text, or a key came twice.
         if body.count(b":") != sum(len(row.__pydantic_fields_set__) for row in rows):
-            refuse_repeated_keys(body)
+            refuse_repeated_keys(body, len(rows))
         values = [row.__dict__ for row in rows]
-        table = {name: [value[name] for value in values] for name in self._names}
-        if too_large := self._numbers.too_large(table):
-            raise RefusedError(422, "contract", BROKEN, [detail(*too_large, RULE)])
-        return len(rows), table
+        return {name: [value[name] for value in values] for name in self._names}
+
+    def _from_columns(self, body: bytes | bytearray) -> dict[str, list[Any]]:
+        table = self._columns.parse(body)
+        if table is None:
+            try:
+                rows = columnar.to_rows(body, self._max_rows)
+            except ValidationError as error:
+                raise _refusal(error, (None,), -1) from None
+            table = self._from_rows(rows)
+        if body.count(b":") != 1 + len(table):
+            refuse_repeated_keys(body, 1)
+        return table
 
     def _rows(self, body: bytes | bytearray) -> list[BaseModel]:
         is_one = body.lstrip(b" \t\r\n")[:1] == b"{"
@@ -72,7 +75,7 @@ class Contract:
                 return self._valid(mended, is_one)
             except ValidationError as error:
                 refused = error
-        raise _refusal(refused, is_one) from None
+        raise _refusal(refused, (0,) if is_one else ()) from None
 
     def _valid(self, body: bytes | bytearray, is_one: bool) -> list[BaseModel]:
         return [self._one.validate_json(body)] if is_one else self._many.validate_json(body)
@@ -87,12 +90,12 @@ def _strict(row: type[BaseModel]) -> type[BaseModel]:
     return Strict
 
 
-def _refusal(error: ValidationError, is_one: bool) -> RefusedError:
+def _refusal(error: ValidationError, row: tuple[int | None, ...], start: int = 0) -> RefusedError:
+    """`row` and what a location of pydantic's has from `start` on name the row and the field."""
     errors = error.errors(include_url=False, include_context=False, include_input=False)
     if errors[0]["type"] == "json_invalid":
         return RefusedError(400, "json", errors[0]["msg"])
-    details = [_detail((0, *item["loc"]) if is_one else item["loc"], item["msg"]) for item in errors]
-    return RefusedError(422, "contract", BROKEN, details)
+    return broken(*(_detail((*row, *item["loc"][start:]), item["msg"]) for item in errors))
 
 
 def _detail(location: tuple[Any, ...], rule: str) -> dict[str, Any]:
@@ -100,8 +103,8 @@ def _detail(location: tuple[Any, ...], rule: str) -> dict[str, Any]:
     return detail(row, None if field is None else str(field)[:NAME_LENGTH], rule)
 
 
-def refuse_repeated_keys(body: bytes | bytearray) -> None:
-    """Raise RefusedError if an object in `body`, which is valid and flat, has a key twice."""
+def refuse_repeated_keys(body: bytes | bytearray, rows: int) -> None:
+    """Raise RefusedError if an object in `body` has a key twice; its first `rows` objects are rows."""
     row = 0
 
     def check(pairs: list[tuple[str, Any]]) -> None:
@@ -109,7 +112,7 @@ def refuse_repeated_keys(body: bytes | bytearray) -> None:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise RefusedError(422, "contract", BROKEN, [detail(row, key, "Key occurs twice")])
+                raise broken(detail(row if row < rows else None, key[:NAME_LENGTH], "Key occurs twice"))
             seen.add(key)
         row += 1
 

@@ -48,6 +48,7 @@ def openapi(row: type[BaseModel], task: str, target: str, version: str, max_rows
     json_numbers.bound(schema)
     definitions = schema.pop("$defs", {})
     schema["additionalProperties"] = False
+    schemas = definitions | {"Row": schema, "Columns": _columns(schema, max_rows)} | _schemas(task)
     return {
         "openapi": "3.1.0",
         "info": {"title": f"Predictions of {target}", "version": version, "description": schema.get("description", "")},
@@ -59,23 +60,35 @@ def openapi(row: type[BaseModel], task: str, target: str, version: str, max_rows
             "/metrics": {"get": _get("Metrics for Prometheus", "In its exposition format", _text())},
             "/openapi.json": {"get": _get("This document", "OpenAPI 3.1", _json({"type": "object"}))},
         },
-        "components": {"schemas": {**definitions, "Row": schema, **_schemas(task)}},
+        "components": {"schemas": schemas},
     }
 
 
 def _predict(target: str, max_rows: int) -> dict[str, Any]:
-    rows = {"oneOf": [{"$ref": ROW}, {"type": "array", "items": {"$ref": ROW}, "minItems": 1, "maxItems": max_rows}]}
+    rows = {"type": "array", "items": {"$ref": ROW}, "minItems": 1, "maxItems": max_rows}
+    body = {"oneOf": [{"$ref": ROW}, rows, _ref("Columns")]}
     return {
         "operationId": "predict",
-        "summary": f"Predict {target} for one row, or for an array of rows",
+        "summary": f"Predict {target} for one row, for an array of rows, or for rows as columns",
         "parameters": [{"name": "X-Request-Id", "in": "header", "required": False} | REQUEST_ID],
-        "requestBody": {"required": True, "content": _json(rows)},
+        "requestBody": {"required": True, "content": _json(body)},
         "responses": {"200": _answer("A prediction for each row, in their order", "Predictions")}
         | {
             str(status): _answer(text, "Refusal", RETRY_AFTER if status == 503 else {})
             for status, text in REFUSALS.items()
         },
     }
+
+
+def _columns(row: dict[str, Any], max_rows: int) -> dict[str, Any]:
+    """Rows as columns. JSON Schema has no words for columns of one length, so the description has."""
+    columns = {
+        name: {"type": "array", "items": {"$ref": f"{ROW}/properties/{name}"}, "minItems": 1, "maxItems": max_rows}
+        for name in row["properties"]
+    }
+    text = "Rows as columns: in each column a value for each row, so all columns are of one length"
+    table = _object(columns) | {"required": row.get("required", []), "description": text}
+    return _object({"columns": table})
 
 
 def _answer(description: str, schema: str, headers: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
@@ -144,7 +157,8 @@ td,th{{text-align:left;vertical-align:top;padding:.2rem 1rem .2rem 0}}</style></
 <body><h1>{title}</h1><p>Release {escape(document["info"]["version"])}. {escape(document["info"]["description"])}
 In full: <a href="/openapi.json">openapi.json</a>.</p>
 <h2>Routes</h2>{_table(("Request", "Answer"), routes)}
-<h2>Row</h2><p>POST one, or an array of them, as application/json to /predict. Keys that are not listed are refused.</p>
+<h2>Row</h2><p>POST one, or an array of them, as application/json to /predict. Keys that are not listed are refused.
+Many rows are read sooner as columns of one length: {escape('{"columns": {field: [values]}}')}</p>
 {_table(("Field", "Values", "Meaning"), fields)}
 <h2>Refusals</h2><p>{escape('{"error": …, "details": [{"row": …, "field": …, "rule": …}]}')}</p>
 {_table(("Status", "Meaning"), list(REFUSALS.items()))}</body></html>

@@ -1,0 +1,257 @@
+"""Columns have the contract of rows: the same values are taken, and the same refusals name the same row and field."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated, Any, Literal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
+
+from slipway.serving import columnar
+from slipway.serving.contract import Contract, RefusedError
+
+MAX_ROWS = 4
+NAMES = ("size", "count", "kind", "name", "weight")
+GOOD = {"size": "1.5", "count": "2", "kind": '"a"', "name": '"XY"', "weight": "null"}
+"""Fields of a row of the toy, in JSON."""
+
+Texts = dict[str, str]
+
+
+def as_rows(rows: list[Texts]) -> bytes:
+    return f"[{','.join(_object(row) for row in rows)}]".encode()
+
+
+def as_columns(rows: list[Texts], names: tuple[str, ...] = NAMES) -> bytes:
+    columns = {name: f"[{','.join(row[name] for row in rows)}]" for name in (rows[0] if rows else names)}
+    return f'{{"columns":{_object(columns)}}}'.encode()
+
+
+def _object(members: Texts) -> str:
+    return "{" + ",".join(f'"{name}": {text}' for name, text in members.items()) + "}"
+
+
+def outcome(contract: Contract, body: bytes) -> Any:
+    """The table, or all that a refusal says."""
+    try:
+        return contract.parse(body)
+    except RefusedError as refused:
+        return refused.status, refused.reason, str(refused), refused.details
+
+
+@pytest.fixture(scope="module")
+def contract(toy) -> Contract:
+    return Contract(toy.Row, MAX_ROWS)
+
+
+@pytest.mark.parametrize("count", [1, 2, MAX_ROWS])
+def test_valid_columns_are_the_table_of_the_rows(contract, count):
+    rows = [GOOD | {"size": str(float(size))} for size in range(count)]
+    assert (count, [float(size) for size in range(count)]) == (
+        outcome(contract, as_columns(rows))[0],
+        outcome(contract, as_columns(rows))[1]["size"],
+    )
+    assert outcome(contract, as_rows(rows)) == outcome(contract, as_columns(rows))
+
+
+def test_space_between_the_tokens_is_no_difference(contract):
+    body = as_columns([GOOD]).replace(b":", b" :\r\n\t").replace(b"{", b"\n { ")
+    assert outcome(contract, as_rows([GOOD])) == outcome(contract, body)
+
+
+BROKEN = [
+    ("size", "NaN", "finite"),
+    ("size", "Infinity", "finite"),
+    ("size", "-1e999", "finite"),
+    ("size", "9" * 400, "finite"),
+    ("size", "100.1", "less than or equal to 100"),
+    ("size", "true", "number"),
+    ("size", '"1.5"', "number"),
+    ("size", "null", "number"),
+    ("size", "[1.5]", "number"),
+    ("size", '{"columns": {"size": [1]}}', "number"),
+    ("weight", "NaN", "finite"),
+    ("weight", "1e39", "between"),
+    ("count", "0", "greater than or equal to 1"),
+    ("count", "2.5", "integer"),
+    ("count", "true", "integer"),
+    ("count", "9" * 400, "less than or equal to"),
+    ("kind", '"c"', "'a' or 'b'"),
+    ("kind", "1", "'a' or 'b'"),
+    ("name", '"toolong"', "pattern"),
+    ("colour", "1", "not permitted"),
+]
+
+
+@pytest.mark.parametrize(("field", "text", "rule"), BROKEN, ids=[f"{field}-{text[:9]}" for field, text, _ in BROKEN])
+def test_a_broken_rule_is_refused_as_in_a_row(contract, field, text, rule):
+    good = GOOD | ({"colour": "1"} if field == "colour" else {})
+    rows = [good, good | {field: text}]
+    expected = outcome(contract, as_rows(rows))
+    assert (422, "contract") == expected[:2]
+    assert (0 if field == "colour" else 1, field) == (expected[3][0]["row"], expected[3][0]["field"])
+    assert rule in expected[3][0]["rule"]
+    assert expected == outcome(contract, as_columns(rows))
+
+
+def without(field: str) -> Texts:
+    return {name: text for name, text in GOOD.items() if name != field}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [without("weight")] * 2,
+        [without("weight") | {"colour": "1", "size": "NaN"}],
+        [GOOD | {"size": "NaN", "kind": "1"}, GOOD | {"name": "1"}],
+        [GOOD, GOOD, GOOD | {"weight": "true"}, GOOD | {"size": "1000"}],
+        [],
+        [GOOD] * (MAX_ROWS + 1),
+        [GOOD] * 500,
+        [GOOD | {"name": '"::"'}],
+        [GOOD | {"count": "2.0"}],
+        [GOOD | {"count": "2.0"}, GOOD | {"count": "2.5"}],
+        [GOOD | {"name": '"\\u0058Y"'}],
+    ],
+    ids=["missing", "several", "two rows", "later", "none", "one more", "many", "colons", "2.0", "2.5", "escape"],
+)
+def test_columns_get_what_their_rows_get(contract, rows):
+    assert outcome(contract, as_rows(rows)) == outcome(contract, as_columns(rows))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        (b"null]}", b'null], "size": [1.5]}', "size"),
+        (b"null]}", b'null], "s\\u0069ze": [1.5]}', "size"),
+        (b"null]}}", b'null]}, "colour": 1}', "colour"),
+        (b"[1.5]", b"1.5", "size"),
+        (b"[1.5]", b'"1"', "size"),
+        (b"[1.5]", b"null", "size"),
+        (b"[1.5]", b'{"0": 1.5}', "size"),
+        (b"[2]", b"[2, 3]", "count"),
+        (b"[2]", b"[]", "count"),
+    ],
+)
+def test_what_is_no_table_is_refused_with_the_column(contract, old, new, field):
+    status, reason, _, details = outcome(contract, as_columns([GOOD]).replace(old, new))
+    assert (422, "contract") == (status, reason)
+    assert field in {each["field"] for each in details}
+
+
+def test_columns_that_come_twice_are_refused(contract):
+    body = as_columns([GOOD])
+    details = outcome(contract, body[:-1] + b", " + body[1:])[3]
+    assert [{"row": None, "field": "columns", "rule": "Key occurs twice"}] == details
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"columns": {',
+        b'{"columns": {"size": ' + b"[" * 100_000,
+        b'{"columns": {"size": [01]}}',
+        b'{"columns": {"name": ["\\ud800"]}}',
+    ],
+    ids=["end", "deep", "zero", "surrogate"],
+)
+def test_what_is_no_json_is_refused(contract, body):
+    assert (400, "json") == outcome(contract, body)[:2]
+
+
+def test_no_columns_at_all_are_no_rows(contract):
+    assert outcome(contract, b"[]") == outcome(contract, b'{"columns": {}}')
+
+
+class Colour(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+def even(value: int) -> int:
+    if value % 2:
+        raise ValueError("odd")
+    return value
+
+
+class Ruled(BaseModel):
+    """A row with everything that a column by itself cannot know."""
+
+    low: Annotated[int, AfterValidator(even)]
+    high: int = Field(default=9, le=9)
+    colour: Colour
+    choice: Literal["y", "x"] | None = None
+
+    @field_validator("high")
+    @classmethod
+    def above_low(cls, value: int, info: Any) -> int:
+        """High is above low."""
+        if value <= info.data.get("low", value - 1):
+            raise ValueError("not above low")
+        return value
+
+    @model_validator(mode="after")
+    def not_red_and_high(self) -> Ruled:
+        """Red is low."""
+        if self.high == 9 and self.colour == "red":
+            raise ValueError("red and high")
+        return self
+
+
+TEXTS = {
+    "toy": {
+        "size": ["1.5", "0", "100", "1e2", "100.5", "-1", "NaN", "true", '"1"', "null", "1e999"],
+        "count": ["1", "2", "2.0", "0", "2.5", "true", "9" * 30],
+        "kind": ['"a"', '"b"', '"c"', '""', "null", "1"],
+        "name": ['"XY"', '"QQ"', '"x"', '"::"', '"\\u0058Y"', "null"],
+        "weight": ["null", "1", "-2.5", "1e38", "1e39", "NaN", '"1"', "false"],
+    },
+    "ruled": {
+        "low": ["0", "2", "4", "4.0", "3", "null"],
+        "high": ["3", "8", "9", "1", "10", "true"],
+        "colour": ['"red"', '"blue"', '"green"', "1"],
+        "choice": ['"y"', '"x"', "null", "2", '"z"'],
+    },
+}
+
+
+def tables(texts: dict[str, list[str]]) -> st.SearchStrategy[list[Texts]]:
+    """Rows with the same fields, most of them valid; the first texts of a field are."""
+    value = {name: st.sampled_from(each[:2] * 20 + each) for name, each in texts.items()}
+    names = st.one_of(st.just(set(texts)), st.sets(st.sampled_from(sorted(texts)), min_size=1))
+    return names.flatmap(
+        lambda chosen: st.lists(
+            st.fixed_dictionaries({name: value[name] for name in texts if name in chosen}), max_size=MAX_ROWS + 1
+        )
+    )
+
+
+@pytest.mark.parametrize("problem", ["toy", "ruled"])
+def test_generated_columns_get_what_their_rows_get(problem, toy):
+    contract = Contract({"toy": toy.Row, "ruled": Ruled}[problem], MAX_ROWS)
+    taken = 0
+
+    @settings(max_examples=500, derandomize=True, deadline=None)
+    @given(tables(TEXTS[problem]))
+    def compare(rows: list[Texts]) -> None:
+        nonlocal taken
+        expected = outcome(contract, as_rows(rows))
+        assert expected == outcome(contract, as_columns(rows, tuple(TEXTS[problem])))
+        taken += len(expected) == 2
+
+    compare()
+    assert taken > 20
+
+
+def test_columns_are_taken_at_once_where_each_value_stands_for_itself(toy):
+    taken = columnar.Columns(toy.Row, MAX_ROWS).parse(as_columns([GOOD]))
+    assert {"size": [1.5], "count": [2], "kind": ["a"], "name": ["XY"], "weight": [None]} == taken
+
+
+def test_rows_decide_where_a_rule_may_look_at_several_values():
+    body = b'{"columns": {"low": [2], "high": [3], "colour": ["red"], "choice": [null]}}'
+    assert columnar.Columns(Ruled, MAX_ROWS).parse(body) is None
+    assert 1 == Contract(Ruled, MAX_ROWS).parse(body)[0]
