@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from slipway.delivery import environment_file, manifests, versions
 from slipway.delivery.environment_file import EnvironmentFile, path_of
 from slipway.delivery.git import Git, GitError
-from slipway.delivery.home import ENVIRONMENTS
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 BRANCH = "deploy"
 BUILT_FROM = "Built-from"
 DIGEST = "Digest"
+IMAGE = "Image"
 
 
 @dataclass(frozen=True)
@@ -105,9 +105,12 @@ class DeployBranch:
         return None if text is None else environment_file.parse(text, f"{BRANCH}:{path_of(environment)}")
 
     def image_of(self, digest: str) -> str | None:
-        """Image that a promotion gave the release `digest`, the newest first; None without one."""
-        contents = (promotion.content for name in ENVIRONMENTS for promotion in self.history(name))
-        return next((one.image for one in contents if one and one.digest == digest and one.image), None)
+        """Image that the newest promotion of the release `digest` with an image gave it; None without one."""
+        if self.head is None:
+            return None
+        both = ["--all-match", "--fixed-strings", f"--grep={DIGEST}: {digest}", f"--grep={IMAGE}: "]
+        form = f"--format=%(trailers:key={IMAGE},valueonly)"
+        return self.git.run("log", "-1", "--first-parent", *both, form, self.head).strip() or None
 
     def history(self, environment: str) -> list[Promotion]:
         """Commits that changed what `environment` should run, newest first."""

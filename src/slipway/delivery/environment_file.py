@@ -16,8 +16,10 @@ SCHEMA = Path(__file__).with_name("environment.schema.json")
 """The same as JSON schema, for editors and for checks outside of Python."""
 
 
-IMAGE = "[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}"
-Image = Annotated[str, Field(pattern=f"^{IMAGE}$", description="The release as an image for Kubernetes, by digest")]
+IMAGE_BY_DIGEST = "[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}"
+Image = Annotated[
+    str, Field(pattern=f"^{IMAGE_BY_DIGEST}$", description="The release as an image for Kubernetes, by digest")
+]
 
 
 class EnvironmentFile(BaseModel):

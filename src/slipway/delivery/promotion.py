@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from slipway import results
 from slipway.delivery import clients, release, state
-from slipway.delivery.desired_state import BRANCH, BUILT_FROM, DIGEST, DeployBranch, before
+from slipway.delivery.desired_state import BRANCH, BUILT_FROM, DIGEST, IMAGE, DeployBranch, before
 from slipway.delivery.dvc_files import LOCK, PIPELINE, DvcFiles, as_plain_files, blobs
-from slipway.delivery.environment_file import IMAGE, EnvironmentFile, path_of
+from slipway.delivery.environment_file import IMAGE_BY_DIGEST, EnvironmentFile, path_of
 from slipway.delivery.git import Git
 from slipway.delivery.home import Place, front_door
 from slipway.delivery.router import tool
@@ -162,7 +162,7 @@ def _is_bad(environment: str, content: EnvironmentFile) -> bool:
 
 
 def _image(given: str | None) -> str | None:
-    if given and not re.fullmatch(IMAGE, given):
+    if given and not re.fullmatch(IMAGE_BY_DIGEST, given):
         raise UserError(f"--image {given}: not an image by digest; give NAME@sha256: and 64 digits")
     return given
 
@@ -220,7 +220,7 @@ def _release_message(built: Release) -> str:
 def _promotion_message(environment: str, content: EnvironmentFile, current: EnvironmentFile | None) -> str:
     evidence = [line for job, result in _evidence(content).items() for line in _verdicts(job, result)]
     facts = [f"Release: {content.release}", f"Replaces: {current.release if current else 'nothing'}"]
-    facts += [f"Image: {content.image}"] if content.image else []
+    facts += [f"{IMAGE}: {content.image}"] if content.image else []
     trailers = [*facts, f"{DIGEST}: {content.digest}", f"{BUILT_FROM}: {content.commit}"]
     return "\n".join(
         [f"Promote {content.release} to {environment}", "", *evidence, *([""] if evidence else []), *trailers, ""]
