@@ -27,7 +27,7 @@ MODEL = "model alone"
 
 @dataclass(frozen=True)
 class Contestant:
-    """A line of the table: a server of `servers.SERVERS`, and how a body carries rows to it."""
+    """A line of the table: a server of `servers.SERVERS`, and how a body carries JSON texts of rows to it."""
 
     name: str
     server: str
@@ -42,9 +42,15 @@ def _as_frame(rows: Sequence[str]) -> str:
     return f'{{"rows":[{",".join(rows)}]}}'
 
 
+def _as_columns(rows: Sequence[str]) -> str:
+    content = [json.loads(row) for row in rows]
+    return json.dumps({"columns": {name: [row[name] for row in content] for name in content[0]}})
+
+
 CONTESTANTS = [
     Contestant("stock", "stock", _as_frame),
     Contestant("service", "service", _as_rows),
+    Contestant("service, columns", "service", _as_columns),
     Contestant("ceiling", "ceiling", _as_rows),
     Contestant("no-op", "no-op", _as_rows),
 ]

@@ -94,7 +94,9 @@ def _environment(name: str, workers: int, folder: Path, environment: Mapping[str
     home = folder / f"{name}-home"  # BentoML empties it when it starts
     service = "slipway" if name == "service" else name
     options = f"services.{service}.workers={workers}" if SERVERS[name][0] == "bentoml" else ""
-    return {**environment, **QUIET, "BENTOML_HOME": str(home), "BENTOML_CONFIG_OPTIONS": options}
+    log = str(folder / f"{name}-predictions")  # the service's, which logs each of them
+    own = {"BENTOML_HOME": str(home), "BENTOML_CONFIG_OPTIONS": options, "SLIPWAY_PREDICTIONS": log}
+    return {**environment, **QUIET, **own}
 
 
 def _wait(name: str, server: Server, log: Path) -> None:

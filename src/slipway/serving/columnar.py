@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 START = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"columns"[ \t\r\n]*:[ \t\r\n]*\{')
 """No row begins so: none of its values is an object."""
+OWN = {"operator", "pydantic"}
+"""Modules of the functions with which pydantic itself checks a value, such as the bound of a number or an enum."""
 
 
 class _Body(BaseModel):
@@ -82,12 +84,14 @@ def _body(row: type[BaseModel], max_rows: int) -> type[BaseModel]:
 
 
 def _is_by_value(row: type[BaseModel]) -> bool:
-    """Whether no function of Python has a say in `row`, which might look at more than one value."""
+    """Whether no function of the author's has a say in `row`: it might look at more than one value."""
     return not any(_has_function(node) for node in _nodes(row.__pydantic_core_schema__))
 
 
 def _has_function(node: Mapping[str, Any]) -> bool:
-    return str(node.get("type")).startswith("function-") or bool(node.get("post_init") or node.get("custom_init"))
+    if str(node.get("type")).startswith("function-"):
+        return getattr(node["function"]["function"], "__module__", "").split(".")[0] not in OWN
+    return bool(node.get("post_init") or node.get("custom_init"))
 
 
 def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
