@@ -84,9 +84,13 @@ class Load:
         end = time.perf_counter() + seconds
         for client in self.clients:
             self._start(client)
+            self._look(0, go_on=True)  # or the answers to the first would wait until the last is connected
         while self.selector.get_map() and (now := time.perf_counter()) < end + 10:
-            for key, _ in self.selector.select(1):
-                self._step(key.data, now < end)
+            self._look(1, go_on=now < end)
+
+    def _look(self, seconds: float, go_on: bool) -> None:
+        for key, _ in self.selector.select(seconds):
+            self._step(key.data, go_on)
 
     def _start(self, client: Connection) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 
 import httpx
@@ -83,6 +84,22 @@ def test_slow_work_ends_with_504_and_what_waits_behind_it_is_never_computed(clie
     probes = model.calls
     assert [504, 504] == [response.status_code for response in posted(service, row, row)]
     assert 1 == model.calls - probes
+
+
+def test_a_flood_of_slow_requests_keeps_one_thread_busy_and_nothing_is_computed_after_it(client, row):
+    """Three times over: as many as have room time out behind one computation, the rest is refused at once."""
+    model = Model("binary", [0.5], seconds=0.3)
+    service = client(model, inline_seconds=0.0)
+    probes = model.calls
+    threads = []
+    for _ in range(3):
+        assert {503, 504} == {response.status_code for response in posted(service, *[row] * 20)}
+        threads.append(sum(thread.name.startswith("scorer") for thread in threading.enumerate()))
+    time.sleep(0.4)
+    done = model.calls - probes
+    time.sleep(0.4)
+    assert (done, True) == (model.calls - probes, done <= 3)
+    assert max(threads) <= 1
 
 
 def test_more_requests_at_once_than_allowed_are_told_when_to_come_back(client, row):

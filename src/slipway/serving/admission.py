@@ -20,10 +20,23 @@ class Admission:
     def __init__(self, max_concurrency: int) -> None:
         self._max = max_concurrency
         self._at_work = 0
+        self._coming = 0
         self._turn_began: float | None = None
 
+    def let_in(self) -> bool:
+        """Whether there is room for one more that has just begun to arrive.
+
+        Many may, while the loop reads its sockets and none gets to work: they are counted from one turn to the next.
+        """
+        if self._at_work + self._coming >= self._max:
+            return False
+        if not self._coming:
+            asyncio.get_running_loop().call_soon(self._end_coming)
+        self._coming += 1
+        return True
+
     def is_full(self) -> bool:
-        """Whether one more would be refused."""
+        """Whether one more would find no room."""
         return self._at_work >= self._max
 
     def __enter__(self) -> None:
@@ -47,6 +60,9 @@ class Admission:
         if self._turn_began is None:
             self._turn_began = time.perf_counter()
             asyncio.get_running_loop().call_soon(self._end_turn)
+
+    def _end_coming(self) -> None:
+        self._coming = 0
 
     def _end_turn(self) -> None:
         self._turn_began = None

@@ -62,6 +62,10 @@ class App:
         """Whether a request for a prediction would be refused now."""
         return self._admission.is_full()
 
+    def let_in(self) -> bool:
+        """Whether a request for a prediction, of which the headers are there, may come further."""
+        return self._admission.let_in()
+
     def turn_away(self, headers: Headers) -> tuple[Headers, bytes]:
         """Count a refusal (503) before the request with `headers` came this far; headers and body of the answer."""
         request_id = self._observer.request_id(dict(headers))

@@ -39,6 +39,9 @@ class Gate(Protocol):
     def is_full(self) -> bool:
         """Whether a request for a prediction would be refused now."""
 
+    def let_in(self) -> bool:
+        """Whether a request for a prediction, of which the headers are there, may come further."""
+
     def turn_away(self, headers: Headers) -> tuple[Headers, bytes]:
         """Count a refusal (503) of a request with `headers`; headers and body of the answer."""
 
@@ -174,7 +177,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Called by the parser. Who comes when there is no room is answered here, at a quarter of the routes' cost."""
         self._in_head = False
-        self._is_refused = self.url == PREDICT and self._is_idle() and self.door.gate.is_full()
+        self._is_refused = self.url == PREDICT and self._is_idle() and not self.door.gate.let_in()
         if self._is_refused:
             self.door.refuse(self, self.parser.should_keep_alive())
             return
