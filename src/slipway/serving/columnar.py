@@ -95,7 +95,9 @@ def _has_function(node: Mapping[str, Any]) -> bool:
 
 
 def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
+    parts: list[Any] = list(schema) if isinstance(schema, list | tuple) else []
     if isinstance(schema, dict):
         yield schema
-    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list | tuple) else ():
+        parts = [part for key, part in schema.items() if key not in {"metadata", "serialization"}]
+    for part in parts:
         yield from _nodes(part)
