@@ -104,12 +104,16 @@ def compare() -> None:
 def power(
     count: int = typer.Option(500, help="Draws of the test rows for each question."),
     processes: int = typer.Option(2, help="Processes side by side."),
+    canary: Annotated[bool, typer.Option("--canary", help="The gate of the canary, on simulated requests.")] = False,
 ) -> None:
     """Measure how often the champion gate is wrong: between equal models, and on a loss of the margin's size.
 
     Example: `slipway power --count 100`
     """
-    from slipway import power as job
+    if canary:
+        from slipway.delivery import canary_power as job
+    else:
+        from slipway import power as job
 
     raise typer.Exit(0 if job.run(count, processes) else 1)
 
@@ -279,6 +283,9 @@ def promote(
     image: Annotated[
         str | None, typer.Option(envvar="SLIPWAY_IMAGE", help="The release for Kubernetes: NAME@sha256:…")
     ] = None,
+    canary: Annotated[
+        bool | None, typer.Option(help="Take over in the steps of params.yaml, or at once; else steps for production.")
+    ] = None,
     wait: Wait = True,
 ) -> None:
     """Make an environment run a release: one commit on the branch `deploy`, and the wait until it serves.
@@ -287,7 +294,7 @@ def promote(
     """
     from slipway.delivery import verbs
 
-    verbs.promote(environment, release, image, wait=wait)
+    verbs.promote(environment, release, image, canary=canary, wait=wait)
 
 
 @app.command()

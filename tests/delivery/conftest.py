@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -22,29 +23,59 @@ from slipway.delivery.home import Place
 from slipway.delivery.store import FolderStore
 
 PATIENCE = 20  # seconds for anything that should come true
-SETTINGS = Settings(poll_seconds=0.1, ready_seconds=3, drain_seconds=0.2)
+AGENT = {"poll_seconds": 0.1, "ready_seconds": 10, "drain_seconds": 0.3, "promote_seconds": 20}
+CANARY = {
+    "steps": [25, 50],
+    "step_seconds": 0.2,
+    "minimum_requests": 60,
+    "look_seconds": 0.1,
+    "window_requests": 6,
+    "hold_seconds": 8,
+    "false_alarms": 0.01,
+    "latency_margin": 0.5,
+    "prediction_shift": 0.2,
+    "synthetic_rate": 200,
+    "shadow_percent": 0,
+}
+SETTINGS = Settings(poll_seconds=0.1, ready_seconds=3, drain_seconds=0.3, canary=CANARY)
 SERVICE = """
-import http.server, json, pathlib, sys
+import http.server, json, pathlib, sys, threading, time
 folder, port = pathlib.Path(sys.argv[1]), int(sys.argv[2])
 release = json.loads((folder / "model/release.json").read_text())
 kind = (folder / "kind").read_text()
 if kind == "crash":
     sys.exit("this release cannot start")
+lock, asked, bins = threading.Lock(), 0, {5: 0, 10: 0, 1000: 0}
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
+        if self.path == "/metrics" and kind != "mute":
+            return self.send(200, metrics().encode())
         self.answer(503 if self.path == "/readyz" and kind == "deaf" else 200, release)
     def do_POST(self):
+        global asked
         rows = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.answer(200, {"release": release["version"], "predictions": [row["x"] * 2 for row in rows]})
+        rows = rows if isinstance(rows, list) else [rows]
+        predictions = [row["x"] * 2 * (100 if kind == "other" else 1) for row in rows]
+        with lock:
+            asked += 1
+            fails = kind == "failing" and asked % 4 == 0
+            for bound in bins:
+                bins[bound] += sum(one <= bound for one in predictions) * (not fails)
+        time.sleep(0.1 if kind == "slow" else 0)
+        self.answer(500 if fails else 200, {"release": release["version"], "predictions": predictions})
     def answer(self, status, content):
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.send(status, json.dumps(content).encode())
+    def send(self, status, body):
+        head = f"HTTP/1.1 {status} it\\r\\ncontent-length: {len(body)}\\r\\n\\r\\n"
+        self.wfile.write(head.encode() + body)
     def log_message(self, *_):
         pass
+def metrics():
+    said = {**bins, "+Inf": bins[1000]}
+    lines = [f'slipway_prediction_bucket{{le="{bound}"}} {count}' for bound, count in said.items()]
+    count = "NaN" if kind == "nan" else bins[1000]
+    return "\\n".join(["# TYPE slipway_prediction histogram", *lines, f"slipway_prediction_count {count}", ""])
 http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 """
 COMMAND = ["{python}", "{release}/service.py", "{release}", "{port}"]
@@ -84,7 +115,10 @@ class Project:
         return git(self.root, "rev-parse", "HEAD")
 
     def build(self, version: str, kind: str = "good") -> Path:
-        """Make a release of the newest commit whose service is of this kind: good, crash or deaf."""
+        """Make a release of the newest commit whose service is of this kind.
+
+        That is good, crash (at start), deaf (never ready), failing, slow, other (predictions), mute or nan (metrics).
+        """
         folder = self.root.parent / "built" / version
         commit = git(self.root, "rev-parse", "HEAD")
         shutil.copytree(self.root / "model", folder / "model")
@@ -117,9 +151,9 @@ class Project:
         self.commit()
         return promotion.publish(self.root, self.build(version, kind), self.store)
 
-    def promote(self, version: str, environment: str = "staging"):
+    def promote(self, version: str, environment: str = "staging", canary=None):
         """Change the desired state, without waiting."""
-        return promotion.promote(self.root, environment, version, self.store)
+        return promotion.promote(self.root, environment, version, self.store, canary=canary)
 
 
 @pytest.fixture
@@ -151,7 +185,7 @@ def _fill(root: Path) -> None:
         "model/model.onnx": "a model",
         "model/signature.json": "{}",
         "metrics/evaluate.json": '{"model": {"roc_auc": 0.7}}',
-        "params.yaml": "agent: {poll_seconds: 0.1, ready_seconds: 10, drain_seconds: 0.2, promote_seconds: 20}\n",
+        "params.yaml": json.dumps({"agent": AGENT, "canary": CANARY, "loadtest": {"hosts": []}, "seed": 1}),
     }
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)

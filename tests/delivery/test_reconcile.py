@@ -6,10 +6,23 @@ import random
 from dataclasses import replace
 
 import pytest
+import yaml
 
-from slipway.delivery import reconcile
-from slipway.delivery.environment_file import EnvironmentFile
-from slipway.delivery.reconcile import Change, Forget, GiveUp, Install, Route, Serve, Start, StartRouter, View, plan
+from slipway.delivery import canary, reconcile
+from slipway.delivery.environment_file import Baseline, Canary, EnvironmentFile
+from slipway.delivery.reconcile import (
+    Change,
+    Forget,
+    GiveUp,
+    Install,
+    Route,
+    Serve,
+    Start,
+    StartRouter,
+    Trial,
+    View,
+    plan,
+)
 from slipway.delivery.state import Bad, Instance
 
 
@@ -20,10 +33,17 @@ def _content(number: int, replicas: int = 1) -> EnvironmentFile:
     )
 
 
-def _instance(content: EnvironmentFile, phase="ready", port=1000, since=0.0) -> Instance:
+def _instance(content: EnvironmentFile, phase="ready", port=1000, since=0.0, role="main") -> Instance:
     mark = f"{content.release}-{port}"
     return Instance(
-        mark=mark, digest=content.digest, release=content.release, port=port, pid=port, phase=phase, since=since
+        mark=mark,
+        digest=content.digest,
+        release=content.release,
+        port=port,
+        pid=port,
+        phase=phase,
+        since=since,
+        role=role,
     )
 
 
@@ -37,13 +57,15 @@ def _view(**changes) -> View:
     calm = View(
         now=100.0,
         wanted=OLD,
+        trial=None,
         serving=OLD,
         instances=instances,
         alive=frozenset(one.mark for one in instances),
         answering=frozenset(),
-        installed=True,
+        installed=frozenset({OLD.digest, NEW.digest}),
         router_alive=True,
         routes=reconcile.render([one for one in instances if one.phase == "ready"][:1]),
+        loaded=True,
         front=False,
         rest_until=0.0,
         ready_seconds=60,
@@ -62,7 +84,7 @@ READY = _instance(NEW, "ready", 2000)
         (_view(), []),
         (_view(router_alive=False), [StartRouter()]),
         (_view(routes="http: {}"), [Route(reconcile.render([RUNNING]))]),
-        (_view(wanted=NEW, installed=False), [Install(NEW)]),
+        (_view(wanted=NEW, installed=frozenset()), [Install(NEW)]),
         (_view(wanted=NEW), [Start(NEW)]),
         (_view(wanted=NEW, rest_until=101.0), []),
         (_view(wanted=NEW, instances=(RUNNING, STARTING)), []),
@@ -120,7 +142,110 @@ def test_the_old_release_serves_until_every_replica_of_the_new_one_is_ready():
     ],
 )
 def test_what_is_bad_is_not_run(desired, bad, serving, expected):
-    assert expected == reconcile.target(desired, bad, serving)
+    assert (expected, None) == reconcile.aim(desired, bad, serving)
+
+
+def _tried(number: int, baseline: EnvironmentFile) -> EnvironmentFile:
+    named = Baseline(**baseline.model_dump(include=set(Baseline.model_fields)))
+    return _content(number).model_copy(update={"canary": Canary(steps=(10, 50), shadow_percent=0, baseline=named)})
+
+
+TRIED = _tried(2, OLD)
+PASSED = canary.begin(2, 0.0).model_copy(update={"outcome": "passed"})
+
+
+@pytest.mark.parametrize(
+    ("serving", "progress", "concluded", "expected"),
+    [
+        (OLD, None, False, (OLD, Trial(TRIED, 10))),
+        (OLD, canary.begin(2, 0.0).model_copy(update={"step": 1}), False, (OLD, Trial(TRIED, 50))),
+        (OLD, canary.begin(1, 0.0).model_copy(update={"step": 1}), False, (OLD, Trial(TRIED, 10))),
+        (OLD, PASSED, False, (TRIED, None)),
+        (OLD, None, True, (TRIED, None)),
+        (TRIED, None, False, (TRIED, None)),
+        (None, None, False, (OLD, Trial(TRIED, 10))),
+    ],
+    ids=["begins", "goes on", "forgets another's", "passed", "concluded", "serves", "agent forgot"],
+)
+def test_a_canary_has_to_prove_itself_once(serving, progress, concluded, expected):
+    assert expected == reconcile.aim(TRIED, None, serving, progress, concluded=concluded)
+
+
+def test_a_bad_canary_leaves_what_served():
+    bad = Bad(content=TRIED, reason="", time=0)
+    assert (OLD, None) == reconcile.aim(TRIED, bad, None)
+
+
+def test_an_unproven_canary_that_listens_gets_copies_only():
+    content = TRIED.model_copy(update={"canary": TRIED.canary.model_copy(update={"shadow_percent": 30})})
+    assert Trial(content, 0, 30) == reconcile.aim(content, None, OLD)[1]
+
+
+CANARY = _instance(TRIED, "ready", 2000)
+BASELINE = _instance(OLD, "ready", 3000, role="baseline")
+ON_TRIAL = {"trial": Trial(TRIED, 10), "instances": (RUNNING, CANARY, BASELINE)}
+
+
+def _shares(view: View) -> dict[str, int]:
+    """Weight of each port that the next routes name."""
+    (text,) = [action.text for action in plan(view) if isinstance(action, Route)]
+    services = yaml.safe_load(text)["http"]["services"]
+    ports = {
+        name: int(one["loadBalancer"]["servers"][0]["url"].rpartition(":")[2])
+        for name, one in services.items()
+        if name != "releases"
+    }
+    return {ports[one["name"]]: one["weight"] for one in services["releases"]["weighted"]["services"]}
+
+
+def test_canary_and_baseline_start_together():
+    view = _view(trial=Trial(TRIED, 10))
+    assert [Start(TRIED), Start(OLD, "baseline")] == plan(view)
+
+
+def test_no_baseline_grows_old_while_the_canary_is_being_installed():
+    view = _view(trial=Trial(TRIED, 10), installed=frozenset({OLD.digest}))
+    assert [Install(TRIED)] == plan(view)
+
+
+def test_nothing_is_tried_before_what_it_is_compared_with_serves():
+    view = _view(trial=Trial(TRIED, 10), serving=None, instances=(), routes=reconcile.render([]))
+    assert [Start(OLD)] == plan(view)
+
+
+@pytest.mark.parametrize(("share", "expected"), [(10, {1000: 80, 2000: 10, 3000: 10}), (50, {2000: 50, 3000: 50})])
+def test_canary_and_baseline_get_equal_shares(share, expected):
+    assert expected == _shares(_view(**{**ON_TRIAL, "trial": Trial(TRIED, share)}))
+
+
+def test_no_request_goes_to_a_canary_whose_baseline_is_not_ready():
+    view = _view(trial=Trial(TRIED, 10), instances=(RUNNING, CANARY))
+    assert not [action for action in plan(view) if isinstance(action, Route)]
+
+
+def test_a_baseline_serves_all_when_nobody_else_is_there():
+    view = _view(instances=(RUNNING, BASELINE), alive=frozenset({BASELINE.mark}))
+    assert {3000: 100} == _shares(view)
+
+
+def test_copies_go_to_who_compares_and_clients_to_who_served():
+    listening = _instance(TRIED, "ready", 4000, role="shadow")
+    view = _view(trial=Trial(TRIED, 0, 30), instances=(RUNNING, CANARY, BASELINE, listening))
+    (text,) = [action.text for action in plan(view) if isinstance(action, Route)]
+    http = yaml.safe_load(text)["http"]
+    assert "mirrored" == http["routers"]["front"]["service"]
+    assert [{"name": "shadow", "percent": 30}] == http["services"]["mirrored"]["mirroring"]["mirrors"]
+    assert 1 == len(http["services"]["releases"]["weighted"]["services"])
+    assert ["inside"] == http["routers"]["canary-2"]["entryPoints"]
+
+
+def test_after_a_canary_that_failed_it_and_its_baseline_go():
+    view = _view(instances=(RUNNING, CANARY, BASELINE))
+    assert [Change(CANARY, "draining"), Change(BASELINE, "draining")] == plan(view)
+
+
+def test_nobody_drains_before_the_front_door_follows_the_routes():
+    assert [] == plan(_view(instances=(RUNNING, CANARY, BASELINE), loaded=False))
 
 
 class World:
@@ -129,7 +254,7 @@ class World:
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
         self.now, self.port = 0.0, 1000
-        self.wanted, self.serving = OLD, None
+        self.wanted, self.trial, self.serving = OLD, None, None
         self.instances: list[Instance] = []
         self.dead: set[str] = set()
         self.routes, self.router, self.installed = None, False, set()
@@ -140,9 +265,10 @@ class World:
         routed = [one for one in self.instances if self.routes and f":{one.port}\n" in self.routes]
         front = self.router and bool(routed) and all(one.digest == self.wanted.digest for one in routed)
         return View(
-            now=self.now, wanted=self.wanted, serving=self.serving, instances=tuple(self.instances), alive=alive,
-            answering=frozenset(ready & alive), installed=self.wanted.digest in self.installed,
-            router_alive=self.router, routes=self.routes, front=front,
+            now=self.now, wanted=self.wanted, trial=self.trial, serving=self.serving,
+            instances=tuple(self.instances), alive=alive, answering=frozenset(ready & alive),
+            installed=frozenset(self.installed),
+            router_alive=self.router, routes=self.routes, loaded=self.router, front=front,
             rest_until=0.0, ready_seconds=60, drain_seconds=5,
         )  # fmt: skip
 
@@ -156,9 +282,9 @@ class World:
                 self.serving = content
             case Install(content):
                 self.installed.add(content.digest)
-            case Start(content):
+            case Start(content, role):
                 self.port += 1
-                self.instances.append(_instance(content, "starting", self.port, self.now))
+                self.instances.append(_instance(content, "starting", self.port, self.now, role))
             case Change(one, phase):
                 changed = one.model_copy(update={"phase": phase, "since": self.now})
                 self.instances = [changed if other.mark == one.mark else other for other in self.instances]
@@ -178,6 +304,10 @@ class World:
                 return
         raise AssertionError("a plan that never ends")
 
+    def end_trial(self, *, passed: bool) -> None:
+        """As the aim changes when a canary has ended."""
+        self.wanted, self.trial = self.trial.content if passed else self.wanted, None
+
     def break_something(self) -> None:
         kind = self.chance.choice(["service", "router", "routes", "wanted", "installed"])
         if kind == "service" and self.instances:
@@ -188,6 +318,8 @@ class World:
             self.routes = self.chance.choice([None, "", "http: {}"])
         elif kind == "wanted":
             self.wanted = _content(self.chance.randint(1, 3), self.chance.randint(1, 3))
+            tried = _content(self.chance.randint(4, 5), self.wanted.replicas)
+            self.trial = self.chance.choice([None, Trial(tried, 10), Trial(tried, 50), Trial(tried, 0, 100)])
         elif kind == "installed":
             self.installed.clear()
 
@@ -197,6 +329,12 @@ def test_whatever_breaks_the_world_converges_to_exactly_what_is_wanted(seed):
     world = World(random.Random(seed))
     for _ in range(100):
         world.turn(faults=True)
+    for _ in range(60):
+        world.turn(faults=False)
+    if world.trial is not None:
+        assert reconcile.is_on_trial(world.view())
+        assert world.wanted == world.serving
+        world.end_trial(passed=seed % 2 == 0)
     for _ in range(60):
         world.turn(faults=False)
     assert [] == plan(world.view())

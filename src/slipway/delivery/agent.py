@@ -11,7 +11,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from slipway.delivery import clients, installation, processes, reconcile, router, state
+from slipway.delivery import canary, clients, installation, measures, processes, reconcile, router, shadow, state
 from slipway.delivery.reconcile import Change, Forget, GiveUp, Install, Route, Serve, Start, StartRouter
 from slipway.delivery.state import Bad, Instance, Router, State
 from slipway.errors import UserError
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from slipway.delivery.canary import Progress
     from slipway.delivery.environment_file import EnvironmentFile
     from slipway.delivery.follower import Follower
     from slipway.delivery.home import Place
-    from slipway.delivery.reconcile import Action
+    from slipway.delivery.reconcile import Action, Trial
+    from slipway.delivery.state import Role
     from slipway.delivery.store import Store
 
 REST_SECONDS = 5  # before a service that once served and does not start is started again
@@ -32,16 +34,19 @@ STEPS = 100  # of one turn at most; a plan that never ends is a fault, and must 
 
 @dataclass(frozen=True)
 class Settings:
-    """Section `agent` of params.yaml."""
+    """Sections `agent` and `canary` of params.yaml."""
 
     poll_seconds: float
     ready_seconds: float
     drain_seconds: float
+    canary: Mapping[str, Any]
+    """Section `canary`."""
 
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> Settings:
-        """Take what an agent needs out of the section."""
-        return cls(params["poll_seconds"], params["ready_seconds"], params["drain_seconds"])
+        """Take what an agent needs out of params.yaml."""
+        own = params["agent"]
+        return cls(own["poll_seconds"], own["ready_seconds"], own["drain_seconds"], params["canary"])
 
 
 class Agent:
@@ -53,12 +58,20 @@ class Agent:
         self.store = store
         self.settings = settings
         self.state = state.read(place) or State(environment=place.environment)
+        self._loaded = ("", "")
+        """Mark of the front door, and the routes that it was seen to follow."""
         self._end_strays()
+
+    @property
+    def aim(self) -> tuple[EnvironmentFile | None, Trial | None]:
+        """What to run, and which canary beside it."""
+        now = self.state
+        return reconcile.aim(now.desired, now.bad, now.serving, now.canary, concluded=now.concluded)
 
     @property
     def wanted(self) -> EnvironmentFile | None:
         """What to run."""
-        return reconcile.target(self.state.desired, self.state.bad, self.state.serving)
+        return self.aim[0]
 
     @property
     def url(self) -> str:
@@ -69,6 +82,7 @@ class Agent:
         """Take in what was seen last, and do what can be done now. Returns whether all is as desired, or given up."""
         self._take_in()
         processes.reap()
+        self._watch_canary()
         for _ in range(STEPS):
             view = self._view()
             actions = reconcile.plan(view)
@@ -78,11 +92,12 @@ class Agent:
             state.write(self.place, self.state)
         self._announce()
         state.write(self.place, self.state)
-        return not actions and not self._busy()
+        return not actions and view.loaded and not self._busy()
 
     def _busy(self) -> bool:
         waiting = any(one.phase != "ready" for one in self.state.instances)
-        return waiting or (self.wanted is not None and self.wanted != self.state.serving)
+        wanted, trial = self.aim
+        return waiting or trial is not None or (wanted is not None and wanted != self.state.serving)
 
     def _announce(self) -> None:
         """Tell clients where the front door is, also after somebody removed the file."""
@@ -98,13 +113,15 @@ class Agent:
         self.state.trouble = sight.trouble
         if sight.reached:
             self.state.fetched, self.state.head = sight.time, sight.head
+        if sight.content:
+            self.state.concluded = sight.concluded
         if sight.content and sight.content != self.state.desired:
             self.state.desired = sight.content
             self.state.bad = None
             self.state.note(f"desired is {sight.content.release} (promotion {sight.content.promotion})")
 
     def _view(self) -> reconcile.View:
-        current, wanted = self.state, self.wanted
+        current, (wanted, trial) = self.state, self.aim
         alive = frozenset(one.mark for one in current.instances if processes.runs(one.pid, one.mark))
         starting = [one for one in current.instances if one.phase == "starting" and one.mark in alive]
         router_alive = current.router is not None and processes.runs(current.router.pid, current.router.mark)
@@ -112,13 +129,19 @@ class Agent:
         return reconcile.View(
             now=time.time(),
             wanted=wanted,
+            trial=trial,
             serving=current.serving,
             instances=tuple(current.instances),
             alive=alive,
             answering=frozenset(one.mark for one in starting if self._answers(one)),
-            installed=wanted is not None and installation.is_installed(self.place, wanted.digest),
+            installed=frozenset(
+                one.digest
+                for one in (wanted, trial and trial.content)
+                if one and installation.is_installed(self.place, one.digest)
+            ),
             router_alive=router_alive,
             routes=_text(self.place.routes),
+            loaded=router_alive and self._follows_routes(),
             front=unconfirmed and clients.serves(self.url, wanted.release, wanted.commit),
             rest_until=current.rest_until,
             ready_seconds=self.settings.ready_seconds,
@@ -127,7 +150,60 @@ class Agent:
 
     def _answers(self, one: Instance) -> bool:
         url = f"http://127.0.0.1:{one.port}"
+        if one.role == "shadow":
+            return clients.is_ready(url)
         return clients.is_ready(url) and (clients.shown_release(url) or {}).get("version") == one.release
+
+    def _follows_routes(self) -> bool:
+        """Whether the front door follows what is written by now; asked once for each text."""
+        text = _text(self.place.routes) or ""
+        seen = (self.state.router.mark, text)
+        path = router.path(text)
+        if seen != self._loaded and path and clients.is_found(f"http://127.0.0.1:{self.state.router.inside}{path}"):
+            self._loaded = seen
+        return seen == self._loaded
+
+    def _watch_canary(self) -> None:
+        """Look at what the canary and its baseline have answered, and go where that leads."""
+        if self.aim[1] is None:
+            return
+        view = self._view()
+        content, now = view.trial.content, time.time()
+        progress, on_trial = self._progress(content), reconcile.is_on_trial(view)
+        if progress is None and on_trial:
+            progress = canary.begin(content.promotion, now)
+        if progress is None or now - progress.looked < self.settings.canary["look_seconds"]:
+            return
+        seen = self._measure(view) if on_trial else dict.fromkeys(canary.SIDES)
+        after = canary.advance(progress, content.canary, seen, now, self.settings.canary)
+        self._record_canary(content, after.model_copy(update={"shadow": self._compared() or after.shadow}))
+
+    def _compared(self) -> dict[str, float] | None:
+        """What the comparison of copied requests has counted."""
+        one = next((one for one in self.state.instances if (one.role, one.phase) == ("shadow", "ready")), None)
+        return clients.json_page(f"http://127.0.0.1:{one.port}/counts") if one else None
+
+    def _measure(self, view: reconcile.View) -> dict[str, Any]:
+        digest = view.trial.content.digest
+        sides = [one for one in self.state.instances if one.digest == digest or one.role == "baseline"]
+        ready = [one for one in sides if one.mark in view.alive and one.phase == "ready"]
+        return measures.read(self.state.router, ready, view.trial.content.promotion)
+
+    def _progress(self, content: EnvironmentFile) -> Progress | None:
+        known = self.state.canary
+        return known if known and known.promotion == content.promotion else None
+
+    def _record_canary(self, content: EnvironmentFile, after: Progress) -> None:
+        before = self._progress(content)
+        self.state.canary = after
+        if before is None or before.step != after.step:
+            share = canary.share(content.canary, after.step)
+            self.state.note(f"{content.release} is a canary: {f'{share}% of the requests' if share else 'listening'}")
+        if after.outcome == "passed":
+            self.state.note(f"the canary {content.release} passed")
+        elif after.outcome is not None:
+            self.state.bad = Bad(content=content, reason=f"{after.outcome}: {canary.why(after)}", time=after.looked)
+            self.state.note(f"{content.release} is rolled back: {self.state.bad.reason}")
 
     def _do(self, action: Action) -> None:
         match action:
@@ -140,8 +216,10 @@ class Agent:
                 self.state.note(f"{content.release} serves at {self.url}")
             case Install(content):
                 self._try(content, self._install)
-            case Start(content):
-                self._try(content, self._start)
+            case Start(content, "shadow"):
+                self._start_shadow(content)
+            case Start(content, role):
+                self._try(content, lambda one: self._start(one, role))
             case _:
                 self._move(action)
 
@@ -164,7 +242,7 @@ class Agent:
         self.state.note(f"installing {content.release}")
         installation.install(self.place, self.store, content)
 
-    def _start(self, content: EnvironmentFile) -> None:
+    def _start(self, content: EnvironmentFile, role: Role) -> None:
         try:
             ready = installation.verified(self.place, content.digest)
         except UserError as error:
@@ -174,21 +252,29 @@ class Agent:
         mark = self._mark(f"{content.release}-{uuid.uuid4().hex[:8]}")
         command, environment = installation.command(self.place, ready, port)
         pid = processes.start(command, mark, self.place.log(content.release), ready.folder, environment)
-        now = time.time()
-        started = Instance(
-            mark=mark, digest=content.digest, release=content.release, port=port, pid=pid, phase="starting", since=now
-        )
+        self._started(content, role, mark, port, pid)
+
+    def _start_shadow(self, content: EnvironmentFile) -> None:
+        port, mark = router.free_port(), self._mark(f"shadow-{uuid.uuid4().hex[:8]}")
+        command = shadow.command(port, self.state.router.inside, reconcile.sides(content.promotion))
+        pid = processes.start(command, mark, self.place.log("shadow"), self.place.root, os.environ)
+        self._started(content, "shadow", mark, port, pid)
+
+    def _started(self, content: EnvironmentFile, role: Role, mark: str, port: int, pid: int) -> None:
+        facts = {"digest": content.digest, "release": content.release, "role": role}
+        started = Instance(**facts, mark=mark, port=port, pid=pid, phase="starting", since=time.time())
         self.state.instances.append(started)
-        self.state.note(f"starting {content.release} at port {port}")
+        self.state.note(f"starting {content.release}{'' if role == 'main' else f' as {role}'} at port {port}")
 
     def _start_router(self) -> None:
         port = router.free_port(self.state.router.port if self.state.router else None)
+        inside = router.free_port(self.state.router.inside if self.state.router else None)
         self._ensure_routes()
         mark = self._mark(f"router-{uuid.uuid4().hex[:8]}")
         pid = processes.start(
-            router.command(port, self.place.routes), mark, self.place.log("router"), self.place.root, os.environ
+            router.command(port, inside, self.place.routes), mark, self.place.log("router"), self.place.root, os.environ
         )
-        self.state.router = Router(port=port, pid=pid, mark=mark)
+        self.state.router = Router(port=port, inside=inside, pid=pid, mark=mark)
         self.state.note(f"front door at {self.url}")
 
     def _ensure_routes(self) -> None:
@@ -203,15 +289,26 @@ class Agent:
 
     def _give_up(self, instance: Instance, reason: str) -> None:
         self._forget(instance)
-        self._failed(
-            instance.digest, instance.release, f"{instance.release}: {reason}; see {self.place.log(instance.release)}"
-        )
+        name = "shadow" if instance.role == "shadow" else instance.release
+        said = f"{instance.release}: {reason}; see {self.place.log(name)}"
+        if instance.role == "main":
+            self._failed(instance.digest, instance.release, said)
+        elif self.aim[1]:
+            self._refuse_canary(self.aim[1].content, f"its {instance.role} {said}")
 
     def _forget(self, instance: Instance) -> None:
         processes.kill(instance.mark)
         self.state.instances = [one for one in self.state.instances if one.mark != instance.mark]
-        if instance.phase == "ready":
+        installation.clear_scratch(self.place, instance.port)
+        trial = self.aim[1]
+        if instance.phase == "ready" and instance.role == "main" and trial and trial.content.digest == instance.digest:
+            self._refuse_canary(trial.content, "its service ended")
+        elif instance.phase == "ready":
             self.state.note(f"a service of {instance.release} ended; starting another")
+
+    def _refuse_canary(self, content: EnvironmentFile, reason: str) -> None:
+        progress = self._progress(content) or canary.begin(content.promotion, time.time())
+        self._record_canary(content, canary.refuse(progress, reason))
 
     def _failed(self, digest: str, release: str, reason: str) -> None:
         """What never served is bad, and is not tried again. What served before is tried again after a rest."""
@@ -222,6 +319,9 @@ class Agent:
         elif current.desired and current.desired.digest == digest:
             current.bad = Bad(content=current.desired, reason=reason, time=time.time())
             current.note(f"{release} is bad and will not be tried again: {reason}")
+        else:
+            current.rest_until = time.time() + REST_SECONDS
+            current.note(f"{release}, which served before, does not start: {reason}")
 
     def _mark(self, name: str) -> str:
         return f"{prefix(self.place)}{name}"

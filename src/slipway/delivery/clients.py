@@ -18,8 +18,13 @@ def client() -> httpx.Client:
 
 def shown_release(url: str) -> dict[str, Any] | None:
     """What `GET /release` says; None when there is no answer, or one that is not a release."""
+    return json_page(f"{url}/release")
+
+
+def json_page(url: str) -> dict[str, Any] | None:
+    """The JSON object at `url`; None when there is no answer, or another one."""
     try:
-        answer = client().get(f"{url}/release")
+        answer = client().get(url)
         shown = answer.json() if answer.status_code == httpx.codes.OK else None
     except (httpx.HTTPError, ValueError):
         return None
@@ -28,8 +33,13 @@ def shown_release(url: str) -> dict[str, Any] | None:
 
 def is_ready(url: str) -> bool:
     """Whether `GET /readyz` says so."""
+    return is_found(f"{url}/readyz")
+
+
+def is_found(url: str) -> bool:
+    """Whether `url` itself answers."""
     try:
-        return client().get(f"{url}/readyz").status_code == httpx.codes.OK
+        return client().get(url).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 

@@ -8,6 +8,7 @@ Everything is written with plumbing and pushed in one atomic push: the caller's 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,13 @@ from slipway.delivery.git import Git, GitError
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 BRANCH = "deploy"
 BUILT_FROM = "Built-from"
 DIGEST = "Digest"
 IMAGE = "Image"
+PROMOTION = re.compile(r"^\+promotion: (\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,16 @@ class DeployBranch:
         return Published(version, trailers[DIGEST], trailers[BUILT_FROM], commit)
 
     def next_assignment(self, environment: str) -> int:
-        """Number of the next promotion to `environment`."""
-        return versions.next_assignment(self.tags, environment)
+        """Number of the next promotion to `environment`; that of a canary that was called off is not used again."""
+        used = [0]
+        if self.head is not None:
+            log = self.git.run("log", "--first-parent", "--format=", "--patch", self.head, "--", path_of(environment))
+            used += map(int, PROMOTION.findall(log))
+        return max(versions.next_assignment(self.tags, environment), 1 + max(used))
+
+    def is_concluded(self, environment: str, content: EnvironmentFile) -> bool:
+        """Whether `content` serves, or served, all of `environment`: it had no canary, or its canary passed."""
+        return content.canary is None or versions.stage_tag(environment, content.promotion) in self.tags
 
     def version_of(self, built_from: str) -> str | None:
         """Version that was built from this commit, or None."""
@@ -137,13 +147,29 @@ class DeployBranch:
         self._push(commit, {versions.version_tag(version): (commit, f"Release {version}")})
         return commit
 
-    def change(self, environment: str, content: EnvironmentFile, message: str, *, number: int) -> str:
-        """Make `environment` run `content` from now on: one commit, one stage tag. Returns the commit."""
+    def conclude(self, environment: str, content: EnvironmentFile, message: str) -> None:
+        """Give a promotion whose canary passed its stage tag. Raises UserError when another promotion took over."""
+        name = versions.stage_tag(environment, content.promotion)
+        if name in self.tags:
+            return
+        if self.read(environment) != content:
+            raise UserError(
+                f"{BRANCH}:{path_of(environment)}: another promotion took over; {content.release} is not its"
+            )
+        tag = self.git.tag(name, self.published(content.release).commit, message)
+        self.git.run("push", "--quiet", self.remote, f"{tag}:refs/tags/{name}")
+
+    def change(self, environment: str, content: EnvironmentFile, message: str, *, number: int | None) -> str:
+        """Make `environment` run `content` from now on: one commit and, with a number, its stage tag.
+
+        A canary has no tag until it has passed, and to call one off needs none. Returns the commit.
+        """
         text = environment_file.render(environment, content)
         release = self.published(content.release).commit
         files = {path_of(environment): text.encode(), **self._manifests(environment, content, release)}
         commit = self.git.commit(self.git.tree(self.head, files), [self.head], message)
-        self._push(commit, {versions.stage_tag(environment, number): (release, message.splitlines()[0])})
+        tags = {} if number is None else {versions.stage_tag(environment, number): (release, message.splitlines()[0])}
+        self._push(commit, tags)
         return commit
 
     def _push(self, commit: str, tags: Mapping[str, tuple[str, str]]) -> None:
@@ -186,8 +212,12 @@ class DeployBranch:
         return Promotion(commit, author, time, subject, content)
 
 
-def before(history: Sequence[Promotion]) -> EnvironmentFile | None:
+def before(
+    history: Sequence[Promotion], served: Callable[[EnvironmentFile], bool] = lambda _: True
+) -> EnvironmentFile | None:
     """What ran before the release that should run now, given the history, newest first; None when nothing did.
+
+    `served` tells whether it served all, which a canary that did not pass never did.
 
     A promotion goes on top, and content that was there before (a rollback) takes off all that came after it: so two
     rollbacks in a row go back two releases, and do not bring the first one back.
@@ -200,4 +230,4 @@ def before(history: Sequence[Promotion]) -> EnvironmentFile | None:
             del stack[stack.index(content) + 1 :]
         else:
             stack.append(content)
-    return next((content for content in reversed(stack) if content.digest != stack[-1].digest), None)
+    return next((one for one in reversed(stack) if one.digest != stack[-1].digest and served(one)), None)

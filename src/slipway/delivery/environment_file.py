@@ -16,10 +16,43 @@ SCHEMA = Path(__file__).with_name("environment.schema.json")
 """The same as JSON schema, for editors and for checks outside of Python."""
 
 
+Version = Annotated[
+    str, Field(pattern=f"^{VERSION.pattern}$", description="Version of the release, as in its tag model@…")
+]
+Digest = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$", description="SHA-256 of the release's manifest")]
+Commit = Annotated[str, Field(pattern="^[0-9a-f]{40}$", description="Commit from which the release was built")]
+Number = Annotated[int, Field(ge=1, description="Number of this promotion, as in the tag model#ENVIRONMENT#…")]
+Percent = Annotated[int, Field(ge=1, le=50)]
 IMAGE_BY_DIGEST = "[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}"
 Image = Annotated[
     str, Field(pattern=f"^{IMAGE_BY_DIGEST}$", description="The release as an image for Kubernetes, by digest")
 ]
+
+
+class Baseline(BaseModel):
+    """The release that a canary takes over from: it serves the rest, and a fresh instance of it is compared."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    release: Version
+    digest: Digest
+    commit: Commit
+    promotion: Number
+
+
+class Canary(BaseModel):
+    """How the release takes over, until the promotion has its stage tag: then it serves all."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    steps: Annotated[
+        tuple[Percent, ...],
+        Field(strict=False, min_length=1, description="Percent of the requests, one after the other; then all"),
+    ]
+    shadow_percent: Annotated[
+        int, Field(ge=0, le=100, description="Of the requests, copied to the canary before the steps; 0: none")
+    ] = 0
+    baseline: Baseline
 
 
 class EnvironmentFile(BaseModel):
@@ -27,14 +60,20 @@ class EnvironmentFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    release: Annotated[
-        str, Field(pattern=f"^{VERSION.pattern}$", description="Version of the release, as in its tag model@…")
-    ]
-    digest: Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$", description="SHA-256 of the release's manifest")]
-    commit: Annotated[str, Field(pattern="^[0-9a-f]{40}$", description="Commit from which the release was built")]
+    release: Version
+    digest: Digest
+    commit: Commit
     replicas: Annotated[int, Field(ge=1, le=100, description="Services side by side behind the front door")] = 1
-    promotion: Annotated[int, Field(ge=1, description="Number of this promotion, as in the tag model#ENVIRONMENT#…")]
+    promotion: Number
     image: Image | None = None
+    canary: Canary | None = None
+
+    @property
+    def baseline(self) -> EnvironmentFile | None:
+        """What served before, in as many services; None without a canary."""
+        if self.canary is None:
+            return None
+        return EnvironmentFile(**self.canary.baseline.model_dump(), replicas=self.replicas)
 
 
 def path_of(environment: str) -> str:

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slipway.delivery import environment_file
+from slipway.delivery import environment_file, versions
 from slipway.delivery.desired_state import BRANCH
 from slipway.delivery.git import Git, GitError
 from slipway.errors import UserError
@@ -25,6 +25,8 @@ class Sight:
     time: float
     head: str | None = None
     content: EnvironmentFile | None = None
+    concluded: bool = False
+    """Whether the promotion that wrote the content has its stage tag."""
     trouble: str | None = None
     """Why there is no content: then what was desired before stays desired."""
     reached: bool = True
@@ -38,6 +40,7 @@ class Follower:
         self._remote = remote
         self._environment = environment
         self._fetched: str | None = None
+        self._tags: frozenset[str] = frozenset()
         self.latest: Sight | None = None
 
     def look(self) -> Sight:
@@ -64,7 +67,11 @@ class Follower:
         if not (self._git.folder / "HEAD").exists():
             self._git.folder.mkdir(parents=True, exist_ok=True)
             self._git.run("init", "--quiet", "--bare")
-        head = self._git.run("ls-remote", self._remote, f"refs/heads/{BRANCH}").split("\t")[0] or None
+        stages = f"refs/tags/{versions.stage_tag(self._environment, '*')}"
+        listed = self._git.run("ls-remote", self._remote, f"refs/heads/{BRANCH}", stages)
+        refs = {name: commit for commit, name in (line.split("\t") for line in listed.splitlines())}
+        head = refs.pop(f"refs/heads/{BRANCH}", None)
+        self._tags = frozenset(name.removeprefix("refs/tags/") for name in refs)
         if head and head != self._fetched:
             self._git.run(
                 "fetch", "--quiet", "--depth=1", "--no-tags", self._remote, f"+refs/heads/{BRANCH}:refs/heads/{BRANCH}"
@@ -86,6 +93,8 @@ class Follower:
                 trouble=f"{where}: not there; `slipway promote --environment {self._environment}` writes it",
             )
         try:
-            return Sight(time.time(), head, environment_file.parse(text, where))
+            content = environment_file.parse(text, where)
         except UserError as error:
             return Sight(time.time(), head, trouble=str(error))
+        tag = versions.stage_tag(self._environment, content.promotion)
+        return Sight(time.time(), head, content, concluded=tag in self._tags)

@@ -70,13 +70,23 @@ def command(place: Place, ready: Release, port: int) -> tuple[list[str], dict[st
         "python": str(python / "bin" / "python"),
         "release": str(ready.folder),
         "port": str(port),
-        "scratch": str(place.root / "scratch"),
+        "scratch": str(_scratch(place, port)),
     }
     service = ready.manifest["service"]
     own = {name: value.format(**names) for name, value in service["environment"].items()}
     inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
     cache = {"PYTHONPYCACHEPREFIX": str(python / "pycache")}  # compiled code must not land among the release's files
     return [part.format(**names) for part in service["command"]], {**inherited, **cache, **own}
+
+
+def clear_scratch(place: Place, port: int) -> None:
+    """Remove what a service that has ended kept beside its release."""
+    shutil.rmtree(_scratch(place, port), ignore_errors=True)
+
+
+def _scratch(place: Place, port: int) -> Path:
+    """A folder for one service: two that share one would add up their metrics."""
+    return place.root / "scratch" / str(port)
 
 
 def _refuse_other(found: Release, content: EnvironmentFile) -> None:

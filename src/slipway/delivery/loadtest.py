@@ -56,7 +56,7 @@ def load_test(
     """
     limits, seed = params[JOB], params["seed"]
     with recorded(JOB, results) as result:
-        targets = [_address(name, limits["hosts"]) for name in (target, against) if name]
+        targets = [address(name, limits["hosts"]) for name in (target, against) if name]
         bodies = read_payloads(payloads, limits["payloads"], seed)
         plan = draw_plan(limits, len(targets), len(bodies), seed)
         samples, cpu = play(plan, targets, bodies, limits, results / JOB)
@@ -67,7 +67,7 @@ def load_test(
     return result
 
 
-def _address(name: str, hosts: Sequence[str]) -> str:
+def address(name: str, hosts: Sequence[str]) -> str:
     """URL of an environment or URL; refuses a host of which nobody has said that it may be loaded."""
     url = name if "://" in name else front_door(name)
     host = urlsplit(url).hostname

@@ -6,13 +6,13 @@ import re
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slipway import results
 from slipway.delivery import clients, release, state
 from slipway.delivery.desired_state import BRANCH, BUILT_FROM, DIGEST, IMAGE, DeployBranch, before
 from slipway.delivery.dvc_files import LOCK, PIPELINE, DvcFiles, as_plain_files, blobs
-from slipway.delivery.environment_file import IMAGE_BY_DIGEST, EnvironmentFile, path_of
+from slipway.delivery.environment_file import IMAGE_BY_DIGEST, Baseline, Canary, EnvironmentFile, path_of
 from slipway.delivery.git import Git
 from slipway.delivery.home import Place, front_door
 from slipway.delivery.router import tool
@@ -20,6 +20,8 @@ from slipway.errors import UserError
 from slipway.report.release import leaves
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from slipway.delivery.desired_state import Published
     from slipway.delivery.release import Release
     from slipway.delivery.store import Store
@@ -49,12 +51,18 @@ def publish(root: Path, folder: Path, store: Store) -> Release:
 
 
 def promote(
-    root: Path, environment: str, version: str | None, store: Store, image: str | None = None
+    root: Path,
+    environment: str,
+    version: str | None,
+    store: Store,
+    image: str | None = None,
+    canary: Mapping[str, Any] | None = None,
 ) -> EnvironmentFile:
     """Make `environment` run a release from now on: one commit, unless that is what it should run already.
 
     Default: for staging the newest release, for production what staging should run. `image` is the release for
-    Kubernetes, by digest; by default the one that it was promoted with before. Raises UserError.
+    Kubernetes, by digest; by default the one that it was promoted with before. With `canary`, the section of
+    params.yaml, the release takes over in steps, if anything served before. Raises UserError.
     """
     branch = DeployBranch(Git(root))
     branch.fetch()
@@ -68,9 +76,29 @@ def promote(
         print(f"{environment}: {chosen.version} is what it should run already")
         return current
     content = _content(branch, environment, chosen, current, image)
-    branch.change(environment, content, _promotion_message(environment, content, current), number=content.promotion)
-    print(f"{environment}: {BRANCH} now says {chosen.version}")
+    if canary:
+        content = _with_canary(branch, environment, content, current, canary)
+    number = None if content.canary else content.promotion
+    branch.change(environment, content, _promotion_message(environment, content, current), number=number)
+    print(f"{environment}: {BRANCH} now says {chosen.version}{' as a canary' if content.canary else ''}")
     return content
+
+
+def conclude(root: Path, environment: str, content: EnvironmentFile, evidence: Sequence[str]) -> None:
+    """Give the promotion whose canary passed its stage tag, which quotes the evidence. Raises UserError."""
+    branch = DeployBranch(Git(root))
+    branch.fetch()
+    branch.conclude(environment, content, "\n".join([f"Promote {content.release} to {environment}", "", *evidence]))
+
+
+def call_off(root: Path, environment: str, content: EnvironmentFile, evidence: Sequence[str]) -> str:
+    """Revert the promotion whose canary did not pass, unless that was done. Returns what should serve from then on."""
+    branch = DeployBranch(Git(root))
+    branch.fetch()
+    now = branch.read(environment)
+    if now != content:
+        return now.release if now else "nothing"
+    return _revert(branch, environment, evidence).release
 
 
 def rollback(root: Path, environment: str, version: str | None, store: Store) -> EnvironmentFile:
@@ -79,14 +107,21 @@ def rollback(root: Path, environment: str, version: str | None, store: Store) ->
         return promote(root, environment, version, store)
     branch = DeployBranch(Git(root))
     branch.fetch()
+    return _revert(branch, environment, [])
+
+
+def _revert(branch: DeployBranch, environment: str, evidence: Sequence[str]) -> EnvironmentFile:
+    """Go back to what served all before. To leave a canary needs no stage tag: the release before still has its own."""
     history = branch.history(environment)
-    content = before(history)
+    content = before(history, lambda one: branch.is_concluded(environment, one))
     if content is None:
         raise UserError(f"{BRANCH}:{path_of(environment)}: no earlier release to go back to; name one with --to")
     left = history[0].content
-    message = f"Roll {environment} back to {content.release}\n\nThis reverts commit {history[0].commit}.\n"
-    message += f"Leaves: {left.release}\n" if left else ""
-    branch.change(environment, content, message, number=branch.next_assignment(environment))
+    lines = [f"Roll {environment} back to {content.release}", "", f"This reverts commit {history[0].commit}.", ""]
+    lines += [*evidence, *([""] if evidence else []), *([f"Leaves: {left.release}"] if left else []), ""]
+    called_off = left is not None and not branch.is_concluded(environment, left)
+    number = None if called_off else branch.next_assignment(environment)
+    branch.change(environment, content, "\n".join(lines), number=number)
     print(f"{environment}: {BRANCH} now says {content.release}")
     return content
 
@@ -107,14 +142,14 @@ def wait(environment: str, content: EnvironmentFile, seconds: float) -> float:
             )
         if passed > seconds:
             raise UserError(
-                f"{environment}: {url} does not serve {content.release} after {seconds:g} s; {_last_seen(known)}"
+                f"{environment}: {url} does not serve {content.release} after {seconds:g} s; {last_seen(known)}"
             )
-        said = _progress(environment, known, said)
+        said = progress(environment, known, said)
         time.sleep(LOOK_SECONDS)
     return time.monotonic() - start
 
 
-def _progress(environment: str, known: state.State | None, said: float) -> float:
+def progress(environment: str, known: state.State | None, said: float) -> float:
     """Print what the agent did after the time `said`; returns the time of the newest of it."""
     events = [event for event in known.events if event.time > said] if known else []
     for event in events:
@@ -122,7 +157,8 @@ def _progress(environment: str, known: state.State | None, said: float) -> float
     return events[-1].time if events else said
 
 
-def _last_seen(known: state.State | None) -> str:
+def last_seen(known: state.State | None) -> str:
+    """When the agent of this machine was last seen, in words."""
     return (
         f"its agent was last seen {time.time() - known.seen:.0f} s ago"
         if known
@@ -180,6 +216,24 @@ def _content(
     )
 
 
+def _with_canary(
+    branch: DeployBranch,
+    environment: str,
+    content: EnvironmentFile,
+    current: EnvironmentFile | None,
+    limits: Mapping[str, Any],
+) -> EnvironmentFile:
+    """Against what serves all now; without anything there is nothing to take over from."""
+    serving = current if current is None or branch.is_concluded(environment, current) else current.baseline
+    if serving is None or serving.digest == content.digest:
+        return content
+    baseline = Baseline(**serving.model_dump(include=set(Baseline.model_fields)))
+    percent = limits["shadow_percent"]
+    return content.model_copy(
+        update={"canary": Canary(steps=limits["steps"], shadow_percent=percent, baseline=baseline)}
+    )
+
+
 def _register(branch: DeployBranch, dvc: DvcFiles, built: Release) -> None:
     """Commit what the release adds to the merged commit: lock, metrics and, if git keeps the store, the model.
 
@@ -218,7 +272,7 @@ def _release_message(built: Release) -> str:
 
 
 def _promotion_message(environment: str, content: EnvironmentFile, current: EnvironmentFile | None) -> str:
-    evidence = [line for job, result in _evidence(content).items() for line in _verdicts(job, result)]
+    evidence = [line for job, result in _evidence(content).items() for line in quoted(job, result)]
     facts = [f"Release: {content.release}", f"Replaces: {current.release if current else 'nothing'}"]
     facts += [f"{IMAGE}: {content.image}"] if content.image else []
     trailers = [*facts, f"{DIGEST}: {content.digest}", f"{BUILT_FROM}: {content.commit}"]
@@ -232,7 +286,8 @@ def _evidence(content: EnvironmentFile) -> dict[str, results.JobResult]:
     return {job: result for job, result in results.read().items() if result.evidence.get("release") == content.release}
 
 
-def _verdicts(job: str, result: results.JobResult) -> list[str]:
+def quoted(job: str, result: results.JobResult) -> list[str]:
+    """Verdicts of a result, a line each."""
     return [
         f"{job}: {verdict.gate}: {verdict.outcome} ({verdict.observed}; {verdict.threshold})"
         for verdict in result.verdicts

@@ -8,13 +8,47 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slipway.delivery import router
+from slipway.delivery import canary, router
 
 if TYPE_CHECKING:
+    from slipway.delivery.canary import Progress
     from slipway.delivery.environment_file import EnvironmentFile
-    from slipway.delivery.state import Bad, Instance, Phase
+    from slipway.delivery.state import Bad, Instance, Phase, Role
 
 STOP_SECONDS = 10  # for a service to end by itself
+HALF = 50  # percent: canary and baseline together have all
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A canary: what it is, and what it gets."""
+
+    content: EnvironmentFile
+    share: int
+    """Percent of the requests, and as many for the baseline."""
+    shadow_percent: int = 0
+    """Percent of the requests that both get a copy of."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Services that are needed."""
+
+    content: EnvironmentFile
+    role: Role
+    count: int
+
+    def has(self, one: Instance) -> bool:
+        """Whether it is one of them, ready or not."""
+        return (one.digest, one.role) == (self.content.digest, self.role)
+
+    def ready(self, living: list[Instance]) -> list[Instance]:
+        """Those of `living` that are theirs and ready."""
+        return [one for one in living if self.has(one) and one.phase == "ready"]
+
+    def needs(self, one: Instance, living: list[Instance]) -> bool:
+        """Whether it must stay, or may become needed."""
+        return self.has(one) and (one.phase != "ready" or one in self.ready(living)[: self.count])
 
 
 @dataclass(frozen=True)
@@ -23,17 +57,20 @@ class View:
 
     now: float
     wanted: EnvironmentFile | None
+    trial: Trial | None
     serving: EnvironmentFile | None
     instances: tuple[Instance, ...]
     alive: frozenset[str]
     """Marks of the instances whose process is there."""
     answering: frozenset[str]
     """Marks of the starting instances that are ready, and say that they are their release."""
-    installed: bool
-    """Whether `wanted` can be started."""
+    installed: frozenset[str]
+    """Digests of the releases that can be started."""
     router_alive: bool
     routes: str | None
     """Text of the routes file."""
+    loaded: bool
+    """Whether the front door follows it by now."""
     front: bool
     """Whether the front door answers as `wanted`."""
     rest_until: float
@@ -58,6 +95,7 @@ class Start:
     """Start one service."""
 
     content: EnvironmentFile
+    role: Role = "main"
 
 
 @dataclass(frozen=True)
@@ -100,33 +138,109 @@ class Serve:
 Action = StartRouter | Install | Start | Change | GiveUp | Forget | Route | Serve
 
 
-def target(desired: EnvironmentFile | None, bad: Bad | None, serving: EnvironmentFile | None) -> EnvironmentFile | None:
-    """What to run: the desired release, or what served before when that one was tried and is bad, or none is named."""
-    return serving if desired is None or (bad is not None and bad.content == desired) else desired
+def aim(
+    desired: EnvironmentFile | None,
+    bad: Bad | None,
+    serving: EnvironmentFile | None,
+    progress: Progress | None = None,
+    *,
+    concluded: bool = False,
+) -> tuple[EnvironmentFile | None, Trial | None]:
+    """What to run, and which canary beside it.
+
+    That is the desired release, or what served before: when the desired one was tried and is bad, when none is named,
+    and as long as it has to prove itself. It has, once its promotion is `concluded`, its canary passed, or it serves.
+    """
+    if desired is None:
+        return serving, None
+    if bad is not None and bad.content == desired:
+        return _before(desired, serving), None
+    own = progress if progress and progress.promotion == desired.promotion else None
+    serves = serving is not None and serving.digest == desired.digest
+    if desired.canary is None or concluded or serves or (own and own.outcome == "passed"):
+        return desired, None
+    step = own.step if own else 0
+    listens = desired.canary.shadow_percent if step == 0 else 0
+    return _before(desired, serving), Trial(desired, canary.share(desired.canary, step), listens)
 
 
 def plan(view: View) -> list[Action]:
     """Steps that can be done now, in order. None: everything is as it should be, or must be waited for."""
     living = [instance for instance in view.instances if instance.mark in view.alive]
+    groups = _groups(view)
     backends = _backends(view, living)
-    routes = render(backends)
+    routes = _render(view, living, backends)
     return [
         *([] if view.router_alive else [StartRouter()]),
         *_bury(view),
-        *_start(view, living),
+        *_start(view, living, groups),
         *_grow_up(view, living),
         *([] if view.routes == routes else [Route(routes)]),
         *_confirm(view, backends, routes),
-        *_retire(view, living, backends),
+        *_retire(view, living, groups, backends),
     ]
 
 
 def render(backends: list[Instance]) -> str:
     """Routes that give all requests to `backends`, which are of one release."""
     if not backends:
-        return router.render({})
+        return router.render([])
     name = router.service_name(backends[0].release, backends[0].digest)
-    return router.render({name: (1, tuple(instance.port for instance in backends))})
+    return router.render([router.Backend(name, _ports(backends), 100)])
+
+
+def is_on_trial(view: View) -> bool:
+    """Whether the front door gives the canary what it should get."""
+    living = [instance for instance in view.instances if instance.mark in view.alive]
+    return _trial_ready(view, living) and view.routes == _render(view, living, _backends(view, living)) and view.loaded
+
+
+def sides(promotion: int) -> dict[str, str]:
+    """Names in the routes of the two that are compared; those of another promotion count from zero."""
+    return {side: f"{side}-{promotion}" for side in canary.SIDES}
+
+
+def _before(desired: EnvironmentFile, serving: EnvironmentFile | None) -> EnvironmentFile | None:
+    """What served before: known to the agent or, when it forgot, named by git."""
+    return serving or desired.baseline
+
+
+def _groups(view: View) -> list[Group]:
+    """Who is needed; canary and baseline come together, when the release that they are tried against serves."""
+    if view.wanted is None:
+        return []
+    main = Group(view.wanted, "main", view.wanted.replicas)
+    if view.trial is None or view.wanted != view.serving:
+        return [main]
+    content = view.trial.content
+    return [
+        main,
+        Group(content, "main", content.replicas),
+        Group(view.wanted, "baseline", content.replicas),
+        *([Group(content, "shadow", 1)] if view.trial.shadow_percent else []),
+    ]
+
+
+def _trial_ready(view: View, living: list[Instance]) -> bool:
+    groups = _groups(view)[1:]
+    return bool(groups) and all(len(group.ready(living)) >= group.count for group in groups)
+
+
+def _render(view: View, living: list[Instance], backends: list[Instance]) -> str:
+    """Routes to `backends`, and to canary and baseline when all of these are ready."""
+    if not backends or not _trial_ready(view, living):
+        return render(backends)
+    share, names = view.trial.share, sides(view.trial.content.promotion)
+    _, *others = [_ports(group.ready(living)[: group.count]) for group in _groups(view)]
+    main = router.service_name(backends[0].release, backends[0].digest)
+    parts = [router.Backend(main, _ports(backends), 100 - 2 * share)] if share < HALF else []
+    parts += [router.Backend(names[side], ports, share) for side, ports in zip(canary.SIDES, others, strict=False)]
+    percent = view.trial.shadow_percent
+    return router.render(parts, router.Shadow(others[-1][0], percent) if percent else None)
+
+
+def _ports(instances: list[Instance]) -> tuple[int, ...]:
+    return tuple(instance.port for instance in instances)
 
 
 def _backends(view: View, living: list[Instance]) -> list[Instance]:
@@ -137,7 +251,11 @@ def _backends(view: View, living: list[Instance]) -> list[Instance]:
 
 
 def _ready(living: list[Instance], content: EnvironmentFile | None) -> list[Instance]:
-    return [one for one in living if content and one.digest == content.digest and one.phase == "ready"]
+    """Baselines come last: they serve clients alone only where nobody else does."""
+    if content is None:
+        return []
+    groups = [Group(content, role, 0) for role in ("main", "baseline")]
+    return [one for group in groups for one in group.ready(living)]
 
 
 def _bury(view: View) -> list[Action]:
@@ -145,18 +263,21 @@ def _bury(view: View) -> list[Action]:
     return [GiveUp(one, "it ended before it was ready") if one.phase == "starting" else Forget(one) for one in dead]
 
 
-def _start(view: View, living: list[Instance]) -> list[Action]:
-    """Take back what was about to go, then start what is missing."""
-    if view.wanted is None:
-        return []
-    own = [instance for instance in living if instance.digest == view.wanted.digest]
-    back = [one for one in own if one.phase == "draining"]
-    there = len([one for one in own if one.phase in {"starting", "ready"}])
-    missing = view.wanted.replicas - there - len(back)
-    revived: list[Action] = [Change(one, "ready") for one in back[: max(0, view.wanted.replicas - there)]]
-    if missing <= 0 or view.now < view.rest_until:
-        return revived
-    return [*revived, *([Start(view.wanted)] * missing if view.installed else [Install(view.wanted)])]
+def _start(view: View, living: list[Instance], groups: list[Group]) -> list[Action]:
+    """Take back what was about to go, then start what is missing; nothing further before a release is installed."""
+    actions: list[Action] = []
+    for group in groups:
+        own = [instance for instance in living if group.has(instance)]
+        back = [one for one in own if one.phase == "draining" and group is groups[0]]  # others must be of one age
+        there = len([one for one in own if one.phase in {"starting", "ready"}])
+        missing = group.count - there - len(back)
+        actions += [Change(one, "ready") for one in back[: max(0, group.count - there)]]
+        if missing <= 0 or view.now < view.rest_until:
+            continue
+        if group.content.digest not in view.installed:
+            return [*actions, Install(group.content)]
+        actions += [Start(group.content, group.role)] * missing
+    return actions
 
 
 def _grow_up(view: View, living: list[Instance]) -> list[Action]:
@@ -172,21 +293,19 @@ def _grow_up(view: View, living: list[Instance]) -> list[Action]:
 def _confirm(view: View, backends: list[Instance], routes: str) -> list[Action]:
     if view.wanted is None or view.wanted == view.serving or not backends or view.routes != routes:
         return []
-    return [Serve(view.wanted)] if backends[0].digest == view.wanted.digest and view.front else []
+    return [Serve(view.wanted)] if backends[0].digest == view.wanted.digest and view.loaded and view.front else []
 
 
-def _retire(view: View, living: list[Instance], backends: list[Instance]) -> list[Action]:
+def _retire(view: View, living: list[Instance], groups: list[Group], backends: list[Instance]) -> list[Action]:
     """End what nobody needs, once the front door serves what is wanted: drain, ask, force."""
     actions: list[Action] = []
     for one in living:
         waited = view.now - one.since
-        unwanted = one not in backends and (
-            view.wanted is None or one.digest != view.wanted.digest or one.phase == "ready"
-        )
+        unwanted = one not in backends and not any(group.needs(one, living) for group in groups)
         if one.phase == "stopping" and waited > STOP_SECONDS:
             actions.append(Forget(one))
         elif (one.phase == "draining" and waited > view.drain_seconds) or (one.phase == "starting" and unwanted):
             actions.append(Change(one, "stopping"))
-        elif one.phase == "ready" and unwanted and view.wanted == view.serving:
+        elif one.phase == "ready" and unwanted and view.wanted == view.serving and view.loaded:
             actions.append(Change(one, "draining"))
     return actions

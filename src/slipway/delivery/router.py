@@ -5,24 +5,49 @@ The file is replaced by rename; rewritten in place it would be read half written
 
 from __future__ import annotations
 
+import hashlib
+import json
 import secrets
 import shutil
 import socket
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from slipway.errors import UserError
+from slipway.gates.canary import BOUNDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
 THROTTLE = "100ms"  # between two changes of the file; Traefik's own 2 s would make each switch as slow
+HEADER = "# Written by `slipway agent`, which mends whatever else is written here.\n"
 ENTRY = "front"
+INSIDE = "inside"
 PORTS = range(15000, 32000)
 TRIES = 200  # ports looked at before giving up
+REQUESTS = "traefik_service_requests"
+SECONDS = "traefik_service_request_duration_seconds"
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Services that share a part of the requests."""
+
+    name: str
+    ports: tuple[int, ...]
+    weight: int
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """Who gets copies of requests, whose answers nobody sees; backends of weight 0 are found inside by their names."""
+
+    port: int
+    percent: int
 
 
 def tool(name: str) -> str:
@@ -34,14 +59,19 @@ def tool(name: str) -> str:
     return found
 
 
-def command(port: int, routes: Path) -> list[str]:
-    """Command line of Traefik at `port` of this machine, following the folder of `routes`."""
+def command(port: int, inside: int, routes: Path) -> list[str]:
+    """Command line of Traefik: clients come to `port`, we to `inside`; it follows the folder of `routes`."""
     return [
         tool("traefik"),
         f"--entryPoints.{ENTRY}.address=127.0.0.1:{port}",
+        f"--entryPoints.{INSIDE}.address=127.0.0.1:{inside}",
         f"--providers.file.directory={routes.parent}",
         "--providers.file.watch=true",
         f"--providers.providersThrottleDuration={THROTTLE}",
+        "--ping.manualRouting=true",
+        f"--metrics.prometheus.entryPoint={INSIDE}",
+        f"--metrics.prometheus.buckets={','.join(map(str, BOUNDS))}",
+        "--metrics.prometheus.addEntryPointsLabels=false",
         "--global.checkNewVersion=false",
         "--global.sendAnonymousUsage=false",
         "--log.level=WARN",
@@ -49,17 +79,36 @@ def command(port: int, routes: Path) -> list[str]:
     ]
 
 
-def render(weights: Mapping[str, tuple[int, tuple[int, ...]]]) -> str:
-    """Text of the routes: of each release the weight, and the ports of its services. None at all answers 404."""
-    if not weights:
-        return "# Nothing serves here yet.\n{}\n"
-    services = {name: _balancer(ports) for name, (_, ports) in weights.items()}
-    weighted = [{"name": name, "weight": weight} for name, (weight, _) in weights.items()]
-    routers = {"front": {"rule": "PathPrefix(`/`)", "entryPoints": [ENTRY], "service": "releases"}}
-    http = {"routers": routers, "services": {"releases": {"weighted": {"services": weighted}}, **services}}
-    return "# Written by `slipway agent`, which mends whatever else is written here.\n" + yaml.safe_dump(
-        {"http": http}, sort_keys=False
-    )
+def render(backends: Sequence[Backend], shadow: Shadow | None = None) -> str:
+    """Text of the routes. Without a backend every request is answered with 404.
+
+    `path` of the text answers inside from when the front door follows it.
+    """
+    services: dict[str, Any] = {one.name: _balancer(one.ports) for one in backends}
+    routers: dict[str, Any] = {
+        one.name: {"rule": f"Host(`{one.name}`)", "entryPoints": [INSIDE], "service": one.name}
+        for one in backends
+        if not one.weight
+    }
+    if backends:
+        weighted = [{"name": one.name, "weight": one.weight} for one in backends if one.weight]
+        services["releases"] = {"weighted": {"services": weighted}}
+        routers["front"] = {"rule": "PathPrefix(`/`)", "entryPoints": [ENTRY], "service": "releases"}
+    if shadow:
+        services["shadow"] = _balancer((shadow.port,))
+        mirrors = [{"name": "shadow", "percent": shadow.percent}]
+        services["mirrored"] = {"mirroring": {"service": "releases", "mirrors": mirrors}}
+        routers["front"]["service"] = "mirrored"
+    stamp = hashlib.sha256(json.dumps([routers, services]).encode()).hexdigest()[:16]
+    loaded = {"rule": f"Path(`/{stamp}`)", "entryPoints": [INSIDE], "service": "ping@internal", "priority": 1000}
+    http = {"routers": {"loaded": loaded, **routers}, **({"services": services} if services else {})}
+    return f"{HEADER}# /{stamp}\n" + yaml.safe_dump({"http": http}, sort_keys=False)
+
+
+def path(text: str) -> str:
+    """Where Traefik answers, inside, once it follows the routes in `text`; "" for a text that is not `render`'s."""
+    lines = text.removeprefix(HEADER).splitlines()
+    return lines[0].removeprefix("# ") if text.startswith(HEADER) and lines else ""
 
 
 def service_name(release: str, digest: str) -> str:

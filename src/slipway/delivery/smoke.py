@@ -35,10 +35,10 @@ def smoke(root: Path, environment: str, store: Store) -> int:
             )
         result.evidence = {"environment": environment, "release": desired.release, "digest": desired.digest}
         url = front_door(environment)
-        shown, known = _known(environment, desired, store)
+        shown, rows = known(environment, desired, store)
         result.verdicts = [
             judge_release(shown, clients.shown_release(url)),
-            judge_answers(known, _predictions(url, known)),
+            judge_answers(rows, _predictions(url, rows)),
         ]
     for verdict in result.verdicts:
         observed = f"{verdict.observed} ({verdict.threshold}) {verdict.reason}".rstrip()
@@ -76,7 +76,7 @@ def _difference(expected: Any, answer: Any) -> float:
     return abs(expected - answer) if isinstance(answer, int | float) else float("inf")
 
 
-def _known(environment: str, desired: EnvironmentFile, store: Store) -> tuple[dict[str, Any], dict[str, Any]]:
+def known(environment: str, desired: EnvironmentFile, store: Store) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the release shows, and its known rows: from the copy that an agent installed here, else from the store."""
     installed = installation.folder(Place.of(environment), desired.digest)
     with TemporaryDirectory() as scratch:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from slipway.delivery.canary import Progress
 from slipway.delivery.environment_file import EnvironmentFile
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 EVENTS = 100  # the newest, kept
 
 Phase = Literal["starting", "ready", "draining", "stopping"]
+Role = Literal["main", "baseline", "shadow"]
+"""What a service is for: clients, to be compared with a canary, or to compare the answers to copied requests."""
 
 
 class Instance(BaseModel):
@@ -30,6 +33,7 @@ class Instance(BaseModel):
     release: str
     port: int
     pid: int
+    role: Role = "main"
     phase: Phase
     since: float
     """When the phase began, in seconds since 1970."""
@@ -41,6 +45,8 @@ class Router(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     port: int
+    inside: int
+    """Port of its metrics, and of what only this machine may ask."""
     pid: int
     mark: str
 
@@ -75,6 +81,10 @@ class State(BaseModel):
     """Commit of `deploy` last seen."""
     desired: EnvironmentFile | None = None
     """The last readable content."""
+    concluded: bool = False
+    """Whether its promotion has its stage tag: then a canary is over."""
+    canary: Progress | None = None
+    """Of the newest canary, also after its end."""
     fetched: float | None = None
     """When the remote last answered."""
     trouble: str | None = None

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from slipway.delivery import build as builds
-from slipway.delivery import manifests, promotion, smoke, status, supervision
+from slipway.delivery import manifests, promotion, rollout, smoke, status, supervision
 from slipway.delivery.agent import Agent, Settings
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.follower import Follower
@@ -43,10 +43,13 @@ def list_releases() -> None:
         print(f"{version:<10} {one.built_from[:12]}  {one.digest}  {', '.join(marks)}".rstrip())
 
 
-def promote(environment: str, version: str | None, image: str | None, *, wait: bool) -> None:
-    """Promote, and wait until the environment serves it."""
+def promote(environment: str, version: str | None, image: str | None, *, canary: bool | None, wait: bool) -> None:
+    """Promote, and wait until the environment serves it. By default only production has a canary."""
     _refuse_unreachable(environment, wait)
-    content = promotion.promote(ROOT, environment, version, _store(), image)
+    params, tried = read_params(), environment == "production" if canary is None else canary
+    content = promotion.promote(ROOT, environment, version, _store(), image, params["canary"] if tried else None)
+    if content.canary and wait:
+        rollout.follow(ROOT, environment, content, params, _store())
     _wait(environment, content, wait)
 
 
@@ -66,16 +69,16 @@ def render_manifests() -> None:
 def agent(environment: str, *, once: bool, detach: bool) -> None:
     """Run an agent: until it is stopped, once, or in the background."""
     place = Place.of(environment)
-    params = read_params()["agent"]
+    params = read_params()
     if detach:
-        print(f"{environment}: {supervision.detach(place, params['ready_seconds'])}")
+        print(f"{environment}: {supervision.detach(place, params['agent']['ready_seconds'])}")
         return
     with supervision.locked(place):
         remote = Git(ROOT).run("remote", "get-url", "origin")
         follower = Follower(place.mirror, _absolute(remote), environment)
         one = Agent(place, follower, _store(), Settings.of(params))
         if once:
-            supervision.run_once(one, params["promote_seconds"])
+            supervision.run_once(one, params["agent"]["promote_seconds"])
         else:
             supervision.run(one)
 

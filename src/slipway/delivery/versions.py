@@ -22,8 +22,8 @@ def version_tag(version: str) -> str:
     return f"{ARTIFACT}@{version}"
 
 
-def stage_tag(stage: str, number: int) -> str:
-    """Tag that assigns `stage` for the `number`th time."""
+def stage_tag(stage: str, number: int | str) -> str:
+    """Tag that assigns `stage` for the `number`th time; `*` matches any."""
     return f"{ARTIFACT}#{stage}#{number}"
 
 

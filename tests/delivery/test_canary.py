@@ -1,0 +1,158 @@
+"""A canary behind a real front door, against a baseline of its own age; the services are a few lines."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+from contextlib import contextmanager
+
+import pytest
+
+from slipway.delivery import traffic
+from tests.delivery.conftest import AGENT, CANARY
+
+PARAMS = {"agent": AGENT, "canary": CANARY, "loadtest": {"hosts": []}, "seed": 1}
+ROWS = [{"x": 1}, {"x": 2.5}]
+
+
+@pytest.fixture
+def first(project, crew):
+    """v0.1.0 serves."""
+    project.publish("v0.1.0")
+    project.promote("v0.1.0")
+    crew.settle()
+    return crew
+
+
+@contextmanager
+def loaded(crew, rate=200):
+    """Requests flow as long as the block lasts."""
+    with traffic.flowing(crew.agent.url, ROWS, rate, 1) as answers:
+        yield answers
+
+
+def try_out(project, crew, kind="good", *, rate=200, **changes) -> traffic.Answers:
+    """Promote v0.2.0 of this kind as a canary, and turn until it has ended."""
+    project.publish("v0.2.0", kind)
+    crew.agent.settings = dataclasses.replace(crew.agent.settings, canary={**CANARY, **changes})
+    project.promote("v0.2.0", canary={**CANARY, **changes})
+    crew.agent.follower.look()
+    with loaded(crew, rate) if rate else loaded(crew, 1) as answers:
+        crew.until(lambda: crew.agent.turn())
+    return answers
+
+
+def test_a_canary_takes_over_in_steps_and_no_request_fails(project, first):
+    answers = try_out(project, first)
+    assert ("v0.2.0", "passed") == (first.serves, first.agent.state.canary.outcome)
+    assert 0 == answers.failed, answers.failures
+    said = [text for text in first.events if "canary" in text]
+    assert [
+        "v0.2.0 is a canary: 25% of the requests",
+        "v0.2.0 is a canary: 50% of the requests",
+        "the canary v0.2.0 passed",
+    ] == said
+    assert ["v0.2.0"] == [one.release for one in first.agent.state.instances]
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "gate"),
+    [
+        ("failing", "refused", "canary: errors"),
+        ("slow", "refused", "canary: latency"),
+        ("other", "refused", "canary: predictions"),
+        ("mute", "inconclusive", "no metrics of the canary"),
+        ("nan", "inconclusive", "metrics of the canary are not numbers"),
+    ],
+)
+def test_a_canary_with_a_fault_is_rolled_back_and_the_old_release_keeps_serving(project, first, kind, outcome, gate):
+    try_out(project, first, kind, hold_seconds=8 if outcome == "refused" else 1)
+    assert ("v0.1.0", outcome) == (first.serves, first.agent.state.canary.outcome)
+    assert gate in first.agent.state.bad.reason
+    assert ["v0.1.0"] == [one.release for one in first.agent.state.instances]
+
+
+def test_without_requests_it_ends_inconclusive(project, first):
+    try_out(project, first, rate=0, hold_seconds=0.5)
+    assert ("v0.1.0", "inconclusive") == (first.serves, first.agent.state.canary.outcome)
+    assert "too few answers to judge by" in first.agent.state.bad.reason
+
+
+def test_the_baseline_is_as_young_as_the_canary(project, first):
+    project.publish("v0.2.0")
+    project.promote("v0.2.0", canary=CANARY)
+    first.agent.follower.look()
+    first.until(lambda: first.agent.state.canary)
+    ages = {one.role + one.release: one.since for one in first.agent.state.instances}
+    assert 1 > abs(ages["mainv0.2.0"] - ages["baselinev0.1.0"])
+    assert {"mainv0.1.0", "mainv0.2.0", "baselinev0.1.0"} == set(ages)
+
+
+def test_a_canary_whose_service_ends_is_rolled_back(project, first):
+    project.publish("v0.2.0")
+    project.promote("v0.2.0", canary=CANARY)
+    first.agent.follower.look()
+    first.until(lambda: first.agent.state.canary)
+    (one,) = [one for one in first.agent.state.instances if one.release == "v0.2.0"]
+    os.kill(one.pid, signal.SIGKILL)
+    first.until(first.agent.turn)
+    assert ("v0.1.0", "refused") == (first.serves, first.agent.state.canary.outcome)
+    assert "its service ended" in first.agent.state.bad.reason
+
+
+def test_a_canary_that_does_not_start_is_refused(project, first):
+    try_out(project, first, "crash", rate=0)
+    assert "v0.1.0" == first.serves
+    assert "it ended before it was ready" in first.agent.state.bad.reason
+
+
+def test_an_agent_that_takes_over_goes_on_where_the_canary_was(project, first):
+    project.publish("v0.2.0")
+    project.promote("v0.2.0", canary=CANARY)
+    first.agent.follower.look()
+    with loaded(first) as answers:
+        first.until(lambda: first.agent.state.canary and first.agent.state.canary.evidence.windows > 1)
+        before, running = first.agent.state.canary.evidence.canary.requests, first.running
+        first.replace()
+        assert before == first.agent.state.canary.evidence.canary.requests
+        assert running == first.running
+        first.settle()
+    assert ("v0.2.0", 0) == (first.serves, answers.failed)
+
+
+def test_an_agent_that_forgot_everything_tries_again_what_git_has_not_concluded(project, first):
+    project.publish("v0.2.0")
+    project.promote("v0.2.0", canary=CANARY)
+    first.agent.follower.look()
+    first.until(lambda: first.agent.state.canary)
+    first.place.state.write_text("{")
+    first.replace()
+    first.agent.follower.look()
+    first.until(lambda: first.agent.state.canary)
+    assert "v0.1.0" == first.agent.state.serving.release
+    assert {"v0.1.0", "v0.2.0"} == {one.release for one in first.agent.state.instances}
+
+
+def test_a_concluded_canary_serves_all_at_once(project, first):
+    project.publish("v0.2.0")
+    content = project.promote("v0.2.0", canary=CANARY)
+    project.branch.conclude("staging", content, "Promote v0.2.0 to staging")
+    first.settle()
+    assert ("v0.2.0", None) == (first.serves, first.agent.state.canary)
+
+
+def test_copied_requests_are_compared_and_never_answered(project, first):
+    answers = try_out(project, first, "other", shadow_percent=100, hold_seconds=8)
+    progress = first.agent.state.canary
+    assert ("refused", 0) == (progress.outcome, progress.step)
+    assert {"v0.1.0"} == set(answers.releases)
+    assert 0 < progress.shadow["compared"]
+    assert (0, 495) == (progress.shadow["equal"], progress.shadow["largest"])
+
+
+def test_after_the_copied_requests_come_the_steps(project, first):
+    try_out(project, first, shadow_percent=50)
+    assert "v0.2.0" == first.serves
+    assert "v0.2.0 is a canary: listening" in first.events
+    assert first.agent.state.canary.shadow["compared"] == first.agent.state.canary.shadow["equal"] > 0
