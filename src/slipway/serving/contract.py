@@ -7,9 +7,12 @@ Strict JSON goes further than it does: NaN, Infinity, numbers beyond float32 and
 from __future__ import annotations
 
 import json
+import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from slipway.schema import columns
 from slipway.serving import columnar
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 NAME_LENGTH = 80  # characters of an unknown key that a refusal repeats
+DETAILS = 20  # broken rules that it lists; more than a row has fields, and a body of other keys breaks 100,000
+MANY_KEYS = 20_000  # in a body; to list what is wrong with so many takes 0.1 s
+KEY = re.compile(rb'"[ \t\r\n]*:')  # the end of each key, and the start of a text that starts with a colon
 
 
 class Contract:
@@ -29,6 +35,7 @@ class Contract:
         self._names = [column.name for column in columns(row)]
         self._numbers = Numbers(row)
         self._max_rows = max_rows
+        self._most_keys = max(MANY_KEYS, 2 * len(self._names) * max_rows + 2)  # and texts, and the key of columns
         strict = _strict(row)
         self._columns = columnar.Columns(strict, max_rows)
         self._one = TypeAdapter(strict).validator
@@ -38,10 +45,18 @@ class Contract:
 
     def parse(self, body: bytes | bytearray) -> tuple[int, dict[str, list[Any]]]:
         """Turn one row, an array of rows or columns, in JSON, into (number of rows, columns). Raises RefusedError."""
+        self._refuse_too_many_keys(body)
         table = self._from_columns(body) if columnar.START.match(body) else self._from_rows(body)
         if too_large := self._numbers.too_large(table):
             raise broken(detail(*too_large, RULE))
         return len(table[self._names[0]]), table
+
+    def _refuse_too_many_keys(self, body: bytes | bytearray) -> None:
+        # pydantic would list what is wrong with each, and keep the other requests waiting for a second.
+        if body.count(b":") > self._most_keys and sum(1 for _ in KEY.finditer(body)) > self._most_keys:
+            with suppress(ValueError):  # it is not JSON, which pydantic says as soon
+                from_json(body)
+                raise broken(detail(rule="Body should have no more keys than all rows that it may have"))
 
     def _from_rows(self, body: bytes | bytearray) -> dict[str, list[Any]]:
         rows = self._rows(body)
@@ -95,7 +110,7 @@ def _refusal(error: ValidationError, row: tuple[int | None, ...], start: int = 0
     errors = error.errors(include_url=False, include_context=False, include_input=False)
     if errors[0]["type"] == "json_invalid":
         return RefusedError(400, "json", errors[0]["msg"])
-    return broken(*(_detail((*row, *item["loc"][start:]), item["msg"]) for item in errors))
+    return broken(*(_detail((*row, *item["loc"][start:]), item["msg"]) for item in errors[:DETAILS]))
 
 
 def _detail(location: tuple[Any, ...], rule: str) -> dict[str, Any]:
