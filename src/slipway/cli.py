@@ -378,6 +378,23 @@ def smoke(environment: Environment) -> None:
 
 
 @app.command()
+def drill(
+    environment: Environment,
+    release: Annotated[str | None, typer.Option(help="Version to change to; else the newest other one.")] = None,
+    runs: int = typer.Option(10, help="How often."),
+    requests: int = typer.Option(10_000, help="Of each run, at least."),
+    rate: float = typer.Option(300, help="Requests/s."),
+) -> None:
+    """Promote, roll back and call off a canary under load, again and again; fails when one request does.
+
+    Example: `slipway drill --environment staging --runs 1`
+    """
+    from slipway.delivery import verbs
+
+    raise typer.Exit(verbs.run_drill(environment, release, runs, requests, rate))
+
+
+@app.command()
 def demo(
     exit_when_done: bool = typer.Option(False, "--exit", help="Stop everything at the end."),
     stop: bool = typer.Option(False, "--stop", help="Stop what demos left running, and do nothing else."),

@@ -289,6 +289,6 @@ def _evidence(content: EnvironmentFile) -> dict[str, results.JobResult]:
 def quoted(job: str, result: results.JobResult) -> list[str]:
     """Verdicts of a result, a line each."""
     return [
-        f"{job}: {verdict.gate}: {verdict.outcome} ({verdict.observed}; {verdict.threshold})"
+        f"{job}: {verdict.gate.removeprefix(f'{job}: ')}: {verdict.outcome} ({verdict.observed}; {verdict.threshold})"
         for verdict in result.verdicts
     ]

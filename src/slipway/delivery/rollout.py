@@ -46,7 +46,7 @@ def follow(root: Path, environment: str, content: EnvironmentFile, params: Mappi
         return
     with recorded(JOB, root / "results") as result:
         facts = {"environment": environment, "release": content.release, "digest": content.digest}
-        result.evidence = {**facts, "baseline": content.canary.baseline.release}
+        result.evidence = {**facts, "replaces": content.canary.baseline.release}
         with _traffic(environment, content, params, store) as answers:
             end = _await(environment, content, _patience(content, params))
         result.verdicts = list(end.verdicts) if end else []

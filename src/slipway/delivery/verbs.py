@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 
 from slipway.delivery import build as builds
-from slipway.delivery import manifests, promotion, rollout, smoke, status, supervision
+from slipway.delivery import drill, manifests, promotion, rollout, smoke, status, supervision
 from slipway.delivery.agent import Agent, Settings
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.follower import Follower
 from slipway.delivery.git import Git
 from slipway.delivery.home import ENVIRONMENTS, Place, front_door, store_url
 from slipway.delivery.store import Store, open_store
+from slipway.gates import Outcome
 from slipway.settings import read_params
 
 ROOT = Path()
@@ -93,6 +94,16 @@ def stop(environments: list[str]) -> None:
 def run_smoke(environment: str) -> int:
     """Smoke test an environment."""
     return smoke.smoke(ROOT, environment, _store())
+
+
+def run_drill(environment: str, version: str | None, runs: int, requests: int, rate: float) -> int:
+    """Drill an environment; the exit code is 0 when no request failed."""
+    params, store = read_params(), _store()
+    drilled = drill.Drill(ROOT, environment, version, store, params)
+    result = drill.drill(ROOT, drilled, environment, runs, (requests, rate), params["seed"])
+    for verdict in result.verdicts:
+        print(f"{verdict.gate}: {verdict.outcome}: {verdict.observed} ({verdict.threshold})")
+    return 0 if result.outcome is Outcome.PASS else 1
 
 
 def print_status(*, as_json: bool) -> None:

@@ -1,0 +1,161 @@
+"""A canary from the command line: what git holds at its end, whoever waited for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from slipway.delivery import promotion, supervision
+from slipway.delivery.environment_file import Baseline
+from slipway.delivery.home import Place
+from slipway.errors import UserError
+from tests.delivery.conftest import CANARY
+
+PRODUCTION = ("--environment", "production")
+
+
+@pytest.fixture
+def slipway(project):
+    def run(*arguments: str, expected: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "slipway.cli", *arguments],
+            cwd=project.root,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert expected == done.returncode, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    return run
+
+
+@pytest.fixture
+def production(project, slipway):
+    """An agent, and v0.1.0, which took over at once because nothing was there before."""
+    project.publish("v0.1.0")
+    slipway("agent", *PRODUCTION, "--detach")
+    said = slipway("promote", *PRODUCTION, "--release", "v0.1.0")
+    assert "canary" not in said
+    yield project
+    supervision.stop(Place.of("production"), patience=3)
+
+
+def _message(project, revision="deploy") -> str:
+    project.git("fetch", "--quiet", "origin", "deploy", "--tags")
+    return project.git("log", "-1", "--format=%B", f"origin/{revision}")
+
+
+def _stages(project) -> list[str]:
+    return sorted(name for name in project.branch.tags if "#production#" in name)
+
+
+def test_a_canary_that_passes_gets_its_stage_tag_with_the_evidence(production, slipway):
+    production.publish("v0.2.0")
+    said = slipway("promote", *PRODUCTION, "--release", "v0.2.0")
+    assert "production: the canary v0.2.0 passed" in said
+    assert " 0 failed: " in said
+    assert "production: serves v0.2.0" in said
+    assert ["model#production#1", "model#production#2"] == _stages(production)
+    production.git("fetch", "--quiet", "origin", "--tags")
+    tag = production.git("tag", "--list", "--format=%(contents)", "model#production#2")
+    assert tag.startswith("Promote v0.2.0 to production\n\ncanary: metrics: pass")
+    assert "canary: errors: pass (0.00% of" in tag
+    result = json.loads((production.root / "results/canary.json").read_text())
+    assert ("passed", "v0.1.0", 0) == (
+        result["evidence"]["outcome"],
+        result["evidence"]["replaces"],
+        result["evidence"]["synthetic"]["failed"],
+    )
+
+
+def test_a_canary_that_fails_is_rolled_back_by_a_commit_with_the_evidence(production, slipway):
+    production.publish("v0.2.0", "failing")
+    before = production.branch.head
+    said = slipway("promote", *PRODUCTION, "--release", "v0.2.0", expected=2)
+    assert "production: v0.2.0 was rolled back to v0.1.0: refused: canary: errors: fails more often" in said
+    message = _message(production)
+    assert message.startswith("Roll production back to v0.1.0\n\nThis reverts commit")
+    assert "canary: errors: fail (" in message
+    assert "v0.1.0" == production.branch.read("production").release
+    assert production.branch.read("production") == production.branch.read("production", before)
+    assert ["model#production#1"] == _stages(production)
+    assert "fail" == json.loads((production.root / "results/canary.json").read_text())["verdicts"][2]["outcome"]
+
+
+def test_a_release_that_does_not_start_is_rolled_back_too(production, slipway):
+    production.publish("v0.2.0", "crash")
+    said = slipway("promote", *PRODUCTION, "--release", "v0.2.0", expected=2)
+    assert "production: v0.2.0 was rolled back to v0.1.0: v0.2.0: it ended before it was ready" in said
+    assert "v0.1.0" == production.branch.read("production").release
+
+
+def test_who_comes_later_writes_down_the_end(production, slipway):
+    production.publish("v0.2.0")
+    slipway("promote", *PRODUCTION, "--release", "v0.2.0", "--no-wait")
+    assert ["model#production#1"] == _stages(production)
+    assert "the canary v0.2.0 passed" in slipway("promote", *PRODUCTION, "--release", "v0.2.0")
+    assert ["model#production#1", "model#production#2"] == _stages(production)
+    assert "what it should run already" in slipway("promote", *PRODUCTION, "--release", "v0.2.0")
+
+
+def test_a_hotfix_needs_no_canary(production, slipway):
+    production.publish("v0.2.0")
+    slipway("promote", *PRODUCTION, "--release", "v0.2.0", "--no-canary")
+    assert production.branch.read("production").canary is None
+    assert ["model#production#1", "model#production#2"] == _stages(production)
+
+
+def test_a_canary_is_called_off_by_rollback_and_its_number_not_used_again(production, slipway):
+    production.publish("v0.2.0")
+    slipway("promote", *PRODUCTION, "--release", "v0.2.0", "--no-wait")
+    slipway("rollback", *PRODUCTION)
+    assert ("v0.1.0", 1) == (lambda now: (now.release, now.promotion))(production.branch.read("production"))
+    assert ["model#production#1"] == _stages(production)
+    assert 3 == production.promote("v0.2.0", "production", CANARY).promotion
+
+
+def _promoted(project, *versions: str) -> None:
+    for version in versions:
+        project.publish(version)
+
+
+def test_a_promotion_during_a_canary_is_compared_with_what_serves(project):
+    _promoted(project, "v0.1.0", "v0.2.0", "v0.3.0")
+    project.promote("v0.1.0", "production", CANARY)
+    project.promote("v0.2.0", "production", CANARY)
+    assert "v0.1.0" == project.promote("v0.3.0", "production", CANARY).canary.baseline.release
+
+
+def test_a_rollback_never_goes_to_a_canary_that_did_not_pass(project):
+    _promoted(project, "v0.1.0", "v0.2.0", "v0.3.0")
+    project.promote("v0.1.0", "production")
+    project.promote("v0.2.0", "production", CANARY)
+    project.promote("v0.3.0", "production")
+    assert "v0.1.0" == promotion.rollback(project.root, "production", None, project.store).release
+
+
+def test_the_end_of_a_canary_that_was_overtaken_changes_nothing(project):
+    _promoted(project, "v0.1.0", "v0.2.0", "v0.3.0")
+    project.promote("v0.1.0", "production")
+    overtaken = project.promote("v0.2.0", "production", CANARY)
+    project.promote("v0.3.0", "production", CANARY)
+    head = project.branch.head
+    assert "v0.3.0" == promotion.call_off(project.root, "production", overtaken, [])
+    with pytest.raises(UserError, match="another promotion took over"):
+        promotion.conclude(project.root, "production", overtaken, [])
+    assert head == project.branch.head
+
+
+def test_a_canary_is_readable_in_git(project):
+    _promoted(project, "v0.1.0", "v0.2.0")
+    first = project.promote("v0.1.0", "production", CANARY)
+    second = project.promote("v0.2.0", "production", CANARY)
+    assert first.canary is None
+    assert Baseline(**first.model_dump(include=set(Baseline.model_fields))) == second.canary.baseline
+    assert second == project.branch.read("production")
