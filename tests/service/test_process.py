@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 
+import httpx
 import psutil
 import pytest
 
@@ -84,3 +85,11 @@ def test_a_worker_stops_when_its_parent_is_killed(serve, model_dir, tmp_path):
         process.wait()
         _, left = psutil.wait_procs(workers, timeout=5)
         assert ([], True) == (left, len(workers) > 0)
+
+
+def test_the_runtime_of_the_model_keeps_and_sends_nothing(serve, model_dir, tmp_path, row):
+    """ONNX Runtime would keep an id and a database in the home folder, and report to its maker."""
+    (tmp_path / "user").mkdir()
+    with serve(model_dir, tmp_path, HOME=str(tmp_path / "user")) as (url, _):
+        assert 200 == httpx.post(f"{url}/predict", json=row).status_code
+    assert [] == list((tmp_path / "user").rglob("*"))
