@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field
 from slipway.serving import prediction_log
 from slipway.serving.prediction_log import Files, PredictionLog, redacted
 
-SETTINGS = {"sample": 1.0, "queue_bytes": 1_000_000, "file_bytes": 1_000_000, "files": 5}
+SETTINGS = {"sample": 1.0, "rows_a_second": 1_000_000, "queue_bytes": 1_000_000, "file_bytes": 1_000_000, "files": 5}
 GOOD = {"name": "x", "secret": "hush", "age": 30, "kind": "a", "size": 1.5}
 
 
@@ -55,7 +55,7 @@ def log(tmp_path, outcomes):
         def count(outcome: str, rows: int) -> None:
             outcomes[outcome] += rows
 
-        logs.append(PredictionLog(tmp_path / "predictions", "v1", row, SETTINGS | changes, count))
+        logs.append(PredictionLog(tmp_path / "predictions", "v1 100%d", row, SETTINGS | changes, count))
         return logs[-1]
 
     yield make
@@ -77,7 +77,7 @@ def test_a_line_names_release_time_request_row_and_prediction(log, tmp_path, out
     (line,) = lines(tmp_path)
     assert before <= datetime.fromisoformat(line.pop("time")) <= datetime.now(UTC)
     row = {"name": "x", "letter": "a"}
-    assert {"release": "v1", "request_id": "id-1", "index": 0, "row": row, "prediction": 0.25} == line
+    assert {"release": "v1 100%d", "request_id": "id-1", "index": 0, "row": row, "prediction": 0.25} == line
     assert {"written": 1} == outcomes
 
 
@@ -128,6 +128,26 @@ def test_a_share_of_the_rows_is_logged_in_small_and_large_requests(log, tmp_path
     found = Counter(line["request_id"] for line in lines(tmp_path))
     assert 400 < found["small"] < 600
     assert 400 < found["large"] < 600
+
+
+@pytest.mark.parametrize("row", [Plain, Row])
+def test_columns_are_logged_as_the_rows_they_hold(log, tmp_path, row):
+    columns = {"name": ["x", "},{"], "letter": ["a", "b"]}
+    written = log(row)
+    written.offer(b"id", json.dumps({"columns": columns}).encode(), [0.5, 0.75])
+    written.close()
+    hidden = dict.fromkeys(redacted(row))
+    expected = [{"name": "x", "letter": "a"} | hidden, {"name": "},{", "letter": "b"} | hidden]
+    assert expected == [line["row"] for line in lines(tmp_path)]
+
+
+def test_more_rows_than_a_second_may_have_are_counted(log, tmp_path, outcomes):
+    written = log(rows_a_second=10)
+    for _ in range(40):
+        written.offer(b"id", b'{"name": "x", "letter": "a"}', [0.5])
+    written.close()
+    assert 40 == outcomes["written"] + outcomes["too_many"]
+    assert len(lines(tmp_path)) == outcomes["written"] < 40
 
 
 def test_what_finds_no_room_in_the_queue_is_counted_and_takes_no_memory(log, outcomes, monkeypatch):

@@ -64,12 +64,12 @@ class Rate:
         self._limit = limit
         self._second = self._passed = 0
 
-    def passes(self) -> bool:
-        """Whether one more may pass in this second."""
+    def passes(self, number: int = 1) -> bool:
+        """Whether so many more may pass in this second."""
         second = int(time.monotonic())
         if second != self._second:
             self._second, self._passed = second, 0
-        self._passed += 1
+        self._passed += number
         return self._passed <= self._limit
 
 

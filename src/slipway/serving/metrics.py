@@ -40,7 +40,7 @@ COUNTERS = {
     "slipway_prediction_log_rows": (
         "What became of the rows for the prediction log",
         "outcome",
-        ("written", "queue_full", "write_failed"),
+        ("written", "too_many", "queue_full", "write_failed"),
     ),
     "slipway_log_lines_dropped": ("Lines left out of the log on stderr", None, ("",)),
 }
