@@ -45,11 +45,12 @@ class Drill:
         others = [name for name in branch.versions() if now and name != now.release and name in store.versions()]
         if now is None or not (other or others):
             raise UserError(f"{environment}: a drill changes between two releases; promote one, and publish another")
-        self.other = other or others[-1]
+        self._now, self.other = now, other or others[-1]
         self.rows = smoke.known(environment, now, store)[1]["rows"]
 
     def run(self, requests: int, rate: float, seed: int) -> tuple[traffic.Answers, float]:
         """One run, and how many seconds it took. Raises UserError when something did not end as it should."""
+        self._served(self._now)
         start = time.monotonic()
         with traffic.flowing(self._url, self.rows, rate, seed) as answers:
             content = self._promote()
