@@ -30,7 +30,8 @@ class GitHub:
     address: str = ""
     certificate: str = ""
     pulls: list[dict[str, Any]] = field(default_factory=list)
-    comments: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    comments: dict[int | str, list[dict[str, Any]]] = field(default_factory=dict)
+    """Of each pull request by its number, and of each commit by its SHA."""
     artifacts: list[dict[str, Any]] = field(default_factory=list)
     archives: dict[str, bytes] = field(default_factory=dict)
     """What lies on the other host, by path."""
@@ -74,11 +75,14 @@ class GitHub:
             return {"artifacts": [one for one in self.artifacts if one["run"] == int(found[1])]}
         if found := re.match(r"/repos/[^/]+/[^/]+/issues/(\d+)/comments", path):
             return self._comments(int(found[1]), method, body)
-        if (found := re.match(r"/repos/[^/]+/[^/]+/issues/comments/(\d+)", path)) and method == "PATCH":
+        if found := re.match(r"/repos/[^/]+/[^/]+/commits/([0-9a-f]{40})/comments", path):
+            self.comments.setdefault(found[1], [])
+            return self._comments(found[1], method, body)
+        if (found := re.match(r"/repos/[^/]+/[^/]+/(?:issues/)?comments/(\d+)", path)) and method == "PATCH":
             return self._update(int(found[1]), body)
         return None
 
-    def _comments(self, number: int, method: str, body: dict[str, Any] | None) -> Any:
+    def _comments(self, number: int | str, method: str, body: dict[str, Any] | None) -> Any:
         if method == "GET":
             return self.comments[number]
         made = {"id": 1 + sum(map(len, self.comments.values())), "user": self.author, **(body or {})}

@@ -270,6 +270,59 @@ def release_list() -> None:
     verbs.list_releases()
 
 
+@releases.command("keep")
+def release_keep(
+    release: Annotated[
+        str | None, typer.Option(help="Of the results that name no release; else that of this commit.")
+    ] = None,
+) -> None:
+    """Keep the results of checks and load tests, as JSON and HTML, beside the releases that they are about.
+
+    Example: `slipway release keep`
+    """
+    from slipway.delivery import verbs
+
+    verbs.keep(release)
+
+
+@releases.command("prune")
+def release_prune(
+    keep: Annotated[int, typer.Option(min=1, help="How many of the newest stay in any case.")],
+) -> None:
+    """Remove old releases from the store, but none that an environment runs, ran last, or would go back to.
+
+    Example: `slipway release prune --keep 20`
+    """
+    from slipway.delivery import verbs
+
+    verbs.prune(keep)
+
+
+@releases.command("report")
+def release_report(
+    folder: Annotated[Path, typer.Argument(help="What the jobs left: results-build/, results-staging/ and so on.")],
+    needs: str = typer.Option("", envvar="NEEDS", help="GitHub's `toJSON(needs)`: how each job ended."),
+) -> None:
+    """Write the report on a deployment, also on one that failed: results/deployment/report.md and report.html.
+
+    Example: `slipway release report results`
+    """
+    from slipway import deployment
+
+    print(deployment.report(folder, needs))
+
+
+@releases.command("comment")
+def release_comment() -> None:
+    """Show the report on a deployment at the commit that was deployed: one comment, by CML or else by gh.
+
+    Example: `slipway release comment`
+    """
+    from slipway import deployment
+
+    print(f"comment: {deployment.comment()}")
+
+
 Environment = Annotated[str, typer.Option(help="`staging` or `production`.")]
 Wait = Annotated[bool, typer.Option(help="Wait until the environment serves it.")]
 

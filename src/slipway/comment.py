@@ -8,19 +8,14 @@ pull request, for its number.
 from __future__ import annotations
 
 import os
-import re
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 from urllib.parse import quote
 
 from pydantic import ValidationError
 
 import problem
-from slipway import github, write_report
+from slipway import github, posting, write_report
 from slipway.changes import Changes
 from slipway.errors import UserError
 from slipway.report import content, markdown
@@ -28,9 +23,6 @@ from slipway.report.document import Link, paragraph
 from slipway.settings import read_params
 
 TITLE = "slipway"
-WATERMARK = 'https://cml.dev/watermark.png#{sha} "CML watermark ' + TITLE + '"'
-"""What `cml comment update` finds its comment by; with the same mark, `gh` and CML update one another's."""
-
 ARTIFACT = "evidence"
 LARGEST = 2_000_000  # bytes of evidence; a report of the sample leaves 100 kB
 ROOM = 1_000  # characters that a comment keeps for its watermark and its link
@@ -70,7 +62,8 @@ def comment() -> None:
     if number is None:
         print(f"comment: no open pull request has {run.head_sha} as its newest commit; nothing to do")
         return
-    print(f"comment: {_with_cml(run, number, text) or _with_gh(run, number, text)}")
+    place = posting.Place(run.repository, f"pr/{number}", TITLE)
+    print(f"comment: {posting.post(place, run.head_sha, text)}")
 
 
 def nothing(run: Run) -> content.Evidence:
@@ -107,51 +100,3 @@ def pull_request(run: Run) -> int | None:
     head = quote(f"{run.head_owner}:{run.head_branch}", safe="")
     found = github.call("GET", f"repos/{run.repository}/pulls?state=open&head={head}")
     return next((pull["number"] for pull in found if pull["head"]["sha"] == run.head_sha), None)
-
-
-def _with_cml(run: Run, number: int, text: str) -> str | None:
-    """Comment with CML; None when it is not there or fails, which must not cost the report."""
-    if not shutil.which("cml"):
-        return None
-    with TemporaryDirectory() as folder:
-        report = Path(folder) / "report.md"
-        report.write_text(text, encoding="utf-8")
-        host = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
-        done = subprocess.run(
-            [
-                "cml",
-                "comment",
-                "update",
-                "--driver=github",
-                f"--repo={host}/{run.repository}",
-                "--publish=false",  # otherwise every local link target is uploaded to a public host
-                f"--watermark-title={TITLE}",
-                f"--target=pr/{number}",
-                str(report),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode:
-        print(f"comment: cml failed ({(done.stderr.strip() or 'no reason given').splitlines()[-1]}); trying gh")
-        return None
-    return done.stdout.strip()
-
-
-def _with_gh(run: Run, number: int, text: str) -> str:
-    """Update the comment that carries the watermark, or make it. Returns its address."""
-    body = f"{text}\n\n![]({WATERMARK.format(sha=run.head_sha)})"
-    mark = re.compile(r"!\[\]\(" + re.escape(WATERMARK).replace(re.escape("{sha}"), "[0-9a-f]+") + r"\)")
-    comments = f"repos/{run.repository}/issues/{number}/comments"
-    pages = github.call("GET", f"{comments}?per_page=100", None, "--paginate", "--slurp")
-    ours = [one for page in pages for one in page if _ours(one, mark)]
-    method, path = "POST", comments
-    if ours:
-        method, path = "PATCH", f"repos/{run.repository}/issues/comments/{ours[-1]['id']}"
-    return github.call(method, path, {"body": body})["html_url"]
-
-
-def _ours(one: dict[str, Any], mark: re.Pattern[str]) -> bool:
-    """Whether a comment is the bot's: anybody can write the watermark, so its author must be one."""
-    return one.get("user", {}).get("type") == "Bot" and bool(mark.search(one.get("body") or ""))

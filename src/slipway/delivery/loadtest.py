@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from slipway.delivery import clients
 from slipway.delivery.home import front_door
 from slipway.delivery.load_plan import Request, draw_plan
 from slipway.delivery.load_samples import Sample, in_pairs, read_samples, summarise
@@ -57,10 +58,11 @@ def load_test(
     limits, seed = params[JOB], params["seed"]
     with recorded(JOB, results) as result:
         targets = [address(name, limits["hosts"]) for name in (target, against) if name]
+        result.evidence = _subject(target, targets[0])
         bodies = read_payloads(payloads, limits["payloads"], seed)
         plan = draw_plan(limits, len(targets), len(bodies), seed)
         samples, cpu = play(plan, targets, bodies, limits, results / JOB)
-        result.evidence = {"targets": targets, "generator_cpu": cpu, **summarise(plan, samples, limits["rate"])}
+        result.evidence |= {"targets": targets, "generator_cpu": cpu, **summarise(plan, samples, limits["rate"])}
         result.verdicts = judge(result.evidence, limits)
         if against:
             result.verdicts.append(compare(in_pairs(samples), limits, seed))
@@ -83,6 +85,13 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _subject(target: str, url: str) -> dict[str, str]:
+    """What is loaded, so that the result is kept with the release that it is about."""
+    shown = clients.shown_release(url) or {}
+    named = {"release": str(shown["version"])} if "version" in shown else {}
+    return named if "://" in target else {"environment": target, **named}
 
 
 def play(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 def smoke(root: Path, environment: str, store: Store) -> int:
     """Judge `environment` and record it in results/smoke.json. Returns the exit code: 0 only for a pass."""
     with recorded("smoke", root / "results") as result:
+        result.evidence = {"environment": environment}
         branch = DeployBranch(Git(root))
         branch.fetch()
         desired = branch.read(environment)
@@ -33,7 +34,7 @@ def smoke(root: Path, environment: str, store: Store) -> int:
             raise UserError(
                 f"{BRANCH}:{path_of(environment)}: not there; run `slipway promote --environment {environment}`"
             )
-        result.evidence = {"environment": environment, "release": desired.release, "digest": desired.digest}
+        result.evidence |= {"release": desired.release, "digest": desired.digest}
         url = front_door(environment)
         shown, rows = known(environment, desired, store)
         result.verdicts = [

@@ -3,32 +3,49 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from slipway.delivery import build as builds
-from slipway.delivery import drill, manifests, promotion, rollout, smoke, status, supervision
+from slipway.delivery import drill, evidence, manifests, promotion, rollout, smoke, status, supervision
 from slipway.delivery.agent import Agent, Settings
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.follower import Follower
 from slipway.delivery.git import Git
 from slipway.delivery.home import ENVIRONMENTS, Place, front_door, store_url
+from slipway.delivery.redact import redacted
 from slipway.delivery.store import Store, open_store
-from slipway.gates import Outcome
+from slipway.gates import Outcome, Verdict
+from slipway.results import RESULTS, recorded
 from slipway.settings import read_params
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from slipway.results import JobResult
 
 ROOT = Path()
 
 
 def build(output: Path, report: Path | None) -> None:
-    """Build a release, or fetch it if this commit has one already, and say what it is."""
-    built = builds.fetch_published(ROOT, output, _store) or builds.build(ROOT, output, report)
+    """Build a release, or fetch it if this commit has one already, say what it is, and record who built it."""
+    with recorded("build") as result:
+        result.evidence = evidence.circumstances()
+        built = builds.fetch_published(ROOT, output, _store) or builds.build(ROOT, output, report)
+        result.evidence |= {"release": built.version, "digest": built.digest}
+        result.verdicts = [Verdict("release", Outcome.PASS, "every byte is as sealed", built.digest)]
     print(f"{output}: {built.version}, {built.digest}, {len(built.manifest['files'])} files")
 
 
 def publish(folder: Path) -> None:
     """Publish a release and say where."""
-    built = promotion.publish(ROOT, folder, _store())
-    print(f"{built.version}: published as {built.digest} in {store_url()}")
+    with recorded("publish") as result:
+        built = promotion.publish(ROOT, folder, _store())
+        where = redacted(store_url())
+        result.evidence = {"release": built.version, "digest": built.digest}
+        result.verdicts = [Verdict("stored", Outcome.PASS, "on the branch deploy and in the store", where)]
+    print(f"{built.version}: published as {built.digest} in {where}")
 
 
 def list_releases() -> None:
@@ -44,21 +61,49 @@ def list_releases() -> None:
         print(f"{version:<10} {one.built_from[:12]}  {one.digest}  {', '.join(marks)}".rstrip())
 
 
+def keep(version: str | None) -> None:
+    """Keep the results that are here beside the releases that they are about, and say which."""
+    branch = DeployBranch(Git(ROOT))
+    branch.fetch()
+    about = version or branch.version_of(branch.git.run("rev-parse", "HEAD"))
+    kept = evidence.keep(_store(), about)
+    for release, names in kept.items():
+        print(f"{release}: kept {', '.join(names)}")
+    if not kept:
+        print(f"{RESULTS}: no result is about a release that is in the store; nothing was kept")
+
+
+def prune(count: int) -> None:
+    """Remove old releases from the store, but none that an environment names, named last, or would go back to."""
+    branch, store = DeployBranch(Git(ROOT)), _store()
+    branch.fetch()
+    named = {version for name in ENVIRONMENTS for version in evidence.in_use(branch, name)}
+    removed = evidence.superfluous(store.versions(), named, count)
+    for version in removed:
+        store.remove(version)
+        print(f"{version}: removed")
+    print(f"{len(removed)} removed, {len(store.versions())} left")
+
+
 def promote(environment: str, version: str | None, image: str | None, *, canary: bool | None, wait: bool) -> None:
     """Promote, and wait until the environment serves it. By default only production has a canary."""
-    _refuse_unreachable(environment, wait)
-    params, tried = read_params(), environment == "production" if canary is None else canary
-    content = promotion.promote(ROOT, environment, version, _store(), image, params["canary"] if tried else None)
-    if content.canary and wait:
-        rollout.follow(ROOT, environment, content, params, _store())
-    _wait(environment, content, wait)
+    with _recorded("promote", environment) as result:
+        _refuse_unreachable(environment, wait)
+        params, tried = read_params(), environment == "production" if canary is None else canary
+        content = promotion.promote(ROOT, environment, version, _store(), image, params["canary"] if tried else None)
+        if content.canary and wait:
+            rollout.follow(ROOT, environment, content, params, _store())
+        _wait(environment, content, wait)
+        _tell(result, content, wait)
 
 
 def rollback(environment: str, version: str | None, *, wait: bool) -> None:
     """Roll back, and wait until the environment serves it."""
-    _refuse_unreachable(environment, wait)
-    content = promotion.rollback(ROOT, environment, version, _store())
-    _wait(environment, content, wait)
+    with _recorded("rollback", environment) as result:
+        _refuse_unreachable(environment, wait)
+        content = promotion.rollback(ROOT, environment, version, _store())
+        _wait(environment, content, wait)
+        _tell(result, content, wait)
 
 
 def render_manifests() -> None:
@@ -114,6 +159,20 @@ def print_status(*, as_json: bool) -> None:
 
 def _store() -> Store:
     return open_store(store_url())
+
+
+@contextmanager
+def _recorded(job: str, environment: str) -> Iterator[JobResult]:
+    """Record what becomes of a change of the desired state, why it failed above all."""
+    with recorded(job) as result:
+        result.evidence = {"environment": environment}
+        yield result
+
+
+def _tell(result: JobResult, content: promotion.EnvironmentFile, wait: bool) -> None:
+    result.evidence |= {"release": content.release, "digest": content.digest}
+    observed = content.release if wait else "not waited for"
+    result.verdicts = [Verdict("served", Outcome.PASS, f"the front door shows {content.release}", observed)]
 
 
 def _refuse_unreachable(environment: str, wait: bool) -> None:

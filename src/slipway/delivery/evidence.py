@@ -1,0 +1,87 @@
+"""Evidence about a release, kept beside it in the store: results of its checks, load test and deployment.
+
+A release is sealed before any of it exists, so it cannot be part of one. Each file has the time of its run in its name,
+and stays as it was: a check that is run again adds files.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from datetime import UTC
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from slipway import results
+from slipway.delivery.home import ENVIRONMENTS
+from slipway.delivery.versions import VERSION
+
+if TYPE_CHECKING:
+    from slipway.delivery.desired_state import DeployBranch
+    from slipway.delivery.store import Store
+    from slipway.results import JobResult
+
+KEPT_BACK = 3  # versions of an environment at least: what it runs, what it ran last, and where a rollback would go
+PAGES = ("report.html", "report.md")  # what a job may leave beside its JSON, in results/<job>/
+
+
+def keep(store: Store, version: str | None, directory: Path = results.RESULTS) -> dict[str, list[str]]:
+    """Keep each result in `directory` with the release that it names, or else with `version`.
+
+    Returns the names of the files by version. A result that names no release in the store is left out.
+    """
+    stored, kept = set(store.versions()), {}
+    with TemporaryDirectory() as scratch:
+        for job, result in results.read(directory).items():
+            about = result.evidence.get("release", version)
+            if about in stored:
+                kept.setdefault(about, []).extend(_copies(directory, job, result, Path(scratch)))
+        for about, files in kept.items():
+            store.keep(about, files)
+    return {about: [file.name for file in files] for about, files in kept.items()}
+
+
+def _copies(directory: Path, job: str, result: JobResult, scratch: Path) -> list[Path]:
+    """The result and its pages, under the names that they are kept by."""
+    where = result.evidence.get("environment")
+    name = "-".join(
+        [*([where] if where in ENVIRONMENTS else []), job, f"{result.started.astimezone(UTC):%Y%m%dT%H%M%SZ}"]
+    )
+    files = [directory / f"{job}.json", *(directory / job / page for page in PAGES)]
+    return [Path(shutil.copyfile(file, scratch / f"{name}{file.suffix}")) for file in files if file.is_file()]
+
+
+def circumstances() -> dict[str, str]:
+    """Who and what ran this: it differs from run to run, so it is evidence, and no part of a release's digest."""
+    return {
+        "by": os.environ.get("GITHUB_ACTOR") or os.environ.get("USER") or "unknown",
+        "run": run_url() or "by hand",
+        "machine": platform.platform(),
+        "python": platform.python_version(),
+    }
+
+
+def run_url() -> str | None:
+    """Address of the workflow run that this is part of; None outside of one."""
+    server, repository, run = (os.environ.get(f"GITHUB_{name}", "") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
+    return f"{server}/{repository}/actions/runs/{run}" if server and repository and run else None
+
+
+def superfluous(stored: list[str], named: set[str], keep: int) -> list[str]:
+    """Releases that may go: none of the newest `keep` of `stored`, given oldest first, and none that is `named`."""
+    return [version for version in stored[:-keep] if version not in named]
+
+
+def in_use(branch: DeployBranch, environment: str) -> set[str]:
+    """Every version that the newest contents of an environment's file name, so that a rollback finds its release.
+
+    Raises UserError when the file as it is now cannot be read: then nobody knows what is in use.
+    """
+    branch.read(environment)
+    found: dict[str, None] = {}
+    for content in (one.content for one in branch.history(environment)):
+        if content is not None and len(found) < KEPT_BACK:
+            found |= dict.fromkeys(match[0] for match in VERSION.finditer(content.model_dump_json()))
+    return set(found)

@@ -1,0 +1,171 @@
+"""Evidence stays with its release, and old releases go when nothing names them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from slipway.cli import app
+from slipway.delivery import evidence
+from slipway.errors import UserError
+from slipway.results import JobResult
+
+
+def _leave(folder, job: str, started: str = "2026-01-02T03:04:05Z", pages=(), **facts: str) -> None:
+    """What a job leaves in `results/`."""
+    (folder / job).mkdir(parents=True, exist_ok=True)
+    (folder / f"{job}.json").write_text(JobResult(job=job, started=started, evidence=facts).model_dump_json())
+    for page in pages:
+        (folder / job / page).write_text(f"page of {job}")
+
+
+def _slipway(*arguments: str) -> str:
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert 0 == done.exit_code, done.output
+    return done.output
+
+
+def test_a_load_test_is_kept_as_json_and_html_with_the_release_that_it_was_about(project):
+    project.publish("v0.1.0")
+    project.publish("v0.2.0")
+    _leave(project.root / "results", "loadtest", pages=["report.html"], environment="staging", release="v0.1.0")
+    said = _slipway("release", "keep")
+    names = ["staging-loadtest-20260102T030405Z.html", "staging-loadtest-20260102T030405Z.json"]
+    assert (names, []) == (project.store.kept("v0.1.0"), project.store.kept("v0.2.0"))
+    assert "v0.1.0: kept staging-loadtest" in said
+
+
+def test_a_result_that_names_no_release_is_about_that_of_the_commit(project):
+    project.publish("v0.1.0")
+    _leave(project.root / "results", "compare")
+    _slipway("release", "keep")
+    assert ["compare-20260102T030405Z.json"] == project.store.kept("v0.1.0")
+
+
+def test_a_check_that_is_run_again_adds_to_what_is_kept(project):
+    project.publish("v0.1.0")
+    for started in ("2026-01-02T03:04:05Z", "2026-01-02T03:09:00Z"):
+        _leave(project.root / "results", "smoke", started, environment="staging", release="v0.1.0")
+        _slipway("release", "keep")
+    assert 2 == len(project.store.kept("v0.1.0"))
+
+
+@pytest.mark.parametrize("release", ["v9.9.9", "../../elsewhere", ""])
+def test_what_is_about_no_release_of_the_store_is_kept_nowhere(project, release):
+    project.publish("v0.1.0")
+    _leave(project.root / "results", "smoke", release=release)
+    assert "nothing was kept" in _slipway("release", "keep")
+    assert [] == project.store.kept("v0.1.0")
+
+
+def test_an_environment_that_is_none_has_no_part_in_a_name(project):
+    project.publish("v0.1.0")
+    _leave(project.root / "results", "smoke", environment="../..", release="v0.1.0")
+    _slipway("release", "keep")
+    assert ["smoke-20260102T030405Z.json"] == project.store.kept("v0.1.0")
+
+
+def test_what_is_kept_does_not_touch_the_release(project):
+    built = project.publish("v0.1.0")
+    _leave(project.root / "results", "smoke", release="v0.1.0")
+    _slipway("release", "keep")
+    assert built.digest == project.store.get("v0.1.0", project.root.parent / "got").digest
+
+
+def test_who_built_a_release_is_recorded_outside_of_it(project, monkeypatch):
+    project.publish("v0.1.0")
+    for name, value in {"SERVER_URL": "https://github.example", "REPOSITORY": "team/flights", "RUN_ID": "7"}.items():
+        monkeypatch.setenv(f"GITHUB_{name}", value)
+    monkeypatch.setenv("GITHUB_ACTOR", "ada")
+    _slipway("release", "build")
+    recorded = json.loads((project.root / "results/build.json").read_text())["evidence"]
+    assert ("ada", "https://github.example/team/flights/actions/runs/7") == (recorded["by"], recorded["run"])
+    manifest = (project.root / "build/release/manifest.json").read_text()
+    assert [] == [text for text in ("ada", "github.example", recorded["machine"]) if text in manifest]
+
+
+def test_why_a_promotion_failed_is_recorded(project):
+    project.publish("v0.1.0")
+    with pytest.raises(UserError):
+        _slipway("promote", "--environment", "staging", "--release", "v9.0.0", "--no-wait")
+    result = json.loads((project.root / "results/promote.json").read_text())
+    assert "staging" == result["evidence"]["environment"]
+    assert result["error"].startswith("v9.0.0: no such release on origin")
+
+
+def _publish(project, count: int) -> list[str]:
+    versions = [f"v0.{number}.0" for number in range(1, count + 1)]
+    for version in versions:
+        project.publish(version)
+    return versions
+
+
+def test_only_the_newest_stay_when_no_environment_names_the_others(project):
+    _publish(project, 4)
+    said = _slipway("release", "prune", "--keep", "2")
+    assert ["v0.3.0", "v0.4.0"] == project.store.versions()
+    assert "2 removed, 2 left" in said
+
+
+def test_a_release_that_an_environment_names_or_named_last_stays(project):
+    _publish(project, 6)
+    for environment, version in (
+        ("staging", "v0.2.0"),
+        ("staging", "v0.5.0"),
+        ("production", "v0.1.0"),
+        ("production", "v0.2.0"),
+    ):
+        project.promote(version, environment)
+    _slipway("release", "prune", "--keep", "1")
+    assert ["v0.1.0", "v0.2.0", "v0.5.0", "v0.6.0"] == project.store.versions()
+
+
+def test_where_a_second_rollback_would_go_stays(project):
+    _publish(project, 5)
+    for version in ("v0.1.0", "v0.2.0", "v0.3.0"):
+        project.promote(version, "production")
+    _slipway("rollback", "--environment", "production", "--no-wait")
+    _slipway("release", "prune", "--keep", "1")
+    _slipway("rollback", "--environment", "production", "--no-wait")
+    assert project.branch.read("production").release in project.store.versions()
+
+
+def test_evidence_goes_with_its_release_and_the_version_is_still_listed(project):
+    _publish(project, 2)
+    _leave(project.root / "results", "smoke", release="v0.1.0")
+    _slipway("release", "keep")
+    _slipway("release", "prune", "--keep", "1")
+    assert [] == project.store.kept("v0.1.0")
+    assert "not in the store" in _slipway("release", "list").splitlines()[-1]
+
+
+def test_nothing_is_removed_while_nobody_can_say_what_an_environment_runs(project):
+    _publish(project, 3)
+    project.promote("v0.1.0", "production")
+    clone = project.root.parent / "clone"
+    project.git("clone", "--quiet", "--branch", "deploy", str(project.origin), str(clone))
+    (clone / "environments/production.yaml").write_text("release: [")
+    project.git("-C", str(clone), "commit", "--quiet", "--all", "--message", "Break it")
+    project.git("-C", str(clone), "push", "--quiet")
+    with pytest.raises(UserError, match=r"deploy:environments/production\.yaml"):
+        _slipway("release", "prune", "--keep", "1")
+    assert 3 == len(project.store.versions())
+
+
+def test_at_least_one_release_is_kept(project):
+    _publish(project, 1)
+    assert 2 == CliRunner().invoke(app, ["release", "prune", "--keep", "0"]).exit_code
+
+
+@pytest.mark.parametrize(("keep", "expected"), [(1, ["a", "c"]), (3, ["a"]), (4, []), (9, [])])
+def test_what_is_superfluous(keep, expected):
+    assert expected == evidence.superfluous(["a", "b", "c", "d"], {"b"}, keep)
+
+
+def test_a_kept_name_tells_the_time_in_utc(project):
+    project.publish("v0.1.0")
+    _leave(project.root / "results", "smoke", "2026-01-02T03:04:05+02:00", release="v0.1.0")
+    _slipway("release", "keep")
+    assert ["smoke-20260102T010405Z.json"] == project.store.kept("v0.1.0")

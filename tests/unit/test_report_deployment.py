@@ -1,0 +1,146 @@
+"""The report on a deployment: where the release is, what stopped it, and that nothing in it can do harm."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from slipway.gates import Outcome, Verdict
+from slipway.report import deployment, html, markdown
+from slipway.report.deployment import Deployment
+from slipway.results import JobResult
+
+SUCCESS = {"build": "success", "staging": "success", "production": "success"}
+
+
+def _result(job: str, *verdicts: Verdict, error: str | None = None) -> JobResult:
+    return JobResult(job=job, started=datetime(2026, 1, 1, tzinfo=UTC), verdicts=list(verdicts), error=error)
+
+
+def _verdict(outcome: Outcome = Outcome.PASS, gate: str = "gate", reason: str = "") -> Verdict:
+    return Verdict(gate, outcome, "below 1", "0.5", reason)
+
+
+def _deployment(**changes: Any) -> Deployment:
+    left = {stage: {job: _result(job, _verdict()) for job in jobs} for stage, jobs in deployment.STAGES.items()}
+    facts = {"commit": "c" * 40, "release": "v0.2.0", "production": "v0.2.0", "statuses": SUCCESS, "results": left}
+    return Deployment(**(facts | changes))
+
+
+def _with(stage: str, job: str, result: JobResult, **changes: Any) -> Deployment:
+    """A deployment that came as far as `job` of `stage`, which left `result`."""
+    whole, stages = _deployment(), list(deployment.STAGES)
+    before = stages[: stages.index(stage)]
+    jobs = deployment.STAGES[stage]
+    left = {name: whole.results[name] for name in before}
+    left[stage] = {name: whole.results[stage][name] for name in jobs[: jobs.index(job)]} | {job: result}
+    statuses = {name: "success" if name in before else "skipped" for name in stages} | {stage: "failure"}
+    return _deployment(results=left, statuses=statuses, production="v0.1.0", **changes)
+
+
+def _text(one: Deployment) -> str:
+    return markdown.render(deployment.write(one))
+
+
+def test_what_went_well_is_said_first():
+    assert _text(_deployment()).startswith("# ✅ Deployed: production runs v0.2.0\n")
+
+
+def test_what_went_well_passes():
+    assert Outcome.PASS is deployment.outcome(_deployment())
+
+
+@pytest.mark.parametrize(
+    ("stage", "job"), [(stage, job) for stage, jobs in deployment.STAGES.items() for job in jobs], ids=str
+)
+def test_a_gate_that_fails_is_named_first_with_its_reason_and_production_stays(stage, job):
+    one = _with(stage, job, _result(job, _verdict(Outcome.FAIL, "p99", "much too slow")))
+    assert f"❌ Not deployed: {stage}: {job}: p99" == deployment.title(one)
+    assert "much too slow" in _text(one)
+    assert "Production should run **v0.1.0**; this deployment did not change that." in _text(one)
+
+
+def test_what_fails_once_production_runs_it_is_told_as_such():
+    whole = _deployment()
+    smoke = {"smoke": _result("smoke", _verdict(Outcome.FAIL, "answers"))}
+    left = {**whole.results, "production": whole.results["production"] | smoke}
+    one = _deployment(results=left, statuses=SUCCESS | {"production": "failure"})
+    assert "❌ Deployed, and failed: production: smoke: answers" == deployment.title(one)
+    assert "Production should run **v0.2.0**." in _text(one)
+
+
+def test_a_step_that_crashed_is_named_with_what_it_said():
+    one = _with("staging", "promote", _result("promote", error="v0.2.0 was refused, v0.1.0 keeps serving"))
+    assert "❌ Not deployed: staging: promote" == deployment.title(one)
+    assert "v0.2.0 was refused, v0.1.0 keeps serving" in _text(one)
+
+
+def test_an_inconclusive_load_test_stops_it_too():
+    one = _with("staging", "loadtest", _result("loadtest", _verdict(Outcome.INCONCLUSIVE, "requests")))
+    assert "❌ Not deployed: staging: loadtest: requests" == deployment.title(one)
+    assert Outcome.FAIL is deployment.outcome(one)
+
+
+def test_a_job_that_failed_without_a_word_is_no_success():
+    one = _deployment(statuses=SUCCESS | {"production": "failure"}, production="v0.1.0")
+    assert "❌ Not deployed: production: production" == deployment.title(one)
+    assert "see the log" in _text(one)
+
+
+@pytest.mark.parametrize("status", ["failure", "cancelled", "unknown"])
+def test_a_job_that_did_not_end_well_is_no_success_though_all_it_left_passes(status):
+    assert Outcome.FAIL is deployment.outcome(_deployment(statuses=SUCCESS | {"staging": status}))
+
+
+def test_no_status_at_all_is_no_success():
+    assert Outcome.FAIL is deployment.outcome(_deployment(statuses={}))
+
+
+def test_a_result_that_is_missing_before_others_is_a_failed_gate():
+    whole = _deployment()
+    left = {**whole.results, "staging": {"loadtest": whole.results["staging"]["loadtest"]}}
+    assert "❌ Not deployed: staging: promote, staging: smoke" == deployment.title(
+        _deployment(results=left, production="v0.1.0")
+    )
+
+
+def test_production_that_waits_for_a_person_is_no_failure_and_no_success():
+    whole = _deployment()
+    left = {stage: whole.results[stage] for stage in ("build", "staging")}
+    one = _deployment(statuses=SUCCESS | {"production": "skipped"}, results=left, production="v0.1.0")
+    assert deployment.title(one).startswith("⏸ Staged: v0.2.0 passed")
+    assert Outcome.INCONCLUSIVE is deployment.outcome(one)
+
+
+def test_what_a_job_left_besides_is_reported_too():
+    whole = _deployment()
+    canary = _result("canary", _verdict(Outcome.FAIL, "errors", "5% of the answers"))
+    left = {**whole.results, "production": whole.results["production"] | {"canary": canary}}
+    assert "5% of the answers" in _text(_deployment(results=left))
+
+
+def test_before_anything_was_built_the_report_is_written_all_the_same():
+    one = _deployment(release=None, production=None, results={}, statuses={"build": "failure"})
+    assert _text(one).startswith("# ❌ Not deployed: build: build")
+
+
+HARM = "@everyone [here](https://example.com) <img src=x onerror=alert(1)> | `` # \n# title"
+
+
+@pytest.mark.parametrize("where", ["reason", "gate", "error", "note"])
+def test_nothing_that_a_job_says_becomes_markup(where):
+    changes = {"notes": (HARM,)} if where == "note" else {}
+    verdict = _verdict(Outcome.FAIL, HARM if where == "gate" else "p99", HARM if where == "reason" else "")
+    result = _result("smoke", *([] if where == "error" else [verdict]), error=HARM if where == "error" else None)
+    document = deployment.write(_with("staging", "smoke", result, **changes))
+    text, page = markdown.render(document), html.render(document, "title")
+    assert [] == [
+        harm for harm in ("@everyone", "](https://example.com)", "<img", "\n# title") if harm in text.replace("\\<", "")
+    ]
+    assert "<img" not in page
+
+
+def test_the_run_is_linked():
+    assert "](https://github.example/runs/1)" in _text(_deployment(run="https://github.example/runs/1"))
