@@ -160,7 +160,7 @@ def steps_call_the_command_line(workflow: Workflow) -> Iterator[str]:
     """What a step does is a verb that runs on a laptop too; nothing is fetched or installed beside the lock."""
     for job, step in workflow.steps():
         command = re.sub(r"\$\{\{.*?\}\}", "", step.get("run", "uv run slipway"))
-        if not re.match(r"uv (run slipway|sync --frozen)[\w\s./=:$-]*$", command):
+        if not re.match(r'uv (run slipway|sync --frozen)([\w\s./=:$-]|"\$\w+")*$', command):
             yield f"{job}: {step['run']}"
 
 
