@@ -60,7 +60,6 @@ BAD = {
     "path-that-hides-an-action": ("zizmor/obfuscation", "policy/actions_are_pinned"),
     "permission-to-write": (
         "policy/permissions_are_widened_per_job",
-        "policy/credentials_stay_only_where_pushing",
         "policy/promotions_are_not_cancelled",
     ),
     "permission-without-a-reason": ("policy/permissions_carry_a_reason",),

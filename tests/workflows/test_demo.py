@@ -6,12 +6,16 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
+from slipway.local import act, client, repository
 from slipway.local.home import Home, homes, processes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DEMOS = Path(".demo/tests")  # not in a temporary folder, so that the next run finds its bytecode
 LIMIT = 600  # seconds; alone on two cores it takes a third of that
@@ -57,7 +61,7 @@ def test_every_phase_is_told_with_its_time(told):
 
 
 def test_first_deployment_succeeds(told):
-    assert {"build": "success", "staging": "success", "production": "success"} == told.jobs(0)
+    assert {"build": "success", "staging": "success", "production": "success", "report": "success"} == told.jobs(0)
 
 
 def test_every_job_of_the_good_pull_request_succeeds(told):
@@ -65,7 +69,26 @@ def test_every_job_of_the_good_pull_request_succeeds(told):
 
 
 def test_merge_is_deployed(told):
-    assert {"build": "success", "staging": "success", "production": "success"} == told.jobs(2)
+    assert {"build": "success", "staging": "success", "production": "success", "report": "success"} == told.jobs(2)
+
+
+def test_the_deployment_of_the_merge_is_reported_and_kept_with_its_release(told):
+    version = told.summary["after"]["release"]["version"]
+    kept = {file.name.rsplit("-", 1)[0]: file for file in (told.home.store / f"{version}.evidence").glob("*.md")}
+    report = kept["deployment"].read_text(encoding="utf-8")
+    assert report.startswith(f"# ✅ Deployed: production runs {version}\n")
+
+
+def test_the_load_test_is_kept_with_the_release_as_json_and_html(told):
+    version = told.summary["after"]["release"]["version"]
+    kept = (told.home.store / f"{version}.evidence").glob("staging-loadtest-*")
+    assert [".html", ".json"] == sorted(file.suffix for file in kept)
+
+
+def test_the_release_names_the_champion_that_it_was_compared_with(told):
+    versions = (told.summary[when]["release"]["version"] for when in ("before", "after"))
+    before, manifest = next(versions), told.home.store / next(versions) / "manifest.json"
+    assert before == json.loads(manifest.read_text(encoding="utf-8"))["champion"]["version"]
 
 
 def test_production_answers_with_the_new_release_after_the_merge_and_with_the_old_one_before(told):
@@ -122,6 +145,34 @@ def test_report_on_broken_data_appears_and_says_why(told):
     assert "success" == told.jobs(3)["report"]
     assert "Blocked" in told.summary["blocked"]["reason"][0]
     assert "data contract" in "\n".join(told.summary["blocked"]["reason"])
+
+
+@pytest.fixture(scope="session")
+def rolled_back(told) -> Iterator[tuple[act.Run, str]]:
+    """rollback.yaml on what the demo left, with an agent of production again; and what production answers then."""
+    home, env = told.home, told.home.environment()
+    command = ["uv", "run", "--frozen", "slipway", "agent", "--environment", "production", "--detach"]
+    try:
+        started = repository.run(command, home.root / "machine", env)
+        url = started.splitlines()[-1].removeprefix("production: ")
+        tree = repository.Repository(home.root, env).checkout(home.root / "trees" / "rollback", "refs/heads/main")
+        event = act.Event("workflow_dispatch", {"ref": "refs/heads/main", "inputs": {}})
+        variables = {"PRODUCTION_URL": url, "SLIPWAY_STORE": env["SLIPWAY_STORE"]}
+        folder = home.root / "runs" / "rollback"
+        finished = act.run("rollback.yaml", tree, event, folder, env=env, variables=variables, say=print)
+        yield finished, client.release(url)["version"]
+    finally:
+        home.stop()
+
+
+def test_rolling_back_lets_the_release_before_answer_again(told, rolled_back):
+    finished, version = rolled_back
+    assert "success" == finished.jobs["rollback"].result, (finished.folder / "rollback.log").read_text()
+    assert told.summary["before"]["release"]["version"] == version
+
+
+def test_rolling_back_trains_and_builds_nothing(rolled_back):
+    assert [] == [step for step in rolled_back[0].jobs["rollback"].steps if "train" in step or "build" in step]
 
 
 def test_nothing_is_left_running(told):
