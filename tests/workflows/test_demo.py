@@ -6,16 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
 
 from slipway.local import act, client, repository
 from slipway.local.home import Home, homes, processes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 DEMOS = Path(".demo/tests")  # not in a temporary folder, so that the next run finds its bytecode
 LIMIT = 600  # seconds; alone on two cores it takes a third of that
@@ -148,7 +145,7 @@ def test_report_on_broken_data_appears_and_says_why(told):
 
 
 @pytest.fixture(scope="session")
-def rolled_back(told) -> Iterator[tuple[act.Run, str]]:
+def rolled_back(told) -> tuple[act.Run, str]:
     """rollback.yaml on what the demo left, with an agent of production again; and what production answers then."""
     home, env = told.home, told.home.environment()
     command = ["uv", "run", "--frozen", "slipway", "agent", "--environment", "production", "--detach"]
@@ -160,7 +157,7 @@ def rolled_back(told) -> Iterator[tuple[act.Run, str]]:
         variables = {"PRODUCTION_URL": url, "SLIPWAY_STORE": env["SLIPWAY_STORE"]}
         folder = home.root / "runs" / "rollback"
         finished = act.run("rollback.yaml", tree, event, folder, env=env, variables=variables, say=print)
-        yield finished, client.release(url)["version"]
+        return finished, client.release(url)["version"]
     finally:
         home.stop()
 
