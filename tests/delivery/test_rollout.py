@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from slipway.delivery import promotion, supervision
+from slipway.delivery import clients, promotion, supervision
 from slipway.delivery.environment_file import Baseline
-from slipway.delivery.home import Place
+from slipway.delivery.home import Place, front_door
 from slipway.errors import UserError
 from tests.delivery.conftest import CANARY
 
@@ -118,6 +118,22 @@ def test_a_canary_is_called_off_by_rollback_and_its_number_not_used_again(produc
     assert ("v0.1.0", 1) == (lambda now: (now.release, now.promotion))(production.branch.read("production"))
     assert ["model#production#1"] == _stages(production)
     assert 3 == production.promote("v0.2.0", "production", CANARY).promotion
+
+
+def test_a_promotion_is_over_when_nobody_else_gets_requests(production, slipway):
+    """The very next request, as that of a smoke test, must not meet the release before."""
+    production.publish("v0.2.0")
+    slipway("promote", *PRODUCTION, "--release", "v0.2.0")
+    url = front_door("production")
+    assert {"v0.2.0"} == {clients.shown_release(url)["version"] for _ in range(50)}
+
+
+def test_status_tells_of_the_canary(production, slipway):
+    production.publish("v0.2.0", "failing")
+    slipway("promote", *PRODUCTION, "--release", "v0.2.0", expected=2)
+    said = slipway("status")
+    assert "canary of promotion 2: refused" in said
+    assert "canary: errors: fail" in said
 
 
 def _promoted(project, *versions: str) -> None:

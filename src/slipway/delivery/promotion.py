@@ -133,9 +133,11 @@ def wait(environment: str, content: EnvironmentFile, seconds: float) -> float:
     """
     url = front_door(environment)
     start, said = time.monotonic(), time.time()
-    while not clients.serves(url, content.release, content.commit):
+    while True:
+        known = own_agent(environment)
+        if clients.serves(url, content.release, content.commit) and (known is None or _is_whole(known, content)):
+            return time.monotonic() - start
         passed = time.monotonic() - start
-        known = state.read(Place.of(environment))
         if known and known.bad and known.bad.content == content:
             raise UserError(
                 f"{environment}: {content.release} was refused, {_serving(known)} keeps serving: {known.bad.reason}"
@@ -146,7 +148,19 @@ def wait(environment: str, content: EnvironmentFile, seconds: float) -> float:
             )
         said = progress(environment, known, said)
         time.sleep(LOOK_SECONDS)
-    return time.monotonic() - start
+
+
+def own_agent(environment: str) -> state.State | None:
+    """What the agent of this machine knows; None when the front door that clients are sent to is not its own."""
+    known = state.read(Place.of(environment))
+    return known if known and known.router and known.router.url == front_door(environment) else None
+
+
+def _is_whole(known: state.State, content: EnvironmentFile) -> bool:
+    """Whether nobody else gets requests: while releases change places, the front door shows now one, now the other."""
+    ready = [one for one in known.instances if one.phase == "ready"]
+    alone = all((one.digest, one.role) == (content.digest, "main") for one in ready)
+    return known.desired == content == known.serving and alone
 
 
 def progress(environment: str, known: state.State | None, said: float) -> float:

@@ -10,11 +10,11 @@ import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from slipway.delivery import clients, loadtest, promotion, smoke, state, traffic
+from slipway.delivery import clients, loadtest, promotion, smoke, traffic
 from slipway.delivery.canary import why
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.git import Git
-from slipway.delivery.home import Place, front_door
+from slipway.delivery.home import front_door
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
 from slipway.results import recorded
@@ -91,7 +91,7 @@ def _await(environment: str, content: EnvironmentFile, seconds: float) -> Progre
     """The end of the canary; None when it never came to be judged. Raises UserError when there is no end."""
     deadline, said = time.monotonic() + seconds, time.time()
     while time.monotonic() < deadline:
-        known = state.read(Place.of(environment))
+        known = promotion.own_agent(environment)
         if known is None:
             if _only_shows(front_door(environment), content):
                 return None
@@ -105,7 +105,7 @@ def _await(environment: str, content: EnvironmentFile, seconds: float) -> Progre
             )
         said = promotion.progress(environment, known, said)
         time.sleep(promotion.LOOK_SECONDS)
-    known = state.read(Place.of(environment))
+    known = promotion.own_agent(environment)
     raise UserError(
         f"{environment}: the canary {content.release} has no end after {seconds:g} s; {promotion.last_seen(known)};"
         f" `slipway promote --environment {environment} --release {content.release}` waits for it again"
@@ -121,7 +121,7 @@ def _reason(environment: str, content: EnvironmentFile, end: Progress | None) ->
     """Why it was rolled back; empty when it was not."""
     if end:
         return "" if end.outcome == "passed" else f"{end.outcome}: {why(end)}"
-    known = state.read(Place.of(environment))
+    known = promotion.own_agent(environment)
     return known.bad.reason if known and known.bad and known.bad.content == content else ""
 
 

@@ -44,7 +44,7 @@ class Backend:
 
 @dataclass(frozen=True)
 class Shadow:
-    """Who gets copies of requests, whose answers nobody sees; backends of weight 0 are found inside by their names."""
+    """Who gets copies of requests, whose answers nobody sees; it finds each backend inside, by its name."""
 
     port: int
     percent: int
@@ -86,9 +86,7 @@ def render(backends: Sequence[Backend], shadow: Shadow | None = None) -> str:
     """
     services: dict[str, Any] = {one.name: _balancer(one.ports) for one in backends}
     routers: dict[str, Any] = {
-        one.name: {"rule": f"Host(`{one.name}`)", "entryPoints": [INSIDE], "service": one.name}
-        for one in backends
-        if not one.weight
+        one.name: {"rule": f"Host(`{one.name}`)", "entryPoints": [INSIDE], "service": one.name} for one in backends
     }
     if backends:
         weighted = [{"name": one.name, "weight": one.weight} for one in backends if one.weight]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -96,10 +97,19 @@ def _agent(environment: str) -> dict[str, Any] | None:
         "serving": known.serving.release if known.serving else None,
         "bad": {"release": known.bad.content.release, "reason": known.bad.reason} if known.bad else None,
         "trouble": known.trouble,
+        "canary": _canary(known),
         "router": bool(known.router and processes.runs(known.router.pid, known.router.mark)),
         "services": [one.model_dump(include={"release", "port", "pid", "phase"}) for one in known.instances],
         "events": [f"{_clock(event.time)} {event.text}" for event in known.events[-HISTORY:]],
     }
+
+
+def _canary(known: state.State) -> dict[str, Any] | None:
+    """The newest canary of this machine: how far it has come, or how it ended."""
+    if known.canary is None:
+        return None
+    facts = known.canary.model_dump(include={"promotion", "step", "outcome", "shadow"})
+    return {**facts, "verdicts": [dataclasses.asdict(one) for one in known.canary.verdicts]}
 
 
 def _summary(one: dict[str, Any]) -> str:
@@ -122,6 +132,9 @@ def _details(one: dict[str, Any]) -> list[str]:
     lines.append(f"agent {'runs' if known['running'] else 'does not run'}; git last seen {fetched}")
     lines += [f"bad: {known['bad']['reason']}"] if known["bad"] else []
     lines += [known["trouble"]] if known["trouble"] else []
+    if known["canary"]:
+        lines.append(f"canary of promotion {known['canary']['promotion']}: {known['canary']['outcome'] or 'goes on'}")
+        lines += [f"  {one['gate']}: {one['outcome']} ({one['observed']})" for one in known["canary"]["verdicts"]]
     return [f"  {line}" for line in lines]
 
 
