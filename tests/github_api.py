@@ -5,6 +5,7 @@ As on GitHub, an artifact's archive lies on another host, to which the caller is
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import ssl
@@ -14,6 +15,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +73,8 @@ class GitHub:
         """What GitHub says to a call, or None for not found."""
         self.calls.append((method, path.split("?")[0]))
         if re.fullmatch(r"/repos/[^/]+/[^/]+/pulls\?.*", path):
-            return [pull for pull in self.pulls if pull["head"]["label"].replace(":", "%3A") in path]
+            asked = parse_qs(urlsplit(path).query)["head"]
+            return [pull for pull in self.pulls if [pull["head"]["label"]] == asked]
         if found := re.match(r"/repos/[^/]+/[^/]+/actions/runs/(\d+)/artifacts", path):
             return {"artifacts": [one for one in self.artifacts if one["run"] == int(found[1])]}
         if found := re.match(r"/repos/[^/]+/[^/]+/issues/(\d+)/comments", path):
@@ -96,6 +100,17 @@ class GitHub:
                 comment.update(body or {})
                 return comment
         return None
+
+
+def archive(content: bytes | str, name: str = "evidence.json", mode: int = 0o644, packed: int = ZIP_DEFLATED) -> bytes:
+    """A zip archive with one file in it, as upload-artifact makes it unless told otherwise."""
+    entry = ZipInfo(name)
+    entry.external_attr = mode << 16
+    entry.compress_type = packed
+    target = io.BytesIO()
+    with ZipFile(target, "w") as made:
+        made.writestr(entry, content)
+    return target.getvalue()
 
 
 @contextmanager

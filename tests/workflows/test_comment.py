@@ -9,7 +9,6 @@ import io
 import json
 import os
 import random
-import re
 import stat
 import subprocess
 import sys
@@ -18,11 +17,10 @@ import zipfile
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest import mock
 
 import pytest
-from markdown_it import MarkdownIt
 
 from slipway import comment
 from slipway.changes import Changes
@@ -32,12 +30,8 @@ from slipway.local import act
 from slipway.local.home import Home
 from slipway.report.content import JOBS, Card, Evidence
 from slipway.results import JobResult
-from tests import github_api
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from markdown_it.token import Token
+from tests import github_api, markdown
+from tests.github_api import archive
 
 ROOT = Path(__file__).parents[2]
 SHA = "c" * 40
@@ -65,20 +59,9 @@ def _evidence(text: str = "fine", outcome: str = "pass") -> dict[str, Any]:
     return json.loads(evidence.model_dump_json())
 
 
-def _archive(content: bytes | str, *, name: str = "evidence.json", mode: int = 0o644, **options: Any) -> bytes:
-    """A zip archive with one file in it, as upload-artifact makes it unless told otherwise."""
-    entry = zipfile.ZipInfo(name)
-    entry.external_attr = mode << 16
-    entry.compress_type = options.get("compress_type", zipfile.ZIP_DEFLATED)
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w") as archive:
-        archive.writestr(entry, content)
-    return target.getvalue()
-
-
 def _leave(github, text: str = "fine", outcome: str = "pass", **changes: Any) -> None:
     """Let the run leave evidence in which the gates say `text`."""
-    github.leave(_archive(json.dumps(_evidence(text, outcome) | changes)))
+    github.leave(archive(json.dumps(_evidence(text, outcome) | changes)))
 
 
 def _comment(github, *, path: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -140,14 +123,14 @@ def test_the_number_comes_from_github_and_not_from_the_evidence(github):
 
 
 def test_what_another_run_left_is_not_taken(github):
-    github.leave(_archive(json.dumps(_evidence("from elsewhere", "fail"))), run=2)
+    github.leave(archive(json.dumps(_evidence("from elsewhere", "fail"))), run=2)
     _comment(github)
     assert "from elsewhere" not in _bodies(github)[0]
 
 
 @pytest.mark.parametrize("said", [{"name": "evidence-of-mine"}, {"expired": True}])
 def test_an_artifact_of_another_name_or_one_that_is_gone_is_not_taken(github, said):
-    github.leave(_archive(json.dumps(_evidence("from elsewhere", "fail"))), **said)
+    github.leave(archive(json.dumps(_evidence("from elsewhere", "fail"))), **said)
     _comment(github)
     assert "from elsewhere" not in _bodies(github)[0]
 
@@ -182,7 +165,7 @@ def test_a_comment_by_a_person_with_our_watermark_is_left_alone(github):
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"results": {}}', "[" * 100_000, '{"results": NaN}', "\x00", "\udcff"])
 def test_evidence_of_another_shape_is_refused_in_one_line(github, content):
-    github.leave(_archive(content.encode(errors="surrogateescape")))
+    github.leave(archive(content.encode(errors="surrogateescape")))
     _refused(github, "evidence.json: ")
 
 
@@ -218,7 +201,7 @@ def test_evidence_that_no_report_can_be_written_from_is_refused(github, compared
 
 
 def test_what_is_refused_is_not_repeated_in_the_log(github):
-    github.leave(_archive('{"::add-mask::x\\n::error::@everyone": 1}'))
+    github.leave(archive('{"::add-mask::x\\n::error::@everyone": 1}'))
     assert "everyone" not in _comment(github).stderr
 
 
@@ -228,40 +211,46 @@ LARGE = random.Random(0).randbytes(50_000_000)
 
 def _unpacked(size: int) -> bytes:
     """An archive that says its file is small, and holds another."""
-    honest = _archive(b" " * size)
+    honest = archive(b" " * size)
     return honest.replace(size.to_bytes(4, "little"), (10).to_bytes(4, "little"))
 
 
 def _twice() -> bytes:
     target = io.BytesIO()
-    with zipfile.ZipFile(target, "w") as archive, warnings.catch_warnings():
+    with zipfile.ZipFile(target, "w") as made, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # zipfile itself warns of the second
-        archive.writestr("evidence.json", json.dumps(_evidence()))
-        archive.writestr("evidence.json", json.dumps(_evidence("another", "fail")))
+        made.writestr("evidence.json", json.dumps(_evidence()))
+        made.writestr("evidence.json", json.dumps(_evidence("another", "fail")))
     return target.getvalue()
 
 
 def _many() -> bytes:
     target = io.BytesIO()
-    with zipfile.ZipFile(target, "w") as archive:
+    with zipfile.ZipFile(target, "w") as made:
         for number in range(20_000):
-            archive.writestr(f"{number}", b"")
+            made.writestr(f"{number}", b"")
     return target.getvalue()
 
 
 ARCHIVES = {
-    "a path that climbs out": (lambda: _archive("{}", name="../../evidence.json"), "holds 0 files evidence.json"),
-    "an absolute path": (lambda: _archive("{}", name="/etc/evidence.json"), "holds 0 files evidence.json"),
-    "a path of another system": (lambda: _archive("{}", name="..\\evidence.json"), "holds 0 files evidence.json"),
-    "a link": (lambda: _archive("/etc/passwd", mode=stat.S_IFLNK | 0o777), "is a link"),
-    "a bomb of 100 MB": (lambda: _archive(BOMB), "over 2,000,000 bytes"),
-    "a bomb packed with bzip2": (lambda: _archive(BOMB, compress_type=zipfile.ZIP_BZIP2), "unusual way"),
-    "a bomb packed with LZMA": (lambda: _archive(BOMB, compress_type=zipfile.ZIP_LZMA), "unusual way"),
+    "a path that climbs out": (
+        lambda: archive("{}", name="../../evidence.json"),
+        "holds 0 files evidence.json",
+    ),
+    "an absolute path": (lambda: archive("{}", name="/etc/evidence.json"), "holds 0 files evidence.json"),
+    "a path of another system": (
+        lambda: archive("{}", name="..\\evidence.json"),
+        "holds 0 files evidence.json",
+    ),
+    "a link": (lambda: archive("/etc/passwd", mode=stat.S_IFLNK | 0o777), "is a link"),
+    "a bomb of 100 MB": (lambda: archive(BOMB), "over 2,000,000 bytes"),
+    "a bomb packed with bzip2": (lambda: archive(BOMB, packed=zipfile.ZIP_BZIP2), "unusual way"),
+    "a bomb packed with LZMA": (lambda: archive(BOMB, packed=zipfile.ZIP_LZMA), "unusual way"),
     "a file that is larger than it says": (lambda: _unpacked(3_000_000), "no archive"),
     "20,000 files": (_many, "holds 0 files evidence.json"),
     "the file twice": (_twice, "holds 2 files evidence.json"),
     "no archive": (lambda: b"{}", "no archive"),
-    "half an archive": (lambda: _archive("{}")[:-30], "no archive"),
+    "half an archive": (lambda: archive("{}")[:-30], "no archive"),
     "nothing": (lambda: b"", "no archive"),
 }
 
@@ -275,7 +264,7 @@ def test_an_archive_that_upload_artifact_would_not_make_is_refused(github, what)
 
 @pytest.mark.parametrize("said", [{}, {"size_in_bytes": 1000}])
 def test_fifty_megabytes_are_refused_whatever_they_are_said_to_be(github, said):
-    github.leave(_archive(LARGE), **said)
+    github.leave(archive(LARGE), **said)
     _refused(github, "5,000,000")
 
 
@@ -319,24 +308,10 @@ def test_text_of_a_stranger_cannot_mention_link_or_draw(github):
     _leave(github, results=results, changes=changes, card=card, statuses=dict.fromkeys(HARM, "x"), primary=HARM[5])
     _comment(github)
     (body,) = _bodies(github)
-    assert ({"https://github.example/run/1"}, {"<details>", "<summary>", "</details>", "</summary>"}) == rendered(body)
-
-
-def rendered(body: str) -> tuple[set[str], set[str]]:
-    """Where the links of a comment lead, and which HTML is in it; its watermark apart."""
-    parser = MarkdownIt("commonmark", {"html": True}).enable("table")
-    tokens = [part for token in parser.parse(body.split("\n\n![](https://cml.dev")[0]) for part in flat(token)]
-    text = "".join(token.content for token in tokens if token.type == "text")
-    assert [] == re.findall(r"[@#]\w|\bGH-\d|://|www\.", text, re.IGNORECASE)
-    links = {str(token.attrs.get("href", token.type)) for token in tokens if token.type in {"link_open", "image"}}
-    html = "".join(token.content for token in tokens if token.type.startswith("html"))
-    return links, set(re.findall(r"</?\w+[^>]*>", html))
-
-
-def flat(token: Token) -> Iterator[Token]:
-    yield token
-    for child in token.children or ():
-        yield from flat(child)
+    assert (
+        {"https://github.example/run/1"},
+        {"<details>", "<summary>", "</details>", "</summary>"},
+    ) == markdown.outside(body)
 
 
 def _cml(folder: Path, code: int) -> str:
