@@ -15,7 +15,7 @@ from slipway.local import act, client, repository
 from slipway.local.home import Home, homes, processes
 
 DEMOS = Path(".demo/tests")  # not in a temporary folder, so that the next run finds its bytecode
-LIMIT = 600  # seconds; alone on two cores it takes a third of that
+LIMIT = 1200  # seconds; alone on two cores it takes a third of that
 
 pytestmark = pytest.mark.timeout(LIMIT + 60)
 
