@@ -112,7 +112,9 @@ def test_the_same_inputs_give_the_same_digest_and_it_serves_what_it_was_built_to
     promotion.publish(toy.root, built.folder, toy.store)
     toy.promote("v0.1.0")
     place = Place.of("staging")
-    agent = Agent(place, Follower(place.mirror, str(toy.origin), "staging"), toy.store, Settings(0.1, 60, 0.2))
+    agent = Agent(
+        place, Follower(place.mirror, str(toy.origin), "staging"), toy.store, Settings(0.1, 60, 0.2, canary={})
+    )
     try:
         supervision.run_once(agent, patience=120)
         assert 0 == smoke.smoke(toy.root, "staging", toy.store)

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from slipway.cli import app
-from slipway.delivery import evidence
+from slipway.delivery import clients, evidence, loadtest
 from slipway.errors import UserError
 from slipway.results import JobResult
 
@@ -169,3 +169,17 @@ def test_a_kept_name_tells_the_time_in_utc(project):
     _leave(project.root / "results", "smoke", "2026-01-02T03:04:05+02:00", release="v0.1.0")
     _slipway("release", "keep")
     assert ["smoke-20260102T010405Z.json"] == project.store.kept("v0.1.0")
+
+
+@pytest.mark.parametrize(
+    ("target", "shown", "expected"),
+    [
+        ("staging", {"version": "v0.1.0"}, {"environment": "staging", "release": "v0.1.0"}),
+        ("http://127.0.0.1:3000", {"version": "v0.1.0"}, {"release": "v0.1.0"}),
+        ("staging", None, {"environment": "staging"}),
+        ("http://127.0.0.1:3000", {"title": "another service"}, {}),
+    ],
+)
+def test_a_load_test_names_what_it_is_about(monkeypatch, target, shown, expected):
+    monkeypatch.setattr(clients, "shown_release", lambda _: shown)
+    assert expected == loadtest.subject(target, "http://127.0.0.1:3000")

@@ -225,7 +225,7 @@ def test_another_host_is_refused_before_anything_is_sent(run, url):
 
 def test_a_host_that_params_list_may_be_loaded():
     expected = "https://staging.example.com"
-    assert expected == loadtest._address("https://staging.example.com/", ["staging.example.com"])
+    assert expected == loadtest.address("https://staging.example.com/", ["staging.example.com"])
 
 
 @pytest.mark.parametrize(("environment", "url"), [("", ""), ("staging", "http://127.0.0.1:3000")])

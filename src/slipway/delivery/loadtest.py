@@ -58,7 +58,7 @@ def load_test(
     limits, seed = params[JOB], params["seed"]
     with recorded(JOB, results) as result:
         targets = [address(name, limits["hosts"]) for name in (target, against) if name]
-        result.evidence = _subject(target, targets[0])
+        result.evidence = subject(target, targets[0])
         bodies = read_payloads(payloads, limits["payloads"], seed)
         plan = draw_plan(limits, len(targets), len(bodies), seed)
         samples, cpu = play(plan, targets, bodies, limits, results / JOB)
@@ -87,7 +87,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _subject(target: str, url: str) -> dict[str, str]:
+def subject(target: str, url: str) -> dict[str, str]:
     """What is loaded, so that the result is kept with the release that it is about."""
     shown = clients.shown_release(url) or {}
     named = {"release": str(shown["version"])} if "version" in shown else {}
