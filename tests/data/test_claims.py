@@ -1,0 +1,165 @@
+"""What a pull request says of its own data: a file that it calls checked is checked all the same."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from slipway.checks import claims, data, files, job
+from slipway.errors import UserError
+from slipway.files import write_json
+from slipway.gates import Outcome
+from slipway.results import read
+
+EVIDENCE = Path("metrics/data.json")
+STAGES = {"stages": {"data": {"metrics": [{str(EVIDENCE): {"cache": False}}]}}}
+PASSED = {"checks": [{"check": "any", "condition": "", "outcome": "pass", "observed": ""}], "drift": {}}
+HONEST = {
+    "accepted": ["a" * 64],
+    "files": [{"file": "a", "sha256": "a" * 64, "rules": "1", "rows": 1, "findings": []}],
+}
+
+
+def git(*arguments: str) -> None:
+    identity = ["-c", "user.name=A", "-c", "user.email=a@example.invalid", "-c", "init.defaultBranch=main"]
+    subprocess.run(["git", *identity, *arguments], check=True, capture_output=True)
+
+
+def commit() -> None:
+    git("add", "dvc.yaml", "dvc.lock", str(EVIDENCE))
+    git("commit", "--quiet", "--allow-empty", "--message", "State")
+
+
+def lock(what: str) -> None:
+    Path("dvc.lock").write_text(yaml.safe_dump({"stages": {"data": {"deps": what}}}), encoding="utf-8")
+
+
+@pytest.fixture
+def pull_request(tmp_path, folder, params, monkeypatch):
+    """A repository whose base has checked the newest files, with a pull request open that changes nothing yet."""
+    asked: list[tuple[str, ...]] = []
+
+    def dvc(*arguments: str) -> int:
+        """The stage, as DVC would run it when it is told to; it calls up to date what dvc.lock does."""
+        asked.append(arguments)
+        if "--force" in arguments:
+            write_json(EVIDENCE, data.collect(folder, data.read_evidence(EVIDENCE), params, None))
+        return 0
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(job, "_dvc", dvc)
+    monkeypatch.setattr(job, "read_params", lambda: params)
+    monkeypatch.setattr(data, "compare", lambda *_: PASSED)
+    monkeypatch.setenv("GITHUB_BASE_REF", "main")
+    git("init", "--quiet")
+    Path("dvc.yaml").write_text(yaml.safe_dump(STAGES), encoding="utf-8")
+    lock("data as it was")
+    write_json(EVIDENCE, data.collect(folder, {}, params, None))
+    commit()
+    git("update-ref", "refs/remotes/origin/main", "HEAD")
+    return asked
+
+
+def outcomes() -> dict[str, Outcome]:
+    return {verdict.gate: verdict.outcome for verdict in read()["data"].verdicts}
+
+
+def spoil(folder: Path) -> str:
+    """Break the newest file, and forge the evidence that it was checked and DVC's word that nothing is to be done."""
+    path = folder / files.listed(folder)[-1]
+    pd.read_parquet(path).iloc[:, :3].to_parquet(path, index=False)
+    evidence = json.loads(EVIDENCE.read_text(encoding="utf-8"))
+    digest = files.record(folder, path.name, [], 0)["sha256"]
+    evidence["files"][-1]["sha256"] = digest
+    evidence["accepted"] = sorted([*evidence["accepted"], digest])
+    write_json(EVIDENCE, evidence)
+    lock("data as it is now")
+    commit()
+    return digest
+
+
+def test_forged_evidence_would_pass_where_it_is_believed(pull_request, folder, monkeypatch):
+    spoil(folder)
+    monkeypatch.delenv("GITHUB_BASE_REF")
+    job.data()
+    assert {Outcome.PASS} == set(outcomes().values())
+
+
+def test_a_pull_request_that_forges_its_evidence_is_blocked_by_the_data_and_by_the_forgery(pull_request, folder):
+    digest = spoil(folder)
+    with pytest.raises(UserError, match="data contract fail"):
+        job.data()
+    assert {"data contract": Outcome.FAIL, claims.GATE: Outcome.FAIL}.items() <= outcomes().items()
+    assert digest not in json.loads(EVIDENCE.read_text(encoding="utf-8"))["accepted"]
+
+
+def test_a_pull_request_that_forges_only_the_lock_is_checked(pull_request, folder):
+    evidence = EVIDENCE.read_text(encoding="utf-8")
+    spoil(folder)
+    EVIDENCE.write_text(evidence, encoding="utf-8")
+    commit()
+    with pytest.raises(UserError, match="data contract fail"):
+        job.data()
+
+
+def test_a_claim_for_a_file_that_is_yet_to_come_is_blocked(pull_request):
+    evidence = json.loads(EVIDENCE.read_text(encoding="utf-8"))
+    write_json(EVIDENCE, evidence | {"accepted": [*evidence["accepted"], "f" * 64]})
+    commit()
+    with pytest.raises(UserError, match=rf"{claims.GATE} fail: accepted"):
+        job.data()
+
+
+def test_a_pull_request_that_commits_what_the_stage_writes_passes(pull_request, folder, params):
+    path = folder / files.listed(folder)[-1]
+    pd.read_parquet(path).iloc[:-1].to_parquet(path, index=False)
+    write_json(EVIDENCE, data.collect(folder, data.read_evidence(EVIDENCE), params, None))
+    lock("data as it is now")
+    commit()
+    job.data()
+    assert {Outcome.PASS} == set(outcomes().values())
+
+
+def test_a_pull_request_that_touches_no_evidence_is_left_to_dvc(pull_request):
+    job.data()
+    assert [("repro", "--single-item", "data")] == pull_request
+
+
+def test_without_a_known_base_everything_is_checked(pull_request):
+    git("update-ref", "-d", "refs/remotes/origin/main")
+    job.data()
+    assert ("repro", "--single-item", "--force", "data") == pull_request[-1]
+
+
+@pytest.mark.parametrize(
+    ("claimed", "outcome"),
+    [
+        (HONEST, Outcome.PASS),
+        ({}, Outcome.PASS),
+        (HONEST | {"files": [HONEST["files"][0] | {"rules": "2"}]}, Outcome.PASS),
+        (HONEST | {"accepted": ["a" * 64, "b" * 64]}, Outcome.FAIL),
+        (HONEST | {"files": [HONEST["files"][0] | {"sha256": "b" * 64}]}, Outcome.FAIL),
+        (HONEST | {"files": [HONEST["files"][0] | {"rows": 2}]}, Outcome.FAIL),
+        (HONEST | {"files": ["nonsense"]}, Outcome.FAIL),
+        (HONEST | {"accepted": "nonsense"}, Outcome.PASS),
+    ],
+)
+def test_gate_on_claims(claimed, outcome):
+    assert outcome is claims.verdict(claimed, HONEST, {}).outcome
+
+
+def test_what_the_base_said_may_be_said_again():
+    assert Outcome.PASS is claims.verdict(HONEST, {}, HONEST).outcome
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "[" * 100_000])
+def test_evidence_that_is_broken_says_nothing(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    Path("evidence.json").write_text(text, encoding="utf-8")
+    Path("dvc.lock").write_text("a: [", encoding="utf-8")
+    assert claims.Said({}, {}) == claims.of_work_tree(Path("evidence.json"), "data")
