@@ -27,7 +27,7 @@ def quantile(latencies: list[float], share: float) -> float:
 
 
 def rate(start_load, url: str) -> float:
-    """Answers a second to 16 connections."""
+    """Answers a second to 16 connections, in one second."""
     seen = json.loads(start_load(url, 16, 1, ROW).communicate(timeout=30)[0])
     assert {"200"} == set(seen["answers"])
     return len(seen["answers"]["200"]) / seen["wall"]
@@ -56,8 +56,9 @@ def test_ten_times_capacity(url, start_load):
     end = time.monotonic()
     asker.done.set()
     asker.join()
-    after = rate(start_load, url)
-    took = time.monotonic() - end
+    after = 0.0
+    while after < RECOVERED * before and time.monotonic() < end + RECOVERED_WITHIN - 1:
+        after = rate(start_load, url)
 
     answers = {status: len(each) for status, each in seen["answers"].items()}
     refused = quantile(seen["answers"]["503"], 0.99)
@@ -67,5 +68,4 @@ def test_ten_times_capacity(url, start_load):
     assert {200} == set(asker.answers)
     assert answers["200"] / seen["wall"] > before / 20
     assert after > RECOVERED * before
-    assert took < RECOVERED_WITHIN
     assert seen["cpu"] < 0.9
