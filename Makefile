@@ -10,7 +10,7 @@
 export PYTHON
 export UV_PYTHON_DOWNLOADS = never
 # These measure time, so nothing else may run beside them.
-TIMED = tests/delivery/test_loadtest.py
+TIMED = tests/delivery/test_loadtest.py tests/service/test_overload.py
 RUN = .bootstrap/bin/uv run --frozen
 
 .PHONY: demo stop test doctor setup
