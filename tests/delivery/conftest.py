@@ -23,7 +23,8 @@ from slipway.delivery.home import Place
 from slipway.delivery.store import FolderStore
 
 PATIENCE = 20  # seconds for anything that should come true
-AGENT = {"poll_seconds": 0.1, "ready_seconds": 10, "drain_seconds": 0.3, "promote_seconds": 20}
+HEALTH = {"health_seconds": 1, "health_failures": 2, "rehash_seconds": 300}
+AGENT = {"poll_seconds": 0.1, "ready_seconds": 10, "drain_seconds": 0.3, "promote_seconds": 20, **HEALTH}
 CANARY = {
     "steps": [25, 50],
     "step_seconds": 0.2,
@@ -37,7 +38,7 @@ CANARY = {
     "synthetic_rate": 200,
     "shadow_percent": 0,
 }
-SETTINGS = Settings(poll_seconds=0.1, ready_seconds=3, drain_seconds=0.3, canary=CANARY)
+SETTINGS = Settings(poll_seconds=0.1, ready_seconds=3, drain_seconds=0.3, **HEALTH, canary=CANARY)
 SERVICE = """
 import http.server, json, pathlib, sys, threading, time
 folder, port = pathlib.Path(sys.argv[1]), int(sys.argv[2])

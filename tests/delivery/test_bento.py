@@ -20,6 +20,7 @@ from slipway.delivery.dvc_files import blobs
 from slipway.delivery.follower import Follower
 from slipway.delivery.home import Place
 from slipway.errors import UserError
+from slipway.settings import read_params
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("pyproject.toml", "uv.lock", "bentofile.yaml", "dvc.yaml", "README.md")
@@ -112,9 +113,7 @@ def test_the_same_inputs_give_the_same_digest_and_it_serves_what_it_was_built_to
     promotion.publish(toy.root, built.folder, toy.store)
     toy.promote("v0.1.0")
     place = Place.of("staging")
-    agent = Agent(
-        place, Follower(place.mirror, str(toy.origin), "staging"), toy.store, Settings(0.1, 60, 0.2, canary={})
-    )
+    agent = Agent(place, Follower(place.mirror, str(toy.origin), "staging"), toy.store, Settings.of(read_params()))
     try:
         supervision.run_once(agent, patience=120)
         assert 0 == smoke.smoke(toy.root, "staging", toy.store)

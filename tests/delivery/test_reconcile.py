@@ -63,6 +63,7 @@ def _view(**changes) -> View:
         alive=frozenset(one.mark for one in instances),
         answering=frozenset(),
         installed=frozenset({OLD.digest, NEW.digest}),
+        installing=frozenset(),
         router_alive=True,
         routes=reconcile.render([one for one in instances if one.phase == "ready"][:1]),
         loaded=True,
@@ -267,7 +268,7 @@ class World:
         return View(
             now=self.now, wanted=self.wanted, trial=self.trial, serving=self.serving,
             instances=tuple(self.instances), alive=alive, answering=frozenset(ready & alive),
-            installed=frozenset(self.installed),
+            installed=frozenset(self.installed), installing=frozenset(),
             router_alive=self.router, routes=self.routes, loaded=self.router, front=front,
             rest_until=0.0, ready_seconds=60, drain_seconds=5,
         )  # fmt: skip

@@ -6,19 +6,23 @@ Services and front door are sessions of their own: they outlive the agent, and t
 from __future__ import annotations
 
 import os
+import shutil
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from slipway.delivery import canary, clients, installation, measures, processes, reconcile, router, shadow, state
+from slipway.delivery.front_door import FrontDoor
+from slipway.delivery.health import Health
+from slipway.delivery.installs import Installs
 from slipway.delivery.reconcile import Change, Forget, GiveUp, Install, Route, Serve, Start, StartRouter
-from slipway.delivery.state import Bad, Instance, Router, State
+from slipway.delivery.state import SERVED, Bad, Instance, Router, State, text
+from slipway.delivery.watch import Watch
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Mapping
 
     from slipway.delivery.canary import Progress
     from slipway.delivery.environment_file import EnvironmentFile
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from slipway.delivery.store import Store
 
 REST_SECONDS = 5  # before a service that once served and does not start is started again
+CHECKED = {"main", "baseline"}  # roles of the services that a release's files were started for
 STEPS = 100  # of one turn at most; a plan that never ends is a fault, and must not hang silently
 
 
@@ -39,14 +44,17 @@ class Settings:
     poll_seconds: float
     ready_seconds: float
     drain_seconds: float
+    health_seconds: float
+    health_failures: int
+    rehash_seconds: float
     canary: Mapping[str, Any]
     """Section `canary`."""
 
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> Settings:
         """Take what an agent needs out of params.yaml."""
-        own = params["agent"]
-        return cls(own["poll_seconds"], own["ready_seconds"], own["drain_seconds"], params["canary"])
+        own = {one.name: params["agent"][one.name] for one in fields(cls) if one.name != "canary"}
+        return cls(**own, canary=params["canary"])
 
 
 class Agent:
@@ -58,15 +66,19 @@ class Agent:
         self.store = store
         self.settings = settings
         self.state = state.read(place) or State(environment=place.environment)
-        self._loaded = ("", "")
-        """Mark of the front door, and the routes that it was seen to follow."""
+        self._front = FrontDoor(place, settings.health_seconds)
+        self._installs = Installs(place, store)
+        self._health = Health(settings.health_seconds, settings.health_failures)
+        self._watch = Watch(settings.rehash_seconds)
+        follower.accepted = follower.accepted or self.state.head
         self._end_strays()
 
     @property
     def aim(self) -> tuple[EnvironmentFile | None, Trial | None]:
         """What to run, and which canary beside it."""
         now = self.state
-        return reconcile.aim(now.desired, now.bad, now.serving, now.canary, concluded=now.concluded)
+        concluded = now.concluded or now.desired in now.served
+        return reconcile.aim(now.desired, now.bad, now.serving, now.canary, concluded=concluded)
 
     @property
     def wanted(self) -> EnvironmentFile | None:
@@ -81,7 +93,10 @@ class Agent:
     def turn(self) -> bool:
         """Take in what was seen last, and do what can be done now. Returns whether all is as desired, or given up."""
         self._take_in()
+        self._take_installed()
         processes.reap()
+        self._health.check(self._addresses())
+        self._check_files()
         self._watch_canary()
         for _ in range(STEPS):
             view = self._view()
@@ -90,29 +105,30 @@ class Agent:
                 break
             self._do(actions[0])
             state.write(self.place, self.state)
-        self._announce()
+        self._mend_front_door()
         state.write(self.place, self.state)
         return not actions and view.loaded and not self._busy()
 
     def _busy(self) -> bool:
-        waiting = any(one.phase != "ready" for one in self.state.instances)
+        waiting = self._installs.under_way or any(one.phase != "ready" for one in self.state.instances)
         wanted, trial = self.aim
-        return waiting or trial is not None or (wanted is not None and wanted != self.state.serving)
+        return bool(waiting) or trial is not None or (wanted is not None and wanted != self.state.serving)
 
-    def _announce(self) -> None:
-        """Tell clients where the front door is, also after somebody removed the file."""
-        if self.state.router and _text(self.place.url) != f"{self.url}\n":
-            state.replace(self.place.url, f"{self.url}\n")
+    def _mend_front_door(self) -> None:
+        if self.state.router:
+            self._front.announce(self.state.router, self.state.page)
+        for name in self._front.remove_foreign_routes():
+            self.state.note(f"removed {name} from the folder that the front door follows")
 
     def _take_in(self) -> None:
         sight = self.follower.latest
         if sight is None:
             return
-        if sight.trouble and sight.trouble != self.state.trouble:
-            self.state.note(sight.trouble)
-        self.state.trouble = sight.trouble
-        if sight.reached:
-            self.state.fetched, self.state.head = sight.time, sight.head
+        if sight.trouble != self.state.trouble:
+            self.state.note(sight.trouble or "the branch is read again")
+        self.state.trouble, self.state.rewritten = sight.trouble, sight.rewritten
+        self.state.fetched = sight.time if sight.reached else self.state.fetched
+        self.state.head = sight.head or self.state.head
         if sight.content:
             self.state.concluded = sight.concluded
         if sight.content and sight.content != self.state.desired:
@@ -120,11 +136,45 @@ class Agent:
             self.state.bad = None
             self.state.note(f"desired is {sight.content.release} (promotion {sight.content.promotion})")
 
+    def _take_installed(self) -> None:
+        for content, wrong in self._installs.ended():
+            if isinstance(wrong, UserError):
+                self._failed(content.digest, content.release, str(wrong))
+            elif wrong:
+                self.state.rest_until = time.time() + REST_SECONDS
+                self.state.note(f"{content.release} cannot be installed, will be tried again: {wrong}")
+
+    def _addresses(self) -> dict[str, str]:
+        """Where to ask each process whether it hangs, by its mark."""
+        ready = [one for one in self.state.instances if one.phase == "ready"]
+        front = self.state.router
+        own = {front.mark: f"http://127.0.0.1:{front.inside}/"} if front else {}
+        return {one.mark: f"http://127.0.0.1:{one.port}/livez" for one in ready} | own
+
+    def _check_files(self) -> None:
+        """Replace the services of a release of which an installed file is no longer what it was."""
+        ready = {one.digest for one in self.state.instances if one.phase == "ready" and one.role in CHECKED}
+        for digest in ready:
+            folder = installation.folder(self.place, digest)
+            if not installation.is_installed(self.place, digest):
+                self._replace(digest, f"{folder}, or what it needs: not there")
+            elif wrong := self._watch.wrong(folder, digest):
+                shutil.rmtree(folder, ignore_errors=True)
+                self._replace(digest, wrong)
+
+    def _replace(self, digest: str, reason: str) -> None:
+        """Another service, from whole files, takes over from each; what runs goes on until then."""
+        old = {one.mark: one for one in self.state.instances if one.digest == digest and one.role in CHECKED}
+        new = {mark: one.model_copy(update={"role": "replaced"}) for mark, one in old.items()}
+        self.state.instances = [new.get(one.mark, one) for one in self.state.instances]
+        self.state.note(f"installed files changed, {next(iter(old.values())).release} is replaced: {reason}")
+
     def _view(self) -> reconcile.View:
         current, (wanted, trial) = self.state, self.aim
-        alive = frozenset(one.mark for one in current.instances if processes.runs(one.pid, one.mark))
+        alive = frozenset(one.mark for one in current.instances if self._is_alive(one))
         starting = [one for one in current.instances if one.phase == "starting" and one.mark in alive]
-        router_alive = current.router is not None and processes.runs(current.router.pid, current.router.mark)
+        front = current.router
+        router_alive = front is not None and self._is_alive(front) and self._front.watches_routes(front)
         unconfirmed = wanted is not None and wanted != current.serving and router_alive
         return reconcile.View(
             now=time.time(),
@@ -136,32 +186,27 @@ class Agent:
             answering=frozenset(one.mark for one in starting if self._answers(one)),
             installed=frozenset(
                 one.digest
-                for one in (wanted, trial and trial.content)
+                for one in (wanted, current.serving, trial and trial.content)
                 if one and installation.is_installed(self.place, one.digest)
             ),
+            installing=self._installs.under_way,
             router_alive=router_alive,
-            routes=_text(self.place.routes),
-            loaded=router_alive and self._follows_routes(),
-            front=unconfirmed and clients.serves(self.url, wanted.release, wanted.commit),
+            routes=text(self.place.routes),
+            loaded=router_alive and self._front.follows_routes(front),
+            front=unconfirmed and clients.serves(self.url, wanted.release, wanted.commit, self.settings.health_seconds),
             rest_until=current.rest_until,
             ready_seconds=self.settings.ready_seconds,
             drain_seconds=self.settings.drain_seconds,
         )
 
-    def _answers(self, one: Instance) -> bool:
-        url = f"http://127.0.0.1:{one.port}"
-        if one.role == "shadow":
-            return clients.is_ready(url)
-        return clients.is_ready(url) and (clients.shown_release(url) or {}).get("version") == one.release
+    def _is_alive(self, one: Instance | Router) -> bool:
+        return one.mark not in self._health.hung and processes.runs(one.pid, one.mark)
 
-    def _follows_routes(self) -> bool:
-        """Whether the front door follows what is written by now; asked once for each text."""
-        text = _text(self.place.routes) or ""
-        seen = (self.state.router.mark, text)
-        path = router.path(text)
-        if seen != self._loaded and path and clients.is_found(f"http://127.0.0.1:{self.state.router.inside}{path}"):
-            self._loaded = seen
-        return seen == self._loaded
+    def _answers(self, one: Instance) -> bool:
+        url, seconds = f"http://127.0.0.1:{one.port}", self.settings.health_seconds
+        if not clients.is_ready(url, seconds):
+            return False
+        return one.role == "shadow" or (clients.shown_release(url, seconds) or {}).get("version") == one.release
 
     def _watch_canary(self) -> None:
         """Look at what the canary and its baseline have answered, and go where that leads."""
@@ -209,17 +254,17 @@ class Agent:
         match action:
             case StartRouter():
                 self._start_router()
-            case Route(text):
-                state.replace(self.place.routes, text)
+            case Route(routes):
+                state.replace(self.place.routes, routes)
             case Serve(content):
-                self.state.serving = content
-                self.state.note(f"{content.release} serves at {self.url}")
+                self._serve(content)
             case Install(content):
-                self._try(content, self._install)
+                self.state.note(f"installing {content.release}")
+                self._installs.begin(content)
             case Start(content, "shadow"):
                 self._start_shadow(content)
             case Start(content, role):
-                self._try(content, lambda one: self._start(one, role))
+                self._try_start(content, role)
             case _:
                 self._move(action)
 
@@ -232,15 +277,16 @@ class Agent:
             case Forget(instance):
                 self._forget(instance)
 
-    def _try(self, content: EnvironmentFile, step: Callable[[EnvironmentFile], None]) -> None:
+    def _serve(self, content: EnvironmentFile) -> None:
+        self.state.serving = content
+        self.state.served = [*(one for one in self.state.served if one != content), content][-SERVED:]
+        self.state.note(f"{content.release} serves at {self.url}")
+
+    def _try_start(self, content: EnvironmentFile, role: Role) -> None:
         try:
-            step(content)
+            self._start(content, role)
         except UserError as error:
             self._failed(content.digest, content.release, str(error))
-
-    def _install(self, content: EnvironmentFile) -> None:
-        self.state.note(f"installing {content.release}")
-        installation.install(self.place, self.store, content)
 
     def _start(self, content: EnvironmentFile, role: Role) -> None:
         try:
@@ -267,19 +313,8 @@ class Agent:
         self.state.note(f"starting {content.release}{'' if role == 'main' else f' as {role}'} at port {port}")
 
     def _start_router(self) -> None:
-        port = router.free_port(self.state.router.port if self.state.router else None)
-        inside = router.free_port(self.state.router.inside if self.state.router else None)
-        self._ensure_routes()
-        mark = self._mark(f"router-{uuid.uuid4().hex[:8]}")
-        pid = processes.start(
-            router.command(port, inside, self.place.routes), mark, self.place.log("router"), self.place.root, os.environ
-        )
-        self.state.router = Router(port=port, inside=inside, pid=pid, mark=mark)
+        self.state.router = self._front.start(self.state.router, self._mark(f"router-{uuid.uuid4().hex[:8]}"))
         self.state.note(f"front door at {self.url}")
-
-    def _ensure_routes(self) -> None:
-        if not self.place.routes.exists():
-            state.replace(self.place.routes, reconcile.render([]))
 
     def _change(self, instance: Instance, phase: str) -> None:
         if phase == "stopping":
@@ -293,18 +328,20 @@ class Agent:
         said = f"{instance.release}: {reason}; see {self.place.log(name)}"
         if instance.role == "main":
             self._failed(instance.digest, instance.release, said)
-        elif self.aim[1]:
+        elif instance.role != "replaced" and self.aim[1]:
             self._refuse_canary(self.aim[1].content, f"its {instance.role} {said}")
 
     def _forget(self, instance: Instance) -> None:
+        hung = instance.mark in self._health.hung
         processes.kill(instance.mark)
         self.state.instances = [one for one in self.state.instances if one.mark != instance.mark]
         installation.clear_scratch(self.place, instance.port)
         trial = self.aim[1]
         if instance.phase == "ready" and instance.role == "main" and trial and trial.content.digest == instance.digest:
-            self._refuse_canary(trial.content, "its service ended")
+            self._refuse_canary(trial.content, f"its service {'hung' if hung else 'ended'}")
         elif instance.phase == "ready":
-            self.state.note(f"a service of {instance.release} ended; starting another")
+            fate = "answered no health check and was ended" if hung else "ended"
+            self.state.note(f"a service of {instance.release} {fate}; starting another")
 
     def _refuse_canary(self, content: EnvironmentFile, reason: str) -> None:
         progress = self._progress(content) or canary.begin(content.promotion, time.time())
@@ -327,19 +364,12 @@ class Agent:
         return f"{prefix(self.place)}{name}"
 
     def _end_strays(self) -> None:
-        """End what an agent started and was killed before it could write down."""
+        """End what an agent started and was killed before it could write down, and what it had at work."""
         known = {one.mark for one in self.state.instances} | ({self.state.router.mark} if self.state.router else set())
-        for mark in set(processes.marked(prefix(self.place)).values()) - known - {self._mark("agent")}:
-            processes.kill(mark)
+        for mark in set(processes.marked(prefix(self.place)).values()) - known:
+            processes.end(mark, 0)
 
 
 def prefix(place: Place) -> str:
     """What the marks of all processes of an environment begin with."""
     return f"{place.root}:"
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (FileNotFoundError, UnicodeDecodeError):
-        return None

@@ -16,44 +16,44 @@ def client() -> httpx.Client:
     return httpx.Client(timeout=SECONDS, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
 
-def shown_release(url: str) -> dict[str, Any] | None:
+def shown_release(url: str, seconds: float = SECONDS) -> dict[str, Any] | None:
     """What `GET /release` says; None when there is no answer, or one that is not a release."""
-    return json_page(f"{url}/release")
+    return json_page(f"{url}/release", seconds)
 
 
-def json_page(url: str) -> dict[str, Any] | None:
+def json_page(url: str, seconds: float = SECONDS) -> dict[str, Any] | None:
     """The JSON object at `url`; None when there is no answer, or another one."""
     try:
-        answer = client().get(url)
+        answer = client().get(url, timeout=seconds)
         shown = answer.json() if answer.status_code == httpx.codes.OK else None
     except (httpx.HTTPError, ValueError):
         return None
     return shown if isinstance(shown, dict) else None
 
 
-def is_ready(url: str) -> bool:
+def is_ready(url: str, seconds: float = SECONDS) -> bool:
     """Whether `GET /readyz` says so."""
-    return is_found(f"{url}/readyz")
+    return is_found(f"{url}/readyz", seconds)
 
 
-def is_found(url: str) -> bool:
+def is_found(url: str, seconds: float = SECONDS) -> bool:
     """Whether `url` itself answers."""
     try:
-        return client().get(url).status_code == httpx.codes.OK
+        return client().get(url, timeout=seconds).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 
 
-def serves(url: str, version: str, commit: str) -> bool:
+def serves(url: str, version: str, commit: str, seconds: float = SECONDS) -> bool:
     """Whether the release shown at `url` is this one."""
-    shown = shown_release(url)
+    shown = shown_release(url, seconds)
     return shown is not None and (shown.get("version"), shown.get("commit")) == (version, commit)
 
 
-def listens(url: str) -> bool:
+def listens(url: str, seconds: float = SECONDS) -> bool:
     """Whether anything answers at `url`, whatever it says."""
     try:
-        client().get(url)
+        client().get(url, timeout=seconds)
     except httpx.HTTPError:
         return False
     return True

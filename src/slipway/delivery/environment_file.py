@@ -84,9 +84,13 @@ def path_of(environment: str) -> str:
 def parse(text: str, where: str) -> EnvironmentFile:
     """Read the file's text. Raises UserError naming `where`, the field and the rule that it breaks."""
     try:
-        return EnvironmentFile.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as error:
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that is none is a ValueError
         raise UserError(f"{where}: not YAML ({str(error).splitlines()[0]}); `git revert` the commit") from None
+    if content is None:
+        raise UserError(f"{where}: empty; `git revert` the commit")
+    try:
+        return EnvironmentFile.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or "the file"

@@ -1,21 +1,32 @@
-"""The agent's own look at the branch `deploy`: no work tree, and a remote that hangs does not hold up healing."""
+"""The agent's own look at the branch `deploy`: no work tree, and a remote that hangs does not hold up healing.
+
+History is followed, never replaced: a branch that was rewritten could bring back anything, so what was seen before
+stays until a person confirms the new commit on this machine.
+"""
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from slipway.delivery import environment_file, versions
 from slipway.delivery.desired_state import BRANCH
 from slipway.delivery.git import Git, GitError
+from slipway.delivery.redact import redacted
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from slipway.delivery.environment_file import EnvironmentFile
+
+CONFIRMED = "refs/slipway/confirmed"
+"""In the mirror: the commit that a person accepted although it does not follow what was there before."""
+SHORT = 9  # digits of a commit that are shown
+FETCH_SECONDS = 600  # the first fetch brings all of the branch
 
 
 @dataclass(frozen=True)
@@ -24,12 +35,15 @@ class Sight:
 
     time: float
     head: str | None = None
+    """Commit of the branch; None when there is none that may be followed."""
     content: EnvironmentFile | None = None
     concluded: bool = False
     """Whether the promotion that wrote the content has its stage tag."""
     trouble: str | None = None
     """Why there is no content: then what was desired before stays desired."""
     reached: bool = True
+    rewritten: str | None = None
+    """Commit of a branch that was rewritten."""
 
 
 class Follower:
@@ -41,25 +55,34 @@ class Follower:
         self._environment = environment
         self._fetched: str | None = None
         self._tags: frozenset[str] = frozenset()
+        self.accepted: str | None = None
+        """Commit that was followed last; whatever comes must have it among its ancestors."""
         self.latest: Sight | None = None
 
     def look(self) -> Sight:
         """Look now."""
         try:
             head = self._head()
-        except GitError as error:
-            self.latest = Sight(time.time(), trouble=f"{self._remote}: not reached ({error})", reached=False)
-        else:
-            self.latest = self._read(head)
+        except (OSError, UserError) as error:
+            trouble = f"{redacted(self._remote)}: not reached ({error}); what was desired before keeps serving"
+            self.latest = Sight(time.time(), trouble=trouble, reached=False)
+            return self.latest
+        try:
+            self.latest = self._see(head)
+        except (OSError, UserError, ValueError) as error:
+            shutil.rmtree(self._git.folder, ignore_errors=True)
+            self._fetched = None
+            trouble = f"{self._git.folder}: {error}; it is fetched anew"
+            self.latest = Sight(time.time(), trouble=trouble, reached=False)
         return self.latest
 
     def follow(self, seconds: float) -> None:
-        """Look every `seconds` from now on, in a thread that ends with the process."""
+        """Look at once, and every `seconds` from then on, in a thread that ends with the process."""
 
         def forever() -> None:
             while True:
-                time.sleep(seconds)
                 self.look()
+                time.sleep(seconds)
 
         threading.Thread(target=forever, daemon=True).start()
 
@@ -67,34 +90,76 @@ class Follower:
         if not (self._git.folder / "HEAD").exists():
             self._git.folder.mkdir(parents=True, exist_ok=True)
             self._git.run("init", "--quiet", "--bare")
+            self._fetched = None
         stages = f"refs/tags/{versions.stage_tag(self._environment, '*')}"
         listed = self._git.run("ls-remote", self._remote, f"refs/heads/{BRANCH}", stages)
         refs = {name: commit for commit, name in (line.split("\t") for line in listed.splitlines())}
         head = refs.pop(f"refs/heads/{BRANCH}", None)
         self._tags = frozenset(name.removeprefix("refs/tags/") for name in refs)
-        if head and head != self._fetched:
-            self._git.run(
-                "fetch", "--quiet", "--depth=1", "--no-tags", self._remote, f"+refs/heads/{BRANCH}:refs/heads/{BRANCH}"
-            )
-            self._fetched = head
         return head
 
-    def _read(self, head: str | None) -> Sight:
+    def _see(self, head: str | None) -> Sight:
+        if head is None:
+            gone = f"; {self.accepted[:SHORT]} was there before" if self.accepted else " yet"
+            return Sight(time.time(), trouble=f"{redacted(self._remote)}: has no branch {BRANCH}{gone}")
+        seen = self.latest
+        if seen and seen.content and head == seen.head == self._fetched:
+            return replace(seen, time=time.time(), concluded=self._is_concluded(seen.content))
+        self._fetch(head)
+        if not self._follows(head):
+            return Sight(time.time(), trouble=self._rewritten(head), rewritten=head)
+        self.accepted = head
+        return self._read(head)
+
+    def _fetch(self, head: str) -> None:
+        """Whole, because only its ancestors tell whether a commit follows another; what is there is not fetched again.
+
+        The tags of the stages come too: they say what a canary has shown.
+        """
+        if head != self._fetched:
+            branch = f"+refs/heads/{BRANCH}:refs/heads/{BRANCH}"
+            stage = versions.stage_tag(self._environment, "*")
+            tags = f"+refs/tags/{stage}:refs/tags/{stage}"
+            options = ["--quiet", "--no-tags", "--prune"]
+            self._git.run("fetch", *options, self._remote, branch, tags, seconds=FETCH_SECONDS)
+            self._fetched = head
+
+    def _follows(self, head: str) -> bool:
+        if self.accepted in {None, head}:
+            return True
+        try:
+            self._git.run("merge-base", "--is-ancestor", self.accepted, head)
+        except GitError:  # no ancestor, or nothing that the mirror has
+            return self._confirmed() == head
+        return True
+
+    def _confirmed(self) -> str | None:
+        return self._git.run("for-each-ref", "--format=%(objectname)", CONFIRMED) or None
+
+    def _rewritten(self, head: str) -> str:
+        return (
+            f"{BRANCH} was rewritten: {head[:SHORT]} does not follow {self.accepted[:SHORT]}, which stays desired;"
+            f" push {self.accepted[:SHORT]} again, or run `slipway confirm --environment {self._environment}` here"
+        )
+
+    def _read(self, head: str) -> Sight:
         path = environment_file.path_of(self._environment)
         where = f"{BRANCH}:{path}"
-        if head is None:
-            return Sight(time.time(), trouble=f"{self._remote}: has no branch {BRANCH} yet")
+        if not self._git.run("ls-tree", head, "--", path):
+            mend = f"`slipway promote --environment {self._environment}` writes it"
+            return Sight(time.time(), head, trouble=f"{where}: not there; {mend}")
         try:
-            text = self._git.run("show", f"{head}:{path}")
-        except GitError:
-            return Sight(
-                time.time(),
-                head,
-                trouble=f"{where}: not there; `slipway promote --environment {self._environment}` writes it",
-            )
-        try:
-            content = environment_file.parse(text, where)
+            content = environment_file.parse(self._git.run_bytes("show", f"{head}:{path}").decode(), where)
+        except UnicodeDecodeError:
+            return Sight(time.time(), head, trouble=f"{where}: not text in UTF-8; `git revert` the commit")
         except UserError as error:
             return Sight(time.time(), head, trouble=str(error))
-        tag = versions.stage_tag(self._environment, content.promotion)
-        return Sight(time.time(), head, content, concluded=tag in self._tags)
+        return Sight(time.time(), head, content, concluded=self._is_concluded(content))
+
+    def _is_concluded(self, content: EnvironmentFile) -> bool:
+        return versions.stage_tag(self._environment, content.promotion) in self._tags
+
+
+def confirm(mirror: Path, commit: str) -> None:
+    """Accept `commit`, and only this one, although the branch was rewritten."""
+    Git(mirror).run("update-ref", CONFIRMED, commit)

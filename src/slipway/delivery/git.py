@@ -32,11 +32,15 @@ class Git:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def run(self, *arguments: str, stdin: str | bytes = b"", env: Mapping[str, str] | None = None) -> str:
+    def run(
+        self, *arguments: str, stdin: str | bytes = b"", env: Mapping[str, str] | None = None, seconds: float = SECONDS
+    ) -> str:
         """Run `git ARGUMENTS` and return what it prints, without the last line feed. Raises GitError."""
-        return self.run_bytes(*arguments, stdin=stdin, env=env).decode().rstrip("\n")
+        return self.run_bytes(*arguments, stdin=stdin, env=env, seconds=seconds).decode().rstrip("\n")
 
-    def run_bytes(self, *arguments: str, stdin: str | bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
+    def run_bytes(
+        self, *arguments: str, stdin: str | bytes = b"", env: Mapping[str, str] | None = None, seconds: float = SECONDS
+    ) -> bytes:
         """As `run`, for content that may not be text."""
         try:
             done = subprocess.run(
@@ -44,11 +48,11 @@ class Git:
                 input=stdin.encode() if isinstance(stdin, str) else stdin,
                 capture_output=True,
                 check=False,
-                timeout=SECONDS,
+                timeout=seconds,
                 env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **(env or {})},
             )
         except subprocess.TimeoutExpired:
-            raise GitError(f"git {arguments[0]}: no answer in {SECONDS} s; is the remote there?") from None
+            raise GitError(f"git {arguments[0]}: no answer in {seconds:g} s; is the remote there?") from None
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
             raise GitError(f"git {arguments[0]} in {self.folder}: {redacted(_most_telling(said))}")

@@ -61,6 +61,16 @@ class Place:
         return self.root / "routes" / "routes.yml"
 
     @property
+    def watched(self) -> Path:
+        """Beside the routes: the mark of the front door that watches this very folder."""
+        return self.routes.with_name("watched-by")
+
+    @property
+    def status_route(self) -> Path:
+        """Beside the routes: the way through the front door to what the agent says of itself."""
+        return self.routes.with_name("status.yml")
+
+    @property
     def releases(self) -> Path:
         """Installed releases, by digest."""
         return self.root / "releases"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from slipway.delivery.release import Release
     from slipway.delivery.store import Store
 
-COMPLETE = ".complete"  # written last, so that a killed installation is never taken for one
+COMPLETE = ".complete"  # written last, so that a killed installation is never taken for one; says what belongs to it
 NOT_INHERITED = {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT"}
 
 
@@ -36,7 +36,7 @@ def is_installed(place: Place, digest: str) -> bool:
     """Whether a release looks ready to start; `verified` looks closely."""
     path = folder(place, digest)
     try:
-        return (_environment(place, path) / COMPLETE).exists() and (path / release.MANIFEST).exists()
+        return _is_complete(_environment(place, path)) and (path / release.MANIFEST).exists()
     except FileNotFoundError:
         return False
 
@@ -103,7 +103,7 @@ def _install_requirements(place: Place, ready: Release) -> None:
     """Equal requirements share an environment. uv's cache is asked first: then no network is needed."""
     target = _environment(place, ready.folder)
     with _locked(target.with_suffix(".lock")):
-        if (target / COMPLETE).exists():
+        if _is_complete(target):
             return
         shutil.rmtree(target, ignore_errors=True)
         _uv("venv", "--quiet", "--python", _python(ready), str(target))
@@ -113,7 +113,22 @@ def _install_requirements(place: Place, ready: Release) -> None:
             _uv(*arguments, "--offline")
         except UserError:
             _uv(*arguments)
-        (target / COMPLETE).touch()
+        (target / COMPLETE).write_text("\n".join(_inventory(target)), encoding="utf-8")
+
+
+def _is_complete(environment: Path) -> bool:
+    """Whether every program and package that was installed is still there."""
+    try:
+        return set((environment / COMPLETE).read_text(encoding="utf-8").split("\n")) <= {"", *_inventory(environment)}
+    except FileNotFoundError:
+        return False
+
+
+def _inventory(environment: Path) -> list[str]:
+    """Names of programs and packages."""
+    return sorted(
+        path.name for pattern in ("bin/*", "lib/python*/site-packages/*") for path in environment.glob(pattern)
+    )
 
 
 def _python(ready: Release) -> str:

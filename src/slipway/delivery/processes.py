@@ -43,6 +43,11 @@ def start(command: Sequence[str], mark: str, log: Path, folder: Path, environmen
     return child.pid
 
 
+def carry(mark: str) -> None:
+    """Let what this process starts be known by `mark`, whatever does not get one of its own."""
+    os.environ[MARK] = mark
+
+
 def reap() -> None:
     """Let ended children of this process go."""
     _children[:] = [child for child in _children if child.poll() is None]

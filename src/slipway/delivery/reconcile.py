@@ -61,11 +61,13 @@ class View:
     serving: EnvironmentFile | None
     instances: tuple[Instance, ...]
     alive: frozenset[str]
-    """Marks of the instances whose process is there."""
+    """Marks of the instances whose process is there, and does not hang."""
     answering: frozenset[str]
     """Marks of the starting instances that are ready, and say that they are their release."""
     installed: frozenset[str]
     """Digests of the releases that can be started."""
+    installing: frozenset[str]
+    """Digests of the releases that are being made ready to start."""
     router_alive: bool
     routes: str | None
     """Text of the routes file."""
@@ -167,17 +169,18 @@ def aim(
 def plan(view: View) -> list[Action]:
     """Steps that can be done now, in order. None: everything is as it should be, or must be waited for."""
     living = [instance for instance in view.instances if instance.mark in view.alive]
-    groups = _groups(view)
+    former, groups = _former(view, living), _groups(view)
     backends = _backends(view, living)
     routes = _render(view, living, backends)
     return [
         *([] if view.router_alive else [StartRouter()]),
         *_bury(view),
+        *_start(view, living, former),
         *_start(view, living, groups),
         *_grow_up(view, living),
         *([] if view.routes == routes else [Route(routes)]),
         *_confirm(view, backends, routes),
-        *_retire(view, living, groups, backends),
+        *_retire(view, living, [*former, *groups], backends),
     ]
 
 
@@ -206,15 +209,24 @@ def _before(desired: EnvironmentFile, serving: EnvironmentFile | None) -> Enviro
 
 
 def _groups(view: View) -> list[Group]:
-    """Who is needed; canary and baseline come together, when the release that they are tried against serves."""
-    if view.wanted is None:
+    """Who is needed in the end: what is wanted, and a canary with what it is compared with."""
+    return [] if view.wanted is None else [Group(view.wanted, "main", view.wanted.replicas), *_tried(view)]
+
+
+def _former(view: View, living: list[Instance]) -> list[Group]:
+    """What serves until the wanted release is there: should its service die meanwhile, nobody would serve."""
+    if view.serving is None or view.wanted is None or view.serving.digest == view.wanted.digest:
         return []
-    main = Group(view.wanted, "main", view.wanted.replicas)
-    if view.trial is None or view.wanted != view.serving:
-        return [main]
+    there = len(_ready(living, view.wanted)) >= view.wanted.replicas
+    return [] if there else [Group(view.serving, "main", view.serving.replicas)]
+
+
+def _tried(view: View) -> list[Group]:
+    """Canary and baseline come together, when the release that they are tried against serves."""
+    if view.trial is None or view.wanted is None or view.wanted != view.serving:
+        return []
     content = view.trial.content
     return [
-        main,
         Group(content, "main", content.replicas),
         Group(view.wanted, "baseline", content.replicas),
         *([Group(content, "shadow", 1)] if view.trial.shadow_percent else []),
@@ -222,7 +234,7 @@ def _groups(view: View) -> list[Group]:
 
 
 def _trial_ready(view: View, living: list[Instance]) -> bool:
-    groups = _groups(view)[1:]
+    groups = _tried(view)
     return bool(groups) and all(len(group.ready(living)) >= group.count for group in groups)
 
 
@@ -231,7 +243,7 @@ def _render(view: View, living: list[Instance], backends: list[Instance]) -> str
     if not backends or not _trial_ready(view, living):
         return render(backends)
     share, names = view.trial.share, sides(view.trial.content.promotion)
-    _, *others = [_ports(group.ready(living)[: group.count]) for group in _groups(view)]
+    others = [_ports(group.ready(living)[: group.count]) for group in _tried(view)]
     main = router.service_name(backends[0].release, backends[0].digest)
     parts = [router.Backend(main, _ports(backends), 100 - 2 * share)] if share < HALF else []
     parts += [router.Backend(names[side], ports, share) for side, ports in zip(canary.SIDES, others, strict=False)]
@@ -251,10 +263,10 @@ def _backends(view: View, living: list[Instance]) -> list[Instance]:
 
 
 def _ready(living: list[Instance], content: EnvironmentFile | None) -> list[Instance]:
-    """Baselines come last: they serve clients alone only where nobody else does."""
+    """Who may serve alone, the best first: a baseline only where nobody else does, one to be replaced until it is."""
     if content is None:
         return []
-    groups = [Group(content, role, 0) for role in ("main", "baseline")]
+    groups = [Group(content, role, 0) for role in ("main", "baseline", "replaced")]
     return [one for group in groups for one in group.ready(living)]
 
 
@@ -275,7 +287,7 @@ def _start(view: View, living: list[Instance], groups: list[Group]) -> list[Acti
         if missing <= 0 or view.now < view.rest_until:
             continue
         if group.content.digest not in view.installed:
-            return [*actions, Install(group.content)]
+            return actions if group.content.digest in view.installing else [*actions, Install(group.content)]
         actions += [Start(group.content, group.role)] * missing
     return actions
 

@@ -28,6 +28,10 @@ HEADER = "# Written by `slipway agent`, which mends whatever else is written her
 ENTRY = "front"
 INSIDE = "inside"
 PORTS = range(15000, 32000)
+FOLLOWED = {".yml", ".yaml", ".toml"}  # files that Traefik reads in the folder that it watches
+STATE_PATH = "/.slipway/state.json"
+"""Where an environment says, at its front door, what its agent did and saw."""
+STATE_AT_ONCE = 4  # requests for it; clients of the service must not be able to keep the agent busy
 TRIES = 200  # ports looked at before giving up
 REQUESTS = "traefik_service_requests"
 SECONDS = "traefik_service_request_duration_seconds"
@@ -101,6 +105,22 @@ def render(backends: Sequence[Backend], shadow: Shadow | None = None) -> str:
     loaded = {"rule": f"Path(`/{stamp}`)", "entryPoints": [INSIDE], "service": "ping@internal", "priority": 1000}
     http = {"routers": {"loaded": loaded, **routers}, **({"services": services} if services else {})}
     return f"{HEADER}# /{stamp}\n" + yaml.safe_dump({"http": http}, sort_keys=False)
+
+
+def status_route(port: int) -> str:
+    """Text of the file that leads clients to what the agent, at `port`, says of itself; nothing else of it is shown."""
+    route = {
+        "rule": f"Method(`GET`) && Path(`{STATE_PATH}`)",
+        "entryPoints": [ENTRY],
+        "service": "agent",
+        "middlewares": ["few"],
+        "priority": 1000,
+    }
+    few = {"few": {"inFlightReq": {"amount": STATE_AT_ONCE}}}
+    services = {"agent": _balancer((port,))}
+    return HEADER + yaml.safe_dump(
+        {"http": {"routers": {"agent": route}, "middlewares": few, "services": services}}, sort_keys=False
+    )
 
 
 def path(text: str) -> str:

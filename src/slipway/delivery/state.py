@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from slipway.delivery.home import Place
 
 EVENTS = 100  # the newest, kept
+SERVED = 20  # promotions that are remembered to have served
 
 Phase = Literal["starting", "ready", "draining", "stopping"]
-Role = Literal["main", "baseline", "shadow"]
-"""What a service is for: clients, to be compared with a canary, or to compare the answers to copied requests."""
+Role = Literal["main", "baseline", "shadow", "replaced"]
+"""What a service is for: clients, to be compared with a canary, to compare the answers to copied requests, or clients
+until another is there, because a file that it was started from has changed since."""
 
 
 class Instance(BaseModel):
@@ -78,7 +80,9 @@ class State(BaseModel):
 
     environment: str
     head: str | None = None
-    """Commit of `deploy` last seen."""
+    """Commit of `deploy` that was followed last."""
+    rewritten: str | None = None
+    """Commit of `deploy` that does not follow it, and is not followed unless a person confirms it."""
     desired: EnvironmentFile | None = None
     """The last readable content."""
     concluded: bool = False
@@ -91,8 +95,12 @@ class State(BaseModel):
     """Why what is desired could not be read or fetched just now."""
     serving: EnvironmentFile | None = None
     """What the front door was last seen to serve."""
+    served: list[EnvironmentFile] = []
+    """What it was seen to serve before, the newest last: to go back there needs no canary."""
     bad: Bad | None = None
     router: Router | None = None
+    page: int | None = None
+    """Port of the status page."""
     instances: list[Instance] = []
     rest_until: float = 0.0
     """No new start before: a service that served and cannot start any more is tried again, but not at once."""
@@ -127,3 +135,11 @@ def replace(path: Path, text: str) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     aside.write_text(text, encoding="utf-8")
     aside.replace(path)
+
+
+def text(path: Path) -> str | None:
+    """What is in a file; None without one, or when that is not text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+        return None

@@ -7,9 +7,9 @@ import os
 import signal
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from slipway.delivery import clients, processes, state
 from slipway.delivery.agent import prefix
@@ -26,22 +26,54 @@ CALM_SECONDS = 0.5  # between looks for something to heal
 STOP_PATIENCE = 10.0  # seconds for the agent, and again for the services and the front door, to end by themselves
 
 
-@contextmanager
-def locked(place: Place) -> Iterator[None]:
-    """Hold the lock of an environment. Raises UserError when another agent holds it."""
-    place.root.mkdir(parents=True, exist_ok=True)
-    with place.lock.open("a+") as file:
+class Lock:
+    """Of an environment, for one agent at a time; the file says which process holds it."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._file: TextIO | None = None
+
+    def take(self) -> None:
+        """Take it. Raises UserError when another agent has it."""
+        place = self._place
+        place.root.mkdir(parents=True, exist_ok=True)
+        self.release()
+        self._file = place.lock.open("a+", encoding="utf-8")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self.release()
             raise UserError(
                 f"{place.lock}: an agent of {place.environment} runs already;"
                 f" `slipway stop --environment {place.environment}` ends it"
             ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()))
+        self._file.flush()
+
+    def keep(self) -> None:
+        """Take it again when its file was removed, before another agent can. Raises UserError when one was quicker."""
+        with suppress(FileNotFoundError):
+            if os.path.samestat(self._place.lock.stat(), os.fstat(self._file.fileno())):
+                return
+        self.take()
+
+    def release(self) -> None:
+        """Let it go."""
+        if self._file:
+            self._file.close()
+            self._file = None
+
+
+@contextmanager
+def locked(place: Place) -> Iterator[Lock]:
+    """Hold the lock of an environment. Raises UserError when another agent holds it."""
+    lock = Lock(place)
+    lock.take()
+    try:
+        yield lock
+    finally:
+        lock.release()
 
 
 def is_running(place: Place) -> bool:
@@ -68,8 +100,11 @@ def run_once(agent: Agent, patience: float) -> None:
         raise UserError(f"{agent.place.environment}: {agent.state.bad.reason}")
 
 
-def run(agent: Agent) -> None:
-    """Reconcile until SIGTERM or SIGINT; services and front door go on without the agent."""
+def run(agent: Agent, lock: Lock) -> None:
+    """Reconcile until SIGTERM or SIGINT; services and front door go on without the agent.
+
+    Raises UserError when the lock was lost to another agent.
+    """
     stopped = False
 
     def stop(*_: object) -> None:
@@ -78,9 +113,9 @@ def run(agent: Agent) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    agent.follower.look()
     agent.follower.follow(agent.settings.poll_seconds)
     while not stopped:
+        lock.keep()
         time.sleep(CALM_SECONDS if _turn(agent) else QUICK_SECONDS)
 
 

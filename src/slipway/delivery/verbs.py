@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slipway.delivery import build as builds
-from slipway.delivery import drill, evidence, manifests, promotion, rollout, smoke, status, supervision
-from slipway.delivery.agent import Agent, Settings
+from slipway.delivery import drill, evidence, manifests, processes, promotion, rollout, smoke, status, supervision
+from slipway.delivery.agent import Agent, Settings, prefix
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.follower import Follower
 from slipway.delivery.git import Git
@@ -119,14 +119,15 @@ def agent(environment: str, *, once: bool, detach: bool) -> None:
     if detach:
         print(f"{environment}: {supervision.detach(place, params['agent']['ready_seconds'])}")
         return
-    with supervision.locked(place):
+    with supervision.locked(place) as lock:
+        processes.carry(f"{prefix(place)}agent")
         remote = Git(ROOT).run("remote", "get-url", "origin")
         follower = Follower(place.mirror, _absolute(remote), environment)
         one = Agent(place, follower, _store(), Settings.of(params))
         if once:
             supervision.run_once(one, params["agent"]["promote_seconds"])
         else:
-            supervision.run(one)
+            supervision.run(one, lock)
 
 
 def stop(environments: list[str]) -> None:
