@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from slipway.delivery import drill, supervision
-from slipway.delivery.home import Place
+from slipway.delivery import clients, drill, promotion, supervision
+from slipway.delivery.home import Place, front_door
 from slipway.errors import UserError
 from slipway.settings import read_params
 
@@ -35,6 +35,23 @@ def test_only_this_machine_is_drilled(project, monkeypatch):
     monkeypatch.setenv("STAGING_URL", "http://192.0.2.1")
     with pytest.raises(UserError, match="not this machine"):
         drill.Drill(project.root, "staging", None, project.store, read_params())
+
+
+def test_it_begins_only_when_the_front_door_serves_also_after_a_stop(project):
+    """What the stopped agent wrote down still says that the release serves."""
+    for version in ("v0.1.0", "v0.2.0"):
+        project.publish(version)
+    place, first = Place.of("staging"), project.promote("v0.1.0")
+    try:
+        supervision.detach(place, 10)
+        promotion.wait("staging", first, 20)
+        supervision.stop(place, patience=3)
+        supervision.detach(place, 10)
+        drilled = drill.Drill(project.root, "staging", None, project.store, read_params())
+        drilled._served(first)
+        assert clients.serves(front_door("staging"), first.release, first.commit)
+    finally:
+        supervision.stop(place, patience=3)
 
 
 def test_no_request_fails_while_a_release_takes_over_goes_and_is_called_off(project):

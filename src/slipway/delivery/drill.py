@@ -70,7 +70,11 @@ class Drill:
         self._served(promotion.rollback(self._root, self._environment, None, self._store))
 
     def _served(self, content: EnvironmentFile) -> None:
-        """Wait until all of the environment is this, and what was there before has ended."""
+        """Wait until the front door serves this and nothing else, and what was there before has ended.
+
+        The agent's word alone is not enough: after a stop it still says what served, and nobody does.
+        """
+        promotion.wait(self._environment, content, self._params["agent"]["promote_seconds"])
 
         def settled(known: state.State) -> bool:
             rest = [one for one in known.instances if (one.digest, one.phase) != (content.digest, "ready")]

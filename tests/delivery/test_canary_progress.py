@@ -1,0 +1,120 @@
+"""The parts of a canary, without a process: what is counted, how far it has come, how answers are compared."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from slipway.delivery import canary, measures, shadow, traffic
+from slipway.delivery.environment_file import Baseline, Canary
+from slipway.gates.canary import BOUNDS, Counts
+from tests.delivery.conftest import CANARY
+
+STEPS = Canary(
+    steps=(10, 50), baseline=Baseline(release="v0.1.0", digest=f"sha256:{'0' * 64}", commit="0" * 40, promotion=1)
+)
+TRAEFIK = """\
+# TYPE traefik_service_requests_total counter
+traefik_service_requests_total{code="200",method="POST",service="canary-3@file"} 7
+traefik_service_requests_total{code="502",method="POST",service="canary-3@file"} 2
+traefik_service_requests_total{code="404",method="POST",service="canary-3@file"} 1
+traefik_service_requests_total{code="200",method="GET",service="canary-3@file"} 50
+traefik_service_requests_total{code="200",method="POST",service="baseline-3@file"} 90
+# TYPE traefik_service_request_duration_seconds histogram
+traefik_service_request_duration_seconds_bucket{code="200",method="POST",service="canary-3@file",le="0.0005"} 3
+traefik_service_request_duration_seconds_bucket{code="200",method="POST",service="canary-3@file",le="+Inf"} 7
+traefik_service_request_duration_seconds_bucket{code="502",method="POST",service="canary-3@file",le="0.0005"} 2
+"""
+
+
+def _samples(text: str) -> list:
+    return [one for family in text_string_to_metric_families(text) for one in family.samples]
+
+
+def test_requests_for_predictions_are_counted_and_a_quick_failure_is_not_speed():
+    counts = measures.count_requests(_samples(TRAEFIK), "canary-3@file")
+    assert (10, 3, 3) == (counts.requests, counts.errors, counts.fast[0])
+    assert len(BOUNDS) == len(counts.fast)
+
+
+@pytest.mark.parametrize("labels", [("",), ('class="a",', 'class="b",')], ids=["one number", "classes"])
+def test_rows_are_counted_once_however_many_classes_there_are(labels):
+    lines = ["# TYPE slipway_prediction histogram"]
+    for label in labels:
+        lines += [f'slipway_prediction_bucket{{{label}le="{le}"}} {count}' for le, count in (("0.5", 2), ("+Inf", 5))]
+        lines += [f"slipway_prediction_count{{{label.rstrip(',')}}} 5" if label else "slipway_prediction_count 5"]
+    counts = measures.count_predictions(_samples("\n".join(lines) + "\n"))
+    assert 5 == counts.rows
+    assert [2] * len(labels) == list(counts.below.values())
+
+
+def test_what_is_not_a_number_stays_so():
+    text = "# TYPE slipway_prediction histogram\nslipway_prediction_count NaN\n"
+    assert math.isnan(measures.count_predictions(_samples(text)).rows)
+
+
+def _counts(requests: int) -> Counts:
+    return Counts(requests, 0, (requests,) * len(BOUNDS), requests, {"1": requests})
+
+
+def _advanced(progress: canary.Progress, now: float, *sources: dict[str, Counts] | None) -> canary.Progress:
+    return canary.advance(progress, STEPS, dict(zip(canary.SIDES, sources, strict=True)), now, CANARY)
+
+
+def test_what_a_source_counted_stays_when_it_is_gone():
+    """A front door that is started again counts from zero."""
+    progress = _advanced(canary.begin(3, 0), 1, {"old": _counts(50)}, {"old": _counts(50)})
+    progress = _advanced(progress, 2, {"new": _counts(10)}, {"new": _counts(10)})
+    assert (60, 60) == (progress.evidence.canary.requests, progress.evidence.baseline.requests)
+
+
+def test_numbers_that_are_none_are_not_kept():
+    broken = Counts(float("nan"), 0, (0,) * len(BOUNDS))
+    progress = _advanced(canary.begin(3, 0), 1, {"it": broken}, {"it": _counts(50)})
+    assert {side: {} for side in canary.SIDES} == progress.seen
+    assert progress == canary.Progress.model_validate_json(progress.model_dump_json())
+
+
+def test_progress_survives_being_written_and_read():
+    progress = _advanced(canary.begin(3, 0), 1, {"it": _counts(50)}, {"it": _counts(50)})
+    assert progress == canary.Progress.model_validate_json(progress.model_dump_json())
+
+
+def test_an_agent_that_was_away_did_not_wait_for_requests():
+    progress = _advanced(canary.begin(3, 0), 1, None, None)
+    assert _advanced(progress, 10_000, None, None).outcome is None
+
+
+def test_an_agent_that_waits_in_vain_ends_the_canary():
+    progress = canary.begin(3, 0)
+    for now in range(1, 12):
+        progress = _advanced(progress, now, None, None)
+    assert "inconclusive" == progress.outcome
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected"),
+    [
+        ([0.5], [0.5], 0),
+        ([0.5, 1], [0.75, 1], 0.25),
+        ([{"a": 1, "b": 0}], [{"a": 0.5, "b": 0.5}], 0.5),
+        ([1], [1, 2], None),
+        ([{"a": 1}], [{"b": 1}], None),
+        ("502", "502", None),
+        ([1], "502", None),
+        ([], [], 0),
+    ],
+)
+def test_answers_are_as_far_apart_as_their_farthest_numbers(ours, theirs, expected):
+    assert expected == shadow.distance(ours, theirs)
+
+
+def test_a_request_that_nobody_answers_has_failed():
+    with traffic.flowing("http://127.0.0.1:1", [{"x": 1}], 100, 1) as answers:
+        while answers.failed < 3:
+            time.sleep(0.01)
+    assert answers.total == answers.failed
+    assert "ConnectionRefusedError" in answers.failures[0]
