@@ -7,6 +7,7 @@ because pip-audit itself passes it over and says that there is none.
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -131,7 +132,7 @@ def look_up(group: str) -> dict[str, Any]:
     """What pip-audit says of the locked packages of `group`; empty, and its words printed, when it says nothing."""
     with TemporaryDirectory() as folder:
         locked, report = Path(folder) / "locked.txt", Path(folder) / "report.json"
-        _require("uv", *export(group), "--output-file", str(locked))
+        _uv(*export(group), "--output-file", str(locked))
         options = ["--require-hashes", "--disable-pip", "--progress-spinner=off", "--format=json"]
         code, said = run_tool(["pip-audit", *options, "--output", str(report), "--requirement", str(locked)])
         if not report.is_file():
@@ -145,7 +146,11 @@ def export(group: str) -> list[str]:
     return ["export", "--quiet", "--frozen", "--no-emit-project", "--no-default-groups", "--group", group]
 
 
-def _require(*command: str) -> None:
-    code, said = run_tool(list(command))
-    if code:
-        raise UserError(f"{' '.join(command)}: {said.strip() or f'exit code {code}'}")
+def _uv(*arguments: str) -> None:
+    """Run uv, which the job has, but not as a package of its small environment. Raises UserError with its reason."""
+    try:
+        done = subprocess.run(["uv", *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise UserError("uv: not found on the PATH; `make setup` puts it into .bootstrap/bin") from None
+    if done.returncode:
+        raise UserError(f"uv {' '.join(arguments)}: {done.stderr.strip() or f'exit code {done.returncode}'}")

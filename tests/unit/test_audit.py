@@ -121,3 +121,9 @@ def test_pip_audit_is_given_hashes_and_read_however_it_ends(tmp_path, monkeypatc
         audit, "run_tool", lambda command: run([str(tool) if command[0] == "pip-audit" else command[0], *command[1:]])
     )
     assert expected == audit.look_up("audit")
+
+
+def test_without_uv_there_is_one_line(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UserError, match="uv: not found on the PATH"):
+        audit.look_up("audit")
