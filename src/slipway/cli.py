@@ -409,6 +409,17 @@ def stop(
 
 
 @app.command()
+def confirm(environment: Environment) -> None:
+    """Accept that the branch `deploy` was rewritten, as this machine's agent sees it now; until then it stays put.
+
+    Example: `slipway confirm --environment production`
+    """
+    from slipway.delivery import verbs
+
+    verbs.confirm(environment)
+
+
+@app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False) -> None:
     """Show what each environment should run, what it runs, and who promoted what.
 

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from slipway.delivery import installation, processes, promotion, state, supervision
+from slipway.delivery.lock import locked
 from slipway.errors import UserError
 
 
@@ -238,9 +239,9 @@ def _die_at(crew, step: int, monkeypatch) -> bool:
 
 def test_only_one_agent_at_a_time(first):
     with (
-        supervision.locked(first.place),
+        locked(first.place),
         pytest.raises(UserError, match="an agent of staging runs already"),
-        supervision.locked(first.place),
+        locked(first.place),
     ):
         pytest.fail("two agents")
 

@@ -52,7 +52,10 @@ def test_an_environment_file_reads_as_it_was_written():
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
-        ("", "the file: Input should be a valid dictionary"),
+        ("", "empty; `git revert` the commit"),
+        ("- a list", "the file: Input should be a valid dictionary"),
+        ("2013-02-31", "not YAML"),
+        ("[" * 5000, "not YAML"),
         ("release: [", "not YAML"),
         (render("staging", ONE).replace("v0.1.0", "latest"), "release: String should match pattern"),
         (render("staging", ONE).replace("replicas: 1", "replicas: 0"), "replicas: Input should be greater than"),

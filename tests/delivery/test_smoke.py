@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from slipway.delivery import promotion, smoke, status
+from slipway.delivery import promotion, smoke
 from slipway.errors import UserError
 from slipway.gates import Outcome
 from slipway.results import read
@@ -67,33 +67,6 @@ def test_an_environment_that_still_serves_the_old_release_fails(project, crew):
 def test_an_environment_without_a_promotion_is_one_clear_line(project):
     with pytest.raises(UserError, match="not there; run `slipway promote --environment staging`"):
         smoke.smoke(project.root, "staging", project.store)
-
-
-def test_the_status_shows_desired_observed_and_who_promoted(project, crew):
-    project.publish("v0.1.0")
-    project.promote("v0.1.0")
-    crew.settle()
-    one = status.status(project.root)["environments"]["staging"]
-    assert ("v0.1.0", "v0.1.0") == (one["desired"]["release"], one["observed"]["release"])
-    assert [("Ada", "Promote v0.1.0 to staging")] == [(entry["author"], entry["subject"]) for entry in one["history"]]
-
-
-def test_the_status_says_what_is_bad_and_what_serves_instead(project, crew):
-    project.publish("v0.1.0")
-    project.promote("v0.1.0")
-    crew.settle()
-    project.publish("v0.2.0", "crash")
-    project.promote("v0.2.0")
-    crew.settle()
-    text = status.render(status.status(project.root))
-    assert "staging: should serve v0.2.0, serves v0.1.0" in text
-    assert "bad: v0.2.0: it ended before it was ready" in text
-    assert "production: nothing was promoted yet" in text
-
-
-def test_the_status_answers_without_the_remote(project):
-    project.origin.rename(project.origin.with_name("away"))
-    assert "trouble: git ls-remote" in status.render(status.status(project.root))
 
 
 def test_a_promotion_that_nobody_follows_ends_with_what_was_last_seen(project, crew):

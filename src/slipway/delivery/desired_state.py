@@ -24,6 +24,7 @@ BRANCH = "deploy"
 BUILT_FROM = "Built-from"
 DIGEST = "Digest"
 IMAGE = "Image"
+NO_EVIDENCE = re.compile(f"(Release|Replaces|Leaves|{DIGEST}|{BUILT_FROM}|{IMAGE}): |This reverts commit ")
 PROMOTION = re.compile(r"^\+promotion: (\d+)$", re.MULTILINE)
 
 
@@ -48,6 +49,13 @@ class Promotion:
     subject: str
     content: EnvironmentFile | None
     """None when the file was removed or cannot be read."""
+    body: str = ""
+    """Message of the commit, below its subject."""
+
+    @property
+    def evidence(self) -> list[str]:
+        """What the message quotes: the lines that are neither a trailer nor git's own."""
+        return [line for line in self.body.splitlines() if line and not NO_EVIDENCE.match(line)]
 
 
 class DeployBranch:
@@ -122,13 +130,24 @@ class DeployBranch:
         form = f"--format=%(trailers:key={IMAGE},valueonly)"
         return self.git.run("log", "-1", "--first-parent", *both, form, self.head).strip() or None
 
-    def history(self, environment: str) -> list[Promotion]:
-        """Commits that changed what `environment` should run, newest first."""
+    def history(self, environment: str, limit: int | None = None) -> list[Promotion]:
+        """Commits that changed what `environment` should run, newest first; with a limit, the newest of them."""
         if self.head is None:
             return []
-        form = "%H%x00%an%x00%cI%x00%s"
-        log = self.git.run("log", "--first-parent", f"--format={form}", self.head, "--", path_of(environment))
-        return [self._promotion(environment, *line.split("\0")) for line in log.splitlines()]
+        options = ["--first-parent", "--format=%H%x00%an%x00%cI%x00%s%x00%b%x1e", *([f"-{limit}"] if limit else [])]
+        log = self.git.run("log", *options, self.head, "--", path_of(environment))
+        return [self._promotion(environment, *one.strip("\n").split("\0")) for one in log.split("\x1e")[:-1]]
+
+    def fetch_stages(self, environment: str) -> None:
+        """Fetch the tags of a stage, for `concluded`."""
+        self.git.run("fetch", "--quiet", "--no-tags", self.remote, versions.stage_refs(environment))
+
+    def concluded(self, environment: str) -> dict[str, list[str]]:
+        """What each fetched tag of the stage says below its subject: what a canary has shown."""
+        pattern = f"{versions.STAGES}{versions.stage_tag(environment, '*')}"
+        told = self.git.run("for-each-ref", "--format=%(refname)%00%(contents:body)%1e", pattern)
+        tags = [one.strip("\n").split("\0") for one in told.split("\x1e")[:-1]]
+        return {name.removeprefix(versions.STAGES): [line for line in body.splitlines() if line] for name, body in tags}
 
     def publish(
         self, message: str, published: tuple[str, str, str], files: Mapping[str, bytes], keep: Sequence[str]
@@ -204,12 +223,13 @@ class DeployBranch:
         lines = self.git.run("log", "-1", "--format=%(trailers:only,unfold)", commit).splitlines()
         return dict(line.split(": ", 1) for line in lines if ": " in line)
 
-    def _promotion(self, environment: str, commit: str, author: str, time: str, subject: str) -> Promotion:
+    def _promotion(self, environment: str, commit: str, *words: str) -> Promotion:
         try:
             content = self.read(environment, commit)
         except UserError:
             content = None
-        return Promotion(commit, author, time, subject, content)
+        author, time, subject, body = words
+        return Promotion(commit, author, time, subject, content, body)
 
 
 def before(

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from slipway.delivery import environment_file, versions
+from slipway.delivery import environment_file, state, versions
 from slipway.delivery.desired_state import BRANCH
 from slipway.delivery.git import Git, GitError
 from slipway.delivery.redact import redacted
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from slipway.delivery.environment_file import EnvironmentFile
+    from slipway.delivery.home import Place
 
 CONFIRMED = "refs/slipway/confirmed"
 """In the mirror: the commit that a person accepted although it does not follow what was there before."""
@@ -53,7 +54,7 @@ class Follower:
         self._git = Git(mirror)
         self._remote = remote
         self._environment = environment
-        self._fetched: str | None = None
+        self._fetched: tuple[str, frozenset[str]] | None = None
         self._tags: frozenset[str] = frozenset()
         self.accepted: str | None = None
         """Commit that was followed last; whatever comes must have it among its ancestors."""
@@ -103,8 +104,8 @@ class Follower:
             gone = f"; {self.accepted[:SHORT]} was there before" if self.accepted else " yet"
             return Sight(time.time(), trouble=f"{redacted(self._remote)}: has no branch {BRANCH}{gone}")
         seen = self.latest
-        if seen and seen.content and head == seen.head == self._fetched:
-            return replace(seen, time=time.time(), concluded=self._is_concluded(seen.content))
+        if self._fetched == (head, self._tags) and seen and seen.content and seen.head == head:
+            return replace(seen, time=time.time())
         self._fetch(head)
         if not self._follows(head):
             return Sight(time.time(), trouble=self._rewritten(head), rewritten=head)
@@ -116,13 +117,11 @@ class Follower:
 
         The tags of the stages come too: they say what a canary has shown.
         """
-        if head != self._fetched:
-            branch = f"+refs/heads/{BRANCH}:refs/heads/{BRANCH}"
-            stage = versions.stage_tag(self._environment, "*")
-            tags = f"+refs/tags/{stage}:refs/tags/{stage}"
+        if self._fetched != (head, self._tags):
+            refs = [f"+refs/heads/{BRANCH}:refs/heads/{BRANCH}", versions.stage_refs(self._environment)]
             options = ["--quiet", "--no-tags", "--prune"]
-            self._git.run("fetch", *options, self._remote, branch, tags, seconds=FETCH_SECONDS)
-            self._fetched = head
+            self._git.run("fetch", *options, self._remote, *refs, seconds=FETCH_SECONDS)
+            self._fetched = head, self._tags
 
     def _follows(self, head: str) -> bool:
         if self.accepted in {None, head}:
@@ -160,6 +159,13 @@ class Follower:
         return versions.stage_tag(self._environment, content.promotion) in self._tags
 
 
-def confirm(mirror: Path, commit: str) -> None:
-    """Accept `commit`, and only this one, although the branch was rewritten."""
-    Git(mirror).run("update-ref", CONFIRMED, commit)
+def accept_rewritten(place: Place) -> str:
+    """Accept the commit of a rewritten branch that the agent of `place` saw last, and only this one; returns it.
+
+    Raises UserError when it saw none.
+    """
+    known = state.read(place)
+    if known is None or known.rewritten is None:
+        raise UserError(f"{place.state}: tells of no rewritten branch {BRANCH}; there is nothing to confirm")
+    Git(place.mirror).run("update-ref", CONFIRMED, known.rewritten)
+    return known.rewritten

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway import results
-from slipway.delivery import clients, release, state
+from slipway.delivery import agents, clients, release
 from slipway.delivery.desired_state import BRANCH, BUILT_FROM, DIGEST, IMAGE, DeployBranch, before
 from slipway.delivery.dvc_files import LOCK, PIPELINE, DvcFiles, as_plain_files, blobs
 from slipway.delivery.environment_file import IMAGE_BY_DIGEST, Baseline, Canary, EnvironmentFile, path_of
 from slipway.delivery.git import Git
-from slipway.delivery.home import Place, front_door
+from slipway.delivery.home import front_door
 from slipway.delivery.router import tool
 from slipway.errors import UserError
 from slipway.report.release import leaves
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from slipway.delivery.desired_state import Published
     from slipway.delivery.release import Release
+    from slipway.delivery.state import State
     from slipway.delivery.store import Store
 
 ENVIRONMENTS = "environments"
@@ -134,7 +135,7 @@ def wait(environment: str, content: EnvironmentFile, seconds: float) -> float:
     url = front_door(environment)
     start, said = time.monotonic(), time.time()
     while True:
-        known = own_agent(environment)
+        known = agents.known(environment)
         if clients.serves(url, content.release, content.commit) and (known is None or _is_whole(known, content)):
             return time.monotonic() - start
         passed = time.monotonic() - start
@@ -150,20 +151,14 @@ def wait(environment: str, content: EnvironmentFile, seconds: float) -> float:
         time.sleep(LOOK_SECONDS)
 
 
-def own_agent(environment: str) -> state.State | None:
-    """What the agent of this machine knows; None when the front door that clients are sent to is not its own."""
-    known = state.read(Place.of(environment))
-    return known if known and known.router and known.router.url == front_door(environment) else None
-
-
-def _is_whole(known: state.State, content: EnvironmentFile) -> bool:
+def _is_whole(known: State, content: EnvironmentFile) -> bool:
     """Whether nobody else gets requests: while releases change places, the front door shows now one, now the other."""
     ready = [one for one in known.instances if one.phase == "ready"]
     alone = all((one.digest, one.role) == (content.digest, "main") for one in ready)
     return known.desired == content == known.serving and alone
 
 
-def progress(environment: str, known: state.State | None, said: float) -> float:
+def progress(environment: str, known: State | None, said: float) -> float:
     """Print what the agent did after the time `said`; returns the time of the newest of it."""
     events = [event for event in known.events if event.time > said] if known else []
     for event in events:
@@ -171,16 +166,12 @@ def progress(environment: str, known: state.State | None, said: float) -> float:
     return events[-1].time if events else said
 
 
-def last_seen(known: state.State | None) -> str:
-    """When the agent of this machine was last seen, in words."""
-    return (
-        f"its agent was last seen {time.time() - known.seen:.0f} s ago"
-        if known
-        else "no agent was seen on this machine"
-    )
+def last_seen(known: State | None) -> str:
+    """When the agent was last seen, in words."""
+    return f"its agent was last seen {time.time() - known.seen:.0f} s ago" if known else "no agent was seen"
 
 
-def _serving(known: state.State) -> str:
+def _serving(known: State) -> str:
     return known.serving.release if known.serving else "nothing"
 
 
@@ -207,7 +198,7 @@ def _current(branch: DeployBranch, environment: str) -> EnvironmentFile | None:
 
 
 def _is_bad(environment: str, content: EnvironmentFile) -> bool:
-    known = state.read(Place.of(environment))
+    known = agents.known(environment)
     return bool(known and known.bad and known.bad.content == content)
 
 

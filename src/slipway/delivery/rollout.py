@@ -10,7 +10,7 @@ import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from slipway.delivery import clients, loadtest, promotion, smoke, traffic
+from slipway.delivery import agents, clients, loadtest, promotion, smoke, traffic
 from slipway.delivery.canary import why
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.git import Git
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 JOB = "canary"
 LOOKS = (
-    200  # at a front door whose agent is elsewhere; at half of the requests none of them shows the old release by luck
+    200  # at a front door whose agent says nothing; at half of the requests none of them shows the old release by luck
 )
 
 
@@ -91,7 +91,7 @@ def _await(environment: str, content: EnvironmentFile, seconds: float) -> Progre
     """The end of the canary; None when it never came to be judged. Raises UserError when there is no end."""
     deadline, said = time.monotonic() + seconds, time.time()
     while time.monotonic() < deadline:
-        known = promotion.own_agent(environment)
+        known = agents.known(environment)
         if known is None:
             if _only_shows(front_door(environment), content):
                 return None
@@ -105,7 +105,7 @@ def _await(environment: str, content: EnvironmentFile, seconds: float) -> Progre
             )
         said = promotion.progress(environment, known, said)
         time.sleep(promotion.LOOK_SECONDS)
-    known = promotion.own_agent(environment)
+    known = agents.known(environment)
     raise UserError(
         f"{environment}: the canary {content.release} has no end after {seconds:g} s; {promotion.last_seen(known)};"
         f" `slipway promote --environment {environment} --release {content.release}` waits for it again"
@@ -113,7 +113,7 @@ def _await(environment: str, content: EnvironmentFile, seconds: float) -> Progre
 
 
 def _only_shows(url: str, content: EnvironmentFile) -> bool:
-    """Whether nothing but the new release answers: all that can be seen of an agent on another machine."""
+    """Whether nothing but the new release answers: all that can be seen where no agent says anything."""
     return all(clients.serves(url, content.release, content.commit) for _ in range(LOOKS))
 
 
@@ -121,7 +121,7 @@ def _reason(environment: str, content: EnvironmentFile, end: Progress | None) ->
     """Why it was rolled back; empty when it was not."""
     if end:
         return "" if end.outcome == "passed" else f"{end.outcome}: {why(end)}"
-    known = promotion.own_agent(environment)
+    known = agents.known(environment)
     return known.bad.reason if known and known.bad and known.bad.content == content else ""
 
 

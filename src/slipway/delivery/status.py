@@ -1,4 +1,4 @@
-"""`slipway status`: what each environment should run, what it runs, and who promoted what."""
+"""What each environment should run, what it runs, and who promoted what on which evidence: as data."""
 
 from __future__ import annotations
 
@@ -6,16 +6,22 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
-from slipway.delivery import clients, processes, state, supervision
-from slipway.delivery.desired_state import DeployBranch
+from slipway.delivery import agents, canary, clients, processes, state
+from slipway.delivery.desired_state import BRANCH, DeployBranch
 from slipway.delivery.git import Git
 from slipway.delivery.home import ENVIRONMENTS, Place, front_door
+from slipway.delivery.lock import is_running
+from slipway.delivery.versions import stage_tag
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from slipway.delivery.state import State
+
 HISTORY = 10  # promotions shown
+EVENTS = 20  # things that the agent did, shown
+STALE_SECONDS = 30  # without an answer of git, or a sign of the agent, before it is called a trouble
 
 
 def status(root: Path) -> dict[str, Any]:
@@ -24,47 +30,34 @@ def status(root: Path) -> dict[str, Any]:
     trouble = None
     try:
         branch.fetch()
+        for name in ENVIRONMENTS:
+            branch.fetch_stages(name)
     except UserError as error:
         trouble = str(error)
-    return {
-        "head": branch.head,
-        "trouble": trouble,
-        "environments": {name: _one(branch, name) for name in ENVIRONMENTS},
-    }
+    environments = {name: _one(branch, name, agents.known(name), _url(name)) for name in ENVIRONMENTS}
+    return {"head": branch.head, "trouble": trouble, "environments": environments}
 
 
-def render(content: dict[str, Any]) -> str:
-    """The same for a person."""
-    lines = [f"trouble: {content['trouble']}"] if content["trouble"] else []
-    for name, one in content["environments"].items():
-        lines += [f"{name}: {_summary(one)}", *_details(one), *_history(one), ""]
-    return "\n".join(lines).rstrip()
+def of_agent(place: Place) -> dict[str, Any]:
+    """The same of one environment, as its own agent sees it: git is what it read last."""
+    known = state.read(place) or state.State(environment=place.environment)
+    branch = DeployBranch(Git(place.mirror))
+    branch.head = known.head if (place.mirror / "HEAD").exists() else None
+    return _one(branch, place.environment, known, known.router.url if known.router else None)
 
 
-def _one(branch: DeployBranch, environment: str) -> dict[str, Any]:
-    desired, trouble = _desired(branch, environment)
-    url = _url(environment)
-    shown = clients.shown_release(url) if url else None
-    return {
+def _one(branch: DeployBranch, environment: str, known: State | None, url: str | None) -> dict[str, Any]:
+    desired, unreadable = _desired(branch, environment)
+    shown = (clients.shown_release(url) if url else None) or {}
+    one: dict[str, Any] = {
         "desired": desired,
-        "observed": {
-            "url": url,
-            "release": shown.get("version") if shown else None,
-            "commit": shown.get("commit") if shown else None,
-        },
-        "agent": _agent(environment),
-        "trouble": trouble,
-        "history": [
-            {
-                "commit": one.commit,
-                "author": one.author,
-                "time": one.time,
-                "subject": one.subject,
-                "release": one.content.release if one.content else None,
-            }
-            for one in branch.history(environment)[:HISTORY]
-        ],
+        "observed": {"url": url, "release": shown.get("version"), "commit": shown.get("commit")},
+        "agent": _agent(environment, known, url),
+        "history": _history(branch, environment),
     }
+    troubles = _troubles(environment, one, known)
+    one["troubles"] = list(dict.fromkeys([*([unreadable] if unreadable else []), *troubles]))
+    return {"environment": environment, "summary": _summary(one), **one}
 
 
 def _desired(branch: DeployBranch, environment: str) -> tuple[dict[str, Any] | None, str | None]:
@@ -72,7 +65,7 @@ def _desired(branch: DeployBranch, environment: str) -> tuple[dict[str, Any] | N
         content = branch.read(environment)
     except UserError as error:
         return None, str(error)
-    return content.model_dump() if content else None, None
+    return content.model_dump(mode="json") if content else None, None
 
 
 def _url(environment: str) -> str | None:
@@ -82,68 +75,132 @@ def _url(environment: str) -> str | None:
         return None
 
 
-def _agent(environment: str) -> dict[str, Any] | None:
-    """What this machine's agent knows; None when none ever ran here."""
-    place = Place.of(environment)
-    known = state.read(place)
+def _history(branch: DeployBranch, environment: str) -> list[dict[str, Any]]:
+    """Newest first; what a canary showed stands in the tag that its promotion got in the end."""
+    try:
+        history, concluded = branch.history(environment, HISTORY), branch.concluded(environment)
+    except UserError:  # the agent's mirror is being fetched anew
+        return []
+    return [
+        {
+            "commit": one.commit,
+            "author": one.author,
+            "time": one.time,
+            "subject": one.subject,
+            "release": one.content.release if one.content else None,
+            "evidence": [
+                *one.evidence,
+                *(concluded.get(stage_tag(environment, one.content.promotion), []) if _is_promotion(one) else []),
+            ],
+        }
+        for one in history
+    ]
+
+
+def _is_promotion(one: Any) -> bool:
+    """A revert has the content of a promotion before, but not its evidence."""
+    return one.content is not None and one.subject.startswith("Promote ")
+
+
+def _agent(environment: str, known: State | None, url: str | None) -> dict[str, Any] | None:
+    """What the agent of the environment knows; None when none was seen."""
     if known is None:
         return None
-    now = time.time()
+    now, elsewhere = time.time(), agents.is_elsewhere(environment, url)
+    seen = now - known.seen
+    running = seen < STALE_SECONDS if elsewhere else is_running(Place.of(environment))
     return {
-        "running": supervision.is_running(place),
-        "seen_seconds_ago": round(now - known.seen, 1),
+        "running": running,
+        "seen_seconds_ago": round(seen, 1),
         "fetched_seconds_ago": round(now - known.fetched, 1) if known.fetched else None,
         "head": known.head,
+        "page": f"http://127.0.0.1:{known.page}/" if known.page and running else None,
         "serving": known.serving.release if known.serving else None,
         "bad": {"release": known.bad.content.release, "reason": known.bad.reason} if known.bad else None,
         "trouble": known.trouble,
         "canary": _canary(known),
-        "router": bool(known.router and processes.runs(known.router.pid, known.router.mark)),
-        "services": [one.model_dump(include={"release", "port", "pid", "phase"}) for one in known.instances],
-        "events": [f"{_clock(event.time)} {event.text}" for event in known.events[-HISTORY:]],
+        "router": elsewhere or bool(known.router and processes.runs(known.router.pid, known.router.mark)),
+        "services": [
+            one.model_dump(include={"release", "role", "port", "pid", "phase", "since"}) for one in known.instances
+        ],
+        "events": [event.model_dump() for event in known.events[-EVENTS:]],
     }
 
 
-def _canary(known: state.State) -> dict[str, Any] | None:
-    """The newest canary of this machine: how far it has come, or how it ended."""
+def _canary(known: State) -> dict[str, Any] | None:
+    """The newest canary: how far it has come, or how it ended, and what speaks for that."""
     if known.canary is None:
         return None
-    facts = known.canary.model_dump(include={"promotion", "step", "outcome", "shadow"})
-    return {**facts, "verdicts": [dataclasses.asdict(one) for one in known.canary.verdicts]}
+    progress, sides = known.canary, {"canary": known.canary.evidence.canary, "baseline": known.canary.evidence.baseline}
+    facts = progress.model_dump(include={"promotion", "step", "outcome", "since", "shadow"})
+    facts |= {side: {"requests": one.requests, "errors": one.errors} for side, one in sides.items()}
+    facts["verdicts"] = [dataclasses.asdict(one) for one in progress.verdicts]
+    tried = next((one for one in _contents(known) if one.promotion == progress.promotion and one.canary), None)
+    if tried:
+        facts |= {"release": tried.release, "against": tried.canary.baseline.release, "steps": list(tried.canary.steps)}
+        facts |= {"share": canary.share(tried.canary, progress.step), "listens": bool(tried.canary.shadow_percent)}
+    return facts
+
+
+def _contents(known: State) -> list[Any]:
+    return [one for one in (known.desired, known.bad and known.bad.content, *known.served) if one]
+
+
+def _troubles(environment: str, one: dict[str, Any], known: State | None) -> list[str]:
+    """Each in a line, with the mend; the gravest first."""
+    agent, desired = one["agent"], one["desired"]
+    if agent is None or known is None:
+        mend = f"`slipway agent --environment {environment} --detach` starts one"
+        return [f"no agent was seen; {mend}"] if desired else []
+    lines = []
+    if not agent["running"]:
+        lines.append(f"no agent runs; `slipway agent --environment {environment} --detach` starts one")
+    elif agent["seen_seconds_ago"] > STALE_SECONDS:
+        lines.append(f"the agent gave no sign for {ago(agent['seen_seconds_ago'])}; see its log, or stop it by `kill`")
+    if known.bad and known.bad.content == known.desired:
+        kept = f"{agent['serving']} keeps serving" if agent["serving"] else "nothing serves"
+        mend = "promote another release, or `git revert`"
+        lines.append(f"{known.bad.content.release} is bad: {known.bad.reason}; {kept}; {mend}")
+    if known.trouble:
+        lines.append(known.trouble)
+    elif agent["running"] and (agent["fetched_seconds_ago"] or 0) > STALE_SECONDS:
+        lines.append(f"git was last read {ago(agent['fetched_seconds_ago'])} ago; the agent goes on asking")
+    if agent["running"] and agent["serving"] and one["observed"]["release"] is None:
+        lines.append("the front door shows no release; the agent mends it, and its log says what it does")
+    return lines
 
 
 def _summary(one: dict[str, Any]) -> str:
-    desired, observed = (one[side] and one[side]["release"] for side in ("desired", "observed"))
+    desired, observed, agent = one["desired"], one["observed"], one["agent"]
+    at = f", at {observed['url']}" if observed["url"] else ""
     if desired is None:
-        return "nothing was promoted yet"
-    if desired == observed:
-        return f"serves {observed} as desired, at {one['observed']['url']}"
-    return f"should serve {desired}, serves {observed or 'nothing'}" + (
-        f", at {one['observed']['url']}" if one["observed"]["url"] else ""
-    )
+        return f"serves {observed['release']}{at}" if observed["release"] else "nothing was promoted yet"
+    trial = trial_of(one)
+    if trial:
+        share = f"{trial['share']}% of the requests" if trial["share"] else "copies of requests"
+        return f"tries {trial['release']} on {share}, {agent['serving']} serves{at}"
+    if desired["release"] == observed["release"]:
+        return f"serves {observed['release']} as desired{at}"
+    return f"should serve {desired['release']}, serves {observed['release'] or 'nothing'}{at}"
 
 
-def _details(one: dict[str, Any]) -> list[str]:
-    lines = [one["trouble"]] if one["trouble"] else []
-    known = one["agent"]
-    if known is None:
-        return [f"  {line}" for line in [*lines, "no agent on this machine"]]
-    fetched = "never" if known["fetched_seconds_ago"] is None else f"{known['fetched_seconds_ago']:.0f} s ago"
-    lines.append(f"agent {'runs' if known['running'] else 'does not run'}; git last seen {fetched}")
-    lines += [f"bad: {known['bad']['reason']}"] if known["bad"] else []
-    lines += [known["trouble"]] if known["trouble"] else []
-    if known["canary"]:
-        lines.append(f"canary of promotion {known['canary']['promotion']}: {known['canary']['outcome'] or 'goes on'}")
-        lines += [f"  {one['gate']}: {one['outcome']} ({one['observed']})" for one in known["canary"]["verdicts"]]
-    return [f"  {line}" for line in lines]
+def trial_of(one: dict[str, Any]) -> dict[str, Any] | None:
+    """The canary that goes on in an environment."""
+    found, desired = one["agent"] and one["agent"]["canary"], one["desired"]
+    goes_on = found and found["outcome"] is None and found.get("release")
+    return found if goes_on and desired and desired["promotion"] == found["promotion"] else None
 
 
-def _history(one: dict[str, Any]) -> list[str]:
-    return [
-        f"  {entry['time'][:19]}  {entry['commit'][:9]}  {entry['author']:<20.20}  {entry['subject']}"
-        for entry in one["history"]
-    ]
+def describe(agent: dict[str, Any]) -> str:
+    """Whether an agent runs, and how old what it knows of git is."""
+    seen = agent["fetched_seconds_ago"]
+    read = "not read yet" if seen is None else f"read {ago(seen)} ago"
+    return f"{'runs' if agent['running'] else 'does not run'}; {BRANCH} {read}"
 
 
-def _clock(seconds: float) -> str:
-    return time.strftime("%H:%M:%S", time.localtime(seconds))
+def ago(seconds: float) -> str:
+    """A time span in one unit."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

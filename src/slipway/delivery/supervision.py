@@ -2,90 +2,26 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import sys
 import time
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
-from slipway.delivery import clients, processes, state
+from slipway.delivery import clients, processes, state, status_server
 from slipway.delivery.agent import prefix
+from slipway.delivery.lock import locked
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from slipway.delivery.agent import Agent
     from slipway.delivery.home import Place
+    from slipway.delivery.lock import Lock
 
 QUICK_SECONDS = 0.1  # between looks while something is on its way
 CALM_SECONDS = 0.5  # between looks for something to heal
 STOP_PATIENCE = 10.0  # seconds for the agent, and again for the services and the front door, to end by themselves
-
-
-class Lock:
-    """Of an environment, for one agent at a time; the file says which process holds it."""
-
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._file: TextIO | None = None
-
-    def take(self) -> None:
-        """Take it. Raises UserError when another agent has it."""
-        place = self._place
-        place.root.mkdir(parents=True, exist_ok=True)
-        self.release()
-        self._file = place.lock.open("a+", encoding="utf-8")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.release()
-            raise UserError(
-                f"{place.lock}: an agent of {place.environment} runs already;"
-                f" `slipway stop --environment {place.environment}` ends it"
-            ) from None
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
-
-    def keep(self) -> None:
-        """Take it again when its file was removed, before another agent can. Raises UserError when one was quicker."""
-        with suppress(FileNotFoundError):
-            if os.path.samestat(self._place.lock.stat(), os.fstat(self._file.fileno())):
-                return
-        self.take()
-
-    def release(self) -> None:
-        """Let it go."""
-        if self._file:
-            self._file.close()
-            self._file = None
-
-
-@contextmanager
-def locked(place: Place) -> Iterator[Lock]:
-    """Hold the lock of an environment. Raises UserError when another agent holds it."""
-    lock = Lock(place)
-    lock.take()
-    try:
-        yield lock
-    finally:
-        lock.release()
-
-
-def is_running(place: Place) -> bool:
-    """Whether an agent holds the lock of the environment."""
-    if not place.lock.exists():
-        return False
-    with place.lock.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def run_once(agent: Agent, patience: float) -> None:
@@ -101,7 +37,7 @@ def run_once(agent: Agent, patience: float) -> None:
 
 
 def run(agent: Agent, lock: Lock) -> None:
-    """Reconcile until SIGTERM or SIGINT; services and front door go on without the agent.
+    """Reconcile, and show a status page, until SIGTERM or SIGINT; services and front door go on without the agent.
 
     Raises UserError when the lock was lost to another agent.
     """
@@ -114,6 +50,7 @@ def run(agent: Agent, lock: Lock) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     agent.follower.follow(agent.settings.poll_seconds)
+    agent.state.page = status_server.start(agent.place, agent.state.page)
     while not stopped:
         lock.keep()
         time.sleep(CALM_SECONDS if _turn(agent) else QUICK_SECONDS)

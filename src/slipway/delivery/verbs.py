@@ -8,12 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slipway.delivery import build as builds
-from slipway.delivery import drill, evidence, manifests, processes, promotion, rollout, smoke, status, supervision
+from slipway.delivery import (
+    drill,
+    evidence,
+    manifests,
+    processes,
+    promotion,
+    rollout,
+    smoke,
+    status,
+    status_text,
+    supervision,
+)
 from slipway.delivery.agent import Agent, Settings, prefix
 from slipway.delivery.desired_state import DeployBranch
-from slipway.delivery.follower import Follower
+from slipway.delivery.follower import Follower, accept_rewritten
 from slipway.delivery.git import Git
 from slipway.delivery.home import ENVIRONMENTS, Place, front_door, store_url
+from slipway.delivery.lock import locked
 from slipway.delivery.redact import redacted
 from slipway.delivery.store import Store, open_store
 from slipway.gates import Outcome, Verdict
@@ -119,7 +131,7 @@ def agent(environment: str, *, once: bool, detach: bool) -> None:
     if detach:
         print(f"{environment}: {supervision.detach(place, params['agent']['ready_seconds'])}")
         return
-    with supervision.locked(place) as lock:
+    with locked(place) as lock:
         processes.carry(f"{prefix(place)}agent")
         remote = Git(ROOT).run("remote", "get-url", "origin")
         follower = Follower(place.mirror, _absolute(remote), environment)
@@ -135,6 +147,12 @@ def stop(environments: list[str]) -> None:
     for name in environments:
         supervision.stop(Place.of(name), supervision.STOP_PATIENCE)
         print(f"{name}: stopped")
+
+
+def confirm(environment: str) -> None:
+    """Let the agent follow a branch that was rewritten, as it is now."""
+    commit = accept_rewritten(Place.of(environment))
+    print(f"{environment}: the branch is followed from {commit} on")
 
 
 def run_smoke(environment: str) -> int:
@@ -155,7 +173,7 @@ def run_drill(environment: str, version: str | None, runs: int, requests: int, r
 def print_status(*, as_json: bool) -> None:
     """Print the status of each environment."""
     content = status.status(ROOT)
-    print(json.dumps(content, indent=2) if as_json else status.render(content))
+    print(json.dumps(content, indent=2) if as_json else status_text.render(content))
 
 
 def _store() -> Store:

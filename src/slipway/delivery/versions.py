@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ARTIFACT = "model"  # as under `artifacts:` in dvc.yaml
 VERSION = re.compile(r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 FIRST = "v0.1.0"
+STAGES = "refs/slipway/stages/"
 
 
 def version_tag(version: str) -> str:
@@ -25,6 +26,11 @@ def version_tag(version: str) -> str:
 def stage_tag(stage: str, number: int | str) -> str:
     """Tag that assigns `stage` for the `number`th time; `*` matches any."""
     return f"{ARTIFACT}#{stage}#{number}"
+
+
+def stage_refs(stage: str) -> str:
+    """What to fetch so that the tags of a stage are in STAGES, apart from the tags of whoever looks."""
+    return f"+refs/tags/{stage_tag(stage, '*')}:{STAGES}{stage_tag(stage, '*')}"
 
 
 def versions(tags: Iterable[str]) -> list[str]:

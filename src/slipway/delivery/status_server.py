@@ -1,0 +1,86 @@
+"""The agent's status page: read-only, on this machine only, at a port that `slipway status` shows.
+
+It reads what the agent has written, so that it cannot hold it up. One of its pages, the state without what only this
+machine can use, is also shown by the front door, for whoever promotes from another machine.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from slipway.delivery import agents, router, state, status, status_page
+from slipway.delivery.home import ENVIRONMENTS, Place
+from slipway.delivery.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HOSTS = {"127.0.0.1", "localhost", "::1"}  # any other name is that of a foreign page that was made to lead here
+SECONDS = 5  # for a client to send its request, and to take the answer
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": status_page.POLICY,
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+HTML, JSON = "text/html; charset=utf-8", "application/json"
+
+
+def start(place: Place, preferred: int | None) -> int:
+    """Serve the status of `place` from now on, in threads that end with the process; returns the port."""
+    port = router.free_port(preferred)
+    server = ThreadingHTTPServer(("127.0.0.1", port), _handler(place))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return port
+
+
+def _handler(place: Place) -> type[BaseHTTPRequestHandler]:
+    pages: dict[str, Callable[[], tuple[str, str]]] = {
+        "/": lambda: (HTML, status_page.render(status.of_agent(place), _others(place))),
+        "/status.json": lambda: (JSON, json.dumps(status.of_agent(place))),
+        router.STATE_PATH: lambda: (JSON, agents.public(state.read(place) or State(environment=place.environment))),
+    }
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = SECONDS
+        server_version, sys_version = "slipway", ""
+
+        def do_GET(self) -> None:
+            path = urlsplit(self.path).path
+            if path not in pages:
+                self.send_error(HTTPStatus.NOT_FOUND)
+            elif path != router.STATE_PATH and not _is_own(self.headers.get("host", "")):
+                self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
+            else:
+                self._answer(*pages[path]())
+
+        def _answer(self, kind: str, text: str) -> None:
+            body = text.encode()
+            self.send_response(HTTPStatus.OK)
+            for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **HEADERS}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing for each request."""
+
+    return Handler
+
+
+def _is_own(host: str) -> bool:
+    try:
+        return urlsplit(f"//{host}").hostname in HOSTS
+    except ValueError:
+        return False
+
+
+def _others(place: Place) -> dict[str, str]:
+    """Status pages of the other environments of this machine."""
+    known = {name: state.read(Place.of(name)) for name in ENVIRONMENTS if name != place.environment}
+    return {name: f"http://127.0.0.1:{one.page}/" for name, one in known.items() if one and one.page}
