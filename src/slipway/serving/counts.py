@@ -81,13 +81,10 @@ class Histogram:
 
     def observe_all(self, values: np.ndarray) -> None:
         """Count each of `values`, shaped (n,)."""
-        if len(values) == 1:
-            return self.observe(float(values[0]))
         counted = np.bincount(np.searchsorted(self.edges, values), minlength=len(self.edges) + 1)
         for bucket in np.flatnonzero(counted).tolist():
             self._values[self._start + bucket] += int(counted[bucket])
         self._values[self._sum] += float(values.sum())
-        return None
 
     def cumulated(self, total: np.ndarray) -> tuple[list[float], float]:
         """Of `total`, how many values lay under each edge and how many there were, and their sum."""
