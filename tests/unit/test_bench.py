@@ -105,8 +105,8 @@ def test_a_server_that_does_not_start_shows_the_end_of_its_log(tmp_path, monkeyp
 
 FOUND = {
     "servers": [
-        {"name": "service", "ready_seconds": 2.0, "worker_megabytes": 120.0},
-        {"name": "ceiling", "ready_seconds": 1.0, "worker_megabytes": 100.0},
+        {"name": "service", "ready_seconds": 2.0, "worker_megabytes": 120.0, "loaded_worker_megabytes": 125.0},
+        {"name": "ceiling", "ready_seconds": 1.0, "worker_megabytes": 100.0, "loaded_worker_megabytes": 100.0},
     ],
     "cells": [
         {
@@ -145,7 +145,8 @@ def missed(**limits: float) -> list[str]:
         ({"model_ratio": 0.9}, ["1000 rows, requests/s / model alone"]),
         ({"p99_ratio": 0.9}, ["one row, p99 / ceiling"]),
         ({"ready_seconds": 1}, ["ready s"]),
-        ({"memory_ratio": 1.1}, ["worker MB / ceiling"]),
+        ({"memory_ratio": 1.22}, ["worker MB loaded / ceiling"]),
+        ({"memory_ratio": 1.1}, ["worker MB / ceiling", "worker MB loaded / ceiling"]),
     ],
 )
 def test_a_target_is_missed_past_its_limit(limits, expected):

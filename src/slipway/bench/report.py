@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     Cell = Callable[[str, int], Mapping[str, Any]]
 
 CELLS = ("", "requests/s", "p50 ms", "p99 ms", "CPU s/1,000", "/ stock", "/ ceiling", "/ model")
-SERVERS = ("", "ready s", "worker MB", "all MB")
+SERVERS = ("", "ready s", "worker MB", "all MB", "worker MB loaded", "all MB loaded")
 
 
 def text(found: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
@@ -39,11 +39,14 @@ def targets_of(found: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[tu
         (f"{many} rows, requests/s / model alone", _best(cells, many, connections), limits["model_ratio"]),
     ]
     p99 = service["p99_milliseconds"] / ceiling["p99_milliseconds"]
-    memory = servers["service"]["worker_megabytes"] / servers["ceiling"]["worker_megabytes"]
+    memory, loaded = (
+        servers["service"][key] / servers["ceiling"][key] for key in ("worker_megabytes", "loaded_worker_megabytes")
+    )
     at_most = [
         ("one row, p99 / ceiling", p99, limits["p99_ratio"]),
         ("ready s", servers["service"]["ready_seconds"], limits["ready_seconds"]),
         ("worker MB / ceiling", memory, limits["memory_ratio"]),
+        ("worker MB loaded / ceiling", loaded, limits["memory_ratio"]),
     ]
     yield from ((name, f"≥ {limit:g}", value, value >= limit) for name, value, limit in at_least)
     yield from ((name, f"≤ {limit:g}", value, value <= limit) for name, value, limit in at_most)
@@ -81,7 +84,7 @@ def _plural(count: int, noun: str) -> str:
 
 def _server_lines(servers: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
     for server in servers:
-        megabytes = (f"{server[key]:.0f}" for key in ("worker_megabytes", "all_megabytes"))
+        megabytes = (f"{value:.0f}" for key, value in server.items() if key.endswith("megabytes"))
         yield server["name"], f"{server['ready_seconds']:.2f}", *megabytes
 
 

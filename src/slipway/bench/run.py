@@ -55,20 +55,23 @@ def bench(rows: Sequence[str], plan: Mapping[str, Any], workers: int, environmen
                 with running(server, workers, folder, environment) as started:
                     seconds.append(started.ready_seconds)
         servers = {server: stack.enter_context(running(server, workers, folder, environment)) for server in SERVERS}
+        at_rest = {server: started.megabytes() for server, started in servers.items()}
         print(f"bench: {len(servers)} servers are ready", file=sys.stderr)
         cells = measure(servers, rows, Path(environment["SLIPWAY_MODEL_DIR"]), plan)
         return {
             "workers": workers,
-            "servers": [_about(name, server, ready[name]) for name, server in servers.items()],
+            "servers": [_about(name, server, ready[name], at_rest[name]) for name, server in servers.items()],
             "cells": cells,
         }
 
 
-def _about(name: str, server: Server, earlier: list[float]) -> dict[str, Any]:
+def _about(name: str, server: Server, earlier: list[float], at_rest: tuple[float, float]) -> dict[str, Any]:
     worker, together = server.megabytes()
     return {
         "name": name,
         "ready_seconds": median([*earlier, server.ready_seconds]),
-        "worker_megabytes": worker,
-        "all_megabytes": together,
+        "worker_megabytes": at_rest[0],
+        "all_megabytes": at_rest[1],
+        "loaded_worker_megabytes": worker,
+        "loaded_all_megabytes": together,
     }

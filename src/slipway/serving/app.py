@@ -118,8 +118,9 @@ class App:
             return await self._answer(request_id, body)
 
     async def _answer(self, request_id: bytes, body: bytearray) -> bytes:
-        rows, columns = self._contract.parse(body)
-        scores = await self._scorer.score(rows, columns)
+        async with self._scorer.place(len(body)):
+            rows, columns = self._contract.parse(body)
+            scores = await self._scorer.score(rows, columns)
         if not np.isfinite(scores).all():
             raise ValueError("the model answered with NaN or infinity")
         predictions = self._predictions(scores.tolist())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, nullcontext
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,14 @@ import numpy as np
 from slipway.serving.contract import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from slipway.predictor import Predictor
 
 PROBE_ROWS = 100  # scored at start to learn the time a row takes; enough to see it, few enough to be ready at once
+LARGE_BYTES = 50_000  # of a body whose rows, once read, take far more memory than the body
+PLACES = 2  # for large bodies: one is computed while the next one is read
 
 
 class Scorer:
@@ -32,6 +36,7 @@ class Scorer:
         self._predictor = predictor
         self._timeout = timeout_seconds
         self._thread = ThreadPoolExecutor(1, "scorer")
+        self._places = asyncio.Semaphore(PLACES)
         self._inline_rows = self._rows_within(inline_seconds)
 
     @property
@@ -39,6 +44,21 @@ class Scorer:
         """Names of the columns of a multiclass prediction; None where a prediction is one number."""
         signature = self._predictor.signature
         return [str(name) for name in signature["classes"]] if signature["task"] == "multiclass" else None
+
+    def place(self, body_bytes: int) -> AbstractAsyncContextManager[None]:
+        """Enter to read and to score a body: at once, or if it is large, when its turn has come.
+
+        Raises RefusedError (504) when it does not come, or the work is not done, within `timeout_seconds`.
+        """
+        return self._large() if body_bytes > LARGE_BYTES else nullcontext()
+
+    @asynccontextmanager
+    async def _large(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._timeout), self._places:
+                yield
+        except TimeoutError:
+            raise self._late() from None
 
     async def score(self, rows: int, columns: Mapping[str, list[Any]]) -> np.ndarray:
         """Predictions as `Predictor.predict` documents them. Raises RefusedError (504) after `timeout_seconds`."""
@@ -48,7 +68,10 @@ class Scorer:
         try:
             return await asyncio.wait_for(work, self._timeout)
         except TimeoutError:
-            raise RefusedError(504, "timeout", f"not done within {self._timeout} s; send fewer rows") from None
+            raise self._late() from None
+
+    def _late(self) -> RefusedError:
+        return RefusedError(504, "timeout", f"not done within {self._timeout} s; send fewer rows")
 
     def _rows_within(self, seconds: float) -> int:
         self._timed(1)  # the first call pays for what is loaded lazily
