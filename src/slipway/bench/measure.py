@@ -6,6 +6,7 @@ Every round gives each contestant one block of requests. A ratio is the median o
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from slipway.bench.load import Block, play, request
+from slipway.bench.servers import ALIKE
 from slipway.delivery.load_samples import percentiles
 
 if TYPE_CHECKING:
@@ -140,6 +142,7 @@ def _model_call(model_dir: Path, rows: list[str]) -> Callable[[], Any]:
     if signature["format"] != "onnx":
         model = predictor.load(model_dir)
         return lambda: model.predict(table)
+    os.environ.update(ALIKE)
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
