@@ -151,16 +151,17 @@ def served(request, toy) -> tuple[type[BaseModel], str, Any]:
     return (problem if request.param == "problem" else toy).Row, address, predictor.load(folder)
 
 
-def test_generated_rows_get_the_answers_of_the_offline_model(served):
+def test_generated_rows_and_columns_get_the_answers_of_the_offline_model(served):
     row, address, model = served
     with httpx.Client(base_url=address) as client:
 
         @settings(max_examples=100, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
         @given(rows(row))
         def compare(generated: list[dict[str, Any]]) -> None:
-            answer = client.post("/predict", json=generated).json()
-            offline = model.predict({name: [each[name] for each in generated] for name in generated[0]})
-            np.testing.assert_array_equal(offline, answer["predictions"])
+            table = {name: [each[name] for each in generated] for name in generated[0]}
+            offline = model.predict(table)
+            for body in (generated, {"columns": table}):
+                np.testing.assert_array_equal(offline, client.post("/predict", json=body).json()["predictions"])
 
         compare()
 
