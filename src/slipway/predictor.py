@@ -7,6 +7,7 @@ A model is a folder: `model.onnx` or `model.skops`, and `signature.json`.
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -62,6 +63,8 @@ class OnnxPredictor:
     """Runs `model.onnx` in ONNX Runtime, on one thread: requests are what runs side by side."""
 
     def __init__(self, model_dir: Path, signature: dict[str, Any]) -> None:
+        # It would report to its maker, from a thread and a database of its own, unless told not to before it is loaded.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from slipway.serving.observer import Observer
 
 SETTINGS = read_params(model_folder.root() / "params.yaml")["serving"]
-# ONNX Runtime reports to its maker, from a thread and a database of its own, unless told not to before it is loaded.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def make_app() -> App:
