@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = "unknown"
 OSI = "License :: OSI Approved"  # says that it is one of a hundred, and not which
+READ = {"skops": "MIT"}  # what a package says in a file only, as a person read it there
 LONGEST_NAME = 60  # characters; a longer text in the field `License` is a whole licence
 COPYLEFT = re.compile(r"(?<!L)GPL|AFFERO|(?<!LESSER )GENERAL PUBLIC|SSPL|SERVER SIDE PUBLIC")
 """Licences under which who runs the service owes its source to its users, or might: none may be in a release."""
@@ -43,7 +44,8 @@ def licence(name: str) -> str:
     if classified:
         return ", ".join(text.rsplit(" :: ", 1)[-1] for text in classified)
     stated = (said.get("License") or "").strip()
-    return stated if stated and len(stated) <= LONGEST_NAME and "\n" not in stated else UNKNOWN
+    is_a_name = stated and len(stated) <= LONGEST_NAME and "\n" not in stated
+    return stated if is_a_name else READ.get(name, UNKNOWN)
 
 
 def refused(licences: Mapping[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from slipway import audit, licences
+from slipway.delivery.build import SERVE_GROUPS
 from slipway.errors import UserError
 from slipway.jobs import run_tool
 
@@ -35,8 +36,9 @@ def test_an_audit_looks_up_every_locked_package():
     assert set() == LOCKED.keys() - set(re.findall(r"^([\w.-]+)==", exported, re.MULTILINE))
 
 
-def test_what_a_release_installs_is_under_no_copyleft():
-    listed = {name: licences.licence(name) for name in licences.shipped(["serve"])}
+@pytest.mark.parametrize("model_format", SERVE_GROUPS)
+def test_what_a_release_installs_is_under_no_copyleft(model_format):
+    listed = {name: licences.licence(name) for name in licences.shipped(SERVE_GROUPS[model_format])}
     assert {} == licences.refused(listed)
     assert "bentoml" in listed
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from slipway.delivery.store import Store
 
-SERVE_GROUPS = {"onnx": ["serve"], "skops": ["serve", "pipeline"]}
+SERVE_GROUPS = {"onnx": ["serve"], "skops": ["serve", "serve-skops"]}
 """Groups of pyproject.toml that a release installs, by the format of its model."""
 PARAMS = "params.yaml"
 COMPARE = "compare"
