@@ -115,7 +115,7 @@ class Project:
         git(self.root, "push", "--quiet", "origin", "HEAD:main")
         return git(self.root, "rev-parse", "HEAD")
 
-    def build(self, version: str, kind: str = "good") -> Path:
+    def build(self, version: str, kind: str = "good", requirements: str = NO_PACKAGES) -> Path:
         """Make a release of the newest commit whose service is of this kind.
 
         That is good, crash (at start), deaf (never ready), failing, slow, other (predictions), mute or nan (metrics).
@@ -132,7 +132,7 @@ class Project:
         for name, text in {
             "service.py": SERVICE,
             "kind": kind,
-            "pylock.toml": NO_PACKAGES,
+            "pylock.toml": requirements,
             "sbom.cdx.json": "{}",
         }.items():
             (folder / name).write_text(text)
@@ -147,10 +147,10 @@ class Project:
         release.seal(folder, facts)
         return folder
 
-    def publish(self, version: str, kind: str = "good") -> release.Release:
+    def publish(self, version: str, kind: str = "good", requirements: str = NO_PACKAGES) -> release.Release:
         """Commit, build and publish."""
         self.commit()
-        return promotion.publish(self.root, self.build(version, kind), self.store)
+        return promotion.publish(self.root, self.build(version, kind, requirements), self.store)
 
     def promote(self, version: str, environment: str = "staging", canary=None):
         """Change the desired state, without waiting."""

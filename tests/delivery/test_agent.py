@@ -10,7 +10,7 @@ import subprocess
 import psutil
 import pytest
 
-from slipway.delivery import installation, processes, promotion, state, supervision
+from slipway.delivery import installation, promotion, state, supervision
 from slipway.delivery.lock import locked
 from slipway.errors import UserError
 
@@ -187,54 +187,6 @@ def test_releases_with_equal_requirements_share_an_environment(project, first):
     project.promote("v0.2.0")
     first.settle()
     assert 1 == len(list(first.place.environments.glob("*/.complete")))
-
-
-class Killed(BaseException):
-    """In place of SIGKILL."""
-
-
-def test_killed_at_any_step_the_next_agent_converges(project, first, monkeypatch):
-    """Each write of the state and each start of a process is a step; the agent dies right after it, once."""
-    project.publish("v0.2.0")
-    survived = 0
-    for step in range(1, 100):
-        version = ("v0.1.0", "v0.2.0")[step % 2]
-        project.promote(version)
-        died = _die_at(first, step, monkeypatch)
-        first.replace()
-        first.settle()
-        assert version == first.serves
-        assert [version] == [one.release for one in first.agent.state.instances]
-        assert 2 == len(first.running)
-        survived += died
-        if not died:
-            break
-    assert 5 < survived
-
-
-def _die_at(crew, step: int, monkeypatch) -> bool:
-    """Run the agent until its `step`th write or start. Returns whether it got that far."""
-    passed = 0
-
-    def dying(function):
-        def call(*arguments, **options):
-            nonlocal passed
-            done = function(*arguments, **options)
-            passed += 1
-            if passed == step:
-                raise Killed
-            return done
-
-        return call
-
-    with monkeypatch.context() as patch:
-        for module, name in ((state, "replace"), (processes, "start"), (installation, "install")):
-            patch.setattr(module, name, dying(getattr(module, name)))
-        try:
-            crew.settle()
-        except Killed:
-            return True
-    return False
 
 
 def test_only_one_agent_at_a_time(first):

@@ -72,6 +72,7 @@ class Agent:
         self._watch = Watch(settings.rehash_seconds)
         follower.accepted = follower.accepted or self.state.head
         self._end_strays()
+        installation.sweep(place)
 
     @property
     def aim(self) -> tuple[EnvironmentFile | None, Trial | None]:

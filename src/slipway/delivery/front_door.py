@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from typing import TYPE_CHECKING
 
 from slipway.delivery import clients, processes, router, state
@@ -11,6 +12,8 @@ from slipway.delivery.state import Router, text
 
 if TYPE_CHECKING:
     from slipway.delivery.home import Place
+
+PORT_SECONDS = 2  # for the ports of a front door that was ended; then somebody else has them
 
 
 class FrontDoor:
@@ -26,7 +29,7 @@ class FrontDoor:
     def start(self, before: Router | None, mark: str) -> Router:
         """Start it where it was before, if that is free."""
         if before:
-            processes.end(before.mark, 0)  # one that hangs still holds its port
+            _end(before)
         port = router.free_port(before.port if before else None)
         inside = router.free_port(before.inside if before else None)
         if not self._place.routes.exists():
@@ -69,3 +72,11 @@ class FrontDoor:
         for path in foreign:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         return [path.name for path in foreign]
+
+
+def _end(front: Router) -> None:
+    """End one that hangs, and wait for its ports: the system frees them after it has forgotten the rest."""
+    processes.end(front.mark, 0)
+    deadline = time.monotonic() + PORT_SECONDS
+    while not (router.is_free(front.port) and router.is_free(front.inside)) and time.monotonic() < deadline:
+        time.sleep(0.01)

@@ -79,6 +79,12 @@ def command(place: Place, ready: Release, port: int) -> tuple[list[str], dict[st
     return [part.format(**names) for part in service["command"]], {**inherited, **cache, **own}
 
 
+def sweep(place: Place) -> None:
+    """Remove what killed installations have left; only for whoever alone installs."""
+    for left in place.releases.glob(".incoming-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
 def clear_scratch(place: Place, port: int) -> None:
     """Remove what a service that has ended kept beside its release."""
     shutil.rmtree(_scratch(place, port), ignore_errors=True)

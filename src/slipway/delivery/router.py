@@ -140,12 +140,13 @@ def free_port(preferred: int | None = None) -> int:
     A service binds its port seconds after it was chosen; one that the system hands out could be taken by then.
     """
     for port in (preferred, *secrets.SystemRandom().sample(PORTS, TRIES)):
-        if port is not None and _is_free(port):
+        if port is not None and is_free(port):
             return port
     raise UserError(f"127.0.0.1: no free port from {PORTS.start} to {PORTS.stop}; end something that listens")
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nobody listens at `port` of this machine."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING, Literal
 
@@ -132,7 +131,7 @@ def write(place: Place, state: State) -> None:
 def replace(path: Path, text: str) -> None:
     """Write a file so that a reader sees the old or the new one, whenever the writer is killed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside = path.with_name(f".{path.name}.new")  # the same each time, so that killed writers leave one at most
     aside.write_text(text, encoding="utf-8")
     aside.replace(path)
 
