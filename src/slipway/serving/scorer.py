@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slipway.serving.contract import RefusedError
+from slipway.predictor import as_inputs
+from slipway.serving.refusal import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -64,7 +65,10 @@ class Scorer:
         """Predictions as `Predictor.predict` documents them. Raises RefusedError (504) after `timeout_seconds`."""
         if rows <= self._inline_rows:
             return self._predictor.predict(columns)
-        work = asyncio.get_running_loop().run_in_executor(self._thread, self._predictor.predict, columns)
+        # Arrays are made here, beside the computing of another request: on the thread they would hold it up.
+        inputs = as_inputs(self._predictor.signature, columns)
+        arrays = {name: values.ravel() for name, values in inputs.items()}
+        work = asyncio.get_running_loop().run_in_executor(self._thread, self._predictor.predict, arrays)
         try:
             return await asyncio.wait_for(work, self._timeout)
         except TimeoutError:
