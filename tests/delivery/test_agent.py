@@ -60,38 +60,6 @@ def test_no_request_fails_while_releases_change(project, first):
     assert {200} == set(answers)
 
 
-def test_a_revert_by_git_alone_brings_the_former_release_back(project, first):
-    project.publish("v0.2.0")
-    project.promote("v0.2.0")
-    first.settle()
-    clone = project.root.parent / "operator"
-    run = {"check": True, "capture_output": True, "cwd": project.root.parent}
-    subprocess.run(["git", "clone", "--quiet", "--branch", "deploy", str(project.origin), str(clone)], **run)
-    subprocess.run(["git", "-C", str(clone), "revert", "--no-edit", "HEAD"], **run)
-    subprocess.run(["git", "-C", str(clone), "push", "--quiet", "origin", "deploy"], **run)
-    first.settle()
-    assert "v0.1.0" == first.serves
-
-
-def test_a_killed_service_is_started_again(first):
-    (one,) = first.agent.state.instances
-    os.kill(one.pid, signal.SIGKILL)
-    assert 5 > first.until(lambda: first.agent.state.instances[0].pid != one.pid and first.serves == "v0.1.0")
-
-
-def test_a_killed_front_door_comes_back_where_it_was(first):
-    url = first.agent.url
-    os.kill(first.agent.state.router.pid, signal.SIGKILL)
-    assert 5 > first.until(lambda: first.serves == "v0.1.0")
-    assert url == first.agent.url
-
-
-def test_an_edited_routes_file_is_mended(first):
-    written = first.place.routes.read_text()
-    first.place.routes.write_text("http: {}\n")
-    first.until(lambda: first.place.routes.read_text() == written and first.serves == "v0.1.0")
-
-
 @pytest.mark.parametrize(
     ("kind", "reason"), [("crash", "it ended before it was ready"), ("deaf", "it was not ready after 3 s")]
 )
@@ -126,43 +94,12 @@ def test_a_whole_release_that_is_not_the_promoted_one_is_refused(project, first)
     assert "desired is sha256:" in first.agent.state.bad.reason
 
 
-def test_a_missing_release_is_reported_and_cleared_by_the_next_good_one(project, first):
-    project.publish("v0.2.0")
-    project.promote("v0.2.0")
-    shutil.rmtree(project.store.root / "v0.2.0")
-    first.settle()
-    assert "no such release" in first.agent.state.bad.reason
-    project.publish("v0.3.0")
-    project.promote("v0.3.0")
-    first.settle()
-    assert ("v0.3.0", None) == (first.serves, first.agent.state.bad)
-
-
 def test_a_swapped_file_of_the_installed_release_is_fetched_again_before_the_next_start(first):
     installed = installation.folder(first.place, first.agent.state.serving.digest)
     (installed / "service.py").write_text("raise SystemExit('not what was released')")
     os.kill(first.agent.state.instances[0].pid, signal.SIGKILL)
     first.until(lambda: first.serves == "v0.1.0" and first.agent.turn())
     assert "not what was released" not in (installed / "service.py").read_text()
-
-
-def test_an_unreadable_desired_state_is_reported_and_the_old_one_keeps_serving(project, first):
-    branch = project.branch
-    tree = branch.git.tree(branch.head, {"environments/staging.yaml": b"release: 7\n"})
-    broken = branch.git.commit(tree, [branch.head], "Break it")
-    branch.git.run("push", "--quiet", "origin", f"{broken}:refs/heads/deploy")
-    first.settle()
-    assert "v0.1.0" == first.serves
-    assert "environments/staging.yaml: release: Input should be a valid string" in first.agent.state.trouble
-
-
-def test_without_its_remote_it_keeps_serving_and_says_since_when(project, first):
-    project.origin.rename(project.origin.with_name("away"))
-    fetched = first.agent.state.fetched
-    first.settle()
-    assert "v0.1.0" == first.serves
-    assert fetched == first.agent.state.fetched
-    assert "not reached" in first.agent.state.trouble
 
 
 def test_an_unreadable_state_is_started_over(first):
@@ -196,6 +133,17 @@ def test_only_one_agent_at_a_time(first):
         locked(first.place),
     ):
         pytest.fail("two agents")
+
+
+def test_an_agent_takes_its_lock_again_when_the_file_was_removed_and_ends_when_another_was_quicker(first):
+    with locked(first.place) as lock:
+        first.place.lock.unlink()
+        lock.keep()
+        with pytest.raises(UserError, match="runs already"), locked(first.place):
+            pytest.fail("two agents")
+        first.place.lock.unlink()
+        with locked(first.place), pytest.raises(UserError, match="runs already"):
+            lock.keep()
 
 
 def test_a_process_without_the_mark_is_never_ended(first):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import time
+
 import pytest
 
-from slipway.delivery import installation, release
+from slipway.delivery import installation, release, watch
 from slipway.delivery.home import Place
 from slipway.errors import UserError
 
@@ -46,3 +49,65 @@ def test_one_flipped_byte_in_what_is_installed_is_found_in_every_file_before_it_
         with pytest.raises(UserError, match=r"refused$"):
             installation.verified(place, content.digest)
         assert not installation.is_installed(place, content.digest)
+
+
+def _found(one: watch.Watch, folder, digest) -> str | None:
+    """What a look finds, once every byte was read."""
+    one.wrong(folder, digest)
+    while one._is_read(folder):
+        time.sleep(0.001)
+    return one.wrong(folder, digest)
+
+
+def test_a_changed_file_is_found_by_a_look_at_its_dates(project, content):
+    folder, looks = project.store.root / "v0.1.0", watch.Watch(300)
+    assert _found(looks, folder, content.digest) is None
+    model = folder / "model/model.onnx"
+    before = model.stat()
+    _flip(model)
+    os.utime(model, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert "model.onnx: SHA-256 is" in _found(looks, folder, content.digest)
+    _flip(model)
+    assert _found(looks, folder, content.digest) is None
+
+
+def test_a_file_is_not_read_again_while_nothing_tells_that_it_changed(project, content, monkeypatch):
+    folder, looks = project.store.root / "v0.1.0", watch.Watch(300)
+    assert _found(looks, folder, content.digest) is None
+    monkeypatch.setattr(watch.release, "verify", lambda *_: pytest.fail("read again"))
+    assert _found(looks, folder, content.digest) is None
+
+
+def test_a_byte_that_changed_behind_the_systems_back_is_found_in_time(project, content, monkeypatch):
+    monkeypatch.setattr(watch, "_signature", lambda _: ())
+    folder = project.store.root / "v0.1.0"
+    patient, due = watch.Watch(300), watch.Watch(0)
+    for looks in (patient, due):
+        assert looks.wrong(folder, content.digest) is None
+        while looks._is_read(folder):
+            time.sleep(0.001)
+    _flip(folder / "model/model.onnx")
+    assert _found(patient, folder, content.digest) is None
+    due.wrong(folder, content.digest)
+    while due._is_read(folder):
+        time.sleep(0.001)
+    assert "model.onnx: SHA-256 is" in due._seen[folder].wrong
+
+
+def test_a_release_whose_requirements_lost_a_package_is_not_installed(project, content):
+    place = Place.of("staging")
+    installation.install(place, project.store, content)
+    assert installation.is_installed(place, content.digest)
+    (python,) = place.environments.glob("*/bin/python")
+    python.unlink()
+    assert not installation.is_installed(place, content.digest)
+    installation.install(place, project.store, content)
+    assert installation.is_installed(place, content.digest)
+
+
+def test_what_a_killed_installation_left_is_swept(project):
+    place = Place.of("staging")
+    left = place.releases / ".incoming-1"
+    left.mkdir(parents=True)
+    installation.sweep(place)
+    assert not left.exists()

@@ -213,7 +213,10 @@ class DeployBranch:
     def _text(self, path: str, commit: str | None) -> str | None:
         if commit is None or not self._blobs(commit, path):
             return None
-        return self.git.run_bytes("show", f"{commit}:{path}").decode()
+        try:
+            return self.git.run_bytes("show", f"{commit}:{path}").decode()
+        except UnicodeDecodeError:
+            raise UserError(f"{BRANCH}:{path}: not text in UTF-8; `git revert` the commit") from None
 
     def _blobs(self, commit: str, *paths: str) -> dict[str, str]:
         lines = self.git.run("ls-tree", "-r", commit, "--", *paths).splitlines()

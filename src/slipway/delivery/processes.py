@@ -88,6 +88,7 @@ def end(prefix: str, patience: float) -> None:
     while marked(prefix):
         reap()
         time.sleep(0.02)
+    reap()
 
 
 def kill(prefix: str) -> None:

@@ -1,0 +1,262 @@
+"""The branch `deploy` as an agent follows it: what cannot be followed is told once, and the old release serves on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from slipway.delivery import clients, follower, processes, promotion, state, supervision
+from slipway.delivery.environment_file import path_of
+from slipway.errors import UserError
+from tests.delivery.conftest import CANARY, PATIENCE, git
+
+FILE = path_of("staging")
+
+
+@pytest.fixture
+def first(project, crew):
+    """v0.1.0 serves."""
+    project.publish("v0.1.0")
+    project.promote("v0.1.0")
+    crew.settle()
+    return crew
+
+
+@pytest.fixture
+def operator(project, first):
+    """Somebody's clone of `deploy`."""
+    clone = project.root.parent / "operator"
+    git(project.root.parent, "clone", "--quiet", "--branch", "deploy", str(project.origin), str(clone))
+    return clone
+
+
+def _push(project, content: bytes | None, *, force: bool = False) -> str:
+    """Put this content into the environment's file; returns the commit."""
+    branch = project.branch
+    tree = branch.git.tree(branch.head, {FILE: content})
+    commit = branch.git.commit(tree, [] if force else [branch.head], "Break it")
+    branch.git.run("push", "--quiet", "origin", f"{'+' if force else ''}{commit}:refs/heads/deploy")
+    return commit
+
+
+def _look_twice(crew) -> None:
+    """Twice, and by another agent too: what was reported is not reported again."""
+    for _ in range(2):
+        crew.settle()
+    crew.replace()
+    crew.settle()
+
+
+def _said(crew, part: str) -> int:
+    return sum(part in event for event in crew.events)
+
+
+@pytest.mark.parametrize(
+    ("content", "trouble"),
+    [
+        (b"", f"deploy:{FILE}: empty; `git revert` the commit"),
+        (b"# nothing\n", f"deploy:{FILE}: empty; `git revert` the commit"),
+        (b"release: 7\n", f"deploy:{FILE}: release: Input should be a valid string; `git revert` the commit"),
+        (b"release: [\n", f"deploy:{FILE}: not YAML"),
+        (b"a: &a [*a, *a]\nb: 2013-02-31\n", f"deploy:{FILE}: not YAML"),
+        (b"[" * 10_000, f"deploy:{FILE}: not YAML"),
+        (b"\xff\xfe\x00", f"deploy:{FILE}: not text in UTF-8; `git revert` the commit"),
+        (None, f"deploy:{FILE}: not there; `slipway promote --environment staging` writes it"),
+    ],
+    ids=["empty", "comment", "wrong", "unclosed", "no date", "deep", "binary", "removed"],
+)
+def test_what_cannot_be_read_is_reported_once_and_the_old_release_serves_on(project, first, content, trouble):
+    _push(project, content)
+    _look_twice(first)
+    assert "v0.1.0" == first.serves
+    assert first.agent.state.trouble.startswith(trouble)
+    assert 1 == _said(first, trouble)
+    project.publish("v0.2.0")
+    project.promote("v0.2.0")
+    first.settle()
+    assert ("v0.2.0", None) == (first.serves, first.agent.state.trouble)
+
+
+def test_a_branch_that_is_gone_changes_nothing(project, first):
+    project.git("push", "--quiet", "origin", ":refs/heads/deploy")
+    _look_twice(first)
+    assert "v0.1.0" == first.serves
+    assert 1 == _said(first, "has no branch deploy; ")
+
+
+REWRITES = {
+    "amended": lambda project: _push(project, project.git("show", f"origin/deploy:{FILE}").encode(), force=True),
+    "set back": lambda project: project.git(
+        "push", "--quiet", "--force", "origin", "origin/deploy~1:refs/heads/deploy"
+    ),
+}
+
+
+@pytest.fixture
+def rewritten(project, first, request):
+    """v0.2.0 serves, and the branch was rewritten; returns the commit that was there before."""
+    project.publish("v0.2.0")
+    project.promote("v0.2.0")
+    first.settle()
+    before = project.branch.head
+    REWRITES[request.param](project)
+    _look_twice(first)
+    return before
+
+
+@pytest.mark.parametrize("rewritten", REWRITES, indirect=True)
+def test_a_rewritten_branch_is_reported_once_and_not_followed(project, first, rewritten):
+    assert ("v0.2.0", rewritten) == (first.serves, first.agent.state.head)
+    assert (
+        f"does not follow {rewritten[:9]}, which stays desired; push {rewritten[:9]} again" in first.agent.state.trouble
+    )
+    assert 1 == _said(first, "deploy was rewritten")
+
+
+@pytest.mark.parametrize("rewritten", ["set back"], indirect=True)
+def test_a_rewritten_branch_that_is_put_back_is_followed_again(project, first, rewritten):
+    project.git("push", "--quiet", "--force", "origin", f"{rewritten}:refs/heads/deploy")
+    first.settle()
+    assert ("v0.2.0", None, None) == (first.serves, first.agent.state.trouble, first.agent.state.rewritten)
+
+
+@pytest.mark.parametrize("rewritten", ["set back"], indirect=True)
+def test_a_rewritten_branch_is_followed_once_a_person_confirms_it(project, first, rewritten):
+    now = follower.accept_rewritten(first.place)
+    first.settle()
+    assert ("v0.1.0", now, None) == (first.serves, first.agent.state.head, first.agent.state.trouble)
+
+
+@pytest.mark.parametrize("rewritten", ["set back"], indirect=True)
+def test_another_rewrite_than_the_confirmed_one_is_not_followed(project, first, rewritten):
+    follower.accept_rewritten(first.place)
+    project.git("push", "--quiet", "--force", "origin", "origin/deploy~2:refs/heads/deploy")
+    first.settle()
+    assert ("v0.2.0", rewritten) == (first.serves, first.agent.state.head)
+
+
+def test_without_a_rewritten_branch_there_is_nothing_to_confirm(first):
+    with pytest.raises(UserError, match="tells of no rewritten branch deploy; there is nothing to confirm"):
+        follower.accept_rewritten(first.place)
+
+
+def test_without_its_remote_it_serves_says_how_stale_it_is_and_catches_up(project, first):
+    fetched = first.agent.state.fetched
+    project.origin.rename(project.origin.with_name("away"))
+    _look_twice(first)
+    assert ("v0.1.0", fetched) == (first.serves, first.agent.state.fetched)
+    assert 1 == _said(first, "not reached")
+    project.origin.with_name("away").rename(project.origin)
+    project.publish("v0.2.0")
+    project.promote("v0.2.0")
+    first.settle()
+    assert ("v0.2.0", None) == (first.serves, first.agent.state.trouble)
+    assert fetched < first.agent.state.fetched
+
+
+def test_a_mirror_that_is_broken_or_gone_is_fetched_anew(project, first):
+    for damage in (
+        lambda mirror: [path.unlink() for path in (mirror / "objects").rglob("*") if path.is_file()],
+        lambda mirror: subprocess.run(["rm", "-rf", str(mirror)], check=True),
+        lambda mirror: (mirror / "refs/heads/deploy.lock").touch(),
+    ):
+        damage(first.place.mirror)
+        project.publish(version := f"v0.{len(project.branch.versions()) + 1}.0")
+        project.promote(version)
+        first.until(lambda: first.agent.follower.look().content and first.agent.turn())
+        assert (version, None) == (first.serves, first.agent.state.trouble)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [("missing", "no such release"), ("tampered", "SHA-256 is"), ("crash", "it ended before it was ready")],
+)
+def test_a_bad_release_is_tried_once_reported_once_and_cleared_by_the_next_good_one(project, first, kind, reason):
+    project.publish("v0.2.0", kind)
+    project.promote("v0.2.0")
+    kept = project.store.root / "v0.2.0"
+    if kind == "missing":
+        kept.rename(kept.with_name("elsewhere"))
+    elif kind == "tampered":
+        (kept / "kind").write_text("good")
+    _look_twice(first)
+    assert "v0.1.0" == first.serves
+    assert reason in first.agent.state.bad.reason
+    assert [1, 1] == [_said(first, part) for part in ("installing v0.2.0", "v0.2.0 is bad and will not be tried again")]
+    assert int(kind == "crash") == _said(first, "starting v0.2.0")
+    project.publish("v0.3.0")
+    project.promote("v0.3.0")
+    first.settle()
+    assert ("v0.3.0", None) == (first.serves, first.agent.state.bad)
+
+
+def test_what_serves_is_started_again_while_a_release_that_never_gets_ready_is_tried(project, first):
+    project.publish("v0.2.0", "deaf")
+    project.promote("v0.2.0")
+    first.agent.follower.look()
+    first.until(lambda: {"v0.1.0", "v0.2.0"} == {one.release for one in first.agent.state.instances})
+    (old,) = [one for one in first.agent.state.instances if one.release == "v0.1.0"]
+    os.kill(old.pid, signal.SIGKILL)
+    first.until(lambda: first.serves == "v0.1.0")
+    assert first.agent.state.bad is None
+
+
+def test_a_revert_to_a_release_that_has_served_needs_no_canary_even_if_git_was_not_told(project, first, operator):
+    project.publish("v0.2.0")
+    project.promote("v0.2.0", canary=CANARY)
+    passed = project.branch.read("staging")
+    first.agent.follower.look()
+    first.agent.turn()
+    first.agent._serve(passed)
+    project.publish("v0.3.0")
+    project.promote("v0.3.0")
+    first.settle()
+    assert "v0.3.0" == first.serves
+    _revert(operator, "HEAD")
+    first.settle()
+    assert (passed, "v0.2.0") == (first.agent.state.desired, first.serves)
+
+
+def _revert(clone, *commits: str) -> None:
+    git(clone, "pull", "--quiet", "--ff-only")
+    git(clone, "revert", "--no-edit", *commits)
+    git(clone, "push", "--quiet", "origin", "deploy")
+
+
+def test_a_git_revert_serves_the_former_release_within_30_seconds(project, crew, monkeypatch):
+    """By a real agent, with nothing but git: no training, no building, and no store."""
+    project.publish("v0.1.0")
+    project.promote("v0.1.0")
+    url = supervision.detach(crew.place, PATIENCE)
+    promotion.wait("staging", project.branch.read("staging"), PATIENCE)
+    project.publish("v0.2.0")
+    promotion.wait("staging", project.promote("v0.2.0"), PATIENCE)
+    clone = project.root.parent / "operator"
+    git(project.root.parent, "clone", "--quiet", "--branch", "deploy", str(project.origin), str(clone))
+    project.store.root.rename(project.store.root.with_name("away"))
+    start = time.monotonic()
+    _revert(clone, "HEAD")
+    while "v0.1.0" != (clients.shown_release(url) or {}).get("version"):
+        assert 30 > time.monotonic() - start, state.read(crew.place)
+        time.sleep(0.05)
+    print(f"{time.monotonic() - start:.1f} s")
+
+
+def test_an_agent_whose_remote_hangs_heals_and_says_how_stale_it_is(project, crew, monkeypatch):
+    project.publish("v0.1.0")
+    project.promote("v0.1.0")
+    crew.settle()
+    monkeypatch.setenv("GIT_SSH_COMMAND", "sleep 60 #")
+    project.git("remote", "set-url", "origin", "ssh://nowhere/project.git")
+    url = supervision.detach(crew.place, PATIENCE)
+    (one,) = state.read(crew.place).instances
+    processes.force([one.pid])
+    start = time.monotonic()
+    while state.read(crew.place).instances in ([], [one]) or not clients.is_found(f"{url}/release"):
+        assert PATIENCE > time.monotonic() - start
+        time.sleep(0.05)
+    assert 8 > time.monotonic() - start
