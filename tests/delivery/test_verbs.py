@@ -96,6 +96,7 @@ def test_without_an_agent_nothing_is_promoted(project):
     [
         (["promote", "--environment", "prod"], "--environment prod: unknown; one of staging, production"),
         (["stop"], "name one with --environment, or all with --all"),
+        (["confirm", "--environment", "staging"], "tells of no rewritten branch deploy; there is nothing to confirm"),
         (["promote", "--environment", "staging", "--no-wait"], "no release yet"),
         (
             ["promote", "--environment", "staging", "--no-wait", "--release", "v9.0.0"],

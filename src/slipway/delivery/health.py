@@ -12,7 +12,7 @@ from slipway.delivery import clients
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-EVERY_SECONDS = 1.0  # between two checks of the same process
+EVERY_SECONDS = 1.0  # between the beginnings of two checks
 
 
 class Health:
@@ -36,8 +36,8 @@ class Health:
         """Ask each process, by its mark, at its address; all at the same time, so that one that hangs costs little."""
         if not addresses or time.monotonic() - self._checked < EVERY_SECONDS:
             return
+        self._checked = time.monotonic()
         with ThreadPoolExecutor(len(addresses)) as pool:
             answers = pool.map(lambda url: clients.listens(url, self._seconds), addresses.values())
             well = dict(zip(addresses, answers, strict=True))
         self._missed = Counter({mark: 0 if well[mark] else self._missed[mark] + 1 for mark in addresses})
-        self._checked = time.monotonic()

@@ -1,0 +1,56 @@
+"""A process is replaced when it missed several checks in a row, and not before."""
+
+from __future__ import annotations
+
+import pytest
+
+from slipway.delivery import health
+
+
+@pytest.fixture
+def checked(monkeypatch):
+    """Health after three misses, of a process whose answers are given; each call is a check."""
+    monkeypatch.setattr(health, "EVERY_SECONDS", 0)
+    answers: list[bool] = []
+    monkeypatch.setattr(health.clients, "listens", lambda *_: answers.pop(0))
+    one = health.Health(1, 3)
+
+    def check(*given: bool) -> bool:
+        for answer in given:
+            answers.append(answer)
+            one.check({"mark": "http://127.0.0.1:1"})
+        return "mark" in one.hung
+
+    return check
+
+
+@pytest.mark.parametrize(
+    ("answers", "hung"),
+    [
+        ([True], False),
+        ([False, False], False),
+        ([False, False, True, False, False], False),
+        ([False, False, False], True),
+        ([False, False, False, True], False),
+    ],
+)
+def test_only_misses_in_a_row_count(checked, answers, hung):
+    assert hung == checked(*answers)
+
+
+def test_a_process_that_is_no_longer_checked_is_forgotten(monkeypatch):
+    monkeypatch.setattr(health, "EVERY_SECONDS", 0)
+    monkeypatch.setattr(health.clients, "listens", lambda *_: False)
+    one = health.Health(1, 1)
+    one.check({"first": "http://127.0.0.1:1"})
+    one.check({"second": "http://127.0.0.1:1"})
+    assert {"second"} == one.hung
+
+
+def test_nobody_is_asked_twice_in_a_second(monkeypatch):
+    asked = []
+    monkeypatch.setattr(health.clients, "listens", lambda url, _: asked.append(url) or True)
+    one = health.Health(1, 3)
+    for _ in range(5):
+        one.check({"mark": "http://127.0.0.1:1"})
+    assert 1 == len(asked)
