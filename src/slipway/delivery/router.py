@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 THROTTLE = "100ms"  # between two changes of the file; Traefik's own 2 s would make each switch as slow
 HEADER = "# Written by `slipway agent`, which mends whatever else is written here.\n"
+IDLE_SECONDS = 4  # of a connection to a service, which closes it at its own `idle_seconds`: who asks just then gets 502
 ENTRY = "front"
 INSIDE = "inside"
 PORTS = range(15000, 32000)
@@ -76,6 +77,7 @@ def command(port: int, inside: int, routes: Path) -> list[str]:
         f"--metrics.prometheus.entryPoint={INSIDE}",
         f"--metrics.prometheus.buckets={','.join(map(str, BOUNDS))}",
         "--metrics.prometheus.addEntryPointsLabels=false",
+        f"--serversTransport.forwardingTimeouts.idleConnTimeout={IDLE_SECONDS}s",
         "--global.checkNewVersion=false",
         "--global.sendAnonymousUsage=false",
         "--log.level=WARN",

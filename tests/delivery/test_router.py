@@ -1,0 +1,59 @@
+"""The front door itself, beside what the agent makes of it."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import httpx
+import pytest
+
+from slipway.delivery import router
+from slipway.settings import read_params
+
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+
+
+@pytest.fixture
+def listener():
+    """What a service listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+@pytest.fixture
+def front(listener, tmp_path):
+    """Port of a front door before it."""
+    (tmp_path / "routes.yaml").write_text(router.render([router.Backend("only", (listener.getsockname()[1],), 100)]))
+    port, inside = router.free_port(None), router.free_port(None)
+    process = subprocess.Popen(router.command(port, inside, tmp_path / "routes.yaml"), stdout=subprocess.DEVNULL)
+    yield port
+    process.terminate()
+    process.wait()
+
+
+def test_an_idle_connection_is_ended_before_a_service_would_end_it(listener, front):
+    listener.settimeout(30)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(_ask, f"http://127.0.0.1:{front}/")
+        connection, _ = listener.accept()
+        connection.recv(65536)
+        connection.sendall(ANSWER)
+        assert b"ok" == answer.result()
+    connection.settimeout(read_params()["serving"]["idle_seconds"] - 1)
+    with connection:
+        assert b"" == connection.recv(1000)
+
+
+def _ask(url: str) -> bytes:
+    """The first answer of a front door that has just been started."""
+    for _ in range(300):
+        with suppress(httpx.TransportError):
+            answer = httpx.get(url, timeout=30)
+            if answer.is_success:
+                return answer.content
+        time.sleep(0.1)
+    raise AssertionError(f"{url}: nobody answered")
