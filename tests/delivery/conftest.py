@@ -23,7 +23,7 @@ from slipway.delivery.home import Place
 from slipway.delivery.store import FolderStore
 
 PATIENCE = 20  # seconds for anything that should come true
-HEALTH = {"health_seconds": 1, "health_failures": 2, "rehash_seconds": 300}
+HEALTH = {"health_seconds": 2, "health_failures": 3, "rehash_seconds": 300}
 AGENT = {"poll_seconds": 0.1, "ready_seconds": 10, "drain_seconds": 0.3, "promote_seconds": 20, **HEALTH}
 CANARY = {
     "steps": [25, 50],

@@ -29,8 +29,8 @@ from slipway.delivery.store import FolderStore
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CHANGED = {"os.rename": 1, "os.remove": 0, "os.rmdir": 0, "os.mkdir": 0}
 """Events, and which of their arguments is the path."""
-NOISE = re.compile(r"\.incoming-\w+|[0-9a-f]{7,}|\d{3,}")
-ASIDE = ".new"  # what such a file holds is seen by nobody before it is renamed
+NOISE = re.compile(r"[0-9a-f]{7,}|\d{3,}")
+ASIDE, INCOMING = ".new", ".incoming-"  # what these hold is seen by nobody before it is renamed
 SECONDS = 30  # for an agent to have all as desired
 LOOK_SECONDS = 0.02
 
@@ -78,7 +78,10 @@ def effect(event: str, arguments: tuple[Any, ...]) -> str | None:
 
 
 def _short(path: object) -> str:
-    return NOISE.sub("…", "/".join(Path(os.fsdecode(path)).parts[-2:]))
+    parts = Path(os.fsdecode(path)).parts
+    if any(part.startswith(INCOMING) for part in parts):
+        return "what is incoming"
+    return NOISE.sub("…", "/".join(parts[-2:]))
 
 
 def work(job: dict[str, Any]) -> None:
