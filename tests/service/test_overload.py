@@ -19,6 +19,7 @@ PLACES = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
 OVER = 10
 REFUSED_WITHIN = 0.1
 RECOVERED_WITHIN = 5.0
+TRIES = 4  # other work on the machine makes a service seem slow, and none makes it seem quick
 RECOVERED = 0.8  # of the rate before; two quiet runs differ by less
 
 
@@ -47,7 +48,8 @@ class Asker(threading.Thread):
             self.answers.append(httpx.get(f"{self.url}/readyz", timeout=2).status_code)
 
 
-def test_ten_times_capacity(url, start_load):
+def flood(url: str, start_load) -> dict:
+    """Ten times capacity for 4 s: what was answered, and how quick the service was before, in it and after it."""
     before = rate(start_load, url)
     asker = Asker(url)
     load = start_load(url, OVER * PLACES, 4, ROW)
@@ -59,13 +61,20 @@ def test_ten_times_capacity(url, start_load):
     after = 0.0
     while after < RECOVERED * before and time.monotonic() < end + RECOVERED_WITHIN - 1:
         after = rate(start_load, url)
-
-    answers = {status: len(each) for status, each in seen["answers"].items()}
+    answered = len(seen["answers"]["200"]) / seen["wall"]
     refused = quantile(seen["answers"]["503"], 0.99)
-    print(f"{answers}, 503 p99 {refused * 1000:.0f} ms, generator {seen['cpu']:.0%}; {before:.0f} -> {after:.0f}/s")
-    assert ({"200", "503"}, 0, 0) == (set(answers), seen["lost"], seen["refused"])
-    assert refused < REFUSED_WITHIN
-    assert {200} == set(asker.answers)
-    assert answers["200"] / seen["wall"] > before / 20
-    assert after > RECOVERED * before
-    assert seen["cpu"] < 0.9
+    print(
+        f"503 p99 {refused * 1000:.0f} ms, 200 {answered:.0f}/s, generator {seen['cpu']:.0%}; {before:.0f}, {after:.0f}/s"
+    )
+    quick = refused < REFUSED_WITHIN and after > RECOVERED * before and answered > before / 20 and seen["cpu"] < 0.9
+    return {**seen, "ready": set(asker.answers), "quick": quick}
+
+
+def test_ten_times_capacity(url, start_load):
+    floods = []
+    while len(floods) < TRIES and not any(one["quick"] for one in floods):
+        floods.append(flood(url, start_load))
+    assert [({"200", "503"}, 0, 0, {200})] * len(floods) == [
+        (set(one["answers"]), one["lost"], one["refused"], one["ready"]) for one in floods
+    ]
+    assert floods[-1]["quick"]
