@@ -63,9 +63,8 @@ def flood(url: str, start_load) -> dict:
         after = rate(start_load, url)
     answered = len(seen["answers"]["200"]) / seen["wall"]
     refused = quantile(seen["answers"]["503"], 0.99)
-    print(
-        f"503 p99 {refused * 1000:.0f} ms, 200 {answered:.0f}/s, generator {seen['cpu']:.0%}; {before:.0f}, {after:.0f}/s"
-    )
+    rates = f"{before:.0f}/s before, {answered:.0f}/s in it, {after:.0f}/s after"
+    print(f"503 p99 {refused * 1000:.0f} ms, generator {seen['cpu']:.0%}; {rates}")
     quick = refused < REFUSED_WITHIN and after > RECOVERED * before and answered > before / 20 and seen["cpu"] < 0.9
     return {**seen, "ready": set(asker.answers), "quick": quick}
 
