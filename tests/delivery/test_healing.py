@@ -134,7 +134,7 @@ def delete_a_package(served):
 
 def delete_everything_of_the_environment(served):
     digest = served.known.serving.digest
-    shutil.rmtree(served.place.root)
+    shutil.rmtree(served.place.root.rename(served.place.root.with_name("gone")))  # the agent may be writing there
     return lambda: served.place.url.exists() and installation.is_installed(served.place, digest)
 
 
