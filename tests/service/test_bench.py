@@ -19,6 +19,7 @@ PLAN = {
     "connections": [1, 2],
     "block_seconds": 0.02,
     "group_seconds": 0.1,
+    "patience_seconds": 0.2,
     "rounds": 1,
     "most_requests": 50,
     "bodies": 5,
@@ -61,5 +62,6 @@ def test_every_server_is_measured(found):
 
 def test_the_tables_show_each_cell_and_each_target(found):
     lines = report.text(found, PLAN).splitlines()
+    assert (lines[-1] == report.BUSY) is not found["quiet"]
     assert len(found["cells"]) + 4 == len(lines[1 : lines.index("")])
     assert len(PLAN["targets"]) == sum(line.endswith((" met", " missed")) for line in lines)

@@ -6,12 +6,13 @@ import os
 import socket
 import threading
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
-from slipway.bench import load, servers
+from slipway.bench import load, quiet, servers
 from slipway.bench.load import play, request
 from slipway.bench.report import targets_of
 from slipway.errors import UserError
@@ -101,6 +102,22 @@ def test_a_server_that_does_not_start_shows_the_end_of_its_log(tmp_path, monkeyp
         servers.running("no-op", 1, tmp_path, os.environ),
     ):
         raise AssertionError("it runs")
+
+
+@pytest.mark.parametrize(("idle", "looks"), [([95.0], 1), ([10.0, 60.0, 91.0], 3), ([0.0] * 9, 4)])
+def test_a_bench_waits_for_a_quiet_machine_while_it_has_patience(monkeypatch, idle, looks):
+    seen, clock = [], iter(range(100))
+    monkeypatch.setattr(quiet.time, "monotonic", lambda: next(clock))
+
+    def look(seconds: float) -> SimpleNamespace:
+        seen.append(seconds)
+        return SimpleNamespace(idle=idle[len(seen) - 1])
+
+    monkeypatch.setattr(quiet.psutil, "cpu_times_percent", look)
+    patience = quiet.Patience(4)
+    patience.wait()
+    assert looks == len(seen)
+    assert (patience.left > 0) is (looks < 4)
 
 
 FOUND = {

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from slipway.bench.quiet import Patience
     from slipway.bench.servers import Server
 
 MODEL = "model alone"
@@ -73,7 +74,7 @@ class Turn:
 
 
 def measure(
-    servers: Mapping[str, Server], rows: Sequence[str], model_dir: Path, plan: Mapping[str, Any]
+    servers: Mapping[str, Server], rows: Sequence[str], model_dir: Path, plan: Mapping[str, Any], patience: Patience
 ) -> list[dict[str, Any]]:
     """Every cell of the table: for each number of rows and of connections, each contestant.
 
@@ -83,7 +84,7 @@ def measure(
     for count in plan["rows"]:
         turns = _turns(servers, _bodies(rows, count, plan["bodies"]), model_dir)
         for connections in plan["connections"]:
-            rounds = _rounds(turns, connections, plan)
+            rounds = _rounds(turns, connections, plan, patience)
             print(f"bench: {count} rows, {connections} connections: {len(rounds)} rounds", file=sys.stderr)
             cells += [{"rows": count, "connections": connections, **cell} for cell in _cells(rounds)]
     return cells
@@ -152,13 +153,18 @@ def _model_call(model_dir: Path, rows: list[str]) -> Callable[[], Any]:
     return lambda: session.run(outputs, inputs)
 
 
-def _rounds(turns: Mapping[str, Play], connections: int, plan: Mapping[str, Any]) -> list[dict[str, Turn]]:
+def _rounds(
+    turns: Mapping[str, Play], connections: int, plan: Mapping[str, Any], patience: Patience
+) -> list[dict[str, Turn]]:
     """As many rounds as fit into the time, after one to warm up; each starts with another contestant."""
     names, rounds = list(turns), []
     deadline = time.monotonic() + plan["group_seconds"]
     while len(rounds) <= plan["rounds"] or time.monotonic() < deadline:
-        first = len(rounds) % len(names)
-        rounds.append({name: turns[name](connections, plan) for name in names[first:] + names[:first]})
+        first, played = len(rounds) % len(names), {}
+        for name in names[first:] + names[:first]:
+            patience.wait()
+            played[name] = turns[name](connections, plan)
+        rounds.append({name: played[name] for name in names})
     return rounds[1:]
 
 

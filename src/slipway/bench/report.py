@@ -10,11 +10,12 @@ if TYPE_CHECKING:
     Cell = Callable[[str, int], Mapping[str, Any]]
 
 CELLS = ("", "requests/s", "p50 ms", "p99 ms", "CPU s/1,000", "/ stock", "/ ceiling", "/ model")
+BUSY = "The machine had other work, and the patience for it ran out: believe the ratios, and no figure alone."
 SERVERS = ("", "ready s", "worker MB", "all MB", "worker MB loaded", "all MB loaded")
 
 
 def text(found: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
-    """Three tables: the cells, the servers, the targets."""
+    """Three tables: the cells, the servers, the targets; and a warning where the machine was not quiet."""
     targets = [
         (name, limit, f"{value:.3g}", "met" if met else "missed") for name, limit, value, met in targets_of(found, plan)
     ]
@@ -23,7 +24,7 @@ def text(found: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
         _table([SERVERS, *_server_lines(found["servers"])]),
         _table([("target", "limit", "observed", ""), *targets]),
     ]
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *([] if found["quiet"] else [BUSY])])
 
 
 def targets_of(found: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[tuple[str, str, float, bool]]:

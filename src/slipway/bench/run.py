@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from slipway.bench import report
 from slipway.bench.measure import measure
+from slipway.bench.quiet import Patience
 from slipway.bench.servers import SERVERS, running
 from slipway.delivery.payloads import read_payloads
 from slipway.errors import UserError
@@ -42,24 +43,26 @@ def main(payloads: Path, workers: int, *, as_json: bool) -> None:
 
 
 def bench(rows: Sequence[str], plan: Mapping[str, Any], workers: int, environment: Mapping[str, str]) -> dict[str, Any]:
-    """Start every server, measure them in turns, and end them: {"workers", "servers", "cells"}.
+    """Start every server, measure them in turns, and end them: {"workers", "quiet", "servers", "cells"}.
 
     `environment` is that of the servers: its SLIPWAY_MODEL_DIR names the model, SLIPWAY_BENCH_ESTIMATOR what that was
     exported from.
     """
     with tempfile.TemporaryDirectory(prefix="slipway-bench-") as name, ExitStack() as stack:
-        folder = Path(name)
+        folder, patience = Path(name), Patience(plan["patience_seconds"])
         ready: dict[str, list[float]] = {server: [] for server in SERVERS}
         for _ in range(plan["starts"] - 1):
             for server, seconds in ready.items():
+                patience.wait()
                 with running(server, workers, folder, environment) as started:
                     seconds.append(started.ready_seconds)
         servers = {server: stack.enter_context(running(server, workers, folder, environment)) for server in SERVERS}
         at_rest = {server: started.megabytes() for server, started in servers.items()}
         print(f"bench: {len(servers)} servers are ready", file=sys.stderr)
-        cells = measure(servers, rows, Path(environment["SLIPWAY_MODEL_DIR"]), plan)
+        cells = measure(servers, rows, Path(environment["SLIPWAY_MODEL_DIR"]), plan, patience)
         return {
             "workers": workers,
+            "quiet": patience.left > 0,
             "servers": [_about(name, server, ready[name], at_rest[name]) for name, server in servers.items()],
             "cells": cells,
         }
