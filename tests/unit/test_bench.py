@@ -7,12 +7,12 @@ import socket
 import threading
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
-from slipway.bench import load, quiet, servers
+from slipway.bench import load, quiet, report, servers
 from slipway.bench.load import play, request
 from slipway.bench.report import targets_of
 from slipway.errors import UserError
@@ -120,11 +120,18 @@ def test_a_bench_waits_for_a_quiet_machine_while_it_has_patience(monkeypatch, id
     assert (patience.left > 0) is (looks < 4)
 
 
+def server(name: str, seconds: float, at_rest: float, loaded: float) -> dict[str, Any]:
+    rest = {"worker_megabytes": at_rest, "all_megabytes": at_rest}
+    return {
+        "name": name,
+        "ready_seconds": seconds,
+        **rest,
+        **{f"loaded_{key}": loaded for key in rest},
+    }
+
+
 FOUND = {
-    "servers": [
-        {"name": "service", "ready_seconds": 2.0, "worker_megabytes": 120.0, "loaded_worker_megabytes": 125.0},
-        {"name": "ceiling", "ready_seconds": 1.0, "worker_megabytes": 100.0, "loaded_worker_megabytes": 100.0},
-    ],
+    "servers": [server("service", 2.0, 120.0, 125.0), server("ceiling", 1.0, 100.0, 100.0)],
     "cells": [
         {
             "name": name,
@@ -137,6 +144,26 @@ FOUND = {
         for name, share in (("service", 0.5), ("service, columns", 0.85), ("ceiling", 0.7))
     ],
 }
+
+
+def cell(name: str, lead: float) -> dict[str, Any]:
+    numbers = dict.fromkeys(("rows", "connections", "requests_per_second"), 1)
+    times = dict.fromkeys(("p50_milliseconds", "p99_milliseconds", "cpu_seconds_per_1000"), 0.1)
+    return {"name": name, **numbers, **times, "ratios": {"stock": 30.0, "ceiling": lead, "model alone": 0.5}}
+
+
+@pytest.mark.parametrize(
+    ("quiet_machine", "lead", "expected"),
+    [(True, 4.0, []), (False, 4.0, [report.BUSY]), (True, 1.2, [report.CLIENT])],
+)
+def test_figures_that_are_not_to_be_believed_say_so(quiet_machine, lead, expected):
+    limits = dict.fromkeys(TARGETS, 1) | {"connections": 1}
+    names = ("service", "ceiling", "no-op")
+    found = {"quiet": quiet_machine, "servers": FOUND["servers"], "cells": [cell(name, lead) for name in names]}
+    shown = report.text(found, {"rows": [1], "targets": limits})
+    assert expected == [line for line in (report.BUSY, report.CLIENT) if line in shown]
+
+
 TARGETS = {
     "connections": 16,
     "stock_ratio": 25,

@@ -11,11 +11,13 @@ if TYPE_CHECKING:
 
 CELLS = ("", "requests/s", "p50 ms", "p99 ms", "CPU s/1,000", "/ stock", "/ ceiling", "/ model")
 BUSY = "The machine had other work, and the patience for it ran out: believe the ratios, and no figure alone."
+CLIENT = "The no-op is hardly quicker than the ceiling: the load generator was the limit, and the figures are its own."
+LEAST_LEAD = 1.5  # of the no-op on the ceiling, for the load generator not to be the limit
 SERVERS = ("", "ready s", "worker MB", "all MB", "worker MB loaded", "all MB loaded")
 
 
 def text(found: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
-    """Three tables: the cells, the servers, the targets; and a warning where the machine was not quiet."""
+    """Three tables: the cells, the servers, the targets; and warnings where they are not to be believed."""
     targets = [
         (name, limit, f"{value:.3g}", "met" if met else "missed") for name, limit, value, met in targets_of(found, plan)
     ]
@@ -24,7 +26,7 @@ def text(found: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
         _table([SERVERS, *_server_lines(found["servers"])]),
         _table([("target", "limit", "observed", ""), *targets]),
     ]
-    return "\n\n".join([*parts, *([] if found["quiet"] else [BUSY])])
+    return "\n\n".join([*parts, *_warnings(found)])
 
 
 def targets_of(found: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[tuple[str, str, float, bool]]:
@@ -51,6 +53,13 @@ def targets_of(found: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[tu
     ]
     yield from ((name, f"≥ {limit:g}", value, value >= limit) for name, value, limit in at_least)
     yield from ((name, f"≤ {limit:g}", value, value <= limit) for name, value, limit in at_most)
+
+
+def _warnings(found: Mapping[str, Any]) -> Iterator[str]:
+    if not found["quiet"]:
+        yield BUSY
+    if any(cell["ratios"]["ceiling"] < LEAST_LEAD for cell in found["cells"] if cell["name"] == "no-op"):
+        yield CLIENT
 
 
 def _best(cells: Mapping[Any, Mapping[str, Any]], rows: int, connections: int) -> float:
