@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -58,11 +59,11 @@ def _copyleft(text: str) -> bool:
     return all(COPYLEFT.search(choice) for choice in text.upper().split(" OR "))
 
 
-def licences(groups: Iterable[str]) -> None:
+def licences(groups: Iterable[str], *, as_json: bool = False) -> None:
     """Print the list. Raises UserError, naming them, when there are packages that a release may not hold."""
     listed = {name: licence(name) for name in shipped(groups)}
     width = max(map(len, listed), default=0)
-    for name, text in listed.items():
-        print(f"{name:<{width}}  {text}")
+    lines = (f"{name:<{width}}  {text}" for name, text in listed.items())
+    print(json.dumps(listed, indent=2) if as_json else "\n".join(lines))
     if found := refused(listed):
         raise UserError(f"not for a release: {', '.join(f'{name} ({text})' for name, text in found.items())}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -66,6 +67,11 @@ def test_copyleft_is_known_by_its_names(text, expected):
 def test_a_group_with_copyleft_in_it_is_refused_by_name():
     with pytest.raises(UserError, match=r"grandalf \(GNU General Public License v2"):
         licences.licences(["pipeline"])
+
+
+def test_licences_are_listed_for_a_program(capsys):
+    licences.licences(["serve"], as_json=True)
+    assert "MIT" == json.loads(capsys.readouterr().out)["pydantic"]
 
 
 def test_a_package_that_is_not_installed_is_one_line():

@@ -45,6 +45,8 @@ def test_from_a_release_to_an_answer_and_back_to_nothing(project, slipway):
     assert f"staging: serves v0.1.0 at {url}" in slipway("promote", "--environment", "staging")
     slipway("smoke", "--environment", "staging")
     assert re.match(r"v0\.1\.0 +\w{12}  sha256:\w{64}  staging\n$", slipway("release", "list"))
+    (listed,) = json.loads(slipway("release", "list", "--json"))
+    assert ("v0.1.0", ["staging"], True) == (listed["release"], listed["desired_in"], listed["stored"])
     assert json.loads(slipway("status", "--json"))["environments"]["staging"]["agent"]["running"]
     assert 3 == len(processes.marked(prefix(Place.of("staging"))))
     slipway("stop", "--all")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slipway.delivery import build as builds
 from slipway.delivery import (
@@ -60,17 +60,31 @@ def publish(folder: Path) -> None:
     print(f"{built.version}: published as {built.digest} in {where}")
 
 
-def list_releases() -> None:
+def list_releases(*, as_json: bool) -> None:
     """Print each release: newest first, with where it is desired."""
     branch = DeployBranch(Git(ROOT))
     branch.fetch()
+    listed = list(_releases(branch))
+    print(json.dumps(listed, indent=2) if as_json else "\n".join(map(_release_line, listed)))
+
+
+def _releases(branch: DeployBranch) -> Iterator[dict[str, Any]]:
     stored = set(_store().versions())
     desired = {name: branch.read(name) for name in ENVIRONMENTS}
     for version in reversed(branch.versions()):
         one = branch.published(version)
-        marks = [name for name, content in desired.items() if content and content.release == version]
-        marks += [] if version in stored else ["not in the store"]
-        print(f"{version:<10} {one.built_from[:12]}  {one.digest}  {', '.join(marks)}".rstrip())
+        yield {
+            "release": version,
+            "commit": one.built_from,
+            "digest": one.digest,
+            "desired_in": [name for name, content in desired.items() if content and content.release == version],
+            "stored": version in stored,
+        }
+
+
+def _release_line(one: dict[str, Any]) -> str:
+    marks = [*one["desired_in"], *([] if one["stored"] else ["not in the store"])]
+    return f"{one['release']:<10} {one['commit'][:12]}  {one['digest']}  {', '.join(marks)}".rstrip()
 
 
 def keep(version: str | None) -> None:
