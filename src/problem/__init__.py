@@ -18,6 +18,7 @@ from problem.row import Row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from pathlib import Path
 
     import pandas as pd
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
 __all__ = [
+    "LABEL_KEY",
     "SEGMENTS",
     "TARGET",
     "TASK",
@@ -32,6 +34,7 @@ __all__ = [
     "Row",
     "build_model",
     "data_suite",
+    "labels",
     "load",
     "next_batch",
     "split",
@@ -48,6 +51,10 @@ TIME_COLUMN: str | None = "scheduled_departure"
 
 SEGMENTS: tuple[str, ...] = ("origin", "carrier")
 """Columns of `Row` by whose values quality is compared as well as overall."""
+
+LABEL_KEY: tuple[str, ...] = ("request_id",)
+"""Columns by which a label finds its prediction: of `request_id`, which a client chooses by the header X-Request-ID,
+`index`, the place of the row in its request, and the columns of `Row`; together they tell every row from the others."""
 
 
 def load(data_dir: Path) -> pd.DataFrame:
@@ -87,3 +94,17 @@ def next_batch(data_dir: Path) -> Path | None:
     from problem import data
 
     return data.next_batch(data_dir)
+
+
+def labels(source: Path, since: datetime | None = None) -> pd.DataFrame:
+    """What became of the rows that were asked about, as far as it is known by now, at `source`.
+
+    Returns `LABEL_KEY` and `TARGET`; of a key that is there twice, the last counts. `since` may leave older ones out.
+    A problem whose outcomes nobody ever learns leaves this function and `LABEL_KEY` out.
+
+    The sample: a client asks with `X-Request-ID: 2013-10-01T12:55-EWR-UA-1545`, departure in UTC, and a month's file
+    tells which of these flights were late.
+    """
+    from problem import data
+
+    return data.labels(source, since)

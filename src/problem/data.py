@@ -14,6 +14,7 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from pathlib import Path
 
 LATE_MINUTES = 15  # the definition of a late arrival by the US Department of Transportation
@@ -29,6 +30,9 @@ WEATHER = {
     "pressure": "pressure",
     "visib": "visibility",
 }
+
+
+LABELLED = ["scheduled_departure", "origin", "carrier", "flight_number", "arrival_delay"]
 
 
 def load(data_dir: Path) -> pd.DataFrame:
@@ -56,6 +60,19 @@ def next_batch(data_dir: Path) -> Path | None:
     path = data_dir / f"flights-2013-{month:02}.parquet"
     _month(month).to_parquet(path, index=False, compression="zstd")
     return path
+
+
+def labels(source: Path, since: datetime | None) -> pd.DataFrame:
+    """See `problem.labels`. A flight is asked about under its departure, origin, carrier and number."""
+    months = sorted(source.glob("flights-*.parquet"))
+    if not months:
+        return pd.DataFrame({"request_id": [], "late": []})
+    frame = pd.concat([pd.read_parquet(month, columns=LABELLED) for month in months], ignore_index=True)
+    known = frame[frame["arrival_delay"].notna()]
+    known = known if since is None else known[known["scheduled_departure"] >= since]
+    departure = known["scheduled_departure"].dt.strftime("%Y-%m-%dT%H:%M")
+    request = departure + "-" + known["origin"] + "-" + known["carrier"] + "-" + known["flight_number"].astype(str)
+    return pd.DataFrame({"request_id": request, "late": (known["arrival_delay"] >= LATE_MINUTES).astype("Int8")})
 
 
 def _read(name: str) -> pd.DataFrame:

@@ -139,6 +139,29 @@ def loadtest(
 
 
 @verb()
+def monitor(
+    environment: Environment,
+    window: Annotated[float | None, typer.Option(help="Days to look at; else those of params.yaml.")] = None,
+    since: Annotated[str | None, typer.Option(help="Begin of the window, UTC, such as 2013-10-01.")] = None,
+    until: Annotated[str | None, typer.Option(help="End of the window, UTC; else now.")] = None,
+    labels: Annotated[Path, typer.Option(help="Where `problem.labels` finds what became known since.")] = Path("data"),
+    as_json: Json = False,
+) -> None:
+    """Look at what an environment saw and answered, and judge it in results/monitor.json.
+
+    Collects the prediction log, joins the labels that have arrived, answers one question after the other, and says
+    whether a new model is asked for. The page is results/monitor/index.html.
+
+    Example: `slipway monitor --environment production --window 7`
+
+    Exit codes: 1 when a question does not pass.
+    """
+    from slipway.monitoring import job
+
+    raise typer.Exit(job.main(environment, job.Asked(window, since, until, labels), as_json=as_json))
+
+
+@verb()
 def manifests() -> None:
     """Render deploy/ into deploy/rendered/ with kubectl, after an edit there; promotions fill in the release.
 

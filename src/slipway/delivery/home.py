@@ -76,6 +76,21 @@ class Place:
         return self.root / "releases"
 
     @property
+    def predictions(self) -> Path:
+        """Prediction log of the services."""
+        return self.root / "predictions"
+
+    @property
+    def collected(self) -> Path:
+        """Rows of the prediction log, by day."""
+        return self.root / "collected"
+
+    @property
+    def monitoring(self) -> Path:
+        """What looks at production have left for the next."""
+        return self.root / "monitoring"
+
+    @property
     def environments(self) -> Path:
         """Python environments, by the hash of their requirements; shared by all environments of this home."""
         return self.root.parent / "python"

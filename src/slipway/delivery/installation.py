@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from slipway.delivery import release
 from slipway.delivery.router import tool
 from slipway.errors import UserError
+from slipway.serving import prediction_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,8 @@ def command(place: Place, ready: Release, port: int) -> tuple[list[str], dict[st
     own = {name: value.format(**names) for name, value in service["environment"].items()}
     inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
     cache = {"PYTHONPYCACHEPREFIX": str(python / "pycache")}  # compiled code must not land among the release's files
-    return [part.format(**names) for part in service["command"]], {**inherited, **cache, **own}
+    log = {prediction_log.FOLDER: str(place.predictions)}  # each environment has its own
+    return [part.format(**names) for part in service["command"]], {**inherited, **cache, **log, **own}
 
 
 def sweep(place: Place) -> None:

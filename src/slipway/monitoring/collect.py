@@ -1,0 +1,156 @@
+"""The prediction log of an environment, collected into Parquet by day: `day=2013-10-01/<log file>-<offset>.parquet`.
+
+A log file only grows, so it is enough to remember how far each was read. A part is named by the place at which its
+lines begin: a collector that was killed begins there again and replaces the part by one that holds the same lines, and
+perhaps more. So no line is ever there twice. A line lands in the day of its own time, however late it is read.
+
+The folder is local, or anything that fsspec opens: SLIPWAY_COLLECTED=s3://BUCKET/FOLDER.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from slipway.errors import UserError
+from slipway.monitoring import rows as log_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import BaseModel
+
+    from slipway.delivery.home import Place
+
+FOLDER = "SLIPWAY_COLLECTED"
+"""Environment variable: folder or URL in which each environment has a folder of its own."""
+OWN = "slipway:"
+"""What the request ids of the machinery's own requests begin with: load tests and the like are no traffic."""
+CHUNK = 32_000_000  # bytes of a log that are parsed at a time, 70,000 rows of the sample; 300 MB of memory
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What a collection did."""
+
+    rows: int
+    unreadable: int
+    """Lines that were none of the log's."""
+    own: int
+    """Rows of the machinery's own requests, left out."""
+
+
+class Collection:
+    """Rows by day, at `url`."""
+
+    def __init__(self, url: str, row: type[BaseModel]) -> None:
+        self.url, self._row = url.rstrip("/"), row
+        self._files, self._root = _open(self.url)
+
+    def collect(self, logs: Path) -> Collected:
+        """Take in what the log files in `logs` have that is new."""
+        cursor, totals = self._cursor(), [0, 0, 0]
+        there = sorted(logs.glob("predictions-*.jsonl"))
+        read = {path.name: cursor.get(path.name, 0) for path in there}
+        for path in there:
+            for start, lines in _chunks(path, read[path.name]):
+                for place, number in enumerate(self._take(lines, f"{path.stem}-{start}")):
+                    totals[place] += number
+                read[path.name] = start + len(lines)
+                self._write(self._cursor_path, json.dumps(read, indent=1).encode())
+        return Collected(*totals)
+
+    def read(self, start: datetime, end: datetime) -> pd.DataFrame:
+        """Rows from `start` to before `end`, in the order of time."""
+        tables = [self._part(path, start, end) for day in _days(start, end) for path in self._parts(day)]
+        found = pa.concat_tables(
+            [table for table in tables if len(table)] or [log_rows.empty(self._row)], promote_options="permissive"
+        )
+        return log_rows.to_frame(found.sort_by("time"), self._row)
+
+    def days(self) -> list[str]:
+        """Days of which there are rows, oldest first."""
+        found = self._files.glob(f"{self._root}/day=*")
+        return sorted(path.rsplit("=", 1)[-1] for path in found)
+
+    def _take(self, lines: bytes, name: str) -> tuple[int, int, int]:
+        table, unreadable = log_rows.parse(lines, self._row)
+        ours = pc.starts_with(table["request_id"], OWN)
+        kept = table.filter(pc.invert(ours))
+        days = pc.strftime(kept["time"], "%Y-%m-%d")
+        for day in pc.unique(days).to_pylist():
+            buffer = pa.BufferOutputStream()
+            pq.write_table(kept.filter(pc.equal(days, day)), buffer, compression="zstd")
+            self._write(f"{self._root}/day={day}/{name}.parquet", buffer.getvalue().to_pybytes())
+        return len(kept), unreadable, len(table) - len(kept)
+
+    def _part(self, path: str, start: datetime, end: datetime) -> pa.Table:
+        with self._files.open(path, "rb") as file:
+            table = pq.read_table(file, partitioning=None)
+        bounds = [pa.scalar(bound, table["time"].type) for bound in (start, end)]
+        return table.filter(pc.and_(pc.greater_equal(table["time"], bounds[0]), pc.less(table["time"], bounds[1])))
+
+    def _parts(self, day: str) -> list[str]:
+        return sorted(self._files.glob(f"{self._root}/day={day}/*.parquet"))
+
+    @property
+    def _cursor_path(self) -> str:
+        return f"{self._root}/read.json"
+
+    def _cursor(self) -> dict[str, int]:
+        if not self._files.exists(self._cursor_path):
+            return {}
+        return json.loads(self._files.cat_file(self._cursor_path))
+
+    def _write(self, path: str, content: bytes) -> None:
+        """As a whole or not at all, so that a reader never sees half a file."""
+        with self._files.transaction, self._files.open(path, "wb") as file:
+            file.write(content)
+
+
+def of_environment(place: Place, row: type[BaseModel]) -> Collection:
+    """The collection of an environment: in $SLIPWAY_COLLECTED, else beside its agent."""
+    folder = os.environ.get(FOLDER)
+    return Collection(f"{folder.rstrip('/')}/{place.environment}" if folder else str(place.collected), row)
+
+
+def _open(url: str) -> tuple[Any, str]:
+    import fsspec
+
+    try:
+        files, root = fsspec.core.url_to_fs(url, **({} if "://" in url else {"auto_mkdir": True}))
+    except (ImportError, ValueError) as error:
+        raise UserError(
+            f"{FOLDER}={url}: {error}; a folder, or s3://BUCKET/FOLDER after `uv sync --group s3`"
+        ) from None
+    files.invalidate_cache()
+    return files, root
+
+
+def _chunks(path: Path, start: int) -> Iterator[tuple[int, bytes]]:
+    """Whole lines from `start` on, with where they begin. A line without an end is still being written."""
+    with path.open("rb") as file:
+        while True:
+            file.seek(start)
+            lines = file.read(CHUNK)
+            lines = lines[: lines.rfind(b"\n") + 1]
+            if not lines:
+                return
+            yield start, lines
+            start += len(lines)
+
+
+def _days(start: datetime, end: datetime) -> Iterator[str]:
+    day = start.astimezone(UTC).date()
+    while datetime(day.year, day.month, day.day, tzinfo=UTC) < end:
+        yield day.isoformat()
+        day += timedelta(days=1)

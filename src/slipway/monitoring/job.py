@@ -1,0 +1,137 @@
+"""The verb `monitor`: collect, look at a window, judge it, and leave results/monitor.json and a page for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import problem
+from slipway import predictor
+from slipway.delivery import state
+from slipway.delivery.desired_state import DeployBranch
+from slipway.delivery.git import Git
+from slipway.delivery.home import Place, store_url
+from slipway.delivery.store import open_store
+from slipway.errors import UserError
+from slipway.gates import Outcome
+from slipway.monitoring import collect
+from slipway.monitoring.assess import assess
+from slipway.monitoring.memory import Memory
+from slipway.monitoring.reference import Promise, Reference
+from slipway.monitoring.window import LiveWindow
+from slipway.report import html, markdown
+from slipway.report import monitoring as report
+from slipway.results import RESULTS, recorded
+from slipway.settings import read_params
+
+if TYPE_CHECKING:
+    from slipway.monitoring.assess import Assessment
+
+JOB = "monitor"
+DATA = Path("data")
+MEMORY = "memory.json"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks for."""
+
+    days: float | None
+    since: str | None
+    until: str | None
+    labels: Path
+
+    def bounds(self, days: float) -> tuple[datetime, datetime]:
+        """Start and end of the window, UTC; `days` is its length where none is asked for."""
+        end = moment("--until", self.until) if self.until else datetime.now(UTC)
+        start = moment("--since", self.since) if self.since else end - timedelta(days=self.days or days)
+        if start >= end:
+            raise UserError(f"--since {start:%Y-%m-%dT%H:%M}: not before the end of the window, {end:%Y-%m-%dT%H:%M}")
+        return start, end
+
+
+def main(environment: str, asked: Asked, *, as_json: bool) -> int:
+    """What `slipway monitor` does. Returns its exit code: 0 only when every question passed."""
+    place, params = Place.of(environment), read_params()
+    with recorded(JOB) as result:
+        result.evidence = {"environment": environment}
+        start, end = asked.bounds(params["monitoring"]["window_days"])
+        collection = collect.of_environment(place, problem.Row)
+        collected = collection.collect(place.predictions)
+        reference, params = reference_of(environment, params)
+        before = collection.read(start - (end - start) * params["monitoring"]["before_windows"], start)
+        window = LiveWindow(start, end, collection.read(start, end), before, labels(asked.labels, start))
+        found = assess(window, reference, remembered(place), params)
+        result.verdicts = found.verdicts
+        result.evidence |= {"collected": vars(collected), **found.evidence}
+        state.replace(place.monitoring / MEMORY, found.memory.model_dump_json() + "\n")
+        write_pages(environment, found)
+    print(result.model_dump_json(indent=2) if as_json else report.text(found.verdicts, found.retrain))
+    return 0 if result.outcome is Outcome.PASS else 1
+
+
+def moment(option: str, text: str) -> datetime:
+    """A time of the command line, UTC unless it says otherwise."""
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        raise UserError(f"{option} {text}: no time; give one such as 2013-10-01 or 2013-10-01T12:00") from None
+    return given if given.tzinfo else given.replace(tzinfo=UTC)
+
+
+def reference_of(environment: str, params: dict[str, Any]) -> tuple[Reference, dict[str, Any]]:
+    """The release in `environment`, and the rows in data/ that it was trained on.
+
+    Data only ever grows, so its rows are those until the end of its test period.
+    """
+    branch = DeployBranch(Git(Path()))
+    branch.fetch()
+    desired = branch.read(environment)
+    if desired is None:
+        raise UserError(f"{environment}: runs nothing yet; `slipway promote --environment {environment}`")
+    with TemporaryDirectory() as folder:
+        built = open_store(store_url()).get(desired.release, Path(folder) / desired.release)
+        manifest, model = built.manifest, predictor.load(built.folder / "model")
+        own = read_params(built.folder / "params.yaml")
+        promise = promise_of(manifest)
+    trained = params | {name: own[name] for name in ("split", "seed") if name in own}
+    frame = problem.load(DATA)
+    period = manifest["metrics"].get("prepare", {}).get("period")
+    if problem.TIME_COLUMN and period:
+        frame = frame[frame[problem.TIME_COLUMN] <= datetime.fromisoformat(period["test"][1])]
+    return Reference.of(promise, frame, model, trained), params
+
+
+def promise_of(manifest: dict[str, Any]) -> Promise:
+    """What a release's manifest says."""
+    metrics = manifest["metrics"]
+    return Promise(
+        release=manifest["version"],
+        built=datetime.fromisoformat(manifest["built"]),
+        metrics=metrics.get("evaluate", {}).get("model", {}),
+        importance=metrics.get("importance", {}),
+    )
+
+
+def labels(source: Path, since: datetime) -> Any:
+    """What `problem.labels` knows; None for a problem without it."""
+    hook = getattr(problem, "labels", None)
+    return None if hook is None else hook(source, since)
+
+
+def remembered(place: Place) -> Memory:
+    """What the look before left."""
+    text = state.text(place.monitoring / MEMORY)
+    return Memory.model_validate_json(text) if text else Memory()
+
+
+def write_pages(environment: str, found: Assessment) -> None:
+    """results/monitor/report.md and index.html."""
+    folder = RESULTS / JOB
+    folder.mkdir(parents=True, exist_ok=True)
+    document = report.write(environment, found.verdicts, found.evidence)
+    (folder / "report.md").write_text(markdown.render(document), encoding="utf-8")
+    (folder / "index.html").write_text(html.render(document, f"{environment}: monitoring"), encoding="utf-8")

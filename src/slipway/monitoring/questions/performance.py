@@ -1,0 +1,89 @@
+"""Does the model do what its report promised? On the labels that have arrived, overall and by segment.
+
+Rows that come together share their weather and their outages, so blocks of hours are drawn for the intervals, not rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+import problem
+from slipway import metrics
+from slipway.monitoring.window import scores
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from slipway.metrics import Metric
+    from slipway.monitoring.reference import Reference
+    from slipway.monitoring.window import LiveWindow
+
+BATCH = 50  # resamples weighted at once; 50,000 rows then take 20 MB
+
+
+def evidence(window: LiveWindow, reference: Reference, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Metric, value promised, and value with interval: overall, and for each segment that has labels enough."""
+    limits, joined = params["monitoring"], window.joined
+    metric = metrics.for_task(problem.TASK)[params["gates"]["primary"]]
+    about = {"metric": metric.name, "promised": reference.promise.metrics.get(metric.name), "rows": joined.labelled}
+    if joined.labelled < limits["minimum_labels"]:
+        return about | {"missing": f"{joined.labelled:,} labels have arrived, {limits['minimum_labels']:,} are needed"}
+    rows = joined.rows[joined.rows[problem.TARGET].notna()]
+    rows = rows.sample(min(len(rows), limits["performance_rows"]), random_state=params["seed"])
+    y, predicted = targets(rows, reference.classes), scores(rows["prediction"], reference.model.signature)
+    blocks = blocks_of(rows["time"], limits["block_hours"])
+    groups = segments(rows, limits["minimum_segment_labels"])
+    alpha = 1 - limits["confidence"]
+    share = {name: alpha / max(1, len(groups) - 1) for name in groups} | {"all": alpha}
+    found = {
+        name: interval(metric, y[places], predicted[places], blocks[places], 1 - share[name], params)
+        for name, places in groups.items()
+    }
+    promised = reference.segments(metric)
+    about["segments"] = {name: found[name] | {"promised": promised.get(name)} for name in found if name != "all"}
+    return about | {"all": found["all"]}
+
+
+def segments(rows: pd.DataFrame, minimum: int) -> dict[str, np.ndarray]:
+    """Positions of all rows as `all`, and of each value of each column in `SEGMENTS` that has `minimum` rows."""
+    groups = {"all": np.arange(len(rows))}
+    for column in problem.SEGMENTS:
+        for value, places in rows.groupby(column, sort=True).indices.items():
+            if len(places) >= minimum:
+                groups[f"{column}={value}"] = places
+    return groups
+
+
+def targets(rows: pd.DataFrame, classes: list) -> np.ndarray:
+    """Labels as metrics take them."""
+    if problem.TASK == "multiclass":
+        return pd.Index(classes).get_indexer(rows[problem.TARGET])
+    return rows[problem.TARGET].to_numpy(dtype=float)
+
+
+def blocks_of(times: pd.Series, hours: float) -> np.ndarray:
+    """Number of the block of each row: rows of one number are drawn together."""
+    return pd.factorize(times.dt.floor(f"{round(hours * 60)}min"))[0]
+
+
+def interval(
+    metric: Metric,
+    y: np.ndarray,
+    predicted: np.ndarray,
+    blocks: np.ndarray,
+    confidence: float,
+    params: Mapping[str, Any],
+) -> dict[str, float]:
+    """Value, low and high: percentiles of the metric when blocks are drawn; NaN where a resample has no value."""
+    random = np.random.default_rng(params["seed"])
+    weighted, names = metric.on(y, predicted), np.unique(blocks, return_inverse=True)[1]
+    count, drawn = names.max() + 1, []
+    for start in range(0, params["monitoring"]["resamples"], BATCH):
+        many = min(BATCH, params["monitoring"]["resamples"] - start)
+        draws = random.multinomial(count, np.full(count, 1 / count), size=many)
+        drawn.append(weighted(draws.T[names].astype(np.float64)))
+    low, high = np.quantile(np.concatenate(drawn), [(1 - confidence) / 2, (1 + confidence) / 2])
+    return {"value": metric.value(y, predicted), "low": float(low), "high": float(high), "rows": len(y)}

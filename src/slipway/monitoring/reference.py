@@ -1,0 +1,91 @@
+"""What live rows are held against: the rows that a release was trained on, its model, and what its report promised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+import problem
+from slipway.features import to_features
+from slipway.schema import columns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    import numpy as np
+
+    from slipway.metrics import Metric
+    from slipway.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What a release said of itself when it was built; found in its manifest."""
+
+    release: str
+    built: datetime
+    metrics: Mapping[str, float]
+    """On the test rows, by name: metrics/evaluate.json, `model`."""
+    importance: Mapping[str, float]
+    """By column: metrics/importance.json."""
+    load: Mapping[str, float] | None = None
+    """`p50_milliseconds`, `p99_milliseconds` and `rate` of the load test; None where none was kept."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Of one release.
+
+    train, test: rows with the columns of `Row`, `TARGET`, and `TIME_COLUMN` if there is one; labelled.
+    """
+
+    promise: Promise
+    train: pd.DataFrame
+    test: pd.DataFrame
+    model: Predictor
+    seed: int
+
+    @classmethod
+    def of(cls, promise: Promise, frame: pd.DataFrame, model: Predictor, params: Mapping[str, Any]) -> Reference:
+        """Split what `problem.load` returned as training did; `params` are those of the release."""
+        labelled = frame[frame[problem.TARGET].notna()]
+        return cls(promise, *problem.split(labelled, params), model, params["seed"])
+
+    @property
+    def classes(self) -> list:
+        """As the model orders them; empty but for `multiclass`."""
+        return self.model.signature["classes"]
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """All of them, the oldest first."""
+        rows = pd.concat([self.train, self.test], ignore_index=True)
+        return rows.sort_values(problem.TIME_COLUMN, ignore_index=True) if problem.TIME_COLUMN else rows
+
+    @cached_property
+    def data_end(self) -> datetime | None:
+        """Time of the newest row; None without `TIME_COLUMN`."""
+        return self.rows[problem.TIME_COLUMN].max().to_pydatetime() if problem.TIME_COLUMN else None
+
+    @cached_property
+    def test_predictions(self) -> np.ndarray:
+        """What the model says to the test rows, as `Predictor.predict` documents."""
+        return predict(self.model, self.test)
+
+    def segments(self, metric: Metric) -> dict[str, float]:
+        """`metric` on the test rows of each segment."""
+        from slipway.monitoring.questions import performance
+
+        y = performance.targets(self.test, self.classes)
+        groups = performance.segments(self.test, 1)
+        return {name: metric.value(y[rows], self.test_predictions[rows]) for name, rows in groups.items()}
+
+
+def predict(model: Predictor, rows: pd.DataFrame) -> np.ndarray:
+    """Score rows that have the columns of `Row`."""
+    features = to_features(rows, problem.Row)
+    return model.predict({column.name: features[column.name].to_numpy() for column in columns(problem.Row)})
