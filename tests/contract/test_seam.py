@@ -94,6 +94,16 @@ def test_the_same_training_exports_the_same_bytes_whatever_pythons_hash_seed(toy
     assert one == two
 
 
+def test_the_predictions_are_the_same_whatever_the_processor(toy):
+    """OpenBLAS has other instructions for each kind, and their sums differ in the last digits."""
+    command = ["-m", "slipway.pipeline.evaluate", "model", "build/prepared"]
+    for kind in ("Prescott", "Haswell"):
+        files = [f"{kind}/{name}" for name in ("predictions.parquet", "metrics.json", "importance.json")]
+        _python(toy, *command, *files, OPENBLAS_CORETYPE=kind)
+    for name in ("predictions.parquet", "metrics.json", "importance.json"):
+        assert (toy / "Prescott" / name).read_bytes() == (toy / "Haswell" / name).read_bytes()
+
+
 def test_the_model_beats_both_baselines(toy):
     error = {name: metrics["rmse"] for name, metrics in json.loads((toy / "metrics/evaluate.json").read_text()).items()}
     assert error["model"] < error["linear"] < error["dummy"]

@@ -18,6 +18,8 @@ from slipway.files import write_json
 from slipway.pipeline.tables import positions, read_rows
 from slipway.settings import read_params
 
+DIGITS = 20  # six decimal ones; a linear model's scores differ in the 45th from one processor to the next
+
 
 def evaluate(model: Path, prepared: Path, predictions: Path, metrics_file: Path, importance_file: Path) -> None:
     """Write the predictions of model and baselines for each test row, every metric of each, and the importances."""
@@ -59,7 +61,13 @@ def _baseline_scores(prepared: Path, features: pd.DataFrame) -> dict[str, np.nda
         name: model.fit(rows.loc[sample], target[sample])
         for name, model in baselines(problem.TASK, problem.Row).items()
     }
-    return {name: predictor.score(model, features, problem.TASK) for name, model in fitted.items()}
+    return {name: settled(predictor.score(model, features, problem.TASK)) for name, model in fitted.items()}
+
+
+def settled(scores: np.ndarray) -> np.ndarray:
+    """Scores to DIGITS binary digits: what differs further back is which instructions the processor has."""
+    mantissa, exponent = np.frexp(scores)
+    return np.ldexp(np.round(mantissa * 2.0**DIGITS), exponent - DIGITS)
 
 
 if __name__ == "__main__":
