@@ -1,7 +1,8 @@
-"""Writing evidence so that git shows small, readable differences."""
+"""Writing evidence: whole or not at all, and so that git shows small, readable differences."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,23 @@ DECIMALS = 6  # of every number that git keeps; differences below are rounding o
 
 def write_json(path: Path, content: Any) -> None:
     """Write `content`, numbers rounded, keys in their order, with a line feed at the end; makes the folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(_rounded(content), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(_rounded(content), indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` aside and rename it, so that whoever is killed or out of room leaves the old file; makes the folder.
+
+    Raises OSError, which names `path`.
+    """
+    aside = path.with_name(f".{path.name}.incoming")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _rounded(content: Any) -> Any:

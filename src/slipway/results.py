@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from slipway.errors import UserError
+from slipway.files import write_text
 from slipway.gates import Outcome, Verdict, overall
 
 if TYPE_CHECKING:
@@ -58,8 +59,7 @@ def recorded(job: str, directory: Path = RESULTS) -> Iterator[JobResult]:
         raise
     finally:
         result.seconds = round(time.monotonic() - start, 2)
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / f"{job}.json").write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_text(directory / f"{job}.json", result.model_dump_json(indent=2) + "\n")
 
 
 def read(directory: Path = RESULTS) -> dict[str, JobResult]:
