@@ -1,4 +1,4 @@
-"""A stand-in for the part of GitHub's API that a comment needs, over TLS on loopback, as `gh` and CML ask for it.
+"""A stand-in for the parts of GitHub's API that Slipway needs, over TLS on loopback, as `gh` and CML ask for it.
 
 As on GitHub, an artifact's archive lies on another host, to which the caller is sent.
 """
@@ -28,11 +28,19 @@ JSON = {"Content-Type": "application/json; charset=utf-8"}
 
 @dataclass
 class GitHub:
-    """Pull requests, comments and artifacts, and a record of every call."""
+    """Pull requests, issues, comments and artifacts, runs that were started, and a record of every call."""
 
     address: str = ""
     certificate: str = ""
     pulls: list[dict[str, Any]] = field(default_factory=list)
+    issues: list[dict[str, Any]] = field(default_factory=list)
+    started: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    """Workflow, branch and inputs of each run that was started by dispatch."""
+    merging: list[str] = field(default_factory=list)
+    """Pull requests that GitHub is to merge when it may."""
+    refuses: dict[str, str] = field(default_factory=dict)
+    """What GitHub will not do, by the last part of the path, and the reason that it gives."""
+    now: str = "2026-01-01T00:00:00Z"
     comments: dict[int | str, list[dict[str, Any]]] = field(default_factory=dict)
     """Of each pull request by its number, and of each commit by its SHA."""
     artifacts: list[dict[str, Any]] = field(default_factory=list)
@@ -64,6 +72,11 @@ class GitHub:
         if path in self.archives:
             self.tokens += [path] * token
             return 200, self.archives[path], {"Content-Type": "application/zip"}
+        if method != "GET" and (reason := self.refuses.get(path.split("/")[-1])):
+            return 403, json.dumps({"message": reason}).encode(), {}
+        if found := re.match(r"/repos/[^/]+/[^/]+/actions/workflows/([^/]+)/dispatches", path):
+            self.started.append((found[1], body["ref"], body.get("inputs", {})))
+            return 204, b"", {}
         content = self.answer(method, path, body)
         if content is None:
             return 404, b'{"message": "Not Found"}', {}
@@ -72,9 +85,11 @@ class GitHub:
     def answer(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
         """What GitHub says to a call, or None for not found."""
         self.calls.append((method, path.split("?")[0]))
-        if re.fullmatch(r"/repos/[^/]+/[^/]+/pulls\?.*", path):
-            asked = parse_qs(urlsplit(path).query)["head"]
-            return [pull for pull in self.pulls if [pull["head"]["label"]] == asked]
+        if found := re.match(r"/repos/[^/]+/[^/]+/(pulls|issues)(?:/(\d+))?(?:\?|$)", path):
+            return self._threads(self.pulls if found[1] == "pulls" else self.issues, found[2], method, path, body)
+        if path == "/graphql":
+            self.merging.append(body["variables"]["pull"])
+            return {"data": {}}
         if found := re.match(r"/repos/[^/]+/[^/]+/actions/runs/(\d+)/artifacts", path):
             return {"artifacts": [one for one in self.artifacts if one["run"] == int(found[1])]}
         if found := re.match(r"/repos/[^/]+/[^/]+/issues/(\d+)/comments", path):
@@ -85,6 +100,40 @@ class GitHub:
         if (found := re.match(r"/repos/[^/]+/[^/]+/(?:issues/)?comments/(\d+)", path)) and method == "PATCH":
             return self._update(int(found[1]), body)
         return None
+
+    def _threads(
+        self, threads: list[dict[str, Any]], number: str | None, method: str, path: str, body: dict[str, Any] | None
+    ) -> Any:
+        """Pull requests or issues: one that is named, those that are asked for, or a new one."""
+        if number:
+            (one,) = (thread for thread in threads if thread["number"] == int(number))
+            one.update(body or {})
+            return one
+        if method == "POST":
+            return self._open(threads, body or {})
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
+        return [
+            one
+            for one in threads
+            if asked.get("state", "open") in {"all", one.get("state", "open")}
+            and asked.get("head", "") in {"", one.get("head", {}).get("label")}
+        ]
+
+    def _open(self, threads: list[dict[str, Any]], body: dict[str, Any]) -> dict[str, Any]:
+        number = 1 + len(self.pulls) + len(self.issues)
+        made = {
+            "number": number,
+            "state": "open",
+            "created_at": self.now,
+            "user": self.author,
+            "node_id": f"node {number}",
+        }
+        made |= body | {"html_url": f"https://github.example/{REPOSITORY}/{number}"}
+        if "head" in body:
+            made["head"] = {"label": f"team:{body['head']}", "sha": "0" * 40}
+        threads.append(made)
+        self.comments[number] = []
+        return made
 
     def _comments(self, number: int | str, method: str, body: dict[str, Any] | None) -> Any:
         if method == "GET":
@@ -154,7 +203,7 @@ def _handler(github: GitHub) -> type[BaseHTTPRequestHandler]:
         def _answer(self) -> None:
             text = self._chunks() if self.headers.get("Transfer-Encoding") == "chunked" else self._whole()
             body = json.loads(text) if text else None
-            path = self.path.removeprefix("/api/v3")
+            path = self.path.removeprefix("/api/v3").removeprefix("/api")
             status, data, headers = github.respond(self.command, path, body, token="Authorization" in self.headers)
             self.send_response(status)
             for name, value in {**JSON, "Content-Length": str(len(data)), **headers}.items():

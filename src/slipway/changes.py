@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -55,6 +56,11 @@ def documentation_only(reference: str) -> bool:
     base = _git("merge-base", reference, "HEAD")
     files = _git("diff", "--name-only", base).splitlines() if base else []
     return bool(files) and all(file.endswith(".md") or file.startswith("docs/") for file in files)
+
+
+def base_branch() -> str | None:
+    """Branch that a pull request is to be merged into; None where no pull request is checked."""
+    return os.environ.get("GITHUB_BASE_REF") or os.environ.get("SLIPWAY_BASE") or None
 
 
 def _data(pointer: dict[str, Any]) -> dict[str, Any]:

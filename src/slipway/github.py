@@ -22,7 +22,7 @@ BROKEN = (EOFError, NotImplementedError, OSError, RuntimeError, ValueError, zipf
 
 
 def call(method: str, path: str, body: dict[str, Any] | None = None, *options: str) -> Any:
-    """Call the API, and return its JSON. Raises UserError with its reason."""
+    """Call the API, and return its JSON, or None where it has nothing to say. Raises UserError with its reason."""
     command = ["gh", "api", "--method", method, path, *options, *(["--input", "-"] if body else [])]
     try:
         done = subprocess.run(
@@ -32,7 +32,7 @@ def call(method: str, path: str, body: dict[str, Any] | None = None, *options: s
         raise UserError("gh: not found; GitHub's runners have it, elsewhere `uv sync --group delivery`") from None
     if done.returncode:
         raise UserError(f"gh api {method} {path.split('?')[0]}: {_last_line(done.stderr)}")
-    return json.loads(done.stdout)
+    return json.loads(done.stdout) if done.stdout.strip() else None
 
 
 def left_by(run: str, repository: str, name: str, member: str, limit: int) -> bytes | None:

@@ -161,7 +161,7 @@ def _names(failed: list[str]) -> str:
 
 def unless_documentation_only(job: str, run: Callable[[], object]) -> None:
     """Run a job, or, in a pull request that touches documentation alone, record that there was nothing to do."""
-    base = os.environ.get("GITHUB_BASE_REF")  # set on pull requests, and nowhere else
+    base = changes.base_branch()
     if not base or not changes.documentation_only(f"origin/{base}"):
         run()
         return

@@ -192,15 +192,18 @@ def test_required_outside_of_a_workflow_is_one_line(monkeypatch):
 
 def test_a_job_runs_where_there_is_no_pull_request(monkeypatch):
     ran = []
-    monkeypatch.delenv("GITHUB_BASE_REF", raising=False)
+    for name in ("GITHUB_BASE_REF", "SLIPWAY_BASE"):
+        monkeypatch.delenv(name, raising=False)
     jobs.unless_documentation_only("data", lambda: ran.append(1))
     assert [1] == ran
 
 
+@pytest.mark.parametrize("name", ["GITHUB_BASE_REF", "SLIPWAY_BASE"])
 @pytest.mark.parametrize(("only", "expected"), [(True, 0), (False, 1)])
-def test_a_job_of_a_pull_request_runs_unless_only_documentation_changes(tmp_path, monkeypatch, only, expected):
+def test_a_job_of_a_pull_request_runs_unless_only_documentation_changes(tmp_path, monkeypatch, name, only, expected):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GITHUB_BASE_REF", "main")
+    monkeypatch.delenv("GITHUB_BASE_REF", raising=False)
+    monkeypatch.setenv(name, "main")
     monkeypatch.setattr(jobs.changes, "documentation_only", lambda _: only)
     ran = []
     jobs.unless_documentation_only("data", lambda: ran.append(1))

@@ -29,6 +29,7 @@ PINS = {
     "actions/cache/restore": ("v5.0.5", "27d5ce7f107fe9357f9df03efb73ab90386fccae"),
     "actions/cache/save": ("v5.0.5", "27d5ce7f107fe9357f9df03efb73ab90386fccae"),
     "actions/dependency-review-action": ("v4.9.0", "2031cfc080254a8a887f58cffee85186f0e49e48"),
+    "actions/create-github-app-token": ("v3.1.1", "1b10c78c7865c340bc4f6099eb2f838309f1e8c3"),
     "actions/checkout": ("v7.0.1", "3d3c42e5aac5ba805825da76410c181273ba90b1"),
     "actions/download-artifact": ("v8.0.1", "3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c"),
     "actions/setup-python": ("v7.0.0", "5fda3b95a4ea91299a34e894583c3862153e4b97"),
@@ -43,15 +44,16 @@ PINS = {
 WRITERS = {
     "deploy.yaml": {job: {"contents"} for job in ("build", "staging", "production", "report")},
     "pull-request-comment.yaml": {"comment": {"pull-requests"}},
+    "retrain.yaml": {"propose": {"actions", "contents", "pull-requests"}},
     "rollback.yaml": {"rollback": {"contents"}},
     "scorecard.yaml": {"scorecard": {"security-events"}},
 }
 """Jobs that may write, and what; no job of another workflow may."""
 
-LAST = {"comment", "dependency-review", "required"}
+LAST = {"comment", "dependency-review", "propose", "required"}
 """Jobs that end a run: what they have to say is a status or a comment."""
 
-PUSHING = re.compile(r"slipway (promote|release publish|rollback)\b")
+PUSHING = re.compile(r"slipway (promote|propose|release publish|rollback)\b")
 """Verbs that push; what else writes asks GitHub, with a token of its own."""
 
 PRIVILEGED = {"issue_comment", "issues", "pull_request_review", "pull_request_target", "workflow_run"}

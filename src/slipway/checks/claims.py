@@ -7,7 +7,6 @@ The stage `data` passes over files that the evidence of the run before accepted,
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from slipway import changes
 from slipway.gates import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Said:
 
 def of_base(evidence: Path, stage: str) -> Said | None:
     """What the base says; None where there is no pull request. A base that git does not know says nothing."""
-    branch = os.environ.get("GITHUB_BASE_REF")  # set on pull requests, and nowhere else
+    branch = changes.base_branch()
     if not branch:
         return None
     commit = _git("merge-base", f"origin/{branch}", "HEAD")

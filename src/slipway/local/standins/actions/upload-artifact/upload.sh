@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Keep a file or a folder as the artifact NAME; a second upload of the same name is an error, as it is on GitHub.
+# Keep a file or a folder as the artifact NAME; a second upload of the same name is an error, as it is on GitHub, and
+# what is hidden is left out.
 set -euo pipefail
 if [[ ! -e $KEPT ]]; then
   echo "$KEPT: not there, so there is no artifact $NAME"
@@ -14,3 +15,4 @@ if [[ -d $KEPT ]]; then
 else
   cp "$KEPT" "$SLIPWAY_ARTIFACTS/$NAME"
 fi
+[[ $HIDDEN == true ]] || find "$SLIPWAY_ARTIFACTS/$NAME" -mindepth 1 -name '.*' -prune -exec rm -rf {} +

@@ -1,0 +1,38 @@
+"""Continuous training: what retrain.yaml and monitor.yaml call."""
+
+from __future__ import annotations
+
+import typer
+
+from slipway.cli.verbs import on_panel
+
+verb = on_panel("After a deployment")
+
+
+@verb()
+def retrain(
+    trigger: str = typer.Option(
+        "demand", help="What asks for it: demand, schedule, new data, drift, decay or staleness."
+    ),
+    because: str = typer.Option("", help="The evidence behind it, in words; the pull request quotes it."),
+) -> None:
+    """Bring new data in, check it, train and compare, and leave what a pull request would change in build/proposal/.
+
+    Nothing is pushed. Where there is nothing to do, it says why, and succeeds.
+
+    Example: `slipway retrain --trigger decay --because "roc_auc 0.61, promised 0.66"`
+    """
+    from slipway.retraining import run
+
+    run.retrain(trigger, because)
+
+
+@verb()
+def propose() -> None:
+    """Open the pull request of a retraining, by CML or else by gh, or update the one that is open; start its checks.
+
+    Example: `slipway propose`
+    """
+    from slipway.retraining import propose as job
+
+    job.propose()

@@ -1,0 +1,112 @@
+"""When a retraining starts, and what its pull request says."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from slipway.gates import Outcome, Verdict
+from slipway.report import markdown, retraining
+from slipway.results import JobResult
+from slipway.retraining import trigger
+from slipway.settings import read_params
+from tests.markdown import outside
+
+NOW = datetime(2026, 3, 31, tzinfo=UTC)
+PARAMS = {
+    "triggers": ["schedule", "new data", "drift", "decay"],
+    "every_days": 30,
+    "cooldown_days": 7,
+    "most": 2,
+    "most_days": 28,
+}
+EVIDENCE = {
+    "trigger": "decay",
+    "because": "roc_auc 0.61 [0.60, 0.62], promised 0.66",
+    "files": ["flights-2013-10.parquet"],
+    "base": "a" * 40,
+}
+
+
+def before(*days: float) -> list[datetime]:
+    return [NOW - timedelta(days=ago) for ago in days]
+
+
+@pytest.mark.parametrize(
+    ("fired", "ago", "go", "said"),
+    [
+        ("decay", [], True, "decay asks for it"),
+        ("decay", [8], True, "decay asks for it"),
+        ("decay", [6.9], False, "6.9 days ago; retraining.cooldown_days in params.yaml is 7"),
+        ("decay", [8, 27], False, "2 retrainings in the last 28 days; retraining.most in params.yaml is 2"),
+        ("decay", [8, 29], True, "decay asks for it"),
+        ("staleness", [], False, "staleness is not among retraining.triggers in params.yaml"),
+        ("schedule", [29], False, "29.0 days ago; retraining.every_days in params.yaml is 30"),
+        ("schedule", [30], True, "schedule asks for it"),
+        ("new data", [8], True, "new data asks for it"),
+        ("demand", [0.1, 1, 2, 3], True, "a person asked for it"),
+    ],
+)
+def test_a_trigger_starts_a_retraining_unless_there_was_one_lately_or_there_were_many(fired, ago, go, said):
+    decision = trigger.decide(fired, before(*ago), NOW, PARAMS)
+    assert go == decision.go
+    assert said in decision.said
+
+
+def test_a_storm_of_triggers_starts_no_more_than_the_cap():
+    started: list[datetime] = []
+    for hour in range(24 * 28):
+        now = NOW + timedelta(hours=hour)
+        if trigger.decide("drift", started, now, PARAMS).go:
+            started.append(now)
+    assert PARAMS["most"] == len(started)
+
+
+@pytest.mark.parametrize(("triggers", "expected"), [(["schedule", "new data"], "new data"), (["schedule"], "schedule")])
+def test_the_calendar_looks_for_new_data_where_that_may_start_one(triggers, expected):
+    assert expected == trigger.at_the_hour({"triggers": triggers})
+
+
+def test_the_triggers_in_params_yaml_are_known():
+    assert set(read_params()["retraining"]["triggers"]) <= set(trigger.TRIGGERS)
+
+
+def _body(**changes: object) -> str:
+    verdicts = [Verdict("champion", Outcome.PASS, "roc_auc loss < 0.01", "+0.0170 [+0.0110, +0.0231]")]
+    left = {"compare": JobResult(job="compare", started=NOW, verdicts=verdicts)}
+    return markdown.render(retraining.write(EVIDENCE | changes, left, "https://github.example/run/1"))
+
+
+def test_the_pull_request_says_which_trigger_fired_on_which_evidence_and_how_the_gates_judged():
+    body = _body()
+    for said in ("Trigger: **decay**", EVIDENCE["because"], "flights-2013-10.parquet", "+0.0170", "a" * 12):
+        assert said in body
+
+
+HARM = "@everyone #1 [x](https://evil.example) <img src=x> ```\n\n# Ready\n![](https://evil.example) </details>"
+
+
+def test_evidence_cannot_mention_link_or_draw():
+    body = _body(because=HARM, files=[HARM, "b"], trigger=HARM)
+    assert ({"https://github.example/run/1"}, set()) == outside(body)
+
+
+def test_evidence_of_any_length_leaves_room_for_the_rest():
+    assert "+0.0170" in _body(because="x" * 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["flights-2013-10.parquet"], "Retrain on flights-2013-10.parquet (decay)"),
+        (["a", "b"], "Retrain on 2 new files (decay)"),
+        (["a\n\u202eb"], "Retrain on a b (decay)"),
+    ],
+)
+def test_the_title_is_one_line(files, expected):
+    assert expected == retraining.title(EVIDENCE | {"files": files})
+
+
+def test_a_title_of_any_length_is_cut():
+    assert retraining.LONGEST_TITLE == len(retraining.title(EVIDENCE | {"files": ["x" * 500]}))
