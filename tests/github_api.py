@@ -110,7 +110,7 @@ class GitHub:
             one.update(body or {})
             return one
         if method == "POST":
-            return self._open(threads, body or {})
+            return self._open(threads, path.split("/")[2], body or {})
         asked = {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
         return [
             one
@@ -119,7 +119,7 @@ class GitHub:
             and asked.get("head", "") in {"", one.get("head", {}).get("label")}
         ]
 
-    def _open(self, threads: list[dict[str, Any]], body: dict[str, Any]) -> dict[str, Any]:
+    def _open(self, threads: list[dict[str, Any]], owner: str, body: dict[str, Any]) -> dict[str, Any]:
         number = 1 + len(self.pulls) + len(self.issues)
         made = {
             "number": number,
@@ -130,7 +130,7 @@ class GitHub:
         }
         made |= body | {"html_url": f"https://github.example/{REPOSITORY}/{number}"}
         if "head" in body:
-            made["head"] = {"label": f"team:{body['head']}", "sha": "0" * 40}
+            made["head"] = {"label": f"{owner}:{body['head']}", "sha": "0" * 40}
         threads.append(made)
         self.comments[number] = []
         return made

@@ -43,6 +43,7 @@ PINS = {
 
 WRITERS = {
     "deploy.yaml": {job: {"contents"} for job in ("build", "staging", "production", "report")},
+    "monitor.yaml": {"health": {"actions", "issues"}},
     "pull-request-comment.yaml": {"comment": {"pull-requests"}},
     "retrain.yaml": {"propose": {"actions", "contents", "pull-requests"}},
     "rollback.yaml": {"rollback": {"contents"}},
@@ -50,8 +51,8 @@ WRITERS = {
 }
 """Jobs that may write, and what; no job of another workflow may."""
 
-LAST = {"comment", "dependency-review", "propose", "required"}
-"""Jobs that end a run: what they have to say is a status or a comment."""
+LAST = {"comment", "dependency-review", "health", "propose", "required"}
+"""Jobs that end a run: what they have to say is a status, a comment, an issue or a pull request."""
 
 PUSHING = re.compile(r"slipway (promote|propose|release publish|rollback)\b")
 """Verbs that push; what else writes asks GitHub, with a token of its own."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from slipway.cli.verbs import on_panel
+from slipway.cli.verbs import Environment, on_panel
 
 verb = on_panel("After a deployment")
 
@@ -36,3 +36,16 @@ def propose() -> None:
     from slipway.retraining import propose as job
 
     job.propose()
+
+
+@verb()
+def health(environment: Environment = "production") -> None:
+    """Keep one issue up to date about an environment that `slipway monitor` found not well; start a retraining.
+
+    Where nothing is deployed, or no token is set, it says so, and succeeds.
+
+    Example: `slipway health --environment production`
+    """
+    from slipway import health as job
+
+    job.health(environment)
