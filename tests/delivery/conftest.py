@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slipway.delivery import clients, processes, promotion, release, supervision
+from slipway.delivery import attestation, clients, keys, processes, promotion, release, supervision
 from slipway.delivery.agent import Agent, Settings, prefix
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.dvc_files import blobs
@@ -79,7 +79,9 @@ def metrics():
     return "\\n".join(["# TYPE slipway_prediction histogram", *lines, f"slipway_prediction_count {count}", ""])
 http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 """
+TRUST = (keys.SIGNING_KEY, keys.TRUSTED_KEYS, attestation.REQUIRED)
 COMMAND = ["{python}", "{release}/service.py", "{release}", "{port}"]
+DATA = f"{'d' * 32}.dir"
 NO_PACKAGES = 'lock-version = "1.0"\ncreated-by = "test"\npackages = []\n'
 
 
@@ -123,11 +125,14 @@ class Project:
         folder = self.root.parent / "built" / version
         commit = git(self.root, "rev-parse", "HEAD")
         shutil.copytree(self.root / "model", folder / "model")
+        shutil.copytree(self.root / "src", folder / "bento/src")
         release.write(folder / "model/release.json", {"version": version, "commit": commit, "files": {}})
         release.write(
             folder / "smoke.json", {"tolerance": 1e-6, "rows": [{"x": 1}, {"x": 2.5}], "predictions": [2, 5.0]}
         )
-        shutil.copy(self.root / "dvc.lock", folder)
+        shutil.copytree(folder / "model", folder / "bento/src/model")
+        for name in ("dvc.lock", "params.yaml"):
+            shutil.copy(self.root / name, folder)
         shutil.copytree(self.root / "metrics", folder / "metrics")
         for name, text in {
             "service.py": SERVICE,
@@ -139,7 +144,12 @@ class Project:
         facts = {
             "version": version,
             "commit": commit,
-            "inputs": {"model": blobs(self.root / "model")[0]},
+            "inputs": {
+                "data": DATA,
+                "model": blobs(self.root / "model")[0],
+                "params": release.sha256(folder / "params.yaml"),
+                "requirements": release.sha256(folder / "pylock.toml"),
+            },
             "metrics": {"evaluate": {"model": {"roc_auc": 0.7}}},
             "service": {"command": COMMAND, "environment": {}},
             "build": {"python": f"{sys.version_info.major}.{sys.version_info.minor}"},
@@ -159,33 +169,47 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    for name in ("STAGING_URL", "PRODUCTION_URL", "GITHUB_ACTOR"):
+    settle(tmp_path, monkeypatch)
+    project = create(tmp_path)
+    monkeypatch.chdir(project.root)
+    return project
+
+
+def settle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let everything of the machine be in `folder`, and nothing of it come from elsewhere."""
+    for name in ("STAGING_URL", "PRODUCTION_URL", "GITHUB_ACTOR", "GITHUB_OUTPUT", *TRUST):
         monkeypatch.delenv(name, raising=False)
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_NAME", "Ada")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "ada@example.org")
-    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("SLIPWAY_STORE", (tmp_path / "store").as_uri())
-    root, origin = tmp_path / "project", tmp_path / "origin.git"
-    git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", str(origin))
-    git(tmp_path, "init", "--quiet", "--initial-branch=main", str(root))
+    monkeypatch.setenv("SLIPWAY_HOME", str(folder / "home"))
+    monkeypatch.setenv("SLIPWAY_STORE", (folder / "store").as_uri())
+
+
+def create(folder: Path) -> Project:
+    """Make the clone and its origin in `folder`, which may be copied."""
+    root, origin = folder / "project", folder / "origin.git"
+    git(folder, "init", "--quiet", "--bare", "--initial-branch=main", "--template=", str(origin))
+    git(folder, "init", "--quiet", "--initial-branch=main", "--template=", str(root))
     git(root, "remote", "add", "origin", str(origin))
     _fill(root)
     git(root, "add", "-A")
     git(root, "commit", "--quiet", "--message", "Begin")
     git(root, "push", "--quiet", "origin", "HEAD:main")
-    monkeypatch.chdir(root)
-    return Project(root, origin, FolderStore(tmp_path / "store"))
+    return Project(root, origin, FolderStore(folder / "store"))
 
 
 def _fill(root: Path) -> None:
     """Write the pipeline's files, as far as delivery reads them."""
     files = {
-        ".gitignore": "/model\n/results\n",
+        ".gitignore": "/data\n/model\n/results\n",
         ".dvc/config": "[core]\n    remote = embedded\n['remote \"embedded\"']\n    url = ../.dvcstore\n",
+        "data.dvc": yaml.safe_dump({"outs": [{"path": "data", "md5": DATA}]}),
         "model/model.onnx": "a model",
         "model/signature.json": "{}",
         "metrics/evaluate.json": '{"model": {"roc_auc": 0.7}}',
+        "src/app.py": "the service",
+        "uv.lock": "version = 1\n",
         "params.yaml": json.dumps({"agent": AGENT, "canary": CANARY, "loadtest": {"hosts": []}, "seed": 1}),
     }
     for name, text in files.items():
@@ -194,7 +218,8 @@ def _fill(root: Path) -> None:
     stages = {"evaluate": {"metrics": [{"metrics/evaluate.json": {"cache": False}}]}}
     (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages, "artifacts": {"model": {"path": "model"}}}))
     outs = [{"path": "model", "md5": blobs(root / "model")[0]}, {"path": "metrics/evaluate.json", "md5": "1"}]
-    (root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"all": {"outs": outs}}}))
+    stage = {"deps": [{"path": "data", "md5": DATA}], "outs": outs}
+    (root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"all": stage}}))
 
 
 class Crew:

@@ -173,7 +173,7 @@ def test_publishing_again_completes_what_was_killed(project):
     folder = project.build("v0.1.0")
 
     class Killed:
-        def put(self, _):
+        def put(self, *_):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -31,7 +31,8 @@ if verb == "list":
     print("\\n".join(entry.name for entry in (drafts if "isDraft" in " ".join(rest) else published).iterdir()))
 elif verb == "create":
     (drafts / tag).mkdir()
-    shutil.copy(rest[1], drafts / tag)
+    for file in rest[1 : rest.index("--verify-tag")]:
+        shutil.copy(file, drafts / tag)
     if "FAKE_GH_DIES" in os.environ:
         os.kill(os.getpid(), signal.SIGKILL)
     (drafts / tag).rename(published / tag)
@@ -179,6 +180,34 @@ def test_evidence_is_kept_beside_a_release_and_is_no_release(store, tmp_path):
     assert ["loadtest.html", "loadtest.json"] == store.kept("v0.1.0")
     assert ["v0.1.0"] == store.versions()
     assert built.digest == store.get("v0.1.0", tmp_path / "got").digest
+
+
+def test_what_is_published_beside_a_release_is_there_with_it_and_can_be_read(store, tmp_path):
+    built, file = _release(tmp_path / "built"), _file(tmp_path / "signature.intoto.jsonl", "signed")
+    for _ in range(2):
+        store.put(built.folder, [file])
+    assert ["signature.intoto.jsonl"] == store.kept("v0.1.0")
+    assert b"signed" == store.read_kept("v0.1.0", "signature.intoto.jsonl")
+
+
+def test_what_is_to_be_beside_a_release_is_added_where_that_is_there_already(store, tmp_path):
+    built = _release(tmp_path / "built")
+    store.put(built.folder)
+    store.put(built.folder, [_file(tmp_path / "signature.intoto.jsonl", "signed")])
+    assert b"signed" == store.read_kept("v0.1.0", "signature.intoto.jsonl")
+
+
+def test_another_release_of_the_same_version_brings_nothing_with_it(store, tmp_path):
+    store.put(_release(tmp_path / "built").folder)
+    with pytest.raises(UserError, match="a version is never built twice"):
+        store.put(_release(tmp_path / "other", text="other").folder, [_file(tmp_path / "signature.intoto.jsonl")])
+    assert [] == store.kept("v0.1.0")
+
+
+def test_evidence_that_is_not_there_is_named(store, tmp_path):
+    store.put(_release(tmp_path / "built").folder)
+    with pytest.raises(UserError, match=r"nothing\.json|gh release download"):
+        store.read_kept("v0.1.0", "nothing.json")
 
 
 def test_evidence_that_is_there_stays(tmp_path):

@@ -1,4 +1,4 @@
-"""`slipway release …`: build, publish, list, keep evidence, prune, report."""
+"""`slipway release …`: build, publish, sign, list, keep evidence, prune, report; and `verify`, which traces one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,29 @@ from typing import Annotated
 
 import typer
 
-from slipway.cli.verbs import Json, Verbs, app
+from slipway.cli.verbs import Json, Verbs, app, on_panel
 
 releases = Verbs(no_args_is_help=True, help="Build, publish and list releases.")
 app.add_typer(releases, name="release", rich_help_panel="Releases")
 verb = releases.command
+
+
+@on_panel("Releases")()
+def verify(
+    release: Annotated[str | None, typer.Argument(help="Version, such as v0.1.0; else the newest.")] = None,
+    environment: Annotated[str | None, typer.Option(help="What this environment should run.")] = None,
+    before: Annotated[str | None, typer.Option(help="What the next promotion to this environment would take.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Trace a release to reviewed source: each link of the chain is computed again, and compared.
+
+    Exit codes: 1 when a link is broken, or was not checked and must hold.
+
+    Example: `slipway verify --environment production`
+    """
+    from slipway.delivery import verification
+
+    raise typer.Exit(verification.verify(release, environment, before, as_json=as_json))
 
 
 @verb("build")
@@ -33,6 +51,9 @@ def release_build(
 @verb("publish")
 def release_publish(
     folder: Annotated[Path, typer.Argument(help="What `slipway release build` wrote.")] = Path("build/release"),
+    attestation: Annotated[
+        Path | None, typer.Option(envvar="ATTESTATION", help="What actions/attest wrote, to be kept beside it.")
+    ] = None,
 ) -> None:
     """Put a release into $SLIPWAY_STORE, and its commit and its tag on the branch `deploy` of origin.
 
@@ -40,7 +61,33 @@ def release_publish(
     """
     from slipway.delivery import verbs
 
-    verbs.publish(folder)
+    verbs.publish(folder, attestation)
+
+
+@verb("key")
+def release_key(
+    private: Annotated[Path, typer.Argument(help="File for the private key, outside of the checkout.")],
+) -> None:
+    """Make a key pair to sign releases with: the private half in a file, the public one in .github/trusted-keys.
+
+    Example: `slipway release key ~/slipway-signing.pem`
+    """
+    from slipway.delivery import verification
+
+    verification.make_key(private)
+
+
+@verb("sign")
+def release_sign(
+    release: Annotated[str, typer.Argument(help="Version, such as v0.1.0.")],
+) -> None:
+    """Sign a release that is published already, if every other link of its chain holds, with $SLIPWAY_SIGNING_KEY.
+
+    Example: `slipway release sign v0.1.0`
+    """
+    from slipway.delivery import verification
+
+    verification.sign(release)
 
 
 @verb("list")

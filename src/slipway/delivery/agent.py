@@ -284,7 +284,10 @@ class Agent:
         self.state.note(f"{content.release} serves at {self.url}")
 
     def _try_start(self, content: EnvironmentFile, role: Role) -> None:
+        serves = self.state.serving is not None and self.state.serving.digest == content.digest
         try:
+            if not serves:  # a key may have been added or removed since it was installed
+                installation.refuse_unsigned(self.place, self.store, content)
             self._start(content, role)
         except UserError as error:
             self._failed(content.digest, content.release, str(error))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from slipway import results
-from slipway.delivery import release, versions
+from slipway.delivery import keys, release, versions
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.dvc_files import LOCK, DvcFiles, blobs
 from slipway.delivery.git import Git
@@ -150,11 +150,7 @@ def _model(source: Source, version: str, target: Path) -> None:
 
 
 def _inputs(source: Source) -> dict[str, str]:
-    data = source.dvc.data
-    return {
-        "data": next(iter(data.values())) if len(data) == 1 else json.dumps(data, sort_keys=True),
-        "model": source.dvc.outputs[source.dvc.model.as_posix()],
-    }
+    return {"data": source.dvc.data_version, "model": source.dvc.outputs[source.dvc.model.as_posix()]}
 
 
 def _context(source: Source, folder: Path, context: Path) -> None:
@@ -216,9 +212,10 @@ def _uv_export(context: Path, *flags: str) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Of the tools that run here: uv stands beside this Python, and bentoml calls it by name."""
+    """Of the tools that run here: uv stands beside this Python, bentoml calls it by name, and no tool needs our key."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    return {**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", "BENTOML_DO_NOT_TRACK": "True"}
+    inherited = {name: value for name, value in os.environ.items() if name != keys.SIGNING_KEY}
+    return {**inherited, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", "BENTOML_DO_NOT_TRACK": "True"}
 
 
 def _smoke(source: Source, folder: Path) -> None:

@@ -68,6 +68,12 @@ class DvcFiles:
         return {out["path"]: out["md5"] for file in files for out in file.get("outs", [])}
 
     @property
+    def data_version(self) -> str:
+        """The same as one text: the MD5 of what came in or, of several, the MD5 of each by its path."""
+        data = self.data
+        return next(iter(data.values())) if len(data) == 1 else json.dumps(data, sort_keys=True)
+
+    @property
     def embedded_store(self) -> str | None:
         """Path of the default remote below `root` when git keeps it, else None."""
         config = configparser.ConfigParser()

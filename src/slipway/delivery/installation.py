@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway.delivery import release
+from slipway.delivery import keys, release, signature
 from slipway.delivery.router import tool
+from slipway.delivery.state import replace
 from slipway.errors import UserError
 from slipway.serving import prediction_log
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from slipway.delivery.store import Store
 
 COMPLETE = ".complete"  # written last, so that a killed installation is never taken for one; says what belongs to it
-NOT_INHERITED = {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT"}
+NOT_INHERITED = {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT", keys.SIGNING_KEY}
 
 
 def folder(place: Place, digest: str) -> Path:
@@ -44,6 +46,7 @@ def is_installed(place: Place, digest: str) -> bool:
 
 def install(place: Place, store: Store, content: EnvironmentFile) -> None:
     """Make the release ready. Raises UserError when it is missing, is not what it should be, or cannot be installed."""
+    refuse_unsigned(place, store, content)
     target = folder(place, content.digest)
     try:
         found = release.verify(target, content.digest)
@@ -52,6 +55,20 @@ def install(place: Place, store: Store, content: EnvironmentFile) -> None:
         found = store.get(content.release, target)
         _refuse_other(found, content)
     _install_requirements(place, found)
+
+
+def refuse_unsigned(place: Place, store: Store, content: EnvironmentFile) -> None:
+    """Raise UserError unless a trusted key has signed the release; where no key is trusted, none needs a signature.
+
+    A signature that was accepted stays here, so that healing does not wait for the store.
+    """
+    trusted = keys.trusted(Path())
+    if not trusted:
+        return
+    own = folder(place, content.digest).with_suffix(signature.SUFFIX)
+    there = chain([own.read_bytes()] if own.is_file() else [], signature.of_release(store, content.release))
+    _, accepted = signature.accepted(content.release, content.digest, there, trusted)
+    replace(own, accepted)
 
 
 def verified(place: Place, digest: str) -> Release:

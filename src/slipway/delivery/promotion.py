@@ -31,8 +31,10 @@ ENVIRONMENTS = "environments"
 LOOK_SECONDS = 0.2  # between two looks at the front door
 
 
-def publish(root: Path, folder: Path, store: Store) -> Release:
-    """Make the release in `folder` known on `deploy`, and keep it in `store`. Again: completes what is missing.
+def publish(root: Path, folder: Path, store: Store, beside: Sequence[Path] = ()) -> Release:
+    """Make the release in `folder` known on `deploy`, and keep it in `store`, with the files `beside` it.
+
+    Again: completes what is missing.
 
     The push comes first, because only one can win it: a version is taken by whoever pushed its tag.
     """
@@ -47,7 +49,7 @@ def publish(root: Path, folder: Path, store: Store) -> Release:
             f"{built.version}: published as {known.digest} from commit {known.built_from[:12]}, {folder} is"
             f" {built.digest}; a version is never built twice: run `slipway release build` on a new commit"
         )
-    store.put(folder)
+    store.put(folder, beside)
     return built
 
 
@@ -67,7 +69,7 @@ def promote(
     """
     branch = DeployBranch(Git(root))
     branch.fetch()
-    chosen = branch.published(version or _default(branch, environment))
+    chosen = branch.published(version or default(branch, environment))
     if chosen.version not in store.versions():
         raise UserError(f"{chosen.version}: not in the store; run `slipway release publish` again")
     current = _current(branch, environment)
@@ -175,7 +177,8 @@ def _serving(known: State) -> str:
     return known.serving.release if known.serving else "nothing"
 
 
-def _default(branch: DeployBranch, environment: str) -> str:
+def default(branch: DeployBranch, environment: str) -> str:
+    """What the next promotion to `environment` takes, unless a release is named. Raises UserError without any."""
     if environment == "staging":
         known = branch.versions()
         if not known:

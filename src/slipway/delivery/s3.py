@@ -17,7 +17,7 @@ from slipway.delivery.store import ARCHIVE, EVIDENCE, arrive, only_versions, pac
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from slipway.delivery.release import Release
 
@@ -32,16 +32,18 @@ class S3Store:
         self.root = root
         self._s3 = _connect()
 
-    def put(self, folder: Path) -> None:
+    def put(self, folder: Path, beside: Sequence[Path] = ()) -> None:
         """See `Store.put`. An upload of several parts is not there until S3 was told that it is complete."""
         built = release.verify(folder)
         where = self._archive(built.version)
         with TemporaryDirectory() as scratch, self._named():
             if not self._s3.exists(where):
+                self.keep(built.version, beside)
                 pack(folder, Path(scratch) / ARCHIVE)
                 self._create(Path(scratch) / ARCHIVE, where)
             there = self.get(built.version, Path(scratch) / "there").digest
         refuse_other(built, there, f"s3://{where}")
+        self.keep(built.version, beside)
 
     def _create(self, archive: Path, where: str) -> None:
         """Upload unless somebody else was quicker; who was is compared with what we have."""
@@ -72,9 +74,10 @@ class S3Store:
 
     def keep(self, version: str, files: Iterable[Path]) -> None:
         """See `Store.keep`."""
-        there = set(self.kept(version))
+        new = list(files)
+        there = set(self.kept(version)) if new else set()
         with self._named():
-            for file in files:
+            for file in new:
                 if file.name not in there:
                     self._s3.put_file(str(file), f"{self.root}/{version}/{EVIDENCE}/{file.name}")
 
@@ -82,6 +85,11 @@ class S3Store:
         """See `Store.kept`."""
         with self._named():
             return sorted(path.split("/")[-1] for path in self._s3.find(f"{self.root}/{version}/{EVIDENCE}"))
+
+    def read_kept(self, version: str, name: str) -> bytes:
+        """See `Store.read_kept`."""
+        with self._named():
+            return self._s3.cat_file(f"{self.root}/{version}/{EVIDENCE}/{name}")
 
     def remove(self, version: str) -> None:
         """See `Store.remove`."""

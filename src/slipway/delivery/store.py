@@ -24,7 +24,7 @@ from slipway.delivery.versions import VERSION, order, version_tag
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 ARCHIVE = "release.tar.gz"
 EVIDENCE = "evidence"
@@ -35,8 +35,8 @@ NOTES = 100_000  # characters of a GitHub Release's text; it takes 125,000
 class Store(Protocol):
     """A place for releases."""
 
-    def put(self, folder: Path) -> None:
-        """Keep the release in `folder`; nothing happens when it is there already.
+    def put(self, folder: Path, beside: Sequence[Path] = ()) -> None:
+        """Keep the release in `folder`; nothing happens when it is there already. `beside` is kept with it, and before.
 
         Raises UserError when another release has its version: a version is never built twice.
         """
@@ -52,6 +52,9 @@ class Store(Protocol):
 
     def kept(self, version: str) -> list[str]:
         """Names of the evidence about a release."""
+
+    def read_kept(self, version: str, name: str) -> bytes:
+        """One piece of the evidence. Raises UserError when it is not there."""
 
     def remove(self, version: str) -> None:
         """Remove a release and its evidence; the release goes first, and as a whole."""
@@ -82,14 +85,16 @@ class FolderStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def put(self, folder: Path) -> None:
+    def put(self, folder: Path, beside: Sequence[Path] = ()) -> None:
         """See `Store.put`. Written aside and renamed, so that a killed copy is never taken for a release."""
         built = release.verify(folder)
         target = self.root / built.version
         if target.exists():
             refuse_other(built, release.digest_of(target), str(target))
+            self.keep(built.version, beside)
             return
         self._sweep()
+        self.keep(built.version, beside)
         aside = self.root / f".incoming-{uuid.uuid4().hex}"
         shutil.copytree(folder, aside)
         try:
@@ -112,8 +117,8 @@ class FolderStore:
     def keep(self, version: str, files: Iterable[Path]) -> None:
         """See `Store.keep`."""
         folder = self._evidence(version)
-        folder.mkdir(parents=True, exist_ok=True)
         for file in files:
+            folder.mkdir(parents=True, exist_ok=True)
             if not (folder / file.name).exists():
                 aside = folder / f".incoming-{uuid.uuid4().hex}"
                 shutil.copyfile(file, aside)
@@ -122,6 +127,13 @@ class FolderStore:
     def kept(self, version: str) -> list[str]:
         """See `Store.kept`."""
         return sorted(file.name for file in self._evidence(version).glob("[!.]*"))
+
+    def read_kept(self, version: str, name: str) -> bytes:
+        """See `Store.read_kept`."""
+        try:
+            return (self._evidence(version) / name).read_bytes()
+        except OSError as error:
+            raise UserError(f"{self._evidence(version) / name}: {error.strerror}") from None
 
     def remove(self, version: str) -> None:
         """See `Store.remove`."""
@@ -144,34 +156,35 @@ class FolderStore:
 class GitHubStore:
     """Releases as GitHub Releases of the current folder's repository, through `gh`, which needs a login or GH_TOKEN."""
 
-    def put(self, folder: Path) -> None:
+    def put(self, folder: Path, beside: Sequence[Path] = ()) -> None:
         """See `Store.put`. `gh` uploads into a draft that it publishes last: a killed upload is never a release."""
         built = release.verify(folder)
         with TemporaryDirectory() as scratch:
             if built.version in self.versions():
                 there = self.get(built.version, Path(scratch) / "there").digest
                 refuse_other(built, there, f"GitHub Release {version_tag(built.version)}")
+                self.keep(built.version, beside)
             else:
-                self._create(built, Path(scratch) / ARCHIVE)
+                self._create(built, Path(scratch) / ARCHIVE, beside)
 
-    def _create(self, built: Release, archive: Path) -> None:
+    def _create(self, built: Release, archive: Path, beside: Sequence[Path]) -> None:
         tag = version_tag(built.version)
         if tag in self._tags("--json", "tagName,isDraft", "--jq", ".[] | select(.isDraft) | .tagName"):
-            _gh("release", "delete", tag, "--yes")  # what a killed upload has left
+            gh("release", "delete", tag, "--yes")  # what a killed upload has left
         pack(built.folder, archive)
         notes = archive.with_name("notes.md")
         report = built.folder / REPORT
         text = report.read_text(encoding="utf-8")[:NOTES] if report.is_file() else ""
         notes.write_text(f"Digest: {built.digest}\n\n{text}", encoding="utf-8")
         words = ["--title", f"Release {built.version}", "--notes-file", str(notes)]
-        _gh("release", "create", tag, str(archive), "--verify-tag", *words)
+        gh("release", "create", tag, str(archive), *map(str, beside), "--verify-tag", *words)
 
     def get(self, version: str, target: Path) -> Release:
         """See `Store.get`."""
 
         def download(aside: Path) -> None:
             with TemporaryDirectory() as scratch:
-                _gh("release", "download", version_tag(version), "--pattern", ARCHIVE, "--dir", scratch)
+                gh("release", "download", version_tag(version), "--pattern", ARCHIVE, "--dir", scratch)
                 unpack(Path(scratch) / ARCHIVE, aside)
 
         return arrive(target, download)
@@ -186,21 +199,27 @@ class GitHubStore:
         """See `Store.keep`: further assets of the GitHub Release."""
         there = set(self._assets(version))
         if new := [str(file) for file in files if file.name not in there]:
-            _gh("release", "upload", version_tag(version), *new)
+            gh("release", "upload", version_tag(version), *new)
 
     def kept(self, version: str) -> list[str]:
         """See `Store.kept`."""
         return sorted(name for name in self._assets(version) if name != ARCHIVE)
 
+    def read_kept(self, version: str, name: str) -> bytes:
+        """See `Store.read_kept`."""
+        with TemporaryDirectory() as scratch:
+            gh("release", "download", version_tag(version), "--pattern", name, "--dir", scratch)
+            return (Path(scratch) / name).read_bytes()
+
     def remove(self, version: str) -> None:
         """See `Store.remove`. The tag stays: the version is not given again."""
-        _gh("release", "delete", version_tag(version), "--yes")
+        gh("release", "delete", version_tag(version), "--yes")
 
     def _assets(self, version: str) -> list[str]:
-        return _gh("release", "view", version_tag(version), "--json", "assets", "--jq", ".assets[].name").split()
+        return gh("release", "view", version_tag(version), "--json", "assets", "--jq", ".assets[].name").split()
 
     def _tags(self, *which: str) -> list[str]:
-        return _gh("release", "list", "--limit", "1000", *which).split()
+        return gh("release", "list", "--limit", "1000", *which).split()
 
 
 def only_versions(names: Iterable[str]) -> list[str]:
@@ -244,7 +263,8 @@ def arrive(target: Path, fill: Callable[[Path], object]) -> Release:
     return Release(target, arrived.digest, arrived.manifest)
 
 
-def _gh(*arguments: str) -> str:
+def gh(*arguments: str) -> str:
+    """Run GitHub's command line and return what it prints. Raises UserError with its last words."""
     try:
         done = subprocess.run(
             ["gh", *arguments],

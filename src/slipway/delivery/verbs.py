@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slipway.delivery import build as builds
 from slipway.delivery import (
+    attestation,
     drill,
     evidence,
+    keys,
     manifests,
     processes,
     promotion,
     rollout,
+    signature,
     smoke,
     status,
     status_text,
     supervision,
 )
+from slipway.delivery import build as builds
 from slipway.delivery.agent import Agent, Settings, prefix
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.follower import Follower, accept_rewritten
@@ -44,16 +48,23 @@ def build(output: Path, report: Path | None) -> None:
     """Build a release, or fetch it if this commit has one already, say what it is, and record who built it."""
     with recorded("build") as result:
         result.evidence = evidence.circumstances()
-        built = builds.fetch_published(ROOT, output, _store) or builds.build(ROOT, output, report)
+        signer = keys.signer()  # one that cannot be read is no reason to build first
+        fetched = builds.fetch_published(ROOT, output, _store)
+        built = fetched or builds.build(ROOT, output, report)
+        signature.write(built, None if fetched else signer)
+        _tell_workflow("built", "false" if fetched else "true")
         result.evidence |= {"release": built.version, "digest": built.digest}
         result.verdicts = [Verdict("release", Outcome.PASS, "every byte is as sealed", built.digest)]
     print(f"{output}: {built.version}, {built.digest}, {len(built.manifest['files'])} files")
 
 
-def publish(folder: Path) -> None:
-    """Publish a release and say where."""
+def publish(folder: Path, bundle: Path | None) -> None:
+    """Publish a release, with its signature and what GitHub attested of it, and say where."""
     with recorded("publish") as result:
-        built = promotion.publish(ROOT, folder, _store())
+        beside = signature.beside(folder)
+        if bundle:
+            attestation.keep(bundle, beside)
+        built = promotion.publish(ROOT, folder, _store(), sorted(beside.glob("*")))
         where = redacted(store_url())
         result.evidence = {"release": built.version, "digest": built.digest}
         result.verdicts = [Verdict("stored", Outcome.PASS, "on the branch deploy and in the store", where)]
@@ -142,6 +153,7 @@ def agent(environment: str, *, once: bool, detach: bool) -> None:
     """Run an agent: until it is stopped, once, or in the background."""
     place = Place.of(environment)
     params = read_params()
+    keys.trusted(ROOT)  # one that cannot be read is told now, not when a release comes
     if detach:
         print(f"{environment}: {supervision.detach(place, params['agent']['ready_seconds'])}")
         return
@@ -192,6 +204,13 @@ def print_status(*, as_json: bool) -> None:
 
 def _store() -> Store:
     return open_store(store_url())
+
+
+def _tell_workflow(name: str, value: str) -> None:
+    """An output of the step, where a workflow runs."""
+    if output := os.environ.get("GITHUB_OUTPUT"):
+        with Path(output).open("a", encoding="utf-8") as file:
+            file.write(f"{name}={value}\n")
 
 
 @contextmanager
