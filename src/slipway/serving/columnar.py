@@ -38,7 +38,7 @@ class Columns:
     """The columns of a strict `Row`, each value checked by itself."""
 
     def __init__(self, row: type[BaseModel], max_rows: int) -> None:
-        self._validator = TypeAdapter(_body(row, max_rows)).validator if _is_by_value(row) else None
+        self._validator = TypeAdapter(_body(row, max_rows)).validator if is_by_value(row) else None
 
     def parse(self, body: bytes | bytearray) -> dict[str, list[Any]] | None:
         """The columns of a valid body; None where rows must decide."""
@@ -83,7 +83,7 @@ def _body(row: type[BaseModel], max_rows: int) -> type[BaseModel]:
     return create_model("Body", __config__=row.model_config, columns=(columns, ...))
 
 
-def _is_by_value(row: type[BaseModel]) -> bool:
+def is_by_value(row: type[BaseModel]) -> bool:
     """Whether no function of the author's has a say in `row`: it might look at more than one value."""
     return not any(_has_function(node) for node in _nodes(row.__pydantic_core_schema__))
 

@@ -1,0 +1,275 @@
+"""Files of rows, Parquet or CSV: read in chunks that fit in memory, and written so that they appear whole or never.
+
+In CSV every column is text. Those that `Row` has as numbers are read as such, at once if all of them are numbers. An
+empty field is a missing value, "" in quotation marks an empty text, and nan a missing number.
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from slipway import schema
+from slipway.checks.fields import fields
+from slipway.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from pydantic import BaseModel
+
+    from slipway.schema import Column
+
+BLOCK = 1_000_000  # bytes of a CSV file parsed at once; what fits in a core's cache takes half the time
+BUFFER = 1_000_000  # bytes of each column of a Parquet file read ahead, so that a large row group is not held whole
+WRITERS = {".parquet": pq.ParquetWriter, ".csv": pacsv.CSVWriter}
+NUMBER = r"^[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|(?i:nan|inf|infinity))$"
+
+Odd = dict[str, dict[int, str]]
+"""Texts of a CSV file where a number should be, by column and row."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows of a file, in its order."""
+
+    number: int
+    start: int
+    """Number of its first row in the file, from 0."""
+    raw: pa.RecordBatch
+    """As they stand in the file."""
+    columns: pa.RecordBatch
+    """The columns of `Row` that the file has."""
+    odd: Odd = field(default_factory=dict)
+    share: float = 1.0
+    """Of the file that is read when this chunk is."""
+    is_text: bool = False
+    """Whether the file holds texts alone."""
+
+
+def read(path: Path, row: type[BaseModel], rows: int) -> Iterator[Chunk]:
+    """Read the file at `path`: of Parquet, `rows` rows at a time. An empty file has one empty chunk.
+
+    Raises UserError when it cannot be read, or has a column of a type that no request could carry.
+    """
+    columns, start = schema.columns(row), 0
+    booleans = {name for name, about in fields(row).items() if about.get("type") == "boolean"}
+    numbers = [column.name for column in columns if column.kind == "number" and column.name not in booleans]
+    categories = [column.name for column in columns if column.kind == "category"]
+    try:
+        for number, (raw, share) in enumerate(_batches(path, numbers, categories, rows)):
+            if number == 0:
+                _refuse_types(path, raw, columns)
+            yield Chunk(number, start, raw, *_parsed(raw, columns, booleans), share, path.suffix == ".csv")
+            start += len(raw)
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from None
+
+
+def refuse_suffix(path: Path) -> None:
+    """Raise UserError when the name does not end as that of a file that can be read or written here."""
+    if path.suffix not in WRITERS:
+        raise UserError(f"{path}: neither {' nor '.join(WRITERS)}; name the format by the ending")
+
+
+def schema_of(path: Path) -> pa.Schema:
+    """Columns of the file at `path`. Raises UserError when it cannot be read, or has a name twice."""
+    refuse_suffix(path)
+    try:
+        found = _schema(path)
+    except FileNotFoundError:
+        raise UserError(f"{path}: not found; name a file of rows") from None
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from None
+    if twice := [name for name in found.names if found.names.count(name) > 1]:
+        raise UserError(f"{path}: has the column {twice[0]} twice; rename one")
+    return found
+
+
+def _schema(path: Path) -> pa.Schema:
+    return pq.read_schema(path) if path.suffix == ".parquet" else _open_csv(path).schema
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    return UserError(f"{path}: cannot be read ({str(error).splitlines()[0]}); mend the file, or write it again")
+
+
+def _batches(
+    path: Path, numbers: list[str], categories: list[str], rows: int
+) -> Iterator[tuple[pa.RecordBatch, float]]:
+    """Batches, and the share of the file that was read by then."""
+    empty = True
+    found = _parquet(path, categories, rows) if path.suffix == ".parquet" else _csv(path, numbers, rows)
+    for batch in found:
+        empty = False
+        yield batch
+    if empty:
+        yield pa.RecordBatch.from_pylist([], schema=_schema(path)), 1.0
+
+
+def _parquet(path: Path, categories: list[str], rows: int) -> Iterator[tuple[pa.RecordBatch, float]]:
+    """Batches of each row group by itself: one reader for all of them keeps what it has read of texts."""
+    with pq.ParquetFile(path, read_dictionary=categories, buffer_size=BUFFER) as file:
+        done = 0
+        for group in range(file.num_row_groups):
+            for batch in file.iter_batches(rows, row_groups=[group], use_threads=False):
+                done += len(batch)
+                yield batch, done / file.metadata.num_rows
+
+
+def _csv(path: Path, numbers: list[str], rows: int) -> Iterator[tuple[pa.RecordBatch, float]]:
+    """Batches in which `numbers` are float64; from the first on in which one is not, all of them are text.
+
+    A text that is no number ends the reading of numbers, but the batches have the same rows either way.
+    """
+    done = 0
+    with suppress(_NoNumberError):
+        for batch in _grouped(path, numbers, rows):
+            yield batch
+            done += 1
+        return
+    yield from islice(_grouped(path, [], rows), done, None)
+
+
+class _NoNumberError(Exception):
+    """Stands in a column of numbers."""
+
+
+def _grouped(path: Path, numbers: list[str], rows: int) -> Iterator[tuple[pa.RecordBatch, float]]:
+    """What the blocks of a CSV file hold, in batches of `rows` rows; the last one has what is left."""
+    size, held = path.stat().st_size, []
+    with path.open("rb") as file, _told_apart(numbers):
+        for block in _open_csv(path, numbers, file):
+            held.append(block)
+            while sum(map(len, held)) >= rows:
+                whole = pa.concat_batches(held)
+                held = [whole.slice(rows)]
+                yield whole.slice(0, rows), file.tell() / size
+    if any(map(len, held)):
+        yield pa.concat_batches(held), 1.0
+
+
+@contextmanager
+def _told_apart(numbers: list[str]) -> Iterator[None]:
+    """Raise _NoNumberError where Arrow finds a text in a column of `numbers`, in place of its own error."""
+    try:
+        yield
+    except pa.ArrowInvalid as error:
+        if numbers and "conversion error to double" in str(error):
+            raise _NoNumberError from None
+        raise
+
+
+def _open_csv(
+    path: Path, numbers: list[str] | None = None, file: io.BufferedReader | None = None
+) -> pacsv.CSVStreamingReader:
+    """A reader of `file` at `path` to which `numbers` are float64, and all other columns text."""
+    reading = pacsv.ReadOptions(use_threads=False, block_size=BLOCK)
+    parsing = pacsv.ParseOptions(newlines_in_values=True)
+    with pacsv.open_csv(path, reading, parsing) as head:
+        types = dict.fromkeys(head.schema.names, pa.string()) | dict.fromkeys(numbers or [], pa.float64())
+    missing = {"null_values": [""], "strings_can_be_null": True, "quoted_strings_can_be_null": False}
+    return pacsv.open_csv(file or path, reading, parsing, pacsv.ConvertOptions(column_types=types, **missing))
+
+
+def _refuse_types(path: Path, raw: pa.RecordBatch, columns: list[Column]) -> None:
+    for column in columns:
+        kind = raw.column(column.name).type if column.name in raw.schema.names else pa.null()
+        if not _fits(kind, column.kind, path.suffix):
+            words = {"number": "numbers", "category": "texts"}[column.kind]
+            raise UserError(f"{path}: column {column.name} is of type {kind}; write {words} into it")
+
+
+def _fits(kind: pa.DataType, wanted: str, suffix: str) -> bool:
+    types = pa.types
+    kind = _value_type(kind)
+    if types.is_null(kind):
+        return True
+    if wanted == "category":
+        return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+    if suffix == ".csv" and types.is_string(kind):
+        return True
+    return any(test(kind) for test in (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean))
+
+
+def _parsed(raw: pa.RecordBatch, columns: list[Column], booleans: set[str]) -> tuple[pa.RecordBatch, Odd]:
+    """The columns of `Row`, with texts read as numbers where they are such, and the texts that are not."""
+    found, odd = {}, {}
+    for column in columns:
+        if column.name not in raw.schema.names:
+            continue
+        array = raw.column(column.name)
+        if column.kind == "number" and pa.types.is_string(array.type):
+            parse = parse_booleans if column.name in booleans else parse_numbers
+            array, odd[column.name] = parse(array)
+        found[column.name] = array
+    return pa.RecordBatch.from_arrays(list(found.values()), list(found)), odd
+
+
+def parse_numbers(texts: pa.Array) -> tuple[pa.Array, dict[int, str]]:
+    """Texts as float64, and those that are no numbers, by row."""
+    trimmed = pc.ascii_trim_whitespace(texts)
+    with suppress(pa.ArrowInvalid):
+        return trimmed.cast(pa.float64()), {}
+    is_number = pc.match_substring_regex(trimmed, NUMBER)
+    return pc.if_else(is_number, trimmed, None).cast(pa.float64()), _others(texts, is_number)
+
+
+def parse_booleans(texts: pa.Array) -> tuple[pa.Array, dict[int, str]]:
+    """Texts as booleans, and those that are neither true nor false in whatever case, by row."""
+    words = pc.utf8_lower(texts)
+    is_boolean = pc.is_in(words, pa.array(["true", "false", None]))
+    return pc.equal(words, "true"), _others(texts, is_boolean)
+
+
+def _others(texts: pa.Array, right: pa.Array) -> dict[int, str]:
+    rows = np.flatnonzero(~right.fill_null(True).to_numpy(zero_copy_only=False)).tolist()
+    return {row: texts[row].as_py() for row in rows}
+
+
+def write(path: Path, scratch: Path, parts: Iterable[pa.Table], metadata: dict[str, str]) -> int:
+    """Write tables of one schema to `path`, by way of a file in `scratch`; returns the number of rows."""
+    rows, writer, aside = 0, None, scratch / f"whole{path.suffix}"
+    for part in parts:
+        table = _decoded(part).replace_schema_metadata(metadata)
+        writer = writer or WRITERS[path.suffix](aside, table.schema)
+        writer.write_table(table)
+        rows += len(table)
+    writer.close()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside.replace(path)
+    return rows
+
+
+def as_text(table: pa.Table) -> pa.Table:
+    """Every column as text."""
+    return table.cast(pa.schema([pa.field(name, pa.string()) for name in table.column_names]))
+
+
+def _decoded(table: pa.Table) -> pa.Table:
+    """Without the codes by which Parquet and pandas keep texts."""
+    return table.cast(pa.schema([pa.field(one.name, _value_type(one.type)) for one in table.schema]))
+
+
+def _value_type(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def refuse_unwritable(path: Path, columns: list[pa.Field]) -> None:
+    """Raise UserError when the name of `path` tells no format, or the format cannot hold one of `columns`."""
+    refuse_suffix(path)
+    for one in columns if path.suffix == ".csv" else ():
+        try:
+            pacsv.write_csv(pa.schema([pa.field(one.name, _value_type(one.type))]).empty_table(), io.BytesIO())
+        except (pa.ArrowException, NotImplementedError):
+            raise UserError(f"{path}: CSV cannot hold column {one.name} of type {one.type}; write .parquet") from None
