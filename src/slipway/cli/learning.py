@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
-from slipway.cli.verbs import app
+from slipway.cli.verbs import Json, on_panel
+
+verb = on_panel("Learning from runs")
 
 
-@app.command()
+@verb()
 def score(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="Rows: .parquet or .csv.")],
     target: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Predictions: .parquet or .csv.")],
@@ -19,12 +21,12 @@ def score(
     ] = None,
     release: Annotated[str | None, typer.Option(help="Version in $SLIPWAY_STORE; else the model in model/.")] = None,
     environment: Annotated[str, typer.Option(help="The release that `staging` or `production` should run.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Predict every row of a file, as the service would; killed, the next run goes on. A broken row exits with 2.
+    """Predict every row of a file, as the service would; killed, the next run goes on.
 
     Example: `slipway score flights.parquet predictions.parquet --skip-bad broken.csv`
     """
-    from slipway.score import verb
+    from slipway.score import verb as job
 
-    verb.main(source, target, skip_bad, release, environment, as_json=as_json)
+    job.main(source, target, skip_bad, release, environment, as_json=as_json)
