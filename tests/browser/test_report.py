@@ -1,6 +1,6 @@
 """The report in a real browser: GitHub's Mermaid draws its charts, and the page fits a phone and a desk.
 
-Needs Chromium and Node; Mermaid comes from npm by the lock file beside this test.
+Needs Chromium and Node; Mermaid comes from npm, as for the site of docs/.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from slipway.local import site
 from slipway.report import html, markdown
 from slipway.report.document import Chart, Code, Heading, Series, Table, paragraph
 
-HERE = Path(__file__).parent
-KEPT = HERE.parents[1] / "build" / "browser"  # not in git; npm needs the packages once
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 POINTS = [(1, 0.52), (11, 0.49), (21, 0.48)]
 CHART = Chart("Loss: of “training”", "iteration; of 21", "loss", [Series("train", POINTS), Series("te%st", POINTS)])
@@ -39,18 +38,7 @@ def browser() -> str:
 @pytest.fixture(scope="session")
 def mermaid() -> Path:
     """Mermaid's script for browsers, of the locked version."""
-    lock, kept = HERE / "package-lock.json", KEPT / "package-lock.json"
-    if not kept.exists() or kept.read_bytes() != lock.read_bytes():
-        KEPT.mkdir(parents=True, exist_ok=True)
-        shutil.copy(HERE / "package.json", KEPT)
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        shutil.copy(lock, kept)
-        try:
-            subprocess.run(command, cwd=KEPT, check=True, capture_output=True)
-        except BaseException:
-            kept.unlink()
-            raise
-    return KEPT / "node_modules" / "mermaid" / "dist" / "mermaid.min.js"
+    return site.mermaid().absolute()
 
 
 def _dom(browser: str, page: Path, profile: Path, size: str = "1200,900") -> str:

@@ -31,9 +31,11 @@ PINS = {
     "actions/dependency-review-action": ("v4.9.0", "2031cfc080254a8a887f58cffee85186f0e49e48"),
     "actions/create-github-app-token": ("v3.1.1", "1b10c78c7865c340bc4f6099eb2f838309f1e8c3"),
     "actions/checkout": ("v7.0.1", "3d3c42e5aac5ba805825da76410c181273ba90b1"),
+    "actions/deploy-pages": ("v5.0.0", "cd2ce8fcbc39b97be8ca5fce6e763baed58fa128"),
     "actions/download-artifact": ("v8.0.1", "3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c"),
     "actions/setup-python": ("v7.0.0", "5fda3b95a4ea91299a34e894583c3862153e4b97"),
     "actions/upload-artifact": ("v7.0.0", "bbbca2ddaa5d8feaa63e36b76fdaad77386f024f"),
+    "actions/upload-pages-artifact": ("v5.0.0", "fc324d3547104276b827a68afc52ff2a11cc49c9"),
     "astral-sh/setup-uv": ("v10.0.1", "20cfd1bf945f4377ade1205e4dbc17946fc9a30d"),
     "github/codeql-action/upload-sarif": ("v4.36.2", "8aad20d150bbac5944a9f9d289da16a4b0d87c1e"),
     "iterative/setup-cml": ("v2.0.1", "f12ea7685438c1fc438d50f77519b3860cf5fa98"),
@@ -43,6 +45,7 @@ PINS = {
 
 WRITERS = {
     "deploy.yaml": {job: {"contents"} for job in ("build", "staging", "production", "report")},
+    "docs.yaml": {"publish": {"id-token", "pages"}},
     "monitor.yaml": {"health": {"actions", "issues"}},
     "pull-request-comment.yaml": {"comment": {"pull-requests"}},
     "retrain.yaml": {"propose": {"actions", "contents", "pull-requests"}},
@@ -51,8 +54,8 @@ WRITERS = {
 }
 """Jobs that may write, and what; no job of another workflow may."""
 
-LAST = {"comment", "dependency-review", "health", "propose", "required"}
-"""Jobs that end a run: what they have to say is a status, a comment, an issue or a pull request."""
+LAST = {"comment", "dependency-review", "health", "propose", "publish", "required"}
+"""Jobs that end a run: what they have to say is a status, a comment, an issue, a pull request or a site."""
 
 PUSHING = re.compile(r"slipway (promote|propose|release publish|rollback)\b")
 """Verbs that push; what else writes asks GitHub, with a token of its own."""

@@ -50,3 +50,14 @@ def serve(port: int = typer.Option(0, help="Port of this machine; 0 takes a free
     from slipway.serving import run
 
     run.serve(port)
+
+
+@verb()
+def docs() -> None:
+    """Make a site of docs/ in build/site, with every link checked; recorded in results/docs.json.
+
+    Example: `uv run --no-default-groups --group docs slipway docs`
+    """
+    from slipway.local import site
+
+    site.build()
