@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -32,7 +33,7 @@ def parse(line: str) -> str:
 
     What stands before `slipway` (variables, `uv run`) and after `#`, `|` or `>` is not of this command line.
     """
-    words = shlex.split(line, comments=True)
+    words = [Path(word).name if word.endswith("/slipway") else word for word in shlex.split(line, comments=True)]
     if "slipway" not in words:
         raise LookupError(f"{line}: does not call slipway")
     words = words[words.index("slipway") + 1 :]

@@ -48,6 +48,8 @@ class GitHub:
     """What lies on the other host, by path."""
     elsewhere: str = ""
     """Address of the other host."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What is told of the repository, by the path below its own; a number is the status of a refusal."""
     calls: list[tuple[str, str]] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     """Paths on the other host that were asked for with a token."""
@@ -77,7 +79,12 @@ class GitHub:
         if found := re.match(r"/repos/[^/]+/[^/]+/actions/workflows/([^/]+)/dispatches", path):
             self.started.append((found[1], body["ref"], body.get("inputs", {})))
             return 204, b"", {}
-        content = self.answer(method, path, body)
+        setting = self.settings.get(path.split("?")[0].removeprefix(f"/repos/{REPOSITORY}/"))
+        if setting is not None:
+            self.calls.append((method, path.split("?")[0]))
+        if isinstance(setting, int):
+            return setting, b'{"message": "Refused"}', {}
+        content = self.answer(method, path, body) if setting is None else setting
         if content is None:
             return 404, b'{"message": "Not Found"}', {}
         return 201 if method == "POST" else 200, json.dumps(content).encode(), {}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 ALLOWED = Path(".github/advisories.yaml")
-GROUPS = ("dev", "checks", "audit")
+GROUPS = ("dev", "checks", "audit", "docs")
 """Dependency groups that together hold every locked package; a test holds that."""
 
 LONGEST = timedelta(days=90)  # that an entry may stand before somebody must think again

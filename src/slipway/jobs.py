@@ -41,7 +41,8 @@ LINTERS: dict[str, list[str]] = {
 """Each linter's command. An argument with a `*` stands for the files that match, of which there must be one."""
 
 POLICY = ("tests/workflows/test_policy.py", "tests/workflows/test_corpus.py")
-QUICK_TESTS = ("tests/unit", "tests/problem", "tests/convergence", "tests/contract", *POLICY)
+DOCUMENTATION_TESTS = ("tests/docs/test_commands.py", "tests/docs/test_links.py")
+QUICK_TESTS = ("tests/unit", "tests/problem", "tests/convergence", "tests/contract", *DOCUMENTATION_TESTS, *POLICY)
 SLOW_TESTS = ("tests/contract/test_seam.py",)  # trains another problem from beginning to end; part of `make test`
 VERDICT = "verdict"  # property of a test that measures something for the report
 MEASURED = f"properties/property[@name='{VERDICT}']"
@@ -93,16 +94,29 @@ def test() -> None:
     with results.recorded("test") as result:
         if not Path("data").exists():  # convergence is tested on the problem's own rows
             subprocess.run(["dvc", "pull", "--quiet", "data.dvc"], check=False)
-        report = results.RESULTS / "test.xml"
-        report.unlink(missing_ok=True)
-        report.parent.mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", *QUICK_TESTS]
-        command += [f"--ignore={path}" for path in SLOW_TESTS]
-        code = subprocess.run(command, check=False).returncode
+        code, report = _pytest(QUICK_TESTS)
         cases, measured = read_cases(report), read_measured(report)
         result.evidence = {"exit_code": code, "cases": len(cases)}
         result.verdicts = [tests_verdict(cases, code), *convergence_verdicts(measured)]
     result.require()
+
+
+def test_documentation() -> None:
+    """Run the tests of the documentation alone, and write results/test.json. Raises UserError when one fails."""
+    with results.recorded("test") as result:
+        code, report = _pytest(DOCUMENTATION_TESTS)
+        result.verdicts = [tests_verdict(read_cases(report), code)]
+    result.require()
+
+
+def _pytest(paths: Iterable[str]) -> tuple[int, Path]:
+    """Exit code of pytest on `paths`, and the JUnit file that it wrote."""
+    report = results.RESULTS / "test.xml"
+    report.unlink(missing_ok=True)
+    report.parent.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", *paths]
+    command += [f"--ignore={path}" for path in SLOW_TESTS]
+    return subprocess.run(command, check=False).returncode, report
 
 
 def read_cases(report: Path) -> dict[str, str]:
@@ -159,11 +173,14 @@ def _names(failed: list[str]) -> str:
     return ", ".join(failed[:NAMED_TESTS]) + (f" and {more} more" if more > 0 else "")
 
 
-def unless_documentation_only(job: str, run: Callable[[], object]) -> None:
-    """Run a job, or, in a pull request that touches documentation alone, record that there was nothing to do."""
+def unless_documentation_only(job: str, run: Callable[[], object], instead: Callable[[], object] | None = None) -> None:
+    """Run a job, or, in a pull request that touches documentation alone, `instead`, or record that none was needed."""
     base = changes.base_branch()
     if not base or not changes.documentation_only(f"origin/{base}"):
         run()
+        return
+    if instead:
+        instead()
         return
     with results.recorded(job) as result:
         result.verdicts = [Verdict(job, Outcome.PASS, "runs unless only documentation changes", "only documentation")]

@@ -17,7 +17,7 @@ from tests import commands
 
 VERBS = dict(commands.verbs())
 NAMES = sorted(VERBS)
-READ_BY_MACHINES = {"bench", "licences", "release list", "status", "verify"}
+READ_BY_MACHINES = {"bench", "doctor", "licences", "release list", "status", "verify"}
 """Verbs that answer a question on stdout. What the others find out stands in results/, as JSON."""
 
 

@@ -210,6 +210,30 @@ def test_a_job_of_a_pull_request_runs_unless_only_documentation_changes(tmp_path
     assert expected == len(ran)
 
 
+@pytest.mark.parametrize(("only", "expected"), [(True, ["instead"]), (False, ["all"])])
+def test_a_job_may_have_something_to_do_when_only_documentation_changes(monkeypatch, only, expected):
+    monkeypatch.setenv("GITHUB_BASE_REF", "main")
+    monkeypatch.setattr(jobs.changes, "documentation_only", lambda _: only)
+    ran = []
+    jobs.unless_documentation_only("test", lambda: ran.append("all"), instead=lambda: ran.append("instead"))
+    assert expected == ran
+
+
+def test_a_page_that_lies_fails_the_job_test_of_documentation(tmp_path, monkeypatch):
+    monkeypatch.setattr(jobs.results, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(jobs, "DOCUMENTATION_TESTS", (str(_page_test(tmp_path, "assert False")),))
+    with pytest.raises(UserError, match="test: blocked by tests fail"):
+        jobs.test_documentation()
+    monkeypatch.setattr(jobs, "DOCUMENTATION_TESTS", (str(_page_test(tmp_path, "assert True")),))
+    jobs.test_documentation()
+
+
+def _page_test(folder: Path, line: str) -> Path:
+    file = folder / f"test_page_{line.split()[1].lower()}.py"
+    file.write_text(f"def test_page():\n    {line}\n", encoding="utf-8")
+    return file
+
+
 def test_a_job_with_nothing_to_do_leaves_a_result_that_passes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GITHUB_BASE_REF", "main")

@@ -7,20 +7,24 @@ from typing import Annotated
 
 import typer
 
-from slipway.cli.verbs import on_panel
+from slipway.cli.verbs import Json, on_panel
 
 verb = on_panel("This machine")
 
 
 @verb()
-def doctor() -> None:
-    """Show what this machine has and lacks, and how to mend it.
+def doctor(as_json: Json = False) -> None:
+    """Show what this machine and the repository on GitHub have and lack, and how to mend it; it changes nothing.
 
-    Example: `slipway doctor`
+    GitHub is asked through `gh`, if `origin` is there and somebody is logged in.
+
+    Example: `slipway doctor --json`
+
+    Exit codes: 1 when something is advised, and 2 when something is missing that everybody needs.
     """
     from slipway.local import doctor as job
 
-    job.doctor()
+    raise typer.Exit(job.doctor(as_json=as_json))
 
 
 @verb()
@@ -53,11 +57,18 @@ def serve(port: int = typer.Option(0, help="Port of this machine; 0 takes a free
 
 
 @verb()
-def docs() -> None:
+def docs(
+    picture: Annotated[
+        Path | None, typer.Option(help="Only take README's picture of this report, by Chromium.")
+    ] = None,
+) -> None:
     """Make a site of docs/ in build/site, with every link checked; recorded in results/docs.json.
 
     Example: `uv run --no-default-groups --group docs slipway docs`
     """
     from slipway.local import site
 
-    site.build()
+    if picture:
+        site.picture(picture)
+    else:
+        site.build()

@@ -40,7 +40,7 @@ def test() -> None:
     """
     from slipway import jobs
 
-    jobs.unless_documentation_only("test", jobs.test)
+    jobs.unless_documentation_only("test", jobs.test, instead=jobs.test_documentation)
 
 
 @verb()

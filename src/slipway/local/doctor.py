@@ -1,44 +1,58 @@
-"""`slipway doctor`: what this machine has and lacks, and how to mend it."""
+"""`slipway doctor`: what this machine and the repository on GitHub have and lack, and how to mend it."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway.errors import UserError
+from slipway.local import doctor_github
+from slipway.local.finding import Finding, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FREE_GIGABYTES = 3  # for the packages, the data and one demo
 TOOLS = ("act", "dvc", "gh", "git", "traefik", "uv")
+FOR_TESTS = {
+    "Chromium": (("chromium", "chromium-browser", "google-chrome"), "the tests that look at pages"),
+    "Node": (("npm",), "the same tests, and `slipway docs`"),
+    "openssl": (("openssl",), "the tests of what talks to GitHub"),
+}
+"""What only some tests need: its names on the path, and what for."""
+
 SETTINGS = ("SLIPWAY_STORE", "SLIPWAY_HOME", "STAGING_URL", "PRODUCTION_URL")
+PLACEHOLDER = "@OWNER/"
+MARKS = {Severity.FINE: "ok", Severity.ADVISED: "advised", Severity.NEEDED: "MISSING"}
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One line: what was looked for, what was found, and what to do; no mend means that all is well."""
+def doctor(*, as_json: bool = False) -> int:
+    """Print every finding. The worst one is the exit code: 0 all is well, 1 something is advised, 2 it is needed."""
+    findings = [*examine(Path()), *doctor_github.examine(Path())]
+    worst = max(finding.severity for finding in findings)
+    if as_json:
+        content = [asdict(one) | {"severity": one.severity.name.lower()} for one in findings]
+        print(json.dumps({"severity": worst.name.lower(), "findings": content}, indent=2))
+    else:
+        print("\n".join(map(_line, findings)))
+        print(_summary(findings))
+    return int(worst)
 
-    subject: str
-    found: str
-    mend: str = ""
-    needed: bool = True
+
+def _line(finding: Finding) -> str:
+    mend = f"; {finding.mend}" if finding.mend else ""
+    return f"{MARKS[finding.severity]:<8}{finding.subject:<26}{finding.found}{mend}"
 
 
-def doctor() -> None:
-    """Print every finding. Raises UserError when something is missing that everybody needs."""
-    findings = list(examine(Path()))
-    for finding in findings:
-        mark = "ok" if not finding.mend else "MISSING" if finding.needed else "-"
-        print(f"{mark:<8}{finding.subject:<16}{finding.found}{f'; {finding.mend}' if finding.mend else ''}")
-    missing = [finding.subject for finding in findings if finding.mend and finding.needed]
-    if missing:
-        raise UserError(f"doctor: {', '.join(missing)} missing; the lines above say how to mend it")
+def _summary(findings: list[Finding]) -> str:
+    counts = [(sum(one.severity is kind for one in findings), kind) for kind in (Severity.NEEDED, Severity.ADVISED)]
+    said = ", ".join(f"{count} {kind.name.lower()}" for count, kind in counts if count)
+    return f"\n{said}: the lines above say how to mend it" if said else "\nNothing is missing."
 
 
 def examine(root: Path) -> Iterator[Finding]:
@@ -47,32 +61,51 @@ def examine(root: Path) -> Iterator[Finding]:
     yield from (_tool(name) for name in TOOLS)
     yield _there("data checks", root / ".venv-checks", "make setup")
     yield _there("data", root / "data", "uv run dvc pull data.dvc")
+    yield from (_for_tests(name, *what) for name, what in FOR_TESTS.items())
     if shutil.which("git"):
         yield _identity(root)
     yield _disk(root)
+    yield _owners(root / ".github" / "CODEOWNERS")
     for name in SETTINGS:
         yield Finding(name, os.environ.get(name) or "not set, so the default holds")
 
 
 def _tool(name: str) -> Finding:
     here = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
-    path = shutil.which(name, path=os.pathsep.join(here))
-    return Finding(name, path) if path else Finding(name, "not found", "install git" if name == "git" else "make setup")
+    if path := shutil.which(name, path=os.pathsep.join(here)):
+        return Finding(name, path)
+    return Finding(name, "not found", "install git" if name == "git" else "`make setup`", Severity.NEEDED)
+
+
+def _for_tests(name: str, commands: tuple[str, ...], purpose: str) -> Finding:
+    if path := next(filter(None, map(shutil.which, commands)), None):
+        return Finding(name, path)
+    return Finding(name, "not found", f"install it for {purpose}", Severity.ADVISED)
 
 
 def _there(subject: str, path: Path, mend: str) -> Finding:
-    return Finding(subject, str(path)) if path.exists() else Finding(subject, f"{path} is not there", f"`{mend}`")
+    if path.exists():
+        return Finding(subject, str(path))
+    return Finding(subject, f"{path} is not there", f"`{mend}`", Severity.NEEDED)
 
 
 def _identity(root: Path) -> Finding:
     """The demo has an author of its own; commits of one's own need a name."""
     command = ["git", "-C", str(root), "config", "user.email"]
-    email = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-    mend = "" if email else "`git config --global user.email YOU@EXAMPLE.COM`, before you commit"
-    return Finding("git identity", email or "none", mend, needed=False)
+    if email := subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip():
+        return Finding("git identity", email)
+    mend = "`git config --global user.email YOU@EXAMPLE.COM`, before you commit"
+    return Finding("git identity", "none", mend, Severity.ADVISED)
 
 
 def _disk(root: Path) -> Finding:
     free = shutil.disk_usage(root).free / 1e9
-    mend = "" if free >= FREE_GIGABYTES else f"free {FREE_GIGABYTES} GB"
-    return Finding("disk", f"{free:.0f} GB free", mend)
+    if free >= FREE_GIGABYTES:
+        return Finding("disk", f"{free:.0f} GB free")
+    return Finding("disk", f"{free:.1f} GB free", f"free {FREE_GIGABYTES} GB", Severity.NEEDED)
+
+
+def _owners(path: Path) -> Finding:
+    if path.is_file() and PLACEHOLDER not in path.read_text(encoding="utf-8"):
+        return Finding("code owners", str(path))
+    return Finding("code owners", "are those of the template", f"put your team into {path}", Severity.ADVISED)

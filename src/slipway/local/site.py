@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from slipway.errors import UserError
@@ -20,6 +21,9 @@ CONFIGURATION = Path("zensical.toml")
 SITE = Path("build/site")
 LOCKED = Path(__file__).parent / "mermaid"
 KEPT = Path("build/mermaid")  # not in git; npm needs the package once
+PICTURE = Path("docs/assets/report.png")
+PICTURE_SIZE = "960,640"  # pixels; GitHub shows a README about as wide
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 INSTALL = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
 
 
@@ -45,6 +49,19 @@ def render() -> None:
     if done.returncode:
         print(done.stdout.split("Traceback")[0].rstrip(), file=sys.stderr)
         raise UserError("docs: a link leads nowhere; the lines above say where it stands")
+
+
+def picture(report: Path) -> None:
+    """Take the picture of a report that README.md shows. Raises UserError without Chromium, or without the report."""
+    if not report.is_file():
+        raise UserError(f"{report}: no such file; `slipway report` writes results/report/report.html")
+    if not (browser := next(filter(None, map(shutil.which, BROWSERS)), None)):
+        raise UserError("Chromium: not found; on Debian and Ubuntu, `sudo apt-get install chromium`")
+    with tempfile.TemporaryDirectory() as profile:
+        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+        command += [f"--user-data-dir={profile}", f"--window-size={PICTURE_SIZE}", f"--screenshot={PICTURE}"]
+        subprocess.run([*command, report.absolute().as_uri()], check=True, capture_output=True)
+    print(PICTURE)
 
 
 def mermaid() -> Path:

@@ -1,0 +1,51 @@
+"""docs.yaml under act: the site is built, and published from `main` where the repository says so."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from slipway.local import act
+from slipway.local.home import Home
+
+ROOT = Path(__file__).parents[2]
+FILES = ("pyproject.toml", "uv.lock", "zensical.toml", "README.md", ".github", "docs", "src", "build/mermaid")
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """A work tree with what the workflow needs, and the environment of its runs."""
+    tree = tmp_path_factory.mktemp("docs") / "tree"
+    for name in FILES:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        if (ROOT / name).exists():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            copy(ROOT / name, tree / name)
+    (tree / ".gitignore").write_text(".venv/\nbuild/\nresults/\n", encoding="utf-8")
+    with Home.create(tree.parent / "demos") as home:
+        env = home.environment()
+        for command in (["init", "-q"], ["add", "--all"], ["commit", "-q", "-m", "All"]):
+            subprocess.run(["git", *command], cwd=tree, env=env, check=True)
+        yield tree, env
+
+
+def publish(repository, folder: Path, pages: str, reference: str = "refs/heads/main") -> act.Run:
+    tree, env = repository
+    event = act.Event("push", {"ref": reference})
+    return act.run("docs.yaml", tree, event, folder, env=env, variables={"PAGES": pages}, say=print)
+
+
+def test_main_is_published_where_the_repository_says_so(repository, tmp_path):
+    run = publish(repository, tmp_path, "true")
+    assert ["success", "success"] == [job.result for job in run.jobs.values()]
+    assert (run.artifact("github-pages") / "first-pull-request.html").is_file()
+    assert (run.artifact("github-pages") / "assets" / "mermaid.min.js").is_file()
+    assert (run.artifact("results-docs") / "docs.json").is_file()
+
+
+def test_elsewhere_the_site_is_built_and_not_published(repository, tmp_path):
+    run = publish(repository, tmp_path, "")
+    assert ["success", "skipped"] == [job.result for job in run.jobs.values()]
