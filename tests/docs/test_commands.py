@@ -145,9 +145,9 @@ def test_alerts_ask_for_metrics_that_the_service_has():
     assert set() == asked - there
 
 
-def test_variables_that_workflows_read_are_told():
+def test_variables_and_secrets_that_workflows_read_are_told():
     files = Path(".github/workflows").glob("*.yaml")
-    read = {name for file in files for name in re.findall(r"\bvars\.(\w+)", file.read_text(encoding="utf-8"))}
+    read = {name for file in files for name in re.findall(r"\b(?:vars|secrets)\.(\w+)", file.read_text("utf-8"))}
     assert set() == read - set(re.findall(r"`([A-Z_]+)`", TEXTS["README.md"]))
     assert set() == read - set(re.findall(r"`([A-Z_]+)`", TEXTS["docs/workflows.md"]))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,7 @@ def clone(server, tmp_path, monkeypatch):
     server.calls.clear()
     for name in ("GH_TOKEN", "GITHUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])))  # for gh
     monkeypatch.setenv("GH_HOST", server.address)
     monkeypatch.setenv("GH_ENTERPRISE_TOKEN", "token")
     monkeypatch.setenv("GH_CONFIG_DIR", str(tmp_path / "gh"))
