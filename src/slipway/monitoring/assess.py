@@ -5,9 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from slipway.gates import Outcome
 from slipway.monitoring import gates
+from slipway.monitoring.look import Look
 from slipway.monitoring.memory import Alarm, Memory, Point
-from slipway.monitoring.questions import performance, staleness
+from slipway.monitoring.questions import (
+    attribution,
+    drift,
+    health,
+    labels,
+    model,
+    performance,
+    predictions,
+    skew,
+    staleness,
+    traffic,
+    validity,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,10 +31,21 @@ if TYPE_CHECKING:
     from slipway.monitoring.window import LiveWindow
 
 QUESTIONS = {
+    "validity": validity.evidence,
+    "traffic": traffic.evidence,
+    "model": model.evidence,
+    "labels": labels.evidence,
+    "skew": skew.evidence,
+    "drift": drift.evidence,
+    "predictions": predictions.evidence,
     "performance": performance.evidence,
+    "segments": None,
+    "attribution": attribution.evidence,
     "staleness": staleness.evidence,
+    "health": health.evidence,
 }
-"""By name, in the order in which they are told; `slipway.monitoring.gates` has a gate for each."""
+"""By name, in the order in which they are told: a cause before what it causes. `segments` is judged on the evidence of
+`performance`."""
 
 
 @dataclass(frozen=True)
@@ -33,33 +58,49 @@ class Assessment:
 
     @property
     def retrain(self) -> dict[str, Any]:
-        """{"wanted": bool, "trigger": word or None, "because": text}."""
+        """{"wanted": bool, "trigger": `decay`, `drift`, `staleness` or None, "because": text}."""
         return self.evidence["retrain"]
 
 
 def assess(window: LiveWindow, reference: Reference, memory: Memory, params: Mapping[str, Any]) -> Assessment:
     """Ask every question. `memory` is what the look before returned, or `Memory()`; `params` is params.yaml."""
-    found = {name: ask(window, reference, params) for name, ask in QUESTIONS.items()}
-    raw = {name: gates.judge(name, evidence, params["monitoring"]) for name, evidence in found.items()}
+    look = Look(window, reference, params)
+    found = {name: ask(look) for name, ask in QUESTIONS.items() if ask}
+    raw = [gates.judge(name, found.get(name, found["performance"]), look.limits) for name in QUESTIONS]
     before = memory.alarms_before(window.end)
-    alarms = {name: _alarm(before.get(name, Alarm()), name, verdict, params) for name, verdict in raw.items()}
-    verdicts = [gates.with_alarm(verdict, alarms[name].raised) for name, verdict in raw.items()]
+    alarms = {verdict.gate: _alarm(before, verdict, look.limits) for verdict in raw}
+    verdicts = [gates.with_alarm(verdict, alarms[verdict.gate].raised) for verdict in raw]
     evidence = {
         "release": reference.promise.release,
         "window": {"start": window.start.isoformat(), "end": window.end.isoformat(), "rows": len(window.rows)},
         "questions": found,
-        "retrain": gates.retrain(verdicts, found),
+        "retrain": gates.retrain(verdicts),
     }
-    point = Point(end=window.end, release=reference.promise.release, days=window.days, facts=_facts(found))
+    point = Point(end=window.end, release=reference.promise.release, days=window.days, facts=_facts(look, found))
     return Assessment(verdicts, evidence, memory.after(alarms, point))
 
 
-def _alarm(before: Alarm, name: str, verdict: Verdict, params: Mapping[str, Any]) -> Alarm:
-    limits = params["monitoring"]
-    times = (1, 1) if name in gates.AT_ONCE else (limits["alarm_after"], limits["clear_after"])
-    return before.next(verdict.outcome == "fail", *times)
+def _alarm(before: Mapping[str, Alarm], verdict: Verdict, limits: Mapping[str, Any]) -> Alarm:
+    times = (1, 1) if verdict.gate in gates.AT_ONCE else (limits["alarm_after"], limits["clear_after"])
+    known = before.get(verdict.gate, Alarm())
+    if verdict.outcome is Outcome.INCONCLUSIVE:
+        return known  # nothing was learned, so nothing changes
+    return known.next(verdict.outcome is Outcome.FAIL, *times)
 
 
-def _facts(found: Mapping[str, Any]) -> dict[str, Any]:
-    performance = found["performance"]
-    return {"performance": performance.get("all"), "promised": performance["promised"]}
+def _facts(look: Look, found: Mapping[str, Any]) -> dict[str, Any]:
+    """What the plots show."""
+    columns: dict[str, float] = {}
+    for question in ("skew", "drift"):
+        for one in found[question].get("findings", []):
+            columns[one["column"]] = max(columns.get(one["column"], -1.0), round(one["score"], 3))
+    service = look.window.service
+    return {
+        "rows": len(look.window.rows),
+        "performance": found["performance"].get("all"),
+        "promised": found["performance"]["promised"],
+        "metric": found["performance"]["metric"],
+        "columns": columns,
+        "p50": service and service.p50_milliseconds,
+        "p99": service and service.p99_milliseconds,
+    }

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -69,13 +70,19 @@ class Collection:
                 self._write(self._cursor_path, json.dumps(read, indent=1).encode())
         return Collected(*totals)
 
-    def read(self, start: datetime, end: datetime) -> pd.DataFrame:
-        """Rows from `start` to before `end`, in the order of time."""
-        tables = [self._part(path, start, end) for day in _days(start, end) for path in self._parts(day)]
+    def read(self, start: datetime, end: datetime, share: float = 1.0) -> pd.DataFrame:
+        """Rows from `start` to before `end`, in the order of time; or a share of them, the same each time."""
+        tables = [self._part(path, start, end, share) for day in _days(start, end) for path in self._parts(day)]
         found = pa.concat_tables(
             [table for table in tables if len(table)] or [log_rows.empty(self._row)], promote_options="permissive"
         )
         return log_rows.to_frame(found.sort_by("time"), self._row)
+
+    def read_some(self, start: datetime, end: datetime, most: int) -> tuple[pd.DataFrame, float]:
+        """As `read`, but about `most` rows at most, drawn evenly; and the share of all rows that they are."""
+        counted = sum(self._count(path) for day in _days(start, end) for path in self._parts(day))
+        share = min(1.0, most / max(1, counted))
+        return self.read(start, end, share), share
 
     def days(self) -> list[str]:
         """Days of which there are rows, oldest first."""
@@ -93,11 +100,16 @@ class Collection:
             self._write(f"{self._root}/day={day}/{name}.parquet", buffer.getvalue().to_pybytes())
         return len(kept), unreadable, len(table) - len(kept)
 
-    def _part(self, path: str, start: datetime, end: datetime) -> pa.Table:
+    def _part(self, path: str, start: datetime, end: datetime, share: float) -> pa.Table:
         with self._files.open(path, "rb") as file:
             table = pq.read_table(file, partitioning=None)
-        bounds = [pa.scalar(bound, table["time"].type) for bound in (start, end)]
-        return table.filter(pc.and_(pc.greater_equal(table["time"], bounds[0]), pc.less(table["time"], bounds[1])))
+        first, last = (pa.scalar(bound, table["time"].type) for bound in (start, end))
+        table = table.filter(pc.and_(pc.greater_equal(table["time"], first), pc.less(table["time"], last)))
+        return table if share >= 1 else table.take(np.flatnonzero(np.random.default_rng(0).random(len(table)) < share))
+
+    def _count(self, path: str) -> int:
+        with self._files.open(path, "rb") as file:
+            return pq.read_metadata(file).num_rows
 
     def _parts(self, day: str) -> list[str]:
         return sorted(self._files.glob(f"{self._root}/day={day}/*.parquet"))

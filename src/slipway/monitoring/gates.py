@@ -14,19 +14,42 @@ from slipway import metrics
 from slipway.gates.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-AT_ONCE = frozenset({"staleness"})
+THRESHOLDS = {
+    "validity": "every row keeps the contract",
+    "traffic": "as much as before, no row again",
+    "model": "answers are those of the release",
+    "labels": "arrive in time, and fit",
+    "skew": "each column as in training",
+    "drift": "moves no further than in training",
+    "predictions": "spread as in training",
+    "attribution": "the same columns matter",
+    "health": "no failures, as quick as load tested",
+}
+"""Questions that are judged by their findings: one whose score is over 1 is beyond what is accepted."""
+AT_ONCE = frozenset({"validity", "model", "staleness"})
 """Questions that chance has no part in: one window is enough to raise an alarm, and one to clear it."""
-TRIGGERS = {"performance": "decay", "drift": "drift", "predictions": "drift", "staleness": "staleness"}
-"""Questions whose alarm asks for a new model, and the word for why."""
+TRIGGERS = {
+    "performance": "decay",
+    "segments": "decay",
+    "drift": "drift",
+    "predictions": "drift",
+    "attribution": "drift",
+    "staleness": "staleness",
+}
+"""Questions whose alarm asks for a new model, and the word for why; the most telling first."""
+BROKEN = frozenset({"validity", "traffic", "model", "labels", "skew"})
+"""Questions whose alarm says that something is broken: a new model would learn it, and not mend it."""
+NAMED = 3  # findings that a verdict tells
 
 
 def judge(question: str, evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> Verdict:
     """The verdict of one window on one question; `limits` is the section `monitoring` of params.yaml."""
     if evidence.get("missing"):
-        return Verdict(question, Outcome.INCONCLUSIVE, "asked", "not asked", evidence["missing"])
-    return GATES[question](evidence, limits)
+        return Verdict(question, Outcome.INCONCLUSIVE, THRESHOLDS.get(question, ""), "not asked", evidence["missing"])
+    own = {"performance": _performance, "segments": _segments, "staleness": _staleness}
+    return own[question](evidence, limits) if question in own else _by_findings(question, evidence)
 
 
 def with_alarm(verdict: Verdict, raised: bool) -> Verdict:
@@ -34,15 +57,15 @@ def with_alarm(verdict: Verdict, raised: bool) -> Verdict:
     if raised and verdict.outcome is not Outcome.FAIL:
         return replace(verdict, outcome=Outcome.FAIL, reason="was worse, and is not yet well for long enough")
     if not raised and verdict.outcome is Outcome.FAIL:
-        reason = f"once; an alarm if the next window says so too: {verdict.reason or verdict.observed}"
+        reason = f"seen once, an alarm if the next window says so too: {verdict.reason or verdict.observed}"
         return replace(verdict, outcome=Outcome.INCONCLUSIVE, reason=reason)
     return verdict
 
 
-def retrain(verdicts: Sequence[Verdict], found: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+def retrain(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """Whether a new model is asked for, and by what. Not while what comes in is broken: it would be learned."""
     failed = {verdict.gate: verdict for verdict in verdicts if verdict.outcome is Outcome.FAIL}
-    asking = [verdict for gate, verdict in failed.items() if gate in TRIGGERS]
+    asking = [failed[gate] for gate in TRIGGERS if gate in failed]
     if not asking:
         return {"wanted": False, "trigger": None, "because": "nothing asks for a new model"}
     broken = [verdict for gate, verdict in failed.items() if gate in BROKEN]
@@ -52,47 +75,69 @@ def retrain(verdicts: Sequence[Verdict], found: Mapping[str, Any]) -> dict[str, 
     return {"wanted": True, "trigger": TRIGGERS[asking[0].gate], "because": because}
 
 
-BROKEN = frozenset({"validity", "traffic", "skew", "model"})
-"""Questions whose alarm says that something is broken, and a new model would not mend it."""
+def _by_findings(question: str, evidence: Mapping[str, Any]) -> Verdict:
+    findings = evidence["findings"]
+    beyond = [one for one in findings if not one["score"] <= 1]
+    verdict = Verdict(question, Outcome.PASS, THRESHOLDS[question], _worst(findings, evidence))
+    if not beyond:
+        return verdict
+    said = "; ".join(dict.fromkeys(one["said"] for one in beyond[:NAMED]))
+    more = f"; and {len(beyond) - NAMED} more" if len(beyond) > NAMED else ""
+    observed = f"{len(beyond)} of {len(findings)} beyond" if len(findings) > 1 else "beyond"
+    return replace(verdict, outcome=Outcome.FAIL, observed=observed, reason=said + more)
+
+
+def _worst(findings: Sequence[Mapping[str, Any]], evidence: Mapping[str, Any]) -> str:
+    return findings[0]["said"] if findings else f"{evidence['rows']:,} rows"
 
 
 def _performance(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> Verdict:
     metric, promised, found = evidence["metric"], evidence["promised"], evidence["all"]
-    margin = limits["decay_margin"]
-    threshold = f"{metric} not worse than promised by {margin:g}"
-    if promised is None or not all(math.isfinite(found[end]) for end in ("value", "low", "high")):
-        return Verdict(
-            "performance", Outcome.FAIL, threshold, "undefined", f"{metric} is not a number, or none promised"
-        )
-    observed = f"{metric} {found['value']:.4f} [{found['low']:.4f}, {found['high']:.4f}], promised {promised:.4f}"
-    worst, best = _loss(metric, promised, found)
-    if best > margin:
-        return Verdict("performance", Outcome.FAIL, threshold, observed, f"{metric} is worse than promised")
-    outcome = Outcome.PASS if worst < math.inf else Outcome.FAIL
-    return Verdict("performance", outcome, threshold, observed)
+    threshold = f"{metric} not worse than promised by {limits['decay_margin']:g}"
+    if promised is None or not _is_finite(found.values()):
+        reason = f"{metric} is not a number, or the release promises none"
+        return Verdict("performance", Outcome.FAIL, threshold, "undefined", reason)
+    observed = _interval(metric, found, promised)
+    if _loss(metric, promised, found, "least") > limits["decay_margin"]:
+        return Verdict("performance", Outcome.FAIL, threshold, observed, f"{observed}: worse than promised")
+    return Verdict("performance", Outcome.PASS, threshold, observed)
 
 
-def _loss(metric: str, promised: float, found: Mapping[str, float]) -> tuple[float, float]:
-    """The largest and the smallest loss against the promise that the interval holds."""
+def _segments(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> Verdict:
+    """Intervals share out the confidence, so that one bad reading among many is not made much of."""
+    metric, margin = evidence["metric"], limits["segment_margin"]
+    judged = {
+        name: one
+        for name, one in evidence["segments"].items()
+        if one["promised"] is not None and _is_finite([one["low"], one["high"], one["promised"]])
+    }
+    loss = {name: _loss(metric, one["promised"], one, "least") for name, one in judged.items()}
+    worse = sorted((name for name in loss if loss[name] > margin), key=lambda name: -loss[name])
+    observed = f"{len(judged)} of {len(evidence['segments'])} segments judged, {len(worse)} worse"
+    reason = "; ".join(f"{name}: {_interval(metric, judged[name], judged[name]['promised'])}" for name in worse[:NAMED])
+    outcome = Outcome.FAIL if worse else Outcome.PASS
+    return Verdict("segments", outcome, f"no segment worse than promised by {margin:g}", observed, reason)
+
+
+def _loss(metric: str, promised: float, found: Mapping[str, float], which: str) -> float:
+    """The least, or the most, that the interval says was lost against the promise; negative for a gain."""
     higher = next(one for many in metrics.METRICS.values() for one in many if one.name == metric).higher_is_better
     ends = [(promised - found[end]) * (1 if higher else -1) for end in ("low", "high")]
-    return max(ends), min(ends)
+    return min(ends) if which == "least" else max(ends)
 
 
 def _staleness(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> Verdict:
     threshold = f"data at most {limits['data_days']} days old, model {limits['model_days']}"
-    ages = {
-        "data": (evidence["data_days"], limits["data_days"]),
-        "model": (evidence["model_days"], limits["model_days"]),
-    }
+    ages = {name: (evidence[f"{name}_days"], limits[f"{name}_days"]) for name in ("data", "model")}
     known = {name: pair for name, pair in ages.items() if pair[0] is not None}
     observed = ", ".join(f"{name} {age:.1f} days" for name, (age, _) in known.items())
-    old = [name for name, (age, limit) in known.items() if age > limit]
-    outcome = Outcome.FAIL if old else Outcome.PASS
-    return Verdict("staleness", outcome, threshold, observed, f"the {' and the '.join(old)} is too old" if old else "")
+    old = [f"{name} is {age:.1f} days old" for name, (age, limit) in known.items() if not age <= limit]
+    return Verdict("staleness", Outcome.FAIL if old else Outcome.PASS, threshold, observed, ", ".join(old))
 
 
-GATES: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Verdict]] = {
-    "performance": _performance,
-    "staleness": _staleness,
-}
+def _interval(metric: str, found: Mapping[str, float], promised: float) -> str:
+    return f"{metric} {found['value']:.4f} [{found['low']:.4f}, {found['high']:.4f}], promised {promised:.4f}"
+
+
+def _is_finite(values: Iterable[float]) -> bool:
+    return all(math.isfinite(value) for value in values)

@@ -19,16 +19,20 @@ from slipway.errors import UserError
 from slipway.gates import Outcome
 from slipway.monitoring import collect
 from slipway.monitoring.assess import assess
+from slipway.monitoring.expectation import BEFORE
 from slipway.monitoring.memory import Memory
 from slipway.monitoring.reference import Promise, Reference
 from slipway.monitoring.window import LiveWindow
-from slipway.report import html, markdown
+from slipway.report import markdown, monitoring_page
 from slipway.report import monitoring as report
 from slipway.results import RESULTS, recorded
 from slipway.settings import read_params
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from slipway.monitoring.assess import Assessment
+    from slipway.monitoring.collect import Collection
 
 JOB = "monitor"
 DATA = Path("data")
@@ -62,8 +66,7 @@ def main(environment: str, asked: Asked, *, as_json: bool) -> int:
         collection = collect.of_environment(place, problem.Row)
         collected = collection.collect(place.predictions)
         reference, params = reference_of(environment, params)
-        before = collection.read(start - (end - start) * params["monitoring"]["before_windows"], start)
-        window = LiveWindow(start, end, collection.read(start, end), before, labels(asked.labels, start))
+        window = seen(collection, start, end, asked.labels, params)
         found = assess(window, reference, remembered(place), params)
         result.verdicts = found.verdicts
         result.evidence |= {"collected": vars(collected), **found.evidence}
@@ -71,6 +74,20 @@ def main(environment: str, asked: Asked, *, as_json: bool) -> int:
         write_pages(environment, found)
     print(result.model_dump_json(indent=2) if as_json else report.text(found.verdicts, found.retrain))
     return 0 if result.outcome is Outcome.PASS else 1
+
+
+def seen(collection: Collection, start: datetime, end: datetime, source: Path, params: Mapping[str, Any]) -> LiveWindow:
+    """The window, with a share of the time before it that is bounded."""
+    began = start - BEFORE * (end - start)
+    before, share = collection.read_some(began, start, params["monitoring"]["before_rows"])
+    return LiveWindow(
+        start,
+        end,
+        collection.read(start, end),
+        before if len(before) else None,
+        labels(source, began),
+        before_share=share,
+    )
 
 
 def moment(option: str, text: str) -> datetime:
@@ -134,4 +151,5 @@ def write_pages(environment: str, found: Assessment) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     document = report.write(environment, found.verdicts, found.evidence)
     (folder / "report.md").write_text(markdown.render(document), encoding="utf-8")
-    (folder / "index.html").write_text(html.render(document, f"{environment}: monitoring"), encoding="utf-8")
+    page = monitoring_page.render(environment, found.verdicts, found.evidence, found.memory.points)
+    (folder / "index.html").write_text(page, encoding="utf-8")

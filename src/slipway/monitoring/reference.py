@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,9 @@ import pandas as pd
 
 import problem
 from slipway.features import to_features
+from slipway.monitoring.expectation import Expectation
 from slipway.schema import columns
+from slipway.serving.prediction_log import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +50,7 @@ class Reference:
     test: pd.DataFrame
     model: Predictor
     seed: int
+    _expectations: dict[float, Expectation] = field(default_factory=dict)
 
     @classmethod
     def of(cls, promise: Promise, frame: pd.DataFrame, model: Predictor, params: Mapping[str, Any]) -> Reference:
@@ -75,6 +78,18 @@ class Reference:
     def test_predictions(self) -> np.ndarray:
         """What the model says to the test rows, as `Predictor.predict` documents."""
         return predict(self.model, self.test)
+
+    def expectation(self, days: float) -> Expectation:
+        """What is to be expected of a window of so many days; learned once."""
+        if days not in self._expectations:
+            hidden = self.rows.assign(**dict.fromkeys(redacted(problem.Row)))
+            self._expectations[days] = Expectation(hidden, predict(self.model, self.rows), days, self.seed)
+        return self._expectations[days]
+
+    @cached_property
+    def repeats(self) -> float:
+        """Share of rows that repeat another in every column."""
+        return float(self.rows.duplicated(list(problem.Row.model_fields)).mean())
 
     def segments(self, metric: Metric) -> dict[str, float]:
         """`metric` on the test rows of each segment."""

@@ -34,11 +34,18 @@ def parse(lines: bytes, row: type[BaseModel]) -> tuple[pa.Table, int]:
 
 def to_frame(table: pa.Table, row: type[BaseModel]) -> pd.DataFrame:
     """A table as a frame, whole numbers as Int64 where `row` declares them and all of them are."""
-    frame = table.to_pandas()
-    for name, kind in _types(row).items():
-        if kind == "integer" and name in frame and (frame[name].dropna() % 1 == 0).all():
-            frame[name] = frame[name].astype("Int64")
-    return frame
+    return whole(table.to_pandas(), row)
+
+
+def whole(frame: pd.DataFrame, row: type[BaseModel]) -> pd.DataFrame:
+    """`frame` with whole numbers as Int64 where `row` declares them and all of a column are."""
+    integers = [name for name, kind in _types(row).items() if kind == "integer" and name in frame]
+    mended = {
+        name: frame[name].astype("Int64")
+        for name in integers
+        if pd.api.types.is_float_dtype(frame[name]) and (frame[name].dropna() % 1 == 0).all()
+    }
+    return frame.assign(**mended)
 
 
 def empty(row: type[BaseModel]) -> pa.Table:

@@ -30,10 +30,14 @@ class Service:
     """Answers of 5xx."""
     refused: int = 0
     """Requests that broke the contract."""
+    rows: int = 0
+    """Predictions."""
+    lost_rows: int = 0
+    """Predictions that the log had no room for."""
     p50_milliseconds: float | None = None
     p99_milliseconds: float | None = None
-    lost_rows: int = 0
-    """Rows that the prediction log had no room for."""
+    peak_rate: float | None = None
+    """Requests/s of the busiest stretch between two readings."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class LiveWindow:
     """Everything that is asked about, from `start` to before `end`, both UTC.
 
     rows: columns `LOGGED` and those of `Row`; for `multiclass`, `prediction` holds an object from class to probability.
-    before: the same of an earlier time, newest last; what drift is measured against. None where there is none.
+    before: the same of the time before, or a share of it; what drift is measured against. None where there is none.
     labels: columns `LABEL_KEY` of the problem and `TARGET`, of any time; None where the problem gives none.
     """
 
@@ -51,6 +55,7 @@ class LiveWindow:
     before: pd.DataFrame | None = None
     labels: pd.DataFrame | None = None
     service: Service | None = None
+    before_share: float = 1.0
 
     @property
     def days(self) -> float:
@@ -59,8 +64,8 @@ class LiveWindow:
 
     @cached_property
     def joined(self) -> Joined:
-        """The rows with the labels that belong to them."""
-        return join(self.rows, self.labels)
+        """The rows of the window and of the time before, with the labels that belong to them."""
+        return join(pd.concat([self.before, self.rows]) if self.before is not None else self.rows, self.labels)
 
 
 @dataclass(frozen=True)
@@ -68,24 +73,32 @@ class Joined:
     """Rows with their label in the column `TARGET`, missing where none has arrived; and what did not fit."""
 
     rows: pd.DataFrame
-    labelled: int
-    unmatched: int
-    """Labels of the window's time and before that belong to no row of it."""
-    duplicates: int
-    """Labels beyond the first of a key; the last one to arrive counts."""
+    labelled: int = 0
+    unmatched: int = 0
+    """Labels that belong to no row."""
+    duplicates: int = 0
+    """Labels beyond the first of a key; the last one counts."""
+    conflicting: int = 0
+    """Keys of which two labels differ."""
 
 
 def join(rows: pd.DataFrame, labels: pd.DataFrame | None) -> Joined:
     """Give each row its label by `problem.LABEL_KEY`, or none."""
     if labels is None or labels.empty:
-        return Joined(rows.assign(**{problem.TARGET: None}), 0, 0, 0)
+        return Joined(rows.assign(**{problem.TARGET: None}))
     key = list(getattr(problem, "LABEL_KEY", KEY[:1]))
     known = labels.dropna(subset=[problem.TARGET])
     last = known.drop_duplicates(key, keep="last")
+    differing = known[known.duplicated(key, keep=False)].groupby(key)[problem.TARGET].nunique()
     joined = rows.merge(last[[*key, problem.TARGET]], on=key, how="left", validate="many_to_one")
     found = last.merge(rows[key].drop_duplicates(), on=key, how="inner")
-    labelled = int(joined[problem.TARGET].notna().sum())
-    return Joined(joined, labelled, len(last) - len(found), len(known) - len(last))
+    return Joined(
+        joined,
+        labelled=int(joined[problem.TARGET].notna().sum()),
+        unmatched=len(last) - len(found),
+        duplicates=len(known) - len(last),
+        conflicting=int((differing > 1).sum()),
+    )
 
 
 def scores(predictions: pd.Series, signature: Mapping[str, object]) -> np.ndarray:
@@ -94,3 +107,11 @@ def scores(predictions: pd.Series, signature: Mapping[str, object]) -> np.ndarra
         return predictions.to_numpy(dtype=float)
     names = [str(name) for name in signature["classes"]]
     return np.array([[one[name] for name in names] for one in predictions], dtype=float).reshape(-1, len(names))
+
+
+def logged(scores: np.ndarray, signature: Mapping[str, object]) -> list[object]:
+    """Scores as they are logged: the other way round."""
+    if scores.ndim == 1:
+        return scores.tolist()
+    names = [str(name) for name in signature["classes"]]
+    return [dict(zip(names, row, strict=True)) for row in scores.tolist()]

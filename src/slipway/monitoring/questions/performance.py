@@ -18,28 +18,32 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from slipway.metrics import Metric
-    from slipway.monitoring.reference import Reference
-    from slipway.monitoring.window import LiveWindow
+    from slipway.monitoring.look import Look
 
 BATCH = 50  # resamples weighted at once; 50,000 rows then take 20 MB
 
 
-def evidence(window: LiveWindow, reference: Reference, params: Mapping[str, Any]) -> dict[str, Any]:
+def labelled(look: Look) -> pd.DataFrame:
+    """Rows that the release answered, in the window and the time before, of which the label is known."""
+    rows = look.window.joined.rows
+    return rows[rows[problem.TARGET].notna() & (rows["release"] == look.reference.promise.release)]
+
+
+def evidence(look: Look) -> dict[str, Any]:
     """Metric, value promised, and value with interval: overall, and for each segment that has labels enough."""
-    limits, joined = params["monitoring"], window.joined
-    metric = metrics.for_task(problem.TASK)[params["gates"]["primary"]]
-    about = {"metric": metric.name, "promised": reference.promise.metrics.get(metric.name), "rows": joined.labelled}
-    if joined.labelled < limits["minimum_labels"]:
-        return about | {"missing": f"{joined.labelled:,} labels have arrived, {limits['minimum_labels']:,} are needed"}
-    rows = joined.rows[joined.rows[problem.TARGET].notna()]
-    rows = rows.sample(min(len(rows), limits["performance_rows"]), random_state=params["seed"])
+    limits, reference, rows = look.limits, look.reference, labelled(look)
+    metric = metrics.for_task(problem.TASK)[look.params["gates"]["primary"]]
+    about = {"metric": metric.name, "promised": reference.promise.metrics.get(metric.name), "rows": len(rows)}
+    if len(rows) < limits["minimum_labels"]:
+        return about | {"missing": f"{len(rows):,} labels have arrived, {limits['minimum_labels']:,} are needed"}
+    rows = rows.sample(min(len(rows), limits["performance_rows"]), random_state=look.params["seed"])
     y, predicted = targets(rows, reference.classes), scores(rows["prediction"], reference.model.signature)
     blocks = blocks_of(rows["time"], limits["block_hours"])
     groups = segments(rows, limits["minimum_segment_labels"])
     alpha = 1 - limits["confidence"]
     share = {name: alpha / max(1, len(groups) - 1) for name in groups} | {"all": alpha}
     found = {
-        name: interval(metric, y[places], predicted[places], blocks[places], 1 - share[name], params)
+        name: interval(metric, y[places], predicted[places], blocks[places], 1 - share[name], look.params)
         for name, places in groups.items()
     }
     promised = reference.segments(metric)

@@ -5,18 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from slipway.monitoring.reference import Reference
-    from slipway.monitoring.window import LiveWindow
+    from slipway.monitoring.look import Look
 
 DAY = 86_400  # seconds
 
 
-def evidence(window: LiveWindow, reference: Reference, params: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001  as the others
+def evidence(look: Look) -> dict[str, Any]:
     """Days from the newest row of the training data, and from the build, to the end of the window."""
-    end, data = window.end, reference.data_end
+    end, data = look.window.end, look.reference.data_end
     return {
         "data_days": None if data is None else (end - data).total_seconds() / DAY,
-        "model_days": (end - reference.promise.built).total_seconds() / DAY,
+        "model_days": (end - look.reference.promise.built).total_seconds() / DAY,
     }
