@@ -30,7 +30,7 @@ else
 endif
 
 data: | setup
-	@$(RUN) dvc pull --quiet data.dvc
+	@$(RUN) slipway pull
 
 doctor: setup
 	@$(RUN) slipway doctor $(ARGS) || [ $$? -eq 1 ] # 1 is advice

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from pydantic import TypeAdapter
 
-from slipway import changes, results
+from slipway import changes, dvc, results
 from slipway.errors import UserError
 from slipway.files import read_json
 from slipway.gates import Outcome, Verdict, convergence
@@ -93,7 +93,7 @@ def test() -> None:
     """Run the quick tests, and write results/test.json. Raises UserError when one fails or none ran."""
     with results.recorded("test") as result:
         if not Path("data").exists():  # convergence is tested on the problem's own rows
-            subprocess.run(["dvc", "pull", "--quiet", "data.dvc"], check=False)
+            dvc.pull()
         code, report = _pytest(QUICK_TESTS)
         cases, measured = read_cases(report), read_measured(report)
         result.evidence = {"exit_code": code, "cases": len(cases)}

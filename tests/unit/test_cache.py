@@ -6,12 +6,13 @@ import hashlib
 
 import pytest
 
-from slipway.pipeline.cache import drop_poisoned
+from slipway.dvc_cache import drop_poisoned
+from slipway.errors import UserError
 
 
-def _object(cache, content: bytes, suffix: str = ""):
+def _object(cache, content: bytes, suffix: str = "", place: str = "files/md5"):
     name = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    path = cache / name[:2] / (name[2:] + suffix)
+    path = cache / place / name[:2] / (name[2:] + suffix)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     path.chmod(0o444)  # as DVC leaves it
@@ -25,8 +26,9 @@ def test_what_is_whole_stays(tmp_path):
 
 @pytest.mark.parametrize("mode", [0o444, 0o644])
 @pytest.mark.parametrize("suffix", ["", ".dir"])
-def test_what_was_changed_is_named_and_removed(tmp_path, mode, suffix):
-    poisoned = _object(tmp_path, b"model", suffix)
+@pytest.mark.parametrize("place", ["files/md5", "."], ids=["of DVC 3", "of DVC 2"])
+def test_what_was_changed_is_named_and_removed(tmp_path, mode, suffix, place):
+    poisoned = _object(tmp_path, b"model", suffix, place)
     poisoned.chmod(0o644)
     poisoned.write_bytes(b"poison")
     poisoned.chmod(mode)
@@ -39,6 +41,26 @@ def test_a_link_is_removed_whatever_it_leads_to(tmp_path):
     whole.rename(target)
     whole.symlink_to(target)
     assert [whole] == drop_poisoned(tmp_path)
+
+
+def test_what_another_dvc_is_just_writing_is_left_alone(tmp_path):
+    whole = _object(tmp_path, b"model")
+    arriving = whole.with_name(".d9zfoQddmLDAdE_rwyszUw.tmp")
+    arriving.write_bytes(b"mod")
+    assert ([], True) == (drop_poisoned(tmp_path), arriving.exists())
+
+
+def test_what_cannot_be_removed_is_named(tmp_path, monkeypatch):
+    poisoned = _object(tmp_path, b"model")
+    poisoned.chmod(0o644)
+    poisoned.write_bytes(b"poison")
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.unlink", refuse)
+    with pytest.raises(UserError, match=rf"{poisoned}: its content is not .* \(Permission denied\)"):
+        drop_poisoned(tmp_path)
 
 
 def test_no_cache_is_no_fault(tmp_path):

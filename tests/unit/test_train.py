@@ -14,6 +14,7 @@ CONFLICT = "schema: '2.0'\n<<<<<<< HEAD\nstages:\n=======\nstages: {}\n>>>>>>> o
 @pytest.mark.parametrize("text", ["", CONFLICT, "schema: '2.0'\nstages:\n  a: [", "schema: '2.0'\n"])
 def test_a_broken_lock_file_is_one_line_with_the_mend(tmp_path, monkeypatch, text):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / ".dvc").mkdir()
     (tmp_path / "dvc.lock").write_text(text)
     with pytest.raises(UserError, match=r"dvc\.lock: empty, truncated or in conflict; `git checkout"):
         run.train()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from slipway import dvc, dvc_data
 from slipway.checks import claims
 from slipway.errors import UserError
 from slipway.files import read_json, write_json
@@ -49,11 +50,10 @@ def _instead(path: Path, said: claims.Said, base: claims.Said | None) -> list[st
 
 
 def _fetch_missing() -> None:
-    """Pull what DVC tracks and is not there; what is there is checked as it is."""
-    for tracked in Path().glob("?*.dvc"):
-        out = yaml.safe_load(tracked.read_text(encoding="utf-8"))["outs"][0]["path"]
-        if not Path(out).exists() and _dvc("pull", str(tracked)):
-            raise UserError(f"{out}: not there, and `dvc pull {tracked}` could not fetch it")
+    """Pull what DVC tracks when some of it is not there; what is there is checked as it is."""
+    paths = [Path(out["path"]) for pointer in dvc_data.pointers() for out in dvc_data.outputs(pointer)]
+    if not all(path.exists() for path in paths):
+        dvc.pull()
 
 
 def _dvc(*arguments: str) -> int:

@@ -6,7 +6,9 @@ Each verb imports its module when it is called, so that `slipway --help` answers
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
+from slipway import disk
 from slipway.cli.verbs import app
 from slipway.errors import UserError
 
@@ -16,9 +18,17 @@ from slipway.cli import pull_request, releases, environments, retraining, learni
 
 
 def main() -> None:
-    """Run the command line; an error that the user can mend is one line and exit code 2."""
+    """Run the command line; an error that the user can mend, a full disk too, is one line and exit code 2."""
     try:
         app()
     except UserError as error:
-        print(f"slipway: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+        _refuse(str(error))
+    except OSError as error:
+        if (told := disk.told(error)) is None:
+            raise
+        _refuse(told)
+
+
+def _refuse(line: str) -> NoReturn:
+    print(f"slipway: {line}", file=sys.stderr)
+    raise SystemExit(2) from None

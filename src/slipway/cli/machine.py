@@ -28,6 +28,17 @@ def doctor(as_json: Json = False) -> None:
 
 
 @verb()
+def pull() -> None:
+    """Fetch the data that the *.dvc files name; every object in DVC's cache is hashed, what is not whole is refused.
+
+    Example: `slipway pull`
+    """
+    from slipway import dvc
+
+    dvc.pull()
+
+
+@verb()
 def demo(
     exit_when_done: bool = typer.Option(False, "--exit", help="Stop everything at the end."),
     stop: bool = typer.Option(False, "--stop", help="Stop what demos left running, and do nothing else."),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from slipway.cli.verbs import on_panel
@@ -44,7 +46,11 @@ def test() -> None:
 
 
 @verb()
-def train() -> None:
+def train(
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Run every stage, whatever dvc.lock and caches say: for what is published.")
+    ] = False,
+) -> None:
     """Run what is stale in dvc.yaml, and record the run in results/train.json.
 
     Example: `slipway train`
@@ -52,7 +58,7 @@ def train() -> None:
     from slipway.jobs import unless_documentation_only
     from slipway.pipeline import run
 
-    unless_documentation_only("train", run.train)
+    unless_documentation_only("train", lambda: run.train(fresh=fresh))
 
 
 @verb()

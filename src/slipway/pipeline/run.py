@@ -11,39 +11,38 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 import problem
-from slipway.errors import UserError
-from slipway.files import read_json
+from slipway import dvc
+from slipway.files import read_json, write_text
 from slipway.gates import model as gates
-from slipway.pipeline import cache
+from slipway.pipeline import outputs, recovery
 from slipway.results import recorded
 from slipway.settings import read_params
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LOCK = Path("dvc.lock")
 LOSS = Path("metrics/loss.csv")
 LAST_STAGE = "evaluate"
-ENVIRONMENT = {"DVC_NO_ANALYTICS": "1"}
 
 
-def train() -> None:
+def train(*, fresh: bool = False) -> None:
     """Bring the model up to date, and write results/train.json: the gates on the model alone, and the run's metadata.
 
-    Raises UserError when the lock file is broken, the data cannot be had, a stage fails, or a gate does not pass.
+    With `fresh`, every stage runs, whatever dvc.lock and the cache say. Raises UserError when the lock file is broken,
+    something that DVC makes is in git, the data cannot be had, a stage fails, or a gate does not pass.
     """
-    with recorded("train") as result:
-        before = _locked_stages()
-        for path in cache.drop_poisoned():
-            print(f"{path}: its content is not what its name says; removed", flush=True)
-        _dvc("pull", "--force", *(str(path) for path in Path().glob("?*.dvc")))
-        stages = dict(_reproduce())
+    with recovery.alone() as held, recorded("train") as result:
+        recovery.mend()
+        outputs.refuse_planted()
+        committed = recovery.stages()
+        _believe_the_base()
+        dvc.pull(force=True)
+        with recovery.or_as_before():
+            stages = dict(_reproduce(held, fresh))
         result.evidence = {
-            "stages": stages,
-            "stale": sorted(_changed(before, _locked_stages())),
+            "stages": {stage: seconds for stage, seconds in stages.items() if seconds is not None},
+            "stale": sorted(stage for stage in stages if committed.get(stage) != recovery.stages()[stage]),
             **_origin(),
             "metrics": _metrics(),
             "loss": _loss(),
@@ -55,53 +54,32 @@ def train() -> None:
     result.require()
 
 
-def _locked_stages() -> dict[str, Any]:
-    """Stages in dvc.lock. A missing file has none; a broken one is for the user to mend."""
-    if not LOCK.exists():
-        return {}
-    try:
-        return yaml.safe_load(LOCK.read_text(encoding="utf-8"))["stages"]
-    except (yaml.YAMLError, TypeError, KeyError):
-        raise UserError(
-            f"{LOCK}: empty, truncated or in conflict; `git checkout origin/main -- {LOCK}`, then `dvc repro`"
-        ) from None
+def _believe_the_base() -> None:
+    """On a pull request, what its base says was made counts, and not what it says itself: all else is made here."""
+    branch = os.environ.get("GITHUB_BASE_REF")  # set on pull requests, and nowhere else
+    if branch:
+        text = _git("show", f"{_git('merge-base', f'origin/{branch}', 'HEAD')}:{recovery.LOCK}")
+        recovery.LOCK.unlink(missing_ok=True)
+        if recovery.is_lock(text):
+            write_text(recovery.LOCK, f"{text}\n")
 
 
-def _changed(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
-    """Stages whose entry in dvc.lock this run had to renew."""
-    return (stage for stage in after if after[stage] != before.get(stage))
+def _reproduce(held: int, fresh: bool) -> Iterator[tuple[str, float | None]]:
+    """Run the stages, show what DVC says, and yield (stage, seconds) of each; None for one that did not run.
 
-
-def _reproduce() -> Iterator[tuple[str, float]]:
-    """Run the stages, show what DVC says, and yield (stage, seconds) of each that ran."""
+    What DVC remembers of other runs is left aside: it says which outputs some inputs gave, and nobody could check it.
+    """
     stage, start = None, 0.0
-    for line in _dvc_lines("repro", LAST_STAGE):
+    for line in dvc.lines("repro", "--no-run-cache", *(["--force"] if fresh else []), LAST_STAGE, keep=[held]):
         print(line, flush=True)
-        if match := re.match(r"(?:Running stage|Stage) '(\w+)'", line):
+        if match := re.match(r"(Running stage|Stage) '(\w+)'", line):
             if stage:
                 yield stage, round(time.monotonic() - start, 2)
-            stage, start = (match[1] if line.startswith("Running") else None), time.monotonic()
+            stage, start = (match[2] if match[1] == "Running stage" else None), time.monotonic()
+            if stage is None:
+                yield match[2], None
     if stage:
         yield stage, round(time.monotonic() - start, 2)
-
-
-def _dvc(*arguments: str) -> None:
-    for line in _dvc_lines(*arguments):
-        print(line, flush=True)
-
-
-def _dvc_lines(*arguments: str) -> Iterator[str]:
-    """Lines that `dvc ARGUMENTS` prints, as it prints them. Raises UserError with its last word when it fails."""
-    last = ""
-    with subprocess.Popen(
-        ["dvc", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | ENVIRONMENT
-    ) as process:
-        for line in process.stdout or ():
-            if line.strip():
-                last = line.strip()
-                yield line.rstrip()
-    if process.returncode:
-        raise UserError(f"dvc {' '.join(arguments)}: {last}")
 
 
 def _origin() -> dict[str, Any]:
@@ -112,7 +90,7 @@ def _origin() -> dict[str, Any]:
         "by": os.environ.get("GITHUB_ACTOR") or getpass.getuser(),
         "run": os.environ.get("GITHUB_RUN_ID"),
         "inputs_and_outputs": {
-            name: {side: entry.get(side, []) for side in ("deps", "outs")} for name, entry in _locked_stages().items()
+            name: {side: entry.get(side, []) for side in ("deps", "outs")} for name, entry in recovery.stages().items()
         },
     }
 

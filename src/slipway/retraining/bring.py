@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 import problem
+from slipway import dvc
 from slipway.errors import UserError
 
 DATA = Path("data.dvc")
@@ -21,8 +22,8 @@ def folder() -> Path:
 
 
 def fetch() -> None:
-    """Make the folder what `data.dvc` says. Raises UserError where it holds something else."""
-    _dvc("pull", "--quiet", str(DATA))
+    """Make the folder what `data.dvc` says. Raises UserError where it holds something else, or it is not to be had."""
+    dvc.pull()
 
 
 def bring(most: int) -> list[Path]:

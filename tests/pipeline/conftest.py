@@ -1,0 +1,158 @@
+"""A project with the stages of ours, each of which runs in no time; DVC, git and `slipway train` are real."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SLIPWAY = [sys.executable, "-m", "slipway.cli"]
+STAGE = """
+import hashlib, json, pathlib, sys, time
+stage, made, *read = [pathlib.Path(name) for name in sys.argv[1:]]
+files = [file for one in read for file in ([one] if one.is_file() else sorted(one.rglob("*"))) if file.is_file()]
+digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+made.mkdir(parents=True)
+for number in range(3):
+    (made / f"{number}.txt").write_text(f"{digest} {number}\\n" * 5000)
+metrics = pathlib.Path("metrics") / f"{stage}.json"
+metrics.parent.mkdir(exist_ok=True)
+metrics.write_text(json.dumps({"made_of": digest, "model": {"roc_auc": 0.9}, "parity": "0", "rows": 1}))
+"""
+CHAIN = {"prepare": "build/prepared", "train": "build/trained", "export": "model", "evaluate": "build/evaluated"}
+WITHOUT_RIGHTS_OF_ROOT = 1  # CAP_DAC_OVERRIDE
+DROP_FROM_BOUNDING_SET = 24  # PR_CAPBSET_DROP
+
+
+@dataclass
+class Project:
+    """A clone in which the pipeline was run."""
+
+    root: Path
+
+    def run(self, *command: str, **variables: str) -> str:
+        """Run a command here, and return what it prints. Fails when it does."""
+        done = self.attempt(*command, **variables)
+        assert 0 == done.returncode, done.stdout + done.stderr
+        return done.stdout
+
+    def attempt(self, *command: str, mortal: bool = False, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command here, as `mortal` without root's right to write anywhere."""
+        return subprocess.run(
+            command,
+            cwd=self.root,
+            env=environment() | variables,
+            capture_output=True,
+            text=True,
+            check=False,
+            preexec_fn=_drop_rights if mortal else None,
+        )
+
+    def train(self, *options: str, **variables: str) -> str:
+        """`slipway train`."""
+        return self.run(*SLIPWAY, "train", *options, **variables)
+
+    def refused(self, *command: str, mortal: bool = False, **variables: str) -> str:
+        """The one line with which a verb of slipway refuses."""
+        done = self.attempt(*SLIPWAY, *command, mortal=mortal, **variables)
+        assert 2 == done.returncode, done.stdout + done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
+        (line,) = [line for line in done.stderr.splitlines() if line.startswith("slipway: ")]
+        return line.removeprefix("slipway: ")
+
+    def change(self, number: int) -> None:
+        """Change a parameter on which the first stage depends, and so all."""
+        (self.root / "number.txt").write_text(f"{number}\n")
+
+    def commit(self, message: str = "Change") -> str:
+        """Commit everything, and return the commit."""
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--allow-empty", "--message", message)
+        return self.run("git", "rev-parse", "HEAD").strip()
+
+    def copy(self, target: Path) -> Project:
+        """A copy of all of it, cache and outputs too."""
+        return Project(Path(shutil.copytree(self.root, target)))
+
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of every output, dvc.lock and metrics among them."""
+        places = [self.root / name for name in ("data", "build", "model", "metrics", "dvc.lock")]
+        files = [file for place in places for file in ([place] if place.is_file() else place.rglob("*"))]
+        return {
+            file.relative_to(self.root).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in files
+            if file.is_file()
+        }
+
+    def objects(self, *suffixes: str, place: str = ".dvc/cache/files/md5") -> list[Path]:
+        """Objects in the cache or in another place, folders' lists apart from files."""
+        found = sorted(path for path in (self.root / place).glob("??/*") if path.is_file())
+        return [path for path in found if path.suffix in (suffixes or (".dir", ""))]
+
+
+def environment() -> dict[str, str]:
+    """Of every command: this Python first, an author for git, and no pull request around."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    author = {f"GIT_{role}_{what}": "ada@x" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "GIT_"))}
+    return kept | author | {"PATH": path, "DVC_NO_ANALYTICS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _drop_rights() -> None:
+    ctypes.CDLL(None).prctl(DROP_FROM_BOUNDING_SET, WITHOUT_RIGHTS_OF_ROOT)
+
+
+def poison(path: Path, mode: int = 0o444) -> None:
+    """Change the content of an object, and leave the mode that DVC gives to what it believes."""
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes().replace(b"1", b"2") + b" ")
+    path.chmod(mode)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory) -> Project:
+    """The project after its first training; to be copied."""
+    project = Project(tmp_path_factory.mktemp("trained") / "project")
+    (project.root / "data").mkdir(parents=True)
+    for number in range(3):
+        (project.root / f"data/{number}.csv").write_text(f"{number}\n" * 1000)
+    shutil.copytree(ROOT / ".dvc", project.root / ".dvc", ignore=lambda *_: ["cache", "tmp", "config.local"])
+    for name in (".dvcignore", ".gitignore", "params.yaml"):
+        shutil.copy(ROOT / name, project.root)
+    (project.root / "stage.py").write_text(STAGE)
+    project.change(1)
+    (project.root / "dvc.yaml").write_text(yaml.safe_dump({"stages": _stages()}))
+    project.run("git", "init", "--quiet", "--initial-branch=main")
+    project.run("dvc", "add", "--quiet", "data")
+    project.run("dvc", "push", "--quiet")
+    project.commit("Begin")
+    project.train()
+    project.commit("Train")
+    return project
+
+
+def _stages() -> dict[str, dict]:
+    stages, before = {}, ["data", "number.txt"]
+    for name, made in CHAIN.items():
+        stages[name] = {
+            "cmd": f"python stage.py {name} {made} {' '.join(before)}",
+            "deps": ["stage.py", *before],
+            "outs": [{made: {"push": False}}],
+            "metrics": [{f"metrics/{name}.json": {"cache": False}}],
+        }
+        before = [made]
+    return stages
+
+
+@pytest.fixture
+def project(trained, tmp_path) -> Project:
+    return trained.copy(tmp_path / "project")

@@ -1,0 +1,54 @@
+"""Data in S3, set up as docs/security.md says: what was changed there is refused by name."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+SETTINGS = (
+    ("remote", "add", "--default", "bucket", "s3://bucket/data"),
+    ("remote", "modify", "bucket", "verify", "true"),
+    ("push", "--quiet"),
+)
+
+
+@pytest.fixture
+def s3():
+    """A stand-in for S3 with one bucket: its address, and a client."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    address = "http://{}:{}".format(*server.get_host_and_port())
+    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
+    client = boto3.client("s3", endpoint_url=address, **keys)
+    client.create_bucket(Bucket="bucket")
+    yield address, client
+    client.close()
+    server.stop()
+
+
+def test_data_in_s3_comes_back_whole_and_poison_is_refused_by_name(project, s3):
+    address, client = s3
+    variables = KEYS | {"AWS_ENDPOINT_URL": address}
+    for command in SETTINGS:
+        project.run("dvc", *command, **variables)
+    before = project.hashes()
+    keys = [found["Key"] for found in client.list_objects_v2(Bucket="bucket", Prefix="data/files/md5")["Contents"]]
+    assert len(project.objects(place=".dvcstore/files/md5")) == len(keys)
+    for poisoned in (None, next(key for key in keys if not key.endswith(".dir"))):
+        for name in (".dvc/cache", "data"):
+            shutil.rmtree(project.root / name)
+        if poisoned is None:
+            project.run("python", "-m", "slipway.cli", "pull", **variables)
+            assert before == project.hashes()
+        else:
+            client.put_object(Bucket="bucket", Key=poisoned, Body=b"poison")
+            said = project.refused("pull", **variables)
+            digest = "".join(poisoned.split("/")[-2:])
+            assert f"object {digest} is missing, or its content is not what its name says; refused" in said
+            assert not (project.root / "data").exists()
