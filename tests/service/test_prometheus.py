@@ -1,0 +1,271 @@
+"""Rules and dashboard read what the service exports, and the rules fire in a Prometheus that scrapes a service."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import promql_parser
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from slipway.serving.metrics import Metrics
+from slipway.serving.run import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FOLDER = Path(__file__).parents[2] / "deploy" / "monitoring"
+PARAMS = yaml.safe_load((FOLDER.parents[1] / "params.yaml").read_text())
+RULES = {rule["alert"]: rule for rule in yaml.safe_load((FOLDER / "rules.yaml").read_text())["groups"][0]["rules"]}
+DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text())
+SCRAPED = {"job", "instance"}  # labels that Prometheus gives what it scrapes
+PATIENCE = 60  # seconds for an alert; it takes 10 on a quiet machine
+TASKS = ({"task": "binary"}, {"task": "multiclass", "classes": ["a", "b"]}, {"task": "regression"})
+
+
+def _expressions() -> dict[str, str]:
+    panels = {f"panel {one['title']}": one["targets"] for one in DASHBOARD["panels"]}
+    shown = {f"{name} {each['refId']}": each["expr"] for name, targets in panels.items() for each in targets}
+    marks = {f"annotation {one['name']}": one["expr"] for one in DASHBOARD["annotations"]["list"]}
+    filled = {
+        name: text.replace("$job", "slipway").replace("$__rate_interval", "1m")
+        for name, text in (shown | marks).items()
+    }
+    return {name: rule["expr"] for name, rule in RULES.items()} | filled
+
+
+def _parts(node: Any) -> Iterator[Any]:
+    yield node
+    for below in ("lhs", "rhs", "expr", "vector_selector", "param"):
+        if getattr(node, below, None) is not None:
+            yield from _parts(getattr(node, below))
+    for argument in getattr(node, "args", None) or []:
+        yield from _parts(argument)
+
+
+@pytest.fixture(scope="module")
+def exported() -> dict[str, dict[str, set[str]]]:
+    """Values of each label of each metric of a service, whatever its task."""
+    found: dict[str, dict[str, set[str]]] = {"up": {}}
+    for signature in TASKS:
+        text = Metrics({"version": "v1", "commit": "c"}, signature).text().decode()
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                for name, value in sample.labels.items():
+                    found.setdefault(sample.name, {}).setdefault(name, set()).add(value)
+                found.setdefault(sample.name, {})
+    return found
+
+
+@pytest.mark.parametrize("name", _expressions())
+def test_an_expression_reads_metrics_labels_and_values_that_the_service_exports(name, exported):
+    selectors = [
+        node
+        for node in _parts(promql_parser.parse(_expressions()[name]))
+        if isinstance(node, promql_parser.VectorSelector)
+    ]
+    assert selectors
+    for one in selectors:
+        labels = exported[one.name]
+        for matcher in one.matchers.matchers:
+            assert matcher.name in SCRAPED | set(labels)
+            values = labels.get(matcher.name, {"slipway"})
+            assert any(re.fullmatch(matcher.value, value) for value in values), matcher.value
+
+
+def test_a_label_that_nobody_exports_would_be_found(exported):
+    assert "state" not in SCRAPED | set(exported["slipway_requests_total"])
+
+
+def test_groupings_name_labels_that_the_service_exports(exported):
+    known = SCRAPED | {name for labels in exported.values() for name in labels}
+    named = {
+        label.strip()
+        for text in _expressions().values()
+        for group in re.findall(r"by \(([^)]*)\)", text)
+        for label in group.split(",")
+    }
+    assert named <= known
+
+
+@pytest.mark.parametrize(
+    ("alert", "limit"),
+    [
+        ("SlipwayErrors", PARAMS["monitoring"]["error_ratio"]),
+        ("SlipwayRefusals", PARAMS["monitoring"]["refused_ratio"]),
+        ("SlipwayLogLosesRows", PARAMS["monitoring"]["lost_ratio"]),
+        ("SlipwaySlow", PARAMS["loadtest"]["p99_milliseconds"] / 1000),
+        ("SlipwaySaturated", PARAMS["loadtest"]["rate"]),
+    ],
+)
+def test_limits_are_those_of_params_yaml(alert, limit):
+    assert limit == float(RULES[alert]["expr"].rsplit("> ", 1)[1])
+
+
+def test_every_alert_says_what_it_is_and_what_to_do():
+    assert {True} == {{"summary", "action"} == set(rule["annotations"]) for rule in RULES.values()}
+
+
+SERIES = {
+    "SlipwayDown": {'up{job="slipway",instance="one"}': "0x60"},
+    "SlipwayErrors": {'slipway_requests_total{job="slipway",status="200"}': "0+97x60",
+                      'slipway_requests_total{job="slipway",status="503"}': "0+3x60"},
+    "SlipwayRefusals": {'slipway_requests_total{job="slipway",status="422"}': "0+10x60",
+                        'slipway_requests_total{job="slipway",status="200"}': "0+90x60",
+                        'slipway_rejections_total{job="slipway",reason="contract"}': "0+10x60"},
+    "SlipwayOverload": {'slipway_requests_total{job="slipway",status="200"}': "0+98x60",
+                        'slipway_rejections_total{job="slipway",reason="overload"}': "0+2x60"},
+    "SlipwaySlow": {'slipway_request_seconds_bucket{job="slipway",le="0.25"}': "0+90x60",
+                    'slipway_request_seconds_bucket{job="slipway",le="0.5"}': "0+100x60",
+                    'slipway_request_seconds_bucket{job="slipway",le="+Inf"}': "0+100x60"},
+    "SlipwaySaturated": {'slipway_requests_total{job="slipway",status="200"}': "0+15000x60",
+                         'slipway_release_info{job="slipway",version="v1"}': "1x60"},
+    "SlipwayLogLosesRows": {'slipway_prediction_log_rows_total{job="slipway",outcome="written"}': "0+97x60",
+                            'slipway_prediction_log_rows_total{job="slipway",outcome="queue_full"}': "0+3x60"},
+    "SlipwayOneAnswer": {'slipway_prediction_bucket{job="slipway",le="0.1"}': "0x60",
+                         'slipway_prediction_bucket{job="slipway",le="0.2"}': "0+50x60",
+                         'slipway_prediction_bucket{job="slipway",le="+Inf"}': "0+50x60",
+                         'slipway_prediction_count{job="slipway"}': "0+50x60"},
+    "SlipwayNoTraffic": {'slipway_requests_total{job="slipway",status="200"}': "0+50x120 6000x1500"},
+}  # fmt: skip
+"""Of each alert: what a service that deserves it counts, a minute apart."""
+WELL = {
+    'up{job="slipway",instance="one"}': "1x1600",
+    'slipway_release_info{job="slipway",version="v1"}': "1x1600",
+    'slipway_requests_total{job="slipway",status="200"}': "0+1000x1600",
+    'slipway_requests_total{job="slipway",status="503"}': "0+5x1600",
+    'slipway_rejections_total{job="slipway",reason="contract"}': "0+20x1600",
+    'slipway_rejections_total{job="slipway",reason="overload"}': "0+5x1600",
+    'slipway_request_seconds_bucket{job="slipway",le="0.25"}': "0+995x1600",
+    'slipway_request_seconds_bucket{job="slipway",le="+Inf"}': "0+1000x1600",
+    'slipway_prediction_log_rows_total{job="slipway",outcome="written"}': "0+1000x1600",
+    'slipway_prediction_log_rows_total{job="slipway",outcome="queue_full"}': "0+5x1600",
+    'slipway_prediction_bucket{job="slipway",le="0.1"}': "0+400x1600",
+    'slipway_prediction_bucket{job="slipway",le="0.2"}': "0+700x1600",
+    'slipway_prediction_bucket{job="slipway",le="+Inf"}': "0+1000x1600",
+    'slipway_prediction_count{job="slipway"}': "0+1000x1600",
+}
+"""What a service that is well counts, with a little of everything."""
+LATER = {"SlipwayNoTraffic": "1530m"}  # needs the day before
+
+
+def _judged(series: dict[str, str], alert: str, at: str, fires: bool) -> dict[str, Any]:
+    labels = {"severity": RULES[alert]["labels"]["severity"], "job": "slipway"}
+    labels |= {"instance": "one"} if alert == "SlipwayDown" else {}
+    expected = [{"exp_labels": labels}] if fires else []
+    return {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "alert_rule_test": [{"eval_time": at, "alertname": alert, "exp_alerts": expected}],
+    }
+
+
+def _promtool(folder: Path, tests: list[dict[str, Any]]) -> subprocess.CompletedProcess:
+    rules = yaml.safe_load((FOLDER / "rules.yaml").read_text())
+    for rule in rules["groups"][0]["rules"]:
+        del rule["annotations"]  # their texts hold figures; that an alert fires is what is asked
+    (folder / "rules.yaml").write_text(yaml.safe_dump(rules))
+    (folder / "tests.yaml").write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": tests}))
+    return subprocess.run(
+        ["promtool", "test", "rules", "tests.yaml"], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def test_every_alert_fires_for_a_service_that_deserves_it_and_none_for_one_that_is_well(tmp_path):
+    assert set(RULES) == set(SERIES)
+    tests = [_judged(series, alert, LATER.get(alert, "40m"), True) for alert, series in SERIES.items()]
+    tests += [_judged(WELL, alert, LATER.get(alert, "40m"), False) for alert in RULES]
+    done = _promtool(tmp_path, tests)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_alert_that_never_fires_would_be_found(tmp_path):
+    done = _promtool(tmp_path, [_judged(WELL, "SlipwayErrors", "40m", True)])
+    assert done.returncode == 1
+
+
+def test_the_configuration_is_one_that_prometheus_takes():
+    done = subprocess.run(
+        ["promtool", "check", "config", "prometheus.yaml"], cwd=FOLDER, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+# --- a Prometheus that scrapes a service ---
+
+
+def _quick(text: str) -> str:
+    """The same rules with seconds for minutes, so that a test need not wait for them."""
+    return re.sub(r"\b(\d+)m\b", lambda found: f"{max(1, int(found[1]) * 2)}s", text)
+
+
+@contextmanager
+def _prometheus(folder: Path, targets: list[str]) -> Iterator[str]:
+    port = free_port()
+    config = yaml.safe_load((FOLDER / "prometheus.yaml").read_text())
+    config["global"] = {"scrape_interval": "500ms", "evaluation_interval": "500ms"}
+    config["scrape_configs"][0]["static_configs"][0]["targets"] = targets
+    (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
+    (folder / "rules.yaml").write_text(_quick((FOLDER / "rules.yaml").read_text()))
+    command = ["prometheus", "--config.file=prometheus.yaml", f"--web.listen-address=127.0.0.1:{port}"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen([*command, "--storage.tsdb.path=data"], cwd=folder, stdout=log, stderr=log)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _firing(url: str) -> set[str]:
+    try:
+        alerts = httpx.get(f"{url}/api/v1/alerts").json()["data"]["alerts"]
+    except (httpx.TransportError, ValueError):
+        return set()
+    return {one["labels"]["alertname"] for one in alerts if one["state"] == "firing"}
+
+
+def _scrapes(url: str) -> int:
+    try:
+        found = httpx.get(f"{url}/api/v1/query", params={"query": "count_over_time(up[1m])"}).json()["data"]["result"]
+    except (httpx.TransportError, ValueError):
+        return 0
+    return int(found[0]["value"][1]) if found else 0
+
+
+def _until(holds: Any, act: Any) -> bool:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if holds():
+            return True
+        act()
+        time.sleep(0.2)
+    return False
+
+
+def test_bad_requests_and_a_service_that_is_gone_raise_their_alerts_and_good_requests_none(url, row, tmp_path):
+    service, gone = url.removeprefix("http://"), f"127.0.0.1:{free_port()}"
+
+    def good() -> None:
+        for size, kind in ((1.5, "a"), (90.0, "b")):
+            assert httpx.post(f"{url}/predict", json=row | {"size": size, "kind": kind}).status_code == 200
+
+    def bad() -> None:
+        assert httpx.post(f"{url}/predict", json=row | {"size": -1}).status_code == 422
+
+    with _prometheus(tmp_path, [service]) as prometheus:
+        assert _until(lambda: _scrapes(prometheus) > 20, good), (tmp_path / "log").read_text()
+        assert set() == _firing(prometheus)
+        assert _until(lambda: "SlipwayRefusals" in _firing(prometheus), bad)
+    aside = tmp_path / "aside"
+    aside.mkdir()
+    with _prometheus(aside, [gone]) as prometheus:
+        assert _until(lambda: {"SlipwayDown"} == _firing(prometheus), lambda: None)
