@@ -28,14 +28,19 @@ def power(
     count: int = typer.Option(500, help="Draws of the test rows for each question."),
     processes: int = typer.Option(2, help="Processes side by side."),
     canary: Annotated[bool, typer.Option("--canary", help="The gate of the canary, on simulated requests.")] = False,
+    monitor: Annotated[bool, typer.Option("--monitor", help="The questions of `slipway monitor`.")] = False,
 ) -> None:
     """Measure how often the champion gate is wrong: between equal models, and on a loss of the margin's size.
+
+    With --monitor: how often an alarm about stable windows of later rows is false, and how many faults are named.
 
     Example: `slipway power --count 100`
 
     Exit codes: 1 when it is wrong more often than it may be.
     """
-    if canary:
+    if monitor:
+        from slipway.monitoring import power as job
+    elif canary:
         from slipway.delivery import canary_power as job
     else:
         from slipway import power as job

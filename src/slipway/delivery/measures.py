@@ -31,11 +31,11 @@ def read(front: Router, instances: Iterable[Instance], promotion: int) -> dict[s
     `instances` are those of both sides, ready.
     """
     ready = list(instances)
-    requests = _samples(f"http://127.0.0.1:{front.inside}")
+    requests = samples(f"http://127.0.0.1:{front.inside}")
     roles = {"canary": "main", "baseline": "baseline"}
     seen: dict[str, dict[str, Counts] | None] = {}
     for side, name in reconcile.sides(promotion).items():
-        pages = {one.mark: _samples(f"http://127.0.0.1:{one.port}") for one in ready if one.role == roles[side]}
+        pages = {one.mark: samples(f"http://127.0.0.1:{one.port}") for one in ready if one.role == roles[side]}
         if requests is None or not pages or None in pages.values():
             seen[side] = None
         else:
@@ -72,7 +72,8 @@ def count_predictions(samples: Iterable[Sample]) -> Counts:
     return Counts(rows=_whole(rows[:1]), below={name: _whole([value]) for name, value in below.items()})
 
 
-def _samples(url: str) -> list[Sample] | None:
+def samples(url: str) -> list[Sample] | None:
+    """What `/metrics` at `url` says; None when there is no answer, or another one."""
     try:
         answer = clients.client().get(f"{url}/metrics")
         if answer.status_code != httpx.codes.OK:

@@ -17,12 +17,12 @@ from slipway.delivery.home import Place, store_url
 from slipway.delivery.store import open_store
 from slipway.errors import UserError
 from slipway.gates import Outcome
-from slipway.monitoring import collect
+from slipway.monitoring import collect, readings
 from slipway.monitoring.assess import assess
 from slipway.monitoring.expectation import BEFORE
 from slipway.monitoring.memory import Memory
 from slipway.monitoring.reference import Promise, Reference
-from slipway.monitoring.window import LiveWindow
+from slipway.monitoring.window import LiveWindow, Service
 from slipway.report import markdown, monitoring_page
 from slipway.report import monitoring as report
 from slipway.results import RESULTS, recorded
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 JOB = "monitor"
 DATA = Path("data")
-MEMORY = "memory.json"
+MEMORY, READINGS = "memory.json", "readings.json"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,11 @@ def main(environment: str, asked: Asked, *, as_json: bool) -> int:
         collection = collect.of_environment(place, problem.Row)
         collected = collection.collect(place.predictions)
         reference, params = reference_of(environment, params)
-        window = seen(collection, start, end, asked.labels, params)
+        known = readings.load(place.monitoring / READINGS).with_new(
+            readings.read(environment, place, datetime.now(UTC))
+        )
+        state.replace(place.monitoring / READINGS, known.model_dump_json() + "\n")
+        window = seen(collection, start, end, asked.labels, known.between(start, end), params)
         found = assess(window, reference, remembered(place), params)
         result.verdicts = found.verdicts
         result.evidence |= {"collected": vars(collected), **found.evidence}
@@ -76,7 +80,14 @@ def main(environment: str, asked: Asked, *, as_json: bool) -> int:
     return 0 if result.outcome is Outcome.PASS else 1
 
 
-def seen(collection: Collection, start: datetime, end: datetime, source: Path, params: Mapping[str, Any]) -> LiveWindow:
+def seen(
+    collection: Collection,
+    start: datetime,
+    end: datetime,
+    source: Path,
+    service: Service | None,
+    params: Mapping[str, Any],
+) -> LiveWindow:
     """The window, with a share of the time before it that is bounded."""
     began = start - BEFORE * (end - start)
     before, share = collection.read_some(began, start, params["monitoring"]["before_rows"])
@@ -86,6 +97,7 @@ def seen(collection: Collection, start: datetime, end: datetime, source: Path, p
         collection.read(start, end),
         before if len(before) else None,
         labels(source, began),
+        service,
         before_share=share,
     )
 

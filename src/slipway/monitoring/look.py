@@ -91,7 +91,7 @@ class Look:
         for (what, column), value in statistics.items():
             if (what, column) in ranges:
                 expected = ranges[what, column]
-                slack = self.limits["slack"] * (ERROR_SLACK if what in IN_ERRORS else 1)
+                slack = self.limits["slack"] * SLACK.get(what, 1)
                 score = expected.excess(value, self.limits["room"], slack)
                 found.append({"column": column, "what": what, "score": score, "value": value, **vars(expected)})
         return sorted(found, key=lambda one: -one["score"])
@@ -102,6 +102,6 @@ class Look:
         return self.expectation.measure(drawn, predictions, errors=errors)
 
 
-IN_ERRORS = frozenset({"relation", "lean"})
-"""Statistics that are no shares but mean errors."""
-ERROR_SLACK = 5  # times the slack of a share: of a mean error, whose own mean is 1
+SLACK = {"relation": 5, "lean": 5, "unknown": 0.2}
+"""Times the slack of other shares. The first two are no shares, but mean errors of which the mean is 1; and of values
+that training never saw, no season brings many."""

@@ -1,4 +1,4 @@
-"""`slipway monitor --power`: how often an alarm is false, and how often what is wrong is named.
+"""`slipway power --monitor`: how often an alarm is false, and how often what is wrong is named.
 
 The release is the one that is trained here; the rows are real ones that came after its data. A stable window is some
 days of one later month, and the time before it the other days of that month: by construction nothing changes. So every
