@@ -8,7 +8,7 @@ import pytest
 
 from slipway.gates import comparison as gates
 
-PARAMS = {"primary": "auc", "margin": 0.01, "segment_margin": 0.05, "minimum_segment_rows": 100}
+PARAMS = {"primary": "auc", "margin": 0.01, "segment_margin": 0.05, "minimum_segment_rows": 100, "baseline_margin": 0}
 NAN = math.nan
 
 
@@ -100,6 +100,12 @@ def test_the_segments_gate_names_the_segment_that_is_worse():
 def test_the_baselines_gate(linear, expected):
     evidence = {"baselines": {"dummy": {"all": _row(0.2, 0.1, 0.3)}, "linear": {"all": _row(*linear)}}}
     assert expected == gates.baselines(evidence, PARAMS).outcome
+
+
+@pytest.mark.parametrize(("margin", "expected"), [(-0.02, "pass"), (-0.005, "inconclusive"), (0.02, "fail")])
+def test_a_problem_says_how_far_a_baseline_must_be_behind_or_may_be_ahead(margin, expected):
+    evidence = {"baselines": {"linear": {"all": _row(0.0, -0.01, 0.01)}}}
+    assert expected == gates.baselines(evidence, PARAMS | {"baseline_margin": margin}).outcome
 
 
 def test_no_baseline_is_no_pass():

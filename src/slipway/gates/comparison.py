@@ -68,14 +68,19 @@ def segments(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) ->
 
 
 def baselines(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) -> Verdict:
-    """The candidate beats every baseline on the primary metric, beyond doubt."""
-    threshold = f"{params['primary']} better than every baseline"
+    """The candidate's gain over every baseline on the primary metric is above the margin, beyond doubt.
+
+    The margin may be negative, for a problem in which a linear model is as good as any.
+    """
+    margin = params["baseline_margin"]
+    threshold = f"{params['primary']} gain over every baseline > {margin:g}"
     if not comparison or not comparison["baselines"]:
         return Verdict("baselines", Outcome.FAIL, threshold, "missing", "no baseline was scored")
     gains = {name: primary(rows["all"], params["primary"])["gain"] for name, rows in comparison["baselines"].items()}
     strongest = min(gains, key=lambda name: gains[name]["value"])
     outcomes = {"better": Outcome.PASS, "within noise": Outcome.INCONCLUSIVE}
-    verdicts = [outcomes.get(difference(gain), Outcome.FAIL) for gain in gains.values()]
+    leads = [{end: gain[end] - margin for end in ("value", "low", "high")} for gain in gains.values()]
+    verdicts = [outcomes.get(difference(lead), Outcome.FAIL) for lead in leads]
     worst = next((outcome for outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE) if outcome in verdicts), Outcome.PASS)
     return Verdict("baselines", worst, threshold, f"{strongest}: {_signed(gains[strongest])}")
 
