@@ -14,7 +14,7 @@ from slipway.errors import UserError
 
 # Each adds its verbs; `slipway --help` shows them in this order.
 # isort: off
-from slipway.cli import pull_request, releases, environments, retraining, learning, measures, machine  # noqa: F401
+from slipway.cli import pull_request, releases, environments, retraining, learning, measures, fork, machine  # noqa: F401
 
 
 def main() -> None:

@@ -1,0 +1,54 @@
+"""The fork's work tree: clean before anything is written, and the commands that run in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from slipway.errors import UserError
+
+BIN = Path(sys.executable).parent
+QUIET = {
+    "DVC_NO_ANALYTICS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin while they wait make a busy machine ten times slower
+    "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+}
+
+
+def require_clean() -> None:
+    """Raise UserError unless git and DVC have everything that is here, so that nothing can be lost."""
+    status = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=False)
+    if status.returncode:
+        raise UserError(f"{Path.cwd()}: not a git repository; clone your fork, and run this in its root")
+    if changed := [line[3:] for line in status.stdout.splitlines()]:
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        raise UserError(f"{changed[0]}{more}: not committed; commit or stash first, so that nothing can be lost")
+    if Path("data").exists() and json.loads(dvc("status", "--json", "data.dvc") or "{}"):
+        raise UserError("data: differs from data.dvc; `dvc add data` and commit, or `dvc checkout data.dvc`")
+
+
+def dvc(*arguments: str) -> str:
+    """What `dvc ARGUMENTS` prints. Raises UserError with its last words when it fails."""
+    return run([str(BIN / "dvc"), *arguments])
+
+
+def uv(*arguments: str) -> str:
+    """What `uv ARGUMENTS` prints. Raises UserError with its last words when it fails."""
+    return run([str(BIN / "uv"), *arguments])
+
+
+def git(*arguments: str) -> str:
+    """What `git ARGUMENTS` prints. Raises UserError with its last words when it fails."""
+    return run(["git", *arguments])
+
+
+def run(command: list[str]) -> str:
+    """What `command` prints. Raises UserError with its last words when it fails."""
+    done = subprocess.run(command, env=os.environ | QUIET, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()] or ["no reason given"]
+        raise UserError(f"{Path(command[0]).name} {' '.join(command[1:])}: {said[-1].strip()}")
+    return done.stdout

