@@ -1,0 +1,177 @@
+"""A later template is merged into a fork: the template's part is the template's, the fork's own stays as it is."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from slipway.errors import UserError
+from slipway.scaffold import upgrade, work_tree
+
+TEMPLATE = {
+    "src/slipway/machine.py": "one\n",
+    "src/problem/row.py": "carrier\n",
+    "tests/problem/test_problem.py": "carrier\n",
+    "params.yaml": "split: days\n\nserving: 1\n\n\nagent: 1\n",
+    "dvc.lock": "hash of carriers\n",
+    "data.dvc": "carriers\n",
+    "metrics/evaluate.json": "0.7\n",
+    "README.md": "Template\n",
+    ".dvcstore/files/aa": "carriers\n",
+    "pyproject.toml": "[project]\n",
+    "uv.lock": "version 1\n",
+}
+FORK = {
+    "src/problem/row.py": "species\n",
+    "tests/problem/test_problem.py": "species\n",
+    "params.yaml": "split: share\n\nserving: 1\n\n\nagent: 1\n",
+    "dvc.lock": "hash of penguins\n",
+    "data.dvc": "penguins\n",
+    "metrics/evaluate.json": "0.9\n",
+    "README.md": "Penguins\n",
+    ".dvcstore/files/bb": "penguins\n",
+    "uv.lock": "version 1, without the sample's\n",
+}
+LATER = {
+    "src/slipway/machine.py": "two\n",
+    "src/slipway/new.py": "new\n",
+    "src/problem/row.py": "carrier and plane\n",
+    "src/problem/planes.py": "plane\n",
+    "params.yaml": "split: days\n\nserving: 1\n\n\nagent: 1\n\nmonitoring: 1\n",
+    "dvc.lock": "hash of carriers and machine two\n",
+    "metrics/evaluate.json": "0.71\n",
+    "README.md": "Template, improved\n",
+    "uv.lock": "version 2\n",
+}
+
+
+def git(*arguments: str) -> str:
+    identity = ["-c", "user.name=A", "-c", "user.email=a@example.invalid"]
+    return subprocess.run(["git", *identity, *arguments], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def commit(files: dict[str, str], message: str) -> None:
+    for name, content in files.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(content)
+    git("add", "--all")
+    git("commit", "--quiet", "--message", message)
+
+
+@pytest.fixture
+def template(tmp_path, monkeypatch):
+    """A template as it was and as it is, with the fork's clone beside it; the test is in the clone."""
+    for name in ("GIT_AUTHOR", "GIT_COMMITTER"):
+        monkeypatch.setenv(f"{name}_NAME", "A")
+        monkeypatch.setenv(f"{name}_EMAIL", "a@example.invalid")
+    monkeypatch.setattr(work_tree, "dvc", lambda *_: "{}")
+    monkeypatch.setattr(
+        work_tree, "uv", lambda *_: Path("uv.lock").write_text(f"{Path('uv.lock').read_text()}locked\n")
+    )
+    folder = tmp_path / "template"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    git("init", "--quiet", "--initial-branch=main")
+    commit(TEMPLATE, "As it was")
+    git("clone", "--quiet", str(folder), str(tmp_path / "fork"))
+    commit(LATER, "Improve")
+    monkeypatch.chdir(tmp_path / "fork")
+    git("remote", "rename", "origin", "template")
+    return folder
+
+
+@pytest.fixture
+def fork(template):
+    """The fork has made the template its own, and knows of the improvement."""
+    git("rm", "--quiet", ".dvcstore/files/aa")
+    commit(FORK, "Make the template ours")
+    git("fetch", "--quiet", "template")
+
+
+def content(name: str) -> str:
+    return Path(name).read_text()
+
+
+def test_a_plain_merge_has_conflicts_in_what_both_sides_made(fork):
+    with pytest.raises(subprocess.CalledProcessError):
+        git("merge", "template/main")
+    conflicts = git("diff", "--name-only", "--diff-filter=U").split()
+    assert ["README.md", "dvc.lock", "metrics/evaluate.json", "src/problem/row.py", "uv.lock"] == conflicts
+
+
+def test_the_machinery_is_the_templates(fork):
+    upgrade.upgrade("template/main")
+    assert ("two\n", "new\n") == (content("src/slipway/machine.py"), content("src/slipway/new.py"))
+
+
+def test_the_problem_its_data_its_results_and_the_readme_stay(fork):
+    upgrade.upgrade("template/main")
+    owned = {name: text for name, text in FORK.items() if name.startswith(upgrade.OWN)}
+    assert owned == {name: content(name) for name in owned}
+    assert not Path("src/problem/planes.py").exists()
+    assert not Path(".dvcstore/files/aa").exists()
+
+
+def test_a_new_section_of_params_comes_beside_the_forks_own_numbers(fork):
+    upgrade.upgrade("template/main")
+    assert "split: share\n\nserving: 1\n\n\nagent: 1\n\nmonitoring: 1\n" == content("params.yaml")
+
+
+def test_the_lock_begins_with_the_templates_versions(fork):
+    upgrade.upgrade("template/main")
+    assert "version 2\nlocked\n" == content("uv.lock")
+
+
+def test_the_merge_is_left_to_be_committed_and_then_nothing_is_left_to_do(fork, capsys):
+    upgrade.upgrade("template/main")
+    assert "" == git("diff", "--name-only", "--diff-filter=U")
+    git("commit", "--no-edit")
+    assert "" == git("status", "--porcelain")
+    assert 2 == len(git("log", "-1", "--format=%P").split())
+    upgrade.upgrade("template/main")
+    assert "template/main is merged already" in capsys.readouterr().out
+
+
+def test_lines_that_both_sides_changed_are_named_and_left_to_be_mended(fork, template):
+    commit({"src/slipway/machine.py": "mine\n"}, "Leave the seam")
+    with pytest.raises(UserError, match=r"^src/slipway/machine.py: changed on both sides"):
+        upgrade.upgrade("template/main")
+    assert "<<<<<<<" in content("src/slipway/machine.py")
+    assert "species\n" == content("src/problem/row.py")
+
+
+def test_a_work_tree_with_changes_is_refused_and_left_alone(fork):
+    Path("src/problem/row.py").write_text("half a thought\n")
+    with pytest.raises(UserError, match=r"^src/problem/row.py: not committed"):
+        upgrade.upgrade("template/main")
+    assert "half a thought\n" == content("src/problem/row.py")
+
+
+def test_an_unknown_branch_is_one_line(fork):
+    with pytest.raises(UserError, match="template/trunk: no such branch; `git remote add template URL`"):
+        upgrade.upgrade("template/trunk")
+
+
+def start_without_history(files: dict[str, str]) -> None:
+    """A repository that GitHub made of the template's files alone."""
+    git("checkout", "--quiet", "--orphan", "fresh")
+    git("rm", "--quiet", "-r", "--cached", ".")
+    commit(files, "Initial commit")
+    git("rm", "--quiet", ".dvcstore/files/aa")
+    commit(FORK, "Make the template ours")
+    git("fetch", "--quiet", "template")
+
+
+def test_a_repository_without_the_templates_history_is_joined_to_where_it_began(template):
+    start_without_history({})
+    upgrade.upgrade("template/main")
+    assert ("two\n", "species\n") == (content("src/slipway/machine.py"), content("src/problem/row.py"))
+    assert "split: share\n\nserving: 1\n\n\nagent: 1\n\nmonitoring: 1\n" == content("params.yaml")
+
+
+def test_a_repository_that_began_elsewhere_is_refused(template):
+    start_without_history({"src/slipway/machine.py": "another\n"})
+    with pytest.raises(UserError, match="has no commit in common with this fork"):
+        upgrade.upgrade("template/main")
