@@ -44,10 +44,12 @@ def _read(values: pd.Series, source: str) -> tuple[str, pd.Series]:
         return '{column}.astype(str), format="%Y", utc=True', pd.to_datetime(values.astype(str), format="%Y", utc=True)
     for option in ("", "dayfirst=True, "):
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")  # of a format that is guessed row by row
+            with warnings.catch_warnings(record=True) as doubts:  # of days and months that may be swapped
+                warnings.simplefilter("always")
                 times = pd.to_datetime(values, dayfirst=bool(option), utc=True)
-        except (ValueError, TypeError, UserWarning):
+        except (ValueError, TypeError):
+            continue
+        if doubts:
             continue
         return f"{{column}}, {option}utc=True", times
     raise UserError(
