@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import pytest
 import yaml
 
-from slipway.delivery import chain, keys, manifests, release, signature, verification
+from slipway.delivery import attestation, chain, keys, manifests, release, signature, verification
 from slipway.delivery.chain import BROKEN, HOLDS, NOT_CHECKED
 from slipway.delivery.environment_file import path_of
+from slipway.delivery.git import Git
 from slipway.delivery.store import FolderStore
 from slipway.delivery.versions import version_tag
 from slipway.errors import UserError
@@ -288,6 +290,7 @@ def test_what_cannot_be_checked_of_a_release_that_is_not_whole_does_not_count_as
     unsure = {link["name"] for link in links.values() if link["outcome"] == NOT_CHECKED and link["required"]}
     assert {"digest", "lock", "data", "model", "code", "packages", "attestation"} >= unsure >= {"digest", "model"}
     assert "see `files`" in links["model"]["found"]
+    assert links["files"]["found"].startswith("kind: SHA-256 is ")
 
 
 def test_a_manifest_that_lacks_what_it_should_say_is_no_traceback(forger, capsys):
@@ -307,6 +310,65 @@ def test_an_image_is_named_and_said_to_be_unchecked(forger, capsys):
     assert "gh attestation verify oci://ghcr.io/a/b@" in links["image"]["mend"]
 
 
+def attest(forger, monkeypatch, said: str, *, required: bool) -> None:
+    """Keep an attestation beside the release; `gh` prints `said`, or fails with it."""
+    kept = forger.project.root.parent / attestation.NAME
+    kept.write_text("{}")
+    forger.project.store.keep(VERSION, [kept])
+    gh = kept.with_name("gh")
+    gh.write_text(f"#!/bin/sh\n{said}\n")
+    gh.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{gh.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("GITHUB_REPOSITORY", "team/flights")
+    monkeypatch.setenv(attestation.REQUIRED, str(required).lower())
+
+
+REFUSES = "echo 'Error: verifying with issuer \"sigstore.dev\"' >&2; exit 1"
+
+
+@pytest.mark.parametrize(
+    ("said", "required", "expected"),
+    [
+        ("echo '[{}]'", True, (0, HOLDS)),
+        ("echo '[{}]'", False, (0, HOLDS)),
+        (REFUSES, True, (1, BROKEN)),
+        (REFUSES, False, (0, NOT_CHECKED)),
+        ("echo '[]'", True, (1, BROKEN)),
+        ("echo", True, (1, BROKEN)),
+    ],
+)
+def test_an_attestation_holds_if_gh_verifies_it_and_else_counts_where_it_is_required(
+    forger, monkeypatch, capsys, said, required, expected
+):
+    attest(forger, monkeypatch, said, required=required)
+    code, links = walked(capsys)
+    assert expected == (code, links["attestation"]["outcome"])
+    assert said != REFUSES or "sigstore.dev" in links["attestation"]["found"]
+
+
+def test_without_an_attestation_a_release_is_not_held_where_one_is_required(forger, monkeypatch, capsys):
+    monkeypatch.setenv(attestation.REQUIRED, "true")
+    code, links = walked(capsys)
+    assert (1, NOT_CHECKED) == (code, links["attestation"]["outcome"])
+    assert "set the variable ATTEST to true" == links["attestation"]["mend"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://github.com/team/flights.git",
+        "https://github.com/team/flights",
+        "git@github.com:team/flights.git",
+        "ssh://git@github.com/team/flights.git/",
+        "https://x:token@github.com/team/flights",
+    ],
+)
+def test_the_repository_that_attests_is_that_of_origin(project, monkeypatch, address):
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    project.git("remote", "set-url", "origin", address)
+    assert "team/flights" == attestation._repository(Git(project.root))
+
+
 def test_the_text_names_what_was_compared_and_the_mend(forger, capsys):
     another_service(forger)
     assert 1 == verification.verify(VERSION, None, None, as_json=False)
@@ -315,7 +377,7 @@ def test_the_text_names_what_was_compared_and_the_mend(forger, capsys):
     assert "bento/src/app.py: not the same in the release and in the commit or the model" in said
     assert "  not checked  signature " in said
     assert "`slipway release key FILE` makes a pair" in said
-    assert said.endswith("; code broken; signature not checked; attestation not checked\n")
+    assert said.endswith("; broken: code; not checked: signature, attestation\n")
 
 
 def test_what_was_found_is_recorded_as_a_gate(forger):
@@ -346,7 +408,7 @@ def test_only_what_holds_is_signed(forger, tmp_path, monkeypatch, capsys):
     keys.make(forger.project.root, tmp_path / "key.pem")
     monkeypatch.setenv(keys.SIGNING_KEY, str(tmp_path / "key.pem"))
     another_service(forger)
-    with pytest.raises(UserError, match=r"not signed, .*code broken"):
+    with pytest.raises(UserError, match=r"not signed, .*broken: code"):
         verification.sign(VERSION)
     assert [] == list(signature.of_release(forger.project.store, VERSION))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -18,7 +19,8 @@ ROOT = Path(__file__).parents[2]
 project = conftest.project
 UV = """#!{python}
 # Stands in for uv. What changes the desired state, and what tells of it, is real; other verbs only leave a result.
-import json, os, pathlib, sys
+import json, os, pathlib, shutil, sys
+REAL = ("release report", "release comment", *os.environ.get("REAL", "none").split(", "))
 words = sys.argv[1:]
 if words[:2] == ["python", "find"]:
     print(sys.executable)
@@ -30,7 +32,11 @@ with open(os.environ["ASKED"], "a") as log:
     print(asked, file=log)
 if asked == os.environ.get("FAULT"):
     reason, outcome = "a seeded fault", "fail"
-elif verb in ("promote", "rollback") or asked.startswith(("release report", "release comment")):
+elif asked == "release build" and "BUILT" in os.environ:
+    shutil.copytree(os.environ["BUILT"], "build/release")
+    pathlib.Path(os.environ["GITHUB_OUTPUT"]).write_text("built=true\\n")
+    reason, outcome = "", "pass"
+elif verb in ("promote", "rollback") or asked.startswith(REAL):
     more = ["--no-wait"] if verb in ("promote", "rollback") else []
     os.execv(sys.executable, [sys.executable, "-m", "slipway.cli", verb, *options, *more])
 else:
@@ -46,6 +52,17 @@ pathlib.Path("build/prepared").mkdir(parents=True, exist_ok=True)
 pathlib.Path("build/prepared/test.parquet").touch()
 sys.exit(outcome == "fail")
 """
+GH = """#!{python}
+# Stands in for GitHub's `gh` where that would ask Sigstore; everything else is the real one's.
+import hashlib, json, os, pathlib, sys
+if sys.argv[1:3] != ["attestation", "verify"]:
+    os.execv({gh!r}, ["gh", *sys.argv[1:]])
+pathlib.Path(os.environ["ASKED"]).with_name("gh").write_text(json.dumps(sys.argv[3:]))
+bundle = json.loads(pathlib.Path(sys.argv[sys.argv.index("--bundle") + 1]).read_text())
+if bundle["unsigned"] != "sha256:" + hashlib.sha256(pathlib.Path(sys.argv[3]).read_bytes()).hexdigest():
+    sys.exit("Error: no attestation of this digest")
+print("[{{}}]")
+"""
 
 
 class Deployment:
@@ -60,10 +77,14 @@ class Deployment:
             project.promote("v0.1.0", environment)
         project.publish("v0.2.0")
         self.sha = project.git("rev-parse", "HEAD")
-        tool = folder / "bin" / "uv"
-        tool.parent.mkdir()
-        tool.write_text(UV.format(python=sys.executable))
-        tool.chmod(0o755)
+        (folder / "bin").mkdir()
+        gh = str(Path(sys.executable).parent / "gh")
+        for name, text in {
+            "uv": UV.format(python=sys.executable),
+            "gh": GH.format(python=sys.executable, gh=gh),
+        }.items():
+            (folder / "bin" / name).write_text(text)
+            (folder / "bin" / name).chmod(0o755)
 
     def run(
         self,
@@ -73,6 +94,8 @@ class Deployment:
         workflow: str = "deploy.yaml",
         fault: str = "",
         approval: str = "",
+        attest: bool = False,
+        real: str = "",
         **inputs: str,
     ) -> act.Run:
         home = Home(self.folder / "home")
@@ -83,8 +106,10 @@ class Deployment:
         env |= {"ASKED": str(self.folder / "asked"), "GITHUB_SERVER_URL": "https://github.example"}
         env |= {"GH_HOST": self.github.address, "GH_ENTERPRISE_TOKEN": "token"}
         env |= {"SSL_CERT_FILE": self.github.certificate}
+        env |= {"REAL": real, "BUILT": str(self.project.store.root / "v0.2.0")} if real else {}
         variables = {"STAGING_URL": "http://127.0.0.1:9", "PRODUCTION_URL": "http://127.0.0.1:9"}
         variables |= {"SLIPWAY_STORE": os.environ["SLIPWAY_STORE"], "APPROVAL": approval}
+        variables |= {"ATTEST": str(attest).lower()}
         payload = {"ref": reference, "after": self.sha, "repository": {"full_name": act.REPOSITORY}, "inputs": inputs}
         folder = self.folder / "runs" / str(len(list(self.folder.glob("runs/*"))))
         told = act.Event(event, payload)
@@ -133,6 +158,36 @@ def test_what_fails_before_production_leaves_it_untouched_and_is_told(deployment
     assert comment.startswith(f"# ❌ Not deployed: {stopped}\n")
     assert "a seeded fault" in comment
     assert "Production should run **v0.1.0**; this deployment did not change that." in comment
+
+
+def test_a_release_that_is_not_what_was_published_stops_before_staging(deployment):
+    (deployment.project.store.root / "v0.2.0/bento/src/app.py").write_text("another service")
+    run = deployment.run(real="verify")
+    assert ("failure", "skipped", "success") == tuple(_results(run)[job] for job in ("staging", "production", "report"))
+    assert {"staging": "v0.1.0", "production": "v0.1.0"} == deployment.runs
+    (comment,) = deployment.comments
+    assert comment.startswith("# ❌ Not deployed: staging: verify: chain\n")
+    assert "files: " in comment
+    assert "bento/src/app.py: SHA-256 is" in comment
+
+
+def test_what_github_attests_is_kept_beside_the_release_and_verified_before_each_promotion(deployment):
+    run = deployment.run(attest=True, real="verify, release publish")
+    assert run.succeeded
+    assert {"staging": "v0.2.0", "production": "v0.2.0"} == deployment.runs
+    assert ["attestation.sigstore.json"] == deployment.project.store.kept("v0.2.0")
+    manifest, *flags = json.loads((deployment.folder / "gh").read_text())
+    assert manifest.endswith("/release/manifest.json")
+    given = dict(zip(flags[::2], flags[1::2], strict=True))
+    assert given.pop("--bundle").endswith("/attestation.sigstore.json")
+    assert {
+        "--repo": act.REPOSITORY,
+        "--signer-workflow": f"{act.REPOSITORY}/.github/workflows/deploy.yaml",
+        "--source-ref": "refs/heads/main",
+        "--source-digest": deployment.sha,
+        "--predicate-type": "https://slsa.dev/provenance/v1",
+        "--format": "json",
+    } == given
 
 
 def test_with_manual_approval_a_push_ends_in_staging_and_a_run_by_hand_goes_on(deployment):

@@ -30,6 +30,7 @@ PLACES = ("title", "branch", "message", "file", "column", "value")
 SECRETS = {
     "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI-not-a-real-key",
     "GH_TOKEN": "ghp_notarealtoken0123456789",
+    "SLIPWAY_SIGNING_KEY": "-----BEGIN PRIVATE KEY----- not-a-real-key",
     "SLIPWAY_TEST_PASSWORD": "hunter2-not-a-real-password",
 }
 COLUMNS = "columns.json"

@@ -26,6 +26,7 @@ PULL_REQUEST = Path(".github/workflows/pull-request.yaml")
 ACTIONS = sorted(Path(".github/actions").glob("*/action.yml"))
 
 PINS = {
+    "actions/attest": ("v4.2.2", "1e69f48acb82d1966a394da916b4c1698aa569d6"),
     "actions/cache/restore": ("v5.0.5", "27d5ce7f107fe9357f9df03efb73ab90386fccae"),
     "actions/cache/save": ("v5.0.5", "27d5ce7f107fe9357f9df03efb73ab90386fccae"),
     "actions/dependency-review-action": ("v4.9.0", "2031cfc080254a8a887f58cffee85186f0e49e48"),
@@ -44,7 +45,10 @@ PINS = {
 """Tag and commit of each action, as read in the action's own repository."""
 
 WRITERS = {
-    "deploy.yaml": {job: {"contents"} for job in ("build", "staging", "production", "report")},
+    "deploy.yaml": {
+        "build": {"attestations", "contents", "id-token"},
+        **{job: {"contents"} for job in ("staging", "production", "report")},
+    },
     "docs.yaml": {"publish": {"id-token", "pages"}},
     "monitor.yaml": {"health": {"actions", "issues"}},
     "pull-request-comment.yaml": {"comment": {"pull-requests"}},

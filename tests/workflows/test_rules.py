@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from slipway.delivery import desired_state, versions
+from slipway.delivery import desired_state, keys, versions
 
 GITHUB = Path(".github")
 DOCS = Path("docs/security.md").read_text(encoding="utf-8")
@@ -78,6 +78,7 @@ def test_every_line_of_codeowners_has_an_owner_and_is_there():
     [
         ".github/workflows/deploy.yaml",
         ".github/CODEOWNERS",
+        f"{keys.TRUSTED}/release.pem",
         ".github/rulesets/main.json",
         "deploy/base/deployment.yaml",
         "environments/production.yaml",

@@ -81,9 +81,9 @@ def holds(found: Sequence[Link]) -> bool:
 
 def summary(found: Sequence[Link]) -> str:
     """In one line."""
-    held = sum(link.outcome == HOLDS for link in found)
-    others = [f"{link.name} {link.outcome}" for link in found if link.outcome != HOLDS]
-    return f"{held} of {len(found)} links hold{''.join(f'; {one}' for one in others)}"
+    names = {outcome: [link.name for link in found if link.outcome == outcome] for outcome in (BROKEN, NOT_CHECKED)}
+    others = "".join(f"; {outcome}: {', '.join(named)}" for outcome, named in names.items() if named)
+    return f"{len(found) - sum(map(len, names.values()))} of {len(found)} links hold{others}"
 
 
 def verdict(found: Sequence[Link]) -> Verdict:

@@ -48,7 +48,7 @@ def lock(trace: Trace) -> str:
             differ(name, "the release", "git")
     if release.sha256(found.folder / PARAMS) != found.manifest["inputs"]["params"]:
         differ(PARAMS, "the release", "its manifest")
-    return f"{', '.join([*recorded, PARAMS])} are equal"
+    return f"{LOCK}, {PARAMS} and {len(recorded) - 1} files of metrics are equal"
 
 
 def data(trace: Trace) -> str:

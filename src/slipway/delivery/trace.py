@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -82,7 +83,7 @@ class Trace:
         try:
             return self.store.get(self.published.version, self.scratch / "release")
         except UserError as error:
-            return error
+            return UserError(re.sub(rf"{re.escape(str(self.scratch))}/[\w.-]+/", "", str(error)))
 
     @cached_property
     def source(self) -> dict[str, str]:

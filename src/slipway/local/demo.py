@@ -96,7 +96,7 @@ class Demo:
         tree = self.repository.checkout(self.home.root / "trees" / folder.name, reference)
         self.say(f"{name}, on {event.name} of {reference}")
         variables = {f"{environment.upper()}_URL": self.summary[environment] for environment in ENVIRONMENTS}
-        variables["SLIPWAY_STORE"] = self.env["SLIPWAY_STORE"]
+        variables |= {"SLIPWAY_STORE": self.env["SLIPWAY_STORE"], "ATTEST": "false"}  # GitHub is not asked
         finished = act.run(name, tree, event, folder, env=self.env, variables=variables, say=self.say)
         shutil.rmtree(tree)
         jobs = {job.name: {"result": job.result, "seconds": job.seconds} for job in finished.jobs.values()}

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 STAGES = {
     "build": ("train", "compare", "build", "publish"),
-    "staging": ("promote", "smoke", "loadtest"),
-    "production": ("promote", "smoke"),
+    "staging": ("verify", "promote", "smoke", "loadtest"),
+    "production": ("verify", "promote", "smoke"),
 }
 """Results that each job of deploy.yaml must leave, in the order in which they come. It may leave more."""
 
