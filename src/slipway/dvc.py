@@ -24,19 +24,20 @@ def pull(*, force: bool = False) -> None:
     is hashed, before anything is fetched and after that. Raises UserError naming what is not to be had whole.
     """
     pointers, cache = dvc_data.pointers(), dvc_cache.folder()
-    names = [out["path"] for pointer in pointers for out in dvc_data.outputs(pointer)]
+    for pointer in pointers:
+        dvc_data.outputs(pointer)  # what names no place for data is refused before anything is fetched
     for path in dvc_cache.drop_poisoned(cache):
         print(f"{path}: its content is not what its name says; removed", flush=True)
-    if names:
-        _fetch(names, pointers, cache)
-        run("checkout", *(["--force"] if force else []), *names)
+    if pointers:
+        _fetch(pointers, cache)
+        run("checkout", *(["--force"] if force else []), *map(str, pointers))
 
 
-def _fetch(names: Sequence[str], pointers: Sequence[Path], cache: Path) -> None:
+def _fetch(pointers: Sequence[Path], cache: Path) -> None:
     """Fetch what the cache lacks. Raises UserError naming the first thing that is not whole then."""
     failed = None
     try:
-        run("fetch", *names)
+        run("fetch", *map(str, pointers))
     except UserError as error:
         failed = error
     dvc_cache.drop_poisoned(cache)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,8 +21,9 @@ SLIPWAY = [sys.executable, "-m", "slipway.cli"]
 STAGE = """
 import hashlib, json, pathlib, sys, time
 stage, made, *read = [pathlib.Path(name) for name in sys.argv[1:]]
+seed = next(line for line in open("params.yaml") if line.startswith("seed:")).encode()
 files = [file for one in read for file in ([one] if one.is_file() else sorted(one.rglob("*"))) if file.is_file()]
-digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+digest = hashlib.sha256(seed + b"".join(file.read_bytes() for file in files)).hexdigest()
 made.mkdir(parents=True)
 for number in range(3):
     (made / f"{number}.txt").write_text(f"{digest} {number}\\n" * 5000)
@@ -69,9 +72,10 @@ class Project:
         (line,) = [line for line in done.stderr.splitlines() if line.startswith("slipway: ")]
         return line.removeprefix("slipway: ")
 
-    def change(self, number: int) -> None:
-        """Change a parameter on which the first stage depends, and so all."""
-        (self.root / "number.txt").write_text(f"{number}\n")
+    def change(self, seed: int) -> None:
+        """Change the seed, on which what is trained depends."""
+        params = self.root / "params.yaml"
+        params.write_text(re.sub(r"^seed: \d+", f"seed: {seed}", params.read_text(), flags=re.MULTILINE))
 
     def commit(self, message: str = "Change") -> str:
         """Commit everything, and return the commit."""
@@ -84,14 +88,12 @@ class Project:
         return Project(Path(shutil.copytree(self.root, target)))
 
     def hashes(self) -> dict[str, str]:
-        """SHA-256 of every output, dvc.lock and metrics among them."""
-        places = [self.root / name for name in ("data", "build", "model", "metrics", "dvc.lock")]
-        files = [file for place in places for file in ([place] if place.is_file() else place.rglob("*"))]
-        return {
-            file.relative_to(self.root).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
-            for file in files
-            if file.is_file()
-        }
+        """SHA-256 of every output, metrics among them, and of what dvc.lock says, in whichever order."""
+        places = [self.root / name for name in ("data", "build", "model", "metrics")]
+        files = [file for place in places for file in place.rglob("*") if file.is_file()]
+        found = {file.relative_to(self.root).as_posix(): file.read_bytes() for file in files}
+        found["dvc.lock"] = json.dumps(yaml.safe_load((self.root / "dvc.lock").read_text()), sort_keys=True).encode()
+        return {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
 
     def objects(self, *suffixes: str, place: str = ".dvc/cache/files/md5") -> list[Path]:
         """Objects in the cache or in another place, folders' lists apart from files."""
@@ -129,7 +131,6 @@ def trained(tmp_path_factory) -> Project:
     for name in (".dvcignore", ".gitignore", "params.yaml"):
         shutil.copy(ROOT / name, project.root)
     (project.root / "stage.py").write_text(STAGE)
-    project.change(1)
     (project.root / "dvc.yaml").write_text(yaml.safe_dump({"stages": _stages()}))
     project.run("git", "init", "--quiet", "--initial-branch=main")
     project.run("dvc", "add", "--quiet", "data")
@@ -141,16 +142,17 @@ def trained(tmp_path_factory) -> Project:
 
 
 def _stages() -> dict[str, dict]:
-    stages, before = {}, ["data", "number.txt"]
+    stages, before = {}, ["data"]
     for name, made in CHAIN.items():
         stages[name] = {
+            "params": ["seed"],
             "cmd": f"python stage.py {name} {made} {' '.join(before)}",
             "deps": ["stage.py", *before],
             "outs": [{made: {"push": False}}],
             "metrics": [{f"metrics/{name}.json": {"cache": False}}],
         }
         before = [made]
-    return stages
+    return stages | {"data": {"cmd": "true", "deps": ["data"]}}  # as ours: a stage has the name of the data
 
 
 @pytest.fixture
