@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import stat
 
 import pytest
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import CryptoSigner, Signature
 
-from slipway.delivery import build, installation, keys, signature, verbs
+from slipway.delivery import attestation, build, installation, keys, signature, verbs
 from slipway.delivery.environment_file import EnvironmentFile
 from slipway.delivery.home import Place
 from slipway.delivery.release import Release
@@ -354,4 +355,37 @@ def test_what_serves_is_healed_without_a_signature_and_what_was_accepted_without
     signed.sign(signed.publish())
     crew.settle()
     monkeypatch.setattr(signed.project.store, "kept", lambda _: pytest.fail("the store was asked"))
-    installation.refuse_unsigned(crew.place, signed.project.store, signed.content)
+    installation.refuse_untrusted(crew.place, signed.project.store, signed.content)
+
+
+def test_an_agent_that_requires_an_attestation_installs_only_what_gh_verifies(crew, monkeypatch, tmp_path):
+    project, gh, bundle = crew.project, tmp_path / "bin/gh", tmp_path / attestation.NAME
+    project.publish("v0.1.0")
+    project.promote("v0.1.0")
+    crew.settle()
+    monkeypatch.setenv(attestation.REQUIRED, "true")
+    monkeypatch.setenv("GITHUB_REPOSITORY", "team/flights")
+    monkeypatch.setenv("PATH", f"{gh.parent}{os.pathsep}{os.environ['PATH']}")
+    gh.parent.mkdir()
+    bundle.write_text("{}")
+    for version, said, reason in (
+        ("v0.2.0", "", "v0.2.0: GitHub attests nothing of it"),
+        ("v0.3.0", "echo refused >&2; exit 1", "gh attestation verify .*: refused"),
+        ("v0.4.0", "echo '[{}]'", None),
+    ):
+        gh.write_text(f"#!/bin/sh\n{said}\n")
+        gh.chmod(0o755)
+        project.publish(version)
+        project.store.keep(version, [bundle] if said else [])
+        project.promote(version)
+        crew.settle()
+        assert ("v0.1.0" if reason else version) == crew.serves
+        assert not reason or re.search(reason, crew.agent.state.bad.reason)
+    (installation.folder(crew.place, project.branch.read("staging").digest) / "kind").write_text("other")
+    (old,) = crew.agent.state.instances
+    crew.agent._forget(old)
+    crew.settle()
+    assert "v0.4.0" == crew.serves
+    project.promote("v0.1.0")
+    crew.settle()
+    assert "v0.1.0: GitHub attests nothing of it" in crew.agent.state.bad.reason

@@ -286,8 +286,8 @@ class Agent:
     def _try_start(self, content: EnvironmentFile, role: Role) -> None:
         serves = self.state.serving is not None and self.state.serving.digest == content.digest
         try:
-            if not serves:  # a key may have been added or removed since it was installed
-                installation.refuse_unsigned(self.place, self.store, content)
+            if not serves:
+                installation.refuse_untrusted(self.place, self.store, content)
             self._start(content, role)
         except UserError as error:
             self._failed(content.digest, content.release, str(error))

@@ -21,6 +21,7 @@ from slipway.errors import UserError
 if TYPE_CHECKING:
     from slipway.delivery.git import Git
     from slipway.delivery.release import Release
+    from slipway.delivery.store import Store
 
 REQUIRED = "SLIPWAY_ATTESTED"
 NAME = "attestation.sigstore.json"
@@ -41,9 +42,14 @@ def keep(bundle: Path, folder: Path) -> None:
     shutil.copyfile(bundle, folder / NAME)
 
 
-def check(git: Git, built: Release, bundle: bytes) -> str:
+def is_kept(store: Store, version: str) -> bool:
+    """Whether there is one beside the release."""
+    return NAME in store.kept(version)
+
+
+def check(git: Git, built: Release, store: Store) -> str:
     """Have `gh` verify who built the manifest of `built`, where, and from which commit. Raises UserError."""
-    repository = _repository(git)
+    repository, bundle = _repository(git), store.read_kept(built.version, NAME)
     with TemporaryDirectory() as scratch:
         file = Path(scratch) / NAME
         file.write_bytes(bundle)

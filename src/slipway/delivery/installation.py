@@ -12,7 +12,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway.delivery import keys, release, signature
+from slipway.delivery import attestation, keys, release, signature
+from slipway.delivery.git import Git
 from slipway.delivery.router import tool
 from slipway.delivery.state import replace
 from slipway.errors import UserError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from slipway.delivery.release import Release
     from slipway.delivery.store import Store
 
+ATTESTED = ".attested"
 COMPLETE = ".complete"  # written last, so that a killed installation is never taken for one; says what belongs to it
 NOT_INHERITED = {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT", keys.SIGNING_KEY}
 
@@ -46,7 +48,7 @@ def is_installed(place: Place, digest: str) -> bool:
 
 def install(place: Place, store: Store, content: EnvironmentFile) -> None:
     """Make the release ready. Raises UserError when it is missing, is not what it should be, or cannot be installed."""
-    refuse_unsigned(place, store, content)
+    _refuse_unsigned(place, store, content)
     target = folder(place, content.digest)
     try:
         found = release.verify(target, content.digest)
@@ -54,21 +56,20 @@ def install(place: Place, store: Store, content: EnvironmentFile) -> None:
         shutil.rmtree(target, ignore_errors=True)
         found = store.get(content.release, target)
         _refuse_other(found, content)
+    _refuse_unattested(found, store)
     _install_requirements(place, found)
 
 
-def refuse_unsigned(place: Place, store: Store, content: EnvironmentFile) -> None:
-    """Raise UserError unless a trusted key has signed the release; where no key is trusted, none needs a signature.
-
-    A signature that was accepted stays here, so that healing does not wait for the store.
-    """
-    trusted = keys.trusted(Path())
-    if not trusted:
+def refuse_untrusted(place: Place, store: Store, content: EnvironmentFile) -> None:
+    """Raise UserError for an installed release that may not be started: a key may have been removed since."""
+    _refuse_unsigned(place, store, content)
+    if not attestation.is_required():
         return
-    own = folder(place, content.digest).with_suffix(signature.SUFFIX)
-    there = chain([own.read_bytes()] if own.is_file() else [], signature.of_release(store, content.release))
-    _, accepted = signature.accepted(content.release, content.digest, there, trusted)
-    replace(own, accepted)
+    try:
+        found = release.verify(folder(place, content.digest), content.digest)
+    except UserError:
+        return  # it is fetched again, and asked for its attestation then
+    _refuse_unattested(found, store)
 
 
 def verified(place: Place, digest: str) -> Release:
@@ -118,6 +119,32 @@ def _refuse_other(found: Release, content: EnvironmentFile) -> None:
     if (found.digest, found.version, found.commit) != (content.digest, content.release, content.commit):
         shutil.rmtree(found.folder, ignore_errors=True)
         raise UserError(f"{content.release}: the store has {found.digest}, desired is {content.digest}; refused")
+
+
+def _refuse_unsigned(place: Place, store: Store, content: EnvironmentFile) -> None:
+    """Where a key is trusted. A signature that was accepted stays here, so that healing does not wait for the store."""
+    trusted = keys.trusted(Path())
+    if not trusted:
+        return
+    own = folder(place, content.digest).with_suffix(signature.SUFFIX)
+    there = chain([own.read_bytes()] if own.is_file() else [], signature.of_release(store, content.release))
+    replace(own, signature.accepted(content.release, content.digest, there, trusted)[1])
+
+
+def _refuse_unattested(found: Release, store: Store) -> None:
+    """Where an attestation is required; it is about bytes that do not change, so that it is verified once."""
+    accepted = found.folder.with_suffix(ATTESTED)
+    if not attestation.is_required() or accepted.exists():
+        return
+    try:
+        if not attestation.is_kept(store, found.version):
+            raise UserError(
+                f"{found.version}: GitHub attests nothing of it, and {attestation.REQUIRED} is true; refused"
+            )
+        replace(accepted, attestation.check(Git(Path()), found, store))
+    except UserError:
+        shutil.rmtree(found.folder, ignore_errors=True)
+        raise
 
 
 def _environment(place: Place, path: Path) -> Path:

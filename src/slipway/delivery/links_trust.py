@@ -31,11 +31,11 @@ def signature(trace: Trace) -> str:
 def attestation(trace: Trace) -> str:
     """Unless it is required, one that cannot be verified here says nothing: `gh` needs the network."""
     found, required, mend = trace.whole, github.is_required(), f"{github.REQUIRED}=true requires one"
-    if github.NAME not in trace.store.kept(found.version):
+    if not github.is_kept(trace.store, found.version):
         why = "none is kept beside the release: GitHub attests what deploy.yaml builds there"
         raise NotChecked(why, "set the variable ATTEST to true" if required else mend, required=required)
     try:
-        return github.check(trace.git, found, trace.store.read_kept(found.version, github.NAME))
+        return github.check(trace.git, found, trace.store)
     except UserError as error:
         if required:
             raise
