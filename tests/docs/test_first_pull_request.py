@@ -1,0 +1,67 @@
+"""The tutorial, run as it is written: every command in order, in a clone, and what the page says that they print."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs import pages
+
+ROOT = Path.cwd()
+PAGE = Path("docs/first-pull-request.md").read_text(encoding="utf-8")
+DONE_ALREADY = {"make setup"}  # the packages of this very checkout are used; tests/workflows/test_bootstrap.py runs it
+METRIC = re.compile(r"^metrics/evaluate\.json +model\.(\w+) +([\d.]+) +([\d.]+)", re.MULTILINE)
+SAME = 0.002  # of a metric: another processor may round otherwise
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Path:
+    """A newcomer's clone of what is here, with `main` and an origin, after `make setup`."""
+    folder = tmp_path_factory.mktemp("newcomer")
+    subprocess.run(["git", "clone", "-q", "--bare", str(ROOT), str(folder / "origin")], check=True)
+    subprocess.run(["git", "-C", str(folder / "origin"), "branch", "-q", "--force", "main", "HEAD"], check=True)
+    subprocess.run(["git", "clone", "-q", "-b", "main", str(folder / "origin"), str(folder / "clone")], check=True)
+    for name in (".venv", ".venv-checks"):
+        (folder / "clone" / name).symlink_to(ROOT / name)
+    return folder / "clone"
+
+
+@pytest.fixture(scope="module")
+def printed(clone) -> str:
+    """What all the commands of the page printed."""
+    lines = [line for line in pages.shell(PAGE) if line not in DONE_ALREADY]
+    script = "\n".join(["set -euo pipefail", f"PATH={Path(sys.executable).parent}:$PATH", *lines])
+    identity = {"GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.invalid"}
+    identity |= {name.replace("AUTHOR", "COMMITTER"): value for name, value in identity.items()}
+    env = os.environ | identity | {"SLIPWAY_HOME": str(clone.parent / "home"), "DVC_NO_ANALYTICS": "1"}
+    for name in ("SLIPWAY_STORE", "GITHUB_BASE_REF", "GITHUB_STEP_SUMMARY", "NEEDS"):
+        env.pop(name, None)
+    done = subprocess.run(["bash", "-c", script], cwd=clone, env=env, capture_output=True, text=True, check=False)
+    assert 0 == done.returncode, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_every_command_runs_and_prints_the_metrics_that_the_page_shows(printed):
+    said, seen = METRIC.findall(PAGE), METRIC.findall(printed)
+    assert [name for name, *_ in said] == [name for name, *_ in seen]
+    for (_, *expected), (_, *actual) in zip(said, seen, strict=True):
+        assert list(map(float, expected)) == pytest.approx(list(map(float, actual)), abs=SAME)
+
+
+def test_the_report_is_blocked_by_what_did_not_run_and_by_nothing_else(clone, printed):
+    verdict = json.loads((clone / "results/report/verdict.json").read_text(encoding="utf-8"))
+    assert verdict["title"].endswith("Blocked: test, lint")
+    assert "| **floor** | ✅ pass | roc_auc 0.71" in (clone / "results/report/report.md").read_text(encoding="utf-8")
+
+
+def test_the_pull_request_holds_what_the_page_says(clone, printed):
+    command = ["git", "-C", str(clone.parent / "origin"), "diff", "--name-only", "main", "half-the-trees"]
+    changed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert {"params.yaml", "dvc.lock", "metrics/evaluate.json"} <= set(changed)
+    assert {"params.yaml", "dvc.lock", "metrics"} == {name.split("/")[0] for name in changed}
