@@ -10,9 +10,7 @@ from typing import Any
 import click
 import pytest
 import yaml
-from promql_parser import parse as parse_promql
 
-from slipway.serving import metrics
 from tests import commands
 from tests.docs import pages
 
@@ -132,17 +130,13 @@ def test_commands_are_found_wherever_they_stand():
     assert ["uv run slipway d"] == pages.shell(text)
 
 
-def test_alerts_ask_for_metrics_that_the_service_has():
-    alerts = re.findall(r"\| `([^|]*slipway_[^|]*)` \|", TEXTS["docs/operations.md"])
-    assert 5 == len(alerts)
-    for alert in alerts:
-        parse_promql(alert)
-    source = Path(metrics.__file__).read_text(encoding="utf-8")
-    asked, there = (
-        {re.sub(r"_(bucket|sum|count|total)$", "", name) for name in re.findall(r"\bslipway_\w+", text)}
-        for text in (" ".join(alerts), source)
-    )
-    assert set() == asked - there
+def test_every_alert_and_whether_it_wakes_somebody_is_told():
+    """The table of docs/operations.md against the rules of Prometheus."""
+    (group,) = yaml.safe_load(Path("deploy/monitoring/rules.yaml").read_text(encoding="utf-8"))["groups"]
+    rows = re.findall(r"^\| (`Slipway.*?) \| (yes|no) \|", TEXTS["docs/operations.md"], re.MULTILINE)
+    told = {name: wakes for names, wakes in rows for name in re.findall(r"`(\w+)`", names)}
+    severities = {"page": "yes", "ticket": "no"}
+    assert {rule["alert"]: severities[rule["labels"]["severity"]] for rule in group["rules"]} == told
 
 
 def test_variables_and_secrets_that_workflows_read_are_told():
@@ -161,3 +155,13 @@ def test_jobs_and_their_commands_are_those_of_the_workflows():
             verbs = set(re.findall(r"slipway ((?:release )?[a-z]+)", runs)) - {"agent", "release keep"}
             rows = re.findall(rf"^\| `{name}` \| (.*?) \|", TEXTS["README.md"], re.MULTILINE)
             assert any(verbs == set(re.findall(r"`slipway ([a-z ]+)`", row)) for row in rows), (name, verbs, rows)
+
+
+def test_the_tree_of_readme_is_the_tree_that_there_is():
+    """Every path in it exists, and no package of the machinery is left out."""
+    (tree,) = re.findall(r"^```text\n(params.*?)```", TEXTS["README.md"], re.MULTILINE | re.DOTALL)
+    rows = [(line.startswith("  "), re.split(r" {2,}", line.strip())[0].split()) for line in tree.splitlines()]
+    outer = {name for inner, names in rows if not inner for name in names}
+    inner = {name.rstrip("/") for inner, names in rows if inner for name in names}
+    assert [] == [name for name in outer if not Path(name).exists()]
+    assert {path.parent.name for path in Path("src/slipway").glob("*/__init__.py")} | {"local"} == inner
