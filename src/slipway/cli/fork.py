@@ -26,7 +26,7 @@ def new(
 ) -> None:
     """Put a problem inferred from a table in place of the sample's: code, tests, data, limits and a first model.
 
-    Example: `slipway new penguins.csv --target Species`
+    Example: `slipway new ../penguins.csv --target Species`
     """
     from slipway.scaffold import new as job
     from slipway.scaffold.plan import Request

@@ -19,23 +19,41 @@ import problem
 from slipway import compare, metrics, predictor
 from slipway.checks import convergence, data, files, suites
 from slipway.checks.probe import Probe
+from slipway.errors import UserError
 from slipway.settings import read_params
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import pandas as pd
+
 DATA = Path("data")
 VALIDATION = 0.25  # of the training rows, on which the number of trees is chosen
-MOST_TREES = 400
+MOST_TREES = 300
 FEWEST_TREES = 40  # fewer do not learn a small sample by heart, which is how training is tested
 
 
 def take_in() -> dict[str, Any]:
-    """Take every file of incoming/ into the data, as new files will be."""
+    """Take every file of incoming/ into the data, as new files will be, and see whether they can be split."""
     DATA.mkdir(exist_ok=True)
     while problem.next_batch(DATA):
         pass
+    frame = problem.load(DATA)
+    train, test = problem.split(frame[frame[problem.TARGET].notna()], read_params())
+    if unknown := _unknown(train[problem.TARGET], test[problem.TARGET]):
+        raise UserError(unknown)
     return {"files": files.listed(DATA)}
+
+
+def _unknown(train: pd.Series, test: pd.Series) -> str:
+    """What keeps a model of the train rows from being judged on the test rows, or nothing."""
+    if not len(train) or not len(test):
+        return f"{len(train)} train and {len(test)} test rows; too few different times to split by"
+    if problem.TASK != "regression" and (lost := set(test) ^ set(train)):
+        return (
+            f"{problem.TARGET}: {lost.pop()} is not in both of the train and the test rows; leave the time out, or it"
+        )
+    return ""
 
 
 def training() -> dict[str, Any]:
@@ -94,7 +112,15 @@ def _probe(params: Mapping[str, Any]) -> float:
     return float(min(skills))
 
 
-if __name__ == "__main__":
+def main(question: str, answer: Path) -> None:
+    """Answer one question."""
     with threadpool_limits(1):  # threads that wait for one another make a busy machine many times slower
-        answer = {"take_in": take_in, "training": training, "comparison": comparison}[sys.argv[1]]()
-    Path(sys.argv[2]).write_text(json.dumps(answer), encoding="utf-8")
+        found = {"take_in": take_in, "training": training, "comparison": comparison}[question]()
+    answer.write_text(json.dumps(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1], Path(sys.argv[2]))
+    except UserError as error:
+        sys.exit(str(error))

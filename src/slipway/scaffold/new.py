@@ -33,7 +33,7 @@ PART_ROWS = 500  # of a file at least, so that chance alone moves its columns li
 MOST_PARTS = 6
 PART_BYTES = 1_500_000  # of a file at most; git is to hold none over two million
 STORE_BYTES = 10_000_000  # of the embedded store at most
-UNDO = "`git checkout . && git clean -fd src tests incoming && dvc checkout` takes back what was written"
+UNDO = "`git checkout . && git clean -fd src tests && dvc checkout` takes back what was written"
 
 
 def new(path: Path, request: Request) -> None:
@@ -41,6 +41,7 @@ def new(path: Path, request: Request) -> None:
 
     Raises UserError when the work tree is not clean, or when no model can be made of the table.
     """
+    work_tree.require_outside(path)
     work_tree.require_clean()
     made, frame = plan.infer(path, request, read_params()["seed"])
     print(plan.shown(made), flush=True)

@@ -21,13 +21,19 @@ QUIET = {
 def require_clean() -> None:
     """Raise UserError unless git and DVC have everything that is here, so that nothing can be lost."""
     status = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=False)
-    if status.returncode:
-        raise UserError(f"{Path.cwd()}: not a git repository; clone your fork, and run this in its root")
+    if status.returncode or not Path(".git").exists():
+        raise UserError(f"{Path.cwd()}: not the root of a git repository; run this in the root of your fork")
     if changed := [line[3:] for line in status.stdout.splitlines()]:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         raise UserError(f"{changed[0]}{more}: not committed; commit or stash first, so that nothing can be lost")
     if Path("data").exists() and json.loads(dvc("status", "--json", "data.dvc") or "{}"):
         raise UserError("data: differs from data.dvc; `dvc add data` and commit, or `dvc checkout data.dvc`")
+
+
+def require_outside(path: Path) -> None:
+    """Raise UserError for a table in the repository: its rows go to DVC, and git is not to have them too."""
+    if path.resolve().is_relative_to(Path.cwd()):
+        raise UserError(f"{path}: lies in the repository; move it out, its rows come back as data/ under DVC")
 
 
 def dvc(*arguments: str) -> str:
