@@ -15,7 +15,7 @@ import problem
 from slipway import predictor
 from slipway.errors import UserError
 from slipway.files import write_json
-from slipway.pipeline import skops_file
+from slipway.pipeline import onnx_thresholds, skops_file
 from slipway.pipeline.tables import read_rows
 from slipway.schema import Column, columns
 from slipway.settings import read_params
@@ -74,6 +74,7 @@ def parity(estimator: BaseEstimator, model: Path, features: Any) -> float:
     return float((np.abs(expected - actual) / np.maximum(1, np.abs(expected))).max())
 
 
+@onnx_thresholds.rounded_down()
 def _to_onnx(estimator: BaseEstimator) -> bytes | None:
     """The estimator in ONNX, or None when ONNX has no words for a step of it."""
     from skl2onnx import to_onnx
