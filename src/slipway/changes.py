@@ -44,8 +44,8 @@ def since(reference: str) -> Changes:
     return Changes(
         base=base,
         head=head,
-        parameters=_differences(_flat(_yaml_at(base, PARAMS)), _flat(_yaml(Path(PARAMS)))),
-        data=_differences(_data(_yaml_at(base, DATA)), _data(_yaml(Path(DATA)))),
+        parameters=differences(flat(_yaml_at(base, PARAMS)), flat(_yaml(Path(PARAMS)))),
+        data=differences(_data(_yaml_at(base, DATA)), _data(_yaml(Path(DATA)))),
         files=_git("diff", "--name-only", base).splitlines(),
         base_rows=_json_at(base, ROWS).get("rows", {}),
     )
@@ -68,20 +68,21 @@ def _data(pointer: dict[str, Any]) -> dict[str, Any]:
     return {"version": out.get("md5"), "files": out.get("nfiles"), "bytes": out.get("size")}
 
 
-def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """(before, after) of each name whose value differs; None where there is none."""
     names = [*after, *(name for name in before if name not in after)]
     pairs = {name: (before.get(name), after.get(name)) for name in names}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
     """`{"a": {"b": 1}}` as `{"a.b": 1}`."""
     if not isinstance(tree, dict):
         return {prefix: tree}
     return {
         key: value
         for name, branch in tree.items()
-        for key, value in _flat(branch, f"{prefix}.{name}" if prefix else str(name)).items()
+        for key, value in flat(branch, f"{prefix}.{name}" if prefix else str(name)).items()
     }
 
 

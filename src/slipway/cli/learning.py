@@ -1,4 +1,4 @@
-"""Verbs that use and improve a trained model: predictions of whole files."""
+"""Verbs that use a model and learn from its runs: predictions of whole files, history, reproduction, search."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from slipway.cli.verbs import Json, on_panel
+from slipway.cli.verbs import Json, Verbs, app, on_panel
 
-verb = on_panel("Learning from runs")
+PANEL = "Learning from runs"
+verb = on_panel(PANEL)
 
 
 @verb()
@@ -30,3 +31,56 @@ def score(
     from slipway.score import verb as job
 
     job.main(source, target, skip_bad, release, environment, as_json=as_json)
+
+
+history = Verbs(invoke_without_command=True, help="List every run and release, and compare two.")
+app.add_typer(history, name="history", rich_help_panel=PANEL)
+
+
+@history.callback()
+def history_list(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, help="How many of the newest releases, and of other runs.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """List every run and release with code, data, parameters, metrics, champion and decision, from git and the store.
+
+    Example: `slipway history --json`
+    """
+    if context.invoked_subcommand is None:
+        from slipway.history import verbs as job
+
+        job.show(limit, as_json=as_json)
+
+
+@history.command("diff")
+def history_diff(
+    before: Annotated[str, typer.Argument(help="A version, a commit, or `here` for the work tree.")],
+    after: Annotated[str, typer.Argument(help="The same.")] = "here",
+    as_json: Json = False,
+) -> None:
+    """Compare two runs or releases: parameters, metrics, data, outputs, packages and commits.
+
+    Example: `slipway history diff v0.1.0 v0.2.0`
+    """
+    from slipway.history import verbs as job
+
+    job.diff(before, after, as_json=as_json)
+
+
+@verb()
+def reproduce(
+    version: Annotated[str, typer.Argument(help="Of the release, as in `slipway history`.")],
+    folder: Annotated[Path, typer.Option(help="Scratch folder; one that is there is replaced.")] = Path(
+        "build/reproduce"
+    ),
+) -> None:
+    """Make a release again from its commit and its data, and compare the digest; results/reproduce.json has the answer.
+
+    Exit codes: 1 when it was made and differs; the lines say in what.
+
+    Example: `slipway reproduce v0.1.0`
+    """
+    from slipway.history import verbs as job
+
+    raise typer.Exit(job.make_again(version, folder))

@@ -1,0 +1,1 @@
+"""`slipway history`: every run and release, what differs between two, and any release made again."""
