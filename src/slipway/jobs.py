@@ -43,7 +43,7 @@ LINTERS: dict[str, list[str]] = {
 POLICY = ("tests/workflows/test_policy.py", "tests/workflows/test_corpus.py")
 DOCUMENTATION_TESTS = ("tests/docs/test_commands.py", "tests/docs/test_links.py")
 QUICK_TESTS = ("tests/unit", "tests/problem", "tests/convergence", "tests/contract", *DOCUMENTATION_TESTS, *POLICY)
-SLOW_TESTS = ("tests/contract/test_seam.py",)  # trains another problem from beginning to end; part of `make test`
+SLOW_TESTS = ("tests/contract/test_seam.py", "tests/contract/test_tune.py")  # train another problem; in `make test`
 VERDICT = "verdict"  # property of a test that measures something for the report
 MEASURED = f"properties/property[@name='{VERDICT}']"
 

@@ -57,6 +57,25 @@ def _text(evidence: Evidence) -> str:
     return markdown.render(content.write(evidence))
 
 
+TUNED = {
+    "metric": "roc_auc",
+    "trials": {"tried": 30, "failed": 2, "killed": 1, "resumed": 12},
+    "ranges": {"model.rate": {"low": 0.01, "high": 0.3, "log": True}, "model.loss": {"choices": ["a", "b"]}},
+    "rows": {"searched": 800, "apart": 200, "folds": 3},
+    "best": {"model.rate": 0.05, "model.loss": "b"},
+    "current": {"model.rate": 0.06, "model.loss": "a"},
+    "judged": ROW,
+}
+
+
+@pytest.mark.parametrize("files", [["params.yaml", "metrics/tune.json"], ["params.yaml"]])
+def test_how_much_was_searched_is_told_where_a_search_found_the_parameters(files):
+    changes = Changes(base="b" * 40, head="a" * 40, files=files)
+    text = _text(_evidence(changes, train=_result("train", evidence={"metrics": {"tune": TUNED}})))
+    told = ["30 tried (2 failed, 1 killed and done again)", "0.01 to 0.3, in equal factors", "a, b"]
+    assert all((words in text) == (content.SEARCH in files) for words in told)
+
+
 def test_the_first_line_says_that_all_gates_pass():
     assert "# ✅ Ready to merge: all 5 gates pass" == _text(_evidence()).splitlines()[0]
 

@@ -84,3 +84,19 @@ def reproduce(
     from slipway.history import verbs as job
 
     raise typer.Exit(job.make_again(version, folder))
+
+
+@verb()
+def tune(
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="In all, those of earlier runs too; else params.yaml.")
+    ] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Write the best into params.yaml.")] = False,
+) -> None:
+    """Search for better parameters within the ranges of params.yaml, on training rows alone; killed, it goes on.
+
+    Example: `slipway tune --trials 10 --apply`
+    """
+    from slipway.tune import verb as job
+
+    job.tune(trials, apply=apply)

@@ -34,6 +34,7 @@ HERE = "here"
 TOLD = "--format=%H%x00%an%x00%cI%x00%s"
 KEPT = re.compile(r"(.+)-\d{8}T\d{6}Z\.json")
 """Name of a result that is kept beside a release."""
+UNKNOWN = "unknown"  # what a machine without a user's name says of itself
 JOBS = ("build", "train", "compare")
 SHOWN = ("by", "run", "machine", "python", "stages", "stale", "changed_files", "champion", "candidate")
 """What is told of a job's evidence."""
@@ -105,7 +106,7 @@ class History:
             name=one.version,
             commit=one.built_from,
             time=time,
-            by=jobs.get("build", {}).get("by", author),
+            by=_known(jobs.get("build", {}).get("by")) or author,
             because=self.git.run("log", "-1", "--format=%s", one.built_from),
             files=snapshot.read(self.git, one.commit),
             digest=one.digest,
@@ -132,6 +133,10 @@ class History:
         for job in JOBS:
             if job in kept:
                 yield job, _job(json.loads(self.store.read_kept(version, kept[job])))
+
+
+def _known(by: str | None) -> str | None:
+    return None if by == UNKNOWN else by
 
 
 def _job(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ WORDS = {Outcome.PASS: "✅ pass", Outcome.FAIL: "❌ fail", Outcome.INCONCLUSIV
 CHANGE_WORDS = {"better": "▲ better", "worse": "▼ worse", "within noise": "≈ within noise", "undefined": "? undefined"}
 SEGMENTS_SHOWN = 5
 FILES_SHOWN = 50
+SEARCH = "metrics/tune.json"  # by which a pull request shows that a search found its parameters
 BAR = 20  # characters of the longest bar
 TINY = 1e-12  # in place of an importance of zero, so that nothing is divided by it
 
@@ -254,10 +255,38 @@ def _changes(evidence: Evidence) -> Iterator[Block]:
         yield Table(("", "Name", "Before", "After"), rows)
     if not changes.parameters:
         yield paragraph("No parameter changes.")
+    if SEARCH in changes.files:
+        yield from _search(evidence.of("train").get("metrics", {}).get("tune", {}))
     if not changes.data:
         yield paragraph("No data changes.")
     listed = [(Code(name),) for name in changes.files[:FILES_SHOWN]]
     yield Details(f"{len(changes.files)} files differ from {changes.base[:8]}", (Table(("File",), listed),))
+
+
+def _search(found: Mapping[str, Any]) -> Iterator[Block]:
+    """How much was searched for these parameters: the best of many is better by luck alone on what it was chosen by."""
+    if not found:
+        return
+    trials, rows, judged = found["trials"], found["rows"], found["judged"]
+    tried = f"{trials['tried']} tried ({trials['failed']} failed, {trials['killed']} killed and done again)"
+    yield paragraph(
+        f"The parameters come of a search: {tried} on {rows['searched']:,} training rows in {rows['folds']} folds."
+        f" On {rows['apart']:,} others that the search did not see, {found['metric']} is"
+        f" {_interval(judged['candidate'])}, with those before {_interval(judged['champion'])}: ",
+        Strong(CHANGE_WORDS[difference(_finite(judged["gain"]))]),
+        f", {_signed(judged['gain'])}.",
+    )
+    cells: list[tuple[Inline, ...]] = [
+        (Code(path), _range(about), _shown(found["current"].get(path)), _shown(found["best"].get(path)))
+        for path, about in found["ranges"].items()
+    ]
+    yield Details("What was searched", (Table(("Parameter", "Range", "Before", "Found"), cells),))
+
+
+def _range(about: Mapping[str, Any]) -> str:
+    if "choices" in about:
+        return ", ".join(map(str, about["choices"]))
+    return f"{about['low']} to {about['high']}{', in equal factors' if about.get('log') else ''}"
 
 
 def _rows(evidence: Evidence) -> dict[str, tuple[Any, Any]]:

@@ -1,0 +1,70 @@
+"""Ranges are read strictly, and what was found goes back into params.yaml without another byte changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slipway.errors import UserError
+from slipway.settings import read_params
+from slipway.tune import space
+from slipway.tune.rows import Rows
+
+TEXT = Path("params.yaml").read_text(encoding="utf-8")
+RANGES = space.read(yaml.safe_load(TEXT))
+WORDS = st.sampled_from(["a b", "yes", True])
+VALUES = st.one_of(st.integers(0, 10**9), st.floats(1e-9, 1e9).map(space.rounded), WORDS)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(RANGES, VALUES)))
+def test_only_the_values_change_and_every_comment_stays(values):
+    after = space.rewritten(TEXT, values)
+    assert space.with_values(yaml.safe_load(TEXT), values) == yaml.safe_load(after)
+    comments = [[line.partition("#")[2] for line in text.splitlines()] for text in (TEXT, after)]
+    assert comments[0] == comments[1]
+    assert len(space.diff(TEXT, after).splitlines()) <= 2 + 3 * len(values)
+
+
+def test_a_comment_stays_in_its_column_where_there_is_room():
+    assert "a: 1000  # why\n" == space.rewritten("a: 1     # why\n", {"a": 1000})
+    assert "a: 1     # why\n" == space.rewritten("a: 1000  # why\n", {"a": 1})
+    assert "a: 123456 # why\n" == space.rewritten("a: 1 # why\n", {"a": 123456})
+
+
+@pytest.mark.parametrize(
+    ("ranges", "complaint"),
+    [
+        ({"model.depth": {"low": 1, "high": 2}}, "tune.ranges names model.depth, which is not there"),
+        ({"model.max_iter": {"low": 2, "high": 2}}, "model.max_iter: .*low must be less than high"),
+        ({"model.max_iter": {"low": 0, "high": 2, "log": True}}, "with log more than 0"),
+        ({"model.max_iter": {"low": 1}}, "give low and high, or choices"),
+        ({"model.max_iter": {"choices": [1], "low": 1, "high": 2}}, "give low and high, or choices"),
+        ({"model.max_iter": {"low": 1, "hihg": 2}}, "Extra inputs are not permitted"),
+        ({"model.max_iter": 7}, "tune.ranges: model.max_iter"),
+        ({}, "tune.ranges is empty"),
+    ],
+)
+def test_a_range_that_is_none_is_named(ranges, complaint):
+    with pytest.raises(UserError, match=complaint):
+        space.read({"model": {"max_iter": 1}, "tune": {"ranges": ranges}})
+
+
+def test_the_current_parameters_are_in_their_ranges():
+    assert all(RANGES[path].holds(value) for path, value in space.current(read_params(), RANGES).items())
+
+
+def test_each_fold_trains_on_what_came_before_and_the_newest_rows_are_kept_apart():
+    params = read_params()
+    rows = Rows(pd.DataFrame({"x": np.arange(1000)}), np.arange(1000), params)
+    searched, apart = rows._parts()
+    folds = list(rows._folds())
+    assert (params["tune"]["folds"], round(1000 * params["tune"]["apart"])) == (len(folds), len(apart))
+    assert all(train.max() < test.min() <= test.max() < apart.min() for train, test in folds)
+    assert searched.max() < apart.min()
