@@ -24,8 +24,13 @@ def verbs(group: click.Group = SLIPWAY, before: tuple[str, ...] = ()) -> Iterato
     for name, command in sorted(group.commands.items()):
         if hasattr(command, "commands"):
             yield from verbs(command, (*before, name))
-        else:
+        if _is_verb(command):
             yield " ".join((*before, name)), command
+
+
+def _is_verb(command: click.Command) -> bool:
+    """A group may be a verb of its own, as `history` is beside `history diff`."""
+    return not hasattr(command, "commands") or command.invoke_without_command
 
 
 def parse(line: str) -> str:
@@ -42,7 +47,7 @@ def parse(line: str) -> str:
 
 
 def _resolve(command: click.Command, words: list[str], before: tuple[str, ...] = ()) -> str:
-    if not hasattr(command, "commands"):
+    if _is_verb(command) and (not words or words[0] not in getattr(command, "commands", ())):
         command.make_context(before[-1], words)
         return " ".join(before)
     if not words or words[0] not in command.commands:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from slipway.cli.verbs import Json, Verbs, app, on_panel
+from slipway.cli.verbs import EXIT_CODES, Json, Verbs, app, on_panel
 
 PANEL = "Learning from runs"
 verb = on_panel(PANEL)
@@ -33,7 +33,7 @@ def score(
     job.main(source, target, skip_bad, release, environment, as_json=as_json)
 
 
-history = Verbs(invoke_without_command=True, help="List every run and release, and compare two.")
+history = Verbs(invoke_without_command=True, epilog=EXIT_CODES)
 app.add_typer(history, name="history", rich_help_panel=PANEL)
 
 
