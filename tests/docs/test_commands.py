@@ -29,7 +29,7 @@ def check_mention(line: str) -> None:
     if words in ([], ["--help"]) or words[0] in {"1", "VERB", "(synthetic)"}:  # the last is a name that requests carry
         return
     command: Any = commands.SLIPWAY
-    while words and hasattr(command, "commands"):
+    while words and hasattr(command, "commands") and not words[0].startswith("-"):
         name = words.pop(0)
         if name not in command.commands:
             raise LookupError(f"{line}: slipway has no verb {name}")

@@ -36,7 +36,7 @@ KEPT = re.compile(r"(.+)-\d{8}T\d{6}Z\.json")
 """Name of a result that is kept beside a release."""
 UNKNOWN = "unknown"  # what a machine without a user's name says of itself
 JOBS = ("build", "train", "compare")
-SHOWN = ("by", "run", "machine", "python", "stages", "stale", "changed_files", "champion", "candidate")
+SHOWN = ("by", "run", "machine", "python", "stages", "resources", "stale", "changed_files", "champion", "candidate")
 """What is told of a job's evidence."""
 
 

@@ -15,7 +15,7 @@ import problem
 from slipway import dvc
 from slipway.files import read_json, write_text
 from slipway.gates import model as gates
-from slipway.pipeline import outputs, recovery
+from slipway.pipeline import outputs, recovery, tracking
 from slipway.results import recorded
 from slipway.settings import read_params
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOSS = Path("metrics/loss.csv")
+LIVE = Path("build/live")
 LAST_STAGE = "evaluate"
 
 
@@ -38,15 +39,17 @@ def train(*, fresh: bool = False) -> None:
         committed = recovery.stages()
         _believe_the_base()
         dvc.pull(force=True)
-        with recovery.or_as_before():
-            stages = dict(_reproduce(held, fresh))
+        with recovery.or_as_before(), tracking.Meter() as meter:
+            stages = dict(_reproduce(held, fresh, meter))
         result.evidence = {
             "stages": {stage: seconds for stage, seconds in stages.items() if seconds is not None},
             "stale": sorted(stage for stage in stages if committed.get(stage) != recovery.stages()[stage]),
             **_origin(),
             "metrics": _metrics(),
             "loss": _loss(),
+            "resources": meter.summary(),
         }
+        tracking.write(LIVE, meter.samples, _loss())
         result.verdicts = [
             gates.parity(_metrics().get("export", {}), read_params()["export"]["parity_tolerance"]),
             gates.floor(_metrics().get("evaluate", {}), read_params()["gates"], problem.TASK),
@@ -64,7 +67,7 @@ def _believe_the_base() -> None:
             write_text(recovery.LOCK, f"{text}\n")
 
 
-def _reproduce(held: int, fresh: bool) -> Iterator[tuple[str, float | None]]:
+def _reproduce(held: int, fresh: bool, meter: tracking.Meter) -> Iterator[tuple[str, float | None]]:
     """Run the stages, show what DVC says, and yield (stage, seconds) of each; None for one that did not run.
 
     What DVC remembers of other runs is left aside: it says which outputs some inputs gave, and nobody could check it.
@@ -76,6 +79,7 @@ def _reproduce(held: int, fresh: bool) -> Iterator[tuple[str, float | None]]:
             if stage:
                 yield stage, round(time.monotonic() - start, 2)
             stage, start = (match[2] if match[1] == "Running stage" else None), time.monotonic()
+            meter.stage = stage or ""
             if stage is None:
                 yield match[2], None
     if stage:
