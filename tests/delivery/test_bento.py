@@ -90,6 +90,15 @@ def _flips_not_found(built: release.Release) -> set[str]:
     return passed
 
 
+def _poison_bentos(built: Path, home: Path) -> Path:
+    """A home of BentoML in which this very release lies already, with another service."""
+    about = yaml.safe_load((built / "bento/bento.yaml").read_text())
+    bento = home / "bentos" / about["name"] / about["version"]
+    shutil.copytree(built / "bento", bento)
+    (bento / "src/slipway/serving/service.py").write_text("evil = True\n")
+    return home
+
+
 @pytest.fixture
 def toy(project):
     _make_toy(project.root)
@@ -97,13 +106,14 @@ def toy(project):
     return project
 
 
-def test_the_same_inputs_give_the_same_digest_and_it_serves_what_it_was_built_to_answer(toy, tmp_path):
+def test_the_same_inputs_give_the_same_digest_and_it_serves_what_it_was_built_to_answer(toy, tmp_path, monkeypatch):
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", str(toy.origin), str(clone)], check=True)
     for folder in ("model", "build", "metrics"):
         shutil.copytree(toy.root / folder, clone / folder, dirs_exist_ok=True)
-    for root in (toy.root, clone):
-        _python(root, "-m", "slipway.cli", "release", "build")
+    _python(toy.root, "-m", "slipway.cli", "release", "build")
+    monkeypatch.setenv("BENTOML_HOME", str(_poison_bentos(toy.root / "build/release", tmp_path / "bentoml")))
+    _python(clone, "-m", "slipway.cli", "release", "build")
     built = release.verify(toy.root / "build/release")
     assert built.digest == release.digest_of(clone / "build/release")
     assert blobs(toy.root / "model")[0] == built.manifest["inputs"]["model"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from slipway.delivery import release
-from slipway.delivery.store import FolderStore, GitHubStore, open_store
+from slipway.delivery.store import FolderStore, GitHubStore, open_store, pack, replace
 from slipway.errors import UserError
 
 GH = """#!{python}
@@ -62,6 +63,30 @@ def step(event, arguments):
             os.kill(os.getpid(), signal.SIGKILL)
 sys.addaudithook(step)
 store.put(folder)
+"""
+REPLACED_AND_KILLED_BEFORE_A_STEP = """
+import os, shutil, signal, sys
+from pathlib import Path
+from slipway.delivery.store import replace
+built, target, last, count = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), 0
+def step(event, arguments):
+    global count
+    if event in ("os.mkdir", "os.rename", "os.rmdir", "os.remove", "shutil.copyfile"):
+        count += 1
+        if count == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(step)
+replace(target, lambda aside: shutil.copytree(built, aside))
+"""
+WITHOUT_ROOM = """
+import sys
+from pathlib import Path
+from slipway import cli
+from slipway.delivery import store
+what, folder, target = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+put = lambda: store.FolderStore(target).put(folder)
+cli.app = put if what == "put" else lambda: store.replace(target, lambda aside: store.shutil.copytree(folder, aside))
+cli.main()
 """
 KILLED_BEFORE_A_REQUEST = """
 import os, signal, sys
@@ -278,6 +303,39 @@ def test_an_upload_into_s3_is_never_taken_for_a_release_wherever_it_is_killed(bu
     assert built.digest == store.get("v0.1.0", tmp_path / "got").digest
 
 
+def test_a_release_that_is_replaced_is_the_old_or_the_new_or_none_wherever_that_is_killed(tmp_path):
+    old, new = _release(tmp_path / "old", text="old"), _release(tmp_path / "new", text="new")
+    step, killed, seen = 0, True, set()
+    while killed:
+        step += 1
+        target = tmp_path / f"build {step}/release"
+        shutil.copytree(old.folder, target)
+        command = [sys.executable, "-c", REPLACED_AND_KILLED_BEFORE_A_STEP, new.folder, target, str(step)]
+        code = subprocess.run(command, check=False).returncode
+        assert code in {0, -signal.SIGKILL}
+        killed = code != 0
+        seen.add(release.verify(target).digest if target.exists() else None)
+        assert new.digest == replace(target, lambda aside: shutil.copytree(new.folder, aside)).digest
+    assert {old.digest, new.digest, None} == seen
+
+
+@pytest.mark.parametrize("what", ["put", "replace"])
+def test_without_room_what_was_there_stays_and_the_file_is_named(tmp_path, what):
+    target = tmp_path / "target"
+    was = {"put": lambda: FolderStore(target).put(_release(tmp_path / "old", "v0.0.1").folder)}
+    was.get(what, lambda: _release(target, "v0.0.1"))()
+    before = {path: path.read_bytes() for path in target.rglob("*") if path.is_file()}
+    built = _release(tmp_path / "built", text="x" * 9999)
+    command = ["bash", "-c", 'ulimit -f 4; exec "$@"', "bash", sys.executable, "-c", WITHOUT_ROOM]
+    done = subprocess.run([*command, what, built.folder, target], capture_output=True, text=True, check=False)
+    assert (2, "") == (done.returncode, done.stdout)
+    (said,) = done.stderr.splitlines()
+    assert said.startswith(f"slipway: {tmp_path}/")
+    assert "file.txt: File too large; raise the limit" in said
+    assert before == {path: path.read_bytes() for path in target.rglob("*") if path.is_file()}
+    assert [] == list(tmp_path.rglob(".incoming-*"))
+
+
 def test_a_killed_upload_to_github_is_a_draft_that_the_next_one_replaces(github, tmp_path, monkeypatch):
     built, store = _release(tmp_path / "built"), open_store(github)
     with monkeypatch.context() as patch:
@@ -296,6 +354,20 @@ def test_what_killed_uploads_left_goes_after_a_day(tmp_path):
         os.utime(store.root / name, (time.time() - age,) * 2)
     store.put(_release(tmp_path / "built").folder)
     assert {".incoming-new", "v0.1.0"} == {path.name for path in store.root.iterdir()}
+
+
+def test_a_release_that_was_changed_in_s3_does_not_arrive(bucket, s3, tmp_path):
+    store, built = open_store(bucket), _release(tmp_path / "built")
+    store.put(built.folder)
+    (built.folder / "file.txt").write_text("poison")
+    pack(built.folder, tmp_path / "release.tar.gz")
+    client = boto3.client("s3", endpoint_url=s3, region_name="us-east-1", **_keys())
+    key = f"{bucket.removeprefix('s3://releases/')}/v0.1.0/release.tar.gz"
+    client.put_object(Bucket="releases", Key=key, Body=(tmp_path / "release.tar.gz").read_bytes())
+    client.close()
+    with pytest.raises(UserError, match=r"file\.txt: SHA-256 is \w+, manifest\.json says \w+; refused"):
+        store.get("v0.1.0", tmp_path / "got")
+    assert not (tmp_path / "got").exists()
 
 
 def test_a_release_that_was_cut_off_in_s3_does_not_arrive(bucket, s3, tmp_path):

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from slipway import results
+from slipway import disk, results
 from slipway.delivery import keys, release, versions
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.dvc_files import LOCK, DvcFiles, blobs
 from slipway.delivery.git import Git
 from slipway.delivery.release import Release
+from slipway.delivery.store import replace
 from slipway.errors import UserError
 from slipway.report import markdown
 from slipway.report import release as release_report
@@ -106,10 +107,8 @@ def build(root: Path, output: Path, report: Path | None = None) -> Release:
         facts = _facts(source, version, previous, folder)
         _sbom(facts, folder)
         _report(facts, folder, report)
-        built = release.seal(folder, facts)
-        shutil.rmtree(output, ignore_errors=True)
-        shutil.copytree(folder, output)
-    return Release(output, built.digest, built.manifest)
+        release.seal(folder, facts)
+        return replace(output, lambda aside: shutil.copytree(folder, aside))
 
 
 def fetch_published(root: Path, output: Path, store: Callable[[], Store]) -> Release | None:
@@ -123,9 +122,12 @@ def fetch_published(root: Path, output: Path, store: Callable[[], Store]) -> Rel
     version = branch.version_of(git.run("rev-parse", "HEAD"))
     if version is None or version not in store().versions():
         return None
-    shutil.rmtree(output, ignore_errors=True)
-    store().get(version, output)
-    return release.verify(output, branch.published(version).digest)
+
+    def fetch(aside: Path) -> None:
+        store().get(version, aside)
+        release.verify(aside, branch.published(version).digest)
+
+    return replace(output, fetch)
 
 
 def _version(source: Source) -> tuple[str, str | None]:
@@ -173,7 +175,7 @@ def _bento(source: Source, version: str, folder: Path, context: Path) -> None:
     )
     if done.returncode:
         lines = (done.stdout + done.stderr).strip().splitlines() or ["no reason given"]
-        raise UserError(f"bentofile.yaml: `bentoml build` failed: {lines[-1]}")
+        raise UserError(disk.found(lines) or f"bentofile.yaml: `bentoml build` failed: {lines[-1]}")
     (built,) = [file.parent for file in bentos.glob("bentos/*/*/bento.yaml")]
     shutil.copytree(built, folder / "bento", ignore=shutil.ignore_patterns("__pycache__"))
     _fix_time(folder / "bento" / "bento.yaml", source.committed)

@@ -93,15 +93,17 @@ class FolderStore:
             refuse_other(built, release.digest_of(target), str(target))
             self.keep(built.version, beside)
             return
-        self._sweep()
+        sweep(self.root)
         self.keep(built.version, beside)
         aside = self.root / f".incoming-{uuid.uuid4().hex}"
-        shutil.copytree(folder, aside)
         try:
+            shutil.copytree(folder, aside)
             aside.rename(target)
-        except OSError:  # somebody else was quicker
-            shutil.rmtree(aside)
-            refuse_other(built, release.digest_of(target), str(target))
+        except OSError:
+            shutil.rmtree(aside, ignore_errors=True)
+            if not target.exists():
+                raise
+            refuse_other(built, release.digest_of(target), str(target))  # somebody else was quicker
 
     def get(self, version: str, target: Path) -> Release:
         """See `Store.get`."""
@@ -142,12 +144,6 @@ class FolderStore:
             if folder.exists():
                 folder.rename(aside)
                 shutil.rmtree(aside)
-
-    def _sweep(self) -> None:
-        """Remove what killed uploads have left, once nobody can be at work on it any more."""
-        for aside in self.root.glob(".incoming-*"):
-            if time.time() - aside.stat().st_mtime > LEFT_BEHIND:
-                shutil.rmtree(aside, ignore_errors=True)
 
     def _evidence(self, version: str) -> Path:
         return self.root / f"{version}.{EVIDENCE}"
@@ -261,6 +257,25 @@ def arrive(target: Path, fill: Callable[[Path], object]) -> Release:
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return Release(target, arrived.digest, arrived.manifest)
+
+
+def replace(target: Path, fill: Callable[[Path], object]) -> Release:
+    """As `arrive`, where another release may be: that stays until the new one is whole, also when there is no room."""
+    sweep(target.parent)
+    new, old = (target.with_name(f".incoming-{uuid.uuid4().hex}") for _ in range(2))
+    arrived = arrive(new, fill)
+    if target.exists():
+        target.rename(old)
+    new.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+    return Release(target, arrived.digest, arrived.manifest)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what was killed on its way into `folder`, once nobody can be at work on it any more."""
+    for aside in folder.glob(".incoming-*"):
+        if time.time() - aside.stat().st_mtime > LEFT_BEHIND:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def gh(*arguments: str) -> str:
