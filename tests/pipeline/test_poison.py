@@ -156,7 +156,7 @@ def test_what_dvc_remembers_of_other_runs_is_not_believed(project):
             said["outs"] = [{**out, "md5": project.objects(".dir")[0].name} for out in said["outs"]]
             file.chmod(0o644)
             file.write_text(yaml.safe_dump(said))
-    project.change(1)
+    project.change(3)
     project.train()
     project.change(2)
     assert "is cached" not in project.train()

@@ -87,7 +87,7 @@ def _is_yaml(text: str) -> bool:
 
 
 def is_lock(text: str) -> bool:
-    """Whether DVC can read `text` as dvc.lock."""
+    """Whether DVC can read `text` as dvc.lock, and its last line is whole."""
     from dvc.schema import COMPILED_LOCKFILE_SCHEMA
     from voluptuous import Invalid
 
@@ -95,7 +95,7 @@ def is_lock(text: str) -> bool:
         COMPILED_LOCKFILE_SCHEMA(yaml.safe_load(text))
     except (yaml.YAMLError, Invalid):
         return False
-    return "stages" in yaml.safe_load(text)
+    return "stages" in yaml.safe_load(text) and text.endswith("\n")
 
 
 def stages() -> dict[str, Any]:

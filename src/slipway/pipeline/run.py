@@ -61,10 +61,10 @@ def _believe_the_base() -> None:
     """On a pull request, what its base says was made counts, and not what it says itself: all else is made here."""
     branch = os.environ.get("GITHUB_BASE_REF")  # set on pull requests, and nowhere else
     if branch:
-        text = _git("show", f"{_git('merge-base', f'origin/{branch}', 'HEAD')}:{recovery.LOCK}")
+        text = _git("show", f"{_git('merge-base', f'origin/{branch}', 'HEAD')}:{recovery.LOCK}") + "\n"
         recovery.LOCK.unlink(missing_ok=True)
         if recovery.is_lock(text):
-            write_text(recovery.LOCK, f"{text}\n")
+            write_text(recovery.LOCK, text)
 
 
 def _reproduce(held: int, fresh: bool, meter: tracking.Meter) -> Iterator[tuple[str, float | None]]:

@@ -1,0 +1,188 @@
+"""A training that is killed, finds the disk full or meets another leaves nothing that the next one trips over.
+
+On the pipeline of this repository, in a copy of a clone in which it was run:
+TRAINING_KILLS=20 TRAINED=. pytest tests/pipeline/test_recovery.py -k killed -s
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.pipeline.conftest import SLIPWAY, Project, environment, poison
+
+KILLS = int(os.environ.get("TRAINING_KILLS", "3"))
+TRAINED = os.environ.get("TRAINED")
+WHOM = ("all of it", "slipway alone", "DVC alone")
+SEED = 11
+HOLD = """
+import time, zc.lockfile
+held = zc.lockfile.LockFile(".dvc/tmp/lock")
+print(1, flush=True)
+time.sleep(99)
+"""
+
+
+@pytest.fixture
+def pipeline(project, tmp_path) -> Project:
+    """The small project, or a copy of the one in $TRAINED."""
+    if not TRAINED:
+        return project
+    clone = Project(tmp_path / "clone")
+    subprocess.run(["git", "clone", "--quiet", TRAINED, str(clone.root)], check=True)
+    shutil.copytree(Path(TRAINED) / ".dvc/cache", clone.root / ".dvc/cache")
+    clone.train()
+    return clone
+
+
+def _start(project: Project, *command: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command or [*SLIPWAY, "train"],
+        cwd=project.root,
+        env=environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def _kill(process: subprocess.Popen[str], whom: str) -> None:
+    """SIGKILL, to the whole session, to `slipway train` alone, whose DVC goes on, or to DVC, whose stage goes on."""
+    with suppress(ProcessLookupError, psutil.Error):
+        if whom == "all of it":
+            os.killpg(process.pid, signal.SIGKILL)
+        elif whom == "slipway alone":
+            process.kill()
+        else:
+            for child in psutil.Process(process.pid).children():
+                child.kill()
+
+
+def test_a_training_that_is_killed_anywhere_is_made_good_by_the_next(pipeline, tmp_path):
+    draw = random.Random(SEED)
+    clean = pipeline.copy(tmp_path / "clean")
+    clean.change(2)
+    start = time.monotonic()
+    clean.train()
+    seconds, expected = time.monotonic() - start, clean.hashes()
+    for kill in range(KILLS):
+        whom, moment = WHOM[kill % len(WHOM)], draw.uniform(0, seconds)
+        killed = pipeline.copy(tmp_path / f"killed {kill}")
+        killed.change(2)
+        process = _start(killed)
+        time.sleep(moment)
+        _kill(process, whom)
+        lost = [name for name in expected if not (killed.root / name).exists()]
+        process.stdout.close()
+        killed.train()
+        print(f"{whom}, killed after {moment:.1f} of {seconds:.1f} s: {len(lost)} files were away, then all as clean")
+        assert expected == killed.hashes()
+        process.wait()
+        shutil.rmtree(killed.root)
+
+
+@pytest.mark.parametrize("left", ["", "schema: '2.0'\nstages:\n  prepare:\n    deps: []\n", "half"])
+def test_a_lock_file_that_was_cut_off_is_taken_from_before(project, left):
+    before, text = project.hashes(), (project.root / "dvc.lock").read_text()
+    (project.root / "dvc.lock").write_text(text[: len(text) // 2] if left == "half" else left)
+    (project.root / ".dvc/tmp/rwlock").write_text('{"wri')
+    project.train()
+    assert before == project.hashes()
+
+
+def test_a_full_disk_leaves_what_was_there_and_names_what_could_not_be_written(project):
+    before = project.hashes()
+    project.change(2)
+    with (project.root / "stage.py").open("a") as stage:
+        stage.write('open(pathlib.Path("large").absolute(), "w").write("x" * 3_000_000)\n')
+    command = ["bash", "-c", 'ulimit -f 2000; exec "$@"', "bash", *SLIPWAY, "train"]
+    done = project.attempt(*command)
+    (said,) = done.stderr.splitlines()
+    assert 2 == done.returncode
+    assert f"slipway: dvc repro --no-run-cache evaluate: {project.root}: File too large; raise the limit" in said
+    assert before == project.hashes()
+    assert "File too large" in (project.root / "results/train.json").read_text()
+
+
+def test_a_cache_that_may_not_be_written_leaves_what_was_there_and_is_named(project):
+    before = project.hashes()
+    project.change(2)
+    folders = [path for path in (project.root / ".dvc/cache").rglob("*") if path.is_dir()]
+    for folder in folders:
+        folder.chmod(0o555)
+    said = project.refused("train", mortal=True)
+    for folder in folders:
+        folder.chmod(0o755)
+    assert said.startswith(f"dvc repro --no-run-cache evaluate: {project.root}/.dvc/cache/files/md5/")
+    assert ": Permission denied; let this user write there" in said
+    assert before == project.hashes()
+
+
+def test_a_stage_that_fails_leaves_the_model_that_was_there(project):
+    before = project.hashes()
+    with (project.root / "stage.py").open("a") as stage:
+        stage.write('stage.name == "export" and sys.exit("no")\n')
+    assert "failed to reproduce 'export'" in project.refused("train")
+    kept = ("model/", "metrics/export.json", "build/evaluated/", "metrics/evaluate.json")
+    after = project.hashes()
+    assert {name: digest for name, digest in before.items() if name.startswith(kept)} == {
+        name: digest for name, digest in after.items() if name.startswith(kept)
+    }
+
+
+def test_of_two_trainings_in_a_folder_the_second_waits_for_the_first(project, tmp_path):
+    clean = project.copy(tmp_path / "clean")
+    for one in (clean, project):
+        one.change(2)
+    clean.train()
+    said = [process.communicate()[0] for process in [_start(project), _start(project)]]
+    assert 1 == sum("is at work here; waiting until it has ended" in text for text in said), said
+    assert 4 == sum(text.count("Running stage") for text in said)
+    assert clean.hashes() == project.hashes()
+
+
+def test_two_clones_with_one_cache_do_not_mix(project, tmp_path):
+    shutil.move(project.root / ".dvc/cache", tmp_path / "shared")
+    project.run("dvc", "cache", "dir", "--local", str(tmp_path / "shared"))
+    clones, alone = {}, {}
+    for seed in (2, 3):
+        clones[seed], alone[seed] = project.copy(tmp_path / f"clone {seed}"), project.copy(tmp_path / f"alone {seed}")
+        clones[seed].change(seed)
+        alone[seed].change(seed)
+    for process in [_start(clone) for clone in clones.values()]:
+        assert (process.communicate()[1], process.returncode) == (None, 0)
+    for seed, clone in alone.items():
+        clone.train()
+        assert clone.hashes() == clones[seed].hashes()
+
+
+def test_another_dvc_at_work_is_one_line(project):
+    with _start(project, sys.executable, "-c", HOLD) as holder:
+        assert "1" in holder.stdout.readline()
+        said = project.refused("train")
+        holder.kill()
+    assert said.endswith("another DVC is at work in this folder; wait until it has ended, then run it again")
+
+
+def test_a_poisoned_copy_of_what_is_about_to_be_made_is_not_taken(project, tmp_path):
+    """Who knows what a training will give could have put something else under its name."""
+    made = project.copy(tmp_path / "made")
+    made.change(2)
+    made.train()
+    for path in made.objects(""):
+        poison(path)
+    shutil.copytree(made.root / ".dvc/cache", project.root / ".dvc/cache", dirs_exist_ok=True)
+    project.change(2)
+    project.train()
+    assert made.hashes() == project.hashes()
