@@ -99,6 +99,21 @@ def test_files_have_about_equal_parts_and_never_share_a_moment():
     assert [999] == [len(part) for part in new.parts(frame.head(999), "")]
 
 
+@pytest.mark.parametrize(
+    ("task", "metric", "model", "said"),
+    [
+        ("binary", "roc_auc", 0.7, []),
+        ("binary", "roc_auc", 0.6, ["linear"]),
+        ("regression", "rmse", 0.7, ["dummy and linear"]),
+        ("regression", "rmse", 0.4, []),
+    ],
+)
+def test_a_first_model_that_is_no_better_than_a_baseline_is_told(task, metric, model, said):
+    first, *rest = new.first_model(task, {"model": {metric: model}, "dummy": {metric: 0.5}, "linear": {metric: 0.6}})
+    assert f"First model: {metric} model {model}, dummy 0.5, linear 0.6" == first
+    assert [f"It is no better than {rivals}:" for rivals in said] == [line[: line.index(":") + 1] for line in rest]
+
+
 def table(task: str, *, plain: bool) -> pd.DataFrame:
     random = np.random.default_rng(1)
     frame = pd.DataFrame({'Size "big" (mm)': random.normal(size=200), "when": pd.date_range("2026-01-01", periods=200)})

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from slipway.errors import UserError
+from slipway.metrics import for_task
 from slipway.scaffold import alone, drift, limits, params_file, plan, render, work_tree
 from slipway.settings import read_params
 
@@ -156,12 +157,9 @@ def _asked(question: str) -> dict[str, Any]:
 def _farewell(made: Plan) -> list[str]:
     """Where a person has to look, and what comes next."""
     row, data = render.PACKAGE / "row.py", render.PACKAGE / "data.py"
-    metric = limits.PRIMARY[made.target.task]
-    scores = {name: each[metric] for name, each in json.loads(Path("metrics/evaluate.json").read_text()).items()}
-    found = ", ".join(f"{name} {score:.3g}" for name, score in scores.items())
     return [
         "",
-        f"First model: {metric} {found}",
+        *first_model(made.target.task, json.loads(Path("metrics/evaluate.json").read_text(encoding="utf-8"))),
         "",
         "Review:",
         f"  {row}:{_line(row, '# Review')}  limits, units and descriptions of {len(made.features)} columns",
@@ -179,6 +177,17 @@ def _farewell(made: Plan) -> list[str]:
         "  git add --all && git commit --message 'Make the template ours'",
         "  slipway compare && slipway report",
     ]
+
+
+def first_model(task: str, evaluated: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """The first model beside the baselines, and a word on it where one of them is as good."""
+    metric = for_task(task)[limits.PRIMARY[task]]
+    scores = {name: each[metric.name] for name, each in evaluated.items()}
+    found = f"First model: {metric.name} {', '.join(f'{name} {score:.3g}' for name, score in scores.items())}"
+    rivals = [name for name, score in scores.items() if name != "model" and metric.gain(scores["model"] - score) <= 0]
+    if not rivals:
+        return [found]
+    return [found, f"It is no better than {' and '.join(rivals)}: fewer trees, other features, or another model.py?"]
 
 
 def _line(path: Path, text: str) -> int:
