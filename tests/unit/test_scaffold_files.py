@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,18 @@ def table(task: str, *, plain: bool) -> pd.DataFrame:
 @pytest.fixture(params=["binary", "multiclass", "regression"])
 def task(request):
     return request.param
+
+
+def test_what_the_plan_alone_says_fits_the_file_that_ships(made):
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    regression = replace(made, target=replace(made.target, task="regression"))
+    written = [
+        yaml.safe_load(params_file.edit(text, limits.of_plan(each, params_file.places(text)), limits.SAMPLE_ONLY))
+        for each in (made, regression)
+    ]
+    assert [{"test_share": 0.3}] * 2 == [each["split"] for each in written]
+    assert ["roc_auc", "rmse"] == [each["gates"]["primary"] for each in written]
+    assert 1e-4 == written[1]["export"]["parity_tolerance"]
 
 
 @pytest.fixture
