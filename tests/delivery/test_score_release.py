@@ -1,0 +1,36 @@
+"""Which model a file is scored by: a release out of the store, or what an environment should run; always verified."""
+
+from __future__ import annotations
+
+import pytest
+
+from slipway.errors import UserError
+from slipway.score import verb
+
+
+@pytest.mark.parametrize(("release", "environment"), [("v0.1.0", ""), (None, "staging")])
+def test_a_release_is_fetched_by_its_version_or_by_where_it_runs(project, tmp_path, release, environment):
+    project.publish("v0.1.0")
+    project.promote("v0.1.0")
+    project.publish("v0.2.0")
+    folder = verb._fetch(release, environment, tmp_path / "scratch")
+    assert ("a model", "v0.1.0") == ((folder / "model.onnx").read_text(), folder.parent.name)
+
+
+def test_a_release_that_is_not_the_one_that_was_published_is_refused(project, tmp_path):
+    built = project.publish("v0.1.0")
+    manifest = project.store.root / "v0.1.0/manifest.json"
+    manifest.write_text(manifest.read_text() + "\n")
+    with pytest.raises(UserError, match=rf"v0\.1\.0: the store holds sha256:\w+, published was {built.digest}"):
+        verb._fetch("v0.1.0", "", tmp_path / "scratch")
+
+
+def test_an_environment_that_runs_nothing_yet_is_named(project, tmp_path):
+    project.publish("v0.1.0")
+    with pytest.raises(UserError, match="--environment production: runs nothing yet"):
+        verb._fetch(None, "production", tmp_path / "scratch")
+
+
+def test_a_model_is_named_in_one_way(tmp_path):
+    with pytest.raises(UserError, match="by --release or by --environment, not by both"):
+        verb.main(tmp_path / "in.csv", tmp_path / "out.csv", None, "v0.1.0", "staging", as_json=False)
