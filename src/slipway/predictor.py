@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SIGNATURE = "signature.json"
 ONNX = "model.onnx"
 SKOPS = "model.skops"
+FILES = {"onnx": ONNX, "skops": SKOPS}
+"""Name of the file of a model, by its format."""
 
 Columns = "Mapping[str, Sequence[Any] | np.ndarray]"
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,9 +22,13 @@ from slipway.schema import Column, columns
 from slipway.settings import read_params
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
     from sklearn.base import BaseEstimator
 
 OPSET = 21  # of ONNX; ONNX Runtime 1.31 runs it, and skl2onnx 1.20 writes it
+LONGEST_REASON = 200  # characters; skl2onnx explains itself at length
 
 
 def export(trained: Path, prepared: Path, model: Path, metrics: Path) -> None:
@@ -33,19 +38,15 @@ def export(trained: Path, prepared: Path, model: Path, metrics: Path) -> None:
     """
     params = read_params()["export"]
     estimator = skops_file.load(trained, params["trusted_types"])
-    write_model(estimator, model, params["trusted_types"])
     features, _ = read_rows(prepared / "test.parquet")
-    difference = parity(estimator, model, features)
-    size = sum(file.stat().st_size for file in model.iterdir())
-    write_json(
-        metrics,
-        {
-            "format": predictor.signature(model)["format"],
-            "parity": f"{difference:.3e}",
-            "rows": len(features),
-            "bytes": size,
-        },
-    )
+    difference, why_not_onnx = write_model(estimator, model, features, params)
+    written = {
+        "format": predictor.signature(model)["format"],
+        "parity": f"{difference:.3e}",
+        "rows": len(features),
+        "bytes": sum(file.stat().st_size for file in model.iterdir()),
+    }
+    write_json(metrics, written | ({"why_not_onnx": why_not_onnx} if why_not_onnx else {}))
     if not difference <= params["parity_tolerance"]:
         raise UserError(
             f"{model}: differs from the trained model by {difference:.1e} on the test rows; export.parity_tolerance"
@@ -53,15 +54,32 @@ def export(trained: Path, prepared: Path, model: Path, metrics: Path) -> None:
         )
 
 
-def write_model(estimator: BaseEstimator, model: Path, trusted_types: list[str]) -> None:
-    """Write the fitted estimator and its signature into the folder `model`."""
-    model.mkdir(parents=True, exist_ok=True)
-    graph = _to_onnx(estimator)
-    if graph is None:
-        skops_file.dump(estimator, model / predictor.SKOPS)
-    else:
-        (model / predictor.ONNX).write_bytes(graph)
-    write_json(model / predictor.SIGNATURE, _signature(estimator, "skops" if graph is None else "onnx", trusted_types))
+def write_model(
+    estimator: BaseEstimator, model: Path, features: pd.DataFrame, params: Mapping[str, Any]
+) -> tuple[float, str]:
+    """Write the fitted estimator and its signature into the new folder `model`: in ONNX, or else in skops.
+
+    Returns its parity on `features`, and in a line why it is not in ONNX. Among the reasons is that the ONNX model
+    predicts something else: skl2onnx converts some estimators wrongly, and says nothing.
+    """
+    try:
+        _write(model, "onnx", _signature(estimator), _to_onnx(estimator))
+        difference = parity(estimator, model, features)
+        if difference <= params["parity_tolerance"]:
+            return difference, ""
+        why = f"its predictions would differ by {difference:.1e}"
+    except Exception as error:  # noqa: BLE001  whatever a converter or a runtime raises, this is no estimator for ONNX
+        why = f"{type(error).__name__}: {error}".splitlines()[0][:LONGEST_REASON]
+    signature = _signature(estimator) | {"trusted_types": params["trusted_types"]}
+    _write(model, "skops", signature, skops_file.dumps(estimator))
+    return parity(estimator, model, features), why
+
+
+def _write(model: Path, model_format: str, signature: Mapping[str, Any], content: bytes) -> None:
+    shutil.rmtree(model, ignore_errors=True)
+    model.mkdir(parents=True)
+    (model / predictor.FILES[model_format]).write_bytes(content)
+    write_json(model / predictor.SIGNATURE, {"format": model_format, **signature})
 
 
 def parity(estimator: BaseEstimator, model: Path, features: Any) -> float:
@@ -75,17 +93,13 @@ def parity(estimator: BaseEstimator, model: Path, features: Any) -> float:
 
 
 @onnx_thresholds.rounded_down()
-def _to_onnx(estimator: BaseEstimator) -> bytes | None:
-    """The estimator in ONNX, or None when ONNX has no words for a step of it."""
+def _to_onnx(estimator: BaseEstimator) -> bytes:
+    """The estimator in ONNX. Raises what skl2onnx raises when ONNX has no words for a step of it."""
     from skl2onnx import to_onnx
-    from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
 
     options = {} if problem.TASK == "regression" else {id(estimator): {"zipmap": False}}
     inputs = [(column.name, _onnx_type(column)) for column in columns(problem.Row)]
-    try:
-        graph = to_onnx(estimator, initial_types=inputs, target_opset=OPSET, options=options)
-    except (MissingConverter, MissingShapeCalculator, NotImplementedError):
-        return None
+    graph = to_onnx(estimator, initial_types=inputs, target_opset=OPSET, options=options)
     versions = sorted(graph.opset_import, key=lambda opset: opset.domain)  # out of a set, so in another order each time
     del graph.opset_import[:]
     graph.opset_import.extend(versions)
@@ -98,15 +112,13 @@ def _onnx_type(column: Column) -> Any:
     return (FloatTensorType if column.kind == "number" else StringTensorType)([None, 1])
 
 
-def _signature(estimator: BaseEstimator, model_format: str, trusted_types: list[str]) -> dict[str, Any]:
-    signature = {
-        "format": model_format,
+def _signature(estimator: BaseEstimator) -> dict[str, Any]:
+    return {
         "task": problem.TASK,
         "target": problem.TARGET,
         "classes": [] if problem.TASK == "regression" else np.asarray(estimator.classes_).tolist(),
         "columns": [vars(column) for column in columns(problem.Row)],
     }
-    return signature | ({"trusted_types": trusted_types} if model_format == "skops" else {})
 
 
 if __name__ == "__main__":

@@ -25,15 +25,22 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 
 def dump(estimator: BaseEstimator, path: Path) -> None:
     """Write `estimator`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(dumps(estimator))
+
+
+def dumps(estimator: BaseEstimator) -> bytes:
+    """The file's content."""
     with zipfile.ZipFile(io.BytesIO(skops.io.dumps(estimator))) as archive:
         schema = json.loads(archive.read("schema.json"))
         names: dict[str, str] = {}
         content = _renumbered(schema, {}, names)
         members = {new: archive.read(old) for old, new in names.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in {"schema.json": json.dumps(content).encode(), **members}.items():
             archive.writestr(zipfile.ZipInfo(name, EPOCH), data, zipfile.ZIP_DEFLATED)
+    return written.getvalue()
 
 
 def load(path: Path, trusted: list[str]) -> BaseEstimator:
