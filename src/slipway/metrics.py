@@ -6,6 +6,7 @@ Their values without weights equal scikit-learn's, which a test holds.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ Weighted = "Callable[[np.ndarray], np.ndarray]"
 A row of weights belongs to a row of data, so that reordering rows moves whole blocks of memory.
 """
 
+DECIMALS = 4  # of a metric below ten, as it is shown
 TINY = 1e-15  # keeps the logarithm finite; scikit-learn clips at the float's epsilon, which is of the same size
 
 
@@ -28,7 +30,8 @@ class Metric:
     """A metric: its name, which direction is better, its unit, and how to compute it.
 
     `on(y, prediction)` takes targets of shape (n,) and predictions as `Predictor.predict` returns them, and prepares
-    what does not depend on the weights. For `multiclass`, y holds positions in the signature's `classes`.
+    what does not depend on the weights. For `multiclass`, y holds positions in the signature's `classes`, and -1 for a
+    class that the model has never seen: it gave it no chance.
     """
 
     name: str
@@ -43,6 +46,15 @@ class Metric:
     def gain(self, difference: np.ndarray) -> np.ndarray:
         """Turn candidate minus champion into an improvement: positive is better."""
         return difference if self.higher_is_better else -difference
+
+
+def figures(*values: float, sign: str = "") -> list[str]:
+    """Numbers of one kind as text: four decimals, and fewer the larger the largest is, in tens; NaN is `undefined`."""
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0)
+    decimals = max(0, DECIMALS - int(math.log10(max(1, largest))))
+    return [
+        "undefined" if math.isnan(value) else f"{round(value, decimals) + 0.0:{sign},.{decimals}f}" for value in values
+    ]
 
 
 def for_task(task: str) -> dict[str, Metric]:
@@ -101,11 +113,16 @@ def _log_loss_binary(y: np.ndarray, p: np.ndarray) -> np.ndarray:
 
 
 def _log_loss_multiclass(y: np.ndarray, p: np.ndarray) -> np.ndarray:
-    return -np.log(np.clip(p[np.arange(len(y)), y.astype(int)], TINY, 1))
+    return -np.log(np.clip((p * _one_hot(y, p)).sum(axis=1), TINY, 1))
 
 
 def _brier_multiclass(y: np.ndarray, p: np.ndarray) -> np.ndarray:
-    return ((p - np.eye(p.shape[1])[y.astype(int)]) ** 2).sum(axis=1)
+    return ((p - _one_hot(y, p)) ** 2).sum(axis=1) + (y < 0)
+
+
+def _one_hot(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """1 in the column of the right class, 0 elsewhere; all 0 where the model has no such column."""
+    return y[:, None] == np.arange(p.shape[1])
 
 
 def _right(y: np.ndarray, p: np.ndarray) -> np.ndarray:

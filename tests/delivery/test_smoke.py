@@ -34,6 +34,12 @@ def test_known_rows_must_be_answered_as_when_the_release_was_built(answers, expe
     assert expected == smoke.judge_answers(KNOWN, answers).outcome
 
 
+@pytest.mark.parametrize(("answer", "expected"), [(500_300.0, Outcome.PASS), (510_000.0, Outcome.FAIL)])
+def test_a_large_prediction_may_differ_in_proportion(answer, expected):
+    known = {"tolerance": 0.01, "rows": [{}], "predictions": [500_000.0]}
+    assert expected == smoke.judge_answers(known, [answer]).outcome
+
+
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [

@@ -36,6 +36,25 @@ def test_a_metric_equals_scikit_learns(task, name, expected):
     assert expected == pytest.approx(metrics.for_task(task)[name].value(*data[task]), rel=1e-6)
 
 
+@pytest.mark.parametrize(("name", "expected"), [("log_loss", -np.log(metrics.TINY)), ("accuracy", 0), ("brier", 2)])
+def test_a_class_that_the_model_never_saw_had_no_chance(name, expected):
+    certain = np.array([[0.0, 0.0, 1.0]])
+    assert expected == pytest.approx(metrics.for_task("multiclass")[name].value(np.array([-1]), certain))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ((0.71518, -0.00004), ["0.7152", "0.0000"]),
+        ((12.3456, 1.0), ["12.346", "1.000"]),
+        ((148895.92, 1.5), ["148,896", "2"]),
+        ((np.nan, 3.0), ["undefined", "3.0000"]),
+    ],
+)
+def test_figures_are_as_fine_as_the_largest_of_them_asks_for(values, expected):
+    assert expected == metrics.figures(*values)
+
+
 @pytest.mark.parametrize("name", ["roc_auc", "log_loss", "brier"])
 def test_a_weight_of_two_counts_a_row_twice(name):
     weights = RANDOM.integers(0, 4, 500)

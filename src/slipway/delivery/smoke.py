@@ -69,12 +69,15 @@ def judge_answers(known: dict[str, Any], answers: list[Any] | None) -> Verdict:
 
 
 def _difference(expected: Any, answer: Any) -> float:
-    """Largest difference of a prediction; infinite when it is not of the same kind."""
+    """Largest difference of a prediction, relative where that is larger than one, as float32 keeps seven digits of it.
+
+    Infinite when it is not of the same kind.
+    """
     if isinstance(expected, dict):
         if not isinstance(answer, dict) or expected.keys() != answer.keys():
             return float("inf")
         return max(_difference(expected[name], answer[name]) for name in expected)
-    return abs(expected - answer) if isinstance(answer, int | float) else float("inf")
+    return abs(expected - answer) / max(1, abs(expected)) if isinstance(answer, int | float) else float("inf")
 
 
 def known(environment: str, desired: EnvironmentFile, store: Store) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from slipway.gates.verdict import Outcome, Verdict
+from slipway.metrics import figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,14 +21,16 @@ if TYPE_CHECKING:
 def loss_falls(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> tuple[bool, str, str]:
     """Training ends at a loss well below the one that it began with."""
     fall, least = _fall(evidence["last"], evidence["first"]), limits["loss_fall"]
-    observed = f"{evidence['first']:.4f} to {evidence['last']:.4f} over {evidence['over']}: {-fall:+.1%}"
+    first, last = figures(evidence["first"], evidence["last"])
+    observed = f"{first} to {last} over {evidence['over']}: {-fall:+.1%}"
     return fall >= least, f"falls by {least:.0%} or more", observed
 
 
 def overfits(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> tuple[bool, str, str]:
     """A small sample is learned by heart."""
     fall, least = _fall(evidence["model"], evidence["dummy"]), limits["overfit_fall"]
-    observed = f"{-fall:+.1%} ({evidence['model']:.4f} against {evidence['dummy']:.4f})"
+    model, dummy = figures(evidence["model"], evidence["dummy"])
+    observed = f"{-fall:+.1%} ({model} against {dummy})"
     return fall >= least, f"loss {least:.0%} or more under the dummy's", observed
 
 

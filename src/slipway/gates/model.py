@@ -30,4 +30,6 @@ def floor(evaluation: Mapping[str, Any], params: Mapping[str, Any], task: str) -
     if math.isnan(observed):
         return Verdict("floor", Outcome.FAIL, threshold, "missing", f"{metric.name} is missing or not a number")
     passed = metric.gain(observed - params["floor"]) >= 0
-    return Verdict("floor", Outcome.PASS if passed else Outcome.FAIL, threshold, f"{metric.name} {observed:.4f}")
+    return Verdict(
+        "floor", Outcome.PASS if passed else Outcome.FAIL, threshold, f"{metric.name} {metrics.figures(observed)[0]}"
+    )

@@ -359,9 +359,9 @@ def _jobs(evidence: Evidence) -> Table:
     return Table(("Job", "Outcome", "Seconds"), rows, frozenset({2}))
 
 
-def _finite(gain: Mapping[str, Any]) -> dict[str, float]:
+def _finite(interval: Mapping[str, Any]) -> dict[str, float]:
     """JSON has no NaN: it comes back as None."""
-    return {end: math.nan if value is None else value for end, value in gain.items()}
+    return {end: math.nan if value is None else value for end, value in interval.items()}
 
 
 def _interval(interval: Mapping[str, Any]) -> str:
@@ -374,14 +374,9 @@ def _signed(gain: Mapping[str, Any]) -> str:
 
 def _with_ends(interval: Mapping[str, Any], sign: str) -> str:
     """`value [low, high]`; only the value where the interval is undefined."""
-    texts = [_number(interval[end], sign) for end in ("value", "low", "high")]
-    return texts[0] if "undefined" in texts else f"{texts[0]} [{texts[1]}, {texts[2]}]"
-
-
-def _number(value: float | None, sign: str) -> str:
-    if value is None or math.isnan(value):
-        return "undefined"
-    return f"{round(value, 4) + 0.0:{sign}.4f}"  # adding zero turns -0.0000 into 0.0000
+    finite = _finite(interval)
+    value, *ends = metrics.figures(*(finite[end] for end in ("value", "low", "high")), sign=sign)
+    return value if "undefined" in (value, *ends) else f"{value} [{', '.join(ends)}]"
 
 
 def _shown(value: Any) -> str:
