@@ -79,6 +79,8 @@ def measure(champion: Champion | None, main: Champion | None, params: Mapping[st
 
     `main` is the newest release that was built from `main`; it is compared over all rows only, and blocks nothing.
     """
+    if not PREDICTIONS.exists():
+        raise UserError(f"{PREDICTIONS}: not there; run `slipway train`")
     features, target = read_rows(TEST_ROWS)
     predictions = pd.read_parquet(PREDICTIONS)
     candidate, *baselines = (name for name in predictions)
@@ -156,8 +158,13 @@ def segments(features: pd.DataFrame) -> dict[str, np.ndarray]:
     groups = {ALL: np.arange(len(features))}
     for column in problem.SEGMENTS:
         for value, rows in features.groupby(column, sort=True).indices.items():
-            groups[f"{column}={value}"] = rows
+            groups[f"{column}={_named(value)}"] = rows
     return groups
+
+
+def _named(value: str | float) -> str:
+    """A value of a feature, which is a text or a float32, as `Row` has it."""
+    return (value or "missing") if isinstance(value, str) else f"{value:g}"
 
 
 def calibration(y: np.ndarray, prediction: np.ndarray, bins: int = 10) -> list[dict[str, float]]:

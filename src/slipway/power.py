@@ -17,6 +17,7 @@ import pandas as pd
 import problem
 from slipway import bootstrap, metrics, predictor
 from slipway.compare import ALL, MODEL, PREDICTIONS, TEST_ROWS
+from slipway.errors import UserError
 from slipway.gates.comparison import difference
 from slipway.pipeline.tables import positions, read_rows
 from slipway.settings import read_params
@@ -33,6 +34,7 @@ QUESTIONS = {
 }
 """For each pair of models: the words counted, and the share of draws in which they may, or must, be said."""
 
+MOST_NOISE = 2.0**40  # then nothing is left of a model, and more would change nothing
 STEPS = 40  # of halving the noise; the last is far below a rounding error
 
 
@@ -132,6 +134,8 @@ def _at_level(metric: Metric, y: np.ndarray, blurred: Callable[[float], np.ndarr
     low, high = 0.0, 1.0
     while metric.gain(metric.value(y, blurred(high)) - level) > 0:
         high *= 2
+        if high > MOST_NOISE:
+            raise UserError(f"gates.margin: no noise makes {metric.name} so much worse; choose one above chance")
     for _ in range(STEPS):
         middle = (low + high) / 2
         low, high = (middle, high) if metric.gain(metric.value(y, blurred(middle)) - level) > 0 else (low, middle)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from slipway import metrics, power
+from slipway.errors import UserError
 
 RANDOM = np.random.default_rng(4)
 Y = (RANDOM.random(3000) < 0.3).astype(float)
@@ -31,6 +32,11 @@ def equal() -> tuple[np.ndarray, np.ndarray]:
 def test_a_model_is_blurred_to_just_the_level_that_is_asked_for():
     level = AUC.value(Y, SCORES) - 0.02
     assert level == pytest.approx(AUC.value(Y, power._at_level(AUC, Y, _blurred(1), level)), abs=1e-4)
+
+
+def test_a_level_that_no_noise_reaches_is_one_line():
+    with pytest.raises(UserError, match=r"gates\.margin: no noise makes roc_auc so much worse"):
+        power._at_level(AUC, Y, _blurred(1), 0.3)
 
 
 def test_equal_models_are_rarely_told_apart(equal):

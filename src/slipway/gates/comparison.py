@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from slipway.gates.verdict import Outcome, Verdict
+from slipway.metrics import figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -153,4 +154,5 @@ def _why(gain: Gain, margin: float) -> str:
 
 
 def _signed(gain: Gain) -> str:
-    return f"{gain['value']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}]"
+    value, low, high = figures(*(gain[end] for end in ("value", "low", "high")), sign="+")
+    return f"{value} [{low}, {high}]"
