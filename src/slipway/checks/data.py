@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+import problem
 from slipway.checks import files, suites
 from slipway.checks.probe import Probe
 from slipway.errors import UserError
@@ -56,11 +57,16 @@ def newest(records: Sequence[Mapping[str, Any]], accepted: set[str]) -> list[str
 def samples(
     data_dir: Path, new: Sequence[str], reference: Sequence[str], params: Mapping[str, Any]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Bounded samples of the new and of the reference rows; of a single file, its last part and the part before."""
+    """Bounded samples of the new and of the reference rows; of a single file, its last part and the part before.
+
+    Rows without a time have no order, whatever the order of the file: then the last part is drawn.
+    """
     if reference:
         return sample(data_dir, new, params), sample(data_dir, reference, params)
     rows, seed = params["data"]["suites"]["sample_rows"], params["seed"]
     whole = files.load(data_dir, new[0])
+    if problem.TIME_COLUMN is None:
+        whole = whole.sample(frac=1, random_state=seed)
     first = round(len(whole) * (1 - LAST_PART))
     return suites.table(whole.iloc[first:], rows, seed), suites.table(whole.iloc[:first], rows, seed)
 
