@@ -63,11 +63,14 @@ def test_unlabelled_and_repeated_rows_are_counted(frame):
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"<html>502 Bad Gateway</html>", "Flüge".encode("utf-16")])
 def test_a_file_that_nobody_can_read_is_a_finding_that_names_the_cause(folder, newest, content):
     (folder / newest).write_bytes(content)
-    (finding,) = files.record(folder, newest, [], 1)["findings"]
-    assert "unreadable" == finding["kind"]
-    assert finding["rule"]
-    assert str(folder) not in finding["rule"]
-    assert "/tmp" not in finding["rule"]  # noqa: S108  the place where the file was loaded is of no use to the reader
+    findings = files.record(folder, newest, [], 1)["findings"]
+    assert findings
+    if newest.endswith(".parquet"):
+        assert ["unreadable"] == [finding["kind"] for finding in findings]
+    for finding in findings:
+        assert finding["rule"]
+        assert str(folder) not in finding["rule"]
+        assert "/tmp" not in finding["rule"]  # noqa: S108  the place where it was loaded is of no use to the reader
 
 
 def test_a_file_that_the_loader_passes_over_is_a_finding(folder, newest):

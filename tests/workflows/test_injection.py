@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from slipway.checks.mutants import READERS, WRITERS
 from slipway.local import act
 from slipway.local.home import GIT_CONFIG, Home
 from slipway.local.repository import PullRequest, Repository, run
@@ -96,12 +97,12 @@ def shorten(workflow: Path) -> None:
 
 def spoil(source: Path, data: Path) -> list[str]:
     """Fill `data` with a few rows of `source`, a column with a hostile name, and a hostile value in one of text."""
-    table = pd.read_parquet(source).head(ROWS)
+    table = READERS[source.suffix](source).head(ROWS)
     text = next(name for name in table if isinstance(table[name].iloc[0], str))
     names = [payload("column", MARKDOWN), payload("value", MARKDOWN)]
     table.loc[table.index[0], text] = names[1]
     data.mkdir()
-    table.assign(**{names[0]: 1}).to_parquet(data / source.name, index=False)
+    WRITERS[source.suffix](table.assign(**{names[0]: 1}), data / source.name)
     return names
 
 

@@ -9,12 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-import pandas as pd
 import psutil
 import pytest
 from pydantic import ValidationError
 
 from problem import Row
+from slipway.checks import files, mutants
 from slipway.errors import UserError
 from slipway.local import demo, faults
 from slipway.local.home import Home, homes, processes, stop_all
@@ -185,18 +185,19 @@ def test_shipped_parameters_can_be_changed(tmp_path):
 
 
 def test_spoiled_data_breaks_the_contract(tmp_path, monkeypatch):
-    path = tmp_path / "new.parquet"
-    pd.read_parquet(max(Path("data").iterdir())).head(100).to_parquet(path, index=False)
+    newest = files.listed(Path("data"))[-1]
+    path = Path(shutil.copy(Path("data") / newest, tmp_path))
     monkeypatch.setattr("problem.next_batch", lambda _: None)
-    before = pd.read_parquet(path)
+    before = mutants.read(path)
     faults.break_newest(tmp_path)
-    (changed,) = [name for name in before if not before[name].equals(pd.read_parquet(path)[name])]
+    after = mutants.read(path)
+    (changed,) = [name for name in before if not before[name].equals(after[name])]
     with pytest.raises(ValidationError, match=changed):
-        Row.model_validate({changed: pd.read_parquet(path)[changed].iloc[0].item()})
+        Row.model_validate({changed: after[changed].max().item()})
 
 
 def test_data_that_is_not_a_table_is_one_line(tmp_path, monkeypatch):
     (tmp_path / "new.txt").touch()
     monkeypatch.setattr("problem.next_batch", lambda _: None)
-    with pytest.raises(UserError, match="not Parquet"):
+    with pytest.raises(UserError, match="mutants are made of"):
         faults.break_newest(tmp_path)

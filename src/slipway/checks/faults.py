@@ -106,7 +106,8 @@ def spoil(
         raise UserError(f"{data_dir}: holds one file; mutants are held against an older one")
     known, probe = [files.record(data_dir, name, [], 0) for name in older], _probe(data_dir, older, params)
     before = mutants.read(data_dir / older[-1])
-    original = mutants.Original(mutants.read(data_dir / newest), files.load(data_dir, newest), before, params["seed"])
+    raw, loaded = mutants.read(data_dir / newest), files.load(data_dir, newest)
+    original = mutants.Original(raw, loaded, before, params["seed"], Path(newest).suffix)
     chosen = [mutant for mutant in mutants.corpus(original) if names is None or mutant.name in names]
     return [(mutant, _spoilt(mutant, data_dir / newest, known, probe, params)) for mutant in chosen]
 

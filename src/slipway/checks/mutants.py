@@ -1,7 +1,7 @@
 """A corpus of faulty files, made from a real one: each says how it is spoilt, and for which reason it must be blocked.
 
 The faults are tables, and the columns that they spoil are picked by their kind and limits in `Row`. A problem that has
-no column of a kind simply has fewer mutants.
+no column of a kind simply has fewer mutants, and so has one whose loader makes its columns of others.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
     ".parquet": lambda frame, path: frame.to_parquet(path, index=False),
     ".csv": lambda frame, path: frame.to_csv(path, index=False),
 }
+TEXT = {".csv"}  # formats without types and without an end
+NOT_IN_TEXT = {"last bytes lost", "text for numbers", "bytes for text", "time: as text", "time: no time zone"}
+"""Faults that a text file cannot have, or cannot show."""
 SOME = 0.3  # share of rows that a partial fault spoils
 FEW = 0.05  # share of rows of a small fault
 FIVE_HOURS = pd.Timedelta(hours=5)  # a common distance between a local clock and UTC
@@ -58,6 +61,7 @@ class Original:
     loaded: pd.DataFrame
     before: pd.DataFrame
     seed: int
+    suffix: str = ".parquet"
 
     def __post_init__(self) -> None:
         if len(self.raw) != len(self.loaded):
@@ -75,7 +79,9 @@ class Original:
 
     @cached_property
     def outcomes(self) -> list[str]:
-        """Raw columns that the label comes from: all that are neither in `Row` nor the time."""
+        """Raw columns that the label comes from: itself, or else all that are neither in `Row` nor the time."""
+        if problem.TARGET in self.raw:
+            return [problem.TARGET]
         return [name for name in self.raw if name not in {*problem.Row.model_fields, problem.TIME_COLUMN}]
 
     @cached_property
@@ -124,12 +130,15 @@ def corpus(original: Original) -> list[Mutant]:
         *(TIME_FAULTS if problem.TIME_COLUMN else ()),
         *(LABEL_FAULTS if original.outcomes else ()),
     ]
-    return [
+    found = [
         *(Mutant(name, why, tuple(reasons.split()), (), spoil) for name, why, reasons, spoil in FILE_FAULTS),
         *(_of_frame(original, *fault) for fault in frames),
         *_swaps(original),
         *(mutant for fault in COLUMN_FAULTS for mutant in _of_columns(original, *fault)),
     ]
+    if original.suffix not in TEXT:
+        return found
+    return [mutant for mutant in found if not {mutant.name, mutant.name.rpartition(": ")[0]} & NOT_IN_TEXT]
 
 
 def _of_frame(
@@ -173,17 +182,25 @@ def _high(name: str) -> float:
 def _numbers(original: Original, *, nullable: bool) -> list[str]:
     """Numbers with limits, the most varied first: a fault in a column that hardly varies is hardly one."""
     named = [each.name for each in columns(problem.Row) if each.kind == "number" and each.nullable == nullable]
-    limited = [name for name in named if {"minimum", "maximum"} <= fields(problem.Row)[name].keys()]
+    limits = {"minimum", "maximum"}
+    limited = [name for name in named if name in original.raw and limits <= fields(problem.Row)[name].keys()]
     return sorted(limited, key=lambda name: -original.raw[name].nunique())
 
 
-def _categories(*, closed: bool) -> list[str]:
-    named = [each.name for each in columns(problem.Row) if each.kind == "category"]
+def _categories(original: Original, *, closed: bool) -> list[str]:
+    named = [each.name for each in columns(problem.Row) if each.kind == "category" and each.name in original.raw]
     return [name for name in named if is_closed(fields(problem.Row)[name]) == closed]
 
 
 def _required(original: Original) -> list[str]:
     return _numbers(original, nullable=False)[:1]
+
+
+def _whole(original: Original) -> list[str]:
+    """The most varied required number that has no fractions."""
+    return [name for name in _numbers(original, nullable=False) if fields(problem.Row)[name].get("type") == "integer"][
+        :1
+    ]
 
 
 def _optional(original: Original) -> list[str]:
@@ -195,12 +212,12 @@ def _both(original: Original) -> list[str]:
     return [*_numbers(original, nullable=False)[:2], *_optional(original)]
 
 
-def _closed(original: Original) -> list[str]:  # noqa: ARG001  as the others
-    return _categories(closed=True)[:1]
+def _closed(original: Original) -> list[str]:
+    return _categories(original, closed=True)[:1]
 
 
-def _open(original: Original) -> list[str]:  # noqa: ARG001  as the others
-    return _categories(closed=False)[:1]
+def _open(original: Original) -> list[str]:
+    return _categories(original, closed=False)[:1]
 
 
 def _any(original: Original) -> list[str]:
@@ -252,11 +269,19 @@ def _before_moved(original: Original) -> pd.DataFrame:
     return original.before.assign(**{time: moved})[moved <= original.raw[time].max()]
 
 
+LAST_ROW = "missing type category"
+"""What is wrong with the last row of a text file that ends too early; other formats cannot be read at all."""
+
 FILE_FAULTS = (
     ("empty file", "an upload that never began", "unreadable empty", _rewrite(lambda _: b"")),
-    ("half a file", "an upload that broke off", "unreadable", _rewrite(lambda content: content[: len(content) // 2])),
+    (
+        "half a file",
+        "an upload that broke off",
+        f"unreadable {LAST_ROW}",
+        _rewrite(lambda content: content[: len(content) // 2]),
+    ),
     ("last bytes lost", "a disk that was full", "unreadable", _rewrite(lambda content: content[:-7])),
-    ("zeros inside", "a damaged disk", "unreadable", _rewrite(_zeroed)),
+    ("zeros inside", "a damaged disk", f"unreadable {LAST_ROW}", _rewrite(_zeroed)),
     (
         "error page",
         "a download that got an answer in HTML",
@@ -284,8 +309,8 @@ FRAME_FAULTS = (
 
 SWAPS = (
     ("swapped numbers", "limit type drift relation", lambda o: _numbers(o, nullable=False)),
-    ("swapped optional numbers", "limit drift disagree", _optional),
-    ("swapped categories", "category", lambda _: _categories(closed=True)),
+    ("swapped optional numbers", "limit type drift disagree", _optional),
+    ("swapped categories", "category", lambda o: _categories(o, closed=True)),
 )
 """(name, reasons, columns of which the first and the last change their names)."""
 
@@ -385,7 +410,7 @@ COLUMN_FAULTS = (
         _valued(lambda o, v: v.astype(str).mask(o.some(), "n/a")),
     ),
     ("flags for numbers", "a column cast by mistake", "type", _required, _valued(lambda _, v: v > v.median())),
-    ("fractions", "averages for readings", "type", _required, _valued(lambda _, v: v + 0.5)),
+    ("fractions", "averages for readings", "type", _whole, _valued(lambda _, v: v + 0.5)),
     (
         "codes for categories",
         "the output of an encoder",
@@ -408,18 +433,18 @@ COLUMN_FAULTS = (
         _both,
         _valued(lambda _, v: (v * 1.609).round().astype(v.dtype)),
     ),
-    ("unit by 1000", "kilometres for metres", "limit drift disagree", _optional, _valued(lambda _, v: v / 1000)),
+    ("unit by 1000", "kilometres for metres", "limit type drift disagree", _optional, _valued(lambda _, v: v / 1000)),
     (
         "Celsius for Fahrenheit",
         "another unit, within the limits",
-        "limit drift disagree",
+        "limit type drift disagree",
         _optional,
         _valued(lambda _, v: (v - 32) / 1.8),
     ),
     (
         "mirrored",
         "a scale read from the wrong end",
-        "limit drift disagree",
+        "limit type drift disagree",
         _optional,
         _valued(lambda _, v: _low(v.name) + _high(v.name) - v),
     ),
@@ -441,7 +466,7 @@ COLUMN_FAULTS = (
     (
         "infinity",
         "a division by zero",
-        "limit",
+        "limit type",
         _optional,
         _valued(lambda o, v: v.astype(float).mask(o.some(FEW), np.inf)),
     ),
@@ -475,7 +500,13 @@ COLUMN_FAULTS = (
     ),
     ("lower case", "the same names, spelt otherwise", "category", _closed, _valued(lambda _, v: v.str.lower() + "x")),
     ("blanks at the end", "text from columns of fixed width", "category", _closed, _valued(lambda _, v: v + "  ")),
-    ("empty text", "missing, and not marked so", "category", _closed, _valued(lambda o, v: v.mask(o.some(), ""))),
+    (
+        "empty text",
+        "missing, and not marked so",
+        "category missing",
+        _closed,
+        _valued(lambda o, v: v.mask(o.some(), "")),
+    ),
     ("30% missing", "far more than ever", "missing type null", _any, _valued(lambda o, v: v.mask(o.some()))),
     (
         "all missing",
@@ -487,14 +518,14 @@ COLUMN_FAULTS = (
     (
         "answer leaked into a number",
         "the model would read it",
-        "label",
+        "label type",
         _optional,
         _valued(lambda o, v: _low(v.name) + (_high(v.name) - _low(v.name)) * o.label_rank),
     ),
     (
         "answer leaked into a category",
         "the model would read it",
-        "label",
+        "label drift",
         _closed,
         _valued(lambda o, v: np.where(o.label_rank > np.median(o.label_rank), *v.value_counts().index[:2])),
     ),

@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import pandas as pd
-
 import problem
+from slipway.checks import files, mutants
+from slipway.checks.fields import fields
 from slipway.errors import UserError
 
 FACTOR = 1000
@@ -20,25 +20,23 @@ FACTOR = 1000
 def break_newest(data_dir: Path) -> str:
     """Spoil the newest file in `data_dir`, and tell in a line what was done.
 
-    Raises UserError when the data is not Parquet, or holds no number with a limit.
+    Raises UserError when its format is unknown, or when it holds no number that leaves its limits.
     """
-    path = problem.next_batch(data_dir) or max(data_dir.iterdir())
-    if path.suffix != ".parquet":
-        raise UserError(f"{path}: not Parquet; the demo can only spoil Parquet")
-    table = pd.read_parquet(path)
-    column = next((name for name in _limited() if name in table), None)
-    if column is None:
-        raise UserError(f"{path}: no column with a `le` in Row; the demo finds nothing to spoil")
-    table.assign(**{column: table[column] * FACTOR}).to_parquet(path, index=False)
+    path = problem.next_batch(data_dir) or data_dir / files.listed(data_dir)[-1]
+    table = mutants.read(path)
+    column = next(
+        (name for name, limit in _limits().items() if name in table and table[name].max() * FACTOR > limit), ""
+    )
+    if not column:
+        raise UserError(f"{path}: no column with a `le` in Row that a factor of {FACTOR} leaves; nothing to spoil")
+    mutants.WRITERS[path.suffix](table.assign(**{column: table[column] * FACTOR}), path)
     return f"{path.name} with {column} times {FACTOR} in all {len(table):,} rows"
 
 
-def _limited() -> list[str]:
-    """Columns of `Row` with an upper limit, the one with the widest range first: a unit error is most likely there."""
-    properties = problem.Row.model_json_schema()["properties"]
-    options = {name: [field, *field.get("anyOf", [])] for name, field in properties.items()}
-    limits = {name: max(option.get("maximum", 0) for option in found) for name, found in options.items()}
-    return sorted((name for name, limit in limits.items() if limit), key=lambda name: -limits[name])
+def _limits() -> dict[str, float]:
+    """Upper limits of the columns of `Row`, the widest range first: a unit error is most likely there."""
+    limits = {name: field["maximum"] for name, field in fields(problem.Row).items() if "maximum" in field}
+    return dict(sorted(limits.items(), key=lambda item: -item[1]))
 
 
 if __name__ == "__main__":
