@@ -1,0 +1,186 @@
+"""The seam holds: three other problems on real data go through the whole loop, and touch a handful of files.
+
+Each is made, checked, trained, released, served, loaded and compared as a fork does it, by the verbs of the machinery
+as it is shipped, and each has a bad row and a worse model that are blocked.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from slipway.checks.mutants import READERS, WRITERS
+from tests import forks
+
+MOST_FILES = 6
+BRIEF = {"seconds": 4, "warmup_seconds": 1, "minimum_requests": 60}
+BUSY = {"p50_milliseconds": 500, "p99_milliseconds": 4000, "achieved_rate": 0.5}  # other tests run beside this one
+STAGES = yaml.safe_load((forks.ROOT / "dvc.yaml").read_text())["stages"]
+TRAIN = """
+from pathlib import Path
+from slipway.pipeline import evaluate, export, train
+train.train(*map(Path, {train}))
+export.export(*map(Path, {export}))
+evaluate.evaluate(*map(Path, {evaluate}))
+"""
+TRAINED = {stage: STAGES[stage]["cmd"].split()[3:] for stage in ("train", "export", "evaluate")}
+PASS = {"pass"}
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is known of a problem: its task, its model's format, a value that `Row` refuses, numbers that spoil it."""
+
+    task: str
+    model_format: str
+    bad: tuple[str, Any]
+    worse: dict[str, dict[str, Any]]
+
+
+WEAK_TREES = {"model": {"words": 64, "trees": {"max_iter": 1, "max_leaf_nodes": 2}}}
+PROBLEMS = {
+    "titanic": Expected("binary", "skops", ("age", 111), WEAK_TREES),
+    "penguins": Expected("multiclass", "onnx", ("sex", "unknown"), {"model": {"C": 0.001, "max_iter": 1000}}),
+    "houses": Expected("regression", "onnx", ("grade", 14), {"model": {"max_iter": 2}}),
+}
+
+
+@pytest.fixture(scope="module", params=PROBLEMS)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def expected(name):
+    return PROBLEMS[name]
+
+
+@pytest.fixture(scope="module")
+def fork(name, tmp_path_factory):
+    made = forks.make(name, tmp_path_factory.mktemp(name))
+    edit(made.root, {"loadtest": BRIEF | BUSY})
+    made.commit("Load it for a moment only, on a machine that has other work")
+    return made
+
+
+def edit(root: Path, changes: dict[str, dict[str, Any]]) -> None:
+    (root / "changes.yaml").write_text(yaml.safe_dump(changes))
+    forks.edit_params(root / "params.yaml", root / "changes.yaml")
+    (root / "changes.yaml").unlink()
+
+
+@pytest.fixture(scope="module")
+def checked(fork):
+    fork.slipway("data")
+    return fork
+
+
+@pytest.fixture(scope="module")
+def trained(checked):
+    checked.slipway("train")
+    checked.commit("Train")
+    return checked
+
+
+@pytest.fixture(scope="module")
+def served(trained):
+    """In production, behind its front door, kept there by its agent."""
+    trained.slipway("release", "build")
+    trained.slipway("release", "publish")
+    try:
+        trained.slipway("agent", "--environment", "production", "--detach")
+        trained.slipway("promote", "--environment", "production", "--release", "v0.1.0")
+        yield trained
+    finally:
+        trained.slipway("stop", "--all")
+
+
+@pytest.fixture(scope="module")
+def reported(served):
+    """Compared with the champion, which is the same model, and reported."""
+    served.slipway("compare")
+    served.slipway("report", "--base", "HEAD~1")
+    return served
+
+
+def test_a_fork_touches_six_files_at_most_and_none_of_the_machinery(name, trained, capsys):
+    touched = trained.touched()
+    with capsys.disabled():
+        print(f"\n{name} touches {len(touched.written)} files: {', '.join(touched.written)}")
+    assert set() == touched.of_the_machinery
+    assert len(touched.written) <= MOST_FILES
+
+
+@pytest.mark.parametrize("path", ["src/slipway/cli.py", "dvc.yaml", "tests/unit/test_metrics.py", ".github/CODEOWNERS"])
+def test_a_touched_file_of_the_machinery_is_noticed(path):
+    assert {path} == forks.Touched.of([f"M\t{path}", "M\tparams.yaml", "D\tsrc/problem/row.py"]).of_the_machinery
+
+
+def test_the_data_keeps_its_contract_and_its_suite_ran(checked):
+    assert {"data contract": "pass", "data suites": "pass"} == checked.outcomes("data")
+    assert {"pass"} == {check["outcome"] for check in checked.json("metrics/data.json")["suites"]["checks"]}
+    assert "deepchecks" in (checked.root / "results/data/deepchecks.html").read_text(encoding="utf-8")
+
+
+def test_a_bad_row_is_blocked_and_named(checked, expected, tmp_path):
+    column, value = expected.bad
+    shutil.copytree(checked.root / "data", tmp_path / "data")
+    newest = max((tmp_path / "data").iterdir())
+    rows = READERS[newest.suffix](newest)
+    WRITERS[newest.suffix](rows.assign(**{column: rows[column].where(rows.index != 7, value)}), newest)
+    command = [str(tmp_path / "data") if word == "data" else word for word in STAGES["data"]["cmd"].split()[1:]]
+    said = checked.run(sys.executable, *(word.replace("metrics/", f"{tmp_path}/") for word in command), code=1)
+    assert f"{newest.name}: {column}: " in said
+    assert "(1 rows, row 7: " in said
+
+
+def test_training_converges(trained):
+    trained.run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/convergence")
+
+
+def test_the_model_is_good_enough_and_is_exported_as_it_was_trained(trained, expected):
+    assert {"export parity": "pass", "floor": "pass"} == trained.outcomes("train")
+    exported = trained.json("metrics/export.json")
+    assert expected.model_format == exported["format"]
+    assert ("why_not_onnx" in exported) is (expected.model_format == "skops")
+
+
+def test_production_answers_what_the_release_was_built_to_answer(served):
+    served.slipway("smoke", "--environment", "production")
+    assert {"release": "pass", "answers": "pass"} == served.outcomes("smoke")
+
+
+def test_production_bears_the_load(served):
+    served.slipway("loadtest", "--environment", "production")
+    assert PASS == set(served.outcomes("loadtest").values())
+
+
+def test_the_same_model_is_within_noise_of_the_champion(reported):
+    assert PASS == set(reported.outcomes("compare").values())
+    assert "v0.1.0" == reported.json("results/compare.json")["evidence"]["champion"]["version"]
+
+
+def test_a_worse_model_is_blocked_by_the_champion(reported, expected, tmp_path):
+    ours = shutil.ignore_patterns("cache", "tmp", "__pycache__")
+    worse = replace(reported, root=shutil.copytree(reported.root, tmp_path / "worse", symlinks=True, ignore=ours))
+    edit(worse.root, expected.worse)
+    worse.run(sys.executable, "-c", TRAIN.format(**TRAINED))
+    worse.slipway("compare", code=2)
+    assert "fail" == worse.outcomes("compare")["champion"]
+
+
+def test_the_report_speaks_of_the_problem(name, reported, expected):
+    text = (reported.root / "results/report/report.md").read_text(encoding="utf-8")
+    assert f"<td>{expected.task}" in text or f"| {expected.task} |" in text
+    columns = pd.read_parquet(reported.root / "build/prepared/test.parquet").columns
+    assert [] == [column for column in columns if f"`{column}`" not in text]
+    assert (reported.root / "results/report/report.html").stat().st_size > len(text)
+    jobs = reported.json("results/report/evidence.json")["results"]
+    assert PASS == {each["outcome"] for job in ("data", "train", "compare") for each in jobs[job]["verdicts"]}

@@ -1,0 +1,31 @@
+"""The deepchecks suite of the penguins: a year of 110 birds against the years before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from deepchecks.tabular import Suite
+from deepchecks.tabular import checks as stock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COMPLETE = ["bill_length_mm", "body_mass_g"]  # columns that are hardly ever missing
+
+
+def data_suite(limit: Mapping[str, Any]) -> Suite:
+    """A year against the years before."""
+    return Suite(
+        "A year against the years before",
+        stock.IsSingleValue().add_condition_not_single_value(),
+        stock.MixedNulls().add_condition_different_nulls_less_equal_to(1),
+        stock.PercentOfNulls(columns=COMPLETE).add_condition_percent_of_nulls_not_greater_than(limit["null_ratio"]),
+        stock.DataDuplicates().add_condition_ratio_less_or_equal(limit["duplicate_ratio"]),
+        stock.ConflictingLabels().add_condition_ratio_of_conflicting_labels_less_or_equal(limit["conflicting_ratio"]),
+        stock.FeatureLabelCorrelation().add_condition_feature_pps_less_than(limit["feature_label_power"]),
+        stock.NewCategoryTrainTest().add_condition_new_category_ratio_less_or_equal(limit["new_category_ratio"]),
+        stock.NewLabelTrainTest().add_condition_new_labels_number_less_or_equal(0),
+        stock.TrainTestSamplesMix().add_condition_duplicates_ratio_less_or_equal(limit["duplicate_ratio"]),
+        stock.FeatureDrift().add_condition_drift_score_less_than(limit["category_drift"], limit["numeric_drift"]),
+        stock.LabelDrift().add_condition_drift_score_less_than(limit["label_drift"]),
+    )
