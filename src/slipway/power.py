@@ -34,7 +34,7 @@ QUESTIONS = {
 }
 """For each pair of models: the words counted, and the share of draws in which they may, or must, be said."""
 
-MOST_NOISE = 2.0**40  # then nothing is left of a model, and more would change nothing
+MOST_NOISE = 64.0  # then nothing is left of a model, and more would change nothing
 STEPS = 40  # of halving the noise; the last is far below a rounding error
 
 
