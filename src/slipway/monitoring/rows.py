@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import json as arrow_json
 
+from slipway.checks.fields import fields
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
@@ -103,9 +105,5 @@ def _loaded(line: bytes) -> dict[str, Any]:
 
 
 def _types(row: type[BaseModel]) -> dict[str, str]:
-    """JSON type of each column besides null; that of a closed list is the type of its values."""
-    from slipway.schema import columns
-
-    whole = {name for name, field in row.model_json_schema()["properties"].items() if "integer" in json.dumps(field)}
-    kinds = {"category": "string", "number": "number"}
-    return {one.name: "integer" if one.name in whole else kinds[one.kind] for one in columns(row)}
+    """JSON type of each column, besides null."""
+    return {name: field["type"] for name, field in fields(row).items()}
