@@ -99,17 +99,22 @@ def _dealt(reference: Reference, rows: int) -> pd.Series:
 @cache
 def scene() -> tuple[Reference, Later, dict[str, Any]]:
     """The release that is trained here, and what came after its data by `problem.next_batch`."""
+    reference, params = release_here()
+    reference.expectation(params["monitoring"]["window_days"])
+    return reference, Later.of(reference, _later(reference)), params
+
+
+def release_here() -> tuple[Reference, dict[str, Any]]:
+    """The release that is trained here, as if it were served, and params.yaml."""
     params = read_params()
     frame = problem.load(Path("data"))
     metrics = {name: json.loads(Path(f"metrics/{name}.json").read_text("utf-8")) for name in ("evaluate", "importance")}
     built = frame[problem.TIME_COLUMN].max() if problem.TIME_COLUMN else datetime.now(UTC)
     promise = Promise(RELEASE, pd.Timestamp(built).to_pydatetime(), metrics["evaluate"]["model"], metrics["importance"])
-    reference = Reference.of(promise, frame, predictor.load(Path("model")), params)
-    reference.expectation(params["monitoring"]["window_days"])
-    return reference, Later.of(reference, _later(reference, frame)), params
+    return Reference.of(promise, frame, predictor.load(Path("model")), params), params
 
 
-def _later(reference: Reference, frame: pd.DataFrame) -> pd.DataFrame:
+def _later(reference: Reference) -> pd.DataFrame:
     if not problem.TIME_COLUMN:
         return reference.test
     with TemporaryDirectory() as scratch:
@@ -118,7 +123,7 @@ def _later(reference: Reference, frame: pd.DataFrame) -> pd.DataFrame:
         while problem.next_batch(folder):
             pass
         later = problem.load(folder)
-    later = later[later[problem.TIME_COLUMN] > frame[problem.TIME_COLUMN].max()]
+    later = later[later[problem.TIME_COLUMN] > reference.data_end]
     if later.empty:
         raise UserError("problem.next_batch: gives nothing beyond data/, so there is nothing to replay")
     return later
@@ -135,7 +140,7 @@ def stable_run(seed: int) -> list[tuple[list[str], list[str]]]:
     random, memory, told = np.random.default_rng((params["seed"], seed)), Memory(), []
     month, days = later.months[random.integers(len(later.months))], params["monitoring"]["window_days"]
     for place in range(RUN):
-        start = _start(reference) + timedelta(days=days * place)
+        start = start_after(reference) + timedelta(days=days * place)
         found = assess(stable(month, start, days, random), reference, memory, params)
         memory = found.memory
         told.append((alarms(found), [name for name, alarm in memory.alarms.items() if alarm.raised or alarm.run]))
@@ -150,7 +155,7 @@ def named(place: int) -> tuple[str, str, bool, str]:
     random = np.random.default_rng((params["seed"], place, 1))
     month = later.months[random.integers(len(later.months))]
     for turn in range(params["monitoring"]["alarm_after"]):
-        start = _start(reference) + timedelta(days=days * turn)
+        start = start_after(reference) + timedelta(days=days * turn)
         found = assess(fault.spoil(stable(month, start, days, random)), reference, memory, params)
         memory = found.memory
     failed = alarms(found)
@@ -161,7 +166,8 @@ def named(place: int) -> tuple[str, str, bool, str]:
     return fault.name, fault.why, right, f"{first}: {findings[0]['said'] if findings else ''}" if first else "nothing"
 
 
-def _start(reference: Reference) -> datetime:
+def start_after(reference: Reference) -> datetime:
+    """Midnight after the newest row of the reference."""
     end = reference.data_end or reference.promise.built
     return datetime(end.year, end.month, end.day, tzinfo=UTC) + timedelta(days=1)
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 360, 190, 46, 10, 12, 24
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 360, 200, 40, 10, 22, 24
+LETTERS = {1: "", 1e3: "k", 1e6: "M", 1e9: "G"}
 STEPS = 3  # lines across
 MARGIN = 0.08  # of the values' range, above and below them
 
@@ -35,7 +36,6 @@ class Chart:
     title: str
     times: Sequence[datetime]
     lines: Sequence[Line]
-    unit: str = ""
     band: Sequence[tuple[float, float] | None] = ()
     marks: Sequence[tuple[datetime, str]] = field(default_factory=tuple)
     """Moments with a word: when a release began to answer."""
@@ -94,8 +94,11 @@ class _Frame:
         self._first, self._last = chart.times[0], chart.times[-1]
 
     def text(self, value: float | None) -> str:
-        """A value with its unit."""
-        return "unknown" if value is None else f"{value:,.3g}{self._chart.unit}" if value < 1e4 else f"{value:,.0f}"
+        """A value in few characters."""
+        if value is None:
+            return "unknown"
+        size = next((size for size in (1e9, 1e6, 1e3) if abs(value) >= size), 1)
+        return f"{value / size:.3g}{LETTERS[size]}"
 
     def axes(self) -> str:
         """Lines across with their values, and the first and the last day."""
@@ -112,8 +115,8 @@ class _Frame:
     def marks(self) -> str:
         """A line upwards with a word for each moment."""
         return "\n".join(
-            f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
-            f'<text x="{min(x + 3, WIDTH - 50):.1f}" y="{TOP + 8}">{escape(word)}</text>'
+            f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 6}" y2="{HEIGHT - BOTTOM}"/>'
+            f'<text x="{min(x + 3, WIDTH - 50):.1f}" y="{TOP - 8}">{escape(word)}</text>'
             for x, word in ((self._x(time), word) for time, word in self._chart.marks)
         )
 

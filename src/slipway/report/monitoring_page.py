@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from slipway.gates import Verdict
 
 SHOWN = 60  # windows in the heat map
-HOT = ((0.0, "beyond"), (0.5, "near the limit"), (1.0, "over the limit"), (2.0, "far over it"))
+HOT = ((0.0, "a little beyond"), (0.5, "near the limit"), (1.0, "over the limit"), (2.0, "far over it"))
 """Least score of each step of the heat map, and what it means; below the first, white."""
 GOOD = {Outcome.PASS: "good", Outcome.FAIL: "bad", Outcome.INCONCLUSIVE: "busy"}
 
@@ -45,6 +45,7 @@ h1 { font-size: 1.4rem; line-height: 1.25; margin: 0; } h2 { font-size: 1.05rem;
 .heat .h2 { background: color-mix(in srgb, var(--busy) 60%, transparent); }
 .heat .h3 { background: var(--bad); } .heat .h4 { background: var(--bad); outline: 2px solid currentColor; }
 .heat .none { background: none; } .legend { display: flex; flex-wrap: wrap; gap: .2rem 1rem; }
+.heat.legend span { flex: none; }
 .legend i { flex: none; display: inline-block; width: 1rem; margin-right: .3rem; vertical-align: -.2em; }
 @media (max-width: 30rem) { .heat span { flex-basis: 6.5rem; } }
 """
@@ -110,7 +111,7 @@ def _charts(points: Sequence[Any]) -> list[Chart]:
         Chart(f"Performance ({metric})", times, [Line("on late labels, with interval", values, "one"), promised],
               band=band, marks=marks),
         Chart("Rows a window", times, [rows], marks=marks, bars=True, floor=0.0),
-        Chart("Latency", times, late, unit=" ms", marks=marks, floor=0.0),
+        Chart("Latency (ms)", times, late, marks=marks, floor=0.0),
     ]  # fmt: skip
 
 
