@@ -112,7 +112,7 @@ class Caller(FastHttpUser):
             run.targets[target]["url"],
             name="warm-up" if due < run.warmup else run.targets[target]["name"],
             data=run.payloads[payload],
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": "application/json", "X-Request-ID": "slipway:load-test"},
             catch_response=True,
             context={"request": position, "free": free, "sent": sent, "finished": None, "release": ""},
         ) as response:

@@ -6,9 +6,12 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 from pydantic import BaseModel
 
+from slipway.delivery.home import Place
 from slipway.errors import UserError
 from slipway.monitoring import collect
 from slipway.monitoring.collect import Collection
@@ -158,3 +161,35 @@ def test_a_share_of_many_rows_is_the_same_each_time_and_says_how_large_it_is(log
 def test_an_address_that_nothing_opens_is_one_line(tmp_path):
     with pytest.raises(UserError, match="SLIPWAY_COLLECTED=ftpx://bucket: "):
         Collection("ftpx://bucket", Row)
+
+
+# --- in S3, as moto speaks it ---
+
+KEYS = {"AWS_ACCESS_KEY_ID": "anybody", "AWS_SECRET_ACCESS_KEY": "nothing", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    for name, value in {**KEYS, "AWS_ENDPOINT_URL": "http://{}:{}".format(*server.get_host_and_port())}.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="seen")
+    client.close()
+    yield "s3://seen/rows"
+    server.stop()
+
+
+def test_rows_are_collected_into_s3_and_read_there_by_another(bucket, tmp_path, monkeypatch):
+    monkeypatch.setenv(collect.FOLDER, bucket)
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path))
+    place = Place.of("staging")
+    place.predictions.mkdir(parents=True)
+    write(place.predictions, line(DAY, 1))
+    assert 1 == collect.of_environment(place, Row).collect(place.predictions).rows
+    write(place.predictions, line(DAY, 2))
+    assert 1 == collect.of_environment(place, Row).collect(place.predictions).rows
+    other = Collection(f"{bucket}/staging", Row)
+    assert ["r1", "r2"] == read(other)["request_id"].tolist()
+    assert ["2026-01-31"] == other.days()

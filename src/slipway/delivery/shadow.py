@@ -16,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+from slipway.delivery.traffic import OWN
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -70,7 +72,8 @@ class Comparer:
         """Predictions, or text that says what went wrong, which is at no distance from anything."""
         connection = http.client.HTTPConnection("127.0.0.1", self._inside, timeout=SECONDS)
         try:
-            connection.request("POST", path, body, {"Host": name, "Content-Type": content_type})
+            headers = {"Host": name, "Content-Type": content_type, "X-Request-ID": f"{OWN}copy"}
+            connection.request("POST", path, body, headers)
             answer = connection.getresponse()
             return json.loads(answer.read())["predictions"] if answer.status == http.client.OK else str(answer.status)
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:

@@ -14,6 +14,7 @@ from slipway.delivery.desired_state import BRANCH, DeployBranch
 from slipway.delivery.environment_file import path_of
 from slipway.delivery.git import Git
 from slipway.delivery.home import Place, front_door
+from slipway.delivery.traffic import OWN
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict, overall
 from slipway.results import recorded
@@ -91,7 +92,7 @@ def known(environment: str, desired: EnvironmentFile, store: Store) -> tuple[dic
 
 def _predictions(url: str, known: dict[str, Any]) -> list[Any] | None:
     try:
-        answer = clients.client().post(f"{url}/predict", json=known["rows"])
+        answer = clients.client().post(f"{url}/predict", json=known["rows"], headers={"X-Request-ID": f"{OWN}smoke"})
         return answer.json()["predictions"] if answer.status_code == httpx.codes.OK else None
     except (httpx.HTTPError, ValueError, KeyError):
         return None

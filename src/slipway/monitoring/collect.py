@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from slipway.delivery.traffic import OWN
 from slipway.errors import UserError
 from slipway.monitoring import rows as log_rows
 
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 FOLDER = "SLIPWAY_COLLECTED"
 """Environment variable: folder or URL in which each environment has a folder of its own."""
-OWN = "slipway:"
-"""What the request ids of the machinery's own requests begin with: load tests and the like are no traffic."""
 CHUNK = 32_000_000  # bytes of a log that are parsed at a time, 70,000 rows of the sample; 300 MB of memory
 
 
@@ -47,7 +46,7 @@ class Collected:
     unreadable: int
     """Lines that were none of the log's."""
     own: int
-    """Rows of the machinery's own requests, left out."""
+    """Rows of our own load tests, smoke tests and the like, left out: they are no traffic."""
 
 
 class Collection:

@@ -29,6 +29,7 @@ PREDICTION = "prediction"
 CHUNKS = 20  # parts that rows without a time are dealt into, as if each were a period
 CAP = 10.0  # mean errors beyond which one counts no more: single wild values are for `unknown`
 ERRORS = 40_000  # rows of the reference of which errors are known; more narrow the ranges by under 2%
+WINDOWS = 80  # of the reference that are measured at most, evenly spread; all of the sample's weeks and half weeks
 BEFORE = 4  # windows before one, against which it has moved
 
 
@@ -197,8 +198,9 @@ def _dealt(rows: int, days: float, seed: int) -> np.ndarray:
 
 
 def _windows(day: np.ndarray, days: float) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Rows of each window, half a window apart, and of the time before each; empty where that is not all there."""
+    """Rows of each window, half a window apart or more, and of the time before each; empty where not all is there."""
     starts = np.arange(0, max(day.max() - days, 0) + days / 1e6, days / 2)
+    starts = starts[np.unique(np.linspace(0, len(starts) - 1, WINDOWS).astype(int))]
     windows = [np.flatnonzero((day >= start) & (day < start + days)) for start in starts]
     before = [
         np.flatnonzero((day >= start - BEFORE * days) & (day < start)) if start >= BEFORE * days else np.array([], int)

@@ -1,0 +1,120 @@
+"""Look at stable and at broken rows of a problem without a time, of the task that the command line names.
+
+`test_tasks.py` runs it in a process of its own, because `problem` is then another package. Prints the failed questions.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from types import ModuleType
+from typing import ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, Field
+
+TASK, FAULT = sys.argv[1:]
+CLASSES = ["low", "mid", "top"] if TASK == "multiclass" else []
+START = datetime(2026, 1, 10, tzinfo=UTC)
+
+
+class Row(BaseModel):
+    size: float | None = Field(ge=0, le=1000)
+    double: float = Field(ge=0, le=3000)
+    machine: Literal["small", "large"]
+
+
+problem = sys.modules["problem"] = ModuleType("problem")
+problem.TASK, problem.TARGET, problem.TIME_COLUMN, problem.SEGMENTS = TASK, "y", None, ("machine",)
+problem.Row, problem.LABEL_KEY = Row, ("request_id", "index")
+problem.split = lambda frame, _: (frame.iloc[: len(frame) // 2], frame.iloc[len(frame) // 2 :])
+
+from slipway.monitoring import LiveWindow, Memory, Promise, Reference, assess  # noqa: E402  problem must be there
+from slipway.monitoring.reference import predict  # noqa: E402
+from slipway.monitoring.window import logged  # noqa: E402
+from slipway.settings import read_params  # noqa: E402
+
+
+def rows(count: int, seed: int) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    size = random.uniform(0, 100, count)
+    machine = random.choice(["small", "large"], count)
+    frame = pd.DataFrame({"size": size, "double": 2 * size + random.normal(20, 1, count).clip(0), "machine": machine})
+    score = size + 20 * (machine == "small") + random.normal(0, 15, count)
+    target = {
+        "regression": score,
+        "binary": (score > 60).astype(int),
+        "multiclass": np.array(["low", "mid", "top"])[np.digitize(score, [40, 80])],
+    }
+    return frame.assign(y=target[TASK])
+
+
+class Model:
+    """Knows how the target is made."""
+
+    signature: ClassVar = {"task": TASK, "classes": CLASSES, "columns": []}
+
+    def predict(self, columns):
+        score = np.asarray(columns["size"], float) + 20 * (np.asarray(columns["machine"]) == "small")
+        if TASK == "regression":
+            return score
+        chance = 1 / (1 + np.exp(-(score - 60) / 10))
+        if TASK == "binary":
+            return chance
+        top = 1 / (1 + np.exp(-(score - 80) / 10))
+        low = 1 / (1 + np.exp((score - 40) / 10))
+        return np.column_stack([low, 1 - low - top, top]).clip(0)
+
+
+def live(count: int, seed: int, start: datetime, days: int) -> pd.DataFrame:
+    frame = rows(count, seed)
+    time = pd.Series(pd.date_range(start, start + timedelta(days=days), count + 1)[:-1]).dt.as_unit("ms")
+    about = {"release": "v1", "time": time, "request_id": [f"{seed}-{place // 2}" for place in range(count)]}
+    return answered(frame.assign(**about, index=[place % 2 for place in range(count)]))
+
+
+def answered(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(prediction=logged(predict(Model(), frame), Model.signature))
+
+
+def main() -> None:
+    params = read_params()
+    params["gates"]["primary"] = {"regression": "rmse", "binary": "roc_auc", "multiclass": "log_loss"}[TASK]
+    params["monitoring"] |= {"decay_margin": 3.0 if TASK == "regression" else 0.1, "resamples": 50}
+    frame = rows(8000, 1)
+    promise = Promise("v1", START - timedelta(days=5), {}, {"size": 1.0})
+    reference = Reference.of(promise, frame, Model(), params)
+    from slipway import metrics
+    from slipway.monitoring.questions.performance import targets
+
+    metric = metrics.for_task(TASK)[params["gates"]["primary"]]
+    said = {metric.name: metric.value(targets(reference.test, CLASSES), reference.test_predictions)}
+    reference = Reference.of(Promise("v1", promise.built, said, {"size": 1.0}), frame, Model(), params)
+    memory = Memory()
+    for turn in range(2):
+        start = START + timedelta(days=7 * turn)
+        before, now = live(4000, 10 + turn, start - timedelta(days=28), 28), live(2000, 20 + turn, start, 7)
+        labels = pd.concat([before, now])[["request_id", "index", "y"]]
+        if FAULT == "stuck":
+            now = answered(now.assign(size=50.0))
+        if FAULT == "shuffled":
+            labels = labels.assign(y=np.random.default_rng(1).permutation(labels["y"]))
+        without = [one.drop(columns="y") for one in (now, before)]
+        found = assess(LiveWindow(start, start + timedelta(days=7), *without, labels), reference, memory, params)
+        memory = found.memory
+    json.dumps(found.evidence)
+    worst = found.evidence["questions"]["skew"]["findings"][0]["column"]
+    print(
+        json.dumps(
+            {
+                "failed": [v.gate for v in found.verdicts if v.outcome == "fail"],
+                "worst": worst,
+                "retrain": found.retrain,
+            }
+        )
+    )
+
+
+main()

@@ -1,0 +1,33 @@
+"""Questions can fail, and name what is wrong: a smaller draw of what `slipway power --monitor` runs whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from slipway.monitoring import faults, power
+
+CHOSEN = ("stuck", "half gone", "missing as -999", "swapped", "mix", "yesterday again", "labels late", "refused")
+"""One fault for each family and question."""
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    reference, _, params = power.scene()
+    return faults.corpus(reference, params["monitoring"]["window_days"], params["seed"])
+
+
+def test_the_corpus_has_fifteen_kinds_of_fault_or_more_each_of_its_own_name(corpus):
+    assert len(corpus) == len({fault.name for fault in corpus})
+    assert len({fault.name.partition(":")[0] for fault in corpus}) >= 15
+
+
+@pytest.mark.parametrize("chosen", CHOSEN)
+def test_a_fault_is_named(chosen, corpus):
+    place = next(place for place, fault in enumerate(corpus) if fault.name.startswith(chosen))
+    _, _, right, first = power.named(place)
+    assert right, first
+
+
+def test_stable_windows_raise_no_alarm(monkeypatch):
+    monkeypatch.setattr(power, "RUN", 3)
+    assert [[], [], []] == [alarms for alarms, _ in power.stable_run(1)]
