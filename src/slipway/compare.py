@@ -5,6 +5,7 @@ All are scored on the candidate's own test rows, so that the comparison is paire
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -71,6 +72,7 @@ def compare() -> None:
             candidate, _ = blobs(MODEL)
             result.evidence = {"candidate": candidate, **measure(champion, main, params)}
         result.verdicts = [gate(result.evidence, params["gates"]) for gate in gates.ALL]
+    result.tell()
     result.require()
 
 
@@ -91,7 +93,7 @@ def measure(champion: Champion | None, main: Champion | None, params: Mapping[st
         "rows": len(y),
         "champion": None,
         "production": {},
-        "baselines": {name: against({ALL: np.arange(len(y))}, scores[name]) for name in baselines},
+        "baselines": {name: against(name, {ALL: np.arange(len(y))}, scores[name]) for name in baselines},
         "calibration": calibration(y, scores[candidate]),
         "bytes": {"candidate": _bytes(MODEL)},
         "main": None,
@@ -116,7 +118,10 @@ class _Against:
     candidate: np.ndarray
     params: Mapping[str, Any]
 
-    def __call__(self, groups: Mapping[str, np.ndarray], other: np.ndarray) -> dict[str, list[dict[str, Any]]]:
+    def __call__(
+        self, name: str, groups: Mapping[str, np.ndarray], other: np.ndarray
+    ) -> dict[str, list[dict[str, Any]]]:
+        print(f"compare: with {name}", file=sys.stderr, flush=True)
         gates_params, several = self.params["gates"], len(groups) - 1
         alpha = 1 - gates_params["confidence"]
         compared = bootstrap.compare(
@@ -150,7 +155,7 @@ def _beside(
                 | {"error": f"{champion.version} has {key} {expected[key]}, the candidate {actual[key]}"}
             }
     prediction = predictor.load(champion.model).predict({name: features[name].to_numpy() for name in features})
-    return {"champion": named, "production": against(groups, prediction)}
+    return {"champion": named, "production": against(champion.version, groups, prediction)}
 
 
 def segments(features: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -38,6 +38,11 @@ class JobResult(BaseModel):
         """Of all its gates; a job that crashed has failed."""
         return Outcome.FAIL if self.error else overall(self.verdicts)
 
+    def tell(self) -> None:
+        """Print a line for each gate."""
+        for verdict in self.verdicts:
+            print(f"{verdict.gate}: {verdict.outcome}: {verdict.reason or verdict.observed}", flush=True)
+
     def require(self) -> None:
         """Raise UserError, naming what blocks, unless every gate passed."""
         if self.outcome is not Outcome.PASS:

@@ -17,6 +17,7 @@ ROOT = Path.cwd()
 PAGE = Path("docs/first-pull-request.md").read_text(encoding="utf-8")
 DONE_ALREADY = {"make setup"}  # the packages of this very checkout are used; tests/workflows/test_bootstrap.py runs it
 METRIC = re.compile(r"^metrics/evaluate\.json +model\.(\w+) +([\d.]+) +([\d.]+)", re.MULTILINE)
+GATE = re.compile(r"^(baselines|calibration): pass: (.+)$", re.MULTILINE)
 SAME = 0.002  # of a metric: another processor may round otherwise
 
 
@@ -57,7 +58,17 @@ def test_every_command_runs_and_prints_the_metrics_that_the_page_shows(printed):
 def test_the_report_is_blocked_by_what_did_not_run_and_by_nothing_else(clone, printed):
     verdict = json.loads((clone / "results/report/verdict.json").read_text(encoding="utf-8"))
     assert verdict["title"].endswith("Blocked: test, lint")
-    assert "| **floor** | ✅ pass | roc_auc 0.71" in (clone / "results/report/report.md").read_text(encoding="utf-8")
+
+
+def test_the_gates_print_what_the_page_shows(printed):
+    said, seen = (dict(GATE.findall(text)) for text in (PAGE, printed))
+    assert {"baselines", "calibration"} == said.keys() & seen.keys()
+    for gate in said:
+        assert numbers(said[gate]) == pytest.approx(numbers(seen[gate]), abs=SAME)
+
+
+def numbers(text: str) -> list[float]:
+    return [float(number) for number in re.findall(r"[+-]?\d+\.\d+", text)]
 
 
 def test_the_pull_request_holds_what_the_page_says(clone, printed):
