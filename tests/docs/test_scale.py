@@ -1,4 +1,4 @@
-"""A DVC remote in S3, set as docs/scale.md says, against a stand-in for S3: a clone without the embedded store gets it all."""
+"""A DVC remote in S3, set as docs/scale.md says, against a stand-in: a clone without the embedded store gets all data."""
 
 from __future__ import annotations
 
