@@ -157,6 +157,16 @@ def test_jobs_and_their_commands_are_those_of_the_workflows():
             assert any(verbs == set(re.findall(r"`slipway ([a-z ]+)`", row)) for row in rows), (name, verbs, rows)
 
 
+def test_what_runs_by_itself_and_its_commands_are_those_of_the_workflows():
+    """The third table of README.md."""
+    rows = re.findall(r"^\| `(monitor|retrain|rollback)` \| (.*?) \|", TEXTS["README.md"], re.MULTILINE)
+    for workflow, commands_told in rows:
+        runs = Path(f".github/workflows/{workflow}.yaml").read_text(encoding="utf-8")
+        run = set(re.findall(r"uv run slipway ([a-z]+)", runs)) - {"agent", "release"}
+        assert run == set(re.findall(r"`slipway ([a-z]+)`", commands_told)), workflow
+    assert 3 == len(rows)
+
+
 def test_the_tree_of_readme_is_the_tree_that_there_is():
     """Every path in it exists, and no package of the machinery is left out."""
     (tree,) = re.findall(r"^```text\n(params.*?)```", TEXTS["README.md"], re.MULTILINE | re.DOTALL)

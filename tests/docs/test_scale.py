@@ -1,4 +1,4 @@
-"""A DVC remote in S3, set as docs/scale.md says, against a stand-in: a clone without the embedded store gets all data."""
+"""A DVC remote in S3, set as docs/scale.md says, against a stand-in: a clone without the embedded store has all."""
 
 from __future__ import annotations
 
