@@ -89,8 +89,14 @@ class Project:
 
     def hashes(self) -> dict[str, str]:
         """SHA-256 of every output, metrics among them, and of what dvc.lock says, in whichever order."""
-        places = [self.root / name for name in ("data", "build", "model", "metrics")]
-        files = [file for place in places for file in place.rglob("*") if file.is_file()]
+        stages = yaml.safe_load((self.root / "dvc.yaml").read_text())["stages"].values()
+        outs = [out for stage in stages for kind in ("outs", "metrics", "plots") for out in stage.get(kind, [])]
+        places = [
+            self.root / name for name in ["data", *(one if isinstance(one, str) else next(iter(one)) for one in outs)]
+        ]
+        files = [
+            file for place in places for file in ([place] if place.is_file() else place.rglob("*")) if file.is_file()
+        ]
         found = {file.relative_to(self.root).as_posix(): file.read_bytes() for file in files}
         found["dvc.lock"] = json.dumps(yaml.safe_load((self.root / "dvc.lock").read_text()), sort_keys=True).encode()
         return {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
