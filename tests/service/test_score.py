@@ -281,8 +281,11 @@ def test_memory_follows_the_chunk_and_not_the_file(elsewhere, model_dir, tmp_pat
         with pq.ParquetWriter(tmp_path / f"{name}.parquet", part.schema) as file:
             for _ in range(count):
                 file.write_table(part)
-    short, long = (_megabytes(elsewhere, model_dir, tmp_path / f"{name}.parquet", 5000) for name in ("short", "long"))
-    at_once = _megabytes(elsewhere, model_dir, tmp_path / "long.parquet", times * rows)
+    pq.write_table(pa.concat_tables([part] * times), tmp_path / "whole.parquet", row_group_size=times * rows)
+    chunks = {"short": 5000, "long": 5000, "whole": times * rows}
+    short, long, at_once = (
+        _megabytes(elsewhere, model_dir, tmp_path / f"{name}.parquet", chunk) for name, chunk in chunks.items()
+    )
     assert 30 > long - short
     assert 60 < at_once - short
 
