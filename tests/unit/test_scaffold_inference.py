@@ -203,6 +203,7 @@ def table(tmp_path):
             "When": pd.date_range("2026-01-01", periods=ROWS)[::-1].astype(str),
             "Size (mm)": RANDOM.normal(size=ROWS),
             "Kind": np.resize(["a", "b"], ROWS),
+            "Week": np.arange(ROWS)[::-1] // 7,
             "Answer": np.resize([0.5, 1.5, 2.5], ROWS),
             "Price": np.resize([1.5, 3.0, 5.0], ROWS),
         }
@@ -214,9 +215,13 @@ def table(tmp_path):
 def test_the_plan_names_features_what_is_left_out_and_segments(table):
     made, _ = plan.infer(table, plan.Request("Price", time="When"), 1)
     assert ["size_mm", "kind", "when_weekday"] == [feature.name for feature in made.features]
-    assert ["Answer"] == [each.source for each in made.left_out]
+    assert ["Answer", "Week"] == [each.source for each in made.left_out]  # one is the target, one only says when
     assert ("kind",) == made.segments
     assert {"Size (mm)": "size_mm", "Kind": "kind", "Price": "price", "When": "when"} == made.taken
+
+
+def test_without_a_time_nothing_says_when(table):
+    assert "week" in plan.infer(table, plan.Request("Price"), 1)[0].taken.values()
 
 
 def test_rows_are_in_the_order_of_time_or_else_shuffled(table):
@@ -229,7 +234,7 @@ def test_rows_are_in_the_order_of_time_or_else_shuffled(table):
 
 def test_the_plan_is_shown_as_a_table(table):
     shown = plan.shown(plan.infer(table, plan.Request("Price", time="When"), 1)[0])
-    assert len(made := shown.splitlines()) == 7, made
+    assert len(made := shown.splitlines()) == 8, made
     assert "left out" in made[-1]
 
 

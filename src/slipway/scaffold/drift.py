@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from slipway.scaffold.plan import Plan
 
 LAST_PART = 0.3  # of a single file, which is held against the part before it
+ANOTHER = 0.95  # distance from which two periods have next to nothing in common
 FALSE_ALARM = 0.001  # chance that noise alone passes a limit, for all columns together
 
 
@@ -33,7 +34,7 @@ def measure(compared: Sequence[tuple[pd.DataFrame, pd.DataFrame]], plan: Plan) -
     numbers = [feature.name for feature in plan.features if feature.name not in categories]
     names = [feature.name for feature in plan.features]
     return {
-        "numeric": _largest(_kolmogorov(new[name], old[name]) for new, old in compared for name in numbers),
+        "numeric": _largest(kolmogorov(new[name], old[name]) for new, old in compared for name in numbers),
         "category": _largest(_cramer(new[name], old[name]) for new, old in compared for name in categories),
         "label": _largest(_label(new[target], old[target], plan.target.task) for new, old in compared),
         "nulls": _largest(new[name].isna().mean() - old[name].isna().mean() for new, old in compared for name in names),
@@ -54,10 +55,10 @@ def noise(new: int, old: int, columns: int) -> float:
 
 
 def _label(new: pd.Series, old: pd.Series, task: str) -> float:
-    return _kolmogorov(new, old) if task == "regression" else _cramer(new, old)
+    return kolmogorov(new, old) if task == "regression" else _cramer(new, old)
 
 
-def _kolmogorov(new: pd.Series, old: pd.Series) -> float:
+def kolmogorov(new: pd.Series, old: pd.Series) -> float:
     """Largest distance of the two distribution functions."""
     new, old = (np.sort(side.dropna().to_numpy(dtype=float)) for side in (new, old))
     if not len(new) or not len(old):

@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from slipway.metrics import for_task
+from slipway.scaffold.drift import ANOTHER
 from slipway.scaffold.params_file import Change
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def of_data(drift: Mapping[str, float], shares: Mapping[str, float]) -> dict[str
         "label": "the same of the target",
     }
     for kind, words in kinds.items():
-        limit = min(0.95, max(at_most(0.25, drift[kind]), up(noise)))
+        limit = min(ANOTHER, max(at_most(0.25, drift[kind]), up(noise)))
         changes[f"data.suites.{kind}_drift"] = Change(limit, f"{words}; {moved.format(drift[kind], noise)}")
     return changes
 

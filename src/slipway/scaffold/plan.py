@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from slipway.errors import UserError
-from slipway.scaffold import alone, columns, names, source, target, times
+from slipway.scaffold import alone, columns, drift, names, source, target, times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +71,8 @@ def infer(path: Path, request: Request, seed: int) -> tuple[Plan, pd.DataFrame]:
     others = {column: name for column, name in named.items() if column not in {request.target, request.time}}
     features, left_out = columns.examine_all(frame, others)
     features, left_out = _without_leaks(frame, aim, features, left_out, seed)
+    if time:
+        features, left_out = _without_clocks(frame, features, left_out)
     features += _calendar(time)
     if not features:
         raise UserError(
@@ -98,6 +100,21 @@ def _without_leaks(
     return (
         [feature for feature in features if feature.source not in leaks],
         [*left_out, *(columns.LeftOut(name, why.format(value)) for name, value in leaks.items())],
+    )
+
+
+def _without_clocks(
+    frame: pd.DataFrame, features: list[Feature], left_out: list[LeftOut]
+) -> tuple[list[Feature], list[LeftOut]]:
+    """Leave out numbers that only say when: what a model learned of their values is of no use for the next ones."""
+    first = round(len(frame) * (1 - drift.LAST_PART))
+    numbers = {feature.source for feature in features if feature.kind in {"int", "float"}}
+    sides = {name: (frame[name].iloc[first:], frame[name].iloc[:first]) for name in numbers}
+    clocks = {name for name, (new, old) in sides.items() if drift.kolmogorov(new, old) >= drift.ANOTHER}
+    why = "its later values have next to nothing in common with the earlier: it only says when"
+    return (
+        [feature for feature in features if feature.source not in clocks],
+        [*left_out, *(columns.LeftOut(name, why) for name in sorted(clocks))],
     )
 
 
