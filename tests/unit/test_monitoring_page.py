@@ -1,0 +1,103 @@
+"""The page of the monitoring: one file, everything that was measured, and nothing that a name could inject."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+
+import pytest
+
+from slipway.gates import Outcome, Verdict
+from slipway.monitoring.memory import Point
+from slipway.report import charts, monitoring_page
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+EVIDENCE = {
+    "release": "v0.2.0",
+    "window": {"start": "2026-01-01T00:00:00+00:00", "end": "2026-01-08T00:00:00+00:00", "rows": 6300},
+    "retrain": {"wanted": True, "trigger": "decay", "because": "performance: worse"},
+}
+
+
+def point(day: int, release: str = "v0.1.0", **facts: object) -> Point:
+    return Point(end=START + timedelta(days=day), release=release, days=7, facts=facts)
+
+
+def page(*points: Point, outcome: Outcome = Outcome.FAIL, reason: str = "") -> str:
+    verdicts = [Verdict("skew", outcome, "as in training", "far", reason)]
+    return monitoring_page.render("production", verdicts, EVIDENCE, points or [point(1)])
+
+
+class Balanced(HTMLParser):
+    """Fails on a tag that is closed wrongly."""
+
+    ALONE = frozenset({"meta"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, _: object) -> None:
+        if tag not in self.ALONE:
+            self.open.append(tag)
+
+    def handle_startendtag(self, *_: object) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert tag == self.open.pop()
+
+
+def test_the_page_is_whole_and_needs_nothing_else():
+    found = {"value": 0.7, "low": 0.6, "high": 0.8}
+    text = page(
+        *(point(day, performance=found, promised=0.7, rows=9, columns={"size": 0.4}, p50=1, p99=9) for day in range(9))
+    )
+    parser = Balanced()
+    parser.feed(text)
+    assert [] == parser.open
+    assert not re.search(r"<script|<link|src=|url\(|https?://", text)
+
+
+def test_the_verdict_stands_first_and_what_asks_for_a_new_model_beside_it():
+    text = page()
+    assert (
+        text.index("Not healthy: skew")
+        < text.index("A new model is wanted, because of decay")
+        < text.index("<svg" if "<svg" in text else "Questions")
+    )
+
+
+def test_a_name_cannot_inject_anything():
+    text = page(point(1, release="<b>v", columns={'"><script>': 2.0}), reason="<script>alert(1)</script>")
+    assert "<script" not in text
+
+
+def test_a_release_is_marked_where_it_was_first_seen():
+    releases = ["v0.1.0", "v0.1.0", "v0.2.0", "v0.1.0"]
+    marks = monitoring_page._releases([point(day, release) for day, release in enumerate(releases)])
+    assert [("v0.1.0", 0), ("v0.2.0", 2), ("v0.1.0", 3)] == [(name, (time - START).days) for time, name in marks]
+
+
+@pytest.mark.parametrize(("score", "step"), [(-0.4, 0), (0.2, 1), (0.7, 2), (1.3, 3), (4.0, 4)])
+def test_the_heat_map_tells_how_far_beyond_a_column_is(score, step):
+    assert f'class="h{step}" title="size, 02 Jan: {score:.2f}"' in page(point(1, columns={"size": score}))
+
+
+def test_a_window_in_which_nothing_was_measured_is_a_gap_and_a_value_alone_a_dot():
+    times = [START + timedelta(days=day) for day in range(4)]
+    text = charts.render(charts.Chart("Rows", times, [charts.Line("rows", [1.0, 2.0, None, 4.0], "one")]))
+    assert (1, 1) == (text.count("<polyline"), text.count("<circle"))
+
+
+def test_a_chart_of_nothing_says_so():
+    assert "Nothing was measured." in charts.render(charts.Chart("Rows", [START], [charts.Line("rows", [None], "one")]))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.7152, "0.715"), (6300.0, "6.3k"), (2e6, "2M"), (0.0, "0"), (None, "unknown")]
+)
+def test_values_are_told_in_few_characters(value, text):
+    chart = charts.Chart("Rows", [START], [charts.Line("rows", [1.0], "one")])
+    assert text == charts._Frame(chart, [1.0]).text(value)
