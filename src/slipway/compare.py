@@ -40,6 +40,15 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """Where the pipeline left a new model, its test rows, and what it and the baselines predict for them."""
+
+    model: Path = MODEL
+    test_rows: Path = TEST_ROWS
+    predictions: Path = PREDICTIONS
+
+
+@dataclass(frozen=True)
 class Champion:
     """The release in production, and where its model lies."""
 
@@ -70,39 +79,42 @@ def compare() -> None:
         with TemporaryDirectory() as folder:
             champion, main = (fetch_released(name, Path(folder)) for name in ("production", "staging"))
             candidate, _ = blobs(MODEL)
-            result.evidence = {"candidate": candidate, **measure(champion, main, params)}
+            result.evidence = {"candidate": candidate, **measure(Candidate(), champion, main, params)}
         result.verdicts = [gate(result.evidence, params["gates"]) for gate in gates.ALL]
     result.tell()
     result.require()
 
 
-def measure(champion: Champion | None, main: Champion | None, params: Mapping[str, Any]) -> dict[str, Any]:
+def measure(
+    new: Candidate, champion: Champion | None, main: Champion | None, params: Mapping[str, Any]
+) -> dict[str, Any]:
     """Score everything on the test rows, and compare it with the candidate: evidence of the gates and the report.
 
     `main` is the newest release that was built from `main`; it is compared over all rows only, and blocks nothing.
     """
-    if not PREDICTIONS.exists():
-        raise UserError(f"{PREDICTIONS}: not there; run `slipway train`")
-    features, target = read_rows(TEST_ROWS)
-    predictions = pd.read_parquet(PREDICTIONS)
+    if not new.predictions.exists():
+        raise UserError(f"{new.predictions}: not there; run `slipway train`")
+    features, target = read_rows(new.test_rows)
+    predictions = pd.read_parquet(new.predictions)
     candidate, *baselines = (name for name in predictions)
     scores = {name: np.stack(predictions[name].to_numpy()) for name in predictions}
-    y = positions(target, predictor.signature(MODEL)["classes"])
-    against = _Against(y, scores[candidate], params)
+    y = positions(target, predictor.signature(new.model)["classes"])
+    against = _Against(y, scores[candidate], predictor.signature(new.model), params)
     evidence: dict[str, Any] = {
         "rows": len(y),
         "champion": None,
         "production": {},
         "baselines": {name: against(name, {ALL: np.arange(len(y))}, scores[name]) for name in baselines},
         "calibration": calibration(y, scores[candidate]),
-        "bytes": {"candidate": _bytes(MODEL)},
+        "bytes": {"candidate": _bytes(new.model)},
         "main": None,
     }
     if champion is not None:
         evidence |= _beside(champion, features, segments(features), against)
     if champion is not None and "error" not in evidence["champion"]:
         evidence["bytes"]["champion"] = _bytes(champion.model)
-        evidence["milliseconds"] = latency({"candidate": MODEL, "champion": champion.model}, features, params["gates"])
+        models = {"candidate": new.model, "champion": champion.model}
+        evidence["milliseconds"] = latency(models, features, params["gates"])
     if main is not None:
         same = champion is not None and champion.digest == main.digest
         beside = evidence if same else _beside(main, features, {ALL: np.arange(len(y))}, against)
@@ -116,6 +128,8 @@ class _Against:
 
     y: np.ndarray
     candidate: np.ndarray
+    signature: Mapping[str, Any]
+    """Of the candidate."""
     params: Mapping[str, Any]
 
     def __call__(
@@ -142,7 +156,7 @@ def _beside(
 ) -> dict[str, Any]:
     """The comparison with a release, or why there is none: it may ask for what these rows no longer have."""
     named = {"version": champion.version, "digest": champion.digest, "commit": champion.commit}
-    expected, actual = predictor.signature(champion.model), predictor.signature(MODEL)
+    expected, actual = predictor.signature(champion.model), against.signature
     missing = sorted({column["name"] for column in expected["columns"]} - set(features))
     if missing:
         return {

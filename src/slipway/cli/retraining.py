@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from slipway.cli.verbs import Environment, on_panel
+from slipway.cli.verbs import Environment, Json, on_panel
 
 verb = on_panel("After a deployment")
 
@@ -49,3 +49,20 @@ def health(environment: Environment = "production") -> None:
     from slipway import health as job
 
     job.health(environment)
+
+
+@verb()
+def replay(
+    since: str = typer.Option("", help="Day of the first deployment; else the day after the newest row in data/."),
+    label_days: float = typer.Option(1, help="After how many days the label of a row is known."),
+    as_json: Json = False,
+) -> None:
+    """Live through the data that is yet to come, day by day, with and without continuous training, and compare.
+
+    Every model is trained by the stages of the pipeline, watched by the monitoring, and judged by the gates.
+
+    Example: `slipway replay`
+    """
+    from slipway.replay import run
+
+    run.replay(since, label_days, as_json=as_json)

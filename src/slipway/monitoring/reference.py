@@ -71,8 +71,11 @@ class Reference:
 
     @cached_property
     def data_end(self) -> datetime | None:
-        """Time of the newest row; None without `TIME_COLUMN`."""
-        return self.rows[problem.TIME_COLUMN].max().to_pydatetime() if problem.TIME_COLUMN else None
+        """Time of the newest row, UTC where it has no zone; None without `TIME_COLUMN`."""
+        if not problem.TIME_COLUMN:
+            return None
+        newest = self.rows[problem.TIME_COLUMN].max()
+        return (newest if newest.tzinfo else newest.tz_localize("UTC")).to_pydatetime(warn=False)
 
     @cached_property
     def test_predictions(self) -> np.ndarray:

@@ -39,13 +39,13 @@ def bring(most: int) -> list[Path]:
             break
         files.append(file)
     if files:
-        _dvc("add", "--quiet", str(folder()))
+        _dvc("add", str(folder()))
     return files
 
 
 def push() -> None:
     """Put the data into DVC's remote; the embedded one is a folder of the repository."""
-    _dvc("push", "--quiet", str(DATA))
+    _dvc("push", str(DATA))
 
 
 def _dvc(*arguments: str) -> None:
