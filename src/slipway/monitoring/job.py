@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import problem
-from slipway import predictor
+from slipway import dvc, predictor
 from slipway.delivery import state
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.git import Git
@@ -127,6 +127,8 @@ def reference_of(environment: str, params: dict[str, Any]) -> tuple[Reference, d
         own = read_params(built.folder / "params.yaml")
         promise = promise_of(manifest)
     trained = params | {name: own[name] for name in ("split", "seed") if name in own}
+    if not DATA.exists():
+        dvc.pull()  # a fresh checkout has none
     frame = problem.load(DATA)
     period = manifest["metrics"].get("prepare", {}).get("period")
     if problem.TIME_COLUMN and period:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 import yaml
@@ -13,7 +11,6 @@ from slipway import dvc
 from slipway.errors import UserError
 
 DATA = Path("data.dvc")
-QUIET = {"DVC_NO_ANALYTICS": "1"}
 
 
 def folder() -> Path:
@@ -39,25 +36,10 @@ def bring(most: int) -> list[Path]:
             break
         files.append(file)
     if files:
-        _dvc("add", str(folder()))
+        dvc.run("add", str(folder()))
     return files
 
 
 def push() -> None:
     """Put the data into DVC's remote; the embedded one is a folder of the repository."""
-    _dvc("push", str(DATA))
-
-
-def _dvc(*arguments: str) -> None:
-    """Run DVC. Raises UserError with its last word."""
-    done = subprocess.run(
-        ["dvc", *arguments],
-        env=os.environ | QUIET,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        said = (done.stderr + done.stdout).strip().splitlines() or ["no reason given"]
-        raise UserError(f"dvc {' '.join(arguments)}: {said[-1]}")
+    dvc.run("push", str(DATA))
