@@ -345,7 +345,7 @@ def test_the_job_summary_has_the_report_in_any_case(github, tmp_path):
     assert summary.read_text().startswith("# ✅ Ready to merge")
 
 
-def _workflow(github, folder: Path) -> act.Run:
+def _workflow(github, folder: Path, started_by: str) -> act.Run:
     """Run pull-request-comment.yaml, as it is shipped, on what run 1 has left."""
     home = Home(folder)
     home.git_config.write_text("[user]\n    name = A\n    email = a@example.invalid\n")
@@ -353,17 +353,26 @@ def _workflow(github, folder: Path) -> act.Run:
     subprocess.run(["git", "clone", "--quiet", "--no-local", str(ROOT), str(tree)], check=True)
     head = {"head_sha": SHA, "head_branch": "change", "head_repository": {"owner": {"login": "team"}}}
     url = "https://github.example/run/1"
-    event = act.Event("workflow_run", {"workflow_run": {"id": 1, "event": "pull_request", "html_url": url, **head}})
+    event = act.Event("workflow_run", {"workflow_run": {"id": 1, "event": started_by, "html_url": url, **head}})
     api = {"GH_HOST": github.address, "GH_ENTERPRISE_TOKEN": "token", "SSL_CERT_FILE": github.certificate}
     return act.run(
         "pull-request-comment.yaml", tree, event, folder / "run", env=home.environment() | api, variables={}, say=print
     )
 
 
-@pytest.mark.parametrize(("left", "expected"), [(True, "# ✅ Ready to merge"), (False, "# ❌ Blocked: data, train")])
-def test_the_workflow_comments_on_what_a_run_left_and_on_a_run_that_left_nothing(github, tmp_path, left, expected):
+@pytest.mark.parametrize(
+    ("left", "started_by", "expected"),
+    [
+        (True, "pull_request", "# ✅ Ready to merge"),
+        (False, "pull_request", "# ❌ Blocked: data, train"),
+        (True, "workflow_dispatch", "# ✅ Ready to merge"),  # as retrain.yaml starts it
+    ],
+)
+def test_the_workflow_comments_on_what_a_run_left_and_on_a_run_that_left_nothing(
+    github, tmp_path, left, started_by, expected
+):
     if left:
         _leave(github)
-    finished = _workflow(github, tmp_path)
+    finished = _workflow(github, tmp_path, started_by)
     assert (True, 1) == (finished.succeeded, len(_bodies(github)))
     assert _bodies(github)[0].startswith(expected)

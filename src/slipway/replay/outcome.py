@@ -39,6 +39,7 @@ class Labelled:
         places = np.flatnonzero(served[problem.TARGET].notna())
         rows, when = served.iloc[places], times(served).iloc[places]
         weeks = ((when - stream.begin).dt.total_seconds() // (WEEK * 86_400)).to_numpy(dtype=int)
+        weeks = weeks.clip(max=max(1, len(stream.days) // WEEK) - 1)  # the days that are left over count with the last
         return cls(performance.targets(rows, list(classes)), places, weeks, performance.blocks_of(when, hours))
 
 

@@ -35,9 +35,9 @@ def write(told: Mapping[str, Any]) -> Document:
 
 def _about(told: Mapping[str, Any]) -> Iterator[Block]:
     yield paragraph(
-        f"A model of the rows before {told['begin']} served {told['days']} days, {told['rows']:,} rows with a label. It"
-        " was never retrained; each month by the calendar; and when the monitoring of each morning asked for it. Labels"
-        f" were known {told['label_days']:g} days late. What was retrained was promoted when the gates passed."
+        f"A model of the rows before {told['begin']} served {told['days']} days, {told['rows']:,} rows with a label:"
+        " never retrained; retrained by the calendar; and when the monitoring of each morning asked for it. A label was"
+        f" known {told['label_days'] * 24:g} hours after its row. What was retrained was promoted if every gate passed."
     )
 
 
@@ -73,6 +73,7 @@ def _events(told: Mapping[str, Any]) -> Iterator[Block]:
         for event in found["events"]
     ]
     if rows:
+        yield paragraph("Every retraining, and what became of it:")
         yield Table(("Day", "Policy", "Trigger", "Became", "Evidence"), rows)
 
 
