@@ -48,6 +48,10 @@ class Candidate:
     predictions: Path = PREDICTIONS
 
 
+BUILT = Candidate()
+"""That of dvc.yaml."""
+
+
 @dataclass(frozen=True)
 class Champion:
     """The release in production, and where its model lies."""
@@ -79,14 +83,14 @@ def compare() -> None:
         with TemporaryDirectory() as folder:
             champion, main = (fetch_released(name, Path(folder)) for name in ("production", "staging"))
             candidate, _ = blobs(MODEL)
-            result.evidence = {"candidate": candidate, **measure(Candidate(), champion, main, params)}
+            result.evidence = {"candidate": candidate, **measure(champion, main, params)}
         result.verdicts = [gate(result.evidence, params["gates"]) for gate in gates.ALL]
     result.tell()
     result.require()
 
 
 def measure(
-    new: Candidate, champion: Champion | None, main: Champion | None, params: Mapping[str, Any]
+    champion: Champion | None, main: Champion | None, params: Mapping[str, Any], new: Candidate = BUILT
 ) -> dict[str, Any]:
     """Score everything on the test rows, and compare it with the candidate: evidence of the gates and the report.
 

@@ -58,7 +58,7 @@ def build(name: str, rows: pd.DataFrame, now: datetime, folder: Path, params: Ma
 def judge(new: Release, production: Release, params: Mapping[str, Any]) -> list[Verdict]:
     """The gates of a pull request, with `production` as the champion."""
     made = compare.Candidate(new.folder / "model", new.folder / "prepared/test.parquet", _predictions(new.folder))
-    evidence = compare.measure(made, production.champion, None, params)
+    evidence = compare.measure(production.champion, None, params, made)
     return [
         alone.parity(read_json(new.folder / "export.json"), params["export"]["parity_tolerance"]),
         alone.floor(read_json(new.folder / "evaluate.json"), params["gates"], problem.TASK),
