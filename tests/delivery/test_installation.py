@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
 from slipway.delivery import installation, release, watch
-from slipway.delivery.home import Place
+from slipway.delivery.home import ENVIRONMENTS, Place
+from slipway.delivery.release import Release
 from slipway.errors import UserError
 
 
@@ -111,3 +113,12 @@ def test_what_a_killed_installation_left_is_swept(project):
     left.mkdir(parents=True)
     installation.sweep(place)
     assert not left.exists()
+
+
+def test_each_environment_logs_its_predictions_to_a_folder_of_its_own(project, content, monkeypatch):
+    monkeypatch.setenv("SLIPWAY_PREDICTIONS", "/somewhere/else")
+    ready = Release(Path("release"), content.digest, {"service": {"command": ["{python}"], "environment": {}}})
+    monkeypatch.setattr(installation, "_environment", lambda *_: Path("python"))
+    folders = {name: installation.command(Place.of(name), ready, 1)[1]["SLIPWAY_PREDICTIONS"] for name in ENVIRONMENTS}
+    assert {name: str(Place.of(name).predictions) for name in ENVIRONMENTS} == folders
+    assert 2 == len(set(folders.values()))
