@@ -103,7 +103,7 @@ class Expectation:
 
     def recent(self) -> Sample:
         """The newest rows of the reference, as many days as are compared: what was before where nothing is live yet."""
-        newest = np.concatenate(self.windows[-BEFORE:])
+        newest = np.concatenate(self.windows[-2 * BEFORE :])  # they are half a window apart
         return _taken(self.reference, np.unique(newest))
 
     def _learn(self, features: pd.DataFrame, frame: pd.DataFrame) -> None:

@@ -65,12 +65,17 @@ class Look:
         return self.sample if len(self.own) == len(self.window.rows) else self._measured(self.own)
 
     @cached_property
-    def before(self) -> Sample:
-        """Of the rows before; of the newest rows of the reference where too few are live yet."""
+    def has_before(self) -> bool:
+        """Whether the time before is long enough to have moved from: one day of it has one weekday only."""
         rows = self.window.before
         if rows is None or self.few(rows):
-            return self.expectation.recent()
-        return self._measured(rows, errors=False)
+            return False
+        return rows["time"].max() - rows["time"].min() > SPAN * (self.window.end - self.window.start)
+
+    @cached_property
+    def before(self) -> Sample:
+        """Of the rows before; of the newest rows of the reference where too few are live yet."""
+        return self._measured(self.window.before, errors=False) if self.has_before else self.expectation.recent()
 
     @cached_property
     def statistics(self) -> dict[Key, float]:
@@ -102,6 +107,7 @@ class Look:
         return self.expectation.measure(drawn, predictions, errors=errors)
 
 
+SPAN = 0.9  # of the window's length that the time before must have
 SLACK = {"relation": 5, "lean": 5, "unknown": 0.2}
 """Times the slack of other shares. The first two are no shares, but mean errors of which the mean is 1; and of values
 that training never saw, no season brings many."""

@@ -19,9 +19,8 @@ def evidence(look: Look) -> dict[str, Any]:
     moved = {
         key: value for key, value in look.statistics.items() if key[0] == MOVED and key[1] in problem.Row.model_fields
     }
-    live = look.window.before is not None and not look.few(look.window.before)
     return {
         "rows": len(look.window.rows),
-        "against": "live rows before" if live else "newest rows of the training data",
+        "against": "live rows before" if look.has_before else "newest rows of the training data",
         "findings": [said(one) for one in look.beyond(moved)],
     }
