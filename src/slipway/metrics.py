@@ -6,7 +6,6 @@ Their values without weights equal scikit-learn's, which a test holds.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,6 @@ Weighted = "Callable[[np.ndarray], np.ndarray]"
 A row of weights belongs to a row of data, so that reordering rows moves whole blocks of memory.
 """
 
-DECIMALS = 4  # of a metric below ten, as it is shown
 TINY = 1e-15  # keeps the logarithm finite; scikit-learn clips at the float's epsilon, which is of the same size
 
 
@@ -46,15 +44,6 @@ class Metric:
     def gain(self, difference: np.ndarray) -> np.ndarray:
         """Turn candidate minus champion into an improvement: positive is better."""
         return difference if self.higher_is_better else -difference
-
-
-def figures(*values: float, sign: str = "") -> list[str]:
-    """Numbers of one kind as text: four decimals, and fewer the larger the largest is, in tens; NaN is `undefined`."""
-    largest = max((abs(value) for value in values if math.isfinite(value)), default=0)
-    decimals = max(0, DECIMALS - int(math.log10(max(1, largest))))
-    return [
-        "undefined" if math.isnan(value) else f"{round(value, decimals) + 0.0:{sign},.{decimals}f}" for value in values
-    ]
 
 
 def for_task(task: str) -> dict[str, Metric]:

@@ -42,19 +42,6 @@ def test_a_class_that_the_model_never_saw_had_no_chance(name, expected):
     assert expected == pytest.approx(metrics.for_task("multiclass")[name].value(np.array([-1]), certain))
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ((0.71518, -0.00004), ["0.7152", "0.0000"]),
-        ((12.3456, 1.0), ["12.346", "1.000"]),
-        ((148895.92, 1.5), ["148,896", "2"]),
-        ((np.nan, 3.0), ["undefined", "3.0000"]),
-    ],
-)
-def test_figures_are_as_fine_as_the_largest_of_them_asks_for(values, expected):
-    assert expected == metrics.figures(*values)
-
-
 @pytest.mark.parametrize("name", ["roc_auc", "log_loss", "brier"])
 def test_a_weight_of_two_counts_a_row_twice(name):
     weights = RANDOM.integers(0, 4, 500)

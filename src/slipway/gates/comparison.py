@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from slipway import figures
 from slipway.gates.verdict import Outcome, Verdict
-from slipway.metrics import figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -154,5 +154,5 @@ def _why(gain: Gain, margin: float) -> str:
 
 
 def _signed(gain: Gain) -> str:
-    value, low, high = figures(*(gain[end] for end in ("value", "low", "high")), sign="+")
+    value, low, high = figures.as_text(*(gain[end] for end in ("value", "low", "high")), sign="+")
     return f"{value} [{low}, {high}]"

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from slipway import figures
 from slipway.gates.verdict import Outcome, Verdict
-from slipway.metrics import figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def loss_falls(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> tuple[bool, str, str]:
     """Training ends at a loss well below the one that it began with."""
     fall, least = _fall(evidence["last"], evidence["first"]), limits["loss_fall"]
-    first, last = figures(evidence["first"], evidence["last"])
+    first, last = figures.as_text(evidence["first"], evidence["last"])
     observed = f"{first} to {last} over {evidence['over']}: {-fall:+.1%}"
     return fall >= least, f"falls by {least:.0%} or more", observed
 
@@ -29,7 +29,7 @@ def loss_falls(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> tuple[
 def overfits(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> tuple[bool, str, str]:
     """A small sample is learned by heart."""
     fall, least = _fall(evidence["model"], evidence["dummy"]), limits["overfit_fall"]
-    model, dummy = figures(evidence["model"], evidence["dummy"])
+    model, dummy = figures.as_text(evidence["model"], evidence["dummy"])
     observed = f"{-fall:+.1%} ({model} against {dummy})"
     return fall >= least, f"loss {least:.0%} or more under the dummy's", observed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from slipway import metrics
+from slipway import figures, metrics
 from slipway.gates.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -31,5 +31,5 @@ def floor(evaluation: Mapping[str, Any], params: Mapping[str, Any], task: str) -
         return Verdict("floor", Outcome.FAIL, threshold, "missing", f"{metric.name} is missing or not a number")
     passed = metric.gain(observed - params["floor"]) >= 0
     return Verdict(
-        "floor", Outcome.PASS if passed else Outcome.FAIL, threshold, f"{metric.name} {metrics.figures(observed)[0]}"
+        "floor", Outcome.PASS if passed else Outcome.FAIL, threshold, f"{metric.name} {figures.as_text(observed)[0]}"
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from slipway import metrics
+from slipway import figures, metrics
 from slipway.changes import Changes
 from slipway.gates import Outcome, Verdict, overall
 from slipway.gates.comparison import difference, primary
@@ -375,7 +375,7 @@ def _signed(gain: Mapping[str, Any]) -> str:
 def _with_ends(interval: Mapping[str, Any], sign: str) -> str:
     """`value [low, high]`; only the value where the interval is undefined."""
     finite = _finite(interval)
-    value, *ends = metrics.figures(*(finite[end] for end in ("value", "low", "high")), sign=sign)
+    value, *ends = figures.as_text(*(finite[end] for end in ("value", "low", "high")), sign=sign)
     return value if "undefined" in (value, *ends) else f"{value} [{', '.join(ends)}]"
 
 

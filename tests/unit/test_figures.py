@@ -1,0 +1,22 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from slipway import figures
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ((0.71518, -0.00004), ["0.7152", "0.0000"]),
+        ((12.3456, 1.0), ["12.346", "1.000"]),
+        ((148895.92, 1.5), ["148,896", "2"]),
+        ((math.nan, 3.0), ["undefined", "3.0000"]),
+    ],
+)
+def test_figures_are_as_fine_as_the_largest_of_them_asks_for(values, expected):
+    assert expected == figures.as_text(*values)
