@@ -14,7 +14,7 @@ from slipway import results
 from slipway.delivery.home import Place
 from slipway.errors import UserError
 from slipway.gates import Outcome
-from slipway.monitoring import job, power
+from slipway.monitoring import collect, job, power
 
 WEEK = ("2013-10-02", "2013-10-09")
 QUESTIONS = {"validity", "traffic", "model", "labels", "skew", "drift", "predictions", "performance", "segments"}
@@ -69,11 +69,27 @@ def test_a_real_week_is_collected_judged_and_shown_and_what_was_seen_is_kept(env
     assert {"wanted": False, "trigger": None}.items() <= result.evidence["retrain"].items()
     for page in ("index.html", "report.md"):
         assert "production" in (Path("results/monitor") / page).read_text()
-    memory = job.remembered(environment.place)
+    memory = remembered(environment.place)
     assert [datetime(2013, 10, 9, tzinfo=UTC)] == [point.end for point in memory.points]
     job.main("production", asked(), as_json=False)
-    assert memory.alarms == job.remembered(environment.place).alarms
+    assert memory.alarms == remembered(environment.place).alarms
     assert 0 == results.read(Path("results"))["monitor"].evidence["collected"]["rows"]
+
+
+def remembered(place):
+    return job.remembered(collect.of_environment(place, problem.Row))
+
+
+def test_what_one_machine_collects_and_remembers_another_looks_at(environment, tmp_path, monkeypatch):
+    """A runner of GitHub begins with nothing each day; an alarm takes two looks in a row."""
+    monkeypatch.setenv("SLIPWAY_COLLECTED", str(tmp_path / "shared"))
+    assert job.only_collect("production").startswith(f"production: {environment.rows} rows, 0 of our own left out")
+    for day in (1, 2):
+        monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / f"runner-{day}"))
+        job.main("production", asked(since=f"2013-10-0{day}", until=f"2013-10-0{day + 7}"), as_json=True)
+        place = Place.of("production")
+        assert not place.predictions.exists()
+        assert day == len(remembered(place).points)
 
 
 def test_a_window_that_ends_before_it_begins_is_refused(environment):

@@ -162,6 +162,20 @@ def monitor(
 
 
 @verb()
+def collect(environment: Environment) -> None:
+    """Take in the prediction log and the counters of an environment, for whoever looks at it from elsewhere.
+
+    Runs where the environment is served, each hour for instance, with SLIPWAY_COLLECTED set. `slipway monitor` does the
+    same before it looks.
+
+    Example: `slipway collect --environment production`
+    """
+    from slipway.monitoring import job
+
+    print(job.only_collect(environment))
+
+
+@verb()
 def manifests() -> None:
     """Render deploy/ into deploy/rendered/ with kubectl, after an edit there; promotions fill in the release.
 

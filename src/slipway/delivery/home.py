@@ -82,13 +82,8 @@ class Place:
 
     @property
     def collected(self) -> Path:
-        """Rows of the prediction log, by day."""
+        """Rows of the prediction log, by day, and what looks at them have left for the next."""
         return self.root / "collected"
-
-    @property
-    def monitoring(self) -> Path:
-        """What looks at production have left for the next."""
-        return self.root / "monitoring"
 
     @property
     def environments(self) -> Path:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 FOLDER = "SLIPWAY_COLLECTED"
 """Environment variable: folder or URL in which each environment has a folder of its own."""
+CURSOR = "read.json"
 CHUNK = 32_000_000  # bytes of a log that are parsed at a time, 70,000 rows of the sample; 300 MB of memory
 
 
@@ -66,7 +67,7 @@ class Collection:
                 for place, number in enumerate(self._take(lines, f"{path.stem}-{start}")):
                     totals[place] += number
                 read[path.name] = start + len(lines)
-                self._write(self._cursor_path, json.dumps(read, indent=1).encode())
+                self.keep(CURSOR, json.dumps(read, indent=1))
         return Collected(*totals)
 
     def read(self, start: datetime, end: datetime, share: float = 1.0) -> pd.DataFrame:
@@ -87,6 +88,15 @@ class Collection:
         """Days of which there are rows, oldest first."""
         found = self._files.glob(f"{self._root}/day=*")
         return sorted(path.rsplit("=", 1)[-1] for path in found)
+
+    def text(self, name: str) -> str | None:
+        """What `keep` has put under `name`; None when there is nothing."""
+        path = f"{self._root}/{name}"
+        return self._files.cat_file(path).decode() if self._files.exists(path) else None
+
+    def keep(self, name: str, text: str) -> None:
+        """Put a text beside the rows, in place of what was there: the next look may come from another machine."""
+        self._write(f"{self._root}/{name}", text.encode())
 
     def _take(self, lines: bytes, name: str) -> tuple[int, int, int]:
         table, unreadable = log_rows.parse(lines, self._row)
@@ -113,14 +123,8 @@ class Collection:
     def _parts(self, day: str) -> list[str]:
         return sorted(self._files.glob(f"{self._root}/day={day}/*.parquet"))
 
-    @property
-    def _cursor_path(self) -> str:
-        return f"{self._root}/read.json"
-
     def _cursor(self) -> dict[str, int]:
-        if not self._files.exists(self._cursor_path):
-            return {}
-        return json.loads(self._files.cat_file(self._cursor_path))
+        return json.loads(self.text(CURSOR) or "{}")
 
     def _write(self, path: str, content: bytes) -> None:
         """As a whole or not at all, so that a reader never sees half a file."""

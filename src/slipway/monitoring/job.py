@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import problem
 from slipway import dvc, predictor
-from slipway.delivery import state
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.git import Git
 from slipway.delivery.home import Place, store_url
@@ -32,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from slipway.monitoring.assess import Assessment
-    from slipway.monitoring.collect import Collection
+    from slipway.monitoring.collect import Collected, Collection
+    from slipway.monitoring.readings import Readings
 
 JOB = "monitor"
 DATA = Path("data")
@@ -64,20 +64,32 @@ def main(environment: str, asked: Asked, *, as_json: bool) -> int:
         result.evidence = {"environment": environment}
         start, end = asked.bounds(params["monitoring"]["window_days"])
         collection = collect.of_environment(place, problem.Row)
-        collected = collection.collect(place.predictions)
+        collected, known = bring(environment, place, collection)
         reference, params = reference_of(environment, params)
-        known = readings.load(place.monitoring / READINGS).with_new(
-            readings.read(environment, place, datetime.now(UTC))
-        )
-        state.replace(place.monitoring / READINGS, known.model_dump_json() + "\n")
         window = seen(collection, start, end, asked.labels, known.between(start, end), params)
-        found = assess(window, reference, remembered(place), params)
+        found = assess(window, reference, remembered(collection), params)
         result.verdicts = found.verdicts
         result.evidence |= {"collected": vars(collected), **found.evidence}
-        state.replace(place.monitoring / MEMORY, found.memory.model_dump_json() + "\n")
+        collection.keep(MEMORY, found.memory.model_dump_json() + "\n")
         write_pages(environment, found)
     print(result.model_dump_json(indent=2) if as_json else report.text(found.verdicts, found.retrain))
     return 0 if result.outcome is Outcome.PASS else 1
+
+
+def only_collect(environment: str) -> str:
+    """What `slipway collect` does, on the machine that serves, where others look. Returns what there was, in a line."""
+    place = Place.of(environment)
+    collected, known = bring(environment, place, collect.of_environment(place, problem.Row))
+    told = f"{collected.rows} rows, {collected.own} of our own left out, {collected.unreadable} lines unreadable"
+    return f"{environment}: {told}; {len(known.kept)} readings of the counters"
+
+
+def bring(environment: str, place: Place, collection: Collection) -> tuple[Collected, Readings]:
+    """Take in what the log and the counters of the services say by now; on a machine that serves nothing, neither."""
+    collected = collection.collect(place.predictions)
+    known = readings.parse(collection.text(READINGS)).with_new(readings.read(environment, place, datetime.now(UTC)))
+    collection.keep(READINGS, known.model_dump_json() + "\n")
+    return collected, known
 
 
 def seen(
@@ -153,9 +165,9 @@ def labels(source: Path, since: datetime) -> Any:
     return None if hook is None else hook(source, since)
 
 
-def remembered(place: Place) -> Memory:
+def remembered(collection: Collection) -> Memory:
     """What the look before left."""
-    text = state.text(place.monitoring / MEMORY)
+    text = collection.text(MEMORY)
     return Memory.model_validate_json(text) if text else Memory()
 
 

@@ -19,7 +19,6 @@ from slipway.monitoring.window import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from prometheus_client.samples import Sample
 
@@ -162,7 +161,6 @@ def _addresses(environment: str, own: state.State | None) -> dict[str, str]:
     return {one.mark: f"http://127.0.0.1:{one.port}" for one in own.instances if one.phase == "ready"}
 
 
-def load(path: Path) -> Readings:
-    """Those that were kept at `path`."""
-    text = state.text(path)
+def parse(text: str | None) -> Readings:
+    """Those that were kept as `text`; None, and there are none yet."""
     return Readings.model_validate_json(text) if text else Readings()
