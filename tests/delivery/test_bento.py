@@ -1,12 +1,18 @@
-"""The real thing: a toy problem's model as a Bento, built in two clones, served by the agent in its own environment."""
+"""The real thing: a toy problem's model as a Bento, built in two clones, served by the agent in its own environment.
+
+More kills: BUILD_KILLS=20 pytest tests/delivery/test_bento.py -k killed -s
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +29,8 @@ from slipway.errors import UserError
 from slipway.settings import read_params
 
 ROOT = Path(__file__).parents[2]
+KILLS = int(os.environ.get("BUILD_KILLS", "2"))
+SEED = 5
 COPIED = ("pyproject.toml", "uv.lock", "bentofile.yaml", "dvc.yaml", "README.md")
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 NEEDED = {"prepare": "build/prepared", "train": "build/trained", "export": "model"}
@@ -65,8 +73,8 @@ def _make_toy(root: Path) -> None:
 
 
 def _train(root: Path) -> None:
-    random = np.random.default_rng(7)
-    size, machine = random.uniform(0, 100, 1000), random.choice(["small", "large"], 1000)
+    draw = np.random.default_rng(7)
+    size, machine = draw.uniform(0, 100, 1000), draw.choice(["small", "large"], 1000)
     frame = pd.DataFrame({"size": size, "machine": machine, "seconds": size * np.where(machine == "small", 2.0, 0.5)})
     (root / "data").mkdir()
     frame.to_csv(root / "data/jobs.csv", index=False)
@@ -130,3 +138,55 @@ def test_the_same_inputs_give_the_same_digest_and_it_serves_what_it_was_built_to
         release.verify(place.releases / agent.state.serving.digest.removeprefix("sha256:"))
     finally:
         supervision.stop(place, patience=10)
+
+
+def _world(toy, folder: Path) -> Path:
+    """A copy of the project with an origin and a store of its own; returns the folder of all three."""
+    shutil.copytree(toy.root, folder / "project", symlinks=True)
+    shutil.copytree(toy.origin, folder / "origin.git", symlinks=True)
+    git = ["git", "remote", "set-url", "origin", str(folder / "origin.git")]
+    subprocess.run(git, cwd=folder / "project", check=True)
+    return folder
+
+
+def _release(world: Path) -> subprocess.Popen[str]:
+    """Build a release and publish it, in a session of its own."""
+    slipway = f"{sys.executable} -m slipway.cli release"
+    own = {"PYTHONPATH": str(world / "project/src"), "SLIPWAY_STORE": (world / "store").as_uri()}
+    return subprocess.Popen(
+        ["bash", "-c", f"{slipway} build && {slipway} publish"],
+        cwd=world / "project",
+        env=os.environ | own,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def _released(world: Path) -> dict[str, str]:
+    """What a release that was built and published to its end has left: digests, and what git has of it."""
+    process = _release(world)
+    said = process.communicate()[0]
+    assert 0 == process.returncode, said
+    git = ["git", "--git-dir", str(world / "origin.git"), "for-each-ref", "--format=%(refname) %(tree) %(*tree)"]
+    refs = subprocess.run(git, check=True, capture_output=True, text=True).stdout
+    there = {path.name: release.verify(path).digest for path in (world / "store").glob("[!.]*")}
+    return {"refs": refs, "built": release.verify(world / "project/build/release").digest, **there}
+
+
+def test_a_release_that_is_killed_anywhere_is_made_good_by_the_next(toy, tmp_path):
+    start = time.monotonic()
+    clean = _released(_world(toy, tmp_path / "clean"))
+    seconds, draw = time.monotonic() - start, random.Random(SEED)
+    assert {"refs", "built", "v0.1.0"} == set(clean)
+    for kill in range(KILLS):
+        world, moment = _world(toy, tmp_path / f"killed-{kill}"), draw.uniform(0, seconds)
+        process = _release(world)
+        time.sleep(moment)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert clean == _released(world), f"killed after {moment:.2f} of {seconds:.2f} s"
+        print(f"killed after {moment:.2f} of {seconds:.2f} s, then as clean")
+        shutil.rmtree(world)
