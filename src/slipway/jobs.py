@@ -44,9 +44,8 @@ POLICY = ("tests/workflows/test_policy.py", "tests/workflows/test_corpus.py")
 DOCUMENTATION_TESTS = ("tests/docs/test_commands.py", "tests/docs/test_links.py")
 OF_THE_PROBLEM = "tests/problem"  # it may have no tests of its own yet
 QUICK_TESTS = ("tests/unit", OF_THE_PROBLEM, "tests/convergence", "tests/contract", *DOCUMENTATION_TESTS, *POLICY)
-DATA_CHECKS = "tests/problem/test_data_checks.py"  # needs the environment of deepchecks, which the job `data` has
-SLOW_TESTS = (*(f"tests/contract/test_{name}.py" for name in ("forks", "seam", "tune")), DATA_CHECKS)
-"""Train other problems from beginning to end, or spoil data in a hundred ways; part of `make test`."""
+SLOW_TESTS = (*(f"tests/contract/test_{name}.py" for name in ("forks", "seam", "tune")), f"{OF_THE_PROBLEM}/slow")
+"""Train from beginning to end, or need the environment of deepchecks, which another job has; part of `make test`."""
 VERDICT = "verdict"  # property of a test that measures something for the report
 MEASURED = f"properties/property[@name='{VERDICT}']"
 

@@ -14,16 +14,11 @@ from slipway import results
 from slipway.delivery.home import Place
 from slipway.errors import UserError
 from slipway.gates import Outcome
-from slipway.monitoring import collect, job, power
+from slipway.monitoring import collect, job
 
 WEEK = ("2013-10-02", "2013-10-09")
 QUESTIONS = {"validity", "traffic", "model", "labels", "skew", "drift", "predictions", "performance", "segments"}
-REPOSITORY = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def scene():
-    return power.scene()
+REPOSITORY = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -109,13 +104,15 @@ def test_an_environment_that_runs_nothing_says_so(monkeypatch):
         job.reference_of("production", {})
 
 
-def test_the_reference_is_what_the_release_was_trained_on_and_not_what_came_since(scene, tmp_path, monkeypatch):
+def test_the_reference_is_what_the_release_was_trained_on_and_not_what_came_since(
+    scene, trained, tmp_path, monkeypatch
+):
     manifest = {
         "version": "v0.2.0",
         "built": "2013-09-01T00:00:00+00:00",
         "metrics": {"prepare": {"period": {"test": ["2013-08-03 00:00:00+00:00", "2013-09-01 03:59:00+00:00"]}}},
     }
-    (tmp_path / "model").symlink_to(REPOSITORY / "model")
+    (tmp_path / "model").symlink_to(trained / "model")
     (tmp_path / "params.yaml").symlink_to(REPOSITORY / "params.yaml")
     built = SimpleNamespace(manifest=manifest, folder=tmp_path)
     desired = SimpleNamespace(release="v0.2.0")

@@ -11,8 +11,8 @@ CHOSEN = ("stuck", "half gone", "missing as -999", "swapped", "mix", "yesterday 
 
 
 @pytest.fixture(scope="module")
-def corpus():
-    reference, _, params = power.scene()
+def corpus(scene):
+    reference, _, params = scene
     return faults.corpus(reference, params["monitoring"]["window_days"], params["seed"])
 
 
@@ -28,6 +28,6 @@ def test_a_fault_is_named(chosen, corpus):
     assert right, first
 
 
-def test_stable_windows_raise_no_alarm(monkeypatch):
+def test_stable_windows_raise_no_alarm(scene, monkeypatch):
     monkeypatch.setattr(power, "RUN", 3)
     assert [[], [], []] == [alarms for alarms, _ in power.stable_run(1)]

@@ -1,0 +1,38 @@
+"""The sample's model, trained as the pipeline trains it, in a folder of its own: a fresh clone has none."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from slipway.monitoring import power
+
+ROOT = Path(__file__).parents[3]
+STAGES = ("prepare", "train", "export", "evaluate")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory) -> Path:
+    """A folder with data, params.yaml, and what the stages make of them."""
+    folder = tmp_path_factory.mktemp("trained")
+    for name in ("data", "params.yaml"):
+        (folder / name).symlink_to(ROOT / name)
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    for stage in STAGES:
+        command = [sys.executable, *stages[stage]["cmd"].split()[1:]]
+        done = subprocess.run(command, cwd=folder, env=os.environ, capture_output=True, text=True, check=False)
+        assert 0 == done.returncode, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def scene(trained):
+    """The release that is trained here, and what came after its data; `slipway.monitoring.power` remembers it."""
+    with contextlib.chdir(trained):
+        return power.scene()
