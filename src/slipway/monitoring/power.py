@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from slipway.monitoring.assess import Assessment
 
 FALSE_ALARMS = 0.01  # largest share of stable windows with an alarm
+OF_AGE = frozenset({"staleness"})  # chance has no part in the age of a model and of its data
 NAMED = 0.95  # least share of faults that are named rightly
 RUN = 10  # stable windows that follow each other, so that alarms can be raised and cleared
 FEWEST_DAYS = 28  # of a month that windows are drawn from
@@ -130,8 +131,14 @@ def _later(reference: Reference) -> pd.DataFrame:
 
 
 def alarms(found: Assessment) -> list[str]:
-    """Questions that fail, but for the age of a model, in which chance has no part."""
-    return [one.gate for one in found.verdicts if one.outcome is Outcome.FAIL and one.gate != "staleness"]
+    """Questions that fail."""
+    failed = (one.gate for one in found.verdicts if one.outcome is Outcome.FAIL)
+    return [gate for gate in failed if gate not in OF_AGE]
+
+
+def asking(memory: Memory) -> list[str]:
+    """Questions of which the newest window asks for an alarm, or one is raised."""
+    return [name for name, alarm in memory.alarms.items() if (alarm.raised or alarm.run) and name not in OF_AGE]
 
 
 def stable_run(seed: int) -> list[tuple[list[str], list[str]]]:
@@ -143,7 +150,7 @@ def stable_run(seed: int) -> list[tuple[list[str], list[str]]]:
         start = start_after(reference) + timedelta(days=days * place)
         found = assess(stable(month, start, days, random), reference, memory, params)
         memory = found.memory
-        told.append((alarms(found), [name for name, alarm in memory.alarms.items() if alarm.raised or alarm.run]))
+        told.append((alarms(found), asking(memory)))
     return told
 
 
