@@ -370,10 +370,10 @@ def test_an_agent_that_requires_an_attestation_installs_only_what_gh_verifies(cr
     bundle.write_text("{}")
     for version, said, reason in (
         ("v0.2.0", "", "v0.2.0: GitHub attests nothing of it"),
-        ("v0.3.0", "echo refused >&2; exit 1", "gh attestation verify .*: refused"),
+        ("v0.3.0", "sleep 0.3; echo refused >&2; exit 1", "gh attestation verify .*: refused"),
         ("v0.4.0", "echo '[{}]'", None),
     ):
-        gh.write_text(f"#!/bin/sh\n{said}\n")
+        gh.write_text(f"#!/bin/sh\necho asked >>$0.log\n{said}\n")
         gh.chmod(0o755)
         project.publish(version)
         project.store.keep(version, [bundle] if said else [])
@@ -381,6 +381,8 @@ def test_an_agent_that_requires_an_attestation_installs_only_what_gh_verifies(cr
         crew.settle()
         assert ("v0.1.0" if reason else version) == crew.serves
         assert not reason or re.search(reason, crew.agent.state.bad.reason)
+    asked = gh.with_name("gh.log").read_text()
+    assert ["asked", "asked"] == asked.split(), "nothing looks at a release that is still being installed"
     (installation.folder(crew.place, project.branch.read("staging").digest) / "kind").write_text("other")
     (old,) = crew.agent.state.instances
     crew.agent._forget(old)

@@ -5,7 +5,9 @@ Each verb imports its module when it is called, so that `slipway --help` answers
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from slipway import disk
@@ -19,6 +21,8 @@ from slipway.cli import pull_request, releases, environments, retraining, learni
 
 def main() -> None:
     """Run the command line; an error that the user can mend, a full disk too, is one line and exit code 2."""
+    beside = str(Path(sys.executable).parent)  # `dvc`, and the `python` of its stages, belong to this installation
+    os.environ["PATH"] = os.pathsep.join([beside, os.environ.get("PATH", os.defpath)])
     try:
         app()
     except UserError as error:

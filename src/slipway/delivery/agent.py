@@ -177,6 +177,7 @@ class Agent:
         front = current.router
         router_alive = front is not None and self._is_alive(front) and self._front.watches_routes(front)
         unconfirmed = wanted is not None and wanted != current.serving and router_alive
+        installing = self._installs.under_way  # its files may be there before they are accepted
         return reconcile.View(
             now=time.time(),
             wanted=wanted,
@@ -188,9 +189,9 @@ class Agent:
             installed=frozenset(
                 one.digest
                 for one in (wanted, current.serving, trial and trial.content)
-                if one and installation.is_installed(self.place, one.digest)
+                if one and one.digest not in installing and installation.is_installed(self.place, one.digest)
             ),
-            installing=self._installs.under_way,
+            installing=installing,
             router_alive=router_alive,
             routes=text(self.place.routes),
             loaded=router_alive and self._front.follows_routes(front),
