@@ -20,7 +20,7 @@ from slipway.delivery.dvc_files import blobs
 from slipway.delivery.follower import Follower
 from slipway.delivery.git import Git
 from slipway.delivery.home import Place
-from slipway.delivery.store import FolderStore
+from slipway.delivery.store.folder import FolderStore
 
 PATIENCE = 20  # seconds for anything that should come true
 HEALTH = {"health_seconds": 2, "health_failures": 3, "rehash_seconds": 300}

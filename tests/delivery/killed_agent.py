@@ -24,7 +24,7 @@ from slipway.delivery import processes
 from slipway.delivery.agent import Agent, Settings, prefix
 from slipway.delivery.follower import Follower
 from slipway.delivery.home import Place
-from slipway.delivery.store import FolderStore
+from slipway.delivery.store.folder import FolderStore
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CHANGED = {"os.rename": 1, "os.remove": 0, "os.rmdir": 0, "os.mkdir": 0}

@@ -13,7 +13,7 @@ from slipway.delivery import attestation, chain, keys, manifests, release, signa
 from slipway.delivery.chain import BROKEN, HOLDS, NOT_CHECKED
 from slipway.delivery.environment_file import path_of
 from slipway.delivery.git import Git
-from slipway.delivery.store import FolderStore
+from slipway.delivery.store.folder import FolderStore
 from slipway.delivery.versions import version_tag
 from slipway.errors import UserError
 from tests.delivery import conftest

@@ -17,7 +17,10 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from slipway.delivery import release
-from slipway.delivery.store import FolderStore, GitHubStore, open_store, pack, replace
+from slipway.delivery.store import open_store
+from slipway.delivery.store.files import pack, replace
+from slipway.delivery.store.folder import FolderStore
+from slipway.delivery.store.github import GitHubStore
 from slipway.errors import UserError
 
 GH = """#!{python}
@@ -67,7 +70,7 @@ store.put(folder)
 REPLACED_AND_KILLED_BEFORE_A_STEP = """
 import os, shutil, signal, sys
 from pathlib import Path
-from slipway.delivery.store import replace
+from slipway.delivery.store.files import replace
 built, target, last, count = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), 0
 def step(event, arguments):
     global count
@@ -82,17 +85,17 @@ WITHOUT_ROOM = """
 import sys
 from pathlib import Path
 from slipway import cli
-from slipway.delivery import store
+from slipway.delivery.store import FolderStore, files
 what, folder, target = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-put = lambda: store.FolderStore(target).put(folder)
-cli.app = put if what == "put" else lambda: store.replace(target, lambda aside: store.shutil.copytree(folder, aside))
+put = lambda: FolderStore(target).put(folder)
+cli.app = put if what == "put" else lambda: files.replace(target, lambda aside: files.shutil.copytree(folder, aside))
 cli.main()
 """
 KILLED_BEFORE_A_REQUEST = """
 import os, signal, sys
 from pathlib import Path
 from aiobotocore.httpsession import AIOHTTPSession
-from slipway.delivery import s3
+from slipway.delivery.store import s3
 from slipway.delivery.store import open_store
 store, folder, last, count = open_store(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), 0
 send, s3.PART = AIOHTTPSession.send, 5 * 2**20

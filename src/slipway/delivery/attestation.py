@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from slipway.delivery.release import MANIFEST
 from slipway.delivery.signature import PROVENANCE
-from slipway.delivery.store import gh
+from slipway.delivery.store.github import gh
 from slipway.errors import UserError
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.dvc_files import LOCK, DvcFiles, blobs
 from slipway.delivery.git import Git
 from slipway.delivery.release import Release
-from slipway.delivery.store import replace
+from slipway.delivery.store.files import replace
 from slipway.errors import UserError
 from slipway.report import markdown
 from slipway.report import release as release_report

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from slipway.delivery import release
 from slipway.delivery.redact import redacted
-from slipway.delivery.store import ARCHIVE, EVIDENCE, arrive, only_versions, pack, refuse_other, unpack
+from slipway.delivery.store.files import ARCHIVE, EVIDENCE, arrive, only_versions, pack, refuse_other, unpack
 from slipway.errors import UserError
 
 if TYPE_CHECKING:

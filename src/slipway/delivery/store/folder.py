@@ -1,0 +1,87 @@
+"""Releases in a folder, of this machine or of one that several share."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from typing import TYPE_CHECKING
+
+from slipway.delivery import release
+from slipway.delivery.store.files import EVIDENCE, arrive, only_versions, refuse_other, sweep
+from slipway.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from slipway.delivery.release import Release
+
+
+class FolderStore:
+    """Releases as folders, named by version."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def put(self, folder: Path, beside: Sequence[Path] = ()) -> None:
+        """See `Store.put`. Written aside and renamed, so that a killed copy is never taken for a release."""
+        built = release.verify(folder)
+        target = self.root / built.version
+        if target.exists():
+            refuse_other(built, release.digest_of(target), str(target))
+            self.keep(built.version, beside)
+            return
+        sweep(self.root)
+        self.keep(built.version, beside)
+        aside = self.root / f".incoming-{uuid.uuid4().hex}"
+        try:
+            shutil.copytree(folder, aside)
+            aside.rename(target)
+        except OSError:
+            shutil.rmtree(aside, ignore_errors=True)
+            if not target.exists():
+                raise
+            refuse_other(built, release.digest_of(target), str(target))  # somebody else was quicker
+
+    def get(self, version: str, target: Path) -> Release:
+        """See `Store.get`."""
+        source = self.root / version
+        if not source.is_dir():
+            raise UserError(f"{source}: no such release; `slipway release list` shows those that are there")
+        return arrive(target, lambda aside: shutil.copytree(source, aside))
+
+    def versions(self) -> list[str]:
+        """See `Store.versions`."""
+        return only_versions(entry.name for entry in self.root.iterdir()) if self.root.is_dir() else []
+
+    def keep(self, version: str, files: Iterable[Path]) -> None:
+        """See `Store.keep`."""
+        folder = self._evidence(version)
+        for file in files:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not (folder / file.name).exists():
+                aside = folder / f".incoming-{uuid.uuid4().hex}"
+                shutil.copyfile(file, aside)
+                aside.rename(folder / file.name)
+
+    def kept(self, version: str) -> list[str]:
+        """See `Store.kept`."""
+        return sorted(file.name for file in self._evidence(version).glob("[!.]*"))
+
+    def read_kept(self, version: str, name: str) -> bytes:
+        """See `Store.read_kept`."""
+        try:
+            return (self._evidence(version) / name).read_bytes()
+        except OSError as error:
+            raise UserError(f"{self._evidence(version) / name}: {error.strerror}") from None
+
+    def remove(self, version: str) -> None:
+        """See `Store.remove`."""
+        for folder in (self.root / version, self._evidence(version)):
+            aside = self.root / f".outgoing-{uuid.uuid4().hex}"
+            if folder.exists():
+                folder.rename(aside)
+                shutil.rmtree(aside)
+
+    def _evidence(self, version: str) -> Path:
+        return self.root / f"{version}.{EVIDENCE}"

@@ -1,0 +1,108 @@
+"""Releases as GitHub Releases, through GitHub's command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from slipway.delivery import release
+from slipway.delivery.redact import redacted
+from slipway.delivery.release import REPORT, Release
+from slipway.delivery.store.files import ARCHIVE, arrive, only_versions, pack, refuse_other, unpack
+from slipway.delivery.versions import version_tag
+from slipway.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+NOTES = 100_000  # characters of a GitHub Release's text; it takes 125,000
+
+
+class GitHubStore:
+    """Releases as GitHub Releases of the current folder's repository, through `gh`, which needs a login or GH_TOKEN."""
+
+    def put(self, folder: Path, beside: Sequence[Path] = ()) -> None:
+        """See `Store.put`. `gh` uploads into a draft that it publishes last: a killed upload is never a release."""
+        built = release.verify(folder)
+        with TemporaryDirectory() as scratch:
+            if built.version in self.versions():
+                there = self.get(built.version, Path(scratch) / "there").digest
+                refuse_other(built, there, f"GitHub Release {version_tag(built.version)}")
+                self.keep(built.version, beside)
+            else:
+                self._create(built, Path(scratch) / ARCHIVE, beside)
+
+    def _create(self, built: Release, archive: Path, beside: Sequence[Path]) -> None:
+        tag = version_tag(built.version)
+        if tag in self._tags("--json", "tagName,isDraft", "--jq", ".[] | select(.isDraft) | .tagName"):
+            gh("release", "delete", tag, "--yes")  # what a killed upload has left
+        pack(built.folder, archive)
+        notes = archive.with_name("notes.md")
+        report = built.folder / REPORT
+        text = report.read_text(encoding="utf-8")[:NOTES] if report.is_file() else ""
+        notes.write_text(f"Digest: {built.digest}\n\n{text}", encoding="utf-8")
+        words = ["--title", f"Release {built.version}", "--notes-file", str(notes)]
+        gh("release", "create", tag, str(archive), *map(str, beside), "--verify-tag", *words)
+
+    def get(self, version: str, target: Path) -> Release:
+        """See `Store.get`."""
+
+        def download(aside: Path) -> None:
+            with TemporaryDirectory() as scratch:
+                gh("release", "download", version_tag(version), "--pattern", ARCHIVE, "--dir", scratch)
+                unpack(Path(scratch) / ARCHIVE, aside)
+
+        return arrive(target, download)
+
+    def versions(self) -> list[str]:
+        """See `Store.versions`."""
+        tags = self._tags("--exclude-drafts", "--json", "tagName", "--jq", ".[].tagName")
+        prefix = version_tag("")
+        return only_versions(tag.removeprefix(prefix) for tag in tags if tag.startswith(prefix))
+
+    def keep(self, version: str, files: Iterable[Path]) -> None:
+        """See `Store.keep`: further assets of the GitHub Release."""
+        there = set(self._assets(version))
+        if new := [str(file) for file in files if file.name not in there]:
+            gh("release", "upload", version_tag(version), *new)
+
+    def kept(self, version: str) -> list[str]:
+        """See `Store.kept`."""
+        return sorted(name for name in self._assets(version) if name != ARCHIVE)
+
+    def read_kept(self, version: str, name: str) -> bytes:
+        """See `Store.read_kept`."""
+        with TemporaryDirectory() as scratch:
+            gh("release", "download", version_tag(version), "--pattern", name, "--dir", scratch)
+            return (Path(scratch) / name).read_bytes()
+
+    def remove(self, version: str) -> None:
+        """See `Store.remove`. The tag stays: the version is not given again."""
+        gh("release", "delete", version_tag(version), "--yes")
+
+    def _assets(self, version: str) -> list[str]:
+        return gh("release", "view", version_tag(version), "--json", "assets", "--jq", ".assets[].name").split()
+
+    def _tags(self, *which: str) -> list[str]:
+        return gh("release", "list", "--limit", "1000", *which).split()
+
+
+def gh(*arguments: str) -> str:
+    """Run GitHub's command line and return what it prints. Raises UserError with its last words."""
+    try:
+        done = subprocess.run(
+            ["gh", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "GH_PROMPT_DISABLED": "1"},
+        )
+    except FileNotFoundError:
+        raise UserError("gh: not found; install GitHub's command line, or set SLIPWAY_STORE=file:///FOLDER") from None
+    if done.returncode:
+        reason = (done.stderr.strip() or "no reason given").splitlines()[-1]
+        raise UserError(f"gh {' '.join(arguments[:3])}: {redacted(reason)}")
+    return done.stdout
