@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from slipway.metrics import for_task
-from slipway.scaffold.drift import ANOTHER
+from slipway.scaffold.distances import ANOTHER
 from slipway.scaffold.params_file import Change
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from slipway.errors import UserError
-from slipway.scaffold import alone, columns, drift, names, source, target, times
+from slipway.scaffold import alone, columns, distances, names, source, target, times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,10 +107,10 @@ def _without_clocks(
     frame: pd.DataFrame, features: list[Feature], left_out: list[LeftOut]
 ) -> tuple[list[Feature], list[LeftOut]]:
     """Leave out numbers that only say when: what a model learned of their values is of no use for the next ones."""
-    first = round(len(frame) * (1 - drift.LAST_PART))
+    first = round(len(frame) * (1 - distances.LAST_PART))
     numbers = {feature.source for feature in features if feature.kind in {"int", "float"}}
     sides = {name: (frame[name].iloc[first:], frame[name].iloc[:first]) for name in numbers}
-    clocks = {name for name, (new, old) in sides.items() if drift.kolmogorov(new, old) >= drift.ANOTHER}
+    clocks = {name for name, (new, old) in sides.items() if distances.kolmogorov(new, old) >= distances.ANOTHER}
     why = "its later values have next to nothing in common with the earlier: it only says when"
     return (
         [feature for feature in features if feature.source not in clocks],

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from slipway.serving import json_numbers
+from slipway.serving.refusals import REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,16 +22,6 @@ if TYPE_CHECKING:
     from slipway.serving.app import App
 
 ROW = "#/components/schemas/Row"
-REFUSALS = {
-    400: "Not JSON",
-    408: "The body did not arrive in time",
-    413: "The body has too many bytes",
-    415: "The body is not application/json in UTF-8",
-    422: "The body breaks the contract: `details` names row, field and rule",
-    500: "The service failed; its log says why",
-    503: "Too many requests at once; try again after Retry-After seconds",
-    504: "Not done in time",
-}
 RETRY_AFTER = {"Retry-After": {"description": "Seconds", "required": True, "schema": {"type": "integer"}}}
 REQUEST_ID = {"description": "Names the request in the logs", "schema": {"type": "string"}}
 
