@@ -94,7 +94,7 @@ def _same(expected, actual) -> bool:
     return bool(np.asarray([expected], np.float32)[0] == np.float32(actual))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(batches())
 def test_each_row_is_judged_and_read_as_the_service_does(batch):
     checked = CHECKER.check(batch, {})
@@ -119,7 +119,7 @@ def test_a_rule_over_two_columns_is_asked_of_every_row():
     assert told == Checker(Ordered).check(batch, {}).broken
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text("0123456789.eE+- naifty", max_size=6))
 @example("nan")
 @example(" 1")

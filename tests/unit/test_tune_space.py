@@ -22,7 +22,7 @@ WORDS = st.sampled_from(["a b", "yes", True])
 VALUES = st.one_of(st.integers(0, 10**9), st.floats(1e-9, 1e9).map(space.rounded), WORDS)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(RANGES, VALUES)))
 def test_only_the_values_change_and_every_comment_stays(values):
     after = space.rewritten(TEXT, values)
