@@ -13,14 +13,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slipway.delivery import attestation, clients, keys, processes, promotion, release, supervision
-from slipway.delivery.agent import Agent, Settings, prefix
+from slipway.delivery import clients, promotion, release
+from slipway.delivery.agent import processes, supervision
+from slipway.delivery.agent.agent import Agent, Settings, prefix
+from slipway.delivery.agent.follower import Follower
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.dvc_files import blobs
-from slipway.delivery.follower import Follower
 from slipway.delivery.git import Git
 from slipway.delivery.home import Place
 from slipway.delivery.store.folder import FolderStore
+from slipway.delivery.trust import attestation, keys
 
 PATIENCE = 20  # seconds for anything that should come true
 HEALTH = {"health_seconds": 2, "health_failures": 3, "rehash_seconds": 300}

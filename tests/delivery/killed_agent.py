@@ -20,9 +20,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from slipway.delivery import processes
-from slipway.delivery.agent import Agent, Settings, prefix
-from slipway.delivery.follower import Follower
+from slipway.delivery.agent import processes
+from slipway.delivery.agent.agent import Agent, Settings, prefix
+from slipway.delivery.agent.follower import Follower
 from slipway.delivery.home import Place
 from slipway.delivery.store.folder import FolderStore
 

@@ -10,7 +10,8 @@ import subprocess
 import psutil
 import pytest
 
-from slipway.delivery import installation, promotion, state, supervision
+from slipway.delivery import promotion
+from slipway.delivery.agent import installation, state, supervision
 from slipway.delivery.lock import locked
 from slipway.errors import UserError
 

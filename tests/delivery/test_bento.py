@@ -20,10 +20,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from slipway.delivery import promotion, release, smoke, supervision
-from slipway.delivery.agent import Agent, Settings
+from slipway.delivery import promotion, release, smoke
+from slipway.delivery.agent import supervision
+from slipway.delivery.agent.agent import Agent, Settings
+from slipway.delivery.agent.follower import Follower
 from slipway.delivery.dvc_files import blobs
-from slipway.delivery.follower import Follower
 from slipway.delivery.home import Place
 from slipway.errors import UserError
 from slipway.settings import read_params

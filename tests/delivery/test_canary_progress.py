@@ -8,8 +8,9 @@ import time
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from slipway.delivery import canary, measures, shadow, traffic
+from slipway.delivery.agent import canary, measures, shadow
 from slipway.delivery.environment_file import Baseline, Canary
+from slipway.delivery.load import traffic
 from slipway.gates.canary import BOUNDS, Counts
 from tests.delivery.conftest import CANARY
 

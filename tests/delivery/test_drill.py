@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from slipway.delivery import clients, drill, promotion, supervision
+from slipway.delivery import clients, drill, promotion
+from slipway.delivery.agent import supervision
 from slipway.delivery.home import Place, front_door
 from slipway.errors import UserError
 from slipway.settings import read_params

@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from slipway.cli import app
-from slipway.delivery import clients, evidence, loadtest
+from slipway.delivery import clients, evidence
+from slipway.delivery.load import loadtest
 from slipway.errors import UserError
 from slipway.results import JobResult
 

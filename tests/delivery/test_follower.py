@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from slipway.delivery import clients, follower, processes, promotion, state, supervision
+from slipway.delivery import clients, promotion
+from slipway.delivery.agent import follower, processes, state, supervision
 from slipway.delivery.environment_file import path_of
 from slipway.errors import UserError
 from tests.delivery.conftest import CANARY, PATIENCE, git

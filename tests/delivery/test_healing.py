@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from slipway.delivery import clients, installation, release, state, supervision
+from slipway.delivery import clients, release
+from slipway.delivery.agent import installation, state, supervision
 from slipway.delivery.lock import is_running
 from tests.delivery.conftest import HEALTH, PATIENCE, Crew
 
@@ -163,7 +164,7 @@ def test_what_hangs_is_replaced(served, fault):
 
 
 def test_while_a_changed_release_is_replaced_no_request_fails(served):
-    from slipway.delivery import traffic
+    from slipway.delivery.load import traffic
 
     with traffic.flowing(served.url, [{"x": 1}], 100, 1) as answers:
         served.healed(swap_the_model)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from slipway.delivery import health
+from slipway.delivery.agent import health
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from slipway.delivery import installation, release, watch
+from slipway.delivery import release
+from slipway.delivery.agent import installation, watch
 from slipway.delivery.home import ENVIRONMENTS, Place
 from slipway.delivery.release import Release
 from slipway.errors import UserError

@@ -14,8 +14,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from slipway.delivery import clients, installation, processes, state, supervision, traffic
-from slipway.delivery.agent import prefix
+from slipway.delivery import clients
+from slipway.delivery.agent import installation, processes, state, supervision
+from slipway.delivery.agent.agent import prefix
+from slipway.delivery.load import traffic
 from tests.delivery.conftest import CANARY, NO_PACKAGES, SETTINGS, Crew
 from tests.delivery.killed_agent import Runner
 

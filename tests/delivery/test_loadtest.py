@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from slipway.delivery import loadtest, payloads
-from slipway.delivery.load_plan import draw_plan
-from slipway.delivery.load_samples import read_samples
+from slipway.delivery.load import loadtest, payloads
+from slipway.delivery.load.plan import draw_plan
+from slipway.delivery.load.samples import read_samples
 from slipway.errors import UserError
 from slipway.gates import Outcome
 from slipway.gates.loadtest import judge

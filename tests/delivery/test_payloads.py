@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from slipway.delivery import payloads
+from slipway.delivery.load import payloads
 from slipway.errors import UserError
 
 

@@ -8,9 +8,8 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from slipway.delivery import canary, reconcile
-from slipway.delivery.environment_file import Baseline, Canary, EnvironmentFile
-from slipway.delivery.reconcile import (
+from slipway.delivery.agent import canary, reconcile
+from slipway.delivery.agent.reconcile import (
     Change,
     Forget,
     GiveUp,
@@ -23,7 +22,8 @@ from slipway.delivery.reconcile import (
     View,
     plan,
 )
-from slipway.delivery.state import Bad, Instance
+from slipway.delivery.agent.state import Bad, Instance
+from slipway.delivery.environment_file import Baseline, Canary, EnvironmentFile
 
 
 def _content(number: int, replicas: int = 1) -> EnvironmentFile:

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from slipway.delivery import clients, promotion, supervision
+from slipway.delivery import clients, promotion
+from slipway.delivery.agent import supervision
 from slipway.delivery.environment_file import Baseline
 from slipway.delivery.home import Place, front_door
 from slipway.errors import UserError

@@ -13,10 +13,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import CryptoSigner, Signature
 
-from slipway.delivery import attestation, build, installation, keys, signature, verbs
+from slipway.delivery import build, verbs
+from slipway.delivery.agent import installation
 from slipway.delivery.environment_file import EnvironmentFile
 from slipway.delivery.home import Place
 from slipway.delivery.release import Release
+from slipway.delivery.trust import attestation, keys, signature
 from slipway.errors import UserError
 
 DIGEST, OTHER = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"

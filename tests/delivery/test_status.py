@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from slipway.delivery import clients, promotion, router, state, status, status_page, status_server, status_text
+from slipway.delivery import clients, promotion
+from slipway.delivery.agent import router, state, status, status_page, status_server, status_text
 from slipway.delivery.home import Place
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict

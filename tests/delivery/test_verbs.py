@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from slipway.cli import app
-from slipway.delivery import processes, supervision
-from slipway.delivery.agent import prefix
+from slipway.delivery.agent import processes, supervision
+from slipway.delivery.agent.agent import prefix
 from slipway.delivery.home import ENVIRONMENTS, Place
 from slipway.errors import UserError
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import problem
-from slipway.delivery.traffic import HEADERS, OWN
+from slipway.delivery.load.traffic import HEADERS, OWN
 from slipway.monitoring.window import LiveWindow, join, logged, scores
 
 ROWS = pd.DataFrame({"request_id": ["a", "b", "c"], "index": 0})

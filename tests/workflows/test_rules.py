@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from slipway.delivery import desired_state, keys, versions
+from slipway.delivery import desired_state, versions
+from slipway.delivery.trust import keys
 
 GITHUB = Path(".github")
 DOCS = Path("docs/security.md").read_text(encoding="utf-8")

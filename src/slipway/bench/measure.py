@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from slipway.bench.load import Block, play, request
 from slipway.bench.servers import ALIKE
-from slipway.delivery.load_samples import percentiles
+from slipway.delivery.load.samples import percentiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

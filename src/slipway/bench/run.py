@@ -16,7 +16,7 @@ from slipway.bench import report
 from slipway.bench.measure import measure
 from slipway.bench.quiet import Patience
 from slipway.bench.servers import SERVERS, running
-from slipway.delivery.payloads import read_payloads
+from slipway.delivery.load.payloads import read_payloads
 from slipway.errors import UserError
 from slipway.serving import model_folder
 from slipway.settings import read_params

@@ -133,7 +133,7 @@ def loadtest(
 
     Exit codes: 1 when it fails, or when the run is invalid and says nothing.
     """
-    from slipway.delivery import loadtest as job
+    from slipway.delivery.load import loadtest as job
 
     raise typer.Exit(job.main(environment, url, against, payloads))
 

@@ -27,7 +27,7 @@ def verify(
 
     Example: `slipway verify --environment production`
     """
-    from slipway.delivery import verification
+    from slipway.delivery.chain import verification
 
     raise typer.Exit(verification.verify(release, environment, before, as_json=as_json))
 
@@ -72,7 +72,7 @@ def release_key(
 
     Example: `slipway release key ~/slipway-signing.pem`
     """
-    from slipway.delivery import verification
+    from slipway.delivery.chain import verification
 
     verification.make_key(private)
 
@@ -85,7 +85,7 @@ def release_sign(
 
     Example: `slipway release sign v0.1.0`
     """
-    from slipway.delivery import verification
+    from slipway.delivery.chain import verification
 
     verification.sign(release)
 

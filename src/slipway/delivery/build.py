@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from slipway import disk, results
-from slipway.delivery import keys, release, versions
+from slipway.delivery import release, versions
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.dvc_files import LOCK, DvcFiles, blobs
 from slipway.delivery.git import Git
 from slipway.delivery.release import Release
 from slipway.delivery.store.files import replace
+from slipway.delivery.trust import keys
 from slipway.errors import UserError
 from slipway.report import markdown
 from slipway.report import release as release_report
@@ -223,7 +224,7 @@ def _environment() -> dict[str, str]:
 def _smoke(source: Source, folder: Path) -> None:
     """Known inputs and outputs: rows of the test set, and what this model says to them here and now."""
     from slipway import predictor
-    from slipway.delivery.payloads import read_payloads
+    from slipway.delivery.load.payloads import read_payloads
 
     seed = yaml.safe_load((source.root / PARAMS).read_text(encoding="utf-8"))["seed"]
     bodies = read_payloads(source.root / source.dvc.prepared / "test.parquet", SMOKE_ROWS, seed)

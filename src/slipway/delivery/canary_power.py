@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slipway.delivery import canary
+from slipway.delivery.agent import canary
 from slipway.delivery.environment_file import Baseline, Canary
 from slipway.gates.canary import BOUNDS, Counts
 from slipway.settings import read_params

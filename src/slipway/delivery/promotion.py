@@ -9,22 +9,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway import results
-from slipway.delivery import agents, clients, release
+from slipway.delivery import clients, release
+from slipway.delivery.agent import agents
+from slipway.delivery.agent.router import tool
 from slipway.delivery.desired_state import BRANCH, BUILT_FROM, DIGEST, IMAGE, DeployBranch, before
 from slipway.delivery.dvc_files import LOCK, PIPELINE, DvcFiles, as_plain_files, blobs
 from slipway.delivery.environment_file import IMAGE_BY_DIGEST, Baseline, Canary, EnvironmentFile, path_of
 from slipway.delivery.git import Git
 from slipway.delivery.home import front_door
-from slipway.delivery.router import tool
 from slipway.errors import UserError
 from slipway.report.release import leaves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from slipway.delivery.agent.state import State
     from slipway.delivery.desired_state import Published
     from slipway.delivery.release import Release
-    from slipway.delivery.state import State
     from slipway.delivery.store import Store
 
 ENVIRONMENTS = "environments"

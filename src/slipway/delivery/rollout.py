@@ -10,11 +10,13 @@ import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from slipway.delivery import agents, clients, loadtest, promotion, smoke, traffic
-from slipway.delivery.canary import why
+from slipway.delivery import clients, promotion, smoke
+from slipway.delivery.agent import agents
+from slipway.delivery.agent.canary import why
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.git import Git
 from slipway.delivery.home import front_door
+from slipway.delivery.load import loadtest, traffic
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
 from slipway.results import recorded
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from slipway.delivery.canary import Progress
+    from slipway.delivery.agent.canary import Progress
     from slipway.delivery.environment_file import EnvironmentFile
     from slipway.delivery.store import Store
     from slipway.results import JobResult

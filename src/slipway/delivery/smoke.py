@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from slipway.delivery import clients, installation, release
+from slipway.delivery import clients, release
+from slipway.delivery.agent import installation
 from slipway.delivery.desired_state import BRANCH, DeployBranch
 from slipway.delivery.environment_file import path_of
 from slipway.delivery.git import Git
 from slipway.delivery.home import Place, front_door
-from slipway.delivery.traffic import OWN
+from slipway.delivery.load.traffic import OWN
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict, overall
 from slipway.results import recorded

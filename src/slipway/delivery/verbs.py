@@ -8,30 +8,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slipway.delivery import (
-    attestation,
-    drill,
-    evidence,
-    keys,
-    manifests,
-    processes,
-    promotion,
-    rollout,
-    signature,
-    smoke,
-    status,
-    status_text,
-    supervision,
-)
 from slipway.delivery import build as builds
-from slipway.delivery.agent import Agent, Settings, prefix
+from slipway.delivery import drill, evidence, manifests, promotion, rollout, smoke
+from slipway.delivery.agent import processes, status, status_text, supervision
+from slipway.delivery.agent.agent import Agent, Settings, prefix
+from slipway.delivery.agent.follower import Follower, accept_rewritten
 from slipway.delivery.desired_state import DeployBranch
-from slipway.delivery.follower import Follower, accept_rewritten
 from slipway.delivery.git import Git
 from slipway.delivery.home import ENVIRONMENTS, Place, front_door, store_url
 from slipway.delivery.lock import locked
 from slipway.delivery.redact import redacted
 from slipway.delivery.store import Store, open_store
+from slipway.delivery.trust import attestation, keys, signature
 from slipway.gates import Outcome, Verdict
 from slipway.results import RESULTS, recorded
 from slipway.settings import read_params

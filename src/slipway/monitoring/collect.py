@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from slipway.delivery.traffic import OWN
+from slipway.delivery.load.traffic import OWN
 from slipway.errors import UserError
 from slipway.monitoring import rows as log_rows
 

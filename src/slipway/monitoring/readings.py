@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from slipway.delivery import agents, measures, state
+from slipway.delivery.agent import agents, measures, state
 from slipway.delivery.home import front_door
 from slipway.errors import UserError
 from slipway.monitoring.window import Service

@@ -12,7 +12,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from slipway.delivery import environment_file, state, versions
+from slipway.delivery import environment_file, versions
+from slipway.delivery.agent import state
 from slipway.delivery.desired_state import BRANCH
 from slipway.delivery.git import Git, GitError
 from slipway.delivery.redact import redacted

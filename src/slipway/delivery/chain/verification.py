@@ -9,13 +9,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from slipway.delivery import chain, keys, promotion, signature
+from slipway.delivery import promotion
+from slipway.delivery.chain import chain
+from slipway.delivery.chain.trace import Trace
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.git import Git
 from slipway.delivery.home import Place, store_url
 from slipway.delivery.redact import redacted
 from slipway.delivery.store import open_store
-from slipway.delivery.trace import Trace
+from slipway.delivery.trust import keys, signature
 from slipway.errors import UserError
 from slipway.results import recorded
 

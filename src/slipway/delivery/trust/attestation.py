@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from slipway.delivery.release import MANIFEST
-from slipway.delivery.signature import PROVENANCE
 from slipway.delivery.store.github import gh
+from slipway.delivery.trust.signature import PROVENANCE
 from slipway.errors import UserError
 
 if TYPE_CHECKING:

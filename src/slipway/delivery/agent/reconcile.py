@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slipway.delivery import canary, router
+from slipway.delivery.agent import canary, router
 
 if TYPE_CHECKING:
-    from slipway.delivery.canary import Progress
+    from slipway.delivery.agent.canary import Progress
+    from slipway.delivery.agent.state import Bad, Instance, Phase, Role
     from slipway.delivery.environment_file import EnvironmentFile
-    from slipway.delivery.state import Bad, Instance, Phase, Role
 
 STOP_SECONDS = 10  # for a service to end by itself
 HALF = 50  # percent: canary and baseline together have all

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from slipway.delivery import links_git, links_packages, links_release, links_trust
-from slipway.delivery.trace import NotChecked
+from slipway.delivery.chain import links_git, links_packages, links_release, links_trust
+from slipway.delivery.chain.trace import NotChecked
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from slipway.delivery.trace import Trace
+    from slipway.delivery.chain.trace import Trace
 
 HOLDS, BROKEN, NOT_CHECKED = "holds", "broken", "not checked"
 UNREADABLE = (LookupError, OSError, TypeError, ValueError)  # of a manifest that is sealed, and not what one should be

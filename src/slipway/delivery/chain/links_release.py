@@ -11,14 +11,14 @@ import yaml
 
 from slipway.delivery import release
 from slipway.delivery.build import PARAMS
+from slipway.delivery.chain.trace import NotChecked, blob_id, blob_of, differ
 from slipway.delivery.dvc_files import LOCK, PIPELINE, RELEASED, blobs
-from slipway.delivery.trace import NotChecked, blob_id, blob_of, differ
 from slipway.delivery.versions import ARTIFACT
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
+    from slipway.delivery.chain.trace import Trace
     from slipway.delivery.release import Release
-    from slipway.delivery.trace import Trace
 
 CODE = "bento/src"
 REWRITTEN = "bentofile.yaml"  # by BentoML, with every default written out

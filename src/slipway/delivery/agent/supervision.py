@@ -9,13 +9,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway.delivery import clients, processes, state, status_server
-from slipway.delivery.agent import prefix
+from slipway.delivery import clients
+from slipway.delivery.agent import processes, state, status_server
+from slipway.delivery.agent.agent import prefix
 from slipway.delivery.lock import locked
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
-    from slipway.delivery.agent import Agent
+    from slipway.delivery.agent.agent import Agent
     from slipway.delivery.home import Place
     from slipway.delivery.lock import Lock
 

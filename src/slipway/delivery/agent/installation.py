@@ -12,10 +12,11 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway.delivery import attestation, keys, release, signature
+from slipway.delivery import release
+from slipway.delivery.agent.router import tool
+from slipway.delivery.agent.state import replace
 from slipway.delivery.git import Git
-from slipway.delivery.router import tool
-from slipway.delivery.state import replace
+from slipway.delivery.trust import attestation, keys, signature
 from slipway.errors import UserError
 from slipway.serving import prediction_log
 

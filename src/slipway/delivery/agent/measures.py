@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from slipway.delivery import clients, reconcile, router
+from slipway.delivery import clients
+from slipway.delivery.agent import reconcile, router
 from slipway.gates.canary import BOUNDS, Counts
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.samples import Sample
 
-    from slipway.delivery.state import Instance, Router
+    from slipway.delivery.agent.state import Instance, Router
 
 PREDICTIONS = "slipway_prediction"
 ALL = "+Inf"

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from slipway.delivery.traffic import OWN
+from slipway.delivery.load.traffic import OWN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,15 @@ Number = int | float
 
 def command(port: int, inside: int, names: Mapping[str, str]) -> list[str]:
     """Command line that compares at `port` what the front door's services `names` answer."""
-    return [sys.executable, "-m", "slipway.delivery.shadow", str(port), str(inside), names["canary"], names["baseline"]]
+    return [
+        sys.executable,
+        "-m",
+        "slipway.delivery.agent.shadow",
+        str(port),
+        str(inside),
+        names["canary"],
+        names["baseline"],
+    ]
 
 
 def distance(ours: Any, theirs: Any) -> float | None:

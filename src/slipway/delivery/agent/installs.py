@@ -6,7 +6,7 @@ import queue
 import threading
 from typing import TYPE_CHECKING
 
-from slipway.delivery import installation
+from slipway.delivery.agent import installation
 from slipway.errors import UserError
 
 if TYPE_CHECKING:

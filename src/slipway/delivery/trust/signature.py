@@ -12,8 +12,8 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from slipway.delivery.evidence import run_url
-from slipway.delivery.keys import SHORT, SIGNING_KEY
 from slipway.delivery.release import MANIFEST
+from slipway.delivery.trust.keys import SHORT, SIGNING_KEY
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from securesystemslib.signer import CryptoSigner
 
-    from slipway.delivery.keys import Trusted
     from slipway.delivery.release import Release
     from slipway.delivery.store import Store
+    from slipway.delivery.trust.keys import Trusted
 
 PAYLOAD = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from slipway.delivery.canary import Progress
+from slipway.delivery.agent.canary import Progress
 from slipway.delivery.environment_file import EnvironmentFile
 
 if TYPE_CHECKING:

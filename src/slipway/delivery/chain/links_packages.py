@@ -7,11 +7,11 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 from slipway.delivery import release
-from slipway.delivery.trace import differ
+from slipway.delivery.chain.trace import differ
 
 if TYPE_CHECKING:
+    from slipway.delivery.chain.trace import Trace
     from slipway.delivery.release import Release
-    from slipway.delivery.trace import Trace
 
 LOCK = "uv.lock"
 IMAGE_REQUIREMENTS = "bento/env/python/requirements.txt"

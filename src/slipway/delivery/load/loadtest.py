@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 from slipway.delivery import clients
 from slipway.delivery.home import front_door
-from slipway.delivery.load_plan import Request, draw_plan
-from slipway.delivery.load_samples import Sample, in_pairs, read_samples, summarise
-from slipway.delivery.payloads import read_payloads
+from slipway.delivery.load.payloads import read_payloads
+from slipway.delivery.load.plan import Request, draw_plan
+from slipway.delivery.load.samples import Sample, in_pairs, read_samples, summarise
 from slipway.errors import UserError
 from slipway.gates import Outcome
 from slipway.gates.loadtest import compare, judge

@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from slipway.delivery import manifests as kubernetes
+from slipway.delivery.chain.trace import MAIN, NotChecked, differ
 from slipway.delivery.dvc_files import LOCK, PIPELINE, RELEASED
 from slipway.delivery.environment_file import path_of
 from slipway.delivery.promotion import ENVIRONMENTS
-from slipway.delivery.trace import MAIN, NotChecked, differ
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
-    from slipway.delivery.trace import Trace
+    from slipway.delivery.chain.trace import Trace
 
 
 def source(trace: Trace) -> str:

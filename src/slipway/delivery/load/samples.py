@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from slipway.delivery.load_plan import Request
+from slipway.delivery.load.plan import Request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slipway.delivery import attestation as github
-from slipway.delivery import keys
-from slipway.delivery import signature as signatures
-from slipway.delivery.trace import NotChecked
+from slipway.delivery.chain.trace import NotChecked
+from slipway.delivery.trust import attestation as github
+from slipway.delivery.trust import keys
+from slipway.delivery.trust import signature as signatures
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
-    from slipway.delivery.trace import Trace
+    from slipway.delivery.chain.trace import Trace
 
 
 def signature(trace: Trace) -> str:

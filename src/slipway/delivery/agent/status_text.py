@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slipway.delivery.status import describe
+from slipway.delivery.agent.status import describe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ import time
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from slipway.delivery.status import describe, trial_of
+from slipway.delivery.agent.status import describe, trial_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -13,9 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from slipway.delivery import agents, router, state, status, status_page
+from slipway.delivery.agent import agents, router, state, status, status_page
+from slipway.delivery.agent.state import State
 from slipway.delivery.home import ENVIRONMENTS, Place
-from slipway.delivery.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,9 @@ import shutil
 import time
 from typing import TYPE_CHECKING
 
-from slipway.delivery import clients, processes, router, state
-from slipway.delivery.state import Router, text
+from slipway.delivery import clients
+from slipway.delivery.agent import processes, router, state
+from slipway.delivery.agent.state import Router, text
 
 if TYPE_CHECKING:
     from slipway.delivery.home import Place

@@ -6,10 +6,11 @@ import json
 
 from pydantic import ValidationError
 
-from slipway.delivery import clients, state
+from slipway.delivery import clients
+from slipway.delivery.agent import state
+from slipway.delivery.agent.router import STATE_PATH
+from slipway.delivery.agent.state import State
 from slipway.delivery.home import Place, front_door, home
-from slipway.delivery.router import STATE_PATH
-from slipway.delivery.state import State
 from slipway.errors import UserError
 
 SECONDS = 2  # for an answer; whoever asks asks again

@@ -12,24 +12,25 @@ import uuid
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from slipway.delivery import canary, clients, installation, measures, processes, reconcile, router, shadow, state
-from slipway.delivery.front_door import FrontDoor
-from slipway.delivery.health import Health
-from slipway.delivery.installs import Installs
-from slipway.delivery.reconcile import Change, Forget, GiveUp, Install, Route, Serve, Start, StartRouter
-from slipway.delivery.state import SERVED, Bad, Instance, Router, State, text
-from slipway.delivery.watch import Watch
+from slipway.delivery import clients
+from slipway.delivery.agent import canary, installation, measures, processes, reconcile, router, shadow, state
+from slipway.delivery.agent.front_door import FrontDoor
+from slipway.delivery.agent.health import Health
+from slipway.delivery.agent.installs import Installs
+from slipway.delivery.agent.reconcile import Change, Forget, GiveUp, Install, Route, Serve, Start, StartRouter
+from slipway.delivery.agent.state import SERVED, Bad, Instance, Router, State, text
+from slipway.delivery.agent.watch import Watch
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from slipway.delivery.canary import Progress
+    from slipway.delivery.agent.canary import Progress
+    from slipway.delivery.agent.follower import Follower
+    from slipway.delivery.agent.reconcile import Action, Trial
+    from slipway.delivery.agent.state import Role
     from slipway.delivery.environment_file import EnvironmentFile
-    from slipway.delivery.follower import Follower
     from slipway.delivery.home import Place
-    from slipway.delivery.reconcile import Action, Trial
-    from slipway.delivery.state import Role
     from slipway.delivery.store import Store
 
 REST_SECONDS = 5  # before a service that once served and does not start is started again

@@ -6,7 +6,8 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
-from slipway.delivery import agents, canary, clients, processes, state
+from slipway.delivery import clients
+from slipway.delivery.agent import agents, canary, processes, state
 from slipway.delivery.desired_state import BRANCH, DeployBranch
 from slipway.delivery.git import Git
 from slipway.delivery.home import ENVIRONMENTS, Place, front_door
@@ -17,7 +18,7 @@ from slipway.errors import UserError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from slipway.delivery.state import State
+    from slipway.delivery.agent.state import State
 
 HISTORY = 10  # promotions shown
 EVENTS = 20  # things that the agent did, shown

@@ -1,0 +1,1 @@
+"""Beside each environment: makes what runs be what the branch `deploy` says, and shows what it did."""

@@ -1,0 +1,1 @@
+"""From a release back to reviewed source, link by link."""

@@ -1,0 +1,1 @@
+"""Requests in numbers, and what came of them."""

@@ -1,0 +1,1 @@
+"""Who vouches for a release: a key of ours, or GitHub."""
