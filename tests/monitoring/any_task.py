@@ -87,7 +87,7 @@ def main() -> None:
     promise = Promise("v1", START - timedelta(days=5), {}, {"size": 1.0})
     reference = Reference.of(promise, frame, Model(), params)
     from slipway import metrics
-    from slipway.monitoring.questions.performance import targets
+    from slipway.monitoring.segments import targets
 
     metric = metrics.for_task(TASK)[params["gates"]["primary"]]
     said = {metric.name: metric.value(targets(reference.test, CLASSES), reference.test_predictions)}

@@ -10,6 +10,7 @@ import pandas as pd
 
 import problem
 from slipway.features import to_features
+from slipway.monitoring import segments
 from slipway.monitoring.expectation import Expectation
 from slipway.schema import columns
 from slipway.serving.prediction_log import redacted
@@ -96,10 +97,8 @@ class Reference:
 
     def segments(self, metric: Metric) -> dict[str, float]:
         """`metric` on the test rows of each segment."""
-        from slipway.monitoring.questions import performance
-
-        y = performance.targets(self.test, self.classes)
-        groups = performance.segments(self.test, 1)
+        y = segments.targets(self.test, self.classes)
+        groups = segments.segments(self.test, 1)
         return {name: metric.value(y[rows], self.test_predictions[rows]) for name, rows in groups.items()}
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 import problem
 from slipway import metrics
+from slipway.monitoring import segments
 from slipway.monitoring.questions import performance
 from slipway.replay.stream import times
 
@@ -40,7 +41,7 @@ class Labelled:
         rows, when = served.iloc[places], times(served).iloc[places]
         weeks = ((when - stream.begin).dt.total_seconds() // (WEEK * 86_400)).to_numpy(dtype=int)
         weeks = weeks.clip(max=max(1, len(stream.days) // WEEK) - 1)  # the days that are left over count with the last
-        return cls(performance.targets(rows, list(classes)), places, weeks, performance.blocks_of(when, hours))
+        return cls(segments.targets(rows, list(classes)), places, weeks, performance.blocks_of(when, hours))
 
 
 def by_week(labelled: Labelled, lives: Sequence[Life], primary: str) -> list[dict[str, Any]]:

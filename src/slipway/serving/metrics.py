@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from slipway.serving.counts import Counts, Histogram
-from slipway.serving.refusals import REFUSALS
+from slipway.serving.refusal import REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

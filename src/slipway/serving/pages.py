@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from slipway.serving import json_numbers
-from slipway.serving.refusals import REFUSALS
+from slipway.serving.refusal import REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,6 +9,7 @@ import numpy as np
 import problem
 from slipway import metrics, predictor
 from slipway.features import to_features
+from slipway.monitoring import segments
 from slipway.monitoring.questions import performance
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def importance(look: Look, rows: Any, names: list[str]) -> dict[str, tuple[float
     rows = rows.sort_values("time")
     metric = metrics.for_task(problem.TASK)[look.params["gates"]["primary"]]
     random = np.random.default_rng(look.params["seed"])
-    features, y = to_features(rows, problem.Row), performance.targets(rows, look.reference.classes)
+    features, y = to_features(rows, problem.Row), segments.targets(rows, look.reference.classes)
     columns: predictor.Columns = {name: features[name].to_numpy() for name in features}
     model, parts = look.reference.model, np.array_split(np.arange(len(rows)), CHUNKS)
     whole, found = model.predict(columns), {}

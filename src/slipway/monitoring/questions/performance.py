@@ -12,6 +12,7 @@ import pandas as pd
 
 import problem
 from slipway import metrics
+from slipway.monitoring.segments import segments, targets
 from slipway.monitoring.window import scores
 
 if TYPE_CHECKING:
@@ -49,23 +50,6 @@ def evidence(look: Look) -> dict[str, Any]:
     promised = reference.segments(metric)
     about["segments"] = {name: found[name] | {"promised": promised.get(name)} for name in found if name != "all"}
     return about | {"all": found["all"]}
-
-
-def segments(rows: pd.DataFrame, minimum: int) -> dict[str, np.ndarray]:
-    """Positions of all rows as `all`, and of each value of each column in `SEGMENTS` that has `minimum` rows."""
-    groups = {"all": np.arange(len(rows))}
-    for column in problem.SEGMENTS:
-        for value, places in rows.groupby(column, sort=True).indices.items():
-            if len(places) >= minimum:
-                groups[f"{column}={value}"] = places
-    return groups
-
-
-def targets(rows: pd.DataFrame, classes: list) -> np.ndarray:
-    """Labels as metrics take them."""
-    if problem.TASK == "multiclass":
-        return pd.Index(classes).get_indexer(rows[problem.TARGET])
-    return rows[problem.TARGET].to_numpy(dtype=float)
 
 
 def blocks_of(times: pd.Series, hours: float) -> np.ndarray:
