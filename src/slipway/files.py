@@ -20,14 +20,19 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` aside and rename it, so that whoever is killed or out of room leaves the old file; makes the folder.
+    """Write `text` as `write_bytes` does."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write aside and rename, so that whoever is killed or out of room leaves the old file; makes the folder.
 
     Raises OSError, which names `path`.
     """
     aside = path.with_name(f".{path.name}.incoming")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_text(text, encoding="utf-8")
+        aside.write_bytes(content)
         aside.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):

@@ -17,6 +17,7 @@ import problem
 from slipway.features import to_features
 from slipway.monitoring import profile
 from slipway.monitoring.relations import Relations
+from slipway.monitoring.spans import BEFORE, days_of, windows
 from slipway.schema import columns
 
 if TYPE_CHECKING:
@@ -26,11 +27,8 @@ Key = tuple[str, str]
 """Statistic and column."""
 SHAPE, MOVED, RELATION, LEAN = "shape", "moved", "relation", "lean"
 PREDICTION = "prediction"
-CHUNKS = 20  # parts that rows without a time are dealt into, as if each were a period
 CAP = 10.0  # mean errors beyond which one counts no more: single wild values are for `unknown`
 ERRORS = 40_000  # rows of the reference of which errors are known; more narrow the ranges by under 2%
-WINDOWS = 80  # of the reference that are measured at most, evenly spread; all of the sample's weeks and half weeks
-BEFORE = 4  # windows before one, against which it has moved
 
 
 @dataclass(frozen=True)
@@ -59,25 +57,51 @@ class Sample:
         return ruler.shares(self.codes[name][rows])
 
 
+@dataclass(frozen=True)
+class Learned:
+    """What takes long to learn of a reference: all but a second of it."""
+
+    forests: Mapping[str, object]
+    scale: np.ndarray
+    """Mean error of the forest of each column."""
+    ranges: Mapping[Key, Range]
+
+
 class Expectation:
     """Of one release, for windows of `days`."""
 
-    def __init__(self, frame: pd.DataFrame, predictions: np.ndarray, days: float, seed: int) -> None:
-        """frame: columns of `Row`, and `TIME_COLUMN` if there is one, oldest first; predictions as a model returns."""
+    def __init__(
+        self, frame: pd.DataFrame, predictions: np.ndarray, days: float, seed: int, learned: Learned | None = None
+    ) -> None:
+        """frame: columns of `Row`, and `TIME_COLUMN` if there is one, oldest first; predictions as a model returns.
+
+        learned: `learned` of an expectation of the very same.
+        """
         self.days, self._seed = days, seed
         self._inputs = {column.name: column.kind for column in columns(problem.Row)}
         features = to_features(frame, problem.Row).reset_index(drop=True)
         whole = features.assign(**prediction_columns(predictions))
         kinds = {name: self._inputs.get(name, "number") for name in whole}
         self.rulers = profile.rulers(whole, kinds)
-        self._learn(features, frame)
-        self.reference = self._sampled(whole, self._errors_of_reference)
-        self.windows, self.before = _windows(self._day, days)
+        self._own = {name: self.rulers[name] for name in self._inputs}
+        self._part(frame)
+        self._relations = Relations(self._own, learned.forests) if learned else self._forests(features)
+        errors = np.empty((len(features), 0)) if learned else self._errors(features)
+        self._scale = learned.scale if learned else _scale(errors)
+        self.told = {name: _told(features[name], mean) for name, mean in zip(self._own, self._scale, strict=True)}
+        named = {} if learned else dict(zip(self._own, self._scaled(errors).T, strict=True))
+        self.reference = self._sampled(whole, named)
+        self.windows, self.before = windows(self._day, days)
         self.periods = {
             name: [self.reference.shares(ruler, name, rows) for rows in self._periods]
             for name, ruler in self.rulers.items()
         }
-        self.ranges = self._ranges()
+        self.ranges = learned.ranges if learned else self._ranges()
+
+    @property
+    def learned(self) -> Learned:
+        """To be kept, and given to the next."""
+        return Learned(self._relations.forests, self._scale, self.ranges)
 
     def measure(self, frame: pd.DataFrame, predictions: np.ndarray, *, errors: bool = True) -> Sample:
         """Live rows, ready to be measured; without `errors`, ready to be moved from."""
@@ -106,25 +130,26 @@ class Expectation:
         newest = np.concatenate(self.windows[-2 * BEFORE :])  # they are half a window apart
         return _taken(self.reference, np.unique(newest))
 
-    def _learn(self, features: pd.DataFrame, frame: pd.DataFrame) -> None:
-        self._day = _days(frame) if problem.TIME_COLUMN else _dealt(len(frame), self.days, self._seed)
-        own = {name: self.rulers[name] for name in self._inputs}
-        self._relations = Relations.learn(features, own, self._seed)
-        period = (self._day // (2 * self.days)).astype(int)
-        self._periods = [np.flatnonzero(period == one) for one in np.unique(period)]
+    def _part(self, frame: pd.DataFrame) -> None:
+        """Give each row its day, and each period its rows."""
+        self._day = days_of(frame, self.days, self._seed)
+        self._period = (self._day // (2 * self.days)).astype(int)
+        self._periods = [np.flatnonzero(self._period == one) for one in np.unique(self._period)]
         self._spans = [(self._day[rows].min(), self._day[rows].max()) for rows in self._periods]
+
+    def _forests(self, features: pd.DataFrame) -> Relations:
+        return Relations.learn(features, self._own, self._seed)
+
+    def _errors(self, features: pd.DataFrame) -> np.ndarray:
+        """Of some rows, by forests that did not see their period; NaN of the others."""
         known = np.sort(np.random.default_rng(self._seed).permutation(len(features))[:ERRORS])
-        errors = np.full((len(features), len(own)), np.nan)
+        errors = np.full((len(features), len(self._own)), np.nan)
         for fold in (0, 1):
-            forests = (
-                Relations.learn(features[period % 2 != fold], own, self._seed) if period.max() else self._relations
-            )
-            asked = known[period[known] % 2 == fold]
+            others = features[self._period % 2 != fold]
+            forests = self._forests(others) if self._period.max() else self._relations
+            asked = known[self._period[known] % 2 == fold]
             errors[asked] = forests.errors(features.iloc[asked])
-        mean = np.nanmean(np.abs(errors), axis=0)
-        self._scale = np.where(np.isnan(mean) | (mean == 0), 1.0, mean)
-        self.told = {name: _told(features[name], scale) for name, scale in zip(own, self._scale, strict=True)}
-        self._errors_of_reference = dict(zip(own, self._scaled(errors).T, strict=True))
+        return errors
 
     def _scaled(self, errors: np.ndarray) -> np.ndarray:
         return np.clip(errors / self._scale, -CAP, CAP)
@@ -165,6 +190,11 @@ class Expectation:
         return found
 
 
+def _scale(errors: np.ndarray) -> np.ndarray:
+    mean = np.nanmean(np.abs(errors), axis=0)
+    return np.where(np.isnan(mean) | (mean == 0), 1.0, mean)
+
+
 def _told(values: pd.Series, error: float) -> float:
     """Share of a number's spread that the other columns foretell; 0 for a category."""
     if values.dtype == object or values.notna().sum() == 0 or not pd.api.types.is_numeric_dtype(values):
@@ -184,27 +214,3 @@ def _taken(sample: Sample, rows: np.ndarray) -> Sample:
     codes = {name: values[rows] for name, values in sample.codes.items()}
     errors = {name: values[rows] for name, values in sample.errors.items()}
     return Sample(sample.features.iloc[rows], codes, errors)
-
-
-def _days(frame: pd.DataFrame) -> np.ndarray:
-    time = frame[problem.TIME_COLUMN]
-    return ((time - time.min()).dt.total_seconds() / 86_400).to_numpy()
-
-
-def _dealt(rows: int, days: float, seed: int) -> np.ndarray:
-    """Days for rows of which nobody knows the time: dealt evenly, so that a window is a random part of them."""
-    order = np.random.default_rng(seed).permutation(rows)
-    return order * (CHUNKS * days / rows)
-
-
-def _windows(day: np.ndarray, days: float) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Rows of each window, half a window apart or more, and of the time before each; empty where not all is there."""
-    starts = np.arange(0, max(day.max() - days, 0) + days / 1e6, days / 2)
-    starts = starts[np.unique(np.linspace(0, len(starts) - 1, WINDOWS).astype(int))]
-    windows = [np.flatnonzero((day >= start) & (day < start + days)) for start in starts]
-    before = [
-        np.flatnonzero((day >= start - BEFORE * days) & (day < start)) if start >= BEFORE * days else np.array([], int)
-        for start in starts
-    ]
-    kept = [place for place, rows in enumerate(windows) if len(rows)]
-    return [windows[place] for place in kept], [before[place] for place in kept]

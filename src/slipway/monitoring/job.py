@@ -18,9 +18,9 @@ from slipway.errors import UserError
 from slipway.gates import Outcome
 from slipway.monitoring import collect, readings
 from slipway.monitoring.assess import assess
-from slipway.monitoring.expectation import BEFORE
 from slipway.monitoring.memory import Memory
 from slipway.monitoring.reference import Promise, Reference
+from slipway.monitoring.spans import BEFORE
 from slipway.monitoring.window import LiveWindow, Service
 from slipway.report import markdown, monitoring_page
 from slipway.report import monitoring as report
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 JOB = "monitor"
 DATA = Path("data")
+SHELF = Path("build/monitor")
 MEMORY, READINGS = "memory.json", "readings.json"
 
 
@@ -145,7 +146,7 @@ def reference_of(environment: str, params: dict[str, Any]) -> tuple[Reference, d
     period = manifest["metrics"].get("prepare", {}).get("period")
     if problem.TIME_COLUMN and period:
         frame = frame[frame[problem.TIME_COLUMN] <= datetime.fromisoformat(period["test"][1])]
-    return Reference.of(promise, frame, model, trained), params
+    return Reference.of(promise, frame, model, trained, SHELF), params
 
 
 def promise_of(manifest: dict[str, Any]) -> Promise:

@@ -10,18 +10,19 @@ import pandas as pd
 
 import problem
 from slipway.features import to_features
-from slipway.monitoring import segments
-from slipway.monitoring.expectation import Expectation
+from slipway.monitoring import segments, shelf
 from slipway.schema import columns
 from slipway.serving.prediction_log import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+    from pathlib import Path
 
     import numpy as np
 
     from slipway.metrics import Metric
+    from slipway.monitoring.expectation import Expectation
     from slipway.predictor import Predictor
 
 
@@ -44,6 +45,7 @@ class Reference:
     """Of one release.
 
     train, test: rows with the columns of `Row`, `TARGET`, and `TIME_COLUMN` if there is one; labelled.
+    shelf: folder that keeps what is learned of it, for whoever looks next; None where nobody will.
     """
 
     promise: Promise
@@ -51,13 +53,21 @@ class Reference:
     test: pd.DataFrame
     model: Predictor
     seed: int
+    shelf: Path | None = None
     _expectations: dict[float, Expectation] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, promise: Promise, frame: pd.DataFrame, model: Predictor, params: Mapping[str, Any]) -> Reference:
+    def of(
+        cls,
+        promise: Promise,
+        frame: pd.DataFrame,
+        model: Predictor,
+        params: Mapping[str, Any],
+        shelf: Path | None = None,
+    ) -> Reference:
         """Split what `problem.load` returned as training did; `params` are those of the release."""
         labelled = frame[frame[problem.TARGET].notna()]
-        return cls(promise, *problem.split(labelled, params), model, params["seed"])
+        return cls(promise, *problem.split(labelled, params), model, params["seed"], shelf)
 
     @property
     def classes(self) -> list:
@@ -87,7 +97,8 @@ class Reference:
         """What is to be expected of a window of so many days; learned once."""
         if days not in self._expectations:
             hidden = self.rows.assign(**dict.fromkeys(redacted(problem.Row)))
-            self._expectations[days] = Expectation(hidden, predict(self.model, self.rows), days, self.seed)
+            said = predict(self.model, self.rows)
+            self._expectations[days] = shelf.learn(hidden, said, days, self.seed, self.shelf)
         return self._expectations[days]
 
     @cached_property

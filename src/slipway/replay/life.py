@@ -12,7 +12,7 @@ import problem
 from slipway.features import to_features
 from slipway.gates import Outcome
 from slipway.monitoring import LiveWindow, Memory, assess
-from slipway.monitoring.expectation import BEFORE
+from slipway.monitoring.spans import BEFORE
 from slipway.monitoring.window import KEY
 from slipway.replay import release as releases
 from slipway.replay.stream import times
