@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 from datetime import UTC
 from pathlib import Path
@@ -17,13 +18,17 @@ from typing import TYPE_CHECKING
 from slipway import results
 from slipway.delivery.home import ENVIRONMENTS
 from slipway.delivery.versions import VERSION
+from slipway.results import JobResult
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from slipway.delivery.desired_state import DeployBranch
     from slipway.delivery.store import Store
-    from slipway.results import JobResult
 
 KEPT_BACK = 3  # versions of an environment at least: what it runs, what it ran last, and where a rollback would go
+KEPT = re.compile(r"(.+)-(\d{8}T\d{6}Z)\.json")
+"""Name of a result that is kept beside a release: job, with the environment before it if there was one, and time."""
 PAGES = ("report.html", "report.md")  # what a job may leave beside its JSON, in results/<job>/
 
 
@@ -41,6 +46,14 @@ def keep(store: Store, version: str | None, directory: Path = results.RESULTS) -
         for about, files in kept.items():
             store.keep(about, files)
     return {about: [file.name for file in files] for about, files in kept.items()}
+
+
+def kept(store: Store, version: str, job: str) -> Iterator[JobResult]:
+    """Every result of `job` that is kept beside a release, of whatever environment, the newest first."""
+    names = {f"{where}{job}" for where in ("", *(f"{one}-" for one in ENVIRONMENTS))}
+    found = (match for name in store.kept(version) if (match := KEPT.fullmatch(name)) and match[1] in names)
+    for match in sorted(found, key=lambda one: one[2], reverse=True):
+        yield JobResult.model_validate_json(store.read_kept(version, match[0]))
 
 
 def _copies(directory: Path, job: str, result: JobResult, scratch: Path) -> list[Path]:

@@ -8,7 +8,6 @@ compared with, is in the results that the store keeps. There is no database that
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from slipway import results
 from slipway.changes import differences
 from slipway.delivery.desired_state import DeployBranch
+from slipway.delivery.evidence import KEPT
 from slipway.delivery.git import GitError
 from slipway.delivery.home import ENVIRONMENTS
 from slipway.delivery.versions import VERSION
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 HERE = "here"
 """Names the work tree, in place of a version or a commit."""
 TOLD = "--format=%H%x00%an%x00%cI%x00%s"
-KEPT = re.compile(r"(.+)-\d{8}T\d{6}Z\.json")
-"""Name of a result that is kept beside a release."""
 UNKNOWN = "unknown"  # what a machine without a user's name says of itself
 JOBS = ("build", "train", "compare")
 SHOWN = ("by", "run", "machine", "python", "stages", "resources", "stale", "changed_files", "champion", "candidate")

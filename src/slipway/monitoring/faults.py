@@ -134,7 +134,8 @@ def _of_answers(some: _Some) -> Iterator[tuple[str, str, str, Change]]:
 def _of_service() -> Iterator[tuple[str, str, str, Change]]:
     for name, why, change in (
         ("errors", "one request in twenty fails", {"errors": 2_500}),
-        ("slow", "a neighbour takes the machine", {"p50_milliseconds": 400.0, "p99_milliseconds": 3000.0}),
+        ("slow", "a neighbour takes the machine", {"p50_milliseconds": 40.0, "p99_milliseconds": 300.0}),
+        ("saturated", "more clients than anybody tried", {"peak_rate": 400.0}),
         ("refused", "a client that was changed", {"refused": 10_000}),
         ("log too small", "rows that nobody wrote down", {"lost_rows": 20_000}),
     ):

@@ -79,6 +79,8 @@ def _by_findings(question: str, evidence: Mapping[str, Any]) -> Verdict:
     findings = evidence["findings"]
     beyond = [one for one in findings if not one["score"] <= 1]
     verdict = Verdict(question, Outcome.PASS, THRESHOLDS[question], _worst(findings, evidence))
+    if not beyond and evidence.get("unproven"):
+        return replace(verdict, outcome=Outcome.INCONCLUSIVE, reason=evidence["unproven"])
     if not beyond:
         return verdict
     said = "; ".join(dict.fromkeys(one["said"] for one in beyond[:NAMED]))

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import problem
 from slipway import dvc, predictor
+from slipway.delivery import evidence
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.git import Git
 from slipway.delivery.home import Place, store_url
+from slipway.delivery.loadtest import JOB as LOAD_TEST
 from slipway.delivery.store import open_store
 from slipway.errors import UserError
 from slipway.gates import Outcome
 from slipway.monitoring import collect, readings
 from slipway.monitoring.assess import assess
 from slipway.monitoring.memory import Memory
-from slipway.monitoring.reference import Promise, Reference
+from slipway.monitoring.reference import PROVED, Promise, Reference
 from slipway.monitoring.spans import BEFORE
 from slipway.monitoring.window import LiveWindow, Service
 from slipway.report import markdown, monitoring_page
@@ -30,6 +32,7 @@ from slipway.settings import read_params
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from slipway.delivery.store import Store
     from slipway.monitoring.assess import Assessment
     from slipway.monitoring.collect import Collected, Collection
     from slipway.monitoring.readings import Readings
@@ -135,10 +138,11 @@ def reference_of(environment: str, params: dict[str, Any]) -> tuple[Reference, d
     if desired is None:
         raise UserError(f"{environment}: runs nothing yet; `slipway promote --environment {environment}`")
     with TemporaryDirectory() as folder:
-        built = open_store(store_url()).get(desired.release, Path(folder) / desired.release)
+        store = open_store(store_url())
+        built = store.get(desired.release, Path(folder) / desired.release)
         manifest, model = built.manifest, predictor.load(built.folder / "model")
         own = read_params(built.folder / "params.yaml")
-        promise = promise_of(manifest)
+        promise = promise_of(manifest, proved(store, desired.release))
     trained = params | {name: own[name] for name in ("split", "seed") if name in own}
     if not DATA.exists():
         dvc.pull()  # a fresh checkout has none
@@ -149,14 +153,21 @@ def reference_of(environment: str, params: dict[str, Any]) -> tuple[Reference, d
     return Reference.of(promise, frame, model, trained, SHELF), params
 
 
-def promise_of(manifest: dict[str, Any]) -> Promise:
-    """What a release's manifest says."""
+def proved(store: Store, release: str) -> Mapping[str, float] | None:
+    """What the newest load test that passed, of those kept beside a release, has shown of it; None without one."""
+    passed = (one.evidence for one in evidence.kept(store, release, LOAD_TEST) if one.outcome is Outcome.PASS)
+    return next(({name: one[name] for name in PROVED} for one in passed), None)
+
+
+def promise_of(manifest: dict[str, Any], load: Mapping[str, float] | None) -> Promise:
+    """What a release's manifest says, and its load test."""
     metrics = manifest["metrics"]
     return Promise(
         release=manifest["version"],
         built=datetime.fromisoformat(manifest["built"]),
         metrics=metrics.get("evaluate", {}).get("model", {}),
         importance=metrics.get("importance", {}),
+        load=load,
     )
 
 

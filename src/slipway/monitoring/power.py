@@ -44,6 +44,8 @@ FEWEST_DAYS = 28  # of a month that windows are drawn from
 RELEASE = "candidate"
 GOOD = Service(50_000, 5, rows=50_000, p50_milliseconds=1.5, p99_milliseconds=9.0, peak_rate=40.0)
 """What a healthy service counts in a window."""
+LOAD = {"p50_milliseconds": 2.0, "p99_milliseconds": 15.0, "rate": 200}
+"""What its load test showed."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ def release_here() -> tuple[Reference, dict[str, Any]]:
     frame = problem.load(Path("data"))
     metrics = {name: json.loads(Path(f"metrics/{name}.json").read_text("utf-8")) for name in ("evaluate", "importance")}
     built = frame[problem.TIME_COLUMN].max() if problem.TIME_COLUMN else datetime.now(UTC)
-    promise = Promise(RELEASE, pd.Timestamp(built).to_pydatetime(), metrics["evaluate"]["model"], metrics["importance"])
+    said = (metrics["evaluate"]["model"], metrics["importance"], LOAD)
+    promise = Promise(RELEASE, pd.Timestamp(built).to_pydatetime(), *said)
     return Reference.of(promise, frame, predictor.load(Path("model")), params), params
 
 

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from slipway.predictor import Predictor
 
 
+PROVED = ("p50_milliseconds", "p99_milliseconds", "rate")
+"""What a load test shows of a release, by its names in results/loadtest.json."""
+
+
 @dataclass(frozen=True)
 class Promise:
     """What a release said of itself when it was built; found in its manifest."""
@@ -37,7 +41,7 @@ class Promise:
     importance: Mapping[str, float]
     """By column: metrics/importance.json."""
     load: Mapping[str, float] | None = None
-    """`p50_milliseconds`, `p99_milliseconds` and `rate` of the load test; None where none was kept."""
+    """`PROVED`; None where no load test that passed is kept beside the release."""
 
 
 @dataclass(frozen=True)

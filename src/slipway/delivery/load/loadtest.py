@@ -62,7 +62,8 @@ def load_test(
         bodies = read_payloads(payloads, limits["payloads"], seed)
         plan = draw_plan(limits, len(targets), len(bodies), seed)
         samples, cpu = play(plan, targets, bodies, limits, results / JOB)
-        result.evidence |= {"targets": targets, "generator_cpu": cpu, **summarise(plan, samples, limits["rate"])}
+        offered = {"targets": targets, "rate": limits["rate"], "generator_cpu": cpu}
+        result.evidence |= {**offered, **summarise(plan, samples, limits["rate"])}
         result.verdicts = judge(result.evidence, limits)
         if against:
             result.verdicts.append(compare(in_pairs(samples), limits, seed))
