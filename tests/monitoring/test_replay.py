@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -95,6 +96,13 @@ def test_a_table_and_a_plot_are_left_for_people(worlds):
     table = report.text(worlds[True]).splitlines()
     assert ["week", "rows", "never", "calendar", "monitored"] == table[0].split()
     assert len(worlds[True]["weeks"]) == len([line for line in table if line.split()[0].isdigit()])
+
+
+def test_what_the_gates_saw_of_a_retraining_stands_beside_what_came_of_it(worlds):
+    events = worlds[True]["policies"]["monitored"]["events"]
+    assert all(re.fullmatch(r"[+-]0\.\d{4} \[[+-]0\.\d{4}, [+-]0\.\d{4}\]", one["gain"]) for one in events)
+    assert f"decay: {events[0]['gain']} when judged, " in report.text(worlds[True])
+    assert "Gain when judged" in (worlds[True]["root"] / "results/replay/report.md").read_text()
 
 
 def test_progress_goes_to_stderr(worlds):

@@ -38,6 +38,8 @@ class Event:
     day: datetime
     trigger: str
     because: str
+    gain: str
+    """What the gate `champion` saw on the rows that test the new model: its gain over the one in production."""
     promoted: bool
     blocked_by: str
 
@@ -83,7 +85,8 @@ class Life:
         new = build(day)
         verdicts = releases.judge(new, self.release, self.params)
         blocking = [f"{one.gate}: {one.observed}" for one in verdicts if one.outcome is not Outcome.PASS]
-        event = Event(day, *asked, promoted=not blocking, blocked_by="; ".join(blocking))
+        gain = next(one.observed for one in verdicts if one.gate == "champion")
+        event = Event(day, *asked, gain, promoted=not blocking, blocked_by="; ".join(blocking))
         self.events.append(event)
         if event.promoted:
             self.release = new

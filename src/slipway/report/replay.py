@@ -68,13 +68,16 @@ def _gains(told: Mapping[str, Any]) -> Iterator[Block]:
 
 def _events(told: Mapping[str, Any]) -> Iterator[Block]:
     rows = [
-        (event["day"], Strong(policy), event["trigger"], _became(event), Code(event["because"] or "-"))
+        (event["day"], Strong(policy), event["trigger"], event["gain"], _became(event), Code(event["because"] or "-"))
         for policy, found in told["policies"].items()
         for event in found["events"]
     ]
     if rows:
-        yield paragraph("Every retraining, and what became of it:")
-        yield Table(("Day", "Policy", "Trigger", "Became", "Evidence"), rows)
+        yield paragraph(
+            f"Every retraining: the {told['primary']} that the new model gained on the rows that tested it, which came"
+            " before that day, and what became of it:"
+        )
+        yield Table(("Day", "Policy", "Trigger", "Gain when judged", "Became", "Evidence"), rows)
 
 
 def text(told: Mapping[str, Any]) -> str:
@@ -86,7 +89,9 @@ def text(told: Mapping[str, Any]) -> str:
         lines.append(f"{row['week'] + 1:>4} {row['rows']:>8,} {values}")
     for policy, found in told["policies"].items():
         lines.append(f"{policy}: {_retrainings(found['events'])}")
-        lines += [f"  {event['day']} {event['trigger']}: {_became(event)}" for event in found["events"]]
+        lines += [
+            f"  {one['day']} {one['trigger']}: {one['gain']} when judged, {_became(one)}" for one in found["events"]
+        ]
         lines += [f"  {name} {_signed(gain)} {difference(gain)}" for name, gain in found["gains"].items()]
     return "\n".join([*lines, title(told)])
 
