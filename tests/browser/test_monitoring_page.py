@@ -1,0 +1,39 @@
+"""The page of the monitoring in a real browser: whatever is long, it fits a phone and a desk.
+
+Needs Chromium.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from slipway.gates import Outcome, Verdict
+from slipway.monitoring.memory import Point
+from slipway.report import monitoring_page
+
+LONG, WINDOWS = "column_" + "x" * 120, 90
+START = datetime(2026, 1, 1, tzinfo=UTC)
+EVIDENCE = {
+    "release": "v10.20.30",
+    "window": {"start": "2026-01-01T00:00:00+00:00", "end": "2026-01-08T00:00:00+00:00", "rows": 1_234_567},
+    "retrain": {"wanted": True, "trigger": "drift", "because": f"drift: {LONG}: distance 0.51"},
+}
+FACTS = {
+    "rows": 1_234_567,
+    "performance": {"value": 0.7, "low": 0.6, "high": 0.8},
+    "promised": 0.72,
+    "metric": "roc_auc",
+    "columns": {LONG: 2.5, "visibility": 0.4},
+    "p50": 1.5,
+    "p99": 1234.5,
+}
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_does_not_scroll_sideways(content_width, width):
+    ends = [START + timedelta(days=day) for day in range(WINDOWS)]
+    points = [Point(end=end, release=f"v1.{end.month}.0", days=7, facts=FACTS) for end in ends]
+    verdicts = [Verdict("skew", Outcome.FAIL, "each column as in training", f"{LONG}: far", f"{LONG}; " * 3)] * 3
+    assert width >= content_width(monitoring_page.render("production", verdicts, EVIDENCE, points), width)
