@@ -101,3 +101,10 @@ def test_a_chart_of_nothing_says_so():
 def test_values_are_told_in_few_characters(value, text):
     chart = charts.Chart("Rows", [START], [charts.Line("rows", [1.0], "one")])
     assert text == charts._Frame(chart, [1.0]).text(value)
+
+
+def test_looks_of_one_day_are_told_apart_by_the_minute():
+    hours = [Point(end=START + timedelta(hours=at), release="v0.1.0", days=7, facts={"rows": 9}) for at in (8, 20)]
+    assert ">01 Jan 08:00<" in page(*hours)
+    assert ">01 Jan 20:00<" in page(*hours)
+    assert ">03 Jan 2026<" in page(point(0), point(2, rows=9))

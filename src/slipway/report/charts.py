@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 360, 200, 40, 10, 22, 24
 LETTERS = {1: "", 1e3: "k", 1e6: "M", 1e9: "G"}
 STEPS = 3  # lines across
+SHORT = 172_800  # seconds; times that are nearer to each other are told by the minute, not by the day
 MARGIN = 0.08  # of the values' range, above and below them
 
 
@@ -101,15 +102,16 @@ class _Frame:
         return f"{value / size:.3g}{LETTERS[size]}"
 
     def axes(self) -> str:
-        """Lines across with their values, and the first and the last day."""
-        parts = []
+        """Lines across with their values, and the first and the last day, or minute."""
+        is_short = (self._last - self._first).total_seconds() < SHORT
+        parts, form = [], "%d %b %H:%M" if is_short else "%d %b %Y"
         for step in range(STEPS + 1):
             value = self._low + (self._high - self._low) * step / STEPS
             y = self._y(value)
             parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
             parts.append(f'<text x="{LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{self.text(value)}</text>')
         for time, x, anchor in ((self._first, LEFT, "start"), (self._last, WIDTH - RIGHT, "end")):
-            parts.append(f'<text x="{x}" y="{HEIGHT - 6}" text-anchor="{anchor}">{time:%d %b %Y}</text>')
+            parts.append(f'<text x="{x}" y="{HEIGHT - 6}" text-anchor="{anchor}">{time:{form}}</text>')
         return "\n".join(parts)
 
     def marks(self) -> str:
