@@ -14,7 +14,7 @@ from slipway.delivery import evidence
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.git import Git
 from slipway.delivery.home import Place, store_url
-from slipway.delivery.loadtest import JOB as LOAD_TEST
+from slipway.delivery.load.loadtest import JOB as LOAD_TEST
 from slipway.delivery.store import open_store
 from slipway.errors import UserError
 from slipway.gates import Outcome
