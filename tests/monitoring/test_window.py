@@ -58,22 +58,3 @@ def test_predictions_are_read_as_they_are_logged(task, predictions):
 
 def test_requests_of_our_own_can_be_told_from_traffic():
     assert HEADERS["X-Request-ID"].startswith(OWN)
-
-
-def test_the_sample_labels_flights_by_the_id_that_a_client_can_send(tmp_path):
-    assert problem.labels(tmp_path).empty
-    frame = pd.DataFrame(
-        {
-            "scheduled_departure": pd.to_datetime(
-                ["2013-10-01 12:55", "2013-10-02 08:00", "2013-10-03 09:00"], utc=True
-            ),
-            "origin": "EWR",
-            "carrier": "UA",
-            "flight_number": [1545, 2, 3],
-            "arrival_delay": pd.array([15, 14, None], dtype="Int64"),
-        }
-    )
-    frame.to_parquet(tmp_path / "flights-2013-10.parquet")
-    found = problem.labels(tmp_path)
-    assert {"2013-10-01T12:55-EWR-UA-1545": 1, "2013-10-02T08:00-EWR-UA-2": 0} == dict(found.itertuples(index=False))
-    assert 1 == len(problem.labels(tmp_path, datetime(2013, 10, 2, tzinfo=UTC)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime
 from importlib.metadata import files
 from pathlib import Path
 
@@ -85,3 +86,22 @@ def test_an_airport_that_training_did_not_see_is_answered():
     features = frame[list(problem.Row.model_fields)].astype({"plane_year": float, "seats": float})
     model = problem.build_model(read_params()).fit(features, frame["late"].astype(int))
     assert np.isfinite(model.predict_proba(features.head(1).assign(dest="ZZZ"))).all()
+
+
+def test_flights_are_labelled_by_the_id_that_a_client_can_send(tmp_path):
+    assert problem.labels(tmp_path).empty
+    frame = pd.DataFrame(
+        {
+            "scheduled_departure": pd.to_datetime(
+                ["2013-10-01 12:55", "2013-10-02 08:00", "2013-10-03 09:00"], utc=True
+            ),
+            "origin": "EWR",
+            "carrier": "UA",
+            "flight_number": [1545, 2, 3],
+            "arrival_delay": pd.array([15, 14, None], dtype="Int64"),
+        }
+    )
+    frame.to_parquet(tmp_path / "flights-2013-10.parquet")
+    found = problem.labels(tmp_path)
+    assert {"2013-10-01T12:55-EWR-UA-1545": 1, "2013-10-02T08:00-EWR-UA-2": 0} == dict(found.itertuples(index=False))
+    assert 1 == len(problem.labels(tmp_path, datetime(2013, 10, 2, tzinfo=UTC)))

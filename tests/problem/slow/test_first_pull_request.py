@@ -1,4 +1,7 @@
-"""The tutorial, run as it is written: every command in order, in a clone, and what the page says that they print."""
+"""The tutorial, run as it is written: every command in order, in a clone, and what the page says that they print.
+
+The figures are those of the sample, so this goes with it.
+"""
 
 from __future__ import annotations
 
