@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -16,9 +18,26 @@ def test_the_embedded_store_is_under_ten_megabytes():
     assert TEN_MEGABYTES > sum(file.stat().st_size for file in (ROOT / ".dvcstore").rglob("*") if file.is_file())
 
 
+def lacking(root: Path) -> list[str]:
+    """What the embedded store has to hold and does not; nothing is asked of it where the data is in another remote."""
+    config = configparser.ConfigParser()
+    config.read(root / ".dvc/config")
+    if config["core"]["remote"] != "embedded":
+        return []
+    (out,) = yaml.safe_load((root / "data.dvc").read_text())["outs"]
+    return [] if (root / ".dvcstore/files/md5" / out["md5"][:2] / out["md5"][2:]).is_file() else [out["md5"]]
+
+
 def test_the_embedded_store_holds_the_data_that_data_dvc_names():
-    (out,) = yaml.safe_load((ROOT / "data.dvc").read_text())["outs"]
-    assert (ROOT / ".dvcstore/files/md5" / out["md5"][:2] / out["md5"][2:]).is_file()
+    assert [] == lacking(ROOT)
+
+
+@pytest.mark.parametrize(("remote", "expected"), [("embedded", ["ab12"]), ("bucket", [])])
+def test_data_is_missed_in_the_embedded_store_only_where_it_belongs_there(tmp_path, remote, expected):
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").write_text(f"[core]\n    remote = {remote}\n")
+    (tmp_path / "data.dvc").write_text("outs: [{path: data, md5: ab12}]\n")
+    assert expected == lacking(tmp_path)
 
 
 def test_every_number_in_params_yaml_says_why():
