@@ -34,6 +34,16 @@ IDENTITY = {f"GIT_{role}": "fork@example.invalid" for role in ("AUTHOR_NAME", "A
 IDENTITY |= {role.replace("AUTHOR", "COMMITTER"): value for role, value in IDENTITY.items()}
 
 
+EMBEDDED = """\
+[core]
+    remote = embedded
+    analytics = false
+    check_update = false
+['remote "embedded"']
+    url = ../.dvcstore
+    verify = true
+"""
+"""`.dvc/config` of a repository for tests, or what they push would come into the remote of whoever runs them."""
 BY_A_VERB = (".dvcstore/", "dvc.lock", "metrics/")  # written by dvc and committed as they are
 THE_FORKS = ("src/problem/", "tests/problem/", "data.dvc", "params.yaml")
 
@@ -106,6 +116,7 @@ def upstream(folder: Path) -> Fork:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, root / name)
     (root / ".venv-checks").symlink_to(ROOT / ".venv-checks")
+    (root / ".dvc/config").write_text(EMBEDDED, encoding="utf-8")
     fork = Fork(root, _environment(folder, root))
     fork.run("git", "init", "--quiet", "--bare", "--initial-branch=main", str(folder / "origin.git"))
     fork.run("git", "init", "--quiet", "--initial-branch=main")

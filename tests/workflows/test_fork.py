@@ -19,6 +19,8 @@ import pytest
 import yaml
 from sklearn.datasets import load_wine
 
+from tests.forks import EMBEDDED
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 TOUCHED = {"data.dvc", "dvc.lock", "params.yaml", "pyproject.toml", "uv.lock"}
@@ -80,6 +82,7 @@ def template(tmp_path_factory):
         if name and (ROOT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
+    (folder / ".dvc/config").write_text(EMBEDDED)
     git(folder, "init", "--quiet", "--initial-branch=main")
     git(folder, "add", "--all", "--force")
     git(folder, "commit", "--quiet", "--message", "Template")
