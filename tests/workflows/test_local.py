@@ -81,6 +81,33 @@ def test_merge_moves_main_to_a_commit_with_both_parents(repository):
     assert merged == repository.push_event().payload["after"]
 
 
+def dvc(folder: Path, *arguments: str) -> None:
+    subprocess.run(["dvc", *arguments, "--quiet"], cwd=folder, check=True)
+
+
+def test_what_is_pushed_of_the_data_stays_here(home, source, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", home.environment()["PATH"])
+    dvc(source, "init")
+    (source / "data").mkdir()
+    (source / "data/rows").write_text("as they were", encoding="utf-8")
+    dvc(source, "remote", "add", "--default", "ours", str(tmp_path / "ours"))
+    dvc(source, "add", "data")
+    dvc(source, "push")
+    before = sorted((tmp_path / "ours").rglob("*"))
+    subprocess.run(["git", "add", "."], cwd=source, check=True)
+    subprocess.run(["git", "commit", "--quiet", "-m", "Data"], cwd=source, env=home.environment(), check=True)
+    repository = Repository(home.root, home.environment())
+    repository.create(source)
+    repository.keep_data()
+    tree = repository.checkout(tmp_path / "tree", "refs/heads/main")
+    dvc(tree, "pull")
+    assert "as they were" == (tree / "data/rows").read_text(encoding="utf-8")
+    (tree / "data/rows").write_text("spoiled", encoding="utf-8")
+    dvc(tree, "add", "data")
+    dvc(tree, "push")
+    assert before == sorted((tmp_path / "ours").rglob("*"))
+
+
 def test_uncommitted_files_are_named(source):
     (source / "new").touch()
     assert ["new"] == uncommitted(source)

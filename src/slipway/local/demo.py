@@ -65,6 +65,7 @@ class Demo:
     def prepare(self, source: Path) -> None:
         """Make `origin`, its author's clone, and one agent for each environment."""
         self.repository.create(source)
+        self.repository.keep_data()
         install(self.repository.author, self.env)
         machine = self.repository.checkout(self.home.root / "machine", "refs/heads/main")
         install(machine, self.env)

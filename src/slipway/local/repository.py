@@ -73,6 +73,22 @@ class Repository:
         self.commit(f"Everything as of {commit[:12]}")
         self.git("push", "--quiet", "--set-upstream", "origin", "main")
 
+    def keep_data(self) -> None:
+        """Let the data, and what is pushed of it, be in this folder, not in the remote that `origin` was made with.
+
+        The embedded store is in the repository, so it is here already.
+        """
+        if self._dvc("config", "core.remote") == "embedded":
+            return
+        self._dvc("pull", "--quiet", "data.dvc")
+        self._dvc("remote", "add", "--quiet", "--force", "--default", "throwaway", str(self.origin.parent / "pushed"))
+        self._dvc("push", "--quiet", "data.dvc")
+        self.commit("Keep the data here")
+        self.git("push", "--quiet", "origin", "main")
+
+    def _dvc(self, *arguments: str) -> str:
+        return run(["dvc", *arguments], self.author, self._env)
+
     def commit(self, message: str) -> str:
         """Commit everything that the author changed."""
         self.git("add", "--all")
