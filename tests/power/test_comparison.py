@@ -14,6 +14,14 @@ SCORES = 1 / (1 + np.exp(-(Y + RANDOM.normal(size=3000))))
 AUC = metrics.for_task("binary")["roc_auc"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _two_classes():
+    """Whatever the task of the problem is, here it is that of the models above."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(power.problem, "TASK", "binary")
+        yield
+
+
 def _blurred(seed: int):
     return power._blurred(SCORES, np.random.default_rng(seed).normal(size=3000))
 
