@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 PROBLEMS = ROOT / "tests/problems"
 OF_THE_SAMPLE = ("src/problem", "tests/problem")
-REPLACED = ("split", "model")  # sections of params.yaml that belong to the problem as a whole
+REPLACED = ("split", "model", "ranges")  # sections of params.yaml that belong to the problem as a whole
 OTHERS = (
     "GITHUB_",
     "SLIPWAY_",

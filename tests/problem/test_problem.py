@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 import problem
 from problem import data
+from slipway.scaffold import measure
 from slipway.settings import read_params
+from slipway.tune import space
 
 DATA = Path("data")
 KNOWN_AFTERWARDS = {"dep_time", "dep_delay", "arr_time", "arr_delay", "air_time", "arrival_delay", "outcome"}
@@ -105,3 +107,10 @@ def test_flights_are_labelled_by_the_id_that_a_client_can_send(tmp_path):
     found = problem.labels(tmp_path)
     assert {"2013-10-01T12:55-EWR-UA-1545": 1, "2013-10-02T08:00-EWR-UA-2": 0} == dict(found.itertuples(index=False))
     assert 1 == len(problem.labels(tmp_path, datetime(2013, 10, 2, tzinfo=UTC)))
+
+
+@pytest.mark.parametrize("trees", [measure.FEWEST_TREES, measure.MOST_TREES])
+def test_what_slipway_new_chooses_is_in_the_range_that_ships(trees):
+    params = read_params()
+    params["model"]["max_iter"] = trees
+    assert space.read(params)["model.max_iter"].holds(trees)

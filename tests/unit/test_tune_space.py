@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,10 +13,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import problem
 from slipway.errors import UserError
 from slipway.settings import read_params
 from slipway.tune import space
 from slipway.tune.rows import Rows
+from tests import forks
 
 TEXT = Path("params.yaml").read_text(encoding="utf-8")
 RANGES = space.read(yaml.safe_load(TEXT))
@@ -56,11 +60,24 @@ def test_a_range_that_is_none_is_named(ranges, complaint):
         space.read({"model": {"max_iter": 1}, "tune": {"ranges": ranges}})
 
 
+def outside(params: dict[str, Any]) -> list[str]:
+    ranges = space.read(params)
+    return [path for path, value in space.current(params, ranges).items() if not ranges[path].holds(value)]
+
+
 def test_the_current_parameters_are_in_their_ranges():
-    assert all(RANGES[path].holds(value) for path, value in space.current(read_params(), RANGES).items())
+    assert [] == outside(read_params())
 
 
-def test_each_fold_trains_on_what_came_before_and_the_newest_rows_are_kept_apart():
+@pytest.mark.parametrize("name", ["titanic", "penguins", "houses"])
+def test_another_problem_brings_its_own_ranges(tmp_path, name):
+    shutil.copy("params.yaml", tmp_path)
+    forks.edit_params(tmp_path / "params.yaml", forks.PROBLEMS / name / "params.yaml")
+    assert [] == outside(read_params(tmp_path / "params.yaml"))
+
+
+def test_each_fold_trains_on_what_came_before_and_the_newest_rows_are_kept_apart(monkeypatch):
+    monkeypatch.setattr(problem, "TIME_COLUMN", "when")
     params = read_params()
     rows = Rows(pd.DataFrame({"x": np.arange(1000)}), np.arange(1000), params)
     searched, apart = rows._parts()
