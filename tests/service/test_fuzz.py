@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -62,14 +63,15 @@ def problem_model(tmp_path_factory) -> Path:
     """A model of the problem's own columns, which nobody had to train."""
     folder = tmp_path_factory.mktemp("problem")
     found = columns(problem.Row)
-    signature = {"format": "onnx", "task": "binary", "target": problem.TARGET, "classes": [0, 1]}
+    classes = {"binary": [0, 1], "multiclass": ["early", "late"]}.get(problem.TASK, [])
+    signature = {"format": "onnx", "task": problem.TASK, "target": problem.TARGET, "classes": classes}
     (folder / "signature.json").write_text(json.dumps(signature | {"columns": [vars(column) for column in found]}))
     onnx.save(_model(found), folder / "model.onnx")
     return folder
 
 
 def _model(found: list) -> onnx.ModelProto:
-    """Probabilities that depend on each column, on its place, and on whether it is missing."""
+    """Predictions that depend on each column, on its place, and on whether it is missing."""
     nodes, terms = [], []
     for place, column in enumerate(found):
         name, number = column.name, f"{column.name}_number"
@@ -93,7 +95,8 @@ def _model(found: list) -> onnx.ModelProto:
     ]
     kinds = {"number": TensorProto.FLOAT, "category": TensorProto.STRING}
     inputs = [helper.make_tensor_value_info(column.name, kinds[column.kind], [None, 1]) for column in found]
-    outputs = [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2])]
+    predicted = ("sum", 1) if problem.TASK == "regression" else ("probabilities", 2)
+    outputs = [helper.make_tensor_value_info(predicted[0], TensorProto.FLOAT, [None, predicted[1]])]
     constants = [helper.make_tensor(name, TensorProto.FLOAT, [1], [value]) for name, value in CONSTANTS.items()]
     graph = helper.make_graph(nodes, "stand-in", inputs, outputs, constants)
     opsets = [helper.make_opsetid("", 21), helper.make_opsetid("ai.onnx.ml", 4)]
@@ -128,13 +131,27 @@ def values(field: dict[str, Any], definitions: dict[str, Any]) -> st.SearchStrat
     if "enum" in field or "const" in field:
         return st.sampled_from(field.get("enum") or [field["const"]])
     low, high = field.get("minimum"), field.get("maximum")
+    if field["type"] == "number":
+        ends = (_within(low, math.inf), _within(high, -math.inf))
+        return st.floats(*ends, allow_nan=False, allow_infinity=False, width=32)
+    if field["type"] == "string" and "pattern" not in field:
+        lengths = (field.get("minLength", 0), field.get("maxLength"))
+        return st.text(st.characters(codec="utf-8"), min_size=lengths[0], max_size=lengths[1])
     return {
         "null": st.none(),
         "boolean": st.booleans(),
         "integer": st.integers(low, high),
-        "number": st.floats(low, high, allow_nan=False, allow_infinity=False, width=32),
         "string": st.from_regex(field.get("pattern", ""), fullmatch=True).filter(lambda text: not text.endswith("\n")),
     }[field["type"]]
+
+
+def _within(limit: float | None, inside: float) -> float | None:
+    """The limit, or the next number of 32 bits on its inner side."""
+    if limit is None:
+        return None
+    near = np.float32(limit)
+    outside = float(near) < limit if inside > 0 else float(near) > limit
+    return float(np.nextafter(near, np.float32(inside)) if outside else near)
 
 
 def rows(row: type[BaseModel]) -> st.SearchStrategy:
@@ -161,7 +178,9 @@ def test_generated_rows_and_columns_get_the_answers_of_the_offline_model(served)
             table = {name: [each[name] for each in generated] for name in generated[0]}
             offline = model.predict(table)
             for body in (generated, {"columns": table}):
-                np.testing.assert_array_equal(offline, client.post("/predict", json=body).json()["predictions"])
+                online = client.post("/predict", json=body).json()["predictions"]
+                by_place = [list(one.values()) if isinstance(one, dict) else one for one in online]
+                np.testing.assert_array_equal(offline, by_place)
 
         compare()
 
