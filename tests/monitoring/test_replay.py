@@ -39,7 +39,8 @@ def _fill(root: Path, *, changes: bool) -> None:
         rows.to_csv(folder / f"{day:03}.csv", index=False)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["split"], params["model"] = {"test_days": 4}, {"max_iter": 20}
-    params["gates"] |= {"resamples": 200, "calibration": 0.5, "baseline_margin": 0, "margin": 0.2}
+    params["gates"] |= {"primary": "roc_auc", "floor": 0.62, "margin": 0.2, "segment_margin": 0.05}
+    params["gates"] |= {"resamples": 200, "calibration": 0.5, "baseline_margin": 0}
     params["monitoring"] |= {"minimum_labels": 300, "window_days": 3, "resamples": 100}
     params["retraining"] |= {"cooldown_days": 4, "every_days": 12}
     (root / "params.yaml").write_text(yaml.safe_dump(params))

@@ -19,7 +19,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 SLIPWAY = [sys.executable, "-m", "slipway.cli"]
 STAGE = """
-import hashlib, json, pathlib, sys, time
+import hashlib, json, pathlib, sys, time, yaml
 stage, made, *read = [pathlib.Path(name) for name in sys.argv[1:]]
 seed = next(line for line in open("params.yaml") if line.startswith("seed:")).encode()
 files = [file for one in read for file in ([one] if one.is_file() else sorted(one.rglob("*"))) if file.is_file()]
@@ -29,7 +29,9 @@ for number in range(3):
     (made / f"{number}.txt").write_text(f"{digest} {number}\\n" * 5000)
 metrics = pathlib.Path("metrics") / f"{stage}.json"
 metrics.parent.mkdir(exist_ok=True)
-metrics.write_text(json.dumps({"made_of": digest, "model": {"roc_auc": 0.9}, "parity": "0", "rows": 1}))
+gates = yaml.safe_load(open("params.yaml"))["gates"]
+model = {gates["primary"]: gates["floor"]}
+metrics.write_text(json.dumps({"made_of": digest, "model": model, "parity": "0", "rows": 1}))
 """
 CHAIN = {"prepare": "build/prepared", "train": "build/trained", "export": "model", "evaluate": "build/evaluated"}
 WITHOUT_RIGHTS_OF_ROOT = 1  # CAP_DAC_OVERRIDE

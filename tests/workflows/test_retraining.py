@@ -49,7 +49,8 @@ class Fork:
         (root / ".dvc/.gitignore").write_text("/cache\n/tmp\n/config.local\n")
         params = yaml.safe_load((ROOT / "params.yaml").read_text())
         params["split"], params["model"] = {"test_days": 4}, {"max_iter": 20}
-        params["gates"] |= {"resamples": 200}
+        params["gates"] |= {"primary": "roc_auc", "floor": 0.62, "margin": 0.01, "segment_margin": 0.05}
+        params["gates"] |= {"resamples": 200, "calibration": 0.12, "baseline_margin": 0}
         (root / "params.yaml").write_text(yaml.safe_dump(params))
         for name in ("data", "source"):
             (root / name).mkdir()
