@@ -22,7 +22,9 @@ from slipway.cli import pull_request, releases, environments, retraining, learni
 def main() -> None:
     """Run the command line; an error that the user can mend, a full disk too, is one line and exit code 2."""
     beside = str(Path(sys.executable).parent)  # `dvc`, and the `python` of its stages, belong to this installation
-    os.environ["PATH"] = os.pathsep.join([beside, os.environ.get("PATH", os.defpath)])
+    path = os.environ.get("PATH", os.defpath)
+    if beside not in path.split(os.pathsep):  # where it is, whoever put something before it had a reason
+        os.environ["PATH"] = os.pathsep.join([beside, path])
     try:
         app()
     except UserError as error:
