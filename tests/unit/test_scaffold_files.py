@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from slipway import metrics
 from slipway.errors import UserError
 from slipway.jobs import run_tool
 from slipway.scaffold import drift, limits, new, params_file, plan, render, room, work_tree
@@ -105,7 +106,7 @@ def test_files_have_about_equal_parts_and_never_share_a_moment():
     [
         ("binary", "roc_auc", 0.7, []),
         ("binary", "roc_auc", 0.6, ["linear"]),
-        ("regression", "rmse", 0.7, ["dummy and linear"]),
+        ("regression", "rmse", 0.7, ["dummy and linear; `gates.floor` blocks it until it is"]),
         ("regression", "rmse", 0.4, []),
     ],
 )
@@ -113,6 +114,19 @@ def test_a_first_model_that_is_no_better_than_a_baseline_is_told(task, metric, m
     first, *rest = new.first_model(task, {"model": {metric: model}, "dummy": {metric: 0.5}, "linear": {metric: 0.6}})
     assert f"First model: {metric} model {model}, dummy 0.5, linear 0.6" == first
     assert [f"It is no better than {rivals}:" for rivals in said] == [line[: line.index(":") + 1] for line in rest]
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "model", "dummy", "floor"),
+    [
+        ("binary", "roc_auc", 0.8, 0.5, 0.65),
+        ("binary", "roc_auc", 0.48, 0.5, 0.5),
+        ("regression", "rmse", 20, 38.3, 30),
+        ("regression", "rmse", 40.7, 38.3, 38),
+    ],
+)
+def test_the_floor_is_above_guessing_whatever_the_first_model_does(task, metric, model, dummy, floor):
+    assert floor == limits._floor({"model": model, "dummy": dummy}, metrics.for_task(task)[metric])
 
 
 def table(task: str, *, plain: bool) -> pd.DataFrame:

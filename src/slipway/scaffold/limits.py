@@ -15,6 +15,7 @@ from slipway.scaffold.params_file import Change
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from slipway.metrics import Metric
     from slipway.scaffold.plan import Plan
 
 PRIMARY = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
@@ -161,8 +162,6 @@ def of_gates(plan: Plan, evidence: Mapping[str, Any]) -> dict[str, Change]:
     linear = evidence["gains"]["linear"]
     margin = up((linear["high"] - linear["low"]) / 2)
     behind = min(gain["low"] for gain in evidence["gains"].values())
-    floor = (value["model"] + value["dummy"]) / 2
-    rounded = (down if metric.higher_is_better else up)(floor)
     kind = "minimum" if metric.higher_is_better else "maximum"
     gap = evidence["calibration"]
     return {
@@ -177,9 +176,9 @@ def of_gates(plan: Plan, evidence: Mapping[str, Any]) -> dict[str, Change]:
             at_most(0.12, gap), f"mean gap of predicted and observed, see docs/checks.md; the first model has {gap:.2f}"
         ),
         "gates.floor": Change(
-            rounded,
+            _floor(value, metric),
             f"absolute {kind} of the primary metric; half-way from guessing, {value['dummy']:.3g}, to the first model,"
-            f" {value['model']:.3g}",
+            f" {value['model']:.3g}, or guessing, if that is as good",
         ),
         "gates.baseline_margin": Change(
             0.0 if behind > 0 else down(HEADROOM * behind),
@@ -190,3 +189,10 @@ def of_gates(plan: Plan, evidence: Mapping[str, Any]) -> dict[str, Change]:
             f"twice the ROC AUC of a linear model, less one; the first files have {evidence['probe']:.2f} or more",
         ),
     }
+
+
+def _floor(value: Mapping[str, float], metric: Metric) -> float:
+    """Half-way from guessing to the first model; a model that is no better than guessing is not let through."""
+    if metric.gain(value["model"] - value["dummy"]) <= 0:
+        return (up if metric.higher_is_better else down)(value["dummy"])
+    return (down if metric.higher_is_better else up)((value["model"] + value["dummy"]) / 2)

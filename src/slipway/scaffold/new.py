@@ -178,7 +178,9 @@ def first_model(task: str, evaluated: Mapping[str, Mapping[str, float]]) -> list
     rivals = [name for name, score in scores.items() if name != "model" and metric.gain(scores["model"] - score) <= 0]
     if not rivals:
         return [found]
-    return [found, f"It is no better than {' and '.join(rivals)}: fewer trees, other features, or another model.py?"]
+    what = "fewer trees, other features, or another model.py?"
+    blocked = "; `gates.floor` blocks it until it is" if "dummy" in rivals else ""
+    return [found, f"It is no better than {' and '.join(rivals)}{blocked}: {what}"]
 
 
 def _line(path: Path, text: str) -> int:
