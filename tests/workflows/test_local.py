@@ -22,6 +22,15 @@ from slipway.local.repository import Repository, uncommitted
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
+BREEDER = """
+import signal, subprocess, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print(1, flush=True)
+for _ in range(500):
+    subprocess.Popen(["sleep", "60"])
+    time.sleep(0.01)
+"""
+
 
 @pytest.fixture
 def home(tmp_path):
@@ -154,6 +163,30 @@ def test_what_a_killed_demo_left_running_is_ended_by_the_next(tmp_path):
         assert [new] == homes(tmp_path)
     assert not psutil.pid_exists(process.pid)
     process.wait()
+
+
+def test_home_that_was_killed_at_its_beginning_or_its_removal_is_cleared_away_by_the_next(tmp_path):
+    with Home.create(tmp_path) as home:
+        process = subprocess.Popen(SLEEP, env=home.environment())
+    home.lock.unlink()
+    with Home.create(tmp_path):
+        assert not home.root.exists()
+    assert not psutil.pid_exists(process.pid)
+    process.wait()
+
+
+def test_stop_ends_what_is_started_meanwhile(home, monkeypatch):
+    monkeypatch.setattr("slipway.local.home.PATIENCE", 0.1)
+    parent = subprocess.Popen([sys.executable, "-c", BREEDER], env=home.environment(), stdout=subprocess.PIPE)
+    parent.stdout.readline()
+    home.stop()
+    assert [] == processes(home)
+    parent.communicate()
+
+
+def test_temporary_files_of_a_demo_go_with_its_home(home):
+    made = subprocess.run(["mktemp"], env=home.environment(), capture_output=True, text=True, check=True).stdout
+    assert home.root in Path(made).parents
 
 
 def test_running_demo_is_known_by_its_process(home):

@@ -6,6 +6,7 @@
     machine/        the clone from which the agents run
     runs/           what each run of a workflow left
     agents/ store/  SLIPWAY_HOME and SLIPWAY_STORE
+    tmp/ dvc/       what its processes would leave in the temporary folders of the system
     report/         the report, as Markdown and HTML
     summary.json    what happened
     lock            held by the demo as long as it runs; holds its process id
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 DEMOS = Path(".demo")
 MARK = "SLIPWAY_DEMO"  # in the environment of every process of a demo; inherited, so that none is missed
+NAMES = "[0-9]" * 6 + "-*"  # of homes; one that was killed at its beginning or its removal has nothing else
 PATIENCE = 15  # seconds in which a process may end by itself
 
 OTHER_RUNS = (
@@ -86,6 +88,7 @@ class Home:
             lock = home.lock.open("w")
             _hold(lock)
         home.git_config.write_text(GIT_CONFIG, encoding="utf-8")
+        home.temporary.mkdir()
         with lock:
             yield home
 
@@ -101,6 +104,8 @@ class Home:
 
     def runner(self) -> int | None:
         """Process id of the demo that is still busy in this home."""
+        if not self.lock.exists():
+            return None
         with self.lock.open("r+") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -117,6 +122,11 @@ class Home:
     def git_config(self) -> Path:
         """The only configuration that git sees: an identity, and nothing of the user's."""
         return self.root / "gitconfig"
+
+    @property
+    def temporary(self) -> Path:
+        """TMPDIR: what is killed does not clear away its temporary files, and they go with the home."""
+        return self.root / "tmp"
 
     @property
     def agents(self) -> Path:
@@ -142,12 +152,14 @@ class Home:
             **SETTINGS,
             MARK: str(self.root),
             "BENTOML_HOME": str(self.root / "bentoml"),
+            "DVC_SITE_CACHE_DIR": str(self.root / "dvc"),  # in /var/tmp it would keep a folder for each clone
             "GIT_CONFIG_GLOBAL": str(self.git_config),
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
             "PYTHONPYCACHEPREFIX": str(self.root / "bytecode"),
             "SLIPWAY_BYTECODE": str(bytecode),
             "SLIPWAY_HOME": str(self.agents),
             "SLIPWAY_STORE": self.store.as_uri(),
+            "TMPDIR": str(self.temporary),
             "UV_PYTHON": sys.executable,
         }
 
@@ -157,9 +169,11 @@ class Home:
         found = ([psutil.Process(runner)] if runner not in {None, os.getpid()} else []) + processes(self)
         for process in found:
             _send(process, psutil.Process.terminate)
-        _, stubborn = psutil.wait_procs(found, timeout=PATIENCE)
-        for process in [*stubborn, *processes(self)]:
-            _send(process, psutil.Process.kill)
+        _, left = psutil.wait_procs(found, timeout=PATIENCE)
+        while left := [*left, *processes(self)]:  # who is asked to end may start another on its way
+            for process in left:
+                _send(process, psutil.Process.kill)
+            _, left = psutil.wait_procs(left, timeout=PATIENCE)
         return len(found)
 
 
@@ -171,7 +185,7 @@ def _hold(lock: TextIO) -> None:
 
 def homes(demos: Path) -> list[Home]:
     """Homes of all demos that were ever started in `demos` and not cleared away."""
-    return [Home(lock.parent.absolute()) for lock in sorted(demos.glob("*/lock"))]
+    return [Home(folder.absolute()) for folder in sorted(demos.glob(NAMES))]
 
 
 def processes(home: Home) -> list[psutil.Process]:
