@@ -147,6 +147,7 @@ def _world(toy, folder: Path) -> Path:
     shutil.copytree(toy.origin, folder / "origin.git", symlinks=True)
     git = ["git", "remote", "set-url", "origin", str(folder / "origin.git")]
     subprocess.run(git, cwd=folder / "project", check=True)
+    (folder / "temporary").mkdir()
     return folder
 
 
@@ -154,6 +155,7 @@ def _release(world: Path) -> subprocess.Popen[str]:
     """Build a release and publish it, in a session of its own."""
     slipway = f"{sys.executable} -m slipway.cli release"
     own = {"PYTHONPATH": str(world / "project/src"), "SLIPWAY_STORE": (world / "store").as_uri()}
+    own |= {"TMPDIR": str(world / "temporary")}
     return subprocess.Popen(
         ["bash", "-c", f"{slipway} build && {slipway} publish"],
         cwd=world / "project",
@@ -189,5 +191,6 @@ def test_a_release_that_is_killed_anywhere_is_made_good_by_the_next(toy, tmp_pat
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         assert clean == _released(world), f"killed after {moment:.2f} of {seconds:.2f} s"
+        assert [] == list((world / "temporary").glob("*/release")), "what the killed one left"
         print(f"killed after {moment:.2f} of {seconds:.2f} s, then as clean")
         shutil.rmtree(world)

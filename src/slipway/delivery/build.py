@@ -11,7 +11,6 @@ import sys
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -22,6 +21,7 @@ from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.dvc_files import LOCK, DvcFiles, blobs
 from slipway.delivery.git import Git
 from slipway.delivery.release import Release
+from slipway.delivery.scratch import scratch
 from slipway.delivery.store.files import replace
 from slipway.delivery.trust import keys
 from slipway.errors import UserError
@@ -97,8 +97,8 @@ def build(root: Path, output: Path, report: Path | None = None) -> Release:
     """
     source = Source.read(root)
     version, previous = _version(source)
-    with TemporaryDirectory() as scratch:
-        folder, context = Path(scratch) / "release", Path(scratch) / "context"
+    with scratch("build") as aside:
+        folder, context = aside / "release", aside / "context"
         _model(source, version, folder / "model")
         _context(source, folder, context)
         _requirements(context, folder)
@@ -109,7 +109,7 @@ def build(root: Path, output: Path, report: Path | None = None) -> Release:
         _sbom(facts, folder)
         _report(facts, folder, report)
         release.seal(folder, facts)
-        return replace(output, lambda aside: shutil.copytree(folder, aside))
+        return replace(output, lambda target: shutil.copytree(folder, target))
 
 
 def fetch_published(root: Path, output: Path, store: Callable[[], Store]) -> Release | None:
