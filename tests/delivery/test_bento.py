@@ -31,6 +31,7 @@ from slipway.settings import read_params
 
 ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("BUILD_KILLS", "2"))
+EACH = 300  # seconds at most for one of them, beside other work
 SEED = 5
 COPIED = ("pyproject.toml", "uv.lock", "bentofile.yaml", "dvc.yaml", "README.md")
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -178,6 +179,7 @@ def _released(world: Path) -> dict[str, str]:
     return {"refs": refs, "built": release.verify(world / "project/build/release").digest, **there}
 
 
+@pytest.mark.timeout((KILLS + 1) * EACH)
 def test_a_release_that_is_killed_anywhere_is_made_good_by_the_next(toy, tmp_path):
     start = time.monotonic()
     clean = _released(_world(toy, tmp_path / "clean"))

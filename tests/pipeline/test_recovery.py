@@ -23,6 +23,7 @@ from tests.pipeline.conftest import SLIPWAY, Project, environment, poison
 
 KILLS = int(os.environ.get("TRAINING_KILLS", "3"))
 TRAINED = os.environ.get("TRAINED")
+EACH = 300  # seconds at most, on the pipeline of this repository and beside other work
 WHOM = ("all of it", "slipway alone", "DVC alone")
 SEED = 11
 HOLD = """
@@ -69,6 +70,7 @@ def _kill(process: subprocess.Popen[str], whom: str) -> None:
                 child.kill()
 
 
+@pytest.mark.timeout(KILLS * EACH)
 def test_a_training_that_is_killed_anywhere_is_made_good_by_the_next(pipeline, tmp_path):
     draw = random.Random(SEED)
     clean = pipeline.copy(tmp_path / "clean")
@@ -86,8 +88,8 @@ def test_a_training_that_is_killed_anywhere_is_made_good_by_the_next(pipeline, t
         lost = [name for name in expected if not (killed.root / name).exists()]
         process.stdout.close()
         killed.train()
-        print(f"{whom}, killed after {moment:.1f} of {seconds:.1f} s: {len(lost)} files were away, then all as clean")
         assert expected == killed.hashes()
+        print(f"{whom}, killed after {moment:.1f} of {seconds:.1f} s: {len(lost)} files were away, then all as clean")
         process.wait()
         shutil.rmtree(killed.root)
 
