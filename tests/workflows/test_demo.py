@@ -1,21 +1,41 @@
-"""The whole loop, once: `slipway demo --exit`, with the workflow files as they are shipped."""
+"""The whole loop, once: `slipway demo --exit`, with the workflow files as they are shipped.
+
+Killed demos, and one after them: DEMO_KILLS=20 pytest tests/workflows/test_demo.py -k killed -s
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from slipway import results
 from slipway.local import act, client, repository
 from slipway.local.home import Home, homes, processes
 
+COMMAND = [str(Path(sys.executable).parent / "slipway"), "demo", "--exit", "--folder"]
 DEMOS = Path(".demo/tests")  # not in a temporary folder, so that the next run finds its bytecode
 LIMIT = 1200  # seconds; alone on two cores it takes a third of that
+KILLS = int(os.environ.get("DEMO_KILLS", "0"))
+EACH = 3  # kills in each phase; the others in the first two, which a demo reaches soon
+SEED = 3
+WHENS = ("before", "after")  # the merge
+PHASES = (
+    "throwaway repository",
+    "first deployment of main",
+    "pull request: other parameters",
+    "merge and deployment",
+    "pull request: broken data",
+)
+BEFORE = 5  # seconds in which a demo clears away what a killed one left, which are not of its first phase
 
 pytestmark = pytest.mark.timeout(LIMIT + 60)
 
@@ -37,24 +57,27 @@ class Told:
 
 
 @pytest.fixture(scope="session")
-def told() -> Told:
-    command = [str(Path(sys.executable).parent / "slipway"), "demo", "--exit", "--folder", str(DEMOS)]
+def temporary(tmp_path_factory) -> Path:
+    """The system's temporary folder, as far as the demos know."""
+    return tmp_path_factory.mktemp("temporary")
+
+
+@pytest.fixture(scope="session")
+def told(temporary) -> Told:
+    return _tell(temporary)
+
+
+def _tell(temporary: Path) -> Told:
     before = set(homes(DEMOS))
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
+    env = os.environ | {"TMPDIR": str(temporary)}
+    done = subprocess.run([*COMMAND, DEMOS], env=env, capture_output=True, text=True, timeout=LIMIT, check=False)
     assert 0 == done.returncode, done.stdout[-5000:] + done.stderr
     (home,) = set(homes(DEMOS)) - before
     return Told(done, home)
 
 
 def test_every_phase_is_told_with_its_time(told):
-    names = [phase["name"] for phase in told.summary["phases"] if phase["seconds"] > 0]
-    assert [
-        "throwaway repository",
-        "first deployment of main",
-        "pull request: other parameters",
-        "merge and deployment",
-        "pull request: broken data",
-    ] == names
+    assert list(PHASES) == [phase["name"] for phase in told.summary["phases"] if phase["seconds"] > 0]
 
 
 def test_first_deployment_succeeds(told):
@@ -178,3 +201,68 @@ def test_nothing_is_left_running(told):
 
 def test_summary_says_where_the_report_is(told):
     assert told.summary["report"]["html"] in told.done.stdout
+
+
+def _outcome(told: Told) -> dict[str, Any]:
+    """What a demo comes to: jobs and verdicts of each run, and what answered when. Commits and times are its own."""
+    summary = told.summary
+    artifacts = sorted(told.home.root.glob("runs/*/artifacts/results-*"))
+    return {
+        "phases": [phase["name"] for phase in summary["phases"]],
+        "jobs": [told.jobs(run) for run in range(len(summary["runs"]))],
+        "verdicts": {
+            str(folder.relative_to(told.home.root)): {
+                job: [(verdict.gate, verdict.outcome) for verdict in result.verdicts]
+                for job, result in results.read(folder).items()
+            }
+            for folder in artifacts
+        },
+        "releases": [[summary[when]["release"][name] for name in ("version", "data", "model")] for when in WHENS],
+        "answers": [summary[when]["releases"] for when in WHENS],
+        "meanwhile": (sorted(summary["during"]["releases"]), summary["during"]["failures"]),
+        "report": Path(summary["report"]["markdown"]).read_text(encoding="utf-8").splitlines()[0],
+        "blocked": summary["blocked"]["reason"],
+    }
+
+
+def _kill(phase: int, seconds: float, temporary: Path) -> str:
+    """Start a demo, and SIGKILL it alone, `seconds` after the beginning of `phase`: what it started goes on.
+
+    Returns how it ended, and after how long.
+    """
+    begins, start = (PHASES[phase] if phase else "Slipway demo").lower(), time.monotonic()
+    env = os.environ | {"TMPDIR": str(temporary)}
+    with subprocess.Popen(
+        [*COMMAND, DEMOS], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if line.lower().startswith(begins):
+                break
+        assert process.poll() is None, "".join(said)
+        time.sleep(seconds)
+        process.kill()
+    return f"exit code {process.returncode} after {time.monotonic() - start:5.1f} s"
+
+
+@pytest.mark.skipif(not KILLS, reason="DEMO_KILLS: not set, and each takes minutes")
+@pytest.mark.timeout((KILLS + 2) * LIMIT)
+def test_demos_that_are_killed_anywhere_are_made_good_by_the_next(told, temporary):
+    clean, left = _outcome(told), sorted(temporary.iterdir())
+    lasts, draw, killed = [phase["seconds"] for phase in told.summary["phases"]], random.Random(SEED), set()
+    print(f"\nclean: {told.summary['seconds']} s, by phase {lasts}; in the temporary folder: {left}", flush=True)
+    for kill in range(KILLS):
+        phase = kill % len(PHASES) if kill < EACH * len(PHASES) else kill % 2
+        moment = draw.uniform(0, lasts[phase] + (0 if phase else BEFORE))
+        ended = _kill(phase, moment, temporary)
+        killed |= set(homes(DEMOS))
+        running = sum(len(processes(home)) for home in killed)
+        print(f"{kill + 1:2}: {ended}, {moment:4.1f} s into {PHASES[phase]!r}; {running} processes go on", flush=True)
+    last = _tell(temporary)
+    killed -= {last.home}
+    print(f"last: {last.summary['seconds']} s, by phase {[phase['seconds'] for phase in last.summary['phases']]}")
+    assert clean == _outcome(last)
+    assert [] == [home for home in killed | {last.home} if processes(home)]
+    assert [] == [home for home in killed if home.root.exists()]
+    assert left == sorted(temporary.iterdir())
