@@ -172,6 +172,7 @@ def rolled_back(told) -> tuple[act.Run, str]:
     """rollback.yaml on what the demo left, with an agent of production again; and what production answers then."""
     home, env = told.home, told.home.environment()
     command = ["uv", "run", "--frozen", "slipway", "agent", "--environment", "production", "--detach"]
+    home.temporary.mkdir()
     try:
         started = repository.run(command, home.root / "machine", env)
         url = started.splitlines()[-1].removeprefix("production: ")

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -30,6 +31,11 @@ for _ in range(500):
     subprocess.Popen(["sleep", "60"])
     time.sleep(0.01)
 """
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 @pytest.fixture
@@ -184,9 +190,13 @@ def test_stop_ends_what_is_started_meanwhile(home, monkeypatch):
     parent.communicate()
 
 
-def test_temporary_files_of_a_demo_go_with_its_home(home):
-    made = subprocess.run(["mktemp"], env=home.environment(), capture_output=True, text=True, check=True).stdout
-    assert home.root in Path(made).parents
+def test_temporary_files_of_a_demo_go_with_it(tmp_path):
+    with Home.create(tmp_path / ".demo") as home:
+        made = subprocess.run(["mktemp"], env=home.environment(), capture_output=True, text=True, check=True).stdout
+    assert Path(made.strip()).exists()
+    assert ".demo" not in Path(made).parts  # BentoML builds in no hidden folder
+    home.stop()
+    assert not Path(made).parent.exists()
 
 
 def test_running_demo_is_known_by_its_process(home):

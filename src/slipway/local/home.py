@@ -6,7 +6,8 @@
     machine/        the clone from which the agents run
     runs/           what each run of a workflow left
     agents/ store/  SLIPWAY_HOME and SLIPWAY_STORE
-    tmp/ dvc/       what its processes would leave in the temporary folders of the system
+    dvc/            what DVC would keep in /var/tmp
+    tmp             names the folder for temporary files, which goes with the demo
     report/         the report, as Markdown and HTML
     summary.json    what happened
     lock            held by the demo as long as it runs; holds its process id
@@ -88,7 +89,8 @@ class Home:
             lock = home.lock.open("w")
             _hold(lock)
         home.git_config.write_text(GIT_CONFIG, encoding="utf-8")
-        home.temporary.mkdir()
+        (home.root / "tmp").symlink_to(Path(tempfile.gettempdir()) / f"slipway-demo-{home.root.name}")
+        home.temporary.mkdir(mode=0o700)
         with lock:
             yield home
 
@@ -125,8 +127,8 @@ class Home:
 
     @property
     def temporary(self) -> Path:
-        """TMPDIR: what is killed does not clear away its temporary files, and they go with the home."""
-        return self.root / "tmp"
+        """TMPDIR, for what a killed process leaves. Not in the home: BentoML builds in no hidden folder."""
+        return (self.root / "tmp").resolve()
 
     @property
     def agents(self) -> Path:
@@ -174,6 +176,7 @@ class Home:
             for process in left:
                 _send(process, psutil.Process.kill)
             _, left = psutil.wait_procs(left, timeout=PATIENCE)
+        shutil.rmtree(self.temporary, ignore_errors=True)
         return len(found)
 
 
