@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from slipway.delivery.agent.follower import Follower
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.dvc_files import blobs
 from slipway.delivery.git import Git
-from slipway.delivery.home import Place
+from slipway.delivery.home import ENVIRONMENTS, Place
 from slipway.delivery.store.folder import FolderStore
 from slipway.delivery.trust import attestation, keys
 
@@ -265,6 +266,27 @@ class Crew:
     @property
     def events(self) -> list[str]:
         return [event.text for event in self.agent.state.events]
+
+
+@pytest.fixture
+def slipway(project):
+    """The command line, in a process of its own; agents that it starts end with the test."""
+
+    def run(*arguments: str, expected: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "slipway.cli", *arguments],
+            cwd=project.root,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert expected == done.returncode, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    yield run
+    for name in ENVIRONMENTS:
+        supervision.stop(Place.of(name), patience=3)
 
 
 @pytest.fixture

@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
 from slipway.delivery import clients, promotion
-from slipway.delivery.agent import supervision
 from slipway.delivery.environment_file import Baseline
-from slipway.delivery.home import Place, front_door
+from slipway.delivery.home import front_door
 from slipway.errors import UserError
 from tests.delivery.conftest import CANARY
 
 PRODUCTION = ("--environment", "production")
-
-
-@pytest.fixture
-def slipway(project):
-    def run(*arguments: str, expected: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "slipway.cli", *arguments],
-            cwd=project.root,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert expected == done.returncode, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    return run
 
 
 @pytest.fixture
@@ -43,8 +22,7 @@ def production(project, slipway):
     slipway("agent", *PRODUCTION, "--detach")
     said = slipway("promote", *PRODUCTION, "--release", "v0.1.0")
     assert "canary" not in said
-    yield project
-    supervision.stop(Place.of("production"), patience=3)
+    return project
 
 
 def _message(project, revision="deploy") -> str:

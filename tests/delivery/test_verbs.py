@@ -3,38 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 
 import pytest
 from typer.testing import CliRunner
 
 from slipway.cli import app
-from slipway.delivery.agent import processes, supervision
+from slipway.delivery.agent import processes
 from slipway.delivery.agent.agent import prefix
-from slipway.delivery.home import ENVIRONMENTS, Place
+from slipway.delivery.home import Place
 from slipway.errors import UserError
-
-
-@pytest.fixture
-def slipway(project):
-    def run(*arguments: str, expected: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "slipway.cli", *arguments],
-            cwd=project.root,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert expected == done.returncode, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    yield run
-    for name in ENVIRONMENTS:
-        supervision.stop(Place.of(name), patience=3)
 
 
 def test_from_a_release_to_an_answer_and_back_to_nothing(project, slipway):

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
 from slipway.local import act
-from slipway.local.home import Home
 from tests import github_api
 from tests.delivery import conftest
+from tests.workflows.standing_in import OnGitHub
 
-ROOT = Path(__file__).parents[2]
 project = conftest.project
 UV = """#!{python}
 # Stands in for uv. What changes the desired state, and what tells of it, is real; other verbs only leave a result.
@@ -65,26 +62,18 @@ print("[{{}}]")
 """
 
 
-class Deployment:
+class Deployment(OnGitHub):
     """A run of deploy.yaml on the newest commit of a project, of which v0.2.0 was built; production runs v0.1.0."""
 
     def __init__(self, project: conftest.Project, folder: Path, github: github_api.GitHub) -> None:
-        self.project, self.folder, self.github = project, folder, github
-        shutil.copytree(ROOT / ".github", project.root / ".github")
-        shutil.copy(ROOT / "params.yaml", project.root)
+        super().__init__(project, folder, github)
         project.publish("v0.1.0")
         for environment in ("staging", "production"):
             project.promote("v0.1.0", environment)
         project.publish("v0.2.0")
         self.sha = project.git("rev-parse", "HEAD")
-        (folder / "bin").mkdir()
-        gh = str(Path(sys.executable).parent / "gh")
-        for name, text in {
-            "uv": UV.format(python=sys.executable),
-            "gh": GH.format(python=sys.executable, gh=gh),
-        }.items():
-            (folder / "bin" / name).write_text(text)
-            (folder / "bin" / name).chmod(0o755)
+        self.stand_in("uv", UV.format(python=sys.executable))
+        self.stand_in("gh", GH.format(python=sys.executable, gh=str(Path(sys.executable).parent / "gh")))
 
     def run(
         self,
@@ -98,26 +87,12 @@ class Deployment:
         real: str = "",
         **inputs: str,
     ) -> act.Run:
-        home = Home(self.folder / "home")
-        home.root.mkdir(exist_ok=True)
-        known = home.environment()
-        path = os.pathsep.join([str(self.folder / "bin"), known["PATH"]])
-        env = known | os.environ | {"PATH": path, "PYTHONPATH": str(ROOT / "src"), "FAULT": fault}
-        env |= {"ASKED": str(self.folder / "asked"), "GITHUB_SERVER_URL": "https://github.example"}
-        env |= {"GH_HOST": self.github.address, "GH_ENTERPRISE_TOKEN": "token"}
-        env |= {"SSL_CERT_FILE": self.github.certificate}
+        env = {"FAULT": fault}
         env |= {"REAL": real, "BUILT": str(self.project.store.root / "v0.2.0")} if real else {}
         variables = {"STAGING_URL": "http://127.0.0.1:9", "PRODUCTION_URL": "http://127.0.0.1:9"}
-        variables |= {"SLIPWAY_STORE": os.environ["SLIPWAY_STORE"], "APPROVAL": approval}
-        variables |= {"ATTEST": str(attest).lower()}
-        payload = {"ref": reference, "after": self.sha, "repository": {"full_name": act.REPOSITORY}, "inputs": inputs}
-        folder = self.folder / "runs" / str(len(list(self.folder.glob("runs/*"))))
-        told = act.Event(event, payload)
-        return act.run(workflow, self.project.root, told, folder, env=env, variables=variables, say=print)
-
-    @property
-    def asked(self) -> list[str]:
-        return (self.folder / "asked").read_text().splitlines()
+        variables |= {"APPROVAL": approval, "ATTEST": str(attest).lower()}
+        payload = {"ref": reference, "after": self.sha, "inputs": inputs}
+        return self.act(workflow, event, payload, env, variables)
 
     @property
     def runs(self) -> dict[str, str]:

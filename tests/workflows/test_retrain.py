@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -13,8 +11,8 @@ from slipway.local import act
 from slipway.local.home import Home
 from tests import github_api
 from tests.delivery import conftest
+from tests.workflows.standing_in import OnGitHub
 
-ROOT = Path(__file__).parents[2]
 project = conftest.project
 UV = """#!{python}
 # Stands in for uv. What asks or tells GitHub is real; a retraining and a look at production only leave their result.
@@ -51,38 +49,16 @@ sys.exit(verdicts[0]["outcome"] != "pass")
 """
 
 
-class Fork:
+class Fork(OnGitHub):
     """A project on GitHub, and runs of its workflows in it."""
 
     def __init__(self, project: conftest.Project, folder: Path, github: github_api.GitHub) -> None:
-        self.project, self.folder, self.github = project, folder, github
-        shutil.copytree(ROOT / ".github", project.root / ".github")
-        shutil.copy(ROOT / "params.yaml", project.root)
+        super().__init__(project, folder, github)
         project.commit()
-        tool = folder / "bin" / "uv"
-        tool.parent.mkdir()
-        tool.write_text(UV.format(python=sys.executable))
-        tool.chmod(0o755)
+        self.stand_in("uv", UV.format(python=sys.executable))
 
     def run(self, workflow: str, event: str = "schedule", found: str = "null", **inputs: str) -> act.Run:
-        home = Home(self.folder / "home")
-        home.root.mkdir(exist_ok=True)
-        known = home.environment()
-        path = os.pathsep.join([str(self.folder / "bin"), known["PATH"]])
-        env = known | os.environ | {"PATH": path, "PYTHONPATH": str(ROOT / "src"), "FOUND": found}
-        env |= {"ASKED": str(self.folder / "asked"), "GITHUB_SERVER_URL": "https://github.example"}
-        env |= {"GH_HOST": self.github.address, "GH_ENTERPRISE_TOKEN": "token"}
-        env |= {"SSL_CERT_FILE": self.github.certificate}
-        payload = {"ref": "refs/heads/main", "repository": {"full_name": act.REPOSITORY}, "inputs": inputs}
-        folder = self.folder / "runs" / str(len(list(self.folder.glob("runs/*"))))
-        variables = {"SLIPWAY_STORE": os.environ["SLIPWAY_STORE"]}
-        return act.run(
-            workflow, self.project.root, act.Event(event, payload), folder, env=env, variables=variables, say=print
-        )
-
-    @property
-    def asked(self) -> list[str]:
-        return (self.folder / "asked").read_text().splitlines()
+        return self.act(workflow, event, {"ref": "refs/heads/main", "inputs": inputs}, {"FOUND": found}, {})
 
 
 @pytest.fixture
