@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import time
+from pathlib import Path
 
 import httpx
 import psutil
@@ -20,6 +22,14 @@ CYCLES = int(os.environ.get("STOP_CYCLES", "2"))  # 20 take two minutes for each
 CLIENTS = 16
 LOAD_SECONDS = 0.5  # before the stop
 BACK_SECONDS = 10.0
+READY = "    gc.collect()\n"  # the first that a worker does in its loop
+SECOND_IS_LATE = """    import pathlib, time
+    try:
+        os.mkdir({mark!r})
+    except FileExistsError:
+        pathlib.Path({mark!r}, "late").touch()
+        time.sleep(1.5)
+"""
 
 
 @pytest.mark.parametrize("flags", [(), ("--reconnect",)], ids=["connections stay", "a connection for each request"])
@@ -40,6 +50,30 @@ def test_a_stop_under_load_loses_no_request_in_any_cycle(
         print(f"cycle {cycle}: {answers}, lost {seen['lost']}")
         assert (["200"], 0) == (list(answers), seen["lost"])
         assert answers["200"] > CLIENTS
+
+
+def test_a_worker_that_is_not_ready_when_the_service_stops_does_not_listen_again(serve, numbers, model_dir, tmp_path):
+    """The workers share their socket: what one has closed for all, another that begins to listen opens for nobody."""
+    variables = numbers(workers=2)
+    service = Path(variables["PYTHONPATH"].split(os.pathsep)[0]) / "slipway" / "serving" / "service.py"
+    text = service.read_text()
+    assert 1 == text.count(READY)
+    service.write_text(text.replace(READY, SECOND_IS_LATE.format(mark=str(tmp_path / "mark")) + READY))
+    with serve(model_dir, tmp_path, **variables) as (url, process):
+        while not (tmp_path / "mark" / "late").exists():
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        taken = []
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            taken.append(_is_taken(int(url.rsplit(":", 1)[1])))
+            time.sleep(0.005)
+    assert False in taken
+    assert not any(taken[taken.index(False) :])
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as client:
+        return 0 == client.connect_ex(("127.0.0.1", port))
 
 
 def test_an_idle_connection_does_not_hold_up_a_stop(serve, model_dir, tmp_path):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import threading
 import time
@@ -35,6 +36,13 @@ def hold() -> None:
     os.environ[VARIABLE] = str(read)
     if threading.current_thread() is threading.main_thread():  # only there can signals be handled
         IOLoop.current().add_callback(_Command(write).watch)
+
+
+def is_cut() -> bool:
+    """Whether the command stops, or is gone; call it in a worker."""
+    if VARIABLE not in os.environ:  # a worker that was started by hand
+        return False
+    return bool(select.select([int(os.environ[VARIABLE])], [], [], 0)[0])
 
 
 def follow(end: Callable[[], None]) -> None:

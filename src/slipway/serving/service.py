@@ -110,6 +110,9 @@ async def _live(door: Door, receive: Any, send: Any) -> None:
     gc.collect()
     gc.freeze()
     _give_back_memory()
+    if lifeline.is_cut():  # to listen now would open again, for nobody, the socket that the other workers have closed
+        await send({"type": "lifespan.startup.failed", "message": "not started, because the service stops"})
+        return
     door.open()
     lifeline.follow(leave)
     await send({"type": "lifespan.startup.complete"})
