@@ -31,6 +31,7 @@ def repository(tmp_path_factory):
         for command in (["init", "-q"], ["add", "--all"], ["commit", "-q", "-m", "All"]):
             subprocess.run(["git", *command], cwd=tree, env=env, check=True)
         yield tree, env
+        home.stop()
 
 
 def test_main_is_published_where_the_repository_says_so(repository, tmp_path):
