@@ -117,7 +117,7 @@ def test_the_reference_is_what_the_release_was_trained_on_and_not_what_came_sinc
     built = SimpleNamespace(manifest=manifest, folder=tmp_path)
     desired = SimpleNamespace(release="v0.2.0")
     monkeypatch.setattr(job, "DeployBranch", lambda _: SimpleNamespace(fetch=lambda: None, read=lambda _: desired))
-    monkeypatch.setattr(job, "open_store", lambda _: SimpleNamespace(get=lambda *_: built))
+    monkeypatch.setattr(job, "open_store", lambda _: SimpleNamespace(get=lambda *_: built, kept=lambda _: []))
     reference, _ = job.reference_of("production", scene[2])
     assert "v0.2.0" == reference.promise.release
     assert datetime(2013, 9, 1, 3, 59, tzinfo=UTC) >= reference.data_end
