@@ -64,7 +64,7 @@ def test_performance_fails_where_even_a_favourable_reading_is_worse_than_promise
 
 def test_a_segment_that_is_worse_is_named_and_one_without_a_promise_is_not_judged():
     segment = {"value": 0.5, "low": 0.49, "high": 0.51}
-    found = {"origin=EWR": segment | {"promised": 0.7}, "origin=XXX": segment | {"promised": None}}
+    found = {"origin=EWR": segment | {"promised": 0.7}, "origin=JFK": segment | {"promised": None}}
     verdict = gates.judge("segments", performance(0.7, segments=found), LIMITS)
     assert (Outcome.FAIL, "1 of 2 segments judged, 1 worse") == (verdict.outcome, verdict.observed)
     assert verdict.reason.startswith("origin=EWR: ")
