@@ -9,8 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 import traceback
+from functools import partialmethod
 
 import boto3
 import pytest
@@ -18,7 +20,7 @@ from moto.server import ThreadedMotoServer
 
 from slipway.delivery import release
 from slipway.delivery.store import open_store
-from slipway.delivery.store.files import pack, replace
+from slipway.delivery.store.files import extract, pack, replace
 from slipway.delivery.store.folder import FolderStore
 from slipway.delivery.store.github import GitHubStore
 from slipway.errors import UserError
@@ -433,3 +435,33 @@ def test_without_gh_the_way_out_is_named(monkeypatch, tmp_path):
 def test_an_unknown_kind_of_store_is_refused():
     with pytest.raises(UserError, match="SLIPWAY_STORE=ftp://x: unknown kind of store"):
         open_store("ftp://x")
+
+
+@pytest.fixture(params=["the filter of Python", "none, as in 3.11.2"])
+def a_filter(request, monkeypatch) -> None:
+    if request.param.startswith("none"):
+        monkeypatch.delattr(tarfile, "data_filter")
+        whole = partialmethod(tarfile.TarFile.extractall, filter="fully_trusted")
+        monkeypatch.setattr(tarfile.TarFile, "extractall", whole)
+
+
+@pytest.mark.usefixtures("a_filter")
+def test_an_archive_is_unpacked_whole(tmp_path):
+    (tmp_path / "from/below").mkdir(parents=True)
+    (tmp_path / "from/below/file").write_text("whole")
+    pack(tmp_path / "from", tmp_path / "archive")
+    with tarfile.open(tmp_path / "archive") as tar:
+        extract(tar, tmp_path / "to")
+    assert "whole" == (tmp_path / "to/below/file").read_text()
+
+
+@pytest.mark.usefixtures("a_filter")
+@pytest.mark.parametrize(("name", "kind"), [("../out", tarfile.REGTYPE), ("link", tarfile.SYMTYPE)])
+def test_what_leads_out_of_the_folder_is_not_unpacked(tmp_path, name, kind):
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, "../out" if kind == tarfile.SYMTYPE else ""
+    with tarfile.open(tmp_path / "archive", "w") as tar:
+        tar.addfile(member)
+    with tarfile.open(tmp_path / "archive") as tar, pytest.raises(tarfile.TarError):
+        extract(tar, tmp_path / "to")
+    assert [tmp_path / "archive"] == [path for path in tmp_path.rglob("*") if not path.is_dir()]

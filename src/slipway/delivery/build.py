@@ -22,7 +22,7 @@ from slipway.delivery.dvc_files import LOCK, DvcFiles, blobs
 from slipway.delivery.git import Git
 from slipway.delivery.release import Release
 from slipway.delivery.scratch import scratch
-from slipway.delivery.store.files import replace
+from slipway.delivery.store.files import extract, replace
 from slipway.delivery.trust import keys
 from slipway.errors import UserError
 from slipway.report import markdown
@@ -160,7 +160,7 @@ def _context(source: Source, folder: Path, context: Path) -> None:
     """Take the commit's own files, not those of the work tree, and the model of this release."""
     archive = source.git.run_bytes("archive", "--format=tar", source.commit)
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        tar.extractall(context, filter="data")
+        extract(tar, context)
     shutil.copytree(folder / "model", context / source.dvc.model, dirs_exist_ok=True)
 
 
