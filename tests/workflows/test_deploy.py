@@ -135,6 +135,14 @@ def test_what_fails_before_production_leaves_it_untouched_and_is_told(deployment
     assert "Production should run **v0.1.0**; this deployment did not change that." in comment
 
 
+def test_report_of_a_failed_build_names_the_gate(deployment):
+    run = deployment.run(fault="train --fresh")
+    assert {"build": "failure", "staging": "skipped", "production": "skipped", "report": "success"} == _results(run)
+    (comment,) = deployment.comments
+    assert comment.startswith("# ❌ Not deployed: build: train: gate\n")
+    assert "a seeded fault" in comment
+
+
 def test_a_release_that_is_not_what_was_published_stops_before_staging(deployment):
     (deployment.project.store.root / "v0.2.0/bento/src/app.py").write_text("another service")
     run = deployment.run(real="verify")

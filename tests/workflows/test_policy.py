@@ -194,6 +194,14 @@ def publishing_jobs_use_no_cache(workflow: Workflow) -> Iterator[str]:
             yield f"{job}: {action} restores or saves a cache, and the job publishes"
 
 
+def downloads_land_where_they_are_read(workflow: Workflow) -> Iterator[str]:
+    """A pattern that matches one artifact extracts into the path, several into folders: only merged they are alike."""
+    for job, step in workflow.steps():
+        downloads, given = step.get("uses", "").startswith("actions/download-artifact@"), step.get("with", {})
+        if downloads and "name" not in given and given.get("merge-multiple") is not True:
+            yield f"{job}: where files of {given.get('pattern', 'all artifacts')} land depends on how many match"
+
+
 def ignores_carry_a_reason(workflow: Workflow) -> Iterator[str]:
     for line in workflow.text.splitlines():
         if re.search(r"zizmor: ignore(?!\[[\w-]+\] \w+ \w+)", line):
@@ -238,6 +246,7 @@ RULES = [
     commands_hold_no_expressions,
     pull_requests_see_no_secret,
     publishing_jobs_use_no_cache,
+    downloads_land_where_they_are_read,
     ignores_carry_a_reason,
     jobs_leave_their_result,
     everything_is_required,
@@ -281,6 +290,8 @@ FAULTS = [
     (publishing_jobs_use_no_cache, "deploy.yaml", 'cache: "false"', 'cache: "true"'),
     (publishing_jobs_use_no_cache, "deploy.yaml", "actions/upload-artifact@", "actions/cache/save@"),
     (publishing_jobs_use_no_cache, COMMENT, "vega: ", "enable-cache: "),
+    (downloads_land_where_they_are_read, "pull-request.yaml", "merge-multiple: true", "merge-multiple: false"),
+    (downloads_land_where_they_are_read, "deploy.yaml", "name: results-build # by", "pattern: results-* # by"),
     (ignores_carry_a_reason, "deploy.yaml", "ignore[artipacked] pushes the promotion", "ignore[artipacked]"),
     (ignores_carry_a_reason, "deploy.yaml", "ignore[artipacked] pushes", "ignore"),
     (jobs_leave_their_result, "pull-request.yaml", "        if: always()\n", ""),

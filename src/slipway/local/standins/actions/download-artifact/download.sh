@@ -1,15 +1,37 @@
 #!/usr/bin/env bash
-# Copy the artifact NAME, which must exist, or all that match PATTERN, of which there may be none.
+# Copy the artifact NAME, or all that match PATTERN, to FOLDER as actions/download-artifact v8.0.1 does: one artifact goes
+# straight to FOLDER, however it was found; several go to a folder each, or share FOLDER if SHARED is true.
 set -euo pipefail
-mkdir -p "$FOLDER"
-if [[ -n $NAME ]]; then
-  cp -R "$SLIPWAY_ARTIFACTS/$NAME/." "$FOLDER"
-  exit
-fi
 shopt -s nullglob
-for artifact in "$SLIPWAY_ARTIFACTS"/$PATTERN; do
+
+fail() {
+  echo "Unable to download artifact(s): $1" >&2
+  exit 1
+}
+
+case $SHARED in
+  true | True | TRUE) merge=true ;;
+  false | False | FALSE) merge=false ;;
+  *) fail "merge-multiple: '$SHARED' is no boolean" ;;
+esac
+[[ -n $FOLDER ]] || FOLDER=$GITHUB_WORKSPACE
+FOLDER=$(realpath -m "${FOLDER/#\~/$HOME}")
+
+if [[ -n $NAME ]]; then
+  [[ -d $SLIPWAY_ARTIFACTS/$NAME ]] || fail "Artifact not found for name: $NAME"
+  artifacts=("$SLIPWAY_ARTIFACTS/$NAME")
+else
+  # The action matches by minimatch, which agrees with the shell on these characters and not on all others.
+  [[ ${PATTERN:-*} =~ ^[A-Za-z0-9._*?-]+$ ]] || fail "pattern '$PATTERN': the local stand-in knows * and ? only"
+  # shellcheck disable=SC2206 # the pattern is meant to expand
+  artifacts=("$SLIPWAY_ARTIFACTS"/${PATTERN:-*})
+fi
+
+for artifact in ${artifacts[@]+"${artifacts[@]}"}; do
   target=$FOLDER
-  [[ $MERGE == true ]] || target=$FOLDER/$(basename "$artifact")
+  [[ ${#artifacts[@]} == 1 || $merge == true ]] || target=$FOLDER/${artifact##*/}
   mkdir -p "$target"
   cp -R "$artifact/." "$target"
 done
+echo "Total of ${#artifacts[@]} artifact(s) downloaded"
+echo "download-path=$FOLDER" >>"$GITHUB_OUTPUT"
