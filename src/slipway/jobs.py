@@ -36,7 +36,10 @@ LINTERS: dict[str, list[str]] = {
     "workflow schema": ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", ".github/workflows/*.yaml"],
     "action schema": ["check-jsonschema", "--builtin-schema", "vendor.github-actions", ".github/actions/*/action.yml"],
     "dependabot schema": ["check-jsonschema", "--builtin-schema", "vendor.dependabot", ".github/dependabot.yml"],
-    "shellcheck": ["shellcheck", "--format=gcc", ".ci/run", ".ci/bootstrap", "src/slipway/local/standins/**/*.sh"],
+    "shellcheck": [
+        *("shellcheck", "--format=gcc"),
+        *(".ci/bootstrap", ".ci/install-uv", ".ci/run", "src/slipway/local/standins/**/*.sh"),
+    ],
 }
 """Each linter's command. An argument with a `*` stands for the files that match, of which there must be one."""
 

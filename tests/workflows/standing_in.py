@@ -24,7 +24,8 @@ class OnGitHub:
 
     def __init__(self, project: conftest.Project, folder: Path, github: github_api.GitHub) -> None:
         self.project, self.folder, self.github = project, folder, github
-        shutil.copytree(ROOT / ".github", project.root / ".github")
+        for folder in (".ci", ".github"):
+            shutil.copytree(ROOT / folder, project.root / folder)
         shutil.copy(ROOT / "params.yaml", project.root)
 
     def stand_in(self, name: str, text: str) -> None:

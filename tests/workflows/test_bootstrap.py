@@ -1,8 +1,9 @@
-"""`.ci/bootstrap`: what it says when it cannot begin, and what it takes for a Python."""
+"""`.ci/bootstrap`: what it prints when it cannot begin, and which Python it takes; `.ci/install-uv`: uv by hash."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -50,6 +51,32 @@ def test_python_without_virtual_environments_is_one_line(bootstrap):
 def test_shim_that_fails_is_passed_over(bootstrap):
     done = bootstrap(**{"python3.12": FAILING_SHIM, "python3.11": NO_VENV})
     assert "python3.11: cannot make a virtual environment" in done.stderr
+
+
+PYTHON_WITH_UV = """#!/bin/sh
+[ "$2" = uv ] && {answer}
+echo "$*" >>{calls}
+"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "installs"),
+    [
+        ("echo 'uv PINNED (x86_64-unknown-linux-gnu)' && exit", False),
+        ("echo 'uv PINNED' && exit", False),
+        ("echo 'uv PINNED0' && exit", True),
+        ("echo 'uv 0.1.0 (x86_64-unknown-linux-gnu)' && exit", True),
+        ("exit 1", True),
+    ],
+)
+def test_uv_is_installed_by_hash_unless_its_pinned_version_is_there(tmp_path, answer, installs):
+    pinned = re.search(r"^uv==(\S+)", Path(".ci/uv.txt").read_text(encoding="utf-8"), re.MULTILINE)[1]
+    python, calls = tmp_path / "python", tmp_path / "calls"
+    python.write_text(PYTHON_WITH_UV.format(answer=answer.replace("PINNED", pinned), calls=calls), encoding="utf-8")
+    python.chmod(0o755)
+    subprocess.run([".ci/install-uv", str(python)], check=True)
+    pip = "-m pip install --quiet --disable-pip-version-check --require-hashes --only-binary=:all: -r .ci/uv.txt"
+    assert ([pip] if installs else []) == (calls.read_text().splitlines() if calls.exists() else [])
 
 
 def test_ci_runs_every_test():

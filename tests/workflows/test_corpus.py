@@ -81,6 +81,7 @@ BAD = {
     "title-in-a-command": ("zizmor/template-injection", "policy/commands_hold_no_expressions"),
     "trigger-that-does-not-exist": ("schema",),
     "two-lines-in-a-step": ("policy/steps_are_one_line",),
+    "uv-without-a-hash": ("policy/uv_is_installed_by_hash", "policy/actions_are_pinned"),
     "verb-that-does-not-exist": ("policy/verbs_exist",),
 }
 """The check that each is meant for, and the others that see its fault, too."""

