@@ -9,7 +9,7 @@
 
 export PYTHON
 export UV_PYTHON_DOWNLOADS = never
-# These measure time, so nothing else may run beside them.
+# These measure time, so nothing else may run alongside. They come first: the other run ends with what was not tested.
 TIMED = tests/delivery/test_loadtest.py tests/service/test_overload.py
 RUN = .bootstrap/bin/uv run --frozen
 
@@ -25,8 +25,8 @@ test: setup data
 ifdef ARGS
 	@$(RUN) pytest $(ARGS)
 else
-	@$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder $(TIMED:%=--ignore=%)
 	@$(RUN) pytest $(TIMED)
+	@$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder $(TIMED:%=--ignore=%)
 endif
 
 data: | setup

@@ -1,10 +1,25 @@
-"""What holds for every test."""
+"""What holds for every test.
+
+A test that runs a program of `slipway.tools` requests it here, so that it is skipped where the program is missing:
+
+    @pytest.mark.tool("kubectl")              # the test, or code under test, calls it by name
+    def test_x(tool): tool("promtool")        # returns its path; in fixtures of any scope too
+
+With `CI=true` the test fails instead. The run ends with a line for each missing program.
+"""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import hypothesis
+import pytest
+
+from slipway import tools
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 # Set before OpenMP is loaded: threads that wait must not spin while other tests want the processor.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -12,3 +27,48 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # How long one case takes says how busy the machine is; the benchmarks are commands.
 hypothesis.settings.register_profile("slipway", deadline=None)
 hypothesis.settings.load_profile("slipway")
+
+
+@pytest.fixture(scope="session")
+def tool() -> Callable[[str], str]:
+    """Return the path of a program by its name in `slipway.tools`, or skip the test."""
+    return require_tool
+
+
+def require_tool(name: str) -> str:
+    """Return the path of the program `name`. Skip the test without it, or fail the test where `CI=true`."""
+    wanted = tools.named(name)
+    if path := wanted.find():
+        return path
+    if os.environ.get("CI") == "true":
+        pytest.fail(wanted.missing, pytrace=False)
+    pytest.skip(wanted.missing)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker `tool`."""
+    config.addinivalue_line("markers", "tool(*names): programs of slipway.tools without which the test is skipped")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose marker names a program that is missing, before its fixtures are set up."""
+    for marker in item.iter_markers("tool"):
+        for name in marker.args:
+            require_tool(name)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """End the output with one line for each missing program: what was not tested, and what to install."""
+    result = yield
+    kinds = ("skipped", "failed", "error")
+    reasons = [_reason(report) for kind in kinds for report in terminalreporter.stats.get(kind, ())]
+    for optional in tools.OPTIONAL:
+        if count := sum(optional.missing in reason for reason in reasons):
+            terminalreporter.write_line(f"Not tested: {optional.tests} ({count} tests). {optional.missing}")
+    return result
+
+
+def _reason(report: pytest.TestReport) -> str:
+    """Return why a test was skipped or failed."""
+    return report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext

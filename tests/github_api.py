@@ -9,7 +9,6 @@ import io
 import json
 import re
 import ssl
-import subprocess
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+import trustme
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,27 +172,14 @@ def archive(content: bytes | str, name: str = "evidence.json", mode: int = 0o644
 
 @contextmanager
 def serve(folder: Path) -> Iterator[GitHub]:
-    """Serve a GitHub of its own on a free port of this machine, with a certificate that it makes in `folder`."""
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    make = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-days",
-        "2",
-        *subject,
-    ]
-    subprocess.run([*make, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    """Serve a stand-in of GitHub on a free loopback port; `folder` holds the certificate of its authority."""
+    authority = trustme.CA()
+    certificate = folder / "authority.pem"
+    authority.cert_pem.write_to_path(certificate)
     github = GitHub(certificate=str(certificate))
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(github))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     github.address = f"localhost:{server.server_address[1]}"
     github.elsewhere = f"https://127.0.0.1:{server.server_address[1]}"

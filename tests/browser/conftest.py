@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -17,11 +16,9 @@ addEventListener("load", () => parent.postMessage(document.documentElement.scrol
 
 
 @pytest.fixture(scope="session")
-def browser() -> str:
+def browser(tool) -> str:
     """Path of Chromium."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    assert found, "Chromium: not found; on Debian and Ubuntu, `sudo apt-get install chromium`"
-    return found
+    return tool("Chromium")
 
 
 @pytest.fixture

@@ -26,8 +26,9 @@ mermaid.run().then(() => document.title = "drawn", error => document.title = "fa
 
 
 @pytest.fixture(scope="session")
-def mermaid() -> Path:
+def mermaid(tool) -> Path:
     """Mermaid's script for browsers, of the locked version."""
+    tool("npm")
     return site.mermaid().absolute()
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import json
 import re
-import shutil
 import subprocess
 import threading
 from html import unescape
@@ -46,10 +45,9 @@ onload = look
 
 
 @pytest.fixture(scope="module")
-def address() -> str:
-    """Of the whole site, served on this machine."""
-    browser = next(filter(None, map(shutil.which, site.BROWSERS)), None)
-    assert browser, "Chromium: not found; on Debian and Ubuntu, `sudo apt-get install chromium`"
+def address(browser, tool) -> str:
+    """Address of the whole site, served on this machine."""
+    tool("npm")
     done = run("slipway", "docs")
     assert 0 == done.returncode, done.stderr
     handler = functools.partial(Quiet, directory=str(site.SITE))
@@ -68,11 +66,10 @@ class Quiet(SimpleHTTPRequestHandler):
         """Keep the test's output quiet."""
 
 
-def look(address: str, width: int, profile: Path, pattern: str = "*") -> dict[str, dict[str, int]]:
+def look(browser: str, address: str, width: int, profile: Path, pattern: str = "*") -> dict[str, dict[str, int]]:
     """What the browser sees on each page: pixels that are too wide, diagrams drawn, pictures that are not there."""
     names = sorted(path.name for path in site.SITE.glob(f"{pattern}.html") if path.stem != "404")
     (site.SITE / "frames.html").write_text(FRAMES.format(pages=json.dumps(names), width=width), encoding="utf-8")
-    browser = next(filter(None, map(shutil.which, site.BROWSERS)))
     command = [
         browser,
         "--headless",
@@ -88,17 +85,17 @@ def look(address: str, width: int, profile: Path, pattern: str = "*") -> dict[st
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_pages_fit_the_screen_and_show_their_diagrams_and_pictures(address, width, tmp_path):
-    seen = look(address, width, tmp_path / "profile")
+def test_pages_fit_the_screen_and_show_their_diagrams_and_pictures(browser, address, width, tmp_path):
+    seen = look(browser, address, width, tmp_path / "profile")
     assert {} == {name: one for name, one in seen.items() if one["over"] > 0 or one["pictures"]}
     assert DIAGRAMS == {name for name, one in seen.items() if one["diagrams"]}
 
 
-def test_a_page_that_is_too_wide_and_a_picture_that_is_gone_are_found(address, tmp_path):
+def test_a_page_that_is_too_wide_and_a_picture_that_is_gone_are_found(browser, address, tmp_path):
     page = site.SITE / "decisions.html"
     whole = page.read_text(encoding="utf-8")
     broken = whole.replace("</h1>", '</h1><img src="gone.png"><div style="width: 2000px">wide</div>', 1)
     page.write_text(broken, encoding="utf-8")
-    seen = look(address, 390, tmp_path / "profile", "decisions")["decisions.html"]
+    seen = look(browser, address, 390, tmp_path / "profile", "decisions")["decisions.html"]
     page.write_text(whole, encoding="utf-8")
     assert (True, 1) == (seen["over"] > 0, seen["pictures"])

@@ -6,6 +6,8 @@ import ast
 import inspect
 import re
 import textwrap
+import tomllib
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -71,6 +73,16 @@ def test_every_option_and_argument_says_what_it_is(name):
 @pytest.mark.parametrize("name", sorted(READ_BY_MACHINES))
 def test_json_is_offered_where_a_machine_reads(name):
     assert any("--json" in given.opts for given in VERBS[name].params)
+
+
+def test_the_version_is_one_line_and_that_of_the_project():
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    shown = CliRunner().invoke(cli.app, ["--version"])
+    assert (0, f"slipway {project['version']}\n") == (shown.exit_code, shown.output)
+
+
+def test_the_version_is_an_option_and_not_a_command():
+    assert 2 == CliRunner().invoke(cli.app, ["version"]).exit_code
 
 
 def test_an_error_of_the_user_is_one_line_and_exit_code_2(monkeypatch, capsys):

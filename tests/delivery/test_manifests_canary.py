@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 import re
-import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -226,7 +226,6 @@ def test_five_percent_of_errors_against_a_thousandth_are_caught_in_the_first_ste
 # --- the queries, as Prometheus answers them ---
 
 SCRAPE_SECONDS, SCRAPES = 15, 80
-needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool: not found")
 
 
 def _series(pod: str, steps: Mapping[str, float], namespace: str = "slipway-production") -> list[dict[str, str]]:
@@ -254,13 +253,20 @@ def _counters(requests: float, failed: float = 0, seconds: float = 0.01, below: 
     }
 
 
-def _promtool(folder: Path, series: list[dict[str, str]], expression: str, expected: list[dict[str, Any]]) -> str:
-    """What promtool objects to; nothing when the expression has the expected samples after 15 minutes."""
+@pytest.fixture
+def promtool(tool, tmp_path):
+    """Return what promtool objects to; nothing when the expression has the expected samples after 15 minutes."""
+    return partial(_promtool, tool("promtool"), tmp_path)
+
+
+def _promtool(
+    program: str, folder: Path, series: list[dict[str, str]], expression: str, expected: list[dict[str, Any]]
+) -> str:
     test = {"expr": expression, "eval_time": "15m", "exp_samples": expected}
     case = {"interval": f"{SCRAPE_SECONDS}s", "input_series": series, "promql_expr_test": [test]}
     file = folder / "test.yaml"
     file.write_text(yaml.safe_dump({"rule_files": [], "evaluation_interval": "1m", "tests": [case]}))
-    done = subprocess.run(["promtool", "test", "rules", file], check=False, capture_output=True, text=True)
+    done = subprocess.run([program, "test", "rules", file], check=False, capture_output=True, text=True)
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
@@ -278,16 +284,14 @@ CASES = {
 }
 
 
-@needs_promtool
 @pytest.mark.parametrize("case", CASES)
-def test_prometheus_answers_with_the_number_that_is_meant(tmp_path, case):
+def test_prometheus_answers_with_the_number_that_is_meant(promtool, case):
     name, new, old, expected = CASES[case]
     close = f"abs(({_filled(QUERIES[name])}) - {expected}) <= bool {1e-9 + 1e-6 * expected}"
     series = [*_series("new", new), *_series("old", old), *OTHERS]
-    assert "" == _promtool(tmp_path, series, close, [{"labels": "{}", "value": 1}])
+    assert "" == promtool(series, close, [{"labels": "{}", "value": 1}])
 
 
-@needs_promtool
 @pytest.mark.parametrize("name", QUERIES)
 @pytest.mark.parametrize(
     "series",
@@ -298,6 +302,6 @@ def test_prometheus_answers_with_the_number_that_is_meant(tmp_path, case):
         pytest.param([], id="no metrics"),
     ],
 )
-def test_too_little_to_judge_by_is_no_number(tmp_path, name, series):
-    assert "" == _promtool(tmp_path, [*series, *OTHERS], _filled(QUERIES[name]), [])
+def test_too_little_to_judge_by_is_no_number(promtool, name, series):
+    assert "" == promtool([*series, *OTHERS], _filled(QUERIES[name]), [])
     assert "Inconclusive" == _phase(name, [])

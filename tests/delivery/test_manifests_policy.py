@@ -1,7 +1,7 @@
 """What `deploy/` asks of a cluster, judged by others: kubectl, the schemas of Kubernetes, the types of Argo, checkov.
 
-The judges are installed by the lock files in `kubernetes/` when these tests run for the first time. Needs npm; kubectl
-where there is one. Each property is taken out once, and a check must turn red.
+The judges are installed by the lock files in `kubernetes/` when these tests run for the first time. Needs npm and
+kubectl. Each property is taken out once, and a check must turn red.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CONTENT = EnvironmentFile(
 )
 KUBERNETES = ("1.30", "1.37")
 """Oldest and newest that the manifests are for; 1.30 is the first with preStop's `sleep`."""
-needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl: not found")
+needs_kubectl = pytest.mark.tool("kubectl")
 Manifest = dict[str, Any]
 
 
@@ -72,9 +72,16 @@ def _identity(manifest: Manifest) -> tuple[str, str]:
     return manifest["kind"], manifest["metadata"]["name"]
 
 
-def _kustomize(folder: Path) -> list[Manifest]:
-    done = subprocess.run(["kubectl", "kustomize", folder], check=True, capture_output=True, text=True)
-    return sorted(yaml.safe_load_all(done.stdout), key=_identity)
+@pytest.fixture
+def kustomize(tool) -> Callable[[Path], list[Manifest]]:
+    """Return the manifests that kubectl makes of a folder."""
+    kubectl = tool("kubectl")
+
+    def run(folder: Path) -> list[Manifest]:
+        done = subprocess.run([kubectl, "kustomize", folder], check=True, capture_output=True, text=True)
+        return sorted(yaml.safe_load_all(done.stdout), key=_identity)
+
+    return run
 
 
 @pytest.fixture(scope="session")
@@ -92,36 +99,35 @@ def judges() -> Path:
 
 
 @pytest.fixture(scope="session")
-def types() -> Path:
+def types(tool) -> Path:
     """The folder in which tsc finds Argo's types."""
+    npm = tool("npm")
     lock, kept = LOCKS / "package-lock.json", KEPT / "package-lock.json"
     if not kept.exists() or kept.read_bytes() != lock.read_bytes():
         KEPT.mkdir(parents=True, exist_ok=True)
         kept.unlink(missing_ok=True)
-        folder = KEPT / "npm"
+        folder = KEPT / "types"
         folder.mkdir(exist_ok=True)
         for file in ("package.json", "package-lock.json"):
             shutil.copy(LOCKS / file, folder)
         subprocess.run(
-            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True, capture_output=True
+            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True, capture_output=True
         )
         shutil.copy(lock, kept)
-    return KEPT / "npm"
+    return KEPT / "types"
 
 
 # --- kubectl ---
 
 
-@needs_kubectl
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_the_rendered_overlay_is_what_kubectl_makes_of_the_sources(environment):
+def test_the_rendered_overlay_is_what_kubectl_makes_of_the_sources(kustomize, environment):
     rendered = yaml.safe_load_all((ROOT / manifests.template_of(environment)).read_text())
-    assert _kustomize(ROOT / "deploy/overlays" / environment) == sorted(rendered, key=_identity)
+    assert kustomize(ROOT / "deploy/overlays" / environment) == sorted(rendered, key=_identity)
 
 
-@needs_kubectl
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_a_promotion_puts_in_what_kustomize_itself_would(environment, tmp_path):
+def test_a_promotion_puts_in_what_kustomize_itself_would(kustomize, environment, tmp_path):
     shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
     name, digest = CONTENT.image.split("@")
     labels = {"app.kubernetes.io/name": "slipway", "app.kubernetes.io/version": CONTENT.release}
@@ -133,7 +139,7 @@ def test_a_promotion_puts_in_what_kustomize_itself_would(environment, tmp_path):
         "patches": [{"target": {"kind": "Deployment"}, "patch": json.dumps(patch)}],
     }
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(top))
-    assert _kustomize(tmp_path) == sorted(documents(environment), key=_identity)
+    assert kustomize(tmp_path) == sorted(documents(environment), key=_identity)
 
 
 @needs_kubectl
@@ -463,7 +469,8 @@ def test_argo_cd_may_make_what_promotions_write_and_nothing_else():
 def test_the_third_command_of_the_page_names_the_repository_everywhere():
     page = (ROOT / "docs/kubernetes.md").read_text()
     (command,) = [line.strip() for line in page.splitlines() if "kustomize deploy/argocd" in line]
-    shown = command.removesuffix(" | kubectl apply -f -")
+    shown, _, applied = command.rpartition(" | ")
+    assert applied.endswith("apply -f -")
     done = subprocess.run(["sh", "-c", shown], cwd=ROOT, check=True, capture_output=True, text=True)
     found = list(yaml.safe_load_all(done.stdout))
     assert "OWNER" not in done.stdout

@@ -168,34 +168,42 @@ def _judged(series: dict[str, str], alert: str, at: str, fires: bool) -> dict[st
     }
 
 
-def _promtool(folder: Path, tests: list[dict[str, Any]]) -> subprocess.CompletedProcess:
+@pytest.fixture
+def promtool(tool):
+    """Run promtool in a folder."""
+    program = tool("promtool")
+
+    def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+        return subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def _write_tests(folder: Path, tests: list[dict[str, Any]]) -> None:
     rules = yaml.safe_load((FOLDER / "rules.yaml").read_text())
     for rule in rules["groups"][0]["rules"]:
         del rule["annotations"]  # their texts hold figures; that an alert fires is what is asked
     (folder / "rules.yaml").write_text(yaml.safe_dump(rules))
     (folder / "tests.yaml").write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": tests}))
-    return subprocess.run(
-        ["promtool", "test", "rules", "tests.yaml"], cwd=folder, capture_output=True, text=True, check=False
-    )
 
 
-def test_every_alert_fires_for_a_service_that_deserves_it_and_none_for_one_that_is_well(tmp_path):
+def test_every_alert_fires_for_a_service_that_deserves_it_and_none_for_one_that_is_well(promtool, tmp_path):
     assert set(RULES) == set(SERIES)
     tests = [_judged(series, alert, LATER.get(alert, "40m"), True) for alert, series in SERIES.items()]
     tests += [_judged(WELL, alert, LATER.get(alert, "40m"), False) for alert in RULES]
-    done = _promtool(tmp_path, tests)
+    _write_tests(tmp_path, tests)
+    done = promtool(tmp_path, "test", "rules", "tests.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_an_alert_that_never_fires_would_be_found(tmp_path):
-    done = _promtool(tmp_path, [_judged(WELL, "SlipwayErrors", "40m", True)])
+def test_an_alert_that_never_fires_would_be_found(promtool, tmp_path):
+    _write_tests(tmp_path, [_judged(WELL, "SlipwayErrors", "40m", True)])
+    done = promtool(tmp_path, "test", "rules", "tests.yaml")
     assert done.returncode == 1
 
 
-def test_the_configuration_is_one_that_prometheus_takes():
-    done = subprocess.run(
-        ["promtool", "check", "config", "prometheus.yaml"], cwd=FOLDER, capture_output=True, text=True, check=False
-    )
+def test_the_configuration_is_one_that_prometheus_takes(promtool):
+    done = promtool(FOLDER, "check", "config", "prometheus.yaml")
     assert done.returncode == 0, done.stderr
 
 
@@ -208,14 +216,14 @@ def _quick(text: str) -> str:
 
 
 @contextmanager
-def _prometheus(folder: Path, targets: list[str]) -> Iterator[str]:
+def _prometheus(program: str, folder: Path, targets: list[str]) -> Iterator[str]:
     port = free_port()
     config = yaml.safe_load((FOLDER / "prometheus.yaml").read_text())
     config["global"] = {"scrape_interval": "500ms", "evaluation_interval": "500ms"}
     config["scrape_configs"][0]["static_configs"][0]["targets"] = targets
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
     (folder / "rules.yaml").write_text(_quick((FOLDER / "rules.yaml").read_text()))
-    command = ["prometheus", "--config.file=prometheus.yaml", f"--web.listen-address=127.0.0.1:{port}"]
+    command = [program, "--config.file=prometheus.yaml", f"--web.listen-address=127.0.0.1:{port}"]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen([*command, "--storage.tsdb.path=data"], cwd=folder, stdout=log, stderr=log)
     try:
@@ -251,7 +259,8 @@ def _until(holds: Any, act: Any) -> bool:
     return False
 
 
-def test_bad_requests_and_a_service_that_is_gone_raise_their_alerts_and_good_requests_none(url, row, tmp_path):
+def test_bad_requests_and_a_service_that_is_gone_raise_their_alerts_and_good_requests_none(tool, url, row, tmp_path):
+    program = tool("prometheus")
     service, gone = url.removeprefix("http://"), f"127.0.0.1:{free_port()}"
 
     def good() -> None:
@@ -261,11 +270,11 @@ def test_bad_requests_and_a_service_that_is_gone_raise_their_alerts_and_good_req
     def bad() -> None:
         assert httpx.post(f"{url}/predict", json=row | {"size": -1}).status_code == 422
 
-    with _prometheus(tmp_path, [service]) as prometheus:
+    with _prometheus(program, tmp_path, [service]) as prometheus:
         assert _until(lambda: _scrapes(prometheus) > 20, good), (tmp_path / "log").read_text()
         assert set() == _firing(prometheus)
         assert _until(lambda: "SlipwayRefusals" in _firing(prometheus), bad)
     aside = tmp_path / "aside"
     aside.mkdir()
-    with _prometheus(aside, [gone]) as prometheus:
+    with _prometheus(program, aside, [gone]) as prometheus:
         assert _until(lambda: {"SlipwayDown"} == _firing(prometheus), lambda: None)

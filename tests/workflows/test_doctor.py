@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from slipway import tools
 from slipway.local import doctor, doctor_github
 from slipway.local.finding import Finding, Severity
 from tests import github_api
@@ -49,13 +50,17 @@ def test_missing_data_is_named_with_its_mend(tmp_path):
 def test_missing_tool_is_named_with_its_mend(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
-    assert ("install git", "`make setup`") == (finding("git").mend, finding("act").mend)
+    assert ("on Debian and Ubuntu, `sudo apt-get install git`", "`make setup`") == (
+        finding("git").mend,
+        finding("act").mend,
+    )
 
 
-def test_what_only_tests_need_is_advised(monkeypatch, tmp_path):
+@pytest.mark.parametrize("tool", tools.OPTIONAL, ids=lambda tool: tool.name)
+def test_an_optional_tool_is_advised(monkeypatch, tmp_path, tool):
     monkeypatch.setenv("PATH", str(tmp_path))
-    found = finding("Chromium")
-    assert (Severity.ADVISED, "install it for the tests that look at pages") == (found.severity, found.mend)
+    found = finding(tool.name)
+    assert (Severity.ADVISED, f"{tool.fix}, for {tool.purpose}") == (found.severity, found.mend)
 
 
 def test_no_identity_stops_nobody(monkeypatch, tmp_path):

@@ -13,8 +13,15 @@ verb = on_panel("This machine")
 
 
 @verb()
-def doctor(as_json: Json = False) -> None:
-    """Show what this machine and the repository on GitHub have and lack, and how to mend it; it changes nothing.
+def doctor(
+    as_json: Json = False,
+    packages: bool = typer.Option(
+        False,
+        "--packages",
+        help="Print only the Debian packages of missing tools, one a line; exit code 0.",
+    ),
+) -> None:
+    """Show what this machine and the repository on GitHub have and lack, and how to fix it; it changes nothing.
 
     GitHub is asked through `gh`, if `origin` is there and somebody is logged in.
 
@@ -22,8 +29,12 @@ def doctor(as_json: Json = False) -> None:
 
     Exit codes: 1 when something is advised, and 2 when something is missing that everybody needs.
     """
+    from slipway import tools
     from slipway.local import doctor as job
 
+    if packages:
+        print("".join(f"{package}\n" for package in tools.missing_packages()), end="")
+        return
     raise typer.Exit(job.doctor(as_json=as_json))
 
 

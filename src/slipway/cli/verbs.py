@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +31,21 @@ app = Verbs(
     epilog=f"{EXIT_CODES} `slipway VERB --help` has an example.",
     help="Ship machine learning by git: the one vocabulary of people, the Makefile and the workflows.",
 )
+
+
+def _show_version(requested: bool) -> None:
+    if requested:
+        print(f"slipway {importlib.metadata.version('slipway')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Accept the options that precede a command."""
 
 
 def on_panel(title: str) -> Callable:

@@ -10,6 +10,7 @@ import hashlib
 import subprocess
 from typing import TYPE_CHECKING
 
+from slipway import tools
 from slipway.delivery import release
 from slipway.delivery.home import ENVIRONMENTS
 from slipway.errors import UserError
@@ -78,10 +79,8 @@ def sources_digest(root: Path) -> str:
 
 
 def _kustomize(overlay: Path) -> str:
-    try:
-        done = subprocess.run(["kubectl", "kustomize", str(overlay)], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise UserError("kubectl: not found; see https://kubernetes.io/docs/tasks/tools/") from None
+    command = [tools.require("kubectl"), "kustomize", str(overlay)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise UserError(f"{overlay}: {done.stderr.strip().splitlines()[-1]}")
     return done.stdout

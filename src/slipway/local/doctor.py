@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slipway import tools
 from slipway.local import doctor_github
 from slipway.local.finding import Finding, Severity
 
@@ -18,14 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FREE_GIGABYTES = 3  # for the packages, the data and one demo
-TOOLS = ("act", "dvc", "gh", "git", "traefik", "uv")
-FOR_TESTS = {
-    "Chromium": (("chromium", "chromium-browser", "google-chrome"), "the tests that look at pages"),
-    "Node": (("npm",), "the same tests, and `slipway docs`"),
-    "openssl": (("openssl",), "the tests of what talks to GitHub"),
-}
-"""What only some tests need: its names on the path, and what for."""
-
 SETTINGS = ("SLIPWAY_STORE", "SLIPWAY_HOME", "STAGING_URL", "PRODUCTION_URL")
 PLACEHOLDER = "@OWNER/"
 MARKS = {Severity.FINE: "ok", Severity.ADVISED: "advised", Severity.NEEDED: "MISSING"}
@@ -58,10 +51,9 @@ def _summary(findings: list[Finding]) -> str:
 def examine(root: Path) -> Iterator[Finding]:
     """Look at the machine, and at the checkout in `root`."""
     yield Finding("Python", sys.version.split()[0])
-    yield from (_tool(name) for name in TOOLS)
+    yield from (_tool(tool) for tool in tools.TOOLS if tool.name != "Python")
     yield _there("data checks", root / ".venv-checks", "make setup")
     yield _there("data", root / "data", "uv run dvc pull data.dvc")
-    yield from (_for_tests(name, *what) for name, what in FOR_TESTS.items())
     if shutil.which("git"):
         yield _identity(root)
     yield _disk(root)
@@ -70,17 +62,13 @@ def examine(root: Path) -> Iterator[Finding]:
         yield Finding(name, os.environ.get(name) or "not set, so the default holds")
 
 
-def _tool(name: str) -> Finding:
-    here = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
-    if path := shutil.which(name, path=os.pathsep.join(here)):
-        return Finding(name, path)
-    return Finding(name, "not found", "install git" if name == "git" else "`make setup`", Severity.NEEDED)
-
-
-def _for_tests(name: str, commands: tuple[str, ...], purpose: str) -> Finding:
-    if path := next(filter(None, map(shutil.which, commands)), None):
-        return Finding(name, path)
-    return Finding(name, "not found", f"install it for {purpose}", Severity.ADVISED)
+def _tool(tool: tools.Tool) -> Finding:
+    """Advise the installation of an optional tool; any other one is needed."""
+    if path := tool.find():
+        return Finding(tool.name, path)
+    if tool.source is tools.Source.OPTIONAL:
+        return Finding(tool.name, "not found", f"{tool.fix}, for {tool.purpose}", Severity.ADVISED)
+    return Finding(tool.name, "not found", tool.fix, Severity.NEEDED)
 
 
 def _there(subject: str, path: Path, mend: str) -> Finding:

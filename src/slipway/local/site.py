@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from slipway import tools
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
 from slipway.results import recorded
@@ -23,8 +24,7 @@ LOCKED = Path(__file__).parent / "mermaid"
 KEPT = Path("build/mermaid")  # not in git; npm needs the package once
 PICTURE = Path("docs/assets/report.png")
 PICTURE_SIZE = "960,640"  # pixels; GitHub shows a README about as wide
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-INSTALL = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+INSTALL = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]  # with npm
 
 
 def build() -> None:
@@ -55,8 +55,7 @@ def picture(report: Path) -> None:
     """Take the picture of a report that README.md shows. Raises UserError without Chromium, or without the report."""
     if not report.is_file():
         raise UserError(f"{report}: no such file; `slipway report` writes results/report/report.html")
-    if not (browser := next(filter(None, map(shutil.which, BROWSERS)), None)):
-        raise UserError("Chromium: not found; on Debian and Ubuntu, `sudo apt-get install chromium`")
+    browser = tools.require("Chromium")
     with tempfile.TemporaryDirectory() as profile:
         command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
         command += [f"--user-data-dir={profile}", f"--window-size={PICTURE_SIZE}", f"--screenshot={PICTURE}"]
@@ -68,11 +67,12 @@ def mermaid() -> Path:
     """Mermaid's script for browsers, of the locked version. Raises UserError without npm."""
     kept = KEPT / "package-lock.json"
     if not kept.exists() or kept.read_bytes() != (LOCKED / kept.name).read_bytes():
+        npm = tools.require("npm")
         KEPT.mkdir(parents=True, exist_ok=True)
         shutil.copy(LOCKED / "package.json", KEPT)
         shutil.copy(LOCKED / kept.name, kept)
         try:
-            subprocess.run(INSTALL, cwd=KEPT, check=True, capture_output=True)
+            subprocess.run([npm, *INSTALL], cwd=KEPT, check=True, capture_output=True)
         except (OSError, subprocess.CalledProcessError) as error:
             kept.unlink()
             raise UserError(f"npm: {error}; the site needs Node 20 and its npm, for Mermaid") from None

@@ -1,0 +1,216 @@
+"""One list of programs: README.md shows it, `slipway doctor` checks it, and a test without its program is skipped."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from slipway import cli, jobs, tools
+from slipway.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROBE = """
+import pytest
+
+def test_fixture(tool):
+    tool("promtool")
+
+@pytest.mark.tool("promtool", "kubectl")
+def test_marker():
+    raise AssertionError("without promtool this does not run")
+
+def test_plain():
+    pass
+"""
+
+
+def run_probe(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the probe on a machine that has no program but this Python."""
+    probe = folder / "test_probe.py"
+    probe.write_text(PROBE, encoding="utf-8")
+    (folder / "none").mkdir()
+    environment = {name: value for name, value in os.environ.items() if name not in {"CI", "PYTEST_ADDOPTS"}}
+    environment |= {"PATH": str(folder / "none"), "PYTHONPATH": str(Path.cwd())} | variables
+    command = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", str(folder), "-p", "tests.conftest"]
+    command += ["-p", "no:cacheprovider", *arguments, str(probe)]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=["one process", "xdist"])
+def test_a_missing_program_skips_its_tests_and_ends_the_run_with_a_line(tmp_path, arguments):
+    done = run_probe(tmp_path, *arguments)
+    assert 0 == done.returncode, done.stdout
+    *_, line, result = done.stdout.splitlines()
+    assert (
+        "Not tested: alerts and canary queries (2 tests). "
+        "promtool: not found; on Debian and Ubuntu, `sudo apt-get install prometheus`"
+    ) == line
+    assert "1 passed, 2 skipped" in result
+
+
+def test_a_missing_program_fails_its_tests_in_ci(tmp_path):
+    done = run_probe(tmp_path, CI="true")
+    assert 1 == done.returncode
+    *_, line, result = done.stdout.splitlines()
+    assert line.startswith("Not tested: alerts and canary queries (2 tests). promtool: not found; ")
+    assert re.search(r"1 failed, 1 passed, 1 error", result)
+
+
+def test_a_name_that_is_not_in_the_list_is_refused():
+    with pytest.raises(LookupError, match=r"^promtol: not in slipway\.tools\.TOOLS$"):
+        tools.named("promtol")
+
+
+def test_a_command_without_its_program_is_one_line(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(
+        UserError, match=r"^Chromium: not found; on Debian and Ubuntu, `sudo apt-get install chromium`$"
+    ):
+        tools.require("Chromium")
+
+
+def test_packages_that_a_machine_lacks_are_listed_for_scripts(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for command in ("git", "make", "npm"):
+        (tmp_path / command).touch(mode=0o755)
+    shown = CliRunner().invoke(cli.app, ["doctor", "--packages"])
+    assert (0, "chromium\nkubernetes-client\nprometheus\n") == (shown.exit_code, shown.output)
+
+
+def test_readme_shows_the_list():
+    lines = Path("README.md").read_text(encoding="utf-8").splitlines()
+    start = lines.index("| Tool | Command | Debian package | Needed by | Not tested without it |") + 2
+    assert [f"| {' | '.join(row)} |" for row in tools.table()] == lines[start : start + len(tools.table())]
+    assert "" == lines[start + len(tools.table())]
+
+
+def test_ci_installs_from_the_list():
+    script = Path(".ci/run").read_text(encoding="utf-8")
+    assert "slipway doctor --packages" in script
+    assert [] == [tool.name for tool in tools.OPTIONAL if re.search(rf"\b{tool.packages}\b", script)]
+
+
+# --- no program without the list ---
+
+COMMANDS = {command: tool.name for tool in tools.OPTIONAL for command in tool.commands}
+CALLED = re.compile(rf"(?:^|[|;&(/]\s*)({'|'.join(COMMANDS)})(?=\s|$)")
+"""A program at the beginning of a shell command, or at the end of a path."""
+REQUESTS = ("tool", "require_tool", "tools.named", "tools.require", "pytest.mark.tool")
+INDIRECT = {
+    "site.build": "npm",
+    "site.mermaid": "npm",
+    "site.picture": "Chromium",
+    "manifests.render": "kubectl",
+}
+"""Functions of the product that call a program."""
+EXCEPTIONS = {
+    ("tests/delivery/test_manifests.py", "kubectl"): "renders on a PATH that has no kubectl",
+    (
+        "tests/workflows/test_bootstrap.py",
+        "shutil.which",
+    ): "copies the shell and its utilities, which every machine has",
+}
+
+
+def bare_uses(source: str) -> set[str]:
+    """Return the programs that `source` calls or looks up without a request, and `shutil.which`."""
+    tree = ast.parse(source)
+    requested = {
+        argument.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in REQUESTS
+        for argument in node.args
+        if isinstance(argument, ast.Constant)
+    }
+    return set(_called(tree)) | (set(_indirect(tree)) - requested)
+
+
+def _called(tree: ast.Module) -> Iterator[str]:
+    """Yield each program that a string calls, and `shutil.which`."""
+    passive = set(_passive(tree))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in passive:
+            yield from (COMMANDS[command] for command in CALLED.findall(node.value))
+        elif isinstance(node, ast.ImportFrom | ast.Attribute) and "which" in _names(node):
+            yield "shutil.which"
+
+
+def _names(node: ast.ImportFrom | ast.Attribute) -> set[str]:
+    return {node.attr} if isinstance(node, ast.Attribute) else {alias.name for alias in node.names}
+
+
+def _passive(tree: ast.Module) -> Iterator[ast.expr]:
+    """Yield the strings that name no command: docstrings, keys, and the arguments of a request."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr):
+            yield node.value
+        elif isinstance(node, ast.Subscript):
+            yield node.slice
+        elif isinstance(node, ast.Dict):
+            yield from filter(None, node.keys)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in REQUESTS:
+            yield from node.args
+
+
+def _indirect(tree: ast.Module) -> Iterator[str]:
+    """Yield each program that a function of the product calls on behalf of the source."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and (program := INDIRECT.get(ast.unparse(node))):
+            yield program
+
+
+def sources(folder: str, leave_out: str) -> Iterator[tuple[str, str]]:
+    """Yield the path and text of each module in `folder` except one."""
+    for path in Path(folder).rglob("*.py"):
+        if path.as_posix() != leave_out:
+            yield path.as_posix(), path.read_text(encoding="utf-8")
+
+
+def test_every_program_of_a_test_is_requested_from_the_list():
+    found = sources("tests", leave_out="tests/contract/test_tools.py")  # it holds the probe and the seeded faults
+    assert set(EXCEPTIONS) == {(path, use) for path, source in found for use in bare_uses(source)}
+
+
+def test_every_program_of_the_product_is_resolved_from_the_list():
+    found = sources("src/slipway", leave_out="src/slipway/tools.py")
+    calls = {(path, use) for path, source in found for use in _called(ast.parse(source))}
+    assert set() == {(path, use) for path, use in calls if use in COMMANDS.values()}
+
+
+@pytest.mark.parametrize(
+    ("fault", "use"),
+    [
+        ('subprocess.run(["promtool", "check", "rules"])', "promtool"),
+        ('subprocess.run(("/usr/bin/kubectl", "version"))', "kubectl"),
+        ('subprocess.run("cd x && kubectl kustomize .", shell=True)', "kubectl"),
+        ('subprocess.run(f"prometheus --config={x}", shell=True)', "prometheus"),
+        ('@pytest.mark.skipif(not shutil.which(name), reason="")\ndef test(): ...', "shutil.which"),
+        ("from shutil import which", "shutil.which"),
+        ("def test(): site.mermaid()", "npm"),
+    ],
+)
+def test_a_bare_use_is_found(fault, use):
+    assert {use} == bare_uses(fault)
+
+
+def test_a_requested_use_is_none():
+    assert set() == bare_uses('def test(tool):\n    tool("npm")\n    site.mermaid()')
+
+
+def test_tests_of_a_pull_request_need_no_optional_program():
+    """A runner of GitHub sets `CI=true`, and the job `test` installs none."""
+    places = [Path(place) for place in jobs.QUICK_TESTS]
+    files = [file for place in places for file in (place.rglob("*.py") if place.is_dir() else [place])]
+    requests = re.compile(r"mark\.tool\(|\btool\(\"")
+    users = [file.as_posix() for file in files if requests.search(file.read_text(encoding="utf-8"))]
+    assert ["tests/contract/test_tools.py"] == users  # the probe alone
