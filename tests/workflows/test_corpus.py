@@ -35,6 +35,7 @@ BAD = {
     "commit-with-another-version": ("policy/actions_are_pinned",),
     "condition-that-is-always-true": ("zizmor/unsound-condition",),
     "credentials-left-behind": ("zizmor/artipacked", "policy/credentials_stay_only_where_pushing"),
+    "download-without-a-name": ("policy/downloads_land_where_they_are_read",),
     "environment-from-a-stranger": (
         "zizmor/github-env",
         "zizmor/dangerous-triggers",
