@@ -26,6 +26,7 @@ from slipway.errors import UserError
 from slipway.gates import comparison as gates
 from slipway.pipeline.tables import positions, read_rows
 from slipway.results import recorded
+from slipway.segments import ALL, segments
 from slipway.settings import read_params
 
 if TYPE_CHECKING:
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
 TEST_ROWS = Path("build/prepared/test.parquet")
 PREDICTIONS = Path("build/evaluated/predictions.parquet")
 MODEL = Path("model")
-
-ALL = "all"
-"""The group that holds every row."""
 
 
 @dataclass(frozen=True)
@@ -81,20 +79,20 @@ def compare() -> None:
     params = read_params()
     with recorded("compare") as result:
         with TemporaryDirectory() as folder:
-            champion, main = (fetch_released(name, Path(folder)) for name in ("production", "staging"))
+            champion, staging = (fetch_released(name, Path(folder)) for name in ("production", "staging"))
             candidate, _ = blobs(MODEL)
-            result.evidence = {"candidate": candidate, **measure(champion, main, params)}
+            result.evidence = {"candidate": candidate, **measure(champion, staging, params)}
         result.verdicts = [gate(result.evidence, params["gates"]) for gate in gates.ALL]
     result.tell()
     result.require()
 
 
 def measure(
-    champion: Champion | None, main: Champion | None, params: Mapping[str, Any], new: Candidate = BUILT
+    champion: Champion | None, staging: Champion | None, params: Mapping[str, Any], new: Candidate = BUILT
 ) -> dict[str, Any]:
     """Score everything on the test rows, and compare it with the candidate: evidence of the gates and the report.
 
-    `main` is the newest release that was built from `main`; it is compared over all rows only, and blocks nothing.
+    `staging` is the release that staging is to run; it is compared over all rows only, and blocks nothing.
     """
     if not new.predictions.exists():
         raise UserError(f"{new.predictions}: not there; run `slipway train`")
@@ -111,18 +109,18 @@ def measure(
         "baselines": {name: against(name, {ALL: np.arange(len(y))}, scores[name]) for name in baselines},
         "calibration": calibration(y, scores[candidate]),
         "bytes": {"candidate": _bytes(new.model)},
-        "main": None,
+        "staging": None,
     }
     if champion is not None:
-        evidence |= _beside(champion, features, segments(features), against)
+        evidence |= _beside(champion, features, segments(features, problem.SEGMENTS), against)
     if champion is not None and "error" not in evidence["champion"]:
         evidence["bytes"]["champion"] = _bytes(champion.model)
         models = {"candidate": new.model, "champion": champion.model}
         evidence["milliseconds"] = latency(models, features, params["gates"])
-    if main is not None:
-        same = champion is not None and champion.digest == main.digest
-        beside = evidence if same else _beside(main, features, {ALL: np.arange(len(y))}, against)
-        evidence["main"] = beside["champion"] | {ALL: beside.get("production", {}).get(ALL, [])}
+    if staging is not None:
+        same = champion is not None and champion.digest == staging.digest
+        compared = evidence if same else _beside(staging, features, {ALL: np.arange(len(y))}, against)
+        evidence["staging"] = compared["champion"] | {ALL: compared.get("production", {}).get(ALL, [])}
     return evidence
 
 
@@ -174,20 +172,6 @@ def _beside(
             }
     prediction = predictor.load(champion.model).predict({name: features[name].to_numpy() for name in features})
     return {"champion": named, "production": against(champion.version, groups, prediction)}
-
-
-def segments(features: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Positions of the rows of each value of each column in `SEGMENTS`, as `column=value`, and of all rows first."""
-    groups = {ALL: np.arange(len(features))}
-    for column in problem.SEGMENTS:
-        for value, rows in features.groupby(column, sort=True).indices.items():
-            groups[f"{column}={_named(value)}"] = rows
-    return groups
-
-
-def _named(value: str | float) -> str:
-    """A value of a feature, which is a text or a float32, as `Row` has it."""
-    return (value or "missing") if isinstance(value, str) else f"{value:g}"
 
 
 def calibration(y: np.ndarray, prediction: np.ndarray, bins: int = 10) -> list[dict[str, float]]:

@@ -51,9 +51,18 @@ def for_task(task: str) -> dict[str, Metric]:
     return {metric.name: metric for metric in METRICS[task]}
 
 
+LOSSES = {"binary": "log_loss", "multiclass": "log_loss", "regression": "rmse"}
+"""The proper scoring rule of each task, which has a value on any rows, those of a single class among them."""
+
+
 def loss_of(task: str) -> Metric:
-    """What training makes smaller, on `task`; the estimator's own loss may be a relative of it."""
-    return for_task(task)["rmse" if task == "regression" else "log_loss"]
+    """Return the loss that training reduces on `task`; the estimator's own loss may be a relative of it."""
+    return for_task(task)[LOSSES[task]]
+
+
+def deciding(task: str, primary: str) -> list[Metric]:
+    """Return the metrics that may decide on a group of rows: `primary`, then the loss where `primary` is undefined."""
+    return [for_task(task)[name] for name in dict.fromkeys((primary, LOSSES[task]))]
 
 
 def _mean_of(loss: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[np.ndarray, np.ndarray], Weighted]:

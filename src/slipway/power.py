@@ -16,10 +16,11 @@ import pandas as pd
 
 import problem
 from slipway import bootstrap, metrics, predictor
-from slipway.compare import ALL, MODEL, PREDICTIONS, TEST_ROWS
+from slipway.compare import MODEL, PREDICTIONS, TEST_ROWS
 from slipway.errors import UserError
 from slipway.gates.comparison import difference
 from slipway.pipeline.tables import positions, read_rows
+from slipway.segments import ALL
 from slipway.settings import read_params
 
 if TYPE_CHECKING:
@@ -98,10 +99,10 @@ def run(count: int, processes: int) -> bool:
     for name, trial in trials(params).items():
         said = pd.Series(list(_with_progress(name, measure(trial, count, params["seed"], processes), count)))
         words, sign, wanted = QUESTIONS[name](gates)
-        observed = said.isin(words).mean()
-        kept.append(observed <= wanted if sign == "at most" else observed >= wanted)
+        observed, undefined = said.isin(words).mean(), (said == "undefined").mean()
+        kept.append(not undefined and (observed <= wanted if sign == "at most" else observed >= wanted))
         print(f"{name}: {' or '.join(words)} in {observed:.1%} of {count} draws of {len(trial.y):,} rows; ", end="")
-        print(f"{sign} {wanted:.0%} wanted")
+        print(f"{sign} {wanted:.0%} wanted{f'; undefined in {undefined:.1%}, which fails' if undefined else ''}")
     return all(kept)
 
 

@@ -89,8 +89,9 @@ def main() -> None:
     from slipway import metrics
     from slipway.monitoring.segments import targets
 
-    metric = metrics.for_task(TASK)[params["gates"]["primary"]]
-    said = {metric.name: metric.value(targets(reference.test, CLASSES), reference.test_predictions)}
+    y = targets(reference.test, CLASSES)
+    deciding = metrics.deciding(TASK, params["gates"]["primary"])
+    said = {metric.name: metric.value(y, reference.test_predictions) for metric in deciding}
     reference = Reference.of(Promise("v1", promise.built, said, {"size": 1.0}), frame, Model(), params)
     memory = Memory()
     for turn in range(2):
@@ -101,6 +102,8 @@ def main() -> None:
             now = answered(now.assign(size=50.0))
         if FAULT == "shuffled":
             labels = labels.assign(y=np.random.default_rng(1).permutation(labels["y"]))
+        if FAULT == "one class":
+            labels = labels.assign(y=0)
         without = [one.drop(columns="y") for one in (now, before)]
         found = assess(LiveWindow(start, start + timedelta(days=7), *without, labels), reference, memory, params)
         memory = found.memory
@@ -110,6 +113,8 @@ def main() -> None:
         json.dumps(
             {
                 "failed": [v.gate for v in found.verdicts if v.outcome == "fail"],
+                "thresholds": {v.gate: v.threshold for v in found.verdicts},
+                "outcomes": {v.gate: v.outcome for v in found.verdicts},
                 "worst": worst,
                 "retrain": found.retrain,
             }

@@ -70,6 +70,34 @@ def test_a_segment_that_is_worse_is_named_and_one_without_a_promise_is_not_judge
     assert verdict.reason.startswith("origin=EWR: ")
 
 
+ONE_CLASS = {"metric": "log_loss", "promised": 0.4}
+NO_NUMBER = {"value": math.nan, "low": math.nan, "high": math.nan}
+
+
+@pytest.mark.parametrize(
+    ("segment", "outcome", "reason"),
+    [
+        (ONE_CLASS | {"value": 0.9, "low": 0.85, "high": 0.95}, Outcome.FAIL, "log_loss 0.9000"),
+        (ONE_CLASS | {"value": 0.45, "low": 0.4, "high": 0.5}, Outcome.PASS, ""),
+        (ONE_CLASS | NO_NUMBER, Outcome.INCONCLUSIVE, "log_loss is undefined"),
+        ({"promised": 0.7} | NO_NUMBER, Outcome.INCONCLUSIVE, "roc_auc is undefined"),
+        ({"promised": math.nan, "value": 0.7, "low": 0.69, "high": 0.71}, Outcome.INCONCLUSIVE, "roc_auc is undefined"),
+    ],
+)
+def test_a_segment_without_the_primary_metric_is_judged_by_the_loss_or_proves_nothing(segment, outcome, reason):
+    verdict = gates.judge("segments", performance(0.7, segments={"origin=EWR": segment}), LIMITS)
+    assert outcome == verdict.outcome
+    assert reason in verdict.reason
+
+
+@pytest.mark.parametrize(("value", "outcome"), [(0.45, Outcome.PASS), (0.9, Outcome.FAIL)])
+def test_labels_of_one_class_are_judged_by_the_loss(value, outcome):
+    overall = ONE_CLASS | {"value": value, "low": value - 0.01, "high": value + 0.01}
+    verdict = gates.judge("performance", performance(0.7, all=overall), LIMITS)
+    assert outcome == verdict.outcome
+    assert verdict.threshold.startswith("log_loss not worse than promised by ")
+
+
 @pytest.mark.parametrize(
     ("data", "model", "old"),
     [(1.0, 1.0, []), (46.0, 1.0, ["data"]), (None, 91.0, ["model"]), (math.nan, 1.0, ["data"]), (None, 1.0, [])],

@@ -30,5 +30,12 @@ def test_a_column_that_hangs_is_named_and_nothing_is_learned_from_it(task):
     assert not found["retrain"]["wanted"]
 
 
+def test_labels_of_one_class_have_no_ranking_and_the_loss_shows_that_the_model_is_wrong():
+    found = look("binary", "one class")
+    assert {"performance", "segments"} <= set(found["failed"])
+    assert found["thresholds"]["performance"].startswith("log_loss ")
+    assert "inconclusive" == found["outcomes"]["attribution"]
+
+
 def test_a_model_that_is_no_longer_right_asks_for_a_new_one():
     assert "decay" == look("regression", "shuffled")["retrain"]["trigger"]

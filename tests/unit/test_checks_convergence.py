@@ -156,6 +156,24 @@ def test_broken_estimator_fails(name, fault):
     assert verdict(name, evidence, LIMITS).outcome is Outcome.FAIL
 
 
+@pytest.mark.parametrize("rare", [1, 9, 10, 500])
+def test_a_sample_holds_rows_of_a_rare_class(rare):
+    target = np.zeros(10_000)
+    target[-rare:] = 1
+    drawn = convergence.with_every_class(np.arange(100), target)
+    assert min(rare, convergence.CLASS_ROWS_MIN) == target[drawn].sum()
+    assert list(range(100)) == drawn[:100].tolist()
+    assert len(drawn) == len(set(drawn.tolist()))
+
+
+def test_a_small_sample_of_a_rare_class_can_be_trained_on():
+    whole = made_up("binary")
+    ordered = np.argsort(whole.train_target, kind="stable")
+    whole = replace(whole, train=whole.train.iloc[ordered], train_target=whole.train_target[ordered])
+    assert {0, 1} == set(whole.head(50).train_target)
+    assert verdict("overfits", MEASURES["overfits"](whole), LIMITS).outcome is Outcome.PASS
+
+
 @pytest.mark.parametrize(
     ("task", "over"), [("binary", "iterations"), ("multiclass", "training rows"), ("regression", "iterations")]
 )

@@ -9,6 +9,7 @@ import pytest
 from slipway.gates import comparison as gates
 
 PARAMS = {"primary": "auc", "margin": 0.01, "segment_margin": 0.05, "minimum_segment_rows": 100, "baseline_margin": 0}
+PARAMS |= {"segment_loss_margin": 0.02, "calibration": 0.1, "size_ratio": 2, "latency_ratio": 2}
 NAN = math.nan
 
 
@@ -81,6 +82,59 @@ def test_a_champion_that_cannot_be_compared_fails_with_the_reason():
 )
 def test_the_segments_gate(segment, expected):
     assert expected == gates.segments(_evidence(_row(0, -0.001, 0.001), **{"city=a": segment}), PARAMS).outcome
+
+
+def _one_class(value: float, low: float, high: float) -> list[dict]:
+    """A segment whose primary metric is undefined, with the gain of the loss."""
+    loss = {"metric": "log_loss", "rows": 1000, "gain": {"value": value, "low": low, "high": high}}
+    return [*_row(NAN, NAN, NAN), {**loss, "metric": "brier"}, loss]
+
+
+@pytest.mark.parametrize(
+    ("segment", "outcome", "said"),
+    [
+        (_one_class(-3.0, -3.1, -2.9), "fail", "city=a log_loss -3.0000 [-3.1000, -2.9000]"),
+        (_one_class(-0.01, -0.015, -0.005), "pass", "auc is undefined in city=a; log_loss decides"),
+        (_one_class(0.5, 0.4, 0.6), "pass", "auc is undefined in city=a; log_loss decides"),
+        (_one_class(NAN, NAN, NAN), "fail", "city=a: log_loss is undefined"),
+        (_one_class(-0.01, NAN, NAN), "fail", "city=a: log_loss is undefined"),
+        (_row(NAN, NAN, NAN), "fail", "city=a: auc is undefined"),
+        (_row(0.1, NAN, NAN), "fail", "city=a: auc is undefined"),
+    ],
+)
+def test_where_the_primary_metric_is_undefined_in_a_segment_the_loss_decides(segment, outcome, said):
+    verdict = gates.segments(_evidence(_row(0, -0.001, 0.001), **{"city=a": segment}), PARAMS)
+    assert (outcome, said) == (verdict.outcome, verdict.reason)
+
+
+def _passing() -> dict:
+    """Evidence on which every gate passes."""
+    sides = {"candidate": 1.0, "champion": 1.0}
+    overall, segment = _row(0.02, 0.01, 0.03), _row(0.02, 0.01, 0.03)
+    return _evidence(overall, **{"city=a": segment}) | {
+        "baselines": {"linear": {"all": _row(0.02, 0.01, 0.03)}},
+        "calibration": [{"predicted": 0.2, "observed": 0.2}],
+        "bytes": dict(sides),
+        "milliseconds": dict(sides),
+    }
+
+
+def _leaves(node: object, path: tuple = ()) -> list[tuple]:
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    below = [leaf for key, child in children for leaf in _leaves(child, (*path, key))]
+    return [path] if isinstance(node, float) else below
+
+
+@pytest.mark.parametrize("leaf", _leaves(_passing()), ids=lambda leaf: "/".join(map(str, leaf)))
+def test_no_number_of_the_evidence_can_be_nan_and_leave_every_gate_passing(leaf):
+    evidence = _passing()
+    assert {"pass"} == {gate(evidence, PARAMS).outcome for gate in gates.ALL}
+    *path, last = leaf
+    node = evidence
+    for key in path:
+        node = node[key]
+    node[last] = NAN
+    assert {"pass"} < {gate(evidence, PARAMS).outcome for gate in gates.ALL}
 
 
 def test_the_segments_gate_names_the_segment_that_is_worse():

@@ -88,6 +88,21 @@ def test_the_first_line_says_when_something_is_not_proven():
     assert "# ⚠️ Not proven: data gate" == _text(_evidence(data=_result("data", "inconclusive"))).splitlines()[0]
 
 
+@pytest.mark.parametrize("outcome", Outcome)
+def test_the_page_about_the_comment_names_the_titles_as_the_report_writes_them(outcome):
+    title = content.title(_evidence(data=_result("data", outcome)))
+    word = title.split(" ", 1)[1].split(":")[0]
+    assert f"*{word}*: " in (Path(__file__).parents[2] / "docs/comment.md").read_text(encoding="utf-8")
+
+
+def test_a_segment_that_the_loss_decided_shows_the_loss():
+    nan = dict.fromkeys(("value", "low", "high"), None)  # as NaN comes back from JSON
+    loss = {**ROW, "metric": "log_loss", "gain": {"value": -3.0, "low": -3.1, "high": -2.9}}
+    compared = COMPARED | {"production": {"all": [ROW], "city=a": [{**ROW, "gain": nan}, loss]}}
+    text = _text(_evidence(compare=_result("compare", evidence=compared)))
+    assert "| `city=a` | 100 | log_loss 0.7100 [0.7000, 0.7200] | -3.0000 [-3.1000, -2.9000] | ▼ worse |" in text
+
+
 @pytest.mark.parametrize("job", content.JOBS)
 def test_a_job_that_left_nothing_blocks_and_is_named_with_how_it_ended(job):
     text = _text(_evidence(statuses={job: "cancelled"}, **{job: None}))

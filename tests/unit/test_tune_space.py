@@ -12,6 +12,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
 
 import problem
 from slipway.errors import UserError
@@ -74,6 +75,20 @@ def test_another_problem_brings_its_own_ranges(tmp_path, name):
     shutil.copy("params.yaml", tmp_path)
     forks.edit_params(tmp_path / "params.yaml", forks.PROBLEMS / name / "params.yaml")
     assert [] == outside(read_params(tmp_path / "params.yaml"))
+
+
+@pytest.mark.parametrize(("judged_target", "metric"), [((0, 1), "roc_auc"), ((0, 0), "log_loss")])
+def test_hold_out_rows_of_one_class_are_judged_by_the_loss(monkeypatch, judged_target, metric):
+    monkeypatch.setattr(problem, "TASK", "binary")
+    monkeypatch.setattr(problem, "TIME_COLUMN", None)
+    monkeypatch.setattr(problem, "build_model", lambda _: LogisticRegression())
+    params = read_params()
+    params["gates"] |= {"primary": "roc_auc", "resamples": 50}
+    x = np.random.default_rng(0).normal(size=1000)
+    target = (x > 0).astype(int)
+    _, apart = Rows(pd.DataFrame({"x": x}), target, params)._parts()
+    target[apart] = np.resize(judged_target, len(apart))
+    assert metric == Rows(pd.DataFrame({"x": x}), target, params).judge(params, params).metric
 
 
 def test_each_fold_trains_on_what_came_before_and_the_newest_rows_are_kept_apart(monkeypatch):

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 HUGE = 3.0e38  # just inside float32, in which models compute
 SCORED = 2000  # training rows on which the loss of each iteration is taken; there are hundreds of iterations
+CLASS_ROWS_MIN = 10  # of each class in a sample; a fork's rare class may be one row in a thousand
 SHUFFLES = 5  # chance alone gives one shuffle a skill of 0.2 where features are few; a leak does so every time
 CURVE = (16, 4, 1)  # parts of the training rows, for estimators that do not train in stages
 STRANGER = "never seen in training"
@@ -61,8 +62,9 @@ class Subject:
         return self.fit()
 
     def head(self, rows: int) -> Subject:
-        """The same with the first `rows` training rows."""
-        return replace(self, train=self.train.head(rows), train_target=self.train_target[:rows])
+        """Return the same with the first `rows` training rows, and with the first few of each class besides."""
+        kept = with_every_class(np.arange(rows), self.train_target) if self.task != "regression" else np.arange(rows)
+        return replace(self, train=self.train.iloc[kept].reset_index(drop=True), train_target=self.train_target[kept])
 
 
 def subject(data_dir: Path, params: Mapping[str, Any]) -> Subject:
@@ -72,14 +74,33 @@ def subject(data_dir: Path, params: Mapping[str, Any]) -> Subject:
     frame = problem.load(data_dir)
     train, test = problem.split(frame[frame[problem.TARGET].notna()], params)
     limits, seed = params["convergence"], params["seed"]
-    parts = {"train": _sample(train, limits["train_rows"], seed), "test": _sample(test, limits["test_rows"], seed)}
+    parts = {
+        name: _sample(part, limits[f"{name}_rows"], seed, None if problem.TASK == "regression" else problem.TARGET)
+        for name, part in (("train", train), ("test", test))
+    }
     features = {name: to_features(part, problem.Row) for name, part in parts.items()}
     targets = {f"{name}_target": _target(part[problem.TARGET], problem.TASK) for name, part in parts.items()}
     return Subject(problem.TASK, problem.Row, lambda: problem.build_model(params), **features, **targets, seed=seed)
 
 
-def _sample(frame: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:
-    return frame.sample(min(rows, len(frame)), random_state=seed).reset_index(drop=True)
+def _sample(frame: pd.DataFrame, rows: int, seed: int, label: str | None) -> pd.DataFrame:
+    drawn = np.random.RandomState(seed).choice(len(frame), min(rows, len(frame)), replace=False)
+    if label is not None:
+        drawn = with_every_class(drawn, frame[label].to_numpy())
+    return frame.iloc[drawn].reset_index(drop=True)
+
+
+def with_every_class(drawn: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return the positions `drawn`, and the first rows of each class of which they hold fewer than `CLASS_ROWS_MIN`.
+
+    target: class of every row, shape (n,). A fixed number of rows may lack a rare class, and then no model can be
+    trained or judged on them.
+    """
+    rest = np.setdiff1d(np.arange(len(target)), drawn)
+    for label in pd.unique(target):
+        lacking = CLASS_ROWS_MIN - int((target[drawn] == label).sum())
+        drawn = np.append(drawn, rest[target[rest] == label][: max(0, lacking)])
+    return drawn
 
 
 def _target(values: pd.Series, task: str) -> np.ndarray:

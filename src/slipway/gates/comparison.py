@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from slipway import figures
+from slipway import figures, metrics
 from slipway.gates.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ Gain = "Mapping[str, float]"
 
 def difference(gain: Gain) -> str:
     """`better`, `worse`, `within noise`; `undefined` where a bound is not a number."""
-    if any(math.isnan(gain[end]) for end in ("value", "low", "high")):
+    if not _is_defined(gain):
         return "undefined"
     if gain["low"] > 0:
         return "better"
@@ -46,7 +46,10 @@ def champion(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) ->
 
 
 def segments(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) -> Verdict:
-    """No segment is worse by more than its margin; intervals are corrected for the number of segments (Bonferroni)."""
+    """No segment is worse by more than its margin; intervals are corrected for the number of segments (Bonferroni).
+
+    Where the primary metric is undefined in a segment, the task's loss decides. What is undefined then has failed.
+    """
     threshold = f"no segment worse by {params['segment_margin']:g}"
     if comparison is None:
         return Verdict("segments", Outcome.FAIL, threshold, "missing", "the comparison did not run")
@@ -54,18 +57,33 @@ def segments(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) ->
         return Verdict("segments", Outcome.PASS, threshold, "no release in production yet")
     if "error" in comparison["champion"]:
         return Verdict("segments", Outcome.FAIL, threshold, "not comparable", comparison["champion"]["error"])
-    gains = {name: primary(rows, params["primary"]) for name, rows in comparison["production"].items() if name != "all"}
-    judged = {name: row["gain"] for name, row in gains.items() if row["rows"] >= params["minimum_segment_rows"]}
-    worse = {
-        name: gain
-        for name, gain in judged.items()
-        if difference(gain) == "worse" and gain["value"] <= -params["segment_margin"]
-    }
-    observed = f"{len(judged)} of {len(gains)} segments judged, {len(worse)} worse"
-    named = "; ".join(
-        f"{name} {_signed(gain)}" for name, gain in sorted(worse.items(), key=lambda item: item[1]["value"])
-    )
-    return Verdict("segments", Outcome.FAIL if worse else Outcome.PASS, threshold, observed, named)
+    rows = {name: decisive(of, params["primary"]) for name, of in comparison["production"].items() if name != "all"}
+    judged = {name: row for name, row in rows.items() if row["rows"] >= params["minimum_segment_rows"]}
+    undefined = [name for name, row in judged.items() if difference(row["gain"]) == "undefined"]
+    worse = [name for name, row in judged.items() if name not in undefined and not _segment_holds(row, params)]
+    worse.sort(key=lambda name: judged[name]["gain"]["value"])
+    observed = f"{len(judged)} of {len(rows)} segments judged, {len(worse)} worse"
+    observed += f", {len(undefined)} undefined" if undefined else ""
+    reasons = [f"{name} {_in_unit(judged[name], params['primary'])}" for name in worse]
+    reasons += [f"{name}: {judged[name]['metric']} is undefined" for name in undefined]
+    outcome = Outcome.FAIL if worse or undefined else Outcome.PASS
+    return Verdict("segments", outcome, threshold, observed, "; ".join(reasons or _by_loss(judged, params["primary"])))
+
+
+def _segment_holds(row: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
+    gain, is_primary = row["gain"], row["metric"] == params["primary"]
+    margin = params["segment_margin" if is_primary else "segment_loss_margin"]
+    return gain["high"] >= 0 or gain["value"] > -margin
+
+
+def _in_unit(row: Mapping[str, Any], metric: str) -> str:
+    return _signed(row["gain"]) if row["metric"] == metric else f"{row['metric']} {_signed(row['gain'])}"
+
+
+def _by_loss(judged: Mapping[str, Mapping[str, Any]], metric: str) -> list[str]:
+    """Name the segments in which another metric than the primary one decided."""
+    names = [name for name, row in judged.items() if row["metric"] != metric]
+    return [f"{metric} is undefined in {', '.join(names)}; {judged[names[0]]['metric']} decides"] if names else []
 
 
 def baselines(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) -> Verdict:
@@ -134,6 +152,22 @@ ALL = (champion, segments, baselines, calibration, latency, size)
 def primary(rows: list[Mapping[str, Any]], metric: str) -> Mapping[str, Any]:
     """The row of the primary metric in a list of comparisons."""
     return next(row for row in rows if row["metric"] == metric)
+
+
+def decisive(rows: list[Mapping[str, Any]], metric: str) -> Mapping[str, Any]:
+    """Return the row that decides on a group: that of `metric`, or of the task's loss where `metric` is undefined.
+
+    Rows of one class have no ROC AUC; a proper scoring rule still sees that predictions for them became worse.
+    """
+    row = primary(rows, metric)
+    if _is_defined(row["gain"]):
+        return row
+    return next((other for other in rows if other["metric"] in metrics.LOSSES.values()), row)
+
+
+def _is_defined(gain: Mapping[str, float | None]) -> bool:
+    """Whether every number is there; in evidence that was read from JSON, NaN is None."""
+    return all(gain[end] is not None and math.isfinite(gain[end]) for end in ("value", "low", "high"))
 
 
 def _within_margin(gain: Gain, margin: float) -> Outcome:

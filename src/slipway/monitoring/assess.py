@@ -94,10 +94,11 @@ def _facts(look: Look, found: Mapping[str, Any]) -> dict[str, Any]:
     for question in ("skew", "drift"):
         for one in found[question].get("findings", []):
             columns[one["column"]] = max(columns.get(one["column"], -1.0), round(one["score"], 3))
-    service = look.window.service
+    service, overall = look.window.service, found["performance"].get("all")
+    has_primary = overall is not None and overall["metric"] == found["performance"]["metric"]  # a chart has one unit
     return {
         "rows": len(look.window.rows),
-        "performance": found["performance"].get("all"),
+        "performance": overall if has_primary else None,
         "promised": found["performance"]["promised"],
         "metric": found["performance"]["metric"],
         "columns": columns,

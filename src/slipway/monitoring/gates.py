@@ -42,6 +42,7 @@ TRIGGERS = {
 BROKEN = frozenset({"validity", "traffic", "model", "labels", "skew"})
 """Questions whose alarm says that something is broken: a new model would learn it, and not mend it."""
 NAMED = 3  # findings that a verdict tells
+NUMBERS = ("value", "low", "high", "promised")  # all of which must be there to judge performance
 
 
 def judge(question: str, evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> Verdict:
@@ -94,31 +95,37 @@ def _worst(findings: Sequence[Mapping[str, Any]], evidence: Mapping[str, Any]) -
 
 
 def _performance(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> Verdict:
-    metric, promised, found = evidence["metric"], evidence["promised"], evidence["all"]
-    threshold = f"{metric} not worse than promised by {limits['decay_margin']:g}"
-    if promised is None or not _is_finite(found.values()):
+    found = {"metric": evidence["metric"], "promised": evidence["promised"], **evidence["all"]}
+    metric, promised = found["metric"], found["promised"]
+    margin = limits["decay_margin" if metric == evidence["metric"] else "loss_margin"]
+    threshold = f"{metric} not worse than promised by {margin:g}"
+    if promised is None or not _is_finite(found[key] for key in NUMBERS):
         reason = f"{metric} is not a number, or the release promises none"
         return Verdict("performance", Outcome.FAIL, threshold, "undefined", reason)
     observed = _interval(metric, found, promised)
-    if _loss(metric, promised, found, "least") > limits["decay_margin"]:
+    if not _loss(metric, promised, found, "least") <= margin:
         return Verdict("performance", Outcome.FAIL, threshold, observed, f"{observed}: worse than promised")
     return Verdict("performance", Outcome.PASS, threshold, observed)
 
 
 def _segments(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> Verdict:
-    """Intervals share out the confidence, so that one bad reading among many is not made much of."""
-    metric, margin = evidence["metric"], limits["segment_margin"]
-    judged = {
-        name: one
-        for name, one in evidence["segments"].items()
-        if one["promised"] is not None and _is_finite([one["low"], one["high"], one["promised"]])
-    }
-    loss = {name: _loss(metric, one["promised"], one, "least") for name, one in judged.items()}
-    worse = sorted((name for name in loss if loss[name] > margin), key=lambda name: -loss[name])
+    """Segments divide the confidence among them, so that one bad sample of many raises no alarm.
+
+    A segment that the test rows lack has no baseline and is not judged. One whose metric is undefined proves nothing.
+    """
+    primary = evidence["metric"]
+    known = {n: {"metric": primary, **s} for n, s in evidence["segments"].items() if s["promised"] is not None}
+    judged = {name: segment for name, segment in known.items() if _is_finite([segment[key] for key in NUMBERS])}
+    loss = {name: _loss(segment["metric"], segment["promised"], segment, "least") for name, segment in judged.items()}
+    keys = {name: "segment_margin" if judged[name]["metric"] == primary else "loss_margin" for name in judged}
+    worse = sorted((name for name in loss if not loss[name] <= limits[keys[name]]), key=lambda name: -loss[name])
+    undefined = [name for name in known if name not in judged]
     observed = f"{len(judged)} of {len(evidence['segments'])} segments judged, {len(worse)} worse"
-    reason = "; ".join(f"{name}: {_interval(metric, judged[name], judged[name]['promised'])}" for name in worse[:NAMED])
-    outcome = Outcome.FAIL if worse else Outcome.PASS
-    return Verdict("segments", outcome, f"no segment worse than promised by {margin:g}", observed, reason)
+    named = [f"{n}: {_interval(judged[n]['metric'], judged[n], judged[n]['promised'])}" for n in worse[:NAMED]]
+    named = named or [f"{name}: {known[name]['metric']} is undefined" for name in undefined[:NAMED]]
+    outcome = Outcome.FAIL if worse else Outcome.INCONCLUSIVE if undefined else Outcome.PASS
+    threshold = f"no segment worse than promised by {limits['segment_margin']:g}"
+    return Verdict("segments", outcome, threshold, observed, "; ".join(named))
 
 
 def _loss(metric: str, promised: float, found: Mapping[str, float], which: str) -> float:

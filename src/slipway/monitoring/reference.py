@@ -15,7 +15,7 @@ from slipway.schema import columns
 from slipway.serving.prediction_log import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -110,11 +110,13 @@ class Reference:
         """Share of rows that repeat another in every column."""
         return float(self.rows.duplicated(list(problem.Row.model_fields)).mean())
 
-    def segments(self, metric: Metric) -> dict[str, float]:
-        """`metric` on the test rows of each segment."""
+    def segments(self, metrics: Iterable[Metric]) -> dict[str, dict[str, float]]:
+        """Return each metric on the test rows of each segment, by segment and name; NaN where it is undefined."""
         y = segments.targets(self.test, self.classes)
-        groups = segments.segments(self.test, 1)
-        return {name: metric.value(y[rows], self.test_predictions[rows]) for name, rows in groups.items()}
+        return {
+            name: {metric.name: metric.value(y[rows], self.test_predictions[rows]) for metric in metrics}
+            for name, rows in segments.segments(self.test, 1).items()
+        }
 
 
 def predict(model: Predictor, rows: pd.DataFrame) -> np.ndarray:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
 import problem
+from slipway import segments as shared
+from slipway.features import to_features
+from slipway.serving.prediction_log import redacted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
-def segments(rows: pd.DataFrame, minimum: int) -> dict[str, np.ndarray]:
-    """Positions of all rows as `all`, and of each value of each column in `SEGMENTS` that has `minimum` rows."""
-    groups = {"all": np.arange(len(rows))}
-    for column in problem.SEGMENTS:
-        for value, places in rows.groupby(column, sort=True).indices.items():
-            if len(places) >= minimum:
-                groups[f"{column}={value}"] = places
-    return groups
+def segments(rows: pd.DataFrame, rows_min: int) -> Mapping[str, np.ndarray]:
+    """Return the positions of the rows of each segment, as the comparison on a pull request names them.
+
+    Columns that the prediction log leaves out have no segments, since nobody knows their values.
+    """
+    columns = [column for column in problem.SEGMENTS if column not in redacted(problem.Row)]
+    return shared.segments(to_features(rows, problem.Row), columns, rows_min)
 
 
 def targets(rows: pd.DataFrame, classes: list) -> np.ndarray:

@@ -41,13 +41,22 @@ def _metrics(y: np.ndarray, score: np.ndarray) -> dict[str, float]:
 
 
 def importance(scorer: predictor.Predictor, features: pd.DataFrame, y: np.ndarray) -> dict[str, float]:
-    """Loss of the primary metric when a column's values are shuffled, by column (Breiman, Random Forests, 2001)."""
+    """Return how much of the primary metric is lost when a column is shuffled, by column.
+
+    Empty where the metric is undefined on the test rows, as those of one class have no ROC AUC.
+    Source: Breiman, Random Forests, 2001.
+    """
     params = read_params()
     random = np.random.default_rng(params["seed"])
-    rows = random.permutation(len(features))[: params["evaluate"]["importance_rows"]]
-    columns, y = {name: features[name].to_numpy()[rows] for name in features}, y[rows]
+    order, target = random.permutation(len(features)), y
     metric = metrics.for_task(problem.TASK)[params["gates"]["primary"]]
-    whole = metric.value(y, scorer.predict(columns))
+    for rows in (order[: params["evaluate"]["importance_rows"]], order):  # a sample may lack a rare class
+        columns, y = {name: features[name].to_numpy()[rows] for name in features}, target[rows]
+        whole = metric.value(y, scorer.predict(columns))
+        if np.isfinite(whole):
+            break
+    else:
+        return {}
     shuffled = {name: scorer.predict({**columns, name: random.permutation(columns[name])}) for name in columns}
     return {name: float(metric.gain(whole - metric.value(y, score))) for name, score in shuffled.items()}
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from slipway import figures, metrics
 from slipway.changes import Changes
 from slipway.gates import Outcome, Verdict, overall
-from slipway.gates.comparison import difference, primary
+from slipway.gates.comparison import decisive, difference, primary
 from slipway.report.document import Chart, Code, Commands, Details, Heading, Series, Strong, Table, paragraph
 from slipway.results import JobResult
 
@@ -166,9 +166,9 @@ def _metrics(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]
     if not compared.get("baselines"):
         return
     yield Heading("Metrics")
-    sides = [compared.get("production", {}).get("all"), (compared.get("main") or {}).get("all")]
+    sides = [compared.get("production", {}).get("all"), (compared.get("staging") or {}).get("all")]
     rows = [_metric_row(row, evidence, sides) for row in next(iter(compared["baselines"].values()))["all"]]
-    header = ("Metric", "Candidate", "Production", "Gain", "", "Main", "Gain", "")
+    header = ("Metric", "Candidate", "Production", "Gain", "", "Staging", "Gain", "")
     yield Table(header, rows, frozenset({1, 2, 3, 5, 6}))
     yield paragraph(
         "All on the same test rows. In brackets, the interval that holds the value with the confidence of params.yaml;"
@@ -192,7 +192,7 @@ def _gained(gain: Mapping[str, Any]) -> tuple[str, str]:
 
 def _segments(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]:
     groups = {
-        name: primary(rows, evidence.primary) for name, rows in compared.get("production", {}).items() if name != "all"
+        name: decisive(rows, evidence.primary) for name, rows in compared.get("production", {}).items() if name != "all"
     }
     moved = {name: row for name, row in groups.items() if difference(_finite(row["gain"])) in ("better", "worse")}
     if not groups:
@@ -212,7 +212,7 @@ def _segment_table(rows: Mapping[str, Mapping[str, Any]], metric: str) -> Table:
         (
             Code(name),
             f"{row['rows']:,}",
-            _interval(row["candidate"]),
+            f"{'' if row['metric'] == metric else row['metric'] + ' '}{_interval(row['candidate'])}",
             _signed(row["gain"]),
             CHANGE_WORDS[difference(_finite(row["gain"]))],
         )
@@ -322,7 +322,7 @@ def _details(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]
     yield Details("Model card", tuple(_card(evidence)))
     yield Details("Jobs", (_jobs(evidence),))
     groups = {
-        name: primary(rows, evidence.primary) for name, rows in compared.get("production", {}).items() if name != "all"
+        name: decisive(rows, evidence.primary) for name, rows in compared.get("production", {}).items() if name != "all"
     }
     if groups:
         yield Details(f"All {len(groups)} segments", (_segment_table(groups, evidence.primary),))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
-from slipway.gates.comparison import difference
+from slipway import figures
+from slipway.gates.comparison import decisive, difference
 from slipway.report.document import Chart, Code, Heading, Series, Strong, Table, paragraph
 
 if TYPE_CHECKING:
@@ -24,8 +26,10 @@ WORDS = {
 def title(told: Mapping[str, Any]) -> str:
     """The first line: does it pay?"""
     policy = told["policies"][MONITORED]
-    gain = policy["gains"][told["primary"]]
-    return f"{WORDS[difference(gain)]}: {told['primary']} {_signed(gain)}, {_retrainings(policy['events'])}"
+    rows = [{"metric": metric, "gain": gain} for metric, gain in policy["gains"].items()]
+    row = decisive(rows, told["primary"])
+    gain = row["gain"]
+    return f"{WORDS[difference(gain)]}: {row['metric']} {_signed(gain)}, {_retrainings(policy['events'])}"
 
 
 def write(told: Mapping[str, Any]) -> Document:
@@ -43,12 +47,15 @@ def _about(told: Mapping[str, Any]) -> Iterator[Block]:
 
 def _weeks(told: Mapping[str, Any]) -> Iterator[Block]:
     series = [
-        Series(policy, [(row["week"] + 1, row["values"][policy]) for row in told["weeks"]])
+        Series(
+            policy,
+            [(row["week"] + 1, row["values"][policy]) for row in told["weeks"] if math.isfinite(row["values"][policy])],
+        )
         for policy in _policies(told)
     ]
     yield Chart(f"{told['primary']} by week", "week", told["primary"], series)
     rows = [
-        (str(row["week"] + 1), f"{row['rows']:,}", *(f"{row['values'][one]:.4f}" for one in _policies(told)))
+        (str(row["week"] + 1), f"{row['rows']:,}", *(figures.as_text(row["values"][one])[0] for one in _policies(told)))
         for row in told["weeks"]
     ]
     yield Table(("Week", "Rows", *_policies(told)), rows, frozenset(range(2 + len(_policies(told)))))
@@ -85,7 +92,7 @@ def text(told: Mapping[str, Any]) -> str:
     names = _policies(told)
     lines = [f"{'week':>4} {'rows':>8} " + " ".join(f"{name:>10}" for name in names)]
     for row in told["weeks"]:
-        values = " ".join(f"{row['values'][name]:>10.4f}" for name in names)
+        values = " ".join(f"{figures.as_text(row['values'][name])[0]:>10}" for name in names)
         lines.append(f"{row['week'] + 1:>4} {row['rows']:>8,} {values}")
     for policy, found in told["policies"].items():
         lines.append(f"{policy}: {_retrainings(found['events'])}")

@@ -6,7 +6,7 @@ kept apart are the newest. The test rows are never read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,9 @@ import pandas as pd
 
 import problem
 from slipway import bootstrap, metrics, predictor
+from slipway.gates.comparison import decisive
 from slipway.pipeline.tables import positions, read_rows
+from slipway.segments import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,20 +59,24 @@ class Rows:
         return self.metric.value(self._found(np.concatenate(held)), np.concatenate(scores))
 
     def judge(self, best: Mapping[str, Any], current: Mapping[str, Any]) -> bootstrap.Comparison:
-        """`best` beside `current` on the rows kept apart, both trained on all that the search saw."""
+        """Compare `best` with `current` on the hold-out rows, both trained on all rows that the search used.
+
+        The loss takes the place of a primary metric that is undefined there, as where all rows are of one class.
+        """
         searched, apart = self._parts()
         gates = self.params["gates"]
         scores = [self._predictions(params, searched, apart) for params in (best, current)]
-        (comparison,) = bootstrap.compare(
+        compared = bootstrap.compare(
             self._found(apart),
             *scores,
-            [self.metric],
-            {"all": np.arange(len(apart))},
+            metrics.deciding(problem.TASK, self.metric.name),
+            {ALL: np.arange(len(apart))},
             resamples=gates["resamples"],
-            confidence={"all": gates["confidence"]},
+            confidence={ALL: gates["confidence"]},
             seed=self.params["seed"],
-        )["all"]
-        return comparison
+        )[ALL]
+        by_name = {row.metric: row for row in compared}
+        return by_name[decisive([asdict(row) for row in compared], self.metric.name)["metric"]]
 
     def _parts(self) -> tuple[np.ndarray, np.ndarray]:
         end = len(self.target) - round(len(self.target) * self.params["tune"]["apart"])

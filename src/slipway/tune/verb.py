@@ -87,8 +87,9 @@ def _offer(evidence: Mapping[str, Any], *, apply: bool) -> None:
     )
     before = PARAMS.read_text(encoding="utf-8")
     changed = {path: value for path, value in evidence["best"].items() if value != evidence["current"][path]}
-    if not changed or found == "worse":
-        print(f"{PARAMS}: stays; {'it is no better there' if changed else 'the best is what is there'}")
+    if not changed or found not in ("better", "within noise"):
+        why = {"worse": "it is worse there", "undefined": f"{judged['metric']} is undefined there"}
+        print(f"{PARAMS}: unchanged; {why[found] if changed else 'the best values are the current ones'}")
         return
     after = space.rewritten(before, changed)
     print(space.diff(before, after))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +38,9 @@ def evidence(look: Look) -> dict[str, Any]:
     found = importance(
         look, rows.sample(min(len(rows), limits["attribution_rows"]), random_state=look.params["seed"]), heavy
     )
+    if undefined := [name for name, numbers in found.items() if not all(map(math.isfinite, numbers))]:
+        primary = look.params["gates"]["primary"]
+        return {"missing": f"{primary} is undefined on these labels, so the importance of {undefined[0]} is unknown"}
     return {
         "rows": len(rows),
         "findings": sorted(
@@ -61,8 +65,13 @@ def importance(look: Look, rows: Any, names: list[str]) -> dict[str, tuple[float
             for part in parts
         ]
         value = float(metric.gain(metric.value(y, whole) - metric.value(y, other)))
-        found[name] = value, float(np.nanstd(lost, ddof=1) / np.sqrt(CHUNKS))
+        found[name] = value, _standard_error([one for one in lost if math.isfinite(one)])
     return found
+
+
+def _standard_error(values: list[float]) -> float:
+    """Return the standard error of the mean of `values`; NaN of fewer than two."""
+    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else math.nan
 
 
 def _finding(look: Look, name: str, trained: float, now: float, error: float) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Rows that come together share their weather and their outages, so blocks of hour
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from slipway.monitoring.segments import segments, targets
 from slipway.monitoring.window import scores
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from slipway.metrics import Metric
     from slipway.monitoring.look import Look
@@ -31,10 +32,14 @@ def labelled(look: Look) -> pd.DataFrame:
 
 
 def evidence(look: Look) -> dict[str, Any]:
-    """Metric, value promised, and value with interval: overall, and for each segment that has labels enough."""
+    """Return metric, baseline, and value with interval: overall, and for each segment with enough labels.
+
+    Where the primary metric is undefined, as on labels of one class, the task's loss takes its place.
+    """
     limits, reference, rows = look.limits, look.reference, labelled(look)
-    metric = metrics.for_task(problem.TASK)[look.params["gates"]["primary"]]
-    about = {"metric": metric.name, "promised": reference.promise.metrics.get(metric.name), "rows": len(rows)}
+    candidates = metrics.deciding(problem.TASK, look.params["gates"]["primary"])
+    primary = candidates[0].name
+    about = {"metric": primary, "promised": reference.promise.metrics.get(primary), "rows": len(rows)}
     if len(rows) < limits["minimum_labels"]:
         return about | {"missing": f"{len(rows):,} labels have arrived, {limits['minimum_labels']:,} are needed"}
     rows = rows.sample(min(len(rows), limits["performance_rows"]), random_state=look.params["seed"])
@@ -43,13 +48,29 @@ def evidence(look: Look) -> dict[str, Any]:
     groups = segments(rows, limits["minimum_segment_labels"])
     alpha = 1 - limits["confidence"]
     share = {name: alpha / max(1, len(groups) - 1) for name in groups} | {"all": alpha}
+    promised = reference.segments(candidates) | {"all": reference.promise.metrics}
     found = {
-        name: interval(metric, y[places], predicted[places], blocks[places], 1 - share[name], look.params)
+        name: _first_defined(
+            candidates,
+            promised.get(name, {}),
+            lambda metric, rows=places, one=name: interval(
+                metric, y[rows], predicted[rows], blocks[rows], 1 - share[one], look.params
+            ),
+        )
         for name, places in groups.items()
     }
-    promised = reference.segments(metric)
-    about["segments"] = {name: found[name] | {"promised": promised.get(name)} for name in found if name != "all"}
-    return about | {"all": found["all"]}
+    return about | {"all": found.pop("all"), "segments": found}
+
+
+def _first_defined(
+    candidates: Iterable[Metric], promised: Mapping[str, float], measure: Callable[[Metric], dict[str, float]]
+) -> dict[str, Any]:
+    """Return the interval of the first metric that has one and a baseline, else that of the last."""
+    for metric in candidates:
+        found = {"metric": metric.name, "promised": promised.get(metric.name), **measure(metric)}
+        if found["promised"] is None or all(math.isfinite(found[key]) for key in ("promised", "value", "low", "high")):
+            break
+    return found
 
 
 def blocks_of(times: pd.Series, hours: float) -> np.ndarray:
