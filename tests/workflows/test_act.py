@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -127,6 +128,44 @@ def test_every_finished_step_is_told(said):
 
 def test_failed_step_is_told_with_its_last_words(said):
     assert ["bad          | all is lost"] == [line for line in said if line.endswith("all is lost")]
+
+
+MAY_FAIL = f"""
+on: pull_request
+jobs:
+  comment:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: {CHECKOUT}
+      - run: echo first; echo CML is not installed; exit 1
+        continue-on-error: true
+      - id: named
+        uses: ./.github/actions/broken
+        continue-on-error: ${{{{ github.event_name == 'pull_request' }}}}
+      - run: exit 3
+        if: always()
+        continue-on-error: ${{{{ github.event_name == 'push' }}}}
+"""
+BROKEN = "runs: {using: composite, steps: [{run: echo not a machine of GitHub && exit 1, shell: bash}]}"
+
+
+def test_step_that_may_fail_is_skipped_with_its_reason(tmp_path):
+    action = tmp_path / "tree/.github/actions/broken/action.yml"
+    action.parent.mkdir(parents=True)
+    action.write_text(BROKEN, encoding="utf-8")
+    lines: list[str] = []
+    finished = run(repository(tmp_path / "tree", MAY_FAIL), tmp_path / "run", lines)
+    shown = [re.sub(r"[\d.]+ s ", "", " ".join(line.removeprefix("comment").split())) for line in lines]
+    assert [
+        "starts",
+        f"ok {CHECKOUT.split('@')[0]}",
+        "skipped echo first; echo CML is not installed; exit 1, which may fail",
+        "skipped ./.github/actions/broken, which may fail",
+        "FAILED exit 3",
+        "| CML is not installed",
+        "| not a machine of GitHub",
+    ] == shown
+    assert "failure" == finished.jobs["comment"].result
 
 
 def test_last_words_are_what_would_stand_on_a_terminal():

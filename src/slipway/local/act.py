@@ -28,6 +28,8 @@ STANDINS = Path(__file__).parent / "standins"
 BUILT_IN = "actions/checkout"  # act does this one itself
 REPOSITORY = "local/throwaway"
 MARKS = {"success": "ok", "failure": "FAILED"}
+SKIPPED = "skipped"  # a step that failed and may: its job goes on
+MAY_FAIL = "Failed but continue next step"  # act says so before the end of a step with `continue-on-error`
 SIDE_BY_SIDE = 4  # jobs; more than cores, since a job also waits for files
 COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[>=]")
 WIDTH = 200  # characters of a line that is shown
@@ -179,6 +181,7 @@ class _Follower:
         self._start: float | None = None
         self._output: defaultdict[str, list[str]] = defaultdict(list)  # of each step
         self._failed: list[str] = []
+        self._may_fail: set[str] = set()
 
     def read(self, message: dict[str, Any]) -> None:
         if self._start is None:
@@ -193,6 +196,8 @@ class _Follower:
             self.job.result = message["jobResult"]
             self.job.seconds = round(time.monotonic() - self._start, 1)
             self._explain()
+        elif message["msg"] == MAY_FAIL and len(message["stepID"]) == 1:
+            self._may_fail.add(message["stepID"][0])
         elif _ends_a_step(message):
             self._end_step(message)
 
@@ -204,14 +209,16 @@ class _Follower:
         step = message["step"].split("@")[0]
         seconds = message.get("executionTime", 0) / 1e9
         self.job.steps[step] = round(seconds, 2)
-        self._say(f"{self.job.name:<10} {MARKS[message['stepResult']]:<6} {seconds:6.1f} s  {step}")
+        may_fail = message["stepID"][0] in self._may_fail
+        mark = SKIPPED if may_fail else MARKS[message["stepResult"]]
+        self._say(f"{self.job.name:<10} {mark:<7} {seconds:6.1f} s  {step}{', which may fail' * may_fail}")
         if message["stepResult"] == "failure":
             self._failed.append(message["stepID"][0])
 
     def _explain(self) -> None:
-        """Tell the last words of each step that failed; act may pass them on after the step's end."""
+        """Print the last lines of each step that failed; act may pass them on after the step's end."""
         for step in self._failed:
-            for line in last_words("".join(self._output[step])):
+            for line in last_words("".join(self._output[step]))[-1 if step in self._may_fail else 0 :]:
                 self._say(f"{self.job.name:<10}   | {line}")
 
 
