@@ -44,6 +44,10 @@ class GitHub:
     now: str = "2026-01-01T00:00:00Z"
     comments: dict[int | str, list[dict[str, Any]]] = field(default_factory=dict)
     """Of each pull request by its number, and of each commit by its SHA."""
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    """Runs of workflows, oldest first."""
+    statuses: list[dict[str, Any]] = field(default_factory=list)
+    """Commit statuses that were posted, each with its `sha`."""
     artifacts: list[dict[str, Any]] = field(default_factory=list)
     archives: dict[str, bytes] = field(default_factory=dict)
     """What lies on the other host, by path."""
@@ -58,8 +62,20 @@ class GitHub:
 
     def open_pull_request(self, number: int, sha: str, head: str = "team:change") -> None:
         """An open pull request whose newest commit is `sha`."""
-        self.pulls.append({"number": number, "head": {"sha": sha, "label": head}})
+        owner, branch = head.split(":")
+        repository = {"full_name": f"{owner}/{REPOSITORY.split('/')[1]}"}
+        side = {"sha": sha, "label": head, "ref": branch, "repo": repository}
+        self.pulls.append({"number": number, "head": side, "base": {"ref": "main"}})
         self.comments[number] = []
+
+    def end_run(self, sha: str, conclusion: str | None, **facts: Any) -> int:
+        """A run of pull-request.yaml by dispatch on the branch `retrain`, which has ended. Returns its id."""
+        number = len(self.runs) + 1
+        run = {"id": number, "run_number": number, "head_sha": sha, "conclusion": conclusion, "status": "completed"}
+        run |= {"event": "workflow_dispatch", "head_branch": "retrain", "path": ".github/workflows/pull-request.yaml"}
+        run |= {"head_repository": {"full_name": REPOSITORY}, "html_url": f"https://github.example/run/{number}"}
+        self.runs.append(run | facts)
+        return self.runs[-1]["id"]
 
     def leave(self, archive: bytes, run: int = 1, name: str = "evidence", **said: Any) -> None:
         """An artifact of a run: the bytes of its archive, and what GitHub says of it, which is true unless `said`."""
@@ -95,6 +111,8 @@ class GitHub:
         self.calls.append((method, path.split("?")[0]))
         if found := re.match(r"/repos/[^/]+/[^/]+/(pulls|issues)(?:/(\d+))?(?:\?|$)", path):
             return self._threads(self.pulls if found[1] == "pulls" else self.issues, found[2], method, path, body)
+        if (checks := self._checks(method, path, body)) is not None:
+            return checks
         if path == "/graphql":
             self.merging.append(body["variables"]["pull"])
             return {"data": {}}
@@ -108,6 +126,23 @@ class GitHub:
         if (found := re.match(r"/repos/[^/]+/[^/]+/(?:issues/)?comments/(\d+)", path)) and method == "PATCH":
             return self._update(int(found[1]), body)
         return None
+
+    def _checks(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+        """What GitHub answers about runs of workflows and commit statuses; None for another path."""
+        if found := re.match(r"/repos/[^/]+/[^/]+/actions/runs/(\d+)$", path):
+            return next((run for run in self.runs if run["id"] == int(found[1])), None)
+        if found := re.match(r"/repos/[^/]+/[^/]+/actions/workflows/([^/]+)/runs", path):
+            return {"workflow_runs": self._runs_of(found[1], path)}
+        if (found := re.match(r"/repos/[^/]+/[^/]+/statuses/([0-9a-f]{40})$", path)) and method == "POST":
+            self.statuses.append({"sha": found[1]} | (body or {}))
+            return self.statuses[-1]
+        return None
+
+    def _runs_of(self, workflow: str, path: str) -> list[dict[str, Any]]:
+        """Runs of a workflow that the query asks for, newest first."""
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(path).query).items() if name != "per_page"}
+        of_workflow = (run for run in self.runs if run["path"].split("@")[0].endswith(f"/{workflow}"))
+        return [run for run in of_workflow if all(run[name] == value for name, value in asked.items())][::-1]
 
     def _threads(
         self, threads: list[dict[str, Any]], number: str | None, method: str, path: str, body: dict[str, Any] | None
@@ -125,6 +160,7 @@ class GitHub:
             for one in threads
             if asked.get("state", "open") in {"all", one.get("state", "open")}
             and asked.get("head", "") in {"", one.get("head", {}).get("label")}
+            and asked.get("base", "") in {"", _branch(one.get("base"))}
         ]
 
     def _open(self, threads: list[dict[str, Any]], owner: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -157,6 +193,11 @@ class GitHub:
                 comment.update(body or {})
                 return comment
         return None
+
+
+def _branch(base: Any) -> str:
+    """The branch that a pull request is to be merged into; one that was opened here has the branch itself."""
+    return base["ref"] if isinstance(base, dict) else base or ""
 
 
 def archive(content: bytes | str, name: str = "evidence.json", mode: int = 0o644, packed: int = ZIP_DEFLATED) -> bytes:

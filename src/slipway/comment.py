@@ -1,15 +1,15 @@
-"""The verb `comment`: one comment on the pull request, updated in place.
+"""The command `comment`: one comment on the pull request, updated in place.
 
-It runs with the right to write, on what a pull request left behind, perhaps a stranger's. So it takes nothing but
-JSON of a known shape and a bounded size, which it does not even unpack, renders that itself, and asks GitHub, not the
-pull request, for its number.
+It runs with the right to write, on what a pull request left behind, perhaps that of an external contributor. So it
+takes nothing but JSON of a known shape and a bounded size, which it does not even unpack, renders that itself, and asks
+GitHub, not the pull request, for its number.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from pydantic import ValidationError
@@ -17,10 +17,14 @@ from pydantic import ValidationError
 import problem
 from slipway import github, posting, write_report
 from slipway.changes import Changes
+from slipway.checked_run import Answer, Run, meaning
 from slipway.errors import UserError
 from slipway.report import content, markdown
-from slipway.report.document import Link, paragraph
+from slipway.report.document import Code, Heading, Link, paragraph
 from slipway.settings import read_params
+
+if TYPE_CHECKING:
+    from slipway.report.document import Document
 
 TITLE = "slipway"
 ARTIFACT = "evidence"
@@ -28,33 +32,13 @@ LARGEST = 2_000_000  # bytes of evidence; a report of the sample leaves 100 kB
 ROOM = 1_000  # characters that a comment keeps for its watermark and its link
 
 
-@dataclass(frozen=True)
-class Run:
-    """The workflow run that left the evidence, in the words of GitHub's own event, which a stranger cannot forge."""
-
-    repository: str
-    head_sha: str
-    head_owner: str
-    head_branch: str
-    url: str
-    number: str
-    """Of the run, not of the pull request."""
-
-    @classmethod
-    def of_environment(cls) -> Run:
-        """From the variables that pull-request-comment.yaml sets. Raises UserError naming the one that is missing."""
-        names = ("GITHUB_REPOSITORY", "HEAD_SHA", "HEAD_OWNER", "HEAD_BRANCH", "RUN_URL", "RUN_ID")
-        for name in names:
-            if not os.environ.get(name):
-                raise UserError(f"{name}: not set; pull-request-comment.yaml sets it from the event")
-        return cls(*(os.environ[name] for name in names))
-
-
 def comment() -> None:
     """Comment on the pull request whose newest commit was checked; on none when it has moved on or was closed."""
     run = Run.of_environment()
-    left = github.left_by(run.number, run.repository, ARTIFACT, write_report.EVIDENCE, LARGEST)
-    text = render(nothing(run) if left is None else parse(left, run), run)
+    text = answer(run)
+    if text is None:
+        print(f"comment: nothing to report: {meaning(run.conclusion).why}")
+        return
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(text)
@@ -64,6 +48,27 @@ def comment() -> None:
         return
     place = posting.Place(run.repository, f"pr/{number}", TITLE)
     print(f"comment: {posting.post(place, run.head_sha, text)}")
+
+
+def answer(run: Run) -> str | None:
+    """Return the comment that the run's conclusion calls for; None where it calls for none. Raises UserError."""
+    known = meaning(run.conclusion)
+    if known.answer is Answer.NOTHING:
+        return None
+    if known.answer is Answer.NOTICE:
+        return notice(run)
+    left = github.left_by(run.number, run.repository, ARTIFACT, write_report.EVIDENCE, LARGEST)
+    return render(nothing(run) if left is None else parse(left, run), run)
+
+
+def notice(run: Run) -> str:
+    """Return the comment on a run that did not end by itself, so that nothing was found out about the commit."""
+    document: Document = [
+        Heading("⏹ Not checked", 1),
+        paragraph(Code(run.head_sha), f": {meaning(run.conclusion).why}. Push again, or run the checks again."),
+        paragraph(Link("The run", run.url)),
+    ]
+    return markdown.render(document, markdown.LIMIT - ROOM)
 
 
 def nothing(run: Run) -> content.Evidence:

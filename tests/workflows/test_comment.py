@@ -9,6 +9,7 @@ import io
 import json
 import os
 import random
+import re
 import stat
 import subprocess
 import sys
@@ -21,8 +22,9 @@ from typing import Any
 from unittest import mock
 
 import pytest
+import yaml
 
-from slipway import comment
+from slipway import checked_run, comment
 from slipway.changes import Changes
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
@@ -71,6 +73,7 @@ def _comment(github, *, path: str | None = None, **environment: str) -> subproce
         "HEAD_SHA": SHA,
         "HEAD_OWNER": "team",
         "HEAD_BRANCH": "change",
+        "CONCLUSION": "success",
         "RUN_ID": "1",
         "RUN_URL": "https://github.example/run/1",
         "GH_HOST": github.address,
@@ -145,6 +148,55 @@ def test_a_commit_that_is_no_longer_the_newest_is_not_commented(github):
 def test_a_run_that_left_nothing_is_reported_as_such(github):
     _comment(github)
     assert _bodies(github)[0].startswith("# ❌ Blocked: data, train, compare and 2 more")
+
+
+CONCLUSIONS = {
+    "success": "# ✅ Ready to merge",
+    "failure": "# ✅ Ready to merge",  # the evidence has the verdict; what failed beside it is in the run
+    "timed_out": "# ✅ Ready to merge",
+    "neutral": "# ✅ Ready to merge",
+    "cancelled": "# ⏹ Not checked",
+    "startup_failure": "# ⏹ Not checked",
+    "action_required": None,
+    "skipped": None,
+    "stale": None,
+}
+"""Every conclusion in GitHub's webhook schema (@octokit/openapi-webhooks 12.1.0), and how the comment begins."""
+
+
+@pytest.mark.parametrize("conclusion", [*CONCLUSIONS, "brand_new"])
+def test_each_conclusion_has_its_comment_or_none(github, conclusion):
+    _leave(github)
+    done = _comment(github, CONCLUSION=conclusion)
+    expected = CONCLUSIONS.get(conclusion)
+    assert 0 == done.returncode
+    assert ([expected] if expected else []) == [body.splitlines()[0][: len(expected or "")] for body in _bodies(github)]
+    assert "Blocked" not in "".join(_bodies(github))
+
+
+def test_notice_replaces_the_report_on_an_older_commit(github):
+    _leave(github)
+    _comment(github)
+    _comment(github, CONCLUSION="cancelled")
+    (body,) = _bodies(github)
+    assert f"`{SHA}`: the run was cancelled before it ended." in body
+
+
+def test_run_that_a_newer_push_cancelled_leaves_the_comment_alone(github):
+    _leave(github)
+    _comment(github)
+    before = _bodies(github)
+    _comment(github, HEAD_SHA="e" * 40, CONCLUSION="cancelled")
+    assert before == _bodies(github)
+
+
+def test_workflow_and_code_agree_on_the_conclusions_without_a_comment():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/pull-request-comment.yaml").read_text(encoding="utf-8"))
+    nothing = {name for name, known in checked_run.CONCLUSIONS.items() if known.answer is checked_run.Answer.NOTHING}
+    assert CONCLUSIONS.keys() == checked_run.CONCLUSIONS.keys()
+    for job in workflow["jobs"].values():
+        (listed,) = re.findall(r"!contains\(fromJSON\('(.+?)'\), github.event.workflow_run.conclusion\)", job["if"])
+        assert nothing == set(json.loads(listed))
 
 
 def test_the_commands_name_the_commit_that_github_says_was_checked(github):
@@ -345,34 +397,45 @@ def test_the_job_summary_has_the_report_in_any_case(github, tmp_path):
     assert summary.read_text().startswith("# ✅ Ready to merge")
 
 
-def _workflow(github, folder: Path, started_by: str) -> act.Run:
+def _workflow(github, folder: Path, started_by: str, conclusion: str = "success") -> act.Run:
     """Run pull-request-comment.yaml, as it is shipped, on what run 1 has left."""
     home = Home(folder)
     home.git_config.write_text("[user]\n    name = A\n    email = a@example.invalid\n")
     tree = folder / "tree"
     subprocess.run(["git", "clone", "--quiet", "--no-local", str(ROOT), str(tree)], check=True)
-    head = {"head_sha": SHA, "head_branch": "change", "head_repository": {"owner": {"login": "team"}}}
-    url = "https://github.example/run/1"
-    event = act.Event("workflow_run", {"workflow_run": {"id": 1, "event": started_by, "html_url": url, **head}})
+    branch = github.pulls[0]["head"]["ref"]
+    facts = {"head_sha": SHA, "head_branch": branch, "head_repository": {"owner": {"login": "team"}}}
+    facts |= {"html_url": "https://github.example/run/1", "conclusion": conclusion}
+    event = act.Event("workflow_run", {"workflow_run": {"id": 1, "event": started_by, **facts}})
     api = {"GH_HOST": github.address, "GH_ENTERPRISE_TOKEN": "token", "SSL_CERT_FILE": github.certificate}
     return act.run(
         "pull-request-comment.yaml", tree, event, folder / "run", env=home.environment() | api, variables={}, say=print
     )
 
 
-@pytest.mark.parametrize(
-    ("left", "started_by", "expected"),
-    [
-        (True, "pull_request", "# ✅ Ready to merge"),
-        (False, "pull_request", "# ❌ Blocked: data, train"),
-        (True, "workflow_dispatch", "# ✅ Ready to merge"),  # as retrain.yaml starts it
-    ],
-)
-def test_the_workflow_comments_on_what_a_run_left_and_on_a_run_that_left_nothing(
-    github, tmp_path, left, started_by, expected
-):
+@pytest.mark.parametrize(("left", "expected"), [(True, "# ✅ Ready to merge"), (False, "# ❌ Blocked: data, train")])
+def test_the_workflow_comments_on_what_a_run_left_and_on_a_run_that_left_nothing(github, tmp_path, left, expected):
     if left:
         _leave(github)
-    finished = _workflow(github, tmp_path, started_by)
-    assert (True, 1) == (finished.succeeded, len(_bodies(github)))
+    finished = _workflow(github, tmp_path, "pull_request")
+    assert (True, 1, []) == (finished.succeeded, len(_bodies(github)), github.statuses)
     assert _bodies(github)[0].startswith(expected)
+    assert "skipped" == finished.jobs["required-status"].result
+
+
+def test_workflow_comments_on_a_retraining_and_posts_its_status(github, tmp_path, monkeypatch):
+    monkeypatch.setattr(github_api, "REPOSITORY", act.REPOSITORY)
+    github.pulls.clear()
+    github.open_pull_request(7, SHA, "local:retrain")
+    github.end_run(SHA, "success")
+    _leave(github)
+    finished = _workflow(github, tmp_path, "workflow_dispatch")
+    assert {"comment": "success", "required-status": "success"} == {
+        name: job.result for name, job in finished.jobs.items()
+    }
+    assert [("required", "success", SHA)] == [(one["context"], one["state"], one["sha"]) for one in github.statuses]
+
+
+def test_workflow_does_nothing_for_a_run_that_waits_for_approval(github, tmp_path):
+    finished = _workflow(github, tmp_path, "workflow_dispatch", "action_required")
+    assert ({"skipped"}, []) == ({job.result for job in finished.jobs.values()}, github.calls)

@@ -50,14 +50,14 @@ WRITERS = {
     },
     "docs.yaml": {"publish": {"id-token", "pages"}},
     "monitor.yaml": {"health": {"actions", "issues"}},
-    "pull-request-comment.yaml": {"comment": {"pull-requests"}},
+    "pull-request-comment.yaml": {"comment": {"pull-requests"}, "required-status": {"statuses"}},
     "retrain.yaml": {"propose": {"actions", "contents", "pull-requests"}},
     "rollback.yaml": {"rollback": {"contents"}},
     "scorecard.yaml": {"scorecard": {"security-events"}},
 }
 """Jobs that may write, and what; no job of another workflow may."""
 
-LAST = {"comment", "dependency-review", "health", "propose", "publish", "required"}
+LAST = {"comment", "dependency-review", "health", "propose", "publish", "required", "required-status"}
 """Jobs that end a run: what they have to say is a status, a comment, an issue, a pull request or a site."""
 
 PUSHING = re.compile(r"slipway (promote|propose|release publish|rollback)\b")
@@ -130,7 +130,7 @@ def promotions_are_not_cancelled(workflow: Workflow) -> Iterator[str]:
 
 
 def actions_are_pinned(workflow: Workflow) -> Iterator[str]:
-    for line in re.findall(r"uses: (.+)", workflow.text):
+    for line in re.findall(r"\buses: (.+)", workflow.text):
         if line.startswith("./"):
             continue
         found = re.fullmatch(r"([\w.-]+/[\w./-]+)@([0-9a-f]{40}) # (v[\d.]+)", line)
@@ -273,6 +273,8 @@ FAULTS = [
     (permissions_start_at_none, "pull-request.yaml", "permissions: {}", "permissions: read-all"),
     (permissions_are_widened_per_job, "pull-request.yaml", "contents: read # checkout", "contents: write # why not"),
     (permissions_are_widened_per_job, "deploy.yaml", "contents: write # the release", "packages: write # the release"),
+    (permissions_are_widened_per_job, COMMENT, "pull-requests: read # whether", "pull-requests: write # whether"),
+    (permissions_are_widened_per_job, COMMENT, "statuses: write", "checks: write"),
     (permissions_carry_a_reason, "pull-request.yaml", "contents: read # checkout", "contents: read"),
     (jobs_have_timeouts, "pull-request.yaml", "    timeout-minutes: 10\n", ""),
     (runs_do_not_collide, "pull-request.yaml", "  group: pull-request-", "  name: pull-request-"),

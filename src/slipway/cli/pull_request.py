@@ -109,3 +109,16 @@ def comment() -> None:
     from slipway import comment as job
 
     job.comment()
+
+
+@verb()
+def required_status() -> None:
+    """Post the commit status `required` on a retraining that was checked by dispatch, which GitHub does not count.
+
+    Reads which run that was from the variables that pull-request-comment.yaml sets, and validates it against GitHub.
+
+    Example: `RUN_ID=1 HEAD_SHA=… slipway required-status`
+    """
+    from slipway import required_status as job
+
+    job.post()
