@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
+from slipway.local import push_rule
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -119,6 +121,7 @@ def upstream(folder: Path) -> Fork:
     (root / ".dvc/config").write_text(EMBEDDED, encoding="utf-8")
     fork = Fork(root, _environment(folder, root))
     fork.run("git", "init", "--quiet", "--bare", "--initial-branch=main", str(folder / "origin.git"))
+    push_rule.install(folder / "origin.git")
     fork.run("git", "init", "--quiet", "--initial-branch=main")
     (root / ".git/info/exclude").write_text(".venv-checks\n", encoding="utf-8")  # a link here, not the folder it is
     fork.run("git", "remote", "add", "origin", str(folder / "origin.git"))

@@ -38,7 +38,7 @@ LINTERS: dict[str, list[str]] = {
     "dependabot schema": ["check-jsonschema", "--builtin-schema", "vendor.dependabot", ".github/dependabot.yml"],
     "shellcheck": [
         *("shellcheck", "--format=gcc"),
-        *(".ci/bootstrap", ".ci/install-uv", ".ci/run", "src/slipway/local/standins/**/*.sh"),
+        *(".ci/bootstrap", ".ci/install-uv", ".ci/run", "src/slipway/local/**/*.sh"),
     ],
 }
 """Each linter's command. An argument with a `*` stands for the files that match, of which there must be one."""

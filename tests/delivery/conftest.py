@@ -24,6 +24,7 @@ from slipway.delivery.git import Git
 from slipway.delivery.home import ENVIRONMENTS, Place
 from slipway.delivery.store.folder import FolderStore
 from slipway.delivery.trust import attestation, keys
+from slipway.local import push_rule
 
 PATIENCE = 20  # seconds for anything that should come true
 HEALTH = {"health_seconds": 2, "health_failures": 3, "rehash_seconds": 300}
@@ -85,6 +86,7 @@ http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 TRUST = (keys.SIGNING_KEY, keys.TRUSTED_KEYS, attestation.REQUIRED)
 COMMAND = ["{python}", "{release}/service.py", "{release}", "{port}"]
 DATA = f"{'d' * 32}.dir"
+WORKFLOW = ".github/workflows/deploy.yaml"
 NO_PACKAGES = 'lock-version = "1.0"\ncreated-by = "test"\npackages = []\n'
 
 
@@ -112,9 +114,11 @@ class Project:
         return git(self.root, *arguments)
 
     def commit(self, name: str = "change.txt") -> str:
-        """Commit a change of `name` on main, and return the commit."""
-        with (self.root / name).open("a") as file:
-            file.write("changed\n")
+        """Commit a change of `name` and of a workflow on main, and return the commit."""
+        for changed in (self.root / name, self.root / WORKFLOW):
+            changed.parent.mkdir(parents=True, exist_ok=True)
+            with changed.open("a") as file:
+                file.write("# changed\n")
         git(self.root, "add", "-A")
         git(self.root, "commit", "--quiet", "--message", f"Change {name}")
         git(self.root, "push", "--quiet", "origin", "HEAD:main")
@@ -193,6 +197,7 @@ def create(folder: Path) -> Project:
     """Make the clone and its origin in `folder`, which may be copied."""
     root, origin = folder / "project", folder / "origin.git"
     git(folder, "init", "--quiet", "--bare", "--initial-branch=main", "--template=", str(origin))
+    push_rule.install(origin)
     git(folder, "init", "--quiet", "--initial-branch=main", "--template=", str(root))
     git(root, "remote", "add", "origin", str(origin))
     _fill(root)
@@ -213,6 +218,8 @@ def _fill(root: Path) -> None:
         "metrics/evaluate.json": '{"model": {"roc_auc": 0.7}}',
         "src/app.py": "the service",
         "uv.lock": "version = 1\n",
+        WORKFLOW: "name: deploy\n",
+        ".github/workflows/nested/other.yaml": "name: other\n",
         "params.yaml": json.dumps({"agent": AGENT, "canary": CANARY, "loadtest": {"hosts": []}, "seed": 1}),
     }
     for name, text in files.items():

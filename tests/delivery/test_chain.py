@@ -90,6 +90,21 @@ def more_than_a_run_writes(forger):
     forger.publish()
 
 
+def a_file_too_many(forger):
+    forger.tree[".github/workflows.yaml"] = b"name: no workflow\n"
+    forger.publish()
+
+
+def a_file_left_out(forger):
+    forger.tree[".gitignore"] = None
+    forger.publish()
+
+
+def a_workflow_put_back(forger):
+    forger.tree[conftest.WORKFLOW] = forger.git.run_bytes("show", f"{forger.facts['commit']}:{conftest.WORKFLOW}")
+    forger.publish()
+
+
 def a_tag_that_leads_elsewhere(forger):
     forger.publish(onto=forger.facts["commit"])
 
@@ -207,7 +222,13 @@ def something_else_in_the_cluster(forger):
 
 FAULTS = {
     "source": [another_source],
-    "record": [more_than_a_run_writes, a_tag_that_leads_elsewhere],
+    "record": [
+        more_than_a_run_writes,
+        a_file_too_many,
+        a_file_left_out,
+        a_workflow_put_back,
+        a_tag_that_leads_elsewhere,
+    ],
     "environment": [another_digest_should_run],
     "files": [a_flipped_byte],
     "digest": [another_release_in_the_store, a_manifest_of_another_version],

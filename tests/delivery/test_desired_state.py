@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from slipway.delivery import promotion
 from slipway.delivery.desired_state import Promotion, before
 from slipway.delivery.environment_file import SCHEMA, EnvironmentFile, parse, render
 from slipway.errors import UserError
+from tests.delivery.conftest import CANARY, WORKFLOW
 
 
 def _content(number: int, release: str | None = None) -> EnvironmentFile:
@@ -89,7 +91,12 @@ def test_a_release_commit_is_the_merged_commit_with_lock_and_model(project):
     added = set(project.git("diff", "--name-only", built.commit, commit).splitlines())
     stored = {path for path in added if path.startswith(".dvcstore/files/md5/")}
     assert 3 == len(stored)
-    assert {"dvc.yaml", "released/model/model.onnx", "released/model/signature.json"} == added - stored
+    workflows = {WORKFLOW, ".github/workflows/nested/other.yaml"}
+    released = {"released/model/model.onnx", "released/model/signature.json"}
+    assert {"dvc.yaml", *released, *workflows} == added - stored
+    assert workflows == set(
+        project.git("diff", "--name-only", "--diff-filter=D", built.commit, commit).splitlines()
+    )
 
 
 def test_models_of_earlier_releases_stay_on_the_branch(project):
@@ -130,21 +137,44 @@ def test_a_promotion_quotes_the_results_about_its_own_release_only(project):
     assert "loadtest" not in message
 
 
+def gto(project) -> dict[str, Any]:
+    """What `gto show` reads in the tags of `origin`."""
+    project.git("fetch", "--quiet", "--tags")
+    command = [sys.executable, "-m", "gto.cli", "show", "--json"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=project.root)
+    (model,) = json.loads(shown.stdout).values()
+    return model
+
+
 def test_gto_reads_versions_and_stages(project):
     project.publish("v0.1.0")
     project.publish("v0.2.0")
     project.promote("v0.1.0", "production")
     project.promote("v0.2.0", "staging")
     project.git("fetch", "--quiet", "--tags")
-    shown = subprocess.run(
-        [sys.executable, "-m", "gto.cli", "show", "--json"],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=project.root,
-    )
-    (model,) = json.loads(shown.stdout).values()
+    model = gto(project)
     assert ("v0.2.0", {"production": "v0.1.0", "staging": "v0.2.0"}) == (model["version"], model["stage"])
+
+
+@pytest.mark.parametrize("order", [["v0.1.0", "v0.2.0"], ["v0.2.0", "v0.1.0"]], ids=" then ".join)
+def test_of_two_promotions_in_one_second_gto_shows_the_second(project, monkeypatch, order):
+    project.publish("v0.1.0")
+    project.publish("v0.2.0")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-01-01T00:00:00Z")
+    for version in order:
+        project.promote(version, "production")
+    assert {"production": order[1]} == gto(project)["stage"]
+
+
+def test_a_promotion_is_later_than_one_by_a_clock_that_runs_ahead(project, monkeypatch):
+    project.publish("v0.1.0")
+    project.publish("v0.2.0")
+    with monkeypatch.context() as ahead:
+        ahead.setenv("GIT_COMMITTER_DATE", "2090-01-01T00:00:00Z")
+        project.promote("v0.1.0", "production")
+    project.promote("v0.2.0", "production", CANARY)
+    promotion.conclude(project.root, "production", project.branch.read("production"), [])
+    assert {"production": "v0.2.0"} == gto(project)["stage"]
 
 
 def test_of_two_promotions_at_once_one_wins_and_the_other_changes_nothing(project):

@@ -15,6 +15,7 @@ import pytest
 
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
+from slipway.local import push_rule
 from slipway.results import recorded
 from slipway.retraining import propose
 from tests import github_api
@@ -41,6 +42,7 @@ class Fork:
     def __init__(self, folder: Path, github: github_api.GitHub) -> None:
         self.github, self.origin = github, folder / "origin.git"
         git("init", "--quiet", "--bare", "--initial-branch=main", str(self.origin))
+        push_rule.install(self.origin)
         git("init", "--quiet", "--initial-branch=main", str(folder / "clone"))
         os.chdir(folder / "clone")
         git("remote", "add", "origin", str(self.origin))

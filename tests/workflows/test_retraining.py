@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from slipway.local import push_rule
+
 ROOT = Path(__file__).parents[2]
 PROBLEM = ROOT / "tests/problems/toy_stream/problem"
 DRIVER = """
@@ -60,6 +62,7 @@ class Fork:
         self.tool("dvc", "add", "data").check_returncode()
         self.tool("dvc", "push").check_returncode()
         git(root, "init", "--quiet", "--bare", "--initial-branch=main", "origin.git")
+        push_rule.install(root / "origin.git")
         git(root, "remote", "add", "origin", str(root / "origin.git"))
         self.commit()
 

@@ -1,8 +1,8 @@
 """The branch `deploy` of `origin`: which releases there are, and what each environment should run.
 
 A release is a commit whose tree is that of the merged commit with a fresh `dvc.lock`, the metrics and, with the
-embedded store, the model's blob. A promotion is a commit that changes the environment's file, and the manifests of
-Kubernetes beside it, so that `git revert` undoes both.
+embedded store, the model's blob, but without workflow files (see WORKFLOWS). A promotion is a commit that changes the
+environment's file and its Kubernetes manifests, so that `git revert` undoes both.
 Everything is written with plumbing and pushed in one atomic push: the caller's branch, index and work tree stay.
 """
 
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 BRANCH = "deploy"
+WORKFLOWS = ".github/workflows"
+"""Folder that no commit on BRANCH and no tag holds.
+
+GitHub refuses a ref that the built-in token of a workflow pushes if its tree has a workflow file that is on no branch.
+Those of a release commit soon are: each change of a workflow on `main` leaves them behind.
+"""
 BUILT_FROM = "Built-from"
 DIGEST = "Digest"
 IMAGE = "Image"
@@ -159,11 +165,12 @@ class DeployBranch:
         """
         version, digest, built_from = published
         kept = {} if self.head is None else self._blobs(self.head, *keep)
-        tree = self.git.tree(built_from, {**kept, **files})
+        tree = self._tree(built_from, {**kept, **files})
         parents = [*([self.head] if self.head else []), built_from]
         body = f"{message}\n\n{DIGEST}: {digest}\n{BUILT_FROM}: {built_from}\n"
         commit = self.git.commit(tree, parents, body)
-        self._push(commit, {versions.version_tag(version): (commit, f"Release {version}")})
+        name = versions.version_tag(version)
+        self._push(commit, {name: self.git.tag(name, commit, f"Release {version}")})
         return commit
 
     def conclude(self, environment: str, content: EnvironmentFile, message: str) -> None:
@@ -175,7 +182,7 @@ class DeployBranch:
             raise UserError(
                 f"{BRANCH}:{path_of(environment)}: another promotion took over; {content.release} is not its"
             )
-        tag = self.git.tag(name, self.published(content.release).commit, message)
+        tag = self._assignment(environment, content.promotion, self.published(content.release).commit, message)
         self.git.run("push", "--quiet", self.remote, f"{tag}:refs/tags/{name}")
 
     def change(self, environment: str, content: EnvironmentFile, message: str, *, number: int | None) -> str:
@@ -186,14 +193,34 @@ class DeployBranch:
         text = environment_file.render(environment, content)
         release = self.published(content.release).commit
         files = {path_of(environment): text.encode(), **self._manifests(environment, content, release)}
-        commit = self.git.commit(self.git.tree(self.head, files), [self.head], message)
-        tags = {} if number is None else {versions.stage_tag(environment, number): (release, message.splitlines()[0])}
+        commit = self.git.commit(self._tree(self.head, files), [self.head], message)
+        tags = {}
+        if number is not None:
+            tag = self._assignment(environment, number, release, message.splitlines()[0])
+            tags = {versions.stage_tag(environment, number): tag}
         self._push(commit, tags)
         return commit
 
-    def _push(self, commit: str, tags: Mapping[str, tuple[str, str]]) -> None:
-        """All or nothing; a branch that moved in the meantime refuses it."""
-        refs = [f"{self.git.tag(name, target, text)}:refs/tags/{name}" for name, (target, text) in tags.items()]
+    def _tree(self, base: str, files: Mapping[str, bytes | str | None]) -> str:
+        """Store the tree of `base` with `files` and without WORKFLOWS, and return its id."""
+        return self.git.tree(base, {**dict.fromkeys(self._blobs(base, WORKFLOWS)), **files})
+
+    def _assignment(self, stage: str, number: int, release: str, message: str) -> str:
+        """Store the tag that assigns `stage` to the commit `release`, and return its id.
+
+        It is later than the stage's other tags: GTO orders them by their time, in seconds. A commit that was published
+        with WORKFLOWS cannot be tagged again, so a child of it without them takes the tag.
+        """
+        self.fetch_stages(stage)
+        pattern = f"{versions.STAGES}{versions.stage_tag(stage, '*')}"
+        times = self.git.run("for-each-ref", "--format=%(taggerdate:unix)", pattern).split()
+        if self._blobs(release, WORKFLOWS):
+            release = self.git.commit(self._tree(release, {}), [release], f"Leave out {WORKFLOWS}\n")
+        return self.git.tag(versions.stage_tag(stage, number), release, message, max(map(int, times), default=0))
+
+    def _push(self, commit: str, tags: Mapping[str, str]) -> None:
+        """Push the branch and the tag objects by name: all or nothing; a branch that moved refuses it."""
+        refs = [f"{tag}:refs/tags/{name}" for name, tag in tags.items()]
         try:
             self.git.run("push", "--quiet", "--atomic", self.remote, f"{commit}:refs/heads/{BRANCH}", *refs)
         except GitError as error:

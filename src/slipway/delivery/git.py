@@ -80,9 +80,13 @@ class Git:
         flags = [flag for parent in parents for flag in ("-p", parent)]
         return self.run("commit-tree", tree, *flags, stdin=message, env=self._identity())
 
-    def tag(self, name: str, commit: str, message: str) -> str:
-        """Store an annotated tag object, without a ref, and return its id: a push that fails leaves no tag behind."""
-        tagger = self.run("var", "GIT_COMMITTER_IDENT", env=self._identity())
+    def tag(self, name: str, commit: str, message: str, after: int = 0) -> str:
+        """Store an annotated tag object, without a ref, and return its id: a push that fails leaves no tag behind.
+
+        Its time is later than `after`, in seconds since 1970, even where the clock is not.
+        """
+        identity, seconds, zone = self.run("var", "GIT_COMMITTER_IDENT", env=self._identity()).rsplit(" ", 2)
+        tagger = f"{identity} {max(int(seconds), after + 1)} {zone}"
         content = f"object {commit}\ntype commit\ntag {name}\ntagger {tagger}\n\n{message}\n"
         return self.run("mktag", stdin=content)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slipway.errors import UserError
+from slipway.local import push_rule
 from slipway.local.act import REPOSITORY, STANDINS, Event
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Repository:
         run(["tar", "-xf", archive.name], self.author, self._env)
         archive.unlink()
         self.git("init", "--quiet", "--bare", str(self.origin))
+        push_rule.install(self.origin)
         self.git("init", "--quiet")
         self.git("remote", "add", "origin", str(self.origin))
         self.git("add", "--all", "--force")  # what is committed there is committed here, ignored or not

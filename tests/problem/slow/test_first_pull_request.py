@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from slipway.local import push_rule
 from tests.docs import pages
 
 ROOT = Path.cwd()
@@ -29,6 +30,7 @@ def clone(tmp_path_factory) -> Path:
     """A newcomer's clone of what is here, with `main` and an origin, after `make setup`."""
     folder = tmp_path_factory.mktemp("newcomer")
     subprocess.run(["git", "clone", "-q", "--bare", str(ROOT), str(folder / "origin")], check=True)
+    push_rule.install(folder / "origin")
     subprocess.run(["git", "-C", str(folder / "origin"), "branch", "-q", "--force", "main", "HEAD"], check=True)
     subprocess.run(["git", "clone", "-q", "-b", "main", str(folder / "origin"), str(folder / "clone")], check=True)
     for name in (".venv", ".venv-checks"):

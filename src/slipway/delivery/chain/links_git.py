@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from slipway.delivery import manifests as kubernetes
 from slipway.delivery.chain.trace import MAIN, NotChecked, differ
+from slipway.delivery.desired_state import WORKFLOWS
 from slipway.delivery.dvc_files import LOCK, PIPELINE, RELEASED
 from slipway.delivery.environment_file import path_of
 from slipway.delivery.promotion import ENVIRONMENTS
@@ -27,15 +28,21 @@ def source(trace: Trace) -> str:
 
 
 def record(trace: Trace) -> str:
-    """A release commit may add what a training run writes, and nothing else."""
+    """A release commit adds what a training run writes, leaves out the workflow files, and changes nothing else."""
     known = trace.published
     if not trace.is_ancestor(known.commit, trace.branch.head):
         raise UserError(f"the tag of {known.version} leads to {known.commit[:12]}, which is not on deploy")
-    paths = sorted(trace.source.keys() | trace.recorded.keys())
-    changed = [path for path in paths if trace.source.get(path) != trace.recorded.get(path)]
+    if workflows := [path for path in trace.recorded if _is_workflow(path)]:
+        raise UserError(
+            f"{workflows[0]}: in release commit {known.commit[:12]}, which should hold no workflow files;"
+            " merge to `main` to build a release without them"
+        )
+    source = {path: entry for path, entry in trace.source.items() if not _is_workflow(path)}
+    paths = sorted(source.keys() | trace.recorded.keys())
+    changed = [path for path in paths if source.get(path) != trace.recorded.get(path)]
     if foreign := [path for path in changed if not _is_written_by_a_run(trace, path)]:
         differ(foreign[0], f"release commit {known.commit[:12]}", f"commit {known.built_from[:12]}")
-    return f"{known.commit[:12]} differs in what a run writes, {len(changed)} files, and in nothing else"
+    return f"{known.commit[:12]} differs in {len(changed)} files that a run writes, and holds no workflow files"
 
 
 def environment(trace: Trace) -> str:
@@ -70,6 +77,10 @@ def image(trace: Trace) -> NoReturn:
         f"gh attestation verify oci://{trace.content.image} --repo OWNER/NAME",
         required=False,
     )
+
+
+def _is_workflow(path: str) -> bool:
+    return path.startswith(f"{WORKFLOWS}/")
 
 
 def _is_written_by_a_run(trace: Trace, path: str) -> bool:
