@@ -94,9 +94,7 @@ def test_a_release_commit_is_the_merged_commit_with_lock_and_model(project):
     workflows = {WORKFLOW, ".github/workflows/nested/other.yaml"}
     released = {"released/model/model.onnx", "released/model/signature.json"}
     assert {"dvc.yaml", *released, *workflows} == added - stored
-    assert workflows == set(
-        project.git("diff", "--name-only", "--diff-filter=D", built.commit, commit).splitlines()
-    )
+    assert workflows == set(project.git("diff", "--name-only", "--diff-filter=D", built.commit, commit).splitlines())
 
 
 def test_models_of_earlier_releases_stay_on_the_branch(project):

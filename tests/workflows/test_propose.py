@@ -20,6 +20,7 @@ from slipway.results import recorded
 from slipway.retraining import propose
 from tests import github_api
 
+WORKFLOW = ".github/workflows/retrain.yaml"
 CML = """#!{python}
 import json, pathlib, subprocess, sys
 asked = dict(word[2:].split("=", 1) for word in sys.argv[3:])
@@ -46,9 +47,17 @@ class Fork:
         git("init", "--quiet", "--initial-branch=main", str(folder / "clone"))
         os.chdir(folder / "clone")
         git("remote", "add", "origin", str(self.origin))
-        Path("data.dvc").write_text("January")
-        self.commit("Begin")
+        self.move_main("first")
+
+    def move_main(self, workflow: str, **files: str) -> str:
+        """Push a commit with a changed workflow and `files` to `main`, and return it."""
+        Path(WORKFLOW).parent.mkdir(parents=True, exist_ok=True)
+        for path, text in {WORKFLOW: f"name: {workflow}", "data.dvc": "January", **files}.items():
+            Path(path).write_text(text)
+            git("add", path)
+        git("commit", "--quiet", "--message", "Change")
         git("push", "--quiet", "origin", "main")
+        return git("rev-parse", "HEAD")
 
     def commit(self, message: str) -> str:
         git("add", "--all")
@@ -75,8 +84,8 @@ class Fork:
 
     @property
     def files(self) -> dict[str, str]:
-        """Content of each file on the branch."""
-        names = git("ls-tree", "-r", "--name-only", "retrain", cwd=self.origin).splitlines()
+        """Content of each file on the branch, without the workflow."""
+        names = set(git("ls-tree", "-r", "--name-only", "retrain", cwd=self.origin).splitlines()) - {WORKFLOW}
         return {name: git("show", f"retrain:{name}", cwd=self.origin) for name in names}
 
     @property
@@ -187,6 +196,30 @@ def test_a_retraining_of_a_commit_that_is_not_on_main_is_refused(fork):
     fork.leave()
     with pytest.raises(UserError, match="not on origin's main"):
         fork.propose()
+
+
+def test_a_retraining_that_main_has_left_behind_goes_on_top_of_the_newest_main(fork):
+    fork.leave()
+    newest = fork.move_main("second", **{"code.py": "new"})
+    fork.propose()
+    assert {"data.dvc": "February", "code.py": "new"}.items() <= fork.files.items()
+    assert newest == git("rev-parse", "retrain^", cwd=fork.origin)
+    assert "name: second" == git("show", f"retrain:{WORKFLOW}", cwd=fork.origin)
+
+
+def test_a_file_that_main_has_changed_since_is_not_overwritten(fork):
+    fork.leave(**{"metrics/train.json": "{}"})
+    fork.move_main("second", **{"data.dvc": "March"})
+    with pytest.raises(UserError, match=r"data\.dvc: changed on main since [0-9a-f]{12}, where the retraining started"):
+        fork.propose()
+    assert "" == git("ls-remote", "origin", "refs/heads/retrain")
+
+
+def test_what_main_has_received_already_is_no_conflict(fork):
+    fork.leave()
+    fork.move_main("second", **{"data.dvc": "February"})
+    fork.propose()
+    assert {"data.dvc": "February", ".dvcstore/files/md5/ab/cd": "rows"} == fork.files
 
 
 def test_what_github_refuses_says_which_setting_is_missing(fork):

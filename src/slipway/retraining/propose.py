@@ -57,18 +57,18 @@ def propose() -> None:
 def push(git: Git, retraining: Mapping[str, Any]) -> bool:
     """Put the proposal on its branch, in place of an older one; False when it is there already.
 
-    Raises UserError when somebody else has pushed to the branch, or when the proposal was not made on `main`.
+    The commit goes on top of the newest `main`: GitHub refuses a push by the built-in token of older workflow files.
+    Raises UserError when others have pushed to the branch, or when the proposal does not fit `main`.
     """
-    base, files = retraining["base"], proposed()
+    files = proposed()
     git.run("fetch", "--quiet", "--no-tags", "origin", TARGET)
-    if git.run("merge-base", base, "FETCH_HEAD") != base:
-        raise UserError(f"{base[:12]}: not on origin's {TARGET}; a retraining starts from there")
+    base = git.run("rev-parse", "FETCH_HEAD")
+    tree = _onto(git, base, retraining["base"], files)
     old = head(git)
     if old and not git.run("show", "--no-patch", f"--format=%(trailers:key={TRAILER})", old).strip():
         raise UserError(
             f"{BRANCH}: somebody has pushed to this branch; merge or delete it, and a retraining is proposed again"
         )
-    tree = git.tree(base, files)
     if old and git.run("rev-parse", f"{old}^{{tree}}", f"{old}^").split() == [tree, base]:
         return False
     message = f"{content.title(retraining)}\n\n{TRAILER}: {retraining['trigger']}\n"
@@ -76,6 +76,22 @@ def push(git: Git, retraining: Mapping[str, Any]) -> bool:
     lease = f"--force-with-lease=refs/heads/{BRANCH}:{old or ''}"
     git.run("push", "--quiet", lease, "origin", f"{commit}:refs/heads/{BRANCH}")
     return True
+
+
+def _onto(git: Git, newest: str, base: str, files: Mapping[str, bytes]) -> str:
+    """Store the tree of the commit `newest` of `main` with `files`, which were made on its ancestor `base`."""
+    if git.run("merge-base", base, newest) != base:
+        raise UserError(f"{base[:12]}: not on origin's {TARGET}; a retraining starts from there")
+    tree = git.tree(newest, files)
+    since, ours = (_changed(git, *pair) for pair in ((base, newest), (newest, tree)))
+    if both := sorted(since & ours):
+        raise UserError(f"{both[0]}: changed on {TARGET} since {base[:12]}, where the retraining started; run it again")
+    return tree
+
+
+def _changed(git: Git, before: str, after: str) -> set[str]:
+    names = git.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", before, after)
+    return set(names.split("\0")) - {""}
 
 
 def proposed() -> dict[str, bytes]:
