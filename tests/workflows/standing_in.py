@@ -24,8 +24,8 @@ class OnGitHub:
 
     def __init__(self, project: conftest.Project, folder: Path, github: github_api.GitHub) -> None:
         self.project, self.folder, self.github = project, folder, github
-        for folder in (".ci", ".github"):
-            shutil.copytree(ROOT / folder, project.root / folder)
+        for name in (".ci", ".github"):
+            shutil.copytree(ROOT / name, project.root / name, dirs_exist_ok=True)
         shutil.copy(ROOT / "params.yaml", project.root)
 
     def stand_in(self, name: str, text: str) -> None:

@@ -39,8 +39,8 @@ def test_main_is_published_where_the_repository_says_so(repository, tmp_path):
     event = act.Event("push", {"ref": "refs/heads/main"})
     run = act.run("docs.yaml", tree, event, tmp_path, env=env, variables={"PAGES": "true"}, say=print)
     assert ["success", "success"] == [job.result for job in run.jobs.values()]
-    assert (run.artifact("github-pages") / "first-pull-request.html").is_file()
-    assert (run.artifact("github-pages") / "assets" / "mermaid.min.js").is_file()
+    assert (run.artifact("github-pages-1") / "first-pull-request.html").is_file()
+    assert (run.artifact("github-pages-1") / "assets" / "mermaid.min.js").is_file()
     assert (run.artifact("results-docs") / "docs.json").is_file()
 
 

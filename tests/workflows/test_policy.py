@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -210,6 +211,24 @@ def downloads_land_where_they_are_read(workflow: Workflow) -> Iterator[str]:
             yield f"{job}: where files of {given.get('pattern', 'all artifacts')} land depends on how many match"
 
 
+def cache_keys_leave_out_bytecode(workflow: Workflow) -> Iterator[str]:
+    """Python writes bytecode with the time of the checkout: a key that covers it never matches twice."""
+    for key in re.findall(r"hashFiles\((.*?)\)", workflow.text):
+        for pattern in re.findall(r"'(.*?)'", key):
+            if fnmatchcase("src/slipway/__pycache__/jobs.cpython-312.pyc", pattern):
+                yield f"{pattern} covers bytecode"
+
+
+def sites_are_named_by_attempt(workflow: Workflow) -> Iterator[str]:
+    """`deploy-pages` refuses two artifacts of one name, and a job that is run again uploads a second one."""
+    for job, step in workflow.steps():
+        action, given = step.get("uses", "").split("@")[0], step.get("with", {})
+        if action == "actions/upload-pages-artifact" and "github.run_attempt" not in given.get("name", ""):
+            yield f"{job}: a second attempt uploads another artifact of the same name"
+        if action == "actions/deploy-pages" and "needs." not in given.get("artifact_name", ""):
+            yield f"{job}: deploys an artifact by a name that the job before it may not have given"
+
+
 def ignores_carry_a_reason(workflow: Workflow) -> Iterator[str]:
     for line in workflow.text.splitlines():
         if re.search(r"zizmor: ignore(?!\[[\w-]+\] \w+ \w+)", line):
@@ -228,6 +247,11 @@ def everything_is_required(workflow: Workflow) -> Iterator[str]:
         required = workflow.jobs["required"]
         if set(required.get("needs", [])) != workflow.jobs.keys() - {"required"} or required.get("if") != "always()":
             yield "`required` does not wait for every job, come what may"
+
+
+def a_merge_queue_gets_the_required_status(workflow: Workflow) -> Iterator[str]:
+    if "required" in workflow.jobs and "merge_group" not in workflow.triggers:
+        yield "no merge queue ever gets the status `required`"
 
 
 def verbs_exist(workflow: Workflow) -> Iterator[str]:
@@ -256,9 +280,12 @@ RULES = [
     pull_requests_see_no_secret,
     publishing_jobs_use_no_cache,
     downloads_land_where_they_are_read,
+    cache_keys_leave_out_bytecode,
+    sites_are_named_by_attempt,
     ignores_carry_a_reason,
     jobs_leave_their_result,
     everything_is_required,
+    a_merge_queue_gets_the_required_status,
     verbs_exist,
 ]
 
@@ -305,6 +332,11 @@ FAULTS = [
     (publishing_jobs_use_no_cache, COMMENT, "persist-credentials: false", "enable-cache: true"),
     (downloads_land_where_they_are_read, "pull-request.yaml", "merge-multiple: true", "merge-multiple: false"),
     (downloads_land_where_they_are_read, "deploy.yaml", "name: results-build # by", "pattern: results-* # by"),
+    (cache_keys_leave_out_bytecode, "pull-request.yaml", "'src/**/*.py'", "'src/**'"),
+    (cache_keys_leave_out_bytecode, "cache.yaml", "'src/**/*.py'", "'**/*'"),
+    (sites_are_named_by_attempt, "docs.yaml", "name: github-pages-${{ github.run_attempt }}\n", "name: github-pages\n"),
+    (sites_are_named_by_attempt, "docs.yaml", "artifact_name: ${{ needs.docs.outputs.site }}", "artifact_name: site"),
+    (a_merge_queue_gets_the_required_status, "pull-request.yaml", "  merge_group:\n", ""),
     (ignores_carry_a_reason, "deploy.yaml", "ignore[artipacked] pushes the promotion", "ignore[artipacked]"),
     (ignores_carry_a_reason, "deploy.yaml", "ignore[artipacked] pushes", "ignore"),
     (jobs_leave_their_result, "pull-request.yaml", "        if: always()\n", ""),
@@ -340,6 +372,19 @@ def test_a_job_installs_uv_before_it_calls_it():
     steps = yaml.safe_load(ACTIONS[0].read_text(encoding="utf-8"))["runs"]["steps"]
     commands = [step["run"].split()[0] for step in steps if "run" in step]
     assert [INSTALL_UV, "uv", "uv"] == commands
+
+
+def test_what_main_caches_is_what_a_pull_request_looks_for():
+    texts = (path.read_text(encoding="utf-8") for path in (PULL_REQUEST.with_name("cache.yaml"), PULL_REQUEST))
+    saved, restored = (set(re.findall(r"key: (dvc-\$\{\{.*?\}\})", text)) for text in texts)
+    assert 1 == len(saved)
+    assert saved == restored
+
+
+def test_a_change_of_the_lock_is_audited_before_it_is_merged():
+    audit = yaml.safe_load(Path(".github/workflows/audit.yaml").read_text(encoding="utf-8"))
+    assert {"uv.lock", ".github/advisories.yaml"} < set(audit[True]["pull_request"]["paths"])
+    assert ["uv run slipway audit"] == [step["run"] for step in audit["jobs"]["audit"]["steps"] if "run" in step]
 
 
 def test_makefile_has_six_targets_at_most():

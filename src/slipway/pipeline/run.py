@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import problem
-from slipway import dvc
+from slipway import changes, dvc
 from slipway.files import read_json, write_text
 from slipway.gates import model as gates
 from slipway.pipeline import outputs, recovery, tracking
@@ -58,8 +58,8 @@ def train(*, fresh: bool = False) -> None:
 
 
 def _believe_the_base() -> None:
-    """On a pull request, what its base says was made counts, and not what it says itself: all else is made here."""
-    branch = os.environ.get("GITHUB_BASE_REF")  # set on pull requests, and nowhere else
+    """Take `dvc.lock` from the base of a change that is checked, so that every output which only it claims is made."""
+    branch = changes.base_branch()
     if branch:
         text = _git("show", f"{_git('merge-base', f'origin/{branch}', 'HEAD')}:{recovery.LOCK}") + "\n"
         recovery.LOCK.unlink(missing_ok=True)

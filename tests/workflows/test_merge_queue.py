@@ -1,0 +1,60 @@
+"""pull-request.yaml for a merge queue: `required` is reported, and the merged result is compared with `main`."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from tests import github_api
+from tests.delivery import conftest
+from tests.workflows.standing_in import OnGitHub
+
+project = conftest.project
+UV = """#!{python}
+# Stands in for uv. `required` is real; the other jobs leave their result, and note the base of their comparison.
+import json, os, pathlib, sys
+words = sys.argv[1:]
+if words[:2] == ["python", "find"]:
+    print(sys.executable)
+if words[:2] != ["run", "slipway"]:
+    sys.exit()
+command, *options = words[2:]
+if command == "required":
+    os.execv(sys.executable, [sys.executable, "-m", "slipway.cli", command, *options])
+base = os.environ.get("GITHUB_BASE_REF") or os.environ.get("SLIPWAY_BASE")
+with open(os.environ["ASKED"], "a") as log:
+    print(json.dumps([command, base]), file=log)
+results = pathlib.Path("results")
+(results / "report").mkdir(parents=True, exist_ok=True)
+(results / f"{{command}}.json").write_text("{{}}")
+(results / "report/verdict.json").write_text(json.dumps({{"outcome": "pass", "title": "every gate passes"}}))
+(results / "report/evidence.json").write_text("{{}}")
+"""
+
+
+@pytest.fixture
+def queue(project, tmp_path):
+    project.commit()
+    with github_api.serve(tmp_path) as github:
+        fork = OnGitHub(project, tmp_path, github)
+        fork.stand_in("uv", UV.format(python=sys.executable))
+        yield fork
+
+
+def _event(project: conftest.Project) -> dict:
+    """What GitHub sends when a pull request is added to the queue."""
+    head = conftest.git(project.root, "rev-parse", "HEAD")
+    base = conftest.git(project.root, "rev-parse", "origin/main")
+    ref = f"refs/heads/gh-readonly-queue/main/pr-7-{base}"
+    group = {"head_sha": head, "head_ref": ref, "base_sha": base, "base_ref": "refs/heads/main"}
+    return {"action": "checks_requested", "ref": ref, "merge_group": group | {"head_commit": {"id": head}}}
+
+
+def test_a_merge_group_is_checked_against_main_and_gets_its_status(queue):
+    run = queue.act("pull-request.yaml", "merge_group", _event(queue.project), {}, {})
+    assert {"success"} == {job.result for job in run.jobs.values()}
+    assert "required" in run.jobs
+    asked = sorted(map(tuple, map(json.loads, queue.asked)))
+    assert [(name, "main") for name in ("compare", "data", "lint", "report", "test", "train")] == asked
