@@ -21,7 +21,7 @@ from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.dvc_files import blobs
 from slipway.delivery.git import Git
 from slipway.delivery.home import store_url
-from slipway.delivery.store import open_store
+from slipway.delivery.store import fetch, open_store
 from slipway.errors import UserError
 from slipway.gates import comparison as gates
 from slipway.pipeline.tables import positions, read_rows
@@ -68,9 +68,7 @@ def fetch_released(environment: str, folder: Path) -> Champion | None:
     if desired is None:
         return None
     folder = folder / environment
-    fetched = open_store(store_url()).get(desired.release, folder / desired.release)
-    if fetched.digest != desired.digest:
-        raise UserError(f"{desired.release}: the store holds {fetched.digest}, {environment} asks for {desired.digest}")
+    fetched = fetch(open_store(store_url()), desired.release, desired.digest, folder / desired.release)
     return Champion(desired.release, desired.digest, desired.commit, fetched.folder / "model")
 
 

@@ -21,7 +21,7 @@ def test_a_release_that_is_not_the_one_that_was_published_is_refused(project, tm
     built = project.publish("v0.1.0")
     manifest = project.store.root / "v0.1.0/manifest.json"
     manifest.write_text(manifest.read_text() + "\n")
-    with pytest.raises(UserError, match=rf"v0\.1\.0: the store holds sha256:\w+, published was {built.digest}"):
+    with pytest.raises(UserError, match=rf"v0\.1\.0: the store holds sha256:\w+, expected {built.digest}"):
         verb._fetch("v0.1.0", "", tmp_path / "scratch")
 
 

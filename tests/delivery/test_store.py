@@ -19,7 +19,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from slipway.delivery import release
-from slipway.delivery.store import open_store
+from slipway.delivery.store import WrongReleaseError, fetch, open_store
 from slipway.delivery.store.files import extract, pack, replace
 from slipway.delivery.store.folder import FolderStore
 from slipway.delivery.store.github import GitHubStore
@@ -112,6 +112,9 @@ store.put(folder)
 """
 
 
+NO_DIGEST = f"sha256:{'0' * 64}"
+
+
 def _release(folder, version="v0.1.0", text="content"):
     folder.mkdir(parents=True)
     (folder / "file.txt").write_text(text)
@@ -165,7 +168,7 @@ def store(request, tmp_path):
 def test_a_release_comes_back_as_it_was(store, tmp_path):
     built = _release(tmp_path / "built")
     store.put(built.folder)
-    assert built.digest == store.get("v0.1.0", tmp_path / "got").digest
+    assert built.digest == fetch(store, "v0.1.0", built.digest, tmp_path / "got").digest
 
 
 def test_putting_it_again_changes_nothing(store, tmp_path):
@@ -183,7 +186,7 @@ def test_another_release_of_the_same_version_is_refused(store, tmp_path):
 
 def test_a_missing_release_is_named(store, tmp_path):
     with pytest.raises(UserError, match=r"no such release|release not found"):
-        store.get("v0.1.0", tmp_path / "got")
+        fetch(store, "v0.1.0", NO_DIGEST, tmp_path / "got")
     assert not (tmp_path / "got").exists()
 
 
@@ -193,12 +196,29 @@ def test_versions_are_ordered_by_number(store, tmp_path):
     assert ["v0.9.0", "v0.10.0"] == store.versions()
 
 
+def test_a_whole_release_with_another_digest_does_not_arrive(store, tmp_path):
+    built = _release(tmp_path / "built")
+    store.put(built.folder)
+    with pytest.raises(WrongReleaseError, match=rf"the store holds {built.digest}, expected {NO_DIGEST}; refused"):
+        fetch(store, "v0.1.0", NO_DIGEST, tmp_path / "got")
+    assert not (tmp_path / "got").exists()
+
+
+def test_a_release_under_the_name_of_another_version_does_not_arrive(tmp_path):
+    other = _release(tmp_path / "other", "v0.2.0")
+    shutil.copytree(other.folder, tmp_path / "store/v0.1.0")
+    with pytest.raises(WrongReleaseError, match=r"v0\.1\.0: the store holds v0\.2\.0 under this name; refused"):
+        fetch(FolderStore(tmp_path / "store"), "v0.1.0", other.digest, tmp_path / "got")
+    assert not (tmp_path / "got").exists()
+
+
 def test_a_damaged_release_does_not_arrive(tmp_path):
     store = FolderStore(tmp_path / "store")
-    store.put(_release(tmp_path / "built").folder)
+    built = _release(tmp_path / "built")
+    store.put(built.folder)
     (tmp_path / "store/v0.1.0/file.txt").write_text("other")
     with pytest.raises(UserError, match=r"file\.txt: SHA-256 is"):
-        store.get("v0.1.0", tmp_path / "got")
+        fetch(store, "v0.1.0", built.digest, tmp_path / "got")
     assert not (tmp_path / "got").exists()
 
 
@@ -209,7 +229,7 @@ def test_evidence_is_kept_beside_a_release_and_is_no_release(store, tmp_path):
     store.keep("v0.1.0", [_file(tmp_path / "loadtest.html"), _file(tmp_path / "loadtest.json")])
     assert ["loadtest.html", "loadtest.json"] == store.kept("v0.1.0")
     assert ["v0.1.0"] == store.versions()
-    assert built.digest == store.get("v0.1.0", tmp_path / "got").digest
+    assert built.digest == fetch(store, "v0.1.0", built.digest, tmp_path / "got").digest
 
 
 def test_what_is_published_beside_a_release_is_there_with_it_and_can_be_read(store, tmp_path):
@@ -263,7 +283,7 @@ def test_a_removed_release_is_gone_with_its_evidence_and_no_other_is(store, tmp_
     assert ["v0.2.0"] == store.versions()
     assert ["loadtest.json"] == store.kept("v0.2.0")
     with pytest.raises(UserError):
-        store.get("v0.1.0", tmp_path / "got")
+        fetch(store, "v0.1.0", NO_DIGEST, tmp_path / "got")
 
 
 def _file(path, text="{}"):
@@ -281,7 +301,7 @@ def _kill(script: str, url: str, folder, step: int) -> bool:
 def _assert_none_or_whole(store, built, target) -> None:
     assert store.versions() in ([], ["v0.1.0"])
     if store.versions():
-        assert built.digest == store.get("v0.1.0", target).digest
+        assert built.digest == fetch(store, "v0.1.0", built.digest, target).digest
 
 
 def test_an_upload_into_a_folder_is_never_taken_for_a_release_wherever_it_is_killed(tmp_path):
@@ -292,7 +312,7 @@ def test_an_upload_into_a_folder_is_never_taken_for_a_release_wherever_it_is_kil
         killed = _kill(KILLED_BEFORE_A_STEP, store.root.as_uri(), built.folder, step)
         _assert_none_or_whole(store, built, tmp_path / f"killed {step}")
         store.put(built.folder)
-        assert built.digest == store.get("v0.1.0", tmp_path / f"got {step}").digest
+        assert built.digest == fetch(store, "v0.1.0", built.digest, tmp_path / f"got {step}").digest
     assert step > 5
 
 
@@ -305,7 +325,7 @@ def test_an_upload_into_s3_is_never_taken_for_a_release_wherever_it_is_killed(bu
         assert _kill(KILLED_BEFORE_A_REQUEST, bucket, built.folder, request)
         assert [] == store.versions()
     store.put(built.folder)
-    assert built.digest == store.get("v0.1.0", tmp_path / "got").digest
+    assert built.digest == fetch(store, "v0.1.0", built.digest, tmp_path / "got").digest
 
 
 def test_a_release_that_is_replaced_is_the_old_or_the_new_or_none_wherever_that_is_killed(tmp_path):
@@ -349,7 +369,7 @@ def test_a_killed_upload_to_github_is_a_draft_that_the_next_one_replaces(github,
             store.put(built.folder)
     assert [] == store.versions()
     store.put(built.folder)
-    assert built.digest == store.get("v0.1.0", tmp_path / "got").digest
+    assert built.digest == fetch(store, "v0.1.0", built.digest, tmp_path / "got").digest
 
 
 def test_what_killed_uploads_left_goes_after_a_day(tmp_path):
@@ -371,7 +391,7 @@ def test_a_release_that_was_changed_in_s3_does_not_arrive(bucket, s3, tmp_path):
     client.put_object(Bucket="releases", Key=key, Body=(tmp_path / "release.tar.gz").read_bytes())
     client.close()
     with pytest.raises(UserError, match=r"file\.txt: SHA-256 is \w+, manifest\.json says \w+; refused"):
-        store.get("v0.1.0", tmp_path / "got")
+        fetch(store, "v0.1.0", built.digest, tmp_path / "got")
     assert not (tmp_path / "got").exists()
 
 
@@ -383,7 +403,7 @@ def test_a_release_that_was_cut_off_in_s3_does_not_arrive(bucket, s3, tmp_path):
     client.put_object(**key, Body=client.get_object(**key)["Body"].read()[:-50])
     client.close()
     with pytest.raises(UserError, match=r"release\.tar\.gz: cannot be unpacked .*; refused"):
-        store.get("v0.1.0", tmp_path / "got")
+        fetch(store, "v0.1.0", NO_DIGEST, tmp_path / "got")
     assert not (tmp_path / "got").exists()
 
 
@@ -414,7 +434,7 @@ def test_credentials_in_the_address_of_a_store_are_refused_and_not_repeated(url)
 
 
 def test_credentials_in_what_gh_says_are_not_repeated(github, tmp_path):
-    said = _said(lambda: open_store(github).get("v0.1.0", tmp_path / "got"))
+    said = _said(lambda: fetch(open_store(github), "v0.1.0", NO_DIGEST, tmp_path / "got"))
     assert "https://***@github.example/" in said
     assert "ghp_secret" not in said
 

@@ -22,6 +22,7 @@ from slipway.delivery.dvc_files import LOCK, DvcFiles, blobs
 from slipway.delivery.git import Git
 from slipway.delivery.release import Release
 from slipway.delivery.scratch import scratch
+from slipway.delivery.store import fetch
 from slipway.delivery.store.files import extract, replace
 from slipway.delivery.trust import keys
 from slipway.errors import UserError
@@ -123,12 +124,8 @@ def fetch_published(root: Path, output: Path, store: Callable[[], Store]) -> Rel
     version = branch.version_of(git.run("rev-parse", "HEAD"))
     if version is None or version not in store().versions():
         return None
-
-    def fetch(aside: Path) -> None:
-        store().get(version, aside)
-        release.verify(aside, branch.published(version).digest)
-
-    return replace(output, fetch)
+    digest = branch.published(version).digest
+    return replace(output, lambda folder: fetch(store(), version, digest, folder))
 
 
 def _version(source: Source) -> tuple[str, str | None]:

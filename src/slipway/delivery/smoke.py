@@ -16,6 +16,7 @@ from slipway.delivery.environment_file import path_of
 from slipway.delivery.git import Git
 from slipway.delivery.home import Place, front_door
 from slipway.delivery.load.traffic import OWN
+from slipway.delivery.store import fetch
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict, overall
 from slipway.results import recorded
@@ -86,8 +87,10 @@ def known(environment: str, desired: EnvironmentFile, store: Store) -> tuple[dic
     """What the release shows, and its known rows: from the copy that an agent installed here, else from the store."""
     installed = installation.folder(Place.of(environment), desired.digest)
     with TemporaryDirectory() as scratch:
-        folder = installed if installed.exists() else store.get(desired.release, Path(scratch) / "release").folder
-        release.verify(folder, desired.digest)
+        if installed.exists():
+            folder = release.verify(installed, desired.digest).folder
+        else:
+            folder = fetch(store, desired.release, desired.digest, Path(scratch) / "release").folder
         return _json(folder / "model" / release.RELEASE), _json(folder / release.SMOKE)
 
 

@@ -14,6 +14,7 @@ from slipway.delivery import release
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.dvc_files import DvcFiles
 from slipway.delivery.git import Git
+from slipway.delivery.store import fetch
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
 from slipway.results import JobResult
@@ -63,9 +64,7 @@ def reproduce(
     branch = DeployBranch(Git(root))
     branch.fetch()
     known = branch.published(version)
-    published = store.get(version, scratch / "published")
-    if published.digest != known.digest:
-        raise UserError(f"{version}: the store holds {published.digest}, published was {known.digest}")
+    published = fetch(store, version, known.digest, scratch / "published")
     clone = _clone(root, known.built_from, scratch / "again")
     python = _python(root, clone)
     _run(clone, python, train)

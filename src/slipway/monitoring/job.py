@@ -15,7 +15,7 @@ from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.git import Git
 from slipway.delivery.home import Place, store_url
 from slipway.delivery.load.loadtest import JOB as LOAD_TEST
-from slipway.delivery.store import open_store
+from slipway.delivery.store import fetch, open_store
 from slipway.errors import UserError
 from slipway.gates import Outcome
 from slipway.monitoring import collect, readings
@@ -139,7 +139,7 @@ def reference_of(environment: str, params: dict[str, Any]) -> tuple[Reference, d
         raise UserError(f"{environment}: runs nothing yet; `slipway promote --environment {environment}`")
     with TemporaryDirectory() as folder:
         store = open_store(store_url())
-        built = store.get(desired.release, Path(folder) / desired.release)
+        built = fetch(store, desired.release, desired.digest, Path(folder) / desired.release)
         manifest, model = built.manifest, predictor.load(built.folder / "model")
         own = read_params(built.folder / "params.yaml")
         promise = promise_of(manifest, proved(store, desired.release))

@@ -11,7 +11,7 @@ import problem
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.git import Git
 from slipway.delivery.home import store_url
-from slipway.delivery.store import open_store
+from slipway.delivery.store import fetch, open_store
 from slipway.errors import UserError
 from slipway.score.run import Job, score
 from slipway.serving import model_folder
@@ -43,8 +43,6 @@ def _fetch(release: str | None, environment: str, scratch: Path) -> Path:
     desired = branch.read(environment) if environment else None
     if environment and desired is None:
         raise UserError(f"--environment {environment}: runs nothing yet; name a release with --release")
-    published = branch.published(desired.release if desired else release)
-    fetched = open_store(store_url()).get(published.version, scratch / published.version)
-    if fetched.digest != published.digest:
-        raise UserError(f"{published.version}: the store holds {fetched.digest}, published was {published.digest}")
-    return fetched.folder / "model"
+    version = desired.release if desired else release
+    digest = desired.digest if desired else branch.published(version).digest
+    return fetch(open_store(store_url()), version, digest, scratch / version).folder / "model"

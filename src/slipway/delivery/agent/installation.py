@@ -16,6 +16,7 @@ from slipway.delivery import release
 from slipway.delivery.agent.router import tool
 from slipway.delivery.agent.state import replace
 from slipway.delivery.git import Git
+from slipway.delivery.store import fetch
 from slipway.delivery.trust import attestation, keys, signature
 from slipway.errors import UserError
 from slipway.serving import prediction_log
@@ -55,8 +56,8 @@ def install(place: Place, store: Store, content: EnvironmentFile) -> None:
         found = release.verify(target, content.digest)
     except UserError:
         shutil.rmtree(target, ignore_errors=True)
-        found = store.get(content.release, target)
-        _refuse_other(found, content)
+        found = fetch(store, content.release, content.digest, target)
+        _refuse_other_commit(found, content)
     _refuse_unattested(found, store)
     _install_requirements(place, found)
 
@@ -116,10 +117,10 @@ def _scratch(place: Place, port: int) -> Path:
     return place.root / "scratch" / str(port)
 
 
-def _refuse_other(found: Release, content: EnvironmentFile) -> None:
-    if (found.digest, found.version, found.commit) != (content.digest, content.release, content.commit):
+def _refuse_other_commit(found: Release, content: EnvironmentFile) -> None:
+    if found.commit != content.commit:
         shutil.rmtree(found.folder, ignore_errors=True)
-        raise UserError(f"{content.release}: the store has {found.digest}, desired is {content.digest}; refused")
+        raise UserError(f"{content.release}: was built from {found.commit}, desired is {content.commit}; refused")
 
 
 def _refuse_unsigned(place: Place, store: Store, content: EnvironmentFile) -> None:

@@ -31,11 +31,10 @@ def files(trace: Trace) -> str:
 
 def digest(trace: Trace) -> str:
     """The manifest is the one that was published, and says so of itself."""
+    trace.require_published()
     found, known = trace.whole, trace.published
-    if found.digest != known.digest:
-        raise UserError(f"the store has {found.digest}, published is {known.digest}")
-    if (found.version, found.commit) != (known.version, known.built_from):
-        raise UserError(f"the manifest says {found.version} of {found.commit[:12]}, the tag {known.version}")
+    if found.commit != known.built_from:
+        raise UserError(f"the manifest names commit {found.commit[:12]}, the tag {known.built_from[:12]}")
     return f"{found.digest} of commit {found.commit[:12]}"
 
 

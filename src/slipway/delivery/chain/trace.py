@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 from slipway.delivery import versions
 from slipway.delivery.dvc_files import LOCK, PIPELINE, DvcFiles
 from slipway.delivery.git import GitError
+from slipway.delivery.store import WrongReleaseError, fetch
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ class Trace:
 
     @property
     def release(self) -> Release:
-        """The release, every byte checked against its manifest. Raises UserError."""
+        """The release, every byte checked against its manifest. Raises UserError, or NotChecked for another one."""
+        if isinstance(self._fetched, WrongReleaseError):
+            raise NotChecked("the store holds another release; see `digest`")
         if isinstance(self._fetched, UserError):
             raise self._fetched
         return self._fetched
@@ -77,11 +80,18 @@ class Trace:
         except UserError:
             raise NotChecked("the release could not be fetched whole; see `files`") from None
 
+    def require_published(self) -> None:
+        """Raise UserError when the store holds another release than the published one."""
+        if isinstance(self._fetched, WrongReleaseError):
+            raise self._fetched
+
     @cached_property
     def _fetched(self) -> Release | UserError:
         """What cannot be had is not asked for again by each link."""
         try:
-            return self.store.get(self.published.version, self.scratch / "release")
+            return fetch(self.store, self.published.version, self.published.digest, self.scratch / "release")
+        except WrongReleaseError as error:
+            return error
         except UserError as error:
             return UserError(re.sub(rf"{re.escape(str(self.scratch))}/[\w.-]+/", "", str(error)))
 

@@ -1,6 +1,7 @@
 """Where releases are kept: a folder, GitHub Releases, or S3. A release in a store is whole, and is never changed.
 
 Evidence about a release (load tests, reports) comes when it is already there, so it is kept beside it.
+`fetch` is the only way to read a release: it takes the digest that git names and verifies each byte.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
+from slipway.delivery import release
 from slipway.delivery.redact import redacted
+from slipway.delivery.store.files import arrive
 from slipway.delivery.store.folder import FolderStore
 from slipway.delivery.store.github import GitHubStore
 from slipway.errors import UserError
@@ -29,8 +32,8 @@ class Store(Protocol):
         Raises UserError when another release has its version: a version is never built twice.
         """
 
-    def get(self, version: str, target: Path) -> Release:
-        """Copy a release into the new folder `target` and verify it. Raises UserError when it is missing or differs."""
+    def unpack_release(self, version: str, folder: Path) -> None:
+        """Copy a release into the new `folder`, unverified: for `fetch`. Raises UserError when it is missing."""
 
     def versions(self) -> list[str]:
         """Versions that are there, oldest first."""
@@ -46,6 +49,29 @@ class Store(Protocol):
 
     def remove(self, version: str) -> None:
         """Remove a release and its evidence; the release goes first, and as a whole."""
+
+
+class WrongReleaseError(UserError):
+    """The store holds another release than the one that git names by its digest."""
+
+
+def fetch(store: Store, version: str, digest: str, target: Path) -> Release:
+    """Copy the release `version` with `digest` (`sha256:` and 64 digits) from `store` into the new folder `target`.
+
+    Raises WrongReleaseError when the store holds another one, and UserError when it is missing or a file differs; then
+    nothing is at `target`.
+    """
+
+    def verify(folder: Path) -> Release:
+        found = release.digest_of(folder)
+        if found != digest:
+            raise WrongReleaseError(f"{version}: the store holds {found}, expected {digest}; refused")
+        verified = release.verify(folder, digest)
+        if verified.version != version:
+            raise WrongReleaseError(f"{version}: the store holds {verified.version} under this name; refused")
+        return verified
+
+    return arrive(target, lambda folder: store.unpack_release(version, folder), verify)
 
 
 def open_store(url: str) -> Store:

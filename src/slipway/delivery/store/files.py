@@ -52,13 +52,13 @@ def refuse_other(built: Release, there: str, where: str) -> None:
         )
 
 
-def arrive(target: Path, fill: Callable[[Path], object]) -> Release:
-    """Fill a folder beside `target`, verify it, and rename it: what is at `target` is whole."""
+def arrive(target: Path, fill: Callable[[Path], object], verify: Callable[[Path], Release] = release.verify) -> Release:
+    """Fill a folder next to `target`, verify it, and rename it: what is at `target` is whole."""
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".incoming-{uuid.uuid4().hex}")
     try:
         fill(aside)
-        arrived = release.verify(aside)
+        arrived = verify(aside)
         aside.rename(target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)

@@ -7,14 +7,12 @@ import uuid
 from typing import TYPE_CHECKING
 
 from slipway.delivery import release
-from slipway.delivery.store.files import EVIDENCE, arrive, only_versions, refuse_other, sweep
+from slipway.delivery.store.files import EVIDENCE, only_versions, refuse_other, sweep
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
-
-    from slipway.delivery.release import Release
 
 
 class FolderStore:
@@ -43,12 +41,12 @@ class FolderStore:
                 raise
             refuse_other(built, release.digest_of(target), str(target))  # somebody else was quicker
 
-    def get(self, version: str, target: Path) -> Release:
-        """See `Store.get`."""
+    def unpack_release(self, version: str, folder: Path) -> None:
+        """See `Store.unpack_release`."""
         source = self.root / version
         if not source.is_dir():
             raise UserError(f"{source}: no such release; `slipway release list` shows those that are there")
-        return arrive(target, lambda aside: shutil.copytree(source, aside))
+        shutil.copytree(source, folder)
 
     def versions(self) -> list[str]:
         """See `Store.versions`."""

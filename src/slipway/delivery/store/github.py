@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from slipway.delivery import release
 from slipway.delivery.redact import redacted
 from slipway.delivery.release import REPORT, Release
-from slipway.delivery.store.files import ARCHIVE, arrive, only_versions, pack, refuse_other, unpack
+from slipway.delivery.store.files import ARCHIVE, only_versions, pack, refuse_other, unpack
 from slipway.delivery.versions import version_tag
 from slipway.errors import UserError
 
@@ -29,7 +29,8 @@ class GitHubStore:
         built = release.verify(folder)
         with TemporaryDirectory() as scratch:
             if built.version in self.versions():
-                there = self.get(built.version, Path(scratch) / "there").digest
+                self.unpack_release(built.version, Path(scratch) / "there")
+                there = release.verify(Path(scratch) / "there").digest
                 refuse_other(built, there, f"GitHub Release {version_tag(built.version)}")
                 self.keep(built.version, beside)
             else:
@@ -47,15 +48,11 @@ class GitHubStore:
         words = ["--title", f"Release {built.version}", "--notes-file", str(notes)]
         gh("release", "create", tag, str(archive), *map(str, beside), "--verify-tag", *words)
 
-    def get(self, version: str, target: Path) -> Release:
-        """See `Store.get`."""
-
-        def download(aside: Path) -> None:
-            with TemporaryDirectory() as scratch:
-                gh("release", "download", version_tag(version), "--pattern", ARCHIVE, "--dir", scratch)
-                unpack(Path(scratch) / ARCHIVE, aside)
-
-        return arrive(target, download)
+    def unpack_release(self, version: str, folder: Path) -> None:
+        """See `Store.unpack_release`."""
+        with TemporaryDirectory() as scratch:
+            gh("release", "download", version_tag(version), "--pattern", ARCHIVE, "--dir", scratch)
+            unpack(Path(scratch) / ARCHIVE, folder)
 
     def versions(self) -> list[str]:
         """See `Store.versions`."""

@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from slipway.delivery import release
 from slipway.delivery.redact import redacted
-from slipway.delivery.store.files import ARCHIVE, EVIDENCE, arrive, only_versions, pack, refuse_other, unpack
+from slipway.delivery.store.files import ARCHIVE, EVIDENCE, only_versions, pack, refuse_other, unpack
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
-    from slipway.delivery.release import Release
 
 
 PART = 16 * 2**20  # bytes that are sent at a time; a smaller release goes in one
@@ -41,7 +39,8 @@ class S3Store:
                 self.keep(built.version, beside)
                 pack(folder, Path(scratch) / ARCHIVE)
                 self._create(Path(scratch) / ARCHIVE, where)
-            there = self.get(built.version, Path(scratch) / "there").digest
+            self.unpack_release(built.version, Path(scratch) / "there")
+            there = release.verify(Path(scratch) / "there").digest
         refuse_other(built, there, f"s3://{where}")
         self.keep(built.version, beside)
 
@@ -53,19 +52,14 @@ class S3Store:
             if not self._s3.exists(where):
                 raise
 
-    def get(self, version: str, target: Path) -> Release:
-        """See `Store.get`."""
+    def unpack_release(self, version: str, folder: Path) -> None:
+        """See `Store.unpack_release`."""
         where = self._archive(version)
-
-        def download(aside: Path) -> None:
-            with TemporaryDirectory() as scratch:
-                self._s3.get_file(where, str(Path(scratch) / ARCHIVE))
-                unpack(Path(scratch) / ARCHIVE, aside)
-
-        with self._named():
+        with self._named(), TemporaryDirectory() as scratch:
             if not self._s3.exists(where):
                 raise UserError(f"s3://{where}: no such release; `slipway release list` shows those that are there")
-            return arrive(target, download)
+            self._s3.get_file(where, str(Path(scratch) / ARCHIVE))
+            unpack(Path(scratch) / ARCHIVE, folder)
 
     def versions(self) -> list[str]:
         """See `Store.versions`."""

@@ -1,0 +1,103 @@
+"""Whatever reads a release from the store reads the one that git names by its digest, by one function."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from slipway import compare
+from slipway.delivery import build, smoke
+from slipway.delivery.agent import installation
+from slipway.delivery.chain import trace
+from slipway.delivery.home import Place
+from slipway.delivery.store import WrongReleaseError
+from slipway.history import reproduce
+from slipway.monitoring import job
+from slipway.score import verb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SOURCE = Path("src/slipway")
+STORE = SOURCE / "delivery/store"
+ONLY_THE_STORE = {"unpack_release", "unpack", "arrive", "FolderStore", "GitHubStore", "S3Store"}
+"""Names by which a release could be read without its digest; `slipway.delivery.store` alone uses them."""
+
+READERS = {
+    "compare": lambda case: compare.fetch_released("staging", case.folder),
+    "monitor": lambda _: job.reference_of("staging", {}),
+    "score --environment": lambda case: verb._fetch(None, "staging", case.folder),
+    "score --release": lambda case: verb._fetch("v0.2.0", "", case.folder),
+    "smoke": lambda case: smoke.known("staging", case.desired, case.store),
+    "agent": lambda case: installation.install(Place.of("staging"), case.store, case.desired),
+    "build": lambda case: build.fetch_published(Path(), case.folder / "release", lambda: case.store),
+    "reproduce": lambda case: reproduce.reproduce(Path(), "v0.2.0", case.folder, case.store),
+}
+"""Each command that reads a release; `slipway verify` has tests of its own, in test_chain.py."""
+
+
+@pytest.fixture
+def swapped(project):
+    """A project whose store has another whole release in the place of the one that staging should run."""
+    for version in ("v0.1.0", "v0.2.0"):
+        project.publish(version)
+        project.promote(version)
+    shutil.rmtree(project.store.root / "v0.2.0")
+    shutil.copytree(project.store.root / "v0.1.0", project.store.root / "v0.2.0")
+    return project
+
+
+def test_a_swapped_release_is_refused_by_every_reader(swapped, tmp_path):
+    desired = swapped.branch.read("staging")
+    for name, read in READERS.items():
+        case = SimpleNamespace(folder=tmp_path / name, store=swapped.store, desired=desired)
+        with pytest.raises(WrongReleaseError, match=r"the store holds \w+:\w+, expected \w+:\w+; refused"):
+            read(case)
+
+
+def bypasses(text: str) -> Iterator[str]:
+    """Names in the source `text` by which it reads a release past `fetch`."""
+    for node in ast.walk(ast.parse(text)):
+        names = {
+            ast.Attribute: lambda one: [one.attr],
+            ast.Name: lambda one: [one.id],
+            ast.Constant: lambda one: [one.value],
+            ast.ImportFrom: lambda one: [alias.name for alias in one.names],
+        }.get(type(node), lambda _: [])(node)
+        yield from (name for name in names if isinstance(name, str) and name in ONLY_THE_STORE)
+
+
+def test_nothing_but_the_store_reads_a_release_past_fetch():
+    files = {file for file in SOURCE.rglob("*.py") if STORE not in file.parents}
+    assert {} == {str(file): found for file in files if (found := list(bypasses(file.read_text(encoding="utf-8"))))}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "store.unpack_release(version, folder)",
+        'getattr(store, "unpack_release")(version, folder)',
+        "from slipway.delivery.store.folder import FolderStore",
+        "from slipway.delivery.store.files import unpack as u",
+        "files.arrive(target, fill)",
+    ],
+)
+def test_a_reader_that_goes_past_fetch_is_found(fault):
+    assert list(bypasses(f"def read(store, version):\n    {fault}\n"))
+
+
+def fetches(file: Path) -> bool:
+    """Whether a module imports `fetch`."""
+    nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    imports = (node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == "slipway.delivery.store")
+    return any(alias.name == "fetch" for node in imports for alias in node.names)
+
+
+def test_every_module_that_fetches_has_a_reader_here():
+    expected = {module.__file__ for module in (compare, job, verb, smoke, installation, build, reproduce, trace)}
+    assert expected == {str(file.resolve()) for file in SOURCE.rglob("*.py") if fetches(file)}
