@@ -21,6 +21,7 @@ from slipway.delivery import manifests
 from slipway.delivery.desired_state import BRANCH
 from slipway.delivery.environment_file import EnvironmentFile
 from slipway.delivery.home import ENVIRONMENTS
+from slipway.local import npm
 from slipway.serving import prediction_log
 from slipway.serving.app import App
 
@@ -101,20 +102,8 @@ def judges() -> Path:
 @pytest.fixture(scope="session")
 def types(tool) -> Path:
     """The folder in which tsc finds Argo's types."""
-    npm = tool("npm")
-    lock, kept = LOCKS / "package-lock.json", KEPT / "package-lock.json"
-    if not kept.exists() or kept.read_bytes() != lock.read_bytes():
-        KEPT.mkdir(parents=True, exist_ok=True)
-        kept.unlink(missing_ok=True)
-        folder = KEPT / "types"
-        folder.mkdir(exist_ok=True)
-        for file in ("package.json", "package-lock.json"):
-            shutil.copy(LOCKS / file, folder)
-        subprocess.run(
-            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True, capture_output=True
-        )
-        shutil.copy(lock, kept)
-    return KEPT / "types"
+    tool("npm")
+    return npm.install(LOCKS, KEPT / "types", "the types of Argo CD")
 
 
 # --- kubectl ---

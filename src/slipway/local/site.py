@@ -16,6 +16,7 @@ from pathlib import Path
 from slipway import tools
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
+from slipway.local import npm
 from slipway.results import recorded
 
 CONFIGURATION = Path("zensical.toml")
@@ -24,7 +25,6 @@ LOCKED = Path(__file__).parent / "mermaid"
 KEPT = Path("build/mermaid")  # not in git; npm needs the package once
 PICTURE = Path("docs/assets/report.png")
 PICTURE_SIZE = "960,640"  # pixels; GitHub shows a README about as wide
-INSTALL = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]  # with npm
 
 
 def build() -> None:
@@ -65,15 +65,4 @@ def picture(report: Path) -> None:
 
 def mermaid() -> Path:
     """Mermaid's script for browsers, of the locked version. Raises UserError without npm."""
-    kept = KEPT / "package-lock.json"
-    if not kept.exists() or kept.read_bytes() != (LOCKED / kept.name).read_bytes():
-        npm = tools.require("npm")
-        KEPT.mkdir(parents=True, exist_ok=True)
-        shutil.copy(LOCKED / "package.json", KEPT)
-        shutil.copy(LOCKED / kept.name, kept)
-        try:
-            subprocess.run([npm, *INSTALL], cwd=KEPT, check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            kept.unlink()
-            raise UserError(f"npm: {error}; the site needs Node 20 and its npm, for Mermaid") from None
-    return KEPT / "node_modules" / "mermaid" / "dist" / "mermaid.min.js"
+    return npm.install(LOCKED, KEPT, "the diagrams of the site") / "node_modules/mermaid/dist/mermaid.min.js"
