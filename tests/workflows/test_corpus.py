@@ -1,11 +1,12 @@
 """Workflows with one fault each, in bad/, and the check that is there to catch it; those without a fault pass them all.
 
-The checks are those of `slipway lint`, and the rules of test_policy.py.
+The checks are those of `slipway lint`, the rules of test_policy.py, and GitHub's own language service (in Node).
 """
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -14,27 +15,28 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from slipway.jobs import LINTERS
-from tests.workflows.test_policy import RULES, WORKFLOWS, Workflow
+from slipway.jobs import LINTERS, run_tool
+from tests.workflows import languageservice, pinned
+from tests.workflows.test_policy import ACTIONS, RULES, WORKFLOWS, Workflow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FOLDER = Path(__file__).parent
 BAD = {
-    "action-by-a-similar-name": ("zizmor/typosquat-uses", "policy/actions_are_pinned"),
-    "action-that-is-archived": ("zizmor/archived-uses", "policy/actions_are_pinned"),
-    "action-that-nobody-knows": ("policy/actions_are_pinned", "policy/jobs_leave_their_result"),
+    "action-by-a-similar-name": ("zizmor/typosquat-uses", "policy/actions_are_pinned", "language service"),
+    "action-that-is-archived": ("zizmor/archived-uses", "policy/actions_are_pinned", "language service"),
+    "action-that-nobody-knows": ("policy/actions_are_pinned", "policy/jobs_leave_their_result", "language service"),
     "actor-that-can-be-played": ("zizmor/bot-conditions",),
     "all-secrets-at-once": ("zizmor/overprovisioned-secrets",),
-    "branch-in-a-command": ("zizmor/template-injection", "policy/commands_hold_no_expressions"),
+    "branch-in-a-command": ("zizmor/template-injection", "policy/commands_hold_no_expressions", "actionlint"),
     "cache-key-of-bytecode": ("policy/cache_keys_leave_out_bytecode",),
     "cache-where-releases-are-made": ("policy/publishing_jobs_use_no_cache", "policy/permissions_are_widened_per_job"),
     "commands-in-the-output": ("zizmor/insecure-commands",),
     "comment-as-a-trigger": ("zizmor/dangerous-triggers", "policy/strangers_start_one_workflow_only"),
-    "commit-that-nobody-knows": ("policy/actions_are_pinned",),
+    "commit-that-nobody-knows": ("policy/actions_are_pinned", "language service"),
     "commit-with-another-version": ("policy/actions_are_pinned",),
-    "condition-that-is-always-true": ("zizmor/unsound-condition",),
+    "condition-that-is-always-true": ("zizmor/unsound-condition", "actionlint"),
     "credentials-left-behind": ("zizmor/artipacked", "policy/credentials_stay_only_where_pushing"),
     "download-without-a-name": ("policy/downloads_land_where_they_are_read",),
     "environment-from-a-stranger": (
@@ -48,22 +50,23 @@ BAD = {
         "zizmor/dangerous-triggers",
         "policy/strangers_start_one_workflow_only",
     ),
+    "format-without-its-argument": ("language service", "actionlint"),
     "ignore-without-a-reason": ("policy/ignores_carry_a_reason",),
     "image-without-a-digest": ("zizmor/unpinned-images",),
-    "job-without-a-runner": ("schema",),
-    "key-that-does-not-exist": ("schema",),
+    "job-without-a-runner": ("schema", "actionlint", "language service"),
+    "json-of-nothing": ("policy/expressions_mean_the_same_under_act",),
+    "key-that-does-not-exist": ("schema", "actionlint", "language service"),
+    "missing-input": ("language service", "policy/actions_take_what_they_are_given"),
     "no-concurrency": ("zizmor/concurrency-limits", "policy/runs_do_not_collide"),
     "no-name": ("zizmor/anonymous-definition",),
     "no-permissions-of-the-job": ("policy/permissions_are_widened_per_job",),
     "no-timeout": ("policy/jobs_have_timeouts",),
+    "number-in-quotes": ("policy/expressions_mean_the_same_under_act",),
     "package-without-a-hash": ("policy/steps_call_the_command_line",),
-    "part-of-a-secret": ("zizmor/unredacted-secrets",),
-    "password-in-the-file": ("zizmor/hardcoded-container-credentials",),
-    "path-that-hides-an-action": ("zizmor/obfuscation", "policy/actions_are_pinned"),
-    "permission-to-write": (
-        "policy/permissions_are_widened_per_job",
-        "policy/promotions_are_not_cancelled",
-    ),
+    "part-of-a-secret": ("zizmor/unredacted-secrets", "policy/expressions_mean_the_same_under_act"),
+    "password-in-the-file": ("zizmor/hardcoded-container-credentials", "actionlint"),
+    "path-that-hides-an-action": ("zizmor/obfuscation", "policy/actions_are_pinned", "language service"),
+    "permission-to-write": ("policy/permissions_are_widened_per_job", "policy/promotions_are_not_cancelled"),
     "permission-without-a-reason": ("policy/permissions_carry_a_reason",),
     "permissions-for-all-jobs": ("zizmor/excessive-permissions", "policy/permissions_start_at_none"),
     "privileged-trigger": ("zizmor/dangerous-triggers", "policy/strangers_start_one_workflow_only"),
@@ -72,23 +75,36 @@ BAD = {
         "policy/promotions_are_not_cancelled",
         "policy/permissions_are_widened_per_job",
     ),
+    "removed-runtime": ("policy/runtimes_are_there",),
     "result-that-is-lost": ("policy/jobs_leave_their_result",),
     "runner-that-remembers": ("zizmor/self-hosted-runner",),
     "secret-in-a-pull-request": ("policy/pull_requests_see_no_secret",),
     "secret-without-an-environment": ("zizmor/secrets-outside-env",),
     "site-of-a-second-attempt": ("policy/sites_are_named_by_attempt",),
+    "star-over-json": ("policy/expressions_mean_the_same_under_act",),
     "status-that-a-queue-waits-for": ("policy/a_merge_queue_gets_the_required_status",),
     "status-that-does-not-wait": ("policy/everything_is_required",),
-    "step-that-does-two-things": ("schema",),
+    "step-that-does-two-things": ("schema", "actionlint", "language service"),
     "substring-in-place-of-a-list": ("zizmor/unsound-contains",),
-    "tag-in-place-of-a-commit": ("zizmor/unpinned-uses", "policy/actions_are_pinned"),
-    "title-in-a-command": ("zizmor/template-injection", "policy/commands_hold_no_expressions"),
-    "trigger-that-does-not-exist": ("schema",),
+    "tag-in-place-of-a-commit": ("zizmor/unpinned-uses", "policy/actions_are_pinned", "language service"),
+    "text-around-a-condition": ("language service", "actionlint", "zizmor/obfuscation", "zizmor/unsound-condition"),
+    "title-in-a-command": ("zizmor/template-injection", "policy/commands_hold_no_expressions", "actionlint"),
+    "trigger-that-does-not-exist": ("schema", "actionlint", "language service"),
     "two-lines-in-a-step": ("policy/steps_are_one_line",),
-    "uv-without-a-hash": ("policy/uv_is_installed_by_hash", "policy/actions_are_pinned"),
+    "unknown-context": ("language service", "actionlint"),
+    "unknown-field-of-the-event": ("language service",),
+    "unknown-function": ("language service", "actionlint"),
+    "unknown-input": ("language service", "policy/actions_take_what_they_are_given"),
+    "unknown-job": ("language service", "actionlint"),
+    "unknown-output": ("language service", "policy/outputs_exist"),
+    "unknown-permission": ("language service", "actionlint", "schema"),
+    "unknown-step": ("language service", "actionlint"),
+    "uv-without-a-hash": ("policy/uv_is_installed_by_hash", "policy/actions_are_pinned", "language service"),
     "verb-that-does-not-exist": ("policy/verbs_exist",),
 }
 """The check that each is meant for, and the others that see its fault, too."""
+
+SERVICE = "language service"
 
 CLEAN = [*WORKFLOWS, *sorted((FOLDER / "good").glob("*.yaml"))]
 FILES = [*CLEAN, *(FOLDER / "bad" / f"{name}.yaml" for name in BAD)]
@@ -103,6 +119,9 @@ def caught() -> Mapping[Path, set[str]]:
             found[Path(location["symbolic"]["key"]["Local"]["verbatim_path"])].add(f"zizmor/{finding['ident']}")
     for error in _json(*LINTERS["workflow schema"][:-1], "--output-format=json", *map(str, FILES))["errors"]:
         found[Path(error["filename"])].add("schema")
+    paths = {path.absolute(): path for path in FILES}
+    for line in run_tool([*LINTERS["actionlint"][:-1], *map(str, FILES)])[1].splitlines():
+        found[paths[Path(line.split(":")[0]).absolute()]].add("actionlint")
     for path in FILES:
         workflow = Workflow(path.name, path.read_text(encoding="utf-8"))
         found[path] |= {f"policy/{rule.__name__}" for rule in RULES if list(rule(workflow))}
@@ -120,17 +139,30 @@ def _json(tool: str, *arguments: str) -> Any:
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
 
 
+@pytest.fixture(scope="module")
+def misread() -> Mapping[Path, list[str]]:
+    """For each file, what GitHub's language service finds."""
+    return languageservice.findings([*FILES, *ACTIONS], pinned.CONTENT)
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_a_fault_is_caught_by_the_check_that_is_meant_to_catch_it(caught, name):
-    meant, *others = BAD[name]
-    found = caught[FOLDER / "bad" / f"{name}.yaml"]
-    assert meant in found
-    assert set(others) == found - {meant}
+    assert set(BAD[name]) - {SERVICE} == caught[FOLDER / "bad" / f"{name}.yaml"]
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_the_language_service_finds_the_faults_that_it_is_meant_to_find(misread, name):
+    assert (SERVICE in BAD[name]) == bool(misread[FOLDER / "bad" / f"{name}.yaml"])
 
 
 @pytest.mark.parametrize("path", CLEAN, ids=lambda path: path.name)
 def test_a_workflow_without_a_fault_is_not_caught(caught, path):
     assert set() == caught[path]
+
+
+@pytest.mark.parametrize("path", [*CLEAN, *ACTIONS], ids=str)
+def test_the_language_service_finds_nothing_in_a_file_without_a_fault(misread, path):
+    assert [] == misread[path]
 
 
 def test_every_bad_workflow_is_in_the_table():
@@ -140,3 +172,12 @@ def test_every_bad_workflow_is_in_the_table():
 def test_every_rule_is_broken_by_a_bad_workflow():
     named = {check for checks in BAD.values() for check in checks}
     assert {f"policy/{rule.__name__}" for rule in RULES} == {check for check in named if check.startswith("policy/")}
+
+
+def test_a_run_that_is_started_by_no_workflow_is_found(tmp_path):
+    """Neither the schema nor the language service requires `workflows`; zizmor gives up on all files."""
+    text = Path(".github/workflows/pull-request-comment.yaml").read_text(encoding="utf-8")
+    faulty = tmp_path / "faulty.yaml"
+    faulty.write_text(re.sub(r"    workflows: .*\n", "", text), encoding="utf-8")
+    code, output = run_tool([*LINTERS["actionlint"][:-1], str(faulty)])
+    assert (1, True) == (code, "no workflow is configured" in output)

@@ -20,6 +20,7 @@ FAULTS = {
     "ruff check": ("bad.py", "import os\n"),
     "ruff format": ("bad.py", "x = {  'a':1 }\n"),
     "zizmor": (".github/workflows/bad.yaml", "on: push\njobs: {a: {runs-on: x, steps: [{uses: a/b@main}]}}\n"),
+    "actionlint": (".github/workflows/bad.yaml", "on: push\njobs: {a: {runs-on: x, needs: b, steps: [{run: ls}]}}\n"),
     "workflow schema": (".github/workflows/bad.yaml", "on: push\njobs: {a: {steps: []}}\n"),
     "action schema": (".github/actions/bad/action.yml", "name: bad\nruns: {using: composite}\n"),
     "dependabot schema": (".github/dependabot.yml", "version: 2\nupdates: [{package-ecosystem: uv, directory: /}]\n"),

@@ -18,6 +18,7 @@ from typer.main import get_command
 
 from slipway import jobs
 from slipway.cli import app
+from tests.workflows import expressions, pinned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,23 +27,17 @@ WORKFLOWS = sorted(Path(".github/workflows").glob("*.yaml"))
 PULL_REQUEST = Path(".github/workflows/pull-request.yaml")
 ACTIONS = sorted(Path(".github/actions").glob("*/action.yml"))
 
-PINS = {
-    "actions/attest": ("v4.2.2", "1e69f48acb82d1966a394da916b4c1698aa569d6"),
-    "actions/cache/restore": ("v5.0.5", "27d5ce7f107fe9357f9df03efb73ab90386fccae"),
-    "actions/cache/save": ("v5.0.5", "27d5ce7f107fe9357f9df03efb73ab90386fccae"),
-    "actions/dependency-review-action": ("v4.9.0", "2031cfc080254a8a887f58cffee85186f0e49e48"),
-    "actions/create-github-app-token": ("v3.1.1", "1b10c78c7865c340bc4f6099eb2f838309f1e8c3"),
-    "actions/checkout": ("v7.0.1", "3d3c42e5aac5ba805825da76410c181273ba90b1"),
-    "actions/deploy-pages": ("v5.0.0", "cd2ce8fcbc39b97be8ca5fce6e763baed58fa128"),
-    "actions/download-artifact": ("v8.0.1", "3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c"),
-    "actions/setup-python": ("v7.0.0", "5fda3b95a4ea91299a34e894583c3862153e4b97"),
-    "actions/upload-artifact": ("v7.0.0", "bbbca2ddaa5d8feaa63e36b76fdaad77386f024f"),
-    "actions/upload-pages-artifact": ("v5.0.0", "fc324d3547104276b827a68afc52ff2a11cc49c9"),
-    "github/codeql-action/upload-sarif": ("v4.36.2", "8aad20d150bbac5944a9f9d289da16a4b0d87c1e"),
-    "iterative/setup-cml": ("v2.0.1", "f12ea7685438c1fc438d50f77519b3860cf5fa98"),
-    "ossf/scorecard-action": ("v2.4.4", "2d1146689b8cda280b9bc96326124645441f03bc"),
+REMOVED_RUNTIMES = {"node12", "node16", "node20"}
+"""Runtimes of actions that GitHub's runners no longer have: they run such an action on a newer one, with a warning."""
+
+CML_RUNTIME = "v2.0.1 is the newest release; its code was run on Node 24"
+OLD_RUNTIMES = {
+    "dependency-review.yaml": {"actions/dependency-review-action": "v4.9.0 is the newest release"},
+    "deploy.yaml": {"iterative/setup-cml": CML_RUNTIME},
+    "pull-request-comment.yaml": {"iterative/setup-cml": CML_RUNTIME},
+    "retrain.yaml": {"iterative/setup-cml": CML_RUNTIME},
 }
-"""Tag and commit of each action, as read in the action's own repository."""
+"""Actions that a workflow uses although their runtime is gone, and why."""
 
 WRITERS = {
     "deploy.yaml": {
@@ -96,6 +91,10 @@ class Workflow:
         return {scope for scope, level in permissions.items() if level == "write"}
 
 
+def read(path: Path) -> Workflow:
+    return Workflow(path.name, path.read_text(encoding="utf-8"))
+
+
 def permissions_start_at_none(workflow: Workflow) -> Iterator[str]:
     if workflow.jobs and workflow.content.get("permissions") != {}:
         yield "top-level permissions are not {}"
@@ -135,8 +134,40 @@ def actions_are_pinned(workflow: Workflow) -> Iterator[str]:
         if line.startswith("./"):
             continue
         found = re.fullmatch(r"([\w.-]+/[\w./-]+)@([0-9a-f]{40}) # (v[\d.]+)", line)
-        if not found or PINS.get(found[1]) != (found[3], found[2]):
+        action = pinned.ACTIONS.get(found[1]) if found else None
+        if not found or not action or (action.version, action.commit) != (found[3], found[2]):
             yield f"not a known commit with its version: {line}"
+
+
+def actions_take_what_they_are_given(workflow: Workflow) -> Iterator[str]:
+    """Every input of a step is one of its action, and none that the action requires is missing."""
+    for job, step in workflow.steps():
+        inputs = pinned.inputs(step.get("uses", ""))
+        given = step.get("with", {}).keys()
+        if inputs is not None:
+            yield from (f"{job}: {step['uses']} has no input {name}" for name in given - inputs.keys())
+            required = {name for name, facts in inputs.items() if facts.missing_is_an_error}
+            yield from (f"{job}: {step['uses']} requires {name}" for name in required - given)
+
+
+def outputs_exist(workflow: Workflow) -> Iterator[str]:
+    """Every output of a step that is read is one of its action; what a command writes is known to nobody."""
+    for name, part in {**workflow.jobs, "action": workflow.content.get("runs", {})}.items():
+        uses = {step["id"]: step.get("uses", "") for step in part.get("steps", []) if "id" in step}
+        text = str(part) + str(workflow.content.get("outputs", "") if name == "action" else "")
+        for step, output in re.findall(r"\bsteps\.([\w-]+)\.outputs\.([\w-]+)", text):
+            outputs = pinned.outputs(uses[step]) if step in uses else []
+            if outputs is not None and output not in outputs:
+                yield f"{name}: step {step} has no output {output}"
+
+
+def runtimes_are_there(workflow: Workflow) -> Iterator[str]:
+    """GitHub's runners have the runtime of every action, or the workflow says why it is used without."""
+    for job, step in workflow.steps():
+        name = step.get("uses", "").split("@")[0]
+        action = pinned.ACTIONS.get(name)
+        if action and action.using in REMOVED_RUNTIMES and name not in OLD_RUNTIMES.get(workflow.name, {}):
+            yield f"{job}: {name} runs on {action.using}, which GitHub's runners no longer have"
 
 
 def credentials_stay_only_where_pushing(workflow: Workflow) -> Iterator[str]:
@@ -188,6 +219,12 @@ def uv_is_installed_by_hash(workflow: Workflow) -> Iterator[str]:
 def commands_hold_no_expressions(workflow: Workflow) -> Iterator[str]:
     """What a stranger may choose (a title, a branch) would be run as shell; a variable of the environment is not."""
     yield from (f"{job}: {step['run']}" for job, step in workflow.steps() if "${{" in step.get("run", ""))
+
+
+def expressions_mean_the_same_under_act(workflow: Workflow) -> Iterator[str]:
+    """What decides something in a test under act decides the same on GitHub."""
+    for expression in expressions.of(workflow.content):
+        yield from (f"{expression}: {difference}" for difference in expressions.differences(expression))
 
 
 def pull_requests_see_no_secret(workflow: Workflow) -> Iterator[str]:
@@ -270,6 +307,9 @@ RULES = [
     runs_do_not_collide,
     promotions_are_not_cancelled,
     actions_are_pinned,
+    actions_take_what_they_are_given,
+    outputs_exist,
+    runtimes_are_there,
     credentials_stay_only_where_pushing,
     strangers_start_one_workflow_only,
     strangers_bring_nothing_with_them,
@@ -277,6 +317,7 @@ RULES = [
     steps_call_the_command_line,
     uv_is_installed_by_hash,
     commands_hold_no_expressions,
+    expressions_mean_the_same_under_act,
     pull_requests_see_no_secret,
     publishing_jobs_use_no_cache,
     downloads_land_where_they_are_read,
@@ -293,7 +334,7 @@ RULES = [
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 @pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=str)
 def test_workflow_keeps(path, rule):
-    assert [] == list(rule(Workflow(path.name, path.read_text(encoding="utf-8"))))
+    assert [] == list(rule(read(path)))
 
 
 FAULTS = [
@@ -310,6 +351,12 @@ FAULTS = [
     (actions_are_pinned, "pull-request.yaml", "ba90b1 # v7.0.1", "ba90b1 # v7.0.0"),
     (actions_are_pinned, "pull-request.yaml", "ba90b1 # v7.0.1", "ba90b2 # v7.0.1"),
     (actions_are_pinned, "pull-request.yaml", "actions/checkout@", "someone/checkout@"),
+    (actions_take_what_they_are_given, "pull-request.yaml", "persist-credentials: false", "keep-credentials: false"),
+    (actions_take_what_they_are_given, "cache.yaml", "          path: .dvc/cache\n", ""),
+    (actions_take_what_they_are_given, "deploy.yaml", "groups: --group", "group: --group"),
+    (outputs_exist, "deploy.yaml", "outputs.bundle-path", "outputs.bundle_path"),
+    (outputs_exist, "deploy.yaml", "id: attest", "id: attested"),
+    (runtimes_are_there, "deploy.yaml", "uses: actions/attest@", "uses: actions/dependency-review-action@"),
     (credentials_stay_only_where_pushing, "pull-request.yaml", "persist-credentials: false", "fetch-tags: false"),
     (credentials_stay_only_where_pushing, "deploy.yaml", "persist-credentials: true", "persist-credentials: false"),
     (credentials_stay_only_where_pushing, "deploy.yaml", "persist-credentials: false", "persist-credentials: true"),
@@ -321,6 +368,15 @@ FAULTS = [
     (uv_is_installed_by_hash, "setup/action.yml", "run: .ci/install-uv", "uses: astral-sh/setup-uv@main"),
     (steps_call_the_command_line, "setup/action.yml", "run: .ci/install-uv", "run: pip install uv"),
     (commands_hold_no_expressions, "pull-request.yaml", "slipway lint", "slipway lint ${{ github.head_ref }}"),
+    (
+        expressions_mean_the_same_under_act,
+        "deploy.yaml",
+        "== 'workflow_dispatch'",
+        "== 'push' && github.run_attempt < 2",
+    ),
+    (expressions_mean_the_same_under_act, "deploy.yaml", "toJSON(needs)", "toJSON(needs.*.result)"),
+    (expressions_mean_the_same_under_act, "deploy.yaml", "toJSON(needs)", "fromJSON(needs.build.outputs.found).a"),
+    (expressions_mean_the_same_under_act, "deploy.yaml", "toJSON(needs)", "format(vars.FORMAT, github.sha)"),
     (pull_requests_see_no_secret, "pull-request.yaml", "${{ github.token }}", "${{ secrets.TOKEN }}"),
     (pull_requests_see_no_secret, "pull-request.yaml", "${{ github.token }}", "${{ secrets['TOKEN'] }}"),
     (strangers_start_one_workflow_only, "pull-request.yaml", "  pull_request:\n", "  pull_request_target:\n"),
@@ -356,6 +412,13 @@ def test_rule_catches_its_fault(rule, file, text, fault):
 
 def test_every_rule_has_a_fault():
     assert set(RULES) == {rule for rule, *_ in FAULTS}
+
+
+def test_every_old_runtime_that_is_allowed_is_old_and_used():
+    used = {(path.name, step.get("uses", "").split("@")[0]) for path in WORKFLOWS for _, step in read(path).steps()}
+    allowed = {(name, action) for name, actions in OLD_RUNTIMES.items() for action in actions}
+    old = {(name, action) for name, action in used & allowed if pinned.ACTIONS[action].using in REMOVED_RUNTIMES}
+    assert set() == allowed - old
 
 
 def test_uv_has_one_version_everywhere_and_the_hashes_of_the_lock():

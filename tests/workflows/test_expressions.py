@@ -1,0 +1,252 @@
+"""What the expressions of the workflows evaluate to: by GitHub's own implementation, and the same under act."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tests.workflows import expressions
+from tests.workflows.languageservice import ask
+from tests.workflows.test_policy import ACTIONS, WORKFLOWS, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONTEXTS = ("env", "github", "inputs", "needs", "secrets", "steps", "vars")
+EMPTY: dict[str, Any] = {name: {} for name in CONTEXTS}
+STATUS = {"always()": "true", "success()": "true", "cancelled()": "false", "failure()": "false", "!cancelled()": "true"}
+"""Of a run in which nothing failed and nothing was cancelled."""
+
+PUBLIC = {"private": False, "visibility": "public", "fork": False}
+PRIVATE = {"private": True, "visibility": "private", "fork": False}
+FORK = PUBLIC | {"fork": True}
+
+
+def of(repository: dict[str, Any], **variables: str) -> dict[str, Any]:
+    return {"github": {"event": {"repository": repository}}, "vars": variables}
+
+
+def on(branch: str, event: str = "push", **variables: str) -> dict[str, Any]:
+    return {"github": {"ref": f"refs/heads/{branch}", "event_name": event}, "vars": variables}
+
+
+def agent(environment: str, **variables: str) -> dict[str, Any]:
+    return {"inputs": {"environment": environment}, "vars": variables}
+
+
+def finished(event: str, conclusion: str) -> dict[str, Any]:
+    return {"github": {"event": {"workflow_run": {"event": event, "conclusion": conclusion}}}}
+
+
+DECIDED = """!contains(fromJSON('["action_required", "skipped", "stale"]'), github.event.workflow_run.conclusion)"""
+Rows = list[tuple[dict[str, Any], str]]
+DECISIONS: dict[str, Rows] = {
+    "env.SLIPWAY_ATTESTED == 'true' && steps.build.outputs.built == 'true'": [
+        ({"env": {"SLIPWAY_ATTESTED": "true"}, "steps": {"build": {"outputs": {"built": "true"}}}}, "true"),
+        ({"env": {"SLIPWAY_ATTESTED": "false"}, "steps": {"build": {"outputs": {"built": "true"}}}}, "false"),
+        ({"env": {"SLIPWAY_ATTESTED": "true"}, "steps": {"build": {"outputs": {}}}}, "false"),
+    ],
+    "github.event.pull_request.number || github.ref": [
+        ({"github": {"event": {"pull_request": {"number": 7}}, "ref": "refs/pull/7/merge"}}, "7"),
+        (on("topic"), "refs/heads/topic"),
+    ],
+    "github.event.repository.visibility == 'public'": [(of(PUBLIC), "true"), (of(PRIVATE), "false"), ({}, "false")],
+    f'contains(fromJSON(\'["pull_request", "workflow_dispatch"]\'), github.event.workflow_run.event) && {DECIDED}': [
+        (finished("pull_request", "success"), "true"),
+        (finished("workflow_dispatch", "failure"), "true"),
+        (finished("push", "success"), "false"),
+        (finished("pull_request", "action_required"), "false"),
+        (finished("pull_request", "skipped"), "false"),
+    ],
+    f"github.event.workflow_run.event == 'workflow_dispatch' && {DECIDED}": [
+        (finished("workflow_dispatch", "success"), "true"),
+        (finished("workflow_dispatch", "cancelled"), "true"),
+        (finished("pull_request", "success"), "false"),
+        (finished("workflow_dispatch", "stale"), "false"),
+    ],
+    "github.ref == 'refs/heads/main'": [(on("main"), "true"), (on("topic"), "false")],
+    "github.ref == 'refs/heads/main' && vars.PAGES == 'true'": [
+        (on("main"), "false"),
+        (on("main", PAGES="true"), "true"),
+        (on("topic", PAGES="true"), "false"),
+    ],
+    "inputs.checks == 'true'": [({"inputs": {"checks": "true"}}, "true"), ({"inputs": {"checks": "false"}}, "false")],
+    "inputs.environment == 'production' && vars.PRODUCTION_URL == '' || "
+    "inputs.environment == 'staging' && vars.STAGING_URL == ''": [
+        (agent("production"), "true"),
+        (agent("staging"), "true"),
+        (agent("production", PRODUCTION_URL="https://production.example"), "false"),
+        (agent("staging", PRODUCTION_URL="https://production.example"), "true"),
+        (agent("staging", STAGING_URL="https://staging.example"), "false"),
+    ],
+    "inputs.trigger || 'schedule'": [({}, "schedule"), ({"inputs": {"trigger": "drift"}}, "drift")],
+    **{
+        f"needs.{job}.result != 'skipped'": [
+            ({"needs": {job: {"result": "failure"}}}, "true"),
+            ({"needs": {job: {"result": "skipped"}}}, "false"),
+        ]
+        for job in ("build", "monitor", "production", "staging")
+    },
+    "needs.train.outputs.proposal == 'true'": [
+        ({"needs": {"train": {"outputs": {"proposal": "true"}}}}, "true"),
+        ({"needs": {"train": {"outputs": {}}}}, "false"),
+    ],
+    "steps.app.outputs.token || github.token": [
+        ({"github": {"token": "built-in"}}, "built-in"),
+        ({"github": {"token": "built-in"}, "steps": {"app": {"outputs": {"token": "app"}}}}, "app"),
+    ],
+    "steps.retrain.outputs.proposal == 'true'": [
+        ({"steps": {"retrain": {"outputs": {"proposal": "true"}}}}, "true"),
+        ({"steps": {"retrain": {"outputs": {}}}}, "false"),
+    ],
+    "vars.APPROVAL != 'manual' || github.event_name == 'workflow_dispatch'": [
+        (on("main"), "true"),
+        (on("main", APPROVAL="manual"), "false"),
+        (on("main", "workflow_dispatch", APPROVAL="manual"), "true"),
+    ],
+    "vars.ATTEST || !github.event.repository.private": [
+        (of(PUBLIC), "true"),
+        (of(PRIVATE), "false"),
+        (of(PUBLIC, ATTEST="false"), "false"),
+        (of(PRIVATE, ATTEST="true"), "true"),
+    ],
+    "vars.DEPENDENCY_REVIEW == 'true' || "
+    "(github.event.repository.visibility == 'public' && !github.event.repository.fork)": [
+        (of(PUBLIC), "true"),
+        (of(FORK), "false"),
+        (of(PRIVATE), "false"),
+        (of(PRIVATE, DEPENDENCY_REVIEW="true"), "true"),
+        (of(FORK, DEPENDENCY_REVIEW="true"), "true"),
+    ],
+    "vars.DEPLOY_RUNNER || 'ubuntu-latest'": [({}, "ubuntu-latest"), ({"vars": {"DEPLOY_RUNNER": "near"}}, "near")],
+    "vars.PRODUCTION_URL == ''": [({}, "true"), ({"vars": {"PRODUCTION_URL": "https://production.example"}}, "false")],
+    "vars.RETRAIN_APP != ''": [
+        ({}, "false"),
+        ({"vars": {"RETRAIN_APP": ""}}, "false"),
+        ({"vars": {"RETRAIN_APP": "1"}}, "true"),
+    ],
+    "vars.SLIPWAY_STORE || 'github:'": [({}, "github:"), ({"vars": {"SLIPWAY_STORE": "s3://bucket"}}, "s3://bucket")],
+    "vars.STAGING_URL == ''": [({}, "true"), ({"vars": {"STAGING_URL": "https://staging.example"}}, "false")],
+    "vars.TRAIN_RUNNER || 'ubuntu-latest'": [({}, "ubuntu-latest"), ({"vars": {"TRAIN_RUNNER": "large"}}, "large")],
+}
+"""Each expression that decides something, the contexts that it may see, and what it evaluates to."""
+
+ROWS = [(expression, contexts, result) for expression, rows in DECISIONS.items() for contexts, result in rows]
+
+
+def deciding() -> Iterator[str]:
+    """Conditions, and choices between values, with single spaces and without the functions of a run's status."""
+    for path in [*WORKFLOWS, *ACTIONS]:
+        content = read(path).content
+        conditions = {found for part in _parts(content) for found in expressions.of({"if": part.get("if")})}
+        for expression in expressions.of(content):
+            if expression in conditions or re.search(r"\|\||&&", expression):
+                rest = [word for word in re.split(r"\s+&&\s+", " ".join(expression.split())) if word not in STATUS]
+                yield from [" && ".join(rest)] * bool(rest)
+
+
+def _parts(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for job in [*content.get("jobs", {}).values(), content.get("runs", {})]:
+        yield job
+        yield from job.get("steps", [])
+
+
+def on_github(rows: list[tuple[str, dict[str, Any]]]) -> list[dict[str, str]]:
+    """Result of each expression in its contexts, by GitHub's implementation."""
+    return ask("evaluate.mjs", [{"expression": text, "contexts": EMPTY | contexts} for text, contexts in rows])
+
+
+def under_act(rows: list[tuple[str, dict[str, Any]]], folder: Path) -> list[dict[str, str]]:
+    """The same by act, which takes the contexts from its event."""
+    values = {f"VALUE_{row}": f"${{{{ {_in_event(text, row)} }}}}" for row, (text, _) in enumerate(rows)}
+    dump = f'{sys.executable} -c \'import json, os; json.dump(dict(os.environ), open("values.json", "w"))\''
+    job = {"runs-on": "ubuntu-latest", "env": values, "steps": [{"run": dump, "working-directory": str(folder)}]}
+    event = {f"row{row}": EMPTY | contexts for row, (_, contexts) in enumerate(rows)}
+    (folder / "workflow.yaml").write_text(yaml.safe_dump({"on": "push", "jobs": {"evaluate": job}}))
+    (folder / "event.json").write_text(json.dumps(event))
+    subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
+    act = [
+        str(Path(sys.executable).parent / "act"),
+        "push",
+        "--workflows",
+        "workflow.yaml",
+        "--eventpath",
+        "event.json",
+    ]
+    done = subprocess.run(
+        [*act, "--platform", "ubuntu-latest=-self-hosted"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert 0 == done.returncode, done.stdout + done.stderr
+    known = json.loads((folder / "values.json").read_text())
+    return [{"text": known[name]} for name in values]
+
+
+def _in_event(expression: str, row: int) -> str:
+    """The expression with each context replaced by the part of the event that stands for it."""
+    name = rf"{expressions.QUOTED.pattern}|(?<![\w.])(?:{'|'.join(CONTEXTS)})\b"
+    return re.sub(
+        name, lambda found: found[0] if found[0][0] == "'" else f"github.event.row{row}.{found[0]}", expression
+    )
+
+
+def test_every_condition_and_choice_of_a_workflow_is_decided_both_ways():
+    assert set(deciding()) == {text for text, rows in DECISIONS.items() if len({result for _, result in rows}) > 1}
+
+
+def test_github_decides_as_intended():
+    found = on_github([(expression, contexts) for expression, contexts, _ in ROWS])
+    assert [{"text": result} for *_, result in ROWS] == found
+
+
+def test_act_evaluates_each_expression_of_a_workflow_as_github_does(tmp_path):
+    used = {found for path in [*WORKFLOWS, *ACTIONS] for found in expressions.of(read(path).content)}
+    plain = sorted(text for text in used if not re.search(r"hashFiles\(|(always|success|cancelled|failure)\(\)", text))
+    rows = [*((text, contexts) for text, contexts, _ in ROWS), *((text, {}) for text in plain)]
+    assert on_github(rows) == under_act(rows, tmp_path)
+
+
+DIFFERENT = [
+    ("fromJSON(vars.NONE)", "fromJSON of"),
+    ("fromJSON(vars.NONE || '').a", "fromJSON of"),
+    ("toJSON(vars.*.name)", "`.*`"),
+    ('toJSON(fromJSON(vars.LIST || \'{"a": {"b": 1}}\').*.b)', "`.*`"),
+    ("vars.NUMBER == 1", "is a number"),
+    ("1 <= vars.NUMBER", "is a number"),
+    ("'+1' == 1", "is a number"),
+    ("'.5' == 0.5", "is a number"),
+    ("vars.NUMBER > .5", "is a number"),
+    *(
+        (f"github.run_attempt == '{text}'", "is a number")
+        for text in ("+1", ".5", "5.", "01", "0X1", "0o7", "1e+3", " 1", " ")
+    ),
+    ("format(vars.FORMAT)", "a format"),
+    ("FORMAT(github.event_name, 'a')", "a format"),
+]
+SAME = [
+    "vars.VERSION == '1'",
+    "vars.NAME == 'a.*'",
+    "vars.VERSION == '1.0' || vars.VERSION == '0' || vars.VERSION == '0.5' || vars.VERSION == '10'",
+    "vars.NAME == '.github' || vars.NAME == '+x y' || vars.NAME == ''",
+    "fromJSON(vars.LIST || '[]')",
+    "fromJSON('[1, 2]')[0]",
+    "format('{0} (1 < 2)', github.sha)",
+    "toJSON(needs)",
+    "inputs.v2 == 'x' || steps.step1.outputs.a2 == ''",
+]
+
+
+@pytest.mark.parametrize(("expression", "reason"), DIFFERENT)
+def test_an_expression_that_act_evaluates_differently_is_reported(expression, reason):
+    assert [True] == [reason in difference for difference in expressions.differences(expression)]
+
+
+@pytest.mark.parametrize("expression", SAME)
+def test_an_expression_that_means_the_same_is_not_reported(expression):
+    assert [] == list(expressions.differences(expression))
