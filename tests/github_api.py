@@ -39,8 +39,8 @@ class GitHub:
     """Workflow, branch and inputs of each run that was started by dispatch."""
     merging: list[str] = field(default_factory=list)
     """Pull requests that GitHub is to merge when it may."""
-    refuses: dict[str, str] = field(default_factory=dict)
-    """What GitHub will not do, by the last part of the path, and the reason that it gives."""
+    refuses: dict[str, str | tuple[int, str]] = field(default_factory=dict)
+    """Requests that GitHub refuses, by the last part of the path: the reason, after the status unless that is 403."""
     now: str = "2026-01-01T00:00:00Z"
     comments: dict[int | str, list[dict[str, Any]]] = field(default_factory=dict)
     """Of each pull request by its number, and of each commit by its SHA."""
@@ -92,7 +92,8 @@ class GitHub:
             self.tokens += [path] * token
             return 200, self.archives[path], {"Content-Type": "application/zip"}
         if method != "GET" and (reason := self.refuses.get(path.split("/")[-1])):
-            return 403, json.dumps({"message": reason}).encode(), {}
+            status, message = (403, reason) if isinstance(reason, str) else reason
+            return status, json.dumps({"message": message, "status": str(status)}).encode(), {}
         if found := re.match(r"/repos/[^/]+/[^/]+/actions/workflows/([^/]+)/dispatches", path):
             self.started.append((found[1], body["ref"], body.get("inputs", {})))
             return 204, b"", {}

@@ -47,6 +47,9 @@ def meaning(conclusion: str) -> Meaning:
     return CONCLUSIONS.get(conclusion, Meaning(Answer.NOTHING, None, f"the conclusion '{conclusion}' is not known"))
 
 
+MAY_BE_NULL = {"HEAD_OWNER", "HEAD_BRANCH"}
+
+
 @dataclass(frozen=True)
 class Run:
     """The workflow run, as GitHub's own event describes it, which an external contributor cannot forge."""
@@ -62,9 +65,12 @@ class Run:
 
     @classmethod
     def of_environment(cls) -> Run:
-        """Read the variables that pull-request-comment.yaml sets. Raises UserError naming the one that is missing."""
+        """Read the variables that pull-request-comment.yaml sets. Raises UserError naming the one that is missing.
+
+        GitHub gives null, which is empty here, for the owner and the branch of a fork that is gone.
+        """
         names = ("GITHUB_REPOSITORY", "HEAD_SHA", "HEAD_OWNER", "HEAD_BRANCH", "CONCLUSION", "RUN_URL", "RUN_ID")
         for name in names:
-            if not os.environ.get(name):
+            if not os.environ.get(name) and not (name in MAY_BE_NULL and name in os.environ):
                 raise UserError(f"{name}: not set; pull-request-comment.yaml sets it from the event")
         return cls(*(os.environ[name] for name in names))

@@ -7,15 +7,13 @@ GitHub, not the pull request, for its number.
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from pydantic import ValidationError
 
 import problem
-from slipway import github, posting, write_report
+from slipway import github, posting, results, write_report
 from slipway.changes import Changes
 from slipway.checked_run import Answer, Run, meaning
 from slipway.errors import UserError
@@ -39,9 +37,7 @@ def comment() -> None:
     if text is None:
         print(f"comment: nothing to report: {meaning(run.conclusion).why}")
         return
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(text)
+    results.add_to_summary(text)
     number = pull_request(run)
     if number is None:
         print(f"comment: no open pull request has {run.head_sha} as its newest commit; nothing to do")
@@ -101,7 +97,9 @@ def render(evidence: content.Evidence, run: Run) -> str:
 
 
 def pull_request(run: Run) -> int | None:
-    """Number of the open pull request whose head is the commit that was checked."""
+    """Return the number of the open pull request whose head is the commit that was checked; None without one."""
+    if not (run.head_owner and run.head_branch):  # the fork is gone
+        return None
     head = quote(f"{run.head_owner}:{run.head_branch}", safe="")
     found = github.call("GET", f"repos/{run.repository}/pulls?state=open&head={head}")
     return next((pull["number"] for pull in found if pull["head"]["sha"] == run.head_sha), None)

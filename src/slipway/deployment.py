@@ -18,6 +18,7 @@ from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.git import Git
 from slipway.errors import UserError
 from slipway.gates import Verdict
+from slipway.github import FORBIDDEN, ApiError
 from slipway.report import deployment as content
 from slipway.report import html, markdown
 
@@ -48,9 +49,7 @@ def report(folder: Path, needs: str) -> str:
         FOLDER.mkdir(parents=True, exist_ok=True)
         REPORT.write_text(text, encoding="utf-8")
         (FOLDER / "report.html").write_text(html.render(document, title), encoding="utf-8")
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(text)
+    results.add_to_summary(text)
     return title
 
 
@@ -88,7 +87,11 @@ def _left(folder: Path, stage: str) -> dict[str, JobResult]:
 
 
 def comment() -> str:
-    """Comment on the commit that was deployed, in place of an older report. Returns its address, or why it has none."""
+    """Comment on the commit that was deployed, in place of an older report. Returns its address, or why it has none.
+
+    A repository or its organization may refuse comments on commits. The report is elsewhere, too, so that is a line in
+    the job summary, and no failure of the deployment.
+    """
     if not any(os.environ.get(name) for name in ("GH_TOKEN", "GH_ENTERPRISE_TOKEN")):
         return f"none, because GH_TOKEN is not set; the report is in {REPORT} and in the job summary"
     names = ("GITHUB_REPOSITORY", "GITHUB_SHA")
@@ -100,4 +103,10 @@ def comment() -> str:
         text = REPORT.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"{REPORT}: not there; run `slipway release report` first") from None
-    return posting.post(posting.Place(repository, f"commit/{sha}", WATERMARK), sha, text)
+    try:
+        return posting.post(posting.Place(repository, f"commit/{sha}", WATERMARK), sha, text)
+    except ApiError as error:
+        if error.status != FORBIDDEN:
+            raise
+        results.add_to_summary(f"\nNo comment on the commit: {error}\n")
+        return f"none: {error}; the report is in {REPORT} and in the job summary"

@@ -1,4 +1,4 @@
-"""GitHub's API through `gh`, and one file out of an artifact that a stranger's run has left."""
+"""GitHub's API through `gh`: requests, what to set when one is refused, and one file out of a run's artifact."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import stat
 import subprocess
 import zipfile
 import zlib
+from dataclasses import dataclass
 from typing import Any
 
 from slipway.errors import UserError
@@ -21,8 +22,81 @@ BROKEN = (EOFError, NotImplementedError, OSError, RuntimeError, ValueError, zipf
 """What zipfile raises on an archive that is none, is cut off, encrypted, or lies about itself."""
 
 
+FORBIDDEN, NOT_FOUND, GONE = 403, 404, 410
+IMMUTABLE = "immutable release"
+"""What GitHub's reason holds when it adds nothing to a release that is published."""
+
+STATUS = re.compile(r"\bHTTP (\d{3})\b")
+REASON_LENGTH_MAX = 300  # characters of GitHub's reason in a message
+
+
+class ApiError(UserError):
+    """A request that GitHub refused. `status` is that of HTTP, or 0 when GitHub did not answer."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What to set where GitHub refuses a request; the first that fits holds."""
+
+    status: str
+    """Pattern of the HTTP status."""
+    request: str
+    """Pattern of the request, such as `POST repos/OWNER/NAME/issues` or `release upload`."""
+    reason: str
+    """Pattern of GitHub's reason, whatever its case."""
+    text: str
+
+    def fits(self, status: int, request: str, reason: str) -> bool:
+        """Whether this is what to do about a refusal."""
+        matches = re.fullmatch(self.status, str(status)) and re.search(self.request, request)
+        return bool(matches and re.search(self.reason, reason, re.IGNORECASE))
+
+
+REMEDIES = (
+    Remedy("403|429", "", "rate limit", "wait for an hour at most, and run it again"),
+    Remedy("410", "/issues", "", "switch on Settings → General → Features → Issues, which are off in a fork"),
+    Remedy("422", "", IMMUTABLE, "switch off Settings → General → Releases → Enable release immutability"),
+    Remedy("422", "/dispatches", "disabled", "Actions → the workflow → Enable workflow; GitHub disables idle ones"),
+    Remedy(
+        "403",
+        r"/commits/.+/comments|(?<!issues)/comments/\d",
+        "",
+        "allow comments on individual commits in the Settings of the repository, or else of the organization",
+    ),
+    Remedy("403", "", "locked", "unlock the conversation"),
+    Remedy("403", "", "create or approve pull requests", "allow it in Settings → Actions → General"),
+    Remedy("403", "", "not accessible by", "give the job the permission, or ask an administrator to allow it"),
+    Remedy("401", "", "", "`gh auth login`, or a GH_TOKEN that is still valid"),
+    Remedy("404", "", "", "check the name; GitHub also hides what the token may not read"),
+    Remedy("5..", "", "", "GitHub failed; run it again"),
+)
+"""Of the API's documented refusals, and of those that need a word of what to set."""
+
+
+def refusal(request: str, output: str) -> ApiError:
+    """Return the error for a `request` of gh's that failed: one line with GitHub's reason, its status and the remedy.
+
+    `output` is what gh printed: `gh: REASON (HTTP STATUS)` for `gh api`, `HTTP STATUS: REASON (ADDRESS)` for others.
+    """
+    status = int(match[1]) if (match := STATUS.search(output)) else 0
+    lines = [line.strip() for line in output.splitlines() if line.strip()] or ["no reason given"]
+    named = [line for line in lines if STATUS.search(line)]  # gh may print details, or a hint, below it
+    reason = " ".join(dict.fromkeys([*named[:1], lines[-1]]))[:REASON_LENGTH_MAX]
+    remedy = next((known.text for known in REMEDIES if known.fits(status, request, reason)), None)
+    return ApiError(f"gh {request}: {reason}" + (f"; {remedy}" if remedy else ""), status)
+
+
+def is_bot(thing: dict[str, Any]) -> bool:
+    """Whether the author of a comment or an issue is a bot. An account that is gone leaves null as the author."""
+    return (thing.get("user") or {}).get("type") == "Bot"
+
+
 def call(method: str, path: str, body: dict[str, Any] | None = None, *options: str) -> Any:
-    """Call the API, and return its JSON, or None where it has nothing to say. Raises UserError with its reason."""
+    """Call the API, and return its JSON, or None for an empty answer. Raises ApiError when GitHub refuses."""
     command = ["gh", "api", "--method", method, path, *options, *(["--input", "-"] if body else [])]
     try:
         done = subprocess.run(
@@ -31,7 +105,7 @@ def call(method: str, path: str, body: dict[str, Any] | None = None, *options: s
     except FileNotFoundError:
         raise UserError("gh: not found; GitHub's runners have it, elsewhere `uv sync --group delivery`") from None
     if done.returncode:
-        raise UserError(f"gh api {method} {path.split('?')[0]}: {_last_line(done.stderr)}")
+        raise refusal(f"api {method} {path.split('?')[0]}", done.stderr)
     return json.loads(done.stdout) if done.stdout.strip() else None
 
 
@@ -61,9 +135,9 @@ def _download(path: str, source: str) -> bytes:
         if len(content) > ARCHIVE_BYTES:
             process.kill()
             raise UserError(f"{source}: over {ARCHIVE_BYTES:,} bytes; refused")
-        said = process.stderr.read().decode(errors="replace") if process.stderr else ""
+        output = process.stderr.read().decode(errors="replace") if process.stderr else ""
     if process.returncode:
-        raise UserError(f"{source}: {_last_line(said)}")
+        raise refusal(f"api GET {path}", output)
     return content
 
 
@@ -84,7 +158,3 @@ def take(archive: bytes, member: str, limit: int, source: str) -> bytes:
     if len(content) > limit:
         raise UserError(f"{source}: {member} has over {limit:,} bytes; refused")
     return content
-
-
-def _last_line(said: str) -> str:
-    return (said.strip() or "no reason given").splitlines()[-1]

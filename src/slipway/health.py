@@ -17,6 +17,7 @@ from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.git import Git
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
+from slipway.github import GONE, ApiError
 from slipway.report import health as content
 from slipway.report import markdown
 from slipway.retraining import pull_request, trigger
@@ -39,11 +40,9 @@ def health(environment: str) -> None:
     with results.recorded(JOB) as result:
         said = _keep(environment)
         result.evidence = {"environment": environment}
-        result.verdicts = [Verdict(JOB, Outcome.PASS, "what was found is told", said)]
+        result.verdicts = [Verdict(JOB, Outcome.PASS, "every finding is reported", said)]
     print(f"health: {said}")
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(f"{said}\n")
+    results.add_to_summary(f"{said}\n")
 
 
 def _keep(environment: str) -> str:
@@ -61,15 +60,30 @@ def _keep(environment: str) -> str:
         )
     repository = os.environ["GITHUB_REPOSITORY"]
     action = _retrain(found, repository)
-    issue = Issue.find(repository, environment)
     text = content.write(environment, found, action, evidence.run_url())
+    try:
+        reported = _in_issue(repository, environment, found, text)
+    except ApiError as error:
+        if error.status != GONE:
+            raise
+        reported = _without_issue(environment, found, text, error)
+    return f"{reported}; retraining: {action}"
+
+
+def _in_issue(repository: str, environment: str, found: JobResult, text: Document) -> str:
+    """Bring the issue up to date. Returns what was done. Raises ApiError where GitHub refuses."""
+    issue = Issue.find(repository, environment)
     if troubles := content.troubles(found):
-        told = issue.tell(content.title(environment, found), text, troubles)
-    elif found.outcome is Outcome.PASS:
-        told = issue.close()
-    else:
-        told = issue.refresh(text)
-    return f"{told}; retraining: {action}"
+        return issue.tell(content.title(environment, found), text, troubles)
+    return issue.close() if found.outcome is Outcome.PASS else issue.refresh(text)
+
+
+def _without_issue(environment: str, found: JobResult, text: Document, error: ApiError) -> str:
+    """Report in the job summary where the repository has no Issues. Returns what was done."""
+    if not content.troubles(found):
+        return f"no issue, and none is needed; the next one needs Issues ({error})"
+    results.add_to_summary(markdown.render(text))
+    return f"{content.title(environment, found)}; no issue was opened: {error}"
 
 
 def _retrain(found: JobResult, repository: str) -> str:
@@ -80,7 +94,10 @@ def _retrain(found: JobResult, repository: str) -> str:
     fired, because = wanted["trigger"], " ".join(str(wanted["because"]).split())[:LONGEST]
     if fired not in trigger.TRIGGERS:
         return f"asked for by {fired}, which is no trigger of `slipway retrain`"
-    pull_request.start(repository, WORKFLOW, pull_request.TARGET, {"trigger": fired, "because": because})
+    try:
+        pull_request.start(repository, WORKFLOW, pull_request.TARGET, {"trigger": fired, "because": because})
+    except ApiError as error:
+        return f"asked for, because of {fired}, and not started: {error}"
     return f"asked for, because of {fired}; {WORKFLOW} was started, and says whether it is time"
 
 
@@ -141,4 +158,4 @@ class Issue:
 
 def _is_ours(one: dict[str, Any], environment: str) -> bool:
     mark = MARK.search(one.get("body") or "")
-    return "pull_request" not in one and one["user"]["type"] == "Bot" and bool(mark) and mark[1] == environment
+    return "pull_request" not in one and github.is_bot(one) and bool(mark) and mark[1] == environment

@@ -76,4 +76,4 @@ def _with_gh(place: Place, sha: str, text: str) -> str:
 
 def _ours(one: dict[str, Any], mark: re.Pattern[str]) -> bool:
     """Whether a comment is the bot's: anybody can write the watermark, so its author must be one."""
-    return one.get("user", {}).get("type") == "Bot" and bool(mark.search(one.get("body") or ""))
+    return github.is_bot(one) and bool(mark.search(one.get("body") or ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -65,6 +66,13 @@ def recorded(job: str, directory: Path = RESULTS) -> Iterator[JobResult]:
     finally:
         result.seconds = round(time.monotonic() - start, 2)
         write_text(directory / f"{job}.json", result.model_dump_json(indent=2) + "\n")
+
+
+def add_to_summary(text: str) -> None:
+    """Add Markdown to the summary of the workflow run, if this is part of one."""
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(text)
 
 
 def read(directory: Path = RESULTS) -> dict[str, JobResult]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import problem
@@ -33,9 +31,7 @@ def report(base: str, needs: str) -> Outcome:
     (FOLDER / EVIDENCE).write_text(evidence.model_dump_json(indent=2) + "\n", encoding="utf-8")
     outcome = content.outcome(evidence)
     (FOLDER / "verdict.json").write_text(json.dumps({"outcome": outcome, "title": title}) + "\n", encoding="utf-8")
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(text)
+    results.add_to_summary(text)
     return outcome
 
 

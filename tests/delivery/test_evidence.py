@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from typer.testing import CliRunner
@@ -60,6 +61,47 @@ def test_what_is_about_no_release_of_the_store_is_kept_nowhere(project, release)
     _leave(project.root / "results", "smoke", release=release)
     assert "nothing was kept" in _slipway("release", "keep")
     assert [] == project.store.kept("v0.1.0")
+
+
+GH = """#!/bin/sh
+# Stands in for GitHub's `gh`: one release is there, and takes no further asset.
+case "$2" in
+  list) echo model@v0.1.0 ;;
+  upload) echo "HTTP 422: {reason} (https://uploads.github.example/releases/1/assets)" >&2; exit 1 ;;
+esac
+"""
+
+
+@pytest.fixture
+def refusing(project, monkeypatch):
+    """A project whose release is on GitHub, which refuses to add to it for a reason."""
+    project.publish("v0.1.0")
+    _leave(project.root / "results", "smoke", release="v0.1.0")
+    tools = project.root.parent / "tools"
+    tools.mkdir()
+
+    def refuse(reason: str) -> None:
+        (tools / "gh").write_text(GH.format(reason=reason))
+        (tools / "gh").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
+        monkeypatch.setenv("SLIPWAY_STORE", "github:")
+
+    return refuse
+
+
+def test_immutable_releases_are_a_line_in_the_summary_and_stop_no_deployment(refusing, tmp_path, monkeypatch):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    refusing("Cannot upload assets to an immutable release.")
+    said = _slipway("release", "keep")
+    for text in (said, (tmp_path / "summary.md").read_text()):
+        assert "no evidence is kept beside the release" in text
+        assert "switch off Settings → General → Releases → Enable release immutability, or name another store" in text
+
+
+def test_another_refusal_of_evidence_fails(refusing):
+    refusing("Validation Failed")
+    with pytest.raises(UserError, match=r"gh release upload model@v0\.1\.0: HTTP 422: Validation Failed"):
+        _slipway("release", "keep")
 
 
 def test_an_environment_that_is_none_has_no_part_in_a_name(project):

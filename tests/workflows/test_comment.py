@@ -112,6 +112,15 @@ def test_five_runs_leave_one_comment_that_says_what_the_last_found(github):
     assert _bodies(github)[0].startswith("# ❌ Blocked: gate")
 
 
+@pytest.mark.parametrize("null", ["HEAD_OWNER", "HEAD_BRANCH"])
+def test_a_fork_that_is_gone_has_the_report_in_the_summary_alone(github, tmp_path, null):
+    """GitHub gives null for its owner and its branch, which a step sees as nothing."""
+    _leave(github, "too low", "fail")
+    done = _comment(github, GITHUB_STEP_SUMMARY=str(tmp_path / "summary.md"), **{null: ""})
+    assert (0, []) == (done.returncode, _bodies(github))
+    assert (tmp_path / "summary.md").read_text().startswith("# ❌ Blocked: gate")
+
+
 def test_the_token_stays_with_github(github):
     _leave(github)
     _comment(github)

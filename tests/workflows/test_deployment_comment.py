@@ -82,6 +82,23 @@ def test_cml_comments_where_it_is_there_and_gh_where_it_fails(github, tmp_path, 
     assert by_gh == len(_bodies(github))
 
 
+def test_a_repository_without_comments_on_commits_has_a_line_in_the_summary_and_no_failure(github, tmp_path):
+    github.refuses["comments"] = "Resource not accessible by integration"
+    done = _comment(github, tmp_path, GITHUB_STEP_SUMMARY=str(tmp_path / "summary.md"))
+    assert 0 == done.returncode, done.stderr
+    summary = (tmp_path / "summary.md").read_text()
+    for text in (done.stdout, summary):
+        assert "Resource not accessible by integration (HTTP 403); allow comments on individual commits" in text
+    assert "the report is in results/deployment/report.md" in done.stdout
+
+
+def test_a_comment_of_an_account_that_is_gone_is_left_alone(github, tmp_path):
+    _comment(github, tmp_path)
+    github.comments[SHA][0]["user"] = None
+    assert 0 == _comment(github, tmp_path, "# Newer").returncode
+    assert 2 == len(_bodies(github))
+
+
 def test_without_a_token_the_report_stays_where_it_is(github, tmp_path):
     done = _comment(github, tmp_path, GH_ENTERPRISE_TOKEN="", GH_TOKEN="")
     assert (0, []) == (done.returncode, github.calls)

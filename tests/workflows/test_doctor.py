@@ -16,7 +16,10 @@ from slipway.local import doctor, doctor_github
 from slipway.local.finding import Finding, Severity
 from tests import github_api
 
+REPOSITORY = f"/repos/{github_api.REPOSITORY}"
 WELL: dict[str, Any] = {
+    REPOSITORY: {"default_branch": "main", "has_issues": True},
+    "actions/workflows": {"workflows": [{"path": ".github/workflows/monitor.yaml", "state": "active"}]},
     "actions/permissions": {"enabled": True, "allowed_actions": "all"},
     "actions/permissions/workflow": {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": True},
     "environments": {
@@ -27,7 +30,7 @@ WELL: dict[str, Any] = {
     },
     "rulesets": [{"name": name, "enforcement": "active"} for name in doctor_github.RULES],
     "dependency-graph/sbom": {"sbom": {}},
-    "actions/variables": {"variables": [{"name": "PAGES", "value": "true"}]},
+    "actions/variables/PAGES": {"name": "PAGES", "value": "true"},
     "pages": {"build_type": "workflow"},
 }
 """What GitHub says of a repository that lacks nothing."""
@@ -68,6 +71,33 @@ def test_no_identity_stops_nobody(monkeypatch, tmp_path):
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     found = finding("git identity", tmp_path)
     assert ("none", Severity.ADVISED) == (found.found, found.severity)
+
+
+@pytest.mark.parametrize(
+    ("initial", "commands", "expected"),
+    [
+        ("main", [], "main"),
+        ("master", [], "master is the default one"),
+        ("change", [("branch", "main")], "main"),
+        ("change", [("update-ref", "refs/remotes/origin/main", "HEAD")], "main"),
+        (
+            "main",
+            [("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/trunk")],
+            "trunk is the default one",
+        ),
+    ],
+)
+def test_a_default_branch_on_which_no_workflow_runs_is_named(tmp_path, initial, commands, expected):
+    commit = ("-c", "user.name=A", "-c", "user.email=a@example.invalid", "commit", "-q", "--allow-empty", "-m", "All")
+    for command in (("init", "-q", f"--initial-branch={initial}"), commit, *commands):
+        subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
+    found = finding("branch", tmp_path)
+    assert found.found.startswith(expected)
+    assert ("main" != expected) is ("gh repo edit --default-branch main" in found.mend)
+
+
+def test_a_folder_without_git_has_no_branch(tmp_path):
+    assert [] == [one for one in doctor.examine(tmp_path) if one.subject == "branch"]
 
 
 def test_full_disk_is_named(monkeypatch):
@@ -152,23 +182,64 @@ def clone(server, tmp_path, monkeypatch):
 
 def test_a_repository_that_lacks_nothing_has_no_mend(clone):
     found = list(doctor_github.examine(clone))
-    assert 10 == len(found)
+    assert 14 == len(found)
     assert [] == [one for one in found if one.mend or one.severity]
 
 
 LOOKS = {
+    "repository": {REPOSITORY},
+    "workflows": {"actions/workflows"},
+    "immutable releases": {"immutable-releases"},
     "GitHub Actions": {"actions/permissions"},
     "workflow permissions": {"actions/permissions/workflow"},
     "environments": {"environments"},
     "rules": {"rulesets"},
     "dependency graph": {"dependency-graph/sbom"},
-    "Pages": {"actions/variables", "pages"},
+    "Pages": {"actions/variables/PAGES", "pages"},
 }
 """Paths of the API that each look asks for."""
 
 LACKING = [
+    (
+        REPOSITORY,
+        {"default_branch": "master", "has_issues": True},
+        "default branch",
+        2,
+        "`git push --set-upstream origin main`, then `gh repo edit --default-branch main`",
+    ),
+    (
+        REPOSITORY,
+        {"default_branch": "main", "has_issues": False},
+        "Issues",
+        1,
+        "Settings → General → Features → Issues",
+    ),
+    *(
+        (
+            "actions/workflows",
+            {"workflows": [{"path": ".github/workflows/retrain.yaml", "state": state}]},
+            "workflows",
+            1,
+            "`gh workflow enable retrain.yaml`",
+        )
+        for state in ("disabled_inactivity", "disabled_fork", "disabled_manually")
+    ),
+    (
+        "immutable-releases",
+        {"enabled": True, "enforced_by_owner": False},
+        "immutable releases",
+        1,
+        "Enable release immutability: off",
+    ),
+    ("immutable-releases", {"enabled": True, "enforced_by_owner": True}, "immutable releases", 1, "SLIPWAY_STORE"),
     ("actions/permissions", {"enabled": False}, "GitHub Actions", 2, "the button on the tab Actions"),
-    ("actions/permissions", {"enabled": True, "allowed_actions": "local_only"}, "GitHub Actions", 2, "astral-sh"),
+    (
+        "actions/permissions",
+        {"enabled": True, "allowed_actions": "local_only"},
+        "GitHub Actions",
+        2,
+        "allow those of `actions`",
+    ),
     (
         "actions/permissions/workflow",
         {"default_workflow_permissions": "write", "can_approve_pull_request_reviews": True},
@@ -183,6 +254,7 @@ LACKING = [
         1,
         "create and approve pull requests",
     ),
+    ("environments", {"total_count": 0}, "environment staging", 1, "--input .github/rulesets/environment.json"),
     ("environments", {"environments": []}, "environment staging", 1, "--input .github/rulesets/environment.json"),
     (
         "environments",
@@ -209,7 +281,10 @@ LACKING = [
             ("environments", "environments"),
             ("rulesets", "rules"),
             ("dependency-graph/sbom", "dependency graph"),
-            ("actions/variables", "Pages"),
+            ("actions/variables/PAGES", "Pages"),
+            (REPOSITORY, "repository"),
+            ("actions/workflows", "workflows"),
+            ("immutable-releases", "immutable releases"),
         )
     ),
 ]
@@ -228,7 +303,7 @@ def test_what_a_repository_lacks_is_named_with_its_mend(
 
 
 def test_a_repository_that_publishes_nothing_needs_no_pages(server, clone):
-    server.settings |= {"actions/variables": {"variables": []}, "pages": 404}
+    server.settings |= {"actions/variables/PAGES": 404, "pages": 404}
     (found,) = (one for one in doctor_github.examine(clone) if one.subject == "Pages")
     assert ("", Severity.FINE) == (found.mend, found.severity)
 

@@ -139,6 +139,48 @@ def test_an_issue_of_a_person_with_our_mark_is_left_alone(watch):
     assert ["open", "closed"] == [state for _, state in watch.issues]
 
 
+def test_an_issue_of_an_account_that_is_gone_is_left_alone(watch):
+    watch.find(drift="fail")
+    watch.github.issues[0]["user"] = None
+    watch.find(drift="fail")
+    assert 2 == len(watch.issues)
+
+
+DISABLED = (410, "Issues has been disabled in this repository.")
+
+
+def test_a_repository_without_issues_has_the_report_in_the_summary_and_what_to_set(watch, tmp_path, monkeypatch):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    watch.github.refuses["issues"] = DISABLED
+    said = watch.find(DECAY, drift="fail", reason="PSI 0.4")
+    summary = (tmp_path / "summary.md").read_text()
+    for text in (said, summary):
+        assert "production is not healthy: drift; no issue was opened" in text
+        assert "(HTTP 410); switch on Settings → General → Features → Issues" in text
+    assert "PSI 0.4" in summary
+    assert ["retrain.yaml"] == [workflow for workflow, *_ in watch.github.started]
+
+
+def test_a_repository_whose_issues_cannot_even_be_listed_is_no_failure(watch):
+    watch.github.settings["issues"] = 410
+    assert "no issue, and none is needed" in watch.find(drift="pass")
+    assert "production is not healthy: drift; no issue was opened" in watch.find(drift="fail")
+
+
+def test_a_retraining_that_cannot_be_started_is_in_the_issue(watch):
+    watch.github.refuses["dispatches"] = (422, "Cannot trigger a 'workflow_dispatch' on a disabled workflow")
+    watch.find(DECAY, performance="fail")
+    (issue,) = watch.github.issues
+    assert "because of decay, and not started" in issue["body"]
+    assert "Enable workflow" in issue["body"]
+
+
+def test_another_refusal_of_an_issue_is_an_error_with_what_to_set(watch):
+    watch.github.refuses["issues"] = "Resource not accessible by integration"
+    with pytest.raises(UserError, match="give the job the permission"):
+        watch.find(drift="fail")
+
+
 def test_the_issue_of_another_environment_is_left_alone(watch):
     watch.find(drift="fail")
     watch.github.issues[0]["body"] = watch.github.issues[0]["body"].replace("health production", "health staging")

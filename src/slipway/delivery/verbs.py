@@ -21,7 +21,8 @@ from slipway.delivery.redact import redacted
 from slipway.delivery.store import Store, open_store
 from slipway.delivery.trust import attestation, keys, signature
 from slipway.gates import Outcome, Verdict
-from slipway.results import RESULTS, recorded
+from slipway.github import IMMUTABLE, ApiError
+from slipway.results import RESULTS, add_to_summary, recorded
 from slipway.settings import read_params
 
 if TYPE_CHECKING:
@@ -87,11 +88,22 @@ def _release_line(one: dict[str, Any]) -> str:
 
 
 def keep(version: str | None) -> None:
-    """Keep the results that are here beside the releases that they are about, and say which."""
+    """Keep the results that are here beside the releases that they are about, and print which.
+
+    Where GitHub's releases are immutable, none can be kept: that is a line in the job summary, and stops no deployment.
+    """
     branch = DeployBranch(Git(ROOT))
     branch.fetch()
     about = version or branch.version_of(branch.git.run("rev-parse", "HEAD"))
-    kept = evidence.keep(_store(), about)
+    try:
+        kept = evidence.keep(_store(), about)
+    except ApiError as error:
+        if IMMUTABLE not in str(error):
+            raise
+        note = f"no evidence is kept beside the release: {error}, or name another store in SLIPWAY_STORE"
+        print(f"{note}; {RESULTS}/ has it")
+        add_to_summary(f"\n{note}; the artifacts of this run have it\n")
+        return
     for release, names in kept.items():
         print(f"{release}: kept {', '.join(names)}")
     if not kept:

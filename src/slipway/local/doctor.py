@@ -56,6 +56,7 @@ def examine(root: Path) -> Iterator[Finding]:
     yield _there("data", root / "data", "uv run dvc pull data.dvc")
     if shutil.which("git"):
         yield _identity(root)
+        yield from _branch(root)
     yield _disk(root)
     yield _owners(root / ".github" / "CODEOWNERS")
     for name in SETTINGS:
@@ -79,11 +80,36 @@ def _there(subject: str, path: Path, mend: str) -> Finding:
 
 def _identity(root: Path) -> Finding:
     """The demo has an author of its own; commits of one's own need a name."""
-    command = ["git", "-C", str(root), "config", "user.email"]
-    if email := subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip():
+    if email := _git(root, "config", "user.email"):
         return Finding("git identity", email)
     mend = "`git config --global user.email YOU@EXAMPLE.COM`, before you commit"
     return Finding("git identity", "none", mend, Severity.ADVISED)
+
+
+def _branch(root: Path) -> Iterator[Finding]:
+    """Advise a rename of the default branch where no workflow would run on it; nothing where git does not know it."""
+    remote, *heads = (
+        _git(root, *arguments)
+        for arguments in (
+            ("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"),
+            ("rev-parse", "--quiet", "--verify", f"refs/remotes/origin/{doctor_github.BRANCH}"),
+            ("rev-parse", "--quiet", "--verify", f"refs/heads/{doctor_github.BRANCH}"),
+        )
+    )
+    current = doctor_github.BRANCH if any(heads) else _git(root, "branch", "--show-current")
+    branch = remote.removeprefix("origin/") or current
+    if branch == doctor_github.BRANCH:
+        yield Finding("branch", branch)
+    elif branch:
+        found = f"{branch} is the default one, and the workflows run on {doctor_github.BRANCH}"
+        yield Finding("branch", found, doctor_github.renamed(branch), Severity.ADVISED)
+
+
+def _git(root: Path, *arguments: str) -> str:
+    """Return what git prints; nothing when it fails."""
+    command = ["git", "-C", str(root), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return "" if done.returncode else done.stdout.strip()
 
 
 def _disk(root: Path) -> Finding:

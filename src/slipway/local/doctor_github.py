@@ -8,17 +8,24 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from slipway import github
 from slipway.errors import UserError
+from slipway.github import NOT_FOUND, ApiError
 from slipway.local.finding import Finding, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
-ASKED = "Actions, permissions of workflows, environments, rules, dependency graph, Pages"
+ASKED = (
+    "default branch, Issues, Actions, permissions of workflows, disabled workflows, environments, rules, "
+    "immutable releases, dependency graph, Pages"
+)
+BRANCH = "main"  # that the workflows name in their triggers
+IDLE = {"disabled_inactivity", "disabled_fork", "disabled_manually"}
+"""States of a workflow that no trigger starts."""
 ENVIRONMENTS = ("staging", "production")
 RULES = {"main": "main.json", "deploy": "deploy.json", "releases": "tags.json"}
 """File in .github/rulesets of each ruleset, by its name."""
@@ -59,13 +66,55 @@ def _logged_in(host: str) -> bool:
         return False
 
 
+def _repository(repository: str) -> Iterator[Finding]:
+    found = github.call("GET", repository)
+    default = found["default_branch"]
+    if default == BRANCH:
+        yield Finding("default branch", default)
+    else:
+        yield Finding(
+            "default branch", f"{default}, and the workflows run on {BRANCH}", renamed(default), Severity.NEEDED
+        )
+    if found["has_issues"]:
+        yield Finding("Issues", "on, so `health` can open one")
+    else:
+        remedy = "Settings → General → Features → Issues"
+        yield Finding("Issues", "off, so `health` reports in the job summary alone", remedy, Severity.ADVISED)
+
+
+def renamed(branch: str) -> str:
+    """Commands that make `branch` the one that the workflows name."""
+    push = f"`git branch --move {branch} {BRANCH}` and `git push --set-upstream origin {BRANCH}`"
+    return f"{push}, then `gh repo edit --default-branch {BRANCH}`"
+
+
+def _disabled_workflows(repository: str) -> Iterator[Finding]:
+    found = github.call("GET", f"{repository}/actions/workflows?per_page=100")["workflows"]
+    idle = [(Path(one["path"]).name, one["state"]) for one in found if one["state"] in IDLE]
+    for file, state in idle:
+        yield Finding("workflows", f"{file} is {state}", f"`gh workflow enable {file}`", Severity.ADVISED)
+    if not idle:
+        yield Finding("workflows", "none is disabled")
+
+
+def _immutable_releases(repository: str) -> Iterator[Finding]:
+    found = _asked(f"{repository}/immutable-releases")
+    if not (found and found["enabled"]):
+        yield Finding("immutable releases", "off, or hidden: only an administrator may ask")
+        return
+    remedy = "Settings → General → Releases → Enable release immutability: off"
+    if found["enforced_by_owner"]:
+        remedy = "the organization enforces them; name another store in the variable SLIPWAY_STORE"
+    yield Finding("immutable releases", "on, so no evidence is kept beside a release", remedy, Severity.ADVISED)
+
+
 def _actions(repository: str) -> Iterator[Finding]:
     found = github.call("GET", f"{repository}/actions/permissions")
     if not found["enabled"]:
         mend = f"{ACTIONS_SETTINGS}; in a fork, the button on the tab Actions"
         yield Finding("GitHub Actions", "are switched off", mend, Severity.NEEDED)
     elif found.get("allowed_actions") == "local_only":
-        mend = f"{ACTIONS_SETTINGS}: allow those of `actions`, `astral-sh`, `iterative` and others at their commits"
+        mend = f"{ACTIONS_SETTINGS}: allow those of `actions`, `github`, `ossf` and others at their commits"
         yield Finding("GitHub Actions", "allow none of other repositories", mend, Severity.NEEDED)
     else:
         yield Finding("GitHub Actions", f"enabled, {found.get('allowed_actions', 'all')} actions allowed")
@@ -89,7 +138,7 @@ def _workflow_permissions(repository: str) -> Iterator[Finding]:
 
 
 def _environments(repository: str) -> Iterator[Finding]:
-    known = {one["name"]: one for one in github.call("GET", f"{repository}/environments")["environments"]}
+    known = {one["name"]: one for one in github.call("GET", f"{repository}/environments").get("environments", [])}
     for name in ENVIRONMENTS:
         subject, rules = f"environment {name}", known.get(name, {}).get("deployment_branch_policy")
         if rules:
@@ -116,7 +165,7 @@ def _applied(where: str, file: str) -> str:
 
 
 def _dependency_graph(repository: str) -> Iterator[Finding]:
-    if _is_there(f"{repository}/dependency-graph/sbom"):
+    if _asked(f"{repository}/dependency-graph/sbom"):
         yield Finding("dependency graph", "on")
     else:
         mend = "Settings → Advanced Security → Dependency graph, then the variable DEPENDENCY_REVIEW: true"
@@ -126,8 +175,8 @@ def _dependency_graph(repository: str) -> Iterator[Finding]:
 
 
 def _pages(repository: str) -> Iterator[Finding]:
-    wanted = _variables(repository).get("PAGES") == "true"
-    there = _is_there(f"{repository}/pages")
+    wanted = (_asked(f"{repository}/actions/variables/PAGES") or {}).get("value") == "true"
+    there = _asked(f"{repository}/pages")
     if wanted and not there:
         yield Finding(
             "Pages", "off, though PAGES is true", "Settings → Pages → Source: GitHub Actions", Severity.NEEDED
@@ -137,27 +186,24 @@ def _pages(repository: str) -> Iterator[Finding]:
         yield Finding("Pages", "published by docs.yaml" if wanted else unwanted)
 
 
-def _variables(repository: str) -> dict[str, str]:
-    found = github.call("GET", f"{repository}/actions/variables?per_page=30")["variables"]
-    return {one["name"]: one["value"] for one in found}
-
-
-def _is_there(path: str) -> bool:
-    """Whether GitHub has it. Raises UserError when it does not say so."""
+def _asked(path: str) -> Any:
+    """Return GitHub's answer, or None where there is none (404). Raises ApiError for another refusal."""
     try:
-        github.call("GET", path)
-    except UserError as error:
-        if "HTTP 404" in str(error):
-            return False
+        return github.call("GET", path)
+    except ApiError as error:
+        if error.status == NOT_FOUND:
+            return None
         raise
-    return True
 
 
 LOOKS: dict[str, Callable[[str], Iterator[Finding]]] = {
+    "repository": _repository,
     "GitHub Actions": _actions,
     "workflow permissions": _workflow_permissions,
+    "workflows": _disabled_workflows,
     "environments": _environments,
     "rules": _rules,
+    "immutable releases": _immutable_releases,
     "dependency graph": _dependency_graph,
     "Pages": _pages,
 }

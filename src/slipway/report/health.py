@@ -54,7 +54,7 @@ def _verdicts(result: JobResult) -> Iterator[Block]:
 
 def _next(action: str, run: str | None) -> Iterator[Block]:
     yield paragraph("Retraining: ", action)
-    yield paragraph("This issue is kept up to date, and closed once every question passes again.")
+    yield paragraph("An issue of this title is kept up to date, and closed once every check passes again.")
     if run:
         yield paragraph(Link("The run, with its page of plots among the artifacts", run))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from slipway import github
 from slipway.delivery import release
 from slipway.delivery.redact import redacted
 from slipway.delivery.release import REPORT, Release
@@ -88,7 +89,7 @@ class GitHubStore:
 
 
 def gh(*arguments: str) -> str:
-    """Run GitHub's command line and return what it prints. Raises UserError with its last words."""
+    """Run GitHub's command line and return what it prints. Raises ApiError when GitHub refuses."""
     try:
         done = subprocess.run(
             ["gh", *arguments],
@@ -100,6 +101,5 @@ def gh(*arguments: str) -> str:
     except FileNotFoundError:
         raise UserError("gh: not found; install GitHub's command line, or set SLIPWAY_STORE=file:///FOLDER") from None
     if done.returncode:
-        reason = (done.stderr.strip() or "no reason given").splitlines()[-1]
-        raise UserError(f"gh {' '.join(arguments[:3])}: {redacted(reason)}")
+        raise github.refusal(" ".join(arguments[:3]), redacted(done.stderr))
     return done.stdout

@@ -1,0 +1,107 @@
+"""Each refusal of GitHub's API is one line with its reason and what to set, and nullable fields are nullable."""
+
+from __future__ import annotations
+
+import pytest
+
+from slipway import github
+from slipway.errors import UserError
+
+REFUSALS = [
+    (
+        "api POST repos/a/b/issues",
+        "gh: Issues has been disabled in this repository. (HTTP 410)",
+        410,
+        "Features → Issues",
+    ),
+    ("api PATCH repos/a/b/issues/7", "gh: Issues are disabled for this repo (HTTP 410)", 410, "Features → Issues"),
+    (
+        "api POST repos/a/b/commits/c0ffee/comments",
+        "gh: Resource not accessible by integration (HTTP 403)",
+        403,
+        "allow comments on individual commits",
+    ),
+    (
+        "api PATCH repos/a/b/comments/7",
+        "gh: Resource not accessible by integration (HTTP 403)",
+        403,
+        "allow comments on individual commits",
+    ),
+    (
+        "api PATCH repos/a/b/issues/comments/7",
+        "gh: Resource not accessible by integration (HTTP 403)",
+        403,
+        "give the job the permission",
+    ),
+    (
+        "api POST repos/a/b/issues/7/comments",
+        "gh: Unable to create comment because issue is locked. (HTTP 403)",
+        403,
+        "unlock the conversation",
+    ),
+    (
+        "release upload model@v0.1.0",
+        "HTTP 422: Cannot upload assets to an immutable release. (https://uploads.github.com/repos/a/b/releases/1/assets)",
+        422,
+        "switch off Settings → General → Releases → Enable release immutability",
+    ),
+    (
+        "api POST repos/a/b/actions/workflows/retrain.yaml/dispatches",
+        "gh: Cannot trigger a 'workflow_dispatch' on a disabled workflow (HTTP 422)",
+        422,
+        "Enable workflow",
+    ),
+    (
+        "api POST repos/a/b/pulls",
+        "gh: GitHub Actions is not permitted to create or approve pull requests. (HTTP 403)",
+        403,
+        "Settings → Actions → General",
+    ),
+    ("api GET repos/a/b/pulls", "gh: API rate limit exceeded for 10.0.0.1. (HTTP 403)", 403, "run it again"),
+    ("api GET repos/a/b/pulls", "gh: You have exceeded a secondary rate limit. (HTTP 429)", 429, "run it again"),
+    ("api GET repos/a/b/pulls", "gh: Bad credentials (HTTP 401)", 401, "gh auth login"),
+    ("api GET repos/a/b/pulls", "gh: Not Found (HTTP 404)", 404, "check the name"),
+    ("api GET repos/a/b/pulls", "gh: HTTP 502: Bad Gateway (https://api.github.com/)", 502, "run it again"),
+]
+
+
+@pytest.mark.parametrize(("request_", "output", "status", "remedy"), REFUSALS)
+def test_a_refusal_is_one_line_with_its_reason_and_what_to_set(request_, output, status, remedy):
+    error = github.refusal(request_, f"\n{output}\n")
+    assert (status, 1) == (error.status, len(str(error).splitlines()))
+    assert str(error).startswith(f"gh {request_}: ")
+    assert output in str(error)
+    assert remedy in str(error).split("; ", 1)[1]
+
+
+def test_every_remedy_is_given_for_a_refusal():
+    given = {
+        next(known for known in github.REMEDIES if known.fits(status, name, said)) for name, said, status, _ in REFUSALS
+    }
+    assert set(github.REMEDIES) == given
+
+
+@pytest.mark.parametrize("output", ["", " \n\n", "error connecting to api.github.com\ncheck your internet connection"])
+def test_without_an_answer_there_is_no_status_and_no_remedy(output):
+    error = github.refusal("api GET repos/a/b", output)
+    assert 0 == error.status
+    assert ";" not in str(error)
+
+
+def test_a_hint_below_the_reason_stays_and_a_flood_does_not():
+    hint = 'gh: This API operation needs the "admin:org" scope.'
+    assert str(github.refusal("api GET x", f"gh: Must have admin rights (HTTP 403)\n{hint}")).endswith(hint)
+    assert len(str(github.refusal("api GET x", "gh: " + "x" * 10_000 + " (HTTP 418)"))) <= 400
+
+
+def test_a_refusal_is_an_error_that_a_user_sees_without_a_traceback():
+    assert isinstance(github.refusal("api GET x", ""), UserError)
+
+
+@pytest.mark.parametrize(
+    ("author", "expected"),
+    [({"type": "Bot"}, True), ({"type": "User"}, False), ({}, False), (None, False)],
+)
+def test_an_account_that_is_gone_is_no_bot(author, expected):
+    assert expected is github.is_bot({"user": author})
+    assert not github.is_bot({})
