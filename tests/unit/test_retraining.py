@@ -54,6 +54,15 @@ def test_a_trigger_starts_a_retraining_unless_there_was_one_lately_or_there_were
     assert said in decision.said
 
 
+@pytest.mark.parametrize(("every", "cooldown", "named"), [(7, 14, "cooldown_days"), (14, 7, "every_days")])
+def test_the_pause_that_holds_a_retraining_back_is_the_one_that_is_named(every, cooldown, named):
+    decision = trigger.decide("schedule", before(10), NOW, PARAMS | {"every_days": every, "cooldown_days": cooldown})
+    assert (False, f"the last retraining was 10.0 days ago; retraining.{named} in params.yaml is 14") == (
+        decision.go,
+        decision.said,
+    )
+
+
 def test_a_storm_of_triggers_starts_no_more_than_the_cap():
     started: list[datetime] = []
     for hour in range(24 * 28):

@@ -37,8 +37,9 @@ def decide(trigger: str, before: Sequence[datetime], now: datetime, params: Mapp
         return Decision(True, "a person asked for it")
     if trigger not in params["triggers"]:
         return Decision(False, f"{trigger} is not among retraining.triggers in params.yaml")
-    pause = "every_days" if trigger == SCHEDULE else "cooldown_days"
-    days = max(params[pause], params["cooldown_days"])
+    pauses = ("cooldown_days", "every_days") if trigger == SCHEDULE else ("cooldown_days",)
+    pause = max(pauses, key=lambda name: params[name])  # the longer one holds the retraining back, and is named
+    days = params[pause]
     if before and now - max(before) < timedelta(days=days):
         ago = (now - max(before)) / timedelta(days=1)
         return Decision(
