@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+import time
+from contextlib import suppress
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
-from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor, VotingRegressor
+from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
 from slipway import predictor
-from slipway.pipeline import export
+from slipway.errors import UserError
+from slipway.pipeline import export, time_limit
 
 TREES = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
 TRUSTED = [TREES, "numpy.log1p", "numpy.expm1", "functools.partial", "sklearn.utils.validation.check_array"]
-PARAMS = {"parity_tolerance": 1e-5, "trusted_types": TRUSTED}
+PARAMS = {"parity_tolerance": 1e-5, "trusted_types": TRUSTED, "conversion_seconds": 30}
 RANDOM = np.random.default_rng(1)
 ROWS = pd.DataFrame(
     {"size": RANDOM.uniform(1, 100, 400).astype("float32"), "kind": RANDOM.choice(["a", "b", "c", "d"], 400)}
@@ -38,13 +43,14 @@ def _boosted(**arguments):
 
 @pytest.fixture
 def exported(monkeypatch, tmp_path):
-    monkeypatch.setattr(export.problem, "Row", Row)
     monkeypatch.setattr(export.problem, "TASK", "regression")
     monkeypatch.setattr(export.problem, "TARGET", "value")
 
-    def run(estimator, **params) -> tuple[str, float, str]:
+    def run(estimator, row=Row, train=ROWS, **params) -> tuple[str, float, str]:
+        monkeypatch.setattr(export.problem, "Row", row)
         model = tmp_path / "model"
-        difference, why = export.write_model(estimator.fit(ROWS, VALUES), model, ROWS, PARAMS | params)
+        parity, why = export.write_model(estimator.fit(train, VALUES), model, ROWS, PARAMS | params)
+        difference = parity.difference
         assert {"signature.json", f"model.{predictor.signature(model)['format']}"} == {x.name for x in model.iterdir()}
         return predictor.signature(model)["format"], difference, why
 
@@ -69,6 +75,82 @@ def test_what_the_converter_gets_wrong_without_a_word_is_skops(exported, wrong):
     model_format, difference, why = exported(_boosted(**wrong))
     assert ("skops", 0) == (model_format, difference)
     assert why.startswith("its predictions would differ by ")
+
+
+class Nullable(BaseModel):
+    size: float | None
+    kind: Literal["a", "b", "c", "d"]
+
+
+class Open(BaseModel):
+    size: float
+    kind: str
+
+
+class Wide(BaseModel):
+    size: Annotated[int, Field(gt=0, lt=2**30)]
+    kind: Literal["a", "b", "c", "d", "never in these rows"]
+
+
+FOREST_TYPES = ["sklearn.tree._tree.Tree"]
+
+
+def _forest(encoder, numbers="passthrough"):
+    encode = make_column_transformer((encoder, ["kind"]), (numbers, ["size"]))
+    return make_pipeline(encode, RandomForestRegressor(5, random_state=1))
+
+
+TOLERANT = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+
+
+def test_a_forest_that_is_wrong_only_where_a_value_is_missing_is_skops(exported):
+    assert "onnx" == exported(_forest(TOLERANT))[0]
+    model_format, difference, why = exported(_forest(TOLERANT), Nullable, trusted_types=FOREST_TYPES)
+    assert ("skops", 0) == (model_format, difference)
+    assert re.fullmatch(r"its predictions would differ by \S+ on rows with size missing", why)
+
+
+def test_an_encoder_of_numbers_that_is_wrong_only_where_a_value_is_missing_is_skops(exported):
+    numbers = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    encode = make_column_transformer((TOLERANT, ["kind"]), (numbers, ["size"]))
+    estimator = make_pipeline(encode, HistGradientBoostingRegressor(max_iter=10, random_state=1))
+    gaps = ROWS.assign(size=ROWS["size"].round(-1).where(RANDOM.random(len(ROWS)) > 0.2))
+    model_format, difference, why = exported(estimator, Nullable, gaps)
+    assert ("skops", 0) == (model_format, difference)
+    assert "on rows with size missing" in why
+
+
+@pytest.mark.parametrize(
+    ("row", "named"),
+    [(Nullable, "size missing"), (Open, "kind unseen"), (Wide, "each kind")],
+)
+def test_an_estimator_that_refuses_rows_that_row_allows_is_one_line(exported, row, named):
+    encode = make_column_transformer((OrdinalEncoder(), ["kind"]), ("passthrough", ["size"]))
+    with pytest.raises(UserError, match=f"cannot score rows with {named}, which Row allows") as error:
+        exported(make_pipeline(encode, LinearRegression()), row)
+    assert 1 == len(str(error.value).splitlines())
+
+
+def test_a_conversion_that_does_not_end_in_time_is_skops(exported, monkeypatch):
+    def endless(*_, **__):
+        while True:
+            with suppress(Exception):  # as a converter may
+                time.sleep(0.01)
+
+    monkeypatch.setattr(export, "_to_onnx", endless)
+    monkeypatch.setattr(time_limit, "REPEAT_SECONDS", 0.01)
+    model_format, difference, why = exported(_boosted(), conversion_seconds=0.2)
+    assert ("skops", 0, "OverTimeError: took longer than 0.2 s") == (model_format, difference, why)
+
+
+def test_types_that_skops_does_not_load_by_itself_are_named_all_together(exported):
+    both = VotingRegressor([("boosted", _boosted()), ("forest", _forest(TOLERANT))])
+    estimator = TransformedTargetRegressor(both, func=np.log1p, inverse_func=np.expm1)
+    with pytest.raises(
+        UserError, match=r"TreePredictor, sklearn\.tree\._tree\.Tree, .*; .*export\.trusted_types"
+    ) as error:
+        exported(estimator, trusted_types=["functools.partial"])
+    assert 1 == len(str(error.value).splitlines())
 
 
 def test_a_difference_that_is_allowed_is_onnx(exported):

@@ -16,9 +16,9 @@ import pandas as pd
 
 from slipway import metrics, predictor
 from slipway.baselines import baselines
-from slipway.checks.fields import fields, is_closed
 from slipway.checks.skill import skill
 from slipway.features import to_features
+from slipway.fields import fields, is_closed
 from slipway.schema import columns
 
 if TYPE_CHECKING:

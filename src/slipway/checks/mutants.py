@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 import problem
-from slipway.checks.fields import fields, is_closed
 from slipway.errors import UserError
+from slipway.fields import fields, is_closed
 from slipway.schema import columns
 
 if TYPE_CHECKING:

@@ -13,13 +13,21 @@ if TYPE_CHECKING:
 
 
 def parity(export: Mapping[str, Any], tolerance: float) -> Verdict:
-    """The exported model predicts what the trained one does, on every test row. `export` is metrics/export.json."""
+    """The exported model predicts what the trained one does. `export` is metrics/export.json.
+
+    Asked of every test row, and of rows that `Row` allows and the test rows may lack.
+    """
     threshold = f"difference ≤ {tolerance:.0e}"
     observed = float(export.get("parity", math.nan))
     if math.isnan(observed):
         return Verdict("export parity", Outcome.FAIL, threshold, "missing", "parity was not measured")
     outcome = Outcome.PASS if observed <= tolerance else Outcome.FAIL
-    return Verdict("export parity", outcome, threshold, f"{observed:.1e} on {export['rows']:,} rows")
+    return Verdict(
+        "export parity",
+        outcome,
+        threshold,
+        f"{observed:.1e} on {export['rows']:,} test rows and {export.get('derived_rows', 0):,} derived from Row",
+    )
 
 
 def floor(evaluation: Mapping[str, Any], params: Mapping[str, Any], task: str) -> Verdict:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import problem
 from slipway.checks import files, mutants
-from slipway.checks.fields import fields
 from slipway.errors import UserError
+from slipway.fields import fields
 
 FACTOR = 1000
 

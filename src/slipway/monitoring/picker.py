@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import problem
-from slipway.checks.fields import fields
+from slipway.fields import fields
 from slipway.monitoring.expectation import SHAPE
 from slipway.monitoring.reference import predict
 from slipway.monitoring.window import logged

@@ -16,6 +16,7 @@ import skops.io
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from sklearn.base import BaseEstimator
@@ -44,13 +45,23 @@ def dumps(estimator: BaseEstimator) -> bytes:
 
 
 def load(path: Path, trusted: list[str]) -> BaseEstimator:
-    """Read an estimator. Raises UserError when it holds a type that neither skops nor `trusted` names."""
-    unknown = sorted(set(skops.io.get_untrusted_types(file=path)) - set(trusted))
-    if unknown:
-        raise UserError(
-            f"{path}: holds the type {unknown[0]}; read its source, then add it to export.trusted_types in params.yaml"
-        )
+    """Read an estimator. Raises UserError when it holds types that neither skops nor `trusted` names."""
+    require_trusted(str(path), skops.io.get_untrusted_types(file=path), trusted)
     return skops.io.load(path, trusted=trusted)
+
+
+def require_trusted(name: str, types: Iterable[str], trusted: list[str]) -> None:
+    """Raise UserError in one line that names every type of `types` that `trusted` lacks; `name` is the file's."""
+    if unknown := sorted(set(types) - set(trusted)):
+        raise UserError(
+            f"{name}: holds types that skops does not load by itself: {', '.join(unknown)};"
+            " read their source, then add them to export.trusted_types in params.yaml"
+        )
+
+
+def types(content: bytes) -> list[str]:
+    """Return the types of an estimator, as `dumps` wrote it, that skops does not load by itself."""
+    return skops.io.get_untrusted_types(data=content)
 
 
 def _renumbered(node: Any, ids: dict[int, int], names: dict[str, str]) -> Any:

@@ -19,8 +19,8 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from slipway import schema
-from slipway.checks.fields import fields
 from slipway.errors import UserError
+from slipway.fields import fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

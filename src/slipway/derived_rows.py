@@ -1,0 +1,86 @@
+"""Rows that `Row` allows and the test rows may lack: missing values, unseen categories, limits.
+
+A model is asked for all of them in production, and an exporter may be right on every test row and wrong on these.
+"""
+
+from __future__ import annotations
+
+from itertools import cycle, islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from slipway.fields import fields, is_closed
+from slipway.schema import columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import BaseModel
+
+    from slipway.schema import Column
+
+UNSEEN_CATEGORY = "never seen in training"
+UNBOUNDED = 2.0**31  # stands in for a limit that `Row` does not give: the integers of most clients end there
+ROWS_PER_KIND = 200
+ROWS_MAX = 50_000  # of all kinds together, for tables of many columns
+
+
+def derived_rows(features: pd.DataFrame, row: type[BaseModel]) -> dict[str, pd.DataFrame]:
+    """Return copies of rows of `features`, changed in each way that `row` allows, by what was changed.
+
+    features: as `to_features` makes them, at least one row. A number is set to its limits, a nullable column is
+    emptied, a closed list takes each of its values, and an open one takes a value that training has not seen.
+    """
+    changes = dict(_changes(row))
+    count = max(1, min(ROWS_PER_KIND, len(features), ROWS_MAX // max(1, len(changes))))
+    chosen = features.iloc[np.linspace(0, len(features) - 1, count).astype(int)].reset_index(drop=True)
+    return {name: chosen.assign(**_values(change, chosen)) for name, change in changes.items()}
+
+
+def _changes(row: type[BaseModel]) -> Iterator[tuple[str, dict[str, list[Any]]]]:
+    """Yield what is changed: by column, the values that its rows take in turn."""
+    described, all_fields = columns(row), fields(row)
+    empty = {column.name: [_missing(column)] for column in described if column.nullable}
+    if len(empty) > 1:
+        yield "every nullable column missing", empty
+    for column in described:
+        if column.nullable:
+            yield f"{column.name} missing", {column.name: empty[column.name]}
+        yield from _allowed(column, all_fields[column.name])
+
+
+def _allowed(column: Column, field: dict[str, Any]) -> Iterator[tuple[str, dict[str, list[Any]]]]:
+    if column.kind == "number":
+        values = [0, 1] if field.get("type") == "boolean" else field.get("enum") or _limits(field)
+        yield f"{column.name} at its limits", {column.name: [np.float32(value) for value in values]}
+    elif is_closed(field):
+        yield f"each {column.name}", {column.name: field.get("enum", [field.get("const")])}
+    else:
+        yield f"{column.name} unseen", {column.name: [UNSEEN_CATEGORY]}
+
+
+def _limits(field: dict[str, Any]) -> list[float]:
+    low, high = field.get("minimum", -UNBOUNDED), field.get("maximum", UNBOUNDED)
+    if "exclusiveMinimum" in field:
+        low = _inside(field, field["exclusiveMinimum"], np.inf)
+    if "exclusiveMaximum" in field:
+        high = _inside(field, field["exclusiveMaximum"], -np.inf)
+    return [low, high]
+
+
+def _inside(field: dict[str, Any], limit: float, direction: float) -> float:
+    """Return the first value beyond an exclusive limit."""
+    if field.get("type") == "integer":
+        return limit + np.sign(direction)
+    return float(np.nextafter(np.float32(limit), np.float32(direction)))
+
+
+def _missing(column: Column) -> Any:
+    return np.float32("nan") if column.kind == "number" else ""
+
+
+def _values(change: dict[str, list[Any]], rows: pd.DataFrame) -> dict[str, pd.Series]:
+    taken = {name: list(islice(cycle(values), len(rows))) for name, values in change.items()}
+    return {name: pd.Series(values, rows.index, rows[name].dtype) for name, values in taken.items()}

@@ -1,0 +1,58 @@
+"""Rows derived from `Row`: everything that a client may send and the test rows may lack."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, Field
+
+from slipway.derived_rows import ROWS_MAX, UNBOUNDED, UNSEEN_CATEGORY, derived_rows
+from slipway.features import to_features
+
+
+class Row(BaseModel):
+    age: Annotated[int, Field(ge=0, lt=120)] | None
+    share: Annotated[float, Field(gt=0, le=1)]
+    free: float
+    flag: bool
+    level: Literal["low", "high"] | None
+    city: str
+
+
+FRAME = pd.DataFrame(
+    {"age": [30, 40], "share": [0.5, 0.2], "free": [1.0, 2.0], "flag": [True, False], "level": "low", "city": "Oslo"}
+)
+FEATURES = to_features(FRAME, Row)
+
+
+def test_each_column_takes_what_row_allows():
+    found = derived_rows(FEATURES, Row)
+    assert found["age missing"]["age"].isna().all()
+    assert [0, 119] == found["age at its limits"]["age"].tolist()
+    assert [np.nextafter(np.float32(0), np.float32(1)), 1] == found["share at its limits"]["share"].tolist()
+    assert [-UNBOUNDED, UNBOUNDED] == found["free at its limits"]["free"].tolist()
+    assert [0, 1] == found["flag at its limits"]["flag"].tolist()
+    assert ["low", "high"] == found["each level"]["level"].tolist()
+    assert ["", ""] == found["level missing"]["level"].tolist()
+    assert [UNSEEN_CATEGORY] * 2 == found["city unseen"]["city"].tolist()
+    assert {"age", "level"} == {
+        name for name in FRAME if (found["every nullable column missing"][name] != FEATURES[name]).all()
+    }
+
+
+def test_other_columns_and_all_types_stay():
+    for name, rows in derived_rows(FEATURES, Row).items():
+        assert rows.dtypes.equals(FEATURES.dtypes), name
+        assert list(FEATURES) == list(rows)
+        changed = [column for column in rows if not rows[column].equals(FEATURES[column])]
+        assert all(column in name or name.startswith("every") for column in changed)
+
+
+def test_many_columns_do_not_make_more_rows_than_the_limit():
+    wide = type("Wide", (BaseModel,), {"__annotations__": {f"x{place}": "float | None" for place in range(300)}})
+    features = pd.DataFrame(np.zeros((1000, 300), np.float32), columns=list(wide.model_fields))
+    found = derived_rows(features, wide)
+    assert 601 == len(found)
+    assert ROWS_MAX >= sum(map(len, found.values()))
