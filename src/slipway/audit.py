@@ -14,9 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from slipway import yaml12
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
 from slipway.jobs import run_tool
@@ -72,12 +72,12 @@ def audit() -> None:
 def read_allowances(path: Path) -> list[Allowance]:
     """The allow list. Raises UserError naming the first entry that lacks a reason, a day, or anything else."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml12.parse(path.read_text(encoding="utf-8"))
         return TypeAdapter(list[Allowance]).validate_python(content)
     except FileNotFoundError:
         raise UserError(f"{path}: not found; without exceptions it holds []") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not YAML ({str(error).splitlines()[0]})") from None
+    except yaml12.YamlError as error:
+        raise UserError(f"{path}: not YAML ({error})") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise UserError(f"{path}: entry {'.'.join(map(str, first['loc']))}: {first['msg']}") from None

@@ -8,8 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
+
+from slipway import yaml12
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,11 +88,11 @@ def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _yaml(path: Path) -> dict[str, Any]:
-    return _parsed(yaml.safe_load, path.read_text(encoding="utf-8")) if path.exists() else {}
+    return _parsed(yaml12.parse, path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def _yaml_at(commit: str, path: str) -> dict[str, Any]:
-    return _parsed(yaml.safe_load, _git("show", f"{commit}:{path}"))
+    return _parsed(yaml12.parse, _git("show", f"{commit}:{path}"))
 
 
 def _json_at(commit: str, path: str) -> dict[str, Any]:
@@ -102,7 +103,7 @@ def _parsed(parse: Any, text: str) -> dict[str, Any]:
     """A file that is broken has no content here; the step that needs it says what is wrong with it."""
     try:
         content = parse(text) if text else {}
-    except (yaml.YAMLError, ValueError):
+    except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -84,4 +85,7 @@ def _reason(said: Sequence[str]) -> str:
     if any(words in line for words in BUSY for line in said):
         return "another DVC is at work in this folder; wait until it has ended, then run it again"
     errors = [line.removeprefix("ERROR: ") for line in said if line.startswith("ERROR: ")]
+    if failed := re.match(r"failed to reproduce '(\w+)'", errors[-1] if errors else ""):
+        own = [line for line in said if line.startswith(f"{failed[1]}: ")]  # what the stage itself reported
+        errors += own[-1:]
     return disk.found(said) or next(iter([*reversed(errors), *reversed(said)]), "no reason given")

@@ -6,9 +6,7 @@ import json
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from slipway import dvc_cache
+from slipway import dvc_cache, yaml12
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,9 +21,9 @@ def pointers() -> list[Path]:
 def outputs(pointer: Path) -> list[dict[str, Any]]:
     """What `pointer` names. Raises UserError when it cannot be read, or when a path leads elsewhere than to data."""
     try:
-        content = yaml.safe_load(pointer.read_text(encoding="utf-8"))
+        content = yaml12.parse(pointer.read_text(encoding="utf-8"))
         outs = [{**out, "path": str(out["path"])} for out in content["outs"]]
-    except (yaml.YAMLError, KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError):
         raise UserError(f"{pointer}: not what `dvc add` writes; `git checkout {pointer}`") from None
     for out in outs:
         if "wdir" in content or not _is_inside(out["path"]) or out["path"].startswith("."):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from slipway.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -53,6 +55,14 @@ def for_task(task: str) -> dict[str, Metric]:
 
 LOSSES = {"binary": "log_loss", "multiclass": "log_loss", "regression": "rmse"}
 """The proper scoring rule of each task, which has a value on any rows, those of a single class among them."""
+
+
+def primary(task: str, name: str) -> Metric:
+    """Return the metric `gates.primary` of params.yaml. Raises UserError for one that `task` does not have."""
+    known = for_task(task)
+    if name not in known:
+        raise UserError(f"params.yaml: gates.primary: {name!r}; allowed for TASK {task!r}: {', '.join(known)}")
+    return known[name]
 
 
 def loss_of(task: str) -> Metric:

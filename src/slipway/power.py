@@ -58,7 +58,7 @@ class Trial:
             self.y[rows],
             self.candidate[rows],
             self.champion[rows],
-            [metrics.for_task(problem.TASK)[self.metric]],
+            [metrics.primary(problem.TASK, self.metric)],
             {ALL: np.arange(len(rows))},
             resamples=self.resamples,
             confidence={ALL: self.confidence},
@@ -72,7 +72,7 @@ def trials(params: Mapping[str, Any]) -> dict[str, Trial]:
     _, target = read_rows(TEST_ROWS)
     scores = np.stack(pd.read_parquet(PREDICTIONS).iloc[:, 0].to_numpy())
     y = positions(target, predictor.signature(MODEL)["classes"])
-    metric = metrics.for_task(problem.TASK)[params["gates"]["primary"]]
+    metric = metrics.primary(problem.TASK, params["gates"]["primary"])
     random = np.random.default_rng(params["seed"])
     one, other = (_blurred(scores, random.normal(size=scores.shape)) for _ in range(2))
     candidate = one(NOISE)

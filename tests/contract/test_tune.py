@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 PROBLEM = ROOT / "tests/problems/toy_regression"
 TRIALS = 7
 PATIENCE = 60  # seconds
-COMMENTED = "model:\n  max_iter: 5   # trees\n"
+COMMENTED = "split: {}\nmodel:\n  max_iter: 5   # trees\n"
 
 
 @pytest.fixture
@@ -32,9 +32,10 @@ def project(tmp_path):
     (tmp_path / "build/prepared").mkdir(parents=True)
     rows = pd.DataFrame({"size": size.astype(np.float32), "machine": machine, "seconds": seconds})
     rows.to_parquet(tmp_path / "build/prepared/train.parquet")
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    tune = params["tune"] | {"trials": TRIALS, "ranges": {"model.max_iter": {"low": -1, "high": 60}}}
-    rest = {"seed": 1, "gates": params["gates"] | {"primary": "rmse", "resamples": 100}, "tune": tune}
+    shipped = yaml.safe_load((ROOT / "params.yaml").read_text())
+    tune = shipped["tune"] | {"trials": TRIALS, "ranges": {"model.max_iter": {"low": -1, "high": 60}}}
+    rest = {"seed": 1, "gates": shipped["gates"] | {"primary": "rmse", "resamples": 100}, "tune": tune}
+    rest = {name: section for name, section in (shipped | rest).items() if name not in {"model", "split"}}
     (tmp_path / "params.yaml").write_text(COMMENTED + yaml.safe_dump(rest))
     return tmp_path
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -25,6 +24,7 @@ from slipway.delivery.home import ENVIRONMENTS, Place
 from slipway.delivery.store.folder import FolderStore
 from slipway.delivery.trust import attestation, keys
 from slipway.local import push_rule
+from tests import params
 
 PATIENCE = 20  # seconds for anything that should come true
 HEALTH = {"health_seconds": 2, "health_failures": 3, "rehash_seconds": 300}
@@ -220,7 +220,7 @@ def _fill(root: Path) -> None:
         "uv.lock": "version = 1\n",
         WORKFLOW: "name: deploy\n",
         ".github/workflows/nested/other.yaml": "name: other\n",
-        "params.yaml": json.dumps({"agent": AGENT, "canary": CANARY, "loadtest": {"hosts": []}, "seed": 1}),
+        "params.yaml": params.text({"agent": AGENT, "canary": CANARY, "loadtest": {"hosts": []}, "seed": 1}),
     }
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import pytest
-import yaml
 
 from slipway.delivery import evidence, promotion
 from slipway.delivery.git import Git
@@ -16,6 +15,7 @@ from slipway.gates import Outcome
 from slipway.history import reproduce, text
 from slipway.history.entries import HERE, History
 from slipway.results import recorded
+from tests import params
 
 TRAIN = """
 import os, pathlib
@@ -46,8 +46,8 @@ CHAMPION = {"version": "v0.0.9", "digest": "sha256:0", "commit": "c0ffee"}
 
 def _change(project, seed: int, auc: float) -> None:
     """Another parameter, and what came of it."""
-    params = yaml.safe_load((project.root / "params.yaml").read_text())
-    (project.root / "params.yaml").write_text(yaml.safe_dump({**params, "seed": seed, "gates": {"primary": "roc_auc"}}))
+    path = project.root / "params.yaml"
+    path.write_text(params.text({"seed": seed, "gates": {"primary": "roc_auc"}}, path))
     (project.root / "metrics/evaluate.json").write_text(json.dumps({"model": {"roc_auc": auc}}))
 
 

@@ -1,14 +1,85 @@
-"""A broken params.yaml is one line with the mend."""
+"""params.yaml is read as DVC reads it, and a key that is misspelt, missing or of another type is one line."""
 
 from __future__ import annotations
+
+import pickle
+from pathlib import Path
 
 import pytest
 
 from slipway.errors import UserError
-from slipway.settings import read_params
+from slipway.settings import Settings, read_params, read_section, read_settings
+
+TEXT = Path("params.yaml").read_text(encoding="utf-8")
+
+REFUSED = [
+    ("  floor: 0.62", "  florr: 0.62", "gates.florr: no such key; did you mean gates.floor?"),
+    ("  floor: 0.62 ", "  # ", "gates.floor: missing; add a number (Absolute limit of the primary metric"),
+    ("  floor: 0.62", "  floor: 62%", 'gates.floor: "62%" (text); allowed: a number (Absolute'),
+    ("  floor: 0.62", "  floor: .nan", "gates.floor: NaN; allowed: a number"),
+    ("  floor: 0.62", "  floor: true", "gates.floor: true (a flag); allowed: a number"),
+    ("\ngates:", "\ngatez:", "gatez: no such key; did you mean gates?"),
+    ("seed: 20130101", "seed: -1", "seed: -1; allowed: a whole number ≥ 0"),
+    ("seed: 20130101", "seed: 1\nseed: 2", 'not YAML (line 4: found duplicate key "seed"'),
+    ("confidence: 0.97", "confidence: 97", "gates.confidence: 97; allowed: a number > 0 and < 1"),
+    ("workers: 1 ", "workers: 1.0 ", "serving.workers: 1.0; allowed: a whole number ≥ 1 (Processes)"),
+    ("workers: 1 ", "workers: 1:30 ", 'serving.workers: "1:30" (text); allowed: a whole number ≥ 1'),
+    ("workers: 1 ", "workers: ", "serving.workers: null (no value); allowed: a whole number ≥ 1"),
+    ("steps: [10, 50]", "steps: [10, 60]", "canary.steps.1: 60; allowed: a whole number ≥ 1 and ≤ 50"),
+    ("[schedule,", "[shedule,", 'retraining.triggers.0: "shedule" (text); allowed: one of demand, schedule'),
+    ("  against:", "  agianst:", "loadtest.agianst: no such key; did you mean loadtest.against?"),
+    (
+        "    margin: 0.05 ",
+        "    margins: 0.05 ",
+        "loadtest.against.margins: no such key; did you mean loadtest.against.margin?",
+    ),
+    ("hosts: []", "hosts: example.org", 'loadtest.hosts: "example.org" (text); allowed: a list of texts'),
+    ("prediction_edges: []", "prediction_edges: [2, 1]", "serving.prediction_edges: the numbers must increase"),
+    ("max_iter: 200", "max_iter: 2024-01-01", "model.max_iter: 2024-01-01 is a date; put it in quotes if it is text"),
+    ("max_iter: 200", "max_iter: .inf", "model.max_iter: inf is not finite"),
+    ("numeric_drift: 0.25", "numeric_drift: .nan", "data.suites.numeric_drift: nan is not finite"),
+    ("may_not_run: {}", "may_not_run: [PSI]", 'data.suites.may_not_run: ["PSI"] (a list); allowed: a mapping'),
+    ("learning_rate: 0.06", "learning_rate: [0.06", "not YAML (line "),
+    ("seed:", "<<<<<<< HEAD\nseed:", "in conflict; keep one side of each `<<<<<<<`, then `git add"),
+    ("room: 0.5", "romm: -1\n  lag: 2", "monitoring.romm: no such key; did you mean monitoring.room? (and 1 more)"),
+]
+"""What stands in the file, what a user writes in its place, and the line that they get."""
 
 
-@pytest.mark.parametrize("text", ["", "just words", "a: [1", "- 1\n- 2"])
+def written(folder: Path, before: str, after: str) -> Path:
+    assert before in TEXT
+    path = folder / "params.yaml"
+    path.write_text(TEXT.replace(before, after, 1), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("before", "after", "message"), REFUSED)
+def test_a_wrong_key_or_value_is_one_line_that_names_what_is_allowed(tmp_path, before, after, message):
+    path = written(tmp_path, before, after)
+    with pytest.raises(UserError) as refused:
+        read_params(path)
+    assert str(refused.value).startswith(f"{path}: {message}")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "value"),
+    [
+        ("learning_rate: 0.06", "learning_rate: 1e-05", 1e-05),
+        ("learning_rate: 0.06", "learning_rate: 6e-2", 0.06),
+        ("learning_rate: 0.06", "learning_rate: 010", 10),
+        ("learning_rate: 0.06", "learning_rate: no", "no"),
+        ("learning_rate: 0.06", "learning_rate: 12:30:00", "12:30:00"),
+        ("learning_rate: 0.06", "learning_rate: {0: 1, b: [true, null]}", {0: 1, "b": [True, None]}),
+    ],
+)
+def test_a_hyperparameter_is_what_dvc_reads(tmp_path, before, after, value):
+    found = read_params(written(tmp_path, before, after))["model"]["learning_rate"]
+    assert value == found
+    assert type(value) is type(found)
+
+
+@pytest.mark.parametrize("text", ["", "just words", "a: [1", "- 1\n- 2", "a: 1"])
 def test_a_broken_file_is_named(tmp_path, text):
     path = tmp_path / "params.yaml"
     path.write_text(text)
@@ -16,6 +87,46 @@ def test_a_broken_file_is_named(tmp_path, text):
         read_params(path)
 
 
+def test_a_file_in_another_encoding_is_named(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_bytes("seed: ü".encode("latin-1"))
+    with pytest.raises(UserError, match=r"params\.yaml: not UTF-8"):
+        read_params(path)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"params\.yaml: not found"):
         read_params(tmp_path / "params.yaml")
+
+
+def test_a_key_that_the_problem_asks_for_in_vain_is_named(tmp_path):
+    params = read_params(written(tmp_path, "test_days:", "test_day:"))
+    for copied in (params, pickle.loads(pickle.dumps(params))):  # noqa: S301  as a worker process gets them
+        with pytest.raises(UserError, match=r"split\.test_days: missing; did you mean it by split\.test_day\?"):
+            copied["split"]["test_days"]
+        with pytest.raises(UserError, match=r"data\.suites\.colour: missing"):
+            copied["data"]["suites"]["colour"]
+
+
+def test_every_parameter_has_a_description():
+    def silent(section):
+        for name, field in section.model_fields.items():
+            if hasattr(field.annotation, "model_fields"):
+                yield from silent(field.annotation)
+            elif not field.description:
+                yield name
+
+    assert {"split", "model"} == set(silent(Settings))  # the problem's own
+
+
+def test_a_service_validates_its_own_section_alone(tmp_path):
+    path = written(tmp_path, "  floor: 0.62", "  florr: 0.62")
+    assert read_section("serving", path)["workers"] == 1
+    path = written(tmp_path, "workers: 1 ", "worker: 1 ")
+    with pytest.raises(UserError, match=r"serving\.worker: no such key; did you mean serving\.workers\?"):
+        read_section("serving", path)
+
+
+def test_settings_are_typed():
+    assert 200.0 == read_settings().loadtest.rate
+    assert "roc_auc" == read_settings().gates.primary

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from slipway import changes
+from slipway import changes, yaml12
 from slipway.gates import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -50,7 +48,7 @@ def of_work_tree(evidence: Path, stage: str) -> Said:
 
 
 def _entry(lock: str, stage: str) -> Mapping[str, Any]:
-    stages = _mapping(yaml.safe_load, lock).get("stages")
+    stages = _mapping(yaml12.parse, lock).get("stages")
     return stages.get(stage) or {} if isinstance(stages, dict) else {}
 
 
@@ -58,7 +56,7 @@ def _mapping(parse: Callable[[str], Any], text: str) -> dict[str, Any]:
     """What is broken, or no mapping, says nothing."""
     try:
         content = parse(text)
-    except (ValueError, RecursionError, yaml.YAMLError):
+    except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

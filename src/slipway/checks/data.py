@@ -18,7 +18,7 @@ import pandas as pd
 import problem
 from slipway.checks import files, suites
 from slipway.checks.probe import Probe
-from slipway.errors import UserError
+from slipway.errors import reported_by
 from slipway.files import write_json
 from slipway.gates import Outcome, overall
 from slipway.gates import data as gate
@@ -115,7 +115,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
+    with reported_by("data"):
         sys.exit(main(sys.argv[1:]))
-    except UserError as error:
-        sys.exit(f"slipway: {error}")

@@ -6,9 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-import yaml
-
-from slipway import dvc, dvc_data
+from slipway import dvc, dvc_data, yaml12
 from slipway.checks import claims
 from slipway.errors import UserError
 from slipway.files import read_json, write_json
@@ -28,12 +26,13 @@ def data() -> None:
     Raises UserError when a gate does not pass, or when the stage ends without evidence.
     """
     with recorded("data") as result:
+        params = read_params()  # what is wrong with it is reported before anything is fetched
         _fetch_missing()
         path = _evidence_path()
         said, base = claims.of_work_tree(path, STAGE), claims.of_base(path, STAGE)
         code = _dvc("repro", "--single-item", *_instead(path, said, base), STAGE)
         result.evidence = read_json(path)
-        result.verdicts = gate.verdicts(result.evidence, read_params()["data"])
+        result.verdicts = gate.verdicts(result.evidence, params["data"])
         if base is not None:
             result.verdicts.append(claims.verdict(said.evidence, result.evidence, base.evidence))
         if code and result.outcome is Outcome.PASS:
@@ -63,5 +62,5 @@ def _dvc(*arguments: str) -> int:
 
 def _evidence_path() -> Path:
     """The metrics file of the stage; dvc.yaml is the home of paths."""
-    (metrics,) = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"][STAGE]["metrics"]
+    (metrics,) = yaml12.parse(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"][STAGE]["metrics"]
     return Path(metrics if isinstance(metrics, str) else next(iter(metrics)))

@@ -28,6 +28,7 @@ from slipway.delivery.trust import keys
 from slipway.errors import UserError
 from slipway.report import markdown
 from slipway.report import release as release_report
+from slipway.settings import read_params
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,7 +181,7 @@ def _bento(source: Source, version: str, folder: Path, context: Path) -> None:
 
 
 def _fix_time(path: Path, time: str) -> None:
-    """The only thing in a Bento that differs between two builds."""
+    """The only thing in a Bento that differs between two builds; BentoML writes and reads this file with PyYAML."""
     facts = yaml.safe_load(path.read_text(encoding="utf-8"))
     path.write_text(yaml.safe_dump({**facts, "creation_time": time}, sort_keys=False), encoding="utf-8")
 
@@ -223,7 +224,7 @@ def _smoke(source: Source, folder: Path) -> None:
     from slipway import predictor
     from slipway.delivery.load.payloads import read_payloads
 
-    seed = yaml.safe_load((source.root / PARAMS).read_text(encoding="utf-8"))["seed"]
+    seed = read_params(source.root / PARAMS)["seed"]
     bodies = read_payloads(source.root / source.dvc.prepared / "test.parquet", SMOKE_ROWS, seed)
     rows = [json.loads(body) for body in bodies]
     model = predictor.load(folder / "model")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import configparser
 import hashlib
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from slipway import yaml12
 from slipway.delivery.versions import ARTIFACT
 from slipway.errors import UserError
 
@@ -94,16 +92,13 @@ def as_plain_files(text: str, model: Path, without: str) -> dict[str, bytes]:
     DVC resolves a remote inside a repository only where that is checked out. With these files in its commit,
     `dvc artifacts get <address of the repository> model` needs no remote; git keeps equal content once.
     """
-    from ruamel.yaml import YAML
-
-    yaml_, written = YAML(), io.BytesIO()
-    yaml_.preserve_quotes, yaml_.width = True, 1000
-    pipeline = yaml_.load(text)
     target = f"{RELEASED}/{model.name}"
-    pipeline["artifacts"][ARTIFACT]["path"] = target
-    yaml_.dump(pipeline, written)
+
+    def rename(pipeline: dict[str, Any]) -> None:
+        pipeline["artifacts"][ARTIFACT]["path"] = target
+
     files = {f"{target}/{name}": content for name, content in _contents(model, without).items()}
-    return {PIPELINE: written.getvalue(), **files}
+    return {PIPELINE: yaml12.edited(text, rename).encode(), **files}
 
 
 def blobs(folder: Path, without: str = "") -> tuple[str, dict[str, bytes]]:
@@ -135,10 +130,8 @@ def _paths(entry: str | dict[str, Any]) -> list[str]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        return yaml12.parse_mapping(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: not there; run `slipway train` first") from None
-    except yaml.YAMLError as error:
-        raise UserError(
-            f"{path}: not YAML ({str(error).splitlines()[0]}); `git checkout {path.name}` and train again"
-        ) from None
+    except yaml12.YamlError as error:
+        raise UserError(f"{path}: not YAML ({error}); `git checkout {path.name}` and train again") from None

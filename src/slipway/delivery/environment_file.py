@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from slipway import yaml12
 from slipway.delivery.versions import VERSION
 from slipway.errors import UserError
 
@@ -84,9 +84,9 @@ def path_of(environment: str) -> str:
 def parse(text: str, where: str) -> EnvironmentFile:
     """Read the file's text. Raises UserError naming `where`, the field and the rule that it breaks."""
     try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that is none is a ValueError
-        raise UserError(f"{where}: not YAML ({str(error).splitlines()[0]}); `git revert` the commit") from None
+        content = yaml12.parse(text)
+    except yaml12.YamlError as error:
+        raise UserError(f"{where}: not YAML ({error}); `git revert` the commit") from None
     if content is None:
         raise UserError(f"{where}: empty; `git revert` the commit")
     try:
@@ -99,6 +99,4 @@ def parse(text: str, where: str) -> EnvironmentFile:
 
 def render(environment: str, content: EnvironmentFile) -> str:
     """Write the file's text."""
-    return HEADER.format(environment=environment) + yaml.safe_dump(
-        content.model_dump(mode="json", exclude_none=True), sort_keys=False
-    )
+    return HEADER.format(environment=environment) + yaml12.dump(content.model_dump(mode="json", exclude_none=True))

@@ -32,7 +32,7 @@ def parity(export: Mapping[str, Any], tolerance: float) -> Verdict:
 
 def floor(evaluation: Mapping[str, Any], params: Mapping[str, Any], task: str) -> Verdict:
     """The primary metric is on the right side of an absolute limit. `evaluation` is metrics/evaluate.json."""
-    metric = metrics.for_task(task)[params["primary"]]
+    metric = metrics.primary(task, params["primary"])
     threshold = f"{metric.name} {'≥' if metric.higher_is_better else '≤'} {params['floor']:g}"
     observed = float(evaluation.get("model", {}).get(metric.name, math.nan))
     if math.isnan(observed):

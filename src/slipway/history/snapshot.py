@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from slipway import yaml12
 from slipway.changes import flat
 from slipway.delivery.git import GitError
 from slipway.report.release import leaves
@@ -73,7 +72,7 @@ class Files:
 
     def yaml(self, path: str) -> dict[str, Any]:
         """A file in YAML; empty where there is none, or it is broken."""
-        return _mapping(yaml.safe_load, self.text(path))
+        return _mapping(yaml12.parse, self.text(path))
 
     def json(self, path: str) -> dict[str, Any]:
         """A file in JSON; empty where there is none, or it is broken."""
@@ -83,6 +82,6 @@ class Files:
 def _mapping(parse: Callable[[str], Any], text: str) -> dict[str, Any]:
     try:
         found = parse(text)
-    except (yaml.YAMLError, ValueError):
+    except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

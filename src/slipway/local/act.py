@@ -17,8 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from slipway import yaml12
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
@@ -135,7 +134,7 @@ def actions(workflow: Path) -> set[tuple[str, str]]:
 
 
 def _steps(file: Path) -> Iterator[dict[str, Any]]:
-    document = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    document = yaml12.parse(file.read_text(encoding="utf-8")) or {}
     for part in [document.get("runs", {}), *document.get("jobs", {}).values()]:
         yield from part.get("steps", [])
 
@@ -149,7 +148,7 @@ def _standin(action: str) -> str:
 
 
 def _job_names(file: Path) -> list[str]:
-    return list(yaml.safe_load(file.read_text(encoding="utf-8"))["jobs"])
+    return list(yaml12.parse(file.read_text(encoding="utf-8"))["jobs"])
 
 
 def _follow(lines: Iterable[str], names: list[str], folder: Path, say: Callable[[str], None]) -> dict[str, Job]:

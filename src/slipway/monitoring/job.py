@@ -27,7 +27,7 @@ from slipway.monitoring.window import LiveWindow, Service
 from slipway.report import markdown, monitoring_page
 from slipway.report import monitoring as report
 from slipway.results import RESULTS, recorded
-from slipway.settings import read_params
+from slipway.settings import read_params, read_unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,7 +141,7 @@ def reference_of(environment: str, params: dict[str, Any]) -> tuple[Reference, d
         store = open_store(store_url())
         built = fetch(store, desired.release, desired.digest, Path(folder) / desired.release)
         manifest, model = built.manifest, predictor.load(built.folder / "model")
-        own = read_params(built.folder / "params.yaml")
+        own = read_unchecked(built.folder / "params.yaml")
         promise = promise_of(manifest, proved(store, desired.release))
     trained = params | {name: own[name] for name in ("split", "seed") if name in own}
     if not DATA.exists():

@@ -14,6 +14,7 @@ import pandas as pd
 import problem
 from slipway import metrics, predictor
 from slipway.baselines import baselines
+from slipway.errors import reported_by
 from slipway.files import write_json
 from slipway.pipeline.tables import positions, read_rows
 from slipway.settings import read_params
@@ -49,7 +50,7 @@ def importance(scorer: predictor.Predictor, features: pd.DataFrame, y: np.ndarra
     params = read_params()
     random = np.random.default_rng(params["seed"])
     order, target = random.permutation(len(features)), y
-    metric = metrics.for_task(problem.TASK)[params["gates"]["primary"]]
+    metric = metrics.primary(problem.TASK, params["gates"]["primary"])
     for rows in (order[: params["evaluate"]["importance_rows"]], order):  # a sample may lack a rare class
         columns, y = {name: features[name].to_numpy()[rows] for name in features}, target[rows]
         whole = metric.value(y, scorer.predict(columns))
@@ -80,4 +81,5 @@ def settled(scores: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    evaluate(*map(Path, sys.argv[1:]))
+    with reported_by("evaluate"):
+        evaluate(*map(Path, sys.argv[1:]))

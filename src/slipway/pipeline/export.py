@@ -16,7 +16,7 @@ import numpy as np
 import problem
 from slipway import predictor
 from slipway.derived_rows import derived_rows
-from slipway.errors import UserError
+from slipway.errors import UserError, reported_by
 from slipway.files import write_json
 from slipway.pipeline import onnx_thresholds, skops_file
 from slipway.pipeline.tables import read_rows
@@ -175,7 +175,5 @@ def _signature(estimator: BaseEstimator) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    try:
+    with reported_by("export"):
         export(*map(Path, sys.argv[1:]))
-    except UserError as error:
-        raise SystemExit(f"export: {error}") from None

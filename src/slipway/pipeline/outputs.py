@@ -6,9 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from slipway import dvc_data
+from slipway import dvc_data, yaml12
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,10 +17,13 @@ PIPELINE = Path("dvc.yaml")
 
 
 def stages() -> dict[str, dict[str, Any]]:
-    """The stages of dvc.yaml. Raises UserError when it is not there."""
+    """The stages of dvc.yaml. Raises UserError when it is not there, or is not YAML."""
     if not PIPELINE.is_file():
         raise UserError(f"{PIPELINE}: not there; run this in the root of the repository")
-    return yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))["stages"]
+    try:
+        return yaml12.parse_mapping(PIPELINE.read_text(encoding="utf-8"))["stages"]
+    except yaml12.YamlError as error:
+        raise UserError(f"{PIPELINE}: not YAML ({error}); fix it or `git checkout {PIPELINE}`") from None
 
 
 def of_git() -> list[str]:

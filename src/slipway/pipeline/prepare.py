@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import problem
+from slipway.errors import reported_by
 from slipway.features import to_features
 from slipway.files import write_json
 from slipway.settings import read_params
@@ -46,4 +47,5 @@ def _period(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, dict[str, list
 
 
 if __name__ == "__main__":
-    prepare(*map(Path, sys.argv[1:]))
+    with reported_by("prepare"):
+        prepare(*map(Path, sys.argv[1:]))

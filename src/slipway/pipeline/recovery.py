@@ -11,9 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from slipway import dvc
+from slipway import dvc, yaml12
 from slipway.errors import UserError
 from slipway.files import write_text
 from slipway.pipeline import outputs
@@ -81,8 +79,8 @@ def _older(text: str) -> Iterator[str]:
 
 def _is_yaml(text: str) -> bool:
     try:
-        return isinstance(yaml.safe_load(text), dict)
-    except yaml.YAMLError:
+        return isinstance(yaml12.parse(text), dict)
+    except yaml12.YamlError:
         return False
 
 
@@ -92,15 +90,15 @@ def is_lock(text: str) -> bool:
     from voluptuous import Invalid
 
     try:
-        COMPILED_LOCKFILE_SCHEMA(yaml.safe_load(text))
-    except (yaml.YAMLError, Invalid):
+        content = COMPILED_LOCKFILE_SCHEMA(yaml12.parse(text))
+    except (yaml12.YamlError, Invalid):
         return False
-    return "stages" in yaml.safe_load(text) and text.endswith("\n")
+    return "stages" in content and text.endswith("\n")
 
 
 def stages() -> dict[str, Any]:
     """What dvc.lock says of each stage; nothing where there is none."""
-    return yaml.safe_load(LOCK.read_text(encoding="utf-8"))["stages"] if LOCK.exists() else {}
+    return yaml12.parse(LOCK.read_text(encoding="utf-8"))["stages"] if LOCK.exists() else {}
 
 
 @contextmanager

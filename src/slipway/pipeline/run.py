@@ -17,7 +17,7 @@ from slipway.files import read_json, write_text
 from slipway.gates import model as gates
 from slipway.pipeline import outputs, recovery, tracking
 from slipway.results import recorded
-from slipway.settings import read_params
+from slipway.settings import PARAMS, read_params
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +35,7 @@ def train(*, fresh: bool = False) -> None:
     """
     with recovery.alone() as held, recorded("train") as result:
         recovery.mend()
+        read_params()  # what is wrong with it is reported before anything is fetched
         outputs.refuse_planted()
         committed = recovery.stages()
         _believe_the_base()
@@ -43,7 +44,7 @@ def train(*, fresh: bool = False) -> None:
             stages = dict(_reproduce(held, fresh, meter))
         result.evidence = {
             "stages": {stage: seconds for stage, seconds in stages.items() if seconds is not None},
-            "stale": sorted(stage for stage in stages if committed.get(stage) != recovery.stages()[stage]),
+            "stale": sorted(stage for stage in stages if _differ(committed.get(stage), recovery.stages()[stage])),
             **_origin(),
             "metrics": _metrics(),
             "loss": _loss(),
@@ -55,6 +56,15 @@ def train(*, fresh: bool = False) -> None:
             gates.floor(_metrics().get("evaluate", {}), read_params()["gates"], problem.TASK),
         ]
     result.require()
+
+
+def _differ(committed: dict[str, Any] | None, now: dict[str, Any]) -> bool:
+    """Whether dvc.lock is behind for a stage. An edit of params.yaml that no stage uses does not count."""
+    return committed is None or _without_params(committed) != _without_params(now)
+
+
+def _without_params(entry: dict[str, Any]) -> dict[str, Any]:
+    return {**entry, "deps": [one for one in entry.get("deps", []) if one["path"] != str(PARAMS)]}
 
 
 def _believe_the_base() -> None:

@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from sklearn.utils._param_validation import InvalidParameterError
 
 import problem
 from slipway import metrics
+from slipway.errors import UserError, reported_by
 from slipway.pipeline import skops_file
 from slipway.pipeline.tables import positions, read_rows
 from slipway.predictor import staged
 from slipway.settings import read_params
 
 if TYPE_CHECKING:
+    import numpy as np
     from sklearn.base import BaseEstimator
 
 
@@ -26,11 +29,23 @@ def train(prepared: Path, model: Path, history: Path) -> None:
     """Fit on `train.parquet`, and write the estimator and the loss on train and test rows as it was trained."""
     params = read_params()
     features, target = read_rows(prepared / "train.parquet")
-    estimator = problem.build_model(params).fit(features, target)
+    estimator = fit(params, features, target)
     skops_file.dump(estimator, model)
     curve = loss_curve(estimator, prepared, params["train"])
     history.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(curve, columns=["iteration", "rows", "loss"]).to_csv(history, index=False, float_format="%.6f")
+
+
+def fit(params: dict[str, Any], features: pd.DataFrame, target: np.ndarray) -> BaseEstimator:
+    """Fit the problem's estimator. Raises UserError for a value of `model` that it does not take."""
+    try:
+        estimator = problem.build_model(params)
+    except TypeError as error:  # an argument that the estimator does not know
+        raise UserError(f"params.yaml: model: {error}") from None
+    try:
+        return estimator.fit(features, target)
+    except InvalidParameterError as error:
+        raise UserError(f"params.yaml: model: {error}") from None
 
 
 def loss_curve(estimator: BaseEstimator, prepared: Path, params: dict[str, Any]) -> list[tuple[int, str, float]]:
@@ -52,4 +67,5 @@ def _spread(iterations: int, points: int) -> list[int]:
 
 
 if __name__ == "__main__":
-    train(*map(Path, sys.argv[1:]))
+    with reported_by("train"):
+        train(*map(Path, sys.argv[1:]))

@@ -46,7 +46,7 @@ class Labelled:
 
 def by_week(labelled: Labelled, lives: Sequence[Life], primary: str) -> list[dict[str, Any]]:
     """The primary metric of each policy, and how many rows it is of, for each week."""
-    metric = metrics.for_task(problem.TASK)[primary]
+    metric = metrics.primary(problem.TASK, primary)
     rows = []
     for week in np.unique(labelled.weeks):
         chosen = labelled.weeks == week

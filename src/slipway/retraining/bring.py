@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-
 import problem
-from slipway import dvc
+from slipway import dvc, yaml12
 from slipway.errors import UserError
 
 DATA = Path("data.dvc")
@@ -15,7 +13,7 @@ DATA = Path("data.dvc")
 
 def folder() -> Path:
     """The folder that `data.dvc` tracks."""
-    return Path(yaml.safe_load(DATA.read_text(encoding="utf-8"))["outs"][0]["path"])
+    return Path(yaml12.parse(DATA.read_text(encoding="utf-8"))["outs"][0]["path"])
 
 
 def fetch() -> None:

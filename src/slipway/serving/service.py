@@ -19,14 +19,14 @@ from bentoml.exceptions import BentoMLConfigException
 import problem
 from slipway.errors import UserError
 from slipway.serving import lifeline, model_folder
-from slipway.settings import read_params
+from slipway.settings import read_section
 
 if TYPE_CHECKING:
     from slipway.serving.app import App
     from slipway.serving.connections import Door
     from slipway.serving.observer import Observer
 
-SETTINGS = read_params(model_folder.root() / "params.yaml")["serving"]
+SETTINGS = read_section("serving", model_folder.root() / "params.yaml")
 
 
 def make_app() -> App:

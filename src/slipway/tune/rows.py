@@ -48,7 +48,7 @@ class Rows:
     @property
     def metric(self) -> metrics.Metric:
         """The one that decides."""
-        return metrics.for_task(problem.TASK)[self.params["gates"]["primary"]]
+        return metrics.primary(problem.TASK, self.params["gates"]["primary"])
 
     def value(self, params: Mapping[str, Any]) -> float:
         """The metric of `params` on the rows of all folds, each predicted by a model that did not see it."""

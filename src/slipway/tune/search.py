@@ -58,7 +58,7 @@ def search(folder: Path, name: str, prepared: Path, params: Mapping[str, Any], r
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with _held(folder), _workers(params["tune"]["processes"], prepared, params) as pool:
         study = _study(folder, name, params, ranges)
-        metric = metrics.for_task(problem.TASK)[params["gates"]["primary"]]
+        metric = metrics.primary(problem.TASK, params["gates"]["primary"])
         progress = Progress(study, params["tune"]["trials"], metric)
         _run(study, pool, params, ranges, progress)
         return progress.found()

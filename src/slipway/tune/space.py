@@ -6,9 +6,9 @@ import copy
 import difflib
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from slipway import yaml12
 from slipway.changes import flat
 from slipway.errors import UserError
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from optuna.trial import Trial
+    from ruamel.yaml.nodes import ScalarNode
 
 DIGITS = 4  # of a number that a search found; more would claim what it cannot know
 
@@ -111,15 +112,15 @@ def rewritten(text: str, values: Mapping[str, Any]) -> str:
     return text
 
 
-def _node(text: str, path: str) -> yaml.ScalarNode:
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
+def _node(text: str, path: str) -> ScalarNode:
+    node = yaml12.compose(text)
     for name in path.split("."):
         node = next(value for key, value in node.value if key.value == name)
     return node
 
 
 def _written(value: Any) -> str:
-    return yaml.safe_dump(value).removesuffix("\n").removesuffix("\n...")
+    return yaml12.dump(value).removesuffix("\n").removesuffix("\n...")
 
 
 def diff(before: str, after: str) -> str:

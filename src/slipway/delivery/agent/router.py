@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from slipway import yaml12
 from slipway.errors import UserError
 from slipway.gates.canary import BOUNDS
 
@@ -106,7 +105,7 @@ def render(backends: Sequence[Backend], shadow: Shadow | None = None) -> str:
     stamp = hashlib.sha256(json.dumps([routers, services]).encode()).hexdigest()[:16]
     loaded = {"rule": f"Path(`/{stamp}`)", "entryPoints": [INSIDE], "service": "ping@internal", "priority": 1000}
     http = {"routers": {"loaded": loaded, **routers}, **({"services": services} if services else {})}
-    return f"{HEADER}# /{stamp}\n" + yaml.safe_dump({"http": http}, sort_keys=False)
+    return f"{HEADER}# /{stamp}\n" + yaml12.dump({"http": http})
 
 
 def status_route(port: int) -> str:
@@ -120,9 +119,7 @@ def status_route(port: int) -> str:
     }
     few = {"few": {"inFlightReq": {"amount": STATE_AT_ONCE}}}
     services = {"agent": _balancer((port,))}
-    return HEADER + yaml.safe_dump(
-        {"http": {"routers": {"agent": route}, "middlewares": few, "services": services}}, sort_keys=False
-    )
+    return HEADER + yaml12.dump({"http": {"routers": {"agent": route}, "middlewares": few, "services": services}})
 
 
 def path(text: str) -> str:

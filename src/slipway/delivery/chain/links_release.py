@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import yaml
-
+from slipway import yaml12
 from slipway.delivery import release
 from slipway.delivery.build import PARAMS
 from slipway.delivery.chain.trace import NotChecked, blob_id, blob_of, differ
@@ -97,7 +96,7 @@ def code(trace: Trace) -> str:
 def _refuse_other_artifact(trace: Trace, found: Release) -> None:
     """`dvc.yaml` on deploy names plain files; they are the model, and the rest of it is that of the commit."""
     target = f"{RELEASED}/{trace.dvc.model.name}"
-    expected, said = trace.dvc.pipeline, yaml.safe_load(trace.shown(trace.published.commit, PIPELINE))
+    expected, said = trace.dvc.pipeline, yaml12.parse(trace.shown(trace.published.commit, PIPELINE))
     artifacts = {**expected["artifacts"], ARTIFACT: {**expected["artifacts"][ARTIFACT], "path": target}}
     if said != {**expected, "artifacts": artifacts}:
         differ(PIPELINE, "the release commit", "the commit")

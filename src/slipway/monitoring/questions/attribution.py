@@ -52,7 +52,7 @@ def evidence(look: Look) -> dict[str, Any]:
 def importance(look: Look, rows: Any, names: list[str]) -> dict[str, tuple[float, float]]:
     """Loss of the primary metric when a column is shuffled, and its standard error over parts of the rows."""
     rows = rows.sort_values("time")
-    metric = metrics.for_task(problem.TASK)[look.params["gates"]["primary"]]
+    metric = metrics.primary(problem.TASK, look.params["gates"]["primary"])
     random = np.random.default_rng(look.params["seed"])
     features, y = to_features(rows, problem.Row), segments.targets(rows, look.reference.classes)
     columns: predictor.Columns = {name: features[name].to_numpy() for name in features}
