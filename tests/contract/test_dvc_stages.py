@@ -8,6 +8,8 @@ import grimp
 import pytest
 import yaml
 
+from slipway.settings import Settings
+
 ROOT = Path(__file__).parents[2]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -65,3 +67,30 @@ def test_a_stage_names_only_dependencies_that_exist_or_that_another_stage_makes(
 def test_a_stage_names_only_parameters_that_exist(stage):
     names = STAGES[stage].get("params", [])
     assert [] == [name for name in names if name.split(".")[0] not in PARAMS]
+
+
+OPEN_SECTIONS = ("model", "split")
+
+
+def _untyped(stage: str, deps: list[str]) -> set[str]:
+    """Sections whose types only the problem knows, that the stage uses without a file that has them."""
+    used = {name.split(".")[0] for name in STAGES[stage].get("params", [])}
+    return {name for name in used.intersection(OPEN_SECTIONS) if f"build/parameters/{name}.yaml" not in deps}
+
+
+def test_the_open_sections_are_those_without_a_model():
+    assert set(OPEN_SECTIONS) == {
+        name
+        for name, field in Settings.model_fields.items()
+        if not field.description and not hasattr(field.annotation, "model_fields")
+    }
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_runs_again_when_the_type_of_an_open_parameter_changes(stage):
+    assert set() == _untyped(stage, STAGES[stage]["deps"])
+
+
+@pytest.mark.parametrize(("stage", "section"), [("prepare", "split"), ("train", "model")])
+def test_an_open_section_without_its_types_is_noticed(stage, section):
+    assert {section} == _untyped(stage, [dep for dep in STAGES[stage]["deps"] if "parameters" not in dep])

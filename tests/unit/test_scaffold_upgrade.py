@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from pathlib import Path
 
@@ -175,3 +176,22 @@ def test_a_repository_that_began_elsewhere_is_refused(template):
     start_without_history({"src/slipway/machine.py": "another\n"})
     with pytest.raises(UserError, match="has no commit in common with this fork"):
         upgrade.upgrade("template/main")
+
+
+REFUSING = 'raise SystemExit("params.yaml: agent.retries: missing; add a whole number")\n'
+
+
+@pytest.mark.parametrize(
+    ("validator", "refused"), [(REFUSING, True), ("import a_package_not_installed\n", False), ("", False)]
+)
+def test_merged_parameters_must_be_what_the_merged_engine_reads(fork, template, validator, refused):
+    package = {"src/slipway/__init__.py": "", "src/slipway/settings/__init__.py": ""}
+    with contextlib.chdir(template):
+        commit(package | {"src/slipway/settings/__main__.py": validator}, "Validate")
+    git("fetch", "--quiet", "template")
+    expected = pytest.raises(
+        UserError, match=r"^params\.yaml: agent\.retries: missing; .*; fix it, `git add params\.yaml`"
+    )
+    with expected if refused else contextlib.nullcontext():
+        upgrade.upgrade("template/main")
+    assert "two\n" == content("src/slipway/machine.py")

@@ -6,7 +6,9 @@ numbers it would throw away in silence. A verb says it of this merge alone.
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 from slipway.errors import UserError
@@ -16,7 +18,7 @@ from slipway.scaffold.work_tree import git
 OWN = ("src/problem", "tests/problem", "metrics", ".dvcstore", "data.dvc", "dvc.lock", "README.md")
 """The fork's own. All else is the template's, or both's: params.yaml and pyproject.toml are merged line by line."""
 
-LOCK = "uv.lock"
+LOCK, PARAMS = "uv.lock", "params.yaml"
 
 
 def upgrade(reference: str) -> None:
@@ -37,7 +39,19 @@ def upgrade(reference: str) -> None:
     _lock(reference)
     if conflicts := git("diff", "--name-only", "--diff-filter=U").split():
         raise UserError(f"{', '.join(conflicts)}: changed on both sides; mend, `git add`, and `git commit`")
+    _require_valid_params()
     print("\n".join(_summary()))
+
+
+def _require_valid_params() -> None:
+    """Raise UserError where the merged params.yaml is not what the merged engine reads, which is not this process."""
+    if not Path("src/slipway/settings").is_dir():
+        return
+    command = [sys.executable, "-m", "slipway.settings"]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": "src"}, capture_output=True, text=True, check=False)
+    line = (done.stderr.strip().splitlines() or [""])[-1]
+    if done.returncode and line.startswith(PARAMS):  # else it needs packages that `make setup` brings
+        raise UserError(f"{line}; fix it, `git add {PARAMS}`, and `git commit`")
 
 
 def _join(reference: str) -> None:
