@@ -70,9 +70,12 @@ def loss_of(task: str) -> Metric:
     return for_task(task)[LOSSES[task]]
 
 
-def deciding(task: str, primary: str) -> list[Metric]:
-    """Return the metrics that may decide on a group of rows: `primary`, then the loss where `primary` is undefined."""
-    return [for_task(task)[name] for name in dict.fromkeys((primary, LOSSES[task]))]
+def deciding(task: str, primary_name: str) -> list[Metric]:
+    """Return the metrics that may decide on a group of rows: the primary one, then the loss where that is undefined.
+
+    Raises UserError for a primary metric that `task` does not have.
+    """
+    return list(dict.fromkeys((primary(task, primary_name), loss_of(task))))
 
 
 def _mean_of(loss: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[np.ndarray, np.ndarray], Weighted]:
