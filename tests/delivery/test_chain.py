@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
 
+from slipway import results
 from slipway.delivery import manifests, release
 from slipway.delivery.chain import chain, verification
 from slipway.delivery.chain.chain import BROKEN, HOLDS, NOT_CHECKED
@@ -422,9 +424,17 @@ def test_before_a_promotion_to_production_it_is_the_release_of_staging_that_is_v
         assert expected == json.loads(capsys.readouterr().out)["release"]
 
 
-def test_more_than_one_way_to_name_a_release_is_refused(forger):
-    with pytest.raises(UserError, match="name a release, or one with"):
-        verification.verify(VERSION, "staging", None, as_json=False)
+def test_before_a_promotion_a_release_may_be_named(forger, capsys):
+    forger.project.publish("v0.2.0")
+    verification.verify(VERSION, None, "staging", as_json=True)
+    assert VERSION == json.loads(capsys.readouterr().out)["release"]
+    assert "staging" == results.read(Path("results"))["verify"].evidence["environment"]
+
+
+@pytest.mark.parametrize(("version", "before"), [(VERSION, None), (None, "production"), (VERSION, "production")])
+def test_more_than_one_way_to_name_a_release_is_refused(forger, version, before):
+    with pytest.raises(UserError, match="--environment names the release; give neither a version nor --before"):
+        verification.verify(version, "staging", before, as_json=False)
 
 
 def test_an_environment_that_should_run_nothing_is_named(forger):

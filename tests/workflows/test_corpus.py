@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FOLDER = Path(__file__).parent
+PROMOTES = ("policy/permissions_are_widened_per_job",)  # a workflow that may not
 BAD = {
     "action-by-a-similar-name": ("zizmor/typosquat-uses", "policy/actions_are_pinned", "language service"),
     "action-that-is-archived": ("zizmor/archived-uses", "policy/actions_are_pinned", "language service"),
@@ -76,7 +77,9 @@ BAD = {
         "policy/permissions_are_widened_per_job",
     ),
     "removed-runtime": ("policy/runtimes_are_there",),
+    "release-of-another-run": ("policy/promotions_name_the_release_that_was_built", *PROMOTES),
     "result-that-is-lost": ("policy/jobs_leave_their_result",),
+    "reviewers-that-hold-up-the-next-run": ("policy/reviewers_hold_up_one_job_only", *PROMOTES),
     "runner-that-remembers": ("zizmor/self-hosted-runner",),
     "secret-in-a-pull-request": ("policy/pull_requests_see_no_secret",),
     "secret-without-an-environment": ("zizmor/secrets-outside-env",),

@@ -29,9 +29,10 @@ with open(os.environ["ASKED"], "a") as log:
     print(asked, file=log)
 if asked == os.environ.get("FAULT"):
     reason, outcome = "a seeded fault", "fail"
-elif asked == "release build" and "BUILT" in os.environ:
-    shutil.copytree(os.environ["BUILT"], "build/release")
-    pathlib.Path(os.environ["GITHUB_OUTPUT"]).write_text("built=true\\n")
+elif asked == "release build":
+    if "BUILT" in os.environ:
+        shutil.copytree(os.environ["BUILT"], "build/release")
+    pathlib.Path(os.environ["GITHUB_OUTPUT"]).write_text("built=true\\nrelease=" + os.environ["BUILDS"] + "\\n")
     reason, outcome = "", "pass"
 elif verb in ("promote", "rollback") or asked.startswith(REAL):
     more = ["--no-wait"] if verb in ("promote", "rollback") else []
@@ -85,14 +86,20 @@ class Deployment(OnGitHub):
         approval: str = "",
         attest: bool = False,
         real: str = "",
+        builds: str = "v0.2.0",
         **inputs: str,
     ) -> act.Run:
-        env = {"FAULT": fault}
+        env = {"FAULT": fault, "BUILDS": builds}
         env |= {"REAL": real, "BUILT": str(self.project.store.root / "v0.2.0")} if real else {}
         variables = {"STAGING_URL": "http://127.0.0.1:9", "PRODUCTION_URL": "http://127.0.0.1:9"}
         variables |= {"APPROVAL": approval, "ATTEST": str(attest).lower()}
         payload = {"ref": reference, "after": self.sha, "inputs": inputs}
         return self.act(workflow, event, payload, env, variables)
+
+    def overtake(self) -> None:
+        """Publish a newer release, and let the next run be one of the commit before."""
+        self.project.publish("v0.3.0")
+        self.project.git("checkout", "--quiet", "--detach", self.sha)
 
     @property
     def runs(self) -> dict[str, str]:
@@ -171,6 +178,24 @@ def test_what_github_attests_is_kept_beside_the_release_and_verified_before_each
         "--predicate-type": "https://slsa.dev/provenance/v1",
         "--format": "json",
     } == given
+
+
+def test_each_run_promotes_the_release_that_it_built(deployment):
+    """A newer run has published its release already when this one promotes."""
+    deployment.overtake()
+    assert deployment.run().succeeded
+    assert {"staging": "v0.2.0", "production": "v0.2.0"} == deployment.runs
+
+
+def test_a_run_that_was_overtaken_is_told_so_and_changes_nothing(deployment):
+    """Its reviewers approved when a newer run was through, or its jobs were run again."""
+    deployment.overtake()
+    for environment in ("staging", "production"):
+        deployment.project.promote("v0.3.0", environment)
+    run = deployment.run()
+    assert ("failure", "skipped", "success") == tuple(_results(run)[job] for job in ("staging", "production", "report"))
+    assert {"staging": "v0.3.0", "production": "v0.3.0"} == deployment.runs
+    assert "staging: should run v0.3.0, which is newer than v0.2.0; nothing was changed" in deployment.comments[0]
 
 
 def test_with_manual_approval_a_push_ends_in_staging_and_a_run_by_hand_goes_on(deployment):

@@ -59,6 +59,11 @@ LAST = {"comment", "dependency-review", "health", "propose", "publish", "require
 PUSHING = re.compile(r"slipway (promote|propose|release publish|rollback)\b")
 """Verbs that push; what else writes asks GitHub, with a token of its own."""
 
+REVIEWED = {"staging", "production", "${{ inputs.environment }}"}
+"""Environments for which docs/security.md offers reviewers."""
+
+OWN_RELEASE = "${{ needs.build.outputs.release }}"
+
 PRIVILEGED = {"issue_comment", "issues", "pull_request_review", "pull_request_target", "workflow_run"}
 """Triggers by which a stranger starts something that has the rights of `main`."""
 
@@ -83,6 +88,16 @@ class Workflow:
         for name, job in self.jobs.items():
             yield from ((name, step) for step in job.get("steps", []))
         yield from (("action", step) for step in self.content.get("runs", {}).get("steps", []))
+
+    def groups(self, job: str) -> list[dict[str, Any]]:
+        """Concurrency groups that a job waits for: that of the workflow, and its own."""
+        levels = (self.content.get("concurrency", {}), self.jobs[job].get("concurrency", {}))
+        return [level for level in levels if "group" in level]
+
+    def environment(self, job: str) -> str | None:
+        """Name of the environment of a job; it may have an address, too."""
+        given = self.jobs[job].get("environment")
+        return given.get("name") if isinstance(given, dict) else given
 
     def writes(self, job: str) -> set[str]:
         permissions = self.jobs.get(job, {}).get("permissions", {})
@@ -119,14 +134,30 @@ def jobs_have_timeouts(workflow: Workflow) -> Iterator[str]:
 
 
 def runs_do_not_collide(workflow: Workflow) -> Iterator[str]:
-    if workflow.jobs and "group" not in workflow.content.get("concurrency", {}):
-        yield "no concurrency group"
+    yield from (f"{job}: no concurrency group" for job in workflow.jobs if not workflow.groups(job))
 
 
 def promotions_are_not_cancelled(workflow: Workflow) -> Iterator[str]:
-    writes = any(workflow.writes(job) for job in workflow.jobs)
-    if writes and workflow.content.get("concurrency", {}).get("cancel-in-progress") is not False:
-        yield "a job that writes can be cancelled half way"
+    for job in filter(workflow.writes, workflow.jobs):
+        if any(group.get("cancel-in-progress") is not False for group in workflow.groups(job) or [{}]):
+            yield f"{job}: writes, and can be cancelled half way"
+
+
+def reviewers_hold_up_one_job_only(workflow: Workflow) -> Iterator[str]:
+    """A run that waits for reviewers holds its groups: those of the workflow would keep the next run from its build."""
+    reviewed = [job for job in workflow.jobs if workflow.environment(job) in REVIEWED]
+    yield from (f"{job}: the whole workflow waits" for job in reviewed if "concurrency" in workflow.content)
+    own = [workflow.jobs[job].get("concurrency", {}).get("group") for job in workflow.jobs]
+    if reviewed and len(set(own)) < len(own):
+        yield "two jobs share a group"
+
+
+def promotions_name_the_release_that_was_built(workflow: Workflow) -> Iterator[str]:
+    """What is newest may be another run's, which is not judged yet."""
+    for job, step in workflow.steps():
+        release = step.get("env", {}).get("SLIPWAY_RELEASE")
+        if re.search(r"slipway (promote|verify --before)\b", step.get("run", "")) and release != OWN_RELEASE:
+            yield f"{job}: {step['run']} takes {release or 'the newest release'}"
 
 
 def actions_are_pinned(workflow: Workflow) -> Iterator[str]:
@@ -306,6 +337,8 @@ RULES = [
     jobs_have_timeouts,
     runs_do_not_collide,
     promotions_are_not_cancelled,
+    reviewers_hold_up_one_job_only,
+    promotions_name_the_release_that_was_built,
     actions_are_pinned,
     actions_take_what_they_are_given,
     outputs_exist,
@@ -337,6 +370,7 @@ def test_workflow_keeps(path, rule):
     assert [] == list(rule(read(path)))
 
 
+WHOLE_WORKFLOW = "concurrency:\n  group: deploy\n  cancel-in-progress: false\n"
 FAULTS = [
     (permissions_start_at_none, "pull-request.yaml", "permissions: {}", "permissions: read-all"),
     (permissions_are_widened_per_job, "pull-request.yaml", "contents: read # checkout", "contents: write # why not"),
@@ -346,7 +380,12 @@ FAULTS = [
     (permissions_carry_a_reason, "pull-request.yaml", "contents: read # checkout", "contents: read"),
     (jobs_have_timeouts, "pull-request.yaml", "    timeout-minutes: 10\n", ""),
     (runs_do_not_collide, "pull-request.yaml", "  group: pull-request-", "  name: pull-request-"),
+    (runs_do_not_collide, "deploy.yaml", "      group: deploy-build\n", ""),
     (promotions_are_not_cancelled, "deploy.yaml", "cancel-in-progress: false", "cancel-in-progress: true"),
+    (reviewers_hold_up_one_job_only, "deploy.yaml", "jobs:\n", f"{WHOLE_WORKFLOW}jobs:\n"),
+    (reviewers_hold_up_one_job_only, "rollback.yaml", "jobs:\n", f"{WHOLE_WORKFLOW}jobs:\n"),
+    (reviewers_hold_up_one_job_only, "deploy.yaml", "group: deploy-production", "group: deploy-staging"),
+    (promotions_name_the_release_that_was_built, "deploy.yaml", "          SLIPWAY_RELEASE: ", "          RELEASE: "),
     (actions_are_pinned, "pull-request.yaml", "@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1", "@v7"),
     (actions_are_pinned, "pull-request.yaml", "ba90b1 # v7.0.1", "ba90b1 # v7.0.0"),
     (actions_are_pinned, "pull-request.yaml", "ba90b1 # v7.0.1", "ba90b2 # v7.0.1"),
@@ -408,6 +447,16 @@ def test_rule_catches_its_fault(rule, file, text, fault):
     whole = (folder / file).read_text(encoding="utf-8")
     assert text in whole
     assert list(rule(Workflow(file, whole.replace(text, fault, 1))))
+
+
+def test_no_two_workflows_share_a_group():
+    """GitHub compares names without regard to case, across the workflows of a repository."""
+    named: dict[str, set[str]] = {}
+    for path in WORKFLOWS:
+        workflow = Workflow(path.name, path.read_text(encoding="utf-8"))
+        for group in (group["group"].lower() for job in workflow.jobs for group in workflow.groups(job)):
+            named.setdefault(group, set()).add(path.name)
+    assert [] == [group for group, files in named.items() if len(files) > 1]
 
 
 def test_every_rule_has_a_fault():

@@ -17,7 +17,10 @@ verb = on_panel("Environments")
 def promote(
     environment: Environment,
     release: Annotated[
-        str | None, typer.Option(help="Version; else the newest for staging, and for production that of staging.")
+        str | None,
+        typer.Option(
+            envvar="SLIPWAY_RELEASE", help="Version; else the newest for staging, and for production that of staging."
+        ),
     ] = None,
     image: Annotated[
         str | None, typer.Option(envvar="SLIPWAY_IMAGE", help="The release for Kubernetes: NAME@sha256:…")
@@ -28,6 +31,8 @@ def promote(
     wait: Wait = True,
 ) -> None:
     """Make an environment run a release: one commit on the branch `deploy`, and the wait until it serves.
+
+    It goes forward only; `slipway rollback --to` goes back to an older release.
 
     Example: `slipway promote --environment staging`
     """

@@ -16,9 +16,13 @@ verb = releases.command
 
 @on_panel("Releases")()
 def verify(
-    release: Annotated[str | None, typer.Argument(help="Version, such as v0.1.0; else the newest.")] = None,
+    release: Annotated[
+        str | None, typer.Argument(envvar="SLIPWAY_RELEASE", help="Version, such as v0.1.0; else the newest.")
+    ] = None,
     environment: Annotated[str | None, typer.Option(help="What this environment should run.")] = None,
-    before: Annotated[str | None, typer.Option(help="What the next promotion to this environment would take.")] = None,
+    before: Annotated[
+        str | None, typer.Option(help="What the next promotion to this environment takes, unless a version is named.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Trace a release to reviewed source: each link of the chain is computed again, and compared.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway import results
-from slipway.delivery import clients, release
+from slipway.delivery import clients, release, versions
 from slipway.delivery.agent import agents
 from slipway.delivery.agent.router import tool
 from slipway.delivery.desired_state import BRANCH, BUILT_FROM, DIGEST, IMAGE, DeployBranch, before
@@ -61,12 +61,16 @@ def promote(
     store: Store,
     image: str | None = None,
     canary: Mapping[str, Any] | None = None,
+    *,
+    forward: bool = False,
 ) -> EnvironmentFile:
     """Make `environment` run a release from now on: one commit, unless that is what it should run already.
 
     Default: for staging the newest release, for production what staging should run. `image` is the release for
     Kubernetes, by digest; by default the one that it was promoted with before. With `canary`, the section of
-    params.yaml, the release takes over in steps, if anything served before. Raises UserError.
+    params.yaml, the release takes over in steps, if anything served before. With `forward`, a release that is older
+    than what `environment` should run is refused: a run that waited for reviewers may have been overtaken.
+    Raises UserError.
     """
     branch = DeployBranch(Git(root))
     branch.fetch()
@@ -74,6 +78,8 @@ def promote(
     if chosen.version not in store.versions():
         raise UserError(f"{chosen.version}: not in the store; run `slipway release publish` again")
     current = _current(branch, environment)
+    if forward and current:
+        _refuse_older(environment, chosen.version, current.release)
     image = _image(image) or branch.image_of(chosen.digest)
     same = current and (current.digest, current.image) == (chosen.digest, image)
     if current and same and not _is_bad(environment, current):
@@ -199,6 +205,14 @@ def _current(branch: DeployBranch, environment: str) -> EnvironmentFile | None:
         return branch.read(environment)
     except UserError:
         return None
+
+
+def _refuse_older(environment: str, version: str, current: str) -> None:
+    if versions.order(version) < versions.order(current):
+        raise UserError(
+            f"{environment}: should run {current}, which is newer than {version}; nothing was changed"
+            f" (`slipway rollback --environment {environment} --to {version}` goes back)"
+        )
 
 
 def _is_bad(environment: str, content: EnvironmentFile) -> bool:

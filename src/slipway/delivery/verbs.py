@@ -42,6 +42,7 @@ def build(output: Path, report: Path | None) -> None:
         built = fetched or builds.build(ROOT, output, report)
         signature.write(built, None if fetched else signer)
         _tell_workflow("built", "false" if fetched else "true")
+        _tell_workflow("release", built.version)
         result.evidence |= {"release": built.version, "digest": built.digest}
         result.verdicts = [Verdict("release", Outcome.PASS, "every byte is as sealed", built.digest)]
     print(f"{output}: {built.version}, {built.digest}, {len(built.manifest['files'])} files")
@@ -127,7 +128,8 @@ def promote(environment: str, version: str | None, image: str | None, *, canary:
     with _recorded("promote", environment) as result:
         _refuse_unreachable(environment, wait)
         params, tried = read_params(), environment == "production" if canary is None else canary
-        content = promotion.promote(ROOT, environment, version, _store(), image, params["canary"] if tried else None)
+        steps = params["canary"] if tried else None
+        content = promotion.promote(ROOT, environment, version, _store(), image, steps, forward=True)
         if content.canary and wait:
             rollout.follow(ROOT, environment, content, params, _store())
         _wait(environment, content, wait)

@@ -24,6 +24,11 @@ STAGES = {
 
 DONE = "success"
 NOT_RUN = "did not run"
+NO_RESULT = "a step failed that leaves no result; see the log"
+REASONS = {
+    "cancelled": "a newer run took its place in the queue of this job, or it was cancelled by hand",
+}
+"""Why a job that leaves no reason itself ended as it did, by its status."""
 LINES = 12  # of gates that passed, shown without unfolding
 
 
@@ -64,8 +69,7 @@ def _of_stage(stage: str, deployment: Deployment) -> Iterator[Verdict]:
     if status == "skipped":
         found.append(Verdict(stage, Outcome.INCONCLUSIVE, "runs to its end", NOT_RUN, ""))
     elif status != DONE and silent:
-        reason = "a step failed that leaves no result; see the log"
-        found.append(Verdict(stage, Outcome.FAIL, "runs to its end", status, reason))
+        found.append(Verdict(stage, Outcome.FAIL, "runs to its end", status, REASONS.get(status, NO_RESULT)))
     yield from found
 
 

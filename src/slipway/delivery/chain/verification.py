@@ -51,8 +51,8 @@ def sign(version: str) -> None:
 
 def verify(version: str | None, environment: str | None, before: str | None, *, as_json: bool) -> int:
     """Walk the chain of a release and print it; the exit code is 0 when every link holds that must."""
-    if sum(map(bool, (version, environment, before))) > 1:
-        raise UserError("verify: name a release, or one with --environment, or one with --before")
+    if environment and (version or before):
+        raise UserError("verify: --environment names the release; give neither a version nor --before with it")
     with recorded("verify") as result:
         with _traced(version, environment, before) as trace:
             result.evidence = {"release": trace.published.version, "digest": trace.published.digest}
