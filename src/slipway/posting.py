@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from slipway import github
+from slipway import cml, github
 
 WATERMARK = 'https://cml.dev/watermark.png#{sha} "CML watermark {title}"'
 """What `cml comment update` finds its comment by; with the same mark, `gh` and CML update one another's."""
+
+CML_PAGE = 30  # comments of a pull request that CML 0.20.6 asks GitHub for
 
 
 @dataclass(frozen=True)
@@ -41,39 +41,38 @@ class Place:
 
 def post(place: Place, sha: str, text: str) -> str:
     """Write the comment, in place of an older one of ours. Returns its address. Raises UserError."""
-    return _with_cml(place, text) or _with_gh(place, sha, text)
+    there = [comment for page in _pages(place) for comment in page]
+    mark = re.escape(f"![]({WATERMARK.format(sha='SHA', title=place.title)})").replace("SHA", "[0-9a-f]+")
+    marked = [comment for comment in there if re.search(mark, comment.get("body") or "")]
+    ours = [comment for comment in marked if github.is_bot(comment)]  # every user can write the watermark
+    # CML updates the newest that is marked, whoever wrote it, and looks for it on the first page of a pull request only
+    if cml.found() and ours == marked and all(comment in there[:CML_PAGE] for comment in ours):
+        try:
+            return _with_cml(place, sha, text)
+        except cml.CmlError as error:
+            print(f"comment: {error}; trying gh")
+    return _with_gh(place, sha, text, ours)
 
 
-def _with_cml(place: Place, text: str) -> str | None:
-    """Comment with CML; None when it is not there or fails, which must not cost the report."""
-    if not shutil.which("cml"):
-        return None
+def _pages(place: Place) -> list[list[dict[str, Any]]]:
+    return github.call("GET", f"{place.comments}?per_page=100", None, "--paginate", "--slurp")
+
+
+def _with_cml(place: Place, sha: str, text: str) -> str:
+    """Comment with CML. Returns the comment's address. Raises CmlError, which must not cost the report."""
     host = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
-    command = ["cml", "comment", "update", "--driver=github", f"--repo={host}/{place.repository}"]
+    command = ["comment", "update", "--driver=github", f"--repo={host}/{place.repository}"]
     command += ["--publish=false"]  # otherwise every local link target is uploaded to a public host
     command += [f"--watermark-title={place.title}", f"--target={place.target}"]
     with TemporaryDirectory() as folder:
         report = Path(folder) / "report.md"
         report.write_text(text, encoding="utf-8")
-        done = subprocess.run([*command, str(report)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        print(f"comment: cml failed ({(done.stderr.strip() or 'no reason given').splitlines()[-1]}); trying gh")
-        return None
-    return done.stdout.strip()
+        return cml.call([*command, str(report)], sha).strip()
 
 
-def _with_gh(place: Place, sha: str, text: str) -> str:
-    """Update the comment that carries the watermark, or make it. Returns its address."""
-    mark = WATERMARK.format(sha=sha, title=place.title)
-    known = re.compile(re.escape(f"![]({WATERMARK.format(sha='SHA', title=place.title)})").replace("SHA", "[0-9a-f]+"))
-    pages = github.call("GET", f"{place.comments}?per_page=100", None, "--paginate", "--slurp")
-    ours = [one for page in pages for one in page if _ours(one, known)]
-    body = {"body": f"{text}\n\n![]({mark})"}
+def _with_gh(place: Place, sha: str, text: str, ours: list[dict[str, Any]]) -> str:
+    """Update the newest of `ours`, or make a comment. Returns its address."""
+    body = {"body": f"{text}\n\n![]({WATERMARK.format(sha=sha, title=place.title)})"}
     if ours:
         return github.call("PATCH", place.comment(ours[-1]["id"]), body)["html_url"]
     return github.call("POST", place.comments, body)["html_url"]
-
-
-def _ours(one: dict[str, Any], mark: re.Pattern[str]) -> bool:
-    """Whether a comment is the bot's: anybody can write the watermark, so its author must be one."""
-    return github.is_bot(one) and bool(mark.search(one.get("body") or ""))

@@ -18,6 +18,7 @@ from typer.main import get_command
 
 from slipway import jobs
 from slipway.cli import app
+from slipway.local import cml_install
 from tests.workflows import expressions, pinned
 
 if TYPE_CHECKING:
@@ -30,14 +31,13 @@ ACTIONS = sorted(Path(".github/actions").glob("*/action.yml"))
 REMOVED_RUNTIMES = {"node12", "node16", "node20"}
 """Runtimes of actions that GitHub's runners no longer have: they run such an action on a newer one, with a warning."""
 
-CML_RUNTIME = "v2.0.1 is the newest release; its code was run on Node 24"
 OLD_RUNTIMES = {
     "dependency-review.yaml": {"actions/dependency-review-action": "v4.9.0 is the newest release"},
-    "deploy.yaml": {"iterative/setup-cml": CML_RUNTIME},
-    "pull-request-comment.yaml": {"iterative/setup-cml": CML_RUNTIME},
-    "retrain.yaml": {"iterative/setup-cml": CML_RUNTIME},
 }
 """Actions that a workflow uses although their runtime is gone, and why."""
+
+SOURCES = {"iterative/cml": (f"v{cml_install.VERSION}", cml_install.COMMIT)}
+"""Version and commit of each other repository that is checked out, as read in the repository itself."""
 
 WRITERS = {
     "deploy.yaml": {
@@ -227,6 +227,16 @@ def strangers_bring_nothing_with_them(workflow: Workflow) -> Iterator[str]:
             yield f"{job}: {action} unpacks what a stranger packed"
 
 
+def other_sources_are_pinned(workflow: Workflow) -> Iterator[str]:
+    """The checkout of another repository names a commit that git verifies, and says which version it is."""
+    for _, step in workflow.steps():
+        given = step.get("with", {})
+        if step.get("uses", "").startswith("actions/checkout@") and "repository" in given:
+            version, commit = SOURCES.get(given["repository"], ("", ""))
+            if given.get("ref") != commit or f"ref: {commit} # {version}\n" not in workflow.text:
+                yield f"{given['repository']}: {given.get('ref')} is not a known commit with its version"
+
+
 def steps_are_one_line(workflow: Workflow) -> Iterator[str]:
     yield from (f"{job}: {step['run']}" for job, step in workflow.steps() if "\n" in step.get("run", "").strip())
 
@@ -346,6 +356,7 @@ RULES = [
     credentials_stay_only_where_pushing,
     strangers_start_one_workflow_only,
     strangers_bring_nothing_with_them,
+    other_sources_are_pinned,
     steps_are_one_line,
     steps_call_the_command_line,
     uv_is_installed_by_hash,
@@ -421,7 +432,11 @@ FAULTS = [
     (strangers_start_one_workflow_only, "pull-request.yaml", "  pull_request:\n", "  pull_request_target:\n"),
     (strangers_start_one_workflow_only, "deploy.yaml", "  workflow_dispatch:\n", "  issue_comment:\n"),
     (strangers_bring_nothing_with_them, COMMENT, "persist-credentials: false", "ref: refs/pull/1/merge"),
-    (strangers_bring_nothing_with_them, COMMENT, "uses: iterative/setup-cml", "uses: actions/download-artifact"),
+    (strangers_bring_nothing_with_them, COMMENT, "uses: ./.github/actions/cml", "uses: actions/download-artifact@x"),
+    (other_sources_are_pinned, "cml/action.yml", "a3a66c74b218b08710f42bf599b066e37cb4cba7", "v0.20.6"),
+    (other_sources_are_pinned, "cml/action.yml", "a3a66c74b218b08710f42bf599b066e37cb4cba7", "${{ github.sha }}"),
+    (other_sources_are_pinned, "cml/action.yml", "repository: iterative/cml", "repository: someone/cml"),
+    (other_sources_are_pinned, "cml/action.yml", "# v0.20.6", "# v0.20.5"),
     (publishing_jobs_use_no_cache, "deploy.yaml", "overwrite: true", "cache: pip"),
     (publishing_jobs_use_no_cache, "deploy.yaml", "actions/upload-artifact@", "actions/cache/save@"),
     (publishing_jobs_use_no_cache, COMMENT, "persist-credentials: false", "enable-cache: true"),
@@ -481,7 +496,8 @@ def test_uv_has_one_version_everywhere_and_the_hashes_of_the_lock():
 
 
 def test_a_job_installs_uv_before_it_calls_it():
-    steps = yaml.safe_load(ACTIONS[0].read_text(encoding="utf-8"))["runs"]["steps"]
+    setup = Path(".github/actions/setup/action.yml")
+    steps = yaml.safe_load(setup.read_text(encoding="utf-8"))["runs"]["steps"]
     commands = [step["run"].split()[0] for step in steps if "run" in step]
     assert [INSTALL_UV, "uv", "uv"] == commands
 

@@ -122,3 +122,16 @@ def required_status() -> None:
     from slipway import required_status as job
 
     job.post()
+
+
+@verb()
+def cml() -> None:
+    """Install CML for the next steps of a job: the checkout in build/cml/source, and npm's packages by their hashes.
+
+    Where `cml` is on the PATH already, nothing is installed. Without CML, `gh` comments.
+
+    Example: `slipway cml`
+    """
+    from slipway.local import cml_install as job
+
+    print(f"cml: {job.install()}")

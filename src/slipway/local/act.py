@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 STANDINS = Path(__file__).parent / "standins"
-BUILT_IN = "actions/checkout"  # act does this one itself
+BUILT_IN = "actions/checkout"  # act does this one itself, but for another repository
 REPOSITORY = "local/throwaway"
 MARKS = {"success": "ok", "failure": "FAILED"}
 SKIPPED = "skipped"  # a step that failed and may: its job goes on
@@ -128,9 +128,14 @@ def _command(file: Path, event: str, folder: Path, variables: Mapping[str, str])
 def actions(workflow: Path) -> set[tuple[str, str]]:
     """(owner/name, commit) of each third-party action that `workflow` and the repository's own actions use."""
     files = [workflow, *sorted((workflow.parent.parent / "actions").glob("*/action.yml"))]
-    uses = {step["uses"] for file in files for step in _steps(file) if "uses" in step}
-    remote = {tuple(use.split("@", 1)) for use in uses if not use.startswith("./")}
-    return {(action, reference) for action, reference in remote if action != BUILT_IN}
+    uses = {step["uses"] for file in files for step in _steps(file) if "uses" in step and not _built_in(step)}
+    return {
+        (action, reference) for action, reference in (use.split("@", 1) for use in uses if not use.startswith("./"))
+    }
+
+
+def _built_in(step: Mapping[str, Any]) -> bool:
+    return step["uses"].startswith(f"{BUILT_IN}@") and "repository" not in step.get("with", {})
 
 
 def _steps(file: Path) -> Iterator[dict[str, Any]]:

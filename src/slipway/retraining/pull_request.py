@@ -7,14 +7,12 @@ Its own `--merge` is not used: where the rules do not let it wait, it merges at 
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from slipway import github
+from slipway import cml, github
 from slipway.delivery.git import Git
 from slipway.errors import UserError
 from slipway.retraining.proposals import BRANCH
@@ -60,19 +58,21 @@ def by_hand(repository: str) -> str:
 
 def _with_cml(git: Git, repository: str, text: Text) -> bool:
     """Open it with CML; False when that is not there or fails."""
-    if not shutil.which("cml"):
+    if not cml.found():
         return False
     host = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
-    command = ["cml", "pr", "create", "--driver=github", f"--repo={host}/{repository}"]
+    command = ["pr", "create", "--driver=github", f"--repo={host}/{repository}"]
     command += [f"--branch={BRANCH}", f"--target-branch={TARGET}", f"--user-name={NAME}", f"--user-email={EMAIL}"]
     command += [f"--title={text.title}", f"--body={text.body}"]
     with TemporaryDirectory() as folder:
         Git(Path(folder)).run("init", "--quiet")
         Git(Path(folder)).run("remote", "add", "origin", git.run("remote", "get-url", "origin"))
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        print(f"propose: cml failed ({(done.stderr.strip() or 'no reason given').splitlines()[-1]}); trying gh")
-    return done.returncode == 0
+        try:
+            cml.call(command, git.run("rev-parse", "HEAD"), Path(folder))
+        except cml.CmlError as error:
+            print(f"propose: {error}; trying gh")
+            return False
+    return True
 
 
 def update(repository: str, number: int, text: Text) -> None:

@@ -1,0 +1,67 @@
+"""Call CML in a process that leaves nothing behind.
+
+Each call of CML 0.20.6 adds `safe.directory = *` and more to the user's global git configuration, writes an identifier
+to the user's configuration folder, and without $GITHUB_SHA does not find its own comment again. So each gets these of
+its own. CML waits for minutes where GitHub limits its requests, so a call has a time limit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from slipway.errors import UserError
+
+CALL_TIMEOUT_SECONDS = 120
+
+
+class CmlError(UserError):
+    """CML is not there, or failed; the message is one line."""
+
+
+def found() -> bool:
+    """Whether CML is on the PATH."""
+    return shutil.which("cml") is not None
+
+
+def call(arguments: list[str], sha: str, folder: Path | None = None) -> str:
+    """Run `cml ARGUMENTS` in `folder` for the commit `sha`, and return what it prints. Raises CmlError."""
+    return run(["cml", *arguments], folder, {"GITHUB_SHA": sha})
+
+
+def run(command: list[str], folder: Path | None = None, env: dict[str, str] | None = None) -> str:
+    """Run a command that is CML, and return what it prints. Raises CmlError with the last line of what it reports."""
+    with TemporaryDirectory() as scratch:
+        whole = {**os.environ, **_configuration(Path(scratch)), "ITERATIVE_DO_NOT_TRACK": "1", **(env or {})}
+        try:
+            done = subprocess.run(
+                command,
+                cwd=folder,
+                env=whole,
+                timeout=CALL_TIMEOUT_SECONDS,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+            )
+        except OSError as error:
+            raise CmlError(f"cml: cannot be run ({error.strerror})") from None
+        except subprocess.TimeoutExpired:
+            raise CmlError(f"cml: no answer in {CALL_TIMEOUT_SECONDS:g} s") from None
+    if done.returncode:
+        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+        raise CmlError(f"cml failed ({lines[-1]})")
+    return done.stdout.decode(errors="replace")
+
+
+def _configuration(scratch: Path) -> dict[str, str]:
+    """A global git configuration that reads what the user has set and takes what CML adds."""
+    own, config = scratch / "gitconfig", Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    given = os.environ.get("GIT_CONFIG_GLOBAL")
+    files = [Path(given)] if given else [config / "git" / "config", Path.home() / ".gitconfig"]
+    quoted = (json.dumps(str(path.absolute()), ensure_ascii=False) for path in files if path.is_file())
+    own.write_text("".join(f"[include]\n\tpath = {path}\n" for path in quoted), encoding="utf-8")
+    return {"GIT_CONFIG_GLOBAL": str(own), "XDG_CONFIG_HOME": str(scratch)}
