@@ -402,7 +402,10 @@ def test_gh_comments_where_cml_fails(github, tmp_path):
 @pytest.mark.parametrize(("author", "place"), [("User", 0), ("Bot", 30)])
 def test_gh_comments_where_cml_would_take_another_comment_or_miss_ours(github, tmp_path, author, place):
     """CML 0.20.6 updates the newest comment with its watermark, whoever wrote it, of the first 30."""
-    there = [{"id": number, "user": {"type": "User"}, "body": "Thanks"} for number in range(1, 32)]
+    there = [
+        {"id": number, "user": {"type": "User"}, "body": "Thanks", "html_url": "https://github.example"}
+        for number in range(1, 32)
+    ]
     there[place] |= {"user": {"type": author}, "body": '![](https://cml.dev/watermark.png#abc "CML watermark slipway")'}
     github.comments[7] = there
     _leave(github)

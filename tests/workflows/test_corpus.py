@@ -84,6 +84,7 @@ BAD = {
     "secret-in-a-pull-request": ("policy/pull_requests_see_no_secret",),
     "secret-without-an-environment": ("zizmor/secrets-outside-env",),
     "site-of-a-second-attempt": ("policy/sites_are_named_by_attempt",),
+    "source-at-a-tag": ("policy/other_sources_are_pinned",),
     "star-over-json": ("policy/expressions_mean_the_same_under_act",),
     "status-that-a-queue-waits-for": ("policy/a_merge_queue_gets_the_required_status",),
     "status-that-does-not-wait": ("policy/everything_is_required",),

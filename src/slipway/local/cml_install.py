@@ -1,4 +1,4 @@
-"""Install CML for the next steps of a job: its source at a pinned commit, and npm packages by the hashes of a lock file.
+"""Install CML for the next steps of a job: its source at a pinned commit, npm packages by the hashes of a lock file.
 
 The lock file is ours, in .github/actions/cml: that of CML 0.20.6 has no hash for 221 of its 261 packages.
 """
