@@ -1,12 +1,13 @@
 """The verb `audit`: which of the locked packages have a known vulnerability.
 
 pip-audit asks PyPI; this only decides what its answer means. A package that could not be looked up counts as a finding,
-because pip-audit itself passes it over and says that there is none.
+because pip-audit itself passes it over and reports none.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -23,13 +24,16 @@ from slipway.jobs import run_tool
 from slipway.results import recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 ALLOWED = Path(".github/advisories.yaml")
 GROUPS = ("dev", "checks", "audit", "docs")
 """Dependency groups that together hold every locked package; a test holds that."""
 
 LONGEST = timedelta(days=90)  # that an entry may stand before somebody must think again
+LOCKED = re.compile(r"(?P<name>[\w.-]+)(\[[\w,-]+\])?==(?P<version>[^\s;]+).*?(?P<hashes>--hash=.+)")
+"""A package in uv's export, on one line."""
+
 NAMED = 3  # findings that a verdict names; all are in the evidence
 
 
@@ -129,14 +133,53 @@ def _outcome(broken: Sequence[Any]) -> Outcome:
 
 
 def look_up(group: str) -> dict[str, Any]:
-    """What pip-audit says of the locked packages of `group`; empty, and its words printed, when it says nothing."""
+    """Return pip-audit's report on the locked packages of `group`; an empty one, after its output, when it gives none.
+
+    A locked package that pip-audit leaves out is in the report as one that was skipped.
+    """
+    locked = [match for match in map(LOCKED.match, _uv(*export(group)).replace("\\\n", " ").splitlines()) if match]
+    reports = [_pip_audit(requirements) for requirements in one_version_each(locked)]
+    if not all(reports):
+        return {}
+    listed = [package for report in reports for package in report["dependencies"]]
+    return {"dependencies": [*listed, *left_out(locked, listed)]}
+
+
+def one_version_each(locked: Iterable[re.Match[str]]) -> list[str]:
+    """Return requirement files that together hold every locked package, none of them two versions of one.
+
+    The lock is for all platforms and Pythons. Markers are left out, because pip-audit leaves out without a word what
+    does not fit the machine that it runs on.
+    """
+    files: list[dict[str, str]] = []
+    for package in locked:
+        free = next((file for file in files if package["name"] not in file), None)
+        if free is None:
+            files.append(free := {})
+        free[package["name"]] = f"{package['name']}=={package['version']} {package['hashes']}\n"
+    return ["".join(file.values()) for file in files]
+
+
+def left_out(locked: Iterable[re.Match[str]], listed: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return an entry, as pip-audit writes one for a skipped package, for each locked package that is not `listed`."""
+    skipped = {package["name"] for package in listed if "skip_reason" in package}
+    known = {(package["name"], package.get("version")) for package in listed}
+    return [
+        {"name": package["name"], "version": package["version"], "skip_reason": "pip-audit left it out"}
+        for package in locked
+        if package["name"] not in skipped and (package["name"], package["version"]) not in known
+    ]
+
+
+def _pip_audit(requirements: str) -> dict[str, Any]:
+    """Return pip-audit's JSON on the text of a requirements file; nothing, after its output, when it writes none."""
     with TemporaryDirectory() as folder:
         locked, report = Path(folder) / "locked.txt", Path(folder) / "report.json"
-        _uv(*export(group), "--output-file", str(locked))
+        locked.write_text(requirements, encoding="utf-8")
         options = ["--require-hashes", "--disable-pip", "--progress-spinner=off", "--format=json"]
-        code, said = run_tool(["pip-audit", *options, "--output", str(report), "--requirement", str(locked)])
+        code, output = run_tool(["pip-audit", *options, "--output", str(report), "--requirement", str(locked)])
         if not report.is_file():
-            print(f"pip-audit: exit code {code}: {said.rstrip()}", flush=True)
+            print(f"pip-audit: exit code {code}: {output.rstrip()}", flush=True)
             return {}
         return json.loads(report.read_text(encoding="utf-8"))
 
@@ -146,11 +189,12 @@ def export(group: str) -> list[str]:
     return ["export", "--quiet", "--frozen", "--no-emit-project", "--no-default-groups", "--group", group]
 
 
-def _uv(*arguments: str) -> None:
-    """Run uv, which the job has, but not as a package of its small environment. Raises UserError with its reason."""
+def _uv(*arguments: str) -> str:
+    """Run uv, which the job has, though its small environment has not; return its output. Raises UserError."""
     try:
         done = subprocess.run(["uv", *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise UserError("uv: not found on the PATH; `make setup` puts it into .bootstrap/bin") from None
     if done.returncode:
         raise UserError(f"uv {' '.join(arguments)}: {done.stderr.strip() or f'exit code {done.returncode}'}")
+    return done.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import date, timedelta
 
@@ -10,6 +11,7 @@ import pytest
 from slipway import audit
 from slipway.errors import UserError
 from slipway.gates import Outcome
+from slipway.jobs import run_tool
 
 TODAY = date(2026, 1, 15)
 ENTRY = {
@@ -102,25 +104,54 @@ def test_the_shipped_allow_list_can_be_read():
 
 
 STAND_IN = """#!{python}
-import pathlib, sys
-options = sys.argv[1:]
-assert "--require-hashes" in options and "--hash=sha256:" in pathlib.Path(options[-1]).read_text()
-if {answer!r}:
-    pathlib.Path(options[options.index("--output") + 1]).write_text({answer!r})
+# Stands in for pip-audit, which leaves out what its machine would not install; {leaves_out} beyond that.
+import json, pathlib, re, sys
+options, text = sys.argv[1:], pathlib.Path(sys.argv[-1]).read_text()
+assert "--require-hashes" in options and "--hash=sha256:" in text
+names = re.findall(r"^([\\w.-]+)==(\\S+) --hash", text, re.MULTILINE)
+assert len(names) == len(set(name for name, _ in names)), "two versions of one package"
+packages = [dict(name=name, version=version, vulns=[]) for name, version in names if name != {leaves_out!r}]
+if {writes}:
+    pathlib.Path(options[options.index("--output") + 1]).write_text(json.dumps(dict(dependencies=packages)))
 sys.exit(1)
 """
 
 
-@pytest.mark.parametrize(("answer", "expected"), [('{"dependencies": []}', {"dependencies": []}), ("", {})])
-def test_pip_audit_is_given_hashes_and_read_however_it_ends(tmp_path, monkeypatch, answer, expected):
-    tool = tmp_path / "pip-audit"
-    tool.write_text(STAND_IN.format(python=sys.executable, answer=answer), encoding="utf-8")
-    tool.chmod(0o755)
-    run = audit.run_tool
-    monkeypatch.setattr(
-        audit, "run_tool", lambda command: run([str(tool) if command[0] == "pip-audit" else command[0], *command[1:]])
-    )
-    assert expected == audit.look_up("audit")
+@pytest.fixture
+def pip_audit(tmp_path, monkeypatch):
+    """Let a stand-in be called in the place of pip-audit."""
+
+    def stand_in(*, leaves_out: str = "", writes: bool = True) -> None:
+        tool, run = tmp_path / "pip-audit", audit.run_tool
+        text = STAND_IN.format(python=sys.executable, leaves_out=leaves_out, writes=writes)
+        tool.write_text(text, encoding="utf-8")
+        tool.chmod(0o755)
+        found = {"pip-audit": str(tool)}
+        monkeypatch.setattr(audit, "run_tool", lambda command: run([found.get(command[0], command[0]), *command[1:]]))
+
+    return stand_in
+
+
+@pytest.mark.parametrize("group", ["dev", "audit"])
+def test_every_locked_version_of_every_platform_is_looked_up(pip_audit, group):
+    pip_audit()
+    listed = [(package["name"], package["version"]) for package in audit.look_up(group)["dependencies"]]
+    text = run_tool(["uv", *audit.export(group)])[1]
+    assert sorted(re.findall(r"^([\w.-]+)(?:\[.*?\])?==([^\s;]+)", text, re.MULTILINE)) == sorted(listed)
+    assert "; sys_platform == 'win32'" in text
+    assert Outcome.PASS is judge(*audit.look_up(group)["dependencies"]).outcome
+
+
+def test_a_package_that_pip_audit_leaves_out_without_a_word_fails(pip_audit):
+    pip_audit(leaves_out="colorama")
+    verdict = judge(*audit.look_up("audit")["dependencies"])
+    assert Outcome.FAIL is verdict.outcome
+    assert re.fullmatch(r"colorama [\d.]+: not looked up: pip-audit left it out", verdict.reason)
+
+
+def test_no_report_is_an_empty_answer(pip_audit):
+    pip_audit(writes=False)
+    assert {} == audit.look_up("audit")
 
 
 def test_without_uv_there_is_one_line(monkeypatch):
