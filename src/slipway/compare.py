@@ -16,11 +16,12 @@ import numpy as np
 import pandas as pd
 
 import problem
-from slipway import bootstrap, metrics, predictor
+from slipway import bootstrap, github, metrics, predictor
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.dvc_files import blobs
 from slipway.delivery.git import Git
 from slipway.delivery.home import store_url
+from slipway.delivery.redact import redacted
 from slipway.delivery.store import fetch, open_store
 from slipway.errors import UserError
 from slipway.gates import comparison as gates
@@ -72,14 +73,37 @@ def fetch_released(environment: str, folder: Path) -> Champion | None:
     return Champion(desired.release, desired.digest, desired.commit, fetched.folder / "model")
 
 
+def out_of_reach(environment: str) -> dict[str, str] | None:
+    """The release in `environment` and why a fork's run cannot fetch it; None where it can, and in every other run.
+
+    GitHub gives the run of a pull request from a fork no variables, so that it does not know where releases are kept.
+    """
+    if not github.of_a_fork():
+        return None
+    branch = DeployBranch(Git(Path()))
+    branch.fetch()
+    desired = branch.read(environment)
+    if desired is None or desired.release in open_store(store_url()).versions():
+        return None
+    store = redacted(store_url())
+    reason = f"{desired.release} is not in the store {store}, and GitHub gives a fork no variable SLIPWAY_STORE"
+    named = {"version": desired.release, "digest": desired.digest, "commit": desired.commit}
+    return named | {"unreachable": f"{reason}; push the branch to this repository to compare"}
+
+
 def compare() -> None:
     """Write results/compare.json: the evidence, and the gates on it. Raises UserError when one does not pass."""
     params = read_params()
     with recorded("compare") as result:
+        unreachable = {name: out_of_reach(name) for name in ("production", "staging")}
         with TemporaryDirectory() as folder:
-            champion, staging = (fetch_released(name, Path(folder)) for name in ("production", "staging"))
+            champion, staging = (
+                None if reason else fetch_released(name, Path(folder)) for name, reason in unreachable.items()
+            )
             candidate, _ = blobs(MODEL)
             result.evidence = {"candidate": candidate, **measure(champion, staging, params)}
+        if unreachable["production"]:
+            result.evidence["champion"] = unreachable["production"]
         result.verdicts = [gate(result.evidence, params["gates"]) for gate in gates.ALL]
     result.tell()
     result.require()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import stat
 import subprocess
 import zipfile
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from slipway.errors import UserError
@@ -93,6 +95,16 @@ def refusal(request: str, output: str) -> ApiError:
 def is_bot(thing: dict[str, Any]) -> bool:
     """Whether the author of a comment or an issue is a bot. An account that is gone leaves null as the author."""
     return (thing.get("user") or {}).get("type") == "Bot"
+
+
+def of_a_fork() -> bool:
+    """Whether this is the run of a pull request from a fork, by the event that GitHub left in $GITHUB_EVENT_PATH."""
+    path = os.environ.get("GITHUB_EVENT_PATH")
+    if os.environ.get("GITHUB_EVENT_NAME") != "pull_request" or not path:
+        return False
+    event = json.loads(Path(path).read_text(encoding="utf-8"))
+    head = event["pull_request"]["head"].get("repo") or {}  # null when the fork is gone
+    return head.get("full_name") != event["repository"]["full_name"]
 
 
 def call(method: str, path: str, body: dict[str, Any] | None = None, *options: str) -> Any:

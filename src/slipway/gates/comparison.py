@@ -28,17 +28,26 @@ def difference(gain: Gain) -> str:
     return "worse" if gain["high"] < 0 else "within noise"
 
 
+def _not_compared(gate: str, threshold: str, comparison: Mapping[str, Any] | None) -> Verdict | None:
+    """The verdict where there is no comparison with production; None where there is one."""
+    if comparison is None:
+        return Verdict(gate, Outcome.FAIL, threshold, "missing", "the comparison did not run")
+    champion = comparison["champion"]
+    if champion is None:
+        reason = "the floor and the baselines decide" if gate == "champion" else ""
+        return Verdict(gate, Outcome.PASS, threshold, "no release in production yet", reason)
+    if "unreachable" in champion:
+        return Verdict(gate, Outcome.INCONCLUSIVE, threshold, "not compared", champion["unreachable"])
+    if "error" in champion:
+        return Verdict(gate, Outcome.FAIL, threshold, "not comparable", champion["error"])
+    return None
+
+
 def champion(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) -> Verdict:
     """The candidate does not lose more than the margin of the primary metric against the release in production."""
     threshold = f"{params['primary']} loss < {params['margin']:g}"
-    if comparison is None:
-        return Verdict("champion", Outcome.FAIL, threshold, "missing", "the comparison did not run")
-    if comparison["champion"] is None:
-        return Verdict(
-            "champion", Outcome.PASS, threshold, "no release in production yet", "the floor and the baselines decide"
-        )
-    if "error" in comparison["champion"]:
-        return Verdict("champion", Outcome.FAIL, threshold, "not comparable", comparison["champion"]["error"])
+    if verdict := _not_compared("champion", threshold, comparison):
+        return verdict
     gain = primary(comparison["production"]["all"], params["primary"])["gain"]
     return Verdict(
         "champion", _within_margin(gain, params["margin"]), threshold, _signed(gain), _why(gain, params["margin"])
@@ -51,12 +60,8 @@ def segments(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) ->
     Where the primary metric is undefined in a segment, the task's loss decides. What is undefined then has failed.
     """
     threshold = f"no segment worse by {params['segment_margin']:g}"
-    if comparison is None:
-        return Verdict("segments", Outcome.FAIL, threshold, "missing", "the comparison did not run")
-    if comparison["champion"] is None:
-        return Verdict("segments", Outcome.PASS, threshold, "no release in production yet")
-    if "error" in comparison["champion"]:
-        return Verdict("segments", Outcome.FAIL, threshold, "not comparable", comparison["champion"]["error"])
+    if verdict := _not_compared("segments", threshold, comparison):
+        return verdict
     rows = {name: decisive(of, params["primary"]) for name, of in comparison["production"].items() if name != "all"}
     judged = {name: row for name, row in rows.items() if row["rows"] >= params["minimum_segment_rows"]}
     undefined = [name for name, row in judged.items() if difference(row["gain"]) == "undefined"]
@@ -134,10 +139,8 @@ def _ratio(
     gate: str, comparison: Mapping[str, Any] | None, what: str, limit: float, shown: Callable[[float], str]
 ) -> Verdict:
     threshold = f"≤ {limit:g} times production's"
-    if comparison is None:
-        return Verdict(gate, Outcome.FAIL, threshold, "missing", "the comparison did not run")
-    if comparison["champion"] is None:
-        return Verdict(gate, Outcome.PASS, threshold, "no release in production yet")
+    if verdict := _not_compared(gate, threshold, comparison):
+        return verdict
     sides = comparison.get(what, {})
     candidate, champion = (sides.get(side, math.nan) for side in ("candidate", "champion"))
     ratio = candidate / champion if champion else math.nan

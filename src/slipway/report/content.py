@@ -153,7 +153,12 @@ def _summary(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]
         ]
         parts.append(f", {_signed(gain)}.")
     else:
-        parts.append("; there is no release in production to compare with.")
+        released = compared.get("champion")
+        parts.append(
+            f"; not compared with production {released['version']}."
+            if released
+            else "; there is no release in production to compare with."
+        )
     yield paragraph(*parts)
 
 

@@ -1,0 +1,95 @@
+"""A pull request from a fork, to which GitHub gives no variables, where releases are kept elsewhere than by default."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from slipway import compare
+from slipway.delivery.store import WrongReleaseError
+from slipway.errors import UserError
+from slipway.results import read
+from slipway.settings import read_params
+
+OURS, FORK = {"full_name": "team/flights"}, {"full_name": "mallory/flights"}
+WORKFLOW = Path(__file__).parents[2] / ".github/workflows/pull-request.yaml"
+PARAMS = Path(__file__).parents[2] / "params.yaml"
+MEASURED = {
+    "rows": 100,
+    "champion": None,
+    "production": {},
+    "baselines": {"linear": {"all": [{"metric": "roc_auc", "gain": {"value": 0.1, "low": 0.1, "high": 0.1}}]}},
+    "calibration": [{"predicted": 0.1, "observed": 0.1}],
+    "bytes": {"candidate": 1},
+    "staging": None,
+}
+"""What `compare.measure` leaves for a good model where there is no release to compare with."""
+
+
+@pytest.fixture
+def fork(project, tmp_path, monkeypatch):
+    """A project whose production runs v0.1.0, and `compare` in the run of a pull request, by default from a fork."""
+    project.publish("v0.1.0")
+    for environment in ("staging", "production"):
+        project.promote("v0.1.0", environment)
+    shutil.copy(PARAMS, project.root)
+    monkeypatch.setattr(compare, "blobs", lambda _: ("md5", []))
+    monkeypatch.setattr(compare, "measure", lambda champion, staging, _: MEASURED | {"asked": [champion, staging]})
+
+    def run(head: dict[str, str] | None = FORK, event: str = "pull_request", store: str = "file:///nowhere") -> None:
+        content = {"repository": OURS, "pull_request": {"head": {"repo": head}}}
+        (tmp_path / "event.json").write_text(json.dumps(content))
+        monkeypatch.setenv("GITHUB_EVENT_NAME", event)
+        monkeypatch.setenv("GITHUB_EVENT_PATH", str(tmp_path / "event.json"))
+        if store:
+            monkeypatch.setenv("SLIPWAY_STORE", store)
+        compare.compare()
+
+    return run
+
+
+@pytest.mark.parametrize("head", [FORK, None])
+def test_comparison_with_what_a_fork_cannot_fetch_is_inconclusive_with_its_reason(fork, head):
+    with pytest.raises(UserError) as blocked:
+        fork(head)
+    result = read()["compare"]
+    outcomes = {verdict.gate: verdict.outcome for verdict in result.verdicts}
+    of_production = ("champion", "segments", "model size", "one-row latency")
+    assert {"inconclusive"} == {outcomes[gate] for gate in of_production}
+    assert {"pass"} == {outcomes[gate] for gate in ("baselines", "calibration")}
+    assert str(blocked.value).startswith(
+        "compare: blocked by champion inconclusive: v0.1.0 is not in the store file:///nowhere, and GitHub gives a fork"
+        " no variable SLIPWAY_STORE; push the branch to this repository to compare; segments inconclusive"
+    )
+    assert [None, None] == result.evidence["asked"]
+
+
+def test_store_that_a_fork_can_read_is_read(fork):
+    fork(store="")
+    champion, staging = read()["compare"].evidence["asked"]
+    assert ("v0.1.0", "v0.1.0") == (champion["version"], staging["version"])
+
+
+@pytest.mark.parametrize(("head", "event"), [(OURS, "pull_request"), (FORK, "workflow_dispatch")])
+def test_release_that_is_missing_elsewhere_stays_an_error(fork, head, event):
+    with pytest.raises(UserError, match="nowhere"):
+        fork(head, event)
+    assert [] == read()["compare"].verdicts
+
+
+def test_another_release_under_the_name_stays_an_error_in_a_fork(fork, project):
+    project.publish("v0.2.0")
+    shutil.rmtree(project.store.root / "v0.1.0")
+    shutil.copytree(project.store.root / "v0.2.0", project.store.root / "v0.1.0")
+    with pytest.raises(WrongReleaseError):
+        fork(store="")
+
+
+def test_store_of_a_run_without_variables_is_the_repositorys_releases():
+    job = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]["train"]
+    assert "${{ vars.SLIPWAY_STORE || 'github:' }}" == job["env"]["SLIPWAY_STORE"]
+    assert read_params(PARAMS)["gates"]["primary"] == MEASURED["baselines"]["linear"]["all"][0]["metric"]
