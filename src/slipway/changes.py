@@ -1,24 +1,46 @@
-"""What a pull request changes, as git and DVC tell it: parameters, data, code, metrics."""
+"""What a pull request changes, as git and DVC have it: parameters, data, code, metrics.
+
+A list that decides to skip checks has both sides of every rename in it. Where the base cannot be read there is no list,
+and nothing is skipped.
+"""
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+import re
+import sys
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from slipway import yaml12
+from slipway.git import Git, GitError
+from slipway.git.changed_paths import ABSENT, FILE, ChangedPath, renamed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-PARAMS, DATA, ROWS = "params.yaml", "data.dvc", "metrics/prepare.json"
-
+PARAMS, DATA, ROWS, PIPELINE, BENTO = (
+    "params.yaml",
+    "data.dvc",
+    "metrics/prepare.json",
+    "dvc.yaml",
+    "bentofile.yaml",
+)
+UNKNOWN = "?"
+"""Mode of a file that is not committed."""
+TEMPLATE = re.compile(r"[$][{][^}]*[}]")
+DOCS = "docs"
+PAGES = frozenset({".md"})
+PAGE_PARTS = PAGES | {".css", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".webp"}
+"""Suffixes of what a page of DOCS is made of; nothing else there counts as documentation."""
 
 Commit = Annotated[str, Field(pattern="^[0-9a-f]{40,64}$")]
+
+
+Kind = Literal["added", "deleted", "modified", "mode changed", "renamed"]
 
 
 class Changes(BaseModel):
@@ -27,36 +49,117 @@ class Changes(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     base: Commit | None
-    """Commit that the work tree is compared with; None when git does not know it."""
+    """Commit that the work tree is compared with; None when git cannot tell."""
     head: Commit | None
     """Commit of the work tree; None outside of git."""
     parameters: dict[str, tuple[Any, Any]] = {}
     data: dict[str, tuple[Any, Any]] = {}
     files: list[str] = []
+    """Every path that differs; of a renamed file, both."""
+    kinds: dict[str, Kind] = {}
+    """What happened to each of `files`."""
+    renamed: dict[str, str] = {}
+    """The former path of a renamed file, by its new one."""
     base_rows: dict[str, int] = {}
+    problems: list[str] = []
+    """What could not be read, so that nothing is known of its changes."""
 
 
 def since(reference: str) -> Changes:
-    """Changes since the work tree's branch left `reference`, such as `origin/main`."""
-    head = _git("rev-parse", "HEAD") or None
-    base = _git("merge-base", reference, "HEAD")
-    if not base:
-        return Changes(base=None, head=head)
+    """Return the changes since the work tree's branch left `reference`, such as `origin/main`.
+
+    A report is written in any case: what cannot be read is among the problems.
+    """
+    git, head = Git(Path()), None
+    try:
+        head = git.head()
+        base = merge_base(git, reference)
+        changes = changed_files(git, base, untracked=False)
+    except GitError as error:
+        return Changes(base=None, head=head, problems=[str(error)])
+    former, problems = renamed(changes), []
+    moved = {*former, *former.values()}
     return Changes(
         base=base,
         head=head,
-        parameters=differences(flat(_yaml_at(base, PARAMS)), flat(_yaml(Path(PARAMS)))),
-        data=differences(_data(_yaml_at(base, DATA)), _data(_yaml(Path(DATA)))),
-        files=_git("diff", "--name-only", base).splitlines(),
-        base_rows=_json_at(base, ROWS).get("rows", {}),
+        parameters=_compared(git, base, PARAMS, flat, problems),
+        data=_compared(git, base, DATA, _data, problems),
+        files=[change.path for change in changes],
+        kinds={change.path: "renamed" if change.path in moved else change.kind for change in changes},
+        renamed=former,
+        base_rows=_at_base(git, base, ROWS, problems).get("rows", {}),
+        problems=problems,
     )
 
 
+def merge_base(git: Git, reference: str) -> str:
+    """Return the commit at which the branch left `reference`. Raises GitError when this clone does not have it."""
+    if git.resolve(reference) is None:
+        raise GitError(f"{reference}: no such branch in this clone; `git fetch origin`")
+    base = git.merge_base(reference, "HEAD")
+    if base is None:
+        fetch = "`git fetch --unshallow`" if git.is_shallow() else "the two have no commit in common"
+        raise GitError(f"{reference}: this clone has no commit at which the branch left it; {fetch}")
+    return base
+
+
+def changed_files(git: Git, base: str, *, untracked: bool = True) -> list[ChangedPath]:
+    """Return every path that differs between `base`, the commit and the work tree; both paths of a rename.
+
+    Raises GitError.
+    """
+    changes = {change.path: change for change in git.changed(base, "HEAD")}
+    edited = git.edited(untracked=untracked).items()
+    return sorted((changes | {path: _edit(path, state) for path, state in edited if path not in changes}).values())
+
+
+def _edit(path: str, state: str) -> ChangedPath:
+    """Return an uncommitted change, from git's two letters for it; the mode that it would get is not known."""
+    if "D" in state:
+        return ChangedPath(path, FILE, ABSENT)
+    return ChangedPath(path, ABSENT if state == "??" or "A" in state else FILE, UNKNOWN)
+
+
 def documentation_only(reference: str) -> bool:
-    """Whether the branch differs from `reference`, and in Markdown and docs/ alone."""
-    base = _git("merge-base", reference, "HEAD")
-    files = _git("diff", "--name-only", base).splitlines() if base else []
-    return bool(files) and all(file.endswith(".md") or file.startswith("docs/") for file in files)
+    """Return whether the branch changes documentation and nothing else. What cannot be read is reported: then False."""
+    git = Git(Path())
+    try:
+        base = merge_base(git, reference)
+        changes, inputs = changed_files(git, base), {*_inputs(git, base), *_inputs(git, "HEAD")}
+    except (GitError, ValueError) as error:
+        print(f"{reference}: cannot be compared with ({error}), so nothing is skipped", file=sys.stderr, flush=True)
+        return False
+    return bool(changes) and all(_is_documentation(change, inputs) for change in changes)
+
+
+def _is_documentation(change: ChangedPath, inputs: set[str]) -> bool:
+    """Return whether it is a page or a picture on both sides, an ordinary file, and nothing that a stage uses."""
+    path = PurePosixPath(change.path)
+    is_file = {change.before, change.after} <= {ABSENT, FILE}  # no link, no submodule, no program
+    is_hidden = any(part.startswith(".") for part in path.parts)
+    suffixes = PAGE_PARTS if path.parts[0] == DOCS else PAGES if len(path.parts) == 1 else frozenset()
+    places = [str(place) for place in (path, *path.parents)]
+    is_used = any(fnmatchcase(place, used) for used in inputs for place in places)
+    return is_file and not is_hidden and path.suffix in suffixes and not is_used
+
+
+def _inputs(git: Git, commit: str) -> Iterator[str]:
+    """Yield what the stages of dvc.yaml and the Bento name as of a commit, as patterns. Raises GitError, ValueError."""
+    pipeline = yaml12.parse(git.read_text(commit, f"./{PIPELINE}") or "{}") or {}
+    bento = yaml12.parse(git.read_text(commit, f"./{BENTO}") or "{}") or {}
+    for text in (*_texts(pipeline), *_texts(bento.get("include", []))):
+        for word in text.split():
+            yield str(PurePosixPath(TEMPLATE.sub("*", word.strip("'\""))))
+
+
+def _texts(content: Any) -> Iterator[str]:
+    """Yield every text in what a YAML file holds, keys included: a stage names paths in many places."""
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, dict):
+        yield from (text for pair in content.items() for part in pair for text in _texts(part))
+    elif isinstance(content, list):
+        yield from (text for part in content for text in _texts(part))
 
 
 def base_branch() -> str | None:
@@ -65,8 +168,41 @@ def base_branch() -> str | None:
 
 
 def _data(pointer: dict[str, Any]) -> dict[str, Any]:
-    (out,) = pointer.get("outs") or [{}]
+    outs = pointer.get("outs")
+    out = outs[0] if isinstance(outs, list) and outs and isinstance(outs[0], dict) else {}
     return {"version": out.get("md5"), "files": out.get("nfiles"), "bytes": out.get("size")}
+
+
+def _compared(
+    git: Git, base: str, path: str, values: Callable[[dict[str, Any]], dict[str, Any]], problems: list[str]
+) -> dict[str, tuple[Any, Any]]:
+    """Return what differs in a YAML file; nothing where the base's cannot be read, which is added to `problems`."""
+    known = len(problems)
+    before = _at_base(git, base, path, problems)
+    after = _parsed(Path(path).read_text(encoding="utf-8")) if Path(path).exists() else {}
+    return {} if len(problems) > known else differences(values(before), values(after or {}))
+
+
+def _at_base(git: Git, base: str, path: str, problems: list[str]) -> dict[str, Any]:
+    """Return a mapping of the base, empty where it has no such file; what cannot be read is added to `problems`."""
+    try:
+        text = git.read_text(base, f"./{path}")
+    except GitError as error:
+        problems.append(str(error))
+        return {}
+    content = _parsed(text or "{}")
+    if content is None:
+        problems.append(f"{path}: the one of the base, {base[:12]}, is not YAML or JSON with sections")
+    return content or {}
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    """Return the mapping in YAML or JSON; None when it is none. The step that needs the file reports what is wrong."""
+    try:
+        content = yaml12.parse(text)
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -85,28 +221,3 @@ def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
         for name, branch in tree.items()
         for key, value in flat(branch, f"{prefix}.{name}" if prefix else str(name)).items()
     }
-
-
-def _yaml(path: Path) -> dict[str, Any]:
-    return _parsed(yaml12.parse, path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def _yaml_at(commit: str, path: str) -> dict[str, Any]:
-    return _parsed(yaml12.parse, _git("show", f"{commit}:{path}"))
-
-
-def _json_at(commit: str, path: str) -> dict[str, Any]:
-    return _parsed(json.loads, _git("show", f"{commit}:{path}"))
-
-
-def _parsed(parse: Any, text: str) -> dict[str, Any]:
-    """A file that is broken has no content here; the step that needs it says what is wrong with it."""
-    try:
-        content = parse(text) if text else {}
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout.strip()

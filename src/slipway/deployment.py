@@ -15,9 +15,9 @@ from pydantic import ValidationError
 from slipway import posting, results
 from slipway.delivery import evidence
 from slipway.delivery.desired_state import DeployBranch
-from slipway.delivery.git import Git
 from slipway.errors import UserError
 from slipway.gates import Verdict
+from slipway.git import Git
 from slipway.github import FORBIDDEN, ApiError
 from slipway.report import deployment as content
 from slipway.report import html, markdown
@@ -56,7 +56,7 @@ def report(folder: Path, needs: str) -> str:
 def gather(folder: Path, needs: str) -> Deployment:
     """All that there is to tell. What cannot be had is said in the report, which must be written in any case."""
     git = Git(Path())
-    commit = os.environ.get("GITHUB_SHA") or git.run("rev-parse", "HEAD")
+    commit = os.environ.get("GITHUB_SHA") or git.read_commit("HEAD").id
     production, released, notes = None, None, ()
     try:
         branch = DeployBranch(git)

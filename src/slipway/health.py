@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from slipway import github, results
 from slipway.delivery import evidence
 from slipway.delivery.desired_state import DeployBranch
-from slipway.delivery.git import Git
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
+from slipway.git import Git
 from slipway.github import GONE, ApiError
 from slipway.report import health as content
 from slipway.report import markdown

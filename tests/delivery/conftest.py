@@ -19,10 +19,10 @@ from slipway.delivery.agent.agent import Agent, Settings, prefix
 from slipway.delivery.agent.follower import Follower
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.dvc_files import blobs
-from slipway.delivery.git import Git
 from slipway.delivery.home import ENVIRONMENTS, Place
 from slipway.delivery.store.folder import FolderStore
 from slipway.delivery.trust import attestation, keys
+from slipway.git import Git
 from slipway.local import push_rule
 from tests import params
 

@@ -15,11 +15,11 @@ from slipway.delivery import manifests, release
 from slipway.delivery.chain import chain, verification
 from slipway.delivery.chain.chain import BROKEN, HOLDS, NOT_CHECKED
 from slipway.delivery.environment_file import path_of
-from slipway.delivery.git import Git
 from slipway.delivery.store.folder import FolderStore
 from slipway.delivery.trust import attestation, keys, signature
 from slipway.delivery.versions import version_tag
 from slipway.errors import UserError
+from slipway.git import Git
 from tests.delivery import conftest
 
 VERSION = "v0.1.0"

@@ -181,7 +181,7 @@ def test_of_two_promotions_at_once_one_wins_and_the_other_changes_nothing(projec
     slow, quick = project.branch, project.branch
     quick.change("staging", _content(1), "Promote v0.1.0 to staging", number=1)
     won = project.branch.head
-    with pytest.raises(UserError, match="somebody else published or promoted at the same time; nothing was changed"):
+    with pytest.raises(UserError, match=r"another push changed deploy first \(non-fast-forward\); nothing was changed"):
         slow.change("production", _content(1), "Promote v0.1.0 to production", number=1)
     assert won == project.branch.head
     assert "model#production#1" not in project.branch.tags

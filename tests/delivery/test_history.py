@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from slipway.delivery import evidence, promotion
-from slipway.delivery.git import Git
 from slipway.errors import UserError
 from slipway.gates import Outcome
+from slipway.git import Git
 from slipway.history import reproduce, text
 from slipway.history.entries import HERE, History
 from slipway.results import recorded
@@ -29,7 +29,7 @@ import pathlib, shutil
 from slipway import results
 from slipway.delivery import release
 from slipway.delivery.dvc_files import blobs
-from slipway.delivery.git import Git
+from slipway.git import Git
 out, commit = pathlib.Path("build/release"), Git(pathlib.Path()).run("rev-parse", "HEAD")
 shutil.copytree("model", out / "model")
 release.write(out / "model/release.json", {"version": "v0.1.0", "commit": commit, "files": {}})

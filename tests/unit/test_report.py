@@ -156,7 +156,15 @@ def test_the_same_evidence_gives_the_report_that_was_accepted(name):
 
 def _rendered() -> dict[str, str]:
     evidence = _evidence(
-        Changes(base="b" * 40, head="a" * 40, parameters={"model.max_iter": (200, 300)}, files=["params.yaml"]),
+        Changes(
+            base="b" * 40,
+            head="a" * 40,
+            parameters={"model.max_iter": (200, 300)},
+            files=["docs/old.md", "params.yaml", "src/problem/features.py", "src/problem/suites.py"],
+            kinds=dict(zip(["docs/old.md", "params.yaml"], ["deleted", "modified"], strict=True))
+            | dict.fromkeys(["src/problem/features.py", "src/problem/suites.py"], "renamed"),
+            renamed={"src/problem/features.py": "src/problem/suites.py"},
+        ),
         data=_result("data", "fail"),
     )
     document = content.write(evidence)

@@ -7,13 +7,14 @@ The stage `data` passes over files that the evidence of the run before accepted,
 from __future__ import annotations
 
 import json
-import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway import changes, yaml12
 from slipway.gates import Outcome, Verdict
+from slipway.git import Git, GitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,12 +33,20 @@ class Said:
 
 
 def of_base(evidence: Path, stage: str) -> Said | None:
-    """What the base says; None where there is no pull request. A base that git does not know says nothing."""
+    """Return what the base says; None where there is no pull request.
+
+    A base that cannot be read is reported and says nothing, so that everything is checked.
+    """
     branch = changes.base_branch()
     if not branch:
         return None
-    commit = _git("merge-base", f"origin/{branch}", "HEAD")
-    said, lock = (_git("show", f"{commit}:{path}") if commit else "" for path in (evidence, LOCK))
+    git = Git(Path())
+    try:
+        commit = changes.merge_base(git, f"origin/{branch}")
+        said, lock = (git.read_text(commit, f"./{path}") or "" for path in (evidence, LOCK))
+    except GitError as error:
+        print(f"{stage}: the base cannot be read ({error}), so everything is checked", file=sys.stderr, flush=True)
+        return Said({}, {})
     return Said(_mapping(json.loads, said), _entry(lock, stage))
 
 
@@ -59,10 +68,6 @@ def _mapping(parse: Callable[[str], Any], text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout.strip()
 
 
 def verdict(claimed: Mapping[str, Any], found: Mapping[str, Any], base: Mapping[str, Any]) -> Verdict:

@@ -19,13 +19,13 @@ from slipway import disk, results
 from slipway.delivery import release, versions
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.dvc_files import LOCK, DvcFiles, blobs
-from slipway.delivery.git import Git
 from slipway.delivery.release import Release
 from slipway.delivery.scratch import scratch
 from slipway.delivery.store import fetch
 from slipway.delivery.store.files import extract, replace
 from slipway.delivery.trust import keys
 from slipway.errors import UserError
+from slipway.git import Git
 from slipway.report import markdown
 from slipway.report import release as release_report
 from slipway.settings import read_params
@@ -68,7 +68,8 @@ class Source:
         """
         git = Git(root)
         dvc = DvcFiles.read(root)
-        source = cls(root, git, git.run("rev-parse", "HEAD"), git.run("log", "-1", "--format=%cI"), dvc)
+        head = git.read_commit("HEAD")
+        source = cls(root, git, head.id, head.committed.isoformat(), dvc)
         source.refuse_edits()
         source.refuse_other_model()
         return source
@@ -76,7 +77,7 @@ class Source:
     def refuse_edits(self) -> None:
         """Whatever the pipeline did not write must be as committed: the manifest names that commit."""
         written = {LOCK, *self.dvc.outputs}
-        edited = [path for path in self.git.run("diff", "--name-only", "HEAD").splitlines() if path not in written]
+        edited = [path for path in self.git.edited(untracked=False) if path not in written]
         if edited:
             raise UserError(
                 f"{edited[0]}: edited since commit {self.commit[:12]}; commit it, or `git checkout {edited[0]}`"
@@ -122,7 +123,7 @@ def fetch_published(root: Path, output: Path, store: Callable[[], Store]) -> Rel
     git = Git(root)
     branch = DeployBranch(git)
     branch.fetch()
-    version = branch.version_of(git.run("rev-parse", "HEAD"))
+    version = branch.version_of(git.read_commit("HEAD").id)
     if version is None or version not in store().versions():
         return None
     digest = branch.published(version).digest
@@ -156,8 +157,7 @@ def _inputs(source: Source) -> dict[str, str]:
 
 def _context(source: Source, folder: Path, context: Path) -> None:
     """Take the commit's own files, not those of the work tree, and the model of this release."""
-    archive = source.git.run_bytes("archive", "--format=tar", source.commit)
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+    with tarfile.open(fileobj=io.BytesIO(source.git.archive(source.commit))) as tar:
         extract(tar, context)
     shutil.copytree(folder / "model", context / source.dvc.model, dirs_exist_ok=True)
 

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slipway.delivery import environment_file, manifests, versions
-from slipway.delivery.environment_file import EnvironmentFile, path_of
-from slipway.delivery.git import Git, GitError
+from slipway.delivery.environment_file import FOLDER, EnvironmentFile, path_of
 from slipway.errors import UserError
+from slipway.git import GitReadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from slipway.git import Git
+    from slipway.git.history import Commit
 
 BRANCH = "deploy"
 WORKFLOWS = ".github/workflows"
@@ -31,7 +34,7 @@ BUILT_FROM = "Built-from"
 DIGEST = "Digest"
 IMAGE = "Image"
 NO_EVIDENCE = re.compile(f"(Release|Replaces|Leaves|{DIGEST}|{BUILT_FROM}|{IMAGE}): |This reverts commit ")
-PROMOTION = re.compile(r"^\+promotion: (\d+)$", re.MULTILINE)
+PROMOTION = re.compile(r"^promotion: (\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,10 @@ class Promotion:
     time: str
     subject: str
     content: EnvironmentFile | None
-    """None when the file was removed or cannot be read."""
+    """None when the commit removed the file, or `problem` says why it cannot be read."""
     body: str = ""
     """Message of the commit, below its subject."""
+    problem: str | None = None
 
     @property
     def evidence(self) -> list[str]:
@@ -75,8 +79,7 @@ class DeployBranch:
 
     def fetch(self) -> None:
         """Look at the remote: the branch, if it is there, and the tags of versions and stages."""
-        listed = self.git.run("ls-remote", self.remote, f"refs/heads/{BRANCH}", f"refs/tags/{versions.ARTIFACT}[@#]*")
-        refs = {name: commit for commit, name in (line.split("\t") for line in listed.splitlines())}
+        refs = self.git.remote_refs(self.remote, f"refs/heads/{BRANCH}", f"refs/tags/{versions.ARTIFACT}[@#]*")
         self.head = refs.get(f"refs/heads/{BRANCH}")
         self.tags = {
             name.removeprefix("refs/tags/"): refs.get(f"{name}^{{}}", commit)
@@ -84,13 +87,7 @@ class DeployBranch:
             if name.startswith("refs/tags/") and not name.endswith("^{}")
         }
         if self.head:
-            self.git.run(
-                "fetch",
-                "--quiet",
-                "--no-tags",
-                self.remote,
-                f"+refs/heads/{BRANCH}:refs/remotes/{self.remote}/{BRANCH}",
-            )
+            self.git.fetch(self.remote, f"+refs/heads/{BRANCH}:refs/remotes/{self.remote}/{BRANCH}")
 
     def versions(self) -> list[str]:
         """Registered versions, oldest first."""
@@ -104,16 +101,14 @@ class DeployBranch:
             raise UserError(
                 f"{version}: no such release on {self.remote} (newest: {known}); see `slipway release list`"
             )
-        trailers = self._trailers(commit)
+        trailers = self.git.read_commit(commit).trailers
         return Published(version, trailers[DIGEST], trailers[BUILT_FROM], commit)
 
     def next_assignment(self, environment: str) -> int:
         """Number of the next promotion to `environment`; that of a canary that was called off is not used again."""
-        used = [0]
-        if self.head is not None:
-            log = self.git.run("log", "--first-parent", "--format=", "--patch", self.head, "--", path_of(environment))
-            used += map(int, PROMOTION.findall(log))
-        return max(versions.next_assignment(self.tags, environment), 1 + max(used))
+        contents = (self._content(commit.id, environment) for commit in self._commits(path_of(environment)))
+        used = [int(number) for content in contents for number in PROMOTION.findall(content or "")]
+        return max(versions.next_assignment(self.tags, environment), 1 + max(used, default=0))
 
     def is_concluded(self, environment: str, content: EnvironmentFile) -> bool:
         """Whether `content` serves, or served, all of `environment`: it had no canary, or its canary passed."""
@@ -130,23 +125,31 @@ class DeployBranch:
 
     def image_of(self, digest: str) -> str | None:
         """Image that the newest promotion of the release `digest` with an image gave it; None without one."""
-        if self.head is None:
-            return None
-        both = ["--all-match", "--fixed-strings", f"--grep={DIGEST}: {digest}", f"--grep={IMAGE}: "]
-        form = f"--format=%(trailers:key={IMAGE},valueonly)"
-        return self.git.run("log", "-1", "--first-parent", *both, form, self.head).strip() or None
+        trailers = (commit.trailers for commit in self._commits(FOLDER))
+        return next((found[IMAGE] for found in trailers if found.get(DIGEST) == digest and IMAGE in found), None)
 
     def history(self, environment: str, limit: int | None = None) -> list[Promotion]:
-        """Commits that changed what `environment` should run, newest first; with a limit, the newest of them."""
+        """Return the commits that changed what `environment` should run, newest first; with a limit, the newest.
+
+        A content that breaks the rules is there with its `problem`. Raises GitReadError when git cannot read one, or
+        when the clone does not have all of them.
+        """
+        return [self._promotion(environment, commit) for commit in self._commits(path_of(environment), limit)]
+
+    def _commits(self, path: str, limit: int | None = None) -> list[Commit]:
+        """Return the commits that changed `path`, newest first, and refuse a history that a shallow clone cut off."""
         if self.head is None:
             return []
-        options = ["--first-parent", "--format=%H%x00%an%x00%cI%x00%s%x00%b%x1e", *([f"-{limit}"] if limit else [])]
-        log = self.git.run("log", *options, self.head, "--", path_of(environment))
-        return [self._promotion(environment, *one.strip("\n").split("\0")) for one in log.split("\x1e")[:-1]]
+        commits = self.git.history(self.head, paths=[path], first_parent=True, limit=limit)
+        if commits and self.git.is_cut(commits[-1]):
+            raise GitReadError(
+                f"{BRANCH}: this clone has its newest commits only; `git fetch --unshallow {self.remote} {BRANCH}`"
+            )
+        return commits
 
     def fetch_stages(self, environment: str) -> None:
         """Fetch the tags of a stage, for `concluded`."""
-        self.git.run("fetch", "--quiet", "--no-tags", self.remote, versions.stage_refs(environment))
+        self.git.fetch(self.remote, versions.stage_refs(environment))
 
     def concluded(self, environment: str) -> dict[str, list[str]]:
         """What each fetched tag of the stage says below its subject: what a canary has shown."""
@@ -164,7 +167,8 @@ class DeployBranch:
         stays. Returns the commit.
         """
         version, digest, built_from = published
-        kept = {} if self.head is None else self._blobs(self.head, *keep)
+        entries = {} if self.head is None else self.git.entries(self.head, *keep)
+        kept = {path: entry.id for path, entry in entries.items()}
         tree = self._tree(built_from, {**kept, **files})
         parents = [*([self.head] if self.head else []), built_from]
         body = f"{message}\n\n{DIGEST}: {digest}\n{BUILT_FROM}: {built_from}\n"
@@ -183,7 +187,7 @@ class DeployBranch:
                 f"{BRANCH}:{path_of(environment)}: another promotion took over; {content.release} is not its"
             )
         tag = self._assignment(environment, content.promotion, self.published(content.release).commit, message)
-        self.git.run("push", "--quiet", self.remote, f"{tag}:refs/tags/{name}")
+        self.git.push(self.remote, f"{tag}:refs/tags/{name}")
 
     def change(self, environment: str, content: EnvironmentFile, message: str, *, number: int | None) -> str:
         """Make `environment` run `content` from now on: one commit and, with a number, its stage tag.
@@ -203,7 +207,7 @@ class DeployBranch:
 
     def _tree(self, base: str, files: Mapping[str, bytes | str | None]) -> str:
         """Store the tree of `base` with `files` and without WORKFLOWS, and return its id."""
-        return self.git.tree(base, {**dict.fromkeys(self._blobs(base, WORKFLOWS)), **files})
+        return self.git.tree(base, {**dict.fromkeys(self.git.entries(base, WORKFLOWS)), **files})
 
     def _assignment(self, stage: str, number: int, release: str, message: str) -> str:
         """Store the tag that assigns `stage` to the commit `release`, and return its id.
@@ -214,22 +218,14 @@ class DeployBranch:
         self.fetch_stages(stage)
         pattern = f"{versions.STAGES}{versions.stage_tag(stage, '*')}"
         times = self.git.run("for-each-ref", "--format=%(taggerdate:unix)", pattern).split()
-        if self._blobs(release, WORKFLOWS):
+        if self.git.entries(release, WORKFLOWS):
             release = self.git.commit(self._tree(release, {}), [release], f"Leave out {WORKFLOWS}\n")
         return self.git.tag(versions.stage_tag(stage, number), release, message, max(map(int, times), default=0))
 
     def _push(self, commit: str, tags: Mapping[str, str]) -> None:
         """Push the branch and the tag objects by name: all or nothing; a branch that moved refuses it."""
         refs = [f"{tag}:refs/tags/{name}" for name, tag in tags.items()]
-        try:
-            self.git.run("push", "--quiet", "--atomic", self.remote, f"{commit}:refs/heads/{BRANCH}", *refs)
-        except GitError as error:
-            if "rejected" in str(error) or "already exists" in str(error):
-                raise UserError(
-                    f"{self.remote}/{BRANCH}: somebody else published or promoted at the same time;"
-                    " nothing was changed, run it again"
-                ) from None
-            raise
+        self.git.push(self.remote, f"{commit}:refs/heads/{BRANCH}", *refs)
 
     def _manifests(self, environment: str, content: EnvironmentFile, release: str) -> dict[str, bytes | None]:
         """From the overlays of the release itself; a release without any takes what was there before away."""
@@ -238,46 +234,50 @@ class DeployBranch:
         return {manifests.path_of(environment): filled}
 
     def _text(self, path: str, commit: str | None) -> str | None:
-        if commit is None or not self._blobs(commit, path):
-            return None
+        content = None if commit is None else self.git.read(commit, path)
         try:
-            return self.git.run_bytes("show", f"{commit}:{path}").decode()
+            return None if content is None else content.decode()
         except UnicodeDecodeError:
             raise UserError(f"{BRANCH}:{path}: not text in UTF-8; `git revert` the commit") from None
 
-    def _blobs(self, commit: str, *paths: str) -> dict[str, str]:
-        lines = self.git.run("ls-tree", "-r", commit, "--", *paths).splitlines()
-        return {name: meta.split()[2] for meta, name in (line.split("\t") for line in lines)}
+    def _content(self, commit: str, environment: str) -> str | None:
+        """Return the file of `environment` as of a commit, whether or not it can be parsed."""
+        content = self.git.read(commit, path_of(environment))
+        return None if content is None else content.decode(errors="replace")
 
-    def _trailers(self, commit: str) -> dict[str, str]:
-        lines = self.git.run("log", "-1", "--format=%(trailers:only,unfold)", commit).splitlines()
-        return dict(line.split(": ", 1) for line in lines if ": " in line)
-
-    def _promotion(self, environment: str, commit: str, *words: str) -> Promotion:
+    def _promotion(self, environment: str, commit: Commit) -> Promotion:
+        content, problem = None, None
         try:
-            content = self.read(environment, commit)
-        except UserError:
-            content = None
-        author, time, subject, body = words
-        return Promotion(commit, author, time, subject, content, body)
+            content = self.read(environment, commit.id)
+        except GitReadError:
+            raise
+        except UserError as error:
+            problem = str(error)
+        time = commit.committed.isoformat()
+        return Promotion(commit.id, commit.author, time, commit.subject, content, commit.body, problem)
 
 
 def before(
     history: Sequence[Promotion], served: Callable[[EnvironmentFile], bool] = lambda _: True
 ) -> EnvironmentFile | None:
-    """What ran before the release that should run now, given the history, newest first; None when nothing did.
+    """Return what ran before the release that should run now, given the history, newest first; None when nothing did.
 
     `served` tells whether it served all, which a canary that did not pass never did.
 
-    A promotion goes on top, and content that was there before (a rollback) takes off all that came after it: so two
-    rollbacks in a row go back two releases, and do not bring the first one back.
+    A promotion goes on top, and content that was there before (a rollback) removes all that came after it: so two
+    rollbacks in a row go back two releases, and do not bring the first one back. Raises UserError when a content that
+    cannot be read would have to be passed over: it may be the answer.
     """
-    stack: list[EnvironmentFile] = []
-    for content in (promotion.content for promotion in reversed(history)):
-        if content is None:
-            continue
+    stack: list[EnvironmentFile | Promotion] = []
+    for promotion in reversed(history):
+        content = promotion if promotion.problem else promotion.content
         if content in stack:
             del stack[stack.index(content) + 1 :]
-        else:
+        elif content is not None:
             stack.append(content)
-    return next((one for one in reversed(stack) if one.digest != stack[-1].digest and served(one)), None)
+    for content in reversed(stack):
+        if isinstance(content, Promotion):
+            raise UserError(f"commit {content.commit[:12]}: {content.problem}; or name a release with --to")
+        if content.digest != stack[-1].digest and served(content):
+            return content
+    return None

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from slipway.delivery import promotion, rollout, smoke
 from slipway.delivery.agent import state
 from slipway.delivery.desired_state import DeployBranch
-from slipway.delivery.git import Git
 from slipway.delivery.home import Place
 from slipway.delivery.load import loadtest, traffic
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
+from slipway.git import Git
 from slipway.results import recorded
 
 if TYPE_CHECKING:

@@ -11,6 +11,8 @@ from slipway import yaml12
 from slipway.delivery.versions import VERSION
 from slipway.errors import UserError
 
+FOLDER = "environments"
+"""Folder of the branch that promotions change."""
 HEADER = "# What {environment} should run, by `slipway promote` and `slipway rollback`; `git revert` rolls back too.\n"
 SCHEMA = Path(__file__).with_name("environment.schema.json")
 """The same as JSON schema, for editors and for checks outside of Python."""
@@ -78,7 +80,7 @@ class EnvironmentFile(BaseModel):
 
 def path_of(environment: str) -> str:
     """Path of the file on the branch."""
-    return f"environments/{environment}.yaml"
+    return f"{FOLDER}/{environment}.yaml"
 
 
 def parse(text: str, where: str) -> EnvironmentFile:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from slipway import results
 from slipway.delivery.home import ENVIRONMENTS
 from slipway.delivery.versions import VERSION
+from slipway.errors import UserError
 from slipway.results import JobResult
 
 if TYPE_CHECKING:
@@ -90,11 +91,15 @@ def superfluous(stored: list[str], named: set[str], keep: int) -> list[str]:
 def in_use(branch: DeployBranch, environment: str) -> set[str]:
     """Every version that the newest contents of an environment's file name, so that a rollback finds its release.
 
-    Raises UserError when the file as it is now cannot be read: then nobody knows what is in use.
+    Raises UserError when one of these contents cannot be read: a release that is in use could be deleted.
     """
     branch.read(environment)
     found: dict[str, None] = {}
-    for content in (one.content for one in branch.history(environment)):
-        if content is not None and len(found) < KEPT_BACK:
-            found |= dict.fromkeys(match[0] for match in VERSION.finditer(content.model_dump_json()))
+    for promotion in branch.history(environment):
+        if len(found) >= KEPT_BACK:
+            break
+        if promotion.problem:
+            raise UserError(f"commit {promotion.commit[:12]}: {promotion.problem}")
+        if promotion.content is not None:
+            found |= dict.fromkeys(match[0] for match in VERSION.finditer(promotion.content.model_dump_json()))
     return set(found)

@@ -14,10 +14,10 @@ from slipway.delivery.agent import agents
 from slipway.delivery.agent.router import tool
 from slipway.delivery.desired_state import BRANCH, BUILT_FROM, DIGEST, IMAGE, DeployBranch, before
 from slipway.delivery.dvc_files import LOCK, PIPELINE, DvcFiles, as_plain_files, blobs
-from slipway.delivery.environment_file import IMAGE_BY_DIGEST, Baseline, Canary, EnvironmentFile, path_of
-from slipway.delivery.git import Git
+from slipway.delivery.environment_file import FOLDER, IMAGE_BY_DIGEST, Baseline, Canary, EnvironmentFile, path_of
 from slipway.delivery.home import front_door
 from slipway.errors import UserError
+from slipway.git import Git
 from slipway.report.release import leaves
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from slipway.delivery.release import Release
     from slipway.delivery.store import Store
 
-ENVIRONMENTS = "environments"
 LOOK_SECONDS = 0.2  # between two looks at the front door
 
 
@@ -272,12 +271,14 @@ def _register(branch: DeployBranch, dvc: DvcFiles, built: Release) -> None:
     embedded = dvc.embedded_store
     if embedded is None:
         _dvc_push(dvc.root, dvc.model)
-        keep = [ENVIRONMENTS]
+        keep = [FOLDER]
     else:
         files |= {f"{embedded}/{path}": content for path, content in objects.items()}
-        pipeline = branch.git.run("show", f"{built.commit}:{PIPELINE}")
+        pipeline = branch.git.read_text(built.commit, PIPELINE)
+        if pipeline is None:
+            raise UserError(f"{PIPELINE}: not in commit {built.commit[:12]}, which {built.version} was built from")
         files |= as_plain_files(pipeline, built.folder / "model", without=release.RELEASE)
-        keep = [ENVIRONMENTS, embedded]
+        keep = [FOLDER, embedded]
     branch.publish(_release_message(built), (built.version, built.digest, built.commit), files, keep)
 
 

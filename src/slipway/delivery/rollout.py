@@ -14,11 +14,11 @@ from slipway.delivery import clients, promotion, smoke
 from slipway.delivery.agent import agents
 from slipway.delivery.agent.canary import why
 from slipway.delivery.desired_state import DeployBranch
-from slipway.delivery.git import Git
 from slipway.delivery.home import front_door
 from slipway.delivery.load import loadtest, traffic
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
+from slipway.git import Git
 from slipway.results import recorded
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from slipway.delivery import clients, release
 from slipway.delivery.agent import installation
 from slipway.delivery.desired_state import BRANCH, DeployBranch
 from slipway.delivery.environment_file import path_of
-from slipway.delivery.git import Git
 from slipway.delivery.home import Place, front_door
 from slipway.delivery.load.traffic import OWN
 from slipway.delivery.store import fetch
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict, overall
+from slipway.git import Git
 from slipway.results import recorded
 
 if TYPE_CHECKING:

@@ -14,14 +14,14 @@ from slipway.delivery.agent import processes, status, status_text, supervision
 from slipway.delivery.agent.agent import Agent, Settings, prefix
 from slipway.delivery.agent.follower import Follower, accept_rewritten
 from slipway.delivery.desired_state import DeployBranch
-from slipway.delivery.git import Git
 from slipway.delivery.home import ENVIRONMENTS, Place, front_door, store_url
 from slipway.delivery.lock import locked
-from slipway.delivery.redact import redacted
 from slipway.delivery.store import Store, open_store
 from slipway.delivery.trust import attestation, keys, signature
 from slipway.gates import Outcome, Verdict
+from slipway.git import Git
 from slipway.github import IMMUTABLE, ApiError
+from slipway.redact import redacted
 from slipway.results import RESULTS, add_to_summary, recorded
 from slipway.settings import read_params
 
@@ -95,7 +95,7 @@ def keep(version: str | None) -> None:
     """
     branch = DeployBranch(Git(ROOT))
     branch.fetch()
-    about = version or branch.version_of(branch.git.run("rev-parse", "HEAD"))
+    about = version or branch.version_of(branch.git.read_commit("HEAD").id)
     try:
         kept = evidence.keep(_store(), about)
     except ApiError as error:

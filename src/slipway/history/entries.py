@@ -16,7 +16,6 @@ from slipway import results
 from slipway.changes import differences
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.evidence import KEPT
-from slipway.delivery.git import GitError
 from slipway.delivery.home import ENVIRONMENTS
 from slipway.delivery.versions import VERSION
 from slipway.errors import UserError
@@ -26,12 +25,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from slipway.delivery.desired_state import Promotion, Published
-    from slipway.delivery.git import Git
     from slipway.delivery.store import Store
+    from slipway.git import Git
+    from slipway.git.history import Commit
 
 HERE = "here"
 """Names the work tree, in place of a version or a commit."""
-TOLD = "--format=%H%x00%an%x00%cI%x00%s"
+SHORT = 7  # digits of a commit in a list
+UNREADABLE = "a content that cannot be read"
 UNKNOWN = "unknown"  # what a machine without a user's name says of itself
 JOBS = ("build", "train", "compare")
 SHOWN = ("by", "run", "machine", "python", "stages", "resources", "stale", "changed_files", "champion", "candidate")
@@ -70,8 +71,7 @@ class History:
         stored, promotions = set(self.store.versions()), {name: self.branch.history(name) for name in ENVIRONMENTS}
         releases = [self._release(self.branch.published(one), one in stored, promotions) for one in newest]
         released = {one.commit for one in releases}
-        log = self.git.run("log", f"-{limit}", TOLD, "HEAD", "--", snapshot.LOCK).splitlines()
-        runs = [self._run(*line.split("\0")) for line in log]
+        runs = [self._run(commit) for commit in self.git.history("HEAD", paths=[snapshot.LOCK], limit=limit)]
         found = [*self._here(), *releases, *(one for one in runs if one.commit not in released)]
         return sorted(found, key=lambda one: datetime.fromisoformat(one.time), reverse=True)
 
@@ -80,32 +80,36 @@ class History:
         (one, old), (other, new) = self._commits(before), self._commits(after)
         sides = [asdict(snapshot.read(self.git, commit)) for commit in (one, other)]
         found = {part: differences(sides[0][part], sides[1][part]) for part in sides[0]}
-        log = self.git.run("log", "--left-right", "--format=%m %h %s", f"{old}...{new}").splitlines()
-        commits = [f"{'-' if line[0] == '<' else '+'}{line[1:]}" for line in log]
-        return {"before": before, "after": after, **found, "commits": commits}
+        return {"before": before, "after": after, **found, "commits": list(self._between(old, new))}
+
+    def _between(self, old: str, new: str) -> Iterator[str]:
+        """Yield a line on each commit that only one of the two has, newest first."""
+        sides = (("-", self.git.history(old, f"^{new}")), ("+", self.git.history(new, f"^{old}")))
+        commits = [(commit.committed, sign, commit) for sign, side in sides for commit in side]
+        for _, sign, commit in sorted(commits, key=lambda one: one[0], reverse=True):
+            yield f"{sign} {commit.id[:SHORT]} {commit.subject}"
 
     def _commits(self, name: str) -> tuple[str | None, str]:
         """The commit whose files tell of `name`, None for the work tree; and the commit of its code."""
         if name == HERE:
-            return None, self.git.run("rev-parse", "HEAD")
+            return None, self.git.read_commit("HEAD").id
         if VERSION.fullmatch(name):
             one = self.branch.published(name)
             return one.commit, one.built_from
-        try:
-            commit = self.git.run("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-        except GitError:
-            raise UserError(f"{name}: neither a release nor a commit nor `{HERE}`; see `slipway history`") from None
+        commit = self.git.resolve(name)
+        if commit is None:
+            raise UserError(f"{name}: neither a release nor a commit nor `{HERE}`; see `slipway history`")
         return commit, commit
 
     def _release(self, one: Published, is_stored: bool, promotions: Mapping[str, Sequence[Promotion]]) -> Entry:
         jobs = dict(self._jobs(one.version)) if is_stored else {}
-        _, author, time, _ = self.git.run("log", "-1", TOLD, one.commit).split("\0")
+        released, built_from = self.git.read_commits([one.commit, one.built_from])
         return Entry(
             name=one.version,
             commit=one.built_from,
-            time=time,
-            by=_known(jobs.get("build", {}).get("by")) or author,
-            because=self.git.run("log", "-1", "--format=%s", one.built_from),
+            time=released.committed.isoformat(),
+            by=_known(jobs.get("build", {}).get("by")) or released.author,
+            because=built_from.subject,
             files=snapshot.read(self.git, one.commit),
             digest=one.digest,
             champion=(jobs.get("compare", {}).get("champion") or {}).get("version"),
@@ -118,12 +122,13 @@ class History:
         last = results.read(self.git.folder / results.RESULTS).get("train")
         if last:
             told, files = last.evidence, snapshot.read(self.git, None)
-            commit = told.get("commit", self.git.run("rev-parse", "HEAD"))
+            commit = told.get("commit", self.git.read_commit("HEAD").id)
             jobs = {"train": _job(last.model_dump(mode="json"))}
             yield Entry(HERE, commit, last.started.isoformat(), told.get("by", ""), "", files, jobs=jobs)
 
-    def _run(self, commit: str, author: str, time: str, subject: str) -> Entry:
-        return Entry(commit[:12], commit, time, author, subject, snapshot.read(self.git, commit))
+    def _run(self, commit: Commit) -> Entry:
+        time, files = commit.committed.isoformat(), snapshot.read(self.git, commit.id)
+        return Entry(commit.id[:12], commit.id, time, commit.author, commit.subject, files)
 
     def _jobs(self, version: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """The newest result of each of JOBS that is kept beside a release."""
@@ -147,7 +152,7 @@ def decisions(version: str, promotions: Mapping[str, Sequence[Promotion]]) -> It
     for environment, ones in promotions.items():
         before = None
         for one in reversed(ones):
-            now = one.content.release if one.content else None
+            now = UNREADABLE if one.problem else one.content.release if one.content else None
             if now != before and version in {now, before}:
                 became = f"left for {now}" if now != version else "canary" if one.content.canary else "promoted"
                 yield f"{environment}: {became} {one.time[:16].replace('T', ' ')} by {one.author}"

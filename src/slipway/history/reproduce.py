@@ -13,10 +13,11 @@ from slipway.changes import differences, flat
 from slipway.delivery import release
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.dvc_files import DvcFiles
-from slipway.delivery.git import Git
 from slipway.delivery.store import fetch
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
+from slipway.git import Git
+from slipway.git.command import EXACT_BYTES
 from slipway.results import JobResult
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def _clone(root: Path, commit: str, folder: Path) -> Path:
     git = Git(root)
     remote = git.run("remote", "get-url", "origin")
     origin = (root / remote).resolve() if (root / remote).exists() else remote
-    git.run("clone", "--quiet", "--no-checkout", str(root.resolve()), str(folder.resolve()))
+    exact = [flag for name, value in EXACT_BYTES.items() for flag in ("--config", f"{name}={value}")]
+    git.run("clone", "--quiet", "--no-checkout", *exact, str(root.resolve()), str(folder.resolve()))
     clone = Git(folder)
     clone.run("remote", "set-url", "origin", str(origin))
     clone.run("checkout", "--quiet", "--detach", commit)

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from slipway import yaml12
 from slipway.changes import flat
-from slipway.delivery.git import GitError
 from slipway.report.release import leaves
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from slipway.delivery.git import Git
+    from slipway.git import Git
 
 LOCK, PARAMS, PACKAGES, METRICS = "dvc.lock", "params.yaml", "uv.lock", "metrics/"
 
@@ -57,18 +56,15 @@ class Files:
 
     def names(self, folder: str) -> list[str]:
         """Paths of the files that git knows in a folder, `""` for the root."""
-        listed = self.git.run("ls-tree", "--name-only", self.commit or "HEAD", *([folder] if folder else []))
-        return [name for name in listed.splitlines() if not name.startswith(".")]
+        listed = self.git.entries(self.commit or "HEAD", *([folder] if folder else []))
+        return [name for name in listed if name.rpartition("/")[0] == folder.rstrip("/") and not name.startswith(".")]
 
     def text(self, path: str) -> str:
         """A file; empty where there is none."""
         if self.commit is None:
             file = self.git.folder / path
             return file.read_text(encoding="utf-8") if file.is_file() else ""
-        try:
-            return self.git.run("show", f"{self.commit}:{path}")
-        except GitError:
-            return ""
+        return self.git.read_text(self.commit, path) or ""
 
     def yaml(self, path: str) -> dict[str, Any]:
         """A file in YAML; empty where there is none, or it is broken."""

@@ -7,10 +7,10 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
-from slipway.delivery.git import Git
 from slipway.delivery.home import store_url
 from slipway.delivery.store import open_store
 from slipway.gates import Outcome
+from slipway.git import Git
 from slipway.history import reproduce, text
 from slipway.history.entries import History
 from slipway.results import recorded

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slipway import tools
+from slipway.git import Git, GitError
 from slipway.local import doctor_github
 from slipway.local.finding import Finding, Severity
 
@@ -54,9 +54,8 @@ def examine(root: Path) -> Iterator[Finding]:
     yield from (_tool(tool) for tool in tools.TOOLS if tool.name != "Python")
     yield _there("data checks", root / ".venv-checks", "make setup")
     yield _there("data", root / "data", "uv run dvc pull data.dvc")
-    if shutil.which("git"):
-        yield _identity(root)
-        yield from _branch(root)
+    yield _identity(root)
+    yield from _branch(root)
     yield _disk(root)
     yield _owners(root / ".github" / "CODEOWNERS")
     for name in SETTINGS:
@@ -80,7 +79,11 @@ def _there(subject: str, path: Path, mend: str) -> Finding:
 
 def _identity(root: Path) -> Finding:
     """The demo has an author of its own; commits of one's own need a name."""
-    if email := _git(root, "config", "user.email"):
+    try:
+        email = Git(root).setting("user.email")
+    except GitError as error:
+        return Finding("git identity", str(error), "run this in the root of a clone", Severity.ADVISED)
+    if email:
         return Finding("git identity", email)
     mend = "`git config --global user.email YOU@EXAMPLE.COM`, before you commit"
     return Finding("git identity", "none", mend, Severity.ADVISED)
@@ -88,16 +91,10 @@ def _identity(root: Path) -> Finding:
 
 def _branch(root: Path) -> Iterator[Finding]:
     """Advise a rename of the default branch where no workflow would run on it; nothing where git does not know it."""
-    remote, *heads = (
-        _git(root, *arguments)
-        for arguments in (
-            ("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"),
-            ("rev-parse", "--quiet", "--verify", f"refs/remotes/origin/{doctor_github.BRANCH}"),
-            ("rev-parse", "--quiet", "--verify", f"refs/heads/{doctor_github.BRANCH}"),
-        )
-    )
-    current = doctor_github.BRANCH if any(heads) else _git(root, "branch", "--show-current")
-    branch = remote.removeprefix("origin/") or current
+    try:
+        branch = _default_branch(Git(root))
+    except GitError:  # no repository: the finding on the identity quotes the error
+        return
     if branch == doctor_github.BRANCH:
         yield Finding("branch", branch)
     elif branch:
@@ -105,11 +102,15 @@ def _branch(root: Path) -> Iterator[Finding]:
         yield Finding("branch", found, doctor_github.renamed(branch), Severity.ADVISED)
 
 
-def _git(root: Path, *arguments: str) -> str:
-    """Return what git prints; nothing when it fails."""
-    command = ["git", "-C", str(root), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return "" if done.returncode else done.stdout.strip()
+def _default_branch(git: Git) -> str | None:
+    """Return what `origin` calls its default branch, else the one the workflows run on, else the current one."""
+    remote = git.symbolic_ref("refs/remotes/origin/HEAD")
+    if remote:
+        return remote.removeprefix("refs/remotes/origin/")
+    known = [f"{place}/{doctor_github.BRANCH}" for place in ("refs/remotes/origin", "refs/heads")]
+    if any(git.resolve(name) for name in known):
+        return doctor_github.BRANCH
+    return (git.symbolic_ref("HEAD") or "").removeprefix("refs/heads/") or None
 
 
 def _disk(root: Path) -> Finding:

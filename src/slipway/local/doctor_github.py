@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from slipway import github
 from slipway.errors import UserError
+from slipway.git import Git, GitError
 from slipway.github import NOT_FOUND, ApiError
 from slipway.local.finding import Finding, Severity
 
@@ -35,7 +36,11 @@ ACTIONS_SETTINGS = "Settings → Actions → General"
 
 def examine(root: Path) -> Iterator[Finding]:
     """Look at the repository that `origin` of the checkout in `root` names."""
-    host, repository = origin(root)
+    try:
+        host, repository = origin(root)
+    except GitError as error:
+        yield Finding("GitHub", f"origin cannot be read ({error}), so these were not asked for: {ASKED}")
+        return
     if host != os.environ.get("GH_HOST", "github.com"):
         yield Finding("GitHub", f"origin is not on GitHub, so these were not asked for: {ASKED}")
         return
@@ -52,9 +57,8 @@ def examine(root: Path) -> Iterator[Finding]:
 
 def origin(root: Path) -> tuple[str, str]:
     """Host and owner/name of the remote `origin`; empty when there is none, or when it is a folder."""
-    command = ["git", "-C", str(root), "remote", "get-url", "origin"]
-    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-    found = re.fullmatch(r"(?:\w+://(?:[^@/]+@)?|[^@/]+@)([\w.:-]+?)[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?", said)
+    address = Git(root).remote_url() or ""
+    found = re.fullmatch(r"(?:\w+://(?:[^@/]+@)?|[^@/]+@)([\w.:-]+?)[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?", address)
     return (found[1], found[2]) if found else ("", "")
 
 

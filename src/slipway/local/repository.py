@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slipway.errors import UserError
+from slipway.git import Git, GitError
 from slipway.local import push_rule
 from slipway.local.act import REPOSITORY, STANDINS, Event
 
@@ -64,7 +64,7 @@ class Repository:
         commit = self.git("rev-parse", "--verify", "--quiet", "HEAD", cwd=source)
         self.author.mkdir()
         archive = self.author / "source.tar"
-        self.git("archive", "--format=tar", f"--output={archive}", "HEAD", cwd=source)
+        archive.write_bytes(Git(source, self._env).archive("HEAD"))
         run(["tar", "-xf", archive.name], self.author, self._env)
         archive.unlink()
         self.git("init", "--quiet", "--bare", str(self.origin))
@@ -104,7 +104,7 @@ class Repository:
 
     def open_pull_request(self, title: str) -> PullRequest:
         """Push the author's branch, and make the merge commit that GitHub would make of it."""
-        branch, head = self.git("branch", "--show-current"), self.git("rev-parse", "HEAD")
+        branch, head = self.git("symbolic-ref", "--short", "HEAD"), self.git("rev-parse", "HEAD")
         base = self.git("rev-parse", "origin/main")
         self._opened += 1
         self.git("checkout", "--quiet", "--detach", base)
@@ -140,7 +140,7 @@ class Repository:
 
     def git(self, *arguments: str, cwd: Path | None = None) -> str:
         """Run git, in the author's clone unless told otherwise; returns what it prints."""
-        return run(["git", *arguments], cwd or self.author, self._env)
+        return Git(cwd or self.author, self._env).run(*arguments, seconds=SLOW)
 
 
 def install(tree: Path, env: Mapping[str, str]) -> None:
@@ -162,12 +162,14 @@ def run(command: list[str], cwd: Path, env: Mapping[str, str]) -> str:
 
 def uncommitted(source: Path) -> list[str]:
     """Files in `source` that differ from its newest commit. Raises UserError when it has none, or there is no git."""
-    if not shutil.which("git"):
-        raise UserError("git: not found; install it")
-    status, head = (
-        subprocess.run(["git", "-C", str(source), *arguments], capture_output=True, text=True, check=False)
-        for arguments in (["status", "--porcelain"], ["rev-parse", "--quiet", "--verify", "HEAD"])
-    )
-    if status.returncode or head.returncode:
-        raise UserError(f"{source}: not a git repository with a commit; clone the repository, and run this in its root")
-    return [line[3:] for line in status.stdout.splitlines()]
+    git = Git(source)
+    try:
+        head = git.head()
+    except GitError as error:
+        head, reason = None, f" ({error})"
+    else:
+        reason = ""
+    if head is None:
+        where = "clone the repository, and run this in its root"
+        raise UserError(f"{source}: not a git repository with a commit{reason}; {where}")
+    return list(git.edited())

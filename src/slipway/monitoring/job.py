@@ -12,12 +12,12 @@ import problem
 from slipway import dvc, predictor
 from slipway.delivery import evidence
 from slipway.delivery.desired_state import DeployBranch
-from slipway.delivery.git import Git
 from slipway.delivery.home import Place, store_url
 from slipway.delivery.load.loadtest import JOB as LOAD_TEST
 from slipway.delivery.store import fetch, open_store
 from slipway.errors import UserError
 from slipway.gates import Outcome
+from slipway.git import Git
 from slipway.monitoring import collect, readings
 from slipway.monitoring.assess import assess
 from slipway.monitoring.memory import Memory

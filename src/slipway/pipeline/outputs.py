@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway import dvc_data, yaml12
 from slipway.errors import UserError
+from slipway.git import Git
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,12 +38,12 @@ def refuse_planted() -> None:
     """
     made = [path for path, in_cache in _outputs() if in_cache]
     data = [out["path"] for pointer in dvc_data.pointers() for out in dvc_data.outputs(pointer)]
-    command = ["git", "ls-files", "-z", "--", *OF_DVC, *made, *data]
-    tracked = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split("\0")[0]
+    tracked = Git(Path()).tracked(*OF_DVC, *made, *data)
     if tracked:
+        path = tracked[0]
         raise UserError(
-            f"{tracked}: is in git, but DVC makes it or fetches it, so nobody could tell where it came from; refused;"
-            f" `git rm --cached {tracked}`, and commit"
+            f"{path}: is in git, but DVC makes it or fetches it, so its origin cannot be verified; refused;"
+            f" `git rm --cached {path}`, and commit"
         )
 
 

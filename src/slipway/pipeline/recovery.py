@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from slipway import dvc, yaml12
 from slipway.errors import UserError
 from slipway.files import write_text
+from slipway.git import Git, GitError
 from slipway.pipeline import outputs
 
 if TYPE_CHECKING:
@@ -60,11 +60,13 @@ def mend() -> None:
     text = _text(LOCK) if LOCK.exists() else None
     if text is None or is_lock(text):
         return
-    whole = next((old for old in _older(text) if is_lock(old)), None)
+    try:
+        whole, problem = next((old for old in _older(text) if is_lock(old)), None), ""
+    except GitError as error:
+        whole, problem = None, f" (the committed one cannot be read: {error})"
     if whole is None:
-        raise UserError(
-            f"{LOCK}: empty, truncated or in conflict; `git checkout origin/main -- {LOCK}`, then `slipway train`"
-        )
+        remedy = f"`git checkout origin/main -- {LOCK}`, then `slipway train`"
+        raise UserError(f"{LOCK}: empty, truncated or in conflict; {remedy}{problem}")
     write_text(LOCK, whole)
     print(f"{LOCK}: was cut off, as by a training that was killed; it is again what it was before", flush=True)
 
@@ -74,7 +76,8 @@ def _older(text: str) -> Iterator[str]:
     if "<<<<<<<" not in text:
         if BEFORE.exists():
             yield BEFORE.read_text(encoding="utf-8")
-        yield subprocess.run(["git", "show", f"HEAD:./{LOCK}"], capture_output=True, text=True, check=False).stdout
+        git = Git(Path())
+        yield (git.read_text("HEAD", f"./{LOCK}") or "") if git.head() else ""
 
 
 def _is_yaml(text: str) -> bool:

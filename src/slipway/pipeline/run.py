@@ -6,7 +6,6 @@ import csv
 import getpass
 import os
 import re
-import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ import problem
 from slipway import changes, dvc
 from slipway.files import read_json, write_text
 from slipway.gates import model as gates
+from slipway.git import Git, GitError
 from slipway.pipeline import outputs, recovery, tracking
 from slipway.results import recorded
 from slipway.settings import PARAMS, read_params
@@ -71,10 +71,20 @@ def _believe_the_base() -> None:
     """Take `dvc.lock` from the base of a change that is checked, so that every output which only it claims is made."""
     branch = changes.base_branch()
     if branch:
-        text = _git("show", f"{_git('merge-base', f'origin/{branch}', 'HEAD')}:{recovery.LOCK}") + "\n"
+        text = _lock_of_base(f"origin/{branch}")
         recovery.LOCK.unlink(missing_ok=True)
         if recovery.is_lock(text):
             write_text(recovery.LOCK, text)
+
+
+def _lock_of_base(reference: str) -> str:
+    """Return dvc.lock of the base, empty where it has none. A base that cannot be read is reported, and has none."""
+    git = Git(Path())
+    try:
+        return git.read_text(changes.merge_base(git, reference), f"./{recovery.LOCK}") or ""
+    except GitError as error:
+        print(f"train: the base cannot be read ({error}), so every stage runs", flush=True)
+        return ""
 
 
 def _reproduce(held: int, fresh: bool, meter: tracking.Meter) -> Iterator[tuple[str, float | None]]:
@@ -98,19 +108,16 @@ def _reproduce(held: int, fresh: bool, meter: tracking.Meter) -> Iterator[tuple[
 
 def _origin() -> dict[str, Any]:
     """Which code, and who ran it."""
+    git = Git(Path())
     return {
-        "commit": _git("rev-parse", "HEAD"),
-        "changed_files": [line[3:] for line in _git("status", "--porcelain", "--untracked-files=no").splitlines()],
+        "commit": git.head() or "",
+        "changed_files": list(git.edited(untracked=False)),
         "by": os.environ.get("GITHUB_ACTOR") or getpass.getuser(),
         "run": os.environ.get("GITHUB_RUN_ID"),
         "inputs_and_outputs": {
             name: {side: entry.get(side, []) for side in ("deps", "outs")} for name, entry in recovery.stages().items()
         },
     }
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout.rstrip()
 
 
 def _loss() -> list[dict[str, Any]]:

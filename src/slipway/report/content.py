@@ -248,6 +248,7 @@ def _charts(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]:
 def _changes(evidence: Evidence) -> Iterator[Block]:
     changes = evidence.changes
     yield Heading("What changes")
+    yield from (paragraph(f"Not compared: {problem}.") for problem in changes.problems)
     if changes.base is None:
         yield paragraph("The base of this pull request is not known here, so nothing can be compared with it.")
         return
@@ -258,14 +259,25 @@ def _changes(evidence: Evidence) -> Iterator[Block]:
     ]
     if rows:
         yield Table(("", "Name", "Before", "After"), rows)
-    if not changes.parameters:
+    if not changes.parameters and not changes.problems:
         yield paragraph("No parameter changes.")
     if SEARCH in changes.files:
         yield from _search(evidence.of("train").get("metrics", {}).get("tune", {}))
-    if not changes.data:
+    if not changes.data and not changes.problems:
         yield paragraph("No data changes.")
-    listed = [(Code(name),) for name in changes.files[:FILES_SHOWN]]
-    yield Details(f"{len(changes.files)} files differ from {changes.base[:8]}", (Table(("File",), listed),))
+    yield _files(changes)
+
+
+def _files(changes: Changes) -> Block:
+    """List every path that differs; a renamed file is there under both, so that what is gone is not overlooked."""
+    former = {before: path for path, before in changes.renamed.items()}
+    rows: list[tuple[Inline, ...]] = []
+    for path in changes.files[:FILES_SHOWN]:
+        other = former.get(path) or changes.renamed.get(path, "")
+        direction = ("to" if path in former else "from") if other else ""
+        rows.append((Code(path), f"{changes.kinds.get(path, '')} {direction}".strip(), Code(other) if other else ""))
+    title = f"{len(changes.files)} files differ from {str(changes.base)[:8]}"
+    return Details(title, (Table(("File", "Change", "Other path"), rows),))
 
 
 def _search(found: Mapping[str, Any]) -> Iterator[Block]:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from slipway import github
 
 if TYPE_CHECKING:
-    from slipway.delivery.git import Git
+    from slipway.git import Git
 
 BRANCH = "retrain"
 ONE_AND_THE_SAME = timedelta(hours=1)  # a push, and the opening of its pull request
@@ -49,11 +49,10 @@ def _time(text: str) -> datetime:
 
 def head(git: Git) -> str | None:
     """Newest commit of the branch on origin, which is fetched; None when there is no such branch."""
-    listed = git.run("ls-remote", "origin", f"refs/heads/{BRANCH}")
-    if not listed:
-        return None
-    git.run("fetch", "--quiet", "--no-tags", "origin", f"refs/heads/{BRANCH}")
-    return listed.split()[0]
+    newest = git.remote_refs("origin", f"refs/heads/{BRANCH}").get(f"refs/heads/{BRANCH}")
+    if newest is not None:
+        git.fetch("origin", f"refs/heads/{BRANCH}")
+    return newest
 
 
 def times(git: Git) -> list[datetime]:
@@ -62,5 +61,5 @@ def times(git: Git) -> list[datetime]:
     newest = head(git)
     if newest is None:
         return opened
-    pushed = datetime.fromtimestamp(int(git.run("show", "--no-patch", "--format=%ct", newest)), UTC)
+    pushed = git.read_commit(newest).committed.astimezone(UTC)
     return opened if any(abs(pushed - time) < ONE_AND_THE_SAME for time in opened) else [*opened, pushed]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from slipway import results
 from slipway.delivery import evidence
-from slipway.delivery.git import Git
 from slipway.errors import UserError
+from slipway.git import Git
 from slipway.report import markdown
 from slipway.report import retraining as content
 from slipway.retraining import pull_request
@@ -61,37 +61,33 @@ def push(git: Git, retraining: Mapping[str, Any]) -> bool:
     Raises UserError when others have pushed to the branch, or when the proposal does not fit `main`.
     """
     files = proposed()
-    git.run("fetch", "--quiet", "--no-tags", "origin", TARGET)
-    base = git.run("rev-parse", "FETCH_HEAD")
+    git.fetch("origin", f"refs/heads/{TARGET}")
+    base = git.read_commit("FETCH_HEAD").id
     tree = _onto(git, base, retraining["base"], files)
     old = head(git)
-    if old and not git.run("show", "--no-patch", f"--format=%(trailers:key={TRAILER})", old).strip():
+    newest = git.read_commit(old) if old else None
+    if newest and TRAILER not in newest.trailers:
         raise UserError(
             f"{BRANCH}: somebody has pushed to this branch; merge or delete it, and a retraining is proposed again"
         )
-    if old and git.run("rev-parse", f"{old}^{{tree}}", f"{old}^").split() == [tree, base]:
+    if newest and (newest.tree, newest.parents) == (tree, (base,)):
         return False
     message = f"{content.title(retraining)}\n\n{TRAILER}: {retraining['trigger']}\n"
     commit = git.commit(tree, [base], message)
-    lease = f"--force-with-lease=refs/heads/{BRANCH}:{old or ''}"
-    git.run("push", "--quiet", lease, "origin", f"{commit}:refs/heads/{BRANCH}")
+    git.push("origin", f"{commit}:refs/heads/{BRANCH}", lease=f"refs/heads/{BRANCH}:{old or ''}")
     return True
 
 
 def _onto(git: Git, newest: str, base: str, files: Mapping[str, bytes]) -> str:
     """Store the tree of the commit `newest` of `main` with `files`, which were made on its ancestor `base`."""
-    if git.run("merge-base", base, newest) != base:
+    if not git.is_ancestor(base, newest):
         raise UserError(f"{base[:12]}: not on origin's {TARGET}; a retraining starts from there")
     tree = git.tree(newest, files)
-    since, ours = (_changed(git, *pair) for pair in ((base, newest), (newest, tree)))
+    pairs = (base, newest), (newest, tree)
+    since, ours = ({change.path for change in git.changed(*pair)} for pair in pairs)
     if both := sorted(since & ours):
         raise UserError(f"{both[0]}: changed on {TARGET} since {base[:12]}, where the retraining started; run it again")
     return tree
-
-
-def _changed(git: Git, before: str, after: str) -> set[str]:
-    names = git.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", before, after)
-    return set(names.split("\0")) - {""}
 
 
 def proposed() -> dict[str, bytes]:

@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from slipway import cml, github
-from slipway.delivery.git import Git
 from slipway.errors import UserError
+from slipway.git import Git
 from slipway.retraining.proposals import BRANCH
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from slipway import compare, results
 from slipway.checks import job as checks
 from slipway.delivery.desired_state import DeployBranch
-from slipway.delivery.git import Git
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
+from slipway.git import Git
 from slipway.pipeline import run as pipeline
 from slipway.retraining import bring, proposals, trigger
 from slipway.settings import read_params
@@ -53,8 +53,7 @@ def _why_not(git: Git, fired: str, params: dict[str, Any]) -> str | None:
     """Why there is nothing to do, in a sentence, before anything is fetched; None when there may be."""
     if fired not in trigger.TRIGGERS:
         raise UserError(f"--trigger {fired}: no such trigger; one of {', '.join(trigger.TRIGGERS)}")
-    changed = [line[3:] for line in git.run("status", "--porcelain", "--untracked-files=no").splitlines()]
-    if changed:
+    if changed := list(git.edited(untracked=False)):
         raise UserError(f"{changed[0]}: changed and not committed; a retraining changes the data, and nothing else")
     branch = DeployBranch(git)
     branch.fetch()
@@ -79,7 +78,7 @@ def _train(git: Git, result: JobResult, params: dict[str, Any]) -> str:
     bring.push()
     result.evidence |= {
         "proposal": True,
-        "base": git.run("rev-parse", "HEAD"),
+        "base": git.read_commit("HEAD").id,
         "files": [file.name for file in files],
         "outcomes": outcomes,
         "changes": collect(git),
@@ -98,9 +97,14 @@ def _outcome(name: str, run: Callable[[], None]) -> str:
 
 
 def collect(git: Git) -> list[str]:
-    """Copy what git sees as changed, and a proposal may change, into PROPOSAL. Returns the paths."""
-    listed = git.run("status", "--porcelain", "-z", "--untracked-files=all").split("\0")
-    paths = sorted(line[3:] for line in listed if line and line[3:].startswith(CHANGES))
+    """Copy what git sees as changed, and a proposal may change, into PROPOSAL. Returns the paths.
+
+    Raises UserError for a file that was deleted: a proposal cannot delete one.
+    """
+    edited = {path: state for path, state in git.edited().items() if path.startswith(CHANGES)}
+    if deleted := [path for path, state in edited.items() if "D" in state]:
+        raise UserError(f"{deleted[0]}: deleted by the retraining, which a proposal cannot carry; `git restore` it")
+    paths = sorted(edited)
     shutil.rmtree(PROPOSAL, ignore_errors=True)
     for path in paths:
         (PROPOSAL / path).parent.mkdir(parents=True, exist_ok=True)

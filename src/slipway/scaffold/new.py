@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from slipway.scaffold.plan import Plan, Request
 
 DATA, INCOMING, PARAMS, STORE = Path("data"), Path("incoming"), Path("params.yaml"), Path(".dvcstore")
+OBJECTS = STORE / "files"
+REPLACED = (render.PACKAGE, render.TESTS, Path("metrics"), OBJECTS)
 GROUP = re.compile(r"^(?:#[^\n]*\n)?problem = \[[^\]]*\]\n", re.MULTILINE)
 EMPTY_GROUP = "# What src/problem reads besides pandas and scikit-learn, and nobody else.\nproblem = []\n"
 PART_ROWS = 500  # of a file at least, so that chance alone moves its columns little
@@ -43,6 +45,7 @@ def new(path: Path, request: Request) -> None:
     """
     work_tree.require_outside(path)
     work_tree.require_clean()
+    work_tree.require_nothing_else(*REPLACED)
     made, frame = plan.infer(path, request, read_params()["seed"])
     print(plan.shown(made), flush=True)
     room.require(made, frame)
@@ -72,7 +75,7 @@ def _write(made: Plan, frame: pd.DataFrame) -> None:
         place.write_text(text, encoding="utf-8")
     _edit(limits.of_plan(made, params_file.places(PARAMS.read_text(encoding="utf-8"))), limits.SAMPLE_ONLY)
     _take_in(made, frame)
-    shutil.rmtree(STORE / "files", ignore_errors=True)  # the data of the problem before, wherever the new one's goes
+    shutil.rmtree(OBJECTS, ignore_errors=True)  # the data of the problem before, wherever the new one's goes
     work_tree.dvc("add", "--quiet", str(DATA))
     pyproject = Path("pyproject.toml")
     pyproject.write_text(GROUP.sub(EMPTY_GROUP, pyproject.read_text(encoding="utf-8")), encoding="utf-8")

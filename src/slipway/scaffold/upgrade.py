@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from slipway.errors import UserError
+from slipway.git import Git, GitError
 from slipway.scaffold import work_tree
-from slipway.scaffold.work_tree import git
 
 OWN = ("src/problem", "tests/problem", "metrics", ".dvcstore", "data.dvc", "dvc.lock", "README.md")
 """The fork's own. All else is the template's, or both's: params.yaml and pyproject.toml are merged line by line."""
@@ -28,19 +28,21 @@ def upgrade(reference: str) -> None:
     same lines of a file that neither owns.
     """
     work_tree.require_clean()
-    if not _succeeds("rev-parse", "--quiet", "--verify", f"{reference}^{{commit}}"):
+    git = Git(Path())
+    template = git.resolve(reference)
+    if template is None:
         raise UserError(f"{reference}: no such branch; `git remote add template URL`, then `git fetch template`")
-    _join(reference)
-    if _succeeds("merge-base", "--is-ancestor", reference, "HEAD"):
+    _join(git, reference, template)
+    if git.is_ancestor(template, "HEAD"):
         print(f"upgrade: {reference} is merged already")
         return
-    _succeeds("merge", "--no-commit", "--no-ff", reference)
-    _keep_own()
-    _lock(reference)
-    if conflicts := git("diff", "--name-only", "--diff-filter=U").split():
-        raise UserError(f"{', '.join(conflicts)}: changed on both sides; mend, `git add`, and `git commit`")
+    _merge(git, template)
+    _keep_own(git)
+    _lock(git, template)
+    if conflicts := git.unmerged():
+        raise UserError(f"{', '.join(conflicts)}: changed on both sides; edit them, `git add`, and `git commit`")
     _require_valid_params()
-    print("\n".join(_summary()))
+    print("\n".join(_summary(git)))
 
 
 def _require_valid_params() -> None:
@@ -54,54 +56,54 @@ def _require_valid_params() -> None:
         raise UserError(f"{line}; fix it, `git add {PARAMS}`, and `git commit`")
 
 
-def _join(reference: str) -> None:
+def _join(git: Git, reference: str, template: str) -> None:
     """Give a repository that was made by "Use this template", so without history, the template's, where it began."""
-    if _succeeds("merge-base", "HEAD", reference):
+    if git.merge_base("HEAD", template):
         return
-    first = git("rev-list", "--max-parents=0", "HEAD").split()[-1]
-    tree = git("rev-parse", f"{first}^{{tree}}").strip()
-    commits = (line.split() for line in git("log", "--format=%H %T", reference).splitlines())
-    begun = next((commit for commit, its_tree in commits if its_tree == tree), "")
-    if not begun:
+    *_, first = git.run("rev-list", "--max-parents=0", "HEAD").split()
+    tree = git.read_commit(first).tree
+    begun = next((commit.id for commit in git.history(template) if commit.tree == tree), None)
+    if begun is None:
         raise UserError(
             f"{reference}: has no commit in common with this fork, and none with the files that it began with"
         )
-    git(
-        "merge",
-        "--quiet",
-        "--allow-unrelated-histories",
-        "--strategy",
-        "ours",
-        "-m",
-        "Join the template's history",
-        begun,
-    )
+    options = ["--quiet", "--allow-unrelated-histories", "--strategy", "ours"]
+    git.run("merge", *options, "-m", "Join the template's history", begun)
 
 
-def _keep_own() -> None:
-    """Take back what the merge did to the fork's own files, those that it added among them."""
-    merged = [path for path in OWN if git("ls-files", "--", path) or Path(path).exists()]
-    git("rm", "-r", "--quiet", "--cached", "--force", "--ignore-unmatch", "--", *merged)
-    kept = [path for path in OWN if git("ls-tree", "--name-only", "HEAD", "--", path)]
-    git("checkout", "HEAD", "--", *kept)
-    git("clean", "-fd", "--quiet", "--", *OWN)
+def _merge(git: Git, template: str) -> None:
+    """Merge without a commit. Conflicts are for later; raises GitError when git did not begin."""
+    try:
+        git.run("merge", "--no-commit", "--no-ff", template)
+    except GitError:
+        if not git.unmerged():
+            raise
 
 
-def _lock(reference: str) -> None:
+def _keep_own(git: Git) -> None:
+    """Take back what the merge did to the fork's own files, those that it added among them.
+
+    A file that git did not have before, and the merge did not bring, is not touched.
+    """
+    kept = git.entries("HEAD", *OWN)
+    added = [path for path in git.tracked(*OWN) if path not in kept]
+    if added:
+        git.run("rm", "--quiet", "--force", "--", *added)
+    if owned := [path for path in OWN if any(one == path or one.startswith(f"{path}/") for one in kept)]:
+        git.run("checkout", "HEAD", "--", *owned)
+
+
+def _lock(git: Git, template: str) -> None:
     """Lock what the merged pyproject.toml asks for, beginning with the template's versions."""
-    if "pyproject.toml" in git("diff", "--name-only", "--diff-filter=U").split():
+    if "pyproject.toml" in git.unmerged():
         return
-    git("checkout", reference, "--", LOCK)
+    git.run("checkout", template, "--", LOCK)
     work_tree.uv("lock", "--quiet")
-    git("add", LOCK)
+    git.run("add", "--", LOCK)
 
 
-def _succeeds(*arguments: str) -> bool:
-    return subprocess.run(["git", *arguments], capture_output=True, check=False).returncode == 0
-
-
-def _summary() -> list[str]:
-    changed = git("diff", "--cached", "--name-only").split()
+def _summary(git: Git) -> list[str]:
+    changed = git.names("diff-index", "--cached", "--name-only", "-z", "--no-renames", "HEAD")
     return [
         f"upgrade: {len(changed)} files of the template changed; {', '.join(OWN)} stay yours",
         "",

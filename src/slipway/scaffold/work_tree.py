@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 from slipway.errors import UserError
+from slipway.git import Git
 
+REMADE = re.compile(r"(^|/)__pycache__/|\.pyc$")
+"""Files that Python writes again."""
 BIN = Path(sys.executable).parent
 QUIET = {
     "DVC_NO_ANALYTICS": "1",
@@ -20,14 +24,23 @@ QUIET = {
 
 def require_clean() -> None:
     """Raise UserError unless git and DVC have everything that is here, so that nothing can be lost."""
-    status = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=False)
-    if status.returncode or not Path(".git").exists():
+    if not Path(".git").exists():
         raise UserError(f"{Path.cwd()}: not the root of a git repository; run this in the root of your fork")
-    if changed := [line[3:] for line in status.stdout.splitlines()]:
-        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-        raise UserError(f"{changed[0]}{more}: not committed; commit or stash first, so that nothing can be lost")
+    if changed := list(Git(Path()).edited()):
+        raise UserError(f"{_shown(changed)}: not committed; commit or stash first, so that nothing can be lost")
     if Path("data").exists() and json.loads(dvc("status", "--json", "data.dvc") or "{}"):
         raise UserError("data: differs from data.dvc; `dvc add data` and commit, or `dvc checkout data.dvc`")
+
+
+def require_nothing_else(*folders: Path) -> None:
+    """Raise UserError when a folder that is to be replaced holds files that only exist there, ignored ones included."""
+    paths = [path for path in Git(Path()).untracked(*map(str, folders)) if not REMADE.search(path)]
+    if paths:
+        raise UserError(f"{_shown(paths)}: not in git, and its folder is replaced; commit it or move it out")
+
+
+def _shown(paths: list[str]) -> str:
+    return f"{paths[0]} and {len(paths) - 1} more" if len(paths) > 1 else paths[0]
 
 
 def require_outside(path: Path) -> None:
@@ -44,11 +57,6 @@ def dvc(*arguments: str) -> str:
 def uv(*arguments: str) -> str:
     """What `uv ARGUMENTS` prints. Raises UserError with its last words when it fails."""
     return run([str(BIN / "uv"), *arguments])
-
-
-def git(*arguments: str) -> str:
-    """What `git ARGUMENTS` prints. Raises UserError with its last words when it fails."""
-    return run(["git", *arguments])
 
 
 def run(command: list[str]) -> str:

@@ -9,10 +9,10 @@ from tempfile import TemporaryDirectory
 
 import problem
 from slipway.delivery.desired_state import DeployBranch
-from slipway.delivery.git import Git
 from slipway.delivery.home import store_url
 from slipway.delivery.store import fetch, open_store
 from slipway.errors import UserError
+from slipway.git import Git
 from slipway.score.run import Job, score
 from slipway.serving import model_folder
 from slipway.settings import read_params

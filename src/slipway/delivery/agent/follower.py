@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from slipway.delivery import environment_file, versions
 from slipway.delivery.agent import state
 from slipway.delivery.desired_state import BRANCH
-from slipway.delivery.git import Git, GitError
-from slipway.delivery.redact import redacted
 from slipway.errors import UserError
+from slipway.git import Git
+from slipway.redact import redacted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,8 +94,7 @@ class Follower:
             self._git.run("init", "--quiet", "--bare")
             self._fetched = None
         stages = f"refs/tags/{versions.stage_tag(self._environment, '*')}"
-        listed = self._git.run("ls-remote", self._remote, f"refs/heads/{BRANCH}", stages)
-        refs = {name: commit for commit, name in (line.split("\t") for line in listed.splitlines())}
+        refs = self._git.remote_refs(self._remote, f"refs/heads/{BRANCH}", stages)
         head = refs.pop(f"refs/heads/{BRANCH}", None)
         self._tags = frozenset(name.removeprefix("refs/tags/") for name in refs)
         return head
@@ -120,18 +119,14 @@ class Follower:
         """
         if self._fetched != (head, self._tags):
             refs = [f"+refs/heads/{BRANCH}:refs/heads/{BRANCH}", versions.stage_refs(self._environment)]
-            options = ["--quiet", "--no-tags", "--prune"]
-            self._git.run("fetch", *options, self._remote, *refs, seconds=FETCH_SECONDS)
+            self._git.fetch(self._remote, *refs, prune=True, seconds=FETCH_SECONDS)
             self._fetched = head, self._tags
 
     def _follows(self, head: str) -> bool:
         if self.accepted in {None, head}:
             return True
-        try:
-            self._git.run("merge-base", "--is-ancestor", self.accepted, head)
-        except GitError:  # no ancestor, or nothing that the mirror has
-            return self._confirmed() == head
-        return True
+        accepted = self._git.has(self.accepted)  # not in a mirror that was fetched again after the branch was rewritten
+        return (accepted and self._git.is_ancestor(self.accepted, head)) or self._confirmed() == head
 
     def _confirmed(self) -> str | None:
         return self._git.run("for-each-ref", "--format=%(objectname)", CONFIRMED) or None
@@ -145,11 +140,12 @@ class Follower:
     def _read(self, head: str) -> Sight:
         path = environment_file.path_of(self._environment)
         where = f"{BRANCH}:{path}"
-        if not self._git.run("ls-tree", head, "--", path):
+        found = self._git.read(head, path)
+        if found is None:
             mend = f"`slipway promote --environment {self._environment}` writes it"
             return Sight(time.time(), head, trouble=f"{where}: not there; {mend}")
         try:
-            content = environment_file.parse(self._git.run_bytes("show", f"{head}:{path}").decode(), where)
+            content = environment_file.parse(found.decode(), where)
         except UnicodeDecodeError:
             return Sight(time.time(), head, trouble=f"{where}: not text in UTF-8; `git revert` the commit")
         except UserError as error:

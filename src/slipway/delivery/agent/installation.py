@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from slipway.delivery import release
 from slipway.delivery.agent.router import tool
 from slipway.delivery.agent.state import replace
-from slipway.delivery.git import Git
 from slipway.delivery.store import fetch
 from slipway.delivery.trust import attestation, keys, signature
 from slipway.errors import UserError
+from slipway.git import Git
 from slipway.serving import prediction_log
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from slipway.delivery import clients
 from slipway.delivery.agent import agents, canary, processes, state
 from slipway.delivery.desired_state import BRANCH, DeployBranch
-from slipway.delivery.git import Git
 from slipway.delivery.home import ENVIRONMENTS, Place, front_door
 from slipway.delivery.lock import is_running
 from slipway.delivery.versions import stage_tag
 from slipway.errors import UserError
+from slipway.git import Git
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,7 @@ from slipway.delivery import manifests as kubernetes
 from slipway.delivery.chain.trace import MAIN, NotChecked, differ
 from slipway.delivery.desired_state import WORKFLOWS
 from slipway.delivery.dvc_files import LOCK, PIPELINE, RELEASED
-from slipway.delivery.environment_file import path_of
-from slipway.delivery.promotion import ENVIRONMENTS
+from slipway.delivery.environment_file import FOLDER, path_of
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
@@ -85,6 +84,6 @@ def _is_workflow(path: str) -> bool:
 
 def _is_written_by_a_run(trace: Trace, path: str) -> bool:
     embedded = trace.dvc.embedded_store
-    folders = [ENVIRONMENTS, *([embedded, RELEASED] if embedded else [])]
+    folders = [FOLDER, *([embedded, RELEASED] if embedded else [])]
     files_ = {LOCK, *trace.dvc.metrics, *([PIPELINE] if embedded else [])}
     return path in files_ or path.startswith(tuple(f"{folder}/" for folder in folders))

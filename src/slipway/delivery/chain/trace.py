@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 from slipway.delivery import versions
 from slipway.delivery.dvc_files import LOCK, PIPELINE, DvcFiles
-from slipway.delivery.git import GitError
 from slipway.delivery.store import WrongReleaseError, fetch
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from slipway.delivery.desired_state import DeployBranch, Published
     from slipway.delivery.environment_file import EnvironmentFile
-    from slipway.delivery.git import Git
     from slipway.delivery.release import Release
     from slipway.delivery.store import Store
+    from slipway.git import Git
+    from slipway.git.client import TreeEntry
 
 MAIN = "main"
 
@@ -54,7 +56,7 @@ class Trace:
         """Of `version`, or of what `environment` should run. Raises UserError when `origin` has no such release."""
         tag = versions.version_tag(version)
         if tag in branch.tags:  # it may lead elsewhere than to the branch, which is for a link to find
-            branch.git.run("fetch", "--quiet", "--no-tags", branch.remote, f"refs/tags/{tag}")
+            branch.git.fetch(branch.remote, f"refs/tags/{tag}")
         content = branch.read(environment) if environment else None
         return cls(root, branch, branch.published(version), store, scratch, environment, content)
 
@@ -98,12 +100,12 @@ class Trace:
     @cached_property
     def source(self) -> dict[str, str]:
         """Mode and id of each file of the commit that the release was built from, by path."""
-        return _tree(self.git, self.published.built_from)
+        return _tree(self.git.entries(self.published.built_from))
 
     @cached_property
     def recorded(self) -> dict[str, str]:
         """The same of the release commit on `deploy`."""
-        return _tree(self.git, self.published.commit)
+        return _tree(self.git.entries(self.published.commit))
 
     @cached_property
     def dvc(self) -> DvcFiles:
@@ -119,20 +121,26 @@ class Trace:
 
     def shown(self, commit: str, path: str) -> bytes:
         """A file as of a commit. Raises UserError when it is not there."""
-        return self.git.run_bytes("show", f"{commit}:{path}")
+        content = self.git.read(commit, path)
+        if content is None:
+            raise UserError(f"{path}: not in commit {commit[:12]}")
+        return content
 
     def is_ancestor(self, commit: str, of: str | None) -> bool:
-        """Whether `commit` is in the history of `of`."""
-        try:
-            return self.git.run("merge-base", commit, str(of)) == commit
-        except GitError:
+        """Return whether `commit` is in the history of `of`. Raises NotChecked where a shallow clone cannot tell."""
+        if of is None:
             return False
+        if self.git.has(commit) and self.git.is_ancestor(commit, of):
+            return True
+        if self.git.is_shallow():
+            raise NotChecked("this clone is shallow", "`git fetch --unshallow`")
+        return False
 
     def main(self) -> str:
         """Fetch the branch that is reviewed, and return its commit. Raises UserError."""
         tracking = f"refs/remotes/{self.branch.remote}/{MAIN}"
-        self.git.run("fetch", "--quiet", "--no-tags", self.branch.remote, f"+refs/heads/{MAIN}:{tracking}")
-        return self.git.run("rev-parse", tracking)
+        self.git.fetch(self.branch.remote, f"+refs/heads/{MAIN}:{tracking}")
+        return self.git.run("rev-parse", "--verify", tracking)
 
 
 def differ(what: str, one: str, other: str) -> NoReturn:
@@ -151,12 +159,5 @@ def blob_id(file: Path) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def _tree(git: Git, commit: str) -> dict[str, str]:
-    lines = git.run("ls-tree", "-r", "-z", commit).split("\0")
-    return {name: f"{mode} {blob}" for mode, blob, name in (_entry(line) for line in lines if line)}
-
-
-def _entry(line: str) -> tuple[str, str, str]:
-    meta, name = line.split("\t", 1)
-    mode, _, blob = meta.split()
-    return mode, blob, name
+def _tree(entries: Mapping[str, TreeEntry]) -> dict[str, str]:
+    return {path: f"{entry.mode} {entry.id}" for path, entry in entries.items()}

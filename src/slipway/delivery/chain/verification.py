@@ -13,12 +13,12 @@ from slipway.delivery import promotion
 from slipway.delivery.chain import chain
 from slipway.delivery.chain.trace import Trace
 from slipway.delivery.desired_state import DeployBranch
-from slipway.delivery.git import Git
 from slipway.delivery.home import Place, store_url
-from slipway.delivery.redact import redacted
 from slipway.delivery.store import open_store
 from slipway.delivery.trust import keys, signature
 from slipway.errors import UserError
+from slipway.git import Git
+from slipway.redact import redacted
 from slipway.results import recorded
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
 from slipway.delivery import release
-from slipway.delivery.redact import redacted
 from slipway.delivery.store.files import arrive
 from slipway.delivery.store.folder import FolderStore
 from slipway.delivery.store.github import GitHubStore
 from slipway.errors import UserError
+from slipway.redact import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

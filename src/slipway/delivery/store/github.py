@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from slipway import github
 from slipway.delivery import release
-from slipway.delivery.redact import redacted
 from slipway.delivery.release import REPORT, Release
 from slipway.delivery.store.files import ARCHIVE, only_versions, pack, refuse_other, unpack
 from slipway.delivery.versions import version_tag
 from slipway.errors import UserError
+from slipway.redact import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

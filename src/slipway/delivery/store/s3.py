@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from slipway.delivery import release
-from slipway.delivery.redact import redacted
 from slipway.delivery.store.files import ARCHIVE, EVIDENCE, only_versions, pack, refuse_other, unpack
 from slipway.errors import UserError
+from slipway.redact import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

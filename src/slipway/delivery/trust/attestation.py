@@ -19,9 +19,9 @@ from slipway.delivery.trust.signature import PROVENANCE
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
-    from slipway.delivery.git import Git
     from slipway.delivery.release import Release
     from slipway.delivery.store import Store
+    from slipway.git import Git
 
 REQUIRED = "SLIPWAY_ATTESTED"
 NAME = "attestation.sigstore.json"

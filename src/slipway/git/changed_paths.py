@@ -1,0 +1,55 @@
+"""What differs between two trees: every path that was added, deleted or modified, with its modes on both sides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ABSENT, FILE, EXECUTABLE, SYMLINK, SUBMODULE = "000000", "100644", "100755", "120000", "160000"
+
+
+@dataclass(frozen=True, order=True)
+class ChangedPath:
+    """One path whose content or mode differs. A rename is two: the path that is gone, and the one that is new."""
+
+    path: str
+    before: str
+    """Mode before, or ABSENT."""
+    after: str
+    """Mode after, or ABSENT."""
+    blobs: tuple[str, str] = ("", "")
+    """Ids of the content before and after; zeros where git has not stored it."""
+
+    @property
+    def kind(self) -> str:
+        """`added`, `deleted`, `modified`, or `mode changed` when the content is the same."""
+        if self.before == ABSENT:
+            return "added"
+        if self.after == ABSENT:
+            return "deleted"
+        return "mode changed" if self.before != self.after and self.blobs[0] == self.blobs[1] else "modified"
+
+
+def parse_raw(output: bytes) -> Iterator[ChangedPath]:
+    """Parse the output of `diff-tree` or `diff-index` with `--raw -z --no-renames`."""
+    fields = iter(output.decode(errors="surrogateescape").split("\0"))
+    for meta in fields:
+        if meta:
+            before, after, old, new, _ = meta.removeprefix(":").split(" ")
+            yield ChangedPath(next(fields), before, after, (old, new))
+
+
+def renamed(changes: list[ChangedPath]) -> dict[str, str]:
+    """Return the former path by the new one, where exactly one deleted path had the content of one that was added."""
+    deleted: dict[str, list[str]] = {}
+    added: dict[str, list[str]] = {}
+    for change in changes:
+        if change.kind == "deleted":
+            deleted.setdefault(change.blobs[0], []).append(change.path)
+        elif change.kind == "added":
+            added.setdefault(change.blobs[1], []).append(change.path)
+    pairs = ((added.get(blob, []), paths) for blob, paths in deleted.items())
+    return {after[0]: before[0] for after, before in pairs if len(after) == len(before) == 1}

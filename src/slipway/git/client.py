@@ -1,0 +1,321 @@
+"""A repository, read and written with git's plumbing: the caller's branch, index and work tree stay as they are."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from slipway.git import refused_push
+from slipway.git.changed_paths import ChangedPath, parse_raw
+from slipway.git.command import EXACT_BYTES, TIMEOUT_SECONDS, GitError, GitReadError, execute, failure
+from slipway.git.history import Commit, parse
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterable, Mapping, Sequence
+
+NO_FILE = f"0 {'0' * 40}"  # mode and blob by which update-index removes a path
+NO_SUCH_REMOTE = 2  # exit status of `git remote get-url`
+FALLBACK_IDENTITY = {
+    "NAME": "slipway",
+    "EMAIL": "slipway@users.noreply.github.com",
+}  # a runner has no identity of its own
+
+
+@dataclass(frozen=True)
+class TreeEntry:
+    """A file of a tree."""
+
+    mode: str
+    id: str
+
+
+class Git:
+    """A repository, with or without a work tree. `environment` takes the place of this process's own."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        self._environment = environment
+
+    # Running git.
+
+    def run(
+        self,
+        *arguments: str,
+        stdin: str | bytes = b"",
+        env: Mapping[str, str] | None = None,
+        seconds: float = TIMEOUT_SECONDS,
+    ) -> str:
+        """Run `git ARGUMENTS` and return what it prints, without the last line feed. Raises GitError."""
+        return self.run_bytes(*arguments, stdin=stdin, env=env, seconds=seconds).decode().rstrip("\n")
+
+    def run_bytes(
+        self,
+        *arguments: str,
+        stdin: str | bytes = b"",
+        env: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
+        seconds: float = TIMEOUT_SECONDS,
+    ) -> bytes:
+        """As `run`, for content that may not be text; `settings` are set for this command."""
+        content = stdin.encode() if isinstance(stdin, str) else stdin
+        done = self._execute(*arguments, stdin=content, env=env, settings=settings, seconds=seconds)
+        if done.returncode:
+            raise GitError(failure(self.folder, arguments, done.stderr))
+        return done.stdout
+
+    def is_true(self, *arguments: str) -> bool:
+        """Return whether a command answers yes (exit status 0) or no (1). Raises GitError for any other status."""
+        return self._found(*arguments) is not None
+
+    def names(self, *arguments: str) -> list[str]:
+        """Return the NUL-terminated names that a command with `-z` prints. Raises GitError."""
+        return [os.fsdecode(name) for name in self.run_bytes(*arguments).split(b"\0") if name]
+
+    def _found(self, *arguments: str, absent: int = 1) -> str | None:
+        """Return what a command prints, or None when its exit status says that there is no such thing."""
+        done = self._execute(*arguments)
+        if done.returncode == absent:
+            return None
+        if done.returncode:
+            raise GitError(failure(self.folder, arguments, done.stderr))
+        return done.stdout.decode().rstrip("\n")
+
+    def _execute(
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
+        seconds: float = TIMEOUT_SECONDS,
+    ) -> subprocess.CompletedProcess[bytes]:
+        return execute(
+            self.folder, arguments, stdin=stdin, env=env, base=self._environment, settings=settings, seconds=seconds
+        )
+
+    # Commits.
+
+    def head(self) -> str | None:
+        """Return the commit that is checked out; None before the first. Raises GitError outside of a repository."""
+        return self.resolve("HEAD")
+
+    def resolve(self, name: str) -> str | None:
+        """Return the commit that `name` stands for; None when there is no such name.
+
+        Raises GitReadError when it names a commit that this clone does not have.
+        """
+        found = self._found("rev-parse", "--verify", "--quiet", "--end-of-options", name)
+        if found is None:
+            return None
+        commit = self._found("rev-parse", "--verify", "--quiet", "--end-of-options", f"{found}^{{commit}}")
+        if commit is None:
+            raise GitReadError(
+                f"{name}: {found[:12]} is not a commit that this clone can read; `git fetch`, `git fsck`"
+            )
+        return commit
+
+    def symbolic_ref(self, name: str) -> str | None:
+        """Return the full name of the ref that `name` stands for; None when it is no symbolic ref."""
+        return self._found("symbolic-ref", "--quiet", name)
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        """Return the best common ancestor; None when the clone knows none. Raises GitReadError."""
+        try:
+            return self._found("merge-base", one, other)
+        except GitError as error:
+            raise GitReadError(str(error)) from None
+
+    def has(self, commit: str) -> bool:
+        """Return whether this clone has the object with this id."""
+        return self.is_true("cat-file", "-e", commit)
+
+    def is_shallow(self) -> bool:
+        """Return whether this clone lacks the older part of its history."""
+        return self.run("rev-parse", "--is-shallow-repository") == "true"
+
+    def is_ancestor(self, commit: str, of: str) -> bool:
+        """Return whether `commit` is in the history of `of`. Raises GitError when the clone lacks one of them."""
+        return self.is_true("merge-base", "--is-ancestor", commit, of)
+
+    def read_commit(self, commit: str) -> Commit:
+        """Return a commit. Raises GitReadError."""
+        return self.read_commits([commit])[0]
+
+    def read_commits(self, commits: Sequence[str]) -> list[Commit]:
+        """Return commits in the order given, in one call of git. Raises GitReadError for one that cannot be read."""
+        output = self.run_bytes("cat-file", "--batch", stdin="".join(f"{commit}\n" for commit in commits))
+        found: list[Commit] = []
+        start = 0
+        for asked in commits:
+            end = output.index(b"\n", start)
+            words = output[start:end].decode().split(" ")
+            if len(words) != 3 or words[1] != "commit":
+                raise GitReadError(f"{asked}: not a commit that this clone can read ({' '.join(words[1:])})")
+            start = end + 1 + int(words[2]) + 1  # content, then a line feed
+            found.append(self._parsed(words[0], output[end + 1 : start - 1]))
+        return found
+
+    def _parsed(self, commit: str, content: bytes) -> Commit:
+        try:
+            return parse(commit, content)
+        except (KeyError, ValueError) as error:
+            raise GitReadError(f"{commit}: not a commit that can be parsed ({error})") from None
+
+    def history(
+        self, *revisions: str, paths: Sequence[str] = (), limit: int | None = None, first_parent: bool = False
+    ) -> list[Commit]:
+        """Return the commits that `revisions` reach and that changed `paths`, newest first. Raises GitReadError."""
+        options = [*(["--first-parent"] if first_parent else []), *([f"--max-count={limit}"] if limit else [])]
+        try:
+            listed = self.run("rev-list", *options, *revisions, "--", *paths)
+        except GitError as error:
+            raise GitReadError(str(error)) from None
+        return self.read_commits(listed.split())
+
+    def is_cut(self, commit: Commit) -> bool:
+        """Return whether a shallow clone ends at `commit`: it has parents, and they are not here. Raises GitError."""
+        listed = self.run("rev-list", "--parents", "--max-count=1", commit.id).split()
+        return bool(commit.parents) and listed == [commit.id]
+
+    # Content.
+
+    def entries(self, commit: str, *paths: str) -> dict[str, TreeEntry]:
+        """Return the files of a commit under `paths`, or all of them, by path. Raises GitReadError.
+
+        A path that begins with `./` is one below the folder, any other one below the root of the repository.
+        """
+        whole = [] if any(path.startswith("./") for path in paths) else ["--full-tree"]
+        try:
+            lines = self.names("ls-tree", "-r", "-z", *whole, commit, "--", *paths)
+        except GitError as error:
+            raise GitReadError(str(error)) from None
+        split = (line.split("\t", 1) for line in lines)
+        return {name: TreeEntry(meta.split()[0], meta.split()[2]) for meta, name in split}
+
+    def read(self, commit: str, path: str) -> bytes | None:
+        """Return the content of the file at `path`; None when the commit has none. Raises GitReadError."""
+        entry = self.entries(commit, path).get(path.removeprefix("./"))
+        if entry is None:
+            return None
+        try:
+            return self.run_bytes("cat-file", "blob", entry.id)
+        except GitError as error:
+            raise GitReadError(f"{commit[:12]}:{path}: {error}") from None
+
+    def read_text(self, commit: str, path: str) -> str | None:
+        """As `read`, for text in UTF-8."""
+        content = self.read(commit, path)
+        try:
+            return None if content is None else content.decode()
+        except UnicodeDecodeError:
+            raise GitReadError(f"{commit[:12]}:{path}: not text in UTF-8") from None
+
+    def archive(self, commit: str) -> bytes:
+        """Return the files of a commit as a tar file, byte for byte as they were committed. Raises GitError."""
+        return self.run_bytes("archive", "--format=tar", commit, settings=EXACT_BYTES)
+
+    def changed(self, before: str, after: str) -> list[ChangedPath]:
+        """Return what differs between two trees, of commits or by id; a rename is two paths. Raises GitReadError."""
+        options = ["-r", "--raw", "-z", "--no-renames", "--ignore-submodules=none", "--no-ext-diff", "--full-index"]
+        try:
+            return list(parse_raw(self.run_bytes("diff-tree", *options, before, after)))
+        except GitError as error:
+            raise GitReadError(str(error)) from None
+
+    def edited(self, *, untracked: bool = True) -> dict[str, str]:
+        """Return the paths of the work tree that differ from the commit, by path, with git's two letters for each."""
+        files = "all" if untracked else "no"
+        options = ["--porcelain=v1", "-z", f"--untracked-files={files}", "--no-renames", "--ignore-submodules=none"]
+        return {line[3:]: line[:2] for line in self.names("status", *options)}
+
+    def tracked(self, *paths: str) -> list[str]:
+        """Return the paths of the index under `paths`, in conflict or not."""
+        return list(dict.fromkeys(self.names("ls-files", "-z", "--", *paths)))
+
+    def untracked(self, *paths: str) -> list[str]:
+        """Return the files under `paths` that git does not have, ignored ones included."""
+        return self.names("ls-files", "-z", "--others", "--", *paths)
+
+    def unmerged(self) -> list[str]:
+        """Return the paths in conflict."""
+        lines = self.names("ls-files", "-z", "--unmerged")
+        return list(dict.fromkeys(line.split("\t", 1)[1] for line in lines))
+
+    # Settings and remotes.
+
+    def setting(self, name: str) -> str | None:
+        """Return a setting of the user or the repository; None when it is not set."""
+        return self._found("config", "--get", name)
+
+    def remote_url(self, remote: str = "origin") -> str | None:
+        """Return the address of a remote; None when there is none of that name."""
+        return self._found("remote", "get-url", remote, absent=NO_SUCH_REMOTE)
+
+    def remote_refs(self, remote: str, *patterns: str) -> dict[str, str]:
+        """Return the object of each ref of a remote that matches, by its full name; peeled tags end in `^{}`."""
+        listed = self.run("ls-remote", remote, *patterns)
+        return {name: found for found, name in (line.split("\t") for line in listed.splitlines())}
+
+    def fetch(self, remote: str, *refspecs: str, prune: bool = False, seconds: float = TIMEOUT_SECONDS) -> None:
+        """Fetch these refs and no others. Raises GitError."""
+        options = ["--quiet", "--no-tags", "--no-recurse-submodules", "--prune" if prune else "--no-prune"]
+        self.run("fetch", *options, "--no-prune-tags", remote, *refspecs, seconds=seconds)
+
+    def push(self, remote: str, *refspecs: str, lease: str | None = None) -> None:
+        """Push all refs or none. Raises PushRaceError, PushRejectedError, or GitError when the remote cannot be asked.
+
+        `lease` is REF:COMMIT, what the remote's ref must be for it to be replaced.
+        """
+        options = ["--porcelain", "--atomic", "--no-follow-tags", "--no-signed", "--no-verify"]
+        options += ["--recurse-submodules=no", *([f"--force-with-lease={lease}"] if lease else [])]
+        arguments = ["push", *options, remote, *refspecs]
+        done = self._execute(*arguments)
+        if done.returncode:
+            stdout, stderr = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+            refused = refused_push.error(remote, stdout, stderr)
+            raise refused or GitError(failure(self.folder, arguments, done.stderr))
+
+    # Objects to write.
+
+    def write(self, content: bytes) -> str:
+        """Store a blob and return its id."""
+        return self.run("hash-object", "-w", "--stdin", stdin=content)
+
+    def tree(self, base: str | None, files: Mapping[str, bytes | str | None]) -> str:
+        """Store the tree of `base` with `files` put in, and return its id.
+
+        `files` has by path the content, the id of a blob, or None for a file that should not be there.
+        """
+        blobs = {path: self.write(one) if isinstance(one, bytes) else one for path, one in files.items()}
+        with TemporaryDirectory() as scratch:
+            env = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
+            self.run("read-tree", *([base] if base else ["--empty"]), env=env)
+            entries = "".join(f"{f'100644 {blob}' if blob else NO_FILE}\t{path}\0" for path, blob in blobs.items())
+            self.run("update-index", "--add", "-z", "--index-info", stdin=entries, env=env)
+            return self.run("write-tree", env=env)
+
+    def commit(self, tree: str, parents: Iterable[str], message: str) -> str:
+        """Store a commit and return its id."""
+        flags = [flag for parent in parents for flag in ("-p", parent)]
+        return self.run("commit-tree", tree, *flags, stdin=message, env=self._identity())
+
+    def tag(self, name: str, commit: str, message: str, after: int = 0) -> str:
+        """Store an annotated tag object, without a ref, and return its id: a push that fails leaves no tag behind.
+
+        Its time is later than `after`, in seconds since 1970, even where the clock is not.
+        """
+        identity, seconds, zone = self.run("var", "GIT_COMMITTER_IDENT", env=self._identity()).rsplit(" ", 2)
+        tagger = f"{identity} {max(int(seconds), after + 1)} {zone}"
+        content = f"object {commit}\ntype commit\ntag {name}\ntagger {tagger}\n\n{message}\n"
+        return self.run("mktag", stdin=content)
+
+    def _identity(self) -> dict[str, str]:
+        variables = os.environ if self._environment is None else self._environment
+        if variables.get("GIT_AUTHOR_EMAIL") or self.setting("user.email"):
+            return {}
+        actor = variables.get("GITHUB_ACTOR")  # who pressed merge, where a workflow runs
+        identity = FALLBACK_IDENTITY | ({"NAME": actor, "EMAIL": f"{actor}@users.noreply.github.com"} if actor else {})
+        return {f"GIT_{role}_{part}": value for role in ("AUTHOR", "COMMITTER") for part, value in identity.items()}

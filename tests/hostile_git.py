@@ -1,0 +1,134 @@
+"""Settings, variables and hooks of a user of git, all valid, each of which changes what some command prints or does."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+SETTINGS = {
+    "log.showSignature": "true",
+    "log.decorate": "full",
+    "log.date": "relative",
+    "log.follow": "true",
+    "log.diffMerges": "separate",
+    "format.pretty": "format:%h by %an",
+    "core.abbrev": "4",
+    "core.quotePath": "true",
+    "core.pager": "cat 1>&2",
+    "core.fsmonitor": "false",
+    "i18n.logOutputEncoding": "UTF-16",
+    "i18n.commitEncoding": "ISO-8859-1",
+    "column.ui": "always",
+    "color.ui": "always",
+    "color.diff": "always",
+    "color.status": "always",
+    "color.branch": "always",
+    "color.remote": "always",
+    "color.push": "always",
+    "color.transport": "always",
+    "color.advice": "always",
+    "status.showUntrackedFiles": "no",
+    "status.relativePaths": "true",
+    "status.short": "true",
+    "status.branch": "true",
+    "diff.renames": "copies",
+    "diff.noprefix": "true",
+    "diff.mnemonicPrefix": "true",
+    "diff.relative": "true",
+    "diff.external": "false",
+    "diff.ignoreSubmodules": "all",
+    "diff.orderFile": "/dev/null",
+    "commit.gpgSign": "true",
+    "tag.gpgSign": "true",
+    "gpg.program": "false",
+    "merge.verifySignatures": "true",
+    "merge.ff": "only",
+    "push.followTags": "true",
+    "push.gpgSign": "true",
+    "push.pushOption": "ci.skip",
+    "push.recurseSubmodules": "check",
+    "push.useForceIfIncludes": "true",
+    "push.default": "matching",
+    "fetch.prune": "true",
+    "fetch.pruneTags": "true",
+    "remote.origin.prune": "true",
+    "remote.origin.tagOpt": "--tags",
+    "init.defaultBranch": "trunk",
+    "clone.defaultRemoteName": "upstream",
+    "safe.bareRepository": "explicit",
+    "tar.umask": "0077",
+    "trailer.separators": "#",
+    "core.autocrlf": "true",
+}
+VARIABLES = {
+    "GIT_DIR": "/nowhere/of.git",
+    "GIT_WORK_TREE": "/nowhere",
+    "GIT_INDEX_FILE": "/nowhere/index",
+    "GIT_OBJECT_DIRECTORY": "/nowhere/objects",
+    "GIT_PREFIX": "src/",
+    "GIT_EXTERNAL_DIFF": "false",
+    "GIT_DIFF_OPTS": "--unified=0",
+    "GIT_ICASE_PATHSPECS": "1",
+    "GIT_DEFAULT_HASH": "sha256",
+    "GIT_TRACE": "1",
+    "GIT_PAGER": "false",
+    "LC_ALL": "C.UTF-8",
+    "LANGUAGE": "de",
+    "TZ": "Asia/Kathmandu",
+}
+HOOKS = ("pre-push", "post-checkout", "reference-transaction", "post-merge", "pre-commit", "commit-msg")
+
+
+def apply(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give this process a user with all of this; `folder` is new."""
+    folder.mkdir()
+    hooks, template = folder / "hooks", folder / "template"
+    for name in HOOKS:
+        program(hooks / name, "echo this hook refuses everything >&2; exit 1")
+    program(template / "hooks" / "reference-transaction", "exit 1")
+    attributes, ignored = folder / "attributes", folder / "ignored"
+    attributes.write_text("*.py export-ignore\n*.yaml text eol=crlf\n")
+    ignored.write_text("ignored-*\n")
+    settings = SETTINGS | {
+        "core.hooksPath": str(hooks),
+        "core.attributesFile": str(attributes),
+        "core.excludesFile": str(ignored),
+        "init.templateDir": str(template),
+    }
+    configuration = folder / "gitconfig"
+    for name, value in settings.items():
+        subprocess.run(["git", "config", "--file", str(configuration), name, value], check=True)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(configuration))
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+
+
+def program(path: Path, script: str) -> None:
+    """Write a shell script that can be run."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+def signer(folder: Path) -> list[str]:
+    """Return options of git with which it signs, with an SSH key of its own. Raises FileNotFoundError.
+
+    Without `gpg.ssh.allowedSignersFile` a reader of the signature gets lines like "No signature" or an error for it.
+    """
+    key = folder / "signing-key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    return ["-c", "gpg.format=ssh", "-c", f"user.signingKey={key}", "-c", "commit.gpgSign=true"]
+
+
+def stub_signer(folder: Path) -> list[str]:
+    """Return options of git with which it signs by a stub of gpg, for machines without ssh-keygen."""
+    stub = folder / "gpg-stub"
+    block = "-----BEGIN PGP SIGNATURE-----\\n\\nc3R1Yg==\\n-----END PGP SIGNATURE-----\\n"
+    program(stub, f"cat >/dev/null; printf '[GNUPG:] SIG_CREATED ' >&2; printf -- '{block}'")
+    return ["-c", f"gpg.program={stub}", "-c", "commit.gpgSign=true"]
