@@ -193,5 +193,10 @@ def test_the_comment_is_made_without_a_trace_and_without_markdown_of_a_stranger(
 
 def run_of(pull: PullRequest) -> dict[str, Any]:
     """What GitHub says of the run that checked a pull request."""
-    head = {"head_sha": pull.head, "head_branch": pull.branch, "head_repository": {"owner": {"login": "team"}}}
+    head = {
+        "conclusion": "success",
+        "head_sha": pull.head,
+        "head_branch": pull.branch,
+        "head_repository": {"owner": {"login": "team"}},
+    }
     return {"id": 1, "event": "pull_request", "html_url": "https://github.example/run/1", **head}
