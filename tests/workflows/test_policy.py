@@ -64,6 +64,18 @@ REVIEWED = {"staging", "production", "${{ inputs.environment }}"}
 
 OWN_RELEASE = "${{ needs.build.outputs.release }}"
 
+NEVER_ASK_ORIGIN = {
+    *("audit", "cml", "comment", "data", "docs", "lint", "release comment", "report", "required", "required-status"),
+    *("test", "train"),
+}
+"""Commands that work with what is checked out; every other one may fetch."""
+
+CREDENTIALS = {
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "credential.helper",
+    "GIT_CONFIG_VALUE_0": "!gh auth git-credential",
+}
+
 PRIVILEGED = {"issue_comment", "issues", "pull_request_review", "pull_request_target", "workflow_run"}
 """Triggers by which a stranger starts something that has the rights of `main`."""
 
@@ -210,6 +222,18 @@ def credentials_stay_only_where_pushing(workflow: Workflow) -> Iterator[str]:
                 yield f"{job}: persist-credentials is {kept}"
 
 
+def private_repositories_can_be_read(workflow: Workflow) -> Iterator[str]:
+    """What asks `origin` has the checkout's credentials, or those of `gh`; an agent looks from another folder."""
+    kept = {job for job, step in workflow.steps() if step.get("with", {}).get("persist-credentials") is True}
+    for job, step in workflow.steps():
+        verb = re.search(r"slipway ((?:release )?[\w-]+)", step.get("run", ""))
+        if not verb or verb[1] in NEVER_ASK_ORIGIN or (job in kept and verb[1] != "agent"):
+            continue
+        env = step.get("env", {})
+        if not CREDENTIALS.items() <= env.items() or "GH_TOKEN" not in env:
+            yield f"{job}: {step['run']} cannot fetch from a private repository"
+
+
 def strangers_start_one_workflow_only(workflow: Workflow) -> Iterator[str]:
     if workflow.name != COMMENT:
         yield from (f"started by {trigger}" for trigger in sorted(workflow.triggers & PRIVILEGED))
@@ -354,6 +378,7 @@ RULES = [
     outputs_exist,
     runtimes_are_there,
     credentials_stay_only_where_pushing,
+    private_repositories_can_be_read,
     strangers_start_one_workflow_only,
     strangers_bring_nothing_with_them,
     other_sources_are_pinned,
@@ -410,6 +435,10 @@ FAULTS = [
     (credentials_stay_only_where_pushing, "pull-request.yaml", "persist-credentials: false", "fetch-tags: false"),
     (credentials_stay_only_where_pushing, "deploy.yaml", "persist-credentials: true", "persist-credentials: false"),
     (credentials_stay_only_where_pushing, "deploy.yaml", "persist-credentials: false", "persist-credentials: true"),
+    (private_repositories_can_be_read, "deploy.yaml", '          GIT_CONFIG_COUNT: "1"', '          OTHER: "1"'),
+    (private_repositories_can_be_read, "rollback.yaml", "GIT_CONFIG_VALUE_0", "GIT_CONFIG_VALUE_1"),
+    (private_repositories_can_be_read, "monitor.yaml", "          GH_TOKEN: ", "          TOKEN: "),
+    (private_repositories_can_be_read, "deploy.yaml", "persist-credentials: true", "persist-credentials: false"),
     (commands_hold_no_expressions, "rollback.yaml", '"$VERSION"', "${{ inputs.version }}"),
     (promotions_are_not_cancelled, "rollback.yaml", "cancel-in-progress: false", "cancel-in-progress: true"),
     (steps_are_one_line, "pull-request.yaml", "run: uv run slipway lint", "run: |\n          ls\n          ls"),

@@ -1,0 +1,114 @@
+"""A private repository: the steps of the workflows as they are shipped, with the credentials that a job has."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from slipway.delivery.agent import supervision
+from slipway.delivery.agent.follower import Follower
+from slipway.delivery.home import Place
+from tests import git_server
+from tests.delivery.conftest import git
+
+WORKFLOWS = Path(__file__).parents[2] / ".github/workflows"
+NO_CREDENTIALS = "could not read Username"
+
+
+@pytest.fixture
+def private(project, tmp_path, monkeypatch):
+    """A project whose origin asks for a password, and a workspace as actions/checkout v7 leaves it."""
+    for version in ("v0.1.0", "v0.2.0"):
+        project.publish(version)
+    for name in ("GH_TOKEN", "GITHUB_TOKEN", "GIT_CONFIG_COUNT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("GIT_SSL_CAINFO", str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("GH_ENTERPRISE_TOKEN", git_server.TOKEN)  # what GH_TOKEN is for github.com
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    with git_server.serve(tmp_path) as address:
+        project.git("remote", "set-url", "origin", f"{address}/{project.origin.name}")
+        credentials = tmp_path / "git-credentials.config"
+        credentials.write_text(f'[http "{address}/"]\n    extraheader = AUTHORIZATION: {git_server.HEADER}\n')
+        project.git("config", f"includeIf.gitdir:{project.root}/.git.path", str(credentials))
+        yield project
+        supervision.stop(Place.of("staging"), patience=3)
+
+
+def steps(workflow: str, job: str, **inputs: str) -> list[tuple[str, dict[str, str]]]:
+    """Command and environment of each step of a job that calls the command line."""
+    content = yaml.safe_load((WORKFLOWS / workflow).read_text())["jobs"][job]
+    known = {"needs.build.outputs.release": inputs.get("release", "")}
+    known |= {f"inputs.{name}": value for name, value in inputs.items()}
+    return [
+        (
+            step["run"],
+            {name: _filled(value, known) for name, value in (content.get("env", {}) | step.get("env", {})).items()},
+        )
+        for step in content["steps"]
+        if "run" in step
+    ]
+
+
+def _filled(value: str, known: dict[str, str]) -> str:
+    return re.sub(r"\$\{\{ (.*?) \}\}", lambda found: known.get(found[1], ""), value)
+
+
+def call(folder: Path, command: str, env: dict[str, str]) -> None:
+    script = command.replace("uv run slipway", f"{sys.executable} -m slipway.cli")
+    path = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=folder, env=os.environ | path | env, capture_output=True, text=True, check=False
+    )
+    assert 0 == done.returncode, f"{command}: {done.stdout}{done.stderr}"
+
+
+def run(project, workflow: str, job: str, *verbs: str, **inputs: str) -> None:
+    """Run the steps of a job whose command has one of `verbs`, in the workspace, and end the job's agent with it."""
+    for command, env in steps(workflow, job, **inputs):
+        if command.split()[3] in verbs:
+            call(project.root, command, env)
+    supervision.stop(Place.of("staging"), patience=3)
+
+
+def test_deployment_and_rollback_of_a_private_repository(private):
+    private.promote("v0.1.0")
+    run(private, "deploy.yaml", "staging", "agent", "promote", "smoke", release="v0.2.0")
+    assert "v0.2.0" == private.branch.read("staging").release
+    run(private, "rollback.yaml", "rollback", "agent", "rollback", "smoke", environment="staging", version="")
+    assert "v0.1.0" == private.branch.read("staging").release
+    call(private.root, "uv run slipway status", {})
+
+
+def test_a_job_whose_checkout_keeps_no_credentials_reads_what_should_run(private, tmp_path):
+    private.promote("v0.1.0")
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(private.origin), str(clone))
+    git(clone, "remote", "set-url", "origin", private.git("remote", "get-url", "origin"))
+    (env,) = (env for command, env in steps("pull-request.yaml", "train") if "slipway compare" in command)
+    call(clone, "uv run slipway release list", env)
+
+
+def agent_steps() -> list[dict[str, str]]:
+    jobs = [("deploy.yaml", "staging"), ("deploy.yaml", "production"), ("rollback.yaml", "rollback")]
+    return [env for place in jobs for command, env in steps(*place) if "slipway agent" in command]
+
+
+def test_the_agent_of_a_job_reaches_the_branch_with_what_its_step_has_and_not_without(private, tmp_path, monkeypatch):
+    remote = private.git("remote", "get-url", "origin")
+    sight = Follower(tmp_path / "bare", remote, "staging").look()
+    assert not sight.reached
+    assert NO_CREDENTIALS in sight.trouble
+    assert 3 == len(agent_steps())
+    for number, env in enumerate(agent_steps()):
+        with monkeypatch.context() as step:
+            for name, value in env.items():
+                step.setenv(name, value)
+            assert Follower(tmp_path / str(number), remote, "staging").look().reached
