@@ -20,12 +20,12 @@ from slipway import bootstrap, github, metrics, predictor
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.dvc_files import blobs
 from slipway.delivery.home import store_url
-from slipway.delivery.redact import redacted
 from slipway.delivery.store import fetch, open_store
 from slipway.errors import UserError
 from slipway.gates import comparison as gates
 from slipway.git import Git
 from slipway.pipeline.tables import positions, read_rows
+from slipway.redact import redacted
 from slipway.results import recorded
 from slipway.segments import ALL, segments
 from slipway.settings import read_params

@@ -15,7 +15,7 @@ from slipway.delivery.agent import supervision
 from slipway.delivery.agent.follower import Follower
 from slipway.delivery.home import Place
 from tests import git_server
-from tests.delivery.conftest import git
+from tests.delivery.conftest import AGENT, git
 
 WORKFLOWS = Path(__file__).parents[2] / ".github/workflows"
 NO_CREDENTIALS = "could not read Username"
@@ -34,6 +34,9 @@ def private(project, tmp_path, monkeypatch):
     monkeypatch.setenv("GH_ENTERPRISE_TOKEN", git_server.TOKEN)  # what GH_TOKEN is for github.com
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     with git_server.serve(tmp_path) as address:
+        params = project.root / "params.yaml"  # each poll starts git and gh
+        params.write_text(params.read_text().replace(f"poll_seconds: {AGENT['poll_seconds']}", "poll_seconds: 0.5"))
+        assert "poll_seconds: 0.5" in params.read_text()
         project.git("remote", "set-url", "origin", f"{address}/{project.origin.name}")
         credentials = tmp_path / "git-credentials.config"
         credentials.write_text(f'[http "{address}/"]\n    extraheader = AUTHORIZATION: {git_server.HEADER}\n')
