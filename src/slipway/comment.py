@@ -17,7 +17,7 @@ from slipway import github, posting, results, write_report
 from slipway.changes import Changes
 from slipway.checked_run import Answer, Run, meaning
 from slipway.errors import UserError
-from slipway.report import content, markdown
+from slipway.report import content, markdown, submitted
 from slipway.report.document import Code, Heading, Link, paragraph
 from slipway.settings import read_params
 
@@ -77,10 +77,10 @@ def nothing(run: Run) -> content.Evidence:
 def parse(left: bytes, run: Run) -> content.Evidence:
     """The evidence, as of the commit that GitHub says was checked. Raises UserError when it is of another shape."""
     try:
-        evidence = content.Evidence.model_validate_json(left)
+        evidence = submitted.accept(left)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        # What a stranger named a key is not repeated: this line goes to the log of a job with rights.
+        # What an external contributor named a key is not repeated: this line goes to the log of a job with rights.
         raise UserError(f"{write_report.EVIDENCE}: {first['type']}, not what a report leaves; refused") from None
     changes = evidence.changes.model_copy(update={"head": run.head_sha})
     return evidence.model_copy(update={"changes": changes})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import problem
 from slipway import changes, results
-from slipway.report import content, html, markdown
+from slipway.report import content, html, markdown, submitted
 from slipway.settings import read_params
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def report(base: str, needs: str) -> Outcome:
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / "report.md").write_text(text, encoding="utf-8")
     (FOLDER / "report.html").write_text(html.render(document, title), encoding="utf-8")
-    (FOLDER / EVIDENCE).write_text(evidence.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    (FOLDER / EVIDENCE).write_text(submitted.submit(evidence), encoding="utf-8")
     outcome = content.outcome(evidence)
     (FOLDER / "verdict.json").write_text(json.dumps({"outcome": outcome, "title": title}) + "\n", encoding="utf-8")
     results.add_to_summary(text)

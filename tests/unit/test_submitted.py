@@ -1,0 +1,211 @@
+"""The document that the comment job accepts: what `submit` wrote, and nothing of another shape or past a bound."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from slipway import comment
+from slipway.changes import Changes
+from slipway.checked_run import Run
+from slipway.errors import UserError
+from slipway.report import content, markdown, submitted
+from tests.unit import test_report
+
+RUN = Run("team/flights", "a" * 40, "team", "change", "success", "https://github.example/run/1", "1")
+COMPARED = test_report.COMPARED | {
+    "champion": {"version": "v1", "digest": "sha256:1", "commit": "c" * 40},
+    "staging": {"version": "v2", "digest": "sha256:2", "commit": "d" * 40, "all": [test_report.ROW]},
+    "bytes": {"candidate": 1},
+    "milliseconds": {"candidate": 0.1},
+}
+TRAINED = {
+    "stages": {"train": 1.0},
+    "stale": ["train"],
+    "loss": test_report.LOSS,
+    "metrics": {
+        "prepare": {"rows": {"train": 90, "test": 10}, "period": {"train": ["2013-01-01", "2013-02-01"]}},
+        "importance": {"a": 0.1},
+        "tune": test_report.TUNED,
+        "data": {"files": []},
+    },
+}
+
+
+def evidence() -> content.Evidence:
+    """Evidence in which each part that the report reads is there."""
+    changes = Changes(
+        base="b" * 40,
+        head="a" * 40,
+        parameters={"model.rate": (0.06, 0.05), "model.hidden": ([1, 2], None)},
+        data={"version": ("x", "y")},
+        files=["params.yaml", "metrics/tune.json"],
+        base_rows={"train": 80},
+    )
+    compared = test_report._result("compare", "fail", COMPARED)
+    trained, linted = test_report._result("train", evidence=TRAINED), test_report._result("lint", evidence={"ruff": []})
+    crashed = test_report._result("data", error="it crashed")
+    return test_report._evidence(
+        changes, {"lint": "success"}, compare=compared, train=trained, lint=linted, data=crashed
+    )
+
+
+WHOLE = json.loads(submitted.submit(evidence()))
+
+
+def _changed(path: tuple[str | int, ...], value: Any) -> bytes:
+    document = copy.deepcopy(WHOLE)
+    place: Any = document
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    return json.dumps(document).encode()
+
+
+def test_report_of_the_document_is_that_of_the_evidence():
+    accepted = submitted.accept(submitted.submit(evidence()).encode())
+    assert markdown.render(content.write(evidence())) == markdown.render(content.write(accepted))
+
+
+def test_document_holds_only_what_the_report_reads():
+    assert {} == WHOLE["results"]["lint"]["evidence"]
+    assert {"stale", "loss", "metrics"} == WHOLE["results"]["train"]["evidence"].keys()
+    assert {"prepare", "importance", "tune"} == WHOLE["results"]["train"]["evidence"]["metrics"].keys()
+
+
+def test_long_strings_of_ours_are_cut_and_accepted():
+    long = evidence().model_copy(update={"primary": "roc_auc"})
+    long.results["data"].error = "x" * 100_000
+    error = submitted.accept(submitted.submit(long).encode()).results["data"].error
+    assert (submitted.TEXT_MAX, "…") == (len(error), error[-1])
+
+
+def test_undefined_numbers_of_ours_are_accepted():
+    undefined = {"value": float("nan"), "low": float("nan"), "high": float("nan")}
+    compared = COMPARED | {"production": {"all": [test_report.ROW | {"gain": undefined}]}}
+    given = test_report._evidence(compare=test_report._result("compare", evidence=compared))
+    assert "undefined" in markdown.render(content.write(submitted.accept(submitted.submit(given).encode())))
+
+
+@pytest.mark.parametrize("missing", [*content.JOBS, None])
+def test_document_of_a_run_that_left_less_is_accepted(missing):
+    given = evidence()
+    kept = {job: result for job, result in given.results.items() if missing and job != missing}
+    less = given.model_copy(update={"results": kept})
+    assert kept.keys() == submitted.accept(submitted.submit(less).encode()).results.keys()
+
+
+COMPARE, TRAIN = ("results", "compare", "evidence"), ("results", "train", "evidence")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("extra",), 1),
+        (("results", "deploy"), WHOLE["results"]["lint"]),
+        (("results", "lint", "evidence", "ruff"), []),
+        (("results", "lint", "error"), "x" * (submitted.TEXT_MAX + 1)),
+        (("results", "lint", "seconds"), -1),
+        (("results", "lint", "verdicts"), WHOLE["results"]["lint"]["verdicts"] * (submitted.FEW_MAX + 1)),
+        (("results", "lint", "verdicts", 0, "gate"), "x" * (submitted.NAME_MAX + 1)),
+        (("results", "lint", "verdicts", 0, "outcome"), "passed"),
+        ((*COMPARE, "rows"), -1),
+        ((*COMPARE, "rows"), 10**400),
+        ((*COMPARE, "rows"), "many"),
+        ((*COMPARE, "champion"), None),
+        ((*COMPARE, "champion", "version"), ["v1"]),
+        ((*COMPARE, "production"), {"city=a": [test_report.ROW]}),
+        ((*COMPARE, "production", "all"), []),
+        ((*COMPARE, "production", "all", 0, "metric"), "harm"),
+        ((*COMPARE, "production", "all", 0, "gain", "low"), 1e300),
+        ((*COMPARE, "production", "all"), [test_report.ROW, test_report.ROW]),
+        ((*COMPARE, "baselines", "linear"), {}),
+        ((*COMPARE, "calibration", 0, "predicted"), "](x)"),
+        ((*COMPARE, "calibration"), COMPARED["calibration"] * submitted.FEW_MAX),
+        ((*TRAIN, "loss", 0, "rows"), "all"),
+        ((*TRAIN, "loss"), [WHOLE["results"]["train"]["evidence"]["loss"][0]] * (submitted.POINTS_MAX + 1)),
+        ((*TRAIN, "metrics", "prepare"), None),
+        ((*TRAIN, "metrics", "tune", "ranges", "model.rate"), {"low": 1}),
+        (("changes", "head"), "main; touch canary"),
+        (("changes", "parameters", "model.rate"), [1, "x" * (submitted.NAME_MAX + 1)]),
+        (("changes", "parameters", "model.rate"), [1, [[[[1]]]]]),
+        (("changes", "parameters"), {str(number): [1, 2] for number in range(submitted.GROUPS_MAX + 1)}),
+        (("card", "columns", 0, "unit"), None),
+        (("primary",), "harm"),
+        (("task",), "regression"),
+    ],
+)
+def test_document_of_another_shape_or_past_a_bound_is_refused_in_one_line(path, value):
+    with pytest.raises(UserError, match="not what a report leaves; refused") as refused:
+        comment.parse(_changed(path, value), RUN)
+    assert 1 == len(str(refused.value).splitlines())
+
+
+def _paths(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """The path of each part of a document."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [*([path] if path else []), *(found for key, part in parts for found in _paths(part, (*path, key)))]
+
+
+NUMBERS = st.sampled_from([0, -1, 1e18, -1e18, 5e-324, 1e17, 2**63, 10**30, 1e300, 0.1])
+TEXTS = st.sampled_from(
+    ["", "x", "all", "train", "roc_auc", "log_loss", "pass", "a" * 40, "2026-01-01T00:00:00Z", "\u202e|`\n#"]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXTS,
+    lambda parts: st.lists(parts, max_size=3) | st.dictionaries(TEXTS, parts, max_size=3),
+    max_leaves=6,
+)
+
+
+@hypothesis.settings(max_examples=150)
+@hypothesis.given(st.data())
+def test_mutated_document_is_refused_or_rendered_and_nothing_else_is_rendered(data):
+    document = WHOLE
+    for _ in range(data.draw(st.integers(1, 3))):
+        path = data.draw(st.sampled_from(_paths(document)))
+        donor = data.draw(st.sampled_from(_paths(document)))
+        value = data.draw(VALUES | st.just(_at(document, donor)))
+        document = _replaced(document, path, value, delete=data.draw(st.booleans()))
+    _refused_or_rendered(document)
+
+
+@pytest.mark.parametrize("delete", [True, False])
+def test_document_without_any_one_part_is_refused_or_rendered(delete):
+    for path in _paths(WHOLE):
+        _refused_or_rendered(_replaced(WHOLE, path, None, delete=delete))
+
+
+def _refused_or_rendered(document: Any) -> None:
+    """Whatever is accepted is enough for a report: rendering raises nothing."""
+    sent = json.dumps(document).encode()
+    try:
+        accepted = comment.parse(sent, RUN)
+    except UserError:
+        with pytest.raises(ValidationError):
+            submitted.accept(sent)
+    else:
+        assert markdown.LIMIT > len(comment.render(accepted, RUN))
+
+
+def _at(document: Any, path: tuple[str | int, ...]) -> Any:
+    for step in path:
+        document = document[step]
+    return document
+
+
+def _replaced(document: Any, path: tuple[str | int, ...], value: Any, *, delete: bool) -> Any:
+    """A copy of the document with another value at the path, or with nothing there."""
+    made = copy.deepcopy(document)
+    place = _at(made, path[:-1])
+    if delete:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = copy.deepcopy(value)
+    return made
