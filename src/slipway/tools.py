@@ -83,6 +83,8 @@ TOOLS = (
         "the rendered Kubernetes manifests",
         "kubernetes-client",
     ),
+    Tool("curl", Source.OPTIONAL, ("curl",), "tests", "requests of curl", "curl"),
+    Tool("Java", Source.OPTIONAL, ("java",), "tests", "requests of Java's HTTP client", "default-jdk-headless"),
     *(Tool(name, Source.LOCKED, (name,)) for name in ("act", "dvc", "gh", "traefik", "uv")),
 )
 OPTIONAL = tuple(tool for tool in TOOLS if tool.source is Source.OPTIONAL)

@@ -6,13 +6,16 @@ No framework: routing by Starlette, its Request and its Response cost more time 
 from __future__ import annotations
 
 import json
+import re
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic_core import to_json
 
 from slipway.serving.admission import Admission, Bodies, overload, too_large
+from slipway.serving.content_type import is_json
 from slipway.serving.contract import RefusedError, detail
 
 if TYPE_CHECKING:
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
     Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 JSON = b"application/json"
-JSON_TYPES = {b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"}
+PREFIX = re.compile(rb"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
+PREFIXES_MAX = 8  # pages kept; there is one prefix for each proxy
 
 
 class App:
@@ -51,12 +55,13 @@ class App:
             "/livez": lambda: (b"text/plain", b"alive\n"),
             "/readyz": lambda: (b"text/plain", b"ready\n"),
             "/metrics": lambda: (observer.metrics.content_type.encode(), observer.metrics.text()),
+            "/release": lambda: (JSON, json.dumps(release).encode()),
         }
-        self.add_page("/release", JSON, json.dumps(release).encode())
+        self._prefixed: dict[str, tuple[bytes, Callable[[str], bytes]]] = {}
 
-    def add_page(self, path: str, content_type: bytes, body: bytes) -> None:
-        """Answer GET of `path` with `body`."""
-        self._pages[path] = lambda: (content_type, body)
+    def add_page(self, path: str, content_type: bytes, body: Callable[[str], bytes]) -> None:
+        """Answer GET of `path` with what `body` returns for the prefix under which clients see the service."""
+        self._prefixed[path] = content_type, lru_cache(PREFIXES_MAX)(body)
 
     def is_full(self) -> bool:
         """Whether a request for a prediction would be refused now."""
@@ -80,12 +85,15 @@ class App:
         elif scope["path"] == "/predict" and scope["method"] == "POST":
             await self._predict(scope, receive, send)
         else:
-            await _send(send, *self._page(scope["path"], scope["method"]))
+            await _send(send, *self._page(scope["path"], scope["method"], scope["headers"]))
 
-    def _page(self, path: str, method: str) -> tuple[int, bytes, bytes, Headers]:
+    def _page(self, path: str, method: str, headers: Headers) -> tuple[int, bytes, bytes, Headers]:
         if path in self._pages and method in {"GET", "HEAD"}:
             return 200, *self._pages[path](), ()
-        if path == "/predict" or path in self._pages:
+        if path in self._prefixed and method in {"GET", "HEAD"}:
+            content_type, body = self._prefixed[path]
+            return 200, content_type, body(_prefix(dict(headers))), [(b"vary", b"X-Forwarded-Prefix")]
+        if path == "/predict" or path in self._pages or path in self._prefixed:
             allowed = "POST" if path == "/predict" else "GET, HEAD"
             return 405, JSON, _refusal(f"{path} takes {allowed}"), [(b"allow", allowed.encode())]
         return 404, JSON, _refusal("no such page; the pages are listed at /"), ()
@@ -102,7 +110,8 @@ class App:
             status, body = refused.status, _refusal(str(refused), refused.details)
             if status == 503:
                 extra.append(self._retry_after)
-            if status == 408:  # the rest of the body would come as slowly
+            if status == 408 or b"expect" in headers:
+                # The rest of the body would come as slowly; or it may not come, and the next request be taken for it.
                 extra.append((b"connection", b"close"))
         except Exception:  # noqa: BLE001  whatever failed is answered here, and logged by the observer
             self._observer.failed(request_id)
@@ -134,13 +143,19 @@ class App:
 
 
 def _check_headers(headers: dict[bytes, bytes], max_bytes: int) -> None:
-    if headers.get(b"content-type", b"").lower() not in JSON_TYPES:
+    if not is_json(headers.get(b"content-type", b"")):
         raise RefusedError(415, "content_type", "Content-Type must be application/json, in UTF-8")
     if headers.get(b"content-encoding", b"identity") != b"identity":
         raise RefusedError(415, "content_encoding", "Content-Encoding is not supported; send the body as it is")
     length = headers.get(b"content-length", b"0")
     if not length.isdigit() or int(length) > max_bytes:
         raise too_large(max_bytes)
+
+
+def _prefix(headers: dict[bytes, bytes]) -> str:
+    """Return the path that a proxy took off before this service; empty without one, or where it is not a plain path."""
+    value = headers.get(b"x-forwarded-prefix", b"")
+    return value.decode().rstrip("/") if PREFIX.fullmatch(value) else ""
 
 
 def _refusal(error: str, details: list[dict[str, Any]] | None = None) -> bytes:

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from uvicorn.config import HTTP_PROTOCOLS
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from slipway.serving.http1 import Http1Parser
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -135,6 +137,10 @@ class Connection(HttpToolsProtocol):
 
     door: ClassVar[Door]
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.parser = Http1Parser(self)
+
     def take(self, accepted: socket.socket) -> Any:
         """Serve another connection like this one."""
         accepted.setblocking(False)
@@ -176,10 +182,13 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Called by the parser. Who comes when there is no room is answered here, at a quarter of the routes' cost."""
+        if self.parser.should_upgrade():
+            return  # the head comes again, without `Upgrade`
         self._in_head = False
         self._is_refused = self.url == PREDICT and self._is_idle() and not self.door.gate.let_in()
         if self._is_refused:
-            self.door.refuse(self, self.parser.should_keep_alive())
+            # A client that waits for `100 Continue` may send no body now, and its next request would be taken for it.
+            self.door.refuse(self, self.parser.should_keep_alive() and not self.expect_100_continue)
             return
         super().on_headers_complete()
         self._since = self.loop.time()
@@ -193,12 +202,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Called by the parser."""
-        if not self._is_refused:
+        if not self._is_refused and not self.parser.should_upgrade():
             super().on_message_complete()
-
-    def handle_websocket_upgrade(self) -> None:
-        """Called by uvicorn where it finds a package for web sockets; there is nothing to say on one."""
-        self.answer_at_once(403, [], b"", stay=False)
 
     def on_response_complete(self) -> None:
         """Called by uvicorn's request."""

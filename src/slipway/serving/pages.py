@@ -29,8 +29,12 @@ REQUEST_ID = {"description": "Names the request in the logs", "schema": {"type":
 def add(app: App, problem: ModuleType, version: str, settings: dict[str, Any]) -> None:
     """Put the pages for `problem` into `app`."""
     document = openapi(problem.Row, problem.TASK, problem.TARGET, version, settings["max_rows"])
-    app.add_page("/openapi.json", b"application/json", json.dumps(document).encode())
-    app.add_page("/", b"text/html; charset=utf-8", page(document).encode())
+
+    def described(prefix: str) -> bytes:
+        return json.dumps(document | ({"servers": [{"url": prefix}]} if prefix else {})).encode()
+
+    app.add_page("/openapi.json", b"application/json", described)
+    app.add_page("/", b"text/html; charset=utf-8", lambda prefix: page(document, prefix).encode())
 
 
 def openapi(row: type[BaseModel], task: str, target: str, version: str, max_rows: int) -> dict[str, Any]:
@@ -131,8 +135,8 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-def page(document: dict[str, Any]) -> str:
-    """The document as HTML."""
+def page(document: dict[str, Any], prefix: str = "") -> str:
+    """Return the document as HTML; `prefix` is the path under which clients see the service."""
     row = document["components"]["schemas"]["Row"]
     routes = [
         (f"{method.upper()} {path}", operation["summary"])
@@ -146,7 +150,7 @@ def page(document: dict[str, Any]) -> str:
 <style>body{{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}}
 td,th{{text-align:left;vertical-align:top;padding:.2rem 1rem .2rem 0}}</style></head>
 <body><h1>{title}</h1><p>Release {escape(document["info"]["version"])}. {escape(document["info"]["description"])}
-In full: <a href="/openapi.json">openapi.json</a>.</p>
+In full: <a href="{escape(prefix)}/openapi.json">openapi.json</a>.</p>
 <h2>Routes</h2>{_table(("Request", "Answer"), routes)}
 <h2>Row</h2><p>POST one, or an array of them, as application/json to /predict. Keys that are not listed are refused.
 Many rows are read sooner as columns of one length: {escape('{"columns": {field: [values]}}')}</p>

@@ -1,0 +1,65 @@
+"""httptools' parser, which reads a request that asks for another protocol as the HTTP/1.1 request that it also is.
+
+RFC 9110, section 7.8: a server may ignore `Upgrade`. Java's HttpClient asks for h2c with its first request, and the
+body is an ordinary one. httptools stops reading at the end of such a head and hands over the rest as data of the new
+protocol, so that uvicorn answers the request without its body.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httptools
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+UPGRADE_HEADERS = frozenset({b"upgrade", b"http2-settings"})
+
+
+class Http1Parser:
+    """A stand-in for `httptools.HttpRequestParser`; `protocol` has its callbacks, `url` and `headers`."""
+
+    def __init__(self, protocol: Any) -> None:
+        self._protocol = protocol
+        self._start()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._parser, name)
+
+    def feed_data(self, data: bytes) -> None:
+        """Parse `data`. Raises httptools.HttpParserError, for CONNECT too, since its body belongs to nobody here."""
+        while True:
+            try:
+                self._parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                if self._parser.get_method() == b"CONNECT":
+                    raise httptools.HttpParserInvalidMethodError("this is no proxy") from None
+                data = data[upgrade.args[0] :]
+                head = self._plain_head()
+                self._start()
+                self._parser.feed_data(head)
+            if not data:
+                return
+
+    def _start(self) -> None:
+        self._parser = httptools.HttpRequestParser(self._protocol)
+        # As uvicorn sets it: requests that come after `Connection: close` do not spoil the answer to the one before.
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+
+    def _plain_head(self) -> bytes:
+        """Return the head of the request without what asks for another protocol."""
+        version = self._parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self._parser.get_method(), self._protocol.url, version)]
+        lines += [b"%b: %b" % header for header in _plain(self._protocol.headers)]
+        return b"\r\n".join((*lines, b"", b""))
+
+
+def _plain(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
+    for name, value in headers:
+        if name == b"connection":
+            options = [option.strip() for option in value.split(b",")]
+            value = b", ".join(option for option in options if option.lower() not in UPGRADE_HEADERS)
+        if name not in UPGRADE_HEADERS and (value or name != b"connection"):
+            yield name, value
