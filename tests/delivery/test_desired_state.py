@@ -8,7 +8,9 @@ import sys
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from slipway.cli import app
 from slipway.delivery import promotion
 from slipway.delivery.desired_state import Promotion, before
 from slipway.delivery.environment_file import SCHEMA, EnvironmentFile, parse, render
@@ -233,6 +235,21 @@ def test_promoting_what_should_run_already_adds_no_commit(project):
     head = project.branch.head
     project.promote("v0.1.0")
     assert head == project.branch.head
+
+
+def test_slipway_promote_goes_forward_only_and_a_rollback_to_a_release_goes_back(project):
+    for version in ("v0.9.0", "v0.10.0"):
+        project.publish(version)
+    project.promote("v0.10.0")
+    head = project.branch.head
+    options = ["--environment", "staging", "--no-wait"]
+    error = CliRunner().invoke(app, ["promote", *options, "--release", "v0.9.0"]).exception
+    assert "staging: should run v0.10.0, which is newer than v0.9.0; nothing was changed" in str(error)
+    assert "`slipway rollback --environment staging --to v0.9.0` goes back" in str(error)
+    assert head == project.branch.head
+    assert 0 == CliRunner().invoke(app, ["rollback", *options, "--to", "v0.9.0"]).exit_code
+    assert 0 == CliRunner().invoke(app, ["promote", *options], env={"SLIPWAY_RELEASE": "v0.10.0"}).exit_code
+    assert "v0.10.0" == project.branch.read("staging").release
 
 
 def test_a_rollback_is_a_revert_and_a_new_assignment_of_the_stage(project):

@@ -48,6 +48,13 @@ def test_what_went_well_is_said_first():
     assert _text(_deployment()).startswith("# ✅ Deployed: production runs v0.2.0\n")
 
 
+def test_a_run_that_another_replaced_says_so():
+    left = {stage: _deployment().results[stage] for stage in ("build", "staging")}
+    one = _deployment(results=left, statuses=SUCCESS | {"production": "cancelled"}, production="v0.1.0")
+    assert "❌ Not deployed: production: production" == deployment.title(one)
+    assert "cancelled. a newer run took its place in the queue of this job, or it was cancelled by hand" in _text(one)
+
+
 def test_what_went_well_passes():
     assert Outcome.PASS is deployment.outcome(_deployment())
 
