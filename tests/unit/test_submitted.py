@@ -15,7 +15,9 @@ from slipway import comment
 from slipway.changes import Changes
 from slipway.checked_run import Run
 from slipway.errors import UserError
+from slipway.gates import Verdict
 from slipway.report import content, markdown, submitted
+from slipway.results import JobResult
 from tests.unit import test_report
 
 RUN = Run("team/flights", "a" * 40, "team", "change", "success", "https://github.example/run/1", "1")
@@ -46,6 +48,9 @@ def evidence() -> content.Evidence:
         parameters={"model.rate": (0.06, 0.05), "model.hidden": ([1, 2], None)},
         data={"version": ("x", "y")},
         files=["params.yaml", "metrics/tune.json"],
+        kinds={"params.yaml": "modified", "metrics/tune.json": "renamed"},
+        renamed={"metrics/tune.json": "metrics/old.json"},
+        problems=["dvc.yaml cannot be read"],
         base_rows={"train": 80},
     )
     compared = test_report._result("compare", "fail", COMPARED)
@@ -71,6 +76,24 @@ def _changed(path: tuple[str | int, ...], value: Any) -> bytes:
 def test_report_of_the_document_is_that_of_the_evidence():
     accepted = submitted.accept(submitted.submit(evidence()).encode())
     assert markdown.render(content.write(evidence())) == markdown.render(content.write(accepted))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (submitted.Submitted, content.Evidence),
+        (submitted.Results, dict.fromkeys(content.JOBS)),
+        (submitted.LintJob, JobResult),
+        (submitted.Gate, Verdict),
+        (submitted.Changed, Changes),
+        (submitted.Card, content.Card),
+        (submitted.Column, content.Column),
+    ],
+)
+def test_model_has_every_field_of_what_it_bounds(ours, theirs):
+    """A field that is added to the evidence has a bound here, and is not lost on the way to the comment."""
+    fields = getattr(theirs, "model_fields", None) or getattr(theirs, "__dataclass_fields__", theirs)
+    assert fields.keys() == ours.model_fields.keys()
 
 
 def test_document_holds_only_what_the_report_reads():

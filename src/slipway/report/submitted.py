@@ -13,7 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 from slipway import metrics
-from slipway.changes import Commit
+from slipway.changes import Commit, Kind
 from slipway.gates import Outcome
 from slipway.report.content import Evidence
 
@@ -269,7 +269,10 @@ class Changed(_Part):
     parameters: Pairs = {}
     data: Pairs = {}
     files: Annotated[list[Text], Field(max_length=FILES_MAX)] = []
+    kinds: Annotated[dict[Text, Kind], Field(max_length=FILES_MAX)] = {}
+    renamed: Annotated[dict[Text, Text], Field(max_length=FILES_MAX)] = {}
     base_rows: Annotated[dict[Name, Count], Field(max_length=FEW_MAX)] = {}
+    problems: Annotated[list[Text], Field(max_length=FEW_MAX)] = []
 
 
 class Column(_Part):
