@@ -78,10 +78,11 @@ def lines(*arguments: str, keep: Sequence[int] = ()) -> Iterator[str]:
                 said.append(line.strip())
                 yield line.rstrip()
     if process.returncode:
-        raise UserError(f"dvc {' '.join(arguments)}: {_reason(said)}")
+        raise UserError(f"dvc {' '.join(arguments)}: {reason(said)}")
 
 
-def _reason(said: Sequence[str]) -> str:
+def reason(said: Sequence[str]) -> str:
+    """Return why DVC failed, in one line, given the lines that it printed."""
     if any(words in line for words in BUSY for line in said):
         return "another DVC is at work in this folder; wait until it has ended, then run it again"
     errors = [line.removeprefix("ERROR: ") for line in said if line.startswith("ERROR: ")]

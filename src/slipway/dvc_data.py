@@ -32,23 +32,30 @@ def outputs(pointer: Path) -> list[dict[str, Any]]:
 
 
 def missing(pointer: Path, cache: Path) -> Iterator[tuple[str, str]]:
-    """(path, MD5) of what `pointer` names, the files of its folders too, and `cache` does not hold.
+    """Yield (path, MD5) of what `pointer` names, the files of its folders too, and `cache` does not hold.
+
+    Raises UserError when the list of a folder's files leads out of that folder.
+    """
+    return (entry for entry in objects(pointer, cache) if not dvc_cache.has(cache, entry[1]))
+
+
+def objects(pointer: Path, cache: Path) -> Iterator[tuple[str, str]]:
+    """Yield (path, MD5) of what `pointer` names, and of the files of each folder whose list `cache` holds.
 
     Raises UserError when the list of a folder's files leads out of that folder.
     """
     for out in outputs(pointer):
         if "md5" in out:
-            yield from _missing(out["path"], out["md5"], cache)
+            yield from _objects(out["path"], out["md5"], cache)
 
 
-def _missing(path: str, digest: str, cache: Path) -> Iterator[tuple[str, str]]:
-    if not dvc_cache.has(cache, digest):
-        yield path, digest
-    elif digest.endswith(".dir"):
+def _objects(path: str, digest: str, cache: Path) -> Iterator[tuple[str, str]]:
+    yield path, digest
+    if digest.endswith(".dir") and dvc_cache.has(cache, digest):
         for entry in json.loads(dvc_cache.path_of(cache, digest).read_bytes()):
             if not _is_inside(entry["relpath"]):
                 raise UserError(f"{path}: its list of files names {entry['relpath']}, outside of it; refused")
-            yield from _missing(f"{path}/{entry['relpath']}", entry["md5"], cache)
+            yield from _objects(f"{path}/{entry['relpath']}", entry["md5"], cache)
 
 
 def _is_inside(path: str) -> bool:

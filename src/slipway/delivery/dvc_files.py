@@ -120,6 +120,11 @@ def _object_path(md5: str) -> str:
     return f"files/md5/{md5[:2]}/{md5[2:]}"
 
 
+def digest_of(object_path: str) -> str:
+    """Return the MD5 of an object by its path in a remote, as `blobs` returns it."""
+    return "".join(object_path.split("/")[-2:])
+
+
 def _md5(content: bytes) -> str:
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slipway import results
+from slipway import dvc_remote, results
 from slipway.delivery import clients, release, versions
 from slipway.delivery.agent import agents
-from slipway.delivery.agent.router import tool
 from slipway.delivery.desired_state import BRANCH, BUILT_FROM, DIGEST, IMAGE, DeployBranch, before
-from slipway.delivery.dvc_files import LOCK, PIPELINE, DvcFiles, as_plain_files, blobs
+from slipway.delivery.dvc_files import LOCK, PIPELINE, DvcFiles, as_plain_files, blobs, digest_of
 from slipway.delivery.environment_file import FOLDER, IMAGE_BY_DIGEST, Baseline, Canary, EnvironmentFile, path_of
 from slipway.delivery.home import front_door
 from slipway.errors import UserError
@@ -270,7 +268,7 @@ def _register(branch: DeployBranch, dvc: DvcFiles, built: Release) -> None:
         )
     embedded = dvc.embedded_store
     if embedded is None:
-        _dvc_push(dvc.root, dvc.model)
+        dvc_remote.push(dvc.model, {f"{dvc.model}, {path}": digest_of(path) for path in objects}, dvc.root)
         keep = [FOLDER]
     else:
         files |= {f"{embedded}/{path}": content for path, content in objects.items()}
@@ -280,14 +278,6 @@ def _register(branch: DeployBranch, dvc: DvcFiles, built: Release) -> None:
         files |= as_plain_files(pipeline, built.folder / "model", without=release.RELEASE)
         keep = [FOLDER, embedded]
     branch.publish(_release_message(built), (built.version, built.digest, built.commit), files, keep)
-
-
-def _dvc_push(root: Path, model: Path) -> None:
-    done = subprocess.run(
-        [tool("dvc"), "push", "--quiet", str(model)], cwd=root, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise UserError(f"dvc push {model}: {done.stderr.strip().splitlines()[-1]}")
 
 
 def _release_message(built: Release) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import problem
-from slipway import dvc, yaml12
+from slipway import dvc, dvc_remote, yaml12
 from slipway.errors import UserError
 
 DATA = Path("data.dvc")
@@ -40,4 +40,4 @@ def bring(most: int) -> list[Path]:
 
 def push() -> None:
     """Put the data into DVC's remote; the embedded one is a folder of the repository."""
-    dvc.run("push", str(DATA))
+    dvc_remote.push_data(DATA)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from slipway import dvc_remote
 from slipway.errors import UserError
 from slipway.metrics import for_task
 from slipway.scaffold import alone, drift, limits, params_file, plan, render, room, work_tree
@@ -54,7 +55,7 @@ def new(path: Path, request: Request) -> None:
         _measure(made)
         _say("training the first model: dvc repro")
         work_tree.dvc("repro", "--quiet")
-        work_tree.dvc("push", "--quiet", "data.dvc")
+        dvc_remote.push_data(Path("data.dvc"))
     except UserError as error:
         raise UserError(f"{error}; {UNDO}") from None
     print("\n".join(_farewell(made)))

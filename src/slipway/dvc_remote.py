@@ -1,0 +1,67 @@
+"""Pushes to DVC's remote, and asks it for each object afterwards.
+
+`dvc push` exits with 0 where its cache lacks an object, and mentions that in a warning.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slipway import dvc_cache, dvc_data
+from slipway.dvc import ENVIRONMENT, reason
+from slipway.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class MissingObjectError(UserError):
+    """An object that was pushed is not on the remote."""
+
+
+def push_data(pointer: Path) -> None:
+    """Push all that `pointer` names. Raises UserError as `push` does."""
+    push(pointer, dict(dvc_data.objects(pointer, dvc_cache.folder())))
+
+
+def push(target: Path, digests: Mapping[str, str], root: Path = Path()) -> None:
+    """Push `target` of the repository `root`, and ask the default remote for every object of it.
+
+    digests: MD5 by path, which ends in `.dir` for the list of a folder's files. Raises MissingObjectError for one that
+    is not there then, and UserError when DVC fails.
+    """
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("dvc")), "push", str(target)],
+        cwd=root,
+        env=os.environ | ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise UserError(f"dvc push {target}: {reason(done.stdout.splitlines())}")
+    require(digests, root)
+
+
+def require(digests: Mapping[str, str], root: Path = Path()) -> None:
+    """Raise MissingObjectError unless the default remote of `root` has every object, given as to `push`."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(root)) as repo:
+            remote = repo.cloud.get_remote_odb(command="push")
+            there = set(remote.list_oids_exists(sorted(set(digests.values()))))
+    except (DvcException, OSError) as error:
+        raise UserError(f"{root / '.dvc/config'}: the remote cannot be asked for what was pushed ({error})") from None
+    for path, digest in digests.items():
+        if digest not in there:
+            raise MissingObjectError(
+                f"{path}: object {digest} is not on the remote after `dvc push`; `dvc status --cloud` names what DVC's"
+                " cache lacks; restore it with `dvc fetch` or `dvc repro`, then push again"
+            )
