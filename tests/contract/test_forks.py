@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from slipway.checks.mutants import READERS, WRITERS
+from slipway.report import content, markdown, submitted
 from tests import forks
 
 MOST_FILES = 6
@@ -183,4 +184,6 @@ def test_the_report_speaks_of_the_problem(name, reported, expected):
     assert [] == [name for name in names if f"`{name}`" not in text]
     assert (reported.root / "results/report/report.html").stat().st_size > len(text)
     jobs = reported.json("results/report/evidence.json")["results"]
+    submitted_evidence = submitted.accept((reported.root / "results/report/evidence.json").read_bytes())
+    assert text == markdown.render(content.write(submitted_evidence))
     assert PASS == {each["outcome"] for job in ("data", "train", "compare") for each in jobs[job]["verdicts"]}
