@@ -1,4 +1,4 @@
-# Sets everything up, then hands over to the command line. Needs git, make and Python 3.11 or 3.12.
+# Sets everything up, then hands over to the command line. Needs git, make and Python 3.11 to 3.14.
 #
 #   make demo                  the whole loop on a throwaway repository; leaves production answering
 #   make demo ARGS=--exit      the same, and stops everything at the end

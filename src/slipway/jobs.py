@@ -40,12 +40,12 @@ LINTERS: dict[str, list[str]] = {
     "dependabot schema": ["check-jsonschema", "--builtin-schema", "vendor.dependabot", ".github/dependabot.yml"],
     "shellcheck": [
         *("shellcheck", "--format=gcc"),
-        *(".ci/bootstrap", ".ci/install-uv", ".ci/run", "src/slipway/local/**/*.sh"),
+        *(".ci/bootstrap", ".ci/install-uv", ".ci/machines", ".ci/run", "src/slipway/local/**/*.sh"),
     ],
 }
 """Each linter's command. An argument with a `*` stands for the files that match, of which there must be one."""
 
-POLICY = ("tests/workflows/test_policy.py", "tests/workflows/test_corpus.py")
+POLICY = tuple(f"tests/workflows/test_{name}.py" for name in ("corpus", "policy", "python_versions"))
 DOCUMENTATION_TESTS = ("tests/docs/test_commands.py", "tests/docs/test_links.py")
 OF_THE_PROBLEM = "tests/problem"  # it may have no tests of its own yet
 QUICK_TESTS = ("tests/unit", OF_THE_PROBLEM, "tests/convergence", "tests/contract", *DOCUMENTATION_TESTS, *POLICY)

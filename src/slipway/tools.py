@@ -11,6 +11,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from enum import Enum
+from importlib import metadata
 from pathlib import Path
 
 from slipway.errors import UserError
@@ -88,6 +89,15 @@ TOOLS = (
     *(Tool(name, Source.LOCKED, (name,)) for name in ("act", "dvc", "gh", "traefik", "uv")),
 )
 OPTIONAL = tuple(tool for tool in TOOLS if tool.source is Source.OPTIONAL)
+
+
+def supported_python() -> str:
+    """Return the range of supported Python versions, such as `3.11 to 3.14`, from the classifiers of pyproject.toml."""
+    classifiers = metadata.metadata("slipway").get_all("Classifier", [])
+    versions = [
+        line.rpartition(" :: ")[2] for line in classifiers if line.startswith("Programming Language :: Python :: ")
+    ]
+    return f"{versions[0]} to {versions[-1]}"
 
 
 def named(name: str) -> Tool:

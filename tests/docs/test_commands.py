@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import re
 import shlex
 from pathlib import Path
@@ -73,8 +75,20 @@ def plain(_: str, __: list[str]) -> None:
     """A command of the system, whose arguments are the reader's own."""
 
 
+def script(line: str, rest: list[str]) -> None:
+    """A script of the repository, run as root."""
+    if not os.access(rest[0], os.X_OK):
+        raise LookupError(f"{line}: {rest[0]} is no script")
+
+
+def module(line: str, rest: list[str]) -> None:
+    """A module of the repository."""
+    if rest[:1] != ["-m"] or not importlib.util.find_spec(rest[1]):
+        raise LookupError(f"{line}: no such module")
+
+
 CHECKS = {"slipway": slipway, "make": make, "dvc": dvc, "export": plain, "gh": plain, "git": plain, "perl": plain}
-CHECKS |= {"uv": plain, "pre-commit": plain}
+CHECKS |= {"uv": plain, "pre-commit": plain, "python": module, "sudo": script}
 
 
 @pytest.mark.parametrize(("page", "line"), WHOLE)
@@ -114,6 +128,9 @@ def test_a_mention_that_lies_is_found(line):
         "uv run --frozen slipway lnt",
         "rm -rf /",
         "docker x",
+        "sudo .ci/machine trixie",
+        "python -m tests.no_such_module",
+        "python -c 1",
     ],
 )
 def test_a_line_of_a_block_that_lies_is_found(line):

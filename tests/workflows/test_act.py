@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from slipway.errors import UserError
 from slipway.local import act
+from slipway.local.home import Home
 
 CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"
 UPLOAD = "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f"
@@ -245,3 +247,33 @@ def test_stand_in_is_valid(action):
 @pytest.mark.parametrize("workflow", sorted(Path(".github/workflows").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_action_of_a_shipped_workflow_has_a_stand_in(workflow):
     assert all((act.STANDINS / action).is_dir() for action, _ in act.actions(workflow))
+
+
+NOTING_UV = """#!/bin/sh
+case "$1" in
+  python) echo /chosen/python ;;
+  *) echo "${UV_PYTHON-none} ${UV_PROJECT_ENVIRONMENT-.venv} $*" >>"$NOTED" ;;
+esac
+"""
+
+
+def test_each_version_of_python_installs_both_environments_and_runs_every_step(tmp_path):
+    tree = repository(tmp_path / "tree", Path(".github/workflows/python-versions.yaml").read_text(encoding="utf-8"))
+    shutil.copytree(".github/actions", tree / ".github/actions")
+    shutil.copytree(".ci", tree / ".ci")
+    uv = tmp_path / "bin" / "uv"
+    uv.parent.mkdir()
+    uv.write_text(NOTING_UV, encoding="utf-8")
+    uv.chmod(0o755)
+    home = Home(tmp_path / "home").environment()
+    env = home | {"PATH": f"{uv.parent}{os.pathsep}{home['PATH']}", "NOTED": str(tmp_path / "noted")}
+    event = act.Event("schedule", {"repository": {"full_name": act.REPOSITORY}})
+    finished = act.run("toy.yaml", tree, event, tmp_path / "run", env=env, variables={}, say=print)
+    assert finished.succeeded
+    expected = [
+        "/chosen/python .venv sync --frozen --no-default-groups --group dev",
+        "/chosen/python .venv-checks sync --frozen --no-default-groups --group checks",
+        f"{sys.executable} .venv run slipway test",
+        f"{sys.executable} .venv run slipway train --fresh",
+    ]
+    assert sorted(expected * 2) == sorted((tmp_path / "noted").read_text().splitlines())

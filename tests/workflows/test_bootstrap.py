@@ -10,47 +10,94 @@ from pathlib import Path
 
 import pytest
 
+from slipway.tools import TOOLS, Source
+
 FAILING_SHIM = "#!/bin/sh\necho 'pyenv: python3.12: command not found' >&2\nexit 127\n"
-TOO_OLD = "#!/bin/sh\nexit 1\n"
-NO_VENV = '#!/bin/sh\n[ "$1" = -m ] && exit 1\necho "$0"\n'
+PYTHON = """#!/bin/sh
+case "$2" in
+  *version_info*) echo VERSION ;;
+  *_base_executable*) echo "$0" ;;
+  *) exit 1 ;;
+esac
+"""
+"""A Python that cannot make a virtual environment."""
+VERSIONS = re.findall(
+    r'"Programming Language :: Python :: (3\.\d+)"', Path("pyproject.toml").read_text(encoding="utf-8")
+)
+SUPPORTED = f"Python {VERSIONS[0]} to {VERSIONS[-1]}"
+TOO_OLD, TOO_NEW = "3.10", "3.15"
+
+
+def of_version(version: str) -> str:
+    return PYTHON.replace("VERSION", version)
 
 
 @pytest.fixture
 def bootstrap(tmp_path):
     """Runs it in an empty checkout, with a PATH that holds nothing but these Pythons."""
     shutil.copytree(".ci", tmp_path / "checkout" / ".ci")
+    shutil.copy("pyproject.toml", tmp_path / "checkout")
     tools = tmp_path / "bin"
     tools.mkdir()
     for tool in ("bash", "dirname", "env", "rm", "sed", "sh"):
         (tools / tool).symlink_to(shutil.which(tool))
 
-    def run(**pythons: str) -> subprocess.CompletedProcess[str]:
+    def run(chosen: str = "", **pythons: str) -> subprocess.CompletedProcess[str]:
         for name, content in pythons.items():
             (tools / name).write_text(content, encoding="utf-8")
             (tools / name).chmod(0o755)
         env = {name: value for name, value in os.environ.items() if name != "PYTHON"} | {"PATH": str(tools)}
+        env |= {"PYTHON": chosen} if chosen else {}
         script = tmp_path / "checkout" / ".ci" / "bootstrap"
         return subprocess.run(["bash", str(script)], env=env, capture_output=True, text=True, check=False)
 
     return run
 
 
-@pytest.mark.parametrize("pythons", [{}, {"python3": TOO_OLD}, {"python3": FAILING_SHIM, "python": TOO_OLD}])
+@pytest.mark.parametrize(
+    "pythons",
+    [
+        {},
+        {"python3": of_version(TOO_OLD)},
+        {"python3": of_version(TOO_NEW)},
+        {"python3": FAILING_SHIM, "python": of_version(TOO_OLD)},
+    ],
+)
 def test_no_python_that_works_is_one_line(bootstrap, pythons):
     done = bootstrap(**pythons)
-    expected = "Python 3.11 or 3.12: not found on the PATH; install one, or name it: make PYTHON=/path/to/python3.12\n"
+    expected = f"{SUPPORTED}: not found on the PATH; install one, or name it: make PYTHON=/path/to/python3.12\n"
     assert (1, expected) == (done.returncode, done.stderr)
 
 
-def test_python_without_virtual_environments_is_one_line(bootstrap):
-    done = bootstrap(python3=NO_VENV)
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name", ["python3", "python", "python{}"])
+def test_each_supported_version_is_found(bootstrap, name, version):
+    done = bootstrap(**{name.format(version): of_version(version)})
     assert 1 == done.returncode
     assert done.stderr.endswith("on Debian and Ubuntu, `sudo apt-get install python3-venv`\n")
 
 
 def test_shim_that_fails_is_passed_over(bootstrap):
-    done = bootstrap(**{"python3.12": FAILING_SHIM, "python3.11": NO_VENV})
+    done = bootstrap(**{"python3.12": FAILING_SHIM, "python3.11": of_version("3.11")})
     assert "python3.11: cannot make a virtual environment" in done.stderr
+
+
+def test_the_default_version_comes_first_and_then_the_machines_own(bootstrap):
+    own = {"python3": of_version("3.13"), "python3.14": of_version("3.14")}
+    assert "python3: cannot make a virtual environment" in bootstrap(**own).stderr
+    assert "python3.12: cannot make" in bootstrap(**own, **{"python3.12": of_version("3.12")}).stderr
+
+
+def test_the_named_python_comes_before_all_others(bootstrap):
+    done = bootstrap(chosen="python3.14", **{"python3.12": of_version("3.12"), "python3.14": of_version("3.14")})
+    assert "python3.14: cannot make a virtual environment" in done.stderr
+
+
+@pytest.mark.parametrize("content", [of_version(TOO_OLD), FAILING_SHIM])
+def test_a_named_python_that_is_not_supported_is_one_line(bootstrap, content):
+    done = bootstrap(chosen="python-other", **{"python-other": content, "python3": of_version("3.13")})
+    expected = f"PYTHON=python-other: is not {SUPPORTED}; name another, or leave it out to use one on the PATH\n"
+    assert (1, expected) == (done.returncode, done.stderr)
 
 
 PYTHON_WITH_UV = """#!/bin/sh
@@ -77,6 +124,17 @@ def test_uv_is_installed_by_hash_unless_its_pinned_version_is_there(tmp_path, an
     subprocess.run([".ci/install-uv", str(python)], check=True)
     pip = "-m pip install --quiet --disable-pip-version-check --require-hashes --only-binary=:all: -r .ci/uv.txt"
     assert ([pip] if installs else []) == (calls.read_text().splitlines() if calls.exists() else [])
+
+
+def test_new_machines_have_only_what_is_required():
+    (packages,) = re.findall(r"^packages=(.+)$", Path(".ci/machines").read_text(encoding="utf-8"), re.MULTILINE)
+    required = {name for tool in TOOLS if tool.source is Source.REQUIRED for name in tool.packages.split()}
+    assert required == {*packages.split(","), "python3"} - {"ca-certificates"}  # without them nothing can be downloaded
+
+
+@pytest.mark.parametrize("arguments", [[], ["-s", "setup"], ["-z", "trixie"]])
+def test_new_machines_need_a_suite(arguments):
+    assert 2 == subprocess.run([".ci/machines", *arguments], capture_output=True, check=False).returncode
 
 
 def test_ci_runs_every_test():

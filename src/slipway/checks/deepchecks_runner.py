@@ -1,4 +1,4 @@
-"""Runs the problem's deepchecks suite; the only module that runs in the checks' environment.
+"""Run the problem's deepchecks suite; the only module that runs in the checks' environment.
 
 `python -m slipway.checks.deepchecks_runner REQUEST ANSWER`, both JSON. Started by `slipway.checks.suites`, which
 documents both.
@@ -7,12 +7,14 @@ documents both.
 from __future__ import annotations
 
 import json
+import random
 import re
 import sys
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 import problem
@@ -22,11 +24,22 @@ if TYPE_CHECKING:
     from deepchecks.core import CheckFailure, CheckResult
     from deepchecks.tabular import Dataset
 
+REMOVED_FROM_NUMPY = {"Inf": np.inf, "NaN": np.nan, "NINF": -np.inf}
+"""Names that numpy 2 removed and deepchecks 0.19.1 still reads, some of them only when a check runs."""
+SEED = 0  # of every job, so that the same rows give the same evidence
 OUTCOMES = {"PASS": "pass", "WARN": "fail", "FAIL": "fail", "ERROR": "not run"}  # a warning is a broken condition too
 
 
+def restore_numpy_1() -> None:
+    """Restore what deepchecks expects of numpy 1; call it before the first import of deepchecks."""
+    for name, value in REMOVED_FROM_NUMPY.items():
+        setattr(np, name, value)
+    np.set_printoptions(legacy="1.25")  # or the details of a condition contain np.int64(1) where they contained 1
+
+
 def main(request_file: Path, answer_file: Path) -> None:
-    """Answer every job of the request; a job that crashes is answered by its cause."""
+    """Answer every job of the request; a job that crashes is reported with its cause."""
+    restore_numpy_1()
     request = json.loads(request_file.read_text(encoding="utf-8"))
     answers = {job["name"]: _answer(job, request["thresholds"]) for job in request["jobs"]}
     answer_file.write_text(json.dumps(answers), encoding="utf-8")
@@ -41,6 +54,7 @@ def _answer(job: dict[str, Any], thresholds: dict[str, Any]) -> dict[str, Any]:
 
 def _run(job: dict[str, Any], thresholds: dict[str, Any]) -> dict[str, Any]:
     suite = problem.data_suite(thresholds)
+    seed()
     result = suite.run(
         _dataset(job["reference"]), _dataset(job["new"]), run_single_dataset="Test", with_display=bool(job["html"])
     )
@@ -51,6 +65,12 @@ def _run(job: dict[str, Any], thresholds: dict[str, Any]) -> dict[str, Any]:
     outcomes = [outcome for check in result.results for outcome in outcomes_of(check)]
     outcomes.sort(key=lambda outcome: (outcome["check"], outcome["condition"]))
     return {"checks": outcomes, "drift": _drift(result.results)}
+
+
+def seed() -> None:
+    """Seed what checks draw from; FeatureLabelCorrelation, for one, uses both generators and has no seed by default."""
+    random.seed(SEED)
+    np.random.seed(SEED)  # the generator that pandas and scikit-learn draw from
 
 
 def _dataset(path: str) -> Dataset:

@@ -50,7 +50,7 @@ def _summary(findings: list[Finding]) -> str:
 
 def examine(root: Path) -> Iterator[Finding]:
     """Look at the machine, and at the checkout in `root`."""
-    yield Finding("Python", sys.version.split()[0])
+    yield Finding("Python", f"{sys.version.split()[0]}, of {tools.supported_python()}")
     yield from (_tool(tool) for tool in tools.TOOLS if tool.name != "Python")
     yield _there("data checks", root / ".venv-checks", "make setup")
     yield _there("data", root / "data", "uv run dvc pull data.dvc")

@@ -1,0 +1,132 @@
+"""Compare two environments of the data checks: does every check return the same value and outcome in both?
+
+`python -m tests.checks_environments OLD_CHECKOUT [PROBLEM...]`, in the root of the repository, with the data pulled.
+OLD_CHECKOUT is another clone after `make setup`, before the change of the dependency group `checks`. Exits with 1 when
+anything differs, and when a stock check returned a value nowhere, since two equal errors show nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slipway.checks.suites import ENVIRONMENT, QUIET, RUNNER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+PROBLEMS = Path("tests/problems")
+SOURCES = {
+    "sample": (Path("src"), Path("data"), Path("params.yaml")),
+    **{
+        name: (PROBLEMS / name, PROBLEMS / name / "data", PROBLEMS / name / "params.yaml")
+        for name in ("penguins", "titanic", "houses")
+    },
+}
+"""Folder of the package `problem`, data and parameters of a binary, a multiclass, a binary and a regression problem."""
+STOCK = Path(__file__).with_name("stock_checks.py")
+TIMED = "ModelInferenceTime"
+"""The one stock check that measures a duration."""
+ROUNDING = 1e-9
+"""Relative difference that the order of a sum may make; anything above is a different value."""
+
+
+def main(old_checkout: Path, problems: Sequence[str]) -> int:
+    """Compare the problems, or all; returns the exit code."""
+    counts: Counter[str] = Counter()
+    ran: dict[str, bool] = {}
+    for problem in problems or SOURCES:
+        package, data, params = SOURCES[problem]
+        with tempfile.TemporaryDirectory() as folder:
+            write_frames(package, data, params, Path(folder))
+            for request in sorted(Path(folder).glob("*.json"), key=lambda path: path.stem != "suites"):
+                old, new = (answers(root.resolve(), package, request) for root in (old_checkout, Path()))
+                for name in old.keys() | new.keys():
+                    for before, after in pairs(old.get(name), new.get(name)):
+                        kind = "duration" if name == TIMED else compared(before, after)
+                        counts[kind] += 1
+                        ran[name.partition(",")[0]] = ran.get(name.partition(",")[0], False) or kind != "equal errors"
+                        if kind == "different":
+                            print(f"{problem}, {request.stem}, {name}:\n  {before}\n  {after}")
+                print(f"{problem}, {request.stem}: {dict(counts)}", flush=True)
+    never = sorted(name for name, once in ran.items() if not once)
+    print(f"Ran nowhere: {', '.join(never) or 'none'}")
+    return 1 if counts["different"] or never or not counts["equal"] else 0
+
+
+def write_frames(package: Path, data: Path, params: Path, folder: Path) -> None:
+    """Write the frames of a problem and the requests about them to `folder`."""
+    environment = os.environ | {"PYTHONPATH": path_of(Path.cwd(), package)}
+    command = [sys.executable, "-m", "tests.checks_environments.frames", str(data), str(params), str(folder)]
+    subprocess.run(command, env=environment, check=True)
+
+
+def path_of(root: Path, package: Path) -> str:
+    """PYTHONPATH of a checkout with one of its packages `problem`."""
+    return os.pathsep.join(map(str, [root / package, root / "src", Path.cwd()]))
+
+
+def answers(root: Path, package: Path, request: Path) -> dict[str, Any]:
+    """Answers of a checkout's environment, by name of a pair of frames (the suites) or of a stock check."""
+    script = ["-m", RUNNER] if request.stem == "suites" else [str(STOCK)]
+    with tempfile.TemporaryDirectory() as folder:
+        answer = Path(folder) / "answer.json"
+        command = [str(root / ENVIRONMENT / "bin/python"), *script, str(request), str(answer)]
+        environment = os.environ | QUIET | {"PYTHONPATH": path_of(root, package)}
+        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return json.loads(answer.read_text(encoding="utf-8"))
+
+
+def pairs(old: Any, new: Any) -> Iterator[tuple[Any, Any]]:
+    """The results of one answer, side by side: checks and drift scores of a suite, or results of a stock check."""
+    if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys() == {"checks", "drift"}:
+        old, new = ([*each["checks"], *each["drift"].items()] for each in (old, new))
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for before, after in zip(old, new, strict=True):
+            yield from apart(before, after)
+    else:
+        yield old, new
+
+
+def apart(old: Any, new: Any) -> Iterator[tuple[Any, Any]]:
+    """Value and conditions of a stock check's result on their own."""
+    if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys() == {"value", "conditions"}:
+        yield {"value": old["value"]}, {"value": new["value"]}
+        yield from zip(old["conditions"], new["conditions"], strict=True)
+    else:
+        yield old, new
+
+
+def compared(old: Any, new: Any) -> str:
+    """What a pair of results shows: equal, equal errors, equal but for rounding, or different."""
+    if old == new:
+        return "equal errors" if is_error(old) else "equal"
+    return "equal but for rounding" if is_close(old, new) else "different"
+
+
+def is_error(result: Any) -> bool:
+    """Whether the result is an error that was raised."""
+    return isinstance(result, dict) and ("error" in result or result.get("outcome") == "not run")
+
+
+def is_close(old: Any, new: Any) -> bool:
+    """Whether all values are equal, numbers but for rounding."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return old.keys() == new.keys() and all(is_close(old[key], new[key]) for key in old)
+    if isinstance(old, list | tuple) and isinstance(new, list | tuple):
+        return len(old) == len(new) and all(map(is_close, old, new))
+    try:
+        return old == new or math.isclose(float(old), float(new), rel_tol=ROUNDING, abs_tol=ROUNDING)
+    except (TypeError, ValueError):
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))

@@ -1,0 +1,123 @@
+"""Write the frames of one problem that two environments of the checks are compared on.
+
+`python -m tests.checks_environments.frames DATA PARAMS FOLDER`, with the package `problem` of that problem on the
+PYTHONPATH: every clean file against the older ones, and every mutant of the newest file that can be loaded, also those
+that the contract would stop before the suites. FOLDER gets one request of the runner for all of them, and one of the
+stock checks for each of a few.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import problem
+from slipway.checks import files, mutants, suites
+from slipway.checks.data import samples
+from slipway.errors import UserError
+from slipway.schema import columns
+from slipway.settings import read_params
+from tests.checks_environments.stock_checks import fit, predictions
+from tests.forks import edit_params
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+CLEAN = "clean"
+STOCK = (CLEAN, "30% missing", "new category in many rows")
+"""Beginnings of names; on the last pair of frames of each, the stock checks run too."""
+STOCK_ROWS = 500
+"""Rows of a frame for the stock checks, some of which compare each row with each other."""
+
+
+def main(data_dir: Path, params_file: Path, folder: Path) -> None:
+    """Write the frames and both kinds of request."""
+    params = params_of(params_file)
+    jobs = [*clean(data_dir, params), *spoiled(data_dir, params)]
+    listed = [written(name, new, reference, folder) for name, new, reference in jobs]
+    request = {"thresholds": params["data"]["suites"], "jobs": listed}
+    (folder / "suites.json").write_text(json.dumps(request), encoding="utf-8")
+    for beginning in STOCK:
+        if matching := [job for job in jobs if job[0].startswith(beginning)]:
+            name, new, reference = matching[-1]
+            stock = json.dumps(stock_request(new, reference, folder))
+            (folder / f"{name}.json").write_text(stock, encoding="utf-8")
+    print(f"{problem.__file__}: {len(jobs)} pairs of frames")
+
+
+def params_of(changes: Path) -> dict[str, Any]:
+    """The template's numbers with those of the problem."""
+    if changes == Path("params.yaml"):
+        return read_params()
+    with tempfile.TemporaryDirectory() as folder:
+        merged = Path(shutil.copy("params.yaml", folder))
+        edit_params(merged, changes)
+        return read_params(merged)
+
+
+def clean(data_dir: Path, params: dict[str, Any]) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
+    """Each file against the older ones; of a single file, the last part against the part before."""
+    names = files.listed(data_dir)
+    for place in range(1, len(names)) or [0]:
+        yield f"{CLEAN} {names[place]}", *samples(data_dir, [names[place]], older(names[:place], params), params)
+
+
+def older(names: list[str], params: dict[str, Any]) -> list[str]:
+    """The reference files among `names`."""
+    return suites.spread(names, params["data"]["suites"]["reference_files"])
+
+
+def spoiled(data_dir: Path, params: dict[str, Any]) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
+    """Each mutant of the newest file that `problem.load` and the sampling accept."""
+    *names, newest = files.listed(data_dir)
+    raw = mutants.read(data_dir / newest)
+    before = mutants.read(data_dir / names[-1]) if names else raw
+    original = mutants.Original(raw, files.load(data_dir, newest), before, params["seed"], Path(newest).suffix)
+    for mutant in mutants.corpus(original):
+        with tempfile.TemporaryDirectory() as folder:
+            copied = Path(folder)
+            for name in [*names, newest]:
+                shutil.copy(data_dir / name, copied / name)
+            mutant.spoil(copied / newest)
+            try:
+                yield mutant.name, *samples(copied, [newest], older(names, params), params)
+            except (files.UnreadableError, UserError, OSError, KeyError, ValueError, TypeError) as error:
+                print(f"{mutant.name}: not loaded: {type(error).__name__}")
+
+
+def written(name: str, new: pd.DataFrame, reference: pd.DataFrame, folder: Path) -> dict[str, Any]:
+    """One job of the runner."""
+    return {"name": name, "html": None, "new": stored(new, folder), "reference": stored(reference, folder)}
+
+
+def stock_request(new: pd.DataFrame, reference: pd.DataFrame, folder: Path) -> dict[str, Any]:
+    """The request of the stock checks."""
+    listed = columns(problem.Row)
+    few = [frame.sample(min(STOCK_ROWS, len(frame)), random_state=0).sort_index() for frame in (new, reference)]
+    request = {
+        "new": stored(few[0], folder),
+        "reference": stored(few[1], folder),
+        "label": problem.TARGET,
+        "task": problem.TASK,
+        "time": problem.TIME_COLUMN,
+        "categories": [column.name for column in listed if column.kind == "category"],
+    }
+    predicted = predictions(fit(few[1], request), few[1], few[0], request)
+    return request | {"predictions": {name: values.tolist() for name, values in predicted.items()}}
+
+
+def stored(frame: pd.DataFrame, folder: Path) -> str:
+    """The path of the frame as Parquet."""
+    path = folder / f"{len(list(folder.glob('*.parquet'))):04}.parquet"
+    frame.to_parquet(path)
+    return str(path)
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))
