@@ -73,7 +73,14 @@ TOOLS = (
         "pages in a browser",
         "chromium",
     ),
-    Tool("npm", Source.OPTIONAL, ("npm",), "`slipway docs` and tests", "diagrams of pages, types of Argo CD", "npm"),
+    Tool(
+        "npm",
+        Source.OPTIONAL,
+        ("npm",),
+        "`slipway docs`, `slipway cml` and tests",
+        "workflows by GitHub's parser, requests of Node, diagrams of pages, types of Argo CD",
+        "npm",
+    ),
     Tool("promtool", Source.OPTIONAL, ("promtool",), "tests", "alerts and canary queries", "prometheus"),
     Tool("prometheus", Source.OPTIONAL, ("prometheus",), "tests", "a scraped service", "prometheus"),
     Tool(
