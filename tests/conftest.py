@@ -37,12 +37,12 @@ def tool() -> Callable[[str], str]:
 
 def require_tool(name: str) -> str:
     """Return the path of the program `name`. Skip the test without it, or fail the test where `CI=true`."""
-    wanted = tools.named(name)
-    if path := wanted.find():
+    program = tools.named(name)
+    if path := program.find():
         return path
     if os.environ.get("CI") == "true":
-        pytest.fail(wanted.missing, pytrace=False)
-    pytest.skip(wanted.missing)
+        pytest.fail(program.missing, pytrace=False)
+    pytest.skip(program.missing)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -59,7 +59,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
-    """End the output with one line for each missing program: what was not tested, and what to install."""
+    """End the output with one line for each missing program: its tests, and the package to install."""
     result = yield
     kinds = ("skipped", "failed", "error")
     reasons = [_reason(report) for kind in kinds for report in terminalreporter.stats.get(kind, ())]

@@ -49,7 +49,7 @@ class Changes(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     base: Commit | None
-    """Commit that the work tree is compared with; None when git cannot tell."""
+    """Commit that the work tree is compared with; None when it cannot be determined."""
     head: Commit | None
     """Commit of the work tree; None outside of git."""
     parameters: dict[str, tuple[Any, Any]] = {}
@@ -147,19 +147,19 @@ def _inputs(git: Git, commit: str) -> Iterator[str]:
     """Yield what the stages of dvc.yaml and the Bento name as of a commit, as patterns. Raises GitError, ValueError."""
     pipeline = yaml12.parse(git.read_text(commit, f"./{PIPELINE}") or "{}") or {}
     bento = yaml12.parse(git.read_text(commit, f"./{BENTO}") or "{}") or {}
-    for text in (*_texts(pipeline), *_texts(bento.get("include", []))):
+    for text in (*_strings(pipeline), *_strings(bento.get("include", []))):
         for word in text.split():
             yield str(PurePosixPath(TEMPLATE.sub("*", word.strip("'\""))))
 
 
-def _texts(content: Any) -> Iterator[str]:
-    """Yield every text in what a YAML file holds, keys included: a stage names paths in many places."""
+def _strings(content: Any) -> Iterator[str]:
+    """Yield every string in the content of a YAML file, keys included: a stage names paths in many places."""
     if isinstance(content, str):
         yield content
     elif isinstance(content, dict):
-        yield from (text for pair in content.items() for part in pair for text in _texts(part))
+        yield from (text for pair in content.items() for part in pair for text in _strings(part))
     elif isinstance(content, list):
-        yield from (text for part in content for text in _texts(part))
+        yield from (text for part in content for text in _strings(part))
 
 
 def base_branch() -> str | None:

@@ -64,7 +64,7 @@ def lines(*arguments: str, keep: Sequence[int] = ()) -> Iterator[str]:
 
     Raises UserError with its reason when it fails.
     """
-    said: list[str] = []
+    printed: list[str] = []
     with subprocess.Popen(
         ["dvc", *arguments],
         stdout=subprocess.PIPE,
@@ -75,18 +75,18 @@ def lines(*arguments: str, keep: Sequence[int] = ()) -> Iterator[str]:
     ) as process:
         for line in process.stdout or ():
             if line.strip():
-                said.append(line.strip())
+                printed.append(line.strip())
                 yield line.rstrip()
     if process.returncode:
-        raise UserError(f"dvc {' '.join(arguments)}: {reason(said)}")
+        raise UserError(f"dvc {' '.join(arguments)}: {reason(printed)}")
 
 
-def reason(said: Sequence[str]) -> str:
+def reason(printed: Sequence[str]) -> str:
     """Return why DVC failed, in one line, given the lines that it printed."""
-    if any(words in line for words in BUSY for line in said):
+    if any(words in line for words in BUSY for line in printed):
         return "another DVC is at work in this folder; wait until it has ended, then run it again"
-    errors = [line.removeprefix("ERROR: ") for line in said if line.startswith("ERROR: ")]
+    errors = [line.removeprefix("ERROR: ") for line in printed if line.startswith("ERROR: ")]
     if failed := re.match(r"failed to reproduce '(\w+)'", errors[-1] if errors else ""):
-        own = [line for line in said if line.startswith(f"{failed[1]}: ")]  # what the stage itself reported
+        own = [line for line in printed if line.startswith(f"{failed[1]}: ")]  # what the stage itself reported
         errors += own[-1:]
-    return disk.found(said) or next(iter([*reversed(errors), *reversed(said)]), "no reason given")
+    return disk.found(printed) or next(iter([*reversed(errors), *reversed(printed)]), "no reason given")

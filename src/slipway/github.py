@@ -88,8 +88,8 @@ def refusal(request: str, output: str) -> ApiError:
     lines = [line.strip() for line in output.splitlines() if line.strip()] or ["no reason given"]
     named = [line for line in lines if STATUS.search(line)]  # gh may print details, or a hint, below it
     reason = " ".join(dict.fromkeys([*named[:1], lines[-1]]))[:REASON_LENGTH_MAX]
-    remedy = next((known.text for known in REMEDIES if known.fits(status, request, reason)), None)
-    return ApiError(f"gh {request}: {reason}" + (f"; {remedy}" if remedy else ""), status)
+    text = next((remedy.text for remedy in REMEDIES if remedy.fits(status, request, reason)), None)
+    return ApiError(f"gh {request}: {reason}" + (f"; {text}" if text else ""), status)
 
 
 def is_bot(thing: dict[str, Any]) -> bool:

@@ -38,11 +38,11 @@ LONGEST = 1_000  # characters of the evidence that a dispatched run is given
 def health(environment: str) -> None:
     """Keep the issue up to date, and start a retraining where it is asked for. Raises UserError when a look failed."""
     with results.recorded(JOB) as result:
-        said = _keep(environment)
+        summary = _keep(environment)
         result.evidence = {"environment": environment}
-        result.verdicts = [Verdict(JOB, Outcome.PASS, "every finding is reported", said)]
-    print(f"health: {said}")
-    results.add_to_summary(f"{said}\n")
+        result.verdicts = [Verdict(JOB, Outcome.PASS, "every finding is reported", summary)]
+    print(f"health: {summary}")
+    results.add_to_summary(f"{summary}\n")
 
 
 def _keep(environment: str) -> str:

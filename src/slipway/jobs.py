@@ -33,7 +33,7 @@ LINTERS: dict[str, list[str]] = {
         *("zizmor", "--offline", "--no-progress", "--persona=auditor", "--strict-collection", "--collect=all"),
         *(".github", ".pre-commit-config.yaml"),
     ],
-    # Without what else may be on the machine: steps are one command each, and test_policy.py says which.
+    # Without other linters of the machine: a step is one command, and test_policy.py has the list of them.
     "actionlint": ["actionlint", "-oneline", "-no-color", "-shellcheck=", "-pyflakes=", ".github/workflows/*.yaml"],
     "workflow schema": ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", ".github/workflows/*.yaml"],
     "action schema": ["check-jsonschema", "--builtin-schema", "vendor.github-actions", ".github/actions/*/action.yml"],

@@ -45,7 +45,7 @@ def post(place: Place, sha: str, text: str) -> str:
     mark = re.escape(f"![]({WATERMARK.format(sha='SHA', title=place.title)})").replace("SHA", "[0-9a-f]+")
     marked = [comment for comment in there if re.search(mark, comment.get("body") or "")]
     ours = [comment for comment in marked if github.is_bot(comment)]  # every user can write the watermark
-    # CML updates the newest that is marked, whoever wrote it, and looks for it on the first page of a pull request only
+    # CML updates the newest one with the mark, by any author, and only searches the first page of a pull request
     if cml.found() and ours == marked and all(comment in there[:CML_PAGE] for comment in ours):
         try:
             return _with_cml(place, sha, text)

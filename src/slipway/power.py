@@ -97,12 +97,12 @@ def run(count: int, processes: int) -> bool:
     gates = params["gates"]
     kept = []
     for name, trial in trials(params).items():
-        said = pd.Series(list(_with_progress(name, measure(trial, count, params["seed"], processes), count)))
-        words, sign, wanted = QUESTIONS[name](gates)
-        observed, undefined = said.isin(words).mean(), (said == "undefined").mean()
-        kept.append(not undefined and (observed <= wanted if sign == "at most" else observed >= wanted))
+        answers = pd.Series(list(_with_progress(name, measure(trial, count, params["seed"], processes), count)))
+        words, sign, required = QUESTIONS[name](gates)
+        observed, undefined = answers.isin(words).mean(), (answers == "undefined").mean()
+        kept.append(not undefined and (observed <= required if sign == "at most" else observed >= required))
         print(f"{name}: {' or '.join(words)} in {observed:.1%} of {count} draws of {len(trial.y):,} rows; ", end="")
-        print(f"{sign} {wanted:.0%} wanted{f'; undefined in {undefined:.1%}, which fails' if undefined else ''}")
+        print(f"{sign} {required:.0%} required{f'; undefined in {undefined:.1%}, which fails' if undefined else ''}")
     return all(kept)
 
 

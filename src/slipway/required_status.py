@@ -54,14 +54,14 @@ def superseded(run: Run) -> str | None:
     """Return why a run does not decide although it fits: a newer one of the same commit does."""
     path = f"repos/{run.repository}/actions/workflows/{CHECKS}/runs"
     found = github.call("GET", f"{path}?event={EVENT}&head_sha={run.head_sha}&per_page=100")
-    newest = max(found["workflow_runs"], key=lambda one: one["run_number"], default=None)
+    newest = max(found["workflow_runs"], key=lambda other: other["run_number"], default=None)
     if newest is None or str(newest["id"]) != run.number:
         return f"run {run.number} is not the newest of {run.head_sha}"
     return None
 
 
 def not_proposed(run: Run) -> str | None:
-    """Return why a commit has no say: it is not the head of the open pull request from the branch `retrain`."""
+    """Return why a commit gets no status: it is not the head of the open pull request from the branch `retrain`."""
     head = quote(f"{run.repository.split('/')[0]}:{BRANCH}", safe="")
     pulls = github.call("GET", f"repos/{run.repository}/pulls?state=open&base={TARGET}&head={head}")
     for pull in pulls:

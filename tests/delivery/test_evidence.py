@@ -92,9 +92,9 @@ def refusing(project, monkeypatch):
 def test_immutable_releases_are_a_line_in_the_summary_and_stop_no_deployment(refusing, tmp_path, monkeypatch):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
     refusing("Cannot upload assets to an immutable release.")
-    said = _slipway("release", "keep")
-    for text in (said, (tmp_path / "summary.md").read_text()):
-        assert "no evidence is kept beside the release" in text
+    output = _slipway("release", "keep")
+    for text in (output, (tmp_path / "summary.md").read_text()):
+        assert "no evidence is kept with the release" in text
         assert "switch off Settings → General → Releases → Enable release immutability, or name another store" in text
 
 

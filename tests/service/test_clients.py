@@ -1,4 +1,4 @@
-"""Clients as people use them: a row is answered the same by each, whatever its library adds to the request."""
+"""Clients by default: each gets the same answer for a row, whatever its library adds to the request."""
 
 from __future__ import annotations
 

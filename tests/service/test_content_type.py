@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from slipway.serving.content_type import LENGTH_MAX, is_json
+from slipway.serving.content_type import VALUE_BYTES_MAX, is_json
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_json_in_utf_8_is_taken_however_it_is_spelled(value):
         b'application/json; charset="utf-8',
         b"application/json x",
         b"application/json; charset=\xc3\xa9",
-        b"application/json; profile=" + b"x" * LENGTH_MAX,
+        b"application/json; profile=" + b"x" * VALUE_BYTES_MAX,
     ],
 )
 def test_what_is_not_json_in_utf_8_is_not_taken(value):
@@ -48,7 +48,7 @@ def test_what_is_not_json_in_utf_8_is_not_taken(value):
 PIECES = st.sampled_from(["application/json", ";", "charset", "*0*=", '"', "utf-8''", "=", " ", "\\", "(", "%"])
 
 
-@given(st.lists(PIECES, max_size=14).map("".join).map(str.encode) | st.binary(max_size=LENGTH_MAX))
+@given(st.lists(PIECES, max_size=14).map("".join).map(str.encode) | st.binary(max_size=VALUE_BYTES_MAX))
 @example(b"application/json;charset*")
 def test_no_value_raises(value):
     assert is_json(value) in {True, False}

@@ -10,16 +10,15 @@ import pytest
 PACKAGE = Path("src/slipway/git")
 OTHER_SOURCES = [path for path in sorted(Path("src").rglob("*.py")) if PACKAGE not in path.parents]
 LIBRARIES = {"dulwich", "git", "pygit2", "scmrepo"}
-FOR_PEOPLE = {"annotate", "blame", "branch", "describe", "diff", "grep", "log", "reflog", "shortlog", "show", "tag"}
-"""Commands whose output is made for people; plumbing has the same content."""
+PORCELAIN = {"annotate", "blame", "branch", "describe", "diff", "grep", "log", "reflog", "shortlog", "show", "tag"}
+"""Porcelain commands; plumbing has the same content, in a stable format."""
 STARTERS = {"Popen", "call", "check_call", "check_output", "getoutput", "popen", "run", "split", "system"}
 STARTERS |= {"create_subprocess_exec", "create_subprocess_shell", "execv", "execvp", "getstatusoutput", "spawnvp"}
 RUNNERS = {"run", "run_bytes", "is_true", "names", "git"}
 
 
 def direct_calls(source: str) -> list[int]:
-    """Return the lines that build a command that begins with git, import a library for git, or read what it prints
-    for people."""
+    """Return the lines that build a git command, import a library for git, or read the output of porcelain."""
     return sorted(node.lineno for node in ast.walk(ast.parse(source)) if _is_direct(node))
 
 
@@ -37,13 +36,13 @@ def _is_direct(node: ast.AST) -> bool:
     if isinstance(node, ast.Call):
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         first = node.args[0] if node.args else None
-        is_porcelain = isinstance(first, ast.Constant) and first.value in FOR_PEOPLE
+        is_porcelain = isinstance(first, ast.Constant) and first.value in PORCELAIN
         return (name in RUNNERS and is_porcelain) or (name in STARTERS and _is_git(first))
     return False
 
 
 def _is_git(node: ast.AST | None, *, alone: bool = False) -> bool:
-    """Return whether it is a text that a process would be started from: git, a path to it, or else a command line."""
+    """Return whether it is a string that starts a git process: git, a path to it, or else a command line."""
     if isinstance(node, ast.JoinedStr) and node.values:
         node = node.values[0]
     if not isinstance(node, ast.Constant) or not isinstance(node.value, str | bytes):

@@ -1,4 +1,4 @@
-"""Segments have one name each, whoever groups the rows."""
+"""A segment has the same name on a pull request and in monitoring."""
 
 from __future__ import annotations
 

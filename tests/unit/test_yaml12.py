@@ -52,7 +52,7 @@ SCALARS = st.one_of(
 
 @st.composite
 def documents(draw: st.DrawFn) -> str:
-    """Files as people write them: sections, lists, comments, anchors and merges, keys that may repeat."""
+    """Files as users write them: sections, lists, comments, anchors and merges, keys that may repeat."""
     keys = st.sampled_from(["a", "b", "c", "yes", "0200", "1e5"])
     scalar = draw(SCALARS)
     lines = [f"base: &base {{x: {scalar}}}" if draw(st.booleans()) else f"base: {scalar}  # why"]

@@ -161,7 +161,7 @@ def test_a_run_that_left_nothing_is_reported_as_such(github):
 
 CONCLUSIONS = {
     "success": "# ✅ Ready to merge",
-    "failure": "# ✅ Ready to merge",  # the evidence has the verdict; what failed beside it is in the run
+    "failure": "# ✅ Ready to merge",  # the evidence has the verdict; a failure outside of it is in the run
     "timed_out": "# ✅ Ready to merge",
     "neutral": "# ✅ Ready to merge",
     "cancelled": "# ⏹ Not checked",
@@ -405,7 +405,7 @@ def test_gh_comments_where_cml_fails(github, tmp_path):
 
 @pytest.mark.parametrize(("author", "place"), [("User", 0), ("Bot", 30)])
 def test_gh_comments_where_cml_would_take_another_comment_or_miss_ours(github, tmp_path, author, place):
-    """CML 0.20.6 updates the newest comment with its watermark, whoever wrote it, of the first 30."""
+    """CML 0.20.6 updates the newest comment with its watermark, by any author, of the first 30."""
     there = [
         {"id": number, "user": {"type": "User"}, "body": "Thanks", "html_url": "https://github.example"}
         for number in range(1, 32)

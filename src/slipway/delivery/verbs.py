@@ -89,7 +89,7 @@ def _release_line(one: dict[str, Any]) -> str:
 
 
 def keep(version: str | None) -> None:
-    """Keep the results that are here beside the releases that they are about, and print which.
+    """Store the results that are here with the releases that they are about, and print their names.
 
     Where GitHub's releases are immutable, none can be kept: that is a line in the job summary, and stops no deployment.
     """
@@ -101,7 +101,7 @@ def keep(version: str | None) -> None:
     except ApiError as error:
         if IMMUTABLE not in str(error):
             raise
-        note = f"no evidence is kept beside the release: {error}, or name another store in SLIPWAY_STORE"
+        note = f"no evidence is kept with the release: {error}, or name another store in SLIPWAY_STORE"
         print(f"{note}; {RESULTS}/ has it")
         add_to_summary(f"\n{note}; the artifacts of this run have it\n")
         return

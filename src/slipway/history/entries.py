@@ -121,10 +121,10 @@ class History:
         """The last run in the work tree, whether or not it was committed."""
         last = results.read(self.git.folder / results.RESULTS).get("train")
         if last:
-            told, files = last.evidence, snapshot.read(self.git, None)
-            commit = told.get("commit", self.git.read_commit("HEAD").id)
+            evidence, files = last.evidence, snapshot.read(self.git, None)
+            commit = evidence.get("commit", self.git.read_commit("HEAD").id)
             jobs = {"train": _job(last.model_dump(mode="json"))}
-            yield Entry(HERE, commit, last.started.isoformat(), told.get("by", ""), "", files, jobs=jobs)
+            yield Entry(HERE, commit, last.started.isoformat(), evidence.get("by", ""), "", files, jobs=jobs)
 
     def _run(self, commit: Commit) -> Entry:
         time, files = commit.committed.isoformat(), snapshot.read(self.git, commit.id)

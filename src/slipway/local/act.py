@@ -28,7 +28,7 @@ BUILT_IN = "actions/checkout"  # act does this one itself, but for another repos
 REPOSITORY = "local/throwaway"
 MARKS = {"success": "ok", "failure": "FAILED"}
 SKIPPED = "skipped"  # a step that failed and may: its job goes on
-MAY_FAIL = "Failed but continue next step"  # act says so before the end of a step with `continue-on-error`
+MAY_FAIL = "Failed but continue next step"  # act logs this before the end of a step with `continue-on-error`
 SIDE_BY_SIDE = 4  # jobs; more than cores, since a job also waits for files
 COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[>=]")
 WIDTH = 200  # characters of a line that is shown

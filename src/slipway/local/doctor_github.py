@@ -109,7 +109,7 @@ def _immutable_releases(repository: str) -> Iterator[Finding]:
     remedy = "Settings → General → Releases → Enable release immutability: off"
     if found["enforced_by_owner"]:
         remedy = "the organization enforces them; name another store in the variable SLIPWAY_STORE"
-    yield Finding("immutable releases", "on, so no evidence is kept beside a release", remedy, Severity.ADVISED)
+    yield Finding("immutable releases", "on, so no evidence is kept with a release", remedy, Severity.ADVISED)
 
 
 def _actions(repository: str) -> Iterator[Finding]:

@@ -28,11 +28,11 @@ def install(source: Path, target: Path, purpose: str) -> Path:
     with (target / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         shutil.copytree(source, target, dirs_exist_ok=True)
-        installed, wanted = target / INSTALLED, (source / LOCK).read_bytes()
-        if not installed.exists() or installed.read_bytes() != wanted:
+        installed, locked = target / INSTALLED, (source / LOCK).read_bytes()
+        if not installed.exists() or installed.read_bytes() != locked:
             installed.unlink(missing_ok=True)
             _npm_ci(target, purpose)
-            installed.write_bytes(wanted)
+            installed.write_bytes(locked)
     return target
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def segments(rows: pd.DataFrame, rows_min: int) -> Mapping[str, np.ndarray]:
     """Return the positions of the rows of each segment, as the comparison on a pull request names them.
 
-    Columns that the prediction log leaves out have no segments, since nobody knows their values.
+    Columns that the prediction log leaves out have no segments, since their values are unknown.
     """
     columns = [column for column in problem.SEGMENTS if column not in redacted(problem.Row)]
     return shared.segments(to_features(rows, problem.Row), columns, rows_min)

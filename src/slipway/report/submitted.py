@@ -284,7 +284,7 @@ class Column(_Part):
 
 
 class Card(_Part):
-    """What the problem says of itself."""
+    """The model card: purpose, target and columns of the problem."""
 
     purpose: Text
     target: Name

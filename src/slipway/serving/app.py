@@ -153,7 +153,7 @@ def _check_headers(headers: dict[bytes, bytes], max_bytes: int) -> None:
 
 
 def _prefix(headers: dict[bytes, bytes]) -> str:
-    """Return the path that a proxy took off before this service; empty without one, or where it is not a plain path."""
+    """Return the path that a proxy has stripped; empty without one, or where it is not a plain path."""
     value = headers.get(b"x-forwarded-prefix", b"")
     return value.decode().rstrip("/") if PREFIX.fullmatch(value) else ""
 

@@ -1,4 +1,4 @@
-"""Whether a body says that it is JSON in UTF-8, in any spelling that RFC 9110, section 8.3, allows."""
+"""Whether a header declares JSON in UTF-8, in any spelling that RFC 9110, section 8.3, allows."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from email.policy import HTTP
 from functools import lru_cache
 
 CACHED_VALUES_MAX = 64  # spellings of clients; one that is not cached costs 0.1 ms
-LENGTH_MAX = 200  # bytes of a value that is read at all
+VALUE_BYTES_MAX = 200  # a longer one is not parsed
 
 
 @lru_cache(CACHED_VALUES_MAX)
 def is_json(content_type: bytes) -> bool:
-    """Return whether the header's value means JSON in UTF-8, in any case, quoted or not, whatever else it says."""
-    if len(content_type) > LENGTH_MAX or not content_type.isascii():
+    """Return whether the header's value means JSON in UTF-8, in any case, quoted or not, with any other parameters."""
+    if len(content_type) > VALUE_BYTES_MAX or not content_type.isascii():
         return False
     try:
         header = HTTP.header_factory("content-type", content_type.decode().strip())

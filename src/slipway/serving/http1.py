@@ -1,7 +1,7 @@
 """httptools' parser, which reads a request that asks for another protocol as the HTTP/1.1 request that it also is.
 
 RFC 9110, section 7.8: a server may ignore `Upgrade`. Java's HttpClient asks for h2c with its first request, and the
-body is an ordinary one. httptools stops reading at the end of such a head and hands over the rest as data of the new
+body is an ordinary one. httptools stops reading at the end of such a head and returns the rest as data of the new
 protocol, so that uvicorn answers the request without its body.
 """
 
@@ -28,7 +28,7 @@ class Http1Parser:
         return getattr(self._parser, name)
 
     def feed_data(self, data: bytes) -> None:
-        """Parse `data`. Raises httptools.HttpParserError, for CONNECT too, since its body belongs to nobody here."""
+        """Parse `data`. Raises httptools.HttpParserError, for CONNECT too, since this service is no proxy."""
         while True:
             try:
                 self._parser.feed_data(data)
@@ -45,7 +45,7 @@ class Http1Parser:
 
     def _start(self) -> None:
         self._parser = httptools.HttpRequestParser(self._protocol)
-        # As uvicorn sets it: requests that come after `Connection: close` do not spoil the answer to the one before.
+        # As uvicorn sets it: requests after `Connection: close` do not affect the answer to the previous one.
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def _plain_head(self) -> bytes:

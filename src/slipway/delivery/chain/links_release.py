@@ -96,9 +96,9 @@ def code(trace: Trace) -> str:
 def _refuse_other_artifact(trace: Trace, found: Release) -> None:
     """`dvc.yaml` on deploy names plain files; they are the model, and the rest of it is that of the commit."""
     target = f"{RELEASED}/{trace.dvc.model.name}"
-    expected, said = trace.dvc.pipeline, yaml12.parse(trace.shown(trace.published.commit, PIPELINE))
+    expected, actual = trace.dvc.pipeline, yaml12.parse(trace.shown(trace.published.commit, PIPELINE))
     artifacts = {**expected["artifacts"], ARTIFACT: {**expected["artifacts"][ARTIFACT], "path": target}}
-    if said != {**expected, "artifacts": artifacts}:
+    if actual != {**expected, "artifacts": artifacts}:
         differ(PIPELINE, "the release commit", "the commit")
     model_ = found.folder / "model"
     own = {

@@ -127,7 +127,7 @@ class Trace:
         return content
 
     def is_ancestor(self, commit: str, of: str | None) -> bool:
-        """Return whether `commit` is in the history of `of`. Raises NotChecked where a shallow clone cannot tell."""
+        """Return whether `commit` is in the history of `of`. Raises NotChecked where a shallow clone lacks them."""
         if of is None:
             return False
         if self.git.has(commit) and self.git.is_ancestor(commit, of):
