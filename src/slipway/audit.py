@@ -148,7 +148,7 @@ def look_up(group: str) -> dict[str, Any]:
 def one_version_each(locked: Iterable[re.Match[str]]) -> list[str]:
     """Return requirement files that together hold every locked package, none of them two versions of one.
 
-    The lock is for all platforms and Pythons. Markers are left out, because pip-audit leaves out without a word what
+    The lock is for all platforms and Pythons. Markers are left out, because pip-audit silently leaves out what
     does not fit the machine that it runs on.
     """
     files: list[dict[str, str]] = []

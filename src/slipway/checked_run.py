@@ -37,7 +37,7 @@ CONCLUSIONS = {
     "startup_failure": Meaning(Answer.NOTICE, "error", "GitHub could not start the run; check its workflow file"),
     "action_required": Meaning(Answer.NOTHING, None, "the run waits for a maintainer's approval"),
     "skipped": Meaning(Answer.NOTHING, None, "no job of the run was started"),
-    "stale": Meaning(Answer.NOTHING, None, "GitHub gave the run up because it took too long"),
+    "stale": Meaning(Answer.NOTHING, None, "GitHub ended the run because it took too long"),
 }
 """Every conclusion of a run in GitHub's webhook schema. A run without one has not ended."""
 

@@ -2,7 +2,7 @@
 
 `python -m tests.checks_environments OLD_CHECKOUT [PROBLEM...]`, in the root of the repository, with the data pulled.
 OLD_CHECKOUT is another clone after `make setup`, before the change of the dependency group `checks`. Exits with 1 when
-anything differs, and when a stock check returned a value nowhere, since two equal errors show nothing.
+anything differs, and when a built-in check returned a value nowhere, since two equal errors show nothing.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ SOURCES = {
     },
 }
 """Folder of the package `problem`, data and parameters of a binary, a multiclass, a binary and a regression problem."""
-STOCK = Path(__file__).with_name("stock_checks.py")
+BUILTIN_CHECKS = Path(__file__).with_name("builtin_checks.py")
 TIMED = "ModelInferenceTime"
-"""The one stock check that measures a duration."""
+"""The one built-in check that measures a duration."""
 ROUNDING = 1e-9
 """Relative difference that the order of a sum may make; anything above is a different value."""
 
@@ -74,8 +74,8 @@ def path_of(root: Path, package: Path) -> str:
 
 
 def answers(root: Path, package: Path, request: Path) -> dict[str, Any]:
-    """Answers of a checkout's environment, by name of a pair of frames (the suites) or of a stock check."""
-    script = ["-m", RUNNER] if request.stem == "suites" else [str(STOCK)]
+    """Answers of a checkout's environment, by name of a pair of frames (the suites) or of a built-in check."""
+    script = ["-m", RUNNER] if request.stem == "suites" else [str(BUILTIN_CHECKS)]
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
         command = [str(root / ENVIRONMENT / "bin/python"), *script, str(request), str(answer)]
@@ -85,7 +85,7 @@ def answers(root: Path, package: Path, request: Path) -> dict[str, Any]:
 
 
 def pairs(old: Any, new: Any) -> Iterator[tuple[Any, Any]]:
-    """The results of one answer, side by side: checks and drift scores of a suite, or results of a stock check."""
+    """The results of one answer, side by side: checks and drift scores of a suite, or results of a built-in check."""
     if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys() == {"checks", "drift"}:
         old, new = ([*each["checks"], *each["drift"].items()] for each in (old, new))
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
@@ -96,7 +96,7 @@ def pairs(old: Any, new: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def apart(old: Any, new: Any) -> Iterator[tuple[Any, Any]]:
-    """Value and conditions of a stock check's result on their own."""
+    """Value and conditions of a built-in check's result on their own."""
     if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys() == {"value", "conditions"}:
         yield {"value": old["value"]}, {"value": new["value"]}
         yield from zip(old["conditions"], new["conditions"], strict=True)

@@ -3,7 +3,7 @@
 `python -m tests.checks_environments.frames DATA PARAMS FOLDER`, with the package `problem` of that problem on the
 PYTHONPATH: every clean file against the older ones, and every mutant of the newest file that can be loaded, also those
 that the contract would stop before the suites. FOLDER gets one request of the runner for all of them, and one of the
-stock checks for each of a few.
+built-in checks for each of a few.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from slipway.checks.data import samples
 from slipway.errors import UserError
 from slipway.schema import columns
 from slipway.settings import read_params
-from tests.checks_environments.stock_checks import fit, predictions
+from tests.checks_environments.builtin_checks import fit, predictions
 from tests.forks import edit_params
 
 if TYPE_CHECKING:
@@ -30,24 +30,24 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CLEAN = "clean"
-STOCK = (CLEAN, "30% missing", "new category in many rows")
-"""Beginnings of names; on the last pair of frames of each, the stock checks run too."""
-STOCK_ROWS = 500
-"""Rows of a frame for the stock checks, some of which compare each row with each other."""
+BUILTIN_CHECK_FRAMES = (CLEAN, "30% missing", "new category in many rows")
+"""Beginnings of names; on the last pair of frames of each, the built-in checks run too."""
+BUILTIN_CHECK_ROWS = 500
+"""Rows of a frame for the built-in checks, some of which compare each row with each other."""
 
 
 def main(data_dir: Path, params_file: Path, folder: Path) -> None:
     """Write the frames and both kinds of request."""
     params = params_of(params_file)
-    jobs = [*clean(data_dir, params), *spoiled(data_dir, params)]
+    jobs = [*clean(data_dir, params), *mutated(data_dir, params)]
     listed = [written(name, new, reference, folder) for name, new, reference in jobs]
     request = {"thresholds": params["data"]["suites"], "jobs": listed}
     (folder / "suites.json").write_text(json.dumps(request), encoding="utf-8")
-    for beginning in STOCK:
+    for beginning in BUILTIN_CHECK_FRAMES:
         if matching := [job for job in jobs if job[0].startswith(beginning)]:
             name, new, reference = matching[-1]
-            stock = json.dumps(stock_request(new, reference, folder))
-            (folder / f"{name}.json").write_text(stock, encoding="utf-8")
+            builtin = json.dumps(builtin_request(new, reference, folder))
+            (folder / f"{name}.json").write_text(builtin, encoding="utf-8")
     print(f"{problem.__file__}: {len(jobs)} pairs of frames")
 
 
@@ -73,7 +73,7 @@ def older(names: list[str], params: dict[str, Any]) -> list[str]:
     return suites.spread(names, params["data"]["suites"]["reference_files"])
 
 
-def spoiled(data_dir: Path, params: dict[str, Any]) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
+def mutated(data_dir: Path, params: dict[str, Any]) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
     """Each mutant of the newest file that `problem.load` and the sampling accept."""
     *names, newest = files.listed(data_dir)
     raw = mutants.read(data_dir / newest)
@@ -96,10 +96,10 @@ def written(name: str, new: pd.DataFrame, reference: pd.DataFrame, folder: Path)
     return {"name": name, "html": None, "new": stored(new, folder), "reference": stored(reference, folder)}
 
 
-def stock_request(new: pd.DataFrame, reference: pd.DataFrame, folder: Path) -> dict[str, Any]:
-    """The request of the stock checks."""
+def builtin_request(new: pd.DataFrame, reference: pd.DataFrame, folder: Path) -> dict[str, Any]:
+    """The request of the built-in checks."""
     listed = columns(problem.Row)
-    few = [frame.sample(min(STOCK_ROWS, len(frame)), random_state=0).sort_index() for frame in (new, reference)]
+    few = [frame.sample(min(BUILTIN_CHECK_ROWS, len(frame)), random_state=0).sort_index() for frame in (new, reference)]
     request = {
         "new": stored(few[0], folder),
         "reference": stored(few[1], folder),

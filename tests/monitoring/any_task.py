@@ -91,8 +91,8 @@ def main() -> None:
 
     y = targets(reference.test, CLASSES)
     deciding = metrics.deciding(TASK, params["gates"]["primary"])
-    said = {metric.name: metric.value(y, reference.test_predictions) for metric in deciding}
-    reference = Reference.of(Promise("v1", promise.built, said, {"size": 1.0}), frame, Model(), params)
+    baseline = {metric.name: metric.value(y, reference.test_predictions) for metric in deciding}
+    reference = Reference.of(Promise("v1", promise.built, baseline, {"size": 1.0}), frame, Model(), params)
     memory = Memory()
     for turn in range(2):
         start = START + timedelta(days=7 * turn)

@@ -91,7 +91,7 @@ def _one_class(value: float, low: float, high: float) -> list[dict]:
 
 
 @pytest.mark.parametrize(
-    ("segment", "outcome", "said"),
+    ("segment", "outcome", "reason"),
     [
         (_one_class(-3.0, -3.1, -2.9), "fail", "city=a log_loss -3.0000 [-3.1000, -2.9000]"),
         (_one_class(-0.01, -0.015, -0.005), "pass", "auc is undefined in city=a; log_loss decides"),
@@ -102,9 +102,9 @@ def _one_class(value: float, low: float, high: float) -> list[dict]:
         (_row(0.1, NAN, NAN), "fail", "city=a: auc is undefined"),
     ],
 )
-def test_where_the_primary_metric_is_undefined_in_a_segment_the_loss_decides(segment, outcome, said):
+def test_where_the_primary_metric_is_undefined_in_a_segment_the_loss_decides(segment, outcome, reason):
     verdict = gates.segments(_evidence(_row(0, -0.001, 0.001), **{"city=a": segment}), PARAMS)
-    assert (outcome, said) == (verdict.outcome, verdict.reason)
+    assert (outcome, reason) == (verdict.outcome, verdict.reason)
 
 
 def _passing() -> dict:

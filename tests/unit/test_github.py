@@ -76,7 +76,8 @@ def test_a_refusal_is_one_line_with_its_reason_and_what_to_set(request_, output,
 
 def test_every_remedy_is_given_for_a_refusal():
     given = {
-        next(known for known in github.REMEDIES if known.fits(status, name, said)) for name, said, status, _ in REFUSALS
+        next(remedy for remedy in github.REMEDIES if remedy.fits(status, request, output))
+        for request, output, status, _ in REFUSALS
     }
     assert set(github.REMEDIES) == given
 

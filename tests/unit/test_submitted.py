@@ -177,12 +177,12 @@ def _paths(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int
 
 
 NUMBERS = st.sampled_from([0, -1, 1e18, -1e18, 5e-324, 1e17, 2**63, 10**30, 1e300, 0.1])
-TEXTS = st.sampled_from(
+STRINGS = st.sampled_from(
     ["", "x", "all", "train", "roc_auc", "log_loss", "pass", "a" * 40, "2026-01-01T00:00:00Z", "\u202e|`\n#"]
 )
 VALUES = st.recursive(
-    st.none() | st.booleans() | NUMBERS | TEXTS,
-    lambda parts: st.lists(parts, max_size=3) | st.dictionaries(TEXTS, parts, max_size=3),
+    st.none() | st.booleans() | NUMBERS | STRINGS,
+    lambda parts: st.lists(parts, max_size=3) | st.dictionaries(STRINGS, parts, max_size=3),
     max_leaves=6,
 )
 

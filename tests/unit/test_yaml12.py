@@ -33,13 +33,13 @@ DIFFERENT = [
 
 LOOKALIKES = ["0200", "1e-5", "1e5", "12:30", "yes", "No", "ON", "null", "~", "1_000", "0x1F", "0o7", ".5", "+.5e3"]
 LOOKALIKES += [".inf", ".nan", "2024-01-01", "<<", "=", "-", "true", "1.", "", " a", "a: b", "# a", "- a", "y", "é"]
-TEXTS = st.one_of(
+STRINGS = st.one_of(
     st.sampled_from(LOOKALIKES), st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]))
 )
 NUMBERS = st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False))
 VALUES = st.recursive(
-    st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS),
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(TEXTS, inner, max_size=4)),
+    st.one_of(st.none(), st.booleans(), NUMBERS, STRINGS),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(STRINGS, inner, max_size=4)),
     max_leaves=12,
 )
 SCALARS = st.one_of(

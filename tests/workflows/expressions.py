@@ -37,7 +37,7 @@ def differences(expression: str) -> Iterator[str]:
         yield "`.*` over an object, or where a key is missing, gives nulls under act"
     literals = [(match[1] or match[2])[1:-1] for match in COMPARED.finditer(expression)]
     if NUMERIC_COMPARISON.search(plain) or any(map(WRITTEN_ODDLY.fullmatch, literals)):
-        yield "a text such as '+1' or '01' is a number on GitHub and none under act; compare texts"
+        yield "a string such as '+1' or '01' is a number on GitHub and none under act; compare strings"
     for argument in _arguments(expression, "fromJSON"):
         if not FALLBACK.search(argument) and not re.fullmatch(r"\s*'[^']+'\s*", argument):
             yield "fromJSON of an empty text is an error on GitHub alone; give it a fallback: fromJSON(… || '{}')"

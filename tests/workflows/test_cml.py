@@ -105,8 +105,8 @@ def test_every_package_has_a_hash_and_no_registry_of_its_own():
     assert 200 <= len(packages)
     assert [] == [name for name, package in packages.items() if not package["integrity"].startswith("sha512-")]
     assert [] == [name for name, package in packages.items() if "resolved" in package or package.get("link")]
-    wanted = json.loads((cml_install.ACTION / "package.json").read_text(encoding="utf-8"))["dependencies"]
-    assert wanted == lock[""]["dependencies"]
+    declared = json.loads((cml_install.ACTION / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    assert declared == lock[""]["dependencies"]
 
 
 GREEDY = """#!/bin/sh

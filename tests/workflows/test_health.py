@@ -152,9 +152,9 @@ DISABLED = (410, "Issues has been disabled in this repository.")
 def test_a_repository_without_issues_has_the_report_in_the_summary_and_what_to_set(watch, tmp_path, monkeypatch):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
     watch.github.refuses["issues"] = DISABLED
-    said = watch.find(DECAY, drift="fail", reason="PSI 0.4")
+    output = watch.find(DECAY, drift="fail", reason="PSI 0.4")
     summary = (tmp_path / "summary.md").read_text()
-    for text in (said, summary):
+    for text in (output, summary):
         assert "production is not healthy: drift; no issue was opened" in text
         assert "(HTTP 410); switch on Settings → General → Features → Issues" in text
     assert "PSI 0.4" in summary

@@ -30,7 +30,7 @@ def standin(action: str) -> dict[str, Any]:
 
 
 def differences(action: str, declared: dict[str, Any]) -> list[str]:
-    """What `declared`, the action.yml of a stand-in, has otherwise than the action: inputs, their defaults, outputs."""
+    """Differences of `declared`, the action.yml of a stand-in, from the action: inputs, their defaults, outputs."""
     real = pinned.ACTIONS[action]
     inputs, outputs = declared.get("inputs") or {}, declared.get("outputs") or {}
     known = {name: facts for name, facts in inputs.items() if name in real.inputs}

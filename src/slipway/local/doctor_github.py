@@ -179,15 +179,15 @@ def _dependency_graph(repository: str) -> Iterator[Finding]:
 
 
 def _pages(repository: str) -> Iterator[Finding]:
-    wanted = (_asked(f"{repository}/actions/variables/PAGES") or {}).get("value") == "true"
+    requested = (_asked(f"{repository}/actions/variables/PAGES") or {}).get("value") == "true"
     there = _asked(f"{repository}/pages")
-    if wanted and not there:
+    if requested and not there:
         yield Finding(
             "Pages", "off, though PAGES is true", "Settings → Pages → Source: GitHub Actions", Severity.NEEDED
         )
     else:
-        unwanted = "not published; with the variable PAGES: true, docs.yaml publishes docs/"
-        yield Finding("Pages", "published by docs.yaml" if wanted else unwanted)
+        unpublished = "not published; with the variable PAGES: true, docs.yaml publishes docs/"
+        yield Finding("Pages", "published by docs.yaml" if requested else unpublished)
 
 
 def _asked(path: str) -> Any:

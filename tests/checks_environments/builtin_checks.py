@@ -1,6 +1,6 @@
-"""Run every stock check of deepchecks on two frames, and write what each returned.
+"""Run every built-in check of deepchecks on two frames, and write what each returned.
 
-`python stock_checks.py REQUEST ANSWER`, both JSON, in the environment of the checks. The request has "reference" and
+`python builtin_checks.py REQUEST ANSWER`, both JSON, in the environment of the checks. The request has "reference" and
 "new" (Parquet files), "label", "task", "categories", "time" and "predictions": made elsewhere, since a model that each
 environment fits for itself may be another one. Only a check that refuses predictions gets such a model. Each check runs
 with all of its conditions.
@@ -39,14 +39,14 @@ def main(request_file: Path, answer_file: Path) -> None:
     equal = pd.Series(1 / len(names), index=names)  # or deepchecks permutes columns, for as long as the clock allows
     predicted = {name: np.array(values) for name, values in request["predictions"].items()}
     answer = {}
-    for name, check in stock_checks():
+    for name, check in builtin_checks():
         answer[name] = outcome(check, **sides, **predicted)
         if any("error" in each for each in answer[name]):
             answer[name] = outcome(check, **sides, model=fit(reference, request), feature_importance=equal)
     answer_file.write_text(json.dumps(answer), encoding="utf-8")
 
 
-def stock_checks() -> list[tuple[str, Any]]:
+def builtin_checks() -> list[tuple[str, Any]]:
     """Every check that a suite accepts, with its conditions; a failure to make one is kept in its place."""
     from deepchecks.tabular import ModelComparisonCheck, checks
 
