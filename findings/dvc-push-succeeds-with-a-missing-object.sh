@@ -5,6 +5,7 @@
 # Seen: with one file of a tracked folder gone from the cache, `dvc push` warns, pushes the other file, leaves out the
 #   list that makes the folder whole, and exits with 0. With `--quiet` not even the warning is left. The remote then
 #   holds a folder that no clone can pull. `dvc status --cloud` exits with 0 as well.
+# Why it matters: a pipeline that pushes and then publishes a version publishes one that cannot be restored.
 # Versions: DVC 3.67.1, Python 3.11.
 set -euo pipefail
 folder=$(mktemp -d)

@@ -4,7 +4,8 @@
 # Expected: `new Octokit({ token })` authenticates, as `github-token` and GITHUB_TOKEN do elsewhere in GitHub's own tools
 #   and `getOctokit(token)` does in @actions/github; or an unknown option is an error.
 # Seen: Octokit reads `auth`. Any other option is dropped without a warning, and each request goes out without an
-#   Authorization header. Public data still arrives, so tests pass; on shared addresses, such as those of hosted
+#   Authorization header.
+# Why it matters: public data still arrives, so tests pass; on shared addresses, such as those of hosted
 #   runners, the 60 requests an hour of anonymous clients run out now and then. An action that installs a tool from a
 #   release by such a client fails by chance, and no token in its environment helps.
 # Versions: @octokit/rest 22.0.1, @octokit/core 7.0.6, @actions/github 6.0.1, Node 20.
