@@ -7,7 +7,7 @@
 #   it is installed, the application receives an empty body and answers as if there had been none; a warning about
 #   missing WebSocket packages is logged. `java.net.http.HttpClient` sends these headers with its first request, and
 #   `curl --http2` with each.
-# Why it matters: a service that requires a body refuses valid requests of Java clients, and none of other clients.
+# Why it matters: a service that requires a body refuses valid requests of Java clients that it accepts from others.
 # Versions: uvicorn 0.54.0, httptools 0.9.0, h11 0.16.0, Python 3.11.
 set -euo pipefail
 folder=$(mktemp -d)
