@@ -93,8 +93,8 @@ def renamed(branch: str) -> str:
 
 
 def _disabled_workflows(repository: str) -> Iterator[Finding]:
-    found = github.call("GET", f"{repository}/actions/workflows?per_page=100")["workflows"]
-    idle = [(Path(one["path"]).name, one["state"]) for one in found if one["state"] in IDLE]
+    workflows = github.call("GET", f"{repository}/actions/workflows?per_page=100")["workflows"]
+    idle = [(Path(workflow["path"]).name, workflow["state"]) for workflow in workflows if workflow["state"] in IDLE]
     for file, state in idle:
         yield Finding("workflows", f"{file} is {state}", f"`gh workflow enable {file}`", Severity.ADVISED)
     if not idle:
