@@ -82,7 +82,8 @@ VARIABLES = {
     "LANGUAGE": "de",
     "TZ": "Asia/Kathmandu",
 }
-HOOKS = ("pre-push", "post-checkout", "reference-transaction", "post-merge", "pre-commit", "commit-msg")
+HOOKS = ("pre-push", "post-checkout", "post-merge", "pre-commit", "commit-msg")
+"""Not those of a remote: one that is a folder of this machine runs the hooks that its user has set, as it should."""
 
 
 def apply(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

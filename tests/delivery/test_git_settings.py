@@ -1,0 +1,187 @@
+"""Delivery gives the same answers to a user whose git has other settings, variables, hooks and signed commits."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+
+from slipway.delivery import promotion
+from slipway.delivery.agent import status
+from slipway.delivery.build import Source
+from slipway.delivery.environment_file import path_of
+from slipway.delivery.evidence import in_use
+from slipway.delivery.store.folder import FolderStore
+from slipway.errors import UserError
+from slipway.git import GitReadError
+from slipway.history.entries import History
+from tests import hostile_git
+from tests.delivery.conftest import Project, create, settle
+
+SIGNER = hostile_git.signer if shutil.which("ssh-keygen") else hostile_git.stub_signer
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Three releases in production, made once."""
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        settle(folder, patch)
+        project = create(folder)
+        patch.chdir(project.root)
+        for version in ("v0.1.0", "v0.2.0", "v0.3.0"):
+            project.publish(version)
+            project.promote(version, "production")
+    return folder
+
+
+@pytest.fixture
+def three(made, tmp_path, monkeypatch):
+    """A copy of it, for one test."""
+    folder = shutil.copytree(made, tmp_path / "made")
+    settle(folder, monkeypatch)
+    project = Project(folder / "project", folder / "origin.git", FolderStore(folder / "store"))
+    project.git("remote", "set-url", "origin", str(project.origin))
+    monkeypatch.chdir(project.root)
+    return project
+
+
+@pytest.fixture
+def reverted(three):
+    """The newest promotion was reverted by a signed commit, as GitHub's web page makes them."""
+    three.git("fetch", "--quiet", "origin", "deploy")
+    three.git("checkout", "--quiet", "--detach", "FETCH_HEAD")
+    three.git(*SIGNER(three.root.parent), "revert", "--no-edit", "HEAD")
+    assert "gpgsig" in three.git("cat-file", "commit", "HEAD")
+    three.git("push", "--quiet", "origin", "HEAD:deploy")
+    three.git("checkout", "--quiet", "main")
+    return three
+
+
+def answers(project) -> dict[str, object]:
+    """What delivery reads from git; the model is trained, and no agent is there."""
+    branch = project.branch
+    shown = status.status(project.root)
+    return {
+        "status": [[one["time"], one["subject"], one["release"]] for one in _production(shown)["history"]],
+        "history": [
+            (one.commit, one.author, one.time, one.content, one.problem) for one in branch.history("production")
+        ],
+        "entries": History(branch.git, project.store).entries(5),
+        "diff": History(branch.git, project.store).diff("v0.1.0", "v0.3.0"),
+        "next": branch.next_assignment("production"),
+        "in use": in_use(branch, "production"),
+        "published": [branch.published(version) for version in branch.versions()],
+        "built": Source.read(project.root).committed,
+    }
+
+
+def _production(shown: dict) -> dict:
+    return shown["environments"]["production"]
+
+
+def test_every_answer_is_the_same_and_a_rollback_really_rolls_back(reverted, monkeypatch):
+    plain = answers(reverted)
+    hostile_git.apply(reverted.root.parent / "user", monkeypatch)
+    assert plain == answers(reverted)
+    rolled = promotion.rollback(reverted.root, "production", None, reverted.store)
+    assert ("v0.1.0", rolled) == (rolled.release, reverted.branch.read("production"))
+    assert 5 == len(reverted.branch.history("production"))
+
+
+def test_publishing_and_promoting_work_under_these_settings(project, monkeypatch):
+    folder = project.build("v0.1.0")
+    hostile_git.apply(project.root.parent / "user", monkeypatch)
+    built = promotion.publish(project.root, folder, project.store)
+    project.promote("v0.1.0", "production")
+    assert (built.digest, 1) == (project.branch.read("production").digest, len(project.branch.history("production")))
+
+
+# What cannot be read on the branch.
+
+
+def write(project, content: bytes, message: str = "Edit by hand") -> str:
+    """Commit production's file, as an operator does by hand; returns the commit."""
+    branch = project.branch
+    tree = branch.git.tree(branch.head, {path_of("production"): content})
+    commit = branch.git.commit(tree, [branch.head], message)
+    branch.git.push("origin", f"{commit}:refs/heads/deploy")
+    return commit
+
+
+@pytest.mark.parametrize("content", [b"release: [", b"release: v9.9.9\nunknown: 1\n", b"", b"\xff"])
+def test_a_content_that_cannot_be_read_stops_a_rollback_that_would_pass_over_it(three, content):
+    broken = write(three, content)
+    for _ in range(2):  # as the newest commit, and with a promotion on top of it
+        before = three.branch.head
+        with pytest.raises(UserError, match=f"commit {broken[:12]}: deploy:environments/production.yaml: "):
+            promotion.rollback(three.root, "production", None, three.store)
+        assert before == three.branch.head
+        three.promote("v0.2.0", "production")
+
+
+def test_what_was_reverted_may_be_passed_over(three):
+    good = three.branch.git.read(three.branch.head, path_of("production"))
+    write(three, b"release: [")
+    write(three, good, "Revert")
+    assert "v0.2.0" == promotion.rollback(three.root, "production", None, three.store).release
+
+
+def test_a_release_that_an_unreadable_content_may_name_is_not_deleted(three):
+    write(three, b"release: [")
+    three.promote("v0.3.0", "production")
+    with pytest.raises(UserError, match="not YAML"):
+        in_use(three.branch, "production")
+
+
+def test_a_history_without_its_older_part_stops_a_rollback(three, tmp_path):
+    promotion.rollback(three.root, "production", None, three.store)
+    clone = tmp_path / "shallow"
+    options = ["--quiet", "--depth=2", "--branch=deploy", "--no-single-branch"]
+    subprocess.run(["git", "clone", *options, f"file://{three.origin}", str(clone)], check=True)
+    with pytest.raises(GitReadError, match="its newest commits only; `git fetch --unshallow origin deploy`"):
+        promotion.rollback(clone, "production", None, three.store)
+    subprocess.run(["git", "fetch", "--quiet", "--unshallow", "origin", "deploy"], cwd=clone, check=True)
+    assert "v0.1.0" == promotion.rollback(clone, "production", None, three.store).release
+
+
+def test_a_missing_object_stops_every_reader(three):
+    branch = three.branch
+    first = branch.history("production")[-1].commit
+    blob = branch.git.entries(first, path_of("production"))[path_of("production")].id
+    (three.root / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    for read in (branch.history, branch.next_assignment):
+        with pytest.raises(GitReadError, match=blob):
+            read("production")
+
+
+# Refused pushes.
+
+CANARY = {"steps": [50], "shadow_percent": 0}
+WORDS = """\
+error: GH013: Repository rule violations found for refs/heads/deploy.
+- Cannot update this ref.
+error: GH001: Large files detected.
+error: File model is 123.00 MB; the limit is 100.00 MB
+"""
+
+
+@pytest.mark.parametrize("step", ["publish", "promote", "rollback", "conclude"])
+def test_every_push_that_the_remote_refuses_is_reported_in_its_words(three, step):
+    built, content = three.build("v0.4.0"), three.branch.read("production")
+    steps = {
+        "publish": lambda: promotion.publish(three.root, built, three.store),
+        "promote": lambda: three.promote("v0.1.0", "production"),
+        "rollback": lambda: promotion.rollback(three.root, "production", None, three.store),
+        "conclude": lambda: promotion.conclude(three.root, "production", content, []),
+    }
+    if step == "conclude":
+        three.promote("v0.1.0", "production", canary=CANARY)
+        content = three.branch.read("production")
+    hostile_git.program(three.origin / "hooks/pre-receive", f"cat >&2 <<'END'\n{WORDS}END\nexit 1")
+    refs = three.branch.tags, three.branch.head
+    with pytest.raises(UserError, match=r"refused the push to .*: pre-receive hook declined") as error:
+        steps[step]()
+    assert all(f"remote: {line}" in str(error.value) for line in WORDS.splitlines())
+    assert refs == (three.branch.tags, three.branch.head)
