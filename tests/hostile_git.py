@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 from typing import TYPE_CHECKING
@@ -110,6 +111,12 @@ def apply(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
+def without() -> dict[str, str]:
+    """Return this process's environment without what `apply` puts there, for the commands of a test itself."""
+    kept = ("GIT_AUTHOR_", "GIT_COMMITTER_")
+    return {name: text for name, text in os.environ.items() if not name.startswith("GIT_") or name.startswith(kept)}
+
+
 def program(path: Path, script: str) -> None:
     """Write a shell script that can be run."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -118,17 +125,19 @@ def program(path: Path, script: str) -> None:
 
 
 def signer(folder: Path) -> list[str]:
-    """Return options of git with which it signs, with an SSH key of its own. Raises FileNotFoundError.
+    """Return options of git with which it signs: with an SSH key of its own, or a stub of gpg without ssh-keygen.
 
-    Without `gpg.ssh.allowedSignersFile` a reader of the signature gets lines like "No signature" or an error for it.
+    A reader of the signature gets lines of gpg or ssh-keygen between those it asked for, or an error about its settings.
     """
     key = folder / "signing-key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    try:
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    except FileNotFoundError:
+        return _stub_signer(folder)
     return ["-c", "gpg.format=ssh", "-c", f"user.signingKey={key}", "-c", "commit.gpgSign=true"]
 
 
-def stub_signer(folder: Path) -> list[str]:
-    """Return options of git with which it signs by a stub of gpg, for machines without ssh-keygen."""
+def _stub_signer(folder: Path) -> list[str]:
     stub = folder / "gpg-stub"
     block = "-----BEGIN PGP SIGNATURE-----\\n\\nc3R1Yg==\\n-----END PGP SIGNATURE-----\\n"
     program(stub, f"cat >/dev/null; printf '[GNUPG:] SIG_CREATED ' >&2; printf -- '{block}'")

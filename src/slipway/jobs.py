@@ -46,9 +46,12 @@ LINTERS: dict[str, list[str]] = {
 """Each linter's command. An argument with a `*` stands for the files that match, of which there must be one."""
 
 POLICY = tuple(f"tests/workflows/test_{name}.py" for name in ("corpus", "policy", "python_versions"))
-DOCUMENTATION_TESTS = ("tests/docs/test_commands.py", "tests/docs/test_links.py")
+PAGE_TESTS = ("tests/docs/test_commands.py", "tests/docs/test_links.py")
+READ_PAGES = ("tests/contract/test_community.py", "tests/contract/test_tools.py", "tests/unit/test_report.py")
+DOCUMENTATION_TESTS = (*PAGE_TESTS, *READ_PAGES, "tests/workflows/test_policy.py")
+"""Every quick test that reads a page of the documentation, since nothing else runs where only pages change."""
 OF_THE_PROBLEM = "tests/problem"  # it may have no tests of its own yet
-QUICK_TESTS = ("tests/unit", OF_THE_PROBLEM, "tests/convergence", "tests/contract", *DOCUMENTATION_TESTS, *POLICY)
+QUICK_TESTS = ("tests/unit", OF_THE_PROBLEM, "tests/convergence", "tests/contract", *PAGE_TESTS, *POLICY)
 SLOW_TESTS = (*(f"tests/contract/test_{name}.py" for name in ("forks", "seam", "tune")), f"{OF_THE_PROBLEM}/slow")
 """Train from beginning to end, or need the environment of deepchecks, which another job has; part of `make test`."""
 VERDICT = "verdict"  # property of a test that measures something for the report

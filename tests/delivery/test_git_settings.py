@@ -19,8 +19,6 @@ from slipway.history.entries import History
 from tests import hostile_git
 from tests.delivery.conftest import Project, create, settle
 
-SIGNER = hostile_git.signer if shutil.which("ssh-keygen") else hostile_git.stub_signer
-
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
@@ -52,7 +50,7 @@ def reverted(three):
     """The newest promotion was reverted by a signed commit, as GitHub's web page makes them."""
     three.git("fetch", "--quiet", "origin", "deploy")
     three.git("checkout", "--quiet", "--detach", "FETCH_HEAD")
-    three.git(*SIGNER(three.root.parent), "revert", "--no-edit", "HEAD")
+    three.git(*hostile_git.signer(three.root.parent), "revert", "--no-edit", "HEAD")
     assert "gpgsig" in three.git("cat-file", "commit", "HEAD")
     three.git("push", "--quiet", "origin", "HEAD:deploy")
     three.git("checkout", "--quiet", "main")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import subprocess
 import tarfile
 from pathlib import Path
@@ -22,12 +21,9 @@ AUTHOR = ["-c", "user.name=Ada Lovelace", "-c", "user.email=ada@example.org"]
 NAMES = ["a.txt", "docs/with space.md", "docs/ünï.md", "src/[x]*.py", "src/crlf.py", "src/tab\tname"]
 
 
-PLAIN = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-
-
 def git(folder: Path, *arguments: str) -> str:
     command = ["git", *AUTHOR, *arguments]
-    done = subprocess.run(command, cwd=folder, env=PLAIN, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, env=hostile_git.without(), check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
 

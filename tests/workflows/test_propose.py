@@ -18,7 +18,7 @@ from slipway.gates import Outcome, Verdict
 from slipway.local import push_rule
 from slipway.results import recorded
 from slipway.retraining import propose
-from tests import github_api
+from tests import github_api, hostile_git
 
 WORKFLOW = ".github/workflows/retrain.yaml"
 CML = """#!{python}
@@ -34,7 +34,8 @@ sys.exit({code} or subprocess.run(call, input=json.dumps(body), text=True).retur
 
 
 def git(*arguments: str, cwd: Path | None = None) -> str:
-    return subprocess.run(["git", *arguments], cwd=cwd, capture_output=True, text=True, check=True).stdout.strip()
+    options = {"cwd": cwd, "env": hostile_git.without(), "capture_output": True, "text": True, "check": True}
+    return subprocess.run(["git", *arguments], **options).stdout.strip()
 
 
 class Fork:
@@ -163,12 +164,57 @@ def test_after_one_was_closed_another_is_opened(fork):
     assert ["closed", "open"] == [pull["state"] for pull in fork.github.pulls]
 
 
+def by_hand(message: str, *options: str) -> str:
+    """Push a commit to the branch, as a colleague does, and return it."""
+    git("fetch", "--quiet", "origin", "retrain")
+    git("checkout", "--quiet", "--detach", "FETCH_HEAD")
+    git(*options, "commit", "--quiet", "--allow-empty", "--message", message)
+    git("push", "--quiet", "origin", "HEAD:refs/heads/retrain")
+    git("checkout", "--quiet", "main")
+    return git("ls-remote", "origin", "refs/heads/retrain").split()[0]
+
+
+def test_a_signed_commit_of_a_colleague_is_not_replaced(fork, tmp_path, monkeypatch):
+    """With log.showSignature, git prints a line about the signature where a trailer would be."""
+    fork.leave()
+    fork.propose()
+    theirs = by_hand("Fix by hand", *hostile_git.signer(tmp_path))
+    assert "gpgsig" in git("cat-file", "commit", theirs)
+    fork.leave("decay", **{"data.dvc": "March"})
+    hostile_git.apply(tmp_path / "user", monkeypatch)
+    with pytest.raises(UserError, match="retrain: somebody has pushed to this branch"):
+        fork.propose()
+    assert theirs == git("ls-remote", str(fork.origin), "refs/heads/retrain").split()[0]
+
+
+@pytest.mark.parametrize("words", ["error: GH013: Repository rule violations", "error: GH001: Large files detected"])
+def test_what_the_remote_refuses_is_reported_in_its_words(fork, words):
+    fork.leave()
+    hostile_git.program(fork.origin / "hooks/pre-receive", f"echo '{words}' >&2; exit 1")
+    with pytest.raises(UserError, match=f"refused the push to retrain: pre-receive hook declined; remote: {words}"):
+        fork.propose()
+
+
+def test_a_branch_that_moved_meanwhile_is_a_race(fork, monkeypatch):
+    fork.leave()
+    fork.propose()
+    fork.leave("decay", **{"data.dvc": "March"})
+    monkeypatch.setattr(propose, "head", stale)
+    with pytest.raises(UserError, match=r"another push changed retrain first \(stale info\); nothing was changed"):
+        fork.propose()
+
+
+def stale(git_of_clone) -> str:
+    """Return the head that the branch has, and let a colleague push before it is used."""
+    known = git("ls-remote", "origin", "refs/heads/retrain").split()[0]
+    by_hand("Fix by hand")
+    return known
+
+
 def test_a_branch_that_somebody_else_has_pushed_to_is_left_alone(fork):
     fork.leave()
     fork.propose()
-    git("fetch", "--quiet", "origin", "retrain")
-    theirs = git("commit-tree", "FETCH_HEAD^{tree}", "-p", "FETCH_HEAD", "-m", "Mend by hand")
-    git("push", "--quiet", "origin", f"{theirs}:refs/heads/retrain")
+    theirs = by_hand("Fix by hand")
     fork.leave("decay", **{"data.dvc": "March"})
     with pytest.raises(UserError, match="retrain: somebody has pushed to this branch"):
         fork.propose()

@@ -24,7 +24,7 @@ from slipway.delivery.scratch import scratch
 from slipway.delivery.store import fetch
 from slipway.delivery.store.files import extract, replace
 from slipway.delivery.trust import keys
-from slipway.errors import UserError
+from slipway.errors import UserError, restore
 from slipway.git import Git
 from slipway.report import markdown
 from slipway.report import release as release_report
@@ -77,11 +77,10 @@ class Source:
     def refuse_edits(self) -> None:
         """Whatever the pipeline did not write must be as committed: the manifest names that commit."""
         written = {LOCK, *self.dvc.outputs}
-        edited = [path for path in self.git.edited(untracked=False) if path not in written]
-        if edited:
-            raise UserError(
-                f"{edited[0]}: edited since commit {self.commit[:12]}; commit it, or `git checkout {edited[0]}`"
-            )
+        edited = {path: state for path, state in self.git.edited(untracked=False).items() if path not in written}
+        for path, state in edited.items():
+            remedy = f"`git rm --cached {path}`" if state.startswith("A") else restore(path)
+            raise UserError(f"{path}: edited since commit {self.commit[:12]}; commit it, or {remedy}")
 
     def refuse_other_model(self) -> None:
         """The model on disk must be the one that the pipeline wrote."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway import dvc_data, yaml12
-from slipway.errors import UserError
+from slipway.errors import UserError, unreadable
 from slipway.git import Git
 
 if TYPE_CHECKING:
@@ -20,10 +20,11 @@ def stages() -> dict[str, dict[str, Any]]:
     """The stages of dvc.yaml. Raises UserError when it is not there, or is not YAML."""
     if not PIPELINE.is_file():
         raise UserError(f"{PIPELINE}: not there; run this in the root of the repository")
+    text = PIPELINE.read_text(encoding="utf-8")
     try:
-        return yaml12.parse_mapping(PIPELINE.read_text(encoding="utf-8"))["stages"]
+        return yaml12.parse_mapping(text)["stages"]
     except yaml12.YamlError as error:
-        raise UserError(f"{PIPELINE}: not YAML ({error}); fix it or `git checkout {PIPELINE}`") from None
+        raise UserError(unreadable(PIPELINE, text, f"not YAML ({error})")) from None
 
 
 def of_git() -> list[str]:

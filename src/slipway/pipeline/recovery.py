@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway import dvc, yaml12
-from slipway.errors import UserError
+from slipway.errors import CONFLICT, UserError, restore
 from slipway.files import write_text
 from slipway.git import Git, GitError
 from slipway.pipeline import outputs
@@ -65,15 +65,15 @@ def mend() -> None:
     except GitError as error:
         whole, problem = None, f" (the committed one cannot be read: {error})"
     if whole is None:
-        remedy = f"`git checkout origin/main -- {LOCK}`, then `slipway train`"
-        raise UserError(f"{LOCK}: empty, truncated or in conflict; {remedy}{problem}")
+        remedy = restore(LOCK) if CONFLICT in text else f"`git checkout origin/main -- {LOCK}`"
+        raise UserError(f"{LOCK}: empty, truncated or in conflict; {remedy}, then `slipway train`{problem}")
     write_text(LOCK, whole)
     print(f"{LOCK}: was cut off, as by a training that was killed; it is again what it was before", flush=True)
 
 
 def _older(text: str) -> Iterator[str]:
     """What dvc.lock was before: none where `text` is in conflict, because that is for a person to decide."""
-    if "<<<<<<<" not in text:
+    if CONFLICT not in text:
         if BEFORE.exists():
             yield BEFORE.read_text(encoding="utf-8")
         git = Git(Path())

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from slipway import yaml12
-from slipway.errors import UserError
+from slipway.errors import UserError, unreadable
 from slipway.settings.data_checks import Data
 from slipway.settings.explain import explain
 from slipway.settings.operation import Agent, Canary, Monitoring, Retraining
@@ -21,7 +21,6 @@ from slipway.settings.training import Convergence, Evaluate, Export, Gates, Trai
 from slipway.settings.values import Free, Section, Whole
 
 PARAMS = Path("params.yaml")
-CONFLICT = "<<<<<<<"
 
 
 class Settings(Section):
@@ -108,9 +107,7 @@ def _mapping(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise UserError(f"{path}: not UTF-8; save it as UTF-8") from None
     except yaml12.YamlError as error:
-        if CONFLICT in text:
-            raise UserError(f"{path}: in conflict; keep one side of each `{CONFLICT}`, then `git add {path}`") from None
-        raise UserError(f"{path}: not YAML ({error}); fix it or `git checkout {path}`") from None
+        raise UserError(unreadable(path, text, f"not YAML ({error})")) from None
     if not content:
-        raise UserError(f"{path}: empty; `git checkout {path}`")
+        raise UserError(unreadable(path, text, "empty"))
     return content

@@ -1,0 +1,303 @@
+"""What is skipped for documentation: never a change that anything else can see, and never for want of a base."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slipway import changes, jobs
+from tests import hostile_git
+
+FILES = {
+    "README.md": "read me\n",
+    "docs/index.md": "page\n",
+    "docs/table.md": "read by a stage\n",
+    "docs/card.md": "part of the release\n",
+    "docs/picture.svg": "<svg/>\n",
+    "src/problem/suites.py": "suites = 1\n",
+    "src/problem/prompt.md": "read by the problem\n",
+    "tests/unit/golden/report.md": "expected\n",
+    "params.yaml": "seed: 1\n",
+    "data.dvc": "outs:\n- md5: a.dir\n  path: data\n",
+    ".github/workflows/pull-request.yaml": "on: pull_request\n",
+    "dvc.yaml": "stages:\n  train:\n    cmd: train\n    deps:\n    - src/problem\n    - ./docs/table.md\n",
+    "bentofile.yaml": "include:\n- docs/c*.md\n",
+}
+PAGES = ["README.md", "docs/index.md", "docs/picture.svg"]
+OTHERS = sorted(set(FILES) - set(PAGES))
+PLACES = ["docs/", "docs/examples/", "", "src/problem/", "docs/.hidden/", "tests/"]
+NAMES = ["moved.md", "suites.py", "moved.svg", "ünï cödé.md", "*.md", ":(top)x.md", "a\tb.md", "dvc.yaml", "CNAME"]
+
+
+def git(*arguments: str) -> str:
+    identity = ["-c", "user.name=A", "-c", "user.email=a@example.invalid"]
+    command = ["git", *identity, *arguments]
+    return subprocess.run(command, env=hostile_git.without(), capture_output=True, text=True, check=True).stdout.strip()
+
+
+def commit() -> None:
+    git("add", "--all")
+    git("commit", "--quiet", "--allow-empty", "--message", "Change")
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    git("init", "--quiet", "--initial-branch=main", "--template=")
+    for name, text in FILES.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text)
+    commit()
+    git("update-ref", "refs/remotes/origin/main", "HEAD")
+    git("checkout", "--quiet", "-b", "change")
+
+
+@pytest.fixture
+def reset(repository):
+    """Take back what a case did."""
+
+    def back() -> None:
+        git("reset", "--quiet", "--hard", "origin/main")
+        git("clean", "-ffdxq")
+
+    return back
+
+
+def only() -> bool:
+    return changes.documentation_only("origin/main")
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_no_move_of_another_file_is_documentation(reset, committed):
+    @settings(max_examples=25)
+    @given(st.sampled_from(OTHERS), st.sampled_from(PLACES), st.sampled_from(NAMES), st.booleans())
+    def holds(path: str, place: str, name: str, with_page: bool) -> None:
+        reset()
+        Path(place).mkdir(parents=True, exist_ok=True)
+        git("mv", "-f", path, f"{place}{name}")
+        if with_page:
+            Path("README.md").write_text("changed\n")
+        if committed:
+            commit()
+        assert not only()
+        assert {path, f"{place}{name}"} <= set(changes.since("origin/main").files)
+
+    holds()
+
+
+@pytest.mark.parametrize("path", OTHERS)
+@pytest.mark.parametrize("change", ["edited", "deleted", "mode"])
+def test_no_change_of_another_file_is_documentation(repository, path, change):
+    Path("docs/index.md").write_text("changed\n")
+    alter(path, change)
+    commit()
+    assert not only()
+
+
+def alter(path: str, change: str) -> None:
+    if change == "edited":
+        Path(path).write_text("changed: 1\n")
+    elif change == "deleted":
+        Path(path).unlink()
+    else:
+        Path(path).chmod(0o755)
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("change", ["edited", "deleted", "moved"])
+def test_a_change_of_a_page_is(repository, path, change):
+    if change == "moved":
+        git("mv", path, f"docs/moved{Path(path).suffix}")
+    else:
+        alter(path, change)
+    commit()
+    assert only()
+
+
+@pytest.mark.parametrize("committed", [True, False])
+@pytest.mark.parametrize("kind", ["link", "folder link", "program", "submodule", "pipeline", "configuration", "source"])
+def test_what_is_no_ordinary_page_is_not_documentation(repository, kind, committed):
+    place = Path("docs/page.md")
+    if kind == "link":
+        place.symlink_to("../src/problem/suites.py")
+    elif kind == "folder link":
+        shutil.rmtree("docs")
+        Path("docs").symlink_to("src")
+    elif kind == "program":
+        hostile_git.program(place, "true")
+    elif kind == "submodule":
+        git("init", "--quiet", str(place))
+        git("-C", str(place), "commit", "--quiet", "--allow-empty", "--message", "Inner")
+    else:
+        names = {"pipeline": "docs/dvc.yaml", "configuration": "docs/.gitattributes", "source": "docs/conftest.py"}
+        Path(names[kind]).write_text("changed\n")
+    if committed:
+        commit()
+    assert not only()
+
+
+def test_a_page_that_a_stage_of_the_base_read_counts_although_the_stage_is_gone(repository):
+    Path("docs/table.md").write_text("changed\n")
+    commit()
+    assert not only()
+    git("update-ref", "refs/remotes/origin/main", "HEAD")
+    Path("dvc.yaml").write_text("stages: {}\n")
+    commit()
+    git("update-ref", "refs/remotes/origin/main", "HEAD")
+    Path("docs/table.md").write_text("changed again\n")
+    commit()
+    assert only()
+
+
+def test_an_untracked_source_next_to_a_changed_page_is_not_overlooked(repository):
+    Path("docs/index.md").write_text("changed\n")
+    commit()
+    Path("src/problem/extra.py").write_text("new\n")
+    assert not only()
+
+
+def test_a_user_who_hides_untracked_files_and_detects_renames_gets_the_same(repository, tmp_path_factory, monkeypatch):
+    git("mv", "src/problem/suites.py", "docs/suites.md")
+    commit()
+    hostile_git.apply(tmp_path_factory.mktemp("user") / "settings", monkeypatch)
+    assert not only()
+
+
+# A base that cannot be read.
+
+
+def no_branch() -> None:
+    git("update-ref", "-d", "refs/remotes/origin/main")
+
+
+def no_commit_in_common() -> None:
+    git("checkout", "--quiet", "--orphan", "fresh")
+    commit()
+
+
+def lost(revision: str) -> None:
+    found = git("rev-parse", revision)
+    Path(f".git/objects/{found[:2]}/{found[2:]}").unlink()
+
+
+def broken_pipeline() -> None:
+    git("checkout", "--quiet", "-B", "change", "origin/main")
+    Path("dvc.yaml").write_text("stages: [\n")
+    commit()
+    git("update-ref", "refs/remotes/origin/main", "HEAD")
+
+
+BASES = {
+    "no branch": (no_branch, "no such branch in this clone; `git fetch origin`"),
+    "nothing in common": (no_commit_in_common, "no commit at which the branch left it"),
+    "commit lost": (lambda: lost("origin/main"), "is not a commit that this clone can read"),
+    "tree lost": (lambda: lost("origin/main^{tree}"), "could not|Could not|unable to read|not a tree"),
+    "folder lost": (lambda: lost("origin/main:docs"), "could not|Could not|unable to read|not a tree"),
+    "pipeline lost": (lambda: lost("origin/main:dvc.yaml"), "dvc.yaml"),
+    "pipeline broken": (broken_pipeline, "line"),
+}
+
+
+@pytest.mark.parametrize("case", BASES)
+def test_a_base_that_cannot_be_read_is_reported_and_nothing_is_skipped(repository, case, capsys):
+    Path("docs/index.md").write_text("changed\n")
+    commit()
+    break_base, words = BASES[case]
+    break_base()
+    if case == "pipeline broken":
+        Path("docs/index.md").write_text("changed again\n")
+        commit()
+    ran = []
+    monkeypatch = pytest.MonkeyPatch()
+    with monkeypatch.context() as patch:
+        patch.setenv("SLIPWAY_BASE", "main")
+        jobs.unless_documentation_only("train", lambda: ran.append("train"))
+    assert ["train"] == ran
+    told = capsys.readouterr().err
+    assert "so nothing is skipped" in told
+    assert any(word in told for word in words.split("|")), told
+
+
+def test_a_shallow_clone_skips_nothing(repository, tmp_path, monkeypatch, capsys):
+    for text in ("one\n", "two\n"):
+        Path("docs/index.md").write_text(text)
+        commit()
+    git("clone", "--quiet", "--depth=1", "--no-single-branch", f"file://{tmp_path}", str(tmp_path / "shallow"))
+    monkeypatch.chdir(tmp_path / "shallow")
+    git("update-ref", "refs/remotes/origin/main", "refs/remotes/origin/main")
+    assert not only()
+    assert "`git fetch --unshallow`, so nothing" in capsys.readouterr().err.replace("), so", ", so")
+
+
+# What the report has of it.
+
+
+def test_deleted_moved_and_changed_files_are_told_apart(repository):
+    git("mv", "src/problem/suites.py", "docs/suites.py")
+    git("rm", "--quiet", "params.yaml")
+    Path("data.dvc").chmod(0o755)
+    Path("README.md").write_text("changed\n")
+    Path("new.py").write_text("new\n")
+    commit()
+    found = changes.since("origin/main")
+    assert sorted(found.kinds) == found.files
+    assert found.kinds == {
+        "README.md": "modified",
+        "data.dvc": "mode changed",
+        "docs/suites.py": "renamed",
+        "new.py": "added",
+        "params.yaml": "deleted",
+        "src/problem/suites.py": "renamed",
+    }
+    assert {"docs/suites.py": "src/problem/suites.py"} == found.renamed
+
+
+@pytest.mark.parametrize("text", ["seed: [", "- a list\n", "\t"])
+def test_parameters_of_a_base_that_is_broken_are_not_taken_for_new_ones(repository, text):
+    Path("params.yaml").write_text(text)
+    commit()
+    git("update-ref", "refs/remotes/origin/main", "HEAD")
+    Path("params.yaml").write_text("seed: 2\n")
+    commit()
+    found = changes.since("origin/main")
+    assert ({}, 1) == (found.parameters, len(found.problems))
+    assert found.problems[0].startswith("params.yaml: ")
+
+
+def test_without_a_base_the_report_has_the_reason(repository):
+    no_branch()
+    assert "origin/main: no such branch in this clone" in changes.since("origin/main").problems[0]
+
+
+# What runs instead.
+
+MAKE_PAGES = {"test_changes.py", "test_documentation_only.py", "test_git.py", "test_scaffold_upgrade.py"}
+"""Tests that name pages which they write into a repository of their own."""
+
+
+def reads_page(source: str, pages: set[str]) -> bool:
+    """Return whether a test names a page of this repository, or the folder with the pages."""
+    texts = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
+    return any(isinstance(text, str) and (text in pages or re.search(r"(^|[\s`])docs(/|$)", text)) for text in texts)
+
+
+def test_every_quick_test_that_reads_a_page_runs_where_only_pages_change():
+    pages = set(subprocess.run(["git", "ls-files", "*.md"], capture_output=True, text=True, check=True).stdout.split())
+    places = [Path(place) for place in jobs.QUICK_TESTS]
+    files = [file for place in places for file in ([place] if place.is_file() else place.rglob("test_*.py"))]
+    slow = {Path(place) for place in jobs.SLOW_TESTS}
+    quick = [file for file in files if not slow & {file, *file.parents} and file.name not in MAKE_PAGES]
+    found = {str(file) for file in quick if reads_page(file.read_text(encoding="utf-8"), pages)}
+    assert {"tests/contract/test_community.py"} <= found <= set(jobs.DOCUMENTATION_TESTS)
+
+
+@pytest.mark.parametrize("source", ['Path("README.md")', 'ROOT / "docs/security.md"', 'Path("docs").glob("*.md")'])
+def test_a_test_that_reads_a_page_is_found(source):
+    assert reads_page(source, {"README.md"})

@@ -1,0 +1,88 @@
+"""What an error about a file of git says to do is accepted by git, in a merge that stopped in a conflict as well."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from slipway import dvc_data
+from slipway.delivery.dvc_files import DvcFiles
+from slipway.errors import UserError
+from slipway.pipeline import outputs, recovery
+from slipway.settings import read_params
+
+LOCK = "schema: '2.0'\nstages:\n  train:\n    cmd: train\n    outs:\n    - path: model\n      md5: {:a>32}\n"
+READERS = {
+    "params.yaml": ("seed: {}\n", read_params),
+    "dvc.yaml": ("stages:\n  train:\n    cmd: train {}\n", outputs.stages),
+    "data.dvc": ("outs:\n- path: data\n  md5: {}\n", lambda: dvc_data.outputs(Path("data.dvc"))),
+    "dvc.lock": (LOCK, recovery.mend),
+    "dvc.lock for a release": (LOCK, lambda: DvcFiles.read(Path())),
+}
+"""Content of each file, and what reads it."""
+
+
+def git(*arguments: str, expected: int = 0) -> str:
+    identity = ["-c", "user.name=A", "-c", "user.email=a@example.invalid", "-c", "merge.conflictStyle=merge"]
+    done = subprocess.run(["git", *identity, *arguments], capture_output=True, text=True, check=False)
+    assert expected == done.returncode, done.stderr
+    return done.stdout
+
+
+def commit(path: str, text: str) -> None:
+    Path(path).write_text(text)
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "Change")
+
+
+@pytest.fixture(params=READERS)
+def case(request, tmp_path, monkeypatch):
+    """A repository with one of the files; gives its path, its text and what reads it."""
+    monkeypatch.chdir(tmp_path)
+    (path, *_), (text, read) = request.param.split(), READERS[request.param]
+    git("init", "--quiet", "--initial-branch=main")
+    for name, (other, _) in READERS.items():
+        Path(name.split()[0]).write_text(other.format(0))
+    Path(".dvc").mkdir()
+    Path(".dvc/config").write_text("")
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "Begin")
+    return path, text, read
+
+
+def follow(read, path: str) -> None:
+    """Read the file, and do what the error says."""
+    with pytest.raises(UserError, match=re.escape(path)) as error:
+        read()
+    (command,) = re.findall(r"`git (checkout [^`]*)`", str(error.value))
+    git(*command.split())
+    assert "" == git("ls-files", "--unmerged", "--", path)
+
+
+@pytest.mark.parametrize("rebase", [False, True])
+def test_the_remedy_works_in_a_real_conflict(case, rebase):
+    path, text, read = case
+    git("checkout", "--quiet", "-b", "change")
+    commit(path, text.format(1))
+    git("checkout", "--quiet", "main")
+    commit(path, text.format(2))
+    git("checkout", "--quiet", "change")
+    git("rebase" if rebase else "merge", "main", expected=1)
+    assert "<<<<<<<" in Path(path).read_text()
+    git("checkout", path, expected=1)  # what git refuses here
+    follow(read, path)
+    assert text.format(2 if rebase else 1) == Path(path).read_text()
+
+
+def test_the_remedy_works_for_a_broken_file_that_was_added_to_the_index(case, capsys):
+    path, text, read = case
+    Path(path).write_text("[")
+    git("add", path)
+    if read is recovery.mend:  # it restores the committed one by itself
+        read()
+    else:
+        follow(read, path)
+    assert text.format(0) == Path(path).read_text()
