@@ -127,7 +127,7 @@ def program(path: Path, script: str) -> None:
 def signer(folder: Path) -> list[str]:
     """Return options of git with which it signs: with an SSH key of its own, or a stub of gpg without ssh-keygen.
 
-    A reader of the signature gets lines of gpg or ssh-keygen between those it asked for, or an error about its settings.
+    A reader of the signature gets lines of gpg or ssh-keygen between those it asked for, or an error about settings.
     """
     key = folder / "signing-key"
     try:

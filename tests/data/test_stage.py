@@ -89,6 +89,31 @@ def test_new_is_what_was_not_accepted_before_or_else_the_newest(accepted, new):
     assert new == data.newest(RECORDS, set(accepted))
 
 
+@pytest.mark.parametrize(
+    ("names", "new"),
+    [
+        ({"a": "a", "b": "b", "c": "c"}, ["c"]),
+        ({"a": "a", "b": "b"}, ["c"]),
+        ({"a": "a", "z": "b", "c": "c"}, ["b"]),
+        ({"a": "b", "b": "a", "c": "c"}, ["a", "b"]),
+        ({}, ["c"]),
+    ],
+)
+def test_an_accepted_file_under_another_name_is_new(names, new):
+    accepted = {record["sha256"] for record in RECORDS}
+    assert new == data.newest(RECORDS, accepted, {name: digest * 64 for name, digest in names.items()})
+
+
+def test_a_renamed_file_stays_new_until_it_has_passed(next_month, params, monkeypatch):
+    folder, _, evidence, _ = next_month
+    renamed = Path(files.listed(folder)[0])
+    (folder / renamed).rename(folder / f"{renamed.stem}-again{renamed.suffix}")
+    monkeypatch.setattr(data, "compare", lambda *_: {"checks": [], "drift": {}})  # proves nothing, so it does not pass
+    for _ in range(2):
+        evidence = data.collect(folder, evidence, params, None)
+        assert [f"{renamed.stem}-again{renamed.suffix}"] == evidence["new"]
+
+
 @pytest.mark.parametrize(("count", "expected"), [(1, "i"), (2, "ai"), (3, "aei"), (9, "abcdefghi"), (20, "abcdefghi")])
 def test_reference_files_are_spread_evenly_up_to_a_bound(count, expected):
     assert list(expected) == suites.spread("abcdefghi", count)

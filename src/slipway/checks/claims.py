@@ -86,6 +86,8 @@ def _claims(evidence: Mapping[str, Any]) -> set[tuple[str, str]]:
     """Name and content of each claim: a file that is accepted, or the record of one, whatever the rules were then."""
     accepted, records = evidence.get("accepted"), evidence.get("files")
     found = {("accepted", str(digest)) for digest in accepted} if isinstance(accepted, list) else set()
+    if isinstance(names := evidence.get("accepted_files"), dict):
+        found |= {(f"accepted as {name}", str(digest)) for name, digest in names.items()}
     return found | ({_record(one) for one in records} if isinstance(records, list) else set())
 
 

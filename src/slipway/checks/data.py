@@ -38,20 +38,33 @@ def collect(data_dir: Path, earlier: Mapping[str, Any], params: Mapping[str, Any
     limits, names = params["data"], files.listed(data_dir)
     known, accepted = earlier.get("files", []), earlier.get("accepted", [])
     records = [files.record(data_dir, name, known, limits["contract"]["example_rows"]) for name in names]
-    new = newest(records, set(accepted))
+    new = newest(records, set(accepted), earlier.get("accepted_files"))
     reference = suites.spread([name for name in names if name not in new], limits["suites"]["reference_files"])
     evidence = {"files": records, "new": new, "reference": reference, "suites": {}, "accepted": accepted}
+    evidence["accepted_files"] = earlier.get("accepted_files", {})
     if not gate.contract_blockers(evidence, limits):
         evidence["suites"] = compare(*samples(data_dir, new, reference, params), limits["suites"], html)
     if overall(gate.verdicts(evidence, limits)) is Outcome.PASS:
         evidence["accepted"] = sorted(record["sha256"] for record in records)
+        evidence["accepted_files"] = {record["file"]: record["sha256"] for record in records}
     return evidence
 
 
-def newest(records: Sequence[Mapping[str, Any]], accepted: set[str]) -> list[str]:
-    """Names of the new files: those not accepted before; the last one, when that are all or none."""
-    new = [record["file"] for record in records if record["sha256"] not in accepted]
+def newest(
+    records: Sequence[Mapping[str, Any]], accepted: set[str], accepted_files: Mapping[str, str] | None = None
+) -> list[str]:
+    """Return the names of the new files: those not accepted before; the last one, when that are all or none.
+
+    `accepted_files` has the accepted SHA-256 by name, where the evidence is recent enough to have it: a file that was
+    renamed or copied is new, since its name is its place in the order of the files.
+    """
+    new = [record["file"] for record in records if not _is_accepted(record, accepted, accepted_files)]
     return new if 0 < len(new) < len(records) else [records[-1]["file"]]
+
+
+def _is_accepted(record: Mapping[str, Any], accepted: set[str], accepted_files: Mapping[str, str] | None) -> bool:
+    same_name = accepted_files is None or accepted_files.get(record["file"]) == record["sha256"]
+    return same_name and record["sha256"] in accepted
 
 
 def samples(
