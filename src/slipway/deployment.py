@@ -16,6 +16,7 @@ from slipway import posting, results
 from slipway.delivery import evidence
 from slipway.delivery.desired_state import DeployBranch
 from slipway.errors import UserError
+from slipway.files import write_text
 from slipway.gates import Verdict
 from slipway.git import Git
 from slipway.github import FORBIDDEN, ApiError
@@ -47,8 +48,8 @@ def report(folder: Path, needs: str) -> str:
         document = content.write(deployment)
         text = markdown.render(document, markdown.LIMIT - ROOM)
         FOLDER.mkdir(parents=True, exist_ok=True)
-        REPORT.write_text(text, encoding="utf-8")
-        (FOLDER / "report.html").write_text(html.render(document, title), encoding="utf-8")
+        write_text(REPORT, text)
+        write_text(FOLDER / "report.html", html.render(document, title))
     results.add_to_summary(text)
     return title
 

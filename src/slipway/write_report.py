@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import problem
 from slipway import changes, results
+from slipway.files import write_text
 from slipway.report import content, html, markdown, submitted
 from slipway.settings import read_params
 
@@ -26,11 +27,11 @@ def report(base: str, needs: str) -> Outcome:
     document, title = content.write(evidence), content.title(evidence)
     text = markdown.render(document)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    (FOLDER / "report.md").write_text(text, encoding="utf-8")
-    (FOLDER / "report.html").write_text(html.render(document, title), encoding="utf-8")
-    (FOLDER / EVIDENCE).write_text(submitted.submit(evidence), encoding="utf-8")
+    write_text(FOLDER / "report.md", text)
+    write_text(FOLDER / "report.html", html.render(document, title))
+    write_text(FOLDER / EVIDENCE, submitted.submit(evidence))
     outcome = content.outcome(evidence)
-    (FOLDER / "verdict.json").write_text(json.dumps({"outcome": outcome, "title": title}) + "\n", encoding="utf-8")
+    write_text(FOLDER / "verdict.json", json.dumps({"outcome": outcome, "title": title}) + "\n")
     results.add_to_summary(text)
     return outcome
 

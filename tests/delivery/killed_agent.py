@@ -30,7 +30,7 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CHANGED = {"os.rename": 1, "os.remove": 0, "os.rmdir": 0, "os.mkdir": 0}
 """Events, and which of their arguments is the path."""
 NOISE = re.compile(r"[0-9a-f]{7,}|\d{3,}")
-ASIDE, INCOMING = ".new", ".incoming-"  # what these hold is seen by nobody before it is renamed
+ASIDE, INCOMING = ".incoming", ".incoming-"  # what these hold is seen by nobody before it is renamed
 SECONDS = 30  # for an agent to have all as desired
 LOOK_SECONDS = 0.02
 

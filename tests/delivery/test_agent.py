@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from slipway.delivery import promotion
-from slipway.delivery.agent import installation, state, supervision
+from slipway.delivery.agent import installation, processes, router, state, supervision
+from slipway.delivery.agent.agent import prefix
 from slipway.delivery.lock import locked
 from slipway.errors import UserError
 
@@ -103,12 +104,84 @@ def test_a_swapped_file_of_the_installed_release_is_fetched_again_before_the_nex
     assert "not what was released" not in (installed / "service.py").read_text()
 
 
-def test_an_unreadable_state_is_started_over(first):
-    first.place.state.write_text("{")
+def truncate_the_state(place):
+    os.truncate(place.state, 0)
+
+
+def garble_the_state(place):
+    place.state.write_bytes(b"\x00\xff{")
+
+
+def remove_the_state(place):
+    place.state.unlink()
+
+
+def remove_the_url(place):
+    place.url.unlink()
+
+
+def garble_the_url(place):
+    place.url.write_text("http://127.0.0.1:0/")
+
+
+@pytest.mark.parametrize(
+    ("fault", "killed"),
+    [
+        (truncate_the_state, True),
+        (garble_the_state, False),
+        (remove_the_state, True),
+        (remove_the_url, True),
+        (garble_the_url, True),
+    ],
+)
+def test_the_address_outlives_either_of_its_files(first, fault, killed):
+    """`state.json` owns it, `url` is derived from it; each brings back the other, also after all processes ended."""
+    before = first.agent.url
+    if killed:
+        processes.kill(prefix(first.place))
+    fault(first.place)
     first.replace()
     first.settle()
-    assert "v0.1.0" == first.serves
-    assert 2 == len(first.running)
+    assert before == first.agent.url == first.place.url.read_text().strip()
+    assert ("v0.1.0", 2) == (first.serves, len(first.running))
+
+
+def test_where_both_files_name_an_address_that_of_the_state_holds(first):
+    before = first.agent.url
+    first.place.url.write_text("http://127.0.0.1:15001\n")
+    first.replace()
+    first.settle()
+    assert before == first.agent.url == first.place.url.read_text().strip()
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("http://127.0.0.1:20417\n", 20417),
+        ("http://127.0.0.1:65536\n", None),
+        ("http://127.0.0.1:0\n", None),
+        ("http://127.0.0.1:2041", 2041),
+        ("http://example.org:80\n", None),
+        ("\x00" * 23, None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_the_port_of_an_address_on_this_machine_and_of_nothing_else_is_read(url, port):
+    assert port == router.port_of(url)
+
+
+def test_a_state_in_which_only_times_changed_is_written_at_each_heartbeat(first, monkeypatch):
+    first.settle()
+    written = []
+    monkeypatch.setattr(state.files, "write_text", lambda path, _: written.append(path))
+    first.agent.turn()
+    assert [] == written
+    first.agent.state.seen -= state.HEARTBEAT_SECONDS
+    first.agent.turn()
+    first.agent.state.note("something")
+    first.agent.turn()
+    assert [first.place.state, first.place.state] == written
 
 
 def test_replicas_stand_side_by_side(project, first):

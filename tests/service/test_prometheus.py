@@ -259,6 +259,7 @@ def _until(holds: Any, act: Any) -> bool:
     return False
 
 
+@pytest.mark.tool("prometheus")
 def test_bad_requests_and_a_service_that_is_gone_raise_their_alerts_and_good_requests_none(tool, url, row, tmp_path):
     program = tool("prometheus")
     service, gone = url.removeprefix("http://"), f"127.0.0.1:{free_port()}"

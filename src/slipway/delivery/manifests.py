@@ -10,7 +10,7 @@ import hashlib
 import subprocess
 from typing import TYPE_CHECKING
 
-from slipway import tools
+from slipway import files, tools
 from slipway.delivery import release
 from slipway.delivery.home import ENVIRONMENTS
 from slipway.errors import UserError
@@ -59,8 +59,7 @@ def render(root: Path) -> list[Path]:
     for environment in ENVIRONMENTS:
         output = _kustomize(root / "deploy" / "overlays" / environment)
         file = root / template_of(environment)
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(RENDERED.format(sources=sources_digest(root)) + output, encoding="utf-8")
+        files.write_text(file, RENDERED.format(sources=sources_digest(root)) + output)
         written.append(file)
     return written
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slipway import files
 from slipway.errors import UserError
 
 MANIFEST = "manifest.json"
@@ -82,7 +83,7 @@ def seal(folder: Path, facts: dict[str, Any]) -> Release:
 def write(path: Path, content: Any) -> None:
     """Write JSON in one way only, so that equal content has equal hashes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    files.write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def sha256(path: Path) -> str:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from slipway import yaml12
 from slipway.errors import UserError
+from slipway.files import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -89,7 +90,7 @@ def run(
     if not file.is_file():
         raise UserError(f"{file}: no such workflow; commit it to the repository first")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "event.json").write_text(json.dumps(event.payload, indent=2), encoding="utf-8")
+    write_text(folder / "event.json", json.dumps(event.payload, indent=2))
     start = time.monotonic()
     process = subprocess.Popen(
         _command(file, event.name, folder, variables),

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway.errors import UserError
+from slipway.files import write_text
 from slipway.local import act, client
 from slipway.local.home import DEMOS, Home, stop_all
 from slipway.local.repository import PullRequest, Repository, install, run, uncommitted
@@ -209,7 +210,7 @@ class Demo:
     def finish(self, leave_running: bool) -> None:
         """Print the summary, and write it as JSON."""
         self.summary["seconds"] = round(time.monotonic() - self.started, 1)
-        self.home.summary.write_text(json.dumps(self.summary, indent=2) + "\n", encoding="utf-8")
+        write_text(self.home.summary, json.dumps(self.summary, indent=2) + "\n")
         print(f"\nSummary: {self.summary['seconds']:.0f} s")
         for phase in self.summary["phases"]:
             print(f"  {phase['seconds']:6.1f} s  {phase['name']}")
@@ -239,7 +240,7 @@ def grow_parameter(params: Path) -> str:
         raise UserError(f"{params}: the section `model` begins with no number; the demo finds nothing to change")
     old = found["value"]
     new = f"{float(old) * GROWTH:g}" if "." in old else str(round(int(old) * GROWTH))
-    params.write_text(text[: found.start("value")] + new + text[found.end("value") :], encoding="utf-8")
+    write_text(params, text[: found.start("value")] + new + text[found.end("value") :])
     return f"Change {found['name']} from {old} to {new}"
 
 

@@ -28,6 +28,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import psutil
 
+from slipway.files import write_text
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -88,7 +90,7 @@ class Home:
             home = cls(Path(tempfile.mkdtemp(prefix=time.strftime("%H%M%S-"), dir=demos.absolute())))
             lock = home.lock.open("w")
             _hold(lock)
-        home.git_config.write_text(GIT_CONFIG, encoding="utf-8")
+        write_text(home.git_config, GIT_CONFIG)
         (home.root / "tmp").symlink_to(Path(tempfile.gettempdir()) / f"slipway-demo-{home.root.name}")
         home.temporary.mkdir(mode=0o700)
         with lock:

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from slipway.delivery.load.traffic import OWN
 from slipway.errors import UserError
+from slipway.files import write_bytes
 from slipway.monitoring import rows as log_rows
 
 if TYPE_CHECKING:
@@ -127,7 +128,10 @@ class Collection:
         return json.loads(self.text(CURSOR) or "{}")
 
     def _write(self, path: str, content: bytes) -> None:
-        """As a whole or not at all, so that a reader never sees half a file."""
+        """Write a file as a whole or not at all, so that a reader never sees half of it."""
+        if "file" in self._files.protocol:
+            write_bytes(Path(path), content)
+            return
         with self._files.transaction, self._files.open(path, "wb") as file:
             file.write(content)
 

@@ -16,6 +16,7 @@ from slipway.delivery.home import Place, store_url
 from slipway.delivery.load.loadtest import JOB as LOAD_TEST
 from slipway.delivery.store import fetch, open_store
 from slipway.errors import UserError
+from slipway.files import write_text
 from slipway.gates import Outcome
 from slipway.git import Git
 from slipway.monitoring import collect, readings
@@ -188,6 +189,6 @@ def write_pages(environment: str, found: Assessment) -> None:
     folder = RESULTS / JOB
     folder.mkdir(parents=True, exist_ok=True)
     document = report.write(environment, found.verdicts, found.evidence)
-    (folder / "report.md").write_text(markdown.render(document), encoding="utf-8")
+    write_text(folder / "report.md", markdown.render(document))
     page = monitoring_page.render(environment, found.verdicts, found.evidence, found.memory.points)
-    (folder / "index.html").write_text(page, encoding="utf-8")
+    write_text(folder / "index.html", page)

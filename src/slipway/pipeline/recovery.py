@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from slipway import dvc, yaml12
 from slipway.errors import CONFLICT, UserError, restore
-from slipway.files import write_text
+from slipway.files import move, write_text
 from slipway.git import Git, GitError
 from slipway.pipeline import outputs
 
@@ -113,7 +112,7 @@ def or_as_before() -> Iterator[None]:
     """
     before, texts = stages(), {path: _text(Path(path)) for path in outputs.of_git()}
     if LOCK.exists():
-        shutil.copyfile(LOCK, BEFORE)
+        write_text(BEFORE, LOCK.read_text(encoding="utf-8"))
     try:
         yield
     except BaseException:
@@ -125,7 +124,7 @@ def or_as_before() -> Iterator[None]:
 
 def _put_back(before: dict[str, Any], texts: dict[str, str]) -> None:
     if BEFORE.exists() and not is_lock(_text(LOCK)):
-        BEFORE.replace(LOCK)
+        move(BEFORE, LOCK)
     unfinished = sorted(stage for stage in outputs.stages() if stage in before and before[stage] == stages().get(stage))
     paths = {out["path"] for stage in unfinished for out in before[stage].get("outs", [])}
     try:

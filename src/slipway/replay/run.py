@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from slipway.files import write_json
+from slipway.files import write_json, write_text
 from slipway.replay import outcome, stream
 from slipway.replay.life import CALENDAR, MONITORED, NEVER, Life
 from slipway.replay.release import Release, build
@@ -38,8 +38,8 @@ def replay(since: str, label_days: float, *, as_json: bool) -> None:
         told = tell(rows, lives, params, label_days)
     document = report.write(told)
     write_json(FOLDER / "replay.json", told)
-    (FOLDER / "report.md").write_text(markdown.render(document), encoding="utf-8")
-    (FOLDER / "index.html").write_text(html.render(document, "Replay"), encoding="utf-8")
+    write_text(FOLDER / "report.md", markdown.render(document))
+    write_text(FOLDER / "index.html", html.render(document, "Replay"))
     _say(f"{time.monotonic() - start:.0f} s; {FOLDER}/index.html has the plot")
     print((FOLDER / "replay.json").read_text(encoding="utf-8") if as_json else report.text(told))
 

@@ -16,6 +16,7 @@ from slipway import compare, results
 from slipway.checks import job as checks
 from slipway.delivery.desired_state import DeployBranch
 from slipway.errors import UserError
+from slipway.files import write_bytes
 from slipway.gates import Outcome, Verdict
 from slipway.git import Git
 from slipway.pipeline import run as pipeline
@@ -107,8 +108,7 @@ def collect(git: Git) -> list[str]:
     paths = sorted(edited)
     shutil.rmtree(PROPOSAL, ignore_errors=True)
     for path in paths:
-        (PROPOSAL / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, PROPOSAL / path)
+        write_bytes(PROPOSAL / path, Path(path).read_bytes())
     return paths
 
 

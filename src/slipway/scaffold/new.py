@@ -18,6 +18,7 @@ import pandas as pd
 
 from slipway import dvc_remote
 from slipway.errors import UserError
+from slipway.files import write_text
 from slipway.metrics import for_task
 from slipway.scaffold import alone, drift, limits, params_file, plan, render, room, work_tree
 from slipway.settings import read_params
@@ -73,18 +74,18 @@ def _write(made: Plan, frame: pd.DataFrame) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     for place, text in written.items():
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text, encoding="utf-8")
+        write_text(place, text)
     _edit(limits.of_plan(made, params_file.places(PARAMS.read_text(encoding="utf-8"))), limits.SAMPLE_ONLY)
     _take_in(made, frame)
     shutil.rmtree(OBJECTS, ignore_errors=True)  # the data of the problem before, wherever the new one's goes
     work_tree.dvc("add", "--quiet", str(DATA))
     pyproject = Path("pyproject.toml")
-    pyproject.write_text(GROUP.sub(EMPTY_GROUP, pyproject.read_text(encoding="utf-8")), encoding="utf-8")
+    write_text(pyproject, GROUP.sub(EMPTY_GROUP, pyproject.read_text(encoding="utf-8")))
     work_tree.uv("lock", "--quiet")
 
 
 def _edit(changes: Mapping[str, Change], removed: tuple[str, ...] = ()) -> None:
-    PARAMS.write_text(params_file.edit(PARAMS.read_text(encoding="utf-8"), changes, removed), encoding="utf-8")
+    write_text(PARAMS, params_file.edit(PARAMS.read_text(encoding="utf-8"), changes, removed))
 
 
 def _take_in(made: Plan, frame: pd.DataFrame) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from slipway.errors import UserError
+from slipway.files import make_folder, replacing, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ class Parts:
         Raises UserError while another run holds them.
         """
         folder = output.with_name(f".{output.name}.parts")
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with (folder / "lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -57,9 +57,7 @@ class Parts:
         path.unlink(missing_ok=True)
         for part in self.folder.glob("*.arrow"):
             part.unlink()
-        aside = path.with_suffix(".aside")
-        aside.write_text(plan, encoding="utf-8")
-        aside.replace(path)
+        write_text(path, plan)
 
     def has(self, number: int) -> bool:
         """Whether chunk `number` is done: its scored part is written last."""
@@ -67,11 +65,12 @@ class Parts:
 
     def put(self, number: int, kind: str, table: pa.Table) -> None:
         """Keep a part of chunk `number`."""
-        path = self._path(number, kind)
-        aside = path.with_suffix(f".{os.getpid()}")
-        with pa.OSFile(str(aside), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        with (
+            replacing(self._path(number, kind)) as aside,
+            pa.OSFile(str(aside), "wb") as file,
+            pa.ipc.new_file(file, table.schema) as writer,
+        ):
             writer.write_table(table)
-        aside.replace(path)
 
     def get(self, kind: str) -> Iterator[pa.Table]:
         """Every part of a kind, in the order of the chunks."""

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from slipway import schema
 from slipway.errors import UserError
 from slipway.fields import fields
+from slipway.files import make_folder, move
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -246,8 +247,8 @@ def write(path: Path, scratch: Path, parts: Iterable[pa.Table], metadata: dict[s
         writer.write_table(table)
         rows += len(table)
     writer.close()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside.replace(path)
+    make_folder(path.parent)
+    move(aside, path)
     return rows
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import problem
 from slipway.delivery.release import sha256
 from slipway.errors import UserError
-from slipway.files import write_json
+from slipway.files import write_json, write_text
 from slipway.gates.comparison import difference
 from slipway.results import recorded
 from slipway.settings import read_params
@@ -94,6 +94,6 @@ def _offer(evidence: Mapping[str, Any], *, apply: bool) -> None:
     after = space.rewritten(before, changed)
     print(space.diff(before, after))
     if apply:
-        PARAMS.write_text(after, encoding="utf-8")
+        write_text(PARAMS, after)
         write_json(KEPT, evidence)
         print(f"{PARAMS}, {KEPT}: written; `slipway train`, commit both and open a pull request: the test rows decide")

@@ -12,6 +12,7 @@ import uuid
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from slipway import files
 from slipway.delivery import clients
 from slipway.delivery.agent import canary, installation, measures, processes, reconcile, router, shadow, state
 from slipway.delivery.agent.front_door import FrontDoor
@@ -258,7 +259,7 @@ class Agent:
             case StartRouter():
                 self._start_router()
             case Route(routes):
-                state.replace(self.place.routes, routes)
+                files.write_text(self.place.routes, routes)
             case Serve(content):
                 self._serve(content)
             case Install(content):

@@ -7,11 +7,14 @@ import shutil
 import time
 from typing import TYPE_CHECKING
 
+from slipway import files
 from slipway.delivery import clients
-from slipway.delivery.agent import processes, router, state
+from slipway.delivery.agent import processes, router
 from slipway.delivery.agent.state import Router, text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from slipway.delivery.home import Place
 
 PORT_SECONDS = 2  # for the ports of a front door that was ended; then somebody else has them
@@ -28,14 +31,16 @@ class FrontDoor:
         """Mark of the front door, and the routes that it was seen to follow."""
 
     def start(self, before: Router | None, mark: str) -> Router:
-        """Start it where it was before, if that is free."""
+        """Start it where it was before, if that is free; where the state is lost, clients' file names the address."""
+        ports = [before.port, before.inside] if before else [*filter(None, [router.port_of(text(self._place.url))])]
         if before:
-            _end(before)
-        port = router.free_port(before.port if before else None)
+            processes.end(before.mark, 0)
+        _wait_until_free(ports)
+        port = router.free_port(ports[0] if ports else None)
         inside = router.free_port(before.inside if before else None)
         if not self._place.routes.exists():
-            state.replace(self._place.routes, router.render([]))
-        state.replace(self._place.watched, mark)
+            files.write_text(self._place.routes, router.render([]))
+        files.write_text(self._place.watched, mark)
         command = router.command(port, inside, self._place.routes)
         pid = processes.start(command, mark, self._place.log("router"), self._place.root, os.environ)
         return Router(port=port, inside=inside, pid=pid, mark=mark)
@@ -60,7 +65,7 @@ class FrontDoor:
             wanted[self._place.status_route] = router.status_route(page)
         for path, content in wanted.items():
             if text(path) != content:
-                state.replace(path, content)
+                files.write_text(path, content)
 
     def remove_foreign_routes(self) -> list[str]:
         """Remove what is not ours from its folder, for it follows every file there; returns the names."""
@@ -75,9 +80,8 @@ class FrontDoor:
         return [path.name for path in foreign]
 
 
-def _end(front: Router) -> None:
-    """End one that hangs, and wait for its ports: the system frees them after it has forgotten the rest."""
-    processes.end(front.mark, 0)
+def _wait_until_free(ports: Sequence[int]) -> None:
+    """Wait for the ports of a process that was ended: the system frees them after it has forgotten the rest."""
     deadline = time.monotonic() + PORT_SECONDS
-    while not (router.is_free(front.port) and router.is_free(front.inside)) and time.monotonic() < deadline:
+    while not all(map(router.is_free, ports)) and time.monotonic() < deadline:
         time.sleep(0.01)

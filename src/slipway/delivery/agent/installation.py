@@ -12,9 +12,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slipway import files
 from slipway.delivery import release
 from slipway.delivery.agent.router import tool
-from slipway.delivery.agent.state import replace
 from slipway.delivery.store import fetch
 from slipway.delivery.trust import attestation, keys, signature
 from slipway.errors import UserError
@@ -130,7 +130,7 @@ def _refuse_unsigned(place: Place, store: Store, content: EnvironmentFile) -> No
         return
     own = folder(place, content.digest).with_suffix(signature.SUFFIX)
     there = chain([own.read_bytes()] if own.is_file() else [], signature.of_release(store, content.release))
-    replace(own, signature.accepted(content.release, content.digest, there, trusted)[1])
+    files.write_text(own, signature.accepted(content.release, content.digest, there, trusted)[1])
 
 
 def _refuse_unattested(found: Release, store: Store) -> None:
@@ -143,7 +143,7 @@ def _refuse_unattested(found: Release, store: Store) -> None:
             raise UserError(
                 f"{found.version}: GitHub attests nothing of it, and {attestation.REQUIRED} is true; refused"
             )
-        replace(accepted, attestation.check(Git(Path()), found, store))
+        files.write_text(accepted, attestation.check(Git(Path()), found, store))
     except UserError:
         shutil.rmtree(found.folder, ignore_errors=True)
         raise
@@ -167,7 +167,8 @@ def _install_requirements(place: Place, ready: Release) -> None:
             _uv(*arguments, "--offline")
         except UserError:
             _uv(*arguments)
-        (target / COMPLETE).write_text("\n".join(_inventory(target)), encoding="utf-8")
+        files.sync(target)
+        files.write_text(target / COMPLETE, "\n".join(_inventory(target)))
 
 
 def _is_complete(environment: Path) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 import shutil
 import socket
@@ -28,6 +29,7 @@ IDLE_SECONDS = 4  # of a connection to a service, which closes it at its own `id
 ENTRY = "front"
 INSIDE = "inside"
 PORTS = range(15000, 32000)
+PORT_MAX = 65535
 FOLLOWED = {".yml", ".yaml", ".toml"}  # files that Traefik reads in the folder that it watches
 STATE_PATH = "/.slipway/state.json"
 """Where an environment says, at its front door, what its agent did and saw."""
@@ -131,6 +133,12 @@ def path(text: str) -> str:
 def service_name(release: str, digest: str) -> str:
     """Name of a release in the routes."""
     return f"{release}-{digest.removeprefix('sha256:')[:12]}".replace(".", "-")
+
+
+def port_of(url: str | None) -> int | None:
+    """Return the port of a front door's URL on this machine; None for any other text, or for none."""
+    found = re.fullmatch(r"http://127\.0\.0\.1:([1-9]\d{0,4})\s*", url or "")
+    return int(found[1]) if found and int(found[1]) <= PORT_MAX else None
 
 
 def free_port(preferred: int | None = None) -> int:

@@ -1,12 +1,16 @@
-"""What the agent of an environment did and saw, in one JSON file that is replaced by rename."""
+"""What the agent of an environment did and saw, in one JSON file that a loss of power leaves whole.
+
+It owns the address of the front door. The file `url` is derived from it, and read back when this file is lost.
+"""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
+from slipway import files
 from slipway.delivery.agent.canary import Progress
 from slipway.delivery.environment_file import EnvironmentFile
 
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from slipway.delivery.home import Place
 
 EVENTS = 100  # the newest, kept
+HEARTBEAT_SECONDS = 2  # between writes of a state in which nothing but the time has changed
 SERVED = 20  # promotions that are remembered to have served
 
 Phase = Literal["starting", "ready", "draining", "stopping"]
@@ -106,6 +111,8 @@ class State(BaseModel):
     seen: float = 0.0
     """When the agent last wrote this."""
     events: list[Event] = []
+    _written: str = PrivateAttr("")
+    """What this process last wrote, but for the times."""
 
     def note(self, text: str) -> None:
         """Remember an event; said once, however often it is met in a row."""
@@ -117,23 +124,19 @@ class State(BaseModel):
 def read(place: Place) -> State | None:
     """Read the state of `place`; None when no agent ever ran there, or a failing disk left something unreadable."""
     try:
-        return State.model_validate_json(place.state.read_text(encoding="utf-8"))
+        return State.model_validate_json(place.state.read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
 
 
 def write(place: Place, state: State) -> None:
-    """Replace the state of `place`."""
-    state.seen = time.time()
-    replace(place.state, state.model_dump_json(indent=2) + "\n")
-
-
-def replace(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old or the new one, whenever the writer is killed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.new")  # the same each time, so that killed writers leave one at most
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
+    """Replace the state of `place`. One in which only times changed waits for HEARTBEAT_SECONDS, to spare the disk."""
+    now, content = time.time(), state.model_dump_json(exclude={"seen", "fetched"})
+    if content == state._written and 0 <= now - state.seen < HEARTBEAT_SECONDS:
+        return
+    state.seen = now
+    files.write_text(place.state, state.model_dump_json(indent=2) + "\n")
+    state._written = content
 
 
 def text(path: Path) -> str | None:

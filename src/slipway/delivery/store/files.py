@@ -14,6 +14,7 @@ from slipway.delivery import release
 from slipway.delivery.release import Release
 from slipway.delivery.versions import VERSION, order
 from slipway.errors import UserError
+from slipway.files import make_folder, move
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -54,12 +55,12 @@ def refuse_other(built: Release, there: str, where: str) -> None:
 
 def arrive(target: Path, fill: Callable[[Path], object], verify: Callable[[Path], Release] = release.verify) -> Release:
     """Fill a folder next to `target`, verify it, and rename it: what is at `target` is whole."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     aside = target.with_name(f".incoming-{uuid.uuid4().hex}")
     try:
         fill(aside)
         arrived = verify(aside)
-        aside.rename(target)
+        move(aside, target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return Release(target, arrived.digest, arrived.manifest)
@@ -72,7 +73,7 @@ def replace(target: Path, fill: Callable[[Path], object]) -> Release:
     arrived = arrive(new, fill)
     if target.exists():
         target.rename(old)
-    new.rename(target)
+    move(new, target)
     shutil.rmtree(old, ignore_errors=True)
     return Release(target, arrived.digest, arrived.manifest)
 

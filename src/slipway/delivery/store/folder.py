@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from slipway.delivery import release
 from slipway.delivery.store.files import EVIDENCE, only_versions, refuse_other, sweep
 from slipway.errors import UserError
+from slipway.files import make_folder, move
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,7 +35,7 @@ class FolderStore:
         aside = self.root / f".incoming-{uuid.uuid4().hex}"
         try:
             shutil.copytree(folder, aside)
-            aside.rename(target)
+            move(aside, target)
         except OSError:
             shutil.rmtree(aside, ignore_errors=True)
             if not target.exists():
@@ -56,11 +57,11 @@ class FolderStore:
         """See `Store.keep`."""
         folder = self._evidence(version)
         for file in files:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             if not (folder / file.name).exists():
                 aside = folder / f".incoming-{uuid.uuid4().hex}"
                 shutil.copyfile(file, aside)
-                aside.rename(folder / file.name)
+                move(aside, folder / file.name)
 
     def kept(self, version: str) -> list[str]:
         """See `Store.kept`."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from slipway.delivery.release import MANIFEST
 from slipway.delivery.store.github import gh
 from slipway.delivery.trust.signature import PROVENANCE
 from slipway.errors import UserError
+from slipway.files import write_bytes
 
 if TYPE_CHECKING:
     from slipway.delivery.release import Release
@@ -38,8 +38,7 @@ def keep(bundle: Path, folder: Path) -> None:
     """Put the bundle that actions/attest wrote into `folder`, under the name that it is kept by."""
     if not bundle.is_file():
         raise UserError(f"--attestation {bundle}: no such file; it is the output `bundle-path` of actions/attest")
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(bundle, folder / NAME)
+    write_bytes(folder / NAME, bundle.read_bytes())
 
 
 def is_kept(store: Store, version: str) -> bool:

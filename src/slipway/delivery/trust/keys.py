@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slipway.errors import UserError
+from slipway.files import write_bytes, write_new
 
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner, Key
@@ -76,15 +77,13 @@ def make(root: Path, private: Path) -> tuple[str, Path]:
     made = CryptoSigner(own)
     _write_private(private, made.private_bytes)
     public = root / TRUSTED / f"{made.public_key.keyid[:SHORT]}.pem"
-    public.parent.mkdir(parents=True, exist_ok=True)
-    public.write_bytes(own.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    write_bytes(public, own.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     return made.public_key.keyid, public
 
 
 def _write_private(file: Path, content: bytes) -> None:
     try:
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
-            opened.write(content)
+        write_new(file, content, mode=0o600)
     except FileExistsError:
         raise UserError(f"{file}: there already, and perhaps a key in use; name another file") from None
     except OSError as error:

@@ -15,6 +15,7 @@ from slipway.delivery.evidence import run_url
 from slipway.delivery.release import MANIFEST
 from slipway.delivery.trust.keys import SHORT, SIGNING_KEY
 from slipway.errors import UserError
+from slipway.files import write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -51,7 +52,7 @@ def write(built: Release, signer: CryptoSigner | None) -> Path | None:
         return None
     name, content = sign(built, signer)
     folder.mkdir(parents=True)
-    (folder / name).write_bytes(content)
+    write_bytes(folder / name, content)
     return folder / name
 
 

@@ -1,0 +1,162 @@
+"""Every file that something later relies on is written by `slipway.files`; each other writer has its reason here."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ENGINE = Path("src/slipway")
+METHODS = {"rename", "to_csv", "to_json", "to_parquet", "to_pickle", "tofile", "write_bytes", "write_text"}
+FUNCTIONS = {
+    *("OSFile", "json.dump", "np.save", "np.savez", "open_new", "pa.OSFile", "pq.write_table", "pq.ParquetWriter"),
+    *(f"os.{name}" for name in ("fdopen", "link", "open", "rename", "renames", "replace")),
+    *(f"shutil.{name}" for name in ("copy", "copy2", "copyfile", "copytree", "move")),
+}
+SCRATCH = "in a scratch folder, which nothing reads after the block"
+SYNCED = "in a folder that `files.move` syncs as a whole"
+ASIDE = "in the file that `files.replacing` puts in place"
+APPENDS = "appends to a file of the workflow's runner"
+LOG = "a log, of which a loss of power may cost the last lines"
+LOCK = "a lock, which holds for as long as its process"
+STAGE = "an output of a stage: DVC hashes it, and runs the stage again when it differs"
+FAULT = "a fault of a test or a proof, in a copy"
+DEMO = "of the demo, whose repository is thrown away"
+SITE = "a page or a script that is made again on request"
+READS = "opens for reading"
+EXCEPTIONS: dict[str, dict[str, str]] = {
+    "bench/servers.py": {"running": LOG},
+    "checks/deepchecks_runner.py": {"main": SCRATCH},
+    "checks/faults.py": {"_spoilt": FAULT},
+    "checks/mutants.py": dict.fromkeys(("_rename", "spoil", "the module"), FAULT),
+    "checks/suites.py": dict.fromkeys(("_written", "run"), SCRATCH),
+    "comment.py": {"comment": APPENDS},
+    "delivery/agent/installation.py": {"_locked": LOCK},
+    "delivery/agent/processes.py": {"start": LOG},
+    "delivery/build.py": {
+        **dict.fromkeys(("_bento", "_context", "_fix_time", "_model", "_requirements"), SCRATCH),
+        **dict.fromkeys(("_evidence", "_report", "_sbom", "build"), SYNCED),
+    },
+    "delivery/chain/trace.py": {"dvc": SCRATCH},
+    "delivery/evidence.py": {"_copies": SCRATCH},
+    "delivery/load/loadtest.py": {"_run_locust": SCRATCH, "play": SCRATCH},
+    "delivery/lock.py": {"take": LOCK},
+    "delivery/scratch.py": {"_hold": READS},
+    "delivery/store/files.py": {"replace": "the release that was there steps aside; without power it is built again"},
+    "delivery/store/folder.py": {
+        **dict.fromkeys(("get", "keep", "put"), SYNCED),
+        "remove": "a release that is removed; one that is still there after a loss of power is removed again",
+    },
+    "delivery/store/github.py": {"_create": SCRATCH},
+    "delivery/trust/attestation.py": {"check": SCRATCH},
+    "delivery/verbs.py": {"_tell_workflow": APPENDS},
+    "deployment.py": {"report": APPENDS},
+    "files.py": dict.fromkeys(("_sync_folder", "move", "write_bytes", "write_new"), "the writer itself"),
+    "health.py": {"health": APPENDS},
+    "local/act.py": {"_keep": LOG},
+    "local/demo.py": {"keep_report": DEMO},
+    "local/home.py": {"create": LOCK, "runner": LOCK},
+    "local/site.py": {"build": SITE, "mermaid": SITE},
+    "monitoring/collect.py": {"_take": "in memory", "_write": "a transaction of a store that is not on this machine"},
+    "monitoring/cost.py": {"write_log": SCRATCH},
+    "monitoring/power.py": {"_later": SCRATCH},
+    "pipeline/evaluate.py": {"evaluate": STAGE},
+    "pipeline/export.py": {"_write": STAGE},
+    "pipeline/prepare.py": {"prepare": STAGE},
+    "pipeline/recovery.py": {"alone": LOCK},
+    "pipeline/skops_file.py": {"dump": STAGE},
+    "pipeline/train.py": {"train": STAGE},
+    "posting.py": {"_with_cml": SCRATCH},
+    "replay/release.py": {"build": SCRATCH},
+    "replay/stream.py": {"read": SCRATCH},
+    "retraining/run.py": {"_tell": APPENDS},
+    "scaffold/measure.py": {"main": SCRATCH},
+    "scaffold/new.py": {"_take_in": "rows for the next step, which fails without them"},
+    "scaffold/room.py": {"stored": "in memory"},
+    "score/parts.py": {"of": LOCK, "put": ASIDE},
+    "serving/counts.py": {"_mapped": "numbers of running workers, shared in memory"},
+    "serving/prediction_log.py": {"_begin": LOG},
+    "tune/search.py": {"_held": LOCK},
+    "write_report.py": {"report": APPENDS},
+}
+
+
+def writers(source: str) -> dict[str, set[str]]:
+    """Return what writes, renames or copies a file by itself, by the innermost function around it."""
+    found: dict[str, set[str]] = {}
+    for function, call in _calls(ast.parse(source), "the module"):
+        if named := _writer(call):
+            found.setdefault(function, set()).add(named)
+    return found
+
+
+def _calls(node: ast.AST, function: str) -> Iterator[tuple[str, ast.Call]]:
+    for child in ast.iter_child_nodes(node):
+        inside = child.name if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) else function
+        if isinstance(child, ast.Call):
+            yield inside, child
+        yield from _calls(child, inside)
+
+
+def _writer(call: ast.Call) -> str | None:
+    """Return the name of a call that writes; `str.replace` and the renaming of columns are none."""
+    name = ast.unparse(call.func)
+    if name in FUNCTIONS:
+        return None if name == "pa.OSFile" and _mode(call) == "rb" else name
+    if not isinstance(call.func, ast.Attribute):
+        return "open" if name == "open" and _writes(call) else None
+    owner, method = ast.unparse(call.func.value), call.func.attr
+    replaces = method == "replace" and len(call.args) == 1 and not call.keywords
+    columns = method == "rename" and any(keyword.arg == "columns" for keyword in call.keywords)
+    writes = (method == "open" and _writes(call)) or replaces or (method in METHODS and not columns)
+    return method if writes and owner != "files" else None
+
+
+def _mode(call: ast.Call) -> str:
+    """Return the mode that a file is opened with; reading when it names none."""
+    given = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg == "mode")]
+    texts = [one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    return next((text for text in texts if text and set(text) <= set("rwaxbt+")), "r")
+
+
+def _writes(call: ast.Call) -> bool:
+    return bool(set(_mode(call)) & set("wax+"))
+
+
+def test_every_other_writer_has_its_reason():
+    found = {
+        path.relative_to(ENGINE).as_posix(): set(writers(path.read_text(encoding="utf-8")))
+        for path in ENGINE.rglob("*.py")
+    }
+    assert {name: set(functions) for name, functions in EXCEPTIONS.items()} == {k: v for k, v in found.items() if v}
+
+
+@pytest.mark.parametrize(
+    ("line", "writer"),
+    [
+        ("path.write_text(text)", "write_text"),
+        ("(folder / 'x').write_bytes(content)", "write_bytes"),
+        ("aside.replace(path)", "replace"),
+        ("aside.rename(path)", "rename"),
+        ("os.replace(aside, path)", "os.replace"),
+        ("shutil.move(aside, path)", "shutil.move"),
+        ("path.open('w')", "open"),
+        ("open(path, mode='ab')", "open"),
+        ("frame.to_parquet(path)", "to_parquet"),
+        ("os.open(path, os.O_WRONLY)", "os.open"),
+    ],
+)
+def test_a_writer_is_found(line, writer):
+    assert {"save": {writer}} == writers(f"def save():\n    {line}")
+
+
+@pytest.mark.parametrize(
+    "line", ["text.replace('a', 'b')", "frame.rename(columns=str)", "path.open('rb')", "files.write_text(path, text)"]
+)
+def test_what_writes_no_file_is_not_taken_for_a_writer(line):
+    assert {} == writers(f"def read():\n    {line}")
