@@ -1,0 +1,144 @@
+"""A clone holds the bytes of the repository, whatever `core.autocrlf` and `core.eol` say, and so does an archive."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+WINDOWS = ["-c", "core.autocrlf=true", "-c", "core.eol=crlf"]
+"""Git for Windows sets the first, and a shared work tree keeps it."""
+LINES = b"a,b\r\n1,2\n3,4\r\n"
+"""Mixed, so that a conversion in either direction changes it."""
+DATA = (
+    ".dvcstore/files/md5/ab/cdef0123456789",
+    "data/rows.csv",
+    "deploy/rendered/production/slipway.yaml",
+    "dvc.lock",
+    "incoming/0001-rows.csv",
+    "metrics/loss.csv",
+    "rows.csv",
+    "rows.tsv",
+    "tests/problems/mine/data/rows.csv",
+    "tests/unit/golden/report.md",
+    "uv.lock",
+)
+"""What a fork, DVC or uv may write, and a hash names."""
+SOURCES = (".ci/bootstrap", ".github/workflows/deploy.yaml", "Makefile", "docs/index.md", "src/problem/data.py", "x.sh")
+
+
+def git(folder: Path, *arguments: str) -> bytes:
+    identity = ["-c", "user.name=A", "-c", "user.email=a@example.invalid", "-c", "commit.gpgsign=false"]
+    return subprocess.run(["git", "-C", folder, *identity, *arguments], capture_output=True, check=True).stdout
+
+
+def clone(source: Path, folder: Path) -> Path:
+    """Clone as Git for Windows does."""
+    subprocess.run(["git", *WINDOWS, "clone", "--quiet", *WINDOWS, source, folder], capture_output=True, check=True)
+    return folder
+
+
+def changed(folder: Path) -> list[str]:
+    """Return the files of the work tree whose bytes are not those of the commit."""
+    return [path for path, blob in committed(folder).items() if blob != _blob((folder / path).read_bytes())]
+
+
+def committed(folder: Path) -> dict[str, str]:
+    """Return the id of the blob of each file of the commit."""
+    entries = git(folder, "ls-tree", "-r", "-z", "HEAD").decode().split("\0")
+    return {entry.partition("\t")[2]: entry.split()[2] for entry in entries if entry}
+
+
+def _blob(content: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def windows(tmp_path_factory) -> Path:
+    return clone(ROOT, tmp_path_factory.mktemp("windows") / "clone")
+
+
+def test_no_file_of_a_clone_differs_from_the_commit(windows):
+    assert [] == changed(windows)
+    assert b"" == git(windows, "status", "--porcelain")
+
+
+def test_a_clone_without_the_attributes_would_differ(windows, tmp_path):
+    """The settings of this test do convert."""
+    bare = clone(windows, tmp_path / "bare")
+    git(bare, "rm", "--quiet", ".gitattributes")
+    git(bare, "commit", "--quiet", "--message", "Remove the attributes")
+    assert {".ci/bootstrap", "dvc.lock", "uv.lock", "src/slipway/errors.py"} <= set(
+        changed(clone(bare, tmp_path / "clone"))
+    )
+
+
+def test_bootstrap_of_a_clone_runs(windows, tmp_path):
+    """It gets as far as the search for a Python, of which this PATH has none that works."""
+    for name in ("python3.14", "python3.13", "python3.12", "python3.11", "python3", "python"):
+        (tmp_path / name).write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / name).chmod(0o755)
+    path = os.pathsep.join([str(tmp_path), "/usr/bin", "/bin"])
+    env = {name: value for name, value in os.environ.items() if name != "PYTHON"} | {"PATH": path}
+    done = subprocess.run([windows / ".ci/bootstrap"], env=env, capture_output=True, text=True, check=False)
+    assert 1 == done.returncode
+    assert "not found on the PATH; install one" in done.stderr
+
+
+def test_every_script_of_a_clone_is_a_script(windows):
+    scripts = [windows / ".ci" / name for name in ("bootstrap", "run")]
+    assert 0 == subprocess.run(["bash", "-n", *scripts], capture_output=True, check=False).returncode
+    assert [] == [script.name for script in scripts if b"\r" in script.read_bytes()]
+
+
+def test_no_stage_is_stale_that_is_not_stale_in_any_clone(windows, tmp_path):
+    plain = tmp_path / "plain"
+    subprocess.run(["git", "clone", "--quiet", ROOT, plain], capture_output=True, check=True)
+    assert dvc_status(plain) == dvc_status(windows)
+
+
+def dvc_status(folder: Path) -> dict[str, Any]:
+    command = [sys.executable, "-m", "dvc", "status", "--json"]
+    return json.loads(subprocess.run(command, cwd=folder, capture_output=True, check=True).stdout)
+
+
+@pytest.fixture(scope="module")
+def fork(windows, tmp_path_factory) -> Path:
+    """A clone in which such a user adds files, and a commit of them."""
+    folder = clone(windows, tmp_path_factory.mktemp("fork") / "fork")
+    for name in (*DATA, *SOURCES):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(LINES)
+    git(folder, "add", "--force", "--", *DATA, *SOURCES)
+    git(folder, "commit", "--quiet", "--message", "Add files")
+    return folder
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_data_and_what_is_hashed_keeps_its_bytes(fork, name):
+    assert LINES == git(fork, "show", f"HEAD:{name}")
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_source_is_committed_with_line_feeds(fork, name):
+    assert LINES.replace(b"\r\n", b"\n") == git(fork, "show", f"HEAD:{name}")
+
+
+def test_another_clone_of_these_has_the_same_bytes(fork, tmp_path):
+    assert [] == changed(clone(fork, tmp_path / "clone"))
+
+
+def test_an_archive_has_the_same_bytes(windows):
+    """A release is built from one."""
+    with tarfile.open(fileobj=io.BytesIO(git(windows, "archive", "HEAD"))) as archive:
+        files = {member.name: archive.extractfile(member).read() for member in archive.getmembers() if member.isreg()}
+    assert committed(windows) == {name: _blob(content) for name, content in files.items()}
