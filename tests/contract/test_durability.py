@@ -27,15 +27,16 @@ LOCK = "a lock, which holds for as long as its process"
 STAGE = "an output of a stage: DVC hashes it, and runs the stage again when it differs"
 FAULT = "a fault of a test or a proof, in a copy"
 DEMO = "of the demo, whose repository is thrown away"
-SITE = "a page or a script that is made again on request"
+SITE = "installed or rendered again on request"
 READS = "opens for reading"
 EXCEPTIONS: dict[str, dict[str, str]] = {
+    "audit.py": {"_pip_audit": SCRATCH},
     "bench/servers.py": {"running": LOG},
     "checks/deepchecks_runner.py": {"main": SCRATCH},
     "checks/faults.py": {"_spoilt": FAULT},
     "checks/mutants.py": dict.fromkeys(("_rename", "spoil", "the module"), FAULT),
     "checks/suites.py": dict.fromkeys(("_written", "run"), SCRATCH),
-    "comment.py": {"comment": APPENDS},
+    "cml.py": {"_configuration": SCRATCH},
     "delivery/agent/installation.py": {"_locked": LOCK},
     "delivery/agent/processes.py": {"start": LOG},
     "delivery/build.py": {
@@ -49,19 +50,21 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "delivery/scratch.py": {"_hold": READS},
     "delivery/store/files.py": {"replace": "the release that was there steps aside; without power it is built again"},
     "delivery/store/folder.py": {
-        **dict.fromkeys(("get", "keep", "put"), SYNCED),
+        **dict.fromkeys(("keep", "put", "unpack_release"), SYNCED),
         "remove": "a release that is removed; one that is still there after a loss of power is removed again",
     },
     "delivery/store/github.py": {"_create": SCRATCH},
     "delivery/trust/attestation.py": {"check": SCRATCH},
     "delivery/verbs.py": {"_tell_workflow": APPENDS},
-    "deployment.py": {"report": APPENDS},
     "files.py": dict.fromkeys(("_sync_folder", "move", "write_bytes", "write_new"), "the writer itself"),
-    "health.py": {"health": APPENDS},
     "local/act.py": {"_keep": LOG},
+    "local/cml_install.py": {"_launcher": SITE, "install": APPENDS},
     "local/demo.py": {"keep_report": DEMO},
     "local/home.py": {"create": LOCK, "runner": LOCK},
-    "local/site.py": {"build": SITE, "mermaid": SITE},
+    "local/npm.py": {"install": SITE},
+    "local/push_rule.py": {"install": DEMO},
+    "local/repository.py": {"create": DEMO},
+    "local/site.py": {"build": SITE},
     "monitoring/collect.py": {"_take": "in memory", "_write": "a transaction of a store that is not on this machine"},
     "monitoring/cost.py": {"write_log": SCRATCH},
     "monitoring/power.py": {"_later": SCRATCH},
@@ -74,6 +77,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "posting.py": {"_with_cml": SCRATCH},
     "replay/release.py": {"build": SCRATCH},
     "replay/stream.py": {"read": SCRATCH},
+    "results.py": {"add_to_summary": APPENDS},
     "retraining/run.py": {"_tell": APPENDS},
     "scaffold/measure.py": {"main": SCRATCH},
     "scaffold/new.py": {"_take_in": "rows for the next step, which fails without them"},
@@ -82,7 +86,6 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "serving/counts.py": {"_mapped": "numbers of running workers, shared in memory"},
     "serving/prediction_log.py": {"_begin": LOG},
     "tune/search.py": {"_held": LOCK},
-    "write_report.py": {"report": APPENDS},
 }
 
 

