@@ -43,7 +43,22 @@ def test_no_two_columns_get_the_same_name():
 
 
 @pytest.mark.parametrize(
-    ("column", "unit"), [("Body Mass (g)", "g"), ("weight_kg", "kg"), ("kg", ""), ("age", ""), ("a (b) c", "")]
+    ("column", "unit"),
+    [
+        ("Body Mass (g)", "g"),
+        ("weight_kg", "kg"),
+        ("Weight KG", "kg"),
+        ("kg", ""),
+        ("age", ""),
+        ("a (b) c", ""),
+        ("Flow Bytes/s", ""),
+        ("Flow Packets/s", ""),
+        ("type S", ""),
+        ("model_m", ""),
+        ("gene_g", ""),
+        ("Fwd IAT/ms", ""),
+        ("durationMinutes", ""),
+    ],
 )
 def test_a_unit_is_what_a_name_ends_with(column, unit):
     assert unit == names.unit(column)
@@ -179,7 +194,7 @@ def test_a_time_is_read_and_gives_features(values, parts):
     ("values", "error"),
     [
         (["2026-01-01", None], "missing in 1 rows"),
-        (["soon", "later"], "'soon' is no date"),
+        (["soon", "later"], "'soon' in row 0 is no date"),
         ([1, 2], "no year and no date"),
     ],
 )
@@ -257,7 +272,7 @@ def test_a_request_that_does_not_suit_the_table_is_one_line(table, request_, err
     ("name", "content", "error"),
     [
         ("none.csv", None, "not found"),
-        ("table.xlsx", b"", "not one of .csv, .parquet"),
+        ("table.xlsx", b"", "not one of .csv, .tsv, .csv.gz, .tsv.gz, .parquet"),
         ("empty.csv", b"", "cannot be read"),
         ("broken.parquet", b"PAR1 and no more", "cannot be read"),
         ("short.csv", b"Price,a\n1,2\n", "1 rows; 100 or more"),

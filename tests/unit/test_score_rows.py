@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from slipway.score import tables
+from slipway import csv_file
 from slipway.score.rows import Checker
 from slipway.serving.contract import Contract
 from slipway.serving.refusal import RefusedError
@@ -132,13 +132,13 @@ def test_a_text_is_a_number_in_a_column_of_numbers_as_it_is_among_texts(text):
     except pa.ArrowInvalid:
         at_once = None
     for others in ([], ["no number"]):
-        numbers, odd = tables.parse_numbers(pa.array([text or None, *others], pa.string()))
+        numbers, odd = csv_file.parse_numbers(pa.array([text or None, *others], pa.string()))
         assert (at_once is None) == (0 in odd)
         assert at_once is None or repr(at_once[0]) == repr(numbers[0].as_py())
 
 
 def test_texts_are_true_or_false_in_whatever_case():
-    values, odd = tables.parse_booleans(pa.array(["true", "False", None, "yes"]))
+    values, odd = csv_file.parse_flags(pa.array(["true", "False", None, "yes"]))
     assert ([True, False, None], {3: "yes"}) == (values.to_pylist()[:3], odd)
 
 

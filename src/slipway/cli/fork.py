@@ -23,6 +23,24 @@ def new(
     segments: Annotated[
         list[str] | None, typer.Option(help="Column by whose values quality is compared; may be repeated.")
     ] = None,
+    separator: Annotated[str, typer.Option(help="Between two fields of CSV; `\\t` for a tab.")] = ",",
+    decimal: Annotated[str, typer.Option(help="Decimal mark of numbers in CSV.")] = ".",
+    thousands: Annotated[str, typer.Option(help="Mark between groups of three digits in CSV.")] = "",
+    symbol: Annotated[
+        list[str] | None, typer.Option(help="Removed from numbers in CSV, such as `%` or `$`; may be repeated.")
+    ] = None,
+    encoding: Annotated[str, typer.Option(help="Encoding of CSV, such as `cp1252`.")] = "utf-8",
+    missing: Annotated[
+        list[str] | None,
+        typer.Option(help="Spelling of a missing value, such as `NA` or `-999`; may be repeated."),
+    ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="Column of CSV that is text, whatever it looks like; may be repeated.")
+    ] = None,
+    value: Annotated[
+        list[str] | None,
+        typer.Option(help="Number that is a value, although it looks like a missing one; may be repeated."),
+    ] = None,
 ) -> None:
     """Put a problem inferred from a table in place of the sample's: code, tests, data, limits and a first model.
 
@@ -30,8 +48,11 @@ def new(
     """
     from slipway.scaffold import new as job
     from slipway.scaffold.plan import Request
+    from slipway.scaffold.source import Reading, dialect
 
-    job.new(table, Request(target, time, task, tuple(segments or ())))
+    written = dialect(separator, decimal, thousands, tuple(symbol or ()), tuple(missing or ()), encoding)
+    reading = Reading(written, tuple(text or ()), tuple(value or ()))
+    job.new(table, Request(target, time, task, tuple(segments or ()), reading))
 
 
 @verb()

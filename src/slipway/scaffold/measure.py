@@ -36,8 +36,11 @@ FEWEST_TREES = 40  # fewer do not learn a small sample by heart, which is how tr
 def take_in() -> dict[str, Any]:
     """Take every file of incoming/ into the data, as new files will be, and see whether they can be split."""
     DATA.mkdir(exist_ok=True)
-    while problem.next_batch(DATA):
-        pass
+    try:
+        while problem.next_batch(DATA):
+            pass
+    except ValueError as error:  # a file that is not what its columns hold
+        raise UserError(str(error)) from None
     frame = problem.load(DATA)
     train, test = problem.split(frame[frame[problem.TARGET].notna()], read_params())
     if unknown := _unknown(train[problem.TARGET], test[problem.TARGET]):

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 UNIT = re.compile(r"\(([^()]{1,12})\)\s*$")
-UNIT_ENDINGS = {"mm", "cm", "m", "km", "g", "kg", "lbs", "ms", "s", "minutes", "hours", "days", "usd", "eur", "percent"}
+WORDS = {
+    *("mm", "cm", "km", "kg", "lbs", "ms", "kwh", "kw", "mph", "kmh", "mb", "gb", "db", "hz", "khz", "mhz"),
+    *("grams", "meters", "metres", "kilometers", "kilometres", "miles", "feet", "inches", "liters", "litres"),
+    *("milliseconds", "seconds", "minutes", "hours", "days", "weeks", "months", "years"),
+    *("usd", "eur", "gbp", "chf", "dollars", "euros", "percent", "degrees", "celsius", "fahrenheit", "kelvin"),
+}
+"""Units that a word at the end of a name hardly means anything else than. A single letter is none: `model_m`."""
 
 
 def unique(columns: Iterable[str]) -> dict[str, str]:
@@ -40,8 +46,11 @@ def snake_case(column: str) -> str:
 
 
 def unit(column: str) -> str:
-    """The unit that a column's name ends with, or nothing."""
+    """Return the unit in a column's name, empty for none: what stands in parentheses at its end, or a word of WORDS.
+
+    The word stands by itself, after `_`, `-` or a blank: `weight_kg`, not `Flow Bytes/s` or `backlogkg`.
+    """
     if found := UNIT.search(column):
         return found[1]
-    last = snake_case(column).rpartition("_")[2]
-    return last if last in UNIT_ENDINGS and last != snake_case(column) else ""
+    words = re.split(r"[\s_-]+", column.strip())
+    return words[-1].lower() if len(words) > 1 and words[-1].lower() in WORDS else ""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from slipway.csv_file import FLAG, NUMBER, TEXT, Dialect
 from slipway.errors import UserError
 from slipway.scaffold import alone, columns, distances, names, source, target, times
+from slipway.scaffold.source import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from slipway.scaffold.columns import Feature, LeftOut
@@ -30,6 +32,7 @@ class Request:
     time: str = ""
     task: str = ""
     segments: tuple[str, ...] = ()
+    reading: Reading = field(default_factory=Reading)
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,9 @@ class Plan:
     features: tuple[Feature, ...]
     left_out: tuple[LeftOut, ...]
     segments: tuple[str, ...]
+    dialect: Dialect = field(default_factory=Dialect)
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """What each column of a CSV file holds, by its name in the table."""
 
     @property
     def categories(self) -> list[str]:
@@ -62,7 +68,8 @@ def infer(path: Path, request: Request, seed: int) -> tuple[Plan, pd.DataFrame]:
 
     Raises UserError when no model can be made of it.
     """
-    frame = source.read(path)
+    frame = source.read(path, request.reading)
+    kinds = {column: _kind(frame[column]) for column in frame}
     wanted = [request.target, *([request.time] if request.time else []), *request.segments]
     source.require(frame, path, wanted)
     named = names.unique(frame)
@@ -78,8 +85,14 @@ def infer(path: Path, request: Request, seed: int) -> tuple[Plan, pd.DataFrame]:
         raise UserError(
             f"{path}: no column is left to learn from; {'; '.join(f'{x.source}: {x.why}' for x in left_out)}"
         )
-    plan = Plan(path.name, len(frame), aim, time, tuple(features), tuple(left_out), ())
+    plan = Plan(path.name, len(frame), aim, time, tuple(features), tuple(left_out), (), request.reading.dialect, kinds)
     return replace(plan, segments=_segments(features, request.segments)), frame
+
+
+def _kind(values: pd.Series) -> str:
+    if pd.api.types.is_bool_dtype(values):
+        return FLAG
+    return NUMBER if pd.api.types.is_numeric_dtype(values) else TEXT
 
 
 def _ordered(frame: pd.DataFrame, column: str, named: dict[str, str], seed: int) -> tuple[Time | None, pd.DataFrame]:

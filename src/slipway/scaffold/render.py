@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from slipway import csv_file
+from slipway.csv_file import Dialect
+
 if TYPE_CHECKING:
     from slipway.scaffold.columns import Feature
     from slipway.scaffold.plan import Plan
@@ -36,7 +39,8 @@ def render(plan: Plan) -> dict[Path, str]:
     )
     templates.filters |= {"py": literal, "annotation": annotation, "comment": comment, "wrapped": wrapped}
     known = {"plan": plan, **_derived(plan)}
-    return {path: formatted(templates.get_template(name).render(known), path) for name, path in FILES.items()}
+    files = {path: formatted(templates.get_template(name).render(known), path) for name, path in FILES.items()}
+    return {**files, PACKAGE / "csv_file.py": Path(csv_file.__file__).read_text(encoding="utf-8")}
 
 
 def _derived(plan: Plan) -> dict[str, Any]:
@@ -52,14 +56,22 @@ def _derived(plan: Plan) -> dict[str, Any]:
         "typing_names": [name for name, needed in typed if needed] or [],
         "estimator": f"HistGradientBoosting{learner}",
         "open_list": opened[0] if opened else "",
+        "csv": _dialect(plan.dialect),
         "left_out": {each.source for each in plan.left_out},
     }
 
 
+def _dialect(dialect: Dialect) -> dict[str, Any]:
+    """What differs from the default."""
+    default = vars(Dialect())
+    return {name: value for name, value in vars(dialect).items() if value != default[name]}
+
+
 def _target(plan: Plan) -> str:
-    source = f"Column to predict, {plan.target.source!r} in {plan.file}"
-    positive = f"; 1 where it is {plan.target.positive!r}, else 0" if plan.target.positive is not None else ""
-    return _one_line(f"{source}{positive}", 110)
+    aim = plan.target
+    source = f"Column to predict, {aim.source!r} in {plan.file}"
+    spelled = f"; 1 where it is {aim.positive!r}, 0 where it is {aim.negative!r}" if aim.positive is not None else ""
+    return _one_line(f"{source}{spelled}", 110)
 
 
 def literal(value: Any) -> str:
@@ -70,6 +82,8 @@ def literal(value: Any) -> str:
         inner = ", ".join(map(literal, sorted(value) if isinstance(value, set) else value))
         opening, closing = {list: "[]", tuple: "()", set: "{}"}[type(value)]
         return f"{opening}{inner}{',' if isinstance(value, tuple) and len(value) == 1 else ''}{closing}"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{literal(key)}: {literal(inner)}' for key, inner in value.items())}}}"
     return repr(value.item() if hasattr(value, "item") else value)
 
 

@@ -2,34 +2,75 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from slipway import csv_file
+from slipway.csv_file import CsvError, Dialect
 from slipway.errors import UserError
+from slipway.scaffold import kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
-    ".csv": lambda path: pd.read_csv(path, low_memory=False),  # or a column's type would depend on where a chunk ends
-    ".parquet": pd.read_parquet,
-}
-FEWEST_ROWS = 100  # with a label; fewer leave no test rows by which two models could be told apart
+PARQUET = ".parquet"
+ROWS_MIN = 100  # with a label; fewer leave no test rows by which two models could be told apart
 SHOWN = 5  # columns that an error names
 
 
-def read(path: Path) -> pd.DataFrame:
-    """Rows of the file at `path`. Raises UserError for one that is not there, not readable, or of another format."""
-    if path.suffix not in READERS:
-        raise UserError(f"{path}: not one of {', '.join(READERS)}; save the table as one of them")
+@dataclass(frozen=True)
+class Reading:
+    """How the user wants the file to be read."""
+
+    dialect: Dialect = field(default_factory=Dialect)
+    text: tuple[str, ...] = ()
+    """Columns of CSV that are text, whatever they look like."""
+    values: tuple[str, ...] = ()
+    """Numbers that are values, although they look like a missing one."""
+
+
+def dialect(
+    separator: str, decimal: str, thousands: str, symbols: tuple[str, ...], missing: tuple[str, ...], encoding: str
+) -> Dialect:
+    """Return the dialect that the options of `slipway new` name. Raises UserError for an option that is not usable."""
+    separator = separator.replace("\\t", "\t")
+    for option, mark in (("separator", separator), ("decimal", decimal)):
+        if len(mark) != 1:
+            raise UserError(f"--{option} {mark!r}: must be one character")
+    if separator in {decimal, thousands} or decimal == thousands:
+        raise UserError(f"--separator {separator!r}, --decimal {decimal!r}, --thousands {thousands!r}: must differ")
+    return Dialect(separator, decimal, thousands, symbols, missing, encoding)
+
+
+def read(path: Path, reading: Reading = Reading()) -> pd.DataFrame:
+    """Read the file at `path`. Raises UserError for one that is not there, not readable, or of another format."""
+    if not csv_file.is_csv(path) and path.suffix.lower() != PARQUET:
+        endings = ", ".join([*csv_file.SUFFIXES, PARQUET])
+        raise UserError(f"{path}: not one of {endings}; save the table as one of them")
+    if not path.is_file():
+        raise UserError(f"{path}: not found")
+    frame = _csv(path, reading) if csv_file.is_csv(path) else _parquet(path, reading.dialect)
+    kinds.refuse_sentinels(path, frame, reading.values)
+    return frame
+
+
+def _csv(path: Path, reading: Reading) -> pd.DataFrame:
     try:
-        frame = READERS[path.suffix](path)
-    except FileNotFoundError:
-        raise UserError(f"{path}: not found") from None
-    except Exception as error:  # noqa: BLE001  whatever a reader raises on a broken file is for the user to mend
+        texts = csv_file.read_texts(path, reading.dialect)
+        found = kinds.of_table(path, texts, reading.dialect, reading.text)
+        return csv_file.typed_frame(path, texts, found, reading.dialect)
+    except CsvError as error:
+        raise UserError(str(error)) from None
+
+
+def _parquet(path: Path, dialect: Dialect) -> pd.DataFrame:
+    try:
+        frame = pd.read_parquet(path)
+    except Exception as error:  # noqa: BLE001  whatever a reader raises on a broken file is for the user to fix
         raise UserError(f"{path}: cannot be read ({str(error).strip().splitlines()[0]})") from None
+    frame = csv_file.frame_without_sentinels(frame, dialect)
     return frame.rename(columns=str).reset_index(drop=True)
 
 
@@ -39,5 +80,5 @@ def require(frame: pd.DataFrame, path: Path, columns: list[str]) -> None:
         if column not in frame:
             known = ", ".join(map(repr, list(frame)[:SHOWN])) + (", …" if len(list(frame)) > SHOWN else "")
             raise UserError(f"{path}: no column {column!r}; it has {known}")
-    if len(frame) < FEWEST_ROWS:
-        raise UserError(f"{path}: {len(frame)} rows; {FEWEST_ROWS} or more are needed to train and to compare")
+    if len(frame) < ROWS_MIN:
+        raise UserError(f"{path}: {len(frame)} rows; {ROWS_MIN} or more are needed to train and to compare")

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from slipway.errors import UserError
-from slipway.scaffold.source import FEWEST_ROWS
+from slipway.scaffold.source import ROWS_MIN
 
 TASKS = ("binary", "multiclass", "regression")
 MOST_CLASSES = 20
@@ -25,6 +25,13 @@ class Target:
     task: str
     described: str
     positive: Any = None
+    outcomes: tuple[tuple[Any, int], ...] = ()
+    """Values of a binary target, and what each becomes; no other value may pass for one of them."""
+
+    @property
+    def negative(self) -> Any:
+        """The value that becomes 0."""
+        return next((value for value, becomes in self.outcomes if becomes == 0), None)
 
 
 def examine(values: pd.Series, name: str, task: str) -> Target:
@@ -33,8 +40,8 @@ def examine(values: pd.Series, name: str, task: str) -> Target:
     Raises UserError when there is nothing to learn from it, or when it does not suit `task`.
     """
     known, source = values.convert_dtypes().dropna(), str(values.name)
-    if len(known) < FEWEST_ROWS:
-        raise UserError(f"{source}: {len(known)} rows have a value; {FEWEST_ROWS} or more are needed")
+    if len(known) < ROWS_MIN:
+        raise UserError(f"{source}: {len(known)} rows have a value; {ROWS_MIN} or more are needed")
     if known.nunique() < 2:
         raise UserError(f"{source}: one value only, {known.iloc[0]!r}; there is nothing to predict")
     task = task or _task_of(known, source)
@@ -46,9 +53,10 @@ def examine(values: pd.Series, name: str, task: str) -> Target:
     if len(counts) != 2:
         raise UserError(f"{source}: {len(counts)} values; a binary target has two; try --task multiclass or regression")
     if pd.api.types.is_integer_dtype(known) and set(counts.index) == {0, 1}:
-        return Target(source, name, task, _shares(counts))
+        return Target(source, name, task, _shares(counts), outcomes=((0, 0), (1, 1)))
     positive = _positive(counts)
-    return Target(source, name, task, f"1 is {positive!r}: {_shares(counts)}", positive)
+    outcomes = tuple((value, int(value == positive)) for value in counts.index)
+    return Target(source, name, task, f"1 is {positive!r}: {_shares(counts)}", positive, outcomes)
 
 
 def _task_of(known: pd.Series, source: str) -> str:

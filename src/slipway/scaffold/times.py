@@ -52,6 +52,17 @@ def _read(values: pd.Series, source: str) -> tuple[str, pd.Series]:
         if doubts:
             continue
         return f"{{column}}, {option}utc=True", times
+    at = _first_unread(values)
     raise UserError(
-        f"{source}: {str(values.iloc[0])[:40]!r} is no date that pandas reads; write it as 2026-01-31 13:45"
+        f"{source}: {str(values.iloc[at])[:40]!r} in row {at} is no date that pandas reads;"
+        " write it as 2026-01-31 13:45"
     )
+
+
+def _first_unread(values: pd.Series) -> int:
+    """The row of the first value that is no date, in the notation that reads most of them; row 0 if all are, mixed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        read = [pd.to_datetime(values, dayfirst=day, utc=True, errors="coerce") for day in (False, True)]
+    unread = min((times.isna().to_numpy() for times in read), key=lambda missing: missing.sum())
+    return int(unread.argmax())

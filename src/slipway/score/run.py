@@ -8,7 +8,7 @@ import sys
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from pydantic_core import to_jsonable_python
 
 from slipway import predictor
 from slipway.checks.contract import shown
+from slipway.csv_file import Dialect
 from slipway.delivery.dvc_files import blobs
 from slipway.delivery.release import RELEASE, sha256
 from slipway.errors import UserError
@@ -52,6 +53,8 @@ class Job:
     row: type[BaseModel]
     skip_bad: Path | None = None
     """Where to write broken rows; without it, the first one ends the run."""
+    dialect: Dialect = field(default_factory=Dialect)
+    """How CSV is written."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def _passed(job: Job, signature: Mapping[str, Any]) -> list[str]:
     outputs = [job.target, *([job.skip_bad] if job.skip_bad else [])]
     if len({path.resolve() for path in (job.source, *outputs)}) <= len(outputs):
         raise UserError(f"{job.target}: input and outputs must be different files; name another")
-    found, fields = tables.schema_of(job.source), job.row.model_fields
+    found, fields = tables.schema_of(job.source, job.dialect), job.row.model_fields
     if absent := [name for name, field in fields.items() if name not in found.names and field.is_required()]:
         raise UserError(f"{job.source}: has no column {absent[0]}, which {job.row.__name__} asks for; add it")
     passed = [name for name in found.names if name not in fields]
@@ -98,7 +101,7 @@ def _passed(job: Job, signature: Mapping[str, Any]) -> list[str]:
 def _plan(job: Job, params: Mapping[str, Any]) -> dict[str, Any]:
     """All that the parts depend on."""
     return {
-        "source": [sha256(job.source), job.source.suffix],
+        "source": [sha256(job.source), job.source.suffix, repr(job.dialect)],
         "model": blobs(job.model)[0],
         "row": [json.dumps(job.row.model_json_schema()), sha256(Path(inspect.getfile(job.row)))],
         "chunk_rows": params["chunk_rows"],
@@ -115,7 +118,7 @@ def _fill(job: Job, params: Mapping[str, Any], scorer: predictor.Predictor, pass
     threads = params["threads"]
     with ThreadPoolExecutor(threads, "score") as pool:
         waiting: deque[tuple[Future[None], Chunk]] = deque()
-        for chunk in tables.read(job.source, job.row, params["chunk_rows"]):
+        for chunk in tables.read(job.source, job.row, params["chunk_rows"], job.dialect):
             if parts.has(chunk.number):
                 resumed += len(chunk.raw)
                 progress.skip(len(chunk.raw))
@@ -141,9 +144,9 @@ def _finish(waiting: deque[tuple[Future[None], Chunk]], progress: Progress) -> N
 def _complete(chunk: Chunk, row: type[BaseModel]) -> pa.RecordBatch:
     """The columns of `row`, each that the file lacks with its default."""
     present = dict(zip(chunk.columns.schema.names, chunk.columns.columns, strict=True))
-    for name, field in row.model_fields.items():
+    for name, about in row.model_fields.items():
         if name not in present:
-            present[name] = pa.repeat(to_jsonable_python(field.get_default(call_default_factory=True)), len(chunk.raw))
+            present[name] = pa.repeat(to_jsonable_python(about.get_default(call_default_factory=True)), len(chunk.raw))
     return pa.RecordBatch.from_arrays(list(present.values()), list(present))
 
 

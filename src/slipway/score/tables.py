@@ -1,7 +1,7 @@
 """Files of rows, Parquet or CSV: read in chunks that fit in memory, and written so that they appear whole or never.
 
-In CSV every column is text. Those that `Row` has as numbers are read as such, at once if all of them are numbers. An
-empty field is a missing value, "" in quotation marks an empty text, and nan a missing number.
+CSV is read by the rules of `slipway.csv_file`, as `slipway new` and its `next_batch` read it. Columns that `Row` has as
+numbers are read as such, at once if all of them are numbers.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from slipway import schema
+from slipway import csv_file, schema
+from slipway.csv_file import CsvError, Dialect, is_csv
 from slipway.errors import UserError
 from slipway.fields import fields
 from slipway.files import make_folder, move
@@ -31,10 +30,8 @@ if TYPE_CHECKING:
 
     from slipway.schema import Column
 
-BLOCK = 1_000_000  # bytes of a CSV file parsed at once; what fits in a core's cache takes half the time
 BUFFER = 1_000_000  # bytes of each column of a Parquet file read ahead, so that a large row group is not held whole
 WRITERS = {".parquet": pq.ParquetWriter, ".csv": pacsv.CSVWriter}
-NUMBER = r"^[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|(?i:nan|inf|infinity))$"
 
 Odd = dict[str, dict[int, str]]
 """Texts of a CSV file where a number should be, by column and row."""
@@ -58,7 +55,7 @@ class Chunk:
     """Whether the file holds texts alone."""
 
 
-def read(path: Path, row: type[BaseModel], rows: int) -> Iterator[Chunk]:
+def read(path: Path, row: type[BaseModel], rows: int, dialect: Dialect) -> Iterator[Chunk]:
     """Read the file at `path`: of Parquet, `rows` rows at a time. An empty file has one empty chunk.
 
     Raises UserError when it cannot be read, or has a column of a type that no request could carry.
@@ -68,28 +65,40 @@ def read(path: Path, row: type[BaseModel], rows: int) -> Iterator[Chunk]:
     numbers = [column.name for column in columns if column.kind == "number" and column.name not in booleans]
     categories = [column.name for column in columns if column.kind == "category"]
     try:
-        for number, (raw, share) in enumerate(_batches(path, numbers, categories, rows)):
+        for number, (raw, share) in enumerate(_batches(path, numbers, categories, rows, dialect)):
             if number == 0:
                 _refuse_types(path, raw, columns)
-            yield Chunk(number, start, raw, *_parsed(raw, columns, booleans), share, path.suffix == ".csv")
+            yield Chunk(number, start, raw, *_parsed(raw, columns, booleans, dialect), share, is_csv(path))
             start += len(raw)
+    except CsvError as error:
+        raise UserError(str(error)) from None
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(path, error) from None
 
 
+def refuse_unreadable(path: Path) -> None:
+    """Raise UserError when the name does not end as that of a file that can be read here."""
+    if not is_csv(path) and path.suffix != ".parquet":
+        raise UserError(
+            f"{path}: not one of {', '.join([*csv_file.SUFFIXES, '.parquet'])}; name the format by the ending"
+        )
+
+
 def refuse_suffix(path: Path) -> None:
-    """Raise UserError when the name does not end as that of a file that can be read or written here."""
+    """Raise UserError when the name does not end as that of a file that can be written here."""
     if path.suffix not in WRITERS:
         raise UserError(f"{path}: neither {' nor '.join(WRITERS)}; name the format by the ending")
 
 
-def schema_of(path: Path) -> pa.Schema:
+def schema_of(path: Path, dialect: Dialect) -> pa.Schema:
     """Columns of the file at `path`. Raises UserError when it cannot be read, or has a name twice."""
-    refuse_suffix(path)
+    refuse_unreadable(path)
+    if not path.exists():
+        raise UserError(f"{path}: not found; name a file of rows")
     try:
-        found = _schema(path)
-    except FileNotFoundError:
-        raise UserError(f"{path}: not found; name a file of rows") from None
+        found = _schema(path, dialect)
+    except CsvError as error:
+        raise UserError(str(error)) from None
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(path, error) from None
     if twice := [name for name in found.names if found.names.count(name) > 1]:
@@ -97,8 +106,11 @@ def schema_of(path: Path) -> pa.Schema:
     return found
 
 
-def _schema(path: Path) -> pa.Schema:
-    return pq.read_schema(path) if path.suffix == ".parquet" else _open_csv(path).schema
+def _schema(path: Path, dialect: Dialect) -> pa.Schema:
+    if not is_csv(path):
+        return pq.read_schema(path)
+    with csv_file.explained(path, dialect), csv_file.open_csv(path, dialect) as reader:
+        return reader.schema
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:
@@ -106,16 +118,16 @@ def _unreadable(path: Path, error: Exception) -> UserError:
 
 
 def _batches(
-    path: Path, numbers: list[str], categories: list[str], rows: int
+    path: Path, numbers: list[str], categories: list[str], rows: int, dialect: Dialect
 ) -> Iterator[tuple[pa.RecordBatch, float]]:
     """Batches, and the share of the file that was read by then."""
     empty = True
-    found = _parquet(path, categories, rows) if path.suffix == ".parquet" else _csv(path, numbers, rows)
+    found = _csv(path, numbers, rows, dialect) if is_csv(path) else _parquet(path, categories, rows)
     for batch in found:
         empty = False
         yield batch
     if empty:
-        yield pa.RecordBatch.from_pylist([], schema=_schema(path)), 1.0
+        yield pa.RecordBatch.from_pylist([], schema=_schema(path, dialect)), 1.0
 
 
 def _parquet(path: Path, categories: list[str], rows: int) -> Iterator[tuple[pa.RecordBatch, float]]:
@@ -128,29 +140,29 @@ def _parquet(path: Path, categories: list[str], rows: int) -> Iterator[tuple[pa.
                 yield batch, done / file.metadata.num_rows
 
 
-def _csv(path: Path, numbers: list[str], rows: int) -> Iterator[tuple[pa.RecordBatch, float]]:
+def _csv(path: Path, numbers: list[str], rows: int, dialect: Dialect) -> Iterator[tuple[pa.RecordBatch, float]]:
     """Batches in which `numbers` are float64; from the first on in which one is not, all of them are text.
 
     A text that is no number ends the reading of numbers, but the batches have the same rows either way.
     """
     done = 0
     with suppress(_NoNumberError):
-        for batch in _grouped(path, numbers, rows):
+        for batch in _grouped(path, numbers if dialect.is_plain else [], rows, dialect):
             yield batch
             done += 1
         return
-    yield from islice(_grouped(path, [], rows), done, None)
+    yield from islice(_grouped(path, [], rows, dialect), done, None)
 
 
 class _NoNumberError(Exception):
     """Stands in a column of numbers."""
 
 
-def _grouped(path: Path, numbers: list[str], rows: int) -> Iterator[tuple[pa.RecordBatch, float]]:
+def _grouped(path: Path, numbers: list[str], rows: int, dialect: Dialect) -> Iterator[tuple[pa.RecordBatch, float]]:
     """What the blocks of a CSV file hold, in batches of `rows` rows; the last one has what is left."""
     size, held = path.stat().st_size, []
-    with path.open("rb") as file, _told_apart(numbers):
-        for block in _open_csv(path, numbers, file):
+    with path.open("rb") as file, csv_file.explained(path, dialect), _told_apart(numbers):
+        for block in csv_file.open_csv(path, dialect, numbers, file):
             held.append(block)
             while sum(map(len, held)) >= rows:
                 whole = pa.concat_batches(held)
@@ -169,18 +181,6 @@ def _told_apart(numbers: list[str]) -> Iterator[None]:
         if numbers and "conversion error to double" in str(error):
             raise _NoNumberError from None
         raise
-
-
-def _open_csv(
-    path: Path, numbers: list[str] | None = None, file: io.BufferedReader | None = None
-) -> pacsv.CSVStreamingReader:
-    """A reader of `file` at `path` to which `numbers` are float64, and all other columns text."""
-    reading = pacsv.ReadOptions(use_threads=False, block_size=BLOCK)
-    parsing = pacsv.ParseOptions(newlines_in_values=True)
-    with pacsv.open_csv(path, reading, parsing) as head:
-        types = dict.fromkeys(head.schema.names, pa.string()) | dict.fromkeys(numbers or [], pa.float64())
-    missing = {"null_values": [""], "strings_can_be_null": True, "quoted_strings_can_be_null": False}
-    return pacsv.open_csv(file or path, reading, parsing, pacsv.ConvertOptions(column_types=types, **missing))
 
 
 def _refuse_types(path: Path, raw: pa.RecordBatch, columns: list[Column]) -> None:
@@ -203,7 +203,9 @@ def _fits(kind: pa.DataType, wanted: str, suffix: str) -> bool:
     return any(test(kind) for test in (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean))
 
 
-def _parsed(raw: pa.RecordBatch, columns: list[Column], booleans: set[str]) -> tuple[pa.RecordBatch, Odd]:
+def _parsed(
+    raw: pa.RecordBatch, columns: list[Column], booleans: set[str], dialect: Dialect
+) -> tuple[pa.RecordBatch, Odd]:
     """The columns of `Row`, with texts read as numbers where they are such, and the texts that are not."""
     found, odd = {}, {}
     for column in columns:
@@ -211,31 +213,14 @@ def _parsed(raw: pa.RecordBatch, columns: list[Column], booleans: set[str]) -> t
             continue
         array = raw.column(column.name)
         if column.kind == "number" and pa.types.is_string(array.type):
-            parse = parse_booleans if column.name in booleans else parse_numbers
-            array, odd[column.name] = parse(array)
+            parse = csv_file.parse_flags if column.name in booleans else csv_file.parse_numbers
+            array, odd[column.name] = parse(array, dialect)
+        elif pa.types.is_string(array.type):
+            array = csv_file.without_empty(array)
+        elif pa.types.is_floating(array.type):
+            array = csv_file.without_sentinels(array, dialect)
         found[column.name] = array
     return pa.RecordBatch.from_arrays(list(found.values()), list(found)), odd
-
-
-def parse_numbers(texts: pa.Array) -> tuple[pa.Array, dict[int, str]]:
-    """Texts as float64, and those that are no numbers, by row."""
-    trimmed = pc.ascii_trim_whitespace(texts)
-    with suppress(pa.ArrowInvalid):
-        return trimmed.cast(pa.float64()), {}
-    is_number = pc.match_substring_regex(trimmed, NUMBER)
-    return pc.if_else(is_number, trimmed, None).cast(pa.float64()), _others(texts, is_number)
-
-
-def parse_booleans(texts: pa.Array) -> tuple[pa.Array, dict[int, str]]:
-    """Texts as booleans, and those that are neither true nor false in whatever case, by row."""
-    words = pc.utf8_lower(texts)
-    is_boolean = pc.is_in(words, pa.array(["true", "false", None]))
-    return pc.equal(words, "true"), _others(texts, is_boolean)
-
-
-def _others(texts: pa.Array, right: pa.Array) -> dict[int, str]:
-    rows = np.flatnonzero(~right.fill_null(True).to_numpy(zero_copy_only=False)).tolist()
-    return {row: texts[row].as_py() for row in rows}
 
 
 def write(path: Path, scratch: Path, parts: Iterable[pa.Table], metadata: dict[str, str]) -> int:

@@ -8,11 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import problem
+from slipway.csv_file import Dialect
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.home import store_url
 from slipway.delivery.store import fetch, open_store
 from slipway.errors import UserError
 from slipway.git import Git
+from slipway.score import tables
 from slipway.score.run import Job, score
 from slipway.serving import model_folder
 from slipway.settings import read_params
@@ -28,12 +30,34 @@ def main(
         folder = _fetch(release, environment, Path(scratch)) if release or environment else model_folder.locate()
         released = model_folder.verify(folder)["version"]
         model_folder.refuse_other_columns(folder, problem.Row)
-        done = score(Job(source, target, folder, released, problem.Row, skip_bad), read_params()["score"])
+        params, dialect = read_params()["score"], Dialect(**getattr(problem, "CSV", {}))
+        taken = _taken_in(source, dialect, Path(scratch))
+        try:
+            done = score(Job(taken, target, folder, released, problem.Row, skip_bad, dialect), params)
+        except UserError as error:
+            raise UserError(str(error).replace(str(taken), str(source))) from None
     if as_json:
         print(json.dumps({"release": released, **asdict(done)}))
         return
     aside = f"; broken and in {skip_bad}: {done.broken:,}" if skip_bad else ""
     print(f"{target}: {done.scored:,} rows, scored by {released} in {done.seconds:.1f} s{aside}")
+
+
+def _taken_in(source: Path, dialect: Dialect, scratch: Path) -> Path:
+    """The file to score: `source`, or its rows as `problem.read` takes them in, if it has the names of the origin."""
+    names = tables.schema_of(source, dialect).names
+    required = [name for name, field in problem.Row.model_fields.items() if field.is_required()]
+    if set(required) <= set(names) or not hasattr(problem, "read"):
+        return source
+    try:
+        frame = problem.read(source)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    if frame.columns.empty or frame[required].isna().all().all():
+        return source  # it has neither these names nor those; what is missing is reported as for any file
+    path = scratch / f"{source.name}.parquet"
+    frame.to_parquet(path, index=False)
+    return path
 
 
 def _fetch(release: str | None, environment: str, scratch: Path) -> Path:

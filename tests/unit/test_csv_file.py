@@ -1,0 +1,177 @@
+"""One set of rules for CSV: what `slipway new` takes in, its `next_batch` takes in, and `slipway score` scores."""
+
+from __future__ import annotations
+
+import importlib
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from slipway import csv_file, yaml12
+from slipway.csv_file import Dialect
+from slipway.errors import UserError
+from slipway.scaffold import plan, render
+from slipway.scaffold.plan import Plan, Request
+from slipway.scaffold.source import Reading
+from slipway.score import tables, verb
+from slipway.score.rows import Checker
+
+FOLDER = Path("tests/csv").resolve()
+CASES = yaml12.parse((FOLDER / "corpus.yaml").read_text(encoding="utf-8"))
+REFUSED = [case for case in CASES if "refused" in case]
+READ = [case for case in CASES if "columns" in case]
+
+
+def label(case: dict[str, Any]) -> str:
+    return "-".join([case["file"], *case.get("options", {}), *(name for name in ("text", "values") if name in case)])
+
+
+def reading(case: dict[str, Any]) -> Reading:
+    options = {name: tuple(one) if isinstance(one, list) else one for name, one in case.get("options", {}).items()}
+    return Reading(Dialect(**options), tuple(case.get("text", ())), tuple(case.get("values", ())))
+
+
+def inferred(case: dict[str, Any], folder: Path = FOLDER) -> tuple[Plan, pd.DataFrame]:
+    request = Request(case.get("target", "sold"), case.get("time", ""), reading=reading(case))
+    return plan.infer(folder / case["file"], request, seed=1)
+
+
+@pytest.fixture
+def problem_of(tmp_path, monkeypatch):
+    """The package that `slipway new` writes for a plan, imported in place of the problem that is there."""
+    monkeypatch.setattr(render, "formatted", lambda text, _: text)
+
+    def imported(made: Plan) -> Any:
+        for path, text in render.render(made).items():
+            if path.parent == render.PACKAGE:
+                (tmp_path / "code/problem").mkdir(parents=True, exist_ok=True)
+                (tmp_path / "code/problem" / path.name).write_text(text, encoding="utf-8")
+        for name in [name for name in sys.modules if name.partition(".")[0] == "problem"]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.syspath_prepend(str(tmp_path / "code"))
+        importlib.invalidate_caches()
+        problem = importlib.import_module("problem")
+        data = importlib.import_module("problem.data")
+        monkeypatch.setattr(data, "INCOMING", tmp_path / "incoming")
+        monkeypatch.setattr(verb, "problem", problem)
+        return problem
+
+    yield imported
+    for name in [name for name in sys.modules if name.partition(".")[0] == "problem"]:
+        del sys.modules[name]
+
+
+def taken_in(problem: Any, source: Path, folder: Path) -> pd.DataFrame:
+    """What `next_batch` makes of a file."""
+    (folder / "incoming").mkdir()
+    (folder / "data").mkdir()
+    (folder / "incoming" / source.name).write_bytes(source.read_bytes())
+    return pd.read_parquet(problem.next_batch(folder / "data"))
+
+
+def refused_rows(problem: Any, source: Path, folder: Path) -> list[Any]:
+    """Rows of a file that `slipway score` refuses."""
+    dialect, checker, broken = Dialect(**problem.CSV), Checker(problem.Row), []
+    scored = verb._taken_in(source, dialect, folder)
+    for chunk in tables.read(scored, problem.Row, 1000, dialect):
+        assert set(problem.Row.model_fields) == set(chunk.columns.schema.names)
+        broken += checker.check(chunk.columns.select(list(problem.Row.model_fields)), chunk.odd).broken.values()
+    return broken
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=label)
+def test_a_file_that_could_mean_two_things_is_one_line_that_names_the_option(case):
+    with pytest.raises(UserError) as refused:
+        inferred(case)
+    assert str(FOLDER / case["file"]) in str(refused.value) or "When" in str(refused.value)
+    assert case["refused"] in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("case", READ, ids=label)
+def test_new_next_batch_and_score_read_a_file_alike(case, problem_of, tmp_path):
+    made, frame = inferred(case)
+    missing = {name: f"{kind} missing" if frame[name].isna().any() else kind for name, kind in made.kinds.items()}
+    assert case["columns"] == missing
+    problem = problem_of(made)
+    rows = taken_in(problem, FOLDER / case["file"], tmp_path)
+    assert (
+        frame.drop_duplicates().notna().sum().sum()
+        <= frame.notna().sum().sum()
+        == sum(
+            rows[made.taken[name]].notna().sum() if name in made.taken else frame[name].notna().sum() for name in frame
+        )
+    )
+    assert [] == refused_rows(problem, FOLDER / case["file"], tmp_path)
+
+
+def test_every_file_of_the_corpus_is_tried():
+    assert {path.name for path in FOLDER.iterdir()} - {"corpus.yaml"} == {case["file"] for case in CASES}
+
+
+@pytest.mark.parametrize(("spelling", "row"), [("Ja", 3), ("JÄ", 0), ("unknown", 119)])
+def test_a_new_spelling_of_a_binary_target_is_refused_and_no_silent_0(problem_of, tmp_path, spelling, row):
+    lines = (FOLDER / "plain.csv").read_text(encoding="utf-8").replace(",yes", ",jä").replace(",no", ",nö").splitlines()
+    (tmp_path / "old.csv").write_text("\n".join(lines), encoding="utf-8")
+    problem = problem_of(inferred({"file": "old.csv"}, tmp_path)[0])
+    lines[row + 1] = f"{lines[row + 1].rpartition(',')[0]},{spelling}"
+    (tmp_path / "new.csv").write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(
+        ValueError, match=rf"new\.csv: sold: '{spelling}' in row {row} is neither 'jä' nor 'nö'|neither 'nö' nor 'jä'"
+    ):
+        taken_in(problem, tmp_path / "new.csv", tmp_path)
+
+
+def test_a_later_file_with_a_text_where_numbers_were_is_refused(problem_of, tmp_path):
+    problem = problem_of(inferred({"file": "plain.csv"})[0])
+    text = (FOLDER / "plain.csv").read_text(encoding="utf-8").splitlines()
+    text[6] = text[6].replace(text[6].split(",")[0], "cheap")
+    (tmp_path / "new.csv").write_text("\n".join(text), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"new\.csv: price: 'cheap' in row 5 is no number"):
+        taken_in(problem, tmp_path / "new.csv", tmp_path)
+
+
+def test_codes_of_a_later_file_stay_text_though_they_look_like_numbers(problem_of, tmp_path):
+    problem = problem_of(inferred({"file": "codes.csv"})[0])
+    text = (FOLDER / "codes.csv").read_text(encoding="utf-8")
+    (tmp_path / "new.csv").write_text(text.replace(",000", ",111"), encoding="utf-8")
+    assert taken_in(problem, tmp_path / "new.csv", tmp_path)["city"].str.fullmatch("111..").all()
+
+
+def test_the_problem_has_the_same_reader(problem_of):
+    problem_of(inferred({"file": "plain.csv"})[0])
+    copied = importlib.import_module("problem.csv_file")
+    assert Path(csv_file.__file__).read_text(encoding="utf-8") == Path(copied.__file__).read_text(encoding="utf-8")
+
+
+CELLS = {
+    "numbers": ["1", "2.5", "-3", "1e3", "007", "", "1,5", "12%"],
+    "whole": ["1", "2", "3", "40", "", "NA"],
+    "words": ["NA", "None", "null", "nan", "a", "b", "", "true", "1"],
+    "flags": ["true", "False", "TRUE", "", "?"],
+    "codes": ["01", "02", "10", "A1", ""],
+}
+
+
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(st.lists(st.sampled_from(sorted(CELLS)), min_size=1, max_size=3), st.data())
+def test_what_new_takes_in_score_scores_without_a_refused_row(problem_of, tmp_path_factory, kinds, data):
+    chosen = [data.draw(st.lists(st.sampled_from(CELLS[kind]), min_size=2, max_size=4, unique=True)) for kind in kinds]
+    draw, folder = random.Random(data.draw(st.integers(0, 99))), tmp_path_factory.mktemp("drawn")
+    columns = {f"c{place}": [draw.choice(cells) for _ in range(120)] for place, cells in enumerate(chosen)}
+    table = pd.DataFrame(columns | {"sold": [draw.choice(["yes", "no"]) for _ in range(120)]})
+    table.to_csv(folder / "table.csv", index=False)
+    try:
+        made, _ = inferred({"file": "table.csv"}, folder)
+    except UserError as error:
+        event(str(error).partition(": ")[2][:20])
+    else:
+        assert [] == refused_rows(problem_of(made), folder / "table.csv", folder)
