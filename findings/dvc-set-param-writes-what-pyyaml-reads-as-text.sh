@@ -3,7 +3,7 @@
 #
 # Expected: one line of params.yaml changes, and a stage that reads the file with PyYAML gets the number.
 # Seen: DVC parses and writes YAML 1.2 through ruamel.yaml. The line becomes `lr: 1e-05`, a number there and text in YAML 1.1,
-#   hence for PyYAML. `rows: [1, 10]` comes back over three lines, and the empty line behind it is gone. Other values that the
+#   hence for PyYAML. `rows: [1, 10]` comes back over three lines, and the empty line behind it has moved into it. Other values that the
 #   two read differently are in the table: DVC tracks 200 for `0200` while the stage computes with 128.
 # Why it matters: stages in Python mostly read params.yaml with PyYAML. What DVC records and compares is then not what trained.
 # Versions: dvc 3.67.1, pyyaml 6.0.3, ruamel.yaml 0.19.1, all of PyPI.
@@ -51,6 +51,7 @@ diff - "$folder/seen" <<'SEEN'
 3.67.1
 lr: 1e-05 # why
 rows:          # of a batch
+
 - 1
 - 10
 seed: 1
