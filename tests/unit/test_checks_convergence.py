@@ -166,6 +166,12 @@ def test_a_sample_holds_rows_of_a_rare_class(rare):
     assert len(drawn) == len(set(drawn.tolist()))
 
 
+@pytest.mark.parametrize("task", BUILDERS)
+def test_a_small_sample_of_few_rows_has_them_all(task):
+    whole = made_up(task)
+    assert len(whole.train) == len(whole.head(10 * len(whole.train)).train)
+
+
 def test_a_small_sample_of_a_rare_class_can_be_trained_on():
     whole = made_up("binary")
     ordered = np.argsort(whole.train_target, kind="stable")

@@ -62,8 +62,10 @@ class Subject:
         return self.fit()
 
     def head(self, rows: int) -> Subject:
-        """Return the same with the first `rows` training rows, and with the first few of each class besides."""
-        kept = with_every_class(np.arange(rows), self.train_target) if self.task != "regression" else np.arange(rows)
+        """Return the same with the first `rows` training rows and, in addition, the first few of each class."""
+        kept = np.arange(min(rows, len(self.train_target)))
+        if self.task != "regression":
+            kept = with_every_class(kept, self.train_target)
         return replace(self, train=self.train.iloc[kept].reset_index(drop=True), train_target=self.train_target[kept])
 
 
