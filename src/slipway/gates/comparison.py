@@ -57,7 +57,7 @@ def champion(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) ->
 def segments(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) -> Verdict:
     """No segment is worse by more than its margin; intervals are corrected for the number of segments (Bonferroni).
 
-    Where the primary metric is undefined in a segment, the task's loss decides. A segment in which that is undefined too has failed.
+    Where the primary metric is undefined in a segment, the task's loss decides. What that leaves undefined has failed.
     """
     threshold = f"no segment worse by {params['segment_margin']:g}"
     if verdict := _not_compared("segments", threshold, comparison):
