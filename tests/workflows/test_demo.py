@@ -161,6 +161,13 @@ def test_broken_data_fails_its_job_and_trains_nothing(told):
     assert ("failure", "skipped", "failure") == (jobs["data"], jobs["train"], jobs["required"])
 
 
+def test_only_jobs_that_fail_have_a_step_that_failed(told):
+    """A step that may fail is printed as skipped, with its reason."""
+    failed = {line.split("FAILED")[0].split()[-1] for line in told.done.stdout.splitlines() if " FAILED " in line}
+    ended = {name for run in told.summary["runs"] for name, job in run["jobs"].items() if job["result"] == "failure"}
+    assert {"data", "required"} <= failed <= ended
+
+
 def test_report_on_broken_data_appears_and_says_why(told):
     assert "success" == told.jobs(3)["report"]
     assert "Blocked" in told.summary["blocked"]["reason"][0]
