@@ -34,6 +34,7 @@ SOURCES = {
 BUILTIN_CHECKS = Path(__file__).with_name("builtin_checks.py")
 TIMED = "ModelInferenceTime"
 """The one built-in check that measures a duration."""
+SHOWN_CHARACTERS = 300
 ROUNDING = 1e-9
 """Relative difference that the order of a sum may make; anything above is a different value."""
 
@@ -41,24 +42,29 @@ ROUNDING = 1e-9
 def main(old_checkout: Path, problems: Sequence[str]) -> int:
     """Compare the problems, or all; returns the exit code."""
     counts: Counter[str] = Counter()
-    ran: dict[str, bool] = {}
+    raised = {True: set(), False: set()}
     for problem in problems or SOURCES:
-        package, data, params = SOURCES[problem]
-        with tempfile.TemporaryDirectory() as folder:
-            write_frames(package, data, params, Path(folder))
-            for request in sorted(Path(folder).glob("*.json"), key=lambda path: path.stem != "suites"):
-                old, new = (answers(root.resolve(), package, request) for root in (old_checkout, Path()))
-                for name in old.keys() | new.keys():
-                    for before, after in pairs(old.get(name), new.get(name)):
-                        kind = "duration" if name == TIMED else compared(before, after)
-                        counts[kind] += 1
-                        ran[name.partition(",")[0]] = ran.get(name.partition(",")[0], False) or kind != "equal errors"
-                        if kind == "different":
-                            print(f"{problem}, {request.stem}, {name}:\n  {before}\n  {after}")
-                print(f"{problem}, {request.stem}: {dict(counts)}", flush=True)
-    never = sorted(name for name, once in ran.items() if not once)
-    print(f"Ran nowhere: {', '.join(never) or 'none'}")
-    return 1 if counts["different"] or never or not counts["equal"] else 0
+        for request, name, before, after in results(problem, old_checkout.resolve()):
+            kind = "duration" if name == TIMED else compared(before, after)
+            counts[kind] += 1
+            raised[kind == "equal errors"].add(name)
+            if kind.startswith("different"):
+                print(f"{problem}, {request}, {name}: {kind}\n  {shown(before)}\n  {shown(after)}", flush=True)
+        print(f"{problem}, and those before it: {dict(counts)}", flush=True)
+    never = sorted(raised[True] - raised[False])
+    print(f"Raised an error everywhere: {', '.join(never) or 'none'}")
+    return 1 if never or not counts["equal"] or any(kind.startswith("different") for kind in counts) else 0
+
+
+def results(problem: str, old_checkout: Path) -> Iterator[tuple[str, str, Any, Any]]:
+    """Yield each result of a problem: its request, its name, and what both environments returned."""
+    package, data, params = SOURCES[problem]
+    with tempfile.TemporaryDirectory() as folder:
+        write_frames(package, data, params, Path(folder))
+        for request in sorted(Path(folder).glob("*.json")):
+            old, new = (answers(root, package, request) for root in (old_checkout, Path.cwd()))
+            for name in sorted(old.keys() | new.keys()):
+                yield from ((request.stem, name, *pair) for pair in pairs(old.get(name), new.get(name)))
 
 
 def write_frames(package: Path, data: Path, params: Path, folder: Path) -> None:
@@ -108,7 +114,16 @@ def compared(old: Any, new: Any) -> str:
     """What a pair of results shows: equal, equal errors, equal but for rounding, or different."""
     if old == new:
         return "equal errors" if is_error(old) else "equal"
-    return "equal but for rounding" if is_close(old, new) else "different"
+    if is_close(old, new):
+        return "equal but for rounding"
+    both = isinstance(old, dict) and isinstance(new, dict)
+    return "different value" if both and old.keys() == new.keys() == {"value"} else "different outcome"
+
+
+def shown(result: Any) -> str:
+    """The result, bounded."""
+    text = str(result)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]} …"
 
 
 def is_error(result: Any) -> bool:

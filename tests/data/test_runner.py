@@ -1,0 +1,46 @@
+"""What the runner of deepchecks prepares, in the environment that it runs in."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from slipway.checks.suites import ENVIRONMENT
+
+PREPARED = """
+import json, random
+import numpy as np
+from slipway.checks.deepchecks_runner import restore_numpy_1, seed
+
+def draw():
+    seed()
+    return [random.random(), np.random.rand()]
+
+restore_numpy_1()
+removed = [str(getattr(np, name)) for name in ("Inf", "NaN", "NINF")]
+print(json.dumps({"removed": removed, "words": str({np.int64(1): np.float64(0.5)}), "draws": [draw(), draw()]}))
+"""
+
+
+@pytest.fixture(scope="module")
+def prepared():
+    command = [f"{ENVIRONMENT}/bin/python", "-c", PREPARED]
+    environment = os.environ | {"PYTHONPATH": "src"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_the_names_that_numpy_removed_are_there(prepared):
+    assert ["inf", "nan", "-inf"] == prepared["removed"]
+
+
+def test_numbers_in_the_words_of_a_condition_have_no_type(prepared):
+    assert "{1: 0.5}" == prepared["words"]
+
+
+def test_each_job_draws_the_same(prepared):
+    first, second = prepared["draws"]
+    assert first == second
