@@ -145,7 +145,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, pd.DataFrame | pd.Series):  # rows that are equal in what they are sorted by have no order
-        return sorted(map(str, plain(value.reset_index().drop(columns="index", errors="ignore").to_dict("records"))))
+        rows = value.reset_index().drop(columns="index", errors="ignore").to_dict("records")
+        return sorted(plain(rows), key=str)
     if isinstance(value, np.ndarray):
         return [plain(each) for each in value.tolist()]
     if isinstance(value, set | frozenset):

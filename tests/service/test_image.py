@@ -75,6 +75,15 @@ def last_stage(bento: Path) -> list[tuple[str, str]]:
     return found[start:]
 
 
+def installations(bento: Path) -> list[str]:
+    """Commands that install a file of requirements. Raises ValueError where there is none."""
+    commands = [part for name, value in instructions(bento) if name == "RUN" for part in re.split(r"&&|;", value)]
+    found = [command for command in commands if re.search(r"\binstall\b.* (-r|--requirement)\b", command)]
+    if not found:
+        raise ValueError(f"{bento}: installs no requirements")
+    return found
+
+
 def faults(bento: Path) -> set[str]:
     """What an image of ours must not have."""
     stage = last_stage(bento)
@@ -85,7 +94,7 @@ def faults(bento: Path) -> set[str]:
         "compilers": any(COMPILERS.search(value) for name, value in instructions(bento) if name == "RUN"),
         "administrator": not re.fullmatch(r"[1-9]\d*:[1-9]\d*", user),
         "tools of installing": any(name == "RUN" for name, _ in stage),
-        "requirements without hashes": not any("--require-hashes" in value for _, value in instructions(bento)),
+        "requirements without hashes": any("--require-hashes" not in command for command in installations(bento)),
     }
     return {fault for fault, is_there in found.items() if is_there}
 
