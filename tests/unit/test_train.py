@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from slipway import results
@@ -19,3 +22,13 @@ def test_a_broken_lock_file_is_one_line_with_the_mend(tmp_path, monkeypatch, tex
     with pytest.raises(UserError, match=r"dvc\.lock: empty, truncated or in conflict; `git checkout"):
         run.train()
     assert "dvc.lock" in results.read()["train"].error
+
+
+def test_a_base_that_cannot_be_read_is_reported_and_no_stage_is_taken_for_up_to_date(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    Path("dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
+    monkeypatch.setenv("GITHUB_BASE_REF", "main")
+    run._believe_the_base()
+    assert not Path("dvc.lock").exists()
+    assert "origin/main: no such branch in this clone; `git fetch origin`), so every stage" in capsys.readouterr().out

@@ -1,0 +1,104 @@
+"""Before `slipway new` and `slipway upgrade` delete a file, git has it: whatever the user has git hide."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from slipway.errors import UserError
+from slipway.scaffold import new, upgrade, work_tree
+from slipway.scaffold.plan import Request
+from tests import hostile_git
+
+COMMITTED = {
+    "src/problem/row.py": "row\n",
+    "metrics/evaluate.json": "{}\n",
+    ".gitignore": "__pycache__/\n/secret\n*.env\n",
+}
+
+
+def git(*arguments: str) -> str:
+    options = {"env": hostile_git.without(), "check": True, "capture_output": True, "text": True}
+    return subprocess.run(["git", *arguments], **options).stdout.strip()
+
+
+def write(files: dict[str, str]) -> None:
+    for name, text in files.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text)
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "hostile"])
+def fork(request, tmp_path, monkeypatch):
+    """A clean fork with a table beside it, for a user with plain and with other settings."""
+    (tmp_path / "fork").mkdir()
+    monkeypatch.chdir(tmp_path / "fork")
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "Ada")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "ada@example.org")
+    monkeypatch.setattr(work_tree, "dvc", lambda *_: "{}")
+    git("init", "--quiet", "--initial-branch=main", "--template=")
+    write(COMMITTED)
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "Begin")
+    git("branch", "template")
+    if request.param:
+        hostile_git.apply(tmp_path / "user", monkeypatch)
+    table = tmp_path / "table.csv"
+    table.write_text("x,y\n1,2\n")
+    return table
+
+
+COMMANDS = {
+    "new": lambda table: new.new(table, Request(target="y")),
+    "upgrade": lambda _: upgrade.upgrade("template"),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("name", ["src/problem/mine.py", "metrics/mine.json", "anywhere/[*].txt"])
+def test_an_untracked_file_stops_it_and_is_still_there(fork, command, name):
+    write({name: "nobody else has this\n"})
+    with pytest.raises(UserError, match="not committed; commit or stash first"):
+        COMMANDS[command](fork)
+    assert "nobody else has this\n" == Path(name).read_text()
+
+
+@pytest.mark.parametrize("name", ["src/problem/ignored-mine.py", "src/problem/key.env", "tests/problem/deep/er.env"])
+def test_an_ignored_file_in_a_folder_that_is_replaced_stops_it(fork, name):
+    Path(".git/info").mkdir(exist_ok=True)
+    Path(".git/info/exclude").write_text("ignored-*\n")
+    write({name: "nobody else has this\n"})
+    with pytest.raises(UserError, match=rf"{Path(name).name}: not in git, and its folder is replaced"):
+        COMMANDS["new"](fork)
+    assert "nobody else has this\n" == Path(name).read_text()
+
+
+@pytest.mark.parametrize("name", ["secret", "src/problem/__pycache__/row.cpython-311.pyc"])
+def test_what_is_ignored_elsewhere_or_written_again_by_python_stops_nothing(fork, name):
+    write({name: "kept\n"})
+    work_tree.require_clean()
+    work_tree.require_nothing_else(*new.REPLACED)
+
+
+def test_an_upgrade_deletes_nothing_that_git_does_not_have(fork, monkeypatch):
+    monkeypatch.setattr(work_tree, "uv", lambda *_: None)
+    git("checkout", "--quiet", "template")
+    write({"src/problem/planes.py": "of the template\n", "src/slipway/machine.py": "two\n", "uv.lock": "1\n"})
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "Improve")
+    git("checkout", "--quiet", "main")
+    write({"src/problem/key.env": "nobody else has this\n"})
+    upgrade.upgrade("template")
+    assert "nobody else has this\n" == Path("src/problem/key.env").read_text()
+    assert (False, True) == (Path("src/problem/planes.py").exists(), Path("src/slipway/machine.py").exists())
+
+
+def test_outside_of_a_repository_nothing_is_deleted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write({".git": "broken\n", "src/problem/mine.py": "mine\n"})
+    with pytest.raises(UserError, match="fatal: "):
+        COMMANDS["new"](tmp_path.parent / "table.csv")
+    assert Path("src/problem/mine.py").exists()
