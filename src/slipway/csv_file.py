@@ -106,7 +106,9 @@ def _refuse_utf16(path: Path, dialect: Dialect) -> None:
     with _stream(path) as stream:
         begins = stream.read(2) in {b"\xff\xfe", b"\xfe\xff"}
     if begins and "16" not in dialect.encoding:
-        raise CsvError(f"{path}: not {dialect.encoding}; set --encoding utf-16, or save it as UTF-8")
+        raise CsvError(
+            f"{path}: not {dialect.encoding}; set --encoding of `slipway new`, or `CSV` of the problem, to utf-16"
+        )
 
 
 def _stream(path: Path, file: BinaryIO | None = None) -> pa.NativeFile:
@@ -133,7 +135,9 @@ def _reason(text: str, dialect: Dialect) -> str:
         hint = "remove what is after the last column, such as a comma" if more else "each row needs as many"
         return f"{at} has {fields[3]} fields, the header has {fields[2]}; {hint}"
     if "UTF8" in line or "utf-8" in line or "decode" in line or "iconv" in line:
-        return f"not {dialect.encoding}; set --encoding, such as cp1252, latin-1 or utf-16, or save it as UTF-8"
+        return (
+            f"not {dialect.encoding}; set --encoding of `slipway new`, or `CSV` of the problem, to cp1252 or what it is"
+        )
     if "unknown encoding" in line:
         return f"--encoding {dialect.encoding}: no such encoding; write utf-8, cp1252, latin-1 or utf-16"
     return f"cannot be read ({line}); fix the file, or write it again"
