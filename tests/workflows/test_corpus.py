@@ -37,6 +37,7 @@ BAD = {
     "comment-as-a-trigger": ("zizmor/dangerous-triggers", "policy/strangers_start_one_workflow_only"),
     "commit-that-nobody-knows": ("policy/actions_are_pinned", "language service"),
     "commit-with-another-version": ("policy/actions_are_pinned",),
+    "compare-without-credentials": ("policy/private_repositories_can_be_read",),
     "condition-that-is-always-true": ("zizmor/unsound-condition", "actionlint"),
     "credentials-left-behind": ("zizmor/artipacked", "policy/credentials_stay_only_where_pushing"),
     "download-without-a-name": ("policy/downloads_land_where_they_are_read",),
@@ -104,7 +105,7 @@ BAD = {
     "unknown-permission": ("language service", "actionlint", "schema"),
     "unknown-step": ("language service", "actionlint"),
     "uv-without-a-hash": ("policy/uv_is_installed_by_hash", "policy/actions_are_pinned", "language service"),
-    "verb-that-does-not-exist": ("policy/verbs_exist",),
+    "verb-that-does-not-exist": ("policy/verbs_exist", "policy/private_repositories_can_be_read"),
 }
 """The check that each is meant for, and the others that see its fault, too."""
 
