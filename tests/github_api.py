@@ -1,6 +1,8 @@
 """A stand-in for the parts of GitHub's API that Slipway needs, over TLS on loopback, as `gh` and CML ask for it.
 
-As on GitHub, an artifact's archive lies on another host, to which the caller is sent.
+As on GitHub, an artifact's archive lies on another host, to which the caller is sent. Every request and every response
+passes through GitHub's description of its API: a request that GitHub would not understand is refused, a response is
+completed by all that GitHub sends, null where that is allowed, and what is wrong with either fails the test.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from urllib.parse import parse_qs, urlsplit
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import trustme
+
+from slipway.local import github_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,14 +62,17 @@ class GitHub:
     calls: list[tuple[str, str]] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     """Paths on the other host that were asked for with a token."""
-    author: dict[str, str] = field(default_factory=lambda: {"login": "github-actions[bot]", "type": "Bot"})
+    author: dict[str, str] | None = field(default_factory=lambda: {"login": "github-actions[bot]", "type": "Bot"})
+    """Of what is written; null once the account is gone."""
+    faults: list[str] = field(default_factory=list)
+    """Requests that GitHub would not understand, and responses that it would not give."""
 
     def open_pull_request(self, number: int, sha: str, head: str = "team:change") -> None:
         """An open pull request whose newest commit is `sha`."""
         owner, branch = head.split(":")
         repository = {"full_name": f"{owner}/{REPOSITORY.split('/')[1]}"}
         side = {"sha": sha, "label": head, "ref": branch, "repo": repository}
-        self.pulls.append({"number": number, "head": side, "base": {"ref": "main"}})
+        self.pulls.append({"number": number, "state": "open", "head": side, "base": {"ref": "main"}})
         self.comments[number] = []
 
     def end_run(self, sha: str, conclusion: str | None, **facts: Any) -> int:
@@ -80,32 +87,67 @@ class GitHub:
     def leave(self, archive: bytes, run: int = 1, name: str = "evidence", **said: Any) -> None:
         """An artifact of a run: the bytes of its archive, and what GitHub says of it, which is true unless `said`."""
         number = len(self.artifacts) + 1
-        truth = {"id": number, "run": run, "name": name, "size_in_bytes": len(archive), "expired": False}
+        truth = {"id": number, "name": name, "size_in_bytes": len(archive), "expired": False}
+        truth["workflow_run"] = {"id": run}
         self.artifacts.append(truth | said)
         self.archives[f"/archives/{number}"] = archive
 
     def respond(self, method: str, path: str, body: Any, *, token: bool) -> tuple[int, bytes, dict[str, str]]:
         """Status, content and headers of a response; `token` tells whether the request carried one."""
-        if found := re.match(r"/repos/[^/]+/[^/]+/actions/artifacts/(\d+)/zip", path):
-            return 302, b"", {"Location": f"{self.elsewhere}/archives/{found[1]}"}
         if path in self.archives:
             self.tokens += [path] * token
             return 200, self.archives[path], {"Content-Type": "application/zip"}
+        if path == "/graphql":
+            status, content = self._graphql(body)
+            return status, json.dumps(content).encode(), {}
+        try:
+            operation = github_schema.rest().find(method, path)
+            if wrong := list(operation.request_problems(urlsplit(path).query, body)):
+                self.faults += wrong
+                return 422, self._checked(operation, 422, {"message": "; ".join(wrong)}), {}
+            status, content, headers = self._perform(method, path, body)
+            return status, self._checked(operation, status, content), headers
+        except LookupError as error:
+            self.faults.append(str(error))
+            return 404, b'{"message": "Not Found"}', {}
+
+    def _checked(self, operation: github_schema.Operation, status: int, content: Any) -> bytes:
+        """The body of a response, complete. Raises LookupError for a status that GitHub does not answer."""
+        schema = operation.response(status)
+        if schema is None:
+            self.faults += [f"{operation.name}: {status} has no body"] * (content is not None)
+            return b""
+        whole = schema.complete(content)
+        self.faults += [f"{operation.name}: {status}: {problem}" for problem in schema.problems(whole)]
+        return json.dumps(whole).encode()
+
+    def _graphql(self, body: Any) -> tuple[int, Any]:
+        """What GitHub answers to the one mutation that there is."""
+        self.calls.append(("POST", "/graphql"))
+        if reason := self.refuses.get("graphql"):
+            return 200, {"data": {"enablePullRequestAutoMerge": None}, "errors": [{"message": reason}]}
+        self.merging.append(body["variables"]["pull"])
+        return 200, {"data": {"enablePullRequestAutoMerge": {"clientMutationId": None}}}
+
+    def _perform(self, method: str, path: str, body: Any) -> tuple[int, Any, dict[str, str]]:
+        """Status, content and headers of a response to a request that GitHub understands."""
+        if found := re.match(r"/repos/[^/]+/[^/]+/actions/artifacts/(\d+)/zip", path):
+            return 302, None, {"Location": f"{self.elsewhere}/archives/{found[1]}"}
         if method != "GET" and (reason := self.refuses.get(path.split("/")[-1])):
             status, message = (403, reason) if isinstance(reason, str) else reason
-            return status, json.dumps({"message": message, "status": str(status)}).encode(), {}
+            return status, {"message": message, "status": str(status)}, {}
         if found := re.match(r"/repos/[^/]+/[^/]+/actions/workflows/([^/]+)/dispatches", path):
             self.started.append((found[1], body["ref"], body.get("inputs", {})))
-            return 204, b"", {}
+            return 204, None, {}
         setting = self.settings.get(path.split("?")[0].removeprefix(f"/repos/{REPOSITORY}/"))
         if setting is not None:
             self.calls.append((method, path.split("?")[0]))
         if isinstance(setting, int):
-            return setting, b'{"message": "Refused"}', {}
+            return setting, {"message": "Refused"}, {}
         content = self.answer(method, path, body) if setting is None else setting
         if content is None:
-            return 404, b'{"message": "Not Found"}', {}
-        return 201 if method == "POST" else 200, json.dumps(content).encode(), {}
+            return 404, {"message": "Not Found"}, {}
+        return 201 if method == "POST" else 200, content, {}
 
     def answer(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
         """What GitHub says to a call, or None for not found."""
@@ -114,11 +156,8 @@ class GitHub:
             return self._threads(self.pulls if found[1] == "pulls" else self.issues, found[2], method, path, body)
         if (checks := self._checks(method, path, body)) is not None:
             return checks
-        if path == "/graphql":
-            self.merging.append(body["variables"]["pull"])
-            return {"data": {}}
         if found := re.match(r"/repos/[^/]+/[^/]+/actions/runs/(\d+)/artifacts", path):
-            return {"artifacts": [one for one in self.artifacts if one["run"] == int(found[1])]}
+            return _counted("artifacts", [one for one in self.artifacts if one["workflow_run"]["id"] == int(found[1])])
         if found := re.match(r"/repos/[^/]+/[^/]+/issues/(\d+)/comments", path):
             return self._comments(int(found[1]), method, body)
         if found := re.match(r"/repos/[^/]+/[^/]+/commits/([0-9a-f]{40})/comments", path):
@@ -133,10 +172,10 @@ class GitHub:
         if found := re.match(r"/repos/[^/]+/[^/]+/actions/runs/(\d+)$", path):
             return next((run for run in self.runs if run["id"] == int(found[1])), None)
         if found := re.match(r"/repos/[^/]+/[^/]+/actions/workflows/([^/]+)/runs", path):
-            return {"workflow_runs": self._runs_of(found[1], path)}
+            return _counted("workflow_runs", self._runs_of(found[1], path))
         if (found := re.match(r"/repos/[^/]+/[^/]+/statuses/([0-9a-f]{40})$", path)) and method == "POST":
             self.statuses.append({"sha": found[1]} | (body or {}))
-            return self.statuses[-1]
+            return body
         return None
 
     def _runs_of(self, workflow: str, path: str) -> list[dict[str, Any]]:
@@ -161,7 +200,7 @@ class GitHub:
             for one in threads
             if asked.get("state", "open") in {"all", one.get("state", "open")}
             and asked.get("head", "") in {"", one.get("head", {}).get("label")}
-            and asked.get("base", "") in {"", _branch(one.get("base"))}
+            and asked.get("base", "") in {"", one.get("base", {}).get("ref")}
         ]
 
     def _open(self, threads: list[dict[str, Any]], owner: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -175,7 +214,9 @@ class GitHub:
         }
         made |= body | {"html_url": f"https://github.example/{REPOSITORY}/{number}"}
         if "head" in body:
-            made["head"] = {"label": f"{owner}:{body['head']}", "sha": "0" * 40}
+            made["head"] = {"label": f"{owner}:{body['head']}", "ref": body["head"], "sha": "0" * 40}
+            made["head"]["repo"] = {"full_name": f"{owner}/{REPOSITORY.split('/')[1]}"}
+            made["base"] = {"ref": body["base"]}
         threads.append(made)
         self.comments[number] = []
         return made
@@ -196,9 +237,9 @@ class GitHub:
         return None
 
 
-def _branch(base: Any) -> str:
-    """The branch that a pull request is to be merged into; one that was opened here has the branch itself."""
-    return base["ref"] if isinstance(base, dict) else base or ""
+def _counted(name: str, found: list[Any]) -> dict[str, Any]:
+    """A page of a list, as GitHub sends some."""
+    return {"total_count": len(found), name: found}
 
 
 def archive(content: bytes | str, name: str = "evidence.json", mode: int = 0o644, packed: int = ZIP_DEFLATED) -> bytes:
@@ -233,6 +274,8 @@ def serve(folder: Path) -> Iterator[GitHub]:
         server.shutdown()
         server.server_close()
         thread.join()
+    if github.faults:
+        raise AssertionError("; ".join(github.faults))
 
 
 def _handler(github: GitHub) -> type[BaseHTTPRequestHandler]:

@@ -93,7 +93,7 @@ class Deployment(OnGitHub):
         env |= {"REAL": real, "BUILT": str(self.project.store.root / "v0.2.0")} if real else {}
         variables = {"STAGING_URL": "http://127.0.0.1:9", "PRODUCTION_URL": "http://127.0.0.1:9"}
         variables |= {"APPROVAL": approval, "ATTEST": str(attest).lower()}
-        payload = {"ref": reference, "after": self.sha, "inputs": inputs}
+        payload = {"ref": reference} | ({"after": self.sha} if event == "push" else {"inputs": inputs})
         return self.act(workflow, event, payload, env, variables)
 
     def overtake(self) -> None:

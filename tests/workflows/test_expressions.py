@@ -19,7 +19,7 @@ from tests.workflows.test_policy import ACTIONS, WORKFLOWS, read
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CONTEXTS = ("env", "github", "inputs", "needs", "secrets", "steps", "vars")
+CONTEXTS = ("env", "github", "inputs", "job", "matrix", "needs", "runner", "secrets", "steps", "strategy", "vars")
 EMPTY: dict[str, Any] = {name: {} for name in CONTEXTS}
 STATUS = {"always()": "true", "success()": "true", "cancelled()": "false", "failure()": "false", "!cancelled()": "true"}
 """Of a run in which nothing failed and nothing was cancelled."""

@@ -117,7 +117,7 @@ def test_a_proposal_becomes_a_branch_a_pull_request_and_a_run_of_its_checks(fork
     (pull,) = fork.github.pulls
     assert ("team:retrain", "main", "Retrain on february (new data)") == (
         pull["head"]["label"],
-        pull["base"],
+        pull["base"]["ref"],
         pull["title"],
     )
     assert "new data was seen" in pull["body"]

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from slipway import yaml12
 from slipway.errors import UserError
 from slipway.files import write_text
+from slipway.local import github_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 STANDINS = Path(__file__).parent / "standins"
 BUILT_IN = "actions/checkout"  # act does this one itself, but for another repository
 REPOSITORY = "local/throwaway"
+REPOSITORY_FACTS = {"full_name": REPOSITORY, "default_branch": "main", "private": False, "visibility": "public"}
 MARKS = {"success": "ok", "failure": "FAILED"}
 SKIPPED = "skipped"  # a step that failed and may: its job goes on
 MAY_FAIL = "Failed but continue next step"  # act logs this before the end of a step with `continue-on-error`
@@ -49,10 +51,25 @@ class Job:
 
 @dataclass(frozen=True)
 class Event:
-    """What GitHub would have sent: the name, such as `push`, and the payload."""
+    """What GitHub would have sent: the name, such as `push`, and what matters of the payload."""
 
     name: str
     payload: dict[str, Any]
+
+    def complete(self) -> dict[str, Any]:
+        """Return the whole payload, as GitHub describes it; `schedule` is described nowhere, and stays as it is.
+
+        act takes the run's `ref` from there, which GitHub sends with some events only. Raises ValueError for a payload
+        that GitHub would not send.
+        """
+        payload = {**self.payload, "repository": {**REPOSITORY_FACTS, **self.payload.get("repository", {})}}
+        if not (schema := github_schema.events().get(self.name)):
+            return payload
+        described = {name: value for name, value in payload.items() if name != "ref" or "ref" in schema.properties}
+        whole = schema.complete(described)
+        if problems := schema.problems(whole):
+            raise ValueError(f"event {self.name}: {'; '.join(problems)}")
+        return payload | whole
 
 
 @dataclass
@@ -90,7 +107,7 @@ def run(
     if not file.is_file():
         raise UserError(f"{file}: no such workflow; commit it to the repository first")
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "event.json", json.dumps(event.payload, indent=2))
+    write_text(folder / "event.json", json.dumps(event.complete(), indent=2))
     start = time.monotonic()
     process = subprocess.Popen(
         _command(file, event.name, folder, variables),
