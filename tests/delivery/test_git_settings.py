@@ -133,6 +133,24 @@ def test_a_release_that_an_unreadable_content_may_name_is_not_deleted(three):
         in_use(three.branch, "production")
 
 
+def test_what_is_shown_has_an_unreadable_content_with_its_reason(three):
+    write(three, b"release: [")
+    three.promote("v0.3.0", "production")
+    (newest, broken, *_) = _production(status.status(three.root))["history"]
+    assert ("v0.3.0", None) == (newest["release"], broken["release"])
+    assert broken["evidence"][0].startswith("deploy:environments/production.yaml: not YAML")
+    decided = [line for entry in History(three.branch.git, three.store).entries(5) for line in entry.decisions]
+    assert any("left for a content that cannot be read" in line for line in decided)
+
+
+def test_a_history_that_cannot_be_read_is_a_trouble_and_not_an_empty_one(three):
+    branch = three.branch
+    (first, *_) = branch.history("production")[::-1]
+    blob = branch.git.entries(first.commit, path_of("production"))[path_of("production")].id
+    (three.root / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    assert any(blob in trouble for trouble in _production(status.status(three.root))["troubles"])
+
+
 def test_a_history_without_its_older_part_stops_a_rollback(three, tmp_path):
     promotion.rollback(three.root, "production", None, three.store)
     clone = tmp_path / "shallow"

@@ -16,9 +16,11 @@ from slipway.errors import UserError
 from slipway.git import Git
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from slipway.delivery.agent.state import State
+    from slipway.delivery.desired_state import Promotion
 
 HISTORY = 10  # promotions shown
 EVENTS = 20  # things that the agent did, shown
@@ -48,16 +50,16 @@ def of_agent(place: Place) -> dict[str, Any]:
 
 
 def _one(branch: DeployBranch, environment: str, known: State | None, url: str | None) -> dict[str, Any]:
-    desired, unreadable = _desired(branch, environment)
+    (desired, *unreadable), (history, *unread) = _desired(branch, environment), _history(branch, environment)
     shown = (clients.shown_release(url) if url else None) or {}
     one: dict[str, Any] = {
         "desired": desired,
         "observed": {"url": url, "release": shown.get("version"), "commit": shown.get("commit")},
         "agent": _agent(environment, known, url),
-        "history": _history(branch, environment),
+        "history": history,
     }
     troubles = _troubles(environment, one, known)
-    one["troubles"] = list(dict.fromkeys([*([unreadable] if unreadable else []), *troubles]))
+    one["troubles"] = list(dict.fromkeys([*filter(None, [*unreadable, *unread]), *troubles]))
     return {"environment": environment, "summary": _summary(one), **one}
 
 
@@ -76,31 +78,32 @@ def _url(environment: str) -> str | None:
         return None
 
 
-def _history(branch: DeployBranch, environment: str) -> list[dict[str, Any]]:
-    """Newest first; what a canary showed stands in the tag that its promotion got in the end."""
+def _history(branch: DeployBranch, environment: str) -> tuple[list[dict[str, Any]], str | None]:
+    """Return the promotions, newest first, or none and why they cannot be read.
+
+    What a canary showed stands in the tag that its promotion got in the end.
+    """
     try:
+        if not branch.head or not branch.git.has(branch.head):  # no branch yet, or the agent's mirror is fetched again
+            return [], None
         history, concluded = branch.history(environment, HISTORY), branch.concluded(environment)
-    except UserError:  # the agent's mirror is being fetched anew
-        return []
-    return [
-        {
-            "commit": one.commit,
-            "author": one.author,
-            "time": one.time,
-            "subject": one.subject,
-            "release": one.content.release if one.content else None,
-            "evidence": [
-                *one.evidence,
-                *(concluded.get(stage_tag(environment, one.content.promotion), []) if _is_promotion(one) else []),
-            ],
-        }
-        for one in history
-    ]
+    except UserError as error:
+        return [], str(error)
+    return [_entry(promotion, environment, concluded) for promotion in history], None
 
 
-def _is_promotion(one: Any) -> bool:
-    """A revert has the content of a promotion before, but not its evidence."""
-    return one.content is not None and one.subject.startswith("Promote ")
+def _entry(promotion: Promotion, environment: str, concluded: Mapping[str, list[str]]) -> dict[str, Any]:
+    content = promotion.content
+    is_promotion = promotion.subject.startswith("Promote ")  # a revert has the content of one, not its evidence
+    shown = concluded.get(stage_tag(environment, content.promotion), []) if content and is_promotion else []
+    return {
+        "commit": promotion.commit,
+        "author": promotion.author,
+        "time": promotion.time,
+        "subject": promotion.subject,
+        "release": content.release if content else None,
+        "evidence": [*([promotion.problem] if promotion.problem else []), *promotion.evidence, *shown],
+    }
 
 
 def _agent(environment: str, known: State | None, url: str | None) -> dict[str, Any] | None:
