@@ -39,8 +39,8 @@ def test_the_licence_is_the_one_that_the_package_names():
 
 def test_the_newest_version_has_an_entry_among_the_changes():
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
-    (newest, *_) = re.findall(r"^## (.+)$", Path("CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert project["version"] == newest
+    headings = re.findall(r"^## (.+)$", Path("CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert project["version"] == next(heading for heading in headings if heading != "Unreleased")
 
 
 def test_a_dev_container_is_set_up_by_a_target_of_the_makefile():
