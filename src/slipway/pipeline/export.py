@@ -20,7 +20,7 @@ from slipway.errors import UserError, reported_by
 from slipway.files import write_json
 from slipway.pipeline import onnx_thresholds, skops_file
 from slipway.pipeline.tables import read_rows
-from slipway.pipeline.time_limit import time_limit
+from slipway.pipeline.time_limit import OverTimeError, time_limit
 from slipway.schema import Column, columns
 from slipway.settings import read_params
 
@@ -90,7 +90,7 @@ def write_model(
         if parity.difference <= params["parity_tolerance"]:
             return parity, ""
         why = f"its predictions would differ by {parity}"
-    except Exception as error:  # noqa: BLE001  whatever a converter or a runtime raises, this is no estimator for ONNX
+    except (Exception, OverTimeError) as error:  # noqa: BLE001  whatever a converter or a runtime raises, skops takes it
         why = f"{type(error).__name__}: {error}".splitlines()[0][:LONGEST_REASON]
     content = skops_file.dumps(estimator)
     skops_file.require_trusted(str(model), skops_file.types(content), params["trusted_types"])

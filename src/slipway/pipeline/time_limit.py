@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-REPEAT_SECONDS = 1.0  # between two interruptions, as a library may catch the first and go on
+REPEAT_SECONDS = 1.0  # between two interruptions, as a bare `except` may swallow the first
 
 
-class OverTimeError(Exception):
-    """The work took longer than it was granted."""
+class OverTimeError(BaseException):
+    """The work took longer than it was granted. No Exception, so that a library which catches those does not go on."""
 
 
 @contextmanager
