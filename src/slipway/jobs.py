@@ -47,7 +47,10 @@ LINTERS: dict[str, list[str]] = {
 
 POLICY = tuple(f"tests/workflows/test_{name}.py" for name in ("corpus", "policy", "python_versions"))
 PAGE_TESTS = ("tests/docs/test_commands.py", "tests/docs/test_links.py")
-READ_PAGES = ("tests/contract/test_community.py", "tests/contract/test_tools.py", "tests/unit/test_report.py")
+READ_PAGES = (
+    *(f"tests/contract/test_{name}.py" for name in ("checkout", "community", "tools")),
+    "tests/unit/test_report.py",
+)
 DOCUMENTATION_TESTS = (*PAGE_TESTS, *READ_PAGES, *POLICY)
 """Every quick test that reads a page of the documentation, since nothing else runs where only pages change."""
 OF_THE_PROBLEM = "tests/problem"  # it may have no tests of its own yet

@@ -393,7 +393,7 @@ def test_the_probes_and_the_scrape_ask_for_pages_that_the_service_has():
     paths = {main[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")}
     scraped = one(documents("production"), "Deployment")["spec"]["template"]["metadata"]["annotations"]
     assert {"/livez", "/readyz"} == paths
-    assert {200} == {app._page(path, "GET")[0] for path in [*paths]}
+    assert {200} == {app._page(path, "GET", ())[0] for path in [*paths]}
     assert "/metrics" == scraped["prometheus.io/path"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
 
 import pytest
@@ -263,7 +264,7 @@ class World:
     def view(self) -> View:
         alive = frozenset(one.mark for one in self.instances) - self.dead
         ready = {one.mark for one in self.instances if one.phase == "starting" and self.now - one.since > 2}
-        routed = [one for one in self.instances if self.routes and f":{one.port}\n" in self.routes]
+        routed = [one for one in self.instances if self.routes and re.search(rf":{one.port}\b", self.routes)]
         front = self.router and bool(routed) and all(one.digest == self.wanted.digest for one in routed)
         return View(
             now=self.now, wanted=self.wanted, trial=self.trial, serving=self.serving,

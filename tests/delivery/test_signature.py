@@ -249,7 +249,7 @@ def test_what_is_built_here_is_signed_and_published_with_its_signature(project, 
     digest = project.branch.published("v0.1.0").digest
     there = signature.of_release(project.store, "v0.1.0")
     assert signature.accepted("v0.1.0", digest, there, keys.trusted(project.root))
-    assert "built=true\n" == (tmp_path / "output").read_text()
+    assert "built=true\nrelease=v0.1.0\n" == (tmp_path / "output").read_text()
 
 
 def test_what_was_fetched_is_not_signed(project, tmp_path, monkeypatch, capsys):
@@ -263,7 +263,7 @@ def test_what_was_fetched_is_not_signed(project, tmp_path, monkeypatch, capsys):
     verbs.build(output, None)
     verbs.publish(output, None)
     assert [] == list(signature.of_release(project.store, "v0.1.0"))
-    assert "built=false\n" == (tmp_path / "output").read_text()
+    assert "built=false\nrelease=v0.1.0\n" == (tmp_path / "output").read_text()
 
 
 def test_no_service_gets_the_signing_key(project, tmp_path, monkeypatch):

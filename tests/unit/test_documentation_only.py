@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from slipway import changes, jobs
@@ -79,6 +79,7 @@ def test_no_move_of_another_file_is_documentation(reset, committed):
     @settings(max_examples=25)
     @given(st.sampled_from(OTHERS), st.sampled_from(PLACES), st.sampled_from(NAMES), st.booleans())
     def holds(path: str, place: str, name: str, with_page: bool) -> None:
+        assume(path != f"{place}{name}")
         reset()
         Path(place).mkdir(parents=True, exist_ok=True)
         git("mv", "-f", path, f"{place}{name}")
