@@ -231,9 +231,8 @@ def test_both_paths_of_a_rename_are_there(root):
 @settings(max_examples=15)
 @given(st.dictionaries(st.sampled_from(["b", "docs/b", "a.txt"]), st.binary(max_size=20) | st.none()))
 def test_a_tree_is_that_of_the_base_with_the_files_put_in(tmp_path_factory, files):
-    repository = Git(tmp_path_factory.getbasetemp())
-    if not (repository.folder / "HEAD").exists():
-        repository.run("init", "--quiet", "--bare")
+    repository = Git(tmp_path_factory.mktemp("bare"))  # not their parent, in which others would find a repository
+    repository.run("init", "--quiet", "--bare")
     base = repository.tree(None, {"a.txt": b"a", "c": b"c"})
     kept = {"a.txt": b"a", "c": b"c", **files}
     found = repository.entries(repository.tree(base, files))

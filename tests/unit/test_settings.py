@@ -10,7 +10,8 @@ import pytest
 from slipway.errors import UserError
 from slipway.settings import Settings, read_params, read_section, read_settings
 
-TEXT = Path("params.yaml").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parent / "golden/params.yaml").read_text(encoding="utf-8")
+"""A file that is valid, whatever values a fork or a pull request has in its own."""
 
 REFUSED = [
     ("  floor: 0.62", "  florr: 0.62", "gates.florr: no such key; did you mean gates.floor?"),
