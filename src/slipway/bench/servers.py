@@ -131,4 +131,4 @@ def _end(process: psutil.Popen) -> None:
     _, left = psutil.wait_procs(family, timeout=STOP_SECONDS)
     for each in left:
         each.kill()
-    psutil.wait_procs(left)
+    psutil.wait_procs(left, timeout=STOP_SECONDS)  # not forever: in a container without an init, a killed orphan stays
