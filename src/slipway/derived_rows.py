@@ -35,8 +35,14 @@ def derived_rows(features: pd.DataFrame, row: type[BaseModel]) -> dict[str, pd.D
     """
     changes = dict(_changes(row))
     count = max(1, min(ROWS_PER_KIND, len(features), ROWS_MAX // max(1, len(changes))))
-    chosen = features.iloc[np.linspace(0, len(features) - 1, count).astype(int)].reset_index(drop=True)
-    return {name: chosen.assign(**_values(change, chosen)) for name, change in changes.items()}
+    return {name: _changed(features, change, count) for name, change in changes.items()}
+
+
+def _changed(features: pd.DataFrame, change: dict[str, list[Any]], count: int) -> pd.DataFrame:
+    """Return `count` rows of `features`, or as many more as it takes for every value of `change` to occur."""
+    count = max(count, *map(len, change.values()))
+    rows = features.iloc[np.linspace(0, len(features) - 1, count).astype(int)].reset_index(drop=True)
+    return rows.assign(**_values(change, rows))
 
 
 def _changes(row: type[BaseModel]) -> Iterator[tuple[str, dict[str, list[Any]]]]:

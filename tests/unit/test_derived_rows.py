@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
 from slipway.derived_rows import ROWS_MAX, UNBOUNDED, UNSEEN_CATEGORY, derived_rows
 from slipway.features import to_features
@@ -40,6 +40,13 @@ def test_each_column_takes_what_row_allows():
     assert {"age", "level"} == {
         name for name in FRAME if (found["every nullable column missing"][name] != FEATURES[name]).all()
     }
+
+
+def test_every_value_of_a_closed_list_occurs_however_few_rows_there_are():
+    values = tuple(f"v{place}" for place in range(300))
+    row = create_model("Row", kind=(Literal[values], ...))
+    found = derived_rows(pd.DataFrame({"kind": ["v0", "v1"]}), row)["each kind"]
+    assert set(values) == set(found["kind"])
 
 
 def test_other_columns_and_all_types_stay():

@@ -182,7 +182,7 @@ def test_a_signed_commit_of_a_colleague_is_not_replaced(fork, tmp_path, monkeypa
     assert "gpgsig" in git("cat-file", "commit", theirs)
     fork.leave("decay", **{"data.dvc": "March"})
     hostile_git.apply(tmp_path / "user", monkeypatch)
-    with pytest.raises(UserError, match="retrain: somebody has pushed to this branch"):
+    with pytest.raises(UserError, match="retrain: another user has pushed to this branch"):
         fork.propose()
     assert theirs == git("ls-remote", str(fork.origin), "refs/heads/retrain").split()[0]
 
@@ -216,7 +216,7 @@ def test_a_branch_that_somebody_else_has_pushed_to_is_left_alone(fork):
     fork.propose()
     theirs = by_hand("Fix by hand")
     fork.leave("decay", **{"data.dvc": "March"})
-    with pytest.raises(UserError, match="retrain: somebody has pushed to this branch"):
+    with pytest.raises(UserError, match="retrain: another user has pushed to this branch"):
         fork.propose()
     assert theirs == fork.head
 

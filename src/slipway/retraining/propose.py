@@ -68,7 +68,7 @@ def push(git: Git, retraining: Mapping[str, Any]) -> bool:
     newest = git.read_commit(old) if old else None
     if newest and TRAILER not in newest.trailers:
         raise UserError(
-            f"{BRANCH}: somebody has pushed to this branch; merge or delete it, and a retraining is proposed again"
+            f"{BRANCH}: another user has pushed to this branch; merge or delete it, and a retraining is proposed again"
         )
     if newest and (newest.tree, newest.parents) == (tree, (base,)):
         return False

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PARQUET = ".parquet"
-ROWS_MIN = 100  # with a label; fewer leave no test rows by which two models could be told apart
+ROWS_MIN = 100  # with a label; fewer leave too few test rows to distinguish two models
 SHOWN = 5  # columns that an error names
 
 

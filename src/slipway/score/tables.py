@@ -1,7 +1,7 @@
 """Files of rows, Parquet or CSV: read in chunks that fit in memory, and written so that they appear whole or never.
 
 CSV is read by the rules of `slipway.csv_file`, as `slipway new` and its `next_batch` read it. Columns that `Row` has as
-numbers are read as such, at once if all of them are numbers.
+numbers are read as such, directly where a file has nothing else in them.
 """
 
 from __future__ import annotations
