@@ -10,8 +10,10 @@ import pytest
 from slipway.errors import UserError
 from slipway.settings import Settings, read_params, read_section, read_settings
 
-TEXT = (Path(__file__).parent / "golden/params.yaml").read_text(encoding="utf-8")
+VALID = Path(__file__).parent / "golden/params.yaml"
 """A file that is valid, whatever values a fork or a pull request has in its own."""
+
+TEXT = VALID.read_text(encoding="utf-8")
 
 REFUSED = [
     ("  floor: 0.62", "  florr: 0.62", "gates.florr: no such key; did you mean gates.floor?"),
@@ -129,5 +131,6 @@ def test_a_service_validates_its_own_section_alone(tmp_path):
 
 
 def test_settings_are_typed():
-    assert 200.0 == read_settings().loadtest.rate
-    assert "roc_auc" == read_settings().gates.primary
+    settings = read_settings(VALID)
+    assert 200.0 == settings.loadtest.rate
+    assert "roc_auc" == settings.gates.primary

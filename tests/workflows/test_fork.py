@@ -153,8 +153,16 @@ def improve(template: Path) -> None:
     for name in ("src/slipway/errors.py", ".github/workflows/audit.yaml", "README.md", "src/problem/model.py"):
         (template / name).write_text((template / name).read_text() + "\n# improved\n")
     (template / "src/problem/planes.py").write_text('"""More of the sample."""\n')
-    with (template / "params.yaml").open("a") as params:
-        params.write("\nimprovement:\n  size: 1  # of it\n")
+    for name in ("params.yaml", "tests/unit/golden/params.yaml"):
+        with (template / name).open("a") as params:
+            params.write("\nimprovement:\n  size: 1  # of it\n")
+    settings = template / "src/slipway/settings/__init__.py"
+    text, first, last = settings.read_text(), "class Settings(Section):", "    retraining: Retraining\n"
+    assert first in text
+    assert last in text
+    section = 'class Improvement(Section):\n    size: Whole = Field(description="Size of it")\n\n\n'
+    text = text.replace(first, f"{section}{first}").replace(last, f"{last}    improvement: Improvement\n")
+    settings.write_text(text)
     stages = template / "dvc.yaml"
     stages.write_text(stages.read_text().replace("artifacts:\n", "# improved\nartifacts:\n"))
     for name in ("data.dvc", "dvc.lock"):
