@@ -39,7 +39,7 @@ def run_probe(folder: Path, *arguments: str, **variables: str) -> subprocess.Com
     probe = folder / "test_probe.py"
     probe.write_text(PROBE, encoding="utf-8")
     (folder / "none").mkdir()
-    environment = {name: value for name, value in os.environ.items() if name not in {"CI", "PYTEST_ADDOPTS"}}
+    environment = {name: value for name, value in os.environ.items() if name not in {"ACT", "CI", "PYTEST_ADDOPTS"}}
     environment |= {"PATH": str(folder / "none"), "HOME": str(folder), "PYTHONPATH": str(Path.cwd())} | variables
     command = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", str(folder), "-p", "tests.conftest"]
     command += ["-p", "no:cacheprovider", *arguments, str(probe)]
@@ -64,6 +64,12 @@ def test_a_missing_program_fails_its_tests_in_ci(tmp_path):
     *_, line, result = done.stdout.splitlines()
     assert line.startswith("Not tested: alerts and canary queries (2 tests). promtool: not found; ")
     assert re.search(r"1 failed, 1 passed, 1 error", result)
+
+
+def test_a_missing_program_skips_its_tests_under_act_on_a_laptop(tmp_path):
+    done = run_probe(tmp_path, CI="true", ACT="true")
+    assert 0 == done.returncode, done.stdout
+    assert "1 passed, 2 skipped" in done.stdout
 
 
 def test_a_name_that_is_not_in_the_list_is_refused():
