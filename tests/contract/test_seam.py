@@ -45,7 +45,7 @@ def _data(folder: Path) -> None:
 
 def _params(root: Path) -> None:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["split"], params["model"] = {"test_share": 0.3}, {"max_iter": 60}
+    params["split"], params["model"] = {"test_ratio": 0.3}, {"max_iter": 60}
     params["gates"] |= {"primary": "rmse", "margin": 0.5, "segment_margin": 1.0, "floor": 30.0, "resamples": 300}
     (root / "params.yaml").write_text(yaml.safe_dump(params))
 

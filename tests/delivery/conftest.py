@@ -33,7 +33,7 @@ CANARY = {
     "steps": [25, 50],
     "step_seconds": 0.2,
     "minimum_requests": 60,
-    "look_seconds": 0.1,
+    "interval_seconds": 0.1,
     "window_requests": 6,
     "hold_seconds": 8,
     "false_alarms": 0.01,

@@ -68,7 +68,7 @@ def _make_toy(root: Path) -> None:
     shutil.copytree(ROOT / "src/slipway", root / "src/slipway", ignore=unwanted)
     shutil.copytree(ROOT / "tests/problems/toy_regression/problem", root / "src/problem", ignore=unwanted)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["split"], params["model"] = {"test_share": 0.3}, {"max_iter": 20}
+    params["split"], params["model"] = {"test_ratio": 0.3}, {"max_iter": 20}
     (root / "params.yaml").write_text(yaml.safe_dump(params))
     (root / ".gitignore").write_text("/build\n/data\n/model\n/results\n__pycache__\n")
     _train(root)

@@ -22,7 +22,14 @@ from tests.delivery.conftest import CANARY, NO_PACKAGES, SETTINGS, Crew
 from tests.delivery.killed_agent import Runner
 
 VERSIONS = ("v0.1.0", "v0.2.0")
-QUICK = {**CANARY, "steps": [50], "step_seconds": 0, "minimum_requests": 20, "window_requests": 2, "look_seconds": 0.02}
+QUICK = {
+    **CANARY,
+    "steps": [50],
+    "step_seconds": 0,
+    "minimum_requests": 20,
+    "window_requests": 2,
+    "interval_seconds": 0.02,
+}
 ROWS = [{"x": 1}, {"x": 2.5}]
 RATE = 200  # requests/s
 TRIES = 3  # of an effect whose moment depends on chance

@@ -166,7 +166,7 @@ def test_figures_that_are_not_to_be_believed_say_so(quiet_machine, lead, expecte
 
 TARGETS = {
     "connections": 16,
-    "stock_ratio": 25,
+    "vanilla_ratio": 25,
     "ceiling_ratio": 0.5,
     "p99_ratio": 3,
     "model_ratio": 0.8,
@@ -184,7 +184,7 @@ def missed(**limits: float) -> list[str]:
     ("limits", "expected"),
     [
         ({}, []),
-        ({"stock_ratio": 31}, ["one row, requests/s / stock"]),
+        ({"vanilla_ratio": 31}, ["one row, requests/s / stock"]),
         ({"ceiling_ratio": 0.95}, ["one row, requests/s / ceiling"]),
         ({"model_ratio": 0.9}, ["1000 rows, requests/s / model alone"]),
         ({"p99_ratio": 0.9}, ["one row, p99 / ceiling"]),

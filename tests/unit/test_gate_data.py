@@ -6,7 +6,7 @@ from slipway.gates import Outcome
 from slipway.gates.data import CONTRACT, SUITES, blockers, verdicts
 
 LIMITS = {
-    "contract": {"unlabelled_ratio": 0.2, "duplicate_ratio": 0.01, "overlap_days": 0, "gap_days": 7},
+    "contract": {"unlabeled_ratio": 0.2, "duplicate_ratio": 0.01, "overlap_days": 0, "gap_days": 7},
     "suites": {"may_not_run": {"Flaky Check": "its library cannot draw from one row"}},
 }
 NAN = float("nan")

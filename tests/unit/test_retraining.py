@@ -18,8 +18,8 @@ PARAMS = {
     "triggers": ["schedule", "new data", "drift", "decay"],
     "every_days": 30,
     "cooldown_days": 7,
-    "most": 2,
-    "most_days": 28,
+    "max_retrainings": 2,
+    "window_days": 28,
 }
 EVIDENCE = {
     "trigger": "decay",
@@ -39,7 +39,7 @@ def before(*days: float) -> list[datetime]:
         ("decay", [], True, "decay asks for it"),
         ("decay", [8], True, "decay asks for it"),
         ("decay", [6.9], False, "6.9 days ago; retraining.cooldown_days in params.yaml is 7"),
-        ("decay", [8, 27], False, "2 retrainings in the last 28 days; retraining.most in params.yaml is 2"),
+        ("decay", [8, 27], False, "2 retrainings in the last 28 days; retraining.max_retrainings in params.yaml is 2"),
         ("decay", [8, 29], True, "decay asks for it"),
         ("staleness", [], False, "staleness is not among retraining.triggers in params.yaml"),
         ("schedule", [29], False, "29.0 days ago; retraining.every_days in params.yaml is 30"),
@@ -69,7 +69,7 @@ def test_a_storm_of_triggers_starts_no_more_than_the_cap():
         now = NOW + timedelta(hours=hour)
         if trigger.decide("drift", started, now, PARAMS).go:
             started.append(now)
-    assert PARAMS["most"] == len(started)
+    assert PARAMS["max_retrainings"] == len(started)
 
 
 @pytest.mark.parametrize(("triggers", "expected"), [(["schedule", "new data"], "new data"), (["schedule"], "schedule")])

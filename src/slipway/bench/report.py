@@ -37,7 +37,7 @@ def targets_of(found: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[tu
     service, ceiling = cells["service", one, connections], cells["ceiling", one, connections]
     servers = {server["name"]: server for server in found["servers"]}
     at_least = [
-        ("one row, requests/s / stock", service["ratios"]["stock"], limits["stock_ratio"]),
+        ("one row, requests/s / stock", service["ratios"]["stock"], limits["vanilla_ratio"]),
         ("one row, requests/s / ceiling", service["ratios"]["ceiling"], limits["ceiling_ratio"]),
         (f"{many} rows, requests/s / model alone", _best(cells, many, connections), limits["model_ratio"]),
     ]

@@ -49,7 +49,7 @@ def bench(rows: Sequence[str], plan: Mapping[str, Any], workers: int, environmen
     exported from.
     """
     with tempfile.TemporaryDirectory(prefix="slipway-bench-") as name, ExitStack() as stack:
-        folder, patience = Path(name), Patience(plan["patience_seconds"])
+        folder, patience = Path(name), Patience(plan["idle_timeout_seconds"])
         ready: dict[str, list[float]] = {server: [] for server in SERVERS}
         for _ in range(plan["starts"] - 1):
             for server, seconds in ready.items():

@@ -68,7 +68,7 @@ def contract_blockers(evidence: Mapping[str, Any], limits: Mapping[str, Any]) ->
 def _of_file(record: Mapping[str, Any], limits: Mapping[str, Any]) -> list[Blocker]:
     file, rows = record["file"], record["rows"]
     found = [Blocker(CONTRACT, file, each["column"], each["kind"], _finding(each)) for each in record["findings"]]
-    for kind, limit in (("unlabelled", limits["unlabelled_ratio"]), ("duplicates", limits["duplicate_ratio"])):
+    for kind, limit in (("unlabelled", limits["unlabeled_ratio"]), ("duplicates", limits["duplicate_ratio"])):
         share = record[kind] / rows if rows else 0.0
         if not share <= limit:
             text = f"{kind}: {share:.1%} of rows, at most {limit:.1%} may be"

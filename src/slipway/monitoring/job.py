@@ -107,7 +107,7 @@ def seen(
 ) -> LiveWindow:
     """The window, with a share of the time before it that is bounded."""
     began = start - BEFORE * (end - start)
-    before, share = collection.read_some(began, start, params["monitoring"]["before_rows"])
+    before, share = collection.read_some(began, start, params["monitoring"]["previous_rows"])
     return LiveWindow(
         start,
         end,

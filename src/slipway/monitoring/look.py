@@ -97,7 +97,7 @@ class Look:
             if (what, column) in ranges:
                 expected = ranges[what, column]
                 slack = self.limits["slack"] * SLACK.get(what, 1)
-                score = expected.excess(value, self.limits["room"], slack)
+                score = expected.excess(value, self.limits["headroom"], slack)
                 found.append({"column": column, "what": what, "score": score, "value": value, **vars(expected)})
         return sorted(found, key=lambda one: -one["score"])
 

@@ -45,8 +45,8 @@ def decide(trigger: str, before: Sequence[datetime], now: datetime, params: Mapp
         return Decision(
             False, f"the last retraining was {ago:.1f} days ago; retraining.{pause} in params.yaml is {days:g}"
         )
-    recent = [time for time in before if now - time < timedelta(days=params["most_days"])]
-    if len(recent) >= params["most"]:
-        limit = f"retraining.most in params.yaml is {params['most']}"
-        return Decision(False, f"{len(recent)} retrainings in the last {params['most_days']:g} days; {limit}")
+    recent = [time for time in before if now - time < timedelta(days=params["window_days"])]
+    if len(recent) >= params["max_retrainings"]:
+        limit = f"retraining.max_retrainings in params.yaml is {params['max_retrainings']}"
+        return Decision(False, f"{len(recent)} retrainings in the last {params['window_days']:g} days; {limit}")
     return Decision(True, f"{trigger} asks for it")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from slipway.scaffold.plan import Plan
 
 PRIMARY = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
-SAMPLE_SPLIT = "split.test_days"
+SPLIT_KEYS = ("split.test_days", "split.test_ratio", "split.test_share")  # of the sample, of a fork, of an older fork
 MANY_ROWS = 5000  # of which a fifth is enough to tell two models apart
 HEADROOM = 1.5  # times what was measured; the first files are few, and the next will differ more
 SAMPLE_ONLY = ("data.suites.weather_drift", "data.suites.seasonal_drift", "data.suites.disagreeing_ratio")
@@ -62,9 +62,9 @@ def of_plan(plan: Plan, places: Collection[str]) -> dict[str, Change]:
     parity = (
         {"export.parity_tolerance": Change("1.0e-4", f"largest {sums}")} if plan.target.task == "regression" else {}
     )
-    place = SAMPLE_SPLIT if SAMPLE_SPLIT in places else "split.test_share"
+    place = next((key for key in SPLIT_KEYS if key in places), "split.test_ratio")
     return {
-        place: Change(share, f"of the labelled rows, {which}; {plan.rows:,} rows are there", "test_share"),
+        place: Change(share, f"of the labelled rows, {which}; {plan.rows:,} rows are there", "test_ratio"),
         "gates.primary": Change(PRIMARY[plan.target.task], "the metric that decides"),
         **parity,
     }
@@ -76,7 +76,7 @@ def of_data(drift: Mapping[str, float], shares: Mapping[str, float]) -> dict[str
     noise = drift["noise"]
     changes = {
         "data": Change(None, "checks of new data; measured on the first files, so review it when more have come"),
-        "data.contract.unlabelled_ratio": _share(0.2, shares["unlabelled"], "share of rows without a label"),
+        "data.contract.unlabeled_ratio": _share(0.2, shares["unlabelled"], "share of rows without a label"),
         "data.contract.duplicate_ratio": _share(
             0.01, shares["duplicates"], "share of rows that repeat another in every column"
         ),

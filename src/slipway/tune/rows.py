@@ -79,7 +79,7 @@ class Rows:
         return by_name[decisive([asdict(row) for row in compared], self.metric.name)["metric"]]
 
     def _parts(self) -> tuple[np.ndarray, np.ndarray]:
-        end = len(self.target) - round(len(self.target) * self.params["tune"]["apart"])
+        end = len(self.target) - round(len(self.target) * self.params["tune"]["holdout_ratio"])
         return np.arange(end), np.arange(end, len(self.target))
 
     def _folds(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -221,7 +221,7 @@ class Agent:
         progress, on_trial = self._progress(content), reconcile.is_on_trial(view)
         if progress is None and on_trial:
             progress = canary.begin(content.promotion, now)
-        if progress is None or now - progress.looked < self.settings.canary["look_seconds"]:
+        if progress is None or now - progress.looked < self.settings.canary["interval_seconds"]:
             return
         seen = self._measure(view) if on_trial else dict.fromkeys(canary.SIDES)
         after = canary.advance(progress, content.canary, seen, now, self.settings.canary)

@@ -32,7 +32,7 @@ def evidence(look: Look) -> dict[str, Any]:
         return {"missing": f"labels of {days:.1f} days have arrived, {limits['attribution_days']} are needed"}
     trained = look.reference.promise.importance
     total = sum(max(0.0, value) for value in trained.values())
-    heavy = [name for name, value in trained.items() if total and value >= limits["attribution_share"] * total]
+    heavy = [name for name, value in trained.items() if total and value >= limits["attribution_ratio"] * total]
     if not heavy:
         return {"missing": "the release does not say which columns matter"}
     found = importance(
@@ -75,12 +75,12 @@ def _standard_error(values: list[float]) -> float:
 
 
 def _finding(look: Look, name: str, trained: float, now: float, error: float) -> dict[str, Any]:
-    """The score is 1 where even a favourable reading leaves less than `attribution_kept` of the importance."""
+    """The score is 1 where even a favourable reading leaves less than `attribution_retention` of the importance."""
     kept = max(0.0, now + look.limits["attribution_errors"] * error) / trained
     said = f"{name}: importance {now:.4f} ± {error:.4f}, at training {trained:.4f}"
     return {
         "column": name,
         "what": "importance",
-        "score": look.limits["attribution_kept"] / max(kept, 1e-9),
+        "score": look.limits["attribution_retention"] / max(kept, 1e-9),
         "said": said,
     }

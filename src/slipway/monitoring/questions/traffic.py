@@ -44,8 +44,8 @@ def _marks(rows: pd.DataFrame) -> np.ndarray:
 
 
 def _parts(look: Look) -> list[int]:
-    """Rows in each part of the window: `volume_parts` of equal length."""
-    edges = pd.date_range(look.window.start, look.window.end, periods=look.limits["volume_parts"] + 1)
+    """Rows in each part of the window: `volume_chunks` of equal length."""
+    edges = pd.date_range(look.window.start, look.window.end, periods=look.limits["volume_chunks"] + 1)
     return np.histogram(_seconds(look.window.rows["time"]), _seconds(pd.Series(edges)))[0].tolist()
 
 
@@ -56,7 +56,7 @@ def _volume(look: Look) -> list[dict[str, Any]]:
         return []
     days = (look.window.start - before["time"].min()).total_seconds() / 86_400
     usual, limit = len(before) / look.window.before_share / days, look.limits["volume_ratio"]
-    parts = look.limits["volume_parts"]
+    parts = look.limits["volume_chunks"]
     rates = {
         "the window": len(look.window.rows) / look.window.days,
         "a part": min(_parts(look)) * parts / look.window.days,

@@ -54,7 +54,7 @@ def load(data_dir: Path) -> pd.DataFrame:
 
 def split(frame: pd.DataFrame, params: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Draw the test rows, equally many of each species."""
-    test = frame.groupby(TARGET).sample(frac=params["split"]["test_share"], random_state=params["seed"]).index
+    test = frame.groupby(TARGET).sample(frac=params["split"]["test_ratio"], random_state=params["seed"]).index
     return frame.drop(test), frame.loc[test]
 
 

@@ -47,7 +47,7 @@ def load(data_dir: Path) -> pd.DataFrame:
 
 def split(frame: pd.DataFrame, params: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Draw the test rows."""
-    test = frame.sample(frac=params["split"]["test_share"], random_state=params["seed"]).index
+    test = frame.sample(frac=params["split"]["test_ratio"], random_state=params["seed"]).index
     return frame.drop(test), frame.loc[test]
 
 

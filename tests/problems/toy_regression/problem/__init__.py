@@ -21,7 +21,7 @@ def load(data_dir):
 
 
 def split(frame, params):
-    test = np.random.default_rng(params["seed"]).random(len(frame)) < params["split"]["test_share"]
+    test = np.random.default_rng(params["seed"]).random(len(frame)) < params["split"]["test_ratio"]
     return frame[~test], frame[test]
 
 
