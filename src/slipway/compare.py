@@ -105,7 +105,7 @@ def compare() -> None:
         if unreachable["production"]:
             result.evidence["champion"] = unreachable["production"]
         result.verdicts = [gate(result.evidence, params["gates"]) for gate in gates.ALL]
-    result.tell()
+    result.print_verdicts()
     result.require()
 
 

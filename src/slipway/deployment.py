@@ -1,6 +1,6 @@
-"""The verbs `release report` and `release comment`: what became of a merge, for its commit and for the evidence.
+"""`slipway release report` and `release comment`: the outcome of a deployment, for its commit and as evidence.
 
-deploy.yaml calls them last, whatever happened before, with what its jobs left in a folder for each: results-<job>/.
+deploy.yaml runs both at its end, even after a failure; the results of each job are in a folder `results-<job>/`.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ JOB = "deployment"
 FOLDER = results.RESULTS / JOB
 REPORT = FOLDER / "report.md"
 WATERMARK = "slipway-deployment"
-ROOM = 1_000  # characters that a comment keeps for its watermark
+WATERMARK_CHARACTERS_MAX = 1_000  # reserved in a comment
 
 
 def report(folder: Path, needs: str) -> str:
-    """Write results/deployment.json and results/deployment/report.md and .html, and the job summary if there is one.
+    """Write the deployment report and return its title.
 
-    `folder` holds results-<job>/ of each job; `needs` is GitHub's `toJSON(needs)`. Returns the report's first line.
+    It writes results/deployment.json, results/deployment/report.md and report.html, and appends to the job summary.
+    `folder` contains `results-<job>/` for each job; `needs` is GitHub's `toJSON(needs)`.
     """
     with results.recorded(JOB) as result:
         deployment = gather(folder, needs)
@@ -46,7 +47,7 @@ def report(folder: Path, needs: str) -> str:
         outcome = content.outcome(deployment)
         result.verdicts = [Verdict(JOB, outcome, "every job ends well, every gate passes", title)]
         document = content.write(deployment)
-        text = markdown.render(document, markdown.LIMIT - ROOM)
+        text = markdown.render(document, markdown.LIMIT - WATERMARK_CHARACTERS_MAX)
         FOLDER.mkdir(parents=True, exist_ok=True)
         write_text(REPORT, text)
         write_text(FOLDER / "report.html", html.render(document, title))
@@ -55,10 +56,11 @@ def report(folder: Path, needs: str) -> str:
 
 
 def gather(folder: Path, needs: str) -> Deployment:
-    """All that there is to tell. What cannot be had is said in the report, which must be written in any case."""
+    """Collect the facts of a deployment. A fact that cannot be read becomes a note, since a report is always needed."""
     git = Git(Path())
     commit = os.environ.get("GITHUB_SHA") or git.read_commit("HEAD").id
-    production, released, notes = None, None, ()
+    production, released = None, None
+    notes: tuple[str, ...] = ()
     try:
         branch = DeployBranch(git)
         branch.fetch()
@@ -66,32 +68,32 @@ def gather(folder: Path, needs: str) -> Deployment:
         desired = branch.read("production")
         production = desired.release if desired else None
     except UserError as error:
-        notes = (f"What production should run cannot be told: {error}",)
+        notes = (f"The desired state of production could not be read: {error}",)
     return content.Deployment(
         commit=commit,
         release=released,
         production=production,
         statuses={job: need["result"] for job, need in json.loads(needs or "{}").items()},
-        results={stage: _left(folder / f"results-{stage}", stage) for stage in content.STAGES},
+        results={stage: _results(folder / f"results-{stage}", stage) for stage in content.STAGES},
         run=evidence.run_url(),
         notes=notes,
     )
 
 
-def _left(folder: Path, stage: str) -> dict[str, JobResult]:
-    """Results of a job. What it had from the job before, about another environment, is not its own."""
+def _results(folder: Path, stage: str) -> dict[str, JobResult]:
+    """Return the results of a stage, without those that it inherited from a stage of another environment."""
     try:
-        found = results.read(folder)
+        by_job = results.read(folder)
     except (ValidationError, ValueError) as error:
-        raise UserError(f"{folder}: holds a result that cannot be read ({type(error).__name__})") from None
-    return {job: result for job, result in found.items() if result.evidence.get("environment", stage) == stage}
+        raise UserError(f"{folder}: contains a result that cannot be read ({type(error).__name__})") from None
+    return {job: result for job, result in by_job.items() if result.evidence.get("environment", stage) == stage}
 
 
 def comment() -> str:
-    """Comment on the commit that was deployed, in place of an older report. Returns its address, or why it has none.
+    """Comment the report on the deployed commit and return the comment's URL, or the reason why there is none.
 
-    A repository or its organization may refuse comments on commits. The report is elsewhere, too, so that is a line in
-    the job summary, and no failure of the deployment.
+    The comment replaces an older report. A repository or organization may forbid comments on commits; that is a line
+    in the job summary and does not fail the deployment, because the report is also in the artifacts.
     """
     if not any(os.environ.get(name) for name in ("GH_TOKEN", "GH_ENTERPRISE_TOKEN")):
         return f"none, because GH_TOKEN is not set; the report is in {REPORT} and in the job summary"
@@ -103,11 +105,11 @@ def comment() -> str:
     try:
         text = REPORT.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UserError(f"{REPORT}: not there; run `slipway release report` first") from None
+        raise UserError(f"{REPORT}: not found; run `slipway release report` first") from None
     try:
         return posting.post(posting.Place(repository, f"commit/{sha}", WATERMARK), sha, text)
     except ApiError as error:
         if error.status != FORBIDDEN:
             raise
-        results.add_to_summary(f"\nNo comment on the commit: {error}\n")
+        results.add_to_summary(f"\nThe report was not posted as a comment on the commit: {error}\n")
         return f"none: {error}; the report is in {REPORT} and in the job summary"

@@ -1,4 +1,4 @@
-"""A disk that is full or may not be written to, told in one line: which file, and what to do."""
+"""Messages for disk errors, such as a full or read-only disk: one line with the file and the fix."""
 
 from __future__ import annotations
 
@@ -13,42 +13,44 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-ROOM = "free some room there, then run it again"
-RIGHTS = "let this user write there, then run it again"
-MENDS = {
-    errno.ENOSPC: ROOM,
-    errno.EDQUOT: ROOM,
-    errno.EFBIG: "raise the limit that this shell or container sets (`ulimit -f`), then run it again",
-    errno.EROFS: "it is mounted read-only; mount it writable, or move to a place that is, then run it again",
-    errno.EACCES: RIGHTS,
-    errno.EPERM: RIGHTS,
+FREE_SPACE = "free some space there, then run it again"
+ALLOW_WRITING = "give this user write permission there, then run it again"
+REMEDIES = {
+    errno.ENOSPC: FREE_SPACE,
+    errno.EDQUOT: FREE_SPACE,
+    errno.EFBIG: "raise the file size limit of this shell or container (`ulimit -f`), then run it again",
+    errno.EROFS: "it is mounted read-only; mount it writable or use another path, then run it again",
+    errno.EACCES: ALLOW_WRITING,
+    errno.EPERM: ALLOW_WRITING,
 }
-SAID = re.compile(r"\[Errno (\d+)\] (.*)")
-PATH = re.compile(r"'(/[^']*|[^' ]*/[^']*)'")
+"""What to do about each disk error, by error number."""
+ERRNO_TEXT = re.compile(r"\[Errno (\d+)\] (.*)")
+QUOTED_PATH = re.compile(r"'(/[^']*|[^' ]*/[^']*)'")
 
 
-def told(error: OSError) -> str | None:
-    """One line for an error that is the disk's, and None for any other."""
-    if isinstance(error, shutil.Error):  # of many files; the first will do
-        return found(str(why) for _, _, why in error.args[0]) if isinstance(error.args[0], list) else None
+def explain(error: OSError) -> str | None:
+    """Return a one-line message for a disk error; None for any other error."""
+    if isinstance(error, shutil.Error):  # about several files; the first is enough
+        failures = error.args[0]
+        return explain_output(str(reason) for _, _, reason in failures) if isinstance(failures, list) else None
     path = error.filename2 or error.filename
-    return _line(error.errno, None if path is None else os.fsdecode(path)) if error.errno in MENDS else None
+    return _message(error.errno, None if path is None else os.fsdecode(path)) if error.errno in REMEDIES else None
 
 
-def found(lines: Iterable[str]) -> str | None:
-    """One line for the first of the disk's errors in what a program printed, and None when it printed none."""
-    said = [(int(match[1]), PATH.findall(match[2])) for line in lines if (match := SAID.search(line))]
-    ours = [(code, paths) for code, paths in said if code in MENDS]
-    if not ours:
+def explain_output(lines: Iterable[str]) -> str | None:
+    """Return a one-line message for the first disk error in a program's output; None when there is none."""
+    errors = [(int(match[1]), QUOTED_PATH.findall(match[2])) for line in lines if (match := ERRNO_TEXT.search(line))]
+    disk_errors = [(code, paths) for code, paths in errors if code in REMEDIES]
+    if not disk_errors:
         return None
-    code, paths = next((one for one in ours if one[1]), ours[0])
-    return _line(code, paths[-1] if paths else None)
+    code, paths = next((error for error in disk_errors if error[1]), disk_errors[0])
+    return _message(code, paths[-1] if paths else None)
 
 
-def _line(code: int, path: str | None) -> str:
-    return f"{path or _fullest()}: {os.strerror(code)}; {MENDS[code]}"
+def _message(code: int, path: str | None) -> str:
+    return f"{path or _fullest_folder()}: {os.strerror(code)}; {REMEDIES[code]}"
 
 
-def _fullest() -> str:
-    """The system does not say which file could not be written: of the places that we write to, the one with least."""
-    return min((str(Path.cwd()), tempfile.gettempdir()), key=lambda place: shutil.disk_usage(place).free)
+def _fullest_folder() -> str:
+    """Return the folder with the least free space among those that Slipway writes to, when the error names no file."""
+    return min((str(Path.cwd()), tempfile.gettempdir()), key=lambda folder: shutil.disk_usage(folder).free)

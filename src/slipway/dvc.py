@@ -89,4 +89,4 @@ def reason(printed: Sequence[str]) -> str:
     if failed := re.match(r"failed to reproduce '(\w+)'", errors[-1] if errors else ""):
         own = [line for line in printed if line.startswith(f"{failed[1]}: ")]  # what the stage itself reported
         errors += own[-1:]
-    return disk.found(printed) or next(iter([*reversed(errors), *reversed(printed)]), "no reason given")
+    return disk.explain_output(printed) or next(iter([*reversed(errors), *reversed(printed)]), "no reason given")

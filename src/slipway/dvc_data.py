@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from slipway import dvc_cache, yaml12
-from slipway.errors import UserError, restore
+from slipway.errors import UserError, restore_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ def outputs(pointer: Path) -> list[dict[str, Any]]:
         content = yaml12.parse(pointer.read_text(encoding="utf-8"))
         outs = [{**out, "path": str(out["path"])} for out in content["outs"]]
     except (KeyError, TypeError, ValueError):
-        raise UserError(f"{pointer}: not what `dvc add` writes; {restore(pointer)}") from None
+        raise UserError(f"{pointer}: not what `dvc add` writes; {restore_command(pointer)}") from None
     for out in outs:
         if "wdir" in content or not _is_inside(out["path"]) or out["path"].startswith("."):
             raise UserError(f"{pointer}: names {out['path']}, which is no place for data; refused")

@@ -1,4 +1,4 @@
-"""The one error that a person sees without a traceback."""
+"""Errors that the user can fix; the command line prints them as one line, without a traceback."""
 
 from __future__ import annotations
 
@@ -12,31 +12,36 @@ if TYPE_CHECKING:
     from pathlib import PurePath
 
 CONFLICT = "<<<<<<<"
-"""Begins what git writes into a file that two branches changed."""
+"""First conflict marker that git writes into a file that two branches changed."""
 
 
 class UserError(Exception):
-    """Something the user can mend. The message is one line: the file, the value, the mend. The CLI exits with 2."""
+    """An error that the user can fix.
+
+    The message is one line that names the file, the value and the fix. The command line exits with status 2.
+    """
 
 
-def restore(path: PurePath | str) -> str:
-    """Return the command that gives a file back as it was committed, and that git accepts in every state of it.
+def restore_command(path: PurePath | str) -> str:
+    """Return the git command that restores the committed version of `path`, quoted for a message.
 
-    `git checkout FILE` takes the file from the index: refused during a conflict, without effect after `git add`.
+    `git checkout FILE` would restore from the index: git refuses that during a conflict, and it has no effect after
+    `git add`.
     """
     return f"`git checkout HEAD -- {shlex.quote(str(path))}`"
 
 
-def unreadable(path: PurePath | str, text: str, reason: str) -> str:
-    """Return the message on a file of git whose content `text` cannot be read: the reason, and the remedy."""
+def unreadable_message(path: PurePath | str, text: str, reason: str) -> str:
+    """Return the error message for a tracked file whose content `text` cannot be parsed: the reason and the fix."""
     if CONFLICT in text:
-        return f"{path}: in conflict; keep one side of each `{CONFLICT}`, then `git add {path}`; or {restore(path)}"
-    return f"{path}: {reason}; fix it or {restore(path)}"
+        resolve = f"keep one side of each `{CONFLICT}`, then `git add {path}`"
+        return f"{path}: in conflict; {resolve}; or {restore_command(path)}"
+    return f"{path}: {reason}; fix it or {restore_command(path)}"
 
 
 @contextmanager
 def reported_by(stage: str) -> Iterator[None]:
-    """End the process of a stage with one line, `stage: message`, where the block raises UserError."""
+    """Exit the process of a stage with the line `stage: message` when the block raises UserError."""
     try:
         yield
     except UserError as error:

@@ -1,6 +1,6 @@
-"""Write files whole or not at all, also through a loss of power, and JSON so that git shows small differences.
+"""Atomic and durable writes of files, which also survive a power loss, and JSON that gives small diffs.
 
-Every file that something later relies on is written here; tests/contract/test_durability.py finds other writers.
+Every file that a later step relies on is written here; tests/contract/test_durability.py rejects other writers.
 """
 
 from __future__ import annotations
@@ -17,53 +17,53 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-DECIMALS = 6  # of every number that git keeps; differences below are rounding of the machine, not of the model
-SYNCED_SINGLY_MAX = 100  # files of a folder; a sync of the whole system is faster than one for each of more files
-NO_FOLDER_SYNC = {errno.EACCES, errno.EBADF, errno.EINVAL, errno.EISDIR, errno.ENOTSUP, errno.EPERM}
-"""Errors of systems and file systems that open no folder, or sync none: the rename is as durable as they make it."""
+DECIMALS = 6  # of every number in git; smaller differences come from the machine's rounding, not from the model
+SYNCED_SINGLY_MAX = 100  # files in a folder; for more files, one sync of the whole system is faster
+FOLDER_SYNC_UNSUPPORTED = {errno.EACCES, errno.EBADF, errno.EINVAL, errno.EISDIR, errno.ENOTSUP, errno.EPERM}
+"""Errors of file systems that cannot open or sync a folder; there a rename is as durable as the system makes it."""
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write `content`, numbers rounded, keys in their order, with a line feed at the end; makes the folder."""
+    """Write `content` as JSON and create the folder: floats rounded, key order preserved, newline at the end."""
     write_text(path, json.dumps(_rounded(content), indent=2, ensure_ascii=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as `write_bytes` does."""
+    """Write `text` atomically, encoded as UTF-8."""
     write_bytes(path, text.encode())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace `path` as `replacing` does."""
-    with replacing(path) as aside:
-        aside.write_bytes(content)
+    """Write `content` atomically; see `replacing`."""
+    with replacing(path) as incoming:
+        incoming.write_bytes(content)
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give the path of a file to fill, and put it in place of `path` after the block; make the folder.
+    """Yield the path of a temporary file that replaces `path` after the block; create the folder.
 
-    A process that is killed, a disk that is full and a loss of power leave the old file or the new one. Raises OSError,
-    which names `path`.
+    A killed process, a full disk or a power loss leaves either the old file or the new one. Raises OSError naming
+    `path`.
     """
-    aside = path.with_name(f".{path.name}.incoming")  # the same each time: killed writers leave one at most
+    incoming = path.with_name(f".{path.name}.incoming")  # a fixed name, so killed writers leave at most one file
     try:
         make_folder(path.parent)
-        yield aside
-        move(aside, path)
+        yield incoming
+        move(incoming, path)
     except OSError as error:
         with contextlib.suppress(OSError):
-            aside.unlink()
+            incoming.unlink()
         if error.errno is None:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from None
     except BaseException:
-        aside.unlink(missing_ok=True)
+        incoming.unlink(missing_ok=True)
         raise
 
 
 def write_new(path: Path, content: bytes, mode: int) -> None:
-    """Write a file that is not there yet, with the permissions `mode`. Raises FileExistsError when it is."""
+    """Write a new file with the permissions `mode`. Raises FileExistsError when `path` exists."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(content)
         file.flush()
@@ -72,9 +72,9 @@ def write_new(path: Path, content: bytes, mode: int) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Rename a file or a folder of the same file system, so that a loss of power leaves it whole at one of the two.
+    """Rename a file or folder within one file system; after a power loss it is complete at one of the two paths.
 
-    The content is on the disk before the name changes, since file systems may write the two in the other order.
+    The content is synced before the rename, because a file system may write the two in the opposite order.
     """
     sync(source)
     source.replace(target)
@@ -82,26 +82,26 @@ def move(source: Path, target: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Return once a file, or all that a folder holds, is on the disk."""
+    """Block until a file, or everything in a folder, is on the disk."""
     if not path.is_dir():
         _sync_file(path)
         return
-    inside = list(path.rglob("*"))
-    if len(inside) > SYNCED_SINGLY_MAX:
-        os.sync()  # on Linux it returns once all is written
+    children = list(path.rglob("*"))
+    if len(children) > SYNCED_SINGLY_MAX:
+        os.sync()  # on Linux it returns only after everything is written
         return
-    for one in inside:
-        if not one.is_symlink():
-            _sync_folder(one) if one.is_dir() else _sync_file(one)
+    for child in children:
+        if not child.is_symlink():
+            _sync_folder(child) if child.is_dir() else _sync_file(child)
     _sync_folder(path)
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder` and those above it, so that a loss of power does not remove them."""
-    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    """Create `folder` and its parents, durable through a power loss."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    for made in missing:
-        _sync_folder(made.parent)
+    for created in missing:
+        _sync_folder(created.parent)
 
 
 def _sync_file(path: Path) -> None:
@@ -110,17 +110,17 @@ def _sync_file(path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Write the names in `folder` to the disk, where the system can open folders and sync them."""
+    """Sync the directory entries of `folder` to the disk, on systems that support it."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError as error:
-        if error.errno in NO_FOLDER_SYNC:
+        if error.errno in FOLDER_SYNC_UNSUPPORTED:
             return
         raise
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in NO_FOLDER_SYNC:
+        if error.errno not in FOLDER_SYNC_UNSUPPORTED:
             raise
     finally:
         os.close(descriptor)
@@ -135,7 +135,7 @@ def _rounded(content: Any) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """Read `path`. Raises UserError when it is missing or is not JSON."""
+    """Return the content of a JSON file. Raises UserError when it is missing or malformed."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What people are shown holds no credentials: an address may carry them, and tools repeat addresses."""
+"""Removal of credentials from output: a URL may contain them, and tools repeat URLs in their messages."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
 
 
 def redacted(text: str) -> str:
-    """`text`, with the credentials of each address in it (`https://user:token@host/…`) replaced by stars."""
+    """Return `text` with the credentials in every URL (`https://user:token@host/…`) replaced by stars."""
     return CREDENTIALS.sub("***@", text)

@@ -1,4 +1,4 @@
-"""What a job leaves behind: one JSON file for each job, `results/<job>.json`, from which the report is written."""
+"""Results of jobs: each job writes one JSON file, `results/<job>.json`, and the report is rendered from these files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RESULTS = Path("results")
 
 
 class JobResult(BaseModel):
-    """The machine-readable result of a job: its verdicts, and the evidence behind them."""
+    """The machine-readable result of a job: its verdicts and the evidence for them."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -32,29 +32,29 @@ class JobResult(BaseModel):
     verdicts: list[Verdict] = []
     evidence: dict[str, Any] = {}
     error: str | None = None
-    """One line when the job crashed, so that its gates did not run."""
+    """First line of the exception when the job crashed before its gates ran."""
 
     @property
     def outcome(self) -> Outcome:
-        """Of all its gates; a job that crashed has failed."""
+        """Return the overall outcome of the gates; a job that crashed has failed."""
         return Outcome.FAIL if self.error else overall(self.verdicts)
 
-    def tell(self) -> None:
-        """Print a line for each gate."""
+    def print_verdicts(self) -> None:
+        """Print one line per gate."""
         for verdict in self.verdicts:
             print(f"{verdict.gate}: {verdict.outcome}: {verdict.reason or verdict.observed}", flush=True)
 
     def require(self) -> None:
-        """Raise UserError, naming what blocks, unless every gate passed."""
+        """Raise UserError naming the blocking gates, unless every gate passed."""
         if self.outcome is not Outcome.PASS:
             blocking = (verdict for verdict in self.verdicts if verdict.outcome is not Outcome.PASS)
             blockers = "; ".join(f"{gate.gate} {gate.outcome}: {gate.reason or gate.observed}" for gate in blocking)
-            raise UserError(f"{self.job}: blocked by {blockers or 'no gate having run'}")
+            raise UserError(f"{self.job}: blocked by {blockers or 'missing verdicts: no gate ran'}")
 
 
 @contextmanager
 def recorded(job: str, directory: Path = RESULTS) -> Iterator[JobResult]:
-    """Give a result to fill in, and write it however the block ends: a crash is recorded and raised again."""
+    """Yield a result to fill in and write it however the block ends. A crash is recorded and re-raised."""
     result = JobResult(job=job, started=datetime.now(UTC))
     start = time.monotonic()
     try:
@@ -69,13 +69,13 @@ def recorded(job: str, directory: Path = RESULTS) -> Iterator[JobResult]:
 
 
 def add_to_summary(text: str) -> None:
-    """Add Markdown to the summary of the workflow run, if this is part of one."""
+    """Append Markdown to the job summary of GitHub Actions; do nothing outside a workflow."""
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(text)
 
 
 def read(directory: Path = RESULTS) -> dict[str, JobResult]:
-    """Every result in `directory`, by job."""
+    """Return every result in `directory`, by job name."""
     files = sorted(directory.glob("*.json"))
     return {file.stem: JobResult.model_validate_json(file.read_text(encoding="utf-8")) for file in files}

@@ -127,7 +127,7 @@ def test_a_cache_that_may_not_be_written_leaves_what_was_there_and_is_named(proj
     for folder in folders:
         folder.chmod(0o755)
     assert said.startswith(f"dvc repro --no-run-cache evaluate: {project.root}/.dvc/cache/files/md5/")
-    assert ": Permission denied; let this user write there" in said
+    assert ": Permission denied; give this user write permission there" in said
     assert before == project.hashes()
 
 

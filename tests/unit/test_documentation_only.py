@@ -198,7 +198,7 @@ def broken_pipeline() -> None:
 BASES = {
     "no branch": (no_branch, "no such branch in this clone; `git fetch origin`"),
     "nothing in common": (no_commit_in_common, "no commit at which the branch left it"),
-    "commit lost": (lambda: lost("origin/main"), "is not a commit that this clone can read"),
+    "commit lost": (lambda: lost("origin/main"), "this clone cannot read "),
     "tree lost": (lambda: lost("origin/main^{tree}"), "could not|Could not|unable to read|not a tree"),
     "folder lost": (lambda: lost("origin/main:docs"), "could not|Could not|unable to read|not a tree"),
     "pipeline lost": (lambda: lost("origin/main:dvc.yaml"), "dvc.yaml"),

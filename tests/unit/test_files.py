@@ -1,4 +1,4 @@
-"""Evidence is written whole or not at all."""
+"""Writes of evidence are atomic and durable."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ WRITE = (
 IN_4_KB = ["bash", "-c", 'ulimit -f 4; exec "$@"', "bash"]
 
 
-def test_the_same_content_is_the_same_bytes(tmp_path):
+def test_equal_content_gives_equal_bytes(tmp_path):
     for name in ("one", "two"):
         write_json(tmp_path / "new" / name, {"b": 1 / 3, "a": "é"})
     assert '{\n  "b": 0.333333,\n  "a": "é"\n}\n' == (tmp_path / "new/one").read_text(encoding="utf-8")
     assert (tmp_path / "new/one").read_bytes() == (tmp_path / "new/two").read_bytes()
 
 
-def test_a_file_is_the_old_or_the_new_wherever_its_writer_is_killed(tmp_path):
-    path, step, killed, seen = tmp_path / "results.json", 0, True, []
+def test_a_killed_writer_leaves_the_old_or_the_new_file(tmp_path):
+    path, step, killed, observed = tmp_path / "results.json", 0, True, []
     while killed:
         step += 1
         path.write_text("old")
@@ -52,13 +52,13 @@ def test_a_file_is_the_old_or_the_new_wherever_its_writer_is_killed(tmp_path):
         code = subprocess.run(command, check=False).returncode
         assert code in {0, -signal.SIGKILL}
         killed = code != 0
-        seen.append(path.read_text())
-    assert ["new", "old"] == sorted(set(seen))
-    assert "new" == seen[-1]
+        observed.append(path.read_text())
+    assert ["new", "old"] == sorted(set(observed))
+    assert "new" == observed[-1]
     assert step > 3
 
 
-def test_without_room_the_old_file_stays_and_the_error_names_it(tmp_path):
+def test_a_full_disk_leaves_the_old_file_and_the_error_names_it(tmp_path):
     path = tmp_path / "results.json"
     path.write_text("old")
     command = [*IN_4_KB, sys.executable, "-c", WRITE, str(path)]

@@ -1,4 +1,4 @@
-"""One function runs git: the same answers under every user's settings, and no exit status is dropped."""
+"""One function runs git: its output does not depend on the user's settings, and no exit status is ignored."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def root(tmp_path):
 
 
 def answers(root: Path) -> dict[str, object]:
-    """What each function that reads gives, with an untracked, an edited and an ignored file in the work tree."""
+    """Return the output of every reading function, with untracked and edited files in the work tree."""
     (root / "a.txt").write_text("edited\n")
     (root / "new/file.py").parent.mkdir(exist_ok=True)
     (root / "new/file.py").write_text("new\n")
@@ -78,15 +78,15 @@ def answers(root: Path) -> dict[str, object]:
     }
 
 
-def test_every_answer_is_the_same_for_a_user_with_other_settings_variables_and_hooks(root, tmp_path, monkeypatch):
+def test_settings_variables_and_hooks_of_the_user_change_no_output(root, tmp_path, monkeypatch):
     plain = answers(root)
     hostile_git.apply(tmp_path / "user", monkeypatch)
     assert plain == answers(root)
 
 
 @pytest.mark.parametrize("name", ["log.showSignature", "status.showUntrackedFiles", "color.branch", "core.quotePath"])
-def test_without_a_pin_an_answer_changes(root, tmp_path, monkeypatch, name):
-    """The comparison above can fail: each of these settings shows when it is not pinned."""
+def test_a_setting_that_is_not_pinned_changes_the_output(root, tmp_path, monkeypatch, name):
+    """The comparison above can fail: each of these settings has an effect when it is not pinned."""
     plain = plainly(root)
     hostile_git.apply(tmp_path / "user", monkeypatch)
     monkeypatch.setattr(command, "PINNED", {key: value for key, value in command.PINNED.items() if key != name})
@@ -120,24 +120,24 @@ Retraining: drift
 
 
 def test_a_signed_commit_is_parsed_without_its_signature():
-    found = parse("c" * 40, SIGNED.encode())
+    signed = parse("c" * 40, SIGNED.encode())
     assert ("TREE", (), "Retrain", {"Retraining": "drift"}) == (
-        found.tree,
-        found.parents,
-        found.subject,
-        found.trailers,
+        signed.tree,
+        signed.parents,
+        signed.subject,
+        signed.trailers,
     )
     assert ("2026-02-02T08:25:00+05:45", "2026-02-01T23:10:00-03:30") == (
-        found.authored.isoformat(),
-        found.committed.isoformat(),
+        signed.authored.isoformat(),
+        signed.committed.isoformat(),
     )
 
 
 def test_a_message_in_another_encoding_is_decoded():
-    person = "Zoë <z@example.org> 1 +0000"
-    content = f"tree t\nauthor {person}\ncommitter {person}\nencoding ISO-8859-1\n\nÄnderung\n"
-    found = parse("c" * 40, content.encode("iso-8859-1"))
-    assert ("Zoë", "Änderung") == (found.author, found.subject)
+    identity = "Zoë <z@example.org> 1 +0000"
+    content = f"tree t\nauthor {identity}\ncommitter {identity}\nencoding ISO-8859-1\n\nÄnderung\n"
+    decoded = parse("c" * 40, content.encode("iso-8859-1"))
+    assert ("Zoë", "Änderung") == (decoded.author, decoded.subject)
 
 
 @pytest.mark.parametrize(
@@ -154,13 +154,13 @@ def test_a_message_in_another_encoding_is_decoded():
 )
 def test_trailers_are_the_last_paragraph_as_git_reads_them(root, message, expected):
     git(root, "commit", "--quiet", "--allow-empty", "--cleanup=verbatim", "--message", message)
-    found = Git(root).read_commit("HEAD").trailers
-    shown = git(root, "log", "-1", "--format=%(trailers:only,unfold)").splitlines()
-    assert expected == found
-    assert all(f"{key}: {value}" in shown for key, value in found.items())
+    trailers = Git(root).read_commit("HEAD").trailers
+    printed = git(root, "log", "-1", "--format=%(trailers:only,unfold)").splitlines()
+    assert expected == trailers
+    assert all(f"{key}: {value}" in printed for key, value in trailers.items())
 
 
-def test_there_are_three_answers_there_not_there_and_not_to_be_read(root):
+def test_reading_a_file_returns_content_or_none_or_raises(root):
     repository, blob = Git(root), git(root, "rev-parse", "HEAD:a.txt")
     assert b"changed\n" == repository.read("HEAD", "a.txt")
     assert repository.read("HEAD", "b.txt") is None
@@ -187,13 +187,13 @@ def test_a_branch_whose_commit_is_missing_is_not_an_absent_branch(root):
             read("main")
 
 
-def test_outside_of_a_repository_is_an_error_and_no_answer(tmp_path):
+def test_reading_outside_of_a_repository_is_an_error(tmp_path):
     for read in (Git(tmp_path).head, Git(tmp_path).edited, Git(tmp_path / "nothing").tracked):
         with pytest.raises(GitError, match="fatal: "):
             read()
 
 
-def test_a_machine_without_git_is_told_so(root, monkeypatch):
+def test_a_machine_without_git_is_an_error(root, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(GitError, match="git: not found; install it"):
         Git(root).head()
@@ -210,8 +210,8 @@ def test_a_shallow_clone_ends_at_a_commit_that_has_parents(root, tmp_path):
     git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{tmp_path}/origin.git", "shallow")
     shallow = Git(tmp_path / "shallow")
     assert shallow.is_shallow()
-    assert shallow.is_cut(shallow.read_commit("HEAD"))
-    assert [False, True] == [Git(root).is_shallow(), not Git(root).is_cut(Git(root).read_commit("HEAD"))]
+    assert shallow.is_shallow_boundary(shallow.read_commit("HEAD"))
+    assert [False, True] == [Git(root).is_shallow(), not Git(root).is_shallow_boundary(Git(root).read_commit("HEAD"))]
 
 
 def test_paths_of_a_folder_inside_a_repository_begin_with_a_dot(root):
@@ -220,7 +220,7 @@ def test_paths_of_a_folder_inside_a_repository_begin_with_a_dot(root):
     assert inner.read("HEAD", "./a.txt") is None
 
 
-def test_both_paths_of_a_rename_are_there(root):
+def test_both_paths_of_a_rename_are_returned(root):
     changes = Git(root).changed("HEAD~", "HEAD")
     assert {"a.txt": "modified", "docs/other.md": "added", "docs/ünï.md": "deleted"} == {
         change.path: change.kind for change in changes
@@ -230,13 +230,13 @@ def test_both_paths_of_a_rename_are_there(root):
 
 @settings(max_examples=15)
 @given(st.dictionaries(st.sampled_from(["b", "docs/b", "a.txt"]), st.binary(max_size=20) | st.none()))
-def test_a_tree_is_that_of_the_base_with_the_files_put_in(tmp_path_factory, files):
+def test_a_tree_is_the_base_with_the_changed_files(tmp_path_factory, files):
     repository = Git(tmp_path_factory.mktemp("bare"))  # not their parent, in which others would find a repository
     repository.run("init", "--quiet", "--bare")
     base = repository.tree(None, {"a.txt": b"a", "c": b"c"})
     kept = {"a.txt": b"a", "c": b"c", **files}
-    found = repository.entries(repository.tree(base, files))
-    assert {name for name, content in kept.items() if content is not None} == set(found)
+    entries = repository.entries(repository.tree(base, files))
+    assert {name for name, content in kept.items() if content is not None} == set(entries)
 
 
 # Pushes.
@@ -258,7 +258,7 @@ def refuse(tmp_path: Path, words: str) -> None:
 
 
 @pytest.mark.parametrize("words", [GH013, GH001])
-def test_a_refusal_of_the_remote_is_reported_in_its_own_words_without_credentials(root, tmp_path, words):
+def test_a_refusal_quotes_the_remote_without_credentials(root, tmp_path, words):
     refuse(tmp_path, words)
     commit(root)
     with pytest.raises(PushRejectedError) as error:
@@ -272,7 +272,7 @@ def test_a_refusal_of_the_remote_is_reported_in_its_own_words_without_credential
 
 
 def races(root: Path, origin: Path) -> dict[str, list[str]]:
-    """Refspecs that another push has overtaken, by git's reason."""
+    """Return refspecs that lose a race against another push, by git's reason."""
     other = root.parent / "other"
     git(root.parent, "clone", "--quiet", str(origin), str(other))
     theirs = commit(other, "Theirs")
@@ -288,7 +288,7 @@ def races(root: Path, origin: Path) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("reason", ["fetch first", "already exists", "stale info", "non-fast-forward"])
-def test_a_push_that_another_overtook_is_a_race_and_changes_nothing(root, tmp_path, reason):
+def test_a_push_that_loses_a_race_changes_nothing(root, tmp_path, reason):
     if reason == "non-fast-forward":
         refspecs, lease = ["main~:refs/heads/main"], None
     else:
@@ -300,7 +300,7 @@ def test_a_push_that_another_overtook_is_a_race_and_changes_nothing(root, tmp_pa
     assert before == Git(root).remote_refs("origin")
 
 
-def test_a_remote_that_is_not_there_is_neither_a_race_nor_a_refusal(root):
+def test_a_missing_remote_is_neither_a_race_nor_a_refusal(root):
     with pytest.raises(GitError, match="does not appear to be a git repository") as error:
         Git(root).push(str(root / "nowhere"), "main:refs/heads/main")
     assert GitError is type(error.value)
@@ -329,5 +329,5 @@ def test_a_refusal_next_to_a_race_is_a_refusal():
     assert isinstance(refused_push.error("origin", lines, ""), PushRejectedError)
 
 
-def test_every_error_is_one_that_a_user_sees_without_a_traceback():
-    assert all(issubclass(one, UserError) for one in (GitError, GitReadError, PushRaceError, PushRejectedError))
+def test_every_error_of_git_is_a_user_error():
+    assert all(issubclass(error, UserError) for error in (GitError, GitReadError, PushRaceError, PushRejectedError))

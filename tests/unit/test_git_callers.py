@@ -1,4 +1,4 @@
-"""git is run in one place only: a new direct call of it would obey the user's settings, and drop its exit status."""
+"""Only `slipway.git` runs git: a direct call would obey the user's settings and could ignore the exit status."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ PACKAGE = Path("src/slipway/git")
 OTHER_SOURCES = [path for path in sorted(Path("src").rglob("*.py")) if PACKAGE not in path.parents]
 LIBRARIES = {"dulwich", "git", "pygit2", "scmrepo"}
 PORCELAIN = {"annotate", "blame", "branch", "describe", "diff", "grep", "log", "reflog", "shortlog", "show", "tag"}
-"""Porcelain commands; plumbing has the same content, in a stable format."""
+"""Porcelain commands; plumbing gives the same content in a stable format."""
 STARTERS = {"Popen", "call", "check_call", "check_output", "getoutput", "popen", "run", "split", "system"}
 STARTERS |= {"create_subprocess_exec", "create_subprocess_shell", "execv", "execvp", "getstatusoutput", "spawnvp"}
 RUNNERS = {"run", "run_bytes", "is_true", "names", "git"}
 
 
 def direct_calls(source: str) -> list[int]:
-    """Return the lines that build a git command, import a library for git, or read the output of porcelain."""
+    """Return the lines that build a git command, import a git library or read the output of porcelain."""
     return sorted(node.lineno for node in ast.walk(ast.parse(source)) if _is_direct(node))
 
 
@@ -42,7 +42,7 @@ def _is_direct(node: ast.AST) -> bool:
 
 
 def _is_git(node: ast.AST | None, *, alone: bool = False) -> bool:
-    """Return whether it is a string that starts a git process: git, a path to it, or else a command line."""
+    """Return whether `node` is a string that starts git: its name, a path to it, or unless `alone` a command line."""
     if isinstance(node, ast.JoinedStr) and node.values:
         node = node.values[0]
     if not isinstance(node, ast.Constant) or not isinstance(node.value, str | bytes):
@@ -51,9 +51,9 @@ def _is_git(node: ast.AST | None, *, alone: bool = False) -> bool:
     return (text if alone else text.partition(" ")[0]).rpartition("/")[2] in {"git", "git.exe"}
 
 
-def test_git_is_run_by_its_package_alone():
-    found = {str(path): direct_calls(path.read_text(encoding="utf-8")) for path in OTHER_SOURCES}
-    assert {} == {path: lines for path, lines in found.items() if lines}
+def test_only_its_package_runs_git():
+    calls = {str(path): direct_calls(path.read_text(encoding="utf-8")) for path in OTHER_SOURCES}
+    assert {} == {path: lines for path, lines in calls.items() if lines}
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,9 @@ def test_a_direct_call_is_found(fault):
         'differ("git is not there")',
     ],
 )
-def test_what_only_names_git_is_not_found(harmless):
+def test_a_mention_of_git_is_no_direct_call(harmless):
     assert [] == direct_calls(harmless)
 
 
-def test_every_source_is_looked_at():
+def test_all_sources_are_checked():
     assert 100 < len(OTHER_SOURCES)

@@ -37,7 +37,7 @@ def data() -> None:
             result.verdicts.append(claims.verdict(said.evidence, result.evidence, base.evidence))
         if code and result.outcome is Outcome.PASS:
             raise UserError(f"stage {STAGE}: ended before it wrote its evidence; its output above says why")
-    result.tell()
+    result.print_verdicts()
     result.require()
 
 

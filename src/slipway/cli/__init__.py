@@ -30,9 +30,9 @@ def main() -> None:
     except UserError as error:
         _refuse(str(error))
     except OSError as error:
-        if (told := disk.told(error)) is None:
+        if (message := disk.explain(error)) is None:
             raise
-        _refuse(told)
+        _refuse(message)
 
 
 def _refuse(line: str) -> NoReturn:

@@ -24,7 +24,7 @@ from slipway.delivery.scratch import scratch
 from slipway.delivery.store import fetch
 from slipway.delivery.store.files import extract, replace
 from slipway.delivery.trust import keys
-from slipway.errors import UserError, restore
+from slipway.errors import UserError, restore_command
 from slipway.git import Git
 from slipway.report import markdown
 from slipway.report import release as release_report
@@ -79,7 +79,7 @@ class Source:
         written = {LOCK, *self.dvc.outputs}
         edited = {path: state for path, state in self.git.edited(untracked=False).items() if path not in written}
         for path, state in edited.items():
-            remedy = f"`git rm --cached {path}`" if state.startswith("A") else restore(path)
+            remedy = f"`git rm --cached {path}`" if state.startswith("A") else restore_command(path)
             raise UserError(f"{path}: edited since commit {self.commit[:12]}; commit it, or {remedy}")
 
     def refuse_other_model(self) -> None:
@@ -173,7 +173,7 @@ def _bento(source: Source, version: str, folder: Path, context: Path) -> None:
     )
     if done.returncode:
         lines = (done.stdout + done.stderr).strip().splitlines() or ["no reason given"]
-        raise UserError(disk.found(lines) or f"bentofile.yaml: `bentoml build` failed: {lines[-1]}")
+        raise UserError(disk.explain_output(lines) or f"bentofile.yaml: `bentoml build` failed: {lines[-1]}")
     (built,) = [file.parent for file in bentos.glob("bentos/*/*/bento.yaml")]
     shutil.copytree(built, folder / "bento", ignore=shutil.ignore_patterns("__pycache__"))
     _fix_time(folder / "bento" / "bento.yaml", source.committed)

@@ -141,7 +141,7 @@ class DeployBranch:
         if self.head is None:
             return []
         commits = self.git.history(self.head, paths=[path], first_parent=True, limit=limit)
-        if commits and self.git.is_cut(commits[-1]):
+        if commits and self.git.is_shallow_boundary(commits[-1]):
             raise GitReadError(
                 f"{BRANCH}: this clone has its newest commits only; `git fetch --unshallow {self.remote} {BRANCH}`"
             )

@@ -11,7 +11,7 @@ from typing import Any
 
 from slipway import yaml12
 from slipway.delivery.versions import ARTIFACT
-from slipway.errors import UserError, restore
+from slipway.errors import UserError, restore_command
 
 LOCK = "dvc.lock"
 PIPELINE = "dvc.yaml"
@@ -139,4 +139,4 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"{path}: not there; run `slipway train` first") from None
     except yaml12.YamlError as error:
-        raise UserError(f"{path}: not YAML ({error}); {restore(path.name)} and train again") from None
+        raise UserError(f"{path}: not YAML ({error}); {restore_command(path.name)} and train again") from None

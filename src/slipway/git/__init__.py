@@ -1,8 +1,8 @@
-"""git, run by one function: the same answers under every user's settings, and errors that are never dropped.
+"""The only package that runs git: independent of the user's settings, and no error is ever dropped.
 
-`command` runs git and pins what would change its output, `client` reads and writes a repository, `history` parses
-commits, `changed_paths` the differences between two trees, `refused_push` what a remote answered. Nothing else in this
-package's siblings calls git; `tests/unit/test_git_callers.py` holds that.
+`command` runs git and pins the settings that change its output; `client` reads and writes a repository; `history`
+parses commits; `changed_paths` parses the differences between two trees; `refused_push` parses a remote's refusal.
+`tests/unit/test_git_callers.py` asserts that no other package calls git.
 """
 
 from slipway.git.client import Git

@@ -1,4 +1,4 @@
-"""What differs between two trees: every path that was added, deleted or modified, with its modes on both sides."""
+"""Differences between two trees: every added, deleted or modified path, with its mode on both sides."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ABSENT, FILE, EXECUTABLE, SYMLINK, SUBMODULE = "000000", "100644", "100755", "12
 
 @dataclass(frozen=True, order=True)
 class ChangedPath:
-    """One path whose content or mode differs. A rename is two: the path that is gone, and the one that is new."""
+    """A path whose content or mode differs. A rename is two of them: the deleted path and the added one."""
 
     path: str
     before: str
@@ -21,11 +21,11 @@ class ChangedPath:
     after: str
     """Mode after, or ABSENT."""
     blobs: tuple[str, str] = ("", "")
-    """Ids of the content before and after; zeros where git has not stored it."""
+    """Object ids of the content before and after; all zeros where git has not stored it."""
 
     @property
     def kind(self) -> str:
-        """`added`, `deleted`, `modified`, or `mode changed` when the content is the same."""
+        """Return `added`, `deleted`, `modified`, or `mode changed` when only the mode differs."""
         if self.before == ABSENT:
             return "added"
         if self.after == ABSENT:
@@ -43,7 +43,7 @@ def parse_raw(output: bytes) -> Iterator[ChangedPath]:
 
 
 def renamed(changes: list[ChangedPath]) -> dict[str, str]:
-    """Return the former path by the new one, where exactly one deleted path had the content of one that was added."""
+    """Return old paths by new path, where exactly one deleted and one added path have the same content."""
     deleted: dict[str, list[str]] = {}
     added: dict[str, list[str]] = {}
     for change in changes:

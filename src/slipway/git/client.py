@@ -1,4 +1,4 @@
-"""A repository, read and written with git's plumbing: the caller's branch, index and work tree stay as they are."""
+"""A client for a repository, built on git's plumbing: it leaves the branch, index and work tree unchanged."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ FALLBACK_IDENTITY = {
 
 @dataclass(frozen=True)
 class TreeEntry:
-    """A file of a tree."""
+    """A file in a tree: its mode and the id of its blob."""
 
     mode: str
     id: str
 
 
 class Git:
-    """A repository, with or without a work tree. `environment` takes the place of this process's own."""
+    """A repository, with or without a work tree. `environment` replaces the environment of this process."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.folder = folder
@@ -49,7 +49,7 @@ class Git:
         env: Mapping[str, str] | None = None,
         seconds: float = TIMEOUT_SECONDS,
     ) -> str:
-        """Run `git ARGUMENTS` and return what it prints, without the last line feed. Raises GitError."""
+        """Run `git ARGUMENTS` and return its output without the trailing newline. Raises GitError."""
         return self.run_bytes(*arguments, stdin=stdin, env=env, seconds=seconds).decode().rstrip("\n")
 
     def run_bytes(
@@ -60,7 +60,7 @@ class Git:
         settings: Mapping[str, str] | None = None,
         seconds: float = TIMEOUT_SECONDS,
     ) -> bytes:
-        """As `run`, for content that may not be text; `settings` are set for this command."""
+        """Run `git ARGUMENTS` with additional `settings` and return its output as bytes. Raises GitError."""
         content = stdin.encode() if isinstance(stdin, str) else stdin
         done = self._execute(*arguments, stdin=content, env=env, settings=settings, seconds=seconds)
         if done.returncode:
@@ -68,15 +68,15 @@ class Git:
         return done.stdout
 
     def is_true(self, *arguments: str) -> bool:
-        """Return whether a command answers yes (exit status 0) or no (1). Raises GitError for any other status."""
-        return self._found(*arguments) is not None
+        """Return whether a command exits with 0 (true) or 1 (false). Raises GitError for any other status."""
+        return self._output(*arguments) is not None
 
     def names(self, *arguments: str) -> list[str]:
-        """Return the NUL-terminated names that a command with `-z` prints. Raises GitError."""
+        """Return the NUL-terminated names in the output of a command with `-z`. Raises GitError."""
         return [os.fsdecode(name) for name in self.run_bytes(*arguments).split(b"\0") if name]
 
-    def _found(self, *arguments: str, absent: int = 1) -> str | None:
-        """Return what a command prints, or None when its exit status says that there is no such thing."""
+    def _output(self, *arguments: str, absent: int = 1) -> str | None:
+        """Return the output of a command; None when it exits with the status `absent`."""
         done = self._execute(*arguments)
         if done.returncode == absent:
             return None
@@ -99,32 +99,32 @@ class Git:
     # Commits.
 
     def head(self) -> str | None:
-        """Return the commit that is checked out; None before the first. Raises GitError outside of a repository."""
+        """Return the id of the checked-out commit; None before the first one. Raises GitError outside a repository."""
         return self.resolve("HEAD")
 
     def resolve(self, name: str) -> str | None:
-        """Return the commit that `name` stands for; None when there is no such name.
+        """Return the id of the commit that `name` refers to; None when no such name exists.
 
-        Raises GitReadError when it names a commit that this clone does not have.
+        Raises GitReadError when this clone lacks the commit.
         """
-        found = self._found("rev-parse", "--verify", "--quiet", "--end-of-options", name)
-        if found is None:
+        object_id = self._output("rev-parse", "--verify", "--quiet", "--end-of-options", name)
+        if object_id is None:
             return None
-        commit = self._found("rev-parse", "--verify", "--quiet", "--end-of-options", f"{found}^{{commit}}")
+        commit = self._output("rev-parse", "--verify", "--quiet", "--end-of-options", f"{object_id}^{{commit}}")
         if commit is None:
             raise GitReadError(
-                f"{name}: {found[:12]} is not a commit that this clone can read; `git fetch`, `git fsck`"
+                f"{name}: this clone cannot read {object_id[:12]} as a commit; run `git fetch`, then `git fsck`"
             )
         return commit
 
     def symbolic_ref(self, name: str) -> str | None:
-        """Return the full name of the ref that `name` stands for; None when it is no symbolic ref."""
-        return self._found("symbolic-ref", "--quiet", name)
+        """Return the full name of the ref that the symbolic ref `name` points to; None when it is not symbolic."""
+        return self._output("symbolic-ref", "--quiet", name)
 
-    def merge_base(self, one: str, other: str) -> str | None:
-        """Return the best common ancestor; None when the clone knows none. Raises GitReadError."""
+    def merge_base(self, left: str, right: str) -> str | None:
+        """Return the best common ancestor; None when the clone has none. Raises GitReadError."""
         try:
-            return self._found("merge-base", one, other)
+            return self._output("merge-base", left, right)
         except GitError as error:
             raise GitReadError(str(error)) from None
 
@@ -133,11 +133,11 @@ class Git:
         return self.is_true("cat-file", "-e", commit)
 
     def is_shallow(self) -> bool:
-        """Return whether this clone lacks the older part of its history."""
+        """Return whether this clone is shallow, that is without its older history."""
         return self.run("rev-parse", "--is-shallow-repository") == "true"
 
     def is_ancestor(self, commit: str, of: str) -> bool:
-        """Return whether `commit` is in the history of `of`. Raises GitError when the clone lacks one of them."""
+        """Return whether `commit` is an ancestor of `of`. Raises GitError when the clone lacks either commit."""
         return self.is_true("merge-base", "--is-ancestor", commit, of)
 
     def read_commit(self, commit: str) -> Commit:
@@ -145,29 +145,29 @@ class Git:
         return self.read_commits([commit])[0]
 
     def read_commits(self, commits: Sequence[str]) -> list[Commit]:
-        """Return commits in the order given, in one call of git. Raises GitReadError for one that cannot be read."""
+        """Return commits in the given order, with one call of git. Raises GitReadError when one cannot be read."""
         output = self.run_bytes("cat-file", "--batch", stdin="".join(f"{commit}\n" for commit in commits))
-        found: list[Commit] = []
+        parsed: list[Commit] = []
         start = 0
-        for asked in commits:
+        for commit in commits:
             end = output.index(b"\n", start)
-            words = output[start:end].decode().split(" ")
-            if len(words) != 3 or words[1] != "commit":
-                raise GitReadError(f"{asked}: not a commit that this clone can read ({' '.join(words[1:])})")
-            start = end + 1 + int(words[2]) + 1  # content, then a line feed
-            found.append(self._parsed(words[0], output[end + 1 : start - 1]))
-        return found
+            fields = output[start:end].decode().split(" ")
+            if len(fields) != 3 or fields[1] != "commit":
+                raise GitReadError(f"{commit}: this clone cannot read it as a commit ({' '.join(fields[1:])})")
+            start = end + 1 + int(fields[2]) + 1  # content, then a newline
+            parsed.append(self._parsed(fields[0], output[end + 1 : start - 1]))
+        return parsed
 
     def _parsed(self, commit: str, content: bytes) -> Commit:
         try:
             return parse(commit, content)
         except (KeyError, ValueError) as error:
-            raise GitReadError(f"{commit}: not a commit that can be parsed ({error})") from None
+            raise GitReadError(f"{commit}: malformed commit ({error})") from None
 
     def history(
         self, *revisions: str, paths: Sequence[str] = (), limit: int | None = None, first_parent: bool = False
     ) -> list[Commit]:
-        """Return the commits that `revisions` reach and that changed `paths`, newest first. Raises GitReadError."""
+        """Return the commits reachable from `revisions` that changed `paths`, newest first. Raises GitReadError."""
         options = [*(["--first-parent"] if first_parent else []), *([f"--max-count={limit}"] if limit else [])]
         try:
             listed = self.run("rev-list", *options, *revisions, "--", *paths)
@@ -175,17 +175,17 @@ class Git:
             raise GitReadError(str(error)) from None
         return self.read_commits(listed.split())
 
-    def is_cut(self, commit: Commit) -> bool:
-        """Return whether a shallow clone ends at `commit`: it has parents, and they are not here. Raises GitError."""
+    def is_shallow_boundary(self, commit: Commit) -> bool:
+        """Return whether a shallow clone ends at `commit`, so that it lacks the parents. Raises GitError."""
         listed = self.run("rev-list", "--parents", "--max-count=1", commit.id).split()
         return bool(commit.parents) and listed == [commit.id]
 
     # Content.
 
     def entries(self, commit: str, *paths: str) -> dict[str, TreeEntry]:
-        """Return the files of a commit under `paths`, or all of them, by path. Raises GitReadError.
+        """Return the files of a commit by path, limited to `paths` if any are given. Raises GitReadError.
 
-        A path that begins with `./` is one below the folder, any other one below the root of the repository.
+        A path that begins with `./` is relative to the folder; any other is relative to the root of the repository.
         """
         whole = [] if any(path.startswith("./") for path in paths) else ["--full-tree"]
         try:
@@ -196,7 +196,7 @@ class Git:
         return {name: TreeEntry(meta.split()[0], meta.split()[2]) for meta, name in split}
 
     def read(self, commit: str, path: str) -> bytes | None:
-        """Return the content of the file at `path`; None when the commit has none. Raises GitReadError."""
+        """Return the content of the file at `path`; None when the commit has no such file. Raises GitReadError."""
         entry = self.entries(commit, path).get(path.removeprefix("./"))
         if entry is None:
             return None
@@ -206,7 +206,7 @@ class Git:
             raise GitReadError(f"{commit[:12]}:{path}: {error}") from None
 
     def read_text(self, commit: str, path: str) -> str | None:
-        """As `read`, for text in UTF-8."""
+        """Return the UTF-8 text of the file at `path`; None when the commit has no such file. Raises GitReadError."""
         content = self.read(commit, path)
         try:
             return None if content is None else content.decode()
@@ -214,11 +214,11 @@ class Git:
             raise GitReadError(f"{commit[:12]}:{path}: not text in UTF-8") from None
 
     def archive(self, commit: str) -> bytes:
-        """Return the files of a commit as a tar file, byte for byte as they were committed. Raises GitError."""
+        """Return the files of a commit as a tar archive, byte for byte as committed. Raises GitError."""
         return self.run_bytes("archive", "--format=tar", commit, settings=EXACT_BYTES)
 
     def changed(self, before: str, after: str) -> list[ChangedPath]:
-        """Return what differs between two trees, of commits or by id; a rename is two paths. Raises GitReadError."""
+        """Return the paths that differ between two commits or trees; a rename is two paths. Raises GitReadError."""
         options = ["-r", "--raw", "-z", "--no-renames", "--ignore-submodules=none", "--no-ext-diff", "--full-index"]
         try:
             return list(parse_raw(self.run_bytes("diff-tree", *options, before, after)))
@@ -226,17 +226,17 @@ class Git:
             raise GitReadError(str(error)) from None
 
     def edited(self, *, untracked: bool = True) -> dict[str, str]:
-        """Return the paths of the work tree that differ from the commit, by path, with git's two letters for each."""
+        """Return git's two status letters for each path of the work tree that differs from the commit."""
         files = "all" if untracked else "no"
         options = ["--porcelain=v1", "-z", f"--untracked-files={files}", "--no-renames", "--ignore-submodules=none"]
         return {line[3:]: line[:2] for line in self.names("status", *options)}
 
     def tracked(self, *paths: str) -> list[str]:
-        """Return the paths of the index under `paths`, in conflict or not."""
+        """Return the indexed paths under `paths`, including those in conflict."""
         return list(dict.fromkeys(self.names("ls-files", "-z", "--", *paths)))
 
     def untracked(self, *paths: str) -> list[str]:
-        """Return the files under `paths` that git does not have, ignored ones included."""
+        """Return the files under `paths` that are not in the index, including ignored files."""
         return self.names("ls-files", "-z", "--others", "--", *paths)
 
     def unmerged(self) -> list[str]:
@@ -248,26 +248,27 @@ class Git:
 
     def setting(self, name: str) -> str | None:
         """Return a setting of the user or the repository; None when it is not set."""
-        return self._found("config", "--get", name)
+        return self._output("config", "--get", name)
 
     def remote_url(self, remote: str = "origin") -> str | None:
-        """Return the address of a remote; None when there is none of that name."""
-        return self._found("remote", "get-url", remote, absent=NO_SUCH_REMOTE)
+        """Return the URL of a remote; None when no remote has that name."""
+        return self._output("remote", "get-url", remote, absent=NO_SUCH_REMOTE)
 
     def remote_refs(self, remote: str, *patterns: str) -> dict[str, str]:
-        """Return the object of each ref of a remote that matches, by its full name; peeled tags end in `^{}`."""
+        """Return the object ids of a remote's matching refs by full name; names of peeled tags end in `^{}`."""
         listed = self.run("ls-remote", remote, *patterns)
-        return {name: found for found, name in (line.split("\t") for line in listed.splitlines())}
+        return {name: object_id for object_id, name in (line.split("\t") for line in listed.splitlines())}
 
     def fetch(self, remote: str, *refspecs: str, prune: bool = False, seconds: float = TIMEOUT_SECONDS) -> None:
-        """Fetch these refs and no others. Raises GitError."""
+        """Fetch only the given refs from a remote. Raises GitError."""
         options = ["--quiet", "--no-tags", "--no-recurse-submodules", "--prune" if prune else "--no-prune"]
         self.run("fetch", *options, "--no-prune-tags", remote, *refspecs, seconds=seconds)
 
     def push(self, remote: str, *refspecs: str, lease: str | None = None) -> None:
-        """Push all refs or none. Raises PushRaceError, PushRejectedError, or GitError when the remote cannot be asked.
+        """Push all refs or none.
 
-        `lease` is REF:COMMIT, what the remote's ref must be for it to be replaced.
+        `lease` is REF:COMMIT, the commit that the remote's ref must have to be replaced. Raises PushRaceError,
+        PushRejectedError, or GitError when the remote is unreachable.
         """
         options = ["--porcelain", "--atomic", "--no-follow-tags", "--no-signed", "--no-verify"]
         options += ["--recurse-submodules=no", *([f"--force-with-lease={lease}"] if lease else [])]
@@ -285,11 +286,11 @@ class Git:
         return self.run("hash-object", "-w", "--stdin", stdin=content)
 
     def tree(self, base: str | None, files: Mapping[str, bytes | str | None]) -> str:
-        """Store the tree of `base` with `files` put in, and return its id.
+        """Store the tree of `base` with the changes of `files`, and return its id.
 
-        `files` has by path the content, the id of a blob, or None for a file that should not be there.
+        `files` maps a path to its content, to the id of a blob, or to None to remove the file.
         """
-        blobs = {path: self.write(one) if isinstance(one, bytes) else one for path, one in files.items()}
+        blobs = {path: self.write(file) if isinstance(file, bytes) else file for path, file in files.items()}
         with TemporaryDirectory() as scratch:
             env = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
             self.run("read-tree", *([base] if base else ["--empty"]), env=env)
@@ -303,9 +304,9 @@ class Git:
         return self.run("commit-tree", tree, *flags, stdin=message, env=self._identity())
 
     def tag(self, name: str, commit: str, message: str, after: int = 0) -> str:
-        """Store an annotated tag object, without a ref, and return its id: a push that fails leaves no tag behind.
+        """Store an annotated tag object without a ref, and return its id; so a failed push leaves no tag behind.
 
-        Its time is later than `after`, in seconds since 1970, even where the clock is not.
+        Its time is later than `after` (Unix seconds), even when the clock is behind.
         """
         identity, seconds, zone = self.run("var", "GIT_COMMITTER_IDENT", env=self._identity()).rsplit(" ", 2)
         tagger = f"{identity} {max(int(seconds), after + 1)} {zone}"
@@ -316,6 +317,6 @@ class Git:
         variables = os.environ if self._environment is None else self._environment
         if variables.get("GIT_AUTHOR_EMAIL") or self.setting("user.email"):
             return {}
-        actor = variables.get("GITHUB_ACTOR")  # who pressed merge, where a workflow runs
+        actor = variables.get("GITHUB_ACTOR")  # in a workflow, the user who merged
         identity = FALLBACK_IDENTITY | ({"NAME": actor, "EMAIL": f"{actor}@users.noreply.github.com"} if actor else {})
         return {f"GIT_{role}_{part}": value for role in ("AUTHOR", "COMMITTER") for part, value in identity.items()}

@@ -1,4 +1,4 @@
-"""A commit as git stores it, parsed from its object and not from what `git log` prints."""
+"""Commits, parsed from their objects and not from the output of `git log`, which depends on settings."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-PERSON = re.compile(r"(?P<name>.*?) ?<[^>]*> (?P<seconds>-?\d+) (?P<sign>[+-])(?P<hours>\d\d)(?P<minutes>\d\d)")
+IDENTITY = re.compile(r"(?P<name>.*?) ?<[^>]*> (?P<seconds>-?\d+) (?P<sign>[+-])(?P<hours>\d\d)(?P<minutes>\d\d)")
 TRAILER = re.compile(r"(?P<key>[A-Za-z0-9-]+) *: *(?P<value>.*)")
 
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit."""
+    """A commit, with its headers and message decoded."""
 
     id: str
     tree: str
     parents: tuple[str, ...]
-    """As the commit names them, also where a shallow clone does not have them."""
+    """Ids in the commit's headers, also those that a shallow clone lacks."""
     author: str
     authored: datetime
     committed: datetime
     subject: str
     """First paragraph of the message, on one line."""
     body: str
-    """Message below the first paragraph."""
+    """Message after the first paragraph."""
 
     @property
     def trailers(self) -> dict[str, str]:
-        """`Key: value` lines of the last paragraph; empty when another line is among them, or it is the subject."""
+        """Return the `Key: value` lines of the last paragraph of the body; empty when any line has another form."""
         lines = self.body.rstrip().rpartition("\n\n")[2].splitlines()
         unfolded: list[str] = []
         for line in lines:
@@ -41,16 +41,16 @@ class Commit:
 
 
 def parse(commit: str, content: bytes) -> Commit:
-    """Parse the content of a commit object. Raises ValueError when it is none.
+    """Parse the content of a commit object. Raises ValueError or KeyError when it is malformed.
 
-    Of a header that occurs more than once, such as `parent`, all count; the lines of a signature are its continuation.
+    A header such as `parent` may occur more than once. Indented lines continue a header, such as those of a signature.
     """
     head, _, message = content.partition(b"\n\n")
     headers = [line.partition(b" ")[::2] for line in head.split(b"\n") if not line.startswith(b" ")]
     fields = dict(headers)
     encoding = fields.get(b"encoding", b"utf-8").decode("ascii", errors="replace")
-    author, authored = _person(_decoded(fields.get(b"author", b""), encoding))
-    _, committed = _person(_decoded(fields.get(b"committer", b""), encoding))
+    author, authored = _name_and_time(_decoded(fields.get(b"author", b""), encoding))
+    _, committed = _name_and_time(_decoded(fields.get(b"committer", b""), encoding))
     subject, _, body = _decoded(message, encoding).lstrip("\n").partition("\n\n")
     parents = tuple(value.decode() for name, value in headers if name == b"parent")
     subject = " ".join(subject.split("\n")).strip()
@@ -64,10 +64,10 @@ def _decoded(content: bytes, encoding: str) -> str:
         return content.decode(errors="replace")
 
 
-def _person(text: str) -> tuple[str, datetime]:
-    match = PERSON.fullmatch(text)
+def _name_and_time(text: str) -> tuple[str, datetime]:
+    match = IDENTITY.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r}: not a name, an address and a time")
+        raise ValueError(f"{text!r}: expected `name <email> seconds zone`")
     offset = timedelta(hours=int(match["hours"]), minutes=int(match["minutes"]))
     zone = timezone(-offset if match["sign"] == "-" else offset)
     return match["name"], datetime.fromtimestamp(int(match["seconds"]), zone)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway import dvc_data, yaml12
-from slipway.errors import UserError, unreadable
+from slipway.errors import UserError, unreadable_message
 from slipway.git import Git
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def stages() -> dict[str, dict[str, Any]]:
     try:
         return yaml12.parse_mapping(text)["stages"]
     except yaml12.YamlError as error:
-        raise UserError(unreadable(PIPELINE, text, f"not YAML ({error})")) from None
+        raise UserError(unreadable_message(PIPELINE, text, f"not YAML ({error})")) from None
 
 
 def of_git() -> list[str]:

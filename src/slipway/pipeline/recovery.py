@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway import dvc, yaml12
-from slipway.errors import CONFLICT, UserError, restore
+from slipway.errors import CONFLICT, UserError, restore_command
 from slipway.files import move, write_text
 from slipway.git import Git, GitError
 from slipway.pipeline import outputs
@@ -64,7 +64,7 @@ def mend() -> None:
     except GitError as error:
         whole, problem = None, f" (the committed one cannot be read: {error})"
     if whole is None:
-        remedy = restore(LOCK) if CONFLICT in text else f"`git checkout origin/main -- {LOCK}`"
+        remedy = restore_command(LOCK) if CONFLICT in text else f"`git checkout origin/main -- {LOCK}`"
         raise UserError(f"{LOCK}: empty, truncated or in conflict; {remedy}, then `slipway train`{problem}")
     write_text(LOCK, whole)
     print(f"{LOCK}: was cut off, as by a training that was killed; it is again what it was before", flush=True)

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from slipway import yaml12
-from slipway.errors import UserError, unreadable
+from slipway.errors import UserError, unreadable_message
 from slipway.settings.data_checks import Data
 from slipway.settings.explain import explain
 from slipway.settings.operation import Agent, Canary, Monitoring, Retraining
@@ -107,7 +107,7 @@ def _mapping(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise UserError(f"{path}: not UTF-8; save it as UTF-8") from None
     except yaml12.YamlError as error:
-        raise UserError(unreadable(path, text, f"not YAML ({error})")) from None
+        raise UserError(unreadable_message(path, text, f"not YAML ({error})")) from None
     if not content:
-        raise UserError(unreadable(path, text, "empty"))
+        raise UserError(unreadable_message(path, text, "empty"))
     return content
