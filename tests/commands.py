@@ -1,4 +1,4 @@
-"""The commands of the command line, and whether a line of documentation calls one of them as it can be called."""
+"""Every command of the command line, and a parser that accepts the lines a documentation page may show."""
 
 from __future__ import annotations
 
@@ -16,40 +16,41 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SLIPWAY = get_command(app)
-PLACEHOLDERS = {"…": "1", "...": "1"}  # what documentation leaves out
+PLACEHOLDERS = {"…": "1", "...": "1"}
+"""Value to parse in place of each placeholder of the documentation."""
 
 
-def verbs(group: click.Group = SLIPWAY, before: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
-    """Each verb by its whole name, such as `release build`, those of groups among them."""
+def listed(group: click.Group = SLIPWAY, prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    """Yield the full name, such as `release build`, and the object of every command."""
     for name, command in sorted(group.commands.items()):
         if hasattr(command, "commands"):
-            yield from verbs(command, (*before, name))
-        if _is_verb(command):
-            yield " ".join((*before, name)), command
+            yield from listed(command, (*prefix, name))
+        if _runs_by_itself(command):
+            yield " ".join((*prefix, name)), command
 
 
-def _is_verb(command: click.Command) -> bool:
-    """A group may be a verb of its own, as `history` is beside `history diff`."""
+def _runs_by_itself(command: click.Command) -> bool:
+    """A group may also be a command, such as `history` next to `history diff`."""
     return not hasattr(command, "commands") or command.invoke_without_command
 
 
 def parse(line: str) -> str:
-    """Name of the verb that `line` calls. Raises click's UsageError, or LookupError when it calls none.
+    """Return the name of the command that `line` calls. Raises click's UsageError, or LookupError if it calls none.
 
-    What stands before `slipway` (variables, `uv run`) and after `#`, `|` or `>` is not of this command line.
+    Ignores what precedes `slipway` (variables, `uv run`) and what follows `#`, `|` or `>`.
     """
     words = [Path(word).name if word.endswith("/slipway") else word for word in shlex.split(line, comments=True)]
     if "slipway" not in words:
         raise LookupError(f"{line}: does not call slipway")
     words = words[words.index("slipway") + 1 :]
-    end = next((at for at, word in enumerate(words) if re.fullmatch(r"[|>&;]+|&&", word)), len(words))
+    end = next((index for index, word in enumerate(words) if re.fullmatch(r"[|>&;]+|&&", word)), len(words))
     return _resolve(SLIPWAY, [PLACEHOLDERS.get(word, word) for word in words[:end]])
 
 
-def _resolve(command: click.Command, words: list[str], before: tuple[str, ...] = ()) -> str:
-    if _is_verb(command) and (not words or words[0] not in getattr(command, "commands", ())):
-        command.make_context(before[-1], words)
-        return " ".join(before)
+def _resolve(command: click.Command, words: list[str], prefix: tuple[str, ...] = ()) -> str:
+    if _runs_by_itself(command) and (not words or words[0] not in getattr(command, "commands", ())):
+        command.make_context(prefix[-1], words)
+        return " ".join(prefix)
     if not words or words[0] not in command.commands:
-        raise LookupError(f"slipway {' '.join((*before, *words))}: there is no such verb")
-    return _resolve(command.commands[words[0]], words[1:], (*before, words[0]))
+        raise LookupError(f"slipway {' '.join((*prefix, *words))}: no such command")
+    return _resolve(command.commands[words[0]], words[1:], (*prefix, words[0]))

@@ -1,4 +1,4 @@
-"""`python -m slipway.cli`, where the command `slipway` is not on the path."""
+"""`python -m slipway.cli`, for environments without `slipway` on the PATH."""
 
 from slipway.cli import main
 

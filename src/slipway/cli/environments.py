@@ -1,4 +1,4 @@
-"""What an environment should run, and what it does: promotion, rollback, the agent, the tests of what serves."""
+"""Commands on an environment: promote, roll back, reconcile, smoke test, load test and monitor."""
 
 from __future__ import annotations
 
@@ -7,32 +7,41 @@ from typing import Annotated
 
 import typer
 
-from slipway.cli.verbs import Environment, Json, Wait, on_panel
+from slipway.cli.verbs import EnvironmentOption, JsonOption, WaitOption, on_panel
 from slipway.errors import UserError
 
-verb = on_panel("Environments")
+command = on_panel("Environments")
 
 
-@verb()
+@command
 def promote(
-    environment: Environment,
+    environment: EnvironmentOption,
     release: Annotated[
         str | None,
         typer.Option(
-            envvar="SLIPWAY_RELEASE", help="Version; else the newest for staging, and for production that of staging."
+            envvar="SLIPWAY_RELEASE",
+            help="Version, such as v0.1.0. Default: the newest release for staging, staging's release for production.",
         ),
     ] = None,
     image: Annotated[
-        str | None, typer.Option(envvar="SLIPWAY_IMAGE", help="The release for Kubernetes: NAME@sha256:…")
+        str | None,
+        typer.Option(
+            envvar="SLIPWAY_IMAGE",
+            help="Container image for Kubernetes: NAME@sha256:… Default: the image that the release had before.",
+        ),
     ] = None,
     canary: Annotated[
-        bool | None, typer.Option(help="Take over in the steps of params.yaml, or at once; else steps for production.")
+        bool | None,
+        typer.Option(
+            help="Shift traffic in the canary steps of params.yaml, or in a single step. "
+            "Default: canary for production, single step for staging."
+        ),
     ] = None,
-    wait: Wait = True,
+    wait: WaitOption = True,
 ) -> None:
-    """Make an environment run a release: one commit on the branch `deploy`, and the wait until it serves.
+    """Promote a release to an environment by one commit on the `deploy` branch.
 
-    It goes forward only; `slipway rollback --to` goes back to an older release.
+    A promotion only moves forward. To return to an older release, run `slipway rollback --to`.
 
     Example: `slipway promote --environment staging`
     """
@@ -41,13 +50,15 @@ def promote(
     verbs.promote(environment, release, image, canary=canary, wait=wait)
 
 
-@verb()
+@command
 def rollback(
-    environment: Environment,
-    to: Annotated[str | None, typer.Option(help="Version; else what ran before.")] = None,
-    wait: Wait = True,
+    environment: EnvironmentOption,
+    to: Annotated[
+        str | None, typer.Option(help="Version, such as v0.1.0. Default: the release that ran before.")
+    ] = None,
+    wait: WaitOption = True,
 ) -> None:
-    """Go back to the release that an environment ran before: a revert on the branch `deploy`, nothing is built.
+    """Roll an environment back to an earlier release by a revert on the `deploy` branch. Nothing is rebuilt.
 
     Example: `slipway rollback --environment production`
     """
@@ -56,13 +67,17 @@ def rollback(
     verbs.rollback(environment, to, wait=wait)
 
 
-@verb()
+@command
 def agent(
-    environment: Environment,
-    once: Annotated[bool, typer.Option("--once", help="Until all is as desired, then end.")] = False,
-    detach: Annotated[bool, typer.Option("--detach", help="In the background; prints the front door.")] = False,
+    environment: EnvironmentOption,
+    once: Annotated[
+        bool, typer.Option("--once", help="Reconcile until the desired state is reached, then exit.")
+    ] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Run in the background and print the gateway's URL.")
+    ] = False,
 ) -> None:
-    """Make an environment what the branch `deploy` says, and keep it so, behind a front door of its own.
+    """Reconcile an environment with the `deploy` branch, and serve it behind its own gateway.
 
     Example: `slipway agent --environment staging --detach`
     """
@@ -71,12 +86,12 @@ def agent(
     verbs.agent(environment, once=once, detach=detach)
 
 
-@verb()
+@command
 def stop(
     environment: Annotated[str, typer.Option(help="`staging` or `production`.")] = "",
-    everything: Annotated[bool, typer.Option("--all", help="Every environment.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Stop both environments.")] = False,
 ) -> None:
-    """End the agent, the services and the front door of an environment.
+    """Stop the agent, the services and the gateway of an environment.
 
     Example: `slipway stop --all`
     """
@@ -84,13 +99,13 @@ def stop(
     from slipway.delivery.home import ENVIRONMENTS
 
     if bool(environment) == everything:
-        raise UserError("stop: name one with --environment, or all with --all")
+        raise UserError("stop: needs exactly one target; pass --environment NAME or --all")
     verbs.stop(list(ENVIRONMENTS) if everything else [environment])
 
 
-@verb()
-def confirm(environment: Environment) -> None:
-    """Accept that the branch `deploy` was rewritten, as this machine's agent sees it now; until then it stays put.
+@command
+def confirm(environment: EnvironmentOption) -> None:
+    """Accept a `deploy` branch whose history was rewritten. Until then, this machine's agent changes nothing.
 
     Example: `slipway confirm --environment production`
     """
@@ -99,9 +114,9 @@ def confirm(environment: Environment) -> None:
     verbs.confirm(environment)
 
 
-@verb()
-def status(as_json: Json = False) -> None:
-    """Show what each environment should run, what it runs, and who promoted what.
+@command
+def status(as_json: JsonOption = False) -> None:
+    """Show the desired and the observed release of each environment, and who promoted it.
 
     Example: `slipway status --json`
     """
@@ -110,68 +125,76 @@ def status(as_json: Json = False) -> None:
     verbs.print_status(as_json=as_json)
 
 
-@verb()
-def smoke(environment: Environment) -> None:
-    """Ask an environment what the release was asked when it was built; recorded in results/smoke.json.
+@command
+def smoke(environment: EnvironmentOption) -> None:
+    """Replay the requests that were recorded at build time, and compare the predictions. Writes results/smoke.json.
 
     Example: `slipway smoke --environment staging`
 
-    Exit codes: 1 when an answer differs.
+    Exit codes: 1 if a prediction differs.
     """
     from slipway.delivery import verbs
 
     raise typer.Exit(verbs.run_smoke(environment))
 
 
-@verb()
+@command
 def loadtest(
-    environment: str = typer.Option("", help="`staging` or `production`: its front door."),
-    url: str = typer.Option("", help="Address of a service, in place of an environment."),
-    against: str = typer.Option("", help="Environment or address to take turns with; the candidate may not be slower."),
+    environment: str = typer.Option("", help="`staging` or `production`; its gateway is the target."),
+    url: str = typer.Option("", help="URL of a service to test instead of an environment."),
+    against: str = typer.Option(
+        "", help="Environment or URL to compare with, in alternating runs; the candidate may not be slower."
+    ),
     payloads: Annotated[Path, typer.Option(help="Rows to send: .parquet, .json or .jsonl.")] = Path(
         "build/prepared/test.parquet"
     ),
 ) -> None:
-    """Load a service at the rate in params.yaml, and judge it in results/loadtest.json.
+    """Run an open-loop load test at the rate in params.yaml. Writes results/loadtest.json.
 
     Example: `slipway loadtest --environment staging --against production`
 
-    Exit codes: 1 when it fails, or when the run is invalid and says nothing.
+    Exit codes: 1 if a gate fails or the run is invalid.
     """
     from slipway.delivery.load import loadtest as job
 
     raise typer.Exit(job.main(environment, url, against, payloads))
 
 
-@verb()
+@command
 def monitor(
-    environment: Environment,
-    window: Annotated[float | None, typer.Option(help="Days to look at; else those of params.yaml.")] = None,
-    since: Annotated[str | None, typer.Option(help="Begin of the window, UTC, such as 2013-10-01.")] = None,
-    until: Annotated[str | None, typer.Option(help="End of the window, UTC; else now.")] = None,
-    labels: Annotated[Path, typer.Option(help="Where `problem.labels` finds what became known since.")] = Path("data"),
-    as_json: Json = False,
+    environment: EnvironmentOption,
+    window: Annotated[
+        float | None,
+        typer.Option(help="Length of the window, in days. Default: monitoring.window_days of params.yaml."),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Start of the window, UTC, such as 2013-10-01. Default: one window length before its end."),
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="End of the window, UTC. Default: now.")] = None,
+    labels: Annotated[Path, typer.Option(help="Folder that `problem.labels` reads new labels from.")] = Path("data"),
+    as_json: JsonOption = False,
 ) -> None:
-    """Look at what an environment saw and answered, and judge it in results/monitor.json.
+    """Check an environment's traffic and predictions for drift, decay and faults. Writes results/monitor.json.
 
-    Collects the prediction log, joins the labels that have arrived, answers one question after the other, and says
-    whether a new model is asked for. The page is results/monitor/index.html.
+    Collects the prediction log, joins the labels that have arrived, runs every check and decides whether to retrain.
+    The dashboard is results/monitor/index.html.
 
     Example: `slipway monitor --environment production --window 7`
 
-    Exit codes: 1 when a question does not pass.
+    Exit codes: 1 if a check does not pass.
     """
     from slipway.monitoring import job
 
     raise typer.Exit(job.main(environment, job.Asked(window, since, until, labels), as_json=as_json))
 
 
-@verb()
-def collect(environment: Environment) -> None:
-    """Take in the prediction log and the counters of an environment, for whoever looks at it from elsewhere.
+@command
+def collect(environment: EnvironmentOption) -> None:
+    """Copy an environment's prediction log and request counters to $SLIPWAY_COLLECTED.
 
-    Runs where the environment is served, each hour for instance, with SLIPWAY_COLLECTED set. `slipway monitor` does the
-    same before it looks.
+    Run it on the serving machine on a schedule, such as hourly, so that `slipway monitor` can run elsewhere.
+    `slipway monitor` collects first by itself.
 
     Example: `slipway collect --environment production`
     """
@@ -180,9 +203,9 @@ def collect(environment: Environment) -> None:
     print(job.only_collect(environment))
 
 
-@verb()
+@command
 def manifests() -> None:
-    """Render deploy/ into deploy/rendered/ with kubectl, after an edit there; promotions fill in the release.
+    """Render deploy/ into deploy/rendered/ with kubectl. Run it after an edit; promotions fill in the release.
 
     Example: `slipway manifests`
     """

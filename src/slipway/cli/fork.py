@@ -1,4 +1,4 @@
-"""What makes a fork one's own, and keeps it up to date."""
+"""Commands that set up a fork and keep it up to date with the template."""
 
 from __future__ import annotations
 
@@ -9,40 +9,44 @@ import typer
 
 from slipway.cli.verbs import on_panel
 
-verb = on_panel("This fork")
+command = on_panel("Fork")
 
 
-@verb()
+@command
 def new(
-    table: Annotated[Path, typer.Argument(help="CSV or Parquet file with a row for each case.")],
+    table: Annotated[Path, typer.Argument(help="CSV or Parquet file with one example per row.")],
     target: Annotated[str, typer.Option(help="Column to predict.")],
-    time: Annotated[str, typer.Option(help="Column that says when a row happened; it orders the data.")] = "",
+    time: Annotated[
+        str, typer.Option(help="Timestamp column that orders the rows. Default: none, and the rows are shuffled.")
+    ] = "",
     task: Annotated[
-        str, typer.Option(help="`binary`, `multiclass` or `regression`; else what the target looks like.")
+        str, typer.Option(help="`binary`, `multiclass` or `regression`. Default: inferred from the target.")
     ] = "",
     segments: Annotated[
-        list[str] | None, typer.Option(help="Column by whose values quality is compared; may be repeated.")
+        list[str] | None, typer.Option(help="Column whose values define the segments of the gates; may be repeated.")
     ] = None,
-    separator: Annotated[str, typer.Option(help="Between two fields of CSV; `\\t` for a tab.")] = ",",
-    decimal: Annotated[str, typer.Option(help="Decimal mark of numbers in CSV.")] = ".",
-    thousands: Annotated[str, typer.Option(help="Mark between groups of three digits in CSV.")] = "",
+    separator: Annotated[str, typer.Option(help="Field separator of the CSV file; `\\t` for a tab.")] = ",",
+    decimal: Annotated[str, typer.Option(help="Decimal separator of the CSV file.")] = ".",
+    thousands: Annotated[str, typer.Option(help="Thousands separator of the CSV file. Default: none.")] = "",
     symbol: Annotated[
-        list[str] | None, typer.Option(help="Removed from numbers in CSV, such as `%` or `$`; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Symbol to strip from numbers of the CSV file, such as `%` or `$`; may be repeated."),
     ] = None,
-    encoding: Annotated[str, typer.Option(help="Encoding of CSV, such as `cp1252`.")] = "utf-8",
+    encoding: Annotated[str, typer.Option(help="Encoding of the CSV file, such as `cp1252`.")] = "utf-8",
     missing: Annotated[
         list[str] | None,
-        typer.Option(help="Spelling of a missing value, such as `NA` or `-999`; may be repeated."),
+        typer.Option(help="Additional marker of a missing value, such as `NA` or `-999`; may be repeated."),
     ] = None,
     text: Annotated[
-        list[str] | None, typer.Option(help="Column of CSV that is text, whatever it looks like; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Column of the CSV file to read as text; may be repeated. Default: inferred."),
     ] = None,
     value: Annotated[
         list[str] | None,
-        typer.Option(help="Number that is a value, although it looks like a missing one; may be repeated."),
+        typer.Option(help="Number to keep as a value although it resembles a missing-value marker; may be repeated."),
     ] = None,
 ) -> None:
-    """Put a problem inferred from a table in place of the sample's: code, tests, data, limits and a first model.
+    """Replace the sample problem with one inferred from a table: code, tests, data, limits and a first model.
 
     Example: `slipway new ../penguins.csv --target Species`
     """
@@ -55,11 +59,11 @@ def new(
     job.new(table, Request(target, time, task, tuple(segments or ()), reading))
 
 
-@verb()
+@command
 def upgrade(
     reference: Annotated[str, typer.Argument(help="Branch or tag of the template.")] = "template/main",
 ) -> None:
-    """Merge a later template into this fork; the problem, its data, its results and the README stay as they are.
+    """Merge a newer template into this fork. The problem, its data, its results and the README keep your version.
 
     Example: `slipway upgrade template/main`
     """

@@ -1,4 +1,4 @@
-"""Verbs that use a model and learn from its runs: predictions of whole files, history, reproduction, search."""
+"""Commands on models and runs: batch prediction, history, reproduction and hyperparameter search."""
 
 from __future__ import annotations
 
@@ -7,24 +7,29 @@ from typing import Annotated
 
 import typer
 
-from slipway.cli.verbs import EXIT_CODES, Json, Verbs, app, on_panel
+from slipway.cli.verbs import EXIT_CODES, CommandGroup, JsonOption, app, on_panel
 
-PANEL = "Learning from runs"
-verb = on_panel(PANEL)
+PANEL = "Models and experiments"
+command = on_panel(PANEL)
 
 
-@verb()
+@command
 def score(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="Rows: .parquet or .csv.")],
     target: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Predictions: .parquet or .csv.")],
     skip_bad: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write broken rows and why there, and go on.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Skip invalid rows and write them with the reason. Default: stop at the first one."
+        ),
     ] = None,
-    release: Annotated[str | None, typer.Option(help="Version in $SLIPWAY_STORE; else the model in model/.")] = None,
-    environment: Annotated[str, typer.Option(help="The release that `staging` or `production` should run.")] = "",
-    as_json: Json = False,
+    release: Annotated[
+        str | None, typer.Option(help="Version in $SLIPWAY_STORE, such as v0.1.0. Default: the model in model/.")
+    ] = None,
+    environment: Annotated[str, typer.Option(help="Use the desired release of `staging` or `production`.")] = "",
+    as_json: JsonOption = False,
 ) -> None:
-    """Predict every row of a file, as the service would; killed, the next run goes on.
+    """Predict every row of a file with the same code as the service. An interrupted run resumes.
 
     Example: `slipway score flights.parquet predictions.parquet --skip-bad broken.csv`
     """
@@ -33,17 +38,19 @@ def score(
     job.main(source, target, skip_bad, release, environment, as_json=as_json)
 
 
-history = Verbs(invoke_without_command=True, epilog=EXIT_CODES)
+history = CommandGroup(invoke_without_command=True, epilog=EXIT_CODES)
 app.add_typer(history, name="history", rich_help_panel=PANEL)
 
 
 @history.callback()
 def history_list(
     context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, help="How many of the newest releases, and of other runs.")] = 20,
-    as_json: Json = False,
+    limit: Annotated[int, typer.Option(min=1, help="Number of newest releases to list, and of other runs.")] = 20,
+    as_json: JsonOption = False,
 ) -> None:
-    """List every run and release with code, data, parameters, metrics, champion and decision, from git and the store.
+    """List runs and releases with commit, data, parameters, metrics, champion and verdict, newest first.
+
+    Reads git and the store.
 
     Example: `slipway history --json`
     """
@@ -55,9 +62,9 @@ def history_list(
 
 @history.command("diff")
 def history_diff(
-    before: Annotated[str, typer.Argument(help="A version, a commit, or `here` for the work tree.")],
-    after: Annotated[str, typer.Argument(help="The same.")] = "here",
-    as_json: Json = False,
+    before: Annotated[str, typer.Argument(help="Version, commit, or `here` for the work tree.")],
+    after: Annotated[str, typer.Argument(help="Version, commit, or `here` for the work tree.")] = "here",
+    as_json: JsonOption = False,
 ) -> None:
     """Compare two runs or releases: parameters, metrics, data, outputs, packages and commits.
 
@@ -68,16 +75,14 @@ def history_diff(
     job.diff(before, after, as_json=as_json)
 
 
-@verb()
+@command
 def reproduce(
-    version: Annotated[str, typer.Argument(help="Of the release, as in `slipway history`.")],
-    folder: Annotated[Path, typer.Option(help="Scratch folder; one that is there is replaced.")] = Path(
-        "build/reproduce"
-    ),
+    version: Annotated[str, typer.Argument(help="Release to rebuild, as listed by `slipway history`.")],
+    folder: Annotated[Path, typer.Option(help="Scratch folder; replaced if it exists.")] = Path("build/reproduce"),
 ) -> None:
-    """Make a release again from its commit and its data, and compare the digest; results/reproduce.json has the answer.
+    """Rebuild a release from its commit and data, and compare the digests. Writes results/reproduce.json.
 
-    Exit codes: 1 when it was made and differs; the lines say in what.
+    Exit codes: 1 if the rebuilt release differs; the output lists the differences.
 
     Example: `slipway reproduce v0.1.0`
     """
@@ -86,14 +91,15 @@ def reproduce(
     raise typer.Exit(job.make_again(version, folder))
 
 
-@verb()
+@command
 def tune(
     trials: Annotated[
-        int | None, typer.Option(min=1, help="In all, those of earlier runs too; else params.yaml.")
+        int | None,
+        typer.Option(min=1, help="Total number of trials, earlier runs included. Default: tune.trials of params.yaml."),
     ] = None,
-    apply: Annotated[bool, typer.Option("--apply", help="Write the best into params.yaml.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Write the best parameters into params.yaml.")] = False,
 ) -> None:
-    """Search for better parameters within the ranges of params.yaml, on training rows alone; killed, it goes on.
+    """Search for better parameters in the ranges of params.yaml, on training rows only. An interrupted run resumes.
 
     Example: `slipway tune --trials 10 --apply`
     """

@@ -1,4 +1,4 @@
-"""What concerns this machine alone."""
+"""Commands for the local machine: diagnosis, data, the demo, a local service and the documentation site."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import Annotated
 
 import typer
 
-from slipway.cli.verbs import Json, on_panel
+from slipway.cli.verbs import JsonOption, on_panel
 
-verb = on_panel("This machine")
+command = on_panel("Local machine")
 
 
-@verb()
+@command
 def doctor(
-    as_json: Json = False,
+    as_json: JsonOption = False,
     commands: bool = typer.Option(
-        False, "--commands", help="Print only the commands that install what is missing, for root of Debian or Ubuntu."
+        False, "--commands", help="Print only the commands that install missing tools, for root on Debian or Ubuntu."
     ),
 ) -> None:
-    """Show what this machine and the repository on GitHub have and lack, and how to fix it; it changes nothing.
+    """Check this machine and the repository's settings on GitHub, and print a fix for each problem.
 
-    GitHub is asked through `gh`, if `origin` is there and somebody is logged in.
+    Changes nothing. Queries GitHub through `gh` if `origin` is on GitHub and you are logged in.
 
     Example: `slipway doctor --json`
 
-    Exit codes: 1 when something is advised, and 2 when something is missing that everybody needs.
+    Exit codes: 1 if a change is advised; 2 if something required is missing.
     """
     from slipway import tools
     from slipway.local import doctor as job
@@ -36,9 +36,9 @@ def doctor(
     raise typer.Exit(job.doctor(as_json=as_json))
 
 
-@verb()
+@command
 def pull() -> None:
-    """Fetch the data that the *.dvc files name; every object in DVC's cache is hashed, what is not whole is refused.
+    """Fetch the data of every *.dvc file. Verifies each object in DVC's cache by hash and rejects corrupt ones.
 
     Example: `slipway pull`
     """
@@ -47,27 +47,29 @@ def pull() -> None:
     dvc.pull()
 
 
-@verb()
+@command
 def demo(
-    exit_when_done: bool = typer.Option(False, "--exit", help="Stop everything at the end."),
-    stop: bool = typer.Option(False, "--stop", help="Stop what demos left running, and do nothing else."),
-    folder: Annotated[Path, typer.Option(help="Where demos keep their files.")] = Path(".demo"),
+    exit_when_done: bool = typer.Option(False, "--exit", help="Stop every service at the end."),
+    stop: bool = typer.Option(False, "--stop", help="Stop the services of earlier demos, and exit."),
+    folder: Annotated[Path, typer.Option(help="Folder for the files of demos.")] = Path(".demo"),
 ) -> None:
-    """Run the whole loop on a throwaway repository, and leave production answering.
+    """Run the full CI/CD loop on a throwaway repository, and leave staging and production running.
+
+    Takes some minutes. Needs neither Docker nor a GitHub account.
 
     Example: `slipway demo --exit`
     """
-    from slipway.local import demo as story
+    from slipway.local import demo as job
 
     if stop:
-        print(f"Demos in {folder} that were running, and are stopped: {story.stop_all(folder)}")
+        print(f"Stopped running demos in {folder}: {job.stop_all(folder)}")
     else:
-        story.demo(Path(), folder, leave_running=not exit_when_done)
+        job.demo(Path(), folder, leave_running=not exit_when_done)
 
 
-@verb()
-def serve(port: int = typer.Option(0, help="Port of this machine; 0 takes a free one.")) -> None:
-    """Serve the model in model/ in the foreground, as a release would be served.
+@command
+def serve(port: int = typer.Option(0, help="TCP port on this machine; 0 picks a free one.")) -> None:
+    """Serve the model in model/ in the foreground, with the same code as a release.
 
     Example: `slipway serve --port 3000`
     """
@@ -76,13 +78,16 @@ def serve(port: int = typer.Option(0, help="Port of this machine; 0 takes a free
     run.serve(port)
 
 
-@verb()
+@command
 def docs(
     picture: Annotated[
-        Path | None, typer.Option(help="Only take README's picture of this report, by Chromium.")
+        Path | None,
+        typer.Option(
+            metavar="REPORT", help="Only take the README's screenshot of this HTML report, with headless Chromium."
+        ),
     ] = None,
 ) -> None:
-    """Make a site of docs/ in build/site, with every link checked; recorded in results/docs.json.
+    """Build the documentation site in build/site, and check every link. Writes results/docs.json.
 
     Example: `uv run --no-default-groups --group docs slipway docs`
     """

@@ -1,4 +1,4 @@
-"""How good the gates, the service and the packages are, as numbers."""
+"""Commands that measure the gates, the service and the packages."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from typing import Annotated
 
 import typer
 
-from slipway.cli.verbs import Environment, Json, on_panel
+from slipway.cli.verbs import EnvironmentOption, JsonOption, on_panel
 
-verb = on_panel("Proofs and measures")
+command = on_panel("Benchmarks and audits")
 
 
-@verb()
-def faults(draws: int = typer.Option(200, help="Random draws of clean data that may not be blocked.")) -> None:
-    """Spoil the newest data file in dozens of ways, and show which faults the data checks block, and why.
+@command
+def faults(
+    draws: int = typer.Option(200, help="Number of random draws of clean data; none of them may be blocked."),
+) -> None:
+    """Inject dozens of faults into the newest data file, and show which ones the data checks block, and why.
 
     Example: `slipway faults --draws 200`
     """
@@ -23,59 +25,65 @@ def faults(draws: int = typer.Option(200, help="Random draws of clean data that 
     job.faults(Path("data"), draws)
 
 
-@verb()
+@command
 def power(
-    count: int = typer.Option(500, help="Draws of the test rows for each question."),
-    processes: int = typer.Option(2, help="Processes side by side."),
-    canary: Annotated[bool, typer.Option("--canary", help="The gate of the canary, on simulated requests.")] = False,
-    monitor: Annotated[bool, typer.Option("--monitor", help="The questions of `slipway monitor`.")] = False,
+    count: int = typer.Option(500, help="Number of resamples of the test rows per check."),
+    processes: int = typer.Option(2, help="Number of parallel processes."),
+    canary: Annotated[
+        bool, typer.Option("--canary", help="Measure the canary's gate instead, on simulated requests.")
+    ] = False,
+    monitor: Annotated[
+        bool, typer.Option("--monitor", help="Measure the checks of `slipway monitor` instead.")
+    ] = False,
 ) -> None:
-    """Measure how often the champion gate is wrong: between equal models, and on a loss of the margin's size.
+    """Measure the champion gate's error rates: false alarms on equal models, misses on a loss as large as the margin.
 
-    With --monitor: how often an alarm about stable windows of later rows is false, and how many faults are named.
+    With --monitor, measures the rate of false alarms on stable windows of later rows, and the faults that are detected.
 
     Example: `slipway power --count 100`
 
-    Exit codes: 1 when it is wrong more often than it may be.
+    Exit codes: 1 if an error rate exceeds its limit.
     """
     if monitor:
-        from slipway.monitoring import power as job
+        from slipway.monitoring.power import run
     elif canary:
-        from slipway.delivery import canary_power as job
+        from slipway.delivery.canary_power import run
     else:
-        from slipway import power as job
+        from slipway.power import run
 
-    raise typer.Exit(0 if job.run(count, processes) else 1)
+    raise typer.Exit(0 if run(count, processes) else 1)
 
 
-@verb()
+@command
 def drill(
-    environment: Environment,
-    release: Annotated[str | None, typer.Option(help="Version to change to; else the newest other one.")] = None,
-    runs: int = typer.Option(10, help="How often."),
-    requests: int = typer.Option(10_000, help="Of each run, at least."),
-    rate: float = typer.Option(300, help="Requests/s."),
+    environment: EnvironmentOption,
+    release: Annotated[
+        str | None, typer.Option(help="Version to switch to. Default: the newest one that is not running.")
+    ] = None,
+    runs: int = typer.Option(10, help="Number of rounds."),
+    requests: int = typer.Option(10_000, help="Minimum number of requests per round."),
+    rate: float = typer.Option(300, help="Offered load, in requests per second."),
 ) -> None:
-    """Promote, roll back and call off a canary under load, again and again: no request may fail.
+    """Promote, roll back and abort a canary repeatedly under load, and verify that no request fails.
 
     Example: `slipway drill --environment staging --runs 1`
 
-    Exit codes: 1 when a request failed.
+    Exit codes: 1 if a request failed.
     """
     from slipway.delivery import verbs
 
     raise typer.Exit(verbs.run_drill(environment, release, runs, requests, rate))
 
 
-@verb()
+@command
 def bench(
     payloads: Annotated[Path, typer.Option(help="Rows to send: .parquet, .json or .jsonl.")] = Path(
         "build/prepared/test.parquet"
     ),
-    workers: int = typer.Option(1, help="Processes of each server."),
-    as_json: Json = False,
+    workers: int = typer.Option(1, help="Worker processes per server."),
+    as_json: JsonOption = False,
 ) -> None:
-    """Measure the service in turns with a stock one, a bare server with the same model, and one that does nothing.
+    """Benchmark the service against vanilla BentoML, a minimal server with the same model, and an empty server.
 
     Example: `slipway bench --json`
     """
@@ -84,9 +92,9 @@ def bench(
     run.main(payloads, workers, as_json=as_json)
 
 
-@verb()
+@command
 def audit() -> None:
-    """Look up every locked package in PyPI's advisories, and record it in results/audit.json. Needs the network.
+    """Look up every locked package in PyPI's advisories. Needs network access. Writes results/audit.json.
 
     Example: `uv run --no-default-groups --group audit slipway audit`
     """
@@ -95,12 +103,14 @@ def audit() -> None:
     job.audit()
 
 
-@verb()
+@command
 def licences(
-    group: Annotated[list[str] | None, typer.Option(help="Dependency group; may be repeated.")] = None,
-    as_json: Json = False,
+    group: Annotated[
+        list[str] | None, typer.Option(help="Dependency group of pyproject.toml; may be repeated. Default: serve.")
+    ] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """List the licence of each package that a release installs; fails when one may not be in a release.
+    """List the license of every package that a release installs. Fails if one may not be distributed.
 
     Example: `slipway licences --group serve --group serve-skops`
     """

@@ -1,4 +1,4 @@
-"""What the jobs of a pull request run, each by itself on a laptop too."""
+"""Commands that the jobs of a pull request run. Each of them runs on a laptop too."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import typer
 
 from slipway.cli.verbs import on_panel
 
-verb = on_panel("On a pull request")
+command = on_panel("Pull requests")
 
 
-@verb()
+@command
 def lint() -> None:
-    """Check code, import directions, workflows and shell, and record it in results/lint.json.
+    """Check code, import directions, workflows and shell scripts. Writes results/lint.json.
 
     Example: `slipway lint`
     """
@@ -22,9 +22,9 @@ def lint() -> None:
     jobs.lint()
 
 
-@verb()
+@command
 def data() -> None:
-    """Check new data against the row contract and against older data, and record it in results/data.json.
+    """Check new data against the row contract and against older data. Writes results/data.json.
 
     Example: `slipway data`
     """
@@ -34,9 +34,9 @@ def data() -> None:
     unless_documentation_only("data", job.data)
 
 
-@verb()
+@command
 def test() -> None:
-    """Run the quick tests, those of convergence among them, and record them in results/test.json.
+    """Run the quick tests, including convergence of the model code. Writes results/test.json.
 
     Example: `slipway test`
     """
@@ -45,13 +45,14 @@ def test() -> None:
     jobs.unless_documentation_only("test", jobs.test, instead=jobs.test_documentation)
 
 
-@verb()
+@command
 def train(
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Run every stage, whatever dvc.lock and caches say: for what is published.")
+        bool,
+        typer.Option("--fresh", help="Run every stage and ignore dvc.lock and caches, as a published model needs."),
     ] = False,
 ) -> None:
-    """Run what is stale in dvc.yaml, and record the run in results/train.json.
+    """Run the stale stages of dvc.yaml. Writes results/train.json.
 
     Example: `slipway train`
     """
@@ -61,9 +62,9 @@ def train(
     unless_documentation_only("train", lambda: run.train(fresh=fresh))
 
 
-@verb()
+@command
 def compare() -> None:
-    """Compare the candidate with the release in production and the baselines, and record it in results/compare.json.
+    """Compare the candidate with the production release and the baselines. Writes results/compare.json.
 
     Example: `slipway compare`
     """
@@ -73,12 +74,14 @@ def compare() -> None:
     unless_documentation_only("compare", job.compare)
 
 
-@verb()
+@command
 def report(
-    base: str = typer.Option("origin/main", help="What the pull request is compared with."),
-    needs: str = typer.Option("", envvar="NEEDS", help="GitHub's `toJSON(needs)`: how each job ended."),
+    base: str = typer.Option("origin/main", help="Commit or branch that the pull request is compared with."),
+    needs: str = typer.Option(
+        "", envvar="NEEDS", help="JSON of GitHub's `toJSON(needs)`, with the result of each job. Default: none."
+    ),
 ) -> None:
-    """Write the report on everything in results/: results/report/report.md and report.html.
+    """Write the report on everything in results/ as Markdown and HTML, to results/report/.
 
     Example: `slipway report --base origin/main`
     """
@@ -87,9 +90,11 @@ def report(
     print(f"{job.report(base, needs)}: {job.FOLDER}/report.md, {job.FOLDER}/report.html")
 
 
-@verb()
+@command
 def required() -> None:
-    """Succeed only if every job of the pull request succeeded and every gate passed: the status that protects `main`.
+    """Succeed only if every job of the pull request succeeded and every gate passed. Protects `main`.
+
+    Reads the jobs' results from $NEEDS, the JSON of GitHub's `toJSON(needs)`.
 
     Example: `NEEDS='{"train": {"result": "success"}}' slipway required`
     """
@@ -98,11 +103,11 @@ def required() -> None:
     jobs.required()
 
 
-@verb()
+@command
 def comment() -> None:
-    """Comment on the pull request that a run checked: one comment, updated in place, by CML or else by gh.
+    """Post the report as a comment on the checked pull request, or update the existing one, through CML or gh.
 
-    Reads which run that was from the variables that pull-request-comment.yaml sets.
+    Identifies the run by the variables that pull-request-comment.yaml sets.
 
     Example: `RUN_ID=1 HEAD_SHA=… slipway comment`
     """
@@ -111,11 +116,11 @@ def comment() -> None:
     job.comment()
 
 
-@verb()
+@command
 def required_status() -> None:
-    """Post the commit status `required` on a retraining that was checked by dispatch, which GitHub does not count.
+    """Post the commit status `required` for a retraining, because GitHub ignores checks of a dispatched run.
 
-    Reads which run that was from the variables that pull-request-comment.yaml sets, and validates it against GitHub.
+    Identifies the run by the variables that pull-request-comment.yaml sets, and verifies it against GitHub.
 
     Example: `RUN_ID=1 HEAD_SHA=… slipway required-status`
     """
@@ -124,11 +129,11 @@ def required_status() -> None:
     job.post()
 
 
-@verb()
+@command
 def cml() -> None:
-    """Install CML for the next steps of a job: the checkout in build/cml/source, and npm's packages by their hashes.
+    """Install CML for the next steps of a job, from build/cml/source and npm packages that are verified by hash.
 
-    Where `cml` is on the PATH already, nothing is installed. Without CML, `gh` comments.
+    Does nothing if `cml` is on the PATH. Without CML, `gh` posts the comments.
 
     Example: `slipway cml`
     """

@@ -1,4 +1,4 @@
-"""`slipway release …`: build, publish, sign, list, keep evidence, prune, report; and `verify`, which traces one."""
+"""Commands on releases: `slipway release …`, and `slipway verify`."""
 
 from __future__ import annotations
 
@@ -7,27 +7,30 @@ from typing import Annotated
 
 import typer
 
-from slipway.cli.verbs import Json, Verbs, app, on_panel
+from slipway.cli.verbs import CommandGroup, JsonOption, app, on_panel
 
-releases = Verbs(no_args_is_help=True, help="Build, publish and list releases.")
+releases = CommandGroup(
+    no_args_is_help=True, help="Build, publish, sign, list and prune releases, and report on deployments."
+)
 app.add_typer(releases, name="release", rich_help_panel="Releases")
-verb = releases.command
 
 
-@on_panel("Releases")()
+@on_panel("Releases")
 def verify(
     release: Annotated[
-        str | None, typer.Argument(envvar="SLIPWAY_RELEASE", help="Version, such as v0.1.0; else the newest.")
+        str | None,
+        typer.Argument(envvar="SLIPWAY_RELEASE", help="Version, such as v0.1.0. Default: the newest release."),
     ] = None,
-    environment: Annotated[str | None, typer.Option(help="What this environment should run.")] = None,
+    environment: Annotated[str | None, typer.Option(help="Verify the desired release of this environment.")] = None,
     before: Annotated[
-        str | None, typer.Option(help="What the next promotion to this environment takes, unless a version is named.")
+        str | None,
+        typer.Option(help="Verify the release that the next promotion to this environment takes, or the one you name."),
     ] = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Trace a release to reviewed source: each link of the chain is computed again, and compared.
+    """Trace a release back to reviewed source: recompute and compare every link of its provenance.
 
-    Exit codes: 1 when a link is broken, or was not checked and must hold.
+    Exit codes: 1 if a link is broken, or if a required link was not checked.
 
     Example: `slipway verify --environment production`
     """
@@ -36,14 +39,12 @@ def verify(
     raise typer.Exit(verification.verify(release, environment, before, as_json=as_json))
 
 
-@verb("build")
+@releases.command("build")
 def release_build(
-    output: Annotated[Path, typer.Option(help="Folder to write; one that is there is replaced.")] = Path(
-        "build/release"
-    ),
-    report: Annotated[Path | None, typer.Option(help="Report to keep with the release.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder to write; replaced if it exists.")] = Path("build/release"),
+    report: Annotated[Path | None, typer.Option(help="Report to include in the release. Default: none.")] = None,
 ) -> None:
-    """Build the release of this commit and its trained model: one folder, the same bytes each time.
+    """Build the release of this commit and its trained model as one folder, byte for byte reproducible.
 
     Example: `slipway release build --report results/report/report.md`
     """
@@ -52,14 +53,15 @@ def release_build(
     verbs.build(output, report)
 
 
-@verb("publish")
+@releases.command("publish")
 def release_publish(
-    folder: Annotated[Path, typer.Argument(help="What `slipway release build` wrote.")] = Path("build/release"),
+    folder: Annotated[Path, typer.Argument(help="Folder that `slipway release build` wrote.")] = Path("build/release"),
     attestation: Annotated[
-        Path | None, typer.Option(envvar="ATTESTATION", help="What actions/attest wrote, to be kept beside it.")
+        Path | None,
+        typer.Option(envvar="ATTESTATION", help="Bundle of actions/attest to store with the release. Default: none."),
     ] = None,
 ) -> None:
-    """Put a release into $SLIPWAY_STORE, and its commit and its tag on the branch `deploy` of origin.
+    """Publish a release to $SLIPWAY_STORE, and push its commit and tag to the `deploy` branch of origin.
 
     Example: `slipway release publish`
     """
@@ -68,11 +70,11 @@ def release_publish(
     verbs.publish(folder, attestation)
 
 
-@verb("key")
+@releases.command("key")
 def release_key(
-    private: Annotated[Path, typer.Argument(help="File for the private key, outside of the checkout.")],
+    private: Annotated[Path, typer.Argument(help="File for the private key, outside the checkout.")],
 ) -> None:
-    """Make a key pair to sign releases with: the private half in a file, the public one in .github/trusted-keys.
+    """Create a key pair for signing releases. The public key goes to .github/trusted-keys.
 
     Example: `slipway release key ~/slipway-signing.pem`
     """
@@ -81,11 +83,11 @@ def release_key(
     verification.make_key(private)
 
 
-@verb("sign")
+@releases.command("sign")
 def release_sign(
     release: Annotated[str, typer.Argument(help="Version, such as v0.1.0.")],
 ) -> None:
-    """Sign a release that is published already, if every other link of its chain holds, with $SLIPWAY_SIGNING_KEY.
+    """Sign a published release with $SLIPWAY_SIGNING_KEY, if every other link of its provenance holds.
 
     Example: `slipway release sign v0.1.0`
     """
@@ -94,9 +96,9 @@ def release_sign(
     verification.sign(release)
 
 
-@verb("list")
-def release_list(as_json: Json = False) -> None:
-    """List releases, newest first, and where each should run.
+@releases.command("list")
+def release_list(as_json: JsonOption = False) -> None:
+    """List releases, newest first, with the environments that desire them.
 
     Example: `slipway release list --json`
     """
@@ -105,13 +107,13 @@ def release_list(as_json: Json = False) -> None:
     verbs.list_releases(as_json=as_json)
 
 
-@verb("keep")
+@releases.command("keep")
 def release_keep(
     release: Annotated[
-        str | None, typer.Option(help="Of the results that name no release; else that of this commit.")
+        str | None, typer.Option(help="Version for results that name no release. Default: this commit's release.")
     ] = None,
 ) -> None:
-    """Keep the results of checks and load tests, as JSON and HTML, beside the releases that they are about.
+    """Store the results of checks and load tests with their releases, as JSON and HTML.
 
     Example: `slipway release keep`
     """
@@ -120,11 +122,11 @@ def release_keep(
     verbs.keep(release)
 
 
-@verb("prune")
+@releases.command("prune")
 def release_prune(
-    keep: Annotated[int, typer.Option(min=1, help="How many of the newest stay in any case.")],
+    keep: Annotated[int, typer.Option(min=1, help="Number of newest releases to keep.")],
 ) -> None:
-    """Remove old releases from the store, but none that an environment runs, ran last, or would go back to.
+    """Remove old releases from the store, except those that an environment runs, ran last or would roll back to.
 
     Example: `slipway release prune --keep 20`
     """
@@ -133,12 +135,14 @@ def release_prune(
     verbs.prune(keep)
 
 
-@verb("report")
+@releases.command("report")
 def release_report(
-    folder: Annotated[Path, typer.Argument(help="What the jobs left: results-build/, results-staging/ and so on.")],
-    needs: str = typer.Option("", envvar="NEEDS", help="GitHub's `toJSON(needs)`: how each job ended."),
+    folder: Annotated[Path, typer.Argument(help="Folder with the jobs' results: results-build/, results-staging/, …")],
+    needs: str = typer.Option(
+        "", envvar="NEEDS", help="JSON of GitHub's `toJSON(needs)`, with the result of each job. Default: none."
+    ),
 ) -> None:
-    """Write the report on a deployment, also on one that failed: results/deployment/report.md and report.html.
+    """Write the report on a deployment, failed ones included, as Markdown and HTML to results/deployment/.
 
     Example: `slipway release report results`
     """
@@ -147,9 +151,9 @@ def release_report(
     print(deployment.report(folder, needs))
 
 
-@verb("comment")
+@releases.command("comment")
 def release_comment() -> None:
-    """Show the report on a deployment at the commit that was deployed: one comment, by CML or else by gh.
+    """Post the deployment report as a comment on the deployed commit, or update it, through CML or gh.
 
     Example: `slipway release comment`
     """

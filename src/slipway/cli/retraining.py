@@ -1,35 +1,35 @@
-"""Continuous training: what retrain.yaml and monitor.yaml call."""
+"""Commands for continuous training, as retrain.yaml and monitor.yaml run them."""
 
 from __future__ import annotations
 
 import typer
 
-from slipway.cli.verbs import Environment, Json, on_panel
+from slipway.cli.verbs import EnvironmentOption, JsonOption, on_panel
 
-verb = on_panel("After a deployment")
+command = on_panel("Continuous training")
 
 
-@verb()
+@command
 def retrain(
     trigger: str = typer.Option(
-        "demand", help="What asks for it: demand, schedule, new data, drift, decay or staleness."
+        "demand", help="Cause of the retraining: demand, schedule, new data, drift, decay or staleness."
     ),
-    because: str = typer.Option("", help="The evidence behind it, in words; the pull request quotes it."),
+    because: str = typer.Option("", help="Evidence to quote in the pull request. Default: none."),
 ) -> None:
-    """Bring new data in, check it, train and compare, and leave what a pull request would change in build/proposal/.
+    """Fetch new data, check it, train and compare. Writes the content of a pull request to build/proposal/.
 
-    Nothing is pushed. Where there is nothing to do, it says why, and succeeds.
+    Pushes nothing. If there is nothing to do, it prints the reason and succeeds.
 
-    Example: `slipway retrain --trigger decay --because "roc_auc 0.61, promised 0.66"`
+    Example: `slipway retrain --trigger decay --because "roc_auc 0.61, baseline 0.66"`
     """
     from slipway.retraining import run
 
     run.retrain(trigger, because)
 
 
-@verb()
+@command
 def propose() -> None:
-    """Open the pull request of a retraining, by CML or else by gh, or update the one that is open; start its checks.
+    """Open or update the pull request of a retraining, through CML or gh, and start its checks.
 
     Example: `slipway propose`
     """
@@ -38,11 +38,11 @@ def propose() -> None:
     job.propose()
 
 
-@verb()
-def health(environment: Environment = "production") -> None:
-    """Keep one issue up to date about an environment that `slipway monitor` found not well; start a retraining.
+@command
+def health(environment: EnvironmentOption = "production") -> None:
+    """Open, update or close the health issue of an environment after `slipway monitor`, and start a retraining.
 
-    Where nothing is deployed, or no token is set, it says so, and succeeds.
+    Without a deployment or a token, it prints the reason and succeeds.
 
     Example: `slipway health --environment production`
     """
@@ -51,15 +51,17 @@ def health(environment: Environment = "production") -> None:
     job.health(environment)
 
 
-@verb()
+@command
 def replay(
-    since: str = typer.Option("", help="Day of the first deployment; else the day after the newest row in data/."),
-    label_days: float = typer.Option(1, help="After how many days the label of a row is known."),
-    as_json: Json = False,
+    since: str = typer.Option(
+        "", help="Day of the first deployment, such as 2013-10-01. Default: the day after data/ ends."
+    ),
+    label_days: float = typer.Option(1, help="Label delay, in days."),
+    as_json: JsonOption = False,
 ) -> None:
-    """Live through the data that is yet to come, day by day, with and without continuous training, and compare.
+    """Backtest three retraining policies day by day on the data that follows: never, by calendar, by monitoring.
 
-    Every model is trained by the stages of the pipeline, watched by the monitoring, and judged by the gates.
+    The pipeline trains every model, monitoring checks it, and the gates judge it.
 
     Example: `slipway replay`
     """
