@@ -51,7 +51,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "delivery/scratch.py": {"_hold": READS},
     "delivery/store/files.py": {"replace": "the release that was there steps aside; without power it is built again"},
     "delivery/store/folder.py": {
-        **dict.fromkeys(("keep", "put", "unpack_release"), SYNCED),
+        **dict.fromkeys(("add_evidence", "put", "unpack_release"), SYNCED),
         "remove": "a release that is removed; one that is still there after a loss of power is removed again",
     },
     "delivery/store/github.py": {"_create": SCRATCH},

@@ -263,7 +263,7 @@ class Crew:
     @property
     def serves(self) -> str | None:
         """Version that the front door shows."""
-        return (clients.shown_release(self.agent.url) or {}).get("version")
+        return (clients.get_release(self.agent.url) or {}).get("version")
 
     @property
     def running(self) -> dict[int, str]:

@@ -344,7 +344,7 @@ def attest(forger, monkeypatch, said: str, *, required: bool) -> None:
     """Keep an attestation beside the release; `gh` prints `said`, or fails with it."""
     kept = forger.project.root.parent / attestation.NAME
     kept.write_text("{}")
-    forger.project.store.keep(VERSION, [kept])
+    forger.project.store.add_evidence(VERSION, [kept])
     gh = kept.with_name("gh")
     gh.write_text(f"#!/bin/sh\n{said}\n")
     gh.chmod(0o755)

@@ -6,7 +6,7 @@ import pytest
 
 from slipway.delivery import clients, drill, promotion
 from slipway.delivery.agent import supervision
-from slipway.delivery.home import Place, front_door
+from slipway.delivery.home import Place, gateway_url
 from slipway.errors import UserError
 from slipway.settings import read_params
 
@@ -50,7 +50,7 @@ def test_it_begins_only_when_the_front_door_serves_also_after_a_stop(project):
         supervision.detach(place, 10)
         drilled = drill.Drill(project.root, "staging", None, project.store, read_params())
         drilled._served(first)
-        assert clients.serves(front_door("staging"), first.release, first.commit)
+        assert clients.serves(gateway_url("staging"), first.release, first.commit)
     finally:
         supervision.stop(place, patience=3)
 

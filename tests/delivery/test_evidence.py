@@ -36,7 +36,7 @@ def test_a_load_test_is_kept_as_json_and_html_with_the_release_that_it_was_about
     _leave(project.root / "results", "loadtest", pages=["report.html"], environment="staging", release="v0.1.0")
     said = _slipway("release", "keep")
     names = ["staging-loadtest-20260102T030405Z.html", "staging-loadtest-20260102T030405Z.json"]
-    assert (names, []) == (project.store.kept("v0.1.0"), project.store.kept("v0.2.0"))
+    assert (names, []) == (project.store.evidence_names("v0.1.0"), project.store.evidence_names("v0.2.0"))
     assert "v0.1.0: kept staging-loadtest" in said
 
 
@@ -44,7 +44,7 @@ def test_a_result_that_names_no_release_is_about_that_of_the_commit(project):
     project.publish("v0.1.0")
     _leave(project.root / "results", "compare")
     _slipway("release", "keep")
-    assert ["compare-20260102T030405Z.json"] == project.store.kept("v0.1.0")
+    assert ["compare-20260102T030405Z.json"] == project.store.evidence_names("v0.1.0")
 
 
 def test_a_check_that_is_run_again_adds_to_what_is_kept(project):
@@ -52,7 +52,7 @@ def test_a_check_that_is_run_again_adds_to_what_is_kept(project):
     for started in ("2026-01-02T03:04:05Z", "2026-01-02T03:09:00Z"):
         _leave(project.root / "results", "smoke", started, environment="staging", release="v0.1.0")
         _slipway("release", "keep")
-    assert 2 == len(project.store.kept("v0.1.0"))
+    assert 2 == len(project.store.evidence_names("v0.1.0"))
 
 
 @pytest.mark.parametrize("release", ["v9.9.9", "../../elsewhere", ""])
@@ -60,7 +60,7 @@ def test_what_is_about_no_release_of_the_store_is_kept_nowhere(project, release)
     project.publish("v0.1.0")
     _leave(project.root / "results", "smoke", release=release)
     assert "nothing was kept" in _slipway("release", "keep")
-    assert [] == project.store.kept("v0.1.0")
+    assert [] == project.store.evidence_names("v0.1.0")
 
 
 GH = """#!/bin/sh
@@ -108,7 +108,7 @@ def test_an_environment_that_is_none_has_no_part_in_a_name(project):
     project.publish("v0.1.0")
     _leave(project.root / "results", "smoke", environment="../..", release="v0.1.0")
     _slipway("release", "keep")
-    assert ["smoke-20260102T030405Z.json"] == project.store.kept("v0.1.0")
+    assert ["smoke-20260102T030405Z.json"] == project.store.evidence_names("v0.1.0")
 
 
 def test_what_is_kept_does_not_touch_the_release(project):
@@ -181,7 +181,7 @@ def test_evidence_goes_with_its_release_and_the_version_is_still_listed(project)
     _leave(project.root / "results", "smoke", release="v0.1.0")
     _slipway("release", "keep")
     _slipway("release", "prune", "--keep", "1")
-    assert [] == project.store.kept("v0.1.0")
+    assert [] == project.store.evidence_names("v0.1.0")
     assert "not in the store" in _slipway("release", "list").splitlines()[-1]
 
 
@@ -212,7 +212,7 @@ def test_a_kept_name_tells_the_time_in_utc(project):
     project.publish("v0.1.0")
     _leave(project.root / "results", "smoke", "2026-01-02T03:04:05+02:00", release="v0.1.0")
     _slipway("release", "keep")
-    assert ["smoke-20260102T010405Z.json"] == project.store.kept("v0.1.0")
+    assert ["smoke-20260102T010405Z.json"] == project.store.evidence_names("v0.1.0")
 
 
 @pytest.mark.parametrize(
@@ -225,5 +225,5 @@ def test_a_kept_name_tells_the_time_in_utc(project):
     ],
 )
 def test_a_load_test_names_what_it_is_about(monkeypatch, target, shown, expected):
-    monkeypatch.setattr(clients, "shown_release", lambda _: shown)
+    monkeypatch.setattr(clients, "get_release", lambda _: shown)
     assert expected == loadtest.subject(target, "http://127.0.0.1:3000")

@@ -241,7 +241,7 @@ def test_a_git_revert_serves_the_former_release_within_30_seconds(project, crew,
     project.store.root.rename(project.store.root.with_name("away"))
     start = time.monotonic()
     _revert(clone, "HEAD")
-    while "v0.1.0" != (clients.shown_release(url) or {}).get("version"):
+    while "v0.1.0" != (clients.get_release(url) or {}).get("version"):
         assert 30 > time.monotonic() - start, state.read(crew.place)
         time.sleep(0.05)
     print(f"{time.monotonic() - start:.1f} s")
@@ -257,7 +257,7 @@ def test_an_agent_whose_remote_hangs_heals_and_says_how_stale_it_is(project, cre
     (one,) = state.read(crew.place).instances
     processes.force([one.pid])
     start = time.monotonic()
-    while state.read(crew.place).instances in ([], [one]) or not clients.is_found(f"{url}/release"):
+    while state.read(crew.place).instances in ([], [one]) or not clients.is_ok(f"{url}/release"):
         assert PATIENCE > time.monotonic() - start
         time.sleep(0.05)
     assert 8 > time.monotonic() - start

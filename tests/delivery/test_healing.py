@@ -55,7 +55,7 @@ class Served:
     def is_well(self) -> bool:
         known = self.known
         alone = [("v0.1.0", "main", "ready")] == [(one.release, one.role, one.phase) for one in known.instances]
-        shown = (clients.shown_release(self.url, 1) or {}).get("version")
+        shown = (clients.get_release(self.url, 1) or {}).get("version")
         return alone and known.serving and "v0.1.0" == shown and is_running(self.place) and 3 == len(self.crew.running)
 
     def is_gone(self, one: state.Instance) -> bool:
@@ -87,12 +87,12 @@ def let_the_service_hang(served):
 
 def kill_the_front_door(served):
     os.kill(served.known.router.pid, signal.SIGKILL)
-    return lambda: clients.listens(served.url)
+    return lambda: clients.is_reachable(served.url)
 
 
 def let_the_front_door_hang(served):
     os.kill(served.known.router.pid, signal.SIGSTOP)
-    return lambda: clients.listens(served.url, 1)
+    return lambda: clients.is_reachable(served.url, 1)
 
 
 def edit_the_routes(served):
@@ -179,7 +179,7 @@ def test_a_changed_release_goes_on_serving_where_none_can_be_fetched(project, se
     while not any("will be tried again" in event.text for event in served.known.events):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert "v0.1.0" == clients.shown_release(served.url)["version"]
+    assert "v0.1.0" == clients.get_release(served.url)["version"]
     project.store.root.with_name("away").rename(project.store.root)
     served.healed(lambda _: lambda: served.is_gone(one))
 

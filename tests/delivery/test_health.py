@@ -12,7 +12,7 @@ def checked(monkeypatch):
     """Health after three misses, of a process whose answers are given; each call is a check."""
     monkeypatch.setattr(health, "EVERY_SECONDS", 0)
     answers: list[bool] = []
-    monkeypatch.setattr(health.clients, "listens", lambda *_: answers.pop(0))
+    monkeypatch.setattr(health.clients, "is_reachable", lambda *_: answers.pop(0))
     one = health.Health(1, 3)
 
     def check(*given: bool) -> bool:
@@ -40,7 +40,7 @@ def test_only_misses_in_a_row_count(checked, answers, hung):
 
 def test_a_process_that_is_no_longer_checked_is_forgotten(monkeypatch):
     monkeypatch.setattr(health, "EVERY_SECONDS", 0)
-    monkeypatch.setattr(health.clients, "listens", lambda *_: False)
+    monkeypatch.setattr(health.clients, "is_reachable", lambda *_: False)
     one = health.Health(1, 1)
     one.check({"first": "http://127.0.0.1:1"})
     one.check({"second": "http://127.0.0.1:1"})
@@ -49,7 +49,7 @@ def test_a_process_that_is_no_longer_checked_is_forgotten(monkeypatch):
 
 def test_nobody_is_asked_twice_in_a_second(monkeypatch):
     asked = []
-    monkeypatch.setattr(health.clients, "listens", lambda url, _: asked.append(url) or True)
+    monkeypatch.setattr(health.clients, "is_reachable", lambda url, _: asked.append(url) or True)
     one = health.Health(1, 3)
     for _ in range(5):
         one.check({"mark": "http://127.0.0.1:1"})

@@ -56,7 +56,7 @@ def _keep(project, version: str, by: str) -> None:
     for job, said in {"build": {"by": by, "run": "by hand"}, "compare": {"champion": CHAMPION}}.items():
         with recorded(job) as result:
             result.evidence = {"release": version, **said}
-    evidence.keep(project.store, version)
+    evidence.store_results(project.store, version)
 
 
 @pytest.fixture

@@ -118,7 +118,7 @@ def _asked(crew):
 
     def ask() -> None:
         while not done.wait(0.01):
-            seen.append((clients.shown_release(crew.agent.url) or {}).get("version"))
+            seen.append((clients.get_release(crew.agent.url) or {}).get("version"))
 
     thread = threading.Thread(target=ask)
     thread.start()

@@ -8,7 +8,7 @@ import pytest
 
 from slipway.delivery import clients, promotion
 from slipway.delivery.environment_file import Baseline
-from slipway.delivery.home import front_door
+from slipway.delivery.home import gateway_url
 from slipway.errors import UserError
 from tests.delivery.conftest import CANARY
 
@@ -103,8 +103,8 @@ def test_a_promotion_is_over_when_nobody_else_gets_requests(production, slipway)
     """The very next request, as that of a smoke test, must not meet the release before."""
     production.publish("v0.2.0")
     slipway("promote", *PRODUCTION, "--release", "v0.2.0")
-    url = front_door("production")
-    assert {"v0.2.0"} == {clients.shown_release(url)["version"] for _ in range(50)}
+    url = gateway_url("production")
+    assert {"v0.2.0"} == {clients.get_release(url)["version"] for _ in range(50)}
 
 
 def test_status_tells_of_the_canary(production, slipway):

@@ -49,7 +49,7 @@ def enveloped(payload: object, signer: CryptoSigner, kind: str = signature.PAYLO
 
 
 def accepted(tmp_path, *files: bytes) -> str:
-    return signature.accepted("v0.1.0", DIGEST, files, keys.trusted(tmp_path / "root"))[0]
+    return signature.verify("v0.1.0", DIGEST, files, keys.trusted(tmp_path / "root"))[0]
 
 
 def test_a_signature_by_a_trusted_key_is_accepted_and_the_key_is_named(tmp_path, key):
@@ -248,7 +248,7 @@ def test_what_is_built_here_is_signed_and_published_with_its_signature(project, 
     verbs.publish(folder, None)
     digest = project.branch.published("v0.1.0").digest
     there = signature.of_release(project.store, "v0.1.0")
-    assert signature.accepted("v0.1.0", digest, there, keys.trusted(project.root))
+    assert signature.verify("v0.1.0", digest, there, keys.trusted(project.root))
     assert "built=true\nrelease=v0.1.0\n" == (tmp_path / "output").read_text()
 
 
@@ -258,8 +258,8 @@ def test_what_was_fetched_is_not_signed(project, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv(keys.SIGNING_KEY, str(tmp_path / "key.pem"))
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
     output = tmp_path / "release"
-    signature.beside(output).mkdir()
-    (signature.beside(output) / "signature-of-another.intoto.jsonl").touch()
+    signature.evidence_folder(output).mkdir()
+    (signature.evidence_folder(output) / "signature-of-another.intoto.jsonl").touch()
     verbs.build(output, None)
     verbs.publish(output, None)
     assert [] == list(signature.of_release(project.store, "v0.1.0"))
@@ -301,7 +301,7 @@ class Signed:
     def sign(self, release: Release, signer: CryptoSigner | None = None) -> None:
         name, content = signature.sign(release, signer or self.signer)
         (self.folder / name).write_bytes(content)
-        self.project.store.keep(release.version, [self.folder / name])
+        self.project.store.add_evidence(release.version, [self.folder / name])
 
     @property
     def content(self) -> EnvironmentFile:
@@ -356,7 +356,7 @@ def test_what_serves_is_healed_without_a_signature_and_what_was_accepted_without
     assert "v0.1.0" == crew.serves
     signed.sign(signed.publish())
     crew.settle()
-    monkeypatch.setattr(signed.project.store, "kept", lambda _: pytest.fail("the store was asked"))
+    monkeypatch.setattr(signed.project.store, "evidence_names", lambda _: pytest.fail("the store was asked"))
     installation.refuse_untrusted(crew.place, signed.project.store, signed.content)
 
 
@@ -378,7 +378,7 @@ def test_an_agent_that_requires_an_attestation_installs_only_what_gh_verifies(cr
         gh.write_text(f"#!/bin/sh\necho asked >>$0.log\n{said}\n")
         gh.chmod(0o755)
         project.publish(version)
-        project.store.keep(version, [bundle] if said else [])
+        project.store.add_evidence(version, [bundle] if said else [])
         project.promote(version)
         crew.settle()
         assert ("v0.1.0" if reason else version) == crew.serves

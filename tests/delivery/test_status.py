@@ -160,7 +160,7 @@ def test_nothing_that_came_in_with_a_name_or_a_message_is_markup(project, first)
 
 
 def test_the_front_door_says_what_the_agent_knows_and_nothing_of_this_machine(project, first, page):
-    first.until(lambda: "events" in (clients.json_page(f"{first.agent.url}{router.STATE_PATH}") or {}))
+    first.until(lambda: "events" in (clients.get_json(f"{first.agent.url}{router.STATE_PATH}") or {}))
     answer = httpx.get(f"{first.agent.url}{router.STATE_PATH}", trust_env=False)
     assert str(project.root.parent) not in answer.text
     assert "v0.1.0" == state.State.model_validate_json(answer.text).serving.release
@@ -168,7 +168,7 @@ def test_the_front_door_says_what_the_agent_knows_and_nothing_of_this_machine(pr
 
 
 def test_who_promotes_from_another_machine_is_told_at_once_that_a_release_is_bad(project, first, page, monkeypatch):
-    first.until(lambda: "events" in (clients.json_page(f"{first.agent.url}{router.STATE_PATH}") or {}))
+    first.until(lambda: "events" in (clients.get_json(f"{first.agent.url}{router.STATE_PATH}") or {}))
     project.publish("v0.2.0", "crash")
     content = project.promote("v0.2.0")
     first.settle()

@@ -225,9 +225,9 @@ def test_a_damaged_release_does_not_arrive(tmp_path):
 def test_evidence_is_kept_beside_a_release_and_is_no_release(store, tmp_path):
     built = _release(tmp_path / "built")
     store.put(built.folder)
-    assert [] == store.kept("v0.1.0")
-    store.keep("v0.1.0", [_file(tmp_path / "loadtest.html"), _file(tmp_path / "loadtest.json")])
-    assert ["loadtest.html", "loadtest.json"] == store.kept("v0.1.0")
+    assert [] == store.evidence_names("v0.1.0")
+    store.add_evidence("v0.1.0", [_file(tmp_path / "loadtest.html"), _file(tmp_path / "loadtest.json")])
+    assert ["loadtest.html", "loadtest.json"] == store.evidence_names("v0.1.0")
     assert ["v0.1.0"] == store.versions()
     assert built.digest == fetch(store, "v0.1.0", built.digest, tmp_path / "got").digest
 
@@ -236,52 +236,52 @@ def test_what_is_published_beside_a_release_is_there_with_it_and_can_be_read(sto
     built, file = _release(tmp_path / "built"), _file(tmp_path / "signature.intoto.jsonl", "signed")
     for _ in range(2):
         store.put(built.folder, [file])
-    assert ["signature.intoto.jsonl"] == store.kept("v0.1.0")
-    assert b"signed" == store.read_kept("v0.1.0", "signature.intoto.jsonl")
+    assert ["signature.intoto.jsonl"] == store.evidence_names("v0.1.0")
+    assert b"signed" == store.read_evidence("v0.1.0", "signature.intoto.jsonl")
 
 
 def test_what_is_to_be_beside_a_release_is_added_where_that_is_there_already(store, tmp_path):
     built = _release(tmp_path / "built")
     store.put(built.folder)
     store.put(built.folder, [_file(tmp_path / "signature.intoto.jsonl", "signed")])
-    assert b"signed" == store.read_kept("v0.1.0", "signature.intoto.jsonl")
+    assert b"signed" == store.read_evidence("v0.1.0", "signature.intoto.jsonl")
 
 
 def test_another_release_of_the_same_version_brings_nothing_with_it(store, tmp_path):
     store.put(_release(tmp_path / "built").folder)
     with pytest.raises(UserError, match="a version is never built twice"):
         store.put(_release(tmp_path / "other", text="other").folder, [_file(tmp_path / "signature.intoto.jsonl")])
-    assert [] == store.kept("v0.1.0")
+    assert [] == store.evidence_names("v0.1.0")
 
 
 def test_evidence_that_is_not_there_is_named(store, tmp_path):
     store.put(_release(tmp_path / "built").folder)
     with pytest.raises(UserError, match=r"nothing\.json|gh release download"):
-        store.read_kept("v0.1.0", "nothing.json")
+        store.read_evidence("v0.1.0", "nothing.json")
 
 
 def test_evidence_that_is_there_stays(tmp_path):
     store = FolderStore(tmp_path / "store")
     store.put(_release(tmp_path / "built").folder)
     for text in ("first", "second"):
-        store.keep("v0.1.0", [_file(tmp_path / "loadtest.json", text)])
+        store.add_evidence("v0.1.0", [_file(tmp_path / "loadtest.json", text)])
     assert "first" == (tmp_path / "store/v0.1.0.evidence/loadtest.json").read_text()
 
 
 def test_evidence_may_be_kept_again(store, tmp_path):
     store.put(_release(tmp_path / "built").folder)
     for name in ("one.json", "one.json", "two.json"):
-        store.keep("v0.1.0", [_file(tmp_path / name)])
-    assert ["one.json", "two.json"] == store.kept("v0.1.0")
+        store.add_evidence("v0.1.0", [_file(tmp_path / name)])
+    assert ["one.json", "two.json"] == store.evidence_names("v0.1.0")
 
 
 def test_a_removed_release_is_gone_with_its_evidence_and_no_other_is(store, tmp_path):
     for version in ("v0.1.0", "v0.2.0"):
         store.put(_release(tmp_path / version, version).folder)
-        store.keep(version, [_file(tmp_path / "loadtest.json")])
+        store.add_evidence(version, [_file(tmp_path / "loadtest.json")])
     store.remove("v0.1.0")
     assert ["v0.2.0"] == store.versions()
-    assert ["loadtest.json"] == store.kept("v0.2.0")
+    assert ["loadtest.json"] == store.evidence_names("v0.2.0")
     with pytest.raises(UserError):
         fetch(store, "v0.1.0", NO_DIGEST, tmp_path / "got")
 
@@ -356,7 +356,7 @@ def test_without_room_what_was_there_stays_and_the_file_is_named(tmp_path, what)
     assert (2, "") == (done.returncode, done.stdout)
     (said,) = done.stderr.splitlines()
     assert said.startswith(f"slipway: {tmp_path}/")
-    assert "file.txt: File too large; raise the limit" in said
+    assert "file.txt: File too large; raise the file size limit" in said
     assert before == {path: path.read_bytes() for path in target.rglob("*") if path.is_file()}
     assert [] == list(tmp_path.rglob(".incoming-*"))
 

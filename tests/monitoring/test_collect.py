@@ -125,7 +125,7 @@ def test_lines_that_are_none_are_counted_and_the_others_kept(logs, collection):
 
 
 def test_rows_of_the_machinery_itself_are_no_traffic(logs, collection):
-    write(logs, line(DAY, 1) + line(DAY, request_id=f"{collect.OWN}load-test"))
+    write(logs, line(DAY, 1) + line(DAY, request_id=f"{collect.SYNTHETIC_ID_PREFIX}load-test"))
     found = collection.collect(logs)
     assert (1, 1) == (found.rows, found.own)
     assert ["r1"] == read(collection)["request_id"].tolist()

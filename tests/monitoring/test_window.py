@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import problem
-from slipway.delivery.load.traffic import HEADERS, OWN
+from slipway.delivery.load.traffic import HEADERS, SYNTHETIC_ID_PREFIX
 from slipway.monitoring.window import LiveWindow, join, logged, scores
 
 ROWS = pd.DataFrame({"request_id": ["a", "b", "c"], "index": 0})
@@ -57,4 +57,4 @@ def test_predictions_are_read_as_they_are_logged(task, predictions):
 
 
 def test_requests_of_our_own_can_be_told_from_traffic():
-    assert HEADERS["X-Request-ID"].startswith(OWN)
+    assert HEADERS["X-Request-ID"].startswith(SYNTHETIC_ID_PREFIX)

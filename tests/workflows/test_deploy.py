@@ -165,7 +165,7 @@ def test_what_github_attests_is_kept_beside_the_release_and_verified_before_each
     run = deployment.run(attest=True, real="verify, release publish")
     assert run.succeeded
     assert {"staging": "v0.2.0", "production": "v0.2.0"} == deployment.runs
-    assert ["attestation.sigstore.json"] == deployment.project.store.kept("v0.2.0")
+    assert ["attestation.sigstore.json"] == deployment.project.store.evidence_names("v0.2.0")
     manifest, *flags = json.loads((deployment.folder / "gh").read_text())
     assert manifest.endswith("/release/manifest.json")
     given = dict(zip(flags[::2], flags[1::2], strict=True))

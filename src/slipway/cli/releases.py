@@ -119,7 +119,7 @@ def release_keep(
     """
     from slipway.delivery import verbs
 
-    verbs.keep(release)
+    verbs.store_evidence(release)
 
 
 @releases.command("prune")

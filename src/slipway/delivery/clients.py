@@ -16,12 +16,12 @@ def client() -> httpx.Client:
     return httpx.Client(timeout=SECONDS, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
 
-def shown_release(url: str, seconds: float = SECONDS) -> dict[str, Any] | None:
+def get_release(url: str, seconds: float = SECONDS) -> dict[str, Any] | None:
     """What `GET /release` says; None when there is no answer, or one that is not a release."""
-    return json_page(f"{url}/release", seconds)
+    return get_json(f"{url}/release", seconds)
 
 
-def json_page(url: str, seconds: float = SECONDS) -> dict[str, Any] | None:
+def get_json(url: str, seconds: float = SECONDS) -> dict[str, Any] | None:
     """The JSON object at `url`; None when there is no answer, or another one."""
     try:
         answer = client().get(url, timeout=seconds)
@@ -33,10 +33,10 @@ def json_page(url: str, seconds: float = SECONDS) -> dict[str, Any] | None:
 
 def is_ready(url: str, seconds: float = SECONDS) -> bool:
     """Whether `GET /readyz` says so."""
-    return is_found(f"{url}/readyz", seconds)
+    return is_ok(f"{url}/readyz", seconds)
 
 
-def is_found(url: str, seconds: float = SECONDS) -> bool:
+def is_ok(url: str, seconds: float = SECONDS) -> bool:
     """Whether `url` itself answers."""
     try:
         return client().get(url, timeout=seconds).status_code == httpx.codes.OK
@@ -46,11 +46,11 @@ def is_found(url: str, seconds: float = SECONDS) -> bool:
 
 def serves(url: str, version: str, commit: str, seconds: float = SECONDS) -> bool:
     """Whether the release shown at `url` is this one."""
-    shown = shown_release(url, seconds)
+    shown = get_release(url, seconds)
     return shown is not None and (shown.get("version"), shown.get("commit")) == (version, commit)
 
 
-def listens(url: str, seconds: float = SECONDS) -> bool:
+def is_reachable(url: str, seconds: float = SECONDS) -> bool:
     """Whether anything answers at `url`, whatever it says."""
     try:
         client().get(url, timeout=seconds)

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from slipway.delivery.store import Store
 
 KEPT_BACK = 3  # versions of an environment at least: what it runs, what it ran last, and where a rollback would go
-KEPT = re.compile(r"(.+)-(\d{8}T\d{6}Z)\.json")
+RESULT_FILE = re.compile(r"(.+)-(\d{8}T\d{6}Z)\.json")
 """Name of a result that is kept beside a release: job, with the environment before it if there was one, and time."""
 PAGES = ("report.html", "report.md")  # what a job may leave beside its JSON, in results/<job>/
 
 
-def keep(store: Store, version: str | None, directory: Path = results.RESULTS) -> dict[str, list[str]]:
+def store_results(store: Store, version: str | None, directory: Path = results.RESULTS) -> dict[str, list[str]]:
     """Keep each result in `directory` with the release that it names, or else with `version`.
 
     Returns the names of the files by version. A result that names no release in the store is left out.
@@ -45,16 +45,18 @@ def keep(store: Store, version: str | None, directory: Path = results.RESULTS) -
             if about in stored:
                 kept.setdefault(about, []).extend(_copies(directory, job, result, Path(scratch)))
         for about, files in kept.items():
-            store.keep(about, files)
+            store.add_evidence(about, files)
     return {about: [file.name for file in files] for about, files in kept.items()}
 
 
-def kept(store: Store, version: str, job: str) -> Iterator[JobResult]:
+def results_of(store: Store, version: str, job: str) -> Iterator[JobResult]:
     """Every result of `job` that is kept beside a release, of whatever environment, the newest first."""
     names = {f"{where}{job}" for where in ("", *(f"{one}-" for one in ENVIRONMENTS))}
-    found = (match for name in store.kept(version) if (match := KEPT.fullmatch(name)) and match[1] in names)
+    found = (
+        match for name in store.evidence_names(version) if (match := RESULT_FILE.fullmatch(name)) and match[1] in names
+    )
     for match in sorted(found, key=lambda one: one[2], reverse=True):
-        yield JobResult.model_validate_json(store.read_kept(version, match[0]))
+        yield JobResult.model_validate_json(store.read_evidence(version, match[0]))
 
 
 def _copies(directory: Path, job: str, result: JobResult, scratch: Path) -> list[Path]:

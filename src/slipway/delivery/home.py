@@ -95,7 +95,7 @@ class Place:
         return self.root / "logs" / f"{name}.log"
 
 
-def front_door(environment: str) -> str:
+def gateway_url(environment: str) -> str:
     """Return the URL at which clients find `environment`: $STAGING_URL or $PRODUCTION_URL, else what its agent wrote.
 
     Raises UserError when there is neither.

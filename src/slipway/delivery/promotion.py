@@ -13,7 +13,7 @@ from slipway.delivery.agent import agents
 from slipway.delivery.desired_state import BRANCH, BUILT_FROM, DIGEST, IMAGE, DeployBranch, before
 from slipway.delivery.dvc_files import LOCK, PIPELINE, DvcFiles, as_plain_files, blobs, digest_of
 from slipway.delivery.environment_file import FOLDER, IMAGE_BY_DIGEST, Baseline, Canary, EnvironmentFile, path_of
-from slipway.delivery.home import front_door
+from slipway.delivery.home import gateway_url
 from slipway.errors import UserError
 from slipway.git import Git
 from slipway.report.release import leaves
@@ -138,7 +138,7 @@ def wait(environment: str, content: EnvironmentFile, seconds: float) -> float:
 
     Raises UserError when the agent reports the release bad, or after `seconds`.
     """
-    url = front_door(environment)
+    url = gateway_url(environment)
     start, said = time.monotonic(), time.time()
     while True:
         known = agents.known(environment)

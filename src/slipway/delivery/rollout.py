@@ -14,7 +14,7 @@ from slipway.delivery import clients, promotion, smoke
 from slipway.delivery.agent import agents
 from slipway.delivery.agent.canary import why
 from slipway.delivery.desired_state import DeployBranch
-from slipway.delivery.home import front_door
+from slipway.delivery.home import gateway_url
 from slipway.delivery.load import loadtest, traffic
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
@@ -95,7 +95,7 @@ def _await(environment: str, content: EnvironmentFile, seconds: float) -> Progre
     while time.monotonic() < deadline:
         known = agents.known(environment)
         if known is None:
-            if _only_shows(front_door(environment), content):
+            if _only_shows(gateway_url(environment), content):
                 return None
         elif known.canary and known.canary.promotion == content.promotion and known.canary.outcome:
             return known.canary

@@ -13,8 +13,8 @@ from slipway.delivery import clients, release
 from slipway.delivery.agent import installation
 from slipway.delivery.desired_state import BRANCH, DeployBranch
 from slipway.delivery.environment_file import path_of
-from slipway.delivery.home import Place, front_door
-from slipway.delivery.load.traffic import OWN
+from slipway.delivery.home import Place, gateway_url
+from slipway.delivery.load.traffic import SYNTHETIC_ID_PREFIX
 from slipway.delivery.store import fetch
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict, overall
@@ -38,10 +38,10 @@ def smoke(root: Path, environment: str, store: Store) -> int:
                 f"{BRANCH}:{path_of(environment)}: not there; run `slipway promote --environment {environment}`"
             )
         result.evidence |= {"release": desired.release, "digest": desired.digest}
-        url = front_door(environment)
+        url = gateway_url(environment)
         shown, rows = known(environment, desired, store)
         result.verdicts = [
-            judge_release(shown, clients.shown_release(url)),
+            judge_release(shown, clients.get_release(url)),
             judge_answers(rows, _predictions(url, rows)),
         ]
     for verdict in result.verdicts:
@@ -96,7 +96,9 @@ def known(environment: str, desired: EnvironmentFile, store: Store) -> tuple[dic
 
 def _predictions(url: str, known: dict[str, Any]) -> list[Any] | None:
     try:
-        answer = clients.client().post(f"{url}/predict", json=known["rows"], headers={"X-Request-ID": f"{OWN}smoke"})
+        answer = clients.client().post(
+            f"{url}/predict", json=known["rows"], headers={"X-Request-ID": f"{SYNTHETIC_ID_PREFIX}smoke"}
+        )
         return answer.json()["predictions"] if answer.status_code == httpx.codes.OK else None
     except (httpx.HTTPError, ValueError, KeyError):
         return None

@@ -14,7 +14,7 @@ from slipway.delivery.agent import processes, status, status_text, supervision
 from slipway.delivery.agent.agent import Agent, Settings, prefix
 from slipway.delivery.agent.follower import Follower, accept_rewritten
 from slipway.delivery.desired_state import DeployBranch
-from slipway.delivery.home import ENVIRONMENTS, Place, front_door, store_url
+from slipway.delivery.home import ENVIRONMENTS, Place, gateway_url, store_url
 from slipway.delivery.lock import locked
 from slipway.delivery.store import Store, open_store
 from slipway.delivery.trust import attestation, keys, signature
@@ -51,7 +51,7 @@ def build(output: Path, report: Path | None) -> None:
 def publish(folder: Path, bundle: Path | None) -> None:
     """Publish a release, with its signature and what GitHub attested of it, and say where."""
     with recorded("publish") as result:
-        beside = signature.beside(folder)
+        beside = signature.evidence_folder(folder)
         if bundle:
             attestation.keep(bundle, beside)
         built = promotion.publish(ROOT, folder, _store(), sorted(beside.glob("*")))
@@ -88,7 +88,7 @@ def _release_line(one: dict[str, Any]) -> str:
     return f"{one['release']:<10} {one['commit'][:12]}  {one['digest']}  {', '.join(marks)}".rstrip()
 
 
-def keep(version: str | None) -> None:
+def store_evidence(version: str | None) -> None:
     """Store the results that are here with the releases that they are about, and print their names.
 
     Where GitHub's releases are immutable, none can be kept: that is a line in the job summary, and stops no deployment.
@@ -97,7 +97,7 @@ def keep(version: str | None) -> None:
     branch.fetch()
     about = version or branch.version_of(branch.git.read_commit("HEAD").id)
     try:
-        kept = evidence.keep(_store(), about)
+        kept = evidence.store_results(_store(), about)
     except ApiError as error:
         if IMMUTABLE not in str(error):
             raise
@@ -232,13 +232,13 @@ def _tell(result: JobResult, content: promotion.EnvironmentFile, wait: bool) -> 
 def _refuse_unreachable(environment: str, wait: bool) -> None:
     """Better nothing is promoted than something that nobody can see."""
     if wait:
-        front_door(environment)
+        gateway_url(environment)
 
 
 def _wait(environment: str, content: promotion.EnvironmentFile, wait: bool) -> None:
     if wait:
         seconds = promotion.wait(environment, content, read_params()["agent"]["promote_seconds"])
-        print(f"{environment}: serves {content.release} at {front_door(environment)} ({seconds:.1f} s)")
+        print(f"{environment}: serves {content.release} at {gateway_url(environment)} ({seconds:.1f} s)")
 
 
 def _absolute(remote: str) -> str:

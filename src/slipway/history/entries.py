@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from slipway import results
 from slipway.changes import differences
 from slipway.delivery.desired_state import DeployBranch
-from slipway.delivery.evidence import KEPT
+from slipway.delivery.evidence import RESULT_FILE
 from slipway.delivery.home import ENVIRONMENTS
 from slipway.delivery.versions import VERSION
 from slipway.errors import UserError
@@ -132,10 +132,14 @@ class History:
 
     def _jobs(self, version: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """The newest result of each of JOBS that is kept beside a release."""
-        kept = {match[1]: match[0] for name in sorted(self.store.kept(version)) if (match := KEPT.fullmatch(name))}
+        kept = {
+            match[1]: match[0]
+            for name in sorted(self.store.evidence_names(version))
+            if (match := RESULT_FILE.fullmatch(name))
+        }
         for job in JOBS:
             if job in kept:
-                yield job, _job(json.loads(self.store.read_kept(version, kept[job])))
+                yield job, _job(json.loads(self.store.read_evidence(version, kept[job])))
 
 
 def _known(by: str | None) -> str | None:

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from slipway.delivery.load.traffic import OWN
+from slipway.delivery.load.traffic import SYNTHETIC_ID_PREFIX
 from slipway.errors import UserError
 from slipway.files import write_bytes
 from slipway.monitoring import rows as log_rows
@@ -101,7 +101,7 @@ class Collection:
 
     def _take(self, lines: bytes, name: str) -> tuple[int, int, int]:
         table, unreadable = log_rows.parse(lines, self._row)
-        ours = pc.starts_with(table["request_id"], OWN)
+        ours = pc.starts_with(table["request_id"], SYNTHETIC_ID_PREFIX)
         kept = table.filter(pc.invert(ours))
         days = pc.strftime(kept["time"], "%Y-%m-%d")
         for day in pc.unique(days).to_pylist():

@@ -156,7 +156,7 @@ def reference_of(environment: str, params: dict[str, Any]) -> tuple[Reference, d
 
 def proved(store: Store, release: str) -> Mapping[str, float] | None:
     """What the newest load test that passed, of those kept beside a release, has shown of it; None without one."""
-    passed = (one.evidence for one in evidence.kept(store, release, LOAD_TEST) if one.outcome is Outcome.PASS)
+    passed = (one.evidence for one in evidence.results_of(store, release, LOAD_TEST) if one.outcome is Outcome.PASS)
     return next(({name: one[name] for name in PROVED} for one in passed), None)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from slipway.delivery.agent import agents, measures, state
-from slipway.delivery.home import front_door
+from slipway.delivery.home import gateway_url
 from slipway.errors import UserError
 from slipway.monitoring.window import Service
 
@@ -153,7 +153,7 @@ def read(environment: str, place: Place, now: datetime) -> Reading:
 
 def _addresses(environment: str, own: state.State | None) -> dict[str, str]:
     try:
-        url = front_door(environment)
+        url = gateway_url(environment)
     except UserError:
         return {}
     if own is None or agents.is_elsewhere(environment, url):

@@ -210,7 +210,7 @@ class Agent:
         url, seconds = f"http://127.0.0.1:{one.port}", self.settings.health_seconds
         if not clients.is_ready(url, seconds):
             return False
-        return one.role == "shadow" or (clients.shown_release(url, seconds) or {}).get("version") == one.release
+        return one.role == "shadow" or (clients.get_release(url, seconds) or {}).get("version") == one.release
 
     def _watch_canary(self) -> None:
         """Look at what the canary and its baseline have answered, and go where that leads."""
@@ -230,7 +230,7 @@ class Agent:
     def _compared(self) -> dict[str, float] | None:
         """What the comparison of copied requests has counted."""
         one = next((one for one in self.state.instances if (one.role, one.phase) == ("shadow", "ready")), None)
-        return clients.json_page(f"http://127.0.0.1:{one.port}/counts") if one else None
+        return clients.get_json(f"http://127.0.0.1:{one.port}/counts") if one else None
 
     def _measure(self, view: reconcile.View) -> dict[str, Any]:
         digest = view.trial.content.digest

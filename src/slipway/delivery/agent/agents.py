@@ -10,7 +10,7 @@ from slipway.delivery import clients
 from slipway.delivery.agent import state
 from slipway.delivery.agent.router import STATE_PATH
 from slipway.delivery.agent.state import State
-from slipway.delivery.home import Place, front_door, home
+from slipway.delivery.home import Place, gateway_url, home
 from slipway.errors import UserError
 
 SECONDS = 2  # for an answer; whoever asks asks again
@@ -20,7 +20,7 @@ def known(environment: str) -> State | None:
     """State of the agent behind the front door that clients are sent to; None when it says nothing, or never ran."""
     own = state.read(Place.of(environment))
     try:
-        url = front_door(environment)
+        url = gateway_url(environment)
     except UserError:
         return own
     return own if own and own.router and own.router.url == url else _asked(url)
@@ -38,7 +38,7 @@ def is_elsewhere(environment: str, url: str | None) -> bool:
 
 
 def _asked(url: str) -> State | None:
-    page = clients.json_page(f"{url}{STATE_PATH}", SECONDS)
+    page = clients.get_json(f"{url}{STATE_PATH}", SECONDS)
     try:
         return State.model_validate_json(json.dumps(page)) if page else None
     except ValidationError:

@@ -55,7 +55,7 @@ class FrontDoor:
         seen, path = (front.mark, routes), router.path(routes)
         if seen != self._loaded and path:
             url = f"http://127.0.0.1:{front.inside}{path}"
-            self._loaded = seen if clients.is_found(url, self._seconds) else self._loaded
+            self._loaded = seen if clients.is_ok(url, self._seconds) else self._loaded
         return seen == self._loaded
 
     def announce(self, front: Router, page: int | None) -> None:

@@ -38,6 +38,6 @@ class Health:
             return
         self._checked = time.monotonic()
         with ThreadPoolExecutor(len(addresses)) as pool:
-            answers = pool.map(lambda url: clients.listens(url, self._seconds), addresses.values())
+            answers = pool.map(lambda url: clients.is_reachable(url, self._seconds), addresses.values())
             well = dict(zip(addresses, answers, strict=True))
         self._missed = Counter({mark: 0 if well[mark] else self._missed[mark] + 1 for mark in addresses})

@@ -130,7 +130,7 @@ def _refuse_unsigned(place: Place, store: Store, content: EnvironmentFile) -> No
         return
     own = folder(place, content.digest).with_suffix(signature.SUFFIX)
     there = chain([own.read_bytes()] if own.is_file() else [], signature.of_release(store, content.release))
-    files.write_text(own, signature.accepted(content.release, content.digest, there, trusted)[1])
+    files.write_text(own, signature.verify(content.release, content.digest, there, trusted)[1])
 
 
 def _refuse_unattested(found: Release, store: Store) -> None:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from slipway.delivery.load.traffic import OWN
+from slipway.delivery.load.traffic import SYNTHETIC_ID_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,7 +80,7 @@ class Comparer:
         """Predictions, or text that says what went wrong, which is at no distance from anything."""
         connection = http.client.HTTPConnection("127.0.0.1", self._inside, timeout=SECONDS)
         try:
-            headers = {"Host": name, "Content-Type": content_type, "X-Request-ID": f"{OWN}copy"}
+            headers = {"Host": name, "Content-Type": content_type, "X-Request-ID": f"{SYNTHETIC_ID_PREFIX}copy"}
             connection.request("POST", path, body, headers)
             answer = connection.getresponse()
             return json.loads(answer.read())["predictions"] if answer.status == http.client.OK else str(answer.status)

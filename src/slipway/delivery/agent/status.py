@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from slipway.delivery import clients
 from slipway.delivery.agent import agents, canary, processes, state
 from slipway.delivery.desired_state import BRANCH, DeployBranch
-from slipway.delivery.home import ENVIRONMENTS, Place, front_door
+from slipway.delivery.home import ENVIRONMENTS, Place, gateway_url
 from slipway.delivery.lock import is_running
 from slipway.delivery.versions import stage_tag
 from slipway.errors import UserError
@@ -51,7 +51,7 @@ def of_agent(place: Place) -> dict[str, Any]:
 
 def _one(branch: DeployBranch, environment: str, known: State | None, url: str | None) -> dict[str, Any]:
     (desired, *unreadable), (history, *unread) = _desired(branch, environment), _history(branch, environment)
-    shown = (clients.shown_release(url) if url else None) or {}
+    shown = (clients.get_release(url) if url else None) or {}
     one: dict[str, Any] = {
         "desired": desired,
         "observed": {"url": url, "release": shown.get("version"), "commit": shown.get("commit")},
@@ -73,7 +73,7 @@ def _desired(branch: DeployBranch, environment: str) -> tuple[dict[str, Any] | N
 
 def _url(environment: str) -> str | None:
     try:
-        return front_door(environment)
+        return gateway_url(environment)
     except UserError:
         return None
 

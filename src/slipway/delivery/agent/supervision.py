@@ -88,7 +88,7 @@ def _opened(place: Place, started: float) -> str | None:
     if known is None or known.seen < started or known.router is None or not place.url.exists():
         return None
     written = place.url.read_text(encoding="utf-8").strip()
-    return written if written == known.router.url and clients.listens(written) else None
+    return written if written == known.router.url and clients.is_reachable(written) else None
 
 
 def stop(place: Place, patience: float) -> None:

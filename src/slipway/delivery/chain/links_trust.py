@@ -24,7 +24,7 @@ def signature(trace: Trace) -> str:
             required=False,
         )
     there = signatures.of_release(trace.store, known.version)
-    name, _ = signatures.accepted(known.version, known.digest, there, trusted)
+    name, _ = signatures.verify(known.version, known.digest, there, trusted)
     return f"signed by {name}"
 
 

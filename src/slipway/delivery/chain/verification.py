@@ -45,7 +45,7 @@ def sign(version: str) -> None:
         if not chain.holds([link for link in found if link.name != "signature"]):
             raise UserError(f"{version}: not signed, {chain.summary(found)}; see `slipway verify {version}`")
         file = signature.write(trace.release, signer)
-        trace.store.keep(version, [file])
+        trace.store.add_evidence(version, [file])
     print(f"{version}: signed as {file.name}")
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from slipway.delivery import clients
-from slipway.delivery.home import front_door
+from slipway.delivery.home import gateway_url
 from slipway.delivery.load.payloads import read_payloads
 from slipway.delivery.load.plan import Request, draw_plan
 from slipway.delivery.load.samples import Sample, in_pairs, read_samples, summarise
@@ -72,7 +72,7 @@ def load_test(
 
 def address(name: str, hosts: Sequence[str]) -> str:
     """URL of an environment or URL; refuses a host of which nobody has said that it may be loaded."""
-    url = name if "://" in name else front_door(name)
+    url = name if "://" in name else gateway_url(name)
     host = urlsplit(url).hostname
     if not host or not url.startswith(("http://", "https://")):
         raise UserError(f"{url}: not the address of a service; give one such as http://127.0.0.1:3000")
@@ -90,7 +90,7 @@ def _is_loopback(host: str) -> bool:
 
 def subject(target: str, url: str) -> dict[str, str]:
     """What is loaded, so that the result is kept with the release that it is about."""
-    shown = clients.shown_release(url) or {}
+    shown = clients.get_release(url) or {}
     named = {"release": str(shown["version"])} if "version" in shown else {}
     return named if "://" in target else {"environment": target, **named}
 

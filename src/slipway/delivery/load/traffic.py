@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 
 SECONDS = 10  # for one answer
 CONNECTIONS = 8  # held open; each sends when it is due, and the answer before has come
-OWN = "slipway:"
+SYNTHETIC_ID_PREFIX = "slipway:"
 """What the ids of our own requests begin with: monitoring counts them as no traffic."""
-HEADERS = {"Content-Type": "application/json", "User-Agent": "slipway (synthetic)", "X-Request-ID": f"{OWN}synthetic"}
+HEADERS = {
+    "Content-Type": "application/json",
+    "User-Agent": "slipway (synthetic)",
+    "X-Request-ID": f"{SYNTHETIC_ID_PREFIX}synthetic",
+}
 KEPT = 10  # failures that are told
 
 

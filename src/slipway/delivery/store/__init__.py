@@ -38,13 +38,13 @@ class Store(Protocol):
     def versions(self) -> list[str]:
         """Versions that are there, oldest first."""
 
-    def keep(self, version: str, files: Iterable[Path]) -> None:
+    def add_evidence(self, version: str, files: Iterable[Path]) -> None:
         """Keep files beside a release as evidence, each under its own name; one that is there already stays."""
 
-    def kept(self, version: str) -> list[str]:
+    def evidence_names(self, version: str) -> list[str]:
         """Names of the evidence about a release."""
 
-    def read_kept(self, version: str, name: str) -> bytes:
+    def read_evidence(self, version: str, name: str) -> bytes:
         """One piece of the evidence. Raises UserError when it is not there."""
 
     def remove(self, version: str) -> None:

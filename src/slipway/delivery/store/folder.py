@@ -28,10 +28,10 @@ class FolderStore:
         target = self.root / built.version
         if target.exists():
             refuse_other(built, release.digest_of(target), str(target))
-            self.keep(built.version, beside)
+            self.add_evidence(built.version, beside)
             return
         sweep(self.root)
-        self.keep(built.version, beside)
+        self.add_evidence(built.version, beside)
         aside = self.root / f".incoming-{uuid.uuid4().hex}"
         try:
             shutil.copytree(folder, aside)
@@ -53,8 +53,8 @@ class FolderStore:
         """See `Store.versions`."""
         return only_versions(entry.name for entry in self.root.iterdir()) if self.root.is_dir() else []
 
-    def keep(self, version: str, files: Iterable[Path]) -> None:
-        """See `Store.keep`."""
+    def add_evidence(self, version: str, files: Iterable[Path]) -> None:
+        """See `Store.add_evidence`."""
         folder = self._evidence(version)
         for file in files:
             make_folder(folder)
@@ -63,12 +63,12 @@ class FolderStore:
                 shutil.copyfile(file, aside)
                 move(aside, folder / file.name)
 
-    def kept(self, version: str) -> list[str]:
-        """See `Store.kept`."""
+    def evidence_names(self, version: str) -> list[str]:
+        """See `Store.evidence_names`."""
         return sorted(file.name for file in self._evidence(version).glob("[!.]*"))
 
-    def read_kept(self, version: str, name: str) -> bytes:
-        """See `Store.read_kept`."""
+    def read_evidence(self, version: str, name: str) -> bytes:
+        """See `Store.read_evidence`."""
         try:
             return (self._evidence(version) / name).read_bytes()
         except OSError as error:

@@ -33,7 +33,7 @@ class GitHubStore:
                 self.unpack_release(built.version, Path(scratch) / "there")
                 there = release.verify(Path(scratch) / "there").digest
                 refuse_other(built, there, f"GitHub Release {version_tag(built.version)}")
-                self.keep(built.version, beside)
+                self.add_evidence(built.version, beside)
             else:
                 self._create(built, Path(scratch) / ARCHIVE, beside)
 
@@ -61,18 +61,18 @@ class GitHubStore:
         prefix = version_tag("")
         return only_versions(tag.removeprefix(prefix) for tag in tags if tag.startswith(prefix))
 
-    def keep(self, version: str, files: Iterable[Path]) -> None:
-        """See `Store.keep`: further assets of the GitHub Release."""
+    def add_evidence(self, version: str, files: Iterable[Path]) -> None:
+        """See `Store.add_evidence`: further assets of the GitHub Release."""
         there = set(self._assets(version))
         if new := [str(file) for file in files if file.name not in there]:
             gh("release", "upload", version_tag(version), *new)
 
-    def kept(self, version: str) -> list[str]:
-        """See `Store.kept`."""
+    def evidence_names(self, version: str) -> list[str]:
+        """See `Store.evidence_names`."""
         return sorted(name for name in self._assets(version) if name != ARCHIVE)
 
-    def read_kept(self, version: str, name: str) -> bytes:
-        """See `Store.read_kept`."""
+    def read_evidence(self, version: str, name: str) -> bytes:
+        """See `Store.read_evidence`."""
         with TemporaryDirectory() as scratch:
             gh("release", "download", version_tag(version), "--pattern", name, "--dir", scratch)
             return (Path(scratch) / name).read_bytes()

@@ -36,13 +36,13 @@ class S3Store:
         where = self._archive(built.version)
         with TemporaryDirectory() as scratch, self._named():
             if not self._s3.exists(where):
-                self.keep(built.version, beside)
+                self.add_evidence(built.version, beside)
                 pack(folder, Path(scratch) / ARCHIVE)
                 self._create(Path(scratch) / ARCHIVE, where)
             self.unpack_release(built.version, Path(scratch) / "there")
             there = release.verify(Path(scratch) / "there").digest
         refuse_other(built, there, f"s3://{where}")
-        self.keep(built.version, beside)
+        self.add_evidence(built.version, beside)
 
     def _create(self, archive: Path, where: str) -> None:
         """Upload unless somebody else was quicker; who was is compared with what we have."""
@@ -66,22 +66,22 @@ class S3Store:
         with self._named():
             return only_versions(path.split("/")[-2] for path in self._s3.glob(f"{self.root}/*/{ARCHIVE}"))
 
-    def keep(self, version: str, files: Iterable[Path]) -> None:
-        """See `Store.keep`."""
+    def add_evidence(self, version: str, files: Iterable[Path]) -> None:
+        """See `Store.add_evidence`."""
         new = list(files)
-        there = set(self.kept(version)) if new else set()
+        there = set(self.evidence_names(version)) if new else set()
         with self._named():
             for file in new:
                 if file.name not in there:
                     self._s3.put_file(str(file), f"{self.root}/{version}/{EVIDENCE}/{file.name}")
 
-    def kept(self, version: str) -> list[str]:
-        """See `Store.kept`."""
+    def evidence_names(self, version: str) -> list[str]:
+        """See `Store.evidence_names`."""
         with self._named():
             return sorted(path.split("/")[-1] for path in self._s3.find(f"{self.root}/{version}/{EVIDENCE}"))
 
-    def read_kept(self, version: str, name: str) -> bytes:
-        """See `Store.read_kept`."""
+    def read_evidence(self, version: str, name: str) -> bytes:
+        """See `Store.read_evidence`."""
         with self._named():
             return self._s3.cat_file(f"{self.root}/{version}/{EVIDENCE}/{name}")
 

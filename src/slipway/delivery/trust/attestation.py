@@ -43,12 +43,12 @@ def keep(bundle: Path, folder: Path) -> None:
 
 def is_kept(store: Store, version: str) -> bool:
     """Whether there is one beside the release."""
-    return NAME in store.kept(version)
+    return NAME in store.evidence_names(version)
 
 
 def check(git: Git, built: Release, store: Store) -> str:
     """Have `gh` verify who built the manifest of `built`, where, and from which commit. Raises UserError."""
-    repository, bundle = _repository(git), store.read_kept(built.version, NAME)
+    repository, bundle = _repository(git), store.read_evidence(built.version, NAME)
     with TemporaryDirectory() as scratch:
         file = Path(scratch) / NAME
         file.write_bytes(bundle)

@@ -36,7 +36,7 @@ LARGEST = 100_000  # bytes of a file of signatures; one takes 3,000
 MOST = 20  # signatures of a release that are looked at
 
 
-def beside(output: Path) -> Path:
+def evidence_folder(output: Path) -> Path:
     """Folder of what is published beside the release in `output`, which is sealed before anybody can sign it."""
     return output.with_name(f"{output.name}.evidence")
 
@@ -46,7 +46,7 @@ def write(built: Release, signer: CryptoSigner | None) -> Path | None:
 
     What was fetched is never signed on the way: it only says of itself which commit it was built from.
     """
-    folder = beside(built.folder)
+    folder = evidence_folder(built.folder)
     shutil.rmtree(folder, ignore_errors=True)
     if signer is None:
         return None
@@ -88,11 +88,11 @@ def statement(built: Release) -> dict[str, Any]:
 
 def of_release(store: Store, version: str) -> Iterator[bytes]:
     """What the store keeps as signatures of a release, read one after the other."""
-    for name in [name for name in store.kept(version) if name.endswith(SUFFIX)][:MOST]:
-        yield store.read_kept(version, name)
+    for name in [name for name in store.evidence_names(version) if name.endswith(SUFFIX)][:MOST]:
+        yield store.read_evidence(version, name)
 
 
-def accepted(version: str, digest: str, files: Iterable[bytes], keys: Sequence[Trusted]) -> tuple[str, str]:
+def verify(version: str, digest: str, files: Iterable[bytes], keys: Sequence[Trusted]) -> tuple[str, str]:
     """Name of a trusted key that signed the release `digest`, and the line that is its signature.
 
     Raises UserError that says what is wrong with what there is.
