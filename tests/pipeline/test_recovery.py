@@ -112,7 +112,8 @@ def test_a_full_disk_leaves_what_was_there_and_names_what_could_not_be_written(p
     done = project.attempt(*command)
     (said,) = done.stderr.splitlines()
     assert 2 == done.returncode
-    assert f"slipway: dvc repro --no-run-cache evaluate: {project.root}: File too large; raise the file size limit" in said
+    message = f"slipway: dvc repro --no-run-cache evaluate: {project.root}: File too large; raise the file size limit"
+    assert message in said
     assert before == project.hashes()
     assert "File too large" in (project.root / "results/train.json").read_text()
 
