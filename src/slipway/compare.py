@@ -104,7 +104,7 @@ def compare() -> None:
             result.evidence = {"candidate": candidate, **measure(champion, staging, params)}
         if unreachable["production"]:
             result.evidence["champion"] = unreachable["production"]
-        result.verdicts = [gate(result.evidence, params["gates"]) for gate in gates.ALL]
+        result.verdicts = [gate(result.evidence, params["gates"]) for gate in gates.COMPARISON_GATES]
     result.print_verdicts()
     result.require()
 

@@ -63,7 +63,7 @@ def test_a_canary_takes_over_in_steps_and_no_request_fails(project, first):
         ("slow", "refused", "canary: latency"),
         ("other", "refused", "canary: predictions"),
         ("mute", "inconclusive", "no metrics of the canary"),
-        ("nan", "inconclusive", "metrics of the canary are not numbers"),
+        ("nan", "inconclusive", "metrics of the canary are not finite numbers"),
     ],
 )
 def test_a_canary_with_a_fault_is_rolled_back_and_the_old_release_keeps_serving(project, first, kind, outcome, gate):
@@ -76,7 +76,7 @@ def test_a_canary_with_a_fault_is_rolled_back_and_the_old_release_keeps_serving(
 def test_without_requests_it_ends_inconclusive(project, first):
     try_out(project, first, rate=0, hold_seconds=0.5)
     assert ("v0.1.0", "inconclusive") == (first.serves, first.agent.state.canary.outcome)
-    assert "too few answers to judge by" in first.agent.state.bad.reason
+    assert "too few responses for a verdict" in first.agent.state.bad.reason
 
 
 def test_the_baseline_is_as_young_as_the_canary(project, first):

@@ -1,4 +1,4 @@
-"""Each gate on a comparison, as a table: better, equal, worse, unclear, missing, NaN, no champion."""
+"""Every gate on a comparison: better, equal, worse, unclear, missing, NaN, no champion."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_segments_gate(segment, expected):
 
 
 def _one_class(value: float, low: float, high: float) -> list[dict]:
-    """A segment whose primary metric is undefined, with the gain of the loss."""
+    """Return a segment whose primary metric is undefined; the numbers are the gain of the loss."""
     loss = {"metric": "log_loss", "rows": 1000, "gain": {"value": value, "low": low, "high": high}}
     return [*_row(NAN, NAN, NAN), {**loss, "metric": "brier"}, loss]
 
@@ -108,7 +108,7 @@ def test_where_the_primary_metric_is_undefined_in_a_segment_the_loss_decides(seg
 
 
 def _passing() -> dict:
-    """Evidence on which every gate passes."""
+    """Return evidence on which every gate passes."""
     sides = {"candidate": 1.0, "champion": 1.0}
     overall, segment = _row(0.02, 0.01, 0.03), _row(0.02, 0.01, 0.03)
     return _evidence(overall, **{"city=a": segment}) | {
@@ -128,13 +128,13 @@ def _leaves(node: object, path: tuple = ()) -> list[tuple]:
 @pytest.mark.parametrize("leaf", _leaves(_passing()), ids=lambda leaf: "/".join(map(str, leaf)))
 def test_no_number_of_the_evidence_can_be_nan_and_leave_every_gate_passing(leaf):
     evidence = _passing()
-    assert {"pass"} == {gate(evidence, PARAMS).outcome for gate in gates.ALL}
+    assert {"pass"} == {gate(evidence, PARAMS).outcome for gate in gates.COMPARISON_GATES}
     *path, last = leaf
     node = evidence
     for key in path:
         node = node[key]
     node[last] = NAN
-    assert {"pass"} < {gate(evidence, PARAMS).outcome for gate in gates.ALL}
+    assert {"pass"} < {gate(evidence, PARAMS).outcome for gate in gates.COMPARISON_GATES}
 
 
 def test_the_segments_gate_names_the_segment_that_is_worse():
@@ -157,26 +157,26 @@ def test_the_baselines_gate(linear, expected):
 
 
 @pytest.mark.parametrize(("margin", "expected"), [(-0.02, "pass"), (-0.005, "inconclusive"), (0.02, "fail")])
-def test_a_problem_says_how_far_a_baseline_must_be_behind_or_may_be_ahead(margin, expected):
+def test_the_baseline_margin_may_be_negative(margin, expected):
     evidence = {"baselines": {"linear": {"all": _row(0.0, -0.01, 0.01)}}}
     assert expected == gates.baselines(evidence, PARAMS | {"baseline_margin": margin}).outcome
 
 
-def test_no_baseline_is_no_pass():
+def test_a_comparison_without_baselines_fails():
     assert "fail" == gates.baselines({"baselines": {}}, PARAMS).outcome
 
 
-def _tenths(*gaps: float) -> dict:
+def _deciles(*gaps: float) -> dict:
     return {"calibration": [{"predicted": 0.2 + gap, "observed": 0.2} for gap in gaps]}
 
 
 @pytest.mark.parametrize(
     ("comparison", "expected"),
     [
-        (_tenths(0.0, 0.05), "pass"),
-        (_tenths(0.09, -0.09), "pass"),
-        (_tenths(0.3, 0.1), "fail"),
-        (_tenths(NAN, 0.0), "fail"),
+        (_deciles(0.0, 0.05), "pass"),
+        (_deciles(0.09, -0.09), "pass"),
+        (_deciles(0.3, 0.1), "fail"),
+        (_deciles(NAN, 0.0), "fail"),
         ({"calibration": []}, "fail"),
         (None, "fail"),
     ],
@@ -185,7 +185,7 @@ def test_the_calibration_gate(comparison, expected):
     assert expected == gates.calibration(comparison, {"calibration": 0.1}).outcome
 
 
-@pytest.mark.parametrize(("gate", "what"), [(gates.size, "bytes"), (gates.latency, "milliseconds")])
+@pytest.mark.parametrize(("gate", "quantity"), [(gates.size, "bytes"), (gates.latency, "milliseconds")])
 @pytest.mark.parametrize(
     ("sides", "expected"),
     [
@@ -197,9 +197,9 @@ def test_the_calibration_gate(comparison, expected):
         ({}, "fail"),
     ],
 )
-def test_the_gates_on_size_and_latency(gate, what, sides, expected):
+def test_the_gates_on_size_and_latency(gate, quantity, sides, expected):
     params = {"size_ratio": 2.0, "latency_ratio": 2.0}
-    assert expected == gate({"champion": {"version": "v1"}, what: sides}, params).outcome
+    assert expected == gate({"champion": {"version": "v1"}, quantity: sides}, params).outcome
 
 
 @pytest.mark.parametrize("gate", [gates.size, gates.latency])

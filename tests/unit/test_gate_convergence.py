@@ -56,5 +56,5 @@ def test_missing_evidence_fails(name, evidence):
 
 def test_every_property_has_a_verdict_even_without_evidence():
     assert dict.fromkeys((gate for gate, _ in JUDGES.values()), Outcome.FAIL) == {
-        each.gate: each.outcome for each in verdicts({}, LIMITS)
+        verdict.gate: verdict.outcome for verdict in verdicts({}, LIMITS)
     }

@@ -1,3 +1,5 @@
+"""Gates on the data: every kind of violation blocks, and missing evidence fails."""
+
 from __future__ import annotations
 
 import pytest
@@ -47,8 +49,12 @@ BROKEN_SUITES = [
 ]
 
 
-def outcomes(found: dict) -> dict[str, Outcome]:
-    return {verdict.gate: verdict.outcome for verdict in verdicts(found, LIMITS)}
+def outcomes(evidence: dict) -> dict[str, Outcome]:
+    return {verdict.gate: verdict.outcome for verdict in verdicts(evidence, LIMITS)}
+
+
+def kinds(evidence: dict) -> list[str]:
+    return [blocker.kind for blocker in blockers(evidence, LIMITS)]
 
 
 def test_clean_evidence_passes_both_gates():
@@ -57,33 +63,33 @@ def test_clean_evidence_passes_both_gates():
 
 @pytest.mark.parametrize(("kind", "changes"), BROKEN_FILES)
 def test_a_broken_file_fails_the_contract_by_its_kind(kind, changes):
-    found = evidence(record("2", 2, **changes))
-    assert (Outcome.FAIL, [kind]) == (outcomes(found)[CONTRACT], [each.kind for each in blockers(found, LIMITS)])
+    broken = evidence(record("2", 2, **changes))
+    assert (Outcome.FAIL, [kind]) == (outcomes(broken)[CONTRACT], kinds(broken))
 
 
 @pytest.mark.parametrize(("kind", "suites"), BROKEN_SUITES)
 def test_a_broken_suite_fails_by_its_kind(kind, suites):
-    found = evidence(suites=suites)
-    assert (Outcome.FAIL, [kind]) == (outcomes(found)[SUITES], [each.kind for each in blockers(found, LIMITS)])
+    broken = evidence(suites=suites)
+    assert (Outcome.FAIL, [kind]) == (outcomes(broken)[SUITES], kinds(broken))
 
 
-def test_a_check_on_the_short_list_may_fail_to_run():
+def test_a_check_in_may_not_run_need_not_run():
     assert Outcome.PASS is outcomes(evidence(suites={"checks": [check("not run", "Flaky Check")]}))[SUITES]
 
 
-def test_a_check_on_the_short_list_may_not_fail():
+def test_a_check_in_may_not_run_must_not_fail():
     assert Outcome.FAIL is outcomes(evidence(suites={"checks": [check("fail", "Flaky Check")]}))[SUITES]
 
 
-def test_a_check_on_the_short_list_without_a_reason_must_run():
+def test_a_check_in_may_not_run_without_a_reason_must_run():
     limits = {**LIMITS, "suites": {"may_not_run": {"Flaky Check": ""}}}
-    found = evidence(suites={"checks": [check("not run", "Flaky Check")]})
-    assert Outcome.FAIL is verdicts(found, limits)[1].outcome
+    not_run = evidence(suites={"checks": [check("not run", "Flaky Check")]})
+    assert Outcome.FAIL is verdicts(not_run, limits)[1].outcome
 
 
-@pytest.mark.parametrize("found", [{}, {"files": []}, {"files": [{"file": "1"}], "new": [], "suites": {}}, None])
-def test_missing_evidence_fails_both_gates(found):
-    assert {CONTRACT: Outcome.FAIL, SUITES: Outcome.FAIL} == outcomes(found)
+@pytest.mark.parametrize("missing", [{}, {"files": []}, {"files": [{"file": "1"}], "new": [], "suites": {}}, None])
+def test_missing_evidence_fails_both_gates(missing):
+    assert {CONTRACT: Outcome.FAIL, SUITES: Outcome.FAIL} == outcomes(missing)
 
 
 def test_a_verdict_names_file_column_rule_count_and_example():
@@ -98,5 +104,4 @@ def test_a_verdict_names_a_few_blockers_and_counts_the_others():
 
 def test_a_file_without_rows_does_not_divide_by_zero():
     empty = {**FINDING, "column": "", "kind": "unreadable"}
-    found = evidence({"file": "2", "rows": 0, "findings": [empty]})
-    assert ["unreadable"] == [each.kind for each in blockers(found, LIMITS)]
+    assert ["unreadable"] == kinds(evidence({"file": "2", "rows": 0, "findings": [empty]}))

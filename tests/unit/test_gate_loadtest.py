@@ -1,4 +1,4 @@
-"""Gates of the load test: each limit, kept and broken, and what an invalid run does to the others."""
+"""Gates of the load test: every limit met and exceeded, and the effect of an invalid run."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def test_a_run_exactly_at_its_limits_passes():
         ({"generator_cpu": 0.901}, {"generator CPU": INCONCLUSIVE}),
     ],
 )
-def test_a_broken_limit_turns_its_gate_red_and_no_other(change, expected):
+def test_an_exceeded_limit_fails_its_gate_and_no_other(change, expected):
     assert expected == broken({**GOOD, **change})
 
 
 @pytest.mark.parametrize("number", GOOD)
-@pytest.mark.parametrize("nothing", [None, math.nan])
-def test_evidence_without_a_value_fails(number, nothing):
-    assert [FAIL] == list(broken({**GOOD, number: nothing}).values())
+@pytest.mark.parametrize("missing", [None, math.nan])
+def test_evidence_without_a_value_fails(number, missing):
+    assert [FAIL] == list(broken({**GOOD, number: missing}).values())
 
 
 def test_missing_evidence_fails_every_gate():
@@ -75,12 +75,12 @@ def test_missing_evidence_fails_every_gate():
 
 
 def test_zero_requests_never_pass():
-    nothing = dict.fromkeys(GOOD) | {"requests": 0, "generator_cpu": 0.0}
-    assert FAIL is overall(judge(nothing, LIMITS))
+    unmeasured = dict.fromkeys(GOOD) | {"requests": 0, "generator_cpu": 0.0}
+    assert FAIL is overall(judge(unmeasured, LIMITS))
 
 
 @pytest.mark.parametrize("change", [{"requests": 999}, {"achieved_rate": 0.5}, {"generator_cpu": 1.0}])
-def test_an_invalid_run_is_inconclusive_and_says_invalid(change):
+def test_an_invalid_run_is_inconclusive_with_a_reason(change):
     verdicts = judge({**GOOD, **change}, LIMITS)
     assert INCONCLUSIVE is overall(verdicts)
     assert ["invalid"] == [verdict.reason.split(":")[0] for verdict in verdicts if verdict.reason]
@@ -96,11 +96,11 @@ def test_a_saturated_generator_does_not_excuse_failures():
 
 
 def noise(draw, blocks=30, size=50, slowdown=1.0):
-    """Pairs of blocks of latencies around 2 ms, in moods of the machine that last for a pair."""
-    moods = [draw.lognormvariate(0, 0.2) for _ in range(blocks)]
+    """Return pairs of blocks of latencies around 2 ms, with noise of the machine that lasts for a pair."""
+    factors = [draw.lognormvariate(0, 0.2) for _ in range(blocks)]
     return [
-        tuple([factor * mood * draw.lognormvariate(-6.2, 0.2) for _ in range(size)] for factor in (slowdown, 1.0))
-        for mood in moods
+        tuple([factor * side * draw.lognormvariate(-6.2, 0.2) for _ in range(size)] for side in (slowdown, 1.0))
+        for factor in factors
     ]
 
 
@@ -115,16 +115,16 @@ def test_the_candidate_against_production(slowdown, outcome, reason):
 
 def test_noise_wider_than_the_margin_is_inconclusive():
     pairs = [
-        tuple([draw.lognormvariate(-6, 0.5) * mood() for _ in range(100)] for _ in range(2))
+        tuple([draw.lognormvariate(-6, 0.5) * noise() for _ in range(100)] for _ in range(2))
         for draw in map(random.Random, range(12))
-        for mood in [lambda draw=draw: draw.choice((1, 8))]
+        for noise in [lambda draw=draw: draw.choice((1, 8))]
     ]
     assert INCONCLUSIVE is compare(pairs, LIMITS, SEED).outcome
 
 
 @pytest.mark.parametrize("pairs", [[], [([], [])], noise(random.Random(1), blocks=19)])
-def test_too_few_answers_are_no_comparison(pairs):
-    assert "invalid: too few answers to judge by" == compare(pairs, LIMITS, SEED).reason
+def test_too_few_responses_are_inconclusive(pairs):
+    assert "invalid: too few responses for a verdict" == compare(pairs, LIMITS, SEED).reason
 
 
 def test_blocks_without_a_partner_are_left_out():
@@ -132,7 +132,7 @@ def test_blocks_without_a_partner_are_left_out():
     assert compare(pairs, LIMITS, SEED) == compare([*pairs, ([9.0] * 50, [])], LIMITS, SEED)
 
 
-def test_the_interval_encloses_the_ratio_and_the_same_seed_gives_it_again():
+def test_the_interval_encloses_the_ratio_and_repeats_with_the_seed():
     pairs = noise(random.Random(1))
     ratio, low, high = ratio_of_medians(pairs, 0.99, 500, SEED)
     assert low < ratio < high

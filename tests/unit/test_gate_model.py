@@ -1,4 +1,4 @@
-"""The gates on the candidate alone, as tables."""
+"""Gates on the candidate alone, and the outcome of several gates."""
 
 from __future__ import annotations
 

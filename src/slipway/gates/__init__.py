@@ -1,6 +1,6 @@
-"""Gates: evidence in, verdict out. Pure functions, no input or output.
+"""Gates: pure functions from evidence to a verdict.
 
-A gate has three outcomes. `inconclusive` never promotes. Evidence that is missing, crashed or NaN fails.
+A gate passes, fails or is inconclusive. Only `pass` promotes. Evidence that is missing, crashed or NaN fails.
 """
 
 from slipway.gates.verdict import Outcome, Verdict, overall

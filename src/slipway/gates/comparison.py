@@ -1,26 +1,33 @@
-"""Gates on the candidate beside something else: the release in production, by segment, and the baselines.
+"""Gates that compare the candidate with the release in production, overall and by segment, and with the baselines.
 
-A difference has three names. `better`: its interval lies above zero. `worse`: below. Else `within noise`.
-A gate asks a further question: could the loss be larger than the margin that `params.yaml` accepts?
+A difference is `better` where its interval lies above zero, `worse` where it lies below, else `within noise`.
+A gate adds a margin: it passes where the interval excludes a loss larger than `params.yaml` accepts.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from slipway import figures, metrics
 from slipway.gates.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-Gain = "Mapping[str, float]"
-"""Value, low and high of candidate minus champion, turned so that positive is better."""
+Gain: TypeAlias = Mapping[str, float]
+"""`value`, `low` and `high` of candidate minus champion; positive is better."""
+
+Evidence: TypeAlias = Mapping[str, Any]
+"""Evidence of `slipway compare`; see `slipway.compare.measure`."""
+
+CALIBRATION = "calibration"
+ENDS = ("value", "low", "high")
 
 
 def difference(gain: Gain) -> str:
-    """`better`, `worse`, `within noise`; `undefined` where a bound is not a number."""
+    """Return `better`, `worse` or `within noise`; `undefined` where a bound is not a number."""
     if not _is_defined(gain):
         return "undefined"
     if gain["low"] > 0:
@@ -28,13 +35,13 @@ def difference(gain: Gain) -> str:
     return "worse" if gain["high"] < 0 else "within noise"
 
 
-def _not_compared(gate: str, threshold: str, comparison: Mapping[str, Any] | None) -> Verdict | None:
-    """The verdict where there is no comparison with production; None where there is one."""
-    if comparison is None:
+def _not_compared(gate: str, threshold: str, comparison: Evidence) -> Verdict | None:
+    """Return the verdict where the candidate was not compared with production; None where it was."""
+    if not comparison:
         return Verdict(gate, Outcome.FAIL, threshold, "missing", "the comparison did not run")
     champion = comparison["champion"]
     if champion is None:
-        reason = "the floor and the baselines decide" if gate == "champion" else ""
+        reason = "the gates floor and baselines decide" if gate == "champion" else ""
         return Verdict(gate, Outcome.PASS, threshold, "no release in production yet", reason)
     if "unreachable" in champion:
         return Verdict(gate, Outcome.INCONCLUSIVE, threshold, "not compared", champion["unreachable"])
@@ -43,33 +50,34 @@ def _not_compared(gate: str, threshold: str, comparison: Mapping[str, Any] | Non
     return None
 
 
-def champion(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) -> Verdict:
-    """The candidate does not lose more than the margin of the primary metric against the release in production."""
-    threshold = f"{params['primary']} loss < {params['margin']:g}"
+def champion(comparison: Evidence | None, params: Mapping[str, Any]) -> Verdict:
+    """Require that the candidate loses less of the primary metric to the champion than the margin."""
+    threshold, comparison = f"{params['primary']} loss < {params['margin']:g}", comparison or {}
     if verdict := _not_compared("champion", threshold, comparison):
         return verdict
     gain = primary(comparison["production"]["all"], params["primary"])["gain"]
-    return Verdict(
-        "champion", _within_margin(gain, params["margin"]), threshold, _signed(gain), _why(gain, params["margin"])
-    )
+    outcome = _within_margin(gain, params["margin"])
+    return Verdict("champion", outcome, threshold, _signed(gain), _reason(gain, params["margin"]))
 
 
-def segments(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) -> Verdict:
-    """No segment is worse by more than its margin; intervals are corrected for the number of segments (Bonferroni).
+def segments(comparison: Evidence | None, params: Mapping[str, Any]) -> Verdict:
+    """Require that no segment is worse by more than its margin, at intervals with a Bonferroni correction.
 
-    Where the primary metric is undefined in a segment, the task's loss decides. What that leaves undefined has failed.
+    Where the primary metric is undefined in a segment, the task's loss decides. If that is undefined too, the gate
+    fails.
     """
-    threshold = f"no segment worse by {params['segment_margin']:g}"
+    threshold, comparison = f"no segment worse by {params['segment_margin']:g}", comparison or {}
     if verdict := _not_compared("segments", threshold, comparison):
         return verdict
-    rows = {name: decisive(of, params["primary"]) for name, of in comparison["production"].items() if name != "all"}
+    groups = comparison["production"].items()
+    rows = {name: decisive(compared, params["primary"]) for name, compared in groups if name != "all"}
     judged = {name: row for name, row in rows.items() if row["rows"] >= params["minimum_segment_rows"]}
     undefined = [name for name, row in judged.items() if difference(row["gain"]) == "undefined"]
     worse = [name for name, row in judged.items() if name not in undefined and not _segment_holds(row, params)]
     worse.sort(key=lambda name: judged[name]["gain"]["value"])
     observed = f"{len(judged)} of {len(rows)} segments judged, {len(worse)} worse"
     observed += f", {len(undefined)} undefined" if undefined else ""
-    reasons = [f"{name} {_in_unit(judged[name], params['primary'])}" for name in worse]
+    reasons = [f"{name} {_with_metric(judged[name], params['primary'])}" for name in worse]
     reasons += [f"{name}: {judged[name]['metric']} is undefined" for name in undefined]
     outcome = Outcome.FAIL if worse or undefined else Outcome.PASS
     return Verdict("segments", outcome, threshold, observed, "; ".join(reasons or _by_loss(judged, params["primary"])))
@@ -78,21 +86,22 @@ def segments(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) ->
 def _segment_holds(row: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
     gain, is_primary = row["gain"], row["metric"] == params["primary"]
     margin = params["segment_margin" if is_primary else "segment_loss_margin"]
-    return gain["high"] >= 0 or gain["value"] > -margin
+    return bool(gain["high"] >= 0 or gain["value"] > -margin)
 
 
-def _in_unit(row: Mapping[str, Any], metric: str) -> str:
+def _with_metric(row: Mapping[str, Any], metric: str) -> str:
+    """Return the gain as text, after the metric's name where that is not `metric`."""
     return _signed(row["gain"]) if row["metric"] == metric else f"{row['metric']} {_signed(row['gain'])}"
 
 
 def _by_loss(judged: Mapping[str, Mapping[str, Any]], metric: str) -> list[str]:
-    """Name the segments in which another metric than the primary one decided."""
+    """Name the segments in which the loss decided because `metric` is undefined there."""
     names = [name for name, row in judged.items() if row["metric"] != metric]
     return [f"{metric} is undefined in {', '.join(names)}; {judged[names[0]]['metric']} decides"] if names else []
 
 
-def baselines(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) -> Verdict:
-    """The candidate's gain over every baseline on the primary metric is above the margin, beyond doubt.
+def baselines(comparison: Evidence | None, params: Mapping[str, Any]) -> Verdict:
+    """Require that the interval of the gain over every baseline lies above `baseline_margin`.
 
     The margin may be negative, for a problem in which a linear model is as good as any.
     """
@@ -103,64 +112,65 @@ def baselines(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) -
     gains = {name: primary(rows["all"], params["primary"])["gain"] for name, rows in comparison["baselines"].items()}
     strongest = min(gains, key=lambda name: gains[name]["value"])
     outcomes = {"better": Outcome.PASS, "within noise": Outcome.INCONCLUSIVE}
-    leads = [{end: gain[end] - margin for end in ("value", "low", "high")} for gain in gains.values()]
+    leads = [{end: gain[end] - margin for end in ENDS} for gain in gains.values()]
     verdicts = [outcomes.get(difference(lead), Outcome.FAIL) for lead in leads]
     worst = next((outcome for outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE) if outcome in verdicts), Outcome.PASS)
     return Verdict("baselines", worst, threshold, f"{strongest}: {_signed(gains[strongest])}")
 
 
-def calibration(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) -> Verdict:
-    """Predictions are about as large as what happens: the mean gap over the tenths of the rows stays under a limit.
+def calibration(comparison: Evidence | None, params: Mapping[str, Any]) -> Verdict:
+    """Require that the mean calibration gap over the deciles of the predictions stays within a limit.
 
-    The gap is a share of the outcomes' spread over the tenths where that is larger than one, so that it has no unit.
+    The gap of a decile is |mean prediction - mean outcome|. It is divided by the range of the mean outcomes where that
+    exceeds one, which makes it independent of the target's unit.
     """
     threshold = f"mean gap ≤ {params['calibration']:g}"
-    tenths = (comparison or {}).get("calibration") or []
-    if not tenths:
-        return Verdict("calibration", Outcome.FAIL, threshold, "missing", "calibration was not measured")
-    observed = [tenth["observed"] for tenth in tenths]
-    gap = sum(abs(tenth["predicted"] - tenth["observed"]) for tenth in tenths) / len(tenths)
+    deciles = (comparison or {}).get("calibration") or []
+    if not deciles:
+        return Verdict(CALIBRATION, Outcome.FAIL, threshold, "missing", "calibration was not measured")
+    observed = [decile["observed"] for decile in deciles]
+    gap = sum(abs(decile["predicted"] - decile["observed"]) for decile in deciles) / len(deciles)
     gap /= max(1, max(observed) - min(observed))
     outcome = Outcome.PASS if gap <= params["calibration"] else Outcome.FAIL
-    return Verdict("calibration", outcome, threshold, f"mean gap {gap:.3f}")
+    return Verdict(CALIBRATION, outcome, threshold, f"mean gap {gap:.3f}")
 
 
-def size(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) -> Verdict:
-    """The model is not much larger than the champion's."""
+def size(comparison: Evidence | None, params: Mapping[str, Any]) -> Verdict:
+    """Require that the model's size is at most `size_ratio` times the champion's."""
     return _ratio("model size", comparison, "bytes", params["size_ratio"], lambda bytes_: f"{bytes_ / 1000:,.0f} kB")
 
 
-def latency(comparison: Mapping[str, Any] | None, params: Mapping[str, Any]) -> Verdict:
-    """Scoring one row does not take much longer than with the champion."""
+def latency(comparison: Evidence | None, params: Mapping[str, Any]) -> Verdict:
+    """Require that scoring one row takes at most `latency_ratio` times as long as with the champion."""
     return _ratio("one-row latency", comparison, "milliseconds", params["latency_ratio"], lambda ms: f"{ms:.3f} ms")
 
 
 def _ratio(
-    gate: str, comparison: Mapping[str, Any] | None, what: str, limit: float, shown: Callable[[float], str]
+    gate: str, comparison: Evidence | None, quantity: str, limit: float, as_text: Callable[[float], str]
 ) -> Verdict:
-    threshold = f"≤ {limit:g} times production's"
+    threshold, comparison = f"≤ {limit:g} times production's", comparison or {}
     if verdict := _not_compared(gate, threshold, comparison):
         return verdict
-    sides = comparison.get(what, {})
+    sides = comparison.get(quantity, {})
     candidate, champion = (sides.get(side, math.nan) for side in ("candidate", "champion"))
     ratio = candidate / champion if champion else math.nan
     outcome = Outcome.PASS if ratio <= limit else Outcome.FAIL
-    return Verdict(gate, outcome, threshold, f"{shown(candidate)}, {ratio:.2f} times {shown(champion)}")
+    return Verdict(gate, outcome, threshold, f"{as_text(candidate)}, {ratio:.2f} times {as_text(champion)}")
 
 
-ALL = (champion, segments, baselines, calibration, latency, size)
-"""Every gate on a comparison, in the order in which they matter."""
+COMPARISON_GATES = (champion, segments, baselines, calibration, latency, size)
+"""Every gate on a comparison, by importance."""
 
 
-def primary(rows: list[Mapping[str, Any]], metric: str) -> Mapping[str, Any]:
-    """The row of the primary metric in a list of comparisons."""
+def primary(rows: Sequence[Mapping[str, Any]], metric: str) -> Mapping[str, Any]:
+    """Return the comparison by `metric` among those of one group of rows."""
     return next(row for row in rows if row["metric"] == metric)
 
 
-def decisive(rows: list[Mapping[str, Any]], metric: str) -> Mapping[str, Any]:
-    """Return the row that decides on a group: that of `metric`, or of the task's loss where `metric` is undefined.
+def decisive(rows: Sequence[Mapping[str, Any]], metric: str) -> Mapping[str, Any]:
+    """Return the comparison that decides on a group: by `metric`, or by the task's loss where `metric` is undefined.
 
-    Rows of one class have no ROC AUC; a proper scoring rule still sees that predictions for them became worse.
+    Rows of a single class have no ROC AUC, but a proper scoring rule still detects that predictions got worse.
     """
     row = primary(rows, metric)
     if _is_defined(row["gain"]):
@@ -169,8 +179,9 @@ def decisive(rows: list[Mapping[str, Any]], metric: str) -> Mapping[str, Any]:
 
 
 def _is_defined(gain: Mapping[str, float | None]) -> bool:
-    """Whether every number is there; in evidence that was read from JSON, NaN is None."""
-    return all(gain[end] is not None and math.isfinite(gain[end]) for end in ("value", "low", "high"))
+    """Return whether all three numbers are finite. None stands for NaN in evidence that was read from JSON."""
+    numbers = [gain[end] for end in ENDS]
+    return all(number is not None and math.isfinite(number) for number in numbers)
 
 
 def _within_margin(gain: Gain, margin: float) -> Outcome:
@@ -181,15 +192,15 @@ def _within_margin(gain: Gain, margin: float) -> Outcome:
     return Outcome.FAIL if gain["high"] < 0 else Outcome.INCONCLUSIVE
 
 
-def _why(gain: Gain, margin: float) -> str:
-    words = difference(gain)
-    if words == "worse" and gain["low"] > -margin:
+def _reason(gain: Gain, margin: float) -> str:
+    name = difference(gain)
+    if name == "worse" and gain["low"] > -margin:
         return "worse, by less than the margin"
-    if words == "within noise" and gain["low"] <= -margin:
-        return "within noise, but a loss past the margin cannot be ruled out; more test rows would tell"
-    return words
+    if name == "within noise" and gain["low"] <= -margin:
+        return "within noise, but a loss beyond the margin cannot be excluded; more test rows would narrow the interval"
+    return name
 
 
 def _signed(gain: Gain) -> str:
-    value, low, high = figures.as_text(*(gain[end] for end in ("value", "low", "high")), sign="+")
+    value, low, high = figures.as_text(*(gain[end] for end in ENDS), sign="+")
     return f"{value} [{low}, {high}]"

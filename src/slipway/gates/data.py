@@ -1,4 +1,4 @@
-"""The gates of the data: evidence of `slipway.checks.data` in, verdicts out."""
+"""Gates on the data, judged on the evidence of `slipway.checks.data`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 CONTRACT = "data contract"
 SUITES = "data suites"
-SHOWN = 3  # blockers named in a verdict's reason; all are in the evidence
+NAMED_BLOCKERS_MAX = 3  # in a verdict's reason; the evidence holds all
 
 
 @dataclass(frozen=True)
 class Blocker:
-    """One reason for which data is blocked. `check` is the gate, or the name of the suite's check."""
+    """One reason to block data. `check` is the gate, or the name of a check in the suite."""
 
     check: str
     file: str
@@ -29,63 +29,69 @@ class Blocker:
 
 
 def verdicts(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> list[Verdict]:
-    """One verdict for the row contract and one for the suites. `limits` is the section `data` of params.yaml.
+    """Return the verdict on the row contract and the one on the suites.
 
-    Evidence that is missing or unreadable fails both.
+    `limits` is the section `data` of `params.yaml`. Missing or malformed evidence fails both.
     """
     try:
         rows = sum(record["rows"] for record in evidence["files"])
         broken, failed = contract_blockers(evidence, limits), suite_blockers(evidence, limits)
-        ran = len(evidence["suites"].get("checks", []))
-        conditions = f"{len(failed)} of {ran} conditions broken" if ran else "did not run"
+        count = len(evidence["suites"].get("checks", []))
+        conditions = f"{len(failed)} of {count} conditions violated" if count else "did not run"
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"no evidence ({type(error).__name__}: {error})"
         return [Verdict(gate, Outcome.FAIL, "evidence", "none", reason) for gate in (CONTRACT, SUITES)]
-    scope = f"{rows:,} rows of {len(evidence['files'])} files"
+    scope = f"{rows:,} rows in {len(evidence['files'])} files"
     return [
-        _verdict(CONTRACT, "every row within the contract", f"{len(broken)} rules broken, {scope}", broken),
-        _verdict(SUITES, "every check ran, every condition holds", conditions, failed),
+        _verdict(CONTRACT, "every row meets the contract", f"{len(broken)} rules violated, {scope}", broken),
+        _verdict(SUITES, "every check runs, every condition holds", conditions, failed),
     ]
 
 
-def _verdict(gate: str, threshold: str, observed: str, found: Sequence[Blocker]) -> Verdict:
-    reason = "; ".join(f"{blocker.file}: {blocker.text}" if blocker.file else blocker.text for blocker in found[:SHOWN])
-    more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return Verdict(gate, Outcome.FAIL if found else Outcome.PASS, threshold, observed, reason + more)
+def _verdict(gate: str, threshold: str, observed: str, blocking: Sequence[Blocker]) -> Verdict:
+    named = [
+        f"{blocker.file}: {blocker.text}" if blocker.file else blocker.text for blocker in blocking[:NAMED_BLOCKERS_MAX]
+    ]
+    if len(blocking) > len(named):
+        named.append(f"and {len(blocking) - len(named)} more")
+    return Verdict(gate, Outcome.FAIL if blocking else Outcome.PASS, threshold, observed, "; ".join(named))
 
 
 def blockers(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> list[Blocker]:
-    """Everything that blocks, the contract's first."""
+    """Return everything that blocks the data: violations of the contract, then those of the suites."""
     return contract_blockers(evidence, limits) + suite_blockers(evidence, limits)
 
 
 def contract_blockers(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> list[Blocker]:
-    """Broken rules of every file, and of the files among one another."""
-    found = [blocker for record in evidence["files"] for blocker in _of_file(record, limits["contract"])]
-    return found + _between_files(evidence["files"], limits["contract"])
+    """Return the contract's violations within each file and between files."""
+    within = [blocker for record in evidence["files"] for blocker in _of_file(record, limits["contract"])]
+    return within + _between_files(evidence["files"], limits["contract"])
 
 
 def _of_file(record: Mapping[str, Any], limits: Mapping[str, Any]) -> list[Blocker]:
     file, rows = record["file"], record["rows"]
-    found = [Blocker(CONTRACT, file, each["column"], each["kind"], _finding(each)) for each in record["findings"]]
+    blockers = [
+        Blocker(CONTRACT, file, finding["column"], finding["kind"], _finding_text(finding))
+        for finding in record["findings"]
+    ]
     for kind, limit in (("unlabelled", limits["unlabeled_ratio"]), ("duplicates", limits["duplicate_ratio"])):
-        share = record[kind] / rows if rows else 0.0
-        if not share <= limit:
-            text = f"{kind}: {share:.1%} of rows, at most {limit:.1%} may be"
-            found.append(Blocker(CONTRACT, file, "", kind, text))
-    return found
+        ratio = record[kind] / rows if rows else 0.0
+        if not ratio <= limit:  # NaN blocks
+            text = f"{kind}: {ratio:.1%} of rows, at most {limit:.1%} allowed"
+            blockers.append(Blocker(CONTRACT, file, "", kind, text))
+    return blockers
 
 
-def _finding(finding: Mapping[str, Any]) -> str:
+def _finding_text(finding: Mapping[str, Any]) -> str:
     rule = ": ".join(part for part in (finding["column"], finding["kind"], finding["rule"]) if part)
     examples = "".join(f", row {example['row']}: {example['value']}" for example in finding["examples"])
     return f"{rule} ({finding['count']:,} rows{examples})"
 
 
 def _between_files(records: Sequence[Mapping[str, Any]], limits: Mapping[str, Any]) -> list[Blocker]:
-    """Files whose clocks differ, whose periods overlap, or that lie far from the others in time."""
+    """Return consecutive files whose time zones differ, whose periods overlap, or that have a gap between them."""
     timed = sorted((record for record in records if "first" in record), key=lambda record: record["first"])
-    found = []
+    blockers = []
     for before, after in pairwise(timed):
         later = max(before["file"], after["file"])
         distance = datetime.fromisoformat(after["first"]) - datetime.fromisoformat(before["last"])
@@ -95,9 +101,10 @@ def _between_files(records: Sequence[Mapping[str, Any]], limits: Mapping[str, An
             "overlap": (-distance > timedelta(days=limits["overlap_days"]), f"periods overlap by {_days(-distance)}"),
             "gap": (distance > timedelta(days=limits["gap_days"]), f"{_days(distance)} lie between them"),
         }
-        texts = {kind: f"{kind}: {pair}: {text}" for kind, (is_broken, text) in broken.items() if is_broken}
-        found += [Blocker(CONTRACT, later, "", kind, text) for kind, text in texts.items()]
-    return found
+        for kind, (is_broken, text) in broken.items():
+            if is_broken:
+                blockers.append(Blocker(CONTRACT, later, "", kind, f"{kind}: {pair}: {text}"))
+    return blockers
 
 
 def _days(distance: timedelta) -> str:
@@ -105,10 +112,10 @@ def _days(distance: timedelta) -> str:
 
 
 def suite_blockers(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> list[Blocker]:
-    """Broken conditions, and checks that did not run unless `may_not_run` of params.yaml has them with a reason."""
+    """Return violated conditions, and checks that did not run without a reason in `may_not_run` of `params.yaml`."""
     suites, file = evidence["suites"], ", ".join(evidence["new"])
     if not suites:
-        return [_not_run("suites not run, because the data breaks its contract")]
+        return [_not_run("suites not run, because the data violates its contract")]
     if "error" in suites:
         return [_not_run(suites["error"])]
     if not suites["checks"]:

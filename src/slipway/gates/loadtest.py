@@ -1,7 +1,7 @@
-"""Gates of the load test: what was measured and the limits in, verdicts out.
+"""Gates of the load test, judged on what the load generator measured.
 
-A run that could not have told a slow service from a busy generator is `inconclusive`, its reason opens with `invalid:`.
-Latencies count from when a request was due. Evidence that is missing or NaN fails.
+A run in which the generator itself may be the bottleneck is `inconclusive`; its reason starts with `invalid:`.
+Latency counts from the time at which a request was due. Evidence that is missing or NaN fails.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     Pairs = Sequence[tuple[Sequence[float], Sequence[float]]]
 
 AGAINST = "load test: against production"
-SATURATED = "invalid: the generator was the limit"
-SHORT = "invalid: the offered rate was not reached"
-TOO_FEW = "invalid: too few answers to judge by"
+SATURATED = "invalid: the load generator was the bottleneck"
+RATE_NOT_REACHED = "invalid: the offered rate was not reached"
+TOO_FEW = "invalid: too few responses for a verdict"
 
 
 @dataclass(frozen=True)
 class Limit:
-    """One gate: the number that it reads, under the same name in the evidence and in params.yaml, and its bound."""
+    """A gate with a bound on one number, which has the same name in the evidence and in `params.yaml`."""
 
     gate: str
     number: str
@@ -36,7 +36,7 @@ class Limit:
     reason: str
 
     def kept(self, observed: float, limit: float) -> bool:
-        """Whether `observed` is within `limit`."""
+        """Return whether `observed` is within `limit`."""
         return observed <= limit if self.bound == "at most" else observed >= limit
 
 
@@ -45,21 +45,21 @@ LIMITS = (
     Limit("load test: failures", "failure_ratio", "at most", "{:.2%}", "requests failed"),
     Limit("load test: p50", "p50_milliseconds", "at most", "{:.2f} ms", "too slow"),
     Limit("load test: p99", "p99_milliseconds", "at most", "{:.2f} ms", "too slow"),
-    Limit("load test: achieved rate", "achieved_rate", "at least", "{:.1%}", SHORT),
+    Limit("load test: achieved rate", "achieved_rate", "at least", "{:.1%}", RATE_NOT_REACHED),
     Limit("load test: generator CPU", "generator_cpu", "at most", "{:.0%}", SATURATED),
 )
 
 
 def judge(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> list[Verdict]:
-    """Hold one run against `limits`, the section `loadtest` of params.yaml.
+    """Judge one run by `limits`, the section `loadtest` of `params.yaml`.
 
-    Takes `requests` (answered), `failure_ratio` (of those due), `p50_milliseconds`, `p99_milliseconds`, `achieved_rate`
-    (share of the offered one) and `generator_cpu` (share of one core); each None where nothing was measured.
+    `evidence` holds `requests` (answered), `failure_ratio` (of those due), `p50_milliseconds`, `p99_milliseconds`,
+    `achieved_rate` (fraction of the offered rate) and `generator_cpu` (fraction of one core); None if not measured.
     """
     observed = {**evidence, "minimum_requests": evidence.get("requests")}
     verdicts = [_verdict(limit, observed.get(limit.number), limits[limit.number]) for limit in LIMITS]
     if any(verdict.reason == SATURATED for verdict in verdicts):
-        return [_not_the_service(verdict) for verdict in verdicts]
+        return [_without_latency(verdict) for verdict in verdicts]
     return verdicts
 
 
@@ -74,19 +74,19 @@ def _verdict(limit: Limit, observed: float | None, threshold: float) -> Verdict:
     return replace(verdict, outcome=Outcome.INCONCLUSIVE if invalid else Outcome.FAIL, reason=limit.reason)
 
 
-def _not_the_service(verdict: Verdict) -> Verdict:
-    """A latency that a busy generator measured is nobody's fault but its own."""
+def _without_latency(verdict: Verdict) -> Verdict:
+    """Make a failed latency inconclusive, since a saturated generator delays its own requests."""
     if verdict.reason == "too slow":
         return replace(verdict, outcome=Outcome.INCONCLUSIVE, reason=SATURATED)
     return verdict
 
 
 def compare(pairs: Pairs, limits: Mapping[str, Any], seed: int) -> Verdict:
-    """Hold a candidate against production, measured in turns within one run.
+    """Compare the median latency of a candidate with that of production, from interleaved blocks of one run.
 
-    Takes pairs of blocks (candidate's latencies, production's) that followed each other in time, and `limits`, the
-    section `loadtest` of params.yaml. Slower: the interval of the ratio of medians lies above the margin. Faster: it
-    lies below 1. Within noise: it reaches above 1, but not above the margin. Anything else cannot be told apart.
+    `pairs` holds adjacent blocks (candidate's latencies, production's); `limits` is the section `loadtest` of
+    `params.yaml`. The gate fails where the interval of the ratio of medians lies above the margin, passes where it
+    does not exceed the margin, and is inconclusive in between.
     """
     margin = 1 + limits["against"]["margin"]
     verdict = Verdict(AGAINST, Outcome.INCONCLUSIVE, f"median at most {margin:.2f} of production's", "not measured")
@@ -99,22 +99,22 @@ def compare(pairs: Pairs, limits: Mapping[str, Any], seed: int) -> Verdict:
         return replace(verdict, outcome=Outcome.FAIL, reason="slower")
     if high <= margin:
         return replace(verdict, outcome=Outcome.PASS, reason="faster" if high < 1 else "within noise")
-    return replace(verdict, reason="too noisy to tell from the margin; measure for longer")
+    return replace(verdict, reason="the interval includes the margin; measure for longer")
 
 
 def ratio_of_medians(pairs: Pairs, confidence: float, resamples: int, seed: int) -> tuple[float, float, float]:
-    """Candidate's median over production's, with the ends of its bootstrap interval.
+    """Return the candidate's median latency over production's, with its bootstrap percentile interval (low, high).
 
-    Whole pairs are drawn, because the machine's noise lasts longer than a request: latencies of a block hang together.
+    Resamples whole pairs of blocks, because noise of the machine outlasts a request and correlates its neighbors.
     """
     random = np.random.default_rng(seed)
-    blocks = [tuple(np.asarray(block) for block in pair) for pair in pairs]
+    blocks = [(np.asarray(candidate), np.asarray(production)) for candidate, production in pairs]
     draws = random.integers(len(blocks), size=(resamples, len(blocks)))
     ratios = [_ratio([blocks[index] for index in draw]) for draw in draws]
     low, high = np.quantile(ratios, [(1 - confidence) / 2, (1 + confidence) / 2])
     return _ratio(blocks), float(low), float(high)
 
 
-def _ratio(blocks: Sequence[tuple[np.ndarray, ...]]) -> float:
+def _ratio(blocks: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
     candidate, production = (np.concatenate(side) for side in zip(*blocks, strict=True))
     return float(np.median(candidate) / np.median(production))

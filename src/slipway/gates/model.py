@@ -1,4 +1,4 @@
-"""Gates on the candidate alone: the exported model is the trained one, and it is good enough to be used at all."""
+"""Gates on the candidate alone: parity of the exported model with the trained one, and a floor for its quality."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 def parity(export: Mapping[str, Any], tolerance: float) -> Verdict:
-    """The exported model predicts what the trained one does. `export` is metrics/export.json.
+    """Require that the exported model predicts what the trained one does, within `tolerance`.
 
-    Asked of every test row, and of rows that `Row` allows and the test rows may lack.
+    `export` is `metrics/export.json`. Parity is measured on every test row, and on rows derived from `Row` for values
+    that the test rows may lack.
     """
     threshold = f"difference ≤ {tolerance:.0e}"
     observed = float(export.get("parity", math.nan))
@@ -31,7 +32,7 @@ def parity(export: Mapping[str, Any], tolerance: float) -> Verdict:
 
 
 def floor(evaluation: Mapping[str, Any], params: Mapping[str, Any], task: str) -> Verdict:
-    """The primary metric is on the right side of an absolute limit. `evaluation` is metrics/evaluate.json."""
+    """Require that the primary metric is at least as good as `gates.floor`. `evaluation` is `metrics/evaluate.json`."""
     metric = metrics.primary(task, params["primary"])
     threshold = f"{metric.name} {'≥' if metric.higher_is_better else '≤'} {params['floor']:g}"
     observed = float(evaluation.get("model", {}).get(metric.name, math.nan))

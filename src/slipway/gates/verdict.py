@@ -1,4 +1,4 @@
-"""What every gate returns."""
+"""The verdict of a gate, and the outcome of several."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 
 class Outcome(StrEnum):
-    """Of a gate, and of all gates together."""
+    """Outcome of one gate, or of all gates together."""
 
-    PASS = "pass"  # noqa: S105  the word of the field, not a password
+    PASS = "pass"  # noqa: S105  an outcome, not a password
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One row of the gate table; `threshold` and `observed` are text with units, ready to read."""
+    """Verdict of one gate. `threshold` and `observed` are display strings with units."""
 
     gate: str
     outcome: Outcome
@@ -30,7 +30,7 @@ class Verdict:
 
 
 def overall(verdicts: Iterable[Verdict]) -> Outcome:
-    """Fail if any gate failed or there is none, inconclusive if any was, else pass."""
+    """Return `fail` if any gate failed or none ran, `inconclusive` if any was, else `pass`."""
     outcomes = {verdict.outcome for verdict in verdicts} or {Outcome.FAIL}
     for outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE):
         if outcome in outcomes:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from slipway.gates import Verdict
 
-GATES = tuple(gate for gate in comparison.ALL if gate is not comparison.latency)
+GATES = tuple(gate for gate in comparison.COMPARISON_GATES if gate is not comparison.latency)
 """Of the comparison, but for the one that measures this machine's time: a replay is the same each time."""
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from slipway.gates.canary import Counts, Decision, Evidence, judge, look
+from slipway.gates.canary import CanaryEvidence, Counts, Decision, judge, observe
 from slipway.gates.verdict import Outcome, Verdict, overall
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Progress(BaseModel):
     looked: float = 0.0
     seen: dict[str, dict[str, Counts]] = {side: {} for side in SIDES}
     """Of each side, what each source counted when it was last seen: a source that is gone keeps its part."""
-    evidence: Evidence = Evidence()
+    evidence: CanaryEvidence = CanaryEvidence()
     verdicts: tuple[Verdict, ...] = ()
     shadow: dict[str, float] | None = None
     """How far apart the answers to copied requests were."""
@@ -69,16 +69,16 @@ def advance(
     now_seen = {side: {**progress.seen[side], **(seen[side] or {})} for side in SIDES}
     sides = [_total(now_seen[side].values()) if seen[side] is not None else None for side in SIDES]
     known = progress.seen if any(side is None or not side.is_finite for side in sides) else now_seen
-    evidence = look(progress.evidence, *sides, limits)
-    judgement = judge(evidence, progress.before, now - progress.since, limits)
-    update: dict[str, Any] = {"looked": now, "seen": known, "evidence": evidence, "verdicts": judgement.verdicts}
+    evidence = observe(progress.evidence, *sides, limits)
+    judgment = judge(evidence, progress.before, now - progress.since, limits)
+    update: dict[str, Any] = {"looked": now, "seen": known, "evidence": evidence, "verdicts": judgment.verdicts}
     last = progress.step + 1 == len(canary.steps) + bool(canary.shadow_percent)
-    if judgement.decision is Decision.ROLL_BACK:
-        failed = overall(judgement.verdicts) is Outcome.FAIL
+    if judgment.decision is Decision.ROLL_BACK:
+        failed = overall(judgment.verdicts) is Outcome.FAIL
         update["outcome"] = "refused" if failed else "inconclusive"
-    elif judgement.decision is Decision.GO_ON and last:
+    elif judgment.decision is Decision.GO_ON and last:
         update["outcome"] = "passed"
-    elif judgement.decision is Decision.GO_ON:
+    elif judgment.decision is Decision.GO_ON:
         before = evidence.canary.requests, evidence.baseline.requests
         update |= {"step": progress.step + 1, "since": now, "before": before}
     return progress.model_copy(update=update)
