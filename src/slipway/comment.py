@@ -67,14 +67,16 @@ def notice(run: Run) -> str:
     return markdown.render(document, markdown.LIMIT - ROOM)
 
 
-def nothing(run: Run) -> content.Evidence:
+def nothing(run: Run) -> content.ReportEvidence:
     """The evidence of a run that left none, so that the report says so."""
     primary, changes = read_params()["gates"]["primary"], Changes(base=None, head=run.head_sha)
     card = write_report.card()
-    return content.Evidence(results={}, changes=changes, task=problem.TASK, primary=primary, card=card, statuses={})
+    return content.ReportEvidence(
+        results={}, changes=changes, task=problem.TASK, primary=primary, card=card, statuses={}
+    )
 
 
-def parse(left: bytes, run: Run) -> content.Evidence:
+def parse(left: bytes, run: Run) -> content.ReportEvidence:
     """The evidence, as of the commit that GitHub says was checked. Raises UserError when it is of another shape."""
     try:
         evidence = submitted.accept(left)
@@ -86,7 +88,7 @@ def parse(left: bytes, run: Run) -> content.Evidence:
     return evidence.model_copy(update={"changes": changes})
 
 
-def render(evidence: content.Evidence, run: Run) -> str:
+def render(evidence: content.ReportEvidence, run: Run) -> str:
     """The report in Markdown. Raises UserError when none can be written from the evidence."""
     try:
         document = [*content.write(evidence), paragraph(Link("The run, with its logs and artifacts", run.url))]

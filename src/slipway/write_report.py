@@ -1,7 +1,8 @@
-"""The verb `report`: gather what the jobs left, and write the report as Markdown and HTML."""
+"""The command `report`: collect the results of all jobs, and write the report as Markdown and HTML."""
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,10 @@ EVIDENCE = "evidence.json"
 
 
 def report(base: str, needs: str) -> Outcome:
-    """Write report.md, report.html, evidence.json and verdict.json into results/report, and the job summary if any.
+    """Write report.md, report.html, evidence.json and verdict.json to results/report, and the step summary if any.
 
-    base: what the pull request is compared with. needs: GitHub's `toJSON(needs)`, or empty.
+    base: git reference that the pull request is compared with. needs: GitHub's `toJSON(needs)`, or empty.
+    Returns the overall outcome.
     """
     evidence = gather(base, needs)
     document, title = content.write(evidence), content.title(evidence)
@@ -36,9 +38,9 @@ def report(base: str, needs: str) -> Outcome:
     return outcome
 
 
-def gather(base: str, needs: str) -> content.Evidence:
-    """All evidence there is. What is missing is missing: the report says so."""
-    return content.Evidence(
+def gather(base: str, needs: str) -> content.ReportEvidence:
+    """Collect the evidence of all jobs. The report names the jobs whose result is missing."""
+    return content.ReportEvidence(
         results=results.read(),
         changes=changes.since(base),
         task=problem.TASK,
@@ -49,16 +51,18 @@ def gather(base: str, needs: str) -> content.Evidence:
 
 
 def card() -> content.Card:
-    """What the problem says of itself: the first paragraphs of its package, and the fields of `Row`."""
-    purpose = " ".join((problem.__doc__ or "").split())
+    """Return the model card's text: the docstring of the package `problem`, and the fields of `Row`."""
+    paragraphs = inspect.cleandoc(problem.__doc__ or "").split("\n\n")
+    purpose = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
     fields = problem.Row.model_json_schema()["properties"]
     columns = [
-        content.Column(name=name, description=_said(field, "description"), unit=_said(field, "unit"))
+        content.Column(name=name, description=_attribute(field, "description"), unit=_attribute(field, "unit"))
         for name, field in fields.items()
     ]
     return content.Card(purpose=purpose, target=problem.TARGET, columns=columns)
 
 
-def _said(field: dict[str, Any], what: str) -> str:
-    """A field's description or unit, its own or that of its options, where it may be missing."""
-    return next((str(one[what]) for one in (field, *field.get("anyOf", [])) if what in one), "")
+def _attribute(field: dict[str, Any], name: str) -> str:
+    """Return a field's description or unit. That of an optional field may be on one of its alternatives."""
+    alternatives = (field, *field.get("anyOf", []))
+    return next((str(alternative[name]) for alternative in alternatives if name in alternative), "")

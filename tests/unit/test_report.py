@@ -1,4 +1,4 @@
-"""The report: verdict first, whatever happened; readable as text; harmless whatever a stranger wrote."""
+"""The report: the verdict comes first, the text is readable, and input from outside cannot inject markup."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from slipway.changes import Changes
 from slipway.gates import Outcome, Verdict
 from slipway.report import content, html, markdown
-from slipway.report.content import Evidence
+from slipway.report.content import ReportEvidence
 from slipway.report.document import Chart, Code, Commands, Details, Heading, Series, Strong, Table, paragraph
 from slipway.results import JobResult
 
@@ -27,7 +27,9 @@ COMPARED = {
     "calibration": [{"predicted": 0.1, "observed": 0.2}, {"predicted": 0.3, "observed": 0.4}],
 }
 CARD = content.Card(
-    purpose="Tells whether.", target="late", columns=[content.Column(name="a", description="An a", unit="mile")]
+    purpose="Predict delays.\n\nData: one year.",
+    target="late",
+    columns=[content.Column(name="a", description="An a", unit="mile")],
 )
 LOSS = [{"iteration": i, "rows": side, "loss": 1 / i} for side in ("train", "test") for i in (1, 2, 3)]
 
@@ -37,13 +39,13 @@ def _result(job: str, outcome: str = "pass", evidence: dict | None = None, error
     return JobResult(job=job, started=START, verdicts=verdicts, evidence=evidence or {}, error=error)
 
 
-def _evidence(changes: Changes | None = None, statuses: dict | None = None, **jobs: JobResult | None) -> Evidence:
+def _evidence(changes: Changes | None = None, statuses: dict | None = None, **jobs: JobResult | None) -> ReportEvidence:
     results = {job: _result(job) for job in content.JOBS}
     results["compare"] = _result("compare", evidence=COMPARED)
     results["train"] = _result("train", evidence={"loss": LOSS})
     results |= jobs
     kept = {job: result for job, result in results.items() if result is not None}
-    return Evidence(
+    return ReportEvidence(
         results=kept,
         changes=changes or Changes(base="b" * 40, head="a" * 40),
         task="binary",
@@ -53,7 +55,7 @@ def _evidence(changes: Changes | None = None, statuses: dict | None = None, **jo
     )
 
 
-def _text(evidence: Evidence) -> str:
+def _text(evidence: ReportEvidence) -> str:
     return markdown.render(content.write(evidence))
 
 
@@ -69,14 +71,14 @@ TUNED = {
 
 
 @pytest.mark.parametrize("files", [["params.yaml", "metrics/tune.json"], ["params.yaml"]])
-def test_how_much_was_searched_is_told_where_a_search_found_the_parameters(files):
+def test_the_report_describes_the_search_that_selected_the_parameters(files):
     changes = Changes(base="b" * 40, head="a" * 40, files=files)
     text = _text(_evidence(changes, train=_result("train", evidence={"metrics": {"tune": TUNED}})))
-    told = ["30 tried (2 failed, 1 killed and done again)", "0.01 to 0.3, in equal factors", "a, b"]
-    assert all((words in text) == (content.SEARCH in files) for words in told)
+    facts = ["30 trials (2 failed, 1 killed and repeated)", "0.01 to 0.3, log scale", "a, b"]
+    assert all((fact in text) == (content.TUNE_METRICS in files) for fact in facts)
 
 
-def test_the_first_line_says_that_all_gates_pass():
+def test_the_first_line_reports_that_all_gates_pass():
     assert "# ✅ Ready to merge: all 5 gates pass" == _text(_evidence()).splitlines()[0]
 
 
@@ -84,18 +86,18 @@ def test_the_first_line_names_what_blocks():
     assert "# ❌ Blocked: data gate" == _text(_evidence(data=_result("data", "fail"))).splitlines()[0]
 
 
-def test_the_first_line_says_when_something_is_not_proven():
+def test_the_first_line_reports_an_inconclusive_gate():
     assert "# ⚠️ Not proven: data gate" == _text(_evidence(data=_result("data", "inconclusive"))).splitlines()[0]
 
 
 @pytest.mark.parametrize("outcome", Outcome)
-def test_the_page_about_the_comment_names_the_titles_as_the_report_writes_them(outcome):
+def test_the_documentation_names_the_titles_of_the_report(outcome):
     title = content.title(_evidence(data=_result("data", outcome)))
     word = title.split(" ", 1)[1].split(":")[0]
     assert f"*{word}*: " in (Path(__file__).parents[2] / "docs/comment.md").read_text(encoding="utf-8")
 
 
-def test_a_segment_that_the_loss_decided_shows_the_loss():
+def test_a_segment_that_the_loss_decides_reports_the_loss():
     nan = dict.fromkeys(("value", "low", "high"), None)  # as NaN comes back from JSON
     loss = {**ROW, "metric": "log_loss", "gain": {"value": -3.0, "low": -3.1, "high": -2.9}}
     compared = COMPARED | {"production": {"all": [ROW], "city=a": [{**ROW, "gain": nan}, loss]}}
@@ -104,30 +106,30 @@ def test_a_segment_that_the_loss_decided_shows_the_loss():
 
 
 @pytest.mark.parametrize("job", content.JOBS)
-def test_a_job_that_left_nothing_blocks_and_is_named_with_how_it_ended(job):
+def test_a_job_without_a_result_blocks_and_is_named_with_its_status(job):
     text = _text(_evidence(statuses={job: "cancelled"}, **{job: None}))
     assert f"# ❌ Blocked: {job}" == text.splitlines()[0]
     assert "did not run (cancelled)" in text
 
 
 @pytest.mark.parametrize("job", content.JOBS)
-def test_a_job_that_crashed_blocks_and_says_why(job):
+def test_a_job_that_crashed_blocks_with_its_error(job):
     text = _text(_evidence(**{job: _result(job, error="MemoryError")}))
     assert f"# ❌ Blocked: {job}" == text.splitlines()[0]
     assert "MemoryError" in text
 
 
-def test_what_failed_comes_before_what_did_not_run_because_of_it():
+def test_failed_gates_come_before_jobs_that_did_not_run():
     evidence = _evidence(train=None, compare=None, data=_result("data", "fail"))
     assert "# ❌ Blocked: data gate, train, compare" == _text(evidence).splitlines()[0]
 
 
-def test_the_report_without_any_result_still_says_what_is_missing():
+def test_a_report_without_results_names_the_missing_jobs():
     evidence = _evidence(**dict.fromkeys(content.JOBS))
     assert "# ❌ Blocked: data, train, compare and 2 more" == _text(evidence).splitlines()[0]
 
 
-def test_a_metric_is_shown_with_its_interval_and_a_word():
+def test_a_metric_is_reported_with_its_interval_and_its_difference():
     assert "| **roc_auc ↑** | 0.7100 [0.7000, 0.7200] |" in _text(_evidence())
     assert "+0.0100 [+0.0050, +0.0150] | ▲ better |" in _text(_evidence())
 
@@ -138,19 +140,44 @@ def test_a_gain_that_is_not_a_number_is_undefined_and_not_better():
     assert "| undefined | ? undefined |" in _text(_evidence(compare=_result("compare", evidence=compared)))
 
 
+PREPARED = {"rows": {"train": 800, "test": 100}, "period": {"train": ["2025-01-01 00:00:00", "2025-06-30 23:59:00"]}}
+
+
+def test_the_model_card_states_data_quality_and_limits():
+    weak = [{**ROW, "rows": 40, "candidate": {"value": 0.5, "low": 0.4, "high": 0.6}}]
+    compared = COMPARED | {"production": {"all": [ROW], "city=a": [ROW], "city=b": weak}}
+    train = _result("train", evidence={"metrics": {"prepare": PREPARED}})
+    text = _text(_evidence(train=train, compare=_result("compare", evidence=compared)))
+    card = text[text.index("Model card") : text.index("<summary>Jobs")]
+    rows = [
+        "| Training data | 800 rows, 2025-01-01 00:00 to 2025-06-30 23:59 UTC |",
+        "| Quality, roc\\_auc | 0.7100 [0.7000, 0.7200] |",
+        "| Quality, weakest segment | city=b: roc_auc 0.5000 [0.4000, 0.6000], 40 rows |",
+    ]
+    assert [] == [row for row in rows if row.replace("\\", "") not in card]
+    assert "Predict delays.\n\nData: one year.\n" in card
+    assert "**Limits**" in card
+
+
+def test_the_model_card_of_a_run_without_results_has_purpose_and_inputs():
+    text = _text(_evidence(**dict.fromkeys(content.JOBS)))
+    assert "Predict delays." in text
+    assert "| `a` | An a | mile | · |" in text
+
+
 def test_changed_parameters_are_listed_with_both_values():
     changes = Changes(base="b" * 40, head="a" * 40, parameters={"model.max_iter": (200, 300)})
     assert "| parameter | `model.max_iter` | `200` | `300` |" in _text(_evidence(changes))
 
 
-def test_a_stale_lock_file_is_explained_with_its_mend():
+def test_a_stale_lock_file_is_reported_with_its_fix():
     train = _result("train", evidence={"stale": ["train"]})
     assert "uv run dvc repro" in _text(_evidence(train=train))
 
 
 @pytest.mark.parametrize("name", ["report.md", "report.html"])
-def test_the_same_evidence_gives_the_report_that_was_accepted(name):
-    """After a change that is meant, `python -m tests.unit.test_report` writes both anew."""
+def test_the_same_evidence_gives_the_golden_report(name):
+    """Run `python -m tests.unit.test_report` to rewrite both files after an intended change."""
     assert (GOLDEN / name).read_text() == _rendered()[name]
 
 
@@ -177,7 +204,7 @@ def _rendered() -> dict[str, str]:
         ("<script>alert(1)</script>", "<script>"),
         ("[click](https://example.com)", "click]("),
         ("![x](https://example.com/p.png)", "x]("),
-        ("@everyone look", "@everyone"),
+        ("@everyone hello", "@everyone"),
         ("see #12", "#12"),
         ("https://example.com", "https://"),
         ("www.example.com", "www."),
@@ -207,7 +234,7 @@ def test_a_code_span_holds_whatever_is_in_it(text):
     assert "\n" not in rendered
 
 
-def test_html_escapes_what_a_stranger_wrote():
+def test_html_escapes_input_from_outside():
     bad = '<img src=x onerror="alert(1)">'
     page = html.render(
         [
@@ -221,14 +248,14 @@ def test_html_escapes_what_a_stranger_wrote():
     assert "<img" not in page
 
 
-def test_a_report_that_is_too_long_loses_its_last_details_first_and_says_so():
+def test_a_report_that_is_too_long_drops_its_last_details_first_with_a_notice():
     first, last = (Details(name, (Commands(("x" * 400,)),)) for name in ("first", "last"))
     text = markdown.render([Heading("Verdict", 1), first, last], limit=800)
     assert ("first" in text, "last" in text, "left out" in text) == (True, False, True)
 
 
 def test_a_report_is_never_over_the_limit():
-    assert 1000 >= len(markdown.render([paragraph("x" * 5000)], limit=1000))
+    assert len(markdown.render([paragraph("x" * 5000)], limit=1000)) <= 1000
 
 
 def test_a_chart_is_mermaid_in_markdown_and_names_its_lines():

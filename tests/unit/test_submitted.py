@@ -40,7 +40,7 @@ TRAINED = {
 }
 
 
-def evidence() -> content.Evidence:
+def evidence() -> content.ReportEvidence:
     """Evidence in which each part that the report reads is there."""
     changes = Changes(
         base="b" * 40,
@@ -81,7 +81,7 @@ def test_report_of_the_document_is_that_of_the_evidence():
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
-        (submitted.Submitted, content.Evidence),
+        (submitted.Submitted, content.ReportEvidence),
         (submitted.Results, dict.fromkeys(content.JOBS)),
         (submitted.LintJob, JobResult),
         (submitted.Gate, Verdict),

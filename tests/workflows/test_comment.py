@@ -30,7 +30,7 @@ from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
 from slipway.local import act
 from slipway.local.home import Home
-from slipway.report.content import JOBS, Card, Evidence
+from slipway.report.content import JOBS, Card, ReportEvidence
 from slipway.results import JobResult
 from tests import github_api, markdown
 from tests.github_api import archive
@@ -57,7 +57,9 @@ def _evidence(text: str = "fine", outcome: str = "pass") -> dict[str, Any]:
     verdict = Verdict("gate", Outcome(outcome), "below 1", text)
     results = {job: JobResult(job=job, started=datetime(2026, 1, 1, tzinfo=UTC), verdicts=[verdict]) for job in JOBS}
     changes = Changes(base="b" * 40, head="a" * 40)
-    evidence = Evidence(results=results, changes=changes, task="binary", primary="roc_auc", card=CARD, statuses={})
+    evidence = ReportEvidence(
+        results=results, changes=changes, task="binary", primary="roc_auc", card=CARD, statuses={}
+    )
     return json.loads(evidence.model_dump_json())
 
 

@@ -1,4 +1,4 @@
-"""What the report says: the verdict first, then why, then the evidence, then how to see it again."""
+"""Content of the report on a pull request: verdict, reasons, evidence, and commands that reproduce it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict
 from slipway import figures, metrics
 from slipway.changes import Changes
 from slipway.gates import Outcome, Verdict, overall
-from slipway.gates.comparison import decisive, difference, primary
+from slipway.gates.comparison import CALIBRATION, decisive, difference, primary
 from slipway.report.document import Chart, Code, Commands, Details, Heading, Series, Strong, Table, paragraph
 from slipway.results import JobResult
+from slipway.segments import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,21 +21,28 @@ if TYPE_CHECKING:
     from slipway.report.document import Block, Document, Inline
 
 JOBS = ("data", "train", "compare", "test", "lint")
-"""Results that a pull request must leave behind, the most telling first. One that is missing has failed."""
+"""Jobs of a pull request that must write a result, the most informative first. A missing result is a failure."""
 
 NOT_RUN = "did not run"
 
-WORDS = {Outcome.PASS: "✅ pass", Outcome.FAIL: "❌ fail", Outcome.INCONCLUSIVE: "⚠️ inconclusive"}
-CHANGE_WORDS = {"better": "▲ better", "worse": "▼ worse", "within noise": "≈ within noise", "undefined": "? undefined"}
-SEGMENTS_SHOWN = 5
-FILES_SHOWN = 50
-SEARCH = "metrics/tune.json"  # by which a pull request shows that a search found its parameters
-BAR = 20  # characters of the longest bar
-TINY = 1e-12  # in place of an importance of zero, so that nothing is divided by it
+OUTCOME_LABELS = {Outcome.PASS: "✅ pass", Outcome.FAIL: "❌ fail", Outcome.INCONCLUSIVE: "⚠️ inconclusive"}
+DIFFERENCE_LABELS = {
+    "better": "▲ better",
+    "worse": "▼ worse",
+    "within noise": "≈ within noise",
+    "undefined": "? undefined",
+}
+SET_LABELS = {"train": "Training data", "test": "Test data", "unlabelled": "Rows without a label"}
+SEGMENTS_MAX = 5
+FILES_MAX = 50
+TUNE_METRICS = "metrics/tune.json"
+"""File that a pull request changes when a search selected its parameters."""
+BAR_WIDTH_MAX = 20  # characters
+IMPORTANCE_MIN = 1e-12  # avoids a division by zero where no column matters
 
 
 class Column(BaseModel):
-    """A column of `Row`, as its author described it."""
+    """A column of `Row` with its description and unit."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -44,17 +52,18 @@ class Column(BaseModel):
 
 
 class Card(BaseModel):
-    """What the problem says of itself."""
+    """The model card's text: what its author states about the model and its inputs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     purpose: str
+    """Purpose, data and limits of the model; an empty line separates paragraphs."""
     target: str
     columns: list[Column]
 
 
-class Evidence(BaseModel):
-    """All that a report is written from."""
+class ReportEvidence(BaseModel):
+    """All inputs of the report."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -64,17 +73,17 @@ class Evidence(BaseModel):
     primary: str
     card: Card
     statuses: dict[str, str]
-    """How each job ended, as the workflow says; empty where there was no workflow."""
+    """Status of each job as GitHub reports it; empty outside of a workflow."""
 
     def of(self, job: str) -> Mapping[str, Any]:
-        """Evidence that a job left; empty when it left none."""
+        """Return the evidence of `job`; empty when it wrote no result."""
         return self.results[job].evidence if job in self.results else {}
 
 
-def verdicts(evidence: Evidence) -> list[Verdict]:
-    """Every gate of every job, in the order in which they matter: what failed, is unproven, did not run, passed.
+def verdicts(evidence: ReportEvidence) -> list[Verdict]:
+    """Return the verdicts of all jobs, by urgency: failed, inconclusive, not run, passed.
 
-    A job that left nothing, or crashed before its gates, is a failed gate of its own.
+    A job that wrote no result, or crashed before its gates, counts as a failed gate.
     """
     return sorted((verdict for job in JOBS for verdict in _of_job(job, evidence)), key=_urgency)
 
@@ -85,38 +94,37 @@ def _urgency(verdict: Verdict) -> int:
     return [Outcome.FAIL, Outcome.INCONCLUSIVE, None, Outcome.PASS].index(verdict.outcome)
 
 
-def _of_job(job: str, evidence: Evidence) -> Iterator[Verdict]:
+def _of_job(job: str, evidence: ReportEvidence) -> Iterator[Verdict]:
     result = evidence.results.get(job)
     if result is None:
-        status = evidence.statuses.get(job, "left no result")
-        yield Verdict(
-            job, Outcome.FAIL, "runs to its end", f"{NOT_RUN} ({status})", "an earlier job failed, or it was cancelled"
-        )
+        status = evidence.statuses.get(job, "no result")
+        reason = "an earlier job failed, or the run was stopped"
+        yield Verdict(job, Outcome.FAIL, "completes", f"{NOT_RUN} ({status})", reason)
         return
     yield from result.verdicts
     if result.error and Outcome.FAIL not in {verdict.outcome for verdict in result.verdicts}:
-        yield Verdict(job, Outcome.FAIL, "runs to its end", "crashed", result.error)
+        yield Verdict(job, Outcome.FAIL, "completes", "crashed", result.error)
 
 
-def outcome(evidence: Evidence) -> Outcome:
-    """The verdict of the report."""
+def outcome(evidence: ReportEvidence) -> Outcome:
+    """Return the overall outcome of all gates."""
     return overall(verdicts(evidence))
 
 
-def title(evidence: Evidence) -> str:
-    """The first line: the verdict, and what blocks."""
-    found = verdicts(evidence)
-    blocking = [verdict.gate for verdict in found if verdict.outcome is not Outcome.PASS]
+def title(evidence: ReportEvidence) -> str:
+    """Return the report's first line: the overall verdict and the gates that block."""
+    judged = verdicts(evidence)
+    blocking = [verdict.gate for verdict in judged if verdict.outcome is not Outcome.PASS]
     named = ", ".join(blocking[:3]) + (f" and {len(blocking) - 3} more" if len(blocking) > 3 else "")
     return {
-        Outcome.PASS: f"✅ Ready to merge: all {len(found)} gates pass",
+        Outcome.PASS: f"✅ Ready to merge: all {len(judged)} gates pass",
         Outcome.FAIL: f"❌ Blocked: {named}",
         Outcome.INCONCLUSIVE: f"⚠️ Not proven: {named}",
-    }[overall(found)]
+    }[overall(judged)]
 
 
-def write(evidence: Evidence) -> Document:
-    """The whole report."""
+def write(evidence: ReportEvidence) -> Document:
+    """Return the complete report."""
     compared = evidence.of("compare")
     return [
         Heading(title(evidence), 1),
@@ -131,7 +139,7 @@ def write(evidence: Evidence) -> Document:
     ]
 
 
-def _summary(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]:
+def _summary(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator[Block]:
     for verdict in verdicts(evidence):
         if verdict.outcome is not Outcome.PASS:
             yield paragraph(
@@ -139,17 +147,17 @@ def _summary(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]
             )
     if not compared.get("baselines"):
         return
-    rows = next(iter(compared["baselines"].values()))["all"]
+    rows = next(iter(compared["baselines"].values()))[ALL]
     parts: list[Inline] = [
         f"{evidence.primary} ",
         Strong(_interval(primary(rows, evidence.primary)["candidate"])),
         f" on {compared['rows']:,} test rows",
     ]
     if compared.get("production"):
-        gain = primary(compared["production"]["all"], evidence.primary)["gain"]
+        gain = primary(compared["production"][ALL], evidence.primary)["gain"]
         parts += [
-            f"; against production {compared['champion']['version']}: ",
-            Strong(CHANGE_WORDS[difference(_finite(gain))]),
+            f"; compared with production {compared['champion']['version']}: ",
+            Strong(DIFFERENCE_LABELS[difference(_finite(gain))]),
         ]
         parts.append(f", {_signed(gain)}.")
     else:
@@ -157,59 +165,68 @@ def _summary(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]
         parts.append(
             f"; not compared with production {released['version']}."
             if released
-            else "; there is no release in production to compare with."
+            else "; no release is in production yet."
         )
     yield paragraph(*parts)
 
 
-def _gates(found: Sequence[Verdict]) -> Table:
-    cells = [(Strong(row.gate), WORDS[row.outcome], row.observed, row.threshold) for row in found]
+def _gates(judged: Sequence[Verdict]) -> Table:
+    cells = [
+        (Strong(verdict.gate), OUTCOME_LABELS[verdict.outcome], verdict.observed, verdict.threshold)
+        for verdict in judged
+    ]
     return Table(("Gate", "Outcome", "Observed", "Threshold"), cells)
 
 
-def _metrics(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]:
+def _metrics(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator[Block]:
     if not compared.get("baselines"):
         return
     yield Heading("Metrics")
-    sides = [compared.get("production", {}).get("all"), (compared.get("staging") or {}).get("all")]
-    rows = [_metric_row(row, evidence, sides) for row in next(iter(compared["baselines"].values()))["all"]]
+    sides = [compared.get("production", {}).get(ALL), (compared.get("staging") or {}).get(ALL)]
+    rows = [_metric_row(row, evidence, sides) for row in next(iter(compared["baselines"].values()))[ALL]]
     header = ("Metric", "Candidate", "Production", "Gain", "", "Staging", "Gain", "")
     yield Table(header, rows, frozenset({1, 2, 3, 5, 6}))
     yield paragraph(
-        "All on the same test rows. In brackets, the interval that holds the value with the confidence of params.yaml;"
-        " a gain is positive where the candidate is better."
+        "All models are scored on the same test rows. Brackets hold the bootstrap percentile interval at the confidence"
+        " of params.yaml. A positive gain means that the candidate is better."
     )
 
 
-def _metric_row(row: Mapping[str, Any], evidence: Evidence, sides: Sequence[Any]) -> tuple[Inline, ...]:
+def _metric_row(row: Mapping[str, Any], evidence: ReportEvidence, sides: Sequence[Any]) -> tuple[Inline, ...]:
     metric = metrics.for_task(evidence.task)[row["metric"]]
     name = f"{metric.name} {'↑' if metric.higher_is_better else '↓'}{f' ({metric.unit})' if metric.unit else ''}"
     cells: list[Inline] = [Strong(name) if metric.name == evidence.primary else name, _interval(row["candidate"])]
     for side in sides:
-        beside = primary(side, metric.name) if side else None
-        cells += [_interval(beside["champion"]), *_gained(beside["gain"])] if beside else ["none", "", ""]
+        other = primary(side, metric.name) if side else None
+        cells += [_interval(other["champion"]), *_gain_cells(other["gain"])] if other else ["none", "", ""]
     return tuple(cells)
 
 
-def _gained(gain: Mapping[str, Any]) -> tuple[str, str]:
-    return _signed(gain), CHANGE_WORDS[difference(_finite(gain))]
+def _gain_cells(gain: Mapping[str, Any]) -> tuple[str, str]:
+    return _signed(gain), DIFFERENCE_LABELS[difference(_finite(gain))]
 
 
-def _segments(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]:
-    groups = {
-        name: decisive(rows, evidence.primary) for name, rows in compared.get("production", {}).items() if name != "all"
-    }
-    moved = {name: row for name, row in groups.items() if difference(_finite(row["gain"])) in ("better", "worse")}
-    if not groups:
+def _segment_rows(evidence: ReportEvidence, compared: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the deciding comparison of each segment with the release in production."""
+    groups = compared.get("production", {})
+    return {name: decisive(rows, evidence.primary) for name, rows in groups.items() if name != ALL}
+
+
+def _segments(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator[Block]:
+    rows = _segment_rows(evidence, compared)
+    changed = {name: row for name, row in rows.items() if difference(_finite(row["gain"])) in ("better", "worse")}
+    if not rows:
         return
     yield Heading("Segments that moved")
-    if not moved:
-        yield paragraph(f"None of {len(groups)}: each is within noise, at a confidence corrected for their number.")
+    if not changed:
+        yield paragraph(
+            f"None of {len(rows)}: every difference is within noise, at a confidence corrected for their number."
+        )
         return
-    biggest = sorted(moved, key=lambda name: -abs(moved[name]["gain"]["value"]))[:SEGMENTS_SHOWN]
-    yield _segment_table({name: moved[name] for name in biggest}, evidence.primary)
-    if len(moved) > SEGMENTS_SHOWN:
-        yield paragraph(f"And {len(moved) - SEGMENTS_SHOWN} more, below.")
+    largest = sorted(changed, key=lambda name: -abs(changed[name]["gain"]["value"]))[:SEGMENTS_MAX]
+    yield _segment_table({name: changed[name] for name in largest}, evidence.primary)
+    if len(changed) > SEGMENTS_MAX:
+        yield paragraph(f"{len(changed) - SEGMENTS_MAX} more are listed under “All {len(rows)} segments”.")
 
 
 def _segment_table(rows: Mapping[str, Mapping[str, Any]], metric: str) -> Table:
@@ -219,14 +236,14 @@ def _segment_table(rows: Mapping[str, Mapping[str, Any]], metric: str) -> Table:
             f"{row['rows']:,}",
             f"{'' if row['metric'] == metric else row['metric'] + ' '}{_interval(row['candidate'])}",
             _signed(row["gain"]),
-            CHANGE_WORDS[difference(_finite(row["gain"]))],
+            DIFFERENCE_LABELS[difference(_finite(row["gain"]))],
         )
         for name, row in rows.items()
     ]
     return Table(("Segment", "Rows", metric, "Gain", ""), cells, frozenset({1, 2, 3}))
 
 
-def _charts(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]:
+def _charts(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator[Block]:
     loss = evidence.of("train").get("loss", [])
     curves = [
         Series(side, [(row["iteration"], row["loss"]) for row in loss if row["rows"] == side])
@@ -234,26 +251,26 @@ def _charts(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]:
     ]
     if all(curve.points for curve in curves):
         yield Chart("Training loss", "iteration", "loss", curves)
-    bins = compared.get("calibration")
-    if bins:
-        points = [(position, part["predicted"], part["observed"]) for position, part in enumerate(bins, start=1)]
+    deciles = compared.get("calibration")
+    if deciles:
+        points = [(rank, decile["predicted"], decile["observed"]) for rank, decile in enumerate(deciles, start=1)]
         yield Chart(
             "Calibration",
-            "tenth of the test rows, from the lowest prediction to the highest",
-            "mean of the tenth",
+            "decile of the predictions on the test rows",
+            "mean per decile",
             [Series("predicted", [(x, y) for x, y, _ in points]), Series("observed", [(x, y) for x, _, y in points])],
         )
 
 
-def _changes(evidence: Evidence) -> Iterator[Block]:
+def _changes(evidence: ReportEvidence) -> Iterator[Block]:
     changes = evidence.changes
     yield Heading("What changes")
     yield from (paragraph(f"Not compared: {problem}.") for problem in changes.problems)
     if changes.base is None:
-        yield paragraph("The base of this pull request is not known here, so nothing can be compared with it.")
+        yield paragraph("The base commit of this pull request is unknown, so its changes cannot be listed.")
         return
     rows: list[tuple[Inline, ...]] = [
-        (kind, Code(name), Code(_shown(before)), Code(_shown(after)))
+        (kind, Code(name), Code(_cell_text(before)), Code(_cell_text(after)))
         for kind, pairs in (("parameter", changes.parameters), ("data", {**changes.data, **_rows(evidence)}))
         for name, (before, after) in pairs.items()
     ]
@@ -261,7 +278,7 @@ def _changes(evidence: Evidence) -> Iterator[Block]:
         yield Table(("", "Name", "Before", "After"), rows)
     if not changes.parameters and not changes.problems:
         yield paragraph("No parameter changes.")
-    if SEARCH in changes.files:
+    if TUNE_METRICS in changes.files:
         yield from _search(evidence.of("train").get("metrics", {}).get("tune", {}))
     if not changes.data and not changes.problems:
         yield paragraph("No data changes.")
@@ -269,10 +286,10 @@ def _changes(evidence: Evidence) -> Iterator[Block]:
 
 
 def _files(changes: Changes) -> Block:
-    """List every path that differs; a renamed file is there under both, so that what is gone is not overlooked."""
+    """List every path that differs. A renamed file is listed under both paths, so that no deletion is missed."""
     former = {before: path for path, before in changes.renamed.items()}
     rows: list[tuple[Inline, ...]] = []
-    for path in changes.files[:FILES_SHOWN]:
+    for path in changes.files[:FILES_MAX]:
         other = former.get(path) or changes.renamed.get(path, "")
         direction = ("to" if path in former else "from") if other else ""
         rows.append((Code(path), f"{changes.kinds.get(path, '')} {direction}".strip(), Code(other) if other else ""))
@@ -280,40 +297,40 @@ def _files(changes: Changes) -> Block:
     return Details(title, (Table(("File", "Change", "Other path"), rows),))
 
 
-def _search(found: Mapping[str, Any]) -> Iterator[Block]:
-    """How much was searched for these parameters: the best of many is better by luck alone on what it was chosen by."""
-    if not found:
+def _search(search: Mapping[str, Any]) -> Iterator[Block]:
+    """Report the size of the search, since the best of many trials is partly luck, and its result on held-out rows."""
+    if not search:
         return
-    trials, rows, judged = found["trials"], found["rows"], found["judged"]
-    tried = f"{trials['tried']} tried ({trials['failed']} failed, {trials['killed']} killed and done again)"
+    trials, rows, judged = search["trials"], search["rows"], search["judged"]
+    tried = f"{trials['tried']} trials ({trials['failed']} failed, {trials['killed']} killed and repeated)"
     yield paragraph(
-        f"The parameters come of a search: {tried} on {rows['searched']:,} training rows in {rows['folds']} folds."
-        f" On {rows['apart']:,} others that the search did not see, {found['metric']} is"
-        f" {_interval(judged['candidate'])}, with those before {_interval(judged['champion'])}: ",
-        Strong(CHANGE_WORDS[difference(_finite(judged["gain"]))]),
+        f"A search selected the parameters: {tried} on {rows['searched']:,} training rows in {rows['folds']} folds."
+        f" On {rows['apart']:,} hold-out rows, {search['metric']} is {_interval(judged['candidate'])},"
+        f" and {_interval(judged['champion'])} with the previous parameters: ",
+        Strong(DIFFERENCE_LABELS[difference(_finite(judged["gain"]))]),
         f", {_signed(judged['gain'])}.",
     )
     cells: list[tuple[Inline, ...]] = [
-        (Code(path), _range(about), _shown(found["current"].get(path)), _shown(found["best"].get(path)))
-        for path, about in found["ranges"].items()
+        (Code(path), _range(limits), _cell_text(search["current"].get(path)), _cell_text(search["best"].get(path)))
+        for path, limits in search["ranges"].items()
     ]
-    yield Details("What was searched", (Table(("Parameter", "Range", "Before", "Found"), cells),))
+    yield Details("Search space", (Table(("Parameter", "Range", "Before", "Selected"), cells),))
 
 
-def _range(about: Mapping[str, Any]) -> str:
-    if "choices" in about:
-        return ", ".join(map(str, about["choices"]))
-    return f"{about['low']} to {about['high']}{', in equal factors' if about.get('log') else ''}"
+def _range(limits: Mapping[str, Any]) -> str:
+    if "choices" in limits:
+        return ", ".join(map(str, limits["choices"]))
+    return f"{limits['low']} to {limits['high']}{', log scale' if limits.get('log') else ''}"
 
 
-def _rows(evidence: Evidence) -> dict[str, tuple[Any, Any]]:
-    """Counts of rows that the training of this run saw, and that of the base did not."""
-    after = evidence.of("train").get("metrics", {}).get("prepare", {}).get("rows", {})
+def _rows(evidence: ReportEvidence) -> dict[str, tuple[Any, Any]]:
+    """Return the row counts that differ from those of the base, as (before, after)."""
+    after = _prepared(evidence).get("rows", {})
     pairs = {f"{name} rows": (evidence.changes.base_rows.get(name), count) for name, count in after.items()}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def _details(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]:
+def _details(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator[Block]:
     yield Details(
         "Reproduce",
         (
@@ -330,54 +347,102 @@ def _details(evidence: Evidence, compared: Mapping[str, Any]) -> Iterator[Block]
     )
     if stale := evidence.of("train").get("stale"):
         yield paragraph(
-            "dvc.lock is behind for ",
+            "dvc.lock is out of date for the stages ",
             Code(", ".join(stale)),
-            "; to bring it up to date: ",
+            "; update it with ",
             Code("uv run dvc repro && git commit -m 'Update dvc.lock' dvc.lock metrics"),
             ".",
         )
-    yield Details("Model card", tuple(_card(evidence)))
+    yield Details("Model card", tuple(_card(evidence, compared)))
     yield Details("Jobs", (_jobs(evidence),))
-    groups = {
-        name: decisive(rows, evidence.primary) for name, rows in compared.get("production", {}).items() if name != "all"
+    if rows := _segment_rows(evidence, compared):
+        yield Details(f"All {len(rows)} segments", (_segment_table(rows, evidence.primary),))
+
+
+def _prepared(evidence: ReportEvidence) -> Mapping[str, Any]:
+    """Return rows and periods of the training and test sets, as the stage `prepare` counted them."""
+    prepared: Mapping[str, Any] = evidence.of("train").get("metrics", {}).get("prepare", {})
+    return prepared
+
+
+def _card(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator[Block]:
+    """Describe the model and its data: purpose, training data, quality, limits and inputs."""
+    yield from (paragraph(text) for text in evidence.card.purpose.split("\n\n"))
+    yield Table(("", ""), [*_card_data(evidence), *_card_quality(evidence, compared)])
+    yield paragraph(
+        Strong("Limits"),
+        ": the quality above was measured on the test data; another period or population can give different results."
+        " The service rejects a request with an input outside of its range or closed list.",
+    )
+    yield _card_inputs(evidence)
+
+
+def _card_data(evidence: ReportEvidence) -> Iterator[tuple[Inline, ...]]:
+    card, prepared = evidence.card, _prepared(evidence)
+    yield "Target", Code(card.target)
+    yield "Task", evidence.task
+    yield "Inputs", f"{len(card.columns)}, listed below"
+    for name, count in prepared.get("rows", {}).items():
+        period = " to ".join(end[:16] for end in prepared.get("period", {}).get(name, []))
+        yield SET_LABELS.get(name, f"Rows, {name}"), f"{count:,} rows{f', {period} UTC' if period else ''}"
+
+
+def _card_quality(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator[tuple[Inline, ...]]:
+    """Yield metrics on the test rows, those of the weakest segment, and the calibration."""
+    if not compared.get("baselines"):
+        return
+    for row in next(iter(compared["baselines"].values()))[ALL]:
+        yield f"Quality, {row['metric']}", _interval(row["candidate"])
+    if weakest := _weakest_segment(evidence, compared):
+        name, row = weakest
+        yield (
+            "Quality, weakest segment",
+            f"{name}: {evidence.primary} {_interval(row['candidate'])}, {row['rows']:,} rows",
+        )
+    result = evidence.results["compare"]
+    yield from (("Calibration", verdict.observed) for verdict in result.verdicts if verdict.gate == CALIBRATION)
+
+
+def _weakest_segment(evidence: ReportEvidence, compared: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
+    """Return the segment whose interval has the worst upper end, so that noise in a small one does not decide."""
+    higher_is_better = metrics.for_task(evidence.task)[evidence.primary].higher_is_better
+    end = "high" if higher_is_better else "low"
+    rows = {
+        name: primary(rows, evidence.primary) for name, rows in compared.get("production", {}).items() if name != ALL
     }
-    if groups:
-        yield Details(f"All {len(groups)} segments", (_segment_table(groups, evidence.primary),))
+    defined = {name: row for name, row in rows.items() if row["candidate"][end] is not None}
+    if not defined:
+        return None
+    select = min if higher_is_better else max
+    return select(defined.items(), key=lambda item: item[1]["candidate"][end])
 
 
-def _card(evidence: Evidence) -> Iterator[Block]:
-    """What the model is for and was made from, and which columns it leans on."""
-    card, prepared = evidence.card, evidence.of("train").get("metrics", {}).get("prepare", {})
-    yield paragraph(card.purpose)
-    facts: list[tuple[Inline, ...]] = [("Target", Code(card.target)), ("Task", evidence.task)]
-    facts += [(f"Rows, {name}", f"{count:,}") for name, count in prepared.get("rows", {}).items()]
-    facts += [(f"Period, {name}", " to ".join(ends)) for name, ends in prepared.get("period", {}).items()]
-    yield Table(("", ""), facts)
+def _card_inputs(evidence: ReportEvidence) -> Table:
     importance = evidence.of("train").get("metrics", {}).get("importance", {})
-    largest = max([*importance.values(), TINY])
-    columns = sorted(card.columns, key=lambda column: -importance.get(column.name, 0.0))
+    largest = max([*importance.values(), IMPORTANCE_MIN])
+    columns = sorted(evidence.card.columns, key=lambda column: -importance.get(column.name, 0.0))
     rows: list[tuple[Inline, ...]] = [
         (Code(column.name), column.description, column.unit, _bar(importance.get(column.name, 0.0) / largest))
         for column in columns
     ]
-    yield Table(("Column", "Meaning", "Unit", f"Importance: loss of {evidence.primary} when shuffled"), rows)
+    return Table(("Input", "Meaning", "Unit", f"Permutation importance ({evidence.primary})"), rows)
 
 
-def _bar(share: float) -> str:
-    return "█" * round(max(share, 0.0) * BAR) or "·"
+def _bar(fraction: float) -> str:
+    return "█" * round(max(fraction, 0.0) * BAR_WIDTH_MAX) or "·"
 
 
-def _jobs(evidence: Evidence) -> Table:
+def _jobs(evidence: ReportEvidence) -> Table:
     rows: list[tuple[Inline, ...]] = []
     for job in JOBS:
         result = evidence.results.get(job)
         seconds = f"{result.seconds:.1f}" if result else ""
-        rows.append((job, WORDS[result.outcome] if result else "❌ no result", seconds))
+        rows.append((job, OUTCOME_LABELS[result.outcome] if result else "❌ no result", seconds))
     return Table(("Job", "Outcome", "Seconds"), rows, frozenset({2}))
 
 
 def _finite(interval: Mapping[str, Any]) -> dict[str, float]:
-    """JSON has no NaN: it comes back as None."""
+    """Return the interval with NaN in place of None, since JSON has no NaN."""
     return {end: math.nan if value is None else value for end, value in interval.items()}
 
 
@@ -390,11 +455,11 @@ def _signed(gain: Mapping[str, Any]) -> str:
 
 
 def _with_ends(interval: Mapping[str, Any], sign: str) -> str:
-    """`value [low, high]`; only the value where the interval is undefined."""
+    """Return `value [low, high]`, or the value alone where the interval is undefined."""
     finite = _finite(interval)
     value, *ends = figures.as_text(*(finite[end] for end in ("value", "low", "high")), sign=sign)
     return value if "undefined" in (value, *ends) else f"{value} [{', '.join(ends)}]"
 
 
-def _shown(value: Any) -> str:
+def _cell_text(value: Any) -> str:
     return "—" if value is None else str(value)

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from slipway import metrics
 from slipway.changes import Commit, Kind
 from slipway.gates import Outcome
-from slipway.report.content import Evidence
+from slipway.report.content import ReportEvidence
 
 TEXT_MAX = 20_000  # characters of a reason
 NAME_MAX = 500  # characters of a name: of a gate, a metric, a column, a segment, a file, a parameter
@@ -314,14 +314,14 @@ class Submitted(_Part):
         return self
 
 
-def accept(document: bytes) -> Evidence:
+def accept(document: bytes) -> ReportEvidence:
     """Return the evidence in `document`, which may hold anything. Raises ValidationError unless all has its shape."""
     content = Submitted.model_validate_json(document).model_dump(exclude_unset=True)
     content["results"] = {job: result for job, result in content["results"].items() if result is not None}
-    return Evidence.model_validate(content)
+    return ReportEvidence.model_validate(content)
 
 
-def submit(evidence: Evidence) -> str:
+def submit(evidence: ReportEvidence) -> str:
     """Return the document for `accept`: what the report is written from, with strings cut to the bounds."""
     return json.dumps(_fit(Submitted, json.loads(evidence.model_dump_json())), indent=2) + "\n"
 
