@@ -1,6 +1,6 @@
 """Atomic and durable writes of files, which also survive a power loss, and JSON that gives small diffs.
 
-Every file that a later step relies on is written here; tests/contract/test_durability.py rejects other writers.
+Every file that a later step relies on is written here; tests/engine/test_durability.py rejects other writers.
 """
 
 from __future__ import annotations

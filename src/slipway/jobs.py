@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from pydantic import TypeAdapter
 
-from slipway import changes, dvc, results
+from slipway import changes, dvc, engine, results
 from slipway.errors import UserError
 from slipway.files import read_json
 from slipway.gates import Outcome, Verdict, convergence
@@ -48,14 +48,17 @@ LINTERS: dict[str, list[str]] = {
 POLICY = tuple(f"tests/workflows/test_{name}.py" for name in ("corpus", "policy", "python_versions"))
 PAGE_TESTS = ("tests/docs/test_commands.py", "tests/docs/test_links.py")
 READ_PAGES = (
-    *(f"tests/contract/test_{name}.py" for name in ("checkout", "community", "tools")),
+    *(f"tests/engine/test_{name}.py" for name in ("checkout", "community", "tools")),
     "tests/unit/test_report.py",
 )
 DOCUMENTATION_TESTS = (*PAGE_TESTS, *READ_PAGES, *POLICY)
 """Every quick test that reads a page of the documentation, since nothing else runs where only pages change."""
 OF_THE_PROBLEM = "tests/problem"  # it may have no tests of its own yet
-QUICK_TESTS = ("tests/unit", OF_THE_PROBLEM, "tests/convergence", "tests/contract", *PAGE_TESTS, *POLICY)
-SLOW_TESTS = (*(f"tests/contract/test_{name}.py" for name in ("forks", "seam", "tune")), f"{OF_THE_PROBLEM}/slow")
+FORK_TESTS = (OF_THE_PROBLEM, "tests/convergence", "tests/contract", *PAGE_TESTS)
+"""What a fork owns: its problem, training on its data, and what its pipeline and pages must keep to."""
+QUICK_TESTS = (*FORK_TESTS, "tests/unit", "tests/engine", *POLICY)
+"""Those and the tests of the engine; without SLOW_TESTS."""
+SLOW_TESTS = (*(f"tests/engine/test_{name}.py" for name in ("forks", "seam", "tune")), f"{OF_THE_PROBLEM}/slow")
 """Train from beginning to end, or need the environment of deepchecks, which another job has; part of `make test`."""
 VERDICT = "verdict"  # property of a test that measures something for the report
 MEASURED = f"properties/property[@name='{VERDICT}']"
@@ -107,11 +110,23 @@ def test() -> None:
     with results.recorded("test") as result:
         if not Path("data").exists():  # convergence is tested on the problem's own rows
             dvc.pull()
-        code, report = _pytest([path for path in QUICK_TESTS if path != OF_THE_PROBLEM or Path(path).exists()])
+        tests = _selected_tests()
+        code, report = _pytest([path for path in tests if path != OF_THE_PROBLEM or Path(path).exists()])
         cases, measured = read_cases(report), read_measured(report)
-        result.evidence = {"exit_code": code, "cases": len(cases)}
+        result.evidence = {"exit_code": code, "cases": len(cases), "engine": tests is QUICK_TESTS}
         result.verdicts = [tests_verdict(cases, code), *convergence_verdicts(measured)]
     result.require()
+
+
+def _selected_tests() -> tuple[str, ...]:
+    """Return the quick tests, or those of the fork in a pull request whose engine is the template's."""
+    base = changes.base_branch()
+    reason = engine.why_tested(f"origin/{base}") if base else "no pull request is checked"
+    if reason:
+        print(f"test: all quick tests, because of the engine: {reason}", flush=True)
+        return QUICK_TESTS
+    print(f"test: the tests of the fork, because its engine is the template's ({engine.LOCK})", flush=True)
+    return FORK_TESTS
 
 
 def test_documentation() -> None:

@@ -28,7 +28,12 @@ def check_mention(line: str) -> None:
     """In a sentence a verb may stand without what it needs; options that are there must exist."""
     words = shlex.split(BLANKS.sub("1", line), comments=True)
     words = words[words.index("slipway") + 1 :]
-    if words in ([], ["--help"]) or words[0] in {"1", "COMMAND", "VERB", "(synthetic)"}:  # the last is a name that requests carry
+    if words in ([], ["--help"]) or words[0] in {
+        "1",
+        "COMMAND",
+        "VERB",
+        "(synthetic)",
+    }:  # the last is a name that requests carry
         return
     command: Any = commands.SLIPWAY
     while words and hasattr(command, "commands") and not words[0].startswith("-"):

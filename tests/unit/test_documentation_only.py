@@ -296,7 +296,7 @@ def test_every_quick_test_that_reads_a_page_runs_where_only_pages_change():
     slow = {Path(place) for place in jobs.SLOW_TESTS}
     quick = [file for file in files if not slow & {file, *file.parents} and file.name not in MAKE_PAGES]
     found = {str(file) for file in quick if reads_page(file.read_text(encoding="utf-8"), pages)}
-    assert {"tests/contract/test_community.py"} <= found <= set(jobs.DOCUMENTATION_TESTS)
+    assert {"tests/engine/test_community.py"} <= found <= set(jobs.DOCUMENTATION_TESTS)
 
 
 @pytest.mark.parametrize("source", ['Path("README.md")', 'ROOT / "docs/security.md"', 'Path("docs").glob("*.md")'])

@@ -23,7 +23,7 @@ from tests.forks import EMBEDDED
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-TOUCHED = {"data.dvc", "dvc.lock", "params.yaml", "pyproject.toml", "uv.lock"}
+TOUCHED = {"data.dvc", "dvc.lock", "engine.lock", "params.yaml", "pyproject.toml", "uv.lock"}
 FOLDERS = (".dvcstore/", "metrics/", "src/problem/", "tests/problem/")
 CHECKED = ("tests/problem", "tests/convergence", "tests/contract/test_layout.py", "tests/contract/test_dvc_stages.py")
 

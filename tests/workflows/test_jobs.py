@@ -229,6 +229,39 @@ def test_a_page_that_lies_fails_the_job_test_of_documentation(tmp_path, monkeypa
     jobs.test_documentation()
 
 
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [(None, jobs.FORK_TESTS), ("src/slipway/gates.py: not as in the template", jobs.QUICK_TESTS)],
+)
+def test_a_pull_request_runs_the_tests_of_the_engine_only_if_the_fork_changed_it(
+    tmp_path, monkeypatch, capsys, reason, expected
+):
+    (tmp_path / "data").mkdir()
+    (tmp_path / jobs.OF_THE_PROBLEM).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GITHUB_BASE_REF", "main")
+    monkeypatch.setattr(jobs.engine, "why_tested", {"origin/main": reason}.get)
+    ran = []
+    monkeypatch.setattr(jobs, "_pytest", lambda paths: (ran.extend(paths), (0, tmp_path / "none.xml"))[1])
+    with pytest.raises(UserError, match="blocked by tests fail"):
+        jobs.test()
+    assert list(expected) == ran
+    assert (reason or "its engine is the template's") in capsys.readouterr().out
+
+
+def test_without_a_pull_request_all_quick_tests_run(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / jobs.OF_THE_PROBLEM).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    for name in ("GITHUB_BASE_REF", "SLIPWAY_BASE"):
+        monkeypatch.delenv(name, raising=False)
+    ran = []
+    monkeypatch.setattr(jobs, "_pytest", lambda paths: (ran.extend(paths), (0, tmp_path / "none.xml"))[1])
+    with pytest.raises(UserError):
+        jobs.test()
+    assert list(jobs.QUICK_TESTS) == ran
+
+
 def _page_test(folder: Path, line: str) -> Path:
     file = folder / f"test_page_{line.split()[1].lower()}.py"
     file.write_text(f"def test_page():\n    {line}\n", encoding="utf-8")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slipway import engine
 from slipway.errors import UserError
 from slipway.git import Git, GitError
 from slipway.local import push_rule
@@ -72,6 +73,9 @@ class Repository:
         self.git("init", "--quiet")
         self.git("remote", "add", "origin", str(self.origin))
         self.git("add", "--all", "--force")  # what is committed there is committed here, ignored or not
+        if not (self.author / engine.LOCK).exists():  # as `slipway new` would
+            engine.write_lock(Git(self.author, self._env), self.git("write-tree"))
+            self.git("add", str(engine.LOCK))
         self.commit(f"Everything as of {commit[:12]}")
         self.git("push", "--quiet", "--set-upstream", "origin", "main")
 

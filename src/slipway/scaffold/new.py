@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from slipway import dvc_remote
+from slipway import dvc_remote, engine
 from slipway.errors import UserError
 from slipway.files import write_text
+from slipway.git import Git
 from slipway.metrics import for_task
 from slipway.scaffold import alone, drift, limits, params_file, plan, render, room, work_tree
 from slipway.settings import read_params
@@ -37,7 +38,7 @@ EMPTY_GROUP = "# What src/problem reads besides pandas and scikit-learn, and nob
 PART_ROWS = 500  # of a file at least, so that chance alone moves its columns little
 MOST_PARTS = 6
 PART_BYTES = 1_500_000  # of a file at most; git is to hold none over two million
-UNDO = "`git checkout . && git clean -fd src tests && dvc checkout` takes back what was written"
+UNDO = "`git checkout . && git clean -fd src tests engine.lock && dvc checkout` takes back what was written"
 
 
 def new(path: Path, request: Request) -> None:
@@ -52,6 +53,7 @@ def new(path: Path, request: Request) -> None:
     print(plan.shown(made), flush=True)
     room.require(made, frame)
     try:
+        engine.write_lock(Git(Path()), "HEAD")
         _write(made, frame)
         _measure(made)
         _say("training the first model: dvc repro")

@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from slipway import engine
+from slipway.engine import OWN
 from slipway.errors import UserError
 from slipway.git import Git, GitError
 from slipway.scaffold import work_tree
 
-OWN = ("src/problem", "tests/problem", "metrics", ".dvcstore", "data.dvc", "dvc.lock", "README.md")
-"""The fork's own. All else is the template's, or both's: params.yaml and pyproject.toml are merged line by line."""
-
 LOCK, PARAMS = "uv.lock", "params.yaml"
+NAMED_FILES_MAX = 5  # of a folder, in the summary
 
 
 def upgrade(reference: str) -> None:
@@ -39,6 +39,8 @@ def upgrade(reference: str) -> None:
     _merge(git, template)
     _keep_own(git)
     _lock(git, template)
+    engine.write_lock(git, template)
+    git.run("add", "--", str(engine.LOCK))
     if conflicts := git.unmerged():
         raise UserError(f"{', '.join(conflicts)}: changed on both sides; edit them, `git add`, and `git commit`")
     _require_valid_params()
@@ -103,9 +105,11 @@ def _lock(git: Git, template: str) -> None:
 
 
 def _summary(git: Git) -> list[str]:
-    changed = git.names("diff-index", "--cached", "--name-only", "-z", "--no-renames", "HEAD")
+    paths = git.names("diff-index", "--cached", "--name-only", "-z", "--no-renames", "HEAD")
+    changed = [path for path in paths if path != str(engine.LOCK)]
     return [
         f"upgrade: {len(changed)} files of the template changed; {', '.join(OWN)} stay yours",
+        *(f"  {folder}: {', '.join(names)}" for folder, names in _by_folder(changed)),
         "",
         "Look at `git diff --cached params.yaml`: a new section is a new feature, with its defaults.",
         "",
@@ -113,4 +117,16 @@ def _summary(git: Git) -> list[str]:
         "  make setup && uv run dvc repro",
         "  make test",
         "  git add --all && git commit --no-edit",
+    ]
+
+
+def _by_folder(paths: list[str]) -> list[tuple[str, list[str]]]:
+    """Return each folder of the template with the names of its changed files, those after the first few as a count."""
+    folders: dict[str, list[str]] = {}
+    for path in sorted(paths):
+        parent = PurePosixPath(path).parent
+        folders.setdefault("." if str(parent) == "." else f"{parent}/", []).append(PurePosixPath(path).name)
+    return [
+        (folder, [*names[:NAMED_FILES_MAX], *([f"{more} more"] if (more := len(names) - NAMED_FILES_MAX) > 0 else [])])
+        for folder, names in folders.items()
     ]

@@ -217,7 +217,7 @@ def sources(folder: str, leave_out: str) -> Iterator[tuple[str, str]]:
 
 
 def test_every_program_of_a_test_is_requested_from_the_list():
-    found = sources("tests", leave_out="tests/contract/test_tools.py")  # it holds the probe and the seeded faults
+    found = sources("tests", leave_out="tests/engine/test_tools.py")  # it holds the probe and the seeded faults
     assert set(EXCEPTIONS) == {(path, use) for path, source in found for use in bare_uses(source)}
 
 
@@ -253,4 +253,4 @@ def test_tests_of_a_pull_request_need_no_optional_program():
     files = [file for place in places for file in (place.rglob("*.py") if place.is_dir() else [place])]
     requests = re.compile(r"mark\.tool\(|\btool\(\"")
     users = [file.as_posix() for file in files if requests.search(file.read_text(encoding="utf-8"))]
-    assert ["tests/contract/test_tools.py"] == users  # the probe alone
+    assert ["tests/engine/test_tools.py"] == users  # the probe alone
