@@ -64,7 +64,7 @@ def notice(run: Run) -> str:
         paragraph(Code(run.head_sha), f": {meaning(run.conclusion).why}. Push again, or run the checks again."),
         paragraph(Link("The run", run.url)),
     ]
-    return markdown.render(document, markdown.LIMIT - ROOM)
+    return markdown.render(document, markdown.LENGTH_MAX - ROOM)
 
 
 def nothing(run: Run) -> content.ReportEvidence:
@@ -83,7 +83,7 @@ def parse(left: bytes, run: Run) -> content.ReportEvidence:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         # What an external contributor named a key is not repeated: this line goes to the log of a job with rights.
-        raise UserError(f"{write_report.EVIDENCE}: {first['type']}, not what a report leaves; refused") from None
+        raise UserError(f"{write_report.EVIDENCE}: {first['type']}, not the evidence of a report; rejected") from None
     changes = evidence.changes.model_copy(update={"head": run.head_sha})
     return evidence.model_copy(update={"changes": changes})
 
@@ -92,7 +92,7 @@ def render(evidence: content.ReportEvidence, run: Run) -> str:
     """The report in Markdown. Raises UserError when none can be written from the evidence."""
     try:
         document = [*content.write(evidence), paragraph(Link("The run, with its logs and artifacts", run.url))]
-        return markdown.render(document, markdown.LIMIT - ROOM)
+        return markdown.render(document, markdown.LENGTH_MAX - ROOM)
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         kind = type(error).__name__
         raise UserError(f"{write_report.EVIDENCE}: no report can be written from it ({kind}); refused") from None

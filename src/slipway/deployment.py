@@ -47,7 +47,7 @@ def report(folder: Path, needs: str) -> str:
         outcome = content.outcome(deployment)
         result.verdicts = [Verdict(JOB, outcome, "every job ends well, every gate passes", title)]
         document = content.write(deployment)
-        text = markdown.render(document, markdown.LIMIT - WATERMARK_CHARACTERS_MAX)
+        text = markdown.render(document, markdown.LENGTH_MAX - WATERMARK_CHARACTERS_MAX)
         FOLDER.mkdir(parents=True, exist_ok=True)
         write_text(REPORT, text)
         write_text(FOLDER / "report.html", html.render(document, title))

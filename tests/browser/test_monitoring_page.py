@@ -23,7 +23,7 @@ EVIDENCE = {
 FACTS = {
     "rows": 1_234_567,
     "performance": {"value": 0.7, "low": 0.6, "high": 0.8},
-    "promised": 0.72,
+    monitoring_page.BASELINE_KEY: 0.72,
     "metric": "roc_auc",
     "columns": {LONG: 2.5, "visibility": 0.4},
     "p50": 1.5,

@@ -1,4 +1,4 @@
-"""The page of the monitoring: one file, everything that was measured, and nothing that a name could inject."""
+"""The monitoring page is self-contained, holds every measurement, and escapes all names."""
 
 from __future__ import annotations
 
@@ -49,10 +49,13 @@ class Balanced(HTMLParser):
         assert tag == self.open.pop()
 
 
-def test_the_page_is_whole_and_needs_nothing_else():
-    found = {"value": 0.7, "low": 0.6, "high": 0.8}
+def test_the_page_is_well_formed_and_self_contained():
+    interval = {"value": 0.7, "low": 0.6, "high": 0.8}
     text = page(
-        *(point(day, performance=found, promised=0.7, rows=9, columns={"size": 0.4}, p50=1, p99=9) for day in range(9))
+        *(
+            point(day, performance=interval, promised=0.7, rows=9, columns={"size": 0.4}, p50=1, p99=9)
+            for day in range(9)
+        )
     )
     parser = Balanced()
     parser.feed(text)
@@ -60,12 +63,12 @@ def test_the_page_is_whole_and_needs_nothing_else():
     assert not re.search(r"<script|<link|src=|url\(|https?://", text)
 
 
-def test_the_verdict_stands_first_and_what_asks_for_a_new_model_beside_it():
+def test_the_verdict_comes_first_followed_by_the_request_to_retrain():
     text = page()
     assert (
         text.index("Not healthy: skew")
-        < text.index("A new model is wanted, because of decay")
-        < text.index("<svg" if "<svg" in text else "Questions")
+        < text.index("Retraining requested by decay")
+        < text.index("<svg" if "<svg" in text else "Checks")
     )
 
 
@@ -74,36 +77,38 @@ def test_a_name_cannot_inject_anything():
     assert "<script" not in text
 
 
-def test_a_release_is_marked_where_it_was_first_seen():
+def test_a_release_is_marked_in_its_first_window():
     releases = ["v0.1.0", "v0.1.0", "v0.2.0", "v0.1.0"]
     marks = monitoring_page._releases([point(day, release) for day, release in enumerate(releases)])
     assert [("v0.1.0", 0), ("v0.2.0", 2), ("v0.1.0", 3)] == [(name, (time - START).days) for time, name in marks]
 
 
 @pytest.mark.parametrize(("score", "step"), [(-0.4, 0), (0.2, 1), (0.7, 2), (1.3, 3), (4.0, 4)])
-def test_the_heat_map_tells_how_far_beyond_a_column_is(score, step):
+def test_the_heat_map_has_a_level_for_the_score_of_a_column(score, step):
     assert f'class="h{step}" title="size, 02 Jan: {score:.2f}"' in page(point(1, columns={"size": score}))
 
 
-def test_a_window_in_which_nothing_was_measured_is_a_gap_and_a_value_alone_a_dot():
+def test_a_window_without_a_value_is_a_gap_and_a_single_value_a_dot():
     times = [START + timedelta(days=day) for day in range(4)]
-    text = charts.render(charts.Chart("Rows", times, [charts.Line("rows", [1.0, 2.0, None, 4.0], "one")]))
+    text = charts.render(charts.TimeChart("Rows", times, [charts.TimeSeries("rows", [1.0, 2.0, None, 4.0], "first")]))
     assert (1, 1) == (text.count("<polyline"), text.count("<circle"))
 
 
-def test_a_chart_of_nothing_says_so():
-    assert "Nothing was measured." in charts.render(charts.Chart("Rows", [START], [charts.Line("rows", [None], "one")]))
+def test_a_chart_without_values_reports_that_nothing_was_measured():
+    assert "Nothing was measured." in charts.render(
+        charts.TimeChart("Rows", [START], [charts.TimeSeries("rows", [None], "first")])
+    )
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(0.7152, "0.715"), (6300.0, "6.3k"), (2e6, "2M"), (0.0, "0"), (None, "unknown")]
 )
-def test_values_are_told_in_few_characters(value, text):
-    chart = charts.Chart("Rows", [START], [charts.Line("rows", [1.0], "one")])
-    assert text == charts._Frame(chart, [1.0]).text(value)
+def test_values_have_three_digits_and_a_unit_prefix(value, text):
+    chart = charts.TimeChart("Rows", [START], [charts.TimeSeries("rows", [1.0], "first")])
+    assert text == charts._TimePlot(chart, [1.0]).text(value)
 
 
-def test_looks_of_one_day_are_told_apart_by_the_minute():
+def test_windows_within_a_day_are_labeled_by_the_minute():
     hours = [Point(end=START + timedelta(hours=at), release="v0.1.0", days=7, facts={"rows": 9}) for at in (8, 20)]
     assert ">01 Jan 08:00<" in page(*hours)
     assert ">01 Jan 20:00<" in page(*hours)

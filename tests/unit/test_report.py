@@ -250,12 +250,12 @@ def test_html_escapes_input_from_outside():
 
 def test_a_report_that_is_too_long_drops_its_last_details_first_with_a_notice():
     first, last = (Details(name, (Commands(("x" * 400,)),)) for name in ("first", "last"))
-    text = markdown.render([Heading("Verdict", 1), first, last], limit=800)
-    assert ("first" in text, "last" in text, "left out" in text) == (True, False, True)
+    text = markdown.render([Heading("Verdict", 1), first, last], length_max=800)
+    assert ("first" in text, "last" in text, "dropped" in text) == (True, False, True)
 
 
 def test_a_report_is_never_over_the_limit():
-    assert len(markdown.render([paragraph("x" * 5000)], limit=1000)) <= 1000
+    assert len(markdown.render([paragraph("x" * 5000)], length_max=1000)) <= 1000
 
 
 def test_a_chart_is_mermaid_in_markdown_and_names_its_lines():

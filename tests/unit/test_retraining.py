@@ -118,4 +118,4 @@ def test_the_title_is_one_line(files, expected):
 
 
 def test_a_title_of_any_length_is_cut():
-    assert retraining.LONGEST_TITLE == len(retraining.title(EVIDENCE | {"files": ["x" * 500]}))
+    assert retraining.TITLE_LENGTH_MAX == len(retraining.title(EVIDENCE | {"files": ["x" * 500]}))

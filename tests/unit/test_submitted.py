@@ -1,4 +1,4 @@
-"""The document that the comment job accepts: what `submit` wrote, and nothing of another shape or past a bound."""
+"""The document for the comment job: `accept` takes what `submit` writes, and rejects any other structure or size."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TRAINED = {
 
 
 def evidence() -> content.ReportEvidence:
-    """Evidence in which each part that the report reads is there."""
+    """Return evidence with every part that the report reads."""
     changes = Changes(
         base="b" * 40,
         head="a" * 40,
@@ -73,7 +73,7 @@ def _changed(path: tuple[str | int, ...], value: Any) -> bytes:
     return json.dumps(document).encode()
 
 
-def test_report_of_the_document_is_that_of_the_evidence():
+def test_document_and_evidence_give_the_same_report():
     accepted = submitted.accept(submitted.submit(evidence()).encode())
     assert markdown.render(content.write(evidence())) == markdown.render(content.write(accepted))
 
@@ -90,8 +90,8 @@ def test_report_of_the_document_is_that_of_the_evidence():
         (submitted.Column, content.Column),
     ],
 )
-def test_model_has_every_field_of_what_it_bounds(ours, theirs):
-    """A field that is added to the evidence has a bound here, and is not lost on the way to the comment."""
+def test_model_has_every_field_of_the_type_that_it_bounds(ours, theirs):
+    """Require a bound for every field of the evidence, so that none is lost on the way to the comment."""
     fields = getattr(theirs, "model_fields", None) or getattr(theirs, "__dataclass_fields__", theirs)
     assert fields.keys() == ours.model_fields.keys()
 
@@ -102,14 +102,14 @@ def test_document_holds_only_what_the_report_reads():
     assert {"prepare", "importance", "tune"} == WHOLE["results"]["train"]["evidence"]["metrics"].keys()
 
 
-def test_long_strings_of_ours_are_cut_and_accepted():
+def test_long_strings_are_cut_and_accepted():
     long = evidence().model_copy(update={"primary": "roc_auc"})
     long.results["data"].error = "x" * 100_000
     error = submitted.accept(submitted.submit(long).encode()).results["data"].error
-    assert (submitted.TEXT_MAX, "…") == (len(error), error[-1])
+    assert (submitted.TEXT_CHARACTERS_MAX, "…") == (len(error), error[-1])
 
 
-def test_undefined_numbers_of_ours_are_accepted():
+def test_undefined_numbers_are_accepted():
     undefined = {"value": float("nan"), "low": float("nan"), "high": float("nan")}
     compared = COMPARED | {"production": {"all": [test_report.ROW | {"gain": undefined}]}}
     given = test_report._evidence(compare=test_report._result("compare", evidence=compared))
@@ -117,7 +117,7 @@ def test_undefined_numbers_of_ours_are_accepted():
 
 
 @pytest.mark.parametrize("missing", [*content.JOBS, None])
-def test_document_of_a_run_that_left_less_is_accepted(missing):
+def test_document_without_some_results_is_accepted(missing):
     given = evidence()
     kept = {job: result for job, result in given.results.items() if missing and job != missing}
     less = given.model_copy(update={"results": kept})
@@ -133,10 +133,10 @@ COMPARE, TRAIN = ("results", "compare", "evidence"), ("results", "train", "evide
         (("extra",), 1),
         (("results", "deploy"), WHOLE["results"]["lint"]),
         (("results", "lint", "evidence", "ruff"), []),
-        (("results", "lint", "error"), "x" * (submitted.TEXT_MAX + 1)),
+        (("results", "lint", "error"), "x" * (submitted.TEXT_CHARACTERS_MAX + 1)),
         (("results", "lint", "seconds"), -1),
-        (("results", "lint", "verdicts"), WHOLE["results"]["lint"]["verdicts"] * (submitted.FEW_MAX + 1)),
-        (("results", "lint", "verdicts", 0, "gate"), "x" * (submitted.NAME_MAX + 1)),
+        (("results", "lint", "verdicts"), WHOLE["results"]["lint"]["verdicts"] * (submitted.ITEMS_MAX + 1)),
+        (("results", "lint", "verdicts", 0, "gate"), "x" * (submitted.NAME_CHARACTERS_MAX + 1)),
         (("results", "lint", "verdicts", 0, "outcome"), "passed"),
         ((*COMPARE, "rows"), -1),
         ((*COMPARE, "rows"), 10**400),
@@ -150,13 +150,13 @@ COMPARE, TRAIN = ("results", "compare", "evidence"), ("results", "train", "evide
         ((*COMPARE, "production", "all"), [test_report.ROW, test_report.ROW]),
         ((*COMPARE, "baselines", "linear"), {}),
         ((*COMPARE, "calibration", 0, "predicted"), "](x)"),
-        ((*COMPARE, "calibration"), COMPARED["calibration"] * submitted.FEW_MAX),
+        ((*COMPARE, "calibration"), COMPARED["calibration"] * submitted.ITEMS_MAX),
         ((*TRAIN, "loss", 0, "rows"), "all"),
         ((*TRAIN, "loss"), [WHOLE["results"]["train"]["evidence"]["loss"][0]] * (submitted.POINTS_MAX + 1)),
         ((*TRAIN, "metrics", "prepare"), None),
         ((*TRAIN, "metrics", "tune", "ranges", "model.rate"), {"low": 1}),
         (("changes", "head"), "main; touch canary"),
-        (("changes", "parameters", "model.rate"), [1, "x" * (submitted.NAME_MAX + 1)]),
+        (("changes", "parameters", "model.rate"), [1, "x" * (submitted.NAME_CHARACTERS_MAX + 1)]),
         (("changes", "parameters", "model.rate"), [1, [[[[1]]]]]),
         (("changes", "parameters"), {str(number): [1, 2] for number in range(submitted.GROUPS_MAX + 1)}),
         (("card", "columns", 0, "unit"), None),
@@ -164,16 +164,16 @@ COMPARE, TRAIN = ("results", "compare", "evidence"), ("results", "train", "evide
         (("task",), "regression"),
     ],
 )
-def test_document_of_another_shape_or_past_a_bound_is_refused_in_one_line(path, value):
-    with pytest.raises(UserError, match="not what a report leaves; refused") as refused:
+def test_document_with_another_structure_or_size_is_rejected_in_one_line(path, value):
+    with pytest.raises(UserError, match="not the evidence of a report; rejected") as rejected:
         comment.parse(_changed(path, value), RUN)
-    assert 1 == len(str(refused.value).splitlines())
+    assert 1 == len(str(rejected.value).splitlines())
 
 
 def _paths(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """The path of each part of a document."""
+    """Return the path of every part of a document."""
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [*([path] if path else []), *(found for key, part in parts for found in _paths(part, (*path, key)))]
+    return [*([path] if path else []), *(child for key, part in parts for child in _paths(part, (*path, key)))]
 
 
 NUMBERS = st.sampled_from([0, -1, 1e18, -1e18, 5e-324, 1e17, 2**63, 10**30, 1e300, 0.1])
@@ -189,24 +189,24 @@ VALUES = st.recursive(
 
 @hypothesis.settings(max_examples=150)
 @hypothesis.given(st.data())
-def test_mutated_document_is_refused_or_rendered_and_nothing_else_is_rendered(data):
+def test_mutated_document_is_rejected_or_rendered(data):
     document = WHOLE
     for _ in range(data.draw(st.integers(1, 3))):
         path = data.draw(st.sampled_from(_paths(document)))
         donor = data.draw(st.sampled_from(_paths(document)))
         value = data.draw(VALUES | st.just(_at(document, donor)))
         document = _replaced(document, path, value, delete=data.draw(st.booleans()))
-    _refused_or_rendered(document)
+    _rejected_or_rendered(document)
 
 
 @pytest.mark.parametrize("delete", [True, False])
-def test_document_without_any_one_part_is_refused_or_rendered(delete):
+def test_document_without_a_part_is_rejected_or_rendered(delete):
     for path in _paths(WHOLE):
-        _refused_or_rendered(_replaced(WHOLE, path, None, delete=delete))
+        _rejected_or_rendered(_replaced(WHOLE, path, None, delete=delete))
 
 
-def _refused_or_rendered(document: Any) -> None:
-    """Whatever is accepted is enough for a report: rendering raises nothing."""
+def _rejected_or_rendered(document: Any) -> None:
+    """Require that a document is rejected, or renders without an error."""
     sent = json.dumps(document).encode()
     try:
         accepted = comment.parse(sent, RUN)
@@ -214,7 +214,7 @@ def _refused_or_rendered(document: Any) -> None:
         with pytest.raises(ValidationError):
             submitted.accept(sent)
     else:
-        assert markdown.LIMIT > len(comment.render(accepted, RUN))
+        assert markdown.LENGTH_MAX > len(comment.render(accepted, RUN))
 
 
 def _at(document: Any, path: tuple[str | int, ...]) -> Any:
@@ -224,7 +224,7 @@ def _at(document: Any, path: tuple[str | int, ...]) -> Any:
 
 
 def _replaced(document: Any, path: tuple[str | int, ...], value: Any, *, delete: bool) -> Any:
-    """A copy of the document with another value at the path, or with nothing there."""
+    """Return a copy of the document with another value at `path`, or without it."""
     made = copy.deepcopy(document)
     place = _at(made, path[:-1])
     if delete:

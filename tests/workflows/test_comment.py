@@ -260,7 +260,7 @@ def test_evidence_that_no_report_can_be_written_from_is_refused(github, compared
     results = _evidence()["results"]
     results["compare"]["evidence"] = compared
     _leave(github, results=results)
-    _refused(github, "not what a report leaves; refused")
+    _refused(github, "not the evidence of a report; rejected")
 
 
 def test_what_is_refused_is_not_repeated_in_the_log(github):

@@ -89,7 +89,7 @@ def test_other_trouble_is_told_in_a_comment(watch):
     watch.find(drift="fail")
     watch.find(performance="fail")
     assert [("production is not healthy: performance", "open")] == watch.issues
-    assert ["Not well since now: performance. Well again: drift.\n"] == watch.comments
+    assert ["Now failing: performance. Passing again: drift.\n"] == watch.comments
 
 
 def test_a_look_without_trouble_closes_it_and_the_next_trouble_opens_another(watch):
@@ -108,7 +108,7 @@ def test_a_look_that_cannot_tell_neither_opens_nor_closes(watch):
     assert "stays open" in watch.find(drift="inconclusive")
     assert [("production is not healthy: drift", "open")] == watch.issues
     watch.find(performance="fail")
-    assert ["Not well since now: performance. Well again: drift.\n"] == watch.comments
+    assert ["Now failing: performance. Passing again: drift.\n"] == watch.comments
 
 
 def test_a_look_that_failed_is_trouble(watch):

@@ -1,4 +1,5 @@
-"""The report: verdict and evidence in, a document out. Pure functions, no input or output.
+"""Reports: pure functions from verdicts and evidence to a document, and renderers of documents.
 
-`content` decides what is said, `document` what a report is made of, `markdown` and `html` how it looks.
+`content`, `deployment`, `health`, `monitoring`, `release`, `replay` and `retraining` each write one report from the
+blocks in `document`. `markdown` and `html` render it. `submitted` validates evidence that comes from a pull request.
 """

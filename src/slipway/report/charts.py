@@ -1,6 +1,6 @@
-"""Small charts over time, as SVG that takes its colours from the page: no script, no library, nothing fetched.
+"""Small charts over time as inline SVG, without script or library. The page's style sheet sets the colors.
 
-Drawn 360 wide, which is a phone; a page sets them side by side where there is room.
+A chart is 360 pixels wide, the width of a phone. A page lays charts out side by side where the screen is wider.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 360, 200, 40, 10, 22, 24
-LETTERS = {1: "", 1e3: "k", 1e6: "M", 1e9: "G"}
-STEPS = 3  # lines across
-SHORT = 172_800  # seconds; times that are nearer to each other are told by the minute, not by the day
-MARGIN = 0.08  # of the values' range, above and below them
+UNIT_PREFIXES = {1: "", 1e3: "k", 1e6: "M", 1e9: "G"}
+GRID_INTERVALS = 3
+MINUTES_SPAN_SECONDS_MAX = 172_800
+"""A longer span labels its time axis by the day, a shorter one by the minute."""
+MARGIN_RATIO = 0.08  # of the range of the values, above and below
 
 
 @dataclass(frozen=True)
-class Line:
-    """Values over time; `kind` is the class that the page's style colours. None is a gap."""
+class TimeSeries:
+    """Values over time, with None for a gap. `kind` is the CSS class that sets the color."""
 
     name: str
     values: Sequence[float | None]
@@ -31,18 +32,19 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Chart:
-    """Lines, or bars, over common times; `band` holds a low and a high for each time, or None."""
+class TimeChart:
+    """Lines or bars over common times."""
 
     title: str
     times: Sequence[datetime]
-    lines: Sequence[Line]
+    lines: Sequence[TimeSeries]
     band: Sequence[tuple[float, float] | None] = ()
+    """Lower and upper bound of an interval at each time, or None."""
     marks: Sequence[tuple[datetime, str]] = field(default_factory=tuple)
-    """Moments with a word: when a release began to answer."""
+    """Labeled times, such as that of a new release."""
     bars: bool = False
-    floor: float | None = None
-    """Where the axis begins, whatever the values are."""
+    axis_min: float | None = None
+    """Start of the value axis; by default just below the smallest value."""
 
 
 STYLE = """
@@ -52,7 +54,7 @@ STYLE = """
 .chart .grid { stroke: var(--line); } .chart .mark { stroke: var(--quiet); stroke-dasharray: 2 3; }
 .chart polyline { fill: none; stroke-width: 2; stroke-linejoin: round; }
 .chart .dashed { stroke-dasharray: 5 4; } .chart .band { stroke: none; opacity: .18; }
-.one { --ink: var(--blue); } .two { --ink: var(--orange); } .three { --ink: var(--quiet); }
+.first { --ink: var(--blue); } .second { --ink: var(--orange); } .third { --ink: var(--quiet); }
 .chart polyline, .chart circle, .chart .bar { stroke: var(--ink); }
 .chart .band, .chart circle, .chart .bar { fill: var(--ink); }
 .key { display: flex; flex-wrap: wrap; gap: 0 .9rem; font-size: .8rem; color: var(--quiet); min-height: 1.2rem; }
@@ -62,20 +64,20 @@ STYLE = """
 """
 
 
-def render(chart: Chart) -> str:
-    """The chart as a figure; a sentence in place of one that has no values."""
+def render(chart: TimeChart) -> str:
+    """Return the chart as an HTML figure, with a sentence in place of the plot if it has no values."""
     values = [value for line in chart.lines for value in line.values if value is not None]
     values += [end for pair in chart.band if pair for end in pair]
     head = f'<figure class="chart"><figcaption>{escape(chart.title)}</figcaption>'
     if not values:
         return f'{head}<p class="quiet">Nothing was measured.</p></figure>'
-    frame = _Frame(chart, values)
+    plot = _TimePlot(chart, values)
     key = "".join(
         f'<span class="{line.kind}"><i{" class=dashed" if line.dashed else ""}></i>{escape(line.name)}</span>'
         for line in chart.lines
     )
-    drawn = "\n".join([frame.axes(), frame.marks(), frame.band(), *map(frame.line, chart.lines)])
-    label = f"{chart.title}, last {frame.text(chart.lines[0].values[-1])}"
+    drawn = "\n".join([plot.axes(), plot.marks(), plot.band(), *map(plot.line, chart.lines)])
+    label = f"{chart.title}, latest {plot.text(chart.lines[0].values[-1])}"
     return (
         f'{head}<div class="key">{key}</div>'
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">'
@@ -83,30 +85,30 @@ def render(chart: Chart) -> str:
     )
 
 
-class _Frame:
-    """Places values in the picture."""
+class _TimePlot:
+    """Draws the parts of a chart in its coordinates."""
 
-    def __init__(self, chart: Chart, values: Sequence[float]) -> None:
+    def __init__(self, chart: TimeChart, values: Sequence[float]) -> None:
         self._chart = chart
         low, high = min(values), max(values)
-        room = (high - low) * MARGIN or abs(high) * MARGIN or 1.0
-        self._low = low - room if chart.floor is None else chart.floor
-        self._high = high + room
+        margin = (high - low) * MARGIN_RATIO or abs(high) * MARGIN_RATIO or 1.0
+        self._low = low - margin if chart.axis_min is None else chart.axis_min
+        self._high = high + margin
         self._first, self._last = chart.times[0], chart.times[-1]
 
     def text(self, value: float | None) -> str:
-        """A value in few characters."""
+        """Return a value with three significant digits and a unit prefix."""
         if value is None:
             return "unknown"
         size = next((size for size in (1e9, 1e6, 1e3) if abs(value) >= size), 1)
-        return f"{value / size:.3g}{LETTERS[size]}"
+        return f"{value / size:.3g}{UNIT_PREFIXES[size]}"
 
     def axes(self) -> str:
-        """Lines across with their values, and the first and the last day, or minute."""
-        is_short = (self._last - self._first).total_seconds() < SHORT
+        """Draw grid lines with their values, and the first and last time."""
+        is_short = (self._last - self._first).total_seconds() < MINUTES_SPAN_SECONDS_MAX
         parts, form = [], "%d %b %H:%M" if is_short else "%d %b %Y"
-        for step in range(STEPS + 1):
-            value = self._low + (self._high - self._low) * step / STEPS
+        for step in range(GRID_INTERVALS + 1):
+            value = self._low + (self._high - self._low) * step / GRID_INTERVALS
             y = self._y(value)
             parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
             parts.append(f'<text x="{LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{self.text(value)}</text>')
@@ -115,57 +117,57 @@ class _Frame:
         return "\n".join(parts)
 
     def marks(self) -> str:
-        """A line upwards with a word for each moment."""
+        """Draw a vertical line with its label for each marked time."""
         return "\n".join(
             f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 6}" y2="{HEIGHT - BOTTOM}"/>'
-            f'<text x="{min(x + 3, WIDTH - 50):.1f}" y="{TOP - 8}">{escape(word)}</text>'
-            for x, word in ((self._x(time), word) for time, word in self._chart.marks)
+            f'<text x="{min(x + 3, WIDTH - 50):.1f}" y="{TOP - 8}">{escape(label)}</text>'
+            for x, label in ((self._x(time), label) for time, label in self._chart.marks)
         )
 
     def band(self) -> str:
-        """The area between low and high."""
-        known = [
+        """Draw the area between lower and upper bounds."""
+        bounds = [
             (self._x(time), *pair) for time, pair in zip(self._chart.times, self._chart.band, strict=False) if pair
         ]
-        if not known:
+        if not bounds:
             return ""
-        there = [f"{x:.1f},{self._y(high):.1f}" for x, _, high in known]
-        back = [f"{x:.1f},{self._y(low):.1f}" for x, low, _ in reversed(known)]
-        return f'<g class="one"><polygon class="band" points="{" ".join(there + back)}"/></g>'
+        upper = [f"{x:.1f},{self._y(high):.1f}" for x, _, high in bounds]
+        lower = [f"{x:.1f},{self._y(low):.1f}" for x, low, _ in reversed(bounds)]
+        return f'<g class="first"><polygon class="band" points="{" ".join(upper + lower)}"/></g>'
 
-    def line(self, line: Line) -> str:
-        """One line, broken where a value is missing; a value alone is a dot."""
+    def line(self, line: TimeSeries) -> str:
+        """Draw a series with a gap where a value is missing; a value between two gaps is a dot."""
         if self._chart.bars:
             return self._bars(line)
         parts = []
         for run in _runs([(self._x(time), value) for time, value in zip(self._chart.times, line.values, strict=True)]):
             points = " ".join(f"{x:.1f},{self._y(value):.1f}" for x, value in run)
-            alone = f'<circle cx="{run[0][0]:.1f}" cy="{self._y(run[0][1]):.1f}" r="3"/>'
+            dot = f'<circle cx="{run[0][0]:.1f}" cy="{self._y(run[0][1]):.1f}" r="3"/>'
             dashed = ' class="dashed"' if line.dashed else ""
-            parts.append(alone if len(run) == 1 else f'<polyline{dashed} points="{points}"/>')
+            parts.append(dot if len(run) == 1 else f'<polyline{dashed} points="{points}"/>')
         return f'<g class="{line.kind}">{"".join(parts)}</g>'
 
-    def _bars(self, line: Line) -> str:
-        wide = max(1.0, (WIDTH - LEFT - RIGHT) / (len(line.values) + 1) * 0.7)
+    def _bars(self, line: TimeSeries) -> str:
+        width = max(1.0, (WIDTH - LEFT - RIGHT) / (len(line.values) + 1) * 0.7)
         bars = (
-            f'<rect class="bar" x="{self._x(time, wide) - wide / 2:.1f}" y="{self._y(value):.1f}" width="{wide:.1f}" '
-            f'height="{self._y(self._low) - self._y(value):.1f}"/>'
+            f'<rect class="bar" x="{self._x(time, width) - width / 2:.1f}" y="{self._y(value):.1f}" '
+            f'width="{width:.1f}" height="{self._y(self._low) - self._y(value):.1f}"/>'
             for time, value in zip(self._chart.times, line.values, strict=True)
             if value is not None
         )
         return f'<g class="{line.kind}">{"".join(bars)}</g>'
 
     def _x(self, time: datetime, margin: float = 0.0) -> float:
-        whole = (self._last - self._first).total_seconds()
-        across = (time - self._first).total_seconds() / whole if whole else 0.5
-        return LEFT + margin / 2 + min(max(across, 0.0), 1.0) * (WIDTH - LEFT - RIGHT - margin)
+        span = (self._last - self._first).total_seconds()
+        fraction = (time - self._first).total_seconds() / span if span else 0.5
+        return LEFT + margin / 2 + min(max(fraction, 0.0), 1.0) * (WIDTH - LEFT - RIGHT - margin)
 
     def _y(self, value: float) -> float:
         return HEIGHT - BOTTOM - (value - self._low) / (self._high - self._low) * (HEIGHT - TOP - BOTTOM)
 
 
 def _runs(points: Sequence[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
-    """Points that follow each other without a gap."""
+    """Split points into runs without a gap."""
     runs: list[list[tuple[float, float]]] = [[]]
     for x, value in points:
         if value is None:

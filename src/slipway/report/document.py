@@ -1,4 +1,4 @@
-"""What a report is made of. Text is plain: each renderer escapes it, so that no name can inject Markdown or HTML."""
+"""Building blocks of a report. Their text is plain; renderers escape it, so no name can inject Markdown or HTML."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Code:
-    """Text in a fixed-width font: names, values and whatever a stranger may have written."""
+    """Text in a fixed-width font: names, values and other untrusted input."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Strong:
-    """Text that must be seen."""
+    """Emphasized text."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Link:
-    """A link to an address that this program made; never one that a stranger wrote."""
+    """A link. The address is built by Slipway and never comes from untrusted input."""
 
     text: str
     address: str
@@ -33,7 +33,7 @@ Inline = str | Code | Strong | Link
 
 @dataclass(frozen=True)
 class Heading:
-    """A title; level 1 is the verdict."""
+    """A heading; level 1 is the verdict."""
 
     text: str
     level: int = 2
@@ -41,14 +41,14 @@ class Heading:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Running text."""
+    """A paragraph of text."""
 
     parts: tuple[Inline, ...]
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under a header; the columns in `numbers` are set flush right."""
+    """A table. The columns in `numbers`, by position, are aligned right."""
 
     header: tuple[str, ...]
     rows: Sequence[tuple[Inline, ...]]
@@ -57,7 +57,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Series:
-    """A line of a chart."""
+    """A line of a chart, as (x, y) points."""
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -65,7 +65,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines over a common axis; every series has the same x values."""
+    """A line chart. Every series has the same x values."""
 
     title: str
     x: str
@@ -75,14 +75,14 @@ class Chart:
 
 @dataclass(frozen=True)
 class Commands:
-    """Commands to copy."""
+    """Shell commands, one per line."""
 
     lines: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Details:
-    """Blocks that are folded away under a summary."""
+    """Blocks that are collapsed under a summary."""
 
     summary: str
     blocks: Sequence[Block] = field(default_factory=tuple)
@@ -93,5 +93,5 @@ Document = Sequence[Block]
 
 
 def paragraph(*parts: Inline) -> Paragraph:
-    """A paragraph of `parts`."""
+    """Return a paragraph of `parts`."""
     return Paragraph(parts)

@@ -1,4 +1,4 @@
-"""A document as one HTML page that needs nothing else: charts are SVG, and there is no script."""
+"""Renderer of a document as a self-contained HTML page. Charts are inline SVG; there is no script."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from slipway.report.document import Block, Document, Inline, Series
 
-COLOURS = ("#2563eb", "#ea580c", "#6b7280")
+COLORS = ("#2563eb", "#ea580c", "#6b7280")
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 300, 64, 16, 16, 48  # of a chart, in pixels
 
 STYLE = """
@@ -33,7 +33,7 @@ svg { width: 100%; height: auto; max-width: 40rem; } svg text { font: 12px syste
 
 
 def render(document: Document, title: str) -> str:
-    """The page."""
+    """Return the page."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -86,21 +86,21 @@ def _table(table: Table) -> str:
 def _figure(chart: Chart) -> str:
     xs = [x for series in chart.series for x, _ in series.points]
     ys = [y for series in chart.series for _, y in series.points]
-    frame = _Frame((min(xs), max(xs)), (min(ys), max(ys)))
-    lines = "\n".join(frame.line(series, colour) for series, colour in zip(chart.series, COLOURS, strict=False))
+    plot = _Plot((min(xs), max(xs)), (min(ys), max(ys)))
+    lines = "\n".join(plot.line(series, color) for series, color in zip(chart.series, COLORS, strict=False))
     legend = "".join(
-        f'<span><i style="background:{colour}"></i>{escape(series.name)}</span>'
-        for series, colour in zip(chart.series, COLOURS, strict=False)
+        f'<span><i style="background:{color}"></i>{escape(series.name)}</span>'
+        for series, color in zip(chart.series, COLORS, strict=False)
     )
     return (
         f'<figure><figcaption>{escape(chart.title)}</figcaption><div class="legend">{legend}</div>\n'
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(chart.title)}">\n'
-        f"{frame.axes(chart.x, chart.y)}\n{lines}\n</svg></figure>"
+        f"{plot.axes(chart.x, chart.y)}\n{lines}\n</svg></figure>"
     )
 
 
-class _Frame:
-    """Places data in the picture."""
+class _Plot:
+    """Draws the parts of a chart in its coordinates."""
 
     def __init__(self, x: tuple[float, float], y: tuple[float, float]) -> None:
         self._x, self._y = x, y
@@ -110,13 +110,13 @@ class _Frame:
         up = (y - self._y[0]) / ((self._y[1] - self._y[0]) or 1)
         return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
 
-    def line(self, series: Series, colour: str) -> str:
-        """One series."""
+    def line(self, series: Series, color: str) -> str:
+        """Draw one series."""
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in (self._place(*point) for point in series.points))
-        return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>'
+        return f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="2"/>'
 
     def axes(self, x_label: str, y_label: str) -> str:
-        """Five lines across with their values, the ends of the x axis, and what both axes mean."""
+        """Draw five grid lines with their values, the ends of the x axis, and the labels of both axes."""
         (low, high), parts = self._y, []
         for step in range(5):
             value = low + (high - low) * step / 4

@@ -1,4 +1,4 @@
-"""A document as GitHub Markdown: charts as Mermaid, because images do not survive in private repositories."""
+"""Renderer of a document as GitHub Markdown. Charts are Mermaid, since private repositories do not show images."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
 
     from slipway.report.document import Block, Document, Inline
 
-LIMIT = 65_000  # characters; GitHub refuses a comment of more than 65,536
-PALETTE = {"blue": "#2563eb", "orange": "#ea580c", "grey": "#6b7280"}
-LEFT_OUT = "_Details were left out to stay under GitHub's size limit; the job's artifact holds all of them._\n"
-INVISIBLE = "\u200b"  # a space of no width: breaks up what GitHub would turn into a link or a mention
-UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
-"""Characters that are not seen and yet change how the others are: control codes, directions of writing."""
+LENGTH_MAX = 65_000  # characters; GitHub rejects a comment of more than 65,536
+PALETTE = {"blue": "#2563eb", "orange": "#ea580c", "gray": "#6b7280"}
+TRUNCATED = "_Details were dropped to stay within GitHub's size limit; the job's artifact has the full report._\n"
+ZERO_WIDTH_SPACE = "\u200b"  # breaks up what GitHub would turn into a link or a mention
+INVISIBLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+"""Invisible characters that change how others are displayed: control codes, direction of writing."""
 
 
-def render(document: Document, limit: int = LIMIT) -> str:
-    """Markdown of at most `limit` characters: folded details go first, the last of them before the first."""
+def render(document: Document, length_max: int = LENGTH_MAX) -> str:
+    """Return Markdown of at most `length_max` characters. To fit, drops collapsed details, from the last one on."""
     blocks = list(document)
     text = _join(blocks)
-    while len(text) > limit:
+    while len(text) > length_max:
         folded = [position for position, block in enumerate(blocks) if isinstance(block, Details)]
         if not folded:
-            return text[: limit - len(LEFT_OUT) - 2] + "\n\n" + LEFT_OUT
+            return text[: length_max - len(TRUNCATED) - 2] + "\n\n" + TRUNCATED
         del blocks[folded[-1]]
-        text = _join(blocks) + "\n" + LEFT_OUT
+        text = _join(blocks) + "\n" + TRUNCATED
     return text
 
 
@@ -66,20 +66,20 @@ def _inline(part: Inline) -> str:
 
 
 def _code(text: str) -> str:
-    """A code span: nothing in it is a link, a mention or HTML. Its fence is longer than any run of backticks inside."""
-    text = " ".join(UNSEEN.sub("", text).split()) or " "
+    """Return a code span, in which nothing is a link, a mention or HTML. Its fence is longer than backticks inside."""
+    text = " ".join(INVISIBLE.sub("", text).split()) or " "
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
     pad = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{pad}{text}{pad}{fence}"
 
 
 def _escaped(text: str) -> str:
-    """Plain text. Escaped is only what Markdown would act on, so that the source too can be read, in a terminal say."""
-    text = re.sub(r"\s+", " ", UNSEEN.sub("", text))
+    """Escape what Markdown would interpret, and nothing else, so that the source is readable in a terminal."""
+    text = re.sub(r"\s+", " ", INVISIBLE.sub("", text))
     text = re.sub(r"([\\`*<>|~&]|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:])|\[(?=\^))", r"\\\1", text)
     text = re.sub(r"^(#|[-+]|\d+[.)])(?= )", r"\\\1", text)
-    text = re.sub(r"([@#]|\bGH-)(?=\w)", rf"\1{INVISIBLE}", text, flags=re.IGNORECASE)  # GH-1 is #1
-    return re.sub(r"(://|www(?=\.))", lambda found: found[0][0] + INVISIBLE + found[0][1:], text)
+    text = re.sub(r"([@#]|\bGH-)(?=\w)", rf"\1{ZERO_WIDTH_SPACE}", text, flags=re.IGNORECASE)  # GH-1 is #1
+    return re.sub(r"(://|www(?=\.))", lambda match: match[0][0] + ZERO_WIDTH_SPACE + match[0][1:], text)
 
 
 def _table(table: Table) -> str:
@@ -94,8 +94,8 @@ def _cell(part: Inline) -> str:
 
 
 def _mermaid(chart: Chart) -> str:
-    """An `xychart-beta`, which has no legend: the title names the colour of each line."""
-    named = ", ".join(f"{colour} {series.name}" for colour, series in zip(PALETTE, chart.series, strict=False))
+    """Return an `xychart-beta`. It has no legend, so the title names the color of each line."""
+    named = ", ".join(f"{color} {series.name}" for color, series in zip(PALETTE, chart.series, strict=False))
     palette = ", ".join(list(PALETTE.values())[: len(chart.series)])
     values = [y for series in chart.series for _, y in series.points]
     pad = (max(values) - min(values)) * 0.05 or 0.01

@@ -1,4 +1,4 @@
-"""The page that people open: how production has done, window by window. One file that needs nothing else."""
+"""Monitoring page of an environment: its history, window by window, in one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from slipway.gates import Outcome, overall
 from slipway.report import charts
-from slipway.report.charts import Chart, Line
-from slipway.report.monitoring import title
+from slipway.report.charts import TimeChart, TimeSeries
+from slipway.report.monitoring import request, title
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from slipway.gates import Verdict
 
-SHOWN = 60  # windows in the heat map
-HOT = ((0.0, "a little beyond"), (0.5, "near the limit"), (1.0, "over the limit"), (2.0, "far over it"))
-"""Least score of each step of the heat map, and what it means; below the first, white."""
-GOOD = {Outcome.PASS: "good", Outcome.FAIL: "bad", Outcome.INCONCLUSIVE: "busy"}
+HEAT_MAP_WINDOWS_MAX = 60
+HEAT_LEVELS = ((0.0, "above expectation"), (0.5, "near the limit"), (1.0, "over the limit"), (2.0, "far over it"))
+"""Lower bound of the score of each level of the heat map, and its label. A score below the first is as expected."""
+BASELINE_KEY = "promised"  # of the metric that the release reported when it was built
+OUTCOME_CLASSES = {Outcome.PASS: "good", Outcome.FAIL: "bad", Outcome.INCONCLUSIVE: "busy"}
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8883; --quiet: #5b6472; --good: #15803d; --bad: #b91c1c; --busy: #b45309;
@@ -33,10 +34,10 @@ h1 { font-size: 1.4rem; line-height: 1.25; margin: 0; } h2 { font-size: 1.05rem;
 .verdict { font-size: 1.1rem; font-weight: 600; border-left: .35rem solid; padding: .3rem .75rem; margin: .75rem 0; }
 .good { color: var(--good); } .bad { color: var(--bad); } .busy { color: var(--busy); } .quiet { color: var(--quiet); }
 .charts { display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); }
-.questions { list-style: none; padding: 0; margin: 0; display: grid; gap: 0 2rem;
+.checks { list-style: none; padding: 0; margin: 0; display: grid; gap: 0 2rem;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
-.questions li { border-top: 1px solid var(--line); padding: .5rem 0; font-size: .9rem; }
-.questions b { display: flex; justify-content: space-between; gap: 1rem; font-size: 1rem; }
+.checks li { border-top: 1px solid var(--line); padding: .5rem 0; font-size: .9rem; }
+.checks b { display: flex; justify-content: space-between; gap: 1rem; font-size: 1rem; }
 .heat { font-size: .8rem; } .heat div { display: flex; align-items: center; gap: .5rem; }
 .heat span { flex: 0 0 9rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .heat p { flex: 1; display: flex; margin: 0; min-width: 0; }
@@ -52,18 +53,18 @@ h1 { font-size: 1.4rem; line-height: 1.25; margin: 0; } h2 { font-size: 1.05rem;
 
 
 def render(environment: str, verdicts: Sequence[Verdict], evidence: Mapping[str, Any], points: Sequence[Any]) -> str:
-    """The page. `points` are those of `slipway.monitoring.Memory`, oldest first."""
+    """Return the page. `points` are the windows of the monitoring state, oldest first."""
     head, window = title(verdicts), evidence["window"]
-    kind = GOOD[overall(verdicts)]
+    kind = OUTCOME_CLASSES[overall(verdicts)]
     period = f"from {_moment(window['start'])} to {_moment(window['end'])} UTC"
     about = f"{evidence['release']}, {window['rows']:,} rows {period}"
     parts = [
         f"<h1>{escape(environment)}</h1>",
         f'<p class="verdict {kind}">{escape(head)}</p>',
-        f'<p class="quiet">{escape(about)}. {escape(_model(evidence["retrain"]))}</p>',
+        f'<p class="quiet">{escape(about)}. Retraining {escape(request(evidence["retrain"]))}.</p>',
         f'<section class="charts">\n{"".join(map(charts.render, _charts(points)))}\n</section>',
-        f"<h2>Columns: how far beyond what training did in as long</h2>\n{_heat(points)}",
-        f'<h2>Questions</h2>\n<ul class="questions">{"".join(map(_question, verdicts))}</ul>',
+        f"<h2>Drift of each column, compared with windows of the training data</h2>\n{_heat_map(points)}",
+        f'<h2>Checks</h2>\n<ul class="checks">{"".join(map(_check, verdicts))}</ul>',
     ]
     body = "\n".join(parts)
     return (
@@ -78,71 +79,65 @@ def _moment(text: str) -> str:
     return f"{datetime.fromisoformat(text):%d %b %Y %H:%M}"
 
 
-def _model(retrain: Mapping[str, Any]) -> str:
-    wanted = (
-        f"A new model is wanted, because of {retrain['trigger']}" if retrain["wanted"] else "No new model is wanted"
-    )
-    return f"{wanted}: {retrain['because']}."
-
-
-def _question(verdict: Verdict) -> str:
-    word = f'<span class="{GOOD[verdict.outcome]}">{verdict.outcome}</span>'
-    said = f"{verdict.observed}. {verdict.reason}" if verdict.reason else verdict.observed
+def _check(verdict: Verdict) -> str:
+    outcome = f'<span class="{OUTCOME_CLASSES[verdict.outcome]}">{verdict.outcome}</span>'
+    text = f"{verdict.observed}. {verdict.reason}" if verdict.reason else verdict.observed
     return (
-        f"<li><b><span>{escape(verdict.gate)}</span>{word}</b><div>{escape(said)}</div>"
+        f"<li><b><span>{escape(verdict.gate)}</span>{outcome}</b><div>{escape(text)}</div>"
         f'<div class="quiet">{escape(verdict.threshold)}</div></li>'
     )
 
 
-def _charts(points: Sequence[Any]) -> list[Chart]:
+def _charts(points: Sequence[Any]) -> list[TimeChart]:
     times, facts = [point.end for point in points], [point.facts for point in points]
-    found = [fact.get("performance") for fact in facts]
-    marks = _releases(points)
+    performance = [fact.get("performance") for fact in facts]
+    releases = _releases(points)
     metric = next((fact["metric"] for fact in reversed(facts) if fact.get("metric")), "performance")
-    values = [one and one["value"] for one in found]
-    band = [(one["low"], one["high"]) if one and one["low"] is not None else None for one in found]
-    promised = Line("promised", [fact.get("promised") for fact in facts], "two", dashed=True)
-    late = [
-        Line("50%", [fact.get("p50") for fact in facts], "one"),
-        Line("99%", [fact.get("p99") for fact in facts], "two"),
+    values = [interval and interval["value"] for interval in performance]
+    band = [
+        (interval["low"], interval["high"]) if interval and interval["low"] is not None else None
+        for interval in performance
     ]
-    rows = Line("rows", [fact.get("rows") for fact in facts], "one")
+    observed = TimeSeries("on late labels, with interval", values, "first")
+    baseline = TimeSeries("baseline at release", [fact.get(BASELINE_KEY) for fact in facts], "second", dashed=True)
+    median = TimeSeries("median", [fact.get("p50") for fact in facts], "first")
+    p99 = TimeSeries("99th percentile", [fact.get("p99") for fact in facts], "second")
+    rows = TimeSeries("rows", [fact.get("rows") for fact in facts], "first")
     return [
-        Chart(f"Performance ({metric})", times, [Line("on late labels, with interval", values, "one"), promised],
-              band=band, marks=marks),
-        Chart("Rows a window", times, [rows], marks=marks, bars=True, floor=0.0),
-        Chart("Latency (ms)", times, late, marks=marks, floor=0.0),
-    ]  # fmt: skip
+        TimeChart(f"Performance ({metric})", times, [observed, baseline], band=band, marks=releases),
+        TimeChart("Rows per window", times, [rows], marks=releases, bars=True, axis_min=0.0),
+        TimeChart("Latency (ms)", times, [median, p99], marks=releases, axis_min=0.0),
+    ]
 
 
 def _releases(points: Sequence[Any]) -> list[tuple[datetime, str]]:
-    """The window in which each release was first looked at."""
-    changes = [
-        points[0],
-        *(one for before, one in pairwise(points) if one.release != before.release),
-    ]
-    return [(one.end, one.release) for one in changes]
+    """Return the first window of each release, as (end of the window, release)."""
+    changes = [points[0], *(point for previous, point in pairwise(points) if point.release != previous.release)]
+    return [(point.end, point.release) for point in changes]
 
 
-def _heat(points: Sequence[Any]) -> str:
-    shown = points[-SHOWN:]
-    names = list(dict.fromkeys(name for point in shown for name in point.facts.get("columns", {})))
-    if not names:
+def _heat_map(points: Sequence[Any]) -> str:
+    newest = points[-HEAT_MAP_WINDOWS_MAX:]
+    columns = list(dict.fromkeys(column for point in newest for column in point.facts.get("columns", {})))
+    if not columns:
         return '<p class="quiet">Nothing was measured.</p>'
-    worst = {name: max(point.facts.get("columns", {}).get(name, -1.0) for point in shown) for name in names}
-    rows = "".join(_row(name, shown) for name in sorted(names, key=lambda name: -worst[name]))
-    legend = "".join(f'<span><i class="h{place}"></i>{said}</span>' for place, (_, said) in enumerate(HOT, start=1))
-    return f'<div class="heat" role="table">{rows}</div><p class="heat legend"><span><i></i>within</span>{legend}</p>'
+    worst = {column: max(point.facts.get("columns", {}).get(column, -1.0) for point in newest) for column in columns}
+    rows = "".join(_row(column, newest) for column in sorted(columns, key=lambda column: -worst[column]))
+    legend = "".join(
+        f'<span><i class="h{level}"></i>{label}</span>' for level, (_, label) in enumerate(HEAT_LEVELS, start=1)
+    )
+    expected = "<span><i></i>as expected</span>"
+    return f'<div class="heat" role="table">{rows}</div><p class="heat legend">{expected}{legend}</p>'
 
 
-def _row(name: str, points: Sequence[Any]) -> str:
-    cells = "".join(_cell(point, name) for point in points)
-    return f'<div><span title="{escape(name)}">{escape(name)}</span><p>{cells}</p></div>'
+def _row(column: str, points: Sequence[Any]) -> str:
+    cells = "".join(_cell(point, column) for point in points)
+    return f'<div><span title="{escape(column)}">{escape(column)}</span><p>{cells}</p></div>'
 
 
-def _cell(point: Any, name: str) -> str:
-    score = point.facts.get("columns", {}).get(name)
+def _cell(point: Any, column: str) -> str:
+    score = point.facts.get("columns", {}).get(column)
     if score is None:
         return '<i class="none"></i>'
-    step = sum(score > least for least, _ in HOT)
-    return f'<i class="h{step}" title="{escape(name)}, {point.end:%d %b}: {score:.2f}"></i>'
+    level = sum(score > score_min for score_min, _ in HEAT_LEVELS)
+    return f'<i class="h{level}" title="{escape(column)}, {point.end:%d %b}: {score:.2f}"></i>'

@@ -1,4 +1,4 @@
-"""What a release says of itself, from its manifest: what it is made of, what it replaces, and its metrics."""
+"""Report of a release, written from its manifest: inputs, build environment, previous release and metrics."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def write(facts: Mapping[str, Any]) -> Document:
-    """The report of the release with the manifest `facts`."""
+    """Return the report of the release with the manifest `facts`."""
     champion = facts["champion"]["version"] if facts["champion"] else "none"
     rows = {
         "Commit": facts["commit"],
         "Committed": facts["built"],
-        "Release before": facts["previous"] or "none",
+        "Previous release": facts["previous"] or "none",
         "Compared with": champion,
         **{f"Hash of {name}": value for name, value in facts["inputs"].items()},
         **{f"Built with {name}": value for name, value in facts["build"].items()},
@@ -28,14 +28,17 @@ def write(facts: Mapping[str, Any]) -> Document:
         Heading(f"Release {facts['version']}", 1),
         Table(("", ""), [(name, Code(value)) for name, value in rows.items()]),
         paragraph(
-            "What it installs is in ", Code(facts["sbom"]), ", the hash of each file in ", Code("manifest.json"), "."
+            Code(facts["sbom"]),
+            " lists the packages that it installs; ",
+            Code("manifest.json"),
+            " has the hash of each file.",
         ),
         Details("Metrics", (Table(("Metric", "Value"), measured, frozenset({1})),)),
     ]
 
 
 def leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
-    """Every number in nested metrics, with the path to it."""
+    """Yield every number in nested metrics, with its dotted path."""
     for name, value in values.items():
         if isinstance(value, dict):
             yield from leaves(value, f"{above}{name}.")

@@ -1,4 +1,4 @@
-"""What a replay shows: whether continuous training paid, week by week, and which retrainings there were."""
+"""Report of a replay, a backtest of continuous training: quality by week, gains over no retraining, retrainings."""
 
 from __future__ import annotations
 
@@ -10,109 +10,123 @@ from slipway.gates.comparison import decisive, difference
 from slipway.report.document import Chart, Code, Heading, Series, Strong, Table, paragraph
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from slipway.report.document import Block, Document
 
 MONITORED = "monitored"
-WORDS = {
+CONCLUSIONS = {
     "better": "Continuous training pays",
-    "worse": "Continuous training costs quality",
-    "within noise": "Continuous training makes no difference that these rows can tell",
-    "undefined": "What continuous training does cannot be told",
+    "worse": "Continuous training reduces quality",
+    "within noise": "Continuous training makes no significant difference",
+    "undefined": "The effect of continuous training is undefined",
 }
 
 
-def title(told: Mapping[str, Any]) -> str:
-    """The first line: does it pay?"""
-    policy = told["policies"][MONITORED]
+def title(result: Mapping[str, Any]) -> str:
+    """Return the first line: whether continuous training pays.
+
+    `result` is the content of results/replay/replay.json.
+    """
+    policy = result["policies"][MONITORED]
     rows = [{"metric": metric, "gain": gain} for metric, gain in policy["gains"].items()]
-    row = decisive(rows, told["primary"])
+    row = decisive(rows, result["primary"])
     gain = row["gain"]
-    return f"{WORDS[difference(gain)]}: {row['metric']} {_signed(gain)}, {_retrainings(policy['events'])}"
+    return f"{CONCLUSIONS[difference(gain)]}: {row['metric']} {_signed(gain)}, {_retrainings(policy['events'])}"
 
 
-def write(told: Mapping[str, Any]) -> Document:
-    """The whole report."""
-    return [Heading(title(told), 1), *_about(told), *_weeks(told), *_gains(told), *_events(told)]
+def write(result: Mapping[str, Any]) -> Document:
+    """Return the complete report."""
+    return [Heading(title(result), 1), *_about(result), *_weeks(result), *_gains(result), *_events(result)]
 
 
-def _about(told: Mapping[str, Any]) -> Iterator[Block]:
+def _about(result: Mapping[str, Any]) -> Iterator[Block]:
     yield paragraph(
-        f"A model of the rows before {told['begin']} served {told['days']} days, {told['rows']:,} rows with a label:"
-        " never retrained; retrained by the calendar; and when the monitoring of each morning asked for it. A label was"
-        f" known {told['label_days'] * 24:g} hours after its row. What was retrained was promoted if every gate passed."
+        f"Backtest over {result['days']} days and {result['rows']:,} labeled rows. A model trained on the rows before"
+        f" {result['begin']} starts under three policies: never retrained, retrained by the calendar, or retrained when"
+        f" the daily monitoring requests it. Labels arrive {result['label_days'] * 24:g} hours after their rows."
+        " A retrained model is promoted if every gate passes."
     )
 
 
-def _weeks(told: Mapping[str, Any]) -> Iterator[Block]:
+def _weeks(result: Mapping[str, Any]) -> Iterator[Block]:
     series = [
         Series(
             policy,
-            [(row["week"] + 1, row["values"][policy]) for row in told["weeks"] if math.isfinite(row["values"][policy])],
+            [
+                (row["week"] + 1, row["values"][policy])
+                for row in result["weeks"]
+                if math.isfinite(row["values"][policy])
+            ],
         )
-        for policy in _policies(told)
+        for policy in _policies(result)
     ]
-    yield Chart(f"{told['primary']} by week", "week", told["primary"], series)
+    yield Chart(f"{result['primary']} by week", "week", result["primary"], series)
     rows = [
-        (str(row["week"] + 1), f"{row['rows']:,}", *(figures.as_text(row["values"][one])[0] for one in _policies(told)))
-        for row in told["weeks"]
+        (
+            str(row["week"] + 1),
+            f"{row['rows']:,}",
+            *(figures.as_text(row["values"][policy])[0] for policy in _policies(result)),
+        )
+        for row in result["weeks"]
     ]
-    yield Table(("Week", "Rows", *_policies(told)), rows, frozenset(range(2 + len(_policies(told)))))
+    yield Table(("Week", "Rows", *_policies(result)), rows, frozenset(range(2 + len(_policies(result)))))
 
 
-def _gains(told: Mapping[str, Any]) -> Iterator[Block]:
+def _gains(result: Mapping[str, Any]) -> Iterator[Block]:
     rows = [
         (Strong(policy), metric, _signed(gain), difference(gain))
-        for policy, found in told["policies"].items()
-        for metric, gain in found["gains"].items()
+        for policy, simulation in result["policies"].items()
+        for metric, gain in simulation["gains"].items()
     ]
     yield paragraph(
-        f"Against never, over all rows; positive is better, with intervals of {told['confidence']:.0%} confidence:"
+        "Gain over the policy never on all rows, with percentile intervals at"
+        f" {result['confidence']:.0%} confidence. A positive gain is better."
     )
     yield Table(("Policy", "Metric", "Gain", ""), rows)
 
 
-def _events(told: Mapping[str, Any]) -> Iterator[Block]:
+def _events(result: Mapping[str, Any]) -> Iterator[Block]:
     rows = [
-        (event["day"], Strong(policy), event["trigger"], event["gain"], _became(event), Code(event["because"] or "-"))
-        for policy, found in told["policies"].items()
-        for event in found["events"]
+        (event["day"], Strong(policy), event["trigger"], event["gain"], _outcome(event), Code(event["because"] or "-"))
+        for policy, simulation in result["policies"].items()
+        for event in simulation["events"]
     ]
     if rows:
         yield paragraph(
-            f"Every retraining: the {told['primary']} that the new model gained on the rows that tested it, which came"
-            " before that day, and what became of it:"
+            f"Every retraining, with the gain in {result['primary']} over production on the candidate's test rows,"
+            " which precede that day."
         )
-        yield Table(("Day", "Policy", "Trigger", "Gain when judged", "Became", "Evidence"), rows)
+        yield Table(("Day", "Policy", "Trigger", "Gain when judged", "Outcome", "Evidence"), rows)
 
 
-def text(told: Mapping[str, Any]) -> str:
-    """For a terminal."""
-    names = _policies(told)
+def text(result: Mapping[str, Any]) -> str:
+    """Return the report for a terminal, with the conclusion in the last line."""
+    names = _policies(result)
     lines = [f"{'week':>4} {'rows':>8} " + " ".join(f"{name:>10}" for name in names)]
-    for row in told["weeks"]:
+    for row in result["weeks"]:
         values = " ".join(f"{figures.as_text(row['values'][name])[0]:>10}" for name in names)
         lines.append(f"{row['week'] + 1:>4} {row['rows']:>8,} {values}")
-    for policy, found in told["policies"].items():
-        lines.append(f"{policy}: {_retrainings(found['events'])}")
+    for policy, simulation in result["policies"].items():
+        lines.append(f"{policy}: {_retrainings(simulation['events'])}")
         lines += [
-            f"  {one['day']} {one['trigger']}: {one['gain']} when judged, {_became(one)}" for one in found["events"]
+            f"  {event['day']} {event['trigger']}: {event['gain']} when judged, {_outcome(event)}"
+            for event in simulation["events"]
         ]
-        lines += [f"  {name} {_signed(gain)} {difference(gain)}" for name, gain in found["gains"].items()]
-    return "\n".join([*lines, title(told)])
+        lines += [f"  {metric} {_signed(gain)} {difference(gain)}" for metric, gain in simulation["gains"].items()]
+    return "\n".join([*lines, title(result)])
 
 
-def _policies(told: Mapping[str, Any]) -> list[str]:
-    return list(told["weeks"][0]["values"])
+def _policies(result: Mapping[str, Any]) -> list[str]:
+    return list(result["weeks"][0]["values"])
 
 
-def _retrainings(events: list[Mapping[str, Any]]) -> str:
+def _retrainings(events: Sequence[Mapping[str, Any]]) -> str:
     promoted = sum(event["promoted"] for event in events)
     return f"{len(events)} retraining{'' if len(events) == 1 else 's'}, {promoted} promoted"
 
 
-def _became(event: Mapping[str, Any]) -> str:
+def _outcome(event: Mapping[str, Any]) -> str:
     return "promoted" if event["promoted"] else f"blocked by {event['blocked_by']}"
 
 
