@@ -1,169 +1,69 @@
-"""The load test as Locust runs it, open loop: each request is due at a time that was drawn before the run.
+"""Load on a running service, with users, a spawn rate and a run time as for any locustfile:
 
-`slipway loadtest` writes a plan, calls `locust --headless -f loadtests/locustfile.py --plan results/loadtest/plan.json`
-and judges what this leaves beside the plan: `samples.csv` (every request) and `generator.json` (the generator's CPU).
+    locust -f loadtests/locustfile.py --host http://127.0.0.1:3000
 
-A connection that is free takes the next request of the plan, waits until it is due and sends it. When the service
-stalls, requests become due while all connections wait: their latency counts from when they were due.
+Each user sends one valid row per second and waits for the answer (closed loop). `slipway loadtest` measures latency
+with open_loop.py instead, where a slow service cannot slow the load down.
 """
 
 from __future__ import annotations
 
-import csv
-import gc
-import json
-import math
-import time
+import itertools
+import logging
 from pathlib import Path
 
-import gevent
-from gevent.event import Event
-from locust import FastHttpUser, events, task
-from locust.exception import StopUser
-from shape import WarmUpThenMeasure
+from answer import read_answer
+from locust import FastHttpUser, constant_throughput, events, task
 
-__all__ = ["Caller", "WarmUpThenMeasure"]
+from slipway.delivery.load.loadtest import address
+from slipway.delivery.load.payloads import read_payloads
+from slipway.errors import UserError
+from slipway.settings import read_settings
 
-SAMPLE = ("request", "free", "sent", "finished", "release", "failure")
-"""Columns of samples.csv: position in the plan; three times in seconds since the start; who answered; why it failed."""
-
-
-class Run:
-    """A plan being played. All times are seconds since `start`."""
-
-    def __init__(self, plan: Path) -> None:
-        content = json.loads(plan.read_text(encoding="utf-8"))
-        self.folder = plan.parent
-        self.users, self.targets, self.requests = content["users"], content["targets"], content["requests"]
-        self.warmup, self.end = content["warmup_seconds"], content["end_seconds"]
-        self.timeout = content["timeout_seconds"]
-        self.payloads = (self.folder / "payloads.jsonl").read_bytes().splitlines()
-        self.samples: list[tuple] = []
-        self.ready = Event()
-        self.watched = Event()
-        self._zero = 0.0
-        self._next = iter(range(len(self.requests)))
-
-    def start(self) -> None:
-        """Start the clock."""
-        gc.collect()
-        gc.freeze()  # a full collection of what Locust has loaded would be a pause in the middle of the measuring
-        self._zero = time.perf_counter()
-        self.ready.set()
-        gevent.spawn(self._watch_cpu)
-
-    def now(self) -> float:
-        """Seconds since the start."""
-        return time.perf_counter() - self._zero
-
-    def take(self) -> int:
-        """Position of the next request of the plan; when there is none the user has nothing left to do."""
-        self.ready.wait()
-        position = next(self._next, None)
-        if position is None:
-            raise StopUser
-        return position
-
-    def wait_until(self, due: float) -> None:
-        """Sleep until `due`; not at all when that has passed."""
-        while (left := due - self.now()) > 0:
-            gevent.sleep(left)
-
-    def over(self) -> bool:
-        """Whether every request is answered and the generator's own work known, or waiting would tell nothing."""
-        answered = len(self.samples) == len(self.requests) and self.watched.is_set()
-        return answered or (self.ready.is_set() and self.now() > self.end + self.timeout)
-
-    def progress(self) -> str:
-        """One line for the terminal."""
-        seconds = self.now() if self.ready.is_set() else 0.0
-        phase = "warm-up" if seconds < self.warmup else "measuring" if seconds < self.end else "last answers"
-        failed = sum(1 for sample in self.samples if sample[-1])
-        return f"{seconds:5.1f} of {self.end:g} s  {phase:12}  {len(self.samples)} answered, {failed} failed"
-
-    def save(self) -> None:
-        """Write every sample."""
-        with (self.folder / "samples.csv").open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([SAMPLE, *self.samples])
-
-    def _watch_cpu(self) -> None:
-        self.wait_until(self.warmup)
-        seconds, cpu = self.now(), time.process_time()
-        self.wait_until(self.end)
-        share = (time.process_time() - cpu) / (self.now() - seconds)
-        (self.folder / "generator.json").write_text(json.dumps({"cpu": share}), encoding="utf-8")
-        self.watched.set()
+USAGE_ERROR = 2  # exit code
 
 
-class Caller(FastHttpUser):
-    """One connection to each target."""
+class Client(FastHttpUser):
+    """A client of the service: one request per second, less if the service takes longer."""
 
+    wait_time = constant_throughput(1)
     max_redirects = 0  # an answer that sends the load to another host has failed
 
     @task
     def predict(self) -> None:
-        """Send the next request of the plan when it is due."""
-        run = self.environment.run
-        free, position = run.now(), run.take()
-        due, target, payload = run.requests[position]
-        run.wait_until(due)
-        sent = run.now()
+        """Send the next row. An answer without a finite prediction is a failure, whatever its status."""
         with self.client.post(
-            run.targets[target]["url"],
-            name="warm-up" if due < run.warmup else run.targets[target]["name"],
-            data=run.payloads[payload],
+            "/predict",
+            data=next(self.environment.payloads),
             headers={"Content-Type": "application/json", "X-Request-ID": "slipway:load-test"},
             catch_response=True,
-            context={"request": position, "free": free, "sent": sent, "finished": None, "release": ""},
         ) as response:
-            finished = run.now()
-            release, failure = read_answer(response)
-            response.request_meta["context"] |= {"finished": finished, "release": release}
-            response.request_meta["response_time"] = (finished - due) * 1000
+            _, failure = read_answer(response)
             response.failure(failure) if failure else response.success()
-
-
-def read_answer(response) -> tuple[str, str]:
-    """Which release answered, and what is wrong with the answer to one row (empty when nothing is)."""
-    if response.status_code != 200:
-        return "", f"status {response.status_code}" if response.status_code else f"no answer ({response.error!r})"
-    try:
-        answer = json.loads(response.content)
-        release, predictions = str(answer["release"]), answer["predictions"]
-    except (ValueError, KeyError, TypeError):
-        return "", "not the JSON of a prediction"
-    if not isinstance(predictions, list) or len(predictions) != 1:
-        return release, "not one prediction for one row"
-    return release, "" if is_finite(predictions[0]) else "not a finite number"
-
-
-def is_finite(prediction: object) -> bool:
-    """Whether a prediction is a finite number, or one for each class, named or in order."""
-    if isinstance(prediction, dict):
-        prediction = list(prediction.values())
-    if isinstance(prediction, list):
-        return bool(prediction) and all(is_finite(number) for number in prediction)
-    return isinstance(prediction, int | float) and not isinstance(prediction, bool) and math.isfinite(prediction)
 
 
 @events.init_command_line_parser.add_listener
 def _(parser, **_) -> None:
-    parser.add_argument("--plan", type=Path, required=True, help="plan.json, as `slipway loadtest` writes it")
+    parser.add_argument(
+        "--payloads",
+        type=Path,
+        default=Path("build/prepared/test.parquet"),
+        help="Rows to send, as .parquet, .json or .jsonl; `slipway train` writes the default.",
+    )
 
 
 @events.init.add_listener
 def _(environment, **_) -> None:
-    environment.run = Run(environment.parsed_options.plan)
-    Caller.host = environment.run.targets[0]["url"]
-    Caller.network_timeout = Caller.connection_timeout = environment.run.timeout
-    environment.events.spawning_complete.add_listener(lambda **_: environment.run.start())
-    environment.events.request.add_listener(
-        lambda context, exception, **_: environment.run.samples.append((*context.values(), str(exception or "")))
-    )
+    settings = read_settings()
+    rows = read_payloads(environment.parsed_options.payloads, settings.loadtest.payloads, settings.seed)
+    environment.payloads = itertools.cycle(row.encode() for row in rows)
 
 
-@events.quitting.add_listener
+@events.test_start.add_listener
 def _(environment, **_) -> None:
-    environment.run.save()
-    if environment.runner.exceptions:  # faults of this file; failed requests are evidence, and no crash
-        environment.process_exit_code = 3
+    try:
+        address(environment.host or "", read_settings().loadtest.hosts)
+    except UserError as error:  # Locust logs the error of a listener and sends its load all the same
+        logging.error("%s", error)
+        environment.process_exit_code = USAGE_ERROR
+        environment.runner.quit()

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from slipway.results import JobResult
 
 JOB = "loadtest"
-LOCUSTFILE = Path("loadtests/locustfile.py")
+LOCUSTFILE = Path("loadtests/open_loop.py")
 PATIENCE_SECONDS = 60  # for Locust to start, to stop and to write its report, beside the run itself
 
 
