@@ -53,21 +53,23 @@ TASK = "binary"
 """One of `binary`, `multiclass`, `regression`."""
 
 TIME_COLUMN: str | None = "scheduled_departure"
-"""When a row happened (UTC), or None. Orders the data; never a feature."""
+"""Column with the time of a row (UTC), or None. It orders the data and is never a feature."""
 
 SEGMENTS: tuple[str, ...] = ("origin", "carrier")
-"""Columns of `Row` by whose values quality is compared as well as overall."""
+"""Columns of `Row` whose values define segments: quality is compared in each of them, and overall."""
 
 LABEL_KEY: tuple[str, ...] = ("request_id",)
-"""Columns by which a label finds its prediction: of `request_id`, which a client chooses by the header X-Request-ID,
-`index`, the place of the row in its request, and the columns of `Row`; together they tell every row from the others."""
+"""Columns that join a label to its prediction; together they identify a row.
+
+Allowed are `request_id` (the client's header X-Request-ID), `index` (the position of the row in its request) and the
+columns of `Row`."""
 
 
 def load(data_dir: Path) -> pd.DataFrame:
     """Read every file in `data_dir`.
 
-    Returns a frame with the columns of `Row`, `TARGET` and `TIME_COLUMN`. Where the outcome is not known, or
-    never will be, `TARGET` is missing: the machinery leaves such rows out and reports how many they were.
+    Returns a frame with the columns of `Row`, `TARGET` and `TIME_COLUMN`. `TARGET` is missing where the outcome is
+    not known yet or never will be. The engine skips such rows and reports their number.
     """
     from problem import data
 
@@ -75,41 +77,41 @@ def load(data_dir: Path) -> pd.DataFrame:
 
 
 def split(frame: pd.DataFrame, params: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Split labelled rows into (train, test) by `params["split"]`; no row is in both."""
+    """Split labeled rows into (train, test) by `params["split"]`; no row is in both."""
     from problem import data
 
     return data.split(frame, params["split"])
 
 
 def build_model(params: Mapping[str, Any]) -> BaseEstimator:
-    """Make an unfitted scikit-learn estimator of the columns of `Row`, from `params["model"]` and `params["seed"]`."""
+    """Return an unfitted scikit-learn estimator of the columns of `Row`, by `params["model"]` and `params["seed"]`."""
     from problem import model
 
     return model.build(params["model"], params["seed"])
 
 
 def data_suite(thresholds: Mapping[str, Any]) -> Suite:
-    """deepchecks suite for new data against a reference, each check with a condition."""
+    """Return the deepchecks suite that compares new data with a reference; every check has a condition."""
     from problem import suites
 
     return suites.data_suite(thresholds)
 
 
 def next_batch(data_dir: Path) -> Path | None:
-    """Write the month that follows the newest one in `data_dir`, and return its file; None when there is none yet."""
+    """Write the month after the newest one in `data_dir` and return its file, or None when there is none yet."""
     from problem import data
 
     return data.next_batch(data_dir)
 
 
 def labels(source: Path, since: datetime | None = None) -> pd.DataFrame:
-    """What became of the rows that were asked about, as far as it is known by now, at `source`.
+    """Return the outcomes of scored rows that are known by now at `source`.
 
-    Returns `LABEL_KEY` and `TARGET`; of a key that is there twice, the last counts. `since` may leave older ones out.
-    A problem whose outcomes nobody ever learns leaves this function and `LABEL_KEY` out.
+    Returns a frame with the columns `LABEL_KEY` and `TARGET`; the last row of a repeated key counts. The function may
+    skip outcomes before `since`. A problem without known outcomes omits this function and `LABEL_KEY`.
 
-    The sample: a client asks with `X-Request-ID: 2013-10-01T12:55-EWR-UA-1545`, departure in UTC, and a month's file
-    tells which of these flights were late.
+    The sample: a client sends `X-Request-ID: 2013-10-01T12:55-EWR-UA-1545`, departure in UTC, and the file of the
+    month has the arrival of that flight.
     """
     from problem import data
 

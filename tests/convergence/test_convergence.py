@@ -1,4 +1,4 @@
-"""Training of the problem's own estimator, on a sample of its own data: derived from `problem`, so a fork keeps it."""
+"""Tests of the training of the problem's own estimator; they derive from `problem`, so a fork keeps them."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ LIMITS = PARAMS["convergence"]
 
 @pytest.fixture(scope="module")
 def subject():
-    with threadpool_limits(1):  # threads that wait for one another make a busy machine many times slower
+    with threadpool_limits(1):  # waiting threads slow a busy machine down many times
         yield convergence.subject(Path("data"), PARAMS)
 
 
 @pytest.fixture
 def holds(record_property):
-    """Require a pass, and leave the verdict in JUnit's file, from which the report takes the figures."""
+    """Return a function that requires a pass, and records the verdict in JUnit's file for the report."""
 
     def judge(name: str, evidence: dict) -> None:
         judged = verdict(name, evidence, LIMITS)
         record_property(VERDICT, read_verdict.dump_json(judged).decode())
-        assert judged.outcome is Outcome.PASS, f"{judged.gate}: {judged.observed}; wanted: {judged.threshold}"
+        assert judged.outcome is Outcome.PASS, f"{judged.gate}: {judged.observed}; required: {judged.threshold}"
 
     return judge
 
@@ -39,15 +39,15 @@ def test_training_loss_falls(subject, holds):
     holds("loss_falls", convergence.loss_falls(subject))
 
 
-def test_small_sample_is_learned_by_heart(subject, holds):
+def test_model_overfits_a_small_sample(subject, holds):
     holds("overfits", convergence.overfits(subject, LIMITS["small_rows"]))
 
 
-def test_shuffled_labels_teach_nothing(subject, holds):
+def test_shuffled_labels_give_no_skill(subject, holds):
     holds("shuffled", convergence.shuffled(subject))
 
 
-def test_predictions_on_strange_inputs_are_finite(subject, holds):
+def test_predictions_on_unusual_inputs_are_finite(subject, holds):
     holds("finite", convergence.finite(subject))
 
 

@@ -8,7 +8,7 @@ from slipway.checks import files
 from slipway.settings import read_params
 
 DATA = Path("data")
-MONTHS = 3  # files that a test copies; enough for a reference of several, and quick
+FILES_COPIED = 3  # the newest; enough for a reference of several files, and quick
 
 
 @pytest.fixture(scope="session")
@@ -28,19 +28,19 @@ def frame(newest):
 
 @pytest.fixture(scope="session")
 def copied():
-    """Copies the newest files into a folder in the one given, and returns it."""
+    """Return a function that copies the newest files into a new folder of `parent`."""
 
     def copy(parent: Path) -> Path:
-        place = parent / "data"
-        place.mkdir()
-        for name in files.listed(DATA)[-MONTHS:]:
-            (place / name).write_bytes((DATA / name).read_bytes())
-        return place
+        folder = parent / "data"
+        folder.mkdir()
+        for name in files.listed(DATA)[-FILES_COPIED:]:
+            (folder / name).write_bytes((DATA / name).read_bytes())
+        return folder
 
     return copy
 
 
 @pytest.fixture
 def folder(tmp_path, copied):
-    """The newest files, alone in a folder that a test may spoil."""
+    """Return a folder with a copy of the newest files, which a test may corrupt."""
     return copied(tmp_path)

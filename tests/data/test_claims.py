@@ -1,4 +1,4 @@
-"""What a pull request says of its own data: a file that it calls checked is checked all the same."""
+"""Tests of claims: a file that a pull request claims as checked is checked nonetheless."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def lock(what: str) -> None:
 
 @pytest.fixture
 def pull_request(tmp_path, folder, params, monkeypatch):
-    """A repository whose base has checked the newest files, with a pull request open that changes nothing yet."""
-    asked: list[tuple[str, ...]] = []
+    """Return the calls of DVC in a repository with a checked base and an open pull request without changes."""
+    calls: list[tuple[str, ...]] = []
 
     def dvc(*arguments: str) -> int:
-        """The stage, as DVC would run it when it is told to; it calls up to date what dvc.lock does."""
-        asked.append(arguments)
+        """Run the stage as DVC does: only when forced, because dvc.lock calls it up to date."""
+        calls.append(arguments)
         if "--force" in arguments:
             write_json(EVIDENCE, data.collect(folder, data.read_evidence(EVIDENCE), params, None))
         return 0
@@ -64,11 +64,11 @@ def pull_request(tmp_path, folder, params, monkeypatch):
     monkeypatch.setenv("GITHUB_BASE_REF", "main")
     git("init", "--quiet")
     Path("dvc.yaml").write_text(yaml.safe_dump(STAGES), encoding="utf-8")
-    lock("data as it was")
+    lock("old data")
     write_json(EVIDENCE, data.collect(folder, {}, params, None))
     commit()
     git("update-ref", "refs/remotes/origin/main", "HEAD")
-    return asked
+    return calls
 
 
 def outcomes() -> dict[str, Outcome]:
@@ -79,8 +79,8 @@ def rewrite(path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
     WRITERS[path.suffix](change(READERS[path.suffix](path)), path)
 
 
-def spoil(folder: Path) -> str:
-    """Break the newest file, and forge the evidence that it was checked and DVC's word that nothing is to be done."""
+def forge(folder: Path) -> str:
+    """Corrupt the newest file, forge its evidence and the up-to-date entry in dvc.lock, and return its SHA-256."""
     path = folder / files.listed(folder)[-1]
     rewrite(path, lambda rows: rows.iloc[:, :3])
     evidence = json.loads(EVIDENCE.read_text(encoding="utf-8"))
@@ -88,13 +88,13 @@ def spoil(folder: Path) -> str:
     evidence["files"][-1]["sha256"] = digest
     evidence["accepted"] = sorted([*evidence["accepted"], digest])
     write_json(EVIDENCE, evidence)
-    lock("data as it is now")
+    lock("new data")
     commit()
     return digest
 
 
-def test_forged_evidence_would_pass_where_it_is_believed(pull_request, folder, monkeypatch):
-    spoil(folder)
+def test_forged_evidence_would_pass_without_a_base(pull_request, folder, monkeypatch):
+    forge(folder)
     monkeypatch.delenv("GITHUB_BASE_REF")
     monkeypatch.delenv("SLIPWAY_BASE", raising=False)
     job.data()
@@ -102,7 +102,7 @@ def test_forged_evidence_would_pass_where_it_is_believed(pull_request, folder, m
 
 
 def test_a_pull_request_that_forges_its_evidence_is_blocked_by_the_data_and_by_the_forgery(pull_request, folder):
-    digest = spoil(folder)
+    digest = forge(folder)
     with pytest.raises(UserError, match="data contract fail"):
         job.data()
     assert {"data contract": Outcome.FAIL, claims.GATE: Outcome.FAIL}.items() <= outcomes().items()
@@ -111,14 +111,14 @@ def test_a_pull_request_that_forges_its_evidence_is_blocked_by_the_data_and_by_t
 
 def test_a_pull_request_that_forges_only_the_lock_is_checked(pull_request, folder):
     evidence = EVIDENCE.read_text(encoding="utf-8")
-    spoil(folder)
+    forge(folder)
     EVIDENCE.write_text(evidence, encoding="utf-8")
     commit()
     with pytest.raises(UserError, match="data contract fail"):
         job.data()
 
 
-def test_a_claim_for_a_file_that_is_yet_to_come_is_blocked(pull_request):
+def test_a_claim_about_a_future_file_is_blocked(pull_request):
     evidence = json.loads(EVIDENCE.read_text(encoding="utf-8"))
     write_json(EVIDENCE, evidence | {"accepted": [*evidence["accepted"], "f" * 64]})
     commit()
@@ -126,21 +126,21 @@ def test_a_claim_for_a_file_that_is_yet_to_come_is_blocked(pull_request):
         job.data()
 
 
-def test_a_pull_request_that_commits_what_the_stage_writes_passes(pull_request, folder, params):
+def test_a_pull_request_with_the_output_of_the_stage_passes(pull_request, folder, params):
     rewrite(folder / files.listed(folder)[-1], lambda rows: rows.iloc[:-1])
     write_json(EVIDENCE, data.collect(folder, data.read_evidence(EVIDENCE), params, None))
-    lock("data as it is now")
+    lock("new data")
     commit()
     job.data()
     assert {Outcome.PASS} == set(outcomes().values())
 
 
-def test_a_pull_request_that_touches_no_evidence_is_left_to_dvc(pull_request):
+def test_a_pull_request_without_changed_evidence_runs_dvc_as_usual(pull_request):
     job.data()
     assert [("repro", "--single-item", "data")] == pull_request
 
 
-def test_without_a_known_base_everything_is_checked(pull_request):
+def test_without_a_readable_base_everything_is_checked(pull_request):
     git("update-ref", "-d", "refs/remotes/origin/main")
     job.data()
     assert ("repro", "--single-item", "--force", "data") == pull_request[-1]
@@ -163,13 +163,13 @@ def test_gate_on_claims(claimed, outcome):
     assert outcome is claims.verdict(claimed, HONEST, {}).outcome
 
 
-def test_what_the_base_said_may_be_said_again():
+def test_a_claim_of_the_base_may_be_repeated():
     assert Outcome.PASS is claims.verdict(HONEST, {}, HONEST).outcome
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "[" * 100_000])
-def test_evidence_that_is_broken_says_nothing(tmp_path, monkeypatch, text):
+def test_invalid_evidence_claims_nothing(tmp_path, monkeypatch, text):
     monkeypatch.chdir(tmp_path)
     Path("evidence.json").write_text(text, encoding="utf-8")
     Path("dvc.lock").write_text("a: [", encoding="utf-8")
-    assert claims.Said({}, {}) == claims.of_work_tree(Path("evidence.json"), "data")
+    assert claims.Claims({}, {}) == claims.of_work_tree(Path("evidence.json"), "data")

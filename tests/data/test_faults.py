@@ -1,4 +1,4 @@
-"""What makes a block a right one, which fault a problem can have, and what `slipway faults` prints."""
+"""Tests of the mutants, of the right reason for a block, and of the output of `slipway faults`."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ from slipway.gates.data import CONTRACT, Blocker
 
 @pytest.fixture(scope="module")
 def original(newest, frame, params):
-    """Of the newest file; with the same file before it, which no fault here looks at."""
+    """Return the newest file as the original of mutants; no fault here uses the previous file."""
     path = files.Path("data") / newest
     raw = mutants.read(path)
     return mutants.Original(raw, frame, raw, params["seed"], path.suffix)
 
 
 def test_every_mutant_has_a_name_of_its_own_and_differs_from_the_original(original, tmp_path, newest):
-    found = [mutant for mutant in mutants.corpus(original) if mutant.name != "the file before, again"]
-    assert len({mutant.name for mutant in found}) == len(found) > 0
-    for mutant in found:
+    corpus = [mutant for mutant in mutants.corpus(original) if mutant.name != "previous file again"]
+    assert len({mutant.name for mutant in corpus}) == len(corpus) > 0
+    for mutant in corpus:
         path = tmp_path / newest
         path.write_bytes((files.Path("data") / newest).read_bytes())
-        mutant.spoil(path)
+        mutant.corrupt(path)
         assert not path.exists() or path.read_bytes() != (files.Path("data") / newest).read_bytes(), mutant.name
 
 
-def test_a_text_file_has_no_faults_that_text_cannot_show(original):
+def test_a_text_file_has_no_faults_that_text_cannot_express(original):
     text = mutants.Original(original.raw, original.loaded, original.before, original.seed, ".csv")
     names = {mutant.name.rpartition(": ")[0] or mutant.name for mutant in mutants.corpus(text)}
     assert "no rows" in names
     assert set() == names & mutants.NOT_IN_TEXT
 
 
-def test_columns_that_the_loader_makes_of_others_are_left_out(original):
+def test_columns_that_the_loader_derives_from_others_are_excluded(original):
     other = original.raw.add_prefix("raw ")
     names = [mutant.name for mutant in mutants.corpus(mutants.Original(other, original.loaded, other, 1))]
     assert "half a file" in names
     assert [] == [name for name in names if name.startswith("dropped: ")]
 
 
-def test_a_target_among_the_raw_columns_is_all_that_label_faults_touch():
+def test_label_faults_change_only_a_target_among_the_raw_columns():
     rows = pd.DataFrame({mutants.problem.TARGET: [0, 1], "other": [1, 2]})
     assert [mutants.problem.TARGET] == mutants.Original(rows, rows, rows, 1).outcomes
 
 
 def mutant(reasons: tuple[str, ...], columns: tuple[str, ...] = ()) -> mutants.Mutant:
-    return mutants.Mutant("spoilt", "why", reasons, columns, lambda _: None)
+    return mutants.Mutant("corrupted", "why", reasons, columns, lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -65,11 +65,11 @@ def test_a_block_is_right_when_it_gives_the_reason_and_the_column(right, blocker
     assert right is faults.is_right(mutant(("limit",), ("size",)), blocker)
 
 
-def test_a_format_that_nobody_can_spoil_is_one_clear_line(tmp_path):
-    with pytest.raises(UserError, match="mutants are made of"):
+def test_a_format_without_a_reader_is_one_clear_line(tmp_path):
+    with pytest.raises(UserError, match=r"data\.xlsx: mutants need .* files"):
         mutants.read(tmp_path / "data.xlsx")
 
 
 def test_the_table_shows_what_was_not_blocked():
-    line = faults.table([faults.Trial("spoilt", "it lies", [])]).splitlines()[1]
-    assert ["spoilt", "NO", "NO", "it", "lies"] == line.split()
+    line = faults.table([faults.Trial("corrupted", "full disk", [])]).splitlines()[1]
+    assert ["corrupted", "NO", "NO", "full", "disk"] == line.split()

@@ -1,4 +1,4 @@
-"""What is recorded of a data file, and of files that nobody can read."""
+"""Tests of the record of a data file, and of unreadable files."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import problem
 from slipway.checks import files
 from slipway.errors import UserError
 
-pytestmark = pytest.mark.skipif(problem.TIME_COLUMN is None, reason="the problem has no time column to spoil")
+pytestmark = pytest.mark.skipif(problem.TIME_COLUMN is None, reason="the problem has no time column to corrupt")
 TIME = str(problem.TIME_COLUMN)
 LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)
 
 
 def kinds(frame: pd.DataFrame, **arguments) -> list[tuple[str, str]]:
-    return [(each["column"], each["kind"]) for each in files.describe(frame, 1, **arguments)["findings"]]
+    return [(finding["column"], finding["kind"]) for finding in files.describe(frame, 1, **arguments)["findings"]]
 
 
 def test_a_clean_frame_has_no_finding(frame):
@@ -45,23 +45,23 @@ def test_a_missing_label_column_is_found(frame):
 
 
 @pytest.mark.parametrize("label", ["yes", float("inf")])
-def test_labels_that_nobody_can_learn_from_are_found(frame, label):
-    spoilt = frame.assign(**{problem.TARGET: label})
-    assert problem.TASK == "multiclass" or [(problem.TARGET, "label")] == kinds(spoilt)
+def test_labels_that_no_estimator_can_learn_from_are_found(frame, label):
+    corrupted = frame.assign(**{problem.TARGET: label})
+    assert problem.TASK == "multiclass" or [(problem.TARGET, "label")] == kinds(corrupted)
 
 
 def test_no_rows_are_a_finding(frame):
     assert ("", "empty") in kinds(frame.head(0))
 
 
-def test_unlabelled_and_repeated_rows_are_counted(frame):
+def test_unlabeled_and_repeated_rows_are_counted(frame):
     rows = pd.concat([frame.head(4), frame.head(4)]).assign(**{problem.TARGET: pd.NA})
     counted = files.describe(rows, 1)
     assert (8, 8, 4) == (counted["rows"], counted["unlabelled"], counted["duplicates"])
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"<html>502 Bad Gateway</html>", "Flüge".encode("utf-16")])
-def test_a_file_that_nobody_can_read_is_a_finding_that_names_the_cause(folder, newest, content):
+def test_an_unreadable_file_is_a_finding_that_names_the_cause(folder, newest, content):
     (folder / newest).write_bytes(content)
     findings = files.record(folder, newest, [], 1)["findings"]
     assert findings
@@ -70,24 +70,24 @@ def test_a_file_that_nobody_can_read_is_a_finding_that_names_the_cause(folder, n
     for finding in findings:
         assert finding["rule"]
         assert str(folder) not in finding["rule"]
-        assert "/tmp" not in finding["rule"]  # noqa: S108  the place where it was loaded is of no use to the reader
+        assert "/tmp" not in finding["rule"]  # noqa: S108  the folder of the link means nothing to the reader
 
 
-def test_a_file_that_the_loader_passes_over_is_a_finding(folder, newest):
+def test_a_file_that_the_loader_skips_is_a_finding(folder, newest):
     (folder / newest).rename(folder / "notes.txt")
     assert "unreadable" == files.record(folder, "notes.txt", [], 1)["findings"][0]["kind"]
 
 
-def test_a_clean_record_of_the_same_bytes_is_taken_over(folder, newest, monkeypatch):
-    known = files.record(folder, newest, [], 1)
+def test_a_clean_record_of_the_same_bytes_is_reused(folder, newest, monkeypatch):
+    record = files.record(folder, newest, [], 1)
     monkeypatch.setattr(files, "load", None)  # would crash if it were called
-    assert known == files.record(folder, newest, [known], 1)
+    assert record == files.record(folder, newest, [record], 1)
 
 
 @pytest.mark.parametrize("change", [{"sha256": "0" * 64}, {"rules": "0" * 64}, {"findings": [{"kind": "limit"}]}])
 def test_a_record_of_other_bytes_or_rules_or_with_findings_is_made_again(folder, newest, change):
-    known = files.record(folder, newest, [], 1)
-    assert known == files.record(folder, newest, [known | change], 1)
+    record = files.record(folder, newest, [], 1)
+    assert record == files.record(folder, newest, [record | change], 1)
 
 
 def test_a_folder_without_data_is_one_clear_line(tmp_path):

@@ -1,4 +1,4 @@
-"""What the runner of deepchecks prepares, in the environment that it runs in."""
+"""Tests of the setup of the deepchecks runner, in its own environment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def draw():
 
 restore_numpy_1()
 removed = [str(getattr(np, name)) for name in ("Inf", "NaN", "NINF")]
-print(json.dumps({"removed": removed, "words": str({np.int64(1): np.float64(0.5)}), "draws": [draw(), draw()]}))
+print(json.dumps({"removed": removed, "text": str({np.int64(1): np.float64(0.5)}), "draws": [draw(), draw()]}))
 """
 
 
@@ -33,14 +33,14 @@ def prepared():
     return json.loads(done.stdout)
 
 
-def test_the_names_that_numpy_removed_are_there(prepared):
+def test_names_that_numpy_removed_are_restored(prepared):
     assert ["inf", "nan", "-inf"] == prepared["removed"]
 
 
-def test_numbers_in_the_words_of_a_condition_have_no_type(prepared):
-    assert "{1: 0.5}" == prepared["words"]
+def test_numbers_in_the_text_of_a_condition_have_no_type(prepared):
+    assert "{1: 0.5}" == prepared["text"]
 
 
-def test_each_job_draws_the_same(prepared):
+def test_every_job_has_the_same_draws(prepared):
     first, second = prepared["draws"]
     assert first == second

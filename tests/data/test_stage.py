@@ -1,4 +1,4 @@
-"""The stage `data` as dvc.yaml runs it: real seasons pass, and a fault blocks."""
+"""Tests of the stage `data` as dvc.yaml runs it: real seasons pass, and a fault blocks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from slipway.gates.data import verdicts
 
 @pytest.fixture(scope="module")
 def next_month(tmp_path_factory, params):
-    """Evidence of all shipped files and the batch that follows them, which is real and of another season."""
+    """Return the evidence of all shipped files and the next batch, which is real data of another season."""
     folder = tmp_path_factory.mktemp("next") / "data"
     folder.mkdir()
     for name in files.listed(Path("data")):
@@ -25,7 +25,7 @@ def next_month(tmp_path_factory, params):
     if added is None:
         pytest.skip("the problem has no further batch")
     html = folder.parent / "report.html"
-    html.write_text("of an earlier run")
+    html.write_text("earlier report")
     return folder, added.name, data.collect(folder, {}, params, html), html
 
 
@@ -37,7 +37,7 @@ def test_the_next_batch_is_new_and_the_others_are_the_reference(next_month, para
 
 
 def test_every_file_keeps_the_contract(next_month):
-    assert {} == {each["file"]: each["findings"] for each in next_month[2]["files"] if each["findings"]}
+    assert {} == {file["file"]: file["findings"] for file in next_month[2]["files"] if file["findings"]}
 
 
 def test_the_drift_of_a_season_does_not_block(next_month, params):
@@ -85,7 +85,7 @@ RECORDS = [{"file": name, "sha256": name * 64} for name in "abc"]
         (["b" * 64], ["a", "c"]),
     ],
 )
-def test_new_is_what_was_not_accepted_before_or_else_the_newest(accepted, new):
+def test_files_not_accepted_before_are_new_or_else_the_newest(accepted, new):
     assert new == data.newest(RECORDS, set(accepted))
 
 
@@ -108,7 +108,7 @@ def test_a_renamed_file_stays_new_until_it_has_passed(next_month, params, monkey
     folder, _, evidence, _ = next_month
     renamed = Path(files.listed(folder)[0])
     (folder / renamed).rename(folder / f"{renamed.stem}-again{renamed.suffix}")
-    monkeypatch.setattr(data, "compare", lambda *_: {"checks": [], "drift": {}})  # proves nothing, so it does not pass
+    monkeypatch.setattr(data, "compare", lambda *_: {"checks": [], "drift": {}})  # no check ran, so it does not pass
     for _ in range(2):
         evidence = data.collect(folder, evidence, params, None)
         assert [f"{renamed.stem}-again{renamed.suffix}"] == evidence["new"]
@@ -119,7 +119,7 @@ def test_reference_files_are_spread_evenly_up_to_a_bound(count, expected):
     assert list(expected) == suites.spread("abcdefghi", count)
 
 
-def test_a_single_file_is_held_against_its_own_first_part(folder, newest, params):
+def test_a_single_file_is_compared_with_its_own_first_rows(folder, newest, params):
     new, reference = data.samples(folder, [newest], [], params)
     rows = params["data"]["suites"]["sample_rows"]
     assert 0 < len(new) <= len(reference) <= rows
@@ -127,7 +127,7 @@ def test_a_single_file_is_held_against_its_own_first_part(folder, newest, params
         assert reference[problem.TIME_COLUMN].max() <= new[problem.TIME_COLUMN].min()
 
 
-def test_rows_without_a_time_are_parted_by_chance_however_the_file_is_ordered(frame, params, monkeypatch):
+def test_rows_without_a_time_are_split_randomly_in_any_order_of_the_file(frame, params, monkeypatch):
     monkeypatch.setattr(problem, "TIME_COLUMN", None)
     monkeypatch.setattr(files, "load", lambda *_: frame.sort_values(problem.TARGET))
     new, reference = data.samples(Path("data"), ["any"], [], params)
@@ -140,7 +140,7 @@ def test_a_broken_contract_exits_with_1_names_the_file_and_leaves_evidence(folde
     code = data.main([str(folder), "--out", str(out), "--html", str(tmp_path / "report.html")])
     assert code == 1
     assert f"{newest}: unreadable" in capsys.readouterr().err
-    assert newest in [each["file"] for each in data.read_evidence(out)["files"] if each["findings"]]
+    assert newest in [file["file"] for file in data.read_evidence(out)["files"] if file["findings"]]
 
 
 def test_a_blocked_file_is_not_accepted(folder, newest, params):
@@ -150,12 +150,12 @@ def test_a_blocked_file_is_not_accepted(folder, newest, params):
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null"])
-def test_earlier_evidence_that_is_broken_is_ignored(tmp_path, content):
+def test_invalid_earlier_evidence_is_ignored(tmp_path, content):
     (tmp_path / "evidence.json").write_text(content)
     assert {} == data.read_evidence(tmp_path / "evidence.json")
 
 
-def test_suites_that_cannot_start_are_an_error_and_no_pass(frame, params, monkeypatch):
+def test_suites_that_cannot_start_are_an_error(frame, params, monkeypatch):
     monkeypatch.setattr(suites, "RUNNER", "slipway.checks.no_such_module")
     rows = suites.table(frame, 10, 0)
     answer = suites.run([suites.Job("only", rows, rows)], params["data"]["suites"])["only"]

@@ -1,4 +1,4 @@
-"""The sample problem: what it says it knows before departure, it knows. A fork replaces this folder with its own."""
+"""Tests of the sample problem: every column is available before departure. A fork replaces this folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from slipway.settings import read_params
 from slipway.tune import space
 
 DATA = Path("data")
-KNOWN_AFTERWARDS = {"dep_time", "dep_delay", "arr_time", "arr_delay", "air_time", "arrival_delay", "outcome"}
+AFTER_DEPARTURE = {"dep_time", "dep_delay", "arr_time", "arr_delay", "air_time", "arrival_delay", "outcome"}
 
 
 def _published(name: str) -> pd.DataFrame:
@@ -38,8 +38,8 @@ def test_a_clock_time_becomes_the_minute_of_its_day(hour, minute):
     assert (hour % 24) * 60 + minute == actual
 
 
-def test_no_column_of_a_request_is_known_only_afterwards():
-    assert not KNOWN_AFTERWARDS & set(problem.Row.model_fields)
+def test_no_column_of_a_request_depends_on_the_flight_itself():
+    assert not AFTER_DEPARTURE & set(problem.Row.model_fields)
 
 
 def test_the_weather_is_that_of_the_hour_before(january):
@@ -83,14 +83,14 @@ def test_the_next_batches_are_october_november_and_december_and_then_none(tmp_pa
     assert ["10", "11", "12", None] == [path and path.stem[-2:] for path in batches]
 
 
-def test_an_airport_that_training_did_not_see_is_answered():
+def test_an_airport_without_training_rows_gets_a_prediction():
     frame = problem.load(DATA).dropna(subset="late").head(2000)
     features = frame[list(problem.Row.model_fields)].astype({"plane_year": float, "seats": float})
     model = problem.build_model(read_params()).fit(features, frame["late"].astype(int))
     assert np.isfinite(model.predict_proba(features.head(1).assign(dest="ZZZ"))).all()
 
 
-def test_flights_are_labelled_by_the_id_that_a_client_can_send(tmp_path):
+def test_flights_are_labeled_by_the_id_that_a_client_can_send(tmp_path):
     assert problem.labels(tmp_path).empty
     frame = pd.DataFrame(
         {
@@ -104,13 +104,13 @@ def test_flights_are_labelled_by_the_id_that_a_client_can_send(tmp_path):
         }
     )
     frame.to_parquet(tmp_path / "flights-2013-10.parquet")
-    found = problem.labels(tmp_path)
-    assert {"2013-10-01T12:55-EWR-UA-1545": 1, "2013-10-02T08:00-EWR-UA-2": 0} == dict(found.itertuples(index=False))
+    labels = problem.labels(tmp_path)
+    assert {"2013-10-01T12:55-EWR-UA-1545": 1, "2013-10-02T08:00-EWR-UA-2": 0} == dict(labels.itertuples(index=False))
     assert 1 == len(problem.labels(tmp_path, datetime(2013, 10, 2, tzinfo=UTC)))
 
 
-@pytest.mark.parametrize("trees", [measure.FEWEST_TREES, measure.MOST_TREES])
-def test_what_slipway_new_chooses_is_in_the_range_that_ships(trees):
+@pytest.mark.parametrize("trees", [measure.TREES_MIN, measure.TREES_MAX])
+def test_the_number_of_trees_of_slipway_new_is_within_the_shipped_range(trees):
     params = read_params()
     params["model"]["max_iter"] = trees
     assert space.read(params)["model.max_iter"].holds(trees)

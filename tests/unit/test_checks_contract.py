@@ -17,11 +17,11 @@ class Thing(BaseModel):
 
     size: Annotated[float, Field(ge=0, le=9, allow_inf_nan=False, json_schema_extra={"unit": "mm"})]
     count: Annotated[int, Field(ge=1)] | None
-    colour: Literal["red", "blue"]
+    color: Literal["red", "blue"]
     code: Annotated[str, Field(pattern="^[A-Z]{2}$")]
 
 
-GOOD = {"size": 1.0, "count": 2, "colour": "red", "code": "AB", "label": 1}
+GOOD = {"size": 1.0, "count": 2, "color": "red", "code": "AB", "label": 1}
 
 
 def findings(*rows: dict, examples: int = 3) -> list[dict]:
@@ -33,7 +33,7 @@ def kinds(*rows: dict) -> list[tuple[str, str]]:
 
 
 def test_a_good_frame_has_no_finding():
-    assert [] == findings({}, {"count": None}, {"colour": "blue"})
+    assert [] == findings({}, {"count": None}, {"color": "blue"})
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,9 @@ def test_a_good_frame_has_no_finding():
         ("size", "1.0", "type"),
         ("count", 2.5, "type"),
         ("count", 0, "limit"),
-        ("colour", "green", "category"),
-        ("colour", 3, "type"),
-        ("colour", None, "missing value"),
+        ("color", "green", "category"),
+        ("color", 3, "type"),
+        ("color", None, "missing value"),
         ("code", "abc", "category"),
         ("code", b"AB", "type"),
     ],
@@ -57,36 +57,36 @@ def test_a_broken_value_is_found_with_its_column_and_kind(column, value, kind):
     assert [(column, kind)] == kinds({}, {column: value})
 
 
-def test_a_finding_tells_rule_unit_count_and_example_rows():
+def test_a_finding_has_rule_unit_count_and_example_rows():
     expected = {"column": "size", "kind": "limit", "rule": "at most 9.0 mm", "count": 2}
     examples = [{"row": 1, "value": 10.0}]
     assert [{**expected, "examples": examples}] == findings({}, {"size": 10.0}, {"size": 11.0}, examples=1)
 
 
-def test_a_column_that_is_not_there_is_one_finding():
+def test_a_missing_column_is_one_finding():
     frame = pd.DataFrame([GOOD, GOOD]).drop(columns="code")
     assert [("code", "missing column", 2)] == [
-        (each["column"], each["kind"], each["count"]) for each in contract.check(frame, Thing, {"label"}, 3)
+        (finding["column"], finding["kind"], finding["count"]) for finding in contract.check(frame, Thing, {"label"}, 3)
     ]
 
 
-def test_a_label_that_is_not_there_is_a_finding():
+def test_a_missing_label_column_is_a_finding():
     frame = pd.DataFrame([GOOD]).drop(columns="label")
-    assert ["label"] == [each["column"] for each in contract.check(frame, Thing, {"label"}, 3)]
+    assert ["label"] == [finding["column"] for finding in contract.check(frame, Thing, {"label"}, 3)]
 
 
-def test_a_column_that_nobody_knows_is_a_finding():
+def test_an_unknown_column_is_a_finding():
     assert [("answer", "unknown column")] == kinds({"answer": 1})
 
 
 @settings(max_examples=10)  # each example validates 15,000 rows
-@given(st.integers(0, 3 * contract.CHUNK - 1))
-def test_one_bad_row_is_found_wherever_it_stands(place):
-    sizes = np.ones(3 * contract.CHUNK)
+@given(st.integers(0, 3 * contract.CHUNK_ROWS - 1))
+def test_a_bad_row_is_found_at_any_position(place):
+    sizes = np.ones(3 * contract.CHUNK_ROWS)
     sizes[place] = 10
     (finding,) = contract.check(pd.DataFrame({**GOOD, "size": sizes}), Thing, {"label"}, 3)
     assert [{"row": place, "value": 10.0}] == finding["examples"]
 
 
-def test_a_long_value_is_cut_short():
-    assert contract.LONGEST_VALUE == len(contract.shown("x" * 1000))
+def test_a_long_value_is_truncated():
+    assert contract.VALUE_LENGTH_MAX == len(contract.quoted("x" * 1000))

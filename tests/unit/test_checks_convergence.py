@@ -1,4 +1,4 @@
-"""Each property of training, on small made-up problems of all three tasks, and the fault that turns it red."""
+"""Tests of each property of training, on small synthetic problems of all three tasks, with a fault that violates it."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ MEASURES = {
 class Thing(BaseModel):
     size: float
     weight: float | None
-    colour: Literal["red", "blue"]
+    color: Literal["red", "blue"]
 
 
 def encoded(*steps: BaseEstimator) -> BaseEstimator:
     categories = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
-    return make_pipeline(make_column_transformer((categories, ["colour"]), remainder="passthrough"), *steps)
+    return make_pipeline(make_column_transformer((categories, ["color"]), remainder="passthrough"), *steps)
 
 
 BUILDERS = {
@@ -55,11 +55,11 @@ BUILDERS = {
 
 
 def things(rows: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
-    """Features, and a value that no linear model can follow."""
+    """Return features, and a value that is not linear in them."""
     rng = np.random.default_rng(seed)
     size, weight, red = rng.normal(size=rows), rng.normal(size=rows), rng.integers(0, 2, rows)
     features = pd.DataFrame({"size": size, "weight": weight}, dtype="float32")
-    features["colour"] = np.where(red, "red", "blue")
+    features["color"] = np.where(red, "red", "blue")
     return features, np.abs(size) * 2 + red + rng.normal(scale=0.1, size=rows)
 
 
@@ -69,7 +69,7 @@ def target(task: str, value: np.ndarray) -> np.ndarray:
     return (value > 2.0) * 1.0 if task == "binary" else CLASSES[np.digitize(value, [1.3, 2.6])]
 
 
-def made_up(task: str) -> convergence.Subject:
+def synthetic(task: str) -> convergence.Subject:
     train, value = things(ROWS, 1)
     test, test_value = things(TEST_ROWS, 2)
     targets = target(task, value), target(task, test_value)
@@ -77,7 +77,7 @@ def made_up(task: str) -> convergence.Subject:
 
 
 class Broken(ClassifierMixin, BaseEstimator):
-    """A classifier that learns, except for what a subclass breaks."""
+    """A working classifier; subclasses break one property."""
 
     def fit(self, features, labels):
         self.inner_ = BUILDERS["binary"]().fit(features, labels)
@@ -93,10 +93,10 @@ class Constant(Broken):
         return np.full((len(features), 2), 0.5)
 
 
-class KnowsTheAnswers(Broken):
-    """Leaks: it has seen the held-out labels, by the rows' place."""
+class LeakedLabels(Broken):
+    """A classifier with a leak: it reads the held-out labels by position."""
 
-    answers = made_up("binary").test_target
+    answers = synthetic("binary").test_target
 
     def predict_proba(self, features):
         positive = self.answers[features.index.to_numpy() % len(self.answers)]
@@ -125,7 +125,7 @@ class Unseeded(Broken):
 FAULTS = [
     ("loss_falls", Constant),
     ("overfits", Constant),
-    ("shuffled", KnowsTheAnswers),
+    ("shuffled", LeakedLabels),
     ("finite", NanOnMissing),
     ("finite", CrashesOnMissing),
     ("repeats", Unseeded),
@@ -141,7 +141,7 @@ def one_thread():
 
 @pytest.fixture(scope="module", params=BUILDERS)
 def subject(request):
-    return made_up(request.param)
+    return synthetic(request.param)
 
 
 @pytest.mark.parametrize("name", MEASURES)
@@ -152,12 +152,12 @@ def test_working_estimator_passes(subject, name):
 
 @pytest.mark.parametrize(("name", "fault"), FAULTS)
 def test_broken_estimator_fails(name, fault):
-    evidence = MEASURES[name](replace(made_up("binary"), build=fault))
+    evidence = MEASURES[name](replace(synthetic("binary"), build=fault))
     assert verdict(name, evidence, LIMITS).outcome is Outcome.FAIL
 
 
 @pytest.mark.parametrize("rare", [1, 9, 10, 500])
-def test_a_sample_holds_rows_of_a_rare_class(rare):
+def test_a_sample_has_rows_of_a_rare_class(rare):
     target = np.zeros(10_000)
     target[-rare:] = 1
     drawn = convergence.with_every_class(np.arange(100), target)
@@ -167,13 +167,13 @@ def test_a_sample_holds_rows_of_a_rare_class(rare):
 
 
 @pytest.mark.parametrize("task", BUILDERS)
-def test_a_small_sample_of_few_rows_has_them_all(task):
-    whole = made_up(task)
+def test_a_sample_larger_than_the_data_has_all_rows(task):
+    whole = synthetic(task)
     assert len(whole.train) == len(whole.head(10 * len(whole.train)).train)
 
 
-def test_a_small_sample_of_a_rare_class_can_be_trained_on():
-    whole = made_up("binary")
+def test_a_small_sample_with_a_rare_class_can_be_trained_on():
+    whole = synthetic("binary")
     ordered = np.argsort(whole.train_target, kind="stable")
     whole = replace(whole, train=whole.train.iloc[ordered], train_target=whole.train_target[ordered])
     assert {0, 1} == set(whole.head(50).train_target)
@@ -183,5 +183,5 @@ def test_a_small_sample_of_a_rare_class_can_be_trained_on():
 @pytest.mark.parametrize(
     ("task", "over"), [("binary", "iterations"), ("multiclass", "training rows"), ("regression", "iterations")]
 )
-def test_loss_is_followed_over_iterations_where_the_estimator_shows_them(task, over):
-    assert over == convergence.loss_falls(made_up(task))["over"]
+def test_loss_is_measured_over_iterations_where_the_estimator_has_stages(task, over):
+    assert over == convergence.loss_falls(synthetic(task))["over"]

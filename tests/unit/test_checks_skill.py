@@ -29,9 +29,9 @@ def test_skill_is_0_for_chance_and_1_for_perfect_order(expected, task, target, s
 
 
 @pytest.mark.parametrize("scores", [[0.1, float("nan"), 0.8, 0.9], [float("nan")] * 4])
-def test_a_score_that_is_no_number_gives_no_skill(scores):
+def test_a_nan_score_gives_no_skill(scores):
     assert math.isnan(skill("binary", [0, 1], np.array([0, 0, 1, 1]), np.array(scores)))
 
 
-def test_one_class_only_gives_no_skill():
+def test_a_single_class_gives_no_skill():
     assert math.isnan(skill("binary", [0, 1], np.ones(3), np.array([0.1, 0.2, 0.3])))

@@ -1,1 +1,1 @@
-"""Checks of the data and of the model code. They measure; `slipway.gates` judges."""
+"""Checks of the data and of the model code: they measure, and `slipway.gates` judges."""

@@ -1,7 +1,7 @@
-"""What a pull request says was checked before: nothing of it is believed that its base did not say, too.
+"""Claims of a pull request about earlier checks: only claims that its base makes too are trusted.
 
-The stage `data` passes over files that the evidence of the run before accepted, and DVC passes over a stage that
-`dvc.lock` calls up to date. Both files are part of a pull request, and nobody reads them line by line.
+The stage `data` skips files that the evidence of the previous run accepted, and DVC skips a stage that is up to date in
+`dvc.lock`. A pull request can change both files, and reviewers do not read them line by line.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 LOCK = Path("dvc.lock")
 GATE = "data evidence"
-NAMED = 3  # claims that a verdict names
+NAMED_CLAIMS_MAX = 3  # claims that a verdict names
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a commit says of the stage: its evidence, and its entry in dvc.lock; empty for none."""
+class Claims:
+    """The claims of a commit about the stage: its evidence, and its entry in dvc.lock; empty for none."""
 
     evidence: Mapping[str, Any]
     locked: Mapping[str, Any]
 
 
-def of_base(evidence: Path, stage: str) -> Said | None:
-    """Return what the base says; None where there is no pull request.
+def of_base(evidence: Path, stage: str) -> Claims | None:
+    """Return the claims of the base, or None where there is no pull request.
 
-    A base that cannot be read is reported and says nothing, so that everything is checked.
+    A base that cannot be read is reported and claims nothing, so that everything is checked.
     """
     branch = changes.base_branch()
     if not branch:
@@ -43,17 +43,17 @@ def of_base(evidence: Path, stage: str) -> Said | None:
     git = Git(Path())
     try:
         commit = changes.merge_base(git, f"origin/{branch}")
-        said, lock = (git.read_text(commit, f"./{path}") or "" for path in (evidence, LOCK))
+        content, lock = (git.read_text(commit, f"./{path}") or "" for path in (evidence, LOCK))
     except GitError as error:
-        print(f"{stage}: the base cannot be read ({error}), so everything is checked", file=sys.stderr, flush=True)
-        return Said({}, {})
-    return Said(_mapping(json.loads, said), _entry(lock, stage))
+        print(f"{stage}: cannot read the base ({error}), so everything is checked", file=sys.stderr, flush=True)
+        return Claims({}, {})
+    return Claims(_mapping(json.loads, content), _entry(lock, stage))
 
 
-def of_work_tree(evidence: Path, stage: str) -> Said:
-    """What the pull request itself says."""
-    said, lock = (path.read_text(encoding="utf-8") if path.exists() else "" for path in (evidence, LOCK))
-    return Said(_mapping(json.loads, said), _entry(lock, stage))
+def of_work_tree(evidence: Path, stage: str) -> Claims:
+    """Return the claims of the work tree, so of the pull request itself."""
+    content, lock = (path.read_text(encoding="utf-8") if path.exists() else "" for path in (evidence, LOCK))
+    return Claims(_mapping(json.loads, content), _entry(lock, stage))
 
 
 def _entry(lock: str, stage: str) -> Mapping[str, Any]:
@@ -62,7 +62,7 @@ def _entry(lock: str, stage: str) -> Mapping[str, Any]:
 
 
 def _mapping(parse: Callable[[str], Any], text: str) -> dict[str, Any]:
-    """What is broken, or no mapping, says nothing."""
+    """Return the mapping in `text`; empty where it is invalid or not a mapping."""
     try:
         content = parse(text)
     except (ValueError, RecursionError):
@@ -70,25 +70,25 @@ def _mapping(parse: Callable[[str], Any], text: str) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def verdict(claimed: Mapping[str, Any], found: Mapping[str, Any], base: Mapping[str, Any]) -> Verdict:
-    """Gate on the evidence that a pull request brought: it claims nothing but what was `found`, or its `base` said.
+def verdict(claimed: Mapping[str, Any], measured: Mapping[str, Any], base: Mapping[str, Any]) -> Verdict:
+    """Return the verdict on committed evidence, whose claims must all be in the `measured` or the `base` evidence.
 
-    A claim for a file that is yet to come would let it pass unchecked later.
+    A claim about a file that does not exist yet would let that file pass unchecked later.
     """
-    forged = sorted(_claims(claimed) - _claims(found) - _claims(base))
-    named = ", ".join(name for name, _ in forged[:NAMED])
-    reason = f"{named}: run `slipway data`, and commit what it writes" if forged else ""
+    forged = sorted(_claims(claimed) - _claims(measured) - _claims(base))
+    named = ", ".join(name for name, _ in forged[:NAMED_CLAIMS_MAX])
+    reason = f"{named}: run `slipway data`, and commit the files that it writes" if forged else ""
     outcome = Outcome.FAIL if forged else Outcome.PASS
-    return Verdict(GATE, outcome, "claims what was checked, and no more", f"{len(forged)} claims too many", reason)
+    return Verdict(GATE, outcome, "every claim is supported by the checks", f"{len(forged)} unsupported claims", reason)
 
 
 def _claims(evidence: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """Name and content of each claim: a file that is accepted, or the record of one, whatever the rules were then."""
+    """Return name and content of each claim: an accepted file, or the record of a file under any rules."""
     accepted, records = evidence.get("accepted"), evidence.get("files")
-    found = {("accepted", str(digest)) for digest in accepted} if isinstance(accepted, list) else set()
+    claims = {("accepted", str(digest)) for digest in accepted} if isinstance(accepted, list) else set()
     if isinstance(names := evidence.get("accepted_files"), dict):
-        found |= {(f"accepted as {name}", str(digest)) for name, digest in names.items()}
-    return found | ({_record(one) for one in records} if isinstance(records, list) else set())
+        claims |= {(f"accepted as {name}", str(digest)) for name, digest in names.items()}
+    return claims | ({_record(record) for record in records} if isinstance(records, list) else set())
 
 
 def _record(record: Any) -> tuple[str, str]:

@@ -1,6 +1,6 @@
-"""The row contract: every row of a frame against the problem's `Row`, by pydantic itself.
+"""The data contract: validation of every row of a frame against the problem's `Row`, by pydantic itself.
 
-A finding is a broken rule of one column: {"column", "kind", "rule", "count", "examples": [{"row", "value"}]}; `row`
+A finding is a broken rule of one column: {"column", "kind", "rule", "count", "examples": [{"row", "value"}]}. `row`
 counts from 0 within the file.
 """
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from pydantic import BaseModel
+    from pydantic_core import ErrorDetails
 
-CHUNK = 5000  # rows validated at a time; bounds the memory that the validated rows take
-LONGEST_VALUE = 60  # characters of an example; a value may be a whole corrupted line
-PLACE_OF_COLUMN = 2  # an error's place is (row, column, …); a rule over several columns has (row,) only
+CHUNK_ROWS = 5000  # rows validated at a time; bounds the memory of validated rows
+VALUE_LENGTH_MAX = 60  # characters of an example; a value may be a whole corrupted line
+COLUMN_PATH_LENGTH = 2  # the path of an error is (row, column, …); a rule on several columns has (row,) only
 
 RULES = {
     "greater_than_equal": "at least {ge}",
@@ -37,7 +38,7 @@ RULES = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
-    "string_type": "a text",
+    "string_type": "a string",
     "bool_type": "true or false",
 }
 KINDS = {
@@ -51,17 +52,17 @@ KINDS = {
     "enum": "category",
     "string_pattern_mismatch": "category",
 }
-NUMBERED = {"limit"}  # kinds whose rule is a number, so that it has a unit
+KINDS_WITH_UNIT = {"limit"}
 
 
 def check(frame: pd.DataFrame, row: type[BaseModel], others: set[str], example_rows: int) -> list[dict[str, Any]]:
-    """Findings of every row of `frame`; `others` are the columns that it has besides those of `row`."""
+    """Return the findings on all rows of `frame`; `others` are its columns in addition to those of `row`."""
     names = list(row.model_fields)
     absent = [name for name in [*names, *sorted(others)] if name not in frame]
-    surplus = [name for name in frame if name not in {*names, *others}]
+    surplus = [str(name) for name in frame if name not in {*names, *others}]
     unknown = f"{row.__name__} has no such column"
-    findings = [_column_finding("missing column", name, "the column must be there", len(frame)) for name in absent]
-    findings += [_column_finding("unknown column", str(name), unknown, len(frame)) for name in surplus]
+    findings = [_column_finding("missing column", name, "the column is required", len(frame)) for name in absent]
+    findings += [_column_finding("unknown column", name, unknown, len(frame)) for name in surplus]
     return findings + _broken_rules(frame[[name for name in names if name in frame]], row, example_rows)
 
 
@@ -73,48 +74,48 @@ def _broken_rules(frame: pd.DataFrame, row: type[BaseModel], example_rows: int) 
     described = fields(row)
     broken: dict[tuple[str, str, str], dict[int, Any]] = defaultdict(dict)
     for place, error in _errors(frame, row):
-        column = str(error["loc"][1]) if len(error["loc"]) >= PLACE_OF_COLUMN else ""
+        column = str(error["loc"][1]) if len(error["loc"]) >= COLUMN_PATH_LENGTH else ""
         if error["type"] != "missing" or column in frame:
             broken[(column, *_rule(error, described.get(column, {}).get("unit", "")))].setdefault(place, error["input"])
     return [
         _column_finding(kind, column, rule, len(rows))
-        | {"examples": [{"row": place, "value": shown(value)} for place, value in list(rows.items())[:example_rows]]}
+        | {"examples": [{"row": place, "value": quoted(value)} for place, value in list(rows.items())[:example_rows]]}
         for (column, kind, rule), rows in sorted(broken.items())
     ]
 
 
-def _errors(frame: pd.DataFrame, row: type[BaseModel]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Each error of pydantic with the number of its row."""
-    rows, adapter = records(frame), TypeAdapter(list[row])
-    for start in range(0, len(rows), CHUNK):
+def _errors(frame: pd.DataFrame, row: type[BaseModel]) -> Iterator[tuple[int, ErrorDetails]]:
+    """Yield each error of pydantic with the number of its row."""
+    rows, adapter = records(frame), TypeAdapter[Any](list[row])  # type: ignore[valid-type]  # known at run time only
+    for start in range(0, len(rows), CHUNK_ROWS):
         try:
-            adapter.validate_python(rows[start : start + CHUNK])
+            adapter.validate_python(rows[start : start + CHUNK_ROWS])
         except ValidationError as invalid:
             for error in invalid.errors(include_url=False):
-                yield start + error["loc"][0], error
+                yield start + int(error["loc"][0]), error
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as Python values, missing ones as None: what a request would carry."""
+    """Return rows as Python values, missing ones as None, as a request would have them."""
     columns = [frame[name].astype(object).where(frame[name].notna(), None).tolist() for name in frame]
     return [dict(zip(frame.columns, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def _rule(error: Mapping[str, Any], unit: str) -> tuple[str, str]:
-    """Kind and rule in words, with the limit and its unit."""
+    """Return kind and text of the broken rule, with the limit and its unit."""
     if error["input"] is None:
         return "missing value", "may not be missing"
     if error["type"] not in RULES:
         return "rule", error["msg"]
-    kind, words = KINDS.get(error["type"], "type"), RULES[error["type"]].format(**error.get("ctx", {}))
+    kind, rule = KINDS.get(error["type"], "type"), RULES[error["type"]].format(**error.get("ctx", {}))
     if kind == "category" and not isinstance(error["input"], str):
         kind = "type"
-    return kind, f"{words} {unit}".strip() if kind in NUMBERED else words
+    return kind, f"{rule} {unit}".strip() if kind in KINDS_WITH_UNIT else rule
 
 
-def shown(value: Any) -> Any:
-    """A value as evidence shows it: a number or a short text."""
+def quoted(value: Any) -> Any:
+    """Return a value as evidence quotes it: a number or a short string."""
     if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
+    return text if len(text) <= VALUE_LENGTH_MAX else text[: VALUE_LENGTH_MAX - 1] + "…"

@@ -1,7 +1,7 @@
-"""Does training work? Six properties of any estimator that learns, measured on a sample of the problem's own data.
+"""Checks of training: six properties of any estimator that learns, measured on a sample of the problem's own data.
 
-Each function takes a `Subject` and returns evidence; `slipway.gates.convergence` judges it. They know nothing but the
-problem's interface, so a fork gets them for free, for all three tasks.
+Each function takes a `Subject` and returns evidence, which `slipway.gates.convergence` judges. The functions use the
+problem's interface only, so they apply to every fork and to all three tasks.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from sklearn.base import BaseEstimator
 
-HUGE = 3.0e38  # just inside float32, in which models compute
-SCORED = 2000  # training rows on which the loss of each iteration is taken; there are hundreds of iterations
-CLASS_ROWS_MIN = 10  # of each class in a sample; a fork's rare class may be one row in a thousand
-SHUFFLES = 5  # chance alone gives one shuffle a skill of 0.2 where features are few; a leak does so every time
-CURVE = (16, 4, 1)  # parts of the training rows, for estimators that do not train in stages
-STRANGER = "never seen in training"
+HUGE = 3.0e38  # just below the maximum of float32, in which models compute
+SCORED_ROWS = 2000  # training rows on which the loss of each iteration is computed; there are hundreds of iterations
+CLASS_ROWS_MIN = 10  # rows of each class in a sample; a fork's rare class may be one row in a thousand
+SHUFFLES = 5  # one shuffle has a skill of 0.2 by chance where features are few; a leak has it every time
+CURVE_DIVISORS = (16, 4, 1)  # of the training rows, for estimators that do not train in stages
+UNKNOWN_CATEGORY = "not in the training rows"
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is examined: how to build the estimator, and the rows to train and to test it on.
+    """The subject of the checks: a factory of the estimator, and the rows to train and to test it on.
 
-    Features have the columns of `row` as `to_features` makes them; targets have shape (n,).
+    Features have the columns of `row` as `to_features` returns them; targets have shape (n,).
     """
 
     task: str
@@ -53,16 +53,16 @@ class Subject:
     seed: int
 
     def fit(self) -> BaseEstimator:
-        """A new estimator, fitted on the training rows."""
+        """Return a new estimator, fitted on the training rows."""
         return self.build().fit(self.train, self.train_target)
 
     @cached_property
     def fitted(self) -> BaseEstimator:
-        """The same estimator for all who only look at it."""
+        """Return one fitted estimator for all checks that do not change it."""
         return self.fit()
 
     def head(self, rows: int) -> Subject:
-        """Return the same with the first `rows` training rows and, in addition, the first few of each class."""
+        """Return a subject with the first `rows` training rows, and the first few rows of each class in addition."""
         kept = np.arange(min(rows, len(self.train_target)))
         if self.task != "regression":
             kept = with_every_class(kept, self.train_target)
@@ -70,19 +70,24 @@ class Subject:
 
 
 def subject(data_dir: Path, params: Mapping[str, Any]) -> Subject:
-    """The problem's own estimator on a sample of its own data, split as training splits it."""
+    """Return the problem's own estimator with a sample of its own data, split as for training."""
     import problem
 
     frame = problem.load(data_dir)
     train, test = problem.split(frame[frame[problem.TARGET].notna()], params)
     limits, seed = params["convergence"], params["seed"]
-    parts = {
-        name: _sample(part, limits[f"{name}_rows"], seed, None if problem.TASK == "regression" else problem.TARGET)
-        for name, part in (("train", train), ("test", test))
-    }
-    features = {name: to_features(part, problem.Row) for name, part in parts.items()}
-    targets = {f"{name}_target": _target(part[problem.TARGET], problem.TASK) for name, part in parts.items()}
-    return Subject(problem.TASK, problem.Row, lambda: problem.build_model(params), **features, **targets, seed=seed)
+    label = None if problem.TASK == "regression" else problem.TARGET
+    train, test = (_sample(train, limits["train_rows"], seed, label), _sample(test, limits["test_rows"], seed, label))
+    return Subject(
+        problem.TASK,
+        problem.Row,
+        lambda: problem.build_model(params),
+        train=to_features(train, problem.Row),
+        train_target=_target(train[problem.TARGET], problem.TASK),
+        test=to_features(test, problem.Row),
+        test_target=_target(test[problem.TARGET], problem.TASK),
+        seed=seed,
+    )
 
 
 def _sample(frame: pd.DataFrame, rows: int, seed: int, label: str | None) -> pd.DataFrame:
@@ -93,10 +98,9 @@ def _sample(frame: pd.DataFrame, rows: int, seed: int, label: str | None) -> pd.
 
 
 def with_every_class(drawn: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return the positions `drawn`, and the first rows of each class of which they hold fewer than `CLASS_ROWS_MIN`.
+    """Return the positions `drawn`, completed to `CLASS_ROWS_MIN` rows of each class where there are as many.
 
-    target: class of every row, shape (n,). A fixed number of rows may lack a rare class, and then no model can be
-    trained or judged on them.
+    target: class of every row, shape (n,). A model cannot be trained or judged on a sample that lacks a rare class.
     """
     rest = np.setdiff1d(np.arange(len(target)), drawn)
     for label in pd.unique(target):
@@ -110,15 +114,18 @@ def _target(values: pd.Series, task: str) -> np.ndarray:
 
 
 def loss_falls(subject: Subject) -> dict[str, Any]:
-    """Loss at the start and at the end of training: over iterations where the estimator shows them.
+    """Return the loss at the start and at the end of training, over iterations.
 
-    Where it does not, held-out loss over growing parts of the training rows.
+    For an estimator without stages, return the held-out loss over growing samples of the training rows.
     """
-    rows, target = subject.train.head(SCORED), subject.train_target[:SCORED]
+    rows, target = subject.train.head(SCORED_ROWS), subject.train_target[:SCORED_ROWS]
     stages = predictor.staged(subject.fitted, rows, subject.task)
     losses, over = [_loss(subject, subject.fitted, target, scores) for scores in stages], "iterations"
     if not losses:
-        losses, over = [_test_loss(subject.head(len(subject.train) // part)) for part in CURVE], "training rows"
+        losses, over = (
+            [_test_loss(subject.head(len(subject.train) // divisor)) for divisor in CURVE_DIVISORS],
+            "training rows",
+        )
     return {"over": over, "first": losses[0], "last": losses[-1]}
 
 
@@ -134,7 +141,7 @@ def _loss(subject: Subject, estimator: BaseEstimator, target: np.ndarray, scores
 
 
 def overfits(subject: Subject, rows: int) -> dict[str, Any]:
-    """Loss on `rows` training rows, of an estimator that saw only these and of a dummy that did."""
+    """Return the loss on `rows` training rows of the estimator and of a dummy, both fitted on these rows."""
     small = subject.head(rows)
     small = replace(small, test=small.train, test_target=small.train_target)
     dummy = replace(small, build=lambda: baselines(subject.task, subject.row)["dummy"])
@@ -142,7 +149,7 @@ def overfits(subject: Subject, rows: int) -> dict[str, Any]:
 
 
 def shuffled(subject: Subject) -> dict[str, Any]:
-    """Skill on held-out rows of estimators trained on shuffled labels, averaged: chance, unless something leaks."""
+    """Return the mean skill on held-out rows after training on shuffled labels: chance, unless a column leaks."""
     rng = np.random.default_rng(subject.seed)
     skills = []
     for _ in range(SHUFFLES):
@@ -151,24 +158,24 @@ def shuffled(subject: Subject) -> dict[str, Any]:
     return {"skill": float(np.mean(skills))}
 
 
-def _classes(estimator: BaseEstimator) -> list:
+def _classes(estimator: BaseEstimator) -> list[Any]:
     return list(getattr(estimator, "classes_", []))
 
 
 def finite(subject: Subject) -> dict[str, Any]:
-    """For each kind of strange input that can reach the model: how many predictions are not finite, or the error."""
-    found = {name: _not_finite(subject, rows) for name, rows in _strange(subject).items()}
+    """Return for each kind of unusual input the number of predictions that are not finite, or the error."""
+    counts = {name: _not_finite(subject, rows) for name, rows in _unusual(subject).items()}
     constant = subject.train.assign(**_typical(subject.train))
-    return found | {"constant columns in training": _not_finite(replace(subject, train=constant), constant)}
+    return counts | {"constant columns in training": _not_finite(replace(subject, train=constant), constant)}
 
 
 def _typical(rows: pd.DataFrame) -> dict[str, Any]:
-    """The most frequent value of each column that has one."""
-    return {name: modes.iloc[0] for name in rows if len(modes := rows[name].mode())}
+    """Return the most frequent value of each column that has one."""
+    return {str(name): modes.iloc[0] for name in rows if len(modes := rows[name].mode())}
 
 
-def _strange(subject: Subject) -> dict[str, pd.DataFrame]:
-    """Some test rows, disfigured in each way that `finite` looks at."""
+def _unusual(subject: Subject) -> dict[str, pd.DataFrame]:
+    """Return some test rows, changed in each way that `finite` checks."""
     rows, described = subject.test.head(100), columns(subject.row)
     numbers = [column.name for column in described if column.kind == "number"]
     closed = {name for name, field in fields(subject.row).items() if is_closed(field)}
@@ -179,7 +186,7 @@ def _strange(subject: Subject) -> dict[str, pd.DataFrame]:
         "huge": rows.assign(**dict.fromkeys(numbers, np.float32(HUGE))),
         "huge and negative": rows.assign(**dict.fromkeys(numbers, np.float32(-HUGE))),
         "zero": rows.assign(**dict.fromkeys(numbers, np.float32(0))),
-        "unknown categories": rows.assign(**dict.fromkeys(open_lists, STRANGER)),
+        "unknown categories": rows.assign(**dict.fromkeys(open_lists, UNKNOWN_CATEGORY)),
         "one row": rows.head(1),
     }
 
@@ -192,18 +199,18 @@ def _not_finite(subject: Subject, rows: pd.DataFrame) -> int | str:
 
 
 def repeats(subject: Subject) -> dict[str, Any]:
-    """Digest of the held-out predictions of two estimators, built and trained alike."""
+    """Return the digests of the held-out predictions of two estimators with equal training."""
     return {"digests": [digest(estimator, subject) for estimator in (subject.fitted, subject.fit())]}
 
 
 def digest(estimator: BaseEstimator, subject: Subject) -> str:
-    """SHA-256 of the held-out predictions, bit by bit."""
+    """Return the SHA-256 of the held-out predictions as float64."""
     scores = predictor.score(estimator, subject.test, subject.task)
     return hashlib.sha256(np.ascontiguousarray(scores, dtype=np.float64).tobytes()).hexdigest()
 
 
 def beats_baselines(subject: Subject) -> dict[str, Any]:
-    """Skill on held-out rows of the estimator and of each baseline, trained on the same rows."""
+    """Return the skill on held-out rows of the estimator and of each baseline, trained on the same rows."""
     rivals = {
         name: estimator.fit(subject.train, subject.train_target)
         for name, estimator in baselines(subject.task, subject.row).items()
@@ -217,7 +224,7 @@ def _skill(subject: Subject, estimator: BaseEstimator) -> float:
 
 
 def evidence(subject: Subject, small_rows: int) -> dict[str, dict[str, Any]]:
-    """All six."""
+    """Return the evidence of all six checks."""
     return {
         "loss_falls": loss_falls(subject),
         "overfits": overfits(subject, small_rows),

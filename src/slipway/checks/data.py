@@ -1,8 +1,8 @@
 """Stage `data`: check the data, and write the evidence.
 
 `python -m slipway.checks.data DATA --out EVIDENCE --html REPORT` exits with 1 when a gate fails. Files that the
-evidence of an earlier run accepted are old; the others, or else the newest file, are the new data, held against a
-sample of the old. The evidence has no times in it: the same data gives the same bytes.
+evidence of an earlier run accepted are old; the others, or else the newest file, are the new data, which is compared
+with a sample of the old. The evidence contains no timestamps: the same data gives the same bytes.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from slipway.settings import read_params
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-LAST_PART = 0.3  # of a single file, taken as the new data when there is no older file to hold it against
+NEW_RATIO = 0.3  # fraction of a single file that counts as new data, where there is no older file to compare it with
 
 
 def collect(data_dir: Path, earlier: Mapping[str, Any], params: Mapping[str, Any], html: Path | None) -> dict[str, Any]:
-    """Evidence of the files in `data_dir`, in the form that docs/checks.md shows.
+    """Return the evidence of the files in `data_dir`, in the format of docs/checks.md.
 
-    `earlier` is that of the run before, or empty.
+    `earlier` is the evidence of the previous run, or empty; `html` is where the report of deepchecks goes.
     """
     limits, names = params["data"], files.listed(data_dir)
-    known, accepted = earlier.get("files", []), earlier.get("accepted", [])
-    records = [files.record(data_dir, name, known, limits["contract"]["example_rows"]) for name in names]
+    old_records, accepted = earlier.get("files", []), earlier.get("accepted", [])
+    records = [files.record(data_dir, name, old_records, limits["contract"]["example_rows"]) for name in names]
     new = newest(records, set(accepted), earlier.get("accepted_files"))
     reference = suites.spread([name for name in names if name not in new], limits["suites"]["reference_files"])
     evidence = {"files": records, "new": new, "reference": reference, "suites": {}, "accepted": accepted}
@@ -53,10 +53,10 @@ def collect(data_dir: Path, earlier: Mapping[str, Any], params: Mapping[str, Any
 def newest(
     records: Sequence[Mapping[str, Any]], accepted: set[str], accepted_files: Mapping[str, str] | None = None
 ) -> list[str]:
-    """Return the names of the new files: those not accepted before; the last one, when that are all or none.
+    """Return the names of new files: those not accepted before, or the last one when these are all or none.
 
-    `accepted_files` has the accepted SHA-256 by name, where the evidence is recent enough to have it: a file that was
-    renamed or copied is new, since its name is its place in the order of the files.
+    `accepted_files` has the accepted SHA-256 by name, unless the evidence predates it. A renamed or copied file is new,
+    because its name is its position in the order of files.
     """
     new = [record["file"] for record in records if not _is_accepted(record, accepted, accepted_files)]
     return new if 0 < len(new) < len(records) else [records[-1]["file"]]
@@ -70,9 +70,10 @@ def _is_accepted(record: Mapping[str, Any], accepted: set[str], accepted_files: 
 def samples(
     data_dir: Path, new: Sequence[str], reference: Sequence[str], params: Mapping[str, Any]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Bounded samples of the new and of the reference rows; of a single file, its last part and the part before.
+    """Return bounded samples of the new and of the reference rows.
 
-    Rows without a time have no order, whatever the order of the file: then the last part is drawn.
+    A single file is split: its last rows are new, the rows before are the reference. Without a time column the order
+    of a file means nothing, so the split is random.
     """
     if reference:
         return sample(data_dir, new, params), sample(data_dir, reference, params)
@@ -80,31 +81,31 @@ def samples(
     whole = files.load(data_dir, new[0])
     if problem.TIME_COLUMN is None:
         whole = whole.sample(frac=1, random_state=seed)
-    first = round(len(whole) * (1 - LAST_PART))
+    first = round(len(whole) * (1 - NEW_RATIO))
     return suites.table(whole.iloc[first:], rows, seed), suites.table(whole.iloc[:first], rows, seed)
 
 
 def sample(data_dir: Path, names: Sequence[str], params: Mapping[str, Any]) -> pd.DataFrame:
-    """A sample of bounded size of the files `names`, equally many rows from each."""
-    share = -(-params["data"]["suites"]["sample_rows"] // len(names))
-    parts = [suites.table(files.load(data_dir, name), share, params["seed"]) for name in names]
-    return pd.concat(parts, ignore_index=True)
+    """Return a sample of bounded size of the files `names`, with equally many rows of each."""
+    rows = -(-params["data"]["suites"]["sample_rows"] // len(names))
+    samples = [suites.table(files.load(data_dir, name), rows, params["seed"]) for name in names]
+    return pd.concat(samples, ignore_index=True)
 
 
 def compare(new: pd.DataFrame, reference: pd.DataFrame, limits: Mapping[str, Any], html: Path | None) -> dict[str, Any]:
-    """Evidence of the suites: every check's outcome, and the drift of each column."""
+    """Return the evidence of the suites: the outcome of every check, and the drift of each column."""
     answer = suites.run([suites.Job("data", new, reference, html)], limits)["data"]
     rows = {"new": len(new), "reference": len(reference)}
     return with_probe(answer, Probe(reference), new, limits) | {"rows": rows}
 
 
 def with_probe(answer: Mapping[str, Any], probe: Probe, new: pd.DataFrame, limits: Mapping[str, Any]) -> dict[str, Any]:
-    """The suites' answer with the probe of the labels among its checks."""
+    """Return the suites' answer with the probe of the labels added to its checks."""
     return {**answer, "checks": [*answer.get("checks", []), probe.check(new, limits["label_skill"])]}
 
 
 def read_evidence(path: Path) -> dict[str, Any]:
-    """Evidence at `path`; empty when there is none, or when it is not whole, so that everything is checked again."""
+    """Return the evidence at `path`; empty when it is missing or invalid, so that everything is checked again."""
     try:
         evidence = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -113,8 +114,8 @@ def read_evidence(path: Path) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the stage; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="slipway.checks.data", description=__doc__.splitlines()[0])
+    """Run the stage and return its exit code."""
+    parser = argparse.ArgumentParser(prog="slipway.checks.data", description="Check the data, and write the evidence.")
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--html", type=Path, required=True)

@@ -1,7 +1,7 @@
-"""Run the problem's deepchecks suite; the only module that runs in the checks' environment.
+"""Runner of the problem's deepchecks suite: the only module that runs in the checks' environment.
 
-`python -m slipway.checks.deepchecks_runner REQUEST ANSWER`, both JSON. Started by `slipway.checks.suites`, which
-documents both.
+`slipway.checks.suites` starts it as `python -m slipway.checks.deepchecks_runner REQUEST ANSWER`, and documents both
+JSON files.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from deepchecks.tabular import Dataset
 
 REMOVED_FROM_NUMPY = {"Inf": np.inf, "NaN": np.nan, "NINF": -np.inf}
-"""Names that numpy 2 removed and deepchecks 0.19.1 still reads, some of them only when a check runs."""
-SEED = 0  # of every job, so that the same rows give the same evidence
+"""Names that numpy 2 removed and deepchecks 0.19.1 still uses, some of them only when a check runs."""
+SEED = 0  # of every job, so that equal rows give equal evidence
 OUTCOMES = {"PASS": "pass", "WARN": "fail", "FAIL": "fail", "ERROR": "not run"}  # a warning is a broken condition too
 
 
 def restore_numpy_1() -> None:
-    """Restore what deepchecks expects of numpy 1; call it before the first import of deepchecks."""
+    """Restore names of numpy 1 that deepchecks uses. Call it before the first import of deepchecks."""
     for name, value in REMOVED_FROM_NUMPY.items():
         setattr(np, name, value)
-    np.set_printoptions(legacy="1.25")  # or the details of a condition contain np.int64(1) where they contained 1
+    np.set_printoptions(legacy="1.25")  # otherwise details of a condition contain np.int64(1) instead of 1
 
 
 def main(request_file: Path, answer_file: Path) -> None:
-    """Answer every job of the request; a job that crashes is reported with its cause."""
+    """Run every job of the request and write the answers; the answer of a job that crashes is its cause."""
     restore_numpy_1()
     request = json.loads(request_file.read_text(encoding="utf-8"))
     answers = {job["name"]: _answer(job, request["thresholds"]) for job in request["jobs"]}
@@ -48,7 +48,7 @@ def main(request_file: Path, answer_file: Path) -> None:
 def _answer(job: dict[str, Any], thresholds: dict[str, Any]) -> dict[str, Any]:
     try:
         return _run(job, thresholds)
-    except Exception as error:  # noqa: BLE001  one job's crash is its finding, and must not take the others along
+    except Exception as error:  # noqa: BLE001  the crash of a job is its finding, and must not end the other jobs
         return {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
 
 
@@ -60,7 +60,7 @@ def _run(job: dict[str, Any], thresholds: dict[str, Any]) -> dict[str, Any]:
     )
     if job["html"]:
         Path(job["html"]).parent.mkdir(parents=True, exist_ok=True)
-        Path(job["html"]).unlink(missing_ok=True)  # or deepchecks writes "report (1).html" beside it
+        Path(job["html"]).unlink(missing_ok=True)  # otherwise deepchecks writes "report (1).html"
         result.save_as_html(job["html"], as_widget=False)
     outcomes = [outcome for check in result.results for outcome in outcomes_of(check)]
     outcomes.sort(key=lambda outcome: (outcome["check"], outcome["condition"]))
@@ -68,9 +68,9 @@ def _run(job: dict[str, Any], thresholds: dict[str, Any]) -> dict[str, Any]:
 
 
 def seed() -> None:
-    """Seed what checks draw from; FeatureLabelCorrelation, for one, uses both generators and has no seed by default."""
+    """Seed both global generators, which checks such as FeatureLabelCorrelation use without a seed."""
     random.seed(SEED)
-    np.random.seed(SEED)  # the generator that pandas and scikit-learn draw from
+    np.random.seed(SEED)  # the global generator of pandas and scikit-learn
 
 
 def _dataset(path: str) -> Dataset:
@@ -89,9 +89,9 @@ def _dataset(path: str) -> Dataset:
 
 
 def outcomes_of(result: CheckResult | CheckFailure) -> list[dict[str, str]]:
-    """{"check", "condition", "outcome", "observed"} of each condition; `outcome` is pass, fail or not run.
+    """Return {"check", "condition", "outcome", "observed"} of each condition; `outcome` is pass, fail or not run.
 
-    deepchecks counts a check that crashed, or that has no condition, as passed. Here neither ran.
+    deepchecks counts a check that crashed or has no condition as passed; here its outcome is "not run".
     """
     check = result.check.name()
     if hasattr(result, "exception"):
@@ -99,7 +99,7 @@ def outcomes_of(result: CheckResult | CheckFailure) -> list[dict[str, str]]:
     conditions = result.conditions_results
     if not conditions:
         return [_outcome(check, "", "not run", "it has no condition, so it cannot fail")]
-    return [_outcome(check, each.name, OUTCOMES[each.category.name], each.details) for each in conditions]
+    return [_outcome(check, result.name, OUTCOMES[result.category.name], result.details) for result in conditions]
 
 
 def _outcome(check: str, condition: str, outcome: str, observed: str) -> dict[str, str]:
@@ -108,15 +108,15 @@ def _outcome(check: str, condition: str, outcome: str, observed: str) -> dict[st
 
 
 def _drift(results: list[CheckResult | CheckFailure]) -> dict[str, float]:
-    """Drift score of each column that a drift check measured, largest first: Kolmogorov-Smirnov or Cramér's V."""
+    """Return the drift score of each column, largest first: Kolmogorov-Smirnov distance or Cramér's V."""
     values = [value for result in results if isinstance(value := getattr(result, "value", None), dict)]
     measured = [(problem.TARGET, value) for value in values]
-    measured += [(name, value) for each in values for name, value in each.items() if isinstance(value, dict)]
+    measured += [(name, value) for result in values for name, value in result.items() if isinstance(value, dict)]
     scores = {name: value["Drift score"] for name, value in measured if "Drift score" in value}
-    known = {name: round(float(score), 4) for name, score in scores.items() if score is not None}
-    return dict(sorted(known.items(), key=lambda item: -item[1]))
+    rounded = {name: round(float(score), 4) for name, score in scores.items() if score is not None}
+    return dict(sorted(rounded.items(), key=lambda item: -item[1]))
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")  # deepchecks' own, of libraries that it pins to versions of 2025
+    warnings.simplefilter("ignore")  # deepchecks warns of its pinned libraries of 2025
     main(*map(Path, sys.argv[1:]))

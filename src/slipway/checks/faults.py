@@ -1,6 +1,7 @@
-"""The verb `faults`: can the data checks fail? Every mutant of a real file is checked, and clean draws beside them.
+"""Command `slipway faults`: measure the sensitivity and the false alarms of the data checks.
 
-Targets: at least 95% of the mutants are blocked for the right reason; at most 1% of the clean draws are blocked at all.
+It checks every mutant of a real file, and clean draws of real files. Targets: the checks block at least 95% of the
+mutants for the right reason, and at most 1% of the clean draws.
 """
 
 from __future__ import annotations
@@ -29,102 +30,108 @@ if TYPE_CHECKING:
 
     from slipway.gates.data import Blocker
 
-BLOCKED_RIGHTLY = 0.95  # least share of mutants
-BLOCKED_CLEAN = 0.01  # largest share of clean draws
-KEPT = 0.8  # share of a file's rows in a clean draw, without replacement: a row drawn twice would be a fault
-BATCH = 50  # clean draws checked at a time; then progress is shown
+BLOCKED_MUTANTS_MIN = 0.95  # fraction of mutants that are blocked for the right reason
+BLOCKED_CLEAN_MAX = 0.01  # fraction of clean draws that are blocked
+DRAW_RATIO = 0.8  # fraction of a file's rows in a clean draw, without replacement: a repeated row would be a fault
+BATCH_DRAWS = 50  # clean draws checked at a time, before the next line of progress
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What blocked a mutant or a clean draw; the right reason first, when there is one."""
+    """The blockers of a mutant or a clean draw; a blocker with the right reason comes first."""
 
     name: str
     why: str
     blockers: list[Blocker]
-    rightly: bool = False
+    right_reason: bool = False
 
     @property
     def by(self) -> str:
-        """The first blocker, in a few words; empty when nothing blocked."""
-        return (
-            " ".join(part for part in (self.blockers[0].check, self.blockers[0].kind) if part) if self.blockers else ""
-        )
+        """Check and kind of the first blocker; empty when nothing blocked."""
+        if not self.blockers:
+            return ""
+        return " ".join(word for word in (self.blockers[0].check, self.blockers[0].kind) if word)
 
 
 @dataclass(frozen=True)
 class Pending:
-    """Evidence of the contract on some rows, and the sample of them for the suites unless they broke it."""
+    """Contract evidence on some rows, and their sample for the suites, or None when they break the contract."""
 
     evidence: dict[str, Any]
     new: pd.DataFrame | None
     probe: Probe
-    """Holds the reference."""
+    """Fitted on the reference rows."""
 
 
 def faults(data_dir: Path, draws: int) -> None:
-    """Print the table of all mutants and the share of clean draws that are blocked.
+    """Print the table of all mutants, and the fraction of `draws` clean draws that are blocked.
 
-    Raises UserError when either figure misses its target.
+    Raises UserError when either fraction misses its target.
     """
     params = read_params()
     trials = check_mutants(data_dir, params)
     print(table(trials))
-    rightly = sum(trial.rightly for trial in trials) / len(trials)
-    print(f"{len(trials)} mutants, {rightly:.1%} blocked for the right reason (target: {BLOCKED_RIGHTLY:.0%} or more)")
+    detected = sum(trial.right_reason for trial in trials) / len(trials)
+    print(
+        f"{len(trials)} mutants, {detected:.1%} blocked for the right reason"
+        f" (target: {BLOCKED_MUTANTS_MIN:.0%} or more)"
+    )
     clean = check_clean(data_dir, draws, params)
     for trial in (trial for trial in clean if trial.blockers):
-        print(f"{trial.name}: blocked, though clean: {trial.blockers[0].text}")
-    wrongly = sum(bool(trial.blockers) for trial in clean) / len(clean)
-    print(f"{len(clean)} clean draws, {wrongly:.1%} blocked (target: {BLOCKED_CLEAN:.0%} or less)")
-    if rightly < BLOCKED_RIGHTLY or wrongly > BLOCKED_CLEAN:
-        raise UserError(f"faults: {rightly:.1%} of mutants blocked rightly, {wrongly:.1%} of clean draws blocked")
+        print(f"{trial.name}: clean draw blocked: {trial.blockers[0].text}")
+    blocked = sum(bool(trial.blockers) for trial in clean) / len(clean)
+    print(f"{len(clean)} clean draws, {blocked:.1%} blocked (target: {BLOCKED_CLEAN_MAX:.0%} or less)")
+    if detected < BLOCKED_MUTANTS_MIN or blocked > BLOCKED_CLEAN_MAX:
+        raise UserError(
+            f"faults: {detected:.1%} of mutants blocked for the right reason, {blocked:.1%} of clean draws blocked;"
+            " adjust the checks in src/problem/suites.py or data.suites in params.yaml"
+        )
 
 
 def table(trials: Sequence[Trial]) -> str:
-    """The trials as lines of text: mutant, blocked, right reason, by what, why it is a fault."""
+    """Return the trials as a text table: mutant, blocked, right reason, blocker, fault."""
     yes = {True: "yes", False: "NO"}
-    rows = [("mutant", "blocked", "right reason", "by", "why it must be")]
-    rows += [(each.name, yes[bool(each.blockers)], yes[each.rightly], each.by, each.why) for each in trials]
+    rows = [("mutant", "blocked", "right reason", "blocked by", "fault")]
+    rows += [(trial.name, yes[bool(trial.blockers)], yes[trial.right_reason], trial.by, trial.why) for trial in trials]
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
 def check_mutants(data_dir: Path, params: Mapping[str, Any]) -> list[Trial]:
-    """Check every mutant of the newest file, as that file would be checked."""
-    spoilt = spoil(data_dir, params)
-    found = blockers([pending for _, pending in spoilt], params)
-    return [judged(mutant, blocking) for (mutant, _), blocking in zip(spoilt, found, strict=True)]
+    """Check every mutant of the newest file as new data."""
+    corrupted = pending_mutants(data_dir, params)
+    found_blockers = blockers([pending for _, pending in corrupted], params)
+    return [judged(mutant, blocking) for (mutant, _), blocking in zip(corrupted, found_blockers, strict=True)]
 
 
-def spoil(
+def pending_mutants(
     data_dir: Path, params: Mapping[str, Any], names: Container[str] | None = None
 ) -> list[tuple[mutants.Mutant, Pending]]:
-    """The mutants of the newest file, or those of them in `names`, each with the evidence of the contract on it."""
+    """Return the mutants of the newest file, or those in `names`, each with its contract evidence."""
     *older, newest = files.listed(data_dir)
     if not older:
-        raise UserError(f"{data_dir}: holds one file; mutants are held against an older one")
-    known, probe = [files.record(data_dir, name, [], 0) for name in older], _probe(data_dir, older, params)
+        raise UserError(f"{data_dir}: holds one file; a mutant is compared with an older file, so add one")
+    records, probe = [files.record(data_dir, name, [], 0) for name in older], _probe(data_dir, older, params)
     before = mutants.read(data_dir / older[-1])
     raw, loaded = mutants.read(data_dir / newest), files.load(data_dir, newest)
     original = mutants.Original(raw, loaded, before, params["seed"], Path(newest).suffix)
     chosen = [mutant for mutant in mutants.corpus(original) if names is None or mutant.name in names]
-    return [(mutant, _spoilt(mutant, data_dir / newest, known, probe, params)) for mutant in chosen]
+    return [(mutant, _pending(mutant, data_dir / newest, records, probe, params)) for mutant in chosen]
 
 
-def _spoilt(
+def _pending(
     mutant: mutants.Mutant,
     path: Path,
-    known: Sequence[Mapping[str, Any]],
+    records: Sequence[Mapping[str, Any]],
     probe: Probe,
     params: Mapping[str, Any],
 ) -> Pending:
     with tempfile.TemporaryDirectory() as folder:
         data_dir = Path(folder)
         shutil.copy(path, data_dir / path.name)
-        mutant.spoil(data_dir / path.name)
+        mutant.corrupt(data_dir / path.name)
         (name,) = files.listed(data_dir)
-        evidence = {"files": [*known, files.record(data_dir, name, [], 1)], "new": [name], "suites": {}}
+        evidence = {"files": [*records, files.record(data_dir, name, [], 1)], "new": [name], "suites": {}}
         broken = gate.contract_blockers(evidence, params["data"])
         return Pending(evidence, None if broken else sample(data_dir, [name], params), probe)
 
@@ -134,60 +141,60 @@ def _probe(data_dir: Path, older: Sequence[str], params: Mapping[str, Any]) -> P
 
 
 def blockers(pending: Sequence[Pending], params: Mapping[str, Any]) -> list[list[Blocker]]:
-    """What blocks each; the suites run in one process, because importing deepchecks takes seconds."""
+    """Return the blockers of each; the suites run in one process, because importing deepchecks takes seconds."""
     limits = params["data"]["suites"]
-    within = {str(place): each for place, each in enumerate(pending) if each.new is not None}
-    jobs = [suites.Job(name, each.new, each.probe.reference) for name, each in within.items()]
+    samples = {str(place): (item.new, item.probe) for place, item in enumerate(pending) if item.new is not None}
+    jobs = [suites.Job(name, new, probe.reference) for name, (new, probe) in samples.items()]
     answers = suites.run(jobs, limits) if jobs else {}
-    probed = {name: with_probe(answers[name], each.probe, each.new, limits) for name, each in within.items()}
-    evidence = [each.evidence | {"suites": probed.get(str(place), {})} for place, each in enumerate(pending)]
-    return [gate.blockers(each, params["data"]) for each in evidence]
+    probed = {name: with_probe(answers[name], probe, new, limits) for name, (new, probe) in samples.items()}
+    evidence = [item.evidence | {"suites": probed.get(str(place), {})} for place, item in enumerate(pending)]
+    return [gate.blockers(content, params["data"]) for content in evidence]
 
 
 def judged(mutant: mutants.Mutant, blocking: Sequence[Blocker]) -> Trial:
-    """The trial of a mutant, the right reason first."""
+    """Return the trial of a mutant, with a blocker of the right reason first."""
     first = sorted(blocking, key=lambda blocker: not is_right(mutant, blocker))
     return Trial(mutant.name, mutant.why, first, bool(first) and is_right(mutant, first[0]))
 
 
 def is_right(mutant: mutants.Mutant, blocker: Blocker) -> bool:
-    """Whether `blocker` says what is wrong with `mutant`: its reason, and its column if the fault is in one."""
-    said = blocker.kind if blocker.check == gate.CONTRACT else blocker.text
-    has_reason = not {*mutant.reasons}.isdisjoint(re.findall(r"[a-z]+", said.lower()))
+    """Return whether `blocker` names the fault of `mutant`: its reason, and its column where it has one."""
+    message = blocker.kind if blocker.check == gate.CONTRACT else blocker.text
+    has_reason = not {*mutant.reasons}.isdisjoint(re.findall(r"[a-z]+", message.lower()))
     return has_reason and (not mutant.columns or any(column in blocker.text for column in mutant.columns))
 
 
 def check_clean(data_dir: Path, count: int, params: Mapping[str, Any]) -> list[Trial]:
-    """Check `count` draws of real files; shows progress."""
+    """Check `count` clean draws of real files, with progress on stdout."""
     drawn, trials = draws(data_dir, count, params), []
-    while batch := list(islice(drawn, BATCH)):
-        found = blockers([pending for _, pending in batch], params)
-        trials += [Trial(name, "clean", blocking) for (name, _), blocking in zip(batch, found, strict=True)]
+    while batch := list(islice(drawn, BATCH_DRAWS)):
+        found_blockers = blockers([pending for _, pending in batch], params)
+        trials += [Trial(name, "clean", blocking) for (name, _), blocking in zip(batch, found_blockers, strict=True)]
         print(f"{len(trials)} of {count} clean draws checked", flush=True)
     return trials
 
 
 def draws(data_dir: Path, count: int, params: Mapping[str, Any]) -> Iterator[tuple[str, Pending]]:
-    """`count` random draws of real files, each to be held against the files before it, with the file's name."""
+    """Yield name and contract evidence of `count` random draws of real files, to compare with the files before."""
     names, rng = files.listed(data_dir), np.random.default_rng(params["seed"])
     frames = [files.load(data_dir, name) for name in names]
-    known = [{"file": name, **files.describe(frame, 0)} for name, frame in zip(names, frames, strict=True)]
+    records = [{"file": name, **files.describe(frame, 0)} for name, frame in zip(names, frames, strict=True)]
     probes = [_probe(data_dir, names[:place], params) for place in range(1, len(names))]
     for place in rng.integers(1, len(names), count):
-        yield names[place], _draw(place, frames[place], known, probes[place - 1], params, rng)
+        yield names[place], _draw(place, frames[place], records, probes[place - 1], params, rng)
 
 
 def _draw(
     place: int,
     frame: pd.DataFrame,
-    known: Sequence[Mapping[str, Any]],
+    records: Sequence[Mapping[str, Any]],
     probe: Probe,
     params: Mapping[str, Any],
     rng: np.random.Generator,
 ) -> Pending:
-    """Some rows of the file at `place`, in their order, with the files before it."""
-    rows = frame.iloc[np.sort(rng.choice(len(frame), round(KEPT * len(frame)), replace=False))]
-    record = {"file": known[place]["file"], **files.describe(rows, 0)}
-    evidence = {"files": [*known[:place], record], "new": [record["file"]], "suites": {}}
+    """Return the contract evidence of a random subset of the file at `place`, in order, with the files before it."""
+    rows = frame.iloc[np.sort(rng.choice(len(frame), round(DRAW_RATIO * len(frame)), replace=False))]
+    record = {"file": records[place]["file"], **files.describe(rows, 0)}
+    evidence = {"files": [*records[:place], record], "new": [record["file"]], "suites": {}}
     new = suites.table(rows, params["data"]["suites"]["sample_rows"], int(rng.integers(2**31)))
     return Pending(evidence, None if gate.contract_blockers(evidence, params["data"]) else new, probe)

@@ -1,8 +1,7 @@
-"""The files of the data folder, one at a time: what each holds, and which rules its rows break.
+"""Records of the files in the data folder: content and findings of each file.
 
-A file is loaded by `problem.load` on a folder that holds a link to it and nothing else, so the problem need not know
-that its files are looked at one by one. A record that an earlier run made of the same bytes under the same rules is
-taken over, which is why the cost follows the new files.
+Each file is loaded alone, by `problem.load` on a folder with a link to it, so the problem needs no function for one
+file. A clean record of an earlier run on the same bytes and rules is reused, so only new files cost time.
 """
 
 from __future__ import annotations
@@ -27,16 +26,16 @@ LABELS: dict[str, tuple[str, Callable[[pd.Series], pd.Series]]] = {
     "binary": ("0 or 1", lambda label: label.isin([0, 1])),
     "regression": ("a finite number", np.isfinite),
 }
-HIDDEN = "."  # files that tools keep in the folder, such as .gitignore
+HIDDEN_PREFIX = "."  # of files that tools keep in the folder, such as .gitignore
 
 
 class UnreadableError(Exception):
-    """A file that `problem.load` cannot read; the message is its cause, in one line."""
+    """`problem.load` cannot read a file; the message is the cause, in one line."""
 
 
 def listed(data_dir: Path) -> list[str]:
-    """Names of the files in `data_dir`, sorted: the order in which they came. Raises UserError when there is none."""
-    paths = (path for path in data_dir.rglob("*") if path.is_file() and not path.name.startswith(HIDDEN))
+    """Return the names of the files in `data_dir`, from oldest to newest. Raises UserError when there is none."""
+    paths = (path for path in data_dir.rglob("*") if path.is_file() and not path.name.startswith(HIDDEN_PREFIX))
     files = sorted(path.relative_to(data_dir).as_posix() for path in paths)
     if not files:
         raise UserError(f"{data_dir}: no data; run `dvc pull`")
@@ -44,7 +43,7 @@ def listed(data_dir: Path) -> list[str]:
 
 
 def load(data_dir: Path, name: str) -> pd.DataFrame:
-    """The rows of the file `name` in `data_dir`, as `problem.load` gives them. Raises UnreadableError."""
+    """Return the rows of the file `name` in `data_dir` by `problem.load`. Raises UnreadableError."""
     with tempfile.TemporaryDirectory() as folder:
         link = Path(folder) / name
         link.parent.mkdir(parents=True, exist_ok=True)
@@ -61,18 +60,18 @@ def _cause(error: Exception, folder: str) -> str:
 
 
 def rules_digest() -> str:
-    """Changes when the rules may have: with any source of the problem, and of these checks."""
+    """Return a SHA-256 that changes with any source of the problem and of the contract."""
     sources = [*sorted(Path(problem.__file__).parent.rglob("*.py")), Path(__file__), Path(contract.__file__)]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
 
-def record(data_dir: Path, name: str, known: Iterable[Mapping[str, Any]], example_rows: int) -> dict[str, Any]:
-    """What the file holds and which rules it breaks; from `known` when that has a clean record of the same bytes."""
+def record(data_dir: Path, name: str, earlier: Iterable[Mapping[str, Any]], example_rows: int) -> dict[str, Any]:
+    """Return content and findings of the file `name`, or its clean record in `earlier` on the same bytes and rules."""
     content = hashlib.sha256((data_dir / name).read_bytes()).hexdigest()
     identity = {"file": name, "sha256": content, "rules": rules_digest()}
-    for earlier in known:
-        if identity.items() <= earlier.items() and not earlier["findings"]:
-            return dict(earlier)
+    for old in earlier:
+        if identity.items() <= old.items() and not old["findings"]:
+            return dict(old)
     try:
         frame = load(data_dir, name)
     except UnreadableError as error:
@@ -81,15 +80,15 @@ def record(data_dir: Path, name: str, known: Iterable[Mapping[str, Any]], exampl
 
 
 def describe(frame: pd.DataFrame, example_rows: int, now: datetime | None = None) -> dict[str, Any]:
-    """Row count, unlabelled and repeated rows, period, and findings of a frame; `now` bounds its times."""
-    others = {problem.TARGET} | ({problem.TIME_COLUMN} - {None})
+    """Return row counts, period and findings of a frame; times after `now` are findings."""
+    others = {problem.TARGET, *([problem.TIME_COLUMN] if problem.TIME_COLUMN else [])}
     findings = contract.check(frame, problem.Row, others, example_rows)
     if problem.TARGET in frame:
         findings += _label_findings(frame[problem.TARGET], example_rows)
     if not len(frame):
         findings.append(_finding("empty", "", "has at least one row", 1))
-    unlabelled = int(frame[problem.TARGET].isna().sum()) if problem.TARGET in frame else len(frame)
-    counts = {"rows": len(frame), "unlabelled": unlabelled, "duplicates": int(frame.duplicated().sum())}
+    unlabeled = int(frame[problem.TARGET].isna().sum()) if problem.TARGET in frame else len(frame)
+    counts = {"rows": len(frame), "unlabelled": unlabeled, "duplicates": int(frame.duplicated().sum())}
     if problem.TIME_COLUMN is None or problem.TIME_COLUMN not in frame:
         return counts | {"findings": findings}
     time = frame[problem.TIME_COLUMN]
@@ -99,7 +98,7 @@ def describe(frame: pd.DataFrame, example_rows: int, now: datetime | None = None
 
 
 def _label_findings(label: pd.Series, example_rows: int) -> list[dict[str, Any]]:
-    """Labels that no estimator of the task can learn from; missing ones are counted elsewhere."""
+    """Return a finding for labels that no estimator of the task can learn from; missing ones are counted elsewhere."""
     if problem.TASK == "multiclass":
         return []
     number = pd.to_numeric(label, errors="coerce").astype(float)
@@ -135,10 +134,10 @@ def _time_findings(time: pd.Series, now: datetime, example_rows: int) -> list[di
 def _at_rows(
     kind: str, column: str, rule: str, values: pd.Series, rows: pd.Series, example_rows: int
 ) -> dict[str, Any]:
-    """A finding in the given rows, with the first of them as examples."""
+    """Return a finding on the given rows, with the first of them as examples."""
     places = rows.to_numpy().nonzero()[0]
     examples = [
-        {"row": int(place), "value": contract.shown(str(values.iloc[place]))} for place in places[:example_rows]
+        {"row": int(place), "value": contract.quoted(str(values.iloc[place]))} for place in places[:example_rows]
     ]
     return _finding(kind, column, rule, len(places)) | {"examples": examples}
 

@@ -1,4 +1,4 @@
-"""The verb `data`: run the stage `data` if anything that it depends on changed, and record its verdicts."""
+"""Command `slipway data`: run the stage `data` if a dependency of it changed, and record its verdicts."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ QUIET = {"DVC_NO_ANALYTICS": "1"}
 def data() -> None:
     """Check the data, and write results/data.json.
 
-    On a pull request, what its base accepted counts as checked, and not what the pull request itself says.
+    On a pull request, files that its base accepted count as checked; claims of the pull request itself do not.
     Raises UserError when a gate does not pass, or when the stage ends without evidence.
     """
     with recorded("data") as result:
-        params = read_params()  # what is wrong with it is reported before anything is fetched
+        params = read_params()  # reports an invalid file before anything is fetched
         _fetch_missing()
         path = _evidence_path()
-        said, base = claims.of_work_tree(path, STAGE), claims.of_base(path, STAGE)
-        code = _dvc("repro", "--single-item", *_instead(path, said, base), STAGE)
+        claimed, base = claims.of_work_tree(path, STAGE), claims.of_base(path, STAGE)
+        code = _dvc("repro", "--single-item", *_restore_base(path, claimed, base), STAGE)
         result.evidence = read_json(path)
         result.verdicts = gate.verdicts(result.evidence, params["data"])
         if base is not None:
-            result.verdicts.append(claims.verdict(said.evidence, result.evidence, base.evidence))
+            result.verdicts.append(claims.verdict(claimed.evidence, result.evidence, base.evidence))
         if code and result.outcome is Outcome.PASS:
-            raise UserError(f"stage {STAGE}: ended before it wrote its evidence; its output above says why")
+            raise UserError(f"stage {STAGE}: ended without evidence; its output above has the reason")
     result.print_verdicts()
     result.require()
 
 
-def _instead(path: Path, said: claims.Said, base: claims.Said | None) -> list[str]:
-    """Where a pull request says something else than its base, put what the base said in its place, and ask again."""
-    if base is None or said == base:
+def _restore_base(path: Path, claimed: claims.Claims, base: claims.Claims | None) -> list[str]:
+    """Replace claims that differ from the base by those of the base, and return the option that forces a new run."""
+    if base is None or claimed == base:
         return []
     write_json(path, base.evidence)
     return ["--force"]
 
 
 def _fetch_missing() -> None:
-    """Pull what DVC tracks when some of it is not there; what is there is checked as it is."""
+    """Pull the data that DVC tracks where a path is missing; existing files are checked as they are."""
     paths = [Path(out["path"]) for pointer in dvc_data.pointers() for out in dvc_data.outputs(pointer)]
     if not all(path.exists() for path in paths):
         dvc.pull()
@@ -61,6 +61,6 @@ def _dvc(*arguments: str) -> int:
 
 
 def _evidence_path() -> Path:
-    """The metrics file of the stage; dvc.yaml is the home of paths."""
+    """Return the metrics file of the stage, as dvc.yaml names it."""
     (metrics,) = yaml12.parse(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"][STAGE]["metrics"]
     return Path(metrics if isinstance(metrics, str) else next(iter(metrics)))

@@ -1,7 +1,7 @@
-"""A corpus of faulty files, made from a real one: each says how it is spoilt, and for which reason it must be blocked.
+"""A corpus of mutants: copies of a real file with one injected fault each, and the reason to block it for.
 
-The faults are tables, and the columns that they spoil are picked by their kind and limits in `Row`. A problem that has
-no column of a kind simply has fewer mutants, and so has one whose loader makes its columns of others.
+Tables list the faults; the kind and the limits of columns in `Row` decide which columns a fault applies to. A problem
+without columns of a kind has fewer mutants, as has a problem whose loader derives its columns from others.
 """
 
 from __future__ import annotations
@@ -30,35 +30,34 @@ WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
     ".parquet": lambda frame, path: frame.to_parquet(path, index=False),
     ".csv": lambda frame, path: frame.to_csv(path, index=False),
 }
-TEXT = {".csv"}  # formats without types and without an end
+TEXT_SUFFIXES = {".csv"}  # formats without types and without an end marker
 NOT_IN_TEXT = {"last bytes lost", "text for numbers", "bytes for text", "time: as text", "time: no time zone"}
-"""Faults that a text file cannot have, or cannot show."""
-SOME = 0.3  # share of rows that a partial fault spoils
-FEW = 0.05  # share of rows of a small fault
-FIVE_HOURS = pd.Timedelta(hours=5)  # a common distance between a local clock and UTC
+"""Faults that a text file cannot express."""
+PARTIAL_RATIO = 0.3  # fraction of rows that a partial fault corrupts
+SMALL_RATIO = 0.05  # fraction of rows that a small fault corrupts
+FIVE_HOURS = pd.Timedelta(hours=5)  # a common offset of a local clock from UTC
 CENTURY = pd.Timedelta(days=36525)
 YEAR = pd.Timedelta(days=365)
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A fault.
+    """A fault that can be injected into a file.
 
-    It is blocked for the right reason when a blocker says one of the words in `reasons` and, if there are `columns`,
-    names one of them.
+    The right reason to block it contains a word of `reasons` and, where `columns` is not empty, one of these names.
     """
 
     name: str
     why: str
     reasons: tuple[str, ...]
     columns: tuple[str, ...]
-    spoil: Callable[[Path], None]
-    """Spoils the file in place, or puts another in its place."""
+    corrupt: Callable[[Path], None]
+    """Corrupt the file in place, or replace it."""
 
 
 @dataclass(frozen=True)
 class Original:
-    """The file that mutants are made from: raw columns, the same rows as `problem.load` gives them, the file before."""
+    """The file that mutants derive from: raw columns, loaded rows, and the raw columns of the previous file."""
 
     raw: pd.DataFrame
     loaded: pd.DataFrame
@@ -68,57 +67,63 @@ class Original:
 
     def __post_init__(self) -> None:
         if len(self.raw) != len(self.loaded):
-            kept = f"{len(self.loaded)} of {len(self.raw)}"
-            raise UserError(f"problem.load keeps {kept} rows of a file; mutants need to know which row has which label")
+            ratio = f"{len(self.loaded)} of {len(self.raw)}"
+            raise UserError(
+                f"problem.load returns {ratio} rows of a file; mutants need every row, so let it keep all of them"
+            )
 
     @property
     def rng(self) -> np.random.Generator:
-        """The same draws for every mutant, whichever others there are."""
+        """Return a new generator, so that the draws of a mutant do not depend on other mutants."""
         return np.random.default_rng(self.seed)
 
-    def some(self, share: float = SOME) -> np.ndarray:
-        """True for a share of the rows."""
-        return self.rng.random(len(self.raw)) < share
+    def some(self, ratio: float = PARTIAL_RATIO) -> np.ndarray:
+        """Return True for a random fraction `ratio` of the rows, shape (n,)."""
+        return self.rng.random(len(self.raw)) < ratio
 
     @cached_property
     def outcomes(self) -> list[str]:
-        """Raw columns that the label comes from: itself, or else all that are neither in `Row` nor the time."""
+        """Raw columns that the label derives from: itself, or else all that are neither in `Row` nor the time."""
         if problem.TARGET in self.raw:
             return [problem.TARGET]
-        return [name for name in self.raw if name not in {*problem.Row.model_fields, problem.TIME_COLUMN}]
+        return [str(name) for name in self.raw if name not in {*problem.Row.model_fields, problem.TIME_COLUMN}]
 
     @cached_property
     def label_rank(self) -> np.ndarray:
-        """Labels as numbers in (0, 1], in their order; rows without one are in the middle."""
-        return self.loaded[problem.TARGET].rank(pct=True).astype(float).fillna(0.5).to_numpy()
+        """Ranks of the labels in (0, 1], shape (n,); rows without a label have 0.5."""
+        ranks: np.ndarray = self.loaded[problem.TARGET].rank(pct=True).astype(float).fillna(0.5).to_numpy()
+        return ranks
 
     def outcomes_of(self, places: np.ndarray) -> pd.DataFrame:
-        """The rows with the outcomes of the rows at `places`."""
+        """Return all rows with the outcomes of the rows at positions `places`."""
         return self.raw.assign(**{name: self.raw[name].take(places).to_numpy() for name in self.outcomes})
 
     def highest(self) -> np.ndarray:
-        """Places of the rows with the highest label."""
+        """Return the positions of the rows with the highest label."""
         return np.flatnonzero(self.label_rank == self.label_rank.max())
 
     def opposite(self) -> np.ndarray:
-        """For each row, the place of a random row whose label is as far from the other end of the labels' order."""
+        """Return for each row the position of a random row with the mirrored rank of its label."""
         _, level, count = np.unique(self.label_rank, return_inverse=True, return_counts=True)
         mirrored = len(count) - 1 - level
         start = np.cumsum(count) - count
         within = (self.rng.random(len(level)) * count[mirrored]).astype(int)
-        return np.argsort(level, kind="stable")[start[mirrored] + within]
+        opposite: np.ndarray = np.argsort(level, kind="stable")[start[mirrored] + within]
+        return opposite
 
     def conflicting(self) -> pd.DataFrame:
-        """Some of the rows whose opposite has another label, with the opposite's outcomes."""
+        """Return some rows with the outcomes of their opposite, where that has another label."""
         opposite = self.opposite()
-        return self.outcomes_of(opposite)[self.some() & (self.label_rank != self.label_rank[opposite])]
+        chosen = self.some() & (self.label_rank != self.label_rank[opposite])
+        return self.outcomes_of(opposite).loc[chosen]
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Raw columns of a data file. Raises UserError for a format that mutants cannot be made of."""
+    """Return the raw columns of a data file. Raises UserError for a format without a reader."""
     if path.suffix not in READERS:
         raise UserError(
-            f"{path}: mutants are made of {' or '.join(READERS)} files; teach mutants.READERS {path.suffix}"
+            f"{path}: mutants need {' or '.join(READERS)} files; add a reader and a writer of {path.suffix} to"
+            " src/slipway/checks/mutants.py"
         )
     raw = READERS[path.suffix](path)
     if problem.TIME_COLUMN in raw and not pd.api.types.is_datetime64_any_dtype(raw[problem.TIME_COLUMN]):
@@ -127,30 +132,30 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def corpus(original: Original) -> list[Mutant]:
-    """Every mutant that the problem has columns for."""
+    """Return every mutant that the columns of the problem allow."""
     frames = [
         *FRAME_FAULTS,
         *(TIME_FAULTS if problem.TIME_COLUMN else ()),
         *(LABEL_FAULTS if original.outcomes else ()),
     ]
-    found = [
-        *(Mutant(name, why, tuple(reasons.split()), (), spoil) for name, why, reasons, spoil in FILE_FAULTS),
+    mutants = [
+        *(Mutant(name, why, tuple(reasons.split()), (), corrupt) for name, why, reasons, corrupt in FILE_FAULTS),
         *(_of_frame(original, *fault) for fault in frames),
         *_swaps(original),
         *(mutant for fault in COLUMN_FAULTS for mutant in _of_columns(original, *fault)),
     ]
-    if original.suffix not in TEXT:
-        return found
-    return [mutant for mutant in found if not {mutant.name, mutant.name.rpartition(": ")[0]} & NOT_IN_TEXT]
+    if original.suffix not in TEXT_SUFFIXES:
+        return mutants
+    return [mutant for mutant in mutants if not {mutant.name, mutant.name.rpartition(": ")[0]} & NOT_IN_TEXT]
 
 
 def _of_frame(
     original: Original, name: str, why: str, reasons: str, change: Callable[[Original], pd.DataFrame]
 ) -> Mutant:
-    def spoil(path: Path) -> None:
+    def corrupt(path: Path) -> None:
         WRITERS[path.suffix](change(original), path)
 
-    return Mutant(name, why, tuple(reasons.split()), (), spoil)
+    return Mutant(name, why, tuple(reasons.split()), (), corrupt)
 
 
 def _of_columns(
@@ -163,36 +168,41 @@ def _of_columns(
 ) -> Iterator[Mutant]:
     for column in pick(original):
 
-        def spoil(path: Path, column: str = column) -> None:
+        def corrupt(path: Path, column: str = column) -> None:
             WRITERS[path.suffix](change(original, column), path)
 
-        yield Mutant(f"{name}: {column}", why, tuple(reasons.split()), (column,), spoil)
+        yield Mutant(f"{name}: {column}", why, tuple(reasons.split()), (column,), corrupt)
 
 
 def _valued(values: Callable[[Original, pd.Series], Any]) -> Callable[[Original, str], pd.DataFrame]:
-    """A change of one column's values only."""
+    """Return a change of the values of one column."""
     return lambda original, column: original.raw.assign(**{column: values(original, original.raw[column])})
 
 
-def _low(name: str) -> float:
-    return fields(problem.Row)[name]["minimum"]
+def _low(name: object) -> float:
+    limit: float = fields(problem.Row)[str(name)]["minimum"]
+    return limit
 
 
-def _high(name: str) -> float:
-    return fields(problem.Row)[name]["maximum"]
+def _high(name: object) -> float:
+    limit: float = fields(problem.Row)[str(name)]["maximum"]
+    return limit
 
 
 def _numbers(original: Original, *, nullable: bool) -> list[str]:
-    """Numbers with limits, the most varied first: a fault in a column that hardly varies is hardly one."""
-    named = [each.name for each in columns(problem.Row) if each.kind == "number" and each.nullable == nullable]
+    """Return numbers with limits, the most varied first: faults in columns of few values are hard to detect."""
+    numbers = [
+        column.name for column in columns(problem.Row) if column.kind == "number" and column.nullable == nullable
+    ]
     limits = {"minimum", "maximum"}
-    limited = [name for name in named if name in original.raw and limits <= fields(problem.Row)[name].keys()]
+    limited = [name for name in numbers if name in original.raw and limits <= fields(problem.Row)[name].keys()]
     return sorted(limited, key=lambda name: -original.raw[name].nunique())
 
 
 def _categories(original: Original, *, closed: bool) -> list[str]:
-    named = [each.name for each in columns(problem.Row) if each.kind == "category" and each.name in original.raw]
-    return [name for name in named if is_closed(fields(problem.Row)[name]) == closed]
+    categories = [column.name for column in columns(problem.Row) if column.kind == "category"]
+    present = [name for name in categories if name in original.raw]
+    return [name for name in present if is_closed(fields(problem.Row)[name]) == closed]
 
 
 def _required(original: Original) -> list[str]:
@@ -200,14 +210,14 @@ def _required(original: Original) -> list[str]:
 
 
 def _whole(original: Original) -> list[str]:
-    """The most varied required number that has no fractions."""
+    """Return the most varied required integer."""
     return [name for name in _numbers(original, nullable=False) if fields(problem.Row)[name].get("type") == "integer"][
         :1
     ]
 
 
 def _optional(original: Original) -> list[str]:
-    """The two optional numbers that are missing least."""
+    """Return the two optional numbers with the lowest rate of missing values."""
     return sorted(_numbers(original, nullable=True), key=lambda name: original.raw[name].isna().mean())[:2]
 
 
@@ -233,89 +243,91 @@ def _zeroed(content: bytes) -> bytes:
 
 
 def _rewrite(change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
-    def spoil(path: Path) -> None:
+    def corrupt(path: Path) -> None:
         path.write_bytes(change(path.read_bytes()))
 
-    return spoil
+    return corrupt
 
 
 def _rename(path: Path) -> None:
     path.rename(path.with_name(f"{path.name}.part"))
 
 
-def _ordered(*parts: pd.DataFrame) -> pd.DataFrame:
-    """The rows of all parts, in the order of time if there is one."""
-    rows = pd.concat(parts, ignore_index=True)
+def _ordered(*chunks: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of all chunks, ordered by time where there is one."""
+    rows = pd.concat(chunks, ignore_index=True)
     return rows.sort_values(problem.TIME_COLUMN, kind="stable", ignore_index=True) if problem.TIME_COLUMN else rows
 
 
 def _swaps(original: Original) -> Iterator[Mutant]:
-    """Mutants of `SWAPS` that the problem has two columns for."""
+    """Yield the mutants of `SWAPS` that the problem has two columns for."""
     for name, reasons, pick in SWAPS:
         picked = pick(original)
         if len(picked) > 1:
-            names = {picked[0]: picked[-1], picked[-1]: picked[0]}
-            yield _of_frame(
-                original, name, "under each other's name", reasons, lambda o, names=names: o.raw.rename(columns=names)
-            )
+            yield _of_frame(original, name, "names of two columns swapped", reasons, _swapped(picked[0], picked[-1]))
+
+
+def _swapped(left: str, right: str) -> Callable[[Original], pd.DataFrame]:
+    return lambda original: original.raw.rename(columns={left: right, right: left})
 
 
 def _timed(values: Callable[[Original, pd.Series], Any]) -> Callable[[Original], pd.DataFrame]:
-    """A change of the time column only."""
+    """Return a change of the time column."""
     return lambda original: _valued(values)(original, str(problem.TIME_COLUMN))
 
 
 def _before_moved(original: Original) -> pd.DataFrame:
-    """The rows of the file before, as if they had happened in the time of this one."""
-    time = problem.TIME_COLUMN
+    """Return the rows of the previous file, moved into the period of this file."""
+    time = str(problem.TIME_COLUMN)
     moved = original.before[time] - original.before[time].min() + original.raw[time].min()
-    return original.before.assign(**{time: moved})[moved <= original.raw[time].max()]
+    rows: pd.DataFrame = original.before.assign(**{time: moved})
+    return rows.loc[moved <= original.raw[time].max()]
 
 
 LAST_ROW = "missing type category"
-"""What is wrong with the last row of a text file that ends too early; other formats cannot be read at all."""
+"""Reasons for a text file that is cut off: its last row is invalid. Other formats are unreadable."""
 
 FILE_FAULTS = (
-    ("empty file", "an upload that never began", "unreadable empty", _rewrite(lambda _: b"")),
+    ("empty file", "an upload that did not start", "unreadable empty", _rewrite(lambda _: b"")),
     (
         "half a file",
-        "an upload that broke off",
+        "an interrupted upload",
         f"unreadable {LAST_ROW}",
         _rewrite(lambda content: content[: len(content) // 2]),
     ),
-    ("last bytes lost", "a disk that was full", "unreadable", _rewrite(lambda content: content[:-7])),
+    ("last bytes lost", "a full disk", "unreadable", _rewrite(lambda content: content[:-7])),
     ("zeros inside", "a damaged disk", f"unreadable {LAST_ROW}", _rewrite(_zeroed)),
     (
         "error page",
-        "a download that got an answer in HTML",
+        "a download of an HTML error page",
         "unreadable missing",
         _rewrite(lambda _: b"<html>502</html>"),
     ),
     ("wrong encoding", "written as UTF-16", "unreadable", _rewrite(lambda raw: raw.decode("latin-1").encode("utf-16"))),
-    ("wrong name", "a file that the loader would pass over", "unreadable", _rename),
+    ("wrong name", "a file that the loader would skip", "unreadable", _rename),
 )
-"""(name, why, reasons, what happens to the file)."""
+"""(name, why, reasons, change of the file)."""
 
 FRAME_FAULTS = (
-    ("no rows", "an export that found nothing", "empty unreadable", lambda o: o.raw.head(0)),
+    ("no rows", "an export without a result", "empty unreadable", lambda o: o.raw.head(0)),
     (
-        "one row in twenty twice",
-        "a retry that wrote again",
+        "one row in twenty repeated",
+        "a retry that wrote rows again",
         "duplicates",
-        lambda o: _ordered(o.raw, o.raw[o.some(FEW)]),
+        lambda o: _ordered(o.raw, o.raw[o.some(SMALL_RATIO)]),
     ),
-    ("every row twice", "two exports in one file", "duplicates", lambda o: _ordered(o.raw, o.raw)),
-    ("the file before, again", "an old file under a new name", "overlap mix", lambda o: o.before),
-    ("answer as a column", "the model would read it", "unknown", lambda o: o.raw.assign(answer=o.label_rank)),
+    ("every row repeated", "two exports in one file", "duplicates", lambda o: _ordered(o.raw, o.raw)),
+    ("previous file again", "an old file under a new name", "overlap mix", lambda o: o.before),
+    ("label as a column", "the model would read the label", "unknown", lambda o: o.raw.assign(answer=o.label_rank)),
 )
-"""(name, why, reasons, the rows after it)."""
+"""(name, why, reasons, change of the rows)."""
 
 SWAPS = (
     ("swapped numbers", "limit type drift relation", lambda o: _numbers(o, nullable=False)),
     ("swapped optional numbers", "limit type drift disagree", _optional),
     ("swapped categories", "category", lambda o: _categories(o, closed=True)),
 )
-"""(name, reasons, columns of which the first and the last change their names)."""
+"""(name, reasons, columns whose first and last swap their names)."""
 
 TIME_FAULTS = (
     (
@@ -325,9 +337,9 @@ TIME_FAULTS = (
         lambda o: o.raw.drop(columns=problem.TIME_COLUMN),
     ),
     ("time: five hours ahead", "a time zone applied twice", "clock", _timed(lambda _, v: v + FIVE_HOURS)),
-    ("time: five hours behind", "a time zone taken off twice", "clock overlap", _timed(lambda _, v: v - FIVE_HOURS)),
-    ("time: no time zone", "nobody knows which clock it is", "clock", _timed(lambda _, v: v.dt.tz_localize(None))),
-    ("time: in the future", "labels that nobody can know", "future", _timed(lambda _, v: v + CENTURY)),
+    ("time: five hours behind", "a time zone removed twice", "clock overlap", _timed(lambda _, v: v - FIVE_HOURS)),
+    ("time: no time zone", "an ambiguous clock", "clock", _timed(lambda _, v: v.dt.tz_localize(None))),
+    ("time: in the future", "labels that cannot be known yet", "future", _timed(lambda _, v: v + CENTURY)),
     ("time: a year early", "a wrong year in the export", "gap overlap", _timed(lambda _, v: v - YEAR)),
     (
         "time: 1970",
@@ -338,13 +350,13 @@ TIME_FAULTS = (
     ("time: as text", "an export that quotes everything", "type unreadable", _timed(lambda _, v: v.astype(str))),
     ("time: 30% missing", "rows cannot be ordered", "missing", _timed(lambda o, v: v.mask(o.some()))),
     (
-        "time: the same everywhere",
+        "time: constant",
         "the time of the export",
         "clock gap single",
         _timed(lambda _, v: v.iloc[len(v) // 2]),
     ),
-    ("time: backwards", "an order that splits rely on", "order", lambda o: o.raw[::-1]),
-    ("the file before, with new times", "old rows, relabelled", "mix disagree", _before_moved),
+    ("time: reversed", "a wrong order for splits", "order", lambda o: o.raw[::-1]),
+    ("previous file with new times", "old rows with new times", "mix disagree", _before_moved),
 )
 
 LABEL_FAULTS = (
@@ -355,16 +367,16 @@ LABEL_FAULTS = (
         lambda o: o.raw.drop(columns=o.outcomes),
     ),
     ("label: shuffled", "nothing can be learned", "label", lambda o: o.outcomes_of(o.rng.permutation(len(o.raw)))),
-    ("label: reversed", "a flag read the wrong way round", "label", lambda o: o.outcomes_of(o.opposite())),
+    ("label: reversed", "an inverted flag", "label", lambda o: o.outcomes_of(o.opposite())),
     (
-        "label: one everywhere",
-        "a join that found nothing",
+        "label: constant",
+        "a join without matches",
         "label single",
         lambda o: o.outcomes_of(np.repeat(o.highest()[:1], len(o.raw))),
     ),
     (
         "label: shift",
-        "half the rows got the highest",
+        "half of the rows with the highest label",
         "label",
         lambda o: o.outcomes_of(np.where(o.some(0.5), o.rng.choice(o.highest(), len(o.raw)), np.arange(len(o.raw)))),
     ),
@@ -376,7 +388,7 @@ LABEL_FAULTS = (
     ),
     (
         "label: conflicting",
-        "the same rows with another outcome",
+        "equal rows with different labels",
         "conflicting",
         lambda o: _ordered(o.raw, o.conflicting()),
     ),
@@ -386,7 +398,7 @@ COLUMN_FAULTS = (
     ("dropped", "nothing to learn from", "missing unreadable", _any, lambda o, column: o.raw.drop(columns=column)),
     (
         "renamed",
-        "its values are lost",
+        "values lost under another name",
         "missing unreadable",
         _any,
         lambda o, column: o.raw.rename(columns={column: "x"}),
@@ -400,7 +412,7 @@ COLUMN_FAULTS = (
     ),
     (
         "numbers with a unit",
-        "an export for people",
+        "an export for display",
         "type unreadable",
         _required,
         _valued(lambda _, v: v.astype(str) + " km"),
@@ -413,7 +425,7 @@ COLUMN_FAULTS = (
         _valued(lambda o, v: v.astype(str).mask(o.some(), "n/a")),
     ),
     ("flags for numbers", "a column cast by mistake", "type", _required, _valued(lambda _, v: v > v.median())),
-    ("fractions", "averages for readings", "type", _whole, _valued(lambda _, v: v + 0.5)),
+    ("fractions", "averages in place of counts", "type", _whole, _valued(lambda _, v: v + 0.5)),
     (
         "codes for categories",
         "the output of an encoder",
@@ -428,15 +440,15 @@ COLUMN_FAULTS = (
         _closed,
         _valued(lambda _, v: v.map(lambda text: f"é{text}".encode("latin-1"))),
     ),
-    ("unit times 1000", "metres for kilometres", "limit", _both, _valued(lambda _, v: v * 1000)),
+    ("unit times 1000", "meters for kilometers", "limit", _both, _valued(lambda _, v: v * 1000)),
     (
         "unit times 1.609",
-        "kilometres for miles",
+        "kilometers for miles",
         "limit type drift disagree",
         _both,
         _valued(lambda _, v: (v * 1.609).round().astype(v.dtype)),
     ),
-    ("unit by 1000", "kilometres for metres", "limit type drift disagree", _optional, _valued(lambda _, v: v / 1000)),
+    ("unit by 1000", "kilometers for meters", "limit type drift disagree", _optional, _valued(lambda _, v: v / 1000)),
     (
         "Celsius for Fahrenheit",
         "another unit, within the limits",
@@ -465,23 +477,23 @@ COLUMN_FAULTS = (
         _both,
         _valued(lambda _, v: v.where(v.index != len(v) // 2, _low(v.name) - 1)),
     ),
-    ("sentinel", "-9999 is no reading", "limit", _both, _valued(lambda o, v: v.mask(o.some(FEW), -9999))),
+    ("sentinel", "-9999 for a missing value", "limit", _both, _valued(lambda o, v: v.mask(o.some(SMALL_RATIO), -9999))),
     (
         "infinity",
         "a division by zero",
         "limit type",
         _optional,
-        _valued(lambda o, v: v.astype(float).mask(o.some(FEW), np.inf)),
+        _valued(lambda o, v: v.astype(float).mask(o.some(SMALL_RATIO), np.inf)),
     ),
     (
-        "the same everywhere",
-        "a sensor that hangs, a filter left on",
+        "constant",
+        "a stuck sensor, or a filter left on",
         "single drift disagree",
         _any,
         _valued(lambda _, v: v.mode()[0]),
     ),
     (
-        "rows mixed up",
+        "rows permuted",
         "a join by the wrong key",
         "relation disagree",
         _required,
@@ -496,21 +508,27 @@ COLUMN_FAULTS = (
     ),
     (
         "new category in many rows",
-        "nothing is known of it",
+        "a category without training rows",
         "category",
         _open,
         _valued(lambda o, v: v.mask(o.some(), v.str[::-1])),
     ),
-    ("lower case", "the same names, spelt otherwise", "category", _closed, _valued(lambda _, v: v.str.lower() + "x")),
-    ("blanks at the end", "text from columns of fixed width", "category", _closed, _valued(lambda _, v: v + "  ")),
+    ("lower case", "another spelling of the names", "category", _closed, _valued(lambda _, v: v.str.lower() + "x")),
+    ("trailing blanks", "text from fixed-width columns", "category", _closed, _valued(lambda _, v: v + "  ")),
     (
         "empty text",
-        "missing, and not marked so",
+        "missing values that are not marked",
         "category missing",
         _closed,
         _valued(lambda o, v: v.mask(o.some(), "")),
     ),
-    ("30% missing", "far more than ever", "missing type null", _any, _valued(lambda o, v: v.mask(o.some()))),
+    (
+        "30% missing",
+        "far more missing values than before",
+        "missing type null",
+        _any,
+        _valued(lambda o, v: v.mask(o.some())),
+    ),
     (
         "all missing",
         "a source that is gone",
@@ -519,18 +537,18 @@ COLUMN_FAULTS = (
         _valued(lambda _, v: v.mask(v.notna())),
     ),
     (
-        "answer leaked into a number",
-        "the model would read it",
+        "label leaked into a number",
+        "the model would read the label",
         "label type",
         _optional,
         _valued(lambda o, v: _low(v.name) + (_high(v.name) - _low(v.name)) * o.label_rank),
     ),
     (
-        "answer leaked into a category",
-        "the model would read it",
+        "label leaked into a category",
+        "the model would read the label",
         "label drift",
         _closed,
         _valued(lambda o, v: np.where(o.label_rank > np.median(o.label_rank), *v.value_counts().index[:2])),
     ),
 )
-"""(name, why, reasons, which columns, the rows after it)."""
+"""(name, why, reasons, choice of columns, change of the rows)."""

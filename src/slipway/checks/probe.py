@@ -1,7 +1,6 @@
-"""Does the new data's label still follow its features? A quick linear model, fitted on the reference, finds out.
+"""Probe of the relation between features and label: the skill of a linear model, fitted on the reference, on new data.
 
-Shuffled labels keep every distribution, so no drift check sees them; but then what older rows teach about newer ones
-is worth nothing.
+Shuffled labels keep every distribution, so no drift check detects them. A model of older rows then has no skill.
 """
 
 from __future__ import annotations
@@ -23,25 +22,25 @@ CHECK = "Label Follows Features"
 
 
 class Probe:
-    """What a linear model learns from the reference; it is fitted once, however many new frames it is asked about."""
+    """A linear model of the reference, fitted once for any number of new frames."""
 
     def __init__(self, reference: pd.DataFrame) -> None:
         self.reference = reference
 
     @cached_property
     def model(self) -> BaseEstimator:
-        """The fitted model. Raises ValueError when the reference holds one class only."""
+        """Return the fitted model. Raises ValueError when the reference has a single class."""
         model = baselines(problem.TASK, problem.Row)["linear"]
         return model.fit(to_features(self.reference, problem.Row), self.reference[problem.TARGET])
 
     def skill(self, new: pd.DataFrame) -> float:
-        """Skill on `new` rows: 0 is chance, 1 is perfect."""
+        """Return the skill on `new` rows: 0 is chance, 1 is perfect."""
         scores = predictor.score(self.model, to_features(new, problem.Row), problem.TASK)
         classes = list(getattr(self.model, "classes_", []))
         return skill(problem.TASK, classes, new[problem.TARGET].to_numpy(), scores)
 
     def check(self, new: pd.DataFrame, limit: float) -> dict[str, str]:
-        """The outcome in the form that the suites' checks have; `limit` is the least skill."""
+        """Return the outcome in the format of the suites' checks; `limit` is the minimum skill."""
         outcome = {"check": CHECK, "condition": f"Skill of a linear model fitted on the reference is at least {limit}"}
         try:
             observed = self.skill(new)

@@ -1,7 +1,7 @@
-"""deepchecks suites, run in the environment that deepchecks needs: what they are given, and what came back.
+"""The deepchecks suites, run in a separate environment: their input and their answers.
 
-deepchecks does not run on the current stack, so it has an environment of its own, `.venv-checks`, and is handed
-samples as Parquet. The cost is bounded: so many rows, from so many files, however much data there is.
+deepchecks does not run on the current stack, so it has its own environment, `.venv-checks`, and reads samples as
+Parquet. A fixed number of rows and files bounds the cost for any amount of data.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 import problem
@@ -27,14 +28,14 @@ ENVIRONMENT = ".venv-checks"
 RUNNER = "slipway.checks.deepchecks_runner"
 QUIET = {
     "DISABLE_DEEPCHECKS_ANONYMOUS_TELEMETRY": "true",  # otherwise each import calls api.deepchecks.com
-    "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin while they wait make a busy machine ten times slower
+    "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads slow a busy machine down by a factor of ten
 }
-LABEL_TYPES = {"binary": "int64", "multiclass": "str", "regression": "float64"}
+LABEL_TYPES: dict[str, type] = {"binary": np.int64, "multiclass": str, "regression": np.float64}
 
 
 @dataclass(frozen=True)
 class Job:
-    """New rows to hold against reference rows; `html` is where the full report goes, if it is wanted."""
+    """A comparison of new rows with reference rows; `html` is the path of the full report, or None."""
 
     name: str
     new: pd.DataFrame
@@ -43,9 +44,9 @@ class Job:
 
 
 def table(frame: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:
-    """At most `rows` labelled rows of `frame`, drawn by `seed`, in the types that deepchecks and the probe take."""
-    labelled = frame[frame[problem.TARGET].notna()]
-    drawn = labelled.sample(min(rows, len(labelled)), random_state=seed).sort_index()
+    """Return at most `rows` labeled rows of `frame`, drawn with `seed`, in the types for deepchecks and the probe."""
+    labeled = frame[frame[problem.TARGET].notna()]
+    drawn = labeled.sample(min(rows, len(labeled)), random_state=seed).sort_index()
     features = to_features(drawn, problem.Row)
     categories = [column.name for column in columns(problem.Row) if column.kind == "category"]
     features[categories] = features[categories].astype(object).where(drawn[categories].notna(), None)
@@ -56,7 +57,7 @@ def table(frame: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:
 
 
 def spread(names: Sequence[str], count: int) -> list[str]:
-    """At most `count` of `names`, evenly spread, the last one always among them."""
+    """Return at most `count` of `names`, evenly spaced and including the last."""
     if len(names) <= count:
         return list(names)
     return [names[-1 - index * (len(names) - 1) // max(count - 1, 1)] for index in reversed(range(count))]
@@ -65,7 +66,7 @@ def spread(names: Sequence[str], count: int) -> list[str]:
 def run(jobs: Sequence[Job], thresholds: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Run `problem.data_suite(thresholds)` on every job, in one process of the checks' environment.
 
-    Returns for each job's name {"checks": […], "drift": {…}}, or {"error": cause} where it did not run.
+    Returns by the name of the job {"checks": […], "drift": {…}}, or {"error": cause} where it did not run.
     """
     with tempfile.TemporaryDirectory() as folder:
         request, answer = Path(folder) / "request.json", Path(folder) / "answer.json"
@@ -73,12 +74,12 @@ def run(jobs: Sequence[Job], thresholds: Mapping[str, Any]) -> dict[str, dict[st
         request.write_text(json.dumps({"thresholds": dict(thresholds), "jobs": listed}), encoding="utf-8")
         finished = _run_isolated([RUNNER, str(request), str(answer)])
         answers = json.loads(answer.read_text(encoding="utf-8")) if answer.exists() else {}
-    cause = (finished.stderr.strip().splitlines() or ["no reason given"])[-1]
+    cause = (finished.stderr.strip().splitlines() or ["no error output"])[-1]
     return {job.name: answers.get(job.name, {"error": f"deepchecks did not run: {cause}"}) for job in jobs}
 
 
 def _written(job: Job, folder: Path) -> dict[str, Any]:
-    """The job as the runner takes it; a frame that several jobs share is written once."""
+    """Return the job in the runner's format; a frame of several jobs is written once."""
     paths = {side: folder / f"{id(frame)}.parquet" for side, frame in (("new", job.new), ("reference", job.reference))}
     for side, path in paths.items():
         if not path.exists():

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 DATA = Path("data")
 VALIDATION = 0.25  # of the training rows, on which the number of trees is chosen
-MOST_TREES = 300
-FEWEST_TREES = 40  # fewer do not learn a small sample by heart, which is how training is tested
+TREES_MAX = 300
+TREES_MIN = 40  # fewer do not learn a small sample by heart, which is how training is tested
 
 
 def take_in() -> dict[str, Any]:
@@ -70,7 +70,7 @@ def training() -> dict[str, Any]:
 
 
 def _trees(subject: convergence.Subject, params: Mapping[str, Any]) -> int:
-    many = {**params, "model": {**params["model"], "max_iter": MOST_TREES}}
+    many = {**params, "model": {**params["model"], "max_iter": TREES_MAX}}
     held_out = np.random.default_rng(subject.seed).random(len(subject.train)) < VALIDATION
     rows, target = subject.train[~held_out], subject.train_target[~held_out]
     estimator = problem.build_model(many).fit(rows, target)
@@ -81,7 +81,7 @@ def _trees(subject: convergence.Subject, params: Mapping[str, Any]) -> int:
     losses = [
         loss.value(known, scores) for scores in predictor.staged(estimator, subject.train[held_out], subject.task)
     ]
-    return max(FEWEST_TREES, round(int(np.argmin(losses)) + 1, -1))
+    return max(TREES_MIN, round(int(np.argmin(losses)) + 1, -1))
 
 
 def comparison() -> dict[str, Any]:

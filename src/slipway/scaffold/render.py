@@ -48,7 +48,7 @@ def _derived(plan: Plan) -> dict[str, Any]:
     has_numbers = bool(kinds & {"int", "float"})
     opened = [feature.name for feature in plan.features if feature.kind == "open"]
     learner = "Regressor" if plan.target.task == "regression" else "Classifier"
-    typed = [("Annotated", has_numbers or bool(opened)), ("Literal", "closed" in kinds)]
+    typed = [("Annotated", has_numbers or bool(opened)), ("Any", has_numbers), ("Literal", "closed" in kinds)]
     return {
         "target": plan.target.name,
         "target_doc": _target(plan),

@@ -18,7 +18,7 @@ import pyarrow as pa
 from pydantic_core import to_jsonable_python
 
 from slipway import predictor
-from slipway.checks.contract import shown
+from slipway.checks.contract import quoted
 from slipway.csv_file import Dialect
 from slipway.delivery.dvc_files import blobs
 from slipway.delivery.release import RELEASE, sha256
@@ -167,7 +167,7 @@ def _told(chunk: Chunk, at: int, checked: Checked) -> str:
 
 def _shown(chunk: Chunk, at: int, name: str) -> str:
     value = chunk.raw.column(name)[at].as_py() if name in chunk.raw.schema.names else None
-    return "is missing" if value is None else f"is {shown(value)!r}"
+    return "is missing" if value is None else f"is {quoted(value)!r}"
 
 
 def _do(chunk: Chunk, checked: Checked, scorer: predictor.Predictor, passed: list[str], parts: Parts) -> None:

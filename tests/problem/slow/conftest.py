@@ -1,4 +1,4 @@
-"""The sample's model, trained as the pipeline trains it, in a folder of its own: a fresh clone has none."""
+"""Fixtures with the sample's model, trained by the pipeline's stages in a temporary folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STAGES = ("prepare", "train", "export", "evaluate")
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory) -> Path:
-    """A folder with data, params.yaml, and what the stages make of them."""
+    """Return a folder with data, params.yaml, and the outputs of the stages."""
     folder = tmp_path_factory.mktemp("trained")
     for name in ("data", "params.yaml"):
         (folder / name).symlink_to(ROOT / name)
@@ -33,6 +33,6 @@ def trained(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def scene(trained):
-    """The release that is trained here, and what came after its data; `slipway.monitoring.power` remembers it."""
+    """Return the release that is trained here, and the data after it; `slipway.monitoring.power` caches it."""
     with contextlib.chdir(trained):
         return power.scene()

@@ -1,6 +1,6 @@
-"""The tutorial, run as it is written: every command in order, in a clone, and what the page says that they print.
+"""Tests of the tutorial: every command in order, in a clone, and the output that the page shows.
 
-The figures are those of the sample, so this goes with it.
+The figures depend on the sample, so this file belongs to it.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from tests.docs import pages
 
 ROOT = Path.cwd()
 PAGE = Path("docs/first-pull-request.md").read_text(encoding="utf-8")
-DONE_ALREADY = {"make setup"}  # the packages of this very checkout are used; tests/workflows/test_bootstrap.py runs it
+SKIPPED = {"make setup"}  # this checkout's packages serve; tests/workflows/test_bootstrap.py runs it
 METRIC = re.compile(r"^metrics/evaluate\.json +model\.(\w+) +([\d.]+) +([\d.]+)", re.MULTILINE)
 GATE = re.compile(r"^(baselines|calibration): pass: (.+)$", re.MULTILINE)
-SAME = 0.002  # of a metric: another processor may round otherwise
+METRIC_TOLERANCE = 0.002  # processors round differently
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory) -> Path:
-    """A newcomer's clone of what is here, with `main` and an origin, after `make setup`."""
+    """Return a newcomer's clone of this repository, with `main` and an origin, after `make setup`."""
     folder = tmp_path_factory.mktemp("newcomer")
     subprocess.run(["git", "clone", "-q", "--bare", str(ROOT), str(folder / "origin")], check=True)
     push_rule.install(folder / "origin")
@@ -40,8 +40,8 @@ def clone(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def printed(clone) -> str:
-    """What all the commands of the page printed."""
-    lines = [line for line in pages.shell(PAGE) if line not in DONE_ALREADY]
+    """Return the output of all commands of the page."""
+    lines = [line for line in pages.shell(PAGE) if line not in SKIPPED]
     script = "\n".join(["set -euo pipefail", f"PATH={Path(sys.executable).parent}:$PATH", *lines])
     identity = {"GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.invalid"}
     identity |= {name.replace("AUTHOR", "COMMITTER"): value for name, value in identity.items()}
@@ -54,29 +54,29 @@ def printed(clone) -> str:
 
 
 def test_every_command_runs_and_prints_the_metrics_that_the_page_shows(printed):
-    said, seen = METRIC.findall(PAGE), METRIC.findall(printed)
-    assert [name for name, *_ in said] == [name for name, *_ in seen]
-    for (_, *expected), (_, *actual) in zip(said, seen, strict=True):
-        assert list(map(float, expected)) == pytest.approx(list(map(float, actual)), abs=SAME)
+    documented, measured = METRIC.findall(PAGE), METRIC.findall(printed)
+    assert [name for name, *_ in documented] == [name for name, *_ in measured]
+    for (_, *expected), (_, *actual) in zip(documented, measured, strict=True):
+        assert list(map(float, expected)) == pytest.approx(list(map(float, actual)), abs=METRIC_TOLERANCE)
 
 
-def test_the_report_is_blocked_by_what_did_not_run_and_by_nothing_else(clone, printed):
+def test_the_report_is_blocked_only_by_jobs_that_did_not_run(clone, printed):
     verdict = json.loads((clone / "results/report/verdict.json").read_text(encoding="utf-8"))
     assert verdict["title"].endswith("Blocked: test, lint")
 
 
 def test_the_gates_print_what_the_page_shows(printed):
-    said, seen = (dict(GATE.findall(text)) for text in (PAGE, printed))
-    assert {"baselines", "calibration"} == said.keys() & seen.keys()
-    for gate in said:
-        assert numbers(said[gate]) == pytest.approx(numbers(seen[gate]), abs=SAME)
+    documented, measured = (dict(GATE.findall(text)) for text in (PAGE, printed))
+    assert {"baselines", "calibration"} == documented.keys() & measured.keys()
+    for gate in documented:
+        assert numbers(documented[gate]) == pytest.approx(numbers(measured[gate]), abs=METRIC_TOLERANCE)
 
 
 def numbers(text: str) -> list[float]:
     return [float(number) for number in re.findall(r"[+-]?\d+\.\d+", text)]
 
 
-def test_the_pull_request_holds_what_the_page_says(clone, printed):
+def test_the_pull_request_has_the_files_that_the_page_lists(clone, printed):
     command = ["git", "-C", str(clone.parent / "origin"), "diff", "--name-only", "main", "half-the-trees"]
     changed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert {"params.yaml", "dvc.lock", "metrics/evaluate.json"} <= set(changed)

@@ -1,31 +1,30 @@
-"""The deepchecks suite of the penguins: a year of 110 birds against the years before."""
+"""The deepchecks suite of the penguins: a year of 110 birds compared with the previous years."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from deepchecks.tabular import Suite
-from deepchecks.tabular import checks as stock
+from deepchecks.tabular import Suite, checks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-COMPLETE = ["bill_length_mm", "body_mass_g"]  # columns that are hardly ever missing
+COMPLETE = ["bill_length_mm", "body_mass_g"]  # columns with few missing values
 
 
 def data_suite(limit: Mapping[str, Any]) -> Suite:
-    """A year against the years before."""
+    """Return the suite that compares a year with the previous years."""
     return Suite(
-        "A year against the years before",
-        stock.IsSingleValue().add_condition_not_single_value(),
-        stock.MixedNulls().add_condition_different_nulls_less_equal_to(1),
-        stock.PercentOfNulls(columns=COMPLETE).add_condition_percent_of_nulls_not_greater_than(limit["null_ratio"]),
-        stock.DataDuplicates().add_condition_ratio_less_or_equal(limit["duplicate_ratio"]),
-        stock.ConflictingLabels().add_condition_ratio_of_conflicting_labels_less_or_equal(limit["conflicting_ratio"]),
-        stock.FeatureLabelCorrelation().add_condition_feature_pps_less_than(limit["feature_label_power"]),
-        stock.NewCategoryTrainTest().add_condition_new_category_ratio_less_or_equal(limit["new_category_ratio"]),
-        stock.NewLabelTrainTest().add_condition_new_labels_number_less_or_equal(0),
-        stock.TrainTestSamplesMix().add_condition_duplicates_ratio_less_or_equal(limit["duplicate_ratio"]),
-        stock.FeatureDrift().add_condition_drift_score_less_than(limit["category_drift"], limit["numeric_drift"]),
-        stock.LabelDrift().add_condition_drift_score_less_than(limit["label_drift"]),
+        "A year against the previous years",
+        checks.IsSingleValue().add_condition_not_single_value(),
+        checks.MixedNulls().add_condition_different_nulls_less_equal_to(1),
+        checks.PercentOfNulls(columns=COMPLETE).add_condition_percent_of_nulls_not_greater_than(limit["null_ratio"]),
+        checks.DataDuplicates().add_condition_ratio_less_or_equal(limit["duplicate_ratio"]),
+        checks.ConflictingLabels().add_condition_ratio_of_conflicting_labels_less_or_equal(limit["conflicting_ratio"]),
+        checks.FeatureLabelCorrelation().add_condition_feature_pps_less_than(limit["feature_label_power"]),
+        checks.NewCategoryTrainTest().add_condition_new_category_ratio_less_or_equal(limit["new_category_ratio"]),
+        checks.NewLabelTrainTest().add_condition_new_labels_number_less_or_equal(0),
+        checks.TrainTestSamplesMix().add_condition_duplicates_ratio_less_or_equal(limit["duplicate_ratio"]),
+        checks.FeatureDrift().add_condition_drift_score_less_than(limit["category_drift"], limit["numeric_drift"]),
+        checks.LabelDrift().add_condition_drift_score_less_than(limit["label_drift"]),
     )

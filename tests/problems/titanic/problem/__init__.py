@@ -1,7 +1,7 @@
-"""Would this passenger of the Titanic survive? Binary, no time column, one file, a text of which no two are alike.
+"""Predict whether a passenger of the Titanic survives: binary, no time column, one file, a column of unique strings.
 
-1,313 passengers; the age of 557 is not known. Source: the PyPI package `bokeh-sampledata` 2026.1 (BSD-3-Clause), file
-`titanic_all.csv` as it is there, recorded as public domain.
+1,313 passengers; the age of 557 is missing. Source: the PyPI package `bokeh-sampledata` 2026.1 (BSD-3-Clause), file
+`titanic_all.csv`, unchanged; its record states public domain.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SEGMENTS: tuple[str, ...] = ("sex",)
 
 
 class Row(BaseModel):
-    """One passenger, as the list of passengers has it."""
+    """One entry of the list of passengers."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -38,7 +38,7 @@ class Row(BaseModel):
 
 
 def load(data_dir: Path) -> pd.DataFrame:
-    """Read the list. One class is given as an asterisk: it is not known."""
+    """Read the list. An asterisk stands for a missing class."""
     import pandas as pd
 
     frame = pd.concat([pd.read_csv(file) for file in sorted(data_dir.glob("*.csv"))], ignore_index=True)
@@ -52,7 +52,7 @@ def split(frame: pd.DataFrame, params: Mapping[str, Any]) -> tuple[pd.DataFrame,
 
 
 def build_model(params: Mapping[str, Any]) -> BaseEstimator:
-    """Boosted trees on the words of the name, titles among them; ONNX has no words for the hashing of them."""
+    """Return boosted trees on the hashed words of the name, such as titles; ONNX cannot express the hashing."""
     from sklearn.compose import make_column_transformer
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.feature_extraction.text import HashingVectorizer
@@ -77,5 +77,5 @@ def data_suite(thresholds: Mapping[str, Any]) -> Suite:
 
 
 def next_batch(_: Path) -> Path | None:
-    """There is no further one."""
+    """Return None: the data set is complete."""
     return None

@@ -1,4 +1,4 @@
-"""A toy problem in thirty lines: how long a job takes, from its size and the machine. Regression, no time column."""
+"""A toy problem in thirty lines: the duration of a job, from its size and machine. Regression, no time column."""
 
 from typing import Annotated, Literal
 

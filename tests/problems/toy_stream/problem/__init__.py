@@ -1,6 +1,6 @@
-"""A toy problem that goes on in time: a part fails when it is too warm, and one day, perhaps, when it is too cold.
+"""A toy problem over time: a part fails when it is too warm and, after a change, when it is too cold.
 
-A file is a day. New days come from the folder `source` beside the data, one at a call.
+Each file has one day. Each call of `next_batch` copies one day from the folder `source` next to the data.
 """
 
 import shutil
@@ -51,8 +51,8 @@ def data_suite(thresholds):
 
 
 def next_batch(data_dir):
-    known = {file.name for file in data_dir.glob("*.csv")}
+    imported = {file.name for file in data_dir.glob("*.csv")}
     for file in sorted(SOURCE.glob("*.csv")):
-        if file.name not in known:
+        if file.name not in imported:
             return Path(shutil.copy(file, data_dir))
     return None
