@@ -1,6 +1,6 @@
-"""Look at stable and at broken rows of a problem without a time, of the task that the command line names.
+"""Assess stable and broken rows of a problem without a time, for the task on the command line.
 
-`test_tasks.py` runs it in a process of its own, because `problem` is then another package. Prints the failed questions.
+`test_tasks.py` runs it in a separate process, because it replaces the package `problem`. It prints the failed checks.
 """
 
 from __future__ import annotations
@@ -31,7 +31,13 @@ problem.TASK, problem.TARGET, problem.TIME_COLUMN, problem.SEGMENTS = TASK, "y",
 problem.Row, problem.LABEL_KEY = Row, ("request_id", "index")
 problem.split = lambda frame, _: (frame.iloc[: len(frame) // 2], frame.iloc[len(frame) // 2 :])
 
-from slipway.monitoring import LiveWindow, Memory, Promise, Reference, assess  # noqa: E402  problem must be there
+from slipway.monitoring import (  # noqa: E402  problem must be defined first
+    LiveWindow,
+    MonitorState,
+    Reference,
+    ReleaseBaseline,
+    assess,
+)
 from slipway.monitoring.reference import predict  # noqa: E402
 from slipway.monitoring.window import logged  # noqa: E402
 from slipway.settings import read_params  # noqa: E402
@@ -52,7 +58,7 @@ def rows(count: int, seed: int) -> pd.DataFrame:
 
 
 class Model:
-    """Knows how the target is made."""
+    """A model that knows how the target is generated."""
 
     signature: ClassVar = {"task": TASK, "classes": CLASSES, "columns": []}
 
@@ -84,39 +90,40 @@ def main() -> None:
     params["gates"]["primary"] = {"regression": "rmse", "binary": "roc_auc", "multiclass": "log_loss"}[TASK]
     params["monitoring"] |= {"decay_margin": 3.0 if TASK == "regression" else 0.1, "resamples": 50}
     frame = rows(8000, 1)
-    promise = Promise("v1", START - timedelta(days=5), {}, {"size": 1.0})
-    reference = Reference.of(promise, frame, Model(), params)
+    built = START - timedelta(days=5)
+    reference = Reference.of(ReleaseBaseline("v1", built, {}, {"size": 1.0}), frame, Model(), params)
     from slipway import metrics
     from slipway.monitoring.segments import targets
 
     y = targets(reference.test, CLASSES)
     deciding = metrics.deciding(TASK, params["gates"]["primary"])
-    baseline = {metric.name: metric.value(y, reference.test_predictions) for metric in deciding}
-    reference = Reference.of(Promise("v1", promise.built, baseline, {"size": 1.0}), frame, Model(), params)
-    memory = Memory()
-    for turn in range(2):
-        start = START + timedelta(days=7 * turn)
-        before, now = live(4000, 10 + turn, start - timedelta(days=28), 28), live(2000, 20 + turn, start, 7)
-        labels = pd.concat([before, now])[["request_id", "index", "y"]]
+    expected = {metric.name: metric.value(y, reference.test_predictions) for metric in deciding}
+    reference = Reference.of(ReleaseBaseline("v1", built, expected, {"size": 1.0}), frame, Model(), params)
+    state = MonitorState()
+    for number in range(2):
+        start = START + timedelta(days=7 * number)
+        previous, now = live(4000, 10 + number, start - timedelta(days=28), 28), live(2000, 20 + number, start, 7)
+        labels = pd.concat([previous, now])[["request_id", "index", "y"]]
         if FAULT == "stuck":
             now = answered(now.assign(size=50.0))
         if FAULT == "shuffled":
             labels = labels.assign(y=np.random.default_rng(1).permutation(labels["y"]))
         if FAULT == "one class":
             labels = labels.assign(y=0)
-        without = [one.drop(columns="y") for one in (now, before)]
-        found = assess(LiveWindow(start, start + timedelta(days=7), *without, labels), reference, memory, params)
-        memory = found.memory
-    json.dumps(found.evidence)
-    worst = found.evidence["questions"]["skew"]["findings"][0]["column"]
+        unlabeled = [rows.drop(columns="y") for rows in (now, previous)]
+        window = LiveWindow(start, start + timedelta(days=7), *unlabeled, labels)
+        assessment = assess(window, reference, state, params)
+        state = assessment.state
+    json.dumps(assessment.evidence)
+    worst = assessment.evidence["questions"]["skew"]["findings"][0]["column"]
     print(
         json.dumps(
             {
-                "failed": [v.gate for v in found.verdicts if v.outcome == "fail"],
-                "thresholds": {v.gate: v.threshold for v in found.verdicts},
-                "outcomes": {v.gate: v.outcome for v in found.verdicts},
+                "failed": [verdict.gate for verdict in assessment.verdicts if verdict.outcome == "fail"],
+                "thresholds": {verdict.gate: verdict.threshold for verdict in assessment.verdicts},
+                "outcomes": {verdict.gate: verdict.outcome for verdict in assessment.verdicts},
                 "worst": worst,
-                "retrain": found.retrain,
+                "retrain": assessment.retrain,
             }
         )
     )

@@ -1,4 +1,4 @@
-"""The prediction log becomes Parquet by day: every line once, however often it is read, wherever a reader is killed."""
+"""The prediction log becomes Parquet by day with every line once, even if the collector is killed or runs twice."""
 
 from __future__ import annotations
 
@@ -53,17 +53,17 @@ def read(collection: Collection, start: datetime = DAY - timedelta(days=9), end:
     return collection.read(start, end)
 
 
-def test_a_line_comes_back_with_the_types_of_its_row(logs, collection):
+def test_a_line_is_read_back_with_the_types_of_its_row(logs, collection):
     write(logs, line(DAY, row={"size": None, "count": 2.0, "kind": "b", "ok": False}))
     collection.collect(logs)
-    (found,) = read(collection).to_dict("records")
-    assert ("v1", "r0", 0, 0.25) == tuple(found[name] for name in ("release", "request_id", "index", "prediction"))
-    assert (2, "b", False) == (found["count"], found["kind"], found["ok"])
-    assert DAY == found["time"]
+    (row,) = read(collection).to_dict("records")
+    assert ("v1", "r0", 0, 0.25) == tuple(row[name] for name in ("release", "request_id", "index", "prediction"))
+    assert (2, "b", False) == (row["count"], row["kind"], row["ok"])
+    assert DAY == row["time"]
     assert "Int64" == read(collection)["count"].dtype
 
 
-def test_lines_land_in_the_day_of_their_own_time_however_late_they_are_read(logs, collection):
+def test_a_line_is_stored_under_the_day_of_its_own_time_even_if_it_is_late(logs, collection):
     write(logs, line(DAY + timedelta(hours=1), 1))
     collection.collect(logs)
     write(logs, line(DAY - timedelta(hours=1), 2))
@@ -73,7 +73,7 @@ def test_lines_land_in_the_day_of_their_own_time_however_late_they_are_read(logs
     assert ["r2", "r1"] == read(collection)["request_id"].tolist()
 
 
-def test_collecting_twice_takes_nothing_twice_and_growing_files_are_read_on(logs, collection):
+def test_collecting_twice_stores_each_line_once_and_continues_in_growing_files(logs, collection):
     for number in range(3):
         write(logs, line(DAY, number))
         assert 1 == collection.collect(logs).rows
@@ -84,7 +84,7 @@ def test_collecting_twice_takes_nothing_twice_and_growing_files_are_read_on(logs
     assert 4 == len(read(collection))
 
 
-def test_a_line_that_is_still_being_written_waits(logs, collection):
+def test_an_incomplete_last_line_is_left_for_the_next_run(logs, collection):
     whole = line(DAY, 1)
     write(logs, whole[:30])
     assert 0 == collection.collect(logs).rows
@@ -93,10 +93,8 @@ def test_a_line_that_is_still_being_written_waits(logs, collection):
 
 
 @pytest.mark.parametrize("killed_at", range(1, 7))
-def test_a_collector_that_is_killed_at_any_write_leaves_no_line_out_and_none_twice(
-    logs, collection, monkeypatch, killed_at
-):
-    monkeypatch.setattr(collect, "CHUNK", 700)  # some lines, so that one collection writes several parts
+def test_a_collector_that_is_killed_at_any_write_loses_and_duplicates_no_line(logs, collection, monkeypatch, killed_at):
+    monkeypatch.setattr(collect, "CHUNK_BYTES", 700)  # a few lines, so that one run writes several parts
     write(logs, "".join(line(DAY + timedelta(hours=8 * number), number) for number in range(9)))
     done, writes = collection._write, []
 
@@ -115,55 +113,55 @@ def test_a_collector_that_is_killed_at_any_write_leaves_no_line_out_and_none_twi
     assert sorted(f"r{number}" for number in range(10)) == sorted(read(collection)["request_id"])
 
 
-def test_lines_that_are_none_are_counted_and_the_others_kept(logs, collection):
+def test_unreadable_lines_are_counted_and_the_others_stored(logs, collection):
     write(
         logs, line(DAY, 1) + "half a li\n" + line(DAY, 2, row="none") + '{"time": "noon", "row": {}}\n' + line(DAY, 3)
     )
-    found = collection.collect(logs)
-    assert (2, 3) == (found.rows, found.unreadable)
+    collected = collection.collect(logs)
+    assert (2, 3) == (collected.rows, collected.unreadable)
     assert {"r1", "r3"} == set(read(collection)["request_id"])
 
 
-def test_rows_of_the_machinery_itself_are_no_traffic(logs, collection):
+def test_synthetic_requests_are_excluded(logs, collection):
     write(logs, line(DAY, 1) + line(DAY, request_id=f"{collect.SYNTHETIC_ID_PREFIX}load-test"))
-    found = collection.collect(logs)
-    assert (1, 1) == (found.rows, found.own)
+    collected = collection.collect(logs)
+    assert (1, 1) == (collected.rows, collected.own)
     assert ["r1"] == read(collection)["request_id"].tolist()
 
 
-def test_predictions_of_several_classes_and_rows_of_an_older_row_are_read(logs, collection):
+def test_predictions_by_class_and_rows_of_an_older_schema_are_read(logs, collection):
     write(logs, line(DAY, 1, prediction={"a": 0.1, "b": 0.9}))
     write(logs, line(DAY, 2, prediction={"a": 0.4, "b": 0.6}, row={"size": 1, "old": 5}), "2")
     collection.collect(logs)
-    found = read(collection)
-    assert [{"a": 0.1, "b": 0.9}, {"a": 0.4, "b": 0.6}] == found["prediction"].tolist()
-    assert found["kind"].isna().tolist() == [False, True]
-    assert "old" not in found
+    rows = read(collection)
+    assert [{"a": 0.1, "b": 0.9}, {"a": 0.4, "b": 0.6}] == rows["prediction"].tolist()
+    assert [False, True] == rows["kind"].isna().tolist()
+    assert "old" not in rows
 
 
-def test_nothing_collected_is_no_rows_and_not_an_error(logs, collection):
+def test_an_empty_collection_has_no_rows_and_is_not_an_error(logs, collection):
     assert 0 == collection.collect(logs / "not there").rows
     assert {"time", "prediction", "size"} <= set(read(collection))
     assert read(collection).empty
 
 
-def test_a_share_of_many_rows_is_the_same_each_time_and_says_how_large_it_is(logs, collection):
+def test_a_sample_of_rows_is_reproducible_and_returned_with_its_fraction(logs, collection):
     write(logs, "".join(line(DAY, number) for number in range(400)))
     collection.collect(logs)
     span = DAY - timedelta(days=1), DAY + timedelta(days=1)
-    some, share = collection.read_some(*span, 100)
-    assert 0.25 == share
-    assert 60 < len(some) < 140
-    assert some["request_id"].tolist() == collection.read_some(*span, 100)[0]["request_id"].tolist()
-    assert (400, 1.0) == (len(collection.read_some(*span, 1000)[0]), collection.read_some(*span, 1000)[1])
+    sample, fraction = collection.read_sample(*span, 100)
+    assert 0.25 == fraction
+    assert 60 < len(sample) < 140
+    assert sample["request_id"].tolist() == collection.read_sample(*span, 100)[0]["request_id"].tolist()
+    assert (400, 1.0) == (len(collection.read_sample(*span, 1000)[0]), collection.read_sample(*span, 1000)[1])
 
 
-def test_an_address_that_nothing_opens_is_one_line(tmp_path):
+def test_an_unsupported_url_is_reported_in_one_line(tmp_path):
     with pytest.raises(UserError, match="SLIPWAY_COLLECTED=ftpx://bucket: "):
         Collection("ftpx://bucket", Row)
 
 
-# --- in S3, as moto speaks it ---
+# --- in S3, simulated by moto ---
 
 KEYS = {"AWS_ACCESS_KEY_ID": "anybody", "AWS_SECRET_ACCESS_KEY": "nothing", "AWS_DEFAULT_REGION": "us-east-1"}
 
@@ -175,14 +173,14 @@ def bucket(monkeypatch):
     for name, value in {**KEYS, "AWS_ENDPOINT_URL": "http://{}:{}".format(*server.get_host_and_port())}.items():
         monkeypatch.setenv(name, value)
     client = boto3.client("s3")
-    client.create_bucket(Bucket="seen")
+    client.create_bucket(Bucket="live")
     client.close()
-    yield "s3://seen/rows"
+    yield "s3://live/rows"
     server.stop()
 
 
-def test_rows_are_collected_into_s3_and_read_there_by_another(bucket, tmp_path, monkeypatch):
-    monkeypatch.setenv(collect.FOLDER, bucket)
+def test_rows_are_collected_into_s3_and_read_from_another_machine(bucket, tmp_path, monkeypatch):
+    monkeypatch.setenv(collect.FOLDER_VARIABLE, bucket)
     monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path))
     place = Place.of("staging")
     place.predictions.mkdir(parents=True)

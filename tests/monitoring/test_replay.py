@@ -1,6 +1,6 @@
-"""A replay of a world that changes, and of one that stays: continuous training is told to pay in the one only.
+"""Backtests of a changing and of a stable toy problem: continuous training pays off only in the first.
 
-The worlds are a toy problem's, in processes of their own; everything but the problem is real.
+Each runs in a separate process; everything except the problem is real.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from slipway.report import replay as report
 ROOT = Path(__file__).parents[2]
 PROBLEM = ROOT / "tests/problems/toy_stream"
 FIRST, DAYS, ROWS, CHANGE = 12, 20, 400, 6
-"""Days that the first model knows, days after them, rows a day, and the day of them on which the world changes."""
+"""Days of training data, days after them, rows per day, and the later day on which the relation changes."""
 
 
 def _fill(root: Path, *, changes: bool) -> None:
-    """A problem's data, and days that are yet to come."""
+    """Write the data of a problem, and the batches of later days."""
     random = np.random.default_rng(7)
     for day in range(FIRST + DAYS):
         warmth, line = random.normal(0, 2, ROWS), random.choice(["a", "b"], ROWS)
@@ -54,18 +54,18 @@ def _replay(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def worlds(tmp_path_factory):
-    """What a replay tells of a world that changes, and of one that does not."""
-    told = {}
+    """Return the results of the backtests, by whether the relation changes."""
+    results = {}
     for changes in (True, False):
         root = tmp_path_factory.mktemp("world")
         _fill(root, changes=changes)
         done = _replay(root, "--json")
         assert 0 == done.returncode, done.stderr
-        told[changes] = json.loads(done.stdout) | {"root": root, "said": done.stderr}
-    return told
+        results[changes] = json.loads(done.stdout) | {"root": root, "progress": done.stderr}
+    return results
 
 
-def test_where_the_world_changes_a_retraining_is_asked_for_and_promoted_and_pays(worlds):
+def test_in_a_changing_world_a_retraining_is_requested_promoted_and_pays_off(worlds):
     monitored = worlds[True]["policies"]["monitored"]
     assert {"decay"} <= {event["trigger"] for event in monitored["events"]}
     assert any(event["promoted"] for event in monitored["events"])
@@ -73,24 +73,24 @@ def test_where_the_world_changes_a_retraining_is_asked_for_and_promoted_and_pays
     assert 0 < monitored["gains"]["roc_auc"]["low"]
 
 
-def test_where_the_world_stays_nothing_asks_for_a_retraining(worlds):
+def test_in_a_stable_world_no_retraining_is_requested(worlds):
     monitored = worlds[False]["policies"]["monitored"]
     assert [] == monitored["events"]
     assert 0 == monitored["gains"]["roc_auc"]["value"]
     assert "makes no significant difference" in report.title(worlds[False])
 
 
-def test_what_the_calendar_asks_for_is_told_beside_it(worlds):
+def test_the_calendar_policy_retrains_in_any_world(worlds):
     events = worlds[False]["policies"]["calendar"]["events"]
     assert ["2026-01-25"] == [event["day"] for event in events]
 
 
-def test_the_same_replay_tells_the_same(worlds):
+def test_a_replay_is_reproducible(worlds):
     again = json.loads(_replay(worlds[True]["root"], "--json").stdout)
     assert {name: worlds[True][name] for name in again} == again
 
 
-def test_a_table_and_a_plot_are_left_for_people(worlds):
+def test_a_table_and_a_plot_are_written(worlds):
     folder = worlds[True]["root"] / "results/replay"
     assert "<svg" in (folder / "index.html").read_text()
     assert report.title(worlds[True]) in (folder / "report.md").read_text()
@@ -99,20 +99,20 @@ def test_a_table_and_a_plot_are_left_for_people(worlds):
     assert len(worlds[True]["weeks"]) == len([line for line in table if line.split()[0].isdigit()])
 
 
-def test_what_the_gates_saw_of_a_retraining_stands_beside_what_came_of_it(worlds):
+def test_each_retraining_has_its_gain_and_its_decision(worlds):
     events = worlds[True]["policies"]["monitored"]["events"]
-    assert all(re.fullmatch(r"[+-]0\.\d{4} \[[+-]0\.\d{4}, [+-]0\.\d{4}\]", one["gain"]) for one in events)
+    assert all(re.fullmatch(r"[+-]0\.\d{4} \[[+-]0\.\d{4}, [+-]0\.\d{4}\]", event["gain"]) for event in events)
     assert f"decay: {events[0]['gain']} when judged, " in report.text(worlds[True])
     assert "Gain when judged" in (worlds[True]["root"] / "results/replay/report.md").read_text()
 
 
 def test_progress_goes_to_stderr(worlds):
-    assert "monitored: retrained (decay)" in worlds[True]["said"]
+    assert "monitored: retrained (decay)" in worlds[True]["progress"]
 
 
-def test_labels_that_come_later_delay_the_retraining(worlds):
+def test_later_labels_delay_the_retraining(worlds):
     late = json.loads(_replay(worlds[True]["root"], "--json", "--label-days", "2").stdout)
-    first = [told["policies"]["monitored"]["events"][0]["day"] for told in (worlds[True], late)]
+    first = [result["policies"]["monitored"]["events"][0]["day"] for result in (worlds[True], late)]
     assert first[0] < first[1]
 
 
@@ -121,18 +121,18 @@ def test_labels_that_come_later_delay_the_retraining(worlds):
     [
         (["--since", "2027-01-01"], "data: no rows from 2027-01-01 on, and problem.next_batch has none; use --since"),
         (["--since", "2025-01-01"], "--since 2025-01-01: no rows before it to train the first model on"),
-        (["--since", "soon"], "--since soon: no day; give one such as 2013-10-01"),
+        (["--since", "soon"], "--since soon: not a day; use the form 2013-10-01"),
     ],
 )
-def test_what_cannot_be_replayed_is_refused_in_one_line(worlds, options, reason):
+def test_an_impossible_replay_is_rejected_in_one_line(worlds, options, reason):
     done = _replay(worlds[True]["root"], *options)
     assert (2, f"slipway: {reason}\n") == (done.returncode, done.stderr)
 
 
-def test_a_problem_without_a_time_is_refused_in_one_line(tmp_path):
+def test_a_problem_without_a_time_is_rejected_in_one_line(tmp_path):
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     environment = os.environ | {"PYTHONPATH": f"{ROOT / 'tests/problems/toy_regression'}{os.pathsep}{ROOT / 'src'}"}
     command = [sys.executable, "-m", "slipway.cli", "replay"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    reason = "problem.TIME_COLUMN: None; without a time there are no days to replay"
+    reason = "problem.TIME_COLUMN: None; a replay needs the time of each row"
     assert (2, f"slipway: {reason}\n") == (done.returncode, done.stderr)

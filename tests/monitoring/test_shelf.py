@@ -1,4 +1,4 @@
-"""What was learned of a reference is kept, found again by what it is made of, and learned anew when it is damaged."""
+"""Learned expectations are cached under a hash of their inputs, and learned again if the file is damaged."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ PREDICTIONS = np.linspace(0, 1, len(FRAME))
 
 @pytest.fixture
 def learned(monkeypatch):
-    """How often forests were learned, as a list that grows."""
+    """Return a list that grows each time that forests are learned."""
     calls, learn = [], Relations.learn.__func__
-    monkeypatch.setattr(Relations, "learn", classmethod(lambda *given: calls.append(1) or learn(*given)))
+    monkeypatch.setattr(Relations, "learn", classmethod(lambda *arguments: calls.append(1) or learn(*arguments)))
     return calls
 
 
@@ -31,28 +31,28 @@ def learn(folder: Path, frame: pd.DataFrame = FRAME, predictions: np.ndarray = P
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory):
-    """A folder with one file, and the expectation that it is of."""
-    folder = tmp_path_factory.mktemp("shelf")
+def cache(tmp_path_factory):
+    """Return a folder with one cached file, and its expectation."""
+    folder = tmp_path_factory.mktemp("cache")
     return folder, learn(folder)
 
 
 @pytest.fixture
-def copied(kept, tmp_path) -> Path:
-    """The file, in a folder of this test."""
-    (file,) = kept[0].iterdir()
+def copied(cache, tmp_path) -> Path:
+    """Return a copy of the file in a folder of this test."""
+    (file,) = cache[0].iterdir()
     return Path(tmp_path / file.name).write_bytes(file.read_bytes()) and tmp_path / file.name
 
 
-def test_what_is_kept_says_the_same_and_is_not_learned_again(kept, learned):
-    folder, made = kept
+def test_a_cached_expectation_is_the_same_and_is_not_learned_again(cache, learned):
+    folder, original = cache
     again = learn(folder)
     assert [] == learned
-    assert made.ranges == again.ranges
-    assert made.told == again.told
-    samples = [one.measure(FRAME.tail(100), PREDICTIONS[-100:]) for one in (made, again)]
-    np.testing.assert_equal(made.statistics(samples[0]), again.statistics(samples[1]))
-    assert made.moved(samples[0], made.recent()) == again.moved(samples[1], again.recent())
+    assert original.ranges == again.ranges
+    assert original.explained == again.explained
+    samples = [expectation.measure(FRAME.tail(100), PREDICTIONS[-100:]) for expectation in (original, again)]
+    np.testing.assert_equal(original.statistics(samples[0]), again.statistics(samples[1]))
+    assert original.moved(samples[0], original.recent()) == again.moved(samples[1], again.recent())
 
 
 @pytest.mark.parametrize(
@@ -64,38 +64,38 @@ def test_what_is_kept_says_the_same_and_is_not_learned_again(kept, learned):
         {"days": 31.0},
     ],
 )
-def test_another_reference_is_another_file(changed):
-    given = {"frame": FRAME, "predictions": PREDICTIONS, "days": DAYS}
-    assert shelf.key(**given, seed=SEED) != shelf.key(**(given | changed), seed=SEED)
+def test_another_reference_has_another_file(changed):
+    inputs = {"frame": FRAME, "predictions": PREDICTIONS, "days": DAYS}
+    assert shelf.key(**inputs, seed=SEED) != shelf.key(**(inputs | changed), seed=SEED)
 
 
-@pytest.mark.parametrize("damage", [lambda kept: kept[:-9], lambda kept: kept[:0], lambda kept: kept + b"x"])
-def test_a_damaged_one_is_not_taken(copied, damage):
+@pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: data[:0], lambda data: data + b"x"])
+def test_a_damaged_file_is_not_read(copied, damage):
     copied.write_bytes(damage(copied.read_bytes()))
     assert shelf.read(copied) is None
 
 
-def test_a_damaged_one_is_learned_anew_and_mended(kept, copied, learned):
+def test_a_damaged_file_is_learned_again_and_replaced(cache, copied, learned):
     copied.write_bytes(copied.read_bytes()[:-9])
-    assert kept[1].ranges == learn(copied.parent).ranges
+    assert cache[1].ranges == learn(copied.parent).ranges
     assert learned
-    assert kept[1].ranges == shelf.read(copied).ranges
+    assert cache[1].ranges == shelf.read(copied).ranges
 
 
-def test_one_under_a_name_that_is_not_its_own_is_not_taken(copied):
+def test_a_renamed_file_is_not_read(copied):
     stale = copied.rename(copied.with_name(f"{'0' * 64}.skops"))
     assert shelf.read(stale) is None
 
 
-def test_a_folder_that_takes_nothing_stops_no_look(kept, tmp_path, monkeypatch):
-    monkeypatch.setattr(shelf, "Expectation", lambda *_: kept[1])
+def test_an_unwritable_folder_fails_no_assessment(cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(shelf, "Expectation", lambda *_: cache[1])
     (tmp_path / "file").write_text("")
-    assert kept[1] is learn(tmp_path / "file")
+    assert cache[1] is learn(tmp_path / "file")
 
 
-def test_only_the_newest_stay(kept, tmp_path):
-    small = replace(kept[1].learned, forests={})
-    for number in range(shelf.KEPT + 2):
+def test_only_the_newest_files_stay(cache, tmp_path):
+    small = replace(cache[1].learned, forests={})
+    for number in range(shelf.CACHED_FILES_MAX + 2):
         shelf.write(tmp_path / f"{number}.skops", small)
-    assert shelf.KEPT == len(list(tmp_path.iterdir()))
-    assert (tmp_path / f"{shelf.KEPT + 1}.skops").exists()
+    assert shelf.CACHED_FILES_MAX == len(list(tmp_path.iterdir()))
+    assert (tmp_path / f"{shelf.CACHED_FILES_MAX + 1}.skops").exists()

@@ -186,7 +186,7 @@ def monitor(
     """
     from slipway.monitoring import job
 
-    raise typer.Exit(job.main(environment, job.Asked(window, since, until, labels), as_json=as_json))
+    raise typer.Exit(job.main(environment, job.WindowOptions(window, since, until, labels), as_json=as_json))
 
 
 @command

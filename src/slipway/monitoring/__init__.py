@@ -1,13 +1,13 @@
-"""What production sees, and whether the model still does what its release promised.
+"""Monitoring of production: checks that compare live rows with the data, model and metrics of their release.
 
-`collect` turns the prediction log into Parquet by day, `labels` joins what became known later, `assess` answers one
-question after the other on a window, and `job` is the verb `slipway monitor`. `assess` does no input or output, so that
-`slipway replay` and the proofs in `faults` and `power` ask it just what production does.
+`collect` stores the prediction log as Parquet by day, `assess` runs every check on one window, and `job` implements
+`slipway monitor`. `assess` does no input or output, so `slipway replay`, `faults` and `power` run the same checks as
+production.
 """
 
 from slipway.monitoring.assess import Assessment, assess
-from slipway.monitoring.memory import Memory
-from slipway.monitoring.reference import Promise, Reference
-from slipway.monitoring.window import LiveWindow, Service
+from slipway.monitoring.memory import MonitorState
+from slipway.monitoring.reference import Reference, ReleaseBaseline
+from slipway.monitoring.window import LiveWindow, ServiceCounts
 
-__all__ = ["Assessment", "LiveWindow", "Memory", "Promise", "Reference", "Service", "assess"]
+__all__ = ["Assessment", "LiveWindow", "MonitorState", "Reference", "ReleaseBaseline", "ServiceCounts", "assess"]

@@ -1,14 +1,16 @@
-"""One look at production: every question asked of a window, alarms raised and cleared, and whether to train again."""
+"""The assessment of one window: every check, the alarms, and whether to retrain."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slipway.gates import Outcome
 from slipway.monitoring import gates
-from slipway.monitoring.look import Look
-from slipway.monitoring.memory import Alarm, Memory, Point
+from slipway.monitoring.evidence_format import BASELINE
+from slipway.monitoring.look import CheckContext
+from slipway.monitoring.memory import Alarm, MonitorState, Point
 from slipway.monitoring.questions import (
     attribution,
     drift,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from slipway.monitoring.reference import Reference
     from slipway.monitoring.window import LiveWindow
 
-QUESTIONS = {
+CHECKS: dict[str, Callable[[CheckContext], dict[str, Any]] | None] = {
     "validity": validity.evidence,
     "traffic": traffic.evidence,
     "model": model.evidence,
@@ -44,63 +46,72 @@ QUESTIONS = {
     "staleness": staleness.evidence,
     "health": health.evidence,
 }
-"""By name, in the order in which they are told: a cause before what it causes. `segments` is judged on the evidence of
-`performance`."""
+"""Checks by name, in the order of the report: a cause precedes its effects. `segments` has no evidence of its own and
+is judged on that of `performance`."""
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """What became of a look: `memory` is for the next one."""
+    """The result of one assessment; `state` is the input of the next."""
 
     verdicts: list[Verdict]
     evidence: dict[str, Any]
-    memory: Memory
+    state: MonitorState
 
     @property
     def retrain(self) -> dict[str, Any]:
-        """{"wanted": bool, "trigger": `decay`, `drift`, `staleness` or None, "because": text}."""
-        return self.evidence["retrain"]
+        """The retraining request: `trigger` is `decay`, `drift`, `staleness` or None; `because` is the reason."""
+        request: dict[str, Any] = self.evidence["retrain"]
+        return request
 
 
-def assess(window: LiveWindow, reference: Reference, memory: Memory, params: Mapping[str, Any]) -> Assessment:
-    """Ask every question. `memory` is what the look before returned, or `Memory()`; `params` is params.yaml."""
-    look = Look(window, reference, params)
-    found = {name: ask(look) for name, ask in QUESTIONS.items() if ask}
-    raw = [gates.judge(name, found.get(name, found["performance"]), look.limits) for name in QUESTIONS]
-    before = memory.alarms_before(window.end)
-    alarms = {verdict.gate: _alarm(before, verdict, look.limits) for verdict in raw}
+def assess(window: LiveWindow, reference: Reference, state: MonitorState, params: Mapping[str, Any]) -> Assessment:
+    """Run every check on `window`.
+
+    state: `Assessment.state` of the previous window, or `MonitorState()`.
+    params: the content of params.yaml.
+    """
+    context = CheckContext(window, reference, params)
+    evidence = {name: check(context) for name, check in CHECKS.items() if check}
+    raw = [gates.judge(name, evidence.get(name, evidence["performance"]), context.limits) for name in CHECKS]
+    before = state.alarms_before(window.end)
+    alarms = {verdict.gate: _alarm(before, verdict, context.limits) for verdict in raw}
     verdicts = [gates.with_alarm(verdict, alarms[verdict.gate].raised) for verdict in raw]
-    evidence = {
-        "release": reference.promise.release,
+    report = {
+        "release": reference.baseline.release,
         "window": {"start": window.start.isoformat(), "end": window.end.isoformat(), "rows": len(window.rows)},
-        "questions": found,
+        "questions": evidence,
         "retrain": gates.retrain(verdicts),
     }
-    point = Point(end=window.end, release=reference.promise.release, days=window.days, facts=_facts(look, found))
-    return Assessment(verdicts, evidence, memory.after(alarms, point))
+    facts = _facts(context, evidence)
+    point = Point(end=window.end, release=reference.baseline.release, days=window.days, facts=facts)
+    return Assessment(verdicts, report, state.after(alarms, point))
 
 
 def _alarm(before: Mapping[str, Alarm], verdict: Verdict, limits: Mapping[str, Any]) -> Alarm:
-    times = (1, 1) if verdict.gate in gates.AT_ONCE else (limits["alarm_after"], limits["clear_after"])
-    known = before.get(verdict.gate, Alarm())
+    """Return the alarm of one check after its verdict. An inconclusive verdict leaves the alarm unchanged."""
+    windows = (1, 1) if verdict.gate in gates.IMMEDIATE else (limits["alarm_after"], limits["clear_after"])
+    alarm = before.get(verdict.gate, Alarm())
     if verdict.outcome is Outcome.INCONCLUSIVE:
-        return known  # nothing was learned, so nothing changes
-    return known.next(verdict.outcome is Outcome.FAIL, *times)
+        return alarm
+    return alarm.next(verdict.outcome is Outcome.FAIL, *windows)
 
 
-def _facts(look: Look, found: Mapping[str, Any]) -> dict[str, Any]:
-    """What the plots show."""
+def _facts(context: CheckContext, evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the plots show of the window."""
     columns: dict[str, float] = {}
-    for question in ("skew", "drift"):
-        for one in found[question].get("findings", []):
-            columns[one["column"]] = max(columns.get(one["column"], -1.0), round(one["score"], 3))
-    service, overall = look.window.service, found["performance"].get("all")
-    has_primary = overall is not None and overall["metric"] == found["performance"]["metric"]  # a chart has one unit
+    for check in ("skew", "drift"):
+        for finding in evidence[check].get("findings", []):
+            column = finding["column"]
+            columns[column] = max(columns.get(column, -1.0), round(finding["score"], 3))
+    service, performance = context.window.service, evidence["performance"]
+    overall = performance.get("all")
+    has_primary = overall is not None and overall["metric"] == performance["metric"]  # a chart has one unit
     return {
-        "rows": len(look.window.rows),
+        "rows": len(context.window.rows),
         "performance": overall if has_primary else None,
-        "promised": found["performance"]["promised"],
-        "metric": found["performance"]["metric"],
+        BASELINE: performance[BASELINE],
+        "metric": performance["metric"],
         "columns": columns,
         "p50": service and service.p50_milliseconds,
         "p99": service and service.p99_milliseconds,

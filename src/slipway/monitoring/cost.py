@@ -1,7 +1,7 @@
-"""What a look costs: `python -m slipway.monitoring.cost 1000000` writes a day's log of so many rows, and looks at it.
+"""The benchmark of one assessment: `python -m slipway.monitoring.cost 1000000` assesses a day's log of 1,000,000 rows.
 
-Rows are those of the test set, over and over, each with a little noise of its own in the numbers that may have
-fractions, with the answers of the release that is trained here, and with a label for most.
+The rows are resampled from the test set, with a little noise in the columns that may have fractions. The predictions
+are those of the release trained here, and most rows have a label.
 """
 
 from __future__ import annotations
@@ -22,37 +22,37 @@ import problem
 from slipway.monitoring import power
 from slipway.monitoring.assess import assess
 from slipway.monitoring.collect import Collection
-from slipway.monitoring.memory import Memory
+from slipway.monitoring.memory import MonitorState
 from slipway.monitoring.reference import predict
 from slipway.monitoring.window import LiveWindow, logged
 
 if TYPE_CHECKING:
     from slipway.monitoring.reference import Reference
 
-PART = 50_000  # rows written at a time
+CHUNK_ROWS = 50_000  # written at a time
 
 
 def write_log(folder: Path, reference: Reference, count: int, seed: int) -> pd.DataFrame:
-    """Write a day's log, and return its labels."""
+    """Write a day's prediction log of `count` rows into `folder`, and return its labels."""
     folder.mkdir(parents=True)
     labels, step = [], timedelta(days=1) / count
     start = power.start_after(reference)
-    for begin in range(0, count, PART):
-        rows = _part(reference, min(PART, count - begin), seed + begin)
+    for begin in range(0, count, CHUNK_ROWS):
+        rows = _resampled(reference, min(CHUNK_ROWS, count - begin), seed + begin)
         ids = [f"row-{begin + place}" for place in range(len(rows))]
-        said = logged(predict(reference.model, rows), reference.model.signature)
+        predictions = logged(predict(reference.model, rows), reference.model.signature)
         lines = rows[list(problem.Row.model_fields)].to_json(orient="records", lines=True).splitlines()
         with (folder / "predictions-1.jsonl").open("a", encoding="utf-8") as file:
-            for place, (one, row, answer) in enumerate(zip(ids, lines, said, strict=True)):
+            for place, (request_id, row, prediction) in enumerate(zip(ids, lines, predictions, strict=True)):
                 time = (start + (begin + place) * step).isoformat(timespec="milliseconds")
-                head = f'{{"release":"{power.RELEASE}","time":"{time}","request_id":"{one}","index":0'
-                file.write(f'{head},"row":{row},"prediction":{json.dumps(answer)}}}\n')
+                head = f'{{"release":"{power.RELEASE}","time":"{time}","request_id":"{request_id}","index":0'
+                file.write(f'{head},"row":{row},"prediction":{json.dumps(prediction)}}}\n')
         labels.append(pd.DataFrame({"request_id": ids, problem.TARGET: rows[problem.TARGET]}))
     return pd.concat(labels, ignore_index=True)
 
 
-def _part(reference: Reference, size: int, seed: int) -> pd.DataFrame:
-    """Rows of the test set, no two alike where a number may have fractions."""
+def _resampled(reference: Reference, size: int, seed: int) -> pd.DataFrame:
+    """Return resampled test rows, made distinct by noise in the float columns."""
     rows = reference.test.sample(size, replace=True, random_state=seed).reset_index(drop=True)
     random = np.random.default_rng(seed)
     floats = [name for name in problem.Row.model_fields if pd.api.types.is_float_dtype(rows[name])]
@@ -60,7 +60,7 @@ def _part(reference: Reference, size: int, seed: int) -> pd.DataFrame:
 
 
 def main(count: int) -> None:
-    """Write, collect, read and assess, and say how long each took and how much memory all of it."""
+    """Write, collect, read and assess `count` rows; print the time of each step and the peak memory."""
     reference, params = power.release_here()
     with TemporaryDirectory() as scratch:
         labels = write_log(Path(scratch) / "predictions", reference, count, params["seed"])
@@ -71,31 +71,31 @@ def main(count: int) -> None:
         start = power.start_after(reference)
         end = start + timedelta(days=1)
         window = LiveWindow(start, end, collection.read(start, end), None, labels)
-        clock.lap("read them")
+        clock.lap("read the rows")
         reference.expectation(window.days)
-        clock.lap("learned what to expect of a day")
-        found = assess(window, reference, Memory(), params)
-        clock.lap(f"asked {len(found.verdicts)} questions")
+        clock.lap("learned the expectation for a day")
+        assessment = assess(window, reference, MonitorState(), params)
+        clock.lap(f"ran {len(assessment.verdicts)} checks")
     clock.total()
 
 
 class _Clock:
-    """Laps, in seconds and in seconds of the processor."""
+    """A stopwatch for wall-clock and CPU seconds."""
 
     def __init__(self) -> None:
         self._start = self._last = (time.monotonic(), time.process_time())
 
-    def lap(self, what: str) -> None:
-        """Say how long it took since the last."""
+    def lap(self, step: str) -> None:
+        """Print the time since the last lap."""
         now = time.monotonic(), time.process_time()
-        print(f"{what}: {now[0] - self._last[0]:.1f} s, of the processor {now[1] - self._last[1]:.1f} s", flush=True)
+        print(f"{step}: {now[0] - self._last[0]:.1f} s, CPU {now[1] - self._last[1]:.1f} s", flush=True)
         self._last = now
 
     def total(self) -> None:
-        """Say how long all took, and the most memory."""
+        """Print the total time and the peak memory."""
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
         seconds, cpu = time.monotonic() - self._start[0], time.process_time() - self._start[1]
-        print(f"in all: {seconds:.1f} s, of the processor {cpu:.1f} s, {peak:.2f} GB at most")
+        print(f"total: {seconds:.1f} s, CPU {cpu:.1f} s, peak memory {peak:.2f} GB")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""What is to be expected of a window, learned from windows of the same length in the reference.
+"""The expectation of a window: the range of every statistic, learned from windows of the same length in the reference.
 
-Every statistic is taken of each window of the training data as it will be of a live one: against periods other than its
-own, and by forests that did not see it. The range of what was found there is expected, with some room beyond. So a
-column that swings with the season may swing, and one that never did may not.
+Each statistic of a training window is computed like that of a live one: against periods other than its own, and by
+forests that were not trained on it. The range over those windows is expected, with some tolerance. A column that swings
+with the season may swing, and one that never did may not.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,177 +17,185 @@ import problem
 from slipway.features import to_features
 from slipway.monitoring import profile
 from slipway.monitoring.relations import Relations
-from slipway.monitoring.spans import BEFORE, days_of, windows
+from slipway.monitoring.spans import PREVIOUS_WINDOWS, days_of, windows
 from slipway.schema import columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-Key = tuple[str, str]
+StatisticKey = tuple[str, str]
 """Statistic and column."""
 SHAPE, MOVED, RELATION, LEAN = "shape", "moved", "relation", "lean"
 PREDICTION = "prediction"
-CAP = 10.0  # mean errors beyond which one counts no more: single wild values are for `unknown`
-ERRORS = 40_000  # rows of the reference of which errors are known; more narrow the ranges by under 2%
+ERROR_CAP = 10.0  # mean errors at which an error is clipped: `unknown` covers single outliers
+ERROR_ROWS_MAX = 40_000  # reference rows whose errors are computed; more narrow the ranges by under 2%
 
 
 @dataclass(frozen=True)
 class Range:
-    """Of a statistic over the windows of the reference."""
+    """The range of a statistic over the windows of the reference."""
 
     low: float
     high: float
 
-    def excess(self, value: float, room: float, slack: float) -> float:
-        """How far `value` lies beyond: 1 is as far as is allowed, `room` times the width and `slack`."""
-        return max(value - self.high, self.low - value) / (room * (self.high - self.low) + slack)
+    def excess(self, value: float, tolerance: float, slack: float) -> float:
+        """Return how far `value` lies outside the range, in units of the accepted excess.
+
+        The accepted excess is `tolerance` times the width of the range, plus `slack`. Inside the range the result is
+        negative or zero.
+        """
+        return max(value - self.high, self.low - value) / (tolerance * (self.high - self.low) + slack)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows ready to be measured."""
+    """Rows with the codes and errors from which statistics are computed."""
 
     features: pd.DataFrame
     codes: Mapping[str, np.ndarray]
     errors: Mapping[str, np.ndarray]
-    """In mean errors of the reference; NaN where not known."""
+    """In units of the mean error in the reference; NaN where unknown."""
 
-    def shares(self, ruler: profile.Ruler, name: str, rows: np.ndarray) -> np.ndarray:
-        """Of one column, among some rows."""
-        return ruler.shares(self.codes[name][rows])
+    def fractions(self, column: profile.ColumnProfile, name: str, rows: np.ndarray) -> np.ndarray:
+        """Return the fraction of each bin or category of one column among `rows`."""
+        return column.fractions(self.codes[name][rows])
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What takes long to learn of a reference: all but a second of it."""
+    """The expensive part of an expectation, which the cache stores; the rest takes a second."""
 
-    forests: Mapping[str, object]
+    forests: Mapping[str, Any]
     scale: np.ndarray
-    """Mean error of the forest of each column."""
-    ranges: Mapping[Key, Range]
+    """Mean absolute error of the forest of each column."""
+    ranges: Mapping[StatisticKey, Range]
 
 
 class Expectation:
-    """Of one release, for windows of `days`."""
+    """The expectation of one release for windows of `days`."""
 
     def __init__(
         self, frame: pd.DataFrame, predictions: np.ndarray, days: float, seed: int, learned: Learned | None = None
     ) -> None:
-        """frame: columns of `Row`, and `TIME_COLUMN` if there is one, oldest first; predictions as a model returns.
+        """Learn the expectation, or restore it from `learned`.
 
-        learned: `learned` of an expectation of the very same.
+        frame: columns of `Row`, and `TIME_COLUMN` if the problem has one, oldest first.
+        predictions: those of the model on `frame`, as `Predictor.predict` documents.
+        learned: the attribute `learned` of an expectation with the same other arguments.
         """
         self.days, self._seed = days, seed
-        self._inputs = {column.name: column.kind for column in columns(problem.Row)}
+        self._kinds: dict[str, str] = {column.name: column.kind for column in columns(problem.Row)}
         features = to_features(frame, problem.Row).reset_index(drop=True)
         whole = features.assign(**prediction_columns(predictions))
-        kinds = {name: self._inputs.get(name, "number") for name in whole}
-        self.rulers = profile.rulers(whole, kinds)
-        self._own = {name: self.rulers[name] for name in self._inputs}
-        self._part(frame)
+        self.profiles = profile.profiles(whole, {str(name): self._kinds.get(str(name), "number") for name in whole})
+        self._own = {name: self.profiles[name] for name in self._kinds}
+        self._split(frame)
         self._relations = Relations(self._own, learned.forests) if learned else self._forests(features)
         errors = np.empty((len(features), 0)) if learned else self._errors(features)
         self._scale = learned.scale if learned else _scale(errors)
-        self.told = {name: _told(features[name], mean) for name, mean in zip(self._own, self._scale, strict=True)}
-        named = {} if learned else dict(zip(self._own, self._scaled(errors).T, strict=True))
-        self.reference = self._sampled(whole, named)
-        self.windows, self.before = windows(self._day, days)
+        self.explained = {
+            name: _explained(features[name], error) for name, error in zip(self._own, self._scale, strict=True)
+        }
+        by_column = {} if learned else dict(zip(self._own, self._scaled(errors).T, strict=True))
+        self.reference = self._sample(whole, by_column)
+        self.windows, self.previous = windows(self._day, days)
         self.periods = {
-            name: [self.reference.shares(ruler, name, rows) for rows in self._periods]
-            for name, ruler in self.rulers.items()
+            name: [self.reference.fractions(column, name, rows) for rows in self._periods]
+            for name, column in self.profiles.items()
         }
         self.ranges = learned.ranges if learned else self._ranges()
 
     @property
     def learned(self) -> Learned:
-        """To be kept, and given to the next."""
+        """Return what the cache stores and the constructor restores from."""
         return Learned(self._relations.forests, self._scale, self.ranges)
 
     def measure(self, frame: pd.DataFrame, predictions: np.ndarray, *, errors: bool = True) -> Sample:
-        """Live rows, ready to be measured; without `errors`, ready to be moved from."""
+        """Return the sample of live rows; `errors` is not needed of rows that drift is only measured from."""
         features = to_features(frame, problem.Row).reset_index(drop=True)
-        found = self._scaled(self._relations.errors(features)).T if errors else np.empty((0, 0))
-        named = dict(zip(self._inputs, found, strict=errors))
-        return self._sampled(features.assign(**prediction_columns(predictions)), named)
+        scaled = self._scaled(self._relations.errors(features)).T if errors else np.empty((0, 0))
+        by_column = dict(zip(self._kinds, scaled, strict=errors))
+        return self._sample(features.assign(**prediction_columns(predictions)), by_column)
 
-    def statistics(self, sample: Sample) -> dict[Key, float]:
-        """Of all rows of `sample`."""
+    def statistics(self, sample: Sample) -> dict[StatisticKey, float]:
+        """Return the statistics of all rows of `sample`, except drift."""
         rows = np.arange(len(sample.features))
         return self._statistics(sample, rows, self.periods)
 
-    def moved(self, sample: Sample, before: Sample) -> dict[Key, float]:
-        """How far each column has moved from `before`."""
-        every = {name: np.arange(len(side.features)) for name, side in (("now", sample), ("before", before))}
+    def moved(self, sample: Sample, previous: Sample) -> dict[StatisticKey, float]:
+        """Return the distance of each column between `sample` and `previous`."""
+        now, before = (np.arange(len(side.features)) for side in (sample, previous))
         return {
-            (MOVED, name): ruler.distance(
-                sample.shares(ruler, name, every["now"]), before.shares(ruler, name, every["before"])
+            (MOVED, name): column.distance(
+                sample.fractions(column, name, now), previous.fractions(column, name, before)
             )
-            for name, ruler in self.rulers.items()
+            for name, column in self.profiles.items()
         }
 
     def recent(self) -> Sample:
-        """The newest rows of the reference, as many days as are compared: what was before where nothing is live yet."""
-        newest = np.concatenate(self.windows[-2 * BEFORE :])  # they are half a window apart
-        return _taken(self.reference, np.unique(newest))
+        """Return the newest rows of the reference, which stand in for the previous windows of a new deployment."""
+        newest = np.concatenate(self.windows[-2 * PREVIOUS_WINDOWS :])  # windows are half a window apart
+        return _subset(self.reference, np.unique(newest))
 
-    def _part(self, frame: pd.DataFrame) -> None:
-        """Give each row its day, and each period its rows."""
+    def _split(self, frame: pd.DataFrame) -> None:
+        """Assign each row its day, and each period its rows."""
         self._day = days_of(frame, self.days, self._seed)
         self._period = (self._day // (2 * self.days)).astype(int)
-        self._periods = [np.flatnonzero(self._period == one) for one in np.unique(self._period)]
+        self._periods = [np.flatnonzero(self._period == period) for period in np.unique(self._period)]
         self._spans = [(self._day[rows].min(), self._day[rows].max()) for rows in self._periods]
 
     def _forests(self, features: pd.DataFrame) -> Relations:
         return Relations.learn(features, self._own, self._seed)
 
     def _errors(self, features: pd.DataFrame) -> np.ndarray:
-        """Of some rows, by forests that did not see their period; NaN of the others."""
-        known = np.sort(np.random.default_rng(self._seed).permutation(len(features))[:ERRORS])
+        """Return the errors of sampled rows, by forests that were not trained on their period; NaN for the others."""
+        sampled = np.sort(np.random.default_rng(self._seed).permutation(len(features))[:ERROR_ROWS_MAX])
         errors = np.full((len(features), len(self._own)), np.nan)
         for fold in (0, 1):
             others = features[self._period % 2 != fold]
             forests = self._forests(others) if self._period.max() else self._relations
-            asked = known[self._period[known] % 2 == fold]
-            errors[asked] = forests.errors(features.iloc[asked])
+            rows = sampled[self._period[sampled] % 2 == fold]
+            errors[rows] = forests.errors(features.iloc[rows])
         return errors
 
     def _scaled(self, errors: np.ndarray) -> np.ndarray:
-        return np.clip(errors / self._scale, -CAP, CAP)
+        scaled: np.ndarray = np.clip(errors / self._scale, -ERROR_CAP, ERROR_CAP)
+        return scaled
 
-    def _sampled(self, features: pd.DataFrame, errors: Mapping[str, np.ndarray]) -> Sample:
-        return Sample(features, {name: ruler.codes(features[name]) for name, ruler in self.rulers.items()}, errors)
+    def _sample(self, features: pd.DataFrame, errors: Mapping[str, np.ndarray]) -> Sample:
+        return Sample(features, {name: column.codes(features[name]) for name, column in self.profiles.items()}, errors)
 
-    def _ranges(self) -> dict[Key, Range]:
-        found: dict[Key, list[float]] = {}
-        for rows, before in zip(self.windows, self.before, strict=True):
-            for key, value in self._of_reference(rows, before).items():
-                found.setdefault(key, []).append(value)
-        return {key: Range(float(np.nanmin(values)), float(np.nanmax(values))) for key, values in found.items()}
+    def _ranges(self) -> dict[StatisticKey, Range]:
+        series: dict[StatisticKey, list[float]] = {}
+        for rows, previous in zip(self.windows, self.previous, strict=True):
+            for key, value in self._of_reference(rows, previous).items():
+                series.setdefault(key, []).append(value)
+        return {key: Range(float(np.nanmin(values)), float(np.nanmax(values))) for key, values in series.items()}
 
-    def _of_reference(self, rows: np.ndarray, before: np.ndarray) -> dict[Key, float]:
-        """Statistics of a window of the reference: its own period and its neighbours are not there to be like."""
+    def _of_reference(self, rows: np.ndarray, previous: np.ndarray) -> dict[StatisticKey, float]:
+        """Return the statistics of a reference window, without its own period and its neighbors to resemble."""
         first, last = self._day[rows].min() - 2 * self.days, self._day[rows].max() + 2 * self.days
         others = [place for place, (start, end) in enumerate(self._spans) if end < first or start > last]
-        periods = {name: [shares[place] for place in others] for name, shares in self.periods.items()}
-        found = self._statistics(self.reference, rows, periods)
-        if len(before):
-            found |= self.moved(_taken(self.reference, rows), _taken(self.reference, before))
-        return found
+        periods = {name: [fractions[place] for place in others] for name, fractions in self.periods.items()}
+        statistics = self._statistics(self.reference, rows, periods)
+        if len(previous):
+            statistics |= self.moved(_subset(self.reference, rows), _subset(self.reference, previous))
+        return statistics
 
     def _statistics(
         self, sample: Sample, rows: np.ndarray, periods: Mapping[str, Sequence[np.ndarray]]
-    ) -> dict[Key, float]:
-        found: dict[Key, float] = {}
-        for name, ruler in self.rulers.items():
-            signs = ruler.signs(sample.features[name].iloc[rows], sample.codes[name][rows])
-            found |= {(sign, name): value for sign, value in signs.items()}
-            found[SHAPE, name] = profile.nearest(ruler, sample.shares(ruler, name, rows), periods[name])
+    ) -> dict[StatisticKey, float]:
+        statistics: dict[StatisticKey, float] = {}
+        for name, column in self.profiles.items():
+            signs = column.signs(sample.features[name].iloc[rows], sample.codes[name][rows])
+            statistics |= {(sign, name): value for sign, value in signs.items()}
+            statistics[SHAPE, name] = profile.nearest(column, sample.fractions(column, name, rows), periods[name])
         for name, errors in sample.errors.items():
-            known = errors[rows][~np.isnan(errors[rows])]
-            if len(known):
-                found[RELATION, name] = float(np.abs(known).mean())
-                found[LEAN, name] = float(known.mean())
-        return found
+            defined = errors[rows][~np.isnan(errors[rows])]
+            if len(defined):
+                statistics[RELATION, name] = float(np.abs(defined).mean())
+                statistics[LEAN, name] = float(defined.mean())
+        return statistics
 
 
 def _scale(errors: np.ndarray) -> np.ndarray:
@@ -195,8 +203,8 @@ def _scale(errors: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(mean) | (mean == 0), 1.0, mean)
 
 
-def _told(values: pd.Series, error: float) -> float:
-    """Share of a number's spread that the other columns foretell; 0 for a category."""
+def _explained(values: pd.Series, error: float) -> float:
+    """Return the fraction of a number's spread that the other columns predict; 0 for a category."""
     if values.dtype == object or values.notna().sum() == 0 or not pd.api.types.is_numeric_dtype(values):
         return 0.0
     spread = float((values - values.median()).abs().mean())
@@ -204,13 +212,13 @@ def _told(values: pd.Series, error: float) -> float:
 
 
 def prediction_columns(predictions: np.ndarray) -> dict[str, np.ndarray]:
-    """Predictions as columns: one, or one for each class."""
+    """Return predictions as named columns: a single one, or one per class."""
     if predictions.ndim == 1:
         return {PREDICTION: predictions}
     return {f"{PREDICTION} {place}": column for place, column in enumerate(predictions.T)}
 
 
-def _taken(sample: Sample, rows: np.ndarray) -> Sample:
+def _subset(sample: Sample, rows: np.ndarray) -> Sample:
     codes = {name: values[rows] for name, values in sample.codes.items()}
     errors = {name: values[rows] for name, values in sample.errors.items()}
     return Sample(sample.features.iloc[rows], codes, errors)

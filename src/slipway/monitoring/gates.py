@@ -1,7 +1,7 @@
-"""Gates on what production sees: the evidence of each question in, its verdict out.
+"""The gates on production: they turn the evidence of a check into its verdict.
 
-A question that could not be asked is inconclusive. Where chance decides, an alarm takes several windows in a row, which
-`slipway.monitoring.memory` counts: `with_alarm` gives the verdict that follows.
+A check that could not run is inconclusive. Where chance matters, only several failing windows in a row raise an alarm.
+`slipway.monitoring.memory` counts them, and `with_alarm` returns the resulting verdict.
 """
 
 from __future__ import annotations
@@ -12,25 +12,26 @@ from typing import TYPE_CHECKING, Any
 
 from slipway import metrics
 from slipway.gates.verdict import Outcome, Verdict
+from slipway.monitoring.evidence_format import BASELINE, MESSAGE, REQUESTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 THRESHOLDS = {
-    "validity": "every row keeps the contract",
-    "traffic": "as much as before, no row again",
-    "model": "answers are those of the release",
-    "labels": "arrive in time, and fit",
-    "skew": "each column as in training",
-    "drift": "moves no further than in training",
-    "predictions": "spread as in training",
-    "attribution": "the same columns matter",
-    "health": "no failures, as quick as load tested",
+    "validity": "every row satisfies the contract",
+    "traffic": "volume as before, no repeated rows",
+    "model": "predictions match the release",
+    "labels": "complete and consistent",
+    "skew": "every column as in training",
+    "drift": "no larger shift than in training",
+    "predictions": "distributed as in training",
+    "attribution": "feature importance as in training",
+    "health": "no failures, latency as load tested",
 }
-"""Questions that are judged by their findings: one whose score is over 1 is beyond what is accepted."""
-AT_ONCE = frozenset({"validity", "model", "staleness"})
-"""Questions that chance has no part in: one window is enough to raise an alarm, and one to clear it."""
-TRIGGERS = {
+"""Checks that are judged by their findings. A finding with a score above 1 is over the limit."""
+IMMEDIATE = frozenset({"validity", "model", "staleness"})
+"""Checks without randomness: a single window raises or clears their alarm."""
+RETRAINING_TRIGGERS = {
     "performance": "decay",
     "segments": "decay",
     "drift": "drift",
@@ -38,73 +39,81 @@ TRIGGERS = {
     "attribution": "drift",
     "staleness": "staleness",
 }
-"""Questions whose alarm asks for a new model, and the word for why; the most telling first."""
-BROKEN = frozenset({"validity", "traffic", "model", "labels", "skew"})
-"""Questions whose alarm says that something is broken: a new model would learn it, and not mend it."""
-NAMED = 3  # findings that a verdict tells
-NUMBERS = ("value", "low", "high", "promised")  # all of which must be there to judge performance
+"""Checks whose alarm requests a retraining, with their trigger, the most specific first."""
+DATA_FAULT_CHECKS = frozenset({"validity", "traffic", "model", "labels", "skew"})
+"""Checks whose alarm means that something is broken: a retrained model would learn the fault instead of fixing it."""
+FINDINGS_MAX = 3  # findings that a verdict quotes
+ESTIMATE_KEYS = ("value", "low", "high", BASELINE)  # all finite, or performance is not judged
 
 
-def judge(question: str, evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> Verdict:
-    """The verdict of one window on one question; `limits` is the section `monitoring` of params.yaml."""
+def judge(check: str, evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> Verdict:
+    """Return the verdict of one check on one window; `limits` is the section `monitoring` of params.yaml."""
     if evidence.get("missing"):
-        return Verdict(question, Outcome.INCONCLUSIVE, THRESHOLDS.get(question, ""), "not asked", evidence["missing"])
+        return Verdict(check, Outcome.INCONCLUSIVE, THRESHOLDS.get(check, ""), "not checked", evidence["missing"])
     own = {"performance": _performance, "segments": _segments, "staleness": _staleness}
-    return own[question](evidence, limits) if question in own else _by_findings(question, evidence)
+    return own[check](evidence, limits) if check in own else _by_findings(check, evidence)
 
 
 def with_alarm(verdict: Verdict, raised: bool) -> Verdict:
-    """Turn what one window says into what is reported, given whether the alarm of the question is raised."""
+    """Return the verdict to report, given that of one window and whether the alarm of the check is raised."""
     if raised and verdict.outcome is not Outcome.FAIL:
-        return replace(verdict, outcome=Outcome.FAIL, reason="was worse, and is not yet well for long enough")
+        reason = "the alarm is still raised: not enough windows have passed since the failure"
+        return replace(verdict, outcome=Outcome.FAIL, reason=reason)
     if not raised and verdict.outcome is Outcome.FAIL:
-        reason = f"seen once, an alarm if the next window says so too: {verdict.reason or verdict.observed}"
+        reason = f"failed, but not in enough windows in a row for an alarm: {verdict.reason or verdict.observed}"
         return replace(verdict, outcome=Outcome.INCONCLUSIVE, reason=reason)
     return verdict
 
 
 def retrain(verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """Whether a new model is asked for, and by what. Not while what comes in is broken: it would be learned."""
+    """Return whether a retraining is requested, its trigger and the reason.
+
+    None is requested while the incoming data is broken, because the model would learn the fault.
+    """
     failed = {verdict.gate: verdict for verdict in verdicts if verdict.outcome is Outcome.FAIL}
-    asking = [failed[gate] for gate in TRIGGERS if gate in failed]
-    if not asking:
-        return {"wanted": False, "trigger": None, "because": "nothing asks for a new model"}
-    broken = [verdict for gate, verdict in failed.items() if gate in BROKEN]
-    because = "; ".join(f"{verdict.gate}: {verdict.reason or verdict.observed}" for verdict in broken or asking)
-    if broken:
-        return {"wanted": False, "trigger": None, "because": f"mend what comes in first: {because}"}
-    return {"wanted": True, "trigger": TRIGGERS[asking[0].gate], "because": because}
+    requests = [failed[gate] for gate in RETRAINING_TRIGGERS if gate in failed]
+    if not requests:
+        return _request(None, "no check requests a retraining")
+    faults = [verdict for gate, verdict in failed.items() if gate in DATA_FAULT_CHECKS]
+    because = "; ".join(f"{verdict.gate}: {verdict.reason or verdict.observed}" for verdict in faults or requests)
+    if faults:
+        return _request(None, f"fix the incoming data first: {because}")
+    return _request(RETRAINING_TRIGGERS[requests[0].gate], because)
 
 
-def _by_findings(question: str, evidence: Mapping[str, Any]) -> Verdict:
+def _request(trigger: str | None, because: str) -> dict[str, Any]:
+    return {REQUESTED: trigger is not None, "trigger": trigger, "because": because}
+
+
+def _by_findings(check: str, evidence: Mapping[str, Any]) -> Verdict:
     findings = evidence["findings"]
-    beyond = [one for one in findings if not one["score"] <= 1]
-    verdict = Verdict(question, Outcome.PASS, THRESHOLDS[question], _worst(findings, evidence))
-    if not beyond and evidence.get("unproven"):
+    excesses = [finding for finding in findings if not finding["score"] <= 1]
+    verdict = Verdict(check, Outcome.PASS, THRESHOLDS[check], _worst(findings, evidence))
+    if not excesses and evidence.get("unproven"):
         return replace(verdict, outcome=Outcome.INCONCLUSIVE, reason=evidence["unproven"])
-    if not beyond:
+    if not excesses:
         return verdict
-    said = "; ".join(dict.fromkeys(one["said"] for one in beyond[:NAMED]))
-    more = f"; and {len(beyond) - NAMED} more" if len(beyond) > NAMED else ""
-    observed = f"{len(beyond)} of {len(findings)} beyond" if len(findings) > 1 else "beyond"
-    return replace(verdict, outcome=Outcome.FAIL, observed=observed, reason=said + more)
+    messages = "; ".join(dict.fromkeys(finding[MESSAGE] for finding in excesses[:FINDINGS_MAX]))
+    more = f"; and {len(excesses) - FINDINGS_MAX} more" if len(excesses) > FINDINGS_MAX else ""
+    observed = f"{len(excesses)} of {len(findings)} over the limit" if len(findings) > 1 else "over the limit"
+    return replace(verdict, outcome=Outcome.FAIL, observed=observed, reason=messages + more)
 
 
 def _worst(findings: Sequence[Mapping[str, Any]], evidence: Mapping[str, Any]) -> str:
-    return findings[0]["said"] if findings else f"{evidence['rows']:,} rows"
+    return findings[0][MESSAGE] if findings else f"{evidence['rows']:,} rows"
 
 
 def _performance(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> Verdict:
-    found = {"metric": evidence["metric"], "promised": evidence["promised"], **evidence["all"]}
-    metric, promised = found["metric"], found["promised"]
+    estimate = {"metric": evidence["metric"], BASELINE: evidence[BASELINE], **evidence["all"]}
+    metric, baseline = estimate["metric"], estimate[BASELINE]
     margin = limits["decay_margin" if metric == evidence["metric"] else "loss_margin"]
-    threshold = f"{metric} not worse than promised by {margin:g}"
-    if promised is None or not _is_finite(found[key] for key in NUMBERS):
-        reason = f"{metric} is not a number, or the release promises none"
+    threshold = f"{metric} at most {margin:g} worse than expected"
+    if baseline is None or not _is_finite(estimate[key] for key in ESTIMATE_KEYS):
+        reason = f"{metric} is undefined, or the release has no baseline for it"
         return Verdict("performance", Outcome.FAIL, threshold, "undefined", reason)
-    observed = _interval(metric, found, promised)
-    if not _loss(metric, promised, found, "least") <= margin:
-        return Verdict("performance", Outcome.FAIL, threshold, observed, f"{observed}: worse than promised")
+    observed = _interval(metric, estimate, baseline)
+    if not _loss_min(metric, baseline, estimate) <= margin:
+        return Verdict("performance", Outcome.FAIL, threshold, observed, f"{observed}: worse than expected")
     return Verdict("performance", Outcome.PASS, threshold, observed)
 
 
@@ -114,38 +123,47 @@ def _segments(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> Verdict
     A segment that the test rows lack has no baseline and is not judged. One whose metric is undefined proves nothing.
     """
     primary = evidence["metric"]
-    known = {n: {"metric": primary, **s} for n, s in evidence["segments"].items() if s["promised"] is not None}
-    judged = {name: segment for name, segment in known.items() if _is_finite([segment[key] for key in NUMBERS])}
-    loss = {name: _loss(segment["metric"], segment["promised"], segment, "least") for name, segment in judged.items()}
+    comparable = {
+        name: {"metric": primary, **segment}
+        for name, segment in evidence["segments"].items()
+        if segment[BASELINE] is not None
+    }
+    judged = {
+        name: segment for name, segment in comparable.items() if _is_finite(segment[key] for key in ESTIMATE_KEYS)
+    }
+    loss = {name: _loss_min(segment["metric"], segment[BASELINE], segment) for name, segment in judged.items()}
     keys = {name: "segment_margin" if judged[name]["metric"] == primary else "loss_margin" for name in judged}
     worse = sorted((name for name in loss if not loss[name] <= limits[keys[name]]), key=lambda name: -loss[name])
-    undefined = [name for name in known if name not in judged]
+    undefined = [name for name in comparable if name not in judged]
     observed = f"{len(judged)} of {len(evidence['segments'])} segments judged, {len(worse)} worse"
-    named = [f"{n}: {_interval(judged[n]['metric'], judged[n], judged[n]['promised'])}" for n in worse[:NAMED]]
-    named = named or [f"{name}: {known[name]['metric']} is undefined" for name in undefined[:NAMED]]
+    reasons = [
+        f"{name}: {_interval(judged[name]['metric'], judged[name], judged[name][BASELINE])}"
+        for name in worse[:FINDINGS_MAX]
+    ]
+    reasons = reasons or [f"{name}: {comparable[name]['metric']} is undefined" for name in undefined[:FINDINGS_MAX]]
     outcome = Outcome.FAIL if worse else Outcome.INCONCLUSIVE if undefined else Outcome.PASS
-    threshold = f"no segment worse than promised by {limits['segment_margin']:g}"
-    return Verdict("segments", outcome, threshold, observed, "; ".join(named))
+    threshold = f"every segment at most {limits['segment_margin']:g} worse than expected"
+    return Verdict("segments", outcome, threshold, observed, "; ".join(reasons))
 
 
-def _loss(metric: str, promised: float, found: Mapping[str, float], which: str) -> float:
-    """The least, or the most, that the interval says was lost against the promise; negative for a gain."""
-    higher = next(one for many in metrics.METRICS.values() for one in many if one.name == metric).higher_is_better
-    ends = [(promised - found[end]) * (1 if higher else -1) for end in ("low", "high")]
-    return min(ends) if which == "least" else max(ends)
+def _loss_min(metric: str, baseline: float, estimate: Mapping[str, float]) -> float:
+    """Return the smallest loss against the baseline that the interval allows; negative for a gain."""
+    definitions = (definition for of_task in metrics.METRICS.values() for definition in of_task)
+    higher = next(definition for definition in definitions if definition.name == metric).higher_is_better
+    return min((baseline - estimate[end]) * (1 if higher else -1) for end in ("low", "high"))
 
 
 def _staleness(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> Verdict:
     threshold = f"data at most {limits['data_days']} days old, model {limits['model_days']}"
     ages = {name: (evidence[f"{name}_days"], limits[f"{name}_days"]) for name in ("data", "model")}
-    known = {name: pair for name, pair in ages.items() if pair[0] is not None}
-    observed = ", ".join(f"{name} {age:.1f} days" for name, (age, _) in known.items())
-    old = [f"{name} is {age:.1f} days old" for name, (age, limit) in known.items() if not age <= limit]
+    measured = {name: pair for name, pair in ages.items() if pair[0] is not None}
+    observed = ", ".join(f"{name} {age:.1f} days" for name, (age, _) in measured.items())
+    old = [f"{name} is {age:.1f} days old" for name, (age, limit) in measured.items() if not age <= limit]
     return Verdict("staleness", Outcome.FAIL if old else Outcome.PASS, threshold, observed, ", ".join(old))
 
 
-def _interval(metric: str, found: Mapping[str, float], promised: float) -> str:
-    return f"{metric} {found['value']:.4f} [{found['low']:.4f}, {found['high']:.4f}], promised {promised:.4f}"
+def _interval(metric: str, estimate: Mapping[str, float], baseline: float) -> str:
+    return f"{metric} {estimate['value']:.4f} [{estimate['low']:.4f}, {estimate['high']:.4f}], expected {baseline:.4f}"
 
 
 def _is_finite(values: Iterable[float]) -> bool:

@@ -1,4 +1,4 @@
-"""The verb `monitor`: collect, look at a window, judge it, and leave results/monitor.json and a page for people."""
+"""The commands `monitor` and `collect`: store the prediction log, assess a window, and write results and pages."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 import problem
 from slipway import dvc, predictor
@@ -21,10 +23,10 @@ from slipway.gates import Outcome
 from slipway.git import Git
 from slipway.monitoring import collect, readings
 from slipway.monitoring.assess import assess
-from slipway.monitoring.memory import Memory
-from slipway.monitoring.reference import PROVED, Promise, Reference
-from slipway.monitoring.spans import BEFORE
-from slipway.monitoring.window import LiveWindow, Service
+from slipway.monitoring.memory import MonitorState
+from slipway.monitoring.reference import LOAD_TEST_KEYS, Reference, ReleaseBaseline
+from slipway.monitoring.spans import PREVIOUS_WINDOWS
+from slipway.monitoring.window import LiveWindow, ServiceCounts
 from slipway.report import markdown, monitoring_page
 from slipway.report import monitoring as report
 from slipway.results import RESULTS, recorded
@@ -36,17 +38,17 @@ if TYPE_CHECKING:
     from slipway.delivery.store import Store
     from slipway.monitoring.assess import Assessment
     from slipway.monitoring.collect import Collected, Collection
-    from slipway.monitoring.readings import Readings
+    from slipway.monitoring.readings import CounterHistory
 
 JOB = "monitor"
 DATA = Path("data")
-SHELF = Path("build/monitor")
-MEMORY, READINGS = "memory.json", "readings.json"
+CACHE = Path("build/monitor")
+STATE_FILE, COUNTERS_FILE = "memory.json", "readings.json"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What the command line asks for."""
+class WindowOptions:
+    """The window that the command line selects."""
 
     days: float | None
     since: str | None
@@ -54,116 +56,119 @@ class Asked:
     labels: Path
 
     def bounds(self, days: float) -> tuple[datetime, datetime]:
-        """Start and end of the window, UTC; `days` is its length where none is asked for."""
-        end = moment("--until", self.until) if self.until else datetime.now(UTC)
-        start = moment("--since", self.since) if self.since else end - timedelta(days=self.days or days)
+        """Return start and end of the window, UTC; `days` is the default length. Raises UserError if empty."""
+        end = parse_time("--until", self.until) if self.until else datetime.now(UTC)
+        start = parse_time("--since", self.since) if self.since else end - timedelta(days=self.days or days)
         if start >= end:
             raise UserError(f"--since {start:%Y-%m-%dT%H:%M}: not before the end of the window, {end:%Y-%m-%dT%H:%M}")
         return start, end
 
 
-def main(environment: str, asked: Asked, *, as_json: bool) -> int:
-    """What `slipway monitor` does. Returns its exit code: 0 only when every question passed."""
+def main(environment: str, options: WindowOptions, *, as_json: bool) -> int:
+    """Run `slipway monitor`, and return its exit code: 0 only if every check passed."""
     place, params = Place.of(environment), read_params()
     with recorded(JOB) as result:
         result.evidence = {"environment": environment}
-        start, end = asked.bounds(params["monitoring"]["window_days"])
+        start, end = options.bounds(params["monitoring"]["window_days"])
         collection = collect.of_environment(place, problem.Row)
-        collected, known = bring(environment, place, collection)
+        collected, counters = update(environment, place, collection)
         reference, params = reference_of(environment, params)
-        window = seen(collection, start, end, asked.labels, known.between(start, end), params)
-        found = assess(window, reference, remembered(collection), params)
-        result.verdicts = found.verdicts
-        result.evidence |= {"collected": vars(collected), **found.evidence}
-        collection.keep(MEMORY, found.memory.model_dump_json() + "\n")
-        write_pages(environment, found)
-    print(result.model_dump_json(indent=2) if as_json else report.text(found.verdicts, found.retrain))
+        window = read_window(collection, start, end, options.labels, counters.between(start, end), params)
+        assessment = assess(window, reference, read_state(collection), params)
+        result.verdicts = assessment.verdicts
+        result.evidence |= {"collected": vars(collected), **assessment.evidence}
+        collection.write_text(STATE_FILE, assessment.state.model_dump_json() + "\n")
+        write_pages(environment, assessment)
+    print(result.model_dump_json(indent=2) if as_json else report.text(assessment.verdicts, assessment.retrain))
     return 0 if result.outcome is Outcome.PASS else 1
 
 
 def only_collect(environment: str) -> str:
-    """What `slipway collect` does, on the machine that serves, where others look. Returns what there was, in a line."""
+    """Run `slipway collect` on the serving machine, for assessments elsewhere; return a one-line summary."""
     place = Place.of(environment)
-    collected, known = bring(environment, place, collect.of_environment(place, problem.Row))
-    told = f"{collected.rows} rows, {collected.own} of our own left out, {collected.unreadable} lines unreadable"
-    return f"{environment}: {told}; {len(known.kept)} readings of the counters"
+    collected, counters = update(environment, place, collect.of_environment(place, problem.Row))
+    rows = f"{collected.rows} rows, {collected.own} of Slipway's own skipped, {collected.unreadable} lines unreadable"
+    return f"{environment}: {rows}; {len(counters.kept)} counter snapshots"
 
 
-def bring(environment: str, place: Place, collection: Collection) -> tuple[Collected, Readings]:
-    """Take in what the log and the counters of the services say by now; on a machine that serves nothing, neither."""
+def update(environment: str, place: Place, collection: Collection) -> tuple[Collected, CounterHistory]:
+    """Store the new lines of the log and a snapshot of the counters; a machine without services adds neither."""
     collected = collection.collect(place.predictions)
-    known = readings.parse(collection.text(READINGS)).with_new(readings.read(environment, place, datetime.now(UTC)))
-    collection.keep(READINGS, known.model_dump_json() + "\n")
-    return collected, known
+    history = readings.parse(collection.read_text(COUNTERS_FILE))
+    history = history.with_new(readings.read(environment, place, datetime.now(UTC)))
+    collection.write_text(COUNTERS_FILE, history.model_dump_json() + "\n")
+    return collected, history
 
 
-def seen(
+def read_window(
     collection: Collection,
     start: datetime,
     end: datetime,
     source: Path,
-    service: Service | None,
+    service: ServiceCounts | None,
     params: Mapping[str, Any],
 ) -> LiveWindow:
-    """The window, with a share of the time before it that is bounded."""
-    began = start - BEFORE * (end - start)
-    before, share = collection.read_some(began, start, params["monitoring"]["previous_rows"])
+    """Read the window, with a bounded sample of the previous windows."""
+    previous_start = start - PREVIOUS_WINDOWS * (end - start)
+    previous, fraction = collection.read_sample(previous_start, start, params["monitoring"]["previous_rows"])
     return LiveWindow(
         start,
         end,
         collection.read(start, end),
-        before if len(before) else None,
-        labels(source, began),
+        previous if len(previous) else None,
+        labels(source, previous_start),
         service,
-        before_share=share,
+        previous_fraction=fraction,
     )
 
 
-def moment(option: str, text: str) -> datetime:
-    """A time of the command line, UTC unless it says otherwise."""
+def parse_time(option: str, text: str) -> datetime:
+    """Parse a time of the command line; UTC unless it has an offset. Raises UserError."""
     try:
-        given = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
-        raise UserError(f"{option} {text}: no time; give one such as 2013-10-01 or 2013-10-01T12:00") from None
-    return given if given.tzinfo else given.replace(tzinfo=UTC)
+        raise UserError(f"{option} {text}: not a time; use the form 2013-10-01 or 2013-10-01T12:00") from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def reference_of(environment: str, params: dict[str, Any]) -> tuple[Reference, dict[str, Any]]:
-    """The release in `environment`, and the rows in data/ that it was trained on.
+    """Return the reference of the release in `environment`, and `params`.
 
-    Data only ever grows, so its rows are those until the end of its test period.
+    Data only grows, so the rows of the release are those in data/ up to the end of its test period. Raises UserError
+    if nothing is deployed.
     """
     branch = DeployBranch(Git(Path()))
     branch.fetch()
     desired = branch.read(environment)
     if desired is None:
-        raise UserError(f"{environment}: runs nothing yet; `slipway promote --environment {environment}`")
+        raise UserError(f"{environment}: nothing is deployed; run `slipway promote --environment {environment}`")
     with TemporaryDirectory() as folder:
         store = open_store(store_url())
-        built = fetch(store, desired.release, desired.digest, Path(folder) / desired.release)
-        manifest, model = built.manifest, predictor.load(built.folder / "model")
-        own = read_unchecked(built.folder / "params.yaml")
-        promise = promise_of(manifest, proved(store, desired.release))
-    trained = params | {name: own[name] for name in ("split", "seed") if name in own}
+        release = fetch(store, desired.release, desired.digest, Path(folder) / desired.release)
+        manifest, model = release.manifest, predictor.load(release.folder / "model")
+        release_params = read_unchecked(release.folder / "params.yaml")
+        baseline = baseline_of(manifest, load_test_result(store, desired.release))
+    training_params = params | {name: release_params[name] for name in ("split", "seed") if name in release_params}
     if not DATA.exists():
         dvc.pull()  # a fresh checkout has none
     frame = problem.load(DATA)
     period = manifest["metrics"].get("prepare", {}).get("period")
     if problem.TIME_COLUMN and period:
         frame = frame[frame[problem.TIME_COLUMN] <= datetime.fromisoformat(period["test"][1])]
-    return Reference.of(promise, frame, model, trained, SHELF), params
+    return Reference.of(baseline, frame, model, training_params, CACHE), params
 
 
-def proved(store: Store, release: str) -> Mapping[str, float] | None:
-    """What the newest load test that passed, of those kept beside a release, has shown of it; None without one."""
-    passed = (one.evidence for one in evidence.results_of(store, release, LOAD_TEST) if one.outcome is Outcome.PASS)
-    return next(({name: one[name] for name in PROVED} for one in passed), None)
+def load_test_result(store: Store, release: str) -> Mapping[str, float] | None:
+    """Return `LOAD_TEST_KEYS` of the newest passed load test that the store holds for a release; None without one."""
+    results = evidence.results_of(store, release, LOAD_TEST)
+    passed = (result.evidence for result in results if result.outcome is Outcome.PASS)
+    return next(({key: measured[key] for key in LOAD_TEST_KEYS} for measured in passed), None)
 
 
-def promise_of(manifest: dict[str, Any], load: Mapping[str, float] | None) -> Promise:
-    """What a release's manifest says, and its load test."""
+def baseline_of(manifest: dict[str, Any], load: Mapping[str, float] | None) -> ReleaseBaseline:
+    """Return the baseline from the manifest of a release, and the result of its load test."""
     metrics = manifest["metrics"]
-    return Promise(
+    return ReleaseBaseline(
         release=manifest["version"],
         built=datetime.fromisoformat(manifest["built"]),
         metrics=metrics.get("evaluate", {}).get("model", {}),
@@ -172,23 +177,23 @@ def promise_of(manifest: dict[str, Any], load: Mapping[str, float] | None) -> Pr
     )
 
 
-def labels(source: Path, since: datetime) -> Any:
-    """What `problem.labels` knows; None for a problem without it."""
+def labels(source: Path, since: datetime) -> pd.DataFrame | None:
+    """Return the labels from `problem.labels`; None if the problem does not define it."""
     hook = getattr(problem, "labels", None)
     return None if hook is None else hook(source, since)
 
 
-def remembered(collection: Collection) -> Memory:
-    """What the look before left."""
-    text = collection.text(MEMORY)
-    return Memory.model_validate_json(text) if text else Memory()
+def read_state(collection: Collection) -> MonitorState:
+    """Return the state that the previous assessment stored; an empty one on the first run."""
+    text = collection.read_text(STATE_FILE)
+    return MonitorState.model_validate_json(text) if text else MonitorState()
 
 
-def write_pages(environment: str, found: Assessment) -> None:
-    """results/monitor/report.md and index.html."""
+def write_pages(environment: str, assessment: Assessment) -> None:
+    """Write results/monitor/report.md and index.html."""
     folder = RESULTS / JOB
     folder.mkdir(parents=True, exist_ok=True)
-    document = report.write(environment, found.verdicts, found.evidence)
+    document = report.write(environment, assessment.verdicts, assessment.evidence)
     write_text(folder / "report.md", markdown.render(document))
-    page = monitoring_page.render(environment, found.verdicts, found.evidence, found.memory.points)
+    page = monitoring_page.render(environment, assessment.verdicts, assessment.evidence, assessment.state.points)
     write_text(folder / "index.html", page)

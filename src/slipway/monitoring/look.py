@@ -1,4 +1,4 @@
-"""A window and the reference that it is held against, with what several questions need worked out once."""
+"""The input of every check: a live window, its reference, and the results that several checks use."""
 
 from __future__ import annotations
 
@@ -9,20 +9,26 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 import problem
+from slipway.monitoring.evidence_format import worst_first
 from slipway.monitoring.window import scores
 from slipway.serving.prediction_log import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from slipway.monitoring.expectation import Expectation, Key, Sample
+    from slipway.monitoring.expectation import Expectation, Sample, StatisticKey
     from slipway.monitoring.reference import Reference
     from slipway.monitoring.window import LiveWindow
 
+PREVIOUS_SPAN_MIN = 0.9  # of the length of the window, which the previous rows have to cover
+SLACK_FACTORS = {"relation": 5, "lean": 5, "unknown": 0.2}
+"""Factors on the slack of these statistics. The first two are no fractions but errors in units of the mean error. The
+last is stricter, because no season brings many values that training never had."""
+
 
 @dataclass(frozen=True)
-class Look:
-    """What every question is given. `params` is params.yaml, `limits` its section `monitoring`."""
+class CheckContext:
+    """What every check receives. `params` is the content of params.yaml."""
 
     window: LiveWindow
     reference: Reference
@@ -30,84 +36,85 @@ class Look:
 
     @property
     def limits(self) -> Mapping[str, Any]:
-        """Section `monitoring` of params.yaml."""
-        return self.params["monitoring"]
+        """Return the section `monitoring` of params.yaml."""
+        limits: Mapping[str, Any] = self.params["monitoring"]
+        return limits
 
     @cached_property
     def hidden(self) -> list[str]:
-        """Columns that the log leaves out."""
+        """Return the columns that the prediction log redacts."""
         return redacted(problem.Row)
 
     @cached_property
     def own(self) -> pd.DataFrame:
-        """Rows that the release itself answered."""
+        """Return the rows that the assessed release answered."""
         rows = self.window.rows
-        return rows[rows["release"] == self.reference.promise.release]
+        return rows[rows["release"] == self.reference.baseline.release]
 
     def few(self, rows: pd.DataFrame) -> str:
-        """Why these rows are too few to ask; empty when they are not."""
-        needed = self.limits["minimum_rows"]
-        return "" if len(rows) >= needed else f"{len(rows):,} rows, {needed:,} are needed"
+        """Return why `rows` are too few to judge; empty if they suffice."""
+        required = self.limits["minimum_rows"]
+        return "" if len(rows) >= required else f"{len(rows):,} rows; {required:,} are required"
 
     @cached_property
     def expectation(self) -> Expectation:
-        """Of windows as long as this one."""
+        """Return the expectation for windows of this length."""
         return self.reference.expectation(self.window.days)
 
     @cached_property
     def sample(self) -> Sample:
-        """Of all rows."""
+        """Return the sample of all rows."""
         return self._measured(self.window.rows)
 
     @cached_property
     def own_sample(self) -> Sample:
-        """Of the rows that the release answered."""
+        """Return the sample of the rows that the release answered."""
         return self.sample if len(self.own) == len(self.window.rows) else self._measured(self.own)
 
     @cached_property
-    def has_before(self) -> bool:
-        """Whether the time before is long enough to have moved from: one day of it has one weekday only."""
-        rows = self.window.before
+    def has_previous(self) -> bool:
+        """Return whether the previous rows are enough to measure drift from.
+
+        They have to cover a window's length: a single day has a single weekday.
+        """
+        rows = self.window.previous
         if rows is None or self.few(rows):
             return False
-        return rows["time"].max() - rows["time"].min() > SPAN * (self.window.end - self.window.start)
+        return bool(rows["time"].max() - rows["time"].min() > PREVIOUS_SPAN_MIN * (self.window.end - self.window.start))
 
     @cached_property
-    def before(self) -> Sample:
-        """Of the rows before; of the newest rows of the reference where too few are live yet."""
-        return self._measured(self.window.before, errors=False) if self.has_before else self.expectation.recent()
+    def previous(self) -> Sample:
+        """Return the sample of the previous rows; the newest rows of the reference where live ones are too few."""
+        rows = self.window.previous
+        if rows is None or not self.has_previous:
+            return self.expectation.recent()
+        return self._measured(rows, errors=False)
 
     @cached_property
-    def statistics(self) -> dict[Key, float]:
-        """Of all rows."""
-        return self.expectation.statistics(self.sample) | self.expectation.moved(self.sample, self.before)
+    def statistics(self) -> dict[StatisticKey, float]:
+        """Return the statistics of all rows."""
+        return self.expectation.statistics(self.sample) | self.expectation.moved(self.sample, self.previous)
 
     @cached_property
-    def own_statistics(self) -> dict[Key, float]:
-        """Of the rows that the release answered."""
+    def own_statistics(self) -> dict[StatisticKey, float]:
+        """Return the statistics of the rows that the release answered."""
         if self.own_sample is self.sample:
             return self.statistics
-        return self.expectation.statistics(self.own_sample) | self.expectation.moved(self.own_sample, self.before)
+        return self.expectation.statistics(self.own_sample) | self.expectation.moved(self.own_sample, self.previous)
 
-    def beyond(self, statistics: Mapping[Key, float]) -> list[dict[str, Any]]:
-        """Each statistic with how far it lies beyond what is expected, the furthest first."""
+    def excesses(self, statistics: Mapping[StatisticKey, float]) -> list[dict[str, Any]]:
+        """Return each statistic with its expected range and how far it exceeds it, worst first."""
         ranges = self.expectation.ranges
-        found = []
-        for (what, column), value in statistics.items():
-            if (what, column) in ranges:
-                expected = ranges[what, column]
-                slack = self.limits["slack"] * SLACK.get(what, 1)
+        findings = []
+        for (statistic, column), value in statistics.items():
+            if (statistic, column) in ranges:
+                expected = ranges[statistic, column]
+                slack = self.limits["slack"] * SLACK_FACTORS.get(statistic, 1)
                 score = expected.excess(value, self.limits["headroom"], slack)
-                found.append({"column": column, "what": what, "score": score, "value": value, **vars(expected)})
-        return sorted(found, key=lambda one: -one["score"])
+                findings.append({"column": column, "what": statistic, "score": score, "value": value, **vars(expected)})
+        return worst_first(findings)
 
     def _measured(self, rows: pd.DataFrame, *, errors: bool = True) -> Sample:
         drawn = rows.sample(min(len(rows), self.limits["sample_rows"]), random_state=self.params["seed"])
         predictions = scores(drawn["prediction"], self.reference.model.signature)
         return self.expectation.measure(drawn, predictions, errors=errors)
-
-
-SPAN = 0.9  # of the window's length that the time before must have
-SLACK = {"relation": 5, "lean": 5, "unknown": 0.2}
-"""Times the slack of other shares. The first two are no shares, but mean errors of which the mean is 1; and of values
-that training never saw, no season brings many."""

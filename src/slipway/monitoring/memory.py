@@ -1,7 +1,7 @@
-"""What one look at production leaves for the next: alarms that are raised, and the series that are plotted.
+"""The state that one assessment leaves for the next: the alarms, and the series of the plots.
 
-An alarm is raised after some windows in a row that ask for it, and cleared after some that do not, so that a value near
-its limit does not flap. Asked again about the same window, the answer is the same.
+An alarm is raised after several failing windows in a row, and cleared after several passing ones, so a value near its
+limit does not flap. Assessing the same window again gives the same alarms.
 """
 
 from __future__ import annotations
@@ -11,24 +11,27 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-POINTS = 400  # windows that are kept for the plots
+POINTS_MAX = 400  # windows that the plots keep
 
 
 class Alarm(BaseModel):
-    """Of one question."""
+    """The alarm of one check."""
 
     model_config = ConfigDict(frozen=True)
 
     raised: bool = False
     run: int = 0
-    """Windows in a row that contradict `raised`."""
+    """Consecutive windows that contradict `raised`."""
 
-    def next(self, asks: bool, raise_after: int, clear_after: int) -> Alarm:
-        """After a window that asks for an alarm, or does not."""
-        if asks == self.raised:
+    def next(self, failed: bool, raise_after: int, clear_after: int) -> Alarm:
+        """Return the alarm after a window in which the check `failed` or passed.
+
+        raise_after, clear_after: consecutive windows that raise or clear the alarm.
+        """
+        if failed == self.raised:
             return Alarm(raised=self.raised)
-        needed = clear_after if self.raised else raise_after
-        return Alarm(raised=asks) if self.run + 1 >= needed else Alarm(raised=self.raised, run=self.run + 1)
+        required = clear_after if self.raised else raise_after
+        return Alarm(raised=failed) if self.run + 1 >= required else Alarm(raised=self.raised, run=self.run + 1)
 
 
 class Point(BaseModel):
@@ -42,24 +45,24 @@ class Point(BaseModel):
     facts: dict[str, Any] = {}
 
 
-class Memory(BaseModel):
-    """Of one environment; hand it from look to look. JSON by pydantic."""
+class MonitorState(BaseModel):
+    """The state of one environment, stored as JSON between assessments."""
 
     model_config = ConfigDict(frozen=True)
 
     end: datetime | None = None
-    """Of the newest window."""
+    """End of the newest window."""
     alarms: dict[str, Alarm] = {}
     before: dict[str, Alarm] = {}
-    """The alarms as they were before the newest window."""
+    """Alarms before the newest window."""
     points: list[Point] = []
 
     def alarms_before(self, end: datetime) -> dict[str, Alarm]:
-        """Alarms as they were before a window that ends at `end`; the newest window may be asked about again."""
+        """Return the alarms before the window that ends at `end`, which may be the newest one again."""
         return self.before if self.end == end else self.alarms
 
-    def after(self, alarms: dict[str, Alarm], point: Point) -> Memory:
-        """With one more window."""
-        points = [one for one in self.points if one.end != point.end]
-        points = sorted([*points, point], key=lambda one: one.end)[-POINTS:]
-        return Memory(end=point.end, alarms=alarms, before=self.alarms_before(point.end), points=points)
+    def after(self, alarms: dict[str, Alarm], point: Point) -> MonitorState:
+        """Return the state with one more window, or with the newest one replaced."""
+        points = [earlier for earlier in self.points if earlier.end != point.end]
+        points = sorted([*points, point], key=lambda point: point.end)[-POINTS_MAX:]
+        return MonitorState(end=point.end, alarms=alarms, before=self.alarms_before(point.end), points=points)

@@ -1,8 +1,8 @@
-"""`slipway power --monitor`: how often an alarm is false, and how often what is wrong is named.
+"""The power of monitoring, `slipway power --monitor`: its false-alarm rate, and its detection rate for known faults.
 
-The release is the one that is trained here; the rows are real ones that came after its data. A stable window is some
-days of one later month, and the time before it the other days of that month: by construction nothing changes. So every
-alarm is false. The faults of `slipway.monitoring.faults` are then put into such windows.
+The release is the one trained here, and the rows are real ones from after its training data. A stable window consists
+of random days of one later month, and its previous windows of the other days. Nothing changes by construction, so every
+alarm is false. The faults of `slipway.monitoring.faults` are then injected into such windows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,9 +26,10 @@ from slipway.errors import UserError
 from slipway.gates import Outcome
 from slipway.monitoring import faults
 from slipway.monitoring.assess import assess
-from slipway.monitoring.memory import Memory
-from slipway.monitoring.reference import Promise, Reference, predict
-from slipway.monitoring.window import LiveWindow, Service, logged
+from slipway.monitoring.evidence_format import MESSAGE
+from slipway.monitoring.memory import MonitorState
+from slipway.monitoring.reference import Reference, ReleaseBaseline, predict
+from slipway.monitoring.window import LiveWindow, ServiceCounts, logged
 from slipway.settings import read_params
 
 if TYPE_CHECKING:
@@ -36,29 +37,39 @@ if TYPE_CHECKING:
 
     from slipway.monitoring.assess import Assessment
 
-FALSE_ALARMS = 0.01  # largest share of stable windows with an alarm
-OF_AGE = frozenset({"staleness"})  # chance has no part in the age of a model and of its data
-NAMED = 0.95  # least share of faults that are named rightly
-RUN = 10  # stable windows that follow each other, so that alarms can be raised and cleared
-FEWEST_DAYS = 28  # of a month that windows are drawn from
+FALSE_ALARM_RATE_MAX = 0.01  # of stable windows
+DETECTION_RATE_MIN = 0.95  # of injected faults
+AGE_CHECKS = frozenset({"staleness"})
+"""Checks that are excluded, because the age of a model and of its data is not random."""
+RUN_WINDOWS = 10  # consecutive stable windows, so that alarms can be raised and cleared
+MONTH_DAYS_MIN = 28  # of a month from which windows are drawn
 RELEASE = "candidate"
-GOOD = Service(50_000, 5, rows=50_000, p50_milliseconds=1.5, p99_milliseconds=9.0, peak_rate=40.0)
-"""What a healthy service counts in a window."""
-LOAD = {"p50_milliseconds": 2.0, "p99_milliseconds": 15.0, "rate": 200}
-"""What its load test showed."""
+HEALTHY_SERVICE = ServiceCounts(50_000, 5, rows=50_000, p50_milliseconds=1.5, p99_milliseconds=9.0, peak_rate=40.0)
+LOAD_TEST = {"p50_milliseconds": 2.0, "p99_milliseconds": 15.0, "rate": 200}
+"""The load-test result of the release."""
+
+
+class Detection(NamedTuple):
+    """How monitoring reacted to one fault."""
+
+    name: str
+    why: str
+    detected: bool
+    first: str
+    """The first failing check with its worst finding, or `nothing`."""
 
 
 @dataclass(frozen=True)
-class Later:
-    """Rows that came after the reference, as they would have been logged, by month."""
+class LaterRows:
+    """Rows from after the reference as the prediction log would have them, by month."""
 
     months: list[pd.DataFrame]
 
     @classmethod
-    def of(cls, reference: Reference, frame: pd.DataFrame) -> Later:
-        """From rows of the problem; without `TIME_COLUMN`, all are of one month, dealt to its days."""
+    def of(cls, reference: Reference, frame: pd.DataFrame) -> LaterRows:
+        """Convert rows of the problem; without `TIME_COLUMN`, spread them over the days of a single month."""
         frame = frame.reset_index(drop=True)
-        time = frame[problem.TIME_COLUMN] if problem.TIME_COLUMN else _dealt(reference, len(frame))
+        time = frame[problem.TIME_COLUMN] if problem.TIME_COLUMN else _spread(reference, len(frame))
         rows = frame[list(problem.Row.model_fields)].assign(
             time=time,
             release=RELEASE,
@@ -68,25 +79,30 @@ class Later:
             **{problem.TARGET: frame[problem.TARGET]},
         )
         months = [month for _, month in rows.groupby(time.dt.strftime("%Y-%m"))]
-        return cls([month for month in months if month["time"].dt.floor("D").nunique() >= FEWEST_DAYS])
+        return cls([month for month in months if month["time"].dt.floor("D").nunique() >= MONTH_DAYS_MIN])
 
 
 def stable(month: pd.DataFrame, start: datetime, days: int, random: np.random.Generator) -> LiveWindow:
-    """A day of `month` for each weekday of the window, none twice, and the others as the time before."""
+    """Return a window of `days` distinct random days of `month`, with the same weekdays as a real one.
+
+    The other days of the month become its previous windows.
+    """
     day = month["time"].dt.floor("D")
-    drawn = pd.Series(random.permutation(day.unique()))
-    turn = drawn.groupby(drawn.dt.dayofweek).cumcount() * 7 + drawn.dt.dayofweek
-    drawn = drawn.iloc[np.argsort(turn)].to_numpy()  # a whole week, then another
+    shuffled = pd.DatetimeIndex(random.permutation(day.unique()))
+    weekdays = pd.Series(shuffled.dayofweek)
+    order = weekdays.groupby(weekdays).cumcount() * 7 + weekdays  # complete weeks first
+    drawn = shuffled[np.argsort(order.to_numpy())]
     chosen, others = drawn[:days], drawn[days:]
     rows = _moved(month, day, chosen, start)
-    before = _moved(month, day, others, start - timedelta(days=len(others)))
-    labels = pd.concat([rows, before])[["request_id", problem.TARGET]].dropna()
+    previous = _moved(month, day, others, start - timedelta(days=len(others)))
+    labels = pd.concat([rows, previous])[["request_id", problem.TARGET]].dropna()
     end = start + timedelta(days=days)
     without = [problem.TARGET]
-    return LiveWindow(start, end, rows.drop(columns=without), before.drop(columns=without), labels, GOOD)
+    return LiveWindow(start, end, rows.drop(columns=without), previous.drop(columns=without), labels, HEALTHY_SERVICE)
 
 
-def _moved(month: pd.DataFrame, day: pd.Series, drawn: np.ndarray, start: datetime) -> pd.DataFrame:
+def _moved(month: pd.DataFrame, day: pd.Series, drawn: pd.DatetimeIndex, start: datetime) -> pd.DataFrame:
+    """Return the rows of the `drawn` days, moved to consecutive days from `start` on."""
     place = pd.Series(np.arange(len(drawn)), index=drawn)
     rows = month[day.isin(drawn)]
     own = day[rows.index]
@@ -94,31 +110,37 @@ def _moved(month: pd.DataFrame, day: pd.Series, drawn: np.ndarray, start: dateti
     return rows.assign(time=time).sort_values("time")
 
 
-def _dealt(reference: Reference, rows: int) -> pd.Series:
+def _spread(reference: Reference, rows: int) -> pd.Series:
     seconds = np.arange(rows) * (28 * 86_400 / rows)
-    return pd.Series(pd.Timestamp(reference.promise.built.replace(day=1)) + pd.to_timedelta(seconds, unit="s"))
+    return pd.Series(pd.Timestamp(reference.baseline.built.replace(day=1)) + pd.to_timedelta(seconds, unit="s"))
 
 
 @cache
-def scene() -> tuple[Reference, Later, dict[str, Any]]:
-    """The release that is trained here, and what came after its data by `problem.next_batch`."""
+def scene() -> tuple[Reference, LaterRows, dict[str, Any]]:
+    """Return the release trained here, the rows that `problem.next_batch` adds to its data, and params.yaml."""
     reference, params = release_here()
     reference.expectation(params["monitoring"]["window_days"])
-    return reference, Later.of(reference, _later(reference)), params
+    return reference, LaterRows.of(reference, _later(reference)), params
 
 
 def release_here() -> tuple[Reference, dict[str, Any]]:
-    """The release that is trained here, as if it were served, and params.yaml."""
+    """Return the release trained here as a deployed one, and params.yaml."""
     params = read_params()
     frame = problem.load(Path("data"))
     metrics = {name: json.loads(Path(f"metrics/{name}.json").read_text("utf-8")) for name in ("evaluate", "importance")}
     built = frame[problem.TIME_COLUMN].max() if problem.TIME_COLUMN else datetime.now(UTC)
-    said = (metrics["evaluate"]["model"], metrics["importance"], LOAD)
-    promise = Promise(RELEASE, pd.Timestamp(built).to_pydatetime(), *said)
-    return Reference.of(promise, frame, predictor.load(Path("model")), params), params
+    baseline = ReleaseBaseline(
+        release=RELEASE,
+        built=pd.Timestamp(built).to_pydatetime(),
+        metrics=metrics["evaluate"]["model"],
+        importance=metrics["importance"],
+        load=LOAD_TEST,
+    )
+    return Reference.of(baseline, frame, predictor.load(Path("model")), params), params
 
 
 def _later(reference: Reference) -> pd.DataFrame:
+    """Return the rows from after the training data. Raises UserError if there are none."""
     if not problem.TIME_COLUMN:
         return reference.test
     with TemporaryDirectory() as scratch:
@@ -126,79 +148,85 @@ def _later(reference: Reference) -> pd.DataFrame:
         shutil.copytree("data", folder)
         while problem.next_batch(folder):
             pass
-        later = problem.load(folder)
-    later = later[later[problem.TIME_COLUMN] > reference.data_end]
+        rows = problem.load(folder)
+    later = rows[rows[problem.TIME_COLUMN] > reference.data_end]
     if later.empty:
-        raise UserError("problem.next_batch: gives nothing beyond data/, so there is nothing to replay")
+        raise UserError("problem.next_batch: has no rows after those in data/, so there is nothing to monitor")
     return later
 
 
-def alarms(found: Assessment) -> list[str]:
-    """Questions that fail."""
-    failed = (one.gate for one in found.verdicts if one.outcome is Outcome.FAIL)
-    return [gate for gate in failed if gate not in OF_AGE]
+def alarms(assessment: Assessment) -> list[str]:
+    """Return the failing checks, except AGE_CHECKS."""
+    failed = (verdict.gate for verdict in assessment.verdicts if verdict.outcome is Outcome.FAIL)
+    return [gate for gate in failed if gate not in AGE_CHECKS]
 
 
-def asking(memory: Memory) -> list[str]:
-    """Questions of which the newest window asks for an alarm, or one is raised."""
-    return [name for name, alarm in memory.alarms.items() if (alarm.raised or alarm.run) and name not in OF_AGE]
+def pending(state: MonitorState) -> list[str]:
+    """Return the checks that failed in the newest window or whose alarm is raised, except AGE_CHECKS."""
+    return [name for name, alarm in state.alarms.items() if (alarm.raised or alarm.run) and name not in AGE_CHECKS]
 
 
 def stable_run(seed: int) -> list[tuple[list[str], list[str]]]:
-    """Of RUN stable windows of one month after one another: the alarms, and what a single window asked for."""
+    """Assess RUN_WINDOWS consecutive stable windows; return `alarms` and `pending` of each."""
     reference, later, params = scene()
-    random, memory, told = np.random.default_rng((params["seed"], seed)), Memory(), []
+    random, state, results = np.random.default_rng((params["seed"], seed)), MonitorState(), []
     month, days = later.months[random.integers(len(later.months))], params["monitoring"]["window_days"]
-    for place in range(RUN):
+    for place in range(RUN_WINDOWS):
         start = start_after(reference) + timedelta(days=days * place)
-        found = assess(stable(month, start, days, random), reference, memory, params)
-        memory = found.memory
-        told.append((alarms(found), asking(memory)))
-    return told
+        assessment = assess(stable(month, start, days, random), reference, state, params)
+        state = assessment.state
+        results.append((alarms(assessment), pending(state)))
+    return results
 
 
-def named(place: int) -> tuple[str, str, bool, str]:
-    """A fault of the corpus in two windows: its name, why, whether it was named rightly, and what was told first."""
+def detect(place: int) -> Detection:
+    """Inject the fault at `place` of the corpus into consecutive windows, and return what monitoring detects."""
     reference, later, params = scene()
-    days, memory = params["monitoring"]["window_days"], Memory()
-    fault = list(faults.corpus(reference, days, params["seed"]))[place]
+    days, state = params["monitoring"]["window_days"], MonitorState()
+    fault = faults.corpus(reference, days, params["seed"])[place]
     random = np.random.default_rng((params["seed"], place, 1))
     month = later.months[random.integers(len(later.months))]
-    for turn in range(params["monitoring"]["alarm_after"]):
-        start = start_after(reference) + timedelta(days=days * turn)
-        found = assess(fault.spoil(stable(month, start, days, random)), reference, memory, params)
-        memory = found.memory
-    failed = alarms(found)
-    first = failed[0] if failed else ""
-    findings = found.evidence["questions"].get(first, {}).get("findings", [])
+    for number in range(params["monitoring"]["alarm_after"]):
+        start = start_after(reference) + timedelta(days=days * number)
+        assessment = assess(fault.inject(stable(month, start, days, random)), reference, state, params)
+        state = assessment.state
+    failed = alarms(assessment)
+    if not failed:
+        return Detection(fault.name, fault.why, False, "nothing")
+    first = failed[0]
+    findings = assessment.evidence["questions"].get(first, {}).get("findings", [])
     column = findings[0]["column"] if findings else ""
-    right = first in fault.questions and (not fault.columns or column in fault.columns)
-    return fault.name, fault.why, right, f"{first}: {findings[0]['said'] if findings else ''}" if first else "nothing"
+    detected = first in fault.checks and (not fault.columns or column in fault.columns)
+    return Detection(fault.name, fault.why, detected, f"{first}: {findings[0][MESSAGE] if findings else ''}")
 
 
 def start_after(reference: Reference) -> datetime:
-    """Midnight after the newest row of the reference."""
-    end = reference.data_end or reference.promise.built
+    """Return the midnight after the newest row of the reference, UTC."""
+    end = reference.data_end or reference.baseline.built
     return datetime(end.year, end.month, end.day, tzinfo=UTC) + timedelta(days=1)
 
 
 def run(count: int, processes: int) -> bool:
-    """Measure both, print them with what must be kept, and say whether it is."""
+    """Measure and print both rates, over every fault and `count` stable windows; return whether both targets hold."""
     reference, _, params = scene()
     total = len(faults.corpus(reference, params["monitoring"]["window_days"], params["seed"]))
     with ProcessPoolExecutor(processes) as pool:
-        told = list(_progress(pool.map(named, range(total)), total))
-        windows = [one for run in pool.map(stable_run, range(-(-count // RUN))) for one in run][:count]
-    rightly = sum(right for _, _, right, _ in told) / total
-    print(f"{total} faults, {rightly:.1%} named rightly (target: {NAMED:.0%} or more)")
-    false, once = (sum(bool(window[side]) for window in windows) / count for side in (0, 1))
-    print(f"{count} stable windows, {false:.1%} with an alarm (target: {FALSE_ALARMS:.0%} or less)")
-    print(f"{once:.1%} of them asked for one; the window after did not")
-    return rightly >= NAMED and false <= FALSE_ALARMS
+        detections = list(_with_progress(pool.map(detect, range(total)), total))
+        runs = pool.map(stable_run, range(-(-count // RUN_WINDOWS)))
+        windows = [window for run in runs for window in run][:count]
+    detection_rate = sum(detection.detected for detection in detections) / total
+    print(f"{total} faults, {detection_rate:.1%} detected (target: {DETECTION_RATE_MIN:.0%} or more)")
+    false_alarm_rate, pending_rate = (sum(bool(window[side]) for window in windows) / count for side in (0, 1))
+    print(f"{count} stable windows, {false_alarm_rate:.1%} with an alarm (target: {FALSE_ALARM_RATE_MAX:.0%} or less)")
+    print(f"{pending_rate:.1%} of the stable windows failed a check, which alone raises no alarm")
+    return detection_rate >= DETECTION_RATE_MIN and false_alarm_rate <= FALSE_ALARM_RATE_MAX
 
 
-def _progress(told: Iterator[tuple[str, str, bool, str]], total: int) -> Iterator[tuple[str, str, bool, str]]:
-    for number, one in enumerate(told, start=1):
-        name, why, right, first = one
-        print(f"{number:3} of {total}  {'yes' if right else 'NO ':3}  {name:32}  {first[:110]}  ({why})", flush=True)
-        yield one
+def _with_progress(detections: Iterator[Detection], total: int) -> Iterator[Detection]:
+    for number, detection in enumerate(detections, start=1):
+        mark = "yes" if detection.detected else "NO"
+        print(
+            f"{number:3} of {total}  {mark:3}  {detection.name:32}  {detection.first[:110]}  ({detection.why})",
+            flush=True,
+        )
+        yield detection

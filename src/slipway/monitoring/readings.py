@@ -1,7 +1,7 @@
-"""How the services of an environment have done: their counters, read at each look, and what came between two readings.
+"""The counter snapshots of the services of an environment, and what was counted between two of them.
 
-A service counts from its start, so what it counted in a window is the difference of two readings. One that was not
-there at the first has counted from zero; what one counted after its last reading is not known.
+A service counts from its start, so the counts of a window are the difference of two snapshots. A service that is absent
+from the first snapshot counts from zero. What it counts after its last snapshot is lost.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from slipway.delivery.agent import agents, measures, state
 from slipway.delivery.home import gateway_url
 from slipway.errors import UserError
-from slipway.monitoring.window import Service
+from slipway.monitoring.window import ServiceCounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 
     from slipway.delivery.home import Place
 
-KEPT = 1000  # readings; one an hour for 40 days
-BUCKET = "slipway_request_seconds_bucket"
-BROKEN = frozenset({"contract", "json"})
+SNAPSHOTS_MAX = 1000  # one an hour for 40 days
+COUNTER_NAMES = ("requests", "errors", "refused", "rows", "lost_rows")
+LATENCY_BUCKET_METRIC = "slipway_request_seconds_bucket"
+CLIENT_FAULTS = frozenset({"contract", "json"})
+"""Reasons of a rejection that are the client's fault."""
 
 
 class Counters(BaseModel):
-    """Of one service since its start."""
+    """The counters of one service since its start."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -40,46 +42,49 @@ class Counters(BaseModel):
     rows: float = 0
     lost_rows: float = 0
     within: dict[str, float] = {}
-    """Requests by the upper end of their seconds, cumulated, as in Prometheus."""
+    """Cumulative requests by the upper bound of their bucket in seconds, as in Prometheus."""
 
     @classmethod
     def of(cls, samples: Iterable[Sample]) -> Counters:
-        """From what the service exports."""
-        found = dict.fromkeys(("requests", "errors", "refused", "rows", "lost_rows"), 0.0)
+        """Return the counters from the samples that a service exports."""
+        counts = dict.fromkeys(COUNTER_NAMES, 0.0)
         within: dict[str, float] = {}
-        for one in samples:
-            for name in _counted(one):
-                found[name] += one.value
-            if one.name == BUCKET:
-                within[one.labels["le"]] = one.value
-        return cls(**found, within=within)
+        for sample in samples:
+            for name in _counters_of(sample):
+                counts[name] += sample.value
+            if sample.name == LATENCY_BUCKET_METRIC:
+                within[sample.labels["le"]] = sample.value
+        return cls(**counts, within=within)
 
     def plus(self, later: Counters, earlier: Counters) -> Counters:
-        """With what came between two readings of a service."""
-        added = {
-            name: getattr(self, name) + getattr(later, name) - getattr(earlier, name)
-            for name in ("requests", "errors", "refused", "rows", "lost_rows")
+        """Return the sum of these counters and the increase from `earlier` to `later`."""
+        sums = {name: getattr(self, name) + getattr(later, name) - getattr(earlier, name) for name in COUNTER_NAMES}
+        bounds = later.within.keys() | self.within.keys()
+        within = {
+            bound: self.within.get(bound, 0) + later.within.get(bound, 0) - earlier.within.get(bound, 0)
+            for bound in bounds
         }
-        ends = later.within.keys() | self.within.keys()
-        within = {end: self.within.get(end, 0) + later.within.get(end, 0) - earlier.within.get(end, 0) for end in ends}
-        return Counters(**added, within=within)
+        return Counters(**sums, within=within)
 
     def milliseconds(self, quantile: float) -> float | None:
-        """Latency, linear within a bucket; None without requests, and the last end for what is beyond it."""
-        ends = sorted((float(end), count) for end, count in self.within.items())
-        if not ends or ends[-1][1] <= 0:
+        """Return a latency quantile, interpolated linearly within its bucket; None without requests.
+
+        In the open last bucket, return its lower bound.
+        """
+        buckets = sorted((float(bound), count) for bound, count in self.within.items())
+        if not buckets or buckets[-1][1] <= 0:
             return None
-        wanted, before, below = quantile * ends[-1][1], 0.0, 0.0
-        for end, count in ends:
-            if count >= wanted:
-                inside = (wanted - below) / (count - below) if count > below else 1.0
-                return 1000 * (before if end == float("inf") else before + inside * (end - before))
-            before, below = end, count
+        rank, lower, below = quantile * buckets[-1][1], 0.0, 0.0
+        for upper, count in buckets:
+            if count >= rank:
+                position = (rank - below) / (count - below) if count > below else 1.0
+                return 1000 * (lower if upper == float("inf") else lower + position * (upper - lower))
+            lower, below = upper, count
         return None
 
 
-class Reading(BaseModel):
-    """Counters of every service that answered, by its mark."""
+class CounterSnapshot(BaseModel):
+    """The counters of every service that responded, by its tag."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -87,28 +92,29 @@ class Reading(BaseModel):
     services: dict[str, Counters]
 
 
-class Readings(BaseModel):
-    """All that were kept, oldest first."""
+class CounterHistory(BaseModel):
+    """The stored snapshots, oldest first."""
 
     model_config = ConfigDict(frozen=True)
 
-    kept: list[Reading] = []
+    kept: list[CounterSnapshot] = []
 
-    def with_new(self, reading: Reading) -> Readings:
-        """One more; one in which nobody answered is none."""
-        return Readings(kept=[*self.kept, reading][-KEPT:]) if reading.services else self
+    def with_new(self, snapshot: CounterSnapshot) -> CounterHistory:
+        """Return the history with `snapshot` appended; unchanged if no service responded."""
+        return CounterHistory(kept=[*self.kept, snapshot][-SNAPSHOTS_MAX:]) if snapshot.services else self
 
-    def between(self, start: datetime, end: datetime) -> Service | None:
-        """What was counted from the last reading before `start` to the last before `end`; None without two readings."""
-        early = [one for one in self.kept if one.time <= start]
-        within = [*early[-1:], *(one for one in self.kept if start < one.time <= end)]
-        if len(within) < 2:
+    def between(self, start: datetime, end: datetime) -> ServiceCounts | None:
+        """Return the counts from the last snapshot before `start` to the last before `end`; None without two."""
+        before = [snapshot for snapshot in self.kept if snapshot.time <= start]
+        snapshots = [*before[-1:], *(snapshot for snapshot in self.kept if start < snapshot.time <= end)]
+        if len(snapshots) < 2:
             return None
         rates = [
-            _between([one, other]).requests / (other.time - one.time).total_seconds() for one, other in pairwise(within)
+            _increase([earlier, later]).requests / (later.time - earlier.time).total_seconds()
+            for earlier, later in pairwise(snapshots)
         ]
-        total = _between(within)
-        return Service(
+        total = _increase(snapshots)
+        return ServiceCounts(
             requests=round(total.requests),
             errors=round(total.errors),
             refused=round(total.refused),
@@ -120,35 +126,38 @@ class Readings(BaseModel):
         )
 
 
-def _between(readings: Sequence[Reading]) -> Counters:
+def _increase(snapshots: Sequence[CounterSnapshot]) -> Counters:
+    """Return what all services counted from the first to the last snapshot, restarts included."""
     total = Counters()
-    for one, other in pairwise(readings):
-        for mark, later in other.services.items():
-            earlier = one.services.get(mark, Counters())
+    for before, after in pairwise(snapshots):
+        for tag, later in after.services.items():
+            earlier = before.services.get(tag, Counters())
             total = total.plus(later, earlier if later.requests >= earlier.requests else Counters())
     return total
 
 
-def _counted(one: Sample) -> list[str]:
-    """What a sample adds to."""
-    match one.name:
+def _counters_of(sample: Sample) -> list[str]:
+    """Return the names of the counters that a sample adds to."""
+    match sample.name:
         case "slipway_requests_total":
-            return ["requests", "errors"] if one.labels["status"].startswith("5") else ["requests"]
+            return ["requests", "errors"] if sample.labels["status"].startswith("5") else ["requests"]
         case "slipway_rejections_total":
-            return ["refused"] if one.labels["reason"] in BROKEN else []
+            return ["refused"] if sample.labels["reason"] in CLIENT_FAULTS else []
         case "slipway_rows_total":
             return ["rows"]
         case "slipway_prediction_log_rows_total":
-            return [] if one.labels["outcome"] == "written" else ["lost_rows"]
+            return [] if sample.labels["outcome"] == "written" else ["lost_rows"]
         case _:
             return []
 
 
-def read(environment: str, place: Place, now: datetime) -> Reading:
-    """Ask every service of this machine's agent, or the front door where that is elsewhere."""
+def read(environment: str, place: Place, now: datetime) -> CounterSnapshot:
+    """Scrape every service of this machine's agent, or the gateway if the agent runs on another machine."""
     own = state.read(place)
-    found = {mark: measures.samples(url) for mark, url in _addresses(environment, own).items()}
-    return Reading(time=now, services={mark: Counters.of(samples) for mark, samples in found.items() if samples})
+    scrapes = {tag: measures.samples(url) for tag, url in _addresses(environment, own).items()}
+    return CounterSnapshot(
+        time=now, services={tag: Counters.of(samples) for tag, samples in scrapes.items() if samples}
+    )
 
 
 def _addresses(environment: str, own: state.State | None) -> dict[str, str]:
@@ -158,9 +167,11 @@ def _addresses(environment: str, own: state.State | None) -> dict[str, str]:
         return {}
     if own is None or agents.is_elsewhere(environment, url):
         return {url: url}
-    return {one.mark: f"http://127.0.0.1:{one.port}" for one in own.instances if one.phase == "ready"}
+    return {
+        instance.mark: f"http://127.0.0.1:{instance.port}" for instance in own.instances if instance.phase == "ready"
+    }
 
 
-def parse(text: str | None) -> Readings:
-    """Those that were kept as `text`; None, and there are none yet."""
-    return Readings.model_validate_json(text) if text else Readings()
+def parse(text: str | None) -> CounterHistory:
+    """Return the history stored as JSON; an empty one for None."""
+    return CounterHistory.model_validate_json(text) if text else CounterHistory()

@@ -1,4 +1,4 @@
-"""What live rows are held against: the rows that a release was trained on, its model, and what its report promised."""
+"""The reference of live rows: the training rows of a release, its model, and the metrics that it was built with."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from slipway.predictor import Predictor
 
 
-PROVED = ("p50_milliseconds", "p99_milliseconds", "rate")
-"""What a load test shows of a release, by its names in results/loadtest.json."""
+LOAD_TEST_KEYS = ("p50_milliseconds", "p99_milliseconds", "rate")
+"""The load-test results that monitoring compares with, by their keys in results/loadtest.json."""
 
 
 @dataclass(frozen=True)
-class Promise:
-    """What a release said of itself when it was built; found in its manifest."""
+class ReleaseBaseline:
+    """The metrics of a release at build time, from its manifest and its load test."""
 
     release: str
     built: datetime
@@ -41,73 +41,75 @@ class Promise:
     importance: Mapping[str, float]
     """By column: metrics/importance.json."""
     load: Mapping[str, float] | None = None
-    """`PROVED`; None where no load test that passed is kept beside the release."""
+    """Values of `LOAD_TEST_KEYS`; None if the store holds no passed load test of the release."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Of one release.
+    """The reference of one release.
 
-    train, test: rows with the columns of `Row`, `TARGET`, and `TIME_COLUMN` if there is one; labelled.
-    shelf: folder that keeps what is learned of it, for whoever looks next; None where nobody will.
+    train, test: labeled rows with the columns of `Row`, `TARGET`, and `TIME_COLUMN` if there is one.
+    cache: folder for learned expectations; None disables the cache.
     """
 
-    promise: Promise
+    baseline: ReleaseBaseline
     train: pd.DataFrame
     test: pd.DataFrame
     model: Predictor
     seed: int
-    shelf: Path | None = None
+    cache: Path | None = None
     _expectations: dict[float, Expectation] = field(default_factory=dict)
 
     @classmethod
     def of(
         cls,
-        promise: Promise,
+        baseline: ReleaseBaseline,
         frame: pd.DataFrame,
         model: Predictor,
         params: Mapping[str, Any],
-        shelf: Path | None = None,
+        cache: Path | None = None,
     ) -> Reference:
-        """Split what `problem.load` returned as training did; `params` are those of the release."""
-        labelled = frame[frame[problem.TARGET].notna()]
-        return cls(promise, *problem.split(labelled, params), model, params["seed"], shelf)
+        """Split the rows from `problem.load` as training did; `params` are those of the release."""
+        labeled = frame[frame[problem.TARGET].notna()]
+        return cls(baseline, *problem.split(labeled, params), model, params["seed"], cache)
 
     @property
-    def classes(self) -> list:
-        """As the model orders them; empty but for `multiclass`."""
-        return self.model.signature["classes"]
+    def classes(self) -> list[Any]:
+        """Return the classes in the order of the model; empty unless the task is `multiclass`."""
+        classes: list[Any] = self.model.signature["classes"]
+        return classes
 
     @cached_property
     def rows(self) -> pd.DataFrame:
-        """All of them, the oldest first."""
+        """Return all rows, oldest first."""
         rows = pd.concat([self.train, self.test], ignore_index=True)
         return rows.sort_values(problem.TIME_COLUMN, ignore_index=True) if problem.TIME_COLUMN else rows
 
     @cached_property
     def data_end(self) -> datetime | None:
-        """Time of the newest row, UTC where it has no zone; None without `TIME_COLUMN`."""
+        """Return the time of the newest row, UTC if it has no time zone; None without `TIME_COLUMN`."""
         if not problem.TIME_COLUMN:
             return None
         newest = self.rows[problem.TIME_COLUMN].max()
-        return (newest if newest.tzinfo else newest.tz_localize("UTC")).to_pydatetime(warn=False)
+        end: datetime = (newest if newest.tzinfo else newest.tz_localize("UTC")).to_pydatetime(warn=False)
+        return end
 
     @cached_property
     def test_predictions(self) -> np.ndarray:
-        """What the model says to the test rows, as `Predictor.predict` documents."""
+        """Return the predictions on the test rows, as `Predictor.predict` documents."""
         return predict(self.model, self.test)
 
     def expectation(self, days: float) -> Expectation:
-        """What is to be expected of a window of so many days; learned once."""
+        """Return the expectation for windows of `days`, learned once."""
         if days not in self._expectations:
             hidden = self.rows.assign(**dict.fromkeys(redacted(problem.Row)))
-            said = predict(self.model, self.rows)
-            self._expectations[days] = shelf.learn(hidden, said, days, self.seed, self.shelf)
+            predictions = predict(self.model, self.rows)
+            self._expectations[days] = shelf.learn(hidden, predictions, days, self.seed, self.cache)
         return self._expectations[days]
 
     @cached_property
     def repeats(self) -> float:
-        """Share of rows that repeat another in every column."""
+        """Return the fraction of rows that repeat another in every column."""
         return float(self.rows.duplicated(list(problem.Row.model_fields)).mean())
 
     def segments(self, metrics: Iterable[Metric]) -> dict[str, dict[str, float]]:
@@ -120,6 +122,6 @@ class Reference:
 
 
 def predict(model: Predictor, rows: pd.DataFrame) -> np.ndarray:
-    """Score rows that have the columns of `Row`."""
+    """Return the predictions for rows with the columns of `Row`, as `Predictor.predict` documents."""
     features = to_features(rows, problem.Row)
     return model.predict({column.name: features[column.name].to_numpy() for column in columns(problem.Row)})

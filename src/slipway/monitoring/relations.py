@@ -1,12 +1,12 @@
-"""What the columns say of one another: each is foretold from the others, by trees that saw the reference.
+"""The relations between columns: a forest predicts each column from the others.
 
-A season moves columns together, so that what the others say of one stays right. A broken source moves one column alone.
+A season moves columns together, so the predictions stay accurate. A broken source moves one column alone.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,73 +15,74 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from slipway.monitoring.profile import Ruler
+    from slipway.monitoring.profile import ColumnProfile
 
-ROWS = 10_000  # of the reference that the trees learn from; more take longer, and tell season from fault no better
-TREES = 8
-LEAF = 8  # rows of a leaf at least
-RARE = 0.01  # least chance that a category is taken to have
+TRAINING_ROWS_MAX = 10_000  # more take longer, and distinguish a fault from a season no better
+TREE_COUNT = 8
+LEAF_ROWS_MIN = 8
+PROBABILITY_MIN = 0.01  # floor of the predicted probability of a category
 
 
 @dataclass(frozen=True)
 class Relations:
-    """One forest for each column."""
+    """One forest per column."""
 
-    rulers: Mapping[str, Ruler]
-    forests: Mapping[str, object]
+    profiles: Mapping[str, ColumnProfile]
+    forests: Mapping[str, Any]
+    """Estimators of scikit-learn; None for a column that cannot be predicted."""
 
     @classmethod
-    def learn(cls, features: pd.DataFrame, rulers: Mapping[str, Ruler], seed: int) -> Relations:
+    def learn(cls, features: pd.DataFrame, profiles: Mapping[str, ColumnProfile], seed: int) -> Relations:
         """Fit a forest for each column on a sample of `features`."""
-        table = _table(features.sample(min(ROWS, len(features)), random_state=seed), rulers)
-        return cls(
-            rulers, {name: _fitted(table, place, ruler, seed) for place, (name, ruler) in enumerate(rulers.items())}
-        )
+        table = _table(features.sample(min(TRAINING_ROWS_MAX, len(features)), random_state=seed), profiles)
+        forests = {name: _fit(table, place, column, seed) for place, (name, column) in enumerate(profiles.items())}
+        return cls(profiles, forests)
 
     def errors(self, features: pd.DataFrame) -> np.ndarray:
-        """How wrong each forest is about each row, shape (n, columns): NaN where a value is missing.
+        """Return the error of each forest on each row, shape (n, columns); NaN where a value is missing.
 
-        For a number, what is there less what was foretold; for a category, the surprise in nats.
+        The error is the value minus the prediction for a number, and the surprise in nats for a category.
         """
-        table = _table(features, self.rulers)
+        table = _table(features, self.profiles)
         return np.column_stack(
             [
-                _error(self.forests[name], np.delete(table, place, axis=1), table[:, place], ruler.kind)
-                for place, (name, ruler) in enumerate(self.rulers.items())
+                _error(self.forests[name], np.delete(table, place, axis=1), table[:, place], column.kind)
+                for place, (name, column) in enumerate(self.profiles.items())
             ]
         )
 
 
-def _table(features: pd.DataFrame, rulers: Mapping[str, Ruler]) -> np.ndarray:
-    """Numbers as they are, categories by their rank; missing is NaN."""
+def _table(features: pd.DataFrame, profiles: Mapping[str, ColumnProfile]) -> np.ndarray:
+    """Return the columns as floats: numbers unchanged, categories by rank, missing values as NaN."""
     columns = []
-    for name, ruler in rulers.items():
-        if ruler.kind == "number":
+    for name, column in profiles.items():
+        if column.kind == "number":
             columns.append(features[name].to_numpy(dtype=np.float32))
         else:
-            codes = ruler.codes(features[name]).astype(np.float32)
+            codes = column.codes(features[name]).astype(np.float32)
             columns.append(np.where(codes == 0, np.nan, codes))
     return np.column_stack(columns)
 
 
-def _fitted(table: np.ndarray, place: int, ruler: Ruler, seed: int) -> object | None:
+def _fit(table: np.ndarray, place: int, column: ColumnProfile, seed: int) -> Any:
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     target = table[:, place]
-    there = ~np.isnan(target)
-    if table.shape[1] < 2 or there.sum() < 2 * LEAF:
+    is_present = ~np.isnan(target)
+    if table.shape[1] < 2 or is_present.sum() < 2 * LEAF_ROWS_MIN:
         return None
-    kind = RandomForestRegressor if ruler.kind == "number" else RandomForestClassifier
-    forest = kind(TREES, min_samples_leaf=LEAF, max_features=0.5, random_state=seed)
-    return forest.fit(np.delete(table[there], place, axis=1), target[there])
+    kind = RandomForestRegressor if column.kind == "number" else RandomForestClassifier
+    forest = kind(TREE_COUNT, min_samples_leaf=LEAF_ROWS_MIN, max_features=0.5, random_state=seed)
+    return forest.fit(np.delete(table[is_present], place, axis=1), target[is_present])
 
 
-def _error(forest: object | None, others: np.ndarray, values: np.ndarray, kind: str) -> np.ndarray:
+def _error(forest: Any, others: np.ndarray, values: np.ndarray, kind: str) -> np.ndarray:
     if forest is None or not len(values):
         return np.full(len(values), np.nan)
     if kind == "number":
-        return values - forest.predict(others)
-    chances, classes = forest.predict_proba(others), forest.classes_
+        residuals: np.ndarray = values - forest.predict(others)
+        return residuals
+    probabilities, classes = forest.predict_proba(others), forest.classes_
     places = np.clip(np.searchsorted(classes, values), 0, len(classes) - 1)
-    right = np.where(classes[places] == values, chances[np.arange(len(values)), places], 0)
-    return np.where(np.isnan(values), np.nan, -np.log(np.clip(right, RARE, 1)))
+    right = np.where(classes[places] == values, probabilities[np.arange(len(values)), places], 0)
+    return np.where(np.isnan(values), np.nan, -np.log(np.clip(right, PROBABILITY_MIN, 1)))

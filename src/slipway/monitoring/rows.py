@@ -1,7 +1,7 @@
-"""Lines of the prediction log as a table: `LOGGED` and the columns of `Row`, as Arrow types.
+"""The parser of the prediction log: lines to an Arrow table with the columns `LOGGED` and those of `Row`.
 
-Every number is a float64 here, because JSON writes a whole number as 2 or as 2.0; `to_frame` makes those whole again
-that `Row` declares so.
+Every number is a float64 here, because JSON may write a whole number as 2 or as 2.0. `to_frame` restores the integers
+that `Row` declares.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ from slipway.fields import fields
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-TIME = pa.timestamp("ms", "UTC")
+TIME_TYPE = pa.timestamp("ms", "UTC")
 
 
 def parse(lines: bytes, row: type[BaseModel]) -> tuple[pa.Table, int]:
-    """Whole lines to a table, and how many lines were none of the log's."""
+    """Parse complete lines; return the table, and the number of lines that are not records of the log."""
     schema = _schema(lines, row)
     try:
         return _table(lines, schema, row), 0
     except pa.ArrowInvalid:
-        given = lines.splitlines(keepends=True)
-        good = [line for line in given if _is_logged(line, schema, row)]
-        return _table(b"".join(good), schema, row), len(given) - len(good)
+        all_lines = lines.splitlines(keepends=True)
+        records = [line for line in all_lines if _is_record(line, schema, row)]
+        return _table(b"".join(records), schema, row), len(all_lines) - len(records)
 
 
 def to_frame(table: pa.Table, row: type[BaseModel]) -> pd.DataFrame:
-    """A table as a frame, whole numbers as Int64 where `row` declares them and all of them are."""
+    """Return a table as a frame, with the integers that `row` declares as Int64."""
     return whole(table.to_pandas(), row)
 
 
 def whole(frame: pd.DataFrame, row: type[BaseModel]) -> pd.DataFrame:
-    """`frame` with whole numbers as Int64 where `row` declares them and all of a column are."""
+    """Return `frame` with Int64 columns where `row` declares an integer and all values are whole."""
     integers = [name for name, kind in _types(row).items() if kind == "integer" and name in frame]
-    mended = {
+    converted = {
         name: frame[name].astype("Int64")
         for name in integers
         if pd.api.types.is_float_dtype(frame[name]) and (frame[name].dropna() % 1 == 0).all()
     }
-    return frame.assign(**mended)
+    return frame.assign(**converted)
 
 
 def empty(row: type[BaseModel]) -> pa.Table:
-    """No rows."""
+    """Return a table without rows."""
     return _flat(_schema(b"", row).empty_table(), row)
 
 
@@ -72,26 +72,26 @@ def _flat(table: pa.Table, row: type[BaseModel]) -> pa.Table:
 def _schema(lines: bytes, row: type[BaseModel]) -> pa.Schema:
     kinds = {"integer": pa.float64(), "number": pa.float64(), "boolean": pa.bool_(), "string": pa.string()}
     fields = pa.struct([(name, kinds[kind]) for name, kind in _types(row).items()])
-    head = [("release", pa.string()), ("time", TIME), ("request_id", pa.string()), ("index", pa.int64())]
-    return pa.schema([*head, ("row", fields), ("prediction", _prediction(lines))])
+    head = [("release", pa.string()), ("time", TIME_TYPE), ("request_id", pa.string()), ("index", pa.int64())]
+    return pa.schema([*head, ("row", fields), ("prediction", _prediction_type(lines))])
 
 
-def _prediction(lines: bytes) -> pa.DataType:
-    """One number, or one for each class, as the first line that can be read has it; a file is of one release."""
+def _prediction_type(lines: bytes) -> pa.DataType:
+    """Return the type of a prediction: a number, or a number per class. A file has a single release."""
     for line in lines.splitlines():
-        said = _loaded(line).get("prediction")
-        if isinstance(said, dict):
-            return pa.struct([(name, pa.float64()) for name in said])
-        if said is not None:
+        prediction = _loaded(line).get("prediction")
+        if isinstance(prediction, dict):
+            return pa.struct([(name, pa.float64()) for name in prediction])
+        if prediction is not None:
             break
     return pa.float64()
 
 
-def _is_logged(line: bytes, schema: pa.Schema, row: type[BaseModel]) -> bool:
+def _is_record(line: bytes, schema: pa.Schema, row: type[BaseModel]) -> bool:
     if not isinstance(_loaded(line).get("row"), dict):
         return False
     try:
-        return _table(line, schema, row)["time"].null_count == 0
+        return bool(_table(line, schema, row)["time"].null_count == 0)
     except pa.ArrowInvalid:
         return False
 
@@ -105,5 +105,5 @@ def _loaded(line: bytes) -> dict[str, Any]:
 
 
 def _types(row: type[BaseModel]) -> dict[str, str]:
-    """JSON type of each column, besides null."""
+    """Return the JSON type of each column, other than null."""
     return {name: field["type"] for name, field in fields(row).items()}

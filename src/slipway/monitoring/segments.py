@@ -1,8 +1,8 @@
-"""Rows whose label is known, by the segments in which quality is measured, and their labels as metrics take them."""
+"""The segments of labeled live rows, and their labels in the form that metrics take."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from slipway.features import to_features
 from slipway.serving.prediction_log import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 def segments(rows: pd.DataFrame, rows_min: int) -> Mapping[str, np.ndarray]:
@@ -25,8 +25,11 @@ def segments(rows: pd.DataFrame, rows_min: int) -> Mapping[str, np.ndarray]:
     return shared.segments(to_features(rows, problem.Row), columns, rows_min)
 
 
-def targets(rows: pd.DataFrame, classes: list) -> np.ndarray:
-    """Labels as metrics take them."""
-    if problem.TASK == "multiclass":
-        return pd.Index(classes).get_indexer(rows[problem.TARGET])
-    return rows[problem.TARGET].to_numpy(dtype=float)
+def targets(rows: pd.DataFrame, classes: Sequence[Any]) -> np.ndarray:
+    """Return the labels as metrics take them: positions in `classes` for `multiclass`, floats for the other tasks."""
+    labels: np.ndarray = (
+        pd.Index(classes).get_indexer(rows[problem.TARGET])
+        if problem.TASK == "multiclass"
+        else rows[problem.TARGET].to_numpy(dtype=float)
+    )
+    return labels

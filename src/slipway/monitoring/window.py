@@ -1,10 +1,10 @@
-"""A window of what production saw: rows, predictions, the labels that have arrived, and how the service did."""
+"""A window of production: rows, predictions, the labels that have arrived, and the counters of the service."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,102 +16,104 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 KEY = ("request_id", "index")
-"""What tells one logged row from every other; the client chooses the first, by the header X-Request-ID."""
+"""The key of a logged row. The client chooses the first part with the header X-Request-ID."""
 LOGGED = ("release", "time", *KEY, "prediction")
-"""Columns of a live row beside those of `Row`."""
+"""Columns of a live row in addition to those of `Row`."""
 
 
 @dataclass(frozen=True)
-class Service:
-    """How the service answered in a window; None where nobody measured."""
+class ServiceCounts:
+    """The counters of the service over a window; None where nothing was measured."""
 
     requests: int
     errors: int
-    """Answers of 5xx."""
+    """Responses with status 5xx."""
     refused: int = 0
-    """Requests that broke the contract."""
+    """Requests that violated the contract."""
     rows: int = 0
     """Predictions."""
     lost_rows: int = 0
-    """Predictions that the log had no room for."""
+    """Predictions that the full log dropped."""
     p50_milliseconds: float | None = None
     p99_milliseconds: float | None = None
     peak_rate: float | None = None
-    """Requests/s of the busiest stretch between two readings."""
+    """Requests/s in the busiest interval between two counter snapshots."""
 
 
 @dataclass(frozen=True)
 class LiveWindow:
-    """Everything that is asked about, from `start` to before `end`, both UTC.
+    """The input of an assessment, from `start` until before `end`, both UTC.
 
-    rows: columns `LOGGED` and those of `Row`; for `multiclass`, `prediction` holds an object from class to probability.
-    before: the same of the time before, or a share of it; what drift is measured against. None where there is none.
-    labels: columns `LABEL_KEY` of the problem and `TARGET`, of any time; None where the problem gives none.
+    rows: columns `LOGGED` and those of `Row`; for `multiclass`, `prediction` maps each class to its probability.
+    previous: rows of the previous windows, or a sample of them, against which drift is measured; None without any.
+    labels: columns `LABEL_KEY` of the problem and `TARGET`, of any time; None if the problem provides none.
+    previous_fraction: fraction of the previous rows that `previous` holds.
     """
 
     start: datetime
     end: datetime
     rows: pd.DataFrame
-    before: pd.DataFrame | None = None
+    previous: pd.DataFrame | None = None
     labels: pd.DataFrame | None = None
-    service: Service | None = None
-    before_share: float = 1.0
+    service: ServiceCounts | None = None
+    previous_fraction: float = 1.0
 
     @property
     def days(self) -> float:
-        """Length."""
+        """Return the length of the window in days."""
         return (self.end - self.start).total_seconds() / 86_400
 
     @cached_property
     def joined(self) -> Joined:
-        """The rows of the window and of the time before, with the labels that belong to them."""
-        return join(pd.concat([self.before, self.rows]) if self.before is not None else self.rows, self.labels)
+        """Join the rows of this and the previous windows with their labels."""
+        return join(pd.concat([self.previous, self.rows]) if self.previous is not None else self.rows, self.labels)
 
 
 @dataclass(frozen=True)
 class Joined:
-    """Rows with their label in the column `TARGET`, missing where none has arrived; and what did not fit."""
+    """Rows with their label in the column `TARGET`, missing where none has arrived, and counts of the join."""
 
     rows: pd.DataFrame
-    labelled: int = 0
+    labeled: int = 0
     unmatched: int = 0
-    """Labels that belong to no row."""
+    """Labels that match no row."""
     duplicates: int = 0
-    """Labels beyond the first of a key; the last one counts."""
+    """Labels in excess of one per key; the last one counts."""
     conflicting: int = 0
-    """Keys of which two labels differ."""
+    """Keys with contradicting labels."""
 
 
 def join(rows: pd.DataFrame, labels: pd.DataFrame | None) -> Joined:
-    """Give each row its label by `problem.LABEL_KEY`, or none."""
+    """Join each row with its label by `problem.LABEL_KEY`."""
     if labels is None or labels.empty:
         return Joined(rows.assign(**{problem.TARGET: None}))
     key = list(getattr(problem, "LABEL_KEY", KEY[:1]))
-    known = labels.dropna(subset=[problem.TARGET])
-    last = known.drop_duplicates(key, keep="last")
-    differing = known[known.duplicated(key, keep=False)].groupby(key)[problem.TARGET].nunique()
+    present = labels.dropna(subset=[problem.TARGET])
+    last = present.drop_duplicates(key, keep="last")
+    differing = present[present.duplicated(key, keep=False)].groupby(key)[problem.TARGET].nunique()
     joined = rows.merge(last[[*key, problem.TARGET]], on=key, how="left", validate="many_to_one")
-    found = last.merge(rows[key].drop_duplicates(), on=key, how="inner")
+    matched = last.merge(rows[key].drop_duplicates(), on=key, how="inner")
     return Joined(
         joined,
-        labelled=int(joined[problem.TARGET].notna().sum()),
-        unmatched=len(last) - len(found),
-        duplicates=len(known) - len(last),
+        labeled=int(joined[problem.TARGET].notna().sum()),
+        unmatched=len(last) - len(matched),
+        duplicates=len(present) - len(last),
         conflicting=int((differing > 1).sum()),
     )
 
 
-def scores(predictions: pd.Series, signature: Mapping[str, object]) -> np.ndarray:
-    """Logged predictions in the shape that `Predictor.predict` documents."""
+def scores(predictions: pd.Series, signature: Mapping[str, Any]) -> np.ndarray:
+    """Return logged predictions in the shape that `Predictor.predict` documents."""
     if signature["task"] != "multiclass":
         return predictions.to_numpy(dtype=float)
     names = [str(name) for name in signature["classes"]]
-    return np.array([[one[name] for name in names] for one in predictions], dtype=float).reshape(-1, len(names))
+    rows = [[prediction[name] for name in names] for prediction in predictions]
+    return np.array(rows, dtype=float).reshape(-1, len(names))
 
 
-def logged(scores: np.ndarray, signature: Mapping[str, object]) -> list[object]:
-    """Scores as they are logged: the other way round."""
+def logged(scores: np.ndarray, signature: Mapping[str, Any]) -> list[Any]:
+    """Return the scores of a model as the prediction log has them; the inverse of `scores`."""
     if scores.ndim == 1:
-        return scores.tolist()
+        return list(scores.tolist())
     names = [str(name) for name in signature["classes"]]
     return [dict(zip(names, row, strict=True)) for row in scores.tolist()]

@@ -1,5 +1,5 @@
-"""Does continuous training pay here? The months that are yet to come, lived through day by day, with and without it.
+"""The backtest behind `slipway replay`: later rows, day by day, with and without continuous training.
 
-`stream` has the rows, `release` trains and judges as the pipeline does, `life` serves, watches and renews, `outcome`
-compares, and `run` is the verb `slipway replay`.
+`stream` holds the timeline of rows, `release` trains and judges like the pipeline, `life` simulates production under
+one policy, `outcome` compares the policies, and `run` implements the command.
 """

@@ -1,4 +1,4 @@
-"""One life of production: a model serves day after day, and is renewed by what a policy asks for, or never."""
+"""The simulation of production under one policy: a model serves day by day, and retraining may replace it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 import problem
 from slipway.features import to_features
 from slipway.gates import Outcome
-from slipway.monitoring import LiveWindow, Memory, assess
-from slipway.monitoring.spans import BEFORE
-from slipway.monitoring.window import KEY
+from slipway.monitoring import LiveWindow, MonitorState, assess
+from slipway.monitoring.spans import PREVIOUS_WINDOWS
+from slipway.monitoring.window import KEY, logged
 from slipway.replay import release as releases
 from slipway.replay.stream import times
 from slipway.retraining import trigger
@@ -24,114 +24,128 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from slipway.replay.release import Release
-    from slipway.replay.stream import Stream
+    from slipway.replay.release import SimulatedRelease
+    from slipway.replay.stream import Timeline
 
 NEVER, CALENDAR, MONITORED = "never", "calendar", "monitored"
-"""Policies: no retraining; one each `retraining.every_days`; one when the monitoring asks for it."""
+"""Policies: no retraining; one every `retraining.every_days`; one whenever monitoring requests it."""
 
 
 @dataclass(frozen=True)
-class Event:
-    """A retraining."""
+class RetrainingEvent:
+    """One retraining."""
 
     day: datetime
     trigger: str
     because: str
     gain: str
-    """What the gate `champion` saw on the rows that test the new model: its gain over the one in production."""
+    """Gain over the production model on the test rows of the new one, as the gate `champion` observed it."""
     promoted: bool
     blocked_by: str
 
 
 @dataclass
-class Life:
-    """Production under a policy. Labels become known `label_days` after a row happened."""
+class Simulation:
+    """Production under one policy. The label of a row arrives `label_days` after the row."""
 
     policy: str
-    release: Release
-    stream: Stream
+    release: SimulatedRelease
+    timeline: Timeline
     params: Mapping[str, Any]
     label_days: float
-    events: list[Event] = field(default_factory=list)
-    memory: Memory = field(default_factory=Memory)
+    events: list[RetrainingEvent] = field(default_factory=list)
+    state: MonitorState = field(default_factory=MonitorState)
 
     def __post_init__(self) -> None:
-        self._times = times(self.stream.rows)
-        features = to_features(self.stream.rows, problem.Row)
+        self._times = times(self.timeline.rows)
+        features = to_features(self.timeline.rows, problem.Row)
         self._columns = {name: features[name].to_numpy() for name in features}
         self._scores: np.ndarray | None = None
-        self._versions = np.full(len(self.stream.rows), "", dtype=object)
+        self._versions = np.full(len(self.timeline.rows), "", dtype=object)
 
     @property
     def served(self) -> np.ndarray:
-        """What was answered to each row from the begin on, as `Predictor.predict` documents."""
-        return self._scores[self.stream.place(self.stream.begin) :]
+        """Return the predictions from the first deployment on, as `Predictor.predict` documents.
+
+        Raises RuntimeError before the first day.
+        """
+        return self._predictions[self.timeline.place(self.timeline.begin) :]
+
+    @property
+    def _predictions(self) -> np.ndarray:
+        if self._scores is None:
+            raise RuntimeError("no day was served yet")
+        return self._scores
 
     def serve(self, day: datetime) -> None:
-        """Answer what is asked on a day."""
-        rows = slice(self.stream.place(day), self.stream.place(day + timedelta(days=1)))
-        answers = self.release.reference.model.predict({name: one[rows] for name, one in self._columns.items()})
+        """Predict the rows of `day`."""
+        rows = slice(self.timeline.place(day), self.timeline.place(day + timedelta(days=1)))
+        columns = {name: column[rows] for name, column in self._columns.items()}
+        scores = self.release.reference.model.predict(columns)
         if self._scores is None:
-            self._scores = np.full((len(self.stream.rows), *answers.shape[1:]), np.nan)
-        self._scores[rows], self._versions[rows] = answers, self.release.name
+            self._scores = np.full((len(self.timeline.rows), *scores.shape[1:]), np.nan)
+        self._scores[rows], self._versions[rows] = scores, self.release.name
 
-    def renew(self, day: datetime, build: Callable[[datetime], Release]) -> Event | None:
-        """Retrain if the policy asks for it and it may be, and promote if every gate passes."""
-        asked = self._asked(day)
-        before = [event.day for event in self.events]
-        if asked is None or not trigger.decide(asked[0], before, day, self.params["retraining"]).go:
+    def renew(self, day: datetime, build: Callable[[datetime], SimulatedRelease]) -> RetrainingEvent | None:
+        """Retrain if the policy requests it and the limits allow it; promote if every gate passes."""
+        request = self._request(day)
+        earlier = [event.day for event in self.events]
+        if request is None or not trigger.decide(request[0], earlier, day, self.params["retraining"]).go:
             return None
-        new = build(day)
-        verdicts = releases.judge(new, self.release, self.params)
-        blocking = [f"{one.gate}: {one.observed}" for one in verdicts if one.outcome is not Outcome.PASS]
-        gain = next(one.observed for one in verdicts if one.gate == "champion")
-        event = Event(day, *asked, gain, promoted=not blocking, blocked_by="; ".join(blocking))
+        candidate = build(day)
+        verdicts = releases.judge(candidate, self.release, self.params)
+        blocking = [
+            f"{verdict.gate}: {verdict.observed}" for verdict in verdicts if verdict.outcome is not Outcome.PASS
+        ]
+        gain = next(verdict.observed for verdict in verdicts if verdict.gate == "champion")
+        event = RetrainingEvent(day, *request, gain, promoted=not blocking, blocked_by="; ".join(blocking))
         self.events.append(event)
         if event.promoted:
-            self.release = new
+            self.release = candidate
         return event
 
-    def _asked(self, day: datetime) -> tuple[str, str] | None:
-        """Trigger and evidence, if anything asks for a retraining on the morning of a day."""
+    def _request(self, day: datetime) -> tuple[str, str] | None:
+        """Return trigger and evidence of a retraining on the morning of `day`; None if nothing requests one."""
         if self.policy == MONITORED and self._scores is not None:
-            wanted = self._look(day)
-            return (wanted["trigger"], wanted["because"]) if wanted["wanted"] else None
+            request = self._monitor(day)
+            return (request["trigger"], request["because"]) if request["trigger"] else None
         days = timedelta(days=self.params["retraining"]["every_days"])
-        due = max([self.stream.begin, *(event.day for event in self.events)]) + days
+        due = max([self.timeline.begin, *(event.day for event in self.events)]) + days
         return (trigger.SCHEDULE, "") if self.policy == CALENDAR and day >= due else None
 
-    def _look(self, now: datetime) -> dict[str, Any]:
-        """What the monitoring says of a model in the morning of a day."""
+    def _monitor(self, now: datetime) -> dict[str, Any]:
+        """Assess the window that ends at `now`, and return the retraining request."""
         length = timedelta(days=self.params["monitoring"]["window_days"])
-        start, began = now - length, now - length * (1 + BEFORE)
-        before = self._logged(began, start)
+        start, previous_start = now - length, now - length * (1 + PREVIOUS_WINDOWS)
+        previous = self._logged(previous_start, start)
         window = LiveWindow(
-            start, now, self._logged(start, now), before if len(before) else None, self._labels(began, now)
+            start,
+            now,
+            self._logged(start, now),
+            previous if len(previous) else None,
+            self._labels(previous_start, now),
         )
-        found = assess(window, self.release.reference, self.memory, self.params)
-        self.memory = found.memory
-        return found.retrain
+        assessment = assess(window, self.release.reference, self.state, self.params)
+        self.state = assessment.state
+        return assessment.retrain
 
     def _logged(self, start: datetime, end: datetime) -> pd.DataFrame:
-        """The prediction log from `start` to before `end`."""
-        first = max(self.stream.place(start), self.stream.place(self.stream.begin))
-        rows = slice(first, max(first, self.stream.place(end)))
-        keys = {KEY[0]: np.arange(rows.start, rows.stop).astype(str), KEY[1]: 0}
-        said = self.stream.rows[list(problem.Row.model_fields)].iloc[rows].reset_index(drop=True)
-        answers = list(map(self._answer, self._scores[rows]))
-        when = self._times.iloc[rows].reset_index(drop=True)
-        return said.assign(**keys, release=self._versions[rows], time=when, prediction=answers)
-
-    def _answer(self, score: Any) -> Any:
-        """A prediction as the log has it: for `multiclass`, by class."""
-        if problem.TASK != "multiclass":
-            return float(score)
-        return dict(zip(map(str, self.release.reference.classes), map(float, score), strict=True))
+        """Return the prediction log from `start` until before `end`."""
+        first = max(self.timeline.place(start), self.timeline.place(self.timeline.begin))
+        rows = slice(first, max(first, self.timeline.place(end)))
+        columns: dict[str, Any] = {
+            KEY[0]: np.arange(rows.start, rows.stop).astype(str),
+            KEY[1]: 0,
+            "release": self._versions[rows],
+            "time": self._times.iloc[rows].reset_index(drop=True),
+            "prediction": logged(self._predictions[rows], self.release.reference.model.signature),
+        }
+        served = self.timeline.rows[list(problem.Row.model_fields)].iloc[rows].reset_index(drop=True)
+        return served.assign(**columns)
 
     def _labels(self, start: datetime, now: datetime) -> pd.DataFrame:
-        """What has become known by `now` of the rows that were served since `start`."""
-        known = self._logged(start, now - timedelta(days=self.label_days))
-        targets = self.stream.rows[problem.TARGET].iloc[known[KEY[0]].astype(int)]
+        """Return the labels that have arrived by `now` for the rows served since `start`."""
+        rows = self._logged(start, now - timedelta(days=self.label_days))
+        targets = self.timeline.rows[problem.TARGET].iloc[rows[KEY[0]].astype(int)]
         key = list(getattr(problem, "LABEL_KEY", KEY[:1]))
-        return known[key].assign(**{problem.TARGET: targets.to_numpy()})
+        return rows[key].assign(**{problem.TARGET: targets.to_numpy()})

@@ -1,4 +1,4 @@
-"""The verb `replay`: live through the days under each policy, and tell what became of them."""
+"""The command `replay`: simulate every policy over the same timeline, and write the comparison."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from slipway.files import write_json, write_text
 from slipway.replay import outcome, stream
-from slipway.replay.life import CALENDAR, MONITORED, NEVER, Life
-from slipway.replay.release import Release, build
+from slipway.replay.life import CALENDAR, MONITORED, NEVER, Simulation
+from slipway.replay.release import SimulatedRelease, build
 from slipway.report import html, markdown
 from slipway.report import replay as report
 from slipway.results import RESULTS
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from slipway.replay.stream import Stream
+    from slipway.replay.stream import Timeline
 
 FOLDER = RESULTS / "replay"
 DATA = Path("data")
@@ -29,68 +29,74 @@ POLICIES = (NEVER, CALENDAR, MONITORED)
 
 
 def replay(since: str, label_days: float, *, as_json: bool) -> None:
-    """Write results/replay/replay.json, report.md and index.html, and print it. Raises UserError."""
+    """Run the backtest; write results/replay/replay.json, report.md and index.html; print the result.
+
+    since: day of the first deployment, or empty for the day after the newest row in data/.
+    label_days: days after which the label of a row arrives. Raises UserError where no backtest is possible.
+    """
     start = time.monotonic()
     params = read_params()
-    rows = stream.read(DATA, stream.moment(since) if since else None)
+    timeline = stream.read(DATA, stream.parse_day(since) if since else None)
     with TemporaryDirectory() as folder:
-        lives = live(rows, params, label_days, Path(folder))
-        told = tell(rows, lives, params, label_days)
-    document = report.write(told)
-    write_json(FOLDER / "replay.json", told)
+        simulations = simulate(timeline, params, label_days, Path(folder))
+        result = summary(timeline, simulations, params, label_days)
+    document = report.write(result)
+    write_json(FOLDER / "replay.json", result)
     write_text(FOLDER / "report.md", markdown.render(document))
     write_text(FOLDER / "index.html", html.render(document, "Replay"))
-    _say(f"{time.monotonic() - start:.0f} s; {FOLDER}/index.html has the plot")
-    print((FOLDER / "replay.json").read_text(encoding="utf-8") if as_json else report.text(told))
+    _progress(f"{time.monotonic() - start:.0f} s; the plot is in {FOLDER}/index.html")
+    print((FOLDER / "replay.json").read_text(encoding="utf-8") if as_json else report.text(result))
 
 
-def live(rows: Stream, params: Mapping[str, Any], label_days: float, folder: Path) -> list[Life]:
-    """Every policy's life, side by side: what two train on the same day is the same model."""
-    made: dict[datetime, Release] = {}
+def simulate(timeline: Timeline, params: Mapping[str, Any], label_days: float, folder: Path) -> list[Simulation]:
+    """Simulate every policy, day by day. Policies that retrain on the same day share the model."""
+    releases: dict[datetime, SimulatedRelease] = {}
 
-    def train(day: datetime) -> Release:
-        if day not in made:
-            known = rows.rows.iloc[: rows.place(stream.ago(day, label_days))]
-            name = f"of {day:%Y-%m-%d}"
-            made[day] = build(name, known, day, folder / f"{day:%Y-%m-%d}", params)
-        return made[day]
+    def train(day: datetime) -> SimulatedRelease:
+        if day not in releases:
+            labeled = timeline.rows.iloc[: timeline.place(stream.days_before(day, label_days))]
+            releases[day] = build(f"{day:%Y-%m-%d}", labeled, day, folder / f"{day:%Y-%m-%d}", params)
+        return releases[day]
 
-    _say(f"the first model, of {len(rows.rows):,} rows those before {rows.begin:%Y-%m-%d}")
-    known = rows.rows.iloc[: rows.place(stream.ago(rows.begin, label_days))]
-    first = build("the first", known, rows.begin, folder / "first", params)
-    lives = [Life(policy, first, rows, params, label_days) for policy in POLICIES]
-    for number, day in enumerate(rows.days):
-        if number % outcome.WEEK == 0:
-            _say(f"{day:%Y-%m-%d}, day {number + 1} of {len(rows.days)}")
-        for life in lives:
-            if event := life.renew(day, train):
-                became = "promoted" if event.promoted else f"blocked by {event.blocked_by}"
-                _say(f"{day:%Y-%m-%d}, {life.policy}: retrained ({event.trigger}), {became}")
-            life.serve(day)
-    return lives
+    _progress(f"training the first model on the rows before {timeline.begin:%Y-%m-%d}, of {len(timeline.rows):,} rows")
+    labeled = timeline.rows.iloc[: timeline.place(stream.days_before(timeline.begin, label_days))]
+    initial = build("initial", labeled, timeline.begin, folder / "initial", params)
+    simulations = [Simulation(policy, initial, timeline, params, label_days) for policy in POLICIES]
+    for number, day in enumerate(timeline.days):
+        if number % outcome.WEEK_DAYS == 0:
+            _progress(f"{day:%Y-%m-%d}, day {number + 1} of {len(timeline.days)}")
+        for simulation in simulations:
+            if event := simulation.renew(day, train):
+                decision = "promoted" if event.promoted else f"blocked by {event.blocked_by}"
+                _progress(f"{day:%Y-%m-%d}, {simulation.policy}: retrained ({event.trigger}), {decision}")
+            simulation.serve(day)
+    return simulations
 
 
-def tell(rows: Stream, lives: list[Life], params: Mapping[str, Any], label_days: float) -> dict[str, Any]:
-    """Everything that there is to tell, as JSON."""
-    never, *others = lives
-    labelled = outcome.Labelled.of(rows, never.release.reference.classes, params["monitoring"]["block_hours"])
+def summary(
+    timeline: Timeline, simulations: list[Simulation], params: Mapping[str, Any], label_days: float
+) -> dict[str, Any]:
+    """Return the content of results/replay/replay.json."""
+    never, *others = simulations
+    classes, hours = never.release.reference.classes, params["monitoring"]["block_hours"]
+    labeled = outcome.LabeledRows.of(timeline, classes, hours)
     return {
-        "begin": rows.begin.date().isoformat(),
-        "days": len(rows.days),
-        "rows": len(labelled.y),
+        "begin": timeline.begin.date().isoformat(),
+        "days": len(timeline.days),
+        "rows": len(labeled.y),
         "label_days": label_days,
         "primary": params["gates"]["primary"],
         "confidence": params["monitoring"]["confidence"],
-        "weeks": outcome.by_week(labelled, lives, params["gates"]["primary"]),
+        "weeks": outcome.by_week(labeled, simulations, params["gates"]["primary"]),
         "policies": {
-            life.policy: {
-                "gains": outcome.gains(labelled, life, never, params),
-                "events": [vars(event) | {"day": event.day.date().isoformat()} for event in life.events],
+            simulation.policy: {
+                "gains": outcome.gains(labeled, simulation, never, params),
+                "events": [vars(event) | {"day": event.day.date().isoformat()} for event in simulation.events],
             }
-            for life in others
+            for simulation in others
         },
     }
 
 
-def _say(text: str) -> None:
+def _progress(text: str) -> None:
     print(f"replay: {text}", file=sys.stderr, flush=True)

@@ -53,7 +53,7 @@ h1 { font-size: 1.4rem; line-height: 1.25; margin: 0; } h2 { font-size: 1.05rem;
 
 
 def render(environment: str, verdicts: Sequence[Verdict], evidence: Mapping[str, Any], points: Sequence[Any]) -> str:
-    """Return the page. `points` are the windows of the monitoring state, oldest first."""
+    """The page. `points` are those of `slipway.monitoring.MonitorState`, oldest first."""
     head, window = title(verdicts), evidence["window"]
     kind = OUTCOME_CLASSES[overall(verdicts)]
     period = f"from {_moment(window['start'])} to {_moment(window['end'])} UTC"

@@ -24,10 +24,10 @@ def test_the_corpus_has_fifteen_kinds_of_fault_or_more_each_of_its_own_name(corp
 @pytest.mark.parametrize("chosen", CHOSEN)
 def test_a_fault_is_named(chosen, corpus):
     place = next(place for place, fault in enumerate(corpus) if fault.name.startswith(chosen))
-    _, _, right, first = power.named(place)
-    assert right, first
+    detection = power.detect(place)
+    assert detection.detected, detection.first
 
 
 def test_stable_windows_raise_no_alarm(scene, monkeypatch):
-    monkeypatch.setattr(power, "RUN", 3)
+    monkeypatch.setattr(power, "RUN_WINDOWS", 3)
     assert [[], [], []] == [alarms for alarms, _ in power.stable_run(1)]

@@ -1,1 +1,1 @@
-"""One module for each question: the window and the reference in, evidence out. `slipway.monitoring.gates` judges it."""
+"""One module per check: it returns the evidence that `slipway.monitoring.gates` judges."""

@@ -1,4 +1,4 @@
-"""Has what comes in moved since the time before, further than training data ever did in as long?"""
+"""The check `drift`: whether columns have shifted since the previous windows more than in training data."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import problem
 from slipway.monitoring.expectation import MOVED
-from slipway.monitoring.questions.skew import said
+from slipway.monitoring.questions.skew import with_message
 
 if TYPE_CHECKING:
-    from slipway.monitoring.look import Look
+    from slipway.monitoring.look import CheckContext
 
 
-def evidence(look: Look) -> dict[str, Any]:
-    """How far each column of `Row` has moved beside its range in the reference, the furthest beyond first."""
-    if few := look.few(look.window.rows):
+def evidence(context: CheckContext) -> dict[str, Any]:
+    """Return the shift of each column of `Row` with its expected range, worst first."""
+    if few := context.few(context.window.rows):
         return {"missing": few}
     moved = {
-        key: value for key, value in look.statistics.items() if key[0] == MOVED and key[1] in problem.Row.model_fields
+        key: value
+        for key, value in context.statistics.items()
+        if key[0] == MOVED and key[1] in problem.Row.model_fields
     }
     return {
-        "rows": len(look.window.rows),
-        "against": "live rows before" if look.has_before else "newest rows of the training data",
-        "findings": [said(one) for one in look.beyond(moved)],
+        "rows": len(context.window.rows),
+        "against": "previous live rows" if context.has_previous else "newest rows of the training data",
+        "findings": [with_message(finding) for finding in context.excesses(moved)],
     }

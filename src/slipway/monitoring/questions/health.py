@@ -1,70 +1,70 @@
-"""Does the service answer, as quickly as the load test of its release, and asked no more than that proved?"""
+"""The check `health`: whether the service responds as fast as in the load test of its release, within its capacity."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from slipway.monitoring.evidence_format import finding, worst_first
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from slipway.monitoring.look import Look
-    from slipway.monitoring.window import Service
+    from slipway.monitoring.look import CheckContext
+    from slipway.monitoring.window import ServiceCounts
 
 LATENCIES = ("p50_milliseconds", "p99_milliseconds")
 
 
-def evidence(look: Look) -> dict[str, Any]:
-    """Errors, refusals, latency, saturation and lost lines of the log, each over what is accepted, the worst first.
+def evidence(context: CheckContext) -> dict[str, Any]:
+    """Return errors, refusals, latency, saturation and lost log lines, each relative to its limit, worst first.
 
-    `unproven` says what to do where no load test is kept: then latency and saturation are held against nothing.
+    Without a stored load test, latency and saturation have no limit, and `unproven` is how to obtain one.
     """
-    seen, limits = look.window.service, look.limits
-    if seen is None:
-        return {"missing": "nobody read the counters of the service twice; look again, or `slipway collect` each hour"}
-    if seen.requests < limits["minimum_requests"]:
-        return {"missing": f"{seen.requests:,} requests, {limits['minimum_requests']:,} are needed"}
-    findings, load = list(_shares(seen, limits)), look.reference.promise.load
+    service, limits = context.window.service, context.limits
+    if service is None:
+        return {
+            "missing": "fewer than two counter snapshots; run `slipway monitor` again, or `slipway collect` each hour"
+        }
+    if service.requests < limits["minimum_requests"]:
+        return {"missing": f"{service.requests:,} requests; {limits['minimum_requests']:,} are required"}
+    findings, load = _ratios(service, limits), context.reference.baseline.load
     if load:
-        findings += [*_latency(seen, load, limits), *_saturation(seen, load, limits)]
-    about = {**vars(seen), "load": load, "findings": sorted(findings, key=lambda one: -one["score"])}
-    return about if load else about | {"unproven": unproven(look.reference.promise.release)}
+        findings += [*_latency(service, load, limits), *_saturation(service, load, limits)]
+    result = {**vars(service), "load": load, "findings": worst_first(findings)}
+    return result if load else result | {"unproven": unproven(context.reference.baseline.release)}
 
 
 def unproven(release: str) -> str:
-    """How to get what latency and saturation are held against."""
+    """Return why latency and saturation are not judged, and how to obtain the load test that they require."""
     return (
-        f"no load test that {release} passed is kept beside it, so latency and saturation were not judged;"
-        " while staging runs it: `slipway loadtest --environment staging`, then `slipway release keep`"
+        f"the store has no passed load test of {release}, so latency and saturation were not judged; while staging"
+        " runs it, run `slipway loadtest --environment staging`, then `slipway release keep`"
     )
 
 
-def _shares(seen: Service, limits: Mapping[str, Any]) -> list[dict[str, Any]]:
-    failed, refused = seen.errors / seen.requests, seen.refused / seen.requests
-    lost = seen.lost_rows / max(1, seen.rows)
+def _ratios(service: ServiceCounts, limits: Mapping[str, Any]) -> list[dict[str, Any]]:
+    failed, refused = service.errors / service.requests, service.refused / service.requests
+    lost = service.lost_rows / max(1, service.rows)
     return [
-        _finding("errors", failed / limits["error_ratio"], f"{failed:.2%} of the requests failed"),
-        _finding("refusals", refused / limits["refused_ratio"], f"{refused:.2%} broke the contract"),
-        _finding("lost rows", lost / limits["lost_ratio"], f"{seen.lost_rows:,} rows not logged"),
+        finding("", "errors", failed / limits["error_ratio"], f"{failed:.2%} of the requests failed"),
+        finding("", "refusals", refused / limits["refused_ratio"], f"{refused:.2%} violated the contract"),
+        finding("", "lost rows", lost / limits["lost_ratio"], f"{service.lost_rows:,} rows not logged"),
     ]
 
 
-def _latency(seen: Service, load: Mapping[str, float], limits: Mapping[str, Any]) -> list[dict[str, Any]]:
-    found = []
+def _latency(service: ServiceCounts, load: Mapping[str, float], limits: Mapping[str, Any]) -> list[dict[str, Any]]:
+    findings = []
     for name in LATENCIES:
-        now, short = getattr(seen, name), name.split("_")[0]
-        if now is not None:
-            most = max(load[name] * limits["latency_ratio"], limits["latency_milliseconds"])
-            said = f"{short} {now:.3g} ms, at most {most:.3g} ms; {load[name]:.3g} ms in the load test"
-            found.append(_finding(short, now / most, said))
-    return found
+        measured, short = getattr(service, name), name.split("_")[0]
+        if measured is not None:
+            limit = max(load[name] * limits["latency_ratio"], limits["latency_milliseconds"])
+            message = f"{short} {measured:.3g} ms, limit {limit:.3g} ms; {load[name]:.3g} ms in the load test"
+            findings.append(finding("", short, measured / limit, message))
+    return findings
 
 
-def _saturation(seen: Service, load: Mapping[str, float], limits: Mapping[str, Any]) -> list[dict[str, Any]]:
-    if seen.peak_rate is None:
+def _saturation(service: ServiceCounts, load: Mapping[str, float], limits: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if service.peak_rate is None:
         return []
-    said = f"{seen.peak_rate:.0f} requests/s at the busiest, {load['rate']:g} were load tested"
-    return [_finding("saturation", seen.peak_rate / load["rate"] / limits["saturation_ratio"], said)]
-
-
-def _finding(what: str, score: float, said: str) -> dict[str, Any]:
-    return {"column": "", "what": what, "score": score, "said": said}
+    message = f"peak of {service.peak_rate:.0f} requests/s; {load['rate']:g} in the load test"
+    return [finding("", "saturation", service.peak_rate / load["rate"] / limits["saturation_ratio"], message)]

@@ -1,4 +1,4 @@
-"""Do labels arrive, and do they belong to something? Without them nobody knows whether the model is right."""
+"""The check `labels`: whether labels arrive, and match logged rows. Quality is unknown without them."""
 
 from __future__ import annotations
 
@@ -6,39 +6,39 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import problem
+from slipway.monitoring.evidence_format import finding, worst_first
 
 if TYPE_CHECKING:
-    from slipway.monitoring.look import Look
+    from slipway.monitoring.look import CheckContext
 
 
-def evidence(look: Look) -> dict[str, Any]:
-    """Share of the rows old enough that have a label, and what did not fit."""
-    joined, limits = look.window.joined, look.limits
-    if look.window.labels is None:
-        return {"missing": "the problem has no function `labels`, so that nobody learns what became of a row"}
-    due = joined.rows["time"] < look.window.end - timedelta(days=limits["label_days"])
+def evidence(context: CheckContext) -> dict[str, Any]:
+    """Return the fraction of due rows that have a label, and the counts of the join."""
+    joined, limits = context.window.joined, context.limits
+    if context.window.labels is None:
+        return {"missing": "the problem defines no function `labels`, so outcomes stay unknown"}
+    due = joined.rows["time"] < context.window.end - timedelta(days=limits["label_days"])
     counts = {
         "due": int(due.sum()),
-        "labelled": joined.labelled,
+        "labelled": joined.labeled,
         "unmatched": joined.unmatched,
         "duplicates": joined.duplicates,
         "conflicting": joined.conflicting,
     }
     if not counts["due"]:
         return counts | {"missing": f"no row is {limits['label_days']} days old yet"}
-    share = float(joined.rows.loc[due, problem.TARGET].notna().mean())
-    loose = f"; {joined.unmatched:,} labels belong to no row" if joined.unmatched else ""
-    late = _finding(
-        "late", (1 - share) / (1 - limits["label_ratio"]), f"{share:.1%} of {counts['due']:,} rows have a label{loose}"
+    fraction = float(joined.rows.loc[due, problem.TARGET].notna().mean())
+    unmatched = f"; {joined.unmatched:,} labels match no row" if joined.unmatched else ""
+    late = finding(
+        problem.TARGET,
+        "late",
+        (1 - fraction) / (1 - limits["label_ratio"]),
+        f"{fraction:.1%} of {counts['due']:,} rows have a label{unmatched}",
     )
-    conflicts = joined.conflicting / max(1, joined.labelled)
-    twice = _finding(
+    conflicting = finding(
+        problem.TARGET,
         "conflicting",
-        conflicts / limits["conflicting_ratio"],
+        joined.conflicting / max(1, joined.labeled) / limits["conflicting_ratio"],
         f"{joined.conflicting:,} labels contradict an earlier one",
     )
-    return counts | {"share": share, "findings": sorted([late, twice], key=lambda one: -one["score"])}
-
-
-def _finding(what: str, score: float, said: str) -> dict[str, Any]:
-    return {"column": problem.TARGET, "what": what, "score": score, "said": said}
+    return counts | {"share": fraction, "findings": worst_first([late, conflicting])}

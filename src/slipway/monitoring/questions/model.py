@@ -1,4 +1,4 @@
-"""Is it the release's own model that answers? Logged rows are scored again: other predictions are another model's."""
+"""The check `model`: whether the release's own model answers. Logged rows are scored again and compared."""
 
 from __future__ import annotations
 
@@ -6,32 +6,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slipway.monitoring.evidence_format import finding
 from slipway.monitoring.reference import predict
 from slipway.monitoring.window import scores
 
 if TYPE_CHECKING:
-    from slipway.monitoring.look import Look
+    from slipway.monitoring.look import CheckContext
 
-ROWS = 2000  # scored again; a model that answers one request in a hundred is missed once in 500 million windows
+ROWS_MAX = 2000  # misses a model that answers one request in a hundred once in 500 million windows
 
 
-def evidence(look: Look) -> dict[str, Any]:
-    """Share of the rows that got another prediction than the release's model gives them, and the largest difference."""
-    if look.hidden:
-        return {"missing": f"the log leaves out {', '.join(look.hidden)}, so that no row can be scored again"}
-    if look.own.empty:
-        return {"missing": f"no row was answered by {look.reference.promise.release}"}
-    rows = look.own.sample(min(len(look.own), ROWS), random_state=look.params["seed"])
-    model = look.reference.model
-    apart = (
-        np.abs(predict(model, rows) - scores(rows["prediction"], model.signature)).reshape(len(rows), -1).max(axis=1)
-    )
-    other = float((~(apart <= look.limits["model_tolerance"])).mean())
-    said = f"{other:.1%} of {len(rows):,} rows were answered otherwise, by up to {np.nanmax(apart):.2g}"
-    finding = {
-        "column": "prediction",
-        "what": "another model",
-        "score": other / look.limits["model_ratio"],
-        "said": said,
-    }
-    return {"rows": len(rows), "findings": [finding]}
+def evidence(context: CheckContext) -> dict[str, Any]:
+    """Return the fraction of rows with a prediction that the release's model does not reproduce."""
+    if context.hidden:
+        return {"missing": f"the log redacts {', '.join(context.hidden)}, so no row can be scored again"}
+    if context.own.empty:
+        return {"missing": f"{context.reference.baseline.release} answered no rows"}
+    rows = context.own.sample(min(len(context.own), ROWS_MAX), random_state=context.params["seed"])
+    model = context.reference.model
+    differences = np.abs(predict(model, rows) - scores(rows["prediction"], model.signature))
+    largest = differences.reshape(len(rows), -1).max(axis=1)
+    other = float((~(largest <= context.limits["model_tolerance"])).mean())
+    message = f"{other:.1%} of {len(rows):,} rows have different predictions, by up to {np.nanmax(largest):.2g}"
+    score = other / context.limits["model_ratio"]
+    return {"rows": len(rows), "findings": [finding("prediction", "another model", score, message)]}

@@ -1,21 +1,24 @@
-"""Are predictions spread as they were? The same statistics as of a column, of what the release answered."""
+"""The check `predictions`: whether predictions are distributed as in the reference, by the statistics of `skew`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import problem
-from slipway.monitoring.questions.skew import said
+from slipway.monitoring.questions.skew import with_message
 
 if TYPE_CHECKING:
-    from slipway.monitoring.look import Look
+    from slipway.monitoring.look import CheckContext
 
 
-def evidence(look: Look) -> dict[str, Any]:
-    """Statistics of the predictions beside their range in the reference, the furthest beyond first."""
-    if few := look.few(look.own):
-        return {"missing": f"{look.reference.promise.release} answered {few}"}
+def evidence(context: CheckContext) -> dict[str, Any]:
+    """Return the statistics of the predictions with their expected ranges, worst first."""
+    if few := context.few(context.own):
+        return {"missing": f"{context.reference.baseline.release} answered {few}"}
     of_predictions = {
-        key: value for key, value in look.own_statistics.items() if key[1] not in problem.Row.model_fields
+        key: value for key, value in context.own_statistics.items() if key[1] not in problem.Row.model_fields
     }
-    return {"rows": len(look.own), "findings": [said(one) for one in look.beyond(of_predictions)]}
+    return {
+        "rows": len(context.own),
+        "findings": [with_message(finding) for finding in context.excesses(of_predictions)],
+    }

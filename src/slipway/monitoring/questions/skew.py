@@ -1,7 +1,7 @@
-"""Do live rows look like those that the model was trained on, whatever the season?
+"""The check `skew`: whether live columns look like those in training, independent of the season.
 
-Each column alone: missing, equal, unknown and round values, and the shape that is nearest of any period. And beside the
-others: what they say of it. A column that is beyond is named, the furthest first.
+Each column is measured alone: missing, equal, unknown and round values, and the distance to the most similar period.
+It is also compared with what the other columns predict for it.
 """
 
 from __future__ import annotations
@@ -9,33 +9,40 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import problem
+from slipway.monitoring.evidence_format import MESSAGE
 
 if TYPE_CHECKING:
-    from slipway.monitoring.look import Look
+    from slipway.monitoring.look import CheckContext
 
-SAY = {
+MESSAGES = {
     "missing": "{value:.1%} missing",
-    "equal": "{value:.1%} of the values are one and the same",
-    "unknown": "{value:.1%} are values that training never saw",
-    "shape": "distance {value:.2f} to the period that is most alike",
-    "relation": "{value:.1f} times as far as usual from what the other columns say of it",
-    "lean": "{value:+.1f} mean errors to one side of what the other columns say of it",
-    "moved": "distance {value:.2f} to the time before",
+    "equal": "{value:.1%} of the values are equal",
+    "unknown": "{value:.1%} of the values were not in training",
+    "shape": "distance {value:.2f} to the most similar period",
+    "relation": "{value:.1f} times the usual error of the prediction from the other columns",
+    "lean": "biased by {value:+.1f} mean errors from the prediction from the other columns",
+    "moved": "distance {value:.2f} to the previous windows",
 }
 
 
-def evidence(look: Look) -> dict[str, Any]:
-    """Statistics of every column of `Row` beside their range in the reference, the furthest beyond first."""
-    if few := look.few(look.window.rows):
+def evidence(context: CheckContext) -> dict[str, Any]:
+    """Return the statistics of every column of `Row` with their expected ranges, worst first."""
+    if few := context.few(context.window.rows):
         return {"missing": few}
-    statistics = {key: value for key, value in look.statistics.items() if key[1] in problem.Row.model_fields}
-    found = look.beyond({key: value for key, value in statistics.items() if key[0] != "moved"})
-    return {"rows": len(look.window.rows), "findings": [said(one) for one in found]}
+    statistics = {
+        key: value
+        for key, value in context.statistics.items()
+        if key[1] in problem.Row.model_fields and key[0] != "moved"
+    }
+    return {
+        "rows": len(context.window.rows),
+        "findings": [with_message(finding) for finding in context.excesses(statistics)],
+    }
 
 
-def said(one: dict[str, Any]) -> dict[str, Any]:
-    """With a sentence."""
-    words = SAY.get(one["what"], "{value:.1%} are " + one["what"]).format(value=one["value"])
-    share = "%" in words
-    low, high = (f"{one[end]:.1%}" if share else f"{one[end]:.2f}" for end in ("low", "high"))
-    return one | {"said": f"{one['column']}: {words}; in training {low} to {high}"}
+def with_message(finding: dict[str, Any]) -> dict[str, Any]:
+    """Return `finding` with a sentence that gives the value and its expected range."""
+    observed = MESSAGES.get(finding["what"], "{value:.1%} are " + finding["what"]).format(value=finding["value"])
+    spec = ".1%" if "%" in observed else ".2f"
+    low, high = (format(finding[end], spec) for end in ("low", "high"))
+    return finding | {MESSAGE: f"{finding['column']}: {observed}; in training {low} to {high}"}

@@ -1,19 +1,19 @@
-"""How old are the model, and the data that it has seen?"""
+"""The check `staleness`: the age of the model and of its training data."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slipway.monitoring.look import Look
+    from slipway.monitoring.look import CheckContext
 
-DAY = 86_400  # seconds
+DAY_SECONDS = 86_400
 
 
-def evidence(look: Look) -> dict[str, Any]:
-    """Days from the newest row of the training data, and from the build, to the end of the window."""
-    end, data = look.window.end, look.reference.data_end
+def evidence(context: CheckContext) -> dict[str, Any]:
+    """Return the days from the newest training row, and from the build, to the end of the window."""
+    end, data = context.window.end, context.reference.data_end
     return {
-        "data_days": None if data is None else (end - data).total_seconds() / DAY,
-        "model_days": (end - look.reference.promise.built).total_seconds() / DAY,
+        "data_days": None if data is None else (end - data).total_seconds() / DAY_SECONDS,
+        "model_days": (end - context.reference.baseline.built).total_seconds() / DAY_SECONDS,
     }

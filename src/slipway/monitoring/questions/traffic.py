@@ -1,4 +1,4 @@
-"""Is what comes in traffic, and all of it? Days without rows, rows that come again, rows of the time before."""
+"""The check `traffic`: whether the traffic is complete and new. It finds gaps, repeated rows and replayed old rows."""
 
 from __future__ import annotations
 
@@ -8,70 +8,73 @@ import numpy as np
 import pandas as pd
 
 import problem
+from slipway.monitoring.evidence_format import finding, worst_first
 
 if TYPE_CHECKING:
-    from slipway.monitoring.look import Look
+    from slipway.monitoring.look import CheckContext
 
 
-def evidence(look: Look) -> dict[str, Any]:
-    """Rows in each part of the window, and the shares that repeat another row of it, or one of the time before."""
-    window, limits = look.window, look.limits
+def evidence(context: CheckContext) -> dict[str, Any]:
+    """Return the rows in each part of the window, and the fractions that repeat a row of this or a previous window."""
+    window, limits = context.window, context.limits
     if window.rows.empty:
-        return {"rows": 0, "findings": [_finding("silence", 2.0, "no rows at all")]}
-    marks = _marks(window.rows)
-    before = np.array([], dtype=np.uint64) if window.before is None else _marks(window.before)
-    usual = look.reference.repeats
-    again = float(np.isin(marks, before).mean()) / window.before_share
-    shares = {
-        "twice": (float(pd.Series(marks).duplicated().mean()), "repeat another row of the window"),
-        "again": (min(1.0, again), "are rows of the time before, again"),
+        return {"rows": 0, "findings": [finding("", "silence", 2.0, "no rows")]}
+    hashes = _hashes(window.rows)
+    previous = np.array([], dtype=np.uint64) if window.previous is None else _hashes(window.previous)
+    usual = context.reference.repeats
+    again = float(np.isin(hashes, previous).mean()) / window.previous_fraction
+    fractions = {
+        "twice": (float(pd.Series(hashes).duplicated().mean()), "repeat another row of the window"),
+        "again": (min(1.0, again), "repeat rows of the previous windows"),
     }
     findings = [
-        _finding(name, max(0.0, share - usual) / limits["repeated_ratio"], f"{share:.1%} of the rows {said}")
-        for name, (share, said) in shares.items()
+        finding(
+            "",
+            name,
+            max(0.0, fraction - usual) / limits["repeated_ratio"],
+            f"{fraction:.1%} of the rows {description}",
+        )
+        for name, (fraction, description) in fractions.items()
     ]
     return {
         "rows": len(window.rows),
-        "parts": _parts(look),
-        "repeated": shares["twice"][0],
-        "findings": sorted([*findings, *_volume(look)], key=lambda one: -one["score"]),
+        "parts": _parts(context),
+        "repeated": fractions["twice"][0],
+        "findings": worst_first([*findings, *_volume(context)]),
     }
 
 
-def _marks(rows: pd.DataFrame) -> np.ndarray:
-    """A number for each row, equal where all columns of `Row` are equal."""
+def _hashes(rows: pd.DataFrame) -> np.ndarray:
+    """Return a hash of each row over all columns of `Row`."""
     return pd.util.hash_pandas_object(rows[list(problem.Row.model_fields)], index=False).to_numpy()
 
 
-def _parts(look: Look) -> list[int]:
-    """Rows in each part of the window: `volume_chunks` of equal length."""
-    edges = pd.date_range(look.window.start, look.window.end, periods=look.limits["volume_chunks"] + 1)
-    return np.histogram(_seconds(look.window.rows["time"]), _seconds(pd.Series(edges)))[0].tolist()
+def _parts(context: CheckContext) -> list[int]:
+    """Return the number of rows in each of `volume_chunks` equal parts of the window."""
+    edges = pd.date_range(context.window.start, context.window.end, periods=context.limits["volume_chunks"] + 1)
+    counts = np.histogram(_milliseconds(context.window.rows["time"]), _milliseconds(pd.Series(edges)))[0]
+    return [int(count) for count in counts]
 
 
-def _volume(look: Look) -> list[dict[str, Any]]:
-    """How much less, or more, comes in than in the time before: in the whole window, and in its poorest part."""
-    before = look.window.before
-    if before is None or look.few(before):
+def _volume(context: CheckContext) -> list[dict[str, Any]]:
+    """Return the findings on the volume relative to the previous windows: of the window, and of its smallest part."""
+    previous = context.window.previous
+    if previous is None or context.few(previous):
         return []
-    days = (look.window.start - before["time"].min()).total_seconds() / 86_400
-    usual, limit = len(before) / look.window.before_share / days, look.limits["volume_ratio"]
-    parts = look.limits["volume_chunks"]
-    rates = {
-        "the window": len(look.window.rows) / look.window.days,
-        "a part": min(_parts(look)) * parts / look.window.days,
+    days = (context.window.start - previous["time"].min()).total_seconds() / 86_400
+    usual, limit = len(previous) / context.window.previous_fraction / days, context.limits["volume_ratio"]
+    total = len(context.window.rows) / context.window.days
+    smallest = min(_parts(context)) * context.limits["volume_chunks"] / context.window.days
+    ratios = {
+        "the window": (total, max(usual / max(total, 1e-9), total / usual)),
+        "the smallest part of the window": (smallest, usual / max(smallest, 1e-9)),
     }
-    found = []
-    for where, rate in rates.items():
-        times = max(usual / max(rate, 1e-9), rate / usual if where == "the window" else 0)
-        said = f"{rate:,.0f} rows a day in {where} of the window, {usual:,.0f} before".replace("the window of ", "")
-        found.append(_finding("volume", min(times / limit, 99.0), said))
-    return found
+    return [
+        finding("", "volume", min(ratio / limit, 99.0), f"{rate:,.0f} rows a day in {where}, {usual:,.0f} before")
+        for where, (rate, ratio) in ratios.items()
+    ]
 
 
-def _seconds(times: pd.Series) -> np.ndarray:
-    return times.dt.as_unit("ms").astype("int64").to_numpy()
-
-
-def _finding(what: str, score: float, said: str) -> dict[str, Any]:
-    return {"column": "", "what": what, "score": score, "said": said}
+def _milliseconds(times: pd.Series) -> np.ndarray:
+    milliseconds: np.ndarray = times.dt.as_unit("ms").astype("int64").to_numpy()
+    return milliseconds

@@ -1,6 +1,7 @@
-"""Does every live row keep the contract of `Row`? The service refuses what does not, so this should never fail.
+"""The check `validity`: whether every live row satisfies the contract of `Row`.
 
-It fails when a log was written by another `Row`, and in a replay of rows that no service has seen.
+The service rejects rows that do not, so this check fails only if another `Row` wrote the log, or in a replay of rows
+that no service has validated.
 """
 
 from __future__ import annotations
@@ -9,34 +10,42 @@ from typing import TYPE_CHECKING, Any
 
 import problem
 from slipway.checks import contract
+from slipway.monitoring.evidence_format import finding, worst_first
 from slipway.monitoring.rows import whole
 
 if TYPE_CHECKING:
-    from slipway.monitoring.look import Look
+    from slipway.monitoring.look import CheckContext
 
-CHUNK = 50_000  # rows that are turned into requests at a time; 200 MB
-EXAMPLES = 3  # rows quoted of each broken rule
+CHUNK_ROWS = 50_000  # validated at a time; 200 MB
+EXAMPLES_MAX = 3  # rows quoted for each violated rule
 
 
-def evidence(look: Look) -> dict[str, Any]:
-    """Each broken rule with its column, worst first. The score is the share of rows over the share that is accepted."""
-    rows = look.window.rows
-    rows = rows.sample(min(len(rows), look.limits["validity_rows"]), random_state=look.params["seed"])
+def evidence(context: CheckContext) -> dict[str, Any]:
+    """Return each violated rule with its column, worst first.
+
+    The score is the fraction of rows that violate the rule, divided by the accepted fraction.
+    """
+    rows = context.window.rows
+    rows = rows.sample(min(len(rows), context.limits["validity_rows"]), random_state=context.params["seed"])
     names = [name for name in problem.Row.model_fields if name in rows]
-    counts: dict[tuple[str, str], dict[str, Any]] = {}
-    for start in range(0, len(rows), CHUNK):
-        part = whole(rows[names].iloc[start : start + CHUNK], problem.Row).astype(object)
-        for broken in contract.check(part, problem.Row, set(), EXAMPLES):
-            known = counts.setdefault((broken["column"], broken["rule"]), broken | {"count": 0})
-            known["count"] += broken["count"]
-    findings = [_finding(one, len(rows), look) for one in counts.values() if one["column"] not in look.hidden]
-    return {"rows": len(rows), "findings": sorted(findings, key=lambda one: -one["score"])}
+    violations: dict[tuple[str, str], dict[str, Any]] = {}
+    for start in range(0, len(rows), CHUNK_ROWS):
+        chunk = whole(rows[names].iloc[start : start + CHUNK_ROWS], problem.Row).astype(object)
+        for violation in contract.check(chunk, problem.Row, set(), EXAMPLES_MAX):
+            total = violations.setdefault((violation["column"], violation["rule"]), violation | {"count": 0})
+            total["count"] += violation["count"]
+    findings = [
+        _finding(violation, len(rows), context)
+        for violation in violations.values()
+        if violation["column"] not in context.hidden
+    ]
+    return {"rows": len(rows), "findings": worst_first(findings)}
 
 
-def _finding(broken: dict[str, Any], rows: int, look: Look) -> dict[str, Any]:
-    examples = ", ".join(str(one["value"]) for one in broken["examples"])
-    said = f"{broken['column']}: {broken['rule']}, broken by {broken['count']:,} rows" + (
+def _finding(violation: dict[str, Any], rows: int, context: CheckContext) -> dict[str, Any]:
+    examples = ", ".join(str(example["value"]) for example in violation["examples"])
+    message = f"{violation['column']}: {violation['rule']}, violated by {violation['count']:,} rows" + (
         f" ({examples})" if examples else ""
     )
-    score = broken["count"] / max(1, rows) / look.limits["invalid_ratio"]
-    return {"column": broken["column"], "what": broken["kind"], "score": score, "said": said}
+    score = violation["count"] / max(1, rows) / context.limits["invalid_ratio"]
+    return finding(violation["column"], violation["kind"], score, message)
