@@ -1,1 +1,1 @@
-"""The machinery: from a pull request to production. It knows no column name; all of that is in `problem`."""
+"""The engine that takes a pull request to production. Column names and models live in `problem`."""

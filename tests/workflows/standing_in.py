@@ -55,7 +55,7 @@ class OnGitHub:
         told = act.Event(event, {"repository": {"full_name": act.REPOSITORY}} | payload)
         folder = self.folder / "runs" / str(len(list(self.folder.glob("runs/*"))))
         variables = {"SLIPWAY_STORE": os.environ["SLIPWAY_STORE"]} | variables
-        return act.run(workflow, self.project.root, told, folder, env=env, variables=variables, say=print)
+        return act.run(workflow, self.project.root, told, folder, env=env, variables=variables, log=print)
 
     @property
     def asked(self) -> list[str]:

@@ -31,7 +31,7 @@ jobs:
       - run: mkdir results && cp file results/good.json && echo "# Good" >> "$GITHUB_STEP_SUMMARY"
       - uses: {UPLOAD}
         with: {{name: results-good, path: results/}}
-      - run: echo "${{{{ vars.COLOUR }}}} $GITHUB_REPOSITORY $GITHUB_HEAD_REF"
+      - run: echo "${{{{ vars.COLOR }}}} $GITHUB_REPOSITORY $GITHUB_HEAD_REF"
   bad:
     runs-on: ubuntu-latest
     steps:
@@ -68,20 +68,20 @@ def repository(folder: Path, workflow: str) -> Path:
     return folder
 
 
-def run(tree: Path, folder: Path, said: list[str] | None = None) -> act.Run:
-    say = [] if said is None else said
-    return act.run("toy.yaml", tree, EVENT, folder, env=os.environ, variables={"COLOUR": "blue"}, say=say.append)
+def run(tree: Path, folder: Path, output: list[str] | None = None) -> act.Run:
+    lines = [] if output is None else output
+    return act.run("toy.yaml", tree, EVENT, folder, env=os.environ, variables={"COLOR": "blue"}, log=lines.append)
 
 
 @pytest.fixture(scope="module")
-def said() -> list[str]:
+def output() -> list[str]:
     return []
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory, said) -> act.Run:
+def finished(tmp_path_factory, output) -> act.Run:
     tree = repository(tmp_path_factory.mktemp("tree"), WORKFLOW)
-    return run(tree, tmp_path_factory.mktemp("home") / "run", said)
+    return run(tree, tmp_path_factory.mktemp("home") / "run", output)
 
 
 def test_run_with_a_failed_job_has_not_succeeded(finished):
@@ -101,7 +101,7 @@ def test_uploaded_artifact_is_kept(finished):
     assert "content" == (finished.artifact("results-good") / "good.json").read_text(encoding="utf-8")
 
 
-def test_artifact_of_nothing_is_not_there(finished):
+def test_upload_of_no_files_creates_no_artifact(finished):
     assert not finished.artifact("results-bad").exists()
 
 
@@ -109,7 +109,7 @@ def test_downloaded_artifacts_are_merged(finished):
     assert "good.json" in (finished.folder / "report.log").read_text(encoding="utf-8")
 
 
-def test_needs_tell_how_each_job_ended(finished):
+def test_needs_have_the_result_of_each_job(finished):
     log = (finished.folder / "report.log").read_text(encoding="utf-8")
     needs = json.loads(log[log.index("{") :])
     assert {"good": "success", "bad": "failure", "after": "skipped"} == {k: v["result"] for k, v in needs.items()}
@@ -124,15 +124,15 @@ def test_job_summary_is_kept(finished):
     assert "# Good\n" == (finished.folder / "summary.md").read_text(encoding="utf-8")
 
 
-def test_every_finished_step_is_told(said):
-    assert ["bad        starts"] == [line for line in said if line == "bad        starts"]
+def test_start_of_a_job_is_logged_once(output):
+    assert ["bad        starts"] == [line for line in output if line == "bad        starts"]
 
 
-def test_failed_step_is_told_with_its_last_words(said):
-    assert ["bad          | all is lost"] == [line for line in said if line.endswith("all is lost")]
+def test_failed_step_is_logged_with_its_last_lines(output):
+    assert ["bad          | all is lost"] == [line for line in output if line.endswith("all is lost")]
 
 
-MAY_FAIL = f"""
+TOLERATED = f"""
 on: pull_request
 jobs:
   comment:
@@ -148,37 +148,37 @@ jobs:
         if: always()
         continue-on-error: ${{{{ github.event_name == 'push' }}}}
 """
-BROKEN = "runs: {using: composite, steps: [{run: echo not a machine of GitHub && exit 1, shell: bash}]}"
+BROKEN_ACTION = "runs: {using: composite, steps: [{run: echo no runner of GitHub && exit 1, shell: bash}]}"
 
 
 def test_step_that_may_fail_is_skipped_with_its_reason(tmp_path):
     action = tmp_path / "tree/.github/actions/broken/action.yml"
     action.parent.mkdir(parents=True)
-    action.write_text(BROKEN, encoding="utf-8")
+    action.write_text(BROKEN_ACTION, encoding="utf-8")
     lines: list[str] = []
-    finished = run(repository(tmp_path / "tree", MAY_FAIL), tmp_path / "run", lines)
-    shown = [re.sub(r"[\d.]+ s ", "", " ".join(line.removeprefix("comment").split())) for line in lines]
+    finished = run(repository(tmp_path / "tree", TOLERATED), tmp_path / "run", lines)
+    logged = [re.sub(r"[\d.]+ s ", "", " ".join(line.removeprefix("comment").split())) for line in lines]
     assert [
         "starts",
         f"ok {CHECKOUT.split('@')[0]}",
-        "skipped echo first; echo CML is not installed; exit 1, which may fail",
-        "skipped ./.github/actions/broken, which may fail",
+        "skipped echo first; echo CML is not installed; exit 1 (may fail)",
+        "skipped ./.github/actions/broken (may fail)",
         "FAILED exit 3",
         "| CML is not installed",
-        "| not a machine of GitHub",
-    ] == shown
+        "| no runner of GitHub",
+    ] == logged
     assert "failure" == finished.jobs["comment"].result
 
 
-def test_last_words_are_what_would_stand_on_a_terminal():
-    assert ["done", "an error"] == act.last_words("1%\r50%\rdone\r\n\n\x1b[31man error\x1b[39m\n")
+def test_tail_is_what_a_terminal_displays():
+    assert ["done", "an error"] == act.tail("1%\r50%\rdone\r\n\n\x1b[31man error\x1b[39m\n")
 
 
-def test_long_last_words_are_cut():
-    assert [act.WIDTH] == [len(line) for line in act.last_words("x" * 1000)]
+def test_long_lines_of_the_tail_are_cut():
+    assert [act.LINE_CHARACTERS_MAX] == [len(line) for line in act.tail("x" * 1000)]
 
 
-def test_workspaces_are_cleared_away(finished):
+def test_workspaces_are_removed(finished):
     assert not (finished.folder / "act").exists()
 
 
@@ -189,7 +189,7 @@ def test_missing_workflow_is_one_line(tmp_path):
 
 def test_action_without_a_stand_in_is_one_line(tmp_path):
     tree = repository(tmp_path / "tree", WORKFLOW.replace("actions/upload-artifact@", "some/action@"))
-    with pytest.raises(UserError, match=r"some/action: no stand-in"):
+    with pytest.raises(UserError, match=r"some/action: has no local stand-in"):
         run(tree, tmp_path / "run")
 
 
@@ -200,21 +200,21 @@ jobs:
   cached:
     runs-on: ubuntu-latest
     steps:
-      - run: mkdir -p kept && touch "kept/{action}"
+      - run: mkdir -p cached && touch "cached/{action}"
       - uses: {CACHE.format(action)}
-        with: {{path: kept, {keys}}}
-      - run: ls kept
+        with: {{path: cached, {keys}}}
+      - run: ls cached
 """
 
 
-def test_cache_that_was_saved_is_restored_by_the_beginning_of_its_key(tmp_path, monkeypatch):
+def test_saved_cache_is_restored_by_a_prefix_of_its_key(tmp_path, monkeypatch):
     monkeypatch.setenv("SLIPWAY_CACHE", str(tmp_path / "cache"))
     run(repository(tmp_path / "one", cached("save", "key: a-1")), tmp_path / "first")
     second = run(repository(tmp_path / "two", cached("restore", "key: a-2, restore-keys: a-")), tmp_path / "second")
     assert ["restore", "save"] == (second.folder / "cached.log").read_text(encoding="utf-8").split()[-2:]
 
 
-def test_cache_that_is_not_there_is_no_error(tmp_path):
+def test_missing_cache_is_no_error(tmp_path):
     tree = repository(tmp_path / "tree", cached("restore", "key: a-2, restore-keys: a-"))
     assert run(tree, tmp_path / "run").succeeded
 
@@ -249,10 +249,10 @@ def test_every_action_of_a_shipped_workflow_has_a_stand_in(workflow):
     assert all((act.STANDINS / action).is_dir() for action, _ in act.actions(workflow))
 
 
-NOTING_UV = """#!/bin/sh
+RECORDING_UV = """#!/bin/sh
 case "$1" in
   python) echo /chosen/python ;;
-  *) echo "${UV_PYTHON-none} ${UV_PROJECT_ENVIRONMENT-.venv} $*" >>"$NOTED" ;;
+  *) echo "${UV_PYTHON-none} ${UV_PROJECT_ENVIRONMENT-.venv} $*" >>"$CALLS" ;;
 esac
 """
 
@@ -263,12 +263,12 @@ def test_each_version_of_python_installs_both_environments_and_runs_every_step(t
     shutil.copytree(".ci", tree / ".ci")
     uv = tmp_path / "bin" / "uv"
     uv.parent.mkdir()
-    uv.write_text(NOTING_UV, encoding="utf-8")
+    uv.write_text(RECORDING_UV, encoding="utf-8")
     uv.chmod(0o755)
     home = Home(tmp_path / "home").environment()
-    env = home | {"PATH": f"{uv.parent}{os.pathsep}{home['PATH']}", "NOTED": str(tmp_path / "noted")}
+    env = home | {"PATH": f"{uv.parent}{os.pathsep}{home['PATH']}", "CALLS": str(tmp_path / "calls")}
     event = act.Event("schedule", {"repository": {"full_name": act.REPOSITORY}})
-    finished = act.run("toy.yaml", tree, event, tmp_path / "run", env=env, variables={}, say=print)
+    finished = act.run("toy.yaml", tree, event, tmp_path / "run", env=env, variables={}, log=print)
     assert finished.succeeded
     expected = [
         "/chosen/python .venv sync --frozen --no-default-groups --group dev",
@@ -276,4 +276,4 @@ def test_each_version_of_python_installs_both_environments_and_runs_every_step(t
         f"{sys.executable} .venv run slipway test",
         f"{sys.executable} .venv run slipway train --fresh",
     ]
-    assert sorted(expected * 2) == sorted((tmp_path / "noted").read_text().splitlines())
+    assert sorted(expected * 2) == sorted((tmp_path / "calls").read_text().splitlines())

@@ -439,7 +439,7 @@ def _workflow(github, folder: Path, started_by: str, conclusion: str = "success"
     event = act.Event("workflow_run", {"workflow_run": {"id": 1, "event": started_by, **facts}})
     api = {"GH_HOST": github.address, "GH_ENTERPRISE_TOKEN": "token", "SSL_CERT_FILE": github.certificate}
     return act.run(
-        "pull-request-comment.yaml", tree, event, folder / "run", env=home.environment() | api, variables={}, say=print
+        "pull-request-comment.yaml", tree, event, folder / "run", env=home.environment() | api, variables={}, log=print
     )
 
 

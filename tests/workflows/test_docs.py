@@ -1,4 +1,4 @@
-"""docs.yaml under act: the site is built, and published from `main` where the repository says so."""
+"""docs.yaml under act: it builds the site, and publishes it from `main` if the repository is configured for it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def repository(tmp_path_factory):
 def test_main_is_published_where_the_repository_says_so(repository, tmp_path):
     tree, env = repository
     event = act.Event("push", {"ref": "refs/heads/main"})
-    run = act.run("docs.yaml", tree, event, tmp_path, env=env, variables={"PAGES": "true"}, say=print)
+    run = act.run("docs.yaml", tree, event, tmp_path, env=env, variables={"PAGES": "true"}, log=print)
     assert ["success", "success"] == [job.result for job in run.jobs.values()]
     assert (run.artifact("github-pages-1") / "first-pull-request.html").is_file()
     assert (run.artifact("github-pages-1") / "assets" / "mermaid.min.js").is_file()

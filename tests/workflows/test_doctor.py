@@ -1,4 +1,4 @@
-"""`slipway doctor` on machines and repositories that lack something."""
+"""`slipway doctor` on complete and on incomplete machines and repositories."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from slipway.local.finding import Finding, Severity
 from tests import github_api
 
 REPOSITORY = f"/repos/{github_api.REPOSITORY}"
-WELL: dict[str, Any] = {
+COMPLETE: dict[str, Any] = {
     REPOSITORY: {"default_branch": "main", "has_issues": True},
     "actions/workflows": {"workflows": [{"path": ".github/workflows/monitor.yaml", "state": "active"}]},
     "actions/permissions": {"enabled": True, "allowed_actions": "all"},
@@ -33,89 +33,89 @@ WELL: dict[str, Any] = {
     "actions/variables/PAGES": {"name": "PAGES", "value": "true"},
     "pages": {"build_type": "workflow"},
 }
-"""What GitHub says of a repository that lacks nothing."""
+"""GitHub's responses for a repository with every setting."""
 
 
-def finding(subject: str, root: Path = Path()) -> Finding:
-    (found,) = (line for line in doctor.examine(root) if line.subject == subject)
-    return found
+def find(subject: str, root: Path = Path()) -> Finding:
+    (finding,) = (finding for finding in doctor.examine(root) if finding.subject == subject)
+    return finding
 
 
-def test_machine_on_which_the_tests_run_lacks_nothing_that_is_needed(capsys):
+def test_nothing_required_is_missing_on_the_machine_of_the_tests(capsys):
     assert doctor.doctor() <= Severity.ADVISED
     assert "MISSING" not in capsys.readouterr().out
 
 
-def test_missing_data_is_named_with_its_mend(tmp_path):
-    assert "`uv run dvc pull data.dvc`" == finding("data", tmp_path).mend
+def test_missing_data_is_reported_with_its_fix(tmp_path):
+    assert "`uv run dvc pull data.dvc`" == find("data", tmp_path).fix
 
 
-def test_missing_tool_is_named_with_its_mend(monkeypatch, tmp_path):
+def test_missing_tool_is_reported_with_its_fix(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     assert ("on Debian and Ubuntu, `sudo apt-get install git`", "`make setup`") == (
-        finding("git").mend,
-        finding("act").mend,
+        find("git").fix,
+        find("act").fix,
     )
 
 
 @pytest.mark.parametrize("tool", tools.OPTIONAL, ids=lambda tool: tool.name)
-def test_an_optional_tool_is_advised(monkeypatch, tmp_path, tool):
+def test_missing_optional_tool_is_advised(monkeypatch, tmp_path, tool):
     monkeypatch.setenv("PATH", str(tmp_path))
-    found = finding(tool.name)
-    assert (Severity.ADVISED, f"{tool.fix}, for {tool.purpose}") == (found.severity, found.mend)
+    finding = find(tool.name)
+    assert (Severity.ADVISED, f"{tool.fix}, for {tool.purpose}") == (finding.severity, finding.fix)
 
 
-def test_no_identity_stops_nobody(monkeypatch, tmp_path):
+def test_missing_identity_is_only_advised(monkeypatch, tmp_path):
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    found = finding("git identity", tmp_path)
-    assert ("none", Severity.ADVISED) == (found.found, found.severity)
+    finding = find("git identity", tmp_path)
+    assert ("none", Severity.ADVISED) == (finding.observed, finding.severity)
 
 
 @pytest.mark.parametrize(
     ("initial", "commands", "expected"),
     [
         ("main", [], "main"),
-        ("master", [], "master is the default one"),
+        ("master", [], "the default is master,"),
         ("change", [("branch", "main")], "main"),
         ("change", [("update-ref", "refs/remotes/origin/main", "HEAD")], "main"),
         (
             "main",
             [("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/trunk")],
-            "trunk is the default one",
+            "the default is trunk,",
         ),
     ],
 )
-def test_a_default_branch_on_which_no_workflow_runs_is_named(tmp_path, initial, commands, expected):
+def test_default_branch_without_workflow_runs_is_reported(tmp_path, initial, commands, expected):
     commit = ("-c", "user.name=A", "-c", "user.email=a@example.invalid", "commit", "-q", "--allow-empty", "-m", "All")
     for command in (("init", "-q", f"--initial-branch={initial}"), commit, *commands):
         subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
-    found = finding("branch", tmp_path)
-    assert found.found.startswith(expected)
-    assert ("main" != expected) is ("gh repo edit --default-branch main" in found.mend)
+    finding = find("branch", tmp_path)
+    assert finding.observed.startswith(expected)
+    assert ("main" != expected) is ("gh repo edit --default-branch main" in finding.fix)
 
 
 def test_a_folder_without_git_has_no_branch(tmp_path):
-    assert [] == [one for one in doctor.examine(tmp_path) if one.subject == "branch"]
+    assert [] == [finding for finding in doctor.examine(tmp_path) if finding.subject == "branch"]
 
 
-def test_full_disk_is_named(monkeypatch):
+def test_full_disk_is_reported(monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1e9}))
-    assert ("free 3 GB", Severity.NEEDED) == (finding("disk").mend, finding("disk").severity)
+    assert ("free 3 GB", Severity.NEEDED) == (find("disk").fix, find("disk").severity)
 
 
 @pytest.mark.parametrize(("owner", "severity"), [("@OWNER/maintainers", 1), ("@flights/maintainers", 0)])
-def test_owners_of_the_template_are_to_be_replaced(tmp_path, owner, severity):
+def test_placeholder_of_the_code_owners_is_reported(tmp_path, owner, severity):
     (tmp_path / ".github").mkdir()
     (tmp_path / ".github" / "CODEOWNERS").write_text(f"/tests/ {owner}\n", encoding="utf-8")
-    assert severity == finding("code owners", tmp_path).severity
+    assert severity == find("code owners", tmp_path).severity
 
 
 @pytest.mark.parametrize("severity", list(Severity))
-def test_the_worst_finding_is_the_exit_code_and_is_counted(monkeypatch, capsys, severity):
-    found = [Finding("one", "here"), Finding("other", "gone", "`bring it`", severity)]
-    monkeypatch.setattr(doctor, "examine", lambda _: found)
+def test_worst_finding_is_the_exit_code_and_is_counted(monkeypatch, capsys, severity):
+    findings = [Finding("git", "present"), Finding("disk", "full", "free 3 GB", severity)]
+    monkeypatch.setattr(doctor, "examine", lambda _: findings)
     monkeypatch.setattr(doctor_github, "examine", lambda _: ())
     assert severity == doctor.doctor()
     *_, last = capsys.readouterr().out.splitlines()
@@ -123,19 +123,19 @@ def test_the_worst_finding_is_the_exit_code_and_is_counted(monkeypatch, capsys, 
         last
         == [
             "Nothing is missing.",
-            "1 advised: the lines above say how to mend it",
-            "1 needed: the lines above say how to mend it",
+            "1 advised: see the fixes above",
+            "1 missing: see the fixes above",
         ][severity]
     )
 
 
-def test_findings_are_there_for_a_program(monkeypatch, capsys):
+def test_json_has_every_finding(monkeypatch, capsys):
     monkeypatch.setattr(doctor, "examine", lambda _: [Finding("disk", "full", "free 3 GB", Severity.NEEDED)])
     monkeypatch.setattr(doctor_github, "examine", lambda _: ())
     doctor.doctor(as_json=True)
-    said = json.loads(capsys.readouterr().out)
-    (only,) = said["findings"]
-    assert ("needed", "needed", "free 3 GB") == (said["severity"], only["severity"], only["mend"])
+    content = json.loads(capsys.readouterr().out)
+    (finding,) = content["findings"]
+    assert ("needed", "needed", "free 3 GB") == (content["severity"], finding["severity"], finding["fix"])
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_findings_are_there_for_a_program(monkeypatch, capsys):
         ("/srv/git/flights.git", ("", "")),
     ],
 )
-def test_origin_is_read_in_each_of_its_forms(tmp_path, address, expected):
+def test_origin_is_parsed_in_every_url_format(tmp_path, address, expected):
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     subprocess.run(["git", "-C", str(tmp_path), "remote", "add", "origin", address], check=True)
     assert expected == doctor_github.origin(tmp_path)
@@ -164,8 +164,8 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def clone(server, tmp_path, monkeypatch):
-    """A clone of a repository of which `server` tells that it lacks nothing."""
-    server.settings = dict(WELL)
+    """A clone of a repository that has every setting according to `server`."""
+    server.settings = dict(COMPLETE)
     server.calls.clear()
     for name in ("GH_TOKEN", "GITHUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
@@ -180,13 +180,13 @@ def clone(server, tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_repository_that_lacks_nothing_has_no_mend(clone):
-    found = list(doctor_github.examine(clone))
-    assert 14 == len(found)
-    assert [] == [one for one in found if one.mend or one.severity]
+def test_complete_repository_needs_no_fix(clone):
+    findings = list(doctor_github.examine(clone))
+    assert 14 == len(findings)
+    assert [] == [finding for finding in findings if finding.fix or finding.severity]
 
 
-LOOKS = {
+REQUESTS = {
     "repository": {REPOSITORY},
     "workflows": {"actions/workflows"},
     "immutable releases": {"immutable-releases"},
@@ -197,9 +197,9 @@ LOOKS = {
     "dependency graph": {"dependency-graph/sbom"},
     "Pages": {"actions/variables/PAGES", "pages"},
 }
-"""Paths of the API that each look asks for."""
+"""API paths that each check requests."""
 
-LACKING = [
+INCOMPLETE = [
     (
         REPOSITORY,
         {"default_branch": "master", "has_issues": True},
@@ -238,7 +238,7 @@ LACKING = [
         {"enabled": True, "allowed_actions": "local_only"},
         "GitHub Actions",
         2,
-        "allow those of `actions`",
+        "allow the pinned actions of `actions`",
     ),
     (
         "actions/permissions/workflow",
@@ -290,57 +290,54 @@ LACKING = [
 ]
 
 
-@pytest.mark.parametrize(("path", "answer", "subject", "severity", "mend"), LACKING)
-def test_what_a_repository_lacks_is_named_with_its_mend(
-    server, clone, monkeypatch, path, answer, subject, severity, mend
-):
-    server.settings[path] = answer
-    look = next(name for name, paths in LOOKS.items() if path in paths)
-    monkeypatch.setattr(doctor_github, "LOOKS", {look: doctor_github.LOOKS[look]})  # only the one that is concerned
-    (found,) = (one for one in doctor_github.examine(clone) if one.subject == subject)
-    assert severity == found.severity
-    assert mend in found.mend
+@pytest.mark.parametrize(("path", "response", "subject", "severity", "fix"), INCOMPLETE)
+def test_missing_setting_is_reported_with_its_fix(server, clone, monkeypatch, path, response, subject, severity, fix):
+    server.settings[path] = response
+    check = next(name for name, paths in REQUESTS.items() if path in paths)
+    monkeypatch.setattr(doctor_github, "CHECKS", {check: doctor_github.CHECKS[check]})
+    (finding,) = (finding for finding in doctor_github.examine(clone) if finding.subject == subject)
+    assert severity == finding.severity
+    assert fix in finding.fix
 
 
-def test_a_repository_that_publishes_nothing_needs_no_pages(server, clone):
+def test_repository_that_publishes_nothing_needs_no_pages(server, clone):
     server.settings |= {"actions/variables/PAGES": 404, "pages": 404}
-    (found,) = (one for one in doctor_github.examine(clone) if one.subject == "Pages")
-    assert ("", Severity.FINE) == (found.mend, found.severity)
+    (finding,) = (finding for finding in doctor_github.examine(clone) if finding.subject == "Pages")
+    assert ("", Severity.FINE) == (finding.fix, finding.severity)
 
 
-def test_every_mend_that_is_a_command_reads_a_file_that_is_there(server, clone):
+def test_commands_of_fixes_read_existing_files(server, clone):
     server.settings |= {"environments": {"environments": []}, "rulesets": []}
-    files = [
-        one.mend.split("--input ")[1].split("`")[0] for one in doctor_github.examine(clone) if "--input" in one.mend
-    ]
+    fixes = [finding.fix for finding in doctor_github.examine(clone) if "--input" in finding.fix]
+    files = [fix.split("--input ")[1].split("`")[0] for fix in fixes]
     assert 5 == len(files)
     assert [] == [file for file in files if not Path(file).is_file()]
 
 
-def test_rulesets_have_the_names_that_are_looked_for():
+def test_rulesets_have_the_expected_names():
     for name, file in doctor_github.RULES.items():
         assert name == json.loads((Path(".github/rulesets") / file).read_text(encoding="utf-8"))["name"]
 
 
-def test_github_is_only_read(server, clone):
+def test_doctor_only_reads_from_github(server, clone):
     list(doctor_github.examine(clone))
     assert {"GET"} == {method for method, _ in server.calls}
 
 
-def test_without_a_login_nothing_is_asked_and_one_line_says_so(server, clone, monkeypatch):
+def test_without_a_login_nothing_is_requested(server, clone, monkeypatch):
     monkeypatch.delenv("GH_ENTERPRISE_TOKEN")
-    (found,) = doctor_github.examine(clone)
-    assert ("`gh auth login`", Severity.ADVISED, []) == (found.mend, found.severity, server.calls)
+    (finding,) = doctor_github.examine(clone)
+    assert ("`gh auth login`", Severity.ADVISED, []) == (finding.fix, finding.severity, server.calls)
 
 
-def test_without_an_origin_on_github_one_line_says_what_was_not_asked_for(tmp_path, monkeypatch):
+def test_without_an_origin_on_github_the_skipped_checks_are_listed(tmp_path, monkeypatch):
     monkeypatch.delenv("GH_HOST", raising=False)
-    (found,) = doctor_github.examine(tmp_path)
-    assert ("", Severity.FINE) == (found.mend, found.severity)
-    assert "rules" in found.found
+    (finding,) = doctor_github.examine(tmp_path)
+    assert ("", Severity.FINE) == (finding.fix, finding.severity)
+    assert "rules" in finding.observed
 
 
-def test_make_goes_on_after_advice_and_stops_when_something_is_missing(tmp_path):
+def test_make_doctor_fails_only_if_something_is_missing(tmp_path):
     rule = next(line for line in Path("Makefile").read_text(encoding="utf-8").splitlines() if "slipway doctor" in line)
     for code in (0, 1, 2):
         fake = tmp_path / "fake"

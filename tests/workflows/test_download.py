@@ -26,7 +26,13 @@ def download(tmp_path):
             (tmp_path / "artifacts" / artifact / "report").mkdir(parents=True)
             (tmp_path / "artifacts" / artifact / f"{artifact}.json").touch()
             (tmp_path / "artifacts" / artifact / "report/page.html").touch()
-        env = {"NAME": name, "PATTERN": pattern, "FOLDER": path, "SHARED": shared, "HOME": str(tmp_path / "home")}
+        env = {
+            "NAME": name,
+            "PATTERN": pattern,
+            "FOLDER": path,
+            "MERGE_MULTIPLE": shared,
+            "HOME": str(tmp_path / "home"),
+        }
         env |= {"SLIPWAY_ARTIFACTS": str(tmp_path / "artifacts"), "GITHUB_OUTPUT": str(tmp_path / "output")}
         env |= {"GITHUB_WORKSPACE": str(tmp_path / "work"), "PATH": "/usr/bin:/bin"}
         (tmp_path / "work").mkdir()
@@ -79,8 +85,8 @@ def test_no_match_succeeds_and_makes_no_folder(download, tmp_path):
     ("inputs", "reason"),
     [
         ({"name": "results-production"}, "Artifact not found for name: results-production"),
-        ({"shared": "yes"}, "merge-multiple: 'yes' is no boolean"),
-        ({"pattern": "results-{build,staging}"}, "the local stand-in knows * and ? only"),
+        ({"shared": "yes"}, "merge-multiple: 'yes' is not a boolean"),
+        ({"pattern": "results-{build,staging}"}, "the local stand-in supports * and ? only"),
     ],
 )
 def test_what_the_action_rejects_fails_with_its_reason(download, inputs, reason):

@@ -1,4 +1,4 @@
-"""GitHub's descriptions of its API and events: what Slipway asks for is in them, and the stand-ins keep to them."""
+"""GitHub's API and event schemas cover every request of Slipway, and the local replacements conform to them."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ RESPONSES = [
 
 
 @pytest.mark.parametrize(("name", "status"), RESPONSES)
-def test_a_response_of_which_nothing_is_known_can_be_completed(name, status):
+def test_empty_response_can_be_completed(name, status):
     schema = rest().by_name[name].response(status)
     assert [] == schema.problems(schema.complete())
 
 
 @pytest.mark.parametrize("event", events())
-def test_a_payload_of_which_nothing_is_known_can_be_completed(event):
+def test_empty_payload_can_be_completed(event):
     assert [] == events()[event].problems(act.Event(event, {}).complete())
 
 
@@ -42,12 +42,12 @@ def test_a_payload_of_which_nothing_is_known_can_be_completed(event):
 
 
 @pytest.mark.parametrize("path", sorted(Path(".github/rulesets").glob("*.json")), ids=lambda path: path.name)
-def test_a_file_of_rulesets_is_the_body_of_the_request_that_applies_it(path):
+def test_file_in_rulesets_is_a_valid_request_body(path):
     environment = path.stem == "environment"
-    where = ("PUT", f"{REPOSITORY}/environments/a") if environment else ("POST", f"{REPOSITORY}/rulesets")
+    request = ("PUT", f"{REPOSITORY}/environments/a") if environment else ("POST", f"{REPOSITORY}/rulesets")
     body = json.loads(path.read_text(encoding="utf-8"))
-    assert [] == list(rest().find(*where).request_problems("", body))
-    assert list(rest().find(*where).request_problems("", body | {"enforced": True}))
+    assert [] == list(rest().find(*request).request_problems("", body))
+    assert list(rest().find(*request).request_problems("", body | {"enforced": True}))
 
 
 COMMENT = ("POST", f"{REPOSITORY}/issues/7/comments", {"body": "text"})
@@ -68,14 +68,14 @@ COMMENT = ("POST", f"{REPOSITORY}/issues/7/comments", {"body": "text"})
         ("POST", f"{REPOSITORY}/statuses/{'a' * 40}", {"state": "passed"}, "'passed' is not one of"),
     ],
 )
-def test_a_request_that_github_would_not_understand_is_a_fault_and_is_refused(method, path, body, fault):
+def test_invalid_request_is_a_fault_and_is_rejected(method, path, body, fault):
     github = github_api.GitHub()
     github.open_pull_request(7, "a" * 40)
     assert github.respond(method, path, body, token=True)[0] in {404, 422}
-    assert [True] == [fault in found for found in github.faults]
+    assert [True] == [fault in line for line in github.faults]
 
 
-def test_a_fault_fails_the_test_that_talked_to_the_stand_in(tmp_path):
+def test_fault_fails_the_test_that_uses_the_server(tmp_path):
     with pytest.raises(AssertionError, match="no such operation"), github_api.serve(tmp_path) as github:
         github.respond("GET", f"{REPOSITORY}/pull/7", None, token=True)
 
@@ -83,7 +83,7 @@ def test_a_fault_fails_the_test_that_talked_to_the_stand_in(tmp_path):
 # --- Responses ---
 
 
-def test_a_response_has_all_that_github_sends_and_null_where_that_is_allowed():
+def test_response_has_every_required_property_and_null_where_allowed():
     github = github_api.GitHub(author=None)
     github.open_pull_request(7, "a" * 40)
     content = json.loads(github.respond(*COMMENT, token=True)[1])
@@ -99,23 +99,23 @@ def test_a_response_has_all_that_github_sends_and_null_where_that_is_allowed():
         ({"pull_request": 7}, "'pull_request' was unexpected"),
     ],
 )
-def test_a_response_that_github_would_not_give_is_a_fault(facts, fault):
+def test_invalid_response_is_a_fault(facts, fault):
     github = github_api.GitHub(comments={7: [{"body": "text"} | facts]})
     github.respond("GET", COMMENT[1], None, token=True)
-    assert [True] == [fault in found for found in github.faults]
+    assert [True] == [fault in line for line in github.faults]
 
 
-def test_a_response_that_lacks_a_field_is_seen_where_it_is_not_completed():
+def test_incomplete_response_is_a_problem():
     schema = rest().find("GET", f"{REPOSITORY}/pulls/7").response(200)
-    whole = schema.complete()
+    response = schema.complete()
     for name in ("node_id", "number", "user"):
         assert [f"$: '{name}' is a required property"] == schema.problems(
-            {key: value for key, value in whole.items() if key != name}
+            {key: value for key, value in response.items() if key != name}
         )
 
 
-def test_an_operation_does_not_answer_what_its_description_does_not_know():
-    with pytest.raises(LookupError, match="does not answer 200"):
+def test_unknown_status_of_an_operation_is_rejected():
+    with pytest.raises(LookupError, match="no response with status 200"):
         rest().find(*COMMENT[:2]).response(200)
 
 
@@ -132,12 +132,12 @@ def test_an_operation_does_not_answer_what_its_description_does_not_know():
         ("workflow_dispatch", {"inputs": "all"}, "$.inputs: 'all' is not of type"),
     ],
 )
-def test_a_payload_that_github_would_not_send_is_refused(event, payload, fault):
+def test_invalid_payload_is_rejected(event, payload, fault):
     with pytest.raises(ValueError, match=re.escape(fault)):
         act.Event(event, payload).complete()
 
 
-def test_a_payload_keeps_what_is_said_and_has_the_rest():
+def test_payload_keeps_given_values_and_completes_the_others():
     payload = act.Event("push", {"ref": "refs/heads/main", "after": "a" * 40}).complete()
     assert ("a" * 40, False, act.REPOSITORY) == (
         payload["after"],
@@ -146,48 +146,48 @@ def test_a_payload_keeps_what_is_said_and_has_the_rest():
     )
 
 
-def test_act_is_told_the_ref_of_an_event_that_github_sends_without():
+def test_act_receives_the_ref_of_an_event_that_github_sends_without():
     assert "refs/heads/queue" == act.Event("merge_group", {"ref": "refs/heads/queue"}).complete()["ref"]
 
 
-def test_a_schedule_is_described_nowhere_and_has_its_repository():
+def test_schedule_has_no_schema_but_its_repository():
     assert {"repository": act.REPOSITORY_FACTS} == act.Event("schedule", {}).complete()
 
 
-# --- What src/slipway asks for ---
+# --- Requests of src/slipway ---
 
 
 def calls(text: str) -> Iterator[tuple[str, str]]:
-    """Method and path, `{}` for what is put in, of each `github.call` that names its path from the repository on."""
+    """Yield method and path of each `github.call` on the repository, with `{}` for interpolated values."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "github.call":
             method, path = node.args[:2]
-            parts = path.values if isinstance(path, ast.JoinedStr) else []
-            named = "".join(part.value if isinstance(part, ast.Constant) else _inserted(part) for part in parts)
-            if found := re.match(r"(repos/)?\{(repository|run\.repository)\}", named):
-                yield ast.literal_eval(method), re.sub(r"\{.*?\}", "{}", named[found.end() :])
+            values = path.values if isinstance(path, ast.JoinedStr) else []
+            template = "".join(value.value if isinstance(value, ast.Constant) else _field(value) for value in values)
+            if match := re.match(r"(repos/)?\{(repository|run\.repository)\}", template):
+                yield ast.literal_eval(method), re.sub(r"\{.*?\}", "{}", template[match.end() :])
 
 
-def _inserted(part: ast.FormattedValue) -> str:
-    return f"{{{ast.unparse(part.value)}}}"
+def _field(value: ast.FormattedValue) -> str:
+    return f"{{{ast.unparse(value.value)}}}"
 
 
-WRITTEN = [
+CALLS = [
     (path.name, *call)
     for path in sorted(Path("src/slipway").rglob("*.py"))
     for call in calls(path.read_text(encoding="utf-8"))
 ]
 
 
-@pytest.mark.parametrize(("file", "method", "path"), WRITTEN)
-def test_a_call_is_in_githubs_description(file, method, path):
-    where, _, query = path.partition("?")
-    operation = rest().find(method, f"{REPOSITORY}{where.replace('{}', 'x')}")
+@pytest.mark.parametrize(("file", "method", "path"), CALLS)
+def test_call_is_part_of_githubs_api(file, method, path):
+    route, _, query = path.partition("?")
+    operation = rest().find(method, f"{REPOSITORY}{route.replace('{}', 'x')}")
     assert {name.split("=")[0] for name in query.split("&") if name} <= operation.facts["query"].keys()
 
 
-def test_calls_are_found_and_one_that_is_unknown_is_not_in_the_description():
-    assert 10 <= len(WRITTEN)
+def test_calls_are_detected_and_an_unknown_one_is_rejected():
+    assert len(CALLS) >= 10
     ((method, path),) = calls('github.call("GET", f"repos/{repository}/actions/run/{number}")')
     with pytest.raises(LookupError):
         rest().find(method, f"{REPOSITORY}{path}")
@@ -206,15 +206,15 @@ def packages(tool) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("file", [excerpt.REST, excerpt.EVENTS], ids=lambda path: path.name)
-def test_an_excerpt_is_what_the_locked_package_says(packages, file):
+def test_excerpt_matches_the_locked_package(packages, file):
     assert packages[file] == json.loads(file.read_text(encoding="utf-8"))
 
 
-def test_a_package_that_is_not_the_locked_one_is_refused(tool, tmp_path, monkeypatch):
+def test_package_with_another_hash_is_rejected(tool, tmp_path, monkeypatch):
     tool("npm")
     lock = json.loads((excerpt.HERE / "package-lock.json").read_text())
-    lock["packages"][f"node_modules/{excerpt.WEBHOOKS}"]["integrity"] = "sha512-another"
+    lock["packages"][f"node_modules/{excerpt.WEBHOOKS}"]["integrity"] = "sha512-other"
     (tmp_path / "package-lock.json").write_text(json.dumps(lock))
     monkeypatch.setattr(excerpt, "HERE", tmp_path)
-    with pytest.raises(UserError, match="not the archive"):
+    with pytest.raises(UserError, match="its hash differs"):
         excerpt.package(excerpt.WEBHOOKS)

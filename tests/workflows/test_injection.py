@@ -76,7 +76,7 @@ class Attack:
         name = Path(workflow).stem
         tree = self.repository.checkout(self.home.root / f"{name}-tree", reference)
         env = self.home.environment() | SECRETS | {"CANARY": str(self.canary)} | environment
-        finished = act.run(workflow, tree, event, self.home.root / name, env=env, variables={}, say=print)
+        finished = act.run(workflow, tree, event, self.home.root / name, env=env, variables={}, log=print)
         traces = sorted(self.canary.parent.glob(f"{self.canary.name}.*"))
         for trace in traces:
             trace.unlink()

@@ -1,4 +1,4 @@
-"""The throwaway repository, the home of a demo, and the fault that it seeds."""
+"""The throwaway repository, the home of a demo, and the fault that it injects."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def temporary(tmp_path, monkeypatch) -> None:
 
 @pytest.fixture
 def home(tmp_path):
-    with Home.create(tmp_path / "demos") as made:
-        yield made
+    with Home.create(tmp_path / "demos") as created:
+        yield created
 
 
 @pytest.fixture
@@ -57,9 +57,9 @@ def source(tmp_path, home) -> Path:
 
 @pytest.fixture
 def repository(home, source) -> Repository:
-    made = Repository(home.root, home.environment())
-    made.create(source)
-    return made
+    created = Repository(home.root, home.environment())
+    created.create(source)
+    return created
 
 
 def change(repository: Repository, text: str) -> None:
@@ -68,11 +68,11 @@ def change(repository: Repository, text: str) -> None:
     repository.commit("Change")
 
 
-def test_origin_holds_what_is_committed_ignored_or_not(repository):
+def test_origin_has_committed_files_even_if_ignored(repository):
     assert [".gitignore", "ignored"] == repository.git("ls-tree", "--name-only", "origin/main").split()
 
 
-def test_merge_commit_of_a_pull_request_holds_its_change(repository, tmp_path):
+def test_merge_commit_of_a_pull_request_has_its_change(repository, tmp_path):
     change(repository, "new")
     pull = repository.open_pull_request("Title")
     tree = repository.checkout(tmp_path / "tree", "refs/pull/1/merge")
@@ -82,7 +82,7 @@ def test_merge_commit_of_a_pull_request_holds_its_change(repository, tmp_path):
     )
 
 
-def test_open_pull_request_leaves_main_as_it_is(repository):
+def test_open_pull_request_does_not_change_main(repository):
     change(repository, "new")
     pull = repository.open_pull_request("Title")
     assert pull.base == repository.push_event().payload["after"]
@@ -100,11 +100,11 @@ def dvc(folder: Path, *arguments: str) -> None:
     subprocess.run(["dvc", *arguments, "--quiet"], cwd=folder, check=True)
 
 
-def test_what_is_pushed_of_the_data_stays_here(home, source, tmp_path, monkeypatch):
+def test_data_is_pushed_to_the_local_remote_only(home, source, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", home.environment()["PATH"])
     dvc(source, "init")
     (source / "data").mkdir()
-    (source / "data/rows").write_text("as they were", encoding="utf-8")
+    (source / "data/rows").write_text("original", encoding="utf-8")
     dvc(source, "remote", "add", "--default", "ours", str(tmp_path / "ours"))
     dvc(source, "add", "data")
     dvc(source, "push")
@@ -113,11 +113,11 @@ def test_what_is_pushed_of_the_data_stays_here(home, source, tmp_path, monkeypat
     subprocess.run(["git", "commit", "--quiet", "-m", "Data"], cwd=source, env=home.environment(), check=True)
     repository = Repository(home.root, home.environment())
     repository.create(source)
-    repository.keep_data()
+    repository.use_local_remote()
     tree = repository.checkout(tmp_path / "tree", "refs/heads/main")
     dvc(tree, "pull")
-    assert "as they were" == (tree / "data/rows").read_text(encoding="utf-8")
-    (tree / "data/rows").write_text("spoiled", encoding="utf-8")
+    assert "original" == (tree / "data/rows").read_text(encoding="utf-8")
+    (tree / "data/rows").write_text("changed", encoding="utf-8")
     dvc(tree, "add", "data")
     dvc(tree, "push")
     assert before == sorted((tmp_path / "ours").rglob("*"))
@@ -128,7 +128,7 @@ def test_uncommitted_files_are_named(source):
     assert ["new"] == uncommitted(source)
 
 
-def test_folder_without_a_repository_is_one_line(tmp_path):
+def test_folder_without_a_repository_is_rejected(tmp_path):
     with pytest.raises(UserError, match="not a git repository with a commit"):
         uncommitted(tmp_path)
 
@@ -138,40 +138,40 @@ def test_two_demos_have_two_homes(home, tmp_path):
         assert {home, other} == set(homes(tmp_path / "demos"))
 
 
-def test_home_of_a_demo_that_ended_is_cleared_away_by_the_next(tmp_path):
-    with Home.create(tmp_path) as ended:
+def test_next_demo_removes_the_home_of_a_finished_one(tmp_path):
+    with Home.create(tmp_path) as finished:
         pass
     with Home.create(tmp_path) as new:
         assert [new] == homes(tmp_path)
-    assert not ended.root.exists()
+    assert not finished.root.exists()
 
 
-def left_running(demos: Path, *, told: bool) -> tuple[Home, subprocess.Popen[bytes]]:
-    """A demo that ended, or was killed before it had `told` all, and a process of it that did not end."""
+def leave_running(demos: Path, *, complete: bool) -> tuple[Home, subprocess.Popen[bytes]]:
+    """Return the home of a demo that was `complete` or killed, and a process of it that still runs."""
     with Home.create(demos) as home:
         process = subprocess.Popen(SLEEP, env=home.environment())
-    if told:
+    if complete:
         home.summary.touch()
     return home, process
 
 
-def test_home_that_still_answers_is_kept(tmp_path):
-    home, process = left_running(tmp_path, told=True)
+def test_home_with_running_services_is_kept(tmp_path):
+    home, process = leave_running(tmp_path, complete=True)
     with Home.create(tmp_path) as new:
         assert {home, new} == set(homes(tmp_path))
     home.stop()
     process.wait()
 
 
-def test_what_a_killed_demo_left_running_is_ended_by_the_next(tmp_path):
-    _, process = left_running(tmp_path, told=False)
+def test_next_demo_stops_the_processes_of_a_killed_one(tmp_path):
+    _, process = leave_running(tmp_path, complete=False)
     with Home.create(tmp_path) as new:
         assert [new] == homes(tmp_path)
     assert not psutil.pid_exists(process.pid)
     process.wait()
 
 
-def test_home_that_was_killed_at_its_beginning_or_its_removal_is_cleared_away_by_the_next(tmp_path):
+def test_next_demo_removes_a_home_that_was_killed_during_creation_or_removal(tmp_path):
     with Home.create(tmp_path) as home:
         process = subprocess.Popen(SLEEP, env=home.environment())
     home.lock.unlink()
@@ -181,8 +181,8 @@ def test_home_that_was_killed_at_its_beginning_or_its_removal_is_cleared_away_by
     process.wait()
 
 
-def test_stop_ends_what_is_started_meanwhile(home, monkeypatch):
-    monkeypatch.setattr("slipway.local.home.PATIENCE", 0.1)
+def test_stop_ends_processes_that_start_meanwhile(home, monkeypatch):
+    monkeypatch.setattr("slipway.local.home.STOP_TIMEOUT_SECONDS", 0.1)
     parent = subprocess.Popen([sys.executable, "-c", BREEDER], env=home.environment(), stdout=subprocess.PIPE)
     parent.stdout.readline()
     home.stop()
@@ -190,16 +190,16 @@ def test_stop_ends_what_is_started_meanwhile(home, monkeypatch):
     parent.communicate()
 
 
-def test_temporary_files_of_a_demo_go_with_it(tmp_path):
+def test_temporary_files_of_a_demo_are_removed_with_it(tmp_path):
     with Home.create(tmp_path / ".demo") as home:
-        made = subprocess.run(["mktemp"], env=home.environment(), capture_output=True, text=True, check=True).stdout
-    assert Path(made.strip()).exists()
-    assert ".demo" not in Path(made).parts  # BentoML builds in no hidden folder
+        created = subprocess.run(["mktemp"], env=home.environment(), capture_output=True, text=True, check=True).stdout
+    assert Path(created.strip()).exists()
+    assert ".demo" not in Path(created).parts  # BentoML cannot build in a hidden folder
     home.stop()
-    assert not Path(made).parent.exists()
+    assert not Path(created).parent.exists()
 
 
-def test_running_demo_is_known_by_its_process(home):
+def test_running_demo_is_identified_by_its_process(home):
     assert os.getpid() == home.runner()
 
 
@@ -214,7 +214,7 @@ def test_stop_ends_every_process_of_the_demo_and_no_other(tmp_path):
     ours.wait()
 
 
-def test_child_of_a_child_carries_the_mark(home):
+def test_grandchild_inherits_the_process_label(home):
     nested = f"import subprocess; subprocess.run({SLEEP!r})"
     parent = subprocess.Popen([sys.executable, "-c", nested], env=home.environment())
     deadline = time.monotonic() + 10
@@ -224,14 +224,14 @@ def test_child_of_a_child_carries_the_mark(home):
     parent.wait()
 
 
-def test_environment_is_not_that_of_another_run(home, monkeypatch):
+def test_environment_has_no_variables_of_a_surrounding_run(home, monkeypatch):
     for name in ("GH_TOKEN", "GITHUB_STEP_SUMMARY", "GIT_DIR", "SLIPWAY_STORE", "STAGING_URL", "VIRTUAL_ENV"):
         monkeypatch.setenv(name, "another")
     assert "another" not in home.environment().values()
 
 
-def test_folder_that_act_cannot_take_is_one_line(tmp_path):
-    with pytest.raises(UserError, match="name another with --folder"):
+def test_folder_with_a_space_is_rejected(tmp_path):
+    with pytest.raises(UserError, match="pass another one with --folder"):
         demo.demo(tmp_path, tmp_path / "with space", leave_running=False)
 
 
@@ -242,10 +242,10 @@ def test_parameter_grows_by_a_quarter(tmp_path):
     assert "  depth: 10  # levels\n  rate: 0.1\n" in params.read_text(encoding="utf-8")
 
 
-def test_parameters_without_a_number_are_one_line(tmp_path):
+def test_parameters_without_a_number_are_rejected(tmp_path):
     params = tmp_path / "params.yaml"
     params.write_text("model:\n  kind: linear\n", encoding="utf-8")
-    with pytest.raises(UserError, match="begins with no number"):
+    with pytest.raises(UserError, match="model: its first value is not a number"):
         demo.grow_parameter(params)
 
 
@@ -254,7 +254,7 @@ def test_shipped_parameters_can_be_changed(tmp_path):
     assert demo.grow_parameter(tmp_path / "params.yaml").startswith("Change ")
 
 
-def test_spoiled_data_breaks_the_contract(tmp_path, monkeypatch):
+def test_injected_unit_error_violates_the_contract(tmp_path, monkeypatch):
     newest = files.listed(Path("data"))[-1]
     path = Path(shutil.copy(Path("data") / newest, tmp_path))
     monkeypatch.setattr("problem.next_batch", lambda _: None)
@@ -266,7 +266,7 @@ def test_spoiled_data_breaks_the_contract(tmp_path, monkeypatch):
         Row.model_validate({changed: after[changed].max().item()})
 
 
-def test_data_that_is_not_a_table_is_one_line(tmp_path, monkeypatch):
+def test_data_of_an_unknown_format_is_rejected(tmp_path, monkeypatch):
     (tmp_path / "new.txt").touch()
     monkeypatch.setattr("problem.next_batch", lambda _: None)
     with pytest.raises(UserError, match="mutants are made of"):

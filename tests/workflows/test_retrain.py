@@ -118,6 +118,6 @@ def test_a_run_by_hand_on_another_branch_does_nothing(fork, workflow):
     home.root.mkdir()
     event = act.Event("workflow_dispatch", payload)
     run = act.run(
-        workflow, fork.project.root, event, fork.folder / "run", env=home.environment(), variables={}, say=print
+        workflow, fork.project.root, event, fork.folder / "run", env=home.environment(), variables={}, log=print
     )
     assert {"skipped"} == set(_results(run).values())

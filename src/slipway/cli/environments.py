@@ -27,7 +27,7 @@ def promote(
         str | None,
         typer.Option(
             envvar="SLIPWAY_IMAGE",
-            help="Container image for Kubernetes: NAME@sha256:… Default: the image that the release had before.",
+            help="Container image for Kubernetes: NAME@sha256:… Default: the image of its last promotion.",
         ),
     ] = None,
     canary: Annotated[

@@ -1,1 +1,1 @@
-"""What stands in for GitHub on one machine: workflows under act, a throwaway repository, and the demo."""
+"""A local replacement for GitHub: workflows under act, a throwaway repository and the demo."""

@@ -1,4 +1,4 @@
-"""A client of an environment, as any other: real rows through the front door."""
+"""A client of an environment that sends real rows through its gateway."""
 
 from __future__ import annotations
 
@@ -15,39 +15,41 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-TIMEOUT = 10  # seconds
-PAUSE = 0.1  # seconds between two requests of the client in the background
+TIMEOUT_SECONDS = 10
+PAUSE_SECONDS = 0.1  # between two requests of the background client
 
 
 @dataclass
 class Answers:
-    """What a number of requests got."""
+    """The results of a sequence of requests."""
 
     releases: Counter[str] = field(default_factory=Counter)
-    """How many requests each release answered."""
+    """Number of requests that each release answered."""
     failures: list[str] = field(default_factory=list)
+    """Error of each failed request."""
     last: Any = None
     """The newest prediction."""
 
     def as_json(self) -> dict[str, Any]:
-        """For the summary."""
+        """Return the counts and failures for the demo's summary."""
         return {"releases": dict(self.releases), "failures": self.failures}
 
 
 def release(url: str) -> dict[str, Any]:
-    """What `GET /release` says: version, commit, hashes of data and model."""
-    with urllib.request.urlopen(f"{url}/release", timeout=TIMEOUT) as response:  # noqa: S310  an agent's own address
-        return json.load(response)
+    """Return the response of `GET /release`: version, commit, hashes of data and model."""
+    with urllib.request.urlopen(f"{url}/release", timeout=TIMEOUT_SECONDS) as response:  # noqa: S310  an agent's own address
+        content: dict[str, Any] = json.load(response)
+    return content
 
 
 def predict(url: str, rows: Sequence[dict[str, Any]], answers: Answers) -> None:
-    """Send each row by itself, and note who answered what."""
+    """Send one request per row, and record results in `answers`."""
     for row in rows:
         request = urllib.request.Request(  # noqa: S310  an agent's own address
             f"{url}/predict", json.dumps(row).encode(), {"Content-Type": "application/json"}
         )
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
                 answer = json.load(response)
         except (OSError, ValueError) as error:
             answers.failures.append(f"{type(error).__name__}: {error}")
@@ -58,18 +60,18 @@ def predict(url: str, rows: Sequence[dict[str, Any]], answers: Answers) -> None:
 
 @contextmanager
 def in_background(url: str, rows: Sequence[dict[str, Any]]) -> Iterator[Answers]:
-    """Keep asking, ten times a second, for as long as the block lasts."""
+    """Send about ten requests per second in a background thread until the block ends."""
     answers, done = Answers(), threading.Event()
 
-    def ask() -> None:
+    def send() -> None:
         while not done.is_set():
             for row in rows:
                 if done.is_set():
                     break
                 predict(url, [row], answers)
-                time.sleep(PAUSE)
+                time.sleep(PAUSE_SECONDS)
 
-    thread = threading.Thread(target=ask, daemon=True)
+    thread = threading.Thread(target=send, daemon=True)
     thread.start()
     try:
         yield answers

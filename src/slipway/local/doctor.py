@@ -1,4 +1,4 @@
-"""`slipway doctor`: what this machine and the repository on GitHub have and lack, and how to mend it."""
+"""`slipway doctor`: checks of this machine and of the repository on GitHub, with a fix for each problem."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from slipway.local.finding import Finding, Severity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FREE_GIGABYTES = 3  # for the packages, the data and one demo
+FREE_GIGABYTES_MIN = 3  # for the packages, the data and a demo
 SETTINGS = ("SLIPWAY_STORE", "SLIPWAY_HOME", "STAGING_URL", "PRODUCTION_URL")
 PLACEHOLDER = "@OWNER/"
-MARKS = {Severity.FINE: "ok", Severity.ADVISED: "advised", Severity.NEEDED: "MISSING"}
+LABELS = {Severity.FINE: "ok", Severity.ADVISED: "advised", Severity.NEEDED: "MISSING"}
 
 
 def doctor(*, as_json: bool = False) -> int:
-    """Print every finding. The worst one is the exit code: 0 all is well, 1 something is advised, 2 it is needed."""
+    """Print every finding, and return the exit code: 0 if all is well, 1 for advice, 2 if something is missing."""
     findings = [*examine(Path()), *doctor_github.examine(Path())]
     worst = max(finding.severity for finding in findings)
     if as_json:
-        content = [asdict(one) | {"severity": one.severity.name.lower()} for one in findings]
+        content = [asdict(finding) | {"severity": finding.severity.name.lower()} for finding in findings]
         print(json.dumps({"severity": worst.name.lower(), "findings": content}, indent=2))
     else:
         print("\n".join(map(_line, findings)))
@@ -38,32 +38,34 @@ def doctor(*, as_json: bool = False) -> int:
 
 
 def _line(finding: Finding) -> str:
-    mend = f"; {finding.mend}" if finding.mend else ""
-    return f"{MARKS[finding.severity]:<8}{finding.subject:<26}{finding.found}{mend}"
+    fix = f"; {finding.fix}" if finding.fix else ""
+    return f"{LABELS[finding.severity]:<8}{finding.subject:<26}{finding.observed}{fix}"
 
 
 def _summary(findings: list[Finding]) -> str:
-    counts = [(sum(one.severity is kind for one in findings), kind) for kind in (Severity.NEEDED, Severity.ADVISED)]
-    said = ", ".join(f"{count} {kind.name.lower()}" for count, kind in counts if count)
-    return f"\n{said}: the lines above say how to mend it" if said else "\nNothing is missing."
+    missing, advised = (
+        sum(finding.severity is severity for finding in findings) for severity in (Severity.NEEDED, Severity.ADVISED)
+    )
+    counts = [f"{missing} missing"] * bool(missing) + [f"{advised} advised"] * bool(advised)
+    return f"\n{', '.join(counts)}: see the fixes above" if counts else "\nNothing is missing."
 
 
 def examine(root: Path) -> Iterator[Finding]:
-    """Look at the machine, and at the checkout in `root`."""
-    yield Finding("Python", f"{sys.version.split()[0]}, of {tools.supported_python()}")
+    """Check the machine and the checkout in `root`."""
+    yield Finding("Python", f"{sys.version.split()[0]} (supported: {tools.supported_python()})")
     yield from (_tool(tool) for tool in tools.TOOLS if tool.name != "Python")
-    yield _there("data checks", root / ".venv-checks", "make setup")
-    yield _there("data", root / "data", "uv run dvc pull data.dvc")
+    yield _path("data checks", root / ".venv-checks", "make setup")
+    yield _path("data", root / "data", "uv run dvc pull data.dvc")
     yield _identity(root)
     yield from _branch(root)
     yield _disk(root)
     yield _owners(root / ".github" / "CODEOWNERS")
     for name in SETTINGS:
-        yield Finding(name, os.environ.get(name) or "not set, so the default holds")
+        yield Finding(name, os.environ.get(name) or "not set; the default applies")
 
 
 def _tool(tool: tools.Tool) -> Finding:
-    """Advise the installation of an optional tool; any other one is needed."""
+    """Return whether a tool is installed. Optional ones are advised, all others are needed."""
     if path := tool.find():
         return Finding(tool.name, path)
     if tool.source is tools.Source.OPTIONAL:
@@ -71,56 +73,56 @@ def _tool(tool: tools.Tool) -> Finding:
     return Finding(tool.name, "not found", tool.fix, Severity.NEEDED)
 
 
-def _there(subject: str, path: Path, mend: str) -> Finding:
+def _path(subject: str, path: Path, command: str) -> Finding:
     if path.exists():
         return Finding(subject, str(path))
-    return Finding(subject, f"{path} is not there", f"`{mend}`", Severity.NEEDED)
+    return Finding(subject, f"{path} does not exist", f"`{command}`", Severity.NEEDED)
 
 
 def _identity(root: Path) -> Finding:
-    """The demo has an author of its own; commits of one's own need a name."""
+    """Return whether git has an identity for the user's commits; the demo has its own."""
     try:
         email = Git(root).setting("user.email")
     except GitError as error:
         return Finding("git identity", str(error), "run this in the root of a clone", Severity.ADVISED)
     if email:
         return Finding("git identity", email)
-    mend = "`git config --global user.email YOU@EXAMPLE.COM`, before you commit"
-    return Finding("git identity", "none", mend, Severity.ADVISED)
+    fix = "`git config --global user.email YOU@EXAMPLE.COM` before you commit"
+    return Finding("git identity", "none", fix, Severity.ADVISED)
 
 
 def _branch(root: Path) -> Iterator[Finding]:
-    """Advise a rename of the default branch where no workflow would run on it; nothing where git does not know it."""
+    """Advise to rename a default branch that triggers no workflow. Yields nothing if git does not know the branch."""
     try:
         branch = _default_branch(Git(root))
-    except GitError:  # no repository: the finding on the identity quotes the error
+    except GitError:  # no repository; the finding on the identity reports it
         return
     if branch == doctor_github.BRANCH:
         yield Finding("branch", branch)
     elif branch:
-        found = f"{branch} is the default one, and the workflows run on {doctor_github.BRANCH}"
-        yield Finding("branch", found, doctor_github.renamed(branch), Severity.ADVISED)
+        observed = f"the default is {branch}, but the workflows run on {doctor_github.BRANCH}"
+        yield Finding("branch", observed, doctor_github.rename_commands(branch), Severity.ADVISED)
 
 
 def _default_branch(git: Git) -> str | None:
-    """Return what `origin` calls its default branch, else the one the workflows run on, else the current one."""
+    """Return the default branch of `origin`, else the workflows' branch if it exists, else the current branch."""
     remote = git.symbolic_ref("refs/remotes/origin/HEAD")
     if remote:
         return remote.removeprefix("refs/remotes/origin/")
-    known = [f"{place}/{doctor_github.BRANCH}" for place in ("refs/remotes/origin", "refs/heads")]
-    if any(git.resolve(name) for name in known):
+    references = [f"{prefix}/{doctor_github.BRANCH}" for prefix in ("refs/remotes/origin", "refs/heads")]
+    if any(git.resolve(reference) for reference in references):
         return doctor_github.BRANCH
     return (git.symbolic_ref("HEAD") or "").removeprefix("refs/heads/") or None
 
 
 def _disk(root: Path) -> Finding:
     free = shutil.disk_usage(root).free / 1e9
-    if free >= FREE_GIGABYTES:
+    if free >= FREE_GIGABYTES_MIN:
         return Finding("disk", f"{free:.0f} GB free")
-    return Finding("disk", f"{free:.1f} GB free", f"free {FREE_GIGABYTES} GB", Severity.NEEDED)
+    return Finding("disk", f"{free:.1f} GB free", f"free {FREE_GIGABYTES_MIN} GB", Severity.NEEDED)
 
 
 def _owners(path: Path) -> Finding:
     if path.is_file() and PLACEHOLDER not in path.read_text(encoding="utf-8"):
         return Finding("code owners", str(path))
-    return Finding("code owners", "are those of the template", f"put your team into {path}", Severity.ADVISED)
+    return Finding("code owners", f"{path} names the template's placeholder", "enter your team there", Severity.ADVISED)

@@ -1,6 +1,6 @@
-"""The part of `slipway doctor` that asks GitHub, through `gh`, which settings a repository still needs.
+"""The checks of `slipway doctor` on the repository's settings on GitHub, through `gh`.
 
-It only reads. Without an `origin` on GitHub, or without a login, nothing is asked, and one line says so.
+They only read. Without an `origin` on GitHub or a login, a single line lists the checks that were skipped.
 """
 
 from __future__ import annotations
@@ -20,46 +20,49 @@ from slipway.local.finding import Finding, Severity
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-ASKED = (
+CHECKED = (
     "default branch, Issues, Actions, permissions of workflows, disabled workflows, environments, rules, "
     "immutable releases, dependency graph, Pages"
 )
-BRANCH = "main"  # that the workflows name in their triggers
-IDLE = {"disabled_inactivity", "disabled_fork", "disabled_manually"}
-"""States of a workflow that no trigger starts."""
+BRANCH = "main"  # the branch in the triggers of the workflows
+DISABLED = {"disabled_inactivity", "disabled_fork", "disabled_manually"}
+"""States of a workflow that ignores its triggers."""
 ENVIRONMENTS = ("staging", "production")
 RULES = {"main": "main.json", "deploy": "deploy.json", "releases": "tags.json"}
-"""File in .github/rulesets of each ruleset, by its name."""
+"""File in .github/rulesets of each ruleset, by name."""
 
 ACTIONS_SETTINGS = "Settings → Actions → General"
 
 
 def examine(root: Path) -> Iterator[Finding]:
-    """Look at the repository that `origin` of the checkout in `root` names."""
+    """Check the GitHub repository that is the `origin` of the checkout in `root`."""
     try:
         host, repository = origin(root)
     except GitError as error:
-        yield Finding("GitHub", f"origin cannot be read ({error}), so these were not asked for: {ASKED}")
+        yield Finding("GitHub", f"origin cannot be read ({error}); not checked: {CHECKED}")
         return
     if host != os.environ.get("GH_HOST", "github.com"):
-        yield Finding("GitHub", f"origin is not on GitHub, so these were not asked for: {ASKED}")
+        yield Finding("GitHub", f"origin is not on GitHub; not checked: {CHECKED}")
         return
     if not _logged_in(host):
-        yield Finding("GitHub", f"no login, so these were not asked for: {ASKED}", "`gh auth login`", Severity.ADVISED)
+        yield Finding("GitHub", f"no login; not checked: {CHECKED}", "`gh auth login`", Severity.ADVISED)
         return
-    for subject, look in LOOKS.items():
+    for subject, check in CHECKS.items():
         try:
-            yield from look(f"repos/{repository}")
+            yield from check(f"repos/{repository}")
         except UserError as error:
-            mend = "ask somebody with the rights of an administrator"
-            yield Finding(subject, f"GitHub does not tell: {error}", mend, Severity.ADVISED)
+            fix = "run it as an administrator of the repository"
+            yield Finding(subject, f"not readable: {error}", fix, Severity.ADVISED)
 
 
 def origin(root: Path) -> tuple[str, str]:
-    """Host and owner/name of the remote `origin`; empty when there is none, or when it is a folder."""
-    address = Git(root).remote_url() or ""
-    found = re.fullmatch(r"(?:\w+://(?:[^@/]+@)?|[^@/]+@)([\w.:-]+?)[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?", address)
-    return (found[1], found[2]) if found else ("", "")
+    """Return host and owner/name of the remote `origin`, or empty strings if it is missing or a folder.
+
+    Raises GitError if `root` is not a repository.
+    """
+    url = Git(root).remote_url() or ""
+    match = re.fullmatch(r"(?:\w+://(?:[^@/]+@)?|[^@/]+@)([\w.:-]+?)[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?", url)
+    return (match[1], match[2]) if match else ("", "")
 
 
 def _logged_in(host: str) -> bool:
@@ -71,127 +74,126 @@ def _logged_in(host: str) -> bool:
 
 
 def _repository(repository: str) -> Iterator[Finding]:
-    found = github.call("GET", repository)
-    default = found["default_branch"]
+    settings = github.call("GET", repository)
+    default = settings["default_branch"]
     if default == BRANCH:
         yield Finding("default branch", default)
     else:
-        yield Finding(
-            "default branch", f"{default}, and the workflows run on {BRANCH}", renamed(default), Severity.NEEDED
-        )
-    if found["has_issues"]:
-        yield Finding("Issues", "on, so `health` can open one")
+        observed = f"{default}, but the workflows run on {BRANCH}"
+        yield Finding("default branch", observed, rename_commands(default), Severity.NEEDED)
+    if settings["has_issues"]:
+        yield Finding("Issues", "on; `slipway health` can open one")
     else:
-        remedy = "Settings → General → Features → Issues"
-        yield Finding("Issues", "off, so `health` reports in the job summary alone", remedy, Severity.ADVISED)
+        fix = "Settings → General → Features → Issues"
+        yield Finding("Issues", "off; `slipway health` only writes the job summary", fix, Severity.ADVISED)
 
 
-def renamed(branch: str) -> str:
-    """Commands that make `branch` the one that the workflows name."""
+def rename_commands(branch: str) -> str:
+    """Return the commands that rename `branch` to BRANCH and make it the default."""
     push = f"`git branch --move {branch} {BRANCH}` and `git push --set-upstream origin {BRANCH}`"
     return f"{push}, then `gh repo edit --default-branch {BRANCH}`"
 
 
 def _disabled_workflows(repository: str) -> Iterator[Finding]:
     workflows = github.call("GET", f"{repository}/actions/workflows?per_page=100")["workflows"]
-    idle = [(Path(workflow["path"]).name, workflow["state"]) for workflow in workflows if workflow["state"] in IDLE]
-    for file, state in idle:
-        yield Finding("workflows", f"{file} is {state}", f"`gh workflow enable {file}`", Severity.ADVISED)
-    if not idle:
-        yield Finding("workflows", "none is disabled")
+    disabled = [workflow for workflow in workflows if workflow["state"] in DISABLED]
+    for workflow in disabled:
+        file = Path(workflow["path"]).name
+        yield Finding("workflows", f"{file} is {workflow['state']}", f"`gh workflow enable {file}`", Severity.ADVISED)
+    if not disabled:
+        yield Finding("workflows", "all enabled")
 
 
 def _immutable_releases(repository: str) -> Iterator[Finding]:
-    found = _asked(f"{repository}/immutable-releases")
-    if not (found and found["enabled"]):
-        yield Finding("immutable releases", "off, or hidden: only an administrator may ask")
+    setting = _get(f"{repository}/immutable-releases")
+    if not (setting and setting["enabled"]):
+        yield Finding("immutable releases", "off, or visible to administrators only")
         return
-    remedy = "Settings → General → Releases → Enable release immutability: off"
-    if found["enforced_by_owner"]:
-        remedy = "the organization enforces them; name another store in the variable SLIPWAY_STORE"
-    yield Finding("immutable releases", "on, so no evidence is kept with a release", remedy, Severity.ADVISED)
+    fix = "Settings → General → Releases → Enable release immutability: off"
+    if setting["enforced_by_owner"]:
+        fix = "the organization enforces them; set another store in the variable SLIPWAY_STORE"
+    yield Finding("immutable releases", "on; no evidence can be added to a release", fix, Severity.ADVISED)
 
 
 def _actions(repository: str) -> Iterator[Finding]:
-    found = github.call("GET", f"{repository}/actions/permissions")
-    if not found["enabled"]:
-        mend = f"{ACTIONS_SETTINGS}; in a fork, the button on the tab Actions"
-        yield Finding("GitHub Actions", "are switched off", mend, Severity.NEEDED)
-    elif found.get("allowed_actions") == "local_only":
-        mend = f"{ACTIONS_SETTINGS}: allow those of `actions`, `github`, `ossf` and others at their commits"
-        yield Finding("GitHub Actions", "allow none of other repositories", mend, Severity.NEEDED)
+    permissions = github.call("GET", f"{repository}/actions/permissions")
+    if not permissions["enabled"]:
+        fix = f"{ACTIONS_SETTINGS}; in a fork, the button on the tab Actions"
+        yield Finding("GitHub Actions", "disabled", fix, Severity.NEEDED)
+    elif permissions.get("allowed_actions") == "local_only":
+        fix = f"{ACTIONS_SETTINGS}: allow the pinned actions of `actions`, `github` and `ossf`"
+        yield Finding("GitHub Actions", "actions of other repositories are not allowed", fix, Severity.NEEDED)
     else:
-        yield Finding("GitHub Actions", f"enabled, {found.get('allowed_actions', 'all')} actions allowed")
+        yield Finding("GitHub Actions", f"enabled, {permissions.get('allowed_actions', 'all')} actions allowed")
 
 
 def _workflow_permissions(repository: str) -> Iterator[Finding]:
-    found = github.call("GET", f"{repository}/actions/permissions/workflow")
-    default = found["default_workflow_permissions"]
+    permissions = github.call("GET", f"{repository}/actions/permissions/workflow")
+    default = permissions["default_workflow_permissions"]
     if default == "read":
-        yield Finding("workflow permissions", "read by default; each job widens its own")
+        yield Finding("workflow permissions", "read by default; each job requests more if it needs it")
     else:
-        mend = f"{ACTIONS_SETTINGS} → Workflow permissions: read"
-        yield Finding(
-            "workflow permissions", f"{default} by default, more than any job asks for", mend, Severity.ADVISED
-        )
-    if found["can_approve_pull_request_reviews"]:
-        yield Finding("pull requests by CI", "allowed, so retraining can open one")
+        fix = f"{ACTIONS_SETTINGS} → Workflow permissions: read"
+        yield Finding("workflow permissions", f"{default} by default, more than a job needs", fix, Severity.ADVISED)
+    if permissions["can_approve_pull_request_reviews"]:
+        yield Finding("pull requests by CI", "allowed; retraining can open one")
     else:
-        mend = f"{ACTIONS_SETTINGS} → Allow GitHub Actions to create and approve pull requests"
-        yield Finding("pull requests by CI", "not allowed, so retraining cannot open one", mend, Severity.ADVISED)
+        fix = f"{ACTIONS_SETTINGS} → Allow GitHub Actions to create and approve pull requests"
+        yield Finding("pull requests by CI", "not allowed; retraining cannot open one", fix, Severity.ADVISED)
 
 
 def _environments(repository: str) -> Iterator[Finding]:
-    known = {one["name"]: one for one in github.call("GET", f"{repository}/environments").get("environments", [])}
+    listed = github.call("GET", f"{repository}/environments").get("environments", [])
+    environments = {environment["name"]: environment for environment in listed}
     for name in ENVIRONMENTS:
-        subject, rules = f"environment {name}", known.get(name, {}).get("deployment_branch_policy")
-        if rules:
-            yield Finding(subject, "deploys from chosen branches only")
+        subject, policy = f"environment {name}", environments.get(name, {}).get("deployment_branch_policy")
+        if policy:
+            yield Finding(subject, "restricted to selected branches")
         else:
-            missing = "any branch may deploy to it" if name in known else "not there; GitHub makes it without any rule"
-            yield Finding(subject, missing, _applied(f"environments/{name}", "environment.json"), Severity.ADVISED)
+            observed = (
+                "any branch may deploy to it" if name in environments else "missing; GitHub creates it unprotected"
+            )
+            fix = _apply_command(f"environments/{name}", "environment.json")
+            yield Finding(subject, observed, fix, Severity.ADVISED)
 
 
 def _rules(repository: str) -> Iterator[Finding]:
-    known = {one["name"]: one["enforcement"] for one in github.call("GET", f"{repository}/rulesets")}
+    enforcement = {ruleset["name"]: ruleset["enforcement"] for ruleset in github.call("GET", f"{repository}/rulesets")}
     for name, file in RULES.items():
-        if known.get(name) == "active":
-            yield Finding(f"rules {name}", "active")
+        observed = enforcement.get(name, "missing")
+        if observed == "active":
+            yield Finding(f"rules {name}", observed)
         else:
-            found = f"{known[name]}" if name in known else "not there"
-            yield Finding(f"rules {name}", found, _applied("rulesets", file), Severity.ADVISED)
+            yield Finding(f"rules {name}", observed, _apply_command("rulesets", file), Severity.ADVISED)
 
 
-def _applied(where: str, file: str) -> str:
-    method = "POST" if where == "rulesets" else "PUT"
-    command = f"gh api --method {method} 'repos/{{owner}}/{{repo}}/{where}' --input .github/rulesets/{file}"
-    return f"`{command}`, and see docs/security.md"
+def _apply_command(path: str, file: str) -> str:
+    method = "POST" if path == "rulesets" else "PUT"
+    command = f"gh api --method {method} 'repos/{{owner}}/{{repo}}/{path}' --input .github/rulesets/{file}"
+    return f"`{command}`; see docs/security.md"
 
 
 def _dependency_graph(repository: str) -> Iterator[Finding]:
-    if _asked(f"{repository}/dependency-graph/sbom"):
+    if _get(f"{repository}/dependency-graph/sbom"):
         yield Finding("dependency graph", "on")
     else:
-        mend = "Settings → Advanced Security → Dependency graph, then the variable DEPENDENCY_REVIEW: true"
-        yield Finding(
-            "dependency graph", "off, so dependency-review.yaml has nothing to look at", mend, Severity.ADVISED
-        )
+        fix = "Settings → Advanced Security → Dependency graph, then set the variable DEPENDENCY_REVIEW to true"
+        yield Finding("dependency graph", "off; dependency-review.yaml has no data", fix, Severity.ADVISED)
 
 
 def _pages(repository: str) -> Iterator[Finding]:
-    requested = (_asked(f"{repository}/actions/variables/PAGES") or {}).get("value") == "true"
-    there = _asked(f"{repository}/pages")
-    if requested and not there:
-        yield Finding(
-            "Pages", "off, though PAGES is true", "Settings → Pages → Source: GitHub Actions", Severity.NEEDED
-        )
+    requested = (_get(f"{repository}/actions/variables/PAGES") or {}).get("value") == "true"
+    enabled = _get(f"{repository}/pages")
+    if requested and not enabled:
+        fix = "Settings → Pages → Source: GitHub Actions"
+        yield Finding("Pages", "off, but the variable PAGES is true", fix, Severity.NEEDED)
     else:
-        unpublished = "not published; with the variable PAGES: true, docs.yaml publishes docs/"
+        unpublished = "not published; set the variable PAGES to true, and docs.yaml publishes docs/"
         yield Finding("Pages", "published by docs.yaml" if requested else unpublished)
 
 
-def _asked(path: str) -> Any:
-    """Return GitHub's answer, or None where there is none (404). Raises ApiError for another refusal."""
+def _get(path: str) -> Any:
+    """Return the response of GitHub's API, or None for status 404. Raises ApiError for another error status."""
     try:
         return github.call("GET", path)
     except ApiError as error:
@@ -200,7 +202,7 @@ def _asked(path: str) -> Any:
         raise
 
 
-LOOKS: dict[str, Callable[[str], Iterator[Finding]]] = {
+CHECKS: dict[str, Callable[[str], Iterator[Finding]]] = {
     "repository": _repository,
     "GitHub Actions": _actions,
     "workflow permissions": _workflow_permissions,
@@ -211,4 +213,4 @@ LOOKS: dict[str, Callable[[str], Iterator[Finding]]] = {
     "dependency graph": _dependency_graph,
     "Pages": _pages,
 }
-"""What is asked for, by what a line is called when GitHub does not tell."""
+"""Check by the subject of its finding when GitHub denies access."""

@@ -1,4 +1,4 @@
-"""One line of `slipway doctor`."""
+"""A finding of `slipway doctor`."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from enum import IntEnum
 
 
 class Severity(IntEnum):
-    """How bad it is; the value is the exit code of the verb."""
+    """The severity of a finding. Its value is the exit code of `slipway doctor`."""
 
     FINE = 0
     ADVISED = 1
-    """It works without, but somebody will miss it."""
+    """Slipway works without it, but some features are missing."""
     NEEDED = 2
-    """Without it what everybody does fails."""
+    """Common commands fail without it."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked for, what was found, and what to do about it; a fine one needs no mend."""
+    """The result of a check: its subject, the observed state, the fix if there is one, and the severity."""
 
     subject: str
-    found: str
-    mend: str = ""
+    observed: str
+    fix: str = ""
     severity: Severity = Severity.FINE

@@ -1,16 +1,16 @@
-"""The folder of one demo: everything that it makes is in it, and everything that it starts carries its name.
+"""The folder of a demo. It holds every file that the demo writes, and its name labels every process.
 
 .demo/<time>-<random>/
-    origin.git      the throwaway repository
-    author/         the clone in which its author works
-    machine/        the clone from which the agents run
-    runs/           what each run of a workflow left
+    origin.git      throwaway repository
+    author/         clone in which the author works
+    machine/        clone from which the agents run
+    runs/           output of each workflow run
     agents/ store/  SLIPWAY_HOME and SLIPWAY_STORE
-    dvc/            what DVC would keep in /var/tmp
-    tmp             names the folder for temporary files, which goes with the demo
-    report/         the report, as Markdown and HTML
-    summary.json    what happened
-    lock            held by the demo as long as it runs; holds its process id
+    dvc/            DVC's site cache, otherwise in /var/tmp
+    tmp             link to the folder for temporary files, which is removed with the demo
+    report/         report as Markdown and HTML
+    summary.json    results of the demo
+    lock            locked while the demo runs; contains its process id
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 DEMOS = Path(".demo")
-MARK = "SLIPWAY_DEMO"  # in the environment of every process of a demo; inherited, so that none is missed
-NAMES = "[0-9]" * 6 + "-*"  # of homes; one that was killed at its beginning or its removal has nothing else
-PATIENCE = 15  # seconds in which a process may end by itself
+PROCESS_LABEL = "SLIPWAY_DEMO"  # variable in the environment of every process of a demo; children inherit it
+HOME_PATTERN = "[0-9]" * 6 + "-*"  # matches also homes of demos that were killed while they were created or removed
+STOP_TIMEOUT_SECONDS = 15  # between SIGTERM and SIGKILL
 
-OTHER_RUNS = (
-    # Of a workflow, a git hook, a test or an environment around the demo: what they set is not meant for it.
+FOREIGN_VARIABLES = (
+    # Prefixes of variables that a surrounding workflow, git hook, test or virtual environment sets.
     *("BENTOML_", "DVC_", "GITHUB_", "GIT_AUTHOR_", "GIT_COMMITTER_", "PYTEST_", "SLIPWAY_"),
     *("GH_TOKEN", "GIT_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_WORK_TREE", "NEEDS"),
     *("PRODUCTION_URL", "STAGING_URL"),
@@ -50,11 +50,11 @@ SETTINGS = {
     "DO_NOT_TRACK": "1",
     "DVC_NO_ANALYTICS": "1",
     "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_PAGER": "cat",  # a step of act has a terminal, and git would wait at the end of a page
+    "GIT_PAGER": "cat",  # act gives a step a terminal, and a pager would wait for a key
     "GIT_TERMINAL_PROMPT": "0",
     "ITERATIVE_DO_NOT_TRACK": "1",
     "NO_COLOR": "1",
-    "OMP_WAIT_POLICY": "PASSIVE",  # jobs run side by side; threads that spin while they wait take the others' time
+    "OMP_WAIT_POLICY": "PASSIVE",  # jobs run in parallel; spinning threads would slow each other down
     "PAGER": "cat",
     "TERM": "dumb",
     "UV_PYTHON_DOWNLOADS": "never",
@@ -74,32 +74,32 @@ GIT_CONFIG = """\
 
 @dataclass(frozen=True)
 class Home:
-    """The folder of one demo."""
+    """The folder of a demo."""
 
     root: Path
 
     @classmethod
     @contextmanager
     def create(cls, demos: Path) -> Iterator[Home]:
-        """Make a new home in `demos`, held for as long as the block lasts; clear away what is left of others."""
+        """Create a new home in `demos`, locked until the block ends, and remove the homes of finished demos."""
         demos.mkdir(parents=True, exist_ok=True)
-        with (demos / "creating").open("w") as one_at_a_time:
-            fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
-            for old in homes(demos):
-                old.clear_away()
+        with (demos / "creating").open("w") as creating:
+            fcntl.flock(creating, fcntl.LOCK_EX)
+            for home in homes(demos):
+                home.remove_unless_in_use()
             home = cls(Path(tempfile.mkdtemp(prefix=time.strftime("%H%M%S-"), dir=demos.absolute())))
             lock = home.lock.open("w")
-            _hold(lock)
+            _acquire(lock)
         write_text(home.git_config, GIT_CONFIG)
         (home.root / "tmp").symlink_to(Path(tempfile.gettempdir()) / f"slipway-demo-{home.root.name}")
         home.temporary.mkdir(mode=0o700)
         with lock:
             yield home
 
-    def clear_away(self) -> None:
-        """Remove this home unless its demo is still busy, or has left production answering.
+    def remove_unless_in_use(self) -> None:
+        """Remove this home unless its demo is running or has left production running.
 
-        A demo that was killed has no summary: what it started is of no use to anybody, and ends too.
+        A demo without a summary was killed, so its processes are stopped too.
         """
         if self.runner() or (self.summary.exists() and processes(self)):
             return
@@ -107,7 +107,7 @@ class Home:
         shutil.rmtree(self.root, ignore_errors=True)
 
     def runner(self) -> int | None:
-        """Process id of the demo that is still busy in this home."""
+        """Return the process id of the demo that is running in this home, or None."""
         if not self.lock.exists():
             return None
         with self.lock.open("r+") as lock:
@@ -119,44 +119,44 @@ class Home:
 
     @property
     def lock(self) -> Path:
-        """Held by the demo as long as it runs."""
+        """The file that the demo locks while it runs."""
         return self.root / "lock"
 
     @property
     def git_config(self) -> Path:
-        """The only configuration that git sees: an identity, and nothing of the user's."""
+        """The only configuration file of git, in place of the user's. It sets an identity."""
         return self.root / "gitconfig"
 
     @property
     def temporary(self) -> Path:
-        """TMPDIR, for what a killed process leaves. Not in the home: BentoML builds in no hidden folder."""
+        """The demo's TMPDIR. It is outside the home, because BentoML cannot build in a hidden folder."""
         return (self.root / "tmp").resolve()
 
     @property
     def agents(self) -> Path:
-        """SLIPWAY_HOME."""
+        """The demo's SLIPWAY_HOME."""
         return self.root / "agents"
 
     @property
     def store(self) -> Path:
-        """The folder that SLIPWAY_STORE names."""
+        """The folder of the demo's SLIPWAY_STORE."""
         return self.root / "store"
 
     @property
     def summary(self) -> Path:
-        """What happened, for tests and other programs."""
+        """The results of the demo as JSON, for tests and other programs."""
         return self.root / "summary.json"
 
     def environment(self) -> dict[str, str]:
-        """Environment of every process of this demo."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(OTHER_RUNS)}
-        bytecode = self.root.parent / "bytecode"  # shared by all demos; it depends on nothing but the packages
+        """Return the environment of every process of this demo."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_VARIABLES)}
+        bytecode = self.root.parent / "bytecode"  # shared by all demos, because it depends on the packages only
         return {
             **inherited,
             **SETTINGS,
-            MARK: str(self.root),
+            PROCESS_LABEL: str(self.root),
             "BENTOML_HOME": str(self.root / "bentoml"),
-            "DVC_SITE_CACHE_DIR": str(self.root / "dvc"),  # in /var/tmp it would keep a folder for each clone
+            "DVC_SITE_CACHE_DIR": str(self.root / "dvc"),  # the default in /var/tmp would keep a folder per clone
             "GIT_CONFIG_GLOBAL": str(self.git_config),
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
             "PYTHONPYCACHEPREFIX": str(self.root / "bytecode"),
@@ -168,40 +168,40 @@ class Home:
         }
 
     def stop(self) -> int:
-        """End the demo and every process of it, politely at first. Returns how many there were."""
+        """Stop the demo and all its processes, by SIGTERM and then SIGKILL. Return the number of processes."""
         runner = self.runner()
-        found = ([psutil.Process(runner)] if runner not in {None, os.getpid()} else []) + processes(self)
-        for process in found:
+        running = ([psutil.Process(runner)] if runner not in {None, os.getpid()} else []) + processes(self)
+        for process in running:
             _send(process, psutil.Process.terminate)
-        _, left = psutil.wait_procs(found, timeout=PATIENCE)
-        while left := [*left, *processes(self)]:  # who is asked to end may start another on its way
-            for process in left:
+        _, alive = psutil.wait_procs(running, timeout=STOP_TIMEOUT_SECONDS)
+        while alive := [*alive, *processes(self)]:  # a terminating process may start another one
+            for process in alive:
                 _send(process, psutil.Process.kill)
-            _, left = psutil.wait_procs(left, timeout=PATIENCE)
+            _, alive = psutil.wait_procs(alive, timeout=STOP_TIMEOUT_SECONDS)
         shutil.rmtree(self.temporary, ignore_errors=True)
-        return len(found)
+        return len(running)
 
 
-def _hold(lock: TextIO) -> None:
+def _acquire(lock: TextIO) -> None:
     fcntl.flock(lock, fcntl.LOCK_EX)
     lock.write(str(os.getpid()))
     lock.flush()
 
 
 def homes(demos: Path) -> list[Home]:
-    """Homes of all demos that were ever started in `demos` and not cleared away."""
-    return [Home(folder.absolute()) for folder in sorted(demos.glob(NAMES))]
+    """Return the home of every demo in `demos` that was not removed."""
+    return [Home(folder.absolute()) for folder in sorted(demos.glob(HOME_PATTERN))]
 
 
 def processes(home: Home) -> list[psutil.Process]:
-    """Running processes that `home` started, this one excepted."""
+    """Return the running processes of `home`, except the calling one."""
     others = (process for process in psutil.process_iter() if process.pid != os.getpid())
-    return [process for process in others if _mark(process) == str(home.root)]
+    return [process for process in others if _label(process) == str(home.root)]
 
 
-def _mark(process: psutil.Process) -> str | None:
+def _label(process: psutil.Process) -> str | None:
     try:
-        return None if process.status() == psutil.STATUS_ZOMBIE else process.environ().get(MARK)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.environ().get(PROCESS_LABEL)
     except (psutil.Error, OSError):
         return None
 
@@ -212,5 +212,5 @@ def _send(process: psutil.Process, signal: Callable[[psutil.Process], None]) -> 
 
 
 def stop_all(demos: Path) -> int:
-    """End every process of every demo in `demos`. Returns how many demos were running."""
+    """Stop every process of every demo in `demos`. Return the number of demos that were running."""
     return sum(home.stop() > 0 for home in homes(demos))

@@ -1,4 +1,4 @@
-"""Packages of npm, at the versions and hashes of a committed lock file, in a folder that is not in git."""
+"""npm packages, installed by the versions and hashes of a committed lock file into a folder outside git."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from slipway.errors import UserError
 if TYPE_CHECKING:
     from pathlib import Path
 
-INSTALL = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+INSTALL_COMMAND = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]
 LOCK = "package-lock.json"
-INSTALLED = "installed.json"  # copy of the lock file that was installed last, written when npm has succeeded
+INSTALLED = "installed.json"  # copy of the installed lock file, written after npm succeeds
 
 
 def install(source: Path, target: Path, purpose: str) -> Path:
-    """Return `target` with the files of `source`, a folder with a lock file, and the packages that it locks.
+    """Install the packages that `source` locks into `target`, along with the files of `source`. Return `target`.
 
-    npm runs only where the lock file changed; a second process waits for the first. Raises UserError without npm and,
-    naming the `purpose`, when a package cannot be fetched or is not the one that was locked.
+    npm runs only after a change of the lock file, and concurrent processes wait for each other. Raises UserError
+    without npm, or with the `purpose` if a package cannot be fetched or fails its hash.
     """
     target.mkdir(parents=True, exist_ok=True)
     with (target / ".lock").open("w") as lock:
@@ -39,7 +39,7 @@ def install(source: Path, target: Path, purpose: str) -> Path:
 def _npm_ci(folder: Path, purpose: str) -> None:
     npm = tools.require("npm")
     try:
-        subprocess.run([npm, *INSTALL], cwd=folder, check=True, capture_output=True, text=True)
+        subprocess.run([npm, *INSTALL_COMMAND], cwd=folder, check=True, capture_output=True, text=True)
     except subprocess.CalledProcessError as error:
         reason = (error.stderr.strip() or "no reason given").splitlines()[0]
         raise UserError(f"npm: {reason}; {purpose} needs the packages of {folder / LOCK}") from None

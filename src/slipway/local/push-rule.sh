@@ -1,7 +1,7 @@
 #!/bin/sh
-# A `pre-receive` hook with GitHub's rule for workflow files. GitHub refuses a ref that the built-in token of a workflow
-# pushes, unless each workflow file of its tree is on some branch, with the same path and content. The hook applies the
-# rule to the refs that Slipway pushes from workflows; users, who push the others, may change workflow files.
+# A `pre-receive` hook with GitHub's rule for workflow files. When the built-in token of a workflow pushes a ref, GitHub
+# requires that some branch already has each workflow file of its tree, with the same path and content. The hook applies
+# the rule to the refs that Slipway pushes from workflows. Users push the other refs, and may change workflow files.
 set -eu
 none=0000000000000000000000000000000000000000
 known=$(

@@ -1,4 +1,4 @@
-"""GitHub's rule for workflow files in what the built-in token pushes, applied by a bare repository of this machine."""
+"""GitHub's rule against pushing workflow files with the built-in token, enforced by a local bare repository."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ HOOK = Path(__file__).with_name("push-rule.sh")
 
 
 def install(origin: Path) -> None:
-    """Let the bare repository `origin` refuse what GitHub would refuse; see the hook."""
+    """Make the bare repository `origin` reject the pushes that GitHub rejects. push-rule.sh has the rule."""
     hooks = origin / "hooks"
     hooks.mkdir(exist_ok=True)
     shutil.copy(HOOK, hooks / "pre-receive")

@@ -1,4 +1,4 @@
-"""A throwaway `origin` with the clone of its author, and what GitHub would do with it: pull requests and merges."""
+"""A throwaway `origin` with its author's clone, and GitHub's part of a pull request: merge commits and events."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from slipway.local.act import REPOSITORY, STANDINS, Event
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SHARE_BYTECODE = STANDINS / "actions" / "setup-python" / "share-bytecode.sh"
-SLOW = 600  # seconds after which a command is given up
+BYTECODE_SCRIPT = STANDINS / "actions" / "setup-python" / "share-bytecode.sh"
+COMMAND_TIMEOUT_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class PullRequest:
     head: str
     base: str
     merge: str
-    """Commit of `refs/pull/<number>/merge`, which the workflows check out."""
+    """The commit of `refs/pull/<number>/merge`, which the workflows check out."""
 
     def event(self) -> Event:
-        """What GitHub sends when it is opened."""
+        """Return the event that GitHub sends when the pull request is opened."""
         repository = {"full_name": REPOSITORY, "default_branch": "main"}
         payload = {
             "action": "opened",
@@ -52,7 +52,7 @@ class PullRequest:
 
 
 class Repository:
-    """A bare `origin` in `folder`, and its author's clone."""
+    """A bare `origin` in `folder`, and its author's clone next to it."""
 
     def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
         self.origin = folder / "origin.git"
@@ -61,7 +61,7 @@ class Repository:
         self._opened = 0
 
     def create(self, source: Path) -> None:
-        """Fill `origin` with the files of the commit that is checked out in `source`, as its first commit."""
+        """Create `origin` with a first commit that holds the files of HEAD in `source`."""
         commit = self.git("rev-parse", "--verify", "--quiet", "HEAD", cwd=source)
         self.author.mkdir()
         archive = self.author / "source.tar"
@@ -72,42 +72,42 @@ class Repository:
         push_rule.install(self.origin)
         self.git("init", "--quiet")
         self.git("remote", "add", "origin", str(self.origin))
-        self.git("add", "--all", "--force")  # what is committed there is committed here, ignored or not
-        if not (self.author / engine.LOCK).exists():  # as `slipway new` would
+        self.git("add", "--all", "--force")  # the source may track files that its .gitignore lists
+        if not (self.author / engine.LOCK).exists():  # `slipway new` writes it in a fork
             engine.write_lock(Git(self.author, self._env), self.git("write-tree"))
             self.git("add", str(engine.LOCK))
-        self.commit(f"Everything as of {commit[:12]}")
+        self.commit(f"Import {commit[:12]}")
         self.git("push", "--quiet", "--set-upstream", "origin", "main")
 
-    def keep_data(self) -> None:
-        """Let the data, and what is pushed of it, be in this folder, not in the remote that `origin` was made with.
+    def use_local_remote(self) -> None:
+        """Copy the data to a DVC remote next to `origin`, so that pushes never reach the user's remote.
 
-        The embedded store is in the repository, so it is here already.
+        Does nothing for the embedded store, which is part of the repository.
         """
         if self._dvc("config", "core.remote") == "embedded":
             return
         self._dvc("pull", "--quiet", "data.dvc")
         self._dvc("remote", "add", "--quiet", "--force", "--default", "throwaway", str(self.origin.parent / "pushed"))
         self._dvc("push", "--quiet", "data.dvc")
-        self.commit("Keep the data here")
+        self.commit("Store the data in a local remote")
         self.git("push", "--quiet", "origin", "main")
 
     def _dvc(self, *arguments: str) -> str:
         return run(["dvc", *arguments], self.author, self._env)
 
     def commit(self, message: str) -> str:
-        """Commit everything that the author changed."""
+        """Commit every change of the author. Return the commit."""
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", message)
         return self.git("rev-parse", "HEAD")
 
     def branch(self, name: str) -> None:
-        """Let the author start a branch on the newest `main`."""
+        """Create the branch `name` at the newest `main`, and check it out."""
         self.git("fetch", "--quiet", "origin")
         self.git("checkout", "--quiet", "--no-track", "-B", name, "origin/main")
 
     def open_pull_request(self, title: str) -> PullRequest:
-        """Push the author's branch, and make the merge commit that GitHub would make of it."""
+        """Push the author's branch and the merge commit that GitHub would create for it."""
         branch, head = self.git("symbolic-ref", "--short", "HEAD"), self.git("rev-parse", "HEAD")
         base = self.git("rev-parse", "origin/main")
         self._opened += 1
@@ -119,7 +119,7 @@ class Repository:
         return PullRequest(self._opened, title, branch, head, base, merge)
 
     def merge(self, pull: PullRequest) -> str:
-        """Merge as the button does. Returns the new commit of `main`."""
+        """Merge `pull` as GitHub's merge button does. Return the new commit of `main`."""
         self.git("checkout", "--quiet", "-B", "main", "origin/main")
         merged = self._merge(pull.head, f"Merge pull request #{pull.number}: {pull.title}")
         self.git("push", "--quiet", "origin", "main")
@@ -130,7 +130,7 @@ class Repository:
         return self.git("rev-parse", "HEAD")
 
     def push_event(self) -> Event:
-        """What GitHub sends when `main` moved."""
+        """Return the event that GitHub sends for the newest push to `main`."""
         after = self.git("ls-remote", str(self.origin), "refs/heads/main").split()[0]
         return Event("push", {"ref": "refs/heads/main", "after": after, "repository": {"full_name": REPOSITORY}})
 
@@ -143,29 +143,36 @@ class Repository:
         return folder
 
     def git(self, *arguments: str, cwd: Path | None = None) -> str:
-        """Run git, in the author's clone unless told otherwise; returns what it prints."""
-        return Git(cwd or self.author, self._env).run(*arguments, seconds=SLOW)
+        """Run git in `cwd`, by default the author's clone. Return its output."""
+        return Git(cwd or self.author, self._env).run(*arguments, seconds=COMMAND_TIMEOUT_SECONDS)
 
 
 def install(tree: Path, env: Mapping[str, str]) -> None:
-    """Install the locked packages for the source in `tree`."""
-    run(["bash", str(SHARE_BYTECODE), ".venv", ".venv-checks"], tree, env)
+    """Install the locked packages in `tree`."""
+    run(["bash", str(BYTECODE_SCRIPT), ".venv", ".venv-checks"], tree, env)
     run(["uv", "sync", "--frozen", "--quiet"], tree, env)
 
 
 def run(command: list[str], cwd: Path, env: Mapping[str, str]) -> str:
-    """Run `command` and return what it prints. Raises UserError with its last words when it fails."""
+    """Run `command` and return its stdout. Raises UserError with its last line of output if it fails."""
     done = subprocess.run(
-        command, cwd=cwd, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=SLOW, check=False
+        command,
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=COMMAND_TIMEOUT_SECONDS,
+        check=False,
     )
     if done.returncode:
-        said = (done.stdout + done.stderr).strip().splitlines() or ["no reason given"]
-        raise UserError(f"{' '.join(command)}: {said[-1]}")
+        lines = (done.stdout + done.stderr).strip().splitlines() or [f"exit code {done.returncode} without output"]
+        raise UserError(f"{' '.join(command)}: {lines[-1]}")
     return done.stdout.strip()
 
 
 def uncommitted(source: Path) -> list[str]:
-    """Files in `source` that differ from its newest commit. Raises UserError when it has none, or there is no git."""
+    """Return the files in `source` that differ from HEAD. Raises UserError without a commit or without git."""
     git = Git(source)
     try:
         head = git.head()
@@ -174,6 +181,6 @@ def uncommitted(source: Path) -> list[str]:
     else:
         reason = ""
     if head is None:
-        where = "clone the repository, and run this in its root"
-        raise UserError(f"{source}: not a git repository with a commit{reason}; {where}")
+        fix = "clone the repository and run this in its root"
+        raise UserError(f"{source}: not a git repository with a commit{reason}; {fix}")
     return list(git.edited())

@@ -1,4 +1,4 @@
-"""What GitHub's descriptions say of its API and its events: requests, responses and payloads, complete and checked."""
+"""Excerpts of GitHub's API and webhook schemas, with validation and completion of requests, responses and payloads."""
 
 from slipway.local.github_schema.schemas import Operation, Operations, Schema, events, rest
 

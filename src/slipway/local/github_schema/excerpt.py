@@ -1,9 +1,10 @@
-"""Write the excerpts of GitHub's descriptions beside this file: the operations and events that Slipway has to do with.
+"""The generator of rest.json and events.json: the operations and events of GitHub that Slipway uses.
 
     uv run python -m slipway.local.github_schema.excerpt
 
-The descriptions are npm packages (MIT), at the versions and hashes of package-lock.json. Their prose is left out, and
-what is left becomes JSON Schema 2020-12: `nullable` is a type `null`, and an object has no property that is not named.
+GitHub publishes its API descriptions as npm packages (MIT); package-lock.json pins their versions and hashes. The
+generator drops the prose and converts the rest to JSON Schema 2020-12: `nullable` becomes a type `null`, and an object
+allows only the listed properties.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ OPERATIONS = {
     "/statuses/{sha}": ["post"],
     "": ["get"],
 }
-"""What Slipway asks for, by the path below that of the repository."""
+"""Methods of the operations that Slipway calls, by path below the repository."""
 
 PAYLOADS = {
     "branch_protection_rule": "branch-protection-rule-created",
@@ -67,18 +68,18 @@ PAYLOADS = {
     "workflow_dispatch": "workflow-dispatch",
     "workflow_run": "workflow-run-completed",
 }
-"""Events that start a workflow, and the action of each that is described. `schedule` is described nowhere."""
+"""Webhook of each event that starts a workflow. GitHub publishes no schema of `schedule`."""
 
 NULLABLE = {
     ("workflow-run", "head_repository"),  # github/rest-api-description#1586: a run whose fork was deleted
     ("pull-request", "head", "repo"),  # the same fork, as the event `pull_request` has it
     ("pull-request-simple", "head", "repo"),
 }
-"""Properties that GitHub sends as null, although the description of the API says otherwise."""
+"""Properties that GitHub sends as null although its description does not allow null."""
 
-NAMED = ("properties", "patternProperties")
-LISTED = ("allOf", "anyOf", "oneOf")
-KEPT = {
+SCHEMA_MAPPINGS = ("properties", "patternProperties")
+SCHEMA_LISTS = ("allOf", "anyOf", "oneOf")
+COPIED_KEYWORDS = {
     *("type", "required", "enum", "const", "format", "pattern", "minimum", "maximum"),
     *("minLength", "maxLength", "minItems", "maxItems", "uniqueItems"),
 }
@@ -91,16 +92,16 @@ def main() -> None:
 
 
 def _dump(content: dict[str, Any]) -> str:
-    """One line for each operation and schema, so that a difference is readable."""
-    parts = []
-    for part, entries in content.items():
+    """Return JSON with a line per operation and schema, so that diffs are readable."""
+    sections = []
+    for section, entries in content.items():
         lines = [f"  {json.dumps(name)}: {json.dumps(entries[name], sort_keys=True)}" for name in sorted(entries)]
-        parts.append(f" {json.dumps(part)}: {{\n" + ",\n".join(lines) + "\n }")
-    return "{\n" + ",\n".join(parts) + "\n}\n"
+        sections.append(f" {json.dumps(section)}: {{\n" + ",\n".join(lines) + "\n }")
+    return "{\n" + ",\n".join(sections) + "\n}\n"
 
 
 def package(name: str) -> dict[str, Any]:
-    """Return the description in a package. Raises UserError without npm, or when it is not the one that was locked."""
+    """Return the API description in an npm package. Raises UserError without npm, or if the hash differs."""
     locked = json.loads((HERE / "package-lock.json").read_text())["packages"][f"node_modules/{name}"]
     with TemporaryDirectory() as folder:
         command = [tools.require("npm"), "pack", f"{name}@{locked['version']}", "--silent", "--ignore-scripts"]
@@ -109,97 +110,102 @@ def package(name: str) -> dict[str, Any]:
         with archive.open("rb") as file:
             digest = base64.b64encode(hashlib.file_digest(file, "sha512").digest()).decode()
         if f"sha512-{digest}" != locked["integrity"]:
-            raise UserError(f"{name}: not the archive that {HERE / 'package-lock.json'} locks")
+            raise UserError(f"{name}: its hash differs from {HERE / 'package-lock.json'}; check the registry")
         with tarfile.open(archive) as opened:
-            return json.load(opened.extractfile(MEMBER) or _missing(name))
-
-
-def _missing(name: str) -> Any:
-    raise UserError(f"{name}: has no file {MEMBER}")
+            member = opened.extractfile(MEMBER)
+            if member is None:
+                raise UserError(f"{name}: has no file {MEMBER}; lock a version that has it")
+            description: dict[str, Any] = json.load(member)
+            return description
 
 
 def rest(description: dict[str, Any]) -> dict[str, Any]:
-    """Return query, body and responses of each of the OPERATIONS, and the schemas that they refer to."""
+    """Return query, body and responses of each of the OPERATIONS, and the schemas that they reference."""
     paths = {f"{REPOSITORY}{path}": methods for path, methods in OPERATIONS.items()}
-    chosen = {
+    selected = {
         f"{method.upper()} {path}": _operation(description, description["paths"][path][method])
         for path, methods in paths.items()
         for method in methods
     }
-    schemas = _referred_to(chosen, description)
+    schemas = _references(selected, description)
     for name, *path, last in NULLABLE:
         properties = schemas[name]["properties"]
         for step in path:
             properties = properties[step]["properties"]
         properties[last] = _or_null(properties[last])
-    return {"operations": chosen, "schemas": schemas}
+    return {"operations": selected, "schemas": schemas}
 
 
 def _operation(description: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any]:
-    parameters = [_resolved(description, parameter) for parameter in operation.get("parameters", [])]
+    parameters = [_resolve(description, parameter) for parameter in operation.get("parameters", [])]
     body = operation.get("requestBody")
     return {
-        "query": {one["name"]: _converted(one["schema"]) for one in parameters if one["in"] == "query"},
+        "query": {
+            parameter["name"]: _convert(parameter["schema"]) for parameter in parameters if parameter["in"] == "query"
+        },
         "body": _content(body) if body else None,
         "responses": {
-            status: _content(_resolved(description, response)) for status, response in operation["responses"].items()
+            status: _content(_resolve(description, response)) for status, response in operation["responses"].items()
         },
     }
 
 
-def _content(part: dict[str, Any]) -> Any:
-    """The schema of a body, or None where it has none."""
-    media = part.get("content", {}).get("application/json")
-    return _converted(media["schema"]) if media else None
+def _content(body: dict[str, Any]) -> Any:
+    """Return the schema of a request or response body, or None if it is empty."""
+    media = body.get("content", {}).get("application/json")
+    return _convert(media["schema"]) if media else None
 
 
-def _resolved(description: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
-    for name in part.get("$ref", "#").split("/")[1:]:
+def _resolve(description: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    for name in node.get("$ref", "#").split("/")[1:]:
         description = description[name]
-    return description if "$ref" in part else part
+    return description if "$ref" in node else node
 
 
 def events(description: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of the payload of each event, and the schemas that they refer to."""
+    """Return the schema of each event's payload, and the schemas that they reference."""
     bodies = {event: description["webhooks"][name]["post"]["requestBody"] for event, name in PAYLOADS.items()}
-    chosen = {event: _content(body) for event, body in bodies.items()}
-    return {"events": chosen, "schemas": _referred_to(chosen, description)}
+    selected = {event: _content(body) for event, body in bodies.items()}
+    return {"events": selected, "schemas": _references(selected, description)}
 
 
-def _referred_to(part: Any, description: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    missing = set(_names(part))
+def _references(content: Any, description: dict[str, Any]) -> dict[str, Any]:
+    """Return every schema that `content` references, directly or indirectly, by name."""
+    schemas: dict[str, Any] = {}
+    missing = set(_reference_names(content))
     while missing:
-        found |= {name: _converted(description["components"]["schemas"][name]) for name in missing}
-        missing = set(_names(found)) - found.keys()
-    return found
+        schemas |= {name: _convert(description["components"]["schemas"][name]) for name in missing}
+        missing = set(_reference_names(schemas)) - schemas.keys()
+    return schemas
 
 
-def _names(part: Any) -> Iterator[str]:
-    yield from re.findall(r'"#/schemas/([^"]+)"', json.dumps(part))
+def _reference_names(content: Any) -> Iterator[str]:
+    yield from re.findall(r'"#/schemas/([^"]+)"', json.dumps(content))
 
 
-def _converted(schema: Any, *, closed: bool = True) -> Any:
-    """A schema of OpenAPI 3.0 or 3.1 as JSON Schema; `closed` unless others add properties to it."""
+def _convert(schema: Any, *, closed: bool = True) -> Any:
+    """Convert a schema of OpenAPI 3.0 or 3.1 to JSON Schema. `closed` forbids properties that it does not list."""
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:
         return {"$ref": schema["$ref"].replace("#/components/schemas/", "#/schemas/")}
-    new = {key: schema[key] for key in schema if key in KEPT}
-    new |= {key: {name: _converted(part) for name, part in schema[key].items()} for key in NAMED if key in schema}
-    new |= {key: _listed(schema[key], key, closed=closed) for key in LISTED if key in schema}
-    new |= {key: _converted(schema[key]) for key in ("items", "additionalProperties", "not") if key in schema}
+    new = {key: schema[key] for key in schema if key in COPIED_KEYWORDS}
+    new |= {
+        key: {name: _convert(value) for name, value in schema[key].items()} for key in SCHEMA_MAPPINGS if key in schema
+    }
+    new |= {key: _convert_list(schema[key], key, closed=closed) for key in SCHEMA_LISTS if key in schema}
+    new |= {key: _convert(schema[key]) for key in ("items", "additionalProperties", "not") if key in schema}
     if closed and schema.get("properties") and "additionalProperties" not in schema:
         new["unevaluatedProperties"] = False
     return _or_null(new) if schema.get("nullable") else new
 
 
-def _listed(schemas: Iterable[Any], key: str, *, closed: bool) -> list[Any]:
-    return [_converted(schema, closed=closed and key != "allOf") for schema in schemas]
+def _convert_list(schemas: Iterable[Any], key: str, *, closed: bool) -> list[Any]:
+    return [_convert(schema, closed=closed and key != "allOf") for schema in schemas]
 
 
 def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema, or null."""
+    """Return `schema` with null as an additional value."""
     if isinstance(schema.get("type"), str) and "enum" not in schema:
         return schema | {"type": [schema["type"], "null"]}
     return {"anyOf": [{"type": "null"}, schema]}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Copy the artifact NAME, or all that match PATTERN, to FOLDER as actions/download-artifact v8.0.1 does: one artifact goes
-# straight to FOLDER, however it was found; several go to a folder each, or share FOLDER if SHARED is true.
+# Copy the artifact NAME, or all that match PATTERN, to FOLDER like actions/download-artifact v8.0.1. A single match goes
+# straight to FOLDER. Several matches go to a subfolder each, or all to FOLDER if MERGE_MULTIPLE is true.
 set -euo pipefail
 shopt -s nullglob
 
@@ -9,10 +9,10 @@ fail() {
   exit 1
 }
 
-case $SHARED in
+case $MERGE_MULTIPLE in
   true | True | TRUE) merge=true ;;
   false | False | FALSE) merge=false ;;
-  *) fail "merge-multiple: '$SHARED' is no boolean" ;;
+  *) fail "merge-multiple: '$MERGE_MULTIPLE' is not a boolean" ;;
 esac
 [[ -n $FOLDER ]] || FOLDER=$GITHUB_WORKSPACE
 FOLDER=$(realpath -m "${FOLDER/#\~/$HOME}")
@@ -21,9 +21,9 @@ if [[ -n $NAME ]]; then
   [[ -d $SLIPWAY_ARTIFACTS/$NAME ]] || fail "Artifact not found for name: $NAME"
   artifacts=("$SLIPWAY_ARTIFACTS/$NAME")
 else
-  # The action matches by minimatch, which agrees with the shell on these characters and not on all others.
-  [[ ${PATTERN:-*} =~ ^[A-Za-z0-9._*?-]+$ ]] || fail "pattern '$PATTERN': the local stand-in knows * and ? only"
-  # shellcheck disable=SC2206 # the pattern is meant to expand
+  # The action uses minimatch, which agrees with the shell on these characters but not on all others.
+  [[ ${PATTERN:-*} =~ ^[A-Za-z0-9._*?-]+$ ]] || fail "pattern '$PATTERN': the local stand-in supports * and ? only"
+  # shellcheck disable=SC2206 # the pattern must expand
   artifacts=("$SLIPWAY_ARTIFACTS"/${PATTERN:-*})
 fi
 

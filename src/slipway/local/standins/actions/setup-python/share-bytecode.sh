@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Let the environments named as arguments, created in this folder, share one place for compiled modules. uv links the
-# same files into each of them, so the bytecode is the same too; compiling it again would cost each job some ten seconds.
+# Make the environments in this folder, given as arguments, share a folder for compiled modules. uv links the same files
+# into each environment, so the bytecode is identical. Compiling it again would take each job about ten seconds.
 set -euo pipefail
 for environment in "$@"; do
   mkdir -p "$SLIPWAY_BYTECODE/$environment" "$PYTHONPYCACHEPREFIX$PWD"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Restore KEPT from the cache KEY, or from the newest whose key begins with one of RESTORE_KEYS; none is no error.
+# Restore FOLDER from the cache KEY, or from the newest one whose key begins with KEY or one of RESTORE_KEYS. Succeeds
+# without a cache too.
 set -euo pipefail
 shopt -s nullglob
 for prefix in "$KEY" $RESTORE_KEYS; do
@@ -8,9 +9,9 @@ for prefix in "$KEY" $RESTORE_KEYS; do
     [[ -n $newest && $cache -ot $newest ]] || newest=$cache
   done
   if [[ -n $newest ]]; then
-    mkdir -p "$KEPT"
-    cp -R "$newest/." "$KEPT"
-    echo "restored $KEPT from ${newest##*/}"
+    mkdir -p "$FOLDER"
+    cp -R "$newest/." "$FOLDER"
+    echo "restored $FOLDER from ${newest##*/}"
     exit 0
   fi
 done

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Keep KEPT as the cache KEY; a key that is there already is left as it is, as on GitHub.
+# Save FOLDER as the cache KEY. As on GitHub, an existing cache stays unchanged.
 set -euo pipefail
 if [[ -e $SLIPWAY_CACHE/$KEY ]]; then
-  echo "there is a cache $KEY"
+  echo "cache $KEY exists"
   exit 0
 fi
 mkdir -p "$SLIPWAY_CACHE"
-cp -R "$KEPT" "$SLIPWAY_CACHE/.incoming-$$"
+cp -R "$FOLDER" "$SLIPWAY_CACHE/.incoming-$$"
 mv "$SLIPWAY_CACHE/.incoming-$$" "$SLIPWAY_CACHE/$KEY"
