@@ -15,7 +15,6 @@ Canceled and diverted flights have no arrival delay, and are not part of trainin
 # `Row` and the constants import pydantic only, because the released service has neither pandas nor scikit-learn and
 # imports this package too. The functions import what they need when they are called.
 
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

@@ -15,7 +15,7 @@ import yaml
 
 from slipway.delivery import clients, promotion, release
 from slipway.delivery.agent import processes, supervision
-from slipway.delivery.agent.agent import Agent, Settings, prefix
+from slipway.delivery.agent.agent import Agent, AgentSettings, prefix
 from slipway.delivery.agent.follower import Follower
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.dvc_files import blobs
@@ -42,7 +42,7 @@ CANARY = {
     "synthetic_rate": 200,
     "shadow_percent": 0,
 }
-SETTINGS = Settings(poll_seconds=0.1, ready_seconds=3, drain_seconds=0.3, **HEALTH, canary=CANARY)
+SETTINGS = AgentSettings(poll_seconds=0.1, ready_seconds=3, drain_seconds=0.3, **HEALTH, canary=CANARY)
 SERVICE = """
 import http.server, json, pathlib, sys, threading, time
 folder, port = pathlib.Path(sys.argv[1]), int(sys.argv[2])
@@ -248,15 +248,15 @@ class Crew:
 
     def settle(self) -> None:
         """Look, and turn until all is as it should be."""
-        self.agent.follower.look()
-        self.until(self.agent.turn)
+        self.agent.follower.poll()
+        self.until(self.agent.reconcile)
 
     def until(self, true) -> float:
         """Turn until `true()`; returns the seconds it took."""
         start = time.monotonic()
         while not true():
             assert time.monotonic() - start < PATIENCE, self.agent.state.model_dump_json(indent=1)
-            self.agent.turn()
+            self.agent.reconcile()
             time.sleep(0.03)
         return time.monotonic() - start
 
@@ -268,7 +268,7 @@ class Crew:
     @property
     def running(self) -> dict[int, str]:
         """Processes of this environment."""
-        return processes.marked(prefix(self.place))
+        return processes.tagged(prefix(self.place))
 
     @property
     def events(self) -> list[str]:
@@ -293,12 +293,12 @@ def slipway(project):
 
     yield run
     for name in ENVIRONMENTS:
-        supervision.stop(Place.of(name), patience=3)
+        supervision.stop(Place.of(name), timeout_seconds=3)
 
 
 @pytest.fixture
 def crew(project):
     crew = Crew(project)
     yield crew
-    supervision.stop(crew.place, patience=3)
+    supervision.stop(crew.place, timeout_seconds=3)
     assert {} == crew.running

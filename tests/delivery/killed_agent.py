@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from slipway.delivery.agent import processes
-from slipway.delivery.agent.agent import Agent, Settings, prefix
+from slipway.delivery.agent.agent import Agent, AgentSettings, prefix
 from slipway.delivery.agent.follower import Follower
 from slipway.delivery.home import Place
 from slipway.delivery.store.folder import FolderStore
@@ -32,7 +32,7 @@ CHANGED = {"os.rename": 1, "os.remove": 0, "os.rmdir": 0, "os.mkdir": 0}
 NOISE = re.compile(r"[0-9a-f]{7,}|\d{3,}")
 ASIDE, INCOMING = ".incoming", ".incoming-"  # what these hold is seen by nobody before it is renamed
 SECONDS = 30  # for an agent to have all as desired
-LOOK_SECONDS = 0.02
+POLL_SECONDS = 0.02
 
 
 class Observed(Agent):
@@ -40,9 +40,9 @@ class Observed(Agent):
 
     done, doing = "start", ""
 
-    def _do(self, action: Any) -> None:
+    def _execute(self, action: Any) -> None:
         self.doing = _name(action)
-        super()._do(action)
+        super()._execute(action)
         self.done, self.doing = self.doing, ""
 
     @property
@@ -87,11 +87,11 @@ def _short(path: object) -> str:
 def work(job: dict[str, Any]) -> None:
     """Work until all is as desired, or until right before the effect `fatal`; each effect is told as it first comes."""
     place = Place("staging", Path(job["root"]))
-    processes.carry(f"{prefix(place)}agent")
+    processes.tag_children(f"{prefix(place)}agent")
     told = os.open(job["told"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     known: set[str] = set()
     follower = Follower(place.mirror, job["origin"], "staging")
-    agent = Observed(place, follower, FolderStore(Path(job["store"])), Settings(**job["settings"]))
+    agent = Observed(place, follower, FolderStore(Path(job["store"])), AgentSettings(**job["settings"]))
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         found = effect(event, arguments)
@@ -105,10 +105,10 @@ def work(job: dict[str, Any]) -> None:
             os.write(told, f"{label}\n".encode())
 
     sys.addaudithook(hook)
-    follower.look()
+    follower.poll()
     deadline = time.monotonic() + SECONDS
-    while not agent.turn() and time.monotonic() < deadline:
-        time.sleep(LOOK_SECONDS)
+    while not agent.reconcile() and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ def test_a_second_turn_does_nothing(first):
     first.settle()
     first.replace()
     first.settle()
-    unmoved = {"instances", "router", "serving", "events"}
+    unmoved = {"instances", "gateway", "serving", "events"}
     assert before.model_dump(include=unmoved) == first.agent.state.model_dump(include=unmoved)
 
 
@@ -50,7 +50,7 @@ def test_no_request_fails_while_releases_change(project, first):
 
     project.publish("v0.2.0")
     project.promote("v0.2.0")
-    first.agent.follower.look()
+    first.agent.follower.poll()
     answers: list[int] = []
     with httpx.Client(trust_env=False) as client:
 
@@ -100,7 +100,7 @@ def test_a_swapped_file_of_the_installed_release_is_fetched_again_before_the_nex
     installed = installation.folder(first.place, first.agent.state.serving.digest)
     (installed / "service.py").write_text("raise SystemExit('not what was released')")
     os.kill(first.agent.state.instances[0].pid, signal.SIGKILL)
-    first.until(lambda: first.serves == "v0.1.0" and first.agent.turn())
+    first.until(lambda: first.serves == "v0.1.0" and first.agent.reconcile())
     assert "not what was released" not in (installed / "service.py").read_text()
 
 
@@ -138,7 +138,7 @@ def test_the_address_outlives_either_of_its_files(first, fault, killed):
     """`state.json` owns it, `url` is derived from it; each brings back the other, also after all processes ended."""
     before = first.agent.url
     if killed:
-        processes.kill(prefix(first.place))
+        processes.kill_tagged(prefix(first.place))
     fault(first.place)
     first.replace()
     first.settle()
@@ -175,12 +175,12 @@ def test_a_state_in_which_only_times_changed_is_written_at_each_heartbeat(first,
     first.settle()
     written = []
     monkeypatch.setattr(state.files, "write_text", lambda path, _: written.append(path))
-    first.agent.turn()
+    first.agent.reconcile()
     assert [] == written
-    first.agent.state.seen -= state.HEARTBEAT_SECONDS
-    first.agent.turn()
+    first.agent.state.heartbeat -= state.HEARTBEAT_SECONDS
+    first.agent.reconcile()
     first.agent.state.note("something")
-    first.agent.turn()
+    first.agent.reconcile()
     assert [first.place.state, first.place.state] == written
 
 
@@ -228,7 +228,7 @@ def test_a_process_without_the_mark_is_never_ended(first):
         state.write(first.place, known)
         first.replace()
         first.settle()
-        supervision.stop(first.place, patience=3)
+        supervision.stop(first.place, timeout_seconds=3)
         assert psutil.STATUS_ZOMBIE != psutil.Process(other.pid).status()
     finally:
         other.kill()

@@ -22,7 +22,7 @@ import yaml
 
 from slipway.delivery import promotion, release, smoke
 from slipway.delivery.agent import supervision
-from slipway.delivery.agent.agent import Agent, Settings
+from slipway.delivery.agent.agent import Agent, AgentSettings
 from slipway.delivery.agent.follower import Follower
 from slipway.delivery.dvc_files import blobs
 from slipway.delivery.home import Place
@@ -133,13 +133,13 @@ def test_the_same_inputs_give_the_same_digest_and_it_serves_what_it_was_built_to
     promotion.publish(toy.root, built.folder, toy.store)
     toy.promote("v0.1.0")
     place = Place.of("staging")
-    agent = Agent(place, Follower(place.mirror, str(toy.origin), "staging"), toy.store, Settings.of(read_params()))
+    agent = Agent(place, Follower(place.mirror, str(toy.origin), "staging"), toy.store, AgentSettings.of(read_params()))
     try:
-        supervision.run_once(agent, patience=120)
+        supervision.run_once(agent, timeout_seconds=120)
         assert 0 == smoke.smoke(toy.root, "staging", toy.store)
         release.verify(place.releases / agent.state.serving.digest.removeprefix("sha256:"))
     finally:
-        supervision.stop(place, patience=10)
+        supervision.stop(place, timeout_seconds=10)
 
 
 def _world(toy, folder: Path) -> Path:

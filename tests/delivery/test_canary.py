@@ -37,9 +37,9 @@ def try_out(project, crew, kind="good", *, rate=200, **changes) -> traffic.Answe
     project.publish("v0.2.0", kind)
     crew.agent.settings = dataclasses.replace(crew.agent.settings, canary={**CANARY, **changes})
     project.promote("v0.2.0", canary={**CANARY, **changes})
-    crew.agent.follower.look()
+    crew.agent.follower.poll()
     with loaded(crew, rate) if rate else loaded(crew, 1) as answers:
-        crew.until(lambda: crew.agent.turn())
+        crew.until(lambda: crew.agent.reconcile())
     return answers
 
 
@@ -82,7 +82,7 @@ def test_without_requests_it_ends_inconclusive(project, first):
 def test_the_baseline_is_as_young_as_the_canary(project, first):
     project.publish("v0.2.0")
     project.promote("v0.2.0", canary=CANARY)
-    first.agent.follower.look()
+    first.agent.follower.poll()
     first.until(lambda: first.agent.state.canary)
     ages = {one.role + one.release: one.since for one in first.agent.state.instances}
     assert 1 > abs(ages["mainv0.2.0"] - ages["baselinev0.1.0"])
@@ -92,11 +92,11 @@ def test_the_baseline_is_as_young_as_the_canary(project, first):
 def test_a_canary_whose_service_ends_is_rolled_back(project, first):
     project.publish("v0.2.0")
     project.promote("v0.2.0", canary=CANARY)
-    first.agent.follower.look()
+    first.agent.follower.poll()
     first.until(lambda: first.agent.state.canary)
     (one,) = [one for one in first.agent.state.instances if one.release == "v0.2.0"]
     os.kill(one.pid, signal.SIGKILL)
-    first.until(first.agent.turn)
+    first.until(first.agent.reconcile)
     assert ("v0.1.0", "refused") == (first.serves, first.agent.state.canary.outcome)
     assert "its service ended" in first.agent.state.bad.reason
 
@@ -110,7 +110,7 @@ def test_a_canary_that_does_not_start_is_refused(project, first):
 def test_an_agent_that_takes_over_goes_on_where_the_canary_was(project, first):
     project.publish("v0.2.0")
     project.promote("v0.2.0", canary=CANARY)
-    first.agent.follower.look()
+    first.agent.follower.poll()
     with loaded(first) as answers:
         first.until(lambda: first.agent.state.canary and first.agent.state.canary.evidence.windows > 1)
         before, running = first.agent.state.canary.evidence.canary.requests, first.running
@@ -124,11 +124,11 @@ def test_an_agent_that_takes_over_goes_on_where_the_canary_was(project, first):
 def test_an_agent_that_forgot_everything_tries_again_what_git_has_not_concluded(project, first):
     project.publish("v0.2.0")
     project.promote("v0.2.0", canary=CANARY)
-    first.agent.follower.look()
+    first.agent.follower.poll()
     first.until(lambda: first.agent.state.canary)
     first.place.state.write_text("{")
     first.replace()
-    first.agent.follower.look()
+    first.agent.follower.poll()
     first.until(lambda: first.agent.state.canary)
     assert "v0.1.0" == first.agent.state.serving.release
     assert {"v0.1.0", "v0.2.0"} == {one.release for one in first.agent.state.instances}
@@ -154,6 +154,6 @@ def test_copied_requests_are_compared_and_never_answered(project, first):
 def test_after_the_copied_requests_come_the_steps(project, first):
     try_out(project, first, shadow_percent=50)
     assert "v0.2.0" == first.serves
-    assert "v0.2.0 is a canary: listening" in first.events
+    assert "v0.2.0 is a canary: copies of requests" in first.events
     counts = first.agent.state.canary.shadow
     assert 0 < counts["compared"] == counts["equal"], counts

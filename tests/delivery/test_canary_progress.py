@@ -75,7 +75,7 @@ def test_what_a_source_counted_stays_when_it_is_gone():
 def test_numbers_that_are_none_are_not_kept():
     broken = Counts(float("nan"), 0, (0,) * len(BOUNDS))
     progress = _advanced(canary.begin(3, 0), 1, {"it": broken}, {"it": _counts(50)})
-    assert {side: {} for side in canary.SIDES} == progress.seen
+    assert {side: {} for side in canary.SIDES} == progress.observed
     assert progress == canary.Progress.model_validate_json(progress.model_dump_json())
 
 

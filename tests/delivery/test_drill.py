@@ -46,13 +46,13 @@ def test_it_begins_only_when_the_front_door_serves_also_after_a_stop(project):
     try:
         supervision.detach(place, 10)
         promotion.wait("staging", first, 20)
-        supervision.stop(place, patience=3)
+        supervision.stop(place, timeout_seconds=3)
         supervision.detach(place, 10)
         drilled = drill.Drill(project.root, "staging", None, project.store, read_params())
         drilled._served(first)
         assert clients.serves(gateway_url("staging"), first.release, first.commit)
     finally:
-        supervision.stop(place, patience=3)
+        supervision.stop(place, timeout_seconds=3)
 
 
 def test_no_request_fails_while_a_release_takes_over_goes_and_is_called_off(project):
@@ -65,6 +65,6 @@ def test_no_request_fails_while_a_release_takes_over_goes_and_is_called_off(proj
         drilled = drill.Drill(project.root, "staging", None, project.store, read_params())
         result = drill.drill(project.root, drilled, "staging", 1, (1000, 300), 1)
     finally:
-        supervision.stop(place, patience=3)
+        supervision.stop(place, timeout_seconds=3)
     assert ["pass", "pass"] == [verdict.outcome for verdict in result.verdicts], result
     assert first == project.branch.read("staging")

@@ -66,7 +66,7 @@ def _said(crew, part: str) -> int:
         (b"a: &a [*a, *a]\nb: 2013-02-31\n", f"deploy:{FILE}: not YAML"),
         (b"[" * 10_000, f"deploy:{FILE}: not YAML"),
         (b"\xff\xfe\x00", f"deploy:{FILE}: not text in UTF-8; `git revert` the commit"),
-        (None, f"deploy:{FILE}: not there; `slipway promote --environment staging` writes it"),
+        (None, f"deploy:{FILE}: missing; `slipway promote --environment staging` writes it"),
     ],
     ids=["empty", "comment", "wrong", "unclosed", "no date", "deep", "binary", "removed"],
 )
@@ -113,7 +113,8 @@ def rewritten(project, first, request):
 def test_a_rewritten_branch_is_reported_once_and_not_followed(project, first, rewritten):
     assert ("v0.2.0", rewritten) == (first.serves, first.agent.state.head)
     assert (
-        f"does not follow {rewritten[:9]}, which stays desired; push {rewritten[:9]} again" in first.agent.state.trouble
+        f"does not descend from {rewritten[:9]}, which stays desired; push {rewritten[:9]} again"
+        in first.agent.state.trouble
     )
     assert 1 == _said(first, "deploy was rewritten")
 
@@ -141,7 +142,7 @@ def test_another_rewrite_than_the_confirmed_one_is_not_followed(project, first, 
 
 
 def test_without_a_rewritten_branch_there_is_nothing_to_confirm(first):
-    with pytest.raises(UserError, match="tells of no rewritten branch deploy; there is nothing to confirm"):
+    with pytest.raises(UserError, match="no rewritten branch deploy is reported; there is nothing to confirm"):
         follower.accept_rewritten(first.place)
 
 
@@ -168,7 +169,7 @@ def test_a_mirror_that_is_broken_or_gone_is_fetched_anew(project, first):
         damage(first.place.mirror)
         project.publish(version := f"v0.{len(project.branch.versions()) + 1}.0")
         project.promote(version)
-        first.until(lambda: first.agent.follower.look().content and first.agent.turn())
+        first.until(lambda: first.agent.follower.poll().content and first.agent.reconcile())
         assert (version, None) == (first.serves, first.agent.state.trouble)
 
 
@@ -187,7 +188,7 @@ def test_a_bad_release_is_tried_once_reported_once_and_cleared_by_the_next_good_
     _look_twice(first)
     assert "v0.1.0" == first.serves
     assert reason in first.agent.state.bad.reason
-    assert [1, 1] == [_said(first, part) for part in ("installing v0.2.0", "v0.2.0 is bad and will not be tried again")]
+    assert [1, 1] == [_said(first, part) for part in ("installing v0.2.0", "v0.2.0 is bad and will not be retried")]
     assert int(kind == "crash") == _said(first, "starting v0.2.0")
     project.publish("v0.3.0")
     project.promote("v0.3.0")
@@ -198,7 +199,7 @@ def test_a_bad_release_is_tried_once_reported_once_and_cleared_by_the_next_good_
 def test_what_serves_is_started_again_while_a_release_that_never_gets_ready_is_tried(project, first):
     project.publish("v0.2.0", "deaf")
     project.promote("v0.2.0")
-    first.agent.follower.look()
+    first.agent.follower.poll()
     first.until(lambda: {"v0.1.0", "v0.2.0"} == {one.release for one in first.agent.state.instances})
     (old,) = [one for one in first.agent.state.instances if one.release == "v0.1.0"]
     os.kill(old.pid, signal.SIGKILL)
@@ -210,9 +211,9 @@ def test_a_revert_to_a_release_that_has_served_needs_no_canary_even_if_git_was_n
     project.publish("v0.2.0")
     project.promote("v0.2.0", canary=CANARY)
     passed = project.branch.read("staging")
-    first.agent.follower.look()
-    first.agent.turn()
-    first.agent._serve(passed)
+    first.agent.follower.poll()
+    first.agent.reconcile()
+    first.agent._confirm_serving(passed)
     project.publish("v0.3.0")
     project.promote("v0.3.0")
     first.settle()
@@ -255,7 +256,7 @@ def test_an_agent_whose_remote_hangs_heals_and_says_how_stale_it_is(project, cre
     project.git("remote", "set-url", "origin", "ssh://nowhere/project.git")
     url = supervision.detach(crew.place, PATIENCE)
     (one,) = state.read(crew.place).instances
-    processes.force([one.pid])
+    processes.kill([one.pid])
     start = time.monotonic()
     while state.read(crew.place).instances in ([], [one]) or not clients.is_ok(f"{url}/release"):
         assert PATIENCE > time.monotonic() - start

@@ -59,7 +59,7 @@ class Served:
         return alone and known.serving and "v0.1.0" == shown and is_running(self.place) and 3 == len(self.crew.running)
 
     def is_gone(self, one: state.Instance) -> bool:
-        return one.mark not in {other.mark for other in self.known.instances}
+        return one.tag not in {other.tag for other in self.known.instances}
 
 
 @pytest.fixture
@@ -86,12 +86,12 @@ def let_the_service_hang(served):
 
 
 def kill_the_front_door(served):
-    os.kill(served.known.router.pid, signal.SIGKILL)
+    os.kill(served.known.gateway.pid, signal.SIGKILL)
     return lambda: clients.is_reachable(served.url)
 
 
 def let_the_front_door_hang(served):
-    os.kill(served.known.router.pid, signal.SIGSTOP)
+    os.kill(served.known.gateway.pid, signal.SIGSTOP)
     return lambda: clients.is_reachable(served.url, 1)
 
 
@@ -176,7 +176,7 @@ def test_a_changed_release_goes_on_serving_where_none_can_be_fetched(project, se
     (one,) = served.known.instances
     (served.installed / "model/model.onnx").write_text("another model")
     deadline = time.monotonic() + PATIENCE
-    while not any("will be tried again" in event.text for event in served.known.events):
+    while not any("will be retried" in event.text for event in served.known.events):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert "v0.1.0" == clients.get_release(served.url)["version"]

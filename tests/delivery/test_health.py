@@ -10,16 +10,16 @@ from slipway.delivery.agent import health
 @pytest.fixture
 def checked(monkeypatch):
     """Health after three misses, of a process whose answers are given; each call is a check."""
-    monkeypatch.setattr(health, "EVERY_SECONDS", 0)
+    monkeypatch.setattr(health, "CHECK_INTERVAL_SECONDS", 0)
     answers: list[bool] = []
     monkeypatch.setattr(health.clients, "is_reachable", lambda *_: answers.pop(0))
-    one = health.Health(1, 3)
+    checks = health.HealthChecks(1, 3)
 
     def check(*given: bool) -> bool:
         for answer in given:
             answers.append(answer)
-            one.check({"mark": "http://127.0.0.1:1"})
-        return "mark" in one.hung
+            checks.check({"tag": "http://127.0.0.1:1"})
+        return "tag" in checks.hung
 
     return check
 
@@ -39,18 +39,18 @@ def test_only_misses_in_a_row_count(checked, answers, hung):
 
 
 def test_a_process_that_is_no_longer_checked_is_forgotten(monkeypatch):
-    monkeypatch.setattr(health, "EVERY_SECONDS", 0)
+    monkeypatch.setattr(health, "CHECK_INTERVAL_SECONDS", 0)
     monkeypatch.setattr(health.clients, "is_reachable", lambda *_: False)
-    one = health.Health(1, 1)
-    one.check({"first": "http://127.0.0.1:1"})
-    one.check({"second": "http://127.0.0.1:1"})
-    assert {"second"} == one.hung
+    checks = health.HealthChecks(1, 1)
+    checks.check({"first": "http://127.0.0.1:1"})
+    checks.check({"second": "http://127.0.0.1:1"})
+    assert {"second"} == checks.hung
 
 
 def test_nobody_is_asked_twice_in_a_second(monkeypatch):
     asked = []
     monkeypatch.setattr(health.clients, "is_reachable", lambda url, _: asked.append(url) or True)
-    one = health.Health(1, 3)
+    checks = health.HealthChecks(1, 3)
     for _ in range(5):
-        one.check({"mark": "http://127.0.0.1:1"})
+        checks.check({"tag": "http://127.0.0.1:1"})
     assert 1 == len(asked)

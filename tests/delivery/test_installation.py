@@ -56,10 +56,10 @@ def test_one_flipped_byte_in_what_is_installed_is_found_in_every_file_before_it_
 
 def _found(one: watch.Watch, folder, digest) -> str | None:
     """What a look finds, once every byte was read."""
-    one.wrong(folder, digest)
-    while one._is_read(folder):
+    one.fault(folder, digest)
+    while one._is_verifying(folder):
         time.sleep(0.001)
-    return one.wrong(folder, digest)
+    return one.fault(folder, digest)
 
 
 def test_a_changed_file_is_found_by_a_look_at_its_dates(project, content):
@@ -82,19 +82,19 @@ def test_a_file_is_not_read_again_while_nothing_tells_that_it_changed(project, c
 
 
 def test_a_byte_that_changed_behind_the_systems_back_is_found_in_time(project, content, monkeypatch):
-    monkeypatch.setattr(watch, "_signature", lambda _: ())
+    monkeypatch.setattr(watch, "_fingerprint", lambda _: ())
     folder = project.store.root / "v0.1.0"
     patient, due = watch.Watch(300), watch.Watch(0)
     for looks in (patient, due):
-        assert looks.wrong(folder, content.digest) is None
-        while looks._is_read(folder):
+        assert looks.fault(folder, content.digest) is None
+        while looks._is_verifying(folder):
             time.sleep(0.001)
     _flip(folder / "model/model.onnx")
     assert _found(patient, folder, content.digest) is None
-    due.wrong(folder, content.digest)
-    while due._is_read(folder):
+    due.fault(folder, content.digest)
+    while due._is_verifying(folder):
         time.sleep(0.001)
-    assert "model.onnx: SHA-256 is" in due._seen[folder].wrong
+    assert "model.onnx: SHA-256 is" in due._verifications[folder].fault
 
 
 def test_a_release_whose_requirements_lost_a_package_is_not_installed(project, content):

@@ -61,7 +61,7 @@ class Sweep:
         """Exactly the new release serves, and nothing else is there."""
         known = state.read(self.crew.place)
         assert [(self.new, "main", "ready")] == [(one.release, one.role, one.phase) for one in known.instances]
-        marks = {known.instances[0].mark, known.router.mark}
+        marks = {known.instances[0].tag, known.gateway.tag}
         assert marks == set(self.crew.running.values())
         assert {self.new} == {self.crew.serves for _ in range(5)}
         assert [] == list(self.crew.place.releases.glob(".incoming-*"))
@@ -141,13 +141,13 @@ def test_a_promotion(sweep):
     for expected in (
         "after Install NEW: rename staging/state.json",
         "in the background: start uv venv",
-        "in Start NEW main: start python …/service.py",
-        "after Start NEW main: rename staging/state.json",
-        "in Route: rename routes/routes.yml",
-        "after Serve NEW: rename staging/state.json",
-        "after Change OLD main draining: rename staging/state.json",
-        "in Change OLD main stopping: signal 15",
-        "after Forget OLD main: rename staging/state.json",
+        "in StartService NEW main: start python …/service.py",
+        "after StartService NEW main: rename staging/state.json",
+        "in WriteRoutes: rename routes/routes.yml",
+        "after ConfirmServing NEW: rename staging/state.json",
+        "after SetPhase OLD main draining: rename staging/state.json",
+        "in SetPhase OLD main stopping: signal 15",
+        "after Reap OLD main: rename staging/state.json",
     ):
         assert expected in effects
 
@@ -169,11 +169,11 @@ def test_a_canary(sweep):
     sweep.recover()
     effects = sweep.kill_at_every_step(prepare, loaded)
     for expected in (
-        "in Start OLD baseline: start python …/service.py",
-        "after Route (canary at step 0): rename staging/state.json",
-        "in Route (canary passed): rename routes/routes.yml",
-        "after Serve NEW (canary passed): rename staging/state.json",
-        "after Forget OLD baseline (canary passed): rename staging/state.json",
+        "in StartService OLD baseline: start python …/service.py",
+        "after WriteRoutes (canary at step 0): rename staging/state.json",
+        "in WriteRoutes (canary passed): rename routes/routes.yml",
+        "after ConfirmServing NEW (canary passed): rename staging/state.json",
+        "after Reap OLD baseline (canary passed): rename staging/state.json",
     ):
         assert expected in effects
 
@@ -183,7 +183,7 @@ def test_a_first_start(sweep):
     kept = sweep.crew.place.releases.with_name("kept")
 
     def prepare() -> None:
-        supervision.stop(sweep.crew.place, patience=3)
+        supervision.stop(sweep.crew.place, timeout_seconds=3)
         sweep.crew.place.releases.rename(kept)
         for path in [path for path in sweep.crew.place.root.iterdir() if path != kept]:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -200,11 +200,11 @@ def test_a_first_start(sweep):
     sweep.recover()
     effects = sweep.kill_at_every_step(prepare, unwatched)
     for expected in (
-        "in StartRouter: rename routes/watched-by",
-        "in StartRouter: start traefik --entryPoints.front.address=….0.0.1:…",
-        "after StartRouter: rename staging/state.json",
-        "in Route: rename routes/routes.yml",
-        "after Serve NEW: rename staging/state.json",
+        "in StartGateway: rename routes/watched-by",
+        "in StartGateway: start traefik --entryPoints.front.address=….0.0.1:…",
+        "after StartGateway: rename staging/state.json",
+        "in WriteRoutes: rename routes/routes.yml",
+        "after ConfirmServing NEW: rename staging/state.json",
     ):
         assert expected in effects
 
@@ -216,8 +216,8 @@ def test_what_a_killed_agent_had_at_work_ends_with_the_next(project, crew, monke
     deadline = time.monotonic() + 20
     while len(crew.running) < 4 and time.monotonic() < deadline:
         time.sleep(0.05)
-    processes.force([int(crew.place.lock.read_text())])
+    processes.kill([int(crew.place.lock.read_text())])
     left = set(crew.running.values())
-    assert {f"{prefix(crew.place)}agent", state.read(crew.place).router.mark} == left
+    assert {f"{prefix(crew.place)}agent", state.read(crew.place).gateway.tag} == left
     crew.replace()
-    assert {crew.agent.state.router.mark} == set(crew.running.values())
+    assert {crew.agent.state.gateway.tag} == set(crew.running.values())

@@ -42,7 +42,7 @@ def private(project, tmp_path, monkeypatch):
         credentials.write_text(f'[http "{address}/"]\n    extraheader = AUTHORIZATION: {git_server.HEADER}\n')
         project.git("config", f"includeIf.gitdir:{project.root}/.git.path", str(credentials))
         yield project
-        supervision.stop(Place.of("staging"), patience=3)
+        supervision.stop(Place.of("staging"), timeout_seconds=3)
 
 
 def steps(workflow: str, job: str, **inputs: str) -> list[tuple[str, dict[str, str]]]:
@@ -78,7 +78,7 @@ def run(project, workflow: str, job: str, *verbs: str, **inputs: str) -> None:
     for command, env in steps(workflow, job, **inputs):
         if command.split()[3] in verbs:
             call(project.root, command, env)
-    supervision.stop(Place.of("staging"), patience=3)
+    supervision.stop(Place.of("staging"), timeout_seconds=3)
 
 
 def test_deployment_and_rollback_of_a_private_repository(private):
@@ -106,7 +106,7 @@ def agent_steps() -> list[dict[str, str]]:
 
 def test_the_agent_of_a_job_reaches_the_branch_with_what_its_step_has_and_not_without(private, tmp_path, monkeypatch):
     remote = private.git("remote", "get-url", "origin")
-    sight = Follower(tmp_path / "bare", remote, "staging").look()
+    sight = Follower(tmp_path / "bare", remote, "staging").poll()
     assert not sight.reached
     assert NO_CREDENTIALS in sight.trouble
     assert 3 == len(agent_steps())
@@ -114,4 +114,4 @@ def test_the_agent_of_a_job_reaches_the_branch_with_what_its_step_has_and_not_wi
         with monkeypatch.context() as step:
             for name, value in env.items():
                 step.setenv(name, value)
-            assert Follower(tmp_path / str(number), remote, "staging").look().reached
+            assert Follower(tmp_path / str(number), remote, "staging").poll().reached

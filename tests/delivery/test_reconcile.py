@@ -11,16 +11,16 @@ import yaml
 
 from slipway.delivery.agent import canary, reconcile
 from slipway.delivery.agent.reconcile import (
-    Change,
-    Forget,
-    GiveUp,
+    ConfirmServing,
+    FailStart,
     Install,
-    Route,
-    Serve,
-    Start,
-    StartRouter,
+    Reap,
+    SetPhase,
+    StartGateway,
+    StartService,
     Trial,
     View,
+    WriteRoutes,
     plan,
 )
 from slipway.delivery.agent.state import Bad, Instance
@@ -35,9 +35,9 @@ def _content(number: int, replicas: int = 1) -> EnvironmentFile:
 
 
 def _instance(content: EnvironmentFile, phase="ready", port=1000, since=0.0, role="main") -> Instance:
-    mark = f"{content.release}-{port}"
+    tag = f"{content.release}-{port}"
     return Instance(
-        mark=mark,
+        tag=tag,
         digest=content.digest,
         release=content.release,
         port=port,
@@ -57,18 +57,18 @@ def _view(**changes) -> View:
     instances = changes.get("instances", (RUNNING,))
     calm = View(
         now=100.0,
-        wanted=OLD,
+        target=OLD,
         trial=None,
         serving=OLD,
         instances=instances,
-        alive=frozenset(one.mark for one in instances),
+        alive=frozenset(instance.tag for instance in instances),
         answering=frozenset(),
         installed=frozenset({OLD.digest, NEW.digest}),
         installing=frozenset(),
-        router_alive=True,
-        routes=reconcile.render([one for one in instances if one.phase == "ready"][:1]),
+        gateway_alive=True,
+        routes=reconcile.render([instance for instance in instances if instance.phase == "ready"][:1]),
         loaded=True,
-        front=False,
+        confirmed=False,
         rest_until=0.0,
         ready_seconds=60,
         drain_seconds=5,
@@ -84,25 +84,28 @@ READY = _instance(NEW, "ready", 2000)
     ("view", "expected"),
     [
         (_view(), []),
-        (_view(router_alive=False), [StartRouter()]),
-        (_view(routes="http: {}"), [Route(reconcile.render([RUNNING]))]),
-        (_view(wanted=NEW, installed=frozenset()), [Install(NEW)]),
-        (_view(wanted=NEW), [Start(NEW)]),
-        (_view(wanted=NEW, rest_until=101.0), []),
-        (_view(wanted=NEW, instances=(RUNNING, STARTING)), []),
-        (_view(wanted=NEW, instances=(RUNNING, STARTING), answering={STARTING.mark}), [Change(STARTING, "ready")]),
+        (_view(gateway_alive=False), [StartGateway()]),
+        (_view(routes="http: {}"), [WriteRoutes(reconcile.render([RUNNING]))]),
+        (_view(target=NEW, installed=frozenset()), [Install(NEW)]),
+        (_view(target=NEW), [StartService(NEW)]),
+        (_view(target=NEW, rest_until=101.0), []),
+        (_view(target=NEW, instances=(RUNNING, STARTING)), []),
+        (_view(target=NEW, instances=(RUNNING, STARTING), answering={STARTING.tag}), [SetPhase(STARTING, "ready")]),
         (
-            _view(wanted=NEW, instances=(RUNNING, STARTING), now=160.0),
-            [GiveUp(STARTING, "it was not ready after 60 s")],
+            _view(target=NEW, instances=(RUNNING, STARTING), now=160.0),
+            [FailStart(STARTING, "it was not ready after 60 s")],
         ),
-        (_view(wanted=NEW, instances=(RUNNING, READY)), [Route(reconcile.render([READY]))]),
-        (_view(wanted=NEW, instances=(RUNNING, READY), routes=reconcile.render([READY])), []),
-        (_view(wanted=NEW, instances=(RUNNING, READY), routes=reconcile.render([READY]), front=True), [Serve(NEW)]),
-        (_view(wanted=NEW, serving=NEW, instances=(READY, RUNNING)), [Change(RUNNING, "draining")]),
-        (_view(wanted=NEW, serving=NEW, instances=(READY, DRAINING)), []),
-        (_view(wanted=NEW, serving=NEW, instances=(READY, DRAINING), now=104.0), [Change(DRAINING, "stopping")]),
-        (_view(instances=(RUNNING, STARTING)), [Change(STARTING, "stopping")]),
-        (_view(wanted=None, serving=None, instances=(), routes=reconcile.render([])), []),
+        (_view(target=NEW, instances=(RUNNING, READY)), [WriteRoutes(reconcile.render([READY]))]),
+        (_view(target=NEW, instances=(RUNNING, READY), routes=reconcile.render([READY])), []),
+        (
+            _view(target=NEW, instances=(RUNNING, READY), routes=reconcile.render([READY]), confirmed=True),
+            [ConfirmServing(NEW)],
+        ),
+        (_view(target=NEW, serving=NEW, instances=(READY, RUNNING)), [SetPhase(RUNNING, "draining")]),
+        (_view(target=NEW, serving=NEW, instances=(READY, DRAINING)), []),
+        (_view(target=NEW, serving=NEW, instances=(READY, DRAINING), now=104.0), [SetPhase(DRAINING, "stopping")]),
+        (_view(instances=(RUNNING, STARTING)), [SetPhase(STARTING, "stopping")]),
+        (_view(target=None, serving=None, instances=(), routes=reconcile.render([])), []),
     ],
 )
 def test_the_next_steps(view, expected):
@@ -110,26 +113,26 @@ def test_the_next_steps(view, expected):
 
 
 def test_a_dead_service_is_forgotten_and_another_started():
-    assert [Forget(RUNNING), Start(OLD)] == plan(_view(alive=frozenset()))[:2]
+    assert [Reap(RUNNING), StartService(OLD)] == plan(_view(alive=frozenset()))[:2]
 
 
 def test_a_service_that_ends_while_it_starts_is_given_up():
-    view = _view(wanted=NEW, instances=(RUNNING, STARTING), alive={RUNNING.mark})
-    assert GiveUp(STARTING, "it ended before it was ready") == plan(view)[0]
+    view = _view(target=NEW, instances=(RUNNING, STARTING), alive={RUNNING.tag})
+    assert FailStart(STARTING, "it ended before it was ready") == plan(view)[0]
 
 
 def test_a_service_that_was_about_to_go_is_taken_back():
     view = _view(instances=(READY, DRAINING), serving=NEW)
-    assert Change(DRAINING, "ready") == plan(view)[0]
+    assert SetPhase(DRAINING, "ready") == plan(view)[0]
 
 
 def test_a_service_that_does_not_end_is_forced():
     stopping = _instance(OLD, "stopping", 1000, 80.0)
-    assert [Forget(stopping)] == plan(_view(wanted=NEW, serving=NEW, instances=(READY, stopping)))
+    assert [Reap(stopping)] == plan(_view(target=NEW, serving=NEW, instances=(READY, stopping)))
 
 
 def test_the_old_release_serves_until_every_replica_of_the_new_one_is_ready():
-    view = _view(wanted=_content(2, replicas=2), instances=(RUNNING, READY, _instance(NEW, "starting", 3000, 99.0)))
+    view = _view(target=_content(2, replicas=2), instances=(RUNNING, READY, _instance(NEW, "starting", 3000, 99.0)))
     assert [] == plan(view)
 
 
@@ -144,7 +147,7 @@ def test_the_old_release_serves_until_every_replica_of_the_new_one_is_ready():
     ],
 )
 def test_what_is_bad_is_not_run(desired, bad, serving, expected):
-    assert (expected, None) == reconcile.aim(desired, bad, serving)
+    assert (expected, None) == reconcile.resolve_target(desired, bad, serving)
 
 
 def _tried(number: int, baseline: EnvironmentFile) -> EnvironmentFile:
@@ -170,17 +173,17 @@ PASSED = canary.begin(2, 0.0).model_copy(update={"outcome": "passed"})
     ids=["begins", "goes on", "forgets another's", "passed", "concluded", "serves", "agent forgot"],
 )
 def test_a_canary_has_to_prove_itself_once(serving, progress, concluded, expected):
-    assert expected == reconcile.aim(TRIED, None, serving, progress, concluded=concluded)
+    assert expected == reconcile.resolve_target(TRIED, None, serving, progress, concluded=concluded)
 
 
 def test_a_bad_canary_leaves_what_served():
     bad = Bad(content=TRIED, reason="", time=0)
-    assert (OLD, None) == reconcile.aim(TRIED, bad, None)
+    assert (OLD, None) == reconcile.resolve_target(TRIED, bad, None)
 
 
 def test_an_unproven_canary_that_listens_gets_copies_only():
     content = TRIED.model_copy(update={"canary": TRIED.canary.model_copy(update={"shadow_percent": 30})})
-    assert Trial(content, 0, 30) == reconcile.aim(content, None, OLD)[1]
+    assert Trial(content, 0, 30) == reconcile.resolve_target(content, None, OLD)[1]
 
 
 CANARY = _instance(TRIED, "ready", 2000)
@@ -190,19 +193,19 @@ ON_TRIAL = {"trial": Trial(TRIED, 10), "instances": (RUNNING, CANARY, BASELINE)}
 
 def _shares(view: View) -> dict[str, int]:
     """Weight of each port that the next routes name."""
-    (text,) = [action.text for action in plan(view) if isinstance(action, Route)]
+    (text,) = [action.text for action in plan(view) if isinstance(action, WriteRoutes)]
     services = yaml.safe_load(text)["http"]["services"]
     ports = {
-        name: int(one["loadBalancer"]["servers"][0]["url"].rpartition(":")[2])
-        for name, one in services.items()
+        name: int(instance["loadBalancer"]["servers"][0]["url"].rpartition(":")[2])
+        for name, instance in services.items()
         if name != "releases"
     }
-    return {ports[one["name"]]: one["weight"] for one in services["releases"]["weighted"]["services"]}
+    return {ports[instance["name"]]: instance["weight"] for instance in services["releases"]["weighted"]["services"]}
 
 
 def test_canary_and_baseline_start_together():
     view = _view(trial=Trial(TRIED, 10))
-    assert [Start(TRIED), Start(OLD, "baseline")] == plan(view)
+    assert [StartService(TRIED), StartService(OLD, "baseline")] == plan(view)
 
 
 def test_no_baseline_grows_old_while_the_canary_is_being_installed():
@@ -212,7 +215,7 @@ def test_no_baseline_grows_old_while_the_canary_is_being_installed():
 
 def test_nothing_is_tried_before_what_it_is_compared_with_serves():
     view = _view(trial=Trial(TRIED, 10), serving=None, instances=(), routes=reconcile.render([]))
-    assert [Start(OLD)] == plan(view)
+    assert [StartService(OLD)] == plan(view)
 
 
 @pytest.mark.parametrize(("share", "expected"), [(10, {1000: 80, 2000: 10, 3000: 10}), (50, {2000: 50, 3000: 50})])
@@ -222,18 +225,18 @@ def test_canary_and_baseline_get_equal_shares(share, expected):
 
 def test_no_request_goes_to_a_canary_whose_baseline_is_not_ready():
     view = _view(trial=Trial(TRIED, 10), instances=(RUNNING, CANARY))
-    assert not [action for action in plan(view) if isinstance(action, Route)]
+    assert not [action for action in plan(view) if isinstance(action, WriteRoutes)]
 
 
 def test_a_baseline_serves_all_when_nobody_else_is_there():
-    view = _view(instances=(RUNNING, BASELINE), alive=frozenset({BASELINE.mark}))
+    view = _view(instances=(RUNNING, BASELINE), alive=frozenset({BASELINE.tag}))
     assert {3000: 100} == _shares(view)
 
 
 def test_copies_go_to_who_compares_and_clients_to_who_served():
     listening = _instance(TRIED, "ready", 4000, role="shadow")
     view = _view(trial=Trial(TRIED, 0, 30), instances=(RUNNING, CANARY, BASELINE, listening))
-    (text,) = [action.text for action in plan(view) if isinstance(action, Route)]
+    (text,) = [action.text for action in plan(view) if isinstance(action, WriteRoutes)]
     http = yaml.safe_load(text)["http"]
     assert "mirrored" == http["routers"]["front"]["service"]
     assert [{"name": "shadow", "percent": 30}] == http["services"]["mirrored"]["mirroring"]["mirrors"]
@@ -243,7 +246,7 @@ def test_copies_go_to_who_compares_and_clients_to_who_served():
 
 def test_after_a_canary_that_failed_it_and_its_baseline_go():
     view = _view(instances=(RUNNING, CANARY, BASELINE))
-    assert [Change(CANARY, "draining"), Change(BASELINE, "draining")] == plan(view)
+    assert [SetPhase(CANARY, "draining"), SetPhase(BASELINE, "draining")] == plan(view)
 
 
 def test_nobody_drains_before_the_front_door_follows_the_routes():
@@ -256,45 +259,51 @@ class World:
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
         self.now, self.port = 0.0, 1000
-        self.wanted, self.trial, self.serving = OLD, None, None
+        self.target, self.trial, self.serving = OLD, None, None
         self.instances: list[Instance] = []
         self.dead: set[str] = set()
-        self.routes, self.router, self.installed = None, False, set()
+        self.routes, self.gateway, self.installed = None, False, set()
 
     def view(self) -> View:
-        alive = frozenset(one.mark for one in self.instances) - self.dead
-        ready = {one.mark for one in self.instances if one.phase == "starting" and self.now - one.since > 2}
-        routed = [one for one in self.instances if self.routes and re.search(rf":{one.port}\b", self.routes)]
-        front = self.router and bool(routed) and all(one.digest == self.wanted.digest for one in routed)
+        alive = frozenset(instance.tag for instance in self.instances) - self.dead
+        ready = {
+            instance.tag
+            for instance in self.instances
+            if instance.phase == "starting" and self.now - instance.since > 2
+        }
+        routed = [
+            instance for instance in self.instances if self.routes and re.search(rf":{instance.port}\b", self.routes)
+        ]
+        confirmed = self.gateway and bool(routed) and all(instance.digest == self.target.digest for instance in routed)
         return View(
-            now=self.now, wanted=self.wanted, trial=self.trial, serving=self.serving,
+            now=self.now, target=self.target, trial=self.trial, serving=self.serving,
             instances=tuple(self.instances), alive=alive, answering=frozenset(ready & alive),
             installed=frozenset(self.installed), installing=frozenset(),
-            router_alive=self.router, routes=self.routes, loaded=self.router, front=front,
+            gateway_alive=self.gateway, routes=self.routes, loaded=self.gateway, confirmed=confirmed,
             rest_until=0.0, ready_seconds=60, drain_seconds=5,
         )  # fmt: skip
 
     def do(self, action) -> None:
         match action:
-            case StartRouter():
-                self.router = True
-            case Route(text):
+            case StartGateway():
+                self.gateway = True
+            case WriteRoutes(text):
                 self.routes = text
-            case Serve(content):
+            case ConfirmServing(content):
                 self.serving = content
             case Install(content):
                 self.installed.add(content.digest)
-            case Start(content, role):
+            case StartService(content, role):
                 self.port += 1
                 self.instances.append(_instance(content, "starting", self.port, self.now, role))
-            case Change(one, phase):
-                changed = one.model_copy(update={"phase": phase, "since": self.now})
-                self.instances = [changed if other.mark == one.mark else other for other in self.instances]
-                self.dead |= {one.mark} if phase == "stopping" else set()
-            case GiveUp(one) | Forget(one):
-                self.instances = [other for other in self.instances if other.mark != one.mark]
+            case SetPhase(instance, phase):
+                changed = instance.model_copy(update={"phase": phase, "since": self.now})
+                self.instances = [changed if other.tag == instance.tag else other for other in self.instances]
+                self.dead |= {instance.tag} if phase == "stopping" else set()
+            case FailStart(instance) | Reap(instance):
+                self.instances = [other for other in self.instances if other.tag != instance.tag]
 
-    def turn(self, *, faults: bool) -> None:
+    def reconcile(self, *, faults: bool) -> None:
         self.now += 0.5
         for _ in range(100):
             actions = plan(self.view())
@@ -308,19 +317,19 @@ class World:
 
     def end_trial(self, *, passed: bool) -> None:
         """As the aim changes when a canary has ended."""
-        self.wanted, self.trial = self.trial.content if passed else self.wanted, None
+        self.target, self.trial = self.trial.content if passed else self.target, None
 
     def break_something(self) -> None:
-        kind = self.chance.choice(["service", "router", "routes", "wanted", "installed"])
+        kind = self.chance.choice(["service", "gateway", "routes", "target", "installed"])
         if kind == "service" and self.instances:
-            self.dead.add(self.chance.choice(self.instances).mark)
-        elif kind == "router":
-            self.router = False
+            self.dead.add(self.chance.choice(self.instances).tag)
+        elif kind == "gateway":
+            self.gateway = False
         elif kind == "routes":
             self.routes = self.chance.choice([None, "", "http: {}"])
-        elif kind == "wanted":
-            self.wanted = _content(self.chance.randint(1, 3), self.chance.randint(1, 3))
-            tried = _content(self.chance.randint(4, 5), self.wanted.replicas)
+        elif kind == "target":
+            self.target = _content(self.chance.randint(1, 3), self.chance.randint(1, 3))
+            tried = _content(self.chance.randint(4, 5), self.target.replicas)
             self.trial = self.chance.choice([None, Trial(tried, 10), Trial(tried, 50), Trial(tried, 0, 100)])
         elif kind == "installed":
             self.installed.clear()
@@ -330,17 +339,17 @@ class World:
 def test_whatever_breaks_the_world_converges_to_exactly_what_is_wanted(seed):
     world = World(random.Random(seed))
     for _ in range(100):
-        world.turn(faults=True)
+        world.reconcile(faults=True)
     for _ in range(60):
-        world.turn(faults=False)
+        world.reconcile(faults=False)
     if world.trial is not None:
         assert reconcile.is_on_trial(world.view())
-        assert world.wanted == world.serving
+        assert world.target == world.serving
         world.end_trial(passed=seed % 2 == 0)
     for _ in range(60):
-        world.turn(faults=False)
+        world.reconcile(faults=False)
     assert [] == plan(world.view())
-    assert world.wanted == world.serving
-    assert [(world.wanted.digest, "ready")] * world.wanted.replicas == [(i.digest, i.phase) for i in world.instances]
-    assert world.router
+    assert world.target == world.serving
+    assert [(world.target.digest, "ready")] * world.target.replicas == [(i.digest, i.phase) for i in world.instances]
+    assert world.gateway
     assert reconcile.render(world.instances) == world.routes

@@ -317,7 +317,7 @@ def test_an_agent_installs_nothing_unsigned_says_so_once_and_what_serves_goes_on
     signed.publish()
     signed.crew.settle()
     crew = signed.crew
-    crew.agent.turn()
+    crew.agent.reconcile()
     assert "v0.1.0" == crew.serves
     assert "v0.2.0: not signed; trusted is" in crew.agent.state.bad.reason
     assert 1 == len([event for event in crew.events if "v0.2.0 is bad" in event])
@@ -351,7 +351,7 @@ def test_an_agent_does_not_go_back_to_what_is_installed_and_was_signed_by_a_remo
 def test_what_serves_is_healed_without_a_signature_and_what_was_accepted_without_the_store(signed, monkeypatch):
     crew = signed.crew
     (old,) = crew.agent.state.instances
-    crew.agent._forget(old)
+    crew.agent._reap(old)
     crew.settle()
     assert "v0.1.0" == crew.serves
     signed.sign(signed.publish())
@@ -371,7 +371,7 @@ def test_an_agent_that_requires_an_attestation_installs_only_what_gh_verifies(cr
     gh.parent.mkdir()
     bundle.write_text("{}")
     for version, said, reason in (
-        ("v0.2.0", "", "v0.2.0: GitHub attests nothing of it"),
+        ("v0.2.0", "", "v0.2.0: has no attestation from GitHub"),
         ("v0.3.0", "sleep 0.3; echo refused >&2; exit 1", "gh attestation verify .*: refused"),
         ("v0.4.0", "echo '[{}]'", None),
     ):
@@ -387,9 +387,9 @@ def test_an_agent_that_requires_an_attestation_installs_only_what_gh_verifies(cr
     assert ["asked", "asked"] == asked.split(), "nothing looks at a release that is still being installed"
     (installation.folder(crew.place, project.branch.read("staging").digest) / "kind").write_text("other")
     (old,) = crew.agent.state.instances
-    crew.agent._forget(old)
+    crew.agent._reap(old)
     crew.settle()
     assert "v0.4.0" == crew.serves
     project.promote("v0.1.0")
     crew.settle()
-    assert "v0.1.0: GitHub attests nothing of it" in crew.agent.state.bad.reason
+    assert "v0.1.0: has no attestation from GitHub" in crew.agent.state.bad.reason

@@ -47,8 +47,8 @@ def test_it_shows_desired_observed_and_who_promoted_on_which_evidence(project, f
     text = _text(project)
     assert f"staging: serves v0.1.0 as desired, at {first.agent.url}" in text
     assert "  service  role  phase  port\n  v0.1.0   main  ready  " in text
-    assert "Ada  Promote v0.1.0 to staging\n" in text
-    assert "production: nothing was promoted yet" in text
+    assert "Ada     Promote v0.1.0 to staging\n" in text
+    assert "production: nothing has been promoted yet" in text
 
 
 def test_it_says_what_is_bad_and_what_serves_instead(project, first):
@@ -56,36 +56,36 @@ def test_it_says_what_is_bad_and_what_serves_instead(project, first):
     project.promote("v0.2.0")
     first.settle()
     text = _text(project)
-    assert "staging: should serve v0.2.0, serves v0.1.0" in text
-    assert "trouble: v0.2.0 is bad: v0.2.0: it ended before it was ready; see " in text
+    assert "staging: desired is v0.2.0, serves v0.1.0" in text
+    assert "problem: v0.2.0 is bad: v0.2.0: it ended before it was ready; see " in text
     assert "; v0.1.0 keeps serving; promote another release, or `git revert`" in text
 
 
 def test_it_answers_without_the_remote_and_says_how_old_the_agents_view_is(project, first):
     project.origin.rename(project.origin.with_name("away"))
-    first.agent.follower.look()
+    first.agent.follower.poll()
     first.agent.state.fetched = time.time() - 300
-    first.agent.follower.latest = first.agent.follower.look()
-    first.agent.turn()
+    first.agent.follower.latest = first.agent.follower.poll()
+    first.agent.reconcile()
     text = _text(project)
-    assert "trouble: git ls-remote" in text
-    assert "agent: does not run; deploy read 5 min ago" in text
+    assert "problem: git ls-remote" in text
+    assert "agent: not running; deploy read 5 min ago" in text
     assert "not reached" in text
 
 
 def test_it_says_that_no_agent_runs(project, first):
-    assert "no agent runs; `slipway agent --environment staging --detach` starts one" in _one(project)["troubles"]
+    assert "no agent is running; `slipway agent --environment staging --detach` starts one" in _one(project)["troubles"]
 
 
 def test_it_shows_how_far_a_canary_has_come(project, first):
     project.publish("v0.2.0")
     project.promote("v0.2.0", canary=CANARY)
-    first.agent.follower.look()
+    first.agent.follower.poll()
     first.until(lambda: first.agent.state.canary)
     one = _one(project)
     assert one["summary"].startswith("tries v0.2.0 on 25% of the requests, v0.1.0 serves")
     assert ("v0.1.0", [25, 50], 0) == tuple(one["agent"]["canary"][name] for name in ("against", "steps", "step"))
-    assert "canary of promotion 2, v0.2.0 against v0.1.0: goes on with 25% of the requests" in _text(project)
+    assert "canary of promotion 2, v0.2.0 against v0.1.0: running on 25% of the requests" in _text(project)
 
 
 def test_it_shows_what_a_canary_has_shown_in_the_end(project, first):
@@ -101,7 +101,7 @@ def test_it_shows_what_a_canary_has_shown_in_the_end(project, first):
 def page(first):
     """Address of the page of an agent."""
     first.agent.state.page = status_server.start(first.place, None)
-    first.agent.turn()
+    first.agent.reconcile()
     return f"http://127.0.0.1:{first.agent.state.page}"
 
 
@@ -147,7 +147,7 @@ def _hostile(value):
 def test_nothing_that_came_in_with_a_name_or_a_message_is_markup(project, first):
     project.publish("v0.2.0")
     project.promote("v0.2.0", canary=CANARY)
-    first.agent.follower.look()
+    first.agent.follower.poll()
     first.until(lambda: first.agent.state.canary)
     content = status.of_agent(first.place)
     content["agent"]["canary"]["outcome"] = None

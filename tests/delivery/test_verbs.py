@@ -26,9 +26,9 @@ def test_from_a_release_to_an_answer_and_back_to_nothing(project, slipway):
     (listed,) = json.loads(slipway("release", "list", "--json"))
     assert ("v0.1.0", ["staging"], True) == (listed["release"], listed["desired_in"], listed["stored"])
     assert json.loads(slipway("status", "--json"))["environments"]["staging"]["agent"]["running"]
-    assert 3 == len(processes.marked(prefix(Place.of("staging"))))
+    assert 3 == len(processes.tagged(prefix(Place.of("staging"))))
     slipway("stop", "--all")
-    assert {} == processes.marked(prefix(Place.of("staging")))
+    assert {} == processes.tagged(prefix(Place.of("staging")))
 
 
 def test_an_agent_takes_over_what_a_killed_one_left_running(project, slipway):
@@ -37,17 +37,17 @@ def test_an_agent_takes_over_what_a_killed_one_left_running(project, slipway):
     place = Place.of("staging")
     url = slipway("agent", "--environment", "staging", "--detach")
     slipway("promote", "--environment", "staging")
-    services = {pid for pid, mark in processes.marked(prefix(place)).items() if not mark.endswith(":agent")}
-    processes.force([int(place.lock.read_text())])
+    services = {pid for pid, mark in processes.tagged(prefix(place)).items() if not mark.endswith(":agent")}
+    processes.kill([int(place.lock.read_text())])
     assert url == slipway("agent", "--environment", "staging", "--detach")
-    assert services < set(processes.marked(prefix(place)))
+    assert services < set(processes.tagged(prefix(place)))
 
 
 def test_once_converges_and_leaves_the_service_running(project, slipway):
     project.publish("v0.1.0")
     project.promote("v0.1.0")
     assert "staging: v0.1.0 serves at" in slipway("agent", "--environment", "staging", "--once")
-    assert 2 == len(processes.marked(prefix(Place.of("staging"))))
+    assert 2 == len(processes.tagged(prefix(Place.of("staging"))))
 
 
 def test_once_fails_on_a_bad_release(project, slipway):

@@ -112,7 +112,7 @@ class Run:
         progress, now = canary.begin(1, 0.0), 0.0
         while progress.outcome is None:
             now += 1
-            sides.answer(round(self.limits["synthetic_rate"] * canary.share(steps, progress.step) / 100))
+            sides.answer(round(self.limits["synthetic_rate"] * canary.weight_percent(steps, progress.step) / 100))
             seen = {side: {"it": counts} for side, counts in sides.counts.items()}
             progress = canary.advance(progress, steps, seen, now, self.limits)
         return progress.outcome, sum(counts.requests for counts in sides.counts.values())

@@ -141,7 +141,7 @@ def wait(environment: str, content: EnvironmentFile, seconds: float) -> float:
     url = gateway_url(environment)
     start, said = time.monotonic(), time.time()
     while True:
-        known = agents.known(environment)
+        known = agents.observed_state(environment)
         if clients.serves(url, content.release, content.commit) and (known is None or _is_whole(known, content)):
             return time.monotonic() - start
         passed = time.monotonic() - start
@@ -174,7 +174,7 @@ def progress(environment: str, known: State | None, said: float) -> float:
 
 def last_seen(known: State | None) -> str:
     """When the agent was last seen, in words."""
-    return f"its agent was last seen {time.time() - known.seen:.0f} s ago" if known else "no agent was seen"
+    return f"its agent was last seen {time.time() - known.heartbeat:.0f} s ago" if known else "no agent was seen"
 
 
 def _serving(known: State) -> str:
@@ -213,7 +213,7 @@ def _refuse_older(environment: str, version: str, current: str) -> None:
 
 
 def _is_bad(environment: str, content: EnvironmentFile) -> bool:
-    known = agents.known(environment)
+    known = agents.observed_state(environment)
     return bool(known and known.bad and known.bad.content == content)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from slipway.delivery import clients, promotion, smoke
 from slipway.delivery.agent import agents
-from slipway.delivery.agent.canary import why
+from slipway.delivery.agent.canary import failure_reason
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.home import gateway_url
 from slipway.delivery.load import loadtest, traffic
@@ -93,7 +93,7 @@ def _await(environment: str, content: EnvironmentFile, seconds: float) -> Progre
     """The end of the canary; None when it never came to be judged. Raises UserError when there is no end."""
     deadline, said = time.monotonic() + seconds, time.time()
     while time.monotonic() < deadline:
-        known = agents.known(environment)
+        known = agents.observed_state(environment)
         if known is None:
             if _only_shows(gateway_url(environment), content):
                 return None
@@ -107,7 +107,7 @@ def _await(environment: str, content: EnvironmentFile, seconds: float) -> Progre
             )
         said = promotion.progress(environment, known, said)
         time.sleep(promotion.LOOK_SECONDS)
-    known = agents.known(environment)
+    known = agents.observed_state(environment)
     raise UserError(
         f"{environment}: the canary {content.release} has no end after {seconds:g} s; {promotion.last_seen(known)};"
         f" `slipway promote --environment {environment} --release {content.release}` waits for it again"
@@ -122,8 +122,8 @@ def _only_shows(url: str, content: EnvironmentFile) -> bool:
 def _reason(environment: str, content: EnvironmentFile, end: Progress | None) -> str:
     """Why it was rolled back; empty when it was not."""
     if end:
-        return "" if end.outcome == "passed" else f"{end.outcome}: {why(end)}"
-    known = agents.known(environment)
+        return "" if end.outcome == "passed" else f"{end.outcome}: {failure_reason(end)}"
+    known = agents.observed_state(environment)
     return known.bad.reason if known and known.bad and known.bad.content == content else ""
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from slipway.delivery import build as builds
 from slipway.delivery import drill, evidence, manifests, promotion, rollout, smoke
 from slipway.delivery.agent import processes, status, status_text, supervision
-from slipway.delivery.agent.agent import Agent, Settings, prefix
+from slipway.delivery.agent.agent import Agent, AgentSettings, prefix
 from slipway.delivery.agent.follower import Follower, accept_rewritten
 from slipway.delivery.desired_state import DeployBranch
 from slipway.delivery.home import ENVIRONMENTS, Place, gateway_url, store_url
@@ -160,10 +160,10 @@ def agent(environment: str, *, once: bool, detach: bool) -> None:
         print(f"{environment}: {supervision.detach(place, params['agent']['ready_seconds'])}")
         return
     with locked(place) as lock:
-        processes.carry(f"{prefix(place)}agent")
+        processes.tag_children(f"{prefix(place)}agent")
         remote = Git(ROOT).run("remote", "get-url", "origin")
         follower = Follower(place.mirror, _absolute(remote), environment)
-        one = Agent(place, follower, _store(), Settings.of(params))
+        one = Agent(place, follower, _store(), AgentSettings.of(params))
         if once:
             supervision.run_once(one, params["agent"]["promote_seconds"])
         else:
@@ -173,7 +173,7 @@ def agent(environment: str, *, once: bool, detach: bool) -> None:
 def stop(environments: list[str]) -> None:
     """End everything of each environment."""
     for name in environments:
-        supervision.stop(Place.of(name), supervision.STOP_PATIENCE)
+        supervision.stop(Place.of(name), supervision.STOP_TIMEOUT_SECONDS)
         print(f"{name}: stopped")
 
 

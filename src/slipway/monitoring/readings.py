@@ -168,7 +168,7 @@ def _addresses(environment: str, own: state.State | None) -> dict[str, str]:
     if own is None or agents.is_elsewhere(environment, url):
         return {url: url}
     return {
-        instance.mark: f"http://127.0.0.1:{instance.port}" for instance in own.instances if instance.phase == "ready"
+        instance.tag: f"http://127.0.0.1:{instance.port}" for instance in own.instances if instance.phase == "ready"
     }
 
 

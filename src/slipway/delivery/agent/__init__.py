@@ -1,1 +1,1 @@
-"""Beside each environment: makes what runs be what the branch `deploy` says, and shows what it did."""
+"""The agent that reconciles an environment with the branch `deploy`, and reports its state."""

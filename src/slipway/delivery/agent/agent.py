@@ -1,6 +1,6 @@
-"""`slipway agent`: makes an environment what the branch `deploy` says, and keeps it so.
+"""Agent that reconciles one environment with the branch `deploy`.
 
-Services and front door are sessions of their own: they outlive the agent, and the next one takes them over.
+The services and the gateway run in their own sessions. They outlive the agent, and its successor takes them over.
 """
 
 from __future__ import annotations
@@ -15,11 +15,21 @@ from typing import TYPE_CHECKING, Any
 from slipway import files
 from slipway.delivery import clients
 from slipway.delivery.agent import canary, installation, measures, processes, reconcile, router, shadow, state
-from slipway.delivery.agent.front_door import FrontDoor
-from slipway.delivery.agent.health import Health
+from slipway.delivery.agent.front_door import Gateway
+from slipway.delivery.agent.health import HealthChecks
 from slipway.delivery.agent.installs import Installs
-from slipway.delivery.agent.reconcile import Change, Forget, GiveUp, Install, Route, Serve, Start, StartRouter
-from slipway.delivery.agent.state import SERVED, Bad, Instance, Router, State, text
+from slipway.delivery.agent.reconcile import (
+    ConfirmServing,
+    FailStart,
+    Install,
+    Reap,
+    SetPhase,
+    StartGateway,
+    StartService,
+    View,
+    WriteRoutes,
+)
+from slipway.delivery.agent.state import SERVED_MAX, Bad, GatewayProcess, Instance, State, text
 from slipway.delivery.agent.watch import Watch
 from slipway.errors import UserError
 
@@ -29,18 +39,18 @@ if TYPE_CHECKING:
     from slipway.delivery.agent.canary import Progress
     from slipway.delivery.agent.follower import Follower
     from slipway.delivery.agent.reconcile import Action, Trial
-    from slipway.delivery.agent.state import Role
-    from slipway.delivery.environment_file import EnvironmentFile
+    from slipway.delivery.agent.state import Phase, Role
+    from slipway.delivery.environment_file import Canary, EnvironmentFile
     from slipway.delivery.home import Place
     from slipway.delivery.store import Store
 
-REST_SECONDS = 5  # before a service that once served and does not start is started again
-CHECKED = {"main", "baseline"}  # roles of the services that a release's files were started for
-STEPS = 100  # of one turn at most; a plan that never ends is a fault, and must not hang silently
+REST_SECONDS = 5  # between two attempts to start a release that served before
+VERIFIED_ROLES = {"main", "baseline"}  # services of these roles are replaced if a file of their release changes
+ACTIONS_MAX = 100  # per pass; a plan that never ends is a fault, and must not hang silently
 
 
 @dataclass(frozen=True)
-class Settings:
+class AgentSettings:
     """Sections `agent` and `canary` of params.yaml."""
 
     poll_seconds: float
@@ -53,237 +63,263 @@ class Settings:
     """Section `canary`."""
 
     @classmethod
-    def of(cls, params: Mapping[str, Any]) -> Settings:
-        """Take what an agent needs out of params.yaml."""
-        own = {one.name: params["agent"][one.name] for one in fields(cls) if one.name != "canary"}
+    def of(cls, params: Mapping[str, Any]) -> AgentSettings:
+        """Return the settings of `params`, the content of params.yaml."""
+        own = {field.name: params["agent"][field.name] for field in fields(cls) if field.name != "canary"}
         return cls(**own, canary=params["canary"])
 
 
 class Agent:
-    """Of one environment; whoever makes one must hold its lock."""
+    """Agent of one environment. Its creator must hold the lock of the environment."""
 
-    def __init__(self, place: Place, follower: Follower, store: Store, settings: Settings) -> None:
+    def __init__(self, place: Place, follower: Follower, store: Store, settings: AgentSettings) -> None:
         self.place = place
         self.follower = follower
         self.store = store
         self.settings = settings
         self.state = state.read(place) or State(environment=place.environment)
-        self._front = FrontDoor(place, settings.health_seconds)
+        self._gateway = Gateway(place, settings.health_seconds)
         self._installs = Installs(place, store)
-        self._health = Health(settings.health_seconds, settings.health_failures)
+        self._health = HealthChecks(settings.health_seconds, settings.health_failures)
         self._watch = Watch(settings.rehash_seconds)
         follower.accepted = follower.accepted or self.state.head
-        self._end_strays()
+        self._stop_orphans()
         installation.sweep(place)
 
     @property
-    def aim(self) -> tuple[EnvironmentFile | None, Trial | None]:
-        """What to run, and which canary beside it."""
-        now = self.state
-        concluded = now.concluded or now.desired in now.served
-        return reconcile.aim(now.desired, now.bad, now.serving, now.canary, concluded=concluded)
-
-    @property
-    def wanted(self) -> EnvironmentFile | None:
-        """What to run."""
-        return self.aim[0]
+    def target(self) -> tuple[EnvironmentFile | None, Trial | None]:
+        """Content to serve, and the canary to try."""
+        current = self.state
+        concluded = current.concluded or current.desired in current.served
+        return reconcile.resolve_target(
+            current.desired, current.bad, current.serving, current.canary, concluded=concluded
+        )
 
     @property
     def url(self) -> str:
-        """The front door."""
-        return self.state.router.url if self.state.router else ""
+        """Public URL of the gateway, or "" before it started."""
+        return self.state.gateway.url if self.state.gateway else ""
 
-    def turn(self) -> bool:
-        """Take in what was seen last, and do what can be done now. Returns whether all is as desired, or given up."""
-        self._take_in()
-        self._take_installed()
+    def reconcile(self) -> bool:
+        """Process the newest observations, and execute every action that is possible now.
+
+        Returns whether the environment has converged to the desired state, or to its predecessor after a failure.
+        """
+        self._take_observation()
+        self._take_installations()
         processes.reap()
-        self._health.check(self._addresses())
+        self._health.check(self._health_urls())
         self._check_files()
-        self._watch_canary()
-        for _ in range(STEPS):
+        self._evaluate_canary()
+        for _ in range(ACTIONS_MAX):
             view = self._view()
             actions = reconcile.plan(view)
             if not actions:
                 break
-            self._do(actions[0])
+            self._execute(actions[0])
             state.write(self.place, self.state)
-        self._mend_front_door()
+        self._repair_gateway_files()
         state.write(self.place, self.state)
-        return not actions and view.loaded and not self._busy()
+        return not actions and view.loaded and not self._is_busy()
 
-    def _busy(self) -> bool:
-        waiting = self._installs.under_way or any(one.phase != "ready" for one in self.state.instances)
-        wanted, trial = self.aim
-        return bool(waiting) or trial is not None or (wanted is not None and wanted != self.state.serving)
+    def _is_busy(self) -> bool:
+        waiting = self._installs.in_progress or any(instance.phase != "ready" for instance in self.state.instances)
+        target, trial = self.target
+        return bool(waiting) or trial is not None or (target is not None and target != self.state.serving)
 
-    def _mend_front_door(self) -> None:
-        if self.state.router:
-            self._front.announce(self.state.router, self.state.page)
-        for name in self._front.remove_foreign_routes():
-            self.state.note(f"removed {name} from the folder that the front door follows")
+    def _repair_gateway_files(self) -> None:
+        if self.state.gateway:
+            self._gateway.publish_addresses(self.state.gateway, self.state.page)
+        for name in self._gateway.remove_foreign_routes():
+            self.state.note(f"removed {name} from the folder that the gateway watches")
 
-    def _take_in(self) -> None:
-        sight = self.follower.latest
-        if sight is None:
+    def _take_observation(self) -> None:
+        observation = self.follower.latest
+        if observation is None:
             return
-        if sight.trouble != self.state.trouble:
-            self.state.note(sight.trouble or "the branch is read again")
-        self.state.trouble, self.state.rewritten = sight.trouble, sight.rewritten
-        self.state.fetched = sight.time if sight.reached else self.state.fetched
-        self.state.head = sight.head or self.state.head
-        if sight.content:
-            self.state.concluded = sight.concluded
-        if sight.content and sight.content != self.state.desired:
-            self.state.desired = sight.content
+        if observation.trouble != self.state.trouble:
+            self.state.note(observation.trouble or "the branch is readable again")
+        self.state.trouble, self.state.rewritten = observation.trouble, observation.rewritten
+        self.state.fetched = observation.time if observation.reached else self.state.fetched
+        self.state.head = observation.head or self.state.head
+        content = observation.content
+        if content:
+            self.state.concluded = observation.concluded
+        if content and content != self.state.desired:
+            self.state.desired = content
             self.state.bad = None
-            self.state.note(f"desired is {sight.content.release} (promotion {sight.content.promotion})")
+            self.state.note(f"desired is {content.release} (promotion {content.promotion})")
 
-    def _take_installed(self) -> None:
-        for content, wrong in self._installs.ended():
-            if isinstance(wrong, UserError):
-                self._failed(content.digest, content.release, str(wrong))
-            elif wrong:
+    def _take_installations(self) -> None:
+        for content, failure in self._installs.take_results():
+            if isinstance(failure, UserError):
+                self._fail(content.digest, content.release, str(failure))
+            elif failure:
                 self.state.rest_until = time.time() + REST_SECONDS
-                self.state.note(f"{content.release} cannot be installed, will be tried again: {wrong}")
+                self.state.note(f"{content.release} cannot be installed, will be retried: {failure}")
 
-    def _addresses(self) -> dict[str, str]:
-        """Where to ask each process whether it hangs, by its mark."""
-        ready = [one for one in self.state.instances if one.phase == "ready"]
-        front = self.state.router
-        own = {front.mark: f"http://127.0.0.1:{front.inside}/"} if front else {}
-        return {one.mark: f"http://127.0.0.1:{one.port}/livez" for one in ready} | own
+    def _health_urls(self) -> dict[str, str]:
+        """Return the URL for the health check of each process, by tag."""
+        ready = [instance for instance in self.state.instances if instance.phase == "ready"]
+        gateway = self.state.gateway
+        own = {gateway.tag: f"http://127.0.0.1:{gateway.inside}/"} if gateway else {}
+        return {instance.tag: f"http://127.0.0.1:{instance.port}/livez" for instance in ready} | own
 
     def _check_files(self) -> None:
-        """Replace the services of a release of which an installed file is no longer what it was."""
-        ready = {one.digest for one in self.state.instances if one.phase == "ready" and one.role in CHECKED}
-        for digest in ready:
+        """Replace the services of each release whose installed files have changed."""
+        ready = [instance for instance in self.state.instances if instance.phase == "ready"]
+        for digest in {instance.digest for instance in ready if instance.role in VERIFIED_ROLES}:
             folder = installation.folder(self.place, digest)
             if not installation.is_installed(self.place, digest):
-                self._replace(digest, f"{folder}, or what it needs: not there")
-            elif wrong := self._watch.wrong(folder, digest):
+                self._replace(digest, f"{folder}, or its Python environment: missing")
+            elif fault := self._watch.fault(folder, digest):
                 shutil.rmtree(folder, ignore_errors=True)
-                self._replace(digest, wrong)
+                self._replace(digest, fault)
 
     def _replace(self, digest: str, reason: str) -> None:
-        """Another service, from whole files, takes over from each; what runs goes on until then."""
-        old = {one.mark: one for one in self.state.instances if one.digest == digest and one.role in CHECKED}
-        new = {mark: one.model_copy(update={"role": "replaced"}) for mark, one in old.items()}
-        self.state.instances = [new.get(one.mark, one) for one in self.state.instances]
-        self.state.note(f"installed files changed, {next(iter(old.values())).release} is replaced: {reason}")
+        """Mark the services of a release for replacement; each serves until its successor is ready."""
+        own = [
+            instance
+            for instance in self.state.instances
+            if instance.digest == digest and instance.role in VERIFIED_ROLES
+        ]
+        replaced = {instance.tag: instance.model_copy(update={"role": "replaced"}) for instance in own}
+        self.state.instances = [replaced.get(instance.tag, instance) for instance in self.state.instances]
+        self.state.note(f"installed files changed, {own[0].release} is replaced: {reason}")
 
-    def _view(self) -> reconcile.View:
-        current, (wanted, trial) = self.state, self.aim
-        alive = frozenset(one.mark for one in current.instances if self._is_alive(one))
-        starting = [one for one in current.instances if one.phase == "starting" and one.mark in alive]
-        front = current.router
-        router_alive = front is not None and self._is_alive(front) and self._front.watches_routes(front)
-        unconfirmed = wanted is not None and wanted != current.serving and router_alive
-        installing = self._installs.under_way  # its files may be there before they are accepted
-        return reconcile.View(
+    def _view(self) -> View:
+        current, (target, trial) = self.state, self.target
+        alive = frozenset(instance.tag for instance in current.instances if self._is_alive(instance))
+        starting = [
+            instance for instance in current.instances if instance.phase == "starting" and instance.tag in alive
+        ]
+        gateway = current.gateway
+        if gateway and not (self._is_alive(gateway) and self._gateway.watches_routes(gateway)):
+            gateway = None
+        unconfirmed = gateway is not None and target != current.serving
+        return View(
             now=time.time(),
-            wanted=wanted,
+            target=target,
             trial=trial,
             serving=current.serving,
             instances=tuple(current.instances),
             alive=alive,
-            answering=frozenset(one.mark for one in starting if self._answers(one)),
-            installed=frozenset(
-                one.digest
-                for one in (wanted, current.serving, trial and trial.content)
-                if one and one.digest not in installing and installation.is_installed(self.place, one.digest)
-            ),
-            installing=installing,
-            router_alive=router_alive,
+            answering=frozenset(instance.tag for instance in starting if self._answers(instance)),
+            installed=self._installed(target, current.serving, trial.content if trial else None),
+            installing=self._installs.in_progress,
+            gateway_alive=gateway is not None,
             routes=text(self.place.routes),
-            loaded=router_alive and self._front.follows_routes(front),
-            front=unconfirmed and clients.serves(self.url, wanted.release, wanted.commit, self.settings.health_seconds),
+            loaded=gateway is not None and self._gateway.has_loaded_routes(gateway),
+            confirmed=unconfirmed and target is not None and self._is_served(target),
             rest_until=current.rest_until,
             ready_seconds=self.settings.ready_seconds,
             drain_seconds=self.settings.drain_seconds,
         )
 
-    def _is_alive(self, one: Instance | Router) -> bool:
-        return one.mark not in self._health.hung and processes.runs(one.pid, one.mark)
+    def _installed(self, *contents: EnvironmentFile | None) -> frozenset[str]:
+        """Return the digests of the installed releases among `contents`.
 
-    def _answers(self, one: Instance) -> bool:
-        url, seconds = f"http://127.0.0.1:{one.port}", self.settings.health_seconds
+        The files of a release may exist before its installation ends, so one in progress does not count.
+        """
+        digests = {content.digest for content in contents if content} - self._installs.in_progress
+        return frozenset(digest for digest in digests if installation.is_installed(self.place, digest))
+
+    def _is_served(self, content: EnvironmentFile) -> bool:
+        return clients.serves(self.url, content.release, content.commit, self.settings.health_seconds)
+
+    def _is_alive(self, process: Instance | GatewayProcess) -> bool:
+        return process.tag not in self._health.hung and processes.is_alive(process.pid, process.tag)
+
+    def _answers(self, instance: Instance) -> bool:
+        url, seconds = f"http://127.0.0.1:{instance.port}", self.settings.health_seconds
         if not clients.is_ready(url, seconds):
             return False
-        return one.role == "shadow" or (clients.get_release(url, seconds) or {}).get("version") == one.release
+        if instance.role == "shadow":
+            return True
+        return (clients.get_release(url, seconds) or {}).get("version") == instance.release
 
-    def _watch_canary(self) -> None:
-        """Look at what the canary and its baseline have answered, and go where that leads."""
-        if self.aim[1] is None:
+    def _evaluate_canary(self) -> None:
+        """Judge the canary if an evaluation is due, and record the result."""
+        trial = self.target[1]
+        if trial is None or trial.content.canary is None:
             return
-        view = self._view()
-        content, now = view.trial.content, time.time()
+        view, content, now = self._view(), trial.content, time.time()
         progress, on_trial = self._progress(content), reconcile.is_on_trial(view)
         if progress is None and on_trial:
             progress = canary.begin(content.promotion, now)
-        if progress is None or now - progress.looked < self.settings.canary["interval_seconds"]:
+        if progress is None or now - progress.evaluated < self.settings.canary["interval_seconds"]:
             return
-        seen = self._measure(view) if on_trial else dict.fromkeys(canary.SIDES)
-        after = canary.advance(progress, content.canary, seen, now, self.settings.canary)
-        self._record_canary(content, after.model_copy(update={"shadow": self._compared() or after.shadow}))
+        sources = self._measure(view.alive, content) if on_trial else dict.fromkeys(canary.SIDES)
+        after = canary.advance(progress, trial.content.canary, sources, now, self.settings.canary)
+        after = after.model_copy(update={"shadow": self._shadow_counts() or after.shadow})
+        self._record_canary(content, after)
 
-    def _compared(self) -> dict[str, float] | None:
-        """What the comparison of copied requests has counted."""
-        one = next((one for one in self.state.instances if (one.role, one.phase) == ("shadow", "ready")), None)
-        return clients.get_json(f"http://127.0.0.1:{one.port}/counts") if one else None
+    def _shadow_counts(self) -> dict[str, float] | None:
+        """Return the counts of the comparison of copied requests."""
+        for instance in self.state.instances:
+            if (instance.role, instance.phase) == ("shadow", "ready"):
+                return clients.get_json(f"http://127.0.0.1:{instance.port}/counts")
+        return None
 
-    def _measure(self, view: reconcile.View) -> dict[str, Any]:
-        digest = view.trial.content.digest
-        sides = [one for one in self.state.instances if one.digest == digest or one.role == "baseline"]
-        ready = [one for one in sides if one.mark in view.alive and one.phase == "ready"]
-        return measures.read(self.state.router, ready, view.trial.content.promotion)
+    def _measure(self, alive: frozenset[str], content: EnvironmentFile) -> dict[str, Any]:
+        if self.state.gateway is None:
+            return dict.fromkeys(canary.SIDES)
+        ready = [
+            instance
+            for instance in self.state.instances
+            if (instance.digest == content.digest or instance.role == "baseline")
+            and instance.tag in alive
+            and instance.phase == "ready"
+        ]
+        return measures.read(self.state.gateway, ready, content.promotion)
 
     def _progress(self, content: EnvironmentFile) -> Progress | None:
-        known = self.state.canary
-        return known if known and known.promotion == content.promotion else None
+        progress = self.state.canary
+        return progress if progress and progress.promotion == content.promotion else None
 
     def _record_canary(self, content: EnvironmentFile, after: Progress) -> None:
         before = self._progress(content)
         self.state.canary = after
-        if before is None or before.step != after.step:
-            share = canary.share(content.canary, after.step)
-            self.state.note(f"{content.release} is a canary: {f'{share}% of the requests' if share else 'listening'}")
+        if content.canary and (before is None or before.step != after.step):
+            self.state.note(f"{content.release} is a canary: {_traffic(content.canary, after.step)}")
         if after.outcome == "passed":
             self.state.note(f"the canary {content.release} passed")
         elif after.outcome is not None:
-            self.state.bad = Bad(content=content, reason=f"{after.outcome}: {canary.why(after)}", time=after.looked)
-            self.state.note(f"{content.release} is rolled back: {self.state.bad.reason}")
+            reason = f"{after.outcome}: {canary.failure_reason(after)}"
+            self.state.bad = Bad(content=content, reason=reason, time=after.evaluated)
+            self.state.note(f"{content.release} is rolled back: {reason}")
 
-    def _do(self, action: Action) -> None:
+    def _execute(self, action: Action) -> None:
         match action:
-            case StartRouter():
-                self._start_router()
-            case Route(routes):
+            case StartGateway():
+                self._start_gateway()
+            case WriteRoutes(routes):
                 files.write_text(self.place.routes, routes)
-            case Serve(content):
-                self._serve(content)
+            case ConfirmServing(content):
+                self._confirm_serving(content)
             case Install(content):
                 self.state.note(f"installing {content.release}")
                 self._installs.begin(content)
-            case Start(content, "shadow"):
+            case StartService(content, "shadow"):
                 self._start_shadow(content)
-            case Start(content, role):
+            case StartService(content, role):
                 self._try_start(content, role)
             case _:
-                self._move(action)
+                self._execute_on_instance(action)
 
-    def _move(self, action: Change | GiveUp | Forget) -> None:
+    def _execute_on_instance(self, action: SetPhase | FailStart | Reap) -> None:
         match action:
-            case Change(instance, phase):
-                self._change(instance, phase)
-            case GiveUp(instance, reason):
-                self._give_up(instance, reason)
-            case Forget(instance):
-                self._forget(instance)
+            case SetPhase(instance, phase):
+                self._set_phase(instance, phase)
+            case FailStart(instance, reason):
+                self._fail_start(instance, reason)
+            case Reap(instance):
+                self._reap(instance)
 
-    def _serve(self, content: EnvironmentFile) -> None:
+    def _confirm_serving(self, content: EnvironmentFile) -> None:
         self.state.serving = content
-        self.state.served = [*(one for one in self.state.served if one != content), content][-SERVED:]
+        others = [served for served in self.state.served if served != content]
+        self.state.served = [*others, content][-SERVED_MAX:]
         self.state.note(f"{content.release} serves at {self.url}")
 
     def _try_start(self, content: EnvironmentFile, role: Role) -> None:
@@ -293,90 +329,107 @@ class Agent:
                 installation.refuse_untrusted(self.place, self.store, content)
             self._start(content, role)
         except UserError as error:
-            self._failed(content.digest, content.release, str(error))
+            self._fail(content.digest, content.release, str(error))
 
     def _start(self, content: EnvironmentFile, role: Role) -> None:
         try:
-            ready = installation.verified(self.place, content.digest)
+            release = installation.verified(self.place, content.digest)
         except UserError as error:
             self.state.note(f"installed files changed, fetching the release again: {error}")
             return
         port = router.free_port()
-        mark = self._mark(f"{content.release}-{uuid.uuid4().hex[:8]}")
-        command, environment = installation.command(self.place, ready, port)
-        pid = processes.start(command, mark, self.place.log(content.release), ready.folder, environment)
-        self._started(content, role, mark, port, pid)
+        tag = self._tag(f"{content.release}-{uuid.uuid4().hex[:8]}")
+        command, environment = installation.command(self.place, release, port)
+        pid = processes.start(command, tag, self.place.log(content.release), release.folder, environment)
+        self._add_instance(content, role, tag, port, pid)
 
     def _start_shadow(self, content: EnvironmentFile) -> None:
-        port, mark = router.free_port(), self._mark(f"shadow-{uuid.uuid4().hex[:8]}")
-        command = shadow.command(port, self.state.router.inside, reconcile.sides(content.promotion))
-        pid = processes.start(command, mark, self.place.log("shadow"), self.place.root, os.environ)
-        self._started(content, "shadow", mark, port, pid)
+        if self.state.gateway is None:
+            return
+        port, tag = router.free_port(), self._tag(f"shadow-{uuid.uuid4().hex[:8]}")
+        command = shadow.command(port, self.state.gateway.inside, reconcile.side_names(content.promotion))
+        pid = processes.start(command, tag, self.place.log("shadow"), self.place.root, os.environ)
+        self._add_instance(content, "shadow", tag, port, pid)
 
-    def _started(self, content: EnvironmentFile, role: Role, mark: str, port: int, pid: int) -> None:
-        facts = {"digest": content.digest, "release": content.release, "role": role}
-        started = Instance(**facts, mark=mark, port=port, pid=pid, phase="starting", since=time.time())
-        self.state.instances.append(started)
+    def _add_instance(self, content: EnvironmentFile, role: Role, tag: str, port: int, pid: int) -> None:
+        instance = Instance(
+            digest=content.digest,
+            release=content.release,
+            role=role,
+            tag=tag,
+            port=port,
+            pid=pid,
+            phase="starting",
+            since=time.time(),
+        )
+        self.state.instances.append(instance)
         self.state.note(f"starting {content.release}{'' if role == 'main' else f' as {role}'} at port {port}")
 
-    def _start_router(self) -> None:
-        self.state.router = self._front.start(self.state.router, self._mark(f"router-{uuid.uuid4().hex[:8]}"))
-        self.state.note(f"front door at {self.url}")
+    def _start_gateway(self) -> None:
+        self.state.gateway = self._gateway.start(self.state.gateway, self._tag(f"router-{uuid.uuid4().hex[:8]}"))
+        self.state.note(f"gateway at {self.url}")
 
-    def _change(self, instance: Instance, phase: str) -> None:
+    def _set_phase(self, instance: Instance, phase: Phase) -> None:
         if phase == "stopping":
-            processes.ask_to_end([instance.pid])
+            processes.terminate([instance.pid])
         changed = instance.model_copy(update={"phase": phase, "since": time.time()})
-        self.state.instances = [changed if one.mark == instance.mark else one for one in self.state.instances]
+        self.state.instances = [changed if other.tag == instance.tag else other for other in self.state.instances]
 
-    def _give_up(self, instance: Instance, reason: str) -> None:
-        self._forget(instance)
+    def _fail_start(self, instance: Instance, reason: str) -> None:
+        self._reap(instance)
         name = "shadow" if instance.role == "shadow" else instance.release
-        said = f"{instance.release}: {reason}; see {self.place.log(name)}"
+        message = f"{instance.release}: {reason}; see {self.place.log(name)}"
+        trial = self.target[1]
         if instance.role == "main":
-            self._failed(instance.digest, instance.release, said)
-        elif instance.role != "replaced" and self.aim[1]:
-            self._refuse_canary(self.aim[1].content, f"its {instance.role} {said}")
+            self._fail(instance.digest, instance.release, message)
+        elif instance.role != "replaced" and trial:
+            self._reject_canary(trial.content, f"its {instance.role} {message}")
 
-    def _forget(self, instance: Instance) -> None:
-        hung = instance.mark in self._health.hung
-        processes.kill(instance.mark)
-        self.state.instances = [one for one in self.state.instances if one.mark != instance.mark]
+    def _reap(self, instance: Instance) -> None:
+        hung = instance.tag in self._health.hung
+        processes.kill_tagged(instance.tag)
+        self.state.instances = [other for other in self.state.instances if other.tag != instance.tag]
         installation.clear_scratch(self.place, instance.port)
-        trial = self.aim[1]
+        trial = self.target[1]
         if instance.phase == "ready" and instance.role == "main" and trial and trial.content.digest == instance.digest:
-            self._refuse_canary(trial.content, f"its service {'hung' if hung else 'ended'}")
+            self._reject_canary(trial.content, f"its service {'hung' if hung else 'ended'}")
         elif instance.phase == "ready":
-            fate = "answered no health check and was ended" if hung else "ended"
+            fate = "failed its health checks and was killed" if hung else "ended"
             self.state.note(f"a service of {instance.release} {fate}; starting another")
 
-    def _refuse_canary(self, content: EnvironmentFile, reason: str) -> None:
+    def _reject_canary(self, content: EnvironmentFile, reason: str) -> None:
         progress = self._progress(content) or canary.begin(content.promotion, time.time())
-        self._record_canary(content, canary.refuse(progress, reason))
+        self._record_canary(content, canary.reject(progress, reason))
 
-    def _failed(self, digest: str, release: str, reason: str) -> None:
-        """What never served is bad, and is not tried again. What served before is tried again after a rest."""
+    def _fail(self, digest: str, release: str, reason: str) -> None:
+        """Record a failed release. One that served before is retried after a rest; any other is not retried."""
         current = self.state
         if current.serving and current.serving.digest == digest:
             current.rest_until = time.time() + REST_SECONDS
-            current.note(f"{release} does not start, will be tried again: {reason}")
+            current.note(f"{release} does not start, will be retried: {reason}")
         elif current.desired and current.desired.digest == digest:
             current.bad = Bad(content=current.desired, reason=reason, time=time.time())
-            current.note(f"{release} is bad and will not be tried again: {reason}")
+            current.note(f"{release} is bad and will not be retried: {reason}")
         else:
             current.rest_until = time.time() + REST_SECONDS
             current.note(f"{release}, which served before, does not start: {reason}")
 
-    def _mark(self, name: str) -> str:
+    def _tag(self, name: str) -> str:
         return f"{prefix(self.place)}{name}"
 
-    def _end_strays(self) -> None:
-        """End what an agent started and was killed before it could write down, and what it had at work."""
-        known = {one.mark for one in self.state.instances} | ({self.state.router.mark} if self.state.router else set())
-        for mark in set(processes.marked(prefix(self.place)).values()) - known:
-            processes.end(mark, 0)
+    def _stop_orphans(self) -> None:
+        """Stop the processes that a killed agent had started but not recorded, and its own children."""
+        recorded = {instance.tag for instance in self.state.instances}
+        recorded |= {self.state.gateway.tag} if self.state.gateway else set()
+        for tag in set(processes.tagged(prefix(self.place)).values()) - recorded:
+            processes.stop_tagged(tag, 0)
+
+
+def _traffic(steps: Canary, step: int) -> str:
+    weight = canary.weight_percent(steps, step)
+    return f"{weight}% of the requests" if weight else "copies of requests"
 
 
 def prefix(place: Place) -> str:
-    """What the marks of all processes of an environment begin with."""
+    """Return the prefix of the tags of an environment's processes."""
     return f"{place.root}:"

@@ -1,4 +1,4 @@
-"""What the agent of an environment knows: on this machine by its file, on another by what its front door says."""
+"""State of an environment's agent: from its file on this machine, or from the gateway of another machine."""
 
 from __future__ import annotations
 
@@ -13,32 +13,35 @@ from slipway.delivery.agent.state import State
 from slipway.delivery.home import Place, gateway_url, home
 from slipway.errors import UserError
 
-SECONDS = 2  # for an answer; whoever asks asks again
+RESPONSE_TIMEOUT_SECONDS = 2  # short, because callers poll
 
 
-def known(environment: str) -> State | None:
-    """State of the agent behind the front door that clients are sent to; None when it says nothing, or never ran."""
+def observed_state(environment: str) -> State | None:
+    """Return the state of the agent behind the environment's gateway, or None if there is none or it does not respond.
+
+    The state comes over HTTP if the configured gateway is not that of this machine.
+    """
     own = state.read(Place.of(environment))
     try:
         url = gateway_url(environment)
     except UserError:
         return own
-    return own if own and own.router and own.router.url == url else _asked(url)
+    return own if own and own.gateway and own.gateway.url == url else _remote_state(url)
 
 
-def public(known: State) -> str:
-    """The same for anybody, as JSON: without what only this machine can use, and without the paths on it."""
-    text = known.model_copy(update={"router": None, "page": None}).model_dump_json()
+def public_json(observed: State) -> str:
+    """Return the state as JSON for other machines, without ports, process ids and paths of this machine."""
+    text = observed.model_copy(update={"gateway": None, "page": None}).model_dump_json()
     return text.replace(str(home()), "$SLIPWAY_HOME")
 
 
 def is_elsewhere(environment: str, url: str | None) -> bool:
-    """Whether the front door at `url` is not that of this machine's agent."""
+    """Return whether the gateway at `url` belongs to another machine."""
     return url is not None and state.text(Place.of(environment).url) != f"{url}\n"
 
 
-def _asked(url: str) -> State | None:
-    page = clients.get_json(f"{url}{STATE_PATH}", SECONDS)
+def _remote_state(url: str) -> State | None:
+    page = clients.get_json(f"{url}{STATE_PATH}", RESPONSE_TIMEOUT_SECONDS)
     try:
         return State.model_validate_json(json.dumps(page)) if page else None
     except ValidationError:

@@ -1,11 +1,11 @@
-"""How far a canary has come: a pure function of what was seen, kept in the agent's state for the next agent."""
+"""Progress of a canary, as a pure function of what was observed. It is part of the agent's state."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from slipway.gates.canary import CanaryEvidence, Counts, Decision, judge, observe
 from slipway.gates.verdict import Outcome, Verdict, overall
@@ -16,67 +16,77 @@ if TYPE_CHECKING:
     from slipway.delivery.environment_file import Canary
 
 SIDES = ("canary", "baseline")
-AWAY_SECONDS = 10  # between two looks; longer, and the agent was away
+GAP_MAX_SECONDS = 10  # between two evaluations; a longer gap means that the agent was down
 
 
 class Progress(BaseModel):
-    """Of the canary of one promotion."""
+    """Progress of the canary of one promotion."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
 
     promotion: int
     outcome: Literal["passed", "refused", "inconclusive"] | None = None
-    """None while it lasts."""
+    """None while the canary is running."""
     step: int = 0
     since: float
-    """When requests began to go to it as the step says, in seconds since 1970."""
+    """Start of the step, in seconds since 1970."""
     before: tuple[int, int] = (0, 0)
-    """What canary and baseline had answered when the step began."""
-    looked: float = 0.0
-    seen: dict[str, dict[str, Counts]] = {side: {} for side in SIDES}
-    """Of each side, what each source counted when it was last seen: a source that is gone keeps its part."""
+    """Requests that canary and baseline had answered when the step began."""
+    evaluated: float = Field(default=0.0, alias="looked")
+    """Time of the last evaluation, in seconds since 1970."""
+    observed: dict[str, dict[str, Counts]] = Field(default={side: {} for side in SIDES}, alias="seen")
+    """Last counts of each source of each side. A source that disappears keeps its counts."""
     evidence: CanaryEvidence = CanaryEvidence()
     verdicts: tuple[Verdict, ...] = ()
     shadow: dict[str, float] | None = None
-    """How far apart the answers to copied requests were."""
+    """Comparison of the answers to copied requests."""
 
 
-def share(canary: Canary, step: int) -> int:
-    """Percent of the requests that the canary gets in a step, and the baseline as well; none while it only listens."""
+def weight_percent(canary: Canary, step: int) -> int:
+    """Return the percentage of requests that the canary gets in `step`; the baseline gets as many.
+
+    It is 0 while the canary receives copies only.
+    """
     weights = [0, *canary.steps] if canary.shadow_percent else canary.steps
     return weights[step]
 
 
 def begin(promotion: int, now: float) -> Progress:
-    """The first step."""
+    """Return the progress of a canary in its first step."""
     return Progress(promotion=promotion, since=now)
 
 
 def advance(
     progress: Progress,
     canary: Canary,
-    seen: Mapping[str, Mapping[str, Counts] | None],
+    sources: Mapping[str, Mapping[str, Counts] | None],
     now: float,
     limits: Mapping[str, Any],
 ) -> Progress:
-    """Take in what each source of each side has counted by `now`, judge, and go where that leads.
+    """Return the progress after the counts of each source at `now` were judged.
 
-    `seen` has None for a side whose sources could not all be read. `limits` is the section `canary` of params.yaml.
+    `sources` has the counts by side and source, or None for a side whose sources could not all be read. `limits` is
+    the section `canary` of params.yaml.
     """
-    away = now - (progress.looked or now)
-    if away > AWAY_SECONDS:  # nobody looked, so nobody waited
-        progress = progress.model_copy(update={"since": progress.since + away})
-    now_seen = {side: {**progress.seen[side], **(seen[side] or {})} for side in SIDES}
-    sides = [_total(now_seen[side].values()) if seen[side] is not None else None for side in SIDES]
-    known = progress.seen if any(side is None or not side.is_finite for side in sides) else now_seen
-    evidence = observe(progress.evidence, *sides, limits)
+    gap = now - (progress.evaluated or now)
+    if gap > GAP_MAX_SECONDS:  # a step must not time out while the agent is down
+        progress = progress.model_copy(update={"since": progress.since + gap})
+    newest = {side: {**progress.observed[side], **(sources[side] or {})} for side in SIDES}
+    ours, theirs = (_total(newest[side].values()) if sources[side] is not None else None for side in SIDES)
+    observed = progress.observed if any(side is None or not side.is_finite for side in (ours, theirs)) else newest
+    evidence = observe(progress.evidence, ours, theirs, limits)
     judgment = judge(evidence, progress.before, now - progress.since, limits)
-    update: dict[str, Any] = {"looked": now, "seen": known, "evidence": evidence, "verdicts": judgment.verdicts}
-    last = progress.step + 1 == len(canary.steps) + bool(canary.shadow_percent)
+    update: dict[str, Any] = {
+        "evaluated": now,
+        "observed": observed,
+        "evidence": evidence,
+        "verdicts": judgment.verdicts,
+    }
+    is_last_step = progress.step + 1 == len(canary.steps) + bool(canary.shadow_percent)
     if judgment.decision is Decision.ROLL_BACK:
         failed = overall(judgment.verdicts) is Outcome.FAIL
         update["outcome"] = "refused" if failed else "inconclusive"
-    elif judgment.decision is Decision.GO_ON and last:
+    elif judgment.decision is Decision.GO_ON and is_last_step:
         update["outcome"] = "passed"
     elif judgment.decision is Decision.GO_ON:
         before = evidence.canary.requests, evidence.baseline.requests
@@ -84,25 +94,29 @@ def advance(
     return progress.model_copy(update=update)
 
 
-def refuse(progress: Progress, reason: str) -> Progress:
-    """End it for something that needs no statistics."""
+def reject(progress: Progress, reason: str) -> Progress:
+    """Return the progress of a canary that is rejected without statistics, because its service failed."""
     verdict = Verdict("canary: service", Outcome.FAIL, "keeps running", "ended", reason)
     return progress.model_copy(update={"outcome": "refused", "verdicts": (*progress.verdicts, verdict)})
 
 
-def why(progress: Progress) -> str:
-    """What speaks against it, in a line; of what could not be told, the first, from which the rest follows."""
-    against = [one for one in progress.verdicts if one.outcome is not Outcome.PASS]
-    failed = [one for one in against if one.outcome is Outcome.FAIL]
-    return "; ".join(f"{one.gate}: {one.reason} ({one.observed})" for one in failed or against[:1])
+def failure_reason(progress: Progress) -> str:
+    """Return the failed verdicts as one line.
+
+    If no verdict failed, it is the first inconclusive one, which causes the others.
+    """
+    against = [verdict for verdict in progress.verdicts if verdict.outcome is not Outcome.PASS]
+    failed = [verdict for verdict in against if verdict.outcome is Outcome.FAIL]
+    return "; ".join(f"{verdict.gate}: {verdict.reason} ({verdict.observed})" for verdict in failed or against[:1])
 
 
-def _total(counts: Iterable[Counts]) -> Counts:
-    """Sum of all sources of a side."""
+def _total(sources: Iterable[Counts]) -> Counts:
+    """Return the sum over all sources of a side."""
     total = Counts()
-    for one in counts:
-        below = {name: total.below.get(name, 0) + one.below.get(name, 0) for name in {**total.below, **one.below}}
-        fast = tuple(map(sum, zip(total.fast, one.fast, strict=True)))
-        numbers = {name: getattr(total, name) + getattr(one, name) for name in ("requests", "errors", "rows")}
+    for counts in sources:
+        names = {**total.below, **counts.below}
+        below = {name: total.below.get(name, 0) + counts.below.get(name, 0) for name in names}
+        fast = tuple(map(sum, zip(total.fast, counts.fast, strict=True)))
+        numbers = {name: getattr(total, name) + getattr(counts, name) for name in ("requests", "errors", "rows")}
         total = dataclasses.replace(total, fast=fast, below=below, **numbers)
     return total

@@ -1,7 +1,7 @@
-"""The agent's own look at the branch `deploy`: no work tree, and a remote that hangs does not hold up healing.
+"""Poller of the branch `deploy`: it needs no work tree, and a remote that hangs does not block healing.
 
-History is followed, never replaced: a branch that was rewritten could bring back anything, so what was seen before
-stays until a person confirms the new commit on this machine.
+The follower accepts only commits that descend from the previous one, because a rewritten branch could restore any old
+state. After a rewrite, the previous content stays desired until an operator confirms the new commit on this machine.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ if TYPE_CHECKING:
     from slipway.delivery.home import Place
 
 CONFIRMED = "refs/slipway/confirmed"
-"""In the mirror: the commit that a person accepted although it does not follow what was there before."""
-SHORT = 9  # digits of a commit that are shown
-FETCH_SECONDS = 600  # the first fetch brings all of the branch
+"""Reference in the mirror to the commit that an operator confirmed after a rewrite."""
+SHORT_COMMIT_DIGITS = 9
+FETCH_TIMEOUT_SECONDS = 600  # the first fetch downloads the whole branch
 
 
 @dataclass(frozen=True)
-class Sight:
-    """One look at the remote."""
+class Observation:
+    """Result of one poll of the remote."""
 
     time: float
     head: str | None = None
-    """Commit of the branch; None when there is none that may be followed."""
+    """Accepted commit of the branch, or None."""
     content: EnvironmentFile | None = None
     concluded: bool = False
     """Whether the promotion that wrote the content has its stage tag."""
     trouble: str | None = None
-    """Why there is no content: then what was desired before stays desired."""
+    """Why there is no content. The previous content then stays desired."""
     reached: bool = True
     rewritten: str | None = None
-    """Commit of a branch that was rewritten."""
+    """Commit of a rewritten branch."""
 
 
 class Follower:
-    """Looks at one environment's file on the branch `deploy` of `remote`, a URL or a path."""
+    """Polls the file of one environment on the branch `deploy` of `remote`, a URL or a path."""
 
     def __init__(self, mirror: Path, remote: str, environment: str) -> None:
         self._git = Git(mirror)
@@ -58,35 +58,35 @@ class Follower:
         self._fetched: tuple[str, frozenset[str]] | None = None
         self._tags: frozenset[str] = frozenset()
         self.accepted: str | None = None
-        """Commit that was followed last; whatever comes must have it among its ancestors."""
-        self.latest: Sight | None = None
+        """Newest accepted commit. The next one must descend from it."""
+        self.latest: Observation | None = None
 
-    def look(self) -> Sight:
-        """Look now."""
+    def poll(self) -> Observation:
+        """Poll the remote once."""
         try:
             head = self._head()
         except (OSError, UserError) as error:
-            trouble = f"{redacted(self._remote)}: not reached ({error}); what was desired before keeps serving"
-            self.latest = Sight(time.time(), trouble=trouble, reached=False)
+            trouble = f"{redacted(self._remote)}: not reached ({error}); the current release keeps serving"
+            self.latest = Observation(time.time(), trouble=trouble, reached=False)
             return self.latest
         try:
-            self.latest = self._see(head)
+            self.latest = self._observe(head)
         except (OSError, UserError, ValueError) as error:
             shutil.rmtree(self._git.folder, ignore_errors=True)
             self._fetched = None
-            trouble = f"{self._git.folder}: {error}; it is fetched anew"
-            self.latest = Sight(time.time(), trouble=trouble, reached=False)
+            trouble = f"{self._git.folder}: {error}; the mirror will be fetched again"
+            self.latest = Observation(time.time(), trouble=trouble, reached=False)
         return self.latest
 
-    def follow(self, seconds: float) -> None:
-        """Look at once, and every `seconds` from then on, in a thread that ends with the process."""
+    def start_polling(self, interval_seconds: float) -> None:
+        """Poll now and every `interval_seconds`, in a thread that ends with the process."""
 
-        def forever() -> None:
+        def poll_forever() -> None:
             while True:
-                self.look()
-                time.sleep(seconds)
+                self.poll()
+                time.sleep(interval_seconds)
 
-        threading.Thread(target=forever, daemon=True).start()
+        threading.Thread(target=poll_forever, daemon=True).start()
 
     def _head(self) -> str | None:
         if not (self._git.folder / "HEAD").exists():
@@ -99,70 +99,72 @@ class Follower:
         self._tags = frozenset(name.removeprefix("refs/tags/") for name in refs)
         return head
 
-    def _see(self, head: str | None) -> Sight:
+    def _observe(self, head: str | None) -> Observation:
         if head is None:
-            gone = f"; {self.accepted[:SHORT]} was there before" if self.accepted else " yet"
-            return Sight(time.time(), trouble=f"{redacted(self._remote)}: has no branch {BRANCH}{gone}")
-        seen = self.latest
-        if self._fetched == (head, self._tags) and seen and seen.content and seen.head == head:
-            return replace(seen, time=time.time())
+            past = f"; its last commit was {self.accepted[:SHORT_COMMIT_DIGITS]}" if self.accepted else " yet"
+            return Observation(time.time(), trouble=f"{redacted(self._remote)}: has no branch {BRANCH}{past}")
+        previous = self.latest
+        if self._fetched == (head, self._tags) and previous and previous.content and previous.head == head:
+            return replace(previous, time=time.time())
         self._fetch(head)
-        if not self._follows(head):
-            return Sight(time.time(), trouble=self._rewritten(head), rewritten=head)
+        if self.accepted is not None and not self._descends(head, self.accepted):
+            return Observation(time.time(), trouble=self._rewrite_message(head, self.accepted), rewritten=head)
         self.accepted = head
         return self._read(head)
 
     def _fetch(self, head: str) -> None:
-        """Whole, because only its ancestors tell whether a commit follows another; what is there is not fetched again.
+        """Fetch the branch with its history, which shows whether a commit descends from another.
 
-        The tags of the stages come too: they say what a canary has shown.
+        Fetch the stage tags as well: they record the results of canaries.
         """
         if self._fetched != (head, self._tags):
             refs = [f"+refs/heads/{BRANCH}:refs/heads/{BRANCH}", versions.stage_refs(self._environment)]
-            self._git.fetch(self._remote, *refs, prune=True, seconds=FETCH_SECONDS)
+            self._git.fetch(self._remote, *refs, prune=True, seconds=FETCH_TIMEOUT_SECONDS)
             self._fetched = head, self._tags
 
-    def _follows(self, head: str) -> bool:
-        if self.accepted in {None, head}:
+    def _descends(self, head: str, accepted: str) -> bool:
+        if accepted == head:
             return True
-        accepted = self._git.has(self.accepted)  # not in a mirror that was fetched again after the branch was rewritten
-        return (accepted and self._git.is_ancestor(self.accepted, head)) or self._confirmed() == head
+        # a mirror that was fetched again after a rewrite does not contain the accepted commit
+        descends = self._git.has(accepted) and self._git.is_ancestor(accepted, head)
+        return descends or self._confirmed() == head
 
     def _confirmed(self) -> str | None:
         return self._git.run("for-each-ref", "--format=%(objectname)", CONFIRMED) or None
 
-    def _rewritten(self, head: str) -> str:
+    def _rewrite_message(self, head: str, accepted: str) -> str:
+        new, old = head[:SHORT_COMMIT_DIGITS], accepted[:SHORT_COMMIT_DIGITS]
         return (
-            f"{BRANCH} was rewritten: {head[:SHORT]} does not follow {self.accepted[:SHORT]}, which stays desired;"
-            f" push {self.accepted[:SHORT]} again, or run `slipway confirm --environment {self._environment}` here"
+            f"{BRANCH} was rewritten: {new} does not descend from {old}, which stays desired;"
+            f" push {old} again, or run `slipway confirm --environment {self._environment}` here"
         )
 
-    def _read(self, head: str) -> Sight:
+    def _read(self, head: str) -> Observation:
         path = environment_file.path_of(self._environment)
         where = f"{BRANCH}:{path}"
-        found = self._git.read(head, path)
-        if found is None:
-            mend = f"`slipway promote --environment {self._environment}` writes it"
-            return Sight(time.time(), head, trouble=f"{where}: not there; {mend}")
+        data = self._git.read(head, path)
+        if data is None:
+            fix = f"`slipway promote --environment {self._environment}` writes it"
+            return Observation(time.time(), head, trouble=f"{where}: missing; {fix}")
         try:
-            content = environment_file.parse(found.decode(), where)
+            content = environment_file.parse(data.decode(), where)
         except UnicodeDecodeError:
-            return Sight(time.time(), head, trouble=f"{where}: not text in UTF-8; `git revert` the commit")
+            return Observation(time.time(), head, trouble=f"{where}: not text in UTF-8; `git revert` the commit")
         except UserError as error:
-            return Sight(time.time(), head, trouble=str(error))
-        return Sight(time.time(), head, content, concluded=self._is_concluded(content))
+            return Observation(time.time(), head, trouble=str(error))
+        return Observation(time.time(), head, content, concluded=self._is_concluded(content))
 
     def _is_concluded(self, content: EnvironmentFile) -> bool:
         return versions.stage_tag(self._environment, content.promotion) in self._tags
 
 
 def accept_rewritten(place: Place) -> str:
-    """Accept the commit of a rewritten branch that the agent of `place` saw last, and only this one; returns it.
+    """Accept the commit of the rewritten branch that the agent of `place` reported, and return it.
 
-    Raises UserError when it saw none.
+    No other commit is accepted. Raises UserError if the agent reported none.
     """
-    known = state.read(place)
-    if known is None or known.rewritten is None:
-        raise UserError(f"{place.state}: tells of no rewritten branch {BRANCH}; there is nothing to confirm")
-    Git(place.mirror).run("update-ref", CONFIRMED, known.rewritten)
-    return known.rewritten
+    observed = state.read(place)
+    if observed is None or observed.rewritten is None:
+        raise UserError(f"{place.state}: no rewritten branch {BRANCH} is reported; there is nothing to confirm")
+    Git(place.mirror).run("update-ref", CONFIRMED, observed.rewritten)
+    return observed.rewritten

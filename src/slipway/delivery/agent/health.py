@@ -1,4 +1,4 @@
-"""Whether what runs also answers: a process that hangs is there, and helps nobody."""
+"""Health checks of processes: a process that hangs exists, but does not answer."""
 
 from __future__ import annotations
 
@@ -12,32 +12,35 @@ from slipway.delivery import clients
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-EVERY_SECONDS = 1.0  # between the beginnings of two checks
+CHECK_INTERVAL_SECONDS = 1.0
 
 
-class Health:
-    """Checks processes, and counts how often in a row each did not answer.
+class HealthChecks:
+    """Checks processes and counts the consecutive failures of each.
 
-    Counted and not timed: while this machine sleeps, or the agent does, nobody misses a check.
+    Failures are counted, not timed, so that a machine or an agent that was suspended causes none.
     """
 
-    def __init__(self, seconds: float, failures: int) -> None:
-        self._seconds = seconds
-        self._failures = failures
-        self._missed: Counter[str] = Counter()
+    def __init__(self, timeout_seconds: float, failures_max: int) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._failures_max = failures_max
+        self._failures: Counter[str] = Counter()
         self._checked = 0.0
 
     @property
     def hung(self) -> frozenset[str]:
-        """Marks of those that have missed so many checks that they must be replaced."""
-        return frozenset(mark for mark, missed in self._missed.items() if missed >= self._failures)
+        """Tags of the processes that failed too many checks in a row and must be replaced."""
+        return frozenset(tag for tag, failures in self._failures.items() if failures >= self._failures_max)
 
     def check(self, addresses: Mapping[str, str]) -> None:
-        """Ask each process, by its mark, at its address; all at the same time, so that one that hangs costs little."""
-        if not addresses or time.monotonic() - self._checked < EVERY_SECONDS:
+        """Request the URL of each process, by tag, if the check is due.
+
+        All requests are concurrent, so that several hanging processes cost one timeout.
+        """
+        if not addresses or time.monotonic() - self._checked < CHECK_INTERVAL_SECONDS:
             return
         self._checked = time.monotonic()
         with ThreadPoolExecutor(len(addresses)) as pool:
-            answers = pool.map(lambda url: clients.is_reachable(url, self._seconds), addresses.values())
-            well = dict(zip(addresses, answers, strict=True))
-        self._missed = Counter({mark: 0 if well[mark] else self._missed[mark] + 1 for mark in addresses})
+            answers = pool.map(lambda url: clients.is_reachable(url, self._timeout_seconds), addresses.values())
+            healthy = dict(zip(addresses, answers, strict=True))
+        self._failures = Counter({tag: 0 if healthy[tag] else self._failures[tag] + 1 for tag in addresses})

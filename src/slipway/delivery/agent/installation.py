@@ -1,4 +1,4 @@
-"""A release made ready to run on this machine: its files verified, its requirements in an environment of their own."""
+"""Installation of a release on this machine: verified files, and a Python environment for its requirements."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
     from slipway.delivery.store import Store
 
 ATTESTED = ".attested"
-COMPLETE = ".complete"  # written last, so that a killed installation is never taken for one; says what belongs to it
+COMPLETE = ".complete"  # inventory of the environment, written last, so that a killed installation is not complete
 NOT_INHERITED = {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT", keys.SIGNING_KEY}
 
 
 def folder(place: Place, digest: str) -> Path:
-    """Folder of an installed release."""
+    """Return the folder of an installed release."""
     return place.releases / digest.removeprefix("sha256:")
 
 
 def is_installed(place: Place, digest: str) -> bool:
-    """Whether a release looks ready to start; `verified` looks closely."""
+    """Return whether a release is installed, without hashing its files as `verified` does."""
     path = folder(place, digest)
     try:
         return _is_complete(_environment(place, path)) and (path / release.MANIFEST).exists()
@@ -49,33 +49,33 @@ def is_installed(place: Place, digest: str) -> bool:
 
 
 def install(place: Place, store: Store, content: EnvironmentFile) -> None:
-    """Make the release ready. Raises UserError when it is missing, is not what it should be, or cannot be installed."""
+    """Install a release. Raises UserError if it is missing, fails verification or cannot be installed."""
     _refuse_unsigned(place, store, content)
     target = folder(place, content.digest)
     try:
-        found = release.verify(target, content.digest)
+        verified_release = release.verify(target, content.digest)
     except UserError:
         shutil.rmtree(target, ignore_errors=True)
-        found = fetch(store, content.release, content.digest, target)
-        _refuse_other_commit(found, content)
-    _refuse_unattested(found, store)
-    _install_requirements(place, found)
+        verified_release = fetch(store, content.release, content.digest, target)
+        _refuse_other_commit(verified_release, content)
+    _refuse_unattested(verified_release, store)
+    _install_requirements(place, verified_release)
 
 
 def refuse_untrusted(place: Place, store: Store, content: EnvironmentFile) -> None:
-    """Raise UserError for an installed release that may not be started: a key may have been removed since."""
+    """Raise UserError if an installed release is no longer trusted, for example after a key was removed."""
     _refuse_unsigned(place, store, content)
     if not attestation.is_required():
         return
     try:
-        found = release.verify(folder(place, content.digest), content.digest)
+        installed = release.verify(folder(place, content.digest), content.digest)
     except UserError:
-        return  # it is fetched again, and asked for its attestation then
-    _refuse_unattested(found, store)
+        return  # the next installation fetches the release and checks its attestation
+    _refuse_unattested(installed, store)
 
 
 def verified(place: Place, digest: str) -> Release:
-    """Return the installed release after checking every byte. Raises UserError; then it is no longer installed."""
+    """Return the installed release after hashing every file. Removes it and raises UserError if a file has changed."""
     path = folder(place, digest)
     try:
         return release.verify(path, digest)
@@ -84,68 +84,74 @@ def verified(place: Place, digest: str) -> Release:
         raise
 
 
-def command(place: Place, ready: Release, port: int) -> tuple[list[str], dict[str, str]]:
-    """Command line and environment that start the release at `port`, as its manifest says."""
-    python = _environment(place, ready.folder)
+def command(place: Place, installed: Release, port: int) -> tuple[list[str], dict[str, str]]:
+    """Return the command line and environment of the release's manifest for a service at `port`."""
+    python = _environment(place, installed.folder)
     names = {
         "python": str(python / "bin" / "python"),
-        "release": str(ready.folder),
+        "release": str(installed.folder),
         "port": str(port),
         "scratch": str(_scratch(place, port)),
     }
-    service = ready.manifest["service"]
+    service = installed.manifest["service"]
     own = {name: value.format(**names) for name, value in service["environment"].items()}
     inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
-    cache = {"PYTHONPYCACHEPREFIX": str(python / "pycache")}  # compiled code must not land among the release's files
+    cache = {"PYTHONPYCACHEPREFIX": str(python / "pycache")}  # outside of the release's folder, whose files are hashed
     log = {prediction_log.FOLDER: str(place.predictions)}  # each environment has its own
     return [part.format(**names) for part in service["command"]], {**inherited, **cache, **log, **own}
 
 
 def sweep(place: Place) -> None:
-    """Remove what killed installations have left; only for whoever alone installs."""
-    for left in place.releases.glob(".incoming-*"):
-        shutil.rmtree(left, ignore_errors=True)
+    """Remove the partial downloads of killed installations. The caller must hold the lock of the environment."""
+    for incoming in place.releases.glob(".incoming-*"):
+        shutil.rmtree(incoming, ignore_errors=True)
 
 
 def clear_scratch(place: Place, port: int) -> None:
-    """Remove what a service that has ended kept beside its release."""
+    """Remove the scratch folder of a service that has ended."""
     shutil.rmtree(_scratch(place, port), ignore_errors=True)
 
 
 def _scratch(place: Place, port: int) -> Path:
-    """A folder for one service: two that share one would add up their metrics."""
+    """Return the scratch folder of one service. It is not shared, because its metrics would add up."""
     return place.root / "scratch" / str(port)
 
 
-def _refuse_other_commit(found: Release, content: EnvironmentFile) -> None:
-    if found.commit != content.commit:
-        shutil.rmtree(found.folder, ignore_errors=True)
-        raise UserError(f"{content.release}: was built from {found.commit}, desired is {content.commit}; refused")
+def _refuse_other_commit(fetched: Release, content: EnvironmentFile) -> None:
+    if fetched.commit != content.commit:
+        shutil.rmtree(fetched.folder, ignore_errors=True)
+        raise UserError(f"{content.release}: was built from {fetched.commit}, desired is {content.commit}; refused")
 
 
 def _refuse_unsigned(place: Place, store: Store, content: EnvironmentFile) -> None:
-    """Where a key is trusted. A signature that was accepted stays here, so that healing does not wait for the store."""
+    """Raise UserError without a valid signature, if keys are trusted.
+
+    An accepted signature is stored on this machine, so that healing does not depend on the store.
+    """
     trusted = keys.trusted(Path())
     if not trusted:
         return
     own = folder(place, content.digest).with_suffix(signature.SUFFIX)
-    there = chain([own.read_bytes()] if own.is_file() else [], signature.of_release(store, content.release))
-    files.write_text(own, signature.verify(content.release, content.digest, there, trusted)[1])
+    candidates = chain([own.read_bytes()] if own.is_file() else [], signature.of_release(store, content.release))
+    files.write_text(own, signature.verify(content.release, content.digest, candidates, trusted)[1])
 
 
-def _refuse_unattested(found: Release, store: Store) -> None:
-    """Where an attestation is required; it is about bytes that do not change, so that it is verified once."""
-    accepted = found.folder.with_suffix(ATTESTED)
+def _refuse_unattested(candidate: Release, store: Store) -> None:
+    """Raise UserError without a valid attestation, if one is required.
+
+    An attestation is verified once, because it refers to bytes that do not change.
+    """
+    accepted = candidate.folder.with_suffix(ATTESTED)
     if not attestation.is_required() or accepted.exists():
         return
     try:
-        if not attestation.is_kept(store, found.version):
+        if not attestation.is_kept(store, candidate.version):
             raise UserError(
-                f"{found.version}: GitHub attests nothing of it, and {attestation.REQUIRED} is true; refused"
+                f"{candidate.version}: has no attestation from GitHub, and {attestation.REQUIRED} is true; refused"
             )
-        files.write_text(accepted, attestation.check(Git(Path()), found, store))
+        files.write_text(accepted, attestation.check(Git(Path()), candidate, store))
     except UserError:
-        shutil.rmtree(found.folder, ignore_errors=True)
+        shutil.rmtree(candidate.folder, ignore_errors=True)
         raise
 
 
@@ -153,16 +159,19 @@ def _environment(place: Place, path: Path) -> Path:
     return place.environments / release.sha256(path / release.LOCKED)[:32]
 
 
-def _install_requirements(place: Place, ready: Release) -> None:
-    """Equal requirements share an environment. uv's cache is asked first: then no network is needed."""
-    target = _environment(place, ready.folder)
+def _install_requirements(place: Place, verified_release: Release) -> None:
+    """Install the requirements into an environment that all releases with equal requirements share.
+
+    uv first tries its cache, which needs no network.
+    """
+    target = _environment(place, verified_release.folder)
     with _locked(target.with_suffix(".lock")):
         if _is_complete(target):
             return
         shutil.rmtree(target, ignore_errors=True)
-        _uv("venv", "--quiet", "--python", _python(ready), str(target))
+        _uv("venv", "--quiet", "--python", _python(verified_release), str(target))
         arguments = ["pip", "install", "--quiet", "--require-hashes", "--python", str(target / "bin" / "python")]
-        arguments += ["--requirements", str(ready.folder / release.LOCKED)]
+        arguments += ["--requirements", str(verified_release.folder / release.LOCKED)]
         try:
             _uv(*arguments, "--offline")
         except UserError:
@@ -172,7 +181,7 @@ def _install_requirements(place: Place, ready: Release) -> None:
 
 
 def _is_complete(environment: Path) -> bool:
-    """Whether every program and package that was installed is still there."""
+    """Return whether every program and package of the inventory still exists."""
     try:
         return set((environment / COMPLETE).read_text(encoding="utf-8").split("\n")) <= {"", *_inventory(environment)}
     except FileNotFoundError:
@@ -180,15 +189,15 @@ def _is_complete(environment: Path) -> bool:
 
 
 def _inventory(environment: Path) -> list[str]:
-    """Names of programs and packages."""
+    """Return the names of the installed programs and packages."""
     return sorted(
         path.name for pattern in ("bin/*", "lib/python*/site-packages/*") for path in environment.glob(pattern)
     )
 
 
-def _python(ready: Release) -> str:
-    wanted = ready.manifest["build"]["python"]
-    return sys.executable if wanted == f"{sys.version_info.major}.{sys.version_info.minor}" else wanted
+def _python(verified_release: Release) -> str:
+    required: str = verified_release.manifest["build"]["python"]
+    return sys.executable if required == f"{sys.version_info.major}.{sys.version_info.minor}" else required
 
 
 def _uv(*arguments: str) -> None:

@@ -1,4 +1,4 @@
-"""Installations in the background: one may take minutes, and what serves must be healed meanwhile."""
+"""Installations in the background: one may take minutes, and the agent must keep healing meanwhile."""
 
 from __future__ import annotations
 
@@ -16,35 +16,38 @@ if TYPE_CHECKING:
 
 
 class Installs:
-    """Of the releases of one environment."""
+    """Installations of the releases of one environment."""
 
     def __init__(self, place: Place, store: Store) -> None:
         self._place = place
         self._store = store
-        self._under_way: dict[str, EnvironmentFile] = {}
-        self._ended: queue.SimpleQueue[tuple[EnvironmentFile, Exception | None]] = queue.SimpleQueue()
+        self._in_progress: dict[str, EnvironmentFile] = {}
+        self._results: queue.SimpleQueue[tuple[EnvironmentFile, Exception | None]] = queue.SimpleQueue()
 
     @property
-    def under_way(self) -> frozenset[str]:
-        """Digests of the releases that are being installed, or of which `ended` has still to tell."""
-        return frozenset(self._under_way)
+    def in_progress(self) -> frozenset[str]:
+        """Digests of the releases whose installation is running, or whose result has not been taken."""
+        return frozenset(self._in_progress)
 
     def begin(self, content: EnvironmentFile) -> None:
-        """Install a release, in a thread that ends with the process."""
-        self._under_way[content.digest] = content
+        """Install a release in a thread that ends with the process."""
+        self._in_progress[content.digest] = content
         threading.Thread(target=self._install, args=(content,), daemon=True).start()
 
-    def ended(self) -> list[tuple[EnvironmentFile, Exception | None]]:
-        """What ended since this was asked last, and what went wrong: the release, or with OSError the machine."""
-        told = [self._ended.get() for _ in range(self._ended.qsize())]
-        for content, _ in told:
-            del self._under_way[content.digest]
-        return told
+    def take_results(self) -> list[tuple[EnvironmentFile, Exception | None]]:
+        """Return each installation that ended since the last call, with its error or None.
+
+        A UserError is a fault of the release, and an OSError one of the machine.
+        """
+        results = [self._results.get() for _ in range(self._results.qsize())]
+        for content, _ in results:
+            del self._in_progress[content.digest]
+        return results
 
     def _install(self, content: EnvironmentFile) -> None:
-        wrong: Exception | None = None
+        failure: Exception | None = None
         try:
             installation.install(self._place, self._store, content)
         except (OSError, UserError) as error:
-            wrong = error
-        self._ended.put((content, wrong))
+            failure = error
+        self._results.put((content, failure))

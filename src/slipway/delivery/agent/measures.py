@@ -1,6 +1,6 @@
-"""What canary and baseline have answered: requests as the front door counts them, predictions as the services do.
+"""Counts of canary and baseline: requests from the gateway's metrics, predictions from those of the services.
 
-The front door also sees the requests that a service never answered.
+The gateway also counts the requests that a service never answered.
 """
 
 from __future__ import annotations
@@ -20,71 +20,86 @@ if TYPE_CHECKING:
 
     from prometheus_client.samples import Sample
 
-    from slipway.delivery.agent.state import Instance, Router
+    from slipway.delivery.agent.state import GatewayProcess, Instance
 
-PREDICTIONS = "slipway_prediction"
-ALL = "+Inf"
+PREDICTIONS_METRIC = "slipway_prediction"
+INFINITY = "+Inf"
+ROLES = {"canary": "main", "baseline": "baseline"}
 
 
-def read(front: Router, instances: Iterable[Instance], promotion: int) -> dict[str, dict[str, Counts] | None]:
-    """Of each side what each source counted, by its mark; None for a side of which a source does not answer.
+def read(gateway: GatewayProcess, instances: Iterable[Instance], promotion: int) -> dict[str, dict[str, Counts] | None]:
+    """Return the counts by side and source, where a source is identified by its process tag.
 
-    `instances` are those of both sides, ready.
+    A side is None if one of its sources does not respond. `instances` are the ready services of both sides.
     """
     ready = list(instances)
-    requests = samples(f"http://127.0.0.1:{front.inside}")
-    roles = {"canary": "main", "baseline": "baseline"}
-    seen: dict[str, dict[str, Counts] | None] = {}
-    for side, name in reconcile.sides(promotion).items():
-        pages = {one.mark: samples(f"http://127.0.0.1:{one.port}") for one in ready if one.role == roles[side]}
-        if requests is None or not pages or None in pages.values():
-            seen[side] = None
+    requests = samples(f"http://127.0.0.1:{gateway.inside}")
+    sides: dict[str, dict[str, Counts] | None] = {}
+    for side, name in reconcile.side_names(promotion).items():
+        own = [instance for instance in ready if instance.role == ROLES[side]]
+        predictions = _predictions(own)
+        if requests is None or not predictions:
+            sides[side] = None
         else:
-            predictions = {mark: count_predictions(page) for mark, page in pages.items()}
-            seen[side] = {front.mark: count_requests(requests, f"{name}@file"), **predictions}
-    return seen
+            sides[side] = {gateway.tag: count_requests(requests, f"{name}@file"), **predictions}
+    return sides
+
+
+def _predictions(instances: Iterable[Instance]) -> dict[str, Counts] | None:
+    """Return the predictions of each instance by tag, or None if one of them does not respond."""
+    counts = {}
+    for instance in instances:
+        page = samples(f"http://127.0.0.1:{instance.port}")
+        if page is None:
+            return None
+        counts[instance.tag] = count_predictions(page)
+    return counts
 
 
 def count_requests(samples: Iterable[Sample], service: str) -> Counts:
-    """Requests for predictions that the front door passed to `service`."""
-    own = [one for one in samples if one.labels.get("service") == service and one.labels.get("method") == "POST"]
-    totals = [one for one in own if one.name == f"{router.REQUESTS}_total"]
-    right = [one for one in own if one.name == f"{router.SECONDS}_bucket" and one.labels["code"].startswith("2")]
+    """Count the prediction requests that the gateway passed to `service`."""
+    own = [
+        sample
+        for sample in samples
+        if sample.labels.get("service") == service and sample.labels.get("method") == "POST"
+    ]
+    totals = [sample for sample in own if sample.name == f"{router.REQUESTS_METRIC}_total"]
+    buckets = [sample for sample in own if sample.name == f"{router.DURATION_METRIC}_bucket"]
     fast = dict.fromkeys(BOUNDS, 0.0)
-    for one in right:
-        if one.labels["le"] != ALL:
-            fast[float(one.labels["le"])] += one.value
+    for bucket in buckets:
+        if bucket.labels["code"].startswith("2") and bucket.labels["le"] != INFINITY:
+            fast[float(bucket.labels["le"])] += bucket.value
     return Counts(
-        requests=_whole(one.value for one in totals),
-        errors=_whole(one.value for one in totals if not one.labels["code"].startswith("2")),
+        requests=_whole(sample.value for sample in totals),
+        errors=_whole(sample.value for sample in totals if not sample.labels["code"].startswith("2")),
         fast=tuple(_whole([value]) for value in fast.values()),
     )
 
 
 def count_predictions(samples: Iterable[Sample]) -> Counts:
-    """Predictions that a service made: one histogram, or one for each class."""
-    own = [one for one in samples if one.name.startswith(PREDICTIONS)]
+    """Count the predictions of a service, which has one histogram, or one per class."""
+    own = [sample for sample in samples if sample.name.startswith(PREDICTIONS_METRIC)]
     below = {
-        ", ".join(f"{name} {value}" for name, value in sorted(one.labels.items())).removeprefix("le "): one.value
-        for one in own
-        if one.name == f"{PREDICTIONS}_bucket" and one.labels["le"] != ALL
+        ", ".join(f"{name} {value}" for name, value in sorted(sample.labels.items())).removeprefix("le "): sample.value
+        for sample in own
+        if sample.name == f"{PREDICTIONS_METRIC}_bucket" and sample.labels["le"] != INFINITY
     }
-    rows = [one.value for one in own if one.name == f"{PREDICTIONS}_count"]
+    rows = [sample.value for sample in own if sample.name == f"{PREDICTIONS_METRIC}_count"]
     return Counts(rows=_whole(rows[:1]), below={name: _whole([value]) for name, value in below.items()})
 
 
 def samples(url: str) -> list[Sample] | None:
-    """What `/metrics` at `url` says; None when there is no answer, or another one."""
+    """Return the samples of `/metrics` at `url`, or None without a valid response."""
     try:
         answer = clients.client().get(f"{url}/metrics")
         if answer.status_code != httpx.codes.OK:
             return None
-        return [one for family in text_string_to_metric_families(answer.text) for one in family.samples]
+        return [sample for family in text_string_to_metric_families(answer.text) for sample in family.samples]
     except (httpx.HTTPError, ValueError):
         return None
 
 
 def _whole(values: Iterable[float]) -> int:
-    """Their sum; what is not a number stays that, and is found to be so by whoever judges."""
+    """Return the sum as an integer. NaN and infinity are kept: the canary's gate rejects them."""
     total = math.fsum(values)
-    return int(total) if math.isfinite(total) else total  # type: ignore[return-value]
+    return int(total) if math.isfinite(total) else total  # type: ignore[return-value]  # Counts.is_finite checks it

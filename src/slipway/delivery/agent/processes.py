@@ -1,7 +1,7 @@
-"""Processes that outlive whoever started them, known by a mark in their environment.
+"""Processes that outlive the agent, identified by a tag in their environment.
 
-A process id may be recycled and a start time shifts with the clock. The mark is inherited by every worker, so a
-process is one of ours exactly when it carries the mark: nothing else is ever ended, and no orphan is missed.
+A process id may be recycled, and a start time shifts with the clock. Workers inherit the tag of their parent. A process
+belongs to an agent if and only if it carries the tag, so no other process is ended and no orphan is missed.
 """
 
 from __future__ import annotations
@@ -18,87 +18,90 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-MARK = "SLIPWAY_PROCESS"
-SECONDS = 5  # for a process to show its mark; it takes under a millisecond
-_children: list[subprocess.Popen[bytes]] = []  # kept, so that one that ends is reaped and not a zombie
+TAG_VARIABLE = "SLIPWAY_PROCESS"
+TAG_TIMEOUT_SECONDS = 5  # for the tag of a new process to become readable, which takes under a millisecond
+_children: list[subprocess.Popen[bytes]] = []  # keeps the handles, so that ended children are reaped
 
 
-def start(command: Sequence[str], mark: str, log: Path, folder: Path, environment: Mapping[str, str]) -> int:
-    """Start `command` in `folder` as the leader of a new session, its output added to `log`; returns its process id."""
+def start(command: Sequence[str], tag: str, log: Path, folder: Path, environment: Mapping[str, str]) -> int:
+    """Start `command` in `folder` as the leader of a new session and return its process id.
+
+    Its output is appended to `log`.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         child = subprocess.Popen(
             list(command),
             cwd=folder,
-            env={**environment, MARK: mark},
+            env={**environment, TAG_VARIABLE: tag},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
     _children.append(child)
-    deadline = time.monotonic() + SECONDS
-    while child.poll() is None and not runs(child.pid, mark) and time.monotonic() < deadline:
-        time.sleep(0.001)  # a process shows no environment at all until the kernel has finished its start
+    deadline = time.monotonic() + TAG_TIMEOUT_SECONDS
+    while child.poll() is None and not is_alive(child.pid, tag) and time.monotonic() < deadline:
+        time.sleep(0.001)  # the kernel exposes no environment until the process has started
     return child.pid
 
 
-def carry(mark: str) -> None:
-    """Let what this process starts be known by `mark`, whatever does not get one of its own."""
-    os.environ[MARK] = mark
+def tag_children(tag: str) -> None:
+    """Tag every process that this one starts, unless it gets a tag of its own."""
+    os.environ[TAG_VARIABLE] = tag
 
 
 def reap() -> None:
-    """Let ended children of this process go."""
+    """Reap the children of this process that have ended."""
     _children[:] = [child for child in _children if child.poll() is None]
 
 
-def runs(pid: int, mark: str) -> bool:
-    """Whether process `pid` is there and carries `mark`."""
+def is_alive(pid: int, tag: str) -> bool:
+    """Return whether process `pid` exists and carries `tag`."""
     try:
-        return _mark(psutil.Process(pid)) == mark
+        return _tag(psutil.Process(pid)) == tag
     except psutil.NoSuchProcess:
         return False
 
 
-def marked(prefix: str) -> dict[int, str]:
-    """Mark of each running process of this user whose mark begins with `prefix`, by process id."""
-    marks = {process.pid: _mark(process) for process in psutil.process_iter() if process.pid != os.getpid()}
-    return {pid: mark for pid, mark in marks.items() if mark is not None and mark.startswith(prefix)}
+def tagged(prefix: str) -> dict[int, str]:
+    """Return the tags of this user's processes that begin with `prefix`, by process id."""
+    tags = {process.pid: _tag(process) for process in psutil.process_iter() if process.pid != os.getpid()}
+    return {pid: tag for pid, tag in tags.items() if tag is not None and tag.startswith(prefix)}
 
 
-def ask_to_end(pids: Iterable[int]) -> None:
+def terminate(pids: Iterable[int]) -> None:
     """Send SIGTERM."""
     _send(pids, signal.SIGTERM)
 
 
-def force(pids: Iterable[int]) -> None:
+def kill(pids: Iterable[int]) -> None:
     """Send SIGKILL."""
     _send(pids, signal.SIGKILL)
 
 
-def end(prefix: str, patience: float) -> None:
-    """End every process whose mark begins with `prefix`: politely, and after `patience` seconds by force."""
-    ask_to_end(marked(prefix))
-    deadline = time.monotonic() + patience
-    while marked(prefix) and time.monotonic() < deadline:
+def stop_tagged(prefix: str, timeout_seconds: float) -> None:
+    """Stop every process whose tag begins with `prefix`: by SIGTERM, then by SIGKILL after `timeout_seconds`."""
+    terminate(tagged(prefix))
+    deadline = time.monotonic() + timeout_seconds
+    while tagged(prefix) and time.monotonic() < deadline:
         reap()
         time.sleep(0.05)
-    force(marked(prefix))
-    while marked(prefix):
+    kill(tagged(prefix))
+    while tagged(prefix):
         reap()
         time.sleep(0.02)
     reap()
 
 
-def kill(prefix: str) -> None:
-    """End every process whose mark begins with `prefix` by force."""
-    force(marked(prefix))
+def kill_tagged(prefix: str) -> None:
+    """Kill every process whose tag begins with `prefix`."""
+    kill(tagged(prefix))
 
 
-def _mark(process: psutil.Process) -> str | None:
+def _tag(process: psutil.Process) -> str | None:
     try:
-        return None if process.status() == psutil.STATUS_ZOMBIE else process.environ().get(MARK)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.environ().get(TAG_VARIABLE)
     except (psutil.Error, OSError):
         return None
 

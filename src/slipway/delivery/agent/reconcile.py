@@ -1,6 +1,7 @@
-"""What to do next so that an environment becomes what it should be: a pure function of what should be and what is.
+"""Next actions that bring an environment closer to its desired state, as a pure function of desired and observed state.
 
-It is asked again after each step, so an agent that was killed anywhere goes on from what it finds.
+The agent plans again after each action. An agent that was killed at any point is therefore succeeded by one that
+continues from the observed state.
 """
 
 from __future__ import annotations
@@ -15,132 +16,133 @@ if TYPE_CHECKING:
     from slipway.delivery.agent.state import Bad, Instance, Phase, Role
     from slipway.delivery.environment_file import EnvironmentFile
 
-STOP_SECONDS = 10  # for a service to end by itself
-HALF = 50  # percent: canary and baseline together have all
+STOP_TIMEOUT_SECONDS = 10  # for a service to end after SIGTERM
+HALF_PERCENT = 50  # at this weight, canary and baseline receive all requests
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A canary: what it is, and what it gets."""
+    """A canary and the traffic that it receives."""
 
     content: EnvironmentFile
-    share: int
-    """Percent of the requests, and as many for the baseline."""
+    weight_percent: int
+    """Percentage of the requests for the canary, and the same for the baseline."""
     shadow_percent: int = 0
-    """Percent of the requests that both get a copy of."""
+    """Percentage of the requests of which both receive a copy."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Services that are needed."""
+    """Required services of one content in one role."""
 
     content: EnvironmentFile
     role: Role
     count: int
 
-    def has(self, one: Instance) -> bool:
-        """Whether it is one of them, ready or not."""
-        return (one.digest, one.role) == (self.content.digest, self.role)
+    def has(self, instance: Instance) -> bool:
+        """Return whether `instance` belongs to the group, ready or not."""
+        return (instance.digest, instance.role) == (self.content.digest, self.role)
 
     def ready(self, living: list[Instance]) -> list[Instance]:
-        """Those of `living` that are theirs and ready."""
-        return [one for one in living if self.has(one) and one.phase == "ready"]
+        """Return the ready members among `living`."""
+        return [instance for instance in living if self.has(instance) and instance.phase == "ready"]
 
-    def needs(self, one: Instance, living: list[Instance]) -> bool:
-        """Whether it must stay, or may become needed."""
-        return self.has(one) and (one.phase != "ready" or one in self.ready(living)[: self.count])
+    def needs(self, instance: Instance, living: list[Instance]) -> bool:
+        """Return whether the group uses `instance`, or may use it once it is ready."""
+        return self.has(instance) and (instance.phase != "ready" or instance in self.ready(living)[: self.count])
 
 
 @dataclass(frozen=True)
 class View:
-    """What should be, and what is."""
+    """Desired and observed state."""
 
     now: float
-    wanted: EnvironmentFile | None
+    target: EnvironmentFile | None
+    """Content to serve: the desired one, or its predecessor during a trial and after a failure."""
     trial: Trial | None
     serving: EnvironmentFile | None
     instances: tuple[Instance, ...]
     alive: frozenset[str]
-    """Marks of the instances whose process is there, and does not hang."""
+    """Tags of the instances whose process exists and does not hang."""
     answering: frozenset[str]
-    """Marks of the starting instances that are ready, and say that they are their release."""
+    """Tags of the starting instances that are ready and report their release."""
     installed: frozenset[str]
-    """Digests of the releases that can be started."""
+    """Digests of the installed releases."""
     installing: frozenset[str]
-    """Digests of the releases that are being made ready to start."""
-    router_alive: bool
+    """Digests of the releases whose installation is in progress."""
+    gateway_alive: bool
     routes: str | None
-    """Text of the routes file."""
+    """Content of the routes file."""
     loaded: bool
-    """Whether the front door follows it by now."""
-    front: bool
-    """Whether the front door answers as `wanted`."""
+    """Whether the gateway has loaded the routes file."""
+    confirmed: bool
+    """Whether the gateway answers as `target`."""
     rest_until: float
     ready_seconds: float
     drain_seconds: float
 
 
 @dataclass(frozen=True)
-class StartRouter:
-    """Start the front door."""
+class StartGateway:
+    """Start the gateway."""
 
 
 @dataclass(frozen=True)
 class Install:
-    """Make a release ready to start."""
+    """Install a release."""
 
     content: EnvironmentFile
 
 
 @dataclass(frozen=True)
-class Start:
-    """Start one service."""
+class StartService:
+    """Start a service."""
 
     content: EnvironmentFile
     role: Role = "main"
 
 
 @dataclass(frozen=True)
-class Change:
-    """Bring an instance into a phase; into `stopping` means to ask it to end."""
+class SetPhase:
+    """Move an instance to a phase. The phase `stopping` sends SIGTERM."""
 
     instance: Instance
     phase: Phase
 
 
 @dataclass(frozen=True)
-class GiveUp:
-    """A service that did not become ready: end it by force, and remember why."""
+class FailStart:
+    """Kill a service that did not become ready, and record the reason."""
 
     instance: Instance
     reason: str
 
 
 @dataclass(frozen=True)
-class Forget:
-    """An instance whose process has ended, or must: end by force what is left of it, and strike it off."""
+class Reap:
+    """Kill what is left of an instance that has ended or must end, and drop it from the state."""
 
     instance: Instance
 
 
 @dataclass(frozen=True)
-class Route:
+class WriteRoutes:
     """Write the routes file."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Serve:
-    """The front door was seen to serve this."""
+class ConfirmServing:
+    """Record that the gateway serves this content."""
 
     content: EnvironmentFile
 
 
-Action = StartRouter | Install | Start | Change | GiveUp | Forget | Route | Serve
+Action = StartGateway | Install | StartService | SetPhase | FailStart | Reap | WriteRoutes | ConfirmServing
 
 
-def aim(
+def resolve_target(
     desired: EnvironmentFile | None,
     bad: Bad | None,
     serving: EnvironmentFile | None,
@@ -148,44 +150,47 @@ def aim(
     *,
     concluded: bool = False,
 ) -> tuple[EnvironmentFile | None, Trial | None]:
-    """What to run, and which canary beside it.
+    """Return the content to serve and the canary to try.
 
-    That is the desired release, or what served before: when the desired one was tried and is bad, when none is named,
-    and as long as it has to prove itself. It has, once its promotion is `concluded`, its canary passed, or it serves.
+    The target is the desired content once it is proven: its promotion is `concluded`, its canary passed, or it serves.
+    The target is the predecessor if nothing is desired, during the canary, and after the desired content failed.
     """
     if desired is None:
         return serving, None
     if bad is not None and bad.content == desired:
-        return _before(desired, serving), None
+        return _predecessor(desired, serving), None
     own = progress if progress and progress.promotion == desired.promotion else None
     serves = serving is not None and serving.digest == desired.digest
     if desired.canary is None or concluded or serves or (own and own.outcome == "passed"):
         return desired, None
     step = own.step if own else 0
-    listens = desired.canary.shadow_percent if step == 0 else 0
-    return _before(desired, serving), Trial(desired, canary.share(desired.canary, step), listens)
+    shadow_percent = desired.canary.shadow_percent if step == 0 else 0
+    return _predecessor(desired, serving), Trial(desired, canary.weight_percent(desired.canary, step), shadow_percent)
 
 
 def plan(view: View) -> list[Action]:
-    """Steps that can be done now, in order. None: everything is as it should be, or must be waited for."""
-    living = [instance for instance in view.instances if instance.mark in view.alive]
+    """Return the actions that are possible now, in order.
+
+    An empty plan means that the environment has converged, or that it waits.
+    """
+    living = [instance for instance in view.instances if instance.tag in view.alive]
     former, groups = _former(view, living), _groups(view)
     backends = _backends(view, living)
     routes = _render(view, living, backends)
     return [
-        *([] if view.router_alive else [StartRouter()]),
-        *_bury(view),
+        *([] if view.gateway_alive else [StartGateway()]),
+        *_reap(view),
         *_start(view, living, former),
         *_start(view, living, groups),
-        *_grow_up(view, living),
-        *([] if view.routes == routes else [Route(routes)]),
+        *_check_started(view, living),
+        *([] if view.routes == routes else [WriteRoutes(routes)]),
         *_confirm(view, backends, routes),
         *_retire(view, living, [*former, *groups], backends),
     ]
 
 
 def render(backends: list[Instance]) -> str:
-    """Routes that give all requests to `backends`, which are of one release."""
+    """Return routes that send all requests to `backends`, which are of one release."""
     if not backends:
         return router.render([])
     name = router.service_name(backends[0].release, backends[0].digest)
@@ -193,62 +198,71 @@ def render(backends: list[Instance]) -> str:
 
 
 def is_on_trial(view: View) -> bool:
-    """Whether the front door gives the canary what it should get."""
-    living = [instance for instance in view.instances if instance.mark in view.alive]
-    return _trial_ready(view, living) and view.routes == _render(view, living, _backends(view, living)) and view.loaded
+    """Return whether the gateway routes the canary's requests to it."""
+    living = [instance for instance in view.instances if instance.tag in view.alive]
+    return (
+        _ready_trial(view, living) is not None
+        and view.routes == _render(view, living, _backends(view, living))
+        and view.loaded
+    )
 
 
-def sides(promotion: int) -> dict[str, str]:
-    """Names in the routes of the two that are compared; those of another promotion count from zero."""
+def side_names(promotion: int) -> dict[str, str]:
+    """Return the names of canary and baseline in the routes.
+
+    They contain the promotion, so that the counters of each promotion begin at zero.
+    """
     return {side: f"{side}-{promotion}" for side in canary.SIDES}
 
 
-def _before(desired: EnvironmentFile, serving: EnvironmentFile | None) -> EnvironmentFile | None:
-    """What served before: known to the agent or, when it forgot, named by git."""
+def _predecessor(desired: EnvironmentFile, serving: EnvironmentFile | None) -> EnvironmentFile | None:
+    """Return the content that served before; git names it if the agent's state was lost."""
     return serving or desired.baseline
 
 
 def _groups(view: View) -> list[Group]:
-    """Who is needed in the end: what is wanted, and a canary with what it is compared with."""
-    return [] if view.wanted is None else [Group(view.wanted, "main", view.wanted.replicas), *_tried(view)]
+    """Return the required services: those of the target, and of the trial."""
+    return [] if view.target is None else [Group(view.target, "main", view.target.replicas), *_trial_groups(view)]
 
 
 def _former(view: View, living: list[Instance]) -> list[Group]:
-    """What serves until the wanted release is there: should its service die meanwhile, nobody would serve."""
-    if view.serving is None or view.wanted is None or view.serving.digest == view.wanted.digest:
+    """Return the services that serve until the target is ready. One that dies meanwhile is replaced."""
+    if view.serving is None or view.target is None or view.serving.digest == view.target.digest:
         return []
-    there = len(_ready(living, view.wanted)) >= view.wanted.replicas
-    return [] if there else [Group(view.serving, "main", view.serving.replicas)]
+    complete = len(_ready(living, view.target)) >= view.target.replicas
+    return [] if complete else [Group(view.serving, "main", view.serving.replicas)]
 
 
-def _tried(view: View) -> list[Group]:
-    """Canary and baseline come together, when the release that they are tried against serves."""
-    if view.trial is None or view.wanted is None or view.wanted != view.serving:
+def _trial_groups(view: View) -> list[Group]:
+    """Return canary, baseline and shadow, which start together once the target serves."""
+    if view.trial is None or view.target is None or view.target != view.serving:
         return []
     content = view.trial.content
     return [
         Group(content, "main", content.replicas),
-        Group(view.wanted, "baseline", content.replicas),
+        Group(view.target, "baseline", content.replicas),
         *([Group(content, "shadow", 1)] if view.trial.shadow_percent else []),
     ]
 
 
-def _trial_ready(view: View, living: list[Instance]) -> bool:
-    groups = _tried(view)
-    return bool(groups) and all(len(group.ready(living)) >= group.count for group in groups)
+def _ready_trial(view: View, living: list[Instance]) -> Trial | None:
+    """Return the trial, if all of its services are ready."""
+    groups = _trial_groups(view)
+    return view.trial if groups and all(len(group.ready(living)) >= group.count for group in groups) else None
 
 
 def _render(view: View, living: list[Instance], backends: list[Instance]) -> str:
-    """Routes to `backends`, and to canary and baseline when all of these are ready."""
-    if not backends or not _trial_ready(view, living):
+    """Return routes to `backends`, and to canary and baseline once all of these are ready."""
+    trial = _ready_trial(view, living)
+    if not backends or trial is None:
         return render(backends)
-    share, names = view.trial.share, sides(view.trial.content.promotion)
-    others = [_ports(group.ready(living)[: group.count]) for group in _tried(view)]
+    weight, names = trial.weight_percent, side_names(trial.content.promotion)
+    others = [_ports(group.ready(living)[: group.count]) for group in _trial_groups(view)]
     main = router.service_name(backends[0].release, backends[0].digest)
-    parts = [router.Backend(main, _ports(backends), 100 - 2 * share)] if share < HALF else []
-    parts += [router.Backend(names[side], ports, share) for side, ports in zip(canary.SIDES, others, strict=False)]
-    percent = view.trial.shadow_percent
-    return router.render(parts, router.Shadow(others[-1][0], percent) if percent else None)
+    targets = [router.Backend(main, _ports(backends), 100 - 2 * weight)] if weight < HALF_PERCENT else []
+    targets += [router.Backend(names[side], ports, weight) for side, ports in zip(canary.SIDES, others, strict=False)]
+    percent = trial.shadow_percent
+    return router.render(targets, router.Shadow(others[-1][0], percent) if percent else None)
 
 
 def _ports(instances: list[Instance]) -> tuple[int, ...]:
@@ -256,68 +270,81 @@ def _ports(instances: list[Instance]) -> tuple[int, ...]:
 
 
 def _backends(view: View, living: list[Instance]) -> list[Instance]:
-    """Who gets the requests: the wanted release once all of it is ready, and until then whatever serves."""
-    wanted, serving = _ready(living, view.wanted), _ready(living, view.serving)
-    complete = view.wanted is not None and len(wanted) >= view.wanted.replicas
-    return wanted[: view.wanted.replicas] if complete else serving or wanted
+    """Return the services that receive requests: those of the target once all are ready, else the serving ones."""
+    ready, serving = _ready(living, view.target), _ready(living, view.serving)
+    if view.target is not None and len(ready) >= view.target.replicas:
+        return ready[: view.target.replicas]
+    return serving or ready
 
 
 def _ready(living: list[Instance], content: EnvironmentFile | None) -> list[Instance]:
-    """Who may serve alone, the best first: a baseline only where nobody else does, one to be replaced until it is."""
+    """Return the services that can serve alone, the best first.
+
+    A baseline serves if no main service is ready, and a replaced service until its successor is.
+    """
     if content is None:
         return []
     groups = [Group(content, role, 0) for role in ("main", "baseline", "replaced")]
-    return [one for group in groups for one in group.ready(living)]
+    return [instance for group in groups for instance in group.ready(living)]
 
 
-def _bury(view: View) -> list[Action]:
-    dead = [instance for instance in view.instances if instance.mark not in view.alive]
-    return [GiveUp(one, "it ended before it was ready") if one.phase == "starting" else Forget(one) for one in dead]
+def _reap(view: View) -> list[Action]:
+    dead = [instance for instance in view.instances if instance.tag not in view.alive]
+    return [
+        FailStart(instance, "it ended before it was ready") if instance.phase == "starting" else Reap(instance)
+        for instance in dead
+    ]
 
 
 def _start(view: View, living: list[Instance], groups: list[Group]) -> list[Action]:
-    """Take back what was about to go, then start what is missing; nothing further before a release is installed."""
+    """Return draining services to service, then start missing ones; a release that is not installed ends the list."""
     actions: list[Action] = []
     for group in groups:
         own = [instance for instance in living if group.has(instance)]
-        back = [one for one in own if one.phase == "draining" and group is groups[0]]  # others must be of one age
-        there = len([one for one in own if one.phase in {"starting", "ready"}])
-        missing = group.count - there - len(back)
-        actions += [Change(one, "ready") for one in back[: max(0, group.count - there)]]
+        # canary and baseline must be of the same age, so neither is returned to service
+        draining = [instance for instance in own if instance.phase == "draining" and group is groups[0]]
+        present = len([instance for instance in own if instance.phase in {"starting", "ready"}])
+        missing = group.count - present - len(draining)
+        actions += [SetPhase(instance, "ready") for instance in draining[: max(0, group.count - present)]]
         if missing <= 0 or view.now < view.rest_until:
             continue
         if group.content.digest not in view.installed:
             return actions if group.content.digest in view.installing else [*actions, Install(group.content)]
-        actions += [Start(group.content, group.role)] * missing
+        actions += [StartService(group.content, group.role)] * missing
     return actions
 
 
-def _grow_up(view: View, living: list[Instance]) -> list[Action]:
+def _check_started(view: View, living: list[Instance]) -> list[Action]:
     actions: list[Action] = []
-    for one in (instance for instance in living if instance.phase == "starting"):
-        if one.mark in view.answering:
-            actions.append(Change(one, "ready"))
-        elif view.now - one.since > view.ready_seconds:
-            actions.append(GiveUp(one, f"it was not ready after {view.ready_seconds:g} s"))
+    for instance in living:
+        if instance.phase != "starting":
+            continue
+        if instance.tag in view.answering:
+            actions.append(SetPhase(instance, "ready"))
+        elif view.now - instance.since > view.ready_seconds:
+            actions.append(FailStart(instance, f"it was not ready after {view.ready_seconds:g} s"))
     return actions
 
 
 def _confirm(view: View, backends: list[Instance], routes: str) -> list[Action]:
-    if view.wanted is None or view.wanted == view.serving or not backends or view.routes != routes:
+    target = view.target
+    if target is None or target == view.serving or not backends or view.routes != routes:
         return []
-    return [Serve(view.wanted)] if backends[0].digest == view.wanted.digest and view.loaded and view.front else []
+    return [ConfirmServing(target)] if backends[0].digest == target.digest and view.loaded and view.confirmed else []
 
 
 def _retire(view: View, living: list[Instance], groups: list[Group], backends: list[Instance]) -> list[Action]:
-    """End what nobody needs, once the front door serves what is wanted: drain, ask, force."""
+    """Retire unneeded services once the gateway serves the target: drain, then SIGTERM, then SIGKILL."""
     actions: list[Action] = []
-    for one in living:
-        waited = view.now - one.since
-        unwanted = one not in backends and not any(group.needs(one, living) for group in groups)
-        if one.phase == "stopping" and waited > STOP_SECONDS:
-            actions.append(Forget(one))
-        elif (one.phase == "draining" and waited > view.drain_seconds) or (one.phase == "starting" and unwanted):
-            actions.append(Change(one, "stopping"))
-        elif one.phase == "ready" and unwanted and view.wanted == view.serving and view.loaded:
-            actions.append(Change(one, "draining"))
+    for instance in living:
+        waited = view.now - instance.since
+        unneeded = instance not in backends and not any(group.needs(instance, living) for group in groups)
+        if instance.phase == "stopping" and waited > STOP_TIMEOUT_SECONDS:
+            actions.append(Reap(instance))
+        elif (instance.phase == "draining" and waited > view.drain_seconds) or (
+            instance.phase == "starting" and unneeded
+        ):
+            actions.append(SetPhase(instance, "stopping"))
+        elif instance.phase == "ready" and unneeded and view.target == view.serving and view.loaded:
+            actions.append(SetPhase(instance, "draining"))
     return actions

@@ -1,6 +1,7 @@
-"""The front door: Traefik, which follows one file in a folder of its own.
+"""Configuration of the gateway: Traefik as a reverse proxy that watches a folder with the routes.
 
-The file is replaced by rename; rewritten in place it would be read half written, and every request answered with 404.
+The routes file is replaced by rename. Traefik could read a file that is rewritten in place before it is complete, and
+then answer every request with 404.
 """
 
 from __future__ import annotations
@@ -23,25 +24,25 @@ from slipway.gates.canary import BOUNDS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-THROTTLE = "100ms"  # between two changes of the file; Traefik's own 2 s would make each switch as slow
-HEADER = "# Written by `slipway agent`, which mends whatever else is written here.\n"
-IDLE_SECONDS = 4  # of a connection to a service, which closes it at its own `idle_seconds`: who asks just then gets 502
+THROTTLE = "100ms"  # between two reloads of the routes; Traefik's default of 2 s would delay each switch
+HEADER = "# Written by `slipway agent`, which overwrites any other change.\n"
+IDLE_SECONDS = 4  # less than `idle_seconds` of the service: a request on a connection that it just closed gets 502
 ENTRY = "front"
 INSIDE = "inside"
 PORTS = range(15000, 32000)
 PORT_MAX = 65535
-FOLLOWED = {".yml", ".yaml", ".toml"}  # files that Traefik reads in the folder that it watches
+WATCHED_SUFFIXES = {".yml", ".yaml", ".toml"}  # files that Traefik reads in the folder that it watches
 STATE_PATH = "/.slipway/state.json"
-"""Where an environment says, at its front door, what its agent did and saw."""
-STATE_AT_ONCE = 4  # requests for it; clients of the service must not be able to keep the agent busy
-TRIES = 200  # ports looked at before giving up
-REQUESTS = "traefik_service_requests"
-SECONDS = "traefik_service_request_duration_seconds"
+"""Path at which the gateway exposes the state of its environment's agent."""
+STATE_REQUESTS_MAX = 4  # concurrent ones, so that clients of the service cannot overload the agent
+PORT_ATTEMPTS_MAX = 200
+REQUESTS_METRIC = "traefik_service_requests"
+DURATION_METRIC = "traefik_service_request_duration_seconds"
 
 
 @dataclass(frozen=True)
 class Backend:
-    """Services that share a part of the requests."""
+    """Services of one release, and their weight among all backends."""
 
     name: str
     ports: tuple[int, ...]
@@ -50,23 +51,29 @@ class Backend:
 
 @dataclass(frozen=True)
 class Shadow:
-    """Who gets copies of requests, whose answers nobody sees; it finds each backend inside, by its name."""
+    """Target of mirrored requests, whose responses Traefik drops.
+
+    It reaches each backend at the internal port of the gateway, by its name.
+    """
 
     port: int
     percent: int
 
 
 def tool(name: str) -> str:
-    """Path of a program that stands beside this Python, or on PATH. Raises UserError."""
-    beside = Path(sys.executable).with_name(name)
-    found = str(beside) if beside.exists() else shutil.which(name)
-    if found is None:
+    """Return the path of a program next to this Python or on PATH. Raises UserError if it is missing."""
+    sibling = Path(sys.executable).with_name(name)
+    path = str(sibling) if sibling.exists() else shutil.which(name)
+    if path is None:
         raise UserError(f"{name}: not found; run `uv sync`, which installs it")
-    return found
+    return path
 
 
 def command(port: int, inside: int, routes: Path) -> list[str]:
-    """Command line of Traefik: clients come to `port`, we to `inside`; it follows the folder of `routes`."""
+    """Return the command line of Traefik, which watches the folder of `routes`.
+
+    `port` is for clients, and `inside` for metrics and internal routes.
+    """
     return [
         tool("traefik"),
         f"--entryPoints.{ENTRY}.address=127.0.0.1:{port}",
@@ -87,16 +94,17 @@ def command(port: int, inside: int, routes: Path) -> list[str]:
 
 
 def render(backends: Sequence[Backend], shadow: Shadow | None = None) -> str:
-    """Text of the routes. Without a backend every request is answered with 404.
+    """Return the content of the routes file. Without a backend, Traefik answers every request with 404.
 
-    `path` of the text answers inside from when the front door follows it.
+    Once the gateway has loaded the routes, it answers at the internal path that `loaded_path` returns for them.
     """
-    services: dict[str, Any] = {one.name: _balancer(one.ports) for one in backends}
+    services: dict[str, Any] = {backend.name: _balancer(backend.ports) for backend in backends}
     routers: dict[str, Any] = {
-        one.name: {"rule": f"Host(`{one.name}`)", "entryPoints": [INSIDE], "service": one.name} for one in backends
+        backend.name: {"rule": f"Host(`{backend.name}`)", "entryPoints": [INSIDE], "service": backend.name}
+        for backend in backends
     }
     if backends:
-        weighted = [{"name": one.name, "weight": one.weight} for one in backends if one.weight]
+        weighted = [{"name": backend.name, "weight": backend.weight} for backend in backends if backend.weight]
         services["releases"] = {"weighted": {"services": weighted}}
         routers["front"] = {"rule": "PathPrefix(`/`)", "entryPoints": [ENTRY], "service": "releases"}
     if shadow:
@@ -111,49 +119,53 @@ def render(backends: Sequence[Backend], shadow: Shadow | None = None) -> str:
 
 
 def status_route(port: int) -> str:
-    """Text of the file that leads clients to what the agent, at `port`, says of itself; nothing else of it is shown."""
+    """Return the file that routes STATE_PATH, and no other path, to the status server of the agent at `port`."""
     route = {
         "rule": f"Method(`GET`) && Path(`{STATE_PATH}`)",
         "entryPoints": [ENTRY],
         "service": "agent",
-        "middlewares": ["few"],
+        "middlewares": ["limit"],
         "priority": 1000,
     }
-    few = {"few": {"inFlightReq": {"amount": STATE_AT_ONCE}}}
+    limit = {"limit": {"inFlightReq": {"amount": STATE_REQUESTS_MAX}}}
     services = {"agent": _balancer((port,))}
-    return HEADER + yaml12.dump({"http": {"routers": {"agent": route}, "middlewares": few, "services": services}})
+    return HEADER + yaml12.dump({"http": {"routers": {"agent": route}, "middlewares": limit, "services": services}})
 
 
-def path(text: str) -> str:
-    """Where Traefik answers, inside, once it follows the routes in `text`; "" for a text that is not `render`'s."""
+def loaded_path(text: str) -> str:
+    """Return the internal path at which Traefik answers once it has loaded the routes `text`.
+
+    Returns "" if `render` did not write `text`.
+    """
     lines = text.removeprefix(HEADER).splitlines()
     return lines[0].removeprefix("# ") if text.startswith(HEADER) and lines else ""
 
 
 def service_name(release: str, digest: str) -> str:
-    """Name of a release in the routes."""
+    """Return the name of a release in the routes."""
     return f"{release}-{digest.removeprefix('sha256:')[:12]}".replace(".", "-")
 
 
 def port_of(url: str | None) -> int | None:
-    """Return the port of a front door's URL on this machine; None for any other text, or for none."""
-    found = re.fullmatch(r"http://127\.0\.0\.1:([1-9]\d{0,4})\s*", url or "")
-    return int(found[1]) if found and int(found[1]) <= PORT_MAX else None
+    """Return the port of a gateway URL on this machine, or None for any other text."""
+    match = re.fullmatch(r"http://127\.0\.0\.1:([1-9]\d{0,4})\s*", url or "")
+    return int(match[1]) if match and int(match[1]) <= PORT_MAX else None
 
 
 def free_port(preferred: int | None = None) -> int:
-    """Return `preferred` if nobody listens there, else any free port below those of outgoing connections.
+    """Return `preferred` if it is free, else a random free port.
 
-    A service binds its port seconds after it was chosen; one that the system hands out could be taken by then.
+    PORTS is below the system's range for outgoing connections. A service binds its port seconds after it was chosen,
+    and the system could assign a port of its own range in the meantime. Raises UserError if no port is free.
     """
-    for port in (preferred, *secrets.SystemRandom().sample(PORTS, TRIES)):
+    for port in (preferred, *secrets.SystemRandom().sample(PORTS, PORT_ATTEMPTS_MAX)):
         if port is not None and is_free(port):
             return port
-    raise UserError(f"127.0.0.1: no free port from {PORTS.start} to {PORTS.stop}; end something that listens")
+    raise UserError(f"127.0.0.1: no free port from {PORTS.start} to {PORTS.stop}; stop a process that listens there")
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens at `port` of this machine."""
+    """Return whether no process listens at `port` of this machine."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

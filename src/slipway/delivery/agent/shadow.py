@@ -1,8 +1,8 @@
-"""Compares what a canary and its baseline answer to copies of real requests; no client sees either.
+"""Comparison of a canary with its baseline on copies of real requests. Clients receive the answers of neither.
 
-The front door copies requests to this process and drops its answers, so the comparison is made here: each copy goes to
-both through the inside of the front door, which counts and times them as any other request. `GET /counts` tells how far
-apart the answers were.
+The gateway mirrors requests to this process and drops its responses, so the comparison is made here. Each copy goes to
+both services through the internal port of the gateway, which counts and times it like any other request. `GET /counts`
+returns the differences between the answers.
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ from slipway.delivery.load.traffic import SYNTHETIC_ID_PREFIX
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SECONDS = 10  # for one answer
-AT_ONCE = 16  # copies in work; more are left out rather than queued
+ANSWER_TIMEOUT_SECONDS = 10
+COPIES_MAX = 16  # concurrent ones; more are dropped, because a queue would grow without limit
 Number = int | float
 
 
 def command(port: int, inside: int, names: Mapping[str, str]) -> list[str]:
-    """Command line that compares at `port` what the front door's services `names` answer."""
+    """Return the command line of a comparison at `port`.
+
+    `names` are the gateway's services by side, which are reached at its internal port `inside`.
+    """
     return [
         sys.executable,
         "-m",
@@ -40,45 +43,46 @@ def command(port: int, inside: int, names: Mapping[str, str]) -> list[str]:
 
 
 def distance(ours: Any, theirs: Any) -> float | None:
-    """Largest difference of any number of two answers; None when they are not of one form."""
+    """Return the largest absolute difference of the numbers in two answers, or None if their structures differ."""
     if isinstance(ours, Number) and isinstance(theirs, Number):
         return abs(ours - theirs)
     if isinstance(ours, dict) and isinstance(theirs, dict) and ours.keys() == theirs.keys():
-        return _largest([distance(ours[name], theirs[name]) for name in ours])
+        return _max([distance(ours[name], theirs[name]) for name in ours])
     if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
-        return _largest([distance(*pair) for pair in zip(ours, theirs, strict=True)])
+        return _max([distance(*pair) for pair in zip(ours, theirs, strict=True)])
     return None
 
 
-def _largest(distances: list[float | None]) -> float | None:
-    return None if None in distances else max(distances, default=0.0)
+def _max(distances: list[float | None]) -> float | None:
+    numbers = [number for number in distances if number is not None]
+    return max(numbers, default=0.0) if len(numbers) == len(distances) else None
 
 
 class Comparer:
-    """Sends copies on, and counts."""
+    """Forwards copies to both sides and counts the differences."""
 
     def __init__(self, inside: int, names: tuple[str, str]) -> None:
         self._inside, self._names = inside, names
-        self._pool = ThreadPoolExecutor(2 * AT_ONCE)
+        self._pool = ThreadPoolExecutor(2 * COPIES_MAX)
         self._lock = threading.Lock()
-        self._room = threading.Semaphore(AT_ONCE)
+        self._quota = threading.Semaphore(COPIES_MAX)
         self.counts = {"compared": 0, "equal": 0, "unlike": 0, "left_out": 0, "sum": 0.0, "largest": 0.0}
 
     def compare(self, path: str, content_type: str, body: bytes) -> None:
-        """Ask both, at the same time."""
-        if not self._room.acquire(blocking=False):
+        """Send a copy to both sides concurrently, and count the difference of the answers."""
+        if not self._quota.acquire(blocking=False):
             with self._lock:
                 self.counts["left_out"] += 1
             return
         try:
-            asked = [self._pool.submit(self._ask, name, path, content_type, body) for name in self._names]
-            self._count(distance(*(one.result() for one in asked)))
+            futures = [self._pool.submit(self._request, name, path, content_type, body) for name in self._names]
+            self._count(distance(*(future.result() for future in futures)))
         finally:
-            self._room.release()
+            self._quota.release()
 
-    def _ask(self, name: str, path: str, content_type: str, body: bytes) -> Any:
-        """Predictions, or text that says what went wrong, which is at no distance from anything."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._inside, timeout=SECONDS)
+    def _request(self, name: str, path: str, content_type: str, body: bytes) -> Any:
+        """Return the predictions, or an error as text, which has no distance from anything."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._inside, timeout=ANSWER_TIMEOUT_SECONDS)
         try:
             headers = {"Host": name, "Content-Type": content_type, "X-Request-ID": f"{SYNTHETIC_ID_PREFIX}copy"}
             connection.request("POST", path, body, headers)
@@ -89,19 +93,19 @@ class Comparer:
         finally:
             connection.close()
 
-    def _count(self, apart: float | None) -> None:
+    def _count(self, difference: float | None) -> None:
         with self._lock:
             self.counts["compared"] += 1
-            if apart is None or not math.isfinite(apart):
+            if difference is None or not math.isfinite(difference):
                 self.counts["unlike"] += 1
             else:
-                self.counts["equal"] += apart == 0
-                self.counts["sum"] += apart
-                self.counts["largest"] = max(self.counts["largest"], apart)
+                self.counts["equal"] += difference == 0
+                self.counts["sum"] += difference
+                self.counts["largest"] = max(self.counts["largest"], difference)
 
 
 def serve(port: int, comparer: Comparer) -> None:
-    """Serve on 127.0.0.1 until the process is ended."""
+    """Serve on 127.0.0.1 until the process is stopped."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -121,7 +125,7 @@ def serve(port: int, comparer: Comparer) -> None:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing for each request."""
+            """Log no requests."""
 
     ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 

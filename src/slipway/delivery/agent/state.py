@@ -1,6 +1,7 @@
-"""What the agent of an environment did and saw, in one JSON file that a loss of power leaves whole.
+"""State of an environment's agent, in one JSON file that survives a power loss.
 
-It owns the address of the front door. The file `url` is derived from it, and read back when this file is lost.
+The state owns the address of the gateway. The file `url` is derived from it, and restores the address if the state is
+lost.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from slipway import files
 from slipway.delivery.agent.canary import Progress
@@ -19,22 +20,25 @@ if TYPE_CHECKING:
 
     from slipway.delivery.home import Place
 
-EVENTS = 100  # the newest, kept
-HEARTBEAT_SECONDS = 2  # between writes of a state in which nothing but the time has changed
-SERVED = 20  # promotions that are remembered to have served
+EVENTS_MAX = 100
+HEARTBEAT_SECONDS = 2  # between writes of a state in which only times have changed
+SERVED_MAX = 20  # promotions that count as proven
 
 Phase = Literal["starting", "ready", "draining", "stopping"]
 Role = Literal["main", "baseline", "shadow", "replaced"]
-"""What a service is for: clients, to be compared with a canary, to compare the answers to copied requests, or clients
-until another is there, because a file that it was started from has changed since."""
+"""Purpose of a service.
+
+`main` serves clients, `baseline` is compared with a canary, and `shadow` compares the answers to copied requests.
+`replaced` serves clients until its successor is ready, because a file it was started from has changed.
+"""
 
 
 class Instance(BaseModel):
-    """One running service of a release."""
+    """A running service of a release."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
 
-    mark: str
+    tag: str = Field(alias="mark")
     digest: str
     release: str
     port: int
@@ -42,28 +46,28 @@ class Instance(BaseModel):
     role: Role = "main"
     phase: Phase
     since: float
-    """When the phase began, in seconds since 1970."""
+    """Start of the phase, in seconds since 1970."""
 
 
-class Router(BaseModel):
-    """The front door. Its port outlives it, so that clients find it where it was."""
+class GatewayProcess(BaseModel):
+    """The process of the gateway. A restarted gateway keeps its port, so that its address is stable."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
 
     port: int
     inside: int
-    """Port of its metrics, and of what only this machine may ask."""
+    """Port of its metrics and of its internal routes, for this machine only."""
     pid: int
-    mark: str
+    tag: str = Field(alias="mark")
 
     @property
     def url(self) -> str:
-        """Where clients find it."""
+        """Public URL of the gateway."""
         return f"http://127.0.0.1:{self.port}"
 
 
 class Bad(BaseModel):
-    """A promotion that was tried once and did not work."""
+    """A promotion that failed, and the reason."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -73,56 +77,58 @@ class Bad(BaseModel):
 
 
 class Event(BaseModel):
-    """Something that the agent did or met."""
+    """An action or an observation of the agent."""
 
     time: float
     text: str
 
 
 class State(BaseModel):
-    """Everything that the agent knows, and that the next one needs."""
+    """Everything that an agent hands over to its successor."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
     environment: str
     head: str | None = None
-    """Commit of `deploy` that was followed last."""
+    """Newest commit of `deploy` that was accepted."""
     rewritten: str | None = None
-    """Commit of `deploy` that does not follow it, and is not followed unless a person confirms it."""
+    """Commit of a rewritten `deploy` that is not accepted until an operator confirms it."""
     desired: EnvironmentFile | None = None
-    """The last readable content."""
+    """Newest valid content of the environment's file."""
     concluded: bool = False
-    """Whether its promotion has its stage tag: then a canary is over."""
+    """Whether the desired promotion has its stage tag, which ends its canary."""
     canary: Progress | None = None
-    """Of the newest canary, also after its end."""
+    """Progress or result of the newest canary."""
     fetched: float | None = None
-    """When the remote last answered."""
+    """Time of the remote's last response."""
     trouble: str | None = None
-    """Why what is desired could not be read or fetched just now."""
+    """Why the desired state cannot be read or fetched."""
     serving: EnvironmentFile | None = None
-    """What the front door was last seen to serve."""
+    """Content that the gateway was last observed to serve."""
     served: list[EnvironmentFile] = []
-    """What it was seen to serve before, the newest last: to go back there needs no canary."""
+    """Contents that the gateway has served, the newest last. A return to one of them needs no canary."""
     bad: Bad | None = None
-    router: Router | None = None
+    gateway: GatewayProcess | None = Field(default=None, alias="router")
     page: int | None = None
     """Port of the status page."""
     instances: list[Instance] = []
     rest_until: float = 0.0
-    """No new start before: a service that served and cannot start any more is tried again, but not at once."""
-    seen: float = 0.0
-    """When the agent last wrote this."""
+    """Earliest time of the next start, after a proven release failed to start."""
+    heartbeat: float = Field(default=0.0, alias="seen")
+    """Time of the last write of this state."""
     events: list[Event] = []
     _written: str = PrivateAttr("")
-    """What this process last wrote, but for the times."""
+    """JSON that this process wrote last, without the times."""
 
     def note(self, text: str) -> None:
-        """Remember an event; said once, however often it is met in a row."""
+        """Record and print an event, unless it repeats the previous one."""
         if not self.events or self.events[-1].text != text:
-            self.events = [*self.events[1 - EVENTS :], Event(time=time.time(), text=text)]
+            self.events = [*self.events[1 - EVENTS_MAX :], Event(time=time.time(), text=text)]
             print(f"{self.environment}: {text}", flush=True)
 
 
 def read(place: Place) -> State | None:
-    """Read the state of `place`; None when no agent ever ran there, or a failing disk left something unreadable."""
+    """Return the state of `place`, or None if the file is missing or corrupt."""
     try:
         return State.model_validate_json(place.state.read_bytes())
     except (FileNotFoundError, ValidationError):
@@ -130,17 +136,20 @@ def read(place: Place) -> State | None:
 
 
 def write(place: Place, state: State) -> None:
-    """Replace the state of `place`. One in which only times changed waits for HEARTBEAT_SECONDS, to spare the disk."""
-    now, content = time.time(), state.model_dump_json(exclude={"seen", "fetched"})
-    if content == state._written and 0 <= now - state.seen < HEARTBEAT_SECONDS:
+    """Replace the state file of `place` atomically.
+
+    If only times have changed, the write waits for HEARTBEAT_SECONDS to spare the disk.
+    """
+    now, content = time.time(), state.model_dump_json(exclude={"heartbeat", "fetched"})
+    if content == state._written and 0 <= now - state.heartbeat < HEARTBEAT_SECONDS:
         return
-    state.seen = now
+    state.heartbeat = now
     files.write_text(place.state, state.model_dump_json(indent=2) + "\n")
     state._written = content
 
 
 def text(path: Path) -> str | None:
-    """What is in a file; None without one, or when that is not text."""
+    """Return the content of a file, or None if it is missing or not text."""
     try:
         return path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""What each environment should run, what it runs, and who promoted what on which evidence: as data."""
+"""Status of each environment as data: desired state, observed state, and promotions with their evidence."""
 
 from __future__ import annotations
 
@@ -21,14 +21,18 @@ if TYPE_CHECKING:
 
     from slipway.delivery.agent.state import State
     from slipway.delivery.desired_state import Promotion
+    from slipway.delivery.environment_file import EnvironmentFile
 
-HISTORY = 10  # promotions shown
-EVENTS = 20  # things that the agent did, shown
-STALE_SECONDS = 30  # without an answer of git, or a sign of the agent, before it is called a trouble
+PROMOTIONS_MAX = 10
+EVENTS_MAX = 20
+STALE_SECONDS = 30  # age of git's last response, or of the agent's heartbeat, above which it is reported as a problem
 
 
 def status(root: Path) -> dict[str, Any]:
-    """Desired and observed state of each environment, with its history; `trouble` says what could not be had."""
+    """Return desired state, observed state and history of each environment.
+
+    `trouble` is the reason if the branch of the repository `root` cannot be fetched.
+    """
     branch = DeployBranch(Git(root))
     trouble = None
     try:
@@ -37,30 +41,30 @@ def status(root: Path) -> dict[str, Any]:
             branch.fetch_stages(name)
     except UserError as error:
         trouble = str(error)
-    environments = {name: _one(branch, name, agents.known(name), _url(name)) for name in ENVIRONMENTS}
+    environments = {name: _environment(branch, name, agents.observed_state(name), _url(name)) for name in ENVIRONMENTS}
     return {"head": branch.head, "trouble": trouble, "environments": environments}
 
 
 def of_agent(place: Place) -> dict[str, Any]:
-    """The same of one environment, as its own agent sees it: git is what it read last."""
-    known = state.read(place) or state.State(environment=place.environment)
+    """Return the status of one environment from the files of its agent, without a request to the git remote."""
+    observed = state.read(place) or state.State(environment=place.environment)
     branch = DeployBranch(Git(place.mirror))
-    branch.head = known.head if (place.mirror / "HEAD").exists() else None
-    return _one(branch, place.environment, known, known.router.url if known.router else None)
+    branch.head = observed.head if (place.mirror / "HEAD").exists() else None
+    return _environment(branch, place.environment, observed, observed.gateway.url if observed.gateway else None)
 
 
-def _one(branch: DeployBranch, environment: str, known: State | None, url: str | None) -> dict[str, Any]:
-    (desired, *unreadable), (history, *unread) = _desired(branch, environment), _history(branch, environment)
+def _environment(branch: DeployBranch, name: str, observed: State | None, url: str | None) -> dict[str, Any]:
+    (desired, *invalid), (history, *unreadable) = _desired(branch, name), _history(branch, name)
     shown = (clients.get_release(url) if url else None) or {}
-    one: dict[str, Any] = {
+    environment: dict[str, Any] = {
         "desired": desired,
         "observed": {"url": url, "release": shown.get("version"), "commit": shown.get("commit")},
-        "agent": _agent(environment, known, url),
+        "agent": _agent(name, observed, url),
         "history": history,
     }
-    troubles = _troubles(environment, one, known)
-    one["troubles"] = list(dict.fromkeys([*filter(None, [*unreadable, *unread]), *troubles]))
-    return {"environment": environment, "summary": _summary(one), **one}
+    problems = [*filter(None, [*invalid, *unreadable]), *_problems(name, environment, observed)]
+    environment["troubles"] = list(dict.fromkeys(problems))
+    return {"environment": name, "summary": _summary(environment), **environment}
 
 
 def _desired(branch: DeployBranch, environment: str) -> tuple[dict[str, Any] | None, str | None]:
@@ -79,14 +83,14 @@ def _url(environment: str) -> str | None:
 
 
 def _history(branch: DeployBranch, environment: str) -> tuple[list[dict[str, Any]], str | None]:
-    """Return the promotions, newest first, or none and why they cannot be read.
+    """Return the promotions, newest first, or an empty list and the reason why they cannot be read.
 
-    What a canary showed stands in the tag that its promotion got in the end.
+    The result of a canary is in the stage tag of its promotion.
     """
     try:
-        if not branch.head or not branch.git.has(branch.head):  # no branch yet, or the agent's mirror is fetched again
+        if not branch.head or not branch.git.has(branch.head):  # no branch yet, or the mirror is being fetched again
             return [], None
-        history, concluded = branch.history(environment, HISTORY), branch.concluded(environment)
+        history, concluded = branch.history(environment, PROMOTIONS_MAX), branch.concluded(environment)
     except UserError as error:
         return [], str(error)
     return [_entry(promotion, environment, concluded) for promotion in history], None
@@ -94,116 +98,128 @@ def _history(branch: DeployBranch, environment: str) -> tuple[list[dict[str, Any
 
 def _entry(promotion: Promotion, environment: str, concluded: Mapping[str, list[str]]) -> dict[str, Any]:
     content = promotion.content
-    is_promotion = promotion.subject.startswith("Promote ")  # a revert has the content of one, not its evidence
-    shown = concluded.get(stage_tag(environment, content.promotion), []) if content and is_promotion else []
+    is_promotion = promotion.subject.startswith("Promote ")  # a revert restores the content, not the canary's result
+    result = concluded.get(stage_tag(environment, content.promotion), []) if content and is_promotion else []
     return {
         "commit": promotion.commit,
         "author": promotion.author,
         "time": promotion.time,
         "subject": promotion.subject,
         "release": content.release if content else None,
-        "evidence": [*([promotion.problem] if promotion.problem else []), *promotion.evidence, *shown],
+        "evidence": [*([promotion.problem] if promotion.problem else []), *promotion.evidence, *result],
     }
 
 
-def _agent(environment: str, known: State | None, url: str | None) -> dict[str, Any] | None:
-    """What the agent of the environment knows; None when none was seen."""
-    if known is None:
+def _agent(environment: str, observed: State | None, url: str | None) -> dict[str, Any] | None:
+    """Return the status of the environment's agent, or None if there is no state of one."""
+    if observed is None:
         return None
     now, elsewhere = time.time(), agents.is_elsewhere(environment, url)
-    seen = now - known.seen
-    running = seen < STALE_SECONDS if elsewhere else is_running(Place.of(environment))
+    age = now - observed.heartbeat
+    running = age < STALE_SECONDS if elsewhere else is_running(Place.of(environment))
+    gateway = observed.gateway
     return {
         "running": running,
-        "seen_seconds_ago": round(seen, 1),
-        "fetched_seconds_ago": round(now - known.fetched, 1) if known.fetched else None,
-        "head": known.head,
-        "page": f"http://127.0.0.1:{known.page}/" if known.page and running else None,
-        "serving": known.serving.release if known.serving else None,
-        "bad": {"release": known.bad.content.release, "reason": known.bad.reason} if known.bad else None,
-        "trouble": known.trouble,
-        "canary": _canary(known),
-        "router": elsewhere or bool(known.router and processes.runs(known.router.pid, known.router.mark)),
+        "seen_seconds_ago": round(age, 1),
+        "fetched_seconds_ago": round(now - observed.fetched, 1) if observed.fetched else None,
+        "head": observed.head,
+        "page": f"http://127.0.0.1:{observed.page}/" if observed.page and running else None,
+        "serving": observed.serving.release if observed.serving else None,
+        "bad": {"release": observed.bad.content.release, "reason": observed.bad.reason} if observed.bad else None,
+        "trouble": observed.trouble,
+        "canary": _canary(observed),
+        "router": elsewhere or bool(gateway and processes.is_alive(gateway.pid, gateway.tag)),
         "services": [
-            one.model_dump(include={"release", "role", "port", "pid", "phase", "since"}) for one in known.instances
+            instance.model_dump(include={"release", "role", "port", "pid", "phase", "since"})
+            for instance in observed.instances
         ],
-        "events": [event.model_dump() for event in known.events[-EVENTS:]],
+        "events": [event.model_dump() for event in observed.events[-EVENTS_MAX:]],
     }
 
 
-def _canary(known: State) -> dict[str, Any] | None:
-    """The newest canary: how far it has come, or how it ended, and what speaks for that."""
-    if known.canary is None:
+def _canary(observed: State) -> dict[str, Any] | None:
+    """Return progress or result of the newest canary, with its verdicts."""
+    progress = observed.canary
+    if progress is None:
         return None
-    progress, sides = known.canary, {"canary": known.canary.evidence.canary, "baseline": known.canary.evidence.baseline}
     facts = progress.model_dump(include={"promotion", "step", "outcome", "since", "shadow"})
-    facts |= {side: {"requests": one.requests, "errors": one.errors} for side, one in sides.items()}
-    facts["verdicts"] = [dataclasses.asdict(one) for one in progress.verdicts]
-    tried = next((one for one in _contents(known) if one.promotion == progress.promotion and one.canary), None)
-    if tried:
-        facts |= {"release": tried.release, "against": tried.canary.baseline.release, "steps": list(tried.canary.steps)}
-        facts |= {"share": canary.share(tried.canary, progress.step), "listens": bool(tried.canary.shadow_percent)}
+    for side, counts in (("canary", progress.evidence.canary), ("baseline", progress.evidence.baseline)):
+        facts[side] = {"requests": counts.requests, "errors": counts.errors}
+    facts["verdicts"] = [dataclasses.asdict(verdict) for verdict in progress.verdicts]
+    for content in _contents(observed):
+        if content.promotion == progress.promotion and content.canary:
+            spec = content.canary
+            return facts | {
+                "release": content.release,
+                "against": spec.baseline.release,
+                "steps": list(spec.steps),
+                "share": canary.weight_percent(spec, progress.step),
+                "listens": bool(spec.shadow_percent),
+            }
     return facts
 
 
-def _contents(known: State) -> list[Any]:
-    return [one for one in (known.desired, known.bad and known.bad.content, *known.served) if one]
+def _contents(observed: State) -> list[EnvironmentFile]:
+    failed = observed.bad.content if observed.bad else None
+    return [content for content in (observed.desired, failed, *observed.served) if content]
 
 
-def _troubles(environment: str, one: dict[str, Any], known: State | None) -> list[str]:
-    """Each in a line, with the mend; the gravest first."""
-    agent, desired = one["agent"], one["desired"]
-    if agent is None or known is None:
-        mend = f"`slipway agent --environment {environment} --detach` starts one"
-        return [f"no agent was seen; {mend}"] if desired else []
+def _problems(name: str, environment: Mapping[str, Any], observed: State | None) -> list[str]:
+    """Return each problem as one line with its fix, the most severe first."""
+    agent, desired = environment["agent"], environment["desired"]
+    start = f"`slipway agent --environment {name} --detach` starts one"
+    if agent is None or observed is None:
+        return [f"no agent has run; {start}"] if desired else []
     lines = []
     if not agent["running"]:
-        lines.append(f"no agent runs; `slipway agent --environment {environment} --detach` starts one")
+        lines.append(f"no agent is running; {start}")
     elif agent["seen_seconds_ago"] > STALE_SECONDS:
-        lines.append(f"the agent gave no sign for {ago(agent['seen_seconds_ago'])}; see its log, or stop it by `kill`")
-    if known.bad and known.bad.content == known.desired:
-        kept = f"{agent['serving']} keeps serving" if agent["serving"] else "nothing serves"
-        mend = "promote another release, or `git revert`"
-        lines.append(f"{known.bad.content.release} is bad: {known.bad.reason}; {kept}; {mend}")
-    if known.trouble:
-        lines.append(known.trouble)
+        lines.append(f"the agent has not responded for {ago(agent['seen_seconds_ago'])}; see its log, or `kill` it")
+    if observed.bad and observed.bad.content == observed.desired:
+        serving = f"{agent['serving']} keeps serving" if agent["serving"] else "nothing serves"
+        fix = "promote another release, or `git revert`"
+        lines.append(f"{observed.bad.content.release} is bad: {observed.bad.reason}; {serving}; {fix}")
+    if observed.trouble:
+        lines.append(observed.trouble)
     elif agent["running"] and (agent["fetched_seconds_ago"] or 0) > STALE_SECONDS:
-        lines.append(f"git was last read {ago(agent['fetched_seconds_ago'])} ago; the agent goes on asking")
-    if agent["running"] and agent["serving"] and one["observed"]["release"] is None:
-        lines.append("the front door shows no release; the agent mends it, and its log says what it does")
+        lines.append(f"git was last read {ago(agent['fetched_seconds_ago'])} ago; the agent keeps polling")
+    if agent["running"] and agent["serving"] and environment["observed"]["release"] is None:
+        lines.append("the gateway reports no release; the agent repairs it, see its log")
     return lines
 
 
-def _summary(one: dict[str, Any]) -> str:
-    desired, observed, agent = one["desired"], one["observed"], one["agent"]
+def _summary(environment: Mapping[str, Any]) -> str:
+    desired, observed, agent = environment["desired"], environment["observed"], environment["agent"]
     at = f", at {observed['url']}" if observed["url"] else ""
     if desired is None:
-        return f"serves {observed['release']}{at}" if observed["release"] else "nothing was promoted yet"
-    trial = trial_of(one)
+        return f"serves {observed['release']}{at}" if observed["release"] else "nothing has been promoted yet"
+    trial = trial_of(environment)
     if trial:
-        share = f"{trial['share']}% of the requests" if trial["share"] else "copies of requests"
-        return f"tries {trial['release']} on {share}, {agent['serving']} serves{at}"
+        traffic = f"{trial['share']}% of the requests" if trial["share"] else "copies of requests"
+        return f"tries {trial['release']} on {traffic}, {agent['serving']} serves{at}"
     if desired["release"] == observed["release"]:
         return f"serves {observed['release']} as desired{at}"
-    return f"should serve {desired['release']}, serves {observed['release'] or 'nothing'}{at}"
+    return f"desired is {desired['release']}, serves {observed['release'] or 'nothing'}{at}"
 
 
-def trial_of(one: dict[str, Any]) -> dict[str, Any] | None:
-    """The canary that goes on in an environment."""
-    found, desired = one["agent"] and one["agent"]["canary"], one["desired"]
-    goes_on = found and found["outcome"] is None and found.get("release")
-    return found if goes_on and desired and desired["promotion"] == found["promotion"] else None
+def trial_of(environment: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the canary that is running in an environment, or None."""
+    desired = environment["desired"]
+    current: dict[str, Any] | None = environment["agent"] and environment["agent"]["canary"]
+    if current is None or current["outcome"] is not None or not current.get("release"):
+        return None
+    return current if desired and desired["promotion"] == current["promotion"] else None
 
 
-def describe(agent: dict[str, Any]) -> str:
-    """Whether an agent runs, and how old what it knows of git is."""
-    seen = agent["fetched_seconds_ago"]
-    read = "not read yet" if seen is None else f"read {ago(seen)} ago"
-    return f"{'runs' if agent['running'] else 'does not run'}; {BRANCH} {read}"
+def describe(agent: Mapping[str, Any]) -> str:
+    """Return whether an agent is running, and the age of what it read from git."""
+    age = agent["fetched_seconds_ago"]
+    read = "not read yet" if age is None else f"read {ago(age)} ago"
+    return f"{'running' if agent['running'] else 'not running'}; {BRANCH} {read}"
 
 
 def ago(seconds: float) -> str:
-    """A time span in one unit."""
+    """Return a duration in its largest suitable unit."""
     for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

@@ -1,4 +1,4 @@
-"""The status of an environment as one HTML page: needs nothing else, refreshes itself, and says when it cannot."""
+"""Status of an environment as a self-contained HTML page that refreshes itself and reports when that fails."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ header { display: flex; flex-wrap: wrap; gap: 0 1rem; align-items: baseline; jus
 h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; }
 .verdict { font-size: 1.15rem; font-weight: 600; border-left: .35rem solid; padding: .4rem .75rem; margin: .75rem 0; }
 .good { color: var(--good); } .bad { color: var(--bad); } .busy { color: var(--busy); }
-.trouble { border: 1px solid var(--bad); border-radius: .4rem; padding: .5rem .75rem; margin: .5rem 0; }
+.problem { border: 1px solid var(--bad); border-radius: .4rem; padding: .5rem .75rem; margin: .5rem 0; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; margin: 1rem 0; }
 dt, .quiet { color: var(--quiet); } dd { margin: 0; }
 code { font: .85em ui-monospace, monospace; } a { color: inherit; }
@@ -42,20 +42,20 @@ details ul { margin: .25rem 0; padding-left: 1.1rem; font-size: .85rem; }
 """
 SCRIPT = """
 const away = document.getElementById("away");
-let seen = new Date();
+let refreshed = new Date();
 async function refresh() {
   try {
     const answer = await fetch("/", {cache: "no-store"});
     if (!answer.ok) throw new Error(answer.status);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const open = [...document.querySelectorAll("details[open]")].map(one => one.id);
+    const open = [...document.querySelectorAll("details[open]")].map(details => details.id);
     document.querySelector("main").replaceWith(document.adoptNode(page.querySelector("main")));
     open.forEach(id => document.getElementById(id)?.setAttribute("open", ""));
     document.title = page.title;
-    seen = new Date();
+    refreshed = new Date();
     away.hidden = true;
   } catch {
-    away.textContent = `The agent does not answer; this is what it said at ${seen.toLocaleTimeString()}.`;
+    away.textContent = `The agent does not respond; this is its status at ${refreshed.toLocaleTimeString()}.`;
     away.hidden = false;
   }
 }
@@ -71,45 +71,52 @@ POLICY = (
     f"default-src 'none'; style-src {_source(STYLE)}; script-src {_source(SCRIPT)}; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""What a browser may run on the page: this style and this script, and nothing that came in with a name or a message."""
+"""Content Security Policy: it allows this style and this script, and none that a name or a message could inject."""
 
 
-def render(one: Mapping[str, Any], others: Mapping[str, str]) -> str:
-    """The page of what `status.of_agent` tells, with links to the pages of `others` by environment."""
-    name = one["environment"]
+def render(environment: Mapping[str, Any], others: Mapping[str, str]) -> str:
+    """Return the page for a status from `status.of_agent`, with links to the pages of the other environments."""
+    name = environment["environment"]
     links = " ".join(f'<a href="{escape(url)}">{escape(other)}</a>' for other, url in others.items())
-    parts = [_verdict(one), _troubles(one["troubles"]), _facts(one), *_agent(one), _history(one["history"])]
+    blocks = [
+        _verdict(environment),
+        _problems(environment["troubles"]),
+        _facts(environment),
+        *_agent(environment["agent"]),
+        _history(environment["history"]),
+    ]
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<noscript><meta http-equiv="refresh" content="5"></noscript>\n'
-        f"<title>{escape(name)}: {escape(one['summary'])}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{escape(name)}: {escape(environment['summary'])}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         f'<p id="away" role="alert" hidden></p>\n<header><h1>{escape(name)}</h1><nav>{links}</nav></header>\n'
-        f"<main>\n{_lines(parts)}\n</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
+        f"<main>\n{_lines(blocks)}\n</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
     )
 
 
-def _lines(parts: Iterable[str]) -> str:
-    return "\n".join(part for part in parts if part)
+def _lines(blocks: Iterable[str]) -> str:
+    return "\n".join(block for block in blocks if block)
 
 
-def _verdict(one: Mapping[str, Any]) -> str:
-    desired, observed = one["desired"] and one["desired"]["release"], one["observed"]["release"]
-    kind = "busy" if trial_of(one) else "good" if desired == observed and not one["troubles"] else "bad"
-    text = one["summary"].partition(", at ")[0]
+def _verdict(environment: Mapping[str, Any]) -> str:
+    desired, observed = environment["desired"], environment["observed"]["release"]
+    converged = observed == (desired["release"] if desired else None) and not environment["troubles"]
+    kind = "busy" if trial_of(environment) else "good" if converged else "bad"
+    text = environment["summary"].partition(", at ")[0]
     return f'<p class="verdict {kind}">{escape(text[:1].upper() + text[1:])}</p>'
 
 
-def _troubles(lines: Sequence[str]) -> str:
-    return _lines(f'<p class="trouble" role="alert">{escape(line)}</p>' for line in lines)
+def _problems(lines: Sequence[str]) -> str:
+    return _lines(f'<p class="problem" role="alert">{escape(line)}</p>' for line in lines)
 
 
-def _facts(one: Mapping[str, Any]) -> str:
-    desired, observed, agent = one["desired"], one["observed"], one["agent"]
+def _facts(environment: Mapping[str, Any]) -> str:
+    desired, observed, agent = environment["desired"], environment["observed"], environment["agent"]
     facts = {
         "Desired": _release(desired) if desired else "nothing yet",
-        "Observed": _code(observed["release"]) if observed["release"] else "no answer",
-        "Front door": _link(observed["url"]) if observed["url"] else "none",
+        "Observed": _code(observed["release"]) if observed["release"] else "no response",
+        "Gateway": _link(observed["url"]) if observed["url"] else "none",
         "Agent": escape(describe(agent)) + (f", at {_code(agent['head'][:9])}" if agent["head"] else ""),
     }
     return f"<dl>{''.join(f'<dt>{name}</dt><dd>{value}</dd>' for name, value in facts.items())}</dl>"
@@ -121,15 +128,14 @@ def _link(url: str) -> str:
 
 def _release(desired: Mapping[str, Any]) -> str:
     digest = desired["digest"].removeprefix("sha256:")[:12]
-    quiet = f"promotion {desired['promotion']}, digest {digest}, built from {desired['commit'][:9]}"
-    return f'{_code(desired["release"])} <span class="quiet">{escape(quiet)}</span>'
+    details = f"promotion {desired['promotion']}, digest {digest}, built from {desired['commit'][:9]}"
+    return f'{_code(desired["release"])} <span class="quiet">{escape(details)}</span>'
 
 
-def _agent(one: Mapping[str, Any]) -> list[str]:
-    agent = one["agent"]
+def _agent(agent: Mapping[str, Any]) -> list[str]:
     services = [
-        [_code(one["release"]), escape(one["role"]), escape(one["phase"]), _clock(one["since"]), str(one["port"])]
-        for one in agent["services"]
+        [_code(row["release"]), escape(row["role"]), escape(row["phase"]), _clock(row["since"]), str(row["port"])]
+        for row in agent["services"]
     ]
     events = "".join(f"<li>{_clock(event['time'])} {escape(event['text'])}</li>" for event in reversed(agent["events"]))
     table = _table(["release", "role", "phase", "since", "port"], services)
@@ -141,31 +147,31 @@ def _agent(one: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _canary(found: Mapping[str, Any]) -> str:
-    about = f"{found['release']} against {found['against']}" if "release" in found else "of a promotion before"
-    state = found["outcome"] or "goes on"
-    kind = {"passed": "good", None: "busy"}.get(found["outcome"], "bad")
-    sides = [[side, f"{found[side]['requests']:,}", f"{found[side]['errors']:,}"] for side in ("canary", "baseline")]
+def _canary(canary: Mapping[str, Any]) -> str:
+    title = f"{canary['release']} against {canary['against']}" if "release" in canary else "of an earlier promotion"
+    progress = canary["outcome"] or "running"
+    kind = {"passed": "good", None: "busy"}.get(canary["outcome"], "bad")
+    sides = [[side, f"{canary[side]['requests']:,}", f"{canary[side]['errors']:,}"] for side in ("canary", "baseline")]
     verdicts = [
-        [escape(one["gate"].removeprefix("canary: ")), escape(one["outcome"]), escape(one["observed"])]
-        for one in found["verdicts"]
+        [escape(verdict["gate"].removeprefix("canary: ")), escape(verdict["outcome"]), escape(verdict["observed"])]
+        for verdict in canary["verdicts"]
     ]
     return _lines(
         [
-            f'<h2>Canary {escape(about)}: <span class="{kind}">{escape(state)}</span></h2>',
-            _steps(found) if "steps" in found else "",
+            f'<h2>Canary {escape(title)}: <span class="{kind}">{escape(progress)}</span></h2>',
+            _steps(canary) if "steps" in canary else "",
             _table(["side", "requests", "errors"], sides, numbers={1, 2}),
-            _table(["question", "outcome", "observed"], verdicts) if verdicts else "",
+            _table(["check", "outcome", "observed"], verdicts) if verdicts else "",
         ]
     )
 
 
-def _steps(found: Mapping[str, Any]) -> str:
-    """A bar for each step; what only listens comes before them."""
-    names = [*(["copies"] if found["listens"] else []), *(f"{step}%" for step in found["steps"]), "all"]
-    reached = len(names) if found["outcome"] == "passed" else found["step"]
-    here = "failed" if found["outcome"] else "now"
-    kinds = ["done"] * reached + [here] + [""] * len(names)
+def _steps(canary: Mapping[str, Any]) -> str:
+    """Return a bar with the steps, preceded by the one in which the canary receives copies only."""
+    names = [*(["copies"] if canary["listens"] else []), *(f"{step}%" for step in canary["steps"]), "all"]
+    completed = len(names) if canary["outcome"] == "passed" else canary["step"]
+    current = "failed" if canary["outcome"] else "now"
+    kinds = ["done"] * completed + [current] + [""] * len(names)
     items = "".join(f'<li class="{kind}">{name}</li>' for kind, name in zip(kinds, names, strict=False))
     return f'<ol class="steps">{items}</ol>'
 
@@ -177,7 +183,7 @@ def _history(entries: Sequence[Mapping[str, Any]]) -> str:
 
 def _promotion(entry: Mapping[str, Any]) -> str:
     commit = entry["commit"][:9]
-    desired = f"desired {escape(entry['release'])}" if entry["release"] else "desired nothing readable"
+    desired = f"desired {escape(entry['release'])}" if entry["release"] else "desired content not readable"
     meta = [escape(entry["author"]), escape(entry["time"][:19].replace("T", " ")), _code(commit), desired]
     folded = _evidence(commit, entry["evidence"]) if entry["evidence"] else ""
     return f'<li>{escape(entry["subject"])}<div class="meta">{", ".join(meta)}</div>{folded}</li>'
@@ -189,7 +195,7 @@ def _evidence(commit: str, lines: Sequence[str]) -> str:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collection[int] = ()) -> str:
-    """Cells are HTML already."""
+    """Return a table; the cells are HTML, and the columns `numbers` are aligned right."""
     kinds = [' class="number"' if column in numbers else "" for column in range(len(header))]
     head = "".join(f"<th{kind}>{name}</th>" for kind, name in zip(kinds, header, strict=True))
     body = "".join(

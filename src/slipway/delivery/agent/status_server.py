@@ -1,7 +1,7 @@
-"""The agent's status page: read-only, on this machine only, at a port that `slipway status` shows.
+"""HTTP server of the agent's status page: read-only, for this machine, at a port that `slipway status` prints.
 
-It reads what the agent has written, so that it cannot hold it up. One of its pages, the state without what only this
-machine can use, is also shown by the front door, for whoever promotes from another machine.
+The server reads the agent's files, so that it cannot block the agent. The gateway exposes one of its pages, the state
+without details of this machine, to clients that promote from another machine.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from slipway.delivery.home import ENVIRONMENTS, Place
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HOSTS = {"127.0.0.1", "localhost", "::1"}  # any other name is that of a foreign page that was made to lead here
-SECONDS = 5  # for a client to send its request, and to take the answer
+HOSTS = {"127.0.0.1", "localhost", "::1"}  # any other name comes from DNS rebinding by a foreign page
+CLIENT_TIMEOUT_SECONDS = 5  # for a client to send its request, and to read the answer
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": status_page.POLICY,
@@ -32,7 +32,7 @@ HTML, JSON = "text/html; charset=utf-8", "application/json"
 
 
 def start(place: Place, preferred: int | None) -> int:
-    """Serve the status of `place` from now on, in threads that end with the process; returns the port."""
+    """Serve the status of `place` in threads that end with the process, and return the port."""
     port = router.free_port(preferred)
     server = ThreadingHTTPServer(("127.0.0.1", port), _handler(place))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -41,13 +41,16 @@ def start(place: Place, preferred: int | None) -> int:
 
 def _handler(place: Place) -> type[BaseHTTPRequestHandler]:
     pages: dict[str, Callable[[], tuple[str, str]]] = {
-        "/": lambda: (HTML, status_page.render(status.of_agent(place), _others(place))),
+        "/": lambda: (HTML, status_page.render(status.of_agent(place), _other_pages(place))),
         "/status.json": lambda: (JSON, json.dumps(status.of_agent(place))),
-        router.STATE_PATH: lambda: (JSON, agents.public(state.read(place) or State(environment=place.environment))),
+        router.STATE_PATH: lambda: (
+            JSON,
+            agents.public_json(state.read(place) or State(environment=place.environment)),
+        ),
     }
 
     class Handler(BaseHTTPRequestHandler):
-        timeout = SECONDS
+        timeout = CLIENT_TIMEOUT_SECONDS
         server_version, sys_version = "slipway", ""
 
         def do_GET(self) -> None:
@@ -68,7 +71,7 @@ def _handler(place: Place) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing for each request."""
+            """Log no requests."""
 
     return Handler
 
@@ -80,7 +83,7 @@ def _is_own(host: str) -> bool:
         return False
 
 
-def _others(place: Place) -> dict[str, str]:
-    """Status pages of the other environments of this machine."""
-    known = {name: state.read(Place.of(name)) for name in ENVIRONMENTS if name != place.environment}
-    return {name: f"http://127.0.0.1:{one.page}/" for name, one in known.items() if one and one.page}
+def _other_pages(place: Place) -> dict[str, str]:
+    """Return the URLs of the status pages of this machine's other environments."""
+    states = {name: state.read(Place.of(name)) for name in ENVIRONMENTS if name != place.environment}
+    return {name: f"http://127.0.0.1:{other.page}/" for name, other in states.items() if other and other.page}

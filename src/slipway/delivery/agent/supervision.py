@@ -1,4 +1,4 @@
-"""An agent's life: one at a time for each environment, in the foreground or on its own, until it is stopped."""
+"""Lifecycle of an agent: one per environment, in the foreground or detached, until it is stopped."""
 
 from __future__ import annotations
 
@@ -20,27 +20,32 @@ if TYPE_CHECKING:
     from slipway.delivery.home import Place
     from slipway.delivery.lock import Lock
 
-QUICK_SECONDS = 0.1  # between looks while something is on its way
-CALM_SECONDS = 0.5  # between looks for something to heal
-STOP_PATIENCE = 10.0  # seconds for the agent, and again for the services and the front door, to end by themselves
+BUSY_INTERVAL_SECONDS = 0.1  # between two passes while a change is in progress
+IDLE_INTERVAL_SECONDS = 0.5  # between two passes that check for drift
+STOP_TIMEOUT_SECONDS = 10.0  # for the agent to end, and then for its services and the gateway
 
 
-def run_once(agent: Agent, patience: float) -> None:
-    """Reconcile until all is as desired. Raises UserError for a bad release, or after `patience` seconds."""
-    agent.follower.look()
-    deadline = time.monotonic() + patience
-    while not agent.turn():
+def run_once(agent: Agent, timeout_seconds: float) -> None:
+    """Reconcile until the environment has converged.
+
+    Raises UserError for a bad release, or after `timeout_seconds`.
+    """
+    agent.follower.poll()
+    deadline = time.monotonic() + timeout_seconds
+    while not agent.reconcile():
         if time.monotonic() > deadline:
-            raise UserError(f"{agent.place.environment}: not as desired after {patience:g} s; see {agent.place.state}")
-        time.sleep(QUICK_SECONDS)
+            raise UserError(
+                f"{agent.place.environment}: not converged after {timeout_seconds:g} s; see {agent.place.state}"
+            )
+        time.sleep(BUSY_INTERVAL_SECONDS)
     if agent.state.bad:
         raise UserError(f"{agent.place.environment}: {agent.state.bad.reason}")
 
 
 def run(agent: Agent, lock: Lock) -> None:
-    """Reconcile, and show a status page, until SIGTERM or SIGINT; services and front door go on without the agent.
+    """Reconcile, and serve the status page, until SIGTERM or SIGINT.
 
-    Raises UserError when the lock was lost to another agent.
+    The services and the gateway keep running without the agent. Raises UserError if another agent takes the lock.
     """
     stopped = False
 
@@ -50,74 +55,74 @@ def run(agent: Agent, lock: Lock) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    agent.follower.follow(agent.settings.poll_seconds)
+    agent.follower.start_polling(agent.settings.poll_seconds)
     agent.state.page = status_server.start(agent.place, agent.state.page)
     while not stopped:
         lock.keep()
-        time.sleep(CALM_SECONDS if _turn(agent) else QUICK_SECONDS)
+        time.sleep(IDLE_INTERVAL_SECONDS if _reconcile(agent) else BUSY_INTERVAL_SECONDS)
 
 
-def _turn(agent: Agent) -> bool:
-    """A full disk or a missing tool must not end healing: it is noted, and tried again."""
+def _reconcile(agent: Agent) -> bool:
+    """Reconcile, and note an error such as a full disk or a missing tool, which must not end the loop."""
     try:
-        return agent.turn()
+        return agent.reconcile()
     except (OSError, UserError) as error:
-        agent.state.note(f"cannot go on: {error}")
+        agent.state.note(f"reconcile failed, will be retried: {error}")
         return True
 
 
-def detach(place: Place, patience: float) -> str:
-    """Start an agent that goes on by itself; returns the URL of its front door once that listens. Raises UserError."""
+def detach(place: Place, timeout_seconds: float) -> str:
+    """Start a detached agent and return the URL of its gateway once that listens. Raises UserError."""
     command = [sys.executable, "-m", "slipway.cli", "agent", "--environment", place.environment]
     with locked(place):
         started = time.time()
-    mark = f"{prefix(place)}agent"
-    pid = processes.start(command, mark, place.log("agent"), Path.cwd(), os.environ)
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline and processes.runs(pid, mark):
-        if url := _opened(place, started):
+    tag = f"{prefix(place)}agent"
+    pid = processes.start(command, tag, place.log("agent"), Path.cwd(), os.environ)
+    deadline = time.monotonic() + timeout_seconds
+    while time.monotonic() < deadline and processes.is_alive(pid, tag):
+        if url := _listening_url(place, started):
             return url
-        time.sleep(QUICK_SECONDS)
-    processes.kill(mark)
-    raise UserError(f"{place.log('agent')}: the agent of {place.environment} did not open its front door; see this log")
+        time.sleep(BUSY_INTERVAL_SECONDS)
+    processes.kill_tagged(tag)
+    raise UserError(f"{place.log('agent')}: the agent of {place.environment} did not open its gateway; see this log")
 
 
-def _opened(place: Place, started: float) -> str | None:
-    """URL of the front door, once an agent that wrote its state after `started` has one that listens."""
-    known = state.read(place)
-    if known is None or known.seen < started or known.router is None or not place.url.exists():
+def _listening_url(place: Place, started: float) -> str | None:
+    """Return the URL of the gateway once it listens, if an agent wrote its state after `started`."""
+    observed = state.read(place)
+    if observed is None or observed.heartbeat < started or observed.gateway is None or not place.url.exists():
         return None
-    written = place.url.read_text(encoding="utf-8").strip()
-    return written if written == known.router.url and clients.is_reachable(written) else None
+    url = place.url.read_text(encoding="utf-8").strip()
+    return url if url == observed.gateway.url and clients.is_reachable(url) else None
 
 
-def stop(place: Place, patience: float) -> None:
-    """End the agent, every service and the front door of an environment. What served is remembered; nothing runs."""
+def stop(place: Place, timeout_seconds: float) -> None:
+    """Stop the agent, every service and the gateway of an environment. The serving release stays in the state."""
     if not place.root.exists():
         return
-    _stop_agent(place, patience)
+    _stop_agent(place, timeout_seconds)
     with locked(place):
-        processes.end(prefix(place), patience)
+        processes.stop_tagged(prefix(place), timeout_seconds)
         place.url.unlink(missing_ok=True)
-        known = state.read(place)
-        if known:
-            known.instances = []
-            state.write(place, known)
+        observed = state.read(place)
+        if observed:
+            observed.instances = []
+            state.write(place, observed)
 
 
-def _stop_agent(place: Place, patience: float) -> None:
-    """The lock is held by the agent and by nobody else, so the process id in it is not one that was recycled."""
-    deadline = time.monotonic() + patience
-    asked = False
+def _stop_agent(place: Place, timeout_seconds: float) -> None:
+    """Stop the process whose id is in the lock file; only a running agent holds the lock, so the id is not recycled."""
+    deadline = time.monotonic() + timeout_seconds
+    signaled = False
     while time.monotonic() < deadline + 1:
         try:
             with locked(place):
                 return
         except UserError:
             pid = int(place.lock.read_text(encoding="utf-8") or 0)
-            if pid and not asked:
-                processes.ask_to_end([pid])
-                asked = True
+            if pid and not signaled:
+                processes.terminate([pid])
+                signaled = True
             elif pid and time.monotonic() > deadline:
-                processes.force([pid])
+                processes.kill([pid])
         time.sleep(0.05)

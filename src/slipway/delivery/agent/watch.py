@@ -1,8 +1,7 @@
-"""Finds that an installed release is no longer what it was.
+"""Detection of changes in the files of installed releases.
 
-Every file is looked at each time, by name, size and dates, which costs a millisecond; every byte is read, in the
-background, when such a look differs from the one before, and from time to time, because a disk may change what it holds
-and say nothing.
+Each pass compares the names, sizes and dates of all files, which takes about a millisecond. A background thread hashes
+every byte after such a change, and also periodically, because a disk may corrupt data silently.
 """
 
 from __future__ import annotations
@@ -18,63 +17,66 @@ from slipway.errors import UserError
 if TYPE_CHECKING:
     from pathlib import Path
 
-Signature = tuple[tuple[str, int, int, int, int], ...]
+Fingerprint = tuple[tuple[str, int, int, int, int], ...]
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What reading every byte has shown."""
+class _Verification:
+    """Result of hashing every file."""
 
-    signature: Signature
+    fingerprint: Fingerprint
     time: float
-    wrong: str | None
+    fault: str | None
 
 
 class Watch:
-    """Of the installed releases of one environment."""
+    """Watches the installed releases of one environment."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._seen: dict[Path, _Seen] = {}
-        self._readers: dict[Path, threading.Thread] = {}
+    def __init__(self, rehash_seconds: float) -> None:
+        self._rehash_seconds = rehash_seconds
+        self._verifications: dict[Path, _Verification] = {}
+        self._threads: dict[Path, threading.Thread] = {}
 
-    def wrong(self, folder: Path, digest: str) -> str | None:
-        """What is wrong with the release in `folder`, as far as it is known by now. It is read again when it is due."""
-        if self._is_read(folder):
+    def fault(self, folder: Path, digest: str) -> str | None:
+        """Return the fault of the release in `folder` that the last verification reported, or None.
+
+        Start a verification in the background if one is due.
+        """
+        if self._is_verifying(folder):
             return None
-        seen, signature = self._seen.get(folder), _signature(folder)
-        if seen and seen.signature == signature and time.monotonic() - seen.time < self._seconds:
-            return seen.wrong
-        reader = threading.Thread(target=self._read, args=(folder, digest), daemon=True)
-        self._readers[folder] = reader
-        reader.start()
+        last, fingerprint = self._verifications.get(folder), _fingerprint(folder)
+        if last and last.fingerprint == fingerprint and time.monotonic() - last.time < self._rehash_seconds:
+            return last.fault
+        thread = threading.Thread(target=self._verify, args=(folder, digest), daemon=True)
+        self._threads[folder] = thread
+        thread.start()
         return None
 
-    def _is_read(self, folder: Path) -> bool:
-        reader = self._readers.get(folder)
-        return reader is not None and reader.is_alive()
+    def _is_verifying(self, folder: Path) -> bool:
+        thread = self._threads.get(folder)
+        return thread is not None and thread.is_alive()
 
-    def _read(self, folder: Path, digest: str) -> None:
-        signature, wrong = _signature(folder), None
+    def _verify(self, folder: Path, digest: str) -> None:
+        fingerprint, fault = _fingerprint(folder), None
         try:
             release.verify(folder, digest)
         except (OSError, UserError) as error:
-            wrong = str(error)
-        self._seen[folder] = _Seen(signature, time.monotonic(), wrong)
+            fault = str(error)
+        self._verifications[folder] = _Verification(fingerprint, time.monotonic(), fault)
 
 
-def _signature(folder: Path) -> Signature:
-    """Name, inode, size and dates of each file; the second date is the system's own and cannot be set back."""
+def _fingerprint(folder: Path) -> Fingerprint:
+    """Return name, inode, size and dates of each file; no program can set the change time back."""
     try:
         return tuple(sorted(_facts(file, folder) for file in folder.rglob("*")))
-    except FileNotFoundError:  # somebody removes it just now
+    except FileNotFoundError:  # another process is removing the folder
         return ()
 
 
 def _facts(file: Path, folder: Path) -> tuple[str, int, int, int, int]:
     name = file.relative_to(folder).as_posix()
     try:
-        found = file.lstat()
+        stat = file.lstat()
     except FileNotFoundError:
         return name, 0, 0, 0, 0
-    return name, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return name, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
