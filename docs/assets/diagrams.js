@@ -1,4 +1,4 @@
-// Draws the Mermaid diagrams of a page with the script that lies beside this one; a page without any loads nothing.
+// Draws the Mermaid diagrams of a page with the script in the same folder; a page without diagrams loads nothing.
 const diagrams = document.querySelectorAll("pre.diagram")
 const mermaidScript = new URL("mermaid.min.js", document.currentScript.src)
 

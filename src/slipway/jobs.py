@@ -46,7 +46,7 @@ LINTERS: dict[str, list[str]] = {
 """Each linter's command. An argument with a `*` stands for the files that match, of which there must be one."""
 
 POLICY = tuple(f"tests/workflows/test_{name}.py" for name in ("corpus", "policy", "python_versions"))
-PAGE_TESTS = ("tests/docs/test_commands.py", "tests/docs/test_links.py")
+PAGE_TESTS = tuple(f"tests/docs/test_{name}.py" for name in ("commands", "facts", "links"))
 READ_PAGES = (
     *(f"tests/engine/test_{name}.py" for name in ("checkout", "community", "tools")),
     "tests/unit/test_report.py",

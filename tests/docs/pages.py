@@ -1,4 +1,4 @@
-"""What the documentation says: its pages, their links, and the commands in them."""
+"""The pages of the documentation: their links, headings and commands."""
 
 from __future__ import annotations
 
@@ -14,49 +14,71 @@ if TYPE_CHECKING:
 
     from markdown_it.token import Token
 
-PAGES = [*sorted(Path("docs").glob("*.md")), Path("README.md"), Path("CONTRIBUTING.md"), Path("SECURITY.md")]
-SHELL = "sh"  # the language of a block whose every line is a command
-PROMPT = re.compile(r"^(?:\$ )?((?:\w+=\S+ )*(?:uv run (?:--\S+ )*)?slipway .*)$")
+ROOT_PAGES = [Path(f"{name}.md") for name in ("README", "ARCHITECTURE", "CONTRIBUTING", "SECURITY")]
+PAGES = [*sorted(Path("docs").glob("*.md")), *ROOT_PAGES]
+SHELL_LANGUAGE = "sh"
+"""The language of a block in which every line is a command."""
+SLIPWAY_CALL = re.compile(r"^(?:\$ )?((?:\w+=\S+ )*(?:uv run (?:--\S+ )*)?slipway .*)$")
 PARSER = MarkdownIt("commonmark").enable("table")
 
 
 def tokens(text: str) -> Iterator[Token]:
-    """Every token, also those within lines."""
+    """Yield every token of a page, including inline ones."""
     for token in PARSER.parse(text):
         yield token
         yield from token.children or ()
 
 
 def shell(text: str) -> list[str]:
-    """Every line of the blocks that hold commands."""
-    blocks = (token for token in tokens(text) if token.type == "fence" and token.info.strip() == SHELL)
+    """Return every line of the blocks that hold commands."""
+    blocks = (token for token in tokens(text) if token.type == "fence" and token.info.strip() == SHELL_LANGUAGE)
     return [line.strip() for block in blocks for line in block.content.splitlines() if line.strip()]
 
 
 def calls(text: str) -> list[str]:
-    """Whole commands that call `slipway`: lines of any block that begin with it."""
+    """Return the commands that call `slipway`: lines of any block that begin with it."""
     blocks = (token for token in tokens(text) if token.type in {"fence", "code_block"})
-    found = (PROMPT.match(line.strip()) for block in blocks for line in block.content.splitlines())
-    return [one[1] for one in found if one]
+    matches = (SLIPWAY_CALL.match(line.strip()) for block in blocks for line in block.content.splitlines())
+    return [match[1] for match in matches if match]
+
+
+def inline_code(text: str) -> list[str]:
+    """Return what stands between backticks within the lines of a page."""
+    return [token.content for token in tokens(text) if token.type == "code_inline"]
 
 
 def mentions(text: str) -> list[str]:
-    """What stands in a line between backticks and begins with `slipway`."""
-    inline = (token.content for token in tokens(text) if token.type == "code_inline")
-    return [content for content in inline if re.match(r"(\w+=\S+ )*(uv run )?slipway( |$)", content)]
+    """Return the inline code that begins with `slipway`."""
+    return [code for code in inline_code(text) if re.match(r"(\w+=\S+ )*(uv run )?slipway( |$)", code)]
 
 
 def links(text: str) -> list[str]:
-    """Where links and pictures lead, other than to another server."""
+    """Return the targets of links and pictures, except those on another server."""
     targets = (str(token.attrs.get("href") or token.attrs.get("src") or "") for token in tokens(text))
     return [target for target in targets if target and "://" not in target and not target.startswith("mailto:")]
 
 
 def anchors(text: str) -> set[str]:
-    """Names of the headings, as GitHub makes them."""
-    found, parsed = set(), PARSER.parse(text)
-    for opening, content in pairwise(parsed):
-        if opening.type == "heading_open":
-            plain = "".join(child.content for child in content.children or ())
-            found.add(re.sub(r"[^\w\- ]", "", plain.lower()).replace(" ", "-"))
-    return found
+    """Return the anchors of the headings, as GitHub derives them."""
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings(text)}
+
+
+def headings(text: str) -> list[str]:
+    """Return the headings of a page as plain text."""
+    return [
+        "".join(child.content for child in content.children or ())
+        for opening, content in pairwise(PARSER.parse(text))
+        if opening.type == "heading_open"
+    ]
+
+
+def table(text: str, header: str) -> list[list[str]]:
+    """Return the cells of the first table whose header row begins with the cell `header`."""
+    lines = text.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(f"| {header} |"))
+    rows: list[list[str]] = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("| "):
+            break
+        rows.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))])
+    return rows

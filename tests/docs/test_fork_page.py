@@ -1,4 +1,4 @@
-"""The one list of what a fork owns is what the verbs go by, and the other pages link to it."""
+"""The list of what a fork owns agrees with the commands, and the other pages link to it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ ROW = re.compile(r"^\| (?P<paths>`[^|]+`) \| [^|]* \| (?P<new>[^|]*)\| (?P<upgra
 LINK = "(fork.md#what-is-yours)"
 
 
-def listed(**wanted: str) -> set[str]:
-    """Paths of the rows whose cells of these columns match the wanted patterns."""
-    rows = [row for row in ROW.finditer(PAGE) if all(re.match(cell, row[name]) for name, cell in wanted.items())]
+def listed(**patterns: str) -> set[str]:
+    """Return the paths of the rows whose cells match `patterns`, a regular expression by column."""
+    rows = [row for row in ROW.finditer(PAGE) if all(re.match(cell, row[name]) for name, cell in patterns.items())]
     return {path for row in rows for path in re.findall(r"`([^`]+)`", row["paths"])}
 
 
-def test_what_an_upgrade_keeps_is_what_the_page_says():
+def test_an_upgrade_keeps_the_files_that_the_page_lists():
     assert {*upgrade.OWN} == listed(upgrade="keeps yours")
-    assert {upgrade.LOCK} == listed(upgrade="locks anew")
+    assert {upgrade.LOCK} == listed(upgrade="locks again")
 
 
-def test_what_slipway_new_writes_and_what_a_problem_touches_is_listed():
+def test_files_of_new_and_of_a_problem_are_listed():
     written = listed(new=r"\w")
     assert {str(render.PACKAGE), str(render.TESTS), str(new.PARAMS), str(new.STORE)} <= written
     assert "README.md" not in written

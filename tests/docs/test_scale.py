@@ -1,4 +1,4 @@
-"""A DVC remote in S3, set as docs/scale.md says, against a stand-in: without the embedded store all is there."""
+"""A DVC remote in S3, configured as in docs/scale.md, holds all data without the embedded store."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REG
 
 @pytest.fixture
 def s3(monkeypatch):
-    """A stand-in for S3 with one bucket, where boto finds it."""
+    """Run a stand-in for S3 with one bucket, and point boto to it."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     for name, value in KEYS.items():
@@ -33,7 +33,7 @@ def s3(monkeypatch):
     server.stop()
 
 
-def test_data_that_was_pushed_to_s3_is_there_without_the_embedded_store(s3, tmp_path):
+def test_data_in_s3_is_complete_without_the_embedded_store(s3, tmp_path):
     for name, text in {"data/one": "1", "data/two": "2", ".dvc/config": EMBEDDED}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)

@@ -1,4 +1,4 @@
-"""The site that `slipway docs` makes: whole, without a broken link, and with nothing from another server."""
+"""The site that `slipway docs` builds is complete, has no broken link, and loads nothing from another server."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ DOCS = {path.with_suffix(".html").name for path in Path("docs").glob("*.md")}
 
 
 class Page(HTMLParser):
-    """Links, other servers' addresses among what is loaded, and names of one page of the site."""
+    """The links, loaded files and anchors of one page of the site."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.links: list[str] = []
         self.loaded: list[str] = []
-        self.names: set[str] = set()
+        self.anchors: set[str] = set()
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        self.names |= {str(given["id"])} if "id" in given else set()
-        target = given.get("href") or given.get("src") or ""
+        attributes = dict(attrs)
+        self.anchors |= {str(attributes["id"])} if "id" in attributes else set()
+        target = attributes.get("href") or attributes.get("src") or ""
         if tag == "a":
             self.links.append(target)
         elif target and tag in {"img", "link", "script"}:
@@ -36,7 +36,7 @@ class Page(HTMLParser):
 
 
 def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """`slipway` with what makes the site, in an environment of its own: it is not among what the tests have."""
+    """Run a command in a separate environment with the packages that build the site, which the tests lack."""
     command = [str(Path(sys.executable).parent / "uv"), "run", "--quiet", "--frozen", "--isolated"]
     command += ["--no-default-groups", "--group", "docs", *arguments]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
@@ -49,17 +49,17 @@ def built() -> Path:
     return site.SITE
 
 
-def test_links_and_files_are_there_on_the_site(built):
-    known = {path: Page(path) for path in built.glob("*.html") if path.name != "404.html"}
-    assert DOCS == {path.name for path in known}
-    for path, page in known.items():
+def test_links_and_files_of_the_site_exist(built):
+    documents = {path: Page(path) for path in built.glob("*.html") if path.name != "404.html"}
+    assert DOCS == {path.name for path in documents}
+    for path, page in documents.items():
         for target in [*page.links, *page.loaded]:
-            file, _, name = target.partition("#")
+            file, _, anchor = target.partition("#")
             if re.match(r"[a-z]+:", file):
                 continue
-            aim = path.parent / file if file and file != "." else path
-            assert aim.exists(), f"{path}: {target}"
-            assert not name or name in known[aim].names | {"__search"}, f"{path}: {target}"
+            linked = path.parent / file if file and file != "." else path
+            assert linked.exists(), f"{path}: {target}"
+            assert not anchor or anchor in documents[linked].anchors | {"__search"}, f"{path}: {target}"
 
 
 def test_the_site_loads_nothing_from_another_server(built):

@@ -1,0 +1,28 @@
+"""The number of tests in the documentation agrees with what pytest collects."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GROWTH = 1.2
+"""Largest ratio of the collected to the stated number, which is rounded down."""
+
+
+@pytest.fixture(scope="module")
+def collected() -> int:
+    command = [sys.executable, "-m", "pytest", "--collect-only", "--quiet", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert 0 == done.returncode, done.stdout[-2000:]
+    return int(re.findall(r"^(\d+) tests collected", done.stdout, re.MULTILINE)[-1])
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/comparison.md"])
+def test_number_of_tests(page, collected):
+    (number,) = re.findall(r"more than ([\d,]+) tests", Path(page).read_text(encoding="utf-8"))
+    stated = int(number.replace(",", ""))
+    assert stated <= collected <= stated * GROWTH
