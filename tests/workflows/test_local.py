@@ -69,7 +69,7 @@ def change(repository: Repository, text: str) -> None:
 
 
 def test_origin_has_committed_files_even_if_ignored(repository):
-    assert [".gitignore", "ignored"] == repository.git("ls-tree", "--name-only", "origin/main").split()
+    assert [".gitignore", "engine.lock", "ignored"] == repository.git("ls-tree", "--name-only", "origin/main").split()
 
 
 def test_merge_commit_of_a_pull_request_has_its_change(repository, tmp_path):
@@ -269,5 +269,5 @@ def test_injected_unit_error_violates_the_contract(tmp_path, monkeypatch):
 def test_data_of_an_unknown_format_is_rejected(tmp_path, monkeypatch):
     (tmp_path / "new.txt").touch()
     monkeypatch.setattr("problem.next_batch", lambda _: None)
-    with pytest.raises(UserError, match="mutants are made of"):
+    with pytest.raises(UserError, match="mutants need"):
         faults.break_newest(tmp_path)

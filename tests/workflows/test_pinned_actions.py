@@ -15,7 +15,7 @@ from tests.workflows.test_policy import (
     ACTIONS,
     WORKFLOWS,
     Workflow,
-    actions_take_what_they_are_given,
+    actions_have_valid_inputs,
     outputs_exist,
     read,
 )
@@ -97,7 +97,7 @@ def test_a_workflow_may_read_the_outputs_that_the_facts_name_and_no_other(action
 def test_a_step_must_give_what_the_facts_require_and_nothing_unknown(action):
     required = sorted(name for name, facts in pinned.ACTIONS[action].inputs.items() if facts.missing_is_an_error)
     text = f"jobs: {{a: {{steps: [{{uses: {action}@1, with: {{x: 1}}}}]}}}}"
-    found = list(actions_take_what_they_are_given(Workflow("a.yaml", text)))
+    found = list(actions_have_valid_inputs(Workflow("a.yaml", text)))
     assert [f"a: {action}@1 has no input x", *(f"a: {action}@1 requires {name}" for name in required)] == sorted(found)
 
 
