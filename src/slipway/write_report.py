@@ -63,6 +63,6 @@ def card() -> content.Card:
 
 
 def _attribute(field: dict[str, Any], name: str) -> str:
-    """Return a field's description or unit. That of an optional field may be on one of its alternatives."""
-    alternatives = (field, *field.get("anyOf", []))
-    return next((str(alternative[name]) for alternative in alternatives if name in alternative), "")
+    """Return a field's description or unit, with those of its alternatives where the field is optional."""
+    stated = [str(schema[name]) for schema in (*field.get("anyOf", []), field) if name in schema]
+    return ". ".join(dict.fromkeys(stated))

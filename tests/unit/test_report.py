@@ -143,7 +143,7 @@ def test_a_gain_that_is_not_a_number_is_undefined_and_not_better():
 PREPARED = {"rows": {"train": 800, "test": 100}, "period": {"train": ["2025-01-01 00:00:00", "2025-06-30 23:59:00"]}}
 
 
-def test_the_model_card_states_data_quality_and_limits():
+def test_the_model_card_states_data_quality_and_validity():
     weak = [{**ROW, "rows": 40, "candidate": {"value": 0.5, "low": 0.4, "high": 0.6}}]
     compared = COMPARED | {"production": {"all": [ROW], "city=a": [ROW], "city=b": weak}}
     train = _result("train", evidence={"metrics": {"prepare": PREPARED}})
@@ -156,7 +156,7 @@ def test_the_model_card_states_data_quality_and_limits():
     ]
     assert [] == [row for row in rows if row.replace("\\", "") not in card]
     assert "Predict delays.\n\nData: one year.\n" in card
-    assert "**Limits**" in card
+    assert "**Validity**: the quality above was measured on the test data" in card
 
 
 def test_the_model_card_of_a_run_without_results_has_purpose_and_inputs():

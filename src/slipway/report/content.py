@@ -226,7 +226,7 @@ def _segments(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator
     largest = sorted(changed, key=lambda name: -abs(changed[name]["gain"]["value"]))[:SEGMENTS_MAX]
     yield _segment_table({name: changed[name] for name in largest}, evidence.primary)
     if len(changed) > SEGMENTS_MAX:
-        yield paragraph(f"{len(changed) - SEGMENTS_MAX} more are listed under “All {len(rows)} segments”.")
+        yield paragraph(f"{len(changed) - SEGMENTS_MAX} more are listed under “All segments”.")
 
 
 def _segment_table(rows: Mapping[str, Mapping[str, Any]], metric: str) -> Table:
@@ -293,8 +293,8 @@ def _files(changes: Changes) -> Block:
         other = former.get(path) or changes.renamed.get(path, "")
         direction = ("to" if path in former else "from") if other else ""
         rows.append((Code(path), f"{changes.kinds.get(path, '')} {direction}".strip(), Code(other) if other else ""))
-    title = f"{len(changes.files)} files differ from {str(changes.base)[:8]}"
-    return Details(title, (Table(("File", "Change", "Other path"), rows),))
+    summary = f"Changed files since {str(changes.base)[:8]} ({len(changes.files)})"
+    return Details(summary, (Table(("File", "Change", "Other path"), rows),))
 
 
 def _search(search: Mapping[str, Any]) -> Iterator[Block]:
@@ -356,7 +356,7 @@ def _details(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator[
     yield Details("Model card", tuple(_card(evidence, compared)))
     yield Details("Jobs", (_jobs(evidence),))
     if rows := _segment_rows(evidence, compared):
-        yield Details(f"All {len(rows)} segments", (_segment_table(rows, evidence.primary),))
+        yield Details(f"All segments ({len(rows)})", (_segment_table(rows, evidence.primary),))
 
 
 def _prepared(evidence: ReportEvidence) -> Mapping[str, Any]:
@@ -370,7 +370,7 @@ def _card(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator[Blo
     yield from (paragraph(text) for text in evidence.card.purpose.split("\n\n"))
     yield Table(("", ""), [*_card_data(evidence), *_card_quality(evidence, compared)])
     yield paragraph(
-        Strong("Limits"),
+        Strong("Validity"),
         ": the quality above was measured on the test data; another period or population can give different results."
         " The service rejects a request with an input outside of its range or closed list.",
     )
