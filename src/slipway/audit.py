@@ -1,7 +1,7 @@
-"""The verb `audit`: which of the locked packages have a known vulnerability.
+"""The command `audit`: known vulnerabilities of the locked packages.
 
-pip-audit asks PyPI; this only decides what its answer means. A package that could not be looked up counts as a finding,
-because pip-audit itself passes it over and reports none.
+pip-audit queries PyPI; this module judges its report. A package that could not be looked up counts as a finding,
+because pip-audit skips it without one.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
 ALLOWED = Path(".github/advisories.yaml")
 GROUPS = ("dev", "checks", "audit", "docs")
-"""Dependency groups that together hold every locked package; a test holds that."""
+"""Dependency groups that together hold every locked package, which a test asserts."""
 
-LONGEST = timedelta(days=90)  # that an entry may stand before somebody must think again
+ALLOWANCE_MAX = timedelta(days=90)  # until an entry of the allow list must be reviewed
 LOCKED = re.compile(r"(?P<name>[\w.-]+)(\[[\w,-]+\])?==(?P<version>[^\s;]+).*?(?P<hashes>--hash=.+)")
-"""A package in uv's export, on one line."""
+"""A package of uv's export, joined to one line."""
 
-NAMED = 3  # findings that a verdict names; all are in the evidence
+NAMED_FINDINGS_MAX = 3  # in a verdict's reason; the evidence holds all
 
 
 class Allowance(BaseModel):
-    """A vulnerability that is known and borne until a day."""
+    """A known vulnerability that is accepted until a date."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
@@ -56,17 +56,17 @@ class Finding:
     version: str
     names: tuple[str, ...]
     """The advisory and its aliases; empty when the package could not be looked up."""
-    mend: str
+    fix: str
 
 
 def audit() -> None:
-    """Look up every locked package, and write results/audit.json. Raises UserError unless all is well."""
+    """Look up every locked package, and write results/audit.json. Raises UserError unless every gate passes."""
     today = datetime.now(UTC).date()
     with recorded("audit") as result:
         allowed = read_allowances(ALLOWED)
         result.verdicts.append(allowances_verdict(allowed, today))
         for group in GROUPS:
-            report = look_up(group)
+            report = query(group)
             result.evidence[group] = report
             result.verdicts.append(verdict(group, report, allowed))
             print(f"{group}: {result.verdicts[-1].observed}", flush=True)
@@ -74,12 +74,12 @@ def audit() -> None:
 
 
 def read_allowances(path: Path) -> list[Allowance]:
-    """The allow list. Raises UserError naming the first entry that lacks a reason, a day, or anything else."""
+    """Return the allow list. Raises UserError naming the first invalid entry."""
     try:
         content = yaml12.parse(path.read_text(encoding="utf-8"))
         return TypeAdapter(list[Allowance]).validate_python(content)
     except FileNotFoundError:
-        raise UserError(f"{path}: not found; without exceptions it holds []") from None
+        raise UserError(f"{path}: not found; create it with [] if nothing is allowed") from None
     except yaml12.YamlError as error:
         raise UserError(f"{path}: not YAML ({error})") from None
     except ValidationError as error:
@@ -88,68 +88,70 @@ def read_allowances(path: Path) -> list[Allowance]:
 
 
 def allowances_verdict(allowed: Sequence[Allowance], today: date) -> Verdict:
-    """Gate on the allow list itself: no entry has expired, and none stands for longer than somebody can oversee."""
+    """Require that no entry of the allow list has expired, or expires later than ALLOWANCE_MAX from `today`."""
     broken = [f"{entry.advisory} expired on {entry.expires}" for entry in allowed if entry.expires <= today]
-    late = today + LONGEST
-    broken += [f"{entry.advisory} expires only on {entry.expires}" for entry in allowed if entry.expires > late]
-    threshold = f"each expires within {LONGEST.days} days"
+    latest = today + ALLOWANCE_MAX
+    broken += [f"{entry.advisory} expires only on {entry.expires}" for entry in allowed if entry.expires > latest]
+    threshold = f"each expires within {ALLOWANCE_MAX.days} days"
     return Verdict("allow list", _outcome(broken), threshold, f"{len(allowed)} entries", "; ".join(broken))
 
 
 def verdict(group: str, report: Mapping[str, Any], allowed: Sequence[Allowance]) -> Verdict:
-    """Gate on what pip-audit says of a dependency group: `report` is its JSON, empty when it gave none."""
+    """Require that a dependency group has no known vulnerability. `report` is pip-audit's JSON, empty if it failed."""
     gate, threshold = f"vulnerabilities of {group}", "none known"
     packages = report.get("dependencies", [])
     if not packages:
         return Verdict(gate, Outcome.FAIL, threshold, "nothing was looked up", "see the job's log")
-    found = [one for one in findings(report) if not _borne(one, allowed)]
-    more = f"; and {len(found) - NAMED} more" if len(found) > NAMED else ""
-    named = "; ".join(_said(one) for one in found[:NAMED]) + more
-    return Verdict(gate, _outcome(found), threshold, f"{len(found)} in {len(packages)} packages", named)
+    open_findings = [finding for finding in findings(report) if not _is_allowed(finding, allowed)]
+    named = [_text(finding) for finding in open_findings[:NAMED_FINDINGS_MAX]]
+    if len(open_findings) > len(named):
+        named.append(f"and {len(open_findings) - len(named)} more")
+    observed = f"{len(open_findings)} in {len(packages)} packages"
+    return Verdict(gate, _outcome(open_findings), threshold, observed, "; ".join(named))
 
 
 def findings(report: Mapping[str, Any]) -> Iterator[Finding]:
-    """Every vulnerability in pip-audit's JSON, and every package that it skipped."""
+    """Yield every vulnerability in pip-audit's JSON, and every package that it skipped."""
     for package in report["dependencies"]:
         name, version = package["name"], package.get("version", "")
         if "skip_reason" in package:
             yield Finding(name, version, (), package["skip_reason"])
-        for known in package.get("vulns", []):
-            mend = ", ".join(known["fix_versions"]) or "no version yet"
-            yield Finding(name, version, (known["id"], *known.get("aliases", [])), f"mended by {mend}")
+        for advisory in package.get("vulns", []):
+            fixed = ", ".join(advisory["fix_versions"]) or "no version yet"
+            yield Finding(name, version, (advisory["id"], *advisory.get("aliases", [])), f"fixed in {fixed}")
 
 
-def _borne(finding: Finding, allowed: Sequence[Allowance]) -> bool:
+def _is_allowed(finding: Finding, allowed: Sequence[Allowance]) -> bool:
     return any(entry.package == finding.package and entry.advisory in finding.names for entry in allowed)
 
 
-def _said(finding: Finding) -> str:
-    what = finding.names[0] if finding.names else "not looked up"
-    return f"{finding.package} {finding.version}".rstrip() + f": {what}: {finding.mend}"
+def _text(finding: Finding) -> str:
+    advisory = finding.names[0] if finding.names else "not looked up"
+    return f"{finding.package} {finding.version}".rstrip() + f": {advisory}: {finding.fix}"
 
 
 def _outcome(broken: Sequence[Any]) -> Outcome:
     return Outcome.FAIL if broken else Outcome.PASS
 
 
-def look_up(group: str) -> dict[str, Any]:
-    """Return pip-audit's report on the locked packages of `group`; an empty one, after its output, when it gives none.
+def query(group: str) -> dict[str, Any]:
+    """Return pip-audit's report on the locked packages of `group`; if it fails, print its output and return {}.
 
-    A locked package that pip-audit leaves out is in the report as one that was skipped.
+    A locked package that pip-audit omits is added as skipped.
     """
     locked = [match for match in map(LOCKED.match, _uv(*export(group)).replace("\\\n", " ").splitlines()) if match]
     reports = [_pip_audit(requirements) for requirements in one_version_each(locked)]
     if not all(reports):
         return {}
     listed = [package for report in reports for package in report["dependencies"]]
-    return {"dependencies": [*listed, *left_out(locked, listed)]}
+    return {"dependencies": [*listed, *omitted(locked, listed)]}
 
 
 def one_version_each(locked: Iterable[re.Match[str]]) -> list[str]:
-    """Return requirement files that together hold every locked package, none of them two versions of one.
+    """Return requirements files that together hold every locked package, with one version per package in each.
 
-    The lock is for all platforms and Pythons. Markers are left out, because pip-audit silently leaves out what
-    does not fit the machine that it runs on.
+    The lock covers all platforms and Python versions. Markers are dropped, because pip-audit silently omits packages
+    whose marker does not match its own platform.
     """
     files: list[dict[str, str]] = []
     for package in locked:
@@ -160,19 +162,19 @@ def one_version_each(locked: Iterable[re.Match[str]]) -> list[str]:
     return ["".join(file.values()) for file in files]
 
 
-def left_out(locked: Iterable[re.Match[str]], listed: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return an entry, as pip-audit writes one for a skipped package, for each locked package that is not `listed`."""
+def omitted(locked: Iterable[re.Match[str]], listed: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return an entry in pip-audit's format for skipped packages for each locked package that is not `listed`."""
     skipped = {package["name"] for package in listed if "skip_reason" in package}
-    known = {(package["name"], package.get("version")) for package in listed}
+    reported = {(package["name"], package.get("version")) for package in listed}
     return [
-        {"name": package["name"], "version": package["version"], "skip_reason": "pip-audit left it out"}
+        {"name": package["name"], "version": package["version"], "skip_reason": "pip-audit omitted it"}
         for package in locked
-        if package["name"] not in skipped and (package["name"], package["version"]) not in known
+        if package["name"] not in skipped and (package["name"], package["version"]) not in reported
     ]
 
 
 def _pip_audit(requirements: str) -> dict[str, Any]:
-    """Return pip-audit's JSON on the text of a requirements file; nothing, after its output, when it writes none."""
+    """Return pip-audit's JSON on the content of a requirements file; if it fails, print its output and return {}."""
     with TemporaryDirectory() as folder:
         locked, report = Path(folder) / "locked.txt", Path(folder) / "report.json"
         locked.write_text(requirements, encoding="utf-8")
@@ -181,16 +183,17 @@ def _pip_audit(requirements: str) -> dict[str, Any]:
         if not report.is_file():
             print(f"pip-audit: exit code {code}: {output.rstrip()}", flush=True)
             return {}
-        return json.loads(report.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+        return content
 
 
 def export(group: str) -> list[str]:
-    """Arguments of uv to list the locked packages of `group` with their hashes."""
+    """Return the arguments of uv that list the locked packages of `group` with their hashes."""
     return ["export", "--quiet", "--frozen", "--no-emit-project", "--no-default-groups", "--group", group]
 
 
 def _uv(*arguments: str) -> str:
-    """Run uv, which the job has, though its small environment has not; return its output. Raises UserError."""
+    """Run the machine's uv, which the job's small environment lacks, and return its output. Raises UserError."""
     try:
         done = subprocess.run(["uv", *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError:

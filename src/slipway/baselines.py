@@ -1,4 +1,4 @@
-"""What a learned model has to beat: guessing from the target alone, and a linear model."""
+"""Baselines that the model must beat: a dummy, which predicts from the target alone, and a linear model."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from sklearn.base import BaseEstimator
 
-RARE = 20  # rows; a rarer category is pooled with the other rare ones
+CATEGORY_ROWS_MIN = 20  # categories with fewer rows are pooled
 
 
 def baselines(task: str, row: type[BaseModel]) -> dict[str, BaseEstimator]:
-    """Unfitted baselines for `task` on the columns of `row`, by name: `dummy` and `linear`."""
+    """Return the unfitted baselines `dummy` and `linear` for `task` on the columns of `row`, by name."""
     if task == "regression":
         return {"dummy": DummyRegressor(), "linear": make_pipeline(_encode(row), Ridge())}
     return {
@@ -35,5 +35,5 @@ def _encode(row: type[BaseModel]) -> BaseEstimator:
     numbers = make_pipeline(SimpleImputer(add_indicator=True, keep_empty_features=True), StandardScaler())
     return make_column_transformer(
         (numbers, kinds["number"]),
-        (OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=RARE), kinds["category"]),
+        (OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=CATEGORY_ROWS_MIN), kinds["category"]),
     )

@@ -1,7 +1,7 @@
-"""Paired bootstrap: how much two models differ on the same rows, and how sure that is.
+"""Paired bootstrap: percentile intervals for the metrics of two models on the same rows, and for their difference.
 
-SciPy's `bootstrap` calls the statistic once for each resample and segment; here thousands of resamples of all segments
-share one matrix of weights (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapters 6 and 16).
+SciPy's `bootstrap` calls the statistic once per resample and segment. Here, all metrics and segments share matrices of
+weights for batches of resamples (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapters 6 and 16).
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from slipway.metrics import Metric
+    from slipway.metrics import Metric, Weighted
 
-BATCH = 100  # resamples weighted at once; 29,000 rows then take 23 MB
+BATCH_RESAMPLES_MAX = 100  # weights of 29,000 rows then take 23 MB
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and the interval that holds it with the stated confidence; NaN where it is undefined."""
+    """An estimate and its percentile interval; NaN where undefined."""
 
     value: float
     low: float
@@ -50,11 +50,13 @@ def compare(
     confidence: Mapping[str, float],
     seed: int,
 ) -> dict[str, list[Comparison]]:
-    """Compare two models by each metric on each group of rows.
+    """Compare two models by every metric on every group of rows.
 
-    y: targets, shape (n,); candidate and champion: predictions as `Predictor.predict` returns them.
-    groups: positions of the rows of each group; all see the same resamples. confidence: of each group's intervals.
-    Returns a list of comparisons, in the order of `metrics`, for each group.
+    y: targets, shape (n,).
+    candidate, champion: predictions as `Predictor.predict` returns them.
+    groups: row positions by group; all groups share the same resamples.
+    confidence: confidence of the intervals by group, between 0 and 1.
+    Returns the comparisons of each group, in the order of `metrics`.
     """
     sides = {
         (group, metric.name): (metric.on(y[rows], candidate[rows]), metric.on(y[rows], champion[rows]))
@@ -70,7 +72,7 @@ def compare(
                 drawn[key].append(np.stack([side(chosen) for side in sides[key]]))
     return {
         group: [
-            _compared(metric, len(rows), sides[group, metric.name], drawn[group, metric.name], confidence[group])
+            _comparison(metric, len(rows), sides[group, metric.name], drawn[group, metric.name], confidence[group])
             for metric in metrics
         ]
         for group, rows in groups.items()
@@ -78,16 +80,18 @@ def compare(
 
 
 def _resamples(rows: int, count: int, seed: int) -> Iterator[np.ndarray]:
-    """Batches of weights, shape (rows, at most BATCH): how often each row was drawn."""
+    """Yield batches of weights, shape (rows, resamples in the batch): the number of times that each row is drawn."""
     random = np.random.default_rng(seed)
-    for start in range(0, count, BATCH):
-        batch = [np.bincount(random.integers(0, rows, rows), minlength=rows) for _ in range(min(BATCH, count - start))]
+    for start in range(0, count, BATCH_RESAMPLES_MAX):
+        batch = [np.bincount(random.integers(0, rows, rows), minlength=rows) for _ in range(min(BATCH_RESAMPLES_MAX, count - start))]
         yield np.array(batch, dtype=np.float64).T.copy()
 
 
-def _compared(metric: Metric, rows: int, sides: tuple, drawn: list[np.ndarray], confidence: float) -> Comparison:
-    once = np.ones((rows, 1), dtype=np.float32)
-    candidate, champion = (float(side(once)[0]) for side in sides)
+def _comparison(
+    metric: Metric, rows: int, sides: tuple[Weighted, Weighted], drawn: list[np.ndarray], confidence: float
+) -> Comparison:
+    unweighted = np.ones((rows, 1), dtype=np.float32)
+    candidate, champion = (float(side(unweighted)[0]) for side in sides)
     resampled = np.concatenate(drawn, axis=1)
     return Comparison(
         metric.name,
@@ -99,7 +103,7 @@ def _compared(metric: Metric, rows: int, sides: tuple, drawn: list[np.ndarray], 
 
 
 def _interval(value: float, drawn: np.ndarray, confidence: float) -> Interval:
-    """Percentile interval; undefined where one resample has no value, such as a segment that drew one class only."""
+    """Return the percentile interval; undefined if any resample is, such as one that drew a single class of a segment."""
     if np.isnan(value) or np.isnan(drawn).any():
         return Interval(value, np.nan, np.nan)
     low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])

@@ -1,7 +1,7 @@
-"""What a pull request changes, as git and DVC have it: parameters, data, code, metrics.
+"""Changes of a pull request according to git and DVC: parameters, data, files and row counts.
 
-A list that decides to skip checks has both sides of every rename in it. Where the base cannot be read there is no list,
-and nothing is skipped.
+The list of changed files, by which checks are skipped, has both paths of every rename. If the base cannot be read,
+nothing is skipped.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TEMPLATE = re.compile(r"[$][{][^}]*[}]")
 DOCS = "docs"
 PAGES = frozenset({".md"})
 PAGE_PARTS = PAGES | {".css", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".webp"}
-"""Suffixes of what a page of DOCS is made of; nothing else there counts as documentation."""
+"""Suffixes of pages and their assets in DOCS; no other file there counts as documentation."""
 
 Commit = Annotated[str, Field(pattern="^[0-9a-f]{40,64}$")]
 
@@ -44,7 +44,7 @@ Kind = Literal["added", "deleted", "modified", "mode changed", "renamed"]
 
 
 class Changes(BaseModel):
-    """The difference between the base of a pull request and the work tree. Values are None where there was none."""
+    """Difference between the base of a pull request and the work tree. None stands for a missing value."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -55,20 +55,20 @@ class Changes(BaseModel):
     parameters: dict[str, tuple[Any, Any]] = {}
     data: dict[str, tuple[Any, Any]] = {}
     files: list[str] = []
-    """Every path that differs; of a renamed file, both."""
+    """Every path that differs; both paths of a renamed file."""
     kinds: dict[str, Kind] = {}
-    """What happened to each of `files`."""
+    """Kind of change of each path in `files`."""
     renamed: dict[str, str] = {}
-    """The former path of a renamed file, by its new one."""
+    """Former path of each renamed file, by its new path."""
     base_rows: dict[str, int] = {}
     problems: list[str] = []
-    """What could not be read, so that nothing is known of its changes."""
+    """Files or commits that could not be read, so that their changes are unknown."""
 
 
 def since(reference: str) -> Changes:
     """Return the changes since the work tree's branch left `reference`, such as `origin/main`.
 
-    A report is written in any case: what cannot be read is among the problems.
+    Raises nothing, so that a report is always written: what cannot be read is among the problems.
     """
     git, head = Git(Path()), None
     try:
@@ -77,7 +77,8 @@ def since(reference: str) -> Changes:
         changes = changed_files(git, base, untracked=False)
     except GitError as error:
         return Changes(base=None, head=head, problems=[str(error)])
-    former, problems = renamed(changes), []
+    former = renamed(changes)
+    problems: list[str] = []
     moved = {*former, *former.values()}
     return Changes(
         base=base,
@@ -93,18 +94,18 @@ def since(reference: str) -> Changes:
 
 
 def merge_base(git: Git, reference: str) -> str:
-    """Return the commit at which the branch left `reference`. Raises GitError when this clone does not have it."""
+    """Return the merge base of the branch and `reference`. Raises GitError if this clone does not have it."""
     if git.resolve(reference) is None:
-        raise GitError(f"{reference}: no such branch in this clone; `git fetch origin`")
+        raise GitError(f"{reference}: no such branch in this clone; run `git fetch origin`")
     base = git.merge_base(reference, "HEAD")
     if base is None:
-        fetch = "`git fetch --unshallow`" if git.is_shallow() else "the two have no commit in common"
-        raise GitError(f"{reference}: this clone has no commit at which the branch left it; {fetch}")
+        fix = "run `git fetch --unshallow`" if git.is_shallow() else "the two have no commit in common"
+        raise GitError(f"{reference}: this clone lacks the merge base with the branch; {fix}")
     return base
 
 
 def changed_files(git: Git, base: str, *, untracked: bool = True) -> list[ChangedPath]:
-    """Return every path that differs between `base`, the commit and the work tree; both paths of a rename.
+    """Return every path that differs between `base`, HEAD and the work tree; both paths of a rename.
 
     Raises GitError.
     """
@@ -114,14 +115,14 @@ def changed_files(git: Git, base: str, *, untracked: bool = True) -> list[Change
 
 
 def _edit(path: str, state: str) -> ChangedPath:
-    """Return an uncommitted change, from git's two letters for it; the mode that it would get is not known."""
+    """Return an uncommitted change from git's two-letter status; its mode after a commit is unknown."""
     if "D" in state:
         return ChangedPath(path, FILE, ABSENT)
     return ChangedPath(path, ABSENT if state == "??" or "A" in state else FILE, UNKNOWN)
 
 
 def documentation_only(reference: str) -> bool:
-    """Return whether the branch changes documentation and nothing else. What cannot be read is reported: then False."""
+    """Return whether the branch changes documentation only; if that cannot be read, print why and return False."""
     git = Git(Path())
     try:
         base = merge_base(git, reference)
@@ -133,9 +134,9 @@ def documentation_only(reference: str) -> bool:
 
 
 def _is_documentation(change: ChangedPath, inputs: set[str]) -> bool:
-    """Return whether it is a page or a picture on both sides, an ordinary file, and nothing that a stage uses."""
+    """Return whether the path is a page or asset on both sides, a regular file, and no input of a stage."""
     path = PurePosixPath(change.path)
-    is_file = {change.before, change.after} <= {ABSENT, FILE}  # no link, no submodule, no program
+    is_file = {change.before, change.after} <= {ABSENT, FILE}  # no link, submodule or executable
     is_hidden = any(part.startswith(".") for part in path.parts)
     suffixes = PAGE_PARTS if path.parts[0] == DOCS else PAGES if len(path.parts) == 1 else frozenset()
     places = [str(place) for place in (path, *path.parents)]
@@ -144,7 +145,7 @@ def _is_documentation(change: ChangedPath, inputs: set[str]) -> bool:
 
 
 def _inputs(git: Git, commit: str) -> Iterator[str]:
-    """Yield what the stages of dvc.yaml and the Bento name as of a commit, as patterns. Raises GitError, ValueError."""
+    """Yield patterns of the paths in dvc.yaml and bentofile.yaml at a commit. Raises GitError, ValueError."""
     pipeline = yaml12.parse(git.read_text(commit, f"./{PIPELINE}") or "{}") or {}
     bento = yaml12.parse(git.read_text(commit, f"./{BENTO}") or "{}") or {}
     for text in (*_strings(pipeline), *_strings(bento.get("include", []))):
@@ -153,7 +154,7 @@ def _inputs(git: Git, commit: str) -> Iterator[str]:
 
 
 def _strings(content: Any) -> Iterator[str]:
-    """Yield every string in the content of a YAML file, keys included: a stage names paths in many places."""
+    """Yield every string in the content of a YAML file, keys included, since a stage can name a path in any of them."""
     if isinstance(content, str):
         yield content
     elif isinstance(content, dict):
@@ -163,7 +164,7 @@ def _strings(content: Any) -> Iterator[str]:
 
 
 def base_branch() -> str | None:
-    """Branch that a pull request is to be merged into; None where no pull request is checked."""
+    """Return the target branch of the pull request that is checked; None outside of a pull request."""
     return os.environ.get("GITHUB_BASE_REF") or os.environ.get("SLIPWAY_BASE") or None
 
 
@@ -176,15 +177,15 @@ def _data(pointer: dict[str, Any]) -> dict[str, Any]:
 def _compared(
     git: Git, base: str, path: str, values: Callable[[dict[str, Any]], dict[str, Any]], problems: list[str]
 ) -> dict[str, tuple[Any, Any]]:
-    """Return what differs in a YAML file; nothing where the base's cannot be read, which is added to `problems`."""
-    known = len(problems)
+    """Return the differences in a YAML file; none if the base's version cannot be read, which is added to `problems`."""
+    count = len(problems)
     before = _at_base(git, base, path, problems)
     after = _parsed(Path(path).read_text(encoding="utf-8")) if Path(path).exists() else {}
-    return {} if len(problems) > known else differences(values(before), values(after or {}))
+    return {} if len(problems) > count else differences(values(before), values(after or {}))
 
 
 def _at_base(git: Git, base: str, path: str, problems: list[str]) -> dict[str, Any]:
-    """Return a mapping of the base, empty where it has no such file; what cannot be read is added to `problems`."""
+    """Return a mapping file of the base, empty if there is none; a failure to read is added to `problems`."""
     try:
         text = git.read_text(base, f"./{path}")
     except GitError as error:
@@ -192,12 +193,12 @@ def _at_base(git: Git, base: str, path: str, problems: list[str]) -> dict[str, A
         return {}
     content = _parsed(text or "{}")
     if content is None:
-        problems.append(f"{path}: the one of the base, {base[:12]}, is not YAML or JSON with sections")
+        problems.append(f"{path}: the version at the base, {base[:12]}, is not a YAML or JSON mapping")
     return content or {}
 
 
 def _parsed(text: str) -> dict[str, Any] | None:
-    """Return the mapping in YAML or JSON; None when it is none. The step that needs the file reports what is wrong."""
+    """Return the mapping in YAML or JSON; None if it is invalid, which the stage that needs the file reports."""
     try:
         content = yaml12.parse(text)
     except (ValueError, RecursionError):
@@ -206,14 +207,14 @@ def _parsed(text: str) -> dict[str, Any] | None:
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """(before, after) of each name whose value differs; None where there is none."""
+    """Return (before, after) for each name whose value differs; None stands for a missing value."""
     names = [*after, *(name for name in before if name not in after)]
     pairs = {name: (before.get(name), after.get(name)) for name in names}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
-    """`{"a": {"b": 1}}` as `{"a.b": 1}`."""
+    """Return nested mappings with dotted keys: `{"a": {"b": 1}}` becomes `{"a.b": 1}`."""
     if not isinstance(tree, dict):
         return {prefix: tree}
     return {

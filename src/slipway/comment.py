@@ -1,8 +1,8 @@
 """The command `comment`: one comment on the pull request, updated in place.
 
-It runs with the right to write, on what a pull request left behind, perhaps that of an external contributor. So it
-takes nothing but JSON of a known shape and a bounded size, which it does not even unpack, renders that itself, and asks
-GitHub, not the pull request, for its number.
+It runs with write permission on evidence that a pull request produced, perhaps one of an external contributor. It
+therefore accepts only JSON of a fixed schema and bounded size, renders that itself, and looks up the number of the pull
+request through GitHub's API.
 """
 
 from __future__ import annotations
@@ -15,27 +15,28 @@ from pydantic import ValidationError
 import problem
 from slipway import github, posting, results, write_report
 from slipway.changes import Changes
-from slipway.checked_run import Answer, Run, meaning
+from slipway.checked_run import CommentKind, Run, meaning
 from slipway.errors import UserError
 from slipway.report import content, markdown, submitted
 from slipway.report.document import Code, Heading, Link, paragraph
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 if TYPE_CHECKING:
     from slipway.report.document import Document
 
 TITLE = "slipway"
 ARTIFACT = "evidence"
-LARGEST = 2_000_000  # bytes of evidence; a report of the sample leaves 100 kB
-ROOM = 1_000  # characters that a comment keeps for its watermark and its link
+EVIDENCE_BYTES_MAX = 2_000_000  # that of the sample has 100 kB
+WATERMARK_CHARACTERS_MAX = 1_000  # of the watermark and the link below the report
+REPORT_CHARACTERS_MAX = markdown.LENGTH_MAX - WATERMARK_CHARACTERS_MAX
 
 
 def comment() -> None:
-    """Comment on the pull request whose newest commit was checked; on none when it has moved on or was closed."""
+    """Comment on the open pull request whose newest commit the run checked; on none if there is no such."""
     run = Run.of_environment()
-    text = answer(run)
+    text = text_for(run)
     if text is None:
-        print(f"comment: nothing to report: {meaning(run.conclusion).why}")
+        print(f"comment: nothing to report: {meaning(run.conclusion).reason}")
         return
     results.add_to_summary(text)
     number = pull_request(run)
@@ -46,62 +47,65 @@ def comment() -> None:
     print(f"comment: {posting.post(place, run.head_sha, text)}")
 
 
-def answer(run: Run) -> str | None:
-    """Return the comment that the run's conclusion calls for; None where it calls for none. Raises UserError."""
-    known = meaning(run.conclusion)
-    if known.answer is Answer.NOTHING:
+def text_for(run: Run) -> str | None:
+    """Return the comment for the run's conclusion; None if it gets none. Raises UserError for invalid evidence."""
+    comment = meaning(run.conclusion).comment
+    if comment is CommentKind.NOTHING:
         return None
-    if known.answer is Answer.NOTICE:
+    if comment is CommentKind.NOTICE:
         return notice(run)
-    left = github.left_by(run.number, run.repository, ARTIFACT, write_report.EVIDENCE, LARGEST)
-    return render(nothing(run) if left is None else parse(left, run), run)
+    document = github.read_artifact(run.number, run.repository, ARTIFACT, write_report.EVIDENCE, EVIDENCE_BYTES_MAX)
+    return render(no_evidence(run) if document is None else parse(document, run), run)
 
 
 def notice(run: Run) -> str:
-    """Return the comment on a run that did not end by itself, so that nothing was found out about the commit."""
+    """Return the comment on a run that did not complete, so that the commit has no verdict."""
     document: Document = [
         Heading("⏹ Not checked", 1),
-        paragraph(Code(run.head_sha), f": {meaning(run.conclusion).why}. Push again, or run the checks again."),
-        paragraph(Link("The run", run.url)),
+        paragraph(Code(run.head_sha), f": {meaning(run.conclusion).reason}. Push again, or re-run the checks."),
+        paragraph(Link("Workflow run", run.url)),
     ]
-    return markdown.render(document, markdown.LENGTH_MAX - ROOM)
+    return markdown.render(document, REPORT_CHARACTERS_MAX)
 
 
-def nothing(run: Run) -> content.ReportEvidence:
-    """The evidence of a run that left none, so that the report says so."""
-    primary, changes = read_params()["gates"]["primary"], Changes(base=None, head=run.head_sha)
-    card = write_report.card()
+def no_evidence(run: Run) -> content.ReportEvidence:
+    """Return the evidence of a run that wrote none, for a report that names all jobs as missing."""
     return content.ReportEvidence(
-        results={}, changes=changes, task=problem.TASK, primary=primary, card=card, statuses={}
+        results={},
+        changes=Changes(base=None, head=run.head_sha),
+        task=problem.TASK,
+        primary=read_settings().gates.primary,
+        card=write_report.card(),
+        statuses={},
     )
 
 
-def parse(left: bytes, run: Run) -> content.ReportEvidence:
-    """The evidence, as of the commit that GitHub says was checked. Raises UserError when it is of another shape."""
+def parse(document: bytes, run: Run) -> content.ReportEvidence:
+    """Return the evidence in `document`, with the commit that GitHub reports. Raises UserError if it is invalid."""
     try:
-        evidence = submitted.accept(left)
+        evidence = submitted.accept(document)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        # What an external contributor named a key is not repeated: this line goes to the log of a job with rights.
+        # Untrusted keys are not repeated, since this line goes to the log of a privileged job.
         raise UserError(f"{write_report.EVIDENCE}: {first['type']}, not the evidence of a report; rejected") from None
     changes = evidence.changes.model_copy(update={"head": run.head_sha})
     return evidence.model_copy(update={"changes": changes})
 
 
 def render(evidence: content.ReportEvidence, run: Run) -> str:
-    """The report in Markdown. Raises UserError when none can be written from the evidence."""
+    """Return the report as Markdown. Raises UserError if it cannot be written from the evidence."""
     try:
-        document = [*content.write(evidence), paragraph(Link("The run, with its logs and artifacts", run.url))]
-        return markdown.render(document, markdown.LENGTH_MAX - ROOM)
+        document = [*content.write(evidence), paragraph(Link("Workflow run with logs and artifacts", run.url))]
+        return markdown.render(document, REPORT_CHARACTERS_MAX)
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         kind = type(error).__name__
-        raise UserError(f"{write_report.EVIDENCE}: no report can be written from it ({kind}); refused") from None
+        raise UserError(f"{write_report.EVIDENCE}: no report can be written from it ({kind}); rejected") from None
 
 
 def pull_request(run: Run) -> int | None:
-    """Return the number of the open pull request whose head is the commit that was checked; None without one."""
-    if not (run.head_owner and run.head_branch):  # the fork is gone
+    """Return the number of the open pull request whose head is the checked commit; None if there is none."""
+    if not (run.head_owner and run.head_branch):  # the fork was deleted
         return None
     head = quote(f"{run.head_owner}:{run.head_branch}", safe="")
-    found = github.call("GET", f"repos/{run.repository}/pulls?state=open&head={head}")
-    return next((pull["number"] for pull in found if pull["head"]["sha"] == run.head_sha), None)
+    pulls = github.call("GET", f"repos/{run.repository}/pulls?state=open&head={head}")
+    return next((pull["number"] for pull in pulls if pull["head"]["sha"] == run.head_sha), None)

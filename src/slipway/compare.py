@@ -1,6 +1,6 @@
-"""The verb `compare`: the candidate beside the release in production, and beside the baselines.
+"""The command `compare`: the candidate compared with the releases in production and staging, and with the baselines.
 
-All are scored on the candidate's own test rows, so that the comparison is paired.
+All models are scored on the candidate's test rows, so that the comparison is paired.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MODEL = Path("model")
 
 @dataclass(frozen=True)
 class Candidate:
-    """Where the pipeline left a new model, its test rows, and what it and the baselines predict for them."""
+    """Paths of a new model, its test rows, and the predictions of the model and the baselines for these rows."""
 
     model: Path = MODEL
     test_rows: Path = TEST_ROWS
@@ -48,12 +48,12 @@ class Candidate:
 
 
 BUILT = Candidate()
-"""That of dvc.yaml."""
+"""The candidate that the stages of dvc.yaml write."""
 
 
 @dataclass(frozen=True)
 class Champion:
-    """The release in production, and where its model lies."""
+    """A deployed release, with the path of its model."""
 
     version: str
     digest: str
@@ -62,7 +62,7 @@ class Champion:
 
 
 def fetch_released(environment: str, folder: Path) -> Champion | None:
-    """Fetch the release in `environment` into `folder`, verified; None when there is none yet."""
+    """Fetch and verify the release in `environment` into `folder`; return None if nothing is deployed there."""
     branch = DeployBranch(Git(Path()))
     branch.fetch()
     desired = branch.read(environment)
@@ -73,12 +73,12 @@ def fetch_released(environment: str, folder: Path) -> Champion | None:
     return Champion(desired.release, desired.digest, desired.commit, fetched.folder / "model")
 
 
-def out_of_reach(environment: str) -> dict[str, str] | None:
-    """The release in `environment` and why a fork's run cannot fetch it; None where it can, and in every other run.
+def unreachable_from_fork(environment: str) -> dict[str, str] | None:
+    """Return the release in `environment` and why a fork's run cannot fetch it; None if it can, or is not a fork's run.
 
-    GitHub gives the run of a pull request from a fork no variables, so that it does not know where releases are kept.
+    GitHub passes no variables to the run of a pull request from a fork, so the run does not know the release store.
     """
-    if not github.of_a_fork():
+    if not github.is_fork_run():
         return None
     branch = DeployBranch(Git(Path()))
     branch.fetch()
@@ -86,16 +86,16 @@ def out_of_reach(environment: str) -> dict[str, str] | None:
     if desired is None or desired.release in open_store(store_url()).versions():
         return None
     store = redacted(store_url())
-    reason = f"{desired.release} is not in the store {store}, and GitHub gives a fork no variable SLIPWAY_STORE"
-    named = {"version": desired.release, "digest": desired.digest, "commit": desired.commit}
-    return named | {"unreachable": f"{reason}; push the branch to this repository to compare"}
+    reason = f"{desired.release} is not in the store {store}, and a fork's run has no variable SLIPWAY_STORE"
+    release = {"version": desired.release, "digest": desired.digest, "commit": desired.commit}
+    return release | {"unreachable": f"{reason}; push the branch to this repository to compare"}
 
 
 def compare() -> None:
-    """Write results/compare.json: the evidence, and the gates on it. Raises UserError when one does not pass."""
+    """Compare the candidate, judge it by the gates, and write results/compare.json. Raises UserError unless all pass."""
     params = read_params()
     with recorded("compare") as result:
-        unreachable = {name: out_of_reach(name) for name in ("production", "staging")}
+        unreachable = {name: unreachable_from_fork(name) for name in ("production", "staging")}
         with TemporaryDirectory() as folder:
             champion, staging = (
                 None if reason else fetch_released(name, Path(folder)) for name, reason in unreachable.items()
@@ -112,55 +112,56 @@ def compare() -> None:
 def measure(
     champion: Champion | None, staging: Champion | None, params: Mapping[str, Any], new: Candidate = BUILT
 ) -> dict[str, Any]:
-    """Score everything on the test rows, and compare it with the candidate: evidence of the gates and the report.
+    """Compare the candidate with the releases and the baselines; return the evidence of the gates and the report.
 
-    `staging` is the release that staging is to run; it is compared over all rows only, and blocks nothing.
+    staging: the desired release of staging, compared on all rows only; no gate reads it.
+    Raises UserError if the pipeline has not written the candidate's predictions.
     """
     if not new.predictions.exists():
-        raise UserError(f"{new.predictions}: not there; run `slipway train`")
+        raise UserError(f"{new.predictions}: not found; run `slipway train`")
     features, target = read_rows(new.test_rows)
     predictions = pd.read_parquet(new.predictions)
-    candidate, *baselines = (name for name in predictions)
-    scores = {name: np.stack(predictions[name].to_numpy()) for name in predictions}
+    candidate, *baselines = map(str, predictions.columns)
+    scores = {str(name): np.stack(list(column)) for name, column in predictions.items()}
     y = positions(target, predictor.signature(new.model)["classes"])
-    against = _Against(y, scores[candidate], predictor.signature(new.model), params)
+    compare_with = _PairedComparison(y, scores[candidate], predictor.signature(new.model), params)
     evidence: dict[str, Any] = {
         "rows": len(y),
         "champion": None,
         "production": {},
-        "baselines": {name: against(name, {ALL: np.arange(len(y))}, scores[name]) for name in baselines},
+        "baselines": {name: compare_with(name, {ALL: np.arange(len(y))}, scores[name]) for name in baselines},
         "calibration": calibration(y, scores[candidate]),
         "bytes": {"candidate": _bytes(new.model)},
         "staging": None,
     }
     if champion is not None:
-        evidence |= _beside(champion, features, segments(features, problem.SEGMENTS), against)
+        evidence |= _release_comparison(champion, features, segments(features, problem.SEGMENTS), compare_with)
     if champion is not None and "error" not in evidence["champion"]:
         evidence["bytes"]["champion"] = _bytes(champion.model)
         models = {"candidate": new.model, "champion": champion.model}
         evidence["milliseconds"] = latency(models, features, params["gates"])
     if staging is not None:
         same = champion is not None and champion.digest == staging.digest
-        compared = evidence if same else _beside(staging, features, {ALL: np.arange(len(y))}, against)
+        compared = evidence if same else _release_comparison(staging, features, {ALL: np.arange(len(y))}, compare_with)
         evidence["staging"] = compared["champion"] | {ALL: compared.get("production", {}).get(ALL, [])}
     return evidence
 
 
 @dataclass(frozen=True)
-class _Against:
-    """Compares the candidate with other predictions for the same rows."""
+class _PairedComparison:
+    """Compares the candidate's predictions with others for the same rows."""
 
     y: np.ndarray
     candidate: np.ndarray
     signature: Mapping[str, Any]
-    """Of the candidate."""
+    """Signature of the candidate."""
     params: Mapping[str, Any]
 
     def __call__(
         self, name: str, groups: Mapping[str, np.ndarray], other: np.ndarray
     ) -> dict[str, list[dict[str, Any]]]:
         print(f"compare: with {name}", file=sys.stderr, flush=True)
-        gates_params, several = self.params["gates"], len(groups) - 1
+        gates_params, segment_count = self.params["gates"], len(groups) - 1
         alpha = 1 - gates_params["confidence"]
         compared = bootstrap.compare(
             self.y,
@@ -169,57 +170,55 @@ class _Against:
             list(metrics.for_task(problem.TASK).values()),
             groups,
             resamples=gates_params["resamples"],
-            confidence={name: 1 - (alpha if name == ALL else alpha / several) for name in groups},
+            confidence={name: 1 - (alpha if name == ALL else alpha / segment_count) for name in groups},
             seed=self.params["seed"],
         )
         return {name: [asdict(row) for row in rows] for name, rows in compared.items()}
 
 
-def _beside(
-    champion: Champion, features: pd.DataFrame, groups: Mapping[str, np.ndarray], against: _Against
+def _release_comparison(
+    champion: Champion, features: pd.DataFrame, groups: Mapping[str, np.ndarray], compare_with: _PairedComparison
 ) -> dict[str, Any]:
-    """The comparison with a release, or why there is none: it may ask for what these rows no longer have."""
-    named = {"version": champion.version, "digest": champion.digest, "commit": champion.commit}
-    expected, actual = predictor.signature(champion.model), against.signature
+    """Return the comparison with a release, or the reason why its model cannot score these rows."""
+    release = {"version": champion.version, "digest": champion.digest, "commit": champion.commit}
+    expected, actual = predictor.signature(champion.model), compare_with.signature
     missing = sorted({column["name"] for column in expected["columns"]} - set(features))
     if missing:
-        return {
-            "champion": named | {"error": f"{champion.version} needs the column {missing[0]}, which the test rows lack"}
-        }
+        error = f"{champion.version} needs the column {missing[0]}, which the test rows lack"
+        return {"champion": release | {"error": error}}
     for key in ("task", "target", "classes"):
         if expected[key] != actual[key]:
-            return {
-                "champion": named
-                | {"error": f"{champion.version} has {key} {expected[key]}, the candidate {actual[key]}"}
-            }
+            error = f"{champion.version} has {key} {expected[key]}, the candidate {actual[key]}"
+            return {"champion": release | {"error": error}}
     prediction = predictor.load(champion.model).predict({name: features[name].to_numpy() for name in features})
-    return {"champion": named, "production": against(champion.version, groups, prediction)}
+    return {"champion": release, "production": compare_with(champion.version, groups, prediction)}
 
 
 def calibration(y: np.ndarray, prediction: np.ndarray, bins: int = 10) -> list[dict[str, float]]:
-    """Mean prediction and mean outcome in each tenth of the rows, by prediction.
+    """Return the mean prediction and the mean outcome in each bin of equally many rows, by default deciles.
 
-    For `multiclass`, the probability of the likeliest class, and how often it was the right one.
+    y: targets, shape (n,); prediction: shape (n,), or (n, classes) for `multiclass`, where the probability of the
+    likeliest class is compared with the fraction of rows in which that class is correct.
     """
     if prediction.ndim > 1:
         y, prediction = (prediction.argmax(axis=1) == y) * 1.0, prediction.max(axis=1)
-    parts = np.array_split(np.argsort(prediction, kind="stable"), bins)
+    groups = np.array_split(np.argsort(prediction, kind="stable"), bins)
     return [
-        {"predicted": float(prediction[part].mean()), "observed": float(y[part].mean())} for part in parts if len(part)
+        {"predicted": float(prediction[rows].mean()), "observed": float(y[rows].mean())} for rows in groups if len(rows)
     ]
 
 
 def latency(models: Mapping[str, Path], features: pd.DataFrame, params: Mapping[str, Any]) -> dict[str, float]:
-    """Median milliseconds in which each model scores one row; taken in turns, so that a busy machine slows all."""
+    """Return the median milliseconds in which each model scores one row; calls are interleaved, so noise hits all."""
     scorers = {name: predictor.load(model) for name, model in models.items()}
     rows = [{name: features[name].iloc[[row]].to_numpy() for name in features} for row in range(min(len(features), 50))]
     seconds: dict[str, list[float]] = {name: [] for name in scorers}
-    for turn in range(params["latency_calls"]):
+    for call in range(params["latency_calls"]):
         for name, scorer in scorers.items():
             start = time.perf_counter()
-            scorer.predict(rows[turn % len(rows)])
+            scorer.predict(rows[call % len(rows)])
             seconds[name].append(time.perf_counter() - start)
-    return {name: float(np.median(taken) * 1000) for name, taken in seconds.items()}
+    return {name: float(np.median(durations) * 1000) for name, durations in seconds.items()}
 
 
 def _bytes(model: Path) -> int:

@@ -1,4 +1,4 @@
-"""The verbs `lint`, `test` and `required`: what a job runs besides the pipeline, and the status of them all."""
+"""The commands `lint`, `test` and `required`: linters, quick tests, and the combined status of all jobs."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from slipway.gates import Outcome, Verdict, convergence
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-KEPT_LINES = 40  # of a tool's output, kept in the result; the job's log has all of it
-NAMED_TESTS = 3  # failed tests that a verdict names
+OUTPUT_LINES_MAX = 40  # of a tool's output in the result; the job's log has all
+NAMED_TESTS_MAX = 3  # failed tests in a verdict's reason
 
 read_verdict = TypeAdapter(Verdict)
 
@@ -33,7 +33,7 @@ LINTERS: dict[str, list[str]] = {
         *("zizmor", "--offline", "--no-progress", "--persona=auditor", "--strict-collection", "--collect=all"),
         *(".github", ".pre-commit-config.yaml"),
     ],
-    # Without other linters of the machine: a step is one command, and test_policy.py has the list of them.
+    # Without shellcheck and pyflakes of the machine: a step is one command, and test_policy.py lists them all.
     "actionlint": ["actionlint", "-oneline", "-no-color", "-shellcheck=", "-pyflakes=", ".github/workflows/*.yaml"],
     "workflow schema": ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", ".github/workflows/*.yaml"],
     "action schema": ["check-jsonschema", "--builtin-schema", "vendor.github-actions", ".github/actions/*/action.yml"],
@@ -43,7 +43,7 @@ LINTERS: dict[str, list[str]] = {
         *(".ci/bootstrap", ".ci/install-uv", ".ci/machines", ".ci/run", "src/slipway/local/**/*.sh"),
     ],
 }
-"""Each linter's command. An argument with a `*` stands for the files that match, of which there must be one."""
+"""Command of each linter. An argument with a `*` expands to the matching files, at least one."""
 
 POLICY = tuple(f"tests/workflows/test_{name}.py" for name in ("corpus", "policy", "python_versions"))
 PAGE_TESTS = tuple(f"tests/docs/test_{name}.py" for name in ("commands", "facts", "links"))
@@ -52,31 +52,31 @@ READ_PAGES = (
     "tests/unit/test_report.py",
 )
 DOCUMENTATION_TESTS = (*PAGE_TESTS, *READ_PAGES, *POLICY)
-"""Every quick test that reads a page of the documentation, since nothing else runs where only pages change."""
-OF_THE_PROBLEM = "tests/problem"  # it may have no tests of its own yet
+"""Every quick test that reads a page of the documentation. No other test runs where only pages change."""
+OF_THE_PROBLEM = "tests/problem"  # may not exist yet
 FORK_TESTS = (OF_THE_PROBLEM, "tests/convergence", "tests/contract", *PAGE_TESTS)
 """What a fork owns: its problem, training on its data, and what its pipeline and pages must keep to."""
 QUICK_TESTS = (*FORK_TESTS, "tests/unit", "tests/engine", *POLICY)
 """Those and the tests of the engine; without SLOW_TESTS."""
 SLOW_TESTS = (*(f"tests/engine/test_{name}.py" for name in ("forks", "seam", "tune")), f"{OF_THE_PROBLEM}/slow")
-"""Train from beginning to end, or need the environment of deepchecks, which another job has; part of `make test`."""
-VERDICT = "verdict"  # property of a test that measures something for the report
+"""Tests that run the whole training, or need the environment of deepchecks of another job; part of `make test`."""
+VERDICT = "verdict"  # JUnit property in which a test records a verdict
 MEASURED = f"properties/property[@name='{VERDICT}']"
 
 
 def lint() -> None:
-    """Run every linter, and write results/lint.json. Raises UserError when one has a finding or cannot run."""
+    """Run every linter, and write results/lint.json. Raises UserError if one has a finding or cannot run."""
     with results.recorded("lint") as result:
         for gate, command in LINTERS.items():
             code, output = run_tool(command)
             result.verdicts.append(lint_verdict(gate, code, output))
-            result.evidence[gate] = output.splitlines()[-KEPT_LINES:]
+            result.evidence[gate] = output.splitlines()[-OUTPUT_LINES_MAX:]
             print(f"{gate}: {'ok' if code == 0 else output.rstrip()}", flush=True)
     result.require()
 
 
 def lint_verdict(gate: str, code: int, output: str) -> Verdict:
-    """Verdict on a linter that ended with `code`, having printed `output`."""
+    """Return the verdict on a linter with exit code `code` and output `output`."""
     if code == 0:
         return Verdict(gate, Outcome.PASS, "no finding", "no finding")
     first = next((line for line in output.splitlines() if line.strip()), "no output")
@@ -84,7 +84,7 @@ def lint_verdict(gate: str, code: int, output: str) -> Verdict:
 
 
 def run_tool(command: list[str]) -> tuple[int, str]:
-    """Exit code and output of `command`, from the environment that runs this; 127 when the tool is not there."""
+    """Run a tool of this Python environment, and return its exit code and output; the code is 127 if it is missing."""
     tool, *arguments = command
     path = Path(sys.executable).parent / tool
     try:
@@ -93,7 +93,7 @@ def run_tool(command: list[str]) -> tuple[int, str]:
             [str(path), *expanded], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
     except FileNotFoundError as error:
-        return 127, f"{error.filename or error}: not found; `uv sync --frozen`\n"
+        return 127, f"{error.filename or error}: not found; run `uv sync --frozen`\n"
     return done.returncode, done.stdout
 
 
@@ -130,7 +130,7 @@ def _selected_tests() -> tuple[str, ...]:
 
 
 def test_documentation() -> None:
-    """Run the tests of the documentation alone, and write results/test.json. Raises UserError when one fails."""
+    """Run the tests that read the documentation, and write results/test.json. Raises UserError if one fails."""
     with results.recorded("test") as result:
         code, report = _pytest(DOCUMENTATION_TESTS)
         result.verdicts = [tests_verdict(read_cases(report), code)]
@@ -138,7 +138,7 @@ def test_documentation() -> None:
 
 
 def _pytest(paths: Iterable[str]) -> tuple[int, Path]:
-    """Exit code of pytest on `paths`, and the JUnit file that it wrote."""
+    """Run pytest on `paths`, and return its exit code and the JUnit file that it writes."""
     report = results.RESULTS / "test.xml"
     report.unlink(missing_ok=True)
     report.parent.mkdir(exist_ok=True)
@@ -148,34 +148,34 @@ def _pytest(paths: Iterable[str]) -> tuple[int, Path]:
 
 
 def read_cases(report: Path) -> dict[str, str]:
-    """Outcome (`passed`, `failed`, `skipped`) of each test in a JUnit file that recorded no verdict of its own."""
+    """Return the outcome (`passed`, `failed`, `skipped`) of each test in a JUnit file that records no verdict."""
     cases = (case for case in _cases(report) if case.find(MEASURED) is None)
     return {f"{case.get('classname')}.{case.get('name')}": _outcome(case) for case in cases}
 
 
 def read_measured(report: Path) -> dict[str, Verdict]:
-    """Verdicts that tests recorded as the property VERDICT in a JUnit file, by gate."""
-    found = [at.attrib["value"] for case in _cases(report) for at in case.findall(MEASURED)]
-    return {verdict.gate: verdict for verdict in map(read_verdict.validate_json, found)}
+    """Return the verdicts that tests recorded as the property VERDICT in a JUnit file, by gate."""
+    recorded = [prop.attrib["value"] for case in _cases(report) for prop in case.findall(MEASURED)]
+    return {verdict.gate: verdict for verdict in map(read_verdict.validate_json, recorded)}
 
 
 def _cases(report: Path) -> Iterable[ElementTree.Element]:
-    """Every test in a JUnit file; none when pytest did not write one."""
+    """Return every test in a JUnit file; none if the file does not exist."""
     if not report.is_file():
         return []
-    return ElementTree.parse(report).getroot().iter("testcase")  # noqa: S314  pytest wrote it a moment ago
+    return ElementTree.parse(report).getroot().iter("testcase")  # noqa: S314  written by our own pytest
 
 
 def _outcome(case: ElementTree.Element) -> str:
-    found = {child.tag for child in case}
-    if found & {"failure", "error"}:
+    tags = {child.tag for child in case}
+    if tags & {"failure", "error"}:
         return "failed"
-    return "skipped" if "skipped" in found else "passed"
+    return "skipped" if "skipped" in tags else "passed"
 
 
 def tests_verdict(cases: Mapping[str, str], code: int) -> Verdict:
-    """Gate `tests` on the outcomes of all `cases` of a pytest that ended with `code`."""
-    threshold = "none fails, one or more pass"
+    """Return the verdict of the gate `tests` on the outcomes of all `cases` and pytest's exit code."""
+    threshold = "no failure, at least one pass"
     failed = sorted(name for name, outcome in cases.items() if outcome == "failed")
     passed = sum(outcome == "passed" for outcome in cases.values())
     observed = f"{passed} passed, {len(failed)} failed, {len(cases) - passed - len(failed)} skipped"
@@ -183,26 +183,26 @@ def tests_verdict(cases: Mapping[str, str], code: int) -> Verdict:
         return Verdict("tests", Outcome.FAIL, threshold, observed, _names(failed))
     if not passed:
         return Verdict("tests", Outcome.FAIL, threshold, observed, "no test ran")
-    if code not in {0, 1}:  # 1: a test failed, and the gate that it belongs to says so
+    if code not in {0, 1}:  # 1: a test failed, which its own gate reports
         return Verdict("tests", Outcome.FAIL, threshold, observed, f"pytest ended early with exit code {code}")
     return Verdict("tests", Outcome.PASS, threshold, observed)
 
 
 def convergence_verdicts(measured: Mapping[str, Verdict]) -> list[Verdict]:
-    """The gates of convergence as they were measured; one that its test did not reach has failed."""
+    """Return the verdicts of the convergence gates. A gate whose test recorded no verdict fails."""
     return [
-        measured.get(gate, Verdict(gate, Outcome.FAIL, "is measured", "not measured", "its test did not get so far"))
+        measured.get(gate, Verdict(gate, Outcome.FAIL, "measured", "not measured", "its test ended before the measurement"))
         for gate, _ in convergence.JUDGES.values()
     ]
 
 
 def _names(failed: list[str]) -> str:
-    more = len(failed) - NAMED_TESTS
-    return ", ".join(failed[:NAMED_TESTS]) + (f" and {more} more" if more > 0 else "")
+    more = len(failed) - NAMED_TESTS_MAX
+    return ", ".join(failed[:NAMED_TESTS_MAX]) + (f" and {more} more" if more > 0 else "")
 
 
 def unless_documentation_only(job: str, run: Callable[[], object], instead: Callable[[], object] | None = None) -> None:
-    """Run a job, or, in a pull request that touches documentation alone, `instead`, or record that none was needed."""
+    """Run a job. In a pull request that changes documentation only, run `instead`, or record a pass without it."""
     base = changes.base_branch()
     if not base or not changes.documentation_only(f"origin/{base}"):
         run()
@@ -212,17 +212,17 @@ def unless_documentation_only(job: str, run: Callable[[], object], instead: Call
         return
     with results.recorded(job) as result:
         result.verdicts = [Verdict(job, Outcome.PASS, "runs unless only documentation changes", "only documentation")]
-    print(f"{job}: only documentation changes, so there is nothing to do")
+    print(f"{job}: skipped, because only documentation changes")
 
 
 def required() -> None:
-    """Tell whether the pull request may be merged. Raises UserError, naming what blocks, when it may not.
+    """Check whether the pull request may be merged. Raises UserError, naming what blocks, if it may not.
 
-    Reads how the jobs ended from $NEEDS, which is the workflow's `toJSON(needs)`, and the verdict of the report.
+    Reads the status of the jobs from $NEEDS, the workflow's `toJSON(needs)`, and the verdict of the report.
     """
     needs = os.environ.get("NEEDS")
     if not needs:
-        raise UserError("NEEDS: not set; in a workflow, `NEEDS: ${{ toJSON(needs) }}`")
+        raise UserError("NEEDS: not set; set `NEEDS: ${{ toJSON(needs) }}` in the workflow")
     unfinished = [f"{job} ({need['result']})" for job, need in json.loads(needs).items() if need["result"] != "success"]
     if unfinished:
         raise UserError(f"required: blocked by the jobs {', '.join(unfinished)}")

@@ -1,4 +1,4 @@
-"""The verb `licences`: under which licence each package stands that a release installs, as it says itself."""
+"""The command `licences`: the license that each package of a release declares."""
 
 from __future__ import annotations
 
@@ -16,54 +16,63 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 UNKNOWN = "unknown"
-OSI = "License :: OSI Approved"  # says that it is one of a hundred, and not which
-READ = {"skops": "MIT"}  # what a package says in a file only, as a person read it there
-LONGEST_NAME = 60  # characters; a longer text in the field `License` is a whole licence
+OSI = "License :: OSI Approved"
+"""Classifier that names no particular license."""
+FILE_LICENSES = {"skops": "MIT"}
+"""Licenses of packages that declare theirs in a file only, determined by reading it."""
+NAME_CHARACTERS_MAX = 60
+"""A longer text in the field `License` is the text of a license, not its name."""
 COPYLEFT = re.compile(r"(?<!L)GPL|AFFERO|(?<!LESSER )GENERAL PUBLIC|SSPL|SERVER SIDE PUBLIC")
-"""Licences under which who runs the service owes its source to its users, or might: none may be in a release."""
+"""Licenses that can oblige the operator of a service to publish its source; none may be in a release."""
 
 
 def shipped(groups: Iterable[str]) -> list[str]:
-    """Names of the locked packages that a release with these dependency groups installs on this kind of machine."""
+    """Return the names of the locked packages that a release with these dependency groups installs on this platform."""
     options = ["--quiet", "--frozen", "--no-emit-project", "--no-hashes", "--no-annotate", "--no-header"]
-    code, said = run_tool(["uv", "export", *options, *(f"--only-group={group}" for group in groups)])
+    code, output = run_tool(["uv", "export", *options, *(f"--only-group={group}" for group in groups)])
     if code:
-        raise UserError(f"uv export: {said.strip()}")
-    wanted = (Requirement(line) for line in said.splitlines())
-    return [one.name for one in wanted if one.marker is None or one.marker.evaluate()]
+        raise UserError(f"uv export: {output.strip()}")
+    requirements = map(Requirement, output.splitlines())
+    return [package.name for package in requirements if package.marker is None or package.marker.evaluate()]
 
 
-def licence(name: str) -> str:
-    """What the installed package says of itself: an expression, else its classifiers, else a short text."""
+def license_of(name: str) -> str:
+    """Return the license that an installed package declares: its expression, else its classifiers, else its name."""
     try:
-        said = importlib.metadata.metadata(name)
+        metadata = importlib.metadata.metadata(name)
     except importlib.metadata.PackageNotFoundError:
         raise UserError(f"{name}: locked but not installed; `uv sync --frozen`") from None
-    if expression := said.get("License-Expression"):
+    if expression := _field(metadata, "License-Expression"):
         return expression
-    classified = [text for text in said.get_all("Classifier", []) if text.startswith("License :: ") and text != OSI]
-    if classified:
-        return ", ".join(text.rsplit(" :: ", 1)[-1] for text in classified)
-    stated = (said.get("License") or "").strip()
-    is_a_name = stated and len(stated) <= LONGEST_NAME and "\n" not in stated
-    return stated if is_a_name else READ.get(name, UNKNOWN)
+    classifiers = metadata.get_all("Classifier", [])
+    specific = [text for text in classifiers if text.startswith("License :: ") and text != OSI]
+    if specific:
+        return ", ".join(text.rsplit(" :: ", 1)[-1] for text in specific)
+    declared = _field(metadata, "License").strip()
+    is_a_name = declared and len(declared) <= NAME_CHARACTERS_MAX and "\n" not in declared
+    return declared if is_a_name else FILE_LICENSES.get(name, UNKNOWN)
 
 
-def refused(licences: Mapping[str, str]) -> dict[str, str]:
-    """Packages that a release may not hold: those under copyleft, and those of which nobody knows."""
-    return {name: text for name, text in licences.items() if text == UNKNOWN or _copyleft(text)}
+def _field(metadata: importlib.metadata.PackageMetadata, name: str) -> str:
+    """Return a metadata field; empty if the package does not declare it."""
+    return str(metadata[name]) if name in metadata else ""
 
 
-def _copyleft(text: str) -> bool:
-    """Whether there is no way around copyleft: of `A OR B`, one may choose."""
+def rejected(licenses: Mapping[str, str]) -> dict[str, str]:
+    """Return the packages that a release may not hold: those with copyleft, and those with an unknown license."""
+    return {name: text for name, text in licenses.items() if text == UNKNOWN or _is_copyleft(text)}
+
+
+def _is_copyleft(text: str) -> bool:
+    """Return whether every alternative of `A OR B` is copyleft, since the user may choose one."""
     return all(COPYLEFT.search(choice) for choice in text.upper().split(" OR "))
 
 
 def licences(groups: Iterable[str], *, as_json: bool = False) -> None:
-    """Print the list. Raises UserError, naming them, when there are packages that a release may not hold."""
-    listed = {name: licence(name) for name in shipped(groups)}
+    """Print the license of each package. Raises UserError naming the packages that a release may not hold."""
+    listed = {name: license_of(name) for name in shipped(groups)}
     width = max(map(len, listed), default=0)
     lines = (f"{name:<{width}}  {text}" for name, text in listed.items())
     print(json.dumps(listed, indent=2) if as_json else "\n".join(lines))
-    if found := refused(listed):
-        raise UserError(f"not for a release: {', '.join(f'{name} ({text})' for name, text in found.items())}")
+    if packages := rejected(listed):
+        raise UserError(f"not allowed in a release: {', '.join(f'{name} ({text})' for name, text in packages.items())}")

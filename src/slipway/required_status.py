@@ -1,7 +1,8 @@
-"""The command `required-status`: the commit status `required` of a retraining that the built-in token proposed.
+"""The command `required-status`: the commit status `required` on the pull request of a retraining.
 
-GitHub does not count the check `required` of a run by dispatch for a pull request, but a commit status of that name.
-The event names the run; every fact that decides is read from GitHub's API.
+A pull request by the built-in token is checked by a dispatched run. GitHub ignores that run's check `required` on the
+pull request, but accepts a commit status of the same name. The event names the run; every other fact comes from
+GitHub's API.
 """
 
 from __future__ import annotations
@@ -16,26 +17,26 @@ from slipway.retraining.pull_request import CHECKS, TARGET
 
 CONTEXT = "required"
 EVENT = "workflow_dispatch"
-DESCRIPTION_MAX = 140  # characters that GitHub takes
+DESCRIPTION_CHARACTERS_MAX = 140  # GitHub's limit
 
 
 def post() -> None:
-    """Post the status on the head of the retraining's pull request, or print why none is posted. Raises UserError."""
+    """Post the status on the head of the retraining's pull request, or print why not. Raises UserError."""
     run = Run.of_environment()
-    found = github.call("GET", f"repos/{run.repository}/actions/runs/{run.number}")
-    reason = unfit(run, found) or superseded(run) or not_proposed(run)
-    meaning = checked_run.meaning(found["conclusion"] or "")
+    details = github.call("GET", f"repos/{run.repository}/actions/runs/{run.number}")
+    reason = mismatch(run, details) or superseded(run) or not_proposed(run)
+    meaning = checked_run.meaning(details["conclusion"] or "")
     if reason or meaning.state is None:
-        print(f"required-status: none posted: {reason or meaning.why}")
+        print(f"required-status: none posted: {reason or meaning.reason}")
         return
-    description = f"By dispatch: {meaning.why}"[:DESCRIPTION_MAX]
-    body = {"state": meaning.state, "context": CONTEXT, "description": description, "target_url": found["html_url"]}
+    description = f"By dispatch: {meaning.reason}"[:DESCRIPTION_CHARACTERS_MAX]
+    body = {"state": meaning.state, "context": CONTEXT, "description": description, "target_url": details["html_url"]}
     github.call("POST", f"repos/{run.repository}/statuses/{run.head_sha}", body)
-    print(f"required-status: {meaning.state} on {run.head_sha}: {meaning.why}")
+    print(f"required-status: {meaning.state} on {run.head_sha}: {meaning.reason}")
 
 
-def unfit(run: Run, found: dict[str, Any]) -> str | None:
-    """Return why a run does not decide: another event, workflow, repository, branch or commit, or it has not ended."""
+def mismatch(run: Run, details: dict[str, Any]) -> str | None:
+    """Return why the run is not a completed check of a retraining, such as another event or branch; None if it is."""
     expected = {
         "event": EVENT,
         "status": "completed",
@@ -43,25 +44,25 @@ def unfit(run: Run, found: dict[str, Any]) -> str | None:
         "head_branch": BRANCH,
         "head_sha": run.head_sha,
     }
-    actual = {name: found.get(name) for name in expected} | {"path": (found.get("path") or "").split("@")[0]}
+    actual = {name: details.get(name) for name in expected} | {"path": (details.get("path") or "").split("@")[0]}
     for name, value in expected.items():
         if actual[name] != value:
             return f"{name} of run {run.number} is {actual[name]}, not {value}"
-    return None if _is_of(found["head_repository"], run) else f"run {run.number} belongs to another repository"
+    return None if _is_of(details["head_repository"], run) else f"run {run.number} belongs to another repository"
 
 
 def superseded(run: Run) -> str | None:
-    """Return why a run does not decide although it fits: a newer one of the same commit does."""
+    """Return why the run is superseded by a newer one of the same commit; None if it is the newest."""
     path = f"repos/{run.repository}/actions/workflows/{CHECKS}/runs"
-    found = github.call("GET", f"{path}?event={EVENT}&head_sha={run.head_sha}&per_page=100")
-    newest = max(found["workflow_runs"], key=lambda other: other["run_number"], default=None)
+    response = github.call("GET", f"{path}?event={EVENT}&head_sha={run.head_sha}&per_page=100")
+    newest = max(response["workflow_runs"], key=lambda other: other["run_number"], default=None)
     if newest is None or str(newest["id"]) != run.number:
         return f"run {run.number} is not the newest of {run.head_sha}"
     return None
 
 
 def not_proposed(run: Run) -> str | None:
-    """Return why a commit gets no status: it is not the head of the open pull request from the branch `retrain`."""
+    """Return why the commit is not the head of an open pull request from the branch `retrain`; None if it is."""
     head = quote(f"{run.repository.split('/')[0]}:{BRANCH}", safe="")
     pulls = github.call("GET", f"repos/{run.repository}/pulls?state=open&base={TARGET}&head={head}")
     for pull in pulls:
@@ -71,5 +72,5 @@ def not_proposed(run: Run) -> str | None:
 
 
 def _is_of(repository: dict[str, Any] | None, run: Run) -> bool:
-    """Whether a repository is the run's own. GitHub gives null for a fork that is gone, and ignores case in names."""
+    """Return whether `repository` is the run's own. It is null for a deleted fork; names ignore case."""
     return repository is not None and repository["full_name"].lower() == run.repository.lower()

@@ -1,4 +1,4 @@
-"""How wide a page is on a screen, in a real browser."""
+"""Fixture that measures the width of a page in a real browser."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ import pytest
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 SCREEN = """<!doctype html><iframe src="{page}" width="{width}" height="900" style="border: 0"></iframe>
 <script>onmessage = (event) => { document.title = event.data }</script>"""
-TELL = """<script>
+REPORT_WIDTH = """<script>
 addEventListener("load", () => parent.postMessage(document.documentElement.scrollWidth + " of " + innerWidth, "*"))
 </script></body>"""
 
 
 @pytest.fixture(scope="session")
 def browser(tool) -> str:
-    """Path of Chromium."""
+    """Return the path of Chromium."""
     return tool("Chromium")
 
 
 @pytest.fixture
 def content_width(browser, tmp_path):
-    """Pixels that a page takes on a screen of so many; more, and it scrolls sideways.
+    """Return a function that measures a page's width in pixels on a screen of a given width.
 
-    In a frame, because Chromium's own window is never narrower than 500.
+    A page wider than its screen scrolls sideways. The page is in a frame, since Chromium's window has at least 500.
     """
 
     def measure(text: str, width: int) -> int:
         page, screen = tmp_path / "page.html", tmp_path / "screen.html"
-        page.write_text(text.replace("</body>", TELL), encoding="utf-8")
+        page.write_text(text.replace("</body>", REPORT_WIDTH), encoding="utf-8")
         screen.write_text(SCREEN.replace("{page}", page.name).replace("{width}", str(width)), encoding="utf-8")
         command = [
             browser,

@@ -1,6 +1,6 @@
-"""The site of docs/ in a real browser without a network: diagrams are drawn, and pages fit a phone and a desk.
+"""The site of docs/ in a real browser without a network: diagrams are drawn, and pages fit a phone and a desktop screen.
 
-Needs Chromium, and Node for Mermaid. All pages are looked at together, each in a frame as wide as a screen.
+Needs Chromium, and Node for Mermaid. One run measures all pages, each in a frame as wide as a screen.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ const frames = pages.map((name) => {{
   document.body.append(frame)
   return frame
 }})
-const look = () => {{
-  if (!frames.every(settled) && (tries += 1) < 200) return setTimeout(look, 100)
+const measure = () => {{
+  if (!frames.every(settled) && (tries += 1) < 200) return setTimeout(measure, 100)
   document.title = JSON.stringify(Object.fromEntries(frames.map((frame, at) => [pages[at], {{
     over: frame.contentDocument.documentElement.scrollWidth - {width},
     diagrams: frame.contentDocument.querySelectorAll("pre.diagram svg").length,
@@ -40,13 +40,13 @@ const look = () => {{
   }}])))
 }}
 let tries = 0
-onload = look
+onload = measure
 </script>"""
 
 
 @pytest.fixture(scope="module")
 def address(browser, tool) -> str:
-    """Address of the whole site, served on this machine."""
+    """Serve the whole site on this machine, and return its URL."""
     tool("npm")
     done = run("slipway", "docs")
     assert 0 == done.returncode, done.stderr
@@ -60,14 +60,14 @@ def address(browser, tool) -> str:
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Serves files without a word."""
+    """Serves files without logging."""
 
     def log_message(self, *_: object) -> None:
-        """Keep the test's output quiet."""
+        """Log nothing."""
 
 
-def look(browser: str, address: str, width: int, profile: Path, pattern: str = "*") -> dict[str, dict[str, int]]:
-    """What the browser sees on each page: pixels that are too wide, diagrams drawn, pictures that are not there."""
+def measure(browser: str, address: str, width: int, profile: Path, pattern: str = "*") -> dict[str, dict[str, int]]:
+    """Return excess width in pixels, drawn diagrams and missing pictures of each page."""
     names = sorted(path.name for path in site.SITE.glob(f"{pattern}.html") if path.stem != "404")
     (site.SITE / "frames.html").write_text(FRAMES.format(pages=json.dumps(names), width=width), encoding="utf-8")
     command = [
@@ -86,16 +86,16 @@ def look(browser: str, address: str, width: int, profile: Path, pattern: str = "
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_pages_fit_the_screen_and_show_their_diagrams_and_pictures(browser, address, width, tmp_path):
-    seen = look(browser, address, width, tmp_path / "profile")
-    assert {} == {name: one for name, one in seen.items() if one["over"] > 0 or one["pictures"]}
-    assert DIAGRAMS == {name for name, one in seen.items() if one["diagrams"]}
+    pages = measure(browser, address, width, tmp_path / "profile")
+    assert {} == {name: page for name, page in pages.items() if page["over"] > 0 or page["pictures"]}
+    assert DIAGRAMS == {name for name, page in pages.items() if page["diagrams"]}
 
 
-def test_a_page_that_is_too_wide_and_a_picture_that_is_gone_are_found(browser, address, tmp_path):
+def test_a_page_that_is_too_wide_and_a_missing_picture_are_detected(browser, address, tmp_path):
     page = site.SITE / "decisions.html"
     whole = page.read_text(encoding="utf-8")
     broken = whole.replace("</h1>", '</h1><img src="gone.png"><div style="width: 2000px">wide</div>', 1)
     page.write_text(broken, encoding="utf-8")
-    seen = look(browser, address, 390, tmp_path / "profile", "decisions")["decisions.html"]
+    measured = measure(browser, address, 390, tmp_path / "profile", "decisions")["decisions.html"]
     page.write_text(whole, encoding="utf-8")
-    assert (True, 1) == (seen["over"] > 0, seen["pictures"])
+    assert (True, 1) == (measured["over"] > 0, measured["pictures"])

@@ -1,4 +1,4 @@
-"""The agent's status page in a real browser: it fits a phone and a desk, refreshes itself, and says when it cannot.
+"""The agent's status page in a real browser: it fits a phone and a desktop screen, and reports a failed refresh.
 
 Needs Chromium.
 """
@@ -17,7 +17,7 @@ from slipway.delivery.agent import status_page
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 LONG = "x" * 200
 SIDE = {"requests": 1_234_567, "errors": 3}
-ONE = {
+STATUS = {
     "environment": "production",
     "summary": "tries v0.3.0 on 10% of the requests, v0.2.0 serves, at http://127.0.0.1:20000",
     "desired": {"release": "v0.3.0", "digest": "sha256:" + "a" * 64, "commit": "b" * 40, "promotion": 3},
@@ -61,7 +61,7 @@ ONE = {
 
 @pytest.fixture
 def serve():
-    """Serve pages, one for each request, the last for all further ones; with None the connection is closed."""
+    """Serve one page per request, and the last page for all further requests; None closes the connection."""
     servers = []
 
     def start(*pages: str | None) -> str:
@@ -92,7 +92,7 @@ def serve():
 
 
 def _dom(browser: str, address: str, profile, size: str = "1280,900") -> str:
-    """The page as it stands after some seconds of the browser's own time."""
+    """Return the page's DOM after five seconds of the browser's virtual time."""
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", *QUIET, f"--user-data-dir={profile}"]
     command += [f"--window-size={size}", "--virtual-time-budget=5000", "--dump-dom", address]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
@@ -100,13 +100,13 @@ def _dom(browser: str, address: str, profile, size: str = "1280,900") -> str:
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_does_not_scroll_sideways(content_width, width):
-    text = status_page.render(ONE, {"staging": "http://127.0.0.1:20001/"})
-    assert width >= content_width(text.replace("<details", "<details open"), width)
+    text = status_page.render(STATUS, {"staging": "http://127.0.0.1:20001/"})
+    assert content_width(text.replace("<details", "<details open"), width) <= width
 
 
-def test_the_page_refreshes_itself_and_nothing_that_is_open_closes(browser, serve, tmp_path):
-    before = status_page.render(ONE, {}).replace('<details id="events"', '<details id="events" open')
-    after = status_page.render({**ONE, "summary": "serves v0.3.0 as desired"}, {})
+def test_the_page_refreshes_itself_and_keeps_details_open(browser, serve, tmp_path):
+    before = status_page.render(STATUS, {}).replace('<details id="events"', '<details id="events" open')
+    after = status_page.render({**STATUS, "summary": "serves v0.3.0 as desired"}, {})
     dom = _dom(browser, serve(before, after), tmp_path / "profile")
     assert "Serves v0.3.0 as desired" in dom
     assert "<title>production: serves v0.3.0 as desired</title>" in dom
@@ -114,14 +114,14 @@ def test_the_page_refreshes_itself_and_nothing_that_is_open_closes(browser, serv
     assert 'hidden=""' in re.search(r'<p id="away".*?>', dom)[0]
 
 
-def test_the_page_says_that_the_agent_is_gone_and_keeps_what_it_said(browser, serve, tmp_path):
-    dom = _dom(browser, serve(status_page.render(ONE, {}), None), tmp_path / "profile")
+def test_the_page_reports_a_missing_agent_and_keeps_the_last_status(browser, serve, tmp_path):
+    dom = _dom(browser, serve(status_page.render(STATUS, {}), None), tmp_path / "profile")
     assert "The agent does not answer; this is what it said at " in dom
     assert "hidden" not in re.search(r'<p id="away".*?>', dom)[0]
     assert "Tries v0.3.0 on 10% of the requests" in dom
 
 
-def test_a_script_that_came_in_with_a_message_does_not_run(browser, serve, tmp_path):
-    """Even if escaping failed: the page's policy names its own script only."""
-    page = status_page.render(ONE, {}).replace("why why", "<script>document.body.className = 'owned'</script>", 1)
+def test_a_script_in_a_message_does_not_run(browser, serve, tmp_path):
+    """Holds even if escaping fails, since the page's policy allows its own script only."""
+    page = status_page.render(STATUS, {}).replace("why why", "<script>document.body.className = 'owned'</script>", 1)
     assert 'class="owned"' not in _dom(browser, serve(page), tmp_path / "profile")

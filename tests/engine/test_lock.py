@@ -39,8 +39,8 @@ def test_an_audit_looks_up_every_locked_package():
 
 @pytest.mark.parametrize("model_format", SERVE_GROUPS)
 def test_what_a_release_installs_is_under_no_copyleft(model_format):
-    listed = {name: licences.licence(name) for name in licences.shipped(SERVE_GROUPS[model_format])}
-    assert {} == licences.refused(listed)
+    listed = {name: licences.license_of(name) for name in licences.shipped(SERVE_GROUPS[model_format])}
+    assert {} == licences.rejected(listed)
     assert "bentoml" in listed
 
 
@@ -61,7 +61,7 @@ def test_what_a_release_installs_is_under_no_copyleft(model_format):
     ],
 )
 def test_copyleft_is_known_by_its_names(text, expected):
-    assert expected is bool(licences.refused({"package": text}))
+    assert expected is bool(licences.rejected({"package": text}))
 
 
 def test_a_group_with_copyleft_in_it_is_refused_by_name():
@@ -76,4 +76,4 @@ def test_licences_are_listed_for_a_program(capsys):
 
 def test_a_package_that_is_not_installed_is_one_line():
     with pytest.raises(UserError, match="no-such-package: locked but not installed"):
-        licences.licence("no-such-package")
+        licences.license_of("no-such-package")

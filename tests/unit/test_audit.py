@@ -38,20 +38,20 @@ def test_packages_without_a_known_vulnerability_pass():
     assert Outcome.PASS is judge(CLEAN).outcome
 
 
-def test_a_known_vulnerability_fails_and_says_what_mends_it():
+def test_a_known_vulnerability_fails_with_the_fixed_version():
     verdict = judge(CLEAN, VULNERABLE)
-    assert (Outcome.FAIL, "jinja2 3.1: PYSEC-2026-1: mended by 3.2") == (verdict.outcome, verdict.reason)
+    assert (Outcome.FAIL, "jinja2 3.1: PYSEC-2026-1: fixed in 3.2") == (verdict.outcome, verdict.reason)
 
 
-def test_a_package_that_was_skipped_fails_though_pip_audit_calls_that_no_vulnerability():
+def test_a_package_that_pip_audit_skipped_fails():
     assert Outcome.FAIL is judge(CLEAN, SKIPPED).outcome
 
 
-def test_an_answer_without_a_package_fails():
+def test_a_report_without_packages_fails():
     assert Outcome.FAIL is judge().outcome
 
 
-def test_no_answer_fails():
+def test_a_missing_report_fails():
     assert Outcome.FAIL is audit.verdict("dev", {}, []).outcome
 
 
@@ -61,7 +61,7 @@ def test_a_vulnerability_on_the_allow_list_passes_by_any_of_its_names(advisory):
 
 
 @pytest.mark.parametrize("changes", [{"package": "flask"}, {"advisory": "CVE-2026-2"}])
-def test_an_entry_for_something_else_does_not_help(changes):
+def test_an_entry_for_another_package_or_advisory_allows_nothing(changes):
     assert Outcome.FAIL is judge(VULNERABLE, allow=allowed(**changes)).outcome
 
 
@@ -78,13 +78,13 @@ def test_many_findings_are_counted_and_three_are_named():
     ("days", "outcome"),
     [(-1, Outcome.FAIL), (0, Outcome.FAIL), (1, Outcome.PASS), (90, Outcome.PASS), (91, Outcome.FAIL)],
 )
-def test_an_entry_holds_from_tomorrow_to_ninety_days_ahead(days, outcome):
+def test_an_entry_may_expire_within_ninety_days(days, outcome):
     entries = allowed(expires=str(TODAY + timedelta(days=days)))
     assert outcome is audit.allowances_verdict(entries, TODAY).outcome
 
 
 @pytest.mark.parametrize("without", ["package", "advisory", "reason", "expires"])
-def test_an_entry_that_lacks_something_is_one_line(tmp_path, without):
+def test_an_entry_without_a_field_is_rejected(tmp_path, without):
     lines = [f"{name}: {value}" for name, value in ENTRY.items() if name != without]
     path = tmp_path / "advisories.yaml"
     path.write_text("- " + "\n  ".join(lines), encoding="utf-8")
@@ -92,7 +92,7 @@ def test_an_entry_that_lacks_something_is_one_line(tmp_path, without):
         audit.read_allowances(path)
 
 
-def test_a_reason_is_more_than_a_word(tmp_path):
+def test_a_reason_of_one_word_is_rejected(tmp_path):
     path = tmp_path / "advisories.yaml"
     path.write_text("- {package: a, advisory: CVE-1, reason: later, expires: 2026-02-15}", encoding="utf-8")
     with pytest.raises(UserError, match=r"entry 0\.reason"):
@@ -104,13 +104,13 @@ def test_the_shipped_allow_list_can_be_read():
 
 
 STAND_IN = """#!{python}
-# Stands in for pip-audit, which leaves out what its machine would not install; {leaves_out} beyond that.
+# Stand-in for pip-audit, which omits packages that its machine would not install; also omits {omits}.
 import json, pathlib, re, sys
 options, text = sys.argv[1:], pathlib.Path(sys.argv[-1]).read_text()
 assert "--require-hashes" in options and "--hash=sha256:" in text
 names = re.findall(r"^([\\w.-]+)==(\\S+) --hash", text, re.MULTILINE)
 assert len(names) == len(set(name for name, _ in names)), "two versions of one package"
-packages = [dict(name=name, version=version, vulns=[]) for name, version in names if name != {leaves_out!r}]
+packages = [dict(name=name, version=version, vulns=[]) for name, version in names if name != {omits!r}]
 if {writes}:
     pathlib.Path(options[options.index("--output") + 1]).write_text(json.dumps(dict(dependencies=packages)))
 sys.exit(1)
@@ -119,15 +119,15 @@ sys.exit(1)
 
 @pytest.fixture
 def pip_audit(tmp_path, monkeypatch):
-    """Let a stand-in be called in the place of pip-audit."""
+    """Call a stand-in instead of pip-audit."""
 
-    def stand_in(*, leaves_out: str = "", writes: bool = True) -> None:
+    def stand_in(*, omits: str = "", writes: bool = True) -> None:
         tool, run = tmp_path / "pip-audit", audit.run_tool
-        text = STAND_IN.format(python=sys.executable, leaves_out=leaves_out, writes=writes)
+        text = STAND_IN.format(python=sys.executable, omits=omits, writes=writes)
         tool.write_text(text, encoding="utf-8")
         tool.chmod(0o755)
-        found = {"pip-audit": str(tool)}
-        monkeypatch.setattr(audit, "run_tool", lambda command: run([found.get(command[0], command[0]), *command[1:]]))
+        tools = {"pip-audit": str(tool)}
+        monkeypatch.setattr(audit, "run_tool", lambda command: run([tools.get(command[0], command[0]), *command[1:]]))
 
     return stand_in
 
@@ -135,26 +135,26 @@ def pip_audit(tmp_path, monkeypatch):
 @pytest.mark.parametrize("group", ["dev", "audit"])
 def test_every_locked_version_of_every_platform_is_looked_up(pip_audit, group):
     pip_audit()
-    listed = [(package["name"], package["version"]) for package in audit.look_up(group)["dependencies"]]
+    listed = [(package["name"], package["version"]) for package in audit.query(group)["dependencies"]]
     text = run_tool(["uv", *audit.export(group)])[1]
     assert sorted(re.findall(r"^([\w.-]+)(?:\[.*?\])?==([^\s;]+)", text, re.MULTILINE)) == sorted(listed)
     assert "; sys_platform == 'win32'" in text
-    assert Outcome.PASS is judge(*audit.look_up(group)["dependencies"]).outcome
+    assert Outcome.PASS is judge(*audit.query(group)["dependencies"]).outcome
 
 
-def test_a_package_that_pip_audit_leaves_out_without_a_word_fails(pip_audit):
-    pip_audit(leaves_out="colorama")
-    verdict = judge(*audit.look_up("audit")["dependencies"])
+def test_a_package_that_pip_audit_omits_fails(pip_audit):
+    pip_audit(omits="colorama")
+    verdict = judge(*audit.query("audit")["dependencies"])
     assert Outcome.FAIL is verdict.outcome
-    assert re.fullmatch(r"colorama [\d.]+: not looked up: pip-audit left it out", verdict.reason)
+    assert re.fullmatch(r"colorama [\d.]+: not looked up: pip-audit omitted it", verdict.reason)
 
 
-def test_no_report_is_an_empty_answer(pip_audit):
+def test_without_a_report_the_result_is_empty(pip_audit):
     pip_audit(writes=False)
-    assert {} == audit.look_up("audit")
+    assert {} == audit.query("audit")
 
 
-def test_without_uv_there_is_one_line(monkeypatch):
+def test_a_missing_uv_is_reported(monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UserError, match="uv: not found on the PATH"):
-        audit.look_up("audit")
+        audit.query("audit")

@@ -1,4 +1,4 @@
-"""The interval covers, identical models do not differ, a true difference is found, and NaN is never better."""
+"""Percentile intervals cover the true value, detect a true difference, and are undefined for NaN."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_gain_is_the_difference_of_the_metrics_on_the_rows():
 def test_a_worse_candidate_has_a_negative_gain_in_every_metric(metric):
     y, score = _rows(1)
     worse = np.clip(score + np.random.default_rng(2).normal(0, 0.3, N), 0.01, 0.99)
-    assert 0 > _compare(y, worse, score)["all"][metric].gain.high
+    assert _compare(y, worse, score)["all"][metric].gain.high < 0
 
 
 def test_the_same_seed_gives_the_same_interval():
@@ -72,10 +72,10 @@ def test_a_group_of_one_class_has_no_area_under_the_curve():
     assert np.isnan(auc.gain.low)
 
 
-def test_ninety_percent_intervals_hold_the_true_value_about_ninety_times_in_a_hundred():
+def test_ninety_percent_intervals_cover_the_true_value_about_ninety_times_in_a_hundred():
     random = np.random.default_rng(5)
     metric = [metrics.for_task("regression")["mae"]]
-    held = 0
+    covered = 0
     for _ in range(100):
         y = np.zeros(400)
         errors = np.abs(random.normal(size=400))  # mean √(2/π)
@@ -83,5 +83,5 @@ def test_ninety_percent_intervals_hold_the_true_value_about_ninety_times_in_a_hu
             y, errors, y, metric, {"all": np.arange(400)}, resamples=300, confidence={"all": 0.9}, seed=1
         )
         interval = row["all"][0].candidate
-        held += interval.low <= np.sqrt(2 / np.pi) <= interval.high
-    assert 80 <= held <= 97
+        covered += interval.low <= np.sqrt(2 / np.pi) <= interval.high
+    assert 80 <= covered <= 97

@@ -1,4 +1,4 @@
-"""What a pull request changes, in a real repository."""
+"""Changes of a pull request, in a real repository."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def test_changed_data_are_found(repository):
     assert {"version": ("a.dir", "b.dir"), "bytes": (10, 12)} == changes.since("main").data
 
 
-def test_what_main_changed_meanwhile_is_not_ours(repository):
+def test_changes_on_main_do_not_count(repository):
     _git("switch", "-q", "main")
     _commit("params.yaml", "model:\n  trees: 9\n  depth: 2\n")
     _git("switch", "-q", "change")
     assert {} == changes.since("main").parameters
 
 
-def test_an_unknown_base_is_said_and_not_guessed(repository):
+def test_an_unknown_base_is_none(repository):
     assert changes.since("origin/main").base is None
 
 
@@ -72,13 +72,13 @@ def test_broken_yaml_has_no_parameters_and_does_not_stop_the_report(repository):
         ([], False),
     ],
 )
-def test_a_change_of_documentation_alone_is_told_apart(repository, files, expected):
+def test_a_change_of_documentation_only_is_recognized(repository, files, expected):
     for name in files:
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         _commit(name, "new")
     assert expected == changes.documentation_only("main")
 
 
-def test_without_a_base_nothing_is_taken_for_documentation(repository):
+def test_without_a_base_nothing_counts_as_documentation(repository):
     _commit("README.md", "new")
     assert not changes.documentation_only("origin/main")

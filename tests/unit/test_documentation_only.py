@@ -1,4 +1,4 @@
-"""What is skipped for documentation: never a change that anything else can see, and never for want of a base."""
+"""Jobs are skipped for a change of documentation only, never for another change or without a base."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def repository(tmp_path, monkeypatch):
 
 @pytest.fixture
 def reset(repository):
-    """Take back what a case did."""
+    """Undo the changes of a case."""
 
     def back() -> None:
         git("reset", "--quiet", "--hard", "origin/main")
@@ -124,7 +124,7 @@ def test_a_change_of_a_page_is(repository, path, change):
 
 @pytest.mark.parametrize("committed", [True, False])
 @pytest.mark.parametrize("kind", ["link", "folder link", "program", "submodule", "pipeline", "configuration", "source"])
-def test_what_is_no_ordinary_page_is_not_documentation(repository, kind, committed):
+def test_a_file_that_is_not_a_regular_page_is_not_documentation(repository, kind, committed):
     place = Path("docs/page.md")
     if kind == "link":
         place.symlink_to("../src/problem/suites.py")
@@ -144,7 +144,7 @@ def test_what_is_no_ordinary_page_is_not_documentation(repository, kind, committ
     assert not only()
 
 
-def test_a_page_that_a_stage_of_the_base_read_counts_although_the_stage_is_gone(repository):
+def test_a_page_that_a_stage_of_the_base_reads_is_not_documentation(repository):
     Path("docs/table.md").write_text("changed\n")
     commit()
     assert not only()
@@ -157,14 +157,14 @@ def test_a_page_that_a_stage_of_the_base_read_counts_although_the_stage_is_gone(
     assert only()
 
 
-def test_an_untracked_source_next_to_a_changed_page_is_not_overlooked(repository):
+def test_an_untracked_source_file_is_a_change_of_code(repository):
     Path("docs/index.md").write_text("changed\n")
     commit()
     Path("src/problem/extra.py").write_text("new\n")
     assert not only()
 
 
-def test_a_user_who_hides_untracked_files_and_detects_renames_gets_the_same(repository, tmp_path_factory, monkeypatch):
+def test_the_git_settings_of_a_user_do_not_matter(repository, tmp_path_factory, monkeypatch):
     git("mv", "src/problem/suites.py", "docs/suites.md")
     commit()
     hostile_git.apply(tmp_path_factory.mktemp("user") / "settings", monkeypatch)
@@ -184,8 +184,8 @@ def no_commit_in_common() -> None:
 
 
 def lost(revision: str) -> None:
-    found = git("rev-parse", revision)
-    Path(f".git/objects/{found[:2]}/{found[2:]}").unlink()
+    name = git("rev-parse", revision)
+    Path(f".git/objects/{name[:2]}/{name[2:]}").unlink()
 
 
 def broken_pipeline() -> None:
@@ -196,8 +196,8 @@ def broken_pipeline() -> None:
 
 
 BASES = {
-    "no branch": (no_branch, "no such branch in this clone; `git fetch origin`"),
-    "nothing in common": (no_commit_in_common, "no commit at which the branch left it"),
+    "no branch": (no_branch, "no such branch in this clone; run `git fetch origin`"),
+    "nothing in common": (no_commit_in_common, "lacks the merge base"),
     "commit lost": (lambda: lost("origin/main"), "this clone cannot read "),
     "tree lost": (lambda: lost("origin/main^{tree}"), "could not|Could not|unable to read|not a tree"),
     "folder lost": (lambda: lost("origin/main:docs"), "could not|Could not|unable to read|not a tree"),
@@ -221,9 +221,9 @@ def test_a_base_that_cannot_be_read_is_reported_and_nothing_is_skipped(repositor
         patch.setenv("SLIPWAY_BASE", "main")
         jobs.unless_documentation_only("train", lambda: ran.append("train"))
     assert ["train"] == ran
-    told = capsys.readouterr().err
-    assert "so nothing is skipped" in told
-    assert any(word in told for word in words.split("|")), told
+    output = capsys.readouterr().err
+    assert "so nothing is skipped" in output
+    assert any(word in output for word in words.split("|")), output
 
 
 def test_a_shallow_clone_skips_nothing(repository, tmp_path, monkeypatch, capsys):
@@ -237,19 +237,19 @@ def test_a_shallow_clone_skips_nothing(repository, tmp_path, monkeypatch, capsys
     assert "`git fetch --unshallow`, so nothing" in capsys.readouterr().err.replace("), so", ", so")
 
 
-# What the report has of it.
+# Changes in the report.
 
 
-def test_deleted_moved_and_changed_files_are_told_apart(repository):
+def test_each_changed_file_has_its_kind_of_change(repository):
     git("mv", "src/problem/suites.py", "docs/suites.py")
     git("rm", "--quiet", "params.yaml")
     Path("data.dvc").chmod(0o755)
     Path("README.md").write_text("changed\n")
     Path("new.py").write_text("new\n")
     commit()
-    found = changes.since("origin/main")
-    assert sorted(found.kinds) == found.files
-    assert found.kinds == {
+    since = changes.since("origin/main")
+    assert sorted(since.kinds) == since.files
+    assert since.kinds == {
         "README.md": "modified",
         "data.dvc": "mode changed",
         "docs/suites.py": "renamed",
@@ -257,19 +257,19 @@ def test_deleted_moved_and_changed_files_are_told_apart(repository):
         "params.yaml": "deleted",
         "src/problem/suites.py": "renamed",
     }
-    assert {"docs/suites.py": "src/problem/suites.py"} == found.renamed
+    assert {"docs/suites.py": "src/problem/suites.py"} == since.renamed
 
 
 @pytest.mark.parametrize("text", ["seed: [", "- a list\n", "\t"])
-def test_parameters_of_a_base_that_is_broken_are_not_taken_for_new_ones(repository, text):
+def test_parameters_of_an_unreadable_base_do_not_count_as_new(repository, text):
     Path("params.yaml").write_text(text)
     commit()
     git("update-ref", "refs/remotes/origin/main", "HEAD")
     Path("params.yaml").write_text("seed: 2\n")
     commit()
-    found = changes.since("origin/main")
-    assert ({}, 1) == (found.parameters, len(found.problems))
-    assert found.problems[0].startswith("params.yaml: ")
+    since = changes.since("origin/main")
+    assert ({}, 1) == (since.parameters, len(since.problems))
+    assert since.problems[0].startswith("params.yaml: ")
 
 
 def test_without_a_base_the_report_has_the_reason(repository):
@@ -277,7 +277,7 @@ def test_without_a_base_the_report_has_the_reason(repository):
     assert "origin/main: no such branch in this clone" in changes.since("origin/main").problems[0]
 
 
-# What runs instead.
+# Tests that still run.
 
 MAKE_PAGES = {"test_changes.py", "test_documentation_only.py", "test_git.py", "test_scaffold_upgrade.py"}
 """Tests that name pages which they write into a repository of their own."""
@@ -285,8 +285,9 @@ MAKE_PAGES = {"test_changes.py", "test_documentation_only.py", "test_git.py", "t
 
 def reads_page(source: str, pages: set[str]) -> bool:
     """Return whether a test names a page of this repository, or the folder with the pages."""
-    texts = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
-    return any(isinstance(text, str) and (text in pages or re.search(r"(^|[\s`])docs(/|$)", text)) for text in texts)
+    values = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
+    strings = [value for value in values if isinstance(value, str)]
+    return any(string in pages or re.search(r"(^|[\s`])docs(/|$)", string) for string in strings)
 
 
 def test_every_quick_test_that_reads_a_page_runs_where_only_pages_change():
@@ -295,8 +296,8 @@ def test_every_quick_test_that_reads_a_page_runs_where_only_pages_change():
     files = [file for place in places for file in ([place] if place.is_file() else place.rglob("test_*.py"))]
     slow = {Path(place) for place in jobs.SLOW_TESTS}
     quick = [file for file in files if not slow & {file, *file.parents} and file.name not in MAKE_PAGES]
-    found = {str(file) for file in quick if reads_page(file.read_text(encoding="utf-8"), pages)}
-    assert {"tests/engine/test_community.py"} <= found <= set(jobs.DOCUMENTATION_TESTS)
+    readers = {str(file) for file in quick if reads_page(file.read_text(encoding="utf-8"), pages)}
+    assert {"tests/engine/test_community.py"} <= readers <= set(jobs.DOCUMENTATION_TESTS)
 
 
 @pytest.mark.parametrize("source", ['Path("README.md")', 'ROOT / "docs/security.md"', 'Path("docs").glob("*.md")'])

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Formatting of numbers."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ from slipway import figures
         ((math.nan, 3.0), ["undefined", "3.0000"]),
     ],
 )
-def test_figures_are_as_fine_as_the_largest_of_them_asks_for(values, expected):
+def test_decimals_follow_from_the_largest_value(values, expected):
     assert expected == figures.as_text(*values)

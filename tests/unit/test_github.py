@@ -1,4 +1,4 @@
-"""Each refusal of GitHub's API is one line with its reason and what to set, and nullable fields are nullable."""
+"""A refusal of GitHub's API is one line with its reason and remedy, and nullable fields may be null."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ REFUSALS = [
         "release upload model@v0.1.0",
         "HTTP 422: Cannot upload assets to an immutable release. (https://uploads.github.com/repos/a/b/releases/1/assets)",
         422,
-        "switch off Settings → General → Releases → Enable release immutability",
+        "turn off Settings → General → Releases → Enable release immutability",
     ),
     (
         "api POST repos/a/b/actions/workflows/retrain.yaml/dispatches",
@@ -66,7 +66,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("request_", "output", "status", "remedy"), REFUSALS)
-def test_a_refusal_is_one_line_with_its_reason_and_what_to_set(request_, output, status, remedy):
+def test_a_refusal_is_one_line_with_its_reason_and_remedy(request_, output, status, remedy):
     error = github.refusal(request_, f"\n{output}\n")
     assert (status, 1) == (error.status, len(str(error).splitlines()))
     assert str(error).startswith(f"gh {request_}: ")
@@ -74,7 +74,7 @@ def test_a_refusal_is_one_line_with_its_reason_and_what_to_set(request_, output,
     assert remedy in str(error).split("; ", 1)[1]
 
 
-def test_every_remedy_is_given_for_a_refusal():
+def test_every_remedy_applies_to_a_refusal():
     given = {
         next(remedy for remedy in github.REMEDIES if remedy.fits(status, request, output))
         for request, output, status, _ in REFUSALS
@@ -83,19 +83,19 @@ def test_every_remedy_is_given_for_a_refusal():
 
 
 @pytest.mark.parametrize("output", ["", " \n\n", "error connecting to api.github.com\ncheck your internet connection"])
-def test_without_an_answer_there_is_no_status_and_no_remedy(output):
+def test_without_a_response_there_is_no_status_and_no_remedy(output):
     error = github.refusal("api GET repos/a/b", output)
     assert 0 == error.status
     assert ";" not in str(error)
 
 
-def test_a_hint_below_the_reason_stays_and_a_flood_does_not():
+def test_a_hint_below_the_reason_is_kept_and_long_output_is_cut():
     hint = 'gh: This API operation needs the "admin:org" scope.'
     assert str(github.refusal("api GET x", f"gh: Must have admin rights (HTTP 403)\n{hint}")).endswith(hint)
     assert len(str(github.refusal("api GET x", "gh: " + "x" * 10_000 + " (HTTP 418)"))) <= 400
 
 
-def test_a_refusal_is_an_error_that_a_user_sees_without_a_traceback():
+def test_a_refusal_is_a_user_error():
     assert isinstance(github.refusal("api GET x", ""), UserError)
 
 
@@ -103,6 +103,6 @@ def test_a_refusal_is_an_error_that_a_user_sees_without_a_traceback():
     ("author", "expected"),
     [({"type": "Bot"}, True), ({"type": "User"}, False), ({}, False), (None, False)],
 )
-def test_an_account_that_is_gone_is_no_bot(author, expected):
+def test_a_deleted_account_is_not_a_bot(author, expected):
     assert expected is github.is_bot({"user": author})
     assert not github.is_bot({})

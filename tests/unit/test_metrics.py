@@ -1,4 +1,4 @@
-"""Metrics equal scikit-learn's, weights are repetitions, and what has no value is NaN."""
+"""Metrics equal scikit-learn's, a weight repeats its row, and undefined values are NaN."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ RANDOM = np.random.default_rng(3)
 Y = RANDOM.integers(0, 2, 500).astype(float)
 P = np.round(np.clip(Y * 0.3 + RANDOM.random(500) * 0.7, 0.01, 0.99), 2)  # rounded, so that there are ties
 CLASSES = RANDOM.integers(0, 3, 500)
-SHARES = RANDOM.dirichlet([1, 1, 1], 500)
+PROBABILITIES = RANDOM.dirichlet([1, 1, 1], 500)
 VALUES = RANDOM.normal(size=500)
-GUESSES = VALUES + RANDOM.normal(size=500)
+PREDICTIONS = VALUES + RANDOM.normal(size=500)
 
 
 @pytest.mark.parametrize(
@@ -25,19 +25,19 @@ GUESSES = VALUES + RANDOM.normal(size=500)
         ("binary", "roc_auc", reference.roc_auc_score(Y, P)),
         ("binary", "log_loss", reference.log_loss(Y, P)),
         ("binary", "brier", reference.brier_score_loss(Y, P)),
-        ("multiclass", "log_loss", reference.log_loss(CLASSES, SHARES)),
-        ("multiclass", "accuracy", reference.accuracy_score(CLASSES, SHARES.argmax(axis=1))),
-        ("regression", "rmse", reference.root_mean_squared_error(VALUES, GUESSES)),
-        ("regression", "mae", reference.mean_absolute_error(VALUES, GUESSES)),
+        ("multiclass", "log_loss", reference.log_loss(CLASSES, PROBABILITIES)),
+        ("multiclass", "accuracy", reference.accuracy_score(CLASSES, PROBABILITIES.argmax(axis=1))),
+        ("regression", "rmse", reference.root_mean_squared_error(VALUES, PREDICTIONS)),
+        ("regression", "mae", reference.mean_absolute_error(VALUES, PREDICTIONS)),
     ],
 )
 def test_a_metric_equals_scikit_learns(task, name, expected):
-    data = {"binary": (Y, P), "multiclass": (CLASSES, SHARES), "regression": (VALUES, GUESSES)}
+    data = {"binary": (Y, P), "multiclass": (CLASSES, PROBABILITIES), "regression": (VALUES, PREDICTIONS)}
     assert expected == pytest.approx(metrics.for_task(task)[name].value(*data[task]), rel=1e-6)
 
 
-@pytest.mark.parametrize(("name", "expected"), [("log_loss", -np.log(metrics.TINY)), ("accuracy", 0), ("brier", 2)])
-def test_a_class_that_the_model_never_saw_had_no_chance(name, expected):
+@pytest.mark.parametrize(("name", "expected"), [("log_loss", -np.log(metrics.PROBABILITY_MIN)), ("accuracy", 0), ("brier", 2)])
+def test_an_unknown_class_has_probability_zero(name, expected):
     certain = np.array([[0.0, 0.0, 1.0]])
     assert expected == pytest.approx(metrics.for_task("multiclass")[name].value(np.array([-1]), certain))
 
@@ -51,7 +51,7 @@ def test_a_weight_of_two_counts_a_row_twice(name):
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=1, max_size=40))
-def test_the_area_under_the_curve_is_between_none_and_one_or_undefined(rows):
+def test_the_area_under_the_curve_is_between_zero_and_one_or_undefined(rows):
     y, p = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
     value = metrics.for_task("binary")["roc_auc"].value(y, p)
     assert np.isnan(value) == (len(set(y)) == 1)
@@ -64,7 +64,7 @@ def test_one_class_only_has_no_area_under_the_curve():
 
 @pytest.mark.parametrize(("task", "name"), [(task, m.name) for task in metrics.METRICS for m in metrics.METRICS[task]])
 def test_a_prediction_that_is_not_a_number_leaves_no_metric(task, name):
-    y, prediction = {"binary": (Y, P), "multiclass": (CLASSES, SHARES), "regression": (VALUES, GUESSES)}[task]
+    y, prediction = {"binary": (Y, P), "multiclass": (CLASSES, PROBABILITIES), "regression": (VALUES, PREDICTIONS)}[task]
     broken = prediction.copy()
     broken[0] = np.nan
     assert np.isnan(metrics.for_task(task)[name].value(y, broken))

@@ -17,7 +17,7 @@ from slipway.local import cml_install
 from tests import github_api
 
 SHA = "c" * 40
-REAL = cml.found()
+REAL = cml.is_installed()
 (NPM_NAME,) = tools.named("npm").commands
 NPM = """#!{python}
 import json, os, pathlib, sys

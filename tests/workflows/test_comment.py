@@ -1,6 +1,6 @@
-"""The comment on a pull request: one, updated in place, from nothing but evidence of a known shape.
+"""The comment on a pull request: updated in place, and written only from evidence that matches the schema.
 
-Whoever opens a pull request decides what its run leaves behind, down to the last byte of the archive.
+The author of a pull request controls every byte of the archive that its run uploads.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from tests.github_api import archive
 
 ROOT = Path(__file__).parents[2]
 SHA = "c" * 40
-CARD = Card(purpose="Tells.", target="late", columns=[])
+CARD = Card(purpose="Predict delays.", target="late", columns=[])
 CML = """#!{python}
 import pathlib, sys
 pathlib.Path({log!r}).write_text("\\n".join(sys.argv[1:]) + "\\n" + pathlib.Path(sys.argv[-1]).read_text())
@@ -64,13 +64,13 @@ def _evidence(text: str = "fine", outcome: str = "pass") -> dict[str, Any]:
 
 
 def _leave(github, text: str = "fine", outcome: str = "pass", **changes: Any) -> None:
-    """Let the run leave evidence in which the gates say `text`."""
+    """Upload evidence of a run in which `text` is the observed value of every gate."""
     github.leave(archive(json.dumps(_evidence(text, outcome) | changes)))
 
 
 def _comment(github, *, path: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the verb in this process: loading it anew each time would take longer than all else."""
-    known = {
+    """Run the command in this process, since starting a process for each call would dominate the time."""
+    variables = {
         "GITHUB_REPOSITORY": github_api.REPOSITORY,
         "HEAD_SHA": SHA,
         "HEAD_OWNER": "team",
@@ -83,18 +83,18 @@ def _comment(github, *, path: str | None = None, **environment: str) -> subproce
         "SSL_CERT_FILE": github.certificate,
         "PATH": path or os.environ["PATH"],
     }
-    left = {name: value for name, value in os.environ.items() if name != "GITHUB_STEP_SUMMARY"}
-    said, reason = io.StringIO(), ""
-    with mock.patch.dict(os.environ, left | known | environment, clear=True), redirect_stdout(said):
+    inherited = {name: value for name, value in os.environ.items() if name != "GITHUB_STEP_SUMMARY"}
+    output, reason = io.StringIO(), ""
+    with mock.patch.dict(os.environ, inherited | variables | environment, clear=True), redirect_stdout(output):
         try:
             comment.comment()
         except UserError as error:
             reason = str(error)
-    return subprocess.CompletedProcess("comment", 2 if reason else 0, said.getvalue(), reason)
+    return subprocess.CompletedProcess("comment", 2 if reason else 0, output.getvalue(), reason)
 
 
-def _refused(github, reason: str) -> None:
-    """Nothing is commented, nobody but the log is told, and there in one line."""
+def _rejected(github, reason: str) -> None:
+    """Assert that no comment is written, and that the log has one line with `reason`."""
     done = _comment(github)
     assert (2, [], 1) == (done.returncode, _bodies(github), len(done.stderr.splitlines()))
     assert reason in done.stderr
@@ -104,9 +104,9 @@ def _bodies(github, number: int = 7) -> list[str]:
     return [comment["body"] for comment in github.comments[number]]
 
 
-def test_five_runs_leave_one_comment_that_says_what_the_last_found(github):
-    for turn in range(4):
-        _leave(github, f"turn {turn}")
+def test_five_runs_leave_one_comment_with_the_result_of_the_last(github):
+    for number in range(4):
+        _leave(github, f"run {number}")
         _comment(github)
     _leave(github, "too low", "fail")
     done = _comment(github)
@@ -115,8 +115,8 @@ def test_five_runs_leave_one_comment_that_says_what_the_last_found(github):
 
 
 @pytest.mark.parametrize("null", ["HEAD_OWNER", "HEAD_BRANCH"])
-def test_a_fork_that_is_gone_has_the_report_in_the_summary_alone(github, tmp_path, null):
-    """GitHub gives null for its owner and its branch, which a step sees as nothing."""
+def test_the_report_of_a_deleted_fork_is_in_the_summary_only(github, tmp_path, null):
+    """GitHub gives null for the owner and the branch, which is an empty variable in a step."""
     _leave(github, "too low", "fail")
     done = _comment(github, GITHUB_STEP_SUMMARY=str(tmp_path / "summary.md"), **{null: ""})
     assert (0, []) == (done.returncode, _bodies(github))
@@ -130,21 +130,21 @@ def test_the_token_stays_with_github(github):
 
 
 def test_the_number_comes_from_github_and_not_from_the_evidence(github):
-    github.open_pull_request(8, "d" * 40, "stranger:change")
+    github.open_pull_request(8, "d" * 40, "mallory:change")
     _leave(github, "see #8", statuses={"number": "8", "pull_request": "8"})
     _comment(github)
     assert (1, 0) == (len(_bodies(github, 7)), len(_bodies(github, 8)))
 
 
-def test_what_another_run_left_is_not_taken(github):
+def test_evidence_of_another_run_is_ignored(github):
     github.leave(archive(json.dumps(_evidence("from elsewhere", "fail"))), run=2)
     _comment(github)
     assert "from elsewhere" not in _bodies(github)[0]
 
 
-@pytest.mark.parametrize("said", [{"name": "evidence-of-mine"}, {"expired": True}])
-def test_an_artifact_of_another_name_or_one_that_is_gone_is_not_taken(github, said):
-    github.leave(archive(json.dumps(_evidence("from elsewhere", "fail"))), **said)
+@pytest.mark.parametrize("facts", [{"name": "evidence-of-mine"}, {"expired": True}])
+def test_an_artifact_of_another_name_or_an_expired_one_is_ignored(github, facts):
+    github.leave(archive(json.dumps(_evidence("from elsewhere", "fail"))), **facts)
     _comment(github)
     assert "from elsewhere" not in _bodies(github)[0]
 
@@ -156,7 +156,7 @@ def test_a_commit_that_is_no_longer_the_newest_is_not_commented(github):
     assert "nothing to do" in done.stdout
 
 
-def test_a_run_that_left_nothing_is_reported_as_such(github):
+def test_a_run_without_evidence_is_reported_as_such(github):
     _comment(github)
     assert _bodies(github)[0].startswith("# ❌ Blocked: data, train, compare and 2 more")
 
@@ -203,7 +203,11 @@ def test_run_that_a_newer_push_cancelled_leaves_the_comment_alone(github):
 
 def test_workflow_and_code_agree_on_the_conclusions_without_a_comment():
     workflow = yaml.safe_load((ROOT / ".github/workflows/pull-request-comment.yaml").read_text(encoding="utf-8"))
-    nothing = {name for name, known in checked_run.CONCLUSIONS.items() if known.answer is checked_run.Answer.NOTHING}
+    nothing = {
+        name
+        for name, meaning in checked_run.CONCLUSIONS.items()
+        if meaning.comment is checked_run.CommentKind.NOTHING
+    }
     assert CONCLUSIONS.keys() == checked_run.CONCLUSIONS.keys()
     for job in workflow["jobs"].values():
         (listed,) = re.findall(r"!contains\(fromJSON\('(.+?)'\), github.event.workflow_run.conclusion\)", job["if"])
@@ -216,7 +220,7 @@ def test_the_commands_name_the_commit_that_github_says_was_checked(github):
     assert f"git checkout {SHA}" in _bodies(github)[0]
 
 
-def test_a_comment_by_a_person_with_our_watermark_is_left_alone(github):
+def test_a_comment_by_a_user_with_our_watermark_is_not_changed(github):
     _leave(github)
     _comment(github)
     github.comments[7][0]["user"] = {"login": "mallory", "type": "User"}
@@ -227,9 +231,9 @@ def test_a_comment_by_a_person_with_our_watermark_is_left_alone(github):
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"results": {}}', "[" * 100_000, '{"results": NaN}', "\x00", "\udcff"])
-def test_evidence_of_another_shape_is_refused_in_one_line(github, content):
+def test_evidence_with_another_structure_is_rejected_in_one_line(github, content):
     github.leave(archive(content.encode(errors="surrogateescape")))
-    _refused(github, "evidence.json: ")
+    _rejected(github, "evidence.json: ")
 
 
 @pytest.mark.parametrize(
@@ -238,13 +242,13 @@ def test_evidence_of_another_shape_is_refused_in_one_line(github, content):
         ({"extra": 1}, "extra_forbidden"),
         ({"task": "anything"}, "literal_error"),
         ({"changes": {"base": None, "head": "main; touch canary"}}, "string_pattern_mismatch"),
-        ({"primary": 10**5000}, "refused"),
+        ({"primary": 10**5000}, "rejected"),
     ],
 )
-def test_evidence_with_anything_else_in_it_is_refused(github, changes, reason):
+def test_evidence_with_an_invalid_value_is_rejected(github, changes, reason):
     sys.set_int_max_str_digits(0)
     _leave(github, **changes)
-    _refused(github, reason)
+    _rejected(github, reason)
 
 
 @pytest.mark.parametrize(
@@ -256,14 +260,14 @@ def test_evidence_with_anything_else_in_it_is_refused(github, changes, reason):
         {"calibration": [1]},
     ],
 )
-def test_evidence_that_no_report_can_be_written_from_is_refused(github, compared):
+def test_a_comparison_that_cannot_be_rendered_is_rejected(github, compared):
     results = _evidence()["results"]
     results["compare"]["evidence"] = compared
     _leave(github, results=results)
-    _refused(github, "not the evidence of a report; rejected")
+    _rejected(github, "not the evidence of a report; rejected")
 
 
-def test_what_is_refused_is_not_repeated_in_the_log(github):
+def test_rejected_evidence_is_not_repeated_in_the_log(github):
     github.leave(archive('{"::add-mask::x\\n::error::@everyone": 1}'))
     assert "everyone" not in _comment(github).stderr
 
@@ -273,7 +277,7 @@ LARGE = random.Random(0).randbytes(50_000_000)
 
 
 def _unpacked(size: int) -> bytes:
-    """An archive that says its file is small, and holds another."""
+    """Return an archive that states a smaller size than its file has."""
     honest = archive(b" " * size)
     return honest.replace(size.to_bytes(4, "little"), (10).to_bytes(4, "little"))
 
@@ -281,7 +285,7 @@ def _unpacked(size: int) -> bytes:
 def _twice() -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as made, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # zipfile itself warns of the second
+        warnings.simplefilter("ignore")  # zipfile warns of the duplicate name
         made.writestr("evidence.json", json.dumps(_evidence()))
         made.writestr("evidence.json", json.dumps(_evidence("another", "fail")))
     return target.getvalue()
@@ -307,28 +311,28 @@ ARCHIVES = {
     ),
     "a link": (lambda: archive("/etc/passwd", mode=stat.S_IFLNK | 0o777), "is a link"),
     "a bomb of 100 MB": (lambda: archive(BOMB), "over 2,000,000 bytes"),
-    "a bomb packed with bzip2": (lambda: archive(BOMB, packed=zipfile.ZIP_BZIP2), "unusual way"),
-    "a bomb packed with LZMA": (lambda: archive(BOMB, packed=zipfile.ZIP_LZMA), "unusual way"),
-    "a file that is larger than it says": (lambda: _unpacked(3_000_000), "no archive"),
+    "a bomb packed with bzip2": (lambda: archive(BOMB, packed=zipfile.ZIP_BZIP2), "unsupported compression"),
+    "a bomb packed with LZMA": (lambda: archive(BOMB, packed=zipfile.ZIP_LZMA), "unsupported compression"),
+    "a file that is larger than stated": (lambda: _unpacked(3_000_000), "not an archive"),
     "20,000 files": (_many, "holds 0 files evidence.json"),
     "the file twice": (_twice, "holds 2 files evidence.json"),
-    "no archive": (lambda: b"{}", "no archive"),
-    "half an archive": (lambda: archive("{}")[:-30], "no archive"),
-    "nothing": (lambda: b"", "no archive"),
+    "no archive": (lambda: b"{}", "not an archive"),
+    "half an archive": (lambda: archive("{}")[:-30], "not an archive"),
+    "nothing": (lambda: b"", "not an archive"),
 }
 
 
-@pytest.mark.parametrize("what", ARCHIVES)
-def test_an_archive_that_upload_artifact_would_not_make_is_refused(github, what):
-    make, reason = ARCHIVES[what]
+@pytest.mark.parametrize("case", ARCHIVES)
+def test_an_archive_that_upload_artifact_would_not_make_is_rejected(github, case):
+    make, reason = ARCHIVES[case]
     github.leave(make())
-    _refused(github, reason)
+    _rejected(github, reason)
 
 
-@pytest.mark.parametrize("said", [{}, {"size_in_bytes": 1000}])
-def test_fifty_megabytes_are_refused_whatever_they_are_said_to_be(github, said):
-    github.leave(archive(LARGE), **said)
-    _refused(github, "5,000,000")
+@pytest.mark.parametrize("facts", [{}, {"size_in_bytes": 1000}])
+def test_fifty_megabytes_are_rejected_whatever_their_stated_size(github, facts):
+    github.leave(archive(LARGE), **facts)
+    _rejected(github, "5,000,000")
 
 
 def test_evidence_at_its_bounds_still_fits_a_comment(github):
@@ -338,7 +342,7 @@ def test_evidence_at_its_bounds_still_fits_a_comment(github):
     _leave(github, results=results)
     assert 1_700_000 < len(json.dumps(results))
     assert 0 == _comment(github).returncode
-    assert 65_536 > len(_bodies(github)[0])
+    assert len(_bodies(github)[0]) < 65_536
 
 
 HARM = [
@@ -363,12 +367,12 @@ HARM = [
 ]
 
 
-def test_text_of_a_stranger_cannot_mention_link_or_draw(github):
+def test_untrusted_text_cannot_mention_link_or_draw(github):
     results = _evidence()["results"]
     for job, result in results.items():
         verdicts = [{"gate": bad, "outcome": "fail", "threshold": bad, "observed": bad, "reason": bad} for bad in HARM]
         result |= {"error": f"{job} {HARM[0]}", "verdicts": verdicts}
-    pairs = {f"{bad}{turn}": [bad, bad] for turn, bad in enumerate(HARM)}
+    pairs = {f"{bad}{number}": [bad, bad] for number, bad in enumerate(HARM)}
     changes = {"base": "b" * 40, "head": "a" * 40, "parameters": pairs, "data": pairs, "files": HARM}
     columns = [{"name": bad, "description": bad, "unit": bad} for bad in HARM]
     card = {"purpose": " ".join(HARM), "target": HARM[0], "columns": columns}
@@ -382,7 +386,7 @@ def test_text_of_a_stranger_cannot_mention_link_or_draw(github):
 
 
 def _cml(folder: Path, code: int) -> str:
-    """A PATH on which there is a `cml` that notes what it was asked and ends with `code`."""
+    """Return a PATH with a `cml` that records its arguments and exits with `code`."""
     tool = folder / "bin" / "cml"
     tool.parent.mkdir()
     tool.write_text(CML.format(python=sys.executable, log=str(folder / "asked"), code=code))
@@ -390,7 +394,7 @@ def _cml(folder: Path, code: int) -> str:
     return f"{tool.parent}{os.pathsep}{os.environ['PATH']}"
 
 
-def test_cml_comments_where_it_is_there(github, tmp_path):
+def test_cml_comments_where_it_is_installed(github, tmp_path):
     _leave(github)
     done = _comment(github, path=_cml(tmp_path, 0))
     asked = (tmp_path / "asked").read_text()
@@ -420,7 +424,7 @@ def test_gh_comments_where_cml_would_take_another_comment_or_miss_ours(github, t
     assert (31 if author == "Bot" else 32) == len(_bodies(github))
 
 
-def test_the_job_summary_has_the_report_in_any_case(github, tmp_path):
+def test_the_step_summary_always_has_the_report(github, tmp_path):
     summary = tmp_path / "summary.md"
     _leave(github)
     _comment(github, HEAD_SHA="e" * 40, GITHUB_STEP_SUMMARY=str(summary))
@@ -428,7 +432,7 @@ def test_the_job_summary_has_the_report_in_any_case(github, tmp_path):
 
 
 def _workflow(github, folder: Path, started_by: str, conclusion: str = "success") -> act.Run:
-    """Run pull-request-comment.yaml, as it is shipped, on what run 1 has left."""
+    """Run the shipped pull-request-comment.yaml on the evidence of run 1."""
     home = Home(folder)
     home.git_config.write_text("[user]\n    name = A\n    email = a@example.invalid\n")
     tree = folder / "tree"
@@ -444,7 +448,7 @@ def _workflow(github, folder: Path, started_by: str, conclusion: str = "success"
 
 
 @pytest.mark.parametrize(("left", "expected"), [(True, "# ✅ Ready to merge"), (False, "# ❌ Blocked: data, train")])
-def test_the_workflow_comments_on_what_a_run_left_and_on_a_run_that_left_nothing(github, tmp_path, left, expected):
+def test_the_workflow_comments_on_a_run_with_and_without_evidence(github, tmp_path, left, expected):
     if left:
         _leave(github)
     finished = _workflow(github, tmp_path, "pull_request")
@@ -463,7 +467,9 @@ def test_workflow_comments_on_a_retraining_and_posts_its_status(github, tmp_path
     assert {"comment": "success", "required-status": "success"} == {
         name: job.result for name, job in finished.jobs.items()
     }
-    assert [("required", "success", SHA)] == [(one["context"], one["state"], one["sha"]) for one in github.statuses]
+    assert [("required", "success", SHA)] == [
+        (status["context"], status["state"], status["sha"]) for status in github.statuses
+    ]
 
 
 def test_workflow_does_nothing_for_a_run_that_waits_for_approval(github, tmp_path):

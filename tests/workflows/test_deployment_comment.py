@@ -1,4 +1,4 @@
-"""The report on a deployment as a comment on its commit: one, by CML where it is there, else by gh."""
+"""The deployment report as one comment on its commit, by CML or, where CML is not available, by gh."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def github(tmp_path):
 def _comment(github, folder: Path, text: str = "# Deployed", **environment: str) -> subprocess.CompletedProcess:
     (folder / "results/deployment").mkdir(parents=True, exist_ok=True)
     (folder / "results/deployment/report.md").write_text(text)
-    known = {
+    variables = {
         "GITHUB_REPOSITORY": github_api.REPOSITORY,
         "GITHUB_SHA": SHA,
         "GH_HOST": github.address,
@@ -40,7 +40,7 @@ def _comment(github, folder: Path, text: str = "# Deployed", **environment: str)
     }
     command = [sys.executable, "-m", "slipway.cli", "release", "comment"]
     return subprocess.run(
-        command, cwd=folder, env=os.environ | known | environment, capture_output=True, text=True, check=False
+        command, cwd=folder, env=os.environ | variables | environment, capture_output=True, text=True, check=False
     )
 
 
@@ -57,7 +57,7 @@ def test_a_deployment_that_is_run_again_leaves_one_comment_on_the_commit(github,
     assert "comment: https://github.example/" in done.stdout
 
 
-def test_a_comment_by_a_person_with_our_watermark_is_left_alone(github, tmp_path):
+def test_a_comment_by_a_user_with_our_watermark_is_not_changed(github, tmp_path):
     _comment(github, tmp_path)
     github.comments[SHA][0]["user"] = {"login": "mallory", "type": "User"}
     _comment(github, tmp_path, "# Newer")
@@ -65,7 +65,7 @@ def test_a_comment_by_a_person_with_our_watermark_is_left_alone(github, tmp_path
 
 
 @pytest.mark.parametrize(("code", "by_gh"), [(0, 0), (1, 1)])
-def test_cml_comments_where_it_is_there_and_gh_where_it_fails(github, tmp_path, code, by_gh):
+def test_cml_comments_where_it_is_installed_and_gh_where_it_fails(github, tmp_path, code, by_gh):
     tool = tmp_path / "bin" / "cml"
     tool.parent.mkdir()
     tool.write_text(CML.format(python=sys.executable, log=str(tmp_path / "asked"), code=code))
@@ -92,7 +92,7 @@ def test_a_repository_without_comments_on_commits_has_a_line_in_the_summary_and_
     assert "the report is in results/deployment/report.md" in done.stdout
 
 
-def test_a_comment_of_an_account_that_is_gone_is_left_alone(github, tmp_path):
+def test_a_comment_of_a_deleted_account_is_not_changed(github, tmp_path):
     _comment(github, tmp_path)
     github.comments[SHA][0]["user"] = None
     assert 0 == _comment(github, tmp_path, "# Newer").returncode
@@ -105,7 +105,7 @@ def test_without_a_token_the_report_stays_where_it_is(github, tmp_path):
     assert "GH_TOKEN is not set; the report is in results/deployment/report.md" in done.stdout
 
 
-def test_what_github_refuses_is_one_line_without_the_token(github, tmp_path):
+def test_a_refusal_of_github_is_one_line_without_the_token(github, tmp_path):
     done = _comment(github, tmp_path, GITHUB_SHA="not-a-commit")
     assert (2, 1) == (done.returncode, len(done.stderr.splitlines()))
     assert "ghp_secret" not in done.stdout + done.stderr

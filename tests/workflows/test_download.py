@@ -47,7 +47,7 @@ def download(tmp_path):
 def _files(folder: Path) -> set[str]:
     kept = (folder / "artifacts", folder / "output")
     files = (path for path in folder.rglob("*.json"))
-    return {str(path.relative_to(folder)) for path in files if not any(path.is_relative_to(one) for one in kept)}
+    return {str(path.relative_to(folder)) for path in files if not any(path.is_relative_to(place) for place in kept)}
 
 
 BOTH = ("results-build", "results-staging")
@@ -70,7 +70,7 @@ BOTH = ("results-build", "results-staging")
         ((), {}, set()),
     ],
 )
-def test_files_land_where_the_action_puts_them(download, artifacts, inputs, expected):
+def test_files_are_where_the_action_writes_them(download, artifacts, inputs, expected):
     code, files, _ = download(*artifacts, **inputs)
     assert (0, expected) == (code, files)
 

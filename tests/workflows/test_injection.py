@@ -1,7 +1,7 @@
-"""What a stranger may name is data and never code: a real run, under act, of a pull request that tries it everywhere.
+"""Untrusted input is data and never code: a real run, under act, of a pull request that attempts injection everywhere.
 
-Title, branch, commit message, file, column and value each carry a command that leaves a trace of its own. A workflow
-that is wrong on purpose, run on the same pull request, shows that each of them works.
+Title, branch, commit message, file, column and value each carry a command that leaves its own trace. A vulnerable
+workflow, run on the same pull request, is the control: it runs every command.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from tests import github_api, markdown
 ROOT = Path(__file__).parents[2]
 SHIPPED = Path(".github/workflows/pull-request.yaml")
 KEPT = {"data": [], "report": ["data"]}
-"""Jobs that see anything a stranger names, and what each waits for; the others would only take time."""
+"""Jobs that read untrusted input, and the jobs that each needs; the others are dropped to save time."""
 
-ROWS = 500  # of the data; it breaks its contract however little there is
+ROWS = 500  # of the data; any number violates the contract
 PLACES = ("title", "branch", "message", "file", "column", "value")
 SECRETS = {
     "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI-not-a-real-key",
@@ -54,7 +54,7 @@ jobs:
 
 
 def payload(place: str, around: str = "") -> str:
-    """A command that leaves `<canary>.<place>`, for any quoting it may end up in, without a space or a slash."""
+    """Return a command that writes `<canary>.<place>` within any quoting, without a space or a slash."""
     command = f"touch${{IFS}}$CANARY.{place}"
     return f"x$({command})`{command}`\";{command};\"';{command};'{around}"
 
@@ -64,7 +64,7 @@ MARKDOWN = " @everyone #8 [here](https://example.com) <img src=x> | **bold** \n#
 
 @dataclass
 class Attack:
-    """A hostile pull request, and what became of it."""
+    """A hostile pull request in its repository."""
 
     home: Home
     canary: Path
@@ -72,7 +72,7 @@ class Attack:
     repository: Repository
 
     def run(self, workflow: str, event: act.Event, reference: str, **environment: str) -> tuple[act.Run, set[str]]:
-        """Run a workflow of `reference`; returns the run, and the places whose command left its trace."""
+        """Run a workflow of `reference`; return the run, and the places whose command left a trace."""
         name = Path(workflow).stem
         tree = self.repository.checkout(self.home.root / f"{name}-tree", reference)
         env = self.home.environment() | SECRETS | {"CANARY": str(self.canary)} | environment
@@ -88,15 +88,15 @@ class Attack:
 
 
 def shorten(workflow: Path) -> None:
-    """Leave out the jobs that are not kept; the steps of the others stay as they are shipped."""
+    """Drop the jobs that KEPT does not list; the steps of the others stay as shipped."""
     content = yaml.safe_load(workflow.read_text(encoding="utf-8"))
-    content["on"] = content.pop(True)  # YAML takes the key for a truth value
+    content["on"] = content.pop(True)  # YAML reads the key as a boolean
     content["jobs"] = {name: content["jobs"][name] | {"needs": needs} for name, needs in KEPT.items()}
     workflow.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
-def spoil(source: Path, data: Path) -> list[str]:
-    """Fill `data` with a few rows of `source`, a column with a hostile name, and a hostile value in one of text."""
+def inject(source: Path, data: Path) -> list[str]:
+    """Write a few rows of `source` to `data`, with a hostile column name and a hostile value in a text column."""
     table = READERS[source.suffix](source).head(ROWS)
     text = next(name for name in table if isinstance(table[name].iloc[0], str))
     names = [payload("column", MARKDOWN), payload("value", MARKDOWN)]
@@ -108,7 +108,7 @@ def spoil(source: Path, data: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def attack(tmp_path_factory) -> Attack:
-    """The pull request, opened."""
+    """Open the pull request."""
     folder = tmp_path_factory.mktemp("attack")
     home = Home(folder / "home")
     home.root.mkdir()
@@ -118,10 +118,10 @@ def attack(tmp_path_factory) -> Attack:
     author = repository.author
     shorten(author / SHIPPED)
     (author / SHIPPED.parent / "control.yaml").write_text(CONTROL, encoding="utf-8")
-    repository.commit("Leave out what sees nothing of a stranger's")
+    repository.commit("Drop jobs that read no untrusted input")
     repository.git("push", "--quiet", "origin", "main")
     repository.branch(payload("branch"))
-    names = spoil(max((ROOT / "data").iterdir()), author / "data")
+    names = inject(max((ROOT / "data").iterdir()), author / "data")
     for command in (["dvc", "add", "--quiet", "data"], ["dvc", "push", "--quiet", "data.dvc"]):
         run(command, author, home.environment())
     (author / COLUMNS).write_text(pd.Series(names).to_json(orient="values"), encoding="utf-8")
@@ -134,7 +134,7 @@ def attack(tmp_path_factory) -> Attack:
 
 @pytest.fixture(scope="module")
 def checked(attack) -> tuple[act.Run, set[str]]:
-    """The run of pull-request.yaml on it."""
+    """Run pull-request.yaml on it."""
     finished, traces = attack.check("pull-request.yaml")
     assert {"data": "failure", "report": "success"} == {name: job.result for name, job in finished.jobs.items()}
     return finished, traces
@@ -142,7 +142,7 @@ def checked(attack) -> tuple[act.Run, set[str]]:
 
 @pytest.fixture(scope="module")
 def control(attack) -> tuple[act.Run, set[str]]:
-    """The run of the workflow that is wrong on purpose."""
+    """Run the vulnerable workflow."""
     return attack.check("control.yaml")
 
 
@@ -151,12 +151,12 @@ def evidence(finished: act.Run) -> bytes:
 
 
 def everything(finished: act.Run) -> str:
-    """All that a run printed, uploaded and summed up."""
+    """Return all logs, artifacts and summaries of a run."""
     files = (path for path in finished.folder.rglob("*") if path.is_file())
     return "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in files)
 
 
-def test_a_workflow_that_is_wrong_on_purpose_runs_every_command(control):
+def test_a_vulnerable_workflow_runs_every_command(control):
     assert set(PLACES) == control[1]
 
 
@@ -164,11 +164,11 @@ def test_a_run_of_the_shipped_workflow_leaves_no_trace(checked):
     assert set() == checked[1]
 
 
-def test_what_a_stranger_names_reaches_the_report(checked):
+def test_untrusted_names_reach_the_report(checked):
     assert {b"file", b"column", b"value"} == set(re.findall(rb"\$CANARY\.(\w+)", evidence(checked[0])))
 
 
-def test_a_secret_that_is_printed_would_be_found(control):
+def test_a_printed_secret_is_detected(control):
     assert SECRETS["SLIPWAY_TEST_PASSWORD"] in everything(control[0])
 
 
@@ -177,7 +177,7 @@ def test_a_secret_of_the_environment_is_in_no_log_and_no_result(checked, name):
     assert SECRETS[name] not in everything(checked[0])
 
 
-def test_the_comment_is_made_without_a_trace_and_without_markdown_of_a_stranger(attack, checked, tmp_path):
+def test_the_comment_has_no_trace_and_no_untrusted_markdown(attack, checked, tmp_path):
     with github_api.serve(tmp_path) as github:
         github.open_pull_request(7, attack.pull.head, f"team:{attack.pull.branch}")
         github.leave(github_api.archive(evidence(checked[0])))
@@ -192,7 +192,7 @@ def test_the_comment_is_made_without_a_trace_and_without_markdown_of_a_stranger(
 
 
 def run_of(pull: PullRequest) -> dict[str, Any]:
-    """What GitHub says of the run that checked a pull request."""
+    """Return the run that checked a pull request, as GitHub describes it."""
     head = {
         "conclusion": "success",
         "head_sha": pull.head,

@@ -1,4 +1,4 @@
-"""The commit status `required` on a retraining: of the right commit, from the run's conclusion, or not at all."""
+"""The commit status `required` on a retraining: for the right commit, from the run's conclusion, or none."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def github(tmp_path):
 
 def _post(github: github_api.GitHub, run: int, sha: str = SHA) -> str:
     """Run the command for a run of the stand-in, and return what it prints."""
-    known = {
+    variables = {
         "GITHUB_REPOSITORY": github_api.REPOSITORY,
         "HEAD_SHA": sha,
         "HEAD_OWNER": "team",
@@ -39,7 +39,7 @@ def _post(github: github_api.GitHub, run: int, sha: str = SHA) -> str:
         "SSL_CERT_FILE": github.certificate,
     }
     output = io.StringIO()
-    with mock.patch.dict(os.environ, known), redirect_stdout(output):
+    with mock.patch.dict(os.environ, variables), redirect_stdout(output):
         required_status.post()
     return output.getvalue()
 
@@ -67,7 +67,7 @@ def test_state_follows_the_conclusion_that_github_reports(github, conclusion, st
 
 
 def test_only_success_is_a_success():
-    assert ["success"] == [name for name, known in checked_run.CONCLUSIONS.items() if known.state == "success"]
+    assert ["success"] == [name for name, meaning in checked_run.CONCLUSIONS.items() if meaning.state == "success"]
 
 
 def test_status_is_the_one_that_the_rule_for_main_requires(github):
@@ -97,7 +97,7 @@ def test_status_is_the_one_that_the_rule_for_main_requires(github):
         ({"head_repository": None}, "run 1 belongs to another repository"),
     ],
 )
-def test_run_that_is_not_what_it_should_be_posts_nothing(github, facts, reason):
+def test_run_that_is_no_completed_check_of_a_retraining_posts_nothing(github, facts, reason):
     output = _post(github, github.end_run(SHA, **{"conclusion": "success"} | facts))
     assert [] == github.statuses
     assert reason in output

@@ -58,7 +58,7 @@ def by_hand(repository: str) -> str:
 
 def _with_cml(git: Git, repository: str, text: Text) -> bool:
     """Open it with CML; False when that is not there or fails."""
-    if not cml.found():
+    if not cml.is_installed():
         return False
     host = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
     command = ["pr", "create", "--driver=github", f"--repo={host}/{repository}"]
