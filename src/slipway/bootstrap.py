@@ -83,7 +83,8 @@ def _resamples(rows: int, count: int, seed: int) -> Iterator[np.ndarray]:
     """Yield batches of weights, shape (rows, resamples in the batch): the number of times that each row is drawn."""
     random = np.random.default_rng(seed)
     for start in range(0, count, BATCH_RESAMPLES_MAX):
-        batch = [np.bincount(random.integers(0, rows, rows), minlength=rows) for _ in range(min(BATCH_RESAMPLES_MAX, count - start))]
+        size = min(BATCH_RESAMPLES_MAX, count - start)
+        batch = [np.bincount(random.integers(0, rows, rows), minlength=rows) for _ in range(size)]
         yield np.array(batch, dtype=np.float64).T.copy()
 
 
@@ -103,7 +104,7 @@ def _comparison(
 
 
 def _interval(value: float, drawn: np.ndarray, confidence: float) -> Interval:
-    """Return the percentile interval; undefined if any resample is, such as one that drew a single class of a segment."""
+    """Return the percentile interval; undefined if any resample is, such as one with a single class of a segment."""
     if np.isnan(value) or np.isnan(drawn).any():
         return Interval(value, np.nan, np.nan)
     low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])

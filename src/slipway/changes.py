@@ -177,7 +177,7 @@ def _data(pointer: dict[str, Any]) -> dict[str, Any]:
 def _compared(
     git: Git, base: str, path: str, values: Callable[[dict[str, Any]], dict[str, Any]], problems: list[str]
 ) -> dict[str, tuple[Any, Any]]:
-    """Return the differences in a YAML file; none if the base's version cannot be read, which is added to `problems`."""
+    """Return the differences in a YAML file; none if the base's cannot be read, which is added to `problems`."""
     count = len(problems)
     before = _at_base(git, base, path, problems)
     after = _parsed(Path(path).read_text(encoding="utf-8")) if Path(path).exists() else {}

@@ -92,7 +92,7 @@ def unreachable_from_fork(environment: str) -> dict[str, str] | None:
 
 
 def compare() -> None:
-    """Compare the candidate, judge it by the gates, and write results/compare.json. Raises UserError unless all pass."""
+    """Compare the candidate, judge it, and write results/compare.json. Raises UserError unless every gate passes."""
     params = read_params()
     with recorded("compare") as result:
         unreachable = {name: unreachable_from_fork(name) for name in ("production", "staging")}

@@ -119,7 +119,9 @@ def call(method: str, path: str, body: dict[str, Any] | None = None, *options: s
             command, input=json.dumps(body) if body else None, capture_output=True, text=True, check=False
         )
     except FileNotFoundError:
-        raise UserError("gh: not found; outside of GitHub's runners, install it by `uv sync --group delivery`") from None
+        raise UserError(
+            "gh: not found; outside of GitHub's runners, install it by `uv sync --group delivery`"
+        ) from None
     if done.returncode:
         raise refusal(f"api {method} {path.split('?')[0]}", done.stderr)
     return json.loads(done.stdout) if done.stdout.strip() else None

@@ -142,7 +142,8 @@ class Issue:
 
     def _body(self, text: Document, troubles: list[str]) -> str:
         named = ", ".join(re.sub(r"[^\w -]", "", one) for one in troubles)
-        return f"{markdown.render(text, markdown.LENGTH_MAX - ROOM)}\n<!-- slipway-health {self.environment}: {named} -->\n"
+        body = markdown.render(text, markdown.LENGTH_MAX - ROOM)
+        return f"{body}\n<!-- slipway-health {self.environment}: {named} -->\n"
 
     def _before(self) -> list[str]:
         """What was not well when the issue was last written."""

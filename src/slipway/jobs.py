@@ -191,7 +191,9 @@ def tests_verdict(cases: Mapping[str, str], code: int) -> Verdict:
 def convergence_verdicts(measured: Mapping[str, Verdict]) -> list[Verdict]:
     """Return the verdicts of the convergence gates. A gate whose test recorded no verdict fails."""
     return [
-        measured.get(gate, Verdict(gate, Outcome.FAIL, "measured", "not measured", "its test ended before the measurement"))
+        measured.get(
+            gate, Verdict(gate, Outcome.FAIL, "measured", "not measured", "its test ended before the measurement")
+        )
         for gate, _ in convergence.JUDGES.values()
     ]
 

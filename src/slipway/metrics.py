@@ -67,7 +67,7 @@ def primary(task: str, name: str) -> Metric:
 
 
 def loss_of(task: str) -> Metric:
-    """Return the loss that training reduces on `task`. The estimator may optimize a related loss, such as squared error."""
+    """Return the loss that training reduces on `task`. The estimator may optimize a related one."""
     return for_task(task)[LOSSES[task]]
 
 

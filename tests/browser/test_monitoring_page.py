@@ -18,7 +18,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 EVIDENCE = {
     "release": "v10.20.30",
     "window": {"start": "2026-01-01T00:00:00+00:00", "end": "2026-01-08T00:00:00+00:00", "rows": 1_234_567},
-    "retrain": {"wanted": True, "trigger": "drift", "because": f"drift: {LONG}: distance 0.51"},
+    "retrain": {"trigger": "drift", "because": f"drift: {LONG}: distance 0.51"},
 }
 FACTS = {
     "rows": 1_234_567,

@@ -1,4 +1,4 @@
-"""The site of docs/ in a real browser without a network: diagrams are drawn, and pages fit a phone and a desktop screen.
+"""The site of docs/ in a real browser without a network: diagrams are drawn, and pages fit a phone and a desktop.
 
 Needs Chromium, and Node for Mermaid. One run measures all pages, each in a frame as wide as a screen.
 """

@@ -116,7 +116,7 @@ def test_the_page_refreshes_itself_and_keeps_details_open(browser, serve, tmp_pa
 
 def test_the_page_reports_a_missing_agent_and_keeps_the_last_status(browser, serve, tmp_path):
     dom = _dom(browser, serve(status_page.render(STATUS, {}), None), tmp_path / "profile")
-    assert "The agent does not answer; this is what it said at " in dom
+    assert "The agent does not respond; this is its status at " in dom
     assert "hidden" not in re.search(r'<p id="away".*?>', dom)[0]
     assert "Tries v0.3.0 on 10% of the requests" in dom
 

@@ -36,7 +36,9 @@ def test_a_metric_equals_scikit_learns(task, name, expected):
     assert expected == pytest.approx(metrics.for_task(task)[name].value(*data[task]), rel=1e-6)
 
 
-@pytest.mark.parametrize(("name", "expected"), [("log_loss", -np.log(metrics.PROBABILITY_MIN)), ("accuracy", 0), ("brier", 2)])
+@pytest.mark.parametrize(
+    ("name", "expected"), [("log_loss", -np.log(metrics.PROBABILITY_MIN)), ("accuracy", 0), ("brier", 2)]
+)
 def test_an_unknown_class_has_probability_zero(name, expected):
     certain = np.array([[0.0, 0.0, 1.0]])
     assert expected == pytest.approx(metrics.for_task("multiclass")[name].value(np.array([-1]), certain))
@@ -64,7 +66,9 @@ def test_one_class_only_has_no_area_under_the_curve():
 
 @pytest.mark.parametrize(("task", "name"), [(task, m.name) for task in metrics.METRICS for m in metrics.METRICS[task]])
 def test_a_prediction_that_is_not_a_number_leaves_no_metric(task, name):
-    y, prediction = {"binary": (Y, P), "multiclass": (CLASSES, PROBABILITIES), "regression": (VALUES, PREDICTIONS)}[task]
+    y, prediction = {"binary": (Y, P), "multiclass": (CLASSES, PROBABILITIES), "regression": (VALUES, PREDICTIONS)}[
+        task
+    ]
     broken = prediction.copy()
     broken[0] = np.nan
     assert np.isnan(metrics.for_task(task)[name].value(y, broken))

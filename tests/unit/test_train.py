@@ -31,4 +31,6 @@ def test_a_base_that_cannot_be_read_is_reported_and_no_stage_is_taken_for_up_to_
     monkeypatch.setenv("GITHUB_BASE_REF", "main")
     run._believe_the_base()
     assert not Path("dvc.lock").exists()
-    assert "origin/main: no such branch in this clone; run `git fetch origin`), so every stage" in capsys.readouterr().out
+    assert (
+        "origin/main: no such branch in this clone; run `git fetch origin`), so every stage" in capsys.readouterr().out
+    )

@@ -1,4 +1,4 @@
-"""CML: installed by commit and hashes, called without a trace in the user's configuration; the real one if present."""
+"""CML: installed by commit and hashes, and called without changing the user's configuration."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ sys.exit({code})
 
 
 def _program(folder: Path, name: str, text: str) -> Path:
-    """An executable on a PATH of its own."""
+    """Write an executable to a PATH of its own."""
     tool = folder / "bin" / name
     tool.parent.mkdir(exist_ok=True)
     tool.write_text(text)
@@ -37,7 +37,7 @@ def _program(folder: Path, name: str, text: str) -> Path:
 
 @pytest.fixture
 def job(tmp_path, monkeypatch):
-    """A work tree with the source of CML and stand-ins of npm and node; `npm` ends with the code that is set."""
+    """Create a work tree with the source of CML, and stand-ins for npm and node."""
     shutil.copytree(".github/actions/cml", tmp_path / cml_install.ACTION)
     monkeypatch.chdir(tmp_path)
     (cml_install.SOURCE / ".git").mkdir(parents=True)
@@ -65,20 +65,20 @@ class TestInstall:
         assert cml_install.VERSION == done.stdout.decode().strip()
 
     @pytest.mark.parametrize("head", ["ref: refs/heads/main", "f" * 40])
-    def test_another_commit_is_refused(self, job, head):
+    def test_another_commit_is_rejected(self, job, head):
         (cml_install.SOURCE / ".git" / "HEAD").write_text(head)
-        with pytest.raises(cml.CmlError, match=f"not at {cml_install.COMMIT}"):
+        with pytest.raises(cml.CmlError, match=f"not at commit {cml_install.COMMIT}"):
             cml_install.install()
         assert not (job / "path").exists()
 
-    def test_source_without_git_is_refused(self, job):
+    def test_source_without_git_is_rejected(self, job):
         shutil.rmtree(job / cml_install.SOURCE / ".git")
         with pytest.raises(cml.CmlError, match="not at"):
             cml_install.install()
 
-    def test_without_the_source_gh_takes_its_place(self, job):
+    def test_a_missing_source_is_reported(self, job):
         shutil.rmtree(job / cml_install.SOURCE)
-        with pytest.raises(cml.CmlError, match="no checkout of iterative/cml, so gh takes the place of CML"):
+        with pytest.raises(cml.CmlError, match="no checkout of iterative/cml, "):
             cml_install.install()
 
     def test_package_that_npm_refuses_stops_it(self, job):
@@ -87,15 +87,15 @@ class TestInstall:
             cml_install.install()
         assert not (job / "path").exists()
 
-    def test_another_version_is_refused(self, job):
+    def test_another_version_is_rejected(self, job):
         _program(job, "node", "#!/bin/sh\necho 0.1.0\n")
         with pytest.raises(cml.CmlError, match=r"is version 0\.1\.0"):
             cml_install.install()
         assert not (job / "path").exists()
 
-    def test_cml_that_is_there_is_used(self, job):
+    def test_installed_cml_is_used(self, job):
         tool = _program(job, "cml", "#!/bin/sh\n")
-        assert f"{tool} is there already" == cml_install.install()
+        assert f"{tool} is already installed" == cml_install.install()
         assert not (job / "npm.json").exists()
 
 
@@ -134,11 +134,11 @@ def test_call_reads_the_users_git_configuration_and_changes_nothing(tmp_path, mo
     assert not (tmp_path / ".config" / "iterative").exists()
 
 
-def test_cml_that_does_not_answer_is_stopped(tmp_path, monkeypatch):
+def test_cml_that_does_not_respond_is_stopped(tmp_path, monkeypatch):
     _program(tmp_path, "cml", "#!/bin/sh\nexec sleep 60\n")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     monkeypatch.setattr(cml, "CALL_TIMEOUT_SECONDS", 0.2)
-    with pytest.raises(cml.CmlError, match=r"cml: no answer in 0\.2 s"):
+    with pytest.raises(cml.CmlError, match=r"cml: no response within 0\.2 s"):
         cml.call([], SHA)
 
 
@@ -162,7 +162,7 @@ def test_the_real_cml_makes_one_comment_and_leaves_no_trace(tmp_path, monkeypatc
         monkeypatch.setenv("NODE_EXTRA_CA_CERTS", github.certificate)
         place = posting.Place(github_api.REPOSITORY, target, "slipway-deployment")
         monkeypatch.setattr(posting, "_with_gh", None)  # a fallback would hide that CML failed
-        addresses = {posting.post(place, SHA, f"# Report {turn}") for turn in range(3)}
+        addresses = {posting.post(place, SHA, f"# Report {number}") for number in range(3)}
         (comment,) = github.comments[7 if target == "pr/7" else SHA]
         assert {comment["html_url"]} == addresses
         assert comment["body"].startswith("# Report 2\n\n![](https://cml.dev/watermark.png#")

@@ -204,9 +204,7 @@ def test_run_that_a_newer_push_cancelled_leaves_the_comment_alone(github):
 def test_workflow_and_code_agree_on_the_conclusions_without_a_comment():
     workflow = yaml.safe_load((ROOT / ".github/workflows/pull-request-comment.yaml").read_text(encoding="utf-8"))
     nothing = {
-        name
-        for name, meaning in checked_run.CONCLUSIONS.items()
-        if meaning.comment is checked_run.CommentKind.NOTHING
+        name for name, meaning in checked_run.CONCLUSIONS.items() if meaning.comment is checked_run.CommentKind.NOTHING
     }
     assert CONCLUSIONS.keys() == checked_run.CONCLUSIONS.keys()
     for job in workflow["jobs"].values():
@@ -214,7 +212,7 @@ def test_workflow_and_code_agree_on_the_conclusions_without_a_comment():
         assert nothing == set(json.loads(listed))
 
 
-def test_the_commands_name_the_commit_that_github_says_was_checked(github):
+def test_the_commands_name_the_commit_that_github_reports(github):
     _leave(github)
     _comment(github)
     assert f"git checkout {SHA}" in _bodies(github)[0]

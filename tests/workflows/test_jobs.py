@@ -1,4 +1,4 @@
-"""The verbs `lint`, `test` and `required`: each gate passes on what is good, and turns red on a seeded fault."""
+"""The commands `lint`, `test` and `required`: every gate passes on the repository, and fails on a seeded fault."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ FAULTS = {
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch) -> Path:
-    """A copy of what the linters look at."""
+    """Copy the files that the linters read."""
     for name in (".ci", ".github", "src"):
         shutil.copytree(name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in (".pre-commit-config.yaml", "pyproject.toml"):
         shutil.copy(name, tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "src"))  # import-linter looks at what can be imported
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "src"))  # import-linter reads importable modules
     return tmp_path
 
 
@@ -55,12 +55,12 @@ def test_linter_catches_its_fault(gate, checkout):
     assert Outcome.FAIL == jobs.lint_verdict(gate, *jobs.run_tool(jobs.LINTERS[gate])).outcome
 
 
-def test_linter_that_is_not_there_fails():
+def test_missing_linter_fails():
     code, output = jobs.run_tool(["no-such-linter", "."])
     assert Outcome.FAIL == jobs.lint_verdict("none", code, output).outcome
 
 
-def test_linter_without_a_file_to_look_at_fails():
+def test_linter_without_a_matching_file_fails():
     code, output = jobs.run_tool(["ruff", "check", "no/such/*.py"])
     assert Outcome.FAIL == jobs.lint_verdict("none", code, output).outcome
 
@@ -92,7 +92,7 @@ def test_gate_names_the_tests_that_failed():
 
 
 def written_by_pytest(folder: Path, text: str) -> Path:
-    """What pytest writes about tests with `text`."""
+    """Run pytest on a module with `text`, and return the JUnit file."""
     (folder / "pytest.ini").write_text("[pytest]\njunit_family = xunit1\n", encoding="utf-8")
     (folder / "test_written.py").write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "--junit-xml=test.xml", "-p", "no:cacheprovider"]
@@ -114,14 +114,14 @@ def test_something_else():
 """
 
 
-def test_gates_of_convergence_are_what_their_tests_measured(tmp_path):
+def test_gates_of_convergence_are_those_that_tests_recorded(tmp_path):
     measured = jobs.read_measured(written_by_pytest(tmp_path, MEASURES))
     assert [(Outcome.FAIL, "+3.0%"), (Outcome.FAIL, "not measured")] == [
         (verdict.outcome, verdict.observed) for verdict in jobs.convergence_verdicts(measured)[:2]
     ]
 
 
-def test_test_that_measures_is_no_case_of_the_gate_of_tests(tmp_path):
+def test_a_test_that_records_a_verdict_is_no_case_of_the_gate_tests(tmp_path):
     assert {"test_written.test_something_else": "passed"} == jobs.read_cases(written_by_pytest(tmp_path, MEASURES))
 
 
@@ -148,7 +148,7 @@ def test_no_report_of_pytest_is_no_test(tmp_path):
 
 @pytest.fixture
 def verdict(tmp_path, monkeypatch):
-    """Writes the verdict of a report, and how the jobs ended."""
+    """Return a function that writes the verdict of a report, and the status of the jobs."""
     monkeypatch.chdir(tmp_path)
 
     def write(outcome: str | None, result: str = "success") -> None:
@@ -160,7 +160,7 @@ def verdict(tmp_path, monkeypatch):
     return write
 
 
-def test_required_passes_when_all_did(verdict):
+def test_required_passes_when_all_jobs_and_gates_pass(verdict):
     verdict("pass")
     jobs.required()
 
@@ -173,7 +173,7 @@ def test_required_names_a_job_that_did_not_succeed(verdict, result):
 
 
 @pytest.mark.parametrize("outcome", ["fail", "inconclusive"])
-def test_required_blocks_what_the_report_does_not_pass(verdict, outcome):
+def test_required_blocks_when_the_report_does_not_pass(verdict, outcome):
     verdict(outcome)
     with pytest.raises(UserError, match="blocked by the report: Why"):
         jobs.required()
@@ -212,7 +212,7 @@ def test_a_job_of_a_pull_request_runs_unless_only_documentation_changes(tmp_path
 
 
 @pytest.mark.parametrize(("only", "expected"), [(True, ["instead"]), (False, ["all"])])
-def test_a_job_may_have_something_to_do_when_only_documentation_changes(monkeypatch, only, expected):
+def test_a_job_may_run_something_else_when_only_documentation_changes(monkeypatch, only, expected):
     monkeypatch.setenv("GITHUB_BASE_REF", "main")
     monkeypatch.setattr(jobs.changes, "documentation_only", lambda _: only)
     ran = []
@@ -220,7 +220,7 @@ def test_a_job_may_have_something_to_do_when_only_documentation_changes(monkeypa
     assert expected == ran
 
 
-def test_a_page_that_lies_fails_the_job_test_of_documentation(tmp_path, monkeypatch):
+def test_a_failing_page_test_fails_the_job_test_of_documentation(tmp_path, monkeypatch):
     monkeypatch.setattr(jobs.results, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(jobs, "DOCUMENTATION_TESTS", (str(_page_test(tmp_path, "assert False")),))
     with pytest.raises(UserError, match="test: blocked by tests fail"):
@@ -268,7 +268,7 @@ def _page_test(folder: Path, line: str) -> Path:
     return file
 
 
-def test_a_job_with_nothing_to_do_leaves_a_result_that_passes(tmp_path, monkeypatch):
+def test_a_skipped_job_writes_a_result_that_passes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GITHUB_BASE_REF", "main")
     monkeypatch.setattr(jobs.changes, "documentation_only", lambda _: True)
