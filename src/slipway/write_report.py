@@ -10,7 +10,7 @@ import problem
 from slipway import changes, results
 from slipway.files import write_text
 from slipway.report import content, html, markdown, submitted
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 if TYPE_CHECKING:
     from slipway.gates import Outcome
@@ -44,7 +44,7 @@ def gather(base: str, needs: str) -> content.ReportEvidence:
         results=results.read(),
         changes=changes.since(base),
         task=problem.TASK,
-        primary=read_params()["gates"]["primary"],
+        primary=read_settings().gates.primary,
         card=card(),
         statuses={job: need["result"] for job, need in json.loads(needs or "{}").items()},
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Gain: TypeAlias = Mapping[str, float]
 """`value`, `low` and `high` of candidate minus champion; positive is better."""
 
-Evidence: TypeAlias = Mapping[str, Any]
+ComparisonEvidence: TypeAlias = Mapping[str, Any]
 """Evidence of `slipway compare`; see `slipway.compare.measure`."""
 
 CALIBRATION = "calibration"
@@ -35,7 +35,7 @@ def difference(gain: Gain) -> str:
     return "worse" if gain["high"] < 0 else "within noise"
 
 
-def _not_compared(gate: str, threshold: str, comparison: Evidence) -> Verdict | None:
+def _not_compared(gate: str, threshold: str, comparison: ComparisonEvidence) -> Verdict | None:
     """Return the verdict where the candidate was not compared with production; None where it was."""
     if not comparison:
         return Verdict(gate, Outcome.FAIL, threshold, "missing", "the comparison did not run")
@@ -50,7 +50,7 @@ def _not_compared(gate: str, threshold: str, comparison: Evidence) -> Verdict | 
     return None
 
 
-def champion(comparison: Evidence | None, params: Mapping[str, Any]) -> Verdict:
+def champion(comparison: ComparisonEvidence | None, params: Mapping[str, Any]) -> Verdict:
     """Require that the candidate loses less of the primary metric to the champion than the margin."""
     threshold, comparison = f"{params['primary']} loss < {params['margin']:g}", comparison or {}
     if verdict := _not_compared("champion", threshold, comparison):
@@ -60,7 +60,7 @@ def champion(comparison: Evidence | None, params: Mapping[str, Any]) -> Verdict:
     return Verdict("champion", outcome, threshold, _signed(gain), _reason(gain, params["margin"]))
 
 
-def segments(comparison: Evidence | None, params: Mapping[str, Any]) -> Verdict:
+def segments(comparison: ComparisonEvidence | None, params: Mapping[str, Any]) -> Verdict:
     """Require that no segment is worse by more than its margin, at intervals with a Bonferroni correction.
 
     Where the primary metric is undefined in a segment, the task's loss decides. If that is undefined too, the gate
@@ -100,7 +100,7 @@ def _by_loss(judged: Mapping[str, Mapping[str, Any]], metric: str) -> list[str]:
     return [f"{metric} is undefined in {', '.join(names)}; {judged[names[0]]['metric']} decides"] if names else []
 
 
-def baselines(comparison: Evidence | None, params: Mapping[str, Any]) -> Verdict:
+def baselines(comparison: ComparisonEvidence | None, params: Mapping[str, Any]) -> Verdict:
     """Require that the interval of the gain over every baseline lies above `baseline_margin`.
 
     The margin may be negative, for a problem in which a linear model is as good as any.
@@ -118,7 +118,7 @@ def baselines(comparison: Evidence | None, params: Mapping[str, Any]) -> Verdict
     return Verdict("baselines", worst, threshold, f"{strongest}: {_signed(gains[strongest])}")
 
 
-def calibration(comparison: Evidence | None, params: Mapping[str, Any]) -> Verdict:
+def calibration(comparison: ComparisonEvidence | None, params: Mapping[str, Any]) -> Verdict:
     """Require that the mean calibration gap over the deciles of the predictions stays within a limit.
 
     The gap of a decile is |mean prediction - mean outcome|. It is divided by the range of the mean outcomes where that
@@ -135,18 +135,18 @@ def calibration(comparison: Evidence | None, params: Mapping[str, Any]) -> Verdi
     return Verdict(CALIBRATION, outcome, threshold, f"mean gap {gap:.3f}")
 
 
-def size(comparison: Evidence | None, params: Mapping[str, Any]) -> Verdict:
+def size(comparison: ComparisonEvidence | None, params: Mapping[str, Any]) -> Verdict:
     """Require that the model's size is at most `size_ratio` times the champion's."""
     return _ratio("model size", comparison, "bytes", params["size_ratio"], lambda bytes_: f"{bytes_ / 1000:,.0f} kB")
 
 
-def latency(comparison: Evidence | None, params: Mapping[str, Any]) -> Verdict:
+def latency(comparison: ComparisonEvidence | None, params: Mapping[str, Any]) -> Verdict:
     """Require that scoring one row takes at most `latency_ratio` times as long as with the champion."""
     return _ratio("one-row latency", comparison, "milliseconds", params["latency_ratio"], lambda ms: f"{ms:.3f} ms")
 
 
 def _ratio(
-    gate: str, comparison: Evidence | None, quantity: str, limit: float, as_text: Callable[[float], str]
+    gate: str, comparison: ComparisonEvidence | None, quantity: str, limit: float, as_text: Callable[[float], str]
 ) -> Verdict:
     threshold, comparison = f"≤ {limit:g} times production's", comparison or {}
     if verdict := _not_compared(gate, threshold, comparison):

@@ -33,11 +33,11 @@ DIFFERENCE_LABELS = {
     "undefined": "? undefined",
 }
 SET_LABELS = {"train": "Training data", "test": "Test data", "unlabelled": "Rows without a label"}
-SEGMENTS_MAX = 5
-FILES_MAX = 50
+LISTED_SEGMENTS_MAX = 5
+LISTED_FILES_MAX = 50
 TUNE_METRICS = "metrics/tune.json"
 """File that a pull request changes when a search selected its parameters."""
-BAR_WIDTH_MAX = 20  # characters
+BAR_CHARACTERS_MAX = 20
 IMPORTANCE_MIN = 1e-12  # avoids a division by zero where no column matters
 
 
@@ -223,10 +223,10 @@ def _segments(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator
             f"None of {len(rows)}: every difference is within noise, at a confidence corrected for their number."
         )
         return
-    largest = sorted(changed, key=lambda name: -abs(changed[name]["gain"]["value"]))[:SEGMENTS_MAX]
+    largest = sorted(changed, key=lambda name: -abs(changed[name]["gain"]["value"]))[:LISTED_SEGMENTS_MAX]
     yield _segment_table({name: changed[name] for name in largest}, evidence.primary)
-    if len(changed) > SEGMENTS_MAX:
-        yield paragraph(f"{len(changed) - SEGMENTS_MAX} more are listed under “All segments”.")
+    if len(changed) > LISTED_SEGMENTS_MAX:
+        yield paragraph(f"{len(changed) - LISTED_SEGMENTS_MAX} more are listed under “All segments”.")
 
 
 def _segment_table(rows: Mapping[str, Mapping[str, Any]], metric: str) -> Table:
@@ -289,7 +289,7 @@ def _files(changes: Changes) -> Block:
     """List every path that differs. A renamed file is listed under both paths, so that no deletion is missed."""
     former = {before: path for path, before in changes.renamed.items()}
     rows: list[tuple[Inline, ...]] = []
-    for path in changes.files[:FILES_MAX]:
+    for path in changes.files[:LISTED_FILES_MAX]:
         other = former.get(path) or changes.renamed.get(path, "")
         direction = ("to" if path in former else "from") if other else ""
         rows.append((Code(path), f"{changes.kinds.get(path, '')} {direction}".strip(), Code(other) if other else ""))
@@ -404,17 +404,17 @@ def _card_quality(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iter
 
 
 def _weakest_segment(evidence: ReportEvidence, compared: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
-    """Return the segment whose interval has the worst upper end, so that noise in a small one does not decide."""
+    """Return the segment whose interval is worst at its favorable end, so that noise in a small one does not decide."""
     higher_is_better = metrics.for_task(evidence.task)[evidence.primary].higher_is_better
-    end = "high" if higher_is_better else "low"
-    rows = {
-        name: primary(rows, evidence.primary) for name, rows in compared.get("production", {}).items() if name != ALL
-    }
-    defined = {name: row for name, row in rows.items() if row["candidate"][end] is not None}
+    favorable, worst = ("high", min) if higher_is_better else ("low", max)
+    groups = compared.get("production", {})
+    rows = {name: primary(rows, evidence.primary) for name, rows in groups.items() if name != ALL}
+    ends = {name: _finite(row["candidate"])[favorable] for name, row in rows.items()}
+    defined = [name for name, end in ends.items() if math.isfinite(end)]
     if not defined:
         return None
-    select = min if higher_is_better else max
-    return select(defined.items(), key=lambda item: item[1]["candidate"][end])
+    name = worst(defined, key=ends.__getitem__)
+    return name, rows[name]
 
 
 def _card_inputs(evidence: ReportEvidence) -> Table:
@@ -429,7 +429,7 @@ def _card_inputs(evidence: ReportEvidence) -> Table:
 
 
 def _bar(fraction: float) -> str:
-    return "█" * round(max(fraction, 0.0) * BAR_WIDTH_MAX) or "·"
+    return "█" * round(max(fraction, 0.0) * BAR_CHARACTERS_MAX) or "·"
 
 
 def _jobs(evidence: ReportEvidence) -> Table:
