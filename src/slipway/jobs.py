@@ -46,7 +46,7 @@ LINTERS: dict[str, list[str]] = {
 """Command of each linter. An argument with a `*` expands to the matching files, at least one."""
 
 POLICY = tuple(f"tests/workflows/test_{name}.py" for name in ("corpus", "policy", "python_versions"))
-PAGE_TESTS = tuple(f"tests/docs/test_{name}.py" for name in ("commands", "facts", "links"))
+PAGE_TESTS = tuple(f"tests/docs/test_{name}.py" for name in ("commands", "facts", "links", "messages"))
 READ_PAGES = (
     *(f"tests/engine/test_{name}.py" for name in ("checkout", "community", "tools")),
     "tests/unit/test_report.py",

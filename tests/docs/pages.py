@@ -18,6 +18,8 @@ ROOT_PAGES = [Path(f"{name}.md") for name in ("README", "ARCHITECTURE", "CONTRIB
 PAGES = [*sorted(Path("docs").glob("*.md")), *ROOT_PAGES]
 SHELL_LANGUAGE = "sh"
 """The language of a block in which every line is a command."""
+BLOCKS = ("fence", "code_block")
+"""Types of the tokens of blocks of code."""
 SLIPWAY_CALL = re.compile(r"^(?:\$ )?((?:\w+=\S+ )*(?:uv run (?:--\S+ )*)?slipway .*)$")
 PARSER = MarkdownIt("commonmark").enable("table")
 
@@ -37,7 +39,7 @@ def shell(text: str) -> list[str]:
 
 def calls(text: str) -> list[str]:
     """Return the commands that call `slipway`: lines of any block that begin with it."""
-    blocks = (token for token in tokens(text) if token.type in {"fence", "code_block"})
+    blocks = (token for token in tokens(text) if token.type in BLOCKS)
     matches = (SLIPWAY_CALL.match(line.strip()) for block in blocks for line in block.content.splitlines())
     return [match[1] for match in matches if match]
 

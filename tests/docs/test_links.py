@@ -28,7 +28,7 @@ def broken(page: Path, text: str) -> list[str]:
     return targets
 
 
-@pytest.mark.parametrize("page", pages.PAGES, ids=str)
+@pytest.mark.parametrize("page", [*pages.PAGES, Path("CHANGELOG.md")], ids=str)
 def test_links_resolve_on_github(page):
     assert [] == broken(page, page.read_text(encoding="utf-8"))
 
