@@ -12,7 +12,7 @@ import pytest
 from tests.docs import pages
 
 VALUE = re.compile(
-    r"…|\bdeploy\b(?= was)|\bv\d+(?:\.\d+)+|\b[0-9a-f]{9}\b|\b\d[\d,.]*|`slipway [^`]*`|\bdvc repro[\w -]*|\bresults/\S+"
+    r"…|\bdeploy\b(?= was)|\bv\d+(?:\.\d+)+|\b[0-9a-f]{9}\b|\d[\d,.]*|`slipway [^`]*`|\bdvc repro[\w -]*|\bresults/\S+"
 )
 """What stands in a quotation for a value of an f-string."""
 RUNBOOK = Path("docs/operations.md")
