@@ -1,7 +1,8 @@
-"""The verb `health`: one issue on GitHub about an environment that is not well, and a new model where one is asked for.
+"""The command `health`: one GitHub issue per unhealthy environment, and a retraining where monitoring requests one.
 
-Reads results/monitor.json. Trouble opens the issue or updates it; a look without any closes it; one that cannot tell
-leaves it open or closed. It is found by a mark in its text and by its author, a bot, since anybody can write the mark.
+It reads results/monitor.json. A failed check opens or updates the issue, and a run in which every check passes closes
+it. An inconclusive run leaves it open or closed. The issue is identified by a marker in its body and by its author, a
+bot, because any user can write the marker.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from slipway.github import GONE, ApiError
 from slipway.report import health as content
 from slipway.report import markdown
 from slipway.retraining import pull_request, trigger
-from slipway.retraining.proposals import can_ask
+from slipway.retraining.proposals import has_credentials
 
 if TYPE_CHECKING:
     from slipway.report.document import Document
@@ -30,133 +31,142 @@ if TYPE_CHECKING:
 JOB = "health"
 SOURCE = "monitor"
 WORKFLOW = "retrain.yaml"
-MARK = re.compile(r"<!-- slipway-health (\w+): ([\w, -]*) -->\s*$")
-ROOM = 1_000  # characters that the issue keeps for its mark
-LONGEST = 1_000  # characters of the evidence that a dispatched run is given
+MARKER = re.compile(r"<!-- slipway-health (\w+): ([\w, -]*) -->\s*$")
+MARKER_LENGTH_MAX = 1_000  # characters reserved in the body of the issue
+EVIDENCE_LENGTH_MAX = 1_000  # characters passed to the dispatched workflow
 
 
 def health(environment: str) -> None:
-    """Keep the issue up to date, and start a retraining where it is asked for. Raises UserError when a look failed."""
+    """Update the issue of `environment`, and start a retraining if one is requested.
+
+    Raises UserError if `slipway monitor` has not run, or if GitHub refuses a request.
+    """
     with results.recorded(JOB) as result:
-        summary = _keep(environment)
+        summary = _report(environment)
         result.evidence = {"environment": environment}
         result.verdicts = [Verdict(JOB, Outcome.PASS, "every finding is reported", summary)]
     print(f"health: {summary}")
     results.add_to_summary(f"{summary}\n")
 
 
-def _keep(environment: str) -> str:
-    """What was done, in a sentence."""
+def _report(environment: str) -> str:
+    """Update the issue and start the retraining; return a sentence on what was done."""
     branch = DeployBranch(Git(Path()))
     branch.fetch()
     if branch.read(environment) is None:
-        return f"{environment} runs nothing yet, so there is nothing to watch; merge to main, and let deploy.yaml run"
-    found = results.read().get(SOURCE)
-    if found is None:
-        raise UserError(f"{results.RESULTS}/{SOURCE}.json: not there; run `slipway monitor` first")
-    if not can_ask():
         return (
-            "no issue and no retraining, because GITHUB_REPOSITORY or GH_TOKEN is not set; results/monitor/ has it all"
+            f"nothing is deployed to {environment} yet, so there is nothing to monitor;"
+            " merge to main and wait for deploy.yaml"
+        )
+    monitored = results.read().get(SOURCE)
+    if monitored is None:
+        raise UserError(f"{results.RESULTS}/{SOURCE}.json: does not exist; run `slipway monitor` first")
+    if not has_credentials():
+        return (
+            "no issue and no retraining, because GITHUB_REPOSITORY or GH_TOKEN is not set; the report is in"
+            f" {results.RESULTS}/{SOURCE}/"
         )
     repository = os.environ["GITHUB_REPOSITORY"]
-    action = _retrain(found, repository)
-    text = content.write(environment, found, action, evidence.run_url())
+    action = _retrain(monitored, repository)
+    text = content.write(environment, monitored, action, evidence.run_url())
     try:
-        reported = _in_issue(repository, environment, found, text)
+        reported = _in_issue(repository, environment, monitored, text)
     except ApiError as error:
         if error.status != GONE:
             raise
-        reported = _without_issue(environment, found, text, error)
+        reported = _without_issue(environment, monitored, text, error)
     return f"{reported}; retraining: {action}"
 
 
-def _in_issue(repository: str, environment: str, found: JobResult, text: Document) -> str:
-    """Bring the issue up to date. Returns what was done. Raises ApiError where GitHub refuses."""
-    issue = Issue.find(repository, environment)
-    if troubles := content.troubles(found):
-        return issue.tell(content.title(environment, found), text, troubles)
-    return issue.close() if found.outcome is Outcome.PASS else issue.refresh(text)
+def _in_issue(repository: str, environment: str, monitored: JobResult, text: Document) -> str:
+    """Open, update or close the issue; return what was done. Raises ApiError if GitHub refuses."""
+    issue = HealthIssue.find(repository, environment)
+    if troubles := content.troubles(monitored):
+        return issue.report(content.title(environment, monitored), text, troubles)
+    return issue.close() if monitored.outcome is Outcome.PASS else issue.refresh(text)
 
 
-def _without_issue(environment: str, found: JobResult, text: Document, error: ApiError) -> str:
-    """Report in the job summary where the repository has no Issues. Returns what was done."""
-    if not content.troubles(found):
-        return f"no issue, and none is needed; the next one needs Issues ({error})"
+def _without_issue(environment: str, monitored: JobResult, text: Document, error: ApiError) -> str:
+    """Report in the job summary where the repository has no Issues; return what was done."""
+    if not content.troubles(monitored):
+        return f"no issue is needed; the next one requires Issues ({error})"
     results.add_to_summary(markdown.render(text))
-    return f"{content.title(environment, found)}; no issue was opened: {error}"
+    return f"{content.title(environment, monitored)}; no issue was opened: {error}"
 
 
-def _retrain(found: JobResult, repository: str) -> str:
-    """Start a retraining if the look asks for one. Returns what was done, in words."""
-    wanted = found.evidence.get("retrain") or {"wanted": False}
-    if not wanted["wanted"]:
-        return "not asked for"
-    fired, because = wanted["trigger"], " ".join(str(wanted["because"]).split())[:LONGEST]
+def _retrain(monitored: JobResult, repository: str) -> str:
+    """Start a retraining if monitoring requests one; return what was done."""
+    request = monitored.evidence.get("retrain") or {"trigger": None}
+    fired = request["trigger"]
+    if fired is None:
+        return "not requested"
     if fired not in trigger.TRIGGERS:
-        return f"asked for by {fired}, which is no trigger of `slipway retrain`"
+        return f"requested by {fired}, which is not a trigger of `slipway retrain`"
+    because = " ".join(str(request["because"]).split())[:EVIDENCE_LENGTH_MAX]
     try:
         pull_request.start(repository, WORKFLOW, pull_request.TARGET, {"trigger": fired, "because": because})
     except ApiError as error:
-        return f"asked for, because of {fired}, and not started: {error}"
-    return f"asked for, because of {fired}; {WORKFLOW} was started, and says whether it is time"
+        return f"requested by {fired}, but not started: {error}"
+    return f"requested by {fired}; started {WORKFLOW}, which applies the limits of params.yaml"
 
 
-class Issue:
-    """The health issue of an environment, if there is an open one."""
+class HealthIssue:
+    """The health issue of an environment; `issue` is the open one, as GitHub returns it, or None."""
 
-    def __init__(self, repository: str, environment: str, found: dict[str, Any] | None) -> None:
-        self.path, self.environment, self.found = f"repos/{repository}/issues", environment, found
+    def __init__(self, repository: str, environment: str, issue: dict[str, Any] | None) -> None:
+        self.path, self.environment, self.issue = f"repos/{repository}/issues", environment, issue
 
     @classmethod
-    def find(cls, repository: str, environment: str) -> Issue:
-        """Look among the open ones."""
+    def find(cls, repository: str, environment: str) -> HealthIssue:
+        """Search the open issues of `repository`."""
         pages = github.call("GET", f"repos/{repository}/issues?state=open&per_page=100", None, "--paginate", "--slurp")
-        ours = (one for page in pages for one in page if _is_ours(one, environment))
-        return cls(repository, environment, next(ours, None))
+        matches = (issue for page in pages for issue in page if _is_health_issue(issue, environment))
+        return cls(repository, environment, next(matches, None))
 
-    def tell(self, title: str, text: Document, troubles: list[str]) -> str:
-        """Open it, or bring it up to date, with a comment where other things are not well than before."""
+    def report(self, title: str, text: Document, troubles: list[str]) -> str:
+        """Open or update the issue, with a comment if the failed checks changed; return what was done."""
         body = {"title": title, "body": self._body(text, troubles)}
-        if self.found is None:
+        if self.issue is None:
             return f"opened {github.call('POST', self.path, body)['html_url']}"
-        before = self._before()
+        before = self._troubles_before()
         self._patch(body)
         if before != troubles:
             self._comment(markdown.render(content.changed(before, troubles)))
-        return f"updated {self.found['html_url']}"
+        return f"updated {self.issue['html_url']}"
 
     def refresh(self, text: Document) -> str:
-        """Bring one that is open up to date with a look that could not tell; open none for it."""
-        if self.found is None:
-            return "no issue, and none is needed: what was asked passed, or could not be told"
-        self._patch({"body": self._body(text, self._before())})
-        return f"updated {self.found['html_url']}, which stays open: not every question passes"
+        """Update the open issue after an inconclusive run, without opening one; return what was done."""
+        if self.issue is None:
+            return "no issue is needed: no check failed"
+        self._patch({"body": self._body(text, self._troubles_before())})
+        return f"updated {self.issue['html_url']}, which stays open: not every check passes"
 
     def close(self) -> str:
-        """Close it, if it is open: all is well."""
-        if self.found is None:
-            return "every question passes, and no issue is open"
-        self._comment("Every question passes again.\n")
+        """Close the open issue, if any; return what was done."""
+        if self.issue is None:
+            return "every check passes, and no issue is open"
+        self._comment("Every check passes again.\n")
         self._patch({"state": "closed", "state_reason": "completed"})
-        return f"closed {self.found['html_url']}: every question passes again"
+        return f"closed {self.issue['html_url']}: every check passes again"
 
     def _body(self, text: Document, troubles: list[str]) -> str:
-        named = ", ".join(re.sub(r"[^\w -]", "", one) for one in troubles)
-        body = markdown.render(text, markdown.LENGTH_MAX - ROOM)
-        return f"{body}\n<!-- slipway-health {self.environment}: {named} -->\n"
+        names = ", ".join(re.sub(r"[^\w -]", "", name) for name in troubles)
+        body = markdown.render(text, markdown.LENGTH_MAX - MARKER_LENGTH_MAX)
+        return f"{body}\n<!-- slipway-health {self.environment}: {names} -->\n"
 
-    def _before(self) -> list[str]:
-        """What was not well when the issue was last written."""
-        mark = MARK.search((self.found or {}).get("body") or "")
-        return [one for one in mark[2].split(", ") if one] if mark else []
+    def _troubles_before(self) -> list[str]:
+        """Return the failed checks when the issue was last written, from its marker."""
+        marker = MARKER.search((self.issue or {}).get("body") or "")
+        return [name for name in marker[2].split(", ") if name] if marker else []
 
     def _patch(self, changes: dict[str, Any]) -> None:
-        github.call("PATCH", f"{self.path}/{(self.found or {})['number']}", changes)
+        github.call("PATCH", f"{self.path}/{(self.issue or {})['number']}", changes)
 
     def _comment(self, text: str) -> None:
-        github.call("POST", f"{self.path}/{(self.found or {})['number']}/comments", {"body": text})
+        github.call("POST", f"{self.path}/{(self.issue or {})['number']}/comments", {"body": text})
 
 
-def _is_ours(one: dict[str, Any], environment: str) -> bool:
-    mark = MARK.search(one.get("body") or "")
-    return "pull_request" not in one and github.is_bot(one) and bool(mark) and mark[1] == environment
+def _is_health_issue(issue: dict[str, Any], environment: str) -> bool:
+    marker = MARKER.search(issue.get("body") or "")
+    is_own = marker is not None and marker[1] == environment
+    return is_own and "pull_request" not in issue and github.is_bot(issue)

@@ -1,15 +1,15 @@
-"""The verb `power`: how often the champion gate is wrong, measured on the test rows themselves.
+"""The command `power`: the error rates of the champion gate, measured on the test rows.
 
-The test rows are taken for the whole population. Two models are made whose true difference there is known exactly: none
-(they err differently, but equally often), or the margin. Then rows are drawn again and again, as many as there are, and
-the gate's comparison is asked each time.
+The test rows stand in for the population, so the true difference of two models is known exactly. It is zero for a pair
+with equal error rates but different errors, and the margin for the other pair. Each trial draws as many rows with
+replacement as there are, and runs the gate's comparison on them.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -28,20 +28,27 @@ if TYPE_CHECKING:
 
     from slipway.metrics import Metric
 
-NOISE = 0.3  # of the models that err differently, in units of the predictions' own spread
-QUESTIONS = {
-    "equal": lambda gates: (("better", "worse"), "at most", gates["false_alarms"]),
-    "worse": lambda gates: (("worse",), "at least", gates["power"]),
-}
-"""For each pair of models: the words counted, and the share of draws in which they may, or must, be said."""
-
-MOST_NOISE = 64.0  # then nothing is left of a model, and more would change nothing
-STEPS = 40  # of halving the noise; the last is far below a rounding error
+NOISE_SCALE = 0.3  # of the models with different errors, relative to the spread of the predictions
+NOISE_SCALE_MAX = 64.0  # leaves nothing of a model; more would change nothing
+BISECTION_STEPS = 40  # the last one is far below a rounding error
 
 
 @dataclass(frozen=True)
-class Trial:
-    """Two models on all rows, and the gate's numbers: everything that one repetition needs."""
+class Requirement:
+    """The rate of `decisions` that the gate has to keep for one pair of models."""
+
+    decisions: tuple[str, ...]
+    bound: Literal["at most", "at least"]
+    rate: float
+
+    def is_met(self, observed: float) -> bool:
+        """Return whether the `observed` rate satisfies the bound."""
+        return observed <= self.rate if self.bound == "at most" else observed >= self.rate
+
+
+@dataclass(frozen=True)
+class GateTrial:
+    """The predictions of two models on all rows, and the parameters of the gate."""
 
     metric: str
     y: np.ndarray
@@ -51,8 +58,8 @@ class Trial:
     confidence: float
 
     def __call__(self, seed: int) -> str:
-        """What the gate says of rows drawn by `seed`."""
-        # Of another stream than the gate's own resamples, which begin from the bare seed.
+        """Return the gate's decision on rows drawn with `seed`."""
+        # A stream separate from the gate's own resamples, which start from the bare seed.
         rows = np.random.default_rng((seed, 1)).integers(0, len(self.y), len(self.y))
         compared = bootstrap.compare(
             self.y[rows],
@@ -67,77 +74,103 @@ class Trial:
         return difference(vars(compared[ALL][0].gain))
 
 
-def trials(params: Mapping[str, Any]) -> dict[str, Trial]:
-    """The two questions: `equal` models, and a candidate that is `worse` by the margin."""
-    _, target = read_rows(TEST_ROWS)
-    scores = np.stack(pd.read_parquet(PREDICTIONS).iloc[:, 0].to_numpy())
-    y = positions(target, predictor.signature(MODEL)["classes"])
-    metric = metrics.primary(problem.TASK, params["gates"]["primary"])
-    random = np.random.default_rng(params["seed"])
-    one, other = (_blurred(scores, random.normal(size=scores.shape)) for _ in range(2))
-    candidate = one(NOISE)
-    level = metric.value(y, candidate)
-    shared = (params["gates"]["resamples"], params["gates"]["confidence"])
-    lower = metric.value(y, scores) - params["gates"]["margin"] * (1 if metric.higher_is_better else -1)
+def requirements(gates: Mapping[str, Any]) -> dict[str, Requirement]:
+    """Return the requirement on each pair of models; `gates` is the section of params.yaml."""
     return {
-        "equal": Trial(metric.name, y, candidate, _at_level(metric, y, other, level), *shared),
-        "worse": Trial(metric.name, y, _at_level(metric, y, one, lower), scores, *shared),
+        "equal": Requirement(("better", "worse"), "at most", gates["false_alarms"]),
+        "worse": Requirement(("worse",), "at least", gates["power"]),
     }
 
 
-def measure(trial: Trial, count: int, seed: int, processes: int) -> Iterator[str]:
-    """What the gate says of each of `count` draws, as they come."""
+def trials(params: Mapping[str, Any]) -> dict[str, GateTrial]:
+    """Return both pairs of models: `equal` ones, and a candidate that is `worse` by the margin."""
+    _, target = read_rows(TEST_ROWS)
+    scores = np.stack(list(pd.read_parquet(PREDICTIONS).iloc[:, 0]))
+    y = positions(target, predictor.signature(MODEL)["classes"])
+    metric = metrics.primary(problem.TASK, params["gates"]["primary"])
+    random = np.random.default_rng(params["seed"])
+    first, second = (_blurred(scores, random.normal(size=scores.shape)) for _ in range(2))
+    candidate = first(NOISE_SCALE)
+    level = metric.value(y, candidate)
+    resamples, confidence = params["gates"]["resamples"], params["gates"]["confidence"]
+    lower = metric.value(y, scores) - params["gates"]["margin"] * (1 if metric.higher_is_better else -1)
+    equal, worse = _at_level(metric, y, second, level), _at_level(metric, y, first, lower)
+    return {
+        "equal": GateTrial(metric.name, y, candidate, equal, resamples, confidence),
+        "worse": GateTrial(metric.name, y, worse, scores, resamples, confidence),
+    }
+
+
+def measure(trial: GateTrial, count: int, seed: int, processes: int) -> Iterator[str]:
+    """Yield the gate's decision in each of `count` trials, in order."""
     with ProcessPoolExecutor(processes) as pool:
         yield from pool.map(trial, range(seed, seed + count))
 
 
 def run(count: int, processes: int) -> bool:
-    """Measure both, print them with the levels that they must keep, and say whether they do."""
+    """Measure and print both error rates with their requirements; return whether both are met."""
     params = read_params()
-    gates = params["gates"]
-    kept = []
+    required = requirements(params["gates"])
+    outcomes = []
     for name, trial in trials(params).items():
-        answers = pd.Series(list(_with_progress(name, measure(trial, count, params["seed"], processes), count)))
-        words, sign, required = QUESTIONS[name](gates)
-        observed, undefined = answers.isin(words).mean(), (answers == "undefined").mean()
-        kept.append(not undefined and (observed <= required if sign == "at most" else observed >= required))
-        print(f"{name}: {' or '.join(words)} in {observed:.1%} of {count} draws of {len(trial.y):,} rows; ", end="")
-        print(f"{sign} {required:.0%} required{f'; undefined in {undefined:.1%}, which fails' if undefined else ''}")
-    return all(kept)
+        decisions = pd.Series(list(_with_progress(name, measure(trial, count, params["seed"], processes), count)))
+        requirement = required[name]
+        observed = float(decisions.isin(requirement.decisions).mean())
+        undefined = float((decisions == "undefined").mean())
+        outcomes.append(not undefined and requirement.is_met(observed))
+        wording = " or ".join(requirement.decisions)
+        print(f"{name}: {wording} in {observed:.1%} of {count} draws of {len(trial.y):,} rows; ", end="")
+        failure = f"; undefined in {undefined:.1%}, which fails" if undefined else ""
+        print(f"{requirement.bound} {requirement.rate:.0%} required{failure}")
+    return all(outcomes)
 
 
-def _with_progress(name: str, said: Iterator[str], count: int) -> Iterator[str]:
-    for number, word in enumerate(said, start=1):
+def _with_progress(name: str, decisions: Iterator[str], count: int) -> Iterator[str]:
+    for number, decision in enumerate(decisions, start=1):
         if number % max(1, count // 10) == 0:
             print(f"{name}: {number} of {count}", flush=True)
-        yield word
+        yield decision
 
 
 def _blurred(scores: np.ndarray, noise: np.ndarray) -> Callable[[float], np.ndarray]:
-    """From an amount to the model with that much noise on its predictions, still probabilities where they were."""
+    """Return a function from a noise scale to noisy predictions; probabilities stay probabilities."""
+
+    def regression(scale: float) -> np.ndarray:
+        blurred: np.ndarray = scores + scale * scores.std() * noise
+        return blurred
+
     if problem.TASK == "regression":
-        return lambda amount: scores + amount * scores.std() * noise
+        return regression
     clipped = np.clip(scores, 1e-9, 1 - 1e-9)
     if problem.TASK == "multiclass":
         logits = np.log(clipped)
-        return lambda amount: _softmax(logits + amount * logits.std() * noise)
+        return lambda scale: _softmax(logits + scale * logits.std() * noise)
     logit = np.log(clipped / (1 - clipped))
-    return lambda amount: 1 / (1 + np.exp(-(logit + amount * logit.std() * noise)))
+    return lambda scale: _sigmoid(logit + scale * logit.std() * noise)
+
+
+def _sigmoid(logit: np.ndarray) -> np.ndarray:
+    probabilities: np.ndarray = 1 / (1 + np.exp(-logit))
+    return probabilities
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    probabilities: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities
 
 
 def _at_level(metric: Metric, y: np.ndarray, blurred: Callable[[float], np.ndarray], level: float) -> np.ndarray:
-    """The model with just so much noise that its metric on all rows is `level`."""
+    """Return the predictions whose noise scale gives `metric` the value `level` on all rows, found by bisection.
+
+    Raises UserError if no noise makes the model that bad.
+    """
     low, high = 0.0, 1.0
     while metric.gain(metric.value(y, blurred(high)) - level) > 0:
         high *= 2
-        if high > MOST_NOISE:
-            raise UserError(f"gates.margin: no noise makes {metric.name} so much worse; choose one above chance")
-    for _ in range(STEPS):
+        if high > NOISE_SCALE_MAX:
+            raise UserError(f"gates.margin: no noise makes {metric.name} so much worse; choose a smaller margin")
+    for _ in range(BISECTION_STEPS):
         middle = (low + high) / 2
         low, high = (middle, high) if metric.gain(metric.value(y, blurred(middle)) - level) > 0 else (low, middle)
     return blurred(high)

@@ -1,12 +1,12 @@
-"""The segments in which quality is measured: rows grouped by the values of each segment column.
+"""Segments: rows grouped by the values of each segment column, in which quality is measured.
 
-The comparison on a pull request and the monitoring of production both group by this function, so a segment that is
-gated is also watched, under the same name.
+The comparison on a pull request and the monitoring of production share this function, so a gated segment is also
+monitored, under the same name.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -23,12 +23,13 @@ MISSING = "missing"
 def segments(features: pd.DataFrame, columns: Iterable[str], rows_min: int = 1) -> dict[str, np.ndarray]:
     """Return the positions of all rows as `all`, and of the rows of each value of each column as `column=value`.
 
-    features: as `to_features` makes them, so that 1, 1.0 and True are one value. Missing values form a segment of
-    their own. Segments with fewer than `rows_min` rows are left out.
+    features: as `to_features` returns them, so that 1, 1.0 and True are the same value. Missing values form a separate
+    segment. Segments with fewer than `rows_min` rows are omitted.
     """
     groups = {ALL: np.arange(len(features))}
     for column in columns:
-        by_value = features.groupby(column, sort=True, dropna=False).indices
+        indices = features.groupby(column, sort=True, dropna=False).indices
+        by_value = cast("dict[str | float, np.ndarray]", indices)  # features are strings and float32 only
         groups |= {f"{column}={_name(value)}": rows for value, rows in by_value.items() if len(rows) >= rows_min}
     return groups
 

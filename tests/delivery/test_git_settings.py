@@ -140,7 +140,7 @@ def test_what_is_shown_has_an_unreadable_content_with_its_reason(three):
     assert ("v0.3.0", None) == (newest["release"], broken["release"])
     assert broken["evidence"][0].startswith("deploy:environments/production.yaml: not YAML")
     decided = [line for entry in History(three.branch.git, three.store).entries(5) for line in entry.decisions]
-    assert any("left for a content that cannot be read" in line for line in decided)
+    assert any("replaced by an unreadable environment file" in line for line in decided)
 
 
 def test_a_history_that_cannot_be_read_is_a_trouble_and_not_an_empty_one(three):

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import problem
-from slipway.monitoring import shelf
+from slipway.monitoring import shelf as expectation_cache
 from slipway.monitoring.relations import Relations
 
 DAYS, SEED = 30.0, 5
@@ -27,7 +27,7 @@ def learned(monkeypatch):
 
 
 def learn(folder: Path, frame: pd.DataFrame = FRAME, predictions: np.ndarray = PREDICTIONS, days: float = DAYS):
-    return shelf.learn(frame, predictions, days, SEED, folder)
+    return expectation_cache.learn(frame, predictions, days, SEED, folder)
 
 
 @pytest.fixture(scope="module")
@@ -66,36 +66,36 @@ def test_a_cached_expectation_is_the_same_and_is_not_learned_again(cache, learne
 )
 def test_another_reference_has_another_file(changed):
     inputs = {"frame": FRAME, "predictions": PREDICTIONS, "days": DAYS}
-    assert shelf.key(**inputs, seed=SEED) != shelf.key(**(inputs | changed), seed=SEED)
+    assert expectation_cache.key(**inputs, seed=SEED) != expectation_cache.key(**(inputs | changed), seed=SEED)
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: data[:0], lambda data: data + b"x"])
 def test_a_damaged_file_is_not_read(copied, damage):
     copied.write_bytes(damage(copied.read_bytes()))
-    assert shelf.read(copied) is None
+    assert expectation_cache.read(copied) is None
 
 
 def test_a_damaged_file_is_learned_again_and_replaced(cache, copied, learned):
     copied.write_bytes(copied.read_bytes()[:-9])
     assert cache[1].ranges == learn(copied.parent).ranges
     assert learned
-    assert cache[1].ranges == shelf.read(copied).ranges
+    assert cache[1].ranges == expectation_cache.read(copied).ranges
 
 
 def test_a_renamed_file_is_not_read(copied):
     stale = copied.rename(copied.with_name(f"{'0' * 64}.skops"))
-    assert shelf.read(stale) is None
+    assert expectation_cache.read(stale) is None
 
 
 def test_an_unwritable_folder_fails_no_assessment(cache, tmp_path, monkeypatch):
-    monkeypatch.setattr(shelf, "Expectation", lambda *_: cache[1])
+    monkeypatch.setattr(expectation_cache, "Expectation", lambda *_: cache[1])
     (tmp_path / "file").write_text("")
     assert cache[1] is learn(tmp_path / "file")
 
 
 def test_only_the_newest_files_stay(cache, tmp_path):
     small = replace(cache[1].learned, forests={})
-    for number in range(shelf.CACHED_FILES_MAX + 2):
-        shelf.write(tmp_path / f"{number}.skops", small)
-    assert shelf.CACHED_FILES_MAX == len(list(tmp_path.iterdir()))
-    assert (tmp_path / f"{shelf.CACHED_FILES_MAX + 1}.skops").exists()
+    for number in range(expectation_cache.CACHED_FILES_MAX + 2):
+        expectation_cache.write(tmp_path / f"{number}.skops", small)
+    assert expectation_cache.CACHED_FILES_MAX == len(list(tmp_path.iterdir()))
+    assert (tmp_path / f"{expectation_cache.CACHED_FILES_MAX + 1}.skops").exists()

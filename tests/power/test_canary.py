@@ -1,4 +1,4 @@
-"""How often the canary's gate is wrong, as it is shipped, on simulated traffic."""
+"""The error rates of the canary gate with the default parameters, on simulated traffic."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import yaml
 from slipway.delivery import canary_power
 from slipway.delivery.canary_power import CASES, STALLING, Case, Service
 
-with open("params.yaml", encoding="utf-8") as _file:  # noqa: PTH123  the numbers as they are shipped
+with open("params.yaml", encoding="utf-8") as _file:  # noqa: PTH123  the default parameters
     LIMITS = yaml.safe_load(_file)["canary"]
 
 
-def _ended(case: Case, count: int) -> list[tuple[str, int]]:
+def _outcomes(case: Case, count: int) -> list[tuple[str, int]]:
     return list(canary_power.measure(case, LIMITS, count, seed=7, processes=1))
 
 
 @pytest.mark.parametrize("service", [Service(), STALLING], ids=["calm", "stalling"])
-def test_of_500_equal_canaries_at_most_1_percent_are_rolled_back_and_none_is_held_up(service):
-    outcomes = [outcome for outcome, _ in _ended(Case("", service, service, equal=True), 500)]
-    assert 5 >= outcomes.count("refused")
+def test_at_most_1_percent_of_500_equal_canaries_are_rolled_back_and_none_is_inconclusive(service):
+    outcomes = [outcome for outcome, _ in _outcomes(Case("", service, service, equal=True), 500)]
+    assert outcomes.count("refused") <= 5
     assert 0 == outcomes.count("inconclusive")
 
 
@@ -34,21 +34,21 @@ def test_of_500_equal_canaries_at_most_1_percent_are_rolled_back_and_none_is_hel
     ids=["errors 5%", "errors 20%", "latency 2 times", "predictions"],
 )
 def test_most_faulty_canaries_are_rolled_back_soon(canary, requests):
-    """Simulated; `slipway power --canary` tells more."""
-    ended = _ended(Case("", canary), 40)
-    assert 39 <= [outcome for outcome, _ in ended].count("refused")
-    assert requests >= sorted(count for _, count in ended)[20]
+    """Simulated; `slipway power --canary` measures more cases."""
+    outcomes = _outcomes(Case("", canary), 40)
+    assert [outcome for outcome, _ in outcomes].count("refused") >= 39
+    assert sorted(count for _, count in outcomes)[20] <= requests
 
 
-def test_a_smaller_slowdown_is_found_where_steps_are_longer():
-    """As shipped, for a laptop, the steps are too short: about half of these canaries pass."""
-    ended = _ended(Case("", Service(median=0.003), step_seconds=60), 40)
-    assert 32 <= [outcome for outcome, _ in ended].count("refused")
+def test_longer_steps_detect_a_smaller_slowdown():
+    """The default steps, for a laptop, are too short: about half of these canaries pass."""
+    outcomes = _outcomes(Case("", Service(median=0.003), step_seconds=60), 40)
+    assert [outcome for outcome, _ in outcomes].count("refused") >= 32
 
 
-def test_the_power_command_tells_every_case_and_whether_it_keeps_its_level(capsys, monkeypatch):
+def test_the_power_command_prints_the_rate_of_every_case_and_its_requirement(capsys, monkeypatch):
     monkeypatch.setattr(canary_power, "CASES", (CASES[0], Case("a fault that nobody sees", Service())))
     assert not canary_power.run(3, 1)
-    said = capsys.readouterr().out
-    assert "Simulated: 3 canaries each" in said
-    assert "a fault that nobody sees: rolled back 0.0%; at least 80% wanted" in said
+    output = capsys.readouterr().out
+    assert "Simulated: 3 canaries each" in output
+    assert "a fault that nobody sees: rolled back 0.0%; at least 80% wanted" in output

@@ -1,4 +1,4 @@
-"""The champion gate's own error rates can be measured, and a gate that is wrong too often is found out."""
+"""The error rates of the champion gate are measured, and a gate that is wrong too often is detected."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AUC = metrics.for_task("binary")["roc_auc"]
 
 @pytest.fixture(scope="module", autouse=True)
 def _two_classes():
-    """Whatever the task of the problem is, here it is that of the models above."""
+    """Set the task to that of the models above, independent of the problem."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(power.problem, "TASK", "binary")
         yield
@@ -26,9 +26,10 @@ def _blurred(seed: int):
     return power._blurred(SCORES, np.random.default_rng(seed).normal(size=3000))
 
 
-def _share(candidate, champion, words: set[str], confidence: float = 0.95, count: int = 60) -> float:
-    trial = power.Trial("roc_auc", Y, candidate, champion, 200, confidence)
-    return np.mean([trial(seed) in words for seed in range(count)])
+def _rate(candidate, champion, decisions: set[str], confidence: float = 0.95, count: int = 60) -> float:
+    """Return the rate of `decisions` in `count` trials."""
+    trial = power.GateTrial("roc_auc", Y, candidate, champion, 200, confidence)
+    return np.mean([trial(seed) in decisions for seed in range(count)])
 
 
 @pytest.fixture(scope="module")
@@ -37,24 +38,24 @@ def equal() -> tuple[np.ndarray, np.ndarray]:
     return candidate, power._at_level(AUC, Y, _blurred(2), AUC.value(Y, candidate))
 
 
-def test_a_model_is_blurred_to_just_the_level_that_is_asked_for():
+def test_noise_brings_a_model_to_the_requested_level():
     level = AUC.value(Y, SCORES) - 0.02
     assert level == pytest.approx(AUC.value(Y, power._at_level(AUC, Y, _blurred(1), level)), abs=1e-4)
 
 
-def test_a_level_that_no_noise_reaches_is_one_line():
+def test_a_level_that_no_noise_reaches_is_rejected():
     with pytest.raises(UserError, match=r"gates\.margin: no noise makes roc_auc so much worse"):
         power._at_level(AUC, Y, _blurred(1), 0.3)
 
 
-def test_equal_models_are_rarely_told_apart(equal):
-    assert 0.12 >= _share(*equal, {"better", "worse"})
+def test_equal_models_rarely_differ_significantly(equal):
+    assert _rate(*equal, {"better", "worse"}) <= 0.12
 
 
-def test_too_narrow_an_interval_tells_equal_models_apart_too_often(equal):
-    assert 0.3 <= _share(*equal, {"better", "worse"}, confidence=0.4)
+def test_equal_models_differ_too_often_if_the_interval_is_too_narrow(equal):
+    assert _rate(*equal, {"better", "worse"}, confidence=0.4) >= 0.3
 
 
-def test_a_large_loss_is_called_worse():
+def test_a_large_loss_is_significantly_worse():
     worse = power._at_level(AUC, Y, _blurred(1), AUC.value(Y, SCORES) - 0.05)
-    assert 0.9 <= _share(worse, SCORES, {"worse"})
+    assert _rate(worse, SCORES, {"worse"}) >= 0.9

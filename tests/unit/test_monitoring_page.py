@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from slipway.gates import Outcome, Verdict
+from slipway.monitoring.evidence_format import BASELINE, REQUESTED
 from slipway.monitoring.memory import Point
 from slipway.report import charts, monitoring_page
 
@@ -16,7 +17,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 EVIDENCE = {
     "release": "v0.2.0",
     "window": {"start": "2026-01-01T00:00:00+00:00", "end": "2026-01-08T00:00:00+00:00", "rows": 6300},
-    "retrain": {"wanted": True, "trigger": "decay", "because": "performance: worse"},
+    "retrain": {REQUESTED: True, "trigger": "decay", "because": "performance: worse"},
 }
 
 
@@ -53,7 +54,7 @@ def test_the_page_is_well_formed_and_self_contained():
     interval = {"value": 0.7, "low": 0.6, "high": 0.8}
     text = page(
         *(
-            point(day, performance=interval, promised=0.7, rows=9, columns={"size": 0.4}, p50=1, p99=9)
+            point(day, **{BASELINE: 0.7}, performance=interval, rows=9, columns={"size": 0.4}, p50=1, p99=9)
             for day in range(9)
         )
     )

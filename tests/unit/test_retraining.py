@@ -1,4 +1,4 @@
-"""When a retraining starts, and what its pull request says."""
+"""The decision to retrain, and the text of the pull request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PARAMS = {
 }
 EVIDENCE = {
     "trigger": "decay",
-    "because": "roc_auc 0.61 [0.60, 0.62], promised 0.66",
+    "because": "roc_auc 0.61 [0.60, 0.62], expected 0.66",
     "files": ["flights-2013-10.parquet"],
     "base": "a" * 40,
 }
@@ -34,36 +34,36 @@ def before(*days: float) -> list[datetime]:
 
 
 @pytest.mark.parametrize(
-    ("fired", "ago", "go", "said"),
+    ("fired", "ago", "go", "reason"),
     [
-        ("decay", [], True, "decay asks for it"),
-        ("decay", [8], True, "decay asks for it"),
+        ("decay", [], True, "requested by decay"),
+        ("decay", [8], True, "requested by decay"),
         ("decay", [6.9], False, "6.9 days ago; retraining.cooldown_days in params.yaml is 7"),
         ("decay", [8, 27], False, "2 retrainings in the last 28 days; retraining.max_retrainings in params.yaml is 2"),
-        ("decay", [8, 29], True, "decay asks for it"),
+        ("decay", [8, 29], True, "requested by decay"),
         ("staleness", [], False, "staleness is not among retraining.triggers in params.yaml"),
         ("schedule", [29], False, "29.0 days ago; retraining.every_days in params.yaml is 30"),
-        ("schedule", [30], True, "schedule asks for it"),
-        ("new data", [8], True, "new data asks for it"),
-        ("demand", [0.1, 1, 2, 3], True, "a person asked for it"),
+        ("schedule", [30], True, "requested by schedule"),
+        ("new data", [8], True, "requested by new data"),
+        ("demand", [0.1, 1, 2, 3], True, "requested by a user"),
     ],
 )
-def test_a_trigger_starts_a_retraining_unless_there_was_one_lately_or_there_were_many(fired, ago, go, said):
+def test_a_trigger_starts_a_retraining_within_the_cooldown_and_the_maximum(fired, ago, go, reason):
     decision = trigger.decide(fired, before(*ago), NOW, PARAMS)
     assert go == decision.go
-    assert said in decision.said
+    assert reason in decision.reason
 
 
 @pytest.mark.parametrize(("every", "cooldown", "named"), [(7, 14, "cooldown_days"), (14, 7, "every_days")])
-def test_the_pause_that_holds_a_retraining_back_is_the_one_that_is_named(every, cooldown, named):
+def test_the_longer_of_two_pauses_is_named(every, cooldown, named):
     decision = trigger.decide("schedule", before(10), NOW, PARAMS | {"every_days": every, "cooldown_days": cooldown})
     assert (False, f"the last retraining was 10.0 days ago; retraining.{named} in params.yaml is 14") == (
         decision.go,
-        decision.said,
+        decision.reason,
     )
 
 
-def test_a_storm_of_triggers_starts_no_more_than_the_cap():
+def test_a_storm_of_triggers_starts_no_more_than_the_maximum():
     started: list[datetime] = []
     for hour in range(24 * 28):
         now = NOW + timedelta(hours=hour)
@@ -73,24 +73,24 @@ def test_a_storm_of_triggers_starts_no_more_than_the_cap():
 
 
 @pytest.mark.parametrize(("triggers", "expected"), [(["schedule", "new data"], "new data"), (["schedule"], "schedule")])
-def test_the_calendar_looks_for_new_data_where_that_may_start_one(triggers, expected):
-    assert expected == trigger.at_the_hour({"triggers": triggers})
+def test_a_scheduled_run_has_the_trigger_new_data_if_that_is_enabled(triggers, expected):
+    assert expected == trigger.scheduled({"triggers": triggers})
 
 
-def test_the_triggers_in_params_yaml_are_known():
+def test_the_triggers_in_params_yaml_exist():
     assert set(read_params()["retraining"]["triggers"]) <= set(trigger.TRIGGERS)
 
 
 def _body(**changes: object) -> str:
     verdicts = [Verdict("champion", Outcome.PASS, "roc_auc loss < 0.01", "+0.0170 [+0.0110, +0.0231]")]
-    left = {"compare": JobResult(job="compare", started=NOW, verdicts=verdicts)}
-    return markdown.render(retraining.write(EVIDENCE | changes, left, "https://github.example/run/1"))
+    job_results = {"compare": JobResult(job="compare", started=NOW, verdicts=verdicts)}
+    return markdown.render(retraining.write(EVIDENCE | changes, job_results, "https://github.example/run/1"))
 
 
-def test_the_pull_request_says_which_trigger_fired_on_which_evidence_and_how_the_gates_judged():
+def test_the_pull_request_has_the_trigger_its_evidence_and_the_verdicts():
     body = _body()
-    for said in ("Trigger: **decay**", EVIDENCE["because"], "flights-2013-10.parquet", "+0.0170", "a" * 12):
-        assert said in body
+    for text in ("Trigger: **decay**", EVIDENCE["because"], "flights-2013-10.parquet", "+0.0170", "a" * 12):
+        assert text in body
 
 
 HARM = "@everyone #1 [x](https://evil.example) <img src=x> ```\n\n# Ready\n![](https://evil.example) </details>"
@@ -101,7 +101,7 @@ def test_evidence_cannot_mention_link_or_draw():
     assert ({"https://github.example/run/1"}, set()) == outside(body)
 
 
-def test_evidence_of_any_length_leaves_room_for_the_rest():
+def test_evidence_of_any_length_leaves_the_rest_complete():
     assert "+0.0170" in _body(because="x" * 1_000_000)
 
 

@@ -32,8 +32,8 @@ FRAME = pd.DataFrame(
 
 
 def _names(frame: pd.DataFrame, column: str) -> dict[str, list[int]]:
-    found = segments(to_features(frame, Row), [column])
-    return {name: rows.tolist() for name, rows in found.items() if name != "all"}
+    groups = segments(to_features(frame, Row), [column])
+    return {name: rows.tolist() for name, rows in groups.items() if name != "all"}
 
 
 def test_a_missing_value_is_a_segment_and_no_value_is_mistaken_for_it():
@@ -41,7 +41,7 @@ def test_a_missing_value_is_a_segment_and_no_value_is_mistaken_for_it():
     assert {"flag=0": [1], "flag=1": [0, 3], "flag=missing": [2]} == _names(FRAME, "flag")
 
 
-def test_a_flag_is_one_segment_however_it_was_stored():
+def test_a_flag_has_the_same_segments_in_any_storage_type():
     stored = [FRAME.assign(flag=values) for values in ([1, 0, np.nan, 1], [True, False, None, True])]
     assert _names(stored[0], "flag") == _names(stored[1], "flag")
 
@@ -51,10 +51,10 @@ def test_numbers_that_differ_in_the_last_digit_are_two_segments():
 
 
 def test_every_row_is_in_one_segment_of_each_column():
-    found = segments(to_features(FRAME, Row), list(Row.model_fields))
-    assert [0, 1, 2, 3] == found["all"].tolist()
-    assert len(FRAME) * (1 + len(Row.model_fields)) == sum(map(len, found.values()))
+    groups = segments(to_features(FRAME, Row), list(Row.model_fields))
+    assert [0, 1, 2, 3] == groups["all"].tolist()
+    assert len(FRAME) * (1 + len(Row.model_fields)) == sum(map(len, groups.values()))
 
 
-def test_small_segments_can_be_left_out():
+def test_small_segments_can_be_omitted():
     assert ["all", "city=Oslo"] == list(segments(to_features(FRAME, Row), ["city"], rows_min=2))

@@ -1,4 +1,4 @@
-"""The pull request of a retraining: one, updated in place, of nothing but data and what comes of it."""
+"""A retraining has a single pull request, updated in place, with data and its results only."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ from tests import github_api, hostile_git
 WORKFLOW = ".github/workflows/retrain.yaml"
 CML = """#!{python}
 import json, pathlib, subprocess, sys
-asked = dict(word[2:].split("=", 1) for word in sys.argv[3:])
+options = dict(word[2:].split("=", 1) for word in sys.argv[3:])
 url = subprocess.run(["git", "remote", "get-url", "origin"], capture_output=True, text=True).stdout.strip()
-pathlib.Path({log!r}).write_text(json.dumps({{"words": sys.argv[1:3], "asked": asked, "origin": url}}))
+pathlib.Path({log!r}).write_text(json.dumps({{"words": sys.argv[1:3], "options": options, "origin": url}}))
 subprocess.run(["git", "remote", "set-url", "origin", "https://token:secret@github.example/x.git"], check=True)
-body = {{"head": asked["branch"], "base": asked["target-branch"], "title": asked["title"], "body": asked["body"]}}
+head, base = options["branch"], options["target-branch"]
+body = {{"head": head, "base": base, "title": options["title"], "body": options["body"]}}
 call = ["gh", "api", "--method", "POST", "repos/team/flights/pulls", "--input", "-"]
 sys.exit({code} or subprocess.run(call, input=json.dumps(body), text=True).returncode)
 """
@@ -39,7 +40,7 @@ def git(*arguments: str, cwd: Path | None = None) -> str:
 
 
 class Fork:
-    """A clone on `main` with an origin, and what `slipway retrain` left in it."""
+    """A clone on `main` with an origin, and the results of `slipway retrain`."""
 
     def __init__(self, folder: Path, github: github_api.GitHub) -> None:
         self.github, self.origin = github, folder / "origin.git"
@@ -66,26 +67,26 @@ class Fork:
         return git("rev-parse", "HEAD")
 
     def leave(self, trigger: str = "new data", **files: str) -> None:
-        """What `slipway retrain` leaves: its evidence, and the files that would change."""
+        """Write the results of `slipway retrain`: its evidence, and the files that would change."""
         shutil.rmtree("build", ignore_errors=True)
         content = {"data.dvc": "February", ".dvcstore/files/md5/ab/cd": "rows"} | files
         for path, text in content.items():
             (propose.PROPOSAL / path).parent.mkdir(parents=True, exist_ok=True)
             (propose.PROPOSAL / path).write_text(text)
         with recorded("retrain") as result:
-            result.evidence = {"trigger": trigger, "because": f"{trigger} was seen", "files": ["february"]}
+            result.evidence = {"trigger": trigger, "because": f"{trigger} was observed", "files": ["february"]}
             result.evidence |= {"proposal": True, "base": git("rev-parse", "HEAD")}
             result.verdicts = [Verdict("retrain", Outcome.PASS, "", "")]
 
     def propose(self) -> str:
-        said = io.StringIO()
-        with redirect_stdout(said):
+        output = io.StringIO()
+        with redirect_stdout(output):
             propose.propose()
-        return said.getvalue()
+        return output.getvalue()
 
     @property
     def files(self) -> dict[str, str]:
-        """Content of each file on the branch, without the workflow."""
+        """Return the content of each file on the branch, except the workflow."""
         names = set(git("ls-tree", "-r", "--name-only", "retrain", cwd=self.origin).splitlines()) - {WORKFLOW}
         return {name: git("show", f"retrain:{name}", cwd=self.origin) for name in names}
 
@@ -120,18 +121,18 @@ def test_a_proposal_becomes_a_branch_a_pull_request_and_a_run_of_its_checks(fork
         pull["base"]["ref"],
         pull["title"],
     )
-    assert "new data was seen" in pull["body"]
+    assert "new data was observed" in pull["body"]
     assert [("pull-request.yaml", "retrain", {})] == fork.github.started
 
 
-def test_the_clones_own_branch_index_and_work_tree_stay_as_they_are(fork):
+def test_branch_index_work_tree_and_configuration_of_the_clone_are_unchanged(fork):
     fork.leave()
     before = git("status", "--porcelain", "--branch"), git("config", "--local", "--list")
     fork.propose()
     assert before == (git("status", "--porcelain", "--branch"), git("config", "--local", "--list"))
 
 
-def test_a_second_trigger_updates_the_one_that_is_open(fork):
+def test_a_second_trigger_updates_the_open_pull_request(fork):
     fork.leave()
     fork.propose()
     Path("code.py").write_text("new")
@@ -140,22 +141,22 @@ def test_a_second_trigger_updates_the_one_that_is_open(fork):
     fork.leave("decay", **{"data.dvc": "March"})
     fork.propose()
     (pull,) = fork.github.pulls
-    assert "decay was seen" in pull["body"]
+    assert "decay was observed" in pull["body"]
     assert {"data.dvc": "March", "code.py": "new"}.items() <= fork.files.items()
     assert 2 == len(fork.github.started)
 
 
-def test_the_same_again_changes_the_words_and_pushes_nothing(fork):
+def test_the_same_proposal_again_updates_the_description_and_pushes_nothing(fork):
     fork.leave()
     fork.propose()
     head = fork.head
     fork.leave("drift")
     fork.propose()
     assert (head, 1) == (fork.head, len(fork.github.started))
-    assert "drift was seen" in fork.github.pulls[0]["body"]
+    assert "drift was observed" in fork.github.pulls[0]["body"]
 
 
-def test_after_one_was_closed_another_is_opened(fork):
+def test_a_closed_pull_request_is_followed_by_another(fork):
     fork.leave()
     fork.propose()
     fork.github.pulls[0]["state"] = "closed"
@@ -164,7 +165,7 @@ def test_after_one_was_closed_another_is_opened(fork):
     assert ["closed", "open"] == [pull["state"] for pull in fork.github.pulls]
 
 
-def by_hand(message: str, *options: str) -> str:
+def push_as_colleague(message: str, *options: str) -> str:
     """Push a commit to the branch, as a colleague does, and return it."""
     git("fetch", "--quiet", "origin", "retrain")
     git("checkout", "--quiet", "--detach", "FETCH_HEAD")
@@ -178,7 +179,7 @@ def test_a_signed_commit_of_a_colleague_is_not_replaced(fork, tmp_path, monkeypa
     """With log.showSignature, git prints a line about the signature where a trailer would be."""
     fork.leave()
     fork.propose()
-    theirs = by_hand("Fix by hand", *hostile_git.signer(tmp_path))
+    theirs = push_as_colleague("Fix by hand", *hostile_git.signer(tmp_path))
     assert "gpgsig" in git("cat-file", "commit", theirs)
     fork.leave("decay", **{"data.dvc": "March"})
     hostile_git.apply(tmp_path / "user", monkeypatch)
@@ -188,7 +189,7 @@ def test_a_signed_commit_of_a_colleague_is_not_replaced(fork, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("words", ["error: GH013: Repository rule violations", "error: GH001: Large files detected"])
-def test_what_the_remote_refuses_is_reported_in_its_words(fork, words):
+def test_a_rejection_by_the_remote_is_reported_verbatim(fork, words):
     fork.leave()
     hostile_git.program(fork.origin / "hooks/pre-receive", f"echo '{words}' >&2; exit 1")
     with pytest.raises(UserError, match=f"refused the push to retrain: pre-receive hook declined; remote: {words}"):
@@ -205,16 +206,16 @@ def test_a_branch_that_moved_meanwhile_is_a_race(fork, monkeypatch):
 
 
 def stale(git_of_clone) -> str:
-    """Return the head that the branch has, and let a colleague push before it is used."""
-    known = git("ls-remote", "origin", "refs/heads/retrain").split()[0]
-    by_hand("Fix by hand")
-    return known
+    """Return the head of the branch, and let a colleague push before it is used."""
+    head = git("ls-remote", "origin", "refs/heads/retrain").split()[0]
+    push_as_colleague("Fix by hand")
+    return head
 
 
-def test_a_branch_that_somebody_else_has_pushed_to_is_left_alone(fork):
+def test_a_branch_with_a_commit_of_a_colleague_is_not_replaced(fork):
     fork.leave()
     fork.propose()
-    theirs = by_hand("Fix by hand")
+    theirs = push_as_colleague("Fix by hand")
     fork.leave("decay", **{"data.dvc": "March"})
     with pytest.raises(UserError, match="retrain: another user has pushed to this branch"):
         fork.propose()
@@ -222,29 +223,29 @@ def test_a_branch_that_somebody_else_has_pushed_to_is_left_alone(fork):
 
 
 @pytest.mark.parametrize("path", [".github/workflows/x.yaml", "src/slipway/x.py", "params.yaml", "metrics.py"])
-def test_what_is_no_business_of_a_retraining_is_refused_and_nothing_is_pushed(fork, path):
+def test_a_file_that_a_retraining_may_not_change_is_rejected_and_nothing_is_pushed(fork, path):
     fork.leave(**{path: "harm"})
-    with pytest.raises(UserError, match="and nothing else; refused"):
+    with pytest.raises(UserError, match=r"rejected; a retraining may only change data\.dvc"):
         fork.propose()
     assert "" == git("ls-remote", "origin", "refs/heads/retrain")
 
 
-def test_a_link_is_refused(fork):
+def test_a_symbolic_link_is_rejected(fork):
     fork.leave()
     (propose.PROPOSAL / "metrics").symlink_to("/etc")
-    with pytest.raises(UserError, match="metrics: a retraining changes"):
+    with pytest.raises(UserError, match="metrics: rejected; a retraining may only change"):
         fork.propose()
 
 
-def test_a_retraining_of_a_commit_that_is_not_on_main_is_refused(fork):
+def test_a_retraining_of_a_commit_outside_main_is_rejected(fork):
     Path("code.py").write_text("topic")
     fork.commit("Topic")
     fork.leave()
-    with pytest.raises(UserError, match="not on origin's main"):
+    with pytest.raises(UserError, match="not on main of origin"):
         fork.propose()
 
 
-def test_a_retraining_that_main_has_left_behind_goes_on_top_of_the_newest_main(fork):
+def test_a_proposal_goes_on_top_of_the_newest_main(fork):
     fork.leave()
     newest = fork.move_main("second", **{"code.py": "new"})
     fork.propose()
@@ -253,7 +254,7 @@ def test_a_retraining_that_main_has_left_behind_goes_on_top_of_the_newest_main(f
     assert "name: second" == git("show", f"retrain:{WORKFLOW}", cwd=fork.origin)
 
 
-def test_a_file_that_main_has_changed_since_is_not_overwritten(fork):
+def test_a_file_that_main_has_changed_meanwhile_is_not_overwritten(fork):
     fork.leave(**{"metrics/train.json": "{}"})
     fork.move_main("second", **{"data.dvc": "March"})
     with pytest.raises(UserError, match=r"data\.dvc: changed on main since [0-9a-f]{12}, where the retraining started"):
@@ -261,14 +262,14 @@ def test_a_file_that_main_has_changed_since_is_not_overwritten(fork):
     assert "" == git("ls-remote", "origin", "refs/heads/retrain")
 
 
-def test_what_main_has_received_already_is_no_conflict(fork):
+def test_the_same_change_on_main_is_no_conflict(fork):
     fork.leave()
     fork.move_main("second", **{"data.dvc": "February"})
     fork.propose()
     assert {"data.dvc": "February", ".dvcstore/files/md5/ab/cd": "rows"} == fork.files
 
 
-def test_what_github_refuses_says_which_setting_is_missing(fork):
+def test_a_rejection_by_github_names_the_missing_setting(fork):
     fork.leave()
     fork.github.refuses["pulls"] = "GitHub Actions is not permitted to create or approve pull requests."
     with pytest.raises(UserError) as refused:
@@ -279,7 +280,7 @@ def test_what_github_refuses_says_which_setting_is_missing(fork):
     assert 1 == len(str(refused.value).splitlines())
 
 
-def test_the_checks_of_what_an_app_pushes_start_by_themselves(fork, monkeypatch):
+def test_a_push_by_an_app_dispatches_no_checks(fork, monkeypatch):
     monkeypatch.setenv("RETRAIN_APP", "1")
     fork.leave()
     fork.propose()
@@ -287,27 +288,27 @@ def test_the_checks_of_what_an_app_pushes_start_by_themselves(fork, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    ("app", "merge", "merging", "said"),
+    ("app", "merge", "merging", "message"),
     [
-        ("1", "auto", ["node 1"], "GitHub merges it once every gate has passed"),
+        ("1", "auto", ["node 1"], "GitHub merges it after every gate has passed"),
         ("1", "", [], "RETRAIN_MERGE is not `auto`"),
-        ("", "auto", [], "RETRAIN_MERGE needs RETRAIN_APP"),
+        ("", "auto", [], "RETRAIN_MERGE requires RETRAIN_APP"),
     ],
 )
-def test_it_is_merged_by_itself_only_where_a_setting_asks_for_it(fork, monkeypatch, app, merge, merging, said):
+def test_auto_merge_is_enabled_only_if_the_settings_request_it(fork, monkeypatch, app, merge, merging, message):
     monkeypatch.setenv("RETRAIN_APP", app)
     monkeypatch.setenv("RETRAIN_MERGE", merge)
     fork.leave()
-    assert said in fork.propose()
+    assert message in fork.propose()
     assert merging == fork.github.merging
 
 
-def test_where_github_cannot_wait_for_checks_nothing_is_merged(fork, monkeypatch):
+def test_nothing_is_merged_where_github_cannot_wait_for_checks(fork, monkeypatch):
     monkeypatch.setenv("RETRAIN_APP", "1")
     monkeypatch.setenv("RETRAIN_MERGE", "auto")
     fork.github.refuses["graphql"] = "Pull request is in clean status"
     fork.leave()
-    assert "a person merges it: GitHub cannot wait" in fork.propose()
+    assert "waiting for a manual merge: GitHub cannot wait" in fork.propose()
 
 
 def test_without_a_token_nothing_is_pushed(fork, monkeypatch):
@@ -325,7 +326,7 @@ def test_without_a_retraining_there_is_nothing_to_propose(fork):
 
 
 def _with_cml(folder: Path, monkeypatch, code: int) -> Path:
-    log, tool = folder / "asked.json", folder / "bin" / "cml"
+    log, tool = folder / "call.json", folder / "bin" / "cml"
     tool.parent.mkdir()
     tool.write_text(CML.format(python=sys.executable, log=str(log), code=code))
     tool.chmod(0o755)
@@ -333,25 +334,25 @@ def _with_cml(folder: Path, monkeypatch, code: int) -> Path:
     return log
 
 
-def test_cml_opens_it_where_it_is_there_and_leaves_no_token_behind(fork, tmp_path, monkeypatch):
+def test_cml_opens_the_pull_request_if_installed_and_leaves_no_token_behind(fork, tmp_path, monkeypatch):
     log = _with_cml(tmp_path, monkeypatch, 0)
     fork.leave()
     fork.propose()
-    told = json.loads(log.read_text())
+    call = json.loads(log.read_text())
     expected = {
         "driver": "github",
         "branch": "retrain",
         "target-branch": "main",
         "repo": "https://github.com/team/flights",
     }
-    assert ["pr", "create"] == told["words"]
-    assert expected.items() <= told["asked"].items()
-    assert str(fork.origin) == told["origin"]
+    assert ["pr", "create"] == call["words"]
+    assert expected.items() <= call["options"].items()
+    assert str(fork.origin) == call["origin"]
     assert "secret" not in git("config", "--local", "--list")
     assert 1 == len(fork.github.pulls)
 
 
-def test_gh_opens_it_where_cml_fails(fork, tmp_path, monkeypatch):
+def test_gh_opens_the_pull_request_if_cml_fails(fork, tmp_path, monkeypatch):
     _with_cml(tmp_path, monkeypatch, 1)
     fork.leave()
     assert "cml failed (no reason given); trying gh" in fork.propose()

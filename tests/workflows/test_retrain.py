@@ -1,4 +1,4 @@
-"""retrain.yaml and monitor.yaml as they are shipped, with training and watching left out: what follows on what."""
+"""The jobs of retrain.yaml and monitor.yaml run in order; only training and monitoring are stubs."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from tests.workflows.standing_in import OnGitHub
 
 project = conftest.project
 UV = """#!{python}
-# Stands in for uv. What asks or tells GitHub is real; a retraining and a look at production only leave their result.
+# Stands in for uv. The commands that call GitHub are real; retrain and monitor only write their result.
 import json, os, pathlib, sys
 words = sys.argv[1:]
 if words[:2] == ["python", "find"]:
     print(sys.executable)
 if words[:2] != ["run", "slipway"]:
     sys.exit()
-verb, *options = words[2:]
+command, *options = words[2:]
 with open(os.environ["ASKED"], "a") as log:
     print(json.dumps(words[2:]), file=log)
-found = json.loads(os.environ["FOUND"])
-if verb in ("propose", "health") or (verb == "retrain" and found is None):
-    os.execv(sys.executable, [sys.executable, "-m", "slipway.cli", verb, *options])
-if found is None:
-    sys.exit("slipway: production runs nothing yet")
+evidence = json.loads(os.environ["EVIDENCE"])
+if command in ("propose", "health") or (command == "retrain" and evidence is None):
+    os.execv(sys.executable, [sys.executable, "-m", "slipway.cli", command, *options])
+if evidence is None:
+    sys.exit("slipway: production: nothing is deployed")
 pathlib.Path("results").mkdir(exist_ok=True)
 given = dict(zip(options[::2], options[1::2]))
-if verb == "retrain":
+if command == "retrain":
     import subprocess
     base = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
     proposal = pathlib.Path("build/proposal")
@@ -41,10 +41,10 @@ if verb == "retrain":
     (proposal / "data.dvc").write_text("more")
     with open(os.environ["GITHUB_OUTPUT"], "a") as out:
         print("proposal=true", file=out)
-    found |= {{"trigger": given["--trigger"], "because": given["--because"], "base": base, "proposal": True}}
-verdicts = [{{"gate": "drift", "outcome": found.pop("outcome", "pass"), "threshold": "", "observed": ""}}]
-result = {{"job": verb, "started": "2026-01-01T00:00:00Z", "verdicts": verdicts, "evidence": found}}
-pathlib.Path("results", verb + ".json").write_text(json.dumps(result))
+    evidence |= {{"trigger": given["--trigger"], "because": given["--because"], "base": base, "proposal": True}}
+verdicts = [{{"gate": "drift", "outcome": evidence.pop("outcome", "pass"), "threshold": "", "observed": ""}}]
+result = {{"job": command, "started": "2026-01-01T00:00:00Z", "verdicts": verdicts, "evidence": evidence}}
+pathlib.Path("results", command + ".json").write_text(json.dumps(result))
 sys.exit(verdicts[0]["outcome"] != "pass")
 """
 
@@ -57,8 +57,8 @@ class Fork(OnGitHub):
         project.commit()
         self.stand_in("uv", UV.format(python=sys.executable))
 
-    def run(self, workflow: str, event: str = "schedule", found: str = "null", **inputs: str) -> act.Run:
-        return self.act(workflow, event, {"ref": "refs/heads/main", "inputs": inputs}, {"FOUND": found}, {})
+    def run(self, workflow: str, event: str = "schedule", evidence: str = "null", **inputs: str) -> act.Run:
+        return self.act(workflow, event, {"ref": "refs/heads/main", "inputs": inputs}, {"EVIDENCE": evidence}, {})
 
 
 @pytest.fixture
@@ -71,19 +71,22 @@ def _results(run: act.Run) -> dict[str, str]:
     return {name: job.result for name, job in run.jobs.items()}
 
 
-def test_on_a_fork_where_nothing_is_deployed_both_are_green_and_say_what_is_missing(fork):
+def test_both_pass_on_a_fork_without_a_deployment_and_report_what_is_missing(fork):
     retrain, monitor = fork.run("retrain.yaml"), fork.run("monitor.yaml")
     assert {"train": "success", "propose": "skipped"} == _results(retrain)
     assert {"monitor": "success", "health": "success"} == _results(monitor)
     assert "nothing is in production yet" in (retrain.folder / "summary.md").read_text()
-    assert "production runs nothing yet, so there is nothing to watch" in (monitor.folder / "summary.md").read_text()
+    assert (
+        "nothing is deployed to production yet, so there is nothing to monitor"
+        in (monitor.folder / "summary.md").read_text()
+    )
     assert ([], [], []) == (fork.github.pulls, fork.github.issues, fork.github.started)
 
 
 BECAUSE = 'roc_auc is low"; touch canary; echo "$(touch canary)'
 
 
-def test_what_is_trained_becomes_a_pull_request_with_its_trigger_and_its_evidence(fork):
+def test_a_retraining_becomes_a_pull_request_with_its_trigger_and_evidence(fork):
     run = fork.run("retrain.yaml", "workflow_dispatch", '{"files": ["b.csv"]}', trigger="decay", because=BECAUSE)
     assert {"train": "success", "propose": "success"} == _results(run)
     (pull,) = fork.github.pulls
@@ -95,24 +98,24 @@ def test_what_is_trained_becomes_a_pull_request_with_its_trigger_and_its_evidenc
     assert [] == list(fork.folder.rglob("canary"))
 
 
-def test_what_the_calendar_starts_says_so(fork):
-    fork.run("retrain.yaml", found='{"files": ["b.csv"]}')
+def test_a_scheduled_run_has_the_trigger_schedule(fork):
+    fork.run("retrain.yaml", evidence='{"files": ["b.csv"]}')
     assert '["retrain", "--trigger", "schedule", "--because", ""]' in fork.asked
 
 
-def test_trouble_in_production_opens_the_issue_and_starts_a_retraining(fork):
+def test_a_failed_check_opens_the_issue_and_starts_a_retraining(fork):
     for environment in ("staging", "production"):
         fork.project.publish(f"v0.{len(environment)}.0")
         fork.project.promote(f"v0.{len(environment)}.0", environment)
-    found = '{"retrain": {"wanted": true, "trigger": "drift", "because": "PSI 0.4"}, "outcome": "fail"}'
-    run = fork.run("monitor.yaml", found=found)
+    evidence = '{"retrain": {"trigger": "drift", "because": "PSI 0.4"}, "outcome": "fail"}'
+    run = fork.run("monitor.yaml", evidence=evidence)
     assert {"monitor": "success", "health": "success"} == _results(run)
     assert ["production is not healthy: drift"] == [issue["title"] for issue in fork.github.issues]
     assert [("retrain.yaml", "main", {"trigger": "drift", "because": "PSI 0.4"})] == fork.github.started
 
 
 @pytest.mark.parametrize("workflow", ["retrain.yaml", "monitor.yaml"])
-def test_a_run_by_hand_on_another_branch_does_nothing(fork, workflow):
+def test_a_manual_run_on_another_branch_does_nothing(fork, workflow):
     payload = {"ref": "refs/heads/topic", "repository": {"full_name": act.REPOSITORY}}
     home = Home(fork.folder / "home")
     home.root.mkdir()

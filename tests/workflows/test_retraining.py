@@ -1,4 +1,4 @@
-"""The verb `retrain` on a toy problem; DVC, the data checks and every stage are real: new data in, a proposal out."""
+"""The command `retrain` turns new data of a toy problem into a proposal, with real DVC, data checks and stages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def git(root: Path, *arguments: str) -> str:
 
 
 class Fork:
-    """A repository with twelve days of data, in which nothing was trained yet."""
+    """A repository with twelve days of data and no trained model."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -82,9 +82,9 @@ class Fork:
 
     def tool(self, *command: str) -> subprocess.CompletedProcess[str]:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        known = {"PATH": path, "PYTHONPATH": str(self.root / "src"), "DVC_NO_ANALYTICS": "1", "UV_NO_SYNC": "1"}
+        own = {"PATH": path, "PYTHONPATH": str(self.root / "src"), "DVC_NO_ANALYTICS": "1", "UV_NO_SYNC": "1"}
         env = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "GH_", "SLIPWAY_"))}
-        return subprocess.run(command, cwd=self.root, env=env | known, capture_output=True, text=True, check=False)
+        return subprocess.run(command, cwd=self.root, env=env | own, capture_output=True, text=True, check=False)
 
     def retrain(self, *options: str, production: str = "object()") -> subprocess.CompletedProcess[str]:
         return self.tool(sys.executable, "-c", DRIVER.format(production=production), "retrain", *options)
@@ -105,21 +105,21 @@ def fork(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def retrained(fork):
-    """After one new day was there, and one that was not to be taken yet."""
+    """Retrain after a new valid day and a further invalid one, which the limit on batches leaves out."""
     fork.write("source", 12)
     fork.write("source", 13, warmest=999)
     return fork.retrain("--trigger", "schedule")
 
 
-def test_new_data_is_brought_in_checked_and_trained_on(fork, retrained):
+def test_new_data_is_added_validated_and_trained_on(fork, retrained):
     assert 0 == retrained.returncode, retrained.stderr
-    told = fork.evidence
-    assert (True, ["012.csv"], "new data") == (told["proposal"], told["files"], told["trigger"])
-    assert {"train", "compare"} == set(told["outcomes"])
+    evidence = fork.evidence
+    assert (True, ["012.csv"], "new data") == (evidence["proposal"], evidence["files"], evidence["trigger"])
+    assert {"train", "compare"} == set(evidence["outcomes"])
     assert "retrained on 012.csv; `slipway propose` opens the pull request" in retrained.stdout
 
 
-def test_what_would_be_proposed_is_the_data_and_what_came_of_it(fork, retrained):
+def test_the_proposal_contains_the_data_and_its_results(fork, retrained):
     changes = fork.evidence["changes"]
     assert {"data.dvc", "dvc.lock", "metrics/data.json", "metrics/evaluate.json"} <= set(changes)
     assert all(path.startswith(("data.dvc", "dvc.lock", "metrics/", ".dvcstore/")) for path in changes)
@@ -133,13 +133,13 @@ def test_nothing_is_pushed(fork, retrained):
     assert git(fork.root, "rev-parse", "HEAD") == git(fork.root / "origin.git", "rev-parse", "main")
 
 
-def test_what_is_not_committed_stops_it_in_one_line(fork, retrained):
+def test_an_uncommitted_change_is_rejected_in_one_line(fork, retrained):
     done = fork.retrain()
     assert (2, 1) == (done.returncode, len(done.stderr.splitlines()))
-    assert "changed and not committed" in done.stderr
+    assert "has uncommitted changes" in done.stderr
 
 
-def test_bad_data_stops_it_with_the_reason_before_anything_is_trained(fork, retrained):
+def test_invalid_data_is_rejected_before_training(fork, retrained):
     fork.commit()
     done = fork.retrain()
     assert 2 == done.returncode
@@ -152,20 +152,20 @@ def test_bad_data_stops_it_with_the_reason_before_anything_is_trained(fork, retr
     (fork.root / "source/013.csv").unlink()
 
 
-def test_without_new_data_there_is_nothing_to_do(fork, retrained):
+def test_without_new_data_no_model_is_trained(fork, retrained):
     done = fork.retrain("--trigger", "drift", "--because", "warmth has moved")
     assert (0, False) == (done.returncode, fork.evidence["proposal"])
-    assert "problem.next_batch has no new data; the same rows would give the same model" in done.stdout
+    assert "problem.next_batch has no new data; training on the same rows would reproduce the same model" in done.stdout
 
 
 @pytest.mark.parametrize(
-    ("options", "production", "code", "said"),
+    ("options", "production", "code", "message"),
     [
-        ([], "None", 0, "nothing is in production yet, so there is no model to renew; merge to main"),
-        (["--trigger", "whim"], "object()", 2, "--trigger whim: no such trigger; one of demand, schedule"),
+        ([], "None", 0, "nothing is in production yet, so there is no model to retrain; merge to main"),
+        (["--trigger", "whim"], "object()", 2, "--trigger whim: not a trigger; use one of demand, schedule"),
     ],
 )
-def test_what_cannot_start_one_says_so(fork, retrained, options, production, code, said):
+def test_a_retraining_that_cannot_start_reports_the_reason(fork, retrained, options, production, code, message):
     done = fork.retrain(*options, production=production)
     assert code == done.returncode
-    assert said in done.stdout + done.stderr
+    assert message in done.stdout + done.stderr

@@ -88,7 +88,7 @@ def reproduce(
     """
     from slipway.history import verbs as job
 
-    raise typer.Exit(job.make_again(version, folder))
+    raise typer.Exit(job.reproduce_release(version, folder))
 
 
 @command

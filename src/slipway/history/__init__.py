@@ -1,1 +1,1 @@
-"""`slipway history`: every run and release, what differs between two, and any release made again."""
+"""The command `slipway history`: every run and release, the differences of two, and the rebuild of a release."""

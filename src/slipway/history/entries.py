@@ -1,8 +1,8 @@
-"""What was ever trained, released and decided, read from where it is kept: git, and the results beside the releases.
+"""The history of runs, releases and promotions, read from git and from the results in the store.
 
-A release is a commit on `deploy` with the fresh `dvc.lock` and the metrics, a promotion is another, and a run of the
-pipeline on a branch is a commit that changed `dvc.lock`. Who ran a job, when and where, and what the release was
-compared with, is in the results that the store keeps. There is no database that could disagree with them.
+A release is a commit on `deploy` with its `dvc.lock` and metrics, and a promotion is another commit there. A run of the
+pipeline on a branch is a commit that changed `dvc.lock`. The stored results record who ran a job, when and where, and
+the champion of the comparison. There is no separate database that could disagree with them.
 """
 
 from __future__ import annotations
@@ -30,32 +30,43 @@ if TYPE_CHECKING:
     from slipway.git.history import Commit
 
 HERE = "here"
-"""Names the work tree, in place of a version or a commit."""
-SHORT = 7  # digits of a commit in a list
-UNREADABLE = "a content that cannot be read"
-UNKNOWN = "unknown"  # what a machine without a user's name says of itself
+"""Name of the work tree, in place of a version or a commit."""
+COMMIT_DIGITS = 7  # of a commit in a list
+UNREADABLE = "an unreadable environment file"
+UNKNOWN_USER = "unknown"  # recorded on a machine without a user name
 JOBS = ("build", "train", "compare")
-SHOWN = ("by", "run", "machine", "python", "stages", "resources", "stale", "changed_files", "champion", "candidate")
-"""What is told of a job's evidence."""
+EVIDENCE_KEYS = (
+    "by",
+    "run",
+    "machine",
+    "python",
+    "stages",
+    "resources",
+    "stale",
+    "changed_files",
+    "champion",
+    "candidate",
+)
+"""Keys of a job's evidence that an entry includes."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A run of the pipeline, or the release that came of one."""
+    """A run of the pipeline, or the release built from it."""
 
     name: str
     commit: str
-    """Of the code."""
+    """Commit of the code."""
     time: str
     by: str
     because: str
-    """Subject of the commit that asked for it."""
+    """Subject of the commit that caused it."""
     files: snapshot.Snapshot
     digest: str | None = None
     champion: str | None = None
     decisions: list[str] = field(default_factory=list)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """When each job ran, how long, by whom and in which workflow run; as far as the store keeps it."""
+    """Start, duration, user and workflow run of each job that has a stored result."""
 
 
 class History:
@@ -66,59 +77,64 @@ class History:
         self.branch.fetch()
 
     def entries(self, limit: int) -> list[Entry]:
-        """The newest `limit` releases and the newest `limit` runs of HEAD that became none, newest first."""
+        """Return the newest `limit` releases, and the newest `limit` runs of HEAD without a release, newest first."""
         newest = list(reversed(self.branch.versions()))[:limit]
         stored, promotions = set(self.store.versions()), {name: self.branch.history(name) for name in ENVIRONMENTS}
-        releases = [self._release(self.branch.published(one), one in stored, promotions) for one in newest]
-        released = {one.commit for one in releases}
+        releases = [self._release(self.branch.published(version), version in stored, promotions) for version in newest]
+        released = {release.commit for release in releases}
         runs = [self._run(commit) for commit in self.git.history("HEAD", paths=[snapshot.LOCK], limit=limit)]
-        found = [*self._here(), *releases, *(one for one in runs if one.commit not in released)]
-        return sorted(found, key=lambda one: datetime.fromisoformat(one.time), reverse=True)
+        entries = [*self._here(), *releases, *(run for run in runs if run.commit not in released)]
+        return sorted(entries, key=lambda entry: datetime.fromisoformat(entry.time), reverse=True)
 
     def diff(self, before: str, after: str) -> dict[str, Any]:
-        """What differs between two of releases, commits and the work tree: (before, after) by name, and the commits."""
-        (one, old), (other, new) = self._commits(before), self._commits(after)
-        sides = [asdict(snapshot.read(self.git, commit)) for commit in (one, other)]
-        found = {part: differences(sides[0][part], sides[1][part]) for part in sides[0]}
-        return {"before": before, "after": after, **found, "commits": list(self._between(old, new))}
+        """Return the differences of two releases, commits or work trees, and the commits between them.
+
+        Each part of a snapshot maps the name of what differs to (before, after). Raises UserError for an unknown name.
+        """
+        (old_files, old_code), (new_files, new_code) = self._commits(before), self._commits(after)
+        old, new = (asdict(snapshot.read(self.git, commit)) for commit in (old_files, new_files))
+        parts = {part: differences(old[part], new[part]) for part in old}
+        commits = list(self._between(old_code, new_code))
+        return {"before": before, "after": after, **parts, "commits": commits}
 
     def _between(self, old: str, new: str) -> Iterator[str]:
-        """Yield a line on each commit that only one of the two has, newest first."""
+        """Yield a line for each commit that only one of the two contains, newest first."""
         sides = (("-", self.git.history(old, f"^{new}")), ("+", self.git.history(new, f"^{old}")))
         commits = [(commit.committed, sign, commit) for sign, side in sides for commit in side]
-        for _, sign, commit in sorted(commits, key=lambda one: one[0], reverse=True):
-            yield f"{sign} {commit.id[:SHORT]} {commit.subject}"
+        for _, sign, commit in sorted(commits, key=lambda commit: commit[0], reverse=True):
+            yield f"{sign} {commit.id[:COMMIT_DIGITS]} {commit.subject}"
 
     def _commits(self, name: str) -> tuple[str | None, str]:
-        """The commit whose files tell of `name`, None for the work tree; and the commit of its code."""
+        """Return the commit with the files of `name`, None for the work tree, and the commit of its code."""
         if name == HERE:
             return None, self.git.read_commit("HEAD").id
         if VERSION.fullmatch(name):
-            one = self.branch.published(name)
-            return one.commit, one.built_from
+            release = self.branch.published(name)
+            return release.commit, release.built_from
         commit = self.git.resolve(name)
         if commit is None:
-            raise UserError(f"{name}: neither a release nor a commit nor `{HERE}`; see `slipway history`")
+            raise UserError(f"{name}: neither a release nor a commit nor `{HERE}`; `slipway history` lists them")
         return commit, commit
 
-    def _release(self, one: Published, is_stored: bool, promotions: Mapping[str, Sequence[Promotion]]) -> Entry:
-        jobs = dict(self._jobs(one.version)) if is_stored else {}
-        released, built_from = self.git.read_commits([one.commit, one.built_from])
+    def _release(self, published: Published, is_stored: bool, promotions: Mapping[str, Sequence[Promotion]]) -> Entry:
+        jobs = dict(self._jobs(published.version)) if is_stored else {}
+        released, built_from = self.git.read_commits([published.commit, published.built_from])
+        user = jobs.get("build", {}).get("by")
         return Entry(
-            name=one.version,
-            commit=one.built_from,
+            name=published.version,
+            commit=published.built_from,
             time=released.committed.isoformat(),
-            by=_known(jobs.get("build", {}).get("by")) or released.author,
+            by=user if user and user != UNKNOWN_USER else released.author,
             because=built_from.subject,
-            files=snapshot.read(self.git, one.commit),
-            digest=one.digest,
+            files=snapshot.read(self.git, published.commit),
+            digest=published.digest,
             champion=(jobs.get("compare", {}).get("champion") or {}).get("version"),
-            decisions=list(decisions(one.version, promotions)),
+            decisions=list(decisions(published.version, promotions)),
             jobs=jobs,
         )
 
     def _here(self) -> Iterator[Entry]:
-        """The last run in the work tree, whether or not it was committed."""
+        """Yield the last run in the work tree, committed or not."""
         last = results.read(self.git.folder / results.RESULTS).get("train")
         if last:
             evidence, files = last.evidence, snapshot.read(self.git, None)
@@ -131,7 +147,7 @@ class History:
         return Entry(commit.id[:12], commit.id, time, commit.author, commit.subject, files)
 
     def _jobs(self, version: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The newest result of each of JOBS that is kept beside a release."""
+        """Yield the newest stored result of each of JOBS for a release."""
         kept = {
             match[1]: match[0]
             for name in sorted(self.store.evidence_names(version))
@@ -142,22 +158,28 @@ class History:
                 yield job, _job(json.loads(self.store.read_evidence(version, kept[job])))
 
 
-def _known(by: str | None) -> str | None:
-    return None if by == UNKNOWN else by
-
-
 def _job(result: Mapping[str, Any]) -> dict[str, Any]:
-    shown = {key: result["evidence"][key] for key in SHOWN if key in result["evidence"]}
-    return {"started": result["started"], "seconds": result["seconds"], **shown}
+    evidence = {key: result["evidence"][key] for key in EVIDENCE_KEYS if key in result["evidence"]}
+    return {"started": result["started"], "seconds": result["seconds"], **evidence}
 
 
 def decisions(version: str, promotions: Mapping[str, Sequence[Promotion]]) -> Iterator[str]:
-    """What became of a release in each environment, oldest first; `promotions` are newest first."""
-    for environment, ones in promotions.items():
+    """Yield the decisions on a release in each environment, oldest first; `promotions` are newest first."""
+    for environment, newest_first in promotions.items():
         before = None
-        for one in reversed(ones):
-            now = UNREADABLE if one.problem else one.content.release if one.content else None
+        for promotion in reversed(newest_first):
+            now = _content(promotion)
             if now != before and version in {now, before}:
-                became = f"left for {now}" if now != version else "canary" if one.content.canary else "promoted"
-                yield f"{environment}: {became} {one.time[:16].replace('T', ' ')} by {one.author}"
+                is_canary = promotion.content is not None and promotion.content.canary is not None
+                decision = (
+                    f"replaced by {now or 'nothing'}" if now != version else "canary" if is_canary else "promoted"
+                )
+                yield f"{environment}: {decision} {promotion.time[:16].replace('T', ' ')} by {promotion.author}"
             before = now
+
+
+def _content(promotion: Promotion) -> str | None:
+    """Return the release that a promotion deployed; None if it removed the file, or UNREADABLE."""
+    if promotion.problem:
+        return UNREADABLE
+    return promotion.content.release if promotion.content else None

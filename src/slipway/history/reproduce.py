@@ -1,4 +1,4 @@
-"""`slipway reproduce VERSION`: a release made again from its commit and its data, and what differs if anything does."""
+"""The rebuild of a release from its commit and data, `slipway reproduce VERSION`, and the differences."""
 
 from __future__ import annotations
 
@@ -27,55 +27,62 @@ if TYPE_CHECKING:
     from slipway.delivery.release import Release
     from slipway.delivery.store import Store
 
-LOCKED = "uv.lock"
-BUILT = "build/release"
-TRAIN = ("-m", "slipway.cli", "train")
-BUILD = ("-m", "slipway.cli", "release", "build", "--output", BUILT)
-FILES = "files."
+LOCK_FILE = "uv.lock"
+RELEASE_FOLDER = "build/release"
+TRAIN_ARGUMENTS = ("-m", "slipway.cli", "train")
+BUILD_ARGUMENTS = ("-m", "slipway.cli", "release", "build", "--output", RELEASE_FOLDER)
+FILES_PREFIX = "files."
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """A release that was made again, beside the one that was published."""
+    """A rebuilt release, and the published one."""
 
     published: Release
-    again: Release
+    rebuilt: Release
 
     @property
     def differences(self) -> dict[str, tuple[Any, Any]]:
-        """(published, again) of each entry of the two manifests that differs; each file is one, by its hash."""
-        return differences(flat(self.published.manifest), flat(self.again.manifest))
+        """Return (published, rebuilt) of each differing entry of the manifests; each file is an entry, by its hash."""
+        return differences(flat(self.published.manifest), flat(self.rebuilt.manifest))
 
     @property
     def verdict(self) -> Verdict:
-        """Whether the digest is the same, and whether at least the model is."""
-        found = self.differences
-        model = "same model" if not any(name.startswith(f"{FILES}model/model.") for name in found) else "another model"
-        outcome = Outcome.FAIL if found else Outcome.PASS
-        return Verdict("reproduced", outcome, self.published.digest, self.again.digest, "; ".join([model, *found]))
+        """Return the verdict: a pass for the same digest, and whether at least the model is the same."""
+        names = list(self.differences)
+        model = (
+            "another model" if any(name.startswith(f"{FILES_PREFIX}model/model.") for name in names) else "same model"
+        )
+        outcome = Outcome.FAIL if names else Outcome.PASS
+        return Verdict("reproduced", outcome, self.published.digest, self.rebuilt.digest, "; ".join([model, *names]))
 
 
 def reproduce(
-    root: Path, version: str, scratch: Path, store: Store, train: Sequence[str] = TRAIN, build: Sequence[str] = BUILD
+    root: Path,
+    version: str,
+    scratch: Path,
+    store: Store,
+    train: Sequence[str] = TRAIN_ARGUMENTS,
+    build: Sequence[str] = BUILD_ARGUMENTS,
 ) -> Reproduction:
-    """Clone the commit of a release into `scratch`, fetch its data, run its pipeline and build it.
+    """Rebuild a release: clone its commit into `scratch`, fetch its data, run its pipeline and build it.
 
-    `train` and `build` are what the commit's own Python is called with. Raises UserError when a step fails.
+    train, build: arguments for the Python of the commit. Raises UserError if a step fails.
     """
     branch = DeployBranch(Git(root))
     branch.fetch()
-    known = branch.published(version)
-    published = fetch(store, version, known.digest, scratch / "published")
-    clone = _clone(root, known.built_from, scratch / "again")
+    entry = branch.published(version)
+    published = fetch(store, version, entry.digest, scratch / "published")
+    clone = _clone(root, entry.built_from, scratch / "again")
     python = _python(root, clone)
     _run(clone, python, train)
-    _tell_champion(clone, published.manifest)
+    _write_champion(clone, published.manifest)
     _run(clone, python, build)
-    return Reproduction(published, release.verify(clone / BUILT))
+    return Reproduction(published, release.verify(clone / RELEASE_FOLDER))
 
 
 def _clone(root: Path, commit: str, folder: Path) -> Path:
-    """The commit and nothing else of the work tree; its `origin` is that of `root`, which knows the versions."""
+    """Clone a commit into `folder`; its `origin` becomes that of `root`, which has the versions."""
     git = Git(root)
     remote = git.run("remote", "get-url", "origin")
     origin = (root / remote).resolve() if (root / remote).exists() else remote
@@ -88,16 +95,17 @@ def _clone(root: Path, commit: str, folder: Path) -> Path:
 
 
 def _python(root: Path, clone: Path) -> str:
-    """The Python of the packages that the commit locks: this one if they are the same, else one that is made."""
-    locks = [(folder / LOCKED).read_bytes() if (folder / LOCKED).exists() else b"" for folder in (root, clone)]
+    """Return a Python with the packages that the commit locks: the current one if they match, else a new one."""
+    paths = [folder / LOCK_FILE for folder in (root, clone)]
+    locks = [path.read_bytes() if path.exists() else b"" for path in paths]
     if locks[0] == locks[1]:
         return sys.executable
     _call(clone, ["uv", "sync", "--frozen", "--quiet"])
     return str(clone / ".venv/bin/python")
 
 
-def _tell_champion(clone: Path, manifest: Mapping[str, Any]) -> None:
-    """What the release was compared with was in production then; the manifest says so, and the build asks for it."""
+def _write_champion(clone: Path, manifest: Mapping[str, Any]) -> None:
+    """Write the comparison's result with the champion of that time, from the manifest: the build requires it."""
     dvc = DvcFiles.read(clone)
     evidence = {"candidate": dvc.outputs[dvc.model.as_posix()], "champion": manifest.get("champion")}
     with results.recorded("compare", clone / results.RESULTS) as result:
@@ -105,18 +113,18 @@ def _tell_champion(clone: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def _run(clone: Path, python: str, arguments: Sequence[str]) -> None:
-    """Run the commit's own code. It sees no store: there it would find the release, and not build it again."""
+    """Run the code of the commit with an empty store, because with the real one it would reuse the release."""
     empty = (clone / "build/no-store").absolute().as_uri()
     _call(clone, [python, *arguments], PYTHONPATH=str(clone / "src"), PATH=_path(python), SLIPWAY_STORE=empty)
 
 
 def _path(python: str) -> str:
-    """With the tools beside `python` first: the pipeline calls them by name."""
+    """Return a PATH that starts with the folder of `python`, because the pipeline calls its tools by name."""
     return os.pathsep.join([python.rpartition("/")[0], os.environ.get("PATH", "")])
 
 
 def _call(folder: Path, command: Sequence[str], **variables: str) -> None:
-    """Run a command, and show what it prints on stderr as it goes. Raises UserError with its last word."""
+    """Run a command, and forward its output to stderr as it runs. Raises UserError with its last line."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "VIRTUAL_ENV"))}
     last = "no reason given"
     with subprocess.Popen(
@@ -134,19 +142,20 @@ def _call(folder: Path, command: Sequence[str], **variables: str) -> None:
         raise UserError(f"{' '.join(command[1:])} in {folder}: {last}")
 
 
-def record(result: JobResult, found: Reproduction) -> None:
-    """What a reproduction showed, as a job's result."""
+def record(result: JobResult, reproduction: Reproduction) -> None:
+    """Fill in the job's result with the evidence and verdict of a reproduction."""
     result.evidence = {
-        "release": found.published.version,
-        "digest": found.again.digest,
-        "differences": {name: list(pair) for name, pair in found.differences.items()},
+        "release": reproduction.published.version,
+        "digest": reproduction.rebuilt.digest,
+        "differences": {name: list(pair) for name, pair in reproduction.differences.items()},
     }
-    result.verdicts = [found.verdict]
+    result.verdicts = [reproduction.verdict]
 
 
-def text(found: Reproduction) -> Iterator[str]:
-    """The answer, and a line for each difference."""
-    same = not found.differences
-    yield f"{found.published.version}: {'the same digest' if same else 'differs'}, {found.again.digest}"
-    for name, (before, after) in found.differences.items():
-        yield f"  {name.removeprefix(FILES)}: published {before}, again {after}"
+def text(reproduction: Reproduction) -> Iterator[str]:
+    """Yield the result, and a line for each difference."""
+    same = not reproduction.differences
+    digest = reproduction.rebuilt.digest
+    yield f"{reproduction.published.version}: {'the same digest' if same else 'another digest'}, {digest}"
+    for name, (published, rebuilt) in reproduction.differences.items():
+        yield f"  {name.removeprefix(FILES_PREFIX)}: published {published}, rebuilt {rebuilt}"

@@ -1,4 +1,4 @@
-"""What the files of a commit tell of a run: parameters, metrics, data, outputs by hash, packages."""
+"""The snapshot of a run, read from the files of a commit: parameters, metrics, data, outputs by hash, packages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOCK, PARAMS, PACKAGES, METRICS = "dvc.lock", "params.yaml", "uv.lock", "metrics
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What was made of what; hashes as DVC knows them."""
+    """The inputs and outputs of a run; hashes are those of DVC."""
 
     parameters: dict[str, Any]
     metrics: dict[str, float]
@@ -32,7 +32,7 @@ class Snapshot:
 
 
 def read(git: Git, commit: str | None) -> Snapshot:
-    """Read the files of a commit, or for None of the work tree. What is not there, or is broken, tells nothing."""
+    """Read the snapshot of a commit, or of the work tree for None. Absent and broken files leave their part empty."""
     files = Files(git, commit)
     lock = files.yaml(LOCK).get("stages", {})
     pointers = [files.yaml(name) for name in files.names("") if name.endswith(".dvc")]
@@ -43,41 +43,41 @@ def read(git: Git, commit: str | None) -> Snapshot:
         metrics=dict(leaves(metrics)),
         data={out["path"]: out["md5"] for pointer in pointers for out in pointer.get("outs", [])},
         outputs={out["path"]: out.get("md5", "") for stage in lock.values() for out in stage.get("outs", [])},
-        packages={one["name"]: one.get("version", "") for one in packages},
+        packages={package["name"]: package.get("version", "") for package in packages},
     )
 
 
 @dataclass(frozen=True)
 class Files:
-    """The files of a commit, or for None of the work tree."""
+    """The files of a commit, or of the work tree if `commit` is None."""
 
     git: Git
     commit: str | None
 
     def names(self, folder: str) -> list[str]:
-        """Paths of the files that git knows in a folder, `""` for the root."""
+        """Return the paths of the tracked files in a folder; `""` is the root."""
         listed = self.git.entries(self.commit or "HEAD", *([folder] if folder else []))
         return [name for name in listed if name.rpartition("/")[0] == folder.rstrip("/") and not name.startswith(".")]
 
     def text(self, path: str) -> str:
-        """A file; empty where there is none."""
+        """Return the content of a file; empty if it does not exist."""
         if self.commit is None:
             file = self.git.folder / path
             return file.read_text(encoding="utf-8") if file.is_file() else ""
         return self.git.read_text(self.commit, path) or ""
 
     def yaml(self, path: str) -> dict[str, Any]:
-        """A file in YAML; empty where there is none, or it is broken."""
+        """Return the mapping in a YAML file; empty if it is absent or broken."""
         return _mapping(yaml12.parse, self.text(path))
 
     def json(self, path: str) -> dict[str, Any]:
-        """A file in JSON; empty where there is none, or it is broken."""
+        """Return the mapping in a JSON file; empty if it is absent or broken."""
         return _mapping(json.loads, self.text(path) or "{}")
 
 
 def _mapping(parse: Callable[[str], Any], text: str) -> dict[str, Any]:
     try:
-        found = parse(text)
+        content = parse(text)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -1,4 +1,4 @@
-"""The history as people read it: a line for each run and release, and what differs between two of them."""
+"""The history as text: a line for each run and release, and the differences of two."""
 
 from __future__ import annotations
 
@@ -10,46 +10,47 @@ if TYPE_CHECKING:
     from slipway.history.entries import Entry
 
 ABSENT = "—"
-HEAD = ("NAME", "WHEN", "BY", "COMMIT", "DATA", "MODEL", "METRIC", "CHAMPION", "DECISION")
+HEADER = ("NAME", "WHEN", "BY", "COMMIT", "DATA", "MODEL", "METRIC", "CHAMPION", "DECISION")
 PARTS = ("parameters", "metrics", "data", "outputs", "packages")
 
 
 def table(entries: list[Entry]) -> str:
-    """A line for each entry, under a head."""
-    rows = [HEAD, *(_row(one) for one in entries)]
+    """Return a table with a line for each entry, below a header."""
+    rows = [HEADER, *(_row(entry) for entry in entries)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
 
 
-def _row(one: Entry) -> tuple[str, ...]:
-    primary = str(one.files.parameters.get("gates.primary", ""))
-    value = one.files.metrics.get(f"evaluate.model.{primary}")
-    decision = one.decisions[-1] if one.decisions else ("not promoted" if one.digest else ABSENT)
+def _row(entry: Entry) -> tuple[str, ...]:
+    primary = str(entry.files.parameters.get("gates.primary", ""))
+    value = entry.files.metrics.get(f"evaluate.model.{primary}")
+    decision = entry.decisions[-1] if entry.decisions else ("not promoted" if entry.digest else ABSENT)
     return (
-        one.name,
-        one.time[:16].replace("T", " "),
-        one.by,
-        one.commit[:8],
-        next((md5[:8] for md5 in one.files.data.values()), ABSENT),
-        one.files.outputs.get("model", ABSENT)[:8],
+        entry.name,
+        entry.time[:16].replace("T", " "),
+        entry.by,
+        entry.commit[:8],
+        next((md5[:8] for md5 in entry.files.data.values()), ABSENT),
+        entry.files.outputs.get("model", ABSENT)[:8],
         f"{primary} {value:.4f}" if value is not None else ABSENT,
-        one.champion or ABSENT,
+        entry.champion or ABSENT,
         decision,
     )
 
 
-def diff(found: Mapping[str, Any]) -> str:
-    """A comparison in words: each part that differs, a line for each difference."""
-    lines = [f"{found['before']} → {found['after']}"]
+def diff(comparison: Mapping[str, Any]) -> str:
+    """Return the result of `History.diff` as text: a section for each part, a line for each difference."""
+    lines = [f"{comparison['before']} → {comparison['after']}"]
     for part in PARTS:
-        pairs = found[part]
+        pairs = comparison[part]
         lines += ["", f"{part}: {len(pairs) or 'the same'}"]
-        lines += [f"  {name}: {_shown(old)} → {_shown(new)}" for name, (old, new) in pairs.items()]
-    lines += ["", f"commits: {len(found['commits']) or 'the same'}", *(f"  {line}" for line in found["commits"])]
+        lines += [f"  {name}: {_text(old)} → {_text(new)}" for name, (old, new) in pairs.items()]
+    commits = comparison["commits"]
+    lines += ["", f"commits: {len(commits) or 'the same'}", *(f"  {line}" for line in commits)]
     return "\n".join(lines)
 
 
-def _shown(value: Any) -> str:
+def _text(value: Any) -> str:
     return ABSENT if value is None else f"{value:g}" if isinstance(value, float) else str(value)

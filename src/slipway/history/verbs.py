@@ -1,4 +1,4 @@
-"""`slipway history` and `slipway history diff`, as the command line calls them."""
+"""The commands `history`, `history diff` and `reproduce`."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from slipway.results import recorded
 def show(limit: int, *, as_json: bool) -> None:
     """Print every run and release, newest first."""
     entries = _history().entries(limit)
-    print(json.dumps([asdict(one) for one in entries], indent=2) if as_json else text.table(entries))
+    print(json.dumps([asdict(entry) for entry in entries], indent=2) if as_json else text.table(entries))
 
 
 def diff(before: str, after: str, *, as_json: bool) -> None:
-    """Print what differs between two of them."""
-    found = _history().diff(before, after)
-    print(json.dumps(found, indent=2) if as_json else text.diff(found))
+    """Print the differences of two releases, commits or the work tree."""
+    comparison = _history().diff(before, after)
+    print(json.dumps(comparison, indent=2) if as_json else text.diff(comparison))
 
 
-def make_again(version: str, folder: Path) -> int:
-    """Reproduce a release in a scratch folder, and say what differs; the exit code is 0 when nothing does."""
+def reproduce_release(version: str, folder: Path) -> int:
+    """Rebuild a release in `folder` and print the differences; return the exit code, 0 if there are none."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with recorded("reproduce") as result:
-        found = reproduce.reproduce(Path(), version, folder, open_store(store_url()))
-        reproduce.record(result, found)
-    for line in reproduce.text(found):
+        reproduction = reproduce.reproduce(Path(), version, folder, open_store(store_url()))
+        reproduce.record(result, reproduction)
+    for line in reproduce.text(reproduction):
         print(line)
     return 0 if result.outcome is Outcome.PASS else 1
 

@@ -10,7 +10,8 @@ import pandas as pd
 
 import problem
 from slipway.features import to_features
-from slipway.monitoring import segments, shelf
+from slipway.monitoring import segments
+from slipway.monitoring import shelf as expectation_cache
 from slipway.schema import columns
 from slipway.serving.prediction_log import redacted
 
@@ -104,7 +105,7 @@ class Reference:
         if days not in self._expectations:
             hidden = self.rows.assign(**dict.fromkeys(redacted(problem.Row)))
             predictions = predict(self.model, self.rows)
-            self._expectations[days] = shelf.learn(hidden, predictions, days, self.seed, self.cache)
+            self._expectations[days] = expectation_cache.learn(hidden, predictions, days, self.seed, self.cache)
         return self._expectations[days]
 
     @cached_property

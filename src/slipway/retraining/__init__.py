@@ -1,4 +1,4 @@
-"""Continuous training: from a trigger to a pull request, which goes the ordinary way.
+"""Continuous training: from a trigger to a pull request, which passes the same gates as any other.
 
-`trigger` decides, `bring` fetches new data, `run` trains on it, and `propose` opens the pull request or updates it.
+`trigger` decides, `bring` adds new data, `run` trains on it, and `propose` opens or updates the pull request.
 """

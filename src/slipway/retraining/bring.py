@@ -1,4 +1,4 @@
-"""New data: what `problem.next_batch` yields, put under DVC, and put into its remote once it may be."""
+"""New data: the batches of `problem.next_batch`, tracked by DVC, and pushed to its remote after the data checks."""
 
 from __future__ import annotations
 
@@ -8,28 +8,31 @@ import problem
 from slipway import dvc, dvc_remote, yaml12
 from slipway.errors import UserError
 
-DATA = Path("data.dvc")
+DATA_POINTER = Path("data.dvc")
 
 
 def folder() -> Path:
-    """The folder that `data.dvc` tracks."""
-    return Path(yaml12.parse(DATA.read_text(encoding="utf-8"))["outs"][0]["path"])
+    """Return the folder that `data.dvc` tracks."""
+    return Path(yaml12.parse(DATA_POINTER.read_text(encoding="utf-8"))["outs"][0]["path"])
 
 
 def fetch() -> None:
-    """Make the folder what `data.dvc` says. Raises UserError where it holds something else, or it is not to be had."""
+    """Pull the data that `data.dvc` tracks. Raises UserError if the folder has other changes, or the remote fails."""
     dvc.pull()
 
 
-def bring(most: int) -> list[Path]:
-    """Let the problem write its next batches, `most` of them, and track them. Returns their files; none is no news."""
+def add_batches(batches_max: int) -> list[Path]:
+    """Let the problem write its next batches, at most `batches_max`, and track them with DVC.
+
+    Returns the new files; empty if the source has none. Raises UserError if `problem.next_batch` fails.
+    """
     files: list[Path] = []
-    for _ in range(most):
+    for _ in range(batches_max):
         try:
             file = problem.next_batch(folder())
-        except Exception as error:  # noqa: BLE001  whatever a source raises, a network or a file format
-            words = str(error).splitlines() or ["no reason given"]
-            raise UserError(f"problem.next_batch: {type(error).__name__}: {words[0]}") from None
+        except Exception as error:  # noqa: BLE001  a source may raise anything, such as network or format errors
+            lines = str(error).splitlines() or ["no reason given"]
+            raise UserError(f"problem.next_batch: {type(error).__name__}: {lines[0]}") from None
         if file is None:
             break
         files.append(file)
@@ -39,5 +42,5 @@ def bring(most: int) -> list[Path]:
 
 
 def push() -> None:
-    """Put the data into DVC's remote; the embedded one is a folder of the repository."""
-    dvc_remote.push_data(DATA)
+    """Push the data to DVC's remote; the embedded one is a folder of the repository."""
+    dvc_remote.push_data(DATA_POINTER)

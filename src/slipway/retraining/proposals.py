@@ -1,4 +1,4 @@
-"""The pull requests that retraining opened: all of one branch, so that there is one at most at a time."""
+"""The pull requests that retraining opened. They share a branch, so at most one is open at a time."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from slipway.git import Git
 
 BRANCH = "retrain"
-ONE_AND_THE_SAME = timedelta(hours=1)  # a push, and the opening of its pull request
+PUSH_TO_OPEN_MAX = timedelta(hours=1)  # between a push and the opening of its pull request
 TOKENS = ("GH_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_TOKEN")
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A pull request of ours."""
+    """A pull request of a retraining."""
 
     number: int
     opened: datetime
@@ -28,17 +28,17 @@ class Proposal:
     url: str
 
 
-def can_ask() -> bool:
-    """Whether GitHub can be asked: in a workflow, or with its variables set."""
+def has_credentials() -> bool:
+    """Return whether the repository and a token are set, as in a workflow."""
     return bool(os.environ.get("GITHUB_REPOSITORY")) and any(os.environ.get(name) for name in TOKENS)
 
 
 def listed(repository: str) -> list[Proposal]:
-    """Every proposal there was, newest first."""
+    """Return every proposal, open or closed, newest first."""
     head = quote(f"{repository.split('/')[0]}:{BRANCH}", safe="")
-    found = github.call("GET", f"repos/{repository}/pulls?state=all&head={head}&per_page=100")
+    pulls = github.call("GET", f"repos/{repository}/pulls?state=all&head={head}&per_page=100")
     proposals = (
-        Proposal(one["number"], _time(one["created_at"]), one["state"] == "open", one["html_url"]) for one in found
+        Proposal(pull["number"], _time(pull["created_at"]), pull["state"] == "open", pull["html_url"]) for pull in pulls
     )
     return sorted(proposals, key=lambda proposal: proposal.opened, reverse=True)
 
@@ -48,7 +48,7 @@ def _time(text: str) -> datetime:
 
 
 def head(git: Git) -> str | None:
-    """Newest commit of the branch on origin, which is fetched; None when there is no such branch."""
+    """Fetch the branch from origin and return its newest commit; None if there is no such branch."""
     newest = git.remote_refs("origin", f"refs/heads/{BRANCH}").get(f"refs/heads/{BRANCH}")
     if newest is not None:
         git.fetch("origin", f"refs/heads/{BRANCH}")
@@ -56,10 +56,13 @@ def head(git: Git) -> str | None:
 
 
 def times(git: Git) -> list[datetime]:
-    """When retraining was proposed, as far as can be told: each pull request, and the last push to its branch."""
-    opened = [proposal.opened for proposal in listed(os.environ["GITHUB_REPOSITORY"])] if can_ask() else []
+    """Return the times of earlier proposals: of each pull request, and of a last push without one.
+
+    Without credentials, only the last push is known.
+    """
+    opened = [proposal.opened for proposal in listed(os.environ["GITHUB_REPOSITORY"])] if has_credentials() else []
     newest = head(git)
     if newest is None:
         return opened
     pushed = git.read_commit(newest).committed.astimezone(UTC)
-    return opened if any(abs(pushed - time) < ONE_AND_THE_SAME for time in opened) else [*opened, pushed]
+    return opened if any(abs(pushed - time) < PUSH_TO_OPEN_MAX for time in opened) else [*opened, pushed]

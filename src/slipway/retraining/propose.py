@@ -1,7 +1,7 @@
-"""The verb `propose`: what `slipway retrain` left becomes a commit on the branch `retrain`, and a pull request.
+"""The command `propose`: commit the proposal of `slipway retrain` to the branch `retrain`, and open its pull request.
 
-There is one at most: while it is open, the branch is replaced and the description rewritten. The commit is made with
-git's plumbing, of nothing but the files in PROPOSAL, and the checks are those of any pull request.
+At most one is open: a further proposal replaces the branch and the description. Git's plumbing creates the commit from
+the files in PROPOSAL only, and the checks are those of any pull request.
 """
 
 from __future__ import annotations
@@ -17,48 +17,55 @@ from slipway.git import Git
 from slipway.report import markdown
 from slipway.report import retraining as content
 from slipway.retraining import pull_request
-from slipway.retraining.proposals import BRANCH, can_ask, head, listed
+from slipway.retraining.proposals import BRANCH, has_credentials, head, listed
 from slipway.retraining.run import CHANGES, JOB, PROPOSAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from slipway.retraining.proposals import Proposal
 
 TRAILER = "Retraining"
 TARGET = "main"
 
 
 def propose() -> None:
-    """Open the pull request, or update it, and let its checks run. Raises UserError."""
+    """Open or update the pull request, and start its checks. Raises UserError if git or GitHub refuses."""
     result = results.read().get(JOB)
     if result is None or not result.evidence.get("proposal"):
-        print("propose: nothing to propose; `slipway retrain` says why")
+        print("propose: nothing to propose; `slipway retrain` prints the reason")
         return
-    if not can_ask():
-        print(f"propose: not proposed, because GITHUB_REPOSITORY or GH_TOKEN is not set; {PROPOSAL} has what would be")
+    if not has_credentials():
+        print(f"propose: not proposed, because GITHUB_REPOSITORY or GH_TOKEN is not set; the files are in {PROPOSAL}/")
         return
     git, retraining, repository = Git(Path()), result.evidence, os.environ["GITHUB_REPOSITORY"]
     pushed = push(git, retraining)
     title = content.title(retraining)
     body = markdown.render(content.write(retraining, results.read(), evidence.run_url()))
-    opened = next((one for one in listed(repository) if one.is_open), None)
+    description = pull_request.Description(title, body)
+    opened = _open_proposal(repository)
     if opened is None:
-        pull_request.create(git, repository, pull_request.Text(title, body))
-        opened = next((one for one in listed(repository) if one.is_open), None)
+        pull_request.create(git, repository, description)
+        opened = _open_proposal(repository)
         if opened is None:
-            raise UserError(f"{BRANCH}: pushed, but no pull request of it is open; {pull_request.by_hand(repository)}")
+            raise UserError(f"{BRANCH}: pushed, but its pull request is not open; {pull_request.by_hand(repository)}")
     else:
-        pull_request.update(repository, opened.number, pull_request.Text(title, body))
+        pull_request.update(repository, opened.number, description)
     print(f"propose: {opened.url}")
     if pushed:
         pull_request.start_checks(repository)
     print(f"propose: {pull_request.merge_when_ready(repository, opened.number)}")
 
 
-def push(git: Git, retraining: Mapping[str, Any]) -> bool:
-    """Put the proposal on its branch, in place of an older one; False when it is there already.
+def _open_proposal(repository: str) -> Proposal | None:
+    return next((proposal for proposal in listed(repository) if proposal.is_open), None)
 
-    The commit goes on top of the newest `main`: GitHub refuses a push by the built-in token of older workflow files.
-    Raises UserError when others have pushed to the branch, or when the proposal does not fit `main`.
+
+def push(git: Git, retraining: Mapping[str, Any]) -> bool:
+    """Push the proposal to its branch in place of an older one; return False if it is already there.
+
+    The commit goes on top of the newest `main`, because GitHub rejects older workflow files from the built-in token.
+    Raises UserError if another user has pushed to the branch, or if `main` has changed the same files.
     """
     files = proposed()
     git.fetch("origin", f"refs/heads/{TARGET}")
@@ -68,7 +75,7 @@ def push(git: Git, retraining: Mapping[str, Any]) -> bool:
     newest = git.read_commit(old) if old else None
     if newest and TRAILER not in newest.trailers:
         raise UserError(
-            f"{BRANCH}: another user has pushed to this branch; merge or delete it, and a retraining is proposed again"
+            f"{BRANCH}: another user has pushed to this branch; merge or delete it, then run the retraining again"
         )
     if newest and (newest.tree, newest.parents) == (tree, (base,)):
         return False
@@ -81,7 +88,7 @@ def push(git: Git, retraining: Mapping[str, Any]) -> bool:
 def _onto(git: Git, newest: str, base: str, files: Mapping[str, bytes]) -> str:
     """Store the tree of the commit `newest` of `main` with `files`, which were made on its ancestor `base`."""
     if not git.is_ancestor(base, newest):
-        raise UserError(f"{base[:12]}: not on origin's {TARGET}; a retraining starts from there")
+        raise UserError(f"{base[:12]}: not on {TARGET} of origin; run the retraining on a commit of {TARGET}")
     tree = git.tree(newest, files)
     pairs = (base, newest), (newest, tree)
     since, ours = ({change.path for change in git.changed(*pair)} for pair in pairs)
@@ -91,12 +98,12 @@ def _onto(git: Git, newest: str, base: str, files: Mapping[str, bytes]) -> str:
 
 
 def proposed() -> dict[str, bytes]:
-    """The files in PROPOSAL by their path. Raises UserError for one that a retraining has no business with."""
-    found = sorted(path for path in PROPOSAL.rglob("*") if path.is_symlink() or path.is_file())
-    files = {path.relative_to(PROPOSAL).as_posix(): path for path in found}
+    """Return the content of each file in PROPOSAL by its path. Raises UserError for a file outside CHANGES."""
+    paths = sorted(path for path in PROPOSAL.rglob("*") if path.is_symlink() or path.is_file())
+    files = {path.relative_to(PROPOSAL).as_posix(): path for path in paths}
     for name, path in files.items():
         if path.is_symlink() or not name.startswith(CHANGES):
-            raise UserError(f"{path}: a retraining changes {', '.join(CHANGES)} and nothing else; refused")
+            raise UserError(f"{path}: rejected; a retraining may only change {', '.join(CHANGES)}")
     if not files:
         raise UserError(f"{PROPOSAL}: empty; run `slipway retrain` first")
     return {name: path.read_bytes() for name, path in files.items()}

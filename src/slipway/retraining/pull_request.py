@@ -1,7 +1,7 @@
-"""One pull request on GitHub: opened by CML or else by gh, updated, checked, and merged when it may be.
+"""The pull request of a retraining: opened by CML or else by gh, updated, checked, and merged if allowed.
 
-CML leaves its token in the configuration of the repository that it is called in, and so is called in one of its own.
-Its own `--merge` is not used: where the rules do not let it wait, it merges at once, whatever the gates say.
+CML writes its token into the configuration of the repository that it runs in, so it runs in a temporary one. CML's
+`--merge` is not used: where the branch rules do not make it wait, it merges immediately and ignores the gates.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ mutation($pull: ID!) {
 
 
 @dataclass(frozen=True)
-class Text:
-    """Of a pull request: one line, and Markdown."""
+class Description:
+    """Title and body of a pull request: one line, and Markdown."""
 
     title: str
     body: str
 
 
-def create(git: Git, repository: str, text: Text) -> None:
-    """Open it. Raises UserError with the setting that is missing, when GitHub refuses."""
+def create(git: Git, repository: str, text: Description) -> None:
+    """Open the pull request. Raises UserError with the missing setting if GitHub refuses."""
     if _with_cml(git, repository, text):
         return
     body = {"head": BRANCH, "base": TARGET, "title": text.title, "body": text.body}
@@ -50,14 +50,14 @@ def create(git: Git, repository: str, text: Text) -> None:
 
 
 def by_hand(repository: str) -> str:
-    """What to set, and how to go on without."""
+    """Return the setting that lets Slipway open the pull request, and the URL to open it manually."""
     host = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
     setting = "Settings → Actions → General → Allow GitHub Actions to create and approve pull requests"
-    return f"switch on {setting}, or open it by hand: {host}/{repository}/compare/{TARGET}...{BRANCH}?expand=1"
+    return f"enable {setting}, or open it manually: {host}/{repository}/compare/{TARGET}...{BRANCH}?expand=1"
 
 
-def _with_cml(git: Git, repository: str, text: Text) -> bool:
-    """Open it with CML; False when that is not there or fails."""
+def _with_cml(git: Git, repository: str, text: Description) -> bool:
+    """Open the pull request with CML; return False if CML is not installed or fails."""
     if not cml.is_installed():
         return False
     host = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
@@ -75,33 +75,36 @@ def _with_cml(git: Git, repository: str, text: Text) -> bool:
     return True
 
 
-def update(repository: str, number: int, text: Text) -> None:
-    """Say what the newest trigger was, and what came of it."""
+def update(repository: str, number: int, text: Description) -> None:
+    """Replace title and body by those of the newest proposal."""
     github.call("PATCH", f"repos/{repository}/pulls/{number}", {"title": text.title, "body": text.body})
 
 
 def start_checks(repository: str) -> None:
-    """Run the checks on the branch: what the built-in token pushes starts none, unlike what an app pushes."""
+    """Start the checks of the branch. A push by the built-in token starts none; one by an app does."""
     if os.environ.get("RETRAIN_APP"):
         return
     start(repository, CHECKS, BRANCH, {})
 
 
 def start(repository: str, workflow: str, branch: str, inputs: Mapping[str, str]) -> None:
-    """Start a workflow by hand, as it were; the one event that the built-in token may cause."""
+    """Dispatch a workflow, the only event that the built-in token may trigger. Raises ApiError."""
     path = f"repos/{repository}/actions/workflows/{workflow}/dispatches"
     github.call("POST", path, {"ref": branch, "inputs": dict(inputs)})
 
 
 def merge_when_ready(repository: str, number: int) -> str:
-    """Let GitHub merge once all that `main` requires is there, if the setting asks for it. Returns what was done."""
+    """Enable auto-merge if the settings request it; return what was done."""
     if os.environ.get("RETRAIN_MERGE") != "auto":
-        return "a person merges it; RETRAIN_MERGE is not `auto`"
+        return "waiting for a manual merge; RETRAIN_MERGE is not `auto`"
     if not os.environ.get("RETRAIN_APP"):
-        return "a person merges it: RETRAIN_MERGE needs RETRAIN_APP; a merge by the built-in token starts no deployment"
+        return (
+            "waiting for a manual merge: RETRAIN_MERGE requires RETRAIN_APP, because a merge by the built-in token"
+            " starts no deployment"
+        )
     pull = github.call("GET", f"repos/{repository}/pulls/{number}")["node_id"]
     try:
         github.call("POST", "graphql", {"query": AUTO_MERGE, "variables": {"pull": pull}})
     except UserError as error:
-        return f"a person merges it: GitHub cannot wait for its checks ({error}); see docs/retraining.md"
-    return "GitHub merges it once every gate has passed"
+        return f"waiting for a manual merge: GitHub cannot wait for the checks ({error}); see docs/retraining.md"
+    return "GitHub merges it after every gate has passed"

@@ -1,6 +1,6 @@
-"""The verb `retrain`: new data in, checked before it is used; the pipeline; and what a pull request would change.
+"""The command `retrain`: add new data, validate it, run the pipeline, and collect the files of a pull request.
 
-It writes to the work tree only. Whatever stops it, nothing is pushed: that is for the verb `propose`, which takes
+It writes to the work tree only and pushes nothing, even if it is interrupted. The command `propose` pushes
 results/retrain.json and the folder PROPOSAL.
 """
 
@@ -31,48 +31,51 @@ if TYPE_CHECKING:
 JOB = "retrain"
 PROPOSAL = Path("build/proposal")
 CHANGES = ("data.dvc", "dvc.lock", "metrics/", ".dvcstore/")
-"""What a retraining changes: data, and what comes of it. Code, numbers and workflows are for people."""
+"""Paths that a retraining may change: data and its results, but no code, parameters or workflows."""
 
 
-def retrain(asked: str, because: str) -> None:
-    """Bring new data in, train on it, and leave what a pull request would change in PROPOSAL.
+def retrain(requested: str, because: str) -> None:
+    """Add new data, train on it, and write the files of a pull request into PROPOSAL.
 
-    `asked` is one of `trigger.TRIGGERS`, `because` the evidence behind it, in words. Raises UserError when the data is
-    bad, with the reason, or when a stage fails. A gate that does not pass stops nothing: the pull request shows it.
+    requested: one of `trigger.TRIGGERS`; because: its evidence as text.
+    Raises UserError if the data is invalid or a stage fails. A failed gate does not stop it: the pull request shows it.
     """
     with results.recorded(JOB) as result:
         params = read_params()["retraining"]
-        fired = trigger.at_the_hour(params) if asked == trigger.SCHEDULE else asked
+        fired = trigger.scheduled(params) if requested == trigger.SCHEDULE else requested
         git = Git(Path())
         result.evidence = {"trigger": fired, "because": because, "proposal": False}
-        said = _why_not(git, fired, params) or _train(git, result, params)
-        result.verdicts = [Verdict(JOB, Outcome.PASS, "a proposal, or a reason for none", said)]
-    _tell(said, proposal=result.evidence["proposal"])
+        summary = _reason_to_skip(git, fired, params) or _train(git, result, params)
+        result.verdicts = [Verdict(JOB, Outcome.PASS, "a proposal, or the reason for none", summary)]
+    _report(summary, proposal=result.evidence["proposal"])
 
 
-def _why_not(git: Git, fired: str, params: dict[str, Any]) -> str | None:
-    """Why there is nothing to do, in a sentence, before anything is fetched; None when there may be."""
+def _reason_to_skip(git: Git, fired: str, params: dict[str, Any]) -> str | None:
+    """Return why no retraining may start, before any data is fetched; None if it may.
+
+    Raises UserError for an unknown trigger or uncommitted changes.
+    """
     if fired not in trigger.TRIGGERS:
-        raise UserError(f"--trigger {fired}: no such trigger; one of {', '.join(trigger.TRIGGERS)}")
+        raise UserError(f"--trigger {fired}: not a trigger; use one of {', '.join(trigger.TRIGGERS)}")
     if changed := list(git.edited(untracked=False)):
-        raise UserError(f"{changed[0]}: changed and not committed; a retraining changes the data, and nothing else")
+        raise UserError(f"{changed[0]}: has uncommitted changes; commit or stash them before a retraining")
     branch = DeployBranch(git)
     branch.fetch()
     if branch.read("production") is None:
-        return "nothing is in production yet, so there is no model to renew; merge to main, and let deploy.yaml run"
+        return "nothing is in production yet, so there is no model to retrain; merge to main and wait for deploy.yaml"
     decision = trigger.decide(fired, proposals.times(git), datetime.now(UTC), params)
-    return None if decision.go else f"not now: {decision.said}"
+    return None if decision.go else f"skipped: {decision.reason}"
 
 
 def _train(git: Git, result: JobResult, params: dict[str, Any]) -> str:
-    """Bring, check, train and compare. Returns what came of it, in a sentence."""
+    """Add data, validate it, train and compare; return a sentence on the result."""
     bring.fetch()
-    files = bring.bring(params["batches"])
+    files = bring.add_batches(params["batches"])
     if not files:
-        return "problem.next_batch has no new data; the same rows would give the same model, byte for byte"
+        return "problem.next_batch has no new data; training on the same rows would reproduce the same model"
     for file in files:
         print(f"new data: {file}", flush=True)
-    checks.data()  # raises, with the reason, before a row of it is trained on
+    checks.data()  # raises UserError with the reason, before any row is trained on
     outcomes = {
         name: _outcome(name, run) for name, run in {"train": pipeline.train, "compare": compare.compare}.items()
     }
@@ -88,7 +91,7 @@ def _train(git: Git, result: JobResult, params: dict[str, Any]) -> str:
 
 
 def _outcome(name: str, run: Callable[[], None]) -> str:
-    """How a job's gates judged. Raises UserError when it did not get so far as to judge."""
+    """Run a job and return the outcome of its gates. Raises UserError if it failed before its gates."""
     try:
         run()
     except UserError:
@@ -98,13 +101,15 @@ def _outcome(name: str, run: Callable[[], None]) -> str:
 
 
 def collect(git: Git) -> list[str]:
-    """Copy what git sees as changed, and a proposal may change, into PROPOSAL. Returns the paths.
+    """Copy the changed files that a proposal may contain into PROPOSAL; return their paths.
 
-    Raises UserError for a file that was deleted: a proposal cannot delete one.
+    Raises UserError for a deleted file, because a proposal cannot delete one.
     """
     edited = {path: state for path, state in git.edited().items() if path.startswith(CHANGES)}
     if deleted := [path for path, state in edited.items() if "D" in state]:
-        raise UserError(f"{deleted[0]}: deleted by the retraining, which a proposal cannot carry; `git restore` it")
+        raise UserError(
+            f"{deleted[0]}: deleted by the retraining, which a proposal cannot express; run `git restore {deleted[0]}`"
+        )
     paths = sorted(edited)
     shutil.rmtree(PROPOSAL, ignore_errors=True)
     for path in paths:
@@ -112,11 +117,11 @@ def collect(git: Git) -> list[str]:
     return paths
 
 
-def _tell(said: str, *, proposal: bool) -> None:
-    """Say what came of it: to the terminal, to the job's summary, and to the jobs after it."""
-    print(f"retrain: {said}")
+def _report(summary: str, *, proposal: bool) -> None:
+    """Write the result to the terminal, the job summary and the outputs of the workflow step."""
+    print(f"retrain: {summary}")
     for name, text in {
-        "GITHUB_STEP_SUMMARY": f"{said}\n",
+        "GITHUB_STEP_SUMMARY": f"{summary}\n",
         "GITHUB_OUTPUT": f"proposal={str(proposal).lower()}\n",
     }.items():
         if file := os.environ.get(name):

@@ -1,4 +1,4 @@
-"""Whether to retrain now. Pure: what was asked for, what there was before, and the time go in."""
+"""The decision whether to retrain: a pure function of the trigger, the earlier retrainings and the time."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ if TYPE_CHECKING:
 
 DEMAND, SCHEDULE, NEW_DATA = "demand", "schedule", "new data"
 TRIGGERS = (DEMAND, SCHEDULE, NEW_DATA, "drift", "decay", "staleness")
-"""What may start a retraining: a person, the calendar, new data, or a verdict of the monitoring."""
+"""What may start a retraining: a user, the calendar, new data, or a verdict of monitoring."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether to retrain, and why or why not, in a sentence."""
+    """Whether to retrain, and the reason."""
 
     go: bool
-    said: str
+    reason: str
 
 
-def at_the_hour(params: Mapping[str, Any]) -> str:
-    """Trigger of a run that the calendar started: it looks for new data where that may start one."""
+def scheduled(params: Mapping[str, Any]) -> str:
+    """Return the trigger of a scheduled run: new data if that is enabled, else the calendar."""
     return NEW_DATA if NEW_DATA in params["triggers"] else SCHEDULE
 
 
 def decide(trigger: str, before: Sequence[datetime], now: datetime, params: Mapping[str, Any]) -> Decision:
-    """Whether `trigger` may start a retraining at `now`; `before` has the times of those that were proposed.
+    """Return whether `trigger` may start a retraining at `now`; `before` are the times of earlier proposals.
 
-    A person's demand is bound by nothing. Everything else waits for the cooldown, and stops at the cap.
+    A user's request is always accepted. All other triggers respect the cooldown and the maximum number.
     """
     if trigger == DEMAND:
-        return Decision(True, "a person asked for it")
+        return Decision(True, "requested by a user")
     if trigger not in params["triggers"]:
         return Decision(False, f"{trigger} is not among retraining.triggers in params.yaml")
     pauses = ("cooldown_days", "every_days") if trigger == SCHEDULE else ("cooldown_days",)
@@ -49,4 +49,4 @@ def decide(trigger: str, before: Sequence[datetime], now: datetime, params: Mapp
     if len(recent) >= params["max_retrainings"]:
         limit = f"retraining.max_retrainings in params.yaml is {params['max_retrainings']}"
         return Decision(False, f"{len(recent)} retrainings in the last {params['window_days']:g} days; {limit}")
-    return Decision(True, f"{trigger} asks for it")
+    return Decision(True, f"requested by {trigger}")
