@@ -22,6 +22,7 @@ from slipway.delivery.dvc_files import blobs
 from slipway.delivery.home import ENVIRONMENTS, Place
 from slipway.delivery.store.folder import FolderStore
 from slipway.delivery.trust import attestation, keys
+from slipway.files import sha256
 from slipway.git import Git
 from slipway.local import push_rule
 from tests import params
@@ -154,8 +155,8 @@ class Project:
             "inputs": {
                 "data": DATA,
                 "model": blobs(self.root / "model")[0],
-                "params": release.sha256(folder / "params.yaml"),
-                "requirements": release.sha256(folder / "pylock.toml"),
+                "params": sha256(folder / "params.yaml"),
+                "requirements": sha256(folder / "pylock.toml"),
             },
             "metrics": {"evaluate": {"model": {"roc_auc": 0.7}}},
             "service": {"command": COMMAND, "environment": {}},

@@ -19,6 +19,7 @@ from slipway.delivery.store.folder import FolderStore
 from slipway.delivery.trust import attestation, keys, signature
 from slipway.delivery.versions import version_tag
 from slipway.errors import UserError
+from slipway.files import sha256
 from slipway.git import Git
 from tests.delivery import conftest
 
@@ -49,7 +50,7 @@ class Forger:
     def install(self, text: str) -> None:
         """As pylock.toml."""
         self.write(release.LOCKED, text)
-        self.say(requirements=release.sha256(self.folder / release.LOCKED))
+        self.say(requirements=sha256(self.folder / release.LOCKED))
 
     def seal(self) -> str:
         """Make the manifest fit the files; returns the digest."""
@@ -140,7 +141,7 @@ def another_lock_in_the_release(forger):
 
 def other_parameters(forger):
     forger.write("params.yaml", "seed: 2\n")
-    forger.say(params=release.sha256(forger.folder / "params.yaml"))
+    forger.say(params=sha256(forger.folder / "params.yaml"))
     forger.publish()
 
 

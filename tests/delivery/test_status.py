@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from slipway.delivery import clients, promotion
-from slipway.delivery.agent import router, state, status, status_page, status_server, status_text
+from slipway.delivery.agent import agents, state, status, status_page, status_server, status_text
 from slipway.delivery.home import Place
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
@@ -160,15 +160,15 @@ def test_nothing_that_came_in_with_a_name_or_a_message_is_markup(project, first)
 
 
 def test_the_front_door_says_what_the_agent_knows_and_nothing_of_this_machine(project, first, page):
-    first.until(lambda: "events" in (clients.get_json(f"{first.agent.url}{router.STATE_PATH}") or {}))
-    answer = httpx.get(f"{first.agent.url}{router.STATE_PATH}", trust_env=False)
+    first.until(lambda: "events" in (clients.get_json(f"{first.agent.url}{agents.STATE_PATH}") or {}))
+    answer = httpx.get(f"{first.agent.url}{agents.STATE_PATH}", trust_env=False)
     assert str(project.root.parent) not in answer.text
     assert "v0.1.0" == state.State.model_validate_json(answer.text).serving.release
     assert "troubles" not in httpx.get(f"{first.agent.url}/status.json", trust_env=False).text
 
 
 def test_who_promotes_from_another_machine_is_told_at_once_that_a_release_is_bad(project, first, page, monkeypatch):
-    first.until(lambda: "events" in (clients.get_json(f"{first.agent.url}{router.STATE_PATH}") or {}))
+    first.until(lambda: "events" in (clients.get_json(f"{first.agent.url}{agents.STATE_PATH}") or {}))
     project.publish("v0.2.0", "crash")
     content = project.promote("v0.2.0")
     first.settle()

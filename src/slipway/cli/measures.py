@@ -70,9 +70,9 @@ def drill(
 
     Exit codes: 1 if a request failed.
     """
-    from slipway.delivery import verbs
+    from slipway.delivery import drill as job
 
-    raise typer.Exit(verbs.run_drill(environment, release, runs, requests, rate))
+    raise typer.Exit(job.run(environment, release, runs, requests, rate))
 
 
 @command

@@ -25,6 +25,7 @@ from slipway.delivery.store import fetch
 from slipway.delivery.store.files import extract, replace
 from slipway.delivery.trust import keys
 from slipway.errors import UserError, restore_command
+from slipway.files import sha256
 from slipway.git import Git
 from slipway.report import markdown
 from slipway.report import release as release_report
@@ -141,11 +142,7 @@ def _version(source: Source) -> tuple[str, str | None]:
 
 def _model(source: Source, version: str, target: Path) -> None:
     shutil.copytree(source.root / source.dvc.model, target)
-    files = {
-        file.relative_to(target).as_posix(): release.sha256(file)
-        for file in sorted(target.rglob("*"))
-        if file.is_file()
-    }
+    files = {file.relative_to(target).as_posix(): sha256(file) for file in sorted(target.rglob("*")) if file.is_file()}
     facts = {"version": version, "commit": source.commit, "built": source.committed, **_inputs(source), "files": files}
     release.write(target / release.RELEASE, facts)
 
@@ -284,8 +281,8 @@ def _facts(source: Source, version: str, previous: str | None, folder: Path) -> 
         "previous": previous,
         "inputs": {
             **_inputs(source),
-            "params": release.sha256(folder / PARAMS),
-            "requirements": release.sha256(folder / release.LOCKED),
+            "params": sha256(folder / PARAMS),
+            "requirements": sha256(folder / release.LOCKED),
         },
         "metrics": metrics,
         "champion": _champion(source),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slipway.delivery import environment_file, manifests, versions
+from slipway.delivery.dvc_files import ARTIFACT
 from slipway.delivery.environment_file import FOLDER, EnvironmentFile, path_of
 from slipway.errors import UserError
 from slipway.git import GitReadError
@@ -79,7 +80,7 @@ class DeployBranch:
 
     def fetch(self) -> None:
         """Look at the remote: the branch, if it is there, and the tags of versions and stages."""
-        refs = self.git.remote_refs(self.remote, f"refs/heads/{BRANCH}", f"refs/tags/{versions.ARTIFACT}[@#]*")
+        refs = self.git.remote_refs(self.remote, f"refs/heads/{BRANCH}", f"refs/tags/{ARTIFACT}[@#]*")
         self.head = refs.get(f"refs/heads/{BRANCH}")
         self.tags = {
             name.removeprefix("refs/tags/"): refs.get(f"{name}^{{}}", commit)

@@ -7,21 +7,23 @@ way, while clients keep asking the front door. The environment ends with the rel
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway.delivery import promotion, rollout, smoke
 from slipway.delivery.agent import state
 from slipway.delivery.desired_state import DeployBranch
-from slipway.delivery.home import Place
+from slipway.delivery.home import Place, store_url
 from slipway.delivery.load import loadtest, traffic
+from slipway.delivery.store import open_store
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
 from slipway.git import Git
 from slipway.results import recorded
+from slipway.settings import read_params
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from slipway.delivery.environment_file import EnvironmentFile
     from slipway.delivery.store import Store
@@ -121,3 +123,13 @@ def judge(runs: list[dict[str, Any]], requests: int) -> list[Verdict]:
 
 def _outcome(passed: bool) -> Outcome:
     return Outcome.PASS if passed else Outcome.FAIL
+
+
+def run(environment: str, version: str | None, runs: int, requests: int, rate: float) -> int:
+    """Drill an environment, print the verdicts, and return the exit code: 0 when no request failed."""
+    params, root = read_params(), Path()
+    drilled = Drill(root, environment, version, open_store(store_url()), params)
+    result = drill(root, drilled, environment, runs, (requests, rate), params["seed"])
+    for verdict in result.verdicts:
+        print(f"{verdict.gate}: {verdict.outcome}: {verdict.observed} ({verdict.threshold})")
+    return 0 if result.outcome is Outcome.PASS else 1

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from slipway import yaml12
-from slipway.delivery.versions import ARTIFACT
 from slipway.errors import UserError, restore_command
 
+ARTIFACT = "model"  # as under `artifacts:` in dvc.yaml
 LOCK = "dvc.lock"
 PIPELINE = "dvc.yaml"
 RELEASED = "released"

@@ -11,9 +11,9 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from slipway import files, tools
-from slipway.delivery import release
 from slipway.delivery.home import ENVIRONMENTS
 from slipway.errors import UserError
+from slipway.files import sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +73,7 @@ def is_current(root: Path, environment: str) -> bool:
 def sources_digest(root: Path) -> str:
     """SHA-256 over names and content of everything that an overlay is made of, in hexadecimal."""
     files = sorted(file for folder in SOURCES for file in (root / folder).rglob("*") if file.is_file())
-    lines = (f"{release.sha256(file)}  {file.relative_to(root).as_posix()}\n" for file in files)
+    lines = (f"{sha256(file)}  {file.relative_to(root).as_posix()}\n" for file in files)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

@@ -12,7 +12,6 @@ dvc.lock params.yaml metrics/ report.md   the evidence
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 
 from slipway import files
 from slipway.errors import UserError
+from slipway.files import sha256
 
 MANIFEST = "manifest.json"
 LOCKED = "pylock.toml"
@@ -84,12 +84,6 @@ def write(path: Path, content: Any) -> None:
     """Write JSON in one way only, so that equal content has equal hashes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway.delivery import build as builds
-from slipway.delivery import drill, evidence, manifests, promotion, rollout, smoke
+from slipway.delivery import evidence, manifests, promotion, rollout, smoke
 from slipway.delivery.agent import processes, status, status_text, supervision
 from slipway.delivery.agent.agent import Agent, AgentSettings, prefix
 from slipway.delivery.agent.follower import Follower, accept_rewritten
@@ -186,16 +186,6 @@ def confirm(environment: str) -> None:
 def run_smoke(environment: str) -> int:
     """Smoke test an environment."""
     return smoke.smoke(ROOT, environment, _store())
-
-
-def run_drill(environment: str, version: str | None, runs: int, requests: int, rate: float) -> int:
-    """Drill an environment; the exit code is 0 when no request failed."""
-    params, store = read_params(), _store()
-    drilled = drill.Drill(ROOT, environment, version, store, params)
-    result = drill.drill(ROOT, drilled, environment, runs, (requests, rate), params["seed"])
-    for verdict in result.verdicts:
-        print(f"{verdict.gate}: {verdict.outcome}: {verdict.observed} ({verdict.threshold})")
-    return 0 if result.outcome is Outcome.PASS else 1
 
 
 def print_status(*, as_json: bool) -> None:

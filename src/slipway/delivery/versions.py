@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from slipway.delivery.dvc_files import ARTIFACT
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-ARTIFACT = "model"  # as under `artifacts:` in dvc.yaml
 VERSION = re.compile(r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 FIRST = "v0.1.0"
 STAGES = "refs/slipway/stages/"

@@ -21,8 +21,9 @@ from slipway import predictor
 from slipway.checks.contract import quoted
 from slipway.csv_file import Dialect
 from slipway.delivery.dvc_files import blobs
-from slipway.delivery.release import RELEASE, sha256
+from slipway.delivery.release import RELEASE
 from slipway.errors import UserError
+from slipway.files import sha256
 from slipway.score import tables
 from slipway.score.parts import BROKEN, SCORED, Parts
 from slipway.score.rows import Checker

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import problem
-from slipway.delivery.release import sha256
 from slipway.errors import UserError
-from slipway.files import write_json, write_text
+from slipway.files import sha256, write_json, write_text
 from slipway.gates.comparison import difference
 from slipway.results import recorded
 from slipway.settings import read_params

@@ -8,11 +8,12 @@ from pydantic import ValidationError
 
 from slipway.delivery import clients
 from slipway.delivery.agent import state
-from slipway.delivery.agent.router import STATE_PATH
 from slipway.delivery.agent.state import State
 from slipway.delivery.home import Place, gateway_url, home
 from slipway.errors import UserError
 
+STATE_PATH = "/.slipway/state.json"
+"""Path at which the gateway exposes the state of its environment's agent."""
 RESPONSE_TIMEOUT_SECONDS = 2  # short, because callers poll
 
 

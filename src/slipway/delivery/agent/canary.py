@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from slipway.gates.canary import CanaryEvidence, Counts, Decision, judge, observe
+from slipway.delivery.agent.state import SIDES, Progress
+from slipway.gates.canary import Counts, Decision, judge, observe
 from slipway.gates.verdict import Outcome, Verdict, overall
 
 if TYPE_CHECKING:
@@ -15,31 +14,7 @@ if TYPE_CHECKING:
 
     from slipway.delivery.environment_file import Canary
 
-SIDES = ("canary", "baseline")
 GAP_MAX_SECONDS = 10  # between two evaluations; a longer gap means that the agent was down
-
-
-class Progress(BaseModel):
-    """Progress of the canary of one promotion."""
-
-    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
-
-    promotion: int
-    outcome: Literal["passed", "refused", "inconclusive"] | None = None
-    """None while the canary is running."""
-    step: int = 0
-    since: float
-    """Start of the step, in seconds since 1970."""
-    before: tuple[int, int] = (0, 0)
-    """Requests that canary and baseline had answered when the step began."""
-    evaluated: float = Field(default=0.0, alias="looked")
-    """Time of the last evaluation, in seconds since 1970."""
-    observed: dict[str, dict[str, Counts]] = Field(default={side: {} for side in SIDES}, alias="seen")
-    """Last counts of each source of each side. A source that disappears keeps its counts."""
-    evidence: CanaryEvidence = CanaryEvidence()
-    verdicts: tuple[Verdict, ...] = ()
-    shadow: dict[str, float] | None = None
-    """Comparison of the answers to copied requests."""
 
 
 def weight_percent(canary: Canary, step: int) -> int:

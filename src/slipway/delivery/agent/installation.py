@@ -18,6 +18,7 @@ from slipway.delivery.agent.router import tool
 from slipway.delivery.store import fetch
 from slipway.delivery.trust import attestation, keys, signature
 from slipway.errors import UserError
+from slipway.files import sha256
 from slipway.git import Git
 from slipway.serving import prediction_log
 
@@ -156,7 +157,7 @@ def _refuse_unattested(candidate: Release, store: Store) -> None:
 
 
 def _environment(place: Place, path: Path) -> Path:
-    return place.environments / release.sha256(path / release.LOCKED)[:32]
+    return place.environments / sha256(path / release.LOCKED)[:32]
 
 
 def _install_requirements(place: Place, verified_release: Release) -> None:

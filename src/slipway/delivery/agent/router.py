@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway import yaml12
+from slipway.delivery.agent.agents import STATE_PATH
 from slipway.errors import UserError
 from slipway.gates.canary import BOUNDS
 
@@ -32,8 +33,6 @@ INSIDE = "inside"
 PORTS = range(15000, 32000)
 PORT_MAX = 65535
 WATCHED_SUFFIXES = {".yml", ".yaml", ".toml"}  # files that Traefik reads in the folder that it watches
-STATE_PATH = "/.slipway/state.json"
-"""Path at which the gateway exposes the state of its environment's agent."""
 STATE_REQUESTS_MAX = 4  # concurrent ones, so that clients of the service cannot overload the agent
 PORT_ATTEMPTS_MAX = 200
 REQUESTS_METRIC = "traefik_service_requests"

@@ -43,7 +43,7 @@ def _handler(place: Place) -> type[BaseHTTPRequestHandler]:
     pages: dict[str, Callable[[], tuple[str, str]]] = {
         "/": lambda: (HTML, status_page.render(status.of_agent(place), _other_pages(place))),
         "/status.json": lambda: (JSON, json.dumps(status.of_agent(place))),
-        router.STATE_PATH: lambda: (
+        agents.STATE_PATH: lambda: (
             JSON,
             agents.public_json(state.read(place) or State(environment=place.environment)),
         ),
@@ -57,7 +57,7 @@ def _handler(place: Place) -> type[BaseHTTPRequestHandler]:
             path = urlsplit(self.path).path
             if path not in pages:
                 self.send_error(HTTPStatus.NOT_FOUND)
-            elif path != router.STATE_PATH and not _is_own(self.headers.get("host", "")):
+            elif path != agents.STATE_PATH and not _is_own(self.headers.get("host", "")):
                 self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
             else:
                 self._answer(*pages[path]())

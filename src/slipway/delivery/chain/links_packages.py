@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from slipway.delivery import release
 from slipway.delivery.chain.trace import differ
+from slipway.files import sha256
 
 if TYPE_CHECKING:
     from slipway.delivery.chain.trace import Trace
@@ -23,7 +24,7 @@ ELSEWHERE = {"archive", "directory", "vcs"}  # what else a pylock.toml may take 
 def packages(trace: Trace) -> str:
     """Nothing is installed that the reviewed lock does not name by the same hash."""
     found = trace.whole
-    if release.sha256(found.folder / release.LOCKED) != found.manifest["inputs"]["requirements"]:
+    if sha256(found.folder / release.LOCKED) != found.manifest["inputs"]["requirements"]:
         differ(release.LOCKED, "the release", "its manifest")
     locked = _locked(trace)
     for file, installed in ((release.LOCKED, _by_an_agent(found)), (IMAGE_REQUIREMENTS, _in_an_image(found))):

@@ -11,9 +11,9 @@ from slipway import yaml12
 from slipway.delivery import release
 from slipway.delivery.build import PARAMS
 from slipway.delivery.chain.trace import NotChecked, blob_id, blob_of, differ
-from slipway.delivery.dvc_files import LOCK, PIPELINE, RELEASED, blobs
-from slipway.delivery.versions import ARTIFACT
+from slipway.delivery.dvc_files import ARTIFACT, LOCK, PIPELINE, RELEASED, blobs
 from slipway.errors import UserError
+from slipway.files import sha256
 
 if TYPE_CHECKING:
     from slipway.delivery.chain.trace import Trace
@@ -44,7 +44,7 @@ def lock(trace: Trace) -> str:
     for name, tree in {**recorded, PARAMS: trace.source}.items():
         if blob_id(found.folder / name) != blob_of(tree, name):
             differ(name, "the release", "git")
-    if release.sha256(found.folder / PARAMS) != found.manifest["inputs"]["params"]:
+    if sha256(found.folder / PARAMS) != found.manifest["inputs"]["params"]:
         differ(PARAMS, "the release", "its manifest")
     return f"{LOCK}, {PARAMS} and {len(recorded) - 1} files of metrics are equal"
 
