@@ -1,4 +1,4 @@
-"""From the problem's frame to what an estimator takes: the columns of `Row`, in the two kinds of `slipway.schema`."""
+"""Conversion of a problem's frame to features: the columns of `Row`, as numbers or categories."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 def to_features(frame: pd.DataFrame, row: type[BaseModel]) -> pd.DataFrame:
-    """Features of `frame`, shape (n, columns of `row`): numbers as float32 with NaN, categories as str with "".
+    """Return the features of `frame`, of shape (n, columns of `row`).
 
-    float32 because that is what the exported model computes in: a model trained on wider numbers would see others.
+    Numbers are float32 with NaN for missing values, and categories are str with "". The exported model computes in
+    float32, so training must use the same precision.
     """
     return pd.DataFrame({column.name: _feature(frame[column.name], column.kind) for column in columns(row)})
 

@@ -1,57 +1,60 @@
-"""A released model, whatever its format: columns in, predictions out.
+"""Predictor of a released model in any format: columns in, predictions out.
 
-The service, the evaluation and the comparison with the champion all score through this, so they cannot disagree.
-A model is a folder: `model.onnx` or `model.skops`, and `signature.json`.
+The service, the evaluation and the comparison with the champion use the same predictor, so their predictions agree. A
+model is a folder with `model.onnx` or `model.skops`, and `signature.json`.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
 SIGNATURE = "signature.json"
 ONNX = "model.onnx"
 SKOPS = "model.skops"
 FILES = {"onnx": ONNX, "skops": SKOPS}
-"""Name of the file of a model, by its format."""
+"""File name of a model, by format."""
 
-Columns = "Mapping[str, Sequence[Any] | np.ndarray]"
+Columns = Mapping[str, Sequence[Any] | np.ndarray]
 
 
 class Predictor(Protocol):
-    """Scores rows."""
+    """Model that scores rows."""
 
     signature: dict[str, Any]
 
     def predict(self, columns: Columns) -> np.ndarray:
-        """Score rows given by column.
+        """Return the predictions for n rows.
 
-        Takes one sequence of n values for each column of the signature; None, or NaN for a number, is missing.
-        Returns float64: (n,) the probability of the positive class (`binary`) or the value (`regression`); (n, k) the
-        probability of each class in the order of `signature["classes"]` (`multiclass`).
+        `columns` has a sequence of n values for each column of the signature. None, or NaN for a number, is missing.
+        Returns float64 of shape (n,) with the probability of the positive class (`binary`) or the value (`regression`),
+        or of shape (n, k) with the probability of each class in the order of `signature["classes"]` (`multiclass`).
         """
 
 
 def signature(model_dir: Path) -> dict[str, Any]:
-    """What the model in `model_dir` says of itself: format, task, target, classes and columns."""
-    return json.loads((model_dir / SIGNATURE).read_text(encoding="utf-8"))
+    """Return the signature of the model in `model_dir`: format, task, target, classes and columns."""
+    content: dict[str, Any] = json.loads((model_dir / SIGNATURE).read_text(encoding="utf-8"))
+    return content
 
 
 def load(model_dir: Path) -> Predictor:
-    """Load the model in `model_dir` in whichever format it was exported."""
-    about = signature(model_dir)
-    return {"onnx": OnnxPredictor, "skops": SkopsPredictor}[about["format"]](model_dir, about)
+    """Load the model in `model_dir`, which may have any of the formats in FILES."""
+    content = signature(model_dir)
+    predictors: dict[str, type[OnnxPredictor | SkopsPredictor]] = {"onnx": OnnxPredictor, "skops": SkopsPredictor}
+    return predictors[content["format"]](model_dir, content)
 
 
 def as_inputs(signature: Mapping[str, Any], columns: Columns) -> dict[str, np.ndarray]:
-    """Turn columns into the model's inputs, each of shape (n, 1): numbers to float32, categories to strings."""
+    """Return the model's inputs by name, each of shape (n, 1): numbers as float32, categories as strings."""
     return {column["name"]: _as_input(column["kind"], columns[column["name"]]) for column in signature["columns"]}
 
 
@@ -62,10 +65,10 @@ def _as_input(kind: str, values: Sequence[Any] | np.ndarray) -> np.ndarray:
 
 
 class OnnxPredictor:
-    """Runs `model.onnx` in ONNX Runtime, on one thread: requests are what runs side by side."""
+    """Runs `model.onnx` in ONNX Runtime on one thread, because the service processes requests in parallel."""
 
     def __init__(self, model_dir: Path, signature: dict[str, Any]) -> None:
-        # It would report to its maker, from a thread and a database of its own, unless told not to before it is loaded.
+        # ONNX Runtime sends telemetry from a thread with a database unless this is set before the import.
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime
 
@@ -102,24 +105,24 @@ class SkopsPredictor:
 
 
 def score(estimator: Any, features: Any, task: str) -> np.ndarray:
-    """Predictions of a fitted scikit-learn estimator in the shape that `Predictor.predict` documents."""
+    """Return the predictions of a fitted scikit-learn estimator, shaped as `Predictor.predict` documents."""
     scores = estimator.predict(features) if task == "regression" else estimator.predict_proba(features)
     return shaped(task, scores)
 
 
 def staged(estimator: Any, features: Any, task: str) -> Iterator[np.ndarray]:
-    """What `score` would return after each iteration of training; nothing where the estimator cannot tell."""
-    *before, (_, last) = getattr(estimator, "steps", [("", estimator)])
+    """Yield the result of `score` after each iteration of training; nothing if the estimator does not support it."""
+    *preprocessing, (_, last) = getattr(estimator, "steps", [("", estimator)])
     method = "staged_predict" if task == "regression" else "staged_predict_proba"
     if not hasattr(last, method):
         return
-    inputs = estimator[:-1].transform(features) if before else features
+    inputs = estimator[:-1].transform(features) if preprocessing else features
     for scores in getattr(last, method)(inputs):
         yield shaped(task, scores)
 
 
 def shaped(task: str, scores: np.ndarray) -> np.ndarray:
-    """scikit-learn's or ONNX's scores in the shape that `Predictor.predict` documents."""
+    """Return scores of scikit-learn or ONNX Runtime, shaped as `Predictor.predict` documents."""
     scores = np.asarray(scores, dtype=np.float64)
     if task == "binary":
         return scores[:, 1]

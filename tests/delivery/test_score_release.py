@@ -27,10 +27,10 @@ def test_a_release_that_is_not_the_one_that_was_published_is_refused(project, tm
 
 def test_an_environment_that_runs_nothing_yet_is_named(project, tmp_path):
     project.publish("v0.1.0")
-    with pytest.raises(UserError, match="--environment production: runs nothing yet"):
+    with pytest.raises(UserError, match="--environment production: has no desired release yet"):
         verb._fetch(None, "production", tmp_path / "scratch")
 
 
 def test_a_model_is_named_in_one_way(tmp_path):
-    with pytest.raises(UserError, match="by --release or by --environment, not by both"):
+    with pytest.raises(UserError, match="--release and --environment are mutually exclusive"):
         verb.main(tmp_path / "in.csv", tmp_path / "out.csv", None, "v0.1.0", "staging", as_json=False)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from slipway.serving import columnar
-from slipway.serving.contract import Contract, RefusedError
+from slipway.serving.contract import Contract
+from slipway.serving.refusal import RefusedError
 
 MAX_ROWS = 4
 NAMES = ("size", "count", "kind", "name", "weight")
@@ -145,7 +146,7 @@ def test_what_is_no_table_is_refused_with_the_column(contract, old, new, field):
 def test_columns_that_come_twice_are_refused(contract):
     body = as_columns([GOOD])
     details = outcome(contract, body[:-1] + b", " + body[1:])[3]
-    assert [{"row": None, "field": "columns", "rule": "Key occurs twice"}] == details
+    assert [{"row": None, "field": "columns", "rule": "Key is repeated"}] == details
 
 
 @pytest.mark.parametrize(

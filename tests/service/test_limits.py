@@ -75,7 +75,7 @@ def test_regression_gives_a_number(client, row):
 
 def test_a_model_that_answers_nan_is_a_fault_of_the_service_in_strict_json(client, row):
     (response,) = posted(client(Model("regression", [float("nan")])), row)
-    assert (500, "the service failed; its log says why") == (response.status_code, response.json()["error"])
+    assert (500, "the service failed; see its log") == (response.status_code, response.json()["error"])
 
 
 def test_slow_work_ends_with_504_and_what_waits_behind_it_is_never_computed(client, row):

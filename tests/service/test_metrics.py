@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from slipway.serving import metrics
-from slipway.serving.counts import Counts
+from slipway.serving.counts import SharedCounts
 from slipway.serving.metrics import COUNTERS, Metrics
 
 BINARY = {"task": "binary", "classes": [0, 1]}
@@ -99,25 +99,25 @@ def test_edges_can_be_chosen(make):
 
 
 def test_what_a_worker_counted_outlives_it(tmp_path, monkeypatch):
-    first = Counts(["a", "b"], str(tmp_path))
+    first = SharedCounts(["a", "b"], str(tmp_path))
     first.values[0] += 2
     monkeypatch.setattr(os, "getpid", lambda: 0)  # the worker that took its place
-    second = Counts(["a", "b"], str(tmp_path))
+    second = SharedCounts(["a", "b"], str(tmp_path))
     second.values[0] += 1
     assert [3, 0] == second.total().tolist()
 
 
 def test_what_another_service_counts_is_not_added(tmp_path):
-    Counts(["a", "b"], str(tmp_path)).values[0] += 2
-    assert [0, 0, 0] == Counts(["a", "b", "c"], str(tmp_path)).total().tolist()
+    SharedCounts(["a", "b"], str(tmp_path)).values[0] += 2
+    assert [0, 0, 0] == SharedCounts(["a", "b", "c"], str(tmp_path)).total().tolist()
 
 
 def test_where_no_file_can_be_a_worker_counts_for_itself(tmp_path, caplog):
     (tmp_path / "file").touch()
-    counts = Counts(["a"], str(tmp_path / "file"))
+    counts = SharedCounts(["a"], str(tmp_path / "file"))
     counts.values[0] += 1
     assert [1] == counts.total().tolist()
-    assert "the metrics of this worker are its own" in caplog.text
+    assert "the metrics of this worker are not shared" in caplog.text
 
 
 def test_two_workers_are_added_up_whichever_answers(serve, model_dir, tmp_path, row):

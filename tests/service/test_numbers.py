@@ -10,8 +10,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field
 
-from slipway.serving.contract import Contract, RefusedError
+from slipway.serving.contract import Contract
 from slipway.serving.pages import openapi
+from slipway.serving.refusal import RefusedError
 
 
 class Size(IntEnum):
@@ -85,4 +86,4 @@ def test_another_broken_rule_is_named_where_a_whole_number_has_a_point(contract)
 def test_a_repeated_key_is_refused_where_a_whole_number_has_a_point(contract):
     with pytest.raises(RefusedError) as refused:
         contract.parse(json.dumps(GOOD | {"free": 2.0}).encode()[:-1] + b', "free": 2.0}')
-    assert "Key occurs twice" == refused.value.details[0]["rule"]
+    assert "Key is repeated" == refused.value.details[0]["rule"]

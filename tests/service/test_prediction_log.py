@@ -151,7 +151,7 @@ def test_more_rows_than_a_second_may_have_are_counted(log, tmp_path, outcomes):
 
 
 def test_what_finds_no_room_in_the_queue_is_counted_and_takes_no_memory(log, outcomes, monkeypatch):
-    monkeypatch.setattr(prediction_log, "PAUSE_SECONDS", 60)
+    monkeypatch.setattr(prediction_log, "WRITE_INTERVAL_SECONDS", 60)
     written = log(queue_bytes=10_000)
     for _ in range(1000):
         written.offer(b"id", b'{"name": "x", "letter": "a"}', [0.5])
@@ -223,11 +223,11 @@ def test_a_folder_that_cannot_be_written_is_tried_again_later(log, tmp_path, out
 def test_what_it_cannot_make_a_line_of_does_not_stop_it(log, tmp_path, caplog):
     written = log()
     written.offer(b"bad", b"no JSON", [0.5])
-    time.sleep(2 * prediction_log.PAUSE_SECONDS)
+    time.sleep(2 * prediction_log.WRITE_INTERVAL_SECONDS)
     written.offer(b"good", b'{"name": "x", "letter": "a"}', [0.5])
     written.close()
     assert ["good"] == [line["request_id"] for line in lines(tmp_path)]
-    assert "1 requests are missing in the prediction log" in caplog.messages
+    assert "1 requests are missing from the prediction log" in caplog.messages
 
 
 def posted(url: str, row: dict, number: int) -> list[int]:

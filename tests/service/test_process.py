@@ -36,12 +36,12 @@ def test_a_folder_without_release_is_a_developers(copy):
     ("fault", "message"),
     [
         (lambda folder: (folder / "model.onnx").write_bytes(b"x"), "model.onnx: SHA-256 is"),
-        (lambda folder: (folder / "signature.json").unlink(), "signature.json: named in release.json but missing"),
+        (lambda folder: (folder / "signature.json").unlink(), "signature.json: listed in release.json but missing"),
         (lambda folder: (folder / "other.onnx").write_bytes(b"x"), "other.onnx: not in release.json"),
         (lambda folder: (folder / "release.json").write_text("{"), "release.json: not JSON"),
         (
             lambda folder: (folder / "release.json").write_text(json.dumps({"version": "v1"})),
-            "names no version and files",
+            "version or files are missing",
         ),
     ],
 )

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from slipway.serving.refusal import RefusedError
-from slipway.serving.scorer import LARGE_BYTES, PLACES, Scorer
+from slipway.serving.scorer import LARGE_BODIES_MAX, LARGE_BYTES, Scorer
 
 LARGE = LARGE_BYTES + 1
 
@@ -53,13 +53,13 @@ def test_the_model_is_timed_on_rows_that_differ():
 
 
 async def inside(scorer: Scorer, counts: list[int], body_bytes: int) -> None:
-    async with scorer.place(body_bytes):
+    async with scorer.slot(body_bytes):
         counts.append(counts[-1] + 1)
         await asyncio.sleep(0.01)
         counts.append(counts[-1] - 1)
 
 
-@pytest.mark.parametrize(("body_bytes", "most"), [(LARGE, PLACES), (LARGE_BYTES, 10)])
+@pytest.mark.parametrize(("body_bytes", "most"), [(LARGE, LARGE_BODIES_MAX), (LARGE_BYTES, 10)])
 def test_few_large_bodies_are_rows_at_once_and_small_ones_do_not_wait(body_bytes, most):
     async def crowd() -> list[int]:
         scorer, counts = Scorer(Model(0), 1, 5), [0]
@@ -74,14 +74,14 @@ def test_a_large_body_whose_turn_does_not_come_gets_504_and_takes_no_place():
         scorer = Scorer(Model(0), 1, timeout_seconds=0.5)
 
         async def hold() -> None:
-            async with scorer.place(LARGE):
+            async with scorer.slot(LARGE):
                 await asyncio.sleep(0.3)
 
         late = await asyncio.gather(*(hold() for _ in range(5)), return_exceptions=True)
-        await asyncio.gather(*(hold() for _ in range(PLACES)))
+        await asyncio.gather(*(hold() for _ in range(LARGE_BODIES_MAX)))
         return late
 
     late = asyncio.run(crowd())
-    assert [None] * PLACES == late[:PLACES]
+    assert [None] * LARGE_BODIES_MAX == late[:LARGE_BODIES_MAX]
     assert isinstance(late[-1], RefusedError)
     assert (504, "timeout") == (late[-1].status, late[-1].reason)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from slipway.errors import UserError
-from slipway.serving.run import QUIET, SERVICE, free_port
+from slipway.serving.run import NO_TELEMETRY, SERVICE, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -97,7 +97,7 @@ def _environment(name: str, workers: int, folder: Path, environment: Mapping[str
     options = f"services.{service}.workers={workers}" if SERVERS[name][0] == "bentoml" else ""
     log = str(folder / f"{name}-predictions")  # the service's, which logs each of them
     own = {"BENTOML_HOME": str(home), "BENTOML_CONFIG_OPTIONS": options, "SLIPWAY_PREDICTIONS": log}
-    return {**environment, **QUIET, **ALIKE, **own}
+    return {**environment, **NO_TELEMETRY, **ALIKE, **own}
 
 
 def _wait(name: str, server: Server, log: Path) -> None:

@@ -1,1 +1,1 @@
-"""`slipway score`: predictions for every row of a file, the same that the service would give, in bounded memory."""
+"""`slipway score`: batch prediction with the results of the service, in bounded memory."""

@@ -1,7 +1,7 @@
-"""What a run has done so far, in a folder beside its output: a file for each chunk, so that a killed run can go on.
+"""Checkpoints of a run, in a folder next to its output: one file per chunk, so that a killed run can resume.
 
-A part is written aside and renamed, so that one that is there is whole. The plan says what the parts were made of:
-with another file, model or `Row` they are of no use, and the run begins anew.
+Each file is renamed into place, so that it is complete if it exists. The plan records the inputs of the chunks. After a
+change of the file, the model or `Row`, the checkpoints are discarded and the run starts from the beginning.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ PLAN = "plan.json"
 SCORED, BROKEN = "scored", "broken"
 
 
-class Parts:
-    """The folder of one output."""
+class Checkpoints:
+    """Checkpoints of one output, in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @classmethod
     @contextmanager
-    def of(cls, output: Path, plan: dict[str, Any]) -> Iterator[Parts]:
-        """Hold the parts of `output`, those of another plan thrown away; they are removed when the block is left well.
+    def of(cls, output: Path, plan: dict[str, Any]) -> Iterator[Checkpoints]:
+        """Lock the checkpoints of `output`, discard those of another plan, and remove all after success.
 
-        Raises UserError while another run holds them.
+        Raises UserError if another run has locked them.
         """
         folder = output.with_name(f".{output.name}.parts")
         make_folder(folder)
@@ -44,10 +44,10 @@ class Parts:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise UserError(f"{output}: another run is writing it; wait for that one") from None
-            parts = cls(folder)
-            parts._begin(json.dumps(plan, sort_keys=True))
-            yield parts
+                raise UserError(f"{output}: another run is writing it; wait until it ends") from None
+            checkpoints = cls(folder)
+            checkpoints._begin(json.dumps(plan, sort_keys=True))
+            yield checkpoints
             shutil.rmtree(folder)
 
     def _begin(self, plan: str) -> None:
@@ -55,25 +55,25 @@ class Parts:
         if path.exists() and path.read_text(encoding="utf-8") == plan:
             return
         path.unlink(missing_ok=True)
-        for part in self.folder.glob("*.arrow"):
-            part.unlink()
+        for checkpoint in self.folder.glob("*.arrow"):
+            checkpoint.unlink()
         write_text(path, plan)
 
     def has(self, number: int) -> bool:
-        """Whether chunk `number` is done: its scored part is written last."""
+        """Return whether chunk `number` is complete; its scored rows are saved last."""
         return self._path(number, SCORED).exists()
 
-    def put(self, number: int, kind: str, table: pa.Table) -> None:
-        """Keep a part of chunk `number`."""
+    def save(self, number: int, kind: str, table: pa.Table) -> None:
+        """Save the rows of a kind of chunk `number`."""
         with (
-            replacing(self._path(number, kind)) as aside,
-            pa.OSFile(str(aside), "wb") as file,
+            replacing(self._path(number, kind)) as temporary,
+            pa.OSFile(str(temporary), "wb") as file,
             pa.ipc.new_file(file, table.schema) as writer,
         ):
             writer.write_table(table)
 
-    def get(self, kind: str) -> Iterator[pa.Table]:
-        """Every part of a kind, in the order of the chunks."""
+    def load(self, kind: str) -> Iterator[pa.Table]:
+        """Yield the rows of a kind, chunk by chunk in order."""
         for path in sorted(self.folder.glob(f"*.{kind}.arrow")):
             with pa.OSFile(str(path), "rb") as file:
                 yield pa.ipc.open_file(file).read_all()

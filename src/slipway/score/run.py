@@ -1,4 +1,4 @@
-"""The verb `score`: read, check, predict and write, chunk by chunk; killed at any point, the next run goes on."""
+"""Batch prediction: read, validate, predict and write, chunk by chunk. A killed run is resumed by the next one."""
 
 from __future__ import annotations
 
@@ -25,82 +25,86 @@ from slipway.delivery.release import RELEASE
 from slipway.errors import UserError
 from slipway.files import sha256
 from slipway.score import tables
-from slipway.score.parts import BROKEN, SCORED, Parts
-from slipway.score.rows import Checker
+from slipway.score.parts import BROKEN, SCORED, Checkpoints
+from slipway.score.rows import RowChecker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pydantic import BaseModel
 
-    from slipway.score.rows import Checked
+    from slipway.score.rows import CheckedRows
     from slipway.score.tables import Chunk
 
 ROW, RULES, PREDICTION, PROBABILITY = "row", "broken", "prediction", "probability_"
-LOOK_SECONDS = 1  # between two lines of progress
+PROGRESS_INTERVAL_SECONDS = 1
 TOOLS = ("numpy", "onnxruntime", "pyarrow", "pydantic", "scikit-learn")
-"""What a prediction may depend on besides file, model and `Row`."""
+"""Packages on which a prediction may depend, in addition to file, model and `Row`."""
 
 
 @dataclass(frozen=True)
-class Job:
-    """What to score, by which model, and where the answers go."""
+class ScoreJob:
+    """Input, output and model of a batch prediction."""
 
     source: Path
     target: Path
     model: Path
     released: str
-    """Version of the model, as the service would show it."""
+    """Version of the model, as the service reports it."""
     row: type[BaseModel]
     skip_bad: Path | None = None
-    """Where to write broken rows; without it, the first one ends the run."""
+    """File for invalid rows. Without it, the first invalid row ends the run."""
     dialect: Dialect = field(default_factory=Dialect)
-    """How CSV is written."""
+    """Dialect of CSV input."""
 
 
 @dataclass(frozen=True)
-class Done:
-    """What became of a job."""
+class ScoreResult:
+    """Result of a batch prediction, in rows."""
 
     scored: int
     broken: int
     resumed: int
-    """Rows that an earlier run had done."""
+    """Rows that an earlier run completed."""
     seconds: float
 
 
-def score(job: Job, params: Mapping[str, Any]) -> Done:
-    """Score a file by `params`, the section `score` of params.yaml. Raises UserError."""
+def score(job: ScoreJob, params: Mapping[str, Any]) -> ScoreResult:
+    """Score a file with `params`, the section `score` of params.yaml. Raises UserError."""
     start = time.monotonic()
     scorer = predictor.load(job.model)
-    passed = _passed(job, scorer.signature)
-    with Parts.of(job.target, _plan(job, params)) as parts:
-        resumed = _fill(job, params, scorer, passed, parts)
-        broken = tables.write(job.skip_bad, parts.folder, parts.get(BROKEN), {}) if job.skip_bad else 0
+    passthrough = _passthrough_columns(job, scorer.signature)
+    with Checkpoints.of(job.target, _plan(job, params)) as checkpoints:
+        resumed = _score_chunks(job, params, scorer, passthrough, checkpoints)
+        folder = checkpoints.folder
+        broken = tables.write(job.skip_bad, folder, checkpoints.load(BROKEN), {}) if job.skip_bad else 0
         model, _ = blobs(job.model, without=RELEASE)
-        made_by = {"slipway.release": job.released, "slipway.model": model}
-        scored = tables.write(job.target, parts.folder, parts.get(SCORED), made_by)
-    return Done(scored, broken, resumed, time.monotonic() - start)
+        provenance = {"slipway.release": job.released, "slipway.model": model}
+        scored = tables.write(job.target, folder, checkpoints.load(SCORED), provenance)
+    return ScoreResult(scored, broken, resumed, time.monotonic() - start)
 
 
-def _passed(job: Job, signature: Mapping[str, Any]) -> list[str]:
-    """Columns that are handed through: all that the model does not take. Raises UserError for what cannot be."""
+def _passthrough_columns(job: ScoreJob, signature: Mapping[str, Any]) -> list[str]:
+    """Return the columns that are copied to the output: all that the model does not use.
+
+    Raises UserError if the input lacks a column, or if the output cannot have one.
+    """
     outputs = [job.target, *([job.skip_bad] if job.skip_bad else [])]
     if len({path.resolve() for path in (job.source, *outputs)}) <= len(outputs):
-        raise UserError(f"{job.target}: input and outputs must be different files; name another")
-    found, fields = tables.schema_of(job.source, job.dialect), job.row.model_fields
-    if absent := [name for name, field in fields.items() if name not in found.names and field.is_required()]:
-        raise UserError(f"{job.source}: has no column {absent[0]}, which {job.row.__name__} asks for; add it")
-    passed = [name for name in found.names if name not in fields]
-    if taken := sorted(set(passed) & set(_names(signature))):
-        raise UserError(f"{job.source}: has a column {taken[0]}, as the answers do; rename it")
+        raise UserError(f"{job.target}: input and outputs must be different files; choose another name")
+    schema, fields = tables.schema_of(job.source, job.dialect), job.row.model_fields
+    if absent := [name for name, field in fields.items() if name not in schema.names and field.is_required()]:
+        raise UserError(f"{job.source}: has no column {absent[0]}, which {job.row.__name__} requires; add it")
+    passthrough = [name for name in schema.names if name not in fields]
+    if conflicts := sorted(set(passthrough) & set(_prediction_columns(signature))):
+        raise UserError(f"{job.source}: column {conflicts[0]} conflicts with a column of the predictions; rename it")
     for path in outputs:
-        tables.refuse_unwritable(path, [found.field(name) for name in passed])
-    return passed
+        tables.refuse_unwritable(path, [schema.field(name) for name in passthrough])
+    return passthrough
 
 
-def _plan(job: Job, params: Mapping[str, Any]) -> dict[str, Any]:
-    """All that the parts depend on."""
+def _plan(job: ScoreJob, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return everything that the checkpoints depend on."""
     return {
         "source": [sha256(job.source), job.source.suffix, repr(job.dialect)],
         "model": blobs(job.model)[0],
@@ -110,40 +114,46 @@ def _plan(job: Job, params: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _fill(job: Job, params: Mapping[str, Any], scorer: predictor.Predictor, passed: list[str], parts: Parts) -> int:
-    """Do every chunk that is not done. Returns the rows of those that were.
+def _score_chunks(
+    job: ScoreJob,
+    params: Mapping[str, Any],
+    scorer: predictor.Predictor,
+    passthrough: list[str],
+    checkpoints: Checkpoints,
+) -> int:
+    """Score every incomplete chunk, and return the number of rows in the complete ones.
 
-    This thread reads and checks, so that the first broken row is told whatever finishes first; others predict.
+    This thread reads and validates in order, so that the first invalid row is reported; other threads predict.
     """
-    checker, progress, resumed = Checker(job.row), Progress(), 0
+    checker, progress, resumed = RowChecker(job.row), ProgressReporter(), 0
     threads = params["threads"]
     with ThreadPoolExecutor(threads, "score") as pool:
         waiting: deque[tuple[Future[None], Chunk]] = deque()
         for chunk in tables.read(job.source, job.row, params["chunk_rows"], job.dialect):
-            if parts.has(chunk.number):
+            if checkpoints.has(chunk.number):
                 resumed += len(chunk.raw)
                 progress.skip(len(chunk.raw))
                 continue
-            checked = checker.check(_complete(chunk, job.row), chunk.odd)
+            checked = checker.check(_with_defaults(chunk, job.row), chunk.invalid)
             _refuse(job, chunk, checked)
-            work = pool.submit(_do, chunk, checked, scorer, passed, parts)
-            waiting.append((work, chunk))
+            future = pool.submit(_score_chunk, chunk, checked, scorer, passthrough, checkpoints)
+            waiting.append((future, chunk))
             while len(waiting) > threads:
                 _finish(waiting, progress)
         while waiting:
             _finish(waiting, progress)
-    progress.say(1.0)
+    progress.print(1.0)
     return resumed
 
 
-def _finish(waiting: deque[tuple[Future[None], Chunk]], progress: Progress) -> None:
-    work, chunk = waiting.popleft()
-    work.result()
-    progress.add(len(chunk.raw), chunk.share)
+def _finish(waiting: deque[tuple[Future[None], Chunk]], progress: ProgressReporter) -> None:
+    future, chunk = waiting.popleft()
+    future.result()
+    progress.add(len(chunk.raw), chunk.read_fraction)
 
 
-def _complete(chunk: Chunk, row: type[BaseModel]) -> pa.RecordBatch:
-    """The columns of `row`, each that the file lacks with its default."""
+def _with_defaults(chunk: Chunk, row: type[BaseModel]) -> pa.RecordBatch:
+    """Return the columns of `row`; a column that the file lacks has its default."""
     present = dict(zip(chunk.columns.schema.names, chunk.columns.columns, strict=True))
     for name, about in row.model_fields.items():
         if name not in present:
@@ -151,88 +161,95 @@ def _complete(chunk: Chunk, row: type[BaseModel]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(list(present.values()), list(present))
 
 
-def _refuse(job: Job, chunk: Chunk, checked: Checked) -> None:
+def _refuse(job: ScoreJob, chunk: Chunk, checked: CheckedRows) -> None:
     if checked.broken and not job.skip_bad:
-        at = min(checked.broken)
+        index = min(checked.broken)
         raise UserError(
-            f"{job.source}: row {chunk.start + at}: {_told(chunk, at, checked)};"
-            " mend it, or have such rows written aside with --skip-bad FILE"
+            f"{job.source}: row {chunk.start + index}: {_violations(chunk, index, checked)};"
+            " fix it, or write invalid rows to a file with --skip-bad FILE"
         )
 
 
-def _told(chunk: Chunk, at: int, checked: Checked) -> str:
-    """The broken rules of a row in one line, each with the value that breaks it."""
-    rules = ((one["field"], " ".join(one["rule"].split())) for one in checked.broken[at])
-    return "; ".join(f"{field} {_shown(chunk, at, field)}: {rule}" if field else rule for field, rule in rules)
+def _violations(chunk: Chunk, index: int, checked: CheckedRows) -> str:
+    """Return the violations of a row as one line, each with the invalid value."""
+    rules = ((detail["field"], " ".join(detail["rule"].split())) for detail in checked.broken[index])
+    return "; ".join(f"{field} {_describe(chunk, index, field)}: {rule}" if field else rule for field, rule in rules)
 
 
-def _shown(chunk: Chunk, at: int, name: str) -> str:
-    value = chunk.raw.column(name)[at].as_py() if name in chunk.raw.schema.names else None
+def _describe(chunk: Chunk, index: int, name: str) -> str:
+    value = chunk.raw.column(name)[index].as_py() if name in chunk.raw.schema.names else None
     return "is missing" if value is None else f"is {quoted(value)!r}"
 
 
-def _do(chunk: Chunk, checked: Checked, scorer: predictor.Predictor, passed: list[str], parts: Parts) -> None:
-    """Predict the valid rows of a chunk, and keep them and the broken ones."""
+def _score_chunk(
+    chunk: Chunk,
+    checked: CheckedRows,
+    scorer: predictor.Predictor,
+    passthrough: list[str],
+    checkpoints: Checkpoints,
+) -> None:
+    """Score the valid rows of a chunk, and save them and the invalid ones."""
     table, values = pa.table(chunk.raw), checked.values
     if ROW not in table.column_names:
         table = table.add_column(0, ROW, pa.array(np.arange(chunk.start, chunk.start + len(table))))
-    kept, bad = table, table.slice(0, 0)
+    scored, broken = table, table.slice(0, 0)
     if checked.broken:
-        good = np.full(len(table), True)
-        good[list(checked.broken)] = False
-        kept, bad = table.filter(pa.array(good)), table.filter(pa.array(~good))
-        values = {name: column[good] for name, column in values.items()}
-    parts.put(chunk.number, BROKEN, _with_rules(bad, chunk, checked))
-    kept = kept.select(list(dict.fromkeys([ROW, *passed])))
-    for name, answer in _answers(scorer, values, len(kept)).items():
-        kept = kept.append_column(name, answer)
-    parts.put(chunk.number, SCORED, kept)
+        valid = np.full(len(table), True)
+        valid[list(checked.broken)] = False
+        scored, broken = table.filter(pa.array(valid)), table.filter(pa.array(~valid))
+        values = {name: column[valid] for name, column in values.items()}
+    checkpoints.save(chunk.number, BROKEN, _with_violations(broken, chunk, checked))
+    scored = scored.select(list(dict.fromkeys([ROW, *passthrough])))
+    for name, predictions in _predictions(scorer, values, len(scored)).items():
+        scored = scored.append_column(name, predictions)
+    checkpoints.save(chunk.number, SCORED, scored)
 
 
-def _with_rules(bad: pa.Table, chunk: Chunk, checked: Checked) -> pa.Table:
-    """Broken rows as they stand in the file, and the rules that each breaks; those that an earlier run told go."""
-    rules = pa.array([_told(chunk, row, checked) for row in sorted(checked.broken)], pa.string())
-    others = bad.drop_columns([RULES]) if RULES in bad.column_names else bad
-    told = others.add_column(1, RULES, rules)
-    return tables.as_text(told) if chunk.is_text else told
+def _with_violations(broken: pa.Table, chunk: Chunk, checked: CheckedRows) -> pa.Table:
+    """Return the invalid rows of the file with their violations, which replace those of an earlier run."""
+    violations = pa.array([_violations(chunk, index, checked) for index in sorted(checked.broken)], pa.string())
+    others = broken.drop_columns([RULES]) if RULES in broken.column_names else broken
+    table = others.add_column(1, RULES, violations)
+    return tables.as_text(table) if chunk.is_text else table
 
 
-def _names(signature: Mapping[str, Any]) -> list[str]:
-    """Columns of the answers."""
+def _prediction_columns(signature: Mapping[str, Any]) -> list[str]:
+    """Return the names of the columns with predictions."""
     of_classes = [f"{PROBABILITY}{name}" for name in signature["classes"]] if signature["task"] == "multiclass" else []
     return [PREDICTION, *of_classes]
 
 
-def _answers(scorer: predictor.Predictor, values: Mapping[str, np.ndarray], rows: int) -> dict[str, pa.Array]:
-    """The prediction of each row; of several classes the likeliest by its name, and the probability of each."""
-    names, classes = _names(scorer.signature), scorer.signature["classes"]
+def _predictions(scorer: predictor.Predictor, values: Mapping[str, np.ndarray], rows: int) -> dict[str, pa.Array]:
+    """Return the predictions by column; for several classes, the most probable one and the probability of each."""
+    names, classes = _prediction_columns(scorer.signature), scorer.signature["classes"]
     scores = scorer.predict(values) if rows else np.empty((0, len(classes)))
     if len(names) == 1:
         return {PREDICTION: pa.array(scores.reshape(-1) if rows else [], pa.float64())}
-    likeliest = pa.array([str(name) for name in classes]).take(pa.array(scores.argmax(axis=1)))
-    return dict(zip(names, [likeliest, *(pa.array(one, pa.float64()) for one in scores.T)], strict=True))
+    top_class = pa.array([str(name) for name in classes]).take(pa.array(scores.argmax(axis=1)))
+    probabilities = [pa.array(column, pa.float64()) for column in scores.T]
+    return dict(zip(names, [top_class, *probabilities], strict=True))
 
 
-class Progress:
-    """Says on stderr how far a run is, and how fast."""
+class ProgressReporter:
+    """Prints progress and speed of a run on stderr."""
 
     def __init__(self) -> None:
-        self._start = self._said = time.monotonic()
-        self._rows = self._before = 0
+        self._start = self._printed = time.monotonic()
+        self._rows = self._resumed = 0
 
     def skip(self, rows: int) -> None:
-        """Count rows that an earlier run has done."""
-        self._before += rows
+        """Count rows that an earlier run completed."""
+        self._resumed += rows
 
-    def add(self, rows: int, share: float) -> None:
-        """Count rows that were done, after which `share` of the file is."""
+    def add(self, rows: int, fraction: float) -> None:
+        """Count completed rows, after which `fraction` of the file is complete."""
         self._rows += rows
-        if time.monotonic() - self._said > LOOK_SECONDS:
-            self.say(share)
+        if time.monotonic() - self._printed > PROGRESS_INTERVAL_SECONDS:
+            self.print(fraction)
 
-    def say(self, share: float) -> None:
+    def print(self, fraction: float) -> None:
         """Print a line."""
-        self._said = time.monotonic()
-        speed = self._rows / max(self._said - self._start, 1e-9)
-        done = self._rows + self._before
-        print(f"score: {done:,} rows, {share:.0%}, {speed:,.0f} rows/s", file=sys.stderr, flush=True)
+        self._printed = time.monotonic()
+        speed = self._rows / max(self._printed - self._start, 1e-9)
+        done = self._rows + self._resumed
+        print(f"score: {done:,} rows, {fraction:.0%}, {speed:,.0f} rows/s", file=sys.stderr, flush=True)

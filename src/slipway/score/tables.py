@@ -1,7 +1,7 @@
-"""Files of rows, Parquet or CSV: read in chunks that fit in memory, and written so that they appear whole or never.
+"""Readers and writers of Parquet and CSV files: chunked reading in bounded memory, and atomic writing.
 
-CSV is read by the rules of `slipway.csv_file`, as `slipway new` and its `next_batch` read it. Columns that `Row` has as
-numbers are read as such, directly where a file has nothing else in them.
+CSV is parsed by the rules of `slipway.csv_file`, like in `slipway new` and its `next_batch`. Columns that are numbers
+in `Row` are parsed directly as numbers, unless the file has other values in them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -30,45 +30,45 @@ if TYPE_CHECKING:
 
     from slipway.schema import Column
 
-BUFFER = 1_000_000  # bytes of each column of a Parquet file read ahead, so that a large row group is not held whole
+BUFFER_BYTES = 1_000_000  # read-ahead per column of a Parquet file, instead of a complete row group
 WRITERS = {".parquet": pq.ParquetWriter, ".csv": pacsv.CSVWriter}
 
-Odd = dict[str, dict[int, str]]
-"""Texts of a CSV file where a number should be, by column and row."""
+InvalidNumbers = dict[str, dict[int, str]]
+"""Strings of a CSV file in a column of numbers, by column and row."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some rows of a file, in its order."""
+    """Consecutive rows of a file."""
 
     number: int
     start: int
-    """Number of its first row in the file, from 0."""
+    """Index of its first row in the file, from 0."""
     raw: pa.RecordBatch
-    """As they stand in the file."""
+    """Columns as in the file."""
     columns: pa.RecordBatch
     """The columns of `Row` that the file has."""
-    odd: Odd = field(default_factory=dict)
-    share: float = 1.0
-    """Of the file that is read when this chunk is."""
+    invalid: InvalidNumbers = field(default_factory=dict)
+    read_fraction: float = 1.0
+    """Fraction of the file up to the end of this chunk."""
     is_text: bool = False
-    """Whether the file holds texts alone."""
+    """Whether all columns of the file are strings."""
 
 
 def read(path: Path, row: type[BaseModel], rows: int, dialect: Dialect) -> Iterator[Chunk]:
-    """Read the file at `path`: of Parquet, `rows` rows at a time. An empty file has one empty chunk.
+    """Yield chunks of at most `rows` rows of the file at `path`. An empty file has one empty chunk.
 
-    Raises UserError when it cannot be read, or has a column of a type that no request could carry.
+    Raises UserError if the file cannot be read, or has a column of a type that no request can have.
     """
     columns, start = schema.columns(row), 0
     booleans = {name for name, about in fields(row).items() if about.get("type") == "boolean"}
     numbers = [column.name for column in columns if column.kind == "number" and column.name not in booleans]
     categories = [column.name for column in columns if column.kind == "category"]
     try:
-        for number, (raw, share) in enumerate(_batches(path, numbers, categories, rows, dialect)):
+        for number, (raw, fraction) in enumerate(_batches(path, numbers, categories, rows, dialect)):
             if number == 0:
                 _refuse_types(path, raw, columns)
-            yield Chunk(number, start, raw, *_parsed(raw, columns, booleans, dialect), share, is_csv(path))
+            yield Chunk(number, start, raw, *_parsed(raw, columns, booleans, dialect), fraction, is_csv(path))
             start += len(raw)
     except CsvError as error:
         raise UserError(str(error)) from None
@@ -77,33 +77,33 @@ def read(path: Path, row: type[BaseModel], rows: int, dialect: Dialect) -> Itera
 
 
 def refuse_unreadable(path: Path) -> None:
-    """Raise UserError when the name does not end as that of a file that can be read here."""
+    """Raise UserError if the suffix of the name is not that of a readable format."""
     if not is_csv(path) and path.suffix != ".parquet":
         raise UserError(
-            f"{path}: not one of {', '.join([*csv_file.SUFFIXES, '.parquet'])}; name the format by the ending"
+            f"{path}: not one of {', '.join([*csv_file.SUFFIXES, '.parquet'])}; choose the format by the suffix"
         )
 
 
 def refuse_suffix(path: Path) -> None:
-    """Raise UserError when the name does not end as that of a file that can be written here."""
+    """Raise UserError if the suffix of the name is not that of a writable format."""
     if path.suffix not in WRITERS:
-        raise UserError(f"{path}: neither {' nor '.join(WRITERS)}; name the format by the ending")
+        raise UserError(f"{path}: neither {' nor '.join(WRITERS)}; choose the format by the suffix")
 
 
 def schema_of(path: Path, dialect: Dialect) -> pa.Schema:
-    """Columns of the file at `path`. Raises UserError when it cannot be read, or has a name twice."""
+    """Return the schema of the file at `path`. Raises UserError if it cannot be read or repeats a name."""
     refuse_unreadable(path)
     if not path.exists():
-        raise UserError(f"{path}: not found; name a file of rows")
+        raise UserError(f"{path}: not found; enter the path of a file with rows")
     try:
-        found = _schema(path, dialect)
+        result = _schema(path, dialect)
     except CsvError as error:
         raise UserError(str(error)) from None
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(path, error) from None
-    if twice := [name for name in found.names if found.names.count(name) > 1]:
-        raise UserError(f"{path}: has the column {twice[0]} twice; rename one")
-    return found
+    if repeated := [name for name in result.names if result.names.count(name) > 1]:
+        raise UserError(f"{path}: column {repeated[0]} is repeated; rename one")
+    return result
 
 
 def _schema(path: Path, dialect: Dialect) -> pa.Schema:
@@ -114,16 +114,16 @@ def _schema(path: Path, dialect: Dialect) -> pa.Schema:
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:
-    return UserError(f"{path}: cannot be read ({str(error).splitlines()[0]}); mend the file, or write it again")
+    return UserError(f"{path}: cannot be read ({str(error).splitlines()[0]}); fix the file, or write it again")
 
 
 def _batches(
     path: Path, numbers: list[str], categories: list[str], rows: int, dialect: Dialect
 ) -> Iterator[tuple[pa.RecordBatch, float]]:
-    """Batches, and the share of the file that was read by then."""
+    """Yield batches, each with the fraction of the file up to its end."""
     empty = True
-    found = _csv(path, numbers, rows, dialect) if is_csv(path) else _parquet(path, categories, rows)
-    for batch in found:
+    batches = _csv(path, numbers, rows, dialect) if is_csv(path) else _parquet(path, categories, rows)
+    for batch in batches:
         empty = False
         yield batch
     if empty:
@@ -131,8 +131,8 @@ def _batches(
 
 
 def _parquet(path: Path, categories: list[str], rows: int) -> Iterator[tuple[pa.RecordBatch, float]]:
-    """Batches of each row group by itself: one reader for all of them keeps what it has read of texts."""
-    with pq.ParquetFile(path, read_dictionary=categories, buffer_size=BUFFER) as file:
+    """Yield batches per row group, because a reader of all row groups keeps the strings of each in memory."""
+    with pq.ParquetFile(path, read_dictionary=categories, buffer_size=BUFFER_BYTES) as file:
         done = 0
         for group in range(file.num_row_groups):
             for batch in file.iter_batches(rows, row_groups=[group], use_threads=False):
@@ -141,12 +141,12 @@ def _parquet(path: Path, categories: list[str], rows: int) -> Iterator[tuple[pa.
 
 
 def _csv(path: Path, numbers: list[str], rows: int, dialect: Dialect) -> Iterator[tuple[pa.RecordBatch, float]]:
-    """Batches in which `numbers` are float64; from the first on in which one is not, all of them are text.
+    """Yield batches with `numbers` as float64. From the first batch with another value on, yield strings.
 
-    A text that is no number ends the reading of numbers, but the batches have the same rows either way.
+    The batches have the same rows in both cases.
     """
     done = 0
-    with suppress(_NoNumberError):
+    with suppress(_NotANumberError):
         for batch in _grouped(path, numbers if dialect.is_plain else [], rows, dialect):
             yield batch
             done += 1
@@ -154,32 +154,32 @@ def _csv(path: Path, numbers: list[str], rows: int, dialect: Dialect) -> Iterato
     yield from islice(_grouped(path, [], rows, dialect), done, None)
 
 
-class _NoNumberError(Exception):
-    """Stands in a column of numbers."""
+class _NotANumberError(Exception):
+    """A string in a column of numbers."""
 
 
 def _grouped(path: Path, numbers: list[str], rows: int, dialect: Dialect) -> Iterator[tuple[pa.RecordBatch, float]]:
-    """What the blocks of a CSV file hold, in batches of `rows` rows; the last one has what is left."""
-    size, held = path.stat().st_size, []
-    with path.open("rb") as file, csv_file.explained(path, dialect), _told_apart(numbers):
+    """Yield the rows of a CSV file in batches of `rows` rows; the last one may have fewer."""
+    size, blocks = path.stat().st_size, []
+    with path.open("rb") as file, csv_file.explained(path, dialect), _numbers_only(numbers):
         for block in csv_file.open_csv(path, dialect, numbers, file):
-            held.append(block)
-            while sum(map(len, held)) >= rows:
-                whole = pa.concat_batches(held)
-                held = [whole.slice(rows)]
-                yield whole.slice(0, rows), file.tell() / size
-    if any(map(len, held)):
-        yield pa.concat_batches(held), 1.0
+            blocks.append(block)
+            while sum(map(len, blocks)) >= rows:
+                combined = pa.concat_batches(blocks)
+                blocks = [combined.slice(rows)]
+                yield combined.slice(0, rows), file.tell() / size
+    if any(map(len, blocks)):
+        yield pa.concat_batches(blocks), 1.0
 
 
 @contextmanager
-def _told_apart(numbers: list[str]) -> Iterator[None]:
-    """Raise _NoNumberError where Arrow finds a text in a column of `numbers`, in place of its own error."""
+def _numbers_only(numbers: list[str]) -> Iterator[None]:
+    """Replace Arrow's error for a string in a column of `numbers` by _NotANumberError."""
     try:
         yield
     except pa.ArrowInvalid as error:
         if numbers and "conversion error to double" in str(error):
-            raise _NoNumberError from None
+            raise _NotANumberError from None
         raise
 
 
@@ -187,17 +187,17 @@ def _refuse_types(path: Path, raw: pa.RecordBatch, columns: list[Column]) -> Non
     for column in columns:
         kind = raw.column(column.name).type if column.name in raw.schema.names else pa.null()
         if not _fits(kind, column.kind, path.suffix):
-            words = {"number": "numbers", "category": "texts"}[column.kind]
-            raise UserError(f"{path}: column {column.name} is of type {kind}; write {words} into it")
+            expected = {"number": "numbers", "category": "strings"}[column.kind]
+            raise UserError(f"{path}: column {column.name} has type {kind}; it must contain {expected}")
 
 
-def _fits(kind: pa.DataType, wanted: str, suffix: str) -> bool:
+def _fits(kind: pa.DataType, expected: str, suffix: str) -> bool:
     types = pa.types
     kind = _value_type(kind)
     if types.is_null(kind):
         return True
-    if wanted == "category":
-        return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+    if expected == "category":
+        return any(test(kind) for test in (types.is_string, types.is_large_string, types.is_string_view))
     if suffix == ".csv" and types.is_string(kind):
         return True
     return any(test(kind) for test in (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean))
@@ -205,46 +205,50 @@ def _fits(kind: pa.DataType, wanted: str, suffix: str) -> bool:
 
 def _parsed(
     raw: pa.RecordBatch, columns: list[Column], booleans: set[str], dialect: Dialect
-) -> tuple[pa.RecordBatch, Odd]:
-    """The columns of `Row`, with texts read as numbers where they are such, and the texts that are not."""
-    found, odd = {}, {}
+) -> tuple[pa.RecordBatch, InvalidNumbers]:
+    """Return the columns of `Row`, with strings parsed as numbers, and the strings that are not numbers."""
+    arrays: dict[str, pa.Array] = {}
+    invalid: InvalidNumbers = {}
     for column in columns:
         if column.name not in raw.schema.names:
             continue
         array = raw.column(column.name)
         if column.kind == "number" and pa.types.is_string(array.type):
             parse = csv_file.parse_flags if column.name in booleans else csv_file.parse_numbers
-            array, odd[column.name] = parse(array, dialect)
+            array, invalid[column.name] = parse(array, dialect)
         elif pa.types.is_string(array.type):
             array = csv_file.without_empty(array)
         elif pa.types.is_floating(array.type):
             array = csv_file.without_sentinels(array, dialect)
-        found[column.name] = array
-    return pa.RecordBatch.from_arrays(list(found.values()), list(found)), odd
+        arrays[column.name] = array
+    return pa.RecordBatch.from_arrays(list(arrays.values()), list(arrays)), invalid
 
 
-def write(path: Path, scratch: Path, parts: Iterable[pa.Table], metadata: dict[str, str]) -> int:
-    """Write tables of one schema to `path`, by way of a file in `scratch`; returns the number of rows."""
-    rows, writer, aside = 0, None, scratch / f"whole{path.suffix}"
-    for part in parts:
-        table = _decoded(part).replace_schema_metadata(metadata)
-        writer = writer or WRITERS[path.suffix](aside, table.schema)
-        writer.write_table(table)
-        rows += len(table)
-    writer.close()
+def write(path: Path, scratch: Path, tables: Iterable[pa.Table], metadata: dict[str, str]) -> int:
+    """Write `tables`, one or more of equal schema, to `path` atomically, and return the number of rows.
+
+    The file is written in the folder `scratch` first.
+    """
+    rows, temporary = 0, scratch / f"whole{path.suffix}"
+    decoded = (_decoded(table).replace_schema_metadata(metadata) for table in tables)
+    first = next(decoded)
+    with WRITERS[path.suffix](temporary, first.schema) as writer:
+        for table in chain([first], decoded):
+            writer.write_table(table)
+            rows += len(table)
     make_folder(path.parent)
-    move(aside, path)
+    move(temporary, path)
     return rows
 
 
 def as_text(table: pa.Table) -> pa.Table:
-    """Every column as text."""
+    """Return the table with every column as strings."""
     return table.cast(pa.schema([pa.field(name, pa.string()) for name in table.column_names]))
 
 
 def _decoded(table: pa.Table) -> pa.Table:
-    """Without the codes by which Parquet and pandas keep texts."""
-    return table.cast(pa.schema([pa.field(one.name, _value_type(one.type)) for one in table.schema]))
+    """Return the table without dictionary encoding."""
+    return table.cast(pa.schema([pa.field(column.name, _value_type(column.type)) for column in table.schema]))
 
 
 def _value_type(kind: pa.DataType) -> pa.DataType:
@@ -252,10 +256,12 @@ def _value_type(kind: pa.DataType) -> pa.DataType:
 
 
 def refuse_unwritable(path: Path, columns: list[pa.Field]) -> None:
-    """Raise UserError when the name of `path` tells no format, or the format cannot hold one of `columns`."""
+    """Raise UserError if the suffix of `path` names no format, or the format does not support one of `columns`."""
     refuse_suffix(path)
-    for one in columns if path.suffix == ".csv" else ():
+    for column in columns if path.suffix == ".csv" else ():
         try:
-            pacsv.write_csv(pa.schema([pa.field(one.name, _value_type(one.type))]).empty_table(), io.BytesIO())
+            pacsv.write_csv(pa.schema([pa.field(column.name, _value_type(column.type))]).empty_table(), io.BytesIO())
         except (pa.ArrowException, NotImplementedError):
-            raise UserError(f"{path}: CSV cannot hold column {one.name} of type {one.type}; write .parquet") from None
+            raise UserError(
+                f"{path}: CSV does not support column {column.name} of type {column.type}; write .parquet"
+            ) from None

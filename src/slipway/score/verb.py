@@ -1,4 +1,4 @@
-"""`slipway score`, as the command line calls it: the model fetched and verified, the answer told."""
+"""Command `slipway score`: fetch and verify the model, score the file, and print the result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from slipway.delivery.store import fetch, open_store
 from slipway.errors import UserError
 from slipway.git import Git
 from slipway.score import tables
-from slipway.score.run import Job, score
+from slipway.score.run import ScoreJob, score
 from slipway.serving import model_folder
 from slipway.settings import read_params
 
@@ -23,28 +23,28 @@ from slipway.settings import read_params
 def main(
     source: Path, target: Path, skip_bad: Path | None, release: str | None, environment: str, *, as_json: bool
 ) -> None:
-    """Score `source` into `target`, and say what became of it. Raises UserError."""
+    """Score `source` into `target`, and print the result. Raises UserError."""
     if release and environment:
-        raise UserError("score: name the model by --release or by --environment, not by both")
+        raise UserError("score: --release and --environment are mutually exclusive; use one of them")
     with TemporaryDirectory() as scratch:
         folder = _fetch(release, environment, Path(scratch)) if release or environment else model_folder.locate()
         released = model_folder.verify(folder)["version"]
         model_folder.refuse_other_columns(folder, problem.Row)
         params, dialect = read_params()["score"], Dialect(**getattr(problem, "CSV", {}))
-        taken = _taken_in(source, dialect, Path(scratch))
+        prepared = _prepared(source, dialect, Path(scratch))
         try:
-            done = score(Job(taken, target, folder, released, problem.Row, skip_bad, dialect), params)
+            done = score(ScoreJob(prepared, target, folder, released, problem.Row, skip_bad, dialect), params)
         except UserError as error:
-            raise UserError(str(error).replace(str(taken), str(source))) from None
+            raise UserError(str(error).replace(str(prepared), str(source))) from None
     if as_json:
         print(json.dumps({"release": released, **asdict(done)}))
         return
-    aside = f"; broken and in {skip_bad}: {done.broken:,}" if skip_bad else ""
-    print(f"{target}: {done.scored:,} rows, scored by {released} in {done.seconds:.1f} s{aside}")
+    skipped = f"; {done.broken:,} invalid rows in {skip_bad}" if skip_bad else ""
+    print(f"{target}: {done.scored:,} rows, scored by {released} in {done.seconds:.1f} s{skipped}")
 
 
-def _taken_in(source: Path, dialect: Dialect, scratch: Path) -> Path:
-    """The file to score: `source`, or its rows as `problem.read` takes them in, if it has the names of the origin."""
+def _prepared(source: Path, dialect: Dialect, scratch: Path) -> Path:
+    """Return the file to score: `source`, or the result of `problem.read` if it has the columns of raw data."""
     names = tables.schema_of(source, dialect).names
     required = [name for name, field in problem.Row.model_fields.items() if field.is_required()]
     if set(required) <= set(names) or not hasattr(problem, "read"):
@@ -54,19 +54,21 @@ def _taken_in(source: Path, dialect: Dialect, scratch: Path) -> Path:
     except ValueError as error:
         raise UserError(str(error)) from None
     if frame.columns.empty or frame[required].isna().all().all():
-        return source  # it has neither these names nor those; what is missing is reported as for any file
+        return source  # not raw data either; the missing column is reported as for any file
     path = scratch / f"{source.name}.parquet"
     frame.to_parquet(path, index=False)
     return path
 
 
 def _fetch(release: str | None, environment: str, scratch: Path) -> Path:
-    """The model of a release, or of what an environment should run."""
+    """Return the model folder of a release, or of the release that is desired in an environment."""
     branch = DeployBranch(Git(Path()))
     branch.fetch()
-    desired = branch.read(environment) if environment else None
-    if environment and desired is None:
-        raise UserError(f"--environment {environment}: runs nothing yet; name a release with --release")
-    version = desired.release if desired else release
-    digest = desired.digest if desired else branch.published(version).digest
+    if release:
+        version, digest = release, branch.published(release).digest
+    else:
+        desired = branch.read(environment)
+        if desired is None:
+            raise UserError(f"--environment {environment}: has no desired release yet; choose one with --release")
+        version, digest = desired.release, desired.digest
     return fetch(open_store(store_url()), version, digest, scratch / version).folder / "model"

@@ -1,1 +1,1 @@
-"""The released service: one Row in, or an array of them; predictions out."""
+"""The prediction service: rows in, predictions out."""

@@ -1,4 +1,4 @@
-"""Who may come in, how much of a body may wait, and in which order the loop computes."""
+"""Limits on concurrent requests and on buffered bodies, and time slices of the event loop."""
 
 from __future__ import annotations
 
@@ -6,81 +6,81 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from slipway.serving.contract import RefusedError
+from slipway.serving.refusal import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-TURN_SECONDS = 0.01  # of computing, before the loop looks at its sockets again; refusals wait no longer
+SLICE_SECONDS = 0.01  # of computing before the loop polls its sockets again; a refusal waits no longer
 
 
 class Admission:
-    """Counts the requests at work in this worker, and lets them compute in turns."""
+    """Limits the concurrent requests of this worker, and assigns time slices to them."""
 
     def __init__(self, max_concurrency: int) -> None:
         self._max = max_concurrency
-        self._at_work = 0
-        self._coming = 0
-        self._turn_began: float | None = None
+        self._active = 0
+        self._arriving = 0
+        self._slice_start: float | None = None
 
-    def let_in(self) -> bool:
-        """Whether there is room for one more that has just begun to arrive.
+    def admit(self) -> bool:
+        """Return whether a request whose headers have arrived may proceed.
 
-        Many may, while the loop reads its sockets and none gets to work: they are counted from one turn to the next.
+        The loop may read many requests before one of them becomes active. They are counted per pass of the loop.
         """
-        if self._at_work + self._coming >= self._max:
+        if self._active + self._arriving >= self._max:
             return False
-        if not self._coming:
-            asyncio.get_running_loop().call_soon(self._end_coming)
-        self._coming += 1
+        if not self._arriving:
+            asyncio.get_running_loop().call_soon(self._reset_arriving)
+        self._arriving += 1
         return True
 
     def is_full(self) -> bool:
-        """Whether one more would find no room."""
-        return self._at_work >= self._max
+        """Return whether another request would exceed the limit."""
+        return self._active >= self._max
 
     def __enter__(self) -> None:
-        """Raise RefusedError (503) when there is no room."""
+        """Raise RefusedError (503) if the limit is reached."""
         if self.is_full():
             raise overload()
-        self._at_work += 1
+        self._active += 1
 
     def __exit__(self, *_: object) -> None:
-        self._at_work -= 1
+        self._active -= 1
 
-    async def turn(self) -> None:
-        """Wait until it is time to compute.
+    async def wait_for_slice(self) -> None:
+        """Wait for a time slice to compute in.
 
-        Requests that came together are counted before the first is computed, or there would never be too many. The loop
-        computes for TURN_SECONDS at most, or for one request that takes longer, then it looks at its sockets again.
+        Requests that arrive together are counted before the first one computes; otherwise the limit would never be
+        reached. The loop computes for SLICE_SECONDS, or for one request that takes longer. Then it polls its sockets.
         """
         await asyncio.sleep(0)
-        while self._turn_began is not None and time.perf_counter() - self._turn_began > TURN_SECONDS:
+        while self._slice_start is not None and time.perf_counter() - self._slice_start > SLICE_SECONDS:
             await asyncio.sleep(0)
-        if self._turn_began is None:
-            self._turn_began = time.perf_counter()
-            asyncio.get_running_loop().call_soon(self._end_turn)
+        if self._slice_start is None:
+            self._slice_start = time.perf_counter()
+            asyncio.get_running_loop().call_soon(self._end_slice)
 
-    def _end_coming(self) -> None:
-        self._coming = 0
+    def _reset_arriving(self) -> None:
+        self._arriving = 0
 
-    def _end_turn(self) -> None:
-        self._turn_began = None
+    def _end_slice(self) -> None:
+        self._slice_start = None
 
 
 class Bodies:
-    """Reads bodies, each and all together within limits."""
+    """Reads bodies, with limits on each and on the total of unfinished ones."""
 
     def __init__(self, max_bytes: int, max_waiting_bytes: int, timeout_seconds: float) -> None:
         self._max = max_bytes
         self._max_waiting = max_waiting_bytes
-        self._timeout = timeout_seconds
+        self._timeout_seconds = timeout_seconds
         self._waiting = 0
 
     async def read(self, receive: Callable[[], Awaitable[dict[str, Any]]]) -> bytearray:
-        """Read a body. Raises RefusedError: too slow (408), too large (413), too many of them unfinished (503)."""
+        """Read a body. Raises RefusedError if it is too slow (408) or too large (413), or if too many wait (503)."""
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._timeout_seconds):
                 return await self._read(receive)
         except TimeoutError:
             raise RefusedError(408, "slow_body", "the body did not arrive in time") from None
@@ -91,12 +91,12 @@ class Bodies:
             while more:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise RefusedError(400, "disconnect", "the client went away")
+                    raise RefusedError(400, "disconnect", "the client disconnected")
                 body += message.get("body", b"")
                 if len(body) > self._max:
                     raise too_large(self._max)
                 more = message.get("more_body", False)
-                if more:  # what came whole, as small bodies do, never waits and is never refused for others that do
+                if more:  # a body that arrives in one piece, as small ones do, is not refused because others wait
                     self._waiting += len(body) - counted
                     counted = len(body)
                     if self._waiting > self._max_waiting:
@@ -107,10 +107,10 @@ class Bodies:
 
 
 def overload() -> RefusedError:
-    """There is no room for another request."""
-    return RefusedError(503, "overload", "too many requests at once; try again after Retry-After seconds")
+    """Return the refusal (503) of a request above the limit."""
+    return RefusedError(503, "overload", "too many concurrent requests; retry after Retry-After seconds")
 
 
 def too_large(max_bytes: int) -> RefusedError:
-    """A body is over the limit."""
-    return RefusedError(413, "body_size", f"the body may have {max_bytes} bytes; send fewer rows")
+    """Return the refusal (413) of a body above the limit."""
+    return RefusedError(413, "body_size", f"the body exceeds {max_bytes} bytes; send fewer rows")

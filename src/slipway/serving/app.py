@@ -1,6 +1,6 @@
-"""The routes, as a plain ASGI application: what a request passes between the socket and the model.
+"""Routes of the service, as a plain ASGI application.
 
-No framework: routing by Starlette, its Request and its Response cost more time than validation and scoring together.
+It uses no framework, because Starlette's routing, requests and responses take longer than validation and scoring.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic_core import to_json
 
 from slipway.serving.admission import Admission, Bodies, overload, too_large
 from slipway.serving.content_type import is_json
-from slipway.serving.contract import RefusedError, detail
+from slipway.serving.refusal import RefusedError, detail
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 JSON = b"application/json"
 PREFIX = re.compile(rb"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
-PREFIXES_MAX = 8  # pages kept; there is one prefix for each proxy
+PREFIXES_MAX = 8  # cached versions of a page, one per prefix; each proxy has one prefix
 
 
 class App:
-    """Answers POST /predict, and GET of fixed pages."""
+    """ASGI application that answers POST /predict and GET of fixed pages."""
 
     def __init__(
         self, release: dict[str, Any], contract: Contract, scorer: Scorer, observer: Observer, settings: dict[str, Any]
@@ -60,26 +60,26 @@ class App:
         self._prefixed: dict[str, tuple[bytes, Callable[[str], bytes]]] = {}
 
     def add_page(self, path: str, content_type: bytes, body: Callable[[str], bytes]) -> None:
-        """Answer GET of `path` with what `body` returns for the prefix under which clients see the service."""
+        """Serve `path` with the result of `body`, a function of the path prefix of the client's proxy."""
         self._prefixed[path] = content_type, lru_cache(PREFIXES_MAX)(body)
 
     def is_full(self) -> bool:
-        """Whether a request for a prediction would be refused now."""
+        """Return whether a prediction request would be refused now."""
         return self._admission.is_full()
 
-    def let_in(self) -> bool:
-        """Whether a request for a prediction, of which the headers are there, may come further."""
-        return self._admission.let_in()
+    def admit(self) -> bool:
+        """Return whether a prediction request whose headers have arrived may proceed."""
+        return self._admission.admit()
 
-    def turn_away(self, headers: Headers) -> tuple[Headers, bytes]:
-        """Count a refusal (503) before the request with `headers` came this far; headers and body of the answer."""
+    def reject(self, headers: Headers) -> tuple[Headers, bytes]:
+        """Count a request with `headers` as refused (503), and return headers and body of the response."""
         request_id = self._observer.request_id(dict(headers))
         self._observer.refused(request_id, self._full)
         self._observer.answered(request_id, self._full.status, 0.0)
         return [(b"content-type", JSON), (b"x-request-id", request_id), self._retry_after], self._full_body
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Answer one HTTP request; a WebSocket is refused."""
+        """Answer one HTTP request; refuse a WebSocket."""
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
         elif scope["path"] == "/predict" and scope["method"] == "POST":
@@ -95,8 +95,8 @@ class App:
             return 200, content_type, body(_prefix(dict(headers))), [(b"vary", b"X-Forwarded-Prefix")]
         if path == "/predict" or path in self._pages or path in self._prefixed:
             allowed = "POST" if path == "/predict" else "GET, HEAD"
-            return 405, JSON, _refusal(f"{path} takes {allowed}"), [(b"allow", allowed.encode())]
-        return 404, JSON, _refusal("no such page; the pages are listed at /"), ()
+            return 405, JSON, _refusal(f"{path} supports {allowed}"), [(b"allow", allowed.encode())]
+        return 404, JSON, _refusal("not found; the routes are listed at /"), ()
 
     async def _predict(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         start = time.perf_counter()
@@ -111,11 +111,11 @@ class App:
             if status == 503:
                 extra.append(self._retry_after)
             if status == 408 or b"expect" in headers:
-                # The rest of the body would come as slowly; or it may not come, and the next request be taken for it.
+                # The rest of the body would be as slow, or never arrive, and the next request would be read as body.
                 extra.append((b"connection", b"close"))
-        except Exception:  # noqa: BLE001  whatever failed is answered here, and logged by the observer
+        except Exception:  # noqa: BLE001  any failure is answered here, and logged by the observer
             self._observer.failed(request_id)
-            status, body = 500, _refusal("the service failed; its log says why")
+            status, body = 500, _refusal("the service failed; see its log")
         await _send(send, status, JSON, body, extra)
         self._observer.answered(request_id, status, time.perf_counter() - start)
 
@@ -123,15 +123,15 @@ class App:
         _check_headers(headers, self._settings["max_bytes"])
         body = await self._bodies.read(receive)
         with self._admission:
-            await self._admission.turn()
+            await self._admission.wait_for_slice()
             return await self._answer(request_id, body)
 
     async def _answer(self, request_id: bytes, body: bytearray) -> bytes:
-        async with self._scorer.place(len(body)):
+        async with self._scorer.slot(len(body)):
             rows, columns = self._contract.parse(body)
             scores = await self._scorer.score(rows, columns)
         if not np.isfinite(scores).all():
-            raise ValueError("the model answered with NaN or infinity")
+            raise ValueError("the model returned NaN or infinity")
         predictions = self._predictions(scores.tolist())
         self._observer.predicted(request_id, body, scores, predictions)
         return self._head + to_json(predictions) + b"}"
@@ -146,14 +146,14 @@ def _check_headers(headers: dict[bytes, bytes], max_bytes: int) -> None:
     if not is_json(headers.get(b"content-type", b"")):
         raise RefusedError(415, "content_type", "Content-Type must be application/json, in UTF-8")
     if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise RefusedError(415, "content_encoding", "Content-Encoding is not supported; send the body as it is")
+        raise RefusedError(415, "content_encoding", "Content-Encoding is not supported; send the body uncompressed")
     length = headers.get(b"content-length", b"0")
     if not length.isdigit() or int(length) > max_bytes:
         raise too_large(max_bytes)
 
 
 def _prefix(headers: dict[bytes, bytes]) -> str:
-    """Return the path that a proxy has stripped; empty without one, or where it is not a plain path."""
+    """Return the path prefix that a proxy has stripped, or "" if there is none or it is not a plain path."""
     value = headers.get(b"x-forwarded-prefix", b"")
     return value.decode().rstrip("/") if PREFIX.fullmatch(value) else ""
 

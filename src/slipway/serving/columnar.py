@@ -1,8 +1,8 @@
-"""Rows as columns: {"columns": {"size": [1.5, 2.5], "kind": ["a", "b"]}}, in each column a value for each row.
+"""Parser for rows as columns: {"columns": {"size": [1.5, 2.5], "kind": ["a", "b"]}}, with one value per row.
 
-A body of columns has under a third of the bytes of an array of rows, and is read in a quarter of the time. Its contract
-is that of the rows: columns in which each value is valid are taken at once, and all else is turned into rows, which
-decide. So the two cannot disagree, and a `Row` with rules of its own, such as one between two fields, is no exception.
+A body of columns has less than a third of the bytes of an array of rows, and is parsed in a quarter of the time. Its
+contract is that of the rows: if each value is valid by itself, the columns are accepted. Otherwise they are converted
+to rows and validated as such. Both formats therefore accept the same rows, also with rules that span several fields.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError, create_model
 from pydantic_core import to_json
 
-from slipway.serving.refusal import broken, detail
+from slipway.serving.refusal import detail, violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from pydantic.fields import FieldInfo
+
 START = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"columns"[ \t\r\n]*:[ \t\r\n]*\{')
-"""No row begins so: none of its values is an object."""
-OWN = {"operator", "pydantic"}
-"""Modules of the functions with which pydantic itself checks a value, such as the bound of a number or an enum."""
+"""Start of a body of columns. It cannot be a row, because no value of a row is an object."""
+PYDANTIC_MODULES = {"operator", "pydantic"}
+"""Modules of the functions that pydantic itself uses to validate a value, for example a bound or an enum."""
 
 
 class _Body(BaseModel):
@@ -35,30 +37,30 @@ _SHAPE = TypeAdapter(_Body).validator
 
 
 class Columns:
-    """The columns of a strict `Row`, each value checked by itself."""
+    """Validator of the columns of a strict `Row`, value by value."""
 
     def __init__(self, row: type[BaseModel], max_rows: int) -> None:
         self._validator = TypeAdapter(_body(row, max_rows)).validator if is_by_value(row) else None
 
     def parse(self, body: bytes | bytearray) -> dict[str, list[Any]] | None:
-        """The columns of a valid body; None where rows must decide."""
+        """Return the columns of a valid body, or None if the rows must be validated instead."""
         if self._validator is None:
             return None
         try:
-            columns = self._validator.validate_json(body).columns.__dict__
+            columns: dict[str, list[Any]] = self._validator.validate_json(body).columns.__dict__
         except ValidationError:
             return None
         return None if _uneven(columns) else columns
 
 
 def to_rows(body: bytes | bytearray, max_rows: int) -> bytes:
-    """The array of rows that `body` holds as columns; those after `max_rows`, which nobody will read, are empty.
+    """Return the columns of `body` as an array of rows, in JSON. Rows after `max_rows` are empty placeholders.
 
-    Raises ValidationError for what is not JSON or holds no columns, and RefusedError for columns of unequal length.
+    Raises ValidationError if `body` is not JSON or has no columns, and RefusedError if their lengths differ.
     """
     columns = _SHAPE.validate_json(body).columns
     if name := _uneven(columns):
-        raise broken(detail(None, name, f"Column should have {_length(columns)} values, as the first has"))
+        raise violation(detail(None, name, f"Column should have {_length(columns)} values, like the first column"))
     rows = [dict(zip(columns, values, strict=True)) for values in islice(zip(*columns.values(), strict=True), max_rows)]
     return to_json(rows + [{}] * (_length(columns) - len(rows)), inf_nan_mode="constants")
 
@@ -68,36 +70,41 @@ def _length(columns: Mapping[str, Sequence[Any]]) -> int:
 
 
 def _uneven(columns: Mapping[str, Sequence[Any]]) -> str | None:
-    """The first column that is not as long as the first one."""
+    """Return the name of a column whose length differs from that of the first, or None."""
     length = _length(columns)
     return next((name for name, values in columns.items() if len(values) != length), None)
 
 
 def _body(row: type[BaseModel], max_rows: int) -> type[BaseModel]:
-    column = Field(min_length=1, max_length=max_rows)
-    fields = {
-        name: (Annotated[list[Annotated[field.annotation, Field(), *field.metadata]], column, FailFast()], ...)
+    length = Field(min_length=1, max_length=max_rows)
+    fields: dict[str, Any] = {
+        name: (Annotated[list[_value(field)], length, FailFast()], ...)  # type: ignore[misc]  # a type made at run time
         for name, field in row.model_fields.items()
     }
     columns = create_model("Columns", __config__=row.model_config, **fields)
     return create_model("Body", __config__=row.model_config, columns=(columns, ...))
 
 
+def _value(field: FieldInfo) -> Any:
+    """Return the type of a field with its constraints."""
+    return Annotated[field.annotation, Field(), *field.metadata]
+
+
 def is_by_value(row: type[BaseModel]) -> bool:
-    """Whether no function of the author's has a say in `row`: it might look at more than one value."""
+    """Return whether `row` has no custom validators, which could depend on more than one value."""
     return not any(_has_function(node) for node in _nodes(row.__pydantic_core_schema__))
 
 
 def _has_function(node: Mapping[str, Any]) -> bool:
     if str(node.get("type")).startswith("function-"):
-        return getattr(node["function"]["function"], "__module__", "").split(".")[0] not in OWN
+        return getattr(node["function"]["function"], "__module__", "").split(".")[0] not in PYDANTIC_MODULES
     return bool(node.get("post_init") or node.get("custom_init"))
 
 
 def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
-    parts: list[Any] = list(schema) if isinstance(schema, list | tuple) else []
+    children: list[Any] = list(schema) if isinstance(schema, list | tuple) else []
     if isinstance(schema, dict):
         yield schema
-        parts = [part for key, part in schema.items() if key not in {"metadata", "serialization"}]
-    for part in parts:
-        yield from _nodes(part)
+        children = [child for key, child in schema.items() if key not in {"metadata", "serialization"}]
+    for child in children:
+        yield from _nodes(child)

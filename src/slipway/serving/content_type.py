@@ -1,17 +1,17 @@
-"""Whether a header declares JSON in UTF-8, in any spelling that RFC 9110, section 8.3, allows."""
+"""Check for JSON in UTF-8 in a Content-Type header, in every spelling that RFC 9110, section 8.3, allows."""
 
 from __future__ import annotations
 
 from email.policy import HTTP
 from functools import lru_cache
 
-CACHED_VALUES_MAX = 64  # spellings of clients; one that is not cached costs 0.1 ms
+CACHED_VALUES_MAX = 64  # one per spelling; a value that is not cached takes 0.1 ms
 VALUE_BYTES_MAX = 200  # a longer one is not parsed
 
 
 @lru_cache(CACHED_VALUES_MAX)
 def is_json(content_type: bytes) -> bool:
-    """Return whether the header's value means JSON in UTF-8, in any case, quoted or not, with any other parameters."""
+    """Return whether the value of the header means JSON in UTF-8; case, quotes and other parameters do not matter."""
     if len(content_type) > VALUE_BYTES_MAX or not content_type.isascii():
         return False
     try:

@@ -1,8 +1,8 @@
-"""httptools' parser, which reads a request that asks for another protocol as the HTTP/1.1 request that it also is.
+"""Parser for HTTP/1.1 that ignores requests to upgrade to another protocol.
 
-RFC 9110, section 7.8: a server may ignore `Upgrade`. Java's HttpClient asks for h2c with its first request, and the
-body is an ordinary one. httptools stops reading at the end of such a head and returns the rest as data of the new
-protocol, so that uvicorn answers the request without its body.
+RFC 9110, section 7.8, allows a server to ignore `Upgrade`. Java's HttpClient requests h2c with its first request, which
+has an ordinary body. httptools stops at the end of such a head and returns the rest as data of the new protocol, so
+that uvicorn would answer the request without its body.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ UPGRADE_HEADERS = frozenset({b"upgrade", b"http2-settings"})
 
 
 class Http1Parser:
-    """A stand-in for `httptools.HttpRequestParser`; `protocol` has its callbacks, `url` and `headers`."""
+    """Replacement for `httptools.HttpRequestParser`; `protocol` has its callbacks, `url` and `headers`."""
 
     def __init__(self, protocol: Any) -> None:
         self._protocol = protocol
@@ -28,14 +28,14 @@ class Http1Parser:
         return getattr(self._parser, name)
 
     def feed_data(self, data: bytes) -> None:
-        """Parse `data`. Raises httptools.HttpParserError, for CONNECT too, since this service is no proxy."""
+        """Parse `data`. Raises httptools.HttpParserError, also for CONNECT, because this service is not a proxy."""
         while True:
             try:
                 self._parser.feed_data(data)
                 return
             except httptools.HttpParserUpgrade as upgrade:
                 if self._parser.get_method() == b"CONNECT":
-                    raise httptools.HttpParserInvalidMethodError("this is no proxy") from None
+                    raise httptools.HttpParserInvalidMethodError("this is not a proxy") from None
                 data = data[upgrade.args[0] :]
                 head = self._plain_head()
                 self._start()
@@ -45,11 +45,11 @@ class Http1Parser:
 
     def _start(self) -> None:
         self._parser = httptools.HttpRequestParser(self._protocol)
-        # As uvicorn sets it: requests after `Connection: close` do not affect the answer to the previous one.
+        # As in uvicorn: data after `Connection: close` does not affect the response to the previous request.
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def _plain_head(self) -> bytes:
-        """Return the head of the request without what asks for another protocol."""
+        """Return the head of the request without the headers that request an upgrade."""
         version = self._parser.get_http_version().encode()
         lines = [b"%b %b HTTP/%b" % (self._parser.get_method(), self._protocol.url, version)]
         lines += [b"%b: %b" % header for header in _plain(self._protocol.headers)]

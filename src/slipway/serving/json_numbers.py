@@ -1,8 +1,8 @@
-"""Numbers where JSON, pydantic and a model mean different things by the word.
+"""Rules for numbers, on which JSON, pydantic and models differ.
 
-JSON has one kind of number, so 2475.0 is an integer, in JSON Schema too, and clients that keep a column with gaps as
-floats send it so. pydantic's strict `int` refuses it. A model takes float32, and a number beyond that would reach it
-as infinity. The rules here make the contract that is served the one that is described.
+JSON and JSON Schema have one kind of number, so 2475.0 is an integer. Clients that store a column with missing values
+as floats send it that way, but pydantic's strict `int` refuses it. A model takes float32, so that a larger number
+becomes infinity. These rules make the service accept exactly what its documentation describes.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel, ValidationError
 
-LARGEST = 3.4028234663852886e38  # of float32
-RULE = f"Input should be between -{LARGEST} and {LARGEST}"
+FLOAT32_MAX = 3.4028234663852886e38
+RULE = f"Input should be between -{FLOAT32_MAX} and {FLOAT32_MAX}"
 
 
 class Numbers:
-    """The columns of a `Row` that need these rules."""
+    """Columns of a `Row` to which these rules apply."""
 
     def __init__(self, row: type[BaseModel]) -> None:
         schema = row.model_json_schema()
         options = {name: list(_numeric(field, schema)) for name, field in schema["properties"].items()}
-        self._whole = {name for name, found in options.items() if found and all(map(_is_whole, found))}
-        self._unbounded = [name for name, found in options.items() if not all(map(_is_bounded, found))]
+        self._whole = {name for name, types in options.items() if types and all(map(_is_whole, types))}
+        self._unbounded = [name for name, types in options.items() if not all(map(_is_bounded, types))]
 
     def with_integers(self, body: bytes | bytearray, error: ValidationError) -> bytes | None:
-        """`body` with 2.0 written as 2 where a column holds whole numbers; None where `error` is not about that.
+        """Return `body` with 2.0 replaced by 2 in integer columns, or None if `error` has another cause.
 
-        `body` is valid JSON in which pydantic found `error`, the first of its rows to break a rule.
+        `body` is valid JSON, and `error` is pydantic's error for its first invalid row.
         """
         if not any(self._is_whole_float(item["loc"], item["input"]) for item in error.errors(include_url=False)):
             return None
@@ -43,10 +43,13 @@ class Numbers:
         return to_json(content, inf_nan_mode="constants")
 
     def too_large(self, columns: Mapping[str, Sequence[Any]]) -> tuple[int, str] | None:
-        """Row and column of a number that float32 cannot hold; what the bounds in `Row` rule out costs nothing."""
+        """Return row and column of a number that float32 cannot hold, or None.
+
+        Columns with bounds in `Row` are skipped.
+        """
         for name in self._unbounded:
             for row, value in enumerate(columns[name]):
-                if value is not None and abs(value) > LARGEST:
+                if value is not None and abs(value) > FLOAT32_MAX:
                     return row, name
         return None
 
@@ -55,12 +58,12 @@ class Numbers:
 
 
 def bound(schema: dict[str, Any]) -> None:
-    """Write into the JSON schema of a `Row` that its numbers fit in float32."""
+    """Add the bounds of float32 to the numbers in the JSON schema of a `Row`."""
     for field in schema["properties"].values():
         for option in _numeric(field, schema):
             if not _is_bounded(option):
-                option["minimum"] = max(option.get("minimum", -LARGEST), -LARGEST)
-                option["maximum"] = min(option.get("maximum", LARGEST), LARGEST)
+                option["minimum"] = max(option.get("minimum", -FLOAT32_MAX), -FLOAT32_MAX)
+                option["maximum"] = min(option.get("maximum", FLOAT32_MAX), FLOAT32_MAX)
 
 
 def _numeric(field: dict[str, Any], schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -73,7 +76,7 @@ def _numeric(field: dict[str, Any], schema: dict[str, Any]) -> Iterator[dict[str
 
 
 def _is_whole(option: dict[str, Any]) -> bool:
-    return option["type"] == "integer"
+    return bool(option["type"] == "integer")
 
 
 def _is_bounded(option: dict[str, Any]) -> bool:
@@ -81,7 +84,7 @@ def _is_bounded(option: dict[str, Any]) -> bool:
         return True
     low = option.get("minimum", option.get("exclusiveMinimum", -float("inf")))
     high = option.get("maximum", option.get("exclusiveMaximum", float("inf")))
-    return low >= -LARGEST and high <= LARGEST
+    return bool(low >= -FLOAT32_MAX and high <= FLOAT32_MAX)
 
 
 def _is_integral(value: Any) -> bool:

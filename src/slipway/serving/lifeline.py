@@ -1,10 +1,11 @@
-"""A pipe from the command `bentoml serve` to its workers, and another worker at once when the last one died.
+"""Pipe from the command `bentoml serve` to its workers, and immediate restart after the last worker died.
 
-The command holds the end for writing, and never writes. When it closes that, or dies of whatever, each worker reads the
-end of the pipe at that moment: no worker outlives its command, and all learn that the service stops, not they alone.
+The command holds the write end and never writes. When the command closes it or dies, each worker reads end-of-file
+immediately. No worker therefore outlives its command, and all workers learn that the service is stopping.
 
-BentoML lets circus look for dead workers every 10 s. The kernel tells at once (SIGCHLD), and circus starts workers when
-it is asked to reload (SIGHUP). It would then replace those that live, too, so it is asked only when none does.
+BentoML makes circus check for dead workers every 10 s. The kernel reports them immediately with SIGCHLD, and circus
+starts workers when it reloads (SIGHUP). A reload also replaces living workers, so it is requested only if there are
+none.
 """
 
 from __future__ import annotations
@@ -24,30 +25,30 @@ if TYPE_CHECKING:
 
 VARIABLE = "SLIPWAY_LIFELINE"
 STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-PAUSE_SECONDS = 5.0  # at least, between two restarts asked for; a worker that cannot start must not use up the machine
+RESTART_INTERVAL_SECONDS = 5.0  # between two restarts, so that a worker that cannot start does not load the machine
 
 
 def hold() -> None:
-    """Call it in the command, before it starts workers."""
-    from tornado.ioloop import IOLoop  # circus runs it; a worker has no use for it
+    """Open the pipe. Call this in the command before it starts workers."""
+    from tornado.ioloop import IOLoop  # circus runs it; workers do not need it
 
     read, write = os.pipe()
     os.set_inheritable(read, True)
     os.environ[VARIABLE] = str(read)
-    if threading.current_thread() is threading.main_thread():  # only there can signals be handled
+    if threading.current_thread() is threading.main_thread():  # signals can be handled only there
         IOLoop.current().add_callback(_Command(write).watch)
 
 
 def is_cut() -> bool:
-    """Whether the command stops, or is gone; call it in a worker."""
-    if VARIABLE not in os.environ:  # a worker that was started by hand
+    """Return whether the command is stopping or dead. Call this in a worker."""
+    if VARIABLE not in os.environ:  # a worker that was started manually
         return False
     return bool(select.select([int(os.environ[VARIABLE])], [], [], 0)[0])
 
 
 def follow(end: Callable[[], None]) -> None:
-    """Call it in a worker, in its loop; calls `end` once, when the command stops or is gone."""
-    if VARIABLE not in os.environ:  # a worker that was started by hand
+    """Call `end` once when the command is stopping or dead. Call this in the event loop of a worker."""
+    if VARIABLE not in os.environ:  # a worker that was started manually
         return
     loop = asyncio.get_running_loop()
     read = int(os.environ[VARIABLE])
@@ -63,13 +64,13 @@ class _Command:
     def __init__(self, write: int) -> None:
         self._write = write
         self._stopping = False
-        self._restarted = -PAUSE_SECONDS
+        self._restarted = -RESTART_INTERVAL_SECONDS
 
     def watch(self) -> None:
-        """Called by the loop, so after circus has taken its signals: ours come before them."""
+        """Install the signal handlers. The loop calls this after circus has installed its own, which ours call."""
         for number in STOP:
             signal.signal(number, self._stop_before(signal.getsignal(number)))
-        asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._look)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._check_workers)
 
     def _stop_before(self, handler: Any) -> Callable[..., None]:
         def stop(number: int, frame: Any) -> None:
@@ -80,9 +81,9 @@ class _Command:
 
         return stop
 
-    def _look(self) -> None:
+    def _check_workers(self) -> None:
         if not self._stopping and not _workers():
-            pause = self._restarted + PAUSE_SECONDS - time.monotonic()
+            pause = self._restarted + RESTART_INTERVAL_SECONDS - time.monotonic()
             asyncio.get_running_loop().call_later(max(0, pause), self._restart)
 
     def _restart(self) -> None:
@@ -92,10 +93,10 @@ class _Command:
 
 
 def _workers() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if _lives(child)]
+    return [child for child in psutil.Process().children() if _is_alive(child)]
 
 
-def _lives(process: psutil.Process) -> bool:
+def _is_alive(process: psutil.Process) -> bool:
     try:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

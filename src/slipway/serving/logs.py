@@ -1,4 +1,4 @@
-"""What a worker says on stderr: a JSON object a line, written by a thread, so that a slow reader delays no request."""
+"""Log of a worker on stderr as JSON lines, written by a thread so that a slow reader delays no request."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LINES = 1000  # that wait to be written; more are dropped, and counted
-STOP_SECONDS = 1.0  # that a stopping process waits for the last lines
-CONFIGURED = ("bentoml", "circus", "uvicorn.error")  # loggers to which BentoML has given handlers of its own
+QUEUED_LINES_MAX = 1000  # more are dropped and counted
+STOP_TIMEOUT_SECONDS = 1.0  # for a stopping process to write the last lines
+BENTOML_LOGGERS = ("bentoml", "circus", "uvicorn.error")  # to which BentoML has added handlers
 
 
 def configure(release: str, dropped: Callable[[], None]) -> None:
-    """Write all logging of this process as JSON; call `dropped` for each line that finds no room."""
-    queue: Queue[logging.LogRecord] = Queue(LINES)
-    for name in CONFIGURED:
+    """Write all log records of this process as JSON lines, and call `dropped` for each line that exceeds the queue."""
+    queue: Queue[logging.LogRecord] = Queue(QUEUED_LINES_MAX)
+    for name in BENTOML_LOGGERS:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
     logging.getLogger().handlers[:] = [_Bounded(queue, dropped)]
@@ -35,14 +35,14 @@ def configure(release: str, dropped: Callable[[], None]) -> None:
 
 
 class JsonLines(logging.Formatter):
-    """A record as a JSON object, with the members of its `fields` beside the usual ones."""
+    """Formats a record as a JSON object that includes the members of its `fields`."""
 
     def __init__(self, release: str) -> None:
         super().__init__()
         self._release = release
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """Return the line for a record."""
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -58,14 +58,14 @@ class JsonLines(logging.Formatter):
 
 
 class Rate:
-    """Lets `limit` things a second pass."""
+    """Rate limiter that allows `limit` events per second."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._second = self._passed = 0
 
     def passes(self, number: int = 1) -> bool:
-        """Whether so many more may pass in this second."""
+        """Return whether `number` more events are within the limit of the current second."""
         second = int(time.monotonic())
         if second != self._second:
             self._second, self._passed = second, 0
@@ -79,11 +79,11 @@ class _Bounded(QueueHandler):
         self._dropped = dropped
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        """Leave the formatting to the thread that writes."""
+        """Return the record unchanged; the writer thread formats it."""
         return record
 
     def enqueue(self, record: logging.LogRecord) -> None:
-        """Never wait."""
+        """Add the record, or drop it if the queue is full."""
         try:
             self.queue.put_nowait(record)
         except Full:
@@ -91,7 +91,7 @@ class _Bounded(QueueHandler):
 
 
 def _write(queue: Queue[logging.LogRecord], lines: JsonLines) -> None:
-    # Not a StreamHandler: where nobody reads, it would hold a lock for ever that logging takes when the process ends.
+    # Not a StreamHandler: without a reader, it would never release a lock that logging acquires at process exit.
     while True:
         line = lines.format(queue.get()).encode() + b"\n"
         with suppress(OSError):
@@ -101,6 +101,6 @@ def _write(queue: Queue[logging.LogRecord], lines: JsonLines) -> None:
 
 
 def _wait_for(queue: Queue[logging.LogRecord]) -> None:
-    deadline = time.monotonic() + STOP_SECONDS
+    deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
     while queue.unfinished_tasks and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""The folder that a service serves: the model's files, and `release.json`, which says what they must be.
+"""Folder of the served model: its files, and `release.json` with their hashes.
 
 The release builder writes `release.json`: {"version", "commit", "data", "model", "built", "files": {name: SHA-256}}.
 """
@@ -18,32 +18,31 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 RELEASE = "release.json"
-SIGNATURE = "signature.json"  # the predictor's, whose import would bring numpy into the supervisor
+SIGNATURE = "signature.json"  # equal to predictor.SIGNATURE, whose import would load numpy in the supervisor
 DEVELOPMENT = {"version": "development"}
-"""What a service without a `release.json` says it is: a developer's run, not a release."""
+"""Release that is reported without a `release.json`, as in development."""
 
 
 def root() -> Path:
-    """Where `params.yaml` and `model/` are: the top of the repository, or the Bento's own folder."""
+    """Return the folder of `params.yaml` and `model/`: the root of the repository, or that of the Bento."""
     here = Path(__file__).resolve()
     return next((parent for parent in here.parents if (parent / "params.yaml").exists()), Path.cwd())
 
 
 def locate() -> Path:
-    """Folder of the model: $SLIPWAY_MODEL_DIR, else `model/`. Raises UserError when there is no model in it."""
+    """Return the folder of the model: $SLIPWAY_MODEL_DIR, else `model/`. Raises UserError if it has no model."""
     folder = Path(os.environ.get("SLIPWAY_MODEL_DIR") or root() / "model")
     if not (folder / SIGNATURE).exists():
         raise UserError(
-            f"{folder}: holds no {SIGNATURE}; run `slipway train`, or set SLIPWAY_MODEL_DIR to a model's folder"
+            f"{folder}: {SIGNATURE} is missing; run `slipway train`, or set SLIPWAY_MODEL_DIR to the folder of a model"
         )
     return folder
 
 
 def verify(folder: Path) -> dict[str, Any]:
-    """Read what is released, after checking each file of `folder` against its SHA-256.
+    """Return the content of `release.json` after verifying the SHA-256 of each file of `folder`.
 
-    Raises UserError for a file that differs, is missing, or is not listed. Without `release.json` there is nothing to
-    check against, and the answer is DEVELOPMENT.
+    Raises UserError for a file that differs, is missing, or is not listed. Returns DEVELOPMENT without `release.json`.
     """
     path = folder / RELEASE
     if not path.exists():
@@ -57,7 +56,7 @@ def verify(folder: Path) -> dict[str, Any]:
 
 
 def refuse_other_columns(folder: Path, row: type[BaseModel]) -> None:
-    """Raise UserError when the model takes other columns than `row` has."""
+    """Raise UserError if the columns of the model differ from those of `row`."""
     taken = {column["name"] for column in json.loads((folder / SIGNATURE).read_text(encoding="utf-8"))["columns"]}
     difference = taken ^ {column.name for column in columns(row)}
     if difference:
@@ -73,7 +72,7 @@ def _read(path: Path) -> dict[str, Any]:
     if not (
         isinstance(release, dict) and isinstance(release.get("version"), str) and isinstance(release.get("files"), dict)
     ):
-        raise UserError(f"{path}: names no version and files; fetch the release again")
+        raise UserError(f"{path}: version or files are missing; fetch the release again")
     return release
 
 
@@ -81,7 +80,7 @@ def _check(file: Path, expected: str | None) -> None:
     if expected is None:
         raise UserError(f"{file}: not in {RELEASE}; refused, fetch the release again")
     if not file.is_file():
-        raise UserError(f"{file}: named in {RELEASE} but missing; fetch the release again")
-    found = hashlib.sha256(file.read_bytes()).hexdigest()
-    if found != expected:
-        raise UserError(f"{file}: SHA-256 is {found}, released was {expected}; refused, fetch the release again")
+        raise UserError(f"{file}: listed in {RELEASE} but missing; fetch the release again")
+    actual = hashlib.sha256(file.read_bytes()).hexdigest()
+    if actual != expected:
+        raise UserError(f"{file}: SHA-256 is {actual}, the release has {expected}; refused, fetch the release again")

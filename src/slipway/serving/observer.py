@@ -1,4 +1,4 @@
-"""What the service tells of a request: metrics, the log on stderr, the prediction log, and the id that ties them."""
+"""Observability of requests: metrics, log, prediction log, and the request id that links them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from slipway.serving.contract import RefusedError
     from slipway.serving.metrics import Metrics
     from slipway.serving.prediction_log import PredictionLog
+    from slipway.serving.refusal import RefusedError
 
 logger = logging.getLogger(__name__)
 HEADER = b"x-request-id"
@@ -26,25 +26,25 @@ WELL_FORMED = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}")
 
 
 class Observer:
-    """Told by the routes what happens; one for each worker."""
+    """Receives the events of a worker's requests."""
 
     def __init__(self, metrics: Metrics, settings: Mapping[str, Any], predictions: PredictionLog | None = None) -> None:
         self.metrics = metrics
         self._predictions = predictions
         self._access_sample = settings["access_log"]
         self._refusals, self._failures = Rate(settings["lines_a_second"]), Rate(settings["lines_a_second"])
-        self._made = count()
-        self._maker = secrets.token_hex(8).encode()
+        self._numbers = count()
+        self._worker_id = secrets.token_hex(8).encode()
 
     def request_id(self, headers: Mapping[bytes, bytes]) -> bytes:
-        """Id of a request: the one it brings if that is well-formed, or a new one."""
-        brought = headers.get(HEADER)
-        if brought is not None and WELL_FORMED.fullmatch(brought):
-            return brought
-        return b"%s-%x" % (self._maker, next(self._made))
+        """Return the id of a request: that of its header if it is well-formed, else a new one."""
+        received = headers.get(HEADER)
+        if received is not None and WELL_FORMED.fullmatch(received):
+            return received
+        return b"%s-%x" % (self._worker_id, next(self._numbers))
 
     def refused(self, request_id: bytes, refused: RefusedError) -> None:
-        """A request was not served, for a reason that the client is told."""
+        """Count and log a refused request."""
         self.metrics.refused(refused.reason)
         if self._refusals.passes():
             fields = {"status": refused.status, "reason": refused.reason, "detail": refused.details[0]}
@@ -53,22 +53,22 @@ class Observer:
             self.metrics.line_dropped()
 
     def failed(self, request_id: bytes) -> None:
-        """A request met an exception, which is being handled."""
+        """Log a failed request with the exception that is being handled."""
         if self._failures.passes():
             logger.exception("failed", extra=_fields(request_id, {"status": 500}))
         else:
             self.metrics.line_dropped()
 
     def predicted(self, request_id: bytes, body: bytes | bytearray, scores: np.ndarray, predictions: list[Any]) -> None:
-        """The rows of `body` got `predictions`, which are `scores` as they are answered."""
+        """Count and log the predictions for `body`; `predictions` is the response format of `scores`."""
         self.metrics.predicted(scores)
         if self._predictions is not None:
             self._predictions.offer(request_id, body, predictions)
 
     def answered(self, request_id: bytes, status: int, seconds: float) -> None:
-        """A request for predictions was answered in any way."""
+        """Count a prediction request that was answered, with any status."""
         self.metrics.answered(status, seconds)
-        if self._access_sample and random.random() < self._access_sample:  # noqa: S311  a sample is no secret
+        if self._access_sample and random.random() < self._access_sample:  # noqa: S311  sampling needs no secure randomness
             logger.info("answered", extra=_fields(request_id, {"status": status, "seconds": round(seconds, 6)}))
 
 

@@ -1,6 +1,6 @@
-"""What the service says about itself: `/openapi.json`, and the same as a page for people at `/`.
+"""API documentation of the service: `/openapi.json`, and the same as an HTML page at `/`.
 
-Both come from the JSON schema of `Row`. The page is static and whole: no script, nothing fetched from elsewhere.
+Both are generated from the JSON schema of `Row`. The page is static and self-contained.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 
 ROW = "#/components/schemas/Row"
 RETRY_AFTER = {"Retry-After": {"description": "Seconds", "required": True, "schema": {"type": "integer"}}}
-REQUEST_ID = {"description": "Names the request in the logs", "schema": {"type": "string"}}
+REQUEST_ID = {"description": "Identifies the request in the logs", "schema": {"type": "string"}}
 
 
 def add(app: App, problem: ModuleType, version: str, settings: dict[str, Any]) -> None:
-    """Put the pages for `problem` into `app`."""
+    """Add the pages for `problem` to `app`."""
     document = openapi(problem.Row, problem.TASK, problem.TARGET, version, settings["max_rows"])
 
-    def described(prefix: str) -> bytes:
+    def openapi_json(prefix: str) -> bytes:
         return json.dumps(document | ({"servers": [{"url": prefix}]} if prefix else {})).encode()
 
-    app.add_page("/openapi.json", b"application/json", described)
+    app.add_page("/openapi.json", b"application/json", openapi_json)
     app.add_page("/", b"text/html; charset=utf-8", lambda prefix: page(document, prefix).encode())
 
 
 def openapi(row: type[BaseModel], task: str, target: str, version: str, max_rows: int) -> dict[str, Any]:
-    """The service in OpenAPI 3.1."""
+    """Return the OpenAPI 3.1 document of the service."""
     schema = row.model_json_schema(ref_template="#/components/schemas/{model}")
     json_numbers.bound(schema)
     definitions = schema.pop("$defs", {})
@@ -49,10 +49,10 @@ def openapi(row: type[BaseModel], task: str, target: str, version: str, max_rows
         "info": {"title": f"Predictions of {target}", "version": version, "description": schema.get("description", "")},
         "paths": {
             "/predict": {"post": _predict(target, max_rows)},
-            "/release": {"get": _get("What is released", "Version, commit, data and model", _json(_ref("Release")))},
-            "/livez": {"get": _get("The process answers", "Alive", _text())},
-            "/readyz": {"get": _get("The model is loaded", "Ready", _text())},
-            "/metrics": {"get": _get("Metrics for Prometheus", "In its exposition format", _text())},
+            "/release": {"get": _get("The served release", "Version, commit, data and model", _json(_ref("Release")))},
+            "/livez": {"get": _get("Liveness check", "Alive", _text())},
+            "/readyz": {"get": _get("Readiness check", "Ready", _text())},
+            "/metrics": {"get": _get("Metrics for Prometheus", "Text in the exposition format", _text())},
             "/openapi.json": {"get": _get("This document", "OpenAPI 3.1", _json({"type": "object"}))},
         },
         "components": {"schemas": schemas},
@@ -67,7 +67,7 @@ def _predict(target: str, max_rows: int) -> dict[str, Any]:
         "summary": f"Predict {target} for one row, for an array of rows, or for rows as columns",
         "parameters": [{"name": "X-Request-Id", "in": "header", "required": False} | REQUEST_ID],
         "requestBody": {"required": True, "content": _json(body)},
-        "responses": {"200": _answer("A prediction for each row, in their order", "Predictions")}
+        "responses": {"200": _answer("A prediction for each row, in the same order", "Predictions")}
         | {
             str(status): _answer(text, "Refusal", RETRY_AFTER if status == 503 else {})
             for status, text in REFUSALS.items()
@@ -76,12 +76,12 @@ def _predict(target: str, max_rows: int) -> dict[str, Any]:
 
 
 def _columns(row: dict[str, Any], max_rows: int) -> dict[str, Any]:
-    """Rows as columns. JSON Schema has no words for columns of one length, so the description has."""
+    """Return the schema of rows as columns. JSON Schema cannot express equal lengths, so the description does."""
     columns = {
         name: {"type": "array", "items": {"$ref": f"{ROW}/properties/{name}"}, "minItems": 1, "maxItems": max_rows}
         for name in row["properties"]
     }
-    text = "Rows as columns: in each column a value for each row, so all columns are of one length"
+    text = "Rows as columns: each column has one value per row, so all columns have the same length"
     table = _object(columns) | {"required": row.get("required", []), "description": text}
     return _object({"columns": table})
 
@@ -120,7 +120,10 @@ def _schemas(task: str) -> dict[str, Any]:
         "regression": number,
     }[task]
     detail = {
-        "row": {"type": ["integer", "null"], "description": "Counted from 0; null where the whole body is meant"},
+        "row": {
+            "type": ["integer", "null"],
+            "description": "Index of the row, from 0; null for a rule about the whole body",
+        },
         "field": {"type": ["string", "null"]},
         "rule": {"type": "string", "description": "What the value must be"},
     }
@@ -136,7 +139,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def page(document: dict[str, Any], prefix: str = "") -> str:
-    """Return the document as HTML; `prefix` is the path under which clients see the service."""
+    """Return the document as HTML; `prefix` is the path prefix of the client's proxy."""
     row = document["components"]["schemas"]["Row"]
     routes = [
         (f"{method.upper()} {path}", operation["summary"])
@@ -150,10 +153,10 @@ def page(document: dict[str, Any], prefix: str = "") -> str:
 <style>body{{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}}
 td,th{{text-align:left;vertical-align:top;padding:.2rem 1rem .2rem 0}}</style></head>
 <body><h1>{title}</h1><p>Release {escape(document["info"]["version"])}. {escape(document["info"]["description"])}
-In full: <a href="{escape(prefix)}/openapi.json">openapi.json</a>.</p>
-<h2>Routes</h2>{_table(("Request", "Answer"), routes)}
-<h2>Row</h2><p>POST one, or an array of them, as application/json to /predict. Keys that are not listed are refused.
-Many rows are read sooner as columns of one length: {escape('{"columns": {field: [values]}}')}</p>
+Full document: <a href="{escape(prefix)}/openapi.json">openapi.json</a>.</p>
+<h2>Routes</h2>{_table(("Request", "Response"), routes)}
+<h2>Row</h2><p>POST one row, or an array of rows, as application/json to /predict. Keys that are not listed are refused.
+Columns of equal length are faster for many rows: {escape('{"columns": {field: [values]}}')}</p>
 {_table(("Field", "Values", "Meaning"), fields)}
 <h2>Refusals</h2><p>{escape('{"error": …, "details": [{"row": …, "field": …, "rule": …}]}')}</p>
 {_table(("Status", "Meaning"), list(REFUSALS.items()))}</body></html>

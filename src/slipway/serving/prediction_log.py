@@ -1,12 +1,12 @@
-"""The prediction log: a JSON object a line for each row that was answered, for monitoring to collect.
+"""Prediction log: one JSON line per predicted row, which monitoring collects.
 
     {"release":"v1.2.3","time":"2026-01-31T12:00:00.123+00:00","request_id":"…","index":0,"row":{…},"prediction":0.18}
 
-Requests only append to a queue of bounded size. A thread writes what is in it ten times a second; what does not fit in
-the queue or on the disk is counted and left out, so the log can neither slow nor fail a request.
+Requests append to a bounded queue, which a thread writes ten times a second. Rows that exceed the queue or the disk are
+counted and dropped, so that the log never delays or fails a request.
 
-Each process appends to files of its own, named by UTC time and process: a file is never written to by another, never
-rewritten, and its name never used again, so a reader need only remember how far it has read.
+Each process appends to its own files, whose names contain UTC time and process id. A file is never rewritten, and its
+name is never reused, so that a reader only has to store its position.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 FOLDER = "SLIPWAY_PREDICTIONS"
-"""Environment variable that names the folder; unset, nothing is logged."""
-PAUSE_SECONDS = 0.1  # between two writes; the longest time that a killed process loses
-RETRY_SECONDS = 10.0  # until a folder that could not be written is tried again
-STOP_SECONDS = 2.0  # that a stopping process waits for the last lines
-BATCH_BYTES = 100_000  # of bodies turned into lines at a time; 0.2 ms, after which requests come first again
-OVERHEAD_BYTES = 500  # of memory that an entry of the queue takes beside the body
+"""Environment variable with the folder; if it is not set, nothing is logged."""
+WRITE_INTERVAL_SECONDS = 0.1  # a killed process loses the rows of at most this time
+RETRY_SECONDS = 10.0  # after a failed write
+STOP_TIMEOUT_SECONDS = 2.0  # for a stopping process to write the last lines
+BATCH_BYTES = 100_000  # of bodies formatted without a break; takes 0.2 ms, after which requests have priority
+OVERHEAD_BYTES = 500  # memory of an entry of the queue in addition to its body
 
 
 class PredictionLog:
     """Writes the predictions of one process to `folder`.
 
-    `settings` are {"sample": share of rows, "rows_a_second": at most, "queue_bytes", "file_bytes", "files": kept}.
-    `count(outcome, rows)` is told what became of the rows.
+    `settings` is the section `serving.prediction_log` of params.yaml. `count(outcome, rows)` counts the rows by
+    outcome.
     """
 
     def __init__(
@@ -73,8 +73,8 @@ class PredictionLog:
         atexit.register(self.close)
 
     def offer(self, request_id: bytes, body: bytes | bytearray, predictions: list[Any]) -> None:
-        """Log what was answered to `body`, valid rows in any form; forget it where the queue is full."""
-        if len(predictions) == 1 and not self._drawn():
+        """Queue the predictions for `body`, valid rows in any format; drop them if the queue is full."""
+        if len(predictions) == 1 and not self._is_sampled():
             return
         if not self._rate.passes(len(predictions)):
             self._count("too_many", len(predictions))
@@ -87,15 +87,15 @@ class PredictionLog:
         self._queue.append((time.time(), request_id, body, predictions))
 
     def close(self) -> None:
-        """Write what is in the queue, and stop."""
+        """Write the queue, and stop."""
         self._stopped.set()
-        self._thread.join(STOP_SECONDS)
+        self._thread.join(STOP_TIMEOUT_SECONDS)
 
-    def _drawn(self) -> bool:
-        return self._sample >= 1 or random.random() < self._sample  # noqa: S311  a sample is no secret
+    def _is_sampled(self) -> bool:
+        return bool(self._sample >= 1 or random.random() < self._sample)  # noqa: S311  sampling needs no secure randomness
 
     def _run(self) -> None:
-        while not self._stopped.wait(PAUSE_SECONDS):
+        while not self._stopped.wait(WRITE_INTERVAL_SECONDS):
             self._write_queue()
         self._write_queue()
 
@@ -110,34 +110,34 @@ class PredictionLog:
                 self._write([line for entry in batch for line in self._lines(*entry)])
             except Exception:
                 self._count("write_failed", sum(len(predictions) for _, _, _, predictions in batch))
-                logger.exception("%d requests are missing in the prediction log", len(batch))
+                logger.exception("%d requests are missing from the prediction log", len(batch))
 
     def _lines(self, at: float, request_id: bytes, body: bytes | bytearray, predictions: list[Any]) -> list[bytes]:
-        head = b'%s.%03d+00:00","request_id":"%s","index":' % (self._until(int(at)), at % 1 * 1000, request_id)
+        head = b'%s.%03d+00:00","request_id":"%s","index":' % (self._head_for(int(at)), at % 1 * 1000, request_id)
         rows = self._rows(_on_one_line(body), len(predictions))
         if len(rows) == 1:
             return [b'%s0,"row":%s,"prediction":%s}\n' % (head, rows[0], to_json(predictions[0]))]
         return [
             b'%s%d,"row":%s,"prediction":%s}\n' % (head, index, row, to_json(prediction))
             for index, (row, prediction) in enumerate(zip(rows, predictions, strict=True))
-            if self._drawn()
+            if self._is_sampled()
         ]
 
-    def _until(self, second: int) -> bytes:
-        """How all lines of a second begin."""
+    def _head_for(self, second: int) -> bytes:
+        """Return the start of every line of a second."""
         if second != self._second:
             moment = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
             self._second, self._head = second, self._release + moment.encode()
         return self._head
 
     def _rows(self, body: bytes | bytearray, number: int) -> list[bytes | bytearray]:
-        """The JSON of each row: its bytes as they came where that is enough, which takes half of the time."""
+        """Return the JSON of each row: its received bytes if possible, which takes half the time."""
         if self._blank or columnar.START.match(body):
             return [to_json(row | self._blank) for row in _parsed(body)]
         if body.startswith(b"{"):
             return [body]
-        if body.count(b"{") == number == body.count(b"}"):  # so there is no brace in a text
-            return [part[part.index(b"{") :] + b"}" for part in body.split(b"}")[:number]]
+        if body.count(b"{") == number == body.count(b"}"):  # no string contains a brace
+            return [chunk[chunk.index(b"{") :] + b"}" for chunk in body.split(b"}")[:number]]
         return [to_json(row) for row in _parsed(body)]
 
     def _write(self, lines: list[bytes]) -> None:
@@ -154,7 +154,7 @@ class PredictionLog:
 
 
 def _on_one_line(body: bytes | bytearray) -> bytes | bytearray:
-    # In the texts of JSON there are no line breaks, so these stand between its tokens.
+    # JSON strings contain no raw line breaks, so line breaks are between tokens.
     return body.replace(b"\n", b" ").replace(b"\r", b" ") if b"\n" in body or b"\r" in body else body
 
 
@@ -167,36 +167,38 @@ def _parsed(body: bytes | bytearray) -> list[dict[str, Any]]:
 
 
 class Files:
-    """Appends whole lines to a file of this process, begins the next at `file_bytes`, and keeps the newest `files`."""
+    """Appends whole lines to files of this process; rotates at `file_bytes` and keeps the newest `files`."""
 
     def __init__(self, folder: Path, file_bytes: int, files: int) -> None:
         self.folder = folder
-        self._file_bytes, self._keep = file_bytes, files
+        self._file_bytes, self._files_max = file_bytes, files
         self._file: int | None = None
         self._size = 0
 
     def append(self, lines: bytes) -> None:
-        """Append `lines`. Raises OSError, and then has written none of them."""
-        if self._file is None or self._size + len(lines) > self._file_bytes or not os.fstat(self._file).st_nlink:
-            self._begin()
+        """Append `lines`, all or none. Raises OSError."""
+        file = self._file
+        if file is None or self._size + len(lines) > self._file_bytes or not os.fstat(file).st_nlink:
+            file = self._begin()
         try:
             written = 0
             while written < len(lines):
-                written += os.write(self._file, lines[written:])
+                written += os.write(file, lines[written:])
         except OSError:
             with suppress(OSError):
-                os.ftruncate(self._file, self._size)  # readers must find whole lines
+                os.ftruncate(file, self._size)  # readers must see whole lines only
             self._end()
             raise
         self._size += len(lines)
 
-    def _begin(self) -> None:
+    def _begin(self) -> int:
         self._end()
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"predictions-{datetime.now(UTC):%Y%m%dT%H%M%S%f}Z-{os.getpid()}.jsonl"
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
-        for old in sorted(self.folder.glob("predictions-*.jsonl"))[: -self._keep]:
+        for old in sorted(self.folder.glob("predictions-*.jsonl"))[: -self._files_max]:
             old.unlink(missing_ok=True)
+        return self._file
 
     def _end(self) -> None:
         if self._file is not None:
@@ -205,16 +207,18 @@ class Files:
 
 
 def redacted(row: type[BaseModel]) -> list[str]:
-    """Fields that `row` marks with `json_schema_extra={"redact": True}`; the log has null in their place."""
+    """Return the fields of `row` with `json_schema_extra={"redact": True}`, which the log replaces by null."""
     fields = row.model_json_schema()["properties"]
     return [
-        name for name, field in fields.items() if any(part.get("redact") for part in (field, *field.get("anyOf", ())))
+        name
+        for name, field in fields.items()
+        if any(option.get("redact") for option in (field, *field.get("anyOf", ())))
     ]
 
 
 def from_environment(
     release: str, row: type[BaseModel], settings: Mapping[str, Any], count: Callable[[str, int], None]
 ) -> PredictionLog | None:
-    """The log in $SLIPWAY_PREDICTIONS, or None where that is not set."""
+    """Return the log in the folder $SLIPWAY_PREDICTIONS, or None if that is not set."""
     folder = os.environ.get(FOLDER)
     return PredictionLog(Path(folder), release, row, settings, count) if folder else None

@@ -1,4 +1,4 @@
-"""`slipway serve`: the service from the repository, in the foreground."""
+"""`slipway serve`: the service of the repository, in the foreground."""
 
 from __future__ import annotations
 
@@ -11,32 +11,36 @@ from slipway.errors import UserError
 from slipway.serving import model_folder
 
 SERVICE = "slipway.serving.service:Service"
-QUIET = {"BENTOML_DO_NOT_TRACK": "True", "DO_NOT_TRACK": "1"}
+NO_TELEMETRY = {"BENTOML_DO_NOT_TRACK": "True", "DO_NOT_TRACK": "1"}
 
 
 def serve(port: int) -> None:
-    """Become `bentoml serve` on 127.0.0.1; `port` 0 takes a free one. Raises UserError for a wrong model or port."""
+    """Replace this process by `bentoml serve` on 127.0.0.1; for `port` 0, choose a free one.
+
+    Raises UserError for an invalid model or a port in use.
+    """
     model_folder.verify(model_folder.locate())
     port = port or free_port()
-    _refuse_a_taken(port)
+    _refuse_used(port)
     print(f"http://127.0.0.1:{port}", flush=True)
-    # Each service needs a home of its own: BentoML empties the folder of the metrics in it when it starts.
+    # Each service needs its own home, because BentoML deletes the metrics folder in it at startup.
     home = os.environ.get("BENTOML_HOME") or tempfile.mkdtemp(prefix="slipway-serve-")
     command = [sys.executable, "-m", "bentoml", "serve", SERVICE, "--host", "127.0.0.1", "--port", str(port)]
-    os.execve(sys.executable, command, {**os.environ, **QUIET, "BENTOML_HOME": home})  # noqa: S606  no shell is wanted
+    os.execve(sys.executable, command, {**os.environ, **NO_TELEMETRY, "BENTOML_HOME": home})  # noqa: S606  without a shell on purpose
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on now."""
+    """Return a port of this machine on which no process listens."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+        port: int = listener.getsockname()[1]
+        return port
 
 
-def _refuse_a_taken(port: int) -> None:
+def _refuse_used(port: int) -> None:
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", port))
         except OSError as error:
-            raise UserError(f"port {port}: {error.strerror}; choose another with --port") from None
+            raise UserError(f"port {port}: {error.strerror}; choose another one with --port") from None

@@ -1,4 +1,4 @@
-"""Scoring that cannot run away: quick work on the spot, slow work on one thread with a time limit."""
+"""Scoring with a time limit: fast requests inline, slow requests on one thread."""
 
 from __future__ import annotations
 
@@ -20,79 +20,86 @@ if TYPE_CHECKING:
 
     from slipway.predictor import Predictor
 
-PROBE_ROWS = 100  # scored at start to learn the time a row takes; enough to see it, few enough to be ready at once
-LARGE_BYTES = 50_000  # of a body whose rows, once read, take far more memory than the body
-PLACES = 2  # for large bodies: one is computed while the next one is read
+PROBE_ROWS = 100  # scored at startup to measure the time per row, without a noticeable delay
+LARGE_BYTES = 50_000  # size of a body from which its parsed rows take much more memory than the body
+LARGE_BODIES_MAX = 2  # concurrent ones: one is computed while the next one is parsed
 
 
 class Scorer:
     """Scores columns of rows.
 
-    A hand-over to a thread costs more than a row of a tree ensemble, so work that is expected to take less than
-    `inline_seconds` is done at once. Slower work waits for the one thread: at most one request is computed at a time,
-    and one that is given up before its turn is never computed.
+    The handover to a thread takes longer than a row of a tree ensemble, so a request with an expected time of less than
+    `inline_seconds` is computed inline. Slower ones queue for the thread, which computes one request at a time. A
+    request that times out in the queue is never computed.
     """
 
     def __init__(self, predictor: Predictor, inline_seconds: float, timeout_seconds: float) -> None:
         self._predictor = predictor
-        self._timeout = timeout_seconds
+        self._timeout_seconds = timeout_seconds
         self._thread = ThreadPoolExecutor(1, "scorer")
-        self._places = asyncio.Semaphore(PLACES)
+        self._large_slots = asyncio.Semaphore(LARGE_BODIES_MAX)
         self._inline_rows = self._rows_within(inline_seconds)
 
     @property
     def classes(self) -> list[str] | None:
-        """Names of the columns of a multiclass prediction; None where a prediction is one number."""
+        """Class names of a multiclass model; None for a model that predicts a single number."""
         signature = self._predictor.signature
         return [str(name) for name in signature["classes"]] if signature["task"] == "multiclass" else None
 
-    def place(self, body_bytes: int) -> AbstractAsyncContextManager[None]:
-        """Enter to read and to score a body: at once, or if it is large, when its turn has come.
+    def slot(self, body_bytes: int) -> AbstractAsyncContextManager[None]:
+        """Return a context in which to parse and score a body. A large body waits for one of LARGE_BODIES_MAX slots.
 
-        Raises RefusedError (504) when it does not come, or the work is not done, within `timeout_seconds`.
+        Raises RefusedError (504) if a large body takes longer than `timeout_seconds`, including the wait.
         """
         return self._large() if body_bytes > LARGE_BYTES else nullcontext()
 
     @asynccontextmanager
     async def _large(self) -> AsyncIterator[None]:
         try:
-            async with asyncio.timeout(self._timeout), self._places:
+            async with asyncio.timeout(self._timeout_seconds), self._large_slots:
                 yield
         except TimeoutError:
-            raise self._late() from None
+            raise self._timed_out() from None
 
     async def score(self, rows: int, columns: Mapping[str, list[Any]]) -> np.ndarray:
-        """Predictions as `Predictor.predict` documents them. Raises RefusedError (504) after `timeout_seconds`."""
+        """Return the predictions, shaped as `Predictor.predict` documents.
+
+        Raises RefusedError (504) after `timeout_seconds`.
+        """
         if rows <= self._inline_rows:
             return self._predictor.predict(columns)
-        # Arrays are made here, beside the computing of another request: on the thread they would hold it up.
+        # Arrays are built here, while the thread computes another request; on the thread they would delay the next one.
         inputs = as_inputs(self._predictor.signature, columns)
         arrays = {name: values.ravel() for name, values in inputs.items()}
         work = asyncio.get_running_loop().run_in_executor(self._thread, self._predictor.predict, arrays)
         try:
-            return await asyncio.wait_for(work, self._timeout)
+            return await asyncio.wait_for(work, self._timeout_seconds)
         except TimeoutError:
-            raise self._late() from None
+            raise self._timed_out() from None
 
-    def _late(self) -> RefusedError:
-        return RefusedError(504, "timeout", f"not done within {self._timeout} s; send fewer rows")
+    def _timed_out(self) -> RefusedError:
+        return RefusedError(504, "timeout", f"the prediction exceeded {self._timeout_seconds} s; send fewer rows")
 
     def _rows_within(self, seconds: float) -> int:
-        self._timed(1)  # the first call pays for what is loaded lazily
-        one = self._timed(1)
-        each = max((self._timed(PROBE_ROWS) - one) / (PROBE_ROWS - 1), 1e-9)
-        return int(1 + (seconds - one) / each) if one <= seconds else 0
+        self._measure(1)  # the first call includes lazy loading
+        first_row_seconds = self._measure(1)
+        row_seconds = max((self._measure(PROBE_ROWS) - first_row_seconds) / (PROBE_ROWS - 1), 1e-9)
+        return int(1 + (seconds - first_row_seconds) / row_seconds) if first_row_seconds <= seconds else 0
 
-    def _timed(self, rows: int) -> float:
-        columns = _varied(self._predictor.signature["columns"], rows)
+    def _measure(self, rows: int) -> float:
+        """Return the seconds of a prediction for `rows` rows."""
+        columns = _random_columns(self._predictor.signature["columns"], rows)
         start = time.perf_counter()
         self._predictor.predict(columns)
         return time.perf_counter() - start
 
 
-def _varied(signature: list[dict[str, Any]], rows: int) -> dict[str, list[Any]]:
-    """Rows with numbers of many magnitudes: a tree ensemble scores equal rows three times as fast as real ones."""
-    random = Random(0)  # noqa: S311  numbers to be timed, no secret
+def _random_columns(signature: list[dict[str, Any]], rows: int) -> dict[str, list[Any]]:
+    """Return columns with numbers of many magnitudes.
+
+    A tree ensemble scores equal rows three times faster than real ones.
+    """
+    random = Random(0)  # noqa: S311  a measurement needs no secure randomness
     return {
         column["name"]: [random.lognormvariate(3, 3) if column["kind"] == "number" else "" for _ in range(rows)]
         for column in signature

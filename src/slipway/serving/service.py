@@ -1,8 +1,8 @@
 """The BentoML service: `bentoml serve slipway.serving.service:Service`, or `bentoml serve BENTO`.
 
-BentoML starts the workers, watches them, stops them and packs the Bento. In a worker our routes take the place of its
-application, whose middleware takes more than half of the time of a one-row request, and whose imports (tracing,
-clients, a web UI) take 20 MB and half a second of the start. The supervisor imports nothing that only a worker needs.
+BentoML starts, supervises and stops the workers, and builds the Bento. In a worker, the routes of `slipway.serving.app`
+replace BentoML's application: its middleware takes more than half the time of a one-row request, and its imports
+(tracing, clients, a web UI) take 20 MB and 0.5 s at startup. The supervisor imports nothing that only workers need.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from slipway.settings import read_section
 
 if TYPE_CHECKING:
     from slipway.serving.app import App
-    from slipway.serving.connections import Door
+    from slipway.serving.connections import ConnectionManager
     from slipway.serving.observer import Observer
 
 SETTINGS = read_section("serving", model_folder.root() / "params.yaml")
 
 
 def make_app() -> App:
-    """Load the model of this worker, and put the routes before it. Raises UserError for a model not as released."""
+    """Load the model and return the application of a worker. Raises UserError if the model fails verification."""
     from slipway import predictor
     from slipway.serving import pages
     from slipway.serving.app import App
@@ -58,19 +58,19 @@ def _observer(release: dict[str, Any], signature: dict[str, Any]) -> Observer:
     return Observer(metrics, SETTINGS, log)
 
 
-class RoutedService(bentoml.Service):
-    """A BentoML service that answers with our routes."""
+class RoutedService(bentoml.Service):  # type: ignore[misc]  # BentoML publishes no types
+    """BentoML service whose workers run the routes of `slipway.serving.app`."""
 
     def to_asgi(self, is_main: bool = True) -> Any:  # noqa: ARG002  BentoML's signature
-        """Called once by each worker, before it accepts connections."""
+        """Return the ASGI application. Each worker calls this once, before it accepts connections."""
         from slipway.serving import connections
 
         app = make_app()
-        door = connections.install(app, SETTINGS)
+        manager = connections.install(app, SETTINGS)
 
         async def routes(scope: dict[str, Any], receive: Any, send: Any) -> None:
             if scope["type"] == "lifespan":
-                await _live(door, receive, send)
+                await _live(manager, receive, send)
             else:
                 await app(scope, receive, send)
 
@@ -81,10 +81,10 @@ class RoutedService(bentoml.Service):
 class Service:
     """Predictions for rows of `problem.Row`."""
 
-    @bentoml.on_deployment
+    @bentoml.on_deployment  # type: ignore[untyped-decorator]  # BentoML publishes no types
     @staticmethod
-    def refuse_a_wrong_model() -> None:
-        """Look at the model once, before any worker starts: a wrong one must end the command, in one line."""
+    def verify_model() -> None:
+        """Verify the model before any worker starts, so that an invalid one ends the command with a one-line error."""
         try:
             folder = model_folder.locate()
             model_folder.verify(folder)
@@ -92,35 +92,38 @@ class Service:
         except UserError as error:
             raise BentoMLConfigException(str(error)) from None
 
-    @bentoml.on_deployment
+    @bentoml.on_deployment  # type: ignore[untyped-decorator]  # BentoML publishes no types
     @staticmethod
-    def tie_the_workers() -> None:
-        """They end with this process, and another one starts at once when the last one died."""
+    def connect_workers() -> None:
+        """End the workers with this process, and restart immediately after the last worker died."""
         lifeline.hold()
 
 
-async def _live(door: Door, receive: Any, send: Any) -> None:
-    """The life of a worker, in ASGI's words: spare the collector what lives for ever, and stop with the command."""
+async def _live(manager: ConnectionManager, receive: Any, send: Any) -> None:
+    """Handle the ASGI lifespan of a worker, which stops with the command.
 
-    def leave() -> None:
-        door.close()
+    Exempt the loaded objects from garbage collection.
+    """
+
+    def stop() -> None:
+        manager.close()
         os.kill(os.getpid(), signal.SIGTERM)
 
     await receive()
     gc.collect()
     gc.freeze()
-    _give_back_memory()
-    if lifeline.is_cut():  # to listen now would open again, for nobody, the socket that the other workers have closed
-        await send({"type": "lifespan.startup.failed", "message": "not started, because the service stops"})
+    _release_memory()
+    if lifeline.is_cut():  # to listen now would reopen the socket that the other workers have closed
+        await send({"type": "lifespan.startup.failed", "message": "not started, because the service is stopping"})
         return
-    door.open()
-    lifeline.follow(leave)
+    manager.open()
+    lifeline.follow(stop)
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await send({"type": "lifespan.shutdown.complete"})
 
 
-def _give_back_memory() -> None:
-    """Return to the system what the imports took and let go, 2 MB, where the C library is one that can be asked to."""
+def _release_memory() -> None:
+    """Return the memory that the imports freed, 2 MB, to the system, if the C library supports it."""
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         trim(0)

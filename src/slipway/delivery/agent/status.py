@@ -55,10 +55,10 @@ def of_agent(place: Place) -> dict[str, Any]:
 
 def _environment(branch: DeployBranch, name: str, observed: State | None, url: str | None) -> dict[str, Any]:
     (desired, *invalid), (history, *unreadable) = _desired(branch, name), _history(branch, name)
-    shown = (clients.get_release(url) if url else None) or {}
+    released = (clients.get_release(url) if url else None) or {}
     environment: dict[str, Any] = {
         "desired": desired,
-        "observed": {"url": url, "release": shown.get("version"), "commit": shown.get("commit")},
+        "observed": {"url": url, "release": released.get("version"), "commit": released.get("commit")},
         "agent": _agent(name, observed, url),
         "history": history,
     }
