@@ -65,7 +65,7 @@ def test_only_the_check_on_which_the_canary_is_worse_fails(canary, baseline, fai
 @pytest.mark.parametrize(
     ("evidence", "seconds", "decision"),
     [
-        (_evidence_of({}, {}), LONG_ENOUGH, Decision.GO_ON),
+        (_evidence_of({}, {}), LONG_ENOUGH, Decision.PROCEED),
         (_evidence_of({}, {}), LONG_ENOUGH - 1, Decision.HOLD),
         (_evidence_of({"errors": 0.08}, {}), 1, Decision.ROLL_BACK),
         (_evidence_of({}, {}, windows=2), LONG_ENOUGH, Decision.HOLD),
@@ -108,7 +108,7 @@ def test_a_baseline_without_metrics_holds():
 
 def test_the_canary_proceeds_once_metrics_are_back():
     evidence = observe(observe(_evidence_of({}, {}), None, None, LIMITS), _counts(2000), _counts(2000), LIMITS)
-    assert Decision.GO_ON is judge(evidence, STARTED, LONG_ENOUGH, LIMITS).decision
+    assert Decision.PROCEED is judge(evidence, STARTED, LONG_ENOUGH, LIMITS).decision
 
 
 def test_a_canary_that_answers_no_request_fails_on_latency():

@@ -49,7 +49,7 @@ CHECKS = ("errors", "latency", "predictions")
 class Decision(StrEnum):
     """Decision on a canary."""
 
-    GO_ON = "go on"
+    PROCEED = "proceed"
     HOLD = "hold"
     ROLL_BACK = "roll back"
 
@@ -151,7 +151,7 @@ def judge(evidence: CanaryEvidence, before: tuple[int, int], seconds: float, lim
     if outcome is Outcome.FAIL or (outcome is Outcome.INCONCLUSIVE and seconds > timeout_seconds):
         return Judgment(Decision.ROLL_BACK, verdicts)
     passed = outcome is Outcome.PASS and seconds >= limits["step_seconds"]
-    return Judgment(Decision.GO_ON if passed else Decision.HOLD, verdicts)
+    return Judgment(Decision.PROCEED if passed else Decision.HOLD, verdicts)
 
 
 def _missing(side: str, counts: Counts | None, before: Counts) -> str:

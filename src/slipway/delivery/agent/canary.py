@@ -61,9 +61,9 @@ def advance(
     if judgment.decision is Decision.ROLL_BACK:
         failed = overall(judgment.verdicts) is Outcome.FAIL
         update["outcome"] = "refused" if failed else "inconclusive"
-    elif judgment.decision is Decision.GO_ON and is_last_step:
+    elif judgment.decision is Decision.PROCEED and is_last_step:
         update["outcome"] = "passed"
-    elif judgment.decision is Decision.GO_ON:
+    elif judgment.decision is Decision.PROCEED:
         before = evidence.canary.requests, evidence.baseline.requests
         update |= {"step": progress.step + 1, "since": now, "before": before}
     return progress.model_copy(update=update)
