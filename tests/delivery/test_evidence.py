@@ -95,7 +95,7 @@ def test_immutable_releases_are_a_line_in_the_summary_and_stop_no_deployment(ref
     output = _slipway("release", "keep")
     for text in (output, (tmp_path / "summary.md").read_text()):
         assert "no evidence is kept with the release" in text
-        assert "switch off Settings → General → Releases → Enable release immutability, or name another store" in text
+        assert "turn off Settings → General → Releases → Enable release immutability, or name another store" in text
 
 
 def test_another_refusal_of_evidence_fails(refusing):
