@@ -32,7 +32,7 @@ REPORT_CHARACTERS_MAX = markdown.LENGTH_MAX - WATERMARK_CHARACTERS_MAX
 
 
 def comment() -> None:
-    """Comment on the open pull request whose newest commit the run checked; on none if there is no such."""
+    """Comment on the open pull request whose newest commit the run checked, if there is one."""
     run = Run.of_environment()
     text = text_for(run)
     if text is None:
@@ -49,10 +49,10 @@ def comment() -> None:
 
 def text_for(run: Run) -> str | None:
     """Return the comment for the run's conclusion; None if it gets none. Raises UserError for invalid evidence."""
-    comment = meaning(run.conclusion).comment
-    if comment is CommentKind.NOTHING:
+    kind = meaning(run.conclusion).comment
+    if kind is CommentKind.NOTHING:
         return None
-    if comment is CommentKind.NOTICE:
+    if kind is CommentKind.NOTICE:
         return notice(run)
     document = github.read_artifact(run.number, run.repository, ARTIFACT, write_report.EVIDENCE, EVIDENCE_BYTES_MAX)
     return render(no_evidence(run) if document is None else parse(document, run), run)

@@ -106,7 +106,7 @@ def _expand(argument: str) -> list[str]:
 
 
 def test() -> None:
-    """Run the quick tests, and write results/test.json. Raises UserError when one fails or none ran."""
+    """Run the quick tests, and write results/test.json. Raises UserError if one fails or none ran."""
     with results.recorded("test") as result:
         if not Path("data").exists():  # convergence is tested on the problem's own rows
             dvc.pull()

@@ -36,7 +36,7 @@ def post() -> None:
 
 
 def mismatch(run: Run, details: dict[str, Any]) -> str | None:
-    """Return why the run is not a completed check of a retraining, such as another event or branch; None if it is."""
+    """Return how the run differs from a completed check of a retraining, such as in event or branch; None if not."""
     expected = {
         "event": EVENT,
         "status": "completed",
