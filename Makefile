@@ -1,15 +1,15 @@
-# Sets everything up, then hands over to the command line. Needs git, make and Python 3.11 to 3.14.
+# Installs the locked packages, and runs the command line. Needs git, make and Python 3.11 to 3.14.
 #
-#   make demo                  the whole loop on a throwaway repository; leaves production answering
-#   make demo ARGS=--exit      the same, and stops everything at the end
-#   make stop                  stop what demos left running
-#   make test                  every test; `make test ARGS="tests/unit -k gates"` for some
-#   make doctor                what this machine and the repository on GitHub have and lack
-#   make setup                 only install
+#   make demo                  run the full CI/CD loop on a throwaway repository, and keep production running
+#   make demo ARGS=--exit      the same, and stop every service at the end
+#   make stop                  stop the services of earlier demos
+#   make test                  run all tests; select some with ARGS="tests/unit -k gates"
+#   make doctor                check this machine and the repository's settings on GitHub
+#   make setup                 install only
 
 export PYTHON
 export UV_PYTHON_DOWNLOADS = never
-# These measure time, so nothing else may run alongside. They come first: the other run ends with what was not tested.
+# These tests measure time, so they run alone. They run first, so that the list of untested programs ends the output.
 TIMED = tests/delivery/test_loadtest.py tests/service/test_overload.py
 RUN = .bootstrap/bin/uv run --frozen
 
@@ -33,7 +33,7 @@ data: | setup
 	@$(RUN) slipway pull
 
 doctor: setup
-	@$(RUN) slipway doctor $(ARGS) || [ $$? -eq 1 ] # 1 is advice
+	@$(RUN) slipway doctor $(ARGS) || [ $$? -eq 1 ] # 1 means advice only
 
 setup:
 	@.ci/bootstrap

@@ -1,9 +1,9 @@
-"""What holds for every test.
+"""Configuration of all tests.
 
-A test that runs a program of `slipway.tools` requests it here, so that it is skipped where the program is missing:
+A test that runs a program of `slipway.tools` requests it here, and is skipped if the program is missing:
 
-    @pytest.mark.tool("kubectl")              # the test, or code under test, calls it by name
-    def test_x(tool): tool("promtool")        # returns its path; in fixtures of any scope too
+    @pytest.mark.tool("kubectl")              # the test or the code under test calls it by name
+    def test_x(tool): tool("promtool")        # returns its path, also in fixtures of any scope
 
 With `CI=true` the test fails instead, except under act, which sets that variable on a laptop as well. The run ends with
 a line for each missing program.
@@ -22,10 +22,10 @@ from slipway import tools
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# Set before OpenMP is loaded: threads that wait must not spin while other tests want the processor.
+# Set before OpenMP is loaded, so that waiting threads do not spin while other tests need the processor.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-# How long one case takes says how busy the machine is; the benchmarks are commands.
+# The duration of a single case depends on the load of the machine; benchmarks are separate commands.
 hypothesis.settings.register_profile("slipway", deadline=None)
 hypothesis.settings.load_profile("slipway")
 

@@ -1,6 +1,6 @@
-"""A fork: this repository with a problem of tests/problems for the sample, made as docs/make-it-yours.md says.
+"""A fork of this repository with a problem of tests/problems, created as docs/make-it-yours.md describes.
 
-The environments are those of this repository; everything else is the fork's own.
+It shares the virtual environments of this repository, and has its own copy of everything else.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 PROBLEMS = ROOT / "tests/problems"
-OF_THE_SAMPLE = ("src/problem", "tests/problem")
-REPLACED = ("split", "model", "ranges")  # sections of params.yaml that belong to the problem as a whole
-OTHERS = (
+SAMPLE_FOLDERS = ("src/problem", "tests/problem")
+REPLACED_SECTIONS = ("split", "model", "ranges")  # of params.yaml; the problem replaces them as a whole
+FOREIGN_VARIABLES = (
     "GITHUB_",
     "SLIPWAY_",
     "STAGING_",
     "PRODUCTION_",
     "NEEDS",
-)  # variables of a workflow around
+)  # prefixes of variables that a surrounding workflow sets
 IDENTITY = {f"GIT_{role}": "fork@example.invalid" for role in ("AUTHOR_NAME", "AUTHOR_EMAIL")}
 IDENTITY |= {role.replace("AUTHOR", "COMMITTER"): value for role, value in IDENTITY.items()}
 
@@ -45,71 +45,71 @@ EMBEDDED = """\
     url = ../.dvcstore
     verify = true
 """
-"""`.dvc/config` of a repository for tests, or what they push would come into the remote of whoever runs them."""
-BY_A_VERB = (".dvcstore/", "dvc.lock", "metrics/")  # written by dvc and committed as they are
-THE_FORKS = ("src/problem/", "tests/problem/", "data.dvc", "params.yaml")
+"""`.dvc/config` of a test repository, so that tests never push to the DVC remote of the user."""
+GENERATED = (".dvcstore/", "dvc.lock", "metrics/")  # written by DVC and committed
+OWNED_BY_FORKS = ("src/problem/", "tests/problem/", "data.dvc", "params.yaml")
 
 
 @dataclass(frozen=True)
 class Touched:
-    """Files in which a fork differs from the template."""
+    """The files in which a fork differs from the template, without generated ones."""
 
     written: list[str]
-    """Changed or added by a person."""
+    """Files that the user changed or added."""
     removed: list[str]
 
     @classmethod
     def of(cls, status: list[str]) -> Touched:
-        """From the lines of `git diff --name-status`."""
+        """Parse the lines of `git diff --name-status`."""
         changes = [line.split("\t") for line in status]
-        paths = [(kind, path) for kind, path in changes if not path.startswith(BY_A_VERB)]
+        paths = [(kind, path) for kind, path in changes if not path.startswith(GENERATED)]
         return cls([path for kind, path in paths if kind != "D"], [path for kind, path in paths if kind == "D"])
 
     @property
-    def of_the_machinery(self) -> set[str]:
-        """Those that are not the problem's."""
-        return {path for path in (*self.written, *self.removed) if not path.startswith(THE_FORKS)}
+    def of_the_engine(self) -> set[str]:
+        """Files that belong to the engine."""
+        return {path for path in (*self.written, *self.removed) if not path.startswith(OWNED_BY_FORKS)}
 
 
 @dataclass(frozen=True)
 class Fork:
-    """A clone of a fork, and the folder around it, in which its origin, its store and its agents live."""
+    """A clone of a fork, inside a folder with its origin, its store and its agents."""
 
     root: Path
     env: Mapping[str, str]
 
     def run(self, *command: str, code: int = 0) -> str:
-        """Run a command in the clone, require its exit code, and return what it prints."""
+        """Run a command in the clone, assert its exit code, and return its output."""
         done = subprocess.run(command, cwd=self.root, env=self.env, capture_output=True, text=True, check=False)
         assert code == done.returncode, f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
         return (done.stdout + done.stderr).strip()
 
     def slipway(self, *arguments: str, code: int = 0) -> str:
-        """Run a verb of the fork's own machinery."""
+        """Run a command of the fork's own engine."""
         return self.run(sys.executable, "-m", "slipway.cli", *arguments, code=code)
 
     def commit(self, message: str) -> None:
-        """Commit everything, and push it."""
+        """Commit and push every change."""
         self.run("git", "add", "--all")
         self.run("git", "commit", "--quiet", "--message", message)
         self.run("git", "push", "--quiet", "origin", "HEAD:main")
 
     def touched(self) -> Touched:
-        """What differs from the template, which is the first commit."""
+        """Return the files that differ from the template, which is the first commit."""
         first = self.run("git", "rev-list", "--max-parents=0", "HEAD")
         return Touched.of(self.run("git", "diff", "--name-status", "--no-renames", first, "HEAD").splitlines())
 
     def json(self, path: str) -> Any:
-        """A JSON file of the clone."""
+        """Return the content of a JSON file in the clone."""
         return json.loads((self.root / path).read_text(encoding="utf-8"))
 
     def outcomes(self, job: str) -> dict[str, str]:
-        """Outcome of each gate of a job."""
+        """Return the outcome of each gate of a job."""
         return {verdict["gate"]: verdict["outcome"] for verdict in self.json(f"results/{job}.json")["verdicts"]}
 
 
 def upstream(folder: Path) -> Fork:
-    """This repository as its files are now, as the first commit of a clone in `folder`."""
+    """Create a clone in `folder` whose first commit has the current files of this repository."""
     root = folder / "clone"
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
@@ -123,7 +123,9 @@ def upstream(folder: Path) -> Fork:
     fork.run("git", "init", "--quiet", "--bare", "--initial-branch=main", str(folder / "origin.git"))
     push_rule.install(folder / "origin.git")
     fork.run("git", "init", "--quiet", "--initial-branch=main")
-    (root / ".git/info/exclude").write_text(".venv-checks\n", encoding="utf-8")  # a link here, not the folder it is
+    (root / ".git/info/exclude").write_text(
+        ".venv-checks\n", encoding="utf-8"
+    )  # here a link, which .gitignore does not match
     fork.run("git", "remote", "add", "origin", str(folder / "origin.git"))
     fork.run("git", "add", "--all", "--force", "--", *(name for name in names if (root / name).is_file()))
     fork.run("git", "commit", "--quiet", "--message", "The template")
@@ -132,14 +134,14 @@ def upstream(folder: Path) -> Fork:
 
 
 def _environment(folder: Path, root: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(OTHERS)}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_VARIABLES)}
     return (
-        kept
+        inherited
         | IDENTITY
         | {
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "PYTHONPATH": str(root / "src"),
-            "UV_NO_SYNC": "1",  # the environments are this repository's, and stay so
+            "UV_NO_SYNC": "1",  # the shared environments must not change
             "SLIPWAY_HOME": str(folder / "agents"),
             "SLIPWAY_STORE": (folder / "store").as_uri(),
             "DVC_NO_ANALYTICS": "1",
@@ -148,12 +150,12 @@ def _environment(folder: Path, root: Path) -> dict[str, str]:
 
 
 def make(name: str, folder: Path) -> Fork:
-    """The template with the problem `name`: its package, its data and its numbers, committed."""
+    """Create a fork with the problem `name`: its package, data and parameters, committed."""
     fork = upstream(folder)
-    for sample in OF_THE_SAMPLE:
+    for sample in SAMPLE_FOLDERS:
         shutil.rmtree(fork.root / sample)
-    ours = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(PROBLEMS / name / "problem", fork.root / "src/problem", ignore=ours)
+    bytecode = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PROBLEMS / name / "problem", fork.root / "src/problem", ignore=bytecode)
     shutil.copytree(PROBLEMS / name / "data", fork.root / "data")
     edit_params(fork.root / "params.yaml", PROBLEMS / name / "params.yaml")
     fork.run("dvc", "add", "--quiet", "data")
@@ -163,7 +165,7 @@ def make(name: str, folder: Path) -> Fork:
 
 
 def edit_params(path: Path, changes: Path) -> None:
-    """Write the numbers of `changes` into `path`, each with its comment."""
+    """Merge the parameters of `changes` into `path`, with their comments."""
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, 1000
     params = yaml.load(path)
@@ -173,7 +175,7 @@ def edit_params(path: Path, changes: Path) -> None:
 
 def _merge(params: Any, changes: Any) -> None:
     for key, value in changes.items():
-        if isinstance(value, dict) and key in params and key not in REPLACED:
+        if isinstance(value, dict) and key in params and key not in REPLACED_SECTIONS:
             _merge(params[key], value)
             continue
         params[key] = value

@@ -1,4 +1,4 @@
-"""A private repository over HTTPS on loopback: `git http-backend` behind a password, as GitHub asks for one."""
+"""A private repository over HTTPS on loopback: `git http-backend` with basic authentication, like GitHub."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-TOKEN = "secret"  # noqa: S105  of this test
+TOKEN = "secret"  # noqa: S105  only for tests
 HEADER = f"basic {base64.b64encode(f'x-access-token:{TOKEN}'.encode()).decode()}"
 
 
 @contextmanager
 def serve(folder: Path) -> Iterator[str]:
-    """Serve the repositories in `folder` to those who send TOKEN. Yields the address; authority.pem is next to them."""
+    """Serve the repositories in `folder` to clients with TOKEN, and write authority.pem there. Yield the base URL."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "authority.pem")
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(folder))
@@ -41,7 +41,7 @@ def serve(folder: Path) -> Iterator[str]:
 
 def _handler(folder: Path) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        def _answer(self) -> None:
+        def _respond(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if self.headers.get("Authorization", "").lower() != HEADER.lower():
                 self.send_response(401)
@@ -50,14 +50,14 @@ def _handler(folder: Path) -> type[BaseHTTPRequestHandler]:
                 self.end_headers()
                 return
             url = urlsplit(self.path)
-            asked = {"PATH_INFO": url.path, "QUERY_STRING": url.query, "REQUEST_METHOD": self.command}
-            asked |= {"CONTENT_TYPE": self.headers.get("Content-Type", ""), "CONTENT_LENGTH": str(len(body))}
-            asked |= {
+            request = {"PATH_INFO": url.path, "QUERY_STRING": url.query, "REQUEST_METHOD": self.command}
+            request |= {"CONTENT_TYPE": self.headers.get("Content-Type", ""), "CONTENT_LENGTH": str(len(body))}
+            request |= {
                 "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
                 "REMOTE_USER": "x-access-token",
             }
-            asked |= {"GIT_PROTOCOL": self.headers.get("Git-Protocol", "")}
-            env = os.environ | {"GIT_PROJECT_ROOT": str(folder), "GIT_HTTP_EXPORT_ALL": "1"} | asked
+            request |= {"GIT_PROTOCOL": self.headers.get("Git-Protocol", "")}
+            env = os.environ | {"GIT_PROJECT_ROOT": str(folder), "GIT_HTTP_EXPORT_ALL": "1"} | request
             done = subprocess.run(["git", "http-backend"], input=body, env=env, stdout=subprocess.PIPE, check=True)
             head, _, content = done.stdout.partition(b"\r\n\r\n")
             fields = dict(line.split(": ", 1) for line in head.decode().splitlines())
@@ -67,7 +67,7 @@ def _handler(folder: Path) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = _answer  # noqa: N815  the names that http.server asks for
+        do_GET = do_POST = _respond  # noqa: N815  http.server calls these names
 
         def log_message(self, *_: object) -> None:
             pass

@@ -1,4 +1,4 @@
-"""Settings, variables and hooks of a user of git, all valid, each of which changes what some command prints or does."""
+"""Valid git settings, variables and hooks of a user, each of which changes the output or effect of some command."""
 
 from __future__ import annotations
 
@@ -84,15 +84,15 @@ VARIABLES = {
     "TZ": "Asia/Kathmandu",
 }
 HOOKS = ("pre-push", "post-checkout", "post-merge", "pre-commit", "commit-msg")
-"""Not those of a remote: one that is a folder of this machine runs the hooks that its user has set, as it should."""
+"""Hooks of a client only, because a remote in a local folder rightly runs its server hooks."""
 
 
 def apply(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give this process a user with all of this; `folder` is new."""
+    """Configure git in this process with all of these, from files in the new folder `folder`."""
     folder.mkdir()
     hooks, template = folder / "hooks", folder / "template"
     for name in HOOKS:
-        program(hooks / name, "echo this hook refuses everything >&2; exit 1")
+        program(hooks / name, "echo this hook rejects everything >&2; exit 1")
     program(template / "hooks" / "reference-transaction", "exit 1")
     attributes, ignored = folder / "attributes", folder / "ignored"
     attributes.write_text("*.py export-ignore\n*.yaml text eol=crlf\n")
@@ -112,22 +112,24 @@ def apply(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def without() -> dict[str, str]:
-    """Return this process's environment without what `apply` puts there, for the commands of a test itself."""
-    kept = ("GIT_AUTHOR_", "GIT_COMMITTER_")
-    return {name: text for name, text in os.environ.items() if not name.startswith("GIT_") or name.startswith(kept)}
+    """Return this process's environment without the variables of `apply`, for commands of the test itself."""
+    identity = ("GIT_AUTHOR_", "GIT_COMMITTER_")
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name.startswith(identity)
+    }
 
 
 def program(path: Path, script: str) -> None:
-    """Write a shell script that can be run."""
+    """Write an executable shell script."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
 
 def signer(folder: Path) -> list[str]:
-    """Return options of git with which it signs: with an SSH key of its own, or a stub of gpg without ssh-keygen.
+    """Return git options that sign commits with a new SSH key, or with a stub of gpg where ssh-keygen is missing.
 
-    A reader of the signature gets lines of gpg or ssh-keygen between those it asked for, or an error about settings.
+    Commands that show the signature mix lines of gpg or ssh-keygen into their output, or fail on the settings.
     """
     key = folder / "signing-key"
     try:

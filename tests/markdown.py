@@ -1,4 +1,4 @@
-"""What a comment would do on GitHub: where it leads, and what it draws."""
+"""The links and the HTML that a comment contains when GitHub renders it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
     from markdown_it.token import Token
 
-WATERMARK = "\n\n![](https://cml.dev"  # ends what was written from evidence
+WATERMARK = "\n\n![](https://cml.dev"  # CML appends it to a comment
 
 
 def outside(body: str) -> tuple[set[str], set[str]]:
-    """Where the links of a comment lead, and which HTML is in it; its watermark apart.
+    """Return the link targets and the HTML tags of a comment, without its watermark.
 
-    Raises AssertionError when its text has in it what GitHub itself turns into a link or a mention.
+    Raises AssertionError if its text contains anything that GitHub turns into a link or a mention.
     """
     parser = MarkdownIt("commonmark", {"html": True}).enable("table")
-    tokens = [part for token in parser.parse(body.split(WATERMARK)[0]) for part in _flat(token)]
+    tokens = [token for root in parser.parse(body.split(WATERMARK)[0]) for token in _flatten(root)]
     text = "".join(token.content for token in tokens if token.type == "text")
     assert [] == re.findall(r"[@#]\w|\bGH-\d|://|www\.", text, re.IGNORECASE)
     links = {str(token.attrs.get("href", token.type)) for token in tokens if token.type in {"link_open", "image"}}
@@ -29,7 +29,7 @@ def outside(body: str) -> tuple[set[str], set[str]]:
     return links, set(re.findall(r"</?\w+[^>]*>", html))
 
 
-def _flat(token: Token) -> Iterator[Token]:
+def _flatten(token: Token) -> Iterator[Token]:
     yield token
     for child in token.children or ():
-        yield from _flat(child)
+        yield from _flatten(child)

@@ -1,4 +1,4 @@
-"""A whole params.yaml for tests: the shipped numbers, but for those that a test gives."""
+"""A complete params.yaml for tests: the shipped values with the changes of a test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PARAMS = Path(__file__).parents[1] / "params.yaml"
 
 
 def text(changes: Mapping[str, Any], base: Path = PARAMS) -> str:
-    """The parameters of `base` with `changes`, by section and key."""
+    """Return the parameters of `base` as YAML, with `changes` by section and key."""
     return yaml12.dump(_merged(yaml12.parse_mapping(base.read_text(encoding="utf-8")), changes))
 
 

@@ -1,4 +1,4 @@
-"""What a promotion fills in was rendered from the sources that stand beside it."""
+"""The rendered manifests, which a promotion fills in, are up to date with their sources."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_the_rendered_overlays_are_current(environment):
+def test_rendered_overlays_are_current(environment):
     assert manifests.is_current(ROOT, environment), "deploy/ was edited: run `slipway manifests`, and commit"

@@ -1,4 +1,4 @@
-"""What git holds: nothing that DVC makes, because DVC would take it for its own work and not make it again."""
+"""Git tracks no output of DVC, because DVC would skip a stage whose outputs git restores."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 import yaml
 
 
-def tracked(*places: str) -> list[str]:
-    listed = subprocess.run(["git", "ls-files", "-z", "--", *places], capture_output=True, text=True, check=True).stdout
+def tracked(*paths: str) -> list[str]:
+    listed = subprocess.run(["git", "ls-files", "-z", "--", *paths], capture_output=True, text=True, check=True).stdout
     return [name for name in listed.split("\0") if name]
 
 
 def outputs() -> set[str]:
-    """Outputs of the pipeline that DVC keeps in its cache; metrics and plots are small, and are in git."""
+    """Return the outputs that DVC caches. Metrics and plots are small, and stay in git."""
     stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
     outs = (out for stage in stages.values() for out in stage.get("outs", []))
     return {out if isinstance(out, str) else next(iter(out)) for out in outs}
@@ -25,7 +25,7 @@ def test_no_output_of_the_pipeline_is_in_git():
     assert [] == tracked(*outputs())
 
 
-def test_nothing_of_the_cache_of_dvc_is_in_git():
+def test_no_file_of_the_dvc_cache_is_in_git():
     assert [] == tracked(".dvc/cache", ".dvc/tmp", ".dvc/config.local")
 
 

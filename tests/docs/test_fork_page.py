@@ -30,7 +30,7 @@ def test_files_of_new_and_of_a_problem_are_listed():
     written = listed(new=r"\w")
     assert {str(render.PACKAGE), str(render.TESTS), str(new.PARAMS), str(new.STORE)} <= written
     assert "README.md" not in written
-    assert {path.rstrip("/") for path in (*forks.THE_FORKS, *forks.BY_A_VERB)} <= listed()
+    assert {path.rstrip("/") for path in (*forks.OWNED_BY_FORKS, *forks.GENERATED)} <= listed()
 
 
 @pytest.mark.parametrize("page", ["new.md", "upgrading.md", "make-it-yours.md"])

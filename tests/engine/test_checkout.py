@@ -1,4 +1,4 @@
-"""A clone holds the bytes of the repository, whatever `core.autocrlf` and `core.eol` say, and so does an archive."""
+"""Clones and archives have the bytes of the repository, whatever `core.autocrlf` and `core.eol` are."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-WINDOWS = ["-c", "core.autocrlf=true", "-c", "core.eol=crlf"]
-"""Git for Windows sets the first, and a shared work tree keeps it."""
-LINES = b"a,b\r\n1,2\n3,4\r\n"
-"""Mixed, so that a conversion in either direction changes it."""
+WINDOWS_OPTIONS = ["-c", "core.autocrlf=true", "-c", "core.eol=crlf"]
+"""Options that convert line endings; Git for Windows sets the first one by default."""
+CONTENT = b"a,b\r\n1,2\n3,4\r\n"
+"""Mixed line endings, which a conversion in either direction changes."""
 DATA = (
     ".dvcstore/files/md5/ab/cdef0123456789",
     "data/rows.csv",
@@ -32,7 +32,7 @@ DATA = (
     "tests/unit/golden/report.md",
     "uv.lock",
 )
-"""What a fork, DVC or uv may write, and a hash names."""
+"""Files that a fork, DVC or uv may write, and whose hashes are recorded."""
 SOURCES = (".ci/bootstrap", ".github/workflows/deploy.yaml", "Makefile", "docs/index.md", "src/problem/data.py", "x.sh")
 
 
@@ -42,18 +42,20 @@ def git(folder: Path, *arguments: str) -> bytes:
 
 
 def clone(source: Path, folder: Path) -> Path:
-    """Clone as Git for Windows does."""
-    subprocess.run(["git", *WINDOWS, "clone", "--quiet", *WINDOWS, source, folder], capture_output=True, check=True)
+    """Clone with the settings of Git for Windows."""
+    subprocess.run(
+        ["git", *WINDOWS_OPTIONS, "clone", "--quiet", *WINDOWS_OPTIONS, source, folder], capture_output=True, check=True
+    )
     return folder
 
 
 def changed(folder: Path) -> list[str]:
-    """Return the files of the work tree whose bytes are not those of the commit."""
+    """Return the files of the work tree that differ from the commit."""
     return [path for path, blob in committed(folder).items() if blob != _blob((folder / path).read_bytes())]
 
 
 def committed(folder: Path) -> dict[str, str]:
-    """Return the id of the blob of each file of the commit."""
+    """Return the blob id of each file of the commit."""
     entries = git(folder, "ls-tree", "-r", "-z", "HEAD").decode().split("\0")
     return {entry.partition("\t")[2]: entry.split()[2] for entry in entries if entry}
 
@@ -72,8 +74,8 @@ def test_no_file_of_a_clone_differs_from_the_commit(windows):
     assert b"" == git(windows, "status", "--porcelain")
 
 
-def test_a_clone_without_the_attributes_would_differ(windows, tmp_path):
-    """The settings of this test do convert."""
+def test_clone_without_gitattributes_differs(windows, tmp_path):
+    """Without the attributes, the settings of this test convert line endings."""
     bare = clone(windows, tmp_path / "bare")
     git(bare, "rm", "--quiet", ".gitattributes")
     git(bare, "commit", "--quiet", "--message", "Remove the attributes")
@@ -83,7 +85,7 @@ def test_a_clone_without_the_attributes_would_differ(windows, tmp_path):
 
 
 def test_bootstrap_of_a_clone_runs(windows, tmp_path):
-    """It gets as far as the search for a Python, of which this PATH has none that works."""
+    """The script reaches its search for a Python, and finds none that works on this PATH."""
     for name in ("python3.14", "python3.13", "python3.12", "python3.11", "python3", "python"):
         (tmp_path / name).write_text("#!/bin/sh\nexit 1\n")
         (tmp_path / name).chmod(0o755)
@@ -94,13 +96,13 @@ def test_bootstrap_of_a_clone_runs(windows, tmp_path):
     assert "not found on the PATH; install one" in done.stderr
 
 
-def test_every_script_of_a_clone_is_a_script(windows):
+def test_scripts_of_a_clone_are_valid(windows):
     scripts = [windows / ".ci" / name for name in ("bootstrap", "run")]
     assert 0 == subprocess.run(["bash", "-n", *scripts], capture_output=True, check=False).returncode
     assert [] == [script.name for script in scripts if b"\r" in script.read_bytes()]
 
 
-def test_no_stage_is_stale_that_is_not_stale_in_any_clone(windows, tmp_path):
+def test_dvc_status_is_the_same_as_in_a_plain_clone(windows, tmp_path):
     plain = tmp_path / "plain"
     subprocess.run(["git", "clone", "--quiet", ROOT, plain], capture_output=True, check=True)
     assert dvc_status(plain) == dvc_status(windows)
@@ -113,32 +115,32 @@ def dvc_status(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def fork(windows, tmp_path_factory) -> Path:
-    """A clone in which such a user adds files, and a commit of them."""
+    """A clone in which a user of Windows adds and commits files."""
     folder = clone(windows, tmp_path_factory.mktemp("fork") / "fork")
     for name in (*DATA, *SOURCES):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(LINES)
+        (folder / name).write_bytes(CONTENT)
     git(folder, "add", "--force", "--", *DATA, *SOURCES)
     git(folder, "commit", "--quiet", "--message", "Add files")
     return folder
 
 
 @pytest.mark.parametrize("name", DATA)
-def test_data_and_what_is_hashed_keeps_its_bytes(fork, name):
-    assert LINES == git(fork, "show", f"HEAD:{name}")
+def test_data_and_hashed_files_keep_their_bytes(fork, name):
+    assert CONTENT == git(fork, "show", f"HEAD:{name}")
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_a_source_is_committed_with_line_feeds(fork, name):
-    assert LINES.replace(b"\r\n", b"\n") == git(fork, "show", f"HEAD:{name}")
+def test_source_is_committed_with_line_feeds(fork, name):
+    assert CONTENT.replace(b"\r\n", b"\n") == git(fork, "show", f"HEAD:{name}")
 
 
-def test_another_clone_of_these_has_the_same_bytes(fork, tmp_path):
+def test_clone_of_the_fork_has_the_same_bytes(fork, tmp_path):
     assert [] == changed(clone(fork, tmp_path / "clone"))
 
 
-def test_an_archive_has_the_same_bytes(windows):
-    """A release is built from one."""
+def test_archive_has_the_same_bytes(windows):
+    """A release is built from an archive."""
     with tarfile.open(fileobj=io.BytesIO(git(windows, "archive", "HEAD"))) as archive:
         files = {member.name: archive.extractfile(member).read() for member in archive.getmembers() if member.isreg()}
     assert committed(windows) == {name: _blob(content) for name, content in files.items()}

@@ -1,4 +1,4 @@
-"""Every file that something later relies on is written by `slipway.files`; each other writer has its reason here."""
+"""`slipway.files` writes every file that must survive a crash; every other writer has its reason here."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ FUNCTIONS = {
 }
 SCRATCH = "in a scratch folder, which nothing reads after the block"
 SYNCED = "in a folder that `files.move` syncs as a whole"
-ASIDE = "in the file that `files.replacing` puts in place"
+TEMPORARY = "in the temporary file that `files.replacing` renames"
 APPENDS = "appends to a file of the workflow's runner"
-LOG = "a log, of which a loss of power may cost the last lines"
-LOCK = "a lock, which holds for as long as its process"
-STAGE = "an output of a stage: DVC hashes it, and runs the stage again when it differs"
-FAULT = "a fault of a test or a proof, in a copy"
-DEMO = "of the demo, whose repository is thrown away"
+LOG = "a log, which may lose its last lines in a power failure"
+LOCK = "a lock, which is only valid while its process runs"
+STAGE = "an output of a stage, which DVC hashes, and produces again if it differs"
+FAULT = "a fault that a test or a measurement injects into a copy"
+DEMO = "of the demo, whose repository is temporary"
 SITE = "installed or rendered again on request"
 READS = "opens for reading"
+COLLECTION = "through the method of the collection, which replaces the file in a transaction"
 EXCEPTIONS: dict[str, dict[str, str]] = {
     "audit.py": {"_pip_audit": SCRATCH},
     "bench/servers.py": {"running": LOG},
     "checks/deepchecks_runner.py": {"main": SCRATCH},
-    "checks/faults.py": {"_spoilt": FAULT},
-    "checks/mutants.py": dict.fromkeys(("_rename", "spoil", "the module"), FAULT),
+    "checks/faults.py": {"_pending": FAULT},
+    "checks/mutants.py": dict.fromkeys(("_rename", "corrupt", "the module"), FAULT),
     "checks/suites.py": dict.fromkeys(("_written", "run"), SCRATCH),
     "cml.py": {"_configuration": SCRATCH},
     "csv_file.py": {"_stream": READS},
@@ -49,16 +50,16 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "delivery/load/loadtest.py": {"_run_locust": SCRATCH, "play": SCRATCH},
     "delivery/lock.py": {"take": LOCK},
     "delivery/scratch.py": {"_hold": READS},
-    "delivery/store/files.py": {"replace": "the release that was there steps aside; without power it is built again"},
+    "delivery/store/files.py": {"replace": "moves the previous release away; after a power failure it is built again"},
     "delivery/store/folder.py": {
         **dict.fromkeys(("add_evidence", "put", "unpack_release"), SYNCED),
-        "remove": "a release that is removed; one that is still there after a loss of power is removed again",
+        "remove": "removes a release; one that survives a power failure is removed again",
     },
     "delivery/store/github.py": {"_create": SCRATCH},
     "delivery/trust/attestation.py": {"check": SCRATCH},
     "delivery/verbs.py": {"_tell_workflow": APPENDS},
     "files.py": dict.fromkeys(("_sync_folder", "move", "write_bytes", "write_new"), "the writer itself"),
-    "local/act.py": {"_keep": LOG},
+    "local/act.py": {"_append": LOG},
     "local/cml_install.py": {"_launcher": SITE, "install": APPENDS},
     "local/demo.py": {"keep_report": DEMO},
     "local/github_schema/excerpt.py": {"main": SITE},
@@ -67,8 +68,13 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "local/push_rule.py": {"install": DEMO},
     "local/repository.py": {"create": DEMO},
     "local/site.py": {"build": SITE},
-    "monitoring/collect.py": {"_take": "in memory", "_write": "a transaction of a store that is not on this machine"},
+    "monitoring/collect.py": {
+        "_store_lines": "in memory",
+        "_write": "a transaction of a remote store",
+        "collect": COLLECTION,
+    },
     "monitoring/cost.py": {"write_log": SCRATCH},
+    "monitoring/job.py": dict.fromkeys(("main", "update"), COLLECTION),
     "monitoring/power.py": {"_later": SCRATCH},
     "pipeline/evaluate.py": {"evaluate": STAGE},
     "pipeline/export.py": {"_write": STAGE},
@@ -80,25 +86,25 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "replay/release.py": {"build": SCRATCH},
     "replay/stream.py": {"read": SCRATCH},
     "results.py": {"add_to_summary": APPENDS},
-    "retraining/run.py": {"_tell": APPENDS},
+    "retraining/run.py": {"_report": APPENDS},
     "scaffold/measure.py": {"main": SCRATCH},
     "scaffold/new.py": {"_take_in": "rows for the next step, which fails without them"},
     "scaffold/room.py": {"stored": "in memory"},
-    "score/parts.py": {"of": LOCK, "put": ASIDE},
-    "score/verb.py": {"_taken_in": SCRATCH},
-    "serving/counts.py": {"_mapped": "numbers of running workers, shared in memory"},
+    "score/parts.py": {"of": LOCK, "save": TEMPORARY},
+    "score/verb.py": {"_prepared": SCRATCH},
+    "serving/counts.py": {"_mapped": "counters of running workers, shared in memory"},
     "serving/prediction_log.py": {"_begin": LOG},
     "tune/search.py": {"_held": LOCK},
 }
 
 
 def writers(source: str) -> dict[str, set[str]]:
-    """Return what writes, renames or copies a file by itself, by the innermost function around it."""
-    found: dict[str, set[str]] = {}
+    """Return the calls that write, rename or copy a file, by the innermost function around them."""
+    calls: dict[str, set[str]] = {}
     for function, call in _calls(ast.parse(source), "the module"):
-        if named := _writer(call):
-            found.setdefault(function, set()).add(named)
-    return found
+        if writer := _writer(call):
+            calls.setdefault(function, set()).add(writer)
+    return calls
 
 
 def _calls(node: ast.AST, function: str) -> Iterator[tuple[str, ast.Call]]:
@@ -110,7 +116,7 @@ def _calls(node: ast.AST, function: str) -> Iterator[tuple[str, ast.Call]]:
 
 
 def _writer(call: ast.Call) -> str | None:
-    """Return the name of a call that writes; `str.replace` and the renaming of columns are none."""
+    """Return the name of a call that writes. Ignores `str.replace` and renamed columns."""
     name = ast.unparse(call.func)
     if name in FUNCTIONS:
         return None if name == "pa.OSFile" and _mode(call) == "rb" else name
@@ -124,10 +130,11 @@ def _writer(call: ast.Call) -> str | None:
 
 
 def _mode(call: ast.Call) -> str:
-    """Return the mode that a file is opened with; reading when it names none."""
-    given = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg == "mode")]
-    texts = [one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)]
-    return next((text for text in texts if text and set(text) <= set("rwaxbt+")), "r")
+    """Return the mode of a call of `open`, by default for reading."""
+    arguments = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg == "mode")]
+    values = [node.value for node in arguments if isinstance(node, ast.Constant)]
+    modes = (value for value in values if isinstance(value, str) and value and set(value) <= set("rwaxbt+"))
+    return next(modes, "r")
 
 
 def _writes(call: ast.Call) -> bool:
@@ -135,11 +142,12 @@ def _writes(call: ast.Call) -> bool:
 
 
 def test_every_other_writer_has_its_reason():
-    found = {
+    functions_by_file = {
         path.relative_to(ENGINE).as_posix(): set(writers(path.read_text(encoding="utf-8")))
         for path in ENGINE.rglob("*.py")
     }
-    assert {name: set(functions) for name, functions in EXCEPTIONS.items()} == {k: v for k, v in found.items() if v}
+    expected = {name: set(functions) for name, functions in EXCEPTIONS.items()}
+    assert expected == {name: functions for name, functions in functions_by_file.items() if functions}
 
 
 @pytest.mark.parametrize(
@@ -157,12 +165,12 @@ def test_every_other_writer_has_its_reason():
         ("os.open(path, os.O_WRONLY)", "os.open"),
     ],
 )
-def test_a_writer_is_found(line, writer):
+def test_writer_is_detected(line, writer):
     assert {"save": {writer}} == writers(f"def save():\n    {line}")
 
 
 @pytest.mark.parametrize(
     "line", ["text.replace('a', 'b')", "frame.rename(columns=str)", "path.open('rb')", "files.write_text(path, text)"]
 )
-def test_what_writes_no_file_is_not_taken_for_a_writer(line):
+def test_call_that_writes_no_file_is_ignored(line):
     assert {} == writers(f"def read():\n    {line}")

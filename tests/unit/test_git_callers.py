@@ -1,4 +1,4 @@
-"""Only `slipway.git` runs git: a direct call would obey the user's settings and could ignore the exit status."""
+"""Only `slipway.git` runs git. A direct call would follow the user's settings, and could ignore the exit status."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PACKAGE = Path("src/slipway/git")
 OTHER_SOURCES = [path for path in sorted(Path("src").rglob("*.py")) if PACKAGE not in path.parents]
 LIBRARIES = {"dulwich", "git", "pygit2", "scmrepo"}
 PORCELAIN = {"annotate", "blame", "branch", "describe", "diff", "grep", "log", "reflog", "shortlog", "show", "tag"}
-"""Porcelain commands; plumbing gives the same content in a stable format."""
+"""Porcelain commands, whose output is not stable; plumbing commands return the same content."""
 STARTERS = {"Popen", "call", "check_call", "check_output", "getoutput", "popen", "run", "split", "system"}
 STARTERS |= {"create_subprocess_exec", "create_subprocess_shell", "execv", "execvp", "getstatusoutput", "spawnvp"}
 RUNNERS = {"run", "run_bytes", "is_true", "names", "git"}
@@ -79,7 +79,7 @@ def test_only_its_package_runs_git():
         'repository.git("branch", "--show-current")',
     ],
 )
-def test_a_direct_call_is_found(fault):
+def test_direct_call_is_detected(fault):
     assert [1] == direct_calls(fault)
 
 
@@ -94,9 +94,9 @@ def test_a_direct_call_is_found(fault):
         'differ("git is not there")',
     ],
 )
-def test_a_mention_of_git_is_no_direct_call(harmless):
+def test_mention_of_git_is_no_direct_call(harmless):
     assert [] == direct_calls(harmless)
 
 
 def test_all_sources_are_checked():
-    assert 100 < len(OTHER_SOURCES)
+    assert len(OTHER_SOURCES) > 100

@@ -1,4 +1,4 @@
-"""What an error about a file of git says to do is accepted by git, in a merge that stopped in a conflict as well."""
+"""Git accepts the command that an error on a file suggests, even during a merge conflict."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ READERS = {
     "dvc.lock": (LOCK, recovery.mend),
     "dvc.lock for a release": (LOCK, lambda: DvcFiles.read(Path())),
 }
-"""Content of each file, and what reads it."""
+"""Content and reader of each file."""
 
 
 def git(*arguments: str, expected: int = 0) -> str:
@@ -40,12 +40,12 @@ def commit(path: str, text: str) -> None:
 
 @pytest.fixture(params=READERS)
 def case(request, tmp_path, monkeypatch):
-    """A repository with one of the files; gives its path, its text and what reads it."""
+    """Create a repository with the files. Return path, content and reader of one of them."""
     monkeypatch.chdir(tmp_path)
     (path, *_), (text, read) = request.param.split(), READERS[request.param]
     git("init", "--quiet", "--initial-branch=main")
-    for name, (other, _) in READERS.items():
-        Path(name.split()[0]).write_text(other.format(0))
+    for name, (content, _) in READERS.items():
+        Path(name.split()[0]).write_text(content.format(0))
     Path(".dvc").mkdir()
     Path(".dvc/config").write_text("")
     git("add", "--all")
@@ -54,7 +54,7 @@ def case(request, tmp_path, monkeypatch):
 
 
 def follow(read, path: str) -> None:
-    """Read the file, and do what the error says."""
+    """Read the file, and run the command that the error suggests."""
     with pytest.raises(UserError, match=re.escape(path)) as error:
         read()
     (command,) = re.findall(r"`git (checkout [^`]*)`", str(error.value))
@@ -63,7 +63,7 @@ def follow(read, path: str) -> None:
 
 
 @pytest.mark.parametrize("rebase", [False, True])
-def test_the_remedy_works_in_a_real_conflict(case, rebase):
+def test_suggested_command_resolves_a_conflict(case, rebase):
     path, text, read = case
     git("checkout", "--quiet", "-b", "change")
     commit(path, text.format(1))
@@ -72,16 +72,16 @@ def test_the_remedy_works_in_a_real_conflict(case, rebase):
     git("checkout", "--quiet", "change")
     git("rebase" if rebase else "merge", "main", expected=1)
     assert "<<<<<<<" in Path(path).read_text()
-    git("checkout", path, expected=1)  # what git refuses here
+    git("checkout", path, expected=1)  # fails during a conflict
     follow(read, path)
     assert text.format(2 if rebase else 1) == Path(path).read_text()
 
 
-def test_the_remedy_works_for_a_broken_file_that_was_added_to_the_index(case, capsys):
+def test_suggested_command_restores_a_staged_file(case, capsys):
     path, text, read = case
     Path(path).write_text("[")
     git("add", path)
-    if read is recovery.mend:  # it restores the committed one by itself
+    if read is recovery.mend:  # restores the committed file by itself
         read()
     else:
         follow(read, path)

@@ -1,6 +1,8 @@
+"""Order of the workflow tests."""
+
 from __future__ import annotations
 
 
 def pytest_collection_modifyitems(items):
-    """The demo takes longest by far: begin with it, so that the others fill the time beside it."""
+    """Start with the demo, which takes longest, so that the other tests run in parallel with it."""
     items.sort(key=lambda item: item.path.name != "test_demo.py")

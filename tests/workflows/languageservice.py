@@ -1,4 +1,4 @@
-"""GitHub's own parser, language service and expressions, which run in Node; see languageservice/."""
+"""GitHub's own workflow parser, language service and expression evaluator, which run in Node; see languageservice/."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ CACHE = Path("build/languageservice")
 PURPOSE = "GitHub's own parser"
 
 
-def ask(script: str, question: Any) -> Any:
-    """Answer of a script of the folder to `question`, both JSON. Skips the test where there is no Node."""
+def run_script(script: str, content: Any) -> Any:
+    """Run a script of languageservice/ on `content`, and return its JSON output. Skip the test without npm."""
     require_tool("npm")
     folder = npm.install(SOURCE, CACHE, PURPOSE)
     done = subprocess.run(
         ["node", "--import", "./json.mjs", script],
         cwd=folder,
-        input=json.dumps(question),
+        input=json.dumps(content),
         capture_output=True,
         text=True,
         check=False,
@@ -35,6 +35,7 @@ def ask(script: str, question: Any) -> Any:
 
 
 def findings(files: Iterable[Path], actions: Mapping[str, Any]) -> dict[Path, list[str]]:
-    """What the language service has to say of each workflow or action, `actions` being the facts of the pinned ones."""
-    texts = {str(path): path.read_text(encoding="utf-8") for path in files}
-    return {Path(path): found for path, found in ask("check.mjs", {"files": texts, "actions": actions}).items()}
+    """Return the language service's messages by file. `actions` describes the pinned actions."""
+    contents = {str(path): path.read_text(encoding="utf-8") for path in files}
+    messages = run_script("check.mjs", {"files": contents, "actions": actions})
+    return {Path(path): lines for path, lines in messages.items()}

@@ -1,4 +1,4 @@
-"""What the pinned actions take, give and run on: the facts of src/slipway/local/standins/pinned.yaml."""
+"""Inputs, outputs and runtimes of the pinned actions, from src/slipway/local/standins/pinned.yaml."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class Input(BaseModel):
 
     @property
     def missing_is_an_error(self) -> bool:
+        """Whether a step must pass it."""
         return self.required and not self.default
 
 
@@ -45,17 +46,17 @@ ACTIONS = TypeAdapter(dict[str, Action]).validate_python(CONTENT)
 
 
 def inputs(uses: str) -> dict[str, Input] | None:
-    """Inputs of what a step uses, a pinned action or one of this repository; None when nothing is known of it."""
+    """Return the inputs of the action that a step uses, pinned or local, or None if it is unlisted."""
     if uses.startswith("./"):
         declared = _own(uses).get("inputs") or {}
-        known = Input.model_fields.keys()
-        return {name: Input(**{key: facts[key] for key in facts.keys() & known}) for name, facts in declared.items()}
+        fields = Input.model_fields.keys()
+        return {name: Input(**{key: facts[key] for key in facts.keys() & fields}) for name, facts in declared.items()}
     action = ACTIONS.get(uses.split("@")[0])
     return action and action.inputs
 
 
 def outputs(uses: str) -> list[str] | None:
-    """Outputs of what a step uses; None when nothing is known of it, or when the step runs a command."""
+    """Return the outputs of the action that a step uses, or None for an unlisted action or a command."""
     if uses.startswith("./"):
         return list(_own(uses).get("outputs") or {})
     action = ACTIONS.get(uses.split("@")[0])

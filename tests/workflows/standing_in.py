@@ -1,4 +1,4 @@
-"""Runs of the workflows of a project on GitHub, in which programs of our own stand in for tools."""
+"""A project whose workflows run under act, with fake programs in place of tools and a local GitHub API."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class OnGitHub:
-    """A project with the workflows as they are shipped, and the stand-in of GitHub's API."""
+    """A project with the shipped workflows, and a local replacement of GitHub's API."""
 
     def __init__(self, project: conftest.Project, folder: Path, github: github_api.GitHub) -> None:
         self.project, self.folder, self.github = project, folder, github
@@ -29,7 +29,7 @@ class OnGitHub:
         shutil.copy(ROOT / "params.yaml", project.root)
 
     def stand_in(self, name: str, text: str) -> None:
-        """Let the program `text` be found in the place of a tool; it may note in the file $ASKED what it is asked."""
+        """Put the script `text` on the PATH in place of a tool. It may append its calls to the file $ASKED."""
         tool = self.folder / "bin" / name
         tool.parent.mkdir(exist_ok=True)
         tool.write_text(text)
@@ -43,21 +43,21 @@ class OnGitHub:
         env: Mapping[str, str],
         variables: Mapping[str, str],
     ) -> act.Run:
-        """Run a workflow on an event; `env` is what the programs that stand in are told."""
+        """Run a workflow on an event; `env` configures the fake programs."""
         home = Home(self.folder / "home")
         home.temporary.mkdir(parents=True, exist_ok=True)
-        known = home.environment()
-        path = os.pathsep.join([str(self.folder / "bin"), known["PATH"]])
-        env = known | os.environ | {"PATH": path, "PYTHONPATH": str(ROOT / "src")} | env
+        inherited = home.environment()
+        path = os.pathsep.join([str(self.folder / "bin"), inherited["PATH"]])
+        env = inherited | os.environ | {"PATH": path, "PYTHONPATH": str(ROOT / "src")} | env
         env |= {"ASKED": str(self.folder / "asked"), "GITHUB_SERVER_URL": "https://github.example"}
         env |= {"GH_HOST": self.github.address, "GH_ENTERPRISE_TOKEN": "token"}
         env |= {"SSL_CERT_FILE": self.github.certificate}
-        told = act.Event(event, {"repository": {"full_name": act.REPOSITORY}} | payload)
+        complete = act.Event(event, {"repository": {"full_name": act.REPOSITORY}} | payload)
         folder = self.folder / "runs" / str(len(list(self.folder.glob("runs/*"))))
         variables = {"SLIPWAY_STORE": os.environ["SLIPWAY_STORE"]} | variables
-        return act.run(workflow, self.project.root, told, folder, env=env, variables=variables, log=print)
+        return act.run(workflow, self.project.root, complete, folder, env=env, variables=variables, log=print)
 
     @property
     def asked(self) -> list[str]:
-        """What the programs that stand in noted, in order."""
+        """The calls that the fake programs recorded, in order."""
         return (self.folder / "asked").read_text().splitlines()

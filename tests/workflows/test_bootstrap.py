@@ -1,4 +1,4 @@
-"""`.ci/bootstrap`: what it prints when it cannot begin, and which Python it takes; `.ci/install-uv`: uv by hash."""
+"""`.ci/bootstrap` selects a Python and reports a missing one; `.ci/install-uv` installs uv by hash."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ case "$2" in
   *) exit 1 ;;
 esac
 """
-"""A Python that cannot make a virtual environment."""
+"""A Python that cannot create a virtual environment."""
 VERSIONS = re.findall(
     r'"Programming Language :: Python :: (3\.\d+)"', Path("pyproject.toml").read_text(encoding="utf-8")
 )
@@ -34,7 +34,7 @@ def of_version(version: str) -> str:
 
 @pytest.fixture
 def bootstrap(tmp_path):
-    """Runs it in an empty checkout, with a PATH that holds nothing but these Pythons."""
+    """Run `.ci/bootstrap` in an empty checkout, with only the given Pythons on the PATH."""
     shutil.copytree(".ci", tmp_path / "checkout" / ".ci")
     shutil.copy("pyproject.toml", tmp_path / "checkout")
     tools = tmp_path / "bin"
@@ -63,40 +63,40 @@ def bootstrap(tmp_path):
         {"python3": FAILING_SHIM, "python": of_version(TOO_OLD)},
     ],
 )
-def test_no_python_that_works_is_one_line(bootstrap, pythons):
+def test_missing_python_is_reported_in_one_line(bootstrap, pythons):
     done = bootstrap(**pythons)
-    expected = f"{SUPPORTED}: not found on the PATH; install one, or name it: make PYTHON=/path/to/python3.12\n"
+    expected = f"{SUPPORTED}: not found on the PATH; install one or pass its path: make PYTHON=/path/to/python3.12\n"
     assert (1, expected) == (done.returncode, done.stderr)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("name", ["python3", "python", "python{}"])
-def test_each_supported_version_is_found(bootstrap, name, version):
+def test_every_supported_version_is_accepted(bootstrap, name, version):
     done = bootstrap(**{name.format(version): of_version(version)})
     assert 1 == done.returncode
     assert done.stderr.endswith("on Debian and Ubuntu, `sudo apt-get install python3-venv`\n")
 
 
-def test_shim_that_fails_is_passed_over(bootstrap):
+def test_failing_shim_is_skipped(bootstrap):
     done = bootstrap(**{"python3.12": FAILING_SHIM, "python3.11": of_version("3.11")})
-    assert "python3.11: cannot make a virtual environment" in done.stderr
+    assert "python3.11: cannot create a virtual environment" in done.stderr
 
 
-def test_the_default_version_comes_first_and_then_the_machines_own(bootstrap):
-    own = {"python3": of_version("3.13"), "python3.14": of_version("3.14")}
-    assert "python3: cannot make a virtual environment" in bootstrap(**own).stderr
-    assert "python3.12: cannot make" in bootstrap(**own, **{"python3.12": of_version("3.12")}).stderr
+def test_default_version_precedes_the_systems_own(bootstrap):
+    installed = {"python3": of_version("3.13"), "python3.14": of_version("3.14")}
+    assert "python3: cannot create a virtual environment" in bootstrap(**installed).stderr
+    assert "python3.12: cannot create" in bootstrap(**installed, **{"python3.12": of_version("3.12")}).stderr
 
 
-def test_the_named_python_comes_before_all_others(bootstrap):
+def test_selected_python_precedes_all_others(bootstrap):
     done = bootstrap(chosen="python3.14", **{"python3.12": of_version("3.12"), "python3.14": of_version("3.14")})
-    assert "python3.14: cannot make a virtual environment" in done.stderr
+    assert "python3.14: cannot create a virtual environment" in done.stderr
 
 
 @pytest.mark.parametrize("content", [of_version(TOO_OLD), FAILING_SHIM])
-def test_a_named_python_that_is_not_supported_is_one_line(bootstrap, content):
+def test_unsupported_selected_python_is_reported_in_one_line(bootstrap, content):
     done = bootstrap(chosen="python-other", **{"python-other": content, "python3": of_version("3.13")})
-    expected = f"PYTHON=python-other: is not {SUPPORTED}; name another, or leave it out to use one on the PATH\n"
+    expected = f"PYTHON=python-other: is not {SUPPORTED}; pass another, or omit it to use one on the PATH\n"
     assert (1, expected) == (done.returncode, done.stderr)
 
 
@@ -116,7 +116,7 @@ echo "$*" >>{calls}
         ("exit 1", True),
     ],
 )
-def test_uv_is_installed_by_hash_unless_its_pinned_version_is_there(tmp_path, answer, installs):
+def test_uv_is_installed_by_hash_unless_the_pinned_version_is_present(tmp_path, answer, installs):
     pinned = re.search(r"^uv==(\S+)", Path(".ci/uv.txt").read_text(encoding="utf-8"), re.MULTILINE)[1]
     python, calls = tmp_path / "python", tmp_path / "calls"
     python.write_text(PYTHON_WITH_UV.format(answer=answer.replace("PINNED", pinned), calls=calls), encoding="utf-8")
@@ -126,14 +126,14 @@ def test_uv_is_installed_by_hash_unless_its_pinned_version_is_there(tmp_path, an
     assert ([pip] if installs else []) == (calls.read_text().splitlines() if calls.exists() else [])
 
 
-def test_new_machines_have_only_what_is_required():
+def test_clean_machines_have_only_the_requirements():
     (packages,) = re.findall(r"^packages=(.+)$", Path(".ci/machines").read_text(encoding="utf-8"), re.MULTILINE)
     required = {name for tool in TOOLS if tool.source is Source.REQUIRED for name in tool.packages.split()}
-    assert required == {*packages.split(","), "python3"} - {"ca-certificates"}  # without them nothing can be downloaded
+    assert required == {*packages.split(","), "python3"} - {"ca-certificates"}  # required for any download
 
 
 @pytest.mark.parametrize("arguments", [[], ["-s", "setup"], ["-z", "trixie"]])
-def test_new_machines_need_a_suite(arguments):
+def test_clean_machines_need_a_suite(arguments):
     assert 2 == subprocess.run([".ci/machines", *arguments], capture_output=True, check=False).returncode
 
 

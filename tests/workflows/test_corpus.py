@@ -1,4 +1,4 @@
-"""Workflows with one fault each, in bad/, and the check that is there to catch it; those without a fault pass them all.
+"""Each faulty workflow in bad/ fails the check that targets its fault; workflows without a fault pass every check.
 
 The checks are those of `slipway lint`, the rules of test_policy.py, and GitHub's own language service (in Node).
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FOLDER = Path(__file__).parent
-PROMOTES = ("policy/permissions_are_widened_per_job",)  # a workflow that may not
+UNLISTED_WRITER = ("policy/permissions_are_widened_per_job",)  # the policy lists no such workflow with write access
 BAD = {
     "action-by-a-similar-name": ("zizmor/typosquat-uses", "policy/actions_are_pinned", "language service"),
     "action-that-is-archived": ("zizmor/archived-uses", "policy/actions_are_pinned", "language service"),
@@ -78,9 +78,9 @@ BAD = {
         "policy/permissions_are_widened_per_job",
     ),
     "removed-runtime": ("policy/runtimes_are_supported",),
-    "release-of-another-run": ("policy/promotions_name_the_release_that_was_built", *PROMOTES),
+    "release-of-another-run": ("policy/promotions_name_the_release_that_was_built", *UNLISTED_WRITER),
     "result-that-is-lost": ("policy/jobs_upload_their_result",),
-    "reviewers-that-hold-up-the-next-run": ("policy/reviewers_block_one_job_only", *PROMOTES),
+    "reviewers-that-hold-up-the-next-run": ("policy/reviewers_block_one_job_only", *UNLISTED_WRITER),
     "runner-that-remembers": ("zizmor/self-hosted-runner",),
     "secret-in-a-pull-request": ("policy/pull_requests_see_no_secret",),
     "secret-without-an-environment": ("zizmor/secrets-outside-env",),
@@ -107,7 +107,7 @@ BAD = {
     "uv-without-a-hash": ("policy/uv_is_installed_by_hash", "policy/actions_are_pinned", "language service"),
     "unknown-command": ("policy/commands_exist", "policy/private_repositories_can_be_read"),
 }
-"""The check that each is meant for, and the others that see its fault, too."""
+"""The checks that fail for each workflow; the first one targets its fault."""
 
 SERVICE = "language service"
 
@@ -116,25 +116,25 @@ FILES = [*CLEAN, *(FOLDER / "bad" / f"{name}.yaml" for name in BAD)]
 
 
 @pytest.fixture(scope="module")
-def caught() -> Mapping[Path, set[str]]:
-    """For each file, the checks that have something to say of it."""
-    found: defaultdict[Path, set[str]] = defaultdict(set)
+def failed_checks() -> Mapping[Path, set[str]]:
+    """Return the checks that fail for each file, except the language service."""
+    failed: defaultdict[Path, set[str]] = defaultdict(set)
     for finding in _zizmor():
         for location in finding["locations"]:
-            found[Path(location["symbolic"]["key"]["Local"]["verbatim_path"])].add(f"zizmor/{finding['ident']}")
+            failed[Path(location["symbolic"]["key"]["Local"]["verbatim_path"])].add(f"zizmor/{finding['ident']}")
     for error in _json(*LINTERS["workflow schema"][:-1], "--output-format=json", *map(str, FILES))["errors"]:
-        found[Path(error["filename"])].add("schema")
+        failed[Path(error["filename"])].add("schema")
     paths = {path.absolute(): path for path in FILES}
     for line in run_tool([*LINTERS["actionlint"][:-1], *map(str, FILES)])[1].splitlines():
-        found[paths[Path(line.split(":")[0]).absolute()]].add("actionlint")
+        failed[paths[Path(line.split(":")[0]).absolute()]].add("actionlint")
     for path in FILES:
         workflow = Workflow(path.name, path.read_text(encoding="utf-8"))
-        found[path] |= {f"policy/{rule.__name__}" for rule in RULES if list(rule(workflow))}
-    return found
+        failed[path] |= {f"policy/{rule.__name__}" for rule in RULES if list(rule(workflow))}
+    return failed
 
 
 def _zizmor() -> list[dict[str, Any]]:
-    """What zizmor finds; one file that breaks the schema must not keep it from looking at the others."""
+    """Return zizmor's findings. Without strict collection, a file that violates the schema does not stop it."""
     options = [word for word in LINTERS["zizmor"] if word.startswith("--") and word != "--strict-collection"]
     return _json("zizmor", *options, "--format=json", "--config=.github/zizmor.yaml", *map(str, FILES))
 
@@ -145,42 +145,42 @@ def _json(tool: str, *arguments: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def misread() -> Mapping[Path, list[str]]:
-    """For each file, what GitHub's language service finds."""
+def service_messages() -> Mapping[Path, list[str]]:
+    """Return the messages of GitHub's language service by file."""
     return languageservice.findings([*FILES, *ACTIONS], pinned.CONTENT)
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_fault_is_caught_by_the_check_that_is_meant_to_catch_it(caught, name):
-    assert set(BAD[name]) - {SERVICE} == caught[FOLDER / "bad" / f"{name}.yaml"]
+def test_fault_fails_the_expected_checks(failed_checks, name):
+    assert set(BAD[name]) - {SERVICE} == failed_checks[FOLDER / "bad" / f"{name}.yaml"]
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_the_language_service_finds_the_faults_that_it_is_meant_to_find(misread, name):
-    assert (SERVICE in BAD[name]) == bool(misread[FOLDER / "bad" / f"{name}.yaml"])
+def test_language_service_reports_the_expected_faults(service_messages, name):
+    assert (SERVICE in BAD[name]) == bool(service_messages[FOLDER / "bad" / f"{name}.yaml"])
 
 
 @pytest.mark.parametrize("path", CLEAN, ids=lambda path: path.name)
-def test_a_workflow_without_a_fault_is_not_caught(caught, path):
-    assert set() == caught[path]
+def test_workflow_without_a_fault_passes_every_check(failed_checks, path):
+    assert set() == failed_checks[path]
 
 
 @pytest.mark.parametrize("path", [*CLEAN, *ACTIONS], ids=str)
-def test_the_language_service_finds_nothing_in_a_file_without_a_fault(misread, path):
-    assert [] == misread[path]
+def test_language_service_reports_nothing_for_a_file_without_a_fault(service_messages, path):
+    assert [] == service_messages[path]
 
 
 def test_every_bad_workflow_is_in_the_table():
     assert set(BAD) == {path.stem for path in (FOLDER / "bad").glob("*")}
 
 
-def test_every_rule_is_broken_by_a_bad_workflow():
+def test_every_rule_is_violated_by_a_bad_workflow():
     named = {check for checks in BAD.values() for check in checks}
     assert {f"policy/{rule.__name__}" for rule in RULES} == {check for check in named if check.startswith("policy/")}
 
 
-def test_a_run_that_is_started_by_no_workflow_is_found(tmp_path):
-    """Neither the schema nor the language service requires `workflows`; zizmor gives up on all files."""
+def test_workflow_run_without_workflows_is_reported(tmp_path):
+    """Neither the schema nor the language service requires `workflows`, and zizmor fails on all files."""
     text = Path(".github/workflows/pull-request-comment.yaml").read_text(encoding="utf-8")
     faulty = tmp_path / "faulty.yaml"
     faulty.write_text(re.sub(r"    workflows: .*\n", "", text), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""deploy.yaml and rollback.yaml as they are shipped, with services left out: what follows on what, and what is told."""
+"""The shipped deploy.yaml and rollback.yaml without services: the order of their jobs, and their reports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.workflows.standing_in import OnGitHub
 
 project = conftest.project
 UV = """#!{python}
-# Stands in for uv. What changes the desired state, and what tells of it, is real; other verbs only leave a result.
+# A fake uv. Commands that change or report the desired state are real; other commands only write a result.
 import json, os, pathlib, shutil, sys
 REAL = ("cml", "release report", "release comment", *os.environ.get("REAL", "none").split(", "))
 words = sys.argv[1:]
@@ -23,7 +23,7 @@ if words[:2] == ["python", "find"]:
     print(sys.executable)
 if words[:2] != ["run", "slipway"]:
     sys.exit()
-verb, *options = words[2:]
+command, *options = words[2:]
 asked = " ".join(words[2:])
 with open(os.environ["ASKED"], "a") as log:
     print(asked, file=log)
@@ -34,12 +34,12 @@ elif asked == "release build":
         shutil.copytree(os.environ["BUILT"], "build/release")
     pathlib.Path(os.environ["GITHUB_OUTPUT"]).write_text("built=true\\nrelease=" + os.environ["BUILDS"] + "\\n")
     reason, outcome = "", "pass"
-elif verb in ("promote", "rollback") or asked.startswith(REAL):
-    more = ["--no-wait"] if verb in ("promote", "rollback") else []
-    os.execv(sys.executable, [sys.executable, "-m", "slipway.cli", verb, *options, *more])
+elif command in ("promote", "rollback") or asked.startswith(REAL):
+    more = ["--no-wait"] if command in ("promote", "rollback") else []
+    os.execv(sys.executable, [sys.executable, "-m", "slipway.cli", command, *options, *more])
 else:
     reason, outcome = "", "pass"
-job = options[0] if verb == "release" else verb
+job = options[0] if command == "release" else command
 environment = {{"environment": options[1]}} if "--environment" in options else {{}}
 verdict = {{"gate": "gate", "outcome": outcome, "threshold": "below 1", "observed": "0.5", "reason": reason}}
 result = {{"job": job, "started": "2026-01-01T00:00:00Z", "verdicts": [verdict], "evidence": environment}}
@@ -51,7 +51,7 @@ pathlib.Path("build/prepared/test.parquet").touch()
 sys.exit(outcome == "fail")
 """
 GH = """#!{python}
-# Stands in for GitHub's `gh` where that would ask Sigstore; everything else is the real one's.
+# A fake `gh` that replaces the verification by Sigstore; every other command runs the real one.
 import hashlib, json, os, pathlib, sys
 if sys.argv[1:3] != ["attestation", "verify"]:
     os.execv({gh!r}, ["gh", *sys.argv[1:]])
@@ -64,7 +64,7 @@ print("[{{}}]")
 
 
 class Deployment(OnGitHub):
-    """A run of deploy.yaml on the newest commit of a project, of which v0.2.0 was built; production runs v0.1.0."""
+    """A project whose newest commit has the release v0.2.0, while both environments desire v0.1.0."""
 
     def __init__(self, project: conftest.Project, folder: Path, github: github_api.GitHub) -> None:
         super().__init__(project, folder, github)
@@ -97,13 +97,13 @@ class Deployment(OnGitHub):
         return self.act(workflow, event, payload, env, variables)
 
     def overtake(self) -> None:
-        """Publish a newer release, and let the next run be one of the commit before."""
+        """Publish a newer release, and check out the previous commit for the next run."""
         self.project.publish("v0.3.0")
         self.project.git("checkout", "--quiet", "--detach", self.sha)
 
     @property
     def runs(self) -> dict[str, str]:
-        """Release of each environment, as git says."""
+        """The desired release of each environment."""
         branch = self.project.branch
         return {name: branch.read(name).release for name in ("staging", "production")}
 
@@ -130,7 +130,7 @@ def _results(run: act.Run) -> dict[str, str]:
         ("loadtest --environment staging", "staging: loadtest: gate"),
     ],
 )
-def test_what_fails_before_production_leaves_it_untouched_and_is_told(deployment, fault, stopped):
+def test_failure_before_production_leaves_it_unchanged_and_is_reported(deployment, fault, stopped):
     run = deployment.run(fault=fault)
     stage = stopped.split(":")[0]
     assert ("failure", "skipped", "success") == tuple(_results(run)[job] for job in (stage, "production", "report"))
@@ -150,7 +150,7 @@ def test_report_of_a_failed_build_names_the_gate(deployment):
     assert "a seeded fault" in comment
 
 
-def test_a_release_that_is_not_what_was_published_stops_before_staging(deployment):
+def test_corrupt_release_stops_before_staging(deployment):
     (deployment.project.store.root / "v0.2.0/bento/src/app.py").write_text("another service")
     run = deployment.run(real="verify")
     assert ("failure", "skipped", "success") == tuple(_results(run)[job] for job in ("staging", "production", "report"))
@@ -161,15 +161,15 @@ def test_a_release_that_is_not_what_was_published_stops_before_staging(deploymen
     assert "bento/src/app.py: SHA-256 is" in comment
 
 
-def test_what_github_attests_is_kept_beside_the_release_and_verified_before_each_promotion(deployment):
+def test_attestation_is_stored_with_the_release_and_verified_before_each_promotion(deployment):
     run = deployment.run(attest=True, real="verify, release publish")
     assert run.succeeded
     assert {"staging": "v0.2.0", "production": "v0.2.0"} == deployment.runs
     assert ["attestation.sigstore.json"] == deployment.project.store.evidence_names("v0.2.0")
     manifest, *flags = json.loads((deployment.folder / "gh").read_text())
     assert manifest.endswith("/release/manifest.json")
-    given = dict(zip(flags[::2], flags[1::2], strict=True))
-    assert given.pop("--bundle").endswith("/attestation.sigstore.json")
+    options = dict(zip(flags[::2], flags[1::2], strict=True))
+    assert options.pop("--bundle").endswith("/attestation.sigstore.json")
     assert {
         "--repo": act.REPOSITORY,
         "--signer-workflow": f"{act.REPOSITORY}/.github/workflows/deploy.yaml",
@@ -177,18 +177,18 @@ def test_what_github_attests_is_kept_beside_the_release_and_verified_before_each
         "--source-digest": deployment.sha,
         "--predicate-type": "https://slsa.dev/provenance/v1",
         "--format": "json",
-    } == given
+    } == options
 
 
-def test_each_run_promotes_the_release_that_it_built(deployment):
-    """A newer run has published its release already when this one promotes."""
+def test_every_run_promotes_its_own_release(deployment):
+    """A newer run publishes its release before this one promotes."""
     deployment.overtake()
     assert deployment.run().succeeded
     assert {"staging": "v0.2.0", "production": "v0.2.0"} == deployment.runs
 
 
-def test_a_run_that_was_overtaken_is_told_so_and_changes_nothing(deployment):
-    """Its reviewers approved when a newer run was through, or its jobs were run again."""
+def test_overtaken_run_changes_nothing_and_reports_it(deployment):
+    """Its reviewers approve after a newer run completes, or its jobs are re-run."""
     deployment.overtake()
     for environment in ("staging", "production"):
         deployment.project.promote("v0.3.0", environment)
@@ -198,7 +198,7 @@ def test_a_run_that_was_overtaken_is_told_so_and_changes_nothing(deployment):
     assert "staging: should run v0.3.0, which is newer than v0.2.0; nothing was changed" in deployment.comments[0]
 
 
-def test_with_manual_approval_a_push_ends_in_staging_and_a_run_by_hand_goes_on(deployment):
+def test_with_manual_approval_a_push_stops_at_staging_and_a_manual_run_continues(deployment):
     run = deployment.run(approval="manual")
     assert ("success", "skipped", "success") == tuple(_results(run)[job] for job in ("staging", "production", "report"))
     assert {"staging": "v0.2.0", "production": "v0.1.0"} == deployment.runs
@@ -209,7 +209,7 @@ def test_with_manual_approval_a_push_ends_in_staging_and_a_run_by_hand_goes_on(d
     assert comment.startswith("# ✅ Deployed: production runs v0.2.0")
 
 
-def test_a_run_by_hand_on_another_branch_deploys_nothing(deployment):
+def test_manual_run_on_another_branch_deploys_nothing(deployment):
     run = deployment.run("workflow_dispatch", "refs/heads/topic")
     assert {"skipped"} == set(_results(run).values())
     assert {"staging": "v0.1.0", "production": "v0.1.0"} == deployment.runs
@@ -223,7 +223,7 @@ def test_a_run_by_hand_on_another_branch_deploys_nothing(deployment):
         ({"version": "v0.1.0"}, {"staging": "v0.1.0", "production": "v0.1.0"}),
     ],
 )
-def test_a_rollback_goes_to_the_release_before_or_to_the_one_that_is_named(deployment, inputs, expected):
+def test_rollback_restores_the_previous_or_the_given_release(deployment, inputs, expected):
     project = deployment.project
     project.publish("v0.3.0")
     for version in ("v0.2.0", "v0.3.0"):
@@ -235,7 +235,7 @@ def test_a_rollback_goes_to_the_release_before_or_to_the_one_that_is_named(deplo
 
 
 @pytest.mark.parametrize("version", ["v9.9.9", '"; touch canary; "', "$(touch canary)"])
-def test_a_rollback_to_what_is_no_release_changes_nothing(deployment, version):
+def test_rollback_to_an_unknown_release_changes_nothing(deployment, version):
     head = deployment.project.branch.head
     run = deployment.run("workflow_dispatch", workflow="rollback.yaml", version=version)
     assert ({"rollback": "failure"}, head) == (_results(run), deployment.project.branch.head)

@@ -18,7 +18,7 @@ FILES = ("pyproject.toml", "uv.lock", "zensical.toml", "README.md", ".ci", ".git
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory):
-    """A work tree with what the workflow needs, and the environment of its runs."""
+    """A work tree with the files that the workflow needs, and the environment of its runs."""
     tree = tmp_path_factory.mktemp("docs") / "tree"
     for name in FILES:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
@@ -34,7 +34,7 @@ def repository(tmp_path_factory):
         home.stop()
 
 
-def test_main_is_published_where_the_repository_says_so(repository, tmp_path):
+def test_main_is_published_if_pages_is_true(repository, tmp_path):
     tree, env = repository
     event = act.Event("push", {"ref": "refs/heads/main"})
     run = act.run("docs.yaml", tree, event, tmp_path, env=env, variables={"PAGES": "true"}, log=print)
@@ -44,6 +44,6 @@ def test_main_is_published_where_the_repository_says_so(repository, tmp_path):
     assert (run.artifact("results-docs") / "docs.json").is_file()
 
 
-def test_elsewhere_nothing_is_published():
+def test_publication_requires_main_and_pages():
     publish = yaml.safe_load(Path(".github/workflows/docs.yaml").read_text(encoding="utf-8"))["jobs"]["publish"]
     assert ("docs", "github.ref == 'refs/heads/main' && vars.PAGES == 'true'") == (publish["needs"], publish["if"])

@@ -1,4 +1,4 @@
-"""What the expressions of the workflows evaluate to: by GitHub's own implementation, and the same under act."""
+"""The values of the workflows' expressions, by GitHub's own implementation and under act."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.workflows import expressions
-from tests.workflows.languageservice import ask
+from tests.workflows.languageservice import run_script
 from tests.workflows.test_policy import ACTIONS, WORKFLOWS, read
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CONTEXTS = ("env", "github", "inputs", "job", "matrix", "needs", "runner", "secrets", "steps", "strategy", "vars")
 EMPTY: dict[str, Any] = {name: {} for name in CONTEXTS}
 STATUS = {"always()": "true", "success()": "true", "cancelled()": "false", "failure()": "false", "!cancelled()": "true"}
-"""Of a run in which nothing failed and nothing was cancelled."""
+"""Values of the status functions in a run without a failure or cancellation."""
 
 PUBLIC = {"private": False, "visibility": "public", "fork": False}
 PRIVATE = {"private": True, "visibility": "private", "fork": False}
@@ -45,7 +45,7 @@ def finished(event: str, conclusion: str) -> dict[str, Any]:
     return {"github": {"event": {"workflow_run": {"event": event, "conclusion": conclusion}}}}
 
 
-DECIDED = """!contains(fromJSON('["action_required", "skipped", "stale"]'), github.event.workflow_run.conclusion)"""
+COMPLETED = """!contains(fromJSON('["action_required", "skipped", "stale"]'), github.event.workflow_run.conclusion)"""
 Rows = list[tuple[dict[str, Any], str]]
 DECISIONS: dict[str, Rows] = {
     "env.SLIPWAY_ATTESTED == 'true' && steps.build.outputs.built == 'true'": [
@@ -58,14 +58,14 @@ DECISIONS: dict[str, Rows] = {
         (on("topic"), "refs/heads/topic"),
     ],
     "github.event.repository.visibility == 'public'": [(of(PUBLIC), "true"), (of(PRIVATE), "false"), ({}, "false")],
-    f'contains(fromJSON(\'["pull_request", "workflow_dispatch"]\'), github.event.workflow_run.event) && {DECIDED}': [
+    f'contains(fromJSON(\'["pull_request", "workflow_dispatch"]\'), github.event.workflow_run.event) && {COMPLETED}': [
         (finished("pull_request", "success"), "true"),
         (finished("workflow_dispatch", "failure"), "true"),
         (finished("push", "success"), "false"),
         (finished("pull_request", "action_required"), "false"),
         (finished("pull_request", "skipped"), "false"),
     ],
-    f"github.event.workflow_run.event == 'workflow_dispatch' && {DECIDED}": [
+    f"github.event.workflow_run.event == 'workflow_dispatch' && {COMPLETED}": [
         (finished("workflow_dispatch", "success"), "true"),
         (finished("workflow_dispatch", "cancelled"), "true"),
         (finished("pull_request", "success"), "false"),
@@ -136,35 +136,35 @@ DECISIONS: dict[str, Rows] = {
     "vars.STAGING_URL == ''": [({}, "true"), ({"vars": {"STAGING_URL": "https://staging.example"}}, "false")],
     "vars.TRAIN_RUNNER || 'ubuntu-latest'": [({}, "ubuntu-latest"), ({"vars": {"TRAIN_RUNNER": "large"}}, "large")],
 }
-"""Each expression that decides something, the contexts that it may see, and what it evaluates to."""
+"""Contexts and expected value of every condition and choice, by expression."""
 
 ROWS = [(expression, contexts, result) for expression, rows in DECISIONS.items() for contexts, result in rows]
 
 
 def deciding() -> Iterator[str]:
-    """Conditions, and choices between values, with single spaces and without the functions of a run's status."""
+    """Yield conditions and choices between values, with normalized spaces and without status functions."""
     for path in [*WORKFLOWS, *ACTIONS]:
         content = read(path).content
-        conditions = {found for part in _parts(content) for found in expressions.of({"if": part.get("if")})}
+        conditions = {condition for node in _nodes(content) for condition in expressions.of({"if": node.get("if")})}
         for expression in expressions.of(content):
             if expression in conditions or re.search(r"\|\||&&", expression):
                 rest = [word for word in re.split(r"\s+&&\s+", " ".join(expression.split())) if word not in STATUS]
                 yield from [" && ".join(rest)] * bool(rest)
 
 
-def _parts(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _nodes(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for job in [*content.get("jobs", {}).values(), content.get("runs", {})]:
         yield job
         yield from job.get("steps", [])
 
 
 def on_github(rows: list[tuple[str, dict[str, Any]]]) -> list[dict[str, str]]:
-    """Result of each expression in its contexts, by GitHub's implementation."""
-    return ask("evaluate.mjs", [{"expression": text, "contexts": EMPTY | contexts} for text, contexts in rows])
+    """Return the value of each expression in its contexts, by GitHub's implementation."""
+    return run_script("evaluate.mjs", [{"expression": text, "contexts": EMPTY | contexts} for text, contexts in rows])
 
 
 def under_act(rows: list[tuple[str, dict[str, Any]]], folder: Path) -> list[dict[str, str]]:
-    """The same by act, which takes the contexts from its event."""
+    """Return the value of each expression in its contexts under act, which reads the contexts from its event."""
     values = {f"VALUE_{row}": f"${{{{ {_in_event(text, row)} }}}}" for row, (text, _) in enumerate(rows)}
     dump = f'{sys.executable} -c \'import json, os; json.dump(dict(os.environ), open("values.json", "w"))\''
     job = {"runs-on": "ubuntu-latest", "env": values, "steps": [{"run": dump, "working-directory": str(folder)}]}
@@ -184,29 +184,29 @@ def under_act(rows: list[tuple[str, dict[str, Any]]], folder: Path) -> list[dict
         [*act, "--platform", "ubuntu-latest=-self-hosted"], cwd=folder, capture_output=True, text=True, check=False
     )
     assert 0 == done.returncode, done.stdout + done.stderr
-    known = json.loads((folder / "values.json").read_text())
-    return [{"text": known[name]} for name in values]
+    evaluated = json.loads((folder / "values.json").read_text())
+    return [{"text": evaluated[name]} for name in values]
 
 
 def _in_event(expression: str, row: int) -> str:
-    """The expression with each context replaced by the part of the event that stands for it."""
+    """Return the expression with each context replaced by its copy in the event."""
     name = rf"{expressions.QUOTED.pattern}|(?<![\w.])(?:{'|'.join(CONTEXTS)})\b"
     return re.sub(
-        name, lambda found: found[0] if found[0][0] == "'" else f"github.event.row{row}.{found[0]}", expression
+        name, lambda match: match[0] if match[0][0] == "'" else f"github.event.row{row}.{match[0]}", expression
     )
 
 
-def test_every_condition_and_choice_of_a_workflow_is_decided_both_ways():
+def test_table_has_two_values_of_every_condition_and_choice():
     assert set(deciding()) == {text for text, rows in DECISIONS.items() if len({result for _, result in rows}) > 1}
 
 
-def test_github_decides_as_intended():
-    found = on_github([(expression, contexts) for expression, contexts, _ in ROWS])
-    assert [{"text": result} for *_, result in ROWS] == found
+def test_github_evaluates_to_the_expected_values():
+    values = on_github([(expression, contexts) for expression, contexts, _ in ROWS])
+    assert [{"text": result} for *_, result in ROWS] == values
 
 
-def test_act_evaluates_each_expression_of_a_workflow_as_github_does(tmp_path):
-    used = {found for path in [*WORKFLOWS, *ACTIONS] for found in expressions.of(read(path).content)}
+def test_act_evaluates_every_expression_like_github(tmp_path):
+    used = {expression for path in [*WORKFLOWS, *ACTIONS] for expression in expressions.of(read(path).content)}
     plain = sorted(text for text in used if not re.search(r"hashFiles\(|(always|success|cancelled|failure)\(\)", text))
     rows = [*((text, contexts) for text, contexts, _ in ROWS), *((text, {}) for text in plain)]
     assert on_github(rows) == under_act(rows, tmp_path)
@@ -243,10 +243,10 @@ SAME = [
 
 
 @pytest.mark.parametrize(("expression", "reason"), DIFFERENT)
-def test_an_expression_that_act_evaluates_differently_is_reported(expression, reason):
+def test_expression_that_act_evaluates_differently_is_reported(expression, reason):
     assert [True] == [reason in difference for difference in expressions.differences(expression)]
 
 
 @pytest.mark.parametrize("expression", SAME)
-def test_an_expression_that_means_the_same_is_not_reported(expression):
+def test_equivalent_expression_is_not_reported(expression):
     assert [] == list(expressions.differences(expression))

@@ -1,6 +1,6 @@
-"""A stranger's table becomes a fork that is green at once, and takes in a later template without a conflict.
+"""A new table becomes a fork that passes its tests, and merges a newer template without a conflict.
 
-The commands are those that a person types. The fork has its own files; the environments are those of this repository.
+The test runs the commands of a user. The fork has its own files, and shares the environments of this repository.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ CHECKED = ("tests/problem", "tests/convergence", "tests/contract/test_layout.py"
 
 
 def run(folder: Path, *command: str, code: int = 0) -> str:
-    """What a command prints, in the fork; its own source comes before that of this repository."""
+    """Run a command in the fork, whose source precedes that of this repository, and return its output."""
     environment = os.environ | {
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(folder / "src"),
-        "UV_NO_SYNC": "1",  # or the environments of this repository would become those of the fork
+        "UV_NO_SYNC": "1",  # otherwise uv would change the environments of this repository
         "OMP_WAIT_POLICY": "PASSIVE",
         **{f"GIT_{who}_{what}": "a@example.invalid" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
     }
@@ -52,17 +52,17 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def wines(path: Path) -> None:
-    """Wines, with names for people, a category, missing values, a constant, a number for each row, the answer twice."""
+    """Write wines with readable names, a category, missing values, a constant, a row number and a leaked target."""
     bunch = load_wine(as_frame=True)
-    tenths = (10 * bunch.data).round()
+    rounded = (10 * bunch.data).round()
     kind = bunch.target.map(dict(enumerate(["Barolo", "Grignolino", "Barbera"])))
     random = np.random.default_rng(3)
     frame = pd.DataFrame(
         {
             "No": range(len(kind)),
-            "Alcohol (‰)": tenths["alcohol"].astype(int),
-            "Flavanoids": tenths["flavanoids"].mask(random.random(len(kind)) < 0.1),
-            "OD280/OD315": tenths["od280/od315_of_diluted_wines"].astype(int),
+            "Alcohol (‰)": rounded["alcohol"].astype(int),
+            "Flavanoids": rounded["flavanoids"].mask(random.random(len(kind)) < 0.1),
+            "OD280/OD315": rounded["od280/od315_of_diluted_wines"].astype(int),
             "class": pd.cut(bunch.data["hue"], 3, labels=["pale", "clear", "deep"]).astype(str),
             "Region": "Piedmont",
             "Cultivar code": kind.map({"Barolo": 7, "Grignolino": 8, "Barbera": 9}),
@@ -74,7 +74,7 @@ def wines(path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
-    """The template: every file that git has here, in its first commit."""
+    """A repository whose first commit has every file of this one."""
     folder = tmp_path_factory.mktemp("fork") / "template"
     for name in subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -91,32 +91,32 @@ def template(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def fork(template):
-    """A clone, made the wines' own and committed, and what was said meanwhile."""
+    """A fork for the wines, the output of `slipway new`, and the files that it changed."""
     folder = template.parent / "fork"
     git(template, "clone", "--quiet", str(template), str(folder))
     git(folder, "remote", "add", "template", str(template))
     (folder / ".git/info/exclude").write_text(".venv-checks\n")
     (folder / ".venv-checks").symlink_to(ROOT / ".venv-checks")
     wines(template.parent / "wines.csv")
-    said = slipway(folder, "new", str(template.parent / "wines.csv"), "--target", "Kind of wine")
+    output = slipway(folder, "new", str(template.parent / "wines.csv"), "--target", "Kind of wine")
     changed = git(folder, "status", "--porcelain", "--untracked-files=all")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "Make the template ours")
-    return folder, said, {line.split()[-1] for line in changed.splitlines()}
+    return folder, output, {line.split()[-1] for line in changed.splitlines()}
 
 
-def test_nothing_is_touched_but_the_forks_own(fork):
+def test_new_changes_only_files_of_the_fork(fork):
     assert set() == {name for name in fork[2] if name not in TOUCHED and not name.startswith(FOLDERS)}
 
 
-def test_it_says_what_it_inferred_and_what_it_left_out(fork):
-    shown = [line.split("  ")[0] for line in fork[1].splitlines()]
-    assert {"Alcohol (‰)", "OD280/OD315", "class", "Kind of wine"} <= {*shown}
+def test_new_reports_inferred_and_omitted_columns(fork):
+    columns = [line.split("  ")[0] for line in fork[1].splitlines()]
+    assert {"Alcohol (‰)", "OD280/OD315", "class", "Kind of wine"} <= {*columns}
     left_out = {line.split("  ")[0].strip() for line in fork[1].splitlines() if "left out" in line}
     assert {"No", "Region", "Cultivar code"} <= left_out
 
 
-def test_each_place_to_review_is_there(fork):
+def test_every_place_to_review_exists(fork):
     places = [line.split()[0] for line in fork[1].splitlines() if line.startswith("  ") and ":" in line.split()[0]]
     assert len(places) == 5
     for place in places:
@@ -124,23 +124,23 @@ def test_each_place_to_review_is_there(fork):
         assert (fork[0] / name).read_text().splitlines()[int(line) - 1].strip()
 
 
-def test_no_number_is_one_that_was_measured_on_the_sample(fork):
+def test_params_have_no_comment_on_the_sample(fork):
     section = re.search(r"^split:.*?^serving:", (fork[0] / "params.yaml").read_text(), re.MULTILINE | re.DOTALL)[0]
     assert [] == re.findall("real months|2013|carrier|airport|flight", section)
 
 
-def test_its_tests_are_green(fork):
+def test_tests_of_the_fork_pass(fork):
     assert " passed" in run(fork[0], sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", *CHECKED)
 
 
-def test_its_data_and_its_model_are_what_dvc_says(fork):
+def test_data_and_model_match_dvc_lock(fork):
     assert {} == json.loads(run(fork[0], "dvc", "status", "--json").splitlines()[-1])
 
 
-def test_its_verdicts_pass_and_it_can_be_released(fork):
-    for verb in ("data", "train", "compare"):
-        slipway(fork[0], verb)
-        verdicts = json.loads((fork[0] / "results" / f"{verb}.json").read_text())["verdicts"]
+def test_verdicts_pass_and_a_release_can_be_built(fork):
+    for job in ("data", "train", "compare"):
+        slipway(fork[0], job)
+        verdicts = json.loads((fork[0] / "results" / f"{job}.json").read_text())["verdicts"]
         assert {"pass"} == {verdict["outcome"] for verdict in verdicts}, verdicts
     slipway(fork[0], "report", "--base", "HEAD~1")
     assert "log_loss" in (fork[0] / "results/report/report.md").read_text()
@@ -149,7 +149,7 @@ def test_its_verdicts_pass_and_it_can_be_released(fork):
 
 
 def improve(template: Path) -> None:
-    """What a later template brings: code, a workflow, a stage, a section of numbers, other data, a better sample."""
+    """Commit a newer template: code, a workflow, a stage, a section of parameters, other data and another sample."""
     for name in ("src/slipway/errors.py", ".github/workflows/audit.yaml", "README.md", "src/problem/model.py"):
         (template / name).write_text((template / name).read_text() + "\n# improved\n")
     (template / "src/problem/planes.py").write_text('"""More of the sample."""\n')
@@ -171,7 +171,7 @@ def improve(template: Path) -> None:
     git(template, "commit", "--quiet", "--message", "Improve")
 
 
-def test_a_later_template_is_merged_without_a_conflict_and_the_tests_stay_green(fork, template):
+def test_newer_template_merges_without_a_conflict_and_the_tests_pass(fork, template):
     folder, improved = fork[0], ("src/slipway/errors.py", ".github/workflows/audit.yaml", "dvc.yaml")
     own = {
         name: (folder / name).read_bytes()

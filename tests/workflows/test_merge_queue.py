@@ -1,4 +1,4 @@
-"""pull-request.yaml for a merge queue: `required` is reported, and the merged result is compared with `main`."""
+"""pull-request.yaml in a merge queue reports `required`, and compares the merge commit with `main`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.workflows.standing_in import OnGitHub
 
 project = conftest.project
 UV = """#!{python}
-# Stands in for uv. `required` is real; the other jobs leave their result, and note the base of their comparison.
+# A fake uv. `required` is real; the other jobs write a result, and record the base of their comparison.
 import json, os, pathlib, sys
 words = sys.argv[1:]
 if words[:2] == ["python", "find"]:
@@ -44,7 +44,7 @@ def queue(project, tmp_path):
 
 
 def _event(project: conftest.Project) -> dict:
-    """What GitHub sends when a pull request is added to the queue."""
+    """Return the payload that GitHub sends when a pull request enters the queue."""
     head = conftest.git(project.root, "rev-parse", "HEAD")
     base = conftest.git(project.root, "rev-parse", "origin/main")
     ref = f"refs/heads/gh-readonly-queue/main/pr-7-{base}"
@@ -52,9 +52,9 @@ def _event(project: conftest.Project) -> dict:
     return {"action": "checks_requested", "ref": ref, "merge_group": group | {"head_commit": {"id": head}}}
 
 
-def test_a_merge_group_is_checked_against_main_and_gets_its_status(queue):
+def test_merge_group_is_compared_with_main_and_reports_required(queue):
     run = queue.act("pull-request.yaml", "merge_group", _event(queue.project), {}, {})
     assert {"success"} == {job.result for job in run.jobs.values()}
     assert "required" in run.jobs
-    asked = sorted(map(tuple, map(json.loads, queue.asked)))
-    assert [(name, "main") for name in ("compare", "data", "lint", "report", "test", "train")] == asked
+    calls = sorted(map(tuple, map(json.loads, queue.asked)))
+    assert [(name, "main") for name in ("compare", "data", "lint", "report", "test", "train")] == calls

