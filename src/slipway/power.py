@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,12 +21,14 @@ from slipway.errors import UserError
 from slipway.gates.comparison import difference
 from slipway.pipeline.tables import positions, read_rows
 from slipway.segments import ALL
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from slipway.metrics import Metric
+    from slipway.settings import Settings
+    from slipway.settings.training import Gates
 
 NOISE_SCALE = 0.3  # of the models with different errors, relative to the spread of the predictions
 NOISE_SCALE_MAX = 64.0  # leaves nothing of a model; more would change nothing
@@ -74,26 +76,26 @@ class GateTrial:
         return difference(vars(compared[ALL][0].gain))
 
 
-def requirements(gates: Mapping[str, Any]) -> dict[str, Requirement]:
-    """Return the requirement on each pair of models; `gates` is the section of params.yaml."""
+def requirements(gates: Gates) -> dict[str, Requirement]:
+    """Return the requirement on each pair of models; `gates` is the section `gates` of params.yaml."""
     return {
-        "equal": Requirement(("better", "worse"), "at most", gates["false_alarms"]),
-        "worse": Requirement(("worse",), "at least", gates["power"]),
+        "equal": Requirement(("better", "worse"), "at most", gates.false_alarms),
+        "worse": Requirement(("worse",), "at least", gates.power),
     }
 
 
-def trials(params: Mapping[str, Any]) -> dict[str, GateTrial]:
+def trials(settings: Settings) -> dict[str, GateTrial]:
     """Return both pairs of models: `equal` ones, and a candidate that is `worse` by the margin."""
     _, target = read_rows(TEST_ROWS)
     scores = np.stack(list(pd.read_parquet(PREDICTIONS).iloc[:, 0]))
     y = positions(target, predictor.signature(MODEL)["classes"])
-    metric = metrics.primary(problem.TASK, params["gates"]["primary"])
-    random = np.random.default_rng(params["seed"])
+    metric = metrics.primary(problem.TASK, settings.gates.primary)
+    random = np.random.default_rng(settings.seed)
     first, second = (_blurred(scores, random.normal(size=scores.shape)) for _ in range(2))
     candidate = first(NOISE_SCALE)
     level = metric.value(y, candidate)
-    resamples, confidence = params["gates"]["resamples"], params["gates"]["confidence"]
-    lower = metric.value(y, scores) - params["gates"]["margin"] * (1 if metric.higher_is_better else -1)
+    resamples, confidence = settings.gates.resamples, settings.gates.confidence
+    lower = metric.value(y, scores) - settings.gates.margin * (1 if metric.higher_is_better else -1)
     equal, worse = _at_level(metric, y, second, level), _at_level(metric, y, first, lower)
     return {
         "equal": GateTrial(metric.name, y, candidate, equal, resamples, confidence),
@@ -109,11 +111,11 @@ def measure(trial: GateTrial, count: int, seed: int, processes: int) -> Iterator
 
 def run(count: int, processes: int) -> bool:
     """Measure and print both error rates with their requirements; return whether both are met."""
-    params = read_params()
-    required = requirements(params["gates"])
+    settings = read_settings()
+    required = requirements(settings.gates)
     outcomes = []
-    for name, trial in trials(params).items():
-        decisions = pd.Series(list(_with_progress(name, measure(trial, count, params["seed"], processes), count)))
+    for name, trial in trials(settings).items():
+        decisions = pd.Series(list(_with_progress(name, measure(trial, count, settings.seed, processes), count)))
         requirement = required[name]
         observed = float(decisions.isin(requirement.decisions).mean())
         undefined = float((decisions == "undefined").mean())

@@ -10,9 +10,9 @@ from slipway.gates import Outcome, Verdict
 from slipway.monitoring import gates
 from slipway.monitoring.evidence_format import BASELINE, REQUESTED
 from slipway.monitoring.evidence_format import finding as make_finding
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
-LIMITS = read_params()["monitoring"]
+LIMITS = read_settings().monitoring
 
 
 def finding(score: float, message: str = "size: unlike training") -> dict:

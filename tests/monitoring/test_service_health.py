@@ -17,9 +17,9 @@ from slipway.monitoring.power import HEALTHY_SERVICE, LOAD_TEST
 from slipway.monitoring.questions import health
 from slipway.monitoring.reference import ReleaseBaseline
 from slipway.results import JobResult
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
-LIMITS = read_params()["monitoring"]
+LIMITS = read_settings().monitoring
 BUILT = datetime(2026, 1, 1, tzinfo=UTC)
 
 

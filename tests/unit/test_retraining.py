@@ -10,17 +10,19 @@ from slipway.gates import Outcome, Verdict
 from slipway.report import markdown, retraining
 from slipway.results import JobResult
 from slipway.retraining import trigger
-from slipway.settings import read_params
+from slipway.settings import read_settings
+from slipway.settings.operation import Retraining
 from tests.markdown import outside
 
 NOW = datetime(2026, 3, 31, tzinfo=UTC)
-PARAMS = {
-    "triggers": ["schedule", "new data", "drift", "decay"],
-    "every_days": 30,
-    "cooldown_days": 7,
-    "max_retrainings": 2,
-    "window_days": 28,
-}
+LIMITS = Retraining(
+    triggers=["schedule", "new data", "drift", "decay"],
+    every_days=30,
+    cooldown_days=7,
+    max_retrainings=2,
+    window_days=28,
+    batches=1,
+)
 EVIDENCE = {
     "trigger": "decay",
     "because": "roc_auc 0.61 [0.60, 0.62], expected 0.66",
@@ -49,14 +51,15 @@ def before(*days: float) -> list[datetime]:
     ],
 )
 def test_a_trigger_starts_a_retraining_within_the_cooldown_and_the_maximum(fired, ago, go, reason):
-    decision = trigger.decide(fired, before(*ago), NOW, PARAMS)
+    decision = trigger.decide(fired, before(*ago), NOW, LIMITS)
     assert go == decision.go
     assert reason in decision.reason
 
 
 @pytest.mark.parametrize(("every", "cooldown", "named"), [(7, 14, "cooldown_days"), (14, 7, "every_days")])
 def test_the_longer_of_two_pauses_is_named(every, cooldown, named):
-    decision = trigger.decide("schedule", before(10), NOW, PARAMS | {"every_days": every, "cooldown_days": cooldown})
+    limits = LIMITS.model_copy(update={"every_days": every, "cooldown_days": cooldown})
+    decision = trigger.decide("schedule", before(10), NOW, limits)
     assert (False, f"the last retraining was 10.0 days ago; retraining.{named} in params.yaml is 14") == (
         decision.go,
         decision.reason,
@@ -67,18 +70,18 @@ def test_a_storm_of_triggers_starts_no_more_than_the_maximum():
     started: list[datetime] = []
     for hour in range(24 * 28):
         now = NOW + timedelta(hours=hour)
-        if trigger.decide("drift", started, now, PARAMS).go:
+        if trigger.decide("drift", started, now, LIMITS).go:
             started.append(now)
-    assert PARAMS["max_retrainings"] == len(started)
+    assert LIMITS.max_retrainings == len(started)
 
 
 @pytest.mark.parametrize(("triggers", "expected"), [(["schedule", "new data"], "new data"), (["schedule"], "schedule")])
 def test_a_scheduled_run_has_the_trigger_new_data_if_that_is_enabled(triggers, expected):
-    assert expected == trigger.scheduled({"triggers": triggers})
+    assert expected == trigger.scheduled(LIMITS.model_copy(update={"triggers": triggers}))
 
 
 def test_the_triggers_in_params_yaml_exist():
-    assert set(read_params()["retraining"]["triggers"]) <= set(trigger.TRIGGERS)
+    assert set(read_settings().retraining.triggers) <= set(trigger.TRIGGERS)
 
 
 def _body(**changes: object) -> str:

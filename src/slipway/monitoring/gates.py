@@ -17,6 +17,8 @@ from slipway.monitoring.evidence_format import BASELINE, MESSAGE, REQUESTED
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from slipway.settings.operation import Monitoring
+
 THRESHOLDS = {
     "validity": "every row satisfies the contract",
     "traffic": "volume as before, no repeated rows",
@@ -46,7 +48,7 @@ FINDINGS_MAX = 3  # findings that a verdict quotes
 ESTIMATE_KEYS = ("value", "low", "high", BASELINE)  # all finite, or performance is not judged
 
 
-def judge(check: str, evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> Verdict:
+def judge(check: str, evidence: Mapping[str, Any], limits: Monitoring) -> Verdict:
     """Return the verdict of one check on one window; `limits` is the section `monitoring` of params.yaml."""
     if evidence.get("missing"):
         return Verdict(check, Outcome.INCONCLUSIVE, THRESHOLDS.get(check, ""), "not checked", evidence["missing"])
@@ -103,10 +105,10 @@ def _worst(findings: Sequence[Mapping[str, Any]], evidence: Mapping[str, Any]) -
     return findings[0][MESSAGE] if findings else f"{evidence['rows']:,} rows"
 
 
-def _performance(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> Verdict:
+def _performance(evidence: Mapping[str, Any], limits: Monitoring) -> Verdict:
     estimate = {"metric": evidence["metric"], BASELINE: evidence[BASELINE], **evidence["all"]}
     metric, baseline = estimate["metric"], estimate[BASELINE]
-    margin = limits["decay_margin" if metric == evidence["metric"] else "loss_margin"]
+    margin = limits.decay_margin if metric == evidence["metric"] else limits.loss_margin
     threshold = f"{metric} at most {margin:g} worse than expected"
     if baseline is None or not _is_finite(estimate[key] for key in ESTIMATE_KEYS):
         reason = f"{metric} is undefined, or the release has no baseline for it"
@@ -117,7 +119,7 @@ def _performance(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> Verd
     return Verdict("performance", Outcome.PASS, threshold, observed)
 
 
-def _segments(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> Verdict:
+def _segments(evidence: Mapping[str, Any], limits: Monitoring) -> Verdict:
     """Segments divide the confidence among them, so that one bad sample of many raises no alarm.
 
     A segment that the test rows lack has no baseline and is not judged. One whose metric is undefined proves nothing.
@@ -132,8 +134,11 @@ def _segments(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> Verdict
         name: segment for name, segment in comparable.items() if _is_finite(segment[key] for key in ESTIMATE_KEYS)
     }
     loss = {name: _loss_min(segment["metric"], segment[BASELINE], segment) for name, segment in judged.items()}
-    keys = {name: "segment_margin" if judged[name]["metric"] == primary else "loss_margin" for name in judged}
-    worse = sorted((name for name in loss if not loss[name] <= limits[keys[name]]), key=lambda name: -loss[name])
+    margins = {
+        name: limits.segment_margin if segment["metric"] == primary else limits.loss_margin
+        for name, segment in judged.items()
+    }
+    worse = sorted((name for name in loss if not loss[name] <= margins[name]), key=lambda name: -loss[name])
     undefined = [name for name in comparable if name not in judged]
     observed = f"{len(judged)} of {len(evidence['segments'])} segments judged, {len(worse)} worse"
     reasons = [
@@ -142,7 +147,7 @@ def _segments(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> Verdict
     ]
     reasons = reasons or [f"{name}: {comparable[name]['metric']} is undefined" for name in undefined[:FINDINGS_MAX]]
     outcome = Outcome.FAIL if worse else Outcome.INCONCLUSIVE if undefined else Outcome.PASS
-    threshold = f"every segment at most {limits['segment_margin']:g} worse than expected"
+    threshold = f"every segment at most {limits.segment_margin:g} worse than expected"
     return Verdict("segments", outcome, threshold, observed, "; ".join(reasons))
 
 
@@ -153,9 +158,12 @@ def _loss_min(metric: str, baseline: float, estimate: Mapping[str, float]) -> fl
     return min((baseline - estimate[end]) * (1 if higher else -1) for end in ("low", "high"))
 
 
-def _staleness(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> Verdict:
-    threshold = f"data at most {limits['data_days']} days old, model {limits['model_days']}"
-    ages = {name: (evidence[f"{name}_days"], limits[f"{name}_days"]) for name in ("data", "model")}
+def _staleness(evidence: Mapping[str, Any], limits: Monitoring) -> Verdict:
+    threshold = f"data at most {limits.data_days:g} days old, model {limits.model_days:g}"
+    ages = {
+        "data": (evidence["data_days"], limits.data_days),
+        "model": (evidence["model_days"], limits.model_days),
+    }
     measured = {name: pair for name, pair in ages.items() if pair[0] is not None}
     observed = ", ".join(f"{name} {age:.1f} days" for name, (age, _) in measured.items())
     old = [f"{name} is {age:.1f} days old" for name, (age, limit) in measured.items() if not age <= limit]

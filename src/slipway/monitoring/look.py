@@ -12,6 +12,7 @@ import problem
 from slipway.monitoring.evidence_format import worst_first
 from slipway.monitoring.window import scores
 from slipway.serving.prediction_log import redacted
+from slipway.settings.operation import Monitoring
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,11 +35,10 @@ class CheckContext:
     reference: Reference
     params: Mapping[str, Any]
 
-    @property
-    def limits(self) -> Mapping[str, Any]:
+    @cached_property
+    def limits(self) -> Monitoring:
         """Return the section `monitoring` of params.yaml."""
-        limits: Mapping[str, Any] = self.params["monitoring"]
-        return limits
+        return Monitoring.model_validate(self.params["monitoring"])
 
     @cached_property
     def hidden(self) -> list[str]:
@@ -53,7 +53,7 @@ class CheckContext:
 
     def few(self, rows: pd.DataFrame) -> str:
         """Return why `rows` are too few to judge; empty if they suffice."""
-        required = self.limits["minimum_rows"]
+        required = self.limits.minimum_rows
         return "" if len(rows) >= required else f"{len(rows):,} rows; {required:,} are required"
 
     @cached_property
@@ -109,12 +109,12 @@ class CheckContext:
         for (statistic, column), value in statistics.items():
             if (statistic, column) in ranges:
                 expected = ranges[statistic, column]
-                slack = self.limits["slack"] * SLACK_FACTORS.get(statistic, 1)
-                score = expected.excess(value, self.limits["headroom"], slack)
+                slack = self.limits.slack * SLACK_FACTORS.get(statistic, 1)
+                score = expected.excess(value, self.limits.headroom, slack)
                 findings.append({"column": column, "what": statistic, "score": score, "value": value, **vars(expected)})
         return worst_first(findings)
 
     def _measured(self, rows: pd.DataFrame, *, errors: bool = True) -> Sample:
-        drawn = rows.sample(min(len(rows), self.limits["sample_rows"]), random_state=self.params["seed"])
+        drawn = rows.sample(min(len(rows), self.limits.sample_rows), random_state=self.params["seed"])
         predictions = scores(drawn["prediction"], self.reference.model.signature)
         return self.expectation.measure(drawn, predictions, errors=errors)

@@ -17,6 +17,7 @@ from slipway.monitoring.window import KEY, logged
 from slipway.replay import release as releases
 from slipway.replay.stream import times
 from slipway.retraining import trigger
+from slipway.settings.operation import Retraining
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,6 +58,7 @@ class Simulation:
     state: MonitorState = field(default_factory=MonitorState)
 
     def __post_init__(self) -> None:
+        self._limits = Retraining.model_validate(self.params["retraining"])
         self._times = times(self.timeline.rows)
         features = to_features(self.timeline.rows, problem.Row)
         self._columns = {name: features[name].to_numpy() for name in features}
@@ -90,7 +92,7 @@ class Simulation:
         """Retrain if the policy requests it and the limits allow it; promote if every gate passes."""
         request = self._request(day)
         earlier = [event.day for event in self.events]
-        if request is None or not trigger.decide(request[0], earlier, day, self.params["retraining"]).go:
+        if request is None or not trigger.decide(request[0], earlier, day, self._limits).go:
             return None
         candidate = build(day)
         verdicts = releases.judge(candidate, self.release, self.params)
@@ -109,7 +111,7 @@ class Simulation:
         if self.policy == MONITORED and self._scores is not None:
             request = self._monitor(day)
             return (request["trigger"], request["because"]) if request["trigger"] else None
-        days = timedelta(days=self.params["retraining"]["every_days"])
+        days = timedelta(days=self._limits.every_days)
         due = max([self.timeline.begin, *(event.day for event in self.events)]) + days
         return (trigger.SCHEDULE, "") if self.policy == CALENDAR and day >= due else None
 

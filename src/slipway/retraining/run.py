@@ -10,7 +10,7 @@ import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slipway import compare, results
 from slipway.checks import job as checks
@@ -21,12 +21,13 @@ from slipway.gates import Outcome, Verdict
 from slipway.git import Git
 from slipway.pipeline import run as pipeline
 from slipway.retraining import bring, proposals, trigger
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from slipway.results import JobResult
+    from slipway.settings.operation import Retraining
 
 JOB = "retrain"
 PROPOSAL = Path("build/proposal")
@@ -41,16 +42,16 @@ def retrain(requested: str, because: str) -> None:
     Raises UserError if the data is invalid or a stage fails. A failed gate does not stop it: the pull request shows it.
     """
     with results.recorded(JOB) as result:
-        params = read_params()["retraining"]
-        fired = trigger.scheduled(params) if requested == trigger.SCHEDULE else requested
+        limits = read_settings().retraining
+        fired = trigger.scheduled(limits) if requested == trigger.SCHEDULE else requested
         git = Git(Path())
         result.evidence = {"trigger": fired, "because": because, "proposal": False}
-        summary = _reason_to_skip(git, fired, params) or _train(git, result, params)
+        summary = _reason_to_skip(git, fired, limits) or _train(git, result, limits)
         result.verdicts = [Verdict(JOB, Outcome.PASS, "a proposal, or the reason for none", summary)]
     _report(summary, proposal=result.evidence["proposal"])
 
 
-def _reason_to_skip(git: Git, fired: str, params: dict[str, Any]) -> str | None:
+def _reason_to_skip(git: Git, fired: str, limits: Retraining) -> str | None:
     """Return why no retraining may start, before any data is fetched; None if it may.
 
     Raises UserError for an unknown trigger or uncommitted changes.
@@ -63,14 +64,14 @@ def _reason_to_skip(git: Git, fired: str, params: dict[str, Any]) -> str | None:
     branch.fetch()
     if branch.read("production") is None:
         return "nothing is in production yet, so there is no model to retrain; merge to main and wait for deploy.yaml"
-    decision = trigger.decide(fired, proposals.times(git), datetime.now(UTC), params)
+    decision = trigger.decide(fired, proposals.times(git), datetime.now(UTC), limits)
     return None if decision.go else f"skipped: {decision.reason}"
 
 
-def _train(git: Git, result: JobResult, params: dict[str, Any]) -> str:
+def _train(git: Git, result: JobResult, limits: Retraining) -> str:
     """Add data, validate it, train and compare; return a sentence on the result."""
     bring.fetch()
-    files = bring.add_batches(params["batches"])
+    files = bring.add_batches(limits.batches)
     if not files:
         return "problem.next_batch has no new data; training on the same rows would reproduce the same model"
     for file in files:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
+
+    from slipway.settings.operation import Retraining
 
 DEMAND, SCHEDULE, NEW_DATA = "demand", "schedule", "new data"
 TRIGGERS = (DEMAND, SCHEDULE, NEW_DATA, "drift", "decay", "staleness")
@@ -23,30 +25,31 @@ class Decision:
     reason: str
 
 
-def scheduled(params: Mapping[str, Any]) -> str:
+def scheduled(limits: Retraining) -> str:
     """Return the trigger of a scheduled run: new data if that is enabled, else the calendar."""
-    return NEW_DATA if NEW_DATA in params["triggers"] else SCHEDULE
+    return NEW_DATA if NEW_DATA in limits.triggers else SCHEDULE
 
 
-def decide(trigger: str, before: Sequence[datetime], now: datetime, params: Mapping[str, Any]) -> Decision:
+def decide(trigger: str, before: Sequence[datetime], now: datetime, limits: Retraining) -> Decision:
     """Return whether `trigger` may start a retraining at `now`; `before` are the times of earlier proposals.
 
     A user's request is always accepted. All other triggers respect the cooldown and the maximum number.
     """
     if trigger == DEMAND:
         return Decision(True, "requested by a user")
-    if trigger not in params["triggers"]:
+    if trigger not in limits.triggers:
         return Decision(False, f"{trigger} is not among retraining.triggers in params.yaml")
-    pauses = ("cooldown_days", "every_days") if trigger == SCHEDULE else ("cooldown_days",)
-    pause = max(pauses, key=lambda name: params[name])  # the longer one holds the retraining back, and is named
-    days = params[pause]
+    pauses = {"cooldown_days": limits.cooldown_days}
+    if trigger == SCHEDULE:
+        pauses["every_days"] = limits.every_days
+    pause, days = max(pauses.items(), key=lambda item: item[1])  # the longer pause decides, and is named
     if before and now - max(before) < timedelta(days=days):
         ago = (now - max(before)) / timedelta(days=1)
         return Decision(
             False, f"the last retraining was {ago:.1f} days ago; retraining.{pause} in params.yaml is {days:g}"
         )
-    recent = [time for time in before if now - time < timedelta(days=params["window_days"])]
-    if len(recent) >= params["max_retrainings"]:
-        limit = f"retraining.max_retrainings in params.yaml is {params['max_retrainings']}"
-        return Decision(False, f"{len(recent)} retrainings in the last {params['window_days']:g} days; {limit}")
+    recent = [time for time in before if now - time < timedelta(days=limits.window_days)]
+    if len(recent) >= limits.max_retrainings:
+        limit = f"retraining.max_retrainings in params.yaml is {limits.max_retrainings}"
+        return Decision(False, f"{len(recent)} retrainings in the last {limits.window_days:g} days; {limit}")
     return Decision(True, f"requested by {trigger}")

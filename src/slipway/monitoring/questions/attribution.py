@@ -31,17 +31,17 @@ def evidence(context: CheckContext) -> dict[str, Any]:
     rows = performance.labeled(context)
     if context.hidden:
         return {"missing": f"the log redacts {', '.join(context.hidden)}, so no row can be scored again"}
-    if len(rows) < limits["minimum_labels"]:
-        return {"missing": f"{len(rows):,} labels have arrived; {limits['minimum_labels']:,} are required"}
+    if len(rows) < limits.minimum_labels:
+        return {"missing": f"{len(rows):,} labels have arrived; {limits.minimum_labels:,} are required"}
     days = (rows["time"].max() - rows["time"].min()).total_seconds() / 86_400
-    if days < limits["attribution_days"]:
-        return {"missing": f"the labels span {days:.1f} days; {limits['attribution_days']} are required"}
+    if days < limits.attribution_days:
+        return {"missing": f"the labels span {days:.1f} days; {limits.attribution_days:g} are required"}
     trained = context.reference.baseline.importance
     total = sum(max(0.0, value) for value in trained.values())
-    heavy = [name for name, value in trained.items() if total and value >= limits["attribution_ratio"] * total]
+    heavy = [name for name, value in trained.items() if total and value >= limits.attribution_ratio * total]
     if not heavy:
         return {"missing": "the release has no feature importance"}
-    rows = rows.sample(min(len(rows), limits["attribution_rows"]), random_state=context.params["seed"])
+    rows = rows.sample(min(len(rows), limits.attribution_rows), random_state=context.params["seed"])
     measured = importance(context, rows, heavy)
     if undefined := [name for name, numbers in measured.items() if not all(map(math.isfinite, numbers))]:
         primary = context.params["gates"]["primary"]
@@ -82,6 +82,6 @@ def _finding(context: CheckContext, name: str, trained: float, now: float, error
 
     The score is 1 where the upper end of the interval is exactly `attribution_retention` times the trained importance.
     """
-    kept = max(0.0, now + context.limits["attribution_errors"] * error) / trained
+    kept = max(0.0, now + context.limits.attribution_errors * error) / trained
     message = f"{name}: importance {now:.4f} ± {error:.4f}, {trained:.4f} at training"
-    return finding(name, "importance", context.limits["attribution_retention"] / max(kept, 1e-9), message)
+    return finding(name, "importance", context.limits.attribution_retention / max(kept, 1e-9), message)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from slipway.monitoring.look import CheckContext
     from slipway.monitoring.window import ServiceCounts
+    from slipway.settings.operation import Monitoring
 
 LATENCIES = ("p50_milliseconds", "p99_milliseconds")
 
@@ -25,8 +26,8 @@ def evidence(context: CheckContext) -> dict[str, Any]:
         return {
             "missing": "fewer than two counter snapshots; run `slipway monitor` again, or `slipway collect` each hour"
         }
-    if service.requests < limits["minimum_requests"]:
-        return {"missing": f"{service.requests:,} requests; {limits['minimum_requests']:,} are required"}
+    if service.requests < limits.minimum_requests:
+        return {"missing": f"{service.requests:,} requests; {limits.minimum_requests:,} are required"}
     findings, load = _ratios(service, limits), context.reference.baseline.load
     if load:
         findings += [*_latency(service, load, limits), *_saturation(service, load, limits)]
@@ -42,29 +43,29 @@ def unproven(release: str) -> str:
     )
 
 
-def _ratios(service: ServiceCounts, limits: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _ratios(service: ServiceCounts, limits: Monitoring) -> list[dict[str, Any]]:
     failed, refused = service.errors / service.requests, service.refused / service.requests
     lost = service.lost_rows / max(1, service.rows)
     return [
-        finding("", "errors", failed / limits["error_ratio"], f"{failed:.2%} of the requests failed"),
-        finding("", "refusals", refused / limits["refused_ratio"], f"{refused:.2%} violated the contract"),
-        finding("", "lost rows", lost / limits["lost_ratio"], f"{service.lost_rows:,} rows not logged"),
+        finding("", "errors", failed / limits.error_ratio, f"{failed:.2%} of the requests failed"),
+        finding("", "refusals", refused / limits.refused_ratio, f"{refused:.2%} violated the contract"),
+        finding("", "lost rows", lost / limits.lost_ratio, f"{service.lost_rows:,} rows not logged"),
     ]
 
 
-def _latency(service: ServiceCounts, load: Mapping[str, float], limits: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _latency(service: ServiceCounts, load: Mapping[str, float], limits: Monitoring) -> list[dict[str, Any]]:
     findings = []
     for name in LATENCIES:
         measured, short = getattr(service, name), name.split("_")[0]
         if measured is not None:
-            limit = max(load[name] * limits["latency_ratio"], limits["latency_milliseconds"])
+            limit = max(load[name] * limits.latency_ratio, limits.latency_milliseconds)
             message = f"{short} {measured:.3g} ms, limit {limit:.3g} ms; {load[name]:.3g} ms in the load test"
             findings.append(finding("", short, measured / limit, message))
     return findings
 
 
-def _saturation(service: ServiceCounts, load: Mapping[str, float], limits: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _saturation(service: ServiceCounts, load: Mapping[str, float], limits: Monitoring) -> list[dict[str, Any]]:
     if service.peak_rate is None:
         return []
     message = f"peak of {service.peak_rate:.0f} requests/s; {load['rate']:g} in the load test"
-    return [finding("", "saturation", service.peak_rate / load["rate"] / limits["saturation_ratio"], message)]
+    return [finding("", "saturation", service.peak_rate / load["rate"] / limits.saturation_ratio, message)]

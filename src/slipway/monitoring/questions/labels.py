@@ -17,7 +17,7 @@ def evidence(context: CheckContext) -> dict[str, Any]:
     joined, limits = context.window.joined, context.limits
     if context.window.labels is None:
         return {"missing": "the problem defines no function `labels`, so outcomes stay unknown"}
-    due = joined.rows["time"] < context.window.end - timedelta(days=limits["label_days"])
+    due = joined.rows["time"] < context.window.end - timedelta(days=limits.label_days)
     counts = {
         "due": int(due.sum()),
         "labelled": joined.labeled,
@@ -26,19 +26,19 @@ def evidence(context: CheckContext) -> dict[str, Any]:
         "conflicting": joined.conflicting,
     }
     if not counts["due"]:
-        return counts | {"missing": f"no row is {limits['label_days']} days old yet"}
+        return counts | {"missing": f"no row is {limits.label_days:g} days old yet"}
     fraction = float(joined.rows.loc[due, problem.TARGET].notna().mean())
     unmatched = f"; {joined.unmatched:,} labels match no row" if joined.unmatched else ""
     late = finding(
         problem.TARGET,
         "late",
-        (1 - fraction) / (1 - limits["label_ratio"]),
+        (1 - fraction) / (1 - limits.label_ratio),
         f"{fraction:.1%} of {counts['due']:,} rows have a label{unmatched}",
     )
     conflicting = finding(
         problem.TARGET,
         "conflicting",
-        joined.conflicting / max(1, joined.labeled) / limits["conflicting_ratio"],
+        joined.conflicting / max(1, joined.labeled) / limits.conflicting_ratio,
         f"{joined.conflicting:,} labels contradict an earlier one",
     )
     return counts | {"share": fraction, "findings": worst_first([late, conflicting])}

@@ -26,7 +26,7 @@ def evidence(context: CheckContext) -> dict[str, Any]:
     model = context.reference.model
     differences = np.abs(predict(model, rows) - scores(rows["prediction"], model.signature))
     largest = differences.reshape(len(rows), -1).max(axis=1)
-    other = float((~(largest <= context.limits["model_tolerance"])).mean())
+    other = float((~(largest <= context.limits.model_tolerance)).mean())
     message = f"{other:.1%} of {len(rows):,} rows have different predictions, by up to {np.nanmax(largest):.2g}"
-    score = other / context.limits["model_ratio"]
+    score = other / context.limits.model_ratio
     return {"rows": len(rows), "findings": [finding("prediction", "another model", score, message)]}

@@ -41,13 +41,13 @@ def evidence(context: CheckContext) -> dict[str, Any]:
     candidates = metrics.deciding(problem.TASK, context.params["gates"]["primary"])
     primary = candidates[0].name
     summary = {"metric": primary, BASELINE: reference.baseline.metrics.get(primary), "rows": len(rows)}
-    if len(rows) < limits["minimum_labels"]:
-        return summary | {"missing": f"{len(rows):,} labels have arrived; {limits['minimum_labels']:,} are required"}
-    rows = rows.sample(min(len(rows), limits["performance_rows"]), random_state=context.params["seed"])
+    if len(rows) < limits.minimum_labels:
+        return summary | {"missing": f"{len(rows):,} labels have arrived; {limits.minimum_labels:,} are required"}
+    rows = rows.sample(min(len(rows), limits.performance_rows), random_state=context.params["seed"])
     y, predicted = targets(rows, reference.classes), scores(rows["prediction"], reference.model.signature)
-    blocks = blocks_of(rows["time"], limits["block_hours"])
-    groups = segments(rows, limits["minimum_segment_labels"])
-    alpha = 1 - limits["confidence"]
+    blocks = blocks_of(rows["time"], limits.block_hours)
+    groups = segments(rows, limits.minimum_segment_labels)
+    alpha = 1 - limits.confidence
     alphas = {name: alpha / max(1, len(groups) - 1) for name in groups} | {"all": alpha}
     baselines: dict[str, Mapping[str, float]] = {**reference.segments(candidates), "all": reference.baseline.metrics}
 
@@ -55,7 +55,8 @@ def evidence(context: CheckContext) -> dict[str, Any]:
         places = groups[name]
 
         def measure(metric: Metric) -> dict[str, float]:
-            return interval(metric, y[places], predicted[places], blocks[places], 1 - alphas[name], context.params)
+            data = y[places], predicted[places], blocks[places]
+            return interval(metric, *data, 1 - alphas[name], limits.resamples, context.params["seed"])
 
         return _first_defined(candidates, baselines.get(name, {}), measure)
 
@@ -88,17 +89,18 @@ def interval(
     predicted: np.ndarray,
     blocks: np.ndarray,
     confidence: float,
-    params: Mapping[str, Any],
+    resamples: int,
+    seed: int,
 ) -> dict[str, float]:
     """Return `value`, and the percentile interval `low` to `high` of the block bootstrap.
 
     The interval is NaN if the metric is undefined on a resample.
     """
-    random = np.random.default_rng(params["seed"])
+    random = np.random.default_rng(seed)
     weighted, numbers = metric.on(y, predicted), np.unique(blocks, return_inverse=True)[1]
     count, values = numbers.max() + 1, []
-    for start in range(0, params["monitoring"]["resamples"], BATCH_RESAMPLES):
-        size = min(BATCH_RESAMPLES, params["monitoring"]["resamples"] - start)
+    for start in range(0, resamples, BATCH_RESAMPLES):
+        size = min(BATCH_RESAMPLES, resamples - start)
         draws = random.multinomial(count, np.full(count, 1 / count), size=size)
         values.append(weighted(draws.T[numbers].astype(np.float64)))
     low, high = np.quantile(np.concatenate(values), [(1 - confidence) / 2, (1 + confidence) / 2])

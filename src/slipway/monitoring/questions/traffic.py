@@ -31,7 +31,7 @@ def evidence(context: CheckContext) -> dict[str, Any]:
         finding(
             "",
             name,
-            max(0.0, fraction - usual) / limits["repeated_ratio"],
+            max(0.0, fraction - usual) / limits.repeated_ratio,
             f"{fraction:.1%} of the rows {description}",
         )
         for name, (fraction, description) in fractions.items()
@@ -51,7 +51,7 @@ def _hashes(rows: pd.DataFrame) -> np.ndarray:
 
 def _parts(context: CheckContext) -> list[int]:
     """Return the number of rows in each of `volume_chunks` equal parts of the window."""
-    edges = pd.date_range(context.window.start, context.window.end, periods=context.limits["volume_chunks"] + 1)
+    edges = pd.date_range(context.window.start, context.window.end, periods=context.limits.volume_chunks + 1)
     counts = np.histogram(_milliseconds(context.window.rows["time"]), _milliseconds(pd.Series(edges)))[0]
     return [int(count) for count in counts]
 
@@ -62,9 +62,9 @@ def _volume(context: CheckContext) -> list[dict[str, Any]]:
     if previous is None or context.few(previous):
         return []
     days = (context.window.start - previous["time"].min()).total_seconds() / 86_400
-    usual, limit = len(previous) / context.window.previous_fraction / days, context.limits["volume_ratio"]
+    usual, limit = len(previous) / context.window.previous_fraction / days, context.limits.volume_ratio
     total = len(context.window.rows) / context.window.days
-    smallest = min(_parts(context)) * context.limits["volume_chunks"] / context.window.days
+    smallest = min(_parts(context)) * context.limits.volume_chunks / context.window.days
     ratios = {
         "the window": (total, max(usual / max(total, 1e-9), total / usual)),
         "the smallest part of the window": (smallest, usual / max(smallest, 1e-9)),

@@ -26,7 +26,7 @@ def evidence(context: CheckContext) -> dict[str, Any]:
     The score is the fraction of rows that violate the rule, divided by the accepted fraction.
     """
     rows = context.window.rows
-    rows = rows.sample(min(len(rows), context.limits["validity_rows"]), random_state=context.params["seed"])
+    rows = rows.sample(min(len(rows), context.limits.validity_rows), random_state=context.params["seed"])
     names = [name for name in problem.Row.model_fields if name in rows]
     violations: dict[tuple[str, str], dict[str, Any]] = {}
     for start in range(0, len(rows), CHUNK_ROWS):
@@ -47,5 +47,5 @@ def _finding(violation: dict[str, Any], rows: int, context: CheckContext) -> dic
     message = f"{violation['column']}: {violation['rule']}, violated by {violation['count']:,} rows" + (
         f" ({examples})" if examples else ""
     )
-    score = violation["count"] / max(1, rows) / context.limits["invalid_ratio"]
+    score = violation["count"] / max(1, rows) / context.limits.invalid_ratio
     return finding(violation["column"], violation["kind"], score, message)
