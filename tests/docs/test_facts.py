@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +172,18 @@ def test_packages_of_the_import_diagram_exist():
     assert {row[0].strip("`") for row in pages.table(CONTENTS["ARCHITECTURE.md"], "package in `src/slipway`")} == {
         *names
     }
+
+
+def test_import_diagram_follows_the_layers():
+    """A package of a lower line is in a lower layer of import-linter than every package above it."""
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
+    (contract,) = [item for item in project["tool"]["importlinter"]["contracts"] if item["type"] == "layers"]
+    layer = {
+        name: rank for rank, names in enumerate(contract["layers"]) for name in re.findall(r"slipway\.(\w+)", names)
+    }
+    (diagram,) = re.findall(r"```text\n(cli\n.*?)```", CONTENTS["ARCHITECTURE.md"], re.DOTALL)
+    ranks = [[layer[name] for name in re.findall(r"\w+", line)] for line in diagram.splitlines()]
+    assert [] == [lower for upper, lower in pairwise(ranks) if max(upper) >= min(lower)]
 
 
 def test_checks_of_monitoring_are_those_of_the_table():
