@@ -1,4 +1,4 @@
-"""The whole bench, on a plan of a few seconds and the toy problem."""
+"""The complete benchmark, with a plan of a few seconds and the toy problem."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PLAN = {
 
 
 @pytest.fixture(scope="module")
-def found(model_dir, estimator, tmp_path_factory) -> dict:
+def results(model_dir, estimator, tmp_path_factory) -> dict:
     trained = tmp_path_factory.mktemp("trained") / "model.skops"
     skops_file.dump(estimator, trained)
     row = {"size": 1.5, "count": 2, "kind": "a", "name": "XY", "weight": None}
@@ -46,21 +46,21 @@ def found(model_dir, estimator, tmp_path_factory) -> dict:
     return bench(rows, PLAN, 1, os.environ | variables)
 
 
-def test_every_cell_is_measured(found):
-    names = {MODEL, *(each.name for each in CONTESTANTS)}
+def test_every_cell_is_measured(results):
+    names = {MODEL, *(contestant.name for contestant in CONTESTANTS)}
     expected = {(name, rows, connections) for name in names for rows in (1, 3) for connections in (1, 2)}
-    assert expected == {(cell["name"], cell["rows"], cell["connections"]) for cell in found["cells"]}
-    numbers = [value for cell in found["cells"] for value in (*cell.values(), *cell["ratios"].values())]
+    assert expected == {(cell["name"], cell["rows"], cell["connections"]) for cell in results["cells"]}
+    numbers = [value for cell in results["cells"] for value in (*cell.values(), *cell["ratios"].values())]
     assert [] == [value for value in numbers if isinstance(value, int | float) and not value >= 0]
-    assert all(cell["requests"] > 0 for cell in found["cells"])
+    assert all(cell["requests"] > 0 for cell in results["cells"])
 
 
-def test_every_server_is_measured(found):
-    assert {"stock", "service", "ceiling", "no-op"} == {server["name"] for server in found["servers"]}
-    assert all(server["ready_seconds"] > 0 < server["worker_megabytes"] for server in found["servers"])
+def test_every_server_is_measured(results):
+    assert {"vanilla", "service", "ceiling", "no-op"} == {server["name"] for server in results["servers"]}
+    assert all(server["ready_seconds"] > 0 < server["worker_megabytes"] for server in results["servers"])
 
 
-def test_the_tables_show_each_cell_and_each_target(found):
-    lines = report.text(found, PLAN).splitlines()
-    assert len(found["cells"]) + 4 == len(lines[1 : lines.index("")])
+def test_the_tables_show_each_cell_and_each_target(results):
+    lines = report.text(results, PLAN).splitlines()
+    assert len(results["cells"]) + 4 == len(lines[1 : lines.index("")])
     assert len(PLAN["targets"]) == sum(line.endswith((" met", " missed")) for line in lines)

@@ -1,4 +1,4 @@
-"""The parts of the bench: a load generator that believes no wrong answer, servers that always end, and ratios."""
+"""Units of the benchmark: load generator with error detection, servers that always stop, and targets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BAD = b"HTTP/1.1 422 Unprocessable\r\nContent-Length: 8\r\n\r\nno row 7"
 
 @contextmanager
 def answering(*answers: bytes) -> Iterator[int]:
-    """A server that gives one client these answers, one for each request, and hangs up after the last."""
+    """Serve these responses to one client, one per request, and then close the connection."""
 
     def serve() -> None:
         client, _ = listener.accept()
@@ -42,46 +42,46 @@ def answering(*answers: bytes) -> Iterator[int]:
         thread.join(5)
 
 
-def test_every_answer_is_timed():
+def test_every_response_is_timed():
     with answering(GOOD, GOOD, GOOD) as port:
-        block = play("toy", port, [request(b"{}")], connections=1, seconds=5, most=3)
+        block = play("toy", port, [request(b"{}")], connections=1, seconds=5, requests_max=3)
     assert 3 == len(block.latencies)
     assert 0 < sum(block.latencies) <= block.seconds
 
 
-def test_an_answer_in_pieces_is_one_answer():
+def test_a_chunked_response_is_one_response():
     with answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n") as port:
-        assert 1 == len(play("toy", port, [request(b"{}")], connections=1, seconds=5, most=1).latencies)
+        assert 1 == len(play("toy", port, [request(b"{}")], connections=1, seconds=5, requests_max=1).latencies)
 
 
-def test_a_server_that_answers_an_error_fails_the_bench():
+def test_an_error_response_fails_the_benchmark():
     with (
         answering(GOOD, BAD) as port,
         pytest.raises(UserError, match="bench: the server toy answered 422: no row 7"),
     ):
-        play("toy", port, [request(b"{}")], connections=1, seconds=5, most=9)
+        play("toy", port, [request(b"{}")], connections=1, seconds=5, requests_max=9)
 
 
-def test_a_server_that_hangs_up_fails_the_bench():
+def test_a_closed_connection_fails_the_benchmark():
     with answering(GOOD) as port, pytest.raises(UserError, match="the server toy closed a connection"):
-        play("toy", port, [request(b"{}")], connections=1, seconds=5, most=9)
+        play("toy", port, [request(b"{}")], connections=1, seconds=5, requests_max=9)
 
 
-def test_a_server_that_says_nothing_fails_the_bench(monkeypatch):
-    monkeypatch.setattr(load, "PATIENCE_SECONDS", 0.1)
+def test_a_server_that_does_not_respond_fails_the_benchmark(monkeypatch):
+    monkeypatch.setattr(load, "BLOCK_TIMEOUT_SECONDS", 0.1)
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
-        pytest.raises(UserError, match=r"the server toy gave no answer within 0.1 s"),
+        pytest.raises(UserError, match=r"the server toy did not respond within 0.1 s"),
     ):
-        play("toy", listener.getsockname()[1], [request(b"{}")], connections=1, seconds=0.1, most=9)
+        play("toy", listener.getsockname()[1], [request(b"{}")], connections=1, seconds=0.1, requests_max=9)
 
 
-def test_a_server_that_is_not_there_fails_the_bench():
-    with pytest.raises(UserError, match="the server toy takes no connection"):
-        play("toy", servers.free_port(), [request(b"{}")], connections=1, seconds=1, most=9)
+def test_a_missing_server_fails_the_benchmark():
+    with pytest.raises(UserError, match="the server toy accepts no connection"):
+        play("toy", servers.free_port(), [request(b"{}")], connections=1, seconds=1, requests_max=9)
 
 
-def test_servers_end_when_the_bench_is_interrupted(tmp_path):
+def test_servers_are_stopped_when_the_benchmark_is_interrupted(tmp_path):
     family = []
 
     def interrupted() -> None:
@@ -92,7 +92,7 @@ def test_servers_end_when_the_bench_is_interrupted(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert len(family) > 2
-    assert [] == [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    assert [] == [member for member in family if member.is_running() and member.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_a_server_that_does_not_start_shows_the_end_of_its_log(tmp_path, monkeypatch):
@@ -104,20 +104,20 @@ def test_a_server_that_does_not_start_shows_the_end_of_its_log(tmp_path, monkeyp
         raise AssertionError("it runs")
 
 
-@pytest.mark.parametrize(("idle", "looks"), [([95.0], 1), ([10.0, 60.0, 91.0], 3), ([0.0] * 9, 4)])
-def test_a_bench_waits_for_a_quiet_machine_while_it_has_patience(monkeypatch, idle, looks):
-    seen, clock = [], iter(range(100))
+@pytest.mark.parametrize(("idle", "samples"), [([95.0], 1), ([10.0, 60.0, 91.0], 3), ([0.0] * 9, 4)])
+def test_a_benchmark_waits_for_an_idle_machine_up_to_the_timeout(monkeypatch, idle, samples):
+    requested, clock = [], iter(range(100))
     monkeypatch.setattr(quiet.time, "monotonic", lambda: next(clock))
 
-    def look(seconds: float) -> SimpleNamespace:
-        seen.append(seconds)
-        return SimpleNamespace(idle=idle[len(seen) - 1])
+    def sample(seconds: float) -> SimpleNamespace:
+        requested.append(seconds)
+        return SimpleNamespace(idle=idle[len(requested) - 1])
 
-    monkeypatch.setattr(quiet.psutil, "cpu_times_percent", look)
-    patience = quiet.Patience(4)
-    patience.wait()
-    assert looks == len(seen)
-    assert (patience.left > 0) is (looks < 4)
+    monkeypatch.setattr(quiet.psutil, "cpu_times_percent", sample)
+    wait = quiet.IdleWait(4)
+    wait.wait()
+    assert samples == len(requested)
+    assert (wait.left > 0) is (samples < 4)
 
 
 def server(name: str, seconds: float, at_rest: float, loaded: float) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def server(name: str, seconds: float, at_rest: float, loaded: float) -> dict[str
     }
 
 
-FOUND = {
+RESULTS = {
     "servers": [server("service", 2.0, 120.0, 125.0), server("ceiling", 1.0, 100.0, 100.0)],
     "cells": [
         {
@@ -138,10 +138,10 @@ FOUND = {
             "rows": rows,
             "connections": 16,
             "p99_milliseconds": 10.0,
-            "ratios": {"stock": 30.0, "ceiling": 0.9, "model alone": share},
+            "ratios": {"vanilla": 30.0, "ceiling": 0.9, "model alone": ratio},
         }
         for rows in (1, 1000)
-        for name, share in (("service", 0.5), ("service, columns", 0.85), ("ceiling", 0.7))
+        for name, ratio in (("service", 0.5), ("service, columns", 0.85), ("ceiling", 0.7))
     ],
 }
 
@@ -149,19 +149,19 @@ FOUND = {
 def cell(name: str, lead: float) -> dict[str, Any]:
     numbers = dict.fromkeys(("rows", "connections", "requests_per_second"), 1)
     times = dict.fromkeys(("p50_milliseconds", "p99_milliseconds", "cpu_seconds_per_1000"), 0.1)
-    return {"name": name, **numbers, **times, "ratios": {"stock": 30.0, "ceiling": lead, "model alone": 0.5}}
+    return {"name": name, **numbers, **times, "ratios": {"vanilla": 30.0, "ceiling": lead, "model alone": 0.5}}
 
 
 @pytest.mark.parametrize(
     ("quiet_machine", "lead", "expected"),
     [(True, 4.0, []), (False, 4.0, [report.BUSY]), (True, 1.2, [report.CLIENT])],
 )
-def test_figures_that_are_not_to_be_believed_say_so(quiet_machine, lead, expected):
+def test_unreliable_results_have_a_warning(quiet_machine, lead, expected):
     limits = dict.fromkeys(TARGETS, 1) | {"connections": 1}
     names = ("service", "ceiling", "no-op")
-    found = {"quiet": quiet_machine, "servers": FOUND["servers"], "cells": [cell(name, lead) for name in names]}
-    shown = report.text(found, {"rows": [1], "targets": limits})
-    assert expected == [line for line in (report.BUSY, report.CLIENT) if line in shown]
+    results = {"quiet": quiet_machine, "servers": RESULTS["servers"], "cells": [cell(name, lead) for name in names]}
+    text = report.text(results, {"rows": [1], "targets": limits})
+    assert expected == [line for line in (report.BUSY, report.CLIENT) if line in text]
 
 
 TARGETS = {
@@ -177,14 +177,14 @@ TARGETS = {
 
 def missed(**limits: float) -> list[str]:
     plan = {"rows": [1, 1000], "targets": TARGETS | limits}
-    return [name for name, _, _, met in targets_of(FOUND, plan) if not met]
+    return [name for name, _, _, met in targets_of(RESULTS, plan) if not met]
 
 
 @pytest.mark.parametrize(
     ("limits", "expected"),
     [
         ({}, []),
-        ({"vanilla_ratio": 31}, ["one row, requests/s / stock"]),
+        ({"vanilla_ratio": 31}, ["one row, requests/s / vanilla"]),
         ({"ceiling_ratio": 0.95}, ["one row, requests/s / ceiling"]),
         ({"model_ratio": 0.9}, ["1000 rows, requests/s / model alone"]),
         ({"p99_ratio": 0.9}, ["one row, p99 / ceiling"]),
@@ -193,5 +193,5 @@ def missed(**limits: float) -> list[str]:
         ({"memory_ratio": 1.1}, ["worker MB / ceiling", "worker MB loaded / ceiling"]),
     ],
 )
-def test_a_target_is_missed_past_its_limit(limits, expected):
+def test_a_target_outside_its_limit_is_missed(limits, expected):
     assert expected == missed(**limits)

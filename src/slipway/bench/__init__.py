@@ -1,1 +1,1 @@
-"""How fast the service is, beside a stock one, a bare server with the same model, and a server that does nothing."""
+"""Benchmark of the service against vanilla BentoML, a bare server with the same model, and a no-op server."""

@@ -1,4 +1,4 @@
-"""The ceiling: a bare Starlette with the same model. It trusts every body, counts nothing and logs nothing."""
+"""The ceiling: bare Starlette with the same model, without validation, metrics or logs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def predict(request: Request) -> Response:
 
 
 async def ready(_: Request) -> Response:
-    """Say that the model is loaded."""
+    """Report that the model is loaded."""
     return Response(b"ready\n")
 
 

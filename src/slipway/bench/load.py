@@ -1,6 +1,6 @@
-"""The load generator: connections that each send the next request as soon as the last one is answered.
+"""Closed-loop load generator: each connection sends its next request as soon as the previous one is answered.
 
-uvloop and httptools do the work that matters: one core of it outruns the servers that are measured.
+uvloop and httptools do most of the work, so that one core is faster than the measured servers.
 """
 
 from __future__ import annotations
@@ -19,71 +19,73 @@ from slipway.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-PATIENCE_SECONDS = 30  # for the last answers of a block, and for connections to open
-ERROR_BYTES = 200  # of a wrong answer that are shown
+BLOCK_TIMEOUT_SECONDS = 30  # for connections to open, and for the last responses of a block
+ERROR_BYTES_MAX = 200  # of an error response in the message
 
 
 class _BrokenError(Exception):
-    """A server that did not answer as it should."""
+    """A server that failed to answer."""
 
 
 @dataclass
 class Block:
-    """What came of one block of requests."""
+    """Result of a block of requests."""
 
     latencies: list[float] = field(default_factory=list)
-    """Seconds from sending to the last byte of the answer, of each request."""
+    """Seconds from sending a request to the last byte of its response, per request."""
     seconds: float = 0.0
-    """From the first request to the last answer."""
+    """Seconds from the first request to the last response."""
 
 
 def request(body: bytes) -> bytes:
-    """An HTTP request for predictions."""
+    """Return a prediction request, as bytes of HTTP."""
     head = "POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
     return (head % len(body)).encode() + body
 
 
-def play(name: str, port: int, requests: Sequence[bytes], connections: int, seconds: float, most: int) -> Block:
-    """Send `requests` to the server `name` in turn, for `seconds` or until they are `most`, and wait for every answer.
+def play(name: str, port: int, requests: Sequence[bytes], connections: int, seconds: float, requests_max: int) -> Block:
+    """Send `requests` in a cycle to the server `name`, for `seconds` or up to `requests_max`, and await the responses.
 
-    Raises UserError for an answer other than 200, a connection that breaks, and one that says nothing for long.
+    Raises UserError for a status other than 200, a closed connection, or a timeout.
     """
     try:
-        return uvloop.run(_play(port, requests, connections, seconds, most))
+        return uvloop.run(_play(port, requests, connections, seconds, requests_max))
     except _BrokenError as error:
         raise UserError(f"bench: the server {name} {error}") from None
 
 
-async def _play(port: int, requests: Sequence[bytes], connections: int, seconds: float, most: int) -> Block:
+async def _play(port: int, requests: Sequence[bytes], connections: int, seconds: float, requests_max: int) -> Block:
     loop = asyncio.get_running_loop()
-    turns = _Turns(cycle(requests), seconds, most, loop.create_future())
+    schedule = _Schedule(cycle(requests), seconds, requests_max, loop.create_future())
     opened: list[_Connection] = []
     try:
-        async with asyncio.timeout(seconds + PATIENCE_SECONDS):
+        async with asyncio.timeout(seconds + BLOCK_TIMEOUT_SECONDS):
             for _ in range(connections):
-                _, connection = await loop.create_connection(lambda: _Connection(turns), "127.0.0.1", port)
+                _, connection = await loop.create_connection(lambda: _Connection(schedule), "127.0.0.1", port)
                 opened.append(connection)
-            turns.start(opened)
-            await turns.done
+            schedule.start(opened)
+            await schedule.done
     except TimeoutError:
-        raise _BrokenError(f"gave no answer within {PATIENCE_SECONDS} s") from None
+        raise _BrokenError(f"did not respond within {BLOCK_TIMEOUT_SECONDS} s") from None
     except OSError as error:
-        raise _BrokenError(f"takes no connection: {error.strerror}") from None
+        raise _BrokenError(f"accepts no connection: {error.strerror}") from None
     finally:
         for connection in opened:
             connection.close()
-    return turns.block
+    return schedule.block
 
 
-class _Turns:
-    """Whose turn it is: the requests still to send, and the answers so far."""
+class _Schedule:
+    """Requests that remain to be sent, and responses so far."""
 
-    def __init__(self, requests: Iterator[bytes], seconds: float, most: int, done: asyncio.Future[None]) -> None:
+    def __init__(
+        self, requests: Iterator[bytes], seconds: float, requests_max: int, done: asyncio.Future[None]
+    ) -> None:
         self.block = Block()
         self.done = done
         self._requests = requests
         self._seconds = seconds
-        self._left = most
+        self._left = requests_max
         self._open = 0
 
     def start(self, connections: list[_Connection]) -> None:
@@ -107,20 +109,20 @@ class _Turns:
         self.block.latencies.append(seconds)
         self.next(connection)
 
-    def fail(self, why: str) -> None:
+    def fail(self, reason: str) -> None:
         if not self.done.done():
-            self.done.set_exception(_BrokenError(why))
+            self.done.set_exception(_BrokenError(reason))
 
 
 class _Connection(asyncio.Protocol):
-    """Sends a request, and parses its answer."""
+    """Sends requests and parses their responses."""
 
-    def __init__(self, turns: _Turns) -> None:
-        self._turns = turns
+    def __init__(self, schedule: _Schedule) -> None:
+        self._schedule = schedule
         self._parser = httptools.HttpResponseParser(self)
         self._body = b""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # a TCP transport
         self._transport = transport
 
     def close(self) -> None:
@@ -140,9 +142,9 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         status = self._parser.get_status_code()
         if status == 200:
-            self._turns.answered(self, time.perf_counter() - self._sent)
+            self._schedule.answered(self, time.perf_counter() - self._sent)
         else:
-            self._turns.fail(f"answered {status}: {self._body[:ERROR_BYTES].decode(errors='replace')}")
+            self._schedule.fail(f"answered {status}: {self._body[:ERROR_BYTES_MAX].decode(errors='replace')}")
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._turns.fail(f"closed a connection ({error or 'end of file'})")
+        self._schedule.fail(f"closed a connection ({error or 'end of file'})")

@@ -1,6 +1,6 @@
-"""`slipway bench`: servers with one model side by side, in turns, because a machine's moods are longer than a block.
+"""Interleaved measurement of servers with the same model, because interference on a machine outlasts a block.
 
-Every round gives each contestant one block of requests. A ratio is the median of the ratios within the rounds.
+Every round sends one block of requests to each contestant. A ratio is the median of the ratios within the rounds.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from slipway.bench.load import Block, play, request
-from slipway.bench.servers import ALIKE
+from slipway.bench.servers import COMMON_ENVIRONMENT
 from slipway.delivery.load.samples import percentiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from slipway.bench.quiet import Patience
+    from slipway.bench.quiet import IdleWait
     from slipway.bench.servers import Server
 
 MODEL = "model alone"
@@ -30,7 +30,7 @@ MODEL = "model alone"
 
 @dataclass(frozen=True)
 class Contestant:
-    """A line of the table: a server of `servers.SERVERS`, and how a body carries JSON texts of rows to it."""
+    """A line of the table: a server of `servers.SERVERS`, and a function from rows in JSON to a body for it."""
 
     name: str
     server: str
@@ -51,7 +51,7 @@ def _as_columns(rows: Sequence[str]) -> str:
 
 
 CONTESTANTS = [
-    Contestant("stock", "stock", _as_frame),
+    Contestant("vanilla", "vanilla", _as_frame),
     Contestant("service", "service", _as_rows),
     Contestant("service, columns", "service", _as_columns),
     Contestant("ceiling", "ceiling", _as_rows),
@@ -60,8 +60,8 @@ CONTESTANTS = [
 
 
 @dataclass(frozen=True)
-class Turn:
-    """A block of requests to one contestant, and the CPU seconds that its server and the load generator used."""
+class Sample:
+    """A block of requests to one contestant, and the CPU seconds of its server and of the load generator."""
 
     block: Block
     cpu: float
@@ -69,69 +69,69 @@ class Turn:
 
     @property
     def rate(self) -> float:
-        """Requests answered a second."""
+        """Responses per second."""
         return len(self.block.latencies) / self.block.seconds
 
 
 def measure(
-    servers: Mapping[str, Server], rows: Sequence[str], model_dir: Path, plan: Mapping[str, Any], patience: Patience
+    servers: Mapping[str, Server], rows: Sequence[str], model_dir: Path, plan: Mapping[str, Any], idle: IdleWait
 ) -> list[dict[str, Any]]:
-    """Every cell of the table: for each number of rows and of connections, each contestant.
+    """Return every cell of the table: each contestant for each number of rows and of connections.
 
-    `rows` are JSON texts of valid rows. Raises UserError when a contestant answers anything but 200.
+    `rows` are valid rows in JSON. Raises UserError if a contestant responds with a status other than 200.
     """
     cells = []
     for count in plan["rows"]:
-        turns = _turns(servers, _bodies(rows, count, plan["bodies"]), model_dir)
+        samplers = _samplers(servers, _bodies(rows, count, plan["bodies"]), model_dir)
         for connections in plan["connections"]:
-            rounds = _rounds(turns, connections, plan, patience)
+            rounds = _rounds(samplers, connections, plan, idle)
             print(f"bench: {count} rows, {connections} connections: {len(rounds)} rounds", file=sys.stderr)
             cells += [{"rows": count, "connections": connections, **cell} for cell in _cells(rounds)]
     return cells
 
 
-def _bodies(rows: Sequence[str], count: int, most: int) -> list[list[str]]:
+def _bodies(rows: Sequence[str], count: int, bodies_max: int) -> list[list[str]]:
     supply = cycle(rows)
-    return [list(islice(supply, count)) for _ in range(max(1, min(most, len(rows) // count)))]
+    return [list(islice(supply, count)) for _ in range(max(1, min(bodies_max, len(rows) // count)))]
 
 
-Play = "Callable[[int, Mapping[str, Any]], Turn]"
+Sampler = Callable[[int, Mapping[str, Any]], Sample]
 
 
-def _turns(servers: Mapping[str, Server], bodies: list[list[str]], model_dir: Path) -> dict[str, Play]:
-    """How to play a block of each contestant."""
-    turns = {MODEL: _model_turn(model_dir, bodies[0])}
-    for each in CONTESTANTS:
-        requests = [request(each.body(body).encode()) for body in bodies]
-        turns[each.name] = _server_turn(each.name, servers[each.server], requests)
-    return turns
+def _samplers(servers: Mapping[str, Server], bodies: list[list[str]], model_dir: Path) -> dict[str, Sampler]:
+    """Return a function per contestant that measures one block."""
+    samplers = {MODEL: _model_sampler(model_dir, bodies[0])}
+    for contestant in CONTESTANTS:
+        requests = [request(contestant.body(body).encode()) for body in bodies]
+        samplers[contestant.name] = _server_sampler(contestant.name, servers[contestant.server], requests)
+    return samplers
 
 
-def _server_turn(name: str, server: Server, requests: list[bytes]) -> Play:
-    def turn(connections: int, plan: Mapping[str, Any]) -> Turn:
+def _server_sampler(name: str, server: Server, requests: list[bytes]) -> Sampler:
+    def sample(connections: int, plan: Mapping[str, Any]) -> Sample:
         cpu, own = server.cpu_seconds(), time.process_time()
         block = play(name, server.port, requests, connections, plan["block_seconds"], plan["max_requests"])
-        return Turn(block, server.cpu_seconds() - cpu, time.process_time() - own)
+        return Sample(block, server.cpu_seconds() - cpu, time.process_time() - own)
 
-    return turn
+    return sample
 
 
-def _model_turn(model_dir: Path, rows: list[str]) -> Play:
-    """The model in this process, on one thread, its rows in arrays: what no server can be quicker than."""
+def _model_sampler(model_dir: Path, rows: list[str]) -> Sampler:
+    """Return a sampler of the model in this process, on one thread with rows in arrays: the limit for any server."""
     call = _model_call(model_dir, rows)
 
-    def turn(_: int, plan: Mapping[str, Any]) -> Turn:
+    def sample(_: int, plan: Mapping[str, Any]) -> Sample:
         block, own, start = Block(), time.process_time(), time.perf_counter()
         now = start
         while now - start < plan["block_seconds"] and len(block.latencies) < plan["max_requests"]:
             call()
-            before, now = now, time.perf_counter()
-            block.latencies.append(now - before)
+            previous, now = now, time.perf_counter()
+            block.latencies.append(now - previous)
         block.seconds = now - start
         cpu = time.process_time() - own
-        return Turn(block, cpu, cpu)
+        return Sample(block, cpu, cpu)
 
-    return turn
+    return sample
 
 
 def _model_call(model_dir: Path, rows: list[str]) -> Callable[[], Any]:
@@ -143,7 +143,7 @@ def _model_call(model_dir: Path, rows: list[str]) -> Callable[[], Any]:
     if signature["format"] != "onnx":
         model = predictor.load(model_dir)
         return lambda: model.predict(table)
-    os.environ.update(ALIKE)
+    os.environ.update(COMMON_ENVIRONMENT)
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -154,37 +154,38 @@ def _model_call(model_dir: Path, rows: list[str]) -> Callable[[], Any]:
 
 
 def _rounds(
-    turns: Mapping[str, Play], connections: int, plan: Mapping[str, Any], patience: Patience
-) -> list[dict[str, Turn]]:
-    """As many rounds as fit into the time, after one to warm up; each starts with another contestant."""
-    names, rounds = list(turns), []
+    samplers: Mapping[str, Sampler], connections: int, plan: Mapping[str, Any], idle: IdleWait
+) -> list[dict[str, Sample]]:
+    """Return the rounds that fit into the time, after one for warm-up; each starts with a different contestant."""
+    names = list(samplers)
+    rounds: list[dict[str, Sample]] = []
     deadline = time.monotonic() + plan["group_seconds"]
     while len(rounds) <= plan["rounds"] or time.monotonic() < deadline:
-        first, played = len(rounds) % len(names), {}
+        first, samples = len(rounds) % len(names), {}
         for name in names[first:] + names[:first]:
-            patience.wait()
-            played[name] = turns[name](connections, plan)
-        rounds.append({name: played[name] for name in names})
+            idle.wait()
+            samples[name] = samplers[name](connections, plan)
+        rounds.append({name: samples[name] for name in names})
     return rounds[1:]
 
 
-def _cells(rounds: list[dict[str, Turn]]) -> list[dict[str, Any]]:
-    return [_cell(name, [turns[name] for turns in rounds], rounds) for name in rounds[0]]
+def _cells(rounds: list[dict[str, Sample]]) -> list[dict[str, Any]]:
+    return [_cell(name, [samples[name] for samples in rounds], rounds) for name in rounds[0]]
 
 
-def _cell(name: str, turns: list[Turn], rounds: list[dict[str, Turn]]) -> dict[str, Any]:
-    latencies = [each for turn in turns for each in turn.block.latencies]
-    found = percentiles("", latencies)
+def _cell(name: str, samples: list[Sample], rounds: list[dict[str, Sample]]) -> dict[str, Any]:
+    latencies = [latency for sample in samples for latency in sample.block.latencies]
+    quantiles = percentiles("", latencies)
     return {
         "name": name,
         "requests": len(latencies),
-        "requests_per_second": median(turn.rate for turn in turns),
-        "p50_milliseconds": found["p50_milliseconds"],
-        "p99_milliseconds": found["p99_milliseconds"],
-        "cpu_seconds_per_1000": 1000 * sum(turn.cpu for turn in turns) / len(latencies),
-        "client_cpu": sum(turn.client_cpu for turn in turns) / sum(turn.block.seconds for turn in turns),
+        "requests_per_second": median(sample.rate for sample in samples),
+        "p50_milliseconds": quantiles["p50_milliseconds"],
+        "p99_milliseconds": quantiles["p99_milliseconds"],
+        "cpu_seconds_per_1000": 1000 * sum(sample.cpu for sample in samples) / len(latencies),
+        "client_cpu": sum(sample.client_cpu for sample in samples) / sum(sample.block.seconds for sample in samples),
         "ratios": {
-            other: median(turn.rate / round_[other].rate for turn, round_ in zip(turns, rounds, strict=True))
-            for other in ("stock", "ceiling", MODEL)
+            other: median(sample.rate / round_[other].rate for sample, round_ in zip(samples, rounds, strict=True))
+            for other in ("vanilla", "ceiling", MODEL)
         },
     }

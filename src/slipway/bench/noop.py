@@ -1,4 +1,4 @@
-"""A server that reads a request and does nothing: what HTTP alone costs, and whether the load generator is quick."""
+"""The no-op: a server without a model. It shows the cost of HTTP, and whether the load generator is the limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waiting for the other work of a machine to pause: beside it, a server is measured together with its neighbours."""
+"""Wait for an idle machine, because other load would distort the measurement."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import time
 
 import psutil
 
-LOOK_SECONDS = 0.1
-IDLE = 90  # percent of all processors, from which on a machine counts as quiet
+SAMPLE_SECONDS = 0.1
+IDLE_MIN_PERCENT = 90  # of all processors, for a machine that counts as idle
 
 
-class Patience:
-    """Seconds that a bench may wait in all."""
+class IdleWait:
+    """Waits for an idle machine, with a limit on the total time."""
 
     def __init__(self, seconds: float) -> None:
         self.left = seconds
 
     def wait(self) -> None:
-        """Wait until the machine is quiet; not at all once the patience is used up."""
+        """Wait until the machine is idle; return immediately once the total time is used up."""
         while self.left > 0:
             start = time.monotonic()
-            if psutil.cpu_times_percent(LOOK_SECONDS).idle >= IDLE:
+            if psutil.cpu_times_percent(SAMPLE_SECONDS).idle >= IDLE_MIN_PERCENT:
                 return
             self.left -= time.monotonic() - start

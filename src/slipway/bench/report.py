@@ -1,4 +1,4 @@
-"""What a bench found, for the terminal: the table, and which targets it met."""
+"""Report of a benchmark for the terminal: tables of results, servers and targets."""
 
 from __future__ import annotations
 
@@ -9,35 +9,36 @@ if TYPE_CHECKING:
 
     Cell = Callable[[str, int], Mapping[str, Any]]
 
-CELLS = ("", "requests/s", "p50 ms", "p99 ms", "CPU s/1,000", "/ stock", "/ ceiling", "/ model")
-BUSY = "The machine had other work, and the patience for it ran out: believe the ratios, and no figure alone."
-CLIENT = "The no-op is hardly quicker than the ceiling: the load generator was the limit, and the figures are its own."
-LEAST_LEAD = 1.5  # of the no-op on the ceiling, for the load generator not to be the limit
+CELLS = ("", "requests/s", "p50 ms", "p99 ms", "CPU s/1,000", "/ vanilla", "/ ceiling", "/ model")
+BUSY = "The machine was not idle, and the wait for it timed out: only the ratios are reliable."
+CLIENT = "The no-op is hardly faster than the ceiling: the load generator was the limit, so the results are unreliable."
+NOOP_RATIO_MIN = 1.5  # of no-op to ceiling; below, the load generator was the limit
 SERVERS = ("", "ready s", "worker MB", "all MB", "worker MB loaded", "all MB loaded")
 
 
-def text(found: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
-    """Three tables: the cells, the servers, the targets; and warnings where they are not to be believed."""
+def text(results: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
+    """Return the tables of cells, servers and targets, with warnings about unreliable results."""
     targets = [
-        (name, limit, f"{value:.3g}", "met" if met else "missed") for name, limit, value, met in targets_of(found, plan)
+        (name, limit, f"{value:.3g}", "met" if met else "missed")
+        for name, limit, value, met in targets_of(results, plan)
     ]
-    parts = [
-        _table([CELLS, *_cell_lines(found["cells"])]),
-        _table([SERVERS, *_server_lines(found["servers"])]),
+    tables = [
+        _table([CELLS, *_cell_lines(results["cells"])]),
+        _table([SERVERS, *_server_lines(results["servers"])]),
         _table([("target", "limit", "observed", ""), *targets]),
     ]
-    return "\n\n".join([*parts, *_warnings(found)])
+    return "\n\n".join([*tables, *_warnings(results)])
 
 
-def targets_of(found: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[tuple[str, str, float, bool]]:
-    """Name, limit, observed value and whether it is met, of each target of `plan`."""
+def targets_of(results: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[tuple[str, str, float, bool]]:
+    """Yield name, limit, observed value and whether the limit is met, for each target of `plan`."""
     limits = plan["targets"]
-    cells = {(cell["name"], cell["rows"], cell["connections"]): cell for cell in found["cells"]}
-    one, many, connections = min(plan["rows"]), max(plan["rows"]), limits["connections"]
-    service, ceiling = cells["service", one, connections], cells["ceiling", one, connections]
-    servers = {server["name"]: server for server in found["servers"]}
-    at_least = [
-        ("one row, requests/s / stock", service["ratios"]["stock"], limits["vanilla_ratio"]),
+    cells = {(cell["name"], cell["rows"], cell["connections"]): cell for cell in results["cells"]}
+    few, many, connections = min(plan["rows"]), max(plan["rows"]), limits["connections"]
+    service, ceiling = cells["service", few, connections], cells["ceiling", few, connections]
+    servers = {server["name"]: server for server in results["servers"]}
+    lower_bounds = [
+        ("one row, requests/s / vanilla", service["ratios"]["vanilla"], limits["vanilla_ratio"]),
         ("one row, requests/s / ceiling", service["ratios"]["ceiling"], limits["ceiling_ratio"]),
         (f"{many} rows, requests/s / model alone", _best(cells, many, connections), limits["model_ratio"]),
     ]
@@ -45,39 +46,39 @@ def targets_of(found: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[tu
     memory, loaded = (
         servers["service"][key] / servers["ceiling"][key] for key in ("worker_megabytes", "loaded_worker_megabytes")
     )
-    at_most = [
+    upper_bounds = [
         ("one row, p99 / ceiling", p99, limits["p99_ratio"]),
         ("ready s", servers["service"]["ready_seconds"], limits["ready_seconds"]),
         ("worker MB / ceiling", memory, limits["memory_ratio"]),
         ("worker MB loaded / ceiling", loaded, limits["memory_ratio"]),
     ]
-    yield from ((name, f"≥ {limit:g}", value, value >= limit) for name, value, limit in at_least)
-    yield from ((name, f"≤ {limit:g}", value, value <= limit) for name, value, limit in at_most)
+    yield from ((name, f"≥ {limit:g}", value, value >= limit) for name, value, limit in lower_bounds)
+    yield from ((name, f"≤ {limit:g}", value, value <= limit) for name, value, limit in upper_bounds)
 
 
-def _warnings(found: Mapping[str, Any]) -> Iterator[str]:
-    if not found["quiet"]:
+def _warnings(results: Mapping[str, Any]) -> Iterator[str]:
+    if not results["quiet"]:
         yield BUSY
-    if any(cell["ratios"]["ceiling"] < LEAST_LEAD for cell in found["cells"] if cell["name"] == "no-op"):
+    if any(cell["ratios"]["ceiling"] < NOOP_RATIO_MIN for cell in results["cells"] if cell["name"] == "no-op"):
         yield CLIENT
 
 
 def _best(cells: Mapping[Any, Mapping[str, Any]], rows: int, connections: int) -> float:
-    """Of the bodies that the service takes, the quickest."""
+    """Return the best ratio to the model alone among the body formats of the service."""
     return max(
-        cell["ratios"]["model alone"]
-        for (name, *where), cell in cells.items()
-        if name.startswith("service") and where == [rows, connections]
+        float(cell["ratios"]["model alone"])
+        for (name, *size), cell in cells.items()
+        if name.startswith("service") and size == [rows, connections]
     )
 
 
 def _cell_lines(cells: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
     group = None
     for cell in cells:
-        where = cell["rows"], cell["connections"]
-        if where != group:
-            group = where
-            yield (f"{_plural(where[0], 'row')}, {_plural(where[1], 'connection')}", *[""] * (len(CELLS) - 1))
+        size = cell["rows"], cell["connections"]
+        if size != group:
+            group = size
+            yield (f"{_plural(size[0], 'row')}, {_plural(size[1], 'connection')}", *[""] * (len(CELLS) - 1))
         yield (
             f"  {cell['name']}",
             f"{cell['requests_per_second']:,.0f}",

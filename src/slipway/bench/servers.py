@@ -1,4 +1,4 @@
-"""The servers that are measured: each starts on a free port of this machine, and always ends."""
+"""Measured servers: each starts on a free port of this machine, and is always stopped."""
 
 from __future__ import annotations
 
@@ -20,49 +20,49 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-ALIKE = {"ORT_DISABLE_TELEMETRY": "1"}  # the service's own, which makes a row quicker; so all have it
-READY_SECONDS = 60
-STOP_SECONDS = 15
-LOOK_SECONDS = 0.005  # between looks whether a server is ready, and so the error of the start-up time
+COMMON_ENVIRONMENT = {"ORT_DISABLE_TELEMETRY": "1"}  # the service sets it, which makes it faster; so do all servers
+READY_TIMEOUT_SECONDS = 60
+STOP_TIMEOUT_SECONDS = 15
+POLL_SECONDS = 0.005  # between two readiness checks, and therefore the error of the startup time
 
 SERVERS = {
-    "stock": ["bentoml", "serve", "slipway.bench.stock:Stock"],
+    "vanilla": ["bentoml", "serve", "slipway.bench.stock:Vanilla"],
     "service": ["bentoml", "serve", SERVICE],
     "ceiling": ["uvicorn", "slipway.bench.ceiling:app"],
     "no-op": ["uvicorn", "slipway.bench.noop:app"],
 }
-"""Command of each server, as modules of Python."""
+"""Command of each server, as a Python module with arguments."""
 
 
 @dataclass
 class Server:
-    """A server that runs."""
+    """A running server."""
 
     port: int
     ready_seconds: float
-    """From its start to the first time that it said that it is ready."""
-    process: psutil.Process
+    """Seconds from its start to its first positive readiness check."""
+    process: psutil.Popen
 
     def family(self) -> list[psutil.Process]:
-        """The process that was started, and the workers that it started."""
+        """Return the started process and its workers."""
         return [self.process, *self.process.children(recursive=True)]
 
     def cpu_seconds(self) -> float:
-        """Used until now, by all of its processes."""
+        """Return the CPU time of all its processes so far."""
         times = [process.cpu_times() for process in self.family()]
-        return sum(each.user + each.system for each in times)
+        return sum(cpu.user + cpu.system for cpu in times)
 
     def megabytes(self) -> tuple[float, float]:
-        """Resident memory in 10^6 bytes: of a worker, its largest process, and of all processes together."""
+        """Return the resident memory in 10^6 bytes, of a worker (the largest process) and of all processes."""
         sizes = [process.memory_info().rss / 1e6 for process in self.family()]
         return max(sizes), sum(sizes)
 
 
 @contextmanager
 def running(name: str, workers: int, folder: Path, environment: Mapping[str, str]) -> Iterator[Server]:
-    """Start a server of SERVERS, and wait until it is ready; its files and its log go to `folder`.
+    """Start a server of SERVERS, wait until it is ready, and stop it after the block.
 
-    Raises UserError, with the end of its log, when it ends or is not ready in time.
+    Its files and its log are in `folder`. Raises UserError with the last line of the log if it does not become ready.
     """
     port, log = free_port(), folder / f"{name}.log"
     start = time.perf_counter()
@@ -73,7 +73,7 @@ def running(name: str, workers: int, folder: Path, environment: Mapping[str, str
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is ours alone: the servers are ended below
+            start_new_session=True,  # keeps Ctrl-C from the servers, which are stopped below
         )
     server = Server(port, 0.0, process)
     try:
@@ -92,21 +92,21 @@ def _command(name: str, port: int, workers: int) -> list[str]:
 
 
 def _environment(name: str, workers: int, folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    home = folder / f"{name}-home"  # BentoML empties it when it starts
+    home = folder / f"{name}-home"  # not shared, because BentoML deletes files in it at startup
     service = "slipway" if name == "service" else name
     options = f"services.{service}.workers={workers}" if SERVERS[name][0] == "bentoml" else ""
-    log = str(folder / f"{name}-predictions")  # the service's, which logs each of them
+    log = str(folder / f"{name}-predictions")  # for the prediction log of the service
     own = {"BENTOML_HOME": str(home), "BENTOML_CONFIG_OPTIONS": options, "SLIPWAY_PREDICTIONS": log}
-    return {**environment, **NO_TELEMETRY, **ALIKE, **own}
+    return {**environment, **NO_TELEMETRY, **COMMON_ENVIRONMENT, **own}
 
 
 def _wait(name: str, server: Server, log: Path) -> None:
-    deadline = time.monotonic() + READY_SECONDS
+    deadline = time.monotonic() + READY_TIMEOUT_SECONDS
     while not _is_ready(server.port):
         if server.process.poll() is not None or time.monotonic() > deadline:
             lines = log.read_text(errors="replace").strip().splitlines()
-            raise UserError(f"bench: the server {name} does not start: {lines[-1] if lines else 'it said nothing'}")
-        time.sleep(LOOK_SECONDS)
+            raise UserError(f"bench: the server {name} does not start: {lines[-1] if lines else 'its log is empty'}")
+        time.sleep(POLL_SECONDS)
 
 
 def _is_ready(port: int) -> bool:
@@ -121,14 +121,14 @@ def _is_ready(port: int) -> bool:
 
 
 def _end(process: psutil.Popen) -> None:
-    """Politely, and after a while by force."""
+    """Stop a process and its workers: by SIGTERM, then by SIGKILL."""
     try:
         family = [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
         family = [process]
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
-    _, left = psutil.wait_procs(family, timeout=STOP_SECONDS)
-    for each in left:
-        each.kill()
-    psutil.wait_procs(left, timeout=STOP_SECONDS)  # not forever: in a container without an init, a killed orphan stays
+    _, alive = psutil.wait_procs(family, timeout=STOP_TIMEOUT_SECONDS)
+    for member in alive:
+        member.kill()
+    psutil.wait_procs(alive, timeout=STOP_TIMEOUT_SECONDS)  # without an init process, killed orphans stay

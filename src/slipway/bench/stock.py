@@ -1,9 +1,10 @@
-"""The stock way: BentoML as its guide has it, a data frame in, the scikit-learn pipeline as it was trained."""
+"""Vanilla BentoML as in its guide: a data frame as input, and the trained scikit-learn pipeline as model."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import bentoml
 import numpy as np
@@ -18,15 +19,16 @@ from slipway.settings import read_params
 NUMBERS = {column.name: np.float32 for column in columns(problem.Row) if column.kind == "number"}
 
 
-@bentoml.service(name="stock", workers=1)
-class Stock:
-    """Predictions for a data frame."""
+@bentoml.service(name="vanilla", workers=1)
+class Vanilla:
+    """Service that predicts for a data frame."""
 
     def __init__(self) -> None:
         trusted = read_params()["export"]["trusted_types"]
         self.model = skops_file.load(Path(os.environ["SLIPWAY_BENCH_ESTIMATOR"]), trusted)
 
-    @bentoml.api
-    def predict(self, rows: pd.DataFrame) -> list:
-        """A prediction for each row; missing numbers come as None, which makes a column of objects."""
-        return predictor.score(self.model, rows.astype(NUMBERS), problem.TASK).tolist()
+    @bentoml.api  # type: ignore[untyped-decorator]  # BentoML publishes no types
+    def predict(self, rows: pd.DataFrame) -> list[Any]:
+        """Return a prediction per row. JSON has None for missing numbers, so such a column has the type object."""
+        scores: list[Any] = predictor.score(self.model, rows.astype(NUMBERS), problem.TASK).tolist()
+        return scores
