@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 TEST_ROWS = Path("build/prepared/test.parquet")
 PREDICTIONS = Path("build/evaluated/predictions.parquet")
 MODEL = Path("model")
+LATENCY_ROWS_MAX = 50  # rows that the latency is measured on
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,9 @@ def _release_comparison(
         if expected[key] != actual[key]:
             error = f"{champion.version} has {key} {expected[key]}, the candidate {actual[key]}"
             return {"champion": release | {"error": error}}
-    prediction = predictor.load(champion.model).predict({name: features[name].to_numpy() for name in features})
+    prediction = predictor.load(champion.model).predict(
+        {str(name): values.to_numpy() for name, values in features.items()}
+    )
     return {"champion": release, "production": compare_with(champion.version, groups, prediction)}
 
 
@@ -211,7 +214,10 @@ def calibration(y: np.ndarray, prediction: np.ndarray, bins: int = 10) -> list[d
 def latency(models: Mapping[str, Path], features: pd.DataFrame, params: Mapping[str, Any]) -> dict[str, float]:
     """Return the median milliseconds in which each model scores one row; calls are interleaved, so noise hits all."""
     scorers = {name: predictor.load(model) for name, model in models.items()}
-    rows = [{name: features[name].iloc[[row]].to_numpy() for name in features} for row in range(min(len(features), 50))]
+    columns = {str(name): values.to_numpy() for name, values in features.items()}
+    rows = [
+        {name: values[[row]] for name, values in columns.items()} for row in range(min(len(features), LATENCY_ROWS_MAX))
+    ]
     seconds: dict[str, list[float]] = {name: [] for name in scorers}
     for call in range(params["latency_calls"]):
         for name, scorer in scorers.items():

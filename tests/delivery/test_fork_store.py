@@ -62,7 +62,7 @@ def test_comparison_with_what_a_fork_cannot_fetch_is_inconclusive_with_its_reaso
     assert {"inconclusive"} == {outcomes[gate] for gate in of_production}
     assert {"pass"} == {outcomes[gate] for gate in ("baselines", "calibration")}
     assert str(blocked.value).startswith(
-        "compare: blocked by champion inconclusive: v0.1.0 is not in the store file:///nowhere, and GitHub gives a fork"
+        "compare: blocked by champion inconclusive: v0.1.0 is not in the store file:///nowhere, and a fork's run has"
         " no variable SLIPWAY_STORE; push the branch to this repository to compare; segments inconclusive"
     )
     assert [None, None] == result.evidence["asked"]
