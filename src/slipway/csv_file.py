@@ -1,11 +1,11 @@
-"""One reader of CSV files, for every rule by which text becomes a value.
+"""Reader of CSV files, with all rules for the conversion of strings to values.
 
-`slipway new`, the `next_batch` that it writes and `slipway score` read a file through this module, so that what one
-takes in, the others take in. `slipway new` copies it into the problem, which imports nothing of the engine.
+`slipway new`, the `next_batch` that it writes and `slipway score` read files through this module, so they accept the
+same files. `slipway new` copies it into the problem, which imports nothing from the engine.
 
-Every field is text first. An empty field is a missing value; `NA`, `None`, `null` and the like are values, unless
-`Dialect.missing` names them. A row with more or fewer fields than the header is an error, never shifted. A column
-holds numbers, flags (true and false, in any case) or text. Rows are counted from 0, as `slipway score` does.
+Every field is read as a string. An empty field is a missing value; `NA`, `None`, `null` and the like are values, unless
+`Dialect.missing` lists them. A row with more or fewer fields than the header is an error. A column has numbers, flags
+(true and false, in any case) or text. Row numbers start at 0, as in `slipway score`.
 """
 
 from __future__ import annotations
@@ -26,64 +26,63 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
-BLOCK_BYTES = 1_000_000  # parsed at a time; what fits in a core's cache takes half the time
+BLOCK_BYTES = 1_000_000  # parsed at a time; a block that fits in a core's cache takes half the time
 NUMBER, FLAG, TEXT = "number", "flag", "text"
 """Kinds of a column."""
 NUMBER_PATTERN = r"^[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|(?i:nan|inf|infinity))$"
 INTEGER_PATTERN = r"^[+-]?\d+$"
-CODE_PATTERN = r"^[+-]?0\d+$"  # a code, whose leading zeros a number would lose
-FLOAT_INTEGER_MAX = 2**53  # float64 holds every whole number up to here
-VALUE_LENGTH_MAX = 40  # characters of a value that an error quotes
+CODE_PATTERN = r"^[+-]?0\d+$"  # a code with leading zeros, which a number would lose
+FLOAT_INTEGER_MAX = 2**53  # float64 represents every integer up to it
+VALUE_LENGTH_MAX = 40  # characters of a value in an error message
 
 
 class CsvError(ValueError):
-    """A file cannot be read as it is. The message is one line: the file, the column, the value, its row, the fix."""
+    """A file cannot be read. The message is one line with the file, column, value, row and fix."""
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a file is written. `slipway new` has an option for each."""
+    """Format of a CSV file. `slipway new` has an option for each field."""
 
     separator: str = ","
     decimal: str = "."
     thousands: str = ""
-    """Between groups of three digits; empty for none."""
+    """Separator of groups of three digits; empty for none."""
     symbols: tuple[str, ...] = ()
-    """Removed from numbers, such as `%` or `$`; the value stays as it is written, 12% is 12."""
+    """Symbols to remove from numbers, such as `%` or `$`. The value is not scaled: 12% is 12."""
     missing: tuple[str, ...] = ()
-    """Spellings of a missing value besides the empty field; one that is a number, such as -999, in any notation."""
+    """Spellings of a missing value in addition to the empty field; a number, such as -999, in any notation."""
     encoding: str = "utf-8"
 
     @property
     def sentinels(self) -> list[float]:
-        """Numbers that stand for a missing value."""
+        """Numbers that mean a missing value."""
         return [float(text) for text in self.missing if re.fullmatch(NUMBER_PATTERN, text)]
 
     @property
     def is_plain(self) -> bool:
-        """Whether Arrow's own parser of numbers reads them all."""
+        """Whether Arrow's own parser can read all numbers."""
         return not self.thousands and not self.symbols
 
 
 def is_csv(path: Path) -> bool:
-    """Return whether the name ends as that of a CSV file, in upper or lower case."""
+    """Return whether the name has the suffix of a CSV file, in upper or lower case."""
     return path.name.lower().endswith(SUFFIXES)
 
 
 def stem(path: Path) -> str:
-    """Return the name of `path` without the ending that says how to read it."""
-    ending = next(
-        (one for one in sorted(SUFFIXES, key=len, reverse=True) if path.name.lower().endswith(one)), path.suffix
-    )
-    return path.name[: len(path.name) - len(ending)]
+    """Return the name of `path` without the suffix of its format."""
+    suffixes = sorted(SUFFIXES, key=len, reverse=True)
+    suffix = next((suffix for suffix in suffixes if path.name.lower().endswith(suffix)), path.suffix)
+    return path.name[: len(path.name) - len(suffix)]
 
 
 def open_csv(
     path: Path, dialect: Dialect, numbers: Collection[str] = (), file: BinaryIO | None = None
 ) -> pacsv.CSVStreamingReader:
-    """Return a reader of blocks of `path`, or of `file`, in which `numbers` are float64 and all other columns text.
+    """Return a reader of the blocks of `path`, or of `file`: `numbers` are float64, all other columns strings.
 
-    It may raise pyarrow's errors, which `explained` turns into CsvError.
+    Raises pyarrow's errors, which `explained` turns into CsvError.
     """
     _refuse_utf16(path, dialect)
     reading = pacsv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES, encoding=dialect.encoding)
@@ -102,7 +101,7 @@ def open_csv(
 
 
 def _refuse_utf16(path: Path, dialect: Dialect) -> None:
-    """Raise CsvError for a file that begins as UTF-16 does; to Arrow every second byte of it is a character."""
+    """Raise CsvError for the byte order mark of UTF-16, which Arrow would read as single characters."""
     with _stream(path) as stream:
         begins = stream.read(2) in {b"\xff\xfe", b"\xfe\xff"}
     if begins and "16" not in dialect.encoding:
@@ -118,7 +117,7 @@ def _stream(path: Path, file: BinaryIO | None = None) -> pa.NativeFile:
 
 @contextmanager
 def explained(path: Path, dialect: Dialect) -> Iterator[None]:
-    """Raise CsvError, with the option to set, for what pyarrow raises on a file that it cannot read."""
+    """Turn errors of pyarrow on a file into CsvError, with the option to set."""
     try:
         yield
     except (pa.ArrowException, UnicodeDecodeError, OSError, LookupError) as error:
@@ -131,98 +130,103 @@ def _reason(text: str, dialect: Dialect) -> str:
     line = text.splitlines()[0] if text else "unreadable"
     if fields := re.search(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)", line):
         at = f"row {int(fields[1]) - 2}" if fields[1] else "a row"
-        more = int(fields[3]) > int(fields[2])
-        hint = "remove what is after the last column, such as a comma" if more else "each row needs as many"
+        surplus = int(fields[3]) > int(fields[2])
+        hint = "remove the text after the last column, such as a comma" if surplus else "add the missing fields"
         return f"{at} has {fields[3]} fields, the header has {fields[2]}; {hint}"
     if "UTF8" in line or "utf-8" in line or "decode" in line or "iconv" in line:
-        return (
-            f"not {dialect.encoding}; set --encoding of `slipway new`, or `CSV` of the problem, to cp1252 or what it is"
-        )
+        option = "--encoding of `slipway new`, or `CSV` of the problem"
+        return f"not {dialect.encoding}; set {option}, to cp1252 or its encoding"
     if "unknown encoding" in line:
-        return f"--encoding {dialect.encoding}: no such encoding; write utf-8, cp1252, latin-1 or utf-16"
-    return f"cannot be read ({line}); fix the file, or write it again"
+        return f"--encoding {dialect.encoding}: unknown encoding; set utf-8, cp1252, latin-1 or utf-16"
+    return f"cannot be read ({line}); fix the file, or export it again"
 
 
-def read_texts(path: Path, dialect: Dialect) -> pa.Table:
-    """Return every field of `path` as text, null where it is missing. Raises CsvError."""
+def read_strings(path: Path, dialect: Dialect) -> pa.Table:
+    """Return every field of `path` as a string, null where it is missing. Raises CsvError."""
     with explained(path, dialect), open_csv(path, dialect) as reader:
         table = reader.read_all()
     names = table.column_names
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise CsvError(f"{path}: has the column {twice[0]!r} twice; rename one")
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise CsvError(f"{path}: has the column {repeated[0]!r} twice; rename one of them")
     if len(names) == 1:
         for separator in (";", "\t", "|"):
             if separator in names[0]:
-                raise CsvError(f"{path}: one column, {names[0]!r}; set --separator '{separator}'".replace("\t", "\\t"))
+                raise CsvError(
+                    f"{path}: has a single column, {names[0]!r}; set --separator '{separator}'".replace("\t", "\\t")
+                )
     return pa.table({name: without_empty(table[name].combine_chunks()) for name in names})
 
 
-def without_empty(texts: pa.Array) -> pa.Array:
-    """Return `texts` with null for an empty one, which may stand in quotation marks."""
-    return pc.if_else(pc.equal(texts, ""), None, texts)
+def without_empty(strings: pa.Array) -> pa.Array:
+    """Return `strings` with null for empty ones, quoted or not."""
+    return pc.if_else(pc.equal(strings, ""), None, strings)
 
 
 def read(path: Path, dialect: Dialect, kinds: Mapping[str, str]) -> pd.DataFrame:
-    """Return the rows of `path`, each column as of its kind; one without a kind is text. Raises CsvError."""
-    return typed_frame(path, read_texts(path, dialect), kinds, dialect)
+    """Return the rows of `path` with each column in its kind; a column without a kind is text. Raises CsvError."""
+    return typed_frame(path, read_strings(path, dialect), kinds, dialect)
 
 
 def typed_frame(path: Path, table: pa.Table, kinds: Mapping[str, str], dialect: Dialect) -> pd.DataFrame:
-    """Return the texts in `table` as `read` does. Raises CsvError."""
+    """Return the strings in `table` as `read` does. Raises CsvError."""
     return pd.DataFrame(
         {name: typed(path, name, table[name], kinds.get(name, TEXT), dialect) for name in table.column_names}
     )
 
 
-def typed(path: Path, name: str, texts: pa.ChunkedArray, kind: str, dialect: Dialect) -> pd.Series:
-    """Return the column `name` as of its kind. Raises CsvError for a value that is not."""
-    array = texts.combine_chunks()
+def typed(path: Path, name: str, strings: pa.ChunkedArray, kind: str, dialect: Dialect) -> pd.Series:
+    """Return the column `name` in its kind. Raises CsvError for a value of another kind."""
+    array = strings.combine_chunks()
     if kind == TEXT:
-        return array.to_pandas(types_mapper={pa.string(): pd.StringDtype()}.get)
+        text: pd.Series = array.to_pandas(types_mapper={pa.string(): pd.StringDtype()}.get)
+        return text
     parse = parse_numbers if kind == NUMBER else parse_flags
-    values, odd = parse(array, dialect)
-    if odd:
-        at = min(odd)
-        raise CsvError(f"{path}: {name}: {shown(odd[at])} in row {at} is no {kind}; fix the file, or see docs/new.md")
+    values, invalid = parse(array, dialect)
+    if invalid:
+        at = min(invalid)
+        raise CsvError(
+            f"{path}: {name}: {quoted(invalid[at])} in row {at} is not a {kind}; fix the file, or see docs/new.md"
+        )
     if kind == NUMBER and _is_whole(array, values):
         values = values.cast(pa.int64())
     dtypes = {pa.float64(): pd.Float64Dtype(), pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
-    return values.to_pandas(types_mapper=dtypes.get)
+    column: pd.Series = values.to_pandas(types_mapper=dtypes.get)
+    return column
 
 
-def _is_whole(texts: pa.Array, values: pa.Array) -> bool:
-    """Whether every number is written without a point or an exponent, and float64 holds it."""
-    known = values.drop_null()
-    if not len(known) or pc.any(pc.match_substring_regex(texts, r"[.eE]|(?i:nan|inf)")).as_py():
+def _is_whole(strings: pa.Array, values: pa.Array) -> bool:
+    """Return whether every number is an integer without point or exponent that float64 represents."""
+    present = values.drop_null()
+    if not len(present) or pc.any(pc.match_substring_regex(strings, r"[.eE]|(?i:nan|inf)")).as_py():
         return False
-    whole = pc.and_(pc.equal(pc.floor(known), known), pc.less_equal(pc.abs(known), FLOAT_INTEGER_MAX))
-    return pc.all(whole).as_py()
+    whole = pc.and_(pc.equal(pc.floor(present), present), pc.less_equal(pc.abs(present), FLOAT_INTEGER_MAX))
+    return bool(pc.all(whole).as_py())
 
 
-def parse_numbers(texts: pa.Array, dialect: Dialect = Dialect()) -> tuple[pa.Array, dict[int, str]]:
-    """Return texts as float64, missing where `dialect` says so, and those that are no numbers, by row."""
-    texts = without_empty(texts)
-    if dialect.missing:  # also in quotation marks, which mean nothing for a number
-        texts = pc.if_else(pc.is_in(texts, pa.array(dialect.missing, pa.string())), None, texts)
-    plain, odd = _plain(texts, dialect), {}
+def parse_numbers(strings: pa.Array, dialect: Dialect = Dialect()) -> tuple[pa.Array, dict[int, str]]:
+    """Return strings as float64, with the missing values of `dialect`, and invalid strings by row."""
+    strings = without_empty(strings)
+    if dialect.missing:  # quoted or not, because quotes mean nothing for a number
+        strings = pc.if_else(pc.is_in(strings, pa.array(dialect.missing, pa.string())), None, strings)
+    plain, invalid = _plain(strings, dialect), {}
     try:
         values = plain.cast(pa.float64())
     except pa.ArrowInvalid:
         is_number = pc.match_substring_regex(plain, NUMBER_PATTERN)
-        values, odd = pc.if_else(is_number, plain, None).cast(pa.float64()), _others(texts, is_number)
-    return without_sentinels(values, dialect), odd
+        values, invalid = pc.if_else(is_number, plain, None).cast(pa.float64()), _invalid(strings, is_number)
+    return without_sentinels(values, dialect), invalid
 
 
 def without_sentinels(values: pa.Array, dialect: Dialect) -> pa.Array:
-    """Return numbers with null for those that stand for a missing value."""
+    """Return numbers with null for the sentinels of `dialect`."""
     if not dialect.sentinels:
         return values
     return pc.if_else(pc.is_in(values, pa.array(dialect.sentinels, pa.float64())), None, values)
 
 
-def _plain(texts: pa.Array, dialect: Dialect) -> pa.Array:
-    """Numbers of `dialect` as Python writes them; what is none stays something that is none."""
-    plain = pc.utf8_trim_whitespace(texts)
+def _plain(strings: pa.Array, dialect: Dialect) -> pa.Array:
+    """Return numbers of `dialect` in Python's notation; an invalid number stays invalid."""
+    plain = pc.utf8_trim_whitespace(strings)
     for symbol in dialect.symbols:
         plain = pc.utf8_trim_whitespace(pc.replace_substring(plain, symbol, ""))
     if dialect.thousands:
@@ -230,32 +234,32 @@ def _plain(texts: pa.Array, dialect: Dialect) -> pa.Array:
         grouped = pc.match_substring_regex(plain, rf"^[+-]?\d{{1,3}}({group}\d{{3}})+({point}\d*)?$")
         plain = pc.if_else(grouped, pc.replace_substring(plain, dialect.thousands, ""), plain)
     if dialect.decimal != ".":
-        foreign = pc.match_substring(plain, ".")
-        plain = pc.if_else(foreign, "no number", pc.replace_substring(plain, dialect.decimal, "."))
+        ambiguous = pc.match_substring(plain, ".")
+        plain = pc.if_else(ambiguous, "not a number", pc.replace_substring(plain, dialect.decimal, "."))
     return plain
 
 
 def frame_without_sentinels(frame: pd.DataFrame, dialect: Dialect) -> pd.DataFrame:
-    """Return a table that has types, such as one of Parquet, without the numbers that stand for a missing value."""
-    numbers = list(frame.select_dtypes("number")) if dialect.sentinels else []
+    """Return a typed table, such as one from Parquet, with missing values in place of the sentinels of `dialect`."""
+    numbers = [str(name) for name in frame.select_dtypes("number")] if dialect.sentinels else []
     return frame.assign(**{name: frame[name].mask(frame[name].isin(dialect.sentinels)) for name in numbers})
 
 
-def parse_flags(texts: pa.Array, dialect: Dialect = Dialect()) -> tuple[pa.Array, dict[int, str]]:
-    """Return texts as booleans, and those that are neither true nor false in any case, by row."""
-    texts = without_empty(texts)
+def parse_flags(strings: pa.Array, dialect: Dialect = Dialect()) -> tuple[pa.Array, dict[int, str]]:
+    """Return strings as booleans, and strings that are neither true nor false, in any case, by row."""
+    strings = without_empty(strings)
     if dialect.missing:
-        texts = pc.if_else(pc.is_in(texts, pa.array(dialect.missing, pa.string())), None, texts)
-    words = pc.utf8_lower(texts)
-    is_flag = pc.is_in(words, pa.array(["true", "false", None]))
-    return pc.equal(words, "true"), _others(texts, is_flag)
+        strings = pc.if_else(pc.is_in(strings, pa.array(dialect.missing, pa.string())), None, strings)
+    lower = pc.utf8_lower(strings)
+    is_flag = pc.is_in(lower, pa.array(["true", "false", None]))
+    return pc.equal(lower, "true"), _invalid(strings, is_flag)
 
 
-def _others(texts: pa.Array, right: pa.Array) -> dict[int, str]:
-    rows = np.flatnonzero(~right.fill_null(True).to_numpy(zero_copy_only=False)).tolist()
-    return {row: texts[row].as_py() for row in rows}
+def _invalid(strings: pa.Array, is_valid: pa.Array) -> dict[int, str]:
+    rows = np.flatnonzero(~is_valid.fill_null(True).to_numpy(zero_copy_only=False)).tolist()
+    return {row: strings[row].as_py() for row in rows}
 
 
-def shown(text: str) -> str:
-    """Return a value as an error quotes it."""
+def quoted(text: str) -> str:
+    """Return a value as quoted in an error message."""
     return repr(text if len(text) <= VALUE_LENGTH_MAX else f"{text[: VALUE_LENGTH_MAX - 1]}…")

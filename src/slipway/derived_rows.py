@@ -1,6 +1,6 @@
-"""Rows that `Row` allows and the test rows may lack: missing values, unseen categories, limits.
+"""Derived rows: rows that `Row` allows and the test rows may lack, with missing values, unseen categories and limits.
 
-A model is asked for all of them in production, and an exporter may be right on every test row and wrong on these.
+Production may send all of them, and an exported model that is correct on every test row may be wrong on these.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ if TYPE_CHECKING:
     from slipway.schema import Column
 
 UNSEEN_CATEGORY = "never seen in training"
-UNBOUNDED = 2.0**31  # stands in for a limit that `Row` does not give: the integers of most clients end there
-ROWS_PER_KIND = 200
-ROWS_MAX = 50_000  # of all kinds together, for tables of many columns
+UNBOUNDED = 2.0**31  # limit where `Row` has none: the integers of most clients end there
+ROWS_PER_CHANGE = 200
+ROWS_MAX = 50_000  # of all changes together, for tables with many columns
 
 
 def derived_rows(features: pd.DataFrame, row: type[BaseModel]) -> dict[str, pd.DataFrame]:
-    """Return copies of rows of `features`, changed in each way that `row` allows, by what was changed.
+    """Return copies of rows of `features`, changed in each way that `row` allows, by the name of the change.
 
-    features: as `to_features` makes them, at least one row. A number is set to its limits, a nullable column is
-    emptied, a closed list takes each of its values, and an open one takes a value that training has not seen.
+    features: at least one row, as `to_features` returns them. Numbers take their limits, nullable columns are missing,
+    closed lists take each of their values, and open lists take a value that is not in the training rows.
     """
     changes = dict(_changes(row))
-    count = max(1, min(ROWS_PER_KIND, len(features), ROWS_MAX // max(1, len(changes))))
+    count = max(1, min(ROWS_PER_CHANGE, len(features), ROWS_MAX // max(1, len(changes))))
     return {name: _changed(features, change, count) for name, change in changes.items()}
 
 
 def _changed(features: pd.DataFrame, change: dict[str, list[Any]], count: int) -> pd.DataFrame:
-    """Return `count` rows of `features`, or as many more as it takes for every value of `change` to occur."""
+    """Return `count` rows of `features`, or more if every value of `change` needs more rows to occur."""
     count = max(count, *map(len, change.values()))
     rows = features.iloc[np.linspace(0, len(features) - 1, count).astype(int)].reset_index(drop=True)
     return rows.assign(**_values(change, rows))
 
 
 def _changes(row: type[BaseModel]) -> Iterator[tuple[str, dict[str, list[Any]]]]:
-    """Yield what is changed: by column, the values that its rows take in turn."""
+    """Yield the name of each change, and by column the values that the rows take in rotation."""
     described, all_fields = columns(row), fields(row)
     empty = {column.name: [_missing(column)] for column in described if column.nullable}
     if len(empty) > 1:
@@ -77,9 +77,9 @@ def _limits(field: dict[str, Any]) -> list[float]:
 
 
 def _inside(field: dict[str, Any], limit: float, direction: float) -> float:
-    """Return the first value beyond an exclusive limit."""
+    """Return the first value inside an exclusive limit."""
     if field.get("type") == "integer":
-        return limit + np.sign(direction)
+        return float(limit + np.sign(direction))
     return float(np.nextafter(np.float32(limit), np.float32(direction)))
 
 

@@ -1,4 +1,4 @@
-"""DVC, called so that nothing is used before it was hashed, and that what goes wrong is one line."""
+"""Calls of DVC that verify every object by its hash, and report errors in one line."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ BUSY = ("Unable to acquire lock", "is busy, it is being blocked")
 
 
 def pull(*, force: bool = False) -> None:
-    """Bring the data that the `*.dvc` files name into the work tree; with `force`, whatever lies there goes.
+    """Fetch and check out the data of the `*.dvc` files; with `force`, overwrite changed files in the work tree.
 
-    DVC believes its cache, and, of a remote, every list of a folder's files, also with `verify = true`. So every object
-    is hashed, before anything is fetched and after that. Raises UserError naming what is not to be had whole.
+    DVC trusts its cache, and a remote's list of a folder's files even with `verify = true`. So this hashes every object
+    before the fetch and after it. Raises UserError naming an object that is missing or corrupt.
     """
     pointers, cache = dvc_data.pointers(), dvc_cache.folder()
     for pointer in pointers:
-        dvc_data.outputs(pointer)  # what names no place for data is refused before anything is fetched
+        dvc_data.outputs(pointer)  # rejects an invalid path before anything is fetched
     for path in dvc_cache.drop_poisoned(cache):
-        print(f"{path}: its content is not what its name says; removed", flush=True)
+        print(f"{path}: corrupt, its content does not match its name; removed", flush=True)
     if pointers:
         _fetch(pointers, cache)
         run("checkout", *(["--force"] if force else []), *map(str, pointers))
 
 
 def _fetch(pointers: Sequence[Path], cache: Path) -> None:
-    """Fetch what the cache lacks. Raises UserError naming the first thing that is not whole then."""
+    """Fetch the objects that the cache lacks. Raises UserError naming the first that is missing or corrupt then."""
     failed = None
     try:
         run("fetch", *map(str, pointers))
@@ -45,8 +45,8 @@ def _fetch(pointers: Sequence[Path], cache: Path) -> None:
     for pointer in pointers:
         for path, digest in dvc_data.missing(pointer, cache):
             raise UserError(
-                f"{path}: the remote's object {digest} is missing, or its content is not what its name says; refused;"
-                f" remove it there, and `dvc push {pointer}` from a clone that has it"
+                f"{path}: object {digest} is missing on the remote or corrupt; rejected;"
+                f" remove it there, and run `dvc push {pointer}` in a clone that has it"
                 + (f" ({failed})" if failed else "")
             )
     if failed:
@@ -54,15 +54,15 @@ def _fetch(pointers: Sequence[Path], cache: Path) -> None:
 
 
 def run(*arguments: str) -> None:
-    """Call `dvc ARGUMENTS` and show what it says. Raises UserError when it fails."""
+    """Run `dvc ARGUMENTS` and print its output. Raises UserError when it fails."""
     for line in lines(*arguments):
         print(line, flush=True)
 
 
 def lines(*arguments: str, keep: Sequence[int] = ()) -> Iterator[str]:
-    """Lines that `dvc ARGUMENTS` prints, as it prints them; it keeps the open files `keep`.
+    """Run `dvc ARGUMENTS` and yield its output line by line; it inherits the file descriptors `keep`.
 
-    Raises UserError with its reason when it fails.
+    Raises UserError with the reason when it fails.
     """
     printed: list[str] = []
     with subprocess.Popen(
@@ -82,11 +82,11 @@ def lines(*arguments: str, keep: Sequence[int] = ()) -> Iterator[str]:
 
 
 def reason(printed: Sequence[str]) -> str:
-    """Return why DVC failed, in one line, given the lines that it printed."""
-    if any(words in line for words in BUSY for line in printed):
-        return "another DVC is at work in this folder; wait until it has ended, then run it again"
+    """Return the reason why DVC failed, in one line, from its output."""
+    if any(message in line for message in BUSY for line in printed):
+        return "another DVC is running in this folder; wait until it ends, then run the command again"
     errors = [line.removeprefix("ERROR: ") for line in printed if line.startswith("ERROR: ")]
     if failed := re.match(r"failed to reproduce '(\w+)'", errors[-1] if errors else ""):
-        own = [line for line in printed if line.startswith(f"{failed[1]}: ")]  # what the stage itself reported
-        errors += own[-1:]
-    return disk.explain_output(printed) or next(iter([*reversed(errors), *reversed(printed)]), "no reason given")
+        stage_errors = [line for line in printed if line.startswith(f"{failed[1]}: ")]
+        errors += stage_errors[-1:]
+    return disk.explain_output(printed) or next(iter([*reversed(errors), *reversed(printed)]), "no error output")

@@ -1,4 +1,4 @@
-"""DVC's cache, wherever it came from: DVC takes what lies in it for what its name says, so somebody must look."""
+"""DVC's cache, with verification: DVC trusts that the content of an object matches its name."""
 
 from __future__ import annotations
 
@@ -10,46 +10,46 @@ from pathlib import Path
 from slipway.errors import UserError
 
 OBJECTS = "files/md5"
-NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?")  # others are on their way, of a DVC at work or killed
+NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?")  # other files are incomplete, from a running or killed DVC
 
 
 def folder() -> Path:
-    """The cache of this repository: in `.dvc`, or where `dvc cache dir` was told, perhaps a shared disk.
+    """Return the cache of this repository, as `dvc cache dir` reports it.
 
-    Raises UserError where DVC knows none.
+    Raises UserError where DVC has no cache.
     """
     done = subprocess.run(["dvc", "cache", "dir"], capture_output=True, text=True, check=False)
     if done.returncode:
-        said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()] or ["no reason given"]
-        raise UserError(f"dvc cache dir: {said[0].removeprefix('ERROR: ')}")
+        lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()] or ["no error output"]
+        raise UserError(f"dvc cache dir: {lines[0].removeprefix('ERROR: ')}")
     return Path(done.stdout.strip())
 
 
 def has(cache: Path, digest: str) -> bool:
-    """Whether the cache holds the object `digest`, which ends in `.dir` for the list of a folder's files."""
+    """Return whether the cache has the object `digest`, which ends in `.dir` for the list of a folder's files."""
     return path_of(cache, digest).is_file()
 
 
 def path_of(cache: Path, digest: str) -> Path:
-    """Where the cache keeps the object `digest`."""
+    """Return the path of the object `digest` in the cache."""
     return cache / OBJECTS / digest[:2] / digest[2:]
 
 
 def drop_poisoned(cache: Path) -> list[Path]:
-    """Hash every object in `cache`, and remove those whose content is not what their name says; returns them.
+    """Hash every object in `cache`, remove those whose content does not match their name, and return their paths.
 
-    Raises UserError when one cannot be removed.
+    Raises UserError when an object cannot be removed.
     """
-    # DVC 3 reads what DVC 2 kept one folder higher, too.
-    found = (path for place in (cache / OBJECTS, cache) for path in place.glob("??/*") if _is_object(path))
-    poisoned = [path for path in sorted(found) if _digest(path) != path.parent.name + path.name.removesuffix(".dir")]
+    # DVC 3 also reads the objects of DVC 2, one folder higher.
+    objects = (path for place in (cache / OBJECTS, cache) for path in place.glob("??/*") if _is_object(path))
+    poisoned = [path for path in sorted(objects) if _digest(path) != path.parent.name + path.name.removesuffix(".dir")]
     for path in poisoned:
         try:
             path.unlink()
         except OSError as error:
             raise UserError(
-                f"{path}: its content is not what its name says, and it cannot be removed ({error.strerror});"
-                " remove it, or take another cache (`dvc cache dir --local FOLDER`)"
+                f"{path}: corrupt, its content does not match its name, and it cannot be removed ({error.strerror});"
+                " remove it, or set another cache (`dvc cache dir --local FOLDER`)"
             ) from None
     return poisoned
 
@@ -59,7 +59,7 @@ def _is_object(path: Path) -> bool:
 
 
 def _digest(path: Path) -> str:
-    """MD5, as DVC names objects; a link could lead anywhere, and is nothing that DVC put there."""
+    """Return the MD5 by which DVC names an object; empty for a link, which DVC never creates and may lead anywhere."""
     if path.is_symlink():
         return ""
     with path.open("rb") as file:

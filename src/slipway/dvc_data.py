@@ -1,4 +1,4 @@
-"""What the `*.dvc` files name: data by hash, in a place of its own, and in no other."""
+"""Content of the `*.dvc` files: data by hash, restricted to paths for data."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
 
 
 def pointers() -> list[Path]:
-    """The `*.dvc` files of this folder."""
+    """Return the `*.dvc` files of this folder."""
     return sorted(path for path in Path().glob("?*.dvc") if path.is_file())
 
 
 def outputs(pointer: Path) -> list[dict[str, Any]]:
-    """What `pointer` names. Raises UserError when it cannot be read, or when a path leads elsewhere than to data."""
+    """Return the outputs that `pointer` names. Raises UserError for an invalid file or a path that is not for data."""
     try:
         content = yaml12.parse(pointer.read_text(encoding="utf-8"))
         outs = [{**out, "path": str(out["path"])} for out in content["outs"]]
     except (KeyError, TypeError, ValueError):
-        raise UserError(f"{pointer}: not what `dvc add` writes; {restore_command(pointer)}") from None
+        raise UserError(f"{pointer}: not a file of `dvc add`; {restore_command(pointer)}") from None
     for out in outs:
         if "wdir" in content or not _is_inside(out["path"]) or out["path"].startswith("."):
-            raise UserError(f"{pointer}: names {out['path']}, which is no place for data; refused")
+            raise UserError(f"{pointer}: names {out['path']}, which is not a path for data; rejected")
     return outs
 
 
 def missing(pointer: Path, cache: Path) -> Iterator[tuple[str, str]]:
-    """Yield (path, MD5) of what `pointer` names, the files of its folders too, and `cache` does not hold.
+    """Yield (path, MD5) of the outputs of `pointer`, and the files in their folders, that `cache` lacks.
 
     Raises UserError when the list of a folder's files leads out of that folder.
     """
@@ -40,7 +40,7 @@ def missing(pointer: Path, cache: Path) -> Iterator[tuple[str, str]]:
 
 
 def objects(pointer: Path, cache: Path) -> Iterator[tuple[str, str]]:
-    """Yield (path, MD5) of what `pointer` names, and of the files of each folder whose list `cache` holds.
+    """Yield (path, MD5) of the outputs of `pointer`, and of the files in each folder whose list is in `cache`.
 
     Raises UserError when the list of a folder's files leads out of that folder.
     """
@@ -54,7 +54,7 @@ def _objects(path: str, digest: str, cache: Path) -> Iterator[tuple[str, str]]:
     if digest.endswith(".dir") and dvc_cache.has(cache, digest):
         for entry in json.loads(dvc_cache.path_of(cache, digest).read_bytes()):
             if not _is_inside(entry["relpath"]):
-                raise UserError(f"{path}: its list of files names {entry['relpath']}, outside of it; refused")
+                raise UserError(f"{path}: its list of files names {entry['relpath']}, outside of the folder; rejected")
             yield from _objects(f"{path}/{entry['relpath']}", entry["md5"], cache)
 
 

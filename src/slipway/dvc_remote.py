@@ -1,6 +1,6 @@
-"""Pushes to DVC's remote, and asks it for each object afterwards.
+"""Pushes to DVC's remote, with verification of each object.
 
-`dvc push` exits with 0 where its cache lacks an object, and mentions that in a warning.
+`dvc push` exits with 0 even where its cache lacks an object, and only prints a warning.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 
 class MissingObjectError(UserError):
-    """An object that was pushed is not on the remote."""
+    """An object is not on the remote after a push."""
 
 
 def push_data(pointer: Path) -> None:
-    """Push all that `pointer` names. Raises UserError as `push` does."""
+    """Push the outputs of `pointer`. Raises UserError as `push` does."""
     push(pointer, dict(dvc_data.objects(pointer, dvc_cache.folder())))
 
 
 def push(target: Path, digests: Mapping[str, str], root: Path = Path()) -> None:
-    """Push `target` of the repository `root`, and ask the default remote for every object of it.
+    """Push `target` of the repository `root`, and verify that the default remote has every object of it.
 
-    digests: MD5 by path, which ends in `.dir` for the list of a folder's files. Raises MissingObjectError for one that
-    is not there then, and UserError when DVC fails.
+    digests: MD5 by path, which ends in `.dir` for the list of a folder's files. Raises MissingObjectError for an object
+    that is not on the remote, and UserError when DVC fails.
     """
     done = subprocess.run(
         [str(Path(sys.executable).with_name("dvc")), "push", str(target)],
@@ -49,19 +49,19 @@ def push(target: Path, digests: Mapping[str, str], root: Path = Path()) -> None:
 
 
 def require(digests: Mapping[str, str], root: Path = Path()) -> None:
-    """Raise MissingObjectError unless the default remote of `root` has every object, given as to `push`."""
+    """Raise MissingObjectError unless the default remote of `root` has every object of `digests`, as for `push`."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
     try:
         with Repo(str(root)) as repo:
             remote = repo.cloud.get_remote_odb(command="push")
-            there = set(remote.list_oids_exists(sorted(set(digests.values()))))
+            present = set(remote.list_oids_exists(sorted(set(digests.values()))))
     except (DvcException, OSError) as error:
-        raise UserError(f"{root / '.dvc/config'}: the remote cannot be asked for what was pushed ({error})") from None
+        raise UserError(f"{root / '.dvc/config'}: cannot verify the push on the remote ({error})") from None
     for path, digest in digests.items():
-        if digest not in there:
+        if digest not in present:
             raise MissingObjectError(
-                f"{path}: object {digest} is not on the remote after `dvc push`; `dvc status --cloud` names what DVC's"
+                f"{path}: object {digest} is not on the remote after `dvc push`; `dvc status --cloud` lists what DVC's"
                 " cache lacks; restore it with `dvc fetch` or `dvc repro`, then push again"
             )

@@ -1,4 +1,4 @@
-"""What `Row` says of each column, in one flat dictionary: limits, unit, pattern, closed list."""
+"""Properties of the columns of `Row`: limits, unit, pattern and closed list, flattened from its JSON schema."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def fields(row: type[BaseModel]) -> dict[str, dict[str, Any]]:
-    """The JSON schema of each column, with that of its option besides null, or of its enumeration, merged in."""
+    """Return the JSON schema of each column, merged with that of its non-null option or its enumeration."""
     schema = row.model_json_schema()
     return {name: _flat(field, schema.get("$defs", {})) for name, field in schema["properties"].items()}
 
@@ -24,5 +24,5 @@ def _flat(field: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_closed(field: dict[str, Any]) -> bool:
-    """Whether the column is a closed list, so that an unknown value never reaches the model."""
+    """Return whether the column is a closed list, so that an unknown value never reaches the model."""
     return "enum" in field or "const" in field

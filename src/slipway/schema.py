@@ -1,7 +1,7 @@
-"""What a model takes, derived from the problem's `Row`: the columns, their kind, and whether they may be missing.
+"""Input schema of a model, derived from the problem's `Row`: columns, their kinds, and whether they may be missing.
 
-The estimator, the exported model and the service all see the same two kinds: a number is a float32, missing is NaN;
-a category is a string, missing is the empty string.
+The estimator, the exported model and the service have the same two kinds. A number is a float32, and NaN where it is
+missing. A category is a string, and empty where it is missing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NUMBER_TYPES = {"integer", "number", "boolean"}
 
 @dataclass(frozen=True)
 class Column:
-    """A column of `Row`, as a model takes it."""
+    """A column of `Row` as input of a model."""
 
     name: str
     kind: Literal["number", "category"]
@@ -25,7 +25,7 @@ class Column:
 
 
 def columns(row: type[BaseModel]) -> list[Column]:
-    """Columns of `row` in the order in which it declares them.
+    """Return the columns of `row` in the order of their declaration.
 
     Raises TypeError for a field that is neither a number, a boolean nor a string, such as a list.
     """
@@ -40,7 +40,9 @@ def _column(name: str, field: dict[str, Any], definitions: dict[str, Any]) -> Co
         return Column(name, "number", "null" in types)
     if kinds == {"string"}:
         return Column(name, "category", "null" in types)
-    raise TypeError(f"Row.{name}: {', '.join(sorted(kinds)) or 'no type'}; a column is a number, a boolean or a string")
+    raise TypeError(
+        f"Row.{name}: {', '.join(sorted(kinds)) or 'no type'}; a column must be a number, a boolean or a string"
+    )
 
 
 def _types(field: dict[str, Any], definitions: dict[str, Any]) -> set[str]:

@@ -1,8 +1,8 @@
-"""YAML as DVC reads it: the only reader of YAML in the engine, by the rules of YAML 1.2.
+"""YAML 1.2, as DVC reads it: the only YAML reader and writer of the engine.
 
-PyYAML follows YAML 1.1, in which `0200` is 128, `1e-5` is text, `no` is false and `12:30:00` is 45000. DVC reads the
-same files by YAML 1.2 through ruamel.yaml, and so do GitHub and Kubernetes. One file must have one meaning, so this
-module calls ruamel.yaml as DVC does; a contract in pyproject.toml forbids PyYAML everywhere else.
+PyYAML follows YAML 1.1, in which `0200` is 128, `1e-5` is a string, `no` is false and `12:30:00` is 45000. DVC reads
+the same files as YAML 1.2 through ruamel.yaml, and so do GitHub and Kubernetes. A file must have one meaning, so this
+module calls ruamel.yaml as DVC does. A contract in pyproject.toml forbids PyYAML in the engine.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     from ruamel.yaml.nodes import Node, ScalarNode
 
 SAFE_PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./@+-]*")
-"""A string that may stand without quotes, unless it is one of WORDS."""
-WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", ".inf", ".nan", ".", "_"})
-"""Strings that are not text in YAML 1.1 or in YAML 1.2, in lower case."""
-LINE_WIDTH = 4096  # characters; a long string stays on its line
+"""A string that needs no quotes, unless it is one of RESERVED_WORDS."""
+RESERVED_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", ".inf", ".nan", ".", "_"})
+"""Plain scalars that are not strings in YAML 1.1 or in YAML 1.2, in lower case."""
+LINE_WIDTH = 4096  # characters; long strings stay on one line
 
 
 class YamlError(ValueError):
-    """A text is not YAML. The message is one line, with the number of the line where that shows."""
+    """Invalid YAML. The message is one line, with the line number of the error where it is known."""
 
 
 def parse(text: str) -> Any:
-    """Return the content of `text`; None for an empty one. Raises YamlError."""
+    """Return the content of `text`, or None where it is empty. Raises YamlError."""
     return _guarded(lambda yaml: yaml.load(text))
 
 
 def parse_mapping(text: str) -> dict[str, Any]:
-    """Return the content of `text`, which must be a mapping; an empty text is an empty one. Raises YamlError."""
+    """Return the mapping in `text`, which is empty for an empty text. Raises YamlError for other content."""
     content = parse(text)
     if content is None:
         return {}
@@ -48,24 +48,26 @@ def parse_mapping(text: str) -> dict[str, Any]:
 
 
 def compose(text: str) -> Node:
-    """Return the nodes of `text`, which know their place in it. Raises YamlError."""
-    return _guarded(lambda yaml: yaml.compose(text))
+    """Return the node tree of `text`, with positions. Raises YamlError."""
+    root: Node = _guarded(lambda yaml: yaml.compose(text))
+    return root
 
 
 def dump(content: Any) -> str:
-    """Return `content` as YAML, in block style and with its keys in their order.
+    """Return `content` as YAML in block style, with its keys in order.
 
-    A string that any YAML 1.1 or 1.2 reader could take for something else stands in quotes.
+    Strings that a YAML 1.1 or 1.2 reader could take for another type are quoted.
     """
     yaml, written = YAML(typ="safe", pure=True), io.StringIO()
-    yaml.default_flow_style, yaml.sort_base_mapping_type_on_output, yaml.width = False, False, LINE_WIDTH
+    yaml.default_flow_style, yaml.width = False, LINE_WIDTH
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # ruamel.yaml declares it as None
     yaml.Representer = _Representer
     yaml.dump(content, written)
     return written.getvalue()
 
 
 def edited(text: str, edit: Callable[[dict[str, Any]], None]) -> str:
-    """Return `text` after `edit` has changed its content; comments and quotes stay."""
+    """Return `text` with its content changed by `edit`; comments and quotes stay."""
     yaml, written = YAML(), io.StringIO()
     yaml.preserve_quotes, yaml.width = True, LINE_WIDTH
     content = yaml.load(text)
@@ -75,18 +77,20 @@ def edited(text: str, edit: Callable[[dict[str, Any]], None]) -> str:
 
 
 class _Representer(SafeRepresenter):
-    """Quotes strings that look like another type."""
+    """A representer that quotes strings which resemble another type."""
 
 
 def _represent_text(representer: SafeRepresenter, value: str) -> ScalarNode:
-    plain = SAFE_PLAIN.fullmatch(value) and value.lower() not in WORDS and not re.fullmatch(r"[.\d_eE+-]*", value)
+    plain = (
+        SAFE_PLAIN.fullmatch(value) and value.lower() not in RESERVED_WORDS and not re.fullmatch(r"[.\d_eE+-]*", value)
+    )
     return representer.represent_scalar("tag:yaml.org,2002:str", value, style=None if plain else '"')
 
 
 def _represent_float(representer: SafeRepresenter, value: float) -> ScalarNode:
     node = representer.represent_float(value)
     if "e" in node.value and "." not in node.value:
-        node.value = node.value.replace("e", ".0e")  # YAML 1.1 takes 1e-05 for text
+        node.value = node.value.replace("e", ".0e")  # YAML 1.1 reads 1e-05 as a string
     return node
 
 
@@ -102,10 +106,10 @@ def _guarded(read: Callable[[YAML], Any]) -> Any:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}: " if mark else ""
-        raise YamlError(f"{where}{_one_line(error.problem or error.context or 'no YAML')}") from None
+        raise YamlError(f"{where}{_one_line(error.problem or error.context or 'invalid YAML')}") from None
     except (RuamelError, ValueError, TypeError, OverflowError, AttributeError, KeyError) as error:
-        raise YamlError(_one_line(str(error))) from None  # such as a date that is none, or an unhashable key
+        raise YamlError(_one_line(str(error))) from None  # such as an invalid date or an unhashable key
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split()) or "no YAML"
+    return " ".join(text.split()) or "invalid YAML"

@@ -88,7 +88,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "results.py": {"add_to_summary": APPENDS},
     "retraining/run.py": {"_report": APPENDS},
     "scaffold/measure.py": {"main": SCRATCH},
-    "scaffold/new.py": {"_take_in": "rows for the next step, which fails without them"},
+    "scaffold/new.py": {"_import": "rows for the next step, which fails without them"},
     "scaffold/room.py": {"stored": "in memory"},
     "score/parts.py": {"of": LOCK, "save": TEMPORARY},
     "score/verb.py": {"_prepared": SCRATCH},

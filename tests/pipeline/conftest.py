@@ -1,4 +1,4 @@
-"""A project with the stages of ours, each of which runs in no time; DVC, git and `slipway train` are real."""
+"""A project with fast stand-ins for the stages; DVC, git and `slipway train` are real."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STAGE = """
 import hashlib, json, pathlib, sys, time, yaml
 stage, made, *read = [pathlib.Path(name) for name in sys.argv[1:]]
 seed = next(line for line in open("params.yaml") if line.startswith("seed:")).encode()
-files = [file for one in read for file in ([one] if one.is_file() else sorted(one.rglob("*"))) if file.is_file()]
+files = [file for dep in read for file in ([dep] if dep.is_file() else sorted(dep.rglob("*"))) if file.is_file()]
 digest = hashlib.sha256(seed + b"".join(file.read_bytes() for file in files)).hexdigest()
 made.mkdir(parents=True)
 for number in range(3):
@@ -34,24 +34,24 @@ model = {gates["primary"]: gates["floor"]}
 metrics.write_text(json.dumps({"made_of": digest, "model": model, "parity": "0", "rows": 1}))
 """
 CHAIN = {"prepare": "build/prepared", "train": "build/trained", "export": "model", "evaluate": "build/evaluated"}
-WITHOUT_RIGHTS_OF_ROOT = 1  # CAP_DAC_OVERRIDE
-DROP_FROM_BOUNDING_SET = 24  # PR_CAPBSET_DROP
+CAP_DAC_OVERRIDE = 1
+PR_CAPBSET_DROP = 24
 
 
 @dataclass
 class Project:
-    """A clone in which the pipeline was run."""
+    """A clone with a trained pipeline."""
 
     root: Path
 
     def run(self, *command: str, **variables: str) -> str:
-        """Run a command here, and return what it prints. Fails when it does."""
+        """Run a command in the project, assert that it succeeds, and return its output."""
         done = self.attempt(*command, **variables)
         assert 0 == done.returncode, done.stdout + done.stderr
         return done.stdout
 
-    def attempt(self, *command: str, mortal: bool = False, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a command here, as `mortal` without root's right to write anywhere."""
+    def attempt(self, *command: str, unprivileged: bool = False, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the project; `unprivileged` drops root's right to write anywhere."""
         return subprocess.run(
             command,
             cwd=self.root,
@@ -59,23 +59,23 @@ class Project:
             capture_output=True,
             text=True,
             check=False,
-            preexec_fn=_drop_rights if mortal else None,
+            preexec_fn=_drop_rights if unprivileged else None,
         )
 
     def train(self, *options: str, **variables: str) -> str:
-        """`slipway train`."""
+        """Run `slipway train` and return its output."""
         return self.run(*SLIPWAY, "train", *options, **variables)
 
-    def refused(self, *command: str, mortal: bool = False, **variables: str) -> str:
-        """The one line with which a verb of slipway refuses."""
-        done = self.attempt(*SLIPWAY, *command, mortal=mortal, **variables)
+    def refused(self, *command: str, unprivileged: bool = False, **variables: str) -> str:
+        """Run a slipway command, assert that it fails with exit code 2, and return its one-line message."""
+        done = self.attempt(*SLIPWAY, *command, unprivileged=unprivileged, **variables)
         assert 2 == done.returncode, done.stdout + done.stderr
         assert "Traceback" not in done.stdout + done.stderr
         (line,) = [line for line in done.stderr.splitlines() if line.startswith("slipway: ")]
         return line.removeprefix("slipway: ")
 
     def change(self, seed: int) -> None:
-        """Change the seed, on which what is trained depends."""
+        """Change the seed, and so the outputs of the stages."""
         params = self.root / "params.yaml"
         params.write_text(re.sub(r"^seed: \d+", f"seed: {seed}", params.read_text(), flags=re.MULTILINE))
 
@@ -86,31 +86,28 @@ class Project:
         return self.run("git", "rev-parse", "HEAD").strip()
 
     def copy(self, target: Path) -> Project:
-        """A copy of all of it, cache and outputs too."""
+        """Return a copy of the project, including cache and outputs."""
         return Project(Path(shutil.copytree(self.root, target)))
 
     def hashes(self) -> dict[str, str]:
-        """SHA-256 of every output, metrics among them, and of what dvc.lock says, in whichever order."""
+        """Return the SHA-256 of every output and metric, and of the content of dvc.lock in canonical order."""
         stages = yaml.safe_load((self.root / "dvc.yaml").read_text())["stages"].values()
         outs = [out for stage in stages for kind in ("outs", "metrics", "plots") for out in stage.get(kind, [])]
-        places = [
-            self.root / name for name in ["data", *(one if isinstance(one, str) else next(iter(one)) for one in outs)]
-        ]
-        files = [
-            file for place in places for file in ([place] if place.is_file() else place.rglob("*")) if file.is_file()
-        ]
-        found = {file.relative_to(self.root).as_posix(): file.read_bytes() for file in files}
-        found["dvc.lock"] = json.dumps(yaml.safe_load((self.root / "dvc.lock").read_text()), sort_keys=True).encode()
-        return {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
+        names = ["data", *(out if isinstance(out, str) else next(iter(out)) for out in outs)]
+        paths = [self.root / name for name in names]
+        files = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()]
+        contents = {file.relative_to(self.root).as_posix(): file.read_bytes() for file in files}
+        contents["dvc.lock"] = json.dumps(yaml.safe_load((self.root / "dvc.lock").read_text()), sort_keys=True).encode()
+        return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
 
     def objects(self, *suffixes: str, place: str = ".dvc/cache/files/md5") -> list[Path]:
-        """Objects in the cache or in another place, folders' lists apart from files."""
-        found = sorted(path for path in (self.root / place).glob("??/*") if path.is_file())
-        return [path for path in found if path.suffix in (suffixes or (".dir", ""))]
+        """Return objects in the cache or in another folder, with the given suffixes."""
+        paths = sorted(path for path in (self.root / place).glob("??/*") if path.is_file())
+        return [path for path in paths if path.suffix in (suffixes or (".dir", ""))]
 
 
 def environment() -> dict[str, str]:
-    """Of every command: this Python first, an author for git, and no pull request around."""
+    """Return the environment of commands: this Python first, a git author, and no pull request."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     author = {f"GIT_{role}_{what}": "ada@x" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "GIT_"))}
@@ -118,11 +115,11 @@ def environment() -> dict[str, str]:
 
 
 def _drop_rights() -> None:
-    ctypes.CDLL(None).prctl(DROP_FROM_BOUNDING_SET, WITHOUT_RIGHTS_OF_ROOT)
+    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE)
 
 
 def poison(path: Path, mode: int = 0o444) -> None:
-    """Change the content of an object, and leave the mode that DVC gives to what it believes."""
+    """Change the content of an object, and restore the mode of DVC's trusted objects."""
     path.chmod(0o644)
     path.write_bytes(path.read_bytes().replace(b"1", b"2") + b" ")
     path.chmod(mode)
@@ -130,7 +127,7 @@ def poison(path: Path, mode: int = 0o444) -> None:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory) -> Project:
-    """The project after its first training; to be copied."""
+    """Return the project after its first training, to be copied."""
     project = Project(tmp_path_factory.mktemp("trained") / "project")
     (project.root / "data").mkdir(parents=True)
     for number in range(3):
@@ -149,7 +146,7 @@ def trained(tmp_path_factory) -> Project:
     return project
 
 
-def _stages() -> dict[str, dict]:
+def _stages() -> dict[str, dict[str, object]]:
     stages, before = {}, ["data"]
     for name, made in CHAIN.items():
         stages[name] = {
@@ -160,7 +157,7 @@ def _stages() -> dict[str, dict]:
             "metrics": [{f"metrics/{name}.json": {"cache": False}}],
         }
         before = [made]
-    return stages | {"data": {"cmd": "true", "deps": ["data"]}}  # as ours: a stage has the name of the data
+    return stages | {"data": {"cmd": "true", "deps": ["data"]}}  # as in dvc.yaml, a stage has the name of the data
 
 
 @pytest.fixture

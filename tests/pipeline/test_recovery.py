@@ -1,6 +1,6 @@
-"""A training that is killed, finds the disk full or meets another leaves nothing that the next one trips over.
+"""Tests of recovery: a training that is killed, fails on a full disk or meets another does not break the next.
 
-On the pipeline of this repository, in a copy of a clone in which it was run:
+On the pipeline of this repository, in a copy of a trained clone:
 TRAINING_KILLS=20 TRAINED=. pytest tests/pipeline/test_recovery.py -k killed -s
 """
 
@@ -23,8 +23,8 @@ from tests.pipeline.conftest import SLIPWAY, Project, environment, poison
 
 KILLS = int(os.environ.get("TRAINING_KILLS", "3"))
 TRAINED = os.environ.get("TRAINED")
-EACH = 300  # seconds at most, on the pipeline of this repository and beside other work
-WHOM = ("all of it", "slipway alone", "DVC alone")
+KILL_TIMEOUT_SECONDS = 300  # per kill, on the pipeline of this repository and a busy machine
+TARGETS = ("the session", "slipway", "DVC")
 SEED = 11
 HOLD = """
 import time, zc.lockfile
@@ -36,7 +36,7 @@ time.sleep(99)
 
 @pytest.fixture
 def pipeline(project, tmp_path) -> Project:
-    """The small project, or a copy of the one in $TRAINED."""
+    """Return the small project, or a copy of the clone in $TRAINED."""
     if not TRAINED:
         return project
     clone = Project(tmp_path / "clone")
@@ -58,20 +58,20 @@ def _start(project: Project, *command: str) -> subprocess.Popen[str]:
     )
 
 
-def _kill(process: subprocess.Popen[str], whom: str) -> None:
-    """SIGKILL, to the whole session, to `slipway train` alone, whose DVC goes on, or to DVC, whose stage goes on."""
+def _kill(process: subprocess.Popen[str], target: str) -> None:
+    """Send SIGKILL to the session, to `slipway train`, whose DVC continues, or to DVC, whose stage continues."""
     with suppress(ProcessLookupError, psutil.Error):
-        if whom == "all of it":
+        if target == "the session":
             os.killpg(process.pid, signal.SIGKILL)
-        elif whom == "slipway alone":
+        elif target == "slipway":
             process.kill()
         else:
             for child in psutil.Process(process.pid).children():
                 child.kill()
 
 
-@pytest.mark.timeout(KILLS * EACH)
-def test_a_training_that_is_killed_anywhere_is_made_good_by_the_next(pipeline, tmp_path):
+@pytest.mark.timeout(KILLS * KILL_TIMEOUT_SECONDS)
+def test_the_next_training_recovers_from_a_kill_at_any_time(pipeline, tmp_path):
     draw = random.Random(SEED)
     clean = pipeline.copy(tmp_path / "clean")
     clean.change(2)
@@ -79,23 +79,23 @@ def test_a_training_that_is_killed_anywhere_is_made_good_by_the_next(pipeline, t
     clean.train()
     seconds, expected = time.monotonic() - start, clean.hashes()
     for kill in range(KILLS):
-        whom, moment = WHOM[kill % len(WHOM)], draw.uniform(0, seconds)
+        target, moment = TARGETS[kill % len(TARGETS)], draw.uniform(0, seconds)
         killed = pipeline.copy(tmp_path / f"killed {kill}")
         killed.change(2)
         process = _start(killed)
         time.sleep(moment)
-        _kill(process, whom)
+        _kill(process, target)
         lost = [name for name in expected if not (killed.root / name).exists()]
         process.stdout.close()
         killed.train()
         assert expected == killed.hashes()
-        print(f"{whom}, killed after {moment:.1f} of {seconds:.1f} s: {len(lost)} files were away, then all as clean")
+        print(f"killed {target} after {moment:.1f} of {seconds:.1f} s: {len(lost)} files missing, then all restored")
         process.wait()
         shutil.rmtree(killed.root)
 
 
 @pytest.mark.parametrize("left", ["schema: '2.0'\nstages:\n  prepare:\n    deps: []\n", "half"])
-def test_a_lock_file_that_was_cut_off_is_taken_from_before(project, left):
+def test_a_truncated_lock_file_is_restored(project, left):
     before, text = project.hashes(), (project.root / "dvc.lock").read_text()
     (project.root / "dvc.lock").write_text(text[: len(text) // 2] if left == "half" else left)
     (project.root / ".dvc/tmp/rwlock").write_text('{"wri')
@@ -103,36 +103,36 @@ def test_a_lock_file_that_was_cut_off_is_taken_from_before(project, left):
     assert before == project.hashes()
 
 
-def test_a_full_disk_leaves_what_was_there_and_names_what_could_not_be_written(project):
+def test_a_full_disk_keeps_the_previous_outputs_and_is_reported(project):
     before = project.hashes()
     project.change(2)
     with (project.root / "stage.py").open("a") as stage:
         stage.write('open(pathlib.Path("large").absolute(), "w").write("x" * 3_000_000)\n')
     command = ["bash", "-c", 'ulimit -f 2000; exec "$@"', "bash", *SLIPWAY, "train"]
     done = project.attempt(*command)
-    (said,) = done.stderr.splitlines()
+    (message,) = done.stderr.splitlines()
     assert 2 == done.returncode
     message = f"slipway: dvc repro --no-run-cache evaluate: {project.root}: File too large; raise the file size limit"
-    assert message in said
+    assert message in message
     assert before == project.hashes()
     assert "File too large" in (project.root / "results/train.json").read_text()
 
 
-def test_a_cache_that_may_not_be_written_leaves_what_was_there_and_is_named(project):
+def test_a_read_only_cache_keeps_the_previous_outputs_and_is_reported(project):
     before = project.hashes()
     project.change(2)
     folders = [path for path in (project.root / ".dvc/cache").rglob("*") if path.is_dir()]
     for folder in folders:
         folder.chmod(0o555)
-    said = project.refused("train", mortal=True)
+    message = project.refused("train", unprivileged=True)
     for folder in folders:
         folder.chmod(0o755)
-    assert said.startswith(f"dvc repro --no-run-cache evaluate: {project.root}/.dvc/cache/files/md5/")
-    assert ": Permission denied; give this user write permission there" in said
+    assert message.startswith(f"dvc repro --no-run-cache evaluate: {project.root}/.dvc/cache/files/md5/")
+    assert ": Permission denied; give this user write permission there" in message
     assert before == project.hashes()
 
 
-def test_a_stage_that_fails_leaves_the_model_that_was_there(project):
+def test_a_failed_stage_keeps_the_previous_model(project):
     before = project.hashes()
     with (project.root / "stage.py").open("a") as stage:
         stage.write('stage.name == "export" and sys.exit("no")\n')
@@ -146,12 +146,12 @@ def test_a_stage_that_fails_leaves_the_model_that_was_there(project):
 
 def test_of_two_trainings_in_a_folder_the_second_waits_for_the_first(project, tmp_path):
     clean = project.copy(tmp_path / "clean")
-    for one in (clean, project):
-        one.change(2)
+    for copy in (clean, project):
+        copy.change(2)
     clean.train()
-    said = [process.communicate()[0] for process in [_start(project), _start(project)]]
-    assert 1 == sum("is at work here; waiting until it has ended" in text for text in said), said
-    assert 4 == sum(text.count("Running stage") for text in said)
+    outputs = [process.communicate()[0] for process in [_start(project), _start(project)]]
+    assert 1 == sum("is running here; waiting until it ends" in output for output in outputs), outputs
+    assert 4 == sum(output.count("Running stage") for output in outputs)
     assert clean.hashes() == project.hashes()
 
 
@@ -170,16 +170,16 @@ def test_two_clones_with_one_cache_do_not_mix(project, tmp_path):
         assert clone.hashes() == clones[seed].hashes()
 
 
-def test_another_dvc_at_work_is_one_line(project):
+def test_another_running_dvc_is_one_line(project):
     with _start(project, sys.executable, "-c", HOLD) as holder:
         assert "1" in holder.stdout.readline()
-        said = project.refused("train")
+        message = project.refused("train")
         holder.kill()
-    assert said.endswith("another DVC is at work in this folder; wait until it has ended, then run it again")
+    assert "another DVC is running in this folder" in message
 
 
-def test_a_poisoned_copy_of_what_is_about_to_be_made_is_not_taken(project, tmp_path):
-    """Who knows what a training will give could have put something else under its name."""
+def test_a_poisoned_copy_of_a_future_output_is_not_used(project, tmp_path):
+    """An attacker who knows the output of a training could store another object under its name."""
     made = project.copy(tmp_path / "made")
     made.change(2)
     made.train()

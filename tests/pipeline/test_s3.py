@@ -1,4 +1,4 @@
-"""Data in S3, set up as docs/security.md says: what was changed there is refused by name."""
+"""Tests of data in S3, set up as in docs/security.md: changed objects are rejected by name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SETTINGS = (
 
 @pytest.fixture
 def s3():
-    """A stand-in for S3 with one bucket: its address, and a client."""
+    """Yield the address of a fake S3 with one bucket, and a client."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -32,13 +32,13 @@ def s3():
     server.stop()
 
 
-def test_data_in_s3_comes_back_whole_and_poison_is_refused_by_name(project, s3):
+def test_data_in_s3_is_fetched_intact_and_poison_is_rejected_by_name(project, s3):
     address, client = s3
     variables = KEYS | {"AWS_ENDPOINT_URL": address}
     for command in SETTINGS:
         project.run("dvc", *command, **variables)
     before = project.hashes()
-    keys = [found["Key"] for found in client.list_objects_v2(Bucket="bucket", Prefix="data/files/md5")["Contents"]]
+    keys = [item["Key"] for item in client.list_objects_v2(Bucket="bucket", Prefix="data/files/md5")["Contents"]]
     assert len(project.objects(place=".dvcstore/files/md5")) == len(keys)
     for poisoned in (None, next(key for key in keys if not key.endswith(".dir"))):
         for name in (".dvc/cache", "data"):
@@ -48,7 +48,7 @@ def test_data_in_s3_comes_back_whole_and_poison_is_refused_by_name(project, s3):
             assert before == project.hashes()
         else:
             client.put_object(Bucket="bucket", Key=poisoned, Body=b"poison")
-            said = project.refused("pull", **variables)
+            message = project.refused("pull", **variables)
             digest = "".join(poisoned.split("/")[-2:])
-            assert f"object {digest} is missing, or its content is not what its name says; refused" in said
+            assert f"object {digest} is missing on the remote or corrupt; rejected" in message
             assert not (project.root / "data").exists()

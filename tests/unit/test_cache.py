@@ -1,4 +1,4 @@
-"""Objects that a cache brings are what their names say, or they go."""
+"""Tests of the verification of DVC's cache: objects whose content does not match their name are removed."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def _object(cache, content: bytes, suffix: str = "", place: str = "files/md5"):
     return path
 
 
-def test_what_is_whole_stays(tmp_path):
-    kept = [_object(tmp_path, b"one"), _object(tmp_path, b"[]", ".dir")]
-    assert ([], [True, True]) == (drop_poisoned(tmp_path), [path.exists() for path in kept])
+def test_intact_objects_stay(tmp_path):
+    intact = [_object(tmp_path, b"data"), _object(tmp_path, b"[]", ".dir")]
+    assert ([], [True, True]) == (drop_poisoned(tmp_path), [path.exists() for path in intact])
 
 
 @pytest.mark.parametrize("mode", [0o444, 0o644])
 @pytest.mark.parametrize("suffix", ["", ".dir"])
 @pytest.mark.parametrize("place", ["files/md5", "."], ids=["of DVC 3", "of DVC 2"])
-def test_what_was_changed_is_named_and_removed(tmp_path, mode, suffix, place):
+def test_a_changed_object_is_returned_and_removed(tmp_path, mode, suffix, place):
     poisoned = _object(tmp_path, b"model", suffix, place)
     poisoned.chmod(0o644)
     poisoned.write_bytes(b"poison")
@@ -35,7 +35,7 @@ def test_what_was_changed_is_named_and_removed(tmp_path, mode, suffix, place):
     assert ([poisoned], False) == (drop_poisoned(tmp_path), poisoned.exists())
 
 
-def test_a_link_is_removed_whatever_it_leads_to(tmp_path):
+def test_a_link_is_removed_for_any_target(tmp_path):
     whole = _object(tmp_path, b"model")
     target = tmp_path / "elsewhere"
     whole.rename(target)
@@ -43,14 +43,14 @@ def test_a_link_is_removed_whatever_it_leads_to(tmp_path):
     assert [whole] == drop_poisoned(tmp_path)
 
 
-def test_what_another_dvc_is_just_writing_is_left_alone(tmp_path):
+def test_an_incomplete_object_of_a_running_dvc_stays(tmp_path):
     whole = _object(tmp_path, b"model")
     arriving = whole.with_name(".d9zfoQddmLDAdE_rwyszUw.tmp")
     arriving.write_bytes(b"mod")
     assert ([], True) == (drop_poisoned(tmp_path), arriving.exists())
 
 
-def test_what_cannot_be_removed_is_named(tmp_path, monkeypatch):
+def test_an_object_that_cannot_be_removed_is_named(tmp_path, monkeypatch):
     poisoned = _object(tmp_path, b"model")
     poisoned.chmod(0o644)
     poisoned.write_bytes(b"poison")
@@ -59,9 +59,9 @@ def test_what_cannot_be_removed_is_named(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr("pathlib.Path.unlink", refuse)
-    with pytest.raises(UserError, match=rf"{poisoned}: its content is not .* \(Permission denied\)"):
+    with pytest.raises(UserError, match=rf"{poisoned}: corrupt, .* \(Permission denied\)"):
         drop_poisoned(tmp_path)
 
 
-def test_no_cache_is_no_fault(tmp_path):
+def test_a_missing_cache_is_not_an_error(tmp_path):
     assert [] == drop_poisoned(tmp_path / "missing")

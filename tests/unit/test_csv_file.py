@@ -1,4 +1,4 @@
-"""One set of rules for CSV: what `slipway new` takes in, its `next_batch` takes in, and `slipway score` scores."""
+"""Tests of the CSV rules: `slipway new`, its `next_batch` and `slipway score` read the same files in the same way."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from slipway.csv_file import Dialect
 from slipway.errors import UserError
 from slipway.scaffold import plan, render
 from slipway.scaffold.plan import Plan, Request
-from slipway.scaffold.source import Reading
+from slipway.scaffold.source import ReadOptions
 from slipway.score import tables, verb
 from slipway.score.rows import Checker
 
@@ -32,23 +32,25 @@ def label(case: dict[str, Any]) -> str:
     return "-".join([case["file"], *case.get("options", {}), *(name for name in ("text", "values") if name in case)])
 
 
-def reading(case: dict[str, Any]) -> Reading:
-    options = {name: tuple(one) if isinstance(one, list) else one for name, one in case.get("options", {}).items()}
-    return Reading(Dialect(**options), tuple(case.get("text", ())), tuple(case.get("values", ())))
+def read_options(case: dict[str, Any]) -> ReadOptions:
+    options = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in case.get("options", {}).items()
+    }
+    return ReadOptions(Dialect(**options), tuple(case.get("text", ())), tuple(case.get("values", ())))
 
 
 def inferred(case: dict[str, Any], folder: Path = FOLDER) -> tuple[Plan, pd.DataFrame]:
-    request = Request(case.get("target", "sold"), case.get("time", ""), reading=reading(case))
+    request = Request(case.get("target", "sold"), case.get("time", ""), options=read_options(case))
     return plan.infer(folder / case["file"], request, seed=1)
 
 
 @pytest.fixture
 def problem_of(tmp_path, monkeypatch):
-    """The package that `slipway new` writes for a plan, imported in place of the problem that is there."""
+    """Return a function that imports the package of `slipway new` for a plan in place of the current problem."""
     monkeypatch.setattr(render, "formatted", lambda text, _: text)
 
-    def imported(made: Plan) -> Any:
-        for path, text in render.render(made).items():
+    def imported(fork_plan: Plan) -> Any:
+        for path, text in render.render(fork_plan).items():
             if path.parent == render.PACKAGE:
                 (tmp_path / "code/problem").mkdir(parents=True, exist_ok=True)
                 (tmp_path / "code/problem" / path.name).write_text(text, encoding="utf-8")
@@ -67,7 +69,7 @@ def problem_of(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
-def taken_in(problem: Any, source: Path, folder: Path) -> pd.DataFrame:
+def imported_rows(problem: Any, source: Path, folder: Path) -> pd.DataFrame:
     """What `next_batch` makes of a file."""
     (folder / "incoming").mkdir()
     (folder / "data").mkdir()
@@ -76,7 +78,7 @@ def taken_in(problem: Any, source: Path, folder: Path) -> pd.DataFrame:
 
 
 def refused_rows(problem: Any, source: Path, folder: Path) -> list[Any]:
-    """Rows of a file that `slipway score` refuses."""
+    """Return the rows of a file that `slipway score` rejects."""
     dialect, checker, broken = Dialect(**problem.CSV), Checker(problem.Row), []
     scored = verb._taken_in(source, dialect, folder)
     for chunk in tables.read(scored, problem.Row, 1000, dialect):
@@ -86,7 +88,7 @@ def refused_rows(problem: Any, source: Path, folder: Path) -> list[Any]:
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=label)
-def test_a_file_that_could_mean_two_things_is_one_line_that_names_the_option(case):
+def test_an_ambiguous_file_is_one_line_that_names_the_option(case):
     with pytest.raises(UserError) as refused:
         inferred(case)
     assert str(FOLDER / case["file"]) in str(refused.value) or "When" in str(refused.value)
@@ -95,28 +97,33 @@ def test_a_file_that_could_mean_two_things_is_one_line_that_names_the_option(cas
 
 
 @pytest.mark.parametrize("case", READ, ids=label)
-def test_new_next_batch_and_score_read_a_file_alike(case, problem_of, tmp_path):
-    made, frame = inferred(case)
-    missing = {name: f"{kind} missing" if frame[name].isna().any() else kind for name, kind in made.kinds.items()}
+def test_new_next_batch_and_score_read_a_file_in_the_same_way(case, problem_of, tmp_path):
+    inferred_plan, frame = inferred(case)
+    missing = {
+        name: f"{kind} missing" if frame[name].isna().any() else kind for name, kind in inferred_plan.kinds.items()
+    }
     assert case["columns"] == missing
-    problem = problem_of(made)
-    rows = taken_in(problem, FOLDER / case["file"], tmp_path)
+    problem = problem_of(inferred_plan)
+    rows = imported_rows(problem, FOLDER / case["file"], tmp_path)
     assert (
         frame.drop_duplicates().notna().sum().sum()
         <= frame.notna().sum().sum()
         == sum(
-            rows[made.taken[name]].notna().sum() if name in made.taken else frame[name].notna().sum() for name in frame
+            rows[inferred_plan.imported[name]].notna().sum()
+            if name in inferred_plan.imported
+            else frame[name].notna().sum()
+            for name in frame
         )
     )
     assert [] == refused_rows(problem, FOLDER / case["file"], tmp_path)
 
 
-def test_every_file_of_the_corpus_is_tried():
+def test_every_file_of_the_corpus_has_a_case():
     assert {path.name for path in FOLDER.iterdir()} - {"corpus.yaml"} == {case["file"] for case in CASES}
 
 
 @pytest.mark.parametrize(("spelling", "row"), [("Ja", 3), ("JÄ", 0), ("unknown", 119)])
-def test_a_new_spelling_of_a_binary_target_is_refused_and_no_silent_0(problem_of, tmp_path, spelling, row):
+def test_a_new_spelling_of_a_binary_target_is_rejected(problem_of, tmp_path, spelling, row):
     lines = (FOLDER / "plain.csv").read_text(encoding="utf-8").replace(",yes", ",jä").replace(",no", ",nö").splitlines()
     (tmp_path / "old.csv").write_text("\n".join(lines), encoding="utf-8")
     problem = problem_of(inferred({"file": "old.csv"}, tmp_path)[0])
@@ -125,23 +132,23 @@ def test_a_new_spelling_of_a_binary_target_is_refused_and_no_silent_0(problem_of
     with pytest.raises(
         ValueError, match=rf"new\.csv: sold: '{spelling}' in row {row} is neither 'jä' nor 'nö'|neither 'nö' nor 'jä'"
     ):
-        taken_in(problem, tmp_path / "new.csv", tmp_path)
+        imported_rows(problem, tmp_path / "new.csv", tmp_path)
 
 
-def test_a_later_file_with_a_text_where_numbers_were_is_refused(problem_of, tmp_path):
+def test_a_later_file_with_a_string_in_a_column_of_numbers_is_rejected(problem_of, tmp_path):
     problem = problem_of(inferred({"file": "plain.csv"})[0])
     text = (FOLDER / "plain.csv").read_text(encoding="utf-8").splitlines()
     text[6] = text[6].replace(text[6].split(",")[0], "cheap")
     (tmp_path / "new.csv").write_text("\n".join(text), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"new\.csv: price: 'cheap' in row 5 is no number"):
-        taken_in(problem, tmp_path / "new.csv", tmp_path)
+    with pytest.raises(ValueError, match=r"new\.csv: price: 'cheap' in row 5 is not a number"):
+        imported_rows(problem, tmp_path / "new.csv", tmp_path)
 
 
-def test_codes_of_a_later_file_stay_text_though_they_look_like_numbers(problem_of, tmp_path):
+def test_codes_of_a_later_file_stay_text_even_if_they_look_like_numbers(problem_of, tmp_path):
     problem = problem_of(inferred({"file": "codes.csv"})[0])
     text = (FOLDER / "codes.csv").read_text(encoding="utf-8")
     (tmp_path / "new.csv").write_text(text.replace(",000", ",111"), encoding="utf-8")
-    assert taken_in(problem, tmp_path / "new.csv", tmp_path)["city"].str.fullmatch("111..").all()
+    assert imported_rows(problem, tmp_path / "new.csv", tmp_path)["city"].str.fullmatch("111..").all()
 
 
 def test_the_problem_has_the_same_reader(problem_of):
@@ -167,15 +174,15 @@ CELLS = {
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(st.sampled_from(sorted(CELLS)), min_size=1, max_size=3), st.data())
-def test_what_new_takes_in_score_scores_without_a_refused_row(problem_of, tmp_path_factory, kinds, data):
+def test_score_accepts_every_row_of_a_file_that_new_accepts(problem_of, tmp_path_factory, kinds, data):
     chosen = [data.draw(st.lists(st.sampled_from(CELLS[kind]), min_size=2, max_size=4, unique=True)) for kind in kinds]
     draw, folder = random.Random(data.draw(st.integers(0, 99))), tmp_path_factory.mktemp("drawn")
     columns = {f"c{place}": [draw.choice(cells) for _ in range(120)] for place, cells in enumerate(chosen)}
     table = pd.DataFrame(columns | {"sold": [draw.choice(["yes", "no"]) for _ in range(120)]})
     table.to_csv(folder / "table.csv", index=False)
     try:
-        made, _ = inferred({"file": "table.csv"}, folder)
+        inferred_plan, _ = inferred({"file": "table.csv"}, folder)
     except UserError as error:
         event(str(error).partition(": ")[2][:20])
     else:
-        assert [] == refused_rows(problem_of(made), folder / "table.csv", folder)
+        assert [] == refused_rows(problem_of(inferred_plan), folder / "table.csv", folder)

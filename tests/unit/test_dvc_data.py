@@ -1,4 +1,4 @@
-"""What `*.dvc` files name lies in a place for data, and what the lists of files in a cache name lies below that."""
+"""Tests of `*.dvc` files: they name paths for data only, and lists of files stay inside their folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from slipway.errors import UserError
 
 @pytest.fixture
 def point(tmp_path):
-    """Writes a pointer to `path`."""
+    """Return a function that writes a pointer to `path`."""
 
     def write(path: str, digest: str = "0" * 32, **more):
         pointer = tmp_path / "other.dvc"
@@ -37,31 +37,31 @@ def _listing(cache, **files: str) -> str:
 
 
 @pytest.mark.parametrize("path", [".git/hooks", ".venv", "../elsewhere", "data/../src", "/etc/cron.d", ""])
-def test_data_in_a_place_that_is_not_for_data_is_refused(point, path):
-    with pytest.raises(UserError, match="which is no place for data; refused"):
+def test_a_path_that_is_not_for_data_is_rejected(point, path):
+    with pytest.raises(UserError, match="which is not a path for data; rejected"):
         dvc_data.outputs(point(path))
 
 
-def test_a_pointer_that_works_elsewhere_is_refused(point):
-    with pytest.raises(UserError, match="no place for data"):
+def test_a_pointer_with_another_working_directory_is_rejected(point):
+    with pytest.raises(UserError, match="not a path for data"):
         dvc_data.outputs(point("data", wdir="../elsewhere"))
 
 
 @pytest.mark.parametrize("text", ["", "outs: 1", "outs: [{md5: a}]", "a: [", "[]"])
-def test_a_pointer_that_cannot_be_read_is_one_line(tmp_path, text):
+def test_an_invalid_pointer_is_one_line(tmp_path, text):
     (tmp_path / "data.dvc").write_text(text)
-    with pytest.raises(UserError, match=r"data\.dvc: not what `dvc add` writes"):
+    with pytest.raises(UserError, match=r"data\.dvc: not a file of `dvc add`"):
         dvc_data.outputs(tmp_path / "data.dvc")
 
 
 @pytest.mark.parametrize("relpath", ["../src/evil.py", "/etc/evil", "a/../../evil.py"])
-def test_a_list_of_files_that_leads_out_of_its_folder_is_refused(point, tmp_path, relpath):
+def test_a_list_of_files_that_leads_out_of_its_folder_is_rejected(point, tmp_path, relpath):
     pointer = point("data", _listing(tmp_path, **{relpath: _store(tmp_path, b"evil")}))
-    with pytest.raises(UserError, match=r"data: its list of files names .*, outside of it; refused"):
+    with pytest.raises(UserError, match=r"data: its list of files names .*, outside of the folder; rejected"):
         list(dvc_data.missing(pointer, tmp_path))
 
 
-def test_what_is_not_in_the_cache_is_named_by_its_path(point, tmp_path):
-    pointer = point("data", _listing(tmp_path, one=_store(tmp_path, b"1"), two="2" * 32))
-    assert [("data/two", "2" * 32)] == list(dvc_data.missing(pointer, tmp_path))
+def test_an_object_that_the_cache_lacks_is_named_by_its_path(point, tmp_path):
+    pointer = point("data", _listing(tmp_path, a=_store(tmp_path, b"1"), b="2" * 32))
+    assert [("data/b", "2" * 32)] == list(dvc_data.missing(pointer, tmp_path))
     assert [("data", "3" * 32)] == list(dvc_data.missing(point("data", "3" * 32), tmp_path))

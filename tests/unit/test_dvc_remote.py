@@ -1,4 +1,4 @@
-"""A push is believed only when the remote has every object: `dvc push` exits with 0 where one is missing."""
+"""Tests of verified pushes: `dvc push` exits with 0 even where an object is missing on the remote."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DVC = Path(sys.executable).with_name("dvc")
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory) -> Path:
-    """A folder with two files under DVC, and a remote below it that has nothing yet."""
+    """Return a folder with two files under DVC, and an empty remote inside it."""
     folder = tmp_path_factory.mktemp("template")
     (folder / "data").mkdir()
     for name in ("a", "b"):
@@ -32,7 +32,7 @@ def template(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def project(template, tmp_path, monkeypatch) -> Path:
-    """A copy of the template, which is the current folder."""
+    """Return a copy of the template, which is the current folder."""
     shutil.copytree(template, tmp_path / "project", symlinks=True)
     monkeypatch.chdir(tmp_path / "project")
     monkeypatch.setenv("PATH", f"{DVC.parent}{os.pathsep}{os.environ['PATH']}")
@@ -40,7 +40,7 @@ def project(template, tmp_path, monkeypatch) -> Path:
     return tmp_path / "project"
 
 
-def test_what_was_pushed_is_on_the_remote(project):
+def test_pushed_objects_are_on_the_remote(project):
     dvc_remote.push_data(Path("data.dvc"))
     stored = {path.parent.name + path.name for path in (project / "store/files/md5").glob("*/*")}
     assert stored == set(dict(dvc_data.objects(Path("data.dvc"), dvc_cache.folder())).values())
@@ -65,7 +65,7 @@ def test_an_object_that_the_remote_lost_is_named(project):
         dvc_remote.require(digests)
 
 
-def test_a_remote_that_cannot_be_asked_is_one_line(project):
+def test_an_unavailable_remote_is_one_line(project):
     subprocess.run([DVC, "remote", "default", "--unset", "--quiet"], check=True)
     with pytest.raises(UserError, match=r"^dvc push data\.dvc: .*remote") as error:
         dvc_remote.push_data(Path("data.dvc"))
@@ -73,7 +73,7 @@ def test_a_remote_that_cannot_be_asked_is_one_line(project):
 
 
 def _pushes(source: str) -> bool:
-    """Whether `source` has a call that runs `dvc push`."""
+    """Return whether `source` has a call that runs `dvc push`."""
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call | ast.List | ast.Tuple)]
     return any("dvc" in ast.unparse(call) and "'push'" in ast.unparse(call) and _is_small(call) for call in calls)
 
@@ -84,10 +84,10 @@ def _is_small(node: ast.AST) -> bool:
 
 def test_nothing_else_in_the_engine_runs_dvc_push():
     users = {path.as_posix() for path in Path("src/slipway").rglob("*.py") if _pushes(path.read_text(encoding="utf-8"))}
-    demo = {"src/slipway/local/demo.py", "src/slipway/local/repository.py"}  # they act as the user, who types it
+    demo = {"src/slipway/local/demo.py", "src/slipway/local/repository.py"}  # they run the commands of a user
     assert {"src/slipway/dvc_remote.py"} == users - demo
 
 
 @pytest.mark.parametrize("fault", ["dvc.run('push', x)", "run(['dvc', 'push'])", "command = [tool('dvc'), 'push', x]"])
-def test_another_push_would_be_found(fault):
+def test_another_push_would_be_detected(fault):
     assert _pushes(fault)

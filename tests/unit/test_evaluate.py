@@ -1,4 +1,4 @@
-"""Scores of the baselines are the same wherever they are computed."""
+"""Tests of the rounding of baseline scores, and of permutation importance."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ import pytest
 
 import problem
 from slipway.pipeline import evaluate
-from slipway.pipeline.evaluate import settled
+from slipway.pipeline.evaluate import rounded
 from slipway.settings import read_params
 
 
-def test_what_differs_in_the_last_digits_is_the_same():
+def test_scores_that_differ_in_the_last_bits_are_equal():
     scores = np.random.default_rng(4).random((1000, 3))
-    assert np.array_equal(settled(scores), settled(scores * (1 + 2.0**-45)))
-    assert not np.array_equal(settled(scores), settled(scores * (1 + 2.0**-15)))
+    assert np.array_equal(rounded(scores), rounded(scores * (1 + 2.0**-45)))
+    assert not np.array_equal(rounded(scores), rounded(scores * (1 + 2.0**-15)))
 
 
-def test_six_digits_stay_of_large_and_of_small_scores():
+def test_large_and_small_scores_keep_six_digits():
     scores = np.array([1 / 3e9, -1 / 3, 1e9 / 3])
-    np.testing.assert_allclose(settled(scores), scores, rtol=1e-6)
+    np.testing.assert_allclose(rounded(scores), scores, rtol=1e-6)
 
 
-def test_no_score_and_nothing_stay_what_they_are():
-    np.testing.assert_array_equal([0.0, 1.0, np.nan], settled(np.array([0.0, 1.0, np.nan])))
+def test_zero_one_and_nan_do_not_change():
+    np.testing.assert_array_equal([0.0, 1.0, np.nan], rounded(np.array([0.0, 1.0, np.nan])))
 
 
 SCORER = SimpleNamespace(predict=lambda columns: columns["x"])
 
 
 @pytest.mark.parametrize("positives", [0, 1])
-def test_a_rare_class_that_a_sample_lacks_is_found_in_all_test_rows(monkeypatch, positives):
+def test_importance_uses_all_test_rows_where_a_sample_lacks_a_rare_class(monkeypatch, positives):
     params = read_params()
     params["gates"]["primary"], params["evaluate"]["importance_rows"] = "roc_auc", 10
     monkeypatch.setattr(problem, "TASK", "binary")
@@ -41,6 +41,8 @@ def test_a_rare_class_that_a_sample_lacks_is_found_in_all_test_rows(monkeypatch,
     y = np.zeros(1000)
     y[np.random.default_rng(params["seed"]).permutation(1000)[-1:]] = positives
     features = pd.DataFrame({"x": y.astype(np.float32), "noise": np.ones(1000, np.float32)})
-    found = evaluate.importance(SCORER, features, y)
-    assert ({"noise": 0.0} if positives else {}) == {name: value for name, value in found.items() if name == "noise"}
-    assert bool(positives) == (found.get("x", 0) > 0)
+    importance = evaluate.importance(SCORER, features, y)
+    assert ({"noise": 0.0} if positives else {}) == {
+        name: value for name, value in importance.items() if name == "noise"
+    }
+    assert bool(positives) == (importance.get("x", 0) > 0)

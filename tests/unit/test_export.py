@@ -1,4 +1,4 @@
-"""The exported model predicts what was trained, whatever ONNX can express, and whatever its converter thinks it can."""
+"""Tests of the export: the exported model returns the predictions of the trained one, in ONNX or else in skops."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def exported(monkeypatch, tmp_path):
     return run
 
 
-def test_what_onnx_can_express_is_onnx(exported):
+def test_an_estimator_that_onnx_can_express_is_exported_to_onnx(exported):
     model_format, difference, why = exported(_boosted())
     assert ("onnx", "") == (model_format, why)
-    assert 1e-5 > difference
+    assert difference < 1e-5
 
 
-def test_what_onnx_has_no_words_for_is_skops(exported):
+def test_an_estimator_that_onnx_cannot_express_is_exported_to_skops(exported):
     estimator = TransformedTargetRegressor(_boosted(), func=np.log1p, inverse_func=np.expm1)
     model_format, difference, why = exported(estimator)
     assert ("skops", 0) == (model_format, difference)
@@ -71,7 +71,7 @@ def test_what_onnx_has_no_words_for_is_skops(exported):
 
 
 @pytest.mark.parametrize("wrong", [{"loss": "gamma"}, {"categorical_features": [0]}])
-def test_what_the_converter_gets_wrong_without_a_word_is_skops(exported, wrong):
+def test_an_estimator_that_is_silently_converted_wrongly_is_exported_to_skops(exported, wrong):
     model_format, difference, why = exported(_boosted(**wrong))
     assert ("skops", 0) == (model_format, difference)
     assert why.startswith("its predictions would differ by ")
@@ -89,7 +89,7 @@ class Open(BaseModel):
 
 class Wide(BaseModel):
     size: Annotated[int, Field(gt=0, lt=2**30)]
-    kind: Literal["a", "b", "c", "d", "never in these rows"]
+    kind: Literal["a", "b", "c", "d", "not in these rows"]
 
 
 FOREST_TYPES = ["sklearn.tree._tree.Tree"]
@@ -103,14 +103,14 @@ def _forest(encoder, numbers="passthrough"):
 TOLERANT = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
 
 
-def test_a_forest_that_is_wrong_only_where_a_value_is_missing_is_skops(exported):
+def test_a_forest_that_differs_only_on_missing_values_is_exported_to_skops(exported):
     assert "onnx" == exported(_forest(TOLERANT))[0]
     model_format, difference, why = exported(_forest(TOLERANT), Nullable, trusted_types=FOREST_TYPES)
     assert ("skops", 0) == (model_format, difference)
     assert re.fullmatch(r"its predictions would differ by \S+ on rows with size missing", why)
 
 
-def test_an_encoder_of_numbers_that_is_wrong_only_where_a_value_is_missing_is_skops(exported):
+def test_an_encoder_of_numbers_that_differs_only_on_missing_values_is_exported_to_skops(exported):
     numbers = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     encode = make_column_transformer((TOLERANT, ["kind"]), (numbers, ["size"]))
     estimator = make_pipeline(encode, HistGradientBoostingRegressor(max_iter=10, random_state=1))
@@ -124,17 +124,17 @@ def test_an_encoder_of_numbers_that_is_wrong_only_where_a_value_is_missing_is_sk
     ("row", "named"),
     [(Nullable, "size missing"), (Open, "kind unseen"), (Wide, "each kind")],
 )
-def test_an_estimator_that_refuses_rows_that_row_allows_is_one_line(exported, row, named):
+def test_an_estimator_that_rejects_rows_that_row_allows_is_one_line(exported, row, named):
     encode = make_column_transformer((OrdinalEncoder(), ["kind"]), ("passthrough", ["size"]))
     with pytest.raises(UserError, match=f"cannot score rows with {named}, which Row allows") as error:
         exported(make_pipeline(encode, LinearRegression()), row)
     assert 1 == len(str(error.value).splitlines())
 
 
-def test_a_conversion_that_does_not_end_in_time_is_skops(exported, monkeypatch):
+def test_a_conversion_beyond_the_time_limit_is_exported_to_skops(exported, monkeypatch):
     def endless(*_, **__):
         while True:
-            with suppress(Exception):  # as a converter may
+            with suppress(Exception):  # as in a converter
                 time.sleep(60)
 
     monkeypatch.setattr(export, "_to_onnx", endless)
@@ -142,7 +142,7 @@ def test_a_conversion_that_does_not_end_in_time_is_skops(exported, monkeypatch):
     assert ("skops", 0, "OverTimeError: took longer than 0.2 s") == (model_format, difference, why)
 
 
-def test_types_that_skops_does_not_load_by_itself_are_named_all_together(exported):
+def test_all_untrusted_types_are_listed_together(exported):
     both = VotingRegressor([("boosted", _boosted()), ("forest", _forest(TOLERANT))])
     estimator = TransformedTargetRegressor(both, func=np.log1p, inverse_func=np.expm1)
     with pytest.raises(
@@ -152,5 +152,5 @@ def test_types_that_skops_does_not_load_by_itself_are_named_all_together(exporte
     assert 1 == len(str(error.value).splitlines())
 
 
-def test_a_difference_that_is_allowed_is_onnx(exported):
+def test_an_allowed_difference_is_exported_to_onnx(exported):
     assert "onnx" == exported(_boosted(loss="gamma"), parity_tolerance=1e9)[0]

@@ -1,4 +1,4 @@
-"""To DVC `1` and `1.0`, or `true` and `1`, are equal parameters; the stage `parameters` makes them differ."""
+"""Tests of the stage `parameters`: it distinguishes `1` and `1.0`, or `true` and `1`, which are equal to DVC."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ def written(folder: Path, **model: object) -> str:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [(1, 1.0), (True, 1), (0.0, False), ([1], [1.0]), ({"a": 1}, {"a": True}), ("1", 1)]
+    ("left", "right"), [(1, 1.0), (True, 1), (0.0, False), ([1], [1.0]), ({"a": 1}, {"a": True}), ("1", 1)]
 )
-def test_a_value_of_another_type_is_another_file(tmp_path, one, other):
-    assert written(tmp_path, max_features=one) == written(tmp_path, max_features=one)
-    assert written(tmp_path, max_features=one) != written(tmp_path, max_features=other)
+def test_a_value_of_another_type_changes_the_file(tmp_path, left, right):
+    assert written(tmp_path, max_features=left) == written(tmp_path, max_features=left)
+    assert written(tmp_path, max_features=left) != written(tmp_path, max_features=right)
 
 
-def test_what_another_section_says_changes_nothing(tmp_path):
+def test_another_section_does_not_change_the_file(tmp_path):
     before = written(tmp_path)
     (tmp_path / "params.yaml").write_text(params.text({"gates": {"margin": 0.5}}))
     parameters(tmp_path / "params.yaml", [tmp_path / "model.yaml"])
     assert before == (tmp_path / "model.yaml").read_text()
 
 
-def test_a_file_that_is_not_valid_is_refused_before_any_stage_runs(tmp_path):
+def test_an_invalid_file_is_refused_before_any_stage_runs(tmp_path):
     (tmp_path / "params.yaml").write_text(params.text({"gates": {"marge": 0.5}}))
     with pytest.raises(UserError, match=r"gates\.marge: no such key; did you mean gates\.margin\?"):
         parameters(tmp_path / "params.yaml", [tmp_path / "model.yaml"])
@@ -45,7 +45,7 @@ def test_a_file_that_is_not_valid_is_refused_before_any_stage_runs(tmp_path):
 
 @pytest.fixture
 def project(tmp_path, monkeypatch) -> Path:
-    """The stage of ours in a repository of DVC, and a stage that uses `model` as `train` does."""
+    """Return a DVC repository with this stage, and a stage that depends on `model` as `train` does."""
     shipped = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     (deps,) = [[dep for dep in shipped["train"]["deps"] if "parameters" in dep]]
     code = shipped["parameters"] | {"deps": ["params.yaml"]}
@@ -60,11 +60,11 @@ def project(tmp_path, monkeypatch) -> Path:
 
 
 def _repro(project: Path, model: dict[str, object]) -> int:
-    """How often the stage ran in all, once the pipeline is reproduced with `model`."""
+    """Reproduce the pipeline with `model`, and return the total number of runs of the stage."""
     (project / "params.yaml").write_text(params.text({"model": model}))
     subprocess.run(["dvc", "repro", "--quiet"], cwd=project, check=True)
     return len((project / "runs").read_text().splitlines())
 
 
-def test_dvc_runs_a_stage_again_when_only_a_type_has_changed(project):
+def test_dvc_reruns_a_stage_when_only_a_type_changes(project):
     assert [1, 2] == [_repro(project, {"max_features": value}) for value in (1, 1.0)]

@@ -19,7 +19,7 @@ READERS = {
     "params.yaml": ("seed: {}\n", read_params),
     "dvc.yaml": ("stages:\n  train:\n    cmd: train {}\n", outputs.stages),
     "data.dvc": ("outs:\n- path: data\n  md5: {}\n", lambda: dvc_data.outputs(Path("data.dvc"))),
-    "dvc.lock": (LOCK, recovery.mend),
+    "dvc.lock": (LOCK, recovery.repair),
     "dvc.lock for a release": (LOCK, lambda: DvcFiles.read(Path())),
 }
 """Content and reader of each file."""
@@ -81,7 +81,7 @@ def test_suggested_command_restores_a_staged_file(case, capsys):
     path, text, read = case
     Path(path).write_text("[")
     git("add", path)
-    if read is recovery.mend:  # restores the committed file by itself
+    if read is recovery.repair:  # restores the committed file by itself
         read()
     else:
         follow(read, path)

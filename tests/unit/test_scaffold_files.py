@@ -1,4 +1,4 @@
-"""What `slipway new` writes: Python that the linters take, and params.yaml with every reason in its place."""
+"""Tests of the files of `slipway new`: Python that passes the linters, and params.yaml with its comments."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from slipway.scaffold.params_file import Change
 
 PARAMS = """\
 # Every number.
-seed: 1                  # of it all
+seed: 1                  # of all sections
 
 gates:                   # two
-  floor: 0.62            # as seen
+  floor: 0.62            # measured
   edges: []              # none
 data:
   gates:
-    floor: 3             # another
+    floor: 3             # other
 """
 
 
@@ -40,10 +40,10 @@ data:
         ({"gates.floor": Change(0.5, "why")}, "  floor: 0.5             # why"),
         ({"gates.floor": Change(1e-05, "why", "ceiling")}, "  ceiling: 1e-05         # why"),
         ({"data.gates.floor": Change(12, "why")}, "    floor: 12            # why"),
-        ({"gates.edges": Change("much longer than it was", "why")}, "  edges: much longer than it was # why"),
+        ({"gates.edges": Change("much longer than before", "why")}, "  edges: much longer than before # why"),
     ],
 )
-def test_one_line_changes_and_the_others_stay(changes, line):
+def test_an_edit_changes_one_line(changes, line):
     edited = params_file.edit(PARAMS, changes).splitlines()
     assert [line] == [new for new, old in zip(edited, PARAMS.splitlines(), strict=True) if new != old]
 
@@ -52,12 +52,12 @@ def test_keys_are_removed():
     assert {"floor": 0.62} == yaml.safe_load(params_file.edit(PARAMS, {}, ["gates.edges", "gates.none"]))["gates"]
 
 
-def test_a_key_that_is_not_there_is_named():
-    with pytest.raises(UserError, match=r"params\.yaml: no gates\.roof"):
+def test_a_missing_key_is_named():
+    with pytest.raises(UserError, match=r"params\.yaml: gates\.roof: missing"):
         params_file.edit(PARAMS, {"gates.roof": Change(1, "why")})
 
 
-def test_the_file_that_ships_is_read_whole():
+def test_an_edit_without_changes_keeps_the_shipped_file():
     text = Path("params.yaml").read_text(encoding="utf-8")
     assert text == params_file.edit(text, {})
     sections = yaml.safe_load(text)
@@ -68,21 +68,21 @@ def test_the_file_that_ships_is_read_whole():
 @pytest.mark.parametrize(
     ("value", "above", "below"), [(0.1234, 0.13, 0.12), (0.12, 0.12, 0.12), (41.2, 42, 41), (0, 0, 0)]
 )
-def test_numbers_are_rounded_to_two_digits_away_from_what_was_measured(value, above, below):
+def test_limits_are_rounded_to_two_digits_away_from_the_measurement(value, above, below):
     assert (above, below) == (limits.up(value), limits.down(value))
 
 
 @pytest.mark.parametrize(("measured", "limit"), [(0.5, 0.01), (0.02, 0.01), (0.005, -0.02), (-0.1, -0.15)])
-def test_a_lead_over_a_baseline_is_asked_for_only_where_there_is_one(measured, limit):
+def test_a_lead_over_a_baseline_is_required_only_where_it_was_measured(measured, limit):
     assert limit == pytest.approx(limits._lead(0.01, measured))
 
 
-def test_a_limit_stays_where_the_problem_keeps_well_within_it():
+def test_a_limit_stays_where_the_problem_is_well_within_it():
     assert (0.25, 0.45) == (limits.at_most(0.25, 0.1), limits.at_most(0.25, 0.3))
     assert (0.5, 0.2) == (limits.at_least(0.5, 0.9), limits.at_least(0.5, 0.3))
 
 
-def test_equal_files_differ_by_no_more_than_noise_and_others_by_more(made):
+def test_equal_files_differ_by_noise_only_and_shifted_files_by_more(made):
     frame = pd.DataFrame({feature.name: np.random.default_rng(3).normal(size=2000) for feature in made.features})
     frame = frame.assign(kind=np.resize(["a", "b"], 2000), label=np.resize([0, 1, 1], 2000))
     same = drift.measure(drift.pairs([frame[:1000], frame[1000:]], 1000, 1), made)
@@ -92,28 +92,28 @@ def test_equal_files_differ_by_no_more_than_noise_and_others_by_more(made):
     assert (0, 1) == (same["unseen"], moved["unseen"])
 
 
-def test_files_have_about_equal_parts_and_never_share_a_moment():
+def test_files_have_about_equal_length_and_never_share_a_time():
     frame = pd.DataFrame({"year": np.repeat([2001, 2002, 2003, 2004], 500)})
-    assert [500] * 4 == [len(part) for part in new.parts(frame, "year")]
+    assert [500] * 4 == [len(chunk) for chunk in new.chunks(frame, "year")]
     frame["year"] = 2001
-    assert [2000] == [len(part) for part in new.parts(frame, "year")]
-    assert [500] * 4 == [len(part) for part in new.parts(frame, "")]
-    assert [999] == [len(part) for part in new.parts(frame.head(999), "")]
+    assert [2000] == [len(chunk) for chunk in new.chunks(frame, "year")]
+    assert [500] * 4 == [len(chunk) for chunk in new.chunks(frame, "")]
+    assert [999] == [len(chunk) for chunk in new.chunks(frame.head(999), "")]
 
 
 @pytest.mark.parametrize(
-    ("task", "metric", "model", "said"),
+    ("task", "metric", "model", "warnings"),
     [
         ("binary", "roc_auc", 0.7, []),
         ("binary", "roc_auc", 0.6, ["linear"]),
-        ("regression", "rmse", 0.7, ["dummy and linear; `gates.floor` blocks it until it is"]),
+        ("regression", "rmse", 0.7, ["dummy and linear, so `gates.floor` blocks it"]),
         ("regression", "rmse", 0.4, []),
     ],
 )
-def test_a_first_model_that_is_no_better_than_a_baseline_is_told(task, metric, model, said):
+def test_a_first_model_no_better_than_a_baseline_gets_a_warning(task, metric, model, warnings):
     first, *rest = new.first_model(task, {"model": {metric: model}, "dummy": {metric: 0.5}, "linear": {metric: 0.6}})
     assert f"First model: {metric} model {model}, dummy 0.5, linear 0.6" == first
-    assert [f"It is no better than {rivals}:" for rivals in said] == [line[: line.index(":") + 1] for line in rest]
+    assert [f"It is no better than {rivals}:" for rivals in warnings] == [line[: line.index(":") + 1] for line in rest]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_first_model_that_is_no_better_than_a_baseline_is_told(task, metric, m
         ("regression", "rmse", 40.7, 38.3, 38),
     ],
 )
-def test_the_floor_is_above_guessing_whatever_the_first_model_does(task, metric, model, dummy, floor):
+def test_the_floor_is_at_least_guessing_for_any_first_model(task, metric, model, dummy, floor):
     assert floor == limits._floor({"model": model, "dummy": dummy}, metrics.for_task(task)[metric])
 
 
@@ -149,15 +149,15 @@ def task(request):
     return request.param
 
 
-def test_what_the_plan_alone_says_fits_the_file_that_ships(made):
+def test_parameters_of_the_plan_fit_the_shipped_file(made):
     text = Path("params.yaml").read_text(encoding="utf-8")
     regression = replace(made, target=replace(made.target, task="regression"))
     written = [
-        yaml.safe_load(params_file.edit(text, limits.of_plan(each, params_file.places(text)), limits.SAMPLE_ONLY))
-        for each in (made, regression)
+        yaml.safe_load(params_file.edit(text, limits.of_plan(plan, params_file.places(text)), limits.SAMPLE_ONLY))
+        for plan in (made, regression)
     ]
-    assert [{"test_ratio": 0.3}] * 2 == [each["split"] for each in written]
-    assert ["roc_auc", "rmse"] == [each["gates"]["primary"] for each in written]
+    assert [{"test_ratio": 0.3}] * 2 == [params["split"] for params in written]
+    assert ["roc_auc", "rmse"] == [params["gates"]["primary"] for params in written]
     assert 1e-4 == written[1]["export"]["parity_tolerance"]
 
 
@@ -170,15 +170,17 @@ def made(tmp_path):
 
 @pytest.mark.parametrize("plain", [True, False])
 @pytest.mark.parametrize("time", ["", "when"])
-def test_what_is_written_is_python_as_the_linters_ask_for_it(tmp_path, monkeypatch, task, plain, time):
+def test_written_python_passes_the_linters(tmp_path, monkeypatch, task, plain, time):
     path = tmp_path / "a table with a very long name that goes on and on and on and on, and then ends.parquet"
     table(task, plain=plain).to_parquet(path)
     made, _ = plan.infer(path, plan.Request("The label", time=time), 1)
-    for place, text in render.render(made).items():
-        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / place).write_text(text)
+    for name, text in render.render(made).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
     shutil.copy("pyproject.toml", tmp_path)
-    (tmp_path / "src/slipway").symlink_to(Path("src/slipway").resolve())  # or its imports are a stranger's
+    (tmp_path / "src/slipway").symlink_to(
+        Path("src/slipway").resolve()
+    )  # otherwise ruff sorts its imports as third-party
     monkeypatch.chdir(tmp_path)
     assert "All checks passed!\n" == run_tool(["ruff", "check", "--no-cache", "src/problem", "tests"])[1]
     assert 0 == run_tool(["ruff", "format", "--no-cache", "--check", "src/problem", "tests"])[0]
@@ -186,7 +188,7 @@ def test_what_is_written_is_python_as_the_linters_ask_for_it(tmp_path, monkeypat
 
 @pytest.fixture
 def row(tmp_path, monkeypatch):
-    """`Row` as it is written for a table with a column of each kind."""
+    """Return the written `Row` for a table with a column of each kind."""
     path = tmp_path / "t.parquet"
     table("binary", plain=False).to_parquet(path)
     made, _ = plan.infer(path, plan.Request("The label"), 1)
@@ -196,12 +198,12 @@ def row(tmp_path, monkeypatch):
     del sys.modules["written_row"]
 
 
-def test_the_row_that_is_written_takes_what_was_seen_and_nothing_else(row):
-    known = {"size_big_mm": 0.5, "kind": 'c"d', "open": "text 3", "flag": None}
-    assert known == row(**known).model_dump()
+def test_the_written_row_accepts_observed_values_only(row):
+    values = {"size_big_mm": 0.5, "kind": 'c"d', "open": "text 3", "flag": None}
+    assert values == row(**values).model_dump()
     for change in ({"size_big_mm": 1e9}, {"kind": "z"}, {"open": ""}, {"open": None}, {"flag": "yes"}, {"other": 1}):
         with pytest.raises(ValueError, match="1 validation error"):
-            row(**{**known, **change})
+            row(**{**values, **change})
 
 
 def test_the_group_of_the_problem_is_emptied_and_nothing_else_changes():
@@ -216,18 +218,18 @@ def test_the_group_of_the_problem_is_emptied_and_nothing_else_changes():
 
 @pytest.fixture
 def large(made):
-    """A plan for numbers that do not compress, and the rows: 8 MB of each of two columns."""
+    """Return a plan and its rows: two columns of 8 MB of numbers that do not compress."""
     random = np.random.default_rng(1)
-    return made, pd.DataFrame({source: random.normal(size=1_000_000) for source in made.taken})
+    return made, pd.DataFrame({source: random.normal(size=1_000_000) for source in made.imported})
 
 
-def test_rows_that_the_embedded_store_is_too_small_for_are_refused(large, monkeypatch):
+def test_rows_beyond_the_embedded_store_are_rejected(large, monkeypatch):
     monkeypatch.setattr(work_tree, "dvc", lambda *_: "embedded\n")
-    with pytest.raises(UserError, match=r"MB as Parquet, and the embedded store takes 10; name a store of yours"):
+    with pytest.raises(UserError, match=r"MB as Parquet exceed the 10 MB of the embedded store; add your own remote"):
         room.require(*large)
 
 
-def test_rows_that_it_has_room_for_and_a_store_of_ones_own_are_taken(large, monkeypatch):
+def test_smaller_rows_and_another_remote_are_accepted(large, monkeypatch):
     monkeypatch.setattr(work_tree, "dvc", lambda *_: "embedded\n")
     room.require(large[0], large[1].head(100_000))
     monkeypatch.setattr(work_tree, "dvc", lambda *_: "storage\n")

@@ -1,4 +1,4 @@
-"""Before `slipway new` and `slipway upgrade` delete a file, git has it: whatever the user has git hide."""
+"""Tests of the guard of `slipway new` and `slipway upgrade`: they never delete a file that git does not track."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def write(files: dict[str, str]) -> None:
 
 @pytest.fixture(params=[False, True], ids=["plain", "hostile"])
 def fork(request, tmp_path, monkeypatch):
-    """A clean fork with a table beside it, for a user with plain and with other settings."""
+    """Return a table next to a clean fork, under default and under unusual settings of git."""
     (tmp_path / "fork").mkdir()
     monkeypatch.chdir(tmp_path / "fork")
     for role in ("AUTHOR", "COMMITTER"):
@@ -59,40 +59,40 @@ COMMANDS = {
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("name", ["src/problem/mine.py", "metrics/mine.json", "anywhere/[*].txt"])
-def test_an_untracked_file_stops_it_and_is_still_there(fork, command, name):
-    write({name: "nobody else has this\n"})
+def test_an_untracked_file_stops_the_command_and_stays(fork, command, name):
+    write({name: "only copy\n"})
     with pytest.raises(UserError, match="not committed; commit or stash first"):
         COMMANDS[command](fork)
-    assert "nobody else has this\n" == Path(name).read_text()
+    assert "only copy\n" == Path(name).read_text()
 
 
 @pytest.mark.parametrize("name", ["src/problem/ignored-mine.py", "src/problem/key.env", "tests/problem/deep/er.env"])
-def test_an_ignored_file_in_a_folder_that_is_replaced_stops_it(fork, name):
+def test_an_ignored_file_in_a_replaced_folder_stops_the_command(fork, name):
     Path(".git/info").mkdir(exist_ok=True)
     Path(".git/info/exclude").write_text("ignored-*\n")
-    write({name: "nobody else has this\n"})
-    with pytest.raises(UserError, match=rf"{Path(name).name}: not in git, and its folder is replaced"):
+    write({name: "only copy\n"})
+    with pytest.raises(UserError, match=rf"{Path(name).name}: not in git, and its folder will be replaced"):
         COMMANDS["new"](fork)
-    assert "nobody else has this\n" == Path(name).read_text()
+    assert "only copy\n" == Path(name).read_text()
 
 
 @pytest.mark.parametrize("name", ["secret", "src/problem/__pycache__/row.cpython-311.pyc"])
-def test_what_is_ignored_elsewhere_or_written_again_by_python_stops_nothing(fork, name):
-    write({name: "kept\n"})
+def test_ignored_files_elsewhere_and_generated_files_do_not_stop_the_command(fork, name):
+    write({name: "ignored\n"})
     work_tree.require_clean()
-    work_tree.require_nothing_else(*new.REPLACED)
+    work_tree.require_no_untracked(*new.REPLACED)
 
 
-def test_an_upgrade_deletes_nothing_that_git_does_not_have(fork, monkeypatch):
+def test_an_upgrade_does_not_delete_untracked_files(fork, monkeypatch):
     monkeypatch.setattr(work_tree, "uv", lambda *_: None)
     git("checkout", "--quiet", "template")
     write({"src/problem/planes.py": "of the template\n", "src/slipway/machine.py": "two\n", "uv.lock": "1\n"})
     git("add", "--all")
     git("commit", "--quiet", "--message", "Improve")
     git("checkout", "--quiet", "main")
-    write({"src/problem/key.env": "nobody else has this\n"})
+    write({"src/problem/key.env": "only copy\n"})
     upgrade.upgrade("template")
-    assert "nobody else has this\n" == Path("src/problem/key.env").read_text()
+    assert "only copy\n" == Path("src/problem/key.env").read_text()
     assert (False, True) == (Path("src/problem/planes.py").exists(), Path("src/slipway/machine.py").exists())
 
 

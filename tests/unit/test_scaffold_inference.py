@@ -1,4 +1,4 @@
-"""What `slipway new` makes of a column, of a target and of a time, as tables."""
+"""Tests of the inference of columns, targets and times by `slipway new`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from slipway.scaffold import alone, columns, names, plan, source, target, times
 
 ROWS = 200
 RANDOM = np.random.default_rng(5)
-CODES = [f"{one}{two}X" for one in "ABCDE" for two in "ABCDE"]
+CODES = [f"{first}{second}X" for first in "ABCDE" for second in "ABCDE"]
 
 
 def text(*values: str) -> pd.Series:
@@ -34,7 +34,7 @@ def text(*values: str) -> pd.Series:
         (" a ", "a"),
     ],
 )
-def test_a_column_gets_a_name_that_python_takes(column, name):
+def test_a_column_gets_a_valid_python_name(column, name):
     assert {column: name} == names.unique([column])
 
 
@@ -60,7 +60,7 @@ def test_no_two_columns_get_the_same_name():
         ("durationMinutes", ""),
     ],
 )
-def test_a_unit_is_what_a_name_ends_with(column, unit):
+def test_a_unit_is_at_the_end_of_a_name(column, unit):
     assert unit == names.unit(column)
 
 
@@ -69,12 +69,12 @@ def test_a_unit_is_what_a_name_ends_with(column, unit):
     [
         (pd.Series(RANDOM.normal(size=ROWS)), "float", False),
         (pd.Series(RANDOM.integers(0, 9, ROWS)), "int", False),
-        (pd.Series(RANDOM.integers(0, 9, ROWS)).astype(float), "float", False),  # written as 7.0, so 7.5 may come
+        (pd.Series(RANDOM.integers(0, 9, ROWS)).astype(float), "float", False),  # written as 7.0, so 7.5 is possible
         (
             pd.Series(RANDOM.integers(0, 9, ROWS)).astype(float).where(lambda v: v > 1),
             "int",
             True,
-        ),  # gaps made it float
+        ),  # missing values made it float
         (pd.Series(np.resize([True, False], ROWS)), "bool", False),
         (pd.Series(np.resize([True, False, None], ROWS)), "bool", True),
         (text("red", "green", "blue"), "closed", False),
@@ -84,65 +84,65 @@ def test_a_unit_is_what_a_name_ends_with(column, unit):
             pd.Series(np.repeat(["first", "second"], ROWS // 2)),
             "open",
             False,
-        ),  # one half has values that the other lacks
+        ),  # the halves have different values
         (pd.Series(["rare", *np.resize(["a", "b"], ROWS - 1)]), "open", False),
     ],
 )
-def test_a_column_is_of_a_kind(values, kind, nullable):
+def test_a_column_has_a_kind(values, kind, nullable):
     feature = columns.examine(values.rename("x"), "x")
     assert (kind, nullable) == (feature.kind, feature.nullable)
 
 
 @pytest.mark.parametrize(
-    ("values", "why"),
+    ("values", "reason"),
     [
-        (pd.Series(["same"] * ROWS), "one value only"),
+        (pd.Series(["same"] * ROWS), "a single value"),
         (pd.Series(range(ROWS)), "numbers the rows"),
         (pd.Series([None] * ROWS), "missing in 100%"),
         (pd.Series([1.0, 2.0, *[None] * (ROWS - 2)]), "missing in 99%"),
-        (pd.Series([f"id-{row}" for row in range(ROWS)]), "200 different texts"),
+        (pd.Series([f"id-{row}" for row in range(ROWS)]), "200 distinct strings"),
         (pd.Series(pd.date_range("2026-01-01", periods=ROWS)), "a date"),
         (pd.Series(pd.date_range("2026-01-01", periods=ROWS).astype(str)), "a date"),
         (pd.Series([[1, 2]] * ROWS), "list"),
     ],
 )
-def test_a_column_that_teaches_nothing_is_left_out_and_says_why(values, why):
-    assert why in columns.examine(values.rename("x"), "x").why
+def test_a_useless_column_is_excluded_with_the_reason(values, reason):
+    assert reason in columns.examine(values.rename("x"), "x").reason
 
 
-def test_whole_numbers_that_differ_in_every_row_are_left_out_where_the_name_says_so():
+def test_distinct_integers_are_excluded_where_the_name_suggests_an_identifier():
     values = pd.Series(RANDOM.permutation(10 * ROWS)[:ROWS], name="x")
-    assert isinstance(columns.examine(values, "customer_id"), columns.LeftOut)
+    assert isinstance(columns.examine(values, "customer_id"), columns.Excluded)
     assert isinstance(columns.examine(values, "income"), columns.Feature)
 
 
 @pytest.mark.parametrize(
-    ("seen", "limits"),
+    ("observed", "limits"),
     [((32.1, 59.6), (10, 80)), ((0, 55.9), (0, 90)), ((-27.02, -23.79), (-29, -22)), ((0.02, 0.06), (0, 0.08))],
 )
-def test_limits_are_round_have_headroom_and_keep_the_sign(seen, limits):
-    assert limits == columns.limits_of(*seen)
+def test_limits_are_rounded_with_headroom_and_keep_the_sign(observed, limits):
+    assert limits == columns.limits_of(*observed)
 
 
 @pytest.mark.parametrize(
     ("values", "pattern"), [(CODES, "^[A-Z]{3}$"), (["A1", "B2"], "^[A-Z0-9]{2}$"), (["12", "34"], "^[0-9]{2}$")]
 )
-def test_codes_of_one_length_have_a_pattern(values, pattern):
+def test_codes_of_equal_length_have_a_pattern(values, pattern):
     assert pattern == columns._pattern(pd.Series(values, dtype="string"))
 
 
 @pytest.mark.parametrize("values", [["a1", "b2"], ["A", "BB"], ["with blanks", "of length 11"]])
-def test_other_texts_have_none(values):
+def test_other_strings_have_no_pattern(values):
     assert "" == columns._pattern(pd.Series(values, dtype="string"))
 
 
 @pytest.mark.parametrize(
-    ("values", "task", "found", "positive"),
+    ("values", "task", "inferred", "positive"),
     [
         (pd.Series(np.resize([0, 1, 0], ROWS)), "", "binary", None),
         (pd.Series(np.resize([True, False, False], ROWS)), "", "binary", True),
         (text("benign", "malignant", "benign"), "", "binary", "malignant"),
-        (text("yes", "no", "yes"), "", "binary", "yes"),  # though it is not the rarer one
+        (text("yes", "no", "yes"), "", "binary", "yes"),  # even if it is not the rarer value
         (text("a", "b", "c"), "", "multiclass", None),
         (pd.Series(np.resize([1, 2, 3], ROWS)), "multiclass", "multiclass", None),
         (pd.Series(np.resize([1, 2, 3], ROWS)), "regression", "regression", None),
@@ -150,25 +150,25 @@ def test_other_texts_have_none(values):
         (pd.Series(range(ROWS)), "", "regression", None),
     ],
 )
-def test_a_target_makes_a_task(values, task, found, positive):
+def test_a_task_is_inferred_from_the_target(values, task, inferred, positive):
     examined = target.examine(values.rename("y"), "y", task)
-    assert (found, positive) == (examined.task, examined.positive)
+    assert (inferred, positive) == (examined.task, examined.positive)
 
 
 @pytest.mark.parametrize(
     ("values", "task", "error"),
     [
-        (pd.Series(["same"] * ROWS), "", "one value only, 'same'"),
+        (pd.Series(["same"] * ROWS), "", "a single value, 'same'"),
         (pd.Series([1.0, *[None] * (ROWS - 1)]), "", "1 rows have a value"),
-        (pd.Series(np.resize([1, 2, 3], ROWS)), "", "3 whole numbers; say whether"),
+        (pd.Series(np.resize([1, 2, 3], ROWS)), "", "3 distinct integers; set --task"),
         (text("a", "b", "c"), "binary", "3 values; a binary target has two"),
-        (text("a", "b", "c"), "regression", "'a' is no number"),
+        (text("a", "b", "c"), "regression", "'a' is not a number"),
         (pd.Series(["rare", *np.resize(["a", "b"], ROWS - 1)]), "", "'rare' has 1 rows"),
-        (pd.Series([str(row) for row in range(ROWS)]), "", "200 classes; 20 at most"),
-        (pd.Series([(1, 2), (3, 4)] * (ROWS // 2)), "", "tuple is no class"),
+        (pd.Series([str(row) for row in range(ROWS)]), "", "200 classes; at most 20"),
+        (pd.Series([(1, 2), (3, 4)] * (ROWS // 2)), "", "tuple is not a class"),
     ],
 )
-def test_a_target_that_cannot_be_learned_is_one_line(values, task, error):
+def test_an_unusable_target_is_one_line(values, task, error):
     with pytest.raises(UserError, match=r"^y: .*") as refused:
         target.examine(values.rename("y"), "y", task)
     assert error in str(refused.value)
@@ -183,10 +183,10 @@ def test_a_target_that_cannot_be_learned_is_one_line(values, task, error):
         ([1952, 1957, 2007], ()),
     ],
 )
-def test_a_time_is_read_and_gives_features(values, parts):
+def test_a_time_is_parsed_and_has_features(values, parts):
     time, moments = times.examine(pd.Series(values, name="When"), "when")
     assert (parts, "UTC") == (time.parts, str(moments.dt.tz))
-    read = eval(f"pd.to_datetime({time.parse.format(column='values')})", {"pd": pd, "values": pd.Series(values)})  # noqa: S307  it is what is written
+    read = eval(f"pd.to_datetime({time.parse.format(column='values')})", {"pd": pd, "values": pd.Series(values)})  # noqa: S307  the written expression
     assert moments.tolist() == read.tolist()
 
 
@@ -194,21 +194,21 @@ def test_a_time_is_read_and_gives_features(values, parts):
     ("values", "error"),
     [
         (["2026-01-01", None], "missing in 1 rows"),
-        (["soon", "later"], "'soon' in row 0 is no date"),
-        ([1, 2], "no year and no date"),
+        (["soon", "later"], "'soon' in row 0 is not a date"),
+        ([1, 2], "neither a year nor a date"),
     ],
 )
-def test_a_time_that_cannot_be_read_is_one_line(values, error):
+def test_an_invalid_time_is_one_line(values, error):
     with pytest.raises(UserError, match=error):
         times.examine(pd.Series(values, name="When"), "when")
 
 
 @pytest.mark.parametrize("task", ["binary", "regression"])
-def test_the_answer_under_another_name_has_all_the_power_and_noise_none(task):
+def test_the_target_under_another_name_has_high_power_and_noise_none(task):
     label = pd.Series(RANDOM.integers(0, 2, ROWS) if task == "binary" else RANDOM.normal(size=ROWS), name="y")
     frame = pd.DataFrame({"y": label, "leak": label * 2, "noise": RANDOM.normal(size=ROWS)})
     power = alone.powers(frame, ["leak", "noise"], "y", task, 1)
-    assert power["leak"] >= alone.LEAK > 0.5 > power["noise"]
+    assert power["leak"] >= alone.LEAK_POWER_MIN > 0.5 > power["noise"]
 
 
 @pytest.fixture
@@ -227,19 +227,21 @@ def table(tmp_path):
     return tmp_path / "t.csv"
 
 
-def test_the_plan_names_features_what_is_left_out_and_segments(table):
+def test_the_plan_has_features_excluded_columns_and_segments(table):
     made, _ = plan.infer(table, plan.Request("Price", time="When"), 1)
     assert ["size_mm", "kind", "when_weekday"] == [feature.name for feature in made.features]
-    assert ["Answer", "Week"] == [each.source for each in made.left_out]  # one is the target, one only says when
+    assert ["Answer", "Week"] == [
+        column.source for column in made.excluded
+    ]  # the target, and a number that encodes the time
     assert ("kind",) == made.segments
-    assert {"Size (mm)": "size_mm", "Kind": "kind", "Price": "price", "When": "when"} == made.taken
+    assert {"Size (mm)": "size_mm", "Kind": "kind", "Price": "price", "When": "when"} == made.imported
 
 
-def test_without_a_time_nothing_says_when(table):
-    assert "week" in plan.infer(table, plan.Request("Price"), 1)[0].taken.values()
+def test_without_a_time_no_column_is_excluded_for_encoding_it(table):
+    assert "week" in plan.infer(table, plan.Request("Price"), 1)[0].imported.values()
 
 
-def test_rows_are_in_the_order_of_time_or_else_shuffled(table):
+def test_rows_are_ordered_by_time_or_shuffled(table):
     _, ordered = plan.infer(table, plan.Request("Price", time="When"), 1)
     _, shuffled = plan.infer(table, plan.Request("Price"), 1)
     assert ordered["When"].is_monotonic_increasing
@@ -247,10 +249,10 @@ def test_rows_are_in_the_order_of_time_or_else_shuffled(table):
     assert not shuffled["When"].is_monotonic_decreasing
 
 
-def test_the_plan_is_shown_as_a_table(table):
-    shown = plan.shown(plan.infer(table, plan.Request("Price", time="When"), 1)[0])
-    assert len(made := shown.splitlines()) == 8, made
-    assert "left out" in made[-1]
+def test_the_plan_is_printed_as_a_table(table):
+    text = plan.summary(plan.infer(table, plan.Request("Price", time="When"), 1)[0])
+    assert len(lines := text.splitlines()) == 8, lines
+    assert "excluded" in lines[-1]
 
 
 @pytest.mark.parametrize(
@@ -259,10 +261,10 @@ def test_the_plan_is_shown_as_a_table(table):
         (plan.Request("Prize"), "no column 'Prize'; it has 'When', 'Size"),
         (plan.Request("Price", time="Then"), "no column 'Then'"),
         (plan.Request("Price", segments=("Size (mm)",)), "cannot be a segment, because it is a number"),
-        (plan.Request("Price", segments=("Answer",)), "cannot be a segment, because it is left out"),
+        (plan.Request("Price", segments=("Answer",)), "cannot be a segment, because it is excluded"),
     ],
 )
-def test_a_request_that_does_not_suit_the_table_is_one_line(table, request_, error):
+def test_a_request_that_does_not_match_the_table_is_one_line(table, request_, error):
     with pytest.raises(UserError) as refused:
         plan.infer(table, request_, 1)
     assert error in str(refused.value)
@@ -278,7 +280,7 @@ def test_a_request_that_does_not_suit_the_table_is_one_line(table, request_, err
         ("short.csv", b"Price,a\n1,2\n", "1 rows; 100 or more"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_one_line(tmp_path, name, content, error):
+def test_an_unusable_file_is_one_line(tmp_path, name, content, error):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError) as refused:
@@ -287,8 +289,8 @@ def test_a_file_that_cannot_be_used_is_one_line(tmp_path, name, content, error):
     assert 1 == len(str(refused.value).splitlines())
 
 
-def test_a_table_of_which_nothing_can_be_learned_is_one_line(tmp_path):
+def test_a_table_without_usable_columns_is_one_line(tmp_path):
     frame = pd.DataFrame({"id": range(ROWS), "Price": RANDOM.normal(size=ROWS), "same": "x"})
     frame.to_csv(tmp_path / "t.csv", index=False)
-    with pytest.raises(UserError, match="no column is left to learn from; id: it numbers the rows; same: it has one"):
+    with pytest.raises(UserError, match="no column is left to learn from; id: it numbers the rows; same: it has a"):
         plan.infer(tmp_path / "t.csv", plan.Request("Price"), 1)

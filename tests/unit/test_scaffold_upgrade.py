@@ -1,4 +1,4 @@
-"""A later template is merged into a fork: the template's part is the template's, the fork's own stays as it is."""
+"""Tests of `slipway upgrade`: the engine becomes that of the later template, and the fork keeps its own files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from slipway.errors import UserError
 from slipway.scaffold import upgrade, work_tree
 
 TEMPLATE = {
-    "src/slipway/machine.py": "one\n",
+    "src/slipway/engine.py": "one\n",
     "src/problem/row.py": "carrier\n",
     "tests/problem/test_problem.py": "carrier\n",
     "params.yaml": "split: days\n\nserving: 1\n\n\nagent: 1\n",
@@ -27,7 +27,7 @@ TEMPLATE = {
 FORK = {
     "src/problem/row.py": "species\n",
     "tests/problem/test_problem.py": "species\n",
-    "params.yaml": "split: share\n\nserving: 1\n\n\nagent: 1\n",
+    "params.yaml": "split: ratio\n\nserving: 1\n\n\nagent: 1\n",
     "dvc.lock": "hash of penguins\n",
     "data.dvc": "penguins\n",
     "metrics/evaluate.json": "0.9\n",
@@ -36,12 +36,12 @@ FORK = {
     "uv.lock": "version 1, without the sample's\n",
 }
 LATER = {
-    "src/slipway/machine.py": "two\n",
+    "src/slipway/engine.py": "two\n",
     "src/slipway/new.py": "new\n",
     "src/problem/row.py": "carrier and plane\n",
     "src/problem/planes.py": "plane\n",
     "params.yaml": "split: days\n\nserving: 1\n\n\nagent: 1\n\nmonitoring: 1\n",
-    "dvc.lock": "hash of carriers and machine two\n",
+    "dvc.lock": "hash of carriers and engine two\n",
     "metrics/evaluate.json": "0.71\n",
     "README.md": "Template, improved\n",
     "uv.lock": "version 2\n",
@@ -63,7 +63,7 @@ def commit(files: dict[str, str], message: str) -> None:
 
 @pytest.fixture
 def template(tmp_path, monkeypatch):
-    """A template as it was and as it is, with the fork's clone beside it; the test is in the clone."""
+    """Return a template with an old and a new commit; the current folder is a fork's clone of the old one."""
     for name in ("GIT_AUTHOR", "GIT_COMMITTER"):
         monkeypatch.setenv(f"{name}_NAME", "A")
         monkeypatch.setenv(f"{name}_EMAIL", "a@example.invalid")
@@ -75,7 +75,7 @@ def template(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.chdir(folder)
     git("init", "--quiet", "--initial-branch=main")
-    commit(TEMPLATE, "As it was")
+    commit(TEMPLATE, "Begin")
     git("clone", "--quiet", str(folder), str(tmp_path / "fork"))
     commit(LATER, "Improve")
     monkeypatch.chdir(tmp_path / "fork")
@@ -85,7 +85,7 @@ def template(tmp_path, monkeypatch):
 
 @pytest.fixture
 def fork(template):
-    """The fork has made the template its own, and knows of the improvement."""
+    """Commit the fork's own files, and fetch the new commit of the template."""
     git("rm", "--quiet", ".dvcstore/files/aa")
     commit(FORK, "Make the template ours")
     git("fetch", "--quiet", "template")
@@ -95,19 +95,19 @@ def content(name: str) -> str:
     return Path(name).read_text()
 
 
-def test_a_plain_merge_has_conflicts_in_what_both_sides_made(fork):
+def test_a_plain_merge_has_conflicts_in_generated_files(fork):
     with pytest.raises(subprocess.CalledProcessError):
         git("merge", "template/main")
     conflicts = git("diff", "--name-only", "--diff-filter=U").split()
     assert ["README.md", "dvc.lock", "metrics/evaluate.json", "src/problem/row.py", "uv.lock"] == conflicts
 
 
-def test_the_machinery_is_the_templates(fork):
+def test_the_engine_is_that_of_the_template(fork):
     upgrade.upgrade("template/main")
-    assert ("two\n", "new\n") == (content("src/slipway/machine.py"), content("src/slipway/new.py"))
+    assert ("two\n", "new\n") == (content("src/slipway/engine.py"), content("src/slipway/new.py"))
 
 
-def test_the_problem_its_data_its_results_and_the_readme_stay(fork):
+def test_the_fork_keeps_problem_data_results_and_readme(fork):
     upgrade.upgrade("template/main")
     owned = {name: text for name, text in FORK.items() if name.startswith(upgrade.OWN)}
     assert owned == {name: content(name) for name in owned}
@@ -115,39 +115,39 @@ def test_the_problem_its_data_its_results_and_the_readme_stay(fork):
     assert not Path(".dvcstore/files/aa").exists()
 
 
-def test_a_new_section_of_params_comes_beside_the_forks_own_numbers(fork):
+def test_a_new_section_of_params_is_added_to_the_forks_own_numbers(fork):
     upgrade.upgrade("template/main")
-    assert "split: share\n\nserving: 1\n\n\nagent: 1\n\nmonitoring: 1\n" == content("params.yaml")
+    assert "split: ratio\n\nserving: 1\n\n\nagent: 1\n\nmonitoring: 1\n" == content("params.yaml")
 
 
-def test_the_lock_begins_with_the_templates_versions(fork):
+def test_the_lock_file_starts_from_the_templates_versions(fork):
     upgrade.upgrade("template/main")
     assert "version 2\nlocked\n" == content("uv.lock")
 
 
-def test_the_merge_is_left_to_be_committed_and_then_nothing_is_left_to_do(fork, capsys):
+def test_the_user_commits_the_merge_and_a_second_upgrade_does_nothing(fork, capsys):
     upgrade.upgrade("template/main")
     assert "" == git("diff", "--name-only", "--diff-filter=U")
     git("commit", "--no-edit")
     assert "" == git("status", "--porcelain")
     assert 2 == len(git("log", "-1", "--format=%P").split())
     upgrade.upgrade("template/main")
-    assert "template/main is merged already" in capsys.readouterr().out
+    assert "template/main is already merged" in capsys.readouterr().out
 
 
-def test_lines_that_both_sides_changed_are_named_and_left_to_be_mended(fork, template):
-    commit({"src/slipway/machine.py": "mine\n"}, "Leave the seam")
-    with pytest.raises(UserError, match=r"^src/slipway/machine.py: changed on both sides"):
+def test_conflicts_are_named_and_left_to_the_user(fork, template):
+    commit({"src/slipway/engine.py": "mine\n"}, "Leave the seam")
+    with pytest.raises(UserError, match=r"^src/slipway/engine.py: changed on both sides"):
         upgrade.upgrade("template/main")
-    assert "<<<<<<<" in content("src/slipway/machine.py")
+    assert "<<<<<<<" in content("src/slipway/engine.py")
     assert "species\n" == content("src/problem/row.py")
 
 
-def test_a_work_tree_with_changes_is_refused_and_left_alone(fork):
-    Path("src/problem/row.py").write_text("half a thought\n")
+def test_a_work_tree_with_changes_is_rejected_and_does_not_change(fork):
+    Path("src/problem/row.py").write_text("uncommitted\n")
     with pytest.raises(UserError, match=r"^src/problem/row.py: not committed"):
         upgrade.upgrade("template/main")
-    assert "half a thought\n" == content("src/problem/row.py")
+    assert "uncommitted\n" == content("src/problem/row.py")
 
 
 def test_an_unknown_branch_is_one_line(fork):
@@ -156,7 +156,7 @@ def test_an_unknown_branch_is_one_line(fork):
 
 
 def start_without_history(files: dict[str, str]) -> None:
-    """A repository that GitHub made of the template's files alone."""
+    """Make a repository as GitHub does from the template's files, without its history."""
     git("checkout", "--quiet", "--orphan", "fresh")
     git("rm", "--quiet", "-r", "--cached", ".")
     commit(files, "Initial commit")
@@ -165,26 +165,26 @@ def start_without_history(files: dict[str, str]) -> None:
     git("fetch", "--quiet", "template")
 
 
-def test_a_repository_without_the_templates_history_is_joined_to_where_it_began(template):
+def test_a_repository_without_the_templates_history_is_joined_to_its_first_commit(template):
     start_without_history({})
     upgrade.upgrade("template/main")
-    assert ("two\n", "species\n") == (content("src/slipway/machine.py"), content("src/problem/row.py"))
-    assert "split: share\n\nserving: 1\n\n\nagent: 1\n\nmonitoring: 1\n" == content("params.yaml")
+    assert ("two\n", "species\n") == (content("src/slipway/engine.py"), content("src/problem/row.py"))
+    assert "split: ratio\n\nserving: 1\n\n\nagent: 1\n\nmonitoring: 1\n" == content("params.yaml")
 
 
-def test_a_repository_that_began_elsewhere_is_refused(template):
-    start_without_history({"src/slipway/machine.py": "another\n"})
+def test_a_repository_with_other_first_files_is_rejected(template):
+    start_without_history({"src/slipway/engine.py": "another\n"})
     with pytest.raises(UserError, match="has no commit in common with this fork"):
         upgrade.upgrade("template/main")
 
 
-REFUSING = 'raise SystemExit("params.yaml: agent.retries: missing; add a whole number")\n'
+REJECTING = 'raise SystemExit("params.yaml: agent.retries: missing; add a whole number")\n'
 
 
 @pytest.mark.parametrize(
-    ("validator", "refused"), [(REFUSING, True), ("import a_package_not_installed\n", False), ("", False)]
+    ("validator", "refused"), [(REJECTING, True), ("import a_package_not_installed\n", False), ("", False)]
 )
-def test_merged_parameters_must_be_what_the_merged_engine_reads(fork, template, validator, refused):
+def test_the_merged_engine_validates_the_merged_parameters(fork, template, validator, refused):
     package = {"src/slipway/__init__.py": "", "src/slipway/settings/__init__.py": ""}
     with contextlib.chdir(template):
         commit(package | {"src/slipway/settings/__main__.py": validator}, "Validate")
@@ -194,4 +194,4 @@ def test_merged_parameters_must_be_what_the_merged_engine_reads(fork, template, 
     )
     with expected if refused else contextlib.nullcontext():
         upgrade.upgrade("template/main")
-    assert "two\n" == content("src/slipway/machine.py")
+    assert "two\n" == content("src/slipway/engine.py")

@@ -1,4 +1,4 @@
-"""Columns of a `Row`, for any types that a problem may use."""
+"""Tests of the columns of a `Row`, for all types that a problem may use."""
 
 from __future__ import annotations
 
@@ -52,6 +52,6 @@ def test_columns_keep_the_order_of_the_row():
     assert list(Everything.model_fields) == [column.name for column in columns(Everything)]
 
 
-def test_a_field_that_no_model_takes_is_named():
+def test_an_unsupported_field_is_named():
     with pytest.raises(TypeError, match=r"Row\.values: array"):
         columns(Nested)

@@ -11,34 +11,34 @@ from slipway.errors import UserError
 from slipway.settings import Settings, read_params, read_section, read_settings
 
 VALID = Path(__file__).parent / "golden/params.yaml"
-"""A file that is valid, whatever values a fork or a pull request has in its own."""
+"""A valid file, independent of the params.yaml of a fork or a pull request."""
 
 TEXT = VALID.read_text(encoding="utf-8")
 
 REFUSED = [
     ("  floor: 0.62", "  florr: 0.62", "gates.florr: no such key; did you mean gates.floor?"),
     ("  floor: 0.62 ", "  # ", "gates.floor: missing; add a number (Absolute limit of the primary metric"),
-    ("  floor: 0.62", "  floor: 62%", 'gates.floor: "62%" (text); allowed: a number (Absolute'),
+    ("  floor: 0.62", "  floor: 62%", 'gates.floor: "62%" (a string); allowed: a number (Absolute'),
     ("  floor: 0.62", "  floor: .nan", "gates.floor: NaN; allowed: a number"),
-    ("  floor: 0.62", "  floor: true", "gates.floor: true (a flag); allowed: a number"),
+    ("  floor: 0.62", "  floor: true", "gates.floor: true (a boolean); allowed: a number"),
     ("\ngates:", "\ngatez:", "gatez: no such key; did you mean gates?"),
     ("seed: 20130101", "seed: -1", "seed: -1; allowed: a whole number ≥ 0"),
     ("seed: 20130101", "seed: 1\nseed: 2", 'not YAML (line 4: found duplicate key "seed"'),
     ("confidence: 0.97", "confidence: 97", "gates.confidence: 97; allowed: a number > 0 and < 1"),
     ("workers: 1 ", "workers: 1.0 ", "serving.workers: 1.0; allowed: a whole number ≥ 1 (Processes)"),
-    ("workers: 1 ", "workers: 1:30 ", 'serving.workers: "1:30" (text); allowed: a whole number ≥ 1'),
-    ("workers: 1 ", "workers: ", "serving.workers: null (no value); allowed: a whole number ≥ 1"),
+    ("workers: 1 ", "workers: 1:30 ", 'serving.workers: "1:30" (a string); allowed: a whole number ≥ 1'),
+    ("workers: 1 ", "workers: ", "serving.workers: null; allowed: a whole number ≥ 1"),
     ("steps: [10, 50]", "steps: [10, 60]", "canary.steps.1: 60; allowed: a whole number ≥ 1 and ≤ 50"),
-    ("[schedule,", "[shedule,", 'retraining.triggers.0: "shedule" (text); allowed: one of demand, schedule'),
+    ("[schedule,", "[shedule,", 'retraining.triggers.0: "shedule" (a string); allowed: one of demand, schedule'),
     ("  against:", "  agianst:", "loadtest.agianst: no such key; did you mean loadtest.against?"),
     (
         "    margin: 0.05 ",
         "    margins: 0.05 ",
         "loadtest.against.margins: no such key; did you mean loadtest.against.margin?",
     ),
-    ("hosts: []", "hosts: example.org", 'loadtest.hosts: "example.org" (text); allowed: a list of texts'),
+    ("hosts: []", "hosts: example.org", 'loadtest.hosts: "example.org" (a string); allowed: a list of strings'),
     ("prediction_edges: []", "prediction_edges: [2, 1]", "serving.prediction_edges: the numbers must increase"),
-    ("max_iter: 200", "max_iter: 2024-01-01", "model.max_iter: 2024-01-01 is a date; put it in quotes if it is text"),
+    ("max_iter: 200", "max_iter: 2024-01-01", "model.max_iter: 2024-01-01 is a date; quote it to make it a string"),
     ("max_iter: 200", "max_iter: .inf", "model.max_iter: inf is not finite"),
     ("numeric_drift: 0.25", "numeric_drift: .nan", "data.suites.numeric_drift: nan is not finite"),
     ("may_not_run: {}", "may_not_run: [PSI]", 'data.suites.may_not_run: ["PSI"] (a list); allowed: a mapping'),
@@ -50,7 +50,7 @@ REFUSED = [
         "monitoring.hedroom: no such key; did you mean monitoring.headroom? (and 1 more)",
     ),
 ]
-"""What stands in the file, what a user writes in its place, and the line that they get."""
+"""Text in the file, an invalid replacement, and the message."""
 
 
 def written(folder: Path, before: str, after: str) -> Path:
@@ -61,7 +61,7 @@ def written(folder: Path, before: str, after: str) -> Path:
 
 
 @pytest.mark.parametrize(("before", "after", "message"), REFUSED)
-def test_a_wrong_key_or_value_is_one_line_that_names_what_is_allowed(tmp_path, before, after, message):
+def test_an_invalid_key_or_value_is_one_line_with_the_allowed_values(tmp_path, before, after, message):
     path = written(tmp_path, before, after)
     with pytest.raises(UserError) as refused:
         read_params(path)
@@ -81,9 +81,9 @@ def test_a_wrong_key_or_value_is_one_line_that_names_what_is_allowed(tmp_path, b
     ],
 )
 def test_a_hyperparameter_is_what_dvc_reads(tmp_path, before, after, value):
-    found = read_params(written(tmp_path, before, after))["model"]["learning_rate"]
-    assert value == found
-    assert type(value) is type(found)
+    parsed = read_params(written(tmp_path, before, after))["model"]["learning_rate"]
+    assert value == parsed
+    assert type(value) is type(parsed)
 
 
 @pytest.mark.parametrize("text", ["", "just words", "a: [1", "- 1\n- 2", "a: 1"])
@@ -106,27 +106,27 @@ def test_a_missing_file_is_named(tmp_path):
         read_params(tmp_path / "params.yaml")
 
 
-def test_a_key_that_the_problem_asks_for_in_vain_is_named(tmp_path):
+def test_a_missing_key_that_the_problem_reads_is_named(tmp_path):
     params = read_params(written(tmp_path, "test_days:", "test_day:"))
     for copied in (params, pickle.loads(pickle.dumps(params))):  # noqa: S301  as a worker process gets them
-        with pytest.raises(UserError, match=r"split\.test_days: missing; did you mean it by split\.test_day\?"):
+        with pytest.raises(UserError, match=r"split\.test_days: missing; rename split\.test_day$"):
             copied["split"]["test_days"]
-        with pytest.raises(UserError, match=r"data\.suites\.colour: missing"):
-            copied["data"]["suites"]["colour"]
+        with pytest.raises(UserError, match=r"data\.suites\.color: missing"):
+            copied["data"]["suites"]["color"]
 
 
 def test_every_parameter_has_a_description():
-    def silent(section):
+    def undescribed(section):
         for name, field in section.model_fields.items():
             if hasattr(field.annotation, "model_fields"):
-                yield from silent(field.annotation)
+                yield from undescribed(field.annotation)
             elif not field.description:
                 yield name
 
-    assert {"split", "model"} == set(silent(Settings))  # the problem's own
+    assert {"split", "model"} == set(undescribed(Settings))  # the problem's own
 
 
-def test_a_service_validates_its_own_section_alone(tmp_path):
+def test_a_service_validates_only_its_own_section(tmp_path):
     path = written(tmp_path, "  floor: 0.62", "  florr: 0.62")
     assert read_section("serving", path)["workers"] == 1
     path = written(tmp_path, "workers: 1 ", "worker: 1 ")

@@ -1,4 +1,4 @@
-"""A trained estimator on disk: the same bytes for the same estimator, and no type that nobody has read."""
+"""Tests of skops files: equal bytes for equal estimators, and no untrusted types."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def _boosted():
 
 @pytest.mark.parametrize("make", [_boosted, lambda: RandomForestRegressor(5, random_state=1).fit(X, Y)])
 def test_the_same_training_gives_the_same_bytes(make, tmp_path):
-    for name in ("one", "two"):
+    for name in ("first", "second"):
         skops_file.dump(make(), tmp_path / name)
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
 
 
-def test_what_is_read_predicts_what_was_written(tmp_path):
+def test_a_loaded_estimator_returns_the_same_predictions(tmp_path):
     model = _boosted()
     skops_file.dump(model, tmp_path / "model")
     assert np.array_equal(model.predict_proba(X), skops_file.load(tmp_path / "model", [TREES]).predict_proba(X))
 
 
-def test_a_type_that_is_not_trusted_is_refused_by_name(tmp_path):
+def test_an_untrusted_type_is_rejected_by_name(tmp_path):
     skops_file.dump(_boosted(), tmp_path / "model")
     with pytest.raises(UserError, match="TreePredictor"):
         skops_file.load(tmp_path / "model", [])

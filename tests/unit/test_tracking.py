@@ -1,4 +1,4 @@
-"""What a run took is measured from outside of its stages, and written so that DVC's tools read it."""
+"""Tests of the resource usage of a run: measured from the parent process, and written for DVC's tools."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ BUSY = (
 LOSS = [{"iteration": at, "rows": rows, "loss": 1 / at} for rows in ("train", "test") for at in (1, 5)]
 
 
-def test_processor_and_memory_of_a_stage_are_those_of_the_processes_that_it_started():
+def test_cpu_and_memory_of_a_stage_are_those_of_its_child_processes():
     with Meter() as meter:
         meter.stage = "busy"
         subprocess.run([sys.executable, "-c", BUSY], check=True)
         meter.stage = "idle"
-        time.sleep(3 * tracking.SECONDS)
-    found = meter.summary()
-    assert 60 < found["busy"]["peak_megabytes"]
-    assert 0.1 < found["busy"]["cpu_seconds"] < 10
-    assert found.get("idle", {"cpu_seconds": 0})["cpu_seconds"] < found["busy"]["cpu_seconds"]
+        time.sleep(3 * tracking.INTERVAL_SECONDS)
+    summary = meter.summary()
+    assert summary["busy"]["peak_megabytes"] > 60
+    assert 0.1 < summary["busy"]["cpu_seconds"] < 10
+    assert summary.get("idle", {"cpu_seconds": 0})["cpu_seconds"] < summary["busy"]["cpu_seconds"]
 
 
-def test_the_curves_are_written_as_dvclive_writes_them(tmp_path, monkeypatch):
+def test_curves_have_the_format_of_dvclive(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tracking.write(tmp_path / "live", [Sample("train", 0.5, 0.5, 100.0), Sample("train", 1.0, 0.5, 200.0)], LOSS)
     plots = tmp_path / "live/plots/metrics"
     read = {str(path.relative_to(plots)): path.read_text().splitlines() for path in plots.rglob("*.tsv")}
     assert ["step\ttrain", "1\t1.0", "5\t0.2"] == read["loss/train.tsv"]
     assert ["step\tcores", "0\t1.0", "1\t2.0"] == read["resources/cores.tsv"]
-    shown = json.loads((tmp_path / "live/metrics.json").read_text())["resources"]
-    assert {"cores": 2.0, "megabytes": 200.0, "peak_megabytes": 200.0} == shown
+    resources = json.loads((tmp_path / "live/metrics.json").read_text())["resources"]
+    assert {"cores": 2.0, "megabytes": 200.0, "peak_megabytes": 200.0} == resources
 
 
-def test_dvc_finds_what_is_tracked_and_takes_none_of_it_for_an_output():
+def test_dvc_yaml_lists_tracked_files_as_metrics_and_plots_of_no_stage():
     pipeline = yaml.safe_load(Path("dvc.yaml").read_text())
-    shown = [*pipeline["metrics"], *(name for plot in pipeline["plots"] for name in plot)]
-    assert [f"{run.LIVE}/metrics.json", f"{run.LIVE}/plots/metrics"] == shown
+    listed = [*pipeline["metrics"], *(name for plot in pipeline["plots"] for name in plot)]
+    assert [f"{run.LIVE}/metrics.json", f"{run.LIVE}/plots/metrics"] == listed
     assert str(run.LIVE) not in yaml.safe_dump(pipeline["stages"])

@@ -1,4 +1,4 @@
-"""The verb `train` on lock files that are not what they should be."""
+"""Tests of `slipway train` on broken lock files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONFLICT = "schema: '2.0'\n<<<<<<< HEAD\nstages:\n=======\nstages: {}\n>>>>>>> o
 
 
 @pytest.mark.parametrize("text", ["", CONFLICT, "schema: '2.0'\nstages:\n  a: [", "schema: '2.0'\n"])
-def test_a_broken_lock_file_is_one_line_with_the_mend(tmp_path, monkeypatch, text):
+def test_a_broken_lock_file_is_one_line_with_the_fix(tmp_path, monkeypatch, text):
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".dvc").mkdir()
     (tmp_path / "dvc.lock").write_text(text)
@@ -24,12 +24,12 @@ def test_a_broken_lock_file_is_one_line_with_the_mend(tmp_path, monkeypatch, tex
     assert "dvc.lock" in results.read()["train"].error
 
 
-def test_a_base_that_cannot_be_read_is_reported_and_no_stage_is_taken_for_up_to_date(tmp_path, monkeypatch, capsys):
+def test_an_unreadable_base_is_reported_and_no_stage_counts_as_up_to_date(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     subprocess.run(["git", "init", "--quiet"], check=True)
     Path("dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
     monkeypatch.setenv("GITHUB_BASE_REF", "main")
-    run._believe_the_base()
+    run._use_lock_of_base()
     assert not Path("dvc.lock").exists()
     assert (
         "origin/main: no such branch in this clone; run `git fetch origin`), so every stage" in capsys.readouterr().out

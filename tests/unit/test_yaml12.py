@@ -1,4 +1,4 @@
-"""One YAML file has one meaning: what the engine reads is what DVC reads, and what it writes every reader reads."""
+"""Tests of YAML: the engine reads what DVC reads, and writes what every reader reads in the same way."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DIFFERENT = [
     ("12:30:00", "12:30:00", 45000),
     ("1:30", "1:30", 90),
 ]
-"""A scalar, what DVC makes of it, and what PyYAML makes of it."""
+"""A scalar, its value in DVC, and its value in PyYAML."""
 
 LOOKALIKES = ["0200", "1e-5", "1e5", "12:30", "yes", "No", "ON", "null", "~", "1_000", "0x1F", "0o7", ".5", "+.5e3"]
 LOOKALIKES += [".inf", ".nan", "2024-01-01", "<<", "=", "-", "true", "1.", "", " a", "a: b", "# a", "- a", "y", "é"]
@@ -52,31 +52,31 @@ SCALARS = st.one_of(
 
 @st.composite
 def documents(draw: st.DrawFn) -> str:
-    """Files as users write them: sections, lists, comments, anchors and merges, keys that may repeat."""
+    """Generate files of users: sections, lists, comments, anchors, merges and repeated keys."""
     keys = st.sampled_from(["a", "b", "c", "yes", "0200", "1e5"])
     scalar = draw(SCALARS)
     lines = [f"base: &base {{x: {scalar}}}" if draw(st.booleans()) else f"base: {scalar}  # why"]
     for key in draw(st.lists(keys, max_size=4)):
         kind = draw(st.sampled_from(["scalar", "flow", "block", "merge"]))
-        one, other = draw(SCALARS), draw(SCALARS)
+        first, second = draw(SCALARS), draw(SCALARS)
         lines += {
-            "scalar": [f"{key}: {one}"],
-            "flow": [f"{key}: [{one}, {other}]"],
-            "block": [f"{key}:", f"  {draw(keys)}: {one}", f"  {draw(keys)}: {other} # why"],
-            "merge": [f"{key}: {{<<: *base, x: {one}}}"],
+            "scalar": [f"{key}: {first}"],
+            "flow": [f"{key}: [{first}, {second}]"],
+            "block": [f"{key}:", f"  {draw(keys)}: {first}", f"  {draw(keys)}: {second} # why"],
+            "merge": [f"{key}: {{<<: *base, x: {first}}}"],
         }[kind]
     return "\n".join(lines) + "\n"
 
 
-def same(one: Any, other: Any) -> bool:
-    """Whether both are equal, types and order of keys included."""
-    if type(one) is not type(other):
+def same(left: Any, right: Any) -> bool:
+    """Return whether both are equal, including types and the order of keys."""
+    if type(left) is not type(right):
         return False
-    if isinstance(one, dict):
-        return list(map(repr, one)) == list(map(repr, other)) and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return one == other or (isinstance(one, float) and math.isnan(one) and math.isnan(other))
+    if isinstance(left, dict):
+        return list(map(repr, left)) == list(map(repr, right)) and all(same(left[key], right[key]) for key in left)
+    if isinstance(left, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    return left == right or (isinstance(left, float) and math.isnan(left) and math.isnan(right))
 
 
 def by_dvc(text: str) -> Any:
@@ -94,7 +94,7 @@ def by_the_engine(text: str) -> Any:
 
 
 @pytest.mark.parametrize(("text", "dvc", "pyyaml"), DIFFERENT)
-def test_a_scalar_that_two_readers_take_for_different_things_is_what_dvc_takes_it_for(text, dvc, pyyaml):
+def test_an_ambiguous_scalar_has_the_value_that_dvc_reads(text, dvc, pyyaml):
     document = f"k: {text}"
     assert same({"k": dvc}, by_dvc(document))
     assert same({"k": pyyaml}, yaml.safe_load(document))
@@ -106,17 +106,17 @@ def test_a_scalar_that_two_readers_take_for_different_things_is_what_dvc_takes_i
 @example("a: 1\na: 2\n")
 @example("%YAML 1.1\n---\na: 010\n")
 @example("a: !!int '3'\nb: !unknown 1\n")
-def test_what_the_engine_reads_is_what_dvc_reads(text):
+def test_the_engine_reads_what_dvc_reads(text):
     try:
-        found = by_dvc(text)
-    except (ValueError, TypeError):  # DVC lets the errors of a date that is none pass
-        found = "refused"
-    assert same(found, by_the_engine(text))
+        expected = by_dvc(text)
+    except (ValueError, TypeError):  # DVC does not catch the errors of an invalid date
+        expected = "refused"
+    assert same(expected, by_the_engine(text))
 
 
 @settings(max_examples=60, deadline=None)
 @given(VALUES)
-def test_what_the_engine_writes_means_the_same_to_dvc_to_pyyaml_and_to_itself(content):
+def test_dvc_pyyaml_and_the_engine_read_the_same_from_written_files(content):
     text = yaml12.dump({"k": content})
     assert same({"k": content}, yaml12.parse(text))
     assert same({"k": content}, by_dvc(text))
@@ -134,7 +134,7 @@ def test_what_the_engine_writes_means_the_same_to_dvc_to_pyyaml_and_to_itself(co
         ("[" * 5000, "nested too deeply"),
     ],
 )
-def test_what_is_not_yaml_is_one_line_with_its_place(text, message):
+def test_invalid_yaml_is_one_line_with_its_position(text, message):
     with pytest.raises(yaml12.YamlError) as refused:
         yaml12.parse(text)
     assert message in str(refused.value)
@@ -148,6 +148,6 @@ def test_an_edit_keeps_comments_and_quotes():
 
 
 @pytest.mark.parametrize("text", ["- 1", "just words", "1"])
-def test_a_file_that_is_no_mapping_is_refused(text):
+def test_a_file_without_a_mapping_is_rejected(text):
     with pytest.raises(yaml12.YamlError, match="where a mapping"):
         yaml12.parse_mapping(text)

@@ -115,7 +115,8 @@ class Original:
         """Return some rows with the outcomes of their opposite, where that has another label."""
         opposite = self.opposite()
         chosen = self.some() & (self.label_rank != self.label_rank[opposite])
-        return self.outcomes_of(opposite).loc[chosen]
+        rows: pd.DataFrame = self.outcomes_of(opposite)[chosen]
+        return rows
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -281,7 +282,8 @@ def _before_moved(original: Original) -> pd.DataFrame:
     time = str(problem.TIME_COLUMN)
     moved = original.before[time] - original.before[time].min() + original.raw[time].min()
     rows: pd.DataFrame = original.before.assign(**{time: moved})
-    return rows.loc[moved <= original.raw[time].max()]
+    within: pd.DataFrame = rows[moved <= original.raw[time].max()]
+    return within
 
 
 LAST_ROW = "missing type category"

@@ -52,11 +52,11 @@ def new(
     """
     from slipway.scaffold import new as job
     from slipway.scaffold.plan import Request
-    from slipway.scaffold.source import Reading, dialect
+    from slipway.scaffold.source import ReadOptions, dialect
 
     written = dialect(separator, decimal, thousands, tuple(symbol or ()), tuple(missing or ()), encoding)
-    reading = Reading(written, tuple(text or ()), tuple(value or ()))
-    job.new(table, Request(target, time, task, tuple(segments or ()), reading))
+    options = ReadOptions(written, tuple(text or ()), tuple(value or ()))
+    job.new(table, Request(target, time, task, tuple(segments or ()), options))
 
 
 @command

@@ -1,7 +1,7 @@
-"""The stages of dvc.yaml, one module each, and the verb that runs them."""
+"""Stages of dvc.yaml, one module each, and the command `slipway train` that runs them."""
 
 import os
 
-# Threads that spin while they wait make training ten times slower where other work shares the cores. It is read when
-# scikit-learn is loaded, so it is set before any stage loads it.
+# Spinning threads slow training down by a factor of ten on a busy machine. scikit-learn reads the variable on import,
+# so it is set before any stage imports it.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,4 +1,4 @@
-"""Stage `evaluate`: score the exported model on the test rows, beside the baselines.
+"""Stage `evaluate`: metrics of the exported model and of the baselines on the test rows.
 
 `python -m slipway.pipeline.evaluate MODEL PREPARED PREDICTIONS METRICS IMPORTANCE`
 """
@@ -19,15 +19,15 @@ from slipway.files import write_json
 from slipway.pipeline.tables import positions, read_rows
 from slipway.settings import read_params
 
-DIGITS = 20  # six decimal ones; a linear model's scores differ in the 45th from one processor to the next
+SCORE_BITS = 20  # six decimal digits; a linear model's scores differ in bit 45 between processors
 
 
 def evaluate(model: Path, prepared: Path, predictions: Path, metrics_file: Path, importance_file: Path) -> None:
-    """Write the predictions of model and baselines for each test row, every metric of each, and the importances."""
+    """Write predictions and metrics of model and baselines on the test rows, and the importance of each column."""
     features, target = read_rows(prepared / "test.parquet")
     scorer = predictor.load(model)
     scores = {
-        "model": scorer.predict({name: features[name].to_numpy() for name in features}),
+        "model": scorer.predict({str(name): features[name].to_numpy() for name in features}),
         **_baseline_scores(prepared, features),
     }
     y = positions(target, scorer.signature["classes"])
@@ -42,9 +42,9 @@ def _metrics(y: np.ndarray, score: np.ndarray) -> dict[str, float]:
 
 
 def importance(scorer: predictor.Predictor, features: pd.DataFrame, y: np.ndarray) -> dict[str, float]:
-    """Return how much of the primary metric is lost when a column is shuffled, by column.
+    """Return the permutation importance of each column: the loss of the primary metric when it is shuffled.
 
-    Empty where the metric is undefined on the test rows, as those of one class have no ROC AUC.
+    Empty where the metric is undefined on the test rows, such as ROC AUC on rows of one class.
     Source: Breiman, Random Forests, 2001.
     """
     params = read_params()
@@ -52,7 +52,7 @@ def importance(scorer: predictor.Predictor, features: pd.DataFrame, y: np.ndarra
     order, target = random.permutation(len(features)), y
     metric = metrics.primary(problem.TASK, params["gates"]["primary"])
     for rows in (order[: params["evaluate"]["importance_rows"]], order):  # a sample may lack a rare class
-        columns, y = {name: features[name].to_numpy()[rows] for name in features}, target[rows]
+        columns, y = {str(name): features[name].to_numpy()[rows] for name in features}, target[rows]
         whole = metric.value(y, scorer.predict(columns))
         if np.isfinite(whole):
             break
@@ -63,7 +63,7 @@ def importance(scorer: predictor.Predictor, features: pd.DataFrame, y: np.ndarra
 
 
 def _baseline_scores(prepared: Path, features: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Predictions of each baseline, fitted on a sample: a linear model is as good on 50,000 rows as on all."""
+    """Return the predictions of each baseline, fitted on a sample: more rows do not improve a linear model."""
     params = read_params()
     rows, target = read_rows(prepared / "train.parquet")
     sample = rows.sample(min(len(rows), params["evaluate"]["baseline_rows"]), random_state=params["seed"]).index
@@ -71,13 +71,14 @@ def _baseline_scores(prepared: Path, features: pd.DataFrame) -> dict[str, np.nda
         name: model.fit(rows.loc[sample], target[sample])
         for name, model in baselines(problem.TASK, problem.Row).items()
     }
-    return {name: settled(predictor.score(model, features, problem.TASK)) for name, model in fitted.items()}
+    return {name: rounded(predictor.score(model, features, problem.TASK)) for name, model in fitted.items()}
 
 
-def settled(scores: np.ndarray) -> np.ndarray:
-    """Scores to DIGITS binary digits: what differs further back is which instructions the processor has."""
+def rounded(scores: np.ndarray) -> np.ndarray:
+    """Return scores rounded to SCORE_BITS bits; further bits depend on the instruction set of the processor."""
     mantissa, exponent = np.frexp(scores)
-    return np.ldexp(np.round(mantissa * 2.0**DIGITS), exponent - DIGITS)
+    scaled: np.ndarray = np.ldexp(np.round(mantissa * 2.0**SCORE_BITS), exponent - SCORE_BITS)
+    return scaled
 
 
 if __name__ == "__main__":

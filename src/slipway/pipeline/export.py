@@ -1,4 +1,4 @@
-"""Stage `export`: the trained estimator as a model that a service can run, and how far the two differ.
+"""Stage `export`: conversion of the trained estimator to a model for serving, and the parity of the two.
 
 `python -m slipway.pipeline.export TRAINED PREPARED MODEL METRICS`
 """
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.base import BaseEstimator
 
-OPSET = 21  # of ONNX; ONNX Runtime 1.31 runs it, and skl2onnx 1.20 writes it
-LONGEST_REASON = 200  # characters; skl2onnx explains itself at length
+OPSET = 21  # of ONNX; ONNX Runtime 1.31 and skl2onnx 1.20 support it
+REASON_LENGTH_MAX = 200  # characters; messages of skl2onnx are long
 
 
 def export(trained: Path, prepared: Path, model: Path, metrics: Path) -> None:
     """Write the model in ONNX, or in skops where ONNX cannot express it, and its parity with the trained model.
 
-    Parity is measured on every test row and on rows that `Row` allows and the test rows may lack. Raises UserError,
-    after the parity is written, when it is above `export.parity_tolerance`.
+    Parity is measured on every test row, and on rows that `Row` allows and the test rows may lack. Raises UserError
+    after writing when the difference exceeds `export.parity_tolerance`.
     """
     params = read_params()["export"]
     estimator = skops_file.load(trained, params["trusted_types"])
@@ -61,7 +61,7 @@ def export(trained: Path, prepared: Path, model: Path, metrics: Path) -> None:
 
 @dataclass(frozen=True)
 class Parity:
-    """The largest difference between the trained and the exported model, and the rows on which it was found."""
+    """Largest difference between the predictions of the trained and the exported model, and the rows that have it."""
 
     difference: float
     rows: str
@@ -76,10 +76,10 @@ def write_model(
 ) -> tuple[Parity, str]:
     """Write the fitted estimator and its signature into the new folder `model`: in ONNX, or else in skops.
 
-    Returns its parity on `features` and on rows derived from them, and in a line why it is not in ONNX. Among the
-    reasons is that the ONNX model predicts something else: skl2onnx converts some estimators wrongly, without a
-    warning. Raises UserError where the estimator itself cannot score a row that `Row` allows, or where skops has to
-    load types that `export.trusted_types` does not name.
+    Returns its parity on `features` and on rows derived from them, and a one-line reason where it is not in ONNX. One
+    reason is that the ONNX model returns different predictions: skl2onnx converts some estimators incorrectly, without
+    a warning. Raises UserError where the estimator cannot score a row that `Row` allows, or where skops has to load
+    types that `export.trusted_types` does not list.
     """
     expected = _expected(estimator, features)
     try:
@@ -90,8 +90,8 @@ def write_model(
         if parity.difference <= params["parity_tolerance"]:
             return parity, ""
         why = f"its predictions would differ by {parity}"
-    except (Exception, OverTimeError) as error:  # noqa: BLE001  whatever a converter or a runtime raises, skops takes it
-        why = f"{type(error).__name__}: {error}".splitlines()[0][:LONGEST_REASON]
+    except (Exception, OverTimeError) as error:  # noqa: BLE001  skops is the fallback for any error
+        why = f"{type(error).__name__}: {error}".splitlines()[0][:REASON_LENGTH_MAX]
     content = skops_file.dumps(estimator)
     skops_file.require_trusted(str(model), skops_file.types(content), params["trusted_types"])
     _write(model, "skops", _signature(estimator) | {"trusted_types": params["trusted_types"]}, content)
@@ -109,28 +109,28 @@ TEST_ROWS = "the test rows"
 
 
 def _expected(estimator: BaseEstimator, features: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, np.ndarray]]:
-    """Return the test rows and those derived from them, each with what the estimator predicts, by what they are."""
-    found = {}
+    """Return the test rows and the rows derived from them, with the estimator's predictions, by name."""
+    expected = {}
     for name, rows in {TEST_ROWS: features, **derived_rows(features, problem.Row)}.items():
         try:
-            found[name] = rows, predictor.score(estimator, rows, problem.TASK)
-        except Exception as error:  # noqa: BLE001  whatever the estimator raises, it would raise in production
+            expected[name] = rows, predictor.score(estimator, rows, problem.TASK)
+        except Exception as error:  # noqa: BLE001  any error would also occur in production
             raise UserError(
                 f"src/problem/model.py: the trained model cannot score rows with {name}, which Row allows"
-                f" ({type(error).__name__}: {error}".splitlines()[0][:LONGEST_REASON]
+                f" ({type(error).__name__}: {error}".splitlines()[0][:REASON_LENGTH_MAX]
                 + "); handle them in build_model, or narrow Row"
             ) from None
-    return found
+    return expected
 
 
 def _parity(expected: Mapping[str, tuple[pd.DataFrame, np.ndarray]], model: Path) -> Parity:
-    """Return the largest difference between the expected and the exported model's predictions.
+    """Return the largest difference between the expected predictions and those of the exported model.
 
-    Relative to the prediction where that is larger than one: float32 keeps seven digits, of minutes as of millions.
+    It is relative to predictions above 1, because float32 has seven significant digits.
     """
     scorer = predictor.load(model)
     differences = {
-        name: _difference(scores, scorer.predict({column: rows[column].to_numpy() for column in rows}))
+        name: _difference(scores, scorer.predict({str(column): rows[column].to_numpy() for column in rows}))
         for name, (rows, scores) in expected.items()
     }
     worst = max(differences, key=lambda name: (np.isnan(differences[name]), differences[name]))
@@ -139,7 +139,7 @@ def _parity(expected: Mapping[str, tuple[pd.DataFrame, np.ndarray]], model: Path
 
 
 def _difference(expected: np.ndarray, actual: np.ndarray) -> float:
-    """Return the largest relative difference; NaN where one side alone has no number."""
+    """Return the largest relative difference; NaN where only one side is NaN."""
     same = (expected == actual) | (np.isnan(expected) & np.isnan(actual))
     with np.errstate(invalid="ignore"):
         return float(np.where(same, 0.0, np.abs(expected - actual) / np.maximum(1, np.abs(expected))).max())
@@ -147,16 +147,17 @@ def _difference(expected: np.ndarray, actual: np.ndarray) -> float:
 
 @onnx_thresholds.rounded_down()
 def _to_onnx(estimator: BaseEstimator) -> bytes:
-    """The estimator in ONNX. Raises what skl2onnx raises when ONNX has no words for a step of it."""
+    """Return the estimator in ONNX. Raises errors of skl2onnx where ONNX cannot express a step."""
     from skl2onnx import to_onnx
 
     options = {} if problem.TASK == "regression" else {id(estimator): {"zipmap": False}}
     inputs = [(column.name, _onnx_type(column)) for column in columns(problem.Row)]
     graph = to_onnx(estimator, initial_types=inputs, target_opset=OPSET, options=options)
-    versions = sorted(graph.opset_import, key=lambda opset: opset.domain)  # out of a set, so in another order each time
+    versions = sorted(graph.opset_import, key=lambda opset: opset.domain)  # a set, so its order varies
     del graph.opset_import[:]
     graph.opset_import.extend(versions)
-    return graph.SerializeToString(deterministic=True)
+    content: bytes = graph.SerializeToString(deterministic=True)
+    return content
 
 
 def _onnx_type(column: Column) -> Any:

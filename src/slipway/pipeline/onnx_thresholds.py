@@ -1,8 +1,8 @@
-"""Thresholds of trees as ONNX is to have them: rounded down to float32, so that a value on one side stays on it.
+"""Thresholds of trees in ONNX, rounded down to float32, so that every value stays on its side of a split.
 
 A tree that was trained on 12.82 and 12.88 splits at 12.85, which as a double is just below the float32 of 12.85.
-skl2onnx rounds the thresholds of histogram gradient boosting to the nearest float32, which is that of 12.85, and a row
-with 12.85 goes the other way. It can round down, and does so for other trees. Tables with few digits are full of such
+skl2onnx rounds the thresholds of histogram gradient boosting to the nearest float32, which is that of 12.85, so a row
+with 12.85 changes sides. skl2onnx can round down, and does so for other trees. Tables with few digits have many such
 rows.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def rounded_down() -> Iterator[None]:
-    """Let skl2onnx round every threshold down. Should it change, the gate `export parity` tells."""
+    """Make skl2onnx round every threshold down; the gate `export parity` detects a change of skl2onnx."""
     from skl2onnx.common import tree_ensemble
 
     add_node = tree_ensemble.add_node

@@ -1,10 +1,10 @@
-"""Stage `parameters`: the sections of params.yaml that the problem owns, written so that a type is part of a value.
+"""Stage `parameters`: the problem's sections of params.yaml, in files that distinguish types.
 
 `python -m slipway.pipeline.parameters PARAMS FILE...`, each FILE named after its section, such as `model.yaml`.
 
-DVC compares parameters by `==`, so it calls `1` and `1.0`, or `true` and `1`, unchanged; an estimator does not, since
-`max_features: 1` is one column and `1.0` is all of them. A stage that depends on these files runs in both cases. The
-engine's own sections need no such file: their models allow one type for each value.
+DVC compares parameters by `==`, so `1` and `1.0`, or `true` and `1`, are equal. An estimator distinguishes them:
+`max_features: 1` is one column, and `1.0` is all of them. A stage that depends on these files runs after such a change.
+The engine's sections need no such file, because their models allow one type for each value.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from slipway.settings import read_params
 
 
 def parameters(source: Path, targets: list[Path]) -> None:
-    """Write the section of each of `targets`. Raises UserError for a params.yaml that is not valid."""
+    """Write each file in `targets` from the section of its name. Raises UserError for an invalid params.yaml."""
     params = read_params(source)
     for target in targets:
         write_text(target, yaml12.dump(dict(params[target.stem])))

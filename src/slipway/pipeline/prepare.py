@@ -1,4 +1,4 @@
-"""Stage `prepare`: the problem's frame to train and test rows.
+"""Stage `prepare`: train and test rows from the problem's data.
 
 `python -m slipway.pipeline.prepare DATA OUT METRICS`
 """
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def prepare(data: Path, out: Path, metrics: Path) -> None:
-    """Write `train.parquet` and `test.parquet`: features, target, time. Rows without a target are counted, not kept."""
+    """Write `train.parquet` and `test.parquet` with features, target and time; count rows without a target."""
     frame = problem.load(data)
-    labelled = frame[frame[problem.TARGET].notna()]
-    train, test = problem.split(labelled, read_params())
+    labeled = frame[frame[problem.TARGET].notna()]
+    train, test = problem.split(labeled, read_params())
     out.mkdir(parents=True, exist_ok=True)
     for name, rows in {"train": train, "test": test}.items():
         _table(rows).to_parquet(out / f"{name}.parquet", index=False)
-    counts = {"train": len(train), "test": len(test), "unlabelled": len(frame) - len(labelled)}
+    counts = {"train": len(train), "test": len(test), "unlabelled": len(frame) - len(labeled)}
     write_json(metrics, {"rows": counts, **_period(train, test)})
 
 

@@ -1,4 +1,4 @@
-"""One training at a time in a folder; one that fails or is killed leaves nothing that the next one trips over."""
+"""Recovery of trainings: one at a time in a folder, and a failed or killed one does not break the next."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 LOCK = Path("dvc.lock")
 SCRATCH = Path(".dvc/tmp")
 BEFORE = SCRATCH / "slipway-before.lock"
-"""What dvc.lock was before a training that is under way, or was killed."""
+"""Copy of dvc.lock before a training that is running or was killed."""
 RWLOCK = SCRATCH / "rwlock"
 
 
 @contextmanager
 def alone() -> Iterator[int]:
-    """Wait until no other training is at work in this folder, and keep others waiting.
+    """Hold the lock on trainings in this folder, and wait for it first.
 
-    Gives the open file that holds the lock: a DVC that keeps it open too, and outlives us, is waited for as well.
+    Yields the file descriptor of the lock. A DVC process that inherits it and outlives this one holds the lock too.
     """
     if not SCRATCH.parent.is_dir():
-        raise UserError(f"{SCRATCH.parent}: not there; run this in the root of the repository")
+        raise UserError(f"{SCRATCH.parent}: not found; run this in the root of the repository")
     SCRATCH.mkdir(exist_ok=True)
     with (SCRATCH / "slipway-train").open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            message = f"train: another training (process {file.read()}) is at work here; waiting until it has ended"
+            message = f"train: another training (process {file.read()}) is running here; waiting until it ends"
             print(message, file=sys.stderr, flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         file.truncate(0)
@@ -48,11 +48,11 @@ def alone() -> Iterator[int]:
         yield file.fileno()
 
 
-def mend() -> None:
-    """Put right what a killed DVC may have left cut off: dvc.lock, and its own list of who uses which path.
+def repair() -> None:
+    """Repair files that a killed DVC may have truncated: dvc.lock, and DVC's list of paths in use.
 
-    Stages that dvc.lock then says nothing of, or something old, run again. Raises UserError when it is in conflict, or
-    there is nothing to take its place.
+    Stages without a current entry in the repaired dvc.lock run again. Raises UserError when dvc.lock is in conflict or
+    has no older version.
     """
     if RWLOCK.exists() and not _is_yaml(RWLOCK.read_text(encoding="utf-8")):
         RWLOCK.unlink()
@@ -60,18 +60,18 @@ def mend() -> None:
     if text is None or is_lock(text):
         return
     try:
-        whole, problem = next((old for old in _older(text) if is_lock(old)), None), ""
+        older, problem = next((old for old in _older(text) if is_lock(old)), None), ""
     except GitError as error:
-        whole, problem = None, f" (the committed one cannot be read: {error})"
-    if whole is None:
+        older, problem = None, f" (cannot read the committed version: {error})"
+    if older is None:
         remedy = restore_command(LOCK) if CONFLICT in text else f"`git checkout origin/main -- {LOCK}`"
         raise UserError(f"{LOCK}: empty, truncated or in conflict; {remedy}, then `slipway train`{problem}")
-    write_text(LOCK, whole)
-    print(f"{LOCK}: was cut off, as by a training that was killed; it is again what it was before", flush=True)
+    write_text(LOCK, older)
+    print(f"{LOCK}: was truncated, probably by a killed training; restored the version before it", flush=True)
 
 
 def _older(text: str) -> Iterator[str]:
-    """What dvc.lock was before: none where `text` is in conflict, because that is for a person to decide."""
+    """Yield older versions of dvc.lock; none where `text` is in conflict, because only a user can resolve that."""
     if CONFLICT not in text:
         if BEFORE.exists():
             yield BEFORE.read_text(encoding="utf-8")
@@ -87,7 +87,7 @@ def _is_yaml(text: str) -> bool:
 
 
 def is_lock(text: str) -> bool:
-    """Whether DVC can read `text` as dvc.lock, and its last line is whole."""
+    """Return whether DVC can read `text` as dvc.lock, and its last line is complete."""
     from dvc.schema import COMPILED_LOCKFILE_SCHEMA
     from voluptuous import Invalid
 
@@ -99,30 +99,33 @@ def is_lock(text: str) -> bool:
 
 
 def stages() -> dict[str, Any]:
-    """What dvc.lock says of each stage; nothing where there is none."""
-    return yaml12.parse(LOCK.read_text(encoding="utf-8"))["stages"] if LOCK.exists() else {}
+    """Return the entries of dvc.lock by stage; empty where the file is missing."""
+    if not LOCK.exists():
+        return {}
+    entries: dict[str, Any] = yaml12.parse_mapping(LOCK.read_text(encoding="utf-8"))["stages"]
+    return entries
 
 
 @contextmanager
-def or_as_before() -> Iterator[None]:
-    """Let a block train. However it fails, what it did not finish is what it was before, as far as the cache has it.
+def restored_on_failure() -> Iterator[None]:
+    """Run a block that trains; on failure restore the outputs of unfinished stages, as far as the cache has them.
 
-    DVC removes the outputs of a stage before it runs, and writes dvc.lock in place. So a copy of that is made first:
-    to rename it takes no room, and after a kill it is there for `mend`.
+    DVC removes the outputs of a stage before it runs, and writes dvc.lock in place. So this copies dvc.lock first:
+    renaming the copy back needs no disk space, and after a kill `repair` finds it.
     """
-    before, texts = stages(), {path: _text(Path(path)) for path in outputs.of_git()}
+    before, contents = stages(), {path: _text(Path(path)) for path in outputs.of_git()}
     if LOCK.exists():
         write_text(BEFORE, LOCK.read_text(encoding="utf-8"))
     try:
         yield
     except BaseException:
-        _put_back(before, texts)
+        _restore(before, contents)
         raise
     finally:
         BEFORE.unlink(missing_ok=True)
 
 
-def _put_back(before: dict[str, Any], texts: dict[str, str]) -> None:
+def _restore(before: dict[str, Any], contents: dict[str, str]) -> None:
     if BEFORE.exists() and not is_lock(_text(LOCK)):
         move(BEFORE, LOCK)
     unfinished = sorted(stage for stage in outputs.stages() if stage in before and before[stage] == stages().get(stage))
@@ -130,11 +133,11 @@ def _put_back(before: dict[str, Any], texts: dict[str, str]) -> None:
     try:
         if unfinished:
             dvc.run("checkout", "--quiet", "--force", *unfinished)
-        for path in sorted(paths & texts.keys()):
-            if texts[path] != _text(Path(path)):
-                write_text(Path(path), texts[path])
+        for path in sorted(paths & contents.keys()):
+            if contents[path] != _text(Path(path)):
+                write_text(Path(path), contents[path])
     except (OSError, UserError) as error:
-        print(f"train: what there was before could not all be put back ({error}); run it again", flush=True)
+        print(f"train: some earlier outputs could not be restored ({error}); run `slipway train` again", flush=True)
 
 
 def _text(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The verb `train`: fetch the data, run what is stale in dvc.yaml, and record who ran what on what."""
+"""Command `slipway train`: fetch the data, run the stale stages of dvc.yaml, and record code, inputs and outputs."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ LAST_STAGE = "evaluate"
 
 
 def train(*, fresh: bool = False) -> None:
-    """Bring the model up to date, and write results/train.json: the gates on the model alone, and the run's metadata.
+    """Bring the model up to date, and write results/train.json: verdicts on the model, and metadata of the run.
 
-    With `fresh`, every stage runs, whatever dvc.lock and the cache say. Raises UserError when the lock file is broken,
-    something that DVC makes is in git, the data cannot be had, a stage fails, or a gate does not pass.
+    With `fresh`, every stage runs, also if it is up to date. Raises UserError when dvc.lock is broken, an output of DVC
+    is in git, the data is unavailable, a stage fails, or a gate does not pass.
     """
-    with recovery.alone() as held, recorded("train") as result:
-        recovery.mend()
-        read_params()  # what is wrong with it is reported before anything is fetched
+    with recovery.alone() as lock_file, recorded("train") as result:
+        recovery.repair()
+        read_params()  # reports an invalid file before anything is fetched
         outputs.refuse_planted()
         committed = recovery.stages()
-        _believe_the_base()
+        _use_lock_of_base()
         dvc.pull(force=True)
-        with recovery.or_as_before(), tracking.Meter() as meter:
-            stages = dict(_reproduce(held, fresh, meter))
+        with recovery.restored_on_failure(), tracking.Meter() as meter:
+            stages = dict(_reproduce(lock_file, fresh, meter))
         result.evidence = {
             "stages": {stage: seconds for stage, seconds in stages.items() if seconds is not None},
             "stale": sorted(stage for stage in stages if _differ(committed.get(stage), recovery.stages()[stage])),
@@ -59,16 +59,16 @@ def train(*, fresh: bool = False) -> None:
 
 
 def _differ(committed: dict[str, Any] | None, now: dict[str, Any]) -> bool:
-    """Whether dvc.lock is behind for a stage. An edit of params.yaml that no stage uses does not count."""
+    """Return whether the committed entry of a stage is stale. Edits of params.yaml that no stage uses do not count."""
     return committed is None or _without_params(committed) != _without_params(now)
 
 
 def _without_params(entry: dict[str, Any]) -> dict[str, Any]:
-    return {**entry, "deps": [one for one in entry.get("deps", []) if one["path"] != str(PARAMS)]}
+    return {**entry, "deps": [dep for dep in entry.get("deps", []) if dep["path"] != str(PARAMS)]}
 
 
-def _believe_the_base() -> None:
-    """Take `dvc.lock` from the base of a change that is checked, so that every output which only it claims is made."""
+def _use_lock_of_base() -> None:
+    """Replace `dvc.lock` by that of a pull request's base, so that outputs which only the change claims are made."""
     branch = changes.base_branch()
     if branch:
         text = _lock_of_base(f"origin/{branch}")
@@ -78,22 +78,22 @@ def _believe_the_base() -> None:
 
 
 def _lock_of_base(reference: str) -> str:
-    """Return dvc.lock of the base, empty where it has none. A base that cannot be read is reported, and has none."""
+    """Return dvc.lock of the base; empty where it has none, or where it cannot be read, which is reported."""
     git = Git(Path())
     try:
         return git.read_text(changes.merge_base(git, reference), f"./{recovery.LOCK}") or ""
     except GitError as error:
-        print(f"train: the base cannot be read ({error}), so every stage runs", flush=True)
+        print(f"train: cannot read the base ({error}), so every stage runs", flush=True)
         return ""
 
 
-def _reproduce(held: int, fresh: bool, meter: tracking.Meter) -> Iterator[tuple[str, float | None]]:
-    """Run the stages, show what DVC says, and yield (stage, seconds) of each; None for one that did not run.
+def _reproduce(lock_file: int, fresh: bool, meter: tracking.Meter) -> Iterator[tuple[str, float | None]]:
+    """Run the stages, print DVC's output, and yield (stage, seconds) of each; None for a stage that did not run.
 
-    What DVC remembers of other runs is left aside: it says which outputs some inputs gave, and nobody could check it.
+    DVC's run cache is not used: its claims about the outputs of earlier runs cannot be verified.
     """
     stage, start = None, 0.0
-    for line in dvc.lines("repro", "--no-run-cache", *(["--force"] if fresh else []), LAST_STAGE, keep=[held]):
+    for line in dvc.lines("repro", "--no-run-cache", *(["--force"] if fresh else []), LAST_STAGE, keep=[lock_file]):
         print(line, flush=True)
         if match := re.match(r"(Running stage|Stage) '(\w+)'", line):
             if stage:
@@ -107,7 +107,7 @@ def _reproduce(held: int, fresh: bool, meter: tracking.Meter) -> Iterator[tuple[
 
 
 def _origin() -> dict[str, Any]:
-    """Which code, and who ran it."""
+    """Return the commit, changed files, user, run ID, and inputs and outputs of the stages."""
     git = Git(Path())
     return {
         "commit": git.head() or "",

@@ -1,7 +1,7 @@
-"""Estimators on disk without pickle, and the same bytes for the same estimator.
+"""Estimators in skops files: without pickle, and with equal bytes for equal estimators.
 
-skops writes a zip with the time of day in it and the memory addresses of the objects as their names, so that DVC would
-take each training for a new model. This renumbers both.
+skops writes a zip with the current time, and with memory addresses as the names of objects, so DVC would regard the
+result of each training as a new model. This module replaces both by constants.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
     from sklearn.base import BaseEstimator
 
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest timestamp of a zip
 
 
 def dump(estimator: BaseEstimator, path: Path) -> None:
-    """Write `estimator`."""
+    """Write `estimator` to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(dumps(estimator))
 
 
 def dumps(estimator: BaseEstimator) -> bytes:
-    """The file's content."""
+    """Return the content of the file of `estimator`."""
     with zipfile.ZipFile(io.BytesIO(skops.io.dumps(estimator))) as archive:
         schema = json.loads(archive.read("schema.json"))
         names: dict[str, str] = {}
@@ -45,32 +45,33 @@ def dumps(estimator: BaseEstimator) -> bytes:
 
 
 def load(path: Path, trusted: list[str]) -> BaseEstimator:
-    """Read an estimator. Raises UserError when it holds types that neither skops nor `trusted` names."""
+    """Return the estimator at `path`. Raises UserError for types that neither skops nor `trusted` allows."""
     require_trusted(str(path), skops.io.get_untrusted_types(file=path), trusted)
     return skops.io.load(path, trusted=trusted)
 
 
 def require_trusted(name: str, types: Iterable[str], trusted: list[str]) -> None:
-    """Raise UserError in one line that names every type of `types` that `trusted` lacks; `name` is the file's."""
+    """Raise UserError with all `types` of the file `name` that `trusted` lacks."""
     if unknown := sorted(set(types) - set(trusted)):
         raise UserError(
-            f"{name}: holds types that skops does not load by itself: {', '.join(unknown)};"
-            " read their source, then add them to export.trusted_types in params.yaml"
+            f"{name}: has types that skops does not trust: {', '.join(unknown)};"
+            " review their source, then add them to export.trusted_types in params.yaml"
         )
 
 
 def types(content: bytes) -> list[str]:
-    """Return the types of an estimator, as `dumps` wrote it, that skops does not load by itself."""
-    return skops.io.get_untrusted_types(data=content)
+    """Return the types in the output of `dumps` that skops does not trust."""
+    untrusted: list[str] = skops.io.get_untrusted_types(data=content)
+    return untrusted
 
 
 def _renumbered(node: Any, ids: dict[int, int], names: dict[str, str]) -> Any:
-    """`node` with object numbers and file names counted in order of appearance; `names` collects old file → new."""
+    """Return `node` with object IDs and file names numbered in order of appearance; `names` maps old to new files."""
     if isinstance(node, list):
         return [_renumbered(item, ids, names) for item in node]
     if not isinstance(node, dict):
         return node
-    renumbered = {}
+    renumbered: dict[str, Any] = {}
     for key, value in node.items():
         if key == "__id__":
             renumbered[key] = ids.setdefault(value, len(ids))

@@ -1,8 +1,8 @@
-"""The tables that stages hand on: features and target, read back in the shape an estimator takes."""
+"""Readers of the tables that `prepare` writes: features and target in the shapes of an estimator."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 def read_rows(path: Path) -> tuple[pd.DataFrame, np.ndarray]:
-    """Features, shape (n, columns of Row), and targets, shape (n,), of a table that `prepare` wrote."""
+    """Return features, shape (n, columns of Row), and targets, shape (n,), of the table at `path`."""
     table = pd.read_parquet(path)
     target = table[problem.TARGET].to_numpy()
-    return table[
-        [column.name for column in columns(problem.Row)]
-    ], target if problem.TASK == "multiclass" else target.astype(float)
+    features = table[[column.name for column in columns(problem.Row)]]
+    return features, target if problem.TASK == "multiclass" else target.astype(float)
 
 
-def positions(target: np.ndarray, classes: list) -> np.ndarray:
-    """Targets as metrics take them: for `multiclass`, the position of each in `classes`; otherwise as they are."""
+def positions(target: np.ndarray, classes: list[Any]) -> np.ndarray:
+    """Return targets for metrics: for `multiclass`, the position of each in `classes`, otherwise unchanged."""
     if problem.TASK != "multiclass":
         return target
-    return pd.Index(classes).get_indexer(target)
+    indices: np.ndarray = pd.Index(classes).get_indexer(pd.Index(target))
+    return indices

@@ -1,4 +1,4 @@
-"""A time limit on work in this process that nothing else ends, such as the conversion of an estimator."""
+"""Time limit on work in this process, such as the conversion of an estimator."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-REPEAT_SECONDS = 1.0  # between two interruptions, as a bare `except` may swallow the first
+REPEAT_SECONDS = 1.0  # interval of interruptions, because a bare `except` may swallow the first
 
 
 class OverTimeError(BaseException):
-    """The work took longer than it was granted. No Exception, so that a library which catches those does not go on."""
+    """The work exceeded its time limit. Not an Exception, so that a library which catches these cannot continue."""
 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise OverTimeError in the work of the `with` statement once `seconds` are over.
+    """Raise OverTimeError in the block of the `with` statement after `seconds`.
 
-    Interrupts Python code, not a single call into a library. Holds in the main thread alone, which is where stages
-    run; elsewhere there is no limit. A timer that was set before goes on afterwards.
+    It interrupts Python code, but not a single call into a library. It works in the main thread only, where stages run;
+    other threads have no limit. A timer that was set before continues afterwards.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

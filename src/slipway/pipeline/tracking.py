@@ -1,8 +1,8 @@
-"""What a run took, beside its loss: processor and memory of each stage, and both as curves that DVC's tools read.
+"""Resource usage of a run: CPU time and memory of each stage, with curves of usage and loss for DVC's tools.
 
-Times and loads differ from run to run, so no stage has them as outputs: `dvc.lock` would never be the same twice. They
-are measured from outside, and written by DVCLive where dvc.yaml names them as metrics and plots of no stage.
-DVCLive's own monitor stops at once on a machine without a driver of NVIDIA's (3.49.1), so psutil is asked here.
+Times and loads differ between runs, so they are outputs of no stage: `dvc.lock` would never be stable. The parent
+process measures them, and DVCLive writes them where dvc.yaml lists them as top-level metrics and plots. DVCLive's own
+monitor stops on a machine without an NVIDIA driver (3.49.1), so this module uses psutil.
 """
 
 from __future__ import annotations
@@ -19,31 +19,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-SECONDS = 0.5  # between two samples; a stage of the sample problem takes some seconds
+INTERVAL_SECONDS = 0.5  # between two samples; a stage of the sample problem takes some seconds
 MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What all processes that this one started used at a moment of a stage."""
+    """Resource usage of all child processes at a moment of a stage."""
 
     stage: str
     cpu_seconds: float
-    """Since the sample before."""
+    """CPU time since the previous sample."""
     seconds: float
-    """The same, by the clock."""
+    """Wall time since the previous sample."""
     megabytes: float
 
 
 @dataclass
 class Meter:
-    """Samples in a thread of its own for as long as the block lasts; `stage` says which stage runs."""
+    """Sampler in a background thread, as a context manager; the caller sets `stage` to the running stage."""
 
     stage: str = ""
     samples: list[Sample] = field(default_factory=list)
+    _used: dict[int, float] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
-        self._end, self._used, self._at = threading.Event(), {}, time.monotonic()
+        self._end, self._at = threading.Event(), time.monotonic()
+        self._used.clear()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         return self
@@ -53,7 +55,7 @@ class Meter:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._end.wait(SECONDS):
+        while not self._end.wait(INTERVAL_SECONDS):
             self._sample()
 
     def _sample(self) -> None:
@@ -61,7 +63,7 @@ class Meter:
         for process in psutil.Process().children(recursive=True):
             try:
                 times, memory_of = process.cpu_times(), process.memory_info().rss
-            except psutil.Error:  # it has just ended
+            except psutil.Error:  # the process has ended
                 continue
             used = times.user + times.system
             cpu, memory = cpu + used - self._used.get(process.pid, 0.0), memory + memory_of
@@ -70,29 +72,32 @@ class Meter:
         self._at = now
 
     def summary(self) -> dict[str, dict[str, float]]:
-        """Processor time and most memory of each stage that ran for long enough to be seen."""
-        stages = {one.stage: [other for other in self.samples if other.stage == one.stage] for one in self.samples}
+        """Return CPU seconds and peak memory of each stage with at least one sample."""
+        stages: dict[str, list[Sample]] = {}
+        for sample in self.samples:
+            stages.setdefault(sample.stage, []).append(sample)
         return {
-            name: {
-                "cpu_seconds": round(sum(one.cpu_seconds for one in ones), 2),
-                "peak_megabytes": round(max(one.megabytes for one in ones)),
+            stage: {
+                "cpu_seconds": round(sum(sample.cpu_seconds for sample in samples), 2),
+                "peak_megabytes": round(max(sample.megabytes for sample in samples)),
             }
-            for name, ones in stages.items()
-            if name
+            for stage, samples in stages.items()
+            if stage
         }
 
 
 def write(folder: Path, samples: Sequence[Sample], loss: Iterable[Mapping[str, Any]]) -> None:
-    """Write the curves into `folder` as DVCLive does: cores and megabytes by sample, the loss by iteration."""
-    os.environ.setdefault("DVC_STUDIO_OFFLINE", "true")  # it would send them to DVC Studio, given a token
-    from dvclive import Live
+    """Write the curves to `folder` by DVCLive: cores and megabytes by sample, the loss by iteration."""
+    os.environ.setdefault("DVC_STUDIO_OFFLINE", "true")  # with a token, DVCLive would send them to DVC Studio
+    from dvclive.live import Live
 
     with Live(str(folder), save_dvc_exp=False, dvcyaml=None, report=None, monitor_system=False) as live:
         for row in loss:
             live.step = row["iteration"]
             live.log_metric(f"loss/{row['rows']}", row["loss"])
-        for step, one in enumerate(samples):
+        for step, sample in enumerate(samples):
             live.step = step
-            live.log_metric("resources/cores", one.cpu_seconds / one.seconds)
-            live.log_metric("resources/megabytes", one.megabytes)
-        live.log_metric("resources/peak_megabytes", max((one.megabytes for one in samples), default=0.0), plot=False)
+            live.log_metric("resources/cores", sample.cpu_seconds / sample.seconds)
+            live.log_metric("resources/megabytes", sample.megabytes)
+        peak = max((sample.megabytes for sample in samples), default=0.0)
+        live.log_metric("resources/peak_megabytes", peak, plot=False)

@@ -1,4 +1,4 @@
-"""Stage `train`: fit the problem's estimator, and draw its loss curve.
+"""Stage `train`: the fitted estimator of the problem, and its loss curve.
 
 `python -m slipway.pipeline.train PREPARED MODEL HISTORY`
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def train(prepared: Path, model: Path, history: Path) -> None:
-    """Fit on `train.parquet`, and write the estimator and the loss on train and test rows as it was trained."""
+    """Fit on `train.parquet`, and write the estimator and its loss on train and test rows by iteration."""
     params = read_params()
     features, target = read_rows(prepared / "train.parquet")
     estimator = fit(params, features, target)
@@ -37,10 +37,10 @@ def train(prepared: Path, model: Path, history: Path) -> None:
 
 
 def fit(params: dict[str, Any], features: pd.DataFrame, target: np.ndarray) -> BaseEstimator:
-    """Fit the problem's estimator. Raises UserError for a value of `model` that it does not take."""
+    """Return the fitted estimator of the problem. Raises UserError for a value of `model` that it rejects."""
     try:
         estimator = problem.build_model(params)
-    except TypeError as error:  # an argument that the estimator does not know
+    except TypeError as error:  # an unknown argument of the estimator
         raise UserError(f"params.yaml: model: {error}") from None
     try:
         return estimator.fit(features, target)
@@ -49,20 +49,20 @@ def fit(params: dict[str, Any], features: pd.DataFrame, target: np.ndarray) -> B
 
 
 def loss_curve(estimator: BaseEstimator, prepared: Path, params: dict[str, Any]) -> list[tuple[int, str, float]]:
-    """(iteration, train or test, loss) at evenly spaced iterations; empty when the estimator has no stages."""
+    """Return (iteration, train or test, loss) at evenly spaced iterations; empty for an estimator without stages."""
     loss, curve = metrics.loss_of(problem.TASK), []
     for rows in ("train", "test"):
         features, target = read_rows(prepared / f"{rows}.parquet")
         features, target = features.head(params["history_rows"]), target[: params["history_rows"]]
-        found = positions(target, list(getattr(estimator, "classes_", [])))
+        labels = positions(target, list(getattr(estimator, "classes_", [])))
         stages = list(staged(estimator, features, problem.TASK))
-        shown = _spread(len(stages), params["history_points"])
-        curve += [(at, rows, loss.value(found, stages[at - 1])) for at in shown]
+        iterations = _spread(len(stages), params["history_points"])
+        curve += [(at, rows, loss.value(labels, stages[at - 1])) for at in iterations]
     return curve
 
 
 def _spread(iterations: int, points: int) -> list[int]:
-    """The first iteration, the last, and about `points` evenly between."""
+    """Return the first iteration, the last, and about `points` evenly spaced between them."""
     return sorted({*range(1, iterations + 1, max(1, iterations // points)), iterations} - {0})
 
 

@@ -1,1 +1,1 @@
-"""From a table to a fork of its own, and from a later template into that fork: the verbs `new` and `upgrade`."""
+"""Scaffolding of a fork: the commands `slipway new` and `slipway upgrade`."""

@@ -1,6 +1,6 @@
-"""How well one column alone predicts the target: the predictive power score that deepchecks measures too.
+"""Predictive power score: how well a single column predicts the target, as deepchecks measures it.
 
-0 is no better than guessing, 1 is perfect. A column that is nearly perfect is mostly the answer under another name.
+0 is no better than guessing, 1 is perfect. A nearly perfect column is usually the target under another name.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-ROWS = 5000  # a sample, as deepchecks takes
+SAMPLE_ROWS = 5000  # as in deepchecks
 FOLDS = 4
-LEAK = 0.95  # from this power on a column is left out
+LEAK_POWER_MIN = 0.95  # columns with this power or more are excluded
 
 
 def powers(frame: pd.DataFrame, columns: Iterable[str], target: str, task: str, seed: int) -> dict[str, float]:
-    """Power of each of `columns`, in their order, on a sample of the rows of `frame` that have a target."""
+    """Return the score of each of `columns`, in order, on a sample of the labeled rows of `frame`."""
     rows = frame[frame[target].notna()]
-    rows = rows.sample(min(ROWS, len(rows)), random_state=seed)
+    rows = rows.sample(min(SAMPLE_ROWS, len(rows)), random_state=seed)
     label = rows[target].astype(float) if task == "regression" else rows[target].astype(str)
     return {name: _power(rows[name], label, task, seed) for name in columns}
 
@@ -36,7 +36,7 @@ def _power(values: pd.Series, label: pd.Series, task: str, seed: int) -> float:
         naive = mean_absolute_error(label, pd.Series(label.median(), index=label.index))
         return max(0.0, 1 - mean_absolute_error(label, predicted) / naive) if naive else 0.0
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of classes that are rarer than the folds
+        warnings.simplefilter("ignore")  # classes with fewer rows than folds cause warnings
         predicted = cross_val_predict(DecisionTreeClassifier(random_state=seed), numbers, label, cv=FOLDS)
         most_common = pd.Series(label.mode()[0], index=label.index)
         naive = f1_score(label, most_common, average="weighted")
@@ -44,7 +44,7 @@ def _power(values: pd.Series, label: pd.Series, task: str, seed: int) -> float:
 
 
 def _numbers(values: pd.Series) -> pd.DataFrame:
-    """The values as a tree takes them: categories by code, missing ones as NaN."""
+    """Return the values as input of a tree: categories as codes, missing values as NaN."""
     if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         return values.astype("float64").to_frame()
     return pd.Series(pd.factorize(values)[0], index=values.index, name=values.name).astype("float64").to_frame()

@@ -1,11 +1,11 @@
-"""What each column of a table is: a number with limits, a flag, a closed or an open list, or nothing to learn from."""
+"""Inference of columns: numbers with limits, flags, closed and open lists, and columns to exclude."""
 
 from __future__ import annotations
 
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -14,11 +14,11 @@ from slipway.scaffold import names
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CLOSED = 20  # values of a closed list at most
-OFTEN = 5  # rows of each of its values at least; a rarer one is likely to have unseen neighbours
-UNIQUE = 0.5  # share of text values that occur once or so, from which a column is free text
-HEADROOM = 0.5  # of the range seen, below the smallest value and above the largest
-MISSING = 0.9  # share of rows without a value, above which a column says too little
+CLOSED_VALUES_MAX = 20  # values of a closed list
+CLOSED_ROWS_MIN = 5  # rows of each value of a closed list; rarer values suggest that others are missing
+DISTINCT_RATIO_MAX = 0.5  # distinct strings per row; above it a column is free text
+HEADROOM_RATIO = 0.5  # of the observed range, below the minimum and above the maximum
+MISSING_RATIO_MAX = 0.9  # fraction of rows without a value; above it a column has too little information
 CODE = re.compile(r"[A-Z0-9]{1,8}")
 IDENTIFIER = re.compile(r"(^|_)(id|key|uuid|number|no|index)$|^unnamed")
 
@@ -31,125 +31,129 @@ class Feature:
     source: str
     kind: str
     nullable: bool
-    seen: str
+    observed: str
     low: float = 0
     high: float = 0
     values: tuple[str, ...] = ()
-    longest: int = 0
+    length_max: int = 0
     pattern: str = ""
 
     @property
     def unit(self) -> str:
-        """Unit, as far as the column's name has one."""
+        """Unit in the name of the column; empty for none."""
         return names.unit(self.source)
 
     @property
     def is_category(self) -> bool:
-        """Whether a model sees it as text."""
+        """Whether the column is a string to a model."""
         return self.kind in {"closed", "open"}
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """A column that is not taken over, and why."""
+class Excluded:
+    """A column that is excluded, and the reason."""
 
     source: str
-    why: str
+    reason: str
 
 
-def examine(values: pd.Series, name: str) -> Feature | LeftOut:
-    """What the column `values` is, under its new `name`. Its rows are in the order of time, if there is one."""
-    fractions = pd.api.types.is_float_dtype(values) and values.notna().all()  # whole numbers with gaps are floats too
-    values = values.convert_dtypes(convert_integer=not fractions)
-    known = values.dropna()
-    if values.isna().mean() > MISSING:
-        return LeftOut(str(values.name), f"it is missing in {values.isna().mean():.0%} of rows")
-    if why := _useless(known, name):
-        return LeftOut(str(values.name), why)
-    common = {"name": name, "source": str(values.name), "nullable": bool(values.isna().any())}
-    if pd.api.types.is_bool_dtype(known):
-        return Feature(**common, kind="bool", seen=f"true in {float(known.astype(float).mean()):.0%} of rows")
-    if pd.api.types.is_numeric_dtype(known):
-        return Feature(**common, **_number(known))
-    return Feature(**common, **_text(known))
+def examine(column: pd.Series, name: str) -> Feature | Excluded:
+    """Return the feature for `column` under its new `name`, or the reason to exclude it.
+
+    Rows are ordered by time where there is one.
+    """
+    is_float = (
+        pd.api.types.is_float_dtype(column) and column.notna().all()
+    )  # integers with missing values are floats too
+    column, source = column.convert_dtypes(convert_integer=not is_float), str(column.name)
+    values, nullable = column.dropna(), bool(column.isna().any())
+    if column.isna().mean() > MISSING_RATIO_MAX:
+        return Excluded(source, f"it is missing in {column.isna().mean():.0%} of rows")
+    if reason := _reason_to_exclude(values, name):
+        return Excluded(source, reason)
+    if pd.api.types.is_bool_dtype(values):
+        ratio = float(values.astype(float).mean())
+        return Feature(name, source, "bool", nullable, f"true in {ratio:.0%} of rows")
+    if pd.api.types.is_numeric_dtype(values):
+        return _number(values, name, source, nullable)
+    return _text(values, name, source, nullable)
 
 
-def _useless(known: pd.Series, name: str) -> str:
-    """Why nothing can be learned from the column, or nothing."""
-    if pd.api.types.is_datetime64_any_dtype(known) or _is_date(known):
-        return "it is a date; let `tidy` in src/problem/data.py make features of it, such as a duration or a weekday"
-    if not _is_plain(known):
-        return f"its values are no numbers, flags or texts, but {type(known.iloc[0]).__name__}"
-    different = known.nunique()
-    if different == 1:
-        return f"it has one value only, {str(known.iloc[0])[:40]!r}"
-    if pd.api.types.is_integer_dtype(known) and different == len(known):
-        consecutive = int(known.max()) - int(known.min()) + 1 == len(known)
+def _reason_to_exclude(values: pd.Series, name: str) -> str:
+    """Return why a model cannot learn from the column, or an empty string."""
+    if pd.api.types.is_datetime64_any_dtype(values) or _is_date(values):
+        return "it is a date; derive features from it in `tidy` of src/problem/data.py, such as a duration or a weekday"
+    if not _is_plain(values):
+        return f"its values are not numbers, flags or strings, but {type(values.iloc[0]).__name__}"
+    distinct = values.nunique()
+    if distinct == 1:
+        return f"it has a single value, {str(values.iloc[0])[:40]!r}"
+    if pd.api.types.is_integer_dtype(values) and distinct == len(values):
+        consecutive = int(values.max()) - int(values.min()) + 1 == len(values)
         return "it numbers the rows" if consecutive or IDENTIFIER.search(name) else ""
-    if not pd.api.types.is_numeric_dtype(known) and different > max(CLOSED, UNIQUE * len(known)):
-        return f"it has {different:,} different texts in {len(known):,} rows: an identifier, or free text"
+    if not pd.api.types.is_numeric_dtype(values) and distinct > max(
+        CLOSED_VALUES_MAX, DISTINCT_RATIO_MAX * len(values)
+    ):
+        return f"it has {distinct:,} distinct strings in {len(values):,} rows: an identifier, or free text"
     return ""
 
 
-def _is_plain(known: pd.Series) -> bool:
-    if known.dtype == object:
-        return all(isinstance(value, str) for value in known)
-    return pd.api.types.is_numeric_dtype(known) or pd.api.types.is_string_dtype(known)
+def _is_plain(values: pd.Series) -> bool:
+    if values.dtype == object:
+        return all(isinstance(value, str) for value in values)
+    return pd.api.types.is_numeric_dtype(values) or pd.api.types.is_string_dtype(values)
 
 
-def _is_date(known: pd.Series) -> bool:
-    """Texts with digits and separators that all read as a date."""
-    if not pd.api.types.is_string_dtype(known) or not known.head(100).str.match(r"\d{1,4}[-/.]\d{1,2}[-/.]\d").all():
+def _is_date(values: pd.Series) -> bool:
+    """Return whether all strings have digits and separators and parse as dates."""
+    if not pd.api.types.is_string_dtype(values) or not values.head(100).str.match(r"\d{1,4}[-/.]\d{1,2}[-/.]\d").all():
         return False
-    return bool(pd.to_datetime(known, errors="coerce", format="mixed", utc=True).notna().all())
+    return bool(pd.to_datetime(values, errors="coerce", format="mixed", utc=True).notna().all())
 
 
-def _number(known: pd.Series) -> dict[str, Any]:
-    kind = "int" if pd.api.types.is_integer_dtype(known) else "float"
-    low, high = known.min(), known.max()
-    limits = dict(zip(("low", "high"), limits_of(float(low), float(high)), strict=True))
-    return {"kind": kind, "seen": f"{low:.6g} to {high:.6g}", **limits}
+def _number(values: pd.Series, name: str, source: str, nullable: bool) -> Feature:
+    kind = "int" if pd.api.types.is_integer_dtype(values) else "float"
+    low, high = values.min(), values.max()
+    below, above = limits_of(float(low), float(high))
+    return Feature(name, source, kind, nullable, f"{low:.6g} to {high:.6g}", low=below, high=above)
 
 
 def limits_of(low: float, high: float) -> tuple[float, float]:
-    """Round numbers outside of `low` and `high`, with headroom; what was never negative may not become so."""
-    room = (high - low) * HEADROOM
+    """Return rounded limits around `low` and `high` with headroom, which do not change the sign."""
+    headroom = (high - low) * HEADROOM_RATIO
     step = 10.0 ** math.floor(math.log10(high - low))
-    below, above = math.floor((low - room) / step) * step, math.ceil((high + room) / step) * step
+    below, above = math.floor((low - headroom) / step) * step, math.ceil((high + headroom) / step) * step
     below, above = (max(0.0, below) if low >= 0 else below), (min(0.0, above) if high <= 0 else above)
-    return tuple(int(end) if end == int(end) else float(f"{end:.6g}") for end in (below, above))
+    return _rounded(below), _rounded(above)
 
 
-def _text(known: pd.Series) -> dict[str, Any]:
-    counts = known.value_counts()
-    if len(counts) <= CLOSED and counts.min() >= OFTEN and _is_stable(known):
-        values = tuple(sorted(counts.index))
-        return {
-            "kind": "closed",
-            "values": values,
-            "seen": f"{len(values)} values, each in {counts.min():,} rows or more",
-        }
-    seen = f"{len(counts):,} values, {counts.iloc[0]:,} rows of {str(counts.index[0])[:20]!r}"
-    return {
-        "kind": "open",
-        "seen": seen,
-        "longest": _round_up(2 * int(known.str.len().max())),
-        "pattern": _pattern(known),
-    }
+def _rounded(limit: float) -> float:
+    return int(limit) if limit == int(limit) else float(f"{limit:.6g}")
 
 
-def _is_stable(known: pd.Series) -> bool:
-    """Whether the first and the second half of the rows have the same values."""
-    half = len(known) // 2
-    return set(known.iloc[:half]) == set(known.iloc[half:])
+def _text(values: pd.Series, name: str, source: str, nullable: bool) -> Feature:
+    counts = values.value_counts()
+    if len(counts) <= CLOSED_VALUES_MAX and counts.min() >= CLOSED_ROWS_MIN and _is_stable(values):
+        closed = tuple(sorted(counts.index))
+        observed = f"{len(closed)} values, each in {counts.min():,} rows or more"
+        return Feature(name, source, "closed", nullable, observed, values=closed)
+    observed = f"{len(counts):,} values, {counts.iloc[0]:,} rows of {str(counts.index[0])[:20]!r}"
+    length_max = _round_up(2 * int(values.str.len().max()))
+    return Feature(name, source, "open", nullable, observed, length_max=length_max, pattern=_pattern(values))
 
 
-def _pattern(known: pd.Series) -> str:
-    """A pattern for short codes of one length; nothing for other texts."""
-    lengths = known.str.len()
-    if lengths.min() != lengths.max() or not known.str.fullmatch(CODE).all():
+def _is_stable(values: pd.Series) -> bool:
+    """Return whether both halves of the rows have the same values."""
+    half = len(values) // 2
+    return set(values.iloc[:half]) == set(values.iloc[half:])
+
+
+def _pattern(values: pd.Series) -> str:
+    """Return a pattern for short codes of equal length; empty for other strings."""
+    lengths = values.str.len()
+    if lengths.min() != lengths.max() or not values.str.fullmatch(CODE).all():
         return ""
-    letters = "A-Z" if not known.str.contains(r"\d").any() else "0-9" if known.str.isdigit().all() else "A-Z0-9"
+    letters = "A-Z" if not values.str.contains(r"\d").any() else "0-9" if values.str.isdigit().all() else "A-Z0-9"
     return f"^[{letters}]{{{int(lengths.max())}}}$"
 
 
@@ -157,7 +161,8 @@ def _round_up(length: int) -> int:
     return -(-length // 10) * 10
 
 
-def examine_all(frame: pd.DataFrame, named: Mapping[str, str]) -> tuple[list[Feature], list[LeftOut]]:
-    """Features of the columns in `named`, and those of them that are left out."""
-    found = [examine(frame[column], name) for column, name in named.items()]
-    return [each for each in found if isinstance(each, Feature)], [each for each in found if isinstance(each, LeftOut)]
+def examine_all(frame: pd.DataFrame, named: Mapping[str, str]) -> tuple[list[Feature], list[Excluded]]:
+    """Return the features and the excluded columns among the columns in `named`."""
+    columns = [examine(frame[column], name) for column, name in named.items()]
+    features = [column for column in columns if isinstance(column, Feature)]
+    return features, [column for column in columns if isinstance(column, Excluded)]

@@ -1,4 +1,4 @@
-"""How much the first files differ from one another: what the limits of the data checks have to allow."""
+"""Drift between the first files, which the limits of the data checks have to allow."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from slipway.scaffold.distances import LAST_PART, cramer, kolmogorov, noise
+from slipway.scaffold.distances import NEW_RATIO, cramer, kolmogorov, noise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -15,18 +15,22 @@ if TYPE_CHECKING:
     from slipway.scaffold.plan import Plan
 
 
-def pairs(parts: Sequence[pd.DataFrame], rows: int, seed: int) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
-    """Each file beside those before it, at most `rows` of each side; a single one is cut in two."""
-    if len(parts) == 1:
-        first = round(len(parts[0]) * (1 - LAST_PART))
-        sides = [(parts[0].iloc[first:], parts[0].iloc[:first])]
+def pairs(files: Sequence[pd.DataFrame], rows: int, seed: int) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Return each file with the files before it, at most `rows` of each side; a single file is split in two."""
+    if len(files) == 1:
+        first = round(len(files[0]) * (1 - NEW_RATIO))
+        sides = [(files[0].iloc[first:], files[0].iloc[:first])]
     else:
-        sides = [(parts[place], pd.concat(parts[:place], ignore_index=True)) for place in range(1, len(parts))]
-    return [tuple(side.sample(min(rows, len(side)), random_state=seed) for side in pair) for pair in sides]
+        sides = [(files[place], pd.concat(files[:place], ignore_index=True)) for place in range(1, len(files))]
+    return [(_sampled(new, rows, seed), _sampled(old, rows, seed)) for new, old in sides]
+
+
+def _sampled(frame: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:
+    return frame.sample(min(rows, len(frame)), random_state=seed)
 
 
 def measure(compared: Sequence[tuple[pd.DataFrame, pd.DataFrame]], plan: Plan) -> dict[str, float]:
-    """The largest difference of each kind that occurs, and what noise alone may reach at these numbers of rows."""
+    """Return the largest drift of each kind over all pairs, and the distance that noise can reach at their size."""
     categories, target = set(plan.categories), plan.target.name
     numbers = [feature.name for feature in plan.features if feature.name not in categories]
     names = [feature.name for feature in plan.features]
@@ -51,7 +55,7 @@ def _label(new: pd.Series, old: pd.Series, task: str) -> float:
 
 
 def _repeats(new: pd.DataFrame, old: pd.DataFrame, names: list[str]) -> float:
-    """Share of rows that occur twice, or in both."""
+    """Return the fraction of rows that occur twice, or in both frames."""
     keys = pd.util.hash_pandas_object(new[names], index=False)
     return max(
         float(keys.duplicated().mean()), float(keys.isin(pd.util.hash_pandas_object(old[names], index=False)).mean())
@@ -59,11 +63,11 @@ def _repeats(new: pd.DataFrame, old: pd.DataFrame, names: list[str]) -> float:
 
 
 def _conflicts(new: pd.DataFrame, names: list[str], target: str) -> float:
-    """Share of rows whose features occur with another target too."""
+    """Return the fraction of rows whose features also occur with another target."""
     keys = pd.util.hash_pandas_object(new[names], index=False)
     return float((new[target].groupby(keys).transform("nunique") > 1).mean())
 
 
 def _unseen(new: pd.Series, old: pd.Series) -> float:
-    known = new.dropna()
-    return float(np.mean(~known.isin(old.dropna()))) if len(known) else 0.0
+    values = new.dropna()
+    return float(np.mean(~values.isin(old.dropna()))) if len(values) else 0.0

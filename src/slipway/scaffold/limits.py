@@ -1,6 +1,6 @@
-"""Numbers of params.yaml for the new problem, each with the measurement that it comes from.
+"""Parameters for the new problem, each with the measurement that it derives from.
 
-The template's own limit stays where the new problem keeps well within it.
+The template's limit stays where the new problem is well within it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from slipway.metrics import for_task
-from slipway.scaffold.distances import ANOTHER
+from slipway.scaffold.distances import DISJOINT_DISTANCE_MIN
 from slipway.scaffold.params_file import Change
 
 if TYPE_CHECKING:
@@ -20,20 +20,24 @@ if TYPE_CHECKING:
 
 PRIMARY = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
 SPLIT_KEYS = ("split.test_days", "split.test_ratio", "split.test_share")  # of the sample, of a fork, of an older fork
-MANY_ROWS = 5000  # of which a fifth is enough to tell two models apart
-HEADROOM = 1.5  # times what was measured; the first files are few, and the next will differ more
-SAMPLE_ONLY = ("data.suites.weather_drift", "data.suites.seasonal_drift", "data.suites.disagreeing_ratio")
-SAMPLE_ONLY += ("data.suites.relation_change",)
+LARGE_TABLE_ROWS = 5000  # of which a fifth is enough to distinguish two models
+HEADROOM_FACTOR = 1.5  # of the measured value; the first files are few, and later ones will differ more
+SAMPLE_ONLY = (
+    "data.suites.weather_drift",
+    "data.suites.seasonal_drift",
+    "data.suites.disagreeing_ratio",
+    "data.suites.relation_change",
+)
 
 
 def up(value: float) -> float:
-    """The next number above with two digits: 0.1234 becomes 0.13."""
+    """Return `value` rounded up to two significant digits: 0.1234 becomes 0.13."""
     step = 10.0 ** (math.floor(math.log10(value)) - 1) if value > 0 else 1.0
     return float(f"{math.ceil(value / step - 1e-9) * step:.6g}")
 
 
 def down(value: float) -> float:
-    """The next number below with two digits."""
+    """Return `value` rounded down to two significant digits."""
     if value < 0:
         return -up(-value)
     step = 10.0 ** (math.floor(math.log10(value)) - 1) if value > 0 else 1.0
@@ -41,82 +45,87 @@ def down(value: float) -> float:
 
 
 def at_most(default: float, measured: float) -> float:
-    """A limit from above."""
-    return max(default, up(HEADROOM * measured))
+    """Return an upper limit: `default`, or the measured value with headroom."""
+    return max(default, up(HEADROOM_FACTOR * measured))
 
 
 def at_least(default: float, measured: float) -> float:
-    """A limit from below."""
-    return min(default, down(measured / HEADROOM if measured > 0 else HEADROOM * measured))
+    """Return a lower limit: `default`, or the measured value with headroom."""
+    return min(default, down(measured / HEADROOM_FACTOR if measured > 0 else HEADROOM_FACTOR * measured))
 
 
 def of_plan(plan: Plan, places: Collection[str]) -> dict[str, Change]:
-    """What the plan alone says: how much is for testing, and which metric decides.
+    """Return the parameters that depend on the plan only: the split and the primary metric.
 
-    `places` are those of params.yaml, whose `split` has another key in the sample than in a fork.
+    `places` are the keys of params.yaml, whose section `split` differs between the sample and a fork.
     """
-    share, which = (0.2 if plan.rows >= MANY_ROWS else 0.3), "the newest" if plan.time else "drawn by what they hold"
-    sums = (
-        "relative difference of exported and trained model on any test row; float32 sums of trees near zero reach 2e-5"
+    ratio, which = (
+        (0.2 if plan.rows >= LARGE_TABLE_ROWS else 0.3),
+        "the newest" if plan.time else "chosen by a hash of their features",
     )
-    parity = (
-        {"export.parity_tolerance": Change("1.0e-4", f"largest {sums}")} if plan.target.task == "regression" else {}
+    tolerance = Change(
+        "1.0e-4",
+        "largest relative difference between exported and trained model on any test row; float32 sums of trees near"
+        " zero reach 2e-5",
     )
+    parity = {"export.parity_tolerance": tolerance} if plan.target.task == "regression" else {}
     place = next((key for key in SPLIT_KEYS if key in places), "split.test_ratio")
     return {
-        place: Change(share, f"of the labelled rows, {which}; {plan.rows:,} rows are there", "test_ratio"),
+        place: Change(ratio, f"fraction of the labeled rows, {which}; the table has {plan.rows:,} rows", "test_ratio"),
         "gates.primary": Change(PRIMARY[plan.target.task], "the metric that decides"),
         **parity,
     }
 
 
-def of_data(drift: Mapping[str, float], shares: Mapping[str, float]) -> dict[str, Change]:
-    """The section `data`, from how the first files differ, and what shares of their rows are special."""
-    moved = "the first files reach {:.2f}, and noise {:.2f}"
+def of_data(drift: Mapping[str, float], rates: Mapping[str, float]) -> dict[str, Change]:
+    """Return the section `data`, from the drift between the first files and the rates of special rows in them."""
+    measured = "the first files reach {:.2f}, noise {:.2f}"
     noise = drift["noise"]
     changes = {
-        "data": Change(None, "checks of new data; measured on the first files, so review it when more have come"),
-        "data.contract.unlabeled_ratio": _share(0.2, shares["unlabelled"], "share of rows without a label"),
-        "data.contract.duplicate_ratio": _share(
-            0.01, shares["duplicates"], "share of rows that repeat another in every column"
+        "data": Change(None, "checks of new data; measured on the first files, so review it after more files"),
+        "data.contract.unlabeled_ratio": _ratio(0.2, rates["unlabeled"], "fraction of rows without a label"),
+        "data.contract.duplicate_ratio": _ratio(
+            0.01, rates["duplicates"], "fraction of rows that repeat another row in every column"
         ),
-        "data.contract.overlap_days": Change(0, "by which the periods of two files may overlap"),
+        "data.contract.overlap_days": Change(0, "days by which the periods of two files may overlap"),
         "data.contract.gap_days": Change(
-            math.ceil(max(7, 2 * shares["gap_days"])),
-            f"that may lie between two files; the first have {shares['gap_days']:.0f} between two rows",
+            math.ceil(max(7, 2 * rates["gap_days"])),
+            f"days between the periods of two files; the first files have {rates['gap_days']:.0f} between two rows",
         ),
-        "data.suites.new_category_ratio": _share(
-            0.01, drift["unseen"], "share of rows with a category that the reference has not"
+        "data.suites.new_category_ratio": _ratio(
+            0.01, drift["unseen"], "fraction of rows with a category that is not in the reference"
         ),
-        "data.suites.null_ratio_increase": _share(0.2, drift["nulls"], "share of missing values above the reference's"),
-        "data.suites.duplicate_ratio": _share(
-            0.01, drift["repeats"], "share of rows that occur twice, or that the reference has too"
+        "data.suites.null_ratio_increase": _ratio(
+            0.2, drift["nulls"], "increase of the fraction of missing values over the reference"
         ),
-        "data.suites.conflicting_ratio": _share(
-            0.01, drift["conflicts"], "share of rows with equal features and different labels"
+        "data.suites.duplicate_ratio": _ratio(
+            0.01, drift["repeats"], "fraction of rows that occur twice or are in the reference too"
+        ),
+        "data.suites.conflicting_ratio": _ratio(
+            0.01, drift["conflicts"], "fraction of rows with equal features and different labels"
         ),
         "data.suites.feature_label_power": Change(
-            max(0.5, up((1 + shares["power"]) / 2)),
-            f"predictive power score of one column alone; the first files reach {shares['power']:.2f}, a leak 1.0",
+            max(0.5, up((1 + rates["power"]) / 2)),
+            f"predictive power score of a single column; the first files reach {rates['power']:.2f}, a leak 1.0",
         ),
     }
     kinds = {
         "numeric": "Kolmogorov-Smirnov distance of numbers",
         "category": "Cramér's V of categories",
-        "label": "the same of the target",
+        "label": "the same for the target",
     }
-    for kind, words in kinds.items():
-        limit = min(ANOTHER, max(at_most(0.25, drift[kind]), up(noise)))
-        changes[f"data.suites.{kind}_drift"] = Change(limit, f"{words}; {moved.format(drift[kind], noise)}")
+    for kind, name in kinds.items():
+        limit = min(DISJOINT_DISTANCE_MIN, max(at_most(0.25, drift[kind]), up(noise)))
+        changes[f"data.suites.{kind}_drift"] = Change(limit, f"{name}; {measured.format(drift[kind], noise)}")
     return changes
 
 
-def _share(default: float, measured: float, words: str) -> Change:
-    return Change(min(1.0, at_most(default, measured)), f"{words}; the first files have {measured:.1%}")
+def _ratio(default: float, measured: float, name: str) -> Change:
+    return Change(min(1.0, at_most(default, measured)), f"{name}; the first files have {measured:.1%}")
 
 
 def of_training(evidence: Mapping[str, Any]) -> dict[str, Change]:
-    """The sections `model` and `convergence`, from what tests/convergence will measure."""
+    """Return the sections `model` and `convergence`, from the evidence that tests/convergence will measure."""
     fall = _fall(evidence["loss_falls"]["last"], evidence["loss_falls"]["first"])
     learned = _fall(evidence["overfits"]["model"], evidence["overfits"]["dummy"])
     chance = abs(evidence["shuffled"]["skill"])
@@ -124,24 +133,24 @@ def of_training(evidence: Mapping[str, Any]) -> dict[str, Change]:
     best = max(skill for name, skill in skills.items() if name != "model")
     lead = skills["model"] - best
     return {
-        "model.max_iter": Change(evidence["trees"], "trees; held-out training rows are predicted best with as many"),
+        "model.max_iter": Change(evidence["trees"], "trees; the number with the lowest loss on held-out training rows"),
         "convergence.train_rows": Change(
-            20000, "rows at most; enough to beat the baselines, few enough to train in seconds"
+            20000, "maximum rows; enough to beat the baselines, few enough to train in seconds"
         ),
-        "convergence.test_rows": Change(5000, "held-out rows at most"),
+        "convergence.test_rows": Change(5000, "maximum held-out rows"),
         "convergence.loss_fall": Change(
-            at_least(0.02, fall), f"least relative fall of the training loss; measured {fall:.2f}"
+            at_least(0.02, fall), f"minimum relative decrease of the training loss; measured {fall:.2f}"
         ),
         "convergence.overfit_fall": Change(
             at_least(0.5, learned),
-            f"how far below the dummy's the loss on the small sample must be; measured {learned:.2f}",
+            f"minimum relative distance of the loss on the small sample below the dummy's; measured {learned:.2f}",
         ),
         "convergence.chance_skill": Change(
-            at_most(0.1, chance), f"largest skill that shuffled labels may teach; measured {chance:.2f}"
+            at_most(0.1, chance), f"maximum skill of a model that is trained on shuffled labels; measured {chance:.2f}"
         ),
         "convergence.baseline_margin": Change(
             _lead(0.01, lead),
-            f"least lead in skill over each baseline; measured {skills['model']:.3f} against {best:.3f}",
+            f"minimum lead in skill over each baseline; measured {skills['model']:.3f} against {best:.3f}",
         ),
     }
 
@@ -151,12 +160,12 @@ def _fall(after: float, before: float) -> float:
 
 
 def _lead(default: float, measured: float) -> float:
-    """A lead that is asked for: the default where it is twice that, else one that was lost already is allowed for."""
+    """Return the required lead: `default` where the measured one is twice that, else one below the measurement."""
     return default if measured >= 2 * default > 0 else down(min(measured, 0) - max(0.02, abs(measured) / 2))
 
 
 def of_gates(plan: Plan, evidence: Mapping[str, Any]) -> dict[str, Change]:
-    """The section `gates`, and the probe of the labels, from the first model beside the baselines."""
+    """Return the section `gates` and the limit of the label probe, from the first model and the baselines."""
     metric = for_task(plan.target.task)[PRIMARY[plan.target.task]]
     value = {name: scores[metric.name] for name, scores in evidence["metrics"].items()}
     linear = evidence["gains"]["linear"]
@@ -167,32 +176,32 @@ def of_gates(plan: Plan, evidence: Mapping[str, Any]) -> dict[str, Change]:
     return {
         "gates.margin": Change(
             margin,
-            f"a loss of {metric.name} smaller than this is acceptable; {evidence['rows']:,} test rows tell no less",
+            f"acceptable loss of {metric.name}; {evidence['rows']:,} test rows cannot resolve a smaller one",
         ),
         "gates.segment_margin": Change(
-            up(5 * margin), "the same for one segment, where rows are fewer and intervals wider"
+            up(5 * margin), "the same for one segment, which has fewer rows and wider intervals"
         ),
         "gates.calibration": Change(
-            at_most(0.12, gap), f"mean gap of predicted and observed, see docs/checks.md; the first model has {gap:.2f}"
+            at_most(0.12, gap), f"mean gap between predicted and observed rate; the first model has {gap:.2f}"
         ),
         "gates.floor": Change(
             _floor(value, metric),
-            f"absolute {kind} of the primary metric; half-way from guessing, {value['dummy']:.3g}, to the first model,"
-            f" {value['model']:.3g}, or guessing, if that is as good",
+            f"absolute {kind} of the primary metric; halfway from guessing, {value['dummy']:.3g}, to the first model,"
+            f" {value['model']:.3g}, or guessing if that is as good",
         ),
         "gates.baseline_margin": Change(
-            0.0 if behind > 0 else down(HEADROOM * behind),
-            f"least lead over each baseline, beyond doubt; the first model has {linear['value']:+.3g} over the linear",
+            0.0 if behind > 0 else down(HEADROOM_FACTOR * behind),
+            f"minimum significant gain over each baseline; the first model has {linear['value']:+.3g} over linear",
         ),
         "data.suites.label_skill": Change(
             at_least(0.1, evidence["probe"]),
-            f"twice the ROC AUC of a linear model, less one; the first files have {evidence['probe']:.2f} or more",
+            f"minimum of 2 * ROC AUC - 1 of a linear model; the first files have {evidence['probe']:.2f} or more",
         ),
     }
 
 
 def _floor(value: Mapping[str, float], metric: Metric) -> float:
-    """Half-way from guessing to the first model; a model that is no better than guessing is not let through."""
+    """Return the mean of guessing and the first model; a model no better than guessing must not pass."""
     if metric.gain(value["model"] - value["dummy"]) <= 0:
         return (up if metric.higher_is_better else down)(value["dummy"])
     return (down if metric.higher_is_better else up)((value["model"] + value["dummy"]) / 2)

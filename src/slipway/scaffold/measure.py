@@ -1,7 +1,7 @@
-"""What the fork's own problem measures, in a process of its own, because this one began with another problem.
+"""Measurements of the fork's new problem, in a separate process, because `slipway new` started with another problem.
 
-`python -m slipway.scaffold.measure training ANSWER` measures the estimator on the data, as tests/convergence does;
-`python -m slipway.scaffold.measure comparison ANSWER` the trained model beside the baselines, as `slipway compare`.
+`python -m slipway.scaffold.measure import ANSWER` imports the files of incoming/; `training` measures the estimator on
+the data, as tests/convergence does; `comparison` measures the trained model and the baselines, as `slipway compare`.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DATA = Path("data")
-VALIDATION = 0.25  # of the training rows, on which the number of trees is chosen
+VALIDATION_RATIO = 0.25  # of the training rows, on which the number of trees is chosen
 TREES_MAX = 300
-TREES_MIN = 40  # fewer do not learn a small sample by heart, which is how training is tested
+TREES_MIN = 40  # fewer trees cannot overfit a small sample, which the tests of training require
 
 
-def take_in() -> dict[str, Any]:
-    """Take every file of incoming/ into the data, as new files will be, and see whether they can be split."""
+def import_files() -> dict[str, Any]:
+    """Import every file of incoming/ by `next_batch`, and verify that the data can be split."""
     DATA.mkdir(exist_ok=True)
     try:
         while problem.next_batch(DATA):
             pass
-    except ValueError as error:  # a file that is not what its columns hold
+    except ValueError as error:  # a value of the wrong type
         raise UserError(str(error)) from None
     frame = problem.load(DATA)
     train, test = problem.split(frame[frame[problem.TARGET].notna()], read_params())
@@ -49,18 +49,16 @@ def take_in() -> dict[str, Any]:
 
 
 def _unknown(train: pd.Series, test: pd.Series) -> str:
-    """What keeps a model of the train rows from being judged on the test rows, or nothing."""
+    """Return why a model of the train rows cannot be evaluated on the test rows, or an empty string."""
     if not len(train) or not len(test):
-        return f"{len(train)} train and {len(test)} test rows; too few different times to split by"
+        return f"{len(train)} train and {len(test)} test rows; the time column has too few distinct values for a split"
     if problem.TASK != "regression" and (lost := set(test) ^ set(train)):
-        return (
-            f"{problem.TARGET}: {lost.pop()} is not in both of the train and the test rows; leave the time out, or it"
-        )
+        return f"{problem.TARGET}: {lost.pop()} is not in both train and test rows; omit --time, or drop it"
     return ""
 
 
 def training() -> dict[str, Any]:
-    """The number of trees that does best on held-out training rows, and the evidence of convergence with it."""
+    """Return the best number of trees on held-out training rows, and the convergence evidence with it."""
     params = read_params()
     subject = convergence.subject(DATA, params)
     trees = _trees(subject, params)
@@ -71,21 +69,21 @@ def training() -> dict[str, Any]:
 
 def _trees(subject: convergence.Subject, params: Mapping[str, Any]) -> int:
     many = {**params, "model": {**params["model"], "max_iter": TREES_MAX}}
-    held_out = np.random.default_rng(subject.seed).random(len(subject.train)) < VALIDATION
+    held_out = np.random.default_rng(subject.seed).random(len(subject.train)) < VALIDATION_RATIO
     rows, target = subject.train[~held_out], subject.train_target[~held_out]
     estimator = problem.build_model(many).fit(rows, target)
-    known = subject.train_target[held_out]
+    labels = subject.train_target[held_out]
     if subject.task == "multiclass":
-        known = np.searchsorted(estimator.classes_, known)
+        labels = np.searchsorted(estimator.classes_, labels)
     loss = metrics.loss_of(subject.task)
     losses = [
-        loss.value(known, scores) for scores in predictor.staged(estimator, subject.train[held_out], subject.task)
+        loss.value(labels, scores) for scores in predictor.staged(estimator, subject.train[held_out], subject.task)
     ]
     return max(TREES_MIN, round(int(np.argmin(losses)) + 1, -1))
 
 
 def comparison() -> dict[str, Any]:
-    """The trained model beside the baselines, and how well a linear model orders each file after the first."""
+    """Return the comparison of the trained model with the baselines, and the skill of the label probe."""
     params = read_params()
     evidence = compare.measure(None, None, params)
     evaluated = json.loads(Path("metrics/evaluate.json").read_text(encoding="utf-8"))
@@ -98,28 +96,31 @@ def _gaps(evidence: Mapping[str, Any]) -> dict[str, Any]:
         name: next(row["gain"] for row in rows["all"] if row["metric"] == primary)
         for name, rows in evidence["baselines"].items()
     }
-    observed = [tenth["observed"] for tenth in evidence["calibration"]]
-    gap = float(np.mean([abs(tenth["predicted"] - tenth["observed"]) for tenth in evidence["calibration"]]))
+    observed = [decile["observed"] for decile in evidence["calibration"]]
+    gap = float(np.mean([abs(decile["predicted"] - decile["observed"]) for decile in evidence["calibration"]]))
     return {"gains": gains, "calibration": gap / max(1, max(observed) - min(observed))}
 
 
 def _probe(params: Mapping[str, Any]) -> float:
-    """The least skill of the data checks' linear model on a file, held against the files before it."""
+    """Return the minimum skill, over all files, of a linear model that is fitted on the files before."""
     names = files.listed(DATA)
-    held = [(names[place], names[:place]) for place in range(1, len(names))] or [(names[0], [])]
+    pairs = [(names[place], names[:place]) for place in range(1, len(names))] or [(names[0], [])]
     count = params["data"]["suites"]["reference_files"]
     skills = []
-    for new, older in held:
+    for new, older in pairs:
         rows, reference = data.samples(DATA, [new], suites.spread(older, count), params)
         skills.append(Probe(reference).skill(rows))
     return float(min(skills))
 
 
-def main(question: str, answer: Path) -> None:
-    """Answer one question."""
-    with threadpool_limits(1):  # threads that wait for one another make a busy machine many times slower
-        found = {"take_in": take_in, "training": training, "comparison": comparison}[question]()
-    answer.write_text(json.dumps(found), encoding="utf-8")
+MEASUREMENTS = {"import": import_files, "training": training, "comparison": comparison}
+
+
+def main(measurement: str, answer: Path) -> None:
+    """Run a measurement and write its result to `answer`."""
+    with threadpool_limits(1):  # waiting threads slow a busy machine down many times
+        result = MEASUREMENTS[measurement]()
+    answer.write_text(json.dumps(result), encoding="utf-8")
 
 
 if __name__ == "__main__":

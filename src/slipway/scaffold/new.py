@@ -1,6 +1,6 @@
-"""The verb `new`: a table becomes the problem of this fork, in one go, and every number that depends on it is measured.
+"""Command `slipway new`: generate the problem of this fork from a table, and measure every limit that depends on it.
 
-Each step leaves what git can take back: nothing is begun in a work tree that is not clean.
+It requires a clean work tree, so that git can revert every step.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from slipway.errors import UserError
 from slipway.files import write_text
 from slipway.git import Git
 from slipway.metrics import for_task
-from slipway.scaffold import alone, drift, limits, params_file, plan, render, room, work_tree
+from slipway.scaffold import alone, drift, limits, params_file, render, room, work_tree
+from slipway.scaffold.plan import infer, summary
 from slipway.settings import read_params
 
 if TYPE_CHECKING:
@@ -34,52 +35,55 @@ DATA, INCOMING, PARAMS, STORE = Path("data"), Path("incoming"), Path("params.yam
 OBJECTS = STORE / "files"
 REPLACED = (render.PACKAGE, render.TESTS, Path("metrics"), OBJECTS)
 GROUP = re.compile(r"^(?:#[^\n]*\n)?problem = \[[^\]]*\]\n", re.MULTILINE)
-EMPTY_GROUP = "# What src/problem reads besides pandas and scikit-learn, and nobody else.\nproblem = []\n"
-PART_ROWS = 500  # of a file at least, so that chance alone moves its columns little
-MOST_PARTS = 6
-PART_BYTES = 1_500_000  # of a file at most; git is to hold none over two million
-UNDO = "`git checkout . && git clean -fd src tests engine.lock && dvc checkout` takes back what was written"
+EMPTY_GROUP = "# Dependencies of src/problem only, in addition to pandas and scikit-learn.\nproblem = []\n"
+FILE_ROWS_MIN = 500  # so that chance alone changes the distributions of a file little
+FILES_MAX = 6
+FILE_BYTES_MAX = 1_500_000  # git must have no file over two million
+COMPRESSION = 8  # of a frame in memory to Parquet, roughly
+UNDO = "`git checkout . && git clean -fd src tests engine.lock && dvc checkout` reverts the changes"
 
 
 def new(path: Path, request: Request) -> None:
     """Write the problem for the table at `path`, track its data, measure its limits, and train its first model.
 
-    Raises UserError when the work tree is not clean, or when no model can be made of the table.
+    Raises UserError when the work tree is not clean, or when a model cannot learn from the table.
     """
     work_tree.require_outside(path)
     work_tree.require_clean()
-    work_tree.require_nothing_else(*REPLACED)
-    made, frame = plan.infer(path, request, read_params()["seed"])
-    print(plan.shown(made), flush=True)
-    room.require(made, frame)
+    work_tree.require_no_untracked(*REPLACED)
+    plan, frame = infer(path, request, read_params()["seed"])
+    print(summary(plan), flush=True)
+    room.require(plan, frame)
     try:
         engine.write_lock(Git(Path()), "HEAD")
-        _write(made, frame)
-        _measure(made)
-        _say("training the first model: dvc repro")
+        _write(plan, frame)
+        _measure(plan)
+        _report("training the first model: dvc repro")
         work_tree.dvc("repro", "--quiet")
         dvc_remote.push_data(Path("data.dvc"))
     except UserError as error:
         raise UserError(f"{error}; {UNDO}") from None
-    print("\n".join(_farewell(made)))
+    print("\n".join(_next_steps(plan)))
 
 
-def _say(step: str) -> None:
+def _report(step: str) -> None:
     print(f"new: {step}", file=sys.stderr, flush=True)
 
 
-def _write(made: Plan, frame: pd.DataFrame) -> None:
-    """The package, its tests, its data, and the dependencies without those of the problem before."""
-    _say(f"writing {render.PACKAGE}, {render.TESTS} and {DATA}")
-    written = render.render(made)
+def _write(plan: Plan, frame: pd.DataFrame) -> None:
+    """Write the package, its tests and its data, and remove the dependencies of the previous problem."""
+    _report(f"writing {render.PACKAGE}, {render.TESTS} and {DATA}")
+    files = render.render(plan)
     for folder in (render.PACKAGE, render.TESTS, DATA, Path("metrics")):
         shutil.rmtree(folder, ignore_errors=True)
-    for place, text in written.items():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        write_text(place, text)
-    _edit(limits.of_plan(made, params_file.places(PARAMS.read_text(encoding="utf-8"))), limits.SAMPLE_ONLY)
-    _take_in(made, frame)
-    shutil.rmtree(OBJECTS, ignore_errors=True)  # the data of the problem before, wherever the new one's goes
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, text)
+    _edit(limits.of_plan(plan, params_file.places(PARAMS.read_text(encoding="utf-8"))), limits.SAMPLE_ONLY)
+    _import(plan, frame)
+    shutil.rmtree(
+        OBJECTS, ignore_errors=True
+    )  # the data of the previous problem, even if the new data has another remote
     work_tree.dvc("add", "--quiet", str(DATA))
     pyproject = Path("pyproject.toml")
     write_text(pyproject, GROUP.sub(EMPTY_GROUP, pyproject.read_text(encoding="utf-8")))
@@ -90,85 +94,86 @@ def _edit(changes: Mapping[str, Change], removed: tuple[str, ...] = ()) -> None:
     write_text(PARAMS, params_file.edit(PARAMS.read_text(encoding="utf-8"), changes, removed))
 
 
-def _take_in(made: Plan, frame: pd.DataFrame) -> None:
-    """Put the rows through `next_batch`, as later files will be, in parts that git can hold."""
+def _import(plan: Plan, frame: pd.DataFrame) -> None:
+    """Import the rows by `next_batch`, as for later files, in files that are small enough for git."""
     if INCOMING.exists():
-        raise UserError(f"{INCOMING}: there already; move it away, and put its files back when `slipway new` is done")
+        raise UserError(f"{INCOMING}: exists; move it away, and restore its files after `slipway new`")
     INCOMING.mkdir()
     try:
-        for number, part in enumerate(parts(frame, made.time.source if made.time else ""), start=1):
-            part[list(made.taken)].to_parquet(INCOMING / f"{number:04}-{Path(made.file).stem}.parquet", index=False)
-        _asked("take_in")
+        for number, rows in enumerate(chunks(frame, plan.time.source if plan.time else ""), start=1):
+            rows[list(plan.imported)].to_parquet(INCOMING / f"{number:04}-{Path(plan.file).stem}.parquet", index=False)
+        _measured("import")
     finally:
         shutil.rmtree(INCOMING)
 
 
-def parts(frame: pd.DataFrame, time: str) -> list[pd.DataFrame]:
-    """The rows in files of about equal length, never two of one moment in two files."""
+def chunks(frame: pd.DataFrame, time: str) -> list[pd.DataFrame]:
+    """Return the rows in chunks of about equal length; rows of one time stay in one chunk."""
     size = frame.memory_usage(deep=True).sum()
-    count = max(1, min(len(frame) // PART_ROWS, MOST_PARTS), round(size / PART_BYTES / 8))
+    count = max(1, min(len(frame) // FILE_ROWS_MIN, FILES_MAX), round(size / FILE_BYTES_MAX / COMPRESSION))
     starts = sorted({_start(frame, round(len(frame) * place / count), time) for place in range(count)})
-    return [frame.iloc[one:other] for one, other in zip(starts, [*starts[1:], len(frame)], strict=True) if other > one]
+    return [frame.iloc[start:end] for start, end in zip(starts, [*starts[1:], len(frame)], strict=True) if end > start]
 
 
 def _start(frame: pd.DataFrame, row: int, time: str) -> int:
-    """The first row of the moment of `row`."""
+    """Return the first row with the time of `row`."""
     return int((frame[time] == frame[time].iloc[row]).to_numpy().argmax()) if time else row
 
 
-def _measure(made: Plan) -> None:
-    """Set each limit that depends on the data or the model from a measurement of it."""
-    _say("measuring the data, the training, and the first model")
+def _measure(plan: Plan) -> None:
+    """Set each limit that depends on the data or the model from a measurement."""
+    _report("measuring the data, the training, and the first model")
     params = read_params()
     files = [pd.read_parquet(file) for file in sorted(DATA.glob("*.parquet"))]
     compared = drift.pairs(files, params["data"]["suites"]["sample_rows"], params["seed"])
-    _edit(limits.of_data(drift.measure(compared, made), _shares(made, files, params["seed"])))
-    _edit(limits.of_training(_asked("training")))
+    _edit(limits.of_data(drift.measure(compared, plan), _rates(plan, files, params["seed"])))
+    _edit(limits.of_training(_measured("training")))
     work_tree.dvc("repro", "--quiet", "evaluate")
-    _edit(limits.of_gates(made, _asked("comparison")))
+    _edit(limits.of_gates(plan, _measured("comparison")))
 
 
-def _shares(made: Plan, files: list[pd.DataFrame], seed: int) -> dict[str, float]:
+def _rates(plan: Plan, files: list[pd.DataFrame], seed: int) -> dict[str, float]:
     frame = pd.concat(files, ignore_index=True)
-    names = [feature.name for feature in made.features]
-    power = alone.powers(frame, names, made.target.name, made.target.task, seed)
-    time = frame[made.time.name].sort_values() if made.time else None
+    names = [feature.name for feature in plan.features]
+    power = alone.powers(frame, names, plan.target.name, plan.target.task, seed)
+    time = frame[plan.time.name].sort_values() if plan.time else None
     return {
-        "unlabelled": max(file[made.target.name].isna().mean() for file in files),
+        "unlabeled": max(file[plan.target.name].isna().mean() for file in files),
         "duplicates": max(file.duplicated().mean() for file in files),
         "gap_days": 0 if time is None else time.diff().max() / pd.Timedelta(days=1),
         "power": max(power.values()),
     }
 
 
-def _asked(question: str) -> dict[str, Any]:
-    """The answer of `slipway.scaffold.measure`, in a process that knows the new problem."""
+def _measured(measurement: str) -> dict[str, Any]:
+    """Return the result of `slipway.scaffold.measure`, from a process that imports the new problem."""
     with TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
-        command = [sys.executable, "-W", "ignore", "-m", "slipway.scaffold.measure", question, str(answer)]
+        command = [sys.executable, "-W", "ignore", "-m", "slipway.scaffold.measure", measurement, str(answer)]
         done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode:
-            raise UserError(f"measuring {question}: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
-        return json.loads(answer.read_text(encoding="utf-8"))
+            raise UserError(f"{measurement}: {(done.stderr.strip().splitlines() or ['no error output'])[-1]}")
+        result: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
+        return result
 
 
-def _farewell(made: Plan) -> list[str]:
-    """Where a person has to look, and what comes next."""
+def _next_steps(plan: Plan) -> list[str]:
+    """Return the lines to review and the next commands, as text for the user."""
     row, data = render.PACKAGE / "row.py", render.PACKAGE / "data.py"
     return [
         "",
-        *first_model(made.target.task, json.loads(Path("metrics/evaluate.json").read_text(encoding="utf-8"))),
+        *first_model(plan.target.task, json.loads(Path("metrics/evaluate.json").read_text(encoding="utf-8"))),
         "",
         "Review:",
-        f"  {row}:{_line(row, '# Review')}  limits, units and descriptions of {len(made.features)} columns",
+        f"  {row}:{_line(row, '# Review')}  limits, units and descriptions of {len(plan.features)} columns",
         *(
-            [f"  {row}:{_line(row, '# Not here')}  {len(made.left_out)} columns left out, and why"]
-            if made.left_out
+            [f"  {row}:{_line(row, '# Excluded columns')}  {len(plan.excluded)} excluded columns, with reasons"]
+            if plan.excluded
             else []
         ),
-        f"  {data}:{_line(data, 'Review')}  where new rows will come from",
-        f"  {PARAMS}:{_line(PARAMS, 'data:')}  what the data checks allow",
-        f"  {PARAMS}:{_line(PARAMS, 'gates:')}  what a model has to reach",
+        f"  {data}:{_line(data, 'Review')}  source of new rows",
+        f"  {PARAMS}:{_line(PARAMS, 'data:')}  limits of the data checks",
+        f"  {PARAMS}:{_line(PARAMS, 'gates:')}  gates on a model",
         "",
         "Next:",
         "  make test",
@@ -178,16 +183,16 @@ def _farewell(made: Plan) -> list[str]:
 
 
 def first_model(task: str, evaluated: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """The first model beside the baselines, and a word on it where one of them is as good."""
+    """Return the metric of the first model and the baselines, and a warning where a baseline is as good."""
     metric = for_task(task)[limits.PRIMARY[task]]
-    scores = {name: each[metric.name] for name, each in evaluated.items()}
-    found = f"First model: {metric.name} {', '.join(f'{name} {score:.3g}' for name, score in scores.items())}"
+    scores = {name: values[metric.name] for name, values in evaluated.items()}
+    line = f"First model: {metric.name} {', '.join(f'{name} {score:.3g}' for name, score in scores.items())}"
     rivals = [name for name, score in scores.items() if name != "model" and metric.gain(scores["model"] - score) <= 0]
     if not rivals:
-        return [found]
-    what = "fewer trees, other features, or another model.py?"
-    blocked = "; `gates.floor` blocks it until it is" if "dummy" in rivals else ""
-    return [found, f"It is no better than {' and '.join(rivals)}{blocked}: {what}"]
+        return [line]
+    advice = "try fewer trees, other features, or another estimator in src/problem/model.py"
+    blocked = ", so `gates.floor` blocks it" if "dummy" in rivals else ""
+    return [line, f"It is no better than {' and '.join(rivals)}{blocked}: {advice}"]
 
 
 def _line(path: Path, text: str) -> int:

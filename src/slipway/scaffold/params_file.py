@@ -1,4 +1,4 @@
-"""params.yaml line by line: some values with their reasons are changed, all else stays as it is written."""
+"""Line edits of params.yaml: they change values with their comments, and keep all other lines."""
 
 from __future__ import annotations
 
@@ -11,59 +11,59 @@ from slipway.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-LINE = re.compile(r"(?P<indent> *)(?P<key>\w+):(?P<value> *[^#\s][^#]*?)?(?P<gap> +)?(?P<why># .*)?$")
+LINE = re.compile(r"(?P<indent> *)(?P<key>\w+):(?P<value> *[^#\s][^#]*?)?(?P<gap> +)?(?P<comment># .*)?$")
 
 
 @dataclass(frozen=True)
 class Change:
-    """Another value of a key, and why it is so; `renamed` is another name for the key."""
+    """New value and comment of a key; `renamed` is its new name, if any."""
 
     value: Any
-    why: str
+    comment: str
     renamed: str = ""
 
 
 def edit(text: str, changes: Mapping[str, Change], removed: Collection[str] = ()) -> str:
-    """`text` with `changes`, by their place such as `gates.floor`, and without those of the keys in `removed` it has.
+    """Return `text` with `changes` by path, such as `gates.floor`, and without the keys in `removed`.
 
-    Raises UserError when `text` lacks a key that is to change, because then it is not the template's file.
+    Raises UserError when `text` lacks a key to change, because then it is not the template's file.
     """
-    lines, open_ = [], {*changes}
+    lines, missing = [], {*changes}
     for path, line in _placed(text):
-        open_.discard(path)
+        missing.discard(path)
         if path in changes:
             lines.append(_changed(line, changes[path]))
         elif path not in removed:
             lines.append(line)
-    if open_:
-        raise UserError(f"params.yaml: no {min(open_)}; it is needed, so take the template's file")
+    if missing:
+        raise UserError(f"params.yaml: {min(missing)}: missing; restore the key from the template's file")
     return "\n".join(lines) + "\n"
 
 
 def places(text: str) -> set[str]:
-    """The place of every key in `text`."""
+    """Return the path of every key in `text`."""
     return {path for path, _ in _placed(text)}
 
 
 def _placed(text: str) -> Iterator[tuple[str, str]]:
-    """Each line with the place of its key, or with nothing."""
+    """Yield (path of its key, line) for each line; the path is empty for a line without a key."""
     above: list[tuple[int, str]] = []
     for line in text.splitlines():
-        found = LINE.match(line)
-        if not found:
+        match = LINE.match(line)
+        if not match:
             yield "", line
             continue
-        depth = len(found["indent"])
-        above = [(indent, key) for indent, key in above if indent < depth] + [(depth, found["key"])]
+        depth = len(match["indent"])
+        above = [(indent, key) for indent, key in above if indent < depth] + [(depth, match["key"])]
         yield ".".join(key for _, key in above), line
 
 
 def _changed(line: str, change: Change) -> str:
-    found = LINE.match(line)
-    assert found  # noqa: S101  `_placed` matched it
-    key = f"{found['indent']}{change.renamed or found['key']}:"
-    said = f"{key} {_written(change.value)}" if change.value is not None else key
-    return f"{said.ljust(found.start('why') - 1)} # {change.why}"
+    match = LINE.match(line)
+    assert match  # noqa: S101  `_placed` matched it
+    key = f"{match['indent']}{change.renamed or match['key']}:"
+    content = f"{key} {_written(change.value)}" if change.value is not None else key
+    return f"{content.ljust(match.start('comment') - 1)} # {change.comment}"
 
 
 def _written(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What is to be written, inferred from the table: the files are rendered from it, and the person is shown it."""
+"""Plan of a fork, inferred from the table: the templates render it, and the user reviews it."""
 
 from __future__ import annotations
 
@@ -10,82 +10,84 @@ import pandas as pd
 from slipway.csv_file import FLAG, NUMBER, TEXT, Dialect
 from slipway.errors import UserError
 from slipway.scaffold import alone, columns, distances, names, source, target, times
-from slipway.scaffold.source import Reading
+from slipway.scaffold.source import ReadOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from slipway.scaffold.columns import Feature, LeftOut
+    from slipway.scaffold.columns import Excluded, Feature
     from slipway.scaffold.target import Target
     from slipway.scaffold.times import Time
 
-SEGMENTS = 2  # columns whose values are compared, unless they are named
-SEGMENT_VALUES = 10  # of a column that is taken for a segment unasked
+SEGMENT_COLUMNS_MAX = 2  # inferred segment columns
+SEGMENT_VALUES_MAX = 10  # values of an inferred segment column
+CELL_LENGTH_MAX = 60  # characters of a cell of the printed table
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the person says of the table, by the names of its columns."""
+    """The user's options of `slipway new`, with the column names of the table."""
 
     target: str
     time: str = ""
     task: str = ""
     segments: tuple[str, ...] = ()
-    reading: Reading = field(default_factory=Reading)
+    options: ReadOptions = field(default_factory=ReadOptions)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a fork is made of."""
+    """Content of a fork: target, time, features, excluded columns, segments and format of the files."""
 
     file: str
     rows: int
     target: Target
     time: Time | None
     features: tuple[Feature, ...]
-    left_out: tuple[LeftOut, ...]
+    excluded: tuple[Excluded, ...]
     segments: tuple[str, ...]
     dialect: Dialect = field(default_factory=Dialect)
     kinds: Mapping[str, str] = field(default_factory=dict)
-    """What each column of a CSV file holds, by its name in the table."""
+    """Kind of each column of a CSV file, by its name in the table."""
 
     @property
     def categories(self) -> list[str]:
-        """Names of the features that are text."""
+        """Names of the features that are strings."""
         return [feature.name for feature in self.features if feature.is_category]
 
     @property
-    def taken(self) -> dict[str, str]:
-        """Columns of the table that are taken over, and their names: features, target, time."""
+    def imported(self) -> dict[str, str]:
+        """Columns of the table that the fork imports, with their new names: features, target, time."""
         others = [self.target, self.time] if self.time else [self.target]
-        made = {f"{self.time.name}_{part}" for part in self.time.parts} if self.time else set()
-        return {each.source: each.name for each in [*self.features, *others] if each.name not in made}
+        derived = {f"{self.time.name}_{part}" for part in self.time.parts} if self.time else set()
+        return {column.source: column.name for column in [*self.features, *others] if column.name not in derived}
 
 
 def infer(path: Path, request: Request, seed: int) -> tuple[Plan, pd.DataFrame]:
-    """The plan for the table at `path`, and its rows in the order in which the fork keeps them.
+    """Return the plan for the table at `path`, and its rows in the order of the fork.
 
-    Raises UserError when no model can be made of it.
+    Raises UserError when a model cannot learn from the table.
     """
-    frame = source.read(path, request.reading)
-    kinds = {column: _kind(frame[column]) for column in frame}
-    wanted = [request.target, *([request.time] if request.time else []), *request.segments]
-    source.require(frame, path, wanted)
-    named = names.unique(frame)
+    frame = source.read(path, request.options)
+    kinds = {str(column): _kind(frame[column]) for column in frame}
+    requested = [request.target, *([request.time] if request.time else []), *request.segments]
+    source.require(frame, path, requested)
+    named = names.unique(map(str, frame))
     aim = target.examine(frame[request.target], named[request.target], request.task)
     time, frame = _ordered(frame, request.time, named, seed)
     others = {column: name for column, name in named.items() if column not in {request.target, request.time}}
-    features, left_out = columns.examine_all(frame, others)
-    features, left_out = _without_leaks(frame, aim, features, left_out, seed)
+    features, excluded = columns.examine_all(frame, others)
+    features, excluded = _without_leaks(frame, aim, features, excluded, seed)
     if time:
-        features, left_out = _without_clocks(frame, features, left_out)
+        features, excluded = _without_clocks(frame, features, excluded)
     features += _calendar(time)
     if not features:
         raise UserError(
-            f"{path}: no column is left to learn from; {'; '.join(f'{x.source}: {x.why}' for x in left_out)}"
+            f"{path}: no column is left to learn from; "
+            + "; ".join(f"{column.source}: {column.reason}" for column in excluded)
         )
-    plan = Plan(path.name, len(frame), aim, time, tuple(features), tuple(left_out), (), request.reading.dialect, kinds)
+    plan = Plan(path.name, len(frame), aim, time, tuple(features), tuple(excluded), (), request.options.dialect, kinds)
     return replace(plan, segments=_segments(features, request.segments)), frame
 
 
@@ -96,7 +98,7 @@ def _kind(values: pd.Series) -> str:
 
 
 def _ordered(frame: pd.DataFrame, column: str, named: dict[str, str], seed: int) -> tuple[Time | None, pd.DataFrame]:
-    """The time column, and the rows in its order; without one, shuffled, as tables are often sorted by the target."""
+    """Return the time column and the rows in its order, or shuffled rows, as tables are often sorted by the target."""
     if not column:
         return None, frame.sample(frac=1, random_state=seed).reset_index(drop=True)
     time, moments = times.examine(frame[column], named[column])
@@ -105,75 +107,78 @@ def _ordered(frame: pd.DataFrame, column: str, named: dict[str, str], seed: int)
 
 
 def _without_leaks(
-    frame: pd.DataFrame, aim: Target, features: list[Feature], left_out: list[LeftOut], seed: int
-) -> tuple[list[Feature], list[LeftOut]]:
+    frame: pd.DataFrame, aim: Target, features: list[Feature], excluded: list[Excluded], seed: int
+) -> tuple[list[Feature], list[Excluded]]:
     power = alone.powers(frame, [feature.source for feature in features], aim.source, aim.task, seed)
-    leaks = {name: value for name, value in power.items() if value >= alone.LEAK}
-    why = "it predicts the target nearly alone ({:.0%} of what can be known): is it known before the outcome?"
+    leaks = {name: value for name, value in power.items() if value >= alone.LEAK_POWER_MIN}
+    reason = "it predicts the target nearly alone (power {:.0%}): is it known before the outcome?"
     return (
         [feature for feature in features if feature.source not in leaks],
-        [*left_out, *(columns.LeftOut(name, why.format(value)) for name, value in leaks.items())],
+        [*excluded, *(columns.Excluded(name, reason.format(value)) for name, value in leaks.items())],
     )
 
 
 def _without_clocks(
-    frame: pd.DataFrame, features: list[Feature], left_out: list[LeftOut]
-) -> tuple[list[Feature], list[LeftOut]]:
-    """Leave out numbers that only say when: what a model learned of their values is of no use for the next ones."""
-    first = round(len(frame) * (1 - distances.LAST_PART))
+    frame: pd.DataFrame, features: list[Feature], excluded: list[Excluded]
+) -> tuple[list[Feature], list[Excluded]]:
+    """Exclude numbers that only encode the time: a model cannot use their past values for later ones."""
+    first = round(len(frame) * (1 - distances.NEW_RATIO))
     numbers = {feature.source for feature in features if feature.kind in {"int", "float"}}
     sides = {name: (frame[name].iloc[first:], frame[name].iloc[:first]) for name in numbers}
-    clocks = {name for name, (new, old) in sides.items() if distances.kolmogorov(new, old) >= distances.ANOTHER}
-    why = "its later values have next to nothing in common with the earlier: it only says when"
+    clocks = {
+        name for name, (new, old) in sides.items() if distances.kolmogorov(new, old) >= distances.DISJOINT_DISTANCE_MIN
+    }
+    reason = "its later values have almost nothing in common with the earlier ones: it only encodes the time"
     return (
         [feature for feature in features if feature.source not in clocks],
-        [*left_out, *(columns.LeftOut(name, why) for name in sorted(clocks))],
+        [*excluded, *(columns.Excluded(name, reason) for name in sorted(clocks))],
     )
 
 
 def _calendar(time: Time | None) -> list[Feature]:
-    """Features of the time column, which is none itself."""
+    """Return the features of the time column, which is not a feature itself."""
     if time is None:
         return []
     limits = {"weekday": (1, 7), "hour": (0, 23)}
-    whole = {"kind": "int", "nullable": False}
     return [
         columns.Feature(
-            f"{time.name}_{part}", f"{time.source}: {part}, UTC", **whole, seen="made of it", low=low, high=high
+            f"{time.name}_{part}", f"{time.source}: {part}, UTC", "int", False, "derived from it", low=low, high=high
         )
         for part, (low, high) in limits.items()
         if part in time.parts
     ]
 
 
-def _segments(features: Sequence[Feature], asked: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of the columns by whose values quality is compared: those asked for, else the first closed lists."""
+def _segments(features: Sequence[Feature], requested: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the segment columns: the requested ones, else the first closed lists."""
     by_source = {feature.source: feature for feature in features}
-    for column in asked:
+    for column in requested:
         if column not in by_source:
-            raise UserError(f"{column}: cannot be a segment, because it is left out")
+            raise UserError(f"{column}: cannot be a segment, because it is excluded")
         if by_source[column].kind not in {"closed", "open", "bool"}:
-            raise UserError(f"{column}: cannot be a segment, because it is a number; a segment is a list of values")
-    if asked:
-        return tuple(by_source[column].name for column in asked)
-    small = [each.name for each in features if each.kind == "closed" and len(each.values) <= SEGMENT_VALUES]
-    return tuple(small[:SEGMENTS])
+            raise UserError(
+                f"{column}: cannot be a segment, because it is a number; choose a column with a list of values"
+            )
+    if requested:
+        return tuple(by_source[column].name for column in requested)
+    lists = [feature for feature in features if feature.kind == "closed" and len(feature.values) <= SEGMENT_VALUES_MAX]
+    return tuple(feature.name for feature in lists[:SEGMENT_COLUMNS_MAX])
 
 
-TYPES = {"int": "whole number", "float": "number", "bool": "flag", "closed": "closed list", "open": "open list"}
+TYPES = {"int": "integer", "float": "number", "bool": "flag", "closed": "closed list", "open": "open list"}
 
 
-def shown(plan: Plan) -> str:
-    """The plan as a table for the person who asked for it."""
-    rows = [("column", "name", "type", "missing", "seen", "allowed")]
-    rows += [(plan.target.source, plan.target.name, f"target, {plan.target.task}", "", plan.target.described, "")]
+def summary(plan: Plan) -> str:
+    """Return the plan as a text table for the user."""
+    rows: list[tuple[str, ...]] = [("column", "name", "type", "missing", "observed", "allowed")]
+    rows += [(plan.target.source, plan.target.name, f"target, {plan.target.task}", "", plan.target.description, "")]
     if plan.time:
         rows += [(plan.time.source, plan.time.name, "time", "", "orders the rows", "")]
     rows += [_feature_row(feature) for feature in plan.features]
-    rows += [(each.source, "-", "left out", "", each.why, "") for each in plan.left_out]
-    cut = [tuple(_cut(cell, 60) for cell in row) for row in rows]
-    widths = [max(len(row[place]) for row in cut) for place in range(5)]
-    return "\n".join("  ".join([*map(str.ljust, row, widths), row[-1]]).rstrip() for row in cut)
+    rows += [(column.source, "-", "excluded", "", column.reason, "") for column in plan.excluded]
+    cells = [tuple(_truncated(cell, CELL_LENGTH_MAX) for cell in row) for row in rows]
+    widths = [max(len(row[place]) for row in cells) for place in range(5)]
+    return "\n".join("  ".join([*map(str.ljust, row, widths), row[-1]]).rstrip() for row in cells)
 
 
 def _feature_row(feature: Feature) -> tuple[str, ...]:
@@ -182,11 +187,11 @@ def _feature_row(feature: Feature) -> tuple[str, ...]:
         "float": f"{feature.low} to {feature.high} {feature.unit}",
         "bool": "",
         "closed": ", ".join(feature.values),
-        "open": feature.pattern or f"up to {feature.longest} characters",
+        "open": feature.pattern or f"up to {feature.length_max} characters",
     }[feature.kind]
-    missing = "may be" if feature.nullable else "never"
-    return feature.source, feature.name, TYPES[feature.kind], missing, feature.seen, allowed.strip()
+    missing = "possible" if feature.nullable else "never"
+    return feature.source, feature.name, TYPES[feature.kind], missing, feature.observed, allowed.strip()
 
 
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+def _truncated(text: str, length_max: int) -> str:
+    return text if len(text) <= length_max else f"{text[: length_max - 1]}…"

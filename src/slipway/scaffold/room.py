@@ -1,4 +1,4 @@
-"""Room for the rows: the embedded store is committed, so it takes megabytes only."""
+"""Size limit of the embedded store, which is committed to git."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
     from slipway.scaffold.plan import Plan
 
-BYTES = 10_000_000  # of the embedded store at most
+STORE_BYTES_MAX = 10_000_000  # of the embedded store
 
 
-def require(made: Plan, frame: pd.DataFrame) -> None:
-    """Raise UserError for rows that the embedded store is too small for, while it is the remote."""
-    if work_tree.dvc("config", "core.remote").strip() == "embedded" and (size := stored(made, frame)) > BYTES:
+def require(plan: Plan, frame: pd.DataFrame) -> None:
+    """Raise UserError where the embedded store is the remote and too small for the rows."""
+    if work_tree.dvc("config", "core.remote").strip() == "embedded" and (size := stored(plan, frame)) > STORE_BYTES_MAX:
         raise UserError(
-            f"{made.file}: {size / 1e6:.0f} MB as Parquet, and the embedded store takes {BYTES / 1e6:.0f}; name a store"
-            " of yours, and commit that: `dvc remote add --default storage s3://…`"
+            f"{plan.file}: {size / 1e6:.0f} MB as Parquet exceed the {STORE_BYTES_MAX / 1e6:.0f} MB of the embedded"
+            " store; add your own remote and commit it: `dvc remote add --default storage s3://…`"
         )
 
 
-def stored(made: Plan, frame: pd.DataFrame) -> int:
-    """Bytes of the rows as they will lie in data/, but for what is made of the time."""
-    return len(frame[list(made.taken)].convert_dtypes().to_parquet(index=False, compression="zstd"))
+def stored(plan: Plan, frame: pd.DataFrame) -> int:
+    """Return the bytes of the rows as Parquet, without the features of the time column."""
+    return len(frame[list(plan.imported)].convert_dtypes().to_parquet(index=False, compression="zstd"))

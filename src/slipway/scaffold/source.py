@@ -1,4 +1,4 @@
-"""The table that a fork begins with, as it lies there: a CSV or a Parquet file."""
+"""Reader of the table that a fork starts from: a CSV or a Parquet file."""
 
 from __future__ import annotations
 
@@ -16,51 +16,51 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PARQUET = ".parquet"
-ROWS_MIN = 100  # with a label; fewer leave too few test rows to distinguish two models
-SHOWN = 5  # columns that an error names
+ROWS_MIN = 100  # labeled rows; fewer leave too few test rows to distinguish two models
+COLUMNS_MAX = 5  # columns that an error lists
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How the user wants the file to be read."""
+class ReadOptions:
+    """The user's options for reading the file."""
 
     dialect: Dialect = field(default_factory=Dialect)
     text: tuple[str, ...] = ()
-    """Columns of CSV that are text, whatever they look like."""
+    """Columns of CSV that are text, even if they look like numbers or flags."""
     values: tuple[str, ...] = ()
-    """Numbers that are values, although they look like a missing one."""
+    """Numbers that are values, even if they look like a sentinel."""
 
 
 def dialect(
     separator: str, decimal: str, thousands: str, symbols: tuple[str, ...], missing: tuple[str, ...], encoding: str
 ) -> Dialect:
-    """Return the dialect that the options of `slipway new` name. Raises UserError for an option that is not usable."""
+    """Return the dialect for the options of `slipway new`. Raises UserError for an invalid option."""
     separator = separator.replace("\\t", "\t")
-    for option, mark in (("separator", separator), ("decimal", decimal)):
-        if len(mark) != 1:
-            raise UserError(f"--{option} {mark!r}: must be one character")
+    for option, character in (("separator", separator), ("decimal", decimal)):
+        if len(character) != 1:
+            raise UserError(f"--{option} {character!r}: must be one character")
     if separator in {decimal, thousands} or decimal == thousands:
         raise UserError(f"--separator {separator!r}, --decimal {decimal!r}, --thousands {thousands!r}: must differ")
     return Dialect(separator, decimal, thousands, symbols, missing, encoding)
 
 
-def read(path: Path, reading: Reading = Reading()) -> pd.DataFrame:
-    """Read the file at `path`. Raises UserError for one that is not there, not readable, or of another format."""
+def read(path: Path, options: ReadOptions = ReadOptions()) -> pd.DataFrame:
+    """Return the rows of the file at `path`. Raises UserError where it is missing, unreadable or of another format."""
     if not csv_file.is_csv(path) and path.suffix.lower() != PARQUET:
-        endings = ", ".join([*csv_file.SUFFIXES, PARQUET])
-        raise UserError(f"{path}: not one of {endings}; save the table as one of them")
+        suffixes = ", ".join([*csv_file.SUFFIXES, PARQUET])
+        raise UserError(f"{path}: not one of {suffixes}; save the table in one of these formats")
     if not path.is_file():
         raise UserError(f"{path}: not found")
-    frame = _csv(path, reading) if csv_file.is_csv(path) else _parquet(path, reading.dialect)
-    kinds.refuse_sentinels(path, frame, reading.values)
+    frame = _csv(path, options) if csv_file.is_csv(path) else _parquet(path, options.dialect)
+    kinds.refuse_sentinels(path, frame, options.values)
     return frame
 
 
-def _csv(path: Path, reading: Reading) -> pd.DataFrame:
+def _csv(path: Path, options: ReadOptions) -> pd.DataFrame:
     try:
-        texts = csv_file.read_texts(path, reading.dialect)
-        found = kinds.of_table(path, texts, reading.dialect, reading.text)
-        return csv_file.typed_frame(path, texts, found, reading.dialect)
+        strings = csv_file.read_strings(path, options.dialect)
+        kind_of = kinds.of_table(path, strings, options.dialect, options.text)
+        return csv_file.typed_frame(path, strings, kind_of, options.dialect)
     except CsvError as error:
         raise UserError(str(error)) from None
 
@@ -68,7 +68,7 @@ def _csv(path: Path, reading: Reading) -> pd.DataFrame:
 def _parquet(path: Path, dialect: Dialect) -> pd.DataFrame:
     try:
         frame = pd.read_parquet(path)
-    except Exception as error:  # noqa: BLE001  whatever a reader raises on a broken file is for the user to fix
+    except Exception as error:  # noqa: BLE001  the user has to fix the file for any error of the reader
         raise UserError(f"{path}: cannot be read ({str(error).strip().splitlines()[0]})") from None
     frame = csv_file.frame_without_sentinels(frame, dialect)
     return frame.rename(columns=str).reset_index(drop=True)
@@ -78,7 +78,7 @@ def require(frame: pd.DataFrame, path: Path, columns: list[str]) -> None:
     """Raise UserError when `frame` lacks one of `columns`, or has too few rows."""
     for column in columns:
         if column not in frame:
-            known = ", ".join(map(repr, list(frame)[:SHOWN])) + (", …" if len(list(frame)) > SHOWN else "")
-            raise UserError(f"{path}: no column {column!r}; it has {known}")
+            names = ", ".join(map(repr, list(frame)[:COLUMNS_MAX])) + (", …" if len(list(frame)) > COLUMNS_MAX else "")
+            raise UserError(f"{path}: no column {column!r}; it has {names}")
     if len(frame) < ROWS_MIN:
         raise UserError(f"{path}: {len(frame)} rows; {ROWS_MIN} or more are needed to train and to compare")

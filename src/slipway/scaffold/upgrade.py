@@ -1,7 +1,7 @@
-"""The verb `upgrade`: a later template is merged into this fork, and what is the fork's own stays as it is.
+"""Command `slipway upgrade`: merge a later template into this fork, and keep the fork's own files.
 
-A `.gitattributes` that says so would hold for every merge, so also for the fork's own pull requests, whose data and
-numbers it would throw away in silence. A verb says it of this merge alone.
+A merge driver in `.gitattributes` would apply to every merge, and would silently drop the data and numbers of the
+fork's own pull requests. A command applies to this merge only.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ NAMED_FILES_MAX = 5  # of a folder, in the summary
 
 
 def upgrade(reference: str) -> None:
-    """Merge `reference`, such as `template/main`, and leave the merge to be looked at and committed.
+    """Merge `reference`, such as `template/main`, and leave the merge for review, uncommitted.
 
-    Raises UserError when the work tree is not clean, when there is no such reference, or when both sides changed the
-    same lines of a file that neither owns.
+    Raises UserError when the work tree is not clean, when the reference does not exist, or when both sides changed the
+    same lines of a shared file.
     """
     work_tree.require_clean()
     git = Git(Path())
@@ -34,7 +34,7 @@ def upgrade(reference: str) -> None:
         raise UserError(f"{reference}: no such branch; `git remote add template URL`, then `git fetch template`")
     _join(git, reference, template)
     if git.is_ancestor(template, "HEAD"):
-        print(f"upgrade: {reference} is merged already")
+        print(f"upgrade: {reference} is already merged")
         return
     _merge(git, template)
     _keep_own(git)
@@ -48,33 +48,33 @@ def upgrade(reference: str) -> None:
 
 
 def _require_valid_params() -> None:
-    """Raise UserError where the merged params.yaml is not what the merged engine reads, which is not this process."""
+    """Raise UserError where the merged engine, in a new process, rejects the merged params.yaml."""
     if not Path("src/slipway/settings").is_dir():
         return
     command = [sys.executable, "-m", "slipway.settings"]
     done = subprocess.run(command, env=os.environ | {"PYTHONPATH": "src"}, capture_output=True, text=True, check=False)
     line = (done.stderr.strip().splitlines() or [""])[-1]
-    if done.returncode and line.startswith(PARAMS):  # else it needs packages that `make setup` brings
+    if done.returncode and line.startswith(PARAMS):  # otherwise it needs packages from `make setup`
         raise UserError(f"{line}; fix it, `git add {PARAMS}`, and `git commit`")
 
 
 def _join(git: Git, reference: str, template: str) -> None:
-    """Give a repository that was made by "Use this template", so without history, the template's, where it began."""
+    """Join a repository from "Use this template", which has no history, to the template's commit that it began from."""
     if git.merge_base("HEAD", template):
         return
     *_, first = git.run("rev-list", "--max-parents=0", "HEAD").split()
     tree = git.read_commit(first).tree
-    begun = next((commit.id for commit in git.history(template) if commit.tree == tree), None)
-    if begun is None:
+    origin = next((commit.id for commit in git.history(template) if commit.tree == tree), None)
+    if origin is None:
         raise UserError(
-            f"{reference}: has no commit in common with this fork, and none with the files that it began with"
+            f"{reference}: has no commit in common with this fork, and no commit with its first files; merge it by hand"
         )
     options = ["--quiet", "--allow-unrelated-histories", "--strategy", "ours"]
-    git.run("merge", *options, "-m", "Join the template's history", begun)
+    git.run("merge", *options, "-m", "Join the template's history", origin)
 
 
 def _merge(git: Git, template: str) -> None:
-    """Merge without a commit. Conflicts are for later; raises GitError when git did not begin."""
+    """Merge without a commit, and leave conflicts. Raises GitError when git cannot start the merge."""
     try:
         git.run("merge", "--no-commit", "--no-ff", template)
     except GitError:
@@ -83,9 +83,9 @@ def _merge(git: Git, template: str) -> None:
 
 
 def _keep_own(git: Git) -> None:
-    """Take back what the merge did to the fork's own files, those that it added among them.
+    """Revert the changes of the merge to the fork's own files, including new ones.
 
-    A file that git did not have before, and the merge did not bring, is not touched.
+    Untracked files that the merge did not add stay.
     """
     kept = git.entries("HEAD", *OWN)
     added = [path for path in git.tracked(*OWN) if path not in kept]
@@ -96,7 +96,7 @@ def _keep_own(git: Git) -> None:
 
 
 def _lock(git: Git, template: str) -> None:
-    """Lock what the merged pyproject.toml asks for, beginning with the template's versions."""
+    """Lock the dependencies of the merged pyproject.toml, starting from the template's versions."""
     if "pyproject.toml" in git.unmerged():
         return
     git.run("checkout", template, "--", LOCK)
@@ -108,10 +108,10 @@ def _summary(git: Git) -> list[str]:
     paths = git.names("diff-index", "--cached", "--name-only", "-z", "--no-renames", "HEAD")
     changed = [path for path in paths if path != str(engine.LOCK)]
     return [
-        f"upgrade: {len(changed)} files of the template changed; {', '.join(OWN)} stay yours",
+        f"upgrade: {len(changed)} files of the template changed; {', '.join(OWN)} keep your version",
         *(f"  {folder}: {', '.join(names)}" for folder, names in _by_folder(changed)),
         "",
-        "Look at `git diff --cached params.yaml`: a new section is a new feature, with its defaults.",
+        "Review `git diff --cached params.yaml`: a new section is a new feature with its defaults.",
         "",
         "Next:",
         "  make setup && uv run dvc repro",

@@ -1,6 +1,6 @@
-"""Numbers live in `params.yaml`: this package reads them as DVC does, and validates every one of them.
+"""Parameters of `params.yaml`, read as DVC reads them and validated.
 
-`read_settings` returns them typed; `read_params` returns the same, validated as well, as mappings.
+`read_settings` returns typed models; `read_params` returns the same content, also validated, as mappings.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PARAMS = Path("params.yaml")
 
 
 class Settings(Section):
-    """Every number of the template. `split` and `model` belong to the problem; all else is the engine's."""
+    """All parameters. `split` and `model` belong to the problem; the other sections belong to the engine."""
 
     seed: Whole = Field(description="Seed of training, sampling and resampling")
     split: dict[str, Free]
@@ -47,28 +47,28 @@ class Settings(Section):
 
 
 class OpenSection(dict[str, Any]):
-    """A section whose keys the problem decides; one that it asks for in vain is an error with the file and the key."""
+    """A section with keys of the problem; reading a missing key raises UserError with the file and the key."""
 
-    def __init__(self, content: dict[str, Any], place: str) -> None:
+    def __init__(self, content: dict[str, Any], path: str) -> None:
         super().__init__(content)
-        self.place = place
+        self.path = path
 
     def __missing__(self, key: str) -> Any:
         similar = difflib.get_close_matches(str(key), map(str, self), 1)
-        hint = f"did you mean it by {self.place}.{similar[0]}?" if similar else "add it, the problem reads it"
-        raise UserError(f"{PARAMS}: {self.place}.{key}: missing; {hint}")
+        hint = f"rename {self.path}.{similar[0]}" if similar else "add it, because src/problem reads it"
+        raise UserError(f"{PARAMS}: {self.path}.{key}: missing; {hint}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return OpenSection, (dict(self), self.place)
+        return OpenSection, (dict(self), self.path)
 
 
 def read_settings(path: Path = PARAMS) -> Settings:
-    """Return every parameter, typed. Raises UserError naming the file, the key, its value and what is allowed."""
+    """Return every parameter, typed. Raises UserError with the file, the key, its value and the allowed values."""
     return _validated(_mapping(path), path)
 
 
 def read_params(path: Path = PARAMS) -> dict[str, Any]:
-    """Return every parameter as it is written, validated. Raises UserError as `read_settings` does."""
+    """Return every parameter as a mapping, validated. Raises UserError as `read_settings` does."""
     content = _mapping(path)
     _validated(content, path)
     opened = {name: OpenSection(content[name], name) for name in ("split", "model")}
@@ -77,17 +77,20 @@ def read_params(path: Path = PARAMS) -> dict[str, Any]:
 
 
 def read_section(name: str, path: Path = PARAMS) -> dict[str, Any]:
-    """Return one section, the only one that is validated: a service starts the quicker. Raises UserError."""
+    """Return one section and validate only that, so that a service starts faster. Raises UserError."""
     content, section = _mapping(path), Settings.model_fields[name].annotation
+    if not (isinstance(section, type) and issubclass(section, Section)):
+        raise TypeError(f"{name}: belongs to the problem, so it has no model")
     try:
         section.model_validate(content.get(name))
     except ValidationError as error:
         raise UserError(f"{path}: {explain(error, section, name)}") from None
-    return content[name]
+    validated: dict[str, Any] = content[name]
+    return validated
 
 
 def read_unchecked(path: Path) -> dict[str, Any]:
-    """Return the parameters of a release, which another version of the engine has validated. Raises UserError."""
+    """Return the parameters of a release, which its own version of the engine has validated. Raises UserError."""
     return _mapping(path)
 
 

@@ -1,4 +1,4 @@
-"""`python -m slipway.settings`: validate the params.yaml of this folder, and end with one line where it is wrong."""
+"""`python -m slipway.settings`: validate the params.yaml of this folder, and exit with one line on an error."""
 
 from __future__ import annotations
 

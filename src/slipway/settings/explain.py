@@ -1,4 +1,4 @@
-"""What is wrong with a parameter, in one line: its key, its value, what is allowed, and the key that was meant."""
+"""Messages for invalid parameters: one line with the key, its value, the allowed values, and the closest key."""
 
 from __future__ import annotations
 
@@ -15,82 +15,80 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 UNKNOWN, MISSING = "extra_forbidden", "missing"
-VALUE_LENGTH_MAX = 60  # characters of a value that is quoted
-KEYS_MAX = 8  # keys that are listed where none is similar
+VALUE_LENGTH_MAX = 60  # characters of a quoted value
+KEYS_MAX = 8  # keys that a message lists where none is similar
 TYPES = {
     "integer": "a whole number",
     "number": "a number",
-    "string": "text",
+    "string": "a string",
     "boolean": "true or false",
-    "null": "no value",
+    "null": "null",
 }
-PLURALS = {"integer": "whole numbers", "number": "numbers", "string": "texts"}
+PLURALS = {"integer": "whole numbers", "number": "numbers", "string": "strings"}
 BOUNDS = {"minimum": "≥ {}", "exclusiveMinimum": "> {}", "maximum": "≤ {}", "exclusiveMaximum": "< {}"}
 
 
 def explain(error: ValidationError, model: type[BaseModel], section: str = "") -> str:
-    """Return the first problem of `error`, an unknown key before a missing one, as text after a file's name.
+    """Return the first problem of `error` as the text after a file's name; an unknown key precedes a missing one.
 
-    `section` is the place of `model` in the file, for one that is not the whole file.
+    `section` is the path of `model` in the file; empty for the whole file.
     """
-    problems = sorted(error.errors(include_url=False), key=lambda one: one["type"] != UNKNOWN)
-    first, kinds = problems[0], {one["type"] for one in problems}
+    problems = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] != UNKNOWN)
+    first, kinds = problems[0], {problem["type"] for problem in problems}
     line = _line(first, model, (section,) if section else ())
-    more = len(problems) - 1 - ({UNKNOWN, MISSING} <= kinds)  # a misspelt key is one problem, and pydantic has two
+    more = len(problems) - 1 - ({UNKNOWN, MISSING} <= kinds)  # pydantic reports a misspelled key as both
     return f"{line} (and {more} more)" if more > 0 else line
 
 
 def _line(problem: ErrorDetails, model: type[BaseModel], section: Sequence[str]) -> str:
-    place, key = problem["loc"], _place([*section, *problem["loc"]])
+    path, key = problem["loc"], _dotted([*section, *problem["loc"]])
     if problem["type"] == UNKNOWN:
-        return f"{key}: no such key; {_suggestion(place, model, section)}"
+        return f"{key}: no such key; {_suggestion(path, model, section)}"
     if problem["type"] == "value_error":
         return f"{key}: {problem['ctx']['error']}"
-    field = _schema_of(model, place)
-    described = f" ({field['description']})" if "description" in field else ""
+    field = _schema_of(model, path)
+    description = f" ({field['description']})" if "description" in field else ""
     if problem["type"] == MISSING:
-        return f"{key}: missing; add {allowed(field)}{described}"
-    return f"{key}: {shown(problem['input'])}; allowed: {allowed(field)}{described}"
+        return f"{key}: missing; add {allowed(field)}{description}"
+    return f"{key}: {quoted(problem['input'])}; allowed: {allowed(field)}{description}"
 
 
-def _suggestion(place: Sequence[str | int], model: type[BaseModel], section: Sequence[str]) -> str:
-    """The key of the same section that was probably meant, or all of them."""
-    known = list(_section_at(model, place[:-1]).model_fields)
-    if similar := difflib.get_close_matches(str(place[-1]), known, 1):
-        return f"did you mean {_place([*section, *place[:-1], similar[0]])}?"
-    return f"there are {', '.join(known[:KEYS_MAX])}{', …' if len(known) > KEYS_MAX else ''}"
+def _suggestion(path: Sequence[str | int], model: type[BaseModel], section: Sequence[str]) -> str:
+    """Return the most similar key of the same section, or a list of its keys."""
+    keys = list(_section_at(model, path[:-1]).model_fields)
+    if similar := difflib.get_close_matches(str(path[-1]), keys, 1):
+        return f"did you mean {_dotted([*section, *path[:-1], similar[0]])}?"
+    return f"its section has {', '.join(keys[:KEYS_MAX])}{', …' if len(keys) > KEYS_MAX else ''}"
 
 
-def _section_at(model: type[BaseModel], place: Sequence[str | int]) -> type[BaseModel]:
-    for name in place:
+def _section_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel]:
+    for name in path:
         annotation = model.model_fields[str(name)].annotation
-        model = next(
-            one for one in (annotation, *get_args(annotation)) if isinstance(one, type) and issubclass(one, BaseModel)
-        )
+        options = (annotation, *get_args(annotation))
+        model = next(option for option in options if isinstance(option, type) and issubclass(option, BaseModel))
     return model
 
 
-def _schema_of(model: type[BaseModel], place: Sequence[str | int]) -> dict[str, Any]:
-    """JSON schema of the field at `place`, as far as its keys are fields; below that, of the value's own type."""
+def _schema_of(model: type[BaseModel], path: Sequence[str | int]) -> dict[str, Any]:
+    """Return the JSON schema of the field at `path`; of an item or a free key, that of its value."""
     schema = model.model_json_schema()
-    definitions, found = schema.get("$defs", {}), schema
-    for name in place:
-        found = _resolved(found, definitions)
+    definitions = schema.get("$defs", {})
+    for name in path:
+        parent = _resolved(schema, definitions)
         if isinstance(name, int):
-            found = found.get("items", {})
+            schema = parent.get("items", {})
         else:
-            found = found.get("properties", {}).get(name) or found.get("additionalProperties")
-            found = found if isinstance(found, dict) else {}
-    return {**_resolved(found, definitions), **{key: found[key] for key in ("description",) if key in found}}
+            child = parent.get("properties", {}).get(name) or parent.get("additionalProperties")
+            schema = child if isinstance(child, dict) else {}
+    return {**_resolved(schema, definitions), **{key: schema[key] for key in ("description",) if key in schema}}
 
 
-def _resolved(schema: Any, definitions: Mapping[str, Any]) -> dict[str, Any]:
-    schema = schema if isinstance(schema, dict) else {}
+def _resolved(schema: dict[str, Any], definitions: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     return definitions[schema["$ref"].rsplit("/", 1)[-1]] if "$ref" in schema else schema
 
 
 def allowed(schema: Mapping[str, Any]) -> str:
-    """Return what a JSON schema allows, as text."""
+    """Return the values that a JSON schema allows, as text."""
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(allowed(option) for option in schema["anyOf"]))
     if "enum" in schema:
@@ -110,17 +108,17 @@ def allowed(schema: Mapping[str, Any]) -> str:
 
 
 def _bounds(schema: Mapping[str, Any]) -> list[str]:
-    found = [words.format(f"{schema[name]:g}") for name, words in BOUNDS.items() if name in schema]
-    return [" and ".join(found)] if found else []
+    bounds = [pattern.format(f"{schema[name]:g}") for name, pattern in BOUNDS.items() if name in schema]
+    return [" and ".join(bounds)] if bounds else []
 
 
-def shown(value: Any) -> str:
-    """Return `value` as it stands in YAML, with its type where that could be mistaken."""
+def quoted(value: Any) -> str:
+    """Return `value` in YAML syntax, with its type where that is ambiguous."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     text = text if len(text) <= VALUE_LENGTH_MAX else f"{text[: VALUE_LENGTH_MAX - 1]}…"
-    kinds = {str: "text", bool: "a flag", type(None): "no value", dict: "a mapping", list: "a list"}
+    kinds = {str: "a string", bool: "a boolean", dict: "a mapping", list: "a list"}
     return f"{text} ({kinds[type(value)]})" if type(value) in kinds else text
 
 
-def _place(place: Sequence[str | int]) -> str:
-    return ".".join(map(str, place))
+def _dotted(path: Sequence[str | int]) -> str:
+    return ".".join(map(str, path))

@@ -1,4 +1,4 @@
-"""Types of the values in `params.yaml`: strict, finite, and each with the limits that any value of its kind has."""
+"""Types of the values in `params.yaml`: strict, finite, and with the limits of their kind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 
 class Section(BaseModel):
-    """A section of `params.yaml`: every key is required unless it has a default, and no other is allowed."""
+    """A section of `params.yaml`: keys without a default are required, and unknown keys are rejected."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, defer_build=True)
 
@@ -24,12 +24,12 @@ Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
 Inside = Annotated[float, Field(gt=0, lt=1)]
-"""Between 0 and 1, and neither."""
+"""Between 0 and 1, exclusive."""
 Percent = Annotated[int, Field(ge=0, le=100)]
 
 
 def _plain(value: Any) -> Any:
-    """Return `value` if JSON can carry it. Raises ValueError naming the first part that it cannot."""
+    """Return `value` if JSON can represent it. Raises ValueError with the first item that JSON cannot represent."""
     if isinstance(value, dict):
         for key, inner in value.items():
             _plain_scalar(key)
@@ -44,17 +44,17 @@ def _plain(value: Any) -> Any:
 
 def _plain_scalar(value: Any) -> None:
     if isinstance(value, datetime.date):
-        raise ValueError(f"{value} is a date; put it in quotes if it is text")
+        raise ValueError(f"{value} is a date; quote it to make it a string")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is not finite")
     if not isinstance(value, str | int | float | bool | None):
-        raise ValueError(f"{value!r} is no number, text, flag, list or mapping")
+        raise ValueError(f"{value!r} is not a number, string, boolean, list or mapping")
 
 
 Free = Annotated[
-    Any, BeforeValidator(_plain), WithJsonSchema({"title": "a number, text, true, false, null, a list or a mapping"})
+    Any, BeforeValidator(_plain), WithJsonSchema({"title": "a number, string, boolean, null, list or mapping"})
 ]
-"""A value whose meaning only the problem knows."""
+"""A value that only the problem interprets."""
 
 
 def _increasing(values: list[float]) -> list[float]:
