@@ -20,7 +20,7 @@ from slipway.scaffold import plan, render
 from slipway.scaffold.plan import Plan, Request
 from slipway.scaffold.source import ReadOptions
 from slipway.score import tables, verb
-from slipway.score.rows import Checker
+from slipway.score.rows import RowChecker
 
 FOLDER = Path("tests/csv").resolve()
 CASES = yaml12.parse((FOLDER / "corpus.yaml").read_text(encoding="utf-8"))
@@ -79,11 +79,11 @@ def imported_rows(problem: Any, source: Path, folder: Path) -> pd.DataFrame:
 
 def refused_rows(problem: Any, source: Path, folder: Path) -> list[Any]:
     """Return the rows of a file that `slipway score` rejects."""
-    dialect, checker, broken = Dialect(**problem.CSV), Checker(problem.Row), []
-    scored = verb._taken_in(source, dialect, folder)
+    dialect, checker, broken = Dialect(**problem.CSV), RowChecker(problem.Row), []
+    scored = verb._prepared(source, dialect, folder)
     for chunk in tables.read(scored, problem.Row, 1000, dialect):
         assert set(problem.Row.model_fields) == set(chunk.columns.schema.names)
-        broken += checker.check(chunk.columns.select(list(problem.Row.model_fields)), chunk.odd).broken.values()
+        broken += checker.check(chunk.columns.select(list(problem.Row.model_fields)), chunk.invalid).broken.values()
     return broken
 
 
