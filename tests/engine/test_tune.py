@@ -1,4 +1,4 @@
-"""The search, on a problem of another task: killed it goes on, a trial that fails is counted, no test row is read."""
+"""Tests of the search on another task: it resumes after a kill, counts failed trials, and reads no test row."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ import yaml
 ROOT = Path(__file__).parents[2]
 PROBLEM = ROOT / "tests/problems/toy_regression"
 TRIALS = 7
-PATIENCE = 60  # seconds
+TIMEOUT_SECONDS = 60
 COMMENTED = "split: {}\nmodel:\n  max_iter: 5   # trees\n"
 
 
 @pytest.fixture
 def project(tmp_path):
-    """Prepared training rows of the toy problem, and no test rows; more trees are better there."""
+    """Return a folder with prepared training rows of the toy problem and no test rows; more trees are better there."""
     draw = np.random.default_rng(3)
     size, machine = draw.uniform(0, 100, 800), draw.choice(["small", "large"], 800)
     seconds = size * np.where(machine == "small", 2.0, 0.5)
@@ -51,26 +51,26 @@ def _start(root: Path, *flags: str) -> subprocess.Popen:
     )
 
 
-def test_killed_it_goes_on_and_offers_a_change_that_can_be_applied(project):
+def test_a_killed_search_resumes_and_its_change_can_be_applied(project):
     process = _start(project)
     family = _kill_after(process, trials=3)
     assert -signal.SIGKILL == process.returncode
-    _, left = psutil.wait_procs(family, timeout=PATIENCE)
-    assert [] == left
-    offered, said = _start(project, "--apply").communicate()
-    assert "+  max_iter: " in offered, said
+    _, alive = psutil.wait_procs(family, timeout=TIMEOUT_SECONDS)
+    assert [] == alive
+    output, errors = _start(project, "--apply").communicate()
+    assert "+  max_iter: " in output, errors
     text = (project / "params.yaml").read_text()
     assert "# trees" in text
     assert 5 < yaml.safe_load(text)["model"]["max_iter"]
-    told = json.loads((project / "metrics/tune.json").read_text())
-    trials = told["trials"]
+    evidence = json.loads((project / "metrics/tune.json").read_text())
+    trials = evidence["trials"]
     assert (TRIALS, True, True) == (trials["tried"], trials["resumed"] >= 3, 1 <= trials["killed"] <= 2)
-    assert told["judged"]["gain"]["low"] > 0
+    assert evidence["judged"]["gain"]["low"] > 0
 
 
 def _kill_after(process: subprocess.Popen, trials: int) -> list[psutil.Process]:
-    """Kill the search once it has told of so many trials; returns its workers, which nobody tells."""
-    deadline = time.monotonic() + PATIENCE
+    """Kill the search after `trials` reported trials, and return its worker processes."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     for _ in range(trials):
         assert process.stderr.readline().startswith("tune: ")
         assert time.monotonic() < deadline
@@ -80,11 +80,11 @@ def _kill_after(process: subprocess.Popen, trials: int) -> list[psutil.Process]:
     return family
 
 
-def test_when_no_trial_succeeds_it_is_one_line_with_the_reason(project):
+def test_a_search_without_a_successful_trial_is_one_line_with_the_reason(project):
     text = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(text.replace("max_iter: 5 ", "max_iter: -1").replace("high: 60", "high: 0"))
     process = _start(project, "--trials", "2")
-    _, said = process.communicate()
+    _, errors = process.communicate()
     assert 2 == process.returncode
-    assert "slipway: tune: no trial succeeded; the last: " in said.splitlines()[-1]
-    assert "max_iter" in said.splitlines()[-1]
+    assert "slipway: tune: no trial succeeded; adjust tune.ranges; the last error: " in errors.splitlines()[-1]
+    assert "max_iter" in errors.splitlines()[-1]

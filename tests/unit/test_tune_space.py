@@ -1,4 +1,4 @@
-"""Ranges are read strictly, and what was found goes back into params.yaml without another byte changed."""
+"""Tests of the search space: strict ranges, and edits of params.yaml that change nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import problem
 from slipway.errors import UserError
 from slipway.settings import read_params
 from slipway.tune import space
-from slipway.tune.rows import Rows
+from slipway.tune.rows import TuningRows
 from tests import forks
 
 TEXT = Path("params.yaml").read_text(encoding="utf-8")
@@ -29,7 +29,7 @@ VALUES = st.one_of(st.integers(0, 10**9), st.floats(1e-9, 1e9).map(space.rounded
 
 @settings(max_examples=25)
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(RANGES, VALUES)))
-def test_only_the_values_change_and_every_comment_stays(values):
+def test_an_edit_changes_values_and_keeps_comments(values):
     after = space.rewritten(TEXT, values)
     assert space.with_values(yaml.safe_load(TEXT), values) == yaml.safe_load(after)
     comments = [[line.partition("#")[2] for line in text.splitlines()] for text in (TEXT, after)]
@@ -37,27 +37,27 @@ def test_only_the_values_change_and_every_comment_stays(values):
     assert len(space.diff(TEXT, after).splitlines()) <= 2 + 3 * len(values)
 
 
-def test_a_comment_stays_in_its_column_where_there_is_room():
+def test_a_comment_keeps_its_column_where_it_fits():
     assert "a: 1000  # why\n" == space.rewritten("a: 1     # why\n", {"a": 1000})
     assert "a: 1     # why\n" == space.rewritten("a: 1000  # why\n", {"a": 1})
     assert "a: 123456 # why\n" == space.rewritten("a: 1 # why\n", {"a": 123456})
 
 
 @pytest.mark.parametrize(
-    ("ranges", "complaint"),
+    ("ranges", "message"),
     [
-        ({"model.depth": {"low": 1, "high": 2}}, "tune.ranges names model.depth, which is not there"),
+        ({"model.depth": {"low": 1, "high": 2}}, "tune.ranges: model.depth: no such parameter"),
         ({"model.max_iter": {"low": 2, "high": 2}}, "model.max_iter: .*low must be less than high"),
-        ({"model.max_iter": {"low": 0, "high": 2, "log": True}}, "with log more than 0"),
-        ({"model.max_iter": {"low": 1}}, "give low and high, or choices"),
-        ({"model.max_iter": {"choices": [1], "low": 1, "high": 2}}, "give low and high, or choices"),
+        ({"model.max_iter": {"low": 0, "high": 2, "log": True}}, "greater than 0 with log"),
+        ({"model.max_iter": {"low": 1}}, "set low and high, or choices"),
+        ({"model.max_iter": {"choices": [1], "low": 1, "high": 2}}, "set low and high, or choices"),
         ({"model.max_iter": {"low": 1, "hihg": 2}}, "Extra inputs are not permitted"),
         ({"model.max_iter": 7}, "tune.ranges: model.max_iter"),
         ({}, "tune.ranges is empty"),
     ],
 )
-def test_a_range_that_is_none_is_named(ranges, complaint):
-    with pytest.raises(UserError, match=complaint):
+def test_an_invalid_range_is_named(ranges, message):
+    with pytest.raises(UserError, match=message):
         space.read({"model": {"max_iter": 1}, "tune": {"ranges": ranges}})
 
 
@@ -66,12 +66,12 @@ def outside(params: dict[str, Any]) -> list[str]:
     return [path for path, value in space.current(params, ranges).items() if not ranges[path].holds(value)]
 
 
-def test_the_current_parameters_are_in_their_ranges():
+def test_the_current_parameters_are_within_their_ranges():
     assert [] == outside(read_params())
 
 
 @pytest.mark.parametrize("name", ["titanic", "penguins", "houses"])
-def test_another_problem_brings_its_own_ranges(tmp_path, name):
+def test_another_problem_has_its_own_ranges(tmp_path, name):
     shutil.copy("params.yaml", tmp_path)
     forks.edit_params(tmp_path / "params.yaml", forks.PROBLEMS / name / "params.yaml")
     assert [] == outside(read_params(tmp_path / "params.yaml"))
@@ -86,17 +86,17 @@ def test_hold_out_rows_of_one_class_are_judged_by_the_loss(monkeypatch, judged_t
     params["gates"] |= {"primary": "roc_auc", "resamples": 50}
     x = np.random.default_rng(0).normal(size=1000)
     target = (x > 0).astype(int)
-    _, apart = Rows(pd.DataFrame({"x": x}), target, params)._parts()
-    target[apart] = np.resize(judged_target, len(apart))
-    assert metric == Rows(pd.DataFrame({"x": x}), target, params).judge(params, params).metric
+    _, holdout = TuningRows(pd.DataFrame({"x": x}), target, params)._split()
+    target[holdout] = np.resize(judged_target, len(holdout))
+    assert metric == TuningRows(pd.DataFrame({"x": x}), target, params).judge(params, params).metric
 
 
-def test_each_fold_trains_on_what_came_before_and_the_newest_rows_are_kept_apart(monkeypatch):
+def test_each_fold_trains_on_earlier_rows_and_the_newest_rows_are_held_out(monkeypatch):
     monkeypatch.setattr(problem, "TIME_COLUMN", "when")
     params = read_params()
-    rows = Rows(pd.DataFrame({"x": np.arange(1000)}), np.arange(1000), params)
-    searched, apart = rows._parts()
+    rows = TuningRows(pd.DataFrame({"x": np.arange(1000)}), np.arange(1000), params)
+    searched, holdout = rows._split()
     folds = list(rows._folds())
-    assert (params["tune"]["folds"], round(1000 * params["tune"]["holdout_ratio"])) == (len(folds), len(apart))
-    assert all(train.max() < test.min() <= test.max() < apart.min() for train, test in folds)
-    assert searched.max() < apart.min()
+    assert (params["tune"]["folds"], round(1000 * params["tune"]["holdout_ratio"])) == (len(folds), len(holdout))
+    assert all(train.max() < test.min() <= test.max() < holdout.min() for train, test in folds)
+    assert searched.max() < holdout.min()

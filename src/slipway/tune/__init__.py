@@ -1,1 +1,1 @@
-"""`slipway tune`: a search for better parameters within the ranges of params.yaml, on the training rows alone."""
+"""Hyperparameter search of `slipway tune`, within the ranges of params.yaml and on the training rows only."""

@@ -1,6 +1,6 @@
-"""The search: trials by Optuna, each in a process on a core of its own, kept in a file so that a killed one goes on.
+"""Search by Optuna: trials run in worker processes, and a database file lets a killed search resume.
 
-Only this process writes the file. A trial that was under way when it was killed is counted, and done again first.
+Only this process writes the file. Trials that were running during a kill are counted, and repeated first.
 """
 
 from __future__ import annotations
@@ -27,56 +27,58 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from slipway.tune.space import Range
+    from slipway.tune.space import ParameterRange
 
 STUDY, LOCK, KILLED = "study.db", "lock", "killed"
-ALONE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # a trial has one core; others work beside it
+SINGLE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # concurrent trials have one core each
 UNDEFINED = "the metric is undefined"
 DONE = (TrialState.COMPLETE, TrialState.FAIL)
 
 
 @dataclass
-class Found:
-    """What a search has found so far."""
+class SearchResult:
+    """Result of a search: the best parameters, their value, and counts of trials."""
 
     values: dict[str, Any]
-    """The best parameters by path."""
+    """Best parameters by path in params.yaml."""
     value: float
     tried: int
     failed: int
     killed: int
     resumed: int = 0
-    """Trials of earlier runs."""
+    """Trials of earlier runs of the study."""
     reasons: list[str] = field(default_factory=list)
 
 
-def search(folder: Path, name: str, prepared: Path, params: Mapping[str, Any], ranges: Mapping[str, Range]) -> Found:
-    """Try `tune.trials` sets of parameters, those of earlier runs of the study `name` among them.
+def search(
+    folder: Path, name: str, prepared: Path, params: Mapping[str, Any], ranges: Mapping[str, ParameterRange]
+) -> SearchResult:
+    """Run `tune.trials` trials, including those of earlier runs of the study `name`, and return the result.
 
-    Raises UserError when another search uses `folder`, or when no trial succeeded.
+    Raises UserError when another search uses `folder`, or when no trial succeeds.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with _held(folder), _workers(params["tune"]["processes"], prepared, params) as pool:
+    with _locked(folder), _workers(params["tune"]["processes"], prepared, params) as pool:
         study = _study(folder, name, params, ranges)
         metric = metrics.primary(problem.TASK, params["gates"]["primary"])
-        progress = Progress(study, params["tune"]["trials"], metric)
+        progress = SearchProgress(study, params["tune"]["trials"], metric)
         _run(study, pool, params, ranges, progress)
-        return progress.found()
+        return progress.result()
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(f"{folder}: another search is running; wait for that one") from None
+            raise UserError(f"{folder}: another search is running; wait until it ends") from None
         yield
 
 
-def _study(folder: Path, name: str, params: Mapping[str, Any], ranges: Mapping[str, Range]) -> optuna.Study:
-    """The study of that name, new or gone on with."""
+def _study(folder: Path, name: str, params: Mapping[str, Any], ranges: Mapping[str, ParameterRange]) -> optuna.Study:
+    """Return the study `name`, new or resumed."""
     study = optuna.create_study(
         storage=f"sqlite:///{(folder / STUDY).absolute()}",
         study_name=name,
@@ -99,58 +101,62 @@ def _run(
     study: optuna.Study,
     pool: ProcessPoolExecutor,
     params: Mapping[str, Any],
-    ranges: Mapping[str, Range],
-    progress: Progress,
+    ranges: Mapping[str, ParameterRange],
+    progress: SearchProgress,
 ) -> None:
-    """Ask for trials, have them done, tell how they ended."""
+    """Run trials in the worker processes until their requested number is complete."""
     waiting: dict[Future[float], optuna.Trial] = {}
     while True:
-        while progress.begun < progress.wanted and len(waiting) < params["tune"]["processes"]:
+        while progress.started < progress.requested and len(waiting) < params["tune"]["processes"]:
             trial = study.ask()
-            values = {path: one.draw(trial, path) for path, one in ranges.items()}
+            values = {path: options.draw(trial, path) for path, options in ranges.items()}
             waiting[pool.submit(worker.value, values)] = trial
-            progress.begun += 1
+            progress.started += 1
         if not waiting:
             return
         for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-            progress.tell(waiting.pop(future), future)
+            progress.record(waiting.pop(future), future)
 
 
-class Progress:
-    """Counts trials, and says on stderr how each ended."""
+class SearchProgress:
+    """Counter of trials, which reports each result on stderr."""
 
-    def __init__(self, study: optuna.Study, wanted: int, metric: metrics.Metric) -> None:
-        self._study, self.wanted, self._metric = study, wanted, metric
+    def __init__(self, study: optuna.Study, requested: int, metric: metrics.Metric) -> None:
+        self._study, self.requested, self._metric = study, requested, metric
         self._reasons: list[str] = []
-        self.resumed = self.begun = len(self._done())
+        self.resumed = self.started = len(self._done())
 
     def _done(self) -> list[optuna.trial.FrozenTrial]:
         killed = set(self._study.user_attrs.get(KILLED, []))
-        return [one for one in self._study.get_trials(deepcopy=False, states=DONE) if one.number not in killed]
+        return [trial for trial in self._study.get_trials(deepcopy=False, states=DONE) if trial.number not in killed]
 
-    def tell(self, trial: optuna.Trial, future: Future[float]) -> None:
-        """Keep how a trial ended, and say it. What is stored is the gain, more of which is better."""
+    def record(self, trial: optuna.Trial, future: Future[float]) -> None:
+        """Store and report the result of a trial. The study stores the gain, which it maximizes."""
         error = future.exception()
         value = float("nan") if error else future.result()
         if math.isnan(value):
             self._study.tell(trial, state=TrialState.FAIL)
             self._reasons.append(" ".join(f"{type(error).__name__}: {error}".split()) if error else UNDEFINED)
-            said = self._reasons[-1]
+            outcome = self._reasons[-1]
         else:
             self._study.tell(trial, float(self._metric.gain(value)))
-            said = f"{self._metric.name} {value:.4f}"
-        print(f"tune: {len(self._done())}/{self.wanted}: {said}", file=sys.stderr, flush=True)
+            outcome = f"{self._metric.name} {value:.4f}"
+        print(f"tune: {len(self._done())}/{self.requested}: {outcome}", file=sys.stderr, flush=True)
 
-    def found(self) -> Found:
-        """The best of all. Raises UserError when there is none."""
+    def result(self) -> SearchResult:
+        """Return the result so far. Raises UserError when no trial succeeded."""
         done = self._done()
-        failed = sum(one.state == TrialState.FAIL for one in done)
+        failed = sum(trial.state == TrialState.FAIL for trial in done)
         if failed == len(done):
-            raise UserError(f"tune: no trial succeeded; the last: {(self._reasons or [UNDEFINED])[-1]}")
-        best = self._study.best_trial
-        return Found(
-            values={name: space.rounded(one) if isinstance(one, float) else one for name, one in best.params.items()},
-            value=float(self._metric.gain(best.value)),
+            raise UserError(
+                f"tune: no trial succeeded; adjust tune.ranges; the last error: {(self._reasons or [UNDEFINED])[-1]}"
+            )
+        return SearchResult(
+            values={
+                name: space.rounded(value) if isinstance(value, float) else value
+                for name, value in self._study.best_params.items()
+            },
+            value=float(self._metric.gain(self._study.best_value)),
             tried=len(done),
             failed=failed,
             killed=len(self._study.user_attrs.get(KILLED, [])),
@@ -161,9 +167,9 @@ class Progress:
 
 @contextmanager
 def _workers(processes: int, prepared: Path, params: Mapping[str, Any]) -> Iterator[ProcessPoolExecutor]:
-    """Processes that hold the rows, and end when this one does, however it ends."""
-    before = {name: os.environ.get(name) for name in ALONE}
-    os.environ.update(ALONE)
+    """Yield a pool of processes with the rows in memory, which end with this process."""
+    before = {name: os.environ.get(name) for name in SINGLE_THREAD}
+    os.environ.update(SINGLE_THREAD)
     context = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(processes, context, worker.begin, (prepared, params)) as pool:

@@ -1,4 +1,4 @@
-"""The ranges of `tune.ranges` in params.yaml: what may be drawn, and how a drawing is written back into the file."""
+"""Search space: the ranges of `tune.ranges` in params.yaml, and edits of the file with the values of a trial."""
 
 from __future__ import annotations
 
@@ -16,65 +16,74 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from optuna.trial import Trial
-    from ruamel.yaml.nodes import ScalarNode
+    from ruamel.yaml.nodes import Node
 
-DIGITS = 4  # of a number that a search found; more would claim what it cannot know
+SIGNIFICANT_DIGITS = 4  # of a searched number; a search cannot resolve more
 
 
-class Range(BaseModel):
-    """What a parameter may be: numbers between two, whole if both are, or one of some choices."""
+class ParameterRange(BaseModel):
+    """Values of a parameter: numbers between `low` and `high`, integers if both are, or a list of choices."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     low: int | float | None = None
     high: int | float | None = None
     log: bool = False
-    """Whether equal factors are equal steps, as for a learning rate."""
+    """Whether the scale is logarithmic, as for a learning rate."""
     choices: tuple[bool | int | float | str, ...] | None = None
 
     @model_validator(mode="after")
-    def _is_one_of_both(self) -> Range:
+    def _has_bounds_or_choices(self) -> ParameterRange:
         if (self.choices is None) == (self.low is None or self.high is None):
-            raise ValueError("give low and high, or choices")
-        if self.choices is None and not (0 if self.log else -float("inf")) < self.low < self.high:
-            raise ValueError("low must be less than high, and with log more than 0")
+            raise ValueError("set low and high, or choices")
+        if self.choices is None:
+            low, high = self._bounds()
+            if not (0 if self.log else -float("inf")) < low < high:
+                raise ValueError("low must be less than high, and greater than 0 with log")
         return self
 
+    def _bounds(self) -> tuple[int | float, int | float]:
+        assert self.low is not None  # noqa: S101  the validator requires both without choices
+        assert self.high is not None  # noqa: S101
+        return self.low, self.high
+
     def draw(self, trial: Trial, name: str) -> Any:
-        """A value for `trial`."""
+        """Return a value for `trial`."""
         if self.choices is not None:
             return trial.suggest_categorical(name, self.choices)
-        if isinstance(self.low, int) and isinstance(self.high, int):
-            return trial.suggest_int(name, self.low, self.high, log=self.log)
-        return rounded(trial.suggest_float(name, self.low, self.high, log=self.log))
+        low, high = self._bounds()
+        if isinstance(low, int) and isinstance(high, int):
+            return trial.suggest_int(name, low, high, log=self.log)
+        return rounded(trial.suggest_float(name, low, high, log=self.log))
 
     def holds(self, value: Any) -> bool:
-        """Whether `value` could be drawn."""
+        """Return whether the range contains `value`."""
         if self.choices is not None:
             return value in self.choices
-        return isinstance(value, int | float) and self.low <= value <= self.high
+        low, high = self._bounds()
+        return isinstance(value, int | float) and low <= value <= high
 
 
 def rounded(value: float) -> float:
-    """To DIGITS significant digits."""
-    return float(f"{value:.{DIGITS}g}")
+    """Return `value` with SIGNIFICANT_DIGITS digits."""
+    return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
 
 
-def read(params: Mapping[str, Any]) -> dict[str, Range]:
-    """The ranges by the path of the parameter. Raises UserError for a path or a range that is none."""
-    known, ranges = flat(dict(params)), {}
-    for path, about in (params["tune"]["ranges"] or {}).items():
-        if path not in known:
+def read(params: Mapping[str, Any]) -> dict[str, ParameterRange]:
+    """Return the ranges by the path of the parameter. Raises UserError for an unknown path or an invalid range."""
+    parameters, ranges = flat(dict(params)), {}
+    for path, content in (params["tune"]["ranges"] or {}).items():
+        if path not in parameters:
             raise UserError(
-                f"params.yaml: tune.ranges names {path}, which is not there; name it as in `model.max_iter`"
+                f"params.yaml: tune.ranges: {path}: no such parameter; use its path, such as `model.max_iter`"
             )
         try:
-            ranges[path] = Range.model_validate({**about, "choices": _tuple(about.get("choices"))})
+            ranges[path] = ParameterRange.model_validate({**content, "choices": _tuple(content.get("choices"))})
         except (ValidationError, AttributeError, TypeError) as error:
-            why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-            raise UserError(f"params.yaml: tune.ranges: {path}: {why}") from None
+            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+            raise UserError(f"params.yaml: tune.ranges: {path}: {reason}") from None
     if not ranges:
-        raise UserError("params.yaml: tune.ranges is empty; name what may change, and between what")
+        raise UserError("params.yaml: tune.ranges is empty; add a parameter with low and high, or choices")
     return ranges
 
 
@@ -82,37 +91,37 @@ def _tuple(values: list[Any] | None) -> tuple[Any, ...] | None:
     return None if values is None else tuple(values)
 
 
-def current(params: Mapping[str, Any], ranges: Mapping[str, Range]) -> dict[str, Any]:
-    """What the searched parameters are now."""
-    known = flat(dict(params))
-    return {path: known[path] for path in ranges}
+def current(params: Mapping[str, Any], ranges: Mapping[str, ParameterRange]) -> dict[str, Any]:
+    """Return the current values of the searched parameters by path."""
+    values = flat(dict(params))
+    return {path: values[path] for path in ranges}
 
 
 def with_values(params: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of `params` in which `values` are put in by path."""
+    """Return a copy of `params` with `values` set by path."""
     changed = copy.deepcopy(dict(params))
     for path, value in values.items():
         *sections, name = path.split(".")
         section = changed
-        for one in sections:
-            section = section[one]
+        for key in sections:
+            section = section[key]
         section[name] = value
     return changed
 
 
 def rewritten(text: str, values: Mapping[str, Any]) -> str:
-    """The text of params.yaml with `values` put in by path: no other byte changes, and comments keep their column."""
+    """Return `text` of params.yaml with `values` set by path; comments keep their column, other lines do not change."""
     edits = [(_node(text, path), _written(value)) for path, value in values.items()]
     for node, new in sorted(edits, key=lambda edit: -edit[0].start_mark.index):
         start, end = node.start_mark.index, node.end_mark.index
         after = text[end:]
-        room = len(after) - len(after.lstrip(" "))
-        padding = room + (end - start) - len(new)
-        text = text[:start] + new + (" " * max(padding, 1) + after[room:] if after[room:][:1] == "#" else after)
+        spaces = len(after) - len(after.lstrip(" "))
+        padding = spaces + (end - start) - len(new)
+        text = text[:start] + new + (" " * max(padding, 1) + after[spaces:] if after[spaces:][:1] == "#" else after)
     return text
 
 
-def _node(text: str, path: str) -> ScalarNode:
+def _node(text: str, path: str) -> Node:
     node = yaml12.compose(text)
     for name in path.split("."):
         node = next(value for key, value in node.value if key.value == name)
@@ -124,7 +133,7 @@ def _written(value: Any) -> str:
 
 
 def diff(before: str, after: str) -> str:
-    """What differs between two texts of params.yaml, as `git diff` would show it."""
+    """Return the unified diff of two versions of params.yaml."""
     lines = difflib.unified_diff(
         before.splitlines(), after.splitlines(), "a/params.yaml", "b/params.yaml", "", "", 0, ""
     )

@@ -1,4 +1,4 @@
-"""What a process of the search does: hold the rows, value parameters, and end when the search does."""
+"""Worker process of the search: it keeps the rows in memory, evaluates parameters, and ends with the search."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from slipway.tune import space
-from slipway.tune.rows import Rows
+from slipway.tune.rows import TuningRows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from multiprocessing.process import BaseProcess
     from pathlib import Path
 
-_ROWS: list[Rows] = []
-"""Read once, when the process begins."""
+_ROWS: list[TuningRows] = []
+"""Rows of the search, read once at the start of the process."""
 
 
 def begin(prepared: Path, params: Mapping[str, Any]) -> None:
-    """Read the rows. The process ends with the search, however that ends: nobody would tell it after a kill."""
-    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
-    _ROWS.append(Rows.read(prepared, params))
+    """Read the rows, and watch the parent process, because a kill of the search does not end its workers."""
+    if parent := multiprocessing.parent_process():
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    _ROWS.append(TuningRows.read(prepared, params))
 
 
-def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
+def _end_with(parent: BaseProcess) -> None:
     wait([parent.sentinel])
     os._exit(1)
 
 
 def value(values: Mapping[str, Any]) -> float:
-    """The metric of the parameters `values`, by path, on the folds."""
+    """Return the cross-validated metric of the parameters `values` by path."""
     (rows,) = _ROWS
     return rows.value(space.with_values(rows.params, values))
