@@ -89,7 +89,7 @@ def stable(month: pd.DataFrame, start: datetime, days: int, random: np.random.Ge
     """
     day = month["time"].dt.floor("D")
     shuffled = pd.DatetimeIndex(random.permutation(day.unique()))
-    weekdays = pd.Series(shuffled.dayofweek)
+    weekdays = pd.Series(shuffled.day_of_week)
     order = weekdays.groupby(weekdays).cumcount() * 7 + weekdays  # complete weeks first
     drawn = shuffled[np.argsort(order.to_numpy())]
     chosen, others = drawn[:days], drawn[days:]

@@ -117,7 +117,7 @@ def test_the_reference_is_what_the_release_was_trained_on_and_not_what_came_sinc
     built = SimpleNamespace(manifest=manifest, folder=tmp_path)
     desired = SimpleNamespace(release="v0.2.0", digest="sha256:2")
     monkeypatch.setattr(job, "DeployBranch", lambda _: SimpleNamespace(fetch=lambda: None, read=lambda _: desired))
-    monkeypatch.setattr(job, "open_store", lambda _: SimpleNamespace(kept=lambda _: []))
+    monkeypatch.setattr(job, "open_store", lambda _: SimpleNamespace(evidence_names=lambda _: []))
     fetched = {("v0.2.0", "sha256:2"): built}
     monkeypatch.setattr(job, "fetch", lambda _, version, digest, __: fetched[version, digest])
     reference, _ = job.reference_of("production", scene[2])
