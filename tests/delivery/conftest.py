@@ -27,7 +27,7 @@ from slipway.git import Git
 from slipway.local import push_rule
 from tests import params
 
-PATIENCE = 20  # seconds for anything that should come true
+TIMEOUT_SECONDS = 20  # for every condition that a test waits for
 HEALTH = {"health_seconds": 2, "health_failures": 3, "rehash_seconds": 300}
 AGENT = {"poll_seconds": 0.1, "ready_seconds": 10, "drain_seconds": 0.3, "promote_seconds": 20, **HEALTH}
 CANARY = {
@@ -67,7 +67,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             asked += 1
             fails = kind == "failing" and asked % 4 == 0
             for bound in bins:
-                bins[bound] += sum(one <= bound for one in predictions) * (not fails)
+                bins[bound] += sum(prediction <= bound for prediction in predictions) * (not fails)
         time.sleep(0.1 if kind == "slow" else 0)
         self.answer(500 if fails else 200, {"release": release["version"], "predictions": predictions})
     def answer(self, status, content):
@@ -78,8 +78,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 def metrics():
-    said = {**bins, "+Inf": bins[1000]}
-    lines = [f'slipway_prediction_bucket{{le="{bound}"}} {count}' for bound, count in said.items()]
+    buckets = {**bins, "+Inf": bins[1000]}
+    lines = [f'slipway_prediction_bucket{{le="{bound}"}} {count}' for bound, count in buckets.items()]
     count = "NaN" if kind == "nan" else bins[1000]
     return "\\n".join(["# TYPE slipway_prediction histogram", *lines, f"slipway_prediction_count {count}", ""])
 http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
@@ -234,7 +234,7 @@ def _fill(root: Path) -> None:
 
 
 class Crew:
-    """An agent in this process, turned by hand; its services and its front door are real."""
+    """An agent in this process that is reconciled manually; its services and its gateway are real."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
@@ -242,28 +242,28 @@ class Crew:
         self.agent = self.replace()
 
     def replace(self) -> Agent:
-        """Let another agent take over, as after a crash."""
+        """Replace the agent by a successor, as after a crash."""
         follower = Follower(self.place.mirror, str(self.project.origin), "staging")
         self.agent = Agent(self.place, follower, self.project.store, SETTINGS)
         return self.agent
 
     def settle(self) -> None:
-        """Look, and turn until all is as it should be."""
+        """Poll, and reconcile until the environment has converged."""
         self.agent.follower.poll()
         self.until(self.agent.reconcile)
 
-    def until(self, true) -> float:
-        """Turn until `true()`; returns the seconds it took."""
+    def until(self, condition) -> float:
+        """Reconcile until `condition()` holds; return the seconds it took."""
         start = time.monotonic()
-        while not true():
-            assert time.monotonic() - start < PATIENCE, self.agent.state.model_dump_json(indent=1)
+        while not condition():
+            assert time.monotonic() - start < TIMEOUT_SECONDS, self.agent.state.model_dump_json(indent=1)
             self.agent.reconcile()
             time.sleep(0.03)
         return time.monotonic() - start
 
     @property
     def serves(self) -> str | None:
-        """Version that the front door shows."""
+        """Version that the gateway reports."""
         return (clients.get_release(self.agent.url) or {}).get("version")
 
     @property
@@ -278,7 +278,7 @@ class Crew:
 
 @pytest.fixture
 def slipway(project):
-    """The command line, in a process of its own; agents that it starts end with the test."""
+    """Run the command line in a separate process; stop its agents after the test."""
 
     def run(*arguments: str, expected: int = 0) -> str:
         done = subprocess.run(

@@ -1,9 +1,9 @@
-"""An agent in a process of its own that is killed, by SIGKILL, right before a chosen effect that it has on the world.
+"""An agent in a separate process that is killed by SIGKILL immediately before a chosen effect.
 
-Effects are what Python's audit hook tells of: files written, renamed and removed, processes started and signalled. To
-be killed before each of them is to be killed at every step: nothing else that an agent does outlives it.
+Effects are the events of Python's audit hook: files that are written, renamed or removed, and processes that are started
+or signaled. Nothing else that an agent does outlives it, so kills before each effect cover every step.
 
-As a program this reads a job a line, does each in a fork of itself, and answers with how that ended.
+The program reads one job per line, runs each in a fork of itself, and prints the exit code.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from slipway.delivery.store.folder import FolderStore
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CHANGED = {"os.rename": 1, "os.remove": 0, "os.rmdir": 0, "os.mkdir": 0}
-"""Events, and which of their arguments is the path."""
+"""Events, and the index of the argument with the path."""
 NOISE = re.compile(r"[0-9a-f]{7,}|\d{3,}")
-ASIDE, INCOMING = ".incoming", ".incoming-"  # what these hold is seen by nobody before it is renamed
-SECONDS = 30  # for an agent to have all as desired
+ASIDE, INCOMING = ".incoming", ".incoming-"  # files in these are not visible before they are renamed
+TIMEOUT_SECONDS = 30  # for an agent to converge
 POLL_SECONDS = 0.02
 
 
-class Observed(Agent):
-    """Knows how far it is."""
+class TracedAgent(Agent):
+    """An agent that records its current action."""
 
     done, doing = "start", ""
 
@@ -47,12 +47,12 @@ class Observed(Agent):
 
     @property
     def where(self) -> str:
-        """What it does, or did last."""
+        """Description of the current or the last action."""
         if threading.current_thread() is not threading.main_thread():
             return "in the background"
-        known, desired = self.state.canary, self.state.desired
-        known = known if known and desired and known.promotion == desired.promotion else None
-        canary = f" (canary {known.outcome or f'at step {known.step}'})" if known else ""
+        progress, desired = self.state.canary, self.state.desired
+        current = progress if progress and desired and progress.promotion == desired.promotion else None
+        canary = f" (canary {current.outcome or f'at step {current.step}'})" if current else ""
         return (f"in {self.doing}" if self.doing else f"after {self.done}") + canary
 
 
@@ -63,7 +63,7 @@ def _name(action: Any) -> str:
 
 
 def effect(event: str, arguments: tuple[Any, ...]) -> str | None:
-    """What an event changes in the world; None for nothing."""
+    """Return the effect of an event, or None if it has none."""
     if event == "open" and isinstance(arguments[0], str | os.PathLike):
         path, mode, flags = arguments
         writes = (flags & WRITING or set(mode or "") & set("wax+")) and not str(path).endswith(ASIDE)
@@ -80,43 +80,46 @@ def effect(event: str, arguments: tuple[Any, ...]) -> str | None:
 def _short(path: object) -> str:
     parts = Path(os.fsdecode(path)).parts
     if any(part.startswith(INCOMING) for part in parts):
-        return "what is incoming"
+        return "an incoming file"
     return NOISE.sub("…", "/".join(parts[-2:]))
 
 
 def work(job: dict[str, Any]) -> None:
-    """Work until all is as desired, or until right before the effect `fatal`; each effect is told as it first comes."""
+    """Reconcile until the environment has converged, or until immediately before the effect `fatal`.
+
+    Write each effect to a file when it first occurs.
+    """
     place = Place("staging", Path(job["root"]))
     processes.tag_children(f"{prefix(place)}agent")
-    told = os.open(job["told"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    known: set[str] = set()
+    output = os.open(job["effects"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    written: set[str] = set()
     follower = Follower(place.mirror, job["origin"], "staging")
-    agent = Observed(place, follower, FolderStore(Path(job["store"])), AgentSettings(**job["settings"]))
+    agent = TracedAgent(place, follower, FolderStore(Path(job["store"])), AgentSettings(**job["settings"]))
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        found = effect(event, arguments)
-        label = f"{agent.where}: {found}" if found else ""
+        description = effect(event, arguments)
+        label = f"{agent.where}: {description}" if description else ""
         for version, name in job["names"].items():
             label = label.replace(version, name)
         if label and label == job["fatal"]:
             os.kill(os.getpid(), signal.SIGKILL)
-        if label and label not in known:
-            known.add(label)
-            os.write(told, f"{label}\n".encode())
+        if label and label not in written:
+            written.add(label)
+            os.write(output, f"{label}\n".encode())
 
     sys.addaudithook(hook)
     follower.poll()
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not agent.reconcile() and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
 
 
 def main() -> None:
-    """Do jobs."""
+    """Run jobs."""
     for line in sys.stdin:
         child = os.fork()
         if not child:
-            os.dup2(2, 1)  # what an agent says is not an answer
+            os.dup2(2, 1)  # the output of an agent is not a result
             work(json.loads(line))
             os._exit(0)
         _, status = os.waitpid(child, 0)
@@ -124,23 +127,23 @@ def main() -> None:
 
 
 class Runner:
-    """Has agents run by this program."""
+    """Runs agents with this program."""
 
-    def __init__(self, told: Path, **job: Any) -> None:
-        self._told, self._job = told, {**job, "told": str(told)}
-        self._log = told.with_suffix(".log").open("wb")
+    def __init__(self, effects: Path, **job: Any) -> None:
+        self._effects, self._job = effects, {**job, "effects": str(effects)}
+        self._log = effects.with_suffix(".log").open("wb")
         options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._log, "text": True}
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
         self._program = subprocess.Popen([sys.executable, __file__], env=environment, **options)
 
     def run(self, names: dict[str, str], fatal: str | None = None) -> tuple[int, list[str]]:
-        """Run one; returns its exit code, and its effects as they first came, with `names` for versions."""
+        """Run an agent; return its exit code and its effects in order, with `names` for versions."""
         self._program.stdin.write(json.dumps({**self._job, "names": names, "fatal": fatal}) + "\n")
         self._program.stdin.flush()
-        return int(self._program.stdout.readline()), self._told.read_text().splitlines()
+        return int(self._program.stdout.readline()), self._effects.read_text().splitlines()
 
     def close(self) -> None:
-        """End the program."""
+        """Stop the program."""
         with contextlib.suppress(BrokenPipeError):
             self._program.stdin.close()
         self._program.stdout.close()

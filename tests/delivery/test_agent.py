@@ -1,4 +1,4 @@
-"""The agent with real processes, a real front door and a real origin; the service is a few lines."""
+"""The agent with real processes, a real gateway and a real origin; the service is a stub."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def first(project, crew):
     return crew
 
 
-def test_a_second_turn_does_nothing(first):
+def test_a_second_pass_does_nothing(first):
     before = first.agent.state.model_copy(deep=True)
     first.settle()
     first.replace()
     first.settle()
-    unmoved = {"instances", "gateway", "serving", "events"}
-    assert before.model_dump(include=unmoved) == first.agent.state.model_dump(include=unmoved)
+    stable = {"instances", "gateway", "serving", "events"}
+    assert before.model_dump(include=stable) == first.agent.state.model_dump(include=stable)
 
 
 def test_the_next_release_takes_over_and_the_old_one_ends(project, first):
@@ -41,7 +41,7 @@ def test_the_next_release_takes_over_and_the_old_one_ends(project, first):
     project.promote("v0.2.0")
     first.settle()
     assert "v0.2.0" == first.serves
-    assert ["v0.2.0"] == [one.release for one in first.agent.state.instances]
+    assert ["v0.2.0"] == [instance.release for instance in first.agent.state.instances]
     assert 2 == len(first.running)
 
 
@@ -56,7 +56,7 @@ def test_no_request_fails_while_releases_change(project, first):
 
         def switched() -> bool:
             answers.extend(client.get(f"{first.agent.url}/release").status_code for _ in range(20))
-            return ["v0.2.0"] == [one.release for one in first.agent.state.instances]
+            return ["v0.2.0"] == [instance.release for instance in first.agent.state.instances]
 
         first.until(switched)
     assert {200} == set(answers)
@@ -86,7 +86,7 @@ def test_a_tampered_release_is_refused_and_the_old_one_keeps_serving(project, fi
     assert "model.onnx: SHA-256 is" in first.agent.state.bad.reason
 
 
-def test_a_whole_release_that_is_not_the_promoted_one_is_refused(project, first):
+def test_a_complete_release_that_is_not_the_promoted_one_is_refused(project, first):
     project.publish("v0.2.0")
     project.promote("v0.2.0")
     shutil.rmtree(project.store.root / "v0.2.0")
@@ -134,8 +134,8 @@ def garble_the_url(place):
         (garble_the_url, True),
     ],
 )
-def test_the_address_outlives_either_of_its_files(first, fault, killed):
-    """`state.json` owns it, `url` is derived from it; each brings back the other, also after all processes ended."""
+def test_the_address_survives_the_loss_of_either_file(first, fault, killed):
+    """`state.json` owns the address, and `url` is derived from it. Each restores the other, also after all processes ended."""
     before = first.agent.url
     if killed:
         processes.kill_tagged(prefix(first.place))
@@ -146,7 +146,7 @@ def test_the_address_outlives_either_of_its_files(first, fault, killed):
     assert ("v0.1.0", 2) == (first.serves, len(first.running))
 
 
-def test_where_both_files_name_an_address_that_of_the_state_holds(first):
+def test_the_address_of_the_state_takes_precedence(first):
     before = first.agent.url
     first.place.url.write_text("http://127.0.0.1:15001\n")
     first.replace()
@@ -167,11 +167,11 @@ def test_where_both_files_name_an_address_that_of_the_state_holds(first):
         (None, None),
     ],
 )
-def test_the_port_of_an_address_on_this_machine_and_of_nothing_else_is_read(url, port):
+def test_only_the_port_of_an_address_on_this_machine_is_parsed(url, port):
     assert port == router.port_of(url)
 
 
-def test_a_state_in_which_only_times_changed_is_written_at_each_heartbeat(first, monkeypatch):
+def test_a_state_with_new_times_only_is_written_at_each_heartbeat(first, monkeypatch):
     first.settle()
     written = []
     monkeypatch.setattr(state.files, "write_text", lambda path, _: written.append(path))
@@ -184,7 +184,7 @@ def test_a_state_in_which_only_times_changed_is_written_at_each_heartbeat(first,
     assert [first.place.state, first.place.state] == written
 
 
-def test_replicas_stand_side_by_side(project, first):
+def test_replicas_serve_together(project, first):
     branch = project.branch
     two = branch.read("staging").model_copy(update={"replicas": 2, "promotion": 2})
     branch.change("staging", two, "Two of them", number=2)
@@ -209,7 +209,7 @@ def test_only_one_agent_at_a_time(first):
         pytest.fail("two agents")
 
 
-def test_an_agent_takes_its_lock_again_when_the_file_was_removed_and_ends_when_another_was_quicker(first):
+def test_an_agent_takes_a_removed_lock_again_or_ends_if_another_one_has_it(first):
     with locked(first.place) as lock:
         first.place.lock.unlink()
         lock.keep()
@@ -220,12 +220,12 @@ def test_an_agent_takes_its_lock_again_when_the_file_was_removed_and_ends_when_a
             lock.keep()
 
 
-def test_a_process_without_the_mark_is_never_ended(first):
+def test_a_process_without_the_tag_is_never_stopped(first):
     other = subprocess.Popen(["sleep", "60"])
     try:
-        known = state.read(first.place)
-        known.instances = [known.instances[0].model_copy(update={"pid": other.pid})]
-        state.write(first.place, known)
+        observed = state.read(first.place)
+        observed.instances = [observed.instances[0].model_copy(update={"pid": other.pid})]
+        state.write(first.place, observed)
         first.replace()
         first.settle()
         supervision.stop(first.place, timeout_seconds=3)

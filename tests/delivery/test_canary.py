@@ -1,4 +1,4 @@
-"""A canary behind a real front door, against a baseline of its own age; the services are a few lines."""
+"""A canary behind a real gateway, against a baseline of the same age; the services are stubs."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def first(project, crew):
 
 @contextmanager
 def loaded(crew, rate=200):
-    """Requests flow as long as the block lasts."""
+    """Send requests during the block."""
     with traffic.flowing(crew.agent.url, ROWS, rate, 1) as answers:
         yield answers
 
 
 def try_out(project, crew, kind="good", *, rate=200, **changes) -> traffic.Answers:
-    """Promote v0.2.0 of this kind as a canary, and turn until it has ended."""
+    """Promote v0.2.0 of this kind as a canary, and reconcile until it has ended."""
     project.publish("v0.2.0", kind)
     crew.agent.settings = dataclasses.replace(crew.agent.settings, canary={**CANARY, **changes})
     project.promote("v0.2.0", canary={**CANARY, **changes})
@@ -47,13 +47,13 @@ def test_a_canary_takes_over_in_steps_and_no_request_fails(project, first):
     answers = try_out(project, first)
     assert ("v0.2.0", "passed") == (first.serves, first.agent.state.canary.outcome)
     assert 0 == answers.failed, answers.failures
-    said = [text for text in first.events if "canary" in text]
+    reported = [text for text in first.events if "canary" in text]
     assert [
         "v0.2.0 is a canary: 25% of the requests",
         "v0.2.0 is a canary: 50% of the requests",
         "the canary v0.2.0 passed",
-    ] == said
-    assert ["v0.2.0"] == [one.release for one in first.agent.state.instances]
+    ] == reported
+    assert ["v0.2.0"] == [instance.release for instance in first.agent.state.instances]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_canary_with_a_fault_is_rolled_back_and_the_old_release_keeps_serving(
     try_out(project, first, kind, hold_seconds=8 if outcome == "refused" else 1)
     assert ("v0.1.0", outcome) == (first.serves, first.agent.state.canary.outcome)
     assert gate in first.agent.state.bad.reason
-    assert ["v0.1.0"] == [one.release for one in first.agent.state.instances]
+    assert ["v0.1.0"] == [instance.release for instance in first.agent.state.instances]
 
 
 def test_without_requests_it_ends_inconclusive(project, first):
@@ -79,13 +79,13 @@ def test_without_requests_it_ends_inconclusive(project, first):
     assert "too few responses for a verdict" in first.agent.state.bad.reason
 
 
-def test_the_baseline_is_as_young_as_the_canary(project, first):
+def test_the_baseline_has_the_age_of_the_canary(project, first):
     project.publish("v0.2.0")
     project.promote("v0.2.0", canary=CANARY)
     first.agent.follower.poll()
     first.until(lambda: first.agent.state.canary)
-    ages = {one.role + one.release: one.since for one in first.agent.state.instances}
-    assert 1 > abs(ages["mainv0.2.0"] - ages["baselinev0.1.0"])
+    ages = {instance.role + instance.release: instance.since for instance in first.agent.state.instances}
+    assert abs(ages["mainv0.2.0"] - ages["baselinev0.1.0"]) < 1
     assert {"mainv0.1.0", "mainv0.2.0", "baselinev0.1.0"} == set(ages)
 
 
@@ -94,8 +94,8 @@ def test_a_canary_whose_service_ends_is_rolled_back(project, first):
     project.promote("v0.2.0", canary=CANARY)
     first.agent.follower.poll()
     first.until(lambda: first.agent.state.canary)
-    (one,) = [one for one in first.agent.state.instances if one.release == "v0.2.0"]
-    os.kill(one.pid, signal.SIGKILL)
+    (instance,) = [instance for instance in first.agent.state.instances if instance.release == "v0.2.0"]
+    os.kill(instance.pid, signal.SIGKILL)
     first.until(first.agent.reconcile)
     assert ("v0.1.0", "refused") == (first.serves, first.agent.state.canary.outcome)
     assert "its service ended" in first.agent.state.bad.reason
@@ -107,7 +107,7 @@ def test_a_canary_that_does_not_start_is_refused(project, first):
     assert "it ended before it was ready" in first.agent.state.bad.reason
 
 
-def test_an_agent_that_takes_over_goes_on_where_the_canary_was(project, first):
+def test_a_succeeding_agent_continues_the_canary(project, first):
     project.publish("v0.2.0")
     project.promote("v0.2.0", canary=CANARY)
     first.agent.follower.poll()
@@ -121,7 +121,7 @@ def test_an_agent_that_takes_over_goes_on_where_the_canary_was(project, first):
     assert ("v0.2.0", 0) == (first.serves, answers.failed)
 
 
-def test_an_agent_that_forgot_everything_tries_again_what_git_has_not_concluded(project, first):
+def test_an_agent_without_state_repeats_a_canary_that_git_has_not_concluded(project, first):
     project.publish("v0.2.0")
     project.promote("v0.2.0", canary=CANARY)
     first.agent.follower.poll()
@@ -131,10 +131,10 @@ def test_an_agent_that_forgot_everything_tries_again_what_git_has_not_concluded(
     first.agent.follower.poll()
     first.until(lambda: first.agent.state.canary)
     assert "v0.1.0" == first.agent.state.serving.release
-    assert {"v0.1.0", "v0.2.0"} == {one.release for one in first.agent.state.instances}
+    assert {"v0.1.0", "v0.2.0"} == {instance.release for instance in first.agent.state.instances}
 
 
-def test_a_concluded_canary_serves_all_at_once(project, first):
+def test_a_concluded_canary_serves_all_requests_without_steps(project, first):
     project.publish("v0.2.0")
     content = project.promote("v0.2.0", canary=CANARY)
     project.branch.conclude("staging", content, "Promote v0.2.0 to staging")
@@ -142,7 +142,7 @@ def test_a_concluded_canary_serves_all_at_once(project, first):
     assert ("v0.2.0", None) == (first.serves, first.agent.state.canary)
 
 
-def test_copied_requests_are_compared_and_never_answered(project, first):
+def test_answers_to_copied_requests_are_compared_and_never_sent_to_clients(project, first):
     answers = try_out(project, first, "other", shadow_percent=100, hold_seconds=8)
     progress = first.agent.state.canary
     assert ("refused", 0) == (progress.outcome, progress.step)
@@ -151,7 +151,7 @@ def test_copied_requests_are_compared_and_never_answered(project, first):
     assert (0, 495) == (progress.shadow["equal"], progress.shadow["largest"])
 
 
-def test_after_the_copied_requests_come_the_steps(project, first):
+def test_the_steps_follow_the_copied_requests(project, first):
     try_out(project, first, shadow_percent=50)
     assert "v0.2.0" == first.serves
     assert "v0.2.0 is a canary: copies of requests" in first.events

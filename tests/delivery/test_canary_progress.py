@@ -1,4 +1,4 @@
-"""The parts of a canary, without a process: what is counted, how far it has come, how answers are compared."""
+"""Units of a canary: counts, progress, and comparison of answers."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ traefik_service_request_duration_seconds_bucket{code="502",method="POST",service
 
 
 def _samples(text: str) -> list:
-    return [one for family in text_string_to_metric_families(text) for one in family.samples]
+    return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 
 
-def test_requests_for_predictions_are_counted_and_a_quick_failure_is_not_speed():
+def test_prediction_requests_are_counted_and_a_fast_failure_is_not_a_fast_success():
     counts = measures.count_requests(_samples(TRAEFIK), "canary-3@file")
     assert (10, 3, 3) == (counts.requests, counts.errors, counts.fast[0])
     assert len(BOUNDS) == len(counts.fast)
 
 
 @pytest.mark.parametrize("labels", [("",), ('class="a",', 'class="b",')], ids=["one number", "classes"])
-def test_rows_are_counted_once_however_many_classes_there_are(labels):
+def test_rows_are_counted_once_for_any_number_of_classes(labels):
     lines = ["# TYPE slipway_prediction histogram"]
     for label in labels:
         lines += [f'slipway_prediction_bucket{{{label}le="{le}"}} {count}' for le, count in (("0.5", 2), ("+Inf", 5))]
@@ -52,7 +52,7 @@ def test_rows_are_counted_once_however_many_classes_there_are(labels):
     assert [2] * len(labels) == list(counts.below.values())
 
 
-def test_what_is_not_a_number_stays_so():
+def test_nan_is_kept():
     text = "# TYPE slipway_prediction histogram\nslipway_prediction_count NaN\n"
     assert math.isnan(measures.count_predictions(_samples(text)).rows)
 
@@ -65,31 +65,31 @@ def _advanced(progress: canary.Progress, now: float, *sources: dict[str, Counts]
     return canary.advance(progress, STEPS, dict(zip(canary.SIDES, sources, strict=True)), now, CANARY)
 
 
-def test_what_a_source_counted_stays_when_it_is_gone():
-    """A front door that is started again counts from zero."""
+def test_the_counts_of_a_source_are_kept_when_it_disappears():
+    """A restarted gateway counts from zero."""
     progress = _advanced(canary.begin(3, 0), 1, {"old": _counts(50)}, {"old": _counts(50)})
     progress = _advanced(progress, 2, {"new": _counts(10)}, {"new": _counts(10)})
     assert (60, 60) == (progress.evidence.canary.requests, progress.evidence.baseline.requests)
 
 
-def test_numbers_that_are_none_are_not_kept():
+def test_nan_in_the_counts_is_not_stored():
     broken = Counts(float("nan"), 0, (0,) * len(BOUNDS))
     progress = _advanced(canary.begin(3, 0), 1, {"it": broken}, {"it": _counts(50)})
     assert {side: {} for side in canary.SIDES} == progress.observed
     assert progress == canary.Progress.model_validate_json(progress.model_dump_json())
 
 
-def test_progress_survives_being_written_and_read():
+def test_progress_survives_serialization():
     progress = _advanced(canary.begin(3, 0), 1, {"it": _counts(50)}, {"it": _counts(50)})
     assert progress == canary.Progress.model_validate_json(progress.model_dump_json())
 
 
-def test_an_agent_that_was_away_did_not_wait_for_requests():
+def test_the_downtime_of_an_agent_does_not_count_as_waiting():
     progress = _advanced(canary.begin(3, 0), 1, None, None)
     assert _advanced(progress, 10_000, None, None).outcome is None
 
 
-def test_an_agent_that_waits_in_vain_ends_the_canary():
+def test_a_canary_without_requests_ends_inconclusive():
     progress = canary.begin(3, 0)
     for now in range(1, 12):
         progress = _advanced(progress, now, None, None)
@@ -109,11 +109,11 @@ def test_an_agent_that_waits_in_vain_ends_the_canary():
         ([], [], 0),
     ],
 )
-def test_answers_are_as_far_apart_as_their_farthest_numbers(ours, theirs, expected):
+def test_the_distance_of_answers_is_their_largest_difference(ours, theirs, expected):
     assert expected == shadow.distance(ours, theirs)
 
 
-def test_a_request_that_nobody_answers_has_failed():
+def test_a_request_without_response_has_failed():
     with traffic.flowing("http://127.0.0.1:1", [{"x": 1}], 100, 1) as answers:
         while answers.failed < 3:
             time.sleep(0.01)

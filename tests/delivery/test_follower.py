@@ -1,4 +1,4 @@
-"""The branch `deploy` as an agent follows it: what cannot be followed is told once, and the old release serves on."""
+"""How an agent follows `deploy`: a problem is reported once, and the current release keeps serving."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from slipway.delivery import clients, promotion
 from slipway.delivery.agent import follower, processes, state, supervision
 from slipway.delivery.environment_file import path_of
 from slipway.errors import UserError
-from tests.delivery.conftest import CANARY, PATIENCE, git
+from tests.delivery.conftest import CANARY, TIMEOUT_SECONDS, git
 
 FILE = path_of("staging")
 
@@ -29,14 +29,14 @@ def first(project, crew):
 
 @pytest.fixture
 def operator(project, first):
-    """Somebody's clone of `deploy`."""
+    """An operator's clone of `deploy`."""
     clone = project.root.parent / "operator"
     git(project.root.parent, "clone", "--quiet", "--branch", "deploy", str(project.origin), str(clone))
     return clone
 
 
 def _push(project, content: bytes | None, *, force: bool = False) -> str:
-    """Put this content into the environment's file; returns the commit."""
+    """Commit this content of the environment's file, and return the commit."""
     branch = project.branch
     tree = branch.git.tree(branch.head, {FILE: content})
     commit = branch.git.commit(tree, [] if force else [branch.head], "Break it")
@@ -44,15 +44,15 @@ def _push(project, content: bytes | None, *, force: bool = False) -> str:
     return commit
 
 
-def _look_twice(crew) -> None:
-    """Twice, and by another agent too: what was reported is not reported again."""
+def _poll_repeatedly(crew) -> None:
+    """Poll twice, and by a successor, which must not repeat a report."""
     for _ in range(2):
         crew.settle()
     crew.replace()
     crew.settle()
 
 
-def _said(crew, part: str) -> int:
+def _reports(crew, part: str) -> int:
     return sum(part in event for event in crew.events)
 
 
@@ -70,42 +70,40 @@ def _said(crew, part: str) -> int:
     ],
     ids=["empty", "comment", "wrong", "unclosed", "no date", "deep", "binary", "removed"],
 )
-def test_what_cannot_be_read_is_reported_once_and_the_old_release_serves_on(project, first, content, trouble):
+def test_an_unreadable_file_is_reported_once_and_the_old_release_keeps_serving(project, first, content, trouble):
     _push(project, content)
-    _look_twice(first)
+    _poll_repeatedly(first)
     assert "v0.1.0" == first.serves
     assert first.agent.state.trouble.startswith(trouble)
-    assert 1 == _said(first, trouble)
+    assert 1 == _reports(first, trouble)
     project.publish("v0.2.0")
     project.promote("v0.2.0")
     first.settle()
     assert ("v0.2.0", None) == (first.serves, first.agent.state.trouble)
 
 
-def test_a_branch_that_is_gone_changes_nothing(project, first):
+def test_a_deleted_branch_changes_nothing(project, first):
     project.git("push", "--quiet", "origin", ":refs/heads/deploy")
-    _look_twice(first)
+    _poll_repeatedly(first)
     assert "v0.1.0" == first.serves
-    assert 1 == _said(first, "has no branch deploy; ")
+    assert 1 == _reports(first, "has no branch deploy; ")
 
 
 REWRITES = {
     "amended": lambda project: _push(project, project.git("show", f"origin/deploy:{FILE}").encode(), force=True),
-    "set back": lambda project: project.git(
-        "push", "--quiet", "--force", "origin", "origin/deploy~1:refs/heads/deploy"
-    ),
+    "reset": lambda project: project.git("push", "--quiet", "--force", "origin", "origin/deploy~1:refs/heads/deploy"),
 }
 
 
 @pytest.fixture
 def rewritten(project, first, request):
-    """v0.2.0 serves, and the branch was rewritten; returns the commit that was there before."""
+    """Serve v0.2.0, rewrite the branch, and return its former commit."""
     project.publish("v0.2.0")
     project.promote("v0.2.0")
     first.settle()
     before = project.branch.head
     REWRITES[request.param](project)
-    _look_twice(first)
+    _poll_repeatedly(first)
     return before
 
 
@@ -116,25 +114,25 @@ def test_a_rewritten_branch_is_reported_once_and_not_followed(project, first, re
         f"does not descend from {rewritten[:9]}, which stays desired; push {rewritten[:9]} again"
         in first.agent.state.trouble
     )
-    assert 1 == _said(first, "deploy was rewritten")
+    assert 1 == _reports(first, "deploy was rewritten")
 
 
-@pytest.mark.parametrize("rewritten", ["set back"], indirect=True)
-def test_a_rewritten_branch_that_is_put_back_is_followed_again(project, first, rewritten):
+@pytest.mark.parametrize("rewritten", ["reset"], indirect=True)
+def test_a_restored_branch_is_followed_again(project, first, rewritten):
     project.git("push", "--quiet", "--force", "origin", f"{rewritten}:refs/heads/deploy")
     first.settle()
     assert ("v0.2.0", None, None) == (first.serves, first.agent.state.trouble, first.agent.state.rewritten)
 
 
-@pytest.mark.parametrize("rewritten", ["set back"], indirect=True)
-def test_a_rewritten_branch_is_followed_once_a_person_confirms_it(project, first, rewritten):
+@pytest.mark.parametrize("rewritten", ["reset"], indirect=True)
+def test_a_rewritten_branch_is_followed_after_an_operator_confirms_it(project, first, rewritten):
     now = follower.accept_rewritten(first.place)
     first.settle()
     assert ("v0.1.0", now, None) == (first.serves, first.agent.state.head, first.agent.state.trouble)
 
 
-@pytest.mark.parametrize("rewritten", ["set back"], indirect=True)
-def test_another_rewrite_than_the_confirmed_one_is_not_followed(project, first, rewritten):
+@pytest.mark.parametrize("rewritten", ["reset"], indirect=True)
+def test_a_rewrite_that_was_not_confirmed_is_not_followed(project, first, rewritten):
     follower.accept_rewritten(first.place)
     project.git("push", "--quiet", "--force", "origin", "origin/deploy~2:refs/heads/deploy")
     first.settle()
@@ -146,12 +144,12 @@ def test_without_a_rewritten_branch_there_is_nothing_to_confirm(first):
         follower.accept_rewritten(first.place)
 
 
-def test_without_its_remote_it_serves_says_how_stale_it_is_and_catches_up(project, first):
+def test_without_its_remote_it_serves_reports_the_staleness_and_catches_up(project, first):
     fetched = first.agent.state.fetched
     project.origin.rename(project.origin.with_name("away"))
-    _look_twice(first)
+    _poll_repeatedly(first)
     assert ("v0.1.0", fetched) == (first.serves, first.agent.state.fetched)
-    assert 1 == _said(first, "not reached")
+    assert 1 == _reports(first, "not reached")
     project.origin.with_name("away").rename(project.origin)
     project.publish("v0.2.0")
     project.promote("v0.2.0")
@@ -160,7 +158,7 @@ def test_without_its_remote_it_serves_says_how_stale_it_is_and_catches_up(projec
     assert fetched < first.agent.state.fetched
 
 
-def test_a_mirror_that_is_broken_or_gone_is_fetched_anew(project, first):
+def test_a_corrupt_or_missing_mirror_is_fetched_again(project, first):
     for damage in (
         lambda mirror: [path.unlink() for path in (mirror / "objects").rglob("*") if path.is_file()],
         lambda mirror: subprocess.run(["rm", "-rf", str(mirror)], check=True),
@@ -180,34 +178,34 @@ def test_a_mirror_that_is_broken_or_gone_is_fetched_anew(project, first):
 def test_a_bad_release_is_tried_once_reported_once_and_cleared_by_the_next_good_one(project, first, kind, reason):
     project.publish("v0.2.0", kind)
     project.promote("v0.2.0")
-    kept = project.store.root / "v0.2.0"
+    stored = project.store.root / "v0.2.0"
     if kind == "missing":
-        kept.rename(kept.with_name("elsewhere"))
+        stored.rename(stored.with_name("elsewhere"))
     elif kind == "tampered":
-        (kept / "kind").write_text("good")
-    _look_twice(first)
+        (stored / "kind").write_text("good")
+    _poll_repeatedly(first)
     assert "v0.1.0" == first.serves
     assert reason in first.agent.state.bad.reason
-    assert [1, 1] == [_said(first, part) for part in ("installing v0.2.0", "v0.2.0 is bad and will not be retried")]
-    assert int(kind == "crash") == _said(first, "starting v0.2.0")
+    assert [1, 1] == [_reports(first, part) for part in ("installing v0.2.0", "v0.2.0 is bad and will not be retried")]
+    assert int(kind == "crash") == _reports(first, "starting v0.2.0")
     project.publish("v0.3.0")
     project.promote("v0.3.0")
     first.settle()
     assert ("v0.3.0", None) == (first.serves, first.agent.state.bad)
 
 
-def test_what_serves_is_started_again_while_a_release_that_never_gets_ready_is_tried(project, first):
+def test_the_serving_release_is_restarted_while_another_one_does_not_become_ready(project, first):
     project.publish("v0.2.0", "deaf")
     project.promote("v0.2.0")
     first.agent.follower.poll()
-    first.until(lambda: {"v0.1.0", "v0.2.0"} == {one.release for one in first.agent.state.instances})
-    (old,) = [one for one in first.agent.state.instances if one.release == "v0.1.0"]
+    first.until(lambda: {"v0.1.0", "v0.2.0"} == {instance.release for instance in first.agent.state.instances})
+    (old,) = [instance for instance in first.agent.state.instances if instance.release == "v0.1.0"]
     os.kill(old.pid, signal.SIGKILL)
     first.until(lambda: first.serves == "v0.1.0")
     assert first.agent.state.bad is None
 
 
-def test_a_revert_to_a_release_that_has_served_needs_no_canary_even_if_git_was_not_told(project, first, operator):
+def test_a_revert_to_a_served_release_needs_no_canary_even_without_a_stage_tag(project, first, operator):
     project.publish("v0.2.0")
     project.promote("v0.2.0", canary=CANARY)
     passed = project.branch.read("staging")
@@ -230,35 +228,35 @@ def _revert(clone, *commits: str) -> None:
 
 
 def test_a_git_revert_serves_the_former_release_within_30_seconds(project, crew, monkeypatch):
-    """By a real agent, with nothing but git: no training, no building, and no store."""
+    """With a real agent and only git: without training, build and store."""
     project.publish("v0.1.0")
     project.promote("v0.1.0")
-    url = supervision.detach(crew.place, PATIENCE)
-    promotion.wait("staging", project.branch.read("staging"), PATIENCE)
+    url = supervision.detach(crew.place, TIMEOUT_SECONDS)
+    promotion.wait("staging", project.branch.read("staging"), TIMEOUT_SECONDS)
     project.publish("v0.2.0")
-    promotion.wait("staging", project.promote("v0.2.0"), PATIENCE)
+    promotion.wait("staging", project.promote("v0.2.0"), TIMEOUT_SECONDS)
     clone = project.root.parent / "operator"
     git(project.root.parent, "clone", "--quiet", "--branch", "deploy", str(project.origin), str(clone))
     project.store.root.rename(project.store.root.with_name("away"))
     start = time.monotonic()
     _revert(clone, "HEAD")
     while "v0.1.0" != (clients.get_release(url) or {}).get("version"):
-        assert 30 > time.monotonic() - start, state.read(crew.place)
+        assert time.monotonic() - start < 30, state.read(crew.place)
         time.sleep(0.05)
     print(f"{time.monotonic() - start:.1f} s")
 
 
-def test_an_agent_whose_remote_hangs_heals_and_says_how_stale_it_is(project, crew, monkeypatch):
+def test_an_agent_whose_remote_hangs_keeps_healing(project, crew, monkeypatch):
     project.publish("v0.1.0")
     project.promote("v0.1.0")
     crew.settle()
     monkeypatch.setenv("GIT_SSH_COMMAND", "sleep 60 #")
     project.git("remote", "set-url", "origin", "ssh://nowhere/project.git")
-    url = supervision.detach(crew.place, PATIENCE)
-    (one,) = state.read(crew.place).instances
-    processes.kill([one.pid])
+    url = supervision.detach(crew.place, TIMEOUT_SECONDS)
+    (instance,) = state.read(crew.place).instances
+    processes.kill([instance.pid])
     start = time.monotonic()
-    while state.read(crew.place).instances in ([], [one]) or not clients.is_ok(f"{url}/release"):
-        assert PATIENCE > time.monotonic() - start
+    while state.read(crew.place).instances in ([], [instance]) or not clients.is_ok(f"{url}/release"):
+        assert time.monotonic() - start < TIMEOUT_SECONDS
         time.sleep(0.05)
-    assert 8 > time.monotonic() - start
+    assert time.monotonic() - start < 8

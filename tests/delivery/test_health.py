@@ -1,4 +1,4 @@
-"""A process is replaced when it missed several checks in a row, and not before."""
+"""A process is replaced after several failed checks in a row, and not before."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from slipway.delivery.agent import health
 
 @pytest.fixture
 def checked(monkeypatch):
-    """Health after three misses, of a process whose answers are given; each call is a check."""
+    """Return whether a process with these results of its checks counts as hung, after three failures."""
     monkeypatch.setattr(health, "CHECK_INTERVAL_SECONDS", 0)
     answers: list[bool] = []
     monkeypatch.setattr(health.clients, "is_reachable", lambda *_: answers.pop(0))
@@ -34,11 +34,11 @@ def checked(monkeypatch):
         ([False, False, False, True], False),
     ],
 )
-def test_only_misses_in_a_row_count(checked, answers, hung):
+def test_only_consecutive_failures_count(checked, answers, hung):
     assert hung == checked(*answers)
 
 
-def test_a_process_that_is_no_longer_checked_is_forgotten(monkeypatch):
+def test_a_process_that_is_no_longer_checked_is_dropped(monkeypatch):
     monkeypatch.setattr(health, "CHECK_INTERVAL_SECONDS", 0)
     monkeypatch.setattr(health.clients, "is_reachable", lambda *_: False)
     checks = health.HealthChecks(1, 1)
@@ -47,10 +47,10 @@ def test_a_process_that_is_no_longer_checked_is_forgotten(monkeypatch):
     assert {"second"} == checks.hung
 
 
-def test_nobody_is_asked_twice_in_a_second(monkeypatch):
-    asked = []
-    monkeypatch.setattr(health.clients, "is_reachable", lambda url, _: asked.append(url) or True)
+def test_a_process_is_checked_at_most_once_a_second(monkeypatch):
+    requested = []
+    monkeypatch.setattr(health.clients, "is_reachable", lambda url, _: requested.append(url) or True)
     checks = health.HealthChecks(1, 3)
     for _ in range(5):
         checks.check({"tag": "http://127.0.0.1:1"})
-    assert 1 == len(asked)
+    assert 1 == len(requested)

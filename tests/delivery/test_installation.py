@@ -1,4 +1,4 @@
-"""Nothing starts that is not, byte for byte, what the branch `deploy` names."""
+"""A service starts only if its files are byte for byte those of the desired release."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def content(project):
     return project.branch.read("staging")
 
 
-def test_one_flipped_byte_in_the_store_is_found_in_every_file_before_anything_is_installed(project, content):
+def test_one_flipped_byte_in_the_store_is_detected_in_every_file_before_the_installation(project, content):
     place = Place.of("staging")
     files = _files(project.store.root / "v0.1.0")
     assert {release.MANIFEST, release.SBOM, "model.onnx"} < {file.name for file in files}
@@ -44,7 +44,7 @@ def test_one_flipped_byte_in_the_store_is_found_in_every_file_before_anything_is
         _flip(file)
 
 
-def test_one_flipped_byte_in_what_is_installed_is_found_in_every_file_before_it_is_started(project, content):
+def test_one_flipped_byte_in_an_installed_file_is_detected_in_every_file_before_the_start(project, content):
     place = Place.of("staging")
     for name in [file.relative_to(project.store.root / "v0.1.0") for file in _files(project.store.root / "v0.1.0")]:
         installation.install(place, project.store, content)
@@ -54,50 +54,50 @@ def test_one_flipped_byte_in_what_is_installed_is_found_in_every_file_before_it_
         assert not installation.is_installed(place, content.digest)
 
 
-def _found(one: watch.Watch, folder, digest) -> str | None:
-    """What a look finds, once every byte was read."""
-    one.fault(folder, digest)
-    while one._is_verifying(folder):
+def _fault(watched: watch.Watch, folder, digest) -> str | None:
+    """Return the fault after a completed verification."""
+    watched.fault(folder, digest)
+    while watched._is_verifying(folder):
         time.sleep(0.001)
-    return one.fault(folder, digest)
+    return watched.fault(folder, digest)
 
 
-def test_a_changed_file_is_found_by_a_look_at_its_dates(project, content):
-    folder, looks = project.store.root / "v0.1.0", watch.Watch(300)
-    assert _found(looks, folder, content.digest) is None
+def test_a_changed_file_is_detected_by_its_dates(project, content):
+    folder, watched = project.store.root / "v0.1.0", watch.Watch(300)
+    assert _fault(watched, folder, content.digest) is None
     model = folder / "model/model.onnx"
     before = model.stat()
     _flip(model)
     os.utime(model, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert "model.onnx: SHA-256 is" in _found(looks, folder, content.digest)
+    assert "model.onnx: SHA-256 is" in _fault(watched, folder, content.digest)
     _flip(model)
-    assert _found(looks, folder, content.digest) is None
+    assert _fault(watched, folder, content.digest) is None
 
 
 def test_a_file_is_not_read_again_while_nothing_tells_that_it_changed(project, content, monkeypatch):
-    folder, looks = project.store.root / "v0.1.0", watch.Watch(300)
-    assert _found(looks, folder, content.digest) is None
+    folder, watched = project.store.root / "v0.1.0", watch.Watch(300)
+    assert _fault(watched, folder, content.digest) is None
     monkeypatch.setattr(watch.release, "verify", lambda *_: pytest.fail("read again"))
-    assert _found(looks, folder, content.digest) is None
+    assert _fault(watched, folder, content.digest) is None
 
 
-def test_a_byte_that_changed_behind_the_systems_back_is_found_in_time(project, content, monkeypatch):
+def test_silent_corruption_is_detected_by_the_periodic_hash(project, content, monkeypatch):
     monkeypatch.setattr(watch, "_fingerprint", lambda _: ())
     folder = project.store.root / "v0.1.0"
-    patient, due = watch.Watch(300), watch.Watch(0)
-    for looks in (patient, due):
-        assert looks.fault(folder, content.digest) is None
-        while looks._is_verifying(folder):
+    rare, due = watch.Watch(300), watch.Watch(0)
+    for watched in (rare, due):
+        assert watched.fault(folder, content.digest) is None
+        while watched._is_verifying(folder):
             time.sleep(0.001)
     _flip(folder / "model/model.onnx")
-    assert _found(patient, folder, content.digest) is None
+    assert _fault(rare, folder, content.digest) is None
     due.fault(folder, content.digest)
     while due._is_verifying(folder):
         time.sleep(0.001)
     assert "model.onnx: SHA-256 is" in due._verifications[folder].fault
 
 
-def test_a_release_whose_requirements_lost_a_package_is_not_installed(project, content):
+def test_a_release_with_a_missing_package_is_not_installed(project, content):
     place = Place.of("staging")
     installation.install(place, project.store, content)
     assert installation.is_installed(place, content.digest)
@@ -108,15 +108,15 @@ def test_a_release_whose_requirements_lost_a_package_is_not_installed(project, c
     assert installation.is_installed(place, content.digest)
 
 
-def test_what_a_killed_installation_left_is_swept(project):
+def test_files_of_a_killed_installation_are_swept(project):
     place = Place.of("staging")
-    left = place.releases / ".incoming-1"
-    left.mkdir(parents=True)
+    incoming = place.releases / ".incoming-1"
+    incoming.mkdir(parents=True)
     installation.sweep(place)
-    assert not left.exists()
+    assert not incoming.exists()
 
 
-def test_each_environment_logs_its_predictions_to_a_folder_of_its_own(project, content, monkeypatch):
+def test_each_environment_logs_its_predictions_to_its_own_folder(project, content, monkeypatch):
     monkeypatch.setenv("SLIPWAY_PREDICTIONS", "/somewhere/else")
     ready = Release(Path("release"), content.digest, {"service": {"command": ["{python}"], "environment": {}}})
     monkeypatch.setattr(installation, "_environment", lambda *_: Path("python"))

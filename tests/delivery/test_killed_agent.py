@@ -1,6 +1,6 @@
-"""A real agent, killed by SIGKILL at every step of what it does: the next one converges.
+"""A real agent is killed by SIGKILL at every step, and its successor converges.
 
-Never two releases that serve all, never none, no request that fails, no process that nobody knows.
+Exactly one release serves at any time, no request fails, and no orphan remains.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
+from itertools import pairwise
 
 import pytest
 
@@ -32,42 +33,44 @@ QUICK = {
 }
 ROWS = [{"x": 1}, {"x": 2.5}]
 RATE = 200  # requests/s
-TRIES = 3  # of an effect whose moment depends on chance
+ATTEMPTS = 3  # for an effect whose time is random
 
 
 class Sweep:
-    """Promotes one release after the other, and has the agent killed at another step each time."""
+    """Promotes two releases alternately, and kills the agent at a different step each time."""
 
     def __init__(self, project, crew: Crew, runner: Runner) -> None:
         self.project, self.crew, self.runner = project, crew, runner
         self.new, self.old = VERSIONS
 
     def swap(self) -> None:
-        """Let the other release be the new one."""
+        """Swap the roles of the releases."""
         self.new, self.old = self.old, self.new
 
     def run(self, fatal: str | None = None) -> tuple[int, list[str]]:
-        """Let an agent work, and die at `fatal`."""
+        """Run an agent, and kill it at `fatal`."""
         return self.runner.run({self.old: "OLD", self.new: "NEW"}, fatal)
 
     def recover(self) -> None:
-        """Let the next agent take over, and look at what it made of that."""
+        """Let the successor take over, and check the result."""
         self.crew.replace()
         self.crew.agent.settings = dataclasses.replace(SETTINGS, canary=QUICK)
         self.crew.settle()
         self.check()
 
     def check(self) -> None:
-        """Exactly the new release serves, and nothing else is there."""
-        known = state.read(self.crew.place)
-        assert [(self.new, "main", "ready")] == [(one.release, one.role, one.phase) for one in known.instances]
-        marks = {known.instances[0].tag, known.gateway.tag}
-        assert marks == set(self.crew.running.values())
+        """Assert that exactly the new release serves, and that nothing else is left."""
+        observed = state.read(self.crew.place)
+        assert [(self.new, "main", "ready")] == [
+            (instance.release, instance.role, instance.phase) for instance in observed.instances
+        ]
+        tags = {observed.instances[0].tag, observed.gateway.tag}
+        assert tags == set(self.crew.running.values())
         assert {self.new} == {self.crew.serves for _ in range(5)}
         assert [] == list(self.crew.place.releases.glob(".incoming-*"))
 
-    def forget_release(self) -> None:
-        """Take the new release and what it needs off the machine."""
+    def uninstall_release(self) -> None:
+        """Remove the new release and its Python environment from the machine."""
         digest = self.project.branch.published(self.new).digest
         folder = installation.folder(self.crew.place, digest)
         if folder.exists():
@@ -75,7 +78,7 @@ class Sweep:
             shutil.rmtree(folder)
 
     def kill_at_every_step(self, prepare, watch) -> list[str]:
-        """Prepare, run and kill at each of the effects of a run that is not killed; returns these."""
+        """Kill an agent at each effect of a run that is not killed, and return these effects."""
         self.swap()
         prepare()
         with watch():
@@ -83,7 +86,7 @@ class Sweep:
             self.recover()
         assert 0 == code
         for fatal in effects:
-            for _ in range(TRIES):
+            for _ in range(ATTEMPTS):
                 self.swap()
                 prepare()
                 with watch():
@@ -91,18 +94,18 @@ class Sweep:
                     self.recover()
                 if code == -signal.SIGKILL:
                     break
-            assert -signal.SIGKILL == code, f"never came again: {fatal}"
+            assert -signal.SIGKILL == code, f"never repeated: {fatal}"
         return effects
 
 
 @pytest.fixture
 def sweep(project, crew, tmp_path):
-    """v0.1.0 serves; the releases need different things."""
+    """Serve v0.1.0; the releases have different requirements."""
     for number, version in enumerate(VERSIONS):
         project.publish(version, requirements=f"{NO_PACKAGES}# {number}\n")
     settings = dataclasses.asdict(dataclasses.replace(SETTINGS, canary=QUICK))
     job = {"root": str(crew.place.root), "origin": str(project.origin), "store": str(project.store.root)}
-    runner = Runner(tmp_path / "told", settings=settings, **job)
+    runner = Runner(tmp_path / "effects", settings=settings, **job)
     sweep = Sweep(project, crew, runner)
     project.promote(sweep.new)
     crew.settle()
@@ -111,33 +114,33 @@ def sweep(project, crew, tmp_path):
 
 
 @contextmanager
-def _asked(crew):
-    """Ask the front door all the time: it always answers, and never goes back to a release that it has left."""
-    seen: list[str | None] = []
+def _polled(crew):
+    """Poll the gateway: it always answers, and never returns to a release that it has left."""
+    versions: list[str | None] = []
     done = threading.Event()
 
-    def ask() -> None:
+    def poll() -> None:
         while not done.wait(0.01):
-            seen.append((clients.get_release(crew.agent.url) or {}).get("version"))
+            versions.append((clients.get_release(crew.agent.url) or {}).get("version"))
 
-    thread = threading.Thread(target=ask)
+    thread = threading.Thread(target=poll)
     thread.start()
     try:
         yield
     finally:
         done.set()
         thread.join()
-    changes = [one for one, before in zip(seen, [None, *seen], strict=False) if one != before]
-    assert None not in seen
-    assert 2 >= len(changes), changes
+    changes = [version for previous, version in pairwise([None, *versions]) if version != previous]
+    assert None not in versions
+    assert len(changes) <= 2, changes
 
 
 def test_a_promotion(sweep):
     def prepare() -> None:
-        sweep.forget_release()
+        sweep.uninstall_release()
         sweep.project.promote(sweep.new)
 
-    effects = sweep.kill_at_every_step(prepare, lambda: _asked(sweep.crew))
+    effects = sweep.kill_at_every_step(prepare, lambda: _polled(sweep.crew))
     for expected in (
         "after Install NEW: rename staging/state.json",
         "in the background: start uv venv",
@@ -161,7 +164,7 @@ def test_a_canary(sweep):
 
     def prepare() -> None:
         branch = sweep.project.branch
-        branch.conclude("staging", branch.read("staging"), "The canary before has passed")
+        branch.conclude("staging", branch.read("staging"), "The previous canary has passed")
         sweep.project.promote(sweep.new, canary=QUICK)
 
     sweep.swap()
@@ -179,7 +182,7 @@ def test_a_canary(sweep):
 
 
 def test_a_first_start(sweep):
-    """Nothing runs, and nothing is known; what an installation does is swept with the promotion."""
+    """No process is running and no state exists. The sweep of the promotion covers the installation."""
     kept = sweep.crew.place.releases.with_name("kept")
 
     def prepare() -> None:
@@ -191,14 +194,14 @@ def test_a_first_start(sweep):
         sweep.project.promote(sweep.new)
 
     @contextmanager
-    def unwatched():
+    def unpolled():
         yield
 
     sweep.recover()
     sweep.swap()
     sweep.project.promote(sweep.new)
     sweep.recover()
-    effects = sweep.kill_at_every_step(prepare, unwatched)
+    effects = sweep.kill_at_every_step(prepare, unpolled)
     for expected in (
         "in StartGateway: rename routes/watched-by",
         "in StartGateway: start traefik --entryPoints.front.address=….0.0.1:…",
@@ -209,7 +212,7 @@ def test_a_first_start(sweep):
         assert expected in effects
 
 
-def test_what_a_killed_agent_had_at_work_ends_with_the_next(project, crew, monkeypatch):
+def test_the_children_of_a_killed_agent_are_stopped_by_its_successor(project, crew, monkeypatch):
     monkeypatch.setenv("GIT_SSH_COMMAND", "sleep 60 #")
     project.git("remote", "set-url", "origin", "ssh://nowhere/project.git")
     supervision.detach(crew.place, 20)
@@ -217,7 +220,7 @@ def test_what_a_killed_agent_had_at_work_ends_with_the_next(project, crew, monke
     while len(crew.running) < 4 and time.monotonic() < deadline:
         time.sleep(0.05)
     processes.kill([int(crew.place.lock.read_text())])
-    left = set(crew.running.values())
-    assert {f"{prefix(crew.place)}agent", state.read(crew.place).gateway.tag} == left
+    remaining = set(crew.running.values())
+    assert {f"{prefix(crew.place)}agent", state.read(crew.place).gateway.tag} == remaining
     crew.replace()
     assert {crew.agent.state.gateway.tag} == set(crew.running.values())

@@ -1,4 +1,4 @@
-"""The plan alone: what should be and what is in, steps out. A simulated world shows that it always ends well."""
+"""The plan as a pure function of desired and observed state. A simulated environment shows that it converges."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ RUNNING = _instance(OLD)
 
 
 def _view(**changes) -> View:
-    """All is well with OLD."""
+    """Return a view in which OLD serves and nothing is to be done, with `changes`."""
     instances = changes.get("instances", (RUNNING,))
-    calm = View(
+    converged = View(
         now=100.0,
         target=OLD,
         trial=None,
@@ -73,7 +73,7 @@ def _view(**changes) -> View:
         ready_seconds=60,
         drain_seconds=5,
     )
-    return replace(calm, **changes)
+    return replace(converged, **changes)
 
 
 STARTING, DRAINING = _instance(NEW, "starting", 2000, 99.0), _instance(OLD, "draining", 1000, 98.0)
@@ -108,25 +108,25 @@ READY = _instance(NEW, "ready", 2000)
         (_view(target=None, serving=None, instances=(), routes=reconcile.render([])), []),
     ],
 )
-def test_the_next_steps(view, expected):
+def test_the_next_actions(view, expected):
     assert expected == plan(view)
 
 
-def test_a_dead_service_is_forgotten_and_another_started():
+def test_a_dead_service_is_reaped_and_another_one_started():
     assert [Reap(RUNNING), StartService(OLD)] == plan(_view(alive=frozenset()))[:2]
 
 
-def test_a_service_that_ends_while_it_starts_is_given_up():
+def test_a_service_that_ends_while_it_starts_has_failed():
     view = _view(target=NEW, instances=(RUNNING, STARTING), alive={RUNNING.tag})
     assert FailStart(STARTING, "it ended before it was ready") == plan(view)[0]
 
 
-def test_a_service_that_was_about_to_go_is_taken_back():
+def test_a_draining_service_returns_to_service():
     view = _view(instances=(READY, DRAINING), serving=NEW)
     assert SetPhase(DRAINING, "ready") == plan(view)[0]
 
 
-def test_a_service_that_does_not_end_is_forced():
+def test_a_service_that_does_not_stop_is_killed():
     stopping = _instance(OLD, "stopping", 1000, 80.0)
     assert [Reap(stopping)] == plan(_view(target=NEW, serving=NEW, instances=(READY, stopping)))
 
@@ -146,16 +146,16 @@ def test_the_old_release_serves_until_every_replica_of_the_new_one_is_ready():
         (_content(3), Bad(content=NEW, reason="", time=0), OLD, _content(3)),
     ],
 )
-def test_what_is_bad_is_not_run(desired, bad, serving, expected):
+def test_a_bad_release_is_not_the_target(desired, bad, serving, expected):
     assert (expected, None) == reconcile.resolve_target(desired, bad, serving)
 
 
-def _tried(number: int, baseline: EnvironmentFile) -> EnvironmentFile:
+def _with_canary(number: int, baseline: EnvironmentFile) -> EnvironmentFile:
     named = Baseline(**baseline.model_dump(include=set(Baseline.model_fields)))
     return _content(number).model_copy(update={"canary": Canary(steps=(10, 50), shadow_percent=0, baseline=named)})
 
 
-TRIED = _tried(2, OLD)
+TRIED = _with_canary(2, OLD)
 PASSED = canary.begin(2, 0.0).model_copy(update={"outcome": "passed"})
 
 
@@ -170,18 +170,18 @@ PASSED = canary.begin(2, 0.0).model_copy(update={"outcome": "passed"})
         (TRIED, None, False, (TRIED, None)),
         (None, None, False, (OLD, Trial(TRIED, 10))),
     ],
-    ids=["begins", "goes on", "forgets another's", "passed", "concluded", "serves", "agent forgot"],
+    ids=["begins", "continues", "other promotion", "passed", "concluded", "serves", "state lost"],
 )
-def test_a_canary_has_to_prove_itself_once(serving, progress, concluded, expected):
+def test_a_canary_is_required_until_the_release_is_proven(serving, progress, concluded, expected):
     assert expected == reconcile.resolve_target(TRIED, None, serving, progress, concluded=concluded)
 
 
-def test_a_bad_canary_leaves_what_served():
+def test_after_a_bad_canary_the_predecessor_is_the_target():
     bad = Bad(content=TRIED, reason="", time=0)
     assert (OLD, None) == reconcile.resolve_target(TRIED, bad, None)
 
 
-def test_an_unproven_canary_that_listens_gets_copies_only():
+def test_a_canary_in_its_shadow_step_gets_copies_only():
     content = TRIED.model_copy(update={"canary": TRIED.canary.model_copy(update={"shadow_percent": 30})})
     assert Trial(content, 0, 30) == reconcile.resolve_target(content, None, OLD)[1]
 
@@ -191,16 +191,16 @@ BASELINE = _instance(OLD, "ready", 3000, role="baseline")
 ON_TRIAL = {"trial": Trial(TRIED, 10), "instances": (RUNNING, CANARY, BASELINE)}
 
 
-def _shares(view: View) -> dict[str, int]:
-    """Weight of each port that the next routes name."""
+def _weights(view: View) -> dict[str, int]:
+    """Return the weight of each port in the next routes."""
     (text,) = [action.text for action in plan(view) if isinstance(action, WriteRoutes)]
     services = yaml.safe_load(text)["http"]["services"]
     ports = {
-        name: int(instance["loadBalancer"]["servers"][0]["url"].rpartition(":")[2])
-        for name, instance in services.items()
+        name: int(service["loadBalancer"]["servers"][0]["url"].rpartition(":")[2])
+        for name, service in services.items()
         if name != "releases"
     }
-    return {ports[instance["name"]]: instance["weight"] for instance in services["releases"]["weighted"]["services"]}
+    return {ports[service["name"]]: service["weight"] for service in services["releases"]["weighted"]["services"]}
 
 
 def test_canary_and_baseline_start_together():
@@ -208,19 +208,19 @@ def test_canary_and_baseline_start_together():
     assert [StartService(TRIED), StartService(OLD, "baseline")] == plan(view)
 
 
-def test_no_baseline_grows_old_while_the_canary_is_being_installed():
+def test_the_baseline_starts_after_the_canary_is_installed():
     view = _view(trial=Trial(TRIED, 10), installed=frozenset({OLD.digest}))
     assert [Install(TRIED)] == plan(view)
 
 
-def test_nothing_is_tried_before_what_it_is_compared_with_serves():
+def test_a_trial_starts_after_its_predecessor_serves():
     view = _view(trial=Trial(TRIED, 10), serving=None, instances=(), routes=reconcile.render([]))
     assert [StartService(OLD)] == plan(view)
 
 
-@pytest.mark.parametrize(("share", "expected"), [(10, {1000: 80, 2000: 10, 3000: 10}), (50, {2000: 50, 3000: 50})])
-def test_canary_and_baseline_get_equal_shares(share, expected):
-    assert expected == _shares(_view(**{**ON_TRIAL, "trial": Trial(TRIED, share)}))
+@pytest.mark.parametrize(("weight", "expected"), [(10, {1000: 80, 2000: 10, 3000: 10}), (50, {2000: 50, 3000: 50})])
+def test_canary_and_baseline_get_equal_weights(weight, expected):
+    assert expected == _weights(_view(**{**ON_TRIAL, "trial": Trial(TRIED, weight)}))
 
 
 def test_no_request_goes_to_a_canary_whose_baseline_is_not_ready():
@@ -228,14 +228,14 @@ def test_no_request_goes_to_a_canary_whose_baseline_is_not_ready():
     assert not [action for action in plan(view) if isinstance(action, WriteRoutes)]
 
 
-def test_a_baseline_serves_all_when_nobody_else_is_there():
+def test_a_baseline_serves_all_requests_if_no_other_service_is_alive():
     view = _view(instances=(RUNNING, BASELINE), alive=frozenset({BASELINE.tag}))
-    assert {3000: 100} == _shares(view)
+    assert {3000: 100} == _weights(view)
 
 
-def test_copies_go_to_who_compares_and_clients_to_who_served():
-    listening = _instance(TRIED, "ready", 4000, role="shadow")
-    view = _view(trial=Trial(TRIED, 0, 30), instances=(RUNNING, CANARY, BASELINE, listening))
+def test_copies_go_to_the_shadow_and_requests_to_the_predecessor():
+    shadow = _instance(TRIED, "ready", 4000, role="shadow")
+    view = _view(trial=Trial(TRIED, 0, 30), instances=(RUNNING, CANARY, BASELINE, shadow))
     (text,) = [action.text for action in plan(view) if isinstance(action, WriteRoutes)]
     http = yaml.safe_load(text)["http"]
     assert "mirrored" == http["routers"]["front"]["service"]
@@ -244,17 +244,17 @@ def test_copies_go_to_who_compares_and_clients_to_who_served():
     assert ["inside"] == http["routers"]["canary-2"]["entryPoints"]
 
 
-def test_after_a_canary_that_failed_it_and_its_baseline_go():
+def test_after_a_failed_canary_it_and_its_baseline_are_retired():
     view = _view(instances=(RUNNING, CANARY, BASELINE))
     assert [SetPhase(CANARY, "draining"), SetPhase(BASELINE, "draining")] == plan(view)
 
 
-def test_nobody_drains_before_the_front_door_follows_the_routes():
+def test_no_service_drains_before_the_gateway_has_loaded_the_routes():
     assert [] == plan(_view(instances=(RUNNING, CANARY, BASELINE), loaded=False))
 
 
 class World:
-    """Executes plans; services become ready with time, and anything may die."""
+    """Simulated environment that executes plans. Services become ready with time, and anything may fail."""
 
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
@@ -313,10 +313,10 @@ class World:
             if faults and self.chance.random() < 0.1:
                 self.break_something()
                 return
-        raise AssertionError("a plan that never ends")
+        raise AssertionError("the plan never ends")
 
     def end_trial(self, *, passed: bool) -> None:
-        """As the aim changes when a canary has ended."""
+        """Change the target as after the end of a canary."""
         self.target, self.trial = self.trial.content if passed else self.target, None
 
     def break_something(self) -> None:
@@ -336,7 +336,7 @@ class World:
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_whatever_breaks_the_world_converges_to_exactly_what_is_wanted(seed):
+def test_the_environment_converges_to_the_target_after_any_fault(seed):
     world = World(random.Random(seed))
     for _ in range(100):
         world.reconcile(faults=True)

@@ -1,4 +1,4 @@
-"""The front door itself, beside what the agent makes of it."""
+"""The gateway by itself, without an agent."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 @pytest.fixture
 def listener():
-    """What a service listens on."""
+    """Listening socket of a service."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener
 
 
 @pytest.fixture
 def front(listener, tmp_path):
-    """Port of a front door before it."""
+    """Port of a gateway in front of the listener."""
     (tmp_path / "routes.yaml").write_text(router.render([router.Backend("only", (listener.getsockname()[1],), 100)]))
     port, inside = router.free_port(None), router.free_port(None)
     process = subprocess.Popen(router.command(port, inside, tmp_path / "routes.yaml"), stdout=subprocess.DEVNULL)
@@ -35,7 +35,7 @@ def front(listener, tmp_path):
     process.wait()
 
 
-def test_an_idle_connection_is_ended_before_a_service_would_end_it(listener, front):
+def test_an_idle_connection_is_closed_before_the_service_would_close_it(listener, front):
     listener.settimeout(30)
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(_ask, f"http://127.0.0.1:{front}/")
@@ -49,11 +49,11 @@ def test_an_idle_connection_is_ended_before_a_service_would_end_it(listener, fro
 
 
 def _ask(url: str) -> bytes:
-    """The first answer of a front door that has just been started."""
+    """Return the first response of a gateway that has just been started."""
     for _ in range(300):
         with suppress(httpx.TransportError):
             answer = httpx.get(url, timeout=30)
             if answer.is_success:
                 return answer.content
         time.sleep(0.1)
-    raise AssertionError(f"{url}: nobody answered")
+    raise AssertionError(f"{url}: no response")
