@@ -1,7 +1,7 @@
 """An agent in a separate process that is killed by SIGKILL immediately before a chosen effect.
 
-Effects are the events of Python's audit hook: files that are written, renamed or removed, and processes that are started
-or signaled. Nothing else that an agent does outlives it, so kills before each effect cover every step.
+Effects are the events of Python's audit hook: files that are written, renamed or removed, and processes that are
+started or signaled. Nothing else that an agent does outlives it, so kills before each effect cover every step.
 
 The program reads one job per line, runs each in a fork of itself, and prints the exit code.
 """

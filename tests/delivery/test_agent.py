@@ -135,7 +135,7 @@ def garble_the_url(place):
     ],
 )
 def test_the_address_survives_the_loss_of_either_file(first, fault, killed):
-    """`state.json` owns the address, and `url` is derived from it. Each restores the other, also after all processes ended."""
+    """`state.json` owns the address, and `url` is derived from it. Each restores the other."""
     before = first.agent.url
     if killed:
         processes.kill_tagged(prefix(first.place))

@@ -144,9 +144,7 @@ def delete_a_package(served):
 
 def delete_everything_of_the_environment(served):
     digest = served.observed.serving.digest
-    shutil.rmtree(
-        served.place.root.rename(served.place.root.with_name("gone"))
-    )  # renamed first, because the agent may be writing there
+    shutil.rmtree(served.place.root.rename(served.place.root.with_name("gone")))  # the agent may be writing there
     return lambda: served.place.url.exists() and installation.is_installed(served.place, digest)
 
 

@@ -74,10 +74,10 @@ def test_a_changed_file_is_detected_by_its_dates(project, content):
     assert _fault(watched, folder, content.digest) is None
 
 
-def test_a_file_is_not_read_again_while_nothing_tells_that_it_changed(project, content, monkeypatch):
+def test_an_unchanged_file_is_not_hashed_again(project, content, monkeypatch):
     folder, watched = project.store.root / "v0.1.0", watch.Watch(300)
     assert _fault(watched, folder, content.digest) is None
-    monkeypatch.setattr(watch.release, "verify", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(watch.release, "verify", lambda *_: pytest.fail("hashed again"))
     assert _fault(watched, folder, content.digest) is None
 
 

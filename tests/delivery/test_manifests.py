@@ -1,4 +1,4 @@
-"""The manifests of Kubernetes that a promotion writes beside the environment's file, on the branch `deploy`."""
+"""Kubernetes manifests that a promotion writes to the branch `deploy`, next to the environment's file."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from slipway.delivery.environment_file import EnvironmentFile
 from slipway.errors import UserError
 
 ROOT = Path(__file__).parents[2]
-BESIDE = "environments/staging/kubernetes.yaml"
+MANIFESTS = "environments/staging/kubernetes.yaml"
 IMAGE = f"ghcr.io/acme/flights@sha256:{'a' * 64}"
 OTHER_IMAGE = f"ghcr.io/acme/flights@sha256:{'b' * 64}"
 
 
 @pytest.fixture
 def cluster(project):
-    """A project that has `deploy/`."""
+    """A project with the folder `deploy/`."""
     shutil.copytree(ROOT / "deploy", project.root / "deploy")
     return project
 
@@ -29,46 +29,47 @@ def _promote(project, version: str, image: str | None = None, environment: str =
     return promotion.promote(project.root, environment, version, project.store, image)
 
 
-def _shown(project, path: str = BESIDE) -> str:
+def _read(project, path: str = MANIFESTS) -> str:
     return project.git("show", f"{project.branch.head}:{path}")
 
 
 def _image(project, environment: str = "staging") -> str:
-    documents = yaml.safe_load_all(_shown(project, manifests.path_of(environment)))
-    (deployment,) = [one for one in documents if one["kind"] == "Deployment"]
+    documents = yaml.safe_load_all(_read(project, manifests.path_of(environment)))
+    (deployment,) = [document for document in documents if document["kind"] == "Deployment"]
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     return container["image"]
 
 
-def test_a_promotion_is_one_commit_with_the_manifests_beside_the_environments_file(cluster):
+def test_a_promotion_is_one_commit_of_the_environments_file_and_the_manifests(cluster):
     cluster.publish("v0.1.0")
     _promote(cluster, "v0.1.0", IMAGE)
     head = cluster.branch.head
     changed = cluster.git("diff", "--name-only", f"{head}~", head).splitlines()
-    assert ["environments/staging.yaml", BESIDE] == changed
+    assert ["environments/staging.yaml", MANIFESTS] == changed
 
 
-def test_the_manifests_name_image_version_and_digest_of_the_release(cluster):
+def test_the_manifests_have_image_version_and_digest_of_the_release(cluster):
     built = cluster.publish("v0.1.0")
     _promote(cluster, "v0.1.0", IMAGE)
-    (deployment,) = [one for one in yaml.safe_load_all(_shown(cluster)) if one["kind"] == "Deployment"]
+    documents = yaml.safe_load_all(_read(cluster))
+    (deployment,) = [document for document in documents if document["kind"] == "Deployment"]
     metadata = deployment["spec"]["template"]["metadata"]
     assert IMAGE == _image(cluster)
     assert "v0.1.0" == metadata["labels"]["app.kubernetes.io/version"]
     assert built.digest == metadata["annotations"]["slipway/digest"]
 
 
-def test_without_an_image_the_manifests_say_so_and_nothing_can_be_pulled(cluster):
+def test_manifests_without_an_image_have_a_comment_and_cannot_be_pulled(cluster):
     cluster.publish("v0.1.0")
     _promote(cluster, "v0.1.0")
-    assert "# NO IMAGE" in _shown(cluster)
+    assert "# NO IMAGE" in _read(cluster)
     assert manifests.IMAGE == _image(cluster)
 
 
-def test_with_an_image_nothing_is_said(cluster):
+def test_manifests_with_an_image_have_no_comment(cluster):
     cluster.publish("v0.1.0")
     _promote(cluster, "v0.1.0", IMAGE)
-    assert "NO IMAGE" not in _shown(cluster)
+    assert "NO IMAGE" not in _read(cluster)
 
 
 def test_production_gets_the_image_that_staging_had(cluster):
@@ -78,7 +79,7 @@ def test_production_gets_the_image_that_staging_had(cluster):
     assert IMAGE == _image(cluster, "production")
 
 
-def test_a_release_keeps_its_image_when_it_comes_back(cluster):
+def test_a_release_keeps_its_image_after_a_rollback(cluster):
     for version, image in (("v0.1.0", IMAGE), ("v0.2.0", OTHER_IMAGE)):
         cluster.publish(version)
         _promote(cluster, version, image)
@@ -101,28 +102,28 @@ def test_an_image_by_tag_is_refused(cluster):
 
 
 @pytest.mark.parametrize("way", ["git revert", "slipway rollback"])
-def test_a_rollback_brings_the_manifests_back_byte_for_byte(cluster, way):
-    seen = []
+def test_a_rollback_restores_the_manifests_byte_for_byte(cluster, way):
+    contents = []
     for version, image in (("v0.1.0", IMAGE), ("v0.2.0", OTHER_IMAGE)):
         cluster.publish(version)
         _promote(cluster, version, image)
-        seen.append(_shown(cluster))
+        contents.append(_read(cluster))
     if way == "git revert":
         cluster.git("checkout", "--quiet", "-B", "undo", cluster.branch.head)
         cluster.git("revert", "--no-edit", "HEAD")
         cluster.git("push", "--quiet", "origin", "HEAD:deploy")
     else:
         promotion.rollback(cluster.root, "staging", None, cluster.store)
-    assert seen[0] != seen[1]
-    assert seen[0] == _shown(cluster)
+    assert contents[0] != contents[1]
+    assert contents[0] == _read(cluster)
 
 
-def test_publishing_the_next_release_leaves_the_manifests_alone(cluster):
+def test_publishing_the_next_release_does_not_change_the_manifests(cluster):
     cluster.publish("v0.1.0")
     _promote(cluster, "v0.1.0", IMAGE)
-    before = _shown(cluster)
+    before = _read(cluster)
     cluster.publish("v0.2.0")
-    assert before == _shown(cluster)
+    assert before == _read(cluster)
 
 
 def test_the_overlays_are_those_of_the_release_not_of_the_work_tree(cluster):
@@ -132,17 +133,17 @@ def test_the_overlays_are_those_of_the_release_not_of_the_work_tree(cluster):
     assert IMAGE == _image(cluster)
 
 
-def test_a_release_without_overlays_takes_the_manifests_of_another_away(cluster):
+def test_a_release_without_overlays_removes_the_manifests(cluster):
     cluster.publish("v0.1.0")
     _promote(cluster, "v0.1.0", IMAGE)
     shutil.rmtree(cluster.root / "deploy")
     cluster.publish("v0.2.0")
     _promote(cluster, "v0.2.0")
-    assert "" == cluster.git("ls-tree", "--name-only", cluster.branch.head, BESIDE)
+    assert "" == cluster.git("ls-tree", "--name-only", cluster.branch.head, MANIFESTS)
 
 
 @pytest.mark.parametrize("placeholder", [manifests.IMAGE, manifests.RELEASE, manifests.DIGEST])
-def test_overlays_without_a_place_for_the_release_are_refused_by_name(placeholder):
+def test_overlays_without_a_placeholder_are_refused(placeholder):
     template = (ROOT / manifests.template_of("production")).read_text().replace(placeholder, "something")
     content = EnvironmentFile(release="v0.1.0", digest=f"sha256:{'c' * 64}", commit="d" * 40, promotion=1)
     with pytest.raises(UserError, match=f"deploy/rendered/production.yaml: {placeholder[:14]}.* is not in it"):
@@ -161,7 +162,7 @@ def test_an_edit_of_any_source_makes_the_rendered_overlays_stale(tmp_path):
     assert manifests.is_current(tmp_path, "production")
 
 
-def test_rendering_without_kubectl_is_one_line(tmp_path, monkeypatch):
+def test_rendering_without_kubectl_is_a_one_line_error(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -1,6 +1,6 @@
-"""The canary on Kubernetes: the steps of params.yaml, and a judgement that reads what the service exports.
+"""The canary on Kubernetes: it has the steps of params.yaml, and its analysis uses metrics of the service.
 
-The queries run in promtool where there is one (Debian's package `prometheus`); a parser of PromQL reads them anywhere.
+The queries run in promtool if it is installed (Debian's package `prometheus`); a PromQL parser checks them everywhere.
 """
 
 from __future__ import annotations
@@ -27,14 +27,17 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 CANARY = PARAMS["canary"]
-FOUND = list(yaml.safe_load_all((ROOT / manifests.template_of("production")).read_text()))
-STRATEGY = next(one["spec"]["strategy"]["canary"] for one in FOUND if one["kind"] == "Rollout")
+DOCUMENTS = list(yaml.safe_load_all((ROOT / manifests.template_of("production")).read_text()))
+STRATEGY = next(document["spec"]["strategy"]["canary"] for document in DOCUMENTS if document["kind"] == "Rollout")
 METRICS = {
-    metric["name"]: metric for one in FOUND if one["kind"] == "AnalysisTemplate" for metric in one["spec"]["metrics"]
+    metric["name"]: metric
+    for document in DOCUMENTS
+    if document["kind"] == "AnalysisTemplate"
+    for metric in document["spec"]["metrics"]
 }
 QUERIES = {name: metric["provider"]["prometheus"]["query"] for name, metric in METRICS.items()}
 SIGN_TESTS = ("latency", "predictions")
-SCRAPED = {"namespace", "pod"}  # labels that Prometheus gives what it finds in a cluster
+TARGET_LABELS = {"namespace", "pod"}  # that Prometheus adds in a cluster
 NAN = math.nan
 
 
@@ -55,21 +58,21 @@ def test_the_margins_are_those_of_params_yaml():
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_a_step_is_as_long_and_needs_as_many_requests_as_params_yaml_says(name):
-    looks, needed = METRICS[name]["count"], int(re.search(r">= (\d+)\n?$", QUERIES[name])[1])
-    assert (looks - 1) * _seconds(METRICS[name]["interval"]) >= CANARY["step_seconds"]
-    assert looks * needed >= CANARY["minimum_requests"]
+def test_a_step_has_the_duration_and_the_requests_of_params_yaml(name):
+    evaluations, needed = METRICS[name]["count"], int(re.search(r">= (\d+)\n?$", QUERIES[name])[1])
+    assert (evaluations - 1) * _seconds(METRICS[name]["interval"]) >= CANARY["step_seconds"]
+    assert evaluations * needed >= CANARY["minimum_requests"]
     assert needed >= CANARY["window_requests"]
 
 
-def test_false_alarms_are_as_rare_as_params_yaml_says():
+def test_the_false_alarm_rate_is_that_of_params_yaml():
     steps = len(CANARY["steps"])
     errors = steps * METRICS["errors"]["count"] * _bound("errors")
     signs = sum(steps * 0.5 ** METRICS[name]["count"] for name in SIGN_TESTS)
     assert errors + signs <= CANARY["false_alarms"]
 
 
-def test_errors_abort_at_once_and_margins_only_when_every_look_is_beyond_them():
+def test_errors_abort_immediately_and_margins_only_if_every_evaluation_exceeds_them():
     limits = {name: (metric["failureLimit"], metric["inconclusiveLimit"]) for name, metric in METRICS.items()}
     assert {"errors": (0, 0), "latency": (9, 0), "predictions": (9, 0)} == limits
     assert {10} == {metric["count"] for metric in METRICS.values()}
@@ -87,7 +90,7 @@ def _seconds(duration: str) -> int:
 
 
 def _phase(name: str, result: list[float]) -> str:
-    """As `EvaluateResult` in Argo's utils/evaluate: failed, then inconclusive, then successful."""
+    """Return the phase as `EvaluateResult` in Argo's utils/evaluate: failed, then inconclusive, then successful."""
     success, failure = (_holds(METRICS[name][f"{which}Condition"], result) for which in ("success", "failure"))
     if failure:
         return "Failed"
@@ -116,15 +119,15 @@ def _holds(condition: str, result: list[float]) -> bool:
         *[(name, result, "Inconclusive") for name in METRICS for result in ([], [NAN], [1.0, 1.0])],
     ],
 )
-def test_a_look_passes_fails_or_holds(name, result, expected):
+def test_an_evaluation_passes_fails_or_is_inconclusive(name, result, expected):
     assert expected == _phase(name, result)
 
 
-# --- what the queries read ---
+# --- metrics of the queries ---
 
 
 def _filled(query: str) -> str:
-    """With the arguments that Argo puts in."""
+    """Return the query with the arguments of Argo."""
     for name, value in {"namespace": "slipway-production", "canary": "new", "stable": "old"}.items():
         query = query.replace(f"{{{{args.{name}}}}}", value)
     return query
@@ -141,10 +144,13 @@ def _selectors(node: Any) -> Iterator[promql_parser.VectorSelector]:
 
 
 def _exported() -> dict[str, set[str]]:
-    """Labels by name of each sample that the service exports."""
+    """Return the labels of each exported metric, by name."""
     text = Metrics({"version": "v1.2.3", "commit": "c"}, {"task": "multiclass", "classes": ["a", "b"]}).text().decode()
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
-    return {name: {label for one in samples if one.name == name for label in one.labels} for name in _names(samples)}
+    return {
+        name: {label for sample in samples if sample.name == name for label in sample.labels}
+        for name in _names(samples)
+    }
 
 
 def _names(samples: list[Any]) -> set[str]:
@@ -152,17 +158,17 @@ def _names(samples: list[Any]) -> set[str]:
 
 
 def _unknown(query: str) -> set[str]:
-    """What the query asks for and the service does not export."""
+    """Return metrics and labels of the query that the service does not export."""
     exported, unknown = _exported(), set()
     for selector in _selectors(promql_parser.parse(_filled(query))):
-        known = exported.get(selector.name)
-        labels = {matcher.name for matcher in selector.matchers.matchers} - SCRAPED
-        unknown |= {selector.name} if known is None else {f"{selector.name}{{{label}}}" for label in labels - known}
+        present = exported.get(selector.name)
+        labels = {matcher.name for matcher in selector.matchers.matchers} - TARGET_LABELS
+        unknown |= {selector.name} if present is None else {f"{selector.name}{{{label}}}" for label in labels - present}
     return unknown
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_the_service_exports_what_the_judgement_reads(name):
+def test_the_service_exports_the_metrics_of_the_queries(name):
     assert set() == _unknown(QUERIES[name])
 
 
@@ -173,7 +179,7 @@ def test_the_service_exports_what_the_judgement_reads(name):
         ("status!=", "code!=", {"slipway_requests_total{code}"}),
     ],
 )
-def test_a_query_for_what_is_not_exported_is_found(old, new, expected):
+def test_a_query_for_a_missing_metric_is_detected(old, new, expected):
     assert expected == _unknown(QUERIES["errors"].replace(old, new))
 
 
@@ -185,63 +191,71 @@ def test_every_selector_is_bound_to_the_namespace_and_to_pods_of_the_rollout(nam
         assert matchers["pod"] in {"slipway-new-.+", "slipway-old-.+", "slipway-(new|old)-.+"}
 
 
-def test_a_step_hands_over_every_argument_that_the_template_wants():
-    template = next(one for one in FOUND if one["kind"] == "AnalysisTemplate")
-    wanted = {argument["name"] for argument in template["spec"]["args"] if "value" not in argument}
+def test_a_step_passes_every_argument_of_the_template():
+    template = next(document for document in DOCUMENTS if document["kind"] == "AnalysisTemplate")
+    required = {argument["name"] for argument in template["spec"]["args"] if "value" not in argument}
     for step in STRATEGY["steps"]:
         if "analysis" in step:
-            assert [template["metadata"]["name"]] == [one["templateName"] for one in step["analysis"]["templates"]]
-            assert wanted == {argument["name"] for argument in step["analysis"]["args"]}
+            assert [template["metadata"]["name"]] == [
+                reference["templateName"] for reference in step["analysis"]["templates"]
+            ]
+            assert required == {argument["name"] for argument in step["analysis"]["args"]}
 
 
-# --- what the judgement of errors is worth ---
+# --- error rates of the analysis of errors ---
 
 
 def _chance(new: np.ndarray, new_failed: np.ndarray, old: np.ndarray, old_failed: np.ndarray) -> np.ndarray:
-    """The query `errors`, on counts."""
+    """Return the result of the query `errors` for these counts."""
     return np.exp((new_failed + old_failed) * np.log(1 + 4 * new / (new + old)) - math.log(5) * new_failed)
 
 
-def _runs(rates: tuple[float, float], share: float, requests: int, runs: int = 4000) -> np.ndarray:
-    """Chance at each look of a step: shape (runs, looks); `requests` a minute, `share` of them to the canary."""
+def _runs(rates: tuple[float, float], fraction: float, requests: int, runs: int = 4000) -> np.ndarray:
+    """Return the result of each evaluation of a step, of shape (runs, evaluations).
+
+    There are `requests` per minute, and `fraction` of them go to the canary.
+    """
     rng = np.random.default_rng(0)
     minutes = METRICS["errors"]["count"]
-    new = np.cumsum(rng.binomial(requests, share, (runs, minutes)), axis=1)
+    new = np.cumsum(rng.binomial(requests, fraction, (runs, minutes)), axis=1)
     old = requests * np.arange(1, minutes + 1) - new
     fresh = [rng.binomial(np.diff(side, axis=1, prepend=0), rate) for side, rate in zip((new, old), rates, strict=True)]
     return _chance(new, np.cumsum(fresh[0], axis=1), old, np.cumsum(fresh[1], axis=1))
 
 
 @pytest.mark.parametrize("rate", [0.001, 0.01, 0.2])
-@pytest.mark.parametrize("share", [0.2, 0.5])
-def test_equal_error_rates_are_seldom_called_worse(rate, share):
-    alarms = (_runs((rate, rate), share, 600) < _bound("errors")).any(axis=1).mean()
+@pytest.mark.parametrize("fraction", [0.2, 0.5])
+def test_equal_error_rates_are_rarely_rolled_back(rate, fraction):
+    alarms = (_runs((rate, rate), fraction, 600) < _bound("errors")).any(axis=1).mean()
     assert alarms <= METRICS["errors"]["count"] * _bound("errors")
 
 
-def test_five_percent_of_errors_against_a_thousandth_are_caught_in_the_first_step():
+def test_five_percent_of_errors_against_a_thousandth_are_detected_in_the_first_step():
     assert (_runs((0.05, 0.001), 0.2, 600) < _bound("errors")).any(axis=1).mean() > 0.999
 
 
-# --- the queries, as Prometheus answers them ---
+# --- results of the queries in Prometheus ---
 
 SCRAPE_SECONDS, SCRAPES = 15, 80
 
 
 def _series(pod: str, steps: Mapping[str, float], namespace: str = "slipway-production") -> list[dict[str, str]]:
-    """Counters of a pod that grow by so much at each scrape."""
+    """Return counters of a pod that increase by `steps` per scrape."""
     return [
-        {"series": _labelled(name, f'namespace="{namespace}",pod="slipway-{pod}-x"'), "values": f"0+{step}x{SCRAPES}"}
+        {"series": _labeled(name, f'namespace="{namespace}",pod="slipway-{pod}-x"'), "values": f"0+{step}x{SCRAPES}"}
         for name, step in steps.items()
     ]
 
 
-def _labelled(name: str, labels: str) -> str:
+def _labeled(name: str, labels: str) -> str:
     return name.replace("}", f",{labels}}}") if "{" in name else f"{name}{{{labels}}}"
 
 
 def _counters(requests: float, failed: float = 0, seconds: float = 0.01, below: float = 0.5) -> dict[str, float]:
-    """Growth at each scrape: requests, those that failed, mean seconds of one, share of predictions up to 0.5."""
+    """Return the increase per scrape.
+
+    `seconds` is the mean duration of a request, and `below` the fraction of predictions up to 0.5.
+    """
     return {
         'slipway_requests_total{status="200"}': requests - failed,
         'slipway_requests_total{status="500"}': failed,
@@ -255,7 +269,7 @@ def _counters(requests: float, failed: float = 0, seconds: float = 0.01, below: 
 
 @pytest.fixture
 def promtool(tool, tmp_path):
-    """Return what promtool objects to; nothing when the expression has the expected samples after 15 minutes."""
+    """Return a function for the errors of promtool, which are empty if the expression has the expected samples."""
     return partial(_promtool, tool("promtool"), tmp_path)
 
 
@@ -271,7 +285,7 @@ def _promtool(
 
 
 OTHERS = [*_series("new", _counters(1000, 1000), "slipway-staging"), *_series("older", _counters(1000, 1000))]
-"""What must not count: the same pods in staging, and the pods of a third release."""
+"""Series that must not count: the same pods in staging, and the pods of a third release."""
 CASES = {
     "errors, none": ("errors", _counters(20), _counters(80), 1.0),
     "errors, as many": ("errors", _counters(20, 2), _counters(80, 8), (1.8**5 / 5) ** 80),
@@ -285,7 +299,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_prometheus_answers_with_the_number_that_is_meant(promtool, case):
+def test_prometheus_returns_the_expected_number(promtool, case):
     name, new, old, expected = CASES[case]
     close = f"abs(({_filled(QUERIES[name])}) - {expected}) <= bool {1e-9 + 1e-6 * expected}"
     series = [*_series("new", new), *_series("old", old), *OTHERS]
@@ -302,6 +316,6 @@ def test_prometheus_answers_with_the_number_that_is_meant(promtool, case):
         pytest.param([], id="no metrics"),
     ],
 )
-def test_too_little_to_judge_by_is_no_number(promtool, name, series):
+def test_insufficient_data_is_inconclusive(promtool, name, series):
     assert "" == promtool([*series, *OTHERS], _filled(QUERIES[name]), [])
     assert "Inconclusive" == _phase(name, [])

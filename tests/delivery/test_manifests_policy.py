@@ -1,7 +1,7 @@
-"""What `deploy/` asks of a cluster, judged by others: kubectl, the schemas of Kubernetes, the types of Argo, checkov.
+"""Validation of `deploy/` by independent tools: kubectl, the schemas of Kubernetes, the types of Argo, and checkov.
 
-The judges are installed by the lock files in `kubernetes/` when these tests run for the first time. Needs npm and
-kubectl. Each property is taken out once, and a check must turn red.
+The tools are installed from the lock files in `kubernetes/` on the first run, which requires npm and kubectl. Each
+property is removed once, and a check must fail.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 LOCKS = Path(__file__).parent / "kubernetes"
-KEPT = ROOT / "build" / "kubernetes"  # not in git
+CACHE = ROOT / "build" / "kubernetes"  # not in git
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 CONTENT = EnvironmentFile(
     release="v1.2.3",
@@ -40,13 +40,13 @@ CONTENT = EnvironmentFile(
     image=f"ghcr.io/acme/flights@sha256:{'a' * 64}",
 )
 KUBERNETES = ("1.30", "1.37")
-"""Oldest and newest that the manifests are for; 1.30 is the first with preStop's `sleep`."""
+"""Oldest and newest supported version; 1.30 is the first with `sleep` in preStop."""
 needs_kubectl = pytest.mark.tool("kubectl")
 Manifest = dict[str, Any]
 
 
 def documents(environment: str) -> list[Manifest]:
-    """What a promotion to `environment` writes."""
+    """Return the manifests that a promotion to `environment` writes."""
     template = (ROOT / manifests.template_of(environment)).read_text()
     return list(yaml.safe_load_all(manifests.fill(template, environment, CONTENT)))
 
@@ -56,17 +56,17 @@ def argocd() -> list[Manifest]:
     return [yaml.safe_load(file.read_text()) for file in sorted(files)]
 
 
-def one(found: list[Manifest], kind: str) -> Manifest:
-    (manifest,) = [manifest for manifest in found if manifest["kind"] == kind]
+def single(objects: list[Manifest], kind: str) -> Manifest:
+    (manifest,) = [manifest for manifest in objects if manifest["kind"] == kind]
     return manifest
 
 
-def pod(found: list[Manifest]) -> Manifest:
-    return one(found, "Deployment")["spec"]["template"]["spec"]
+def pod(objects: list[Manifest]) -> Manifest:
+    return single(objects, "Deployment")["spec"]["template"]["spec"]
 
 
-def container(found: list[Manifest]) -> Manifest:
-    return pod(found)["containers"][0]
+def container(objects: list[Manifest]) -> Manifest:
+    return pod(objects)["containers"][0]
 
 
 def _identity(manifest: Manifest) -> tuple[str, str]:
@@ -75,7 +75,7 @@ def _identity(manifest: Manifest) -> tuple[str, str]:
 
 @pytest.fixture
 def kustomize(tool) -> Callable[[Path], list[Manifest]]:
-    """Return the manifests that kubectl makes of a folder."""
+    """Return a function that renders a folder with kubectl."""
     kubectl = tool("kubectl")
 
     def run(folder: Path) -> list[Manifest]:
@@ -86,37 +86,37 @@ def kustomize(tool) -> Callable[[Path], list[Manifest]]:
 
 
 @pytest.fixture(scope="session")
-def judges() -> Path:
-    """The folder of the programs of `kubernetes/requirements.txt`."""
-    lock, kept = LOCKS / "requirements.txt", KEPT / "requirements.txt"
-    if not kept.exists() or kept.read_bytes() != lock.read_bytes():
+def tools() -> Path:
+    """Folder with the programs of `kubernetes/requirements.txt`."""
+    lock, cached = LOCKS / "requirements.txt", CACHE / "requirements.txt"
+    if not cached.exists() or cached.read_bytes() != lock.read_bytes():
         uv = str(Path(sys.executable).with_name("uv"))
-        kept.unlink(missing_ok=True)
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, KEPT / "env"], check=True)
-        python = KEPT / "env/bin/python"
+        cached.unlink(missing_ok=True)
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, CACHE / "env"], check=True)
+        python = CACHE / "env/bin/python"
         subprocess.run([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, lock], check=True)
-        shutil.copy(lock, kept)
-    return KEPT / "env/bin"
+        shutil.copy(lock, cached)
+    return CACHE / "env/bin"
 
 
 @pytest.fixture(scope="session")
 def types(tool) -> Path:
-    """The folder in which tsc finds Argo's types."""
+    """Folder with Argo's types for tsc."""
     tool("npm")
-    return npm.install(LOCKS, KEPT / "types", "the types of Argo CD")
+    return npm.install(LOCKS, CACHE / "types", "the types of Argo CD")
 
 
 # --- kubectl ---
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_the_rendered_overlay_is_what_kubectl_makes_of_the_sources(kustomize, environment):
+def test_the_rendered_overlay_is_that_of_kubectl(kustomize, environment):
     rendered = yaml.safe_load_all((ROOT / manifests.template_of(environment)).read_text())
     assert kustomize(ROOT / "deploy/overlays" / environment) == sorted(rendered, key=_identity)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_a_promotion_puts_in_what_kustomize_itself_would(kustomize, environment, tmp_path):
+def test_a_promotion_fills_in_the_release_like_kustomize(kustomize, environment, tmp_path):
     shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
     name, digest = CONTENT.image.split("@")
     labels = {"app.kubernetes.io/name": "slipway", "app.kubernetes.io/version": CONTENT.release}
@@ -132,7 +132,7 @@ def test_a_promotion_puts_in_what_kustomize_itself_would(kustomize, environment,
 
 
 @needs_kubectl
-def test_the_verb_renders_what_is_committed(tmp_path):
+def test_the_command_renders_the_committed_overlays(tmp_path):
     shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
     shutil.rmtree(tmp_path / "deploy/rendered")
     written = manifests.render(tmp_path)
@@ -141,7 +141,7 @@ def test_the_verb_renders_what_is_committed(tmp_path):
 
 
 @needs_kubectl
-def test_an_overlay_that_kubectl_refuses_is_named(tmp_path):
+def test_an_error_of_kubectl_has_the_overlay(tmp_path):
     shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
     (tmp_path / "deploy/base/service.yaml").unlink()
     with pytest.raises(manifests.UserError, match=r"overlays/staging: .*service\.yaml"):
@@ -151,30 +151,30 @@ def test_an_overlay_that_kubectl_refuses_is_named(tmp_path):
 # --- schemas ---
 
 
-def _schema_errors(judges: Path, file: Path, version: str) -> str:
-    command = [judges / "kubernetes-validate", "--strict", "--no-warn", "--quiet", "-k", version, file]
+def _schema_errors(tools: Path, file: Path, version: str) -> str:
+    command = [tools / "kubernetes-validate", "--strict", "--no-warn", "--quiet", "-k", version, file]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     return done.stdout + done.stderr if done.returncode else ""
 
 
-def _native(found: list[Manifest]) -> list[Manifest]:
-    return [manifest for manifest in found if "argoproj.io" not in manifest["apiVersion"]]
+def _native(objects: list[Manifest]) -> list[Manifest]:
+    return [manifest for manifest in objects if "argoproj.io" not in manifest["apiVersion"]]
 
 
 @pytest.mark.parametrize("version", KUBERNETES)
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_the_manifests_fit_the_schemas_of_kubernetes(judges, tmp_path, environment, version):
+def test_the_manifests_satisfy_the_schemas_of_kubernetes(tools, tmp_path, environment, version):
     file = tmp_path / "all.yaml"
     file.write_text(yaml.safe_dump_all(_native(documents(environment))))
-    assert "" == _schema_errors(judges, file, version)
+    assert "" == _schema_errors(tools, file, version)
 
 
-def test_a_misspelt_field_breaks_the_schema_of_kubernetes(judges, tmp_path):
-    found = _native(documents("staging"))
-    container(found)["securityContext"]["readOnlyRootFileSystem"] = True
+def test_a_misspelled_field_violates_the_schema_of_kubernetes(tools, tmp_path):
+    objects = _native(documents("staging"))
+    container(objects)["securityContext"]["readOnlyRootFileSystem"] = True
     file = tmp_path / "all.yaml"
-    file.write_text(yaml.safe_dump_all(found))
-    assert "readOnlyRootFileSystem" in _schema_errors(judges, file, KUBERNETES[-1])
+    file.write_text(yaml.safe_dump_all(objects))
+    assert "readOnlyRootFileSystem" in _schema_errors(tools, file, KUBERNETES[-1])
 
 
 PACKAGES = {
@@ -185,9 +185,9 @@ PACKAGES = {
 }
 
 
-def _type_errors(types: Path, scratch: Path, found: list[Manifest]) -> str:
+def _type_errors(types: Path, scratch: Path, objects: list[Manifest]) -> str:
     lines = []
-    for number, manifest in enumerate(found):
+    for number, manifest in enumerate(objects):
         kind = manifest["kind"]
         module = f"@kubernetes-models/{PACKAGES[kind]}/argoproj.io/v1alpha1/{kind}"
         lines += [f"import type {{ I{kind} as T{number} }} from '{module}';"]
@@ -200,14 +200,14 @@ def _type_errors(types: Path, scratch: Path, found: list[Manifest]) -> str:
     return subprocess.run([tsc, *flags, source], check=False, capture_output=True, text=True).stdout
 
 
-def test_the_manifests_of_argo_fit_its_types(types, tmp_path):
-    found = [manifest for manifest in documents("production") if "argoproj.io" in manifest["apiVersion"]]
-    assert sorted(PACKAGES) == sorted({manifest["kind"] for manifest in [*found, *argocd()]})
-    assert "" == _type_errors(types, tmp_path, [*found, *argocd()])
+def test_the_manifests_of_argo_satisfy_its_types(types, tmp_path):
+    objects = [manifest for manifest in documents("production") if "argoproj.io" in manifest["apiVersion"]]
+    assert sorted(PACKAGES) == sorted({manifest["kind"] for manifest in [*objects, *argocd()]})
+    assert "" == _type_errors(types, tmp_path, [*objects, *argocd()])
 
 
 @pytest.mark.parametrize(
-    ("kind", "spoil", "said"),
+    ("kind", "fault", "message"),
     [
         ("Rollout", lambda spec: spec["strategy"]["canary"]["steps"].append({"setWeigth": 90}), "setWeigth"),
         ("Rollout", lambda spec: spec.update(revisionHistoryLimit="5"), "string"),
@@ -216,28 +216,28 @@ def test_the_manifests_of_argo_fit_its_types(types, tmp_path):
         ("AppProject", lambda spec: spec.update(sourceRepo="x"), "sourceRepo"),
     ],
 )
-def test_a_wrong_field_breaks_the_types_of_argo(types, tmp_path, kind, spoil, said):
+def test_an_invalid_field_violates_the_types_of_argo(types, tmp_path, kind, fault, message):
     manifest = next(manifest for manifest in [*documents("production"), *argocd()] if manifest["kind"] == kind)
-    spoil(manifest["spec"])
-    assert said in _type_errors(types, tmp_path, [manifest])
+    fault(manifest["spec"])
+    assert message in _type_errors(types, tmp_path, [manifest])
 
 
 # --- hardening ---
 
 
-def lacks(found: list[Manifest]) -> set[str]:
-    """What of ours is missing: properties on which checkov has no opinion."""
-    kinds = {manifest["kind"] for manifest in found}
-    main, spec = container(found), pod(found)
+def missing_properties(objects: list[Manifest]) -> set[str]:
+    """Return the missing properties among those that checkov does not check."""
+    kinds = {manifest["kind"] for manifest in objects}
+    main, spec = container(objects), pod(objects)
     settings, log = PARAMS["serving"], PARAMS["serving"]["prediction_log"]
     startup, stop = main.get("startupProbe", {}), main.get("lifecycle", {}).get("preStop", {}).get("sleep", {})
     mounts = {mount["mountPath"]: mount["name"] for mount in main.get("volumeMounts", [])}
     volumes = {volume["name"]: volume.get("emptyDir", {}) for volume in spec.get("volumes", [])}
     environment = {entry["name"]: entry["value"] for entry in main["env"]}
-    room = _bytes(volumes.get(mounts.get(environment.get(prediction_log.FOLDER)), {}).get("sizeLimit", "0"))
+    log_bytes = _bytes(volumes.get(mounts.get(environment.get(prediction_log.FOLDER)), {}).get("sizeLimit", "0"))
     spread = {rule["topologyKey"] for rule in spec.get("topologySpreadConstraints", [])}
-    enforced = one(found, "Namespace")["metadata"].get("labels", {}).get("pod-security.kubernetes.io/enforce")
-    true = {
+    enforced = single(objects, "Namespace")["metadata"].get("labels", {}).get("pod-security.kubernetes.io/enforce")
+    properties = {
         "start within agent.ready_seconds": startup.get("periodSeconds", 0) * startup.get("failureThreshold", 0)
         >= PARAMS["agent"]["ready_seconds"],
         "drain before SIGTERM": stop.get("seconds", 0) >= PARAMS["agent"]["drain_seconds"],
@@ -248,11 +248,11 @@ def lacks(found: list[Manifest]) -> set[str]:
         "never root": spec.get("securityContext", {}).get("runAsNonRoot") is True,
         "writable /tmp": "sizeLimit" in volumes.get(mounts.get("/tmp"), {}),  # noqa: S108  of the container
         "BentoML's home is writable": environment.get("BENTOML_HOME", "").startswith("/tmp/"),  # noqa: S108
-        "room for the prediction log": room >= log["files"] * log["file_bytes"],
+        "space for the prediction log": log_bytes >= log["files"] * log["file_bytes"],
         "restricted namespace": enforced == "restricted",
         **{kind: kind in kinds for kind in ("PodDisruptionBudget", "HorizontalPodAutoscaler", "NetworkPolicy")},
     }
-    return {name for name, holds in true.items() if not holds}
+    return {name for name, holds in properties.items() if not holds}
 
 
 def _bytes(quantity: str) -> int:
@@ -260,18 +260,18 @@ def _bytes(quantity: str) -> int:
 
 
 def _without(kind: str) -> Callable[[list[Manifest]], None]:
-    return lambda found: found.remove(one(found, kind))
+    return lambda objects: objects.remove(single(objects, kind))
 
 
 def _pod_without(*path: str | int) -> Callable[[list[Manifest]], None]:
-    def spoil(found: list[Manifest]) -> None:
+    def inject(objects: list[Manifest]) -> None:
         *above, last = path
-        place = pod(found)
+        place = pod(objects)
         for step in above:
             place = place[step]
         place.pop(last)
 
-    return spoil
+    return inject
 
 
 def _main_without(*path: str | int) -> Callable[[list[Manifest]], None]:
@@ -279,26 +279,26 @@ def _main_without(*path: str | int) -> Callable[[list[Manifest]], None]:
 
 
 def _environment_without(name: str) -> Callable[[list[Manifest]], None]:
-    return lambda found: container(found)["env"].remove(
-        next(entry for entry in container(found)["env"] if entry["name"] == name)
+    return lambda objects: container(objects)["env"].remove(
+        next(entry for entry in container(objects)["env"] if entry["name"] == name)
     )
 
 
 FAULTS: dict[str, tuple[Callable[[list[Manifest]], Any], str]] = {
-    "image by tag": (lambda found: container(found).update(image="ghcr.io/acme/flights:v1.2.3"), "CKV_K8S_43"),
-    "image without tag": (lambda found: container(found).update(image="ghcr.io/acme/flights"), "CKV_K8S_14"),
+    "image by tag": (lambda objects: container(objects).update(image="ghcr.io/acme/flights:v1.2.3"), "CKV_K8S_43"),
+    "image without tag": (lambda objects: container(objects).update(image="ghcr.io/acme/flights"), "CKV_K8S_14"),
     "may be root": (_pod_without("securityContext"), "CKV_K8S_23"),
     "root by the image": (_pod_without("securityContext", "runAsNonRoot"), "never root"),
-    "user of a node": (lambda found: pod(found)["securityContext"].update(runAsUser=1034), "CKV_K8S_40"),
+    "user of a node": (lambda objects: pod(objects)["securityContext"].update(runAsUser=1034), "CKV_K8S_40"),
     "writable root": (_main_without("securityContext", "readOnlyRootFilesystem"), "CKV_K8S_22"),
     "capabilities": (_main_without("securityContext", "capabilities"), "CKV_K8S_37"),
     "privilege escalation": (_main_without("securityContext", "allowPrivilegeEscalation"), "CKV_K8S_20"),
-    "privileged": (lambda found: container(found)["securityContext"].update(privileged=True), "CKV_K8S_16"),
+    "privileged": (lambda objects: container(objects)["securityContext"].update(privileged=True), "CKV_K8S_16"),
     "no seccomp": (_pod_without("securityContext", "seccompProfile"), "CKV_K8S_31"),
     "token of the account": (_pod_without("automountServiceAccountToken"), "CKV_K8S_38"),
-    "network of the node": (lambda found: pod(found).update(hostNetwork=True), "CKV_K8S_19"),
+    "network of the node": (lambda objects: pod(objects).update(hostNetwork=True), "CKV_K8S_19"),
     "default namespace": (
-        lambda found: [manifest["metadata"].update(namespace="default") for manifest in found],
+        lambda objects: [manifest["metadata"].update(namespace="default") for manifest in objects],
         "CKV_K8S_21",
     ),
     "no CPU request": (_main_without("resources", "requests", "cpu"), "CKV_K8S_10"),
@@ -311,7 +311,7 @@ FAULTS: dict[str, tuple[Callable[[list[Manifest]], Any], str]] = {
     "no startup probe": (_main_without("startupProbe"), "start within agent.ready_seconds"),
     "no drain": (_main_without("lifecycle"), "drain before SIGTERM"),
     "killed while answering": (
-        lambda found: pod(found).update(terminationGracePeriodSeconds=15),
+        lambda objects: pod(objects).update(terminationGracePeriodSeconds=15),
         "time for the slowest request",
     ),
     "pods on one node": (_pod_without("topologySpreadConstraints", 0), "spread over nodes"),
@@ -319,13 +319,13 @@ FAULTS: dict[str, tuple[Callable[[list[Manifest]], Any], str]] = {
     "no /tmp": (_main_without("volumeMounts", 0), "writable /tmp"),
     "temporary files without end": (_pod_without("volumes", 0, "emptyDir", "sizeLimit"), "writable /tmp"),
     "home on the root": (_environment_without("BENTOML_HOME"), "BentoML's home is writable"),
-    "no prediction log": (_environment_without(prediction_log.FOLDER), "room for the prediction log"),
+    "no prediction log": (_environment_without(prediction_log.FOLDER), "space for the prediction log"),
     "evicted by its log": (
-        lambda found: pod(found)["volumes"][1]["emptyDir"].update(sizeLimit="100Mi"),
-        "room for the prediction log",
+        lambda objects: pod(objects)["volumes"][1]["emptyDir"].update(sizeLimit="100Mi"),
+        "space for the prediction log",
     ),
     "any pod in the namespace": (
-        lambda found: one(found, "Namespace")["metadata"].pop("labels"),
+        lambda objects: single(objects, "Namespace")["metadata"].pop("labels"),
         "restricted namespace",
     ),
     "no disruption budget": (_without("PodDisruptionBudget"), "PodDisruptionBudget"),
@@ -334,30 +334,30 @@ FAULTS: dict[str, tuple[Callable[[list[Manifest]], Any], str]] = {
 
 
 @pytest.fixture(scope="session")
-def checkov(judges, tmp_path_factory) -> dict[str, set[str]]:
-    """Failed and skipped checks by name: of each environment, and of staging with each fault."""
+def checkov(tools, tmp_path_factory) -> dict[str, set[str]]:
+    """Failed and skipped checks by environment, and by fault of staging."""
     folder = tmp_path_factory.mktemp("manifests")
     for environment in ENVIRONMENTS:
         (folder / f"{environment}.yaml").write_text(yaml.safe_dump_all(documents(environment)))
-    for name, (spoil, _) in FAULTS.items():
-        found = copy.deepcopy(documents("staging"))
-        spoil(found)
-        _own_namespace(found, name)
-        (folder / f"{_slug(name)}.yaml").write_text(yaml.safe_dump_all(found))
-    command = [judges / "checkov", "--directory", folder, "--framework", "kubernetes", "--output", "json"]
+    for name, (inject, _) in FAULTS.items():
+        objects = copy.deepcopy(documents("staging"))
+        inject(objects)
+        _own_namespace(objects, name)
+        (folder / f"{_slug(name)}.yaml").write_text(yaml.safe_dump_all(objects))
+    command = [tools / "checkov", "--directory", folder, "--framework", "kubernetes", "--output", "json"]
     done = subprocess.run([*command, "--skip-download"], check=False, capture_output=True, text=True)
     results = json.loads(done.stdout)["results"]
-    red: dict[str, set[str]] = {file.stem: set() for file in folder.iterdir()}
-    judged = {Path(check["file_path"]).stem for check in results["passed_checks"]}
-    assert set(red) == judged, "checkov read other files"
+    failures: dict[str, set[str]] = {file.stem: set() for file in folder.iterdir()}
+    checked = {Path(check["file_path"]).stem for check in results["passed_checks"]}
+    assert set(failures) == checked, "checkov read other files"
     for check in [*results["failed_checks"], *results["skipped_checks"]]:
-        red[Path(check["file_path"]).stem].add(check["check_id"])
-    return red
+        failures[Path(check["file_path"]).stem].add(check["check_id"])
+    return failures
 
 
-def _own_namespace(found: list[Manifest], name: str) -> None:
-    """Checkov looks for a NetworkPolicy in every file: each fault gets a namespace of its own."""
-    for manifest in found:
+def _own_namespace(objects: list[Manifest], name: str) -> None:
+    """Move the manifests to a separate namespace, because checkov searches for a NetworkPolicy in all files."""
+    for manifest in objects:
         if manifest["metadata"].get("namespace") == "slipway-staging":
             manifest["metadata"]["namespace"] = _slug(name)
 
@@ -367,81 +367,82 @@ def _slug(name: str) -> str:
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_checkov_has_nothing_to_say_and_nothing_is_skipped(checkov, environment):
+def test_checkov_reports_and_skips_nothing(checkov, environment):
     assert set() == checkov[environment]
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_nothing_of_ours_is_missing(environment):
-    assert set() == lacks(documents(environment))
+def test_no_property_is_missing(environment):
+    assert set() == missing_properties(documents(environment))
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_property_taken_out_turns_a_check_red(checkov, name):
-    spoil, expected = FAULTS[name]
-    found = copy.deepcopy(documents("staging"))
-    spoil(found)
-    assert expected in checkov[_slug(name)] | lacks(found)
+def test_a_removed_property_fails_a_check(checkov, name):
+    inject, expected = FAULTS[name]
+    objects = copy.deepcopy(documents("staging"))
+    inject(objects)
+    assert expected in checkov[_slug(name)] | missing_properties(objects)
 
 
-# --- what must agree ---
+# --- consistency ---
 
 
-def test_the_probes_and_the_scrape_ask_for_pages_that_the_service_has():
+def test_probes_and_scrapes_use_routes_of_the_service():
     app = App({"version": "v1.2.3"}, *[_Anything()] * 3, PARAMS["serving"])
     main = container(documents("production"))
     paths = {main[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")}
-    scraped = one(documents("production"), "Deployment")["spec"]["template"]["metadata"]["annotations"]
+    scraped = single(documents("production"), "Deployment")["spec"]["template"]["metadata"]["annotations"]
     assert {"/livez", "/readyz"} == paths
     assert {200} == {app._page(path, "GET", ())[0] for path in [*paths]}
     assert "/metrics" == scraped["prometheus.io/path"]
 
 
 class _Anything:
-    """Stands for what the service's pages do not ask."""
+    """Placeholder for objects that the pages of the service do not use."""
 
     def __getattr__(self, _: str) -> None:
         return None
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_everything_selects_the_pods_and_their_port(environment):
-    found = documents(environment)
-    labels = one(found, "Deployment")["spec"]["template"]["metadata"]["labels"]
+def test_all_selectors_match_the_pods_and_their_port(environment):
+    objects = documents(environment)
+    labels = single(objects, "Deployment")["spec"]["template"]["metadata"]["labels"]
     selectors = [
-        one(found, "Service")["spec"]["selector"],
-        one(found, "Deployment")["spec"]["selector"]["matchLabels"],
-        one(found, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
-        one(found, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
-        *[manifest["spec"]["selector"]["matchLabels"] for manifest in found if manifest["kind"] == "Rollout"],
+        single(objects, "Service")["spec"]["selector"],
+        single(objects, "Deployment")["spec"]["selector"]["matchLabels"],
+        single(objects, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+        single(objects, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+        *[manifest["spec"]["selector"]["matchLabels"] for manifest in objects if manifest["kind"] == "Rollout"],
     ]
     assert all(selector.items() <= labels.items() for selector in selectors)
-    assert {"http"} == {port["targetPort"] for port in one(found, "Service")["spec"]["ports"]}
-    assert ["--host", "0.0.0.0", "--port", "3000"] == container(found)["args"]  # noqa: S104  of the pod
-    assert [{"name": "http", "containerPort": 3000}] == container(found)["ports"]
+    assert {"http"} == {port["targetPort"] for port in single(objects, "Service")["spec"]["ports"]}
+    assert ["--host", "0.0.0.0", "--port", "3000"] == container(objects)["args"]  # noqa: S104  of the pod
+    assert [{"name": "http", "containerPort": 3000}] == container(objects)["ports"]
 
 
-def test_the_autoscaler_scales_what_has_the_pods():
+def test_the_autoscaler_scales_the_owner_of_the_pods():
     targets = {
-        environment: one(documents(environment), "HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["kind"]
+        environment: single(documents(environment), "HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["kind"]
         for environment in ENVIRONMENTS
     }
     assert {"staging": "Deployment", "production": "Rollout"} == targets
-    assert 0 == one(documents("production"), "Deployment")["spec"]["replicas"]
+    assert 0 == single(documents("production"), "Deployment")["spec"]["replicas"]
 
 
-def test_argo_cd_follows_the_folder_that_promotions_write():
+def test_argo_cd_follows_the_folder_of_promotions():
     for environment in ENVIRONMENTS:
-        spec = one([each for each in argocd() if each["metadata"]["name"].endswith(environment)], "Application")["spec"]
+        own = [manifest for manifest in argocd() if manifest["metadata"]["name"].endswith(environment)]
+        spec = single(own, "Application")["spec"]
         assert (BRANCH, Path(manifests.path_of(environment)).parent.as_posix()) == (
             spec["source"]["targetRevision"],
             spec["source"]["path"],
         )
-        assert one(documents(environment), "Namespace")["metadata"]["name"] == spec["destination"]["namespace"]
+        assert single(documents(environment), "Namespace")["metadata"]["name"] == spec["destination"]["namespace"]
 
 
-def test_argo_cd_may_make_what_promotions_write_and_nothing_else():
-    project = one(argocd(), "AppProject")["spec"]
+def test_argo_cd_may_create_the_kinds_of_promotions_and_no_others():
+    project = single(argocd(), "AppProject")["spec"]
     allowed = {(rule["group"], rule["kind"]) for rule in project["namespaceResourceWhitelist"]}
     needed = {
         (manifest["apiVersion"].rpartition("/")[0], manifest["kind"])
@@ -449,19 +450,19 @@ def test_argo_cd_may_make_what_promotions_write_and_nothing_else():
         for manifest in documents(environment)
     }
     assert needed == allowed | {(rule["group"], rule["kind"]) for rule in project["clusterResourceWhitelist"]}
-    assert {one(documents(name), "Namespace")["metadata"]["name"] for name in ENVIRONMENTS} == {
+    assert {single(documents(name), "Namespace")["metadata"]["name"] for name in ENVIRONMENTS} == {
         place["namespace"] for place in project["destinations"]
     }
 
 
 @needs_kubectl
-def test_the_third_command_of_the_page_names_the_repository_everywhere():
+def test_the_third_command_of_the_page_replaces_the_repository_everywhere():
     page = (ROOT / "docs/kubernetes.md").read_text()
     (command,) = [line.strip() for line in page.splitlines() if "kustomize deploy/argocd" in line]
-    shown, _, applied = command.rpartition(" | ")
-    assert applied.endswith("apply -f -")
-    done = subprocess.run(["sh", "-c", shown], cwd=ROOT, check=True, capture_output=True, text=True)
-    found = list(yaml.safe_load_all(done.stdout))
+    rendering, _, applying = command.rpartition(" | ")
+    assert applying.endswith("apply -f -")
+    done = subprocess.run(["sh", "-c", rendering], cwd=ROOT, check=True, capture_output=True, text=True)
+    objects = list(yaml.safe_load_all(done.stdout))
     assert "OWNER" not in done.stdout
-    assert ["AppProject", "Application", "Application"] == sorted(manifest["kind"] for manifest in found)
-    assert {"argocd"} == {manifest["metadata"]["namespace"] for manifest in found}
+    assert ["AppProject", "Application", "Application"] == sorted(manifest["kind"] for manifest in objects)
+    assert {"argocd"} == {manifest["metadata"]["namespace"] for manifest in objects}

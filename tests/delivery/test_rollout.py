@@ -1,4 +1,4 @@
-"""A canary from the command line: what git holds at its end, whoever waited for it."""
+"""A canary from the command line, and its record in git, independent of which process waited for it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ PRODUCTION = ("--environment", "production")
 
 @pytest.fixture
 def production(project, slipway):
-    """An agent, and v0.1.0, which took over at once because nothing was there before."""
+    """An agent that serves v0.1.0, the first release, which needs no canary."""
     project.publish("v0.1.0")
     slipway("agent", *PRODUCTION, "--detach")
-    said = slipway("promote", *PRODUCTION, "--release", "v0.1.0")
-    assert "canary" not in said
+    output = slipway("promote", *PRODUCTION, "--release", "v0.1.0")
+    assert "canary" not in output
     return project
 
 
@@ -36,10 +36,10 @@ def _stages(project) -> list[str]:
 
 def test_a_canary_that_passes_gets_its_stage_tag_with_the_evidence(production, slipway):
     production.publish("v0.2.0")
-    said = slipway("promote", *PRODUCTION, "--release", "v0.2.0")
-    assert "production: the canary v0.2.0 passed" in said
-    assert " 0 failed: " in said
-    assert "production: serves v0.2.0" in said
+    output = slipway("promote", *PRODUCTION, "--release", "v0.2.0")
+    assert "production: the canary v0.2.0 passed" in output
+    assert " 0 failed: " in output
+    assert "production: serves v0.2.0" in output
     assert ["model#production#1", "model#production#2"] == _stages(production)
     production.git("fetch", "--quiet", "origin", "--tags")
     tag = production.git("tag", "--list", "--format=%(contents)", "model#production#2")
@@ -56,8 +56,8 @@ def test_a_canary_that_passes_gets_its_stage_tag_with_the_evidence(production, s
 def test_a_canary_that_fails_is_rolled_back_by_a_commit_with_the_evidence(production, slipway):
     production.publish("v0.2.0", "failing")
     before = production.branch.head
-    said = slipway("promote", *PRODUCTION, "--release", "v0.2.0", expected=2)
-    assert "production: v0.2.0 was rolled back to v0.1.0: refused: canary: errors: fails more often" in said
+    output = slipway("promote", *PRODUCTION, "--release", "v0.2.0", expected=2)
+    assert "production: v0.2.0 was rolled back to v0.1.0: refused: canary: errors: fails more often" in output
     message = _message(production)
     assert message.startswith("Roll production back to v0.1.0\n\nThis reverts commit")
     assert "canary: errors: fail (" in message
@@ -69,12 +69,12 @@ def test_a_canary_that_fails_is_rolled_back_by_a_commit_with_the_evidence(produc
 
 def test_a_release_that_does_not_start_is_rolled_back_too(production, slipway):
     production.publish("v0.2.0", "crash")
-    said = slipway("promote", *PRODUCTION, "--release", "v0.2.0", expected=2)
-    assert "production: v0.2.0 was rolled back to v0.1.0: v0.2.0: it ended before it was ready" in said
+    output = slipway("promote", *PRODUCTION, "--release", "v0.2.0", expected=2)
+    assert "production: v0.2.0 was rolled back to v0.1.0: v0.2.0: it ended before it was ready" in output
     assert "v0.1.0" == production.branch.read("production").release
 
 
-def test_who_comes_later_writes_down_the_end(production, slipway):
+def test_a_later_promotion_records_the_result(production, slipway):
     production.publish("v0.2.0")
     slipway("promote", *PRODUCTION, "--release", "v0.2.0", "--no-wait")
     assert ["model#production#1"] == _stages(production)
@@ -90,7 +90,7 @@ def test_a_hotfix_needs_no_canary(production, slipway):
     assert ["model#production#1", "model#production#2"] == _stages(production)
 
 
-def test_a_canary_is_called_off_by_rollback_and_its_number_not_used_again(production, slipway):
+def test_a_rollback_aborts_a_canary_and_its_number_is_not_reused(production, slipway):
     production.publish("v0.2.0")
     slipway("promote", *PRODUCTION, "--release", "v0.2.0", "--no-wait")
     slipway("rollback", *PRODUCTION)
@@ -99,20 +99,20 @@ def test_a_canary_is_called_off_by_rollback_and_its_number_not_used_again(produc
     assert 3 == production.promote("v0.2.0", "production", CANARY).promotion
 
 
-def test_a_promotion_is_over_when_nobody_else_gets_requests(production, slipway):
-    """The very next request, as that of a smoke test, must not meet the release before."""
+def test_a_promotion_ends_when_no_other_release_gets_requests(production, slipway):
+    """The next request, for example of a smoke test, must not reach the previous release."""
     production.publish("v0.2.0")
     slipway("promote", *PRODUCTION, "--release", "v0.2.0")
     url = gateway_url("production")
     assert {"v0.2.0"} == {clients.get_release(url)["version"] for _ in range(50)}
 
 
-def test_status_tells_of_the_canary(production, slipway):
+def test_status_has_the_canary(production, slipway):
     production.publish("v0.2.0", "failing")
     slipway("promote", *PRODUCTION, "--release", "v0.2.0", expected=2)
-    said = slipway("status")
-    assert "canary of promotion 2: refused" in said
-    assert "canary: errors: fail" in said
+    output = slipway("status")
+    assert "canary of promotion 2: refused" in output
+    assert "canary: errors: fail" in output
 
 
 def _promoted(project, *versions: str) -> None:
