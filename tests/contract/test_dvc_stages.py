@@ -1,4 +1,4 @@
-"""dvc.yaml tells the truth: a stage that runs a module depends on everything of ours that the module imports."""
+"""Tests of dvc.yaml: a stage depends on every first-party module that its module imports."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def test_a_stage_depends_on_every_first_party_module_that_it_imports(graph, stag
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_dependency_that_is_left_out_is_noticed(graph, stage):
+def test_a_missing_dependency_is_detected(graph, stage):
     own = str(_file(_module(stage)).relative_to(ROOT))
     assert own in _missing(graph, stage, [dep for dep in STAGES[stage]["deps"] if dep != own])
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_names_only_dependencies_that_exist_or_that_another_stage_makes(stage):
+def test_every_dependency_exists_or_is_the_output_of_another_stage(stage):
     outs = [
         next(iter(out)) if isinstance(out, dict) else out for other in STAGES.values() for out in other.get("outs", [])
     ]
@@ -64,7 +64,7 @@ def test_a_stage_names_only_dependencies_that_exist_or_that_another_stage_makes(
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_names_only_parameters_that_exist(stage):
+def test_every_parameter_of_a_stage_exists(stage):
     names = STAGES[stage].get("params", [])
     assert [] == [name for name in names if name.split(".")[0] not in PARAMS]
 
@@ -73,7 +73,7 @@ OPEN_SECTIONS = ("model", "split")
 
 
 def _untyped(stage: str, deps: list[str]) -> set[str]:
-    """Sections whose types only the problem knows, that the stage uses without a file that has them."""
+    """Return the open sections that the stage uses without a dependency on the file with their types."""
     used = {name.split(".")[0] for name in STAGES[stage].get("params", [])}
     return {name for name in used.intersection(OPEN_SECTIONS) if f"build/parameters/{name}.yaml" not in deps}
 
@@ -87,10 +87,10 @@ def test_the_open_sections_are_those_without_a_model():
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_runs_again_when_the_type_of_an_open_parameter_changes(stage):
+def test_a_stage_depends_on_the_types_of_open_parameters(stage):
     assert set() == _untyped(stage, STAGES[stage]["deps"])
 
 
 @pytest.mark.parametrize(("stage", "section"), [("prepare", "split"), ("train", "model")])
-def test_an_open_section_without_its_types_is_noticed(stage, section):
+def test_an_open_section_without_its_types_is_detected(stage, section):
     assert {section} == _untyped(stage, [dep for dep in STAGES[stage]["deps"] if "parameters" not in dep])

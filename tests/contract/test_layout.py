@@ -1,4 +1,4 @@
-"""The repository is whole: the embedded store holds the data, numbers carry their reason, nothing large is in git."""
+"""Tests of the repository: the embedded store has the data, parameters have a comment, and git has no large files."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ TEN_MEGABYTES = 10_000_000
 
 
 def test_the_embedded_store_is_under_ten_megabytes():
-    assert TEN_MEGABYTES > sum(file.stat().st_size for file in (ROOT / ".dvcstore").rglob("*") if file.is_file())
+    size = sum(file.stat().st_size for file in (ROOT / ".dvcstore").rglob("*") if file.is_file())
+    assert size < TEN_MEGABYTES
 
 
 def lacking(root: Path) -> list[str]:
-    """What the embedded store has to hold and does not; nothing is asked of it where the data is in another remote."""
+    """Return the objects that the embedded store lacks; none where the data is in another remote."""
     config = configparser.ConfigParser()
     config.read(root / ".dvc/config")
     if config["core"]["remote"] != "embedded":
@@ -28,22 +29,22 @@ def lacking(root: Path) -> list[str]:
     return [] if (root / ".dvcstore/files/md5" / out["md5"][:2] / out["md5"][2:]).is_file() else [out["md5"]]
 
 
-def test_the_embedded_store_holds_the_data_that_data_dvc_names():
+def test_the_embedded_store_has_the_data_of_data_dvc():
     assert [] == lacking(ROOT)
 
 
 @pytest.mark.parametrize(("remote", "expected"), [("embedded", ["ab12"]), ("bucket", [])])
-def test_data_is_missed_in_the_embedded_store_only_where_it_belongs_there(tmp_path, remote, expected):
+def test_only_the_embedded_remote_requires_data_in_the_store(tmp_path, remote, expected):
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc/config").write_text(f"[core]\n    remote = {remote}\n")
     (tmp_path / "data.dvc").write_text("outs: [{path: data, md5: ab12}]\n")
     assert expected == lacking(tmp_path)
 
 
-def test_every_number_in_params_yaml_says_why():
+def test_every_number_in_params_yaml_has_a_comment():
     lines = (ROOT / "params.yaml").read_text().splitlines()
-    silent = [line for line in lines if re.match(r"\s*\w+: [-\d.]", line) and "#" not in line]
-    assert [] == silent
+    uncommented = [line for line in lines if re.match(r"\s*\w+: [-\d.]", line) and "#" not in line]
+    assert [] == uncommented
 
 
 def test_no_tracked_file_is_larger_than_two_megabytes():

@@ -1,7 +1,7 @@
-"""The seam holds: three other problems on real data go through the whole loop, and touch a handful of files.
+"""Tests of forks: three other problems on real data pass through the whole loop, and change a handful of files.
 
-Each is made, checked, trained, released, served, loaded and compared as a fork does it, by the verbs of the machinery
-as it is shipped, and each has a bad row and a worse model that are blocked.
+Each is checked, trained, released, served, load-tested and compared by the commands of the unchanged engine, and each
+has an invalid row and a worse model that are blocked.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from slipway.checks.mutants import READERS, WRITERS
 from slipway.report import content, markdown, submitted
 from tests import forks
 
-MOST_FILES = 6
+FILES_MAX = 6
 BRIEF = {"seconds": 4, "warmup_seconds": 1, "minimum_requests": 30}
-BUSY = {"p50_milliseconds": 500, "p99_milliseconds": 4000, "achieved_rate": 0.5}  # other tests run beside this one
+BUSY = {"p50_milliseconds": 500, "p99_milliseconds": 4000, "achieved_rate": 0.5}  # other tests run at the same time
 STAGES = yaml.safe_load((forks.ROOT / "dvc.yaml").read_text())["stages"]
 TRAIN = """
 from pathlib import Path
@@ -36,7 +36,7 @@ PASS = {"pass"}
 
 @dataclass(frozen=True)
 class Expected:
-    """What is known of a problem: its task, its model's format, a value that `Row` refuses, numbers that spoil it."""
+    """Expectations of a problem: task, model format, a value that `Row` rejects, and parameters of a worse model."""
 
     task: str
     model_format: str
@@ -66,7 +66,7 @@ def expected(name):
 def fork(name, tmp_path_factory):
     made = forks.make(name, tmp_path_factory.mktemp(name))
     edit(made.root, {"loadtest": BRIEF | BUSY})
-    made.commit("Load it for a moment only, on a machine that has other work")
+    made.commit("Shorten the load test, and relax it for a busy machine")
     return made
 
 
@@ -91,7 +91,7 @@ def trained(checked):
 
 @pytest.fixture(scope="module")
 def served(trained):
-    """In production, behind its front door, kept there by its agent."""
+    """Yield the fork with its release in production, behind the gateway and reconciled by the agent."""
     trained.slipway("release", "build")
     trained.slipway("release", "publish")
     try:
@@ -104,7 +104,7 @@ def served(trained):
 
 @pytest.fixture(scope="module")
 def reported(served):
-    """Compared with the champion, which is the same model, and reported."""
+    """Return the fork after a comparison with the same model as champion, and with a report."""
     served.slipway("compare")
     served.slipway("report", "--base", "HEAD~1")
     return served
@@ -115,7 +115,7 @@ def test_a_fork_touches_six_files_at_most_and_none_of_the_engine(name, trained, 
     with capsys.disabled():
         print(f"\n{name} touches {len(touched.written)} files: {', '.join(touched.written)}")
     assert set() == touched.of_the_engine
-    assert len(touched.written) <= MOST_FILES
+    assert len(touched.written) <= FILES_MAX
 
 
 @pytest.mark.parametrize("path", ["src/slipway/cli.py", "dvc.yaml", "tests/unit/test_metrics.py", ".github/CODEOWNERS"])
@@ -129,35 +129,35 @@ def test_the_data_keeps_its_contract_and_its_suite_ran(checked):
     assert "deepchecks" in (checked.root / "results/data/deepchecks.html").read_text(encoding="utf-8")
 
 
-def test_a_bad_row_is_blocked_and_named(checked, expected, tmp_path):
+def test_an_invalid_row_is_blocked_and_named(checked, expected, tmp_path):
     column, value = expected.bad
     shutil.copytree(checked.root / "data", tmp_path / "data")
     newest = max((tmp_path / "data").iterdir())
     rows = READERS[newest.suffix](newest)
     WRITERS[newest.suffix](rows.assign(**{column: rows[column].where(rows.index != 7, value)}), newest)
     command = [str(tmp_path / "data") if word == "data" else word for word in STAGES["data"]["cmd"].split()[1:]]
-    said = checked.run(sys.executable, *(word.replace("metrics/", f"{tmp_path}/") for word in command), code=1)
-    assert f"{newest.name}: {column}: " in said
-    assert "(1 rows, row 7: " in said
+    output = checked.run(sys.executable, *(word.replace("metrics/", f"{tmp_path}/") for word in command), code=1)
+    assert f"{newest.name}: {column}: " in output
+    assert "(1 rows, row 7: " in output
 
 
 def test_training_converges(trained):
     trained.run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/convergence")
 
 
-def test_the_model_is_good_enough_and_is_exported_as_it_was_trained(trained, expected):
+def test_the_model_passes_the_floor_and_the_parity(trained, expected):
     assert {"export parity": "pass", "floor": "pass"} == trained.outcomes("train")
     exported = trained.json("metrics/export.json")
     assert expected.model_format == exported["format"]
     assert ("why_not_onnx" in exported) is (expected.model_format == "skops")
 
 
-def test_production_answers_what_the_release_was_built_to_answer(served):
+def test_production_passes_the_smoke_test(served):
     served.slipway("smoke", "--environment", "production")
     assert {"release": "pass", "answers": "pass"} == served.outcomes("smoke")
 
 
-def test_production_bears_the_load(served):
+def test_production_passes_the_load_test(served):
     served.slipway("loadtest", "--environment", "production")
     assert PASS == set(served.outcomes("loadtest").values())
 
@@ -176,7 +176,7 @@ def test_a_worse_model_is_blocked_by_the_champion(reported, expected, tmp_path):
     assert "fail" == worse.outcomes("compare")["champion"]
 
 
-def test_the_report_speaks_of_the_problem(name, reported, expected):
+def test_the_report_describes_the_problem(name, reported, expected):
     text = (reported.root / "results/report/report.md").read_text(encoding="utf-8")
     assert f"<td>{expected.task}" in text or f"| {expected.task} |" in text
     signature = reported.json("model/signature.json")
@@ -186,4 +186,4 @@ def test_the_report_speaks_of_the_problem(name, reported, expected):
     jobs = reported.json("results/report/evidence.json")["results"]
     submitted_evidence = submitted.accept((reported.root / "results/report/evidence.json").read_bytes())
     assert text == markdown.render(content.write(submitted_evidence))
-    assert PASS == {each["outcome"] for job in ("data", "train", "compare") for each in jobs[job]["verdicts"]}
+    assert PASS == {verdict["outcome"] for job in ("data", "train", "compare") for verdict in jobs[job]["verdicts"]}

@@ -1,4 +1,4 @@
-"""The seam is real: another problem goes through the pipeline, the gates and the report without a change to them.
+"""Tests of the seam: another problem passes through pipeline, gates and report without a change of the engine.
 
 The toy problem has another task, no time column, other names, and CSV files. Commands and paths are those of dvc.yaml.
 """
@@ -75,27 +75,27 @@ def toy(tmp_path_factory):
     return root
 
 
-def test_rows_without_a_target_are_counted_and_left_out(toy):
+def test_rows_without_a_target_are_counted_and_skipped(toy):
     rows = json.loads((toy / "metrics/prepare.json").read_text())["rows"]
     assert (4000, 20) == (sum(rows.values()), rows["unlabelled"])
 
 
-def test_the_exported_model_predicts_what_was_trained(toy):
+def test_the_exported_model_matches_the_trained_one(toy):
     exported = json.loads((toy / "metrics/export.json").read_text())
     assert "onnx" == exported["format"]
-    assert 1e-3 > float(exported["parity"])
+    assert float(exported["parity"]) < 1e-3
 
 
-def test_the_same_training_exports_the_same_bytes_whatever_pythons_hash_seed(toy):
+def test_the_export_does_not_depend_on_the_hash_seed(toy):
     command = ["-m", "slipway.pipeline.export", "build/trained/model.skops", "build/prepared"]
     for seed in ("0", "1"):
         _python(toy, *command, f"again-{seed}", f"again-{seed}.json", PYTHONHASHSEED=seed)
-    one, two = ((toy / f"again-{seed}" / "model.onnx").read_bytes() for seed in ("0", "1"))
-    assert one == two
+    first, second = ((toy / f"again-{seed}" / "model.onnx").read_bytes() for seed in ("0", "1"))
+    assert first == second
 
 
-def test_the_predictions_are_the_same_whatever_the_processor(toy):
-    """OpenBLAS has other instructions for each kind, and their sums differ in the last digits."""
+def test_the_predictions_do_not_depend_on_the_processor(toy):
+    """OpenBLAS has different instructions for each processor, whose sums differ in the last digits."""
     command = ["-m", "slipway.pipeline.evaluate", "model", "build/prepared"]
     for kind in ("Prescott", "Haswell"):
         files = [f"{kind}/{name}" for name in ("predictions.parquet", "metrics.json", "importance.json")]
@@ -116,7 +116,7 @@ def test_the_same_model_as_champion_is_within_noise_overall_and_in_each_segment(
     assert {"all", "machine=large", "machine=small"} == set(result["evidence"]["production"])
 
 
-def test_a_candidate_that_is_worse_than_the_champion_is_blocked(toy, tmp_path):
+def test_a_candidate_worse_than_the_champion_is_blocked(toy, tmp_path):
     worse = tmp_path / "worse"
     shutil.copytree(toy, worse)
     shutil.copytree(toy / "model", worse / "champion", dirs_exist_ok=True)
@@ -131,7 +131,7 @@ def test_a_candidate_that_is_worse_than_the_champion_is_blocked(toy, tmp_path):
     }.items()
 
 
-def test_the_report_speaks_of_the_problems_own_metric(toy):
+def test_the_report_has_the_metric_of_the_problem(toy):
     _compare(toy, "None")
     _python(toy, "-c", REPORT)
     assert "rmse" in (toy / "results/report/report.md").read_text()

@@ -78,8 +78,8 @@ def test_a_lead_over_a_baseline_is_required_only_where_it_was_measured(measured,
 
 
 def test_a_limit_stays_where_the_problem_is_well_within_it():
-    assert (0.25, 0.45) == (limits.at_most(0.25, 0.1), limits.at_most(0.25, 0.3))
-    assert (0.5, 0.2) == (limits.at_least(0.5, 0.9), limits.at_least(0.5, 0.3))
+    assert (0.25, 0.45) == (limits.upper_limit(0.25, 0.1), limits.upper_limit(0.25, 0.3))
+    assert (0.5, 0.2) == (limits.lower_limit(0.5, 0.9), limits.lower_limit(0.5, 0.3))
 
 
 def test_equal_files_differ_by_noise_only_and_shifted_files_by_more(made):

@@ -26,7 +26,7 @@ def text(*values: str) -> pd.Series:
         ("Miles_per_Gallon", "miles_per_gallon"),
         ("od280/od315_of_diluted_wines", "od280_od315_of_diluted_wines"),
         ("BMI", "bmi"),
-        ("2nd floor", "n_2nd_floor"),
+        ("3 floors", "n_3_floors"),
         ("class", "class_"),
         ("copy", "copy_"),
         ("Größe %", "groe"),

@@ -38,8 +38,8 @@ def _power(values: pd.Series, label: pd.Series, task: str, seed: int) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # classes with fewer rows than folds cause warnings
         predicted = cross_val_predict(DecisionTreeClassifier(random_state=seed), numbers, label, cv=FOLDS)
-        most_common = pd.Series(label.mode()[0], index=label.index)
-        naive = f1_score(label, most_common, average="weighted")
+        mode = pd.Series(label.mode()[0], index=label.index)
+        naive = f1_score(label, mode, average="weighted")
         return max(0.0, (f1_score(label, predicted, average="weighted") - naive) / (1 - naive)) if naive < 1 else 0.0
 
 

@@ -44,12 +44,12 @@ def down(value: float) -> float:
     return float(f"{math.floor(value / step + 1e-9) * step:.6g}")
 
 
-def at_most(default: float, measured: float) -> float:
+def upper_limit(default: float, measured: float) -> float:
     """Return an upper limit: `default`, or the measured value with headroom."""
     return max(default, up(HEADROOM_FACTOR * measured))
 
 
-def at_least(default: float, measured: float) -> float:
+def lower_limit(default: float, measured: float) -> float:
     """Return a lower limit: `default`, or the measured value with headroom."""
     return min(default, down(measured / HEADROOM_FACTOR if measured > 0 else HEADROOM_FACTOR * measured))
 
@@ -115,13 +115,13 @@ def of_data(drift: Mapping[str, float], rates: Mapping[str, float]) -> dict[str,
         "label": "the same for the target",
     }
     for kind, name in kinds.items():
-        limit = min(DISJOINT_DISTANCE_MIN, max(at_most(0.25, drift[kind]), up(noise)))
+        limit = min(DISJOINT_DISTANCE_MIN, max(upper_limit(0.25, drift[kind]), up(noise)))
         changes[f"data.suites.{kind}_drift"] = Change(limit, f"{name}; {measured.format(drift[kind], noise)}")
     return changes
 
 
 def _ratio(default: float, measured: float, name: str) -> Change:
-    return Change(min(1.0, at_most(default, measured)), f"{name}; the first files have {measured:.1%}")
+    return Change(min(1.0, upper_limit(default, measured)), f"{name}; the first files have {measured:.1%}")
 
 
 def of_training(evidence: Mapping[str, Any]) -> dict[str, Change]:
@@ -139,14 +139,15 @@ def of_training(evidence: Mapping[str, Any]) -> dict[str, Change]:
         ),
         "convergence.test_rows": Change(5000, "maximum held-out rows"),
         "convergence.loss_fall": Change(
-            at_least(0.02, fall), f"minimum relative decrease of the training loss; measured {fall:.2f}"
+            lower_limit(0.02, fall), f"minimum relative decrease of the training loss; measured {fall:.2f}"
         ),
         "convergence.overfit_fall": Change(
-            at_least(0.5, learned),
+            lower_limit(0.5, learned),
             f"minimum relative distance of the loss on the small sample below the dummy's; measured {learned:.2f}",
         ),
         "convergence.chance_skill": Change(
-            at_most(0.1, chance), f"maximum skill of a model that is trained on shuffled labels; measured {chance:.2f}"
+            upper_limit(0.1, chance),
+            f"maximum skill of a model that is trained on shuffled labels; measured {chance:.2f}",
         ),
         "convergence.baseline_margin": Change(
             _lead(0.01, lead),
@@ -182,7 +183,7 @@ def of_gates(plan: Plan, evidence: Mapping[str, Any]) -> dict[str, Change]:
             up(5 * margin), "the same for one segment, which has fewer rows and wider intervals"
         ),
         "gates.calibration": Change(
-            at_most(0.12, gap), f"mean gap between predicted and observed rate; the first model has {gap:.2f}"
+            upper_limit(0.12, gap), f"mean gap between predicted and observed rate; the first model has {gap:.2f}"
         ),
         "gates.floor": Change(
             _floor(value, metric),
@@ -194,7 +195,7 @@ def of_gates(plan: Plan, evidence: Mapping[str, Any]) -> dict[str, Change]:
             f"minimum significant gain over each baseline; the first model has {linear['value']:+.3g} over linear",
         ),
         "data.suites.label_skill": Change(
-            at_least(0.1, evidence["probe"]),
+            lower_limit(0.1, evidence["probe"]),
             f"minimum of 2 * ROC AUC - 1 of a linear model; the first files have {evidence['probe']:.2f} or more",
         ),
     }
