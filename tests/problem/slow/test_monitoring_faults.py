@@ -1,4 +1,4 @@
-"""Questions can fail, and name what is wrong: a smaller draw of what `slipway power --monitor` runs whole."""
+"""Tests of the sensitivity of the monitoring checks, on a subset of the faults of `slipway power --monitor`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from slipway.monitoring import faults, power
 
 CHOSEN = ("stuck", "half gone", "missing as -999", "swapped", "mix", "yesterday again", "labels late", "refused")
-"""One fault for each family and question."""
+"""A fault of each family and check."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The verb `monitor`, from the lines of a log to results/: the release that is trained here, and a real later week."""
+"""Tests of `slipway monitor`, from prediction logs to results/: the release that is trained here, and a later week."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from slipway.gates import Outcome
 from slipway.monitoring import collect, job
 
 WEEK = ("2013-10-02", "2013-10-09")
-QUESTIONS = {"validity", "traffic", "model", "labels", "skew", "drift", "predictions", "performance", "segments"}
+CHECKS = {"validity", "traffic", "model", "labels", "skew", "drift", "predictions", "performance", "segments"}
 REPOSITORY = Path(__file__).parents[3]
 
 
 @pytest.fixture
 def environment(scene, tmp_path, monkeypatch):
-    """An environment that has logged a week, in a folder of its own; labels of all but the last day have arrived."""
+    """Return an environment with a week of prediction logs, and with labels of all but the last day."""
     reference, later, params = scene
     monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("SLIPWAY_COLLECTED", raising=False)
@@ -35,78 +35,76 @@ def environment(scene, tmp_path, monkeypatch):
     place.predictions.mkdir(parents=True)
     lines = map(_line, week.to_dict("records"))
     (place.predictions / "predictions-1.jsonl").write_text("".join(lines))
-    known = week[week["time"] < "2013-10-08"][["request_id", problem.TARGET]]
-    monkeypatch.setattr(problem, "labels", lambda *_: known)
+    labels = week[week["time"] < "2013-10-08"][["request_id", problem.TARGET]]
+    monkeypatch.setattr(problem, "labels", lambda *_: labels)
     monkeypatch.setattr(job, "reference_of", lambda *_: (reference, params))
     return SimpleNamespace(place=place, rows=len(week), root=tmp_path)
 
 
-def _line(one: dict) -> str:
-    row = {name: None if one[name] != one[name] else one[name] for name in problem.Row.model_fields}
-    head = {name: one[name] for name in ("release", "request_id", "index")}
-    return json.dumps(head | {"time": one["time"].isoformat(timespec="milliseconds"), "row": row,
-                              "prediction": one["prediction"]}, default=int) + "\n"  # fmt: skip
+def _line(logged: dict) -> str:
+    row = {name: None if logged[name] != logged[name] else logged[name] for name in problem.Row.model_fields}
+    head = {name: logged[name] for name in ("release", "request_id", "index")}
+    return json.dumps(head | {"time": logged["time"].isoformat(timespec="milliseconds"), "row": row,
+                              "prediction": logged["prediction"]}, default=int) + "\n"  # fmt: skip
 
 
-def asked(**changes: object) -> job.WindowOptions:
+def window_options(**changes: object) -> job.WindowOptions:
     return job.WindowOptions(**{"days": None, "since": WEEK[0], "until": WEEK[1], "labels": Path("data")} | changes)
 
 
-def test_a_real_week_is_collected_judged_and_shown_and_what_was_seen_is_kept(environment):
-    assert 1 == job.main("production", asked(), as_json=True)
+def test_a_real_week_is_collected_judged_reported_and_stored(environment):
+    assert 1 == job.main("production", window_options(), as_json=True)
     result = results.read(Path("results"))["monitor"]
     assert environment.rows == result.evidence["collected"]["rows"] == result.evidence["window"]["rows"]
     assert ("production", "candidate") == (result.evidence["environment"], result.evidence["release"])
     outcomes = {verdict.gate: verdict.outcome for verdict in result.verdicts}
-    assert set(outcomes) >= QUESTIONS
+    assert set(outcomes) >= CHECKS
     assert Outcome.FAIL not in set(outcomes.values())
     assert Outcome.INCONCLUSIVE == outcomes["health"]
     assert result.evidence["retrain"]["trigger"] is None
     for page in ("index.html", "report.md"):
         assert "production" in (Path("results/monitor") / page).read_text()
-    memory = remembered(environment.place)
-    assert [datetime(2013, 10, 9, tzinfo=UTC)] == [point.end for point in memory.points]
-    job.main("production", asked(), as_json=False)
-    assert memory.alarms == remembered(environment.place).alarms
+    state = stored_state(environment.place)
+    assert [datetime(2013, 10, 9, tzinfo=UTC)] == [point.end for point in state.points]
+    job.main("production", window_options(), as_json=False)
+    assert state.alarms == stored_state(environment.place).alarms
     assert 0 == results.read(Path("results"))["monitor"].evidence["collected"]["rows"]
 
 
-def remembered(place):
+def stored_state(place):
     return job.read_state(collect.of_environment(place, problem.Row))
 
 
-def test_what_one_machine_collects_and_remembers_another_looks_at(environment, tmp_path, monkeypatch):
-    """A runner of GitHub begins with nothing each day; an alarm takes two looks in a row."""
+def test_another_machine_continues_from_the_collected_rows_and_the_state(environment, tmp_path, monkeypatch):
+    """A GitHub runner starts empty each day, and an alarm needs two consecutive windows."""
     monkeypatch.setenv("SLIPWAY_COLLECTED", str(tmp_path / "shared"))
     assert job.only_collect("production").startswith(f"production: {environment.rows} rows, 0 of Slipway's own skipped")
     for day in (1, 2):
         monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / f"runner-{day}"))
-        job.main("production", asked(since=f"2013-10-0{day}", until=f"2013-10-0{day + 7}"), as_json=True)
+        job.main("production", window_options(since=f"2013-10-0{day}", until=f"2013-10-0{day + 7}"), as_json=True)
         place = Place.of("production")
         assert not place.predictions.exists()
-        assert day == len(remembered(place).points)
+        assert day == len(stored_state(place).points)
 
 
 def test_a_window_that_ends_before_it_begins_is_refused(environment):
     with pytest.raises(UserError, match="not before the end of the window"):
-        job.main("production", asked(until="2013-10-01"), as_json=True)
+        job.main("production", window_options(until="2013-10-01"), as_json=True)
     assert "not before" in results.read(Path("results"))["monitor"].error
 
 
-def test_what_is_no_time_is_refused():
+def test_an_invalid_time_is_rejected():
     with pytest.raises(UserError, match="--since yesterday: not a time; use the form 2013-10-01"):
         job.parse_time("--since", "yesterday")
 
 
-def test_an_environment_that_runs_nothing_says_so(monkeypatch):
+def test_an_environment_without_a_release_is_reported(monkeypatch):
     monkeypatch.setattr(job, "DeployBranch", lambda _: SimpleNamespace(fetch=lambda: None, read=lambda _: None))
     with pytest.raises(UserError, match="production: nothing is deployed"):
         job.reference_of("production", {})
 
 
-def test_the_reference_is_what_the_release_was_trained_on_and_not_what_came_since(
-    scene, trained, tmp_path, monkeypatch
-):
+def test_the_reference_has_the_rows_of_the_release_and_no_later_ones(scene, trained, tmp_path, monkeypatch):
     manifest = {
         "version": "v0.2.0",
         "built": "2013-09-01T00:00:00+00:00",
@@ -122,5 +120,5 @@ def test_the_reference_is_what_the_release_was_trained_on_and_not_what_came_sinc
     monkeypatch.setattr(job, "fetch", lambda _, version, digest, __: fetched[version, digest])
     reference, _ = job.reference_of("production", scene[2])
     assert "v0.2.0" == reference.baseline.release
-    assert datetime(2013, 9, 1, 3, 59, tzinfo=UTC) >= reference.data_end
+    assert reference.data_end <= datetime(2013, 9, 1, 3, 59, tzinfo=UTC)
     assert len(reference.rows) < len(scene[0].rows)
