@@ -1,4 +1,4 @@
-"""What an answer to one row must look like, whoever sends the load."""
+"""Validation of a response to one row, for both locustfiles."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import json
 import math
 
 
-def read_answer(response) -> tuple[str, str]:
-    """Which release answered, and what is wrong with the answer to one row (empty when nothing is)."""
+def read_response(response) -> tuple[str, str]:
+    """Return the release that responded and the reason why the response is invalid, empty for a valid one."""
     if response.status_code != 200:
-        return "", f"status {response.status_code}" if response.status_code else f"no answer ({response.error!r})"
+        return "", f"status {response.status_code}" if response.status_code else f"no response ({response.error!r})"
     try:
-        answer = json.loads(response.content)
-        release, predictions = str(answer["release"]), answer["predictions"]
+        body = json.loads(response.content)
+        release, predictions = str(body["release"]), body["predictions"]
     except (ValueError, KeyError, TypeError):
-        return "", "not the JSON of a prediction"
+        return "", "body is not a prediction in JSON"
     if not isinstance(predictions, list) or len(predictions) != 1:
-        return release, "not one prediction for one row"
-    return release, "" if is_finite(predictions[0]) else "not a finite number"
+        return release, "expected one prediction for one row"
+    return release, "" if is_finite(predictions[0]) else "prediction is not a finite number"
 
 
 def is_finite(prediction: object) -> bool:
-    """Whether a prediction is a finite number, or one for each class, named or in order."""
+    """Return whether a prediction is a finite number, or a list or mapping of finite numbers, one per class."""
     if isinstance(prediction, dict):
         prediction = list(prediction.values())
     if isinstance(prediction, list):

@@ -1,9 +1,9 @@
-"""Load on a running service, with users, a spawn rate and a run time as for any locustfile:
+"""A closed-loop load on a running service; users, spawn rate and run time are options of Locust:
 
     locust -f loadtests/locustfile.py --host http://127.0.0.1:3000
 
-Each user sends one valid row per second and waits for the answer (closed loop). `slipway loadtest` measures latency
-with open_loop.py instead, where a slow service cannot slow the load down.
+Each user sends one valid row per second and waits for the response. `slipway loadtest` measures latency with
+open_loop.py instead, where a slow service cannot slow the load down.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import itertools
 import logging
 from pathlib import Path
 
-from answer import read_answer
+from answer import read_response
 from locust import FastHttpUser, constant_throughput, events, task
 
 from slipway.delivery.load.loadtest import address
@@ -20,25 +20,25 @@ from slipway.delivery.load.payloads import read_payloads
 from slipway.errors import UserError
 from slipway.settings import read_settings
 
-USAGE_ERROR = 2  # exit code
+USAGE_ERROR_STATUS = 2  # exit status
 
 
 class Client(FastHttpUser):
-    """A client of the service: one request per second, less if the service takes longer."""
+    """A client of the service that sends one request per second, or fewer when the service takes longer."""
 
     wait_time = constant_throughput(1)
-    max_redirects = 0  # an answer that sends the load to another host has failed
+    max_redirects = 0  # a redirect would send the load to another host, so it counts as a failure
 
     @task
     def predict(self) -> None:
-        """Send the next row. An answer without a finite prediction is a failure, whatever its status."""
+        """Send the next row; a response without a finite prediction is a failure, whatever its status."""
         with self.client.post(
             "/predict",
             data=next(self.environment.payloads),
             headers={"Content-Type": "application/json", "X-Request-ID": "slipway:load-test"},
             catch_response=True,
         ) as response:
-            _, failure = read_answer(response)
+            _, failure = read_response(response)
             response.failure(failure) if failure else response.success()
 
 
@@ -63,7 +63,7 @@ def _(environment, **_) -> None:
 def _(environment, **_) -> None:
     try:
         address(environment.host or "", read_settings().loadtest.hosts)
-    except UserError as error:  # Locust logs the error of a listener and sends its load all the same
+    except UserError as error:  # Locust would log an exception in a listener and send its load nevertheless
         logging.error("%s", error)
-        environment.process_exit_code = USAGE_ERROR
+        environment.process_exit_code = USAGE_ERROR_STATUS
         environment.runner.quit()

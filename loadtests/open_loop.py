@@ -1,10 +1,11 @@
-"""The load test as Locust runs it, open loop: each request is due at a time that was drawn before the run.
+"""The open-loop load test as a locustfile: every request has a due time that was drawn before the run.
 
-`slipway loadtest` writes a plan, calls `locust --headless -f loadtests/open_loop.py --plan results/loadtest/plan.json`
-and judges what this leaves beside the plan: `samples.csv` (every request) and `generator.json` (the generator's CPU).
+`slipway loadtest` writes a plan, runs `locust --headless -f loadtests/open_loop.py --plan results/loadtest/plan.json`
+and evaluates the files that this module writes next to the plan: `samples.csv` (one row per request) and
+`generator.json` (CPU of the load generator).
 
-A connection that is free takes the next request of the plan, waits until it is due and sends it. When the service
-stalls, requests become due while all connections wait: their latency counts from when they were due.
+A free connection takes the next request of the plan, waits until it is due and sends it. When the service stalls,
+requests become due while all connections wait; their latency counts from the due time.
 """
 
 from __future__ import annotations
@@ -16,20 +17,20 @@ import time
 from pathlib import Path
 
 import gevent
-from answer import read_answer
+from answer import read_response
 from gevent.event import Event
 from locust import FastHttpUser, events, task
 from locust.exception import StopUser
 from shape import WarmUpThenMeasure
 
-__all__ = ["Caller", "WarmUpThenMeasure"]
+__all__ = ["PlanUser", "WarmUpThenMeasure"]
 
 SAMPLE = ("request", "free", "sent", "finished", "release", "failure")
-"""Columns of samples.csv: position in the plan; three times in seconds since the start; who answered; why it failed."""
+"""Columns of samples.csv: position in the plan; three times in seconds since the start; release; reason of failure."""
 
 
 class Run:
-    """A plan being played. All times are seconds since `start`."""
+    """A running plan. All times are seconds since `start`."""
 
     def __init__(self, plan: Path) -> None:
         content = json.loads(plan.read_text(encoding="utf-8"))
@@ -40,24 +41,24 @@ class Run:
         self.payloads = (self.folder / "payloads.jsonl").read_bytes().splitlines()
         self.samples: list[tuple] = []
         self.ready = Event()
-        self.watched = Event()
+        self.cpu_measured = Event()
         self._zero = 0.0
         self._next = iter(range(len(self.requests)))
 
     def start(self) -> None:
         """Start the clock."""
         gc.collect()
-        gc.freeze()  # a full collection of what Locust has loaded would be a pause in the middle of the measuring
+        gc.freeze()  # a full collection of Locust's objects would pause the generator during the measurement
         self._zero = time.perf_counter()
         self.ready.set()
-        gevent.spawn(self._watch_cpu)
+        gevent.spawn(self._measure_cpu)
 
     def now(self) -> float:
-        """Seconds since the start."""
+        """Return the seconds since the start."""
         return time.perf_counter() - self._zero
 
     def take(self) -> int:
-        """Position of the next request of the plan; when there is none the user has nothing left to do."""
+        """Return the position of the next request in the plan; stop the user when there is none."""
         self.ready.wait()
         position = next(self._next, None)
         if position is None:
@@ -65,40 +66,40 @@ class Run:
         return position
 
     def wait_until(self, due: float) -> None:
-        """Sleep until `due`; not at all when that has passed."""
+        """Sleep until the time `due`; return immediately when it has passed."""
         while (left := due - self.now()) > 0:
             gevent.sleep(left)
 
     def over(self) -> bool:
-        """Whether every request is answered and the generator's own work known, or waiting would tell nothing."""
-        answered = len(self.samples) == len(self.requests) and self.watched.is_set()
-        return answered or (self.ready.is_set() and self.now() > self.end + self.timeout)
+        """Return whether every response and the CPU measurement are complete, or the timeout has passed."""
+        complete = len(self.samples) == len(self.requests) and self.cpu_measured.is_set()
+        return complete or (self.ready.is_set() and self.now() > self.end + self.timeout)
 
     def progress(self) -> str:
-        """One line for the terminal."""
+        """Return one line of progress for the terminal."""
         seconds = self.now() if self.ready.is_set() else 0.0
-        phase = "warm-up" if seconds < self.warmup else "measuring" if seconds < self.end else "last answers"
+        phase = "warm-up" if seconds < self.warmup else "measuring" if seconds < self.end else "finishing"
         failed = sum(1 for sample in self.samples if sample[-1])
-        return f"{seconds:5.1f} of {self.end:g} s  {phase:12}  {len(self.samples)} answered, {failed} failed"
+        return f"{seconds:5.1f} of {self.end:g} s  {phase:9}  {len(self.samples)} responses, {failed} failed"
 
     def save(self) -> None:
-        """Write every sample."""
+        """Write the samples to samples.csv."""
         with (self.folder / "samples.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([SAMPLE, *self.samples])
 
-    def _watch_cpu(self) -> None:
+    def _measure_cpu(self) -> None:
         self.wait_until(self.warmup)
         seconds, cpu = self.now(), time.process_time()
         self.wait_until(self.end)
-        share = (time.process_time() - cpu) / (self.now() - seconds)
-        (self.folder / "generator.json").write_text(json.dumps({"cpu": share}), encoding="utf-8")
-        self.watched.set()
+        utilization = (time.process_time() - cpu) / (self.now() - seconds)
+        (self.folder / "generator.json").write_text(json.dumps({"cpu": utilization}), encoding="utf-8")
+        self.cpu_measured.set()
 
 
-class Caller(FastHttpUser):
-    """One connection to each target."""
+class PlanUser(FastHttpUser):
+    """A Locust user that sends requests of the plan, with one connection to each target."""
 
-    max_redirects = 0  # an answer that sends the load to another host has failed
+    max_redirects = 0  # a redirect would send the load to another host, so it counts as a failure
 
     @task
     def predict(self) -> None:
@@ -117,7 +118,7 @@ class Caller(FastHttpUser):
             context={"request": position, "free": free, "sent": sent, "finished": None, "release": ""},
         ) as response:
             finished = run.now()
-            release, failure = read_answer(response)
+            release, failure = read_response(response)
             response.request_meta["context"] |= {"finished": finished, "release": release}
             response.request_meta["response_time"] = (finished - due) * 1000
             response.failure(failure) if failure else response.success()
@@ -125,14 +126,14 @@ class Caller(FastHttpUser):
 
 @events.init_command_line_parser.add_listener
 def _(parser, **_) -> None:
-    parser.add_argument("--plan", type=Path, required=True, help="plan.json, as `slipway loadtest` writes it")
+    parser.add_argument("--plan", type=Path, required=True, help="path of the plan.json that `slipway loadtest` wrote")
 
 
 @events.init.add_listener
 def _(environment, **_) -> None:
     environment.run = Run(environment.parsed_options.plan)
-    Caller.host = environment.run.targets[0]["url"]
-    Caller.network_timeout = Caller.connection_timeout = environment.run.timeout
+    PlanUser.host = environment.run.targets[0]["url"]
+    PlanUser.network_timeout = PlanUser.connection_timeout = environment.run.timeout
     environment.events.spawning_complete.add_listener(lambda **_: environment.run.start())
     environment.events.request.add_listener(
         lambda context, exception, **_: environment.run.samples.append((*context.values(), str(exception or "")))
@@ -142,5 +143,5 @@ def _(environment, **_) -> None:
 @events.quitting.add_listener
 def _(environment, **_) -> None:
     environment.run.save()
-    if environment.runner.exceptions:  # faults of this file; failed requests are evidence, and no crash
+    if environment.runner.exceptions:  # errors of this file; failed requests are evidence and no crash
         environment.process_exit_code = 3

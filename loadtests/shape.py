@@ -1,4 +1,4 @@
-"""The traffic's shape: every connection at once, warm-up, measuring, then stop as soon as the last answer is in."""
+"""The load shape: all connections from the start, a warm-up, the measurement, then a stop after the last response."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from locust import LoadTestShape
 
 
 class WarmUpThenMeasure(LoadTestShape):
-    """Holds all connections open from the start. The rate comes from the plan's due times, not from the user count."""
+    """Keeps all users connected from the start; the plan's due times set the rate, not the number of users."""
 
     def tick(self) -> tuple[int, int] | None:
-        """Say once a second how far the run is; stop it when every request is answered, or at the deadline."""
+        """Print the progress once per second; stop the run after the last response, or at the deadline."""
         run = self.runner.environment.run
         print(run.progress(), flush=True)
         return None if run.over() else (run.users, run.users)

@@ -203,7 +203,7 @@ def test_releases_with_equal_requirements_share_an_environment(project, first):
 def test_only_one_agent_at_a_time(first):
     with (
         locked(first.place),
-        pytest.raises(UserError, match="an agent of staging runs already"),
+        pytest.raises(UserError, match="an agent of staging is already running"),
         locked(first.place),
     ):
         pytest.fail("two agents")
@@ -213,10 +213,10 @@ def test_an_agent_takes_a_removed_lock_again_or_ends_if_another_one_has_it(first
     with locked(first.place) as lock:
         first.place.lock.unlink()
         lock.keep()
-        with pytest.raises(UserError, match="runs already"), locked(first.place):
+        with pytest.raises(UserError, match="already running"), locked(first.place):
             pytest.fail("two agents")
         first.place.lock.unlink()
-        with locked(first.place), pytest.raises(UserError, match="runs already"):
+        with locked(first.place), pytest.raises(UserError, match="already running"):
             lock.keep()
 
 

@@ -20,19 +20,19 @@ def test_what_the_pipeline_wrote_may_differ_from_the_commit(project):
     assert project.git("rev-parse", "HEAD") == Source.read(project.root).commit
 
 
-def test_another_model_than_the_pipelines_is_not_released(project):
+def test_a_model_that_differs_from_the_lock_is_not_released(project):
     (project.root / "model/model.onnx").write_text("another model")
-    with pytest.raises(UserError, match=r"model: MD5 is \w+\.dir, dvc\.lock says"):
+    with pytest.raises(UserError, match=r"model: MD5 is \w+\.dir, expected \w+\.dir from dvc\.lock"):
         build(project.root, project.root / "build/release")
 
 
-def test_without_a_trained_model_the_way_out_is_named(project):
+def test_a_build_without_a_trained_model_names_the_command(project):
     (project.root / "dvc.lock").unlink()
-    with pytest.raises(UserError, match=r"dvc\.lock: not there; run `slipway train` first"):
+    with pytest.raises(UserError, match=r"dvc\.lock: not found; run `slipway train` first"):
         build(project.root, project.root / "build/release")
 
 
-def test_a_commit_that_has_a_release_is_not_built_again(project, tmp_path):
+def test_the_release_of_a_commit_is_fetched_and_not_built_again(project, tmp_path):
     output = tmp_path / "again"
     assert fetch_published(project.root, output, lambda: project.store) is None
     built = project.publish("v0.1.0")

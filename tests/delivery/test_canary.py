@@ -28,11 +28,11 @@ def first(project, crew):
 @contextmanager
 def loaded(crew, rate=200):
     """Send requests during the block."""
-    with traffic.flowing(crew.agent.url, ROWS, rate, 1) as answers:
+    with traffic.sending(crew.agent.url, ROWS, rate, 1) as answers:
         yield answers
 
 
-def try_out(project, crew, kind="good", *, rate=200, **changes) -> traffic.Answers:
+def try_out(project, crew, kind="good", *, rate=200, **changes) -> traffic.Responses:
     """Promote v0.2.0 of this kind as a canary, and reconcile until it has ended."""
     project.publish("v0.2.0", kind)
     crew.agent.settings = dataclasses.replace(crew.agent.settings, canary={**CANARY, **changes})

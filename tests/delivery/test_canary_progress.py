@@ -114,7 +114,7 @@ def test_the_distance_of_answers_is_their_largest_difference(ours, theirs, expec
 
 
 def test_a_request_without_response_has_failed():
-    with traffic.flowing("http://127.0.0.1:1", [{"x": 1}], 100, 1) as answers:
+    with traffic.sending("http://127.0.0.1:1", [{"x": 1}], 100, 1) as answers:
         while answers.failed < 3:
             time.sleep(0.01)
     assert answers.total == answers.failed

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from slipway.cli import app
 from slipway.delivery import promotion
-from slipway.delivery.desired_state import Promotion, before
+from slipway.delivery.desired_state import Promotion, previous_release
 from slipway.delivery.environment_file import SCHEMA, EnvironmentFile, parse, render
 from slipway.errors import UserError
 from tests.delivery.conftest import CANARY, WORKFLOW
@@ -46,7 +46,7 @@ ONE, TWO, THREE = _content(1), _content(2), _content(3)
     ],
 )
 def test_a_rollback_goes_to_what_ran_before_and_never_to_what_was_rolled_back(contents, expected):
-    assert expected == before(_history(*contents))
+    assert expected == previous_release(_history(*contents))
 
 
 def test_an_environment_file_reads_as_it_was_written():
@@ -244,7 +244,7 @@ def test_slipway_promote_goes_forward_only_and_a_rollback_to_a_release_goes_back
     head = project.branch.head
     options = ["--environment", "staging", "--no-wait"]
     error = CliRunner().invoke(app, ["promote", *options, "--release", "v0.9.0"]).exception
-    assert "staging: should run v0.10.0, which is newer than v0.9.0; nothing was changed" in str(error)
+    assert "staging: the desired release v0.10.0 is newer than v0.9.0; nothing was changed" in str(error)
     assert "`slipway rollback --environment staging --to v0.9.0` goes back" in str(error)
     assert head == project.branch.head
     assert 0 == CliRunner().invoke(app, ["rollback", *options, "--to", "v0.9.0"]).exit_code
@@ -267,7 +267,7 @@ def test_a_rollback_is_a_revert_and_a_new_assignment_of_the_stage(project):
 def test_without_an_earlier_release_there_is_no_rollback(project):
     project.publish("v0.1.0")
     project.promote("v0.1.0")
-    with pytest.raises(UserError, match="no earlier release to go back to"):
+    with pytest.raises(UserError, match="no earlier release to roll back to"):
         promotion.rollback(project.root, "staging", None, project.store)
 
 

@@ -1,4 +1,4 @@
-"""The drill, small: everything is changed under load, and a fault in it is told."""
+"""A small drill: releases change under load, and a failed request fails the drill."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from slipway.settings import read_params
         ([], ["fail", "fail"]),
     ],
 )
-def test_one_failed_request_or_too_few_fail_the_drill(runs, outcomes):
+def test_a_failed_request_or_too_few_requests_fail_the_drill(runs, outcomes):
     assert outcomes == [verdict.outcome for verdict in drill.judge(runs, 100)]
 
 
-def test_without_another_release_there_is_nothing_to_drill(project, monkeypatch):
+def test_a_drill_requires_two_releases(project, monkeypatch):
     monkeypatch.setenv("STAGING_URL", "http://127.0.0.1:1")
     project.publish("v0.1.0")
     project.promote("v0.1.0")
-    with pytest.raises(UserError, match="promote one, and publish another"):
+    with pytest.raises(UserError, match="a drill needs two releases"):
         drill.Drill(project.root, "staging", None, project.store, read_params())
 
 
-def test_only_this_machine_is_drilled(project, monkeypatch):
+def test_a_drill_of_another_machine_is_refused(project, monkeypatch):
     monkeypatch.setenv("STAGING_URL", "http://192.0.2.1")
     with pytest.raises(UserError, match="not this machine"):
         drill.Drill(project.root, "staging", None, project.store, read_params())
 
 
-def test_it_begins_only_when_the_front_door_serves_also_after_a_stop(project):
-    """What the stopped agent wrote down still says that the release serves."""
+def test_a_drill_after_a_restart_waits_until_the_gateway_serves(project):
+    """The state file of the stopped agent still says that the release serves."""
     for version in ("v0.1.0", "v0.2.0"):
         project.publish(version)
     place, first = Place.of("staging"), project.promote("v0.1.0")
@@ -49,13 +49,13 @@ def test_it_begins_only_when_the_front_door_serves_also_after_a_stop(project):
         supervision.stop(place, timeout_seconds=3)
         supervision.detach(place, 10)
         drilled = drill.Drill(project.root, "staging", None, project.store, read_params())
-        drilled._served(first)
+        drilled._wait_until_served(first)
         assert clients.serves(gateway_url("staging"), first.release, first.commit)
     finally:
         supervision.stop(place, timeout_seconds=3)
 
 
-def test_no_request_fails_while_a_release_takes_over_goes_and_is_called_off(project):
+def test_no_request_fails_during_promotion_rollback_and_an_aborted_canary(project):
     for version in ("v0.1.0", "v0.2.0"):
         project.publish(version)
     place = Place.of("staging")

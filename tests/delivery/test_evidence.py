@@ -59,7 +59,7 @@ def test_a_check_that_is_run_again_adds_to_what_is_kept(project):
 def test_what_is_about_no_release_of_the_store_is_kept_nowhere(project, release):
     project.publish("v0.1.0")
     _leave(project.root / "results", "smoke", release=release)
-    assert "nothing was kept" in _slipway("release", "keep")
+    assert "nothing was stored" in _slipway("release", "keep")
     assert [] == project.store.evidence_names("v0.1.0")
 
 
@@ -94,8 +94,8 @@ def test_immutable_releases_are_a_line_in_the_summary_and_stop_no_deployment(ref
     refusing("Cannot upload assets to an immutable release.")
     output = _slipway("release", "keep")
     for text in (output, (tmp_path / "summary.md").read_text()):
-        assert "no evidence is kept with the release" in text
-        assert "turn off Settings → General → Releases → Enable release immutability, or name another store" in text
+        assert "No evidence was stored with the release" in text
+        assert "switch off Settings → General → Releases → Enable release immutability, or name another store" in text
 
 
 def test_another_refusal_of_evidence_fails(refusing):
@@ -204,8 +204,8 @@ def test_at_least_one_release_is_kept(project):
 
 
 @pytest.mark.parametrize(("keep", "expected"), [(1, ["a", "c"]), (3, ["a"]), (4, []), (9, [])])
-def test_what_is_superfluous(keep, expected):
-    assert expected == evidence.superfluous(["a", "b", "c", "d"], {"b"}, keep)
+def test_prunable_releases(keep, expected):
+    assert expected == evidence.prunable(["a", "b", "c", "d"], {"b"}, keep)
 
 
 def test_a_kept_name_tells_the_time_in_utc(project):

@@ -33,7 +33,7 @@ READERS = {
     "monitor": lambda _: job.reference_of("staging", {}),
     "score --environment": lambda case: verb._fetch(None, "staging", case.folder),
     "score --release": lambda case: verb._fetch("v0.2.0", "", case.folder),
-    "smoke": lambda case: smoke.known("staging", case.desired, case.store),
+    "smoke": lambda case: smoke.read_expected("staging", case.desired, case.store),
     "agent": lambda case: installation.install(Place.of("staging"), case.store, case.desired),
     "build": lambda case: build.fetch_published(Path(), case.folder / "release", lambda: case.store),
     "reproduce": lambda case: reproduce.reproduce(Path(), "v0.2.0", case.folder, case.store),
@@ -84,7 +84,7 @@ def test_nothing_but_the_store_reads_a_release_past_fetch():
         'getattr(store, "unpack_release")(version, folder)',
         "from slipway.delivery.store.folder import FolderStore",
         "from slipway.delivery.store.files import unpack as u",
-        "files.arrive(target, fill)",
+        "files.place(target, fill)",
     ],
 )
 def test_a_reader_that_goes_past_fetch_is_found(fault):

@@ -156,7 +156,7 @@ def test_a_history_without_its_older_part_stops_a_rollback(three, tmp_path):
     clone = tmp_path / "shallow"
     options = ["--quiet", "--depth=2", "--branch=deploy", "--no-single-branch"]
     subprocess.run(["git", "clone", *options, f"file://{three.origin}", str(clone)], check=True)
-    with pytest.raises(GitReadError, match="its newest commits only; `git fetch --unshallow origin deploy`"):
+    with pytest.raises(GitReadError, match="this clone is shallow; run `git fetch --unshallow origin deploy`"):
         promotion.rollback(clone, "production", None, three.store)
     subprocess.run(["git", "fetch", "--quiet", "--unshallow", "origin", "deploy"], cwd=clone, check=True)
     assert "v0.1.0" == promotion.rollback(clone, "production", None, three.store).release

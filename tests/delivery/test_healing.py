@@ -175,7 +175,7 @@ def test_a_process_that_hangs_is_replaced(served, fault):
 def test_no_request_fails_while_a_changed_release_is_replaced(served):
     from slipway.delivery.load import traffic
 
-    with traffic.flowing(served.url, [{"x": 1}], 100, 1) as answers:
+    with traffic.sending(served.url, [{"x": 1}], 100, 1) as answers:
         served.healed(swap_the_model)
     assert (0, True) == (answers.failed, answers.total > 0), answers
 

@@ -158,7 +158,7 @@ def test_a_promotion(sweep):
 def test_a_canary(sweep):
     @contextmanager
     def loaded():
-        with traffic.flowing(sweep.crew.agent.url, ROWS, RATE, 1) as answers:
+        with traffic.sending(sweep.crew.agent.url, ROWS, RATE, 1) as answers:
             yield
         assert 0 == answers.failed, answers
 

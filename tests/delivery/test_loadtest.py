@@ -1,4 +1,4 @@
-"""The load test for real: Locust against a stub of the service on loopback, healthy and with one fault at a time."""
+"""The load test with a real Locust against a stub service on loopback, healthy or with one injected fault."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class TinyRow(BaseModel):
 
 
 @contextmanager
-def served(answer=lambda: (200, GOOD)):
-    """A service that answers as `answer` says: (status, body)."""
+def served(respond=lambda: (200, GOOD)):
+    """Run a stub service whose `respond` returns (status, body)."""
 
     bodies = []
 
@@ -56,7 +56,7 @@ def served(answer=lambda: (200, GOOD)):
 
         def do_POST(self):
             bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
-            status, body = answer()
+            status, body = respond()
             self.send_response(status)
             self.send_header("Location", "http://192.0.2.1/predict")
             self.send_header("Content-Length", str(len(body)))
@@ -88,7 +88,7 @@ def rows(tmp_path, monkeypatch):
 
 @pytest.fixture
 def run(tmp_path, rows):
-    """Load a URL; returns the result."""
+    """Run a load test of a URL and return its result."""
 
     def run(url, against="", **changes):
         return loadtest.load_test(url, rows, {"seed": 1, "loadtest": LIMITS | changes}, against, tmp_path / "results")
@@ -97,17 +97,18 @@ def run(tmp_path, rows):
 
 
 def broken(result):
-    return {each.gate.removeprefix("load test: "): each.outcome for each in result.verdicts if each.outcome is not PASS}
+    failed = [verdict for verdict in result.verdicts if verdict.outcome is not PASS]
+    return {verdict.gate.removeprefix("load test: "): verdict.outcome for verdict in failed}
 
 
 def every(count, *faults):
-    """Every `count`-th answer is a fault, by turns."""
-    turn = itertools.count(1)
+    """Return a `respond` that cycles through `faults`, one in every `count` responses."""
+    number = itertools.count(1)
     fault = itertools.cycle(faults)
-    return lambda: (200, GOOD) if next(turn) % count else next(fault)
+    return lambda: (200, GOOD) if next(number) % count else next(fault)
 
 
-def test_a_healthy_service_passes_and_every_request_is_kept(run, tmp_path):
+def test_a_healthy_service_passes_and_every_request_is_recorded(run, tmp_path):
     with served() as (url, bodies):
         result = run(url)
     assert PASS is result.outcome
@@ -133,11 +134,11 @@ def test_one_failure_in_fifty_is_a_failure(run):
     assert 0.02 == pytest.approx(result.evidence["failure_ratio"], abs=0.005)
 
 
-def test_an_answer_that_is_no_prediction_is_a_failure(run):
+def test_a_response_without_a_valid_prediction_is_a_failure(run):
     wrong = {
-        "not the JSON of a prediction": (200, "<html>"),
-        "not one prediction for one row": (200, '{"release": "1.0.0", "predictions": [0.1, 0.2]}'),
-        "not a finite number": (200, '{"release": "1.0.0", "predictions": [NaN]}'),
+        "body is not a prediction in JSON": (200, "<html>"),
+        "expected one prediction for one row": (200, '{"release": "1.0.0", "predictions": [0.1, 0.2]}'),
+        "prediction is not a finite number": (200, '{"release": "1.0.0", "predictions": [NaN]}'),
         "status 429": (429, ""),
         "status 307": (307, GOOD),
     }
@@ -147,42 +148,42 @@ def test_an_answer_that_is_no_prediction_is_a_failure(run):
     assert set(wrong) == set(result.evidence["failures"])
 
 
-def test_a_slow_service_breaks_the_limit_of_the_median(run):
+def test_a_slow_service_exceeds_the_limit_of_the_median(run):
     with served(lambda: time.sleep(0.06) or (200, GOOD)) as (url, _):
         result = run(url, rate=100, minimum_requests=100, seconds=1.4)
     assert {"p50": FAIL} == broken(result)
 
 
-def test_a_stall_shows_in_all_requests_that_were_due_meanwhile(run):
-    """Two connections stall for 500 ms: two requests were sent into it, a hundred were due in it."""
-    lock, turn = threading.Lock(), itertools.count(1)
+def test_a_stall_delays_all_requests_that_become_due_during_it(run):
+    """Two connections stall for 500 ms: two requests are in flight and a hundred become due."""
+    lock, number = threading.Lock(), itertools.count(1)
 
-    def answer():
+    def respond():
         with lock:
-            time.sleep(0.5 if next(turn) == 300 else 0)
+            time.sleep(0.5 if next(number) == 300 else 0)
         return 200, GOOD
 
-    with served(answer) as (url, _):
+    with served(respond) as (url, _):
         result = run(url, users=2)
     assert {"p99": FAIL} == broken(result)
     assert result.evidence["from_send_p99_milliseconds"] < LIMITS["p99_milliseconds"]
 
 
-def test_a_service_that_cannot_keep_up_is_no_valid_measurement_and_no_pass(run):
+def test_an_overloaded_service_is_inconclusive_and_fails(run):
     lock = threading.Lock()
 
-    def answer():
+    def respond():
         with lock:
             time.sleep(0.01)
         return 200, GOOD
 
-    with served(answer) as (url, _):
+    with served(respond) as (url, _):
         result = run(url, seconds=1.2)
     assert INCONCLUSIVE is broken(result)["achieved rate"]
     assert FAIL is broken(result)["p99"]
 
 
-def test_requests_without_an_answer_by_the_end_have_failed(run):
+def test_requests_without_a_response_by_the_end_fail(run):
     with served(lambda: time.sleep(5) or (200, GOOD)) as (url, _):
         result = run(url, seconds=0.5, warmup_seconds=0.1, timeout_seconds=1)
     assert FAIL is broken(result)["failures"]
@@ -197,7 +198,7 @@ def test_a_dead_port_never_passes(run):
     assert {"failures": FAIL, "p50": FAIL, "p99": FAIL} == broken(result)
 
 
-def test_a_slower_candidate_is_told_from_production(run):
+def test_a_slower_candidate_is_distinguished_from_production(run):
     with served(lambda: time.sleep(0.02) or (200, GOOD)) as (candidate, _), served() as (production, bodies):
         result = run(candidate, production, seconds=1.4)
     assert {"against production": FAIL} == broken(result)
@@ -209,10 +210,10 @@ def test_a_crash_of_locust_names_its_log(run, tmp_path, monkeypatch):
     locustfile = tmp_path / "locustfile.py"
     locustfile.write_text("raise RuntimeError('broken')\n")
     monkeypatch.setattr(loadtest, "LOCUSTFILE", locustfile)
-    with pytest.raises(UserError, match=r"loadtest/locust.log: Locust crashed"):
+    with pytest.raises(UserError, match=r"Locust failed \(exit status \d\); see .*loadtest/locust\.log"):
         run("http://127.0.0.1:9")
     assert "RuntimeError" in (tmp_path / "results" / "loadtest" / "locust.log").read_text()
-    assert "Locust crashed" in json.loads((tmp_path / "results" / "loadtest.json").read_text())["error"]
+    assert "Locust failed" in json.loads((tmp_path / "results" / "loadtest.json").read_text())["error"]
 
 
 @pytest.mark.parametrize(
@@ -223,14 +224,14 @@ def test_another_host_is_refused_before_anything_is_sent(run, url):
         run(url)
 
 
-def test_a_host_that_params_list_may_be_loaded():
+def test_a_host_listed_in_params_is_allowed():
     expected = "https://staging.example.com"
     assert expected == loadtest.address("https://staging.example.com/", ["staging.example.com"])
 
 
 @pytest.mark.parametrize(("environment", "url"), [("", ""), ("staging", "http://127.0.0.1:3000")])
-def test_exactly_one_target_is_needed(environment, url, rows):
-    with pytest.raises(UserError, match="one target"):
+def test_exactly_one_target_is_required(environment, url, rows):
+    with pytest.raises(UserError, match="exactly one target"):
         loadtest.main(environment, url, "", rows)
 
 

@@ -1,4 +1,4 @@
-"""What may be sent to a service under load: rows of a file, each valid under `Row`."""
+"""Payloads of a load test are rows of a file that `Row` accepts."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     size: int | None
-    share: float = Field(ge=0.1, le=1)
+    ratio: float = Field(ge=0.1, le=1)
     open: bool
     place: str
 
 
-ROW = {"size": 3, "share": 0.1, "open": True, "place": "here"}
+ROW = {"size": 3, "ratio": 0.1, "open": True, "place": "here"}
 
 
 @pytest.fixture(autouse=True)
@@ -36,13 +36,13 @@ def written(tmp_path, name, text):
     return path
 
 
-def test_a_table_of_features_gives_back_the_rows_that_it_was_made_from(tmp_path):
-    table = pd.DataFrame({"size": [3, np.nan], "share": [0.1, 1], "open": [1, 0]}, dtype="float32")
+def test_rows_are_recovered_from_a_table_of_features(tmp_path):
+    table = pd.DataFrame({"size": [3, np.nan], "ratio": [0.1, 1], "open": [1, 0]}, dtype="float32")
     table = table.assign(place=["here", "there"], late=[0.0, 1.0])
     table.to_parquet(tmp_path / "rows.parquet")
-    expected = [ROW, {"size": None, "share": 1.0, "open": False, "place": "there"}]
+    expected = [ROW, {"size": None, "ratio": 1.0, "open": False, "place": "there"}]
     actual = [json.loads(body) for body in payloads.read_payloads(tmp_path / "rows.parquet", 10, seed=1)]
-    assert expected == sorted(actual, key=lambda each: each["share"])
+    assert expected == sorted(actual, key=lambda row: row["ratio"])
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ def test_a_sample_is_the_same_for_the_same_seed(tmp_path):
     assert drawn != payloads.read_payloads(path, 10, seed=2)
 
 
-@pytest.mark.parametrize("fault", [{"share": 2.0}, {"size": "3"}, {"unknown": 1}, {"place": None}])
-def test_a_row_that_breaks_the_contract_is_never_sent(tmp_path, fault):
+@pytest.mark.parametrize("fault", [{"ratio": 2.0}, {"size": "3"}, {"unknown": 1}, {"place": None}])
+def test_an_invalid_row_is_rejected(tmp_path, fault):
     path = written(tmp_path, "rows.json", json.dumps([ROW | fault]))
     with pytest.raises(UserError, match=rf"rows.json: Row.{next(iter(fault))} is"):
         payloads.read_payloads(path, 10, seed=1)
@@ -76,17 +76,17 @@ def test_a_row_that_breaks_the_contract_is_never_sent(tmp_path, fault):
     ("name", "text", "message"),
     [
         ("rows.json", "{", "not JSON"),
-        ("rows.json", "{}", "a list of rows is needed"),
-        ("rows.json", "[]", "holds no row"),
-        ("rows.json", "[1]", "only valid rows"),
-        ("rows.jsonl", "", "holds no row"),
+        ("rows.json", "{}", "expected a list of rows"),
+        ("rows.json", "[]", "contains no rows"),
+        ("rows.json", "[1]", "fix the row"),
+        ("rows.jsonl", "", "contains no rows"),
     ],
 )
-def test_a_file_that_is_no_rows_is_named(tmp_path, name, text, message):
+def test_a_malformed_file_of_rows_is_named(tmp_path, name, text, message):
     with pytest.raises(UserError, match=rf"{name}.*{message}"):
         payloads.read_payloads(written(tmp_path, name, text), 10, seed=1)
 
 
-def test_a_missing_file_says_how_to_get_one(tmp_path):
+def test_the_error_for_a_missing_file_names_the_command_that_writes_it(tmp_path):
     with pytest.raises(UserError, match="slipway train"):
         payloads.read_payloads(tmp_path / "none.parquet", 10, seed=1)

@@ -53,20 +53,20 @@ def test_a_manifest_that_is_none_is_refused_in_one_line(folder, text):
 
 def test_a_missing_file_is_found(folder):
     (folder / "c.bin").unlink()
-    with pytest.raises(UserError, match=r"c\.bin: named in manifest\.json but missing"):
+    with pytest.raises(UserError, match=r"c\.bin: listed in manifest\.json but missing"):
         release.verify(folder)
 
 
 def test_a_file_too_many_is_found(folder):
     (folder / "model/extra.py").write_text("import os")
-    with pytest.raises(UserError, match=r"extra\.py: not named in manifest\.json"):
+    with pytest.raises(UserError, match=r"extra\.py: not listed in manifest\.json"):
         release.verify(folder)
 
 
 def test_a_link_in_place_of_a_file_is_found(folder, tmp_path):
     shutil.move(folder / "c.bin", tmp_path / "c.bin")
     (folder / "c.bin").symlink_to(tmp_path / "c.bin")
-    with pytest.raises(UserError, match=r"c\.bin: named in manifest\.json but missing"):
+    with pytest.raises(UserError, match=r"c\.bin: listed in manifest\.json but missing"):
         release.verify(folder)
 
 
@@ -78,7 +78,7 @@ def test_a_changed_manifest_has_another_digest(folder):
 
 
 def test_a_folder_that_is_no_release_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"holds no manifest\.json, so it is no release"):
+    with pytest.raises(UserError, match=r"contains no manifest\.json, so it is no release"):
         release.verify(tmp_path)
 
 

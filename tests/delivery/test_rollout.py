@@ -80,7 +80,7 @@ def test_a_later_promotion_records_the_result(production, slipway):
     assert ["model#production#1"] == _stages(production)
     assert "the canary v0.2.0 passed" in slipway("promote", *PRODUCTION, "--release", "v0.2.0")
     assert ["model#production#1", "model#production#2"] == _stages(production)
-    assert "what it should run already" in slipway("promote", *PRODUCTION, "--release", "v0.2.0")
+    assert "is already the desired release" in slipway("promote", *PRODUCTION, "--release", "v0.2.0")
 
 
 def test_a_hotfix_needs_no_canary(production, slipway):
@@ -141,8 +141,8 @@ def test_the_end_of_a_canary_that_was_overtaken_changes_nothing(project):
     overtaken = project.promote("v0.2.0", "production", CANARY)
     project.promote("v0.3.0", "production", CANARY)
     head = project.branch.head
-    assert "v0.3.0" == promotion.call_off(project.root, "production", overtaken, [])
-    with pytest.raises(UserError, match="another promotion took over"):
+    assert "v0.3.0" == promotion.abort(project.root, "production", overtaken, [])
+    with pytest.raises(UserError, match="a newer promotion replaced v0"):
         promotion.conclude(project.root, "production", overtaken, [])
     assert head == project.branch.head
 

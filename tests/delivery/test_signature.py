@@ -130,7 +130,7 @@ def without_a_signature(right, key, other):
 
 
 def too_large(right, key, other):
-    return [enveloped(right, key) + b" " * signature.LARGEST]
+    return [enveloped(right, key) + b" " * signature.SIGNATURE_BYTES_MAX]
 
 
 def empty(right, key, other):

@@ -31,13 +31,13 @@ SHOWN = {"version": "v0.1.0", "commit": "c", "files": {"model.onnx": "1"}}
     ],
 )
 def test_known_rows_must_be_answered_as_when_the_release_was_built(answers, expected):
-    assert expected == smoke.judge_answers(KNOWN, answers).outcome
+    assert expected == smoke.judge_predictions(KNOWN, answers).outcome
 
 
 @pytest.mark.parametrize(("answer", "expected"), [(500_300.0, Outcome.PASS), (510_000.0, Outcome.FAIL)])
 def test_a_large_prediction_may_differ_in_proportion(answer, expected):
     known = {"tolerance": 0.01, "rows": [{}], "predictions": [500_000.0]}
-    assert expected == smoke.judge_answers(known, [answer]).outcome
+    assert expected == smoke.judge_predictions(known, [answer]).outcome
 
 
 @pytest.mark.parametrize(
@@ -79,5 +79,5 @@ def test_a_promotion_that_nobody_follows_ends_with_what_was_last_seen(project, c
     project.publish("v0.1.0")
     crew.settle()
     content = project.promote("v0.1.0")
-    with pytest.raises(UserError, match=r"does not serve v0\.1\.0 after 0\.5 s; its agent was last seen \d+ s ago"):
+    with pytest.raises(UserError, match=r"does not serve v0\.1\.0 after 0\.5 s; its agent last reported \d+ s ago"):
         promotion.wait("staging", content, 0.5)

@@ -100,7 +100,7 @@ from aiobotocore.httpsession import AIOHTTPSession
 from slipway.delivery.store import s3
 from slipway.delivery.store import open_store
 store, folder, last, count = open_store(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), 0
-send, s3.PART = AIOHTTPSession.send, 5 * 2**20
+send, s3.PART_BYTES = AIOHTTPSession.send, 5 * 2**20
 async def counted(self, request):
     global count
     count += 1
@@ -390,7 +390,7 @@ def test_a_release_that_was_changed_in_s3_does_not_arrive(bucket, s3, tmp_path):
     key = f"{bucket.removeprefix('s3://releases/')}/v0.1.0/release.tar.gz"
     client.put_object(Bucket="releases", Key=key, Body=(tmp_path / "release.tar.gz").read_bytes())
     client.close()
-    with pytest.raises(UserError, match=r"file\.txt: SHA-256 is \w+, manifest\.json says \w+; refused"):
+    with pytest.raises(UserError, match=r"file\.txt: SHA-256 is \w+, expected \w+ from manifest\.json; refused"):
         fetch(store, "v0.1.0", built.digest, tmp_path / "got")
     assert not (tmp_path / "got").exists()
 

@@ -74,7 +74,7 @@ def test_without_an_agent_nothing_is_promoted(project):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["promote", "--environment", "prod"], "--environment prod: unknown; one of staging, production"),
+        (["promote", "--environment", "prod"], "--environment prod: unknown; use one of staging, production"),
         (["stop"], "name one with --environment, or all with --all"),
         (["confirm", "--environment", "staging"], "tells of no rewritten branch deploy; there is nothing to confirm"),
         (["promote", "--environment", "staging", "--no-wait"], "no release yet"),
@@ -82,7 +82,7 @@ def test_without_an_agent_nothing_is_promoted(project):
             ["promote", "--environment", "staging", "--no-wait", "--release", "v9.0.0"],
             "v9.0.0: no such release on origin",
         ),
-        (["release", "publish"], "holds no manifest.json, so it is no release; run `slipway release build`"),
+        (["release", "publish"], "contains no manifest.json, so it is no release; run `slipway release build`"),
     ],
 )
 def test_a_mistake_is_one_line_with_the_mend(project, arguments, said):

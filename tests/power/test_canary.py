@@ -47,8 +47,8 @@ def test_longer_steps_detect_a_smaller_slowdown():
 
 
 def test_the_power_command_prints_the_rate_of_every_case_and_its_requirement(capsys, monkeypatch):
-    monkeypatch.setattr(canary_power, "CASES", (CASES[0], Case("a fault that nobody sees", Service())))
+    monkeypatch.setattr(canary_power, "CASES", (CASES[0], Case("an undetectable fault", Service())))
     assert not canary_power.run(3, 1)
     output = capsys.readouterr().out
     assert "Simulated: 3 canaries each" in output
-    assert "a fault that nobody sees: rolled back 0.0%; at least 80% wanted" in output
+    assert "an undetectable fault: rolled back 0.0%; at least 80% required" in output

@@ -195,7 +195,7 @@ def test_overtaken_run_changes_nothing_and_reports_it(deployment):
     run = deployment.run()
     assert ("failure", "skipped", "success") == tuple(_results(run)[job] for job in ("staging", "production", "report"))
     assert {"staging": "v0.3.0", "production": "v0.3.0"} == deployment.runs
-    assert "staging: should run v0.3.0, which is newer than v0.2.0; nothing was changed" in deployment.comments[0]
+    assert "staging: the desired release v0.3.0 is newer than v0.2.0; nothing was changed" in deployment.comments[0]
 
 
 def test_with_manual_approval_a_push_stops_at_staging_and_a_manual_run_continues(deployment):

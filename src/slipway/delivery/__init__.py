@@ -1,1 +1,1 @@
-"""From a trained model to a running environment and back: releases, desired state, the agent, the front door."""
+"""Delivery of trained models: releases, the desired state of each environment, the agent and the gateway."""

@@ -1,4 +1,4 @@
-"""`slipway release build`: from a commit and its trained model to a release, the same bytes each time."""
+"""`slipway release build`: a reproducible build of a release from a commit and its trained model."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ if TYPE_CHECKING:
     from slipway.delivery.store import Store
 
 SERVE_GROUPS = {"onnx": ["serve"], "skops": ["serve", "serve-skops"]}
-"""Groups of pyproject.toml that a release installs, by the format of its model."""
+"""Dependency groups of pyproject.toml that a release installs, by model format."""
 PARAMS = "params.yaml"
 COMPARE = "compare"
-IMAGE_REQUIREMENTS = "build/requirements.txt"  # where bentofile.yaml looks for it
+IMAGE_REQUIREMENTS = "build/requirements.txt"  # the path in bentofile.yaml
 TOOLS = ("bentoml", "cyclonedx-python-lib", "dvc", "onnxruntime", "scikit-learn", "slipway", "uv")
 SMOKE_ROWS = 20
-TOLERANCE = 1e-6  # of an answer against the same model's prediction when the release was built
+TOLERANCE = 1e-6  # max relative difference between a served prediction and the one recorded in the build
 SERVICE = {
     "command": ["{python}", "-m", "bentoml", "serve", "{release}/bento", "--host", "127.0.0.1", "--port", "{port}"],
     "environment": {"PYTHONPATH": "{release}/bento/src", "BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": "{scratch}"},
 }
-"""How the agent starts a release: it fills in the braces, and knows nothing else of what serves."""
+"""The command and environment with which an agent starts a release; the agent fills in the braces."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a release is built from."""
+    """The inputs of a release: a commit and the outputs of its pipeline."""
 
     root: Path
     git: Git
@@ -63,45 +63,45 @@ class Source:
 
     @classmethod
     def read(cls, root: Path) -> Source:
-        """Read the commit that is checked out, and the outputs of its pipeline.
+        """Read the checked-out commit and the outputs of its pipeline.
 
-        Raises UserError when files of the commit were edited, or when the model is not the one of `dvc.lock`.
+        Raises UserError when a file was edited since the commit or when the model differs from `dvc.lock`.
         """
         git = Git(root)
         dvc = DvcFiles.read(root)
         head = git.read_commit("HEAD")
         source = cls(root, git, head.id, head.committed.isoformat(), dvc)
         source.refuse_edits()
-        source.refuse_other_model()
+        source.refuse_changed_model()
         return source
 
     def refuse_edits(self) -> None:
-        """Whatever the pipeline did not write must be as committed: the manifest names that commit."""
+        """Raise UserError when a file that the pipeline does not write differs from the commit in the manifest."""
         written = {LOCK, *self.dvc.outputs}
         edited = {path: state for path, state in self.git.edited(untracked=False).items() if path not in written}
         for path, state in edited.items():
             remedy = f"`git rm --cached {path}`" if state.startswith("A") else restore_command(path)
             raise UserError(f"{path}: edited since commit {self.commit[:12]}; commit it, or {remedy}")
 
-    def refuse_other_model(self) -> None:
-        """The model on disk must be the one that the pipeline wrote."""
+    def refuse_changed_model(self) -> None:
+        """Raise UserError when the model on disk is not the one in `dvc.lock`."""
         model = self.dvc.model
         expected = self.dvc.outputs.get(model.as_posix())
-        found, _ = blobs(self.root / model)
-        if found != expected:
-            raise UserError(f"{model}: MD5 is {found}, {LOCK} says {expected}; run `slipway train`")
+        actual, _ = blobs(self.root / model)
+        if actual != expected:
+            raise UserError(f"{model}: MD5 is {actual}, expected {expected} from {LOCK}; run `slipway train`")
 
 
 def build(root: Path, output: Path, report: Path | None = None) -> Release:
-    """Build the release of the commit that is checked out in `root` into the new folder `output`.
+    """Build the release of the commit checked out in `root`, write it to the folder `output` and return it.
 
-    `report` is a Markdown file to keep with it, in place of one that is written from the manifest. A folder that is
-    there is replaced. Raises UserError.
+    An existing folder is replaced. `report` is a Markdown file to include; by default the report is written from the
+    manifest. Raises UserError.
     """
     source = Source.read(root)
     version, previous = _version(source)
-    with scratch("build") as aside:
-        folder, context = aside / "release", aside / "context"
+    with scratch("build") as temporary:
+        folder, context = temporary / "release", temporary / "context"
         _model(source, version, folder / "model")
         _context(source, folder, context)
         _requirements(context, folder)
@@ -116,9 +116,10 @@ def build(root: Path, output: Path, report: Path | None = None) -> Release:
 
 
 def fetch_published(root: Path, output: Path, store: Callable[[], Store]) -> Release | None:
-    """Copy the release of the commit that is checked out from the store, if it has one there: none is built twice.
+    """Fetch the published release of the checked-out commit into `output`; return None when there is none.
 
-    Another machine may train another model from the same commit, in its last digits. Raises UserError.
+    A release is never built twice, because a model trained on another machine may differ in its last digits. Raises
+    UserError.
     """
     git = Git(root)
     branch = DeployBranch(git)
@@ -131,12 +132,12 @@ def fetch_published(root: Path, output: Path, store: Callable[[], Store]) -> Rel
 
 
 def _version(source: Source) -> tuple[str, str | None]:
-    """Version of this commit, and of the release before it. A commit that has a version keeps it."""
+    """Return the version of the commit, which keeps one that it already has, and the version before it."""
     branch = DeployBranch(source.git)
     branch.fetch()
-    known = branch.versions()
-    version = branch.version_of(source.commit) or versions.next_version(list(known))
-    older = [name for name in known if versions.order(name) < versions.order(version)]
+    registered = branch.versions()
+    version = branch.version_of(source.commit) or versions.next_version(registered)
+    older = [name for name in registered if versions.order(name) < versions.order(version)]
     return version, max(older, key=versions.order, default=None)
 
 
@@ -152,7 +153,7 @@ def _inputs(source: Source) -> dict[str, str]:
 
 
 def _context(source: Source, folder: Path, context: Path) -> None:
-    """Take the commit's own files, not those of the work tree, and the model of this release."""
+    """Fill the build context with the files of the commit, not of the work tree, and with the model."""
     with tarfile.open(fileobj=io.BytesIO(source.git.archive(source.commit))) as tar:
         extract(tar, context)
     shutil.copytree(folder / "model", context / source.dvc.model, dirs_exist_ok=True)
@@ -171,21 +172,24 @@ def _bento(source: Source, version: str, folder: Path, context: Path) -> None:
     if done.returncode:
         lines = (done.stdout + done.stderr).strip().splitlines() or ["no reason given"]
         raise UserError(disk.explain_output(lines) or f"bentofile.yaml: `bentoml build` failed: {lines[-1]}")
-    (built,) = [file.parent for file in bentos.glob("bentos/*/*/bento.yaml")]
-    shutil.copytree(built, folder / "bento", ignore=shutil.ignore_patterns("__pycache__"))
+    (bento,) = [file.parent for file in bentos.glob("bentos/*/*/bento.yaml")]
+    shutil.copytree(bento, folder / "bento", ignore=shutil.ignore_patterns("__pycache__"))
     _fix_time(folder / "bento" / "bento.yaml", source.committed)
 
 
 def _fix_time(path: Path, time: str) -> None:
-    """The only thing in a Bento that differs between two builds; BentoML writes and reads this file with PyYAML."""
+    """Set the creation time, the only value in a Bento that differs between two builds.
+
+    BentoML reads and writes this file with PyYAML, so PyYAML is used here too.
+    """
     facts = yaml.safe_load(path.read_text(encoding="utf-8"))
     path.write_text(yaml.safe_dump({**facts, "creation_time": time}, sort_keys=False), encoding="utf-8")
 
 
 def _requirements(context: Path, folder: Path) -> None:
-    """Lock what the service installs: for the agent, and for an image made of the Bento.
+    """Lock the dependencies of the service, in one file for the agent and in another for an image of the Bento.
 
-    `pylock.toml` names the address of each file, so that uv's cache is enough to install it; pip reads the other.
+    The agent installs `pylock.toml`, whose URLs let uv install from its cache alone; pip installs `requirements.txt`.
     """
     model_format = json.loads((folder / "model" / "signature.json").read_text(encoding="utf-8"))["format"]
     groups = [flag for group in SERVE_GROUPS[model_format] for flag in ("--only-group", group)]
@@ -209,14 +213,14 @@ def _uv_export(context: Path, *flags: str) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Of the tools that run here: uv stands beside this Python, bentoml calls it by name, and no tool needs our key."""
+    """Return the environment of a build tool: this Python's folder, with uv, first on PATH, and no signing key."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     inherited = {name: value for name, value in os.environ.items() if name != keys.SIGNING_KEY}
     return {**inherited, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", "BENTOML_DO_NOT_TRACK": "True"}
 
 
 def _smoke(source: Source, folder: Path) -> None:
-    """Known inputs and outputs: rows of the test set, and what this model says to them here and now."""
+    """Write the smoke test: rows of the test set with the predictions of this model."""
     from slipway import predictor
     from slipway.delivery.load.payloads import read_payloads
 
@@ -225,12 +229,12 @@ def _smoke(source: Source, folder: Path) -> None:
     rows = [json.loads(body) for body in bodies]
     model = predictor.load(folder / "model")
     scores = model.predict({name: [row[name] for row in rows] for name in rows[0]})
-    answers = [_answer(model.signature, score) for score in scores.tolist()]
-    release.write(folder / release.SMOKE, {"tolerance": TOLERANCE, "rows": rows, "predictions": answers})
+    predictions = [_prediction(model.signature, score) for score in scores.tolist()]
+    release.write(folder / release.SMOKE, {"tolerance": TOLERANCE, "rows": rows, "predictions": predictions})
 
 
-def _answer(signature: dict[str, Any], score: Any) -> Any:
-    """A prediction as the service answers it: of several classes, each by its name."""
+def _prediction(signature: dict[str, Any], score: Any) -> Any:
+    """Return a prediction in the form of the service's response: of a multiclass model, probabilities by class."""
     if not isinstance(score, list):
         return score
     return dict(zip(map(str, signature["classes"]), score, strict=True))
@@ -256,12 +260,12 @@ def _report(facts: dict[str, Any], folder: Path, report: Path | None) -> None:
     elif report.is_file():
         text = report.read_text(encoding="utf-8")
     else:
-        raise UserError(f"--report {report}: no such file; run `slipway report`")
+        raise UserError(f"--report {report}: file not found; run `slipway report`")
     (folder / release.REPORT).write_text(text, encoding="utf-8")
 
 
 def _champion(source: Source) -> dict[str, str] | None:
-    """The release that this very model was compared with, by results/compare.json; None when it was with none."""
+    """Return the release that results/compare.json compared this model with; None without such a comparison."""
     compared = results.read(source.root / results.RESULTS).get(COMPARE)
     model = source.dvc.outputs[source.dvc.model.as_posix()]
     if compared is None or compared.evidence.get("candidate") != model:
@@ -294,7 +298,7 @@ def _facts(source: Source, version: str, previous: str | None, folder: Path) -> 
 
 
 def _tools() -> dict[str, str]:
-    """What made the model and the release. uv.lock has locked all of it; who ran it is in results/build.json."""
+    """Return the versions of the tools that made the model and the release, which uv.lock pins."""
     from importlib.metadata import version
 
     return {name: version(name) for name in TOOLS}

@@ -1,7 +1,7 @@
-"""`slipway power --canary`: how often the canary's gate is wrong, and how soon it is right. Every figure is simulated.
+"""`slipway power --canary`: error rates and detection time of the canary test, by simulation.
 
-The requests are drawn; what is counted, judged and done after each look is the same code as in an agent. A run is a
-whole canary with the numbers of params.yaml, under its own synthetic traffic.
+Only the requests are simulated; the agent's own code counts them and evaluates the canary. A run is a complete canary
+with the settings of params.yaml under synthetic traffic.
 """
 
 from __future__ import annotations
@@ -20,38 +20,39 @@ from slipway.settings import read_params
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-BINS = 20  # of the simulated predictions, as a service of probabilities has
-POWER = 0.8  # least share of the faulty canaries that must be rolled back
+BINS = 20  # of the histogram of predictions, as in a service that predicts probabilities
+POWER_MIN = 0.8  # fraction of faulty canaries that must be rolled back
 
 
 @dataclass(frozen=True)
 class Service:
-    """What a simulated service does."""
+    """Behavior of a simulated service."""
 
     errors: float = 0.001
-    """Share of requests that fail."""
+    """Fraction of requests that fail."""
     median: float = 0.002
-    """Seconds."""
+    """Median latency in seconds."""
     spread: float = 0.8
-    """Standard deviation of the logarithm of the seconds: the sample's service had p50 1.2 ms and p99 7.2 ms."""
+    """Standard deviation of log latency; the sample's service has p50 1.2 ms and p99 7.2 ms."""
     stalls: float = 0.0
-    """Share of seconds in which every request takes ten times as long."""
+    """Fraction of seconds in which every request takes ten times as long."""
     predictions: tuple[float, float] = (2, 8)
-    """Parameters of a beta distribution."""
+    """Parameters (alpha, beta) of the beta distribution of predictions."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A canary against a baseline."""
+    """A simulated canary and its baseline."""
 
     name: str
     canary: Service
     baseline: Service = Service()
     equal: bool = False
-    told: bool = False
-    """Whether the figure is only shown, because the steps as shipped are too short to demand it."""
+    """Whether the canary must pass: a rollback is a false alarm."""
+    informative: bool = False
+    """Whether the result is only printed, because the default steps are too short to require it."""
     step_seconds: float | None = None
-    """In place of that of params.yaml."""
+    """Overrides the value of params.yaml."""
 
 
 STALLING = Service(errors=0.01, stalls=0.1)
@@ -62,7 +63,7 @@ CASES = (
     Case("slower by 20%, the margin", Service(median=0.0024), equal=True),
     Case("errors 5% against 0.1%", Service(errors=0.05)),
     Case("errors 20% against 0.1%", Service(errors=0.2)),
-    Case("latency 1.5 times", Service(median=0.003), told=True),
+    Case("latency 1.5 times", Service(median=0.003), informative=True),
     Case("latency 1.5 times, steps of one minute", Service(median=0.003), step_seconds=60),
     Case("latency 2 times", Service(median=0.004)),
     Case("predictions higher, half of them above what 5% were", Service(predictions=(4, 6))),
@@ -70,20 +71,20 @@ CASES = (
 )
 
 
-class Sides:
-    """Both sides' counters, as they would be seen."""
+class SimulatedCounters:
+    """Counters of a simulated canary and baseline, as an agent would scrape them."""
 
     def __init__(self, case: Case, seed: int) -> None:
         self._random = np.random.default_rng(seed)
         self._services = {"canary": case.canary, "baseline": case.baseline}
         self.counts = {side: Counts(below={f"{(cut + 1) / BINS:g}": 0 for cut in range(BINS)}) for side in canary.SIDES}
 
-    def answer(self, requests: int) -> None:
-        """Let each side answer so many more."""
+    def serve(self, requests: int) -> None:
+        """Simulate `requests` further requests to each side."""
         for side, service in self._services.items():
-            self.counts[side] = self._answer(service, self.counts[side], requests)
+            self.counts[side] = self._serve(service, self.counts[side], requests)
 
-    def _answer(self, service: Service, before: Counts, requests: int) -> Counts:
+    def _serve(self, service: Service, before: Counts, requests: int) -> Counts:
         errors = int(self._random.binomial(requests, service.errors))
         median = service.median * (10 if self._random.random() < service.stalls else 1)
         seconds = median * np.exp(service.spread * self._random.normal(size=requests - errors))
@@ -101,25 +102,25 @@ class Sides:
 
 @dataclass(frozen=True)
 class Run:
-    """One simulated canary; picklable."""
+    """A simulated canary; picklable."""
 
     case: Case
     limits: dict[str, Any]
 
     def __call__(self, seed: int) -> tuple[str, int]:
-        """Its outcome, and how many requests both sides had answered by then."""
-        sides, steps = Sides(self.case, seed), _steps(self.limits)
+        """Return the outcome and the number of requests that both sides have served until then."""
+        sides, steps = SimulatedCounters(self.case, seed), _steps(self.limits)
         progress, now = canary.begin(1, 0.0), 0.0
         while progress.outcome is None:
             now += 1
-            sides.answer(round(self.limits["synthetic_rate"] * canary.weight_percent(steps, progress.step) / 100))
-            seen = {side: {"it": counts} for side, counts in sides.counts.items()}
-            progress = canary.advance(progress, steps, seen, now, self.limits)
+            sides.serve(round(self.limits["synthetic_rate"] * canary.weight_percent(steps, progress.step) / 100))
+            scrape = {side: {"service": counts} for side, counts in sides.counts.items()}
+            progress = canary.advance(progress, steps, scrape, now, self.limits)
         return progress.outcome, sum(counts.requests for counts in sides.counts.values())
 
 
 def measure(case: Case, limits: Mapping[str, Any], count: int, seed: int, processes: int) -> Iterator[tuple[str, int]]:
-    """Outcomes of `count` runs, as they come."""
+    """Yield the outcomes of `count` simulated runs, see `Run`, in the order of their seeds."""
     run = Run(case, {**limits, "step_seconds": case.step_seconds or limits["step_seconds"]})
     if processes == 1:
         yield from map(run, range(seed, seed + count))
@@ -129,30 +130,31 @@ def measure(case: Case, limits: Mapping[str, Any], count: int, seed: int, proces
 
 
 def run(count: int, processes: int) -> bool:
-    """Simulate every case, print it beside what it must keep, and say whether all do."""
+    """Simulate every case, print each with its requirement and return whether all are met."""
     params = read_params()
     limits = params["canary"]
     if not limits["synthetic_rate"]:
         limits = {**limits, "synthetic_rate": 100}
     steps, rate = limits["steps"], limits["synthetic_rate"]
     print(f"Simulated: {count} canaries each, steps of {steps} percent, {rate} requests/s.")
-    kept = [_tell(case, limits, count, params["seed"], processes) for case in CASES]
-    return all(kept)
+    passed = [_check(case, limits, count, params["seed"], processes) for case in CASES]
+    return all(passed)
 
 
-def _tell(case: Case, limits: Mapping[str, Any], count: int, seed: int, processes: int) -> bool:
-    ended = list(measure(case, limits, count, seed, processes))
-    refused = [requests for outcome, requests in ended if outcome == "refused"]
-    share, held = len(refused) / count, sum(outcome == "inconclusive" for outcome, _ in ended)
-    kept = case.told or (share <= limits["false_alarms"] if case.equal else share >= POWER)
-    wanted = f"at most {limits['false_alarms']:.0%} wanted" if case.equal else f"at least {POWER:.0%} wanted"
-    wanted = "no share demanded" if case.told else wanted
-    soon = ""
+def _check(case: Case, limits: Mapping[str, Any], count: int, seed: int, processes: int) -> bool:
+    """Simulate a case, print its result and return whether it meets its requirement."""
+    outcomes = list(measure(case, limits, count, seed, processes))
+    refused = [requests for outcome, requests in outcomes if outcome == "refused"]
+    rate, inconclusive = len(refused) / count, sum(outcome == "inconclusive" for outcome, _ in outcomes)
+    passed = case.informative or (rate <= limits["false_alarms"] if case.equal else rate >= POWER_MIN)
+    required = f"at most {limits['false_alarms']:.0%} required" if case.equal else f"at least {POWER_MIN:.0%} required"
+    required = "not required" if case.informative else required
+    detection = ""
     if refused and not case.equal:
         median, late = np.quantile(refused, [0.5, 0.95])
-        soon = f", after {median:,.0f} requests of both sides (95%: {late:,.0f})"
-    print(f"{case.name}: rolled back {share:.1%}{soon}; {wanted}; inconclusive {held}", flush=True)
-    return kept
+        detection = f", after a median of {median:,.0f} requests to both sides (95th percentile: {late:,.0f})"
+    print(f"{case.name}: rolled back {rate:.1%}{detection}; {required}; inconclusive {inconclusive}", flush=True)
+    return passed
 
 
 def _steps(limits: Mapping[str, Any]) -> Canary:

@@ -1,4 +1,4 @@
-"""What a service or a front door says over HTTP."""
+"""HTTP requests to a service or a gateway: its release, its readiness and its JSON pages."""
 
 from __future__ import annotations
 
@@ -7,51 +7,54 @@ from typing import Any
 
 import httpx
 
-SECONDS = 5  # for one answer
+TIMEOUT_SECONDS = 5  # for one response
 
 
 @cache
 def client() -> httpx.Client:
-    """One for all, because making one reads every certificate; no connection is kept, because peers come and go."""
-    return httpx.Client(timeout=SECONDS, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+    """Return the shared HTTP client, which keeps no connections because services come and go.
+
+    It is created once, since creating a client reads every certificate.
+    """
+    return httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
 
-def get_release(url: str, seconds: float = SECONDS) -> dict[str, Any] | None:
-    """What `GET /release` says; None when there is no answer, or one that is not a release."""
+def get_release(url: str, seconds: float = TIMEOUT_SECONDS) -> dict[str, Any] | None:
+    """Return the response of `GET /release`; None when the request fails or the body is no JSON object."""
     return get_json(f"{url}/release", seconds)
 
 
-def get_json(url: str, seconds: float = SECONDS) -> dict[str, Any] | None:
-    """The JSON object at `url`; None when there is no answer, or another one."""
+def get_json(url: str, seconds: float = TIMEOUT_SECONDS) -> dict[str, Any] | None:
+    """Return the JSON object at `url`; None when the request fails or the body is no JSON object."""
     try:
-        answer = client().get(url, timeout=seconds)
-        shown = answer.json() if answer.status_code == httpx.codes.OK else None
+        response = client().get(url, timeout=seconds)
+        body = response.json() if response.status_code == httpx.codes.OK else None
     except (httpx.HTTPError, ValueError):
         return None
-    return shown if isinstance(shown, dict) else None
+    return body if isinstance(body, dict) else None
 
 
-def is_ready(url: str, seconds: float = SECONDS) -> bool:
-    """Whether `GET /readyz` says so."""
+def is_ready(url: str, seconds: float = TIMEOUT_SECONDS) -> bool:
+    """Return whether `GET /readyz` responds with status 200."""
     return is_ok(f"{url}/readyz", seconds)
 
 
-def is_ok(url: str, seconds: float = SECONDS) -> bool:
-    """Whether `url` itself answers."""
+def is_ok(url: str, seconds: float = TIMEOUT_SECONDS) -> bool:
+    """Return whether `GET url` responds with status 200."""
     try:
         return client().get(url, timeout=seconds).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 
 
-def serves(url: str, version: str, commit: str, seconds: float = SECONDS) -> bool:
-    """Whether the release shown at `url` is this one."""
-    shown = get_release(url, seconds)
-    return shown is not None and (shown.get("version"), shown.get("commit")) == (version, commit)
+def serves(url: str, version: str, commit: str, seconds: float = TIMEOUT_SECONDS) -> bool:
+    """Return whether `url` serves the release `version` built from `commit`."""
+    release = get_release(url, seconds)
+    return release is not None and (release.get("version"), release.get("commit")) == (version, commit)
 
 
-def is_reachable(url: str, seconds: float = SECONDS) -> bool:
-    """Whether anything answers at `url`, whatever it says."""
+def is_reachable(url: str, seconds: float = TIMEOUT_SECONDS) -> bool:
+    """Return whether `url` responds at all, with any status."""
     try:
         client().get(url, timeout=seconds)
     except httpx.HTTPError:

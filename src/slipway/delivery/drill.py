@@ -1,7 +1,7 @@
-"""`slipway drill`: promotion, canary and rollback under load, again and again; no request may fail.
+"""`slipway drill`: repeated promotion, canary and rollback under load, in which no request may fail.
 
-Each run lets another release take over through its canary, rolls it back, lets it begin once more and calls it off half
-way, while clients keep asking the front door. The environment ends with the release that it had.
+Each run promotes another release through its canary, rolls it back, promotes it again and aborts that canary half way,
+while clients send requests to the gateway. At the end the environment serves the release that it had before.
 """
 
 from __future__ import annotations
@@ -30,93 +30,109 @@ if TYPE_CHECKING:
     from slipway.results import JobResult
 
 JOB = "drill"
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1  # between two reads of the agent's state
 
 
 class Drill:
-    """Of one environment, between what it runs and another release."""
+    """A drill of one environment, between its running release and another one."""
 
     def __init__(
         self, root: Path, environment: str, other: str | None, store: Store, params: Mapping[str, Any]
     ) -> None:
-        """Raises UserError when there is nothing to change between, or nobody to change it."""
+        """Choose the releases and read the rows to send. Raises UserError without two releases or without an agent."""
         self._root, self._environment, self._store = root, environment, store
         self._params = {**params, "canary": {**params["canary"], "synthetic_rate": 0}}
         self._url = loadtest.address(environment, params["loadtest"]["hosts"])
         branch = DeployBranch(Git(root))
         branch.fetch()
-        now = branch.read(environment)
-        others = [name for name in branch.versions() if now and name != now.release and name in store.versions()]
-        if now is None or not (other or others):
-            raise UserError(f"{environment}: a drill changes between two releases; promote one, and publish another")
-        self._now, self.other = now, other or others[-1]
-        self.rows = smoke.known(environment, now, store)[1]["rows"]
+        current = branch.read(environment)
+        others = [
+            name for name in branch.versions() if current and name != current.release and name in store.versions()
+        ]
+        if current is None or not (other or others):
+            raise UserError(f"{environment}: a drill needs two releases; promote one and publish another")
+        self._current, self.other = current, other or others[-1]
+        self.rows = smoke.read_expected(environment, current, store)[1]["rows"]
 
-    def run(self, requests: int, rate: float, seed: int) -> tuple[traffic.Answers, float]:
-        """One run, and how many seconds it took. Raises UserError when something did not end as it should."""
-        self._served(self._now)
+    def run(self, requests: int, rate: float, seed: int) -> tuple[traffic.Responses, float]:
+        """Run the drill once and return the responses and its seconds. Raises UserError when a change fails."""
+        self._wait_until_served(self._current)
         start = time.monotonic()
-        with traffic.flowing(self._url, self.rows, rate, seed) as answers:
+        with traffic.sending(self._url, self.rows, rate, seed) as responses:
             content = self._promote()
             rollout.follow(self._root, self._environment, content, self._params, self._store)
-            self._served(content)
+            self._wait_until_served(content)
             self._roll_back()
             promoted = self._promote()
-            self._until(lambda known: bool(known.canary and known.canary.promotion == promoted.promotion), "its canary")
+            self._wait_until(
+                lambda observed: bool(observed.canary and observed.canary.promotion == promoted.promotion),
+                f"the canary of {promoted.release} did not start",
+            )
             self._roll_back()
-            self._until(lambda _: answers.total >= requests, f"{requests:,} answers", requests / rate)
-        return answers, time.monotonic() - start
+            self._wait_until(
+                lambda _: responses.total >= requests, f"fewer than {requests:,} responses", requests / rate
+            )
+        return responses, time.monotonic() - start
 
     def _promote(self) -> EnvironmentFile:
         return promotion.promote(self._root, self._environment, self.other, self._store, canary=self._params["canary"])
 
     def _roll_back(self) -> None:
-        self._served(promotion.rollback(self._root, self._environment, None, self._store))
+        self._wait_until_served(promotion.rollback(self._root, self._environment, None, self._store))
 
-    def _served(self, content: EnvironmentFile) -> None:
-        """Wait until the front door serves this and nothing else, and what was there before has ended.
+    def _wait_until_served(self, content: EnvironmentFile) -> None:
+        """Wait until the gateway serves only this release and every instance of another one has ended.
 
-        The agent's word alone is not enough: after a stop it still says what served, and nobody does.
+        The state file alone is no proof: after a stop it still names the release that was served last.
         """
         promotion.wait(self._environment, content, self._params["agent"]["promote_seconds"])
 
-        def settled(known: state.State) -> bool:
-            rest = [one for one in known.instances if (one.digest, one.phase) != (content.digest, "ready")]
-            return known.serving == content and known.desired == content and not rest
+        def is_settled(observed: state.State) -> bool:
+            others = [
+                instance
+                for instance in observed.instances
+                if (instance.digest, instance.phase) != (content.digest, "ready")
+            ]
+            return observed.serving == content and observed.desired == content and not others
 
-        self._until(settled, content.release)
+        self._wait_until(is_settled, f"{content.release} does not serve alone")
 
-    def _until(self, true: Callable[[state.State], bool], what: str, longer: float = 0.0) -> None:
-        deadline = time.monotonic() + self._params["agent"]["promote_seconds"] + longer
+    def _wait_until(self, holds: Callable[[state.State], bool], problem: str, extra_seconds: float = 0.0) -> None:
+        """Wait until `holds` is true of the observed state. Raises UserError with `problem` after a timeout."""
+        timeout = self._params["agent"]["promote_seconds"] + extra_seconds
+        deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            known = state.read(Place.of(self._environment))
-            if known and true(known):
+            observed = state.read(Place.of(self._environment))
+            if observed and holds(observed):
                 return
-            time.sleep(LOOK_SECONDS)
-        raise UserError(f"{self._environment}: {what} did not come; see `slipway status`")
+            time.sleep(POLL_SECONDS)
+        raise UserError(f"{self._environment}: {problem} after {timeout:g} s; see `slipway status`")
 
 
 def drill(root: Path, drilled: Drill, environment: str, runs: int, load: tuple[int, float], seed: int) -> JobResult:
-    """Run it `runs` times at a `load` of so many requests at so many a second; recorded in results/drill.json."""
+    """Run a drill `runs` times and record the result in results/drill.json.
+
+    `load` is the minimum number of requests of a run and their rate per second.
+    """
     requests, rate = load
     with recorded(JOB, root / "results") as result:
-        told = []
+        records = []
         for number in range(1, runs + 1):
-            answers, seconds = drilled.run(requests, rate, seed + number)
-            told.append({"requests": answers.total, "failed": answers.failed, "failures": answers.failures})
-            print(f"{environment}: run {number} of {runs}: {answers} ({seconds:.0f} s)", flush=True)
-        result.evidence = {"environment": environment, "release": drilled.other, "runs": told}
-        result.verdicts = judge(told, requests)
+            responses, seconds = drilled.run(requests, rate, seed + number)
+            records.append({"requests": responses.total, "failed": responses.failed, "failures": responses.failures})
+            print(f"{environment}: run {number} of {runs}: {responses} ({seconds:.0f} s)", flush=True)
+        result.evidence = {"environment": environment, "release": drilled.other, "runs": records}
+        result.verdicts = judge(records, requests)
     return result
 
 
 def judge(runs: list[dict[str, Any]], requests: int) -> list[Verdict]:
-    """Every run must have sent enough, and none of its requests may have failed."""
+    """Return the verdicts of a drill: every run sent at least `requests`, and no request failed."""
     total, failed = (sum(run[name] for run in runs) for name in ("requests", "failed"))
-    fewest = min((run["requests"] for run in runs), default=0)
-    enough, right = fewest >= requests > 0, failed == 0 < total
+    smallest = min((run["requests"] for run in runs), default=0)
+    enough, right = smallest >= requests > 0, failed == 0 < total
     return [
-        Verdict("drill: requests", _outcome(enough), f"at least {requests:,} a run", f"{fewest:,} in the shortest"),
+        Verdict("drill: requests", _outcome(enough), f"at least {requests:,} per run", f"{smallest:,} in the smallest"),
         Verdict("drill: failures", _outcome(right), "none", f"{failed:,} of {total:,} in {len(runs)} runs"),
     ]
 

@@ -1,4 +1,4 @@
-"""What DVC's own files say, read without starting DVC: paths and hashes of `dvc.yaml`, `dvc.lock` and `*.dvc`."""
+"""Paths and hashes in the files of DVC (`dvc.yaml`, `dvc.lock`, `*.dvc`), read without starting DVC."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ ARTIFACT = "model"  # as under `artifacts:` in dvc.yaml
 LOCK = "dvc.lock"
 PIPELINE = "dvc.yaml"
 RELEASED = "released"
-"""Folder of a release commit in which the model lies as plain files, when git keeps DVC's store anyway."""
+"""Folder of a release commit with the model as plain files, where DVC's store is part of the repository."""
 
 
 @dataclass(frozen=True)
 class DvcFiles:
-    """The pipeline in folder `root`, as last run."""
+    """The pipeline in the folder `root` and its lock file."""
 
     root: Path
     pipeline: dict[str, Any]
@@ -29,51 +29,51 @@ class DvcFiles:
 
     @classmethod
     def read(cls, root: Path) -> DvcFiles:
-        """Read them. Raises UserError when the pipeline was not run."""
+        """Read the files in `root`. Raises UserError when the pipeline has not run."""
         return cls(root, _read(root / PIPELINE), _read(root / LOCK))
 
     @property
     def outputs(self) -> dict[str, str]:
-        """MD5 of each output of each stage, by path."""
+        """Return the MD5 of every output of every stage, by path."""
         return {out["path"]: out["md5"] for stage in self.lock["stages"].values() for out in stage.get("outs", [])}
 
     @property
     def model(self) -> Path:
-        """Folder of the artifact `model`, below `root`."""
+        """Return the folder of the artifact `model`, relative to `root`."""
         try:
             return Path(self.pipeline["artifacts"][ARTIFACT]["path"])
         except KeyError:
             raise UserError(
-                f"{self.root / PIPELINE}: names no artifact `{ARTIFACT}`; say under `artifacts:` where it is"
+                f"{self.root / PIPELINE}: has no artifact `{ARTIFACT}`; add it under `artifacts:` with its path"
             ) from None
 
     @property
     def prepared(self) -> Path:
-        """Folder with the rows that stage `prepare` made, below `root`."""
+        """Return the folder of rows that stage `prepare` wrote, relative to `root`."""
         return Path(self.lock["stages"]["prepare"]["outs"][0]["path"])
 
     @property
     def metrics(self) -> list[str]:
-        """Paths of the metrics of all stages that were run; git keeps them, as JSON."""
+        """Return the paths of the metrics of all stages that ran; they are JSON files in git."""
         stages = self.pipeline["stages"].values()
-        named = {path for stage in stages for entry in stage.get("metrics", []) for path in _paths(entry)}
-        return sorted(named & self.outputs.keys())
+        declared = {path for stage in stages for entry in stage.get("metrics", []) for path in _paths(entry)}
+        return sorted(declared & self.outputs.keys())
 
     @property
     def data(self) -> dict[str, str]:
-        """MD5 of everything that came in by a `*.dvc` file, by path."""
+        """Return the MD5 of every input that a `*.dvc` file tracks, by path."""
         files = (_read(file) for file in sorted(self.root.glob("*.dvc")) if file.is_file())
         return {out["path"]: out["md5"] for file in files for out in file.get("outs", [])}
 
     @property
     def data_version(self) -> str:
-        """The same as one text: the MD5 of what came in or, of several, the MD5 of each by its path."""
+        """Return `data` as one string: the MD5 of a single input, or JSON with the MD5 of each input by path."""
         data = self.data
         return next(iter(data.values())) if len(data) == 1 else json.dumps(data, sort_keys=True)
 
     @property
     def embedded_store(self) -> str | None:
-        """Path of the default remote below `root` when git keeps it, else None."""
+        """Return the path of the default remote relative to `root` when it is inside the repository, else None."""
         config = configparser.ConfigParser()
         config.read(self.root / ".dvc" / "config")
         remote = config.get("core", "remote", fallback=None)
@@ -87,10 +87,10 @@ class DvcFiles:
 
 
 def as_plain_files(text: str, model: Path, without: str) -> dict[str, bytes]:
-    """The files in `model` under RELEASED, and the `dvc.yaml` in `text` naming them as the artifact; by path.
+    """Return the files of `model` under RELEASED and a `dvc.yaml` whose artifact points there, by path.
 
-    DVC resolves a remote inside a repository only where that is checked out. With these files in its commit,
-    `dvc artifacts get <address of the repository> model` needs no remote; git keeps equal content once.
+    DVC can read a remote inside a repository only in a checkout. With plain files in the commit,
+    `dvc artifacts get <URL of the repository> model` needs no remote. git stores equal content once.
     """
     target = f"{RELEASED}/{model.name}"
 
@@ -102,7 +102,7 @@ def as_plain_files(text: str, model: Path, without: str) -> dict[str, bytes]:
 
 
 def blobs(folder: Path, without: str = "") -> tuple[str, dict[str, bytes]]:
-    """Return the MD5 by which DVC knows `folder` less the file `without`, and its objects by path in a remote."""
+    """Return DVC's MD5 of `folder` without the file `without`, and its objects by path in a remote."""
     contents = _contents(folder, without)
     hashes = {name: _md5(content) for name, content in contents.items()}
     listing = json.dumps([{"md5": hashes[name], "relpath": name} for name in sorted(contents)], sort_keys=True).encode()
@@ -121,7 +121,7 @@ def _object_path(md5: str) -> str:
 
 
 def digest_of(object_path: str) -> str:
-    """Return the MD5 of an object by its path in a remote, as `blobs` returns it."""
+    """Return the MD5 of the object at a path in a remote, see `blobs`."""
     return "".join(object_path.split("/")[-2:])
 
 
@@ -137,6 +137,6 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return yaml12.parse_mapping(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: not there; run `slipway train` first") from None
+        raise UserError(f"{path}: not found; run `slipway train` first") from None
     except yaml12.YamlError as error:
-        raise UserError(f"{path}: not YAML ({error}); {restore_command(path.name)} and train again") from None
+        raise UserError(f"{path}: not YAML ({error}); run {restore_command(path.name)}, then `slipway train`") from None

@@ -1,4 +1,4 @@
-"""`environments/<environment>.yaml` on the branch `deploy`: what an environment should run."""
+"""`environments/<environment>.yaml` on the branch `deploy`: the desired state of an environment."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from slipway.delivery.versions import VERSION
 from slipway.errors import UserError
 
 FOLDER = "environments"
-"""Folder of the branch that promotions change."""
-HEADER = "# What {environment} should run, by `slipway promote` and `slipway rollback`; `git revert` rolls back too.\n"
+"""Folder on the branch `deploy` that promotions change."""
+HEADER = "# Desired state of {environment}; change it with `slipway promote` or `slipway rollback` (or `git revert`).\n"
 SCHEMA = Path(__file__).with_name("environment.schema.json")
-"""The same as JSON schema, for editors and for checks outside of Python."""
+"""JSON schema of the file, for editors and for checks outside of Python."""
 
 
 Version = Annotated[
@@ -32,7 +32,7 @@ Image = Annotated[
 
 
 class Baseline(BaseModel):
-    """The release that a canary takes over from: it serves the rest, and a fresh instance of it is compared."""
+    """The release that a canary replaces; it serves the other requests, and a new instance of it is the control."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -43,7 +43,7 @@ class Baseline(BaseModel):
 
 
 class Canary(BaseModel):
-    """How the release takes over, until the promotion has its stage tag: then it serves all."""
+    """The canary of a promotion, in effect until the promotion has its stage tag."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -58,7 +58,7 @@ class Canary(BaseModel):
 
 
 class EnvironmentFile(BaseModel):
-    """What an environment should run."""
+    """The desired state of an environment."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -72,19 +72,19 @@ class EnvironmentFile(BaseModel):
 
     @property
     def baseline(self) -> EnvironmentFile | None:
-        """What served before, in as many services; None without a canary."""
+        """Return the baseline of the canary as a desired state with the same replicas; None without a canary."""
         if self.canary is None:
             return None
         return EnvironmentFile(**self.canary.baseline.model_dump(), replicas=self.replicas)
 
 
 def path_of(environment: str) -> str:
-    """Path of the file on the branch."""
+    """Return the path of an environment's file on the branch."""
     return f"{FOLDER}/{environment}.yaml"
 
 
 def parse(text: str, where: str) -> EnvironmentFile:
-    """Read the file's text. Raises UserError naming `where`, the field and the rule that it breaks."""
+    """Parse the text of an environment's file. Raises UserError naming `where`, the field and the problem."""
     try:
         content = yaml12.parse(text)
     except yaml12.YamlError as error:
@@ -100,5 +100,5 @@ def parse(text: str, where: str) -> EnvironmentFile:
 
 
 def render(environment: str, content: EnvironmentFile) -> str:
-    """Write the file's text."""
+    """Return the text of an environment's file."""
     return HEADER.format(environment=environment) + yaml12.dump(content.model_dump(mode="json", exclude_none=True))

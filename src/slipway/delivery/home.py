@@ -1,4 +1,4 @@
-"""Where things are on this machine: the folder of each environment's agent, the store, the front doors."""
+"""Locations on this machine: the folder of each environment's agent, the store, and the URLs of the gateways."""
 
 from __future__ import annotations
 
@@ -12,91 +12,91 @@ ENVIRONMENTS = ("staging", "production")
 
 
 def home() -> Path:
-    """$SLIPWAY_HOME, else ~/.local/state/slipway."""
+    """Return the folder of all agents: $SLIPWAY_HOME, or by default ~/.local/state/slipway."""
     return Path(os.environ.get("SLIPWAY_HOME") or Path.home() / ".local" / "state" / "slipway").absolute()
 
 
 def store_url() -> str:
-    """$SLIPWAY_STORE, else a folder beside the agents' state."""
+    """Return the URL of the store: $SLIPWAY_STORE, or by default the folder `store` in `home()`."""
     return os.environ.get("SLIPWAY_STORE") or (home() / "store").as_uri()
 
 
 @dataclass(frozen=True)
 class Place:
-    """Everything that the agent of one environment keeps, under one folder."""
+    """The folder of one environment's agent, and the paths in it."""
 
     environment: str
     root: Path
 
     @classmethod
     def of(cls, environment: str) -> Place:
-        """Place of `environment`. Raises UserError for an unknown name."""
+        """Return the place of `environment`. Raises UserError for an unknown name."""
         if environment not in ENVIRONMENTS:
-            raise UserError(f"--environment {environment}: unknown; one of {', '.join(ENVIRONMENTS)}")
+            raise UserError(f"--environment {environment}: unknown; use one of {', '.join(ENVIRONMENTS)}")
         return cls(environment, home() / environment)
 
     @property
     def lock(self) -> Path:
-        """Held by the one agent; holds its process id."""
+        """Return the path of the lock file, which contains the process id of the agent that holds it."""
         return self.root / "lock"
 
     @property
     def state(self) -> Path:
-        """What the agent did and saw."""
+        """Return the path of the agent's state."""
         return self.root / "state.json"
 
     @property
     def url(self) -> Path:
-        """Text file: the URL of the front door."""
+        """Return the path of the text file with the URL of the gateway."""
         return self.root / "url"
 
     @property
     def mirror(self) -> Path:
-        """The agent's own copy of the branch `deploy`."""
+        """Return the path of the agent's mirror of the branch `deploy`."""
         return self.root / "deploy.git"
 
     @property
     def routes(self) -> Path:
-        """The file that the front door follows, alone in its folder."""
+        """Return the path of the routes, the only file in the folder that the gateway watches."""
         return self.root / "routes" / "routes.yml"
 
     @property
     def watched(self) -> Path:
-        """Beside the routes: the mark of the front door that watches this very folder."""
+        """Return the path of the file that identifies the gateway that watches this folder of routes."""
         return self.routes.with_name("watched-by")
 
     @property
     def status_route(self) -> Path:
-        """Beside the routes: the way through the front door to what the agent says of itself."""
+        """Return the path of the gateway's route to the agent's status page."""
         return self.routes.with_name("status.yml")
 
     @property
     def releases(self) -> Path:
-        """Installed releases, by digest."""
+        """Return the folder of installed releases, by digest."""
         return self.root / "releases"
 
     @property
     def predictions(self) -> Path:
-        """Prediction log of the services."""
+        """Return the folder of the services' prediction log."""
         return self.root / "predictions"
 
     @property
     def collected(self) -> Path:
-        """Rows of the prediction log, by day, and what looks at them have left for the next."""
+        """Return the folder of the collected prediction log, by day, and of the state of monitoring."""
         return self.root / "collected"
 
     @property
     def environments(self) -> Path:
-        """Python environments, by the hash of their requirements; shared by all environments of this home."""
+        """Return the folder of Python environments by hash of their requirements, shared by all agents."""
         return self.root.parent / "python"
 
     def log(self, name: str) -> Path:
-        """Log file of a process."""
+        """Return the path of a process's log file."""
         return self.root / "logs" / f"{name}.log"
 
 
 def gateway_url(environment: str) -> str:
-    """Return the URL at which clients find `environment`: $STAGING_URL or $PRODUCTION_URL, else what its agent wrote.
+    """Return the URL of an environment's gateway: $STAGING_URL or $PRODUCTION_URL, or the one that its agent wrote.
 
     Raises UserError when there is neither.
     """
@@ -108,5 +108,5 @@ def gateway_url(environment: str) -> str:
         return place.url.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         raise UserError(
-            f"{place.url}: not there; run `slipway agent --environment {environment} --detach`, or set {variable}"
+            f"{place.url}: not found; run `slipway agent --environment {environment} --detach`, or set {variable}"
         ) from None

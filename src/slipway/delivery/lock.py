@@ -1,4 +1,4 @@
-"""One agent at a time for each environment."""
+"""The lock of an environment, which allows one agent at a time."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class Lock:
-    """Of an environment, for one agent at a time; the file says which process holds it."""
+    """The lock of an environment; its file contains the process id of the holder."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
         self._file: TextIO | None = None
 
     def take(self) -> None:
-        """Take it. Raises UserError when another agent has it."""
+        """Acquire the lock. Raises UserError when another agent holds it."""
         place = self._place
         place.root.mkdir(parents=True, exist_ok=True)
         self.release()
@@ -33,22 +33,22 @@ class Lock:
         except BlockingIOError:
             self.release()
             raise UserError(
-                f"{place.lock}: an agent of {place.environment} runs already;"
-                f" `slipway stop --environment {place.environment}` ends it"
+                f"{place.lock}: an agent of {place.environment} is already running;"
+                f" stop it with `slipway stop --environment {place.environment}`"
             ) from None
         self._file.truncate(0)
         self._file.write(str(os.getpid()))
         self._file.flush()
 
     def keep(self) -> None:
-        """Take it again when its file was removed, before another agent can. Raises UserError when one was quicker."""
+        """Acquire the lock again if its file was removed. Raises UserError when another agent acquired it first."""
         with suppress(FileNotFoundError):
-            if os.path.samestat(self._place.lock.stat(), os.fstat(self._file.fileno())):
+            if self._file and os.path.samestat(self._place.lock.stat(), os.fstat(self._file.fileno())):
                 return
         self.take()
 
     def release(self) -> None:
-        """Let it go."""
+        """Release the lock if it is held."""
         if self._file:
             self._file.close()
             self._file = None
@@ -56,7 +56,7 @@ class Lock:
 
 @contextmanager
 def locked(place: Place) -> Iterator[Lock]:
-    """Hold the lock of an environment. Raises UserError when another agent holds it."""
+    """Hold the lock of an environment during the block. Raises UserError when another agent holds it."""
     lock = Lock(place)
     lock.take()
     try:
@@ -66,7 +66,7 @@ def locked(place: Place) -> Iterator[Lock]:
 
 
 def is_running(place: Place) -> bool:
-    """Whether an agent holds the lock of the environment."""
+    """Return whether an agent holds the lock of the environment."""
     if not place.lock.exists():
         return False
     with place.lock.open() as file:

@@ -1,7 +1,7 @@
-"""Manifests of Kubernetes: `slipway manifests` renders `deploy/`, `slipway promote` fills in the release.
+"""Kubernetes manifests: `slipway manifests` renders `deploy/`, and `slipway promote` fills in the release.
 
-`kubectl kustomize` is needed where `deploy/` is edited and nowhere else: its output is committed in `deploy/rendered/`.
-A promotion only puts names in place of placeholders, and needs no tool. Without `deploy/` there are no manifests.
+Only a change of `deploy/` needs `kubectl kustomize`; its output is committed in `deploy/rendered/`. A promotion
+replaces placeholders and needs no tool. Without `deploy/` there are no manifests.
 """
 
 from __future__ import annotations
@@ -22,30 +22,31 @@ if TYPE_CHECKING:
 
 SOURCES = ("deploy/base", "deploy/components", "deploy/overlays")
 IMAGE = f"image.invalid/slipway@sha256:{'0' * 64}"
-"""In place of the release's image. Nobody can pull it: `.invalid` is no domain (RFC 2606)."""
+"""Placeholder of the release's image; it cannot be pulled, because `.invalid` is no domain (RFC 2606)."""
 RELEASE = "RELEASE-VERSION"
 DIGEST = "RELEASE-DIGEST"
 RENDERED = "# Rendered by `slipway manifests`; edit the sources instead, whose SHA-256 is {sources}\n"
 FILLED = "# What Kubernetes should run in {environment}: {release}, by `slipway promote` and `slipway rollback`.\n"
 NO_IMAGE = "# NO IMAGE: promoted without --image, so the one below cannot be pulled, and what runs keeps running.\n"
+"""Part of every promoted manifest, which `slipway verify` compares byte for byte: a change breaks older promotions."""
 
 
 def template_of(environment: str) -> str:
-    """Path of the rendered overlay, in the tree of the release."""
+    """Return the path of the rendered overlay in the tree of a release."""
     return f"deploy/rendered/{environment}.yaml"
 
 
 def path_of(environment: str) -> str:
-    """Path of the manifests on the branch `deploy`, beside the environment's file."""
+    """Return the path of an environment's manifests on the branch `deploy`."""
     return f"environments/{environment}/kubernetes.yaml"
 
 
 def fill(template: str, environment: str, content: EnvironmentFile) -> str:
-    """Put the release of `content` into a rendered overlay. Raises UserError when it has no place for it."""
+    """Return a rendered overlay with the release of `content` filled in. Raises UserError without a placeholder."""
     values = {RELEASE: content.release, DIGEST: content.digest, IMAGE: content.image or IMAGE}
     for placeholder in values:
         if placeholder not in template:
-            raise UserError(f"{template_of(environment)}: {placeholder} is not in it; put it back into deploy/base")
+            raise UserError(f"{template_of(environment)}: contains no {placeholder}; add it again in deploy/base")
     head = FILLED.format(environment=environment, release=content.release) + ("" if content.image else NO_IMAGE)
     text = template.split("\n", 1)[1]
     for placeholder, value in values.items():
@@ -54,7 +55,7 @@ def fill(template: str, environment: str, content: EnvironmentFile) -> str:
 
 
 def render(root: Path) -> list[Path]:
-    """Render each overlay of `root` into its template. Returns the files. Raises UserError."""
+    """Render every overlay in `root` with kustomize and return the written files. Raises UserError."""
     written = []
     for environment in ENVIRONMENTS:
         output = _kustomize(root / "deploy" / "overlays" / environment)
@@ -65,13 +66,13 @@ def render(root: Path) -> list[Path]:
 
 
 def is_current(root: Path, environment: str) -> bool:
-    """Whether the sources are those from which the template was rendered; needs no tool."""
+    """Return whether the template was rendered from the current sources, by comparing hashes."""
     with (root / template_of(environment)).open(encoding="utf-8") as file:
         return file.readline() == RENDERED.format(sources=sources_digest(root))
 
 
 def sources_digest(root: Path) -> str:
-    """SHA-256 over names and content of everything that an overlay is made of, in hexadecimal."""
+    """Return the SHA-256 over the names and content of all sources of the overlays, in hexadecimal."""
     files = sorted(file for folder in SOURCES for file in (root / folder).rglob("*") if file.is_file())
     lines = (f"{sha256(file)}  {file.relative_to(root).as_posix()}\n" for file in files)
     return hashlib.sha256("".join(lines).encode()).hexdigest()

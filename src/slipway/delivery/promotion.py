@@ -1,4 +1,4 @@
-"""`slipway release publish`, `promote`, `rollback`: changes of the desired state, and the wait until they are real."""
+"""`slipway release publish`, `promote` and `rollback`: changes of the desired state, and the wait until they serve."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from slipway import dvc_remote, results
 from slipway.delivery import clients, release, versions
 from slipway.delivery.agent import agents
-from slipway.delivery.desired_state import BRANCH, BUILT_FROM, DIGEST, IMAGE, DeployBranch, before
+from slipway.delivery.desired_state import BRANCH, BUILT_FROM, DIGEST, IMAGE, DeployBranch, previous_release
 from slipway.delivery.dvc_files import LOCK, PIPELINE, DvcFiles, as_plain_files, blobs, digest_of
 from slipway.delivery.environment_file import FOLDER, IMAGE_BY_DIGEST, Baseline, Canary, EnvironmentFile, path_of
 from slipway.delivery.home import gateway_url
@@ -26,15 +26,14 @@ if TYPE_CHECKING:
     from slipway.delivery.release import Release
     from slipway.delivery.store import Store
 
-LOOK_SECONDS = 0.2  # between two looks at the front door
+POLL_SECONDS = 0.2  # between two requests to the gateway
 
 
-def publish(root: Path, folder: Path, store: Store, beside: Sequence[Path] = ()) -> Release:
-    """Make the release in `folder` known on `deploy`, and keep it in `store`, with the files `beside` it.
+def publish(root: Path, folder: Path, store: Store, evidence: Sequence[Path] = ()) -> Release:
+    """Register the release in `folder` on `deploy` and put it into `store` with its `evidence` files.
 
-    Again: completes what is missing.
-
-    The push comes first, because only one can win it: a version is taken by whoever pushed its tag.
+    A repeated call completes what is missing. The push comes first, because only one process can win it: the tag
+    reserves the version. Raises UserError when the version belongs to another release.
     """
     built = release.verify(folder)
     branch = DeployBranch(Git(root))
@@ -42,12 +41,12 @@ def publish(root: Path, folder: Path, store: Store, beside: Sequence[Path] = ())
     if built.version not in branch.versions():
         _register(branch, DvcFiles.read(root), built)
     elif branch.published(built.version).digest != built.digest:
-        known = branch.published(built.version)
+        published = branch.published(built.version)
         raise UserError(
-            f"{built.version}: published as {known.digest} from commit {known.built_from[:12]}, {folder} is"
-            f" {built.digest}; a version is never built twice: run `slipway release build` on a new commit"
+            f"{folder}: {built.version} has digest {built.digest}, but was published as {published.digest} from commit"
+            f" {published.built_from[:12]}; a version is never built twice: run `slipway release build` on a new commit"
         )
-    store.put(folder, beside)
+    store.put(folder, evidence)
     return built
 
 
@@ -61,17 +60,17 @@ def promote(
     *,
     forward: bool = False,
 ) -> EnvironmentFile:
-    """Make `environment` run a release from now on: one commit, unless that is what it should run already.
+    """Promote a release to `environment` with one commit, and return the desired state.
 
-    Default: for staging the newest release, for production what staging should run. `image` is the release for
-    Kubernetes, by digest; by default the one that it was promoted with before. With `canary`, the section of
-    params.yaml, the release takes over in steps, if anything served before. With `forward`, a release that is older
-    than what `environment` should run is refused: a run that waited for reviewers may have been overtaken.
-    Raises UserError.
+    The default version is the newest release for staging, and the desired release of staging for production. `image` is
+    the container image of the release by digest, by default that of its last promotion. With `canary`, the section of
+    params.yaml, the release takes over in steps if another one serves. With `forward`, a version older than the desired
+    one is refused, because a run that waited for approval may be outdated. Nothing changes when the release is already
+    desired. Raises UserError.
     """
     branch = DeployBranch(Git(root))
     branch.fetch()
-    chosen = branch.published(version or default(branch, environment))
+    chosen = branch.published(version or default_version(branch, environment))
     if chosen.version not in store.versions():
         raise UserError(f"{chosen.version}: not in the store; run `slipway release publish` again")
     current = _current(branch, environment)
@@ -80,36 +79,36 @@ def promote(
     image = _image(image) or branch.image_of(chosen.digest)
     same = current and (current.digest, current.image) == (chosen.digest, image)
     if current and same and not _is_bad(environment, current):
-        print(f"{environment}: {chosen.version} is what it should run already")
+        print(f"{environment}: {chosen.version} is already the desired release")
         return current
     content = _content(branch, environment, chosen, current, image)
     if canary:
         content = _with_canary(branch, environment, content, current, canary)
     number = None if content.canary else content.promotion
     branch.change(environment, content, _promotion_message(environment, content, current), number=number)
-    print(f"{environment}: {BRANCH} now says {chosen.version}{' as a canary' if content.canary else ''}")
+    print(f"{environment}: the desired release is now {chosen.version}{', as a canary' if content.canary else ''}")
     return content
 
 
 def conclude(root: Path, environment: str, content: EnvironmentFile, evidence: Sequence[str]) -> None:
-    """Give the promotion whose canary passed its stage tag, which quotes the evidence. Raises UserError."""
+    """Push the stage tag of a promotion whose canary passed, with the evidence in its message. Raises UserError."""
     branch = DeployBranch(Git(root))
     branch.fetch()
     branch.conclude(environment, content, "\n".join([f"Promote {content.release} to {environment}", "", *evidence]))
 
 
-def call_off(root: Path, environment: str, content: EnvironmentFile, evidence: Sequence[str]) -> str:
-    """Revert the promotion whose canary did not pass, unless that was done. Returns what should serve from then on."""
+def abort(root: Path, environment: str, content: EnvironmentFile, evidence: Sequence[str]) -> str:
+    """Revert a promotion whose canary did not pass, unless it was replaced; return the version that is now desired."""
     branch = DeployBranch(Git(root))
     branch.fetch()
-    now = branch.read(environment)
-    if now != content:
-        return now.release if now else "nothing"
+    current = branch.read(environment)
+    if current != content:
+        return current.release if current else "nothing"
     return _revert(branch, environment, evidence).release
 
 
 def rollback(root: Path, environment: str, version: str | None, store: Store) -> EnvironmentFile:
-    """Go back to what `environment` ran before, or promote `version`. Raises UserError when nothing ran before."""
+    """Roll `environment` back to its previous release, or promote `version`. Raises UserError without one."""
     if version:
         return promote(root, environment, version, store)
     branch = DeployBranch(Git(root))
@@ -118,86 +117,88 @@ def rollback(root: Path, environment: str, version: str | None, store: Store) ->
 
 
 def _revert(branch: DeployBranch, environment: str, evidence: Sequence[str]) -> EnvironmentFile:
-    """Go back to what served all before. To leave a canary needs no stage tag: the release before still has its own."""
+    """Push the previous release as desired. Aborting a canary needs no stage tag: that release still has its own."""
     history = branch.history(environment)
-    content = before(history, lambda one: branch.is_concluded(environment, one))
+    content = previous_release(history, lambda candidate: branch.is_concluded(environment, candidate))
     if content is None:
-        raise UserError(f"{BRANCH}:{path_of(environment)}: no earlier release to go back to; name one with --to")
+        raise UserError(f"{BRANCH}:{path_of(environment)}: no earlier release to roll back to; name one with --to")
     left = history[0].content
     lines = [f"Roll {environment} back to {content.release}", "", f"This reverts commit {history[0].commit}.", ""]
     lines += [*evidence, *([""] if evidence else []), *([f"Leaves: {left.release}"] if left else []), ""]
-    called_off = left is not None and not branch.is_concluded(environment, left)
-    number = None if called_off else branch.next_assignment(environment)
+    is_aborted = left is not None and not branch.is_concluded(environment, left)
+    number = None if is_aborted else branch.next_assignment(environment)
     branch.change(environment, content, "\n".join(lines), number=number)
-    print(f"{environment}: {BRANCH} now says {content.release}")
+    print(f"{environment}: the desired release is now {content.release}")
     return content
 
 
 def wait(environment: str, content: EnvironmentFile, seconds: float) -> float:
-    """Wait until the front door of `environment` serves `content`; returns the seconds it took.
+    """Wait until the gateway of `environment` serves `content` alone, and return the seconds that it took.
 
-    Raises UserError when the agent reports the release bad, or after `seconds`.
+    Raises UserError when the agent rejects the release, or after `seconds`.
     """
     url = gateway_url(environment)
-    start, said = time.monotonic(), time.time()
+    start, printed_until = time.monotonic(), time.time()
     while True:
-        known = agents.observed_state(environment)
-        if clients.serves(url, content.release, content.commit) and (known is None or _is_whole(known, content)):
+        observed = agents.observed_state(environment)
+        is_served = clients.serves(url, content.release, content.commit)
+        if is_served and (observed is None or _serves_alone(observed, content)):
             return time.monotonic() - start
         passed = time.monotonic() - start
-        if known and known.bad and known.bad.content == content:
+        if observed and observed.bad and observed.bad.content == content:
+            reason = observed.bad.reason
             raise UserError(
-                f"{environment}: {content.release} was refused, {_serving(known)} keeps serving: {known.bad.reason}"
+                f"{environment}: {content.release} was refused, {_serving(observed)} keeps serving: {reason}"
             )
         if passed > seconds:
             raise UserError(
-                f"{environment}: {url} does not serve {content.release} after {seconds:g} s; {last_seen(known)}"
+                f"{environment}: {url} does not serve {content.release} after {seconds:g} s; {last_contact(observed)}"
             )
-        said = progress(environment, known, said)
-        time.sleep(LOOK_SECONDS)
+        printed_until = print_events(environment, observed, printed_until)
+        time.sleep(POLL_SECONDS)
 
 
-def _is_whole(known: State, content: EnvironmentFile) -> bool:
-    """Whether nobody else gets requests: while releases change places, the front door shows now one, now the other."""
-    ready = [one for one in known.instances if one.phase == "ready"]
-    alone = all((one.digest, one.role) == (content.digest, "main") for one in ready)
-    return known.desired == content == known.serving and alone
+def _serves_alone(observed: State, content: EnvironmentFile) -> bool:
+    """Return whether only `content` receives requests; during a rollout the gateway alternates between releases."""
+    ready = [instance for instance in observed.instances if instance.phase == "ready"]
+    alone = all((instance.digest, instance.role) == (content.digest, "main") for instance in ready)
+    return observed.desired == content == observed.serving and alone
 
 
-def progress(environment: str, known: State | None, said: float) -> float:
-    """Print what the agent did after the time `said`; returns the time of the newest of it."""
-    events = [event for event in known.events if event.time > said] if known else []
+def print_events(environment: str, observed: State | None, printed_until: float) -> float:
+    """Print the agent's events after the time `printed_until`, and return the time of the newest event printed."""
+    events = [event for event in observed.events if event.time > printed_until] if observed else []
     for event in events:
         print(f"{environment}: {event.text}", flush=True)
-    return events[-1].time if events else said
+    return events[-1].time if events else printed_until
 
 
-def last_seen(known: State | None) -> str:
-    """When the agent was last seen, in words."""
-    return f"its agent was last seen {time.time() - known.heartbeat:.0f} s ago" if known else "no agent was seen"
+def last_contact(observed: State | None) -> str:
+    """Return the age of the agent's last report as a phrase for a message."""
+    return f"its agent last reported {time.time() - observed.heartbeat:.0f} s ago" if observed else "no agent has reported"
 
 
-def _serving(known: State) -> str:
-    return known.serving.release if known.serving else "nothing"
+def _serving(observed: State) -> str:
+    return observed.serving.release if observed.serving else "nothing"
 
 
-def default(branch: DeployBranch, environment: str) -> str:
-    """What the next promotion to `environment` takes, unless a release is named. Raises UserError without any."""
+def default_version(branch: DeployBranch, environment: str) -> str:
+    """Return the version that a promotion to `environment` takes by default. Raises UserError without a release."""
     if environment == "staging":
-        known = branch.versions()
-        if not known:
+        published = branch.versions()
+        if not published:
             raise UserError("no release yet; run `slipway release build` and `slipway release publish`")
-        return known[-1]
+        return published[-1]
     staging = branch.read("staging")
     if staging is None:
         raise UserError(
-            f"{BRANCH}:{path_of('staging')}: not there; promote to staging first, or name a release with --release"
+            f"{BRANCH}:{path_of('staging')}: not found; promote to staging first, or name a release with --release"
         )
     return staging.release
 
 
 def _current(branch: DeployBranch, environment: str) -> EnvironmentFile | None:
-    """None as well when the file cannot be read: the promotion mends it."""
+    """Return the desired state; None also when the file is invalid, since the promotion replaces it."""
     try:
         return branch.read(environment)
     except UserError:
@@ -207,20 +208,20 @@ def _current(branch: DeployBranch, environment: str) -> EnvironmentFile | None:
 def _refuse_older(environment: str, version: str, current: str) -> None:
     if versions.order(version) < versions.order(current):
         raise UserError(
-            f"{environment}: should run {current}, which is newer than {version}; nothing was changed"
-            f" (`slipway rollback --environment {environment} --to {version}` goes back)"
+            f"{environment}: the desired release {current} is newer than {version}; nothing was changed"
+            f" (to go back, run `slipway rollback --environment {environment} --to {version}`)"
         )
 
 
 def _is_bad(environment: str, content: EnvironmentFile) -> bool:
-    known = agents.observed_state(environment)
-    return bool(known and known.bad and known.bad.content == content)
+    observed = agents.observed_state(environment)
+    return bool(observed and observed.bad and observed.bad.content == content)
 
 
-def _image(given: str | None) -> str | None:
-    if given and not re.fullmatch(IMAGE_BY_DIGEST, given):
-        raise UserError(f"--image {given}: not an image by digest; give NAME@sha256: and 64 digits")
-    return given
+def _image(image: str | None) -> str | None:
+    if image and not re.fullmatch(IMAGE_BY_DIGEST, image):
+        raise UserError(f"--image {image}: not an image by digest; give NAME@sha256: and 64 hexadecimal digits")
+    return image
 
 
 def _content(
@@ -243,7 +244,7 @@ def _with_canary(
     current: EnvironmentFile | None,
     limits: Mapping[str, Any],
 ) -> EnvironmentFile:
-    """Against what serves all now; without anything there is nothing to take over from."""
+    """Return `content` with a canary against the release that serves all requests now, if there is another one."""
     serving = current if current is None or branch.is_concluded(environment, current) else current.baseline
     if serving is None or serving.digest == content.digest:
         return content
@@ -255,16 +256,16 @@ def _with_canary(
 
 
 def _register(branch: DeployBranch, dvc: DvcFiles, built: Release) -> None:
-    """Commit what the release adds to the merged commit: lock, metrics and, if git keeps the store, the model.
+    """Commit the lock file and metrics of the release and, with the embedded store, its model.
 
-    Models of earlier releases stay in the store, so that DVC finds each in a clone of the branch; the model of this one
-    is there as plain files too, so that `dvc artifacts get <repository> model` finds it from anywhere.
+    The store keeps the models of earlier releases, so a clone of the branch has them all. The model of this release is
+    also committed as plain files, so `dvc artifacts get <repository> model` works from anywhere.
     """
     files = {name: (built.folder / name).read_bytes() for name in [LOCK, *dvc.metrics]}
-    whole, objects = blobs(built.folder / "model", without=release.RELEASE)
-    if whole != built.manifest["inputs"]["model"]:
+    md5, objects = blobs(built.folder / "model", without=release.RELEASE)
+    if md5 != built.manifest["inputs"]["model"]:
         raise UserError(
-            f"{built.folder / 'model'}: MD5 is {whole}, expected {built.manifest['inputs']['model']}; refused"
+            f"{built.folder / 'model'}: MD5 is {md5}, expected {built.manifest['inputs']['model']}; build it again"
         )
     embedded = dvc.embedded_store
     if embedded is None:
@@ -274,7 +275,7 @@ def _register(branch: DeployBranch, dvc: DvcFiles, built: Release) -> None:
         files |= {f"{embedded}/{path}": content for path, content in objects.items()}
         pipeline = branch.git.read_text(built.commit, PIPELINE)
         if pipeline is None:
-            raise UserError(f"{PIPELINE}: not in commit {built.commit[:12]}, which {built.version} was built from")
+            raise UserError(f"{PIPELINE}: missing in commit {built.commit[:12]}, from which {built.version} was built")
         files |= as_plain_files(pipeline, built.folder / "model", without=release.RELEASE)
         keep = [FOLDER, embedded]
     branch.publish(_release_message(built), (built.version, built.digest, built.commit), files, keep)
@@ -286,7 +287,7 @@ def _release_message(built: Release) -> str:
 
 
 def _promotion_message(environment: str, content: EnvironmentFile, current: EnvironmentFile | None) -> str:
-    evidence = [line for job, result in _evidence(content).items() for line in quoted(job, result)]
+    evidence = [line for job, result in _evidence(content).items() for line in verdict_lines(job, result)]
     facts = [f"Release: {content.release}", f"Replaces: {current.release if current else 'nothing'}"]
     facts += [f"{IMAGE}: {content.image}"] if content.image else []
     trailers = [*facts, f"{DIGEST}: {content.digest}", f"{BUILT_FROM}: {content.commit}"]
@@ -296,12 +297,12 @@ def _promotion_message(environment: str, content: EnvironmentFile, current: Envi
 
 
 def _evidence(content: EnvironmentFile) -> dict[str, results.JobResult]:
-    """Results that say that they are about this very release; older ones may still lie about."""
+    """Return the local results about this release; results about others may remain from earlier runs."""
     return {job: result for job, result in results.read().items() if result.evidence.get("release") == content.release}
 
 
-def quoted(job: str, result: results.JobResult) -> list[str]:
-    """Verdicts of a result, a line each."""
+def verdict_lines(job: str, result: results.JobResult) -> list[str]:
+    """Return one line per verdict of a result, for a commit or tag message."""
     return [
         f"{job}: {verdict.gate.removeprefix(f'{job}: ')}: {verdict.outcome} ({verdict.observed}; {verdict.threshold})"
         for verdict in result.verdicts

@@ -1,12 +1,12 @@
-"""A release: one folder that is built once and never changed.
+"""A release: a folder that is built once and never changed.
 
-manifest.json    what it is made of: version, commit, hashes of data, model and parameters, metrics, the champion that
-                 it was compared with, and the SHA-256 of every other file; its own SHA-256 is the digest that names it
-model/           the model, and release.json, which the service checks and shows
-bento/           the service as BentoML serves it, or makes an image of it
-pylock.toml      what the service installs, each file by hash (PEP 751)
-smoke.json       rows of the test set, and what the model predicts for them
-sbom.cdx.json    the bill of materials, in CycloneDX
+manifest.json    version, commit, hashes of data, model and parameters, metrics, the champion that the model was
+                 compared with, and the SHA-256 of every other file; its own SHA-256 is the digest of the release
+model/           the model, and release.json, which the service verifies and serves at /release
+bento/           the service, which BentoML serves or builds into an image
+pylock.toml      the dependencies of the service, each file by hash (PEP 751)
+smoke.json       rows of the test set with the model's predictions
+sbom.cdx.json    the bill of materials in CycloneDX
 dvc.lock params.yaml metrics/ report.md   the evidence
 """
 
@@ -32,7 +32,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Release:
-    """A release whose every file was checked."""
+    """A release on disk, with every file verified against its manifest."""
 
     folder: Path
     digest: str
@@ -40,48 +40,48 @@ class Release:
 
     @property
     def version(self) -> str:
-        """As in its tag, `v0.1.0`."""
-        return self.manifest["version"]
+        """Return the version, such as `v0.1.0`."""
+        return str(self.manifest["version"])
 
     @property
     def commit(self) -> str:
-        """The commit that it was built from."""
-        return self.manifest["commit"]
+        """Return the commit from which the release was built."""
+        return str(self.manifest["commit"])
 
 
 def digest_of(folder: Path) -> str:
-    """`sha256:` and the SHA-256 of the manifest. Raises UserError when there is none."""
+    """Return the digest of the release in `folder`, `sha256:` and 64 digits. Raises UserError without a manifest."""
     try:
         return f"sha256:{sha256(folder / MANIFEST)}"
     except FileNotFoundError:
-        raise UserError(f"{folder}: holds no {MANIFEST}, so it is no release; run `slipway release build`") from None
+        raise UserError(f"{folder}: contains no {MANIFEST}, so it is no release; run `slipway release build`") from None
 
 
 def verify(folder: Path, digest: str | None = None) -> Release:
-    """Check every byte of the release in `folder`, and that it is `digest` if given.
+    """Verify every byte of the release in `folder`, and its `digest` if given, and return the release.
 
-    Raises UserError naming the first file that differs, is missing, or does not belong to it.
+    Raises UserError naming the first file that differs, is missing or is unexpected.
     """
-    found = digest_of(folder)
-    if digest is not None and found != digest:
-        raise UserError(f"{folder / MANIFEST}: digest is {found}, expected {digest}; refused")
+    actual = digest_of(folder)
+    if digest is not None and actual != digest:
+        raise UserError(f"{folder / MANIFEST}: digest is {actual}, expected {digest}; refused")
     manifest = _read(folder / MANIFEST)
     listed = manifest["files"]
     present = set(_files(folder)) - {MANIFEST}
     for name in sorted(present | set(listed)):
         _check(folder / name, listed.get(name))
-    return Release(folder, found, manifest)
+    return Release(folder, actual, manifest)
 
 
 def seal(folder: Path, facts: dict[str, Any]) -> Release:
-    """Write the manifest of `folder`: `facts`, and the hash of every file that is there."""
+    """Write the manifest of `folder` with `facts` and the hash of every file, and return the release."""
     files = {name: sha256(folder / name) for name in _files(folder)}
     write(folder / MANIFEST, {"format": FORMAT, **facts, "files": files})
     return verify(folder)
 
 
 def write(path: Path, content: Any) -> None:
-    """Write JSON in one way only, so that equal content has equal hashes."""
+    """Write JSON in a fixed format, so that equal content has equal hashes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
@@ -102,9 +102,9 @@ def _files(folder: Path) -> list[str]:
 
 def _check(file: Path, expected: str | None) -> None:
     if expected is None:
-        raise UserError(f"{file}: not named in {MANIFEST}; refused")
+        raise UserError(f"{file}: not listed in {MANIFEST}; refused")
     if file.is_symlink() or not file.is_file():
-        raise UserError(f"{file}: named in {MANIFEST} but missing; refused")
-    found = sha256(file)
-    if found != expected:
-        raise UserError(f"{file}: SHA-256 is {found}, {MANIFEST} says {expected}; refused")
+        raise UserError(f"{file}: listed in {MANIFEST} but missing; refused")
+    actual = sha256(file)
+    if actual != expected:
+        raise UserError(f"{file}: SHA-256 is {actual}, expected {expected} from {MANIFEST}; refused")

@@ -1,7 +1,7 @@
-"""Follows a canary to its end, and writes the end into git: the stage tag of the promotion, or a revert.
+"""The end of a canary: wait for the agent's verdict and record it in git, as a stage tag or a revert.
 
-The agent judges, because it is beside the services, and goes on judging when nobody waits; it cannot write into git, so
-that a machine that serves cannot change what any should run.
+The agent evaluates the canary, because it runs next to the services and continues when no client waits. It has no write
+access to git, so a serving machine cannot change any desired state.
 """
 
 from __future__ import annotations
@@ -27,115 +27,116 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from slipway.delivery.agent.canary import Progress
-    from slipway.delivery.environment_file import EnvironmentFile
+    from slipway.delivery.environment_file import Canary, EnvironmentFile
     from slipway.delivery.store import Store
     from slipway.results import JobResult
 
 JOB = "canary"
-LOOKS = (
-    200  # at a front door whose agent says nothing; at half of the requests none of them shows the old release by luck
-)
+PROBES = 200  # of a gateway whose agent does not report; they all miss a release with half of the traffic once in 2^200
 
 
 def follow(root: Path, environment: str, content: EnvironmentFile, params: Mapping[str, Any], store: Store) -> None:
-    """Wait for the end of the canary that `content` began, and record it in git and in results/canary.json.
+    """Wait for the end of the canary of `content`, and record it in git and in results/canary.json.
 
-    Nothing is done when git knows the end. Raises UserError when the canary was rolled back, and when no end was seen.
+    Does nothing when the promotion is concluded. Raises UserError when the canary was rolled back or did not end.
     """
     branch = DeployBranch(Git(root))
     branch.fetch()
-    if branch.is_concluded(environment, content):
+    canary = content.canary
+    if canary is None or branch.is_concluded(environment, content):
         return
     with recorded(JOB, root / "results") as result:
         facts = {"environment": environment, "release": content.release, "digest": content.digest}
-        result.evidence = {**facts, "replaces": content.canary.baseline.release}
-        with _traffic(environment, content, params, store) as answers:
-            end = _await(environment, content, _patience(content, params))
+        result.evidence = {**facts, "replaces": canary.baseline.release}
+        with _traffic(environment, content, params, store) as responses:
+            end = _await_end(environment, content, _timeout_seconds(canary, params))
         result.verdicts = list(end.verdicts) if end else []
-        result.evidence |= _evidence(end, answers)
-        refused = _reason(environment, content, end)
-        if refused and not result.verdicts:
-            result.verdicts = [Verdict("canary: service", Outcome.FAIL, "starts", "did not", refused)]
-    _conclude(root, environment, content, result, refused)
+        result.evidence |= _evidence(end, responses)
+        problem = _problem(environment, content, end)
+        if problem and not result.verdicts:
+            result.verdicts = [Verdict("canary: service", Outcome.FAIL, "starts", "did not start", problem)]
+    _conclude(root, environment, content, result, problem)
 
 
-def _conclude(root: Path, environment: str, content: EnvironmentFile, result: JobResult, refused: str) -> None:
-    evidence = [*promotion.quoted(JOB, result), *([f"canary: {refused}"] if refused else [])]
-    if not refused:
+def _conclude(root: Path, environment: str, content: EnvironmentFile, result: JobResult, problem: str) -> None:
+    """Record the end in git. Raises UserError with `problem` when the canary is rolled back."""
+    evidence = [*promotion.verdict_lines(JOB, result), *([f"canary: {problem}"] if problem else [])]
+    if not problem:
         promotion.conclude(root, environment, content, evidence)
         print(f"{environment}: the canary {content.release} passed", flush=True)
         return
-    back = promotion.call_off(root, environment, content, evidence)
-    raise UserError(f"{environment}: {content.release} was rolled back to {back}: {refused}")
+    target = promotion.abort(root, environment, content, evidence)
+    raise UserError(f"{environment}: {content.release} was rolled back to {target}: {problem}")
 
 
 def _traffic(
     environment: str, content: EnvironmentFile, params: Mapping[str, Any], store: Store
-) -> AbstractContextManager[traffic.Answers | None]:
-    """Requests that the release before can answer, as clients send them today; none where clients bring enough."""
-    rate = params["canary"]["synthetic_rate"]
-    if not rate:
+) -> AbstractContextManager[traffic.Responses | None]:
+    """Return synthetic traffic with rows that the baseline accepts; none when the rate in params.yaml is 0."""
+    rate, baseline = params["canary"]["synthetic_rate"], content.baseline
+    if not rate or baseline is None:
         return nullcontext()
     url = loadtest.address(environment, params["loadtest"]["hosts"])
-    _, known = smoke.known(environment, content.baseline, store)
-    print(f"{environment}: sending {rate:g} requests/s of our own while the canary lasts", flush=True)
-    return traffic.flowing(url, known["rows"], rate, params["seed"])
+    _, expected = smoke.read_expected(environment, baseline, store)
+    print(f"{environment}: sending {rate:g} synthetic requests/s during the canary", flush=True)
+    return traffic.sending(url, expected["rows"], rate, params["seed"])
 
 
-def _patience(content: EnvironmentFile, params: Mapping[str, Any]) -> float:
-    """Seconds: for installing and starting, and for every step at its longest."""
-    steps = len(content.canary.steps) + bool(content.canary.shadow_percent)
+def _timeout_seconds(canary: Canary, params: Mapping[str, Any]) -> float:
+    """Return the maximum duration of a canary: installation, start, and each step at its longest."""
+    steps = len(canary.steps) + bool(canary.shadow_percent)
     limits = params["canary"]
-    return params["agent"]["promote_seconds"] + steps * (limits["step_seconds"] + limits["hold_seconds"])
+    return float(params["agent"]["promote_seconds"] + steps * (limits["step_seconds"] + limits["hold_seconds"]))
 
 
-def _await(environment: str, content: EnvironmentFile, seconds: float) -> Progress | None:
-    """The end of the canary; None when it never came to be judged. Raises UserError when there is no end."""
-    deadline, said = time.monotonic() + seconds, time.time()
+def _await_end(environment: str, content: EnvironmentFile, seconds: float) -> Progress | None:
+    """Return the ended canary; None when it was never evaluated. Raises UserError when it does not end."""
+    deadline, printed_until = time.monotonic() + seconds, time.time()
     while time.monotonic() < deadline:
-        known = agents.observed_state(environment)
-        if known is None:
-            if _only_shows(gateway_url(environment), content):
+        observed = agents.observed_state(environment)
+        if observed is None:
+            if _serves_only(gateway_url(environment), content):
                 return None
-        elif known.canary and known.canary.promotion == content.promotion and known.canary.outcome:
-            return known.canary
-        elif known.bad and known.bad.content == content:
+        elif observed.canary and observed.canary.promotion == content.promotion and observed.canary.outcome:
+            return observed.canary
+        elif observed.bad and observed.bad.content == content:
             return None
-        elif known.desired and known.desired.promotion > content.promotion:
+        elif observed.desired and observed.desired.promotion > content.promotion:
             raise UserError(
-                f"{environment}: {known.desired.release} was promoted before {content.release} had proved itself"
+                f"{environment}: {observed.desired.release} was promoted before the canary {content.release} ended"
             )
-        said = promotion.progress(environment, known, said)
-        time.sleep(promotion.LOOK_SECONDS)
-    known = agents.observed_state(environment)
+        printed_until = promotion.print_events(environment, observed, printed_until)
+        time.sleep(promotion.POLL_SECONDS)
+    contact = promotion.last_contact(agents.observed_state(environment))
     raise UserError(
-        f"{environment}: the canary {content.release} has no end after {seconds:g} s; {promotion.last_seen(known)};"
-        f" `slipway promote --environment {environment} --release {content.release}` waits for it again"
+        f"{environment}: the canary {content.release} did not end within {seconds:g} s; {contact}; to wait again, run"
+        f" `slipway promote --environment {environment} --release {content.release}`"
     )
 
 
-def _only_shows(url: str, content: EnvironmentFile) -> bool:
-    """Whether nothing but the new release answers: all that can be seen where no agent says anything."""
-    return all(clients.serves(url, content.release, content.commit) for _ in range(LOOKS))
+def _serves_only(url: str, content: EnvironmentFile) -> bool:
+    """Return whether only the new release responds, the sole evidence where no agent reports."""
+    return all(clients.serves(url, content.release, content.commit) for _ in range(PROBES))
 
 
-def _reason(environment: str, content: EnvironmentFile, end: Progress | None) -> str:
-    """Why it was rolled back; empty when it was not."""
+def _problem(environment: str, content: EnvironmentFile, end: Progress | None) -> str:
+    """Return the reason for a rollback; empty when the canary passed."""
     if end:
         return "" if end.outcome == "passed" else f"{end.outcome}: {failure_reason(end)}"
-    known = agents.observed_state(environment)
-    return known.bad.reason if known and known.bad and known.bad.content == content else ""
+    observed = agents.observed_state(environment)
+    return observed.bad.reason if observed and observed.bad and observed.bad.content == content else ""
 
 
-def _evidence(end: Progress | None, answers: traffic.Answers | None) -> dict[str, Any]:
+def _evidence(end: Progress | None, responses: traffic.Responses | None) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     if end:
         sides = {"canary": end.evidence.canary, "baseline": end.evidence.baseline}
         facts = {
-            side: {"requests": one.requests, "errors": one.errors, "rows": one.rows} for side, one in sides.items()
+            side: {"requests": counts.requests, "errors": counts.errors, "rows": counts.rows}
+            for side, counts in sides.items()
         }
         facts |= {"outcome": end.outcome, "windows": end.evidence.windows, "shadow": end.shadow}
-    if answers:
-        facts["synthetic"] = {"requests": answers.total, "failed": answers.failed, "failures": answers.failures}
-        print(f"of our own: {answers}", flush=True)
+    if responses:
+        facts["synthetic"] = {"requests": responses.total, "failed": responses.failed, "failures": responses.failures}
+        print(f"synthetic traffic: {responses}", flush=True)
     return facts

@@ -1,6 +1,6 @@
-"""The bill of materials of a release, in CycloneDX: its model, and everything that it installs, each file by hash.
+"""The bill of materials of a release in CycloneDX: its model and its dependencies, each file by hash.
 
-Nothing in it depends on when or where it was written: its serial number and its time are those of the release.
+The output is reproducible: the serial number and the time are derived from the release.
 """
 
 from __future__ import annotations
@@ -24,21 +24,22 @@ if TYPE_CHECKING:
 
     from cyclonedx.model.license import License
 
-SERIALS = uuid.UUID("6c1d1c0e-2d0a-5a7e-9a41-3f0a3c5d7b21")  # of this template; serial numbers are derived from it
-LONGEST_NAME = 60  # characters; a longer text in the field `License` is a whole licence
+SERIAL_NAMESPACE = uuid.UUID("6c1d1c0e-2d0a-5a7e-9a41-3f0a3c5d7b21")  # of this template; namespace of serial numbers
+LICENSE_NAME_CHARACTERS_MAX = 60  # a longer text in the field `License` is a full license text
 
 
 def render(facts: Mapping[str, Any], model: Mapping[str, str], locked: str) -> str:
-    """CycloneDX 1.6 as JSON, of the release with these `facts` (version, commit, built: ISO 8601).
+    """Return the bill of materials of a release as CycloneDX 1.6 JSON.
 
-    `model` is the SHA-256 of each file of the model, by path; `locked` the text of `pylock.toml`.
+    `facts` has `version`, `commit` and `built` (ISO 8601); `model` the SHA-256 of each model file by path; `locked` is
+    the text of `pylock.toml`.
     """
     root = Component(name="slipway", version=facts["version"], type=ComponentType.APPLICATION, bom_ref="release")
-    parts = [*_model(facts["version"], model), *_packages(locked)]
-    serial = uuid.uuid5(SERIALS, f"{facts['commit']} {sorted(model.items())} {locked}")
+    components = [*_model(facts["version"], model), *_packages(locked)]
+    serial = uuid.uuid5(SERIAL_NAMESPACE, f"{facts['commit']} {sorted(model.items())} {locked}")
     metadata = BomMetaData(component=root, timestamp=datetime.fromisoformat(facts["built"]).astimezone(UTC))
-    bom = Bom(serial_number=serial, metadata=metadata, components=parts)
-    bom.register_dependency(root, parts)
+    bom = Bom(serial_number=serial, metadata=metadata, components=components)
+    bom.register_dependency(root, components)
     return JsonV1Dot6(bom).output_as_string(indent=2) + "\n"
 
 
@@ -56,13 +57,13 @@ def _packages(locked: str) -> Iterator[Component]:
             version=package["version"],
             purl=purl,
             bom_ref=purl.to_string(),
-            licenses=_licences(package["name"], package["version"]),
+            licenses=_licenses(package["name"], package["version"]),
             external_references=_files(package),
         )
 
 
 def _files(package: Mapping[str, Any]) -> Iterator[ExternalReference]:
-    """Every file that may be installed, by address and hash."""
+    """Yield every file that may be installed, by URL and hash."""
     source = [package["sdist"]] if "sdist" in package else []
     for file in [*source, *package.get("wheels", [])]:
         hashes = [_sha256(file["hashes"]["sha256"])]
@@ -73,22 +74,23 @@ def _sha256(digest: str) -> HashType:
     return HashType(alg=HashAlgorithm.SHA_256, content=digest)
 
 
-def _licences(name: str, version: str) -> list[License]:
-    """What the very version that is installed here says of itself; nothing where it says nothing, or is not here."""
+def _licenses(name: str, version: str) -> list[License]:
+    """Return the declared licenses of a package; none when this very version is not installed or declares none."""
     try:
-        found = distribution(name)
+        installed = distribution(name)
     except PackageNotFoundError:
         return []
-    if found.version != version:
+    if installed.version != version:
         return []
-    said = found.metadata
-    stated = said.get("License-Expression") or said.get("License") or ""
-    if stated and len(stated) <= LONGEST_NAME and "\n" not in stated:
-        return [_declared(stated)]
-    classified = [text for text in said.get_all("Classifier") or [] if text.startswith("License :: ")]
-    return [_declared(text.rsplit(" :: ", 1)[-1]) for text in classified]
+    metadata = installed.metadata
+    fields = (text for field in ("License-Expression", "License") for text in metadata.get_all(field) or [])
+    declared = next((text for text in fields if text), "")
+    if declared and len(declared) <= LICENSE_NAME_CHARACTERS_MAX and "\n" not in declared:
+        return [_declared(declared)]
+    classifiers = [text for text in metadata.get_all("Classifier") or [] if text.startswith("License :: ")]
+    return [_declared(text.rsplit(" :: ", 1)[-1]) for text in classifiers]
 
 
 def _declared(text: str) -> License:
-    """By its SPDX name where `text` is one."""
+    """Return a declared license, as an SPDX expression where `text` is one."""
     return LicenseFactory().make_from_string(text, license_acknowledgement=LicenseAcknowledgement.DECLARED)

@@ -1,4 +1,4 @@
-"""Folders for the time of one piece of work; the next one removes what killed ones have left."""
+"""Temporary folders that the next process removes when their owner was killed."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ if TYPE_CHECKING:
 
 @contextmanager
 def scratch(work: str) -> Iterator[Path]:
-    """A new folder for `work` in the system's temporary one, held for as long as the block lasts."""
+    """Yield a new locked folder for `work` in the system's temporary folder, and remove it after the block."""
     prefix = f"slipway-{work}-"
-    for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
-        _sweep(left)
-    folder, held = _make(prefix)
+    for orphan in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        _reap(orphan)
+    folder, lock = _make(prefix)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        os.close(held)
+        os.close(lock)
 
 
 def _make(prefix: str) -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=prefix))
-        if (held := _hold(folder)) is not None:  # else another's sweep came between
-            return folder, held
+        if (lock := _hold(folder)) is not None:  # None when another process reaped it in between
+            return folder, lock
 
 
-def _sweep(folder: Path) -> None:
-    """Remove `folder`, unless whoever made it is at work, or is somebody else."""
-    if (held := _hold(folder)) is not None:
+def _reap(folder: Path) -> None:
+    """Remove `folder`, unless its owner is alive or it belongs to another user."""
+    if (lock := _hold(folder)) is not None:
         shutil.rmtree(folder, ignore_errors=True)
-        os.close(held)
+        os.close(lock)
 
 
 def _hold(folder: Path) -> int | None:
-    """The lock of `folder`, which the kernel opens when its holder is killed; None when it is not to be had."""
+    """Lock `folder` and return its descriptor; None when it is locked. The kernel unlocks it when the owner dies."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         with suppress(OSError):

@@ -1,11 +1,11 @@
-"""`slipway smoke`: does the front door serve the desired release, and does it still answer as when it was built?"""
+"""`slipway smoke`: a test that the gateway serves the desired release and its predictions match those of the build."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import httpx
 
@@ -26,8 +26,16 @@ if TYPE_CHECKING:
     from slipway.delivery.store import Store
 
 
+class SmokeTest(TypedDict):
+    """Content of a release's smoke.json: rows with the predictions of the build."""
+
+    tolerance: float
+    rows: list[dict[str, Any]]
+    predictions: list[Any]
+
+
 def smoke(root: Path, environment: str, store: Store) -> int:
-    """Judge `environment` and record it in results/smoke.json. Returns the exit code: 0 only for a pass."""
+    """Test `environment`, record results/smoke.json and return the exit status: 0 only when both gates pass."""
     with recorded("smoke", root / "results") as result:
         result.evidence = {"environment": environment}
         branch = DeployBranch(Git(root))
@@ -35,14 +43,14 @@ def smoke(root: Path, environment: str, store: Store) -> int:
         desired = branch.read(environment)
         if desired is None:
             raise UserError(
-                f"{BRANCH}:{path_of(environment)}: not there; run `slipway promote --environment {environment}`"
+                f"{BRANCH}:{path_of(environment)}: not found; run `slipway promote --environment {environment}`"
             )
         result.evidence |= {"release": desired.release, "digest": desired.digest}
         url = gateway_url(environment)
-        shown, rows = known(environment, desired, store)
+        facts, expected = read_expected(environment, desired, store)
         result.verdicts = [
-            judge_release(shown, clients.get_release(url)),
-            judge_answers(rows, _predictions(url, rows)),
+            judge_release(facts, clients.get_release(url)),
+            judge_predictions(expected, _predictions(url, expected)),
         ]
     for verdict in result.verdicts:
         observed = f"{verdict.observed} ({verdict.threshold}) {verdict.reason}".rstrip()
@@ -50,59 +58,60 @@ def smoke(root: Path, environment: str, store: Store) -> int:
     return 0 if overall(result.verdicts) is Outcome.PASS else 1
 
 
-def judge_release(expected: dict[str, Any], shown: dict[str, Any] | None) -> Verdict:
-    """The front door must show the very release: version, commit, and the SHA-256 of each file of the model."""
-    observed = shown.get("version", "no version") if shown else "no answer"
-    same = shown == expected
+def judge_release(expected: dict[str, Any], served: dict[str, Any] | None) -> Verdict:
+    """Return the verdict on the served release: its version, commit and SHA-256 of each model file must match."""
+    observed = served.get("version", "no version") if served else "no response"
+    same = served == expected
     reason = "" if same or observed != expected["version"] else "same version, but another commit or other files"
     return Verdict("release", Outcome.PASS if same else Outcome.FAIL, expected["version"], str(observed), reason)
 
 
-def judge_answers(known: dict[str, Any], answers: list[Any] | None) -> Verdict:
-    """Each known row must be answered as when the release was built, within its tolerance."""
-    threshold = f"difference at most {known['tolerance']:g}"
-    if answers is None or len(answers) != len(known["rows"]):
-        return Verdict(
-            "answers", Outcome.FAIL, threshold, "no answer" if answers is None else f"{len(answers)} answers"
-        )
-    largest = max(map(_difference, known["predictions"], answers))
-    passed = largest <= known["tolerance"]  # NaN is not
-    observed = f"{largest:.1e} on {len(answers)} rows"
-    return Verdict("answers", Outcome.PASS if passed else Outcome.FAIL, threshold, observed)
+def judge_predictions(expected: SmokeTest, predictions: list[Any] | None) -> Verdict:
+    """Return the verdict on served predictions: each must match that of the build within the tolerance."""
+    gate, threshold = "answers", f"difference at most {expected['tolerance']:g}"
+    if predictions is None:
+        return Verdict(gate, Outcome.FAIL, threshold, "no response")
+    if len(predictions) != len(expected["rows"]):
+        return Verdict(gate, Outcome.FAIL, threshold, f"{len(predictions)} predictions")
+    largest = max(map(_difference, expected["predictions"], predictions))
+    passed = largest <= expected["tolerance"]  # False for NaN
+    observed = f"{largest:.1e} on {len(predictions)} rows"
+    return Verdict(gate, Outcome.PASS if passed else Outcome.FAIL, threshold, observed)
 
 
-def _difference(expected: Any, answer: Any) -> float:
-    """Largest difference of a prediction, relative where that is larger than one, as float32 keeps seven digits of it.
+def _difference(expected: Any, predicted: Any) -> float:
+    """Return the largest difference of a prediction; infinity when its type or classes differ.
 
-    Infinite when it is not of the same kind.
+    The difference is relative for values above one, because a float32 has seven digits.
     """
     if isinstance(expected, dict):
-        if not isinstance(answer, dict) or expected.keys() != answer.keys():
+        if not isinstance(predicted, dict) or expected.keys() != predicted.keys():
             return float("inf")
-        return max(_difference(expected[name], answer[name]) for name in expected)
-    return abs(expected - answer) / max(1, abs(expected)) if isinstance(answer, int | float) else float("inf")
+        return max(_difference(expected[name], predicted[name]) for name in expected)
+    return abs(expected - predicted) / max(1, abs(expected)) if isinstance(predicted, int | float) else float("inf")
 
 
-def known(environment: str, desired: EnvironmentFile, store: Store) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the release shows, and its known rows: from the copy that an agent installed here, else from the store."""
+def read_expected(environment: str, desired: EnvironmentFile, store: Store) -> tuple[dict[str, Any], SmokeTest]:
+    """Return the facts that the desired release serves at /release, and its smoke test.
+
+    They come from the copy that an agent installed on this machine, or else from the store.
+    """
     installed = installation.folder(Place.of(environment), desired.digest)
     with TemporaryDirectory() as scratch:
         if installed.exists():
             folder = release.verify(installed, desired.digest).folder
         else:
             folder = fetch(store, desired.release, desired.digest, Path(scratch) / "release").folder
-        return _json(folder / "model" / release.RELEASE), _json(folder / release.SMOKE)
+        smoke_test: SmokeTest = json.loads((folder / release.SMOKE).read_text(encoding="utf-8"))
+        facts: dict[str, Any] = json.loads((folder / "model" / release.RELEASE).read_text(encoding="utf-8"))
+        return facts, smoke_test
 
 
-def _predictions(url: str, known: dict[str, Any]) -> list[Any] | None:
+def _predictions(url: str, expected: SmokeTest) -> list[Any] | None:
     try:
-        answer = clients.client().post(
-            f"{url}/predict", json=known["rows"], headers={"X-Request-ID": f"{SYNTHETIC_ID_PREFIX}smoke"}
+        response = clients.client().post(
+            f"{url}/predict", json=expected["rows"], headers={"X-Request-ID": f"{SYNTHETIC_ID_PREFIX}smoke"}
         )
-        return answer.json()["predictions"] if answer.status_code == httpx.codes.OK else None
+        return response.json()["predictions"] if response.status_code == httpx.codes.OK else None
     except (httpx.HTTPError, ValueError, KeyError):
         return None
-
-
-def _json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The verbs of delivery, as the command line calls them: settings read, pieces put together."""
+"""The delivery commands as functions: each reads the settings, runs one operation and prints its result."""
 
 from __future__ import annotations
 
@@ -28,41 +28,42 @@ from slipway.settings import read_params
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from slipway.delivery.environment_file import EnvironmentFile
     from slipway.results import JobResult
 
 ROOT = Path()
 
 
 def build(output: Path, report: Path | None) -> None:
-    """Build a release, or fetch it if this commit has one already, say what it is, and record who built it."""
+    """Build and sign a release, or fetch it if this commit has one, and record the circumstances of the build."""
     with recorded("build") as result:
         result.evidence = evidence.circumstances()
-        signer = keys.signer()  # one that cannot be read is no reason to build first
+        signer = keys.signer()  # first, because an invalid key should fail before the build
         fetched = builds.fetch_published(ROOT, output, _store)
         built = fetched or builds.build(ROOT, output, report)
         signature.write(built, None if fetched else signer)
-        _tell_workflow("built", "false" if fetched else "true")
-        _tell_workflow("release", built.version)
+        _set_output("built", "false" if fetched else "true")
+        _set_output("release", built.version)
         result.evidence |= {"release": built.version, "digest": built.digest}
-        result.verdicts = [Verdict("release", Outcome.PASS, "every byte is as sealed", built.digest)]
+        result.verdicts = [Verdict("release", Outcome.PASS, "every file matches the manifest", built.digest)]
     print(f"{output}: {built.version}, {built.digest}, {len(built.manifest['files'])} files")
 
 
 def publish(folder: Path, bundle: Path | None) -> None:
-    """Publish a release, with its signature and what GitHub attested of it, and say where."""
+    """Publish a release with its signature and the attestation in `bundle`, and print the store."""
     with recorded("publish") as result:
-        beside = signature.evidence_folder(folder)
+        evidence_folder = signature.evidence_folder(folder)
         if bundle:
-            attestation.keep(bundle, beside)
-        built = promotion.publish(ROOT, folder, _store(), sorted(beside.glob("*")))
-        where = redacted(store_url())
+            attestation.add(bundle, evidence_folder)
+        built = promotion.publish(ROOT, folder, _store(), sorted(evidence_folder.glob("*")))
+        url = redacted(store_url())
         result.evidence = {"release": built.version, "digest": built.digest}
-        result.verdicts = [Verdict("stored", Outcome.PASS, "on the branch deploy and in the store", where)]
-    print(f"{built.version}: published as {built.digest} in {where}")
+        result.verdicts = [Verdict("stored", Outcome.PASS, "on the branch deploy and in the store", url)]
+    print(f"{built.version}: published as {built.digest} in {url}")
 
 
 def list_releases(*, as_json: bool) -> None:
-    """Print each release: newest first, with where it is desired."""
+    """Print the releases, newest first, each with the environments in which it is desired."""
     branch = DeployBranch(Git(ROOT))
     branch.fetch()
     listed = list(_releases(branch))
@@ -73,50 +74,50 @@ def _releases(branch: DeployBranch) -> Iterator[dict[str, Any]]:
     stored = set(_store().versions())
     desired = {name: branch.read(name) for name in ENVIRONMENTS}
     for version in reversed(branch.versions()):
-        one = branch.published(version)
+        published = branch.published(version)
         yield {
             "release": version,
-            "commit": one.built_from,
-            "digest": one.digest,
+            "commit": published.built_from,
+            "digest": published.digest,
             "desired_in": [name for name, content in desired.items() if content and content.release == version],
             "stored": version in stored,
         }
 
 
-def _release_line(one: dict[str, Any]) -> str:
-    marks = [*one["desired_in"], *([] if one["stored"] else ["not in the store"])]
-    return f"{one['release']:<10} {one['commit'][:12]}  {one['digest']}  {', '.join(marks)}".rstrip()
+def _release_line(release: dict[str, Any]) -> str:
+    notes = [*release["desired_in"], *([] if release["stored"] else ["not in the store"])]
+    return f"{release['release']:<10} {release['commit'][:12]}  {release['digest']}  {', '.join(notes)}".rstrip()
 
 
 def store_evidence(version: str | None) -> None:
-    """Store the results that are here with the releases that they are about, and print their names.
+    """Store the results in results/ with the releases that they are about, and print their names.
 
-    Where GitHub's releases are immutable, none can be kept: that is a line in the job summary, and stops no deployment.
+    GitHub's immutable releases accept no evidence; that is a line in the job summary and does not fail a deployment.
     """
     branch = DeployBranch(Git(ROOT))
     branch.fetch()
-    about = version or branch.version_of(branch.git.read_commit("HEAD").id)
+    default = version or branch.version_of(branch.git.read_commit("HEAD").id)
     try:
-        kept = evidence.store_results(_store(), about)
+        stored = evidence.store_results(_store(), default)
     except ApiError as error:
         if IMMUTABLE not in str(error):
             raise
-        note = f"no evidence is kept with the release: {error}, or name another store in SLIPWAY_STORE"
-        print(f"{note}; {RESULTS}/ has it")
-        add_to_summary(f"\n{note}; the artifacts of this run have it\n")
+        note = f"No evidence was stored with the release: {error}, or set SLIPWAY_STORE to another store"
+        print(f"{note}. The results remain in {RESULTS}/.")
+        add_to_summary(f"\n{note}. The results remain in the artifacts of this run.\n")
         return
-    for release, names in kept.items():
-        print(f"{release}: kept {', '.join(names)}")
-    if not kept:
-        print(f"{RESULTS}: no result is about a release that is in the store; nothing was kept")
+    for release, names in stored.items():
+        print(f"{release}: stored {', '.join(names)}")
+    if not stored:
+        print(f"{RESULTS}: no result is about a release in the store; nothing was stored")
 
 
 def prune(count: int) -> None:
-    """Remove old releases from the store, but none that an environment names, named last, or would go back to."""
+    """Remove old releases from the store, except those that an environment runs, ran last or would roll back to."""
     branch, store = DeployBranch(Git(ROOT)), _store()
     branch.fetch()
-    named = {version for name in ENVIRONMENTS for version in evidence.in_use(branch, name)}
-    removed = evidence.superfluous(store.versions(), named, count)
+    used = {version for name in ENVIRONMENTS for version in evidence.in_use(branch, name)}
+    removed = evidence.prunable(store.versions(), used, count)
     for version in removed:
         store.remove(version)
         print(f"{version}: removed")
@@ -124,38 +125,38 @@ def prune(count: int) -> None:
 
 
 def promote(environment: str, version: str | None, image: str | None, *, canary: bool | None, wait: bool) -> None:
-    """Promote, and wait until the environment serves it. By default only production has a canary."""
+    """Promote a release and, with `wait`, wait until it serves. By default only production has a canary."""
     with _recorded("promote", environment) as result:
-        _refuse_unreachable(environment, wait)
-        params, tried = read_params(), environment == "production" if canary is None else canary
-        steps = params["canary"] if tried else None
-        content = promotion.promote(ROOT, environment, version, _store(), image, steps, forward=True)
+        _require_gateway(environment, wait)
+        params, has_canary = read_params(), environment == "production" if canary is None else canary
+        limits = params["canary"] if has_canary else None
+        content = promotion.promote(ROOT, environment, version, _store(), image, limits, forward=True)
         if content.canary and wait:
             rollout.follow(ROOT, environment, content, params, _store())
         _wait(environment, content, wait)
-        _tell(result, content, wait)
+        _record_served(result, content, wait)
 
 
 def rollback(environment: str, version: str | None, *, wait: bool) -> None:
-    """Roll back, and wait until the environment serves it."""
+    """Roll back an environment and, with `wait`, wait until the release serves."""
     with _recorded("rollback", environment) as result:
-        _refuse_unreachable(environment, wait)
+        _require_gateway(environment, wait)
         content = promotion.rollback(ROOT, environment, version, _store())
         _wait(environment, content, wait)
-        _tell(result, content, wait)
+        _record_served(result, content, wait)
 
 
 def render_manifests() -> None:
-    """Render the manifests of each environment, and say where."""
+    """Render the Kubernetes manifests of every environment and print their paths."""
     for file in manifests.render(ROOT):
         print(file)
 
 
 def agent(environment: str, *, once: bool, detach: bool) -> None:
-    """Run an agent: until it is stopped, once, or in the background."""
+    """Run an agent until it is stopped, until the environment is in its desired state, or in the background."""
     place = Place.of(environment)
     params = read_params()
-    keys.trusted(ROOT)  # one that cannot be read is told now, not when a release comes
+    keys.trusted(ROOT)  # an invalid key fails now, not at the next release
     if detach:
         print(f"{environment}: {supervision.detach(place, params['agent']['ready_seconds'])}")
         return
@@ -163,33 +164,33 @@ def agent(environment: str, *, once: bool, detach: bool) -> None:
         processes.tag_children(f"{prefix(place)}agent")
         remote = Git(ROOT).run("remote", "get-url", "origin")
         follower = Follower(place.mirror, _absolute(remote), environment)
-        one = Agent(place, follower, _store(), AgentSettings.of(params))
+        agent_ = Agent(place, follower, _store(), AgentSettings.of(params))
         if once:
-            supervision.run_once(one, params["agent"]["promote_seconds"])
+            supervision.run_once(agent_, params["agent"]["promote_seconds"])
         else:
-            supervision.run(one, lock)
+            supervision.run(agent_, lock)
 
 
 def stop(environments: list[str]) -> None:
-    """End everything of each environment."""
+    """Stop the agent, gateway and services of each environment."""
     for name in environments:
         supervision.stop(Place.of(name), supervision.STOP_TIMEOUT_SECONDS)
         print(f"{name}: stopped")
 
 
 def confirm(environment: str) -> None:
-    """Let the agent follow a branch that was rewritten, as it is now."""
+    """Let the agent follow a rewritten branch from its current commit on."""
     commit = accept_rewritten(Place.of(environment))
-    print(f"{environment}: the branch is followed from {commit} on")
+    print(f"{environment}: the agent follows the branch from {commit} on")
 
 
 def run_smoke(environment: str) -> int:
-    """Smoke test an environment."""
+    """Run the smoke test of an environment and return the exit status, 0 for a pass."""
     return smoke.smoke(ROOT, environment, _store())
 
 
 def print_status(*, as_json: bool) -> None:
-    """Print the status of each environment."""
+    """Print the desired state and observed status of every environment."""
     content = status.status(ROOT)
     print(json.dumps(content, indent=2) if as_json else status_text.render(content))
 
@@ -198,8 +199,8 @@ def _store() -> Store:
     return open_store(store_url())
 
 
-def _tell_workflow(name: str, value: str) -> None:
-    """An output of the step, where a workflow runs."""
+def _set_output(name: str, value: str) -> None:
+    """Set an output of the workflow step; do nothing outside GitHub Actions."""
     if output := os.environ.get("GITHUB_OUTPUT"):
         with Path(output).open("a", encoding="utf-8") as file:
             file.write(f"{name}={value}\n")
@@ -207,30 +208,30 @@ def _tell_workflow(name: str, value: str) -> None:
 
 @contextmanager
 def _recorded(job: str, environment: str) -> Iterator[JobResult]:
-    """Record what becomes of a change of the desired state, why it failed above all."""
+    """Record the result of a change of the desired state, including a failure."""
     with recorded(job) as result:
         result.evidence = {"environment": environment}
         yield result
 
 
-def _tell(result: JobResult, content: promotion.EnvironmentFile, wait: bool) -> None:
+def _record_served(result: JobResult, content: EnvironmentFile, wait: bool) -> None:
     result.evidence |= {"release": content.release, "digest": content.digest}
-    observed = content.release if wait else "not waited for"
-    result.verdicts = [Verdict("served", Outcome.PASS, f"the front door shows {content.release}", observed)]
+    observed = content.release if wait else "did not wait"
+    result.verdicts = [Verdict("served", Outcome.PASS, f"the gateway serves {content.release}", observed)]
 
 
-def _refuse_unreachable(environment: str, wait: bool) -> None:
-    """Better nothing is promoted than something that nobody can see."""
+def _require_gateway(environment: str, wait: bool) -> None:
+    """Raise UserError before anything is promoted when the gateway to wait for has no URL."""
     if wait:
         gateway_url(environment)
 
 
-def _wait(environment: str, content: promotion.EnvironmentFile, wait: bool) -> None:
+def _wait(environment: str, content: EnvironmentFile, wait: bool) -> None:
     if wait:
         seconds = promotion.wait(environment, content, read_params()["agent"]["promote_seconds"])
         print(f"{environment}: serves {content.release} at {gateway_url(environment)} ({seconds:.1f} s)")
 
 
 def _absolute(remote: str) -> str:
-    """A remote that is a path is meant from here; the agent looks from elsewhere."""
+    """Return a remote that is a path as an absolute path, because the agent runs git in another folder."""
     return str(Path(remote).resolve()) if Path(remote).exists() else remote

@@ -1,7 +1,7 @@
-"""Names of versions and stages: the grammar of GTO, in one place.
+"""Names of version tags and stage tags, in the grammar of GTO.
 
-`model@v0.1.0` registers a version, `model#production#3` is the third assignment of the stage `production`. Both are
-annotated tags on a release commit, so that `gto show` and `dvc artifacts get . model --stage production` can read them.
+`model@v0.1.0` registers a version; `model#production#3` is the third assignment of the stage `production`. Both are
+annotated tags on a release commit, so `gto show` and `dvc artifacts get . model --stage production` can read them.
 """
 
 from __future__ import annotations
@@ -20,36 +20,36 @@ STAGES = "refs/slipway/stages/"
 
 
 def version_tag(version: str) -> str:
-    """Tag that registers `version`."""
+    """Return the tag that registers `version`."""
     return f"{ARTIFACT}@{version}"
 
 
 def stage_tag(stage: str, number: int | str) -> str:
-    """Tag that assigns `stage` for the `number`th time; `*` matches any."""
+    """Return the tag of the assignment `number` of `stage`; `*` gives a pattern for all of them."""
     return f"{ARTIFACT}#{stage}#{number}"
 
 
 def stage_refs(stage: str) -> str:
-    """What to fetch so that the tags of a stage are in STAGES, apart from the tags of whoever looks."""
+    """Return the refspec that fetches the tags of a stage into STAGES, separate from the user's own tags."""
     return f"+refs/tags/{stage_tag(stage, '*')}:{STAGES}{stage_tag(stage, '*')}"
 
 
 def versions(tags: Iterable[str]) -> list[str]:
-    """Versions that `tags` register, oldest first."""
+    """Return the versions that `tags` register, oldest first."""
     names = (tag.removeprefix(f"{ARTIFACT}@") for tag in tags if tag.startswith(f"{ARTIFACT}@"))
     return sorted((name for name in names if VERSION.fullmatch(name)), key=order)
 
 
 def order(version: str) -> tuple[int, ...]:
-    """Sort key of a version: its numbers."""
+    """Return the sort key of a version, its numbers."""
     return tuple(int(part) for part in version[1:].split("."))
 
 
-def next_version(known: list[str]) -> str:
-    """Return the version after the newest of `known`: each release is a new minor version."""
-    if not known:
+def next_version(registered: list[str]) -> str:
+    """Return the next minor version after the newest registered one; FIRST without any."""
+    if not registered:
         return FIRST
-    major, minor, _ = order(max(known, key=order))
+    major, minor, _ = order(max(registered, key=order))
     return f"v{major}.{minor + 1}.0"
 
 

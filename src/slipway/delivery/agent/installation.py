@@ -146,7 +146,7 @@ def _refuse_unattested(candidate: Release, store: Store) -> None:
     if not attestation.is_required() or accepted.exists():
         return
     try:
-        if not attestation.is_kept(store, candidate.version):
+        if not attestation.exists(store, candidate.version):
             raise UserError(
                 f"{candidate.version}: has no attestation from GitHub, and {attestation.REQUIRED} is true; refused"
             )

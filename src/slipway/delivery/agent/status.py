@@ -90,7 +90,7 @@ def _history(branch: DeployBranch, environment: str) -> tuple[list[dict[str, Any
     try:
         if not branch.head or not branch.git.has(branch.head):  # no branch yet, or the mirror is being fetched again
             return [], None
-        history, concluded = branch.history(environment, PROMOTIONS_MAX), branch.concluded(environment)
+        history, concluded = branch.history(environment, PROMOTIONS_MAX), branch.stage_evidence(environment)
     except UserError as error:
         return [], str(error)
     return [_entry(promotion, environment, concluded) for promotion in history], None

@@ -1,1 +1,1 @@
-"""From a release back to reviewed source, link by link."""
+"""The chain of trust from a release back to reviewed source code, verified link by link."""

@@ -1,6 +1,6 @@
-"""Links of the chain that git holds: where the source is, what a release commit adds, what an environment should run.
+"""Links of the chain that git records: the source, the release commit and the desired state of an environment.
 
-Each says what it found, or raises UserError with what differs.
+Each returns the detail of a link that holds, or raises UserError with the difference.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from slipway.delivery import manifests as kubernetes
-from slipway.delivery.chain.trace import MAIN, NotChecked, differ
+from slipway.delivery.chain.trace import MAIN, NotChecked, raise_difference
 from slipway.delivery.desired_state import WORKFLOWS
 from slipway.delivery.dvc_files import LOCK, PIPELINE, RELEASED
 from slipway.delivery.environment_file import FOLDER, path_of
@@ -19,61 +19,65 @@ if TYPE_CHECKING:
 
 
 def source(trace: Trace) -> str:
-    """What is on `main` was reviewed, by the rules in .github/rulesets."""
+    """Check that the source commit is in the history of `main`, which the rules in .github/rulesets protect."""
     commit, head = trace.published.built_from, trace.main()
     if not trace.is_ancestor(commit, head):
         raise UserError(f"commit {commit[:12]} is not in the history of {MAIN}, which is at {head[:12]}")
-    return f"commit {commit[:12]} is in its history"
+    return f"commit {commit[:12]} is in the history of {MAIN}"
 
 
 def record(trace: Trace) -> str:
-    """A release commit adds what a training run writes, leaves out the workflow files, and changes nothing else."""
-    known = trace.published
-    if not trace.is_ancestor(known.commit, trace.branch.head):
-        raise UserError(f"the tag of {known.version} leads to {known.commit[:12]}, which is not on deploy")
+    """Check that the release commit differs from its source only in outputs of a run and in absent workflow files."""
+    published = trace.published
+    if not trace.is_ancestor(published.commit, trace.branch.head):
+        raise UserError(f"the tag of {published.version} points to {published.commit[:12]}, which is not on deploy")
     if workflows := [path for path in trace.recorded if _is_workflow(path)]:
         raise UserError(
-            f"{workflows[0]}: in release commit {known.commit[:12]}, which should hold no workflow files;"
+            f"{workflows[0]}: in release commit {published.commit[:12]}, which must contain no workflow files;"
             " merge to `main` to build a release without them"
         )
     source = {path: entry for path, entry in trace.source.items() if not _is_workflow(path)}
     paths = sorted(source.keys() | trace.recorded.keys())
     changed = [path for path in paths if source.get(path) != trace.recorded.get(path)]
     if foreign := [path for path in changed if not _is_written_by_a_run(trace, path)]:
-        differ(foreign[0], f"release commit {known.commit[:12]}", f"commit {known.built_from[:12]}")
-    return f"{known.commit[:12]} differs in {len(changed)} files that a run writes, and holds no workflow files"
+        raise_difference(
+            foreign[0], f"release commit {published.commit[:12]}", f"commit {published.built_from[:12]}"
+        )
+    return f"{published.commit[:12]} differs in {len(changed)} files that a run writes, and has no workflow files"
 
 
 def environment(trace: Trace) -> str:
-    """What should run is what was published."""
-    known, content = trace.published, trace.content
-    if (content.digest, content.commit) != (known.digest, known.built_from):
+    """Check that the desired digest and commit are those of the published release."""
+    published, (name, content) = trace.published, trace.desired
+    if (content.digest, content.commit) != (published.digest, published.built_from):
         raise UserError(
-            f"{path_of(trace.environment)} says {content.digest} of {content.commit[:12]},"
-            f" {known.version} was published as {known.digest} of {known.built_from[:12]}"
+            f"{path_of(name)}: {content.digest} of commit {content.commit[:12]}, but {published.version} was published"
+            f" as {published.digest} of commit {published.built_from[:12]}"
         )
-    return f"{path_of(trace.environment)} names {known.version} by this digest"
+    return f"{path_of(name)} names {published.version} by this digest"
 
 
 def manifests(trace: Trace) -> str:
-    """What stands beside the environment's file is what a promotion of it writes."""
-    path = kubernetes.path_of(trace.environment)
-    template = kubernetes.template_of(trace.environment)
+    """Check that the manifests on deploy are those that a promotion of the release writes."""
+    name, content = trace.desired
+    path = kubernetes.path_of(name)
+    template = kubernetes.template_of(name)
     if template not in trace.recorded:
-        raise NotChecked(f"the release has no {template}, so there is nothing for Kubernetes", required=False)
-    text = trace.shown(trace.published.commit, template).decode()
-    if trace.shown(str(trace.branch.head), path) != kubernetes.fill(text, trace.environment, trace.content).encode():
-        differ(path, "deploy", "what a promotion writes of the release")
-    return f"{path} is what a promotion writes of the release"
+        raise NotChecked(f"the release has no {template}, so it has no Kubernetes manifests", required=False)
+    text = trace.read(trace.published.commit, template).decode()
+    if trace.read(str(trace.branch.head), path) != kubernetes.fill(text, name, content).encode():
+        raise_difference(path, "deploy", "a promotion of the release")
+    return f"{path} is the output of a promotion of the release"
 
 
 def image(trace: Trace) -> NoReturn:
-    """Nobody here builds an image, so nobody here can say what is in it."""
-    if trace.content.image is None:
+    """Report the image as not checked: it is built elsewhere, so only its builder can attest its content."""
+    reference = trace.desired[1].image
+    if reference is None:
         raise NotChecked("no image is named; the agent runs the release itself", required=False)
     raise NotChecked(
-        f"{trace.content.image}: that it was made of this release is for its builder to attest",
-        f"gh attestation verify oci://{trace.content.image} --repo OWNER/NAME",
+        f"{reference}: only its builder can attest that it was built from this release",
+        f"gh attestation verify oci://{reference} --repo OWNER/NAME",
         required=False,
     )
 
@@ -85,5 +89,5 @@ def _is_workflow(path: str) -> bool:
 def _is_written_by_a_run(trace: Trace, path: str) -> bool:
     embedded = trace.dvc.embedded_store
     folders = [FOLDER, *([embedded, RELEASED] if embedded else [])]
-    files_ = {LOCK, *trace.dvc.metrics, *([PIPELINE] if embedded else [])}
-    return path in files_ or path.startswith(tuple(f"{folder}/" for folder in folders))
+    files = {LOCK, *trace.dvc.metrics, *([PIPELINE] if embedded else [])}
+    return path in files or path.startswith(tuple(f"{folder}/" for folder in folders))

@@ -1,6 +1,6 @@
-"""Links of the chain that are computed from a release: its bytes, and what they were made of.
+"""Links of the chain that are computed from a release: the hashes of its files and of its inputs.
 
-Each says what it found, or raises UserError with what differs.
+Each returns the detail of a link that holds, or raises UserError with the difference.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from slipway import yaml12
 from slipway.delivery import release
 from slipway.delivery.build import PARAMS
-from slipway.delivery.chain.trace import NotChecked, blob_id, blob_of, differ
+from slipway.delivery.chain.trace import NotChecked, blob_id, blob_of, raise_difference
 from slipway.delivery.dvc_files import ARTIFACT, LOCK, PIPELINE, RELEASED, blobs
 from slipway.errors import UserError
 from slipway.files import sha256
@@ -20,92 +20,99 @@ if TYPE_CHECKING:
     from slipway.delivery.release import Release
 
 CODE = "bento/src"
-REWRITTEN = "bentofile.yaml"  # by BentoML, with every default written out
+REWRITTEN = "bentofile.yaml"  # BentoML rewrites it with every default
 
 
 def files(trace: Trace) -> str:
-    """Any byte that differs, is missing, or is one too many."""
-    return f"{len(trace.release.manifest['files'])} files are as sealed"
+    """Check every file against the manifest: no difference, none missing, none unexpected."""
+    return f"all {len(trace.release.manifest['files'])} files match"
 
 
 def digest(trace: Trace) -> str:
-    """The manifest is the one that was published, and says so of itself."""
+    """Check that the manifest is the published one and names the same commit as the tag."""
     trace.require_published()
-    found, known = trace.whole, trace.published
-    if found.commit != known.built_from:
-        raise UserError(f"the manifest names commit {found.commit[:12]}, the tag {known.built_from[:12]}")
-    return f"{found.digest} of commit {found.commit[:12]}"
+    fetched, published = trace.fetched, trace.published
+    if fetched.commit != published.built_from:
+        raise UserError(
+            f"the manifest names commit {fetched.commit[:12]}, the tag names commit {published.built_from[:12]}"
+        )
+    return f"{fetched.digest} of commit {fetched.commit[:12]}"
 
 
 def lock(trace: Trace) -> str:
-    """What the release carries as evidence is what git has."""
-    found = trace.whole
+    """Check that the lock file, parameters and metrics in the release are those in git."""
+    fetched = trace.fetched
     recorded = dict.fromkeys([LOCK, *trace.dvc.metrics], trace.recorded)
     for name, tree in {**recorded, PARAMS: trace.source}.items():
-        if blob_id(found.folder / name) != blob_of(tree, name):
-            differ(name, "the release", "git")
-    if sha256(found.folder / PARAMS) != found.manifest["inputs"]["params"]:
-        differ(PARAMS, "the release", "its manifest")
+        if blob_id(fetched.folder / name) != blob_of(tree, name):
+            raise_difference(name, "the release", "git")
+    if sha256(fetched.folder / PARAMS) != fetched.manifest["inputs"]["params"]:
+        raise_difference(PARAMS, "the release", "its manifest")
     return f"{LOCK}, {PARAMS} and {len(recorded) - 1} files of metrics are equal"
 
 
 def data(trace: Trace) -> str:
-    """The data that came in is what the first stage read, and what the manifest names."""
-    found, named = trace.whole.manifest["inputs"]["data"], trace.dvc.data
-    if found != trace.dvc.data_version:
-        raise UserError(f"the manifest says {found}, the commit {trace.dvc.data_version}")
-    read = [dep for stage in trace.dvc.lock["stages"].values() for dep in stage.get("deps", []) if dep["path"] in named]
-    if not read:
-        raise NotChecked(f"no stage in {LOCK} reads {', '.join(named) or 'what DVC keeps'} as a whole", required=False)
-    for dep in read:
-        if dep["md5"] != named[dep["path"]]:
-            raise UserError(f"{dep['path']}: {LOCK} says {dep['md5']}, the commit {named[dep['path']]}")
-    return f"{found} in all three"
+    """Check that the tracked data is the data that the stages read and that the manifest names."""
+    recorded, tracked = trace.fetched.manifest["inputs"]["data"], trace.dvc.data
+    if recorded != trace.dvc.data_version:
+        raise UserError(f"the manifest names {recorded}, the commit names {trace.dvc.data_version}")
+    stages = trace.dvc.lock["stages"].values()
+    inputs = [dep for stage in stages for dep in stage.get("deps", []) if dep["path"] in tracked]
+    if not inputs:
+        names = ", ".join(tracked) or "the data tracked by DVC"
+        raise NotChecked(f"no stage in {LOCK} reads {names} as a whole", required=False)
+    for dep in inputs:
+        if dep["md5"] != tracked[dep["path"]]:
+            raise UserError(f"{dep['path']}: {LOCK} names {dep['md5']}, the commit names {tracked[dep['path']]}")
+    return f"{recorded} in all three"
 
 
 def model(trace: Trace) -> str:
-    """The files are hashed as DVC does it; what `dvc artifacts get` would give are the same."""
-    found = trace.whole
-    md5, _ = blobs(found.folder / "model", without=release.RELEASE)
-    said = {"the manifest": found.manifest["inputs"]["model"], LOCK: trace.dvc.outputs.get(trace.dvc.model.as_posix())}
-    for where, other in said.items():
+    """Check DVC's hash of the model, and that `dvc artifacts get` would return the same files."""
+    fetched = trace.fetched
+    md5, _ = blobs(fetched.folder / "model", without=release.RELEASE)
+    expected = {
+        "the manifest": fetched.manifest["inputs"]["model"],
+        LOCK: trace.dvc.outputs.get(trace.dvc.model.as_posix()),
+    }
+    for source, other in expected.items():
         if other != md5:
-            raise UserError(f"model/ in the release is {md5}, {where} says {other}")
+            raise UserError(f"model/ in the release is {md5}, {source} names {other}")
     if trace.dvc.embedded_store:
-        _refuse_other_artifact(trace, found)
+        _check_artifact(trace, fetched)
     return f"{md5} in all"
 
 
 def code(trace: Trace) -> str:
-    """What the service runs is what was reviewed, and the model that was trained."""
-    found = trace.whole
-    folder, own = found.folder / CODE, trace.dvc.model
-    there = sorted(file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
-    for name in [name for name in there if name.as_posix() != REWRITTEN]:
-        if name.is_relative_to(own):
-            expected = blob_id(found.folder / "model" / name.relative_to(own))
+    """Check that the files of the service are those of the commit and of the trained model."""
+    fetched = trace.fetched
+    folder, model_path = fetched.folder / CODE, trace.dvc.model
+    names = sorted(file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
+    for name in [name for name in names if name.as_posix() != REWRITTEN]:
+        if name.is_relative_to(model_path):
+            expected: str | None = blob_id(fetched.folder / "model" / name.relative_to(model_path))
         else:
             expected = blob_of(trace.source, f"src/{name.as_posix()}") or blob_of(trace.source, name.as_posix())
         if blob_id(folder / name) != expected:
-            differ(f"{CODE}/{name.as_posix()}", "the release", "the commit or the model")
-    if not there:
-        raise UserError(f"the release holds no {CODE}")
-    return f"{len(there)} files in {CODE} are equal"
+            raise_difference(f"{CODE}/{name.as_posix()}", "the release", "the commit or the model")
+    if not names:
+        raise UserError(f"the release contains no {CODE}")
+    return f"{len(names)} files in {CODE} are equal"
 
 
-def _refuse_other_artifact(trace: Trace, found: Release) -> None:
-    """`dvc.yaml` on deploy names plain files; they are the model, and the rest of it is that of the commit."""
+def _check_artifact(trace: Trace, fetched: Release) -> None:
+    """Check that `dvc.yaml` on deploy differs only in the artifact's path, and that the files there are the model."""
     target = f"{RELEASED}/{trace.dvc.model.name}"
-    expected, actual = trace.dvc.pipeline, yaml12.parse(trace.shown(trace.published.commit, PIPELINE))
+    expected, actual = trace.dvc.pipeline, yaml12.parse(trace.read(trace.published.commit, PIPELINE).decode())
     artifacts = {**expected["artifacts"], ARTIFACT: {**expected["artifacts"][ARTIFACT], "path": target}}
     if actual != {**expected, "artifacts": artifacts}:
-        differ(PIPELINE, "the release commit", "the commit")
-    model_ = found.folder / "model"
-    own = {
-        f"{target}/{file.relative_to(model_).as_posix()}": blob_id(file)
-        for file in model_.rglob("*")
+        raise_difference(PIPELINE, "the release commit", "the commit")
+    folder = fetched.folder / "model"
+    blob_ids = {
+        f"{target}/{file.relative_to(folder).as_posix()}": blob_id(file)
+        for file in folder.rglob("*")
         if file.is_file() and file.name != release.RELEASE
     }
-    there = {path: blob_of(trace.recorded, path) for path in trace.recorded if path.startswith(f"{RELEASED}/")}
-    if own != there:
-        differ(target, "the release commit", "the release")
+    recorded = {path: blob_of(trace.recorded, path) for path in trace.recorded if path.startswith(f"{RELEASED}/")}
+    if blob_ids != recorded:
+        raise_difference(target, "the release commit", "the release")

@@ -1,4 +1,4 @@
-"""Links of the chain that somebody vouches for: a key of one's own, or GitHub."""
+"""Links of the chain that rest on a signature: by a trusted key, or by GitHub's attestation."""
 
 from __future__ import annotations
 
@@ -15,28 +15,31 @@ if TYPE_CHECKING:
 
 
 def signature(trace: Trace) -> str:
-    """By one of the keys that are trusted here."""
-    trusted, known = keys.trusted(trace.root), trace.published
+    """Check that a trusted key signed the release."""
+    trusted, published = keys.trusted(trace.root), trace.published
     if not trusted:
         raise NotChecked(
-            f"no key is trusted here: {keys.TRUSTED} holds none, and {keys.TRUSTED_KEYS} is not set",
-            "`slipway release key FILE` makes a pair",
+            f"no key is trusted: {keys.TRUSTED} is empty and {keys.TRUSTED_KEYS} is not set",
+            "`slipway release key FILE` makes a key pair",
             required=False,
         )
-    there = signatures.of_release(trace.store, known.version)
-    name, _ = signatures.verify(known.version, known.digest, there, trusted)
+    files = signatures.of_release(trace.store, published.version)
+    name, _ = signatures.verify(published.version, published.digest, files, trusted)
     return f"signed by {name}"
 
 
 def attestation(trace: Trace) -> str:
-    """Unless it is required, one that cannot be verified here says nothing: `gh` needs the network."""
-    found, required, mend = trace.whole, github.is_required(), f"{github.REQUIRED}=true requires one"
-    if not github.is_kept(trace.store, found.version):
-        why = "none is kept beside the release: GitHub attests what deploy.yaml builds there"
-        raise NotChecked(why, "set the variable ATTEST to true" if required else mend, required=required)
+    """Check GitHub's attestation of the release.
+
+    An optional attestation that cannot be verified is not checked rather than broken, because `gh` needs the network.
+    """
+    fetched, required, remedy = trace.fetched, github.is_required(), f"{github.REQUIRED}=true requires one"
+    if not github.exists(trace.store, fetched.version):
+        reason = "the release has none: GitHub attests the releases that deploy.yaml builds"
+        raise NotChecked(reason, "set the variable ATTEST to true" if required else remedy, required=required)
     try:
-        return github.check(trace.git, found, trace.store)
+        return github.check(trace.git, fetched, trace.store)
     except UserError as error:
         if required:
             raise
-        raise NotChecked(f"cannot be verified here: {error}", mend, required=False) from None
+        raise NotChecked(f"cannot be verified here: {error}", remedy, required=False) from None

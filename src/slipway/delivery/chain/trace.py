@@ -1,4 +1,4 @@
-"""What `slipway verify` looks at: a release as the store has it, and what git says of it, each fetched once."""
+"""The inputs of `slipway verify`: a release from the store and its record in git, each fetched once."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 MAIN = "main"
 
 
-class NotChecked(Exception):  # noqa: N818  no error, but a link that cannot be checked here
-    """A link that cannot be checked here; `mend` says what would let it, and `required` whether it must be."""
+class NotChecked(Exception):  # noqa: N818  not an error: the link cannot be checked here
+    """Raised for a link that cannot be checked here; `remedy` makes it checkable, and `required` fails the chain."""
 
-    def __init__(self, reason: str, mend: str = "", *, required: bool = True) -> None:
+    def __init__(self, reason: str, remedy: str = "", *, required: bool = True) -> None:
         super().__init__(reason)
-        self.mend = mend
+        self.remedy = remedy
         self.required = required
 
 
 @dataclass
 class Trace:
-    """One release, and everything that its links are held against. `scratch` is a folder for what is fetched."""
+    """A release and the sources that its links are compared with. `scratch` is a folder for fetched files."""
 
     root: Path
     branch: DeployBranch
@@ -47,49 +47,56 @@ class Trace:
     scratch: Path
     environment: str | None = None
     content: EnvironmentFile | None = None
-    """What the environment should run, where one was asked for."""
+    """Desired state of `environment`, if one is given."""
 
     @classmethod
     def of(
         cls, root: Path, branch: DeployBranch, version: str, store: Store, scratch: Path, environment: str | None = None
     ) -> Self:
-        """Of `version`, or of what `environment` should run. Raises UserError when `origin` has no such release."""
+        """Return the trace of `version`. Raises UserError when `origin` has no such release."""
         tag = versions.version_tag(version)
-        if tag in branch.tags:  # it may lead elsewhere than to the branch, which is for a link to find
+        if tag in branch.tags:  # its commit may be off the branch, which a link checks
             branch.git.fetch(branch.remote, f"refs/tags/{tag}")
         content = branch.read(environment) if environment else None
         return cls(root, branch, branch.published(version), store, scratch, environment, content)
 
     @property
     def git(self) -> Git:
-        """The repository."""
+        """Return the repository."""
         return self.branch.git
 
     @property
-    def release(self) -> Release:
-        """The release, every byte checked against its manifest. Raises UserError, or NotChecked for another one."""
-        if isinstance(self._fetched, WrongReleaseError):
-            raise NotChecked("the store holds another release; see `digest`")
-        if isinstance(self._fetched, UserError):
-            raise self._fetched
-        return self._fetched
+    def desired(self) -> tuple[str, EnvironmentFile]:
+        """Return the environment and its desired state. Raises NotChecked when the trace has none."""
+        if self.environment is None or self.content is None:
+            raise NotChecked("no environment is given", required=False)
+        return self.environment, self.content
 
     @property
-    def whole(self) -> Release:
-        """The same, for links that look into it: where it was not fetched whole, they cannot be checked."""
+    def release(self) -> Release:
+        """Return the release, verified against its manifest. Raises UserError, or NotChecked for a wrong release."""
+        if isinstance(self._fetch_result, WrongReleaseError):
+            raise NotChecked("the store holds a different release; see `digest`")
+        if isinstance(self._fetch_result, UserError):
+            raise self._fetch_result
+        return self._fetch_result
+
+    @property
+    def fetched(self) -> Release:
+        """Return the release for links that read its content. Raises NotChecked when it could not be verified."""
         try:
             return self.release
         except UserError:
-            raise NotChecked("the release could not be fetched whole; see `files`") from None
+            raise NotChecked("the release could not be fetched completely; see `files`") from None
 
     def require_published(self) -> None:
-        """Raise UserError when the store holds another release than the published one."""
-        if isinstance(self._fetched, WrongReleaseError):
-            raise self._fetched
+        """Raise UserError when the store holds a different release under this version."""
+        if isinstance(self._fetch_result, WrongReleaseError):
+            raise self._fetch_result
 
     @cached_property
-    def _fetched(self) -> Release | UserError:
-        """What cannot be had is not asked for again by each link."""
+    def _fetch_result(self) -> Release | UserError:
+        """Return the release or the error, so that a failed fetch is not repeated for each link."""
         try:
             return fetch(self.store, self.published.version, self.published.digest, self.scratch / "release")
         except WrongReleaseError as error:
@@ -99,35 +106,35 @@ class Trace:
 
     @cached_property
     def source(self) -> dict[str, str]:
-        """Mode and id of each file of the commit that the release was built from, by path."""
+        """Return mode and id of each file of the source commit, by path."""
         return _tree(self.git.entries(self.published.built_from))
 
     @cached_property
     def recorded(self) -> dict[str, str]:
-        """The same of the release commit on `deploy`."""
+        """Return mode and id of each file of the release commit on `deploy`, by path."""
         return _tree(self.git.entries(self.published.commit))
 
     @cached_property
     def dvc(self) -> DvcFiles:
-        """DVC's files of the source, with the `dvc.lock` of the release commit. Raises UserError."""
+        """Return DVC's files of the source commit, with the `dvc.lock` of the release commit. Raises UserError."""
         folder = self.scratch / "dvc"
         folder.mkdir(exist_ok=True)
-        wanted = [PIPELINE, ".dvc/config", *(name for name in self.source if "/" not in name and name.endswith(".dvc"))]
-        for name in [name for name in wanted if name in self.source]:
+        pointers = (name for name in self.source if "/" not in name and name.endswith(".dvc"))
+        for name in [name for name in (PIPELINE, ".dvc/config", *pointers) if name in self.source]:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(self.shown(self.published.built_from, name))
-        (folder / LOCK).write_bytes(self.shown(self.published.commit, LOCK))
+            (folder / name).write_bytes(self.read(self.published.built_from, name))
+        (folder / LOCK).write_bytes(self.read(self.published.commit, LOCK))
         return DvcFiles.read(folder)
 
-    def shown(self, commit: str, path: str) -> bytes:
-        """A file as of a commit. Raises UserError when it is not there."""
+    def read(self, commit: str, path: str) -> bytes:
+        """Return the content of a file at a commit. Raises UserError when it is missing."""
         content = self.git.read(commit, path)
         if content is None:
-            raise UserError(f"{path}: not in commit {commit[:12]}")
+            raise UserError(f"{path}: missing in commit {commit[:12]}")
         return content
 
     def is_ancestor(self, commit: str, of: str | None) -> bool:
-        """Return whether `commit` is in the history of `of`. Raises NotChecked where a shallow clone lacks them."""
+        """Return whether `commit` is in the history of `of`. Raises NotChecked when the clone is too shallow."""
         if of is None:
             return False
         if self.git.has(commit) and self.git.is_ancestor(commit, of):
@@ -137,24 +144,24 @@ class Trace:
         return False
 
     def main(self) -> str:
-        """Fetch the branch that is reviewed, and return its commit. Raises UserError."""
+        """Fetch the reviewed branch and return its commit. Raises UserError."""
         tracking = f"refs/remotes/{self.branch.remote}/{MAIN}"
         self.git.fetch(self.branch.remote, f"+refs/heads/{MAIN}:{tracking}")
         return self.git.run("rev-parse", "--verify", tracking)
 
 
-def differ(what: str, one: str, other: str) -> NoReturn:
-    """Raise the UserError of a link that found a difference."""
-    raise UserError(f"{what}: not the same in {one} and in {other}")
+def raise_difference(subject: str, left: str, right: str) -> NoReturn:
+    """Raise the UserError of a link whose two sides differ."""
+    raise UserError(f"{subject}: differs between {left} and {right}")
 
 
 def blob_of(tree: dict[str, str], path: str) -> str | None:
-    """Id of a file in a tree; None where it is not there."""
+    """Return the id of a file in a tree; None when it is missing."""
     return tree[path].split()[1] if path in tree else None
 
 
 def blob_id(file: Path) -> str:
-    """The id by which git knows the content of a file."""
+    """Return git's blob id of the content of a file."""
     content = file.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 

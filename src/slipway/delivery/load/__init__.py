@@ -1,1 +1,1 @@
-"""Requests in numbers, and what came of them."""
+"""Load tests and synthetic traffic: plans of requests, their payloads, and the measured responses."""

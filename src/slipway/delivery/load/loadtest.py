@@ -1,6 +1,6 @@
-"""The load test: draw a plan of requests, let Locust play it, and judge what it measured.
+"""`slipway loadtest`: an open-loop load test that draws a plan of requests, runs it with Locust and evaluates it.
 
-`slipway loadtest --url http://127.0.0.1:3000`. Everything of a run stays in results/loadtest/.
+Example: `slipway loadtest --url http://127.0.0.1:3000`. All files of a run are in results/loadtest/.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from slipway.delivery import clients
 from slipway.delivery.home import gateway_url
 from slipway.delivery.load.payloads import read_payloads
 from slipway.delivery.load.plan import Request, draw_plan
-from slipway.delivery.load.samples import Sample, in_pairs, read_samples, summarise
+from slipway.delivery.load.samples import Sample, in_pairs, read_samples, summarize
 from slipway.errors import UserError
 from slipway.gates import Outcome
 from slipway.gates.loadtest import compare, judge
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 
 JOB = "loadtest"
 LOCUSTFILE = Path("loadtests/open_loop.py")
-PATIENCE_SECONDS = 60  # for Locust to start, to stop and to write its report, beside the run itself
+OVERHEAD_SECONDS = 60  # for Locust to start, stop and write its report, in addition to the run itself
 
 
 def main(environment: str, url: str, against: str, payloads: Path) -> int:
-    """What `slipway loadtest` does. Returns its exit code: 0 only when every gate passed."""
+    """Run the load test, print its verdicts and return the exit status: 0 only when every gate passed."""
     if bool(environment) == bool(url):
-        raise UserError("slipway loadtest: needs one target; name --environment or --url")
+        raise UserError("slipway loadtest: requires exactly one target; give --environment or --url")
     result = load_test(environment or url, payloads, read_params(), against)
     print(table(result.verdicts))
     print(f"{result.outcome}: {RESULTS / JOB}.json, {RESULTS / JOB / 'report.html'}")
@@ -50,10 +50,11 @@ def main(environment: str, url: str, against: str, payloads: Path) -> int:
 def load_test(
     target: str, payloads: Path, params: Mapping[str, Any], against: str = "", results: Path = RESULTS
 ) -> JobResult:
-    """Load `target` with rows of the file `payloads`, in turns with `against` if given; both an environment or a URL.
+    """Run a load test of `target` with rows of the file `payloads` and return the result.
 
-    Records results/loadtest.json and returns it. Raises UserError for an address that may not be loaded, for rows that
-    may not be sent, and when Locust itself crashed.
+    `target` and `against` are environments or URLs; with `against`, requests to both are interleaved. The result is
+    recorded in results/loadtest.json. Raises UserError for a host that is not allowed, for invalid rows, and when
+    Locust crashes.
     """
     limits, seed = params[JOB], params["seed"]
     with recorded(JOB, results) as result:
@@ -63,7 +64,7 @@ def load_test(
         plan = draw_plan(limits, len(targets), len(bodies), seed)
         samples, cpu = play(plan, targets, bodies, limits, results / JOB)
         offered = {"targets": targets, "rate": limits["rate"], "generator_cpu": cpu}
-        result.evidence |= {**offered, **summarise(plan, samples, limits["rate"])}
+        result.evidence |= {**offered, **summarize(plan, samples, limits["rate"])}
         result.verdicts = judge(result.evidence, limits)
         if against:
             result.verdicts.append(compare(in_pairs(samples), limits, seed))
@@ -71,13 +72,13 @@ def load_test(
 
 
 def address(name: str, hosts: Sequence[str]) -> str:
-    """URL of an environment or URL; refuses a host of which nobody has said that it may be loaded."""
+    """Return the URL of an environment, or the given URL. Raises UserError for a host that is not allowed."""
     url = name if "://" in name else gateway_url(name)
     host = urlsplit(url).hostname
     if not host or not url.startswith(("http://", "https://")):
-        raise UserError(f"{url}: not the address of a service; give one such as http://127.0.0.1:3000")
+        raise UserError(f"{url}: not the URL of a service; give a URL such as http://127.0.0.1:3000")
     if not _is_loopback(host) and host not in hosts:
-        raise UserError(f"{url}: not this machine; if it is yours, list {host} in loadtest.hosts of params.yaml")
+        raise UserError(f"{url}: not this machine; if you own it, add {host} to loadtest.hosts in params.yaml")
     return url.rstrip("/")
 
 
@@ -89,16 +90,16 @@ def _is_loopback(host: str) -> bool:
 
 
 def subject(target: str, url: str) -> dict[str, str]:
-    """What is loaded, so that the result is kept with the release that it is about."""
-    shown = clients.get_release(url) or {}
-    named = {"release": str(shown["version"])} if "version" in shown else {}
-    return named if "://" in target else {"environment": target, **named}
+    """Return the environment and release under test, so that the result is stored with that release."""
+    release = clients.get_release(url) or {}
+    version = {"release": str(release["version"])} if "version" in release else {}
+    return version if "://" in target else {"environment": target, **version}
 
 
 def play(
     plan: Sequence[Request], targets: Sequence[str], bodies: Sequence[str], limits: Mapping[str, Any], folder: Path
 ) -> tuple[list[Sample], float | None]:
-    """Run Locust on a plan. Returns every answer, and the CPU of the generator as a share of one core."""
+    """Run a plan with Locust; return the samples and the load generator's CPU as a fraction of one core."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     names = ("candidate", "production") if len(targets) > 1 else ("service",)
@@ -113,41 +114,44 @@ def play(
     }
     (folder / "plan.json").write_text(json.dumps(content), encoding="utf-8")
     (folder / "payloads.jsonl").write_text("\n".join(bodies), encoding="utf-8")
-    _run_locust(folder, end + limits["timeout_seconds"] + PATIENCE_SECONDS)
+    _run_locust(folder, end + limits["timeout_seconds"] + OVERHEAD_SECONDS)
     return read_samples(folder / "samples.csv", plan), _read_cpu(folder / "generator.json")
 
 
 def _run_locust(folder: Path, seconds: float) -> None:
-    """Let progress go to the terminal, and Locust's own words to locust.log."""
+    """Run Locust with its progress on the terminal and its log in locust.log."""
     log = folder / "locust.log"
     command = [sys.executable, "-m", "locust", "--headless", "--only-summary", "--exit-code-on-error", "0"]
     command += ["-f", str(LOCUSTFILE), "--plan", str(folder / "plan.json")]
     command += ["--html", str(folder / "report.html"), "--json-file", str(folder / "locust")]
-    with log.open("w", encoding="utf-8") as words:
+    with log.open("w", encoding="utf-8") as stderr:
         try:
             code = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stderr=words, env=_environment(), timeout=seconds, check=False
+                command, stdin=subprocess.DEVNULL, stderr=stderr, env=_environment(), timeout=seconds, check=False
             ).returncode
         except subprocess.TimeoutExpired:
-            raise UserError(f"{log}: Locust did not end within {seconds:g} s; its log says why") from None
+            raise UserError(f"Locust did not end within {seconds:g} s; see {log}") from None
     if code or not (folder / "samples.csv").is_file():
-        raise UserError(f"{log}: Locust crashed (exit code {code}); its log says why")
+        raise UserError(f"Locust failed (exit status {code}); see {log}")
 
 
 def _environment() -> dict[str, str]:
-    """Without settings of Locust that are meant for other runs."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
-    return kept | {"GEVENT_BACKEND": "select"}  # its timers are 0.2 ms late, those of epoll 0.7 ms
+    """Return this environment without Locust's own settings, which would override the plan."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+    return inherited | {"GEVENT_BACKEND": "select"}  # its timers are 0.2 ms late, those of epoll 0.7 ms
 
 
 def _read_cpu(path: Path) -> float | None:
-    return json.loads(path.read_text(encoding="utf-8"))["cpu"] if path.is_file() else None
+    return float(json.loads(path.read_text(encoding="utf-8"))["cpu"]) if path.is_file() else None
 
 
 def table(verdicts: Sequence[Verdict]) -> str:
-    """Limits, what was observed and outcomes, for the terminal."""
+    """Return the verdicts as a table for the terminal: gate, limit, observed value and outcome."""
     rows = [("gate", "limit", "observed", "outcome")]
-    rows += [(each.gate, each.threshold, each.observed, f"{each.outcome} {each.reason}") for each in verdicts]
+    rows += [
+        (verdict.gate, verdict.threshold, verdict.observed, f"{verdict.outcome} {verdict.reason}")
+        for verdict in verdicts
+    ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)

@@ -1,4 +1,4 @@
-"""The plan of a load test: which request is due when, to whom, with which payload. Drawn before the run."""
+"""The plan of a load test, drawn before the run: the due time, target and payload of each request."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ WARMUP = -1
 
 @dataclass(frozen=True)
 class Request:
-    """A request of the plan; targets and payloads by their position."""
+    """A planned request, with the positions of its target and payload."""
 
     due: float
     """Seconds since the start of the run."""
     target: int
     payload: int
     pair: int
-    """Which pair of blocks it belongs to, or `WARMUP`."""
+    """Number of its pair of blocks, or `WARMUP`."""
 
     @property
     def measured(self) -> bool:
-        """Whether it counts."""
+        """Return whether the request counts, that is, comes after the warm-up."""
         return self.pair != WARMUP
 
 
 def draw_plan(limits: Mapping[str, Any], targets: int, payloads: int, seed: int) -> list[Request]:
-    """Requests in the order in which they are due: the warm-up, then `seconds` of measuring for each target.
+    """Return the planned requests by due time: the warm-up, then `seconds` of measurement per target.
 
-    Two targets take turns, a block of requests each. In every pair of blocks both get the same payloads, and which of
-    them comes first is drawn.
+    Two targets are interleaved in blocks of requests. Both targets receive the same payloads in a pair of blocks, and
+    the order within the pair is random.
     """
     draw = random.Random(seed)  # noqa: S311  a schedule, not a secret
     rate, warmup = limits["rate"], limits["warmup_seconds"]
@@ -47,11 +47,11 @@ def draw_plan(limits: Mapping[str, Any], targets: int, payloads: int, seed: int)
 
 
 def _in_block(index: int, due: float, order: list[list[int]], block: int, payloads: int) -> Request:
-    turn, place = divmod(index, block)
-    pair, half = divmod(turn, len(order[0]))
-    return Request(due, order[pair][half], (pair * block + place) % payloads, pair)
+    number, position = divmod(index, block)
+    pair, half = divmod(number, len(order[0]))
+    return Request(due, order[pair][half], (pair * block + position) % payloads, pair)
 
 
 def _arrivals(draw: random.Random, rate: float, seconds: float) -> list[float]:
-    """A Poisson process that is known to bring exactly `rate * seconds` arrivals: that many uniform times, in order."""
+    """Return the sorted times of `rate * seconds` arrivals: a Poisson process conditioned on its count."""
     return sorted(draw.uniform(0, seconds) for _ in range(round(rate * seconds)))

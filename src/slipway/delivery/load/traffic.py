@@ -1,7 +1,7 @@
-"""Requests of our own: where clients bring none, and to prove that none fails.
+"""Synthetic traffic: requests for environments without enough clients, and for drills in which none may fail.
 
-Rows are drawn at random: sent in order, they would fall in step with the front door's turns, and each side of a canary
-would always get the same ones.
+Rows are drawn at random. In a fixed order they could synchronize with the gateway's round robin, and each side of a
+canary would always receive the same rows.
 """
 
 from __future__ import annotations
@@ -20,93 +20,93 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-SECONDS = 10  # for one answer
-CONNECTIONS = 8  # held open; each sends when it is due, and the answer before has come
+TIMEOUT_SECONDS = 10  # for one response
+CONNECTIONS = 8  # kept open; each sends a request when it is due and the previous response has arrived
 SYNTHETIC_ID_PREFIX = "slipway:"
-"""What the ids of our own requests begin with: monitoring counts them as no traffic."""
+"""Prefix of the ids of synthetic requests, which monitoring excludes."""
 HEADERS = {
     "Content-Type": "application/json",
     "User-Agent": "slipway (synthetic)",
     "X-Request-ID": f"{SYNTHETIC_ID_PREFIX}synthetic",
 }
-KEPT = 10  # failures that are told
+FAILURES_MAX = 10  # failures that are listed
 
 
 @dataclass
-class Answers:
-    """What became of the requests."""
+class Responses:
+    """Counts of the responses to synthetic requests."""
 
     releases: Counter[str] = field(default_factory=Counter)
-    """Right answers by the release that gave them."""
+    """Successful responses by release."""
     failed: int = 0
     failures: list[str] = field(default_factory=list)
-    """The first of them: when, and what."""
+    """The first failures, each with its time and reason."""
 
     @property
     def total(self) -> int:
-        """Requests that have ended."""
+        """Return the number of completed requests."""
         return self.releases.total() + self.failed
 
     def __str__(self) -> str:
-        by = ", ".join(f"{count:,} by {release}" for release, count in sorted(self.releases.items()))
-        told = f" ({'; '.join(self.failures)})" if self.failures else ""
-        return f"{self.total:,} requests, {self.failed:,} failed{told}: {by or 'no answer'}"
+        by_release = ", ".join(f"{count:,} by {release}" for release, count in sorted(self.releases.items()))
+        failures = f" ({'; '.join(self.failures)})" if self.failures else ""
+        return f"{self.total:,} requests, {self.failed:,} failed{failures}: {by_release or 'no response'}"
 
 
 @contextmanager
-def flowing(url: str, rows: Sequence[object], rate: float, seed: int) -> Iterator[Answers]:
-    """Send rows to `url`, `rate` a second at times of a Poisson process, for as long as the block lasts."""
-    answers, done, lock = Answers(), threading.Event(), threading.Lock()
+def sending(url: str, rows: Sequence[object], rate: float, seed: int) -> Iterator[Responses]:
+    """Send `rows` to `url` while the block runs, `rate` requests per second as a Poisson process."""
+    responses, done, lock = Responses(), threading.Event(), threading.Lock()
     bodies = [json.dumps(row).encode() for row in rows]
 
     def send(number: int) -> None:
         draw = random.Random(f"{seed} {number}")  # noqa: S311  a schedule, not a secret
-        caller, due = Caller(url), time.monotonic()
+        client, due = Client(url), time.monotonic()
         while not done.wait(max(0.0, due - time.monotonic())):
-            release, failure = caller.ask(draw.choice(bodies))
+            release, failure = client.predict(draw.choice(bodies))
             with lock:
-                _count(answers, release, failure)
+                _count(responses, release, failure)
             due = max(due + draw.expovariate(rate / CONNECTIONS), time.monotonic() - 1)  # no burst after a stall
-        caller.close()
+        client.close()
 
     threads = [threading.Thread(target=send, args=(number,), daemon=True) for number in range(CONNECTIONS)]
     for thread in threads:
         thread.start()
     try:
-        yield answers
+        yield responses
     finally:
         done.set()
         for thread in threads:
             thread.join()
 
 
-def _count(answers: Answers, release: str, failure: str) -> None:
+def _count(responses: Responses, release: str, failure: str) -> None:
     if not failure:
-        answers.releases[release] += 1
+        responses.releases[release] += 1
         return
-    answers.failed += 1
-    if len(answers.failures) < KEPT:
-        answers.failures.append(f"{time.strftime('%H:%M:%S')} {failure}")
+    responses.failed += 1
+    if len(responses.failures) < FAILURES_MAX:
+        responses.failures.append(f"{time.strftime('%H:%M:%S')} {failure}")
 
 
-class Caller:
-    """One connection, opened again after a failure."""
+class Client:
+    """A connection to a service, reopened after a failure."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(parts.hostname, parts.port, timeout=SECONDS)
+        connection = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._connection = connection(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS)
         self._path = f"{parts.path.rstrip('/')}/predict"
 
-    def ask(self, body: bytes) -> tuple[str, str]:
-        """Send one request; returns who answered, and what is wrong with the answer, empty when nothing is."""
+    def predict(self, body: bytes) -> tuple[str, str]:
+        """Send one request and return the release that responded and the failure; one of them is empty."""
         try:
             self._connection.request("POST", self._path, body, HEADERS)
-            answer = self._connection.getresponse()
-            content = answer.read()
-            if answer.status != http.client.OK:
-                return "", f"status {answer.status}"
-            return json.loads(content)["release"], ""
+            response = self._connection.getresponse()
+            content = response.read()
+            if response.status != http.client.OK:
+                return "", f"status {response.status}"
+            return str(json.loads(content)["release"]), ""
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
             self._connection.close()
             return "", f"{type(error).__name__}: {error}"

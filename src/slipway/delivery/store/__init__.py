@@ -1,7 +1,7 @@
-"""Where releases are kept: a folder, GitHub Releases, or S3. A release in a store is whole, and is never changed.
+"""Stores of releases: a folder, GitHub Releases or S3. A release in a store is complete and never changes.
 
-Evidence about a release (load tests, reports) comes when it is already there, so it is kept beside it.
-`fetch` is the only way to read a release: it takes the digest that git names and verifies each byte.
+Evidence about a release, such as load tests and reports, is stored separately, because it comes later. `fetch` is the
+only way to read a release: it takes the digest recorded in git and verifies every byte.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
 from slipway.delivery import release
-from slipway.delivery.store.files import arrive
+from slipway.delivery.store.files import place
 from slipway.delivery.store.folder import FolderStore
 from slipway.delivery.store.github import GitHubStore
 from slipway.errors import UserError
@@ -24,54 +24,54 @@ if TYPE_CHECKING:
 
 
 class Store(Protocol):
-    """A place for releases."""
+    """A store of releases and of the evidence about them."""
 
-    def put(self, folder: Path, beside: Sequence[Path] = ()) -> None:
-        """Keep the release in `folder`; nothing happens when it is there already. `beside` is kept with it, and before.
+    def put(self, folder: Path, evidence: Sequence[Path] = ()) -> None:
+        """Store the release in `folder`, after its `evidence`; do nothing when it is already stored.
 
-        Raises UserError when another release has its version: a version is never built twice.
+        Raises UserError when another release has its version, because a version is never built twice.
         """
 
     def unpack_release(self, version: str, folder: Path) -> None:
-        """Copy a release into the new `folder`, unverified: for `fetch`. Raises UserError when it is missing."""
+        """Copy a release unverified into the new `folder`, for `fetch` only. Raises UserError when it is missing."""
 
     def versions(self) -> list[str]:
-        """Versions that are there, oldest first."""
+        """Return the stored versions, oldest first."""
 
     def add_evidence(self, version: str, files: Iterable[Path]) -> None:
-        """Keep files beside a release as evidence, each under its own name; one that is there already stays."""
+        """Store files as evidence about a release, each under its name; existing evidence stays."""
 
     def evidence_names(self, version: str) -> list[str]:
-        """Names of the evidence about a release."""
+        """Return the names of the evidence about a release."""
 
     def read_evidence(self, version: str, name: str) -> bytes:
-        """One piece of the evidence. Raises UserError when it is not there."""
+        """Return the content of one file of evidence. Raises UserError when it is missing."""
 
     def remove(self, version: str) -> None:
-        """Remove a release and its evidence; the release goes first, and as a whole."""
+        """Remove a release and then its evidence; the release is removed as a whole."""
 
 
 class WrongReleaseError(UserError):
-    """The store holds another release than the one that git names by its digest."""
+    """The store has a release whose digest or version differs from the one recorded in git."""
 
 
 def fetch(store: Store, version: str, digest: str, target: Path) -> Release:
-    """Copy the release `version` with `digest` (`sha256:` and 64 digits) from `store` into the new folder `target`.
+    """Fetch the release `version` with `digest` (`sha256:` and 64 digits) into the new folder `target`, verified.
 
-    Raises WrongReleaseError when the store holds another one, and UserError when it is missing or a file differs; then
-    nothing is at `target`.
+    Raises WrongReleaseError when the store has a different release, and UserError when it is missing or a file differs.
+    After an error nothing is at `target`.
     """
 
     def verify(folder: Path) -> Release:
-        found = release.digest_of(folder)
-        if found != digest:
-            raise WrongReleaseError(f"{version}: the store holds {found}, expected {digest}; refused")
+        actual = release.digest_of(folder)
+        if actual != digest:
+            raise WrongReleaseError(f"{version}: digest in the store is {actual}, expected {digest}; refused")
         verified = release.verify(folder, digest)
         if verified.version != version:
-            raise WrongReleaseError(f"{version}: the store holds {verified.version} under this name; refused")
+            raise WrongReleaseError(f"{version}: the store has {verified.version} under this name; refused")
         return verified
 
-    return arrive(target, lambda folder: store.unpack_release(version, folder), verify)
+    return place(target, lambda folder: store.unpack_release(version, folder), verify)
 
 
 def open_store(url: str) -> Store:
@@ -89,5 +89,5 @@ def open_store(url: str) -> Store:
 
         return S3Store(f"{parts.netloc}{parts.path}".rstrip("/"))
     raise UserError(
-        f"SLIPWAY_STORE={redacted(url)}: unknown kind of store; use file:///FOLDER, github: or s3://BUCKET/FOLDER"
+        f"SLIPWAY_STORE={redacted(url)}: unsupported URL; use file:///FOLDER, github: or s3://BUCKET/FOLDER"
     )

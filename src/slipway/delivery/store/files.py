@@ -1,4 +1,4 @@
-"""A release's way into a folder and into an archive: aside first, verified, then renamed."""
+"""Atomic placement of releases: fill a temporary folder, verify it, then rename it; and archives of releases."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 ARCHIVE = "release.tar.gz"
 EVIDENCE = "evidence"
-LEFT_BEHIND = 86_400  # seconds after which no upload is still under way
+ORPHAN_AGE_SECONDS = 86_400  # no copy takes longer
 
 
 def only_versions(names: Iterable[str]) -> list[str]:
-    """The versions among `names`, oldest first."""
+    """Return the versions among `names`, oldest first."""
     return sorted((name for name in names if VERSION.fullmatch(name)), key=order)
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """Make one file of a release, for stores that hold files."""
+    """Pack a release into one archive, for stores of files."""
     with tarfile.open(archive, "w:gz", compresslevel=6) as tar:
         tar.add(folder, arcname=".")
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """The contrary of `pack`. Raises UserError when it is no archive, or was cut off."""
+    """Unpack an archive made by `pack`. Raises UserError when it is malformed or truncated."""
     try:
         with tarfile.open(archive) as tar:
             extract(tar, folder)
@@ -45,50 +45,51 @@ def unpack(archive: Path, folder: Path) -> None:
         raise UserError(f"{archive.name}: cannot be unpacked ({error}); refused") from None
 
 
-def refuse_other(built: Release, there: str, where: str) -> None:
-    """Raise UserError when the digest `there` is not that of `built`."""
-    if there != built.digest:
+def refuse_other(built: Release, stored_digest: str, location: str) -> None:
+    """Raise UserError when the release stored at `location` has another digest than `built`."""
+    if stored_digest != built.digest:
         raise UserError(
-            f"{where}: holds {there}, this one is {built.digest}; a version is never built twice: commit, then build"
+            f"{location}: digest is {stored_digest}, the new release has {built.digest}; a version is never built"
+            " twice: make a new commit, then build it"
         )
 
 
-def arrive(target: Path, fill: Callable[[Path], object], verify: Callable[[Path], Release] = release.verify) -> Release:
-    """Fill a folder next to `target`, verify it, and rename it: what is at `target` is whole."""
+def place(target: Path, fill: Callable[[Path], object], verify: Callable[[Path], Release] = release.verify) -> Release:
+    """Fill a temporary folder, verify it and rename it to `target`, so that `target` is always complete."""
     make_folder(target.parent)
-    aside = target.with_name(f".incoming-{uuid.uuid4().hex}")
+    incoming = target.with_name(f".incoming-{uuid.uuid4().hex}")
     try:
-        fill(aside)
-        arrived = verify(aside)
-        move(aside, target)
+        fill(incoming)
+        verified = verify(incoming)
+        move(incoming, target)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return Release(target, arrived.digest, arrived.manifest)
+        shutil.rmtree(incoming, ignore_errors=True)
+    return Release(target, verified.digest, verified.manifest)
 
 
 def replace(target: Path, fill: Callable[[Path], object]) -> Release:
-    """As `arrive`, where another release may be: that stays until the new one is whole, also when there is no room."""
-    sweep(target.parent)
+    """Place a release like `place`, and keep an existing one at `target` until the new one is complete."""
+    reap(target.parent)
     new, old = (target.with_name(f".incoming-{uuid.uuid4().hex}") for _ in range(2))
-    arrived = arrive(new, fill)
+    placed = place(new, fill)
     if target.exists():
         target.rename(old)
     move(new, target)
     shutil.rmtree(old, ignore_errors=True)
-    return Release(target, arrived.digest, arrived.manifest)
+    return Release(target, placed.digest, placed.manifest)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what was killed on its way into `folder`, once nobody can be at work on it any more."""
-    for aside in folder.glob(".incoming-*"):
-        if time.time() - aside.stat().st_mtime > LEFT_BEHIND:
-            shutil.rmtree(aside, ignore_errors=True)
+def reap(folder: Path) -> None:
+    """Remove the temporary folders that killed processes left in `folder`, once they are old enough."""
+    for orphan in folder.glob(".incoming-*"):
+        if time.time() - orphan.stat().st_mtime > ORPHAN_AGE_SECONDS:
+            shutil.rmtree(orphan, ignore_errors=True)
 
 
 def extract(tar: tarfile.TarFile, folder: Path) -> None:
-    """Unpack what cannot leave `folder`; raises tarfile.TarError for the rest.
+    """Extract members that stay inside `folder`; raise tarfile.TarError for any other.
 
-    Python has its filter since 3.11.4, and Debian 12 has 3.11.2: there only plain files and folders are taken.
+    The standard filter exists since Python 3.11.4. Debian 12 has 3.11.2, where only files and folders are extracted.
     """
     if hasattr(tarfile, "data_filter"):
         tar.extractall(folder, filter="data")
@@ -96,6 +97,6 @@ def extract(tar: tarfile.TarFile, folder: Path) -> None:
     for member in tar.getmembers():
         path = PurePosixPath(member.name)
         if not (member.isreg() or member.isdir()) or path.is_absolute() or ".." in path.parts:
-            raise tarfile.TarError(f"{member.name}: neither a file nor a folder below")
+            raise tarfile.TarError(f"{member.name}: neither a file nor a folder inside the archive")
         member.mode = member.mode & 0o755 | (0o700 if member.isdir() else 0o600)
-    tar.extractall(folder)  # noqa: S202  each member was looked at
+    tar.extractall(folder)  # noqa: S202  each member was checked

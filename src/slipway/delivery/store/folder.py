@@ -1,4 +1,4 @@
-"""Releases in a folder, of this machine or of one that several share."""
+"""A store in a folder, on this machine or on a shared file system."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from slipway.delivery import release
-from slipway.delivery.store.files import EVIDENCE, only_versions, refuse_other, sweep
+from slipway.delivery.store.files import EVIDENCE, only_versions, reap, refuse_other
 from slipway.errors import UserError
 from slipway.files import make_folder, move
 
@@ -17,36 +17,36 @@ if TYPE_CHECKING:
 
 
 class FolderStore:
-    """Releases as folders, named by version."""
+    """Releases as folders named by version, with their evidence in `<version>.evidence`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def put(self, folder: Path, beside: Sequence[Path] = ()) -> None:
-        """See `Store.put`. Written aside and renamed, so that a killed copy is never taken for a release."""
+    def put(self, folder: Path, evidence: Sequence[Path] = ()) -> None:
+        """See `Store.put`. The copy is renamed at the end, so a killed copy is never mistaken for a release."""
         built = release.verify(folder)
         target = self.root / built.version
         if target.exists():
             refuse_other(built, release.digest_of(target), str(target))
-            self.add_evidence(built.version, beside)
+            self.add_evidence(built.version, evidence)
             return
-        sweep(self.root)
-        self.add_evidence(built.version, beside)
-        aside = self.root / f".incoming-{uuid.uuid4().hex}"
+        reap(self.root)
+        self.add_evidence(built.version, evidence)
+        incoming = self.root / f".incoming-{uuid.uuid4().hex}"
         try:
-            shutil.copytree(folder, aside)
-            move(aside, target)
+            shutil.copytree(folder, incoming)
+            move(incoming, target)
         except OSError:
-            shutil.rmtree(aside, ignore_errors=True)
+            shutil.rmtree(incoming, ignore_errors=True)
             if not target.exists():
                 raise
-            refuse_other(built, release.digest_of(target), str(target))  # somebody else was quicker
+            refuse_other(built, release.digest_of(target), str(target))  # another process stored it first
 
     def unpack_release(self, version: str, folder: Path) -> None:
         """See `Store.unpack_release`."""
         source = self.root / version
         if not source.is_dir():
-            raise UserError(f"{source}: no such release; `slipway release list` shows those that are there")
+            raise UserError(f"{source}: no such release; see `slipway release list`")
         shutil.copytree(source, folder)
 
     def versions(self) -> list[str]:
@@ -59,9 +59,9 @@ class FolderStore:
         for file in files:
             make_folder(folder)
             if not (folder / file.name).exists():
-                aside = folder / f".incoming-{uuid.uuid4().hex}"
-                shutil.copyfile(file, aside)
-                move(aside, folder / file.name)
+                incoming = folder / f".incoming-{uuid.uuid4().hex}"
+                shutil.copyfile(file, incoming)
+                move(incoming, folder / file.name)
 
     def evidence_names(self, version: str) -> list[str]:
         """See `Store.evidence_names`."""
@@ -77,10 +77,10 @@ class FolderStore:
     def remove(self, version: str) -> None:
         """See `Store.remove`."""
         for folder in (self.root / version, self._evidence(version)):
-            aside = self.root / f".outgoing-{uuid.uuid4().hex}"
+            outgoing = self.root / f".outgoing-{uuid.uuid4().hex}"
             if folder.exists():
-                folder.rename(aside)
-                shutil.rmtree(aside)
+                folder.rename(outgoing)
+                shutil.rmtree(outgoing)
 
     def _evidence(self, version: str) -> Path:
         return self.root / f"{version}.{EVIDENCE}"

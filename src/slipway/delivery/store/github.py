@@ -1,4 +1,4 @@
-"""Releases as GitHub Releases, through GitHub's command line."""
+"""A store in GitHub Releases, through the GitHub command line `gh`."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ from slipway.redact import redacted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-NOTES = 100_000  # characters of a GitHub Release's text; it takes 125,000
+NOTES_CHARACTERS_MAX = 100_000  # of the text of a GitHub Release, whose limit is 125,000
 
 
 class GitHubStore:
-    """Releases as GitHub Releases of the current folder's repository, through `gh`, which needs a login or GH_TOKEN."""
+    """GitHub Releases of the repository in the current folder; `gh` requires a login or GH_TOKEN."""
 
-    def put(self, folder: Path, beside: Sequence[Path] = ()) -> None:
-        """See `Store.put`. `gh` uploads into a draft that it publishes last: a killed upload is never a release."""
+    def put(self, folder: Path, evidence: Sequence[Path] = ()) -> None:
+        """See `Store.put`. `gh` uploads into a draft and publishes it last, so a killed upload is never a release."""
         built = release.verify(folder)
         with TemporaryDirectory() as scratch:
             if built.version in self.versions():
-                self.unpack_release(built.version, Path(scratch) / "there")
-                there = release.verify(Path(scratch) / "there").digest
-                refuse_other(built, there, f"GitHub Release {version_tag(built.version)}")
-                self.add_evidence(built.version, beside)
+                self.unpack_release(built.version, Path(scratch) / "stored")
+                stored = release.verify(Path(scratch) / "stored").digest
+                refuse_other(built, stored, f"GitHub Release {version_tag(built.version)}")
+                self.add_evidence(built.version, evidence)
             else:
-                self._create(built, Path(scratch) / ARCHIVE, beside)
+                self._create(built, Path(scratch) / ARCHIVE, evidence)
 
-    def _create(self, built: Release, archive: Path, beside: Sequence[Path]) -> None:
+    def _create(self, built: Release, archive: Path, evidence: Sequence[Path]) -> None:
         tag = version_tag(built.version)
         if tag in self._tags("--json", "tagName,isDraft", "--jq", ".[] | select(.isDraft) | .tagName"):
-            gh("release", "delete", tag, "--yes")  # what a killed upload has left
+            gh("release", "delete", tag, "--yes")  # the draft of a killed upload
         pack(built.folder, archive)
         notes = archive.with_name("notes.md")
         report = built.folder / REPORT
-        text = report.read_text(encoding="utf-8")[:NOTES] if report.is_file() else ""
+        text = report.read_text(encoding="utf-8")[:NOTES_CHARACTERS_MAX] if report.is_file() else ""
         notes.write_text(f"Digest: {built.digest}\n\n{text}", encoding="utf-8")
-        words = ["--title", f"Release {built.version}", "--notes-file", str(notes)]
-        gh("release", "create", tag, str(archive), *map(str, beside), "--verify-tag", *words)
+        options = ["--title", f"Release {built.version}", "--notes-file", str(notes)]
+        gh("release", "create", tag, str(archive), *map(str, evidence), "--verify-tag", *options)
 
     def unpack_release(self, version: str, folder: Path) -> None:
         """See `Store.unpack_release`."""
@@ -63,8 +63,8 @@ class GitHubStore:
 
     def add_evidence(self, version: str, files: Iterable[Path]) -> None:
         """See `Store.add_evidence`: further assets of the GitHub Release."""
-        there = set(self._assets(version))
-        if new := [str(file) for file in files if file.name not in there]:
+        stored = set(self._assets(version))
+        if new := [str(file) for file in files if file.name not in stored]:
             gh("release", "upload", version_tag(version), *new)
 
     def evidence_names(self, version: str) -> list[str]:
@@ -78,18 +78,18 @@ class GitHubStore:
             return (Path(scratch) / name).read_bytes()
 
     def remove(self, version: str) -> None:
-        """See `Store.remove`. The tag stays: the version is not given again."""
+        """See `Store.remove`. The tag stays, so the version is not reused."""
         gh("release", "delete", version_tag(version), "--yes")
 
     def _assets(self, version: str) -> list[str]:
         return gh("release", "view", version_tag(version), "--json", "assets", "--jq", ".assets[].name").split()
 
-    def _tags(self, *which: str) -> list[str]:
-        return gh("release", "list", "--limit", "1000", *which).split()
+    def _tags(self, *options: str) -> list[str]:
+        return gh("release", "list", "--limit", "1000", *options).split()
 
 
 def gh(*arguments: str) -> str:
-    """Run GitHub's command line and return what it prints. Raises ApiError when GitHub refuses."""
+    """Run the GitHub command line and return its output. Raises ApiError when GitHub refuses the request."""
     try:
         done = subprocess.run(
             ["gh", *arguments],

@@ -1,7 +1,7 @@
-"""Releases in S3, or in what speaks its language: a release is one object, which S3 keeps whole or not at all.
+"""A store in S3 or a compatible service: a release is one object, and S3 writes an object atomically.
 
-Who may do it is found as boto does: AWS_ACCESS_KEY_ID and the like, a profile, or the role of the machine;
-AWS_ENDPOINT_URL names another service than Amazon's. Nothing of it is ever part of SLIPWAY_STORE or of a message.
+Credentials are those of boto: AWS_ACCESS_KEY_ID and its companions, a profile, or the role of the machine.
+AWS_ENDPOINT_URL selects another service than Amazon's. No credential is part of SLIPWAY_STORE or of a message.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 
-PART = 16 * 2**20  # bytes that are sent at a time; a smaller release goes in one
+PART_BYTES = 16 * 2**20  # of a multipart upload; a smaller release is uploaded in one request
 
 
 class S3Store:
@@ -30,64 +30,64 @@ class S3Store:
         self.root = root
         self._s3 = _connect()
 
-    def put(self, folder: Path, beside: Sequence[Path] = ()) -> None:
-        """See `Store.put`. An upload of several parts is not there until S3 was told that it is complete."""
+    def put(self, folder: Path, evidence: Sequence[Path] = ()) -> None:
+        """See `Store.put`. A multipart upload is invisible until it is completed."""
         built = release.verify(folder)
-        where = self._archive(built.version)
-        with TemporaryDirectory() as scratch, self._named():
-            if not self._s3.exists(where):
-                self.add_evidence(built.version, beside)
+        key = self._archive(built.version)
+        with TemporaryDirectory() as scratch, self._user_errors():
+            if not self._s3.exists(key):
+                self.add_evidence(built.version, evidence)
                 pack(folder, Path(scratch) / ARCHIVE)
-                self._create(Path(scratch) / ARCHIVE, where)
-            self.unpack_release(built.version, Path(scratch) / "there")
-            there = release.verify(Path(scratch) / "there").digest
-        refuse_other(built, there, f"s3://{where}")
-        self.add_evidence(built.version, beside)
+                self._create(Path(scratch) / ARCHIVE, key)
+            self.unpack_release(built.version, Path(scratch) / "stored")
+            stored = release.verify(Path(scratch) / "stored").digest
+        refuse_other(built, stored, f"s3://{key}")
+        self.add_evidence(built.version, evidence)
 
-    def _create(self, archive: Path, where: str) -> None:
-        """Upload unless somebody else was quicker; who was is compared with what we have."""
+    def _create(self, archive: Path, key: str) -> None:
+        """Upload an archive unless another process has created the key in the meantime."""
         try:
-            self._s3.put_file(str(archive), where, mode="create", chunksize=PART)
+            self._s3.put_file(str(archive), key, mode="create", chunksize=PART_BYTES)
         except OSError:
-            if not self._s3.exists(where):
+            if not self._s3.exists(key):
                 raise
 
     def unpack_release(self, version: str, folder: Path) -> None:
         """See `Store.unpack_release`."""
-        where = self._archive(version)
-        with self._named(), TemporaryDirectory() as scratch:
-            if not self._s3.exists(where):
-                raise UserError(f"s3://{where}: no such release; `slipway release list` shows those that are there")
-            self._s3.get_file(where, str(Path(scratch) / ARCHIVE))
+        key = self._archive(version)
+        with self._user_errors(), TemporaryDirectory() as scratch:
+            if not self._s3.exists(key):
+                raise UserError(f"s3://{key}: no such release; see `slipway release list`")
+            self._s3.get_file(key, str(Path(scratch) / ARCHIVE))
             unpack(Path(scratch) / ARCHIVE, folder)
 
     def versions(self) -> list[str]:
         """See `Store.versions`."""
-        with self._named():
+        with self._user_errors():
             return only_versions(path.split("/")[-2] for path in self._s3.glob(f"{self.root}/*/{ARCHIVE}"))
 
     def add_evidence(self, version: str, files: Iterable[Path]) -> None:
         """See `Store.add_evidence`."""
         new = list(files)
-        there = set(self.evidence_names(version)) if new else set()
-        with self._named():
+        stored = set(self.evidence_names(version)) if new else set()
+        with self._user_errors():
             for file in new:
-                if file.name not in there:
+                if file.name not in stored:
                     self._s3.put_file(str(file), f"{self.root}/{version}/{EVIDENCE}/{file.name}")
 
     def evidence_names(self, version: str) -> list[str]:
         """See `Store.evidence_names`."""
-        with self._named():
+        with self._user_errors():
             return sorted(path.split("/")[-1] for path in self._s3.find(f"{self.root}/{version}/{EVIDENCE}"))
 
     def read_evidence(self, version: str, name: str) -> bytes:
         """See `Store.read_evidence`."""
-        with self._named():
-            return self._s3.cat_file(f"{self.root}/{version}/{EVIDENCE}/{name}")
+        with self._user_errors():
+            return bytes(self._s3.cat_file(f"{self.root}/{version}/{EVIDENCE}/{name}"))
 
     def remove(self, version: str) -> None:
         """See `Store.remove`."""
-        with self._named():
+        with self._user_errors():
             self._s3.rm_file(self._archive(version))
             for path in self._s3.find(f"{self.root}/{version}"):
                 self._s3.rm_file(path)
@@ -96,18 +96,18 @@ class S3Store:
         return f"{self.root}/{version}/{ARCHIVE}"
 
     @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Turn what S3 or the way to it refuses into one line that names the store."""
+    def _user_errors(self) -> Iterator[None]:
+        """Convert errors of S3 and of the network into a UserError that names the store."""
         from botocore.exceptions import BotoCoreError
 
         self._s3.invalidate_cache()
         try:
             yield
         except (BotoCoreError, OSError) as error:
-            said = redacted(" ".join(str(error).split())) or type(error).__name__
+            reason = redacted(" ".join(str(error).split())) or type(error).__name__
             raise UserError(
-                f"s3://{self.root}: {said}; the bucket must be there, and AWS_ACCESS_KEY_ID, AWS_PROFILE or a role"
-                " must be allowed to use it"
+                f"s3://{self.root}: {reason}; check that the bucket exists and that AWS_ACCESS_KEY_ID, AWS_PROFILE or"
+                " the machine's role may use it"
             ) from None
 
 

@@ -1,1 +1,1 @@
-"""Who vouches for a release: a key of ours, or GitHub."""
+"""Trust in a release: signatures by trusted keys, and GitHub's attestations."""

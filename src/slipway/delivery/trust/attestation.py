@@ -1,6 +1,6 @@
-"""What GitHub attests of a release that deploy.yaml built: kept beside it, and verified by `gh attestation verify`.
+"""GitHub's attestation of a release that deploy.yaml built: stored as evidence, verified by `gh attestation verify`.
 
-Sigstore signs it with a certificate that names repository, workflow, branch and commit; nobody here has a key for that.
+Sigstore signs it with a certificate that names repository, workflow, branch and commit, so no key of ours is involved.
 """
 
 from __future__ import annotations
@@ -30,24 +30,27 @@ SOURCE = "refs/heads/main"
 
 
 def is_required() -> bool:
-    """Whether $SLIPWAY_ATTESTED says `true`: then a release without an attestation is refused."""
+    """Return whether $SLIPWAY_ATTESTED is `true`, so that a release without an attestation is refused."""
     return os.environ.get(REQUIRED) == "true"
 
 
-def keep(bundle: Path, folder: Path) -> None:
-    """Put the bundle that actions/attest wrote into `folder`, under the name that it is kept by."""
+def add(bundle: Path, folder: Path) -> None:
+    """Copy the bundle that actions/attest wrote into the evidence `folder`. Raises UserError when it is missing."""
     if not bundle.is_file():
-        raise UserError(f"--attestation {bundle}: no such file; it is the output `bundle-path` of actions/attest")
+        raise UserError(f"--attestation {bundle}: file not found; give the output `bundle-path` of actions/attest")
     write_bytes(folder / NAME, bundle.read_bytes())
 
 
-def is_kept(store: Store, version: str) -> bool:
-    """Whether there is one beside the release."""
+def exists(store: Store, version: str) -> bool:
+    """Return whether the store has an attestation of the release."""
     return NAME in store.evidence_names(version)
 
 
 def check(git: Git, built: Release, store: Store) -> str:
-    """Have `gh` verify who built the manifest of `built`, where, and from which commit. Raises UserError."""
+    """Verify the attestation of a release with `gh`: its workflow, branch and commit. Raises UserError.
+
+    Returns the verified workflow and commit as text.
+    """
     repository, bundle = _repository(git), store.read_evidence(built.version, NAME)
     with TemporaryDirectory() as scratch:
         file = Path(scratch) / NAME
@@ -55,17 +58,18 @@ def check(git: Git, built: Release, store: Store) -> str:
         source = ["--source-ref", SOURCE, "--source-digest", built.commit]
         signer = ["--repo", repository, "--signer-workflow", f"{repository}/{WORKFLOW}"]
         kind = ["--predicate-type", PROVENANCE, "--format", "json"]
-        said = gh("attestation", "verify", str(built.folder / MANIFEST), "--bundle", str(file), *signer, *source, *kind)
-    if not json.loads(said or "[]"):
-        raise UserError("gh attestation verify: names no attestation that it verified")
+        manifest = str(built.folder / MANIFEST)
+        output = gh("attestation", "verify", manifest, "--bundle", str(file), *signer, *source, *kind)
+    if not json.loads(output or "[]"):
+        raise UserError("gh attestation verify: reported no verified attestation")
     return f"{repository}/{WORKFLOW} at {built.commit[:12]}, by `gh attestation verify`"
 
 
 def _repository(git: Git) -> str:
-    """OWNER/NAME: of the workflow that runs, else of `origin`. Raises UserError."""
-    if named := os.environ.get("GITHUB_REPOSITORY"):
-        return named
-    found = re.search(r"[:/]([\w.-]+/[\w.-]+?)(\.git)?/?$", git.run("remote", "get-url", "origin"))
-    if found is None:
-        raise UserError("origin: no address of a repository on GitHub; set GITHUB_REPOSITORY=OWNER/NAME")
-    return found[1]
+    """Return OWNER/NAME from $GITHUB_REPOSITORY or the URL of `origin`. Raises UserError."""
+    if repository := os.environ.get("GITHUB_REPOSITORY"):
+        return repository
+    match = re.search(r"[:/]([\w.-]+/[\w.-]+?)(\.git)?/?$", git.run("remote", "get-url", "origin"))
+    if match is None:
+        raise UserError("origin: not the URL of a GitHub repository; set GITHUB_REPOSITORY=OWNER/NAME")
+    return match[1]

@@ -1,8 +1,8 @@
-"""Keys that releases are signed with, and those that are trusted: PEM files, as `slipway release key` makes them.
+"""The signing key and the trusted keys of releases: PEM files, such as `slipway release key` writes.
 
-$SLIPWAY_SIGNING_KEY   the private key, a file or the text itself; without it, releases are not signed
-$SLIPWAY_TRUSTED_KEYS  public keys, a file or a folder of *.pem; else the folder TRUSTED of the checkout, whose owners
-                       review it. Where there is one, a release that none of them has signed is refused.
+$SLIPWAY_SIGNING_KEY   the private key, as a file or as text; without it, releases are not signed
+$SLIPWAY_TRUSTED_KEYS  public keys, as a file or a folder of *.pem; by default the folder TRUSTED of the checkout, which
+                       code owners review. With any trusted key, a release that none of them signed is refused.
 """
 
 from __future__ import annotations
@@ -21,73 +21,73 @@ if TYPE_CHECKING:
 SIGNING_KEY = "SLIPWAY_SIGNING_KEY"
 TRUSTED_KEYS = "SLIPWAY_TRUSTED_KEYS"
 TRUSTED = Path(".github/trusted-keys")
-SHORT = 8  # digits of a key's id that name its files; the whole id is in each signature
+KEY_ID_DIGITS = 8  # of a key's id in the names of its files; each signature has the full id
 PEM = "-----BEGIN"
 
 
 @dataclass(frozen=True)
 class Trusted:
-    """A public key, and what its file is called."""
+    """A trusted public key and the name of its file."""
 
     name: str
     key: Key
 
 
 def trusted(root: Path) -> list[Trusted]:
-    """Every trusted key; none where none is configured. Raises UserError when one that is named cannot be read."""
-    named = os.environ.get(TRUSTED_KEYS)
-    place = Path(named) if named else root / TRUSTED
-    files = sorted(place.glob("*.pem")) if place.is_dir() else [place] if named else []
-    if named and not files:
-        raise UserError(f"{TRUSTED_KEYS}={named}: holds no *.pem; put a public key there, or unset the variable")
+    """Return the trusted keys, empty when none are configured. Raises UserError when a key cannot be read."""
+    configured = os.environ.get(TRUSTED_KEYS)
+    path = Path(configured) if configured else root / TRUSTED
+    files = sorted(path.glob("*.pem")) if path.is_dir() else [path] if configured else []
+    if configured and not files:
+        raise UserError(f"{TRUSTED_KEYS}={configured}: contains no *.pem; add a public key, or unset the variable")
     return [Trusted(file.stem, _public(file)) for file in files]
 
 
 def signer() -> CryptoSigner | None:
-    """What signs; None without a key. Raises UserError, which never repeats the key."""
-    given = os.environ.get(SIGNING_KEY)
-    if not given:
+    """Return the signer of $SLIPWAY_SIGNING_KEY; None when it is unset. Raises UserError, without quoting the key."""
+    key = os.environ.get(SIGNING_KEY)
+    if not key:
         return None
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
     from securesystemslib.signer import CryptoSigner
 
     try:
-        content = given.encode() if given.lstrip().startswith(PEM) else Path(given).read_bytes()
+        content = key.encode() if key.lstrip().startswith(PEM) else Path(key).read_bytes()
         return CryptoSigner(load_pem_private_key(content, None))
     except (OSError, TypeError, ValueError, UnsupportedAlgorithm):
         raise UserError(
-            f"{SIGNING_KEY}: neither a private key in PEM nor a file that holds one, without a password;"
-            " `slipway release key FILE` makes one"
+            f"{SIGNING_KEY}: neither an unencrypted private key in PEM nor a file with one;"
+            " create a key with `slipway release key FILE`"
         ) from None
 
 
 def make(root: Path, private: Path) -> tuple[str, Path]:
-    """Make a key pair (Ed25519): `private`, which only its owner may read, and the public one among those in TRUSTED.
+    """Create an Ed25519 key pair: the file `private`, readable by its owner only, and a public key in TRUSTED.
 
-    Returns the key's id and the file of the public one. Raises UserError.
+    Returns the key's id and the file of the public key. Raises UserError.
     """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
     from securesystemslib.signer import CryptoSigner
 
     if private.resolve().is_relative_to(root.resolve()):
-        raise UserError(f"{private}: in the checkout, where it may be committed; name a file outside of it")
-    own = Ed25519PrivateKey.generate()
-    made = CryptoSigner(own)
-    _write_private(private, made.private_bytes)
-    public = root / TRUSTED / f"{made.public_key.keyid[:SHORT]}.pem"
-    write_bytes(public, own.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    return made.public_key.keyid, public
+        raise UserError(f"{private}: inside the checkout, where it could be committed; name a file outside of it")
+    key = Ed25519PrivateKey.generate()
+    signer = CryptoSigner(key)
+    _write_private(private, signer.private_bytes)
+    public = root / TRUSTED / f"{signer.public_key.keyid[:KEY_ID_DIGITS]}.pem"
+    write_bytes(public, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    return signer.public_key.keyid, public
 
 
 def _write_private(file: Path, content: bytes) -> None:
     try:
         write_new(file, content, mode=0o600)
     except FileExistsError:
-        raise UserError(f"{file}: there already, and perhaps a key in use; name another file") from None
+        raise UserError(f"{file}: exists already and may be a key in use; name another file") from None
     except OSError as error:
-        raise UserError(f"{file}: {error.strerror}; name a file that can be written") from None
+        raise UserError(f"{file}: {error.strerror}; name a writable file") from None
 
 
 def _public(file: Path) -> Key:
@@ -98,4 +98,4 @@ def _public(file: Path) -> Key:
     try:
         return SSlibKey.from_crypto(load_pem_public_key(file.read_bytes()))
     except (OSError, ValueError, UnsupportedAlgorithm):
-        raise UserError(f"{file}: no public key in PEM; `slipway release key` writes one, or remove it") from None
+        raise UserError(f"{file}: not a public key in PEM; replace it (`slipway release key`) or remove it") from None

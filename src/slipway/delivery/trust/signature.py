@@ -1,7 +1,7 @@
-"""The signature of a release: what it was made of, stated as in-toto and SLSA do, in an envelope that a key has signed.
+"""The signature of a release: an in-toto statement with SLSA provenance in a signed DSSE envelope.
 
-The statement has the shape of what GitHub attests: its subject is the release's manifest, by the SHA-256 that is the
-release's digest. It is kept beside the release as signature-<key>.intoto.jsonl, an envelope (DSSE) a line.
+The statement has the form of GitHub's attestations. Its subject is the release's manifest by SHA-256, the digest of the
+release. The file of evidence is signature-<key>.intoto.jsonl, with one envelope per line.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from slipway.delivery.evidence import run_url
 from slipway.delivery.release import MANIFEST
-from slipway.delivery.trust.keys import SHORT, SIGNING_KEY
+from slipway.delivery.trust.keys import KEY_ID_DIGITS, SIGNING_KEY
 from slipway.errors import UserError
 from slipway.files import write_bytes
 
@@ -30,26 +30,31 @@ if TYPE_CHECKING:
 PAYLOAD = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
 PROVENANCE = "https://slsa.dev/provenance/v1"
-BUILD = "https://slipway.invalid/release/v1"  # a name and no address: `.invalid` is no domain (RFC 2606)
+BUILD = "https://slipway.invalid/release/v1"  # an identifier, no URL: `.invalid` is no domain (RFC 2606)
 SUFFIX = ".intoto.jsonl"
-LARGEST = 100_000  # bytes of a file of signatures; one takes 3,000
-MOST = 20  # signatures of a release that are looked at
+SIGNATURE_BYTES_MAX = 100_000  # of a file of signatures; a signature has about 3,000
+SIGNATURES_MAX = 20  # of a release that are read
 
 
 def evidence_folder(output: Path) -> Path:
-    """Folder of what is published beside the release in `output`, which is sealed before anybody can sign it."""
+    """Return the folder of evidence to publish with the release in `output`, which is sealed before it is signed."""
     return output.with_name(f"{output.name}.evidence")
 
 
-def write(built: Release, signer: CryptoSigner | None) -> Path | None:
-    """Sign a release that was built here, if there is a key, and return the file beside it.
+def write(built: Release, signer: CryptoSigner | None) -> None:
+    """Clear the evidence folder of a release and, with a `signer`, write its signature there.
 
-    What was fetched is never signed on the way: it only says of itself which commit it was built from.
+    Sign only a release that was built here. A fetched one merely claims the commit that it was built from.
     """
+    shutil.rmtree(evidence_folder(built.folder), ignore_errors=True)
+    if signer is not None:
+        write_signed(built, signer)
+
+
+def write_signed(built: Release, signer: CryptoSigner) -> Path:
+    """Sign a release and return the file of its signature in the evidence folder, which is cleared first."""
     folder = evidence_folder(built.folder)
     shutil.rmtree(folder, ignore_errors=True)
-    if signer is None:
-        return None
     name, content = sign(built, signer)
     folder.mkdir(parents=True)
     write_bytes(folder / name, content)
@@ -57,21 +62,21 @@ def write(built: Release, signer: CryptoSigner | None) -> Path | None:
 
 
 def sign(built: Release, signer: CryptoSigner) -> tuple[str, bytes]:
-    """Name and content of the file that keeps the signature of `built`."""
+    """Return the name and content of the file with the signature of `built`."""
     from securesystemslib.dsse import Envelope
 
     envelope = Envelope(json.dumps(statement(built), sort_keys=True).encode(), PAYLOAD, {})
     envelope.sign(signer)
-    name = f"signature-{signer.public_key.keyid[:SHORT]}{SUFFIX}"
+    name = f"signature-{signer.public_key.keyid[:KEY_ID_DIGITS]}{SUFFIX}"
     return name, json.dumps(envelope.to_dict(), sort_keys=True).encode() + b"\n"
 
 
 def statement(built: Release) -> dict[str, Any]:
-    """What is signed: the digest, what it was made of, and where."""
+    """Return the in-toto statement to sign: the digest, the inputs and the builder of the release."""
     inputs = built.manifest["inputs"]
-    made_of = [
+    dependencies = [
         {"name": "commit", "digest": {"gitCommit": built.commit}},
-        *({"name": f"{name} (DVC)", "digest": {"md5": md5}} for name, md5 in _folders(inputs)),
+        *({"name": f"{name} (DVC)", "digest": {"md5": md5}} for name, md5 in _dvc_inputs(inputs)),
         *({"name": name, "digest": {"sha256": inputs[name]}} for name in ("params", "requirements") if name in inputs),
     ]
     definition = {"buildType": BUILD, "externalParameters": {"version": built.version, "commit": built.commit}}
@@ -80,89 +85,92 @@ def statement(built: Release) -> dict[str, Any]:
         "subject": [{"name": MANIFEST, "digest": {"sha256": built.digest.removeprefix("sha256:")}}],
         "predicateType": PROVENANCE,
         "predicate": {
-            "buildDefinition": {**definition, "resolvedDependencies": made_of},
+            "buildDefinition": {**definition, "resolvedDependencies": dependencies},
             "runDetails": {"builder": {"id": _builder()}, "metadata": {"invocationId": run_url() or "by hand"}},
         },
     }
 
 
 def of_release(store: Store, version: str) -> Iterator[bytes]:
-    """What the store keeps as signatures of a release, read one after the other."""
-    for name in [name for name in store.evidence_names(version) if name.endswith(SUFFIX)][:MOST]:
+    """Yield the content of each file of signatures of a release, at most SIGNATURES_MAX, read lazily."""
+    for name in [name for name in store.evidence_names(version) if name.endswith(SUFFIX)][:SIGNATURES_MAX]:
         yield store.read_evidence(version, name)
 
 
 def verify(version: str, digest: str, files: Iterable[bytes], keys: Sequence[Trusted]) -> tuple[str, str]:
-    """Name of a trusted key that signed the release `digest`, and the line that is its signature.
+    """Return the name of a trusted key that signed the release `digest`, and the line with its signature.
 
-    Raises UserError that says what is wrong with what there is.
+    Raises UserError with the problem of each file when there is no valid signature.
     """
-    wrong: list[str] = []
+    problems: list[str] = []
     for content in files:
         try:
-            return _signed_by(content, digest, keys)
+            return _verify_file(content, digest, keys)
         except UserError as error:
-            wrong.append(str(error))
-    names = ", ".join(one.name for one in keys)
-    reason = "; ".join(dict.fromkeys(wrong)) or "not signed"
+            problems.append(str(error))
+    names = ", ".join(key.name for key in keys)
+    reason = "; ".join(dict.fromkeys(problems)) or "not signed"
     raise UserError(
-        f"{version}: {reason}; trusted is {names}; sign it with `slipway release sign {version}` and {SIGNING_KEY}"
+        f"{version}: {reason}; trusted keys: {names}; to sign it, set {SIGNING_KEY} and run"
+        f" `slipway release sign {version}`"
     )
 
 
-def _signed_by(content: bytes, digest: str, keys: Sequence[Trusted]) -> tuple[str, str]:
-    """The first line of a file that a key has signed, and the key's name. Raises UserError."""
-    if len(content) > LARGEST:
-        raise UserError(f"a signature of {len(content):,} bytes, at most {LARGEST:,} are read")
-    wrong = UserError("an empty signature")
+def _verify_file(content: bytes, digest: str, keys: Sequence[Trusted]) -> tuple[str, str]:
+    """Return the name of the key of the first valid line, and the line. Raises UserError."""
+    if len(content) > SIGNATURE_BYTES_MAX:
+        raise UserError(f"signature has {len(content):,} bytes, at most {SIGNATURE_BYTES_MAX:,} are allowed")
+    problem = UserError("empty signature")
     for line in content.splitlines():
         try:
-            return _read(line, digest, keys), line.decode()
+            return _verify_line(line, digest, keys), line.decode()
         except UserError as error:
-            wrong = error
-    raise wrong
+            problem = error
+    raise problem
 
 
-def _read(line: bytes, digest: str, keys: Sequence[Trusted]) -> str:
+def _verify_line(line: bytes, digest: str, keys: Sequence[Trusted]) -> str:
+    """Return the name of the key that signed an envelope. Raises UserError."""
     from securesystemslib.dsse import Envelope
     from securesystemslib.exceptions import Error, VerificationError
 
-    known = {one.key.keyid: one for one in keys}
+    by_id = {key.key.keyid: key for key in keys}
     try:
         envelope = Envelope.from_dict(json.loads(line.decode()))
-        by = envelope.verify([one.key for one in keys], 1)
+        verified = envelope.verify([key.key for key in keys], 1)
     except VerificationError:
-        claimed = [known[keyid].name for keyid in envelope.signatures if keyid in known]
-        raise UserError(f"changed since {claimed[0]} signed it" if claimed else "signed by no trusted key") from None
+        claimed = [by_id[keyid].name for keyid in envelope.signatures if keyid in by_id]
+        raise UserError(f"changed since {claimed[0]} signed it" if claimed else "not signed by a trusted key") from None
     except (AttributeError, Error, LookupError, RecursionError, TypeError, ValueError):
-        raise UserError("a signature that cannot be read") from None
-    _refuse_other_meaning(envelope.payload_type, envelope.payload, digest)
-    return known[next(iter(by))].name
+        raise UserError("malformed signature") from None
+    _check_statement(envelope.payload_type, envelope.payload, digest)
+    return by_id[next(iter(verified))].name
 
 
-def _refuse_other_meaning(kind: str, payload: bytes, digest: str) -> None:
-    """A key may sign many things; only a statement about this very release counts."""
-    if kind != PAYLOAD:
-        raise UserError(f"signed as {kind}, and not as {PAYLOAD}")
+def _check_statement(payload_type: str, payload: bytes, digest: str) -> None:
+    """Raise UserError unless the payload is a statement about this very release; a key may sign other things too."""
+    if payload_type != PAYLOAD:
+        raise UserError(f"signature of {payload_type}, expected {PAYLOAD}")
     try:
-        said = json.loads(payload)
-        kinds, subjects = (said["_type"], said["predicateType"]), [one["digest"]["sha256"] for one in said["subject"]]
+        statement = json.loads(payload)
+        types = (statement["_type"], statement["predicateType"])
+        subjects = [subject["digest"]["sha256"] for subject in statement["subject"]]
     except (LookupError, RecursionError, TypeError, ValueError):
-        raise UserError("signed, but not as a statement about a release") from None
-    if kinds != (STATEMENT, PROVENANCE):
-        raise UserError(f"signed as {kinds[1]}, and not as {PROVENANCE}")
+        raise UserError("signature of something other than a statement about a release") from None
+    if types != (STATEMENT, PROVENANCE):
+        raise UserError(f"signature of {types[1]}, expected {PROVENANCE}")
     if subjects != [digest.removeprefix("sha256:")]:
-        raise UserError(f"the signature of another release (sha256:{', '.join(map(str, subjects))})")
+        raise UserError(f"signature of a different release (sha256:{', '.join(map(str, subjects))})")
 
 
-def _folders(inputs: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """What DVC keeps, by the MD5 that it has there."""
+def _dvc_inputs(inputs: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the name and MD5 of each input that DVC tracks, and of the model."""
     data = inputs.get("data", "{}")
-    named = json.loads(data) if data.startswith("{") else {"data": data}
-    yield from ((name, md5.removesuffix(".dir")) for name, md5 in {**named, "model": inputs["model"]}.items())
+    tracked = json.loads(data) if data.startswith("{") else {"data": data}
+    yield from ((name, md5.removesuffix(".dir")) for name, md5 in {**tracked, "model": inputs["model"]}.items())
 
 
 def _builder() -> str:
-    """Who built, as a URI: the workflow where one runs."""
+    """Return the builder as a URI: the workflow in GitHub Actions, or else a build by hand."""
     server, workflow = os.environ.get("GITHUB_SERVER_URL"), os.environ.get("GITHUB_WORKFLOW_REF")
     return f"{server}/{workflow}" if server and workflow else f"{BUILD}#by-hand"
