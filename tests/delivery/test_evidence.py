@@ -1,4 +1,4 @@
-"""Evidence stays with its release, and old releases go when nothing names them."""
+"""Evidence is stored with its release, and pruning removes releases that no environment uses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from slipway.results import JobResult
 
 
 def _leave(folder, job: str, started: str = "2026-01-02T03:04:05Z", pages=(), **facts: str) -> None:
-    """What a job leaves in `results/`."""
+    """Write the result of a job and its pages in `results/`."""
     (folder / job).mkdir(parents=True, exist_ok=True)
     (folder / f"{job}.json").write_text(JobResult(job=job, started=started, evidence=facts).model_dump_json())
     for page in pages:
@@ -30,24 +30,24 @@ def _slipway(*arguments: str) -> str:
     return done.output
 
 
-def test_a_load_test_is_kept_as_json_and_html_with_the_release_that_it_was_about(project):
+def test_a_load_test_is_stored_as_json_and_html_with_its_release(project):
     project.publish("v0.1.0")
     project.publish("v0.2.0")
     _leave(project.root / "results", "loadtest", pages=["report.html"], environment="staging", release="v0.1.0")
-    said = _slipway("release", "keep")
+    output = _slipway("release", "keep")
     names = ["staging-loadtest-20260102T030405Z.html", "staging-loadtest-20260102T030405Z.json"]
     assert (names, []) == (project.store.evidence_names("v0.1.0"), project.store.evidence_names("v0.2.0"))
-    assert "v0.1.0: kept staging-loadtest" in said
+    assert "v0.1.0: stored staging-loadtest" in output
 
 
-def test_a_result_that_names_no_release_is_about_that_of_the_commit(project):
+def test_a_result_without_a_release_is_stored_with_that_of_the_commit(project):
     project.publish("v0.1.0")
     _leave(project.root / "results", "compare")
     _slipway("release", "keep")
     assert ["compare-20260102T030405Z.json"] == project.store.evidence_names("v0.1.0")
 
 
-def test_a_check_that_is_run_again_adds_to_what_is_kept(project):
+def test_another_run_of_a_check_adds_evidence(project):
     project.publish("v0.1.0")
     for started in ("2026-01-02T03:04:05Z", "2026-01-02T03:09:00Z"):
         _leave(project.root / "results", "smoke", started, environment="staging", release="v0.1.0")
@@ -56,7 +56,7 @@ def test_a_check_that_is_run_again_adds_to_what_is_kept(project):
 
 
 @pytest.mark.parametrize("release", ["v9.9.9", "../../elsewhere", ""])
-def test_what_is_about_no_release_of_the_store_is_kept_nowhere(project, release):
+def test_a_result_about_an_unknown_release_is_not_stored(project, release):
     project.publish("v0.1.0")
     _leave(project.root / "results", "smoke", release=release)
     assert "nothing was stored" in _slipway("release", "keep")
@@ -64,7 +64,7 @@ def test_what_is_about_no_release_of_the_store_is_kept_nowhere(project, release)
 
 
 GH = """#!/bin/sh
-# Stands in for GitHub's `gh`: one release is there, and takes no further asset.
+# A fake of GitHub's `gh` with one release that refuses further assets.
 case "$2" in
   list) echo model@v0.1.0 ;;
   upload) echo "HTTP 422: {reason} (https://uploads.github.example/releases/1/assets)" >&2; exit 1 ;;
@@ -74,7 +74,7 @@ esac
 
 @pytest.fixture
 def refusing(project, monkeypatch):
-    """A project whose release is on GitHub, which refuses to add to it for a reason."""
+    """Return a function that makes GitHub refuse further assets of the release for a reason."""
     project.publish("v0.1.0")
     _leave(project.root / "results", "smoke", release="v0.1.0")
     tools = project.root.parent / "tools"
@@ -89,13 +89,13 @@ def refusing(project, monkeypatch):
     return refuse
 
 
-def test_immutable_releases_are_a_line_in_the_summary_and_stop_no_deployment(refusing, tmp_path, monkeypatch):
+def test_immutable_releases_are_a_line_in_the_summary_and_do_not_fail_a_deployment(refusing, tmp_path, monkeypatch):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
     refusing("Cannot upload assets to an immutable release.")
     output = _slipway("release", "keep")
     for text in (output, (tmp_path / "summary.md").read_text()):
         assert "No evidence was stored with the release" in text
-        assert "switch off Settings → General → Releases → Enable release immutability, or name another store" in text
+        assert "Settings → General → Releases → Enable release immutability, or set SLIPWAY_STORE" in text
 
 
 def test_another_refusal_of_evidence_fails(refusing):
@@ -104,25 +104,25 @@ def test_another_refusal_of_evidence_fails(refusing):
         _slipway("release", "keep")
 
 
-def test_an_environment_that_is_none_has_no_part_in_a_name(project):
+def test_an_unknown_environment_is_not_part_of_a_name(project):
     project.publish("v0.1.0")
     _leave(project.root / "results", "smoke", environment="../..", release="v0.1.0")
     _slipway("release", "keep")
     assert ["smoke-20260102T030405Z.json"] == project.store.evidence_names("v0.1.0")
 
 
-def test_what_is_kept_does_not_touch_the_release(project):
+def test_evidence_does_not_change_the_release(project):
     built = project.publish("v0.1.0")
     _leave(project.root / "results", "smoke", release="v0.1.0")
     _slipway("release", "keep")
     assert built.digest == fetch(project.store, "v0.1.0", built.digest, project.root.parent / "got").digest
 
 
-def test_who_built_a_release_is_recorded_outside_of_it(project, monkeypatch):
+def test_the_circumstances_of_a_build_are_recorded_outside_of_the_release(project, monkeypatch):
     project.publish("v0.1.0")
     for name, value in {"SERVER_URL": "https://github.example", "REPOSITORY": "team/flights", "RUN_ID": "7"}.items():
         monkeypatch.setenv(f"GITHUB_{name}", value)
-    monkeypatch.setenv("GITHUB_ACTOR", "kim")  # no hexadecimal word, or a digest might hold it
+    monkeypatch.setenv("GITHUB_ACTOR", "kim")  # no hexadecimal word, which a digest might contain
     _slipway("release", "build")
     recorded = json.loads((project.root / "results/build.json").read_text())["evidence"]
     assert ("kim", "https://github.example/team/flights/actions/runs/7") == (recorded["by"], recorded["run"])
@@ -130,7 +130,7 @@ def test_who_built_a_release_is_recorded_outside_of_it(project, monkeypatch):
     assert [] == [text for text in ("kim", "github.example", recorded["machine"]) if text in manifest]
 
 
-def test_why_a_promotion_failed_is_recorded(project):
+def test_the_reason_of_a_failed_promotion_is_recorded(project):
     project.publish("v0.1.0")
     with pytest.raises(UserError):
         _slipway("promote", "--environment", "staging", "--release", "v9.0.0", "--no-wait")
@@ -146,14 +146,14 @@ def _publish(project, count: int) -> list[str]:
     return versions
 
 
-def test_only_the_newest_stay_when_no_environment_names_the_others(project):
+def test_only_the_newest_releases_stay_when_no_environment_uses_the_others(project):
     _publish(project, 4)
-    said = _slipway("release", "prune", "--keep", "2")
+    output = _slipway("release", "prune", "--keep", "2")
     assert ["v0.3.0", "v0.4.0"] == project.store.versions()
-    assert "2 removed, 2 left" in said
+    assert "2 removed, 2 left" in output
 
 
-def test_a_release_that_an_environment_names_or_named_last_stays(project):
+def test_the_current_and_the_previous_release_of_an_environment_stay(project):
     _publish(project, 6)
     for environment, version in (
         ("staging", "v0.2.0"),
@@ -166,7 +166,7 @@ def test_a_release_that_an_environment_names_or_named_last_stays(project):
     assert ["v0.1.0", "v0.2.0", "v0.5.0", "v0.6.0"] == project.store.versions()
 
 
-def test_where_a_second_rollback_would_go_stays(project):
+def test_the_target_of_a_second_rollback_stays(project):
     _publish(project, 5)
     for version in ("v0.1.0", "v0.2.0", "v0.3.0"):
         project.promote(version, "production")
@@ -176,7 +176,7 @@ def test_where_a_second_rollback_would_go_stays(project):
     assert project.branch.read("production").release in project.store.versions()
 
 
-def test_evidence_goes_with_its_release_and_the_version_is_still_listed(project):
+def test_pruning_removes_evidence_and_the_version_is_still_listed(project):
     _publish(project, 2)
     _leave(project.root / "results", "smoke", release="v0.1.0")
     _slipway("release", "keep")
@@ -185,7 +185,7 @@ def test_evidence_goes_with_its_release_and_the_version_is_still_listed(project)
     assert "not in the store" in _slipway("release", "list").splitlines()[-1]
 
 
-def test_nothing_is_removed_while_nobody_can_say_what_an_environment_runs(project):
+def test_nothing_is_removed_while_the_desired_state_cannot_be_read(project):
     _publish(project, 3)
     project.promote("v0.1.0", "production")
     clone = project.root.parent / "clone"
@@ -198,7 +198,7 @@ def test_nothing_is_removed_while_nobody_can_say_what_an_environment_runs(projec
     assert 3 == len(project.store.versions())
 
 
-def test_at_least_one_release_is_kept(project):
+def test_pruning_all_releases_is_refused(project):
     _publish(project, 1)
     assert 2 == CliRunner().invoke(app, ["release", "prune", "--keep", "0"]).exit_code
 
@@ -208,7 +208,7 @@ def test_prunable_releases(keep, expected):
     assert expected == evidence.prunable(["a", "b", "c", "d"], {"b"}, keep)
 
 
-def test_a_kept_name_tells_the_time_in_utc(project):
+def test_the_time_in_a_name_is_utc(project):
     project.publish("v0.1.0")
     _leave(project.root / "results", "smoke", "2026-01-02T03:04:05+02:00", release="v0.1.0")
     _slipway("release", "keep")
@@ -216,7 +216,7 @@ def test_a_kept_name_tells_the_time_in_utc(project):
 
 
 @pytest.mark.parametrize(
-    ("target", "shown", "expected"),
+    ("target", "served", "expected"),
     [
         ("staging", {"version": "v0.1.0"}, {"environment": "staging", "release": "v0.1.0"}),
         ("http://127.0.0.1:3000", {"version": "v0.1.0"}, {"release": "v0.1.0"}),
@@ -224,6 +224,6 @@ def test_a_kept_name_tells_the_time_in_utc(project):
         ("http://127.0.0.1:3000", {"title": "another service"}, {}),
     ],
 )
-def test_a_load_test_names_what_it_is_about(monkeypatch, target, shown, expected):
-    monkeypatch.setattr(clients, "get_release", lambda _: shown)
+def test_a_load_test_names_its_environment_and_release(monkeypatch, target, served, expected):
+    monkeypatch.setattr(clients, "get_release", lambda _: served)
     assert expected == loadtest.subject(target, "http://127.0.0.1:3000")

@@ -1,4 +1,4 @@
-"""The locustfile as users of Locust start it, against a stub of the service on loopback."""
+"""The locustfile, started with Locust's own command line against a stub service on loopback."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROW = {"size": 1.5, "count": 2, "kind": "a", "name": "XY", "weight": None}
 
 @pytest.fixture
 def locust(tmp_path):
-    """Run Locust on a host with the options of its command line; returns the exit code and the output."""
+    """Run Locust against a host and return its exit status and output."""
     rows = tmp_path / "rows.json"
     rows.write_text(json.dumps([ROW]), encoding="utf-8")
     program = str(Path(sys.executable).with_name("locust"))
@@ -37,7 +37,7 @@ def locust(tmp_path):
     return run
 
 
-def test_users_send_valid_rows_and_good_answers_pass(locust):
+def test_users_send_valid_rows_and_valid_responses_pass(locust):
     with served() as (url, bodies):
         code, output = locust(url)
     assert 0 == code, output
@@ -45,15 +45,15 @@ def test_users_send_valid_rows_and_good_answers_pass(locust):
     assert all(ROW == json.loads(body) for body in bodies)
 
 
-def test_an_answer_without_a_prediction_is_a_failure(locust):
+def test_a_response_without_a_prediction_is_a_failure(locust):
     with served(lambda: (200, GOOD.replace("0.25", "null"))) as (url, _):
         code, output = locust(url)
     assert 1 == code
-    assert "not a finite number" in output
+    assert "prediction is not a finite number" in output
 
 
 def test_another_host_is_refused_before_anything_is_sent(locust):
     code, output = locust("http://192.0.2.1")
     assert 2 == code
-    assert "http://192.0.2.1: not this machine; if it is yours, list 192.0.2.1 in loadtest.hosts" in output
+    assert "http://192.0.2.1: not this machine; if you own it, add 192.0.2.1 to loadtest.hosts" in output
     assert "POST" not in output

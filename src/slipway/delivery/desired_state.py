@@ -146,9 +146,7 @@ class DeployBranch:
             return []
         commits = self.git.history(self.head, paths=[path], first_parent=True, limit=limit)
         if commits and self.git.is_shallow_boundary(commits[-1]):
-            raise GitReadError(
-                f"{BRANCH}: this clone is shallow; run `git fetch --unshallow {self.remote} {BRANCH}`"
-            )
+            raise GitReadError(f"{BRANCH}: this clone is shallow; run `git fetch --unshallow {self.remote} {BRANCH}`")
         return commits
 
     def fetch_stages(self, environment: str) -> None:

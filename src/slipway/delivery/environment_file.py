@@ -65,7 +65,7 @@ class EnvironmentFile(BaseModel):
     release: Version
     digest: Digest
     commit: Commit
-    replicas: Annotated[int, Field(ge=1, le=100, description="Services side by side behind the front door")] = 1
+    replicas: Annotated[int, Field(ge=1, le=100, description="Number of services behind the gateway")] = 1
     promotion: Number
     image: Image | None = None
     canary: Canary | None = None

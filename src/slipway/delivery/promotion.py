@@ -175,7 +175,9 @@ def print_events(environment: str, observed: State | None, printed_until: float)
 
 def last_contact(observed: State | None) -> str:
     """Return the age of the agent's last report as a phrase for a message."""
-    return f"its agent last reported {time.time() - observed.heartbeat:.0f} s ago" if observed else "no agent has reported"
+    if observed is None:
+        return "no agent has reported"
+    return f"its agent last reported {time.time() - observed.heartbeat:.0f} s ago"
 
 
 def _serving(observed: State) -> str:

@@ -40,9 +40,7 @@ def record(trace: Trace) -> str:
     paths = sorted(source.keys() | trace.recorded.keys())
     changed = [path for path in paths if source.get(path) != trace.recorded.get(path)]
     if foreign := [path for path in changed if not _is_written_by_a_run(trace, path)]:
-        raise_difference(
-            foreign[0], f"release commit {published.commit[:12]}", f"commit {published.built_from[:12]}"
-        )
+        raise_difference(foreign[0], f"release commit {published.commit[:12]}", f"commit {published.built_from[:12]}")
     return f"{published.commit[:12]} differs in {len(changed)} files that a run writes, and has no workflow files"
 
 
