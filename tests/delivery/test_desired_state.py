@@ -25,7 +25,7 @@ def _content(number: int, release: str | None = None) -> EnvironmentFile:
 
 
 def _history(*contents: EnvironmentFile | None) -> list[Promotion]:
-    """Newest first, as git says it; given oldest first."""
+    """Return a history, newest first, from desired states given oldest first."""
     return [Promotion("", "", "", "", content) for content in reversed(contents)]
 
 
@@ -45,11 +45,11 @@ ONE, TWO, THREE = _content(1), _content(2), _content(3)
         ((ONE, TWO, _content(3, "v0.2.0")), ONE),
     ],
 )
-def test_a_rollback_goes_to_what_ran_before_and_never_to_what_was_rolled_back(contents, expected):
+def test_a_rollback_returns_to_the_previous_release_and_never_to_one_that_was_rolled_back(contents, expected):
     assert expected == previous_release(_history(*contents))
 
 
-def test_an_environment_file_reads_as_it_was_written():
+def test_an_environment_file_survives_the_round_trip():
     assert ONE == parse(render("staging", ONE), "here")
 
 
@@ -66,25 +66,25 @@ def test_an_environment_file_reads_as_it_was_written():
         (render("staging", ONE) + "weight: 3\n", "weight: Extra inputs are not permitted"),
     ],
 )
-def test_an_environment_file_that_breaks_a_rule_is_refused_by_name(text, rule):
+def test_an_invalid_environment_file_is_refused_with_the_field(text, rule):
     with pytest.raises(UserError, match=f"^here: {rule}"):
         parse(text, "here")
 
 
-def test_the_schema_for_editors_is_that_of_the_code():
+def test_the_json_schema_is_that_of_the_model():
     assert EnvironmentFile.model_json_schema() == json.loads(SCHEMA.read_text())
 
 
-def test_publishing_and_promoting_leave_the_work_tree_alone(project):
+def test_publishing_and_promoting_do_not_change_the_work_tree(project):
+    def snapshot() -> tuple[str, ...]:
+        commands = (("status", "--porcelain"), ("rev-parse", "HEAD"), ("branch", "--list"))
+        return tuple(project.git(*command) for command in commands)
+
     project.publish("v0.1.0")
     (project.root / "change.txt").write_text("work in progress")
-    seen = project.git("status", "--porcelain"), project.git("rev-parse", "HEAD"), project.git("branch", "--list")
+    before = snapshot()
     project.promote("v0.1.0")
-    assert seen == (
-        project.git("status", "--porcelain"),
-        project.git("rev-parse", "HEAD"),
-        project.git("branch", "--list"),
-    )
+    assert before == snapshot()
 
 
 def test_a_release_commit_is_the_merged_commit_with_lock_and_model(project):
@@ -108,7 +108,7 @@ def test_models_of_earlier_releases_stay_on_the_branch(project):
     assert first < set(project.git("ls-tree", "-r", "--name-only", "origin/deploy", ".dvcstore").splitlines())
 
 
-def test_a_promotion_changes_one_file_and_says_what_it_replaces(project):
+def test_a_promotion_changes_one_file_and_names_the_release_that_it_replaces(project):
     for version in ("v0.1.0", "v0.2.0"):
         project.publish(version)
         project.promote(version)
@@ -138,11 +138,11 @@ def test_a_promotion_quotes_the_results_about_its_own_release_only(project):
 
 
 def gto(project) -> dict[str, Any]:
-    """What `gto show` reads in the tags of `origin`."""
+    """Return the model that `gto show` reads from the tags of `origin`."""
     project.git("fetch", "--quiet", "--tags")
     command = [sys.executable, "-m", "gto.cli", "show", "--json"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=project.root)
-    (model,) = json.loads(shown.stdout).values()
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=project.root)
+    (model,) = json.loads(done.stdout).values()
     return model
 
 
@@ -166,7 +166,7 @@ def test_of_two_promotions_in_one_second_gto_shows_the_second(project, monkeypat
     assert {"production": order[1]} == gto(project)["stage"]
 
 
-def test_a_promotion_is_later_than_one_by_a_clock_that_runs_ahead(project, monkeypatch):
+def test_a_promotion_is_later_than_one_from_a_clock_that_is_ahead(project, monkeypatch):
     project.publish("v0.1.0")
     project.publish("v0.2.0")
     with monkeypatch.context() as ahead:
@@ -177,7 +177,7 @@ def test_a_promotion_is_later_than_one_by_a_clock_that_runs_ahead(project, monke
     assert {"production": "v0.2.0"} == gto(project)["stage"]
 
 
-def test_of_two_promotions_at_once_one_wins_and_the_other_changes_nothing(project):
+def test_one_of_two_concurrent_promotions_wins_and_the_other_changes_nothing(project):
     project.publish("v0.1.0")
     project.publish("v0.2.0")
     slow, quick = project.branch, project.branch
@@ -189,7 +189,7 @@ def test_of_two_promotions_at_once_one_wins_and_the_other_changes_nothing(projec
     assert "model#production#1" not in project.branch.tags
 
 
-def test_of_two_releases_at_once_one_gets_the_version(project):
+def test_one_of_two_concurrent_releases_gets_the_version(project):
     project.commit()
     late = project.build("v0.1.0")
     project.root.parent.joinpath("built").rename(project.root.parent / "late")
@@ -198,7 +198,7 @@ def test_of_two_releases_at_once_one_gets_the_version(project):
         promotion.publish(project.root, project.root.parent / "late" / late.name, project.store)
 
 
-def test_publishing_again_completes_what_was_killed(project):
+def test_publishing_again_completes_a_killed_publication(project):
     project.commit()
     folder = project.build("v0.1.0")
 
@@ -221,7 +221,7 @@ def test_a_release_that_never_reached_the_store_is_not_promoted(project):
     assert project.branch.read("staging") is None
 
 
-def test_production_gets_what_staging_should_run_unless_told_otherwise(project):
+def test_production_gets_the_desired_release_of_staging_by_default(project):
     for version in ("v0.1.0", "v0.2.0"):
         project.publish(version)
     project.promote("v0.1.0", "staging")
@@ -229,7 +229,7 @@ def test_production_gets_what_staging_should_run_unless_told_otherwise(project):
     assert "v0.2.0" == promotion.promote(project.root, "staging", None, project.store).release
 
 
-def test_promoting_what_should_run_already_adds_no_commit(project):
+def test_promoting_the_desired_release_adds_no_commit(project):
     project.publish("v0.1.0")
     project.promote("v0.1.0")
     head = project.branch.head
@@ -237,7 +237,7 @@ def test_promoting_what_should_run_already_adds_no_commit(project):
     assert head == project.branch.head
 
 
-def test_slipway_promote_goes_forward_only_and_a_rollback_to_a_release_goes_back(project):
+def test_a_promotion_only_goes_forward_and_a_rollback_goes_back(project):
     for version in ("v0.9.0", "v0.10.0"):
         project.publish(version)
     project.promote("v0.10.0")
@@ -245,7 +245,7 @@ def test_slipway_promote_goes_forward_only_and_a_rollback_to_a_release_goes_back
     options = ["--environment", "staging", "--no-wait"]
     error = CliRunner().invoke(app, ["promote", *options, "--release", "v0.9.0"]).exception
     assert "staging: the desired release v0.10.0 is newer than v0.9.0; nothing was changed" in str(error)
-    assert "`slipway rollback --environment staging --to v0.9.0` goes back" in str(error)
+    assert "to go back, run `slipway rollback --environment staging --to v0.9.0`" in str(error)
     assert head == project.branch.head
     assert 0 == CliRunner().invoke(app, ["rollback", *options, "--to", "v0.9.0"]).exit_code
     assert 0 == CliRunner().invoke(app, ["promote", *options], env={"SLIPWAY_RELEASE": "v0.10.0"}).exit_code
@@ -264,14 +264,14 @@ def test_a_rollback_is_a_revert_and_a_new_assignment_of_the_stage(project):
     assert branch.published("v0.1.0").commit == branch.tags["model#staging#3"]
 
 
-def test_without_an_earlier_release_there_is_no_rollback(project):
+def test_a_rollback_without_an_earlier_release_is_refused(project):
     project.publish("v0.1.0")
     project.promote("v0.1.0")
     with pytest.raises(UserError, match="no earlier release to roll back to"):
         promotion.rollback(project.root, "staging", None, project.store)
 
 
-def test_a_commit_without_an_identity_names_whoever_pressed_merge(project, monkeypatch):
+def test_a_commit_without_an_identity_names_the_user_who_merged(project, monkeypatch):
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.delenv(f"GIT_{role}_NAME")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")

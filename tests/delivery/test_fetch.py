@@ -1,4 +1,4 @@
-"""Whatever reads a release from the store reads the one that git names by its digest, by one function."""
+"""Every reader of a release uses `fetch`, which verifies it against the digest recorded in git."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 SOURCE = Path("src/slipway")
 STORE = SOURCE / "delivery/store"
-ONLY_THE_STORE = {"unpack_release", "unpack", "arrive", "FolderStore", "GitHubStore", "S3Store"}
-"""Names by which a release could be read without its digest; `slipway.delivery.store` alone uses them."""
+ONLY_THE_STORE = {"unpack_release", "unpack", "place_verified", "FolderStore", "GitHubStore", "S3Store"}
+"""Names that give access to a release without its digest; only `slipway.delivery.store` may use them."""
 
 READERS = {
     "compare": lambda case: compare.fetch_released("staging", case.folder),
@@ -38,12 +38,12 @@ READERS = {
     "build": lambda case: build.fetch_published(Path(), case.folder / "release", lambda: case.store),
     "reproduce": lambda case: reproduce.reproduce(Path(), "v0.2.0", case.folder, case.store),
 }
-"""Each command that reads a release; `slipway verify` has tests of its own, in test_chain.py."""
+"""Every command that reads a release; `slipway verify` is tested in test_chain.py."""
 
 
 @pytest.fixture
 def swapped(project):
-    """A project whose store has another whole release in the place of the one that staging should run."""
+    """Return a project whose store has a different release in place of the desired one of staging."""
     for version in ("v0.1.0", "v0.2.0"):
         project.publish(version)
         project.promote(version)
@@ -56,25 +56,26 @@ def test_a_swapped_release_is_refused_by_every_reader(swapped, tmp_path):
     desired = swapped.branch.read("staging")
     for name, read in READERS.items():
         case = SimpleNamespace(folder=tmp_path / name, store=swapped.store, desired=desired)
-        with pytest.raises(WrongReleaseError, match=r"the store holds \w+:\w+, expected \w+:\w+; refused"):
+        with pytest.raises(WrongReleaseError, match=r"digest in the store is \w+:\w+, expected \w+:\w+; refused"):
             read(case)
 
 
 def bypasses(text: str) -> Iterator[str]:
-    """Names in the source `text` by which it reads a release past `fetch`."""
+    """Yield the names in the source `text` that read a release without `fetch`."""
     for node in ast.walk(ast.parse(text)):
         names = {
-            ast.Attribute: lambda one: [one.attr],
-            ast.Name: lambda one: [one.id],
-            ast.Constant: lambda one: [one.value],
-            ast.ImportFrom: lambda one: [alias.name for alias in one.names],
+            ast.Attribute: lambda attribute: [attribute.attr],
+            ast.Name: lambda name: [name.id],
+            ast.Constant: lambda constant: [constant.value],
+            ast.ImportFrom: lambda import_: [alias.name for alias in import_.names],
         }.get(type(node), lambda _: [])(node)
         yield from (name for name in names if isinstance(name, str) and name in ONLY_THE_STORE)
 
 
-def test_nothing_but_the_store_reads_a_release_past_fetch():
+def test_only_the_store_reads_a_release_without_fetch():
     files = {file for file in SOURCE.rglob("*.py") if STORE not in file.parents}
-    assert {} == {str(file): found for file in files if (found := list(bypasses(file.read_text(encoding="utf-8"))))}
+    names = {str(file): list(bypasses(file.read_text(encoding="utf-8"))) for file in files}
+    assert {} == {file: bypassing for file, bypassing in names.items() if bypassing}
 
 
 @pytest.mark.parametrize(
@@ -84,20 +85,20 @@ def test_nothing_but_the_store_reads_a_release_past_fetch():
         'getattr(store, "unpack_release")(version, folder)',
         "from slipway.delivery.store.folder import FolderStore",
         "from slipway.delivery.store.files import unpack as u",
-        "files.place(target, fill)",
+        "files.place_verified(target, fill)",
     ],
 )
-def test_a_reader_that_goes_past_fetch_is_found(fault):
+def test_a_reader_that_bypasses_fetch_is_detected(fault):
     assert list(bypasses(f"def read(store, version):\n    {fault}\n"))
 
 
 def fetches(file: Path) -> bool:
-    """Whether a module imports `fetch`."""
+    """Return whether a module imports `fetch`."""
     nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
     imports = (node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == "slipway.delivery.store")
     return any(alias.name == "fetch" for node in imports for alias in node.names)
 
 
-def test_every_module_that_fetches_has_a_reader_here():
+def test_every_module_that_fetches_is_tested_here():
     expected = {module.__file__ for module in (compare, job, verb, smoke, installation, build, reproduce, trace)}
     assert expected == {str(file.resolve()) for file in SOURCE.rglob("*.py") if fetches(file)}

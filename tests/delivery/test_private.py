@@ -1,4 +1,4 @@
-"""A private repository: the steps of the workflows as they are shipped, with the credentials that a job has."""
+"""The steps of the shipped workflows work in a private repository with the credentials of a job."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_CREDENTIALS = "could not read Username"
 
 @pytest.fixture
 def private(project, tmp_path, monkeypatch):
-    """A project whose origin asks for a password, and a workspace as actions/checkout v7 leaves it."""
+    """Yield a project whose origin requires a password, with a workspace like that of actions/checkout v7."""
     for version in ("v0.1.0", "v0.2.0"):
         project.publish(version)
     for name in ("GH_TOKEN", "GITHUB_TOKEN", "GIT_CONFIG_COUNT"):
@@ -31,7 +31,7 @@ def private(project, tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setenv("GIT_SSL_CAINFO", str(tmp_path / "authority.pem"))
-    monkeypatch.setenv("GH_ENTERPRISE_TOKEN", git_server.TOKEN)  # what GH_TOKEN is for github.com
+    monkeypatch.setenv("GH_ENTERPRISE_TOKEN", git_server.TOKEN)  # the GH_TOKEN of a server other than github.com
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     with git_server.serve(tmp_path) as address:
         params = project.root / "params.yaml"  # each poll starts git and gh
@@ -46,22 +46,22 @@ def private(project, tmp_path, monkeypatch):
 
 
 def steps(workflow: str, job: str, **inputs: str) -> list[tuple[str, dict[str, str]]]:
-    """Command and environment of each step of a job that calls the command line."""
+    """Return the command and environment of each step of a job that runs a command."""
     content = yaml.safe_load((WORKFLOWS / workflow).read_text())["jobs"][job]
-    known = {"needs.build.outputs.release": inputs.get("release", "")}
-    known |= {f"inputs.{name}": value for name, value in inputs.items()}
+    context = {"needs.build.outputs.release": inputs.get("release", "")}
+    context |= {f"inputs.{name}": value for name, value in inputs.items()}
     return [
         (
             step["run"],
-            {name: _filled(value, known) for name, value in (content.get("env", {}) | step.get("env", {})).items()},
+            {name: _filled(value, context) for name, value in (content.get("env", {}) | step.get("env", {})).items()},
         )
         for step in content["steps"]
         if "run" in step
     ]
 
 
-def _filled(value: str, known: dict[str, str]) -> str:
-    return re.sub(r"\$\{\{ (.*?) \}\}", lambda found: known.get(found[1], ""), value)
+def _filled(value: str, context: dict[str, str]) -> str:
+    return re.sub(r"\$\{\{ (.*?) \}\}", lambda match: context.get(match[1], ""), value)
 
 
 def call(folder: Path, command: str, env: dict[str, str]) -> None:
@@ -73,10 +73,10 @@ def call(folder: Path, command: str, env: dict[str, str]) -> None:
     assert 0 == done.returncode, f"{command}: {done.stdout}{done.stderr}"
 
 
-def run(project, workflow: str, job: str, *verbs: str, **inputs: str) -> None:
-    """Run the steps of a job whose command has one of `verbs`, in the workspace, and end the job's agent with it."""
+def run(project, workflow: str, job: str, *commands: str, **inputs: str) -> None:
+    """Run the steps of a job that call one of `commands`, in the workspace, then stop the job's agent."""
     for command, env in steps(workflow, job, **inputs):
-        if command.split()[3] in verbs:
+        if command.split()[3] in commands:
             call(project.root, command, env)
     supervision.stop(Place.of("staging"), timeout_seconds=3)
 
@@ -90,7 +90,7 @@ def test_deployment_and_rollback_of_a_private_repository(private):
     call(private.root, "uv run slipway status", {})
 
 
-def test_a_job_whose_checkout_keeps_no_credentials_reads_what_should_run(private, tmp_path):
+def test_a_job_without_stored_credentials_reads_the_desired_state(private, tmp_path):
     private.promote("v0.1.0")
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "--quiet", str(private.origin), str(clone))
@@ -101,14 +101,14 @@ def test_a_job_whose_checkout_keeps_no_credentials_reads_what_should_run(private
 
 def agent_steps() -> list[dict[str, str]]:
     jobs = [("deploy.yaml", "staging"), ("deploy.yaml", "production"), ("rollback.yaml", "rollback")]
-    return [env for place in jobs for command, env in steps(*place) if "slipway agent" in command]
+    return [env for job in jobs for command, env in steps(*job) if "slipway agent" in command]
 
 
-def test_the_agent_of_a_job_reaches_the_branch_with_what_its_step_has_and_not_without(private, tmp_path, monkeypatch):
+def test_an_agent_reaches_the_branch_only_with_the_environment_of_its_step(private, tmp_path, monkeypatch):
     remote = private.git("remote", "get-url", "origin")
-    sight = Follower(tmp_path / "bare", remote, "staging").poll()
-    assert not sight.reached
-    assert NO_CREDENTIALS in sight.trouble
+    observation = Follower(tmp_path / "bare", remote, "staging").poll()
+    assert not observation.reached
+    assert NO_CREDENTIALS in observation.trouble
     assert 3 == len(agent_steps())
     for number, env in enumerate(agent_steps()):
         with monkeypatch.context() as step:

@@ -1,4 +1,4 @@
-"""The smoke test is red when another release answers, or answers otherwise than when it was built."""
+"""The smoke test fails when a different release serves, or when predictions differ from those of the build."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from slipway.errors import UserError
 from slipway.gates import Outcome
 from slipway.results import read
 
-KNOWN = {"tolerance": 0.01, "rows": [{}, {}], "predictions": [0.5, {"a": 0.25, "b": 0.75}]}
-SHOWN = {"version": "v0.1.0", "commit": "c", "files": {"model.onnx": "1"}}
+EXPECTED = {"tolerance": 0.01, "rows": [{}, {}], "predictions": [0.5, {"a": 0.25, "b": 0.75}]}
+FACTS = {"version": "v0.1.0", "commit": "c", "files": {"model.onnx": "1"}}
 
 
 @pytest.mark.parametrize(
-    ("answers", "expected"),
+    ("predictions", "expected"),
     [
         ([0.5, {"a": 0.25, "b": 0.75}], Outcome.PASS),
         ([0.505, {"a": 0.25, "b": 0.75}], Outcome.PASS),
@@ -30,27 +30,27 @@ SHOWN = {"version": "v0.1.0", "commit": "c", "files": {"model.onnx": "1"}}
         (None, Outcome.FAIL),
     ],
 )
-def test_known_rows_must_be_answered_as_when_the_release_was_built(answers, expected):
-    assert expected == smoke.judge_predictions(KNOWN, answers).outcome
+def test_predictions_must_match_those_of_the_build(predictions, expected):
+    assert expected == smoke.judge_predictions(EXPECTED, predictions).outcome
 
 
-@pytest.mark.parametrize(("answer", "expected"), [(500_300.0, Outcome.PASS), (510_000.0, Outcome.FAIL)])
-def test_a_large_prediction_may_differ_in_proportion(answer, expected):
-    known = {"tolerance": 0.01, "rows": [{}], "predictions": [500_000.0]}
-    assert expected == smoke.judge_predictions(known, [answer]).outcome
+@pytest.mark.parametrize(("predicted", "expected"), [(500_300.0, Outcome.PASS), (510_000.0, Outcome.FAIL)])
+def test_the_tolerance_is_relative_for_a_large_prediction(predicted, expected):
+    smoke_test = {"tolerance": 0.01, "rows": [{}], "predictions": [500_000.0]}
+    assert expected == smoke.judge_predictions(smoke_test, [predicted]).outcome
 
 
 @pytest.mark.parametrize(
-    ("shown", "expected"),
+    ("served", "expected"),
     [
-        (SHOWN, Outcome.PASS),
-        (SHOWN | {"version": "v0.2.0"}, Outcome.FAIL),
-        (SHOWN | {"files": {"model.onnx": "2"}}, Outcome.FAIL),
+        (FACTS, Outcome.PASS),
+        (FACTS | {"version": "v0.2.0"}, Outcome.FAIL),
+        (FACTS | {"files": {"model.onnx": "2"}}, Outcome.FAIL),
         (None, Outcome.FAIL),
     ],
 )
-def test_the_very_release_must_be_shown(shown, expected):
-    assert expected == smoke.judge_release(SHOWN, shown).outcome
+def test_the_served_release_must_match_in_every_fact(served, expected):
+    assert expected == smoke.judge_release(FACTS, served).outcome
 
 
 def test_a_promoted_release_passes_and_is_recorded_with_its_digest(project, crew):
@@ -70,12 +70,12 @@ def test_an_environment_that_still_serves_the_old_release_fails(project, crew):
     assert 1 == smoke.smoke(project.root, "staging", project.store)
 
 
-def test_an_environment_without_a_promotion_is_one_clear_line(project):
-    with pytest.raises(UserError, match="not there; run `slipway promote --environment staging`"):
+def test_an_environment_without_a_promotion_is_a_user_error(project):
+    with pytest.raises(UserError, match="not found; run `slipway promote --environment staging`"):
         smoke.smoke(project.root, "staging", project.store)
 
 
-def test_a_promotion_that_nobody_follows_ends_with_what_was_last_seen(project, crew):
+def test_the_wait_for_a_promotion_times_out_with_the_last_contact_of_the_agent(project, crew):
     project.publish("v0.1.0")
     crew.settle()
     content = project.promote("v0.1.0")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
 from slipway.delivery import release
-from slipway.delivery.store.files import place
+from slipway.delivery.store.files import place_verified
 from slipway.delivery.store.folder import FolderStore
 from slipway.delivery.store.github import GitHubStore
 from slipway.errors import UserError
@@ -71,7 +71,7 @@ def fetch(store: Store, version: str, digest: str, target: Path) -> Release:
             raise WrongReleaseError(f"{version}: the store has {verified.version} under this name; refused")
         return verified
 
-    return place(target, lambda folder: store.unpack_release(version, folder), verify)
+    return place_verified(target, lambda folder: store.unpack_release(version, folder), verify)
 
 
 def open_store(url: str) -> Store:

@@ -54,7 +54,9 @@ def refuse_other(built: Release, stored_digest: str, location: str) -> None:
         )
 
 
-def place(target: Path, fill: Callable[[Path], object], verify: Callable[[Path], Release] = release.verify) -> Release:
+def place_verified(
+    target: Path, fill: Callable[[Path], object], verify: Callable[[Path], Release] = release.verify
+) -> Release:
     """Fill a temporary folder, verify it and rename it to `target`, so that `target` is always complete."""
     make_folder(target.parent)
     incoming = target.with_name(f".incoming-{uuid.uuid4().hex}")
@@ -68,10 +70,10 @@ def place(target: Path, fill: Callable[[Path], object], verify: Callable[[Path],
 
 
 def replace(target: Path, fill: Callable[[Path], object]) -> Release:
-    """Place a release like `place`, and keep an existing one at `target` until the new one is complete."""
+    """Place a release like `place_verified`, and keep an existing one at `target` until the new one is complete."""
     reap(target.parent)
     new, old = (target.with_name(f".incoming-{uuid.uuid4().hex}") for _ in range(2))
-    placed = place(new, fill)
+    placed = place_verified(new, fill)
     if target.exists():
         target.rename(old)
     move(new, target)
