@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slipway.delivery.agent import canary
+from slipway.delivery.agent.state import SIDES
 from slipway.delivery.environment_file import Baseline, Canary
 from slipway.gates.canary import BOUNDS, Counts
 from slipway.settings import read_params
@@ -77,7 +78,7 @@ class SimulatedCounters:
     def __init__(self, case: Case, seed: int) -> None:
         self._random = np.random.default_rng(seed)
         self._services = {"canary": case.canary, "baseline": case.baseline}
-        self.counts = {side: Counts(below={f"{(cut + 1) / BINS:g}": 0 for cut in range(BINS)}) for side in canary.SIDES}
+        self.counts = {side: Counts(below={f"{(cut + 1) / BINS:g}": 0 for cut in range(BINS)}) for side in SIDES}
 
     def serve(self, requests: int) -> None:
         """Simulate `requests` further requests to each side."""

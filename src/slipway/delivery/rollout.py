@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from slipway.delivery.agent.canary import Progress
+    from slipway.delivery.agent.state import Progress
     from slipway.delivery.environment_file import Canary, EnvironmentFile
     from slipway.delivery.store import Store
     from slipway.results import JobResult
