@@ -1,4 +1,4 @@
-"""The real service, started once, on a tiny model of a toy problem: these tests need no training and no data."""
+"""The real service, started once with a small model of a toy problem, without training and data."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def row() -> dict:
 
 @pytest.fixture(scope="session")
 def estimator() -> Pipeline:
-    """A model of the toy problem, as it was trained."""
+    """Trained estimator of the toy problem."""
     return _train()
 
 
 @pytest.fixture(scope="session")
 def model_dir(toy: ModuleType, estimator: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder with its `release.json`."""
+    """Folder of a released model, with `release.json`."""
     folder = tmp_path_factory.mktemp("model")
     (folder / "model.onnx").write_bytes(_export(toy, estimator))
     signature = {
@@ -121,7 +121,7 @@ def command(port: int) -> list[str]:
 
 
 def environment(model_dir: Path, home: Path) -> dict[str, str]:
-    """Variables of a service of the toy problem."""
+    """Environment variables of a service for the toy problem."""
     return os.environ | {
         "SLIPWAY_MODEL_DIR": str(model_dir),
         "PYTHONPATH": str(TOY),
@@ -132,7 +132,7 @@ def environment(model_dir: Path, home: Path) -> dict[str, str]:
 
 @contextmanager
 def running(model_dir: Path, home: Path, **variables: str) -> Iterator[tuple[str, psutil.Process]]:
-    """Start a service and wait until it is ready; stop it, and fail if any of its processes is left."""
+    """Start a service, wait until it is ready, stop it after the block, and fail if a process is left."""
     port = free_port()
     own = environment(model_dir, home) | variables
     with (home / "log").open("w") as log:
@@ -166,13 +166,13 @@ def _wait_until_ready(url: str, process: psutil.Popen, log: Path) -> None:
 
 @pytest.fixture(scope="session")
 def serve():
-    """The context manager that starts a service: `with serve(model_dir, home, **variables) as (url, process)`."""
+    """Context manager that starts a service: `with serve(model_dir, home, **variables) as (url, process)`."""
     return running
 
 
 @pytest.fixture(scope="session")
 def numbers(tmp_path_factory: pytest.TempPathFactory):
-    """Variables that give a service other numbers than `params.yaml`: `serve(..., **numbers(idle_seconds=1))`."""
+    """Environment variables that override params.yaml: `serve(..., **numbers(idle_seconds=1))`."""
 
     def make(**serving: float) -> dict[str, str]:
         folder = tmp_path_factory.mktemp("sources")
@@ -188,7 +188,7 @@ def numbers(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(scope="session")
 def start_load(tmp_path_factory: pytest.TempPathFactory):
-    """Start the load generator in a process of its own; it prints what it saw."""
+    """Start the load generator in a separate process, which prints its result."""
 
     def start(url: str, connections: int, seconds: float, body: bytes, *flags: str) -> subprocess.Popen:
         file = tmp_path_factory.mktemp("body") / "body"

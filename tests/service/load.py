@@ -1,11 +1,11 @@
-"""A load generator that is not itself the delay: one thread, epoll, ready-made bytes; about 10 µs a request.
+"""Load generator with little overhead: one thread, epoll and prepared bytes; about 10 µs per request.
 
     python tests/service/load.py PORT CONNECTIONS SECONDS BODY_FILE [--reconnect]
 
-Each connection sends its next request when it has its answer. Latency is from the call of send to the read of the last
-byte. Prints one JSON object: answers by status with their latencies in seconds (sorted), what was lost, and the share
-of a core that the generator used. `lost` are requests that were sent and not answered; `refused` are connections that
-the kernel did not take, which is no request yet.
+Each connection sends its next request after its response. The latency is the time from the call of send to the read of
+the last byte. Prints one JSON object: sorted latencies in seconds by status, lost and refused requests, and the
+generator's usage of a core. `lost` counts requests without a response; `refused` counts connections that the kernel did
+not accept, on which no request was sent.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 
 
 class Connection:
-    """One client."""
+    """A client with one connection."""
 
     def __init__(self, port: int, request: bytes) -> None:
         self.port = port
@@ -30,14 +30,14 @@ class Connection:
         self.socket: socket.socket | None = None
 
     def open(self, selector: selectors.BaseSelector) -> None:
-        """Connect; raises ConnectionError."""
+        """Connect. Raises ConnectionError."""
         self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=10)
         self.socket.setblocking(False)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         selector.register(self.socket, selectors.EVENT_READ, self)
 
     def close(self, selector: selectors.BaseSelector) -> None:
-        """Leave."""
+        """Close the connection."""
         selector.unregister(self.socket)
         self.socket.close()
         self.socket = None
@@ -51,13 +51,16 @@ class Connection:
         self.socket.setblocking(False)
 
     def read(self) -> tuple[int, bool] | None:
-        """(status, whether the connection stays), or None until all of the answer is there; raises ConnectionError."""
+        """Return the status and whether the connection is kept alive, or None if the response is incomplete.
+
+        Raises ConnectionError.
+        """
         data = self.socket.recv(65536)
         if not data:
-            raise ConnectionResetError("closed before the answer")
+            raise ConnectionResetError("closed before the response")
         self.received += data
-        head, found, body = self.received.partition(b"\r\n\r\n")
-        if not found:
+        head, separator, body = self.received.partition(b"\r\n\r\n")
+        if not separator:
             return None
         lower = head.lower()
         length = int(lower.partition(b"content-length: ")[2].partition(b"\r\n")[0])
@@ -67,7 +70,7 @@ class Connection:
 
 
 class Load:
-    """Many clients, and what became of their requests."""
+    """Concurrent clients, and the results of their requests."""
 
     def __init__(self, port: int, connections: int, body: bytes, reconnect: bool = False) -> None:
         head = f"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
@@ -80,15 +83,15 @@ class Load:
         self.answered_at: list[float] = []
 
     def run(self, seconds: float) -> None:
-        """Load for `seconds`, or until nobody takes connections any more."""
+        """Send requests for `seconds`, or until no connection is accepted."""
         end = time.perf_counter() + seconds
         for client in self.clients:
             self._start(client)
-            self._look(0, go_on=True)  # or the answers to the first would wait until the last is connected
+            self._poll(0, go_on=True)  # so that the first responses do not wait until all are connected
         while self.selector.get_map() and (now := time.perf_counter()) < end + 10:
-            self._look(1, go_on=now < end)
+            self._poll(1, go_on=now < end)
 
-    def _look(self, seconds: float, go_on: bool) -> None:
+    def _poll(self, seconds: float, go_on: bool) -> None:
         for key, _ in self.selector.select(seconds):
             self._step(key.data, go_on)
 
@@ -129,12 +132,12 @@ class Load:
 
 
 def main(port: str, connections: str, seconds: str, body: str, *flags: str) -> None:
-    """Load as the module says."""
+    """Run the load generator with the arguments in the module docstring."""
     load = Load(int(port), int(connections), Path(body).read_bytes(), "--reconnect" in flags)
     wall, cpu = time.perf_counter(), time.process_time()
     load.run(float(seconds))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    result = {"answers": {status: sorted(each) for status, each in load.seconds.items()}}
+    result = {"answers": {status: sorted(latencies) for status, latencies in load.seconds.items()}}
     print(json.dumps(result | {"lost": load.lost, "refused": load.refused, "wall": wall, "cpu": cpu / wall}))
 
 

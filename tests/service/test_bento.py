@@ -1,4 +1,4 @@
-"""What `bentoml build` packs: all that serving needs, and nothing else."""
+"""Content of the Bento: everything that serving needs, and nothing else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def build(context: Path, home: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def context(model_dir, tmp_path_factory) -> Path:
-    """What the release builder puts together: sources, numbers, locked requirements and a model."""
+    """Input of the release builder: sources, parameters, locked requirements and a model."""
     folder = tmp_path_factory.mktemp("context")
     shutil.copytree(REPOSITORY / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(model_dir, folder / "model")
@@ -44,17 +44,19 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_each_file_that_is_named_exists():
+def test_every_included_file_exists():
     patterns = yaml.safe_load((REPOSITORY / "bentofile.yaml").read_text())["include"]
-    assert [] == [each for each in patterns if not each.startswith("model/") and not list(REPOSITORY.glob(each))]
+    assert [] == [
+        pattern for pattern in patterns if not pattern.startswith("model/") and not list(REPOSITORY.glob(pattern))
+    ]
 
 
-def test_it_holds_the_model_as_released(bento, model_dir):
+def test_it_contains_the_released_model(bento, model_dir):
     assert contents(model_dir) == contents(bento / "src" / "model")
 
 
-def test_it_serves_without_what_training_needs(bento):
-    """Import the service from the Bento where the packages of training cannot be imported; write nothing into it."""
+def test_it_serves_without_the_packages_of_training(bento):
+    """Import the service from the Bento without the packages of training, and without writing to it."""
     code = [
         "import sys",
         f"sys.modules.update(dict.fromkeys({TRAINING}))",
@@ -67,7 +69,7 @@ def test_it_serves_without_what_training_needs(bento):
     )
 
 
-def test_two_builds_differ_in_the_time_of_creation_only(bento, context, tmp_path):
+def test_two_builds_differ_only_in_the_creation_time(bento, context, tmp_path):
     first, second = contents(bento), contents(build(context, tmp_path))
     assert {"bento.yaml"} == {name for name in first.keys() | second.keys() if first.get(name) != second.get(name)}
     lines = [set(files["bento.yaml"].decode().splitlines()) for files in (first, second)]

@@ -1,4 +1,4 @@
-"""Clients by default: each gets the same answer for a row, whatever its library adds to the request."""
+"""Common clients with default settings get the same prediction, whatever their library adds to the request."""
 
 from __future__ import annotations
 
@@ -48,17 +48,17 @@ def _answers(command: list, url: str, body: Path) -> list[tuple[int, list]]:
     return [(int(status), json.loads(text).get("predictions")) for status, text in lines]
 
 
-def test_javas_client_asks_for_another_protocol_and_is_answered(tool, url, body, expected):
+def test_the_client_of_java_requests_an_upgrade_and_gets_a_response(tool, url, body, expected):
     assert [(200, expected)] * 4 == _answers([tool("Java"), str(CLIENTS / "Predict.java")], url, body)
 
 
-def test_nodes_fetch_is_answered(tool, url, body, expected):
-    tool("npm")  # it comes with Node.js
+def test_fetch_of_node_gets_a_response(tool, url, body, expected):
+    tool("npm")  # part of Node.js
     assert [(200, expected)] * 3 == _answers(["node", str(CLIENTS / "predict.mjs")], url, body)
 
 
 @pytest.mark.parametrize("options", CURL.values(), ids=CURL)
-def test_curl_is_answered(tool, url, body, expected, options):
+def test_curl_gets_a_response(tool, url, body, expected, options):
     headers = [] if any("Content-Type" in option for option in options) else ["-H", "Content-Type: application/json"]
     command = [tool("curl"), "--silent", "--show-error", "--max-time", "10", *headers, *options]
     done = subprocess.run(
@@ -71,27 +71,27 @@ def test_curl_is_answered(tool, url, body, expected, options):
     assert ("200", expected) == (status, json.loads(text)["predictions"])
 
 
-def test_requests_is_answered_on_one_connection(url, row, expected):
+def test_requests_gets_responses_on_one_connection(url, row, expected):
     with requests.Session() as session:
         answers = [session.post(f"{url}/predict", json=row, timeout=10) for _ in range(20)]
     assert [(200, expected)] * 20 == [(answer.status_code, answer.json()["predictions"]) for answer in answers]
 
 
 def test_many_requests_of_several_kinds_on_one_connection_are_answered_in_order(url, row, expected):
-    one, two = json.dumps(row), json.dumps([row, row])
+    single, double = json.dumps(row), json.dumps([row, row])
     with httpx.Client(base_url=url, headers={"content-type": "application/json"}) as client:
         for _ in range(10):
-            answers = [client.post("/predict", content=sent) for sent in (one, iter([one.encode()]), "{", two)]
+            answers = [client.post("/predict", content=sent) for sent in (single, iter([single.encode()]), "{", double)]
             assert [200, 200, 400, 200] == [answer.status_code for answer in answers]
-            found = [answer.json().get("predictions") for answer in answers]
-            assert [expected, expected, None, expected * 2] == found
+            predictions = [answer.json().get("predictions") for answer in answers]
+            assert [expected, expected, None, expected * 2] == predictions
 
 
 HEAD = "{method} {target} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
 
 
 def _exchange(url: str, sent: bytes) -> list[httpx.Response]:
-    """Send bytes, close for writing, and return every answer until the service closes."""
+    """Send bytes, close the write side, and return every response until the service closes."""
     with socket.create_connection(("127.0.0.1", urlsplit(url).port), timeout=15) as client:
         client.sendall(sent)
         received = b""
@@ -123,18 +123,18 @@ def _post(row: dict, *headers: str, target: str = "/predict", last: bool = False
     ],
     ids=["h2c", "unknown", "websocket"],
 )
-def test_a_body_is_a_body_whatever_protocol_the_request_asks_for(url, row, expected, headers):
+def test_the_body_of_an_upgrade_request_is_read(url, row, expected, headers):
     other = row | {"size": 99.5}
     answers = _exchange(
         url, _post(row, *headers) + _post(other, *headers) + _post(row, *headers) + _post(row, last=True)
     )
     assert [200] * 4 == [answer.status_code for answer in answers]
-    found = [answer.json()["predictions"] for answer in answers]
-    assert [expected, expected, expected] == [found[place] for place in (0, 2, 3)]
-    assert expected != found[1]
+    predictions = [answer.json()["predictions"] for answer in answers]
+    assert [expected, expected, expected] == [predictions[place] for place in (0, 2, 3)]
+    assert expected != predictions[1]
 
 
-def test_a_request_for_another_protocol_may_come_byte_by_byte(url, row, expected):
+def test_an_upgrade_request_may_arrive_byte_by_byte(url, row, expected):
     sent = _post(row, "connection: upgrade", "upgrade: h2c") + _post(row, last=True)
     with socket.create_connection(("127.0.0.1", urlsplit(url).port), timeout=15) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -145,7 +145,7 @@ def test_a_request_for_another_protocol_may_come_byte_by_byte(url, row, expected
 
 
 @pytest.mark.parametrize("headers", [("expect: 100-continue",), ("Expect: 100-Continue", "connection: keep-alive")])
-def test_a_refused_request_that_waits_for_100_continue_ends_the_connection(url, row, headers):
+def test_a_refused_request_that_waits_for_100_continue_closes_the_connection(url, row, headers):
     lines = [*headers, "content-length: 999999999", "", ""]
     refused = HEAD.format(method="POST", target="/predict") + "\r\n".join(lines)
     answers = _exchange(url, refused.encode() + _post(row))
@@ -158,13 +158,13 @@ def test_connect_is_refused_and_the_connection_closed(url, row):
 
 
 @pytest.mark.parametrize("target", ["http://x/predict", "http://x:3000/predict?trace=1", "/predict?trace=1"])
-def test_every_form_of_the_address_is_answered(url, row, expected, target):
+def test_every_form_of_the_request_target_gets_a_response(url, row, expected, target):
     (answer,) = _exchange(url, _post(row, target=target, last=True))
     assert (200, expected) == (answer.status_code, answer.json()["predictions"])
 
 
 @pytest.mark.parametrize("prefix", ["/models/late", "/models/late/"])
-def test_behind_a_prefix_the_pages_lead_to_each_other(url, prefix):
+def test_the_links_of_the_pages_have_the_prefix(url, prefix):
     headers = {"X-Forwarded-Prefix": prefix}
     page = httpx.get(url, headers=headers)
     assert 'href="/models/late/openapi.json"' in page.text
@@ -174,7 +174,7 @@ def test_behind_a_prefix_the_pages_lead_to_each_other(url, prefix):
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "//elsewhere.example", "models", '/"><script>', "/a\\b", "/a?b", "/../x"])
-def test_without_a_usable_prefix_the_pages_are_as_they_are(url, prefix):
+def test_an_invalid_prefix_is_ignored(url, prefix):
     headers = {"X-Forwarded-Prefix": prefix}
     assert httpx.get(url).text == httpx.get(url, headers=headers).text
     assert "servers" not in httpx.get(f"{url}/openapi.json", headers=headers).json()

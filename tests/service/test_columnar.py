@@ -1,4 +1,4 @@
-"""Columns have the contract of rows: the same values are taken, and the same refusals name the same row and field."""
+"""Columns have the contract of rows: the same values are accepted, and refusals have the same row and field."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from slipway.serving.refusal import RefusedError
 MAX_ROWS = 4
 NAMES = ("size", "count", "kind", "name", "weight")
 GOOD = {"size": "1.5", "count": "2", "kind": '"a"', "name": '"XY"', "weight": "null"}
-"""Fields of a row of the toy, in JSON."""
+"""Fields of a row of the toy problem, each value in JSON."""
 
-Texts = dict[str, str]
+JsonFields = dict[str, str]
 
 
-def as_rows(rows: list[Texts]) -> bytes:
+def as_rows(rows: list[JsonFields]) -> bytes:
     return f"[{','.join(_object(row) for row in rows)}]".encode()
 
 
-def as_columns(rows: list[Texts], names: tuple[str, ...] = NAMES) -> bytes:
+def as_columns(rows: list[JsonFields], names: tuple[str, ...] = NAMES) -> bytes:
     columns = {name: f"[{','.join(row[name] for row in rows)}]" for name in (rows[0] if rows else names)}
     return f'{{"columns":{_object(columns)}}}'.encode()
 
 
-def _object(members: Texts) -> str:
+def _object(members: JsonFields) -> str:
     return "{" + ",".join(f'"{name}": {text}' for name, text in members.items()) + "}"
 
 
 def outcome(contract: Contract, body: bytes) -> Any:
-    """The table, or all that a refusal says."""
+    """Return the table, or the content of the refusal."""
     try:
         return contract.parse(body)
     except RefusedError as refused:
@@ -58,7 +58,7 @@ def test_valid_columns_are_the_table_of_the_rows(contract, count):
     assert outcome(contract, as_rows(rows)) == outcome(contract, as_columns(rows))
 
 
-def test_space_between_the_tokens_is_no_difference(contract):
+def test_whitespace_makes_no_difference(contract):
     body = as_columns([GOOD]).replace(b":", b" :\r\n\t").replace(b"{", b"\n { ")
     assert outcome(contract, as_rows([GOOD])) == outcome(contract, body)
 
@@ -88,7 +88,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("field", "text", "rule"), BROKEN, ids=[f"{field}-{text[:9]}" for field, text, _ in BROKEN])
-def test_a_broken_rule_is_refused_as_in_a_row(contract, field, text, rule):
+def test_a_violation_is_refused_as_in_a_row(contract, field, text, rule):
     good = GOOD | ({"colour": "1"} if field == "colour" else {})
     rows = [good, good | {field: text}]
     expected = outcome(contract, as_rows(rows))
@@ -98,7 +98,7 @@ def test_a_broken_rule_is_refused_as_in_a_row(contract, field, text, rule):
     assert expected == outcome(contract, as_columns(rows))
 
 
-def without(field: str) -> Texts:
+def without(field: str) -> JsonFields:
     return {name: text for name, text in GOOD.items() if name != field}
 
 
@@ -119,7 +119,7 @@ def without(field: str) -> Texts:
     ],
     ids=["missing", "several", "two rows", "later", "none", "one more", "many", "colons", "2.0", "2.5", "escape"],
 )
-def test_columns_get_what_their_rows_get(contract, rows):
+def test_columns_have_the_outcome_of_their_rows(contract, rows):
     assert outcome(contract, as_rows(rows)) == outcome(contract, as_columns(rows))
 
 
@@ -137,13 +137,13 @@ def test_columns_get_what_their_rows_get(contract, rows):
         (b"[2]", b"[]", "count"),
     ],
 )
-def test_what_is_no_table_is_refused_with_the_column(contract, old, new, field):
+def test_an_invalid_table_is_refused_with_the_column(contract, old, new, field):
     status, reason, _, details = outcome(contract, as_columns([GOOD]).replace(old, new))
     assert (422, "contract") == (status, reason)
-    assert field in {each["field"] for each in details}
+    assert field in {detail["field"] for detail in details}
 
 
-def test_columns_that_come_twice_are_refused(contract):
+def test_repeated_columns_are_refused(contract):
     body = as_columns([GOOD])
     details = outcome(contract, body[:-1] + b", " + body[1:])[3]
     assert [{"row": None, "field": "columns", "rule": "Key is repeated"}] == details
@@ -159,11 +159,11 @@ def test_columns_that_come_twice_are_refused(contract):
     ],
     ids=["end", "deep", "zero", "surrogate"],
 )
-def test_what_is_no_json_is_refused(contract, body):
+def test_invalid_json_is_refused(contract, body):
     assert (400, "json") == outcome(contract, body)[:2]
 
 
-def test_no_columns_at_all_are_no_rows(contract):
+def test_an_empty_table_is_refused(contract):
     assert outcome(contract, b"[]") == outcome(contract, b'{"columns": {}}')
 
 
@@ -179,7 +179,7 @@ def even(value: int) -> int:
 
 
 class Ruled(BaseModel):
-    """A row with everything that a column by itself cannot know."""
+    """A row with rules that cannot be checked per column."""
 
     low: Annotated[int, AfterValidator(even)]
     high: int = Field(default=9, le=9)
@@ -189,20 +189,20 @@ class Ruled(BaseModel):
     @field_validator("high")
     @classmethod
     def above_low(cls, value: int, info: Any) -> int:
-        """High is above low."""
+        """Reject a low above high."""
         if value <= info.data.get("low", value - 1):
             raise ValueError("not above low")
         return value
 
     @model_validator(mode="after")
     def not_red_and_high(self) -> Ruled:
-        """Red is low."""
+        """Reject red that is not low."""
         if self.high == 9 and self.colour == "red":
             raise ValueError("red and high")
         return self
 
 
-TEXTS = {
+VALUES = {
     "toy": {
         "size": ["1.5", "0", "100", "1e2", "100.5", "-1", "NaN", "true", '"1"', "null", "1e999"],
         "count": ["1", "2", "2.0", "0", "2.5", "true", "9" * 30],
@@ -219,28 +219,28 @@ TEXTS = {
 }
 
 
-def tables(texts: dict[str, list[str]]) -> st.SearchStrategy[list[Texts]]:
-    """Rows with the same fields, most of them valid; the first texts of a field are."""
-    value = {name: st.sampled_from(each[:2] * 20 + each) for name, each in texts.items()}
-    names = st.one_of(st.just(set(texts)), st.sets(st.sampled_from(sorted(texts)), min_size=1))
+def tables(values: dict[str, list[str]]) -> st.SearchStrategy[list[JsonFields]]:
+    """Draw rows with the same fields, most of them valid; the first two values of a field are valid."""
+    value = {name: st.sampled_from(options[:2] * 20 + options) for name, options in values.items()}
+    names = st.one_of(st.just(set(values)), st.sets(st.sampled_from(sorted(values)), min_size=1))
     return names.flatmap(
         lambda chosen: st.lists(
-            st.fixed_dictionaries({name: value[name] for name in texts if name in chosen}), max_size=MAX_ROWS + 1
+            st.fixed_dictionaries({name: value[name] for name in values if name in chosen}), max_size=MAX_ROWS + 1
         )
     )
 
 
 @pytest.mark.parametrize("problem", ["toy", "ruled"])
-def test_generated_columns_get_what_their_rows_get(problem, toy):
+def test_generated_columns_have_the_outcome_of_their_rows(problem, toy):
     contract = Contract({"toy": toy.Row, "ruled": Ruled}[problem], MAX_ROWS)
     taken = 0
 
     @settings(max_examples=500, derandomize=True, deadline=None)
-    @given(tables(TEXTS[problem]))
-    def compare(rows: list[Texts]) -> None:
+    @given(tables(VALUES[problem]))
+    def compare(rows: list[JsonFields]) -> None:
         nonlocal taken
         expected = outcome(contract, as_rows(rows))
-        assert expected == outcome(contract, as_columns(rows, tuple(TEXTS[problem])))
+        assert expected == outcome(contract, as_columns(rows, tuple(VALUES[problem])))
         taken += len(expected) == 2
 
     compare()
@@ -248,7 +248,7 @@ def test_generated_columns_get_what_their_rows_get(problem, toy):
 
 
 class Plain(BaseModel):
-    """A row that pydantic checks with functions of its own."""
+    """A row that pydantic validates with its own functions."""
 
     model_config = ConfigDict(extra="forbid", strict=True, use_enum_values=True)
 
@@ -257,14 +257,14 @@ class Plain(BaseModel):
 
 
 @pytest.mark.parametrize("body", [b'{"low": [2, null], "colour": ["red", "blue"]}', b'{"low": [1], "colour": ["red"]}'])
-def test_columns_are_taken_at_once_where_each_value_stands_for_itself(body):
+def test_columns_are_validated_by_value_without_custom_validators(body):
     body = b'{"columns": %s}' % body
     taken = columnar.Columns(Plain, MAX_ROWS).parse(body)
     assert taken is not None
     assert Contract(Plain, MAX_ROWS).parse(body)[1] == taken
 
 
-def test_rows_decide_where_a_rule_may_look_at_several_values():
+def test_rows_are_validated_if_there_are_custom_validators():
     body = b'{"columns": {"low": [2], "high": [3], "colour": ["red"], "choice": [null]}}'
     assert columnar.Columns(Ruled, MAX_ROWS).parse(body) is None
     assert 1 == Contract(Ruled, MAX_ROWS).parse(body)[0]

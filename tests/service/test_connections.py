@@ -1,4 +1,4 @@
-"""Clients that dribble, flood or only sit there: they are sent away, and others are served meanwhile."""
+"""Slow, flooding and idle clients are disconnected, and others are served meanwhile."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ IDLE_SECONDS = 1.0
 BODY_SECONDS = 1.5
 HEAD_BYTES = 5000
 CONNECTIONS = 600
-PLACES = 2
+CONCURRENCY_MAX = 2
 WAITING_BYTES = 300_000
 HEAD = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
 
 
 @pytest.fixture(scope="module")
 def service(serve, numbers, model_dir, tmp_path_factory):
-    """(port, the worker) of a service with little patience."""
+    """Port and worker of a service with short timeouts."""
     limits = numbers(
         idle_seconds=IDLE_SECONDS,
         timeout_seconds=BODY_SECONDS,
         max_head_bytes=HEAD_BYTES,
         max_connections=CONNECTIONS,
-        max_concurrency=PLACES,
+        max_concurrency=CONCURRENCY_MAX,
         max_waiting_bytes=WAITING_BYTES,
     )
     with serve(model_dir, tmp_path_factory.mktemp("home"), **limits) as (url, process):
@@ -51,7 +51,7 @@ def connected(port: int, first: bytes = b""):
 
 
 def dribble(client: socket.socket, piece: bytes, seconds: float = 8) -> tuple[float, bytes]:
-    """Send `piece` ten times a second until the other side closes: (seconds it took, what was received)."""
+    """Send `piece` ten times a second until the service closes; return the seconds and the received bytes."""
     start, received = time.monotonic(), b""
     client.settimeout(0.1)
     while time.monotonic() < start + seconds:
@@ -88,20 +88,20 @@ def predict(port: int, row: dict) -> int:
     ],
     ids=["silent", "stuck", "one header", "many headers", "silent after an answer", "headers after an answer"],
 )
-def test_who_sends_no_whole_request_in_time_is_closed(port, first, piece):
+def test_a_connection_without_a_complete_request_in_time_is_closed(port, first, piece):
     with connected(port, first) as client:
         seconds, _ = dribble(client, piece)
     assert IDLE_SECONDS * 0.9 < seconds < IDLE_SECONDS + 3
 
 
-def test_who_dribbles_a_body_is_told_so_and_closed(port):
+def test_a_slow_body_is_refused_and_the_connection_closed(port):
     with connected(port, HEAD + b"content-length: 1000\r\n\r\n") as client:
         seconds, received = dribble(client, b" ")
     assert b"HTTP/1.1 408 " in received
     assert BODY_SECONDS * 0.9 < seconds < BODY_SECONDS + IDLE_SECONDS + 3
 
 
-def test_who_dribbles_on_after_a_refusal_is_closed(port):
+def test_a_connection_that_keeps_sending_after_a_refusal_is_closed(port):
     with connected(port, HEAD + b"content-length: 90000000\r\n\r\n") as client:
         seconds, received = dribble(client, b" ")
     assert b"HTTP/1.1 413 " in received
@@ -115,20 +115,20 @@ def test_endless_headers_are_refused(port, piece):
     assert b"HTTP/1.1 431 " in received
 
 
-def test_endless_headers_behind_a_request_at_work_are_cut(port):
+def test_endless_headers_after_an_active_request_are_cut(port):
     with connected(port, HEAD + b"content-length: 10\r\n\r\n 12345678" + b" " + HEAD + b"x: ") as client:
         seconds, _ = dribble(client, b"a" * 600)
     assert seconds < IDLE_SECONDS + 3
 
 
-def test_a_body_under_way_takes_no_place_from_others(port, row):
+def test_an_incomplete_body_does_not_count_as_active(port, row):
     with ExitStack() as stack:
-        for _ in range(PLACES + 3):
+        for _ in range(CONCURRENCY_MAX + 3):
             stack.enter_context(connected(port, HEAD + b"content-length: 1000\r\n\r\n{"))
         assert 200 == predict(port, row)
 
 
-def test_unfinished_bodies_are_bounded_together(port, row):
+def test_the_total_of_unfinished_bodies_is_limited(port, row):
     part = b" " * 200_000
     with connected(port, HEAD + b"content-length: 1000000\r\n\r\n" + part):
         time.sleep(0.1)
@@ -139,7 +139,7 @@ def test_unfinished_bodies_are_bounded_together(port, row):
     assert b"retry-after: 1\r\n" in answer
 
 
-def test_five_hundred_that_dribble_cost_little_and_nobody_waits_for_them(port, worker, row):
+def test_five_hundred_slow_connections_do_not_delay_others(port, worker, row):
     before = worker.memory_info().rss
     with ExitStack() as stack:
         clients = [stack.enter_context(connected(port, HEAD + b"x-slow: " + b"a" * 1000)) for _ in range(500)]
@@ -150,7 +150,7 @@ def test_five_hundred_that_dribble_cost_little_and_nobody_waits_for_them(port, w
     assert 500 == len(closed)
 
 
-def test_more_connections_than_allowed_are_refused_and_the_rest_is_served(port, row):
+def test_connections_above_the_limit_are_refused_and_the_others_served(port, row):
     with ExitStack() as stack:
         asker = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}"))
         assert 200 == asker.get("/readyz").status_code

@@ -1,4 +1,4 @@
-"""Every spelling of JSON in UTF-8 is taken, and nothing else."""
+"""Every spelling of JSON in UTF-8 is accepted, and nothing else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from slipway.serving.content_type import VALUE_BYTES_MAX, is_json
         b"application/json;",
     ],
 )
-def test_json_in_utf_8_is_taken_however_it_is_spelled(value):
+def test_json_in_utf_8_is_accepted_in_every_spelling(value):
     assert is_json(value)
 
 
@@ -41,7 +41,7 @@ def test_json_in_utf_8_is_taken_however_it_is_spelled(value):
         b"application/json; profile=" + b"x" * VALUE_BYTES_MAX,
     ],
 )
-def test_what_is_not_json_in_utf_8_is_not_taken(value):
+def test_other_content_types_are_rejected(value):
     assert not is_json(value)
 
 

@@ -1,4 +1,4 @@
-"""What the running service answers to good and to bad bodies, byte by byte."""
+"""Responses of the running service to valid and invalid bodies, byte by byte."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def test_one_row_gets_one_prediction_equal_to_the_offline_model(url, model_dir, 
 
 def test_rows_get_predictions_in_their_order(url, model_dir, row):
     rows = [row | {"size": float(size)} for size in range(0, 100, 10)]
-    table = {key: [each[key] for each in rows] for key in row}
+    table = {key: [item[key] for item in rows] for key in row}
     assert (
         predictor.load(model_dir).predict(table).tolist()
         == httpx.post(f"{url}/predict", json=rows).json()["predictions"]
     )
 
 
-def test_an_unknown_category_of_an_open_list_is_answered(url):
+def test_an_unknown_category_of_an_open_list_is_accepted(url):
     assert 200 == post(url, GOOD.replace(b"XY", b"QQ")).status_code
 
 
-def test_a_colon_in_a_text_is_no_repeated_key(url):
+def test_a_colon_in_a_string_is_not_a_repeated_key(url):
     assert 200 == post(url, GOOD.replace(b"XY", b"::")).status_code
 
 
@@ -73,7 +73,7 @@ def test_a_colon_in_a_text_is_no_repeated_key(url):
         (b"null}", b'null, "s\\u0069ze": 1.5}', "size", "repeated"),
     ],
 )
-def test_a_broken_rule_is_named_with_its_row_and_field(url, old, new, field, rule):
+def test_a_violation_is_reported_with_row_and_field(url, old, new, field, rule):
     bad = GOOD.replace(old, new, 1)
     alone, second = post(url, bad), post(url, b"[" + GOOD + b"," + bad + b"]")
     assert (422, 422) == (alone.status_code, second.status_code)
@@ -108,13 +108,13 @@ def test_a_broken_rule_is_named_with_its_row_and_field(url, old, new, field, rul
     ],
     ids=lambda value: repr(value[:20]) if isinstance(value, bytes) else str(value),
 )
-def test_a_body_that_is_no_array_of_rows_is_refused(url, status, body):
+def test_a_body_that_is_not_an_array_of_rows_is_refused(url, status, body):
     response = post(url, body)
     assert status == response.status_code
     assert {"error", "details"} == set(strict(response.text))
 
 
-def test_a_body_in_chunks_is_limited_too(url):
+def test_a_chunked_body_is_limited_too(url):
     chunks = (b" " * 100_000 for _ in range(30))
     assert 413 == httpx.post(f"{url}/predict", content=chunks, headers=JSON, timeout=30).status_code
 
@@ -133,7 +133,7 @@ def test_another_content_type_is_refused(url, content_type):
     assert 415 == post(url, GOOD, {"content-type": content_type}).status_code
 
 
-def test_a_packed_body_is_refused(url):
+def test_a_compressed_body_is_refused(url):
     assert 415 == post(url, GOOD, JSON | {"content-encoding": "gzip"}).status_code
 
 

@@ -1,4 +1,4 @@
-"""What is described is what is served: generated requests, good and bad, for the rows of the problem and of the toy."""
+"""The service matches its OpenAPI document for generated valid and invalid requests, of the problem and of the toy."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ REPOSITORY = Path(__file__).parents[2]
 SETTINGS = read_params(REPOSITORY / "params.yaml")["serving"]
 SEED = 20130101
 HOOKS = "tests.service.even_columns"
-CONSTANTS = {"missing": -2.0, "one": 1.0}  # of the stand-in model
+CONSTANTS = {"missing": -2.0, "one": 1.0}  # of the stub model
 
 
 def fuzz(url: str, examples: int, report: Path) -> dict[str, Any]:
-    """Try the served OpenAPI with all checks of schemathesis: its planned cases, and `examples` for each operation."""
+    """Run all checks of schemathesis on the served OpenAPI, with `examples` generated cases per operation."""
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json", "--checks", "all"]
     command += ["--mode", "all", "--max-examples", str(examples), "--seed", str(SEED), "--generation-database", "none"]
     command += ["--report", "json", "--report-json-path", str(report), "--no-color", "--no-shrink"]
@@ -60,20 +60,22 @@ def fuzz(url: str, examples: int, report: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def problem_model(tmp_path_factory) -> Path:
-    """A model of the problem's own columns, which nobody had to train."""
+    """Untrained model with the columns of the problem."""
     folder = tmp_path_factory.mktemp("problem")
-    found = columns(problem.Row)
+    row_columns = columns(problem.Row)
     classes = {"binary": [0, 1], "multiclass": ["early", "late"]}.get(problem.TASK, [])
     signature = {"format": "onnx", "task": problem.TASK, "target": problem.TARGET, "classes": classes}
-    (folder / "signature.json").write_text(json.dumps(signature | {"columns": [vars(column) for column in found]}))
-    onnx.save(_model(found), folder / "model.onnx")
+    (folder / "signature.json").write_text(
+        json.dumps(signature | {"columns": [vars(column) for column in row_columns]})
+    )
+    onnx.save(_model(row_columns), folder / "model.onnx")
     return folder
 
 
-def _model(found: list) -> onnx.ModelProto:
-    """Predictions that depend on each column, on its place, and on whether it is missing."""
+def _model(row_columns: list) -> onnx.ModelProto:
+    """Return a model whose prediction depends on each column, its position, and missing values."""
     nodes, terms = [], []
-    for place, column in enumerate(found):
+    for place, column in enumerate(row_columns):
         name, number = column.name, f"{column.name}_number"
         if column.kind == "category":
             options = {"keys_strings": [""], "values_floats": [-1.0], "default_float": 1.0, "domain": "ai.onnx.ml"}
@@ -84,7 +86,7 @@ def _model(found: list) -> onnx.ModelProto:
                 helper.make_node("Where", [f"{name}_missing", "missing", name], [f"{name}_filled"]),
                 helper.make_node("Softsign", [f"{name}_filled"], [number]),
             ]
-        weight = helper.make_node("Constant", [], [f"{name}_weight"], value_float=(place + 1) / len(found))
+        weight = helper.make_node("Constant", [], [f"{name}_weight"], value_float=(place + 1) / len(row_columns))
         nodes += [weight, helper.make_node("Mul", [number, f"{name}_weight"], [f"{name}_term"])]
         terms.append(f"{name}_term")
     nodes += [
@@ -94,7 +96,7 @@ def _model(found: list) -> onnx.ModelProto:
         helper.make_node("Concat", ["early", "late"], ["probabilities"], axis=1),
     ]
     kinds = {"number": TensorProto.FLOAT, "category": TensorProto.STRING}
-    inputs = [helper.make_tensor_value_info(column.name, kinds[column.kind], [None, 1]) for column in found]
+    inputs = [helper.make_tensor_value_info(column.name, kinds[column.kind], [None, 1]) for column in row_columns]
     predicted = ("sum", 1) if problem.TASK == "regression" else ("probabilities", 2)
     outputs = [helper.make_tensor_value_info(predicted[0], TensorProto.FLOAT, [None, predicted[1]])]
     constants = [helper.make_tensor(name, TensorProto.FLOAT, [1], [value]) for name, value in CONSTANTS.items()]
@@ -109,21 +111,21 @@ def problem_url(problem_model, serve, tmp_path_factory) -> Iterator[str]:
         yield url
 
 
-def test_a_thousand_generated_requests_get_what_the_page_describes(problem_url, tmp_path):
+def test_a_thousand_generated_requests_get_documented_responses(problem_url, tmp_path):
     report = fuzz(problem_url, 900, tmp_path / "report.json")
     assert [] == report["failures"] + report["errors"], report["output"]
     assert report["complete"]
     assert report["test_cases"]["generated"] >= 1000
 
 
-def test_open_lists_and_unbounded_numbers_get_what_the_page_describes(url, tmp_path):
+def test_open_lists_and_unbounded_numbers_get_documented_responses(url, tmp_path):
     report = fuzz(url, 200, tmp_path / "report.json")
     assert [] == report["failures"] + report["errors"], report["output"]
     assert report["complete"]
 
 
 def values(field: dict[str, Any], definitions: dict[str, Any]) -> st.SearchStrategy:
-    """Values that a field of a `Row` takes, from its JSON schema."""
+    """Return a strategy for valid values of a field of `Row`, from its JSON schema."""
     if "$ref" in field:
         return values(definitions[field["$ref"].rsplit("/", 1)[-1]], definitions)
     if "anyOf" in field:
@@ -146,7 +148,7 @@ def values(field: dict[str, Any], definitions: dict[str, Any]) -> st.SearchStrat
 
 
 def _within(limit: float | None, inside: float) -> float | None:
-    """The limit, or the next number of 32 bits on its inner side."""
+    """Return the limit, or the nearest float32 within it."""
     if limit is None:
         return None
     near = np.float32(limit)
@@ -162,31 +164,31 @@ def rows(row: type[BaseModel]) -> st.SearchStrategy:
 
 @pytest.fixture(params=["problem", "toy"])
 def served(request, toy) -> tuple[type[BaseModel], str, Any]:
-    """Of each service: its `Row`, its address, and the same model offline."""
+    """`Row`, URL and offline model of each service."""
     names = {"problem": ("problem_url", "problem_model"), "toy": ("url", "model_dir")}[request.param]
     address, folder = map(request.getfixturevalue, names)
     return (problem if request.param == "problem" else toy).Row, address, predictor.load(folder)
 
 
-def test_generated_rows_and_columns_get_the_answers_of_the_offline_model(served):
+def test_generated_rows_and_columns_get_the_predictions_of_the_offline_model(served):
     row, address, model = served
     with httpx.Client(base_url=address) as client:
 
         @settings(max_examples=100, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
         @given(rows(row))
         def compare(generated: list[dict[str, Any]]) -> None:
-            table = {name: [each[name] for each in generated] for name in generated[0]}
+            table = {name: [row[name] for row in generated] for name in generated[0]}
             offline = model.predict(table)
             for body in (generated, {"columns": table}):
                 online = client.post("/predict", json=body).json()["predictions"]
-                by_place = [list(one.values()) if isinstance(one, dict) else one for one in online]
+                by_place = [list(row.values()) if isinstance(row, dict) else row for row in online]
                 np.testing.assert_array_equal(offline, by_place)
 
         compare()
 
 
 class Faulty:
-    """The service with a fault between it and its clients."""
+    """The service with a fault in its responses."""
 
     def __init__(self, app: App, fault: str) -> None:
         self._app, self._fault = app, fault
@@ -201,7 +203,7 @@ class Faulty:
         await self._app(scope, receive, faulty)
 
     @staticmethod
-    def a_status_that_is_not_described(message: dict) -> dict:
+    def an_undocumented_status(message: dict) -> dict:
         return message | {"status": 418} if message.get("status") == 422 else message
 
     @staticmethod
@@ -209,7 +211,7 @@ class Faulty:
         return message | {"status": 500} if message.get("status") == 200 else message
 
     @staticmethod
-    def a_member_that_is_not_described(message: dict) -> dict:
+    def an_undocumented_member(message: dict) -> dict:
         body = message.get("body", b"")
         return message | {"body": body.replace(b'"release"', b'"version"')}
 
@@ -243,15 +245,15 @@ def listening(app: Any) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("fault", "finding"),
     [
-        ("a_status_that_is_not_described", "UndefinedStatusCode"),
+        ("an_undocumented_status", "UndefinedStatusCode"),
         ("a_fault_of_the_server", "ServerError"),
-        ("a_member_that_is_not_described", "JsonSchemaError"),
+        ("an_undocumented_member", "JsonSchemaError"),
         ("a_header_that_is_missing", "MissingHeaders"),
         ("bad_rows_that_are_taken", "AcceptedNegativeData"),
         ("good_rows_that_are_refused", "RejectedPositiveData"),
     ],
 )
-def test_a_service_that_answers_otherwise_is_found(fault, finding, toy, model_dir, tmp_path):
+def test_a_service_with_undocumented_responses_is_detected(fault, finding, toy, model_dir, tmp_path):
     release = {"version": "v1"}
     model = predictor.load(model_dir)
     observer = Observer(Metrics(release, model.signature), SETTINGS)

@@ -1,4 +1,4 @@
-"""Bodies and connections that want more than a prediction: nothing of them is run, none is answered with a 5xx."""
+"""Malicious bodies and connections: nothing of them is executed, and none gets a status of 5xx."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEAD = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n
 
 
 class Touch:
-    """Unpickled, it creates a file."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -38,7 +38,7 @@ class Touch:
     ],
     ids=str,
 )
-def test_a_pickle_is_never_opened(url, tmp_path, path, headers):
+def test_a_pickle_is_never_loaded(url, tmp_path, path, headers):
     made = tmp_path / "made"
     response = httpx.post(f"{url}{path}", content=pickle.dumps(Touch(made)), headers=headers)
     assert (False, True) == (made.exists(), 400 <= response.status_code < 500)
@@ -57,7 +57,7 @@ def test_a_pickle_is_never_opened(url, tmp_path, path, headers):
     ids=["empty", "cut", "code", "broken header", "wrong boundary", "zeros"],
 )
 @pytest.mark.parametrize("content_type", ["multipart/form-data; boundary=x", "multipart/form-data", "multipart/mixed"])
-def test_multipart_is_refused_well_formed_or_not(url, body, content_type):
+def test_multipart_is_refused_whether_well_formed_or_not(url, body, content_type):
     response = httpx.post(f"{url}/predict", content=body, headers={"content-type": content_type})
     assert 415 == response.status_code
 
@@ -81,7 +81,7 @@ def test_multipart_is_refused_well_formed_or_not(url, body, content_type):
     ],
     ids=lambda value: repr(value[-40:]) if isinstance(value, bytes) else str(value),
 )
-def test_what_is_no_http_is_refused_and_the_service_goes_on(url, sent, status):
+def test_invalid_http_is_refused_and_the_service_keeps_running(url, sent, status):
     with socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1])), timeout=10) as client:
         client.sendall(sent)
         answer = client.recv(10_000)
@@ -108,28 +108,28 @@ def test_what_is_no_http_is_refused_and_the_service_goes_on(url, sent, status):
     ],
     ids=["arrays", "wrong width", "columns", "deep", "huge", "object", "long key", "many keys", "too many keys"],
 )
-def test_a_body_of_the_wrong_shape_is_refused_with_its_place(url, body, row, field):
+def test_a_body_of_the_wrong_structure_is_refused_with_row_and_field(url, body, row, field):
     response = httpx.post(f"{url}/predict", content=body, headers={"content-type": "application/json"})
-    places = [(each["row"], each["field"]) for each in response.json()["details"]]
+    places = [(detail["row"], detail["field"]) for detail in response.json()["details"]]
     assert (422, row) == (response.status_code, places[0][0])
     assert field is None or (row, field) in places
-    assert all(each["rule"] for each in response.json()["details"])
+    assert all(detail["rule"] for detail in response.json()["details"])
     assert len(response.content) < 10_000
 
 
-def test_a_body_of_wrong_keys_does_not_keep_the_others_waiting(url):
+def test_a_body_of_unknown_keys_does_not_block_others(url):
     body = b"{" + b",".join(b'"%x":1' % n for n in range(180_000)) + b"}"
     start = time.perf_counter()
     response = httpx.post(f"{url}/predict", content=body, headers={"content-type": "application/json"})
     assert (422, True) == (response.status_code, time.perf_counter() - start < 0.5)
 
 
-def test_texts_that_start_with_a_colon_are_not_taken_for_keys(url):
+def test_strings_that_start_with_a_colon_do_not_count_as_keys(url):
     rows = [ROW | {"name": "::"}] * 1000
     assert 200 == httpx.post(f"{url}/predict", json=rows).status_code
 
 
-def test_each_of_many_requests_sent_at_once_is_answered_in_order(url):
+def test_pipelined_requests_are_answered_in_order(url):
     request = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"
     with socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1])), timeout=10) as client:
         client.sendall(request * 50 + request.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))

@@ -1,4 +1,4 @@
-"""The image that a Bento becomes: what it installs, as whom it runs, and that it needs no disk but /tmp.
+"""Image of a Bento: its packages, its user, and its operation with no writable file system but /tmp.
 
 Docker is not needed here. The instructions are read, and the command of the image runs on this machine, in the
 environment of the image alone, without the rights of an administrator, on files that nobody may write.
@@ -31,7 +31,7 @@ NOT_SERVED = {"pandas", "scikit-learn", "scipy", "skl2onnx", "onnx", "skops", "d
 
 @pytest.fixture(scope="module")
 def make(model_dir, tmp_path_factory):
-    """Build a Bento of the toy problem, with `docker` options of its own where they are given."""
+    """Build a Bento of the toy problem, optionally with other `docker` options."""
 
     def made(docker: dict | None = None) -> Path:
         context, home = tmp_path_factory.mktemp("context"), tmp_path_factory.mktemp("home")
@@ -52,7 +52,7 @@ def make(model_dir, tmp_path_factory):
 
 
 def requirements() -> str:
-    """What the release builder locks for a model in ONNX."""
+    """Requirements that the release builder locks for an ONNX model."""
     command = ["uv", "export", "--frozen", "--no-emit-project", "--quiet", "--no-header", "--only-group", "serve"]
     return subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True, timeout=60).stdout
 
@@ -63,59 +63,59 @@ def bento(make) -> Path:
 
 
 def instructions(bento: Path) -> list[tuple[str, str]]:
-    """Name and arguments of each instruction of the Dockerfile, without comments and continued lines."""
+    """Return name and arguments of each instruction of the Dockerfile, without comments and line continuations."""
     text = (bento / "env/docker/Dockerfile").read_text()
     lines = "\n".join(line for line in text.splitlines() if not line.startswith("#")).replace("\\\n", " ").splitlines()
     return [tuple(line.split(maxsplit=1)) for line in lines if line.strip()]
 
 
 def last_stage(bento: Path) -> list[tuple[str, str]]:
-    found = instructions(bento)
-    start = max(place for place, (name, _) in enumerate(found) if name == "FROM")
-    return found[start:]
+    lines = instructions(bento)
+    start = max(index for index, (name, _) in enumerate(lines) if name == "FROM")
+    return lines[start:]
 
 
 def installations(bento: Path) -> list[str]:
-    """Commands that install a file of requirements. Raises ValueError where there is none."""
-    commands = [part for name, value in instructions(bento) if name == "RUN" for part in re.split(r"&&|;", value)]
-    found = [command for command in commands if re.search(r"\binstall\b.* (-r|--requirement)\b", command)]
-    if not found:
+    """Return the commands that install a file of requirements. Raises ValueError if there is none."""
+    commands = [command for name, value in instructions(bento) if name == "RUN" for command in re.split(r"&&|;", value)]
+    matches = [command for command in commands if re.search(r"\binstall\b.* (-r|--requirement)\b", command)]
+    if not matches:
         raise ValueError(f"{bento}: installs no requirements")
-    return found
+    return matches
 
 
 def faults(bento: Path) -> set[str]:
-    """What an image of ours must not have."""
+    """Return the faults of an image."""
     stage = last_stage(bento)
     arguments = dict(value.split("=", 1) for name, value in instructions(bento) if name == "ARG")
     users = [value for name, value in stage if name == "USER"]
     user = re.sub(r"\$\{(\w+)\}", lambda match: arguments[match[1]], users[-1]) if users else "root"
-    found = {
+    present = {
         "compilers": any(COMPILERS.search(value) for name, value in instructions(bento) if name == "RUN"),
         "administrator": not re.fullmatch(r"[1-9]\d*:[1-9]\d*", user),
         "tools of installing": any(name == "RUN" for name, _ in stage),
         "requirements without hashes": any("--require-hashes" not in command for command in installations(bento)),
     }
-    return {fault for fault, is_there in found.items() if is_there}
+    return {fault for fault, is_present in present.items() if is_present}
 
 
-def test_it_has_no_compilers_and_runs_as_an_ordinary_user(bento):
+def test_it_has_no_compilers_and_runs_as_an_unprivileged_user(bento):
     assert set() == faults(bento)
 
 
-def test_the_image_that_bentoml_makes_by_itself_would_be_refused(make):
+def test_the_default_image_of_bentoml_is_refused(make):
     expected = {"compilers", "administrator", "tools of installing", "requirements without hashes"}
     assert expected == faults(make({"python_version": "3.11"}))
 
 
-def test_what_it_copies_is_in_the_bento(bento):
+def test_the_copied_files_are_in_the_bento(bento):
     copied = [value.split()[0] for name, value in instructions(bento) if name == "COPY" and "--from" not in value]
     assert len(copied) > 1
     assert [] == [path for path in copied if not (bento / path).exists()]
 
 
-def test_each_requirement_that_it_installs_has_a_hash_and_is_for_serving(bento):
-    """As its first instruction does, leave out the line that BentoML adds."""
+def test_each_requirement_has_a_hash_and_is_for_serving(bento):
+    """Ignore the line that BentoML adds, like its first instruction."""
     (command,) = [value for name, value in instructions(bento) if name == "RUN" and "grep" in value]
     pattern = shlex.split(command)[2]
     text = subprocess.run(
@@ -133,13 +133,13 @@ def test_each_requirement_that_it_installs_has_a_hash_and_is_for_serving(bento):
 
 
 def unprivileged() -> list[str]:
-    """What to put before a command so that it cannot write what it is not allowed to, as an administrator can."""
+    """Command prefix that drops the capabilities of an administrator to write everywhere."""
     return ["setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
 
 
 @pytest.fixture
 def read_only(bento, tmp_path):
-    """A copy of what the image holds, in which nothing can be written."""
+    """Read-only copy of the content of the image."""
     folder = tmp_path / "bento"
     folder.mkdir()
     shutil.copy(bento / "bento.yaml", folder)
@@ -158,7 +158,7 @@ def environment(bento: Path, temporary: Path) -> dict[str, str]:
     return own | {"TMPDIR": str(temporary), "PATH": os.environ["PATH"], "SLIPWAY_PREDICTIONS": f"{temporary}/log"}
 
 
-def test_its_command_serves_where_only_its_tmp_can_be_written(bento, read_only, tmp_path, row):
+def test_its_command_serves_with_only_tmp_writable(bento, read_only, tmp_path, row):
     (entrypoint,) = [json.loads(value) for name, value in last_stage(bento) if name == "ENTRYPOINT"]
     command = [*unprivileged(), sys.executable, *entrypoint[1:-1], str(read_only)]
     (tmp_path / "tmp").mkdir()

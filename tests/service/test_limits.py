@@ -1,4 +1,4 @@
-"""Limits, tried on the application itself with a model that is slow, absent-minded or of another task."""
+"""Limits of the application, with models that are slow, return NaN, or have another task."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SETTINGS = {
 
 
 class Model:
-    """Scores of a given kind, after a given time for each call."""
+    """Model that returns the given scores after the given time."""
 
     def __init__(self, task: str, scores: list, seconds: float = 0.0) -> None:
         names = {"size": "number", "count": "number", "kind": "category", "name": "category", "weight": "number"}
@@ -73,12 +73,12 @@ def test_regression_gives_a_number(client, row):
     assert [-12.5] == response.json()["predictions"]
 
 
-def test_a_model_that_answers_nan_is_a_fault_of_the_service_in_strict_json(client, row):
+def test_nan_of_a_model_is_a_failure_of_the_service_in_strict_json(client, row):
     (response,) = posted(client(Model("regression", [float("nan")])), row)
     assert (500, "the service failed; see its log") == (response.status_code, response.json()["error"])
 
 
-def test_slow_work_ends_with_504_and_what_waits_behind_it_is_never_computed(client, row):
+def test_a_slow_request_gets_504_and_queued_ones_are_never_computed(client, row):
     model = Model("binary", [0.5], seconds=0.3)
     service = client(model, inline_seconds=0.0)
     probes = model.calls
@@ -86,8 +86,8 @@ def test_slow_work_ends_with_504_and_what_waits_behind_it_is_never_computed(clie
     assert 1 == model.calls - probes
 
 
-def test_a_flood_of_slow_requests_keeps_one_thread_busy_and_nothing_is_computed_after_it(client, row):
-    """Three times over: as many as have room time out behind one computation, the rest is refused at once."""
+def test_a_flood_of_slow_requests_uses_one_thread_and_leaves_no_work_behind(client, row):
+    """Three times: the admitted requests time out behind one computation, and the others are refused immediately."""
     model = Model("binary", [0.5], seconds=0.3)
     service = client(model, inline_seconds=0.0)
     probes = model.calls
@@ -102,7 +102,7 @@ def test_a_flood_of_slow_requests_keeps_one_thread_busy_and_nothing_is_computed_
     assert max(threads) <= 1
 
 
-def test_more_requests_at_once_than_allowed_are_told_when_to_come_back(client, row):
+def test_requests_above_the_limit_get_retry_after(client, row):
     answers = posted(client(Model("binary", [0.5])), *[row] * 5)
     assert [200, 200, 503, 503, 503] == sorted(response.status_code for response in answers)
     assert {"3"} == {response.headers["retry-after"] for response in answers if response.status_code == 503}

@@ -1,4 +1,4 @@
-"""What a worker says on stderr, and the id that ties a request to it."""
+"""Log of a worker on stderr, and the request id in it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SETTINGS = read_params(REPOSITORY / "params.yaml")["serving"]
 
 
 class Failing:
-    """A model that answers once, to be measured, and then never again."""
+    """Model that predicts once, for the measurement, and fails afterwards."""
 
     def __init__(self, model: predictor.Predictor) -> None:
         self.signature, self._model, self.fails = model.signature, model, False
@@ -72,17 +72,17 @@ def test_a_well_formed_id_is_kept(send, row, brought):
 
 
 @pytest.mark.parametrize("brought", ["", " ", "a b", "x" * 129, '"', "a,b", "<script>", "a\u00e9"])
-def test_another_id_is_replaced(send, row, brought):
+def test_a_malformed_id_is_replaced(send, row, brought):
     answer = send(row, headers={"X-Request-Id": brought.encode("latin-1")})[0]
     assert brought != answer.headers["x-request-id"]
     assert answer.headers["x-request-id"].isascii()
 
 
-def test_each_request_has_an_id_of_its_own(send, row):
+def test_each_request_has_a_unique_id(send, row):
     assert 20 == len({answer.headers["x-request-id"] for answer in send(*[row] * 20)[:-1]})
 
 
-def test_a_refusal_is_logged_with_its_reason_and_its_place_but_no_value(send, row, caplog):
+def test_a_refusal_is_logged_with_reason_row_and_field_but_no_value(send, row, caplog):
     send([row, row | {"count": 77777}], headers={"X-Request-Id": "id-1"})
     (record,) = caplog.records
     detail = {"row": 1, "field": "count", "rule": "Input should be less than or equal to 9"}
@@ -99,7 +99,7 @@ def test_a_failure_is_logged_with_its_traceback(send, model, row, caplog, monkey
     assert "out of order" in str(record.exc_info[1])
 
 
-def test_answers_are_logged_only_if_asked_for(send, row, caplog):
+def test_responses_are_logged_only_if_enabled(send, row, caplog):
     send(row)
     assert [] == caplog.records
     send(row, headers={"X-Request-Id": "id-1"}, access_log=1.0)
@@ -107,14 +107,14 @@ def test_answers_are_logged_only_if_asked_for(send, row, caplog):
     assert ("answered", "id-1", 200) == (record.message, record.fields["request_id"], record.fields["status"])
 
 
-def test_a_flood_of_refusals_is_logged_in_part_and_counted(send, caplog):
+def test_a_flood_of_refusals_is_logged_partially_and_counted(send, caplog):
     page = send(*[[]] * 50, lines_a_second=5)[-1].text
     dropped = float(page.split("slipway_log_lines_dropped_total ")[-1].split()[0])
     assert 50 == len(caplog.records) + dropped
     assert dropped > 0
 
 
-def test_a_rate_begins_anew_each_second(monkeypatch):
+def test_a_rate_limit_restarts_every_second(monkeypatch):
     rate, now = Rate(2), 0.0
     monkeypatch.setattr("slipway.serving.logs.time.monotonic", lambda: now)
     first = [rate.passes() for _ in range(3)]
@@ -146,7 +146,7 @@ print(dropped, time.monotonic() - start, flush=True)
 """
 
 
-def test_nobody_reading_stderr_stops_nothing():
+def test_an_unread_stderr_blocks_nothing():
     process = subprocess.Popen(
         [sys.executable, "-c", BLOCKED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

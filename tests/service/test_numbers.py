@@ -1,4 +1,4 @@
-"""Numbers in the contract: whole ones in either spelling, and none that the model's float32 cannot hold."""
+"""Numbers in the contract: integers in both spellings, and no number too large for float32."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def contract() -> Contract:
 
 
 @pytest.fixture(scope="module")
-def described() -> Draft202012Validator:
+def schema() -> Draft202012Validator:
     schemas = openapi(Row, "binary", "label", "v1", 5)["components"]
     return Draft202012Validator({"$ref": "#/components/schemas/Row", "components": schemas})
 
@@ -50,11 +50,11 @@ def refusal(contract: Contract, row: dict) -> dict:
 
 
 @pytest.mark.parametrize(("field", "value"), [("free", 2.0), ("bounded", 4.0), ("choice", 2.0), ("size", 1.0)])
-def test_a_whole_number_with_a_point_is_an_integer(contract, described, field, value):
+def test_a_whole_number_with_a_point_is_an_integer(contract, schema, field, value):
     row = GOOD | {field: value}
     expected = contract.parse(json.dumps([row | {field: int(value)}]).encode())
     assert expected == contract.parse(json.dumps([row]).encode())
-    assert described.is_valid(row)
+    assert schema.is_valid(row)
 
 
 @pytest.mark.parametrize(
@@ -71,19 +71,19 @@ def test_a_whole_number_with_a_point_is_an_integer(contract, described, field, v
         ("real", -1e300, "between"),
     ],
 )
-def test_what_the_contract_refuses_is_described_as_refused(contract, described, field, value, rule):
+def test_the_schema_refuses_what_the_contract_refuses(contract, schema, field, value, rule):
     row = GOOD | {field: value}
     detail = refusal(contract, row)
     assert (1, field) == (detail["row"], detail["field"])
     assert rule in detail["rule"]
-    assert not described.is_valid(row)
+    assert not schema.is_valid(row)
 
 
-def test_another_broken_rule_is_named_where_a_whole_number_has_a_point(contract):
+def test_another_violation_is_reported_with_a_whole_number_with_a_point(contract):
     assert "real" == refusal(contract, GOOD | {"free": 2.0, "real": float("nan")})["field"]
 
 
-def test_a_repeated_key_is_refused_where_a_whole_number_has_a_point(contract):
+def test_a_repeated_key_is_refused_with_a_whole_number_with_a_point(contract):
     with pytest.raises(RefusedError) as refused:
         contract.parse(json.dumps(GOOD | {"free": 2.0}).encode()[:-1] + b', "free": 2.0}')
     assert "Key is repeated" == refused.value.details[0]["rule"]

@@ -1,4 +1,4 @@
-"""The prediction log: what monitoring reads, and that no disk, folder or crowd can slow or fail a request for it."""
+"""The prediction log: its content, and that no disk, folder or load makes it delay or fail a request."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def log(tmp_path, outcomes):
         return logs[-1]
 
     yield make
-    for each in logs:
-        each.close()
+    for opened in logs:
+        opened.close()
 
 
 def lines(tmp_path) -> list[dict]:
@@ -69,7 +69,7 @@ def lines(tmp_path) -> list[dict]:
     ]
 
 
-def test_a_line_names_release_time_request_row_and_prediction(log, tmp_path, outcomes):
+def test_a_line_has_release_time_request_row_and_prediction(log, tmp_path, outcomes):
     written = log()
     before = datetime.now(UTC).replace(microsecond=0)
     written.offer(b"id-1", b'{"name": "x", "letter": "a"}', [0.25])
@@ -98,14 +98,14 @@ def test_a_row_is_logged_as_it_was_sent_on_one_line(log, tmp_path, body):
     written = log()
     written.offer(b"id", bytearray(body), [{"a": 0.5, "b": place} for place in range(len(expected))])
     written.close()
-    found = lines(tmp_path)
-    assert expected == [line["row"] for line in found]
+    logged = lines(tmp_path)
+    assert expected == [line["row"] for line in logged]
     assert [(place, {"a": 0.5, "b": place}) for place in range(len(expected))] == [
-        (line["index"], line["prediction"]) for line in found
+        (line["index"], line["prediction"]) for line in logged
     ]
 
 
-def test_fields_that_row_marks_are_null(log, tmp_path):
+def test_redacted_fields_are_null(log, tmp_path):
     written = log(Row)
     written.offer(b"id", json.dumps([GOOD, GOOD | {"age": None}]).encode(), [1.0, 2.0])
     written.close()
@@ -114,24 +114,24 @@ def test_fields_that_row_marks_are_null(log, tmp_path):
     assert "hush" not in "".join(path.read_text() for path in tmp_path.glob("predictions/*"))
 
 
-def test_a_mark_is_found_wherever_a_field_has_it():
+def test_redaction_is_detected_in_every_form_of_a_field():
     assert ["secret", "age", "kind"] == redacted(Row)
 
 
-def test_a_share_of_the_rows_is_logged_in_small_and_large_requests(log, tmp_path):
+def test_a_fraction_of_the_rows_of_small_and_large_requests_is_logged(log, tmp_path):
     written = log(sample=0.5)
     row = b'{"name": "x", "letter": "a"}'
     for _ in range(1000):
         written.offer(b"small", row, [0.5])
     written.offer(b"large", b"[" + b",".join([row] * 1000) + b"]", [0.5] * 1000)
     written.close()
-    found = Counter(line["request_id"] for line in lines(tmp_path))
-    assert 400 < found["small"] < 600
-    assert 400 < found["large"] < 600
+    logged = Counter(line["request_id"] for line in lines(tmp_path))
+    assert 400 < logged["small"] < 600
+    assert 400 < logged["large"] < 600
 
 
 @pytest.mark.parametrize("row", [Plain, Row])
-def test_columns_are_logged_as_the_rows_they_hold(log, tmp_path, row):
+def test_columns_are_logged_as_rows(log, tmp_path, row):
     columns = {"name": ["x", "},{"], "letter": ["a", "b"]}
     written = log(row)
     written.offer(b"id", json.dumps({"columns": columns}).encode(), [0.5, 0.75])
@@ -141,7 +141,7 @@ def test_columns_are_logged_as_the_rows_they_hold(log, tmp_path, row):
     assert expected == [line["row"] for line in lines(tmp_path)]
 
 
-def test_more_rows_than_a_second_may_have_are_counted(log, tmp_path, outcomes):
+def test_rows_above_the_rate_limit_are_counted(log, tmp_path, outcomes):
     written = log(rows_a_second=10)
     for _ in range(40):
         written.offer(b"id", b'{"name": "x", "letter": "a"}', [0.5])
@@ -150,7 +150,7 @@ def test_more_rows_than_a_second_may_have_are_counted(log, tmp_path, outcomes):
     assert len(lines(tmp_path)) == outcomes["written"] < 40
 
 
-def test_what_finds_no_room_in_the_queue_is_counted_and_takes_no_memory(log, outcomes, monkeypatch):
+def test_rows_above_the_queue_limit_are_counted_and_use_no_memory(log, outcomes, monkeypatch):
     monkeypatch.setattr(prediction_log, "WRITE_INTERVAL_SECONDS", 60)
     written = log(queue_bytes=10_000)
     for _ in range(1000):
@@ -160,11 +160,11 @@ def test_what_finds_no_room_in_the_queue_is_counted_and_takes_no_memory(log, out
     assert 10 <= outcomes["written"] <= 10_000 // prediction_log.OVERHEAD_BYTES
 
 
-def test_a_file_is_followed_by_the_next_and_the_oldest_go(log, tmp_path):
+def test_files_are_rotated_and_the_oldest_removed(log, tmp_path):
     written = log(file_bytes=2000, files=3)
     for place in range(100):
         written.offer(b"%d" % place, b'{"name": "x", "letter": "a"}', [0.5])
-        time.sleep(0.0001 if place % 10 else 0.11)  # so that there are several batches
+        time.sleep(0.0001 if place % 10 else 0.11)  # for several batches
     written.close()
     files = sorted(tmp_path.glob("predictions/*"))
     assert 3 == len(files)
@@ -172,7 +172,7 @@ def test_a_file_is_followed_by_the_next_and_the_oldest_go(log, tmp_path):
     assert "99" == lines(tmp_path)[-1]["request_id"]
 
 
-def test_a_file_that_is_taken_away_is_followed_by_another(tmp_path):
+def test_a_removed_file_is_replaced(tmp_path):
     files = Files(tmp_path, 1000, 3)
     files.append(b"1\n")
     next(tmp_path.iterdir()).unlink()
@@ -180,7 +180,7 @@ def test_a_file_that_is_taken_away_is_followed_by_another(tmp_path):
     assert [b"2\n"] == [path.read_bytes() for path in tmp_path.iterdir()]
 
 
-def test_other_files_in_the_folder_stay(tmp_path):
+def test_other_files_in_the_folder_are_kept(tmp_path):
     (tmp_path / "notes.jsonl").touch()
     files = Files(tmp_path, 10, 1)
     for _ in range(5):
@@ -189,15 +189,15 @@ def test_other_files_in_the_folder_stay(tmp_path):
     assert 2 == len(list(tmp_path.iterdir()))
 
 
-def test_a_disk_that_fills_up_leaves_whole_lines(tmp_path, monkeypatch):
+def test_a_full_disk_leaves_complete_lines(tmp_path, monkeypatch):
     files = Files(tmp_path, 1000, 3)
     files.append(b"first\n")
     write = os.write
-    left = iter([3])
+    free = iter([3])
 
     def full(file: int, content: bytes) -> int:
-        for room in left:
-            return write(file, content[:room])
+        for size in free:
+            return write(file, content[:size])
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(prediction_log.os, "write", full)
@@ -206,7 +206,7 @@ def test_a_disk_that_fills_up_leaves_whole_lines(tmp_path, monkeypatch):
     assert [b"first\n"] == [path.read_bytes() for path in tmp_path.iterdir()]
 
 
-def test_a_folder_that_cannot_be_written_is_tried_again_later(log, tmp_path, outcomes, monkeypatch, caplog):
+def test_a_write_to_an_unwritable_folder_is_retried(log, tmp_path, outcomes, monkeypatch, caplog):
     monkeypatch.setattr(prediction_log, "RETRY_SECONDS", 0.3)
     (tmp_path / "predictions").touch()
     written = log()
@@ -220,7 +220,7 @@ def test_a_folder_that_cannot_be_written_is_tried_again_later(log, tmp_path, out
     assert f"SLIPWAY_PREDICTIONS={tmp_path / 'predictions'}: File exists; predictions are not logged" in caplog.messages
 
 
-def test_what_it_cannot_make_a_line_of_does_not_stop_it(log, tmp_path, caplog):
+def test_an_invalid_row_does_not_stop_the_log(log, tmp_path, caplog):
     written = log()
     written.offer(b"bad", b"no JSON", [0.5])
     time.sleep(2 * prediction_log.WRITE_INTERVAL_SECONDS)
@@ -242,7 +242,7 @@ def counted(url: str, outcome: str) -> float:
     return float(line.rsplit(" ", 1)[1])
 
 
-def test_each_answer_of_the_service_is_in_the_log_when_it_has_stopped(serve, model_dir, tmp_path, row):
+def test_every_prediction_is_in_the_log_after_the_service_has_stopped(serve, model_dir, tmp_path, row):
     with serve(model_dir, tmp_path, SLIPWAY_PREDICTIONS=str(tmp_path / "predictions")) as (url, _):
         statuses = posted(url, row, 300)
     assert [200] * 300 == statuses
@@ -250,7 +250,7 @@ def test_each_answer_of_the_service_is_in_the_log_when_it_has_stopped(serve, mod
     assert {("v1.2.3", json.dumps(row))} == {(line["release"], json.dumps(line["row"])) for line in lines(tmp_path)}
 
 
-def test_each_worker_writes_a_file_of_its_own(serve, model_dir, tmp_path, row):
+def test_each_worker_writes_its_own_file(serve, model_dir, tmp_path, row):
     variables = {
         "BENTOML_CONFIG_OPTIONS": "services.slipway.workers=2",
         "SLIPWAY_PREDICTIONS": str(tmp_path / "predictions"),
@@ -269,7 +269,7 @@ def test_each_worker_writes_a_file_of_its_own(serve, model_dir, tmp_path, row):
     assert sent == len(lines(tmp_path))
 
 
-def test_a_folder_that_cannot_be_written_fails_no_request(serve, model_dir, tmp_path, row):
+def test_an_unwritable_folder_fails_no_request(serve, model_dir, tmp_path, row):
     (tmp_path / "file").touch()
     with serve(model_dir, tmp_path, SLIPWAY_PREDICTIONS=str(tmp_path / "file" / "predictions")) as (url, _):
         statuses = posted(url, row, 100)
@@ -279,10 +279,10 @@ def test_a_folder_that_cannot_be_written_fails_no_request(serve, model_dir, tmp_
     assert "Not a directory; predictions are not logged" in (tmp_path / "log").read_text()
 
 
-def test_a_file_system_that_takes_no_more_fails_no_request(serve, model_dir, tmp_path, row):
+def test_a_full_file_system_fails_no_request(serve, model_dir, tmp_path, row):
     with serve(model_dir, tmp_path, SLIPWAY_PREDICTIONS=str(tmp_path / "predictions")) as (url, process):
-        for each in [process, *process.children(recursive=True)]:
-            psutil.Process(each.pid).rlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+        for member in [process, *process.children(recursive=True)]:
+            psutil.Process(member.pid).rlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
         statuses = posted(url, row, 300)
         time.sleep(0.5)
         written, failed = counted(url, "written"), counted(url, "write_failed")

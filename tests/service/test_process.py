@@ -1,4 +1,4 @@
-"""Start and stop: what must not start, and what must not go on."""
+"""Start and stop of the service: refused models, and workers that must end."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def copy(model_dir, tmp_path):
     return shutil.copytree(model_dir, tmp_path / "model")
 
 
-def test_a_folder_as_released_is_accepted(copy):
+def test_a_released_folder_is_accepted(copy):
     assert "v1.2.3" == model_folder.verify(copy)["version"]
 
 
-def test_a_folder_without_release_is_a_developers(copy):
+def test_a_folder_without_release_is_for_development(copy):
     (copy / "release.json").unlink()
     assert {"version": "development"} == model_folder.verify(copy)
 
@@ -45,13 +45,13 @@ def test_a_folder_without_release_is_a_developers(copy):
         ),
     ],
 )
-def test_a_folder_not_as_released_is_refused(copy, fault, message):
+def test_a_changed_folder_is_refused(copy, fault, message):
     fault(copy)
     with pytest.raises(UserError, match=message):
         model_folder.verify(copy)
 
 
-def test_a_model_of_other_columns_is_refused(copy, toy):
+def test_a_model_with_other_columns_is_refused(copy, toy):
     class Other(toy.Row):
         colour: float
 
@@ -60,13 +60,13 @@ def test_a_model_of_other_columns_is_refused(copy, toy):
         model_folder.refuse_other_columns(copy, Other)
 
 
-def test_the_supervisor_finds_the_signature_without_what_only_workers_need():
+def test_the_supervisor_reads_the_signature_without_the_imports_of_workers():
     assert predictor.SIGNATURE == model_folder.SIGNATURE
     code = "import sys, slipway.serving.service; print({'numpy', 'onnxruntime', 'prometheus_client'} & {*sys.modules})"
     assert "set()\n" == subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 
-def test_a_tampered_model_ends_the_command_in_one_clear_line(copy, tmp_path, monkeypatch):
+def test_a_tampered_model_ends_the_command_with_a_one_line_error(copy, tmp_path, monkeypatch):
     with (copy / "model.onnx").open("ab") as model:
         model.write(b"x")
     monkeypatch.setenv("SLIPWAY_MODEL_DIR", str(copy))
@@ -87,8 +87,8 @@ def test_a_worker_stops_when_its_parent_is_killed(serve, model_dir, tmp_path):
         assert ([], True) == (left, len(workers) > 0)
 
 
-def test_the_runtime_of_the_model_keeps_and_sends_nothing(serve, model_dir, tmp_path, row):
-    """ONNX Runtime would keep an id and a database in the home folder, and report to its maker."""
+def test_onnx_runtime_stores_and_sends_no_telemetry(serve, model_dir, tmp_path, row):
+    """By default, ONNX Runtime stores an id and a database in the home folder, and sends telemetry."""
     (tmp_path / "user").mkdir()
     with serve(model_dir, tmp_path, HOME=str(tmp_path / "user")) as (url, _):
         assert 200 == httpx.post(f"{url}/predict", json=row).status_code

@@ -1,4 +1,4 @@
-"""Rules and dashboard read what the service exports, and the rules fire in a Prometheus that scrapes a service."""
+"""Rules and dashboard use exported metrics, and the rules fire in a Prometheus that scrapes a service."""
 
 from __future__ import annotations
 
@@ -26,74 +26,74 @@ FOLDER = Path(__file__).parents[2] / "deploy" / "monitoring"
 PARAMS = yaml.safe_load((FOLDER.parents[1] / "params.yaml").read_text())
 RULES = {rule["alert"]: rule for rule in yaml.safe_load((FOLDER / "rules.yaml").read_text())["groups"][0]["rules"]}
 DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text())
-SCRAPED = {"job", "instance"}  # labels that Prometheus gives what it scrapes
-PATIENCE = 60  # seconds for an alert; it takes 10 on a quiet machine
+TARGET_LABELS = {"job", "instance"}  # that Prometheus adds to each sample
+ALERT_TIMEOUT_SECONDS = 60  # an alert takes 10 s on an idle machine
 TASKS = ({"task": "binary"}, {"task": "multiclass", "classes": ["a", "b"]}, {"task": "regression"})
 
 
 def _expressions() -> dict[str, str]:
-    panels = {f"panel {one['title']}": one["targets"] for one in DASHBOARD["panels"]}
-    shown = {f"{name} {each['refId']}": each["expr"] for name, targets in panels.items() for each in targets}
-    marks = {f"annotation {one['name']}": one["expr"] for one in DASHBOARD["annotations"]["list"]}
+    panels = {f"panel {panel['title']}": panel["targets"] for panel in DASHBOARD["panels"]}
+    targets = {f"{name} {target['refId']}": target["expr"] for name, group in panels.items() for target in group}
+    annotations = {f"annotation {item['name']}": item["expr"] for item in DASHBOARD["annotations"]["list"]}
     filled = {
         name: text.replace("$job", "slipway").replace("$__rate_interval", "1m")
-        for name, text in (shown | marks).items()
+        for name, text in (targets | annotations).items()
     }
     return {name: rule["expr"] for name, rule in RULES.items()} | filled
 
 
-def _parts(node: Any) -> Iterator[Any]:
+def _walk(node: Any) -> Iterator[Any]:
     yield node
     for below in ("lhs", "rhs", "expr", "vector_selector", "param"):
         if getattr(node, below, None) is not None:
-            yield from _parts(getattr(node, below))
+            yield from _walk(getattr(node, below))
     for argument in getattr(node, "args", None) or []:
-        yield from _parts(argument)
+        yield from _walk(argument)
 
 
 @pytest.fixture(scope="module")
 def exported() -> dict[str, dict[str, set[str]]]:
-    """Values of each label of each metric of a service, whatever its task."""
-    found: dict[str, dict[str, set[str]]] = {"up": {}}
+    """Values of each label of each metric, for services of every task."""
+    metrics: dict[str, dict[str, set[str]]] = {"up": {}}
     for signature in TASKS:
         text = Metrics({"version": "v1", "commit": "c"}, signature).text().decode()
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
                 for name, value in sample.labels.items():
-                    found.setdefault(sample.name, {}).setdefault(name, set()).add(value)
-                found.setdefault(sample.name, {})
-    return found
+                    metrics.setdefault(sample.name, {}).setdefault(name, set()).add(value)
+                metrics.setdefault(sample.name, {})
+    return metrics
 
 
 @pytest.mark.parametrize("name", _expressions())
-def test_an_expression_reads_metrics_labels_and_values_that_the_service_exports(name, exported):
+def test_an_expression_uses_exported_metrics_labels_and_values(name, exported):
     selectors = [
         node
-        for node in _parts(promql_parser.parse(_expressions()[name]))
+        for node in _walk(promql_parser.parse(_expressions()[name]))
         if isinstance(node, promql_parser.VectorSelector)
     ]
     assert selectors
-    for one in selectors:
-        labels = exported[one.name]
-        for matcher in one.matchers.matchers:
-            assert matcher.name in SCRAPED | set(labels)
+    for selector in selectors:
+        labels = exported[selector.name]
+        for matcher in selector.matchers.matchers:
+            assert matcher.name in TARGET_LABELS | set(labels)
             values = labels.get(matcher.name, {"slipway"})
             assert any(re.fullmatch(matcher.value, value) for value in values), matcher.value
 
 
-def test_a_label_that_nobody_exports_would_be_found(exported):
-    assert "state" not in SCRAPED | set(exported["slipway_requests_total"])
+def test_a_missing_label_would_be_detected(exported):
+    assert "state" not in TARGET_LABELS | set(exported["slipway_requests_total"])
 
 
-def test_groupings_name_labels_that_the_service_exports(exported):
-    known = SCRAPED | {name for labels in exported.values() for name in labels}
+def test_groupings_use_exported_labels(exported):
+    available = TARGET_LABELS | {name for labels in exported.values() for name in labels}
     named = {
         label.strip()
         for text in _expressions().values()
         for group in re.findall(r"by \(([^)]*)\)", text)
         for label in group.split(",")
     }
-    assert named <= known
+    assert named <= available
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_limits_are_those_of_params_yaml(alert, limit):
     assert limit == float(RULES[alert]["expr"].rsplit("> ", 1)[1])
 
 
-def test_every_alert_says_what_it_is_and_what_to_do():
+def test_every_alert_has_a_summary_and_an_action():
     assert {True} == {{"summary", "action"} == set(rule["annotations"]) for rule in RULES.values()}
 
 
@@ -136,7 +136,7 @@ SERIES = {
                          'slipway_prediction_count{job="slipway"}': "0+50x60"},
     "SlipwayNoTraffic": {'slipway_requests_total{job="slipway",status="200"}': "0+50x120 6000x1500"},
 }  # fmt: skip
-"""Of each alert: what a service that deserves it counts, a minute apart."""
+"""Counts of a service that must raise the alert, by alert; a minute apart."""
 WELL = {
     'up{job="slipway",instance="one"}': "1x1600",
     'slipway_release_info{job="slipway",version="v1"}': "1x1600",
@@ -153,8 +153,8 @@ WELL = {
     'slipway_prediction_bucket{job="slipway",le="+Inf"}': "0+1000x1600",
     'slipway_prediction_count{job="slipway"}': "0+1000x1600",
 }
-"""What a service that is well counts, with a little of everything."""
-LATER = {"SlipwayNoTraffic": "1530m"}  # needs the day before
+"""Counts of a healthy service, with a few of everything."""
+LATER = {"SlipwayNoTraffic": "1530m"}  # compares with the previous day
 
 
 def _judged(series: dict[str, str], alert: str, at: str, fires: bool) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def _judged(series: dict[str, str], alert: str, at: str, fires: bool) -> dict[st
 
 @pytest.fixture
 def promtool(tool):
-    """Run promtool in a folder."""
+    """Return a function that runs promtool in a folder."""
     program = tool("promtool")
 
     def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
@@ -182,12 +182,12 @@ def promtool(tool):
 def _write_tests(folder: Path, tests: list[dict[str, Any]]) -> None:
     rules = yaml.safe_load((FOLDER / "rules.yaml").read_text())
     for rule in rules["groups"][0]["rules"]:
-        del rule["annotations"]  # their texts hold figures; that an alert fires is what is asked
+        del rule["annotations"]  # they contain values; the test checks only that the alert fires
     (folder / "rules.yaml").write_text(yaml.safe_dump(rules))
     (folder / "tests.yaml").write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": tests}))
 
 
-def test_every_alert_fires_for_a_service_that_deserves_it_and_none_for_one_that_is_well(promtool, tmp_path):
+def test_every_alert_fires_for_its_fault_and_none_for_a_healthy_service(promtool, tmp_path):
     assert set(RULES) == set(SERIES)
     tests = [_judged(series, alert, LATER.get(alert, "40m"), True) for alert, series in SERIES.items()]
     tests += [_judged(WELL, alert, LATER.get(alert, "40m"), False) for alert in RULES]
@@ -196,13 +196,13 @@ def test_every_alert_fires_for_a_service_that_deserves_it_and_none_for_one_that_
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_an_alert_that_never_fires_would_be_found(promtool, tmp_path):
+def test_an_alert_that_never_fires_would_be_detected(promtool, tmp_path):
     _write_tests(tmp_path, [_judged(WELL, "SlipwayErrors", "40m", True)])
     done = promtool(tmp_path, "test", "rules", "tests.yaml")
     assert done.returncode == 1
 
 
-def test_the_configuration_is_one_that_prometheus_takes(promtool):
+def test_prometheus_accepts_the_configuration(promtool):
     done = promtool(FOLDER, "check", "config", "prometheus.yaml")
     assert done.returncode == 0, done.stderr
 
@@ -211,8 +211,8 @@ def test_the_configuration_is_one_that_prometheus_takes(promtool):
 
 
 def _quick(text: str) -> str:
-    """The same rules with seconds for minutes, so that a test need not wait for them."""
-    return re.sub(r"\b(\d+)m\b", lambda found: f"{max(1, int(found[1]) * 2)}s", text)
+    """Return the rules with seconds instead of minutes, to shorten the test."""
+    return re.sub(r"\b(\d+)m\b", lambda match: f"{max(1, int(match[1]) * 2)}s", text)
 
 
 @contextmanager
@@ -238,19 +238,19 @@ def _firing(url: str) -> set[str]:
         alerts = httpx.get(f"{url}/api/v1/alerts").json()["data"]["alerts"]
     except (httpx.TransportError, ValueError):
         return set()
-    return {one["labels"]["alertname"] for one in alerts if one["state"] == "firing"}
+    return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
 
 
 def _scrapes(url: str) -> int:
     try:
-        found = httpx.get(f"{url}/api/v1/query", params={"query": "count_over_time(up[1m])"}).json()["data"]["result"]
+        results = httpx.get(f"{url}/api/v1/query", params={"query": "count_over_time(up[1m])"}).json()["data"]["result"]
     except (httpx.TransportError, ValueError):
         return 0
-    return int(found[0]["value"][1]) if found else 0
+    return int(results[0]["value"][1]) if results else 0
 
 
 def _until(holds: Any, act: Any) -> bool:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + ALERT_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         if holds():
             return True
@@ -260,7 +260,7 @@ def _until(holds: Any, act: Any) -> bool:
 
 
 @pytest.mark.tool("prometheus")
-def test_bad_requests_and_a_service_that_is_gone_raise_their_alerts_and_good_requests_none(tool, url, row, tmp_path):
+def test_invalid_requests_and_a_stopped_service_raise_their_alerts_and_valid_requests_none(tool, url, row, tmp_path):
     program = tool("prometheus")
     service, gone = url.removeprefix("http://"), f"127.0.0.1:{free_port()}"
 

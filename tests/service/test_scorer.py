@@ -1,4 +1,4 @@
-"""Who scores when: quick work at once, slow work on the thread, and few large bodies in memory as rows."""
+"""Fast requests are scored inline, slow ones on the thread, and few large bodies are parsed concurrently."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LARGE = LARGE_BYTES + 1
 
 
 class Model:
-    """Takes the same time for each row, and remembers on which threads it was asked for how many."""
+    """Model with a constant time per row that records thread and number of rows of each call."""
 
     def __init__(self, seconds_a_row: float) -> None:
         kinds = {"size": "number", "kind": "category"}
@@ -38,14 +38,14 @@ def scored(scorer: Scorer, rows: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("rows", "thread"), [(1, "MainThread"), (100, "scorer_0")])
-def test_few_rows_are_scored_at_once_and_many_on_the_thread(rows, thread):
+def test_few_rows_are_scored_inline_and_many_on_the_thread(rows, thread):
     model = Model(seconds_a_row=0.0002)
     scorer = Scorer(model, inline_seconds=0.004, timeout_seconds=5)
     assert rows == len(scored(scorer, rows))
     assert thread == model.calls[-1][0]
 
 
-def test_the_model_is_timed_on_rows_that_differ():
+def test_the_model_is_measured_on_different_rows():
     model = Model(0)
     Scorer(model, 1, 1)
     timed = model.calls[-1][1]["size"]
@@ -59,17 +59,17 @@ async def inside(scorer: Scorer, counts: list[int], body_bytes: int) -> None:
         counts.append(counts[-1] - 1)
 
 
-@pytest.mark.parametrize(("body_bytes", "most"), [(LARGE, LARGE_BODIES_MAX), (LARGE_BYTES, 10)])
-def test_few_large_bodies_are_rows_at_once_and_small_ones_do_not_wait(body_bytes, most):
+@pytest.mark.parametrize(("body_bytes", "concurrent"), [(LARGE, LARGE_BODIES_MAX), (LARGE_BYTES, 10)])
+def test_large_bodies_are_limited_and_small_ones_do_not_wait(body_bytes, concurrent):
     async def crowd() -> list[int]:
         scorer, counts = Scorer(Model(0), 1, 5), [0]
         await asyncio.gather(*(inside(scorer, counts, body_bytes) for _ in range(10)))
         return counts
 
-    assert most == max(asyncio.run(crowd()))
+    assert concurrent == max(asyncio.run(crowd()))
 
 
-def test_a_large_body_whose_turn_does_not_come_gets_504_and_takes_no_place():
+def test_a_large_body_without_a_slot_gets_504_and_uses_none():
     async def crowd() -> list[Any]:
         scorer = Scorer(Model(0), 1, timeout_seconds=0.5)
 

@@ -1,4 +1,4 @@
-"""Stop and death: who asked is answered, and somebody answers again.
+"""Stop and crash of workers: every request gets a response, and dead workers are replaced.
 
 STOP_CYCLES=20 pytest tests/service/test_stopping.py -k cycle -s
 """
@@ -18,11 +18,11 @@ import pytest
 
 ROW = b'{"size": 1.5, "count": 2, "kind": "a", "name": "XY", "weight": null}'
 JSON = {"content-type": "application/json"}
-CYCLES = int(os.environ.get("STOP_CYCLES", "2"))  # 20 take two minutes for each kind of client
+CYCLES = int(os.environ.get("STOP_CYCLES", "2"))  # 20 cycles take two minutes per kind of client
 CLIENTS = 16
 LOAD_SECONDS = 0.5  # before the stop
 BACK_SECONDS = 10.0
-READY = "    gc.collect()\n"  # the first that a worker does in its loop
+READY = "    gc.collect()\n"  # first statement of a worker in its loop
 SECOND_IS_LATE = """    import pathlib, time
     try:
         os.mkdir({mark!r})
@@ -37,7 +37,7 @@ SECOND_IS_LATE = """    import pathlib, time
 def test_a_stop_under_load_loses_no_request_in_any_cycle(
     serve, numbers, start_load, model_dir, tmp_path, workers, flags
 ):
-    """Whoever is connected is answered; who comes later is refused by the kernel, before there is a request."""
+    """Connected clients get a response; the kernel refuses later ones before they send a request."""
     variables = numbers(workers=workers)
     for cycle in range(CYCLES):
         with serve(model_dir, tmp_path, **variables) as (url, process):
@@ -45,15 +45,15 @@ def test_a_stop_under_load_loses_no_request_in_any_cycle(
             time.sleep(LOAD_SECONDS + 0.2)
             process.send_signal(signal.SIGTERM)
             process.wait(15)
-            seen = json.loads(load.communicate(timeout=30)[0])
-        answers = {status: len(each) for status, each in seen["answers"].items()}
-        print(f"cycle {cycle}: {answers}, lost {seen['lost']}")
-        assert (["200"], 0) == (list(answers), seen["lost"])
+            result = json.loads(load.communicate(timeout=30)[0])
+        answers = {status: len(latencies) for status, latencies in result["answers"].items()}
+        print(f"cycle {cycle}: {answers}, lost {result['lost']}")
+        assert (["200"], 0) == (list(answers), result["lost"])
         assert answers["200"] > CLIENTS
 
 
 def test_a_worker_that_is_not_ready_when_the_service_stops_does_not_listen_again(serve, numbers, model_dir, tmp_path):
-    """The workers share their socket: what one has closed for all, another that begins to listen opens for nobody."""
+    """The workers share their socket. If one has closed it for all, another must not start to listen again."""
     variables = numbers(workers=2)
     service = Path(variables["PYTHONPATH"].split(os.pathsep)[0]) / "slipway" / "serving" / "service.py"
     text = service.read_text()
@@ -76,7 +76,7 @@ def _is_taken(port: int) -> bool:
         return 0 == client.connect_ex(("127.0.0.1", port))
 
 
-def test_an_idle_connection_does_not_hold_up_a_stop(serve, model_dir, tmp_path):
+def test_an_idle_connection_does_not_delay_a_stop(serve, model_dir, tmp_path):
     with serve(model_dir, tmp_path) as (url, process), httpx.Client(base_url=url) as client:
         client.get("/readyz")
         process.send_signal(signal.SIGTERM)
@@ -85,7 +85,7 @@ def test_an_idle_connection_does_not_hold_up_a_stop(serve, model_dir, tmp_path):
         assert time.monotonic() - start < 6
 
 
-def test_a_killed_worker_is_replaced_soon_and_so_is_the_next(serve, model_dir, tmp_path):
+def test_killed_workers_are_replaced_quickly(serve, model_dir, tmp_path):
     with serve(model_dir, tmp_path) as (url, process):
         for _ in range(2):
             for worker in process.children():
@@ -95,34 +95,34 @@ def test_a_killed_worker_is_replaced_soon_and_so_is_the_next(serve, model_dir, t
             assert time.monotonic() - start < BACK_SECONDS
 
 
-def test_a_worker_that_cannot_start_is_not_started_all_the_time(serve, model_dir, tmp_path):
+def test_restarts_of_a_worker_that_cannot_start_are_limited(serve, model_dir, tmp_path):
     with serve(model_dir, tmp_path) as (_, process):
         hidden = model_dir.with_name("hidden")
         model_dir.rename(hidden)
-        seen: set[int] = {worker.pid for worker in process.children()}
+        workers: set[int] = {worker.pid for worker in process.children()}
         try:
             for worker in process.children():
                 worker.kill()
             end = time.monotonic() + 8
             while time.monotonic() < end:
-                seen |= {worker.pid for worker in process.children()}
+                workers |= {worker.pid for worker in process.children()}
                 time.sleep(0.05)
         finally:
             hidden.rename(model_dir)
-        assert len(seen) in {2, 3, 4}
+        assert len(workers) in {2, 3, 4}
 
 
-def test_two_workers_share_the_work_and_one_of_them_may_be_stopped(serve, numbers, start_load, model_dir, tmp_path):
+def test_one_of_two_workers_can_be_stopped_under_load(serve, numbers, start_load, model_dir, tmp_path):
     with serve(model_dir, tmp_path, **numbers(workers=2)) as (url, process):
         time.sleep(1)  # the first is ready before the second
         load = start_load(url, CLIENTS, 2, ROW, "--reconnect")
         time.sleep(1)
         process.children()[0].send_signal(signal.SIGTERM)
-        seen = json.loads(load.communicate(timeout=30)[0])
-        assert (["200"], 0, 0) == (list(seen["answers"]), seen["lost"], seen["refused"])
+        result = json.loads(load.communicate(timeout=30)[0])
+        assert (["200"], 0, 0) == (list(result["answers"]), result["lost"], result["refused"])
 
 
-def test_nobody_is_answered_after_the_command_was_killed(serve, model_dir, tmp_path):
+def test_workers_end_after_the_command_was_killed(serve, model_dir, tmp_path):
     with serve(model_dir, tmp_path) as (url, process):
         workers = process.children(recursive=True)
         process.send_signal(signal.SIGKILL)

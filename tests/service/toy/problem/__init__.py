@@ -1,4 +1,4 @@
-"""A problem of five columns, one of each kind that the service treats differently; a fork's own does not matter."""
+"""Problem with five columns, one of each kind that the service treats differently; independent of a fork's problem."""
 
 from __future__ import annotations
 
