@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 
@@ -9,6 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from slipway.delivery.agent import canary, measures, shadow
+from slipway.delivery.agent.state import SIDES, GatewayProcess, Instance, Progress, State
 from slipway.delivery.environment_file import Baseline, Canary
 from slipway.delivery.load import traffic
 from slipway.gates.canary import BOUNDS, Counts
@@ -61,8 +63,8 @@ def _counts(requests: int) -> Counts:
     return Counts(requests, 0, (requests,) * len(BOUNDS), requests, {"1": requests})
 
 
-def _advanced(progress: canary.Progress, now: float, *sources: dict[str, Counts] | None) -> canary.Progress:
-    return canary.advance(progress, STEPS, dict(zip(canary.SIDES, sources, strict=True)), now, CANARY)
+def _advanced(progress: Progress, now: float, *sources: dict[str, Counts] | None) -> Progress:
+    return canary.advance(progress, STEPS, dict(zip(SIDES, sources, strict=True)), now, CANARY)
 
 
 def test_the_counts_of_a_source_are_kept_when_it_disappears():
@@ -75,13 +77,30 @@ def test_the_counts_of_a_source_are_kept_when_it_disappears():
 def test_nan_in_the_counts_is_not_stored():
     broken = Counts(float("nan"), 0, (0,) * len(BOUNDS))
     progress = _advanced(canary.begin(3, 0), 1, {"it": broken}, {"it": _counts(50)})
-    assert {side: {} for side in canary.SIDES} == progress.observed
-    assert progress == canary.Progress.model_validate_json(progress.model_dump_json())
+    assert {side: {} for side in SIDES} == progress.observed
+    assert progress == Progress.model_validate_json(progress.model_dump_json())
 
 
 def test_progress_survives_serialization():
     progress = _advanced(canary.begin(3, 0), 1, {"it": _counts(50)}, {"it": _counts(50)})
-    assert progress == canary.Progress.model_validate_json(progress.model_dump_json())
+    assert progress == Progress.model_validate_json(progress.model_dump_json())
+
+
+def test_the_state_on_disk_keeps_its_keys():
+    """An agent of another version reads them, and so does `slipway status` on another machine."""
+    state = State(
+        environment="staging",
+        gateway=GatewayProcess(port=1, inside=2, pid=3, tag="t"),
+        instances=[
+            Instance(tag="t", digest="d", release="v0.1.0", port=1, pid=2, phase="ready", since=0),
+        ],
+        canary=canary.begin(1, 0),
+    )
+    content = json.loads(state.model_dump_json())
+    assert {"router", "seen"} <= content.keys()
+    assert {"looked", "seen"} <= content["canary"].keys()
+    assert "mark" in content["router"].keys() & content["instances"][0].keys()
+    assert state == State.model_validate_json(json.dumps(content))
 
 
 def test_the_downtime_of_an_agent_does_not_count_as_waiting():

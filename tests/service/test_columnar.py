@@ -83,17 +83,17 @@ BROKEN = [
     ("kind", '"c"', "'a' or 'b'"),
     ("kind", "1", "'a' or 'b'"),
     ("name", '"toolong"', "pattern"),
-    ("colour", "1", "not permitted"),
+    ("color", "1", "not permitted"),
 ]
 
 
 @pytest.mark.parametrize(("field", "text", "rule"), BROKEN, ids=[f"{field}-{text[:9]}" for field, text, _ in BROKEN])
 def test_a_violation_is_refused_as_in_a_row(contract, field, text, rule):
-    good = GOOD | ({"colour": "1"} if field == "colour" else {})
+    good = GOOD | ({"color": "1"} if field == "color" else {})
     rows = [good, good | {field: text}]
     expected = outcome(contract, as_rows(rows))
     assert (422, "contract") == expected[:2]
-    assert (0 if field == "colour" else 1, field) == (expected[3][0]["row"], expected[3][0]["field"])
+    assert (0 if field == "color" else 1, field) == (expected[3][0]["row"], expected[3][0]["field"])
     assert rule in expected[3][0]["rule"]
     assert expected == outcome(contract, as_columns(rows))
 
@@ -106,7 +106,7 @@ def without(field: str) -> JsonFields:
     "rows",
     [
         [without("weight")] * 2,
-        [without("weight") | {"colour": "1", "size": "NaN"}],
+        [without("weight") | {"color": "1", "size": "NaN"}],
         [GOOD | {"size": "NaN", "kind": "1"}, GOOD | {"name": "1"}],
         [GOOD, GOOD, GOOD | {"weight": "true"}, GOOD | {"size": "1000"}],
         [],
@@ -128,7 +128,7 @@ def test_columns_have_the_outcome_of_their_rows(contract, rows):
     [
         (b"null]}", b'null], "size": [1.5]}', "size"),
         (b"null]}", b'null], "s\\u0069ze": [1.5]}', "size"),
-        (b"null]}}", b'null]}, "colour": 1}', "colour"),
+        (b"null]}}", b'null]}, "color": 1}', "color"),
         (b"[1.5]", b"1.5", "size"),
         (b"[1.5]", b'"1"', "size"),
         (b"[1.5]", b"null", "size"),
@@ -167,7 +167,7 @@ def test_an_empty_table_is_refused(contract):
     assert outcome(contract, b"[]") == outcome(contract, b'{"columns": {}}')
 
 
-class Colour(Enum):
+class Color(Enum):
     RED = "red"
     BLUE = "blue"
 
@@ -183,7 +183,7 @@ class Ruled(BaseModel):
 
     low: Annotated[int, AfterValidator(even)]
     high: int = Field(default=9, le=9)
-    colour: Colour
+    color: Color
     choice: Literal["y", "x"] | None = None
 
     @field_validator("high")
@@ -197,7 +197,7 @@ class Ruled(BaseModel):
     @model_validator(mode="after")
     def not_red_and_high(self) -> Ruled:
         """Reject red that is not low."""
-        if self.high == 9 and self.colour == "red":
+        if self.high == 9 and self.color == "red":
             raise ValueError("red and high")
         return self
 
@@ -213,7 +213,7 @@ VALUES = {
     "ruled": {
         "low": ["0", "2", "4", "4.0", "3", "null"],
         "high": ["3", "8", "9", "1", "10", "true"],
-        "colour": ['"red"', '"blue"', '"green"', "1"],
+        "color": ['"red"', '"blue"', '"green"', "1"],
         "choice": ['"y"', '"x"', "null", "2", '"z"'],
     },
 }
@@ -253,10 +253,10 @@ class Plain(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, use_enum_values=True)
 
     low: Annotated[int, Field(ge=1, allow_inf_nan=False)] | None
-    colour: Colour
+    color: Color
 
 
-@pytest.mark.parametrize("body", [b'{"low": [2, null], "colour": ["red", "blue"]}', b'{"low": [1], "colour": ["red"]}'])
+@pytest.mark.parametrize("body", [b'{"low": [2, null], "color": ["red", "blue"]}', b'{"low": [1], "color": ["red"]}'])
 def test_columns_are_validated_by_value_without_custom_validators(body):
     body = b'{"columns": %s}' % body
     taken = columnar.Columns(Plain, MAX_ROWS).parse(body)
@@ -265,6 +265,6 @@ def test_columns_are_validated_by_value_without_custom_validators(body):
 
 
 def test_rows_are_validated_if_there_are_custom_validators():
-    body = b'{"columns": {"low": [2], "high": [3], "colour": ["red"], "choice": [null]}}'
+    body = b'{"columns": {"low": [2], "high": [3], "color": ["red"], "choice": [null]}}'
     assert columnar.Columns(Ruled, MAX_ROWS).parse(body) is None
     assert 1 == Contract(Ruled, MAX_ROWS).parse(body)[0]

@@ -53,10 +53,10 @@ def test_a_changed_folder_is_refused(copy, fault, message):
 
 def test_a_model_with_other_columns_is_refused(copy, toy):
     class Other(toy.Row):
-        colour: float
+        color: float
 
     model_folder.refuse_other_columns(copy, toy.Row)
-    with pytest.raises(UserError, match=r"signature.json: the model and problem.Row differ in colour"):
+    with pytest.raises(UserError, match=r"signature.json: the model and problem.Row differ in color"):
         model_folder.refuse_other_columns(copy, Other)
 
 

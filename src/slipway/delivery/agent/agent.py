@@ -29,17 +29,16 @@ from slipway.delivery.agent.reconcile import (
     View,
     WriteRoutes,
 )
-from slipway.delivery.agent.state import SERVED_MAX, Bad, GatewayProcess, Instance, State, text
+from slipway.delivery.agent.state import SERVED_MAX, SIDES, Bad, GatewayProcess, Instance, State, text
 from slipway.delivery.agent.watch import Watch
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from slipway.delivery.agent.canary import Progress
     from slipway.delivery.agent.follower import Follower
     from slipway.delivery.agent.reconcile import Action, Trial
-    from slipway.delivery.agent.state import Phase, Role
+    from slipway.delivery.agent.state import Phase, Progress, Role
     from slipway.delivery.environment_file import Canary, EnvironmentFile
     from slipway.delivery.home import Place
     from slipway.delivery.store import Store
@@ -249,7 +248,7 @@ class Agent:
             progress = canary.begin(content.promotion, now)
         if progress is None or now - progress.evaluated < self.settings.canary["interval_seconds"]:
             return
-        sources = self._measure(view.alive, content) if on_trial else dict.fromkeys(canary.SIDES)
+        sources = self._measure(view.alive, content) if on_trial else dict.fromkeys(SIDES)
         after = canary.advance(progress, trial.content.canary, sources, now, self.settings.canary)
         after = after.model_copy(update={"shadow": self._shadow_counts() or after.shadow})
         self._record_canary(content, after)
@@ -263,7 +262,7 @@ class Agent:
 
     def _measure(self, alive: frozenset[str], content: EnvironmentFile) -> dict[str, Any]:
         if self.state.gateway is None:
-            return dict.fromkeys(canary.SIDES)
+            return dict.fromkeys(SIDES)
         ready = [
             instance
             for instance in self.state.instances

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slipway.delivery.agent import canary, router
+from slipway.delivery.agent.state import SIDES
 
 if TYPE_CHECKING:
-    from slipway.delivery.agent.canary import Progress
-    from slipway.delivery.agent.state import Bad, Instance, Phase, Role
+    from slipway.delivery.agent.state import Bad, Instance, Phase, Progress, Role
     from slipway.delivery.environment_file import EnvironmentFile
 
 STOP_TIMEOUT_SECONDS = 10  # for a service to end after SIGTERM
@@ -212,7 +212,7 @@ def side_names(promotion: int) -> dict[str, str]:
 
     They contain the promotion, so that the counters of each promotion begin at zero.
     """
-    return {side: f"{side}-{promotion}" for side in canary.SIDES}
+    return {side: f"{side}-{promotion}" for side in SIDES}
 
 
 def _predecessor(desired: EnvironmentFile, serving: EnvironmentFile | None) -> EnvironmentFile | None:
@@ -260,7 +260,7 @@ def _render(view: View, living: list[Instance], backends: list[Instance]) -> str
     others = [_ports(group.ready(living)[: group.count]) for group in _trial_groups(view)]
     main = router.service_name(backends[0].release, backends[0].digest)
     targets = [router.Backend(main, _ports(backends), 100 - 2 * weight)] if weight < HALF_PERCENT else []
-    targets += [router.Backend(names[side], ports, weight) for side, ports in zip(canary.SIDES, others, strict=False)]
+    targets += [router.Backend(names[side], ports, weight) for side, ports in zip(SIDES, others, strict=False)]
     percent = trial.shadow_percent
     return router.render(targets, router.Shadow(others[-1][0], percent) if percent else None)
 
