@@ -80,7 +80,7 @@ def test_in_a_stable_world_no_retraining_is_requested(worlds):
     assert "makes no significant difference" in report.title(worlds[False])
 
 
-def test_the_calendar_policy_retrains_in_any_world(worlds):
+def test_the_calendar_policy_retrains_even_in_a_stable_world(worlds):
     events = worlds[False]["policies"]["calendar"]["events"]
     assert ["2026-01-25"] == [event["day"] for event in events]
 

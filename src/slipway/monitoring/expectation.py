@@ -187,8 +187,8 @@ class Expectation:
     ) -> dict[StatisticKey, float]:
         statistics: dict[StatisticKey, float] = {}
         for name, column in self.profiles.items():
-            signs = column.signs(sample.features[name].iloc[rows], sample.codes[name][rows])
-            statistics |= {(sign, name): value for sign, value in signs.items()}
+            indicators = column.indicators(sample.features[name].iloc[rows], sample.codes[name][rows])
+            statistics |= {(indicator, name): value for indicator, value in indicators.items()}
             statistics[SHAPE, name] = profile.nearest(column, sample.fractions(column, name, rows), periods[name])
         for name, errors in sample.errors.items():
             defined = errors[rows][~np.isnan(errors[rows])]

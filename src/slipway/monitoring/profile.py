@@ -66,19 +66,19 @@ class ColumnProfile:
             return float(np.abs(np.cumsum(left - right)).max())
         return float(np.abs(left - right).sum() / 2)
 
-    def signs(self, values: pd.Series, codes: np.ndarray) -> dict[str, float]:
-        """Return signs of a broken source in any season: fractions of missing, equal, unknown and round values."""
+    def indicators(self, values: pd.Series, codes: np.ndarray) -> dict[str, float]:
+        """Return indicators of a broken source in any season: fractions of missing, equal, unknown and round values."""
         count = max(1, len(values))
         is_present = codes > 0
-        signs = {"missing": 1 - is_present.sum() / count}
+        indicators = {"missing": 1 - is_present.sum() / count}
         present = values[is_present]
-        signs["equal"] = float(present.value_counts().iloc[0] / len(present)) if len(present) else 0.0
+        indicators["equal"] = float(present.value_counts().iloc[0] / len(present)) if len(present) else 0.0
         if self.kind == "category":
-            return signs | {"unknown": float((codes == 1).sum() / count)}
+            return indicators | {"unknown": float((codes == 1).sum() / count)}
         numbers = present.to_numpy(dtype=float)
         outside = ((numbers < self.low) | (numbers > self.high)).sum() / count
         return (
-            signs
+            indicators
             | {"unknown": float(outside)}
             | {f"round to {step:g}": _round_fraction(numbers, step) for step in (self.grid / 10, self.grid)}
         )

@@ -61,7 +61,7 @@ class Simulation:
         self._limits = Retraining.model_validate(self.params["retraining"])
         self._times = times(self.timeline.rows)
         features = to_features(self.timeline.rows, problem.Row)
-        self._columns = {name: features[name].to_numpy() for name in features}
+        self._columns = {str(name): features[name].to_numpy() for name in features}
         self._scores: np.ndarray | None = None
         self._versions = np.full(len(self.timeline.rows), "", dtype=object)
 

@@ -58,7 +58,7 @@ def importance(context: CheckContext, rows: pd.DataFrame, names: list[str]) -> d
     metric = metrics.primary(problem.TASK, context.params["gates"]["primary"])
     random = np.random.default_rng(context.params["seed"])
     features, y = to_features(rows, problem.Row), segments.targets(rows, context.reference.classes)
-    columns: predictor.Columns = {name: features[name].to_numpy() for name in features}
+    columns: predictor.Columns = {str(name): features[name].to_numpy() for name in features}
     model, chunks = context.reference.model, np.array_split(np.arange(len(rows)), CHUNK_COUNT)
     intact, measured = model.predict(columns), {}
     for name in names:
