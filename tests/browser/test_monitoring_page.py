@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from slipway.gates import Outcome, Verdict
-from slipway.monitoring.memory import Point
 from slipway.report import monitoring_page
+from slipway.report.monitoring_page import WindowSummary
 
 LONG, WINDOWS = "column_" + "x" * 120, 90
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -23,17 +23,17 @@ EVIDENCE = {
 FACTS = {
     "rows": 1_234_567,
     "performance": {"value": 0.7, "low": 0.6, "high": 0.8},
-    monitoring_page.BASELINE_KEY: 0.72,
+    "baseline": 0.72,
     "metric": "roc_auc",
     "columns": {LONG: 2.5, "visibility": 0.4},
-    "p50": 1.5,
-    "p99": 1234.5,
+    "p50_milliseconds": 1.5,
+    "p99_milliseconds": 1234.5,
 }
 
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_does_not_scroll_sideways(content_width, width):
     ends = [START + timedelta(days=day) for day in range(WINDOWS)]
-    points = [Point(end=end, release=f"v1.{end.month}.0", days=7, facts=FACTS) for end in ends]
+    windows = [WindowSummary(end, f"v1.{end.month}.0", **FACTS) for end in ends]
     verdicts = [Verdict("skew", Outcome.FAIL, "each column as in training", f"{LONG}: far", f"{LONG}; " * 3)] * 3
-    assert content_width(monitoring_page.render("production", verdicts, EVIDENCE, points), width) <= width
+    assert content_width(monitoring_page.render("production", verdicts, EVIDENCE, windows), width) <= width

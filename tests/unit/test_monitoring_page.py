@@ -9,25 +9,24 @@ from html.parser import HTMLParser
 import pytest
 
 from slipway.gates import Outcome, Verdict
-from slipway.monitoring.evidence_format import BASELINE, REQUESTED
-from slipway.monitoring.memory import Point
 from slipway.report import charts, monitoring_page
+from slipway.report.monitoring_page import WindowSummary
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 EVIDENCE = {
     "release": "v0.2.0",
     "window": {"start": "2026-01-01T00:00:00+00:00", "end": "2026-01-08T00:00:00+00:00", "rows": 6300},
-    "retrain": {REQUESTED: True, "trigger": "decay", "because": "performance: worse"},
+    "retrain": {"trigger": "decay", "because": "performance: worse"},
 }
 
 
-def point(day: int, release: str = "v0.1.0", **facts: object) -> Point:
-    return Point(end=START + timedelta(days=day), release=release, days=7, facts=facts)
+def window(day: int, release: str = "v0.1.0", **facts: object) -> WindowSummary:
+    return WindowSummary(START + timedelta(days=day), release, **facts)
 
 
-def page(*points: Point, outcome: Outcome = Outcome.FAIL, reason: str = "") -> str:
+def page(*windows: WindowSummary, outcome: Outcome = Outcome.FAIL, reason: str = "") -> str:
     verdicts = [Verdict("skew", outcome, "as in training", "far", reason)]
-    return monitoring_page.render("production", verdicts, EVIDENCE, points or [point(1)])
+    return monitoring_page.render("production", verdicts, EVIDENCE, windows or [window(1)])
 
 
 class Balanced(HTMLParser):
@@ -54,7 +53,7 @@ def test_the_page_is_well_formed_and_self_contained():
     interval = {"value": 0.7, "low": 0.6, "high": 0.8}
     text = page(
         *(
-            point(day, **{BASELINE: 0.7}, performance=interval, rows=9, columns={"size": 0.4}, p50=1, p99=9)
+            window(day, baseline=0.7, performance=interval, rows=9, columns={"size": 0.4}, p50_milliseconds=1)
             for day in range(9)
         )
     )
@@ -74,19 +73,19 @@ def test_the_verdict_comes_first_followed_by_the_request_to_retrain():
 
 
 def test_a_name_cannot_inject_anything():
-    text = page(point(1, release="<b>v", columns={'"><script>': 2.0}), reason="<script>alert(1)</script>")
+    text = page(window(1, release="<b>v", columns={'"><script>': 2.0}), reason="<script>alert(1)</script>")
     assert "<script" not in text
 
 
 def test_a_release_is_marked_in_its_first_window():
     releases = ["v0.1.0", "v0.1.0", "v0.2.0", "v0.1.0"]
-    marks = monitoring_page._releases([point(day, release) for day, release in enumerate(releases)])
+    marks = monitoring_page._releases([window(day, release) for day, release in enumerate(releases)])
     assert [("v0.1.0", 0), ("v0.2.0", 2), ("v0.1.0", 3)] == [(name, (time - START).days) for time, name in marks]
 
 
 @pytest.mark.parametrize(("score", "step"), [(-0.4, 0), (0.2, 1), (0.7, 2), (1.3, 3), (4.0, 4)])
 def test_the_heat_map_has_a_level_for_the_score_of_a_column(score, step):
-    assert f'class="h{step}" title="size, 02 Jan: {score:.2f}"' in page(point(1, columns={"size": score}))
+    assert f'class="h{step}" title="size, 02 Jan: {score:.2f}"' in page(window(1, columns={"size": score}))
 
 
 def test_a_window_without_a_value_is_a_gap_and_a_single_value_a_dot():
@@ -110,7 +109,7 @@ def test_values_have_three_digits_and_a_unit_prefix(value, text):
 
 
 def test_windows_within_a_day_are_labeled_by_the_minute():
-    hours = [Point(end=START + timedelta(hours=at), release="v0.1.0", days=7, facts={"rows": 9}) for at in (8, 20)]
+    hours = [WindowSummary(START + timedelta(hours=hour), "v0.1.0", rows=9) for hour in (8, 20)]
     assert ">01 Jan 08:00<" in page(*hours)
     assert ">01 Jan 20:00<" in page(*hours)
-    assert ">03 Jan 2026<" in page(point(0), point(2, rows=9))
+    assert ">03 Jan 2026<" in page(window(0), window(2, rows=9))

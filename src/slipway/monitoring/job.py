@@ -23,12 +23,14 @@ from slipway.gates import Outcome
 from slipway.git import Git
 from slipway.monitoring import collect, readings
 from slipway.monitoring.assess import assess
-from slipway.monitoring.memory import MonitorState
+from slipway.monitoring.evidence_format import BASELINE
+from slipway.monitoring.memory import MonitorState, Point
 from slipway.monitoring.reference import LOAD_TEST_KEYS, Reference, ReleaseBaseline
 from slipway.monitoring.spans import PREVIOUS_WINDOWS
 from slipway.monitoring.window import LiveWindow, ServiceCounts
 from slipway.report import markdown, monitoring_page
 from slipway.report import monitoring as report
+from slipway.report.monitoring_page import WindowSummary
 from slipway.results import RESULTS, recorded
 from slipway.settings import read_params, read_unchecked
 
@@ -195,5 +197,22 @@ def write_pages(environment: str, assessment: Assessment) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     document = report.write(environment, assessment.verdicts, assessment.evidence)
     write_text(folder / "report.md", markdown.render(document))
-    page = monitoring_page.render(environment, assessment.verdicts, assessment.evidence, assessment.state.points)
+    windows = list(map(_summary, assessment.state.points))
+    page = monitoring_page.render(environment, assessment.verdicts, assessment.evidence, windows)
     write_text(folder / "index.html", page)
+
+
+def _summary(point: Point) -> WindowSummary:
+    """Return a window of the monitoring state as the page shows it; older states may lack facts."""
+    facts = point.facts
+    return WindowSummary(
+        point.end,
+        point.release,
+        rows=facts.get("rows"),
+        metric=facts.get("metric"),
+        performance=facts.get("performance"),
+        baseline=facts.get(BASELINE),
+        columns=facts.get("columns", {}),
+        p50_milliseconds=facts.get("p50"),
+        p99_milliseconds=facts.get("p99"),
+    )

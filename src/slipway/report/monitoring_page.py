@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
 from itertools import pairwise
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 HEAT_MAP_WINDOWS_MAX = 60
 HEAT_LEVELS = ((0.0, "above expectation"), (0.5, "near the limit"), (1.0, "over the limit"), (2.0, "far over it"))
 """Lower bound of the score of each level of the heat map, and its label. A score below the first is as expected."""
-BASELINE_KEY = "promised"  # of the metric that the release reported when it was built
 OUTCOME_CLASSES = {Outcome.PASS: "good", Outcome.FAIL: "bad", Outcome.INCONCLUSIVE: "busy"}
 
 STYLE = """
@@ -52,18 +52,38 @@ h1 { font-size: 1.4rem; line-height: 1.25; margin: 0; } h2 { font-size: 1.05rem;
 """
 
 
-def render(environment: str, verdicts: Sequence[Verdict], evidence: Mapping[str, Any], points: Sequence[Any]) -> str:
-    """The page. `points` are those of `slipway.monitoring.MonitorState`, oldest first."""
-    head, window = title(verdicts), evidence["window"]
+@dataclass(frozen=True)
+class WindowSummary:
+    """Measurements of one window; None or empty where there is none."""
+
+    end: datetime
+    release: str
+    rows: int | None = None
+    metric: str | None = None
+    performance: Mapping[str, float | None] | None = None
+    """`value`, `low` and `high` of the metric on the labels that have arrived."""
+    baseline: float | None = None
+    """Value of the metric that the release reported when it was built."""
+    columns: Mapping[str, float] = field(default_factory=dict)
+    """Drift score of each column; above 1 is over the limit."""
+    p50_milliseconds: float | None = None
+    p99_milliseconds: float | None = None
+
+
+def render(
+    environment: str, verdicts: Sequence[Verdict], evidence: Mapping[str, Any], windows: Sequence[WindowSummary]
+) -> str:
+    """Return the page. `windows` are those of the monitoring state, oldest first."""
+    head, newest = title(verdicts), evidence["window"]
     kind = OUTCOME_CLASSES[overall(verdicts)]
-    period = f"from {_moment(window['start'])} to {_moment(window['end'])} UTC"
-    about = f"{evidence['release']}, {window['rows']:,} rows {period}"
+    period = f"from {_moment(newest['start'])} to {_moment(newest['end'])} UTC"
+    about = f"{evidence['release']}, {newest['rows']:,} rows {period}"
     parts = [
         f"<h1>{escape(environment)}</h1>",
         f'<p class="verdict {kind}">{escape(head)}</p>',
         f'<p class="quiet">{escape(about)}. Retraining {escape(request(evidence["retrain"]))}.</p>',
-        f'<section class="charts">\n{"".join(map(charts.render, _charts(points)))}\n</section>',
-        f"<h2>Drift of each column, compared with windows of the training data</h2>\n{_heat_map(points)}",
+        f'<section class="charts">\n{"".join(map(charts.render, _charts(windows)))}\n</section>',
+        f"<h2>Drift of each column, compared with windows of the training data</h2>\n{_heat_map(windows)}",
         f'<h2>Checks</h2>\n<ul class="checks">{"".join(map(_check, verdicts))}</ul>',
     ]
     body = "\n".join(parts)
@@ -88,21 +108,16 @@ def _check(verdict: Verdict) -> str:
     )
 
 
-def _charts(points: Sequence[Any]) -> list[TimeChart]:
-    times, facts = [point.end for point in points], [point.facts for point in points]
-    performance = [fact.get("performance") for fact in facts]
-    releases = _releases(points)
-    metric = next((fact["metric"] for fact in reversed(facts) if fact.get("metric")), "performance")
-    values = [interval and interval["value"] for interval in performance]
-    band = [
-        (interval["low"], interval["high"]) if interval and interval["low"] is not None else None
-        for interval in performance
-    ]
+def _charts(windows: Sequence[WindowSummary]) -> list[TimeChart]:
+    times, releases = [window.end for window in windows], _releases(windows)
+    metric = next((window.metric for window in reversed(windows) if window.metric), "performance")
+    values = [window.performance["value"] if window.performance else None for window in windows]
+    band = [_bounds(window.performance) for window in windows]
     observed = TimeSeries("on late labels, with interval", values, "first")
-    baseline = TimeSeries("baseline at release", [fact.get(BASELINE_KEY) for fact in facts], "second", dashed=True)
-    median = TimeSeries("median", [fact.get("p50") for fact in facts], "first")
-    p99 = TimeSeries("99th percentile", [fact.get("p99") for fact in facts], "second")
-    rows = TimeSeries("rows", [fact.get("rows") for fact in facts], "first")
+    baseline = TimeSeries("baseline at release", [window.baseline for window in windows], "second", dashed=True)
+    median = TimeSeries("median", [window.p50_milliseconds for window in windows], "first")
+    p99 = TimeSeries("99th percentile", [window.p99_milliseconds for window in windows], "second")
+    rows = TimeSeries("rows", [window.rows for window in windows], "first")
     return [
         TimeChart(f"Performance ({metric})", times, [observed, baseline], band=band, marks=releases),
         TimeChart("Rows per window", times, [rows], marks=releases, bars=True, axis_min=0.0),
@@ -110,18 +125,25 @@ def _charts(points: Sequence[Any]) -> list[TimeChart]:
     ]
 
 
-def _releases(points: Sequence[Any]) -> list[tuple[datetime, str]]:
+def _bounds(interval: Mapping[str, float | None] | None) -> tuple[float, float] | None:
+    if not interval:
+        return None
+    low, high = interval["low"], interval["high"]
+    return None if low is None or high is None else (low, high)
+
+
+def _releases(windows: Sequence[WindowSummary]) -> list[tuple[datetime, str]]:
     """Return the first window of each release, as (end of the window, release)."""
-    changes = [points[0], *(point for previous, point in pairwise(points) if point.release != previous.release)]
-    return [(point.end, point.release) for point in changes]
+    changes = [windows[0], *(window for previous, window in pairwise(windows) if window.release != previous.release)]
+    return [(window.end, window.release) for window in changes]
 
 
-def _heat_map(points: Sequence[Any]) -> str:
-    newest = points[-HEAT_MAP_WINDOWS_MAX:]
-    columns = list(dict.fromkeys(column for point in newest for column in point.facts.get("columns", {})))
+def _heat_map(windows: Sequence[WindowSummary]) -> str:
+    newest = windows[-HEAT_MAP_WINDOWS_MAX:]
+    columns = list(dict.fromkeys(column for window in newest for column in window.columns))
     if not columns:
         return '<p class="quiet">Nothing was measured.</p>'
-    worst = {column: max(point.facts.get("columns", {}).get(column, -1.0) for point in newest) for column in columns}
+    worst = {column: max(window.columns.get(column, -1.0) for window in newest) for column in columns}
     rows = "".join(_row(column, newest) for column in sorted(columns, key=lambda column: -worst[column]))
     legend = "".join(
         f'<span><i class="h{level}"></i>{label}</span>' for level, (_, label) in enumerate(HEAT_LEVELS, start=1)
@@ -130,14 +152,14 @@ def _heat_map(points: Sequence[Any]) -> str:
     return f'<div class="heat" role="table">{rows}</div><p class="heat legend">{expected}{legend}</p>'
 
 
-def _row(column: str, points: Sequence[Any]) -> str:
-    cells = "".join(_cell(point, column) for point in points)
+def _row(column: str, windows: Sequence[WindowSummary]) -> str:
+    cells = "".join(_cell(window, column) for window in windows)
     return f'<div><span title="{escape(column)}">{escape(column)}</span><p>{cells}</p></div>'
 
 
-def _cell(point: Any, column: str) -> str:
-    score = point.facts.get("columns", {}).get(column)
+def _cell(window: WindowSummary, column: str) -> str:
+    score = window.columns.get(column)
     if score is None:
         return '<i class="none"></i>'
     level = sum(score > score_min for score_min, _ in HEAT_LEVELS)
-    return f'<i class="h{level}" title="{escape(column)}, {point.end:%d %b}: {score:.2f}"></i>'
+    return f'<i class="h{level}" title="{escape(column)}, {window.end:%d %b}: {score:.2f}"></i>'
