@@ -69,7 +69,7 @@ def test_an_edit_without_changes_keeps_the_shipped_file():
     ("value", "above", "below"), [(0.1234, 0.13, 0.12), (0.12, 0.12, 0.12), (41.2, 42, 41), (0, 0, 0)]
 )
 def test_limits_are_rounded_to_two_digits_away_from_the_measurement(value, above, below):
-    assert (above, below) == (limits.up(value), limits.down(value))
+    assert (above, below) == (limits.rounded_up(value), limits.rounded_down(value))
 
 
 @pytest.mark.parametrize(("measured", "limit"), [(0.5, 0.01), (0.02, 0.01), (0.005, -0.02), (-0.1, -0.15)])

@@ -62,9 +62,8 @@ def examine(column: pd.Series, name: str) -> Feature | Excluded:
 
     Rows are ordered by time where there is one.
     """
-    is_float = (
-        pd.api.types.is_float_dtype(column) and column.notna().all()
-    )  # integers with missing values are floats too
+    # Integers with missing values are floats too; floats without missing values stay floats.
+    is_float = pd.api.types.is_float_dtype(column) and column.notna().all()
     column, source = column.convert_dtypes(convert_integer=not is_float), str(column.name)
     values, nullable = column.dropna(), bool(column.isna().any())
     if column.isna().mean() > MISSING_RATIO_MAX:

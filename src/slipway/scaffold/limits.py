@@ -30,28 +30,28 @@ SAMPLE_ONLY = (
 )
 
 
-def up(value: float) -> float:
+def rounded_up(value: float) -> float:
     """Return `value` rounded up to two significant digits: 0.1234 becomes 0.13."""
     step = 10.0 ** (math.floor(math.log10(value)) - 1) if value > 0 else 1.0
     return float(f"{math.ceil(value / step - 1e-9) * step:.6g}")
 
 
-def down(value: float) -> float:
+def rounded_down(value: float) -> float:
     """Return `value` rounded down to two significant digits."""
     if value < 0:
-        return -up(-value)
+        return -rounded_up(-value)
     step = 10.0 ** (math.floor(math.log10(value)) - 1) if value > 0 else 1.0
     return float(f"{math.floor(value / step + 1e-9) * step:.6g}")
 
 
 def upper_limit(default: float, measured: float) -> float:
     """Return an upper limit: `default`, or the measured value with headroom."""
-    return max(default, up(HEADROOM_FACTOR * measured))
+    return max(default, rounded_up(HEADROOM_FACTOR * measured))
 
 
 def lower_limit(default: float, measured: float) -> float:
     """Return a lower limit: `default`, or the measured value with headroom."""
-    return min(default, down(measured / HEADROOM_FACTOR if measured > 0 else HEADROOM_FACTOR * measured))
+    return min(default, rounded_down(measured / HEADROOM_FACTOR if measured > 0 else HEADROOM_FACTOR * measured))
 
 
 def of_plan(plan: Plan, places: Collection[str]) -> dict[str, Change]:
@@ -105,7 +105,7 @@ def of_data(drift: Mapping[str, float], rates: Mapping[str, float]) -> dict[str,
             0.01, drift["conflicts"], "fraction of rows with equal features and different labels"
         ),
         "data.suites.feature_label_power": Change(
-            max(0.5, up((1 + rates["power"]) / 2)),
+            max(0.5, rounded_up((1 + rates["power"]) / 2)),
             f"predictive power score of a single column; the first files reach {rates['power']:.2f}, a leak 1.0",
         ),
     }
@@ -115,7 +115,7 @@ def of_data(drift: Mapping[str, float], rates: Mapping[str, float]) -> dict[str,
         "label": "the same for the target",
     }
     for kind, name in kinds.items():
-        limit = min(DISJOINT_DISTANCE_MIN, max(upper_limit(0.25, drift[kind]), up(noise)))
+        limit = min(DISJOINT_DISTANCE_MIN, max(upper_limit(0.25, drift[kind]), rounded_up(noise)))
         changes[f"data.suites.{kind}_drift"] = Change(limit, f"{name}; {measured.format(drift[kind], noise)}")
     return changes
 
@@ -162,7 +162,7 @@ def _fall(after: float, before: float) -> float:
 
 def _lead(default: float, measured: float) -> float:
     """Return the required lead: `default` where the measured one is twice that, else one below the measurement."""
-    return default if measured >= 2 * default > 0 else down(min(measured, 0) - max(0.02, abs(measured) / 2))
+    return default if measured >= 2 * default > 0 else rounded_down(min(measured, 0) - max(0.02, abs(measured) / 2))
 
 
 def of_gates(plan: Plan, evidence: Mapping[str, Any]) -> dict[str, Change]:
@@ -170,7 +170,7 @@ def of_gates(plan: Plan, evidence: Mapping[str, Any]) -> dict[str, Change]:
     metric = for_task(plan.target.task)[PRIMARY[plan.target.task]]
     value = {name: scores[metric.name] for name, scores in evidence["metrics"].items()}
     linear = evidence["gains"]["linear"]
-    margin = up((linear["high"] - linear["low"]) / 2)
+    margin = rounded_up((linear["high"] - linear["low"]) / 2)
     behind = min(gain["low"] for gain in evidence["gains"].values())
     kind = "minimum" if metric.higher_is_better else "maximum"
     gap = evidence["calibration"]
@@ -180,7 +180,7 @@ def of_gates(plan: Plan, evidence: Mapping[str, Any]) -> dict[str, Change]:
             f"acceptable loss of {metric.name}; {evidence['rows']:,} test rows cannot resolve a smaller one",
         ),
         "gates.segment_margin": Change(
-            up(5 * margin), "the same for one segment, which has fewer rows and wider intervals"
+            rounded_up(5 * margin), "the same for one segment, which has fewer rows and wider intervals"
         ),
         "gates.calibration": Change(
             upper_limit(0.12, gap), f"mean gap between predicted and observed rate; the first model has {gap:.2f}"
@@ -191,7 +191,7 @@ def of_gates(plan: Plan, evidence: Mapping[str, Any]) -> dict[str, Change]:
             f" {value['model']:.3g}, or guessing if that is as good",
         ),
         "gates.baseline_margin": Change(
-            0.0 if behind > 0 else down(HEADROOM_FACTOR * behind),
+            0.0 if behind > 0 else rounded_down(HEADROOM_FACTOR * behind),
             f"minimum significant gain over each baseline; the first model has {linear['value']:+.3g} over linear",
         ),
         "data.suites.label_skill": Change(
@@ -204,5 +204,5 @@ def of_gates(plan: Plan, evidence: Mapping[str, Any]) -> dict[str, Change]:
 def _floor(value: Mapping[str, float], metric: Metric) -> float:
     """Return the mean of guessing and the first model; a model no better than guessing must not pass."""
     if metric.gain(value["model"] - value["dummy"]) <= 0:
-        return (up if metric.higher_is_better else down)(value["dummy"])
-    return (down if metric.higher_is_better else up)((value["model"] + value["dummy"]) / 2)
+        return (rounded_up if metric.higher_is_better else rounded_down)(value["dummy"])
+    return (rounded_down if metric.higher_is_better else rounded_up)((value["model"] + value["dummy"]) / 2)

@@ -81,9 +81,7 @@ def _write(plan: Plan, frame: pd.DataFrame) -> None:
         write_text(path, text)
     _edit(limits.of_plan(plan, params_file.places(PARAMS.read_text(encoding="utf-8"))), limits.SAMPLE_ONLY)
     _import(plan, frame)
-    shutil.rmtree(
-        OBJECTS, ignore_errors=True
-    )  # the data of the previous problem, even if the new data has another remote
+    shutil.rmtree(OBJECTS, ignore_errors=True)  # the data of the previous problem; the new data may have another remote
     work_tree.dvc("add", "--quiet", str(DATA))
     pyproject = Path("pyproject.toml")
     write_text(pyproject, GROUP.sub(EMPTY_GROUP, pyproject.read_text(encoding="utf-8")))
