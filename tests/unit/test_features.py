@@ -1,4 +1,4 @@
-"""Features are numbers as float32 and categories as text, whatever the frame held and whatever is missing."""
+"""Features are float32 numbers and string categories, for every type and missing value of the frame."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Row(BaseModel):
 ROWS = st.fixed_dictionaries(
     {
         "amount": st.none() | st.floats(-1e6, 1e6, width=32),
-        "count": st.none() | st.integers(-(2**24), 2**24),  # float32 holds each of these whole
+        "count": st.none() | st.integers(-(2**24), 2**24),  # float32 represents each of these exactly
         "flag": st.booleans(),
         "kind": st.none() | st.sampled_from(["a", "b"]),
         "name": st.none() | st.text(),
@@ -33,7 +33,7 @@ ROWS = st.fixed_dictionaries(
 
 
 @given(st.lists(ROWS, min_size=1, max_size=20), st.booleans())
-def test_every_value_arrives_as_it_was_and_what_is_missing_stays_missing(rows, typed):
+def test_values_and_missing_values_are_preserved(rows, typed):
     frame = pd.DataFrame(rows, columns=list(Row.model_fields), dtype=object)
     features = to_features(frame.astype({"count": "Int64", "flag": bool}) if typed else frame, Row)
     for name in ("amount", "count", "flag"):
@@ -44,6 +44,6 @@ def test_every_value_arrives_as_it_was_and_what_is_missing_stays_missing(rows, t
         assert ["" if row[name] is None else row[name] for row in rows] == features[name].tolist()
 
 
-def test_columns_come_in_the_order_of_the_row_and_others_are_left_out():
+def test_columns_have_the_order_of_the_row_and_others_are_dropped():
     frame = pd.DataFrame([{"other": 1, "name": "n", "kind": "a", "flag": True, "count": 1, "amount": 1.0}])
     assert list(Row.model_fields) == list(to_features(frame, Row))

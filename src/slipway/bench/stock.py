@@ -29,6 +29,6 @@ class Vanilla:
 
     @bentoml.api  # type: ignore[untyped-decorator]  # BentoML publishes no types
     def predict(self, rows: pd.DataFrame) -> list[Any]:
-        """Return a prediction per row. JSON has None for missing numbers, so such a column has the type object."""
+        """Return a prediction per row. Missing numbers arrive as None, in a column of the type object."""
         scores: list[Any] = predictor.score(self.model, rows.astype(NUMBERS), problem.TASK).tolist()
         return scores
