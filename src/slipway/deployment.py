@@ -5,7 +5,6 @@ deploy.yaml runs both at its end, even after a failure; the results of each job 
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,7 +72,7 @@ def gather(folder: Path, needs: str) -> Deployment:
         commit=commit,
         release=released,
         production=production,
-        statuses={job: need["result"] for job, need in json.loads(needs or "{}").items()},
+        statuses=results.job_statuses(needs),
         results={stage: _results(folder / f"results-{stage}", stage) for stage in content.STAGES},
         run=evidence.run_url(),
         notes=notes,

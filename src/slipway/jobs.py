@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -225,7 +224,8 @@ def required() -> None:
     needs = os.environ.get("NEEDS")
     if not needs:
         raise UserError("NEEDS: not set; set `NEEDS: ${{ toJSON(needs) }}` in the workflow")
-    unfinished = [f"{job} ({need['result']})" for job, need in json.loads(needs).items() if need["result"] != "success"]
+    statuses = results.job_statuses(needs)
+    unfinished = [f"{job} ({status})" for job, status in statuses.items() if status != "success"]
     if unfinished:
         raise UserError(f"required: blocked by the jobs {', '.join(unfinished)}")
     verdict = read_json(results.RESULTS / "report" / "verdict.json")

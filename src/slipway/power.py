@@ -86,6 +86,8 @@ def requirements(gates: Gates) -> dict[str, Requirement]:
 
 def trials(settings: Settings) -> dict[str, GateTrial]:
     """Return both pairs of models: `equal` ones, and a candidate that is `worse` by the margin."""
+    if not TEST_ROWS.is_file():
+        raise UserError(f"{TEST_ROWS}: not found; run `slipway train`")
     _, target = read_rows(TEST_ROWS)
     scores = np.stack(list(pd.read_parquet(PREDICTIONS).iloc[:, 0]))
     y = positions(target, predictor.signature(MODEL)["classes"])

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from slipway.errors import UserError
 from slipway.files import write_text
@@ -66,6 +66,25 @@ def recorded(job: str, directory: Path = RESULTS) -> Iterator[JobResult]:
     finally:
         result.seconds = round(time.monotonic() - start, 2)
         write_text(directory / f"{job}.json", result.model_dump_json(indent=2) + "\n")
+
+
+class _Need(BaseModel):
+    """A job in GitHub's context `needs`."""
+
+    result: str
+
+
+def job_statuses(needs: str) -> dict[str, str]:
+    """Return the status of each job in `needs`, the JSON of GitHub's `toJSON(needs)`; none if it is empty.
+
+    Raises UserError for JSON of another form.
+    """
+    try:
+        jobs = TypeAdapter(dict[str, _Need]).validate_json(needs or "{}")
+    except ValidationError:
+        reason = "not a result of each job; set it to GitHub's `toJSON(needs)`"
+        raise UserError(f"NEEDS: {needs[:40]!r}: {reason}") from None
+    return {job: need.result for job, need in jobs.items()}
 
 
 def add_to_summary(text: str) -> None:

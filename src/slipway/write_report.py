@@ -46,7 +46,7 @@ def gather(base: str, needs: str) -> content.ReportEvidence:
         task=problem.TASK,
         primary=read_settings().gates.primary,
         card=card(),
-        statuses={job: need["result"] for job, need in json.loads(needs or "{}").items()},
+        statuses=results.job_statuses(needs),
     )
 
 

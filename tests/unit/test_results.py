@@ -42,3 +42,15 @@ def test_require_names_the_blocking_gate(tmp_path):
         result.verdicts = [Verdict("floor", Outcome.FAIL, "t", "0.5", "too low")]
     with pytest.raises(UserError, match="floor fail: too low"):
         result.require()
+
+
+def test_job_statuses_are_read_from_needs():
+    needs = '{"lint": {"result": "success", "outputs": {}}, "train": {"result": "failure", "outputs": {"a": "b"}}}'
+    assert {"lint": "success", "train": "failure"} == results.job_statuses(needs)
+    assert {} == results.job_statuses("")
+
+
+@pytest.mark.parametrize("needs", ["success", "[]", '{"lint": "success"}', '{"lint": {"result": null}}'])
+def test_malformed_needs_are_reported_in_one_line(needs):
+    with pytest.raises(UserError, match=r"^NEEDS: .+; set it to GitHub's `toJSON\(needs\)`$"):
+        results.job_statuses(needs)

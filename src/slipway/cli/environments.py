@@ -165,7 +165,7 @@ def monitor(
     environment: EnvironmentOption,
     window: Annotated[
         float | None,
-        typer.Option(help="Length of the window, in days. Default: monitoring.window_days of params.yaml."),
+        typer.Option(min=0, help="Length of the window, in days. Default: monitoring.window_days of params.yaml."),
     ] = None,
     since: Annotated[
         str | None,

@@ -68,7 +68,7 @@ def demo(
 
 
 @command
-def serve(port: int = typer.Option(0, help="TCP port on this machine; 0 picks a free one.")) -> None:
+def serve(port: int = typer.Option(0, min=0, max=65535, help="TCP port on this machine; 0 picks a free one.")) -> None:
     """Serve the model in model/ in the foreground, with the same code as a release.
 
     Example: `slipway serve --port 3000`

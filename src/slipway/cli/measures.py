@@ -14,7 +14,7 @@ command = on_panel("Benchmarks and audits")
 
 @command
 def faults(
-    draws: int = typer.Option(200, help="Number of random draws of clean data; none of them may be blocked."),
+    draws: int = typer.Option(200, min=0, help="Number of random draws of clean data; none of them may be blocked."),
 ) -> None:
     """Inject dozens of faults into the newest data file, and show which ones the data checks block, and why.
 
@@ -27,8 +27,8 @@ def faults(
 
 @command
 def power(
-    count: int = typer.Option(500, help="Number of resamples of the test rows per check."),
-    processes: int = typer.Option(2, help="Number of parallel processes."),
+    count: int = typer.Option(500, min=1, help="Number of resamples of the test rows per check."),
+    processes: int = typer.Option(2, min=1, help="Number of parallel processes."),
     canary: Annotated[
         bool, typer.Option("--canary", help="Measure the canary's gate instead, on simulated requests.")
     ] = False,
@@ -60,9 +60,9 @@ def drill(
     release: Annotated[
         str | None, typer.Option(help="Version to switch to. Default: the newest one that is not running.")
     ] = None,
-    runs: int = typer.Option(10, help="Number of rounds."),
-    requests: int = typer.Option(10_000, help="Minimum number of requests per round."),
-    rate: float = typer.Option(300, help="Offered load, in requests per second."),
+    runs: int = typer.Option(10, min=1, help="Number of rounds."),
+    requests: int = typer.Option(10_000, min=1, help="Minimum number of requests per round."),
+    rate: float = typer.Option(300, min=1, help="Offered load, in requests per second."),
 ) -> None:
     """Promote, roll back and abort a canary repeatedly under load, and verify that no request fails.
 
@@ -80,7 +80,7 @@ def bench(
     payloads: Annotated[Path, typer.Option(help="Rows to send: .parquet, .json or .jsonl.")] = Path(
         "build/prepared/test.parquet"
     ),
-    workers: int = typer.Option(1, help="Worker processes per server."),
+    workers: int = typer.Option(1, min=1, help="Worker processes per server."),
     as_json: JsonOption = False,
 ) -> None:
     """Benchmark the service against vanilla BentoML, a minimal server with the same model, and an empty server.

@@ -56,7 +56,7 @@ def replay(
     since: str = typer.Option(
         "", help="Day of the first deployment, such as 2013-10-01. Default: the day after data/ ends."
     ),
-    label_days: float = typer.Option(1, help="Label delay, in days."),
+    label_days: float = typer.Option(1, min=0, help="Label delay, in days."),
     as_json: JsonOption = False,
 ) -> None:
     """Backtest three retraining policies day by day on the data that follows: never, by calendar, by monitoring.
