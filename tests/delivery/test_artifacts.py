@@ -1,4 +1,4 @@
-"""The registry as others read it: by GTO and DVC, from the address of the repository, with nothing checked out."""
+"""GTO and DVC read the model registry from the URL of the repository, without a checkout."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from slipway.delivery.dvc_files import blobs
 
 @pytest.fixture
 def registry(project):
-    """One release in production, a newer one in no environment, of a pipeline that DVC can read."""
+    """Return a project with a release in production and a newer one in no environment, readable by DVC."""
     pipeline = yaml.safe_load((project.root / "dvc.yaml").read_text())
     pipeline["stages"]["evaluate"] |= {"cmd": "true", "outs": ["model"]}
     (project.root / "dvc.yaml").write_text(yaml.safe_dump(pipeline) + "# why\n")
@@ -56,12 +56,12 @@ def test_dvc_gets_a_model_by_stage_or_by_version(registry, tmp_path, which, mode
 
 
 def test_gto_shows_versions_and_stages(registry, tmp_path):
-    shown = _run(tmp_path, "gto.cli", "show", "--repo", registry.origin.as_uri(), "--json")
-    model = yaml.safe_load(shown)["model"]
+    output = _run(tmp_path, "gto.cli", "show", "--repo", registry.origin.as_uri(), "--json")
+    model = yaml.safe_load(output)["model"]
     assert ("v0.2.0", {"production": "v0.1.0"}) == (model["version"], model["stage"])
 
 
-def test_of_the_pipeline_a_release_commit_changes_only_where_the_model_is(registry):
+def test_a_release_commit_changes_only_the_path_of_the_model_in_the_pipeline(registry):
     before = (registry.root / "dvc.yaml").read_text()
     commit = registry.branch.published("v0.2.0").commit
     assert before.replace("path: model", "path: released/model") == registry.git("show", f"{commit}:dvc.yaml") + "\n"

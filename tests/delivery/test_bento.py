@@ -1,6 +1,6 @@
-"""The real thing: a toy problem's model as a Bento, built in two clones, served by the agent in its own environment.
+"""A real Bento of a toy problem, built in two clones and served by an agent in its own Python environment.
 
-More kills: BUILD_KILLS=20 pytest tests/delivery/test_bento.py -k killed -s
+To kill more builds: BUILD_KILLS=20 pytest tests/delivery/test_bento.py -k killed -s
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from slipway.settings import read_params
 
 ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("BUILD_KILLS", "2"))
-EACH = 300  # seconds at most for one of them, beside other work
+KILL_SECONDS_MAX = 300  # for one kill and the next build, on a busy machine
 SEED = 5
 COPIED = ("pyproject.toml", "uv.lock", "bentofile.yaml", "dvc.yaml", "README.md")
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -61,7 +61,7 @@ def _python(root: Path, *arguments: str) -> str:
 
 
 def _make_toy(root: Path) -> None:
-    """Turn the project into one of the toy problem, with this repository's machinery, and train it."""
+    """Turn the project into one of the toy problem with this repository's engine, and train it."""
     for name in COPIED:
         shutil.copy(ROOT / name, root / name)
     unwanted = shutil.ignore_patterns("__pycache__")
@@ -88,7 +88,7 @@ def _train(root: Path) -> None:
 
 
 def _flips_not_found(built: release.Release) -> set[str]:
-    """Files of which one flipped byte passes unnoticed."""
+    """Return the files in which a flipped byte is not detected."""
     passed = set()
     for file in [path for path in built.folder.rglob("*") if path.is_file()]:
         whole = file.read_bytes()
@@ -101,7 +101,7 @@ def _flips_not_found(built: release.Release) -> set[str]:
 
 
 def _poison_bentos(built: Path, home: Path) -> Path:
-    """A home of BentoML in which this very release lies already, with another service."""
+    """Create a BentoML home that already has this release with a different service."""
     about = yaml.safe_load((built / "bento/bento.yaml").read_text())
     bento = home / "bentos" / about["name"] / about["version"]
     shutil.copytree(built / "bento", bento)
@@ -116,7 +116,7 @@ def toy(project):
     return project
 
 
-def test_the_same_inputs_give_the_same_digest_and_it_serves_what_it_was_built_to_answer(toy, tmp_path, monkeypatch):
+def test_the_build_is_reproducible_and_the_release_serves_its_recorded_predictions(toy, tmp_path, monkeypatch):
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", str(toy.origin), str(clone)], check=True)
     for folder in ("model", "build", "metrics"):
@@ -143,7 +143,7 @@ def test_the_same_inputs_give_the_same_digest_and_it_serves_what_it_was_built_to
 
 
 def _world(toy, folder: Path) -> Path:
-    """A copy of the project with an origin and a store of its own; returns the folder of all three."""
+    """Copy the project with its own origin and store, and return the folder of all three."""
     shutil.copytree(toy.root, folder / "project", symlinks=True)
     shutil.copytree(toy.origin, folder / "origin.git", symlinks=True)
     git = ["git", "remote", "set-url", "origin", str(folder / "origin.git")]
@@ -153,7 +153,7 @@ def _world(toy, folder: Path) -> Path:
 
 
 def _release(world: Path) -> subprocess.Popen[str]:
-    """Build a release and publish it, in a session of its own."""
+    """Start the build and publication of a release in its own session."""
     slipway = f"{sys.executable} -m slipway.cli release"
     own = {"PYTHONPATH": str(world / "project/src"), "SLIPWAY_STORE": (world / "store").as_uri()}
     own |= {"TMPDIR": str(world / "temporary")}
@@ -169,18 +169,18 @@ def _release(world: Path) -> subprocess.Popen[str]:
 
 
 def _released(world: Path) -> dict[str, str]:
-    """What a release that was built and published to its end has left: digests, and what git has of it."""
+    """Build and publish a release; return its digests and its refs in git."""
     process = _release(world)
-    said = process.communicate()[0]
-    assert 0 == process.returncode, said
+    output = process.communicate()[0]
+    assert 0 == process.returncode, output
     git = ["git", "--git-dir", str(world / "origin.git"), "for-each-ref", "--format=%(refname) %(tree) %(*tree)"]
     refs = subprocess.run(git, check=True, capture_output=True, text=True).stdout
-    there = {path.name: release.verify(path).digest for path in (world / "store").glob("[!.]*")}
-    return {"refs": refs, "built": release.verify(world / "project/build/release").digest, **there}
+    stored = {path.name: release.verify(path).digest for path in (world / "store").glob("[!.]*")}
+    return {"refs": refs, "built": release.verify(world / "project/build/release").digest, **stored}
 
 
-@pytest.mark.timeout((KILLS + 1) * EACH)
-def test_a_release_that_is_killed_anywhere_is_made_good_by_the_next(toy, tmp_path):
+@pytest.mark.timeout((KILLS + 1) * KILL_SECONDS_MAX)
+def test_the_build_after_a_killed_one_gives_the_same_release(toy, tmp_path):
     start = time.monotonic()
     clean = _released(_world(toy, tmp_path / "clean"))
     seconds, draw = time.monotonic() - start, random.Random(SEED)
@@ -193,6 +193,6 @@ def test_a_release_that_is_killed_anywhere_is_made_good_by_the_next(toy, tmp_pat
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         assert clean == _released(world), f"killed after {moment:.2f} of {seconds:.2f} s"
-        assert [] == list((world / "temporary").glob("*/release")), "what the killed one left"
-        print(f"killed after {moment:.2f} of {seconds:.2f} s, then as clean")
+        assert [] == list((world / "temporary").glob("*/release")), "orphan of the killed build"
+        print(f"killed after {moment:.2f} of {seconds:.2f} s, then identical")
         shutil.rmtree(world)

@@ -8,7 +8,7 @@ from slipway.delivery import clients, drill, promotion
 from slipway.delivery.agent import supervision
 from slipway.delivery.home import Place, gateway_url
 from slipway.errors import UserError
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 
 @pytest.mark.parametrize(
@@ -29,17 +29,17 @@ def test_a_drill_requires_two_releases(project, monkeypatch):
     project.publish("v0.1.0")
     project.promote("v0.1.0")
     with pytest.raises(UserError, match="a drill needs two releases"):
-        drill.Drill(project.root, "staging", None, project.store, read_params())
+        drill.Drill(project.root, "staging", None, project.store, read_settings())
 
 
 def test_a_drill_of_another_machine_is_refused(project, monkeypatch):
     monkeypatch.setenv("STAGING_URL", "http://192.0.2.1")
     with pytest.raises(UserError, match="not this machine"):
-        drill.Drill(project.root, "staging", None, project.store, read_params())
+        drill.Drill(project.root, "staging", None, project.store, read_settings())
 
 
 def test_a_drill_after_a_restart_waits_until_the_gateway_serves(project):
-    """The state file of the stopped agent still says that the release serves."""
+    """The state file of the stopped agent still names the release as serving."""
     for version in ("v0.1.0", "v0.2.0"):
         project.publish(version)
     place, first = Place.of("staging"), project.promote("v0.1.0")
@@ -48,7 +48,7 @@ def test_a_drill_after_a_restart_waits_until_the_gateway_serves(project):
         promotion.wait("staging", first, 20)
         supervision.stop(place, timeout_seconds=3)
         supervision.detach(place, 10)
-        drilled = drill.Drill(project.root, "staging", None, project.store, read_params())
+        drilled = drill.Drill(project.root, "staging", None, project.store, read_settings())
         drilled._wait_until_served(first)
         assert clients.serves(gateway_url("staging"), first.release, first.commit)
     finally:
@@ -62,7 +62,7 @@ def test_no_request_fails_during_promotion_rollback_and_an_aborted_canary(projec
     first = project.promote("v0.1.0")
     try:
         supervision.detach(place, 10)
-        drilled = drill.Drill(project.root, "staging", None, project.store, read_params())
+        drilled = drill.Drill(project.root, "staging", None, project.store, read_settings())
         result = drill.drill(project.root, drilled, "staging", 1, (1000, 300), 1)
     finally:
         supervision.stop(place, timeout_seconds=3)

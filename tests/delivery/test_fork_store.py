@@ -1,4 +1,4 @@
-"""A pull request from a fork, to which GitHub gives no variables, where releases are kept elsewhere than by default."""
+"""A pull request from a fork gets no variables from GitHub, even where the store is not the default one."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ MEASURED = {
     "bytes": {"candidate": 1},
     "staging": None,
 }
-"""What `compare.measure` leaves for a good model where there is no release to compare with."""
+"""Return the evidence of `compare.measure` for a good model without a release to compare with."""
 
 
 @pytest.fixture
 def fork(project, tmp_path, monkeypatch):
-    """A project whose production runs v0.1.0, and `compare` in the run of a pull request, by default from a fork."""
+    """Return a function that runs `compare` in a pull request, by default from a fork; production runs v0.1.0."""
     project.publish("v0.1.0")
     for environment in ("staging", "production"):
         project.promote("v0.1.0", environment)
@@ -53,7 +53,7 @@ def fork(project, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("head", [FORK, None])
-def test_comparison_with_what_a_fork_cannot_fetch_is_inconclusive_with_its_reason(fork, head):
+def test_a_comparison_with_a_release_that_a_fork_cannot_fetch_is_inconclusive(fork, head):
     with pytest.raises(UserError) as blocked:
         fork(head)
     result = read()["compare"]
@@ -68,20 +68,20 @@ def test_comparison_with_what_a_fork_cannot_fetch_is_inconclusive_with_its_reaso
     assert [None, None] == result.evidence["asked"]
 
 
-def test_store_that_a_fork_can_read_is_read(fork):
+def test_a_store_that_a_fork_can_read_is_used(fork):
     fork(store="")
     champion, staging = read()["compare"].evidence["asked"]
     assert ("v0.1.0", "v0.1.0") == (champion["version"], staging["version"])
 
 
 @pytest.mark.parametrize(("head", "event"), [(OURS, "pull_request"), (FORK, "workflow_dispatch")])
-def test_release_that_is_missing_elsewhere_stays_an_error(fork, head, event):
+def test_a_missing_release_outside_of_a_fork_is_an_error(fork, head, event):
     with pytest.raises(UserError, match="nowhere"):
         fork(head, event)
     assert [] == read()["compare"].verdicts
 
 
-def test_another_release_under_the_name_stays_an_error_in_a_fork(fork, project):
+def test_a_wrong_release_is_an_error_in_a_fork(fork, project):
     project.publish("v0.2.0")
     shutil.rmtree(project.store.root / "v0.1.0")
     shutil.copytree(project.store.root / "v0.2.0", project.store.root / "v0.1.0")
@@ -89,7 +89,7 @@ def test_another_release_under_the_name_stays_an_error_in_a_fork(fork, project):
         fork(store="")
 
 
-def test_store_of_a_run_without_variables_is_the_repositorys_releases():
+def test_the_default_store_of_a_run_is_github_releases():
     job = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]["train"]
     assert "${{ vars.SLIPWAY_STORE || 'github:' }}" == job["env"]["SLIPWAY_STORE"]
     assert read_params(PARAMS)["gates"]["primary"] == MEASURED["baselines"]["linear"]["all"][0]["metric"]

@@ -1,4 +1,4 @@
-"""Delivery gives the same answers to a user whose git has other settings, variables, hooks and signed commits."""
+"""Delivery does not depend on the user's git settings, variables, hooks and signed commits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.delivery.conftest import Project, create, settle
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Three releases in production, made once."""
+    """Return a project that promoted three releases to production, created once."""
     folder = tmp_path_factory.mktemp("made")
     with pytest.MonkeyPatch.context() as patch:
         settle(folder, patch)
@@ -36,7 +36,7 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def three(made, tmp_path, monkeypatch):
-    """A copy of it, for one test."""
+    """Return a copy of that project for one test."""
     folder = shutil.copytree(made, tmp_path / "made")
     settle(folder, monkeypatch)
     project = Project(folder / "project", folder / "origin.git", FolderStore(folder / "store"))
@@ -47,7 +47,7 @@ def three(made, tmp_path, monkeypatch):
 
 @pytest.fixture
 def reverted(three):
-    """The newest promotion was reverted by a signed commit, as GitHub's web page makes them."""
+    """Revert the newest promotion with a signed commit, like those of GitHub's web page."""
     three.git("fetch", "--quiet", "origin", "deploy")
     three.git("checkout", "--quiet", "--detach", "FETCH_HEAD")
     three.git(*hostile_git.signer(three.root.parent), "revert", "--no-edit", "HEAD")
@@ -57,14 +57,15 @@ def reverted(three):
     return three
 
 
-def answers(project) -> dict[str, object]:
-    """What delivery reads from git; the model is trained, and no agent is there."""
+def read_all(project) -> dict[str, object]:
+    """Return everything that delivery reads from git, with a trained model and without an agent."""
     branch = project.branch
-    shown = status.status(project.root)
+    production = status.status(project.root)["environments"]["production"]
     return {
-        "status": [[one["time"], one["subject"], one["release"]] for one in _production(shown)["history"]],
+        "status": [[entry["time"], entry["subject"], entry["release"]] for entry in production["history"]],
         "history": [
-            (one.commit, one.author, one.time, one.content, one.problem) for one in branch.history("production")
+            (promotion_.commit, promotion_.author, promotion_.time, promotion_.content, promotion_.problem)
+            for promotion_ in branch.history("production")
         ],
         "entries": History(branch.git, project.store).entries(5),
         "diff": History(branch.git, project.store).diff("v0.1.0", "v0.3.0"),
@@ -75,14 +76,14 @@ def answers(project) -> dict[str, object]:
     }
 
 
-def _production(shown: dict) -> dict:
-    return shown["environments"]["production"]
+def _production(content: dict) -> dict:
+    return content["environments"]["production"]
 
 
-def test_every_answer_is_the_same_and_a_rollback_really_rolls_back(reverted, monkeypatch):
-    plain = answers(reverted)
+def test_the_users_settings_change_nothing_and_a_rollback_goes_back(reverted, monkeypatch):
+    plain = read_all(reverted)
     hostile_git.apply(reverted.root.parent / "user", monkeypatch)
-    assert plain == answers(reverted)
+    assert plain == read_all(reverted)
     rolled = promotion.rollback(reverted.root, "production", None, reverted.store)
     assert ("v0.1.0", rolled) == (rolled.release, reverted.branch.read("production"))
     assert 5 == len(reverted.branch.history("production"))
@@ -96,11 +97,11 @@ def test_publishing_and_promoting_work_under_these_settings(project, monkeypatch
     assert (built.digest, 1) == (project.branch.read("production").digest, len(project.branch.history("production")))
 
 
-# What cannot be read on the branch.
+# Unreadable files on the branch.
 
 
 def write(project, content: bytes, message: str = "Edit by hand") -> str:
-    """Commit production's file, as an operator does by hand; returns the commit."""
+    """Commit production's file by hand, like an operator, and return the commit."""
     branch = project.branch
     tree = branch.git.tree(branch.head, {path_of("production"): content})
     commit = branch.git.commit(tree, [branch.head], message)
@@ -109,7 +110,7 @@ def write(project, content: bytes, message: str = "Edit by hand") -> str:
 
 
 @pytest.mark.parametrize("content", [b"release: [", b"release: v9.9.9\nunknown: 1\n", b"", b"\xff"])
-def test_a_content_that_cannot_be_read_stops_a_rollback_that_would_pass_over_it(three, content):
+def test_an_unreadable_state_stops_a_rollback_across_it(three, content):
     broken = write(three, content)
     for _ in range(2):  # as the newest commit, and with a promotion on top of it
         before = three.branch.head
@@ -119,21 +120,21 @@ def test_a_content_that_cannot_be_read_stops_a_rollback_that_would_pass_over_it(
         three.promote("v0.2.0", "production")
 
 
-def test_what_was_reverted_may_be_passed_over(three):
+def test_a_rollback_may_cross_a_reverted_state(three):
     good = three.branch.git.read(three.branch.head, path_of("production"))
     write(three, b"release: [")
     write(three, good, "Revert")
     assert "v0.2.0" == promotion.rollback(three.root, "production", None, three.store).release
 
 
-def test_a_release_that_an_unreadable_content_may_name_is_not_deleted(three):
+def test_a_release_that_an_unreadable_state_may_name_is_not_deleted(three):
     write(three, b"release: [")
     three.promote("v0.3.0", "production")
     with pytest.raises(UserError, match="not YAML"):
         in_use(three.branch, "production")
 
 
-def test_what_is_shown_has_an_unreadable_content_with_its_reason(three):
+def test_status_and_history_report_an_unreadable_state_with_its_reason(three):
     write(three, b"release: [")
     three.promote("v0.3.0", "production")
     (newest, broken, *_) = _production(status.status(three.root))["history"]
@@ -143,7 +144,7 @@ def test_what_is_shown_has_an_unreadable_content_with_its_reason(three):
     assert any("replaced by an unreadable environment file" in line for line in decided)
 
 
-def test_a_history_that_cannot_be_read_is_a_trouble_and_not_an_empty_one(three):
+def test_an_unreadable_history_is_reported_and_not_empty(three):
     branch = three.branch
     (first, *_) = branch.history("production")[::-1]
     blob = branch.git.entries(first.commit, path_of("production"))[path_of("production")].id
@@ -151,7 +152,7 @@ def test_a_history_that_cannot_be_read_is_a_trouble_and_not_an_empty_one(three):
     assert any(blob in trouble for trouble in _production(status.status(three.root))["troubles"])
 
 
-def test_a_history_without_its_older_part_stops_a_rollback(three, tmp_path):
+def test_a_shallow_history_stops_a_rollback(three, tmp_path):
     promotion.rollback(three.root, "production", None, three.store)
     clone = tmp_path / "shallow"
     options = ["--quiet", "--depth=2", "--branch=deploy", "--no-single-branch"]
@@ -184,7 +185,7 @@ error: File model is 123.00 MB; the limit is 100.00 MB
 
 
 @pytest.mark.parametrize("step", ["publish", "promote", "rollback", "conclude"])
-def test_every_push_that_the_remote_refuses_is_reported_in_its_words(three, step):
+def test_every_refused_push_quotes_the_remote(three, step):
     built, content = three.build("v0.4.0"), three.branch.read("production")
     steps = {
         "publish": lambda: promotion.publish(three.root, built, three.store),

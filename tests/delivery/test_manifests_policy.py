@@ -209,7 +209,7 @@ def test_the_manifests_of_argo_satisfy_its_types(types, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "fault", "message"),
     [
-        ("Rollout", lambda spec: spec["strategy"]["canary"]["steps"].append({"setWeigth": 90}), "setWeigth"),
+        ("Rollout", lambda spec: spec["strategy"]["canary"]["steps"].append({"setWeights": 90}), "setWeights"),
         ("Rollout", lambda spec: spec.update(revisionHistoryLimit="5"), "string"),
         ("AnalysisTemplate", lambda spec: spec["metrics"][0].pop("name"), "name"),
         ("Application", lambda spec: spec.pop("project"), "project"),

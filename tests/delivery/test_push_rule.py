@@ -1,4 +1,4 @@
-"""GitHub's rule for workflow files, which every origin of these tests applies, and what Slipway pushes under it."""
+"""Slipway's pushes satisfy GitHub's rule for workflow files, which every origin in these tests enforces."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REFUSED = "refusing to allow a GitHub App to create or update workflow"
 
 
 def push(project, *refs: str) -> str:
-    """Push, and return what the remote answers; empty when it accepts."""
+    """Push and return the error of the remote; empty when it accepts."""
     command = ["git", "push", "origin", *refs]
     done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
     return done.stderr if done.returncode else ""
@@ -24,7 +24,7 @@ def push(project, *refs: str) -> str:
 
 @pytest.fixture
 def left_behind(project) -> str:
-    """A commit of `main` whose workflow files are on no branch any more."""
+    """Return a commit of `main` whose workflow files are no longer on any branch."""
     commit = project.commit()
     project.commit()
     return commit
@@ -42,7 +42,7 @@ def test_the_rule_accepts_workflow_files_that_are_on_a_branch(project, left_behi
 
 
 def carries_workflows(project) -> set[str]:
-    """Refs that Slipway pushed whose tree has workflow files."""
+    """Return the refs pushed by Slipway whose tree has workflow files."""
     refs = project.git("-C", str(project.origin), "for-each-ref", "--format=%(refname)").splitlines()
     trees = {ref: project.git("-C", str(project.origin), "ls-tree", "-r", ref, WORKFLOWS) for ref in refs}
     return {ref for ref, tree in trees.items() if tree} - {"refs/heads/main"}
@@ -50,7 +50,7 @@ def carries_workflows(project) -> set[str]:
 
 @pytest.fixture
 def deployed(project):
-    """Production ran v0.1.0 and runs v0.2.0, and `main` has another workflow."""
+    """Return a project in which production went from v0.1.0 to v0.2.0 and `main` has another workflow."""
     for version in ("v0.1.0", "v0.2.0"):
         project.publish(version)
         project.promote(version, "production")
@@ -66,7 +66,7 @@ def test_a_rollback_passes_the_rule(deployed, version):
     assert set() == carries_workflows(deployed)
 
 
-def test_a_release_that_main_has_left_behind_passes_the_rule(project):
+def test_a_release_older_than_a_workflow_change_passes_the_rule(project):
     project.commit()
     folder = project.build("v0.1.0")
     project.commit()
@@ -97,7 +97,7 @@ def test_a_rollback_to_workflow_files_would_be_refused(deployed, monkeypatch):
 
 @pytest.fixture
 def older(project, monkeypatch):
-    """Two releases that were published with their workflow files, by an older version; `main` has moved on."""
+    """Return a project with two releases that an older version published with their workflow files."""
     hook = project.origin / "hooks/pre-receive"
     hook.rename(hook.with_name("off"))
     with monkeypatch.context() as patch:

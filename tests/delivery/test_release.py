@@ -1,4 +1,4 @@
-"""A release is one digest: any other byte is found, and named."""
+"""A release is identified by its digest, and `verify` names the file of any changed byte."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def _flip(file: Path, position: int) -> None:
 
 
 def _places(size: int) -> list[int]:
-    """First, last and some bytes between."""
+    """Return the positions of the first, the last and some other bytes."""
     return sorted({0, size // 3, size // 2, size - 1})
 
 
-def test_one_flipped_bit_is_found_in_each_file_and_the_file_is_named(folder):
+def test_a_flipped_bit_is_detected_in_every_file(folder):
     digest = release.digest_of(folder)
     for file in [path for path in folder.rglob("*") if path.is_file()]:
         for position in _places(file.stat().st_size):
@@ -45,32 +45,32 @@ def test_one_flipped_bit_is_found_in_each_file_and_the_file_is_named(folder):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"files": 1}', '{"files": ["a"]}'])
-def test_a_manifest_that_is_none_is_refused_in_one_line(folder, text):
+def test_a_malformed_manifest_is_refused_in_one_line(folder, text):
     (folder / release.MANIFEST).write_text(text)
     with pytest.raises(UserError, match=r"manifest\.json: not the manifest of a release; refused"):
         release.verify(folder)
 
 
-def test_a_missing_file_is_found(folder):
+def test_a_missing_file_is_detected(folder):
     (folder / "c.bin").unlink()
     with pytest.raises(UserError, match=r"c\.bin: listed in manifest\.json but missing"):
         release.verify(folder)
 
 
-def test_a_file_too_many_is_found(folder):
+def test_an_unexpected_file_is_detected(folder):
     (folder / "model/extra.py").write_text("import os")
     with pytest.raises(UserError, match=r"extra\.py: not listed in manifest\.json"):
         release.verify(folder)
 
 
-def test_a_link_in_place_of_a_file_is_found(folder, tmp_path):
+def test_a_symbolic_link_in_place_of_a_file_is_detected(folder, tmp_path):
     shutil.move(folder / "c.bin", tmp_path / "c.bin")
     (folder / "c.bin").symlink_to(tmp_path / "c.bin")
     with pytest.raises(UserError, match=r"c\.bin: listed in manifest\.json but missing"):
         release.verify(folder)
 
 
-def test_a_changed_manifest_has_another_digest(folder):
+def test_a_changed_manifest_has_a_different_digest(folder):
     digest = release.digest_of(folder)
     (folder / release.MANIFEST).write_text((folder / release.MANIFEST).read_text().replace("v0.1.0", "v9.9.9"))
     with pytest.raises(UserError, match="digest is sha256:"):

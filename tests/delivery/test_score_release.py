@@ -1,4 +1,4 @@
-"""Which model a file is scored by: a release out of the store, or what an environment should run; always verified."""
+"""`slipway score` uses the model of a stored release or the desired release of an environment, always verified."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from slipway.score import verb
 
 
 @pytest.mark.parametrize(("release", "environment"), [("v0.1.0", ""), (None, "staging")])
-def test_a_release_is_fetched_by_its_version_or_by_where_it_runs(project, tmp_path, release, environment):
+def test_a_release_is_fetched_by_version_or_by_environment(project, tmp_path, release, environment):
     project.publish("v0.1.0")
     project.promote("v0.1.0")
     project.publish("v0.2.0")
@@ -17,20 +17,20 @@ def test_a_release_is_fetched_by_its_version_or_by_where_it_runs(project, tmp_pa
     assert ("a model", "v0.1.0") == ((folder / "model.onnx").read_text(), folder.parent.name)
 
 
-def test_a_release_that_is_not_the_one_that_was_published_is_refused(project, tmp_path):
+def test_a_release_that_differs_from_the_published_one_is_refused(project, tmp_path):
     built = project.publish("v0.1.0")
     manifest = project.store.root / "v0.1.0/manifest.json"
     manifest.write_text(manifest.read_text() + "\n")
-    with pytest.raises(UserError, match=rf"v0\.1\.0: the store holds sha256:\w+, expected {built.digest}"):
+    with pytest.raises(UserError, match=rf"v0\.1\.0: digest in the store is sha256:\w+, expected {built.digest}"):
         verb._fetch("v0.1.0", "", tmp_path / "scratch")
 
 
-def test_an_environment_that_runs_nothing_yet_is_named(project, tmp_path):
+def test_an_environment_without_a_desired_release_is_named(project, tmp_path):
     project.publish("v0.1.0")
     with pytest.raises(UserError, match="--environment production: has no desired release yet"):
         verb._fetch(None, "production", tmp_path / "scratch")
 
 
-def test_a_model_is_named_in_one_way(tmp_path):
+def test_a_release_and_an_environment_are_mutually_exclusive(tmp_path):
     with pytest.raises(UserError, match="--release and --environment are mutually exclusive"):
         verb.main(tmp_path / "in.csv", tmp_path / "out.csv", None, "v0.1.0", "staging", as_json=False)

@@ -1,4 +1,4 @@
-"""Folders of killed work are removed by the next; those of work that goes on are not."""
+"""The next process removes the scratch folders of killed processes, but not those of running ones."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ def other():
         process.kill()
 
 
-def test_folder_of_work_that_goes_on_stays(other):
+def test_the_folder_of_a_running_process_stays(other):
     with scratch("build"):
         pass
     assert (other[1] / "file").exists()
 
 
-def test_folder_of_killed_work_is_removed_by_the_next(other):
-    process, left = other
+def test_the_folder_of_a_killed_process_is_removed(other):
+    process, orphan = other
     process.kill()
     process.wait()
     with scratch("build") as folder:
-        assert [folder] == list(left.parent.iterdir())
+        assert [folder] == list(orphan.parent.iterdir())
 
 
-def test_folder_that_was_taken_before_it_was_held_is_made_anew(temporary, monkeypatch):
+def test_a_folder_that_was_reaped_before_it_was_locked_is_created_again(temporary, monkeypatch):
     make, made = tempfile.mkdtemp, []
 
     def make_and_lose(prefix: str) -> str:
@@ -63,7 +63,7 @@ def test_folder_that_was_taken_before_it_was_held_is_made_anew(temporary, monkey
         assert [folder] == list(temporary.iterdir())
 
 
-def test_of_other_work_and_other_programs_nothing_is_removed(temporary):
+def test_folders_of_other_operations_and_programs_stay(temporary):
     others = {temporary / "slipway-serve-1", temporary / "tmp1"}
     for folder in others:
         folder.mkdir()
@@ -73,7 +73,7 @@ def test_of_other_work_and_other_programs_nothing_is_removed(temporary):
     assert {*others, temporary / "slipway-build-link"} == set(temporary.iterdir())
 
 
-def test_nothing_is_left_of_work_that_ends_or_fails(temporary):
+def test_the_folder_is_removed_after_success_and_after_a_failure(temporary):
     with pytest.raises(ValueError, match="no"), scratch("build"):
         raise ValueError("no")
     assert [] == list(temporary.iterdir())

@@ -1,4 +1,4 @@
-"""The verbs from end to end, each in a process of its own."""
+"""The delivery commands end to end, each in its own process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from slipway.delivery.home import Place
 from slipway.errors import UserError
 
 
-def test_from_a_release_to_an_answer_and_back_to_nothing(project, slipway):
+def test_a_release_is_published_promoted_served_and_stopped(project, slipway):
     project.commit()
     folder = project.build("v0.1.0")
     slipway("release", "publish", str(folder))
@@ -31,13 +31,13 @@ def test_from_a_release_to_an_answer_and_back_to_nothing(project, slipway):
     assert {} == processes.tagged(prefix(Place.of("staging")))
 
 
-def test_an_agent_takes_over_what_a_killed_one_left_running(project, slipway):
+def test_an_agent_adopts_the_services_of_a_killed_one(project, slipway):
     project.publish("v0.1.0")
     project.promote("v0.1.0")
     place = Place.of("staging")
     url = slipway("agent", "--environment", "staging", "--detach")
     slipway("promote", "--environment", "staging")
-    services = {pid for pid, mark in processes.tagged(prefix(place)).items() if not mark.endswith(":agent")}
+    services = {pid for pid, tag in processes.tagged(prefix(place)).items() if not tag.endswith(":agent")}
     processes.kill([int(place.lock.read_text())])
     assert url == slipway("agent", "--environment", "staging", "--detach")
     assert services < set(processes.tagged(prefix(place)))
@@ -53,18 +53,18 @@ def test_once_converges_and_leaves_the_service_running(project, slipway):
 def test_once_fails_on_a_bad_release(project, slipway):
     project.publish("v0.1.0", "crash")
     project.promote("v0.1.0")
-    said = slipway("agent", "--environment", "staging", "--once", expected=2)
-    assert "slipway: staging: v0.1.0: it ended before it was ready" in said
+    output = slipway("agent", "--environment", "staging", "--once", expected=2)
+    assert "slipway: staging: v0.1.0: it ended before it was ready" in output
 
 
 def test_a_rejected_promotion_fails_in_one_line(project, slipway):
     project.publish("v0.1.0", "crash")
     slipway("agent", "--environment", "staging", "--detach")
-    said = slipway("promote", "--environment", "staging", expected=2)
-    assert "slipway: staging: v0.1.0 was refused, nothing keeps serving: v0.1.0: it ended" in said
+    output = slipway("promote", "--environment", "staging", expected=2)
+    assert "slipway: staging: v0.1.0 was refused, nothing keeps serving: v0.1.0: it ended" in output
 
 
-def test_without_an_agent_nothing_is_promoted(project):
+def test_a_promotion_without_an_agent_is_refused(project):
     project.publish("v0.1.0")
     error = CliRunner().invoke(app, ["promote", "--environment", "staging"]).exception
     assert "run `slipway agent --environment staging --detach`" in str(error)
@@ -72,11 +72,14 @@ def test_without_an_agent_nothing_is_promoted(project):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["promote", "--environment", "prod"], "--environment prod: unknown; use one of staging, production"),
-        (["stop"], "name one with --environment, or all with --all"),
-        (["confirm", "--environment", "staging"], "tells of no rewritten branch deploy; there is nothing to confirm"),
+        (["stop"], "stop: needs exactly one target; pass --environment NAME or --all"),
+        (
+            ["confirm", "--environment", "staging"],
+            "no rewritten branch deploy is reported; there is nothing to confirm",
+        ),
         (["promote", "--environment", "staging", "--no-wait"], "no release yet"),
         (
             ["promote", "--environment", "staging", "--no-wait", "--release", "v9.0.0"],
@@ -85,8 +88,8 @@ def test_without_an_agent_nothing_is_promoted(project):
         (["release", "publish"], "contains no manifest.json, so it is no release; run `slipway release build`"),
     ],
 )
-def test_a_mistake_is_one_line_with_the_mend(project, arguments, said):
+def test_a_user_error_is_one_line_with_the_fix(project, arguments, message):
     error = CliRunner().invoke(app, arguments).exception
     assert isinstance(error, UserError)
-    assert said in str(error)
+    assert message in str(error)
     assert 1 == len(str(error).splitlines())

@@ -29,7 +29,7 @@ from slipway.files import sha256
 from slipway.git import Git
 from slipway.report import markdown
 from slipway.report import release as release_report
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -224,7 +224,7 @@ def _smoke(source: Source, folder: Path) -> None:
     from slipway import predictor
     from slipway.delivery.load.payloads import read_payloads
 
-    seed = read_params(source.root / PARAMS)["seed"]
+    seed = read_settings(source.root / PARAMS).seed
     bodies = read_payloads(source.root / source.dvc.prepared / "test.parquet", SMOKE_ROWS, seed)
     rows = [json.loads(body) for body in bodies]
     model = predictor.load(folder / "model")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from slipway.delivery import promotion, rollout, smoke
 from slipway.delivery.agent import state
@@ -20,29 +20,37 @@ from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
 from slipway.git import Git
 from slipway.results import recorded
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from slipway.delivery.environment_file import EnvironmentFile
     from slipway.delivery.store import Store
     from slipway.results import JobResult
+    from slipway.settings import Settings
 
 JOB = "drill"
 POLL_SECONDS = 0.1  # between two reads of the agent's state
 
 
+class DrillRun(TypedDict):
+    """Evidence of one run: its requests and the failed ones, with the first failures."""
+
+    requests: int
+    failed: int
+    failures: list[str]
+
+
 class Drill:
     """A drill of one environment, between its running release and another one."""
 
-    def __init__(
-        self, root: Path, environment: str, other: str | None, store: Store, params: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, root: Path, environment: str, other: str | None, store: Store, settings: Settings) -> None:
         """Choose the releases and read the rows to send. Raises UserError without two releases or without an agent."""
         self._root, self._environment, self._store = root, environment, store
-        self._params = {**params, "canary": {**params["canary"], "synthetic_rate": 0}}
-        self._url = loadtest.address(environment, params["loadtest"]["hosts"])
+        without_traffic = settings.canary.model_copy(update={"synthetic_rate": 0})
+        self._settings = settings.model_copy(update={"canary": without_traffic})
+        self._url = loadtest.address(environment, settings.loadtest.hosts)
         branch = DeployBranch(Git(root))
         branch.fetch()
         current = branch.read(environment)
@@ -60,7 +68,7 @@ class Drill:
         start = time.monotonic()
         with traffic.sending(self._url, self.rows, rate, seed) as responses:
             content = self._promote()
-            rollout.follow(self._root, self._environment, content, self._params, self._store)
+            rollout.follow(self._root, self._environment, content, self._settings, self._store)
             self._wait_until_served(content)
             self._roll_back()
             promoted = self._promote()
@@ -75,7 +83,7 @@ class Drill:
         return responses, time.monotonic() - start
 
     def _promote(self) -> EnvironmentFile:
-        return promotion.promote(self._root, self._environment, self.other, self._store, canary=self._params["canary"])
+        return promotion.promote(self._root, self._environment, self.other, self._store, canary=self._settings.canary)
 
     def _roll_back(self) -> None:
         self._wait_until_served(promotion.rollback(self._root, self._environment, None, self._store))
@@ -85,7 +93,7 @@ class Drill:
 
         The state file alone is no proof: after a stop it still names the release that was served last.
         """
-        promotion.wait(self._environment, content, self._params["agent"]["promote_seconds"])
+        promotion.wait(self._environment, content, self._settings.agent.promote_seconds)
 
         def is_settled(observed: state.State) -> bool:
             others = [
@@ -99,7 +107,7 @@ class Drill:
 
     def _wait_until(self, holds: Callable[[state.State], bool], problem: str, extra_seconds: float = 0.0) -> None:
         """Wait until `holds` is true of the observed state. Raises UserError with `problem` after a timeout."""
-        timeout = self._params["agent"]["promote_seconds"] + extra_seconds
+        timeout = self._settings.agent.promote_seconds + extra_seconds
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             observed = state.read(Place.of(self._environment))
@@ -116,7 +124,7 @@ def drill(root: Path, drilled: Drill, environment: str, runs: int, load: tuple[i
     """
     requests, rate = load
     with recorded(JOB, root / "results") as result:
-        records = []
+        records: list[DrillRun] = []
         for number in range(1, runs + 1):
             responses, seconds = drilled.run(requests, rate, seed + number)
             records.append({"requests": responses.total, "failed": responses.failed, "failures": responses.failures})
@@ -126,9 +134,9 @@ def drill(root: Path, drilled: Drill, environment: str, runs: int, load: tuple[i
     return result
 
 
-def judge(runs: list[dict[str, Any]], requests: int) -> list[Verdict]:
+def judge(runs: list[DrillRun], requests: int) -> list[Verdict]:
     """Return the verdicts of a drill: every run sent at least `requests`, and no request failed."""
-    total, failed = (sum(run[name] for run in runs) for name in ("requests", "failed"))
+    total, failed = sum(run["requests"] for run in runs), sum(run["failed"] for run in runs)
     smallest = min((run["requests"] for run in runs), default=0)
     enough, right = smallest >= requests > 0, failed == 0 < total
     return [
@@ -142,10 +150,10 @@ def _outcome(passed: bool) -> Outcome:
 
 
 def run(environment: str, version: str | None, runs: int, requests: int, rate: float) -> int:
-    """Drill an environment, print the verdicts, and return the exit code: 0 when no request failed."""
-    params, root = read_params(), Path()
-    drilled = Drill(root, environment, version, open_store(store_url()), params)
-    result = drill(root, drilled, environment, runs, (requests, rate), params["seed"])
+    """Run a drill of an environment, print its verdicts and return the exit status, 0 when no request failed."""
+    settings, root = read_settings(), Path()
+    drilled = Drill(root, environment, version, open_store(store_url()), settings)
+    result = drill(root, drilled, environment, runs, (requests, rate), settings.seed)
     for verdict in result.verdicts:
         print(f"{verdict.gate}: {verdict.outcome}: {verdict.observed} ({verdict.threshold})")
     return 0 if result.outcome is Outcome.PASS else 1

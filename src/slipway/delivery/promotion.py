@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slipway import dvc_remote, results
 from slipway.delivery import clients, release, versions
@@ -19,12 +19,13 @@ from slipway.git import Git
 from slipway.report.release import leaves
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from slipway.delivery.agent.state import State
     from slipway.delivery.desired_state import Published
     from slipway.delivery.release import Release
     from slipway.delivery.store import Store
+    from slipway.settings.operation import Canary as CanarySettings
 
 POLL_SECONDS = 0.2  # between two requests to the gateway
 
@@ -56,7 +57,7 @@ def promote(
     version: str | None,
     store: Store,
     image: str | None = None,
-    canary: Mapping[str, Any] | None = None,
+    canary: CanarySettings | None = None,
     *,
     forward: bool = False,
 ) -> EnvironmentFile:
@@ -244,17 +245,15 @@ def _with_canary(
     environment: str,
     content: EnvironmentFile,
     current: EnvironmentFile | None,
-    limits: Mapping[str, Any],
+    settings: CanarySettings,
 ) -> EnvironmentFile:
     """Return `content` with a canary against the release that serves all requests now, if there is another one."""
     serving = current if current is None or branch.is_concluded(environment, current) else current.baseline
     if serving is None or serving.digest == content.digest:
         return content
     baseline = Baseline(**serving.model_dump(include=set(Baseline.model_fields)))
-    percent = limits["shadow_percent"]
-    return content.model_copy(
-        update={"canary": Canary(steps=limits["steps"], shadow_percent=percent, baseline=baseline)}
-    )
+    canary = Canary(steps=tuple(settings.steps), shadow_percent=settings.shadow_percent, baseline=baseline)
+    return content.model_copy(update={"canary": canary})
 
 
 def _register(branch: DeployBranch, dvc: DvcFiles, built: Release) -> None:

@@ -22,7 +22,6 @@ from slipway.git import Git
 from slipway.results import recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -30,12 +29,13 @@ if TYPE_CHECKING:
     from slipway.delivery.environment_file import Canary, EnvironmentFile
     from slipway.delivery.store import Store
     from slipway.results import JobResult
+    from slipway.settings import Settings
 
 JOB = "canary"
 PROBES = 200  # of a gateway whose agent does not report; they all miss a release with half of the traffic once in 2^200
 
 
-def follow(root: Path, environment: str, content: EnvironmentFile, params: Mapping[str, Any], store: Store) -> None:
+def follow(root: Path, environment: str, content: EnvironmentFile, settings: Settings, store: Store) -> None:
     """Wait for the end of the canary of `content`, and record it in git and in results/canary.json.
 
     Does nothing when the promotion is concluded. Raises UserError when the canary was rolled back or did not end.
@@ -48,8 +48,8 @@ def follow(root: Path, environment: str, content: EnvironmentFile, params: Mappi
     with recorded(JOB, root / "results") as result:
         facts = {"environment": environment, "release": content.release, "digest": content.digest}
         result.evidence = {**facts, "replaces": canary.baseline.release}
-        with _traffic(environment, content, params, store) as responses:
-            end = _await_end(environment, content, _timeout_seconds(canary, params))
+        with _traffic(environment, content, settings, store) as responses:
+            end = _await_end(environment, content, _timeout_seconds(canary, settings))
         result.verdicts = list(end.verdicts) if end else []
         result.evidence |= _evidence(end, responses)
         problem = _problem(environment, content, end)
@@ -70,23 +70,23 @@ def _conclude(root: Path, environment: str, content: EnvironmentFile, result: Jo
 
 
 def _traffic(
-    environment: str, content: EnvironmentFile, params: Mapping[str, Any], store: Store
+    environment: str, content: EnvironmentFile, settings: Settings, store: Store
 ) -> AbstractContextManager[traffic.Responses | None]:
     """Return synthetic traffic with rows that the baseline accepts; none when the rate in params.yaml is 0."""
-    rate, baseline = params["canary"]["synthetic_rate"], content.baseline
+    rate, baseline = settings.canary.synthetic_rate, content.baseline
     if not rate or baseline is None:
         return nullcontext()
-    url = loadtest.address(environment, params["loadtest"]["hosts"])
+    url = loadtest.address(environment, settings.loadtest.hosts)
     _, expected = smoke.read_expected(environment, baseline, store)
     print(f"{environment}: sending {rate:g} synthetic requests/s during the canary", flush=True)
-    return traffic.sending(url, expected["rows"], rate, params["seed"])
+    return traffic.sending(url, expected["rows"], rate, settings.seed)
 
 
-def _timeout_seconds(canary: Canary, params: Mapping[str, Any]) -> float:
+def _timeout_seconds(canary: Canary, settings: Settings) -> float:
     """Return the maximum duration of a canary: installation, start, and each step at its longest."""
     steps = len(canary.steps) + bool(canary.shadow_percent)
-    limits = params["canary"]
-    return float(params["agent"]["promote_seconds"] + steps * (limits["step_seconds"] + limits["hold_seconds"]))
+    step_seconds = settings.canary.step_seconds + settings.canary.hold_seconds
+    return settings.agent.promote_seconds + steps * step_seconds
 
 
 def _await_end(environment: str, content: EnvironmentFile, seconds: float) -> Progress | None:

@@ -23,7 +23,7 @@ from slipway.git import Git
 from slipway.github import IMMUTABLE, ApiError
 from slipway.redact import redacted
 from slipway.results import RESULTS, add_to_summary, recorded
-from slipway.settings import read_params
+from slipway.settings import read_params, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,11 +128,11 @@ def promote(environment: str, version: str | None, image: str | None, *, canary:
     """Promote a release and, with `wait`, wait until it serves. By default only production has a canary."""
     with _recorded("promote", environment) as result:
         _require_gateway(environment, wait)
-        params, has_canary = read_params(), environment == "production" if canary is None else canary
-        limits = params["canary"] if has_canary else None
-        content = promotion.promote(ROOT, environment, version, _store(), image, limits, forward=True)
+        settings, has_canary = read_settings(), environment == "production" if canary is None else canary
+        canary_settings = settings.canary if has_canary else None
+        content = promotion.promote(ROOT, environment, version, _store(), image, canary_settings, forward=True)
         if content.canary and wait:
-            rollout.follow(ROOT, environment, content, params, _store())
+            rollout.follow(ROOT, environment, content, settings, _store())
         _wait(environment, content, wait)
         _record_served(result, content, wait)
 
@@ -228,7 +228,7 @@ def _require_gateway(environment: str, wait: bool) -> None:
 
 def _wait(environment: str, content: EnvironmentFile, wait: bool) -> None:
     if wait:
-        seconds = promotion.wait(environment, content, read_params()["agent"]["promote_seconds"])
+        seconds = promotion.wait(environment, content, read_settings().agent.promote_seconds)
         print(f"{environment}: serves {content.release} at {gateway_url(environment)} ({seconds:.1f} s)")
 
 
