@@ -39,11 +39,11 @@ class GitHub:
     certificate: str = ""
     pulls: list[dict[str, Any]] = field(default_factory=list)
     issues: list[dict[str, Any]] = field(default_factory=list)
-    started: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    dispatched: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     """Workflow, branch and inputs of each dispatched run."""
-    merging: list[str] = field(default_factory=list)
+    auto_merges: list[str] = field(default_factory=list)
     """Node ids of the pull requests with auto-merge."""
-    refuses: dict[str, str | tuple[int, str]] = field(default_factory=dict)
+    rejections: dict[str, str | tuple[int, str]] = field(default_factory=dict)
     """Reason, or status and reason, of rejected requests, by the last segment of the path. Default status: 403."""
     now: str = "2026-01-01T00:00:00Z"
     comments: dict[int | str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -55,8 +55,8 @@ class GitHub:
     artifacts: list[dict[str, Any]] = field(default_factory=list)
     archives: dict[str, bytes] = field(default_factory=dict)
     """Content of the other host, by path."""
-    elsewhere: str = ""
-    """Address of the other host."""
+    other_host: str = ""
+    """URL of the other host."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Responses by path below the repository; a number is an error status."""
     calls: list[tuple[str, str]] = field(default_factory=list)
@@ -75,7 +75,7 @@ class GitHub:
         self.pulls.append({"number": number, "state": "open", "head": side, "base": {"ref": "main"}})
         self.comments[number] = []
 
-    def end_run(self, sha: str, conclusion: str | None, **facts: Any) -> int:
+    def add_run(self, sha: str, conclusion: str | None, **facts: Any) -> int:
         """Add a completed, dispatched run of pull-request.yaml on the branch `retrain`. Return its id."""
         number = len(self.runs) + 1
         run = {"id": number, "run_number": number, "head_sha": sha, "conclusion": conclusion, "status": "completed"}
@@ -84,7 +84,7 @@ class GitHub:
         self.runs.append(run | facts)
         return self.runs[-1]["id"]
 
-    def leave(self, archive: bytes, run: int = 1, name: str = "evidence", **overrides: Any) -> None:
+    def add_artifact(self, archive: bytes, run: int = 1, name: str = "evidence", **overrides: Any) -> None:
         """Add an artifact of a run, with metadata that match its archive except for `overrides`."""
         number = len(self.artifacts) + 1
         metadata = {"id": number, "name": name, "size_in_bytes": len(archive), "expired": False}
@@ -124,20 +124,20 @@ class GitHub:
     def _graphql(self, body: Any) -> tuple[int, Any]:
         """Return the response to the only mutation, which enables auto-merge."""
         self.calls.append(("POST", "/graphql"))
-        if reason := self.refuses.get("graphql"):
+        if reason := self.rejections.get("graphql"):
             return 200, {"data": {"enablePullRequestAutoMerge": None}, "errors": [{"message": reason}]}
-        self.merging.append(body["variables"]["pull"])
+        self.auto_merges.append(body["variables"]["pull"])
         return 200, {"data": {"enablePullRequestAutoMerge": {"clientMutationId": None}}}
 
     def _perform(self, method: str, path: str, body: Any) -> tuple[int, Any, dict[str, str]]:
         """Return status, content and headers of the response to a valid request."""
         if match := re.match(r"/repos/[^/]+/[^/]+/actions/artifacts/(\d+)/zip", path):
-            return 302, None, {"Location": f"{self.elsewhere}/archives/{match[1]}"}
-        if method != "GET" and (reason := self.refuses.get(path.split("/")[-1])):
+            return 302, None, {"Location": f"{self.other_host}/archives/{match[1]}"}
+        if method != "GET" and (reason := self.rejections.get(path.split("/")[-1])):
             status, message = (403, reason) if isinstance(reason, str) else reason
             return status, {"message": message, "status": str(status)}, {}
         if match := re.match(r"/repos/[^/]+/[^/]+/actions/workflows/([^/]+)/dispatches", path):
-            self.started.append((match[1], body["ref"], body.get("inputs", {})))
+            self.dispatched.append((match[1], body["ref"], body.get("inputs", {})))
             return 204, None, {}
         setting = self.settings.get(path.split("?")[0].removeprefix(f"/repos/{REPOSITORY}/"))
         if setting is not None:
@@ -269,7 +269,7 @@ def serve(folder: Path) -> Iterator[GitHub]:
     authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     github.address = f"localhost:{server.server_address[1]}"
-    github.elsewhere = f"https://127.0.0.1:{server.server_address[1]}"
+    github.other_host = f"https://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

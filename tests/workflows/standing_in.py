@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 
 
-class OnGitHub:
+class ActProject:
     """A project with the shipped workflows, and a local replacement of GitHub's API."""
 
     def __init__(self, project: conftest.Project, folder: Path, github: github_api.GitHub) -> None:
@@ -28,8 +28,8 @@ class OnGitHub:
             shutil.copytree(ROOT / name, project.root / name, dirs_exist_ok=True)
         shutil.copy(ROOT / "params.yaml", project.root)
 
-    def stand_in(self, name: str, text: str) -> None:
-        """Put the script `text` on the PATH in place of a tool. It may append its calls to the file $ASKED."""
+    def replace_tool(self, name: str, text: str) -> None:
+        """Put the script `text` on the PATH in place of a tool. It may append its calls to the file $CALLS."""
         tool = self.folder / "bin" / name
         tool.parent.mkdir(exist_ok=True)
         tool.write_text(text)
@@ -49,7 +49,7 @@ class OnGitHub:
         inherited = home.environment()
         path = os.pathsep.join([str(self.folder / "bin"), inherited["PATH"]])
         env = inherited | os.environ | {"PATH": path, "PYTHONPATH": str(ROOT / "src")} | env
-        env |= {"ASKED": str(self.folder / "asked"), "GITHUB_SERVER_URL": "https://github.example"}
+        env |= {"CALLS": str(self.folder / "calls"), "GITHUB_SERVER_URL": "https://github.example"}
         env |= {"GH_HOST": self.github.address, "GH_ENTERPRISE_TOKEN": "token"}
         env |= {"SSL_CERT_FILE": self.github.certificate}
         complete = act.Event(event, {"repository": {"full_name": act.REPOSITORY}} | payload)
@@ -58,6 +58,6 @@ class OnGitHub:
         return act.run(workflow, self.project.root, complete, folder, env=env, variables=variables, log=print)
 
     @property
-    def asked(self) -> list[str]:
+    def calls(self) -> list[str]:
         """The calls that the fake programs recorded, in order."""
-        return (self.folder / "asked").read_text().splitlines()
+        return (self.folder / "calls").read_text().splitlines()

@@ -65,7 +65,7 @@ def _evidence(text: str = "fine", outcome: str = "pass") -> dict[str, Any]:
 
 def _leave(github, text: str = "fine", outcome: str = "pass", **changes: Any) -> None:
     """Upload evidence of a run in which `text` is the observed value of every gate."""
-    github.leave(archive(json.dumps(_evidence(text, outcome) | changes)))
+    github.add_artifact(archive(json.dumps(_evidence(text, outcome) | changes)))
 
 
 def _comment(github, *, path: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -137,14 +137,14 @@ def test_the_number_comes_from_github_and_not_from_the_evidence(github):
 
 
 def test_evidence_of_another_run_is_ignored(github):
-    github.leave(archive(json.dumps(_evidence("from elsewhere", "fail"))), run=2)
+    github.add_artifact(archive(json.dumps(_evidence("from elsewhere", "fail"))), run=2)
     _comment(github)
     assert "from elsewhere" not in _bodies(github)[0]
 
 
 @pytest.mark.parametrize("facts", [{"name": "evidence-of-mine"}, {"expired": True}])
 def test_an_artifact_of_another_name_or_an_expired_one_is_ignored(github, facts):
-    github.leave(archive(json.dumps(_evidence("from elsewhere", "fail"))), **facts)
+    github.add_artifact(archive(json.dumps(_evidence("from elsewhere", "fail"))), **facts)
     _comment(github)
     assert "from elsewhere" not in _bodies(github)[0]
 
@@ -230,7 +230,7 @@ def test_a_comment_by_a_user_with_our_watermark_is_not_changed(github):
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"results": {}}', "[" * 100_000, '{"results": NaN}', "\x00", "\udcff"])
 def test_evidence_with_another_structure_is_rejected_in_one_line(github, content):
-    github.leave(archive(content.encode(errors="surrogateescape")))
+    github.add_artifact(archive(content.encode(errors="surrogateescape")))
     _rejected(github, "evidence.json: ")
 
 
@@ -266,7 +266,7 @@ def test_a_comparison_that_cannot_be_rendered_is_rejected(github, compared):
 
 
 def test_rejected_evidence_is_not_repeated_in_the_log(github):
-    github.leave(archive('{"::add-mask::x\\n::error::@everyone": 1}'))
+    github.add_artifact(archive('{"::add-mask::x\\n::error::@everyone": 1}'))
     assert "everyone" not in _comment(github).stderr
 
 
@@ -323,13 +323,13 @@ ARCHIVES = {
 @pytest.mark.parametrize("case", ARCHIVES)
 def test_an_archive_that_upload_artifact_would_not_make_is_rejected(github, case):
     make, reason = ARCHIVES[case]
-    github.leave(make())
+    github.add_artifact(make())
     _rejected(github, reason)
 
 
 @pytest.mark.parametrize("facts", [{}, {"size_in_bytes": 1000}])
 def test_fifty_megabytes_are_rejected_whatever_their_stated_size(github, facts):
-    github.leave(archive(LARGE), **facts)
+    github.add_artifact(archive(LARGE), **facts)
     _rejected(github, "5,000,000")
 
 
@@ -459,7 +459,7 @@ def test_workflow_comments_on_a_retraining_and_posts_its_status(github, tmp_path
     monkeypatch.setattr(github_api, "REPOSITORY", act.REPOSITORY)
     github.pulls.clear()
     github.open_pull_request(7, SHA, "local:retrain")
-    github.end_run(SHA, "success")
+    github.add_run(SHA, "success")
     _leave(github)
     finished = _workflow(github, tmp_path, "workflow_dispatch")
     assert {"comment": "success", "required-status": "success"} == {

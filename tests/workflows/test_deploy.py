@@ -11,7 +11,7 @@ import pytest
 from slipway.local import act
 from tests import github_api
 from tests.delivery import conftest
-from tests.workflows.standing_in import OnGitHub
+from tests.workflows.standing_in import ActProject
 
 project = conftest.project
 UV = """#!{python}
@@ -24,17 +24,17 @@ if words[:2] == ["python", "find"]:
 if words[:2] != ["run", "slipway"]:
     sys.exit()
 command, *options = words[2:]
-asked = " ".join(words[2:])
-with open(os.environ["ASKED"], "a") as log:
-    print(asked, file=log)
-if asked == os.environ.get("FAULT"):
+call = " ".join(words[2:])
+with open(os.environ["CALLS"], "a") as log:
+    print(call, file=log)
+if call == os.environ.get("FAULT"):
     reason, outcome = "a seeded fault", "fail"
-elif asked == "release build":
+elif call == "release build":
     if "BUILT" in os.environ:
         shutil.copytree(os.environ["BUILT"], "build/release")
     pathlib.Path(os.environ["GITHUB_OUTPUT"]).write_text("built=true\\nrelease=" + os.environ["BUILDS"] + "\\n")
     reason, outcome = "", "pass"
-elif command in ("promote", "rollback") or asked.startswith(REAL):
+elif command in ("promote", "rollback") or call.startswith(REAL):
     more = ["--no-wait"] if command in ("promote", "rollback") else []
     os.execv(sys.executable, [sys.executable, "-m", "slipway.cli", command, *options, *more])
 else:
@@ -43,7 +43,7 @@ job = options[0] if command == "release" else command
 environment = {{"environment": options[1]}} if "--environment" in options else {{}}
 verdict = {{"gate": "gate", "outcome": outcome, "threshold": "below 1", "observed": "0.5", "reason": reason}}
 result = {{"job": job, "started": "2026-01-01T00:00:00Z", "verdicts": [verdict], "evidence": environment}}
-if asked != "release keep":
+if call != "release keep":
     pathlib.Path("results").mkdir(exist_ok=True)
     pathlib.Path("results", job + ".json").write_text(json.dumps(result))
 pathlib.Path("build/prepared").mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ GH = """#!{python}
 import hashlib, json, os, pathlib, sys
 if sys.argv[1:3] != ["attestation", "verify"]:
     os.execv({gh!r}, ["gh", *sys.argv[1:]])
-pathlib.Path(os.environ["ASKED"]).with_name("gh").write_text(json.dumps(sys.argv[3:]))
+pathlib.Path(os.environ["CALLS"]).with_name("gh").write_text(json.dumps(sys.argv[3:]))
 bundle = json.loads(pathlib.Path(sys.argv[sys.argv.index("--bundle") + 1]).read_text())
 if bundle["unsigned"] != "sha256:" + hashlib.sha256(pathlib.Path(sys.argv[3]).read_bytes()).hexdigest():
     sys.exit("Error: no attestation of this digest")
@@ -63,7 +63,7 @@ print("[{{}}]")
 """
 
 
-class Deployment(OnGitHub):
+class Deployment(ActProject):
     """A project whose newest commit has the release v0.2.0, while both environments desire v0.1.0."""
 
     def __init__(self, project: conftest.Project, folder: Path, github: github_api.GitHub) -> None:
@@ -73,8 +73,8 @@ class Deployment(OnGitHub):
             project.promote("v0.1.0", environment)
         project.publish("v0.2.0")
         self.sha = project.git("rev-parse", "HEAD")
-        self.stand_in("uv", UV.format(python=sys.executable))
-        self.stand_in("gh", GH.format(python=sys.executable, gh=str(Path(sys.executable).parent / "gh")))
+        self.replace_tool("uv", UV.format(python=sys.executable))
+        self.replace_tool("gh", GH.format(python=sys.executable, gh=str(Path(sys.executable).parent / "gh")))
 
     def run(
         self,
@@ -135,7 +135,7 @@ def test_failure_before_production_leaves_it_unchanged_and_is_reported(deploymen
     stage = stopped.split(":")[0]
     assert ("failure", "skipped", "success") == tuple(_results(run)[job] for job in (stage, "production", "report"))
     assert "v0.1.0" == deployment.runs["production"]
-    assert not [line for line in deployment.asked if "production" in line]
+    assert not [line for line in deployment.calls if "production" in line]
     (comment,) = deployment.comments
     assert comment.startswith(f"# ❌ Not deployed: {stopped}\n")
     assert "a seeded fault" in comment

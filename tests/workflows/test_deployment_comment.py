@@ -83,7 +83,7 @@ def test_cml_comments_where_it_is_installed_and_gh_where_it_fails(github, tmp_pa
 
 
 def test_a_repository_without_comments_on_commits_has_a_line_in_the_summary_and_no_failure(github, tmp_path):
-    github.refuses["comments"] = "Resource not accessible by integration"
+    github.rejections["comments"] = "Resource not accessible by integration"
     done = _comment(github, tmp_path, GITHUB_STEP_SUMMARY=str(tmp_path / "summary.md"))
     assert 0 == done.returncode, done.stderr
     summary = (tmp_path / "summary.md").read_text()

@@ -120,7 +120,7 @@ def test_a_failed_monitoring_run_opens_an_issue(watch):
 def test_a_requested_retraining_is_started(watch):
     output = watch.monitor(DECAY, performance="fail")
     inputs = {"trigger": "decay", "because": "performance: roc_auc is worse than expected"}
-    assert [("retrain.yaml", "main", inputs)] == watch.github.started
+    assert [("retrain.yaml", "main", inputs)] == watch.github.dispatched
     assert "started retrain.yaml" in output
     assert "started retrain.yaml" in watch.github.issues[0]["body"]
 
@@ -128,7 +128,7 @@ def test_a_requested_retraining_is_started(watch):
 @pytest.mark.parametrize("retrain", [QUIET, {"trigger": "whim", "because": ""}])
 def test_no_retraining_is_started_without_a_valid_trigger(watch, retrain):
     watch.monitor(retrain, performance="fail")
-    assert [] == watch.github.started
+    assert [] == watch.github.dispatched
 
 
 def test_an_issue_of_a_user_with_the_marker_is_left_alone(watch):
@@ -151,14 +151,14 @@ DISABLED = (410, "Issues has been disabled in this repository.")
 
 def test_a_repository_without_issues_has_the_report_and_the_setting_in_the_summary(watch, tmp_path, monkeypatch):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
-    watch.github.refuses["issues"] = DISABLED
+    watch.github.rejections["issues"] = DISABLED
     output = watch.monitor(DECAY, drift="fail", reason="PSI 0.4")
     summary = (tmp_path / "summary.md").read_text()
     for text in (output, summary):
         assert "production is not healthy: drift; no issue was opened" in text
         assert "(HTTP 410); turn on Settings → General → Features → Issues" in text
     assert "PSI 0.4" in summary
-    assert ["retrain.yaml"] == [workflow for workflow, *_ in watch.github.started]
+    assert ["retrain.yaml"] == [workflow for workflow, *_ in watch.github.dispatched]
 
 
 def test_a_repository_whose_issues_cannot_be_listed_is_no_failure(watch):
@@ -168,7 +168,7 @@ def test_a_repository_whose_issues_cannot_be_listed_is_no_failure(watch):
 
 
 def test_a_retraining_that_cannot_be_started_is_in_the_issue(watch):
-    watch.github.refuses["dispatches"] = (422, "Cannot trigger a 'workflow_dispatch' on a disabled workflow")
+    watch.github.rejections["dispatches"] = (422, "Cannot trigger a 'workflow_dispatch' on a disabled workflow")
     watch.monitor(DECAY, performance="fail")
     (issue,) = watch.github.issues
     assert "requested by decay, but not started" in issue["body"]
@@ -176,7 +176,7 @@ def test_a_retraining_that_cannot_be_started_is_in_the_issue(watch):
 
 
 def test_another_rejection_of_an_issue_is_an_error_that_names_the_permission(watch):
-    watch.github.refuses["issues"] = "Resource not accessible by integration"
+    watch.github.rejections["issues"] = "Resource not accessible by integration"
     with pytest.raises(UserError, match="give the job the permission"):
         watch.monitor(drift="fail")
 

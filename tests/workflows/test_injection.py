@@ -180,7 +180,7 @@ def test_a_secret_of_the_environment_is_in_no_log_and_no_result(checked, name):
 def test_the_comment_has_no_trace_and_no_untrusted_markdown(attack, checked, tmp_path):
     with github_api.serve(tmp_path) as github:
         github.open_pull_request(7, attack.pull.head, f"team:{attack.pull.branch}")
-        github.leave(github_api.archive(evidence(checked[0])))
+        github.add_artifact(github_api.archive(evidence(checked[0])))
         api = {"GH_HOST": github.address, "GH_ENTERPRISE_TOKEN": "token", "SSL_CERT_FILE": github.certificate}
         event = act.Event("workflow_run", {"workflow_run": run_of(attack.pull)})
         finished, traces = attack.run("pull-request-comment.yaml", event, "refs/heads/main", **api)

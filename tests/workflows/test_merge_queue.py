@@ -9,7 +9,7 @@ import pytest
 
 from tests import github_api
 from tests.delivery import conftest
-from tests.workflows.standing_in import OnGitHub
+from tests.workflows.standing_in import ActProject
 
 project = conftest.project
 UV = """#!{python}
@@ -24,7 +24,7 @@ command, *options = words[2:]
 if command == "required":
     os.execv(sys.executable, [sys.executable, "-m", "slipway.cli", command, *options])
 base = os.environ.get("GITHUB_BASE_REF") or os.environ.get("SLIPWAY_BASE")
-with open(os.environ["ASKED"], "a") as log:
+with open(os.environ["CALLS"], "a") as log:
     print(json.dumps([command, base]), file=log)
 results = pathlib.Path("results")
 (results / "report").mkdir(parents=True, exist_ok=True)
@@ -38,8 +38,8 @@ results = pathlib.Path("results")
 def queue(project, tmp_path):
     project.commit()
     with github_api.serve(tmp_path) as github:
-        fork = OnGitHub(project, tmp_path, github)
-        fork.stand_in("uv", UV.format(python=sys.executable))
+        fork = ActProject(project, tmp_path, github)
+        fork.replace_tool("uv", UV.format(python=sys.executable))
         yield fork
 
 
@@ -56,5 +56,5 @@ def test_merge_group_is_compared_with_main_and_reports_required(queue):
     run = queue.act("pull-request.yaml", "merge_group", _event(queue.project), {}, {})
     assert {"success"} == {job.result for job in run.jobs.values()}
     assert "required" in run.jobs
-    calls = sorted(map(tuple, map(json.loads, queue.asked)))
+    calls = sorted(map(tuple, map(json.loads, queue.calls)))
     assert [(name, "main") for name in ("compare", "data", "lint", "report", "test", "train")] == calls

@@ -122,7 +122,7 @@ def test_a_proposal_becomes_a_branch_a_pull_request_and_a_run_of_its_checks(fork
         pull["title"],
     )
     assert "new data was observed" in pull["body"]
-    assert [("pull-request.yaml", "retrain", {})] == fork.github.started
+    assert [("pull-request.yaml", "retrain", {})] == fork.github.dispatched
 
 
 def test_branch_index_work_tree_and_configuration_of_the_clone_are_unchanged(fork):
@@ -143,7 +143,7 @@ def test_a_second_trigger_updates_the_open_pull_request(fork):
     (pull,) = fork.github.pulls
     assert "decay was observed" in pull["body"]
     assert {"data.dvc": "March", "code.py": "new"}.items() <= fork.files.items()
-    assert 2 == len(fork.github.started)
+    assert 2 == len(fork.github.dispatched)
 
 
 def test_the_same_proposal_again_updates_the_description_and_pushes_nothing(fork):
@@ -152,7 +152,7 @@ def test_the_same_proposal_again_updates_the_description_and_pushes_nothing(fork
     head = fork.head
     fork.leave("drift")
     fork.propose()
-    assert (head, 1) == (fork.head, len(fork.github.started))
+    assert (head, 1) == (fork.head, len(fork.github.dispatched))
     assert "drift was observed" in fork.github.pulls[0]["body"]
 
 
@@ -271,7 +271,7 @@ def test_the_same_change_on_main_is_no_conflict(fork):
 
 def test_a_rejection_by_github_names_the_missing_setting(fork):
     fork.leave()
-    fork.github.refuses["pulls"] = "GitHub Actions is not permitted to create or approve pull requests."
+    fork.github.rejections["pulls"] = "GitHub Actions is not permitted to create or approve pull requests."
     with pytest.raises(UserError) as refused:
         fork.propose()
     assert "not permitted" in str(refused.value)
@@ -284,7 +284,7 @@ def test_a_push_by_an_app_dispatches_no_checks(fork, monkeypatch):
     monkeypatch.setenv("RETRAIN_APP", "1")
     fork.leave()
     fork.propose()
-    assert [] == fork.github.started
+    assert [] == fork.github.dispatched
 
 
 @pytest.mark.parametrize(
@@ -300,13 +300,13 @@ def test_auto_merge_is_enabled_only_if_the_settings_request_it(fork, monkeypatch
     monkeypatch.setenv("RETRAIN_MERGE", merge)
     fork.leave()
     assert message in fork.propose()
-    assert merging == fork.github.merging
+    assert merging == fork.github.auto_merges
 
 
 def test_nothing_is_merged_where_github_cannot_wait_for_checks(fork, monkeypatch):
     monkeypatch.setenv("RETRAIN_APP", "1")
     monkeypatch.setenv("RETRAIN_MERGE", "auto")
-    fork.github.refuses["graphql"] = "Pull request is in clean status"
+    fork.github.rejections["graphql"] = "Pull request is in clean status"
     fork.leave()
     assert "waiting for a manual merge: GitHub cannot wait" in fork.propose()
 

@@ -61,7 +61,7 @@ def _post(github: github_api.GitHub, run: int, sha: str = SHA) -> str:
     ],
 )
 def test_state_follows_the_conclusion_that_github_reports(github, conclusion, state):
-    output = _post(github, github.end_run(SHA, conclusion))
+    output = _post(github, github.add_run(SHA, conclusion))
     assert ([state] if state else []) == [status["state"] for status in github.statuses]
     assert ("none posted" in output) is (state is None)
 
@@ -71,7 +71,7 @@ def test_only_success_is_a_success():
 
 
 def test_status_is_the_one_that_the_rule_for_main_requires(github):
-    run = github.end_run(SHA, "success")
+    run = github.add_run(SHA, "success")
     _post(github, run)
     (status,) = github.statuses
     description = "By dispatch: every job succeeded and every gate passed"
@@ -98,13 +98,13 @@ def test_status_is_the_one_that_the_rule_for_main_requires(github):
     ],
 )
 def test_run_that_is_no_completed_check_of_a_retraining_posts_nothing(github, facts, reason):
-    output = _post(github, github.end_run(SHA, **{"conclusion": "success"} | facts))
+    output = _post(github, github.add_run(SHA, **{"conclusion": "success"} | facts))
     assert [] == github.statuses
     assert reason in output
 
 
 def test_moved_head_gets_no_status(github):
-    output = _post(github, github.end_run(OLDER, "success"), OLDER)
+    output = _post(github, github.add_run(OLDER, "success"), OLDER)
     assert [] == github.statuses
     assert f"{OLDER} is not the head of an open pull request from retrain to main" in output
 
@@ -121,18 +121,18 @@ def test_moved_head_gets_no_status(github):
 )
 def test_pull_request_of_another_repository_or_branch_gets_no_status(github, part, facts):
     github.pulls[0][part] |= facts
-    _post(github, github.end_run(SHA, "success"))
+    _post(github, github.add_run(SHA, "success"))
     assert [] == github.statuses
 
 
 def test_closed_pull_request_gets_no_status(github):
     github.pulls[0]["state"] = "closed"
-    _post(github, github.end_run(SHA, "success"))
+    _post(github, github.add_run(SHA, "success"))
     assert [] == github.statuses
 
 
 def test_newest_run_of_a_commit_decides_whichever_event_comes_last(github):
-    older, newer = github.end_run(SHA, "cancelled"), github.end_run(SHA, "success")
+    older, newer = github.add_run(SHA, "cancelled"), github.add_run(SHA, "success")
     _post(github, newer)
     output = _post(github, older)
     assert ["success"] == [status["state"] for status in github.statuses]
@@ -140,7 +140,7 @@ def test_newest_run_of_a_commit_decides_whichever_event_comes_last(github):
 
 
 def test_repeated_run_replaces_the_state(github):
-    run = github.end_run(SHA, "failure")
+    run = github.add_run(SHA, "failure")
     _post(github, run)
     github.runs[0]["conclusion"] = "success"
     _post(github, run)
@@ -148,8 +148,8 @@ def test_repeated_run_replaces_the_state(github):
 
 
 def test_refusal_is_one_line(github):
-    run = github.end_run(SHA, "success")
-    github.refuses[SHA] = "Resource not accessible by integration"
+    run = github.add_run(SHA, "success")
+    github.rejections[SHA] = "Resource not accessible by integration"
     with pytest.raises(UserError, match="Resource not accessible by integration") as refused:
         _post(github, run)
     assert 1 == len(str(refused.value).splitlines())

@@ -11,7 +11,7 @@ from slipway.local import act
 from slipway.local.home import Home
 from tests import github_api
 from tests.delivery import conftest
-from tests.workflows.standing_in import OnGitHub
+from tests.workflows.standing_in import ActProject
 
 project = conftest.project
 UV = """#!{python}
@@ -23,7 +23,7 @@ if words[:2] == ["python", "find"]:
 if words[:2] != ["run", "slipway"]:
     sys.exit()
 command, *options = words[2:]
-with open(os.environ["ASKED"], "a") as log:
+with open(os.environ["CALLS"], "a") as log:
     print(json.dumps(words[2:]), file=log)
 evidence = json.loads(os.environ["EVIDENCE"])
 if command in ("propose", "health") or (command == "retrain" and evidence is None):
@@ -49,13 +49,13 @@ sys.exit(verdicts[0]["outcome"] != "pass")
 """
 
 
-class Fork(OnGitHub):
+class Fork(ActProject):
     """A project on GitHub, and runs of its workflows in it."""
 
     def __init__(self, project: conftest.Project, folder: Path, github: github_api.GitHub) -> None:
         super().__init__(project, folder, github)
         project.commit()
-        self.stand_in("uv", UV.format(python=sys.executable))
+        self.replace_tool("uv", UV.format(python=sys.executable))
 
     def run(self, workflow: str, event: str = "schedule", evidence: str = "null", **inputs: str) -> act.Run:
         return self.act(workflow, event, {"ref": "refs/heads/main", "inputs": inputs}, {"EVIDENCE": evidence}, {})
@@ -80,7 +80,7 @@ def test_both_pass_on_a_fork_without_a_deployment_and_report_what_is_missing(for
         "nothing is deployed to production yet, so there is nothing to monitor"
         in (monitor.folder / "summary.md").read_text()
     )
-    assert ([], [], []) == (fork.github.pulls, fork.github.issues, fork.github.started)
+    assert ([], [], []) == (fork.github.pulls, fork.github.issues, fork.github.dispatched)
 
 
 BECAUSE = 'roc_auc is low"; touch canary; echo "$(touch canary)'
@@ -92,7 +92,7 @@ def test_a_retraining_becomes_a_pull_request_with_its_trigger_and_evidence(fork)
     (pull,) = fork.github.pulls
     assert "Retrain on b.csv (decay)" == pull["title"]
     assert BECAUSE in pull["body"]
-    assert [("pull-request.yaml", "retrain", {})] == fork.github.started
+    assert [("pull-request.yaml", "retrain", {})] == fork.github.dispatched
     listed = conftest.git(fork.project.origin, "diff", "--name-only", "main", "retrain").splitlines()
     assert [".dvcstore/rows", "data.dvc"] == listed
     assert [] == list(fork.folder.rglob("canary"))
@@ -100,7 +100,7 @@ def test_a_retraining_becomes_a_pull_request_with_its_trigger_and_evidence(fork)
 
 def test_a_scheduled_run_has_the_trigger_schedule(fork):
     fork.run("retrain.yaml", evidence='{"files": ["b.csv"]}')
-    assert '["retrain", "--trigger", "schedule", "--because", ""]' in fork.asked
+    assert '["retrain", "--trigger", "schedule", "--because", ""]' in fork.calls
 
 
 def test_a_failed_check_opens_the_issue_and_starts_a_retraining(fork):
@@ -111,7 +111,7 @@ def test_a_failed_check_opens_the_issue_and_starts_a_retraining(fork):
     run = fork.run("monitor.yaml", evidence=evidence)
     assert {"monitor": "success", "health": "success"} == _results(run)
     assert ["production is not healthy: drift"] == [issue["title"] for issue in fork.github.issues]
-    assert [("retrain.yaml", "main", {"trigger": "drift", "because": "PSI 0.4"})] == fork.github.started
+    assert [("retrain.yaml", "main", {"trigger": "drift", "because": "PSI 0.4"})] == fork.github.dispatched
 
 
 @pytest.mark.parametrize("workflow", ["retrain.yaml", "monitor.yaml"])
