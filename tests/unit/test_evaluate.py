@@ -11,7 +11,7 @@ import pytest
 import problem
 from slipway.pipeline import evaluate
 from slipway.pipeline.evaluate import rounded
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 
 def test_scores_that_differ_in_the_last_bits_are_equal():
@@ -34,12 +34,14 @@ SCORER = SimpleNamespace(predict=lambda columns: columns["x"])
 
 @pytest.mark.parametrize("positives", [0, 1])
 def test_importance_uses_all_test_rows_where_a_sample_lacks_a_rare_class(monkeypatch, positives):
-    params = read_params()
-    params["gates"]["primary"], params["evaluate"]["importance_rows"] = "roc_auc", 10
+    shipped = read_settings()
+    gates = shipped.gates.model_copy(update={"primary": "roc_auc"})
+    sizes = shipped.evaluate.model_copy(update={"importance_rows": 10})
+    settings = shipped.model_copy(update={"gates": gates, "evaluate": sizes})
     monkeypatch.setattr(problem, "TASK", "binary")
-    monkeypatch.setattr(evaluate, "read_params", lambda: params)
+    monkeypatch.setattr(evaluate, "read_settings", lambda: settings)
     y = np.zeros(1000)
-    y[np.random.default_rng(params["seed"]).permutation(1000)[-1:]] = positives
+    y[np.random.default_rng(settings.seed).permutation(1000)[-1:]] = positives
     features = pd.DataFrame({"x": y.astype(np.float32), "noise": np.ones(1000, np.float32)})
     importance = evaluate.importance(SCORER, features, y)
     assert ({"noise": 0.0} if positives else {}) == {

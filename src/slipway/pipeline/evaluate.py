@@ -17,7 +17,7 @@ from slipway.baselines import baselines
 from slipway.errors import reported_by
 from slipway.files import write_json
 from slipway.pipeline.tables import positions, read_rows
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 SCORE_BITS = 20  # six decimal digits; a linear model's scores differ in bit 45 between processors
 
@@ -47,11 +47,11 @@ def importance(scorer: predictor.Predictor, features: pd.DataFrame, y: np.ndarra
     Empty where the metric is undefined on the test rows, such as ROC AUC on rows of one class.
     Source: Breiman, Random Forests, 2001.
     """
-    params = read_params()
-    random = np.random.default_rng(params["seed"])
+    settings = read_settings()
+    random = np.random.default_rng(settings.seed)
     order, target = random.permutation(len(features)), y
-    metric = metrics.primary(problem.TASK, params["gates"]["primary"])
-    for rows in (order[: params["evaluate"]["importance_rows"]], order):  # a sample may lack a rare class
+    metric = metrics.primary(problem.TASK, settings.gates.primary)
+    for rows in (order[: settings.evaluate.importance_rows], order):  # a sample may lack a rare class
         columns, y = {str(name): features[name].to_numpy()[rows] for name in features}, target[rows]
         whole = metric.value(y, scorer.predict(columns))
         if np.isfinite(whole):
@@ -64,9 +64,9 @@ def importance(scorer: predictor.Predictor, features: pd.DataFrame, y: np.ndarra
 
 def _baseline_scores(prepared: Path, features: pd.DataFrame) -> dict[str, np.ndarray]:
     """Return the predictions of each baseline, fitted on a sample: more rows do not improve a linear model."""
-    params = read_params()
+    settings = read_settings()
     rows, target = read_rows(prepared / "train.parquet")
-    sample = rows.sample(min(len(rows), params["evaluate"]["baseline_rows"]), random_state=params["seed"]).index
+    sample = rows.sample(min(len(rows), settings.evaluate.baseline_rows), random_state=settings.seed).index
     fitted = {
         name: model.fit(rows.loc[sample], target[sample])
         for name, model in baselines(problem.TASK, problem.Row).items()

@@ -22,13 +22,15 @@ from slipway.pipeline import onnx_thresholds, skops_file
 from slipway.pipeline.tables import read_rows
 from slipway.pipeline.time_limit import OverTimeError, time_limit
 from slipway.schema import Column, columns
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
     from sklearn.base import BaseEstimator
+
+    from slipway.settings.training import Export
 
 OPSET = 21  # of ONNX; ONNX Runtime 1.31 and skl2onnx 1.20 support it
 REASON_LENGTH_MAX = 200  # characters; messages of skl2onnx are long
@@ -40,10 +42,10 @@ def export(trained: Path, prepared: Path, model: Path, metrics: Path) -> None:
     Parity is measured on every test row, and on rows that `Row` allows and the test rows may lack. Raises UserError
     after writing when the difference exceeds `export.parity_tolerance`.
     """
-    params = read_params()["export"]
-    estimator = skops_file.load(trained, params["trusted_types"])
+    settings = read_settings().export
+    estimator = skops_file.load(trained, settings.trusted_types)
     features, _ = read_rows(prepared / "test.parquet")
-    parity, why_not_onnx = write_model(estimator, model, features, params)
+    parity, why_not_onnx = write_model(estimator, model, features, settings)
     written = {
         "format": predictor.signature(model)["format"],
         "parity": f"{parity.difference:.3e}",
@@ -52,10 +54,10 @@ def export(trained: Path, prepared: Path, model: Path, metrics: Path) -> None:
         "bytes": sum(file.stat().st_size for file in model.iterdir()),
     }
     write_json(metrics, written | ({"why_not_onnx": why_not_onnx} if why_not_onnx else {}))
-    if not parity.difference <= params["parity_tolerance"]:
+    if not parity.difference <= settings.parity_tolerance:
         raise UserError(
             f"{model}: differs from the trained model by {parity}; export.parity_tolerance in params.yaml allows"
-            f" {params['parity_tolerance']:.1e}; find the column that float32 cannot hold"
+            f" {settings.parity_tolerance:.1e}; find the column that float32 cannot hold"
         )
 
 
@@ -71,9 +73,7 @@ class Parity:
         return f"{self.difference:.1e} on {self.rows}"
 
 
-def write_model(
-    estimator: BaseEstimator, model: Path, features: pd.DataFrame, params: Mapping[str, Any]
-) -> tuple[Parity, str]:
+def write_model(estimator: BaseEstimator, model: Path, features: pd.DataFrame, settings: Export) -> tuple[Parity, str]:
     """Write the fitted estimator and its signature into the new folder `model`: in ONNX, or else in skops.
 
     Returns its parity on `features` and on rows derived from them, and a one-line reason where it is not in ONNX. One
@@ -83,18 +83,18 @@ def write_model(
     """
     expected = _expected(estimator, features)
     try:
-        with time_limit(params["conversion_seconds"]):
+        with time_limit(settings.conversion_seconds):
             content = _to_onnx(estimator)
         _write(model, "onnx", _signature(estimator), content)
         parity = _parity(expected, model)
-        if parity.difference <= params["parity_tolerance"]:
+        if parity.difference <= settings.parity_tolerance:
             return parity, ""
         why = f"its predictions would differ by {parity}"
     except (Exception, OverTimeError) as error:  # noqa: BLE001  skops is the fallback for any error
         why = f"{type(error).__name__}: {error}".splitlines()[0][:REASON_LENGTH_MAX]
     content = skops_file.dumps(estimator)
-    skops_file.require_trusted(str(model), skops_file.types(content), params["trusted_types"])
-    _write(model, "skops", _signature(estimator) | {"trusted_types": params["trusted_types"]}, content)
+    skops_file.require_trusted(str(model), skops_file.types(content), settings.trusted_types)
+    _write(model, "skops", _signature(estimator) | {"trusted_types": settings.trusted_types}, content)
     return _parity(expected, model), why
 
 

@@ -17,7 +17,7 @@ from slipway.gates import model as gates
 from slipway.git import Git, GitError
 from slipway.pipeline import outputs, recovery, tracking
 from slipway.results import recorded
-from slipway.settings import PARAMS, read_params
+from slipway.settings import PARAMS, read_params, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ def train(*, fresh: bool = False) -> None:
         }
         tracking.write(LIVE, meter.samples, _loss())
         result.verdicts = [
-            gates.parity(_metrics().get("export", {}), read_params()["export"]["parity_tolerance"]),
+            gates.parity(_metrics().get("export", {}), read_settings().export.parity_tolerance),
             gates.floor(_metrics().get("evaluate", {}), read_params()["gates"], problem.TASK),
         ]
     result.require()

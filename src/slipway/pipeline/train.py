@@ -18,20 +18,21 @@ from slipway.errors import UserError, reported_by
 from slipway.pipeline import skops_file
 from slipway.pipeline.tables import positions, read_rows
 from slipway.predictor import staged
-from slipway.settings import read_params
+from slipway.settings import read_params, read_settings
 
 if TYPE_CHECKING:
     import numpy as np
     from sklearn.base import BaseEstimator
 
+    from slipway.settings.training import Train
+
 
 def train(prepared: Path, model: Path, history: Path) -> None:
     """Fit on `train.parquet`, and write the estimator and its loss on train and test rows by iteration."""
-    params = read_params()
     features, target = read_rows(prepared / "train.parquet")
-    estimator = fit(params, features, target)
+    estimator = fit(read_params(), features, target)
     skops_file.dump(estimator, model)
-    curve = loss_curve(estimator, prepared, params["train"])
+    curve = loss_curve(estimator, prepared, read_settings().train)
     history.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(curve, columns=["iteration", "rows", "loss"]).to_csv(history, index=False, float_format="%.6f")
 
@@ -48,15 +49,15 @@ def fit(params: dict[str, Any], features: pd.DataFrame, target: np.ndarray) -> B
         raise UserError(f"params.yaml: model: {error}") from None
 
 
-def loss_curve(estimator: BaseEstimator, prepared: Path, params: dict[str, Any]) -> list[tuple[int, str, float]]:
+def loss_curve(estimator: BaseEstimator, prepared: Path, settings: Train) -> list[tuple[int, str, float]]:
     """Return (iteration, train or test, loss) at evenly spaced iterations; empty for an estimator without stages."""
     loss, curve = metrics.loss_of(problem.TASK), []
     for rows in ("train", "test"):
         features, target = read_rows(prepared / f"{rows}.parquet")
-        features, target = features.head(params["history_rows"]), target[: params["history_rows"]]
+        features, target = features.head(settings.history_rows), target[: settings.history_rows]
         labels = positions(target, list(getattr(estimator, "classes_", [])))
         stages = list(staged(estimator, features, problem.TASK))
-        iterations = _spread(len(stages), params["history_points"])
+        iterations = _spread(len(stages), settings.history_points)
         curve += [(at, rows, loss.value(labels, stages[at - 1])) for at in iterations]
     return curve
 

@@ -20,7 +20,7 @@ from slipway import compare, metrics, predictor
 from slipway.checks import convergence, data, files, suites
 from slipway.checks.probe import Probe
 from slipway.errors import UserError
-from slipway.settings import read_params
+from slipway.settings import read_params, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,7 +91,7 @@ def comparison() -> dict[str, Any]:
 
 
 def _gaps(evidence: Mapping[str, Any]) -> dict[str, Any]:
-    primary = read_params()["gates"]["primary"]
+    primary = read_settings().gates.primary
     gains = {
         name: next(row["gain"] for row in rows["all"] if row["metric"] == primary)
         for name, rows in evidence["baselines"].items()

@@ -23,7 +23,7 @@ from slipway.git import Git
 from slipway.metrics import for_task
 from slipway.scaffold import alone, drift, limits, params_file, render, room, work_tree
 from slipway.scaffold.plan import infer, summary
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,7 @@ def new(path: Path, request: Request) -> None:
     work_tree.require_outside(path)
     work_tree.require_clean()
     work_tree.require_no_untracked(*REPLACED)
-    plan, frame = infer(path, request, read_params()["seed"])
+    plan, frame = infer(path, request, read_settings().seed)
     print(summary(plan), flush=True)
     room.require(plan, frame)
     try:
@@ -121,10 +121,10 @@ def _start(frame: pd.DataFrame, row: int, time: str) -> int:
 def _measure(plan: Plan) -> None:
     """Set each limit that depends on the data or the model from a measurement."""
     _report("measuring the data, the training, and the first model")
-    params = read_params()
+    settings = read_settings()
     files = [pd.read_parquet(file) for file in sorted(DATA.glob("*.parquet"))]
-    compared = drift.pairs(files, params["data"]["suites"]["sample_rows"], params["seed"])
-    _edit(limits.of_data(drift.measure(compared, plan), _rates(plan, files, params["seed"])))
+    compared = drift.pairs(files, settings.data.suites.sample_rows, settings.seed)
+    _edit(limits.of_data(drift.measure(compared, plan), _rates(plan, files, settings.seed)))
     _edit(limits.of_training(_measured("training")))
     work_tree.dvc("repro", "--quiet", "evaluate")
     _edit(limits.of_gates(plan, _measured("comparison")))
