@@ -102,7 +102,7 @@ class Deployment(ActProject):
         self.project.git("checkout", "--quiet", "--detach", self.sha)
 
     @property
-    def runs(self) -> dict[str, str]:
+    def desired(self) -> dict[str, str]:
         """The desired release of each environment."""
         branch = self.project.branch
         return {name: branch.read(name).release for name in ("staging", "production")}
@@ -134,7 +134,7 @@ def test_failure_before_production_leaves_it_unchanged_and_is_reported(deploymen
     run = deployment.run(fault=fault)
     stage = stopped.split(":")[0]
     assert ("failure", "skipped", "success") == tuple(_results(run)[job] for job in (stage, "production", "report"))
-    assert "v0.1.0" == deployment.runs["production"]
+    assert "v0.1.0" == deployment.desired["production"]
     assert not [line for line in deployment.calls if "production" in line]
     (comment,) = deployment.comments
     assert comment.startswith(f"# ❌ Not deployed: {stopped}\n")
@@ -154,7 +154,7 @@ def test_corrupt_release_stops_before_staging(deployment):
     (deployment.project.store.root / "v0.2.0/bento/src/app.py").write_text("another service")
     run = deployment.run(real="verify")
     assert ("failure", "skipped", "success") == tuple(_results(run)[job] for job in ("staging", "production", "report"))
-    assert {"staging": "v0.1.0", "production": "v0.1.0"} == deployment.runs
+    assert {"staging": "v0.1.0", "production": "v0.1.0"} == deployment.desired
     (comment,) = deployment.comments
     assert comment.startswith("# ❌ Not deployed: staging: verify: chain\n")
     assert "files: " in comment
@@ -164,7 +164,7 @@ def test_corrupt_release_stops_before_staging(deployment):
 def test_attestation_is_stored_with_the_release_and_verified_before_each_promotion(deployment):
     run = deployment.run(attest=True, real="verify, release publish")
     assert run.succeeded
-    assert {"staging": "v0.2.0", "production": "v0.2.0"} == deployment.runs
+    assert {"staging": "v0.2.0", "production": "v0.2.0"} == deployment.desired
     assert ["attestation.sigstore.json"] == deployment.project.store.evidence_names("v0.2.0")
     manifest, *flags = json.loads((deployment.folder / "gh").read_text())
     assert manifest.endswith("/release/manifest.json")
@@ -184,7 +184,7 @@ def test_every_run_promotes_its_own_release(deployment):
     """A newer run publishes its release before this one promotes."""
     deployment.overtake()
     assert deployment.run().succeeded
-    assert {"staging": "v0.2.0", "production": "v0.2.0"} == deployment.runs
+    assert {"staging": "v0.2.0", "production": "v0.2.0"} == deployment.desired
 
 
 def test_overtaken_run_changes_nothing_and_reports_it(deployment):
@@ -194,17 +194,17 @@ def test_overtaken_run_changes_nothing_and_reports_it(deployment):
         deployment.project.promote("v0.3.0", environment)
     run = deployment.run()
     assert ("failure", "skipped", "success") == tuple(_results(run)[job] for job in ("staging", "production", "report"))
-    assert {"staging": "v0.3.0", "production": "v0.3.0"} == deployment.runs
+    assert {"staging": "v0.3.0", "production": "v0.3.0"} == deployment.desired
     assert "staging: the desired release v0.3.0 is newer than v0.2.0; nothing was changed" in deployment.comments[0]
 
 
 def test_with_manual_approval_a_push_stops_at_staging_and_a_manual_run_continues(deployment):
     run = deployment.run(approval="manual")
     assert ("success", "skipped", "success") == tuple(_results(run)[job] for job in ("staging", "production", "report"))
-    assert {"staging": "v0.2.0", "production": "v0.1.0"} == deployment.runs
+    assert {"staging": "v0.2.0", "production": "v0.1.0"} == deployment.desired
     assert deployment.comments[0].startswith("# ⏸ Staged: v0.2.0 passed")
     assert deployment.run("workflow_dispatch", approval="manual").succeeded
-    assert {"staging": "v0.2.0", "production": "v0.2.0"} == deployment.runs
+    assert {"staging": "v0.2.0", "production": "v0.2.0"} == deployment.desired
     (comment,) = deployment.comments
     assert comment.startswith("# ✅ Deployed: production runs v0.2.0")
 
@@ -212,7 +212,7 @@ def test_with_manual_approval_a_push_stops_at_staging_and_a_manual_run_continues
 def test_manual_run_on_another_branch_deploys_nothing(deployment):
     run = deployment.run("workflow_dispatch", "refs/heads/topic")
     assert {"skipped"} == set(_results(run).values())
-    assert {"staging": "v0.1.0", "production": "v0.1.0"} == deployment.runs
+    assert {"staging": "v0.1.0", "production": "v0.1.0"} == deployment.desired
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_rollback_restores_the_previous_or_the_given_release(deployment, inputs,
     for version in ("v0.2.0", "v0.1.0"):
         project.promote(version, "staging")
     run = deployment.run("workflow_dispatch", workflow="rollback.yaml", **inputs)
-    assert ({"rollback": "success"}, expected) == (_results(run), deployment.runs)
+    assert ({"rollback": "success"}, expected) == (_results(run), deployment.desired)
 
 
 @pytest.mark.parametrize("version", ["v9.9.9", '"; touch canary; "', "$(touch canary)"])

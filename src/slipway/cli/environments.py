@@ -194,7 +194,7 @@ def collect(environment: EnvironmentOption) -> None:
     """Copy an environment's prediction log and request counters to $SLIPWAY_COLLECTED.
 
     Run it on the serving machine on a schedule, such as hourly, so that `slipway monitor` can run elsewhere.
-    `slipway monitor` collects first by itself.
+    `slipway monitor` also collects before its checks.
 
     Example: `slipway collect --environment production`
     """

@@ -63,7 +63,7 @@ def new(
 def upgrade(
     reference: Annotated[str, typer.Argument(help="Branch or tag of the template.")] = "template/main",
 ) -> None:
-    """Merge a newer template into this fork. The problem, its data, its results and the README keep your version.
+    """Merge a newer template into this fork. Your problem, data, results and README stay unchanged.
 
     Example: `slipway upgrade template/main`
     """

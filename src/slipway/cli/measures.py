@@ -38,7 +38,7 @@ def power(
 ) -> None:
     """Measure the champion gate's error rates: false alarms on equal models, misses on a loss as large as the margin.
 
-    With --monitor, measures the rate of false alarms on stable windows of later rows, and the faults that are detected.
+    With --monitor, it measures the rate of false alarms on stable windows, and of detected faults.
 
     Example: `slipway power --count 100`
 

@@ -81,7 +81,7 @@ def report(
         "", envvar="NEEDS", help="JSON of GitHub's `toJSON(needs)`, with the result of each job. Default: none."
     ),
 ) -> None:
-    """Write the report on everything in results/ as Markdown and HTML, to results/report/.
+    """Write the report on all results as Markdown and HTML to results/report/.
 
     Example: `slipway report --base origin/main`
     """

@@ -40,7 +40,7 @@ def propose() -> None:
 
 @command
 def health(environment: EnvironmentOption = "production") -> None:
-    """Open, update or close the health issue of an environment after `slipway monitor`, and start a retraining.
+    """Open, update or close an environment's health issue, and start a retraining if `slipway monitor` requires one.
 
     Without a deployment or a token, it prints the reason and succeeds.
 
