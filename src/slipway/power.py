@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from slipway.metrics import Metric
     from slipway.settings import Settings
-    from slipway.settings.training import Gates
+    from slipway.settings.training import GatesSection
 
 NOISE_SCALE = 0.3  # of the models with different errors, relative to the spread of the predictions
 NOISE_SCALE_MAX = 64.0  # leaves nothing of a model; more would change nothing
@@ -76,7 +76,7 @@ class GateTrial:
         return difference(vars(compared[ALL][0].gain))
 
 
-def requirements(gates: Gates) -> dict[str, Requirement]:
+def requirements(gates: GatesSection) -> dict[str, Requirement]:
     """Return the requirement on each pair of models; `gates` is the section `gates` of params.yaml."""
     return {
         "equal": Requirement(("better", "worse"), "at most", gates.false_alarms),

@@ -25,7 +25,7 @@ from slipway.delivery.trust import attestation, keys
 from slipway.files import sha256
 from slipway.git import Git
 from slipway.local import push_rule
-from slipway.settings.operation import Canary as CanarySettings
+from slipway.settings.operation import CanarySection
 from tests import params
 
 TIMEOUT_SECONDS = 20  # for every condition that a test waits for
@@ -173,7 +173,7 @@ class Project:
 
     def promote(self, version: str, environment: str = "staging", canary=None):
         """Change the desired state, without waiting."""
-        settings = None if canary is None else CanarySettings.model_construct(**canary)
+        settings = None if canary is None else CanarySection.model_construct(**canary)
         return promotion.promote(self.root, environment, version, self.store, canary=settings)
 
 

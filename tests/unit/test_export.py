@@ -20,7 +20,7 @@ from sklearn.preprocessing import OrdinalEncoder
 from slipway import predictor
 from slipway.errors import UserError
 from slipway.pipeline import export
-from slipway.settings.training import Export
+from slipway.settings.training import ExportSection
 
 TREES = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
 TRUSTED = [TREES, "numpy.log1p", "numpy.expm1", "functools.partial", "sklearn.utils.validation.check_array"]
@@ -50,7 +50,7 @@ def exported(monkeypatch, tmp_path):
     def run(estimator, row=Row, train=ROWS, **params) -> tuple[str, float, str]:
         monkeypatch.setattr(export.problem, "Row", row)
         model = tmp_path / "model"
-        parity, why = export.write_model(estimator.fit(train, VALUES), model, ROWS, Export(**PARAMS | params))
+        parity, why = export.write_model(estimator.fit(train, VALUES), model, ROWS, ExportSection(**PARAMS | params))
         difference = parity.difference
         assert {"signature.json", f"model.{predictor.signature(model)['format']}"} == {x.name for x in model.iterdir()}
         return predictor.signature(model)["format"], difference, why

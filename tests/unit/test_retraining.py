@@ -11,11 +11,11 @@ from slipway.report import markdown, retraining
 from slipway.results import JobResult
 from slipway.retraining import trigger
 from slipway.settings import read_settings
-from slipway.settings.operation import Retraining
+from slipway.settings.operation import RetrainingSection
 from tests.markdown import outside
 
 NOW = datetime(2026, 3, 31, tzinfo=UTC)
-LIMITS = Retraining(
+LIMITS = RetrainingSection(
     triggers=["schedule", "new data", "drift", "decay"],
     every_days=30,
     cooldown_days=7,

@@ -157,7 +157,7 @@ def improve(template: Path) -> None:
         with (template / name).open("a") as params:
             params.write("\nimprovement:\n  size: 1  # of it\n")
     settings = template / "src/slipway/settings/__init__.py"
-    text, first, last = settings.read_text(), "class Settings(Section):", "    retraining: Retraining\n"
+    text, first, last = settings.read_text(), "class Settings(Section):", "    retraining: RetrainingSection\n"
     assert first in text
     assert last in text
     section = 'class Improvement(Section):\n    size: Whole = Field(description="Size of it")\n\n\n'

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from slipway.delivery.desired_state import Published
     from slipway.delivery.release import Release
     from slipway.delivery.store import Store
-    from slipway.settings.operation import Canary as CanarySettings
+    from slipway.settings.operation import CanarySection
 
 POLL_SECONDS = 0.2  # between two requests to the gateway
 
@@ -57,7 +57,7 @@ def promote(
     version: str | None,
     store: Store,
     image: str | None = None,
-    canary: CanarySettings | None = None,
+    canary: CanarySection | None = None,
     *,
     forward: bool = False,
 ) -> EnvironmentFile:
@@ -245,7 +245,7 @@ def _with_canary(
     environment: str,
     content: EnvironmentFile,
     current: EnvironmentFile | None,
-    settings: CanarySettings,
+    settings: CanarySection,
 ) -> EnvironmentFile:
     """Return `content` with a canary against the release that serves all requests now, if there is another one."""
     serving = current if current is None or branch.is_concluded(environment, current) else current.baseline

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from slipway.gates import Verdict
     from slipway.monitoring.reference import Reference
     from slipway.monitoring.window import LiveWindow
-    from slipway.settings.operation import Monitoring
+    from slipway.settings.operation import MonitoringSection
 
 CHECKS: dict[str, Callable[[CheckContext], dict[str, Any]] | None] = {
     "validity": validity.evidence,
@@ -89,7 +89,7 @@ def assess(window: LiveWindow, reference: Reference, state: MonitorState, params
     return Assessment(verdicts, report, state.after(alarms, point))
 
 
-def _alarm(before: Mapping[str, Alarm], verdict: Verdict, limits: Monitoring) -> Alarm:
+def _alarm(before: Mapping[str, Alarm], verdict: Verdict, limits: MonitoringSection) -> Alarm:
     """Return the alarm of one check after its verdict. An inconclusive verdict leaves the alarm unchanged."""
     windows = (1, 1) if verdict.gate in gates.IMMEDIATE else (limits.alarm_after, limits.clear_after)
     alarm = before.get(verdict.gate, Alarm())

@@ -17,7 +17,7 @@ from slipway.monitoring.evidence_format import BASELINE, MESSAGE, REQUESTED
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from slipway.settings.operation import Monitoring
+    from slipway.settings.operation import MonitoringSection
 
 THRESHOLDS = {
     "validity": "every row satisfies the contract",
@@ -48,7 +48,7 @@ FINDINGS_MAX = 3  # findings that a verdict quotes
 ESTIMATE_KEYS = ("value", "low", "high", BASELINE)  # all finite, or performance is not judged
 
 
-def judge(check: str, evidence: Mapping[str, Any], limits: Monitoring) -> Verdict:
+def judge(check: str, evidence: Mapping[str, Any], limits: MonitoringSection) -> Verdict:
     """Return the verdict of one check on one window; `limits` is the section `monitoring` of params.yaml."""
     if evidence.get("missing"):
         return Verdict(check, Outcome.INCONCLUSIVE, THRESHOLDS.get(check, ""), "not checked", evidence["missing"])
@@ -105,7 +105,7 @@ def _worst(findings: Sequence[Mapping[str, Any]], evidence: Mapping[str, Any]) -
     return findings[0][MESSAGE] if findings else f"{evidence['rows']:,} rows"
 
 
-def _performance(evidence: Mapping[str, Any], limits: Monitoring) -> Verdict:
+def _performance(evidence: Mapping[str, Any], limits: MonitoringSection) -> Verdict:
     estimate = {"metric": evidence["metric"], BASELINE: evidence[BASELINE], **evidence["all"]}
     metric, baseline = estimate["metric"], estimate[BASELINE]
     margin = limits.decay_margin if metric == evidence["metric"] else limits.loss_margin
@@ -119,7 +119,7 @@ def _performance(evidence: Mapping[str, Any], limits: Monitoring) -> Verdict:
     return Verdict("performance", Outcome.PASS, threshold, observed)
 
 
-def _segments(evidence: Mapping[str, Any], limits: Monitoring) -> Verdict:
+def _segments(evidence: Mapping[str, Any], limits: MonitoringSection) -> Verdict:
     """Segments divide the confidence among them, so that one bad sample of many raises no alarm.
 
     A segment that the test rows lack has no baseline and is not judged. One whose metric is undefined proves nothing.
@@ -158,7 +158,7 @@ def _loss_min(metric: str, baseline: float, estimate: Mapping[str, float]) -> fl
     return min((baseline - estimate[end]) * (1 if higher else -1) for end in ("low", "high"))
 
 
-def _staleness(evidence: Mapping[str, Any], limits: Monitoring) -> Verdict:
+def _staleness(evidence: Mapping[str, Any], limits: MonitoringSection) -> Verdict:
     threshold = f"data at most {limits.data_days:g} days old, model {limits.model_days:g}"
     ages = {
         "data": (evidence["data_days"], limits.data_days),

@@ -12,7 +12,7 @@ import problem
 from slipway.monitoring.evidence_format import worst_first
 from slipway.monitoring.window import scores
 from slipway.serving.prediction_log import redacted
-from slipway.settings.operation import Monitoring
+from slipway.settings.operation import MonitoringSection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,9 +36,9 @@ class CheckContext:
     params: Mapping[str, Any]
 
     @cached_property
-    def limits(self) -> Monitoring:
+    def limits(self) -> MonitoringSection:
         """Return the section `monitoring` of params.yaml."""
-        return Monitoring.model_validate(self.params["monitoring"])
+        return MonitoringSection.model_validate(self.params["monitoring"])
 
     @cached_property
     def hidden(self) -> list[str]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.base import BaseEstimator
 
-    from slipway.settings.training import Export
+    from slipway.settings.training import ExportSection
 
 OPSET = 21  # of ONNX; ONNX Runtime 1.31 and skl2onnx 1.20 support it
 REASON_LENGTH_MAX = 200  # characters; messages of skl2onnx are long
@@ -73,7 +73,9 @@ class Parity:
         return f"{self.difference:.1e} on {self.rows}"
 
 
-def write_model(estimator: BaseEstimator, model: Path, features: pd.DataFrame, settings: Export) -> tuple[Parity, str]:
+def write_model(
+    estimator: BaseEstimator, model: Path, features: pd.DataFrame, settings: ExportSection
+) -> tuple[Parity, str]:
     """Write the fitted estimator and its signature into the new folder `model`: in ONNX, or else in skops.
 
     Returns its parity on `features` and on rows derived from them, and a one-line reason where it is not in ONNX. One

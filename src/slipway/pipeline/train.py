@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from sklearn.base import BaseEstimator
 
-    from slipway.settings.training import Train
+    from slipway.settings.training import TrainSection
 
 
 def train(prepared: Path, model: Path, history: Path) -> None:
@@ -49,7 +49,7 @@ def fit(params: dict[str, Any], features: pd.DataFrame, target: np.ndarray) -> B
         raise UserError(f"params.yaml: model: {error}") from None
 
 
-def loss_curve(estimator: BaseEstimator, prepared: Path, settings: Train) -> list[tuple[int, str, float]]:
+def loss_curve(estimator: BaseEstimator, prepared: Path, settings: TrainSection) -> list[tuple[int, str, float]]:
     """Return (iteration, train or test, loss) at evenly spaced iterations; empty for an estimator without stages."""
     loss, curve = metrics.loss_of(problem.TASK), []
     for rows in ("train", "test"):

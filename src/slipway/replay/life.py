@@ -17,7 +17,7 @@ from slipway.monitoring.window import KEY, logged
 from slipway.replay import release as releases
 from slipway.replay.stream import times
 from slipway.retraining import trigger
-from slipway.settings.operation import Retraining
+from slipway.settings.operation import RetrainingSection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,7 +58,7 @@ class Simulation:
     state: MonitorState = field(default_factory=MonitorState)
 
     def __post_init__(self) -> None:
-        self._limits = Retraining.model_validate(self.params["retraining"])
+        self._limits = RetrainingSection.model_validate(self.params["retraining"])
         self._times = times(self.timeline.rows)
         features = to_features(self.timeline.rows, problem.Row)
         self._columns = {str(name): features[name].to_numpy() for name in features}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from slipway.results import JobResult
-    from slipway.settings.operation import Retraining
+    from slipway.settings.operation import RetrainingSection
 
 JOB = "retrain"
 PROPOSAL = Path("build/proposal")
@@ -51,7 +51,7 @@ def retrain(requested: str, because: str) -> None:
     _report(summary, proposal=result.evidence["proposal"])
 
 
-def _reason_to_skip(git: Git, fired: str, limits: Retraining) -> str | None:
+def _reason_to_skip(git: Git, fired: str, limits: RetrainingSection) -> str | None:
     """Return why no retraining may start, before any data is fetched; None if it may.
 
     Raises UserError for an unknown trigger or uncommitted changes.
@@ -68,7 +68,7 @@ def _reason_to_skip(git: Git, fired: str, limits: Retraining) -> str | None:
     return None if decision.go else f"skipped: {decision.reason}"
 
 
-def _train(git: Git, result: JobResult, limits: Retraining) -> str:
+def _train(git: Git, result: JobResult, limits: RetrainingSection) -> str:
     """Add data, validate it, train and compare; return a sentence on the result."""
     bring.fetch()
     files = bring.add_batches(limits.batches)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from slipway.settings.operation import Retraining
+    from slipway.settings.operation import RetrainingSection
 
 DEMAND, SCHEDULE, NEW_DATA = "demand", "schedule", "new data"
 TRIGGERS = (DEMAND, SCHEDULE, NEW_DATA, "drift", "decay", "staleness")
@@ -25,12 +25,12 @@ class Decision:
     reason: str
 
 
-def scheduled(limits: Retraining) -> str:
+def scheduled(limits: RetrainingSection) -> str:
     """Return the trigger of a scheduled run: new data if that is enabled, else the calendar."""
     return NEW_DATA if NEW_DATA in limits.triggers else SCHEDULE
 
 
-def decide(trigger: str, before: Sequence[datetime], now: datetime, limits: Retraining) -> Decision:
+def decide(trigger: str, before: Sequence[datetime], now: datetime, limits: RetrainingSection) -> Decision:
     """Return whether `trigger` may start a retraining at `now`; `before` are the times of earlier proposals.
 
     A user's request is always accepted. All other triggers respect the cooldown and the maximum number.

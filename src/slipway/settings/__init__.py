@@ -13,11 +13,18 @@ from pydantic import Field, ValidationError
 
 from slipway import yaml12
 from slipway.errors import UserError, unreadable_message
-from slipway.settings.data_checks import Data
+from slipway.settings.data_checks import DataSection
 from slipway.settings.explain import explain
-from slipway.settings.operation import Agent, Canary, Monitoring, Retraining
-from slipway.settings.serving import Bench, LoadTest, Score, Serving
-from slipway.settings.training import Convergence, Evaluate, Export, Gates, Train, Tune
+from slipway.settings.operation import AgentSection, CanarySection, MonitoringSection, RetrainingSection
+from slipway.settings.serving import BenchSection, LoadTestSection, ScoreSection, ServingSection
+from slipway.settings.training import (
+    ConvergenceSection,
+    EvaluateSection,
+    ExportSection,
+    GatesSection,
+    TrainSection,
+    TuneSection,
+)
 from slipway.settings.values import Free, Section, Whole
 
 PARAMS = Path("params.yaml")
@@ -29,21 +36,21 @@ class Settings(Section):
     seed: Whole = Field(description="Seed of training, sampling and resampling")
     split: dict[str, Free]
     model: dict[str, Free]
-    train: Train
-    export: Export
-    evaluate: Evaluate
-    data: Data
-    convergence: Convergence
-    gates: Gates
-    serving: Serving
-    tune: Tune
-    score: Score
-    loadtest: LoadTest
-    bench: Bench
-    canary: Canary
-    agent: Agent
-    monitoring: Monitoring
-    retraining: Retraining
+    train: TrainSection
+    export: ExportSection
+    evaluate: EvaluateSection
+    data: DataSection
+    convergence: ConvergenceSection
+    gates: GatesSection
+    serving: ServingSection
+    tune: TuneSection
+    score: ScoreSection
+    loadtest: LoadTestSection
+    bench: BenchSection
+    canary: CanarySection
+    agent: AgentSection
+    monitoring: MonitoringSection
+    retraining: RetrainingSection
 
 
 class OpenSection(dict[str, Any]):

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from slipway.settings.values import Count, Free, NotNegative, Ratio, Section, Whole
 
 
-class Contract(Section):
+class ContractSection(Section):
     """Limits of the data contract, in addition to the rules of `Row`."""
 
     example_rows: Annotated[Whole, Field(description="Rows quoted for each broken rule")]
@@ -19,7 +19,7 @@ class Contract(Section):
     gap_days: Annotated[NotNegative, Field(description="Maximum days between the periods of two files")]
 
 
-class Suites(Section):
+class SuitesSection(Section):
     """Thresholds of `problem.data_suite`. Keys that the engine does not read belong to the problem."""
 
     model_config = ConfigDict(extra="allow")
@@ -32,8 +32,8 @@ class Suites(Section):
     ] = None
 
 
-class Data(Section):
+class DataSection(Section):
     """Checks of new data."""
 
-    contract: Contract
-    suites: Suites
+    contract: ContractSection
+    suites: SuitesSection

@@ -11,7 +11,7 @@ from slipway.settings.values import Count, Inside, NotNegative, Percent, Positiv
 Trigger = Literal["demand", "schedule", "new data", "drift", "decay", "staleness"]
 
 
-class Canary(Section):
+class CanarySection(Section):
     """Canary of a promotion to production."""
 
     steps: Annotated[
@@ -32,7 +32,7 @@ class Canary(Section):
     ]
 
 
-class Agent(Section):
+class AgentSection(Section):
     """Agent of an environment."""
 
     poll_seconds: Annotated[Positive, Field(description="Seconds between two polls of the branch `deploy`")]
@@ -46,7 +46,7 @@ class Agent(Section):
     promote_seconds: Annotated[Positive, Field(description="Timeout in seconds for a promotion to be served")]
 
 
-class Monitoring(Section):
+class MonitoringSection(Section):
     """Checks of the rows and the service in production."""
 
     window_days: Annotated[Positive, Field(description="Days of a window")]
@@ -98,7 +98,7 @@ class Monitoring(Section):
     saturation_ratio: Annotated[Positive, Field(description="Maximum ratio of requests/s to the load test's")]
 
 
-class Retraining(Section):
+class RetrainingSection(Section):
     """Limits of `slipway retrain`."""
 
     triggers: Annotated[list[Trigger], Field(description="Triggers that may start a retraining")]

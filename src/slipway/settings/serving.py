@@ -9,7 +9,7 @@ from pydantic import Field
 from slipway.settings.values import Count, Edges, Inside, NotNegative, Positive, Ratio, Section, Whole
 
 
-class PredictionLog(Section):
+class PredictionLogSection(Section):
     """Prediction log in the folder `$SLIPWAY_PREDICTIONS`."""
 
     sample: Annotated[Ratio, Field(description="Fraction of rows that are logged")]
@@ -19,7 +19,7 @@ class PredictionLog(Section):
     files: Annotated[Count, Field(description="Newest files kept")]
 
 
-class Serving(Section):
+class ServingSection(Section):
     """HTTP service."""
 
     workers: Annotated[Count, Field(description="Processes")]
@@ -41,17 +41,17 @@ class Serving(Section):
     prediction_edges: Annotated[
         Edges, Field(description="Bucket bounds of the prediction histogram; [] for the default")
     ]
-    prediction_log: PredictionLog
+    prediction_log: PredictionLogSection
 
 
-class Score(Section):
+class ScoreSection(Section):
     """Batch prediction."""
 
     chunk_rows: Annotated[Count, Field(description="Rows in memory per thread")]
     threads: Annotated[Count, Field(description="Prediction threads")]
 
 
-class Against(Section):
+class AgainstSection(Section):
     """Comparison of the candidate with production in one run."""
 
     block_requests: Annotated[Count, Field(description="Requests to one service before the other's block")]
@@ -60,7 +60,7 @@ class Against(Section):
     margin: Annotated[NotNegative, Field(description="Acceptable relative increase of the median")]
 
 
-class LoadTest(Section):
+class LoadTestSection(Section):
     """Load test before a promotion."""
 
     users: Annotated[Count, Field(description="Open connections")]
@@ -80,10 +80,10 @@ class LoadTest(Section):
     timeout_seconds: Annotated[Positive, Field(description="Timeout in seconds of a request")]
     payloads: Annotated[Count, Field(description="Distinct rows that are sent")]
     hosts: Annotated[list[str], Field(description="Hosts other than this machine that may be loaded")]
-    against: Against
+    against: AgainstSection
 
 
-class BenchTargets(Section):
+class BenchTargetsSection(Section):
     """Targets of `slipway bench`."""
 
     connections: Annotated[Count, Field(description="Connections at which the targets are evaluated")]
@@ -95,7 +95,7 @@ class BenchTargets(Section):
     memory_ratio: Annotated[Positive, Field(description="Maximum ratio of resident memory to the bare server")]
 
 
-class Bench(Section):
+class BenchSection(Section):
     """Benchmark of the service and of other servers with the same model."""
 
     rows: Annotated[list[Count], Field(min_length=1, description="Rows of a request")]
@@ -108,4 +108,4 @@ class Bench(Section):
     bodies: Annotated[Count, Field(description="Distinct bodies that are sent")]
     tables: Annotated[Count, Field(description="Distinct rows, as a multiple of the rows of the largest request")]
     starts: Annotated[Count, Field(description="Starts of each server")]
-    targets: BenchTargets
+    targets: BenchTargetsSection

@@ -9,14 +9,14 @@ from pydantic import Field
 from slipway.settings.values import Count, Free, Inside, NotNegative, Positive, Ratio, Section
 
 
-class Train(Section):
+class TrainSection(Section):
     """Loss curve that stage `train` writes."""
 
     history_points: Annotated[Count, Field(description="Points of the loss curve")]
     history_rows: Annotated[Count, Field(description="Rows scored for each point")]
 
 
-class Export(Section):
+class ExportSection(Section):
     """Export of the trained model for serving."""
 
     parity_tolerance: Annotated[NotNegative, Field(description="Maximum relative difference from the trained model")]
@@ -24,14 +24,14 @@ class Export(Section):
     trusted_types: Annotated[list[str], Field(description="Classes that skops may load")]
 
 
-class Evaluate(Section):
+class EvaluateSection(Section):
     """Feature importance and baselines."""
 
     importance_rows: Annotated[Count, Field(description="Test rows on which each column is shuffled")]
     baseline_rows: Annotated[Count, Field(description="Training rows of the linear baseline")]
 
 
-class Convergence(Section):
+class ConvergenceSection(Section):
     """Tests of the model code on a sample of the data."""
 
     train_rows: Annotated[Count, Field(description="Rows to train on")]
@@ -43,7 +43,7 @@ class Convergence(Section):
     baseline_margin: Annotated[float, Field(description="Minimum lead in skill over each baseline")]
 
 
-class Gates(Section):
+class GatesSection(Section):
     """Gates on a candidate model."""
 
     confidence: Annotated[Inside, Field(description="Confidence of every interval")]
@@ -63,7 +63,7 @@ class Gates(Section):
     baseline_margin: Annotated[float, Field(description="Minimum gain over each baseline")]
 
 
-class Tune(Section):
+class TuneSection(Section):
     """Search by `slipway tune`; `slipway.tune.space` reads the ranges."""
 
     trials: Annotated[Count, Field(description="Sets of parameters to try")]

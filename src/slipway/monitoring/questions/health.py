@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from slipway.monitoring.look import CheckContext
     from slipway.monitoring.window import ServiceCounts
-    from slipway.settings.operation import Monitoring
+    from slipway.settings.operation import MonitoringSection
 
 LATENCIES = ("p50_milliseconds", "p99_milliseconds")
 
@@ -43,7 +43,7 @@ def unproven(release: str) -> str:
     )
 
 
-def _ratios(service: ServiceCounts, limits: Monitoring) -> list[dict[str, Any]]:
+def _ratios(service: ServiceCounts, limits: MonitoringSection) -> list[dict[str, Any]]:
     failed, refused = service.errors / service.requests, service.refused / service.requests
     lost = service.lost_rows / max(1, service.rows)
     return [
@@ -53,7 +53,7 @@ def _ratios(service: ServiceCounts, limits: Monitoring) -> list[dict[str, Any]]:
     ]
 
 
-def _latency(service: ServiceCounts, load: Mapping[str, float], limits: Monitoring) -> list[dict[str, Any]]:
+def _latency(service: ServiceCounts, load: Mapping[str, float], limits: MonitoringSection) -> list[dict[str, Any]]:
     findings = []
     for name in LATENCIES:
         measured, short = getattr(service, name), name.split("_")[0]
@@ -64,7 +64,7 @@ def _latency(service: ServiceCounts, load: Mapping[str, float], limits: Monitori
     return findings
 
 
-def _saturation(service: ServiceCounts, load: Mapping[str, float], limits: Monitoring) -> list[dict[str, Any]]:
+def _saturation(service: ServiceCounts, load: Mapping[str, float], limits: MonitoringSection) -> list[dict[str, Any]]:
     if service.peak_rate is None:
         return []
     message = f"peak of {service.peak_rate:.0f} requests/s; {load['rate']:g} in the load test"
