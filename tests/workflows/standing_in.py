@@ -42,7 +42,7 @@ class ActProject:
         payload: Mapping[str, Any],
         env: Mapping[str, str],
         variables: Mapping[str, str],
-    ) -> act.Run:
+    ) -> act.WorkflowRun:
         """Run a workflow on an event; `env` configures the fake programs."""
         home = Home(self.folder / "home")
         home.temporary.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ class ActProject:
         env |= {"CALLS": str(self.folder / "calls"), "GITHUB_SERVER_URL": "https://github.example"}
         env |= {"GH_HOST": self.github.address, "GH_ENTERPRISE_TOKEN": "token"}
         env |= {"SSL_CERT_FILE": self.github.certificate}
-        complete = act.Event(event, {"repository": {"full_name": act.REPOSITORY}} | payload)
+        complete = act.GitHubEvent(event, {"repository": {"full_name": act.REPOSITORY}} | payload)
         folder = self.folder / "runs" / str(len(list(self.folder.glob("runs/*"))))
         variables = {"SLIPWAY_STORE": os.environ["SLIPWAY_STORE"]} | variables
         return act.run(workflow, self.project.root, complete, folder, env=env, variables=variables, log=print)

@@ -54,7 +54,9 @@ jobs:
       - run: ls results && echo "$NEEDS"
         env: {{NEEDS: "${{{{ toJSON(needs) }}}}"}}
 """
-EVENT = act.Event("pull_request", {"number": 1, "pull_request": {"head": {"ref": "topic"}, "base": {"ref": "main"}}})
+EVENT = act.GitHubEvent(
+    "pull_request", {"number": 1, "pull_request": {"head": {"ref": "topic"}, "base": {"ref": "main"}}}
+)
 
 
 def repository(folder: Path, workflow: str) -> Path:
@@ -68,7 +70,7 @@ def repository(folder: Path, workflow: str) -> Path:
     return folder
 
 
-def run(tree: Path, folder: Path, output: list[str] | None = None) -> act.Run:
+def run(tree: Path, folder: Path, output: list[str] | None = None) -> act.WorkflowRun:
     lines = [] if output is None else output
     return act.run("toy.yaml", tree, EVENT, folder, env=os.environ, variables={"COLOR": "blue"}, log=lines.append)
 
@@ -79,7 +81,7 @@ def output() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory, output) -> act.Run:
+def finished(tmp_path_factory, output) -> act.WorkflowRun:
     tree = repository(tmp_path_factory.mktemp("tree"), WORKFLOW)
     return run(tree, tmp_path_factory.mktemp("home") / "run", output)
 
@@ -267,7 +269,7 @@ def test_each_version_of_python_installs_both_environments_and_runs_every_step(t
     uv.chmod(0o755)
     home = Home(tmp_path / "home").environment()
     env = home | {"PATH": f"{uv.parent}{os.pathsep}{home['PATH']}", "CALLS": str(tmp_path / "calls")}
-    event = act.Event("schedule", {"repository": {"full_name": act.REPOSITORY}})
+    event = act.GitHubEvent("schedule", {"repository": {"full_name": act.REPOSITORY}})
     finished = act.run("toy.yaml", tree, event, tmp_path / "run", env=env, variables={}, log=print)
     assert finished.succeeded
     expected = [

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway.tools import TOOLS, Source
+from slipway.tools import TOOLS, Origin
 
 FAILING_SHIM = "#!/bin/sh\necho 'pyenv: python3.12: command not found' >&2\nexit 127\n"
 PYTHON = """#!/bin/sh
@@ -128,7 +128,7 @@ def test_uv_is_installed_by_hash_unless_the_pinned_version_is_present(tmp_path, 
 
 def test_clean_machines_have_only_the_requirements():
     (packages,) = re.findall(r"^packages=(.+)$", Path(".ci/machines").read_text(encoding="utf-8"), re.MULTILINE)
-    required = {name for tool in TOOLS if tool.source is Source.REQUIRED for name in tool.packages.split()}
+    required = {name for tool in TOOLS if tool.origin is Origin.REQUIRED for name in tool.packages.split()}
     assert required == {*packages.split(","), "python3"} - {"ca-certificates"}  # required for any download
 
 

@@ -429,7 +429,7 @@ def test_the_step_summary_always_has_the_report(github, tmp_path):
     assert summary.read_text().startswith("# ✅ Ready to merge")
 
 
-def _workflow(github, folder: Path, started_by: str, conclusion: str = "success") -> act.Run:
+def _workflow(github, folder: Path, started_by: str, conclusion: str = "success") -> act.WorkflowRun:
     """Run the shipped pull-request-comment.yaml on the evidence of run 1."""
     home = Home(folder)
     home.git_config.write_text("[user]\n    name = A\n    email = a@example.invalid\n")
@@ -438,7 +438,7 @@ def _workflow(github, folder: Path, started_by: str, conclusion: str = "success"
     branch = github.pulls[0]["head"]["ref"]
     facts = {"head_sha": SHA, "head_branch": branch, "head_repository": {"owner": {"login": "team"}}}
     facts |= {"html_url": "https://github.example/run/1", "conclusion": conclusion}
-    event = act.Event("workflow_run", {"workflow_run": {"id": 1, "event": started_by, **facts}})
+    event = act.GitHubEvent("workflow_run", {"workflow_run": {"id": 1, "event": started_by, **facts}})
     api = {"GH_HOST": github.address, "GH_ENTERPRISE_TOKEN": "token", "SSL_CERT_FILE": github.certificate}
     return act.run(
         "pull-request-comment.yaml", tree, event, folder / "run", env=home.environment() | api, variables={}, log=print

@@ -177,7 +177,7 @@ def test_report_on_broken_data_states_the_reason(demo):
 
 
 @pytest.fixture(scope="session")
-def rolled_back(demo) -> tuple[act.Run, str]:
+def rolled_back(demo) -> tuple[act.WorkflowRun, str]:
     """A run of rollback.yaml after the demo, with a new production agent, and the version that production runs then."""
     home, env = demo.home, demo.home.environment()
     command = ["uv", "run", "--frozen", "slipway", "agent", "--environment", "production", "--detach"]
@@ -186,7 +186,7 @@ def rolled_back(demo) -> tuple[act.Run, str]:
         started = repository.run(command, home.root / "machine", env)
         url = started.splitlines()[-1].removeprefix("production: ")
         tree = repository.Repository(home.root, env).checkout(home.root / "trees" / "rollback", "refs/heads/main")
-        event = act.Event("workflow_dispatch", {"ref": "refs/heads/main", "inputs": {}})
+        event = act.GitHubEvent("workflow_dispatch", {"ref": "refs/heads/main", "inputs": {}})
         variables = {"PRODUCTION_URL": url, "SLIPWAY_STORE": env["SLIPWAY_STORE"]}
         folder = home.root / "runs" / "rollback"
         finished = act.run("rollback.yaml", tree, event, folder, env=env, variables=variables, log=print)

@@ -88,7 +88,7 @@ class Deployment(ActProject):
         real: str = "",
         builds: str = "v0.2.0",
         **inputs: str,
-    ) -> act.Run:
+    ) -> act.WorkflowRun:
         env = {"FAULT": fault, "BUILDS": builds}
         env |= {"REAL": real, "BUILT": str(self.project.store.root / "v0.2.0")} if real else {}
         variables = {"STAGING_URL": "http://127.0.0.1:9", "PRODUCTION_URL": "http://127.0.0.1:9"}
@@ -118,7 +118,7 @@ def deployment(project, tmp_path):
         yield Deployment(project, tmp_path, github)
 
 
-def _results(run: act.Run) -> dict[str, str]:
+def _results(run: act.WorkflowRun) -> dict[str, str]:
     return {name: job.result for name, job in run.jobs.items()}
 
 

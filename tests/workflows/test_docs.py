@@ -36,7 +36,7 @@ def repository(tmp_path_factory):
 
 def test_main_is_published_if_pages_is_true(repository, tmp_path):
     tree, env = repository
-    event = act.Event("push", {"ref": "refs/heads/main"})
+    event = act.GitHubEvent("push", {"ref": "refs/heads/main"})
     run = act.run("docs.yaml", tree, event, tmp_path, env=env, variables={"PAGES": "true"}, log=print)
     assert ["success", "success"] == [job.result for job in run.jobs.values()]
     assert (run.artifact("github-pages-1") / "first-pull-request.html").is_file()

@@ -35,7 +35,7 @@ def test_empty_response_can_be_completed(name, status):
 
 @pytest.mark.parametrize("event", events())
 def test_empty_payload_can_be_completed(event):
-    assert [] == events()[event].problems(act.Event(event, {}).complete())
+    assert [] == events()[event].problems(act.GitHubEvent(event, {}).complete())
 
 
 # --- Requests ---
@@ -134,11 +134,11 @@ def test_unknown_status_of_an_operation_is_rejected():
 )
 def test_invalid_payload_is_rejected(event, payload, fault):
     with pytest.raises(ValueError, match=re.escape(fault)):
-        act.Event(event, payload).complete()
+        act.GitHubEvent(event, payload).complete()
 
 
 def test_payload_keeps_given_values_and_completes_the_others():
-    payload = act.Event("push", {"ref": "refs/heads/main", "after": "a" * 40}).complete()
+    payload = act.GitHubEvent("push", {"ref": "refs/heads/main", "after": "a" * 40}).complete()
     assert ("a" * 40, False, act.REPOSITORY) == (
         payload["after"],
         payload["forced"],
@@ -147,11 +147,11 @@ def test_payload_keeps_given_values_and_completes_the_others():
 
 
 def test_act_receives_the_ref_of_an_event_that_github_sends_without():
-    assert "refs/heads/queue" == act.Event("merge_group", {"ref": "refs/heads/queue"}).complete()["ref"]
+    assert "refs/heads/queue" == act.GitHubEvent("merge_group", {"ref": "refs/heads/queue"}).complete()["ref"]
 
 
 def test_schedule_has_no_schema_but_its_repository():
-    assert {"repository": act.REPOSITORY_FACTS} == act.Event("schedule", {}).complete()
+    assert {"repository": act.REPOSITORY_FACTS} == act.GitHubEvent("schedule", {}).complete()
 
 
 # --- Requests of src/slipway ---

@@ -71,7 +71,9 @@ class Attack:
     pull: PullRequest
     repository: Repository
 
-    def run(self, workflow: str, event: act.Event, reference: str, **environment: str) -> tuple[act.Run, set[str]]:
+    def run(
+        self, workflow: str, event: act.GitHubEvent, reference: str, **environment: str
+    ) -> tuple[act.WorkflowRun, set[str]]:
         """Run a workflow of `reference`; return the run, and the places whose command left a trace."""
         name = Path(workflow).stem
         tree = self.repository.checkout(self.home.root / f"{name}-tree", reference)
@@ -82,7 +84,7 @@ class Attack:
             trace.unlink()
         return finished, {trace.suffix.removeprefix(".") for trace in traces}
 
-    def check(self, workflow: str) -> tuple[act.Run, set[str]]:
+    def check(self, workflow: str) -> tuple[act.WorkflowRun, set[str]]:
         """Run a workflow of the pull request."""
         return self.run(workflow, self.pull.event(), f"refs/pull/{self.pull.number}/merge")
 
@@ -133,7 +135,7 @@ def attack(tmp_path_factory) -> Attack:
 
 
 @pytest.fixture(scope="module")
-def checked(attack) -> tuple[act.Run, set[str]]:
+def checked(attack) -> tuple[act.WorkflowRun, set[str]]:
     """Run pull-request.yaml on it."""
     finished, traces = attack.check("pull-request.yaml")
     assert {"data": "failure", "report": "success"} == {name: job.result for name, job in finished.jobs.items()}
@@ -141,16 +143,16 @@ def checked(attack) -> tuple[act.Run, set[str]]:
 
 
 @pytest.fixture(scope="module")
-def control(attack) -> tuple[act.Run, set[str]]:
+def control(attack) -> tuple[act.WorkflowRun, set[str]]:
     """Run the vulnerable workflow."""
     return attack.check("control.yaml")
 
 
-def evidence(finished: act.Run) -> bytes:
+def evidence(finished: act.WorkflowRun) -> bytes:
     return (finished.artifact("evidence") / "evidence.json").read_bytes()
 
 
-def everything(finished: act.Run) -> str:
+def everything(finished: act.WorkflowRun) -> str:
     """Return all logs, artifacts and summaries of a run."""
     files = (path for path in finished.folder.rglob("*") if path.is_file())
     return "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in files)
@@ -182,7 +184,7 @@ def test_the_comment_has_no_trace_and_no_untrusted_markdown(attack, checked, tmp
         github.open_pull_request(7, attack.pull.head, f"team:{attack.pull.branch}")
         github.add_artifact(github_api.archive(evidence(checked[0])))
         api = {"GH_HOST": github.address, "GH_ENTERPRISE_TOKEN": "token", "SSL_CERT_FILE": github.certificate}
-        event = act.Event("workflow_run", {"workflow_run": run_of(attack.pull)})
+        event = act.GitHubEvent("workflow_run", {"workflow_run": run_of(attack.pull)})
         finished, traces = attack.run("pull-request-comment.yaml", event, "refs/heads/main", **api)
         (body,) = [comment["body"] for comment in github.comments[7]]
     assert (True, set()) == (finished.succeeded, traces)

@@ -57,7 +57,7 @@ class Fork(ActProject):
         project.commit()
         self.replace_tool("uv", UV.format(python=sys.executable))
 
-    def run(self, workflow: str, event: str = "schedule", evidence: str = "null", **inputs: str) -> act.Run:
+    def run(self, workflow: str, event: str = "schedule", evidence: str = "null", **inputs: str) -> act.WorkflowRun:
         return self.act(workflow, event, {"ref": "refs/heads/main", "inputs": inputs}, {"EVIDENCE": evidence}, {})
 
 
@@ -67,7 +67,7 @@ def fork(project, tmp_path):
         yield Fork(project, tmp_path, github)
 
 
-def _results(run: act.Run) -> dict[str, str]:
+def _results(run: act.WorkflowRun) -> dict[str, str]:
     return {name: job.result for name, job in run.jobs.items()}
 
 
@@ -119,7 +119,7 @@ def test_a_manual_run_on_another_branch_does_nothing(fork, workflow):
     payload = {"ref": "refs/heads/topic", "repository": {"full_name": act.REPOSITORY}}
     home = Home(fork.folder / "home")
     home.root.mkdir()
-    event = act.Event("workflow_dispatch", payload)
+    event = act.GitHubEvent("workflow_dispatch", payload)
     run = act.run(
         workflow, fork.project.root, event, fork.folder / "run", env=home.environment(), variables={}, log=print
     )

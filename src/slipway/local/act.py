@@ -39,7 +39,7 @@ TAIL_LINES = 15  # of a failed step; the job's log has the rest
 
 
 @dataclass
-class Job:
+class JobRun:
     """The result of a job in a run. A job that act never started was skipped."""
 
     name: str
@@ -50,7 +50,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Event:
+class GitHubEvent:
     """An event of GitHub: its name, such as `push`, and the relevant part of its payload."""
 
     name: str
@@ -73,12 +73,12 @@ class Event:
 
 
 @dataclass
-class Run:
+class WorkflowRun:
     """A finished run of a workflow, with its output in `folder`: artifacts/, summary.md and <job>.log."""
 
     workflow: str
     folder: Path
-    jobs: dict[str, Job]
+    jobs: dict[str, JobRun]
     seconds: float
     succeeded: bool
 
@@ -90,13 +90,13 @@ class Run:
 def run(
     workflow: str,
     tree: Path,
-    event: Event,
+    event: GitHubEvent,
     folder: Path,
     *,
     env: Mapping[str, str],
     variables: Mapping[str, str],
     log: Callable[[str], None],
-) -> Run:
+) -> WorkflowRun:
     """Run `.github/workflows/<workflow>` of the git work tree `tree`, and store its output in `folder`.
 
     `env` is the environment of every step, `variables` are the repository's `vars`, and `log` receives each line of
@@ -125,7 +125,7 @@ def run(
         finally:
             process.terminate()  # stops an interrupted run; has no effect on a finished one
     shutil.rmtree(folder / "act", ignore_errors=True)
-    return Run(workflow, folder, jobs, round(time.monotonic() - start, 1), process.returncode == 0)
+    return WorkflowRun(workflow, folder, jobs, round(time.monotonic() - start, 1), process.returncode == 0)
 
 
 def _command(file: Path, event: str, folder: Path, variables: Mapping[str, str]) -> list[str]:
@@ -195,9 +195,9 @@ class _Message(TypedDict, total=False):
     stepResult: str
 
 
-def _follow(lines: Iterable[str], names: list[str], folder: Path, log: Callable[[str], None]) -> dict[str, Job]:
+def _follow(lines: Iterable[str], names: list[str], folder: Path, log: Callable[[str], None]) -> dict[str, JobRun]:
     """Read act's JSON lines until it ends, and append each job's output to its log."""
-    followers = {name: _Follower(Job(name), folder, log) for name in names}
+    followers = {name: _Follower(JobRun(name), folder, log) for name in names}
     for line in lines:
         message = _parse(line)
         if (job := message.get("jobID", "")) in followers:
@@ -218,7 +218,7 @@ def _parse(line: str) -> _Message:
 class _Follower:
     """A reader of one job's messages that records its result, writes its log and reports progress."""
 
-    def __init__(self, job: Job, folder: Path, log: Callable[[str], None]) -> None:
+    def __init__(self, job: JobRun, folder: Path, log: Callable[[str], None]) -> None:
         self.job = job
         self._folder = folder
         self._log = log

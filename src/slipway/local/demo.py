@@ -92,7 +92,7 @@ class Demo:
         if not finished.succeeded:
             raise UserError(f"deploy.yaml: failed; see the logs in {finished.folder}")
 
-    def workflow(self, name: str, event: act.Event, reference: str) -> act.Run:
+    def workflow(self, name: str, event: act.GitHubEvent, reference: str) -> act.WorkflowRun:
         """Run a workflow of the repository on `reference`, and add the results of its jobs to the summary."""
         folder = self.home.root / "runs" / f"{len(self.summary['runs']) + 1}-{Path(name).stem}"
         tree = self.repository.checkout(self.home.root / "trees" / folder.name, reference)
@@ -128,7 +128,7 @@ class Demo:
         rows: list[dict[str, Any]] = content["rows"]
         return rows
 
-    def propose_parameters(self) -> tuple[PullRequest, act.Run]:
+    def propose_parameters(self) -> tuple[PullRequest, act.WorkflowRun]:
         """Change a parameter of the model, reproduce the pipeline, and open a pull request. Return it and its run."""
         self.repository.branch("other-parameters")
         title = grow_parameter(self.repository.author / "params.yaml")
@@ -146,13 +146,13 @@ class Demo:
         """Run a command in the author's clone. Return its stdout."""
         return run(["uv", "run", "--frozen", *command], self.repository.author, self.env)
 
-    def keep_report(self, checked: act.Run, name: str) -> Path:
+    def keep_report(self, checked: act.WorkflowRun, name: str) -> Path:
         """Copy the report from the artifacts of a run to the folder `name`. Return the Markdown file."""
         folder = self.home.root / name
         shutil.copytree(checked.artifact("report") / "report", folder)
         return folder / "report.md"
 
-    def show_report(self, checked: act.Run) -> None:
+    def show_report(self, checked: act.WorkflowRun) -> None:
         """Print the first lines of the report, and the paths of its files."""
         markdown = self.keep_report(checked, "report")
         html = markdown.with_suffix(".html")

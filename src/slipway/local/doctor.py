@@ -68,7 +68,7 @@ def _tool(tool: tools.Tool) -> Finding:
     """Return whether a tool is installed. Optional ones are advised, all others are needed."""
     if path := tool.find():
         return Finding(tool.name, path)
-    if tool.source is tools.Source.OPTIONAL:
+    if tool.origin is tools.Origin.OPTIONAL:
         return Finding(tool.name, "not found", f"{tool.fix}, for {tool.purpose}", Severity.ADVISED)
     return Finding(tool.name, "not found", tool.fix, Severity.NEEDED)
 

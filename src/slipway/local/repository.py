@@ -11,7 +11,7 @@ from slipway import engine
 from slipway.errors import UserError
 from slipway.git import Git, GitError
 from slipway.local import push_rule
-from slipway.local.act import REPOSITORY, STANDINS, Event
+from slipway.local.act import REPOSITORY, STANDINS, GitHubEvent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +32,7 @@ class PullRequest:
     merge: str
     """The commit of `refs/pull/<number>/merge`, which the workflows check out."""
 
-    def event(self) -> Event:
+    def event(self) -> GitHubEvent:
         """Return the event that GitHub sends when the pull request is opened."""
         repository = {"full_name": REPOSITORY, "default_branch": "main"}
         payload = {
@@ -48,7 +48,7 @@ class PullRequest:
             },
             "repository": repository,
         }
-        return Event("pull_request", payload)
+        return GitHubEvent("pull_request", payload)
 
 
 class Repository:
@@ -129,10 +129,10 @@ class Repository:
         self.git("merge", "--quiet", "--no-ff", "-m", message, head)
         return self.git("rev-parse", "HEAD")
 
-    def push_event(self) -> Event:
+    def push_event(self) -> GitHubEvent:
         """Return the event that GitHub sends for the newest push to `main`."""
         after = self.git("ls-remote", str(self.origin), "refs/heads/main").split()[0]
-        return Event("push", {"ref": "refs/heads/main", "after": after, "repository": {"full_name": REPOSITORY}})
+        return GitHubEvent("push", {"ref": "refs/heads/main", "after": after, "repository": {"full_name": REPOSITORY}})
 
     def checkout(self, folder: Path, reference: str) -> Path:
         """Clone `origin` and check out `reference`, as actions/checkout does with `fetch-depth: 0`."""
