@@ -71,5 +71,5 @@ def test_a_format_without_a_reader_is_one_clear_line(tmp_path):
 
 
 def test_the_table_shows_what_was_not_blocked():
-    line = faults.table([faults.Trial("corrupted", "full disk", [])]).splitlines()[1]
+    line = faults.table([faults.FaultTrial("corrupted", "full disk", [])]).splitlines()[1]
     assert ["corrupted", "NO", "NO", "full", "disk"] == line.split()

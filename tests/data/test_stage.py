@@ -158,5 +158,5 @@ def test_invalid_earlier_evidence_is_ignored(tmp_path, content):
 def test_suites_that_cannot_start_are_an_error(frame, params, monkeypatch):
     monkeypatch.setattr(suites, "RUNNER", "slipway.checks.no_such_module")
     rows = suites.table(frame, 10, 0)
-    answer = suites.run([suites.Job("only", rows, rows)], params["data"]["suites"])["only"]
+    answer = suites.run([suites.SuiteJob("only", rows, rows)], params["data"]["suites"])["only"]
     assert "No module named" in answer["error"]

@@ -17,7 +17,7 @@ from slipway import csv_file, yaml12
 from slipway.csv_file import Dialect
 from slipway.errors import UserError
 from slipway.scaffold import plan, render
-from slipway.scaffold.plan import Plan, Request
+from slipway.scaffold.plan import ForkRequest, Plan
 from slipway.scaffold.source import ReadOptions
 from slipway.score import tables, verb
 from slipway.score.rows import RowChecker
@@ -40,7 +40,7 @@ def read_options(case: dict[str, Any]) -> ReadOptions:
 
 
 def inferred(case: dict[str, Any], folder: Path = FOLDER) -> tuple[Plan, pd.DataFrame]:
-    request = Request(case.get("target", "sold"), case.get("time", ""), options=read_options(case))
+    request = ForkRequest(case.get("target", "sold"), case.get("time", ""), options=read_options(case))
     return plan.infer(folder / case["file"], request, seed=1)
 
 

@@ -165,7 +165,7 @@ def test_parameters_of_the_plan_fit_the_shipped_file(made):
 def made(tmp_path):
     frame = table("binary", plain=True).assign(kind=np.resize(["a", "b"], 200)).rename(columns={"The label": "label"})
     frame.to_parquet(tmp_path / "t.parquet")
-    return plan.infer(tmp_path / "t.parquet", plan.Request("label"), 1)[0]
+    return plan.infer(tmp_path / "t.parquet", plan.ForkRequest("label"), 1)[0]
 
 
 @pytest.mark.parametrize("plain", [True, False])
@@ -173,7 +173,7 @@ def made(tmp_path):
 def test_written_python_passes_the_linters(tmp_path, monkeypatch, task, plain, time):
     path = tmp_path / "a table with a very long name that goes on and on and on and on, and then ends.parquet"
     table(task, plain=plain).to_parquet(path)
-    made, _ = plan.infer(path, plan.Request("The label", time=time), 1)
+    made, _ = plan.infer(path, plan.ForkRequest("The label", time=time), 1)
     for name, text in render.render(made).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -191,7 +191,7 @@ def row(tmp_path, monkeypatch):
     """Return the written `Row` for a table with a column of each kind."""
     path = tmp_path / "t.parquet"
     table("binary", plain=False).to_parquet(path)
-    made, _ = plan.infer(path, plan.Request("The label"), 1)
+    made, _ = plan.infer(path, plan.ForkRequest("The label"), 1)
     (tmp_path / "written_row.py").write_text(render.render(made)[render.PACKAGE / "row.py"])
     monkeypatch.syspath_prepend(tmp_path)
     yield importlib.import_module("written_row").Row

@@ -9,7 +9,7 @@ import pytest
 
 from slipway.errors import UserError
 from slipway.scaffold import new, upgrade, work_tree
-from slipway.scaffold.plan import Request
+from slipway.scaffold.plan import ForkRequest
 from tests import hostile_git
 
 COMMITTED = {
@@ -52,7 +52,7 @@ def fork(request, tmp_path, monkeypatch):
 
 
 COMMANDS = {
-    "new": lambda table: new.new(table, Request(target="y")),
+    "new": lambda table: new.new(table, ForkRequest(target="y")),
     "upgrade": lambda _: upgrade.upgrade("template"),
 }
 

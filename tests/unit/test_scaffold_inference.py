@@ -228,7 +228,7 @@ def table(tmp_path):
 
 
 def test_the_plan_has_features_excluded_columns_and_segments(table):
-    made, _ = plan.infer(table, plan.Request("Price", time="When"), 1)
+    made, _ = plan.infer(table, plan.ForkRequest("Price", time="When"), 1)
     assert ["size_mm", "kind", "when_weekday"] == [feature.name for feature in made.features]
     assert ["Answer", "Week"] == [
         column.source for column in made.excluded
@@ -238,19 +238,19 @@ def test_the_plan_has_features_excluded_columns_and_segments(table):
 
 
 def test_without_a_time_no_column_is_excluded_for_encoding_it(table):
-    assert "week" in plan.infer(table, plan.Request("Price"), 1)[0].imported.values()
+    assert "week" in plan.infer(table, plan.ForkRequest("Price"), 1)[0].imported.values()
 
 
 def test_rows_are_ordered_by_time_or_shuffled(table):
-    _, ordered = plan.infer(table, plan.Request("Price", time="When"), 1)
-    _, shuffled = plan.infer(table, plan.Request("Price"), 1)
+    _, ordered = plan.infer(table, plan.ForkRequest("Price", time="When"), 1)
+    _, shuffled = plan.infer(table, plan.ForkRequest("Price"), 1)
     assert ordered["When"].is_monotonic_increasing
     assert not shuffled["When"].is_monotonic_increasing
     assert not shuffled["When"].is_monotonic_decreasing
 
 
 def test_the_plan_is_printed_as_a_table(table):
-    text = plan.summary(plan.infer(table, plan.Request("Price", time="When"), 1)[0])
+    text = plan.summary(plan.infer(table, plan.ForkRequest("Price", time="When"), 1)[0])
     assert len(lines := text.splitlines()) == 8, lines
     assert "excluded" in lines[-1]
 
@@ -258,10 +258,10 @@ def test_the_plan_is_printed_as_a_table(table):
 @pytest.mark.parametrize(
     ("request_", "error"),
     [
-        (plan.Request("Prize"), "no column 'Prize'; it has 'When', 'Size"),
-        (plan.Request("Price", time="Then"), "no column 'Then'"),
-        (plan.Request("Price", segments=("Size (mm)",)), "cannot be a segment, because it is a number"),
-        (plan.Request("Price", segments=("Answer",)), "cannot be a segment, because it is excluded"),
+        (plan.ForkRequest("Prize"), "no column 'Prize'; it has 'When', 'Size"),
+        (plan.ForkRequest("Price", time="Then"), "no column 'Then'"),
+        (plan.ForkRequest("Price", segments=("Size (mm)",)), "cannot be a segment, because it is a number"),
+        (plan.ForkRequest("Price", segments=("Answer",)), "cannot be a segment, because it is excluded"),
     ],
 )
 def test_a_request_that_does_not_match_the_table_is_one_line(table, request_, error):
@@ -293,4 +293,4 @@ def test_a_table_without_usable_columns_is_one_line(tmp_path):
     frame = pd.DataFrame({"id": range(ROWS), "Price": RANDOM.normal(size=ROWS), "same": "x"})
     frame.to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(UserError, match="no column is left to learn from; id: it numbers the rows; same: it has a"):
-        plan.infer(tmp_path / "t.csv", plan.Request("Price"), 1)
+        plan.infer(tmp_path / "t.csv", plan.ForkRequest("Price"), 1)

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from slipway.pipeline import run, tracking
-from slipway.pipeline.tracking import Meter, Sample
+from slipway.pipeline.tracking import Meter, ResourceSample
 
 BUSY = (
     "import time\nheld = bytearray(60_000_000)\nend = time.process_time() + 0.6\nwhile time.process_time() < end: pass"
@@ -33,7 +33,9 @@ def test_cpu_and_memory_of_a_stage_are_those_of_its_child_processes():
 
 def test_curves_have_the_format_of_dvclive(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    tracking.write(tmp_path / "live", [Sample("train", 0.5, 0.5, 100.0), Sample("train", 1.0, 0.5, 200.0)], LOSS)
+    tracking.write(
+        tmp_path / "live", [ResourceSample("train", 0.5, 0.5, 100.0), ResourceSample("train", 1.0, 0.5, 200.0)], LOSS
+    )
     plots = tmp_path / "live/plots/metrics"
     read = {str(path.relative_to(plots)): path.read_text().splitlines() for path in plots.rglob("*.tsv")}
     assert ["step\ttrain", "1\t1.0", "5\t0.2"] == read["loss/train.tsv"]

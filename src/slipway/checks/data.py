@@ -94,7 +94,7 @@ def sample(data_dir: Path, names: Sequence[str], params: Mapping[str, Any]) -> p
 
 def compare(new: pd.DataFrame, reference: pd.DataFrame, limits: Mapping[str, Any], html: Path | None) -> dict[str, Any]:
     """Return the evidence of the suites: the outcome of every check, and the drift of each column."""
-    answer = suites.run([suites.Job("data", new, reference, html)], limits)["data"]
+    answer = suites.run([suites.SuiteJob("data", new, reference, html)], limits)["data"]
     rows = {"new": len(new), "reference": len(reference)}
     return with_probe(answer, Probe(reference), new, limits) | {"rows": rows}
 

@@ -37,7 +37,7 @@ BATCH_DRAWS = 50  # clean draws checked at a time, before the next line of progr
 
 
 @dataclass(frozen=True)
-class Trial:
+class FaultTrial:
     """The blockers of a mutant or a clean draw; a blocker with the right reason comes first."""
 
     name: str
@@ -88,7 +88,7 @@ def faults(data_dir: Path, draws: int) -> None:
         )
 
 
-def table(trials: Sequence[Trial]) -> str:
+def table(trials: Sequence[FaultTrial]) -> str:
     """Return the trials as a text table: mutant, blocked, right reason, blocker, fault."""
     yes = {True: "yes", False: "NO"}
     rows = [("mutant", "blocked", "right reason", "blocked by", "fault")]
@@ -97,7 +97,7 @@ def table(trials: Sequence[Trial]) -> str:
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
-def check_mutants(data_dir: Path, params: Mapping[str, Any]) -> list[Trial]:
+def check_mutants(data_dir: Path, params: Mapping[str, Any]) -> list[FaultTrial]:
     """Check every mutant of the newest file as new data."""
     corrupted = pending_mutants(data_dir, params)
     found_blockers = blockers([pending for _, pending in corrupted], params)
@@ -144,17 +144,17 @@ def blockers(pending: Sequence[Pending], params: Mapping[str, Any]) -> list[list
     """Return the blockers of each; the suites run in one process, because importing deepchecks takes seconds."""
     limits = params["data"]["suites"]
     samples = {str(place): (item.new, item.probe) for place, item in enumerate(pending) if item.new is not None}
-    jobs = [suites.Job(name, new, probe.reference) for name, (new, probe) in samples.items()]
+    jobs = [suites.SuiteJob(name, new, probe.reference) for name, (new, probe) in samples.items()]
     answers = suites.run(jobs, limits) if jobs else {}
     probed = {name: with_probe(answers[name], probe, new, limits) for name, (new, probe) in samples.items()}
     evidence = [item.evidence | {"suites": probed.get(str(place), {})} for place, item in enumerate(pending)]
     return [gate.blockers(content, params["data"]) for content in evidence]
 
 
-def judged(mutant: mutants.Mutant, blocking: Sequence[Blocker]) -> Trial:
+def judged(mutant: mutants.Mutant, blocking: Sequence[Blocker]) -> FaultTrial:
     """Return the trial of a mutant, with a blocker of the right reason first."""
     first = sorted(blocking, key=lambda blocker: not is_right(mutant, blocker))
-    return Trial(mutant.name, mutant.why, first, bool(first) and is_right(mutant, first[0]))
+    return FaultTrial(mutant.name, mutant.why, first, bool(first) and is_right(mutant, first[0]))
 
 
 def is_right(mutant: mutants.Mutant, blocker: Blocker) -> bool:
@@ -164,12 +164,14 @@ def is_right(mutant: mutants.Mutant, blocker: Blocker) -> bool:
     return has_reason and (not mutant.columns or any(column in blocker.text for column in mutant.columns))
 
 
-def check_clean(data_dir: Path, count: int, params: Mapping[str, Any]) -> list[Trial]:
+def check_clean(data_dir: Path, count: int, params: Mapping[str, Any]) -> list[FaultTrial]:
     """Check `count` clean draws of real files, with progress on stdout."""
     drawn, trials = draws(data_dir, count, params), []
     while batch := list(islice(drawn, BATCH_DRAWS)):
         found_blockers = blockers([pending for _, pending in batch], params)
-        trials += [Trial(name, "clean", blocking) for (name, _), blocking in zip(batch, found_blockers, strict=True)]
+        trials += [
+            FaultTrial(name, "clean", blocking) for (name, _), blocking in zip(batch, found_blockers, strict=True)
+        ]
         print(f"{len(trials)} of {count} clean draws checked", flush=True)
     return trials
 

@@ -34,7 +34,7 @@ LABEL_TYPES: dict[str, type] = {"binary": np.int64, "multiclass": str, "regressi
 
 
 @dataclass(frozen=True)
-class Job:
+class SuiteJob:
     """A comparison of new rows with reference rows; `html` is the path of the full report, or None."""
 
     name: str
@@ -63,7 +63,7 @@ def spread(names: Sequence[str], count: int) -> list[str]:
     return [names[-1 - index * (len(names) - 1) // max(count - 1, 1)] for index in reversed(range(count))]
 
 
-def run(jobs: Sequence[Job], thresholds: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def run(jobs: Sequence[SuiteJob], thresholds: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Run `problem.data_suite(thresholds)` on every job, in one process of the checks' environment.
 
     Returns by the name of the job {"checks": […], "drift": {…}}, or {"error": cause} where it did not run.
@@ -78,7 +78,7 @@ def run(jobs: Sequence[Job], thresholds: Mapping[str, Any]) -> dict[str, dict[st
     return {job.name: answers.get(job.name, {"error": f"deepchecks did not run: {cause}"}) for job in jobs}
 
 
-def _written(job: Job, folder: Path) -> dict[str, Any]:
+def _written(job: SuiteJob, folder: Path) -> dict[str, Any]:
     """Return the job in the runner's format; a frame of several jobs is written once."""
     paths = {side: folder / f"{id(frame)}.parquet" for side, frame in (("new", job.new), ("reference", job.reference))}
     for side, path in paths.items():

@@ -51,12 +51,12 @@ def new(
     Example: `slipway new ../penguins.csv --target Species`
     """
     from slipway.scaffold import new as job
-    from slipway.scaffold.plan import Request
+    from slipway.scaffold.plan import ForkRequest
     from slipway.scaffold.source import ReadOptions, dialect
 
     written = dialect(separator, decimal, thousands, tuple(symbol or ()), tuple(missing or ()), encoding)
     options = ReadOptions(written, tuple(text or ()), tuple(value or ()))
-    job.new(table, Request(target, time, task, tuple(segments or ()), options))
+    job.new(table, ForkRequest(target, time, task, tuple(segments or ()), options))
 
 
 @command

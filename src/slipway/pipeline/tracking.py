@@ -24,7 +24,7 @@ MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True)
-class Sample:
+class ResourceSample:
     """Resource usage of all child processes at a moment of a stage."""
 
     stage: str
@@ -40,7 +40,7 @@ class Meter:
     """Sampler in a background thread, as a context manager; the caller sets `stage` to the running stage."""
 
     stage: str = ""
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[ResourceSample] = field(default_factory=list)
     _used: dict[int, float] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
@@ -68,12 +68,12 @@ class Meter:
             used = times.user + times.system
             cpu, memory = cpu + used - self._used.get(process.pid, 0.0), memory + memory_of
             self._used[process.pid] = used
-        self.samples.append(Sample(stage, max(cpu, 0.0), now - self._at, memory / MEGABYTE))
+        self.samples.append(ResourceSample(stage, max(cpu, 0.0), now - self._at, memory / MEGABYTE))
         self._at = now
 
     def summary(self) -> dict[str, dict[str, float]]:
         """Return CPU seconds and peak memory of each stage with at least one sample."""
-        stages: dict[str, list[Sample]] = {}
+        stages: dict[str, list[ResourceSample]] = {}
         for sample in self.samples:
             stages.setdefault(sample.stage, []).append(sample)
         return {
@@ -86,7 +86,7 @@ class Meter:
         }
 
 
-def write(folder: Path, samples: Sequence[Sample], loss: Iterable[Mapping[str, Any]]) -> None:
+def write(folder: Path, samples: Sequence[ResourceSample], loss: Iterable[Mapping[str, Any]]) -> None:
     """Write the curves to `folder` by DVCLive: cores and megabytes by sample, the loss by iteration."""
     os.environ.setdefault("DVC_STUDIO_OFFLINE", "true")  # with a token, DVCLive would send them to DVC Studio
     from dvclive.live import Live

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from slipway.scaffold.params_file import Change
-    from slipway.scaffold.plan import Plan, Request
+    from slipway.scaffold.plan import ForkRequest, Plan
 
 DATA, INCOMING, PARAMS, STORE = Path("data"), Path("incoming"), Path("params.yaml"), Path(".dvcstore")
 OBJECTS = STORE / "files"
@@ -43,7 +43,7 @@ COMPRESSION = 8  # of a frame in memory to Parquet, roughly
 UNDO = "`git checkout . && git clean -fd src tests engine.lock && dvc checkout` reverts the changes"
 
 
-def new(path: Path, request: Request) -> None:
+def new(path: Path, request: ForkRequest) -> None:
     """Write the problem for the table at `path`, track its data, measure its limits, and train its first model.
 
     Raises UserError when the work tree is not clean, or when a model cannot learn from the table.

@@ -26,7 +26,7 @@ CELL_LENGTH_MAX = 60  # characters of a cell of the printed table
 
 
 @dataclass(frozen=True)
-class Request:
+class ForkRequest:
     """The user's options of `slipway new`, with the column names of the table."""
 
     target: str
@@ -64,7 +64,7 @@ class Plan:
         return {column.source: column.name for column in [*self.features, *others] if column.name not in derived}
 
 
-def infer(path: Path, request: Request, seed: int) -> tuple[Plan, pd.DataFrame]:
+def infer(path: Path, request: ForkRequest, seed: int) -> tuple[Plan, pd.DataFrame]:
     """Return the plan for the table at `path`, and its rows in the order of the fork.
 
     Raises UserError when a model cannot learn from the table.
