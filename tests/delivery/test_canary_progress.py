@@ -97,7 +97,7 @@ def test_the_state_on_disk_keeps_its_keys():
         canary=canary.begin(1, 0),
     )
     content = json.loads(state.model_dump_json())
-    assert {"router", "seen"} <= content.keys()
+    assert {"router", "seen", "trouble"} <= content.keys()
     assert {"looked", "seen"} <= content["canary"].keys()
     assert "mark" in content["router"].keys() & content["instances"][0].keys()
     assert state == State.model_validate_json(json.dumps(content))

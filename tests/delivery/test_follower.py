@@ -70,16 +70,16 @@ def _reports(crew, part: str) -> int:
     ],
     ids=["empty", "comment", "wrong", "unclosed", "no date", "deep", "binary", "removed"],
 )
-def test_an_unreadable_file_is_reported_once_and_the_old_release_keeps_serving(project, first, content, trouble):
+def test_an_unreadable_file_is_reported_once_and_the_old_release_keeps_serving(project, first, content, problem):
     _push(project, content)
     _poll_repeatedly(first)
     assert "v0.1.0" == first.serves
-    assert first.agent.state.trouble.startswith(trouble)
-    assert 1 == _reports(first, trouble)
+    assert first.agent.state.problem.startswith(problem)
+    assert 1 == _reports(first, problem)
     project.publish("v0.2.0")
     project.promote("v0.2.0")
     first.settle()
-    assert ("v0.2.0", None) == (first.serves, first.agent.state.trouble)
+    assert ("v0.2.0", None) == (first.serves, first.agent.state.problem)
 
 
 def test_a_deleted_branch_changes_nothing(project, first):
@@ -112,7 +112,7 @@ def test_a_rewritten_branch_is_reported_once_and_not_followed(project, first, re
     assert ("v0.2.0", rewritten) == (first.serves, first.agent.state.head)
     assert (
         f"does not descend from {rewritten[:9]}, which stays desired; push {rewritten[:9]} again"
-        in first.agent.state.trouble
+        in first.agent.state.problem
     )
     assert 1 == _reports(first, "deploy was rewritten")
 
@@ -121,14 +121,14 @@ def test_a_rewritten_branch_is_reported_once_and_not_followed(project, first, re
 def test_a_restored_branch_is_followed_again(project, first, rewritten):
     project.git("push", "--quiet", "--force", "origin", f"{rewritten}:refs/heads/deploy")
     first.settle()
-    assert ("v0.2.0", None, None) == (first.serves, first.agent.state.trouble, first.agent.state.rewritten)
+    assert ("v0.2.0", None, None) == (first.serves, first.agent.state.problem, first.agent.state.rewritten)
 
 
 @pytest.mark.parametrize("rewritten", ["reset"], indirect=True)
 def test_a_rewritten_branch_is_followed_after_an_operator_confirms_it(project, first, rewritten):
     now = follower.accept_rewritten(first.place)
     first.settle()
-    assert ("v0.1.0", now, None) == (first.serves, first.agent.state.head, first.agent.state.trouble)
+    assert ("v0.1.0", now, None) == (first.serves, first.agent.state.head, first.agent.state.problem)
 
 
 @pytest.mark.parametrize("rewritten", ["reset"], indirect=True)
@@ -154,7 +154,7 @@ def test_without_its_remote_it_serves_reports_the_staleness_and_catches_up(proje
     project.publish("v0.2.0")
     project.promote("v0.2.0")
     first.settle()
-    assert ("v0.2.0", None) == (first.serves, first.agent.state.trouble)
+    assert ("v0.2.0", None) == (first.serves, first.agent.state.problem)
     assert fetched < first.agent.state.fetched
 
 
@@ -168,7 +168,7 @@ def test_a_corrupt_or_missing_mirror_is_fetched_again(project, first):
         project.publish(version := f"v0.{len(project.branch.versions()) + 1}.0")
         project.promote(version)
         first.until(lambda: first.agent.follower.poll().content and first.agent.reconcile())
-        assert (version, None) == (first.serves, first.agent.state.trouble)
+        assert (version, None) == (first.serves, first.agent.state.problem)
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def test_an_unreadable_history_is_reported_and_not_empty(three):
     (first, *_) = branch.history("production")[::-1]
     blob = branch.git.entries(first.commit, path_of("production"))[path_of("production")].id
     (three.root / ".git/objects" / blob[:2] / blob[2:]).unlink()
-    assert any(blob in trouble for trouble in _production(status.status(three.root))["troubles"])
+    assert any(blob in problem for problem in _production(status.status(three.root))["troubles"])
 
 
 def test_a_shallow_history_stops_a_rollback(three, tmp_path):

@@ -108,7 +108,7 @@ def test_an_agent_reaches_the_branch_only_with_the_environment_of_its_step(priva
     remote = private.git("remote", "get-url", "origin")
     observation = Follower(tmp_path / "bare", remote, "staging").poll()
     assert not observation.reached
-    assert NO_CREDENTIALS in observation.trouble
+    assert NO_CREDENTIALS in observation.problem
     assert 3 == len(agent_steps())
     for number, env in enumerate(agent_steps()):
         with monkeypatch.context() as step:

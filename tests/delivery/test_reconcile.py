@@ -11,6 +11,7 @@ import yaml
 
 from slipway.delivery.agent import canary, reconcile
 from slipway.delivery.agent.reconcile import (
+    CanaryTrial,
     ConfirmServing,
     FailStart,
     Install,
@@ -18,12 +19,11 @@ from slipway.delivery.agent.reconcile import (
     SetPhase,
     StartGateway,
     StartService,
-    Trial,
     View,
     WriteRoutes,
     plan,
 )
-from slipway.delivery.agent.state import Bad, Instance
+from slipway.delivery.agent.state import BadPromotion, Instance
 from slipway.delivery.environment_file import Baseline, Canary, EnvironmentFile
 
 
@@ -141,9 +141,9 @@ def test_the_old_release_serves_until_every_replica_of_the_new_one_is_ready():
     [
         (NEW, None, OLD, NEW),
         (None, None, OLD, OLD),
-        (NEW, Bad(content=NEW, reason="", time=0), OLD, OLD),
-        (NEW, Bad(content=NEW, reason="", time=0), None, None),
-        (_content(3), Bad(content=NEW, reason="", time=0), OLD, _content(3)),
+        (NEW, BadPromotion(content=NEW, reason="", time=0), OLD, OLD),
+        (NEW, BadPromotion(content=NEW, reason="", time=0), None, None),
+        (_content(3), BadPromotion(content=NEW, reason="", time=0), OLD, _content(3)),
     ],
 )
 def test_a_bad_release_is_not_the_target(desired, bad, serving, expected):
@@ -162,13 +162,13 @@ PASSED = canary.begin(2, 0.0).model_copy(update={"outcome": "passed"})
 @pytest.mark.parametrize(
     ("serving", "progress", "concluded", "expected"),
     [
-        (OLD, None, False, (OLD, Trial(TRIED, 10))),
-        (OLD, canary.begin(2, 0.0).model_copy(update={"step": 1}), False, (OLD, Trial(TRIED, 50))),
-        (OLD, canary.begin(1, 0.0).model_copy(update={"step": 1}), False, (OLD, Trial(TRIED, 10))),
+        (OLD, None, False, (OLD, CanaryTrial(TRIED, 10))),
+        (OLD, canary.begin(2, 0.0).model_copy(update={"step": 1}), False, (OLD, CanaryTrial(TRIED, 50))),
+        (OLD, canary.begin(1, 0.0).model_copy(update={"step": 1}), False, (OLD, CanaryTrial(TRIED, 10))),
         (OLD, PASSED, False, (TRIED, None)),
         (OLD, None, True, (TRIED, None)),
         (TRIED, None, False, (TRIED, None)),
-        (None, None, False, (OLD, Trial(TRIED, 10))),
+        (None, None, False, (OLD, CanaryTrial(TRIED, 10))),
     ],
     ids=["begins", "continues", "other promotion", "passed", "concluded", "serves", "state lost"],
 )
@@ -177,18 +177,18 @@ def test_a_canary_is_required_until_the_release_is_proven(serving, progress, con
 
 
 def test_after_a_bad_canary_the_predecessor_is_the_target():
-    bad = Bad(content=TRIED, reason="", time=0)
+    bad = BadPromotion(content=TRIED, reason="", time=0)
     assert (OLD, None) == reconcile.resolve_target(TRIED, bad, None)
 
 
 def test_a_canary_in_its_shadow_step_gets_copies_only():
     content = TRIED.model_copy(update={"canary": TRIED.canary.model_copy(update={"shadow_percent": 30})})
-    assert Trial(content, 0, 30) == reconcile.resolve_target(content, None, OLD)[1]
+    assert CanaryTrial(content, 0, 30) == reconcile.resolve_target(content, None, OLD)[1]
 
 
 CANARY = _instance(TRIED, "ready", 2000)
 BASELINE = _instance(OLD, "ready", 3000, role="baseline")
-ON_TRIAL = {"trial": Trial(TRIED, 10), "instances": (RUNNING, CANARY, BASELINE)}
+ON_TRIAL = {"trial": CanaryTrial(TRIED, 10), "instances": (RUNNING, CANARY, BASELINE)}
 
 
 def _weights(view: View) -> dict[str, int]:
@@ -204,27 +204,27 @@ def _weights(view: View) -> dict[str, int]:
 
 
 def test_canary_and_baseline_start_together():
-    view = _view(trial=Trial(TRIED, 10))
+    view = _view(trial=CanaryTrial(TRIED, 10))
     assert [StartService(TRIED), StartService(OLD, "baseline")] == plan(view)
 
 
 def test_the_baseline_starts_after_the_canary_is_installed():
-    view = _view(trial=Trial(TRIED, 10), installed=frozenset({OLD.digest}))
+    view = _view(trial=CanaryTrial(TRIED, 10), installed=frozenset({OLD.digest}))
     assert [Install(TRIED)] == plan(view)
 
 
 def test_a_trial_starts_after_its_predecessor_serves():
-    view = _view(trial=Trial(TRIED, 10), serving=None, instances=(), routes=reconcile.render([]))
+    view = _view(trial=CanaryTrial(TRIED, 10), serving=None, instances=(), routes=reconcile.render([]))
     assert [StartService(OLD)] == plan(view)
 
 
 @pytest.mark.parametrize(("weight", "expected"), [(10, {1000: 80, 2000: 10, 3000: 10}), (50, {2000: 50, 3000: 50})])
 def test_canary_and_baseline_get_equal_weights(weight, expected):
-    assert expected == _weights(_view(**{**ON_TRIAL, "trial": Trial(TRIED, weight)}))
+    assert expected == _weights(_view(**{**ON_TRIAL, "trial": CanaryTrial(TRIED, weight)}))
 
 
 def test_no_request_goes_to_a_canary_whose_baseline_is_not_ready():
-    view = _view(trial=Trial(TRIED, 10), instances=(RUNNING, CANARY))
+    view = _view(trial=CanaryTrial(TRIED, 10), instances=(RUNNING, CANARY))
     assert not [action for action in plan(view) if isinstance(action, WriteRoutes)]
 
 
@@ -235,7 +235,7 @@ def test_a_baseline_serves_all_requests_if_no_other_service_is_alive():
 
 def test_copies_go_to_the_shadow_and_requests_to_the_predecessor():
     shadow = _instance(TRIED, "ready", 4000, role="shadow")
-    view = _view(trial=Trial(TRIED, 0, 30), instances=(RUNNING, CANARY, BASELINE, shadow))
+    view = _view(trial=CanaryTrial(TRIED, 0, 30), instances=(RUNNING, CANARY, BASELINE, shadow))
     (text,) = [action.text for action in plan(view) if isinstance(action, WriteRoutes)]
     http = yaml.safe_load(text)["http"]
     assert "mirrored" == http["routers"]["front"]["service"]
@@ -330,7 +330,9 @@ class World:
         elif kind == "target":
             self.target = _content(self.chance.randint(1, 3), self.chance.randint(1, 3))
             tried = _content(self.chance.randint(4, 5), self.target.replicas)
-            self.trial = self.chance.choice([None, Trial(tried, 10), Trial(tried, 50), Trial(tried, 0, 100)])
+            self.trial = self.chance.choice(
+                [None, CanaryTrial(tried, 10), CanaryTrial(tried, 50), CanaryTrial(tried, 0, 100)]
+            )
         elif kind == "installed":
             self.installed.clear()
 

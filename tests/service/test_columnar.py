@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from slipway.serving import columnar
-from slipway.serving.contract import Contract
+from slipway.serving.contract import RowContract
 from slipway.serving.refusal import RefusedError
 
 MAX_ROWS = 4
@@ -35,7 +35,7 @@ def _object(members: JsonFields) -> str:
     return "{" + ",".join(f'"{name}": {text}' for name, text in members.items()) + "}"
 
 
-def outcome(contract: Contract, body: bytes) -> Any:
+def outcome(contract: RowContract, body: bytes) -> Any:
     """Return the table, or the content of the refusal."""
     try:
         return contract.parse(body)
@@ -44,8 +44,8 @@ def outcome(contract: Contract, body: bytes) -> Any:
 
 
 @pytest.fixture(scope="module")
-def contract(toy) -> Contract:
-    return Contract(toy.Row, MAX_ROWS)
+def contract(toy) -> RowContract:
+    return RowContract(toy.Row, MAX_ROWS)
 
 
 @pytest.mark.parametrize("count", [1, 2, MAX_ROWS])
@@ -232,7 +232,7 @@ def tables(values: dict[str, list[str]]) -> st.SearchStrategy[list[JsonFields]]:
 
 @pytest.mark.parametrize("problem", ["toy", "ruled"])
 def test_generated_columns_have_the_outcome_of_their_rows(problem, toy):
-    contract = Contract({"toy": toy.Row, "ruled": Ruled}[problem], MAX_ROWS)
+    contract = RowContract({"toy": toy.Row, "ruled": Ruled}[problem], MAX_ROWS)
     taken = 0
 
     @settings(max_examples=500, derandomize=True, deadline=None)
@@ -259,12 +259,12 @@ class Plain(BaseModel):
 @pytest.mark.parametrize("body", [b'{"low": [2, null], "color": ["red", "blue"]}', b'{"low": [1], "color": ["red"]}'])
 def test_columns_are_validated_by_value_without_custom_validators(body):
     body = b'{"columns": %s}' % body
-    taken = columnar.Columns(Plain, MAX_ROWS).parse(body)
+    taken = columnar.ColumnsValidator(Plain, MAX_ROWS).parse(body)
     assert taken is not None
-    assert Contract(Plain, MAX_ROWS).parse(body)[1] == taken
+    assert RowContract(Plain, MAX_ROWS).parse(body)[1] == taken
 
 
 def test_rows_are_validated_if_there_are_custom_validators():
     body = b'{"columns": {"low": [2], "high": [3], "color": ["red"], "choice": [null]}}'
-    assert columnar.Columns(Ruled, MAX_ROWS).parse(body) is None
-    assert 1 == Contract(Ruled, MAX_ROWS).parse(body)[0]
+    assert columnar.ColumnsValidator(Ruled, MAX_ROWS).parse(body) is None
+    assert 1 == RowContract(Ruled, MAX_ROWS).parse(body)[0]

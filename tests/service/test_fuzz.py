@@ -26,7 +26,7 @@ from slipway import predictor
 from slipway.schema import columns
 from slipway.serving import pages
 from slipway.serving.app import App
-from slipway.serving.contract import Contract
+from slipway.serving.contract import RowContract
 from slipway.serving.metrics import Metrics
 from slipway.serving.observer import Observer
 from slipway.serving.run import free_port
@@ -257,7 +257,7 @@ def test_a_service_with_undocumented_responses_is_detected(fault, finding, toy, 
     release = {"version": "v1"}
     model = predictor.load(model_dir)
     observer = Observer(Metrics(release, model.signature), SETTINGS)
-    app = App(release, Contract(toy.Row, SETTINGS["max_rows"]), Scorer(model, 1, 5), observer, SETTINGS)
+    app = App(release, RowContract(toy.Row, SETTINGS["max_rows"]), Scorer(model, 1, 5), observer, SETTINGS)
     pages.add(app, toy, "v1", SETTINGS)
     with listening(Faulty(app, fault)) as address:
         report = fuzz(address, 20, tmp_path / "report.json")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from slipway.serving.app import App
-from slipway.serving.contract import Contract
+from slipway.serving.contract import RowContract
 from slipway.serving.metrics import Metrics
 from slipway.serving.observer import Observer
 from slipway.serving.scorer import Scorer
@@ -50,7 +50,7 @@ def client(toy):
         release = {"version": "v1"}
         scorer = Scorer(model, inline_seconds, SETTINGS["timeout_seconds"])
         observer = Observer(Metrics(release, model.signature), SETTINGS)
-        app = App(release, Contract(toy.Row, 10), scorer, observer, SETTINGS)
+        app = App(release, RowContract(toy.Row, 10), scorer, observer, SETTINGS)
         return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
 
     return make

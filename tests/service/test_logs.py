@@ -14,8 +14,8 @@ import pytest
 
 from slipway import predictor
 from slipway.serving.app import App
-from slipway.serving.contract import Contract
-from slipway.serving.logs import Rate
+from slipway.serving.contract import RowContract
+from slipway.serving.logs import RateLimit
 from slipway.serving.metrics import Metrics
 from slipway.serving.observer import Observer
 from slipway.serving.scorer import Scorer
@@ -54,7 +54,7 @@ def send(toy, model):
     def send(*bodies: object, headers: dict | None = None, **changes: float) -> list[httpx.Response]:
         settings = SETTINGS | changes
         observer = Observer(Metrics({"version": "v1"}, model.signature), settings)
-        app = App({"version": "v1"}, Contract(toy.Row, 10), Scorer(model, 1, 5), observer, settings)
+        app = App({"version": "v1"}, RowContract(toy.Row, 10), Scorer(model, 1, 5), observer, settings)
 
         async def sent() -> list[httpx.Response]:
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
@@ -115,7 +115,7 @@ def test_a_flood_of_refusals_is_logged_partially_and_counted(send, caplog):
 
 
 def test_a_rate_limit_restarts_every_second(monkeypatch):
-    rate, now = Rate(2), 0.0
+    rate, now = RateLimit(2), 0.0
     monkeypatch.setattr("slipway.serving.logs.time.monotonic", lambda: now)
     first = [rate.passes() for _ in range(3)]
     now = 1.0

@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field
 
-from slipway.serving.contract import Contract
+from slipway.serving.contract import RowContract
 from slipway.serving.pages import openapi
 from slipway.serving.refusal import RefusedError
 
@@ -33,8 +33,8 @@ GOOD = {"free": 1, "bounded": 3, "choice": 1, "size": 2, "real": 1.5, "flag": Tr
 
 
 @pytest.fixture(scope="module")
-def contract() -> Contract:
-    return Contract(Row, 5)
+def contract() -> RowContract:
+    return RowContract(Row, 5)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def schema() -> Draft202012Validator:
     return Draft202012Validator({"$ref": "#/components/schemas/Row", "components": schemas})
 
 
-def refusal(contract: Contract, row: dict) -> dict:
+def refusal(contract: RowContract, row: dict) -> dict:
     with pytest.raises(RefusedError) as refused:
         contract.parse(json.dumps([GOOD, row]).encode())
     return refused.value.details[0]

@@ -19,7 +19,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from slipway.serving import prediction_log
-from slipway.serving.prediction_log import Files, PredictionLog, redacted
+from slipway.serving.prediction_log import PredictionLogger, RotatingFiles, redacted
 
 SETTINGS = {"sample": 1.0, "rows_a_second": 1_000_000, "queue_bytes": 1_000_000, "file_bytes": 1_000_000, "files": 5}
 GOOD = {"name": "x", "secret": "hush", "age": 30, "kind": "a", "size": 1.5}
@@ -51,11 +51,11 @@ def outcomes() -> Counter:
 def log(tmp_path, outcomes):
     logs = []
 
-    def make(row: type[BaseModel] = Plain, **changes: float) -> PredictionLog:
+    def make(row: type[BaseModel] = Plain, **changes: float) -> PredictionLogger:
         def count(outcome: str, rows: int) -> None:
             outcomes[outcome] += rows
 
-        logs.append(PredictionLog(tmp_path / "predictions", "v1 100%d", row, SETTINGS | changes, count))
+        logs.append(PredictionLogger(tmp_path / "predictions", "v1 100%d", row, SETTINGS | changes, count))
         return logs[-1]
 
     yield make
@@ -173,7 +173,7 @@ def test_files_are_rotated_and_the_oldest_removed(log, tmp_path):
 
 
 def test_a_removed_file_is_replaced(tmp_path):
-    files = Files(tmp_path, 1000, 3)
+    files = RotatingFiles(tmp_path, 1000, 3)
     files.append(b"1\n")
     next(tmp_path.iterdir()).unlink()
     files.append(b"2\n")
@@ -182,7 +182,7 @@ def test_a_removed_file_is_replaced(tmp_path):
 
 def test_other_files_in_the_folder_are_kept(tmp_path):
     (tmp_path / "notes.jsonl").touch()
-    files = Files(tmp_path, 10, 1)
+    files = RotatingFiles(tmp_path, 10, 1)
     for _ in range(5):
         files.append(b"12345678\n")
     assert {"notes.jsonl"} < {path.name for path in tmp_path.iterdir()}
@@ -190,7 +190,7 @@ def test_other_files_in_the_folder_are_kept(tmp_path):
 
 
 def test_a_full_disk_leaves_complete_lines(tmp_path, monkeypatch):
-    files = Files(tmp_path, 1000, 3)
+    files = RotatingFiles(tmp_path, 1000, 3)
     files.append(b"first\n")
     write = os.write
     free = iter([3])

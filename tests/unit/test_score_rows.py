@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from slipway import csv_file
 from slipway.score.rows import RowChecker
-from slipway.serving.contract import Contract
+from slipway.serving.contract import RowContract
 from slipway.serving.refusal import RefusedError
 
 
@@ -46,7 +46,7 @@ class Ordered(BaseModel):
         return self
 
 
-CHECKER, CONTRACT = RowChecker(Thing), Contract(Thing, 1)
+CHECKER, CONTRACT = RowChecker(Thing), RowContract(Thing, 1)
 GOOD = {"size": 1.0, "anything": 2.0, "count": 3, "step": 0.5, "level": 1, "flag": True, "color": "red", "code": "AB"}
 NUMBERS = st.one_of(st.none(), st.floats(), st.integers(-3, 12).map(float), st.just(1.5))
 WHOLE = st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1), st.integers(-1, 4))
@@ -75,7 +75,7 @@ def batches(draw):
     return pa.RecordBatch.from_arrays(list(arrays.values()), list(arrays))
 
 
-def service_result(contract: Contract, record: dict) -> tuple[list, dict]:
+def service_result(contract: RowContract, record: dict) -> tuple[list, dict]:
     """Return violations and values of a row that is sent to the service as JSON."""
     missing = {
         name: None if isinstance(value, float) and math.isnan(value) else value for name, value in record.items()

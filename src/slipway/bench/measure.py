@@ -60,7 +60,7 @@ CONTESTANTS = [
 
 
 @dataclass(frozen=True)
-class Sample:
+class BlockSample:
     """A block of requests to one contestant, and the CPU seconds of its server and of the load generator."""
 
     block: Block
@@ -95,7 +95,7 @@ def _bodies(rows: Sequence[str], count: int, bodies_max: int) -> list[list[str]]
     return [list(islice(supply, count)) for _ in range(max(1, min(bodies_max, len(rows) // count)))]
 
 
-Sampler = Callable[[int, Mapping[str, Any]], Sample]
+Sampler = Callable[[int, Mapping[str, Any]], BlockSample]
 
 
 def _samplers(servers: Mapping[str, Server], bodies: list[list[str]], model_dir: Path) -> dict[str, Sampler]:
@@ -108,10 +108,10 @@ def _samplers(servers: Mapping[str, Server], bodies: list[list[str]], model_dir:
 
 
 def _server_sampler(name: str, server: Server, requests: list[bytes]) -> Sampler:
-    def sample(connections: int, plan: Mapping[str, Any]) -> Sample:
+    def sample(connections: int, plan: Mapping[str, Any]) -> BlockSample:
         cpu, own = server.cpu_seconds(), time.process_time()
         block = play(name, server.port, requests, connections, plan["block_seconds"], plan["max_requests"])
-        return Sample(block, server.cpu_seconds() - cpu, time.process_time() - own)
+        return BlockSample(block, server.cpu_seconds() - cpu, time.process_time() - own)
 
     return sample
 
@@ -120,7 +120,7 @@ def _model_sampler(model_dir: Path, rows: list[str]) -> Sampler:
     """Return a sampler of the model in this process, on one thread with rows in arrays: the limit for any server."""
     call = _model_call(model_dir, rows)
 
-    def sample(_: int, plan: Mapping[str, Any]) -> Sample:
+    def sample(_: int, plan: Mapping[str, Any]) -> BlockSample:
         block, own, start = Block(), time.process_time(), time.perf_counter()
         now = start
         while now - start < plan["block_seconds"] and len(block.latencies) < plan["max_requests"]:
@@ -129,7 +129,7 @@ def _model_sampler(model_dir: Path, rows: list[str]) -> Sampler:
             block.latencies.append(now - previous)
         block.seconds = now - start
         cpu = time.process_time() - own
-        return Sample(block, cpu, cpu)
+        return BlockSample(block, cpu, cpu)
 
     return sample
 
@@ -155,10 +155,10 @@ def _model_call(model_dir: Path, rows: list[str]) -> Callable[[], Any]:
 
 def _rounds(
     samplers: Mapping[str, Sampler], connections: int, plan: Mapping[str, Any], idle: IdleWait
-) -> list[dict[str, Sample]]:
+) -> list[dict[str, BlockSample]]:
     """Return the rounds that fit into the time, after one for warm-up; each starts with a different contestant."""
     names = list(samplers)
-    rounds: list[dict[str, Sample]] = []
+    rounds: list[dict[str, BlockSample]] = []
     deadline = time.monotonic() + plan["group_seconds"]
     while len(rounds) <= plan["rounds"] or time.monotonic() < deadline:
         first, samples = len(rounds) % len(names), {}
@@ -169,11 +169,11 @@ def _rounds(
     return rounds[1:]
 
 
-def _cells(rounds: list[dict[str, Sample]]) -> list[dict[str, Any]]:
+def _cells(rounds: list[dict[str, BlockSample]]) -> list[dict[str, Any]]:
     return [_cell(name, [samples[name] for samples in rounds], rounds) for name in rounds[0]]
 
 
-def _cell(name: str, samples: list[Sample], rounds: list[dict[str, Sample]]) -> dict[str, Any]:
+def _cell(name: str, samples: list[BlockSample], rounds: list[dict[str, BlockSample]]) -> dict[str, Any]:
     latencies = [latency for sample in samples for latency in sample.block.latencies]
     quantiles = percentiles("", latencies)
     return {

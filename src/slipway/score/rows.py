@@ -18,7 +18,7 @@ from pydantic_core import to_json
 
 from slipway.schema import columns
 from slipway.serving.columnar import is_by_value
-from slipway.serving.contract import Contract
+from slipway.serving.contract import RowContract
 from slipway.serving.json_numbers import FLOAT32_MAX
 from slipway.serving.refusal import RefusedError
 
@@ -51,10 +51,10 @@ class RowChecker:
 
     def __init__(self, row: type[BaseModel]) -> None:
         self._columns = columns(row)
-        self._contract = Contract(row, 1)
+        self._contract = RowContract(row, 1)
         self._is_by_value = is_by_value(row)
         self._bounds = {name: bounds for name, schema in _schemas(row).items() if (bounds := _bounds(schema))}
-        self._single = {name: Contract(_only(row, name), 1) for name in row.model_fields}
+        self._single = {name: RowContract(_only(row, name), 1) for name in row.model_fields}
         self._results: dict[str, dict[Any, tuple[bool, Any]]] = {name: {} for name in row.model_fields}
 
     def check(self, table: pa.RecordBatch, invalid: InvalidNumbers) -> CheckedRows:

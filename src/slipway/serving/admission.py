@@ -68,7 +68,7 @@ class Admission:
         self._slice_start = None
 
 
-class Bodies:
+class BodyReader:
     """Reads bodies, with limits on each and on the total of unfinished ones."""
 
     def __init__(self, max_bytes: int, max_waiting_bytes: int, timeout_seconds: float) -> None:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic_core import to_json
 
-from slipway.serving.admission import Admission, Bodies, overload, too_large
+from slipway.serving.admission import Admission, BodyReader, overload, too_large
 from slipway.serving.content_type import is_json
 from slipway.serving.refusal import RefusedError, detail
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from slipway.serving.contract import Contract
+    from slipway.serving.contract import RowContract
     from slipway.serving.observer import Observer
     from slipway.serving.scorer import Scorer
 
@@ -38,7 +38,12 @@ class App:
     """ASGI application that answers POST /predict and GET of fixed pages."""
 
     def __init__(
-        self, release: dict[str, Any], contract: Contract, scorer: Scorer, observer: Observer, settings: dict[str, Any]
+        self,
+        release: dict[str, Any],
+        contract: RowContract,
+        scorer: Scorer,
+        observer: Observer,
+        settings: dict[str, Any],
     ) -> None:
         self._contract = contract
         self._scorer = scorer
@@ -47,7 +52,7 @@ class App:
         self._classes = scorer.classes
         self._head = b'{"release":%s,"predictions":' % to_json(release["version"])
         self._admission = Admission(settings["max_concurrency"])
-        self._bodies = Bodies(settings["max_bytes"], settings["max_waiting_bytes"], settings["timeout_seconds"])
+        self._bodies = BodyReader(settings["max_bytes"], settings["max_waiting_bytes"], settings["timeout_seconds"])
         self._full = overload()
         self._full_body = _refusal(str(self._full))
         self._retry_after = (b"retry-after", b"%d" % settings["retry_after_seconds"])

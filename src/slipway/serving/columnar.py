@@ -36,7 +36,7 @@ class _Body(BaseModel):
 _SHAPE = TypeAdapter(_Body).validator
 
 
-class Columns:
+class ColumnsValidator:
     """Validator of the columns of a strict `Row`, value by value."""
 
     def __init__(self, row: type[BaseModel], max_rows: int) -> None:

@@ -17,7 +17,7 @@ from pydantic_core import from_json
 
 from slipway.schema import columns
 from slipway.serving import columnar
-from slipway.serving.json_numbers import RULE, Numbers
+from slipway.serving.json_numbers import RULE, NumberRules
 from slipway.serving.refusal import RefusedError, detail, violation
 
 if TYPE_CHECKING:
@@ -29,17 +29,17 @@ KEYS_MAX = 20_000  # in a body of a small `Row`; a list of the violations of as 
 KEY = re.compile(rb'"[ \t\r\n]*:')  # the end of each key; also the start of a string that begins with a colon
 
 
-class Contract:
+class RowContract:
     """Contract of request bodies, derived from the problem's `Row`."""
 
     def __init__(self, row: type[BaseModel], max_rows: int) -> None:
         self._names = [column.name for column in columns(row)]
-        self._numbers = Numbers(row)
+        self._numbers = NumberRules(row)
         self._max_rows = max_rows
         # KEY also matches strings with a colon, one per value, and the key of columns
         self._keys_max = max(KEYS_MAX, 2 * len(self._names) * max_rows + 2)
         strict = _strict(row)
-        self._columns = columnar.Columns(strict, max_rows)
+        self._columns = columnar.ColumnsValidator(strict, max_rows)
         rows: Any = list[strict]  # type: ignore[valid-type]  # a class made at run time
         self._row_validator = TypeAdapter(strict).validator
         self._rows_validator = TypeAdapter(

@@ -20,7 +20,7 @@ FLOAT32_MAX = 3.4028234663852886e38
 RULE = f"Input should be between -{FLOAT32_MAX} and {FLOAT32_MAX}"
 
 
-class Numbers:
+class NumberRules:
     """Columns of a `Row` to which these rules apply."""
 
     def __init__(self, row: type[BaseModel]) -> None:

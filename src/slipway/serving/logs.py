@@ -57,7 +57,7 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-class Rate:
+class RateLimit:
     """Rate limiter that allows `limit` events per second."""
 
     def __init__(self, limit: int) -> None:

@@ -9,7 +9,7 @@ import secrets
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from slipway.serving.logs import Rate
+from slipway.serving.logs import RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from slipway.serving.metrics import Metrics
-    from slipway.serving.prediction_log import PredictionLog
+    from slipway.serving.prediction_log import PredictionLogger
     from slipway.serving.refusal import RefusedError
 
 logger = logging.getLogger(__name__)
@@ -28,11 +28,13 @@ WELL_FORMED = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}")
 class Observer:
     """Receives the events of a worker's requests."""
 
-    def __init__(self, metrics: Metrics, settings: Mapping[str, Any], predictions: PredictionLog | None = None) -> None:
+    def __init__(
+        self, metrics: Metrics, settings: Mapping[str, Any], predictions: PredictionLogger | None = None
+    ) -> None:
         self.metrics = metrics
         self._predictions = predictions
         self._access_sample = settings["access_log"]
-        self._refusals, self._failures = Rate(settings["lines_a_second"]), Rate(settings["lines_a_second"])
+        self._refusals, self._failures = RateLimit(settings["lines_a_second"]), RateLimit(settings["lines_a_second"])
         self._numbers = count()
         self._worker_id = secrets.token_hex(8).encode()
 

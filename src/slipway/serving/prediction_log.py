@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json, to_json
 
 from slipway.serving import columnar
-from slipway.serving.logs import Rate
+from slipway.serving.logs import RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,7 +43,7 @@ BATCH_BYTES = 100_000  # of bodies formatted without a break; takes 0.2 ms, afte
 OVERHEAD_BYTES = 500  # memory of an entry of the queue in addition to its body
 
 
-class PredictionLog:
+class PredictionLogger:
     """Writes the predictions of one process to `folder`.
 
     `settings` is the section `serving.prediction_log` of params.yaml. `count(outcome, rows)` counts the rows by
@@ -58,12 +58,12 @@ class PredictionLog:
         settings: Mapping[str, Any],
         count: Callable[[str, int], None],
     ) -> None:
-        self._files = Files(folder, settings["file_bytes"], settings["files"])
+        self._files = RotatingFiles(folder, settings["file_bytes"], settings["files"])
         self._release = b'{"release":%s,"time":"' % to_json(release)
         self._second, self._head = 0, b""
         self._blank = dict.fromkeys(redacted(row))
         self._sample, self._queue_bytes, self._count = settings["sample"], settings["queue_bytes"], count
-        self._rate = Rate(settings["rows_a_second"])
+        self._rate = RateLimit(settings["rows_a_second"])
         self._queue: deque[tuple[float, bytes, bytes | bytearray, list[Any]]] = deque()
         self._offered = self._taken = 0  # bytes; each is changed by one thread only
         self._retry_at = 0.0
@@ -166,7 +166,7 @@ def _parsed(body: bytes | bytearray) -> list[dict[str, Any]]:
     return content if isinstance(content, list) else [content]
 
 
-class Files:
+class RotatingFiles:
     """Appends whole lines to files of this process; rotates at `file_bytes` and keeps the newest `files`."""
 
     def __init__(self, folder: Path, file_bytes: int, files: int) -> None:
@@ -218,7 +218,7 @@ def redacted(row: type[BaseModel]) -> list[str]:
 
 def from_environment(
     release: str, row: type[BaseModel], settings: Mapping[str, Any], count: Callable[[str, int], None]
-) -> PredictionLog | None:
+) -> PredictionLogger | None:
     """Return the log in the folder $SLIPWAY_PREDICTIONS, or None if that is not set."""
     folder = os.environ.get(FOLDER)
-    return PredictionLog(Path(folder), release, row, settings, count) if folder else None
+    return PredictionLogger(Path(folder), release, row, settings, count) if folder else None

@@ -34,7 +34,7 @@ def make_app() -> App:
     from slipway import predictor
     from slipway.serving import pages
     from slipway.serving.app import App
-    from slipway.serving.contract import Contract
+    from slipway.serving.contract import RowContract
     from slipway.serving.scorer import Scorer
 
     folder = model_folder.locate()
@@ -42,7 +42,7 @@ def make_app() -> App:
     model = predictor.load(folder)
     scorer = Scorer(model, SETTINGS["inline_seconds"], SETTINGS["timeout_seconds"])
     observer = _observer(release, model.signature)
-    app = App(release, Contract(problem.Row, SETTINGS["max_rows"]), scorer, observer, SETTINGS)
+    app = App(release, RowContract(problem.Row, SETTINGS["max_rows"]), scorer, observer, SETTINGS)
     pages.add(app, problem, release["version"], SETTINGS)
     return app
 

@@ -29,7 +29,7 @@ from slipway.delivery.agent.reconcile import (
     View,
     WriteRoutes,
 )
-from slipway.delivery.agent.state import SERVED_MAX, SIDES, Bad, GatewayProcess, Instance, State, text
+from slipway.delivery.agent.state import SERVED_MAX, SIDES, BadPromotion, GatewayProcess, Instance, State, text
 from slipway.delivery.agent.watch import Watch
 from slipway.errors import UserError
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from slipway.delivery.agent.follower import Follower
-    from slipway.delivery.agent.reconcile import Action, Trial
+    from slipway.delivery.agent.reconcile import Action, CanaryTrial
     from slipway.delivery.agent.state import Phase, Progress, Role
     from slipway.delivery.environment_file import Canary, EnvironmentFile
     from slipway.delivery.home import Place
@@ -86,7 +86,7 @@ class Agent:
         installation.sweep(place)
 
     @property
-    def target(self) -> tuple[EnvironmentFile | None, Trial | None]:
+    def target(self) -> tuple[EnvironmentFile | None, CanaryTrial | None]:
         """Content to serve, and the canary to try."""
         current = self.state
         concluded = current.concluded or current.desired in current.served
@@ -136,9 +136,9 @@ class Agent:
         observation = self.follower.latest
         if observation is None:
             return
-        if observation.trouble != self.state.trouble:
-            self.state.note(observation.trouble or "the branch is readable again")
-        self.state.trouble, self.state.rewritten = observation.trouble, observation.rewritten
+        if observation.problem != self.state.problem:
+            self.state.note(observation.problem or "the branch is readable again")
+        self.state.problem, self.state.rewritten = observation.problem, observation.rewritten
         self.state.fetched = observation.time if observation.reached else self.state.fetched
         self.state.head = observation.head or self.state.head
         content = observation.content
@@ -285,7 +285,7 @@ class Agent:
             self.state.note(f"the canary {content.release} passed")
         elif after.outcome is not None:
             reason = f"{after.outcome}: {canary.failure_reason(after)}"
-            self.state.bad = Bad(content=content, reason=reason, time=after.evaluated)
+            self.state.bad = BadPromotion(content=content, reason=reason, time=after.evaluated)
             self.state.note(f"{content.release} is rolled back: {reason}")
 
     def _execute(self, action: Action) -> None:
@@ -407,7 +407,7 @@ class Agent:
             current.rest_until = time.time() + REST_SECONDS
             current.note(f"{release} does not start, will be retried: {reason}")
         elif current.desired and current.desired.digest == digest:
-            current.bad = Bad(content=current.desired, reason=reason, time=time.time())
+            current.bad = BadPromotion(content=current.desired, reason=reason, time=time.time())
             current.note(f"{release} is bad and will not be retried: {reason}")
         else:
             current.rest_until = time.time() + REST_SECONDS

@@ -41,7 +41,7 @@ class Observation:
     content: EnvironmentFile | None = None
     concluded: bool = False
     """Whether the promotion that wrote the content has its stage tag."""
-    trouble: str | None = None
+    problem: str | None = None
     """Why there is no content. The previous content then stays desired."""
     reached: bool = True
     rewritten: str | None = None
@@ -66,16 +66,16 @@ class Follower:
         try:
             head = self._head()
         except (OSError, UserError) as error:
-            trouble = f"{redacted(self._remote)}: not reached ({error}); the current release keeps serving"
-            self.latest = Observation(time.time(), trouble=trouble, reached=False)
+            problem = f"{redacted(self._remote)}: not reached ({error}); the current release keeps serving"
+            self.latest = Observation(time.time(), problem=problem, reached=False)
             return self.latest
         try:
             self.latest = self._observe(head)
         except (OSError, UserError, ValueError) as error:
             shutil.rmtree(self._git.folder, ignore_errors=True)
             self._fetched = None
-            trouble = f"{self._git.folder}: {error}; the mirror will be fetched again"
-            self.latest = Observation(time.time(), trouble=trouble, reached=False)
+            problem = f"{self._git.folder}: {error}; the mirror will be fetched again"
+            self.latest = Observation(time.time(), problem=problem, reached=False)
         return self.latest
 
     def start_polling(self, interval_seconds: float) -> None:
@@ -102,13 +102,13 @@ class Follower:
     def _observe(self, head: str | None) -> Observation:
         if head is None:
             past = f"; its last commit was {self.accepted[:SHORT_COMMIT_DIGITS]}" if self.accepted else " yet"
-            return Observation(time.time(), trouble=f"{redacted(self._remote)}: has no branch {BRANCH}{past}")
+            return Observation(time.time(), problem=f"{redacted(self._remote)}: has no branch {BRANCH}{past}")
         previous = self.latest
         if self._fetched == (head, self._tags) and previous and previous.content and previous.head == head:
             return replace(previous, time=time.time())
         self._fetch(head)
         if self.accepted is not None and not self._descends(head, self.accepted):
-            return Observation(time.time(), trouble=self._rewrite_message(head, self.accepted), rewritten=head)
+            return Observation(time.time(), problem=self._rewrite_message(head, self.accepted), rewritten=head)
         self.accepted = head
         return self._read(head)
 
@@ -145,13 +145,13 @@ class Follower:
         data = self._git.read(head, path)
         if data is None:
             fix = f"`slipway promote --environment {self._environment}` writes it"
-            return Observation(time.time(), head, trouble=f"{where}: missing; {fix}")
+            return Observation(time.time(), head, problem=f"{where}: missing; {fix}")
         try:
             content = environment_file.parse(data.decode(), where)
         except UnicodeDecodeError:
-            return Observation(time.time(), head, trouble=f"{where}: not text in UTF-8; `git revert` the commit")
+            return Observation(time.time(), head, problem=f"{where}: not text in UTF-8; `git revert` the commit")
         except UserError as error:
-            return Observation(time.time(), head, trouble=str(error))
+            return Observation(time.time(), head, problem=str(error))
         return Observation(time.time(), head, content, concluded=self._is_concluded(content))
 
     def _is_concluded(self, content: EnvironmentFile) -> bool:

@@ -13,7 +13,7 @@ from slipway.delivery.agent import canary, router
 from slipway.delivery.agent.state import SIDES
 
 if TYPE_CHECKING:
-    from slipway.delivery.agent.state import Bad, Instance, Phase, Progress, Role
+    from slipway.delivery.agent.state import BadPromotion, Instance, Phase, Progress, Role
     from slipway.delivery.environment_file import EnvironmentFile
 
 STOP_TIMEOUT_SECONDS = 10  # for a service to end after SIGTERM
@@ -21,7 +21,7 @@ HALF_PERCENT = 50  # at this weight, canary and baseline receive all requests
 
 
 @dataclass(frozen=True)
-class Trial:
+class CanaryTrial:
     """A canary and the traffic that it receives."""
 
     content: EnvironmentFile
@@ -59,7 +59,7 @@ class View:
     now: float
     target: EnvironmentFile | None
     """Content to serve: the desired one, or its predecessor during a trial and after a failure."""
-    trial: Trial | None
+    trial: CanaryTrial | None
     serving: EnvironmentFile | None
     instances: tuple[Instance, ...]
     alive: frozenset[str]
@@ -144,12 +144,12 @@ Action = StartGateway | Install | StartService | SetPhase | FailStart | Reap | W
 
 def resolve_target(
     desired: EnvironmentFile | None,
-    bad: Bad | None,
+    bad: BadPromotion | None,
     serving: EnvironmentFile | None,
     progress: Progress | None = None,
     *,
     concluded: bool = False,
-) -> tuple[EnvironmentFile | None, Trial | None]:
+) -> tuple[EnvironmentFile | None, CanaryTrial | None]:
     """Return the content to serve and the canary to try.
 
     The target is the desired content once it is proven: its promotion is `concluded`, its canary passed, or it serves.
@@ -165,7 +165,9 @@ def resolve_target(
         return desired, None
     step = own.step if own else 0
     shadow_percent = desired.canary.shadow_percent if step == 0 else 0
-    return _predecessor(desired, serving), Trial(desired, canary.weight_percent(desired.canary, step), shadow_percent)
+    return _predecessor(desired, serving), CanaryTrial(
+        desired, canary.weight_percent(desired.canary, step), shadow_percent
+    )
 
 
 def plan(view: View) -> list[Action]:
@@ -245,7 +247,7 @@ def _trial_groups(view: View) -> list[Group]:
     ]
 
 
-def _ready_trial(view: View, living: list[Instance]) -> Trial | None:
+def _ready_trial(view: View, living: list[Instance]) -> CanaryTrial | None:
     """Return the trial, if all of its services are ready."""
     groups = _trial_groups(view)
     return view.trial if groups and all(len(group.ready(living)) >= group.count for group in groups) else None

@@ -91,7 +91,7 @@ class GatewayProcess(BaseModel):
         return f"http://127.0.0.1:{self.port}"
 
 
-class Bad(BaseModel):
+class BadPromotion(BaseModel):
     """A promotion that failed, and the reason."""
 
     model_config = ConfigDict(frozen=True)
@@ -101,7 +101,7 @@ class Bad(BaseModel):
     time: float
 
 
-class Event(BaseModel):
+class AgentEvent(BaseModel):
     """An action or an observation of the agent."""
 
     time: float
@@ -126,13 +126,13 @@ class State(BaseModel):
     """Progress or result of the newest canary."""
     fetched: float | None = None
     """Time of the remote's last response."""
-    trouble: str | None = None
+    problem: str | None = Field(default=None, alias="trouble")
     """Why the desired state cannot be read or fetched."""
     serving: EnvironmentFile | None = None
     """Content that the gateway was last observed to serve."""
     served: list[EnvironmentFile] = []
     """Contents that the gateway has served, the newest last. A return to one of them needs no canary."""
-    bad: Bad | None = None
+    bad: BadPromotion | None = None
     gateway: GatewayProcess | None = Field(default=None, alias="router")
     page: int | None = None
     """Port of the status page."""
@@ -141,14 +141,14 @@ class State(BaseModel):
     """Earliest time of the next start, after a proven release failed to start."""
     heartbeat: float = Field(default=0.0, alias="seen")
     """Time of the last write of this state."""
-    events: list[Event] = []
+    events: list[AgentEvent] = []
     _written: str = PrivateAttr("")
     """JSON that this process wrote last, without the times."""
 
     def note(self, text: str) -> None:
         """Record and print an event, unless it repeats the previous one."""
         if not self.events or self.events[-1].text != text:
-            self.events = [*self.events[1 - EVENTS_MAX :], Event(time=time.time(), text=text)]
+            self.events = [*self.events[1 - EVENTS_MAX :], AgentEvent(time=time.time(), text=text)]
             print(f"{self.environment}: {text}", flush=True)
 
 

@@ -34,15 +34,15 @@ def status(root: Path) -> dict[str, Any]:
     `trouble` is the reason if the branch of the repository `root` cannot be fetched.
     """
     branch = DeployBranch(Git(root))
-    trouble = None
+    problem = None
     try:
         branch.fetch()
         for name in ENVIRONMENTS:
             branch.fetch_stages(name)
     except UserError as error:
-        trouble = str(error)
+        problem = str(error)
     environments = {name: _environment(branch, name, agents.observed_state(name), _url(name)) for name in ENVIRONMENTS}
-    return {"head": branch.head, "trouble": trouble, "environments": environments}
+    return {"head": branch.head, "trouble": problem, "environments": environments}
 
 
 def of_agent(place: Place) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def _agent(environment: str, observed: State | None, url: str | None) -> dict[st
         "page": f"http://127.0.0.1:{observed.page}/" if observed.page and running else None,
         "serving": observed.serving.release if observed.serving else None,
         "bad": {"release": observed.bad.content.release, "reason": observed.bad.reason} if observed.bad else None,
-        "trouble": observed.trouble,
+        "trouble": observed.problem,
         "canary": _canary(observed),
         "router": elsewhere or bool(gateway and processes.is_alive(gateway.pid, gateway.tag)),
         "services": [
@@ -179,8 +179,8 @@ def _problems(name: str, environment: Mapping[str, Any], observed: State | None)
         serving = f"{agent['serving']} keeps serving" if agent["serving"] else "nothing serves"
         fix = "promote another release, or `git revert`"
         lines.append(f"{observed.bad.content.release} is bad: {observed.bad.reason}; {serving}; {fix}")
-    if observed.trouble:
-        lines.append(observed.trouble)
+    if observed.problem:
+        lines.append(observed.problem)
     elif agent["running"] and (agent["fetched_seconds_ago"] or 0) > STALE_SECONDS:
         lines.append(f"git was last read {ago(agent['fetched_seconds_ago'])} ago; the agent keeps polling")
     if agent["running"] and agent["serving"] and environment["observed"]["release"] is None:
