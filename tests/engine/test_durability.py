@@ -94,7 +94,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "score/verb.py": {"_prepared": SCRATCH},
     "serving/counts.py": {"_mapped": "counters of running workers, shared in memory"},
     "serving/prediction_log.py": {"_begin": LOG},
-    "tune/search.py": {"_held": LOCK},
+    "tune/search.py": {"_locked": LOCK},
 }
 
 
