@@ -70,6 +70,6 @@ def test_a_format_without_a_reader_is_one_clear_line(tmp_path):
         mutants.read(tmp_path / "data.xlsx")
 
 
-def test_the_table_shows_what_was_not_blocked():
+def test_the_table_marks_trials_that_were_not_blocked():
     line = faults.table([faults.FaultTrial("corrupted", "full disk", [])]).splitlines()[1]
     assert ["corrupted", "NO", "NO", "full", "disk"] == line.split()

@@ -1,7 +1,7 @@
 """Tests of recovery: a training that is killed, fails on a full disk or meets another does not break the next.
 
 On the pipeline of this repository, in a copy of a trained clone:
-TRAINING_KILLS=20 TRAINED=. pytest tests/pipeline/test_recovery.py -k killed -s
+TRAINING_KILLS=20 TRAINED=. pytest tests/pipeline/test_recovery.py -k kill -s
 """
 
 from __future__ import annotations

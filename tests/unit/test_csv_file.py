@@ -70,7 +70,7 @@ def problem_of(tmp_path, monkeypatch):
 
 
 def imported_rows(problem: Any, source: Path, folder: Path) -> pd.DataFrame:
-    """What `next_batch` makes of a file."""
+    """Return the rows that `next_batch` imports from a file."""
     (folder / "incoming").mkdir()
     (folder / "data").mkdir()
     (folder / "incoming" / source.name).write_bytes(source.read_bytes())

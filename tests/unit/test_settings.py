@@ -1,4 +1,4 @@
-"""params.yaml is read as DVC reads it, and a key that is misspelt, missing or of another type is one line."""
+"""Tests of params.yaml: it is read as DVC reads it, and an unknown, missing or mistyped key is one line."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_an_invalid_key_or_value_is_one_line_with_the_allowed_values(tmp_path, b
         ("learning_rate: 0.06", "learning_rate: {0: 1, b: [true, null]}", {0: 1, "b": [True, None]}),
     ],
 )
-def test_a_hyperparameter_is_what_dvc_reads(tmp_path, before, after, value):
+def test_a_hyperparameter_has_the_value_that_dvc_reads(tmp_path, before, after, value):
     parsed = read_params(written(tmp_path, before, after))["model"]["learning_rate"]
     assert value == parsed
     assert type(value) is type(parsed)

@@ -194,7 +194,7 @@ def _unusual(subject: Subject) -> dict[str, pd.DataFrame]:
 def _not_finite(subject: Subject, rows: pd.DataFrame) -> int | str:
     try:
         return int((~np.isfinite(predictor.score(subject.fitted, rows, subject.task))).sum())
-    except Exception as error:  # noqa: BLE001  whatever the estimator raises is the evidence
+    except Exception as error:  # noqa: BLE001  any error of the estimator is evidence
         return f"{type(error).__name__}: {error}".splitlines()[0]
 
 

@@ -50,7 +50,7 @@ def load(data_dir: Path, name: str) -> pd.DataFrame:
         link.symlink_to((data_dir / name).resolve())
         try:
             return problem.load(Path(folder))
-        except Exception as error:  # noqa: BLE001  whatever a reader raises on a broken file is a finding, not a crash
+        except Exception as error:  # noqa: BLE001  any error of a reader is a finding, not a crash
             raise UnreadableError(_cause(error, folder)) from None
 
 
