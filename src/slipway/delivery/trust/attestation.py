@@ -1,6 +1,6 @@
 """GitHub's attestation of a release that deploy.yaml built: stored as evidence, verified by `gh attestation verify`.
 
-Sigstore signs it with a certificate that names repository, workflow, branch and commit, so no key of ours is involved.
+Sigstore signs it with a certificate that names repository, workflow, branch and commit, so the project needs no key.
 """
 
 from __future__ import annotations
