@@ -26,9 +26,7 @@ Commit = Annotated[str, Field(pattern="^[0-9a-f]{40}$", description="Commit from
 Number = Annotated[int, Field(ge=1, description="Number of this promotion, as in the tag model#ENVIRONMENT#…")]
 Percent = Annotated[int, Field(ge=1, le=50)]
 IMAGE_BY_DIGEST = "[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}"
-Image = Annotated[
-    str, Field(pattern=f"^{IMAGE_BY_DIGEST}$", description="The release as an image for Kubernetes, by digest")
-]
+Image = Annotated[str, Field(pattern=f"^{IMAGE_BY_DIGEST}$", description="Container image of the release, by digest")]
 
 
 class Baseline(BaseModel):
@@ -49,10 +47,10 @@ class Canary(BaseModel):
 
     steps: Annotated[
         tuple[Percent, ...],
-        Field(strict=False, min_length=1, description="Percent of the requests, one after the other; then all"),
+        Field(strict=False, min_length=1, description="Percent of the requests in each step; after the last step, all"),
     ]
     shadow_percent: Annotated[
-        int, Field(ge=0, le=100, description="Of the requests, copied to the canary before the steps; 0: none")
+        int, Field(ge=0, le=100, description="Percent of the requests mirrored to the canary before the steps; 0: none")
     ] = 0
     baseline: Baseline
 
