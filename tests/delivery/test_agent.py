@@ -93,7 +93,7 @@ def test_a_complete_release_that_is_not_the_promoted_one_is_refused(project, fir
     shutil.copytree(project.store.root / "v0.1.0", project.store.root / "v0.2.0")
     first.settle()
     assert "v0.1.0" == first.serves
-    assert "v0.2.0: the store holds sha256:" in first.agent.state.bad.reason
+    assert "v0.2.0: digest in the store is sha256:" in first.agent.state.bad.reason
 
 
 def test_a_swapped_file_of_the_installed_release_is_fetched_again_before_the_next_start(first):
