@@ -234,7 +234,9 @@ def missing_properties(objects: list[Manifest]) -> set[str]:
     mounts = {mount["mountPath"]: mount["name"] for mount in main.get("volumeMounts", [])}
     volumes = {volume["name"]: volume.get("emptyDir", {}) for volume in spec.get("volumes", [])}
     environment = {entry["name"]: entry["value"] for entry in main["env"]}
-    log_bytes = _bytes(volumes.get(mounts.get(environment.get(prediction_log.FOLDER)), {}).get("sizeLimit", "0"))
+    log_bytes = _bytes(
+        volumes.get(mounts.get(environment.get(prediction_log.FOLDER_VARIABLE)), {}).get("sizeLimit", "0")
+    )
     spread = {rule["topologyKey"] for rule in spec.get("topologySpreadConstraints", [])}
     enforced = single(objects, "Namespace")["metadata"].get("labels", {}).get("pod-security.kubernetes.io/enforce")
     properties = {
@@ -319,7 +321,7 @@ FAULTS: dict[str, tuple[Callable[[list[Manifest]], Any], str]] = {
     "no /tmp": (_main_without("volumeMounts", 0), "writable /tmp"),
     "temporary files without end": (_pod_without("volumes", 0, "emptyDir", "sizeLimit"), "writable /tmp"),
     "home on the root": (_environment_without("BENTOML_HOME"), "BentoML's home is writable"),
-    "no prediction log": (_environment_without(prediction_log.FOLDER), "space for the prediction log"),
+    "no prediction log": (_environment_without(prediction_log.FOLDER_VARIABLE), "space for the prediction log"),
     "evicted by its log": (
         lambda objects: pod(objects)["volumes"][1]["emptyDir"].update(sizeLimit="100Mi"),
         "space for the prediction log",

@@ -154,14 +154,14 @@ def cell(name: str, lead: float) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("quiet_machine", "lead", "expected"),
-    [(True, 4.0, []), (False, 4.0, [report.BUSY]), (True, 1.2, [report.CLIENT])],
+    [(True, 4.0, []), (False, 4.0, [report.BUSY_WARNING]), (True, 1.2, [report.CLIENT_WARNING])],
 )
 def test_unreliable_results_have_a_warning(quiet_machine, lead, expected):
     limits = dict.fromkeys(TARGETS, 1) | {"connections": 1}
     names = ("service", "ceiling", "no-op")
     results = {"quiet": quiet_machine, "servers": RESULTS["servers"], "cells": [cell(name, lead) for name in names]}
     text = report.text(results, {"rows": [1], "targets": limits})
-    assert expected == [line for line in (report.BUSY, report.CLIENT) if line in text]
+    assert expected == [line for line in (report.BUSY_WARNING, report.CLIENT_WARNING) if line in text]
 
 
 TARGETS = {

@@ -9,11 +9,13 @@ if TYPE_CHECKING:
 
     Cell = Callable[[str, int], Mapping[str, Any]]
 
-CELLS = ("", "requests/s", "p50 ms", "p99 ms", "CPU s/1,000", "/ vanilla", "/ ceiling", "/ model")
-BUSY = "The machine was not idle, and the wait for it timed out: only the ratios are reliable."
-CLIENT = "The no-op is hardly faster than the ceiling: the load generator was the limit, so the results are unreliable."
+CELL_COLUMNS = ("", "requests/s", "p50 ms", "p99 ms", "CPU s/1,000", "/ vanilla", "/ ceiling", "/ model")
+BUSY_WARNING = "The machine was not idle, and the wait for it timed out: only the ratios are reliable."
+CLIENT_WARNING = (
+    "The no-op is hardly faster than the ceiling: the load generator was the limit, so the results are unreliable."
+)
 NOOP_RATIO_MIN = 1.5  # of no-op to ceiling; below, the load generator was the limit
-SERVERS = ("", "ready s", "worker MB", "all MB", "worker MB loaded", "all MB loaded")
+SERVER_COLUMNS = ("", "ready s", "worker MB", "all MB", "worker MB loaded", "all MB loaded")
 
 
 def text(results: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
@@ -23,8 +25,8 @@ def text(results: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
         for name, limit, value, met in targets_of(results, plan)
     ]
     tables = [
-        _table([CELLS, *_cell_lines(results["cells"])]),
-        _table([SERVERS, *_server_lines(results["servers"])]),
+        _table([CELL_COLUMNS, *_cell_lines(results["cells"])]),
+        _table([SERVER_COLUMNS, *_server_lines(results["servers"])]),
         _table([("target", "limit", "observed", ""), *targets]),
     ]
     return "\n\n".join([*tables, *_warnings(results)])
@@ -58,9 +60,9 @@ def targets_of(results: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[
 
 def _warnings(results: Mapping[str, Any]) -> Iterator[str]:
     if not results["quiet"]:
-        yield BUSY
+        yield BUSY_WARNING
     if any(cell["ratios"]["ceiling"] < NOOP_RATIO_MIN for cell in results["cells"] if cell["name"] == "no-op"):
-        yield CLIENT
+        yield CLIENT_WARNING
 
 
 def _best(cells: Mapping[Any, Mapping[str, Any]], rows: int, connections: int) -> float:
@@ -78,7 +80,7 @@ def _cell_lines(cells: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]
         size = cell["rows"], cell["connections"]
         if size != group:
             group = size
-            yield (f"{_plural(size[0], 'row')}, {_plural(size[1], 'connection')}", *[""] * (len(CELLS) - 1))
+            yield (f"{_plural(size[0], 'row')}, {_plural(size[1], 'connection')}", *[""] * (len(CELL_COLUMNS) - 1))
         yield (
             f"  {cell['name']}",
             f"{cell['requests_per_second']:,.0f}",

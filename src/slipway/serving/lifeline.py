@@ -23,8 +23,8 @@ import psutil  # which BentoML imports on both sides of the pipe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-VARIABLE = "SLIPWAY_LIFELINE"
-STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+PIPE_VARIABLE = "SLIPWAY_LIFELINE"
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 RESTART_INTERVAL_SECONDS = 5.0  # between two restarts, so that a worker that cannot start does not load the machine
 
 
@@ -34,24 +34,24 @@ def hold() -> None:
 
     read, write = os.pipe()
     os.set_inheritable(read, True)
-    os.environ[VARIABLE] = str(read)
+    os.environ[PIPE_VARIABLE] = str(read)
     if threading.current_thread() is threading.main_thread():  # signals can be handled only there
         IOLoop.current().add_callback(_Command(write).watch)
 
 
 def is_cut() -> bool:
     """Return whether the command is stopping or dead. Call this in a worker."""
-    if VARIABLE not in os.environ:  # a worker that was started manually
+    if PIPE_VARIABLE not in os.environ:  # a worker that was started manually
         return False
-    return bool(select.select([int(os.environ[VARIABLE])], [], [], 0)[0])
+    return bool(select.select([int(os.environ[PIPE_VARIABLE])], [], [], 0)[0])
 
 
 def follow(end: Callable[[], None]) -> None:
     """Call `end` once when the command is stopping or dead. Call this in the event loop of a worker."""
-    if VARIABLE not in os.environ:  # a worker that was started manually
+    if PIPE_VARIABLE not in os.environ:  # a worker that was started manually
         return
     loop = asyncio.get_running_loop()
-    read = int(os.environ[VARIABLE])
+    read = int(os.environ[PIPE_VARIABLE])
 
     def ended() -> None:
         loop.remove_reader(read)
@@ -68,7 +68,7 @@ class _Command:
 
     def watch(self) -> None:
         """Install the signal handlers. The loop calls this after circus has installed its own, which ours call."""
-        for number in STOP:
+        for number in STOP_SIGNALS:
             signal.signal(number, self._stop_before(signal.getsignal(number)))
         asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._check_workers)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from slipway.serving.refusal import RefusedError
 
 logger = logging.getLogger(__name__)
-HEADER = b"x-request-id"
+REQUEST_ID_HEADER = b"x-request-id"
 WELL_FORMED = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}")
 
 
@@ -40,7 +40,7 @@ class Observer:
 
     def request_id(self, headers: Mapping[bytes, bytes]) -> bytes:
         """Return the id of a request: that of its header if it is well-formed, else a new one."""
-        received = headers.get(HEADER)
+        received = headers.get(REQUEST_ID_HEADER)
         if received is not None and WELL_FORMED.fullmatch(received):
             return received
         return b"%s-%x" % (self._worker_id, next(self._numbers))

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 logger = logging.getLogger(__name__)
-FOLDER = "SLIPWAY_PREDICTIONS"
+FOLDER_VARIABLE = "SLIPWAY_PREDICTIONS"
 """Environment variable with the folder; if it is not set, nothing is logged."""
 WRITE_INTERVAL_SECONDS = 0.1  # a killed process loses the rows of at most this time
 RETRY_SECONDS = 10.0  # after a failed write
@@ -150,7 +150,7 @@ class PredictionLogger:
         except OSError as error:
             self._retry_at = time.monotonic() + RETRY_SECONDS
             self._count("write_failed", len(lines))
-            logger.warning("%s=%s: %s; predictions are not logged", FOLDER, self._files.folder, error.strerror)
+            logger.warning("%s=%s: %s; predictions are not logged", FOLDER_VARIABLE, self._files.folder, error.strerror)
 
 
 def _on_one_line(body: bytes | bytearray) -> bytes | bytearray:
@@ -220,5 +220,5 @@ def from_environment(
     release: str, row: type[BaseModel], settings: Mapping[str, Any], count: Callable[[str, int], None]
 ) -> PredictionLogger | None:
     """Return the log in the folder $SLIPWAY_PREDICTIONS, or None if that is not set."""
-    folder = os.environ.get(FOLDER)
+    folder = os.environ.get(FOLDER_VARIABLE)
     return PredictionLogger(Path(folder), release, row, settings, count) if folder else None

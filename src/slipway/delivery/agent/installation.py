@@ -98,7 +98,7 @@ def command(place: Place, installed: Release, port: int) -> tuple[list[str], dic
     own = {name: value.format(**names) for name, value in service["environment"].items()}
     inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
     cache = {"PYTHONPYCACHEPREFIX": str(python / "pycache")}  # outside of the release's folder, whose files are hashed
-    log = {prediction_log.FOLDER: str(place.predictions)}  # each environment has its own
+    log = {prediction_log.FOLDER_VARIABLE: str(place.predictions)}  # each environment has its own
     return [part.format(**names) for part in service["command"]], {**inherited, **cache, **log, **own}
 
 

@@ -25,12 +25,12 @@ from slipway.gates.canary import BOUNDS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-THROTTLE = "100ms"  # between two reloads of the routes; Traefik's default of 2 s would delay each switch
+RELOAD_INTERVAL = "100ms"  # between two reloads of the routes; Traefik's default of 2 s would delay each switch
 HEADER = "# Written by `slipway agent`, which overwrites any other change.\n"
 IDLE_SECONDS = 4  # less than `idle_seconds` of the service: a request on a connection that it just closed gets 502
-ENTRY = "front"
-INSIDE = "inside"
-PORTS = range(15000, 32000)
+PUBLIC_ENTRY_POINT = "front"
+INTERNAL_ENTRY_POINT = "inside"
+SERVICE_PORTS = range(15000, 32000)
 PORT_MAX = 65535
 WATCHED_SUFFIXES = {".yml", ".yaml", ".toml"}  # files that Traefik reads in the folder that it watches
 STATE_REQUESTS_MAX = 4  # concurrent ones, so that clients of the service cannot overload the agent
@@ -75,13 +75,13 @@ def command(port: int, inside: int, routes: Path) -> list[str]:
     """
     return [
         tool("traefik"),
-        f"--entryPoints.{ENTRY}.address=127.0.0.1:{port}",
-        f"--entryPoints.{INSIDE}.address=127.0.0.1:{inside}",
+        f"--entryPoints.{PUBLIC_ENTRY_POINT}.address=127.0.0.1:{port}",
+        f"--entryPoints.{INTERNAL_ENTRY_POINT}.address=127.0.0.1:{inside}",
         f"--providers.file.directory={routes.parent}",
         "--providers.file.watch=true",
-        f"--providers.providersThrottleDuration={THROTTLE}",
+        f"--providers.providersThrottleDuration={RELOAD_INTERVAL}",
         "--ping.manualRouting=true",
-        f"--metrics.prometheus.entryPoint={INSIDE}",
+        f"--metrics.prometheus.entryPoint={INTERNAL_ENTRY_POINT}",
         f"--metrics.prometheus.buckets={','.join(map(str, BOUNDS))}",
         "--metrics.prometheus.addEntryPointsLabels=false",
         f"--serversTransport.forwardingTimeouts.idleConnTimeout={IDLE_SECONDS}s",
@@ -99,20 +99,29 @@ def render(backends: Sequence[Backend], shadow: Shadow | None = None) -> str:
     """
     services: dict[str, Any] = {backend.name: _balancer(backend.ports) for backend in backends}
     routers: dict[str, Any] = {
-        backend.name: {"rule": f"Host(`{backend.name}`)", "entryPoints": [INSIDE], "service": backend.name}
+        backend.name: {
+            "rule": f"Host(`{backend.name}`)",
+            "entryPoints": [INTERNAL_ENTRY_POINT],
+            "service": backend.name,
+        }
         for backend in backends
     }
     if backends:
         weighted = [{"name": backend.name, "weight": backend.weight} for backend in backends if backend.weight]
         services["releases"] = {"weighted": {"services": weighted}}
-        routers["front"] = {"rule": "PathPrefix(`/`)", "entryPoints": [ENTRY], "service": "releases"}
+        routers["front"] = {"rule": "PathPrefix(`/`)", "entryPoints": [PUBLIC_ENTRY_POINT], "service": "releases"}
     if shadow:
         services["shadow"] = _balancer((shadow.port,))
         mirrors = [{"name": "shadow", "percent": shadow.percent}]
         services["mirrored"] = {"mirroring": {"service": "releases", "mirrors": mirrors}}
         routers["front"]["service"] = "mirrored"
     stamp = hashlib.sha256(json.dumps([routers, services]).encode()).hexdigest()[:16]
-    loaded = {"rule": f"Path(`/{stamp}`)", "entryPoints": [INSIDE], "service": "ping@internal", "priority": 1000}
+    loaded = {
+        "rule": f"Path(`/{stamp}`)",
+        "entryPoints": [INTERNAL_ENTRY_POINT],
+        "service": "ping@internal",
+        "priority": 1000,
+    }
     http = {"routers": {"loaded": loaded, **routers}, **({"services": services} if services else {})}
     return f"{HEADER}# /{stamp}\n" + yaml12.dump({"http": http})
 
@@ -121,7 +130,7 @@ def status_route(port: int) -> str:
     """Return the file that routes STATE_PATH, and no other path, to the status server of the agent at `port`."""
     route = {
         "rule": f"Method(`GET`) && Path(`{STATE_PATH}`)",
-        "entryPoints": [ENTRY],
+        "entryPoints": [PUBLIC_ENTRY_POINT],
         "service": "agent",
         "middlewares": ["limit"],
         "priority": 1000,
@@ -154,13 +163,15 @@ def port_of(url: str | None) -> int | None:
 def free_port(preferred: int | None = None) -> int:
     """Return `preferred` if it is free, else a random free port.
 
-    PORTS is below the system's range for outgoing connections. A service binds its port seconds after it was chosen,
+    SERVICE_PORTS is below the system's range for outgoing connections. A service binds its port seconds after it was chosen,
     and the system could assign a port of its own range in the meantime. Raises UserError if no port is free.
     """
-    for port in (preferred, *secrets.SystemRandom().sample(PORTS, PORT_ATTEMPTS_MAX)):
+    for port in (preferred, *secrets.SystemRandom().sample(SERVICE_PORTS, PORT_ATTEMPTS_MAX)):
         if port is not None and is_free(port):
             return port
-    raise UserError(f"127.0.0.1: no free port from {PORTS.start} to {PORTS.stop}; stop a process that listens there")
+    raise UserError(
+        f"127.0.0.1: no free port from {SERVICE_PORTS.start} to {SERVICE_PORTS.stop}; stop a process that listens there"
+    )
 
 
 def is_free(port: int) -> bool:
