@@ -163,8 +163,8 @@ def port_of(url: str | None) -> int | None:
 def free_port(preferred: int | None = None) -> int:
     """Return `preferred` if it is free, else a random free port.
 
-    SERVICE_PORTS is below the system's range for outgoing connections. A service binds its port seconds after it was chosen,
-    and the system could assign a port of its own range in the meantime. Raises UserError if no port is free.
+    SERVICE_PORTS is below the system's range for outgoing connections. A service binds its port seconds after it was
+    chosen, and the system could assign a port of its own range in the meantime. Raises UserError if no port is free.
     """
     for port in (preferred, *secrets.SystemRandom().sample(SERVICE_PORTS, PORT_ATTEMPTS_MAX)):
         if port is not None and is_free(port):
