@@ -155,9 +155,11 @@ def _finish(waiting: deque[tuple[Future[None], Chunk]], progress: ProgressReport
 def _with_defaults(chunk: Chunk, row: type[BaseModel]) -> pa.RecordBatch:
     """Return the columns of `row`; a column that the file lacks has its default."""
     present = dict(zip(chunk.columns.schema.names, chunk.columns.columns, strict=True))
-    for name, about in row.model_fields.items():
+    for name, definition in row.model_fields.items():
         if name not in present:
-            present[name] = pa.repeat(to_jsonable_python(about.get_default(call_default_factory=True)), len(chunk.raw))
+            present[name] = pa.repeat(
+                to_jsonable_python(definition.get_default(call_default_factory=True)), len(chunk.raw)
+            )
     return pa.RecordBatch.from_arrays(list(present.values()), list(present))
 
 
