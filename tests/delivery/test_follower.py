@@ -57,7 +57,7 @@ def _reports(crew, part: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("content", "trouble"),
+    ("content", "problem"),
     [
         (b"", f"deploy:{FILE}: empty; `git revert` the commit"),
         (b"# nothing\n", f"deploy:{FILE}: empty; `git revert` the commit"),
