@@ -27,6 +27,9 @@ read_verdict = TypeAdapter(Verdict)
 LINTERS: dict[str, list[str]] = {
     "ruff check": ["ruff", "check", "--output-format=concise", "."],
     "ruff format": ["ruff", "format", "--check", "--output-format=concise", "."],
+    "mypy": ["mypy", "--no-error-summary"],
+    "typos": ["typos", "--format=brief"],
+    "words": ["pytest", "-q", "-p", "no:cacheprovider", "tests/engine/test_words.py"],
     "import-linter": ["lint-imports", "--no-logo", "--no-cache"],
     "zizmor": [
         *("zizmor", "--offline", "--no-progress", "--persona=auditor", "--strict-collection", "--collect=all"),

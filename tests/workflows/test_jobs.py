@@ -26,17 +26,21 @@ FAULTS = {
     "dependabot schema": (".github/dependabot.yml", "version: 2\nupdates: [{package-ecosystem: uv, directory: /}]\n"),
     "shellcheck": (".ci/run", "#!/bin/bash\ncd $1\n"),
     "import-linter": ("src/problem/bad.py", "import slipway\n"),
+    "mypy": ("src/slipway/bad.py", "def double(number: int) -> str:\n    return 2 * number\n"),
+    "typos": ("docs/bad.md", "Recieve the data.\n"),
+    "words": ("docs/bad.md", "The agent acts at once.\n"),
 }
 
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch) -> Path:
     """Copy the files that the linters read."""
-    for name in (".ci", ".github", "src"):
+    for name in (".ci", ".github", "src", "tests/engine"):
         shutil.copytree(name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in (".pre-commit-config.yaml", "pyproject.toml"):
-        shutil.copy(name, tmp_path)
+    for name in (".pre-commit-config.yaml", "pyproject.toml", "tests/conftest.py"):
+        shutil.copy(name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "--quiet"], check=True)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "src"))  # import-linter reads importable modules
     return tmp_path
 
@@ -52,6 +56,7 @@ def test_linter_catches_its_fault(gate, checkout):
     file, fault = FAULTS[gate]
     (checkout / file).parent.mkdir(parents=True, exist_ok=True)
     (checkout / file).write_text(fault, encoding="utf-8")
+    subprocess.run(["git", "add", "--all"], check=True)  # some linters read the files that git has
     assert Outcome.FAIL == jobs.lint_verdict(gate, *jobs.run_tool(jobs.LINTERS[gate])).outcome
 
 

@@ -1,0 +1,105 @@
+"""Prose and names use the words of the field: words.yaml lists those that they do not, and what to write instead."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from slipway import engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+WORDS = yaml.safe_load(Path(__file__).with_name("words.yaml").read_text(encoding="utf-8"))
+PHRASES = {re.compile(rf"\b{phrase}\b".replace(" ", r"[\s#*]+"), re.IGNORECASE): phrase for phrase in WORDS["phrases"]}
+PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+"""A word in prose, snake case or camel case."""
+SUFFIXES = {".css", ".html", ".j2", ".jinja", ".js", ".md", ".py", ".sh", ".toml", ".yaml", ".yml"}
+SCRIPTS = {"Makefile", ".ci/run", ".ci/bootstrap", ".ci/machines"}
+EXEMPT = (
+    *("findings/", "src/slipway/local/github_schema/", "src/slipway/local/mermaid/", "tests/problems/"),
+    *("tests/workflows/languageservice/", "tests/engine/test_words.py", "tests/engine/words.yaml"),
+)
+"""Texts of others, and these two."""
+OF_A_FORK = ("src/problem/", "tests/problem/", "README.md")
+"""Where a fork writes as it likes."""
+
+
+def files() -> list[str]:
+    """Return the files with prose or code that the project wrote."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    exempt = (*EXEMPT, *(OF_A_FORK if (ROOT / engine.LOCK).exists() else ()))
+    return [
+        name
+        for name in listed.split("\0")
+        if (Path(name).suffix in SUFFIXES or name in SCRIPTS)
+        and (ROOT / name).is_file()
+        and not name.startswith(exempt)
+    ]
+
+
+def parts(text: str) -> set[str]:
+    """Return the words of a text or a name in lower case."""
+    return {part.lower() for part in PART.findall(text)}
+
+
+def names(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield the line and text of each name that a module gives to a variable, parameter, function or class."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
+                yield node.lineno, name
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                if not name.startswith("test_"):
+                    yield node.lineno, name
+
+
+def findings(file: str, text: str) -> Iterator[str]:
+    """Yield `file:line: word; write …` for each word or name that the project does not use."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        for word in sorted(parts(line) & WORDS["everywhere"].keys()):
+            yield f"{file}:{number}: {word}; write {WORDS['everywhere'][word]}"
+    for pattern, phrase in PHRASES.items():
+        for match in pattern.finditer(text):
+            number = text.count("\n", 0, match.start()) + 1
+            yield f"{file}:{number}: {' '.join(match[0].split())}; write {WORDS['phrases'][phrase]}"
+    if file.endswith(".py"):
+        yield from name_findings(file, text)
+
+
+def name_findings(file: str, text: str) -> Iterator[str]:
+    """Yield `file:line: name; write …` for each name in a module that is vague or has a word that names do not use."""
+    for line, name in names(ast.parse(text)):
+        if name in WORDS["vague"]:
+            yield f"{file}:{line}: {name}; write {WORDS['vague'][name]}"
+        for word in sorted(parts(name) & WORDS["names"].keys()):
+            yield f"{file}:{line}: {name}; write {WORDS['names'][word]}"
+
+
+def test_prose_and_names_use_the_words_of_the_field():
+    lines = [line for file in files() for line in findings(file, (ROOT / file).read_text(encoding="utf-8"))]
+    assert not lines, "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    "text", ["It told us.", "It stops at\n# once.", "spoiltRows", "HTTP_VERBS", "The share of rows"]
+)
+def test_a_word_is_found_in_prose(text):
+    assert list(findings("page.md", text))
+
+
+@pytest.mark.parametrize("code", ["rows_least = 1", "for one in rows: pass", "def f(told): pass", "class Odd: pass"])
+def test_a_name_is_found(code):
+    assert list(findings("module.py", code))
+
+
+@pytest.mark.parametrize("code", ["def test_at_most_one(): pass", "rows = collection.most_common(1)", "one_row = 1"])
+def test_names_of_tests_and_of_others_are_free(code):
+    assert not list(findings("module.py", code))
