@@ -1,7 +1,4 @@
-"""The format of the evidence in results/monitor.json.
-
-Three keys differ from the terms of the code, because files of older versions have them.
-"""
+"""Keys and findings of the evidence in results/monitor.json."""
 
 from __future__ import annotations
 
@@ -10,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MESSAGE: Final = "said"
+MESSAGE: Final = "message"
 """Key of the sentence that describes a finding."""
-BASELINE: Final = "promised"
+BASELINE: Final = "baseline"
 """Key of the value of a metric that the release reported when it was built."""
-REQUESTED: Final = "wanted"
+REQUESTED: Final = "requested"
 """Key of whether a retraining is requested."""
 
 

@@ -20,7 +20,7 @@ def evidence(context: CheckContext) -> dict[str, Any]:
     due = joined.rows["time"] < context.window.end - timedelta(days=limits.label_days)
     counts = {
         "due": int(due.sum()),
-        "labelled": joined.labeled,
+        "labeled": joined.labeled,
         "unmatched": joined.unmatched,
         "duplicates": joined.duplicates,
         "conflicting": joined.conflicting,
