@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 WORDS = yaml.safe_load(Path(__file__).with_name("words.yaml").read_text(encoding="utf-8"))
 PHRASES = {re.compile(rf"\b{phrase}\b".replace(" ", r"[\s#*]+"), re.IGNORECASE): phrase for phrase in WORDS["phrases"]}
+FOREIGN = re.compile("|".join(map(re.escape, WORDS["foreign"])))
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 """A word in prose, snake case or camel case."""
 SUFFIXES = {".css", ".html", ".j2", ".jinja", ".js", ".md", ".py", ".sh", ".toml", ".yaml", ".yml"}
@@ -64,7 +65,7 @@ def names(tree: ast.AST) -> Iterator[tuple[int, str]]:
 def findings(file: str, text: str) -> Iterator[str]:
     """Yield `file:line: word; write …` for each word or name that the project does not use."""
     for number, line in enumerate(text.splitlines(), start=1):
-        for word in sorted(parts(line) & WORDS["everywhere"].keys()):
+        for word in sorted(parts(FOREIGN.sub("", line)) & WORDS["everywhere"].keys()):
             yield f"{file}:{number}: {word}; write {WORDS['everywhere'][word]}"
     for pattern, phrase in PHRASES.items():
         for match in pattern.finditer(text):

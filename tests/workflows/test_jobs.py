@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from slipway import jobs
 from slipway.errors import UserError
 from slipway.gates import Outcome
 
+WORDS = yaml.safe_load(Path("tests/engine/words.yaml").read_text(encoding="utf-8"))
 PASSED = {"tests.unit.test_a.test_one": "passed", "tests.contract.test_b.test_two": "passed"}
 
 FAULTS = {
@@ -27,8 +29,8 @@ FAULTS = {
     "shellcheck": (".ci/run", "#!/bin/bash\ncd $1\n"),
     "import-linter": ("src/problem/bad.py", "import slipway\n"),
     "mypy": ("src/slipway/bad.py", "def double(number: int) -> str:\n    return 2 * number\n"),
-    "typos": ("docs/bad.md", "Recieve the data.\n"),
-    "words": ("docs/bad.md", "The agent acts at once.\n"),
+    "typos": ("docs/bad.md", "Recieve the data.\n"),  # misspelled
+    "words": ("docs/bad.md", f"{next(iter(WORDS['everywhere']))}\n"),
 }
 
 
