@@ -15,9 +15,9 @@ from pathlib import Path
 from answer import read_response
 from locust import FastHttpUser, constant_throughput, events, task
 
-from slipway.delivery.load.loadtest import address
-from slipway.delivery.load.payloads import read_payloads
 from slipway.errors import UserError
+from slipway.loadtest.loadtest import address
+from slipway.schema.payloads import read_payloads
 from slipway.settings import read_settings
 
 USAGE_ERROR_STATUS = 2  # exit status

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import problem
-from slipway.checks import files, mutants, suites
+from slipway.checks import files, suites
 from slipway.checks.data import samples
 from slipway.errors import UserError
-from slipway.schema import columns
+from slipway.lab import data_mutants
+from slipway.schema.columns import columns
 from slipway.settings import read_params
 from tests.checks_environments.builtin_checks import fit, predictions
 from tests.forks import edit_params
@@ -76,10 +77,10 @@ def older(names: list[str], params: dict[str, Any]) -> list[str]:
 def mutated(data_dir: Path, params: dict[str, Any]) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
     """Yield each mutant of the newest file that `problem.load` and the sampling accept."""
     *names, newest = files.listed(data_dir)
-    raw = mutants.read(data_dir / newest)
-    before = mutants.read(data_dir / names[-1]) if names else raw
-    original = mutants.Original(raw, files.load(data_dir, newest), before, params["seed"], Path(newest).suffix)
-    for mutant in mutants.corpus(original):
+    raw = data_mutants.read(data_dir / newest)
+    before = data_mutants.read(data_dir / names[-1]) if names else raw
+    original = data_mutants.Original(raw, files.load(data_dir, newest), before, params["seed"], Path(newest).suffix)
+    for mutant in data_mutants.corpus(original):
         with tempfile.TemporaryDirectory() as folder:
             copied = Path(folder)
             for name in [*names, newest]:

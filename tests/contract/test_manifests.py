@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from slipway.delivery import manifests
-from slipway.delivery.home import ENVIRONMENTS
+from slipway.environment import manifests
+from slipway.environment.place import ENVIRONMENTS
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from slipway.checks import convergence
 from slipway.gates import Outcome
 from slipway.gates.convergence import verdict
-from slipway.jobs import VERDICT, read_verdict
+from slipway.pull_request.jobs import VERDICT, read_verdict
 from slipway.settings import read_params
 
 PARAMS = read_params()

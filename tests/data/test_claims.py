@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from slipway.checks import claims, data, files, job
-from slipway.checks.mutants import READERS, WRITERS
 from slipway.errors import UserError
 from slipway.files import write_json
 from slipway.gates import Outcome
+from slipway.lab.data_mutants import READERS, WRITERS
 from slipway.results import read
 
 if TYPE_CHECKING:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from slipway.checks import faults, files, mutants
+from slipway.checks import files
 from slipway.errors import UserError
 from slipway.gates.data import CONTRACT, Blocker
+from slipway.lab import data_faults, data_mutants
 
 
 @pytest.fixture(scope="module")
 def original(newest, frame, params):
     """Return the newest file as the original of mutants; no fault here uses the previous file."""
     path = files.Path("data") / newest
-    raw = mutants.read(path)
-    return mutants.Original(raw, frame, raw, params["seed"], path.suffix)
+    raw = data_mutants.read(path)
+    return data_mutants.Original(raw, frame, raw, params["seed"], path.suffix)
 
 
 def test_every_mutant_has_a_name_of_its_own_and_differs_from_the_original(original, tmp_path, newest):
-    corpus = [mutant for mutant in mutants.corpus(original) if mutant.name != "previous file again"]
+    corpus = [mutant for mutant in data_mutants.corpus(original) if mutant.name != "previous file again"]
     assert len({mutant.name for mutant in corpus}) == len(corpus) > 0
     for mutant in corpus:
         path = tmp_path / newest
@@ -29,26 +30,26 @@ def test_every_mutant_has_a_name_of_its_own_and_differs_from_the_original(origin
 
 
 def test_a_text_file_has_no_faults_that_text_cannot_express(original):
-    text = mutants.Original(original.raw, original.loaded, original.before, original.seed, ".csv")
-    names = {mutant.name.rpartition(": ")[0] or mutant.name for mutant in mutants.corpus(text)}
+    text = data_mutants.Original(original.raw, original.loaded, original.before, original.seed, ".csv")
+    names = {mutant.name.rpartition(": ")[0] or mutant.name for mutant in data_mutants.corpus(text)}
     assert "no rows" in names
-    assert set() == names & mutants.NOT_IN_TEXT
+    assert set() == names & data_mutants.NOT_IN_TEXT
 
 
 def test_columns_that_the_loader_derives_from_others_are_excluded(original):
     other = original.raw.add_prefix("raw ")
-    names = [mutant.name for mutant in mutants.corpus(mutants.Original(other, original.loaded, other, 1))]
+    names = [mutant.name for mutant in data_mutants.corpus(data_mutants.Original(other, original.loaded, other, 1))]
     assert "half a file" in names
     assert [] == [name for name in names if name.startswith("dropped: ")]
 
 
 def test_label_faults_change_only_a_target_among_the_raw_columns():
-    rows = pd.DataFrame({mutants.problem.TARGET: [0, 1], "other": [1, 2]})
-    assert [mutants.problem.TARGET] == mutants.Original(rows, rows, rows, 1).outcomes
+    rows = pd.DataFrame({data_mutants.problem.TARGET: [0, 1], "other": [1, 2]})
+    assert [data_mutants.problem.TARGET] == data_mutants.Original(rows, rows, rows, 1).outcomes
 
 
-def mutant(reasons: tuple[str, ...], columns: tuple[str, ...] = ()) -> mutants.Mutant:
-    return mutants.Mutant("corrupted", "why", reasons, columns, lambda _: None)
+def mutant(reasons: tuple[str, ...], columns: tuple[str, ...] = ()) -> data_mutants.Mutant:
+    return data_mutants.Mutant("corrupted", "why", reasons, columns, lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -62,14 +63,14 @@ def mutant(reasons: tuple[str, ...], columns: tuple[str, ...] = ()) -> mutants.M
     ],
 )
 def test_a_block_is_right_when_it_gives_the_reason_and_the_column(right, blocker):
-    assert right is faults.is_right(mutant(("limit",), ("size",)), blocker)
+    assert right is data_faults.is_right(mutant(("limit",), ("size",)), blocker)
 
 
 def test_a_format_without_a_reader_is_one_clear_line(tmp_path):
     with pytest.raises(UserError, match=r"data\.xlsx: mutants need .* files"):
-        mutants.read(tmp_path / "data.xlsx")
+        data_mutants.read(tmp_path / "data.xlsx")
 
 
 def test_the_table_marks_trials_that_were_not_blocked():
-    line = faults.table([faults.FaultTrial("corrupted", "full disk", [])]).splitlines()[1]
+    line = data_faults.table([data_faults.FaultTrial("corrupted", "full disk", [])]).splitlines()[1]
     assert ["corrupted", "NO", "NO", "full", "disk"] == line.split()

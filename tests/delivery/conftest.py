@@ -13,18 +13,20 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slipway.delivery import clients, promotion, release
-from slipway.delivery.agent import processes, supervision
-from slipway.delivery.agent.agent import Agent, AgentSettings, prefix
-from slipway.delivery.agent.follower import Follower
-from slipway.delivery.desired_state import DeployBranch
-from slipway.delivery.dvc_files import blobs
-from slipway.delivery.home import ENVIRONMENTS, Place
-from slipway.delivery.store.folder import FolderStore
-from slipway.delivery.trust import attestation, keys
+from slipway.agent import processes, supervision
+from slipway.agent.agent import Agent, AgentSettings, prefix
+from slipway.agent.follower import Follower
+from slipway.deployment import promotion
+from slipway.dvc.files import blobs
+from slipway.environment import client
+from slipway.environment.deploy_branch import DeployBranch
+from slipway.environment.place import ENVIRONMENTS, Place
 from slipway.files import sha256
 from slipway.git import Git
 from slipway.local import push_rule
+from slipway.release import manifest
+from slipway.release.signing import attestation, keys
+from slipway.release.store.folder import FolderStore
 from slipway.settings.operation import CanarySection
 from tests import params
 
@@ -135,8 +137,8 @@ class Project:
         commit = git(self.root, "rev-parse", "HEAD")
         shutil.copytree(self.root / "model", folder / "model")
         shutil.copytree(self.root / "src", folder / "bento/src")
-        release.write(folder / "model/release.json", {"version": version, "commit": commit, "files": {}})
-        release.write(
+        manifest.write(folder / "model/release.json", {"version": version, "commit": commit, "files": {}})
+        manifest.write(
             folder / "smoke.json", {"tolerance": 1e-6, "rows": [{"x": 1}, {"x": 2.5}], "predictions": [2, 5.0]}
         )
         shutil.copytree(folder / "model", folder / "bento/src/model")
@@ -163,10 +165,10 @@ class Project:
             "service": {"command": COMMAND, "environment": {}},
             "build": {"python": f"{sys.version_info.major}.{sys.version_info.minor}"},
         }
-        release.seal(folder, facts)
+        manifest.seal(folder, facts)
         return folder
 
-    def publish(self, version: str, kind: str = "good", requirements: str = NO_PACKAGES) -> release.Release:
+    def publish(self, version: str, kind: str = "good", requirements: str = NO_PACKAGES) -> manifest.Release:
         """Commit, build and publish."""
         self.commit()
         return promotion.publish(self.root, self.build(version, kind, requirements), self.store)
@@ -266,7 +268,7 @@ class Crew:
     @property
     def serves(self) -> str | None:
         """Version that the gateway reports."""
-        return (clients.get_release(self.agent.url) or {}).get("version")
+        return (client.get_release(self.agent.url) or {}).get("version")
 
     @property
     def running(self) -> dict[int, str]:

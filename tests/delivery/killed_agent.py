@@ -20,11 +20,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from slipway.delivery.agent import processes
-from slipway.delivery.agent.agent import Agent, AgentSettings, prefix
-from slipway.delivery.agent.follower import Follower
-from slipway.delivery.home import Place
-from slipway.delivery.store.folder import FolderStore
+from slipway.agent import processes
+from slipway.agent.agent import Agent, AgentSettings, prefix
+from slipway.agent.follower import Follower
+from slipway.environment.place import Place
+from slipway.release.store.folder import FolderStore
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CHANGED = {"os.rename": 1, "os.remove": 0, "os.rmdir": 0, "os.mkdir": 0}

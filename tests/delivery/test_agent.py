@@ -10,10 +10,11 @@ import subprocess
 import psutil
 import pytest
 
-from slipway.delivery import promotion
-from slipway.delivery.agent import installation, processes, router, state, supervision
-from slipway.delivery.agent.agent import prefix
-from slipway.delivery.lock import locked
+from slipway.agent import installation, processes, router, supervision
+from slipway.agent.agent import prefix
+from slipway.agent.lock import locked
+from slipway.deployment import promotion
+from slipway.environment import state
 from slipway.errors import UserError
 
 

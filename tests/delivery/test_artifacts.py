@@ -9,7 +9,7 @@ import sys
 import pytest
 import yaml
 
-from slipway.delivery.dvc_files import blobs
+from slipway.dvc.files import blobs
 
 
 @pytest.fixture

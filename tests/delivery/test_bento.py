@@ -20,13 +20,14 @@ import pandas as pd
 import pytest
 import yaml
 
-from slipway.delivery import promotion, release, smoke
-from slipway.delivery.agent import supervision
-from slipway.delivery.agent.agent import Agent, AgentSettings
-from slipway.delivery.agent.follower import Follower
-from slipway.delivery.dvc_files import blobs
-from slipway.delivery.home import Place
+from slipway.agent import supervision
+from slipway.agent.agent import Agent, AgentSettings
+from slipway.agent.follower import Follower
+from slipway.deployment import promotion, smoke
+from slipway.dvc.files import blobs
+from slipway.environment.place import Place
 from slipway.errors import UserError
+from slipway.release import manifest
 from slipway.settings import read_params
 
 ROOT = Path(__file__).parents[2]
@@ -87,14 +88,14 @@ def _train(root: Path) -> None:
     (root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": outs}))
 
 
-def _flips_not_found(built: release.Release) -> set[str]:
+def _flips_not_found(built: manifest.Release) -> set[str]:
     """Return the files in which a flipped byte is not detected."""
     passed = set()
     for file in [path for path in built.folder.rglob("*") if path.is_file()]:
         whole = file.read_bytes()
         file.write_bytes(bytes([whole[0] ^ 1]) + whole[1:] if whole else b"x")
         with contextlib.suppress(UserError):
-            release.verify(built.folder, built.digest)
+            manifest.verify(built.folder, built.digest)
             passed.add(file.name)
         file.write_bytes(whole)
     return passed
@@ -124,8 +125,8 @@ def test_the_build_is_reproducible_and_the_release_serves_its_recorded_predictio
     _python(toy.root, "-m", "slipway.cli", "release", "build")
     monkeypatch.setenv("BENTOML_HOME", str(_poison_bentos(toy.root / "build/release", tmp_path / "bentoml")))
     _python(clone, "-m", "slipway.cli", "release", "build")
-    built = release.verify(toy.root / "build/release")
-    assert built.digest == release.digest_of(clone / "build/release")
+    built = manifest.verify(toy.root / "build/release")
+    assert built.digest == manifest.digest_of(clone / "build/release")
     assert blobs(toy.root / "model")[0] == built.manifest["inputs"]["model"]
     assert MANIFEST == built.manifest.keys()
     assert set() == _flips_not_found(built)
@@ -137,7 +138,7 @@ def test_the_build_is_reproducible_and_the_release_serves_its_recorded_predictio
     try:
         supervision.run_once(agent, timeout_seconds=120)
         assert 0 == smoke.smoke(toy.root, "staging", toy.store)
-        release.verify(place.releases / agent.state.serving.digest.removeprefix("sha256:"))
+        manifest.verify(place.releases / agent.state.serving.digest.removeprefix("sha256:"))
     finally:
         supervision.stop(place, timeout_seconds=10)
 
@@ -175,8 +176,8 @@ def _released(world: Path) -> dict[str, str]:
     assert 0 == process.returncode, output
     git = ["git", "--git-dir", str(world / "origin.git"), "for-each-ref", "--format=%(refname) %(tree) %(*tree)"]
     refs = subprocess.run(git, check=True, capture_output=True, text=True).stdout
-    stored = {path.name: release.verify(path).digest for path in (world / "store").glob("[!.]*")}
-    return {"refs": refs, "built": release.verify(world / "project/build/release").digest, **stored}
+    stored = {path.name: manifest.verify(path).digest for path in (world / "store").glob("[!.]*")}
+    return {"refs": refs, "built": manifest.verify(world / "project/build/release").digest, **stored}
 
 
 @pytest.mark.timeout((KILLS + 1) * KILL_SECONDS_MAX)

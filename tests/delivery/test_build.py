@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from slipway.delivery.build import Source, build, fetch_published
 from slipway.errors import UserError
+from slipway.release.build import Source, build, fetch_published
 
 
 def test_an_edited_file_is_not_released_under_the_name_of_its_commit(project):

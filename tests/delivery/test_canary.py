@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from slipway.delivery.load import traffic
+from slipway.loadtest import traffic
 from tests.delivery.conftest import AGENT, CANARY
 
 PARAMS = {"agent": AGENT, "canary": CANARY, "loadtest": {"hosts": []}, "seed": 1}

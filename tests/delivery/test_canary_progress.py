@@ -9,11 +9,11 @@ import time
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from slipway.delivery.agent import canary, measures, shadow
-from slipway.delivery.agent.state import SIDES, GatewayProcess, Instance, Progress, State
-from slipway.delivery.environment_file import Baseline, Canary
-from slipway.delivery.load import traffic
+from slipway.agent import canary, measures, shadow
+from slipway.environment.spec import Baseline, Canary
+from slipway.environment.state import SIDES, GatewayProcess, Instance, Progress, State
 from slipway.gates.canary import BOUNDS, Counts
+from slipway.loadtest import traffic
 from tests.delivery.conftest import CANARY
 
 STEPS = Canary(

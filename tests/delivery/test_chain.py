@@ -11,16 +11,17 @@ import pytest
 import yaml
 
 from slipway import results
-from slipway.delivery import manifests, release
-from slipway.delivery.chain import chain, verification
-from slipway.delivery.chain.chain import BROKEN, HOLDS, NOT_CHECKED
-from slipway.delivery.environment_file import path_of
-from slipway.delivery.store.folder import FolderStore
-from slipway.delivery.trust import attestation, keys, signature
-from slipway.delivery.versions import version_tag
+from slipway.environment import manifests
+from slipway.environment.spec import path_of
+from slipway.environment.versions import version_tag
 from slipway.errors import UserError
 from slipway.files import sha256
 from slipway.git import Git
+from slipway.release import manifest
+from slipway.release.signing import attestation, keys, signature
+from slipway.release.store.folder import FolderStore
+from slipway.supply_chain import chain, verification
+from slipway.supply_chain.chain import BROKEN, HOLDS, NOT_CHECKED
 from tests.delivery import conftest
 
 VERSION = "v0.1.0"
@@ -35,7 +36,7 @@ class Forger:
         self.project = project
         self.git = project.branch.git
         self.folder = project.store.root / VERSION
-        self.facts = json.loads((self.folder / release.MANIFEST).read_text())
+        self.facts = json.loads((self.folder / manifest.MANIFEST).read_text())
         self.tree: dict[str, bytes | None] = {}
 
     def write(self, name: str, text: str) -> None:
@@ -49,13 +50,13 @@ class Forger:
 
     def install(self, text: str) -> None:
         """Write `text` as pylock.toml and its hash into the manifest."""
-        self.write(release.LOCKED, text)
-        self.set_inputs(requirements=sha256(self.folder / release.LOCKED))
+        self.write(manifest.LOCKED, text)
+        self.set_inputs(requirements=sha256(self.folder / manifest.LOCKED))
 
     def seal(self) -> str:
         """Write the manifest for the current files and return its digest."""
-        (self.folder / release.MANIFEST).unlink()
-        return release.seal(self.folder, {name: fact for name, fact in self.facts.items() if name != "files"}).digest
+        (self.folder / manifest.MANIFEST).unlink()
+        return manifest.seal(self.folder, {name: fact for name, fact in self.facts.items() if name != "files"}).digest
 
     def publish(self, onto: str | None = None) -> None:
         """Push a release commit, tag and environment file that match the current release."""

@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from slipway.cli import app
-from slipway.delivery import promotion
-from slipway.delivery.desired_state import Promotion, previous_release
-from slipway.delivery.environment_file import SCHEMA, EnvironmentFile, parse, render
+from slipway.deployment import promotion
+from slipway.environment.deploy_branch import Promotion, previous_release
+from slipway.environment.spec import SCHEMA, EnvironmentFile, parse, render
 from slipway.errors import UserError
 from tests.delivery.conftest import CANARY, WORKFLOW
 

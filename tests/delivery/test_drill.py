@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from slipway.delivery import clients, drill, promotion
-from slipway.delivery.agent import supervision
-from slipway.delivery.home import Place, gateway_url
+from slipway.agent import supervision
+from slipway.deployment import promotion
+from slipway.environment import client
+from slipway.environment.place import Place, gateway_url
 from slipway.errors import UserError
+from slipway.lab import drill
 from slipway.settings import read_settings
 
 
@@ -50,7 +52,7 @@ def test_a_drill_after_a_restart_waits_until_the_gateway_serves(project):
         supervision.detach(place, 10)
         drilled = drill.Drill(project.root, "staging", None, project.store, read_settings())
         drilled._wait_until_served(first)
-        assert clients.serves(gateway_url("staging"), first.release, first.commit)
+        assert client.serves(gateway_url("staging"), first.release, first.commit)
     finally:
         supervision.stop(place, timeout_seconds=3)
 

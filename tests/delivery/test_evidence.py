@@ -9,10 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from slipway.cli import app
-from slipway.delivery import clients, evidence
-from slipway.delivery.load import loadtest
-from slipway.delivery.store import fetch
+from slipway.environment import client
 from slipway.errors import UserError
+from slipway.loadtest import loadtest
+from slipway.release import evidence
+from slipway.release.store import fetch
 from slipway.results import JobResult
 
 
@@ -225,5 +226,5 @@ def test_the_time_in_a_name_is_utc(project):
     ],
 )
 def test_a_load_test_names_its_environment_and_release(monkeypatch, target, served, expected):
-    monkeypatch.setattr(clients, "get_release", lambda _: served)
+    monkeypatch.setattr(client, "get_release", lambda _: served)
     assert expected == loadtest.subject(target, "http://127.0.0.1:3000")

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from slipway import compare
-from slipway.delivery import build, smoke
-from slipway.delivery.agent import installation
-from slipway.delivery.chain import trace
-from slipway.delivery.home import Place
-from slipway.delivery.store import WrongReleaseError
+from slipway.agent import installation
+from slipway.deployment import smoke
+from slipway.environment.place import Place
 from slipway.history import reproduce
 from slipway.monitoring import job
-from slipway.score import verb
+from slipway.pull_request import compare
+from slipway.release import build
+from slipway.release.store import WrongReleaseError
+from slipway.score import commands
+from slipway.supply_chain import trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,13 +27,13 @@ if TYPE_CHECKING:
 SOURCE = Path("src/slipway")
 STORE = SOURCE / "delivery/store"
 ONLY_THE_STORE = {"unpack_release", "unpack", "place_verified", "FolderStore", "GitHubStore", "S3Store"}
-"""Names that give access to a release without its digest; only `slipway.delivery.store` may use them."""
+"""Names that give access to a release without its digest; only `slipway.release.store` may use them."""
 
 READERS = {
     "compare": lambda case: compare.fetch_released("staging", case.folder),
     "monitor": lambda _: job.reference_of("staging", {}),
-    "score --environment": lambda case: verb._fetch(None, "staging", case.folder),
-    "score --release": lambda case: verb._fetch("v0.2.0", "", case.folder),
+    "score --environment": lambda case: commands._fetch(None, "staging", case.folder),
+    "score --release": lambda case: commands._fetch("v0.2.0", "", case.folder),
     "smoke": lambda case: smoke.read_expected("staging", case.desired, case.store),
     "agent": lambda case: installation.install(Place.of("staging"), case.store, case.desired),
     "build": lambda case: build.fetch_published(Path(), case.folder / "release", lambda: case.store),
@@ -83,8 +84,8 @@ def test_only_the_store_reads_a_release_without_fetch():
     [
         "store.unpack_release(version, folder)",
         'getattr(store, "unpack_release")(version, folder)',
-        "from slipway.delivery.store.folder import FolderStore",
-        "from slipway.delivery.store.files import unpack as u",
+        "from slipway.release.store.folder import FolderStore",
+        "from slipway.release.store.files import unpack as u",
         "files.place_verified(target, fill)",
     ],
 )
@@ -95,10 +96,10 @@ def test_a_reader_that_bypasses_fetch_is_detected(fault):
 def fetches(file: Path) -> bool:
     """Return whether a module imports `fetch`."""
     nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-    imports = (node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == "slipway.delivery.store")
+    imports = (node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == "slipway.release.store")
     return any(alias.name == "fetch" for node in imports for alias in node.names)
 
 
 def test_every_module_that_fetches_is_tested_here():
-    expected = {module.__file__ for module in (compare, job, verb, smoke, installation, build, reproduce, trace)}
+    expected = {module.__file__ for module in (compare, job, commands, smoke, installation, build, reproduce, trace)}
     assert expected == {str(file.resolve()) for file in SOURCE.rglob("*.py") if fetches(file)}

@@ -9,9 +9,10 @@ import time
 
 import pytest
 
-from slipway.delivery import clients, promotion
-from slipway.delivery.agent import follower, processes, state, supervision
-from slipway.delivery.environment_file import path_of
+from slipway.agent import follower, processes, supervision
+from slipway.deployment import promotion
+from slipway.environment import client, state
+from slipway.environment.spec import path_of
 from slipway.errors import UserError
 from tests.delivery.conftest import CANARY, TIMEOUT_SECONDS, git
 
@@ -240,7 +241,7 @@ def test_a_git_revert_serves_the_former_release_within_30_seconds(project, crew,
     project.store.root.rename(project.store.root.with_name("away"))
     start = time.monotonic()
     _revert(clone, "HEAD")
-    while "v0.1.0" != (clients.get_release(url) or {}).get("version"):
+    while "v0.1.0" != (client.get_release(url) or {}).get("version"):
         assert time.monotonic() - start < 30, state.read(crew.place)
         time.sleep(0.05)
     print(f"{time.monotonic() - start:.1f} s")
@@ -256,7 +257,7 @@ def test_an_agent_whose_remote_hangs_keeps_healing(project, crew, monkeypatch):
     (instance,) = state.read(crew.place).instances
     processes.kill([instance.pid])
     start = time.monotonic()
-    while state.read(crew.place).instances in ([], [instance]) or not clients.is_ok(f"{url}/release"):
+    while state.read(crew.place).instances in ([], [instance]) or not client.is_ok(f"{url}/release"):
         assert time.monotonic() - start < TIMEOUT_SECONDS
         time.sleep(0.05)
     assert time.monotonic() - start < 8

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slipway import compare
-from slipway.delivery.store import WrongReleaseError
 from slipway.errors import UserError
+from slipway.pull_request import compare
+from slipway.release.store import WrongReleaseError
 from slipway.results import read
 from slipway.settings import read_params
 

@@ -7,15 +7,15 @@ import subprocess
 
 import pytest
 
-from slipway.delivery import promotion
-from slipway.delivery.agent import status
-from slipway.delivery.build import Source
-from slipway.delivery.environment_file import path_of
-from slipway.delivery.evidence import in_use
-from slipway.delivery.store.folder import FolderStore
+from slipway.agent import status
+from slipway.deployment import promotion
+from slipway.environment.spec import path_of
 from slipway.errors import UserError
 from slipway.git import GitReadError
 from slipway.history.entries import History
+from slipway.release.build import Source
+from slipway.release.evidence import in_use
+from slipway.release.store.folder import FolderStore
 from tests import hostile_git
 from tests.delivery.conftest import Project, create, settle
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from slipway.delivery import clients, release
-from slipway.delivery.agent import installation, state, supervision
-from slipway.delivery.lock import is_running
+from slipway.agent import installation, supervision
+from slipway.agent.lock import is_running
+from slipway.environment import client, state
+from slipway.release import manifest
 from tests.delivery.conftest import HEALTH, TIMEOUT_SECONDS, Crew
 
 HEALED_SECONDS = 5
@@ -56,7 +57,7 @@ class Served:
         observed = self.observed
         instances = [(instance.release, instance.role, instance.phase) for instance in observed.instances]
         alone = [("v0.1.0", "main", "ready")] == instances
-        version = (clients.get_release(self.url, 1) or {}).get("version")
+        version = (client.get_release(self.url, 1) or {}).get("version")
         return (
             alone
             and observed.serving
@@ -94,12 +95,12 @@ def let_the_service_hang(served):
 
 def kill_the_gateway(served):
     os.kill(served.observed.gateway.pid, signal.SIGKILL)
-    return lambda: clients.is_reachable(served.url)
+    return lambda: client.is_reachable(served.url)
 
 
 def let_the_gateway_hang(served):
     os.kill(served.observed.gateway.pid, signal.SIGSTOP)
-    return lambda: clients.is_reachable(served.url, 1)
+    return lambda: client.is_reachable(served.url, 1)
 
 
 def edit_the_routes(served):
@@ -123,7 +124,7 @@ def swap_the_model(served):
     (instance,) = served.observed.instances
     (served.installed / "model/model.onnx").write_text("another model")
     return lambda: (
-        served.is_gone(instance) and served.installed.exists() and release.verify(served.installed, instance.digest)
+        served.is_gone(instance) and served.installed.exists() and manifest.verify(served.installed, instance.digest)
     )
 
 
@@ -173,7 +174,7 @@ def test_a_process_that_hangs_is_replaced(served, fault):
 
 
 def test_no_request_fails_while_a_changed_release_is_replaced(served):
-    from slipway.delivery.load import traffic
+    from slipway.loadtest import traffic
 
     with traffic.sending(served.url, [{"x": 1}], 100, 1) as answers:
         served.healed(swap_the_model)
@@ -188,7 +189,7 @@ def test_a_changed_release_keeps_serving_if_it_cannot_be_fetched(project, served
     while not any("will be retried" in event.text for event in served.observed.events):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert "v0.1.0" == clients.get_release(served.url)["version"]
+    assert "v0.1.0" == client.get_release(served.url)["version"]
     project.store.root.with_name("away").rename(project.store.root)
     served.healed(lambda _: lambda: served.is_gone(instance))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from slipway.delivery.agent import health
+from slipway.agent import health
 
 
 @pytest.fixture

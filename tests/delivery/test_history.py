@@ -8,12 +8,13 @@ import sys
 
 import pytest
 
-from slipway.delivery import evidence, promotion
+from slipway.deployment import promotion
 from slipway.errors import UserError
 from slipway.gates import Outcome
 from slipway.git import Git
 from slipway.history import reproduce, text
 from slipway.history.entries import HERE, History
+from slipway.release import evidence
 from slipway.results import recorded
 from tests import params
 
@@ -27,8 +28,8 @@ folder.mkdir(exist_ok=True)
 BUILD = """
 import pathlib, shutil
 from slipway import results
-from slipway.delivery import release
-from slipway.delivery.dvc_files import blobs
+from slipway.release import manifest as release
+from slipway.dvc.files import blobs
 from slipway.git import Git
 out, commit = pathlib.Path("build/release"), Git(pathlib.Path()).run("rev-parse", "HEAD")
 shutil.copytree("model", out / "model")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from slipway.delivery import release
-from slipway.delivery.agent import installation, watch
-from slipway.delivery.home import ENVIRONMENTS, Place
-from slipway.delivery.release import Release
+from slipway.agent import installation, watch
+from slipway.environment.place import ENVIRONMENTS, Place
 from slipway.errors import UserError
+from slipway.release import manifest
+from slipway.release.manifest import Release
 
 
 def _flip(file) -> None:
@@ -35,7 +35,7 @@ def content(project):
 def test_one_flipped_byte_in_the_store_is_detected_in_every_file_before_the_installation(project, content):
     place = Place.of("staging")
     files = _files(project.store.root / "v0.1.0")
-    assert {release.MANIFEST, release.SBOM, "model.onnx"} < {file.name for file in files}
+    assert {manifest.MANIFEST, manifest.SBOM, "model.onnx"} < {file.name for file in files}
     for file in files:
         _flip(file)
         with pytest.raises(UserError, match=r"refused$"):

@@ -15,10 +15,10 @@ from itertools import pairwise
 
 import pytest
 
-from slipway.delivery import clients
-from slipway.delivery.agent import installation, processes, state, supervision
-from slipway.delivery.agent.agent import prefix
-from slipway.delivery.load import traffic
+from slipway.agent import installation, processes, supervision
+from slipway.agent.agent import prefix
+from slipway.environment import client, state
+from slipway.loadtest import traffic
 from tests.delivery.conftest import CANARY, NO_PACKAGES, SETTINGS, Crew
 from tests.delivery.killed_agent import Runner
 
@@ -121,7 +121,7 @@ def _polled(crew):
 
     def poll() -> None:
         while not done.wait(0.01):
-            versions.append((clients.get_release(crew.agent.url) or {}).get("version"))
+            versions.append((client.get_release(crew.agent.url) or {}).get("version"))
 
     thread = threading.Thread(target=poll)
     thread.start()

@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from slipway.delivery.load import loadtest, payloads
-from slipway.delivery.load.plan import draw_plan
-from slipway.delivery.load.samples import read_samples
 from slipway.errors import UserError
 from slipway.gates import Outcome
 from slipway.gates.loadtest import judge
+from slipway.loadtest import loadtest
+from slipway.loadtest.plan import draw_plan
+from slipway.loadtest.samples import read_samples
+from slipway.schema import payloads
 
 FAIL, INCONCLUSIVE, PASS = Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS
 GOOD = json.dumps({"release": "1.0.0", "predictions": [0.25]})

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slipway.delivery import manifests, promotion
-from slipway.delivery.environment_file import EnvironmentFile
+from slipway.deployment import promotion
+from slipway.environment import manifests
+from slipway.environment.spec import EnvironmentFile
 from slipway.errors import UserError
 
 ROOT = Path(__file__).parents[2]

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from slipway.delivery import manifests
+from slipway.environment import manifests
 from slipway.serving.metrics import Metrics
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from slipway.delivery import manifests
-from slipway.delivery.desired_state import BRANCH
-from slipway.delivery.environment_file import EnvironmentFile
-from slipway.delivery.home import ENVIRONMENTS
+from slipway.environment import manifests
+from slipway.environment.deploy_branch import BRANCH
+from slipway.environment.place import ENVIRONMENTS
+from slipway.environment.spec import EnvironmentFile
 from slipway.local import npm
 from slipway.serving import prediction_log
 from slipway.serving.app import App

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from slipway.delivery.load import payloads
 from slipway.errors import UserError
+from slipway.schema import payloads
 
 
 class Strict(BaseModel):

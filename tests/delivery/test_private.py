@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slipway.delivery.agent import supervision
-from slipway.delivery.agent.follower import Follower
-from slipway.delivery.home import Place
+from slipway.agent import supervision
+from slipway.agent.follower import Follower
+from slipway.environment.place import Place
 from tests import git_server
 from tests.delivery.conftest import AGENT, git
 

@@ -6,8 +6,9 @@ import subprocess
 
 import pytest
 
-from slipway.delivery import desired_state, promotion
-from slipway.delivery.desired_state import WORKFLOWS
+from slipway.deployment import promotion
+from slipway.environment import deploy_branch
+from slipway.environment.deploy_branch import WORKFLOWS
 from slipway.errors import UserError
 from tests.delivery.conftest import CANARY, WORKFLOW
 from tests.delivery.test_desired_state import gto
@@ -85,7 +86,7 @@ def test_a_canary_that_passes_after_main_moved_passes_the_rule(deployed):
 
 def test_a_rollback_to_workflow_files_would_be_refused(deployed, monkeypatch):
     """The seeded fault: a release commit that keeps its workflow files."""
-    monkeypatch.setattr(desired_state, "WORKFLOWS", "nothing")
+    monkeypatch.setattr(deploy_branch, "WORKFLOWS", "nothing")
     folder = deployed.build("v0.3.0")
     promotion.publish(deployed.root, folder, deployed.store)  # of the newest commit, so that it passes once
     deployed.promote("v0.3.0", "production")
@@ -101,7 +102,7 @@ def older(project, monkeypatch):
     hook = project.origin / "hooks/pre-receive"
     hook.rename(hook.with_name("off"))
     with monkeypatch.context() as patch:
-        patch.setattr(desired_state, "WORKFLOWS", "nothing")
+        patch.setattr(deploy_branch, "WORKFLOWS", "nothing")
         for version in ("v0.1.0", "v0.2.0"):
             project.publish(version)
             project.promote(version, "production")

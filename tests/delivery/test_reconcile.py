@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from slipway.delivery.agent import canary, reconcile
-from slipway.delivery.agent.reconcile import (
+from slipway.agent import canary, reconcile
+from slipway.agent.reconcile import (
     CanaryTrial,
     ConfirmServing,
     FailStart,
@@ -23,8 +23,8 @@ from slipway.delivery.agent.reconcile import (
     WriteRoutes,
     plan,
 )
-from slipway.delivery.agent.state import BadPromotion, Instance
-from slipway.delivery.environment_file import Baseline, Canary, EnvironmentFile
+from slipway.environment.spec import Baseline, Canary, EnvironmentFile
+from slipway.environment.state import BadPromotion, Instance
 
 
 def _content(number: int, replicas: int = 1) -> EnvironmentFile:

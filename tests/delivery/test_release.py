@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from slipway.delivery import release
-from slipway.delivery.versions import next_assignment, next_version, versions
+from slipway.environment.versions import next_assignment, next_version, versions
 from slipway.errors import UserError
+from slipway.release import manifest
 
 
 @pytest.fixture
 def folder(tmp_path):
     path = tmp_path / "release"
-    for name in ("a/b.txt", "c.bin", "model/model.onnx", release.SBOM, release.LOCKED, release.SMOKE):
+    for name in ("a/b.txt", "c.bin", "model/model.onnx", manifest.SBOM, manifest.LOCKED, manifest.SMOKE):
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_text(f"content of {name}")
-    release.seal(path, {"version": "v0.1.0", "commit": "c" * 40})
+    manifest.seal(path, {"version": "v0.1.0", "commit": "c" * 40})
     return path
 
 
@@ -34,57 +34,57 @@ def _places(size: int) -> list[int]:
 
 
 def test_a_flipped_bit_is_detected_in_every_file(folder):
-    digest = release.digest_of(folder)
+    digest = manifest.digest_of(folder)
     for file in [path for path in folder.rglob("*") if path.is_file()]:
         for position in _places(file.stat().st_size):
             _flip(file, position)
             with pytest.raises(UserError, match=f"{file.relative_to(folder)}: (SHA-256|digest) is"):
-                release.verify(folder, digest)
+                manifest.verify(folder, digest)
             _flip(file, position)
-    assert digest == release.verify(folder, digest).digest
+    assert digest == manifest.verify(folder, digest).digest
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"files": 1}', '{"files": ["a"]}'])
 def test_a_malformed_manifest_is_refused_in_one_line(folder, text):
-    (folder / release.MANIFEST).write_text(text)
+    (folder / manifest.MANIFEST).write_text(text)
     with pytest.raises(UserError, match=r"manifest\.json: not the manifest of a release; refused"):
-        release.verify(folder)
+        manifest.verify(folder)
 
 
 def test_a_missing_file_is_detected(folder):
     (folder / "c.bin").unlink()
     with pytest.raises(UserError, match=r"c\.bin: listed in manifest\.json but missing"):
-        release.verify(folder)
+        manifest.verify(folder)
 
 
 def test_an_unexpected_file_is_detected(folder):
     (folder / "model/extra.py").write_text("import os")
     with pytest.raises(UserError, match=r"extra\.py: not listed in manifest\.json"):
-        release.verify(folder)
+        manifest.verify(folder)
 
 
 def test_a_symbolic_link_in_place_of_a_file_is_detected(folder, tmp_path):
     shutil.move(folder / "c.bin", tmp_path / "c.bin")
     (folder / "c.bin").symlink_to(tmp_path / "c.bin")
     with pytest.raises(UserError, match=r"c\.bin: listed in manifest\.json but missing"):
-        release.verify(folder)
+        manifest.verify(folder)
 
 
 def test_a_changed_manifest_has_a_different_digest(folder):
-    digest = release.digest_of(folder)
-    (folder / release.MANIFEST).write_text((folder / release.MANIFEST).read_text().replace("v0.1.0", "v9.9.9"))
+    digest = manifest.digest_of(folder)
+    (folder / manifest.MANIFEST).write_text((folder / manifest.MANIFEST).read_text().replace("v0.1.0", "v9.9.9"))
     with pytest.raises(UserError, match="digest is sha256:"):
-        release.verify(folder, digest)
+        manifest.verify(folder, digest)
 
 
 def test_a_folder_that_is_no_release_is_named(tmp_path):
     with pytest.raises(UserError, match=r"contains no manifest\.json, so it is no release"):
-        release.verify(tmp_path)
+        manifest.verify(tmp_path)
 
 
 def test_the_digest_does_not_depend_on_place_or_time(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "copy", copy_function=shutil.copyfile)
-    assert release.digest_of(folder) == release.verify(tmp_path / "copy").digest
+    assert manifest.digest_of(folder) == manifest.verify(tmp_path / "copy").digest
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from slipway.delivery import clients, promotion
-from slipway.delivery.environment_file import Baseline
-from slipway.delivery.home import gateway_url
+from slipway.deployment import promotion
+from slipway.environment import client
+from slipway.environment.place import gateway_url
+from slipway.environment.spec import Baseline
 from slipway.errors import UserError
 from tests.delivery.conftest import CANARY
 
@@ -104,7 +105,7 @@ def test_a_promotion_ends_when_no_other_release_gets_requests(production, slipwa
     production.publish("v0.2.0")
     slipway("promote", *PRODUCTION, "--release", "v0.2.0")
     url = gateway_url("production")
-    assert {"v0.2.0"} == {clients.get_release(url)["version"] for _ in range(50)}
+    assert {"v0.2.0"} == {client.get_release(url)["version"] for _ in range(50)}
 
 
 def test_status_has_the_canary(production, slipway):

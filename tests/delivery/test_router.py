@@ -11,7 +11,7 @@ from contextlib import suppress
 import httpx
 import pytest
 
-from slipway.delivery.agent import router
+from slipway.agent import router
 from slipway.settings import read_params
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"

@@ -10,7 +10,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from slipway.delivery import sbom
+from slipway.release import sbom
 
 FACTS = {"version": "v0.1.0", "commit": "c" * 40, "built": "2026-01-02T00:00:00+02:00"}
 MODEL = {"model.onnx": "a" * 64, "signature.json": "b" * 64}

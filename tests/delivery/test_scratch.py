@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from slipway.delivery.scratch import scratch
+from slipway.release.scratch import scratch
 
 HOLD = """
 import sys, time
-from slipway.delivery.scratch import scratch
+from slipway.release.scratch import scratch
 with scratch("build") as folder:
     (folder / "file").touch()
     print(folder, flush=True)

@@ -13,13 +13,14 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import CryptoSigner, Signature
 
-from slipway.delivery import build, verbs
-from slipway.delivery.agent import installation
-from slipway.delivery.environment_file import EnvironmentFile
-from slipway.delivery.home import Place
-from slipway.delivery.release import Release
-from slipway.delivery.trust import attestation, keys, signature
+from slipway.agent import installation
+from slipway.deployment import commands
+from slipway.environment.place import Place
+from slipway.environment.spec import EnvironmentFile
 from slipway.errors import UserError
+from slipway.release import build
+from slipway.release.manifest import Release
+from slipway.release.signing import attestation, keys, signature
 
 DIGEST, OTHER = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
 INPUTS = {"data": f"{'d' * 32}.dir", "model": f"{'e' * 32}.dir", "params": "1" * 64, "requirements": "2" * 64}
@@ -245,8 +246,8 @@ def test_a_built_release_is_signed_and_published_with_its_signature(project, tmp
     project.commit()
     folder = project.build("v0.1.0")
     monkeypatch.setattr(build, "build", lambda *_: build.release.verify(folder))
-    verbs.build(folder, None)
-    verbs.publish(folder, None)
+    commands.build(folder, None)
+    commands.publish(folder, None)
     digest = project.branch.published("v0.1.0").digest
     files = signature.of_release(project.store, "v0.1.0")
     assert signature.verify("v0.1.0", digest, files, keys.trusted(project.root))
@@ -261,8 +262,8 @@ def test_a_fetched_release_is_not_signed(project, tmp_path, monkeypatch, capsys)
     output = tmp_path / "release"
     signature.evidence_folder(output).mkdir()
     (signature.evidence_folder(output) / "signature-of-another.intoto.jsonl").touch()
-    verbs.build(output, None)
-    verbs.publish(output, None)
+    commands.build(output, None)
+    commands.publish(output, None)
     assert [] == list(signature.of_release(project.store, "v0.1.0"))
     assert "built=false\nrelease=v0.1.0\n" == (tmp_path / "output").read_text()
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from slipway.delivery import promotion, smoke
+from slipway.deployment import promotion, smoke
 from slipway.errors import UserError
 from slipway.gates import Outcome
 from slipway.results import read

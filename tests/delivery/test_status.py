@@ -9,9 +9,11 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from slipway.delivery import clients, promotion
-from slipway.delivery.agent import agents, state, status, status_page, status_server, status_text
-from slipway.delivery.home import Place
+from slipway.agent import status, status_page, status_server, status_text
+from slipway.deployment import promotion
+from slipway.environment import agent_report, state
+from slipway.environment import client as clients
+from slipway.environment.place import Place
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
 from slipway.results import recorded
@@ -164,15 +166,15 @@ def test_names_and_messages_are_escaped(project, first):
 
 
 def test_the_gateway_exposes_the_state_without_details_of_this_machine(project, first, page):
-    first.until(lambda: "events" in (clients.get_json(f"{first.agent.url}{agents.STATE_PATH}") or {}))
-    answer = httpx.get(f"{first.agent.url}{agents.STATE_PATH}", trust_env=False)
+    first.until(lambda: "events" in (clients.get_json(f"{first.agent.url}{agent_report.STATE_PATH}") or {}))
+    answer = httpx.get(f"{first.agent.url}{agent_report.STATE_PATH}", trust_env=False)
     assert str(project.root.parent) not in answer.text
     assert "v0.1.0" == state.State.model_validate_json(answer.text).serving.release
     assert "troubles" not in httpx.get(f"{first.agent.url}/status.json", trust_env=False).text
 
 
 def test_a_promotion_from_another_machine_reports_a_bad_release_immediately(project, first, page, monkeypatch):
-    first.until(lambda: "events" in (clients.get_json(f"{first.agent.url}{agents.STATE_PATH}") or {}))
+    first.until(lambda: "events" in (clients.get_json(f"{first.agent.url}{agent_report.STATE_PATH}") or {}))
     project.publish("v0.2.0", "crash")
     content = project.promote("v0.2.0")
     first.settle()

@@ -18,12 +18,12 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from slipway.delivery import release
-from slipway.delivery.store import WrongReleaseError, fetch, open_store
-from slipway.delivery.store.files import extract, pack, replace
-from slipway.delivery.store.folder import FolderStore
-from slipway.delivery.store.github import GitHubStore
 from slipway.errors import UserError
+from slipway.release import manifest
+from slipway.release.store import WrongReleaseError, fetch, open_store
+from slipway.release.store.files import extract, pack, replace
+from slipway.release.store.folder import FolderStore
+from slipway.release.store.github import GitHubStore
 
 GH = """#!{python}
 # A fake of GitHub's `gh`: a release is a folder named by its tag; a draft is a folder in drafts/.
@@ -58,7 +58,7 @@ SECRETS = {"AWS_ACCESS_KEY_ID": "AKIANEVERINOUTPUT", "AWS_SECRET_ACCESS_KEY": "n
 KILLED_BEFORE_A_STEP = """
 import os, signal, sys
 from pathlib import Path
-from slipway.delivery.store import open_store
+from slipway.release.store import open_store
 store, folder, last, count = open_store(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), 0
 def step(event, arguments):
     global count
@@ -72,7 +72,7 @@ store.put(folder)
 REPLACED_AND_KILLED_BEFORE_A_STEP = """
 import os, shutil, signal, sys
 from pathlib import Path
-from slipway.delivery.store.files import replace
+from slipway.release.store.files import replace
 built, target, last, count = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), 0
 def step(event, arguments):
     global count
@@ -87,7 +87,7 @@ ON_A_FULL_DISK = """
 import sys
 from pathlib import Path
 from slipway import cli
-from slipway.delivery.store import FolderStore, files
+from slipway.release.store import FolderStore, files
 what, folder, target = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
 put = lambda: FolderStore(target).put(folder)
 cli.app = put if what == "put" else lambda: files.replace(target, lambda aside: files.shutil.copytree(folder, aside))
@@ -97,8 +97,8 @@ KILLED_BEFORE_A_REQUEST = """
 import os, signal, sys
 from pathlib import Path
 from aiobotocore.httpsession import AIOHTTPSession
-from slipway.delivery.store import s3
-from slipway.delivery.store import open_store
+from slipway.release.store import s3
+from slipway.release.store import open_store
 store, folder, last, count = open_store(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), 0
 send, s3.PART_BYTES = AIOHTTPSession.send, 5 * 2**20
 async def counted(self, request):
@@ -118,7 +118,7 @@ NO_DIGEST = f"sha256:{'0' * 64}"
 def _release(folder, version="v0.1.0", text="content"):
     folder.mkdir(parents=True)
     (folder / "file.txt").write_text(text)
-    return release.seal(folder, {"version": version, "commit": "c" * 40})
+    return manifest.seal(folder, {"version": version, "commit": "c" * 40})
 
 
 @pytest.fixture(scope="module")
@@ -321,7 +321,7 @@ def test_a_killed_copy_into_a_folder_is_no_release(tmp_path):
 def test_a_killed_upload_to_s3_is_no_release(bucket, tmp_path):
     (tmp_path / "built").mkdir()
     (tmp_path / "built/large").write_bytes(random.randbytes(11 * 2**20))
-    built = release.seal(tmp_path / "built", {"version": "v0.1.0", "commit": "c" * 40})
+    built = manifest.seal(tmp_path / "built", {"version": "v0.1.0", "commit": "c" * 40})
     store = open_store(bucket)
     for request in (4, 6, 7):  # among three parts, before the last one, before the upload is completed
         assert _kill(KILLED_BEFORE_A_REQUEST, bucket, built.folder, request)
@@ -341,7 +341,7 @@ def test_a_killed_replacement_leaves_the_old_release_the_new_one_or_none(tmp_pat
         code = subprocess.run(command, check=False).returncode
         assert code in {0, -signal.SIGKILL}
         killed = code != 0
-        digests.add(release.verify(target).digest if target.exists() else None)
+        digests.add(manifest.verify(target).digest if target.exists() else None)
         assert new.digest == replace(target, lambda aside: shutil.copytree(new.folder, aside)).digest
     assert {old.digest, new.digest, None} == digests
 

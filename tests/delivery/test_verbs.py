@@ -8,10 +8,10 @@ import re
 import pytest
 from typer.testing import CliRunner
 
+from slipway.agent import processes
+from slipway.agent.agent import prefix
 from slipway.cli import app
-from slipway.delivery.agent import processes
-from slipway.delivery.agent.agent import prefix
-from slipway.delivery.home import Place
+from slipway.environment.place import Place
 from slipway.errors import UserError
 
 

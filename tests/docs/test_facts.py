@@ -92,14 +92,16 @@ def test_names_in_backticks_exist(page):
         "tests/nothing",
         "test_nothing.py",
         "slipway.nothing",
-        "slipway.cml.nothing",
+        "slipway.github.cml.nothing",
     ],
 )
 def test_a_missing_name_fails(code):
     assert missing(code)
 
 
-@pytest.mark.parametrize("code", ["gates.floor", "data.suites", "data.json", "src/slipway", "slipway.cml", "x.y"])
+@pytest.mark.parametrize(
+    "code", ["gates.floor", "data.suites", "data.json", "src/slipway", "slipway.github.cml", "x.y"]
+)
 def test_an_existing_name_passes(code):
     assert missing(code) is None
 
@@ -193,10 +195,10 @@ def test_checks_of_monitoring_are_those_of_the_table():
 
 def content_of_checks() -> list[str]:
     """Return the names of the checks of monitoring, one module or function for each."""
-    from slipway.monitoring import gates
+    from slipway.gates import monitoring
 
     own = {"performance", "segments", "staleness"}
-    return sorted({*gates.THRESHOLDS, *own})
+    return sorted({*monitoring.THRESHOLDS, *own})
 
 
 # --- titles and terms ---

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from slipway import cli
-from slipway.cli.verbs import EXIT_CODES, CommandGroup
+from slipway.cli.panels import EXIT_CODES, CommandGroup
 from slipway.errors import UserError
 from tests import commands
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway.jobs import run_tool
+from slipway.pull_request.jobs import run_tool
 
 TEMPLATES = Path(".github/ISSUE_TEMPLATE")
 APACHE_SHA256 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"  # of the text that Apache publishes

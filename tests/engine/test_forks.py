@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from slipway.checks.mutants import READERS, WRITERS
+from slipway.lab.data_mutants import READERS, WRITERS
 from slipway.report import content, markdown, submitted
 from tests import forks
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from slipway import audit, licences
-from slipway.delivery.build import SERVE_GROUPS
 from slipway.errors import UserError
-from slipway.jobs import run_tool
+from slipway.pull_request.jobs import run_tool
+from slipway.release.build import SERVE_GROUPS
+from slipway.supply_chain import audit, licenses
 
 LOCK = tomllib.loads(Path("uv.lock").read_text(encoding="utf-8"))["package"]
 LOCKED = {package["name"]: package for package in LOCK if "registry" in package["source"]}
@@ -39,8 +39,8 @@ def test_audit_covers_every_locked_package():
 
 @pytest.mark.parametrize("model_format", SERVE_GROUPS)
 def test_release_installs_no_copyleft_package(model_format):
-    listed = {name: licences.license_of(name) for name in licences.shipped(SERVE_GROUPS[model_format])}
-    assert {} == licences.rejected(listed)
+    listed = {name: licenses.license_of(name) for name in licenses.shipped(SERVE_GROUPS[model_format])}
+    assert {} == licenses.rejected(listed)
     assert "bentoml" in listed
 
 
@@ -61,19 +61,19 @@ def test_release_installs_no_copyleft_package(model_format):
     ],
 )
 def test_copyleft_license_is_refused(text, expected):
-    assert expected is bool(licences.rejected({"package": text}))
+    assert expected is bool(licenses.rejected({"package": text}))
 
 
 def test_group_with_copyleft_package_is_refused_by_name():
     with pytest.raises(UserError, match=r"grandalf \(GNU General Public License v2"):
-        licences.licences(["pipeline"])
+        licenses.licences(["pipeline"])
 
 
 def test_licences_are_printed_as_json(capsys):
-    licences.licences(["serve"], as_json=True)
+    licenses.licences(["serve"], as_json=True)
     assert "MIT" == json.loads(capsys.readouterr().out)["pydantic"]
 
 
 def test_missing_package_is_reported():
     with pytest.raises(UserError, match="no-such-package: locked but not installed"):
-        licences.license_of("no-such-package")
+        licenses.license_of("no-such-package")

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from slipway import cli, jobs, tools
+from slipway import cli, tools
 from slipway.errors import UserError
+from slipway.pull_request import jobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from slipway import engine
+from slipway.pull_request import engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -92,7 +92,7 @@ def main() -> None:
     frame = rows(8000, 1)
     built = START - timedelta(days=5)
     reference = Reference.of(ReleaseBaseline("v1", built, {}, {"size": 1.0}), frame, Model(), params)
-    from slipway import metrics
+    from slipway.evaluation import metrics
     from slipway.monitoring.segments import targets
 
     y = targets(reference.test, CLASSES)

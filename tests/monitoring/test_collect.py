@@ -11,7 +11,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from pydantic import BaseModel
 
-from slipway.delivery.home import Place
+from slipway.environment.place import Place
 from slipway.errors import UserError
 from slipway.monitoring import collect
 from slipway.monitoring.collect import Collection

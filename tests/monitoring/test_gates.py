@@ -6,10 +6,9 @@ import math
 
 import pytest
 
-from slipway.gates import Outcome, Verdict
-from slipway.monitoring import gates
-from slipway.monitoring.evidence_format import BASELINE, REQUESTED
-from slipway.monitoring.evidence_format import finding as make_finding
+from slipway.gates import Outcome, Verdict, monitoring
+from slipway.gates.monitoring_evidence import BASELINE, REQUESTED
+from slipway.gates.monitoring_evidence import finding as make_finding
 from slipway.settings import read_settings
 
 LIMITS = read_settings().monitoring
@@ -24,25 +23,25 @@ def performance(value: float, half: float = 0.01, baseline: float | None = 0.7, 
     return {"metric": "roc_auc", BASELINE: baseline, "rows": 9, "all": overall, "segments": {}} | changes
 
 
-@pytest.mark.parametrize("check", gates.THRESHOLDS)
+@pytest.mark.parametrize("check", monitoring.THRESHOLDS)
 @pytest.mark.parametrize(
     ("score", "outcome"), [(-0.5, Outcome.PASS), (1.0, Outcome.PASS), (1.01, Outcome.FAIL), (math.nan, Outcome.FAIL)]
 )
 def test_a_finding_over_the_limit_fails_and_is_quoted(check, score, outcome):
-    verdict = gates.judge(check, {"rows": 9, "findings": [finding(score)]}, LIMITS)
+    verdict = monitoring.judge(check, {"rows": 9, "findings": [finding(score)]}, LIMITS)
     assert outcome == verdict.outcome
     assert "size: unlike training" in (verdict.reason if outcome is Outcome.FAIL else verdict.observed)
 
 
 def test_the_worst_finding_comes_first_and_the_rest_are_counted():
     findings = [finding(9 - place, f"finding {place}") for place in range(6)]
-    reason = gates.judge("skew", {"rows": 9, "findings": findings}, LIMITS).reason
+    reason = monitoring.judge("skew", {"rows": 9, "findings": findings}, LIMITS).reason
     assert "finding 0; finding 1; finding 2; and 3 more" == reason
 
 
-@pytest.mark.parametrize("check", [*gates.THRESHOLDS, "performance", "segments", "staleness"])
+@pytest.mark.parametrize("check", [*monitoring.THRESHOLDS, "performance", "segments", "staleness"])
 def test_a_check_without_evidence_is_inconclusive_with_the_reason(check):
-    verdict = gates.judge(check, {"missing": "no labels"}, LIMITS)
+    verdict = monitoring.judge(check, {"missing": "no labels"}, LIMITS)
     assert (Outcome.INCONCLUSIVE, "no labels") == (verdict.outcome, verdict.reason)
 
 
@@ -61,13 +60,13 @@ def test_a_check_without_evidence_is_inconclusive_with_the_reason(check):
     ],
 )
 def test_performance_fails_where_even_the_better_end_of_the_interval_is_too_low(evidence, outcome):
-    assert outcome == gates.judge("performance", evidence, LIMITS).outcome
+    assert outcome == monitoring.judge("performance", evidence, LIMITS).outcome
 
 
 def test_a_worse_segment_is_named_and_one_without_a_baseline_is_not_judged():
     segment = {"value": 0.5, "low": 0.49, "high": 0.51}
     segments = {"origin=EWR": segment | {BASELINE: 0.7}, "origin=JFK": segment | {BASELINE: None}}
-    verdict = gates.judge("segments", performance(0.7, segments=segments), LIMITS)
+    verdict = monitoring.judge("segments", performance(0.7, segments=segments), LIMITS)
     assert (Outcome.FAIL, "1 of 2 segments judged, 1 worse") == (verdict.outcome, verdict.observed)
     assert verdict.reason.startswith("origin=EWR: ")
 
@@ -87,7 +86,7 @@ NO_NUMBER = {"value": math.nan, "low": math.nan, "high": math.nan}
     ],
 )
 def test_a_segment_without_the_primary_metric_is_judged_by_the_loss_or_proves_nothing(segment, outcome, reason):
-    verdict = gates.judge("segments", performance(0.7, segments={"origin=EWR": segment}), LIMITS)
+    verdict = monitoring.judge("segments", performance(0.7, segments={"origin=EWR": segment}), LIMITS)
     assert outcome == verdict.outcome
     assert reason in verdict.reason
 
@@ -95,7 +94,7 @@ def test_a_segment_without_the_primary_metric_is_judged_by_the_loss_or_proves_no
 @pytest.mark.parametrize(("value", "outcome"), [(0.45, Outcome.PASS), (0.9, Outcome.FAIL)])
 def test_labels_of_one_class_are_judged_by_the_loss(value, outcome):
     overall = ONE_CLASS | {"value": value, "low": value - 0.01, "high": value + 0.01}
-    verdict = gates.judge("performance", performance(0.7, all=overall), LIMITS)
+    verdict = monitoring.judge("performance", performance(0.7, all=overall), LIMITS)
     assert outcome == verdict.outcome
     assert verdict.threshold.startswith("log_loss at most ")
 
@@ -105,21 +104,21 @@ def test_labels_of_one_class_are_judged_by_the_loss(value, outcome):
     [(1.0, 1.0, []), (46.0, 1.0, ["data"]), (None, 91.0, ["model"]), (math.nan, 1.0, ["data"]), (None, 1.0, [])],
 )
 def test_data_or_a_model_that_is_too_old_is_named(data, model, old):
-    verdict = gates.judge("staleness", {"data_days": data, "model_days": model}, LIMITS)
+    verdict = monitoring.judge("staleness", {"data_days": data, "model_days": model}, LIMITS)
     assert (Outcome.FAIL if old else Outcome.PASS) == verdict.outcome
     assert all(name in verdict.reason for name in old)
 
 
 def test_one_window_neither_raises_nor_clears_an_alarm():
     bad, good = Verdict("drift", Outcome.FAIL, "", "far"), Verdict("drift", Outcome.PASS, "", "near")
-    assert Outcome.INCONCLUSIVE == gates.with_alarm(bad, raised=False).outcome
-    assert Outcome.FAIL == gates.with_alarm(good, raised=True).outcome
-    assert (bad, good) == (gates.with_alarm(bad, raised=True), gates.with_alarm(good, raised=False))
+    assert Outcome.INCONCLUSIVE == monitoring.with_alarm(bad, raised=False).outcome
+    assert Outcome.FAIL == monitoring.with_alarm(good, raised=True).outcome
+    assert (bad, good) == (monitoring.with_alarm(bad, raised=True), monitoring.with_alarm(good, raised=False))
 
 
 def request(*checks: str) -> dict:
     """Return the retraining request after `checks` have failed."""
-    return gates.retrain([Verdict(name, Outcome.FAIL, "", "far", f"{name} is bad") for name in checks])
+    return monitoring.retrain([Verdict(name, Outcome.FAIL, "", "far", f"{name} is bad") for name in checks])
 
 
 @pytest.mark.parametrize(
@@ -132,7 +131,7 @@ def test_decay_drift_and_staleness_request_a_retraining_the_most_specific_first(
     assert (trigger is not None, trigger) == (requested[REQUESTED], requested["trigger"])
 
 
-@pytest.mark.parametrize("broken", sorted(gates.DATA_FAULT_CHECKS))
+@pytest.mark.parametrize("broken", sorted(monitoring.DATA_FAULT_CHECKS))
 def test_no_retraining_is_requested_while_the_data_is_broken(broken):
     requested = request(broken, "performance", "drift")
     assert (False, None) == (requested[REQUESTED], requested["trigger"])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from slipway.monitoring.memory import POINTS_MAX, Alarm, MonitorState, Point
+from slipway.monitoring.alarm_state import POINTS_MAX, Alarm, MonitorState, Point
 
 START = datetime(2013, 10, 1, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from slipway.monitoring.readings import SNAPSHOTS_MAX, CounterHistory, Counters, CounterSnapshot
+from slipway.monitoring.snapshots import SNAPSHOTS_MAX, CounterHistory, Counters, CounterSnapshot
 from slipway.serving.metrics import Metrics
 
 START = datetime(2026, 1, 31, tzinfo=UTC)

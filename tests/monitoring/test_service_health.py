@@ -8,14 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from slipway.delivery.evidence import store_results
-from slipway.delivery.store import FolderStore
-from slipway.gates import Outcome, Verdict
-from slipway.monitoring import gates
+from slipway.gates import Outcome, Verdict, monitoring
+from slipway.lab.monitoring_power import HEALTHY_SERVICE, LOAD_TEST
+from slipway.monitoring.checks import health
 from slipway.monitoring.job import load_test_result
-from slipway.monitoring.power import HEALTHY_SERVICE, LOAD_TEST
-from slipway.monitoring.questions import health
 from slipway.monitoring.reference import ReleaseBaseline
+from slipway.release.evidence import store_results
+from slipway.release.store import FolderStore
 from slipway.results import JobResult
 from slipway.settings import read_settings
 
@@ -28,7 +27,7 @@ def verdict(service, load=LOAD_TEST) -> Verdict:
     context = SimpleNamespace(
         window=SimpleNamespace(service=service), limits=LIMITS, reference=SimpleNamespace(baseline=baseline)
     )
-    return gates.judge("health", health.evidence(context), LIMITS)
+    return monitoring.judge("health", health.evidence(context), LIMITS)
 
 
 def test_a_service_as_fast_as_its_load_test_passes():

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import problem
-from slipway.monitoring import shelf as expectation_cache
+from slipway.monitoring import reference_cache as expectation_cache
 from slipway.monitoring.relations import Relations
 
 DAYS, SEED = 30.0, 5

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import problem
-from slipway.delivery.load.traffic import HEADERS, SYNTHETIC_ID_PREFIX
+from slipway.loadtest.traffic import HEADERS, SYNTHETIC_ID_PREFIX
 from slipway.monitoring.window import LiveWindow, join, logged, scores
 
 ROWS = pd.DataFrame({"request_id": ["a", "b", "c"], "index": 0})

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from slipway.delivery import canary_power
-from slipway.delivery.canary_power import CASES, STALLING, Case, Service
+from slipway.lab import canary_power
+from slipway.lab.canary_power import CASES, STALLING, Case, Service
 
 with open("params.yaml", encoding="utf-8") as _file:  # noqa: PTH123  the default parameters
     LIMITS = yaml.safe_load(_file)["canary"]

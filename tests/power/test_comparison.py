@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from slipway import metrics, power
 from slipway.errors import UserError
+from slipway.evaluation import metrics
+from slipway.lab import comparison_power
 
 RANDOM = np.random.default_rng(4)
 Y = (RANDOM.random(3000) < 0.3).astype(float)
@@ -18,34 +19,34 @@ AUC = metrics.for_task("binary")["roc_auc"]
 def _two_classes():
     """Set the task to that of the models above, independent of the problem."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(power.problem, "TASK", "binary")
+        patch.setattr(comparison_power.problem, "TASK", "binary")
         yield
 
 
 def _blurred(seed: int):
-    return power._blurred(SCORES, np.random.default_rng(seed).normal(size=3000))
+    return comparison_power._blurred(SCORES, np.random.default_rng(seed).normal(size=3000))
 
 
 def _rate(candidate, champion, decisions: set[str], confidence: float = 0.95, count: int = 60) -> float:
     """Return the rate of `decisions` in `count` trials."""
-    trial = power.GateTrial("roc_auc", Y, candidate, champion, 200, confidence)
+    trial = comparison_power.GateTrial("roc_auc", Y, candidate, champion, 200, confidence)
     return np.mean([trial(seed) in decisions for seed in range(count)])
 
 
 @pytest.fixture(scope="module")
 def equal() -> tuple[np.ndarray, np.ndarray]:
     candidate = _blurred(1)(0.5)
-    return candidate, power._at_level(AUC, Y, _blurred(2), AUC.value(Y, candidate))
+    return candidate, comparison_power._at_level(AUC, Y, _blurred(2), AUC.value(Y, candidate))
 
 
 def test_noise_brings_a_model_to_the_requested_level():
     level = AUC.value(Y, SCORES) - 0.02
-    assert level == pytest.approx(AUC.value(Y, power._at_level(AUC, Y, _blurred(1), level)), abs=1e-4)
+    assert level == pytest.approx(AUC.value(Y, comparison_power._at_level(AUC, Y, _blurred(1), level)), abs=1e-4)
 
 
 def test_a_level_that_no_noise_reaches_is_rejected():
     with pytest.raises(UserError, match=r"gates\.margin: no noise makes roc_auc so much worse"):
-        power._at_level(AUC, Y, _blurred(1), 0.3)
+        comparison_power._at_level(AUC, Y, _blurred(1), 0.3)
 
 
 def test_equal_models_rarely_differ_significantly(equal):
@@ -57,5 +58,5 @@ def test_equal_models_differ_too_often_if_the_interval_is_too_narrow(equal):
 
 
 def test_a_large_loss_is_significantly_worse():
-    worse = power._at_level(AUC, Y, _blurred(1), AUC.value(Y, SCORES) - 0.05)
+    worse = comparison_power._at_level(AUC, Y, _blurred(1), AUC.value(Y, SCORES) - 0.05)
     assert _rate(worse, SCORES, {"worse"}) >= 0.9

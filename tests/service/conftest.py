@@ -20,7 +20,7 @@ import psutil
 import pytest
 import yaml
 
-from slipway.schema import columns
+from slipway.schema.columns import columns
 from slipway.serving.run import SERVICE, free_port
 
 if TYPE_CHECKING:

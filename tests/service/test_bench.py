@@ -7,9 +7,9 @@ import os
 
 import pytest
 
-from slipway.bench import report
-from slipway.bench.measure import CONTESTANTS, MODEL
-from slipway.bench.run import bench
+from slipway.lab.bench import report
+from slipway.lab.bench.measure import CONTESTANTS, MODEL
+from slipway.lab.bench.run import bench
 from slipway.pipeline import skops_file
 
 from .conftest import TOY

@@ -23,7 +23,7 @@ from onnx import TensorProto, helper
 
 import problem
 from slipway import predictor
-from slipway.schema import columns
+from slipway.schema.columns import columns
 from slipway.serving import pages
 from slipway.serving.app import App
 from slipway.serving.contract import RowContract

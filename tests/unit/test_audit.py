@@ -8,10 +8,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from slipway import audit
 from slipway.errors import UserError
 from slipway.gates import Outcome
-from slipway.jobs import run_tool
+from slipway.pull_request.jobs import run_tool
+from slipway.supply_chain import audit
 
 TODAY = date(2026, 1, 15)
 ENTRY = {

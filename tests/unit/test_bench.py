@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from slipway.bench import load, quiet, report, servers
-from slipway.bench.load import play, request
-from slipway.bench.report import targets_of
 from slipway.errors import UserError
+from slipway.lab.bench import load, quiet, report, servers
+from slipway.lab.bench.load import play, request
+from slipway.lab.bench.report import targets_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,9 +96,9 @@ def test_servers_are_stopped_when_the_benchmark_is_interrupted(tmp_path):
 
 
 def test_a_server_that_does_not_start_shows_the_end_of_its_log(tmp_path, monkeypatch):
-    monkeypatch.setitem(servers.SERVERS, "no-op", ["uvicorn", "slipway.bench.nothing:app"])
+    monkeypatch.setitem(servers.SERVERS, "no-op", ["uvicorn", "slipway.lab.bench.nothing:app"])
     with (
-        pytest.raises(UserError, match=r"the server no-op does not start: .*slipway\.bench\.nothing"),
+        pytest.raises(UserError, match=r"the server no-op does not start: .*slipway\.lab\.bench\.nothing"),
         servers.running("no-op", 1, tmp_path, os.environ),
     ):
         raise AssertionError("it runs")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from slipway import bootstrap, metrics
+from slipway.evaluation import bootstrap, metrics
 
 BINARY = list(metrics.for_task("binary").values())
 N = 3000

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from slipway.dvc_cache import drop_poisoned
+from slipway.dvc.cache import drop_poisoned
 from slipway.errors import UserError
 
 

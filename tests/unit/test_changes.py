@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway import changes
+from slipway.git import changes
 
 POINTER = "outs:\n- md5: {md5}\n  size: {size}\n  nfiles: 9\n  path: data\n"
 

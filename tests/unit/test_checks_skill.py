@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from slipway.checks.skill import skill
+from slipway.evaluation.skill import skill
 
 CLASSES = ["a", "b", "c"]
 EXACT = np.eye(3)

@@ -13,13 +13,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
-from slipway import csv_file, yaml12
-from slipway.csv_file import Dialect
+from slipway import yaml12
 from slipway.errors import UserError
 from slipway.scaffold import plan, render
 from slipway.scaffold.plan import ForkRequest, Plan
 from slipway.scaffold.source import ReadOptions
-from slipway.score import tables, verb
+from slipway.schema import csv_file
+from slipway.schema.csv_file import Dialect
+from slipway.score import commands, tables
 from slipway.score.rows import RowChecker
 
 FOLDER = Path("tests/csv").resolve()
@@ -61,7 +62,7 @@ def problem_of(tmp_path, monkeypatch):
         problem = importlib.import_module("problem")
         data = importlib.import_module("problem.data")
         monkeypatch.setattr(data, "INCOMING", tmp_path / "incoming")
-        monkeypatch.setattr(verb, "problem", problem)
+        monkeypatch.setattr(commands, "problem", problem)
         return problem
 
     yield imported
@@ -80,7 +81,7 @@ def imported_rows(problem: Any, source: Path, folder: Path) -> pd.DataFrame:
 def refused_rows(problem: Any, source: Path, folder: Path) -> list[Any]:
     """Return the rows of a file that `slipway score` rejects."""
     dialect, checker, broken = Dialect(**problem.CSV), RowChecker(problem.Row), []
-    scored = verb._prepared(source, dialect, folder)
+    scored = commands._prepared(source, dialect, folder)
     for chunk in tables.read(scored, problem.Row, 1000, dialect):
         assert set(problem.Row.model_fields) == set(chunk.columns.schema.names)
         broken += checker.check(chunk.columns.select(list(problem.Row.model_fields)), chunk.invalid).broken.values()

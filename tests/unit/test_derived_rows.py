@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, Field, create_model
 
-from slipway.derived_rows import ROWS_MAX, UNBOUNDED, UNSEEN_CATEGORY, derived_rows
-from slipway.features import to_features
+from slipway.schema.derived_rows import ROWS_MAX, UNBOUNDED, UNSEEN_CATEGORY, derived_rows
+from slipway.schema.features import to_features
 
 
 class Row(BaseModel):

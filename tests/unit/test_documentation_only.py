@@ -12,7 +12,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from slipway import changes, jobs
+from slipway.git import changes
+from slipway.pull_request import jobs
 from tests import hostile_git
 
 FILES = {

@@ -8,7 +8,8 @@ import json
 import pytest
 import yaml
 
-from slipway import dvc_cache, dvc_data
+from slipway.dvc import cache as dvc_cache
+from slipway.dvc import pointers
 from slipway.errors import UserError
 
 
@@ -39,29 +40,29 @@ def _listing(cache, **files: str) -> str:
 @pytest.mark.parametrize("path", [".git/hooks", ".venv", "../elsewhere", "data/../src", "/etc/cron.d", ""])
 def test_a_path_that_is_not_for_data_is_rejected(point, path):
     with pytest.raises(UserError, match="which is not a path for data; rejected"):
-        dvc_data.outputs(point(path))
+        pointers.outputs(point(path))
 
 
 def test_a_pointer_with_another_working_directory_is_rejected(point):
     with pytest.raises(UserError, match="not a path for data"):
-        dvc_data.outputs(point("data", wdir="../elsewhere"))
+        pointers.outputs(point("data", wdir="../elsewhere"))
 
 
 @pytest.mark.parametrize("text", ["", "outs: 1", "outs: [{md5: a}]", "a: [", "[]"])
 def test_an_invalid_pointer_is_one_line(tmp_path, text):
     (tmp_path / "data.dvc").write_text(text)
     with pytest.raises(UserError, match=r"data\.dvc: not a file of `dvc add`"):
-        dvc_data.outputs(tmp_path / "data.dvc")
+        pointers.outputs(tmp_path / "data.dvc")
 
 
 @pytest.mark.parametrize("relpath", ["../src/evil.py", "/etc/evil", "a/../../evil.py"])
 def test_a_list_of_files_that_leads_out_of_its_folder_is_rejected(point, tmp_path, relpath):
     pointer = point("data", _listing(tmp_path, **{relpath: _store(tmp_path, b"evil")}))
     with pytest.raises(UserError, match=r"data: its list of files names .*, outside of the folder; rejected"):
-        list(dvc_data.missing(pointer, tmp_path))
+        list(pointers.missing(pointer, tmp_path))
 
 
 def test_an_object_that_the_cache_lacks_is_named_by_its_path(point, tmp_path):
     pointer = point("data", _listing(tmp_path, a=_store(tmp_path, b"1"), b="2" * 32))
-    assert [("data/b", "2" * 32)] == list(dvc_data.missing(pointer, tmp_path))
-    assert [("data", "3" * 32)] == list(dvc_data.missing(point("data", "3" * 32), tmp_path))
+    assert [("data/b", "2" * 32)] == list(pointers.missing(pointer, tmp_path))
+    assert [("data", "3" * 32)] == list(pointers.missing(point("data", "3" * 32), tmp_path))

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from slipway import dvc_cache, dvc_data, dvc_remote
+from slipway.dvc import cache, pointers
+from slipway.dvc import remote as dvc_remote
 from slipway.errors import UserError
 
 DVC = Path(sys.executable).with_name("dvc")
@@ -43,14 +44,14 @@ def project(template, tmp_path, monkeypatch) -> Path:
 def test_pushed_objects_are_on_the_remote(project):
     dvc_remote.push_data(Path("data.dvc"))
     stored = {path.parent.name + path.name for path in (project / "store/files/md5").glob("*/*")}
-    assert stored == set(dict(dvc_data.objects(Path("data.dvc"), dvc_cache.folder())).values())
+    assert stored == set(dict(pointers.objects(Path("data.dvc"), cache.folder())).values())
     assert 3 == len(stored)
 
 
 def test_an_object_that_the_cache_lacks_is_named(project):
-    digest = dict(dvc_data.objects(Path("data.dvc"), dvc_cache.folder()))["data/b"]
+    digest = dict(pointers.objects(Path("data.dvc"), cache.folder()))["data/b"]
     shutil.rmtree("data")
-    dvc_cache.path_of(dvc_cache.folder(), digest).unlink()
+    cache.path_of(cache.folder(), digest).unlink()
     plain = subprocess.run([DVC, "push", "--quiet", "data.dvc"], check=False)
     assert 0 == plain.returncode
     with pytest.raises(dvc_remote.MissingObjectError, match=r"^data(/b)?: object \w+(\.dir)? is not on the remote"):
@@ -59,8 +60,8 @@ def test_an_object_that_the_cache_lacks_is_named(project):
 
 def test_an_object_that_the_remote_lost_is_named(project):
     dvc_remote.push_data(Path("data.dvc"))
-    digests = dict(dvc_data.objects(Path("data.dvc"), dvc_cache.folder()))
-    dvc_cache.path_of(project / "store", digests["data/a"]).unlink()
+    digests = dict(pointers.objects(Path("data.dvc"), cache.folder()))
+    cache.path_of(project / "store", digests["data/a"]).unlink()
     with pytest.raises(dvc_remote.MissingObjectError, match=f"^data/a: object {digests['data/a']} is not on"):
         dvc_remote.require(digests)
 
@@ -85,7 +86,7 @@ def _is_small(node: ast.AST) -> bool:
 def test_nothing_else_in_the_engine_runs_dvc_push():
     users = {path.as_posix() for path in Path("src/slipway").rglob("*.py") if _pushes(path.read_text(encoding="utf-8"))}
     demo = {"src/slipway/local/demo.py", "src/slipway/local/repository.py"}  # they run the commands of a user
-    assert {"src/slipway/dvc_remote.py"} == users - demo
+    assert {"src/slipway/dvc/remote.py"} == users - demo
 
 
 @pytest.mark.parametrize("fault", ["dvc.run('push', x)", "run(['dvc', 'push'])", "command = [tool('dvc'), 'push', x]"])

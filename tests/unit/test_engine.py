@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from slipway import engine
 from slipway.errors import UserError
 from slipway.git import Git
+from slipway.pull_request import engine
 
 FILES = {
     "src/slipway/gates.py": "limit = 1\n",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from slipway.features import to_features
+from slipway.schema.features import to_features
 
 
 class Row(BaseModel):

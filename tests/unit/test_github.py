@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from slipway import github
 from slipway.errors import UserError
+from slipway.github import api
 
 REFUSALS = [
     (
@@ -67,7 +67,7 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("request_", "output", "status", "remedy"), REFUSALS)
 def test_a_refusal_is_one_line_with_its_reason_and_remedy(request_, output, status, remedy):
-    error = github.refusal(request_, f"\n{output}\n")
+    error = api.refusal(request_, f"\n{output}\n")
     assert (status, 1) == (error.status, len(str(error).splitlines()))
     assert str(error).startswith(f"gh {request_}: ")
     assert output in str(error)
@@ -76,27 +76,27 @@ def test_a_refusal_is_one_line_with_its_reason_and_remedy(request_, output, stat
 
 def test_every_remedy_applies_to_a_refusal():
     given = {
-        next(remedy for remedy in github.REMEDIES if remedy.fits(status, request, output))
+        next(remedy for remedy in api.REMEDIES if remedy.fits(status, request, output))
         for request, output, status, _ in REFUSALS
     }
-    assert set(github.REMEDIES) == given
+    assert set(api.REMEDIES) == given
 
 
 @pytest.mark.parametrize("output", ["", " \n\n", "error connecting to api.github.com\ncheck your internet connection"])
 def test_without_a_response_there_is_no_status_and_no_remedy(output):
-    error = github.refusal("api GET repos/a/b", output)
+    error = api.refusal("api GET repos/a/b", output)
     assert 0 == error.status
     assert ";" not in str(error)
 
 
 def test_a_hint_below_the_reason_is_kept_and_long_output_is_cut():
     hint = 'gh: This API operation needs the "admin:org" scope.'
-    assert str(github.refusal("api GET x", f"gh: Must have admin rights (HTTP 403)\n{hint}")).endswith(hint)
-    assert len(str(github.refusal("api GET x", "gh: " + "x" * 10_000 + " (HTTP 418)"))) <= 400
+    assert str(api.refusal("api GET x", f"gh: Must have admin rights (HTTP 403)\n{hint}")).endswith(hint)
+    assert len(str(api.refusal("api GET x", "gh: " + "x" * 10_000 + " (HTTP 418)"))) <= 400
 
 
 def test_a_refusal_is_a_user_error():
-    assert isinstance(github.refusal("api GET x", ""), UserError)
+    assert isinstance(api.refusal("api GET x", ""), UserError)
 
 
 @pytest.mark.parametrize(
@@ -104,5 +104,5 @@ def test_a_refusal_is_a_user_error():
     [({"type": "Bot"}, True), ({"type": "User"}, False), ({}, False), (None, False)],
 )
 def test_a_deleted_account_is_not_a_bot(author, expected):
-    assert expected is github.is_bot({"user": author})
-    assert not github.is_bot({})
+    assert expected is api.is_bot({"user": author})
+    assert not api.is_bot({})

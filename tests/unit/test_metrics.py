@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from slipway import metrics
+from slipway.evaluation import metrics
 
 RANDOM = np.random.default_rng(3)
 Y = RANDOM.integers(0, 2, 500).astype(float)

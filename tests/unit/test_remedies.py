@@ -8,17 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from slipway import dvc_data
-from slipway.delivery.dvc_files import DvcFiles
+from slipway.dvc import outputs, pointers, recovery
+from slipway.dvc.files import DvcFiles
 from slipway.errors import UserError
-from slipway.pipeline import outputs, recovery
 from slipway.settings import read_params
 
 LOCK = "schema: '2.0'\nstages:\n  train:\n    cmd: train\n    outs:\n    - path: model\n      md5: {:a>32}\n"
 READERS = {
     "params.yaml": ("seed: {}\n", read_params),
     "dvc.yaml": ("stages:\n  train:\n    cmd: train {}\n", outputs.stages),
-    "data.dvc": ("outs:\n- path: data\n  md5: {}\n", lambda: dvc_data.outputs(Path("data.dvc"))),
+    "data.dvc": ("outs:\n- path: data\n  md5: {}\n", lambda: pointers.outputs(Path("data.dvc"))),
     "dvc.lock": (LOCK, recovery.repair),
     "dvc.lock for a release": (LOCK, lambda: DvcFiles.read(Path())),
 }

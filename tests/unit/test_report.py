@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from slipway.changes import Changes
 from slipway.gates import Outcome, Verdict
+from slipway.git.changes import Changes
 from slipway.report import content, html, markdown
 from slipway.report.content import ReportEvidence
 from slipway.report.document import Chart, Code, Commands, Details, Heading, Series, Strong, Table, paragraph

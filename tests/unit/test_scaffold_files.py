@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from slipway import metrics
 from slipway.errors import UserError
-from slipway.jobs import run_tool
+from slipway.evaluation import metrics
+from slipway.pull_request.jobs import run_tool
 from slipway.scaffold import drift, limits, new, params_file, plan, render, room, work_tree
 from slipway.scaffold.params_file import Change
 

@@ -12,7 +12,7 @@ from slipway.errors import UserError
 from slipway.scaffold import upgrade, work_tree
 
 TEMPLATE = {
-    "src/slipway/engine.py": "one\n",
+    "src/slipway/pull_request/engine.py": "one\n",
     "src/problem/row.py": "carrier\n",
     "tests/problem/test_problem.py": "carrier\n",
     "params.yaml": "split: days\n\nserving: 1\n\n\nagent: 1\n",
@@ -36,7 +36,7 @@ FORK = {
     "uv.lock": "version 1, without the sample's\n",
 }
 LATER = {
-    "src/slipway/engine.py": "two\n",
+    "src/slipway/pull_request/engine.py": "two\n",
     "src/slipway/new.py": "new\n",
     "src/problem/row.py": "carrier and plane\n",
     "src/problem/planes.py": "plane\n",
@@ -104,7 +104,7 @@ def test_a_plain_merge_has_conflicts_in_generated_files(fork):
 
 def test_the_engine_is_that_of_the_template(fork):
     upgrade.upgrade("template/main")
-    assert ("two\n", "new\n") == (content("src/slipway/engine.py"), content("src/slipway/new.py"))
+    assert ("two\n", "new\n") == (content("src/slipway/pull_request/engine.py"), content("src/slipway/new.py"))
 
 
 def test_the_fork_keeps_problem_data_results_and_readme(fork):
@@ -136,10 +136,10 @@ def test_the_user_commits_the_merge_and_a_second_upgrade_does_nothing(fork, caps
 
 
 def test_conflicts_are_named_and_left_to_the_user(fork, template):
-    commit({"src/slipway/engine.py": "mine\n"}, "Leave the seam")
-    with pytest.raises(UserError, match=r"^src/slipway/engine.py: changed on both sides"):
+    commit({"src/slipway/pull_request/engine.py": "mine\n"}, "Leave the seam")
+    with pytest.raises(UserError, match=r"^src/slipway/pull_request/engine.py: changed on both sides"):
         upgrade.upgrade("template/main")
-    assert "<<<<<<<" in content("src/slipway/engine.py")
+    assert "<<<<<<<" in content("src/slipway/pull_request/engine.py")
     assert "species\n" == content("src/problem/row.py")
 
 
@@ -168,12 +168,12 @@ def start_without_history(files: dict[str, str]) -> None:
 def test_a_repository_without_the_templates_history_is_joined_to_its_first_commit(template):
     start_without_history({})
     upgrade.upgrade("template/main")
-    assert ("two\n", "species\n") == (content("src/slipway/engine.py"), content("src/problem/row.py"))
+    assert ("two\n", "species\n") == (content("src/slipway/pull_request/engine.py"), content("src/problem/row.py"))
     assert "split: ratio\n\nserving: 1\n\n\nagent: 1\n\nmonitoring: 1\n" == content("params.yaml")
 
 
 def test_a_repository_with_other_first_files_is_rejected(template):
-    start_without_history({"src/slipway/engine.py": "another\n"})
+    start_without_history({"src/slipway/pull_request/engine.py": "another\n"})
     with pytest.raises(UserError, match="has no commit in common with this fork"):
         upgrade.upgrade("template/main")
 
@@ -194,4 +194,4 @@ def test_the_merged_engine_validates_the_merged_parameters(fork, template, valid
     )
     with expected if refused else contextlib.nullcontext():
         upgrade.upgrade("template/main")
-    assert "two\n" == content("src/slipway/engine.py")
+    assert "two\n" == content("src/slipway/pull_request/engine.py")

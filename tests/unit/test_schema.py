@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from slipway.schema import Column, columns
+from slipway.schema.columns import Column, columns
 
 
 class Size(Enum):

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from slipway import csv_file
+from slipway.schema import csv_file
 from slipway.score.rows import RowChecker
 from slipway.serving.contract import RowContract
 from slipway.serving.refusal import RefusedError

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
-from slipway.features import to_features
-from slipway.segments import segments
+from slipway.evaluation.segments import segments
+from slipway.schema.features import to_features
 
 
 class Row(BaseModel):

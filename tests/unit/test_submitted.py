@@ -11,11 +11,11 @@ import pytest
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from slipway import comment
-from slipway.changes import Changes
-from slipway.checked_run import Run
 from slipway.errors import UserError
 from slipway.gates import Verdict
+from slipway.git.changes import Changes
+from slipway.github.checked_run import Run
+from slipway.pull_request import comment
 from slipway.report import content, markdown, submitted
 from slipway.results import JobResult
 from tests.unit import test_report

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from slipway import cml, posting, tools
+from slipway import tools
 from slipway.errors import UserError
+from slipway.github import cml, comments
 from slipway.local import cml_install
 from tests import github_api
 
@@ -160,9 +161,9 @@ def test_the_real_cml_makes_one_comment_and_leaves_no_trace(tmp_path, monkeypatc
         monkeypatch.setenv("REPO_TOKEN", "token")
         monkeypatch.setenv("SSL_CERT_FILE", github.certificate)
         monkeypatch.setenv("NODE_EXTRA_CA_CERTS", github.certificate)
-        place = posting.Place(github_api.REPOSITORY, target, "slipway-deployment")
-        monkeypatch.setattr(posting, "_with_gh", None)  # a fallback would hide that CML failed
-        addresses = {posting.post(place, SHA, f"# Report {number}") for number in range(3)}
+        place = comments.Place(github_api.REPOSITORY, target, "slipway-deployment")
+        monkeypatch.setattr(comments, "_with_gh", None)  # a fallback would hide that CML failed
+        addresses = {comments.post(place, SHA, f"# Report {number}") for number in range(3)}
         (comment,) = github.comments[7 if target == "pr/7" else SHA]
         assert {comment["html_url"]} == addresses
         assert comment["body"].startswith("# Report 2\n\n![](https://cml.dev/watermark.png#")

@@ -24,12 +24,13 @@ from unittest import mock
 import pytest
 import yaml
 
-from slipway import checked_run, comment
-from slipway.changes import Changes
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
+from slipway.git.changes import Changes
+from slipway.github import checked_run
 from slipway.local import act
 from slipway.local.home import Home
+from slipway.pull_request import comment
 from slipway.report.content import JOBS, Card, ReportEvidence
 from slipway.results import JobResult
 from tests import github_api, markdown

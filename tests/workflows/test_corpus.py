@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from slipway.jobs import LINTERS, run_tool
+from slipway.pull_request.jobs import LINTERS, run_tool
 from tests.workflows import languageservice, pinned
 from tests.workflows.test_policy import ACTIONS, RULES, WORKFLOWS, Workflow
 

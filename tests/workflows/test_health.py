@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from slipway import health
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
+from slipway.monitoring import health_issue
 from slipway.results import recorded
 from tests import github_api
 from tests.markdown import outside
@@ -38,7 +38,7 @@ class Watch:
     def act(self) -> str:
         output = io.StringIO()
         with redirect_stdout(output):
-            health.health("production")
+            health_issue.health("production")
         return output.getvalue()
 
     @property
@@ -66,7 +66,7 @@ class Branch:
 @pytest.fixture
 def watch(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(health, "DeployBranch", Branch)
+    monkeypatch.setattr(health_issue, "DeployBranch", Branch)
     for name in ("GITHUB_STEP_SUMMARY", "GITHUB_RUN_ID"):
         monkeypatch.delenv(name, raising=False)
     with github_api.serve(tmp_path) as github:

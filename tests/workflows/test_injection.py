@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from slipway.checks.mutants import READERS, WRITERS
+from slipway.lab.data_mutants import READERS, WRITERS
 from slipway.local import act
 from slipway.local.home import GIT_CONFIG, Home
 from slipway.local.repository import PullRequest, Repository, run

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slipway import jobs
 from slipway.errors import UserError
 from slipway.gates import Outcome
+from slipway.pull_request import jobs
 
 WORDS = yaml.safe_load(Path("tests/engine/words.yaml").read_text(encoding="utf-8"))
 PASSED = {"tests.unit.test_a.test_one": "passed", "tests.contract.test_b.test_two": "passed"}
@@ -109,7 +109,7 @@ def written_by_pytest(folder: Path, text: str) -> Path:
 
 MEASURES = """
 from slipway.gates import Outcome, Verdict
-from slipway.jobs import VERDICT, read_verdict
+from slipway.pull_request.jobs import VERDICT, read_verdict
 
 def test_loss(record_property):
     judged = Verdict("training loss falls", Outcome.FAIL, "falls by 2%", "+3.0%")

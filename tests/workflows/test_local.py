@@ -15,9 +15,10 @@ import pytest
 from pydantic import ValidationError
 
 from problem import Row
-from slipway.checks import files, mutants
+from slipway.checks import files
 from slipway.errors import UserError
-from slipway.local import demo, faults
+from slipway.lab import data_mutants, demo_fault
+from slipway.local import demo
 from slipway.local.home import Home, homes, processes, stop_all
 from slipway.local.repository import Repository, uncommitted
 
@@ -258,9 +259,9 @@ def test_injected_unit_error_violates_the_contract(tmp_path, monkeypatch):
     newest = files.listed(Path("data"))[-1]
     path = Path(shutil.copy(Path("data") / newest, tmp_path))
     monkeypatch.setattr("problem.next_batch", lambda _: None)
-    before = mutants.read(path)
-    faults.break_newest(tmp_path)
-    after = mutants.read(path)
+    before = data_mutants.read(path)
+    demo_fault.break_newest(tmp_path)
+    after = data_mutants.read(path)
     (changed,) = [name for name in before if not before[name].equals(after[name])]
     with pytest.raises(ValidationError, match=changed):
         Row.model_validate({changed: after[changed].max().item()})
@@ -270,4 +271,4 @@ def test_data_of_an_unknown_format_is_rejected(tmp_path, monkeypatch):
     (tmp_path / "new.txt").touch()
     monkeypatch.setattr("problem.next_batch", lambda _: None)
     with pytest.raises(UserError, match="mutants need"):
-        faults.break_newest(tmp_path)
+        demo_fault.break_newest(tmp_path)

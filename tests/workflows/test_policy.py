@@ -16,9 +16,9 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from slipway import jobs
 from slipway.cli import app
 from slipway.local import cml_install
+from slipway.pull_request import jobs
 from tests.workflows import expressions, pinned
 
 if TYPE_CHECKING:

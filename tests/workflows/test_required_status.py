@@ -9,8 +9,9 @@ from unittest import mock
 
 import pytest
 
-from slipway import checked_run, required_status
 from slipway.errors import UserError
+from slipway.github import checked_run
+from slipway.retraining import required_status
 from tests import github_api
 
 SHA, OLDER = "c" * 40, "d" * 40

@@ -20,8 +20,9 @@ ROOT = Path(__file__).parents[2]
 PROBLEM = ROOT / "tests/problems/toy_stream/problem"
 DRIVER = """
 import sys
-from slipway import cli, compare
-from slipway.delivery.desired_state import DeployBranch
+from slipway import cli
+from slipway.pull_request import compare
+from slipway.environment.deploy_branch import DeployBranch
 DeployBranch.fetch = lambda _: None
 DeployBranch.read = lambda *_: {production}
 compare.fetch_released = lambda *_: None

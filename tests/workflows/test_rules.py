@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from slipway.delivery import desired_state, versions
-from slipway.delivery.trust import keys
+from slipway.environment import deploy_branch, versions
+from slipway.release.signing import keys
 
 GITHUB = Path(".github")
 DOCS = Path("docs/security.md").read_text(encoding="utf-8")
@@ -53,7 +53,7 @@ def test_main_requires_statuses_that_pull_request_jobs_report():
 
 
 def test_deploy_ruleset_protects_the_branch_of_the_desired_state():
-    assert [f"refs/heads/{desired_state.BRANCH}"] == read("deploy")["conditions"]["ref_name"]["include"]
+    assert [f"refs/heads/{deploy_branch.BRANCH}"] == read("deploy")["conditions"]["ref_name"]["include"]
 
 
 @pytest.mark.parametrize("tag", [versions.version_tag("v1.0.0"), versions.stage_tag("production", 1)])
@@ -84,7 +84,7 @@ def test_every_path_of_codeowners_exists():
         "deploy/base/deployment.yaml",
         "environments/production.yaml",
         "uv.lock",
-        "src/slipway/comment.py",
+        "src/slipway/pull_request/comment.py",
         "params.yaml",
         "dvc.yaml",
         ".ci/bootstrap",

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slipway import changes, yaml12
+from slipway import yaml12
 from slipway.gates import Outcome, Verdict
-from slipway.git import Git, GitError
+from slipway.git import Git, GitError, changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from slipway.fields import fields
+from slipway.schema.fields import fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

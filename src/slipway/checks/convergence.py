@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from slipway import metrics, predictor
-from slipway.baselines import baselines
-from slipway.checks.skill import skill
-from slipway.features import to_features
-from slipway.fields import fields, is_closed
-from slipway.schema import columns
+from slipway import predictor
+from slipway.evaluation import metrics
+from slipway.evaluation.baselines import baselines
+from slipway.evaluation.skill import skill
+from slipway.schema.columns import columns
+from slipway.schema.features import to_features
+from slipway.schema.fields import fields, is_closed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,8 +6,9 @@ import os
 import subprocess
 from pathlib import Path
 
-from slipway import dvc, dvc_data, yaml12
+from slipway import yaml12
 from slipway.checks import claims
+from slipway.dvc import client, pointers
 from slipway.errors import UserError
 from slipway.files import read_json, write_json
 from slipway.gates import Outcome
@@ -51,9 +52,9 @@ def _restore_base(path: Path, claimed: claims.Claims, base: claims.Claims | None
 
 def _fetch_missing() -> None:
     """Pull the data that DVC tracks where a path is missing; existing files are checked as they are."""
-    paths = [Path(out["path"]) for pointer in dvc_data.pointers() for out in dvc_data.outputs(pointer)]
+    paths = [Path(out["path"]) for pointer in pointers.pointers() for out in pointers.outputs(pointer)]
     if not all(path.exists() for path in paths):
-        dvc.pull()
+        client.pull()
 
 
 def _dvc(*arguments: str) -> int:

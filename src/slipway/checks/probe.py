@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import problem
 from slipway import predictor
-from slipway.baselines import baselines
-from slipway.checks.skill import skill
-from slipway.features import to_features
+from slipway.evaluation.baselines import baselines
+from slipway.evaluation.skill import skill
+from slipway.schema.features import to_features
 
 if TYPE_CHECKING:
     import pandas as pd

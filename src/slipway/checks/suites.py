@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 import problem
-from slipway.features import to_features
-from slipway.schema import columns
+from slipway.schema.columns import columns
+from slipway.schema.features import to_features
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

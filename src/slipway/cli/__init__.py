@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from slipway import disk
-from slipway.cli.verbs import app
+from slipway.cli.panels import app
 from slipway.errors import UserError
 
 # Each module adds its commands; `slipway --help` lists them in this order.

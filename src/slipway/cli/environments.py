@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from slipway.cli.verbs import EnvironmentOption, JsonOption, WaitOption, on_panel
+from slipway.cli.panels import EnvironmentOption, JsonOption, WaitOption, on_panel
 from slipway.errors import UserError
 
 command = on_panel("Environments")
@@ -45,9 +45,9 @@ def promote(
 
     Example: `slipway promote --environment staging`
     """
-    from slipway.delivery import verbs
+    from slipway.deployment import commands
 
-    verbs.promote(environment, release, image, canary=canary, wait=wait)
+    commands.promote(environment, release, image, canary=canary, wait=wait)
 
 
 @command
@@ -62,9 +62,9 @@ def rollback(
 
     Example: `slipway rollback --environment production`
     """
-    from slipway.delivery import verbs
+    from slipway.deployment import commands
 
-    verbs.rollback(environment, to, wait=wait)
+    commands.rollback(environment, to, wait=wait)
 
 
 @command
@@ -81,9 +81,9 @@ def agent(
 
     Example: `slipway agent --environment staging --detach`
     """
-    from slipway.delivery import verbs
+    from slipway.deployment import commands
 
-    verbs.agent(environment, once=once, detach=detach)
+    commands.agent(environment, once=once, detach=detach)
 
 
 @command
@@ -95,12 +95,12 @@ def stop(
 
     Example: `slipway stop --all`
     """
-    from slipway.delivery import verbs
-    from slipway.delivery.home import ENVIRONMENTS
+    from slipway.deployment import commands
+    from slipway.environment.place import ENVIRONMENTS
 
     if bool(environment) == everything:
         raise UserError("stop: needs exactly one target; pass --environment NAME or --all")
-    verbs.stop(list(ENVIRONMENTS) if everything else [environment])
+    commands.stop(list(ENVIRONMENTS) if everything else [environment])
 
 
 @command
@@ -109,9 +109,9 @@ def confirm(environment: EnvironmentOption) -> None:
 
     Example: `slipway confirm --environment production`
     """
-    from slipway.delivery import verbs
+    from slipway.deployment import commands
 
-    verbs.confirm(environment)
+    commands.confirm(environment)
 
 
 @command
@@ -120,9 +120,9 @@ def status(as_json: JsonOption = False) -> None:
 
     Example: `slipway status --json`
     """
-    from slipway.delivery import verbs
+    from slipway.deployment import commands
 
-    verbs.print_status(as_json=as_json)
+    commands.print_status(as_json=as_json)
 
 
 @command
@@ -133,9 +133,9 @@ def smoke(environment: EnvironmentOption) -> None:
 
     Exit codes: 1 if a prediction differs.
     """
-    from slipway.delivery import verbs
+    from slipway.deployment import commands
 
-    raise typer.Exit(verbs.run_smoke(environment))
+    raise typer.Exit(commands.run_smoke(environment))
 
 
 @command
@@ -155,7 +155,7 @@ def loadtest(
 
     Exit codes: 1 if a gate fails or the run is invalid.
     """
-    from slipway.delivery.load import loadtest as job
+    from slipway.loadtest import loadtest as job
 
     raise typer.Exit(job.main(environment, url, against, payloads))
 
@@ -209,6 +209,6 @@ def manifests() -> None:
 
     Example: `slipway manifests`
     """
-    from slipway.delivery import verbs
+    from slipway.deployment import commands
 
-    verbs.render_manifests()
+    commands.render_manifests()

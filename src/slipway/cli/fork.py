@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from slipway.cli.verbs import on_panel
+from slipway.cli.panels import on_panel
 
 command = on_panel("Fork")
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from slipway.cli.verbs import EXIT_CODES, CommandGroup, JsonOption, app, on_panel
+from slipway.cli.panels import EXIT_CODES, CommandGroup, JsonOption, app, on_panel
 
 PANEL = "Models and experiments"
 command = on_panel(PANEL)
@@ -33,7 +33,7 @@ def score(
 
     Example: `slipway score flights.parquet predictions.parquet --skip-bad broken.csv`
     """
-    from slipway.score import verb as job
+    from slipway.score import commands as job
 
     job.main(source, target, skip_bad, release, environment, as_json=as_json)
 
@@ -55,7 +55,7 @@ def history_list(
     Example: `slipway history --json`
     """
     if context.invoked_subcommand is None:
-        from slipway.history import verbs as job
+        from slipway.history import commands as job
 
         job.show(limit, as_json=as_json)
 
@@ -70,7 +70,7 @@ def history_diff(
 
     Example: `slipway history diff v0.1.0 v0.2.0`
     """
-    from slipway.history import verbs as job
+    from slipway.history import commands as job
 
     job.diff(before, after, as_json=as_json)
 
@@ -86,7 +86,7 @@ def reproduce(
 
     Example: `slipway reproduce v0.1.0`
     """
-    from slipway.history import verbs as job
+    from slipway.history import commands as job
 
     raise typer.Exit(job.reproduce_release(version, folder))
 
@@ -103,6 +103,6 @@ def tune(
 
     Example: `slipway tune --trials 10 --apply`
     """
-    from slipway.tune import verb as job
+    from slipway.tune import commands as job
 
     job.tune(trials, apply=apply)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from slipway.cli.verbs import JsonOption, on_panel
+from slipway.cli.panels import JsonOption, on_panel
 
 command = on_panel("Local machine")
 
@@ -42,9 +42,9 @@ def pull() -> None:
 
     Example: `slipway pull`
     """
-    from slipway import dvc
+    from slipway.dvc import client
 
-    dvc.pull()
+    client.pull()
 
 
 @command

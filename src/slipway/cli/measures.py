@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from slipway.cli.verbs import EnvironmentOption, JsonOption, on_panel
+from slipway.cli.panels import EnvironmentOption, JsonOption, on_panel
 
 command = on_panel("Benchmarks and audits")
 
@@ -20,7 +20,7 @@ def faults(
 
     Example: `slipway faults --draws 200`
     """
-    from slipway.checks import faults as job
+    from slipway.lab import data_faults as job
 
     job.faults(Path("data"), draws)
 
@@ -45,11 +45,11 @@ def power(
     Exit codes: 1 if an error rate exceeds its limit.
     """
     if monitor:
-        from slipway.monitoring.power import run
+        from slipway.lab.monitoring_power import run
     elif canary:
-        from slipway.delivery.canary_power import run
+        from slipway.lab.canary_power import run
     else:
-        from slipway.power import run
+        from slipway.lab.comparison_power import run
 
     raise typer.Exit(0 if run(count, processes) else 1)
 
@@ -70,7 +70,7 @@ def drill(
 
     Exit codes: 1 if a request failed.
     """
-    from slipway.delivery import drill as job
+    from slipway.lab import drill as job
 
     raise typer.Exit(job.run(environment, release, runs, requests, rate))
 
@@ -87,7 +87,7 @@ def bench(
 
     Example: `slipway bench --json`
     """
-    from slipway.bench import run
+    from slipway.lab.bench import run
 
     run.main(payloads, workers, as_json=as_json)
 
@@ -98,7 +98,7 @@ def audit() -> None:
 
     Example: `uv run --no-default-groups --group audit slipway audit`
     """
-    from slipway import audit as job
+    from slipway.supply_chain import audit as job
 
     job.audit()
 
@@ -114,6 +114,6 @@ def licences(
 
     Example: `slipway licences --group serve --group serve-skops`
     """
-    from slipway import licences as job
+    from slipway.supply_chain import licenses as job
 
     job.licences(group or ["serve"], as_json=as_json)

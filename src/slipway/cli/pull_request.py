@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from slipway.cli.verbs import on_panel
+from slipway.cli.panels import on_panel
 
 command = on_panel("Pull requests")
 
@@ -17,7 +17,7 @@ def lint() -> None:
 
     Example: `slipway lint`
     """
-    from slipway import jobs
+    from slipway.pull_request import jobs
 
     jobs.lint()
 
@@ -29,7 +29,7 @@ def data() -> None:
     Example: `slipway data`
     """
     from slipway.checks import job
-    from slipway.jobs import unless_documentation_only
+    from slipway.pull_request.jobs import unless_documentation_only
 
     unless_documentation_only("data", job.data)
 
@@ -40,7 +40,7 @@ def test() -> None:
 
     Example: `slipway test`
     """
-    from slipway import jobs
+    from slipway.pull_request import jobs
 
     jobs.unless_documentation_only("test", jobs.test, instead=jobs.test_documentation)
 
@@ -56,8 +56,8 @@ def train(
 
     Example: `slipway train`
     """
-    from slipway.jobs import unless_documentation_only
     from slipway.pipeline import run
+    from slipway.pull_request.jobs import unless_documentation_only
 
     unless_documentation_only("train", lambda: run.train(fresh=fresh))
 
@@ -68,8 +68,8 @@ def compare() -> None:
 
     Example: `slipway compare`
     """
-    from slipway import compare as job
-    from slipway.jobs import unless_documentation_only
+    from slipway.pull_request import compare as job
+    from slipway.pull_request.jobs import unless_documentation_only
 
     unless_documentation_only("compare", job.compare)
 
@@ -85,7 +85,7 @@ def report(
 
     Example: `slipway report --base origin/main`
     """
-    from slipway import write_report as job
+    from slipway.pull_request import report as job
 
     print(f"{job.report(base, needs)}: {job.FOLDER}/report.md, {job.FOLDER}/report.html")
 
@@ -98,7 +98,7 @@ def required() -> None:
 
     Example: `NEEDS='{"train": {"result": "success"}}' slipway required`
     """
-    from slipway import jobs
+    from slipway.pull_request import jobs
 
     jobs.required()
 
@@ -111,7 +111,7 @@ def comment() -> None:
 
     Example: `RUN_ID=1 HEAD_SHA=… slipway comment`
     """
-    from slipway import comment as job
+    from slipway.pull_request import comment as job
 
     job.comment()
 
@@ -124,7 +124,7 @@ def required_status() -> None:
 
     Example: `RUN_ID=1 HEAD_SHA=… slipway required-status`
     """
-    from slipway import required_status as job
+    from slipway.retraining import required_status as job
 
     job.post()
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from slipway.cli.verbs import CommandGroup, JsonOption, app, on_panel
+from slipway.cli.panels import CommandGroup, JsonOption, app, on_panel
 
 releases = CommandGroup(
     no_args_is_help=True, help="Build, publish, sign, list and prune releases, and report on deployments."
@@ -34,7 +34,7 @@ def verify(
 
     Example: `slipway verify --environment production`
     """
-    from slipway.delivery.chain import verification
+    from slipway.supply_chain import verification
 
     raise typer.Exit(verification.verify(release, environment, before, as_json=as_json))
 
@@ -48,9 +48,9 @@ def release_build(
 
     Example: `slipway release build --report results/report/report.md`
     """
-    from slipway.delivery import verbs
+    from slipway.deployment import commands
 
-    verbs.build(output, report)
+    commands.build(output, report)
 
 
 @releases.command("publish")
@@ -65,9 +65,9 @@ def release_publish(
 
     Example: `slipway release publish`
     """
-    from slipway.delivery import verbs
+    from slipway.deployment import commands
 
-    verbs.publish(folder, attestation)
+    commands.publish(folder, attestation)
 
 
 @releases.command("key")
@@ -78,7 +78,7 @@ def release_key(
 
     Example: `slipway release key ~/slipway-signing.pem`
     """
-    from slipway.delivery.chain import verification
+    from slipway.supply_chain import verification
 
     verification.make_key(private)
 
@@ -91,7 +91,7 @@ def release_sign(
 
     Example: `slipway release sign v0.1.0`
     """
-    from slipway.delivery.chain import verification
+    from slipway.supply_chain import verification
 
     verification.sign(release)
 
@@ -102,9 +102,9 @@ def release_list(as_json: JsonOption = False) -> None:
 
     Example: `slipway release list --json`
     """
-    from slipway.delivery import verbs
+    from slipway.deployment import commands
 
-    verbs.list_releases(as_json=as_json)
+    commands.list_releases(as_json=as_json)
 
 
 @releases.command("keep")
@@ -117,9 +117,9 @@ def release_keep(
 
     Example: `slipway release keep`
     """
-    from slipway.delivery import verbs
+    from slipway.deployment import commands
 
-    verbs.store_evidence(release)
+    commands.store_evidence(release)
 
 
 @releases.command("prune")
@@ -130,9 +130,9 @@ def release_prune(
 
     Example: `slipway release prune --keep 20`
     """
-    from slipway.delivery import verbs
+    from slipway.deployment import commands
 
-    verbs.prune(keep)
+    commands.prune(keep)
 
 
 @releases.command("report")
@@ -146,7 +146,7 @@ def release_report(
 
     Example: `slipway release report results`
     """
-    from slipway import deployment
+    from slipway.deployment import report as deployment
 
     print(deployment.report(folder, needs))
 
@@ -157,6 +157,6 @@ def release_comment() -> None:
 
     Example: `slipway release comment`
     """
-    from slipway import deployment
+    from slipway.deployment import report as deployment
 
     print(f"comment: {deployment.comment()}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from slipway.cli.verbs import EnvironmentOption, JsonOption, on_panel
+from slipway.cli.panels import EnvironmentOption, JsonOption, on_panel
 
 command = on_panel("Continuous training")
 
@@ -46,7 +46,7 @@ def health(environment: EnvironmentOption = "production") -> None:
 
     Example: `slipway health --environment production`
     """
-    from slipway import health as job
+    from slipway.monitoring import health_issue as job
 
     job.health(environment)
 
@@ -65,6 +65,6 @@ def replay(
 
     Example: `slipway replay`
     """
-    from slipway.replay import run
+    from slipway.lab.backtest import run
 
     run.replay(since, label_days, as_json=as_json)

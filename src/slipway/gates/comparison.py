@@ -10,7 +10,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from slipway import figures, metrics
+from slipway import figures
+from slipway.evaluation import metrics
 from slipway.gates.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ Gain: TypeAlias = Mapping[str, float]
 """`value`, `low` and `high` of candidate minus champion; positive is better."""
 
 ComparisonEvidence: TypeAlias = Mapping[str, Any]
-"""Evidence of `slipway compare`; see `slipway.compare.measure`."""
+"""Evidence of `slipway compare`; see `slipway.pull_request.compare.measure`."""
 
 CALIBRATION = "calibration"
 ENDS = ("value", "low", "high")

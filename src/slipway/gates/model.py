@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from slipway import figures, metrics
+from slipway import figures
+from slipway.evaluation import metrics
 from slipway.gates.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from slipway.errors import UserError
-from slipway.redact import redacted
+from slipway.git.redact import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

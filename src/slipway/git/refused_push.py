@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from slipway.git.command import GitError, remote_lines
-from slipway.redact import redacted
+from slipway.git.redact import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

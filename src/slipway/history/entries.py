@@ -13,21 +13,21 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from slipway import results
-from slipway.changes import differences
-from slipway.delivery.desired_state import DeployBranch
-from slipway.delivery.evidence import RESULT_FILE
-from slipway.delivery.home import ENVIRONMENTS
-from slipway.delivery.versions import VERSION
+from slipway.environment.deploy_branch import DeployBranch
+from slipway.environment.place import ENVIRONMENTS
+from slipway.environment.versions import VERSION
 from slipway.errors import UserError
+from slipway.git.changes import differences
 from slipway.history import snapshot
+from slipway.release.evidence import RESULT_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from slipway.delivery.desired_state import Promotion, Published
-    from slipway.delivery.store import Store
+    from slipway.environment.deploy_branch import Promotion, Published
     from slipway.git import Git
     from slipway.git.history import Commit
+    from slipway.release.store import Store
 
 HERE = "here"
 """Name of the work tree, in place of a version or a commit."""

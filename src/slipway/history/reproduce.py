@@ -9,23 +9,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slipway import results
-from slipway.changes import differences, flat
-from slipway.delivery import release
-from slipway.delivery.desired_state import DeployBranch
-from slipway.delivery.dvc_files import DvcFiles
-from slipway.delivery.store import fetch
+from slipway.dvc.files import DvcFiles
+from slipway.environment.deploy_branch import DeployBranch
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
 from slipway.git import Git
+from slipway.git.changes import differences, flat
 from slipway.git.command import EXACT_BYTES
+from slipway.release import manifest as release
+from slipway.release.store import fetch
 from slipway.results import JobResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from slipway.delivery.release import Release
-    from slipway.delivery.store import Store
+    from slipway.release.manifest import Release
+    from slipway.release.store import Store
 
 LOCK_FILE = "uv.lock"
 RELEASE_FOLDER = "build/release"

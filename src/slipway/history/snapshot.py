@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway import yaml12
-from slipway.changes import flat
+from slipway.git.changes import flat
 from slipway.report.release import leaves
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import os
 import shutil
 from pathlib import Path
 
-from slipway import cml
-from slipway.cml import CmlError
+from slipway.github import cml
+from slipway.github.cml import CmlError
 from slipway.local import npm
 
 VERSION = "0.20.6"

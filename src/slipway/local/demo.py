@@ -187,7 +187,7 @@ class Demo:
         """Open a pull request with corrupt data, and show why it is blocked. Raises UserError if it passes."""
         self.repository.branch("new-data")
         self.author("dvc", "checkout", "--quiet", "--force", "data.dvc")
-        title = f"Add {self.author('python', '-m', 'slipway.local.faults', 'data')}"
+        title = f"Add {self.author('python', '-m', 'slipway.lab.demo_fault', 'data')}"
         self.log(f"author: {title}")
         self.author("dvc", "add", "--quiet", "data")
         self.author("dvc", "push", "--quiet", "data.dvc")

@@ -11,10 +11,10 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slipway import github
 from slipway.errors import UserError
 from slipway.git import Git, GitError
-from slipway.github import NOT_FOUND, ApiError
+from slipway.github import api
+from slipway.github.api import NOT_FOUND, ApiError
 from slipway.local.finding import Finding, Severity
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _logged_in(host: str) -> bool:
 
 
 def _repository(repository: str) -> Iterator[Finding]:
-    settings = github.call("GET", repository)
+    settings = api.call("GET", repository)
     default = settings["default_branch"]
     if default == BRANCH:
         yield Finding("default branch", default)
@@ -95,7 +95,7 @@ def rename_commands(branch: str) -> str:
 
 
 def _disabled_workflows(repository: str) -> Iterator[Finding]:
-    workflows = github.call("GET", f"{repository}/actions/workflows?per_page=100")["workflows"]
+    workflows = api.call("GET", f"{repository}/actions/workflows?per_page=100")["workflows"]
     disabled = [workflow for workflow in workflows if workflow["state"] in DISABLED]
     for workflow in disabled:
         file = Path(workflow["path"]).name
@@ -116,7 +116,7 @@ def _immutable_releases(repository: str) -> Iterator[Finding]:
 
 
 def _actions(repository: str) -> Iterator[Finding]:
-    permissions = github.call("GET", f"{repository}/actions/permissions")
+    permissions = api.call("GET", f"{repository}/actions/permissions")
     if not permissions["enabled"]:
         fix = f"{ACTIONS_SETTINGS}; in a fork, the button on the tab Actions"
         yield Finding("GitHub Actions", "disabled", fix, Severity.NEEDED)
@@ -128,7 +128,7 @@ def _actions(repository: str) -> Iterator[Finding]:
 
 
 def _workflow_permissions(repository: str) -> Iterator[Finding]:
-    permissions = github.call("GET", f"{repository}/actions/permissions/workflow")
+    permissions = api.call("GET", f"{repository}/actions/permissions/workflow")
     default = permissions["default_workflow_permissions"]
     if default == "read":
         yield Finding("workflow permissions", "read by default; each job requests more if it needs it")
@@ -143,7 +143,7 @@ def _workflow_permissions(repository: str) -> Iterator[Finding]:
 
 
 def _environments(repository: str) -> Iterator[Finding]:
-    listed = github.call("GET", f"{repository}/environments").get("environments", [])
+    listed = api.call("GET", f"{repository}/environments").get("environments", [])
     environments = {environment["name"]: environment for environment in listed}
     for name in ENVIRONMENTS:
         subject, policy = f"environment {name}", environments.get(name, {}).get("deployment_branch_policy")
@@ -158,7 +158,7 @@ def _environments(repository: str) -> Iterator[Finding]:
 
 
 def _rules(repository: str) -> Iterator[Finding]:
-    enforcement = {ruleset["name"]: ruleset["enforcement"] for ruleset in github.call("GET", f"{repository}/rulesets")}
+    enforcement = {ruleset["name"]: ruleset["enforcement"] for ruleset in api.call("GET", f"{repository}/rulesets")}
     for name, file in RULES.items():
         observed = enforcement.get(name, "missing")
         if observed == "active":
@@ -195,7 +195,7 @@ def _pages(repository: str) -> Iterator[Finding]:
 def _get(path: str) -> Any:
     """Return the response of GitHub's API, or None for status 404. Raises ApiError for another error status."""
     try:
-        return github.call("GET", path)
+        return api.call("GET", path)
     except ApiError as error:
         if error.status == NOT_FOUND:
             return None

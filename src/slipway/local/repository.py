@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway import engine
 from slipway.errors import UserError
 from slipway.git import Git, GitError
 from slipway.local import push_rule
 from slipway.local.act import REPOSITORY, STANDINS, GitHubEvent
+from slipway.pull_request import engine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,8 +5,8 @@
 production.
 """
 
+from slipway.monitoring.alarm_state import MonitorState
 from slipway.monitoring.assess import Assessment, assess
-from slipway.monitoring.memory import MonitorState
 from slipway.monitoring.reference import Reference, ReleaseBaseline
 from slipway.monitoring.window import LiveWindow, ServiceCounts
 

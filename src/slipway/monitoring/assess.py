@@ -6,12 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from slipway.gates import Outcome
-from slipway.monitoring import gates
-from slipway.monitoring.evidence_format import BASELINE
-from slipway.monitoring.look import CheckContext
-from slipway.monitoring.memory import Alarm, MonitorState, Point
-from slipway.monitoring.questions import (
+from slipway.gates import Outcome, monitoring
+from slipway.gates.monitoring_evidence import BASELINE
+from slipway.monitoring.alarm_state import Alarm, MonitorState, Point
+from slipway.monitoring.checks import (
     attribution,
     drift,
     health,
@@ -24,6 +22,7 @@ from slipway.monitoring.questions import (
     traffic,
     validity,
 )
+from slipway.monitoring.context import CheckContext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,15 +73,15 @@ def assess(window: LiveWindow, reference: Reference, state: MonitorState, params
     """
     context = CheckContext(window, reference, params)
     evidence = {name: check(context) for name, check in CHECKS.items() if check}
-    raw = [gates.judge(name, evidence.get(name, evidence["performance"]), context.limits) for name in CHECKS]
+    raw = [monitoring.judge(name, evidence.get(name, evidence["performance"]), context.limits) for name in CHECKS]
     before = state.alarms_before(window.end)
     alarms = {verdict.gate: _alarm(before, verdict, context.limits) for verdict in raw}
-    verdicts = [gates.with_alarm(verdict, alarms[verdict.gate].raised) for verdict in raw]
+    verdicts = [monitoring.with_alarm(verdict, alarms[verdict.gate].raised) for verdict in raw]
     report = {
         "release": reference.baseline.release,
         "window": {"start": window.start.isoformat(), "end": window.end.isoformat(), "rows": len(window.rows)},
         "questions": evidence,
-        "retrain": gates.retrain(verdicts),
+        "retrain": monitoring.retrain(verdicts),
     }
     facts = _facts(context, evidence)
     point = Point(end=window.end, release=reference.baseline.release, days=window.days, facts=facts)
@@ -91,7 +90,7 @@ def assess(window: LiveWindow, reference: Reference, state: MonitorState, params
 
 def _alarm(before: Mapping[str, Alarm], verdict: Verdict, limits: MonitoringSection) -> Alarm:
     """Return the alarm of one check after its verdict. An inconclusive verdict leaves the alarm unchanged."""
-    windows = (1, 1) if verdict.gate in gates.IMMEDIATE else (limits.alarm_after, limits.clear_after)
+    windows = (1, 1) if verdict.gate in monitoring.IMMEDIATE else (limits.alarm_after, limits.clear_after)
     alarm = before.get(verdict.gate, Alarm())
     if verdict.outcome is Outcome.INCONCLUSIVE:
         return alarm

@@ -23,9 +23,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from slipway.delivery.load.traffic import SYNTHETIC_ID_PREFIX
 from slipway.errors import UserError
 from slipway.files import write_bytes
+from slipway.loadtest.traffic import SYNTHETIC_ID_PREFIX
 from slipway.monitoring import rows as log_rows
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from slipway.delivery.home import Place
+    from slipway.environment.place import Place
 
 FOLDER_VARIABLE = "SLIPWAY_COLLECTED"
 """Environment variable: folder or URL that holds a folder for each environment."""

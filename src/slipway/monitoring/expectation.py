@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 import problem
-from slipway.features import to_features
 from slipway.monitoring import profile
 from slipway.monitoring.relations import Relations
 from slipway.monitoring.spans import PREVIOUS_WINDOWS, days_of, windows
-from slipway.schema import columns
+from slipway.schema.columns import columns
+from slipway.schema.features import to_features
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,23 +11,24 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 import problem
-from slipway import dvc, predictor
-from slipway.delivery import evidence
-from slipway.delivery.desired_state import DeployBranch
-from slipway.delivery.home import Place, store_url
-from slipway.delivery.load.loadtest import JOB as LOAD_TEST
-from slipway.delivery.store import fetch, open_store
+from slipway import predictor
+from slipway.dvc import client
+from slipway.environment.deploy_branch import DeployBranch
+from slipway.environment.place import Place, store_url
 from slipway.errors import UserError
 from slipway.files import write_text
 from slipway.gates import Outcome
+from slipway.gates.monitoring_evidence import BASELINE
 from slipway.git import Git
-from slipway.monitoring import collect, readings
+from slipway.loadtest.loadtest import JOB as LOAD_TEST
+from slipway.monitoring import collect, snapshots
+from slipway.monitoring.alarm_state import MonitorState, Point
 from slipway.monitoring.assess import assess
-from slipway.monitoring.evidence_format import BASELINE
-from slipway.monitoring.memory import MonitorState, Point
 from slipway.monitoring.reference import LOAD_TEST_KEYS, Reference, ReleaseBaseline
 from slipway.monitoring.spans import PREVIOUS_WINDOWS
 from slipway.monitoring.window import LiveWindow, ServiceCounts
+from slipway.release import evidence
+from slipway.release.store import fetch, open_store
 from slipway.report import markdown, monitoring_page
 from slipway.report import monitoring as report
 from slipway.report.monitoring_page import WindowSummary
@@ -37,10 +38,10 @@ from slipway.settings import read_params, read_unchecked
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from slipway.delivery.store import Store
     from slipway.monitoring.assess import Assessment
     from slipway.monitoring.collect import Collected, Collection
-    from slipway.monitoring.readings import CounterHistory
+    from slipway.monitoring.snapshots import CounterHistory
+    from slipway.release.store import Store
 
 JOB = "monitor"
 DATA = Path("data")
@@ -96,8 +97,8 @@ def only_collect(environment: str) -> str:
 def update(environment: str, place: Place, collection: Collection) -> tuple[Collected, CounterHistory]:
     """Store the new lines of the log and a snapshot of the counters; a machine without services adds neither."""
     collected = collection.collect(place.predictions)
-    history = readings.parse(collection.read_text(COUNTERS_FILE))
-    history = history.with_new(readings.read(environment, place, datetime.now(UTC)))
+    history = snapshots.parse(collection.read_text(COUNTERS_FILE))
+    history = history.with_new(snapshots.read(environment, place, datetime.now(UTC)))
     collection.write_text(COUNTERS_FILE, history.model_dump_json() + "\n")
     return collected, history
 
@@ -152,7 +153,7 @@ def reference_of(environment: str, params: dict[str, Any]) -> tuple[Reference, d
         baseline = baseline_of(manifest, load_test_result(store, desired.release))
     training_params = params | {name: release_params[name] for name in ("split", "seed") if name in release_params}
     if not DATA.exists():
-        dvc.pull()  # a fresh checkout has none
+        client.pull()  # a fresh checkout has none
     frame = problem.load(DATA)
     period = manifest["metrics"].get("prepare", {}).get("period")
     if problem.TIME_COLUMN and period:

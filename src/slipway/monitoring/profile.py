@@ -1,6 +1,6 @@
 """The profile of a column: statistics of its values that do not depend on the number of rows.
 
-A column is a number or a category, as in `slipway.schema`.
+A column is a number or a category, as in `slipway.schema.columns`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ColumnProfile:
 
     @classmethod
     def of(cls, values: pd.Series, kind: str) -> ColumnProfile:
-        """Return the profile of the reference's `values`, as `slipway.features` prepares them."""
+        """Return the profile of the reference's `values`, as `slipway.schema.features` prepares them."""
         if kind == "category":
             return cls(kind, values.value_counts().index[:CATEGORIES_MAX].to_numpy(dtype=object))
         present = values.dropna().to_numpy(dtype=float)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 import problem
-from slipway.features import to_features
+from slipway.monitoring import reference_cache as expectation_cache
 from slipway.monitoring import segments
-from slipway.monitoring import shelf as expectation_cache
-from slipway.schema import columns
+from slipway.schema.columns import columns
+from slipway.schema.features import to_features
 from slipway.serving.prediction_log import redacted
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from slipway.metrics import Metric
+    from slipway.evaluation.metrics import Metric
     from slipway.monitoring.expectation import Expectation
     from slipway.predictor import Predictor
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import json as arrow_json
 
-from slipway.fields import fields
+from slipway.schema.fields import fields
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 import problem
-from slipway import segments as shared
-from slipway.features import to_features
+from slipway.evaluation import segments as shared
+from slipway.schema.features import to_features
 from slipway.serving.prediction_log import redacted
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 import problem
-from slipway import metrics, predictor
-from slipway.baselines import baselines
+from slipway import predictor
 from slipway.errors import reported_by
+from slipway.evaluation import metrics
+from slipway.evaluation.baselines import baselines
 from slipway.files import write_json
 from slipway.pipeline.tables import positions, read_rows
 from slipway.settings import read_settings

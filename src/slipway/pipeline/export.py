@@ -15,13 +15,13 @@ import numpy as np
 
 import problem
 from slipway import predictor
-from slipway.derived_rows import derived_rows
 from slipway.errors import UserError, reported_by
 from slipway.files import write_json
 from slipway.pipeline import onnx_thresholds, skops_file
 from slipway.pipeline.tables import read_rows
 from slipway.pipeline.time_limit import OverTimeError, time_limit
-from slipway.schema import Column, columns
+from slipway.schema.columns import Column, columns
+from slipway.schema.derived_rows import derived_rows
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import problem
 from slipway.errors import reported_by
-from slipway.features import to_features
 from slipway.files import write_json
+from slipway.schema.features import to_features
 from slipway.settings import read_params
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import problem
-from slipway import changes, dvc
+from slipway.dvc import client, outputs, recovery
 from slipway.files import read_json, write_text
 from slipway.gates import model as gates
-from slipway.git import Git, GitError
-from slipway.pipeline import outputs, recovery, tracking
+from slipway.git import Git, GitError, changes
+from slipway.pipeline import tracking
 from slipway.results import recorded
 from slipway.settings import PARAMS, read_params, read_settings
 
@@ -39,7 +39,7 @@ def train(*, fresh: bool = False) -> None:
         outputs.refuse_planted()
         committed = recovery.stages()
         _use_lock_of_base()
-        dvc.pull(force=True)
+        client.pull(force=True)
         with recovery.restored_on_failure(), tracking.Meter() as meter:
             stages = dict(_reproduce(lock_file, fresh, meter))
         result.evidence = {
@@ -93,7 +93,7 @@ def _reproduce(lock_file: int, fresh: bool, meter: tracking.Meter) -> Iterator[t
     DVC's run cache is not used: its claims about the outputs of earlier runs cannot be verified.
     """
     stage, start = None, 0.0
-    for line in dvc.lines("repro", "--no-run-cache", *(["--force"] if fresh else []), LAST_STAGE, keep=[lock_file]):
+    for line in client.lines("repro", "--no-run-cache", *(["--force"] if fresh else []), LAST_STAGE, keep=[lock_file]):
         print(line, flush=True)
         if match := re.match(r"(Running stage|Stage) '(\w+)'", line):
             if stage:

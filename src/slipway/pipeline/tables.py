@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 import problem
-from slipway.schema import columns
+from slipway.schema.columns import columns
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ import pandas as pd
 from sklearn.utils._param_validation import InvalidParameterError
 
 import problem
-from slipway import metrics
 from slipway.errors import UserError, reported_by
+from slipway.evaluation import metrics
 from slipway.pipeline import skops_file
 from slipway.pipeline.tables import positions, read_rows
 from slipway.predictor import staged

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from slipway import figures, metrics
-from slipway.changes import Changes
+from slipway import figures
+from slipway.evaluation import metrics
+from slipway.evaluation.segments import ALL
 from slipway.gates import Outcome, Verdict, overall
 from slipway.gates.comparison import CALIBRATION, decisive, difference, primary
+from slipway.git.changes import Changes
 from slipway.report.document import Chart, Code, Commands, Details, Heading, Series, Strong, Table, paragraph
 from slipway.results import JobResult
-from slipway.segments import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

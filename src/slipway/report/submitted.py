@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
-from slipway import metrics
-from slipway.changes import Commit, Kind
+from slipway.evaluation import metrics
 from slipway.gates import Outcome
+from slipway.git.changes import Commit, Kind
 from slipway.report.content import ReportEvidence
 
 TEXT_CHARACTERS_MAX = 20_000  # of a reason

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import problem
-from slipway import dvc, dvc_remote, yaml12
+from slipway import yaml12
+from slipway.dvc import client, remote
 from slipway.errors import UserError
 
 DATA_POINTER = Path("data.dvc")
@@ -18,7 +19,7 @@ def folder() -> Path:
 
 def fetch() -> None:
     """Pull the data that `data.dvc` tracks. Raises UserError if the folder has other changes, or the remote fails."""
-    dvc.pull()
+    client.pull()
 
 
 def add_batches(batches_max: int) -> list[Path]:
@@ -37,10 +38,10 @@ def add_batches(batches_max: int) -> list[Path]:
             break
         files.append(file)
     if files:
-        dvc.run("add", str(folder()))
+        client.run("add", str(folder()))
     return files
 
 
 def push() -> None:
     """Push the data to DVC's remote; the embedded one is a folder of the repository."""
-    dvc_remote.push_data(DATA_POINTER)
+    remote.push_data(DATA_POINTER)

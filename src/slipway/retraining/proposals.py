@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from slipway import github
+from slipway.github import api
 
 if TYPE_CHECKING:
     from slipway.git import Git
@@ -36,7 +36,7 @@ def has_credentials() -> bool:
 def listed(repository: str) -> list[Proposal]:
     """Return every proposal, open or closed, newest first."""
     head = quote(f"{repository.split('/')[0]}:{BRANCH}", safe="")
-    pulls = github.call("GET", f"repos/{repository}/pulls?state=all&head={head}&per_page=100")
+    pulls = api.call("GET", f"repos/{repository}/pulls?state=all&head={head}&per_page=100")
     proposals = (
         Proposal(pull["number"], _time(pull["created_at"]), pull["state"] == "open", pull["html_url"]) for pull in pulls
     )

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway import results
-from slipway.delivery import evidence
 from slipway.errors import UserError
 from slipway.git import Git
+from slipway.release import evidence
 from slipway.report import markdown
 from slipway.report import retraining as content
 from slipway.retraining import pull_request

@@ -12,9 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from slipway import cml, github
 from slipway.errors import UserError
 from slipway.git import Git
+from slipway.github import api, cml
 from slipway.retraining.proposals import BRANCH
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def create(git: Git, repository: str, text: Description) -> None:
         return
     body = {"head": BRANCH, "base": TARGET, "title": text.title, "body": text.body}
     try:
-        github.call("POST", f"repos/{repository}/pulls", body)
+        api.call("POST", f"repos/{repository}/pulls", body)
     except UserError as error:
         raise UserError(f"{BRANCH}: pushed, but no pull request was opened ({error}); {by_hand(repository)}") from None
 
@@ -77,7 +77,7 @@ def _with_cml(git: Git, repository: str, text: Description) -> bool:
 
 def update(repository: str, number: int, text: Description) -> None:
     """Replace title and body by those of the newest proposal."""
-    github.call("PATCH", f"repos/{repository}/pulls/{number}", {"title": text.title, "body": text.body})
+    api.call("PATCH", f"repos/{repository}/pulls/{number}", {"title": text.title, "body": text.body})
 
 
 def start_checks(repository: str) -> None:
@@ -90,7 +90,7 @@ def start_checks(repository: str) -> None:
 def start(repository: str, workflow: str, branch: str, inputs: Mapping[str, str]) -> None:
     """Dispatch a workflow, the only event that the built-in token may trigger. Raises ApiError."""
     path = f"repos/{repository}/actions/workflows/{workflow}/dispatches"
-    github.call("POST", path, {"ref": branch, "inputs": dict(inputs)})
+    api.call("POST", path, {"ref": branch, "inputs": dict(inputs)})
 
 
 def merge_when_ready(repository: str, number: int) -> str:
@@ -102,9 +102,9 @@ def merge_when_ready(repository: str, number: int) -> str:
             "waiting for a manual merge: RETRAIN_MERGE requires RETRAIN_APP, because a merge by the built-in token"
             " starts no deployment"
         )
-    pull = github.call("GET", f"repos/{repository}/pulls/{number}")["node_id"]
+    pull = api.call("GET", f"repos/{repository}/pulls/{number}")["node_id"]
     try:
-        github.call("POST", "graphql", {"query": AUTO_MERGE, "variables": {"pull": pull}})
+        api.call("POST", "graphql", {"query": AUTO_MERGE, "variables": {"pull": pull}})
     except UserError as error:
         return f"waiting for a manual merge: GitHub cannot wait for the checks ({error}); see docs/retraining.md"
     return "GitHub merges it after every gate has passed"

@@ -12,14 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway import compare, results
+from slipway import results
 from slipway.checks import job as checks
-from slipway.delivery.desired_state import DeployBranch
+from slipway.environment.deploy_branch import DeployBranch
 from slipway.errors import UserError
 from slipway.files import write_bytes
 from slipway.gates import Outcome, Verdict
 from slipway.git import Git
 from slipway.pipeline import run as pipeline
+from slipway.pull_request import compare
 from slipway.retraining import bring, proposals, trigger
 from slipway.settings import read_settings
 

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from slipway import csv_file
-from slipway.csv_file import FLAG, NUMBER, TEXT, Dialect, quoted
 from slipway.errors import UserError
+from slipway.schema import csv_file
+from slipway.schema.csv_file import FLAG, NUMBER, TEXT, Dialect, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

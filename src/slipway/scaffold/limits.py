@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from slipway.metrics import for_task
+from slipway.evaluation.metrics import for_task
 from slipway.scaffold.distances import DISJOINT_DISTANCE_MIN
 from slipway.scaffold.params_file import Change
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from slipway.metrics import Metric
+    from slipway.evaluation.metrics import Metric
     from slipway.scaffold.plan import Plan
 
 PRIMARY = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}

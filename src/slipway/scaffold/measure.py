@@ -16,10 +16,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import problem
-from slipway import compare, metrics, predictor
+from slipway import predictor
 from slipway.checks import convergence, data, files, suites
 from slipway.checks.probe import Probe
 from slipway.errors import UserError
+from slipway.evaluation import metrics
+from slipway.pull_request import compare
 from slipway.settings import read_params, read_settings
 
 if TYPE_CHECKING:

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from slipway import dvc_remote, engine
+from slipway.dvc import remote
 from slipway.errors import UserError
+from slipway.evaluation.metrics import for_task
 from slipway.files import write_text
 from slipway.git import Git
-from slipway.metrics import for_task
+from slipway.pull_request import engine
 from slipway.scaffold import alone, drift, limits, params_file, render, room, work_tree
 from slipway.scaffold.plan import infer, summary
 from slipway.settings import read_settings
@@ -60,7 +61,7 @@ def new(path: Path, request: ForkRequest) -> None:
         _measure(plan)
         _report("training the first model: dvc repro")
         work_tree.dvc("repro", "--quiet")
-        dvc_remote.push_data(Path("data.dvc"))
+        remote.push_data(Path("data.dvc"))
     except UserError as error:
         raise UserError(f"{error}; {UNDO}") from None
     print("\n".join(_next_steps(plan)))

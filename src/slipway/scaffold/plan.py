@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from slipway.csv_file import FLAG, NUMBER, TEXT, Dialect
 from slipway.errors import UserError
 from slipway.scaffold import alone, columns, distances, names, source, target, times
 from slipway.scaffold.source import ReadOptions
+from slipway.schema.csv_file import FLAG, NUMBER, TEXT, Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

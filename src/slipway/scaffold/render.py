@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from slipway import csv_file
-from slipway.csv_file import Dialect
+from slipway.schema import csv_file
+from slipway.schema.csv_file import Dialect
 
 if TYPE_CHECKING:
     from slipway.scaffold.columns import Feature
@@ -41,7 +41,7 @@ def render(plan: Plan) -> dict[Path, str]:
     templates.filters |= {"py": literal, "annotation": annotation, "comment": comment, "wrapped": wrapped}
     context = {"plan": plan, **_derived(plan)}
     files = {path: formatted(templates.get_template(name).render(context), path) for name, path in FILES.items()}
-    return {**files, PACKAGE / "csv_file.py": Path(csv_file.__file__).read_text(encoding="utf-8")}
+    return {**files, PACKAGE / "schema/csv_file.py": Path(csv_file.__file__).read_text(encoding="utf-8")}
 
 
 def _derived(plan: Plan) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from slipway import csv_file
-from slipway.csv_file import CsvError, Dialect
 from slipway.errors import UserError
 from slipway.scaffold import kinds
+from slipway.schema import csv_file
+from slipway.schema.csv_file import CsvError, Dialect
 
 if TYPE_CHECKING:
     from pathlib import Path

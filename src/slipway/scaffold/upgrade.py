@@ -11,10 +11,10 @@ import subprocess
 import sys
 from pathlib import Path, PurePosixPath
 
-from slipway import engine
-from slipway.engine import OWN
 from slipway.errors import UserError
 from slipway.git import Git, GitError
+from slipway.pull_request import engine
+from slipway.pull_request.engine import OWN
 from slipway.scaffold import work_tree
 
 LOCK, PARAMS = "uv.lock", "params.yaml"

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from pydantic import create_model
 from pydantic_core import to_json
 
-from slipway.schema import columns
+from slipway.schema.columns import columns
 from slipway.serving.columnar import is_by_value
 from slipway.serving.contract import RowContract
 from slipway.serving.json_numbers import FLOAT32_MAX
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from slipway.schema import Column
+    from slipway.schema.columns import Column
     from slipway.score.tables import InvalidNumbers
 
 FLOAT64_EXACT_MAX = 2**53  # float64 represents every integer up to this one; larger ones are validated one by one

@@ -19,11 +19,11 @@ from pydantic_core import to_jsonable_python
 
 from slipway import predictor
 from slipway.checks.contract import quoted
-from slipway.csv_file import Dialect
-from slipway.delivery.dvc_files import blobs
-from slipway.delivery.release import RELEASE
+from slipway.dvc.files import blobs
 from slipway.errors import UserError
 from slipway.files import sha256
+from slipway.release.manifest import RELEASE
+from slipway.schema.csv_file import Dialect
 from slipway.score import tables
 from slipway.score.parts import BROKEN, SCORED, Checkpoints
 from slipway.score.rows import RowChecker

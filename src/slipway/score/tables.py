@@ -1,7 +1,7 @@
 """Readers and writers of Parquet and CSV files: chunked reading in bounded memory, and atomic writing.
 
-CSV is parsed by the rules of `slipway.csv_file`, like in `slipway new` and its `next_batch`. Columns that are numbers
-in `Row` are parsed directly as numbers, unless the file has other values in them.
+CSV is parsed by the rules of `slipway.schema.csv_file`, like in `slipway new` and its `next_batch`. Columns that are
+numbers in `Row` are parsed directly as numbers, unless the file has other values in them.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from slipway import csv_file, schema
-from slipway.csv_file import CsvError, Dialect, is_csv
 from slipway.errors import UserError
-from slipway.fields import fields
 from slipway.files import make_folder, move
+from slipway.schema import columns as schema
+from slipway.schema import csv_file
+from slipway.schema.csv_file import CsvError, Dialect, is_csv
+from slipway.schema.fields import fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from slipway.schema import Column
+    from slipway.schema.columns import Column
 
 BUFFER_BYTES = 1_000_000  # read-ahead per column of a Parquet file, instead of a complete row group
 WRITERS = {".parquet": pq.ParquetWriter, ".csv": pacsv.CSVWriter}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from slipway.schema import columns
+from slipway.schema.columns import columns
 from slipway.serving import columnar
 from slipway.serving.json_numbers import RULE, NumberRules
 from slipway.serving.refusal import RefusedError, detail, violation

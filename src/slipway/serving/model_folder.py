@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway.errors import UserError
-from slipway.schema import columns
+from slipway.schema.columns import columns
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

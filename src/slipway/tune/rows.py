@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 
 import problem
-from slipway import bootstrap, metrics, predictor
+from slipway import predictor
+from slipway.evaluation import bootstrap, metrics
+from slipway.evaluation.segments import ALL
 from slipway.gates.comparison import decisive
 from slipway.pipeline.tables import positions, read_rows
-from slipway.segments import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

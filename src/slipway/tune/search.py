@@ -19,8 +19,8 @@ import optuna
 from optuna.trial import TrialState
 
 import problem
-from slipway import metrics
 from slipway.errors import UserError
+from slipway.evaluation import metrics
 from slipway.tune import space, worker
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from slipway import yaml12
-from slipway.changes import flat
 from slipway.errors import UserError
+from slipway.git.changes import flat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slipway.monitoring import power
+from slipway.lab import monitoring_power
 
 ROOT = Path(__file__).parents[3]
 STAGES = ("prepare", "train", "export", "evaluate")
@@ -33,6 +33,6 @@ def trained(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def scene(trained):
-    """Return the release that is trained here, and the data after it; `slipway.monitoring.power` caches it."""
+    """Return the release that is trained here, and the data after it; `slipway.lab.monitoring_power` caches it."""
     with contextlib.chdir(trained):
-        return power.scene()
+        return monitoring_power.scene()

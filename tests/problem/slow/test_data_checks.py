@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from slipway.checks import faults, files, mutants
+from slipway.checks import files
+from slipway.lab import data_faults, data_mutants
 from slipway.settings import read_params
 
 DATA = Path("data")
@@ -24,8 +25,11 @@ CHOSEN = {
 @pytest.fixture(scope="module")
 def names():
     *_, before, newest = files.listed(DATA)
-    raw, loaded = mutants.read(DATA / newest), files.load(DATA, newest)
-    return [mutant.name for mutant in mutants.corpus(mutants.Original(raw, loaded, mutants.read(DATA / before), 1))]
+    raw, loaded = data_mutants.read(DATA / newest), files.load(DATA, newest)
+    return [
+        mutant.name
+        for mutant in data_mutants.corpus(data_mutants.Original(raw, loaded, data_mutants.read(DATA / before), 1))
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +39,10 @@ def trials(names, tmp_path_factory):
     for name in files.listed(DATA)[-FILES_CHECKED:]:
         (folder / name).symlink_to((DATA / name).resolve())
     matching = [[name for name in names if chosen in (name, name.partition(":")[0])] for chosen in sorted(CHOSEN)]
-    corrupted = faults.pending_mutants(folder, params, {matches[0] for matches in matching if matches})
-    clean = list(faults.draws(folder, DRAWS, params))
-    blockers = faults.blockers([pending for _, pending in [*corrupted, *clean]], params)
-    judged = [faults.judged(mutant, blocking) for (mutant, _), blocking in zip(corrupted, blockers, strict=False)]
+    corrupted = data_faults.pending_mutants(folder, params, {matches[0] for matches in matching if matches})
+    clean = list(data_faults.draws(folder, DRAWS, params))
+    blockers = data_faults.blockers([pending for _, pending in [*corrupted, *clean]], params)
+    judged = [data_faults.judged(mutant, blocking) for (mutant, _), blocking in zip(corrupted, blockers, strict=False)]
     return judged, blockers[len(corrupted) :]
 
 
@@ -48,7 +52,7 @@ def test_the_corpus_has_forty_mutants_or_more(names):
 
 def test_mutants_are_blocked_for_the_right_reason(trials):
     missed = [(trial.name, trial.by) for trial in trials[0] if not trial.right_reason]
-    assert len(missed) <= (1 - faults.BLOCKED_MUTANTS_MIN) * len(trials[0]), missed
+    assert len(missed) <= (1 - data_faults.BLOCKED_MUTANTS_MIN) * len(trials[0]), missed
 
 
 def test_clean_draws_are_not_blocked(trials):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from slipway.monitoring import faults, power
+from slipway.lab import live_faults, monitoring_power
 
 CHOSEN = ("stuck", "half gone", "missing as -999", "swapped", "mix", "yesterday again", "labels late", "refused")
 """A fault of each family and check."""
@@ -13,7 +13,7 @@ CHOSEN = ("stuck", "half gone", "missing as -999", "swapped", "mix", "yesterday 
 @pytest.fixture(scope="module")
 def corpus(scene):
     reference, _, params = scene
-    return faults.corpus(reference, params["monitoring"]["window_days"], params["seed"])
+    return live_faults.corpus(reference, params["monitoring"]["window_days"], params["seed"])
 
 
 def test_the_corpus_has_fifteen_kinds_of_fault_or_more_each_of_its_own_name(corpus):
@@ -24,10 +24,10 @@ def test_the_corpus_has_fifteen_kinds_of_fault_or_more_each_of_its_own_name(corp
 @pytest.mark.parametrize("chosen", CHOSEN)
 def test_a_fault_is_named(chosen, corpus):
     place = next(place for place, fault in enumerate(corpus) if fault.name.startswith(chosen))
-    detection = power.detect(place)
+    detection = monitoring_power.detect(place)
     assert detection.detected, detection.first
 
 
 def test_stable_windows_raise_no_alarm(scene, monkeypatch):
-    monkeypatch.setattr(power, "RUN_WINDOWS", 3)
-    assert [[], [], []] == [alarms for alarms, _ in power.stable_run(1)]
+    monkeypatch.setattr(monitoring_power, "RUN_WINDOWS", 3)
+    assert [[], [], []] == [alarms for alarms, _ in monitoring_power.stable_run(1)]

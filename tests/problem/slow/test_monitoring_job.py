@@ -11,7 +11,7 @@ import pytest
 
 import problem
 from slipway import results
-from slipway.delivery.home import Place
+from slipway.environment.place import Place
 from slipway.errors import UserError
 from slipway.gates import Outcome
 from slipway.monitoring import collect, job

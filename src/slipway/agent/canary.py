@@ -1,0 +1,97 @@
+"""Progress of a canary, as a pure function of what was observed. It is part of the agent's state."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from slipway.environment.state import SIDES, Progress
+from slipway.gates.canary import Counts, Decision, judge, observe
+from slipway.gates.verdict import Outcome, Verdict, overall
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from slipway.environment.spec import Canary
+
+GAP_MAX_SECONDS = 10  # between two evaluations; a longer gap means that the agent was down
+
+
+def weight_percent(canary: Canary, step: int) -> int:
+    """Return the percentage of requests that the canary gets in `step`; the baseline gets as many.
+
+    It is 0 while the canary receives copies only.
+    """
+    weights = [0, *canary.steps] if canary.shadow_percent else canary.steps
+    return weights[step]
+
+
+def begin(promotion: int, now: float) -> Progress:
+    """Return the progress of a canary in its first step."""
+    return Progress(promotion=promotion, since=now)
+
+
+def advance(
+    progress: Progress,
+    canary: Canary,
+    sources: Mapping[str, Mapping[str, Counts] | None],
+    now: float,
+    limits: Mapping[str, Any],
+) -> Progress:
+    """Return the progress after the counts of each source at `now` were judged.
+
+    `sources` has the counts by side and source, or None for a side whose sources could not all be read. `limits` is
+    the section `canary` of params.yaml.
+    """
+    gap = now - (progress.evaluated or now)
+    if gap > GAP_MAX_SECONDS:  # a step must not time out while the agent is down
+        progress = progress.model_copy(update={"since": progress.since + gap})
+    newest = {side: {**progress.observed[side], **(sources[side] or {})} for side in SIDES}
+    ours, theirs = (_total(newest[side].values()) if sources[side] is not None else None for side in SIDES)
+    observed = progress.observed if any(side is None or not side.is_finite for side in (ours, theirs)) else newest
+    evidence = observe(progress.evidence, ours, theirs, limits)
+    judgment = judge(evidence, progress.before, now - progress.since, limits)
+    update: dict[str, Any] = {
+        "evaluated": now,
+        "observed": observed,
+        "evidence": evidence,
+        "verdicts": judgment.verdicts,
+    }
+    is_last_step = progress.step + 1 == len(canary.steps) + bool(canary.shadow_percent)
+    if judgment.decision is Decision.ROLL_BACK:
+        failed = overall(judgment.verdicts) is Outcome.FAIL
+        update["outcome"] = "refused" if failed else "inconclusive"
+    elif judgment.decision is Decision.PROCEED and is_last_step:
+        update["outcome"] = "passed"
+    elif judgment.decision is Decision.PROCEED:
+        before = evidence.canary.requests, evidence.baseline.requests
+        update |= {"step": progress.step + 1, "since": now, "before": before}
+    return progress.model_copy(update=update)
+
+
+def reject(progress: Progress, reason: str) -> Progress:
+    """Return the progress of a canary that is rejected without statistics, because its service failed."""
+    verdict = Verdict("canary: service", Outcome.FAIL, "keeps running", "ended", reason)
+    return progress.model_copy(update={"outcome": "refused", "verdicts": (*progress.verdicts, verdict)})
+
+
+def failure_reason(progress: Progress) -> str:
+    """Return the failed verdicts as one line.
+
+    If no verdict failed, it is the first inconclusive one, which causes the others.
+    """
+    against = [verdict for verdict in progress.verdicts if verdict.outcome is not Outcome.PASS]
+    failed = [verdict for verdict in against if verdict.outcome is Outcome.FAIL]
+    return "; ".join(f"{verdict.gate}: {verdict.reason} ({verdict.observed})" for verdict in failed or against[:1])
+
+
+def _total(sources: Iterable[Counts]) -> Counts:
+    """Return the sum over all sources of a side."""
+    total = Counts()
+    for counts in sources:
+        names = {**total.below, **counts.below}
+        below = {name: total.below.get(name, 0) + counts.below.get(name, 0) for name in names}
+        fast = tuple(map(sum, zip(total.fast, counts.fast, strict=True)))
+        numbers = {name: getattr(total, name) + getattr(counts, name) for name in ("requests", "errors", "rows")}
+        total = dataclasses.replace(total, fast=fast, below=below, **numbers)
+    return total

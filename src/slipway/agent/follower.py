@@ -1,0 +1,169 @@
+"""Poller of the branch `deploy`: it needs no work tree, and a remote that hangs does not block healing.
+
+The follower accepts only commits that descend from the previous one, because a rewritten branch could restore any old
+state. After a rewrite, the previous content stays desired until an operator confirms the new commit on this machine.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from slipway.environment import spec, state, versions
+from slipway.environment.deploy_branch import BRANCH
+from slipway.errors import UserError
+from slipway.git import Git
+from slipway.git.redact import redacted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from slipway.environment.place import Place
+    from slipway.environment.spec import EnvironmentFile
+
+CONFIRMED = "refs/slipway/confirmed"
+"""Reference in the mirror to the commit that an operator confirmed after a rewrite."""
+SHORT_COMMIT_DIGITS = 9
+FETCH_TIMEOUT_SECONDS = 600  # the first fetch downloads the whole branch
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Result of one poll of the remote."""
+
+    time: float
+    head: str | None = None
+    """Accepted commit of the branch, or None."""
+    content: EnvironmentFile | None = None
+    concluded: bool = False
+    """Whether the promotion that wrote the content has its stage tag."""
+    problem: str | None = None
+    """Why there is no content. The previous content then stays desired."""
+    reached: bool = True
+    rewritten: str | None = None
+    """Commit of a rewritten branch."""
+
+
+class Follower:
+    """Polls the file of one environment on the branch `deploy` of `remote`, a URL or a path."""
+
+    def __init__(self, mirror: Path, remote: str, environment: str) -> None:
+        self._git = Git(mirror)
+        self._remote = remote
+        self._environment = environment
+        self._fetched: tuple[str, frozenset[str]] | None = None
+        self._tags: frozenset[str] = frozenset()
+        self.accepted: str | None = None
+        """Newest accepted commit. The next one must descend from it."""
+        self.latest: Observation | None = None
+
+    def poll(self) -> Observation:
+        """Poll the remote once."""
+        try:
+            head = self._head()
+        except (OSError, UserError) as error:
+            problem = f"{redacted(self._remote)}: not reached ({error}); the current release keeps serving"
+            self.latest = Observation(time.time(), problem=problem, reached=False)
+            return self.latest
+        try:
+            self.latest = self._observe(head)
+        except (OSError, UserError, ValueError) as error:
+            shutil.rmtree(self._git.folder, ignore_errors=True)
+            self._fetched = None
+            problem = f"{self._git.folder}: {error}; the mirror will be fetched again"
+            self.latest = Observation(time.time(), problem=problem, reached=False)
+        return self.latest
+
+    def start_polling(self, interval_seconds: float) -> None:
+        """Poll now and every `interval_seconds`, in a thread that ends with the process."""
+
+        def poll_forever() -> None:
+            while True:
+                self.poll()
+                time.sleep(interval_seconds)
+
+        threading.Thread(target=poll_forever, daemon=True).start()
+
+    def _head(self) -> str | None:
+        if not (self._git.folder / "HEAD").exists():
+            self._git.folder.mkdir(parents=True, exist_ok=True)
+            self._git.run("init", "--quiet", "--bare")
+            self._fetched = None
+        stages = f"refs/tags/{versions.stage_tag(self._environment, '*')}"
+        refs = self._git.remote_refs(self._remote, f"refs/heads/{BRANCH}", stages)
+        head = refs.pop(f"refs/heads/{BRANCH}", None)
+        self._tags = frozenset(name.removeprefix("refs/tags/") for name in refs)
+        return head
+
+    def _observe(self, head: str | None) -> Observation:
+        if head is None:
+            past = f"; its last commit was {self.accepted[:SHORT_COMMIT_DIGITS]}" if self.accepted else " yet"
+            return Observation(time.time(), problem=f"{redacted(self._remote)}: has no branch {BRANCH}{past}")
+        previous = self.latest
+        if self._fetched == (head, self._tags) and previous and previous.content and previous.head == head:
+            return replace(previous, time=time.time())
+        self._fetch(head)
+        if self.accepted is not None and not self._descends(head, self.accepted):
+            return Observation(time.time(), problem=self._rewrite_message(head, self.accepted), rewritten=head)
+        self.accepted = head
+        return self._read(head)
+
+    def _fetch(self, head: str) -> None:
+        """Fetch the branch with its history, which shows whether a commit descends from another.
+
+        Fetch the stage tags as well: they record the results of canaries.
+        """
+        if self._fetched != (head, self._tags):
+            refs = [f"+refs/heads/{BRANCH}:refs/heads/{BRANCH}", versions.stage_refs(self._environment)]
+            self._git.fetch(self._remote, *refs, prune=True, seconds=FETCH_TIMEOUT_SECONDS)
+            self._fetched = head, self._tags
+
+    def _descends(self, head: str, accepted: str) -> bool:
+        if accepted == head:
+            return True
+        # a mirror that was fetched again after a rewrite does not contain the accepted commit
+        descends = self._git.has(accepted) and self._git.is_ancestor(accepted, head)
+        return descends or self._confirmed() == head
+
+    def _confirmed(self) -> str | None:
+        return self._git.run("for-each-ref", "--format=%(objectname)", CONFIRMED) or None
+
+    def _rewrite_message(self, head: str, accepted: str) -> str:
+        new, old = head[:SHORT_COMMIT_DIGITS], accepted[:SHORT_COMMIT_DIGITS]
+        return (
+            f"{BRANCH} was rewritten: {new} does not descend from {old}, which stays desired;"
+            f" push {old} again, or run `slipway confirm --environment {self._environment}` here"
+        )
+
+    def _read(self, head: str) -> Observation:
+        path = spec.path_of(self._environment)
+        where = f"{BRANCH}:{path}"
+        data = self._git.read(head, path)
+        if data is None:
+            fix = f"`slipway promote --environment {self._environment}` writes it"
+            return Observation(time.time(), head, problem=f"{where}: missing; {fix}")
+        try:
+            content = spec.parse(data.decode(), where)
+        except UnicodeDecodeError:
+            return Observation(time.time(), head, problem=f"{where}: not text in UTF-8; `git revert` the commit")
+        except UserError as error:
+            return Observation(time.time(), head, problem=str(error))
+        return Observation(time.time(), head, content, concluded=self._is_concluded(content))
+
+    def _is_concluded(self, content: EnvironmentFile) -> bool:
+        return versions.stage_tag(self._environment, content.promotion) in self._tags
+
+
+def accept_rewritten(place: Place) -> str:
+    """Accept the commit of the rewritten branch that the agent of `place` reported, and return it.
+
+    No other commit is accepted. Raises UserError if the agent reported none.
+    """
+    observed = state.read(place)
+    if observed is None or observed.rewritten is None:
+        raise UserError(f"{place.state}: no rewritten branch {BRANCH} is reported; there is nothing to confirm")
+    Git(place.mirror).run("update-ref", CONFIRMED, observed.rewritten)
+    return observed.rewritten

@@ -1,0 +1,216 @@
+"""Installation of a release on this machine: verified files, and a Python environment for its requirements."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slipway import files
+from slipway.agent.router import tool
+from slipway.errors import UserError
+from slipway.files import sha256
+from slipway.git import Git
+from slipway.release import manifest
+from slipway.release.signing import attestation, keys, signature
+from slipway.release.store import fetch
+from slipway.serving import prediction_log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from slipway.environment.place import Place
+    from slipway.environment.spec import EnvironmentFile
+    from slipway.release.manifest import Release
+    from slipway.release.store import Store
+
+ATTESTED = ".attested"
+COMPLETE = ".complete"  # inventory of the environment, written last, so that a killed installation is not complete
+NOT_INHERITED = {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT", keys.SIGNING_KEY}
+
+
+def folder(place: Place, digest: str) -> Path:
+    """Return the folder of an installed release."""
+    return place.releases / digest.removeprefix("sha256:")
+
+
+def is_installed(place: Place, digest: str) -> bool:
+    """Return whether a release is installed, without hashing its files as `verified` does."""
+    path = folder(place, digest)
+    try:
+        return _is_complete(_environment(place, path)) and (path / manifest.MANIFEST).exists()
+    except FileNotFoundError:
+        return False
+
+
+def install(place: Place, store: Store, content: EnvironmentFile) -> None:
+    """Install a release. Raises UserError if it is missing, fails verification or cannot be installed."""
+    _refuse_unsigned(place, store, content)
+    target = folder(place, content.digest)
+    try:
+        verified_release = manifest.verify(target, content.digest)
+    except UserError:
+        shutil.rmtree(target, ignore_errors=True)
+        verified_release = fetch(store, content.release, content.digest, target)
+        _refuse_other_commit(verified_release, content)
+    _refuse_unattested(verified_release, store)
+    _install_requirements(place, verified_release)
+
+
+def refuse_untrusted(place: Place, store: Store, content: EnvironmentFile) -> None:
+    """Raise UserError if an installed release is no longer trusted, for example after a key was removed."""
+    _refuse_unsigned(place, store, content)
+    if not attestation.is_required():
+        return
+    try:
+        installed = manifest.verify(folder(place, content.digest), content.digest)
+    except UserError:
+        return  # the next installation fetches the release and checks its attestation
+    _refuse_unattested(installed, store)
+
+
+def verified(place: Place, digest: str) -> Release:
+    """Return the installed release after hashing every file. Removes it and raises UserError if a file has changed."""
+    path = folder(place, digest)
+    try:
+        return manifest.verify(path, digest)
+    except UserError:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+
+
+def command(place: Place, installed: Release, port: int) -> tuple[list[str], dict[str, str]]:
+    """Return the command line and environment of the release's manifest for a service at `port`."""
+    python = _environment(place, installed.folder)
+    names = {
+        "python": str(python / "bin" / "python"),
+        "release": str(installed.folder),
+        "port": str(port),
+        "scratch": str(_scratch(place, port)),
+    }
+    service = installed.manifest["service"]
+    own = {name: value.format(**names) for name, value in service["environment"].items()}
+    inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
+    cache = {"PYTHONPYCACHEPREFIX": str(python / "pycache")}  # outside of the release's folder, whose files are hashed
+    log = {prediction_log.FOLDER_VARIABLE: str(place.predictions)}  # each environment has its own
+    return [part.format(**names) for part in service["command"]], {**inherited, **cache, **log, **own}
+
+
+def sweep(place: Place) -> None:
+    """Remove the partial downloads of killed installations. The caller must hold the lock of the environment."""
+    for incoming in place.releases.glob(".incoming-*"):
+        shutil.rmtree(incoming, ignore_errors=True)
+
+
+def clear_scratch(place: Place, port: int) -> None:
+    """Remove the scratch folder of a service that has ended."""
+    shutil.rmtree(_scratch(place, port), ignore_errors=True)
+
+
+def _scratch(place: Place, port: int) -> Path:
+    """Return the scratch folder of one service. It is not shared, because its metrics would add up."""
+    return place.root / "scratch" / str(port)
+
+
+def _refuse_other_commit(fetched: Release, content: EnvironmentFile) -> None:
+    if fetched.commit != content.commit:
+        shutil.rmtree(fetched.folder, ignore_errors=True)
+        raise UserError(f"{content.release}: was built from {fetched.commit}, desired is {content.commit}; refused")
+
+
+def _refuse_unsigned(place: Place, store: Store, content: EnvironmentFile) -> None:
+    """Raise UserError without a valid signature, if keys are trusted.
+
+    An accepted signature is stored on this machine, so that healing does not depend on the store.
+    """
+    trusted = keys.trusted(Path())
+    if not trusted:
+        return
+    own = folder(place, content.digest).with_suffix(signature.SUFFIX)
+    candidates = chain([own.read_bytes()] if own.is_file() else [], signature.of_release(store, content.release))
+    files.write_text(own, signature.verify(content.release, content.digest, candidates, trusted)[1])
+
+
+def _refuse_unattested(candidate: Release, store: Store) -> None:
+    """Raise UserError without a valid attestation, if one is required.
+
+    An attestation is verified once, because it refers to bytes that do not change.
+    """
+    accepted = candidate.folder.with_suffix(ATTESTED)
+    if not attestation.is_required() or accepted.exists():
+        return
+    try:
+        if not attestation.exists(store, candidate.version):
+            raise UserError(
+                f"{candidate.version}: has no attestation from GitHub, and {attestation.REQUIRED} is true; refused"
+            )
+        files.write_text(accepted, attestation.check(Git(Path()), candidate, store))
+    except UserError:
+        shutil.rmtree(candidate.folder, ignore_errors=True)
+        raise
+
+
+def _environment(place: Place, path: Path) -> Path:
+    return place.environments / sha256(path / manifest.LOCKED)[:32]
+
+
+def _install_requirements(place: Place, verified_release: Release) -> None:
+    """Install the requirements into an environment that all releases with equal requirements share.
+
+    uv first tries its cache, which needs no network.
+    """
+    target = _environment(place, verified_release.folder)
+    with _locked(target.with_suffix(".lock")):
+        if _is_complete(target):
+            return
+        shutil.rmtree(target, ignore_errors=True)
+        _uv("venv", "--quiet", "--python", _python(verified_release), str(target))
+        arguments = ["pip", "install", "--quiet", "--require-hashes", "--python", str(target / "bin" / "python")]
+        arguments += ["--requirements", str(verified_release.folder / manifest.LOCKED)]
+        try:
+            _uv(*arguments, "--offline")
+        except UserError:
+            _uv(*arguments)
+        files.sync(target)
+        files.write_text(target / COMPLETE, "\n".join(_inventory(target)))
+
+
+def _is_complete(environment: Path) -> bool:
+    """Return whether every program and package of the inventory still exists."""
+    try:
+        return set((environment / COMPLETE).read_text(encoding="utf-8").split("\n")) <= {"", *_inventory(environment)}
+    except FileNotFoundError:
+        return False
+
+
+def _inventory(environment: Path) -> list[str]:
+    """Return the names of the installed programs and packages."""
+    return sorted(
+        path.name for pattern in ("bin/*", "lib/python*/site-packages/*") for path in environment.glob(pattern)
+    )
+
+
+def _python(verified_release: Release) -> str:
+    required: str = verified_release.manifest["build"]["python"]
+    return sys.executable if required == f"{sys.version_info.major}.{sys.version_info.minor}" else required
+
+
+def _uv(*arguments: str) -> None:
+    inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
+    done = subprocess.run([tool("uv"), *arguments], capture_output=True, text=True, check=False, env=inherited)
+    if done.returncode:
+        raise UserError(f"uv {' '.join(arguments[:2])}: {' '.join(done.stderr.split())[:500]}")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,189 @@
+"""Configuration of the gateway: Traefik as a reverse proxy that watches a folder with the routes.
+
+The routes file is replaced by rename. Traefik could read a file that is rewritten in place before it is complete, and
+then answer every request with 404.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+import shutil
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slipway import yaml12
+from slipway.environment.agent_report import STATE_PATH
+from slipway.errors import UserError
+from slipway.gates.canary import BOUNDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RELOAD_INTERVAL = "100ms"  # between two reloads of the routes; Traefik's default of 2 s would delay each switch
+HEADER = "# Written by `slipway agent`, which overwrites any other change.\n"
+IDLE_SECONDS = 4  # less than `idle_seconds` of the service: a request on a connection that it just closed gets 502
+PUBLIC_ENTRY_POINT = "front"
+INTERNAL_ENTRY_POINT = "inside"
+SERVICE_PORTS = range(15000, 32000)
+PORT_MAX = 65535
+WATCHED_SUFFIXES = {".yml", ".yaml", ".toml"}  # files that Traefik reads in the folder that it watches
+STATE_REQUESTS_MAX = 4  # concurrent ones, so that clients of the service cannot overload the agent
+PORT_ATTEMPTS_MAX = 200
+REQUESTS_METRIC = "traefik_service_requests"
+DURATION_METRIC = "traefik_service_request_duration_seconds"
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Services of one release, and their weight among all backends."""
+
+    name: str
+    ports: tuple[int, ...]
+    weight: int
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """Target of mirrored requests, whose responses Traefik drops.
+
+    It reaches each backend at the internal port of the gateway, by its name.
+    """
+
+    port: int
+    percent: int
+
+
+def tool(name: str) -> str:
+    """Return the path of a program next to this Python or on PATH. Raises UserError if it is missing."""
+    sibling = Path(sys.executable).with_name(name)
+    path = str(sibling) if sibling.exists() else shutil.which(name)
+    if path is None:
+        raise UserError(f"{name}: not found; run `uv sync`, which installs it")
+    return path
+
+
+def command(port: int, inside: int, routes: Path) -> list[str]:
+    """Return the command line of Traefik, which watches the folder of `routes`.
+
+    `port` is for clients, and `inside` for metrics and internal routes.
+    """
+    return [
+        tool("traefik"),
+        f"--entryPoints.{PUBLIC_ENTRY_POINT}.address=127.0.0.1:{port}",
+        f"--entryPoints.{INTERNAL_ENTRY_POINT}.address=127.0.0.1:{inside}",
+        f"--providers.file.directory={routes.parent}",
+        "--providers.file.watch=true",
+        f"--providers.providersThrottleDuration={RELOAD_INTERVAL}",
+        "--ping.manualRouting=true",
+        f"--metrics.prometheus.entryPoint={INTERNAL_ENTRY_POINT}",
+        f"--metrics.prometheus.buckets={','.join(map(str, BOUNDS))}",
+        "--metrics.prometheus.addEntryPointsLabels=false",
+        f"--serversTransport.forwardingTimeouts.idleConnTimeout={IDLE_SECONDS}s",
+        "--global.checkNewVersion=false",
+        "--global.sendAnonymousUsage=false",
+        "--log.level=WARN",
+        "--log.noColor=true",
+    ]
+
+
+def render(backends: Sequence[Backend], shadow: Shadow | None = None) -> str:
+    """Return the content of the routes file. Without a backend, Traefik answers every request with 404.
+
+    Once the gateway has loaded the routes, it answers at the internal path that `loaded_path` returns for them.
+    """
+    services: dict[str, Any] = {backend.name: _balancer(backend.ports) for backend in backends}
+    routers: dict[str, Any] = {
+        backend.name: {
+            "rule": f"Host(`{backend.name}`)",
+            "entryPoints": [INTERNAL_ENTRY_POINT],
+            "service": backend.name,
+        }
+        for backend in backends
+    }
+    if backends:
+        weighted = [{"name": backend.name, "weight": backend.weight} for backend in backends if backend.weight]
+        services["releases"] = {"weighted": {"services": weighted}}
+        routers["front"] = {"rule": "PathPrefix(`/`)", "entryPoints": [PUBLIC_ENTRY_POINT], "service": "releases"}
+    if shadow:
+        services["shadow"] = _balancer((shadow.port,))
+        mirrors = [{"name": "shadow", "percent": shadow.percent}]
+        services["mirrored"] = {"mirroring": {"service": "releases", "mirrors": mirrors}}
+        routers["front"]["service"] = "mirrored"
+    stamp = hashlib.sha256(json.dumps([routers, services]).encode()).hexdigest()[:16]
+    loaded = {
+        "rule": f"Path(`/{stamp}`)",
+        "entryPoints": [INTERNAL_ENTRY_POINT],
+        "service": "ping@internal",
+        "priority": 1000,
+    }
+    http = {"routers": {"loaded": loaded, **routers}, **({"services": services} if services else {})}
+    return f"{HEADER}# /{stamp}\n" + yaml12.dump({"http": http})
+
+
+def status_route(port: int) -> str:
+    """Return the file that routes STATE_PATH, and no other path, to the status server of the agent at `port`."""
+    route = {
+        "rule": f"Method(`GET`) && Path(`{STATE_PATH}`)",
+        "entryPoints": [PUBLIC_ENTRY_POINT],
+        "service": "agent",
+        "middlewares": ["limit"],
+        "priority": 1000,
+    }
+    limit = {"limit": {"inFlightReq": {"amount": STATE_REQUESTS_MAX}}}
+    services = {"agent": _balancer((port,))}
+    return HEADER + yaml12.dump({"http": {"routers": {"agent": route}, "middlewares": limit, "services": services}})
+
+
+def loaded_path(text: str) -> str:
+    """Return the internal path at which Traefik answers once it has loaded the routes `text`.
+
+    Returns "" if `render` did not write `text`.
+    """
+    lines = text.removeprefix(HEADER).splitlines()
+    return lines[0].removeprefix("# ") if text.startswith(HEADER) and lines else ""
+
+
+def service_name(release: str, digest: str) -> str:
+    """Return the name of a release in the routes."""
+    return f"{release}-{digest.removeprefix('sha256:')[:12]}".replace(".", "-")
+
+
+def port_of(url: str | None) -> int | None:
+    """Return the port of a gateway URL on this machine, or None for any other text."""
+    match = re.fullmatch(r"http://127\.0\.0\.1:([1-9]\d{0,4})\s*", url or "")
+    return int(match[1]) if match and int(match[1]) <= PORT_MAX else None
+
+
+def free_port(preferred: int | None = None) -> int:
+    """Return `preferred` if it is free, else a random free port.
+
+    SERVICE_PORTS is below the system's range for outgoing connections. A service binds its port seconds after it was
+    chosen, and the system could assign a port of its own range in the meantime. Raises UserError if no port is free.
+    """
+    for port in (preferred, *secrets.SystemRandom().sample(SERVICE_PORTS, PORT_ATTEMPTS_MAX)):
+        if port is not None and is_free(port):
+            return port
+    raise UserError(
+        f"127.0.0.1: no free port from {SERVICE_PORTS.start} to {SERVICE_PORTS.stop}; stop a process that listens there"
+    )
+
+
+def is_free(port: int) -> bool:
+    """Return whether no process listens at `port` of this machine."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _balancer(ports: tuple[int, ...]) -> dict[str, object]:
+    return {"loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{port}"} for port in ports]}}

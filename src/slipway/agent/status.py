@@ -1,0 +1,228 @@
+"""Status of each environment as data: desired state, observed state, and promotions with their evidence."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import TYPE_CHECKING, Any
+
+from slipway.agent import canary, processes
+from slipway.agent.lock import is_running
+from slipway.environment import agent_report, client, state
+from slipway.environment.deploy_branch import BRANCH, DeployBranch
+from slipway.environment.place import ENVIRONMENTS, Place, gateway_url
+from slipway.environment.versions import stage_tag
+from slipway.errors import UserError
+from slipway.git import Git
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from slipway.environment.deploy_branch import Promotion
+    from slipway.environment.spec import EnvironmentFile
+    from slipway.environment.state import State
+
+PROMOTIONS_MAX = 10
+EVENTS_MAX = 20
+STALE_SECONDS = 30  # age of git's last response, or of the agent's heartbeat, above which it is reported as a problem
+
+
+def status(root: Path) -> dict[str, Any]:
+    """Return desired state, observed state and history of each environment.
+
+    `trouble` is the reason if the branch of the repository `root` cannot be fetched.
+    """
+    branch = DeployBranch(Git(root))
+    problem = None
+    try:
+        branch.fetch()
+        for name in ENVIRONMENTS:
+            branch.fetch_stages(name)
+    except UserError as error:
+        problem = str(error)
+    environments = {
+        name: _environment(branch, name, agent_report.observed_state(name), _url(name)) for name in ENVIRONMENTS
+    }
+    return {"head": branch.head, "trouble": problem, "environments": environments}
+
+
+def of_agent(place: Place) -> dict[str, Any]:
+    """Return the status of one environment from the files of its agent, without a request to the git remote."""
+    observed = state.read(place) or state.State(environment=place.environment)
+    branch = DeployBranch(Git(place.mirror))
+    branch.head = observed.head if (place.mirror / "HEAD").exists() else None
+    return _environment(branch, place.environment, observed, observed.gateway.url if observed.gateway else None)
+
+
+def _environment(branch: DeployBranch, name: str, observed: State | None, url: str | None) -> dict[str, Any]:
+    (desired, *invalid), (history, *unreadable) = _desired(branch, name), _history(branch, name)
+    released = (client.get_release(url) if url else None) or {}
+    environment: dict[str, Any] = {
+        "desired": desired,
+        "observed": {"url": url, "release": released.get("version"), "commit": released.get("commit")},
+        "agent": _agent(name, observed, url),
+        "history": history,
+    }
+    problems = [*filter(None, [*invalid, *unreadable]), *_problems(name, environment, observed)]
+    environment["troubles"] = list(dict.fromkeys(problems))
+    return {"environment": name, "summary": _summary(environment), **environment}
+
+
+def _desired(branch: DeployBranch, environment: str) -> tuple[dict[str, Any] | None, str | None]:
+    try:
+        content = branch.read(environment)
+    except UserError as error:
+        return None, str(error)
+    return content.model_dump(mode="json") if content else None, None
+
+
+def _url(environment: str) -> str | None:
+    try:
+        return gateway_url(environment)
+    except UserError:
+        return None
+
+
+def _history(branch: DeployBranch, environment: str) -> tuple[list[dict[str, Any]], str | None]:
+    """Return the promotions, newest first, or an empty list and the reason why they cannot be read.
+
+    The result of a canary is in the stage tag of its promotion.
+    """
+    try:
+        if not branch.head or not branch.git.has(branch.head):  # no branch yet, or the mirror is being fetched again
+            return [], None
+        history, concluded = branch.history(environment, PROMOTIONS_MAX), branch.stage_evidence(environment)
+    except UserError as error:
+        return [], str(error)
+    return [_entry(promotion, environment, concluded) for promotion in history], None
+
+
+def _entry(promotion: Promotion, environment: str, concluded: Mapping[str, list[str]]) -> dict[str, Any]:
+    content = promotion.content
+    is_promotion = promotion.subject.startswith("Promote ")  # a revert restores the content, not the canary's result
+    result = concluded.get(stage_tag(environment, content.promotion), []) if content and is_promotion else []
+    return {
+        "commit": promotion.commit,
+        "author": promotion.author,
+        "time": promotion.time,
+        "subject": promotion.subject,
+        "release": content.release if content else None,
+        "evidence": [*([promotion.problem] if promotion.problem else []), *promotion.evidence, *result],
+    }
+
+
+def _agent(environment: str, observed: State | None, url: str | None) -> dict[str, Any] | None:
+    """Return the status of the environment's agent, or None if there is no state of one."""
+    if observed is None:
+        return None
+    now, elsewhere = time.time(), agent_report.is_elsewhere(environment, url)
+    age = now - observed.heartbeat
+    running = age < STALE_SECONDS if elsewhere else is_running(Place.of(environment))
+    gateway = observed.gateway
+    return {
+        "running": running,
+        "seen_seconds_ago": round(age, 1),
+        "fetched_seconds_ago": round(now - observed.fetched, 1) if observed.fetched else None,
+        "head": observed.head,
+        "page": f"http://127.0.0.1:{observed.page}/" if observed.page and running else None,
+        "serving": observed.serving.release if observed.serving else None,
+        "bad": {"release": observed.bad.content.release, "reason": observed.bad.reason} if observed.bad else None,
+        "trouble": observed.problem,
+        "canary": _canary(observed),
+        "router": elsewhere or bool(gateway and processes.is_alive(gateway.pid, gateway.tag)),
+        "services": [
+            instance.model_dump(include={"release", "role", "port", "pid", "phase", "since"})
+            for instance in observed.instances
+        ],
+        "events": [event.model_dump() for event in observed.events[-EVENTS_MAX:]],
+    }
+
+
+def _canary(observed: State) -> dict[str, Any] | None:
+    """Return progress or result of the newest canary, with its verdicts."""
+    progress = observed.canary
+    if progress is None:
+        return None
+    facts = progress.model_dump(include={"promotion", "step", "outcome", "since", "shadow"})
+    for side, counts in (("canary", progress.evidence.canary), ("baseline", progress.evidence.baseline)):
+        facts[side] = {"requests": counts.requests, "errors": counts.errors}
+    facts["verdicts"] = [dataclasses.asdict(verdict) for verdict in progress.verdicts]
+    for content in _contents(observed):
+        if content.promotion == progress.promotion and content.canary:
+            spec = content.canary
+            return facts | {
+                "release": content.release,
+                "against": spec.baseline.release,
+                "steps": list(spec.steps),
+                "share": canary.weight_percent(spec, progress.step),
+                "listens": bool(spec.shadow_percent),
+            }
+    return facts
+
+
+def _contents(observed: State) -> list[EnvironmentFile]:
+    failed = observed.bad.content if observed.bad else None
+    return [content for content in (observed.desired, failed, *observed.served) if content]
+
+
+def _problems(name: str, environment: Mapping[str, Any], observed: State | None) -> list[str]:
+    """Return each problem as one line with its fix, the most severe first."""
+    agent, desired = environment["agent"], environment["desired"]
+    start = f"`slipway agent --environment {name} --detach` starts one"
+    if agent is None or observed is None:
+        return [f"no agent has run; {start}"] if desired else []
+    lines = []
+    if not agent["running"]:
+        lines.append(f"no agent is running; {start}")
+    elif agent["seen_seconds_ago"] > STALE_SECONDS:
+        lines.append(f"the agent has not responded for {ago(agent['seen_seconds_ago'])}; see its log, or `kill` it")
+    if observed.bad and observed.bad.content == observed.desired:
+        serving = f"{agent['serving']} keeps serving" if agent["serving"] else "nothing serves"
+        fix = "promote another release, or `git revert`"
+        lines.append(f"{observed.bad.content.release} is bad: {observed.bad.reason}; {serving}; {fix}")
+    if observed.problem:
+        lines.append(observed.problem)
+    elif agent["running"] and (agent["fetched_seconds_ago"] or 0) > STALE_SECONDS:
+        lines.append(f"git was last read {ago(agent['fetched_seconds_ago'])} ago; the agent keeps polling")
+    if agent["running"] and agent["serving"] and environment["observed"]["release"] is None:
+        lines.append("the gateway reports no release; the agent repairs it, see its log")
+    return lines
+
+
+def _summary(environment: Mapping[str, Any]) -> str:
+    desired, observed, agent = environment["desired"], environment["observed"], environment["agent"]
+    at = f", at {observed['url']}" if observed["url"] else ""
+    if desired is None:
+        return f"serves {observed['release']}{at}" if observed["release"] else "nothing has been promoted yet"
+    trial = trial_of(environment)
+    if trial:
+        traffic = f"{trial['share']}% of the requests" if trial["share"] else "copies of requests"
+        return f"tries {trial['release']} on {traffic}, {agent['serving']} serves{at}"
+    if desired["release"] == observed["release"]:
+        return f"serves {observed['release']} as desired{at}"
+    return f"desired is {desired['release']}, serves {observed['release'] or 'nothing'}{at}"
+
+
+def trial_of(environment: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the canary that is running in an environment, or None."""
+    desired = environment["desired"]
+    current: dict[str, Any] | None = environment["agent"] and environment["agent"]["canary"]
+    if current is None or current["outcome"] is not None or not current.get("release"):
+        return None
+    return current if desired and desired["promotion"] == current["promotion"] else None
+
+
+def describe(agent: Mapping[str, Any]) -> str:
+    """Return whether an agent is running, and the age of what it read from git."""
+    age = agent["fetched_seconds_ago"]
+    read = "not read yet" if age is None else f"read {ago(age)} ago"
+    return f"{'running' if agent['running'] else 'not running'}; {BRANCH} {read}"
+
+
+def ago(seconds: float) -> str:
+    """Return a duration in its largest suitable unit."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,1 +1,0 @@
-"""Delivery of trained models: releases, the desired state of each environment, the agent and the gateway."""

@@ -1,0 +1,1 @@
+"""Promotion of a release into an environment: desired state, waiting, smoke test, report."""

@@ -1,0 +1,118 @@
+"""`slipway smoke`: a test that the gateway serves the desired release and its predictions match those of the build."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import httpx
+
+from slipway.agent import installation
+from slipway.environment import client
+from slipway.environment.deploy_branch import BRANCH, DeployBranch
+from slipway.environment.place import Place, gateway_url
+from slipway.environment.spec import path_of
+from slipway.errors import UserError
+from slipway.gates import Outcome, Verdict, overall
+from slipway.git import Git
+from slipway.loadtest.traffic import SYNTHETIC_ID_PREFIX
+from slipway.release import manifest
+from slipway.release.store import fetch
+from slipway.results import recorded
+
+if TYPE_CHECKING:
+    from slipway.environment.spec import EnvironmentFile
+    from slipway.release.store import Store
+
+
+class SmokeTest(TypedDict):
+    """Content of a release's smoke.json: rows with the predictions of the build."""
+
+    tolerance: float
+    rows: list[dict[str, Any]]
+    predictions: list[Any]
+
+
+def smoke(root: Path, environment: str, store: Store) -> int:
+    """Test `environment`, record results/smoke.json and return the exit status: 0 only when both gates pass."""
+    with recorded("smoke", root / "results") as result:
+        result.evidence = {"environment": environment}
+        branch = DeployBranch(Git(root))
+        branch.fetch()
+        desired = branch.read(environment)
+        if desired is None:
+            raise UserError(
+                f"{BRANCH}:{path_of(environment)}: not found; run `slipway promote --environment {environment}`"
+            )
+        result.evidence |= {"release": desired.release, "digest": desired.digest}
+        url = gateway_url(environment)
+        facts, expected = read_expected(environment, desired, store)
+        result.verdicts = [
+            judge_release(facts, client.get_release(url)),
+            judge_predictions(expected, _predictions(url, expected)),
+        ]
+    for verdict in result.verdicts:
+        observed = f"{verdict.observed} ({verdict.threshold}) {verdict.reason}".rstrip()
+        print(f"{environment}: {verdict.gate}: {verdict.outcome}: {observed}")
+    return 0 if overall(result.verdicts) is Outcome.PASS else 1
+
+
+def judge_release(expected: dict[str, Any], served: dict[str, Any] | None) -> Verdict:
+    """Return the verdict on the served release: its version, commit and SHA-256 of each model file must match."""
+    observed = served.get("version", "no version") if served else "no response"
+    same = served == expected
+    reason = "" if same or observed != expected["version"] else "same version, but another commit or other files"
+    return Verdict("release", Outcome.PASS if same else Outcome.FAIL, expected["version"], str(observed), reason)
+
+
+def judge_predictions(expected: SmokeTest, predictions: list[Any] | None) -> Verdict:
+    """Return the verdict on served predictions: each must match that of the build within the tolerance."""
+    gate, threshold = "answers", f"difference at most {expected['tolerance']:g}"
+    if predictions is None:
+        return Verdict(gate, Outcome.FAIL, threshold, "no response")
+    if len(predictions) != len(expected["rows"]):
+        return Verdict(gate, Outcome.FAIL, threshold, f"{len(predictions)} predictions")
+    largest = max(map(_difference, expected["predictions"], predictions))
+    passed = largest <= expected["tolerance"]  # False for NaN
+    observed = f"{largest:.1e} on {len(predictions)} rows"
+    return Verdict(gate, Outcome.PASS if passed else Outcome.FAIL, threshold, observed)
+
+
+def _difference(expected: Any, predicted: Any) -> float:
+    """Return the largest difference of a prediction; infinity when its type or classes differ.
+
+    The difference is relative for values above one, because a float32 has seven digits.
+    """
+    if isinstance(expected, dict):
+        if not isinstance(predicted, dict) or expected.keys() != predicted.keys():
+            return float("inf")
+        return max(_difference(expected[name], predicted[name]) for name in expected)
+    return abs(expected - predicted) / max(1, abs(expected)) if isinstance(predicted, int | float) else float("inf")
+
+
+def read_expected(environment: str, desired: EnvironmentFile, store: Store) -> tuple[dict[str, Any], SmokeTest]:
+    """Return the facts that the desired release serves at /release, and its smoke test.
+
+    They come from the copy that an agent installed on this machine, or else from the store.
+    """
+    installed = installation.folder(Place.of(environment), desired.digest)
+    with TemporaryDirectory() as scratch:
+        if installed.exists():
+            folder = manifest.verify(installed, desired.digest).folder
+        else:
+            folder = fetch(store, desired.release, desired.digest, Path(scratch) / "release").folder
+        smoke_test: SmokeTest = json.loads((folder / manifest.SMOKE).read_text(encoding="utf-8"))
+        facts: dict[str, Any] = json.loads((folder / "model" / manifest.RELEASE).read_text(encoding="utf-8"))
+        return facts, smoke_test
+
+
+def _predictions(url: str, expected: SmokeTest) -> list[Any] | None:
+    try:
+        response = client.client().post(
+            f"{url}/predict", json=expected["rows"], headers={"X-Request-ID": f"{SYNTHETIC_ID_PREFIX}smoke"}
+        )
+        return response.json()["predictions"] if response.status_code == httpx.codes.OK else None
+    except (httpx.HTTPError, ValueError, KeyError):
+        return None

@@ -1,0 +1,144 @@
+"""Recovery of trainings: one at a time in a folder, and a failed or killed one does not break the next."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slipway import yaml12
+from slipway.dvc import client, outputs
+from slipway.errors import CONFLICT, UserError, restore_command
+from slipway.files import move, write_text
+from slipway.git import Git, GitError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOCK = Path("dvc.lock")
+SCRATCH = Path(".dvc/tmp")
+BEFORE = SCRATCH / "slipway-before.lock"
+"""Copy of dvc.lock before a training that is running or was killed."""
+RWLOCK = SCRATCH / "rwlock"
+
+
+@contextmanager
+def alone() -> Iterator[int]:
+    """Hold the lock on trainings in this folder, and wait for it first.
+
+    Yields the file descriptor of the lock. A DVC process that inherits it and outlives this one holds the lock too.
+    """
+    if not SCRATCH.parent.is_dir():
+        raise UserError(f"{SCRATCH.parent}: not found; run this in the root of the repository")
+    SCRATCH.mkdir(exist_ok=True)
+    with (SCRATCH / "slipway-train").open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            message = f"train: another training (process {file.read()}) is running here; waiting until it ends"
+            print(message, file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield file.fileno()
+
+
+def repair() -> None:
+    """Repair files that a killed DVC may have truncated: dvc.lock, and DVC's list of paths in use.
+
+    Stages without a current entry in the repaired dvc.lock run again. Raises UserError when dvc.lock is in conflict or
+    has no older version.
+    """
+    if RWLOCK.exists() and not _is_yaml(RWLOCK.read_text(encoding="utf-8")):
+        RWLOCK.unlink()
+    text = _text(LOCK) if LOCK.exists() else None
+    if text is None or is_lock(text):
+        return
+    try:
+        older, problem = next((old for old in _older(text) if is_lock(old)), None), ""
+    except GitError as error:
+        older, problem = None, f" (cannot read the committed version: {error})"
+    if older is None:
+        remedy = restore_command(LOCK) if CONFLICT in text else f"`git checkout origin/main -- {LOCK}`"
+        raise UserError(f"{LOCK}: empty, truncated or in conflict; {remedy}, then `slipway train`{problem}")
+    write_text(LOCK, older)
+    print(f"{LOCK}: was truncated, probably by a killed training; restored the version before it", flush=True)
+
+
+def _older(text: str) -> Iterator[str]:
+    """Yield older versions of dvc.lock; none where `text` is in conflict, because only a user can resolve that."""
+    if CONFLICT not in text:
+        if BEFORE.exists():
+            yield BEFORE.read_text(encoding="utf-8")
+        git = Git(Path())
+        yield (git.read_text("HEAD", f"./{LOCK}") or "") if git.head() else ""
+
+
+def _is_yaml(text: str) -> bool:
+    try:
+        return isinstance(yaml12.parse(text), dict)
+    except yaml12.YamlError:
+        return False
+
+
+def is_lock(text: str) -> bool:
+    """Return whether DVC can read `text` as dvc.lock, and its last line is complete."""
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+    from voluptuous import Invalid
+
+    try:
+        content = COMPILED_LOCKFILE_SCHEMA(yaml12.parse(text))
+    except (yaml12.YamlError, Invalid):
+        return False
+    return "stages" in content and text.endswith("\n")
+
+
+def stages() -> dict[str, Any]:
+    """Return the entries of dvc.lock by stage; empty where the file is missing."""
+    if not LOCK.exists():
+        return {}
+    entries: dict[str, Any] = yaml12.parse_mapping(LOCK.read_text(encoding="utf-8"))["stages"]
+    return entries
+
+
+@contextmanager
+def restored_on_failure() -> Iterator[None]:
+    """Run a block that trains; on failure restore the outputs of unfinished stages, as far as the cache has them.
+
+    DVC removes the outputs of a stage before it runs, and writes dvc.lock in place. So this copies dvc.lock first:
+    renaming the copy back needs no disk space, and after a kill `repair` finds it.
+    """
+    before, contents = stages(), {path: _text(Path(path)) for path in outputs.of_git()}
+    if LOCK.exists():
+        write_text(BEFORE, LOCK.read_text(encoding="utf-8"))
+    try:
+        yield
+    except BaseException:
+        _restore(before, contents)
+        raise
+    finally:
+        BEFORE.unlink(missing_ok=True)
+
+
+def _restore(before: dict[str, Any], contents: dict[str, str]) -> None:
+    if BEFORE.exists() and not is_lock(_text(LOCK)):
+        move(BEFORE, LOCK)
+    unfinished = sorted(stage for stage in outputs.stages() if stage in before and before[stage] == stages().get(stage))
+    paths = {out["path"] for stage in unfinished for out in before[stage].get("outs", [])}
+    try:
+        if unfinished:
+            client.run("checkout", "--quiet", "--force", *unfinished)
+        for path in sorted(paths & contents.keys()):
+            if contents[path] != _text(Path(path)):
+                write_text(Path(path), contents[path])
+    except (OSError, UserError) as error:
+        print(f"train: some earlier outputs could not be restored ({error}); run `slipway train` again", flush=True)
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""

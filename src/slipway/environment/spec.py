@@ -1,0 +1,102 @@
+"""`environments/<environment>.yaml` on the branch `deploy`: the desired state of an environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from slipway import yaml12
+from slipway.environment.versions import VERSION
+from slipway.errors import UserError
+
+FOLDER = "environments"
+"""Folder on the branch `deploy` that promotions change."""
+HEADER = "# Desired state of {environment}; change it with `slipway promote` or `slipway rollback` (or `git revert`).\n"
+SCHEMA = Path(__file__).with_name("environment.schema.json")
+"""JSON schema of the file, for editors and for checks outside of Python."""
+
+
+Version = Annotated[
+    str, Field(pattern=f"^{VERSION.pattern}$", description="Version of the release, as in its tag model@…")
+]
+Digest = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$", description="SHA-256 of the release's manifest")]
+Commit = Annotated[str, Field(pattern="^[0-9a-f]{40}$", description="Commit from which the release was built")]
+Number = Annotated[int, Field(ge=1, description="Number of this promotion, as in the tag model#ENVIRONMENT#…")]
+Percent = Annotated[int, Field(ge=1, le=50)]
+IMAGE_BY_DIGEST = "[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}"
+Image = Annotated[str, Field(pattern=f"^{IMAGE_BY_DIGEST}$", description="Container image of the release, by digest")]
+
+
+class Baseline(BaseModel):
+    """The release that a canary replaces; it serves the other requests, and a new instance of it is the control."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    release: Version
+    digest: Digest
+    commit: Commit
+    promotion: Number
+
+
+class Canary(BaseModel):
+    """The canary of a promotion, in effect until the promotion has its stage tag."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    steps: Annotated[
+        tuple[Percent, ...],
+        Field(strict=False, min_length=1, description="Percent of the requests in each step; after the last step, all"),
+    ]
+    shadow_percent: Annotated[
+        int, Field(ge=0, le=100, description="Percent of the requests mirrored to the canary before the steps; 0: none")
+    ] = 0
+    baseline: Baseline
+
+
+class EnvironmentFile(BaseModel):
+    """The desired state of an environment."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    release: Version
+    digest: Digest
+    commit: Commit
+    replicas: Annotated[int, Field(ge=1, le=100, description="Number of services behind the gateway")] = 1
+    promotion: Number
+    image: Image | None = None
+    canary: Canary | None = None
+
+    @property
+    def baseline(self) -> EnvironmentFile | None:
+        """Return the baseline of the canary as a desired state with the same replicas; None without a canary."""
+        if self.canary is None:
+            return None
+        return EnvironmentFile(**self.canary.baseline.model_dump(), replicas=self.replicas)
+
+
+def path_of(environment: str) -> str:
+    """Return the path of an environment's file on the branch."""
+    return f"{FOLDER}/{environment}.yaml"
+
+
+def parse(text: str, where: str) -> EnvironmentFile:
+    """Parse the text of an environment's file. Raises UserError naming `where`, the field and the problem."""
+    try:
+        content = yaml12.parse(text)
+    except yaml12.YamlError as error:
+        raise UserError(f"{where}: not YAML ({error}); `git revert` the commit") from None
+    if content is None:
+        raise UserError(f"{where}: empty; `git revert` the commit")
+    try:
+        return EnvironmentFile.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"])) or "the file"
+        raise UserError(f"{where}: {field}: {first['msg']}; `git revert` the commit") from None
+
+
+def render(environment: str, content: EnvironmentFile) -> str:
+    """Return the text of an environment's file."""
+    return HEADER.format(environment=environment) + yaml12.dump(content.model_dump(mode="json", exclude_none=True))

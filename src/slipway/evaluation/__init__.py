@@ -1,0 +1,1 @@
+"""How good predictions are: metrics, baselines, skill, segments and intervals by resampling."""

@@ -1,0 +1,1 @@
+"""GitHub's API, comments and check runs, and CML, which posts comments."""

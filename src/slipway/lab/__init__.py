@@ -1,0 +1,1 @@
+"""Experiments on the engine: power, mutants, seeded faults, drills, benchmarks and backtests."""

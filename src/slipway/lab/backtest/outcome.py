@@ -1,0 +1,81 @@
+"""The comparison of policies: every metric week by week, and the difference over all rows with its interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import problem
+from slipway.evaluation import metrics
+from slipway.lab.backtest.stream import times
+from slipway.monitoring import segments
+from slipway.monitoring.checks import performance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from slipway.lab.backtest.life import Simulation
+    from slipway.lab.backtest.stream import Timeline
+
+WEEK_DAYS = 7
+BATCH_RESAMPLES = 50  # weighted at a time
+
+
+@dataclass(frozen=True)
+class LabeledRows:
+    """The served rows that have a label."""
+
+    y: np.ndarray
+    places: np.ndarray
+    """Their positions among all served rows."""
+    weeks: np.ndarray
+    blocks: np.ndarray
+    """Number of the bootstrap block of each row."""
+
+    @classmethod
+    def of(cls, timeline: Timeline, classes: Sequence[Any], hours: float) -> LabeledRows:
+        """Return the labeled rows of a timeline; a bootstrap block takes `hours`."""
+        served = timeline.rows.iloc[timeline.place(timeline.begin) :]
+        places = np.flatnonzero(served[problem.TARGET].notna())
+        rows, when = served.iloc[places], times(served).iloc[places]
+        weeks = ((when - timeline.begin).dt.total_seconds() // (WEEK_DAYS * 86_400)).to_numpy(dtype=int)
+        weeks = weeks.clip(max=max(1, len(timeline.days) // WEEK_DAYS) - 1)  # the last week takes the remaining days
+        return cls(segments.targets(rows, classes), places, weeks, performance.blocks_of(when, hours))
+
+
+def by_week(labeled: LabeledRows, simulations: Sequence[Simulation], primary: str) -> list[dict[str, Any]]:
+    """Return the number of rows and the primary metric of each policy for each week."""
+    metric = metrics.primary(problem.TASK, primary)
+    rows = []
+    for week in np.unique(labeled.weeks):
+        chosen = labeled.weeks == week
+        y, places = labeled.y[chosen], labeled.places[chosen]
+        values = {simulation.policy: metric.value(y, simulation.served[places]) for simulation in simulations}
+        rows.append({"week": int(week), "rows": len(y), "values": values})
+    return rows
+
+
+def gains(
+    labeled: LabeledRows, new: Simulation, old: Simulation, params: Mapping[str, Any]
+) -> dict[str, dict[str, float]]:
+    """Return the gain of `new` over `old` by metric, with the interval of a paired block bootstrap."""
+    gains_by_metric = {}
+    for metric in metrics.for_task(problem.TASK).values():
+        on_new, on_old = (metric.on(labeled.y, simulation.served[labeled.places]) for simulation in (new, old))
+        once = np.ones((len(labeled.y), 1))
+        resampled = [on_new(weights) - on_old(weights) for weights in _weights(labeled.blocks, params)]
+        confidence = params["monitoring"]["confidence"]
+        ends = np.quantile(metric.gain(np.concatenate(resampled)), [(1 - confidence) / 2, (1 + confidence) / 2])
+        value = float(metric.gain(on_new(once) - on_old(once))[0])
+        gains_by_metric[metric.name] = {"value": value, "low": float(ends[0]), "high": float(ends[1])}
+    return gains_by_metric
+
+
+def _weights(blocks: np.ndarray, params: Mapping[str, Any]) -> Iterator[np.ndarray]:
+    """Yield batches of bootstrap weights, shape (rows, at most BATCH_RESAMPLES); a block is drawn as a whole."""
+    random, count = np.random.default_rng(params["seed"]), blocks.max() + 1
+    for start in range(0, params["monitoring"]["resamples"], BATCH_RESAMPLES):
+        size = min(BATCH_RESAMPLES, params["monitoring"]["resamples"] - start)
+        yield random.multinomial(count, np.full(count, 1 / count), size=size).T[blocks].astype(np.float64)

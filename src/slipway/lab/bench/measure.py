@@ -1,0 +1,191 @@
+"""Interleaved measurement of servers with the same model, because interference on a machine outlasts a block.
+
+Every round sends one block of requests to each contestant. A ratio is the median of the ratios within the rounds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from slipway.lab.bench.load import Block, play, request
+from slipway.lab.bench.servers import COMMON_ENVIRONMENT
+from slipway.loadtest.samples import percentiles
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from slipway.lab.bench.quiet import IdleWait
+    from slipway.lab.bench.servers import Server
+
+MODEL = "model alone"
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A line of the table: a server of `servers.SERVERS`, and a function from rows in JSON to a body for it."""
+
+    name: str
+    server: str
+    body: Callable[[Sequence[str]], str]
+
+
+def _as_rows(rows: Sequence[str]) -> str:
+    return rows[0] if len(rows) == 1 else f"[{','.join(rows)}]"
+
+
+def _as_frame(rows: Sequence[str]) -> str:
+    return f'{{"rows":[{",".join(rows)}]}}'
+
+
+def _as_columns(rows: Sequence[str]) -> str:
+    content = [json.loads(row) for row in rows]
+    return json.dumps({"columns": {name: [row[name] for row in content] for name in content[0]}})
+
+
+CONTESTANTS = [
+    Contestant("vanilla", "vanilla", _as_frame),
+    Contestant("service", "service", _as_rows),
+    Contestant("service, columns", "service", _as_columns),
+    Contestant("ceiling", "ceiling", _as_rows),
+    Contestant("no-op", "no-op", _as_rows),
+]
+
+
+@dataclass(frozen=True)
+class BlockSample:
+    """A block of requests to one contestant, and the CPU seconds of its server and of the load generator."""
+
+    block: Block
+    cpu: float
+    client_cpu: float
+
+    @property
+    def rate(self) -> float:
+        """Responses per second."""
+        return len(self.block.latencies) / self.block.seconds
+
+
+def measure(
+    servers: Mapping[str, Server], rows: Sequence[str], model_dir: Path, plan: Mapping[str, Any], idle: IdleWait
+) -> list[dict[str, Any]]:
+    """Return every cell of the table: each contestant for each number of rows and of connections.
+
+    `rows` are valid rows in JSON. Raises UserError if a contestant responds with a status other than 200.
+    """
+    cells = []
+    for count in plan["rows"]:
+        samplers = _samplers(servers, _bodies(rows, count, plan["bodies"]), model_dir)
+        for connections in plan["connections"]:
+            rounds = _rounds(samplers, connections, plan, idle)
+            print(f"bench: {count} rows, {connections} connections: {len(rounds)} rounds", file=sys.stderr)
+            cells += [{"rows": count, "connections": connections, **cell} for cell in _cells(rounds)]
+    return cells
+
+
+def _bodies(rows: Sequence[str], count: int, bodies_max: int) -> list[list[str]]:
+    supply = cycle(rows)
+    return [list(islice(supply, count)) for _ in range(max(1, min(bodies_max, len(rows) // count)))]
+
+
+Sampler = Callable[[int, Mapping[str, Any]], BlockSample]
+
+
+def _samplers(servers: Mapping[str, Server], bodies: list[list[str]], model_dir: Path) -> dict[str, Sampler]:
+    """Return a function per contestant that measures one block."""
+    samplers = {MODEL: _model_sampler(model_dir, bodies[0])}
+    for contestant in CONTESTANTS:
+        requests = [request(contestant.body(body).encode()) for body in bodies]
+        samplers[contestant.name] = _server_sampler(contestant.name, servers[contestant.server], requests)
+    return samplers
+
+
+def _server_sampler(name: str, server: Server, requests: list[bytes]) -> Sampler:
+    def sample(connections: int, plan: Mapping[str, Any]) -> BlockSample:
+        cpu, own = server.cpu_seconds(), time.process_time()
+        block = play(name, server.port, requests, connections, plan["block_seconds"], plan["max_requests"])
+        return BlockSample(block, server.cpu_seconds() - cpu, time.process_time() - own)
+
+    return sample
+
+
+def _model_sampler(model_dir: Path, rows: list[str]) -> Sampler:
+    """Return a sampler of the model in this process, on one thread with rows in arrays: the limit for any server."""
+    call = _model_call(model_dir, rows)
+
+    def sample(_: int, plan: Mapping[str, Any]) -> BlockSample:
+        block, own, start = Block(), time.process_time(), time.perf_counter()
+        now = start
+        while now - start < plan["block_seconds"] and len(block.latencies) < plan["max_requests"]:
+            call()
+            previous, now = now, time.perf_counter()
+            block.latencies.append(now - previous)
+        block.seconds = now - start
+        cpu = time.process_time() - own
+        return BlockSample(block, cpu, cpu)
+
+    return sample
+
+
+def _model_call(model_dir: Path, rows: list[str]) -> Callable[[], Any]:
+    from slipway import predictor
+
+    content = [json.loads(row) for row in rows]
+    signature = predictor.signature(model_dir)
+    table = {column["name"]: [row[column["name"]] for row in content] for column in signature["columns"]}
+    if signature["format"] != "onnx":
+        model = predictor.load(model_dir)
+        return lambda: model.predict(table)
+    os.environ.update(COMMON_ENVIRONMENT)
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model_dir / predictor.ONNX, options, providers=["CPUExecutionProvider"])
+    inputs, outputs = predictor.as_inputs(signature, table), [session.get_outputs()[-1].name]
+    return lambda: session.run(outputs, inputs)
+
+
+def _rounds(
+    samplers: Mapping[str, Sampler], connections: int, plan: Mapping[str, Any], idle: IdleWait
+) -> list[dict[str, BlockSample]]:
+    """Return the rounds that fit into the time, after one for warm-up; each starts with a different contestant."""
+    names = list(samplers)
+    rounds: list[dict[str, BlockSample]] = []
+    deadline = time.monotonic() + plan["group_seconds"]
+    while len(rounds) <= plan["rounds"] or time.monotonic() < deadline:
+        first, samples = len(rounds) % len(names), {}
+        for name in names[first:] + names[:first]:
+            idle.wait()
+            samples[name] = samplers[name](connections, plan)
+        rounds.append({name: samples[name] for name in names})
+    return rounds[1:]
+
+
+def _cells(rounds: list[dict[str, BlockSample]]) -> list[dict[str, Any]]:
+    return [_cell(name, [samples[name] for samples in rounds], rounds) for name in rounds[0]]
+
+
+def _cell(name: str, samples: list[BlockSample], rounds: list[dict[str, BlockSample]]) -> dict[str, Any]:
+    latencies = [latency for sample in samples for latency in sample.block.latencies]
+    quantiles = percentiles("", latencies)
+    return {
+        "name": name,
+        "requests": len(latencies),
+        "requests_per_second": median(sample.rate for sample in samples),
+        "p50_milliseconds": quantiles["p50_milliseconds"],
+        "p99_milliseconds": quantiles["p99_milliseconds"],
+        "cpu_seconds_per_1000": 1000 * sum(sample.cpu for sample in samples) / len(latencies),
+        "client_cpu": sum(sample.client_cpu for sample in samples) / sum(sample.block.seconds for sample in samples),
+        "ratios": {
+            other: median(sample.rate / round_[other].rate for sample, round_ in zip(samples, rounds, strict=True))
+            for other in ("vanilla", "ceiling", MODEL)
+        },
+    }

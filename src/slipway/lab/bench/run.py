@@ -1,0 +1,84 @@
+"""Command `slipway bench`: start the servers, measure them, and print the results."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from slipway.errors import UserError
+from slipway.lab.bench import report
+from slipway.lab.bench.measure import measure
+from slipway.lab.bench.quiet import IdleWait
+from slipway.lab.bench.servers import SERVERS, running
+from slipway.schema.payloads import read_payloads
+from slipway.serving import model_folder
+from slipway.settings import read_params
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from slipway.lab.bench.servers import Server
+
+ESTIMATOR = Path("build/trained/model.skops")
+
+
+def main(payloads: Path, workers: int, *, as_json: bool) -> None:
+    """Benchmark the model of this repository. Raises UserError if a server fails to start or to answer."""
+    params = read_params()
+    plan = params["bench"]
+    if not ESTIMATOR.is_file():
+        raise UserError(f"{ESTIMATOR}: missing; run `slipway train`")
+    rows = read_payloads(payloads, max(plan["rows"]) * plan["tables"], params["seed"])
+    model = {"SLIPWAY_MODEL_DIR": str(model_folder.locate()), "SLIPWAY_BENCH_ESTIMATOR": str(ESTIMATOR)}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that SIGTERM stops the servers, too
+    results = bench(rows, plan, workers, {**os.environ, **model})
+    print(json.dumps(results, indent=2) if as_json else report.text(results, plan))
+
+
+def bench(rows: Sequence[str], plan: Mapping[str, Any], workers: int, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Start all servers, measure them interleaved, stop them, and return {"workers", "quiet", "servers", "cells"}.
+
+    In `environment`, which the servers inherit, SLIPWAY_MODEL_DIR is the folder of the model, and
+    SLIPWAY_BENCH_ESTIMATOR the file of the estimator that it was exported from.
+    """
+    with tempfile.TemporaryDirectory(prefix="slipway-bench-") as name, ExitStack() as stack:
+        folder, idle = Path(name), IdleWait(plan["idle_timeout_seconds"])
+        ready: dict[str, list[float]] = {server: [] for server in SERVERS}
+        for _ in range(plan["starts"] - 1):
+            for server, seconds in ready.items():
+                idle.wait()
+                with running(server, workers, folder, environment) as started:
+                    seconds.append(started.ready_seconds)
+        servers = {server: stack.enter_context(running(server, workers, folder, environment)) for server in SERVERS}
+        idle_megabytes = {server: started.megabytes() for server, started in servers.items()}
+        print(f"bench: {len(servers)} servers are ready", file=sys.stderr)
+        cells = measure(servers, rows, Path(environment["SLIPWAY_MODEL_DIR"]), plan, idle)
+        return {
+            "workers": workers,
+            "quiet": idle.left > 0,
+            "servers": [
+                _server_result(name, server, ready[name], idle_megabytes[name]) for name, server in servers.items()
+            ],
+            "cells": cells,
+        }
+
+
+def _server_result(
+    name: str, server: Server, earlier: list[float], idle_megabytes: tuple[float, float]
+) -> dict[str, Any]:
+    worker, together = server.megabytes()
+    return {
+        "name": name,
+        "ready_seconds": median([*earlier, server.ready_seconds]),
+        "worker_megabytes": idle_megabytes[0],
+        "all_megabytes": idle_megabytes[1],
+        "loaded_worker_megabytes": worker,
+        "loaded_all_megabytes": together,
+    }

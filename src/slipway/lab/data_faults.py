@@ -1,0 +1,203 @@
+"""Command `slipway faults`: measure the sensitivity and the false alarms of the data checks.
+
+It checks every mutant of a real file, and clean draws of real files. Targets: the checks block at least 95% of the
+mutants for the right reason, and at most 1% of the clean draws.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slipway.checks import files, suites
+from slipway.checks.data import sample, with_probe
+from slipway.checks.probe import Probe
+from slipway.errors import UserError
+from slipway.gates import data as gate
+from slipway.lab import data_mutants
+from slipway.settings import read_params
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Mapping, Sequence
+
+    import pandas as pd
+
+    from slipway.gates.data import Blocker
+
+BLOCKED_MUTANTS_MIN = 0.95  # fraction of mutants that are blocked for the right reason
+BLOCKED_CLEAN_MAX = 0.01  # fraction of clean draws that are blocked
+DRAW_RATIO = 0.8  # fraction of a file's rows in a clean draw, without replacement: a repeated row would be a fault
+BATCH_DRAWS = 50  # clean draws checked at a time, before the next line of progress
+
+
+@dataclass(frozen=True)
+class FaultTrial:
+    """The blockers of a mutant or a clean draw; a blocker with the right reason comes first."""
+
+    name: str
+    why: str
+    blockers: list[Blocker]
+    right_reason: bool = False
+
+    @property
+    def by(self) -> str:
+        """Check and kind of the first blocker; empty when nothing blocked."""
+        if not self.blockers:
+            return ""
+        return " ".join(word for word in (self.blockers[0].check, self.blockers[0].kind) if word)
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Contract evidence on some rows, and their sample for the suites, or None when they break the contract."""
+
+    evidence: dict[str, Any]
+    new: pd.DataFrame | None
+    probe: Probe
+    """Fitted on the reference rows."""
+
+
+def faults(data_dir: Path, draws: int) -> None:
+    """Print the table of all mutants, and the fraction of `draws` clean draws that are blocked.
+
+    Raises UserError when either fraction misses its target.
+    """
+    params = read_params()
+    trials = check_mutants(data_dir, params)
+    print(table(trials))
+    detected = sum(trial.right_reason for trial in trials) / len(trials)
+    print(
+        f"{len(trials)} mutants, {detected:.1%} blocked for the right reason"
+        f" (target: {BLOCKED_MUTANTS_MIN:.0%} or more)"
+    )
+    clean = check_clean(data_dir, draws, params)
+    for trial in (trial for trial in clean if trial.blockers):
+        print(f"{trial.name}: clean draw blocked: {trial.blockers[0].text}")
+    blocked = sum(bool(trial.blockers) for trial in clean) / len(clean)
+    print(f"{len(clean)} clean draws, {blocked:.1%} blocked (target: {BLOCKED_CLEAN_MAX:.0%} or less)")
+    if detected < BLOCKED_MUTANTS_MIN or blocked > BLOCKED_CLEAN_MAX:
+        raise UserError(
+            f"faults: {detected:.1%} of mutants blocked for the right reason, {blocked:.1%} of clean draws blocked;"
+            " adjust the checks in src/problem/suites.py or data.suites in params.yaml"
+        )
+
+
+def table(trials: Sequence[FaultTrial]) -> str:
+    """Return the trials as a text table: mutant, blocked, right reason, blocker, fault."""
+    yes = {True: "yes", False: "NO"}
+    rows = [("mutant", "blocked", "right reason", "blocked by", "fault")]
+    rows += [(trial.name, yes[bool(trial.blockers)], yes[trial.right_reason], trial.by, trial.why) for trial in trials]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def check_mutants(data_dir: Path, params: Mapping[str, Any]) -> list[FaultTrial]:
+    """Check every mutant of the newest file as new data."""
+    corrupted = pending_mutants(data_dir, params)
+    found_blockers = blockers([pending for _, pending in corrupted], params)
+    return [judged(mutant, blocking) for (mutant, _), blocking in zip(corrupted, found_blockers, strict=True)]
+
+
+def pending_mutants(
+    data_dir: Path, params: Mapping[str, Any], names: Container[str] | None = None
+) -> list[tuple[data_mutants.Mutant, Pending]]:
+    """Return the mutants of the newest file, or those in `names`, each with its contract evidence."""
+    *older, newest = files.listed(data_dir)
+    if not older:
+        raise UserError(f"{data_dir}: holds one file; a mutant is compared with an older file, so add one")
+    records, probe = [files.record(data_dir, name, [], 0) for name in older], _probe(data_dir, older, params)
+    before = data_mutants.read(data_dir / older[-1])
+    raw, loaded = data_mutants.read(data_dir / newest), files.load(data_dir, newest)
+    original = data_mutants.Original(raw, loaded, before, params["seed"], Path(newest).suffix)
+    chosen = [mutant for mutant in data_mutants.corpus(original) if names is None or mutant.name in names]
+    return [(mutant, _pending(mutant, data_dir / newest, records, probe, params)) for mutant in chosen]
+
+
+def _pending(
+    mutant: data_mutants.Mutant,
+    path: Path,
+    records: Sequence[Mapping[str, Any]],
+    probe: Probe,
+    params: Mapping[str, Any],
+) -> Pending:
+    with tempfile.TemporaryDirectory() as folder:
+        data_dir = Path(folder)
+        shutil.copy(path, data_dir / path.name)
+        mutant.corrupt(data_dir / path.name)
+        (name,) = files.listed(data_dir)
+        evidence = {"files": [*records, files.record(data_dir, name, [], 1)], "new": [name], "suites": {}}
+        broken = gate.contract_blockers(evidence, params["data"])
+        return Pending(evidence, None if broken else sample(data_dir, [name], params), probe)
+
+
+def _probe(data_dir: Path, older: Sequence[str], params: Mapping[str, Any]) -> Probe:
+    return Probe(sample(data_dir, suites.spread(older, params["data"]["suites"]["reference_files"]), params))
+
+
+def blockers(pending: Sequence[Pending], params: Mapping[str, Any]) -> list[list[Blocker]]:
+    """Return the blockers of each; the suites run in one process, because importing deepchecks takes seconds."""
+    limits = params["data"]["suites"]
+    samples = {str(place): (item.new, item.probe) for place, item in enumerate(pending) if item.new is not None}
+    jobs = [suites.SuiteJob(name, new, probe.reference) for name, (new, probe) in samples.items()]
+    answers = suites.run(jobs, limits) if jobs else {}
+    probed = {name: with_probe(answers[name], probe, new, limits) for name, (new, probe) in samples.items()}
+    evidence = [item.evidence | {"suites": probed.get(str(place), {})} for place, item in enumerate(pending)]
+    return [gate.blockers(content, params["data"]) for content in evidence]
+
+
+def judged(mutant: data_mutants.Mutant, blocking: Sequence[Blocker]) -> FaultTrial:
+    """Return the trial of a mutant, with a blocker of the right reason first."""
+    first = sorted(blocking, key=lambda blocker: not is_right(mutant, blocker))
+    return FaultTrial(mutant.name, mutant.why, first, bool(first) and is_right(mutant, first[0]))
+
+
+def is_right(mutant: data_mutants.Mutant, blocker: Blocker) -> bool:
+    """Return whether `blocker` names the fault of `mutant`: its reason, and its column where it has one."""
+    message = blocker.kind if blocker.check == gate.CONTRACT else blocker.text
+    has_reason = not {*mutant.reasons}.isdisjoint(re.findall(r"[a-z]+", message.lower()))
+    return has_reason and (not mutant.columns or any(column in blocker.text for column in mutant.columns))
+
+
+def check_clean(data_dir: Path, count: int, params: Mapping[str, Any]) -> list[FaultTrial]:
+    """Check `count` clean draws of real files, with progress on stdout."""
+    drawn, trials = draws(data_dir, count, params), []
+    while batch := list(islice(drawn, BATCH_DRAWS)):
+        found_blockers = blockers([pending for _, pending in batch], params)
+        trials += [
+            FaultTrial(name, "clean", blocking) for (name, _), blocking in zip(batch, found_blockers, strict=True)
+        ]
+        print(f"{len(trials)} of {count} clean draws checked", flush=True)
+    return trials
+
+
+def draws(data_dir: Path, count: int, params: Mapping[str, Any]) -> Iterator[tuple[str, Pending]]:
+    """Yield name and contract evidence of `count` random draws of real files, to compare with the files before."""
+    names, rng = files.listed(data_dir), np.random.default_rng(params["seed"])
+    frames = [files.load(data_dir, name) for name in names]
+    records = [{"file": name, **files.describe(frame, 0)} for name, frame in zip(names, frames, strict=True)]
+    probes = [_probe(data_dir, names[:place], params) for place in range(1, len(names))]
+    for place in rng.integers(1, len(names), count):
+        yield names[place], _draw(place, frames[place], records, probes[place - 1], params, rng)
+
+
+def _draw(
+    place: int,
+    frame: pd.DataFrame,
+    records: Sequence[Mapping[str, Any]],
+    probe: Probe,
+    params: Mapping[str, Any],
+    rng: np.random.Generator,
+) -> Pending:
+    """Return the contract evidence of a random subset of the file at `place`, in order, with the files before it."""
+    rows = frame.iloc[np.sort(rng.choice(len(frame), round(DRAW_RATIO * len(frame)), replace=False))]
+    record = {"file": records[place]["file"], **files.describe(rows, 0)}
+    evidence = {"files": [*records[:place], record], "new": [record["file"]], "suites": {}}
+    new = suites.table(rows, params["data"]["suites"]["sample_rows"], int(rng.integers(2**31)))
+    return Pending(evidence, None if gate.contract_blockers(evidence, params["data"]) else new, probe)

@@ -1,0 +1,232 @@
+"""The power of monitoring, `slipway power --monitor`: its false-alarm rate, and its detection rate for known faults.
+
+The release is the one trained here, and the rows are real ones from after its training data. A stable window consists
+of random days of one later month, and its previous windows of the other days. Nothing changes by construction, so every
+alarm is false. The faults of `slipway.lab.live_faults` are then injected into such windows.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+import problem
+from slipway import predictor
+from slipway.errors import UserError
+from slipway.gates import Outcome
+from slipway.gates.monitoring_evidence import MESSAGE
+from slipway.lab import live_faults
+from slipway.monitoring.alarm_state import MonitorState
+from slipway.monitoring.assess import assess
+from slipway.monitoring.reference import Reference, ReleaseBaseline, predict
+from slipway.monitoring.window import LiveWindow, ServiceCounts, logged
+from slipway.settings import read_params
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from slipway.monitoring.assess import Assessment
+
+FALSE_ALARM_RATE_MAX = 0.01  # of stable windows
+DETECTION_RATE_MIN = 0.95  # of injected faults
+AGE_CHECKS = frozenset({"staleness"})
+"""Checks that are excluded, because the age of a model and of its data is not random."""
+RUN_WINDOWS = 10  # consecutive stable windows, so that alarms can be raised and cleared
+MONTH_DAYS_MIN = 28  # of a month from which windows are drawn
+RELEASE = "candidate"
+HEALTHY_SERVICE = ServiceCounts(50_000, 5, rows=50_000, p50_milliseconds=1.5, p99_milliseconds=9.0, peak_rate=40.0)
+LOAD_TEST = {"p50_milliseconds": 2.0, "p99_milliseconds": 15.0, "rate": 200}
+"""The load-test result of the release."""
+
+
+class Detection(NamedTuple):
+    """How monitoring reacted to one fault."""
+
+    name: str
+    why: str
+    detected: bool
+    first: str
+    """The first failing check with its worst finding, or `nothing`."""
+
+
+@dataclass(frozen=True)
+class LaterRows:
+    """Rows from after the reference as the prediction log would have them, by month."""
+
+    months: list[pd.DataFrame]
+
+    @classmethod
+    def of(cls, reference: Reference, frame: pd.DataFrame) -> LaterRows:
+        """Convert rows of the problem; without `TIME_COLUMN`, spread them over the days of a single month."""
+        frame = frame.reset_index(drop=True)
+        time = frame[problem.TIME_COLUMN] if problem.TIME_COLUMN else _spread(reference, len(frame))
+        rows = frame[list(problem.Row.model_fields)].assign(
+            time=time,
+            release=RELEASE,
+            request_id=[f"row-{place}" for place in range(len(frame))],
+            index=0,
+            prediction=logged(predict(reference.model, frame), reference.model.signature),
+            **{problem.TARGET: frame[problem.TARGET]},
+        )
+        months = [month for _, month in rows.groupby(time.dt.strftime("%Y-%m"))]
+        return cls([month for month in months if month["time"].dt.floor("D").nunique() >= MONTH_DAYS_MIN])
+
+
+def stable(month: pd.DataFrame, start: datetime, days: int, random: np.random.Generator) -> LiveWindow:
+    """Return a window of `days` distinct random days of `month`, with the same weekdays as a real one.
+
+    The other days of the month become its previous windows.
+    """
+    day = month["time"].dt.floor("D")
+    shuffled = pd.DatetimeIndex(random.permutation(day.unique()))
+    weekdays = pd.Series(shuffled.day_of_week)
+    order = weekdays.groupby(weekdays).cumcount() * 7 + weekdays  # complete weeks first
+    drawn = shuffled[np.argsort(order.to_numpy())]
+    chosen, others = drawn[:days], drawn[days:]
+    rows = _moved(month, day, chosen, start)
+    previous = _moved(month, day, others, start - timedelta(days=len(others)))
+    labels = pd.concat([rows, previous])[["request_id", problem.TARGET]].dropna()
+    end = start + timedelta(days=days)
+    without = [problem.TARGET]
+    return LiveWindow(start, end, rows.drop(columns=without), previous.drop(columns=without), labels, HEALTHY_SERVICE)
+
+
+def _moved(month: pd.DataFrame, day: pd.Series, drawn: pd.DatetimeIndex, start: datetime) -> pd.DataFrame:
+    """Return the rows of the `drawn` days, moved to consecutive days from `start` on."""
+    place = pd.Series(np.arange(len(drawn)), index=drawn)
+    rows = month[day.isin(drawn)]
+    own = day[rows.index]
+    time = rows["time"] - own + pd.to_timedelta(own.map(place), unit="D") + pd.Timestamp(start)
+    return rows.assign(time=time).sort_values("time")
+
+
+def _spread(reference: Reference, rows: int) -> pd.Series:
+    seconds = np.arange(rows) * (28 * 86_400 / rows)
+    return pd.Series(pd.Timestamp(reference.baseline.built.replace(day=1)) + pd.to_timedelta(seconds, unit="s"))
+
+
+@cache
+def scene() -> tuple[Reference, LaterRows, dict[str, Any]]:
+    """Return the release trained here, the rows that `problem.next_batch` adds to its data, and params.yaml."""
+    reference, params = release_here()
+    reference.expectation(params["monitoring"]["window_days"])
+    return reference, LaterRows.of(reference, _later(reference)), params
+
+
+def release_here() -> tuple[Reference, dict[str, Any]]:
+    """Return the release trained here as a deployed one, and params.yaml."""
+    params = read_params()
+    frame = problem.load(Path("data"))
+    metrics = {name: json.loads(Path(f"metrics/{name}.json").read_text("utf-8")) for name in ("evaluate", "importance")}
+    built = frame[problem.TIME_COLUMN].max() if problem.TIME_COLUMN else datetime.now(UTC)
+    baseline = ReleaseBaseline(
+        release=RELEASE,
+        built=pd.Timestamp(built).to_pydatetime(),
+        metrics=metrics["evaluate"]["model"],
+        importance=metrics["importance"],
+        load=LOAD_TEST,
+    )
+    return Reference.of(baseline, frame, predictor.load(Path("model")), params), params
+
+
+def _later(reference: Reference) -> pd.DataFrame:
+    """Return the rows from after the training data. Raises UserError if there are none."""
+    if not problem.TIME_COLUMN:
+        return reference.test
+    with TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "data"
+        shutil.copytree("data", folder)
+        while problem.next_batch(folder):
+            pass
+        rows = problem.load(folder)
+    later = rows[rows[problem.TIME_COLUMN] > reference.data_end]
+    if later.empty:
+        raise UserError("problem.next_batch: has no rows after those in data/, so there is nothing to monitor")
+    return later
+
+
+def alarms(assessment: Assessment) -> list[str]:
+    """Return the failing checks, except AGE_CHECKS."""
+    failed = (verdict.gate for verdict in assessment.verdicts if verdict.outcome is Outcome.FAIL)
+    return [gate for gate in failed if gate not in AGE_CHECKS]
+
+
+def pending(state: MonitorState) -> list[str]:
+    """Return the checks that failed in the newest window or whose alarm is raised, except AGE_CHECKS."""
+    return [name for name, alarm in state.alarms.items() if (alarm.raised or alarm.run) and name not in AGE_CHECKS]
+
+
+def stable_run(seed: int) -> list[tuple[list[str], list[str]]]:
+    """Assess RUN_WINDOWS consecutive stable windows; return `alarms` and `pending` of each."""
+    reference, later, params = scene()
+    random, state, results = np.random.default_rng((params["seed"], seed)), MonitorState(), []
+    month, days = later.months[random.integers(len(later.months))], params["monitoring"]["window_days"]
+    for place in range(RUN_WINDOWS):
+        start = start_after(reference) + timedelta(days=days * place)
+        assessment = assess(stable(month, start, days, random), reference, state, params)
+        state = assessment.state
+        results.append((alarms(assessment), pending(state)))
+    return results
+
+
+def detect(place: int) -> Detection:
+    """Inject the fault at `place` of the corpus into consecutive windows, and return what monitoring detects."""
+    reference, later, params = scene()
+    days, state = params["monitoring"]["window_days"], MonitorState()
+    fault = live_faults.corpus(reference, days, params["seed"])[place]
+    random = np.random.default_rng((params["seed"], place, 1))
+    month = later.months[random.integers(len(later.months))]
+    for number in range(params["monitoring"]["alarm_after"]):
+        start = start_after(reference) + timedelta(days=days * number)
+        assessment = assess(fault.inject(stable(month, start, days, random)), reference, state, params)
+        state = assessment.state
+    failed = alarms(assessment)
+    if not failed:
+        return Detection(fault.name, fault.why, False, "nothing")
+    first = failed[0]
+    findings = assessment.evidence["questions"].get(first, {}).get("findings", [])
+    column = findings[0]["column"] if findings else ""
+    detected = first in fault.checks and (not fault.columns or column in fault.columns)
+    return Detection(fault.name, fault.why, detected, f"{first}: {findings[0][MESSAGE] if findings else ''}")
+
+
+def start_after(reference: Reference) -> datetime:
+    """Return the midnight after the newest row of the reference, UTC."""
+    end = reference.data_end or reference.baseline.built
+    return datetime(end.year, end.month, end.day, tzinfo=UTC) + timedelta(days=1)
+
+
+def run(count: int, processes: int) -> bool:
+    """Measure and print both rates, over every fault and `count` stable windows; return whether both targets hold."""
+    reference, _, params = scene()
+    total = len(live_faults.corpus(reference, params["monitoring"]["window_days"], params["seed"]))
+    with ProcessPoolExecutor(processes) as pool:
+        detections = list(_with_progress(pool.map(detect, range(total)), total))
+        runs = pool.map(stable_run, range(-(-count // RUN_WINDOWS)))
+        windows = [window for run in runs for window in run][:count]
+    detection_rate = sum(detection.detected for detection in detections) / total
+    print(f"{total} faults, {detection_rate:.1%} detected (target: {DETECTION_RATE_MIN:.0%} or more)")
+    false_alarm_rate, pending_rate = (sum(bool(window[side]) for window in windows) / count for side in (0, 1))
+    print(f"{count} stable windows, {false_alarm_rate:.1%} with an alarm (target: {FALSE_ALARM_RATE_MAX:.0%} or less)")
+    print(f"{pending_rate:.1%} of the stable windows failed a check, which alone raises no alarm")
+    return detection_rate >= DETECTION_RATE_MIN and false_alarm_rate <= FALSE_ALARM_RATE_MAX
+
+
+def _with_progress(detections: Iterator[Detection], total: int) -> Iterator[Detection]:
+    for number, detection in enumerate(detections, start=1):
+        mark = "yes" if detection.detected else "NO"
+        print(
+            f"{number:3} of {total}  {mark:3}  {detection.name:32}  {detection.first[:110]}  ({detection.why})",
+            flush=True,
+        )
+        yield detection

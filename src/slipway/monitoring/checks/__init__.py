@@ -1,0 +1,1 @@
+"""One module per check: it returns the evidence that `slipway.gates.monitoring` judges."""

@@ -1,0 +1,44 @@
+"""The check `labels`: whether labels arrive, and match logged rows. Quality is unknown without them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import problem
+from slipway.gates.monitoring_evidence import finding, worst_first
+
+if TYPE_CHECKING:
+    from slipway.monitoring.context import CheckContext
+
+
+def evidence(context: CheckContext) -> dict[str, Any]:
+    """Return the fraction of due rows that have a label, and the counts of the join."""
+    joined, limits = context.window.joined, context.limits
+    if context.window.labels is None:
+        return {"missing": "the problem defines no function `labels`, so outcomes stay unknown"}
+    due = joined.rows["time"] < context.window.end - timedelta(days=limits.label_days)
+    counts = {
+        "due": int(due.sum()),
+        "labeled": joined.labeled,
+        "unmatched": joined.unmatched,
+        "duplicates": joined.duplicates,
+        "conflicting": joined.conflicting,
+    }
+    if not counts["due"]:
+        return counts | {"missing": f"no row is {limits.label_days:g} days old yet"}
+    fraction = float(joined.rows.loc[due, problem.TARGET].notna().mean())
+    unmatched = f"; {joined.unmatched:,} labels match no row" if joined.unmatched else ""
+    late = finding(
+        problem.TARGET,
+        "late",
+        (1 - fraction) / (1 - limits.label_ratio),
+        f"{fraction:.1%} of {counts['due']:,} rows have a label{unmatched}",
+    )
+    conflicting = finding(
+        problem.TARGET,
+        "conflicting",
+        joined.conflicting / max(1, joined.labeled) / limits.conflicting_ratio,
+        f"{joined.conflicting:,} labels contradict an earlier one",
+    )
+    return counts | {"share": fraction, "findings": worst_first([late, conflicting])}

@@ -1,0 +1,107 @@
+"""The check `performance`: the metrics on the labels that have arrived, overall and by segment.
+
+Rows close in time share conditions such as weather and outages, so the bootstrap draws blocks of hours instead of rows.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+import problem
+from slipway.evaluation import metrics
+from slipway.gates.monitoring_evidence import BASELINE
+from slipway.monitoring.segments import segments, targets
+from slipway.monitoring.window import scores
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from slipway.evaluation.metrics import Metric
+    from slipway.monitoring.context import CheckContext
+
+BATCH_RESAMPLES = 50  # weighted at a time; 20 MB for 50,000 rows
+
+
+def labeled(context: CheckContext) -> pd.DataFrame:
+    """Return the labeled rows of this and the previous windows that the release answered."""
+    rows = context.window.joined.rows
+    return rows[rows[problem.TARGET].notna() & (rows["release"] == context.reference.baseline.release)]
+
+
+def evidence(context: CheckContext) -> dict[str, Any]:
+    """Return metric, baseline, and value with interval: overall, and for each segment with enough labels.
+
+    Where the primary metric is undefined, as on labels of one class, the task's loss takes its place.
+    """
+    limits, reference, rows = context.limits, context.reference, labeled(context)
+    candidates = metrics.deciding(problem.TASK, context.params["gates"]["primary"])
+    primary = candidates[0].name
+    summary = {"metric": primary, BASELINE: reference.baseline.metrics.get(primary), "rows": len(rows)}
+    if len(rows) < limits.minimum_labels:
+        return summary | {"missing": f"{len(rows):,} labels have arrived; {limits.minimum_labels:,} are required"}
+    rows = rows.sample(min(len(rows), limits.performance_rows), random_state=context.params["seed"])
+    y, predicted = targets(rows, reference.classes), scores(rows["prediction"], reference.model.signature)
+    blocks = blocks_of(rows["time"], limits.block_hours)
+    groups = segments(rows, limits.minimum_segment_labels)
+    alpha = 1 - limits.confidence
+    alphas = {name: alpha / max(1, len(groups) - 1) for name in groups} | {"all": alpha}
+    baselines: dict[str, Mapping[str, float]] = {**reference.segments(candidates), "all": reference.baseline.metrics}
+
+    def estimate(name: str) -> dict[str, Any]:
+        places = groups[name]
+
+        def measure(metric: Metric) -> dict[str, float]:
+            data = y[places], predicted[places], blocks[places]
+            return interval(metric, *data, 1 - alphas[name], limits.resamples, context.params["seed"])
+
+        return _first_defined(candidates, baselines.get(name, {}), measure)
+
+    estimates = {name: estimate(name) for name in groups}
+    return summary | {"all": estimates.pop("all"), "segments": estimates}
+
+
+def _first_defined(
+    candidates: Iterable[Metric], baselines: Mapping[str, float], measure: Callable[[Metric], dict[str, float]]
+) -> dict[str, Any]:
+    """Return the interval of the first metric that has one and a baseline, else that of the last."""
+    for metric in candidates:
+        baseline, measured = baselines.get(metric.name), measure(metric)
+        if baseline is None or all(
+            map(math.isfinite, (baseline, *(measured[key] for key in ("value", "low", "high"))))
+        ):
+            break
+    return {"metric": metric.name, BASELINE: baseline, **measured}
+
+
+def blocks_of(times: pd.Series, hours: float) -> np.ndarray:
+    """Return the number of the block of `hours` that each row belongs to; a resample draws whole blocks."""
+    blocks: np.ndarray = pd.factorize(times.dt.floor(f"{round(hours * 60)}min"))[0]
+    return blocks
+
+
+def interval(
+    metric: Metric,
+    y: np.ndarray,
+    predicted: np.ndarray,
+    blocks: np.ndarray,
+    confidence: float,
+    resamples: int,
+    seed: int,
+) -> dict[str, float]:
+    """Return `value`, and the percentile interval `low` to `high` of the block bootstrap.
+
+    The interval is NaN if the metric is undefined on a resample.
+    """
+    random = np.random.default_rng(seed)
+    weighted, numbers = metric.on(y, predicted), np.unique(blocks, return_inverse=True)[1]
+    count, values = numbers.max() + 1, []
+    for start in range(0, resamples, BATCH_RESAMPLES):
+        size = min(BATCH_RESAMPLES, resamples - start)
+        draws = random.multinomial(count, np.full(count, 1 / count), size=size)
+        values.append(weighted(draws.T[numbers].astype(np.float64)))
+    low, high = np.quantile(np.concatenate(values), [(1 - confidence) / 2, (1 + confidence) / 2])
+    return {"value": metric.value(y, predicted), "low": float(low), "high": float(high), "rows": len(y)}

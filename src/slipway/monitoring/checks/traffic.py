@@ -1,0 +1,80 @@
+"""The check `traffic`: whether the traffic is complete and new. It finds gaps, repeated rows and replayed old rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+import problem
+from slipway.gates.monitoring_evidence import finding, worst_first
+
+if TYPE_CHECKING:
+    from slipway.monitoring.context import CheckContext
+
+
+def evidence(context: CheckContext) -> dict[str, Any]:
+    """Return the rows in each part of the window, and the fractions that repeat a row of this or a previous window."""
+    window, limits = context.window, context.limits
+    if window.rows.empty:
+        return {"rows": 0, "findings": [finding("", "silence", 2.0, "no rows")]}
+    hashes = _hashes(window.rows)
+    previous = np.array([], dtype=np.uint64) if window.previous is None else _hashes(window.previous)
+    usual = context.reference.repeats
+    again = float(np.isin(hashes, previous).mean()) / window.previous_fraction
+    fractions = {
+        "twice": (float(pd.Series(hashes).duplicated().mean()), "repeat another row of the window"),
+        "again": (min(1.0, again), "repeat rows of the previous windows"),
+    }
+    findings = [
+        finding(
+            "",
+            name,
+            max(0.0, fraction - usual) / limits.repeated_ratio,
+            f"{fraction:.1%} of the rows {description}",
+        )
+        for name, (fraction, description) in fractions.items()
+    ]
+    return {
+        "rows": len(window.rows),
+        "parts": _parts(context),
+        "repeated": fractions["twice"][0],
+        "findings": worst_first([*findings, *_volume(context)]),
+    }
+
+
+def _hashes(rows: pd.DataFrame) -> np.ndarray:
+    """Return a hash of each row over all columns of `Row`."""
+    return pd.util.hash_pandas_object(rows[list(problem.Row.model_fields)], index=False).to_numpy()
+
+
+def _parts(context: CheckContext) -> list[int]:
+    """Return the number of rows in each of `volume_chunks` equal parts of the window."""
+    edges = pd.date_range(context.window.start, context.window.end, periods=context.limits.volume_chunks + 1)
+    counts = np.histogram(_milliseconds(context.window.rows["time"]), _milliseconds(pd.Series(edges)))[0]
+    return [int(count) for count in counts]
+
+
+def _volume(context: CheckContext) -> list[dict[str, Any]]:
+    """Return the findings on the volume relative to the previous windows: of the window, and of its smallest part."""
+    previous = context.window.previous
+    if previous is None or context.few(previous):
+        return []
+    days = (context.window.start - previous["time"].min()).total_seconds() / 86_400
+    usual, limit = len(previous) / context.window.previous_fraction / days, context.limits.volume_ratio
+    total = len(context.window.rows) / context.window.days
+    smallest = min(_parts(context)) * context.limits.volume_chunks / context.window.days
+    ratios = {
+        "the window": (total, max(usual / max(total, 1e-9), total / usual)),
+        "the smallest part of the window": (smallest, usual / max(smallest, 1e-9)),
+    }
+    return [
+        finding("", "volume", min(ratio / limit, 99.0), f"{rate:,.0f} rows a day in {where}, {usual:,.0f} before")
+        for where, (rate, ratio) in ratios.items()
+    ]
+
+
+def _milliseconds(times: pd.Series) -> np.ndarray:
+    milliseconds: np.ndarray = times.dt.as_unit("ms").astype("int64").to_numpy()
+    return milliseconds

@@ -1,0 +1,51 @@
+"""The check `validity`: whether every live row satisfies the contract of `Row`.
+
+The service rejects rows that do not, so this check fails only if another `Row` wrote the log, or in a replay of rows
+that no service has validated.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import problem
+from slipway.checks import contract
+from slipway.gates.monitoring_evidence import finding, worst_first
+from slipway.monitoring.rows import whole
+
+if TYPE_CHECKING:
+    from slipway.monitoring.context import CheckContext
+
+CHUNK_ROWS = 50_000  # validated at a time; 200 MB
+EXAMPLES_MAX = 3  # rows quoted for each violated rule
+
+
+def evidence(context: CheckContext) -> dict[str, Any]:
+    """Return each violated rule with its column, worst first.
+
+    The score is the fraction of rows that violate the rule, divided by the accepted fraction.
+    """
+    rows = context.window.rows
+    rows = rows.sample(min(len(rows), context.limits.validity_rows), random_state=context.params["seed"])
+    names = [name for name in problem.Row.model_fields if name in rows]
+    violations: dict[tuple[str, str], dict[str, Any]] = {}
+    for start in range(0, len(rows), CHUNK_ROWS):
+        chunk = whole(rows[names].iloc[start : start + CHUNK_ROWS], problem.Row).astype(object)
+        for violation in contract.check(chunk, problem.Row, set(), EXAMPLES_MAX):
+            total = violations.setdefault((violation["column"], violation["rule"]), violation | {"count": 0})
+            total["count"] += violation["count"]
+    findings = [
+        _finding(violation, len(rows), context)
+        for violation in violations.values()
+        if violation["column"] not in context.hidden
+    ]
+    return {"rows": len(rows), "findings": worst_first(findings)}
+
+
+def _finding(violation: dict[str, Any], rows: int, context: CheckContext) -> dict[str, Any]:
+    examples = ", ".join(str(example["value"]) for example in violation["examples"])
+    message = f"{violation['column']}: {violation['rule']}, violated by {violation['count']:,} rows" + (
+        f" ({examples})" if examples else ""
+    )
+    score = violation["count"] / max(1, rows) / context.limits.invalid_ratio
+    return finding(violation["column"], violation["kind"], score, message)

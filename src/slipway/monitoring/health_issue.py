@@ -1,0 +1,173 @@
+"""The command `health`: one GitHub issue per unhealthy environment, and a retraining where monitoring requests one.
+
+It reads results/monitor.json. A failed check opens or updates the issue, and a run in which every check passes closes
+it. An inconclusive run leaves it open or closed. The issue is identified by a marker in its body and by its author, a
+bot, because any user can write the marker.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slipway import results
+from slipway.environment.deploy_branch import DeployBranch
+from slipway.errors import UserError
+from slipway.gates import Outcome, Verdict
+from slipway.git import Git
+from slipway.github import api
+from slipway.github.api import GONE, ApiError
+from slipway.release import evidence
+from slipway.report import health as content
+from slipway.report import markdown
+from slipway.retraining import pull_request, trigger
+from slipway.retraining.proposals import has_credentials
+
+if TYPE_CHECKING:
+    from slipway.report.document import Document
+    from slipway.results import JobResult
+
+JOB = "health"
+SOURCE = "monitor"
+WORKFLOW = "retrain.yaml"
+MARKER = re.compile(r"<!-- slipway-health (\w+): ([\w, -]*) -->\s*$")
+MARKER_LENGTH_MAX = 1_000  # characters reserved in the body of the issue
+EVIDENCE_LENGTH_MAX = 1_000  # characters passed to the dispatched workflow
+
+
+def health(environment: str) -> None:
+    """Update the issue of `environment`, and start a retraining if one is requested.
+
+    Raises UserError if `slipway monitor` has not run, or if GitHub refuses a request.
+    """
+    with results.recorded(JOB) as result:
+        summary = _report(environment)
+        result.evidence = {"environment": environment}
+        result.verdicts = [Verdict(JOB, Outcome.PASS, "every finding is reported", summary)]
+    print(f"health: {summary}")
+    results.add_to_summary(f"{summary}\n")
+
+
+def _report(environment: str) -> str:
+    """Update the issue and start the retraining; return a sentence on what was done."""
+    branch = DeployBranch(Git(Path()))
+    branch.fetch()
+    if branch.read(environment) is None:
+        return (
+            f"nothing is deployed to {environment} yet, so there is nothing to monitor;"
+            " merge to main and wait for deploy.yaml"
+        )
+    monitored = results.read().get(SOURCE)
+    if monitored is None:
+        raise UserError(f"{results.RESULTS}/{SOURCE}.json: does not exist; run `slipway monitor` first")
+    if not has_credentials():
+        return (
+            "no issue and no retraining, because GITHUB_REPOSITORY or GH_TOKEN is not set; the report is in"
+            f" {results.RESULTS}/{SOURCE}/"
+        )
+    repository = os.environ["GITHUB_REPOSITORY"]
+    action = _retrain(monitored, repository)
+    text = content.write(environment, monitored, action, evidence.run_url())
+    try:
+        reported = _in_issue(repository, environment, monitored, text)
+    except ApiError as error:
+        if error.status != GONE:
+            raise
+        reported = _without_issue(environment, monitored, text, error)
+    return f"{reported}; retraining: {action}"
+
+
+def _in_issue(repository: str, environment: str, monitored: JobResult, text: Document) -> str:
+    """Open, update or close the issue; return what was done. Raises ApiError if GitHub refuses."""
+    issue = HealthIssue.find(repository, environment)
+    if troubles := content.troubles(monitored):
+        return issue.report(content.title(environment, monitored), text, troubles)
+    return issue.close() if monitored.outcome is Outcome.PASS else issue.refresh(text)
+
+
+def _without_issue(environment: str, monitored: JobResult, text: Document, error: ApiError) -> str:
+    """Report in the job summary where the repository has no Issues; return what was done."""
+    if not content.troubles(monitored):
+        return f"no issue is needed; the next one requires Issues ({error})"
+    results.add_to_summary(markdown.render(text))
+    return f"{content.title(environment, monitored)}; no issue was opened: {error}"
+
+
+def _retrain(monitored: JobResult, repository: str) -> str:
+    """Start a retraining if monitoring requests one; return what was done."""
+    request = monitored.evidence.get("retrain") or {"trigger": None}
+    fired = request["trigger"]
+    if fired is None:
+        return "not requested"
+    if fired not in trigger.TRIGGERS:
+        return f"requested by {fired}, which is not a trigger of `slipway retrain`"
+    because = " ".join(str(request["because"]).split())[:EVIDENCE_LENGTH_MAX]
+    try:
+        pull_request.start(repository, WORKFLOW, pull_request.TARGET, {"trigger": fired, "because": because})
+    except ApiError as error:
+        return f"requested by {fired}, but not started: {error}"
+    return f"requested by {fired}; started {WORKFLOW}, which applies the limits of params.yaml"
+
+
+class HealthIssue:
+    """The health issue of an environment; `issue` is the open one, as GitHub returns it, or None."""
+
+    def __init__(self, repository: str, environment: str, issue: dict[str, Any] | None) -> None:
+        self.path, self.environment, self.issue = f"repos/{repository}/issues", environment, issue
+
+    @classmethod
+    def find(cls, repository: str, environment: str) -> HealthIssue:
+        """Search the open issues of `repository`."""
+        pages = api.call("GET", f"repos/{repository}/issues?state=open&per_page=100", None, "--paginate", "--slurp")
+        matches = (issue for page in pages for issue in page if _is_health_issue(issue, environment))
+        return cls(repository, environment, next(matches, None))
+
+    def report(self, title: str, text: Document, troubles: list[str]) -> str:
+        """Open or update the issue, with a comment if the failed checks changed; return what was done."""
+        body = {"title": title, "body": self._body(text, troubles)}
+        if self.issue is None:
+            return f"opened {api.call('POST', self.path, body)['html_url']}"
+        before = self._troubles_before()
+        self._patch(body)
+        if before != troubles:
+            self._comment(markdown.render(content.changed(before, troubles)))
+        return f"updated {self.issue['html_url']}"
+
+    def refresh(self, text: Document) -> str:
+        """Update the open issue after an inconclusive run, without opening one; return what was done."""
+        if self.issue is None:
+            return "no issue is needed: no check failed"
+        self._patch({"body": self._body(text, self._troubles_before())})
+        return f"updated {self.issue['html_url']}, which stays open: not every check passes"
+
+    def close(self) -> str:
+        """Close the open issue, if any; return what was done."""
+        if self.issue is None:
+            return "every check passes, and no issue is open"
+        self._comment("Every check passes again.\n")
+        self._patch({"state": "closed", "state_reason": "completed"})
+        return f"closed {self.issue['html_url']}: every check passes again"
+
+    def _body(self, text: Document, troubles: list[str]) -> str:
+        names = ", ".join(re.sub(r"[^\w -]", "", name) for name in troubles)
+        body = markdown.render(text, markdown.LENGTH_MAX - MARKER_LENGTH_MAX)
+        return f"{body}\n<!-- slipway-health {self.environment}: {names} -->\n"
+
+    def _troubles_before(self) -> list[str]:
+        """Return the failed checks when the issue was last written, from its marker."""
+        marker = MARKER.search((self.issue or {}).get("body") or "")
+        return [name for name in marker[2].split(", ") if name] if marker else []
+
+    def _patch(self, changes: dict[str, Any]) -> None:
+        api.call("PATCH", f"{self.path}/{(self.issue or {})['number']}", changes)
+
+    def _comment(self, text: str) -> None:
+        api.call("POST", f"{self.path}/{(self.issue or {})['number']}/comments", {"body": text})
+
+
+def _is_health_issue(issue: dict[str, Any], environment: str) -> bool:
+    marker = MARKER.search(issue.get("body") or "")
+    is_own = marker is not None and marker[1] == environment
+    return is_own and "pull_request" not in issue and api.is_bot(issue)

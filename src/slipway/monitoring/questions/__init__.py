@@ -1,1 +1,0 @@
-"""One module per check: it returns the evidence that `slipway.monitoring.gates` judges."""

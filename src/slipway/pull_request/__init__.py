@@ -1,0 +1,1 @@
+"""The jobs of a pull request: linters, tests, comparison, report, comment."""

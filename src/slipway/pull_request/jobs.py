@@ -1,0 +1,240 @@
+"""The commands `lint`, `test` and `required`: linters, quick tests, and the combined status of all jobs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+from pydantic import TypeAdapter
+
+from slipway import results
+from slipway.dvc import client
+from slipway.errors import UserError
+from slipway.files import read_json
+from slipway.gates import Outcome, Verdict, convergence
+from slipway.git import changes
+from slipway.pull_request import engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+OUTPUT_LINES_MAX = 40  # of a tool's output in the result; the job's log has all
+NAMED_TESTS_MAX = 3  # failed tests in a verdict's reason
+
+read_verdict = TypeAdapter(Verdict)
+
+LINTERS: dict[str, list[str]] = {
+    "ruff check": ["ruff", "check", "--output-format=concise", "."],
+    "ruff format": ["ruff", "format", "--check", "--output-format=concise", "."],
+    "mypy": ["mypy", "--no-error-summary"],
+    "typos": ["typos", "--format=brief"],
+    "words": ["pytest", "-q", "-p", "no:cacheprovider", "tests/engine/test_words.py"],
+    "import-linter": ["lint-imports", "--no-logo", "--no-cache"],
+    "zizmor": [
+        *("zizmor", "--offline", "--no-progress", "--persona=auditor", "--strict-collection", "--collect=all"),
+        *(".github", ".pre-commit-config.yaml"),
+    ],
+    # Without shellcheck and pyflakes of the machine: a step is one command, and test_policy.py lists them all.
+    "actionlint": ["actionlint", "-oneline", "-no-color", "-shellcheck=", "-pyflakes=", ".github/workflows/*.yaml"],
+    "workflow schema": ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", ".github/workflows/*.yaml"],
+    "action schema": ["check-jsonschema", "--builtin-schema", "vendor.github-actions", ".github/actions/*/action.yml"],
+    "dependabot schema": ["check-jsonschema", "--builtin-schema", "vendor.dependabot", ".github/dependabot.yml"],
+    "shellcheck": [
+        *("shellcheck", "--format=gcc"),
+        *(".ci/bootstrap", ".ci/install-uv", ".ci/machines", ".ci/run", "src/slipway/local/**/*.sh"),
+    ],
+}
+"""Command of each linter. An argument with a `*` expands to the matching files, at least one."""
+
+POLICY = tuple(f"tests/workflows/test_{name}.py" for name in ("corpus", "policy", "python_versions"))
+PAGE_TESTS = tuple(f"tests/docs/test_{name}.py" for name in ("commands", "facts", "links", "messages"))
+READ_PAGES = (
+    *(f"tests/engine/test_{name}.py" for name in ("checkout", "community", "tools")),
+    "tests/unit/test_report.py",
+)
+DOCUMENTATION_TESTS = (*PAGE_TESTS, *READ_PAGES, *POLICY)
+"""Every quick test that reads a page of the documentation. No other test runs where only pages change."""
+OF_THE_PROBLEM = "tests/problem"  # may not exist yet
+FORK_TESTS = (OF_THE_PROBLEM, "tests/convergence", "tests/contract", *PAGE_TESTS)
+"""What a fork owns: its problem, training on its data, and what its pipeline and pages must keep to."""
+QUICK_TESTS = (*FORK_TESTS, "tests/unit", "tests/engine", *POLICY)
+"""Those and the tests of the engine; without SLOW_TESTS."""
+SLOW_TESTS = (*(f"tests/engine/test_{name}.py" for name in ("forks", "seam", "tune")), f"{OF_THE_PROBLEM}/slow")
+"""Tests that run the whole training, or need the environment of deepchecks of another job; part of `make test`."""
+VERDICT = "verdict"  # JUnit property in which a test records a verdict
+MEASURED = f"properties/property[@name='{VERDICT}']"
+
+
+def lint() -> None:
+    """Run every linter, and write results/lint.json. Raises UserError if one has a finding or cannot run."""
+    with results.recorded("lint") as result:
+        for gate, command in LINTERS.items():
+            code, output = run_tool(command)
+            result.verdicts.append(lint_verdict(gate, code, output))
+            result.evidence[gate] = output.splitlines()[-OUTPUT_LINES_MAX:]
+            print(f"{gate}: {'ok' if code == 0 else output.rstrip()}", flush=True)
+    result.require()
+
+
+def lint_verdict(gate: str, code: int, output: str) -> Verdict:
+    """Return the verdict on a linter with exit code `code` and output `output`."""
+    if code == 0:
+        return Verdict(gate, Outcome.PASS, "no finding", "no finding")
+    first = next((line for line in output.splitlines() if line.strip()), "no output")
+    return Verdict(gate, Outcome.FAIL, "no finding", f"exit code {code}", first.strip())
+
+
+def run_tool(command: list[str]) -> tuple[int, str]:
+    """Run a tool of this Python environment, and return its exit code and output; the code is 127 if it is missing."""
+    tool, *arguments = command
+    path = Path(sys.executable).parent / tool
+    try:
+        expanded = [word for argument in arguments for word in _expand(argument)]
+        done = subprocess.run(
+            [str(path), *expanded], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+    except FileNotFoundError as error:
+        return 127, f"{error.filename or error}: not found; run `uv sync --frozen`\n"
+    return done.returncode, done.stdout
+
+
+def _expand(argument: str) -> list[str]:
+    if "*" not in argument:
+        return [argument]
+    if not (files := sorted(str(file) for file in Path().glob(argument))):
+        raise FileNotFoundError(argument)
+    return files
+
+
+def test() -> None:
+    """Run the quick tests, and write results/test.json. Raises UserError if one fails or none ran."""
+    with results.recorded("test") as result:
+        if not Path("data").exists():  # convergence is tested on the problem's own rows
+            client.pull()
+        tests = _selected_tests()
+        code, report = _pytest([path for path in tests if path != OF_THE_PROBLEM or Path(path).exists()])
+        cases, measured = read_cases(report), read_measured(report)
+        result.evidence = {"exit_code": code, "cases": len(cases), "engine": tests is QUICK_TESTS}
+        result.verdicts = [tests_verdict(cases, code), *convergence_verdicts(measured)]
+    result.require()
+
+
+def _selected_tests() -> tuple[str, ...]:
+    """Return the quick tests, or those of the fork in a pull request whose engine is the template's."""
+    base = changes.base_branch()
+    reason = engine.why_tested(f"origin/{base}") if base else "no pull request is checked"
+    if reason:
+        print(f"test: all quick tests, because of the engine: {reason}", flush=True)
+        return QUICK_TESTS
+    print(f"test: the tests of the fork, because its engine is the template's ({engine.LOCK})", flush=True)
+    return FORK_TESTS
+
+
+def test_documentation() -> None:
+    """Run the tests that read the documentation, and write results/test.json. Raises UserError if one fails."""
+    with results.recorded("test") as result:
+        code, report = _pytest(DOCUMENTATION_TESTS)
+        result.verdicts = [tests_verdict(read_cases(report), code)]
+    result.require()
+
+
+def _pytest(paths: Iterable[str]) -> tuple[int, Path]:
+    """Run pytest on `paths`, and return its exit code and the JUnit file that it writes."""
+    report = results.RESULTS / "test.xml"
+    report.unlink(missing_ok=True)
+    report.parent.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", *paths]
+    command += [f"--ignore={path}" for path in SLOW_TESTS]
+    return subprocess.run(command, check=False).returncode, report
+
+
+def read_cases(report: Path) -> dict[str, str]:
+    """Return the outcome (`passed`, `failed`, `skipped`) of each test in a JUnit file that records no verdict."""
+    cases = (case for case in _cases(report) if case.find(MEASURED) is None)
+    return {f"{case.get('classname')}.{case.get('name')}": _outcome(case) for case in cases}
+
+
+def read_measured(report: Path) -> dict[str, Verdict]:
+    """Return the verdicts that tests recorded as the property VERDICT in a JUnit file, by gate."""
+    recorded = [prop.attrib["value"] for case in _cases(report) for prop in case.findall(MEASURED)]
+    return {verdict.gate: verdict for verdict in map(read_verdict.validate_json, recorded)}
+
+
+def _cases(report: Path) -> Iterable[ElementTree.Element]:
+    """Return every test in a JUnit file; none if the file does not exist."""
+    if not report.is_file():
+        return []
+    return ElementTree.parse(report).getroot().iter("testcase")  # noqa: S314  written by our own pytest
+
+
+def _outcome(case: ElementTree.Element) -> str:
+    tags = {child.tag for child in case}
+    if tags & {"failure", "error"}:
+        return "failed"
+    return "skipped" if "skipped" in tags else "passed"
+
+
+def tests_verdict(cases: Mapping[str, str], code: int) -> Verdict:
+    """Return the verdict of the gate `tests` on the outcomes of all `cases` and pytest's exit code."""
+    threshold = "no failure, at least one pass"
+    failed = sorted(name for name, outcome in cases.items() if outcome == "failed")
+    passed = sum(outcome == "passed" for outcome in cases.values())
+    observed = f"{passed} passed, {len(failed)} failed, {len(cases) - passed - len(failed)} skipped"
+    if failed:
+        return Verdict("tests", Outcome.FAIL, threshold, observed, _names(failed))
+    if not passed:
+        return Verdict("tests", Outcome.FAIL, threshold, observed, "no test ran")
+    if code not in {0, 1}:  # 1: a test failed, which its own gate reports
+        return Verdict("tests", Outcome.FAIL, threshold, observed, f"pytest ended early with exit code {code}")
+    return Verdict("tests", Outcome.PASS, threshold, observed)
+
+
+def convergence_verdicts(measured: Mapping[str, Verdict]) -> list[Verdict]:
+    """Return the verdicts of the convergence gates. A gate whose test recorded no verdict fails."""
+    return [
+        measured.get(
+            gate, Verdict(gate, Outcome.FAIL, "measured", "not measured", "its test ended before the measurement")
+        )
+        for gate, _ in convergence.JUDGES.values()
+    ]
+
+
+def _names(failed: list[str]) -> str:
+    more = len(failed) - NAMED_TESTS_MAX
+    return ", ".join(failed[:NAMED_TESTS_MAX]) + (f" and {more} more" if more > 0 else "")
+
+
+def unless_documentation_only(job: str, run: Callable[[], object], instead: Callable[[], object] | None = None) -> None:
+    """Run a job. In a pull request that changes documentation only, run `instead`, or record a pass without it."""
+    base = changes.base_branch()
+    if not base or not changes.documentation_only(f"origin/{base}"):
+        run()
+        return
+    if instead:
+        instead()
+        return
+    with results.recorded(job) as result:
+        result.verdicts = [Verdict(job, Outcome.PASS, "runs unless only documentation changes", "only documentation")]
+    print(f"{job}: skipped, because only documentation changes")
+
+
+def required() -> None:
+    """Check whether the pull request may be merged. Raises UserError, naming what blocks, if it may not.
+
+    Reads the status of the jobs from $NEEDS, the workflow's `toJSON(needs)`, and the verdict of the report.
+    """
+    needs = os.environ.get("NEEDS")
+    if not needs:
+        raise UserError("NEEDS: not set; set `NEEDS: ${{ toJSON(needs) }}` in the workflow")
+    statuses = results.job_statuses(needs)
+    unfinished = [f"{job} ({status})" for job, status in statuses.items() if status != "success"]
+    if unfinished:
+        raise UserError(f"required: blocked by the jobs {', '.join(unfinished)}")
+    verdict = read_json(results.RESULTS / "report" / "verdict.json")
+    if verdict["outcome"] != Outcome.PASS:
+        raise UserError(f"required: blocked by the report: {verdict['title']}")
+    print("required: every job succeeded and every gate passed")

@@ -1,0 +1,69 @@
+"""The command `report`: collect the results of all jobs, and write the report as Markdown and HTML."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import TYPE_CHECKING, Any
+
+import problem
+from slipway import results
+from slipway.files import write_text
+from slipway.git import changes
+from slipway.report import content, html, markdown, submitted
+from slipway.settings import read_settings
+
+if TYPE_CHECKING:
+    from slipway.gates import Outcome
+
+FOLDER = results.RESULTS / "report"
+EVIDENCE = "evidence.json"
+
+
+def report(base: str, needs: str) -> Outcome:
+    """Write report.md, report.html, evidence.json and verdict.json to results/report, and the step summary if any.
+
+    base: git reference that the pull request is compared with. needs: GitHub's `toJSON(needs)`, or empty.
+    Returns the overall outcome.
+    """
+    evidence = gather(base, needs)
+    document, title = content.write(evidence), content.title(evidence)
+    text = markdown.render(document)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    write_text(FOLDER / "report.md", text)
+    write_text(FOLDER / "report.html", html.render(document, title))
+    write_text(FOLDER / EVIDENCE, submitted.submit(evidence))
+    outcome = content.outcome(evidence)
+    write_text(FOLDER / "verdict.json", json.dumps({"outcome": outcome, "title": title}) + "\n")
+    results.add_to_summary(text)
+    return outcome
+
+
+def gather(base: str, needs: str) -> content.ReportEvidence:
+    """Collect the evidence of all jobs. The report names the jobs whose result is missing."""
+    return content.ReportEvidence(
+        results=results.read(),
+        changes=changes.since(base),
+        task=problem.TASK,
+        primary=read_settings().gates.primary,
+        card=card(),
+        statuses=results.job_statuses(needs),
+    )
+
+
+def card() -> content.Card:
+    """Return the model card's text: the docstring of the package `problem`, and the fields of `Row`."""
+    paragraphs = inspect.cleandoc(problem.__doc__ or "").split("\n\n")
+    purpose = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    fields = problem.Row.model_json_schema()["properties"]
+    columns = [
+        content.Column(name=name, description=_attribute(field, "description"), unit=_attribute(field, "unit"))
+        for name, field in fields.items()
+    ]
+    return content.Card(purpose=purpose, target=problem.TARGET, columns=columns)
+
+
+def _attribute(field: dict[str, Any], name: str) -> str:
+    """Return a field's description or unit, with those of its alternatives where the field is optional."""
+    stated = [str(schema[name]) for schema in (*field.get("anyOf", []), field) if name in schema]
+    return ". ".join(dict.fromkeys(stated))

@@ -1,0 +1,1 @@
+"""A release: its build, manifest, evidence and SBOM, its store and its signature."""

@@ -1,0 +1,305 @@
+"""`slipway release build`: a reproducible build of a release from a commit and its trained model."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from slipway import disk, results
+from slipway.dvc.files import LOCK, DvcFiles, blobs
+from slipway.environment import versions
+from slipway.environment.deploy_branch import DeployBranch
+from slipway.errors import UserError, restore_command
+from slipway.files import sha256
+from slipway.git import Git
+from slipway.release import manifest
+from slipway.release.manifest import Release
+from slipway.release.scratch import scratch
+from slipway.release.signing import keys
+from slipway.release.store import fetch
+from slipway.release.store.files import extract, replace
+from slipway.report import markdown
+from slipway.report import release as release_report
+from slipway.settings import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from slipway.release.store import Store
+
+SERVE_GROUPS = {"onnx": ["serve"], "skops": ["serve", "serve-skops"]}
+"""Dependency groups of pyproject.toml that a release installs, by model format."""
+PARAMS = "params.yaml"
+COMPARE = "compare"
+IMAGE_REQUIREMENTS = "build/requirements.txt"  # the path in bentofile.yaml
+TOOLS = ("bentoml", "cyclonedx-python-lib", "dvc", "onnxruntime", "scikit-learn", "slipway", "uv")
+SMOKE_ROWS = 20
+TOLERANCE = 1e-6  # max relative difference between a served prediction and the one recorded in the build
+SERVICE = {
+    "command": ["{python}", "-m", "bentoml", "serve", "{release}/bento", "--host", "127.0.0.1", "--port", "{port}"],
+    "environment": {"PYTHONPATH": "{release}/bento/src", "BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": "{scratch}"},
+}
+"""The command and environment with which an agent starts a release; the agent fills in the braces."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The inputs of a release: a commit and the outputs of its pipeline."""
+
+    root: Path
+    git: Git
+    commit: str
+    committed: str
+    dvc: DvcFiles
+
+    @classmethod
+    def read(cls, root: Path) -> Source:
+        """Read the checked-out commit and the outputs of its pipeline.
+
+        Raises UserError when a file was edited since the commit or when the model differs from `dvc.lock`.
+        """
+        git = Git(root)
+        dvc = DvcFiles.read(root)
+        head = git.read_commit("HEAD")
+        source = cls(root, git, head.id, head.committed.isoformat(), dvc)
+        source.refuse_edits()
+        source.refuse_changed_model()
+        return source
+
+    def refuse_edits(self) -> None:
+        """Raise UserError when a file that the pipeline does not write differs from the commit in the manifest."""
+        written = {LOCK, *self.dvc.outputs}
+        edited = {path: state for path, state in self.git.edited(untracked=False).items() if path not in written}
+        for path, state in edited.items():
+            remedy = f"`git rm --cached {path}`" if state.startswith("A") else restore_command(path)
+            raise UserError(f"{path}: edited since commit {self.commit[:12]}; commit it, or {remedy}")
+
+    def refuse_changed_model(self) -> None:
+        """Raise UserError when the model on disk is not the one in `dvc.lock`."""
+        model = self.dvc.model
+        expected = self.dvc.outputs.get(model.as_posix())
+        actual, _ = blobs(self.root / model)
+        if actual != expected:
+            raise UserError(f"{model}: MD5 is {actual}, expected {expected} from {LOCK}; run `slipway train`")
+
+
+def build(root: Path, output: Path, report: Path | None = None) -> Release:
+    """Build the release of the commit checked out in `root`, write it to the folder `output` and return it.
+
+    An existing folder is replaced. `report` is a Markdown file to include; by default the report is written from the
+    manifest. Raises UserError.
+    """
+    source = Source.read(root)
+    version, previous = _version(source)
+    with scratch("build") as temporary:
+        folder, context = temporary / "release", temporary / "context"
+        _model(source, version, folder / "model")
+        _context(source, folder, context)
+        _requirements(context, folder)
+        _bento(source, version, folder, context)
+        _smoke(source, folder)
+        _evidence(source, folder)
+        facts = _facts(source, version, previous, folder)
+        _sbom(facts, folder)
+        _report(facts, folder, report)
+        manifest.seal(folder, facts)
+        return replace(output, lambda target: shutil.copytree(folder, target))
+
+
+def fetch_published(root: Path, output: Path, store: Callable[[], Store]) -> Release | None:
+    """Fetch the published release of the checked-out commit into `output`; return None when there is none.
+
+    A release is never built twice, because a model trained on another machine may differ in its last digits. Raises
+    UserError.
+    """
+    git = Git(root)
+    branch = DeployBranch(git)
+    branch.fetch()
+    version = branch.version_of(git.read_commit("HEAD").id)
+    if version is None or version not in store().versions():
+        return None
+    digest = branch.published(version).digest
+    return replace(output, lambda folder: fetch(store(), version, digest, folder))
+
+
+def _version(source: Source) -> tuple[str, str | None]:
+    """Return the version of the commit, which keeps one that it already has, and the version before it."""
+    branch = DeployBranch(source.git)
+    branch.fetch()
+    registered = branch.versions()
+    version = branch.version_of(source.commit) or versions.next_version(registered)
+    older = [name for name in registered if versions.order(name) < versions.order(version)]
+    return version, max(older, key=versions.order, default=None)
+
+
+def _model(source: Source, version: str, target: Path) -> None:
+    shutil.copytree(source.root / source.dvc.model, target)
+    files = {file.relative_to(target).as_posix(): sha256(file) for file in sorted(target.rglob("*")) if file.is_file()}
+    facts = {"version": version, "commit": source.commit, "built": source.committed, **_inputs(source), "files": files}
+    manifest.write(target / manifest.RELEASE, facts)
+
+
+def _inputs(source: Source) -> dict[str, str]:
+    return {"data": source.dvc.data_version, "model": source.dvc.outputs[source.dvc.model.as_posix()]}
+
+
+def _context(source: Source, folder: Path, context: Path) -> None:
+    """Fill the build context with the files of the commit, not of the work tree, and with the model."""
+    with tarfile.open(fileobj=io.BytesIO(source.git.archive(source.commit))) as tar:
+        extract(tar, context)
+    shutil.copytree(folder / "model", context / source.dvc.model, dirs_exist_ok=True)
+
+
+def _bento(source: Source, version: str, folder: Path, context: Path) -> None:
+    bentos = context.parent / "bentoml"
+    done = subprocess.run(
+        [sys.executable, "-m", "bentoml", "build", "--version", version, "--output", "tag", "."],
+        cwd=context,
+        env={**_environment(), "PYTHONPATH": str(context / "src"), "BENTOML_HOME": str(bentos)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        lines = (done.stdout + done.stderr).strip().splitlines() or ["no reason given"]
+        raise UserError(disk.explain_output(lines) or f"bentofile.yaml: `bentoml build` failed: {lines[-1]}")
+    (bento,) = [file.parent for file in bentos.glob("bentos/*/*/bento.yaml")]
+    shutil.copytree(bento, folder / "bento", ignore=shutil.ignore_patterns("__pycache__"))
+    _fix_time(folder / "bento" / "bento.yaml", source.committed)
+
+
+def _fix_time(path: Path, time: str) -> None:
+    """Set the creation time, the only value in a Bento that differs between two builds.
+
+    BentoML reads and writes this file with PyYAML, so PyYAML is used here too.
+    """
+    facts = yaml.safe_load(path.read_text(encoding="utf-8"))
+    path.write_text(yaml.safe_dump({**facts, "creation_time": time}, sort_keys=False), encoding="utf-8")
+
+
+def _requirements(context: Path, folder: Path) -> None:
+    """Lock the dependencies of the service, in one file for the agent and in another for an image of the Bento.
+
+    The agent installs `pylock.toml`, whose URLs let uv install from its cache alone; pip installs `requirements.txt`.
+    """
+    model_format = json.loads((folder / "model" / "signature.json").read_text(encoding="utf-8"))["format"]
+    groups = [flag for group in SERVE_GROUPS[model_format] for flag in ("--only-group", group)]
+    for target, kind in ((folder / manifest.LOCKED, "pylock.toml"), (context / IMAGE_REQUIREMENTS, "requirements.txt")):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(_uv_export(context, "--format", kind, *groups), encoding="utf-8")
+
+
+def _uv_export(context: Path, *flags: str) -> str:
+    done = subprocess.run(
+        ["uv", "export", "--frozen", "--no-emit-project", "--quiet", "--no-header", *flags],
+        cwd=context,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise UserError(f"uv.lock: `uv export` failed: {done.stderr.strip().splitlines()[-1]}")
+    return done.stdout
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of a build tool: this Python's folder, with uv, first on PATH, and no signing key."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    inherited = {name: value for name, value in os.environ.items() if name != keys.SIGNING_KEY}
+    return {**inherited, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", "BENTOML_DO_NOT_TRACK": "True"}
+
+
+def _smoke(source: Source, folder: Path) -> None:
+    """Write the smoke test: rows of the test set with the predictions of this model."""
+    from slipway import predictor
+    from slipway.schema.payloads import read_payloads
+
+    seed = read_settings(source.root / PARAMS).seed
+    bodies = read_payloads(source.root / source.dvc.prepared / "test.parquet", SMOKE_ROWS, seed)
+    rows = [json.loads(body) for body in bodies]
+    model = predictor.load(folder / "model")
+    scores = model.predict({name: [row[name] for row in rows] for name in rows[0]})
+    predictions = [_prediction(model.signature, score) for score in scores.tolist()]
+    manifest.write(folder / manifest.SMOKE, {"tolerance": TOLERANCE, "rows": rows, "predictions": predictions})
+
+
+def _prediction(signature: dict[str, Any], score: Any) -> Any:
+    """Return a prediction in the form of the service's response: of a multiclass model, probabilities by class."""
+    if not isinstance(score, list):
+        return score
+    return dict(zip(map(str, signature["classes"]), score, strict=True))
+
+
+def _evidence(source: Source, folder: Path) -> None:
+    for name in [LOCK, PARAMS, *source.dvc.metrics]:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source.root / name, folder / name)
+
+
+def _sbom(facts: dict[str, Any], folder: Path) -> None:
+    from slipway.release import sbom
+
+    files = json.loads((folder / "model" / manifest.RELEASE).read_text(encoding="utf-8"))["files"]
+    text = sbom.render(facts, files, (folder / manifest.LOCKED).read_text(encoding="utf-8"))
+    (folder / manifest.SBOM).write_text(text, encoding="utf-8")
+
+
+def _report(facts: dict[str, Any], folder: Path, report: Path | None) -> None:
+    if report is None:
+        text = markdown.render(release_report.write(facts))
+    elif report.is_file():
+        text = report.read_text(encoding="utf-8")
+    else:
+        raise UserError(f"--report {report}: file not found; run `slipway report`")
+    (folder / manifest.REPORT).write_text(text, encoding="utf-8")
+
+
+def _champion(source: Source) -> dict[str, str] | None:
+    """Return the release that results/compare.json compared this model with; None without such a comparison."""
+    compared = results.read(source.root / results.RESULTS).get(COMPARE)
+    model = source.dvc.outputs[source.dvc.model.as_posix()]
+    if compared is None or compared.evidence.get("candidate") != model:
+        return None
+    champion = compared.evidence["champion"]
+    return champion and {name: champion[name] for name in ("version", "digest", "commit")}
+
+
+def _facts(source: Source, version: str, previous: str | None, folder: Path) -> dict[str, Any]:
+    metrics = {
+        Path(name).stem: json.loads((source.root / name).read_text(encoding="utf-8")) for name in source.dvc.metrics
+    }
+    return {
+        "version": version,
+        "commit": source.commit,
+        "built": source.committed,
+        "previous": previous,
+        "inputs": {
+            **_inputs(source),
+            "params": sha256(folder / PARAMS),
+            "requirements": sha256(folder / manifest.LOCKED),
+        },
+        "metrics": metrics,
+        "champion": _champion(source),
+        "report": manifest.REPORT,
+        "sbom": manifest.SBOM,
+        "service": SERVICE,
+        "build": {"python": f"{sys.version_info.major}.{sys.version_info.minor}", **_tools()},
+    }
+
+
+def _tools() -> dict[str, str]:
+    """Return the versions of the tools that made the model and the release, which uv.lock pins."""
+    from importlib.metadata import version
+
+    return {name: version(name) for name in TOOLS}

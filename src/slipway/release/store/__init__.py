@@ -1,0 +1,93 @@
+"""Stores of releases: a folder, GitHub Releases or S3. A release in a store is complete and never changes.
+
+Evidence about a release, such as load tests and reports, is stored separately, because it comes later. `fetch` is the
+only way to read a release: it takes the digest recorded in git and verifies every byte.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import unquote, urlsplit
+
+from slipway.errors import UserError
+from slipway.git.redact import redacted
+from slipway.release import manifest
+from slipway.release.store.files import place_verified
+from slipway.release.store.folder import FolderStore
+from slipway.release.store.github import GitHubStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from slipway.release.manifest import Release
+
+
+class Store(Protocol):
+    """A store of releases and of the evidence about them."""
+
+    def put(self, folder: Path, evidence: Sequence[Path] = ()) -> None:
+        """Store the release in `folder`, after its `evidence`; do nothing when it is already stored.
+
+        Raises UserError when another release has its version, because a version is never built twice.
+        """
+
+    def unpack_release(self, version: str, folder: Path) -> None:
+        """Copy a release unverified into the new `folder`, for `fetch` only. Raises UserError when it is missing."""
+
+    def versions(self) -> list[str]:
+        """Return the stored versions, oldest first."""
+
+    def add_evidence(self, version: str, files: Iterable[Path]) -> None:
+        """Store files as evidence about a release, each under its name; existing evidence stays."""
+
+    def evidence_names(self, version: str) -> list[str]:
+        """Return the names of the evidence about a release."""
+
+    def read_evidence(self, version: str, name: str) -> bytes:
+        """Return the content of one file of evidence. Raises UserError when it is missing."""
+
+    def remove(self, version: str) -> None:
+        """Remove a release and then its evidence; the release is removed as a whole."""
+
+
+class WrongReleaseError(UserError):
+    """The store has a release whose digest or version differs from the one recorded in git."""
+
+
+def fetch(store: Store, version: str, digest: str, target: Path) -> Release:
+    """Fetch the release `version` with `digest` (`sha256:` and 64 digits) into the new folder `target`, verified.
+
+    Raises WrongReleaseError when the store has a different release, and UserError when it is missing or a file differs.
+    After an error nothing is at `target`.
+    """
+
+    def verify(folder: Path) -> Release:
+        actual = manifest.digest_of(folder)
+        if actual != digest:
+            raise WrongReleaseError(f"{version}: digest in the store is {actual}, expected {digest}; refused")
+        verified = manifest.verify(folder, digest)
+        if verified.version != version:
+            raise WrongReleaseError(f"{version}: the store has {verified.version} under this name; refused")
+        return verified
+
+    return place_verified(target, lambda folder: store.unpack_release(version, folder), verify)
+
+
+def open_store(url: str) -> Store:
+    """Open the store at `file:///…`, `github:` (the repository of the current folder) or `s3://BUCKET/…`.
+
+    Raises UserError.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        return FolderStore(Path(unquote(parts.path)))
+    if parts.scheme == "github":
+        return GitHubStore()
+    if parts.scheme == "s3" and parts.netloc and "@" not in parts.netloc:
+        from slipway.release.store.s3 import S3Store
+
+        return S3Store(f"{parts.netloc}{parts.path}".rstrip("/"))
+    raise UserError(
+        f"SLIPWAY_STORE={redacted(url)}: unsupported URL; use file:///FOLDER, github: or s3://BUCKET/FOLDER"
+    )

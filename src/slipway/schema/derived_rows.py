@@ -1,0 +1,92 @@
+"""Derived rows: rows that `Row` allows and the test rows may lack, with missing values, unseen categories and limits.
+
+Production may send all of them, and an exported model that is correct on every test row may be wrong on these.
+"""
+
+from __future__ import annotations
+
+from itertools import cycle, islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from slipway.schema.columns import columns
+from slipway.schema.fields import fields, is_closed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import BaseModel
+
+    from slipway.schema.columns import Column
+
+UNSEEN_CATEGORY = "never seen in training"
+UNBOUNDED = 2.0**31  # limit where `Row` has none: the integers of most clients end there
+ROWS_PER_CHANGE = 200
+ROWS_MAX = 50_000  # of all changes together, for tables with many columns
+
+
+def derived_rows(features: pd.DataFrame, row: type[BaseModel]) -> dict[str, pd.DataFrame]:
+    """Return copies of rows of `features`, changed in each way that `row` allows, by the name of the change.
+
+    features: at least one row, as `to_features` returns them. Numbers take their limits, nullable columns are missing,
+    closed lists take each of their values, and open lists take a value that is not in the training rows.
+    """
+    changes = dict(_changes(row))
+    count = max(1, min(ROWS_PER_CHANGE, len(features), ROWS_MAX // max(1, len(changes))))
+    return {name: _changed(features, change, count) for name, change in changes.items()}
+
+
+def _changed(features: pd.DataFrame, change: dict[str, list[Any]], count: int) -> pd.DataFrame:
+    """Return `count` rows of `features`, or more if every value of `change` needs more rows to occur."""
+    count = max(count, *map(len, change.values()))
+    rows = features.iloc[np.linspace(0, len(features) - 1, count).astype(int)].reset_index(drop=True)
+    return rows.assign(**_values(change, rows))
+
+
+def _changes(row: type[BaseModel]) -> Iterator[tuple[str, dict[str, list[Any]]]]:
+    """Yield the name of each change, and by column the values that the rows take in rotation."""
+    described, all_fields = columns(row), fields(row)
+    empty = {column.name: [_missing(column)] for column in described if column.nullable}
+    if len(empty) > 1:
+        yield "every nullable column missing", empty
+    for column in described:
+        if column.nullable:
+            yield f"{column.name} missing", {column.name: empty[column.name]}
+        yield from _allowed(column, all_fields[column.name])
+
+
+def _allowed(column: Column, field: dict[str, Any]) -> Iterator[tuple[str, dict[str, list[Any]]]]:
+    if column.kind == "number":
+        values = [0, 1] if field.get("type") == "boolean" else field.get("enum") or _limits(field)
+        yield f"{column.name} at its limits", {column.name: [np.float32(value) for value in values]}
+    elif is_closed(field):
+        yield f"each {column.name}", {column.name: field.get("enum", [field.get("const")])}
+    else:
+        yield f"{column.name} unseen", {column.name: [UNSEEN_CATEGORY]}
+
+
+def _limits(field: dict[str, Any]) -> list[float]:
+    low, high = field.get("minimum", -UNBOUNDED), field.get("maximum", UNBOUNDED)
+    if "exclusiveMinimum" in field:
+        low = _inside(field, field["exclusiveMinimum"], np.inf)
+    if "exclusiveMaximum" in field:
+        high = _inside(field, field["exclusiveMaximum"], -np.inf)
+    return [low, high]
+
+
+def _inside(field: dict[str, Any], limit: float, direction: float) -> float:
+    """Return the first value inside an exclusive limit."""
+    if field.get("type") == "integer":
+        return float(limit + np.sign(direction))
+    return float(np.nextafter(np.float32(limit), np.float32(direction)))
+
+
+def _missing(column: Column) -> Any:
+    return np.float32("nan") if column.kind == "number" else ""
+
+
+def _values(change: dict[str, list[Any]], rows: pd.DataFrame) -> dict[str, pd.Series]:
+    taken = {name: list(islice(cycle(values), len(rows))) for name, values in change.items()}
+    return {name: pd.Series(values, rows.index, rows[name].dtype) for name, values in taken.items()}

@@ -1,0 +1,27 @@
+"""Conversion of a problem's frame to features: the columns of `Row`, as numbers or categories."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from slipway.schema.columns import columns
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+def to_features(frame: pd.DataFrame, row: type[BaseModel]) -> pd.DataFrame:
+    """Return the features of `frame`, of shape (n, columns of `row`).
+
+    Numbers are float32 with NaN for missing values, and categories are str with "". The exported model computes in
+    float32, so training must use the same precision.
+    """
+    return pd.DataFrame({column.name: _feature(frame[column.name], column.kind) for column in columns(row)})
+
+
+def _feature(values: pd.Series, kind: str) -> pd.Series:
+    if kind == "number":
+        return values.astype("Float64").astype("float32") if values.dtype == object else values.astype("float32")
+    return values.astype(object).where(values.notna(), "").astype(str)

@@ -1,0 +1,73 @@
+"""Request bodies for a service: rows drawn from a file and validated against the problem's `Row`."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from problem import Row
+from slipway.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def read_payloads(path: Path, count: int, seed: int) -> list[str]:
+    """Return at most `count` request bodies drawn from `path`, each the JSON of a valid `Row`.
+
+    The file is `.parquet` from stage `prepare` (columns that `Row` lacks are dropped), `.json` (a list of rows, or an
+    object with a list `rows`, such as a release's smoke test) or `.jsonl` (one row per line). Raises UserError when
+    there is no row or when a row is invalid.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: file of rows not found; run `slipway train`, or name a file with --payloads")
+    table = path.suffix == ".parquet"
+    rows = _from_parquet(path, count, seed) if table else _from_json(path, count, seed)
+    if not rows:
+        raise UserError(f"{path}: contains no rows; at least one is required")
+    return [_body(path, row, strict=not table) for row in rows]
+
+
+def _from_parquet(path: Path, count: int, seed: int) -> list[dict[str, Any]]:
+    import pandas as pd
+
+    table = pd.read_parquet(path, columns=list(Row.model_fields))
+    table = table.sample(n=min(count, len(table)), random_state=seed)
+    return [{str(name): _json_value(value) for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _json_value(value: Any) -> Any:
+    """Invert the conversion of `schema.columns`: NaN and "" to None, 5.0 to 5, a float32 to its short decimal."""
+    import numpy as np
+
+    if isinstance(value, float | np.floating):
+        number = float(str(np.float32(value)))
+        return None if np.isnan(value) else int(number) if number.is_integer() else number
+    return None if value == "" else value
+
+
+def _from_json(path: Path, count: int, seed: int) -> list[dict[str, Any]]:
+    text = path.read_text(encoding="utf-8")
+    try:
+        rows = [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error}); expected a list of rows, or one row per line in .jsonl") from None
+    if isinstance(rows, dict):
+        rows = rows.get("rows")
+    if not isinstance(rows, list):
+        raise UserError(f"{path}: contains a {type(rows).__name__}; expected a list of rows")
+    return random.Random(seed).sample(rows, min(count, len(rows)))  # noqa: S311  a sample, not a secret
+
+
+def _body(path: Path, row: dict[str, Any], *, strict: bool) -> str:
+    """Return the JSON of a valid row. A table is not strict: with missing values it has no integers or booleans."""
+    try:
+        text = json.dumps(row) if strict else Row.model_validate(row, strict=False).model_dump_json()
+        return Row.model_validate_json(text).model_dump_json()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, ("Row", *first["loc"])))
+        raise UserError(f"{path}: {where} is {first['input']!r}: {first['msg']}; fix the row") from None

@@ -1,0 +1,203 @@
+"""The command `audit`: known vulnerabilities of the locked packages.
+
+pip-audit queries PyPI; this module judges its report. A package that could not be looked up counts as a finding,
+because pip-audit skips it without one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from slipway import yaml12
+from slipway.errors import UserError
+from slipway.gates import Outcome, Verdict
+from slipway.pull_request.jobs import run_tool
+from slipway.results import recorded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+ALLOWED = Path(".github/advisories.yaml")
+GROUPS = ("dev", "checks", "audit", "docs")
+"""Dependency groups that together hold every locked package, which a test asserts."""
+
+ALLOWANCE_MAX = timedelta(days=90)  # until an entry of the allow list must be reviewed
+LOCKED = re.compile(r"(?P<name>[\w.-]+)(\[[\w,-]+\])?==(?P<version>[^\s;]+).*?(?P<hashes>--hash=.+)")
+"""A package of uv's export, joined to one line."""
+
+NAMED_FINDINGS_MAX = 3  # in a verdict's reason; the evidence holds all
+
+
+class Allowance(BaseModel):
+    """A known vulnerability that is accepted until a date."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+    package: str = Field(min_length=1)
+    advisory: str = Field(pattern=r"^[A-Z]+-[\w-]+$")
+    reason: str = Field(min_length=10)
+    expires: date
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A locked package with a known vulnerability, or one that could not be looked up."""
+
+    package: str
+    version: str
+    names: tuple[str, ...]
+    """The advisory and its aliases; empty when the package could not be looked up."""
+    fix: str
+
+
+def audit() -> None:
+    """Look up every locked package, and write results/audit.json. Raises UserError unless every gate passes."""
+    today = datetime.now(UTC).date()
+    with recorded("audit") as result:
+        allowed = read_allowances(ALLOWED)
+        result.verdicts.append(allowances_verdict(allowed, today))
+        for group in GROUPS:
+            report = query(group)
+            result.evidence[group] = report
+            result.verdicts.append(verdict(group, report, allowed))
+            print(f"{group}: {result.verdicts[-1].observed}", flush=True)
+    result.require()
+
+
+def read_allowances(path: Path) -> list[Allowance]:
+    """Return the allow list. Raises UserError naming the first invalid entry."""
+    try:
+        content = yaml12.parse(path.read_text(encoding="utf-8"))
+        return TypeAdapter(list[Allowance]).validate_python(content)
+    except FileNotFoundError:
+        raise UserError(f"{path}: not found; create it with [] if nothing is allowed") from None
+    except yaml12.YamlError as error:
+        raise UserError(f"{path}: not YAML ({error})") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise UserError(f"{path}: entry {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def allowances_verdict(allowed: Sequence[Allowance], today: date) -> Verdict:
+    """Require that no entry of the allow list has expired, or expires later than ALLOWANCE_MAX from `today`."""
+    broken = [f"{entry.advisory} expired on {entry.expires}" for entry in allowed if entry.expires <= today]
+    latest = today + ALLOWANCE_MAX
+    broken += [f"{entry.advisory} expires only on {entry.expires}" for entry in allowed if entry.expires > latest]
+    threshold = f"each expires within {ALLOWANCE_MAX.days} days"
+    return Verdict("allow list", _outcome(broken), threshold, f"{len(allowed)} entries", "; ".join(broken))
+
+
+def verdict(group: str, report: Mapping[str, Any], allowed: Sequence[Allowance]) -> Verdict:
+    """Require that a dependency group has no known vulnerability. `report` is pip-audit's JSON, empty if it failed."""
+    gate, threshold = f"vulnerabilities of {group}", "none known"
+    packages = report.get("dependencies", [])
+    if not packages:
+        return Verdict(gate, Outcome.FAIL, threshold, "nothing was looked up", "see the job's log")
+    open_findings = [finding for finding in findings(report) if not _is_allowed(finding, allowed)]
+    named = [_text(finding) for finding in open_findings[:NAMED_FINDINGS_MAX]]
+    if len(open_findings) > len(named):
+        named.append(f"and {len(open_findings) - len(named)} more")
+    observed = f"{len(open_findings)} in {len(packages)} packages"
+    return Verdict(gate, _outcome(open_findings), threshold, observed, "; ".join(named))
+
+
+def findings(report: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield every vulnerability in pip-audit's JSON, and every package that it skipped."""
+    for package in report["dependencies"]:
+        name, version = package["name"], package.get("version", "")
+        if "skip_reason" in package:
+            yield Finding(name, version, (), package["skip_reason"])
+        for advisory in package.get("vulns", []):
+            fixed = ", ".join(advisory["fix_versions"]) or "no version yet"
+            yield Finding(name, version, (advisory["id"], *advisory.get("aliases", [])), f"fixed in {fixed}")
+
+
+def _is_allowed(finding: Finding, allowed: Sequence[Allowance]) -> bool:
+    return any(entry.package == finding.package and entry.advisory in finding.names for entry in allowed)
+
+
+def _text(finding: Finding) -> str:
+    advisory = finding.names[0] if finding.names else "not looked up"
+    return f"{finding.package} {finding.version}".rstrip() + f": {advisory}: {finding.fix}"
+
+
+def _outcome(broken: Sequence[Any]) -> Outcome:
+    return Outcome.FAIL if broken else Outcome.PASS
+
+
+def query(group: str) -> dict[str, Any]:
+    """Return pip-audit's report on the locked packages of `group`; if it fails, print its output and return {}.
+
+    A locked package that pip-audit omits is added as skipped.
+    """
+    locked = [match for match in map(LOCKED.match, _uv(*export(group)).replace("\\\n", " ").splitlines()) if match]
+    reports = [_pip_audit(requirements) for requirements in one_version_each(locked)]
+    if not all(reports):
+        return {}
+    listed = [package for report in reports for package in report["dependencies"]]
+    return {"dependencies": [*listed, *omitted(locked, listed)]}
+
+
+def one_version_each(locked: Iterable[re.Match[str]]) -> list[str]:
+    """Return requirements files that together hold every locked package, with one version per package in each.
+
+    The lock covers all platforms and Python versions. Markers are dropped, because pip-audit silently omits packages
+    whose marker does not match its own platform.
+    """
+    files: list[dict[str, str]] = []
+    for package in locked:
+        free = next((file for file in files if package["name"] not in file), None)
+        if free is None:
+            files.append(free := {})
+        free[package["name"]] = f"{package['name']}=={package['version']} {package['hashes']}\n"
+    return ["".join(file.values()) for file in files]
+
+
+def omitted(locked: Iterable[re.Match[str]], listed: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return an entry in pip-audit's format for skipped packages for each locked package that is not `listed`."""
+    skipped = {package["name"] for package in listed if "skip_reason" in package}
+    reported = {(package["name"], package.get("version")) for package in listed}
+    return [
+        {"name": package["name"], "version": package["version"], "skip_reason": "pip-audit omitted it"}
+        for package in locked
+        if package["name"] not in skipped and (package["name"], package["version"]) not in reported
+    ]
+
+
+def _pip_audit(requirements: str) -> dict[str, Any]:
+    """Return pip-audit's JSON on the content of a requirements file; if it fails, print its output and return {}."""
+    with TemporaryDirectory() as folder:
+        locked, report = Path(folder) / "locked.txt", Path(folder) / "report.json"
+        locked.write_text(requirements, encoding="utf-8")
+        options = ["--require-hashes", "--disable-pip", "--progress-spinner=off", "--format=json"]
+        code, output = run_tool(["pip-audit", *options, "--output", str(report), "--requirement", str(locked)])
+        if not report.is_file():
+            print(f"pip-audit: exit code {code}: {output.rstrip()}", flush=True)
+            return {}
+        content: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+        return content
+
+
+def export(group: str) -> list[str]:
+    """Return the arguments of uv that list the locked packages of `group` with their hashes."""
+    return ["export", "--quiet", "--frozen", "--no-emit-project", "--no-default-groups", "--group", group]
+
+
+def _uv(*arguments: str) -> str:
+    """Run the machine's uv, which the job's small environment lacks, and return its output. Raises UserError."""
+    try:
+        done = subprocess.run(["uv", *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise UserError("uv: not found on the PATH; `make setup` puts it into .bootstrap/bin") from None
+    if done.returncode:
+        raise UserError(f"uv {' '.join(arguments)}: {done.stderr.strip() or f'exit code {done.returncode}'}")
+    return done.stdout

@@ -1,0 +1,85 @@
+"""The commands `verify`, `release sign` and `release key`: the trust in a release and its signatures."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from slipway.deployment import promotion
+from slipway.environment.deploy_branch import DeployBranch
+from slipway.environment.place import Place, store_url
+from slipway.errors import UserError
+from slipway.git import Git
+from slipway.git.redact import redacted
+from slipway.release.signing import keys, signature
+from slipway.release.store import open_store
+from slipway.results import recorded
+from slipway.supply_chain import chain
+from slipway.supply_chain.trace import Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path()
+
+
+def make_key(private: Path) -> None:
+    """Create a key pair and print the next step for each half."""
+    keyid, public = keys.make(ROOT, private)
+    print(f"key {keyid}")
+    print(f"{private}: the private key; set {keys.SIGNING_KEY} to it only where releases are built")
+    print(f"{public}: the public key; commit it, and releases without its signature are refused from then on")
+
+
+def sign(version: str) -> None:
+    """Sign a published release whose chain holds, and store the signature with its evidence."""
+    signer = keys.signer()
+    if signer is None:
+        raise UserError(f"{keys.SIGNING_KEY}: not set; `slipway release key FILE` makes a key")
+    with _traced(version, None) as trace:
+        links = chain.walk(trace)
+        if not chain.holds([link for link in links if link.name != "signature"]):
+            raise UserError(f"{version}: not signed, {chain.summary(links)}; see `slipway verify {version}`")
+        file = signature.write_signed(trace.release, signer)
+        trace.store.add_evidence(version, [file])
+    print(f"{version}: signed as {file.name}")
+
+
+def verify(version: str | None, environment: str | None, before: str | None, *, as_json: bool) -> int:
+    """Verify the chain of a release, print it and return the exit status, 0 when every required link holds."""
+    if environment and (version or before):
+        raise UserError("verify: --environment selects the release; omit the version and --before")
+    with recorded("verify") as result:
+        with _traced(version, environment, before) as trace:
+            result.evidence = {"release": trace.published.version, "digest": trace.published.digest}
+            result.evidence |= {"environment": before or environment} if before or environment else {}
+            links = chain.walk(trace)
+            report = chain.as_dict(trace, links)
+        result.evidence["links"] = report["links"]
+        result.verdicts = [chain.verdict(links)]
+    print(json.dumps(report, indent=2) if as_json else chain.as_text(trace, links))
+    return 0 if report["holds"] else 1
+
+
+@contextmanager
+def _traced(version: str | None, environment: str | None, before: str | None = None) -> Iterator[Trace]:
+    """Yield the trace of a release: `version`, the desired one of `environment`, or the next one for `before`."""
+    branch = DeployBranch(Git(ROOT))
+    branch.fetch()
+    if environment:
+        version = _desired(branch, environment)
+    chosen = version or promotion.default_version(branch, before or "staging")
+    print(f"verify: {chosen}, in {redacted(store_url())}", file=sys.stderr)
+    with TemporaryDirectory() as scratch:
+        yield Trace.of(ROOT, branch, chosen, open_store(store_url()), Path(scratch), environment)
+
+
+def _desired(branch: DeployBranch, environment: str) -> str:
+    content = branch.read(Place.of(environment).environment)
+    if content is None:
+        raise UserError(f"{environment}: no release is desired yet; run `slipway promote` first, or name a release")
+    return content.release
