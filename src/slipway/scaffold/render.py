@@ -41,7 +41,7 @@ def render(plan: Plan) -> dict[Path, str]:
     templates.filters |= {"py": literal, "annotation": annotation, "comment": comment, "wrapped": wrapped}
     context = {"plan": plan, **_derived(plan)}
     files = {path: formatted(templates.get_template(name).render(context), path) for name, path in FILES.items()}
-    return {**files, PACKAGE / "schema/csv_file.py": Path(csv_file.__file__).read_text(encoding="utf-8")}
+    return {**files, PACKAGE / "csv_file.py": Path(csv_file.__file__).read_text(encoding="utf-8")}
 
 
 def _derived(plan: Plan) -> dict[str, Any]:
