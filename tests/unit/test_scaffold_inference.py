@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from slipway.errors import UserError
-from slipway.scaffold import alone, columns, names, plan, source, target, times
+from slipway.scaffold import alone, columns, kinds, names, plan, source, target, times
+from slipway.schema.csv_file import Dialect
 
 ROWS = 200
 RANDOM = np.random.default_rng(5)
 CODES = [f"{first}{second}X" for first in "ABCDE" for second in "ABCDE"]
+
+
+def kind_of(*values: str) -> str:
+    table = pa.table({"column": list(values)})
+    return kinds.of_table(Path("table.csv"), table, Dialect())["column"]
+
+
+@pytest.mark.parametrize("values", [("PAL0708", "PAL0809"), ("Q1", "Q4"), ("v7", "v12"), ("Ä1", "B22")])
+def test_letters_directly_before_an_integer_are_a_name(values):
+    assert kinds.TEXT == kind_of(*values)
+
+
+@pytest.mark.parametrize(
+    ("values", "symbol"),
+    [(("EUR 5", "EUR 7"), "EUR"), (("5 kg", "12 kg"), "kg"), (("$5", "$7"), "$"), (("CHF1.50", "CHF2.75"), "CHF")],
+)
+def test_a_quantity_with_a_symbol_names_the_option(values, symbol):
+    with pytest.raises(UserError, match=rf"set --symbol '{re.escape(symbol)}', or --text 'column'"):
+        kind_of(*values)
 
 
 def text(*values: str) -> pd.Series:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MISSING_WORDS = {"na", "n/a", "#n/a", "n.a.", "nan", "null", "none", "nil", "-", "--", "?", ".", "missing", "unknown"}
 """Strings, in lower case, that mean a missing value where all other values of a column are numbers or flags."""
 SYMBOL = re.compile(r"^(?P<before>[^\d\s.,+-]{1,3})?\s*[+-]?[\d.,\s]*\d[.,]?\s*(?P<after>[^\d\s.,+-]{1,3})?$")
+LABEL = re.compile(r"^[^\W\d_]+\d+$")
+"""Letters directly before an integer, such as `PAL0708` or `Q3`: a name, whereas `EUR 5` and `5 kg` are quantities."""
 MARKS = ((".", ","), (",", ""), (",", "."), (".", " "), (",", " "), (".", "'"))
 """Decimal mark, and separator of groups of digits."""
 SENTINEL_ROWS_MIN = 3  # rows with the value; fewer may be outliers
@@ -96,7 +98,10 @@ def _are_numbers(strings: pa.Array, dialect: Dialect) -> bool:
 
 def _symbols(strings: pa.Array) -> list[str]:
     """Return the symbols before or after the digits of every value, such as `%` or `$`."""
-    matches = [SYMBOL.match(text) for text in pc.unique(strings.drop_null()).to_pylist()]
+    values = pc.unique(strings.drop_null()).to_pylist()
+    if all(LABEL.match(value) for value in values):
+        return []
+    matches = [SYMBOL.match(value) for value in values]
     symbols = {match[side] for match in matches if match for side in ("before", "after") if match[side]}
     return sorted(symbols) if all(matches) and len(symbols) <= 2 else []
 
