@@ -261,6 +261,16 @@ def test_each_changed_file_has_its_kind_of_change(repository):
     assert {"docs/suites.py": "src/problem/suites.py"} == since.renamed
 
 
+def test_an_uncommitted_edit_is_modified_and_no_rename(repository):
+    Path("README.md").write_text("changed\n")
+    git("rm", "--quiet", "params.yaml")
+    Path("new.py").write_text("new\n")
+    git("add", "new.py")
+    since = changes.since("origin/main")
+    assert {"README.md": "modified", "new.py": "added", "params.yaml": "deleted"} == since.kinds
+    assert {} == since.renamed
+
+
 @pytest.mark.parametrize("text", ["seed: [", "- a list\n", "\t"])
 def test_parameters_of_an_unreadable_base_do_not_count_as_new(repository, text):
     Path("params.yaml").write_text(text)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ABSENT, FILE, EXECUTABLE, SYMLINK, SUBMODULE = "000000", "100644", "100755", "120000", "160000"
+ABSENT, FILE = "000000", "100644"
 
 
 @dataclass(frozen=True, order=True)
@@ -21,7 +21,7 @@ class ChangedPath:
     after: str
     """Mode after, or ABSENT."""
     blobs: tuple[str, str] = ("", "")
-    """Object ids of the content before and after; all zeros where git has not stored it."""
+    """Object ids of the content before and after; all zeros, or empty, where git has not stored it."""
 
     @property
     def kind(self) -> str:
@@ -30,7 +30,8 @@ class ChangedPath:
             return "added"
         if self.after == ABSENT:
             return "deleted"
-        return "mode changed" if self.before != self.after and self.blobs[0] == self.blobs[1] else "modified"
+        same_content = bool(self.blobs[0]) and self.blobs[0] == self.blobs[1]
+        return "mode changed" if self.before != self.after and same_content else "modified"
 
 
 def parse_raw(output: bytes) -> Iterator[ChangedPath]:
@@ -47,9 +48,9 @@ def renamed(changes: list[ChangedPath]) -> dict[str, str]:
     deleted: dict[str, list[str]] = {}
     added: dict[str, list[str]] = {}
     for change in changes:
-        if change.kind == "deleted":
+        if change.kind == "deleted" and change.blobs[0]:
             deleted.setdefault(change.blobs[0], []).append(change.path)
-        elif change.kind == "added":
+        elif change.kind == "added" and change.blobs[1]:
             added.setdefault(change.blobs[1], []).append(change.path)
     pairs = ((added.get(blob, []), paths) for blob, paths in deleted.items())
     return {after[0]: before[0] for after, before in pairs if len(after) == len(before) == 1}

@@ -270,9 +270,10 @@ def _changes(evidence: ReportEvidence) -> Iterator[Block]:
     if changes.base is None:
         yield paragraph("The base commit of this pull request is unknown, so its changes cannot be listed.")
         return
+    data = {**changes.data, **_rows(evidence)}
     rows: list[tuple[Inline, ...]] = [
         (kind, Code(name), Code(_cell_text(before)), Code(_cell_text(after)))
-        for kind, pairs in (("parameter", changes.parameters), ("data", {**changes.data, **_rows(evidence)}))
+        for kind, pairs in (("parameter", changes.parameters), ("data", data))
         for name, (before, after) in pairs.items()
     ]
     if rows:
@@ -281,7 +282,7 @@ def _changes(evidence: ReportEvidence) -> Iterator[Block]:
         yield paragraph("No parameter changes.")
     if TUNE_METRICS in changes.files:
         yield from _search(evidence.of("train").get("metrics", {}).get("tune", {}))
-    if not changes.data and not changes.problems:
+    if not data and not changes.problems:
         yield paragraph("No data changes.")
     yield _files(changes)
 
