@@ -90,12 +90,12 @@ TABLE = [
 
 @pytest.mark.parametrize(("cases", "code", "outcome"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
 def test_gate_of_tests(cases, code, outcome):
-    assert outcome == jobs.tests_verdict(cases, code).outcome
+    assert outcome == jobs.judge_tests(cases, code).outcome
 
 
 def test_gate_names_the_tests_that_failed():
     failed = {f"tests.unit.{name}": "failed" for name in "abcde"}
-    assert "tests.unit.a, tests.unit.b, tests.unit.c and 2 more" == jobs.tests_verdict(failed, 1).reason
+    assert "tests.unit.a, tests.unit.b, tests.unit.c and 2 more" == jobs.judge_tests(failed, 1).reason
 
 
 def written_by_pytest(folder: Path, text: str) -> Path:
@@ -253,6 +253,8 @@ def test_a_pull_request_runs_the_tests_of_the_engine_only_if_the_fork_changed_it
     with pytest.raises(UserError, match="blocked by tests fail"):
         jobs.test()
     assert list(expected) == ran
+    (verdict, *_) = json.loads(Path("results/test.json").read_text(encoding="utf-8"))["verdicts"]
+    assert (reason is None) == verdict["observed"].startswith("the fork's own tests: ")
     assert (reason or "its engine is the template's") in capsys.readouterr().out
 
 

@@ -222,9 +222,7 @@ def test_a_branch_with_a_commit_of_a_colleague_is_not_replaced(fork):
     assert theirs == fork.head
 
 
-@pytest.mark.parametrize(
-    "path", [".github/workflows/x.yaml", "src/slipway/x.py", "params.yaml", "metrics.py"]
-)
+@pytest.mark.parametrize("path", [".github/workflows/x.yaml", "src/slipway/x.py", "params.yaml", "metrics.py"])
 def test_a_file_that_a_retraining_may_not_change_is_rejected_and_nothing_is_pushed(fork, path):
     fork.leave(**{path: "harm"})
     with pytest.raises(UserError, match=r"rejected; a retraining may only change data\.dvc"):

@@ -119,7 +119,8 @@ def test() -> None:
         code, report = _pytest([path for path in tests if path != OF_THE_PROBLEM or Path(path).exists()])
         cases, measured = read_cases(report), read_measured(report)
         result.evidence = {"exit_code": code, "cases": len(cases), "engine": tests is QUICK_TESTS}
-        result.verdicts = [tests_verdict(cases, code), *convergence_verdicts(measured)]
+        scope = "" if tests is QUICK_TESTS else "the fork's own tests: "
+        result.verdicts = [judge_tests(cases, code, scope), *convergence_verdicts(measured)]
     result.require()
 
 
@@ -138,7 +139,7 @@ def test_documentation() -> None:
     """Run the tests that read the documentation, and write results/test.json. Raises UserError if one fails."""
     with results.recorded("test") as result:
         code, report = _pytest(DOCUMENTATION_TESTS)
-        result.verdicts = [tests_verdict(read_cases(report), code)]
+        result.verdicts = [judge_tests(read_cases(report), code)]
     result.require()
 
 
@@ -178,12 +179,15 @@ def _outcome(case: ElementTree.Element) -> str:
     return "skipped" if "skipped" in tags else "passed"
 
 
-def tests_verdict(cases: Mapping[str, str], code: int) -> Verdict:
-    """Return the verdict of the gate `tests` on the outcomes of all `cases` and pytest's exit code."""
+def judge_tests(cases: Mapping[str, str], code: int, scope: str = "") -> Verdict:
+    """Return the verdict of the gate `tests` on the outcomes of all `cases` and pytest's exit code.
+
+    `scope` precedes the counts where not all quick tests ran.
+    """
     threshold = "no failure, at least one pass"
     failed = sorted(name for name, outcome in cases.items() if outcome == "failed")
     passed = sum(outcome == "passed" for outcome in cases.values())
-    observed = f"{passed} passed, {len(failed)} failed, {len(cases) - passed - len(failed)} skipped"
+    observed = f"{scope}{passed} passed, {len(failed)} failed, {len(cases) - passed - len(failed)} skipped"
     if failed:
         return Verdict("tests", Outcome.FAIL, threshold, observed, _names(failed))
     if not passed:
