@@ -40,7 +40,7 @@ OVERHEAD_SECONDS = 60  # for Locust to start, stop and write its report, in addi
 def main(environment: str, url: str, against: str, payloads: Path) -> int:
     """Run the load test, print its verdicts and return the exit status: 0 only when every gate passed."""
     if bool(environment) == bool(url):
-        raise UserError("slipway loadtest: requires exactly one target; give --environment or --url")
+        raise UserError("loadtest: requires exactly one target; set --environment or --url")
     result = load_test(environment or url, payloads, read_params(), against)
     print(table(result.verdicts))
     print(f"{result.outcome}: {RESULTS / JOB}.json, {RESULTS / JOB / 'report.html'}")
