@@ -12,7 +12,7 @@ def checked(monkeypatch):
     """Return whether a process with these results of its checks counts as hung, after three failures."""
     monkeypatch.setattr(health, "CHECK_INTERVAL_SECONDS", 0)
     answers: list[bool] = []
-    monkeypatch.setattr(health.clients, "is_reachable", lambda *_: answers.pop(0))
+    monkeypatch.setattr(health.client, "is_reachable", lambda *_: answers.pop(0))
     checks = health.HealthChecks(1, 3)
 
     def check(*given: bool) -> bool:
@@ -40,7 +40,7 @@ def test_only_consecutive_failures_count(checked, answers, hung):
 
 def test_a_process_that_is_no_longer_checked_is_dropped(monkeypatch):
     monkeypatch.setattr(health, "CHECK_INTERVAL_SECONDS", 0)
-    monkeypatch.setattr(health.clients, "is_reachable", lambda *_: False)
+    monkeypatch.setattr(health.client, "is_reachable", lambda *_: False)
     checks = health.HealthChecks(1, 1)
     checks.check({"first": "http://127.0.0.1:1"})
     checks.check({"second": "http://127.0.0.1:1"})
@@ -49,7 +49,7 @@ def test_a_process_that_is_no_longer_checked_is_dropped(monkeypatch):
 
 def test_a_process_is_checked_at_most_once_a_second(monkeypatch):
     requested = []
-    monkeypatch.setattr(health.clients, "is_reachable", lambda url, _: requested.append(url) or True)
+    monkeypatch.setattr(health.client, "is_reachable", lambda url, _: requested.append(url) or True)
     checks = health.HealthChecks(1, 3)
     for _ in range(5):
         checks.check({"tag": "http://127.0.0.1:1"})

@@ -77,7 +77,7 @@ def test_a_changed_file_is_detected_by_its_dates(project, content):
 def test_an_unchanged_file_is_not_hashed_again(project, content, monkeypatch):
     folder, watched = project.store.root / "v0.1.0", watch.Watch(300)
     assert _fault(watched, folder, content.digest) is None
-    monkeypatch.setattr(watch.release, "verify", lambda *_: pytest.fail("hashed again"))
+    monkeypatch.setattr(watch.manifest, "verify", lambda *_: pytest.fail("hashed again"))
     assert _fault(watched, folder, content.digest) is None
 
 

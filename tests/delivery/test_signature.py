@@ -245,7 +245,7 @@ def test_a_built_release_is_signed_and_published_with_its_signature(project, tmp
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
     project.commit()
     folder = project.build("v0.1.0")
-    monkeypatch.setattr(build, "build", lambda *_: build.release.verify(folder))
+    monkeypatch.setattr(build, "build", lambda *_: build.manifest.verify(folder))
     commands.build(folder, None)
     commands.publish(folder, None)
     digest = project.branch.published("v0.1.0").digest
