@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SOURCE = Path("src/slipway")
-STORE = SOURCE / "delivery/store"
+STORE = SOURCE / "release/store"
 ONLY_THE_STORE = {"unpack_release", "unpack", "place_verified", "FolderStore", "GitHubStore", "S3Store"}
 """Names that give access to a release without its digest; only `slipway.release.store` may use them."""
 

@@ -112,7 +112,7 @@ def test_new_changes_only_files_of_the_fork(fork):
 def test_new_reports_inferred_and_omitted_columns(fork):
     columns = [line.split("  ")[0] for line in fork[1].splitlines()]
     assert {"Alcohol (‰)", "OD280/OD315", "class", "Kind of wine"} <= {*columns}
-    left_out = {line.split("  ")[0].strip() for line in fork[1].splitlines() if "left out" in line}
+    left_out = {line.split("  ")[0].strip() for line in fork[1].splitlines() if "excluded" in line}
     assert {"No", "Region", "Cultivar code"} <= left_out
 
 

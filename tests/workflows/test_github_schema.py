@@ -158,9 +158,9 @@ def test_schedule_has_no_schema_but_its_repository():
 
 
 def calls(text: str) -> Iterator[tuple[str, str]]:
-    """Yield method and path of each `github.call` on the repository, with `{}` for interpolated values."""
+    """Yield method and path of each `api.call` on the repository, with `{}` for interpolated values."""
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "github.call":
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "api.call":
             method, path = node.args[:2]
             values = path.values if isinstance(path, ast.JoinedStr) else []
             template = "".join(value.value if isinstance(value, ast.Constant) else _field(value) for value in values)
@@ -188,7 +188,7 @@ def test_call_is_part_of_githubs_api(file, method, path):
 
 def test_calls_are_detected_and_an_unknown_one_is_rejected():
     assert len(CALLS) >= 10
-    ((method, path),) = calls('github.call("GET", f"repos/{repository}/actions/run/{number}")')
+    ((method, path),) = calls('api.call("GET", f"repos/{repository}/actions/run/{number}")')
     with pytest.raises(LookupError):
         rest().find(method, f"{REPOSITORY}{path}")
 
