@@ -34,6 +34,7 @@ def repository(tmp_path_factory):
         home.stop()
 
 
+@pytest.mark.tool("npm")
 def test_main_is_published_if_pages_is_true(repository, tmp_path):
     tree, env = repository
     event = act.GitHubEvent("push", {"ref": "refs/heads/main"})

@@ -182,6 +182,14 @@ def test_next_demo_removes_a_home_that_was_killed_during_creation_or_removal(tmp
     process.wait()
 
 
+def test_a_process_is_found_as_soon_as_it_has_started(home):
+    for _ in range(10):
+        process = subprocess.Popen(SLEEP, env=home.environment())
+        assert [process.pid] == [running.pid for running in processes(home)]
+        process.kill()
+        process.wait()
+
+
 def test_stop_ends_processes_that_start_meanwhile(home, monkeypatch):
     monkeypatch.setattr("slipway.local.home.STOP_TIMEOUT_SECONDS", 0.1)
     parent = subprocess.Popen([sys.executable, "-c", BREEDER], env=home.environment(), stdout=subprocess.PIPE)
