@@ -182,12 +182,20 @@ def test_next_demo_removes_a_home_that_was_killed_during_creation_or_removal(tmp
     process.wait()
 
 
-def test_a_process_is_found_as_soon_as_it_has_started(home):
-    for _ in range(10):
-        process = subprocess.Popen(SLEEP, env=home.environment())
-        assert [process.pid] == [running.pid for running in processes(home)]
-        process.kill()
-        process.wait()
+def test_a_process_is_found_although_its_environment_is_exposed_late(home, monkeypatch):
+    process = subprocess.Popen(SLEEP, env=home.environment())
+    exposed, environ = set(), psutil.Process.environ
+
+    def late(running: psutil.Process) -> dict[str, str]:
+        is_exposed = running.pid in exposed
+        exposed.add(running.pid)
+        return environ(running) if is_exposed else {}
+
+    time.sleep(0.1)
+    monkeypatch.setattr(psutil.Process, "environ", late)
+    assert [process.pid] == [running.pid for running in processes(home)]
+    process.kill()
+    process.wait()
 
 
 def test_stop_ends_processes_that_start_meanwhile(home, monkeypatch):
