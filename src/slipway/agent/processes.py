@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 TAG_VARIABLE = "SLIPWAY_PROCESS"
 TAG_TIMEOUT_SECONDS = 5  # for the tag of a new process to become readable, which takes under a millisecond
+STARTING = ""  # in place of a label
+START_SECONDS = 0.05  # until the kernel exposes the environment of a process, which takes under a millisecond
+NEW_SECONDS = 2  # maximum age of a process that is starting, with a margin for the clock's resolution
 _children: list[subprocess.Popen[bytes]] = []  # keeps the handles, so that ended children are reaped
 
 
@@ -59,15 +62,23 @@ def reap() -> None:
 def is_alive(pid: int, tag: str) -> bool:
     """Return whether process `pid` exists and carries `tag`."""
     try:
-        return _tag(psutil.Process(pid)) == tag
+        return _label(psutil.Process(pid), TAG_VARIABLE) == tag
     except psutil.NoSuchProcess:
         return False
 
 
 def tagged(prefix: str) -> dict[int, str]:
     """Return the tags of this user's processes that begin with `prefix`, by process id."""
-    tags = {process.pid: _tag(process) for process in psutil.process_iter() if process.pid != os.getpid()}
-    return {pid: tag for pid, tag in tags.items() if tag is not None and tag.startswith(prefix)}
+    return {process.pid: tag for process, tag in labeled(TAG_VARIABLE).items() if tag.startswith(prefix)}
+
+
+def labeled(variable: str) -> dict[psutil.Process, str]:
+    """Return the value of an environment variable in each process of this user that has it, except this process."""
+    labels = {process: _label(process, variable) for process in psutil.process_iter() if process.pid != os.getpid()}
+    if starting := [process for process, label in labels.items() if label == STARTING]:
+        time.sleep(START_SECONDS)
+        labels |= {process: _label(process, variable) for process in starting}
+    return {process: label for process, label in labels.items() if label}
 
 
 def terminate(pids: Iterable[int]) -> None:
@@ -99,11 +110,17 @@ def kill_tagged(prefix: str) -> None:
     kill(tagged(prefix))
 
 
-def _tag(process: psutil.Process) -> str | None:
+def _label(process: psutil.Process, variable: str) -> str | None:
+    """Return the value of `variable` in a process; STARTING while the kernel does not expose its environment yet."""
     try:
-        return None if process.status() == psutil.STATUS_ZOMBIE else process.environ().get(TAG_VARIABLE)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        if environment := process.environ():
+            return environment.get(variable)
+        is_new = abs(time.time() - process.create_time()) < NEW_SECONDS  # a thread of the kernel never has one
     except (psutil.Error, OSError):
         return None
+    return STARTING if is_new else None
 
 
 def _send(pids: Iterable[int], number: signal.Signals) -> None:

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import psutil
 
+from slipway.agent.processes import labeled
 from slipway.files import write_text
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 DEMOS = Path(".demo")
 PROCESS_LABEL = "SLIPWAY_DEMO"  # variable in the environment of every process of a demo; children inherit it
 HOME_PATTERN = "[0-9]" * 6 + "-*"  # matches also homes of demos that were killed while they were created or removed
-STARTING = ""  # in place of a label, of a process that has just been started, and of a thread of the kernel
-START_SECONDS = 0.05  # until the kernel exposes the environment of a process, which takes under a millisecond
 STOP_TIMEOUT_SECONDS = 15  # between SIGTERM and SIGKILL
 
 FOREIGN_VARIABLES = (
@@ -197,22 +196,7 @@ def homes(demos: Path) -> list[Home]:
 
 def processes(home: Home) -> list[psutil.Process]:
     """Return the running processes of `home`, except the calling one."""
-    labels = {process: _label(process) for process in psutil.process_iter() if process.pid != os.getpid()}
-    if starting := [process for process, label in labels.items() if label == STARTING]:
-        time.sleep(START_SECONDS)
-        labels |= {process: _label(process) for process in starting}
-    return [process for process, label in labels.items() if label == str(home.root)]
-
-
-def _label(process: psutil.Process) -> str | None:
-    """Return the label of a process; None without one, STARTING while the kernel does not expose its environment."""
-    try:
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        environment = process.environ()
-        return environment.get(PROCESS_LABEL) if environment else STARTING
-    except (psutil.Error, OSError):
-        return None
+    return [process for process, root in labeled(PROCESS_LABEL).items() if root == str(home.root)]
 
 
 def _send(process: psutil.Process, signal: Callable[[psutil.Process], None]) -> None:
