@@ -16,6 +16,7 @@ from answer import read_response
 from locust import FastHttpUser, constant_throughput, events, task
 
 from slipway.errors import UserError
+from slipway.loadtest import PAYLOADS
 from slipway.loadtest.loadtest import address
 from slipway.schema.payloads import read_payloads
 from slipway.settings import read_settings
@@ -47,7 +48,7 @@ def _(parser, **_) -> None:
     parser.add_argument(
         "--payloads",
         type=Path,
-        default=Path("build/prepared/test.parquet"),
+        default=PAYLOADS,
         help="Rows to send, as .parquet, .json or .jsonl; `slipway train` writes the default.",
     )
 

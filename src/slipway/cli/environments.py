@@ -9,6 +9,7 @@ import typer
 
 from slipway.cli.panels import EnvironmentOption, JsonOption, WaitOption, on_panel
 from slipway.errors import UserError
+from slipway.loadtest import PAYLOADS
 
 command = on_panel("Environments")
 
@@ -145,9 +146,7 @@ def loadtest(
     against: str = typer.Option(
         "", help="Environment or URL to compare with, in alternating runs; the candidate may not be slower."
     ),
-    payloads: Annotated[Path, typer.Option(help="Rows to send: .parquet, .json or .jsonl.")] = Path(
-        "build/prepared/test.parquet"
-    ),
+    payloads: Annotated[Path, typer.Option(help="Rows to send: .parquet, .json or .jsonl.")] = PAYLOADS,
 ) -> None:
     """Run an open-loop load test at the rate in params.yaml. Writes results/loadtest.json.
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from slipway.cli.panels import EnvironmentOption, JsonOption, on_panel
+from slipway.loadtest import PAYLOADS
 
 command = on_panel("Benchmarks and audits")
 
@@ -77,9 +78,7 @@ def drill(
 
 @command
 def bench(
-    payloads: Annotated[Path, typer.Option(help="Rows to send: .parquet, .json or .jsonl.")] = Path(
-        "build/prepared/test.parquet"
-    ),
+    payloads: Annotated[Path, typer.Option(help="Rows to send: .parquet, .json or .jsonl.")] = PAYLOADS,
     workers: int = typer.Option(1, min=1, help="Worker processes per server."),
     as_json: JsonOption = False,
 ) -> None:

@@ -86,7 +86,12 @@ def _is_engines(path: str, folders: set[str]) -> bool:
 
 
 def _is_forks(path: str) -> bool:
-    return any(path == place or path.startswith(f"{place}/") for place in (*OWN, *MERGED))
+    return any(is_in(path, place) for place in (*OWN, *MERGED))
+
+
+def is_in(path: str, place: str) -> bool:
+    """Return whether `path` is the file or folder `place`, or in it."""
+    return path == place or path.startswith(f"{place}/")
 
 
 def _first(paths: list[str]) -> str:

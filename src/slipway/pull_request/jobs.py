@@ -118,7 +118,7 @@ def test() -> None:
         tests = _selected_tests()
         code, report = _pytest([path for path in tests if path != OF_THE_PROBLEM or Path(path).exists()])
         cases, measured = read_cases(report), read_measured(report)
-        result.evidence = {"exit_code": code, "cases": len(cases), "engine": tests is QUICK_TESTS}
+        result.evidence = {"exit_code": code, "cases": len(cases)}
         scope = "" if tests is QUICK_TESTS else "the fork's own tests: "
         result.verdicts = [judge_tests(cases, code, scope), *convergence_verdicts(measured)]
     result.require()

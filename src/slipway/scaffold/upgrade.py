@@ -91,7 +91,7 @@ def _keep_own(git: Git) -> None:
     added = [path for path in git.tracked(*OWN) if path not in kept]
     if added:
         git.run("rm", "--quiet", "--force", "--", *added)
-    if owned := [path for path in OWN if any(file == path or file.startswith(f"{path}/") for file in kept)]:
+    if owned := [path for path in OWN if any(engine.is_in(file, path) for file in kept)]:
         git.run("checkout", "HEAD", "--", *owned)
 
 
