@@ -26,7 +26,8 @@ def test_a_release_is_published_promoted_served_and_stopped(project, slipway):
     (listed,) = json.loads(slipway("release", "list", "--json"))
     assert ("v0.1.0", ["staging"], True) == (listed["release"], listed["desired_in"], listed["stored"])
     assert json.loads(slipway("status", "--json"))["environments"]["staging"]["agent"]["running"]
-    assert 3 == len(processes.tagged(prefix(Place.of("staging"))))
+    tags = set(processes.tagged(prefix(Place.of("staging"))).values())
+    assert ["agent", "router", "v0.1.0"] == sorted(tag.rpartition(":")[2].partition("-")[0] for tag in tags)
     slipway("stop", "--all")
     assert {} == processes.tagged(prefix(Place.of("staging")))
 
