@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -85,13 +84,6 @@ def job_statuses(needs: str) -> dict[str, str]:
         reason = "not a result of each job; set it to GitHub's `toJSON(needs)`"
         raise UserError(f"NEEDS: {needs[:40]!r}: {reason}") from None
     return {job: need.result for job, need in jobs.items()}
-
-
-def add_to_summary(text: str) -> None:
-    """Append Markdown to the job summary of GitHub Actions; do nothing outside a workflow."""
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(text)
 
 
 def read(directory: Path = RESULTS) -> dict[str, JobResult]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +18,13 @@ from slipway.environment.place import ENVIRONMENTS, Place, gateway_url, store_ur
 from slipway.gates import Outcome, Verdict
 from slipway.git import Git
 from slipway.git.redact import redacted
+from slipway.github import workflows
 from slipway.github.api import IMMUTABLE, ApiError
 from slipway.release import build as builds
 from slipway.release import evidence
 from slipway.release.signing import attestation, keys, signature
 from slipway.release.store import Store, open_store
-from slipway.results import RESULTS, add_to_summary, recorded
+from slipway.results import RESULTS, recorded
 from slipway.settings import read_params, read_settings
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def build(output: Path, report: Path | None) -> None:
         fetched = builds.fetch_published(ROOT, output, _store)
         built = fetched or builds.build(ROOT, output, report)
         signature.write(built, None if fetched else signer)
-        _set_output("built", "false" if fetched else "true")
-        _set_output("release", built.version)
+        workflows.set_output("built", "false" if fetched else "true")
+        workflows.set_output("release", built.version)
         result.evidence |= {"release": built.version, "digest": built.digest}
         result.verdicts = [Verdict("release", Outcome.PASS, "every file matches the manifest", built.digest)]
     print(f"{output}: {built.version}, {built.digest}, {len(built.manifest['files'])} files")
@@ -106,7 +106,7 @@ def store_evidence(version: str | None) -> None:
             raise
         note = f"No evidence was stored with the release: {error}, or set SLIPWAY_STORE to another store"
         print(f"{note}. The results remain in {RESULTS}/.")
-        add_to_summary(f"\n{note}. The results remain in the artifacts of this run.\n")
+        workflows.add_to_summary(f"\n{note}. The results remain in the artifacts of this run.\n")
         return
     for release, names in stored.items():
         print(f"{release}: stored {', '.join(names)}")
@@ -199,13 +199,6 @@ def print_status(*, as_json: bool) -> None:
 
 def _store() -> Store:
     return open_store(store_url())
-
-
-def _set_output(name: str, value: str) -> None:
-    """Set an output of the workflow step; do nothing outside GitHub Actions."""
-    if output := os.environ.get("GITHUB_OUTPUT"):
-        with Path(output).open("a", encoding="utf-8") as file:
-            file.write(f"{name}={value}\n")
 
 
 @contextmanager

@@ -5,7 +5,6 @@ deploy.yaml runs both at its end, even after a failure; the results of each job 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +16,8 @@ from slipway.errors import UserError
 from slipway.files import write_text
 from slipway.gates import Verdict
 from slipway.git import Git
-from slipway.github import comments
+from slipway.github import comments, workflows
 from slipway.github.api import FORBIDDEN, ApiError
-from slipway.release import evidence
 from slipway.report import deployment as content
 from slipway.report import html, markdown
 
@@ -51,14 +49,14 @@ def report(folder: Path, needs: str) -> str:
         FOLDER.mkdir(parents=True, exist_ok=True)
         write_text(REPORT, text)
         write_text(FOLDER / "report.html", html.render(document, title))
-    results.add_to_summary(text)
+    workflows.add_to_summary(text)
     return title
 
 
 def gather(folder: Path, needs: str) -> Deployment:
     """Collect the facts of a deployment. A fact that cannot be read becomes a note, since a report is always needed."""
     git = Git(Path())
-    commit = os.environ.get("GITHUB_SHA") or git.read_commit("HEAD").id
+    commit = workflows.commit() or git.read_commit("HEAD").id
     production, released = None, None
     notes: tuple[str, ...] = ()
     try:
@@ -75,7 +73,7 @@ def gather(folder: Path, needs: str) -> Deployment:
         production=production,
         statuses=results.job_statuses(needs),
         results={stage: _results(folder / f"results-{stage}", stage) for stage in content.STAGES},
-        run=evidence.run_url(),
+        run=workflows.run_url(),
         notes=notes,
     )
 
@@ -95,13 +93,9 @@ def comment() -> str:
     The comment replaces an older report. A repository or organization may forbid comments on commits; that is a line
     in the job summary and does not fail the deployment, because the report is also in the artifacts.
     """
-    if not any(os.environ.get(name) for name in ("GH_TOKEN", "GH_ENTERPRISE_TOKEN")):
+    if not workflows.has_token():
         return f"none, because GH_TOKEN is not set; the report is in {REPORT} and in the job summary"
-    names = ("GITHUB_REPOSITORY", "GITHUB_SHA")
-    for name in names:
-        if not os.environ.get(name):
-            raise UserError(f"{name}: not set; GitHub sets it in a workflow")
-    repository, sha = (os.environ[name] for name in names)
+    repository, sha = workflows.required("GITHUB_REPOSITORY"), workflows.required("GITHUB_SHA")
     try:
         text = REPORT.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -111,5 +105,5 @@ def comment() -> str:
     except ApiError as error:
         if error.status != FORBIDDEN:
             raise
-        results.add_to_summary(f"\nThe report was not posted as a comment on the commit: {error}\n")
+        workflows.add_to_summary(f"\nThe report was not posted as a comment on the commit: {error}\n")
         return f"none: {error}; the report is in {REPORT} and in the job summary"

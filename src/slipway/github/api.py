@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import stat
 import subprocess
 import zipfile
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway.errors import UserError
@@ -99,16 +97,6 @@ def is_bot(post: Mapping[str, Any]) -> bool:
     """Return whether the author of a comment or an issue is a bot. The author is null after the account is deleted."""
     author: Mapping[str, Any] = post.get("user") or {}
     return author.get("type") == "Bot"
-
-
-def is_fork_run() -> bool:
-    """Return whether this is the run of a pull request from a fork, by the event in $GITHUB_EVENT_PATH."""
-    path = os.environ.get("GITHUB_EVENT_PATH")
-    if os.environ.get("GITHUB_EVENT_NAME") != "pull_request" or not path:
-        return False
-    event = json.loads(Path(path).read_text(encoding="utf-8"))
-    head = event["pull_request"]["head"].get("repo") or {}  # null after the fork is deleted
-    return bool(head.get("full_name") != event["repository"]["full_name"])
 
 
 def call(method: str, path: str, body: dict[str, Any] | None = None, *options: str) -> Any:

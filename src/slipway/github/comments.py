@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from slipway.github import api, cml
+from slipway.github import api, cml, workflows
 
 WATERMARK = 'https://cml.dev/watermark.png#{sha} "CML watermark {title}"'
 """Watermark by which `cml comment update` finds its comment. With it, gh and CML update the same comment."""
@@ -61,8 +60,7 @@ def _pages(place: Place) -> list[list[dict[str, Any]]]:
 
 def _with_cml(place: Place, sha: str, text: str) -> str:
     """Comment with CML. Returns the comment's URL. Raises CmlError; the caller then comments with gh."""
-    host = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
-    command = ["comment", "update", "--driver=github", f"--repo={host}/{place.repository}"]
+    command = ["comment", "update", "--driver=github", f"--repo={workflows.server_url()}/{place.repository}"]
     command += ["--publish=false"]  # otherwise CML uploads every local link target to a public host
     command += [f"--watermark-title={place.title}", f"--target={place.target}"]
     with TemporaryDirectory() as folder:

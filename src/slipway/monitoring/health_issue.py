@@ -7,7 +7,6 @@ bot, because any user can write the marker.
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +16,11 @@ from slipway.environment.deploy_branch import DeployBranch
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
 from slipway.git import Git
-from slipway.github import api
+from slipway.github import api, workflows
 from slipway.github.api import GONE, ApiError
-from slipway.release import evidence
 from slipway.report import health as content
 from slipway.report import markdown
 from slipway.retraining import pull_request, trigger
-from slipway.retraining.proposals import has_credentials
 
 if TYPE_CHECKING:
     from slipway.report.document import Document
@@ -47,7 +44,7 @@ def health(environment: str) -> None:
         result.evidence = {"environment": environment}
         result.verdicts = [Verdict(JOB, Outcome.PASS, "every finding is reported", summary)]
     print(f"health: {summary}")
-    results.add_to_summary(f"{summary}\n")
+    workflows.add_to_summary(f"{summary}\n")
 
 
 def _report(environment: str) -> str:
@@ -62,14 +59,14 @@ def _report(environment: str) -> str:
     monitored = results.read().get(SOURCE)
     if monitored is None:
         raise UserError(f"{results.RESULTS}/{SOURCE}.json: does not exist; run `slipway monitor` first")
-    if not has_credentials():
+    repository = workflows.writable_repository()
+    if repository is None:
         return (
             "no issue and no retraining, because GITHUB_REPOSITORY or GH_TOKEN is not set; the report is in"
             f" {results.RESULTS}/{SOURCE}/"
         )
-    repository = os.environ["GITHUB_REPOSITORY"]
     action = _retrain(monitored, repository)
-    text = content.write(environment, monitored, action, evidence.run_url())
+    text = content.write(environment, monitored, action, workflows.run_url())
     try:
         reported = _in_issue(repository, environment, monitored, text)
     except ApiError as error:
@@ -91,7 +88,7 @@ def _without_issue(environment: str, monitored: JobResult, text: Document, error
     """Report in the job summary where the repository has no Issues; return what was done."""
     if not content.troubles(monitored):
         return f"no issue is needed; the next one requires Issues ({error})"
-    results.add_to_summary(markdown.render(text))
+    workflows.add_to_summary(markdown.render(text))
     return f"{content.title(environment, monitored)}; no issue was opened: {error}"
 
 
@@ -105,7 +102,7 @@ def _retrain(monitored: JobResult, repository: str) -> str:
         return f"requested by {fired}, which is not a trigger of `slipway retrain`"
     because = " ".join(str(request["because"]).split())[:EVIDENCE_LENGTH_MAX]
     try:
-        pull_request.start(repository, WORKFLOW, pull_request.TARGET, {"trigger": fired, "because": because})
+        workflows.start(repository, WORKFLOW, pull_request.TARGET, {"trigger": fired, "because": because})
     except ApiError as error:
         return f"requested by {fired}, but not started: {error}"
     return f"requested by {fired}; started {WORKFLOW}, which applies the limits of params.yaml"

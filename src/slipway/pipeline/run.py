@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import getpass
-import os
 import re
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from slipway.dvc import client, outputs, recovery
 from slipway.files import read_json, write_text
 from slipway.gates import model as gates
 from slipway.git import Git, GitError, changes
+from slipway.github import workflows
 from slipway.pipeline import tracking
 from slipway.results import recorded
 from slipway.settings import PARAMS, read_params, read_settings
@@ -112,8 +112,8 @@ def _origin() -> dict[str, Any]:
     return {
         "commit": git.head() or "",
         "changed_files": list(git.edited(untracked=False)),
-        "by": os.environ.get("GITHUB_ACTOR") or getpass.getuser(),
-        "run": os.environ.get("GITHUB_RUN_ID"),
+        "by": workflows.actor() or getpass.getuser(),
+        "run": workflows.run_id(),
         "inputs_and_outputs": {
             name: {side: entry.get(side, []) for side in ("deps", "outs")} for name, entry in recovery.stages().items()
         },

@@ -13,10 +13,9 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 import problem
-from slipway import results
 from slipway.errors import UserError
 from slipway.git.changes import Changes
-from slipway.github import api, comments
+from slipway.github import api, comments, workflows
 from slipway.github.checked_run import CommentKind, Run, meaning
 from slipway.pull_request import report
 from slipway.report import content, markdown, submitted
@@ -40,7 +39,7 @@ def comment() -> None:
     if text is None:
         print(f"comment: nothing to report: {meaning(run.conclusion).reason}")
         return
-    results.add_to_summary(text)
+    workflows.add_to_summary(text)
     number = pull_request(run)
     if number is None:
         print(f"comment: no open pull request has {run.head_sha} as its newest commit; nothing to do")

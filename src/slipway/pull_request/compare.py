@@ -26,7 +26,7 @@ from slipway.evaluation.segments import ALL, segments
 from slipway.gates import comparison as gates
 from slipway.git import Git
 from slipway.git.redact import redacted
-from slipway.github import api
+from slipway.github import workflows
 from slipway.pipeline.tables import positions, read_rows
 from slipway.release.store import fetch, open_store
 from slipway.results import recorded
@@ -81,7 +81,7 @@ def unreachable_from_fork(environment: str) -> dict[str, str] | None:
 
     GitHub passes no variables to the run of a pull request from a fork, so the run does not know the release store.
     """
-    if not api.is_fork_run():
+    if not workflows.is_fork_run():
         return None
     branch = DeployBranch(Git(Path()))
     branch.fetch()

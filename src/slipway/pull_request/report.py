@@ -10,6 +10,7 @@ import problem
 from slipway import results
 from slipway.files import write_text
 from slipway.git import changes
+from slipway.github import workflows
 from slipway.report import content, html, markdown, submitted
 from slipway.settings import read_settings
 
@@ -35,7 +36,7 @@ def report(base: str, needs: str) -> Outcome:
     write_text(FOLDER / EVIDENCE, submitted.submit(evidence))
     outcome = content.outcome(evidence)
     write_text(FOLDER / "verdict.json", json.dumps({"outcome": outcome, "title": title}) + "\n")
-    results.add_to_summary(text)
+    workflows.add_to_summary(text)
     return outcome
 
 

@@ -20,6 +20,7 @@ from slipway import results
 from slipway.environment.place import ENVIRONMENTS
 from slipway.environment.versions import VERSION
 from slipway.errors import UserError
+from slipway.github import workflows
 from slipway.results import JobResult
 
 if TYPE_CHECKING:
@@ -76,17 +77,11 @@ def circumstances() -> dict[str, str]:
     They differ between runs, so they are evidence and not part of a release, whose build is reproducible.
     """
     return {
-        "by": os.environ.get("GITHUB_ACTOR") or os.environ.get("USER") or "unknown",
-        "run": run_url() or "by hand",
+        "by": workflows.actor() or os.environ.get("USER") or "unknown",
+        "run": workflows.run_url() or "by hand",
         "machine": platform.platform(),
         "python": platform.python_version(),
     }
-
-
-def run_url() -> str | None:
-    """Return the URL of the workflow run of this process; None outside GitHub Actions."""
-    server, repository, run = (os.environ.get(f"GITHUB_{name}", "") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
-    return f"{server}/{repository}/actions/runs/{run}" if server and repository and run else None
 
 
 def prunable(stored: list[str], used: set[str], keep: int) -> list[str]:

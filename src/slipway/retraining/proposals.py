@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from slipway.github import api
+from slipway.github import api, workflows
 
 if TYPE_CHECKING:
     from slipway.git import Git
 
 BRANCH = "retrain"
 PUSH_TO_OPEN_MAX = timedelta(hours=1)  # between a push and the opening of its pull request
-TOKENS = ("GH_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_TOKEN")
 
 
 @dataclass(frozen=True)
@@ -26,11 +24,6 @@ class Proposal:
     opened: datetime
     is_open: bool
     url: str
-
-
-def has_credentials() -> bool:
-    """Return whether the repository and a token are set, as in a workflow."""
-    return bool(os.environ.get("GITHUB_REPOSITORY")) and any(os.environ.get(name) for name in TOKENS)
 
 
 def listed(repository: str) -> list[Proposal]:
@@ -60,7 +53,8 @@ def times(git: Git) -> list[datetime]:
 
     Without credentials, only the last push is known.
     """
-    opened = [proposal.opened for proposal in listed(os.environ["GITHUB_REPOSITORY"])] if has_credentials() else []
+    repository = workflows.writable_repository()
+    opened = [proposal.opened for proposal in listed(repository)] if repository else []
     newest = head(git)
     if newest is None:
         return opened

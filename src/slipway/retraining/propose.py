@@ -6,18 +6,17 @@ the files in PROPOSAL only, and the checks are those of any pull request.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway import results
 from slipway.errors import UserError
 from slipway.git import Git
-from slipway.release import evidence
+from slipway.github import workflows
 from slipway.report import markdown
 from slipway.report import retraining as content
 from slipway.retraining import pull_request
-from slipway.retraining.proposals import BRANCH, has_credentials, head, listed
+from slipway.retraining.proposals import BRANCH, head, listed
 from slipway.retraining.run import CHANGES, JOB, PROPOSAL
 
 if TYPE_CHECKING:
@@ -35,13 +34,14 @@ def propose() -> None:
     if result is None or not result.evidence.get("proposal"):
         print("propose: nothing to propose; `slipway retrain` prints the reason")
         return
-    if not has_credentials():
+    repository = workflows.writable_repository()
+    if repository is None:
         print(f"propose: not proposed, because GITHUB_REPOSITORY or GH_TOKEN is not set; the files are in {PROPOSAL}/")
         return
-    git, retraining, repository = Git(Path()), result.evidence, os.environ["GITHUB_REPOSITORY"]
+    git, retraining = Git(Path()), result.evidence
     pushed = push(git, retraining)
     title = content.title(retraining)
-    body = markdown.render(content.write(retraining, results.read(), evidence.run_url()))
+    body = markdown.render(content.write(retraining, results.read(), workflows.run_url()))
     description = pull_request.Description(title, body)
     opened = _open_proposal(repository)
     if opened is None:

@@ -10,15 +10,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from slipway.errors import UserError
 from slipway.git import Git
-from slipway.github import api, cml
+from slipway.github import api, cml, workflows
 from slipway.retraining.proposals import BRANCH
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 TARGET = "main"
 CHECKS = "pull-request.yaml"
@@ -51,7 +47,7 @@ def create(git: Git, repository: str, text: Description) -> None:
 
 def by_hand(repository: str) -> str:
     """Return the setting that lets Slipway open the pull request, and the URL to open it manually."""
-    host = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
+    host = workflows.server_url()
     setting = "Settings → Actions → General → Allow GitHub Actions to create and approve pull requests"
     return f"enable {setting}, or open it manually: {host}/{repository}/compare/{TARGET}...{BRANCH}?expand=1"
 
@@ -60,8 +56,7 @@ def _with_cml(git: Git, repository: str, text: Description) -> bool:
     """Open the pull request with CML; return False if CML is not installed or fails."""
     if not cml.is_installed():
         return False
-    host = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
-    command = ["pr", "create", "--driver=github", f"--repo={host}/{repository}"]
+    command = ["pr", "create", "--driver=github", f"--repo={workflows.server_url()}/{repository}"]
     command += [f"--branch={BRANCH}", f"--target-branch={TARGET}", f"--user-name={NAME}", f"--user-email={EMAIL}"]
     command += [f"--title={text.title}", f"--body={text.body}"]
     with TemporaryDirectory() as folder:
@@ -84,13 +79,7 @@ def start_checks(repository: str) -> None:
     """Start the checks of the branch. A push by the built-in token starts none; one by an app does."""
     if os.environ.get("RETRAIN_APP"):
         return
-    start(repository, CHECKS, BRANCH, {})
-
-
-def start(repository: str, workflow: str, branch: str, inputs: Mapping[str, str]) -> None:
-    """Dispatch a workflow, the only event that the built-in token may trigger. Raises ApiError."""
-    path = f"repos/{repository}/actions/workflows/{workflow}/dispatches"
-    api.call("POST", path, {"ref": branch, "inputs": dict(inputs)})
+    workflows.start(repository, CHECKS, BRANCH, {})
 
 
 def merge_when_ready(repository: str, number: int) -> str:

@@ -6,7 +6,6 @@ results/retrain.json and the folder PROPOSAL.
 
 from __future__ import annotations
 
-import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from slipway.errors import UserError
 from slipway.files import write_bytes
 from slipway.gates import Outcome, Verdict
 from slipway.git import Git
+from slipway.github import workflows
 from slipway.pipeline import run as pipeline
 from slipway.pull_request import compare
 from slipway.retraining import bring, proposals, trigger
@@ -122,10 +122,5 @@ def collect(git: Git) -> list[str]:
 def _report(summary: str, *, proposal: bool) -> None:
     """Write the result to the terminal, the job summary and the outputs of the workflow step."""
     print(f"retrain: {summary}")
-    for name, text in {
-        "GITHUB_STEP_SUMMARY": f"{summary}\n",
-        "GITHUB_OUTPUT": f"proposal={str(proposal).lower()}\n",
-    }.items():
-        if file := os.environ.get(name):
-            with Path(file).open("a", encoding="utf-8") as opened:
-                opened.write(text)
+    workflows.add_to_summary(f"{summary}\n")
+    workflows.set_output("proposal", str(proposal).lower())

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from slipway.errors import UserError
 from slipway.files import write_bytes
+from slipway.github import workflows
 from slipway.release.manifest import MANIFEST
 from slipway.release.signing.signature import PROVENANCE
 from slipway.release.store.github import gh
@@ -67,7 +68,7 @@ def check(git: Git, built: Release, store: Store) -> str:
 
 def _repository(git: Git) -> str:
     """Return OWNER/NAME from $GITHUB_REPOSITORY or the URL of `origin`. Raises UserError."""
-    if repository := os.environ.get("GITHUB_REPOSITORY"):
+    if repository := workflows.repository():
         return repository
     match = re.search(r"[:/]([\w.-]+/[\w.-]+?)(\.git)?/?$", git.run("remote", "get-url", "origin"))
     if match is None:

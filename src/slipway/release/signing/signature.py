@@ -7,13 +7,12 @@ release. The file of evidence is signature-<key>.intoto.jsonl, with one envelope
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
 from slipway.errors import UserError
 from slipway.files import write_bytes
-from slipway.release.evidence import run_url
+from slipway.github import workflows
 from slipway.release.manifest import MANIFEST
 from slipway.release.signing.keys import KEY_ID_DIGITS, SIGNING_KEY
 
@@ -86,7 +85,10 @@ def statement(built: Release) -> dict[str, Any]:
         "predicateType": PROVENANCE,
         "predicate": {
             "buildDefinition": {**definition, "resolvedDependencies": dependencies},
-            "runDetails": {"builder": {"id": _builder()}, "metadata": {"invocationId": run_url() or "by hand"}},
+            "runDetails": {
+                "builder": {"id": workflows.workflow_url() or f"{BUILD}#by-hand"},
+                "metadata": {"invocationId": workflows.run_url() or "by hand"},
+            },
         },
     }
 
@@ -168,9 +170,3 @@ def _dvc_inputs(inputs: dict[str, str]) -> Iterator[tuple[str, str]]:
     data = inputs.get("data", "{}")
     tracked = json.loads(data) if data.startswith("{") else {"data": data}
     yield from ((name, md5.removesuffix(".dir")) for name, md5 in {**tracked, "model": inputs["model"]}.items())
-
-
-def _builder() -> str:
-    """Return the builder as a URI: the workflow in GitHub Actions, or else a build by hand."""
-    server, workflow = os.environ.get("GITHUB_SERVER_URL"), os.environ.get("GITHUB_WORKFLOW_REF")
-    return f"{server}/{workflow}" if server and workflow else f"{BUILD}#by-hand"
