@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from slipway.errors import UserError
 from slipway.local import site
+from slipway.report import html
 
 DOCS = {path.with_suffix(".html").name for path in Path("docs").glob("*.md")}
 
@@ -78,3 +80,47 @@ def test_a_site_with_a_broken_link_is_not_built(tmp_path, fault):
     done = run("--project", str(Path.cwd()), "slipway", "docs", cwd=tmp_path)
     assert 2 == done.returncode
     assert "slipway: docs: the site was not built" in done.stderr
+
+
+# --- the screenshot of a report ---
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"seed: 1\n", b"\x89PNG\r\n\x1a\n", b"<!doctype html><title>Slipway</title>"]
+)
+def test_a_file_that_is_not_a_report_is_rejected(tmp_path, content):
+    path = tmp_path / "report.html"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(
+        UserError, match=r"report\.html: .*; name the report\.html that `slipway report` writes"
+    ) as error:
+        site.picture(path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.tool("Chromium")
+def test_the_screenshot_is_a_picture_of_the_requested_size(tmp_path, monkeypatch):
+    report = tmp_path / "report.html"
+    report.write_text(html.render([], "A report"), encoding="utf-8")
+    monkeypatch.setattr(site, "SCREENSHOT", tmp_path / "report.png")
+    site.picture(report)
+    assert (tmp_path / "report.png").read_bytes().startswith(site.PNG_START)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", site.PNG_START, site.PNG_START + bytes(12) + site.PNG_END])
+def test_an_incomplete_screenshot_leaves_the_picture_alone(tmp_path, monkeypatch, content):
+    report, browser, picture = tmp_path / "report.html", tmp_path / "chromium", tmp_path / "report.png"
+    report.write_text(html.render([], "A report"), encoding="utf-8")
+    picture.write_bytes(b"the old one")
+    (tmp_path / "content").write_bytes(content)
+    script = (
+        f'for word; do case "$word" in --screenshot=*) cp {tmp_path}/content "${{word#--screenshot=}}";; esac; done'
+    )
+    browser.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    browser.chmod(0o755)
+    monkeypatch.setattr(site.tools, "require", lambda _: str(browser))
+    monkeypatch.setattr(site, "SCREENSHOT", picture)
+    with pytest.raises(UserError, match=r"report\.png: Chromium wrote no complete picture"):
+        site.picture(report)
+    assert b"the old one" == picture.read_bytes()

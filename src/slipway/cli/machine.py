@@ -86,14 +86,19 @@ def docs(
             metavar="REPORT", help="Only take the README's screenshot of this HTML report, with headless Chromium."
         ),
     ] = None,
+    parameters: Annotated[
+        bool, typer.Option("--parameters", help="Only write docs/parameters.md from the models of params.yaml.")
+    ] = False,
 ) -> None:
     """Build the documentation site in build/site, and check every link. Writes results/docs.json.
 
     Example: `uv run --no-default-groups --group docs slipway docs`
     """
-    from slipway.local import site
+    from slipway.local import parameters_page, site
 
     if picture:
         site.picture(picture)
+    elif parameters:
+        parameters_page.write()
     else:
         site.build()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -15,8 +16,10 @@ from pathlib import Path
 
 from slipway import tools
 from slipway.errors import UserError
+from slipway.files import write_bytes
 from slipway.gates import Outcome, Verdict
 from slipway.local import npm
+from slipway.report import html
 from slipway.results import recorded
 
 CONFIGURATION = Path("zensical.toml")
@@ -24,7 +27,8 @@ SITE = Path("build/site")
 LOCKED = Path(__file__).parent / "mermaid"
 INSTALLED = Path("build/mermaid")  # outside git, so that npm fetches the package only once
 SCREENSHOT = Path("docs/assets/report.png")
-SCREENSHOT_PIXELS = "960,640"  # about the width of a README on GitHub
+SCREENSHOT_WIDTH, SCREENSHOT_HEIGHT = 960, 640  # pixels; about the width of a README on GitHub
+PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
 
 def build() -> None:
@@ -52,15 +56,42 @@ def render() -> None:
 
 
 def picture(report: Path) -> None:
-    """Take README.md's screenshot of an HTML report. Raises UserError without Chromium or without the report."""
-    if not report.is_file():
-        raise UserError(f"{report}: no such file; run `slipway report`, which writes results/report/report.html")
+    """Take README.md's screenshot of an HTML report.
+
+    Raises UserError without Chromium, for a file that is not a report, or for a screenshot that is not complete.
+    """
+    _require_report(report)
     browser = tools.require("Chromium")
-    with tempfile.TemporaryDirectory() as profile:
+    with tempfile.TemporaryDirectory() as folder:
+        screenshot = Path(folder) / SCREENSHOT.name
         command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-        command += [f"--user-data-dir={profile}", f"--window-size={SCREENSHOT_PIXELS}", f"--screenshot={SCREENSHOT}"]
-        subprocess.run([*command, report.absolute().as_uri()], check=True, capture_output=True)
+        command += [f"--user-data-dir={folder}", f"--window-size={SCREENSHOT_WIDTH},{SCREENSHOT_HEIGHT}"]
+        command += [f"--screenshot={screenshot}", report.absolute().as_uri()]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        content = screenshot.read_bytes() if screenshot.exists() else b""
+    _require_png(content, done.stderr)
+    write_bytes(SCREENSHOT, content)
     print(SCREENSHOT)
+
+
+def _require_report(path: Path) -> None:
+    """Raise UserError for a file that `slipway report` did not write."""
+    advice = "name the report.html that `slipway report` writes, such as results/report/report.html"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise UserError(f"--picture {path}: {reason}; {advice}") from None
+    if html.GENERATOR not in text:
+        raise UserError(f"--picture {path}: not a report in HTML; {advice}")
+
+
+def _require_png(content: bytes, output: str) -> None:
+    """Raise UserError for a screenshot that is not a complete PNG file of the requested size."""
+    size = struct.pack(">II", SCREENSHOT_WIDTH, SCREENSHOT_HEIGHT)  # at bytes 16 to 24, in the header chunk
+    if not (content.startswith(PNG_START) and content[16:24] == size and content.endswith(PNG_END)):
+        reason = (output.strip().splitlines() or ["no output"])[-1]
+        raise UserError(f"{SCREENSHOT}: Chromium wrote no complete picture ({reason}); run the command again")
 
 
 def mermaid() -> Path:

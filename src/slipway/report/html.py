@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from slipway.report.document import Block, Document, Inline, Series
 
+GENERATOR = '<meta name="generator" content="slipway">'
+"""Marks a page as written by this module."""
 COLORS = ("#2563eb", "#ea580c", "#6b7280")
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 300, 64, 16, 16, 48  # of a chart, in pixels
 
@@ -37,7 +39,7 @@ def render(document: Document, title: str) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{_blocks(document)}\n</body>\n</html>\n"
+        f"{GENERATOR}\n<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{_blocks(document)}\n</body>\n</html>\n"
     )
 
 

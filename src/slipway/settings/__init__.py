@@ -9,7 +9,7 @@ import difflib
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from slipway import yaml12
 from slipway.errors import UserError, unreadable_message
@@ -25,7 +25,7 @@ from slipway.settings.training import (
     TrainSection,
     TuneSection,
 )
-from slipway.settings.values import Free, Section, Whole
+from slipway.settings.values import Free, Section, Whole, parameter
 
 PARAMS = Path("params.yaml")
 
@@ -33,7 +33,7 @@ PARAMS = Path("params.yaml")
 class Settings(Section):
     """All parameters. `split` and `model` belong to the problem; the other sections belong to the engine."""
 
-    seed: Whole = Field(description="Seed of training, sampling and resampling")
+    seed: Whole = parameter("Seed of training, sampling and resampling")
     split: dict[str, Free]
     model: dict[str, Free]
     train: TrainSection

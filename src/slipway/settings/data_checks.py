@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 
-from slipway.settings.values import Count, Free, NotNegative, Ratio, Section, Whole
+from slipway.settings.values import Count, Free, NotNegative, Ratio, Section, Whole, parameter
 
 
 class ContractSection(Section):
     """Limits of the data contract, in addition to the rules of `Row`."""
 
-    example_rows: Annotated[Whole, Field(description="Rows quoted for each broken rule")]
-    unlabeled_ratio: Annotated[Ratio, Field(description="Maximum fraction of rows without a label")]
-    duplicate_ratio: Annotated[Ratio, Field(description="Maximum fraction of rows that repeat another")]
-    overlap_days: Annotated[NotNegative, Field(description="Days by which two files may overlap")]
-    gap_days: Annotated[NotNegative, Field(description="Maximum days between the periods of two files")]
+    example_rows: Annotated[Whole, parameter("Rows quoted for each broken rule", "rows")]
+    unlabeled_ratio: Annotated[Ratio, parameter("Maximum fraction of rows without a label", "fraction")]
+    duplicate_ratio: Annotated[Ratio, parameter("Maximum fraction of rows that repeat another", "fraction")]
+    overlap_days: Annotated[NotNegative, parameter("Days by which two files may overlap", "days")]
+    gap_days: Annotated[NotNegative, parameter("Maximum days between the periods of two files", "days")]
 
 
 class SuitesSection(Section):
@@ -25,11 +25,9 @@ class SuitesSection(Section):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Free]
 
-    sample_rows: Annotated[Count, Field(description="Rows drawn from each side")]
-    reference_files: Annotated[Count, Field(description="Older files that the reference is drawn from at most")]
-    may_not_run: Annotated[
-        dict[str, str] | None, Field(description="Checks that may fail to run, each with the reason")
-    ] = None
+    sample_rows: Annotated[Count, parameter("Rows drawn from each side", "rows")]
+    reference_files: Annotated[Count, parameter("Older files that the reference is drawn from at most", "files")]
+    may_not_run: Annotated[dict[str, str] | None, parameter("Checks that may fail to run, each with the reason")] = None
 
 
 class DataSection(Section):

@@ -74,16 +74,17 @@ def _schema_of(model: type[BaseModel], path: Sequence[str | int]) -> dict[str, A
     schema = model.model_json_schema()
     definitions = schema.get("$defs", {})
     for name in path:
-        parent = _resolved(schema, definitions)
+        parent = resolved(schema, definitions)
         if isinstance(name, int):
             schema = parent.get("items", {})
         else:
             child = parent.get("properties", {}).get(name) or parent.get("additionalProperties")
             schema = child if isinstance(child, dict) else {}
-    return {**_resolved(schema, definitions), **{key: schema[key] for key in ("description",) if key in schema}}
+    return {**resolved(schema, definitions), **{key: schema[key] for key in ("description",) if key in schema}}
 
 
-def _resolved(schema: dict[str, Any], definitions: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def resolved(schema: dict[str, Any], definitions: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the definition that `schema` refers to, or `schema` itself."""
     return definitions[schema["$ref"].rsplit("/", 1)[-1]] if "$ref" in schema else schema
 
 
@@ -96,7 +97,7 @@ def allowed(schema: Mapping[str, Any]) -> str:
     if schema.get("type") == "array":
         items = schema.get("items", {})
         kind = PLURALS.get(items.get("type", ""), "values") if "enum" not in items else allowed(items)
-        return " ".join(["a list of", kind, *_bounds(items)])
+        return " ".join(["a list of", kind, *bounds(items)])
     if schema.get("type") == "object" or "properties" in schema:
         keys = list(schema.get("properties", {}))
         return (
@@ -104,12 +105,13 @@ def allowed(schema: Mapping[str, Any]) -> str:
             if keys
             else "a mapping"
         )
-    return " ".join([TYPES.get(schema.get("type", ""), schema.get("title", "a value")), *_bounds(schema)])
+    return " ".join([TYPES.get(schema.get("type", ""), schema.get("title", "a value")), *bounds(schema)])
 
 
-def _bounds(schema: Mapping[str, Any]) -> list[str]:
-    bounds = [pattern.format(f"{schema[name]:g}") for name, pattern in BOUNDS.items() if name in schema]
-    return [" and ".join(bounds)] if bounds else []
+def bounds(schema: Mapping[str, Any]) -> list[str]:
+    """Return the limits of a number as one text, or no text where it has none."""
+    limits = [pattern.format(f"{schema[name]:g}") for name, pattern in BOUNDS.items() if name in schema]
+    return [" and ".join(limits)] if limits else []
 
 
 def quoted(value: Any) -> str:

@@ -10,6 +10,11 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 
+def parameter(description: str, unit: str = "", **limits: Any) -> Any:
+    """Return the field of a parameter. A number has a unit, such as `rows`, `seconds`, or `ratio` where it has none."""
+    return Field(description=description, json_schema_extra={"unit": unit} if unit else None, **limits)
+
+
 class Section(BaseModel):
     """A section of `params.yaml`: keys without a default are required, and unknown keys are rejected."""
 
