@@ -12,12 +12,12 @@ import itertools
 import logging
 from pathlib import Path
 
-from answer import read_response
 from locust import FastHttpUser, constant_throughput, events, task
 
 from slipway.errors import UserError
 from slipway.loadtest import PAYLOADS
 from slipway.loadtest.loadtest import address
+from slipway.loadtest.samples import read_response
 from slipway.schema.payloads import read_payloads
 from slipway.settings import read_settings
 

@@ -17,13 +17,11 @@ import time
 from pathlib import Path
 
 import gevent
-from answer import read_response
 from gevent.event import Event
-from locust import FastHttpUser, events, task
+from locust import FastHttpUser, LoadTestShape, events, task
 from locust.exception import StopUser
-from shape import WarmUpThenMeasure
 
-__all__ = ["PlanUser", "WarmUpThenMeasure"]
+from slipway.loadtest.samples import read_response
 
 SAMPLE = ("request", "free", "sent", "finished", "release", "failure")
 """Columns of samples.csv: position in the plan; three times in seconds since the start; release; reason of failure."""
@@ -94,6 +92,16 @@ class Run:
         utilization = (time.process_time() - cpu) / (self.now() - seconds)
         (self.folder / "generator.json").write_text(json.dumps({"cpu": utilization}), encoding="utf-8")
         self.cpu_measured.set()
+
+
+class WarmUpThenMeasure(LoadTestShape):
+    """Keeps all users connected from the start; the plan's due times set the rate, not the number of users."""
+
+    def tick(self) -> tuple[int, int] | None:
+        """Print the progress once per second; stop the run after the last response, or at the deadline."""
+        run = self.runner.environment.run
+        print(run.progress(), flush=True)
+        return None if run.over() else (run.users, run.users)
 
 
 class PlanUser(FastHttpUser):

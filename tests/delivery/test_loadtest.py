@@ -15,12 +15,15 @@ from pydantic import BaseModel
 
 from slipway.errors import UserError
 from slipway.gates import Outcome
-from slipway.gates.loadtest import judge
+from slipway.gates.loadtest import LoadTestEvidence, judge
 from slipway.loadtest import loadtest
 from slipway.loadtest.plan import draw_plan
 from slipway.loadtest.samples import read_samples
 from slipway.schema import payloads
+from slipway.settings import read_settings
+from slipway.settings.serving import LoadTestSection
 
+ROOT = Path(__file__).parents[2]
 FAIL, INCONCLUSIVE, PASS = Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS
 GOOD = json.dumps({"release": "1.0.0", "predictions": [0.25]})
 LIMITS = {
@@ -39,6 +42,12 @@ LIMITS = {
     "hosts": [],
     "against": {"block_requests": 20, "confidence": 0.99, "resamples": 300, "margin": 0.05},
 }
+
+
+def settings(**changes):
+    """Return the parameters with `LIMITS` and `changes` in the section of the load test."""
+    section = LoadTestSection.model_validate(LIMITS | changes)
+    return read_settings(ROOT / "params.yaml").model_copy(update={"seed": 1, "loadtest": section})
 
 
 class TinyRow(BaseModel):
@@ -92,7 +101,7 @@ def run(tmp_path, rows):
     """Run a load test of a URL and return its result."""
 
     def run(url, against="", **changes):
-        return loadtest.load_test(url, rows, {"seed": 1, "loadtest": LIMITS | changes}, against, tmp_path / "results")
+        return loadtest.load_test(url, rows, settings(**changes), against, tmp_path / "results")
 
     return run
 
@@ -116,7 +125,7 @@ def test_a_healthy_service_passes_and_every_request_is_recorded(run, tmp_path):
     assert {"1.0.0": 480} == result.evidence["releases"]
     assert {json.dumps({"size": size}, separators=(",", ":")).encode() for size in range(100)} >= set(bodies)
     folder = tmp_path / "results" / "loadtest"
-    plan = draw_plan(LIMITS, 1, 50, 1)
+    plan = draw_plan(settings().loadtest, 1, 50, 1)
     samples = read_samples(folder / "samples.csv", plan)
     assert len(plan) == len(bodies) == len(samples)
     assert all(sample.sent >= sample.request.due for sample in samples)
@@ -124,7 +133,7 @@ def test_a_healthy_service_passes_and_every_request_is_recorded(run, tmp_path):
     counts = {row["name"]: row["num_requests"] for row in json.loads((folder / "locust.json").read_text())}
     assert {"warm-up": 100, "service": 480} == counts
     assert "pass" == json.loads((tmp_path / "results" / "loadtest.json").read_text())["verdicts"][0]["outcome"]
-    hurried = judge(result.evidence, LIMITS | {"generator_cpu": 0.0001})
+    hurried = judge(LoadTestEvidence.model_validate(result.evidence), settings(generator_cpu=0.0001).loadtest)
     assert INCONCLUSIVE is hurried[-1].outcome
 
 
@@ -238,9 +247,9 @@ def test_exactly_one_target_is_required(environment, url, rows):
 
 @pytest.mark.parametrize(("service", "code"), [(lambda: (200, GOOD), 0), (lambda: (500, ""), 1)])
 def test_only_a_pass_exits_with_zero(service, code, rows, tmp_path, monkeypatch, capsys):
-    params = {"seed": 1, "loadtest": LIMITS | {"seconds": 1.2, "users": 4}}
+    shorter = settings(seconds=1.2, users=4)
     locustfile = Path.cwd() / loadtest.LOCUSTFILE
-    monkeypatch.setattr(loadtest, "read_params", lambda: params)
+    monkeypatch.setattr(loadtest, "read_settings", lambda: shorter)
     monkeypatch.setattr(loadtest, "LOCUSTFILE", locustfile)
     monkeypatch.chdir(tmp_path)
     with served(service) as (url, _):

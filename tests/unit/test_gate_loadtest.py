@@ -8,17 +8,21 @@ import random
 import pytest
 
 from slipway.gates import Outcome, overall
-from slipway.gates.loadtest import compare, judge, ratio_of_medians
+from slipway.gates.loadtest import LoadTestEvidence, compare, judge, ratio_of_medians
+from slipway.settings import read_settings
 
-LIMITS = {
-    "minimum_requests": 1000,
-    "failure_ratio": 0.0,
-    "p50_milliseconds": 25,
-    "p99_milliseconds": 250,
-    "achieved_rate": 0.98,
-    "generator_cpu": 0.9,
-    "against": {"confidence": 0.99, "resamples": 500, "margin": 0.05},
-}
+SECTION = read_settings().loadtest
+LIMITS = SECTION.model_copy(
+    update={
+        "minimum_requests": 1000,
+        "failure_ratio": 0.0,
+        "p50_milliseconds": 25,
+        "p99_milliseconds": 250,
+        "achieved_rate": 0.98,
+        "generator_cpu": 0.9,
+        "against": SECTION.against.model_copy(update={"confidence": 0.99, "resamples": 500, "margin": 0.05}),
+    }
+)
 GOOD = {
     "requests": 3000,
     "failure_ratio": 0.0,
@@ -31,8 +35,12 @@ FAIL, INCONCLUSIVE, PASS = Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS
 SEED = 7
 
 
+def judged(evidence):
+    return judge(LoadTestEvidence.model_validate(evidence), LIMITS)
+
+
 def outcomes(evidence):
-    return {verdict.gate.removeprefix("load test: "): verdict.outcome for verdict in judge(evidence, LIMITS)}
+    return {verdict.gate.removeprefix("load test: "): verdict.outcome for verdict in judged(evidence)}
 
 
 def broken(evidence):
@@ -44,8 +52,8 @@ def test_a_good_run_passes_every_gate():
 
 
 def test_a_run_exactly_at_its_limits_passes():
-    at_limits = {**LIMITS, "requests": LIMITS["minimum_requests"]}
-    assert {} == broken(at_limits)
+    at_limits = {number: getattr(LIMITS, number) for number in GOOD if number != "requests"}
+    assert {} == broken({**at_limits, "requests": LIMITS.minimum_requests})
 
 
 @pytest.mark.parametrize(
@@ -76,12 +84,12 @@ def test_missing_evidence_fails_every_gate():
 
 def test_zero_requests_never_pass():
     unmeasured = dict.fromkeys(GOOD) | {"requests": 0, "generator_cpu": 0.0}
-    assert FAIL is overall(judge(unmeasured, LIMITS))
+    assert FAIL is overall(judged(unmeasured))
 
 
 @pytest.mark.parametrize("change", [{"requests": 999}, {"achieved_rate": 0.5}, {"generator_cpu": 1.0}])
 def test_an_invalid_run_is_inconclusive_with_a_reason(change):
-    verdicts = judge({**GOOD, **change}, LIMITS)
+    verdicts = judged({**GOOD, **change})
     assert INCONCLUSIVE is overall(verdicts)
     assert ["invalid"] == [verdict.reason.split(":")[0] for verdict in verdicts if verdict.reason]
 

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from slipway.gates.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from slipway.settings.serving import LoadTestSection
 
     Pairs = Sequence[tuple[Sequence[float], Sequence[float]]]
 
@@ -25,15 +28,51 @@ RATE_NOT_REACHED = "invalid: the offered rate was not reached"
 TOO_FEW = "invalid: too few responses for a verdict"
 
 
+class LoadTestEvidence(BaseModel):
+    """Measurements of a run, the evidence in results/loadtest.json. None if not measured.
+
+    Further percentiles, such as `p99.9_milliseconds`, are for readers only.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, float | None]
+
+    environment: str | None = None
+    """None if the target was a URL."""
+    release: str | None = None
+    targets: list[str] = []
+    """URL of the candidate, then that of production if it was compared."""
+    rate: float | None = None
+    """Offered requests per second."""
+    generator_cpu: float | None = None
+    """CPU of the load generator, as a fraction of one core."""
+    requests: int | float | None = None
+    """Completed requests to the candidate."""
+    failure_ratio: float | None = None
+    """Fraction of the requests due that failed."""
+    p50_milliseconds: float | None = None
+    p99_milliseconds: float | None = None
+    achieved_rate: float | None = None
+    """Achieved fraction of the offered rate."""
+    failures: dict[str, int] = {}
+    """The most frequent reasons of failure."""
+    releases: dict[str, int] = {}
+    """Valid responses by release."""
+
+
 @dataclass(frozen=True)
 class Limit:
-    """A gate with a bound on one number, which has the same name in the evidence and in `params.yaml`."""
+    """A gate with a bound on one number of the evidence.
+
+    `number` is its name there; `limit` is the name of the bound in `params.yaml`, if it differs.
+    """
 
     gate: str
     number: str
     bound: str
     text: str
     reason: str
+    limit: str = ""
 
     def kept(self, observed: float, limit: float) -> bool:
         """Return whether `observed` is within `limit`."""
@@ -41,7 +80,7 @@ class Limit:
 
 
 LIMITS = (
-    Limit("load test: answers", "minimum_requests", "at least", "{:,.0f}", TOO_FEW),
+    Limit("load test: answers", "requests", "at least", "{:,.0f}", TOO_FEW, "minimum_requests"),
     Limit("load test: failures", "failure_ratio", "at most", "{:.2%}", "requests failed"),
     Limit("load test: p50", "p50_milliseconds", "at most", "{:.2f} ms", "too slow"),
     Limit("load test: p99", "p99_milliseconds", "at most", "{:.2f} ms", "too slow"),
@@ -50,14 +89,12 @@ LIMITS = (
 )
 
 
-def judge(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> list[Verdict]:
-    """Judge one run by `limits`, the section `loadtest` of `params.yaml`.
-
-    `evidence` holds `requests` (answered), `failure_ratio` (of those due), `p50_milliseconds`, `p99_milliseconds`,
-    `achieved_rate` (fraction of the offered rate) and `generator_cpu` (fraction of one core); None if not measured.
-    """
-    observed = {**evidence, "minimum_requests": evidence.get("requests")}
-    verdicts = [_verdict(limit, observed.get(limit.number), limits[limit.number]) for limit in LIMITS]
+def judge(evidence: LoadTestEvidence, limits: LoadTestSection) -> list[Verdict]:
+    """Judge one run by `limits`, the section `loadtest` of `params.yaml`."""
+    verdicts = [
+        _verdict(limit, getattr(evidence, limit.number), getattr(limits, limit.limit or limit.number))
+        for limit in LIMITS
+    ]
     if any(verdict.reason == SATURATED for verdict in verdicts):
         return [_without_latency(verdict) for verdict in verdicts]
     return verdicts
@@ -81,19 +118,20 @@ def _without_latency(verdict: Verdict) -> Verdict:
     return verdict
 
 
-def compare(pairs: Pairs, limits: Mapping[str, Any], seed: int) -> Verdict:
+def compare(pairs: Pairs, limits: LoadTestSection, seed: int) -> Verdict:
     """Compare the median latency of a candidate with that of production, from interleaved blocks of one run.
 
     `pairs` holds adjacent blocks (candidate's latencies, production's); `limits` is the section `loadtest` of
     `params.yaml`. The gate fails where the interval of the ratio of medians lies above the margin, passes where it
     does not exceed the margin, and is inconclusive in between.
     """
-    margin = 1 + limits["against"]["margin"]
+    against = limits.against
+    margin = 1 + against.margin
     verdict = Verdict(AGAINST, Outcome.INCONCLUSIVE, f"median at most {margin:.2f} of production's", "not measured")
     whole = [pair for pair in pairs if all(len(block) for block in pair)]
-    if any(sum(len(pair[side]) for pair in whole) < limits["minimum_requests"] for side in (0, 1)):
+    if any(sum(len(pair[side]) for pair in whole) < limits.minimum_requests for side in (0, 1)):
         return replace(verdict, reason=TOO_FEW)
-    ratio, low, high = ratio_of_medians(whole, limits["against"]["confidence"], limits["against"]["resamples"], seed)
+    ratio, low, high = ratio_of_medians(whole, against.confidence, against.resamples, seed)
     verdict = replace(verdict, observed=f"{ratio:.3f} [{low:.3f}, {high:.3f}]")
     if low > margin:
         return replace(verdict, outcome=Outcome.FAIL, reason="slower")

@@ -12,25 +12,27 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from slipway.environment import client
 from slipway.environment.place import gateway_url
 from slipway.errors import UserError
 from slipway.gates import Outcome
-from slipway.gates.loadtest import compare, judge
+from slipway.gates.loadtest import LoadTestEvidence, compare, judge
 from slipway.loadtest.plan import Request, draw_plan
 from slipway.loadtest.samples import Sample, in_pairs, read_samples, summarize
 from slipway.results import RESULTS, recorded
 from slipway.schema.payloads import read_payloads
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from slipway.gates import Verdict
     from slipway.results import JobResult
+    from slipway.settings import Settings
+    from slipway.settings.serving import LoadTestSection
 
 JOB = "loadtest"
 LOCUSTFILE = Path("loadtests/open_loop.py")
@@ -41,31 +43,30 @@ def main(environment: str, url: str, against: str, payloads: Path) -> int:
     """Run the load test, print its verdicts and return the exit status: 0 only when every gate passed."""
     if bool(environment) == bool(url):
         raise UserError("loadtest: requires exactly one target; set --environment or --url")
-    result = load_test(environment or url, payloads, read_params(), against)
+    result = load_test(environment or url, payloads, read_settings(), against)
     print(table(result.verdicts))
     print(f"{result.outcome}: {RESULTS / JOB}.json, {RESULTS / JOB / 'report.html'}")
     return 0 if result.outcome is Outcome.PASS else 1
 
 
-def load_test(
-    target: str, payloads: Path, params: Mapping[str, Any], against: str = "", results: Path = RESULTS
-) -> JobResult:
+def load_test(target: str, payloads: Path, settings: Settings, against: str = "", results: Path = RESULTS) -> JobResult:
     """Run a load test of `target` with rows of the file `payloads` and return the result.
 
     `target` and `against` are environments or URLs; with `against`, requests to both are interleaved. The result is
     recorded in results/loadtest.json. Raises UserError for a host that is not allowed, for invalid rows, and when
     Locust crashes.
     """
-    limits, seed = params[JOB], params["seed"]
+    limits, seed = settings.loadtest, settings.seed
     with recorded(JOB, results) as result:
-        targets = [address(name, limits["hosts"]) for name in (target, against) if name]
+        targets = [address(name, limits.hosts) for name in (target, against) if name]
         result.evidence = subject(target, targets[0])
-        bodies = read_payloads(payloads, limits["payloads"], seed)
+        bodies = read_payloads(payloads, limits.payloads, seed)
         plan = draw_plan(limits, len(targets), len(bodies), seed)
         samples, cpu = play(plan, targets, bodies, limits, results / JOB)
-        offered = {"targets": targets, "rate": limits["rate"], "generator_cpu": cpu}
-        result.evidence |= {**offered, **summarize(plan, samples, limits["rate"])}
-        result.verdicts = judge(result.evidence, limits)
+        offered = {"targets": targets, "rate": limits.rate, "generator_cpu": cpu}
+        evidence = LoadTestEvidence.model_validate(result.evidence | offered | summarize(plan, samples, limits.rate))
+        result.evidence = evidence.model_dump(exclude_unset=True)
+        result.verdicts = judge(evidence, limits)
         if against:
             result.verdicts.append(compare(in_pairs(samples), limits, seed))
     return result
@@ -97,24 +98,24 @@ def subject(target: str, url: str) -> dict[str, str]:
 
 
 def play(
-    plan: Sequence[Request], targets: Sequence[str], bodies: Sequence[str], limits: Mapping[str, Any], folder: Path
+    plan: Sequence[Request], targets: Sequence[str], bodies: Sequence[str], limits: LoadTestSection, folder: Path
 ) -> tuple[list[Sample], float | None]:
     """Run a plan with Locust; return the samples and the load generator's CPU as a fraction of one core."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     names = ("candidate", "production") if len(targets) > 1 else ("service",)
-    end = limits["warmup_seconds"] + limits["seconds"] * len(targets)
+    end = limits.warmup_seconds + limits.seconds * len(targets)
     content = {
         "targets": [{"name": name, "url": f"{url}/predict"} for name, url in zip(names, targets, strict=True)],
-        "users": limits["users"],
-        "warmup_seconds": limits["warmup_seconds"],
+        "users": limits.users,
+        "warmup_seconds": limits.warmup_seconds,
         "end_seconds": end,
-        "timeout_seconds": limits["timeout_seconds"],
+        "timeout_seconds": limits.timeout_seconds,
         "requests": [(request.due, request.target, request.payload) for request in plan],
     }
     (folder / "plan.json").write_text(json.dumps(content), encoding="utf-8")
     (folder / "payloads.jsonl").write_text("\n".join(bodies), encoding="utf-8")
-    _run_locust(folder, end + limits["timeout_seconds"] + OVERHEAD_SECONDS)
+    _run_locust(folder, end + limits.timeout_seconds + OVERHEAD_SECONDS)
     return read_samples(folder / "samples.csv", plan), _read_cpu(folder / "generator.json")
 
 

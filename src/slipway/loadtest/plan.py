@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from slipway.settings.serving import LoadTestSection
 
 WARMUP = -1
 
@@ -29,20 +29,19 @@ class Request:
         return self.pair != WARMUP
 
 
-def draw_plan(limits: Mapping[str, Any], targets: int, payloads: int, seed: int) -> list[Request]:
+def draw_plan(limits: LoadTestSection, targets: int, payloads: int, seed: int) -> list[Request]:
     """Return the planned requests by due time: the warm-up, then `seconds` of measurement per target.
 
     Two targets are interleaved in blocks of requests. Both targets receive the same payloads in a pair of blocks, and
     the order within the pair is random.
     """
     draw = random.Random(seed)  # noqa: S311  a schedule, not a secret
-    rate, warmup = limits["rate"], limits["warmup_seconds"]
+    rate, warmup = limits.rate, limits.warmup_seconds
     early = _arrivals(draw, rate, warmup)
-    late = _arrivals(draw, rate, limits["seconds"] * targets)
+    late = _arrivals(draw, rate, limits.seconds * targets)
     order = [draw.sample(range(targets), targets) for _ in late]
     return [Request(due, index % targets, index % payloads, WARMUP) for index, due in enumerate(early)] + [
-        _in_block(index, warmup + due, order, limits["against"]["block_requests"], payloads)
-        for index, due in enumerate(late)
+        _in_block(index, warmup + due, order, limits.against.block_requests, payloads) for index, due in enumerate(late)
     ]
 
 

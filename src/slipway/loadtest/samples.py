@@ -1,12 +1,14 @@
-"""Samples of a load test, one per request, and the summary that its gates evaluate."""
+"""Samples of a load test, one per request: validation of the response, and the summary that its gates evaluate."""
 
 from __future__ import annotations
 
 import csv
+import http
+import json
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from slipway.loadtest.plan import Request
 
@@ -17,6 +19,41 @@ if TYPE_CHECKING:
 CANDIDATE = 0  # position among the targets
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
 UNANSWERED = "no response before the end of the run"
+
+
+class Response(Protocol):
+    """What a response of Locust's client offers."""
+
+    status_code: int
+    """0 without a response."""
+    error: Exception | None
+
+    @property
+    def content(self) -> bytes | str | None:
+        """Return the body."""
+
+
+def read_response(response: Response) -> tuple[str, str]:
+    """Return the release that responded to one row, and why the response is invalid; empty for a valid one."""
+    if response.status_code != http.HTTPStatus.OK:
+        return "", f"status {response.status_code}" if response.status_code else f"no response ({response.error!r})"
+    try:
+        body = json.loads(response.content or "")
+        release, predictions = str(body["release"]), body["predictions"]
+    except (ValueError, KeyError, TypeError):
+        return "", "body is not a prediction in JSON"
+    if not isinstance(predictions, list) or len(predictions) != 1:
+        return release, "expected one prediction for one row"
+    return release, "" if is_finite(predictions[0]) else "prediction is not a finite number"
+
+
+def is_finite(prediction: object) -> bool:
+    """Return whether a prediction is a finite number, or a list or mapping of finite numbers, one per class."""
+    if isinstance(prediction, dict):
+        prediction = list(prediction.values())
+    if isinstance(prediction, list):
+        return bool(prediction) and all(is_finite(number) for number in prediction)
+    return isinstance(prediction, int | float) and not isinstance(prediction, bool) and math.isfinite(prediction)
 
 
 @dataclass(frozen=True)
