@@ -15,7 +15,7 @@ from slipway.cli import app
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SLIPWAY = get_command(app)
+SLIPWAY: click.Group = get_command(app)
 PLACEHOLDERS = {"…": "1", "...": "1"}
 """Value to parse in place of each placeholder of the documentation."""
 

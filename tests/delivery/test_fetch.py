@@ -18,7 +18,7 @@ from slipway.monitoring import job
 from slipway.pull_request import compare
 from slipway.release import build
 from slipway.release.store import WrongReleaseError
-from slipway.score import commands
+from slipway.score import released
 from slipway.supply_chain import trace
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ ONLY_THE_STORE = {"unpack_release", "unpack", "place_verified", "FolderStore", "
 READERS = {
     "compare": lambda case: compare.fetch_released("staging", case.folder),
     "monitor": lambda _: job.reference_of("staging", {}),
-    "score --environment": lambda case: commands._fetch(None, "staging", case.folder),
-    "score --release": lambda case: commands._fetch("v0.2.0", "", case.folder),
+    "score --environment": lambda case: released._fetch(None, "staging", case.folder),
+    "score --release": lambda case: released._fetch("v0.2.0", "", case.folder),
     "smoke": lambda case: smoke.read_expected("staging", case.desired, case.store),
     "agent": lambda case: installation.install(Place.of("staging"), case.store, case.desired),
     "build": lambda case: build.fetch_published(Path(), case.folder / "release", lambda: case.store),
@@ -101,5 +101,5 @@ def fetches(file: Path) -> bool:
 
 
 def test_every_module_that_fetches_is_tested_here():
-    expected = {module.__file__ for module in (compare, job, commands, smoke, installation, build, reproduce, trace)}
+    expected = {module.__file__ for module in (compare, job, released, smoke, installation, build, reproduce, trace)}
     assert expected == {str(file.resolve()) for file in SOURCE.rglob("*.py") if fetches(file)}

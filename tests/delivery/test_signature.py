@@ -14,11 +14,11 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.signer import CryptoSigner, Signature
 
 from slipway.agent import installation
-from slipway.deployment import commands
+from slipway.deployment import delivery
 from slipway.environment.place import Place
 from slipway.environment.spec import EnvironmentFile
 from slipway.errors import UserError
-from slipway.release import build
+from slipway.release import build, lifecycle
 from slipway.release.manifest import Release
 from slipway.release.signing import attestation, keys, signature
 
@@ -246,8 +246,8 @@ def test_a_built_release_is_signed_and_published_with_its_signature(project, tmp
     project.commit()
     folder = project.build("v0.1.0")
     monkeypatch.setattr(build, "build", lambda *_: build.manifest.verify(folder))
-    commands.build(folder, None)
-    commands.publish(folder, None)
+    lifecycle.build(folder, None)
+    delivery.publish(folder, None)
     digest = project.branch.published("v0.1.0").digest
     files = signature.of_release(project.store, "v0.1.0")
     assert signature.verify("v0.1.0", digest, files, keys.trusted(project.root))
@@ -262,8 +262,8 @@ def test_a_fetched_release_is_not_signed(project, tmp_path, monkeypatch, capsys)
     output = tmp_path / "release"
     signature.evidence_folder(output).mkdir()
     (signature.evidence_folder(output) / "signature-of-another.intoto.jsonl").touch()
-    commands.build(output, None)
-    commands.publish(output, None)
+    lifecycle.build(output, None)
+    delivery.publish(output, None)
     assert [] == list(signature.of_release(project.store, "v0.1.0"))
     assert "built=false\nrelease=v0.1.0\n" == (tmp_path / "output").read_text()
 

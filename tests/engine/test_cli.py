@@ -5,15 +5,19 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import subprocess
+import sys
 import textwrap
 import tomllib
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from slipway import cli
-from slipway.cli.panels import EXIT_CODES, CommandGroup
+from slipway.cli.groups import EXIT_CODES
+from slipway.cli.table import ROOMS, SUMMARIES
 from slipway.errors import UserError
 from tests import commands
 
@@ -43,6 +47,30 @@ def test_summary_is_one_line_that_ends_with_a_full_stop(name):
     first, *rest = help_text(name).splitlines()
     assert first.endswith(".")
     assert not rest or not rest[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_table_has_the_summary_of_each_command(name):
+    assert SUMMARIES[name] == help_text(name).splitlines()[0]
+
+
+def test_table_lists_every_function_of_each_commands_module():
+    declared = {
+        (file.parent.name, node.name)
+        for file in Path("src/slipway").glob("*/commands.py")
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+    }
+    assert {(room, re.sub("[ -]", "_", name)) for name, room in ROOMS.items() if room} == declared
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["release", "--help"]])
+def test_help_imports_no_package_of_a_command(arguments):
+    program = "import sys; from slipway.cli import app; app(sys.argv[1:], standalone_mode=False); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
+    loaded = done.stdout.splitlines()[-1].split()
+    allowed = {"slipway", "slipway.cli", "slipway.cli.groups", "slipway.cli.table", "slipway.errors"}
+    assert {name for name in loaded if name.partition(".")[0] in {"slipway", "problem", "rich", "numpy"}} <= allowed
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -86,7 +114,7 @@ def test_version_is_an_option_and_not_a_command():
 
 
 def test_user_error_is_one_line_and_exit_code_2(monkeypatch, capsys):
-    app = CommandGroup()
+    app = typer.Typer()
 
     @app.command()
     def reject() -> None:

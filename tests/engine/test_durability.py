@@ -89,7 +89,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "scaffold/new.py": {"_import": "rows for the next step, which fails without them"},
     "scaffold/room.py": {"stored": "in memory"},
     "score/parts.py": {"of": LOCK, "save": TEMPORARY},
-    "score/commands.py": {"_prepared": SCRATCH},
+    "score/released.py": {"_prepared": SCRATCH},
     "serving/counts.py": {"_mapped": "counters of running workers, shared in memory"},
     "serving/prediction_log.py": {"_begin": LOG},
     "tune/search.py": {"_locked": LOCK},

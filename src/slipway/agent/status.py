@@ -37,8 +37,7 @@ def status(root: Path) -> dict[str, Any]:
     problem = None
     try:
         branch.fetch()
-        for name in ENVIRONMENTS:
-            branch.fetch_stages(name)
+        branch.fetch_stages(*ENVIRONMENTS)
     except UserError as error:
         problem = str(error)
     environments = {

@@ -1,6 +1,6 @@
-"""The `slipway` command line, one module per group of commands.
+"""The `slipway` command line: it assembles the commands of every package.
 
-A command imports its implementation when it runs, so that `slipway --help` stays fast.
+The commands of a package are the functions of its `commands.py`. `table` lists them; `groups` imports one when it runs.
 """
 
 from __future__ import annotations
@@ -8,15 +8,39 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
-from slipway import disk
-from slipway.cli.panels import app
+import typer
+
+from slipway.cli.groups import EXIT_CODES, LazyGroup
 from slipway.errors import UserError
 
-# Each module adds its commands; `slipway --help` lists them in this order.
-# isort: off
-from slipway.cli import pull_request, releases, environments, retraining, learning, measures, fork, machine  # noqa: F401
+app = typer.Typer(
+    cls=LazyGroup,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # importing rich takes longer than everything else that `slipway --help` does
+    epilog=f"{EXIT_CODES} Run `slipway COMMAND --help` for an example.",
+    help="GitOps CI/CD for machine learning. Developers, the Makefile and the workflows all run these commands.",
+)
+
+
+def _print_version(requested: bool) -> None:
+    if requested:
+        from importlib import metadata
+
+        print(f"slipway {metadata.version('slipway')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Accept the options that precede a command."""
 
 
 def main() -> None:
@@ -30,6 +54,8 @@ def main() -> None:
     except UserError as error:
         _exit_with(str(error))
     except OSError as error:
+        from slipway import disk
+
         if (message := disk.explain(error)) is None:
             raise
         _exit_with(message)

@@ -1,11 +1,16 @@
-"""HTTP requests to a service or a gateway: its release, its readiness and its JSON pages."""
+"""HTTP requests to a service or a gateway: its release, its readiness and its JSON pages.
+
+The first request imports httpx, because `slipway status` often sends none.
+"""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
-import httpx
+if TYPE_CHECKING:
+    import httpx
 
 TIMEOUT_SECONDS = 5  # for one response
 
@@ -16,6 +21,8 @@ def client() -> httpx.Client:
 
     It is created once, since creating a client reads every certificate.
     """
+    import httpx
+
     return httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
 
@@ -26,10 +33,12 @@ def get_release(url: str, seconds: float = TIMEOUT_SECONDS) -> dict[str, Any] | 
 
 def get_json(url: str, seconds: float = TIMEOUT_SECONDS) -> dict[str, Any] | None:
     """Return the JSON object at `url`; None when the request fails or the body is no JSON object."""
+    response = _get(url, seconds)
+    if response is None or response.status_code != HTTPStatus.OK:
+        return None
     try:
-        response = client().get(url, timeout=seconds)
-        body = response.json() if response.status_code == httpx.codes.OK else None
-    except (httpx.HTTPError, ValueError):
+        body = response.json()
+    except ValueError:
         return None
     return body if isinstance(body, dict) else None
 
@@ -41,10 +50,8 @@ def is_ready(url: str, seconds: float = TIMEOUT_SECONDS) -> bool:
 
 def is_ok(url: str, seconds: float = TIMEOUT_SECONDS) -> bool:
     """Return whether `GET url` responds with status 200."""
-    try:
-        return client().get(url, timeout=seconds).status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False
+    response = _get(url, seconds)
+    return response is not None and response.status_code == HTTPStatus.OK
 
 
 def serves(url: str, version: str, commit: str, seconds: float = TIMEOUT_SECONDS) -> bool:
@@ -55,8 +62,14 @@ def serves(url: str, version: str, commit: str, seconds: float = TIMEOUT_SECONDS
 
 def is_reachable(url: str, seconds: float = TIMEOUT_SECONDS) -> bool:
     """Return whether `url` responds at all, with any status."""
+    return _get(url, seconds) is not None
+
+
+def _get(url: str, seconds: float) -> httpx.Response | None:
+    """Return the response of `GET url`, or None when there is none."""
+    import httpx
+
     try:
-        client().get(url, timeout=seconds)
+        return client().get(url, timeout=seconds)
     except httpx.HTTPError:
-        return False
-    return True
+        return None

@@ -149,9 +149,9 @@ class DeployBranch:
             raise GitReadError(f"{BRANCH}: this clone is shallow; run `git fetch --unshallow {self.remote} {BRANCH}`")
         return commits
 
-    def fetch_stages(self, environment: str) -> None:
-        """Fetch the tags of a stage, for `stage_evidence`."""
-        self.git.fetch(self.remote, versions.stage_refs(environment))
+    def fetch_stages(self, *environments: str) -> None:
+        """Fetch the tags of stages, for `stage_evidence`."""
+        self.git.fetch(self.remote, *map(versions.stage_refs, environments))
 
     def stage_evidence(self, environment: str) -> dict[str, list[str]]:
         """Return the evidence in the message of each fetched tag of the stage, such as the result of a canary."""

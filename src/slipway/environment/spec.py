@@ -32,7 +32,7 @@ Image = Annotated[str, Field(pattern=f"^{IMAGE_BY_DIGEST}$", description="Contai
 class Baseline(BaseModel):
     """The release that a canary replaces; it serves the other requests, and a new instance of it is the control."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     release: Version
     digest: Digest
@@ -43,7 +43,7 @@ class Baseline(BaseModel):
 class Canary(BaseModel):
     """The canary of a promotion, in effect until the promotion has its stage tag."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     steps: Annotated[
         tuple[Percent, ...],
@@ -58,7 +58,7 @@ class Canary(BaseModel):
 class EnvironmentFile(BaseModel):
     """The desired state of an environment."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     release: Version
     digest: Digest

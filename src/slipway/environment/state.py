@@ -38,7 +38,7 @@ Role = Literal["main", "baseline", "shadow", "replaced"]
 class Progress(BaseModel):
     """Progress of the canary of one promotion."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True, defer_build=True)
 
     promotion: int
     outcome: Literal["passed", "refused", "inconclusive"] | None = None
@@ -61,7 +61,7 @@ class Progress(BaseModel):
 class Instance(BaseModel):
     """A running service of a release."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True, defer_build=True)
 
     tag: str = Field(alias="mark")
     digest: str
@@ -77,7 +77,7 @@ class Instance(BaseModel):
 class GatewayProcess(BaseModel):
     """The process of the gateway. A restarted gateway keeps its port, so that its address is stable."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True, defer_build=True)
 
     port: int
     inside: int
@@ -94,7 +94,7 @@ class GatewayProcess(BaseModel):
 class BadPromotion(BaseModel):
     """A promotion that failed, and the reason."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     content: EnvironmentFile
     reason: str
@@ -111,7 +111,7 @@ class AgentEvent(BaseModel):
 class State(BaseModel):
     """Everything that an agent hands over to its successor."""
 
-    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True, defer_build=True)
 
     environment: str
     head: str | None = None

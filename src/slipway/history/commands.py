@@ -1,44 +1,56 @@
-"""The commands `history`, `history diff` and `reproduce`."""
+"""The commands `slipway history`, `history diff` and `reproduce`."""
 
 from __future__ import annotations
 
-import json
-import shutil
-from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
-from slipway.environment.place import store_url
-from slipway.gates import Outcome
-from slipway.git import Git
-from slipway.history import reproduce, text
-from slipway.history.entries import History
-from slipway.release.store import open_store
-from slipway.results import recorded
+import typer
+
+from slipway.environment.options import JsonOption
 
 
-def show(limit: int, *, as_json: bool) -> None:
-    """Print every run and release, newest first."""
-    entries = _history().entries(limit)
-    print(json.dumps([asdict(entry) for entry in entries], indent=2) if as_json else text.table(entries))
+def history(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, help="Number of newest releases to list, and of other runs.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """List runs and releases with commit, data, parameters, metrics, champion and verdict, newest first.
+
+    Reads git and the store.
+
+    Example: `slipway history --json`
+    """
+    if context.invoked_subcommand is None:
+        from slipway.history import listing as job
+
+        job.show(limit, as_json=as_json)
 
 
-def diff(before: str, after: str, *, as_json: bool) -> None:
-    """Print the differences of two releases, commits or the work tree."""
-    comparison = _history().diff(before, after)
-    print(json.dumps(comparison, indent=2) if as_json else text.diff(comparison))
+def history_diff(
+    before: Annotated[str, typer.Argument(help="Version, commit, or `here` for the work tree.")],
+    after: Annotated[str, typer.Argument(help="Version, commit, or `here` for the work tree.")] = "here",
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two runs or releases: parameters, metrics, data, outputs, packages and commits.
+
+    Example: `slipway history diff v0.1.0 v0.2.0`
+    """
+    from slipway.history import listing as job
+
+    job.diff(before, after, as_json=as_json)
 
 
-def reproduce_release(version: str, folder: Path) -> int:
-    """Rebuild a release in `folder` and print the differences; return the exit code, 0 if there are none."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    with recorded("reproduce") as result:
-        reproduction = reproduce.reproduce(Path(), version, folder, open_store(store_url()))
-        reproduce.record(result, reproduction)
-    for line in reproduce.text(reproduction):
-        print(line)
-    return 0 if result.outcome is Outcome.PASS else 1
+def reproduce(
+    version: Annotated[str, typer.Argument(help="Release to rebuild, as listed by `slipway history`.")],
+    folder: Annotated[Path, typer.Option(help="Scratch folder; replaced if it exists.")] = Path("build/reproduce"),
+) -> None:
+    """Rebuild a release from its commit and data, and compare the digests. Writes results/reproduce.json.
 
+    Exit codes: 1 if the rebuilt release differs; the output lists the differences.
 
-def _history() -> History:
-    return History(Git(Path()), open_store(store_url()))
+    Example: `slipway reproduce v0.1.0`
+    """
+    from slipway.history import listing as job
+
+    raise typer.Exit(job.reproduce_release(version, folder))

@@ -7,12 +7,7 @@ from typing import Annotated
 
 import typer
 
-from slipway.cli.panels import on_panel
 
-command = on_panel("Fork")
-
-
-@command
 def new(
     table: Annotated[Path, typer.Argument(help="CSV or Parquet file with one example per row.")],
     target: Annotated[str, typer.Option(help="Column to predict.")],
@@ -59,7 +54,6 @@ def new(
     job.new(table, ForkRequest(target, time, task, tuple(segments or ()), options))
 
 
-@command
 def upgrade(
     reference: Annotated[str, typer.Argument(help="Branch or tag of the template.")] = "template/main",
 ) -> None:

@@ -1,4 +1,4 @@
-"""Commands that measure the gates, the service and the packages."""
+"""Commands that measure the engine: its gates, its checks and its service."""
 
 from __future__ import annotations
 
@@ -7,13 +7,28 @@ from typing import Annotated
 
 import typer
 
-from slipway.cli.panels import EnvironmentOption, JsonOption, on_panel
+from slipway.environment.options import EnvironmentOption, JsonOption
 from slipway.loadtest import PAYLOADS
 
-command = on_panel("Benchmarks and audits")
+
+def replay(
+    since: str = typer.Option(
+        "", help="Day of the first deployment, such as 2013-10-01. Default: the day after data/ ends."
+    ),
+    label_days: float = typer.Option(1, min=0, help="Label delay, in days."),
+    as_json: JsonOption = False,
+) -> None:
+    """Backtest three retraining policies day by day on the data that follows: never, by calendar, by monitoring.
+
+    The pipeline trains every model, monitoring checks it, and the gates judge it.
+
+    Example: `slipway replay`
+    """
+    from slipway.lab.backtest import run
+
+    run.replay(since, label_days, as_json=as_json)
 
 
-@command
 def faults(
     draws: int = typer.Option(200, min=0, help="Number of random draws of clean data; none of them may be blocked."),
 ) -> None:
@@ -26,7 +41,6 @@ def faults(
     job.faults(Path("data"), draws)
 
 
-@command
 def power(
     count: int = typer.Option(500, min=1, help="Number of resamples of the test rows per check."),
     processes: int = typer.Option(2, min=1, help="Number of parallel processes."),
@@ -55,7 +69,6 @@ def power(
     raise typer.Exit(0 if run(count, processes) else 1)
 
 
-@command
 def drill(
     environment: EnvironmentOption,
     release: Annotated[
@@ -76,7 +89,6 @@ def drill(
     raise typer.Exit(job.run(environment, release, runs, requests, rate))
 
 
-@command
 def bench(
     payloads: Annotated[Path, typer.Option(help="Rows to send: .parquet, .json or .jsonl.")] = PAYLOADS,
     workers: int = typer.Option(1, min=1, help="Worker processes per server."),
@@ -89,30 +101,3 @@ def bench(
     from slipway.lab.bench import run
 
     run.main(payloads, workers, as_json=as_json)
-
-
-@command
-def audit() -> None:
-    """Look up every locked package in PyPI's advisories. Needs network access. Writes results/audit.json.
-
-    Example: `uv run --no-default-groups --group audit slipway audit`
-    """
-    from slipway.supply_chain import audit as job
-
-    job.audit()
-
-
-@command
-def licences(
-    group: Annotated[
-        list[str] | None, typer.Option(help="Dependency group of pyproject.toml; may be repeated. Default: serve.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """List the license of every package that a release installs. Fails if one may not be distributed.
-
-    Example: `slipway licences --group serve --group serve-skops`
-    """
-    from slipway.supply_chain import licenses as job
-
-    job.licences(group or ["serve"], as_json=as_json)

@@ -6,12 +6,7 @@ from typing import Annotated
 
 import typer
 
-from slipway.cli.panels import on_panel
 
-command = on_panel("Pull requests")
-
-
-@command
 def lint() -> None:
     """Check code, import directions, workflows and shell scripts. Writes results/lint.json.
 
@@ -22,7 +17,6 @@ def lint() -> None:
     jobs.lint()
 
 
-@command
 def data() -> None:
     """Check new data against the row contract and against older data. Writes results/data.json.
 
@@ -34,7 +28,6 @@ def data() -> None:
     unless_documentation_only("data", job.data)
 
 
-@command
 def test() -> None:
     """Run the quick tests, including convergence of the model code. Writes results/test.json.
 
@@ -45,7 +38,6 @@ def test() -> None:
     jobs.unless_documentation_only("test", jobs.test, instead=jobs.test_documentation)
 
 
-@command
 def train(
     fresh: Annotated[
         bool,
@@ -62,7 +54,6 @@ def train(
     unless_documentation_only("train", lambda: run.train(fresh=fresh))
 
 
-@command
 def compare() -> None:
     """Compare the candidate with the production release and the baselines. Writes results/compare.json.
 
@@ -74,7 +65,6 @@ def compare() -> None:
     unless_documentation_only("compare", job.compare)
 
 
-@command
 def report(
     base: str = typer.Option("origin/main", help="Commit or branch that the pull request is compared with."),
     needs: str = typer.Option(
@@ -90,7 +80,6 @@ def report(
     print(f"{job.report(base, needs)}: {job.FOLDER}/report.md, {job.FOLDER}/report.html")
 
 
-@command
 def required() -> None:
     """Succeed only if every job of the pull request succeeded and every gate passed. Protects `main`.
 
@@ -103,7 +92,6 @@ def required() -> None:
     jobs.required()
 
 
-@command
 def comment() -> None:
     """Post the report as a comment on the checked pull request, or update the existing one, through CML or gh.
 
@@ -114,29 +102,3 @@ def comment() -> None:
     from slipway.pull_request import comment as job
 
     job.comment()
-
-
-@command
-def required_status() -> None:
-    """Post the commit status `required` for a retraining, because GitHub ignores checks of a dispatched run.
-
-    Identifies the run by the variables that pull-request-comment.yaml sets, and verifies it against GitHub.
-
-    Example: `RUN_ID=1 HEAD_SHA=… slipway required-status`
-    """
-    from slipway.retraining import required_status as job
-
-    job.post()
-
-
-@command
-def cml() -> None:
-    """Install CML for the next steps of a job, from build/cml/source and npm packages that are verified by hash.
-
-    Does nothing if `cml` is on the PATH. Without CML, `gh` posts the comments.
-
-    Example: `slipway cml`
-    """
-    from slipway.local import cml_install as job
-
-    print(f"cml: {job.install()}")

@@ -1,4 +1,4 @@
-"""Commands for the local machine: diagnosis, data, the demo, a local service and the documentation site."""
+"""Commands for the local machine: diagnosis, the demo, a local service, the site and CML."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from typing import Annotated
 
 import typer
 
-from slipway.cli.panels import JsonOption, on_panel
-
-command = on_panel("Local machine")
+from slipway.environment.options import JsonOption
 
 
-@command
 def doctor(
     as_json: JsonOption = False,
     commands: bool = typer.Option(
@@ -36,18 +33,6 @@ def doctor(
     raise typer.Exit(job.doctor(as_json=as_json))
 
 
-@command
-def pull() -> None:
-    """Fetch the data of every *.dvc file. Verifies each object in DVC's cache by hash and rejects corrupt ones.
-
-    Example: `slipway pull`
-    """
-    from slipway.dvc import client
-
-    client.pull()
-
-
-@command
 def demo(
     exit_when_done: bool = typer.Option(False, "--exit", help="Stop every service at the end."),
     stop: bool = typer.Option(False, "--stop", help="Stop the services of earlier demos, and exit."),
@@ -67,7 +52,6 @@ def demo(
         job.demo(Path(), folder, leave_running=not exit_when_done)
 
 
-@command
 def serve(port: int = typer.Option(0, min=0, max=65535, help="TCP port on this machine; 0 picks a free one.")) -> None:
     """Serve the model in model/ in the foreground, with the same code as a release.
 
@@ -78,7 +62,6 @@ def serve(port: int = typer.Option(0, min=0, max=65535, help="TCP port on this m
     run.serve(port)
 
 
-@command
 def docs(
     picture: Annotated[
         Path | None,
@@ -102,3 +85,15 @@ def docs(
         parameters_page.write()
     else:
         site.build()
+
+
+def cml() -> None:
+    """Install CML for the next steps of a job, from build/cml/source and npm packages that are verified by hash.
+
+    Does nothing if `cml` is on the PATH. Without CML, `gh` posts the comments.
+
+    Example: `slipway cml`
+    """
+    from slipway.local import cml_install as job
+
+    print(f"cml: {job.install()}")

@@ -1,0 +1,71 @@
+"""Commands that start, stop and observe the agent of an environment."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slipway.environment.options import EnvironmentOption, JsonOption
+from slipway.errors import UserError
+
+
+def agent(
+    environment: EnvironmentOption,
+    once: Annotated[
+        bool, typer.Option("--once", help="Reconcile until the desired state is reached, then exit.")
+    ] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Run in the background and print the gateway's URL.")
+    ] = False,
+) -> None:
+    """Reconcile an environment with the `deploy` branch, and serve it behind its own gateway.
+
+    Example: `slipway agent --environment staging --detach`
+    """
+    from slipway.agent.start import start
+
+    start(environment, once=once, detach=detach)
+
+
+def stop(
+    environment: Annotated[str, typer.Option(help="`staging` or `production`.")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Stop both environments.")] = False,
+) -> None:
+    """Stop the agent, the services and the gateway of an environment.
+
+    Example: `slipway stop --all`
+    """
+    from slipway.agent import supervision
+    from slipway.environment.place import ENVIRONMENTS, Place
+
+    if bool(environment) == everything:
+        raise UserError("stop: needs exactly one target; pass --environment NAME or --all")
+    for name in ENVIRONMENTS if everything else (environment,):
+        supervision.stop(Place.of(name), supervision.STOP_TIMEOUT_SECONDS)
+        print(f"{name}: stopped")
+
+
+def confirm(environment: EnvironmentOption) -> None:
+    """Accept a `deploy` branch whose history was rewritten. Until then, this machine's agent changes nothing.
+
+    Example: `slipway confirm --environment production`
+    """
+    from slipway.agent.follower import accept_rewritten
+    from slipway.environment.place import Place
+
+    print(f"{environment}: the agent follows the branch from {accept_rewritten(Place.of(environment))} on")
+
+
+def status(as_json: JsonOption = False) -> None:
+    """Show the desired and the observed release of each environment, and who promoted it.
+
+    Example: `slipway status --json`
+    """
+    from slipway.agent import status as job
+    from slipway.agent import status_text
+
+    content = job.status(Path())
+    print(json.dumps(content, indent=2) if as_json else status_text.render(content))

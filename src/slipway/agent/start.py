@@ -1,0 +1,41 @@
+"""Start of an agent: in the foreground, until the desired state is reached, or in the background."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from slipway.agent import processes, supervision
+from slipway.agent.agent import Agent, AgentSettings, prefix
+from slipway.agent.follower import Follower
+from slipway.agent.lock import locked
+from slipway.environment.place import Place, store_url
+from slipway.git import Git
+from slipway.release.signing import keys
+from slipway.release.store import open_store
+from slipway.settings import read_params
+
+ROOT = Path()
+
+
+def start(environment: str, *, once: bool, detach: bool) -> None:
+    """Run an agent until it is stopped, until the environment is in its desired state, or in the background."""
+    place = Place.of(environment)
+    params = read_params()
+    keys.trusted(ROOT)  # an invalid key fails now, not at the next release
+    if detach:
+        print(f"{environment}: {supervision.detach(place, params['agent']['ready_seconds'])}")
+        return
+    with locked(place) as lock:
+        processes.tag_children(f"{prefix(place)}agent")
+        remote = Git(ROOT).run("remote", "get-url", "origin")
+        follower = Follower(place.mirror, _absolute(remote), environment)
+        agent_ = Agent(place, follower, open_store(store_url()), AgentSettings.of(params))
+        if once:
+            supervision.run_once(agent_, params["agent"]["promote_seconds"])
+        else:
+            supervision.run(agent_, lock)
+
+
+def _absolute(remote: str) -> str:
+    """Return a remote that is a path as an absolute path, because the agent runs git in another folder."""
+    return str(Path(remote).resolve()) if Path(remote).exists() else remote

@@ -1,0 +1,95 @@
+"""Groups that import a command's function when it runs, so that `slipway --help` stays fast."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from slipway.cli.table import PANELS, ROOMS, SUMMARIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EXIT_CODES = "Exit codes: 0 on success; 2 on an error, with one line that gives the cause and the fix."
+"""Exit codes of every command. A command with other codes documents them in its own help, before this line."""
+Command: TypeAlias = TyperCommand | TyperGroup
+
+
+class LazyCommands(Mapping[str, Command]):
+    """The commands of a group by name; `prefix` is the group's name and a space, or empty."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._names = [name.removeprefix(prefix) for name in SUMMARIES if name.startswith(prefix)]
+        self._names = [name for name in self._names if " " not in name]
+
+    def __getitem__(self, name: str) -> Command:
+        if name not in self._names:
+            raise KeyError(name)
+        return load(self._prefix + name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names  # the inherited method would import the command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+class LazyGroup(TyperGroup):
+    """A group whose commands are those of the table that start with its name."""
+
+    def __init__(self, *, name: str | None = None, **options: Any) -> None:
+        super().__init__(name=name, **options)
+        self.prefix = f"{name} " if name else ""
+        self.commands = LazyCommands(self.prefix)  # type: ignore[assignment]
+
+    def list_commands(self, ctx: object) -> list[str]:  # noqa: ARG002
+        """Return the names, without an import of any command."""
+        return list(self.commands)
+
+    def format_commands(self, ctx: object, formatter: Any) -> None:  # noqa: ARG002
+        """Write the name and the summary of each command, under the headings of the table."""
+        width = max(map(len, self.commands))
+        for panel, rooms in PANELS.items():
+            summaries = {name: text for names in rooms.values() for name, text in names.items()}
+            rows = [
+                (name.ljust(width), summaries[self.prefix + name])
+                for name in self.commands
+                if self.prefix + name in summaries
+            ]
+            if rows:
+                with formatter.section(panel):
+                    formatter.write_dl(rows)
+
+
+def load(name: str) -> Command:
+    """Import the function of a command, and return it as a command whose help ends with the exit codes."""
+    is_group = any(other.startswith(f"{name} ") for other in SUMMARIES)
+    if not is_group:
+        app = _app()
+        app.command(name.split(" ")[-1], epilog=EXIT_CODES)(_function(name))
+    elif ROOMS[name]:
+        app = _app(name=name, cls=LazyGroup, invoke_without_command=True, epilog=EXIT_CODES)
+        app.callback()(_function(name))
+    else:
+        app = _app(name=name, cls=LazyGroup, no_args_is_help=True, help=SUMMARIES[name])
+        app.callback()(lambda: None)
+    return get_command(app)  # type: ignore[return-value]
+
+
+def _app(**options: Any) -> typer.Typer:
+    return typer.Typer(add_completion=False, rich_markup_mode=None if "cls" in options else "markdown", **options)
+
+
+def _function(name: str) -> Callable[..., object]:
+    module = import_module(f"slipway.{ROOMS[name]}.commands")
+    function: Callable[..., object] = getattr(module, name.replace(" ", "_").replace("-", "_"))
+    return function

@@ -1,0 +1,101 @@
+"""Delivery: publish a release, promote it, roll it back and test it. Each operation records its result."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slipway.deployment import promotion, rollout, smoke
+from slipway.environment import manifests
+from slipway.environment.place import gateway_url, store_url
+from slipway.gates import Outcome, Verdict
+from slipway.git.redact import redacted
+from slipway.release.signing import attestation, signature
+from slipway.release.store import Store, open_store
+from slipway.results import recorded
+from slipway.settings import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from slipway.environment.spec import EnvironmentFile
+    from slipway.results import JobResult
+
+ROOT = Path()
+
+
+def publish(folder: Path, bundle: Path | None) -> None:
+    """Publish a release with its signature and the attestation in `bundle`, and print the store."""
+    with recorded("publish") as result:
+        evidence_folder = signature.evidence_folder(folder)
+        if bundle:
+            attestation.add(bundle, evidence_folder)
+        built = promotion.publish(ROOT, folder, _store(), sorted(evidence_folder.glob("*")))
+        url = redacted(store_url())
+        result.evidence = {"release": built.version, "digest": built.digest}
+        result.verdicts = [Verdict("stored", Outcome.PASS, "on the branch deploy and in the store", url)]
+    print(f"{built.version}: published as {built.digest} in {url}")
+
+
+def promote(environment: str, version: str | None, image: str | None, *, canary: bool | None, wait: bool) -> None:
+    """Promote a release and, with `wait`, wait until it serves. By default only production has a canary."""
+    with _recorded("promote", environment) as result:
+        _require_gateway(environment, wait)
+        settings, has_canary = read_settings(), environment == "production" if canary is None else canary
+        canary_settings = settings.canary if has_canary else None
+        content = promotion.promote(ROOT, environment, version, _store(), image, canary_settings, forward=True)
+        if content.canary and wait:
+            rollout.follow(ROOT, environment, content, settings, _store())
+        _wait(environment, content, wait)
+        _record_served(result, content, wait)
+
+
+def rollback(environment: str, version: str | None, *, wait: bool) -> None:
+    """Roll back an environment and, with `wait`, wait until the release serves."""
+    with _recorded("rollback", environment) as result:
+        _require_gateway(environment, wait)
+        content = promotion.rollback(ROOT, environment, version, _store())
+        _wait(environment, content, wait)
+        _record_served(result, content, wait)
+
+
+def render_manifests() -> None:
+    """Render the Kubernetes manifests of every environment and print their paths."""
+    for file in manifests.render(ROOT):
+        print(file)
+
+
+def run_smoke(environment: str) -> int:
+    """Run the smoke test of an environment and return the exit status, 0 for a pass."""
+    return smoke.smoke(ROOT, environment, _store())
+
+
+def _store() -> Store:
+    return open_store(store_url())
+
+
+@contextmanager
+def _recorded(job: str, environment: str) -> Iterator[JobResult]:
+    """Record the result of a change of the desired state, including a failure."""
+    with recorded(job) as result:
+        result.evidence = {"environment": environment}
+        yield result
+
+
+def _record_served(result: JobResult, content: EnvironmentFile, wait: bool) -> None:
+    result.evidence |= {"release": content.release, "digest": content.digest}
+    observed = content.release if wait else "did not wait"
+    result.verdicts = [Verdict("served", Outcome.PASS, f"the gateway serves {content.release}", observed)]
+
+
+def _require_gateway(environment: str, wait: bool) -> None:
+    """Raise UserError before anything is promoted when the gateway to wait for has no URL."""
+    if wait:
+        gateway_url(environment)
+
+
+def _wait(environment: str, content: EnvironmentFile, wait: bool) -> None:
+    if wait:
+        seconds = promotion.wait(environment, content, read_settings().agent.promote_seconds)
+        print(f"{environment}: serves {content.release} at {gateway_url(environment)} ({seconds:.1f} s)")

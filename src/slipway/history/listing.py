@@ -1,0 +1,44 @@
+"""Runs, releases, their differences and their reproduction, as text or JSON."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+from slipway.environment.place import store_url
+from slipway.gates import Outcome
+from slipway.git import Git
+from slipway.history import reproduce, text
+from slipway.history.entries import History
+from slipway.release.store import open_store
+from slipway.results import recorded
+
+
+def show(limit: int, *, as_json: bool) -> None:
+    """Print every run and release, newest first."""
+    entries = _history().entries(limit)
+    print(json.dumps([asdict(entry) for entry in entries], indent=2) if as_json else text.table(entries))
+
+
+def diff(before: str, after: str, *, as_json: bool) -> None:
+    """Print the differences of two releases, commits or the work tree."""
+    comparison = _history().diff(before, after)
+    print(json.dumps(comparison, indent=2) if as_json else text.diff(comparison))
+
+
+def reproduce_release(version: str, folder: Path) -> int:
+    """Rebuild a release in `folder` and print the differences; return the exit code, 0 if there are none."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with recorded("reproduce") as result:
+        reproduction = reproduce.reproduce(Path(), version, folder, open_store(store_url()))
+        reproduce.record(result, reproduction)
+    for line in reproduce.text(reproduction):
+        print(line)
+    return 0 if result.outcome is Outcome.PASS else 1
+
+
+def _history() -> History:
+    return History(Git(Path()), open_store(store_url()))

@@ -1,0 +1,105 @@
+"""The life of a release: build it, list releases, store their evidence, and prune old ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slipway.environment.deploy_branch import DeployBranch
+from slipway.environment.place import ENVIRONMENTS, store_url
+from slipway.gates import Outcome, Verdict
+from slipway.git import Git
+from slipway.github import workflows
+from slipway.github.api import IMMUTABLE, ApiError
+from slipway.release import build as builds
+from slipway.release import evidence
+from slipway.release.signing import keys, signature
+from slipway.release.store import Store, open_store
+from slipway.results import RESULTS, recorded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path()
+
+
+def build(output: Path, report: Path | None) -> None:
+    """Build and sign a release, or fetch it if this commit has one, and record the circumstances of the build."""
+    with recorded("build") as result:
+        result.evidence = evidence.circumstances()
+        signer = keys.signer()  # first, because an invalid key should fail before the build
+        fetched = builds.fetch_published(ROOT, output, _store)
+        built = fetched or builds.build(ROOT, output, report)
+        signature.write(built, None if fetched else signer)
+        workflows.set_output("built", "false" if fetched else "true")
+        workflows.set_output("release", built.version)
+        result.evidence |= {"release": built.version, "digest": built.digest}
+        result.verdicts = [Verdict("release", Outcome.PASS, "every file matches the manifest", built.digest)]
+    print(f"{output}: {built.version}, {built.digest}, {len(built.manifest['files'])} files")
+
+
+def list_releases(*, as_json: bool) -> None:
+    """Print the releases, newest first, each with the environments in which it is desired."""
+    branch = DeployBranch(Git(ROOT))
+    branch.fetch()
+    listed = list(_releases(branch))
+    print(json.dumps(listed, indent=2) if as_json else "\n".join(map(_release_line, listed)))
+
+
+def _releases(branch: DeployBranch) -> Iterator[dict[str, Any]]:
+    stored = set(_store().versions())
+    desired = {name: branch.read(name) for name in ENVIRONMENTS}
+    for version in reversed(branch.versions()):
+        published = branch.published(version)
+        yield {
+            "release": version,
+            "commit": published.built_from,
+            "digest": published.digest,
+            "desired_in": [name for name, content in desired.items() if content and content.release == version],
+            "stored": version in stored,
+        }
+
+
+def _release_line(release: dict[str, Any]) -> str:
+    notes = [*release["desired_in"], *([] if release["stored"] else ["not in the store"])]
+    return f"{release['release']:<10} {release['commit'][:12]}  {release['digest']}  {', '.join(notes)}".rstrip()
+
+
+def store_evidence(version: str | None) -> None:
+    """Store the results in results/ with the releases that they are about, and print their names.
+
+    GitHub's immutable releases accept no evidence; that is a line in the job summary and does not fail a deployment.
+    """
+    branch = DeployBranch(Git(ROOT))
+    branch.fetch()
+    default = version or branch.version_of(branch.git.read_commit("HEAD").id)
+    try:
+        stored = evidence.store_results(_store(), default)
+    except ApiError as error:
+        if IMMUTABLE not in str(error):
+            raise
+        note = f"No evidence was stored with the release: {error}, or set SLIPWAY_STORE to another store"
+        print(f"{note}. The results remain in {RESULTS}/.")
+        workflows.add_to_summary(f"\n{note}. The results remain in the artifacts of this run.\n")
+        return
+    for release, names in stored.items():
+        print(f"{release}: stored {', '.join(names)}")
+    if not stored:
+        print(f"{RESULTS}: no result is about a release in the store; nothing was stored")
+
+
+def prune(count: int) -> None:
+    """Remove old releases from the store, except those that an environment runs, ran last or would roll back to."""
+    branch, store = DeployBranch(Git(ROOT)), _store()
+    branch.fetch()
+    used = {version for name in ENVIRONMENTS for version in evidence.in_use(branch, name)}
+    removed = evidence.prunable(store.versions(), used, count)
+    for version in removed:
+        store.remove(version)
+        print(f"{version}: removed")
+    print(f"{len(removed)} removed, {len(store.versions())} left")
+
+
+def _store() -> Store:
+    return open_store(store_url())

@@ -1,0 +1,74 @@
+"""Scoring with a released model: fetch and verify it, score the file, and print the result."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import problem
+from slipway.environment.deploy_branch import DeployBranch
+from slipway.environment.place import store_url
+from slipway.errors import UserError
+from slipway.git import Git
+from slipway.release.store import fetch, open_store
+from slipway.schema.csv_file import Dialect
+from slipway.score import tables
+from slipway.score.run import ScoreJob, score
+from slipway.serving import model_folder
+from slipway.settings import read_params
+
+
+def main(
+    source: Path, target: Path, skip_bad: Path | None, release: str | None, environment: str, *, as_json: bool
+) -> None:
+    """Score `source` into `target`, and print the result. Raises UserError."""
+    if release and environment:
+        raise UserError("score: --release and --environment are mutually exclusive; use one of them")
+    with TemporaryDirectory() as scratch:
+        folder = _fetch(release, environment, Path(scratch)) if release or environment else model_folder.locate()
+        released = model_folder.verify(folder)["version"]
+        model_folder.refuse_other_columns(folder, problem.Row)
+        params, dialect = read_params()["score"], Dialect(**getattr(problem, "CSV", {}))
+        prepared = _prepared(source, dialect, Path(scratch))
+        try:
+            done = score(ScoreJob(prepared, target, folder, released, problem.Row, skip_bad, dialect), params)
+        except UserError as error:
+            raise UserError(str(error).replace(str(prepared), str(source))) from None
+    if as_json:
+        print(json.dumps({"release": released, **asdict(done)}))
+        return
+    skipped = f"; {done.broken:,} invalid rows in {skip_bad}" if skip_bad else ""
+    print(f"{target}: {done.scored:,} rows, scored by {released} in {done.seconds:.1f} s{skipped}")
+
+
+def _prepared(source: Path, dialect: Dialect, scratch: Path) -> Path:
+    """Return the file to score: `source`, or the result of `problem.read` if it has the columns of raw data."""
+    names = tables.schema_of(source, dialect).names
+    required = [name for name, field in problem.Row.model_fields.items() if field.is_required()]
+    if set(required) <= set(names) or not hasattr(problem, "read"):
+        return source
+    try:
+        frame = problem.read(source)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    if frame.columns.empty or frame[required].isna().all().all():
+        return source  # not raw data either; the missing column is reported as for any file
+    path = scratch / f"{source.name}.parquet"
+    frame.to_parquet(path, index=False)
+    return path
+
+
+def _fetch(release: str | None, environment: str, scratch: Path) -> Path:
+    """Return the model folder of a release, or of the release that is desired in an environment."""
+    branch = DeployBranch(Git(Path()))
+    branch.fetch()
+    if release:
+        version, digest = release, branch.published(release).digest
+    else:
+        desired = branch.read(environment)
+        if desired is None:
+            raise UserError(f"--environment {environment}: has no desired release yet; choose one with --release")
+        version, digest = desired.release, desired.digest
+    return fetch(open_store(store_url()), version, digest, scratch / version).folder / "model"

@@ -1,0 +1,102 @@
+"""Search, comparison of the best trial with the current parameters, and the change: printed or applied."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import problem
+from slipway.errors import UserError
+from slipway.files import sha256, write_json, write_text
+from slipway.gates.comparison import difference
+from slipway.results import recorded
+from slipway.settings import read_params
+from slipway.tune import search, space
+from slipway.tune.rows import TRAIN, TuningRows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PARAMS, PREPARED, FOLDER = Path("params.yaml"), Path("build/prepared"), Path("build/tune")
+EVIDENCE = Path("metrics/tune.json")
+"""Evidence for the pull request with the change; committed with it."""
+
+
+def tune(trials: int | None, *, apply: bool) -> None:
+    """Search within the ranges of params.yaml, and print the change to the best trial, or apply it."""
+    params = read_params()
+    params["tune"]["trials"] = trials or params["tune"]["trials"]
+    if not (PREPARED / TRAIN).exists():
+        raise UserError(f"{PREPARED / TRAIN}: not found; run `slipway train` first")
+    ranges = space.read(params)
+    with recorded("tune") as result:
+        best = search.search(FOLDER, _name(params), PREPARED, params, ranges)
+        print(
+            "tune: comparing the best trial with the current parameters on hold-out rows", file=sys.stderr, flush=True
+        )
+        result.evidence = _evidence(best, params, ranges)
+    _offer(result.evidence, apply=apply)
+
+
+def _name(params: Mapping[str, Any]) -> str:
+    """Return the name of the study: a hash of its rows, code, ranges and fixed parameters."""
+    searched = space.current(params, space.read(params))
+    fixed, sections = (
+        space.with_values(params, dict.fromkeys(searched)),
+        sorted({path.split(".")[0] for path in searched}),
+    )
+    tuned = {key: value for key, value in params["tune"].items() if key not in {"trials", "processes"}}
+    sources = sorted(Path(problem.__file__).parent.rglob("*.py"))
+    content = {
+        "rows": sha256(PREPARED / TRAIN),
+        "code": [sha256(file) for file in sources],
+        "params": [*(fixed[name] for name in sections), params["seed"], params["gates"]["primary"], tuned],
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _evidence(
+    best: search.SearchResult, params: Mapping[str, Any], ranges: Mapping[str, space.ParameterRange]
+) -> dict[str, Any]:
+    """Return the evidence: the extent of the search, and the gain of the best trial on the hold-out rows."""
+    rows, now = TuningRows.read(PREPARED, params), space.current(params, ranges)
+    judged = rows.judge(space.with_values(params, best.values), params)
+    return {
+        "metric": judged.metric,
+        "trials": {name: getattr(best, name) for name in ("tried", "failed", "killed", "resumed")},
+        "reasons": best.reasons,
+        "ranges": {path: options.model_dump(exclude_defaults=True) for path, options in ranges.items()},
+        "rows": {"searched": len(rows.target) - judged.rows, "apart": judged.rows, "folds": params["tune"]["folds"]},
+        "best": best.values,
+        "current": now,
+        "value": best.value,
+        "judged": asdict(judged),
+    }
+
+
+def _offer(evidence: Mapping[str, Any], *, apply: bool) -> None:
+    """Print the change, or apply it."""
+    judged, tried = evidence["judged"], evidence["trials"]
+    gain, result = judged["gain"], difference(judged["gain"])
+    print(
+        f"{tried['tried']} trials ({tried['failed']} failed, {tried['killed']} killed and repeated);"
+        f" {evidence['metric']} of the best on {judged['rows']:,} hold-out rows:"
+        f" {judged['candidate']['value']:.4f}, current {judged['champion']['value']:.4f},"
+        f" gain {gain['value']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}]: {result}"
+    )
+    before = PARAMS.read_text(encoding="utf-8")
+    changed = {path: value for path, value in evidence["best"].items() if value != evidence["current"][path]}
+    if not changed or result not in ("better", "within noise"):
+        reasons = {"worse": "the best trial is worse there", "undefined": f"{judged['metric']} is undefined there"}
+        print(f"{PARAMS}: unchanged; {reasons[result] if changed else 'the best values are the current ones'}")
+        return
+    after = space.rewritten(before, changed)
+    print(space.diff(before, after))
+    if apply:
+        write_text(PARAMS, after)
+        write_json(EVIDENCE, evidence)
+        print(f"{PARAMS}, {EVIDENCE}: written; run `slipway train`, commit both and open a pull request")
