@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from slipway import cli
 from slipway.cli.groups import EXIT_CODES
-from slipway.cli.table import ROOMS, SUMMARIES
+from slipway.cli.table import PACKAGES, SUMMARIES
 from slipway.errors import UserError
 from tests import commands
 
@@ -61,7 +61,7 @@ def test_table_lists_every_function_of_each_commands_module():
         for node in ast.parse(file.read_text(encoding="utf-8")).body
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
     }
-    assert {(room, re.sub("[ -]", "_", name)) for name, room in ROOMS.items() if room} == declared
+    assert {(package, re.sub("[ -]", "_", name)) for name, package in PACKAGES.items() if package} == declared
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["release", "--help"]])

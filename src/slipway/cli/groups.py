@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from slipway.cli.table import PANELS, ROOMS, SUMMARIES
+from slipway.cli.table import PACKAGES, PANELS, SUMMARIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,8 +58,8 @@ class LazyGroup(TyperGroup):
     def format_commands(self, ctx: object, formatter: Any) -> None:  # noqa: ARG002
         """Write the name and the summary of each command, under the headings of the table."""
         width = max(map(len, self.commands))
-        for panel, rooms in PANELS.items():
-            summaries = {name: text for names in rooms.values() for name, text in names.items()}
+        for panel, packages in PANELS.items():
+            summaries = {name: text for names in packages.values() for name, text in names.items()}
             rows = [
                 (name.ljust(width), summaries[self.prefix + name])
                 for name in self.commands
@@ -76,7 +76,7 @@ def load(name: str) -> Command:
     if not is_group:
         app = _app()
         app.command(name.split(" ")[-1], epilog=EXIT_CODES)(_function(name))
-    elif ROOMS[name]:
+    elif PACKAGES[name]:
         app = _app(name=name, cls=LazyGroup, invoke_without_command=True, epilog=EXIT_CODES)
         app.callback()(_function(name))
     else:
@@ -90,6 +90,6 @@ def _app(**options: Any) -> typer.Typer:
 
 
 def _function(name: str) -> Callable[..., object]:
-    module = import_module(f"slipway.{ROOMS[name]}.commands")
+    module = import_module(f"slipway.{PACKAGES[name]}.commands")
     function: Callable[..., object] = getattr(module, name.replace(" ", "_").replace("-", "_"))
     return function

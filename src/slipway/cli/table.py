@@ -126,5 +126,5 @@ PANELS: dict[str, dict[str, dict[str, str]]] = {
 A name with a space belongs to a group. A group that is no command itself has no package.
 """
 
-SUMMARIES = {name: text for rooms in PANELS.values() for names in rooms.values() for name, text in names.items()}
-ROOMS = {name: room for rooms in PANELS.values() for room, names in rooms.items() for name in names}
+SUMMARIES = {name: text for packages in PANELS.values() for names in packages.values() for name, text in names.items()}
+PACKAGES = {name: package for packages in PANELS.values() for package, names in packages.items() for name in names}
