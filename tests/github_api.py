@@ -80,7 +80,11 @@ class GitHub:
         number = len(self.runs) + 1
         run = {"id": number, "run_number": number, "head_sha": sha, "conclusion": conclusion, "status": "completed"}
         run |= {"event": "workflow_dispatch", "head_branch": "retrain", "path": ".github/workflows/pull-request.yaml"}
-        run |= {"head_repository": {"full_name": REPOSITORY}, "html_url": f"https://github.example/run/{number}"}
+        owner = {"login": REPOSITORY.split("/")[0]}
+        run |= {
+            "head_repository": {"full_name": REPOSITORY, "owner": owner},
+            "html_url": f"https://github.example/run/{number}",
+        }
         self.runs.append(run | facts)
         return self.runs[-1]["id"]
 

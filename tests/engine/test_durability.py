@@ -60,7 +60,6 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "files.py": dict.fromkeys(("_sync_folder", "move", "write_bytes", "write_new"), "the writer itself"),
     "local/act.py": {"_append": LOG},
     "local/cml_install.py": {"_launcher": SITE, "install": APPENDS},
-    "local/demo.py": {"keep_report": DEMO},
     "local/github_schema/excerpt.py": {"main": SITE},
     "local/home.py": {"create": LOCK, "runner": LOCK},
     "local/npm.py": {"install": SITE},

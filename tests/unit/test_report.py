@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,6 +38,9 @@ LOSS = [{"iteration": i, "rows": side, "loss": 1 / i} for side in ("train", "tes
 def _result(job: str, outcome: str = "pass", evidence: dict | None = None, error: str | None = None) -> JobResult:
     verdicts = [] if error else [Verdict(f"{job} gate", Outcome(outcome), "below 1", "0.5", "a reason")]
     return JobResult(job=job, started=START, verdicts=verdicts, evidence=evidence or {}, error=error)
+
+
+RUNNING_TEST = dict.fromkeys(content.JOBS, "success") | {"test": content.RUNNING}
 
 
 def _evidence(changes: Changes | None = None, statuses: dict | None = None, **jobs: JobResult | None) -> ReportEvidence:
@@ -119,9 +123,29 @@ def test_a_job_that_crashed_blocks_with_its_error(job):
     assert "MemoryError" in text
 
 
-def test_failed_gates_come_before_jobs_that_did_not_run():
+def test_jobs_that_did_not_run_follow_the_failed_gate_and_are_not_in_the_title():
     evidence = _evidence(train=None, compare=None, data=_result("data", "fail"))
-    assert "# ❌ Blocked: data gate, train, compare" == _text(evidence).splitlines()[0]
+    assert "# ❌ Blocked: data gate" == _text(evidence).splitlines()[0]
+    gates = re.findall(r"^\| \*\*(.+?)\*\* \|", _text(evidence), re.MULTILINE)
+    assert ["data gate", "train", "compare"] == gates[:3]
+
+
+@pytest.mark.parametrize(("outcome", "title"), [("pass", "⏳ Still running: test"), ("fail", "❌ Blocked: data gate")])
+def test_running_job_never_passes_and_never_hides_a_failure(outcome, title):
+    evidence = _evidence(test=None, data=_result("data", outcome)).model_copy(update={"statuses": RUNNING_TEST})
+    assert _text(evidence).startswith(f"# {title}")
+    assert "Still running: test. This report is updated when they end." in _text(evidence)
+    assert content.outcome(evidence) is not Outcome.PASS
+
+
+def test_report_of_a_workflow_expects_the_jobs_of_that_workflow():
+    evidence = _evidence(test=None, lint=None).model_copy(update={"statuses": {"data": "success", "train": "success"}})
+    assert "# ✅ Ready to merge" in _text(evidence)
+    assert "# ❌ Blocked: compare" in _text(
+        evidence.model_copy(
+            update={"results": {job: result for job, result in evidence.results.items() if job != "compare"}}
+        )
+    )
 
 
 def test_a_report_without_results_names_the_missing_jobs():

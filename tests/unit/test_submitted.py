@@ -20,7 +20,17 @@ from slipway.report import content, markdown, submitted
 from slipway.results import JobResult
 from tests.unit import test_report
 
-RUN = Run("team/flights", "a" * 40, "team", "change", "success", "https://github.example/run/1", "1")
+RUN = Run(
+    "team/flights",
+    "a" * 40,
+    "team",
+    "change",
+    "success",
+    "https://github.example/run/1",
+    "1",
+    "pull_request",
+    ".github/workflows/pull-request.yaml",
+)
 COMPARED = test_report.COMPARED | {
     "champion": {"version": "v1", "digest": "sha256:1", "commit": "c" * 40},
     "staging": {"version": "v2", "digest": "sha256:2", "commit": "d" * 40, "all": [test_report.ROW]},
@@ -214,7 +224,7 @@ def _rejected_or_rendered(document: Any) -> None:
         with pytest.raises(ValidationError):
             submitted.accept(sent)
     else:
-        assert markdown.LENGTH_MAX > len(comment.render(accepted, RUN))
+        assert markdown.LENGTH_MAX > len(comment.render(accepted, [("pull-request.yaml", RUN.url)]))
 
 
 def _at(document: Any, path: tuple[str | int, ...]) -> Any:

@@ -47,11 +47,30 @@ sys.exit({code})
 """
 
 
+MODEL, CODE = 1, 50
+"""Runs of the two workflows that check the pull request."""
+
+
 @pytest.fixture
 def github(tmp_path):
     with github_api.serve(tmp_path) as github:
         github.open_pull_request(7, SHA)
+        for checks, number in zip(checked_run.CHECKS, (MODEL, CODE), strict=True):
+            _add_run(github, checks, number)
         yield github
+
+
+def _add_run(github, checks: checked_run.Checks, number: int, conclusion: str | None = "success", **facts: Any) -> None:
+    """Add a run of a workflow on the pull request."""
+    of_pull = {"id": number, "event": "pull_request", "head_branch": "change", "path": _path(checks)}
+    github.add_run(SHA, conclusion, **of_pull | facts)
+
+
+def _path(checks: checked_run.Checks) -> str:
+    return f"{checked_run.WORKFLOWS}{checks.file}"
+
+
+MODEL_CHECKS, CODE_CHECKS = checked_run.CHECKS
 
 
 def _evidence(text: str = "fine", outcome: str = "pass") -> dict[str, Any]:
@@ -65,8 +84,9 @@ def _evidence(text: str = "fine", outcome: str = "pass") -> dict[str, Any]:
 
 
 def _leave(github, text: str = "fine", outcome: str = "pass", **changes: Any) -> None:
-    """Upload evidence of a run in which `text` is the observed value of every gate."""
-    github.add_artifact(archive(json.dumps(_evidence(text, outcome) | changes)))
+    """Upload evidence of both runs in which `text` is the observed value of every gate."""
+    for run in (MODEL, CODE):
+        github.add_artifact(archive(json.dumps(_evidence(text, outcome) | changes)), run=run)
 
 
 def _comment(github, *, path: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -77,7 +97,9 @@ def _comment(github, *, path: str | None = None, **environment: str) -> subproce
         "HEAD_OWNER": "team",
         "HEAD_BRANCH": "change",
         "CONCLUSION": "success",
-        "RUN_ID": "1",
+        "RUN_EVENT": "pull_request",
+        "RUN_ID": str(MODEL),
+        "RUN_PATH": _path(MODEL_CHECKS),
         "RUN_URL": "https://github.example/run/1",
         "GH_HOST": github.address,
         "GH_ENTERPRISE_TOKEN": "token",
@@ -160,6 +182,108 @@ def test_a_commit_that_is_no_longer_the_newest_is_not_commented(github):
 def test_a_run_without_evidence_is_reported_as_such(github):
     _comment(github)
     assert _bodies(github)[0].startswith("# ❌ Blocked: data, train, compare and 2 more")
+
+
+def _leave_part(github, run: int, text: str = "fine", outcome: str = "pass", **changes: Any) -> None:
+    """Upload evidence of a single run."""
+    github.add_artifact(archive(json.dumps(_evidence(text, outcome) | changes)), run=run)
+
+
+def _still_running(github, checks: checked_run.Checks) -> None:
+    """Make the run of a workflow one that has not ended."""
+    (run,) = (run for run in github.runs if run["path"] == _path(checks))
+    run |= {"status": "in_progress", "conclusion": None}
+
+
+def test_failed_gate_is_reported_while_the_other_workflow_runs(github):
+    _still_running(github, CODE_CHECKS)
+    failed = _evidence("negative distance", "fail")["results"]
+    _leave_part(github, MODEL, results={"data": failed["data"]}, statuses={"data": "failure", "train": "skipped"})
+    _comment(github, CONCLUSION="failure")
+    (body,) = _bodies(github)
+    assert body.startswith("# ❌ Blocked: gate\n")
+    assert "Still running: test, lint." in body
+    assert "did not run (skipped)" in body
+
+
+def test_comment_is_updated_when_the_other_workflow_ends(github):
+    _still_running(github, CODE_CHECKS)
+    _leave_part(github, MODEL)
+    _comment(github)
+    assert _bodies(github)[0].startswith("# ⏳ Still running: test, lint; 3 gates pass so far")
+    github.runs[1] |= {"status": "completed", "conclusion": "failure"}
+    _leave_part(github, CODE, "1 failed", "fail")
+    environment = {"RUN_ID": str(CODE), "RUN_PATH": _path(CODE_CHECKS), "CONCLUSION": "failure"}
+    _comment(github, **environment)
+    (body,) = _bodies(github)
+    assert body.startswith("# ❌ Blocked: gate")
+    assert "running" not in body
+
+
+def test_workflow_whose_run_has_not_started_counts_as_running(github):
+    github.runs.pop()
+    _leave(github)
+    _comment(github)
+    assert _bodies(github)[0].startswith("# ⏳ Still running: test, lint")
+
+
+@pytest.mark.parametrize("conclusion", ["cancelled", "startup_failure", "action_required"])
+def test_other_workflow_without_a_verdict_blocks(github, conclusion):
+    github.runs[1]["conclusion"] = conclusion
+    _leave(github)
+    _comment(github)
+    assert _bodies(github)[0].startswith("# ❌ Blocked: test, lint")
+    assert f"did not run ({conclusion})" in _bodies(github)[0]
+
+
+def test_evidence_cannot_claim_that_a_job_is_running(github):
+    _leave_part(github, MODEL, statuses={"train": "running"}, results={"data": _evidence()["results"]["data"]})
+    _leave_part(github, CODE)
+    _comment(github)
+    assert _bodies(github)[0].startswith("# ❌ Blocked: train, compare")
+
+
+def test_run_reports_only_the_jobs_of_its_workflow(github):
+    _leave_part(github, MODEL)
+    _comment(github)
+    assert _bodies(github)[0].startswith("# ❌ Blocked: test, lint")
+
+
+@pytest.mark.parametrize("facts", [{"head_branch": "other"}, {"head_repository": {"owner": {"login": "mallory"}}}])
+def test_run_of_another_branch_or_fork_with_the_same_commit_is_ignored(github, facts):
+    github.runs[1] |= facts
+    _leave(github)
+    _comment(github)
+    assert _bodies(github)[0].startswith("# ⏳ Still running: test, lint")
+
+
+def test_newest_run_of_the_other_workflow_counts(github):
+    _add_run(github, CODE_CHECKS, 51)
+    _leave(github)
+    github.add_artifact(archive(json.dumps(_evidence("flaky", "fail"))), run=51)
+    _comment(github)
+    assert _bodies(github)[0].startswith("# ❌ Blocked: gate")
+
+
+def test_run_of_a_workflow_of_the_same_name_gets_no_comment(github):
+    _leave(github)
+    done = _comment(github, RUN_PATH=".github/workflows/mine.yaml")
+    assert (0, []) == (done.returncode, _bodies(github))
+    assert "does not check pull requests" in done.stdout
+
+
+def test_invalid_evidence_of_the_other_run_is_rejected(github):
+    _leave_part(github, MODEL)
+    github.add_artifact(archive("{}"), run=CODE)
+    _rejected(github, "not the evidence of a report; rejected")
+
+
+def test_each_job_of_the_report_is_checked_by_one_workflow():
+    assert sorted(JOBS) == sorted(job for checks in checked_run.CHECKS for job in checks.jobs)
+    for checks in checked_run.CHECKS:
+        content = yaml.safe_load((ROOT / _path(checks)).read_text(encoding="utf-8"))
+        assert {*checks.jobs} - {"compare"} == content["jobs"].keys() - {"report", "required"}
+        assert checks.context == content["jobs"]["required"]["name"]
 
 
 CONCLUSIONS = {
@@ -379,7 +503,7 @@ def test_untrusted_text_cannot_mention_link_or_draw(github):
     _comment(github)
     (body,) = _bodies(github)
     assert (
-        {"https://github.example/run/1"},
+        {"https://github.example/run/1", "https://github.example/run/2"},
         {"<details>", "<summary>", "</details>", "</summary>"},
     ) == markdown.outside(body)
 
@@ -426,7 +550,8 @@ def test_gh_comments_where_cml_would_take_another_comment_or_miss_ours(github, t
 def test_the_step_summary_always_has_the_report(github, tmp_path):
     summary = tmp_path / "summary.md"
     _leave(github)
-    _comment(github, HEAD_SHA="e" * 40, GITHUB_STEP_SUMMARY=str(summary))
+    github.pulls.clear()
+    _comment(github, GITHUB_STEP_SUMMARY=str(summary))
     assert summary.read_text().startswith("# ✅ Ready to merge")
 
 
@@ -438,7 +563,7 @@ def _workflow(github, folder: Path, started_by: str, conclusion: str = "success"
     subprocess.run(["git", "clone", "--quiet", "--no-local", str(ROOT), str(tree)], check=True)
     branch = github.pulls[0]["head"]["ref"]
     facts = {"head_sha": SHA, "head_branch": branch, "head_repository": {"owner": {"login": "team"}}}
-    facts |= {"html_url": "https://github.example/run/1", "conclusion": conclusion}
+    facts |= {"html_url": "https://github.example/run/1", "conclusion": conclusion, "path": _path(MODEL_CHECKS)}
     event = act.GitHubEvent("workflow_run", {"workflow_run": {"id": 1, "event": started_by, **facts}})
     api = {"GH_HOST": github.address, "GH_ENTERPRISE_TOKEN": "token", "SSL_CERT_FILE": github.certificate}
     return act.run(
@@ -460,6 +585,7 @@ def test_workflow_comments_on_a_retraining_and_posts_its_status(github, tmp_path
     monkeypatch.setattr(github_api, "REPOSITORY", act.REPOSITORY)
     github.pulls.clear()
     github.open_pull_request(7, SHA, "local:retrain")
+    github.runs.clear()
     github.add_run(SHA, "success")
     _leave(github)
     finished = _workflow(github, tmp_path, "workflow_dispatch")

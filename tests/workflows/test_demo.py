@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from slipway import results
+from slipway.github.checked_run import CHECKS
 from slipway.local import act, client, repository
 from slipway.local.home import Home, homes, processes
 
@@ -35,6 +36,7 @@ PHASES = (
     "merge and deployment",
     "pull request: broken data",
 )
+FILES = [checks.file for checks in CHECKS]
 CLEANUP_SECONDS = 5  # for removing killed demos, before the first phase
 
 pytestmark = pytest.mark.timeout(TIMEOUT_SECONDS + 60)
@@ -50,6 +52,11 @@ class FinishedDemo:
 
     def jobs(self, run: int) -> dict[str, str]:
         return {name: job["result"] for name, job in self.summary["runs"][run]["jobs"].items()}
+
+    def when(self, text: str) -> float:
+        """Return the seconds since the start at which the first line with `text` was printed."""
+        line = next(line for line in self.done.stdout.splitlines() if text in line)
+        return float(line.split()[0])
 
     def committed(self, revision: str, path: str) -> dict[str, Any]:
         command = ["git", "-C", str(self.home.root / "origin.git"), "show", f"{revision}:{path}"]
@@ -87,11 +94,11 @@ def test_first_deployment_succeeds(demo):
 
 
 def test_every_job_of_the_good_pull_request_succeeds(demo):
-    assert {"success"} == set(demo.jobs(1).values())
+    assert {"success"} == {*demo.jobs(1).values(), *demo.jobs(2).values()}
 
 
 def test_merge_is_deployed(demo):
-    assert {"build": "success", "staging": "success", "production": "success", "report": "success"} == demo.jobs(2)
+    assert {"build": "success", "staging": "success", "production": "success", "report": "success"} == demo.jobs(3)
 
 
 def test_the_deployment_of_the_merge_is_reported_and_kept_with_its_release(demo):
@@ -159,7 +166,7 @@ def test_report_is_printed(demo):
 
 
 def test_broken_data_fails_its_job_and_trains_nothing(demo):
-    jobs = demo.jobs(3)
+    jobs = demo.jobs(4)
     assert ("failure", "skipped", "failure") == (jobs["data"], jobs["train"], jobs["required"])
 
 
@@ -170,8 +177,13 @@ def test_only_jobs_that_fail_have_a_step_that_failed(demo):
     assert {"data", "required"} <= failed <= ended
 
 
+def test_broken_data_is_reported_while_the_tests_still_run(demo):
+    reported, tested = (f"report after {name}: ❌ Blocked: data contract" for name in FILES)
+    assert demo.when(reported) < demo.when(tested)
+
+
 def test_report_on_broken_data_states_the_reason(demo):
-    assert "success" == demo.jobs(3)["report"]
+    assert "success" == demo.jobs(4)["report"]
     assert "Blocked" in demo.summary["blocked"]["reason"][0]
     assert "data contract" in "\n".join(demo.summary["blocked"]["reason"])
 

@@ -201,4 +201,5 @@ def run_of(pull: PullRequest) -> dict[str, Any]:
         "head_branch": pull.branch,
         "head_repository": {"owner": {"login": "team"}},
     }
-    return {"id": 1, "event": "pull_request", "html_url": "https://github.example/run/1", **head}
+    facts = {"event": "pull_request", "path": str(SHIPPED)}
+    return {"id": 1, "html_url": "https://github.example/run/1", **facts, **head}

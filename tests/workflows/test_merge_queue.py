@@ -1,4 +1,4 @@
-"""pull-request.yaml in a merge queue reports `required`, and compares the merge commit with `main`."""
+"""The checks of a pull request in a merge queue report their statuses, and compare the merge commit with `main`."""
 
 from __future__ import annotations
 
@@ -52,9 +52,16 @@ def _event(project: conftest.Project) -> dict:
     return {"action": "checks_requested", "ref": ref, "merge_group": group | {"head_commit": {"id": head}}}
 
 
-def test_merge_group_is_compared_with_main_and_reports_required(queue):
-    run = queue.act("pull-request.yaml", "merge_group", _event(queue.project), {}, {})
+@pytest.mark.parametrize(
+    ("workflow", "commands"),
+    [
+        ("pull-request.yaml", ["compare", "data", "report", "train"]),
+        ("pull-request-code.yaml", ["lint", "report", "test"]),
+    ],
+)
+def test_merge_group_is_compared_with_main_and_reports_required(queue, workflow, commands):
+    run = queue.act(workflow, "merge_group", _event(queue.project), {}, {})
     assert {"success"} == {job.result for job in run.jobs.values()}
     assert "required" in run.jobs
     calls = sorted(map(tuple, map(json.loads, queue.calls)))
-    assert [(name, "main") for name in ("compare", "data", "lint", "report", "test", "train")] == calls
+    assert [(name, "main") for name in commands] == calls

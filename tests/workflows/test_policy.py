@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 WORKFLOWS = sorted(Path(".github/workflows").glob("*.yaml"))
 PULL_REQUEST = Path(".github/workflows/pull-request.yaml")
+PULL_REQUEST_CODE = PULL_REQUEST.with_name("pull-request-code.yaml")
 ACTIONS = sorted(Path(".github/actions").glob("*/action.yml"))
 
 REMOVED_RUNTIMES = {"node12", "node16", "node20"}
@@ -84,6 +85,22 @@ INSTALL_UV = ".ci/install-uv"
 
 COMMENT = "pull-request-comment.yaml"
 """The only workflow with a privileged trigger."""
+
+NEEDS = {
+    "pull-request.yaml": {
+        "data": [],
+        "train": ["data"],
+        "report": ["data", "train"],
+        "required": ["data", "train", "report"],
+    },
+    "pull-request-code.yaml": {
+        "lint": [],
+        "test": [],
+        "report": ["lint", "test"],
+        "required": ["lint", "test", "report"],
+    },
+}
+"""What each job of a pull request waits for."""
 
 
 class Workflow:
@@ -448,12 +465,17 @@ FAULTS = [
     (private_repositories_can_be_read, "deploy.yaml", "persist-credentials: true", "persist-credentials: false"),
     (commands_contain_no_expressions, "rollback.yaml", '"$VERSION"', "${{ inputs.version }}"),
     (promotions_are_not_cancelled, "rollback.yaml", "cancel-in-progress: false", "cancel-in-progress: true"),
-    (steps_are_one_line, "pull-request.yaml", "run: uv run slipway lint", "run: |\n          ls\n          ls"),
-    (steps_call_the_command_line, "pull-request.yaml", "uv run slipway lint", "pip install ruff"),
-    (steps_call_the_command_line, "pull-request.yaml", "slipway lint", "slipway lint && curl http://example.com | sh"),
+    (steps_are_one_line, "pull-request-code.yaml", "run: uv run slipway lint", "run: |\n          ls\n          ls"),
+    (steps_call_the_command_line, "pull-request-code.yaml", "uv run slipway lint", "pip install ruff"),
+    (
+        steps_call_the_command_line,
+        "pull-request-code.yaml",
+        "slipway lint",
+        "slipway lint && curl http://example.com | sh",
+    ),
     (uv_is_installed_by_hash, "setup/action.yml", "run: .ci/install-uv", "uses: astral-sh/setup-uv@main"),
     (steps_call_the_command_line, "setup/action.yml", "run: .ci/install-uv", "run: pip install uv"),
-    (commands_contain_no_expressions, "pull-request.yaml", "slipway lint", "slipway lint ${{ github.head_ref }}"),
+    (commands_contain_no_expressions, "pull-request-code.yaml", "slipway lint", "slipway lint ${{ github.head_ref }}"),
     (
         expressions_mean_the_same_under_act,
         "deploy.yaml",
@@ -491,9 +513,10 @@ FAULTS = [
     (ignores_carry_a_reason, "deploy.yaml", "ignore[artipacked] pushes the promotion", "ignore[artipacked]"),
     (ignores_carry_a_reason, "deploy.yaml", "ignore[artipacked] pushes", "ignore"),
     (jobs_upload_their_result, "pull-request.yaml", "        if: always()\n", ""),
-    (everything_is_required, "pull-request.yaml", "needs: [lint, data, test, train, report]", "needs: [report]"),
+    (everything_is_required, "pull-request.yaml", "needs: [data, train, report]", "needs: [report]"),
+    (everything_is_required, "pull-request-code.yaml", "needs: [lint, test, report]", "needs: [test, report]"),
     (everything_is_required, "pull-request.yaml", "if: always() # a skipped job", "if: success() #"),
-    (commands_exist, "pull-request.yaml", "slipway lint", "slipway lnt"),
+    (commands_exist, "pull-request-code.yaml", "slipway lint", "slipway lnt"),
 ]
 
 
@@ -503,6 +526,20 @@ def test_rule_catches_its_fault(rule, file, text, fault):
     content = (folder / file).read_text(encoding="utf-8")
     assert text in content
     assert list(rule(Workflow(file, content.replace(text, fault, 1))))
+
+
+def needs(workflow: Workflow) -> dict[str, list[str]]:
+    return {name: job.get("needs", []) for name, job in workflow.jobs.items()}
+
+
+@pytest.mark.parametrize("file", NEEDS)
+def test_job_of_a_pull_request_waits_only_for_what_makes_it_pointless(file):
+    assert NEEDS[file] == needs(read(PULL_REQUEST.with_name(file)))
+
+
+def test_comment_follows_every_check_of_a_pull_request():
+    names = {read(PULL_REQUEST.with_name(file)).content["name"] for file in NEEDS}
+    assert names == set(read(PULL_REQUEST.with_name(COMMENT)).content[True]["workflow_run"]["workflows"])
 
 
 def test_no_two_workflows_share_a_group():
@@ -586,7 +623,7 @@ def hook() -> dict[str, Any]:
 
 
 def test_pre_commit_hook_calls_the_command_of_the_job_lint():
-    lint = yaml.safe_load(PULL_REQUEST.read_text(encoding="utf-8"))["jobs"]["lint"]
+    lint = yaml.safe_load(PULL_REQUEST_CODE.read_text(encoding="utf-8"))["jobs"]["lint"]
     (command,) = (step["run"].removeprefix("uv run ") for step in lint["steps"] if "run" in step)
     configured = (hook()["repo"], hook()["language"], hook()["entry"])
     assert ("local", "system", f".bootstrap/bin/uv run --frozen {command}") == configured

@@ -15,6 +15,7 @@ import pytest
 
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
+from slipway.github import checked_run
 from slipway.local import push_rule
 from slipway.results import recorded
 from slipway.retraining import propose
@@ -122,7 +123,7 @@ def test_a_proposal_becomes_a_branch_a_pull_request_and_a_run_of_its_checks(fork
         pull["title"],
     )
     assert "new data was observed" in pull["body"]
-    assert [("pull-request.yaml", "retrain", {})] == fork.github.dispatched
+    assert [(checks.file, "retrain", {}) for checks in checked_run.CHECKS] == fork.github.dispatched
 
 
 def test_branch_index_work_tree_and_configuration_of_the_clone_are_unchanged(fork):
@@ -143,7 +144,7 @@ def test_a_second_trigger_updates_the_open_pull_request(fork):
     (pull,) = fork.github.pulls
     assert "decay was observed" in pull["body"]
     assert {"data.dvc": "March", "code.py": "new"}.items() <= fork.files.items()
-    assert 2 == len(fork.github.dispatched)
+    assert 2 * len(checked_run.CHECKS) == len(fork.github.dispatched)
 
 
 def test_the_same_proposal_again_updates_the_description_and_pushes_nothing(fork):
@@ -152,7 +153,7 @@ def test_the_same_proposal_again_updates_the_description_and_pushes_nothing(fork
     head = fork.head
     fork.leave("drift")
     fork.propose()
-    assert (head, 1) == (fork.head, len(fork.github.dispatched))
+    assert (head, len(checked_run.CHECKS)) == (fork.head, len(fork.github.dispatched))
     assert "drift was observed" in fork.github.pulls[0]["body"]
 
 

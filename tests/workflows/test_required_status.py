@@ -25,7 +25,10 @@ def github(tmp_path):
         yield github
 
 
-def _post(github: github_api.GitHub, run: int, sha: str = SHA) -> str:
+PATH = ".github/workflows/pull-request.yaml"
+
+
+def _post(github: github_api.GitHub, run: int, sha: str = SHA, path: str = PATH) -> str:
     """Run the command for a run of the stand-in, and return what it prints."""
     variables = {
         "GITHUB_REPOSITORY": github_api.REPOSITORY,
@@ -33,7 +36,9 @@ def _post(github: github_api.GitHub, run: int, sha: str = SHA) -> str:
         "HEAD_OWNER": "team",
         "HEAD_BRANCH": "retrain",
         "CONCLUSION": "success",
+        "RUN_EVENT": "workflow_dispatch",
         "RUN_ID": str(run),
+        "RUN_PATH": path,
         "RUN_URL": "https://github.example/run/1",
         "GH_HOST": github.address,
         "GH_ENTERPRISE_TOKEN": "token",
@@ -71,16 +76,18 @@ def test_only_success_is_a_success():
     assert ["success"] == [name for name, meaning in checked_run.CONCLUSIONS.items() if meaning.state == "success"]
 
 
-def test_status_is_the_one_that_the_rule_for_main_requires(github):
-    run = github.add_run(SHA, "success")
-    _post(github, run)
+@pytest.mark.parametrize("checks", checked_run.CHECKS, ids=lambda checks: checks.file)
+def test_status_is_the_one_that_the_rule_for_main_requires(github, checks):
+    path = checked_run.WORKFLOWS + checks.file
+    run = github.add_run(SHA, "success", path=path)
+    _post(github, run, path=path)
     (status,) = github.statuses
     description = "By dispatch: every job succeeded and every gate passed"
     url = f"https://github.example/run/{run}"
     assert {
         "sha": SHA,
         "state": "success",
-        "context": "required",
+        "context": checks.context,
         "description": description,
         "target_url": url,
     } == status
@@ -102,6 +109,13 @@ def test_run_that_is_no_completed_check_of_a_retraining_posts_nothing(github, fa
     output = _post(github, github.add_run(SHA, **{"conclusion": "success"} | facts))
     assert [] == github.statuses
     assert reason in output
+
+
+def test_run_of_another_workflow_posts_nothing(github):
+    path = ".github/workflows/other.yaml"
+    output = _post(github, github.add_run(SHA, "success", path=path), path=path)
+    assert [] == github.statuses
+    assert f"{path} does not check pull requests" in output
 
 
 def test_moved_head_gets_no_status(github):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from slipway.github import checked_run
 from slipway.local import act
 from slipway.local.home import Home
 from tests import github_api
@@ -92,7 +93,7 @@ def test_a_retraining_becomes_a_pull_request_with_its_trigger_and_evidence(fork)
     (pull,) = fork.github.pulls
     assert "Retrain on b.csv (decay)" == pull["title"]
     assert BECAUSE in pull["body"]
-    assert [("pull-request.yaml", "retrain", {})] == fork.github.dispatched
+    assert [(checks.file, "retrain", {}) for checks in checked_run.CHECKS] == fork.github.dispatched
     listed = conftest.git(fork.project.origin, "diff", "--name-only", "main", "retrain").splitlines()
     assert [".dvcstore/rows", "data.dvc"] == listed
     assert [] == list(fork.folder.rglob("canary"))

@@ -1,4 +1,4 @@
-"""The completed run of pull-request.yaml, and the comment and commit status that follow from its conclusion."""
+"""The runs that check a pull request, and the comment and commit status that follow from their conclusions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,27 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from slipway.errors import UserError
+
+
+@dataclass(frozen=True)
+class Checks:
+    """A workflow that checks pull requests."""
+
+    file: str
+    """Name of the file in .github/workflows."""
+    jobs: tuple[str, ...]
+    """Results that its run may report; those of other jobs are ignored."""
+    context: str
+    """Status that protects `main`: the name of the job that waits for all others."""
+
+
+CHECKS = (
+    Checks("pull-request.yaml", ("data", "train", "compare"), "required"),
+    Checks("pull-request-code.yaml", ("lint", "test"), "required-code"),
+)
+"""Two workflows, because GitHub reports the end of a run only, and the tests take longer than to reject broken data."""
+
+WORKFLOWS = ".github/workflows/"
 
 
 class CommentKind(StrEnum):
@@ -24,7 +45,7 @@ class Meaning:
 
     comment: CommentKind
     state: str | None
-    """State of the commit status `required` after a dispatched run; None posts no status."""
+    """State of the commit status after a dispatched run; None posts no status."""
     reason: str
 
 
@@ -62,6 +83,15 @@ class Run:
     url: str
     number: str
     """Number of the run, not of the pull request."""
+    event: str
+    """Event that started the run."""
+    path: str
+    """Path of its workflow file."""
+
+    @property
+    def checks(self) -> Checks | None:
+        """Return the workflow of the run; None for any other, which a pull request may add under the same name."""
+        return next((checks for checks in CHECKS if self.path.split("@")[0] == WORKFLOWS + checks.file), None)
 
     @classmethod
     def of_environment(cls) -> Run:
@@ -69,7 +99,8 @@ class Run:
 
         Owner and branch are empty after the fork was deleted.
         """
-        names = ("GITHUB_REPOSITORY", "HEAD_SHA", "HEAD_OWNER", "HEAD_BRANCH", "CONCLUSION", "RUN_URL", "RUN_ID")
+        head = ("HEAD_SHA", "HEAD_OWNER", "HEAD_BRANCH")
+        names = ("GITHUB_REPOSITORY", *head, "CONCLUSION", "RUN_URL", "RUN_ID", "RUN_EVENT", "RUN_PATH")
         for name in names:
             if not os.environ.get(name) and not (name in NULLABLE and name in os.environ):
                 raise UserError(f"{name}: not set; pull-request-comment.yaml sets it from the event")

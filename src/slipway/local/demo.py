@@ -6,11 +6,13 @@ request under client traffic. A second pull request brings broken data, and the 
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 from slipway.errors import UserError
 from slipway.files import write_text
+from slipway.github.checked_run import CHECKS
 from slipway.local import act, client
 from slipway.local.home import DEMOS, Home, stop_all
 from slipway.local.repository import PullRequest, Repository, install, run, uncommitted
+from slipway.pull_request import comment, report
+from slipway.report import content, html, markdown, submitted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +47,8 @@ class Demo:
     home: Home
     start: float = field(default_factory=time.monotonic)
     summary: dict[str, Any] = field(default_factory=lambda: {"phases": [], "runs": []})
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    """Numbers of the workflow runs."""
 
     def __post_init__(self) -> None:
         self.env = self.home.environment()
@@ -55,8 +62,8 @@ class Demo:
             self.deploy()
             before = self.query_production("before")
         with self.phase("pull request: other parameters"):
-            pull, checked = self.propose_parameters()
-            self.show_report(checked)
+            pull = self.propose_parameters()
+            self.show_report()
         with self.phase("merge and deployment"):
             self.merge_and_deploy(pull)
             self.check_new_release(before, self.query_production("after"))
@@ -88,22 +95,29 @@ class Demo:
     def deploy(self) -> None:
         """Run deploy.yaml on the newest commit of `main`. Raises UserError if it fails."""
         event = self.repository.push_event()
-        finished = self.workflow("deploy.yaml", event, "refs/heads/main")
+        finished = self.workflow("deploy.yaml", event, "refs/heads/main", self.new_folder("deploy.yaml"))
+        self.record(finished)
         if not finished.succeeded:
             raise UserError(f"deploy.yaml: failed; see the logs in {finished.folder}")
 
-    def workflow(self, name: str, event: act.GitHubEvent, reference: str) -> act.WorkflowRun:
-        """Run a workflow of the repository on `reference`, and add the results of its jobs to the summary."""
-        folder = self.home.root / "runs" / f"{len(self.summary['runs']) + 1}-{Path(name).stem}"
+    def new_folder(self, workflow: str) -> Path:
+        """Return the folder of the next run, which is one of `workflow`."""
+        return self.home.root / "runs" / f"{next(self.numbers)}-{Path(workflow).stem}"
+
+    def workflow(self, name: str, event: act.GitHubEvent, reference: str, folder: Path) -> act.WorkflowRun:
+        """Run a workflow of the repository on `reference`, and store its output in `folder`."""
         tree = self.repository.checkout(self.home.root / "trees" / folder.name, reference)
         self.log(f"{name} for {event.name} on {reference}")
         variables = {f"{environment.upper()}_URL": self.summary[environment] for environment in ENVIRONMENTS}
         variables |= {"SLIPWAY_STORE": self.env["SLIPWAY_STORE"], "ATTEST": "false"}  # only GitHub can attest
         finished = act.run(name, tree, event, folder, env=self.env, variables=variables, log=self.log)
         shutil.rmtree(tree)
-        jobs = {job.name: {"result": job.result, "seconds": job.seconds} for job in finished.jobs.values()}
-        self.summary["runs"].append({"workflow": name, "seconds": finished.seconds, "jobs": jobs})
         return finished
+
+    def record(self, finished: act.WorkflowRun) -> None:
+        """Add the results of a run's jobs to the summary."""
+        jobs = {job.name: {"result": job.result, "seconds": job.seconds} for job in finished.jobs.values()}
+        self.summary["runs"].append({"workflow": finished.workflow, "seconds": finished.seconds, "jobs": jobs})
 
     def query_production(self, when: str) -> dict[str, Any]:
         """Send real rows to production, and return the release that serves them.
@@ -128,8 +142,8 @@ class Demo:
         rows: list[dict[str, Any]] = content["rows"]
         return rows
 
-    def propose_parameters(self) -> tuple[PullRequest, act.WorkflowRun]:
-        """Change a parameter of the model, reproduce the pipeline, and open a pull request. Return it and its run."""
+    def propose_parameters(self) -> PullRequest:
+        """Change a parameter of the model, reproduce the pipeline, and open a pull request. Return it."""
         self.repository.branch("other-parameters")
         title = grow_parameter(self.repository.author / "params.yaml")
         self.log(f"author: {title}, then `dvc repro`")
@@ -137,31 +151,59 @@ class Demo:
         self.author("dvc", "repro", "--quiet")
         self.repository.commit(title)
         pull = self.repository.open_pull_request(title)
-        checked = self.workflow("pull-request.yaml", pull.event(), f"refs/pull/{pull.number}/merge")
-        if not checked.succeeded:
-            raise UserError(f"pull-request.yaml: blocked #{pull.number}; see {self.keep_report(checked, 'blocked')}")
-        return pull, checked
+        if not self.check(pull, "report"):
+            raise UserError(f"#{pull.number}: blocked; see {self.report_file('report')}")
+        return pull
 
     def author(self, *command: str) -> str:
         """Run a command in the author's clone. Return its stdout."""
         return run(["uv", "run", "--frozen", *command], self.repository.author, self.env)
 
-    def keep_report(self, checked: act.WorkflowRun, name: str) -> Path:
-        """Copy the report from the artifacts of a run to the folder `name`. Return the Markdown file."""
-        folder = self.home.root / name
-        shutil.copytree(checked.artifact("report") / "report", folder)
-        return folder / "report.md"
+    def check(self, pull: PullRequest, name: str) -> bool:
+        """Run every workflow that checks `pull`, side by side, and write the report to the folder `name` when one ends.
 
-    def show_report(self, checked: act.WorkflowRun) -> None:
+        Return whether all runs succeeded. On GitHub, pull-request-comment.yaml would update its comment each time.
+        """
+        event, reference = pull.event(), f"refs/pull/{pull.number}/merge"
+        parts = {checks: comment.CheckedPart(checks, content.RUNNING) for checks in CHECKS}
+        with ThreadPoolExecutor(len(CHECKS)) as pool:
+            runs = {
+                pool.submit(self.workflow, checks.file, event, reference, self.new_folder(checks.file)): checks
+                for checks in CHECKS
+            }
+            for finished in as_completed(runs):
+                checks, evidence = runs[finished], _evidence(finished.result())
+                parts[checks] = comment.CheckedPart(checks, "no result", evidence)
+                self.log(f"report after {checks.file}: {self.write_report(list(parts.values()), name)}")
+        for finished in runs:
+            self.record(finished.result())
+        return all(finished.result().succeeded for finished in runs)
+
+    def write_report(self, parts: list[comment.CheckedPart], name: str) -> str:
+        """Write the report on the parts that have ended, as Markdown and HTML. Return its title."""
+        evidence = comment.combined(parts)
+        if evidence is None:
+            return "no evidence"
+        document, title = content.write(evidence), content.title(evidence)
+        self.report_file(name).parent.mkdir(exist_ok=True)
+        write_text(self.report_file(name), markdown.render(document))
+        write_text(self.report_file(name).with_suffix(".html"), html.render(document, title))
+        return title
+
+    def report_file(self, name: str) -> Path:
+        """Return the path of the report in the folder `name`, as Markdown."""
+        return self.home.root / name / "report.md"
+
+    def show_report(self) -> None:
         """Print the first lines of the report, and the paths of its files."""
-        markdown = self.keep_report(checked, "report")
-        html = markdown.with_suffix(".html")
-        self.summary["report"] = {"markdown": str(markdown), "html": str(html)}
-        lines = markdown.read_text(encoding="utf-8").splitlines()
+        file = self.report_file("report")
+        page = file.with_suffix(".html")
+        self.summary["report"] = {"markdown": str(file), "html": str(page)}
+        lines = file.read_text(encoding="utf-8").splitlines()
         for line in lines[:REPORT_LINES]:
             print(f"    {line}", flush=True)
-        self.log(f"full report: {markdown}")
-        self.log(f"as HTML: {html}")
+        self.log(f"full report: {file}")
+        self.log(f"as HTML: {page}")
 
     def merge_and_deploy(self, pull: PullRequest) -> None:
         """Merge `pull`, and deploy it while a client sends requests to production."""
@@ -193,10 +235,9 @@ class Demo:
         self.author("dvc", "push", "--quiet", "data.dvc")
         self.repository.commit(title)
         pull = self.repository.open_pull_request(title)
-        checked = self.workflow("pull-request.yaml", pull.event(), f"refs/pull/{pull.number}/merge")
-        if checked.succeeded:
-            raise UserError(f"pull-request.yaml: passed #{pull.number} despite its corrupt data; see {checked.folder}")
-        blocked = self.keep_report(checked, "blocked")
+        if self.check(pull, "blocked"):
+            raise UserError(f"#{pull.number}: passed despite its corrupt data; see {self.home.root / 'runs'}")
+        blocked = self.report_file("blocked")
         reason = [line for line in blocked.read_text(encoding="utf-8").splitlines() if line][:REASON_LINES]
         self.summary["blocked"] = {"report": str(blocked), "reason": reason}
         for line in reason:
@@ -236,6 +277,12 @@ class Demo:
             default = demos == DEMOS.absolute()
             command = "make stop" if default else f"uv run slipway demo --stop --folder {demos}"
             print(f"Both environments keep running. To stop them, run `{command}`.")
+
+
+def _evidence(finished: act.WorkflowRun) -> content.ReportEvidence | None:
+    """Return the evidence that a run uploaded; None if it left none."""
+    file = finished.artifact(comment.ARTIFACT) / report.EVIDENCE
+    return submitted.accept(file.read_bytes()) if file.is_file() else None
 
 
 def grow_parameter(params: Path) -> str:

@@ -1,13 +1,16 @@
 """The command `comment`: one comment on the pull request, updated in place.
 
+It runs when the run of either workflow ends, and reports on both: a job whose run has not ended counts as running.
+
 It runs with write permission on evidence that a pull request produced, perhaps one of an external contributor. It
-therefore accepts only JSON of a fixed schema and bounded size, renders that itself, and looks up the number of the pull
-request through GitHub's API.
+therefore accepts only JSON of a fixed schema and bounded size, one document of each run with its own jobs, renders that
+itself, and looks up the number of the pull request through GitHub's API.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pydantic import ValidationError
@@ -16,13 +19,15 @@ import problem
 from slipway.errors import UserError
 from slipway.git.changes import Changes
 from slipway.github import api, comments, workflows
-from slipway.github.checked_run import CommentKind, Run, meaning
+from slipway.github.checked_run import CHECKS, Checks, CommentKind, Run, meaning
 from slipway.pull_request import report
 from slipway.report import content, markdown, submitted
 from slipway.report.document import Code, Heading, Link, paragraph
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from slipway.report.document import Document
 
 TITLE = "slipway"
@@ -32,9 +37,23 @@ WATERMARK_CHARACTERS_MAX = 1_000  # of the watermark and the link below the repo
 REPORT_CHARACTERS_MAX = markdown.LENGTH_MAX - WATERMARK_CHARACTERS_MAX
 
 
+@dataclass(frozen=True)
+class CheckedPart:
+    """What one workflow reports on a pull request."""
+
+    checks: Checks
+    status: str
+    """Status of its jobs that left no result: that of the run."""
+    evidence: content.ReportEvidence | None = None
+    url: str | None = None
+
+
 def comment() -> None:
     """Comment on the open pull request whose newest commit the run checked, if there is one."""
     run = Run.of_environment()
+    if run.checks is None:
+        print(f"comment: nothing to report: {run.path} does not check pull requests")
+        return
     text = text_for(run)
     if text is None:
         print(f"comment: nothing to report: {meaning(run.conclusion).reason}")
@@ -55,8 +74,9 @@ def text_for(run: Run) -> str | None:
         return None
     if kind is CommentKind.NOTICE:
         return notice(run)
-    document = api.read_artifact(run.number, run.repository, ARTIFACT, report.EVIDENCE, EVIDENCE_BYTES_MAX)
-    return render(no_evidence(run) if document is None else parse(document, run), run)
+    parts = [_own(run, checks) if checks == run.checks else _other(run, checks) for checks in CHECKS]
+    evidence = combined(parts) or no_evidence(run, parts)
+    return render(evidence, [(part.checks.file, part.url) for part in parts if part.url])
 
 
 def notice(run: Run) -> str:
@@ -69,15 +89,65 @@ def notice(run: Run) -> str:
     return markdown.render(document, REPORT_CHARACTERS_MAX)
 
 
-def no_evidence(run: Run) -> content.ReportEvidence:
-    """Return the evidence of a run that wrote none, for a report that names all jobs as missing."""
+def _own(run: Run, checks: Checks) -> CheckedPart:
+    """Return the part of the run that has ended."""
+    return CheckedPart(checks, "no result", _evidence(run, run.number), run.url)
+
+
+def _other(run: Run, checks: Checks) -> CheckedPart:
+    """Return the part of another workflow that checks the same commit of the same branch."""
+    path = f"repos/{run.repository}/actions/workflows/{checks.file}/runs"
+    listed = api.call("GET", f"{path}?event={run.event}&head_sha={run.head_sha}&per_page=100")["workflow_runs"]
+    same = (other for other in listed if other["head_branch"] == run.head_branch and _owner(other) == run.head_owner)
+    newest = max(same, key=lambda other: other["run_number"], default=None)
+    if newest is None or newest["status"] != "completed":
+        return CheckedPart(checks, content.RUNNING)
+    conclusion = str(newest["conclusion"])
+    if meaning(conclusion).comment is not CommentKind.REPORT:
+        return CheckedPart(checks, conclusion, url=newest["html_url"])
+    return CheckedPart(checks, "no result", _evidence(run, str(newest["id"])), newest["html_url"])
+
+
+def _owner(run: dict[str, Any]) -> str:
+    """Return the owner of a run's head repository; empty for a deleted fork, as in an empty variable."""
+    repository = run["head_repository"] or {}
+    return str((repository.get("owner") or {}).get("login", ""))
+
+
+def _evidence(run: Run, number: str) -> content.ReportEvidence | None:
+    """Return the evidence of the run `number` of the same commit; None if it left none. Raises UserError."""
+    document = api.read_artifact(number, run.repository, ARTIFACT, report.EVIDENCE, EVIDENCE_BYTES_MAX)
+    return None if document is None else parse(document, run)
+
+
+def combined(parts: Sequence[CheckedPart]) -> content.ReportEvidence | None:
+    """Return the evidence of all parts, each with the results of its own jobs only; None if no part has any."""
+    submissions = [(part.checks.jobs, part.evidence) for part in parts if part.evidence]
+    if not submissions:
+        return None
+    jobs = {job: evidence.results[job] for jobs, evidence in submissions for job in jobs if job in evidence.results}
+    return submissions[0][1].model_copy(update={"results": jobs, "statuses": _statuses(parts)})
+
+
+def _statuses(parts: Sequence[CheckedPart]) -> dict[str, str]:
+    """Return the status of every job: the one in its part's evidence, or else that of its run."""
+    return {job: _status(job, part) for part in parts for job in part.checks.jobs}
+
+
+def _status(job: str, part: CheckedPart) -> str:
+    claimed = part.evidence.statuses.get(job) if part.evidence else None
+    return part.status if claimed in {None, content.RUNNING} else claimed  # only GitHub knows whether a run has ended
+
+
+def no_evidence(run: Run, parts: Sequence[CheckedPart]) -> content.ReportEvidence:
+    """Return the evidence of runs that wrote none, for a report that names all jobs as missing."""
     return content.ReportEvidence(
         results={},
         changes=Changes(base=None, head=run.head_sha),
         task=problem.TASK,
         primary=read_settings().gates.primary,
         card=report.card(),
-        statuses={},
+        statuses=_statuses(parts),
     )
 
 
@@ -93,11 +163,11 @@ def parse(document: bytes, run: Run) -> content.ReportEvidence:
     return evidence.model_copy(update={"changes": changes})
 
 
-def render(evidence: content.ReportEvidence, run: Run) -> str:
-    """Return the report as Markdown. Raises UserError if it cannot be written from the evidence."""
+def render(evidence: content.ReportEvidence, runs: Sequence[tuple[str, str]]) -> str:
+    """Return the report as Markdown, with a link to each run. Raises UserError if it cannot be written."""
     try:
-        document = [*content.write(evidence), paragraph(Link("Workflow run with logs and artifacts", run.url))]
-        return markdown.render(document, REPORT_CHARACTERS_MAX)
+        links = [paragraph(Link(f"Logs and artifacts of {workflow}", url)) for workflow, url in runs]
+        return markdown.render([*content.write(evidence), *links], REPORT_CHARACTERS_MAX)
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         kind = type(error).__name__
         raise UserError(f"{report.EVIDENCE}: no report can be written from it ({kind}); rejected") from None

@@ -25,6 +25,8 @@ JOBS = ("data", "train", "compare", "test", "lint")
 """Jobs of a pull request that must write a result, the most informative first. A missing result is a failure."""
 
 NOT_RUN = "did not run"
+RUNNING = "running"
+"""Status of a job whose run has not ended, so that its result is still to come."""
 
 OUTCOME_LABELS = {Outcome.PASS: "✅ pass", Outcome.FAIL: "❌ fail", Outcome.INCONCLUSIVE: "⚠️ inconclusive"}
 DIFFERENCE_LABELS = {
@@ -84,9 +86,27 @@ class ReportEvidence(BaseModel):
 def verdicts(evidence: ReportEvidence) -> list[Verdict]:
     """Return the verdicts of all jobs, by urgency: failed, inconclusive, not run, passed.
 
-    A job that wrote no result, or crashed before its gates, counts as a failed gate.
+    A job that wrote no result, or crashed before its gates, counts as a failed gate. A running job has none.
     """
-    return sorted((verdict for job in JOBS for verdict in _of_job(job, evidence)), key=_urgency)
+    return sorted((verdict for job in expected(evidence) for verdict in _of_job(job, evidence)), key=_urgency)
+
+
+def expected(evidence: ReportEvidence) -> list[str]:
+    """Return the jobs of which the report expects a result: those of the workflow, or all outside of one."""
+    statuses = evidence.statuses
+    own = {*evidence.results, *statuses, *(["compare"] if "train" in statuses else [])}  # steps of one job
+    return [job for job in JOBS if not statuses or job in own]
+
+
+def running(evidence: ReportEvidence) -> list[str]:
+    """Return the jobs whose result is still to come."""
+    return [job for job in JOBS if job not in evidence.results and evidence.statuses.get(job) == RUNNING]
+
+
+def may_still_pass(evidence: ReportEvidence) -> bool:
+    """Return whether every gate has passed so far, and a job is running."""
+    passed = all(verdict.outcome is Outcome.PASS for verdict in verdicts(evidence))
+    return passed and bool(running(evidence))
 
 
 def _urgency(verdict: Verdict) -> int:
@@ -97,8 +117,10 @@ def _urgency(verdict: Verdict) -> int:
 
 def _of_job(job: str, evidence: ReportEvidence) -> Iterator[Verdict]:
     result = evidence.results.get(job)
+    if job in running(evidence):
+        return
     if result is None:
-        status = evidence.statuses.get(job, "no result")
+        status = _status(job, evidence)
         reason = "an earlier job failed, or the run was stopped"
         yield Verdict(job, Outcome.FAIL, "completes", f"{NOT_RUN} ({status})", reason)
         return
@@ -107,15 +129,28 @@ def _of_job(job: str, evidence: ReportEvidence) -> Iterator[Verdict]:
         yield Verdict(job, Outcome.FAIL, "completes", "crashed", result.error)
 
 
+def _status(job: str, evidence: ReportEvidence) -> str:
+    """Return GitHub's status of a job; `compare` is a step of the job `train`."""
+    statuses = evidence.statuses
+    return statuses.get(job) or (job == "compare" and statuses.get("train")) or "no result"
+
+
 def outcome(evidence: ReportEvidence) -> Outcome:
-    """Return the overall outcome of all gates."""
-    return overall(verdicts(evidence))
+    """Return the overall outcome of all gates; it is inconclusive while a job is running and no gate has failed."""
+    return Outcome.INCONCLUSIVE if may_still_pass(evidence) else overall(verdicts(evidence))
 
 
 def title(evidence: ReportEvidence) -> str:
-    """Return the report's first line: the overall verdict and the gates that block."""
+    """Return the report's first line: the overall verdict and the gates that block.
+
+    A job that did not run is named only if no gate blocks, because it is the consequence of another.
+    """
     judged = verdicts(evidence)
-    blocking = [verdict.gate for verdict in judged if verdict.outcome is not Outcome.PASS]
+    if may_still_pass(evidence):
+        return f"⏳ Still running: {', '.join(running(evidence))}; {len(judged)} gates pass so far"
+    blockers = [verdict for verdict in judged if verdict.outcome is not Outcome.PASS]
+    causes = [verdict for verdict in blockers if not verdict.observed.startswith(NOT_RUN)]
+    blocking = [verdict.gate for verdict in causes or blockers]
     named = ", ".join(blocking[:3]) + (f" and {len(blocking) - 3} more" if len(blocking) > 3 else "")
     return {
         Outcome.PASS: f"✅ Ready to merge: all {len(judged)} gates pass",
@@ -141,6 +176,8 @@ def write(evidence: ReportEvidence) -> Document:
 
 
 def _summary(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator[Block]:
+    if unfinished := running(evidence):
+        yield paragraph(f"Still running: {', '.join(unfinished)}. This report is updated when they end.")
     for verdict in verdicts(evidence):
         if verdict.outcome is not Outcome.PASS:
             yield paragraph(
@@ -436,10 +473,11 @@ def _bar(fraction: float) -> str:
 
 def _jobs(evidence: ReportEvidence) -> Table:
     rows: list[tuple[Inline, ...]] = []
-    for job in JOBS:
+    for job in expected(evidence):
         result = evidence.results.get(job)
         seconds = f"{result.seconds:.1f}" if result else ""
-        rows.append((job, OUTCOME_LABELS[result.outcome] if result else "❌ no result", seconds))
+        missing = "⏳ running" if job in running(evidence) else "❌ no result"
+        rows.append((job, OUTCOME_LABELS[result.outcome] if result else missing, seconds))
     return Table(("Job", "Outcome", "Seconds"), rows, frozenset({2}))
 
 

@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 from slipway.errors import UserError
 from slipway.git import Git
 from slipway.github import api, cml, workflows
+from slipway.github.checked_run import CHECKS
 from slipway.retraining.proposals import BRANCH
 
 TARGET = "main"
-CHECKS = "pull-request.yaml"
 NAME, EMAIL = "slipway", "slipway@users.noreply.github.com"
 AUTO_MERGE = """
 mutation($pull: ID!) {
@@ -79,7 +79,8 @@ def start_checks(repository: str) -> None:
     """Start the checks of the branch. A push by the built-in token starts none; one by an app does."""
     if os.environ.get("RETRAIN_APP"):
         return
-    workflows.start(repository, CHECKS, BRANCH, {})
+    for checks in CHECKS:
+        workflows.start(repository, checks.file, BRANCH, {})
 
 
 def merge_when_ready(repository: str, number: int) -> str:

@@ -1,8 +1,8 @@
-"""The command `required-status`: the commit status `required` on the pull request of a retraining.
+"""The command `required-status`: the commit statuses `required` and `required-code` on a retraining's pull request.
 
-A pull request by the built-in token is checked by a dispatched run. GitHub ignores that run's check `required` on the
-pull request, but accepts a commit status of the same name. The event names the run; every other fact comes from
-GitHub's API.
+A pull request by the built-in token is checked by dispatched runs. GitHub ignores the checks of such a run on the pull
+request, but accepts a commit status of the same name. The event names the run; every other fact comes from GitHub's
+API.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from typing import Any
 from urllib.parse import quote
 
 from slipway.github import api, checked_run
-from slipway.github.checked_run import Run
+from slipway.github.checked_run import WORKFLOWS, Checks, Run
 from slipway.retraining.proposals import BRANCH
-from slipway.retraining.pull_request import CHECKS, TARGET
+from slipway.retraining.pull_request import TARGET
 
-CONTEXT = "required"
 EVENT = "workflow_dispatch"
 DESCRIPTION_CHARACTERS_MAX = 140  # GitHub's limit
 
@@ -23,24 +22,28 @@ DESCRIPTION_CHARACTERS_MAX = 140  # GitHub's limit
 def post() -> None:
     """Post the status on the head of the retraining's pull request, or print why not. Raises UserError."""
     run = Run.of_environment()
+    if (checks := run.checks) is None:
+        print(f"required-status: none posted: {run.path} does not check pull requests")
+        return
     details = api.call("GET", f"repos/{run.repository}/actions/runs/{run.number}")
-    reason = mismatch(run, details) or superseded(run) or not_proposed(run)
+    reason = mismatch(run, checks, details) or superseded(run, checks) or not_proposed(run)
     meaning = checked_run.meaning(details["conclusion"] or "")
     if reason or meaning.state is None:
         print(f"required-status: none posted: {reason or meaning.reason}")
         return
     description = f"By dispatch: {meaning.reason}"[:DESCRIPTION_CHARACTERS_MAX]
-    body = {"state": meaning.state, "context": CONTEXT, "description": description, "target_url": details["html_url"]}
+    body = {"state": meaning.state, "context": checks.context, "description": description}
+    body["target_url"] = details["html_url"]
     api.call("POST", f"repos/{run.repository}/statuses/{run.head_sha}", body)
-    print(f"required-status: {meaning.state} on {run.head_sha}: {meaning.reason}")
+    print(f"required-status: {checks.context}: {meaning.state} on {run.head_sha}: {meaning.reason}")
 
 
-def mismatch(run: Run, details: dict[str, Any]) -> str | None:
+def mismatch(run: Run, checks: Checks, details: dict[str, Any]) -> str | None:
     """Return how the run differs from a completed check of a retraining, such as in event or branch; None if not."""
     expected = {
         "event": EVENT,
         "status": "completed",
-        "path": f".github/workflows/{CHECKS}",
+        "path": WORKFLOWS + checks.file,
         "head_branch": BRANCH,
         "head_sha": run.head_sha,
     }
@@ -51,9 +54,9 @@ def mismatch(run: Run, details: dict[str, Any]) -> str | None:
     return None if _is_of(details["head_repository"], run) else f"run {run.number} belongs to another repository"
 
 
-def superseded(run: Run) -> str | None:
+def superseded(run: Run, checks: Checks) -> str | None:
     """Return why the run is superseded by a newer one of the same commit; None if it is the newest."""
-    path = f"repos/{run.repository}/actions/workflows/{CHECKS}/runs"
+    path = f"repos/{run.repository}/actions/workflows/{checks.file}/runs"
     response = api.call("GET", f"{path}?event={EVENT}&head_sha={run.head_sha}&per_page=100")
     newest = max(response["workflow_runs"], key=lambda other: other["run_number"], default=None)
     if newest is None or str(newest["id"]) != run.number:
