@@ -20,11 +20,13 @@ from slipway.deployment import promotion
 from slipway.dvc.files import blobs
 from slipway.environment import client
 from slipway.environment.deploy_branch import DeployBranch
+from slipway.environment.desired_state import DesiredState
+from slipway.environment.environment import Environment
 from slipway.environment.place import ENVIRONMENTS, Place
 from slipway.files import sha256
 from slipway.git import Git
 from slipway.local import push_rule
-from slipway.release import manifest
+from slipway.release import manifest, publish
 from slipway.release.signing import attestation, keys
 from slipway.release.store.folder import FolderStore
 from slipway.settings.operation import CanarySection
@@ -113,6 +115,14 @@ class Project:
         branch.fetch()
         return branch
 
+    def environment(self, name: str = "staging") -> Environment:
+        """Return the handle of an environment, whose branch has not been fetched."""
+        return Environment(name, self.root)
+
+    def desired_state(self, name: str = "staging") -> DesiredState:
+        """Return the desired state of an environment on the branch as it is now."""
+        return DesiredState(self.branch, name)
+
     def git(self, *arguments: str) -> str:
         """Run git in the clone."""
         return git(self.root, *arguments)
@@ -171,12 +181,12 @@ class Project:
     def publish(self, version: str, kind: str = "good", requirements: str = NO_PACKAGES) -> manifest.Release:
         """Commit, build and publish."""
         self.commit()
-        return promotion.publish(self.root, self.build(version, kind, requirements), self.store)
+        return publish.publish(self.root, self.build(version, kind, requirements), self.store)
 
     def promote(self, version: str, environment: str = "staging", canary=None):
         """Change the desired state, without waiting."""
         settings = None if canary is None else CanarySection.model_construct(**canary)
-        return promotion.promote(self.root, environment, version, self.store, canary=settings)
+        return promotion.promote(self.environment(environment), version, self.store, canary=settings)
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from slipway.agent.agent import prefix
 from slipway.agent.lock import locked
 from slipway.deployment import promotion
 from slipway.environment import state
+from slipway.environment.desired_state import DesiredState
+from slipway.environment.environment import Environment
 from slipway.errors import UserError
 
 
@@ -75,7 +77,7 @@ def test_a_release_that_does_not_start_is_tried_once_and_the_old_one_keeps_servi
     assert reason in first.agent.state.bad.reason
     assert 1 == sum("starting v0.2.0" in text for text in first.events)
     with pytest.raises(UserError, match=rf"v0\.2\.0 was refused, v0\.1\.0 keeps serving: v0\.2\.0: {reason}"):
-        promotion.wait("staging", content, 5)
+        promotion.wait(Environment("staging"), content, 5)
 
 
 def test_a_tampered_release_is_refused_and_the_old_one_keeps_serving(project, first):
@@ -187,8 +189,8 @@ def test_a_state_with_new_times_only_is_written_at_each_heartbeat(first, monkeyp
 
 def test_replicas_serve_together(project, first):
     branch = project.branch
-    two = branch.read("staging").model_copy(update={"replicas": 2, "promotion": 2})
-    branch.change("staging", two, "Two of them", number=2)
+    two = DesiredState(branch, "staging").read().model_copy(update={"replicas": 2, "promotion": 2})
+    DesiredState(branch, "staging").change(two, "Two of them", number=2)
     first.settle()
     assert 2 == len(first.agent.state.instances)
     assert 2 == first.place.routes.read_text().count("- url:")

@@ -23,11 +23,11 @@ import yaml
 from slipway.agent import supervision
 from slipway.agent.agent import Agent, AgentSettings
 from slipway.agent.follower import Follower
-from slipway.deployment import promotion, smoke
+from slipway.deployment import smoke
 from slipway.dvc.files import blobs
 from slipway.environment.place import Place
 from slipway.errors import UserError
-from slipway.release import manifest
+from slipway.release import manifest, publish
 from slipway.settings import read_params
 
 ROOT = Path(__file__).parents[2]
@@ -131,13 +131,13 @@ def test_the_build_is_reproducible_and_the_release_serves_its_recorded_predictio
     assert MANIFEST == built.manifest.keys()
     assert set() == _flips_not_found(built)
 
-    promotion.publish(toy.root, built.folder, toy.store)
+    publish.publish(toy.root, built.folder, toy.store)
     toy.promote("v0.1.0")
     place = Place.of("staging")
     agent = Agent(place, Follower(place.mirror, str(toy.origin), "staging"), toy.store, AgentSettings.of(read_params()))
     try:
         supervision.run_once(agent, timeout_seconds=120)
-        assert 0 == smoke.smoke(toy.root, "staging", toy.store)
+        assert 0 == smoke.smoke(toy.environment("staging"), toy.store)
         manifest.verify(place.releases / agent.state.serving.digest.removeprefix("sha256:"))
     finally:
         supervision.stop(place, timeout_seconds=10)

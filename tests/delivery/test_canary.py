@@ -137,7 +137,7 @@ def test_an_agent_without_state_repeats_a_canary_that_git_has_not_concluded(proj
 def test_a_concluded_canary_serves_all_requests_without_steps(project, first):
     project.publish("v0.2.0")
     content = project.promote("v0.2.0", canary=CANARY)
-    project.branch.conclude("staging", content, "Promote v0.2.0 to staging")
+    project.desired_state("staging").conclude(content, "Promote v0.2.0 to staging")
     first.settle()
     assert ("v0.2.0", None) == (first.serves, first.agent.state.canary)
 

@@ -12,6 +12,7 @@ import yaml
 
 from slipway import results
 from slipway.environment import manifests
+from slipway.environment.desired_state import DesiredState
 from slipway.environment.spec import path_of
 from slipway.environment.versions import version_tag
 from slipway.errors import UserError
@@ -66,12 +67,12 @@ class Forger:
         built_from = self.facts["commit"]
         body = f"Release {VERSION}\n\nDigest: {digest}\nBuilt-from: {built_from}\n"
         commit = self.git.commit(self.git.tree(before.commit, self.tree), [onto or branch.head], body)
-        content = branch.read("staging").model_copy(update={"digest": digest, "commit": built_from})
+        content = DesiredState(branch, "staging").read().model_copy(update={"digest": digest, "commit": built_from})
         tag = self.git.tag(version_tag(VERSION), commit, "Release")
         self.push(tag, f"refs/tags/{version_tag(VERSION)}")
         head = self.git.commit(self.git.tree(branch.head, {}), [branch.head, *([] if onto else [commit])], "Merge")
         self.push(head, "refs/heads/deploy")
-        self.project.branch.change("staging", content, "Promote", number=None)
+        self.project.desired_state("staging").change(content, "Promote", number=None)
 
     def change_deploy(self, path: str, content: bytes) -> None:
         head = self.project.branch.head
@@ -116,7 +117,7 @@ def tag_off_the_branch(forger):
 def different_desired_digest(forger):
     text = forger.git.run("show", f"{forger.project.branch.head}:{path_of('staging')}")
     content = yaml.safe_load(text) | {"digest": f"sha256:{'e' * 64}"}
-    kubernetes = manifests.fill(TEMPLATE, "staging", forger.project.branch.read("staging"))
+    kubernetes = manifests.fill(TEMPLATE, "staging", forger.project.desired_state("staging").read())
     forger.change_deploy(path_of("staging"), yaml.safe_dump(content).encode())
     forger.change_deploy(manifests.path_of("staging"), kubernetes.replace(forger.seal(), content["digest"]).encode())
 
@@ -328,8 +329,9 @@ def test_a_malformed_manifest_breaks_links_without_a_traceback(forger, capsys):
 
 
 def test_an_image_is_named_and_not_checked(forger, capsys):
-    content = forger.project.branch.read("staging").model_copy(update={"image": f"ghcr.io/a/b@sha256:{'c' * 64}"})
-    forger.project.branch.change("staging", content, "Promote", number=None)
+    desired = forger.project.desired_state()
+    content = desired.read().model_copy(update={"image": f"ghcr.io/a/b@sha256:{'c' * 64}"})
+    desired.change(content, "Promote", number=None)
     code, links = walked(capsys)
     assert (0, NOT_CHECKED, HOLDS) == (code, links["image"]["outcome"], links["manifests"]["outcome"])
     assert "ghcr.io/a/b@sha256:" in links["image"]["detail"]
@@ -434,7 +436,7 @@ def test_an_environment_excludes_a_version_and_before(forger, version, before):
 
 
 def test_an_environment_without_a_desired_release_is_named(forger):
-    with pytest.raises(UserError, match="production: no release is desired yet"):
+    with pytest.raises(UserError, match="production: nothing is deployed"):
         verification.verify(None, "production", None, as_json=False)
 
 

@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 
 from slipway.cli import app
 from slipway.deployment import promotion
-from slipway.environment.deploy_branch import Promotion, previous_release
+from slipway.environment.desired_state import Promotion, previous_release
 from slipway.environment.spec import SCHEMA, EnvironmentFile, parse, render
 from slipway.errors import UserError
+from slipway.release import publish
 from tests.delivery.conftest import CANARY, WORKFLOW
 
 
@@ -173,7 +174,7 @@ def test_a_promotion_is_later_than_one_from_a_clock_that_is_ahead(project, monke
         ahead.setenv("GIT_COMMITTER_DATE", "2090-01-01T00:00:00Z")
         project.promote("v0.1.0", "production")
     project.promote("v0.2.0", "production", CANARY)
-    promotion.conclude(project.root, "production", project.branch.read("production"), [])
+    promotion.conclude(project.environment("production"), project.desired_state("production").read(), [])
     assert {"production": "v0.2.0"} == gto(project)["stage"]
 
 
@@ -195,7 +196,7 @@ def test_one_of_two_concurrent_releases_gets_the_version(project):
     project.root.parent.joinpath("built").rename(project.root.parent / "late")
     project.publish("v0.1.0")
     with pytest.raises(UserError, match="a version is never built twice"):
-        promotion.publish(project.root, project.root.parent / "late" / late.name, project.store)
+        publish.publish(project.root, project.root.parent / "late" / late.name, project.store)
 
 
 def test_publishing_again_completes_a_killed_publication(project):
@@ -207,9 +208,9 @@ def test_publishing_again_completes_a_killed_publication(project):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        promotion.publish(project.root, folder, Killed())
+        publish.publish(project.root, folder, Killed())
     head = project.branch.head
-    promotion.publish(project.root, folder, project.store)
+    publish.publish(project.root, folder, project.store)
     assert (head, ["v0.1.0"]) == (project.branch.head, project.store.versions())
 
 
@@ -218,15 +219,15 @@ def test_a_release_that_never_reached_the_store_is_not_promoted(project):
     (project.store.root / "v0.1.0").rename(project.store.root / "elsewhere")
     with pytest.raises(UserError, match=r"v0\.1\.0: not in the store; run `slipway release publish` again"):
         project.promote("v0.1.0")
-    assert project.branch.read("staging") is None
+    assert project.desired_state("staging").read() is None
 
 
 def test_production_gets_the_desired_release_of_staging_by_default(project):
     for version in ("v0.1.0", "v0.2.0"):
         project.publish(version)
     project.promote("v0.1.0", "staging")
-    assert "v0.1.0" == promotion.promote(project.root, "production", None, project.store).release
-    assert "v0.2.0" == promotion.promote(project.root, "staging", None, project.store).release
+    assert "v0.1.0" == promotion.promote(project.environment("production"), None, project.store).release
+    assert "v0.2.0" == promotion.promote(project.environment("staging"), None, project.store).release
 
 
 def test_promoting_the_desired_release_adds_no_commit(project):
@@ -249,7 +250,7 @@ def test_a_promotion_only_goes_forward_and_a_rollback_goes_back(project):
     assert head == project.branch.head
     assert 0 == CliRunner().invoke(app, ["rollback", *options, "--to", "v0.9.0"]).exit_code
     assert 0 == CliRunner().invoke(app, ["promote", *options], env={"SLIPWAY_RELEASE": "v0.10.0"}).exit_code
-    assert "v0.10.0" == project.branch.read("staging").release
+    assert "v0.10.0" == project.desired_state("staging").read().release
 
 
 def test_a_rollback_is_a_revert_and_a_new_assignment_of_the_stage(project):
@@ -257,7 +258,7 @@ def test_a_rollback_is_a_revert_and_a_new_assignment_of_the_stage(project):
         project.publish(version)
         project.promote(version)
     undone = project.branch.head
-    promotion.rollback(project.root, "staging", None, project.store)
+    promotion.rollback(project.environment("staging"), None, project.store)
     branch = project.branch
     assert "" == project.git("diff", branch.head, f"{undone}~2", "--", "environments/staging.yaml")
     assert f"This reverts commit {undone}" in project.git("log", "-1", "--format=%B", branch.head)
@@ -268,7 +269,7 @@ def test_a_rollback_without_an_earlier_release_is_refused(project):
     project.publish("v0.1.0")
     project.promote("v0.1.0")
     with pytest.raises(UserError, match="no earlier release to roll back to"):
-        promotion.rollback(project.root, "staging", None, project.store)
+        promotion.rollback(project.environment("staging"), None, project.store)
 
 
 def test_a_commit_without_an_identity_names_the_user_who_merged(project, monkeypatch):

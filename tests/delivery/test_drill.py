@@ -7,7 +7,8 @@ import pytest
 from slipway.agent import supervision
 from slipway.deployment import promotion
 from slipway.environment import client
-from slipway.environment.place import Place, gateway_url
+from slipway.environment.environment import Environment
+from slipway.environment.place import Place
 from slipway.errors import UserError
 from slipway.lab import drill
 from slipway.settings import read_settings
@@ -31,13 +32,13 @@ def test_a_drill_requires_two_releases(project, monkeypatch):
     project.publish("v0.1.0")
     project.promote("v0.1.0")
     with pytest.raises(UserError, match="a drill needs two releases"):
-        drill.Drill(project.root, "staging", None, project.store, read_settings())
+        drill.Drill(project.environment(), None, project.store, read_settings())
 
 
 def test_a_drill_of_another_machine_is_refused(project, monkeypatch):
     monkeypatch.setenv("STAGING_URL", "http://192.0.2.1")
     with pytest.raises(UserError, match="not this machine"):
-        drill.Drill(project.root, "staging", None, project.store, read_settings())
+        drill.Drill(project.environment(), None, project.store, read_settings())
 
 
 def test_a_drill_after_a_restart_waits_until_the_gateway_serves(project):
@@ -47,12 +48,12 @@ def test_a_drill_after_a_restart_waits_until_the_gateway_serves(project):
     place, first = Place.of("staging"), project.promote("v0.1.0")
     try:
         supervision.detach(place, 10)
-        promotion.wait("staging", first, 20)
+        promotion.wait(Environment("staging"), first, 20)
         supervision.stop(place, timeout_seconds=3)
         supervision.detach(place, 10)
-        drilled = drill.Drill(project.root, "staging", None, project.store, read_settings())
+        drilled = drill.Drill(project.environment(), None, project.store, read_settings())
         drilled._wait_until_served(first)
-        assert client.serves(gateway_url("staging"), first.release, first.commit)
+        assert client.serves(Environment("staging").url, first.release, first.commit)
     finally:
         supervision.stop(place, timeout_seconds=3)
 
@@ -64,9 +65,9 @@ def test_no_request_fails_during_promotion_rollback_and_an_aborted_canary(projec
     first = project.promote("v0.1.0")
     try:
         supervision.detach(place, 10)
-        drilled = drill.Drill(project.root, "staging", None, project.store, read_settings())
-        result = drill.drill(project.root, drilled, "staging", 1, (1000, 300), 1)
+        drilled = drill.Drill(project.environment(), None, project.store, read_settings())
+        result = drill.drill(drilled, project.environment(), 1, (1000, 300), 1)
     finally:
         supervision.stop(place, timeout_seconds=3)
     assert ["pass", "pass"] == [verdict.outcome for verdict in result.verdicts], result
-    assert first == project.branch.read("staging")
+    assert first == project.desired_state("staging").read()

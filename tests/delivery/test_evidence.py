@@ -174,7 +174,7 @@ def test_the_target_of_a_second_rollback_stays(project):
     _slipway("rollback", "--environment", "production", "--no-wait")
     _slipway("release", "prune", "--keep", "1")
     _slipway("rollback", "--environment", "production", "--no-wait")
-    assert project.branch.read("production").release in project.store.versions()
+    assert project.desired_state("production").read().release in project.store.versions()
 
 
 def test_pruning_removes_evidence_and_the_version_is_still_listed(project):

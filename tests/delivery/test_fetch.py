@@ -12,14 +12,13 @@ import pytest
 
 from slipway.agent import installation
 from slipway.deployment import smoke
+from slipway.environment.environment import Environment
 from slipway.environment.place import Place
 from slipway.history import reproduce
 from slipway.monitoring import job
-from slipway.pull_request import compare
-from slipway.release import build
+from slipway.release import build, champion
 from slipway.release.store import WrongReleaseError
 from slipway.score import released
-from slipway.supply_chain import trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,11 +29,11 @@ ONLY_THE_STORE = {"unpack_release", "unpack", "place_verified", "FolderStore", "
 """Names that give access to a release without its digest; only `slipway.release.store` may use them."""
 
 READERS = {
-    "compare": lambda case: compare.fetch_released("staging", case.folder),
-    "monitor": lambda _: job.reference_of("staging", {}),
+    "compare": lambda case: champion.fetch_released(Environment("staging"), case.folder),
+    "monitor": lambda _: job.reference_of(Environment("staging"), {}),
     "score --environment": lambda case: released._fetch(None, "staging", case.folder),
     "score --release": lambda case: released._fetch("v0.2.0", "", case.folder),
-    "smoke": lambda case: smoke.read_expected("staging", case.desired, case.store),
+    "smoke": lambda case: smoke.read_expected(Environment("staging"), case.desired, case.store),
     "agent": lambda case: installation.install(Place.of("staging"), case.store, case.desired),
     "build": lambda case: build.fetch_published(Path(), case.folder / "release", lambda: case.store),
     "reproduce": lambda case: reproduce.reproduce(Path(), "v0.2.0", case.folder, case.store),
@@ -54,7 +53,7 @@ def swapped(project):
 
 
 def test_a_swapped_release_is_refused_by_every_reader(swapped, tmp_path):
-    desired = swapped.branch.read("staging")
+    desired = swapped.desired_state("staging").read()
     for name, read in READERS.items():
         case = SimpleNamespace(folder=tmp_path / name, store=swapped.store, desired=desired)
         with pytest.raises(WrongReleaseError, match=r"digest in the store is \w+:\w+, expected \w+:\w+; refused"):
@@ -101,5 +100,5 @@ def fetches(file: Path) -> bool:
 
 
 def test_every_module_that_fetches_is_tested_here():
-    expected = {module.__file__ for module in (compare, job, released, smoke, installation, build, reproduce, trace)}
+    expected = {module.__file__ for module in (champion, installation)}
     assert expected == {str(file.resolve()) for file in SOURCE.rglob("*.py") if fetches(file)}

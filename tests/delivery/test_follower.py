@@ -12,6 +12,7 @@ import pytest
 from slipway.agent import follower, processes, supervision
 from slipway.deployment import promotion
 from slipway.environment import client, state
+from slipway.environment.environment import Environment
 from slipway.environment.spec import path_of
 from slipway.errors import UserError
 from tests.delivery.conftest import CANARY, TIMEOUT_SECONDS, git
@@ -209,7 +210,7 @@ def test_the_serving_release_is_restarted_while_another_one_does_not_become_read
 def test_a_revert_to_a_served_release_needs_no_canary_even_without_a_stage_tag(project, first, operator):
     project.publish("v0.2.0")
     project.promote("v0.2.0", canary=CANARY)
-    passed = project.branch.read("staging")
+    passed = project.desired_state("staging").read()
     first.agent.follower.poll()
     first.agent.reconcile()
     first.agent._confirm_serving(passed)
@@ -233,9 +234,9 @@ def test_a_git_revert_serves_the_former_release_within_30_seconds(project, crew,
     project.publish("v0.1.0")
     project.promote("v0.1.0")
     url = supervision.detach(crew.place, TIMEOUT_SECONDS)
-    promotion.wait("staging", project.branch.read("staging"), TIMEOUT_SECONDS)
+    promotion.wait(Environment("staging"), project.desired_state("staging").read(), TIMEOUT_SECONDS)
     project.publish("v0.2.0")
-    promotion.wait("staging", project.promote("v0.2.0"), TIMEOUT_SECONDS)
+    promotion.wait(Environment("staging"), project.promote("v0.2.0"), TIMEOUT_SECONDS)
     clone = project.root.parent / "operator"
     git(project.root.parent, "clone", "--quiet", "--branch", "deploy", str(project.origin), str(clone))
     project.store.root.rename(project.store.root.with_name("away"))

@@ -9,10 +9,13 @@ import pytest
 
 from slipway.agent import status
 from slipway.deployment import promotion
+from slipway.environment.desired_state import DesiredState
+from slipway.environment.environment import Environment
 from slipway.environment.spec import path_of
 from slipway.errors import UserError
 from slipway.git import GitReadError
 from slipway.history.entries import History
+from slipway.release import publish
 from slipway.release.build import Source
 from slipway.release.evidence import in_use
 from slipway.release.store.folder import FolderStore
@@ -65,12 +68,12 @@ def read_all(project) -> dict[str, object]:
         "status": [[entry["time"], entry["subject"], entry["release"]] for entry in production["history"]],
         "history": [
             (promotion_.commit, promotion_.author, promotion_.time, promotion_.content, promotion_.problem)
-            for promotion_ in branch.history("production")
+            for promotion_ in DesiredState(branch, "production").history()
         ],
         "entries": History(branch.git, project.store).entries(5),
         "diff": History(branch.git, project.store).diff("v0.1.0", "v0.3.0"),
-        "next": branch.next_assignment("production"),
-        "in use": in_use(branch, "production"),
+        "next": DesiredState(branch, "production").next_assignment(),
+        "in use": in_use(DesiredState(branch, "production")),
         "published": [branch.published(version) for version in branch.versions()],
         "built": Source.read(project.root).committed,
     }
@@ -84,17 +87,18 @@ def test_the_users_settings_change_nothing_and_a_rollback_goes_back(reverted, mo
     plain = read_all(reverted)
     hostile_git.apply(reverted.root.parent / "user", monkeypatch)
     assert plain == read_all(reverted)
-    rolled = promotion.rollback(reverted.root, "production", None, reverted.store)
-    assert ("v0.1.0", rolled) == (rolled.release, reverted.branch.read("production"))
-    assert 5 == len(reverted.branch.history("production"))
+    rolled = promotion.rollback(reverted.environment("production"), None, reverted.store)
+    assert ("v0.1.0", rolled) == (rolled.release, reverted.desired_state("production").read())
+    assert 5 == len(reverted.desired_state("production").history())
 
 
 def test_publishing_and_promoting_work_under_these_settings(project, monkeypatch):
     folder = project.build("v0.1.0")
     hostile_git.apply(project.root.parent / "user", monkeypatch)
-    built = promotion.publish(project.root, folder, project.store)
+    built = publish.publish(project.root, folder, project.store)
     project.promote("v0.1.0", "production")
-    assert (built.digest, 1) == (project.branch.read("production").digest, len(project.branch.history("production")))
+    desired = project.desired_state("production")
+    assert (built.digest, 1) == (desired.read().digest, len(desired.history()))
 
 
 # Unreadable files on the branch.
@@ -115,7 +119,7 @@ def test_an_unreadable_state_stops_a_rollback_across_it(three, content):
     for _ in range(2):  # as the newest commit, and with a promotion on top of it
         before = three.branch.head
         with pytest.raises(UserError, match=f"commit {broken[:12]}: deploy:environments/production.yaml: "):
-            promotion.rollback(three.root, "production", None, three.store)
+            promotion.rollback(three.environment("production"), None, three.store)
         assert before == three.branch.head
         three.promote("v0.2.0", "production")
 
@@ -124,14 +128,14 @@ def test_a_rollback_may_cross_a_reverted_state(three):
     good = three.branch.git.read(three.branch.head, path_of("production"))
     write(three, b"release: [")
     write(three, good, "Revert")
-    assert "v0.2.0" == promotion.rollback(three.root, "production", None, three.store).release
+    assert "v0.2.0" == promotion.rollback(three.environment("production"), None, three.store).release
 
 
 def test_a_release_that_an_unreadable_state_may_name_is_not_deleted(three):
     write(three, b"release: [")
     three.promote("v0.3.0", "production")
     with pytest.raises(UserError, match="not YAML"):
-        in_use(three.branch, "production")
+        in_use(three.desired_state("production"))
 
 
 def test_status_and_history_report_an_unreadable_state_with_its_reason(three):
@@ -146,31 +150,31 @@ def test_status_and_history_report_an_unreadable_state_with_its_reason(three):
 
 def test_an_unreadable_history_is_reported_and_not_empty(three):
     branch = three.branch
-    (first, *_) = branch.history("production")[::-1]
+    (first, *_) = DesiredState(branch, "production").history()[::-1]
     blob = branch.git.entries(first.commit, path_of("production"))[path_of("production")].id
     (three.root / ".git/objects" / blob[:2] / blob[2:]).unlink()
     assert any(blob in problem for problem in _production(status.status(three.root))["troubles"])
 
 
 def test_a_shallow_history_stops_a_rollback(three, tmp_path):
-    promotion.rollback(three.root, "production", None, three.store)
+    promotion.rollback(three.environment("production"), None, three.store)
     clone = tmp_path / "shallow"
     options = ["--quiet", "--depth=2", "--branch=deploy", "--no-single-branch"]
     subprocess.run(["git", "clone", *options, f"file://{three.origin}", str(clone)], check=True)
     with pytest.raises(GitReadError, match="this clone is shallow; run `git fetch --unshallow origin deploy`"):
-        promotion.rollback(clone, "production", None, three.store)
+        promotion.rollback(Environment("production", clone), None, three.store)
     subprocess.run(["git", "fetch", "--quiet", "--unshallow", "origin", "deploy"], cwd=clone, check=True)
-    assert "v0.1.0" == promotion.rollback(clone, "production", None, three.store).release
+    assert "v0.1.0" == promotion.rollback(Environment("production", clone), None, three.store).release
 
 
 def test_a_missing_object_stops_every_reader(three):
-    branch = three.branch
-    first = branch.history("production")[-1].commit
-    blob = branch.git.entries(first, path_of("production"))[path_of("production")].id
+    desired = three.desired_state("production")
+    first = desired.history()[-1].commit
+    blob = desired.branch.git.entries(first, path_of("production"))[path_of("production")].id
     (three.root / ".git/objects" / blob[:2] / blob[2:]).unlink()
-    for read in (branch.history, branch.next_assignment):
+    for read in (desired.history, desired.next_assignment):
         with pytest.raises(GitReadError, match=blob):
-            read("production")
+            read()
 
 
 # Refused pushes.
@@ -186,16 +190,16 @@ error: File model is 123.00 MB; the limit is 100.00 MB
 
 @pytest.mark.parametrize("step", ["publish", "promote", "rollback", "conclude"])
 def test_every_refused_push_quotes_the_remote(three, step):
-    built, content = three.build("v0.4.0"), three.branch.read("production")
+    built, content = three.build("v0.4.0"), three.desired_state("production").read()
     steps = {
-        "publish": lambda: promotion.publish(three.root, built, three.store),
+        "publish": lambda: publish.publish(three.root, built, three.store),
         "promote": lambda: three.promote("v0.1.0", "production"),
-        "rollback": lambda: promotion.rollback(three.root, "production", None, three.store),
-        "conclude": lambda: promotion.conclude(three.root, "production", content, []),
+        "rollback": lambda: promotion.rollback(three.environment("production"), None, three.store),
+        "conclude": lambda: promotion.conclude(three.environment("production"), content, []),
     }
     if step == "conclude":
         three.promote("v0.1.0", "production", canary=CANARY)
-        content = three.branch.read("production")
+        content = three.desired_state("production").read()
     hostile_git.program(three.origin / "hooks/pre-receive", f"cat >&2 <<'END'\n{WORDS}END\nexit 1")
     refs = three.branch.tags, three.branch.head
     with pytest.raises(UserError, match=r"refused the push to .*: pre-receive hook declined") as error:

@@ -8,13 +8,12 @@ import sys
 
 import pytest
 
-from slipway.deployment import promotion
 from slipway.errors import UserError
 from slipway.gates import Outcome
 from slipway.git import Git
 from slipway.history import reproduce, text
 from slipway.history.entries import HERE, History
-from slipway.release import evidence
+from slipway.release import evidence, publish
 from slipway.results import recorded
 from tests import params
 
@@ -143,7 +142,7 @@ def made(project):
         result.evidence = {"champion": CHAMPION}
     for script in ("train.py", "build.py"):
         subprocess.run([sys.executable, script], cwd=project.root, check=True)
-    promotion.publish(project.root, project.root / "build/release", project.store)
+    publish.publish(project.root, project.root / "build/release", project.store)
     project.commit()
     return project
 

@@ -29,7 +29,7 @@ def _files(folder):
 def content(project):
     project.publish("v0.1.0")
     project.promote("v0.1.0")
-    return project.branch.read("staging")
+    return project.desired_state("staging").read()
 
 
 def test_one_flipped_byte_in_the_store_is_detected_in_every_file_before_the_installation(project, content):

@@ -163,8 +163,8 @@ def test_a_canary(sweep):
         assert 0 == answers.failed, answers
 
     def prepare() -> None:
-        branch = sweep.project.branch
-        branch.conclude("staging", branch.read("staging"), "The previous canary has passed")
+        desired = sweep.project.desired_state()
+        desired.conclude(desired.read(), "The previous canary has passed")
         sweep.project.promote(sweep.new, canary=QUICK)
 
     sweep.swap()

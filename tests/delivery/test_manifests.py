@@ -27,7 +27,7 @@ def cluster(project):
 
 
 def _promote(project, version: str, image: str | None = None, environment: str = "staging") -> EnvironmentFile:
-    return promotion.promote(project.root, environment, version, project.store, image)
+    return promotion.promote(project.environment(environment), version, project.store, image)
 
 
 def _read(project, path: str = MANIFESTS) -> str:
@@ -84,7 +84,7 @@ def test_a_release_keeps_its_image_after_a_rollback(cluster):
     for version, image in (("v0.1.0", IMAGE), ("v0.2.0", OTHER_IMAGE)):
         cluster.publish(version)
         _promote(cluster, version, image)
-    promotion.rollback(cluster.root, "staging", "v0.1.0", cluster.store)
+    promotion.rollback(cluster.environment("staging"), "v0.1.0", cluster.store)
     assert IMAGE == _image(cluster)
 
 
@@ -99,7 +99,7 @@ def test_an_image_by_tag_is_refused(cluster):
     cluster.publish("v0.1.0")
     with pytest.raises(UserError, match=r"--image ghcr\.io/acme/flights:latest: not an image by digest"):
         _promote(cluster, "v0.1.0", "ghcr.io/acme/flights:latest")
-    assert cluster.branch.read("staging") is None
+    assert cluster.desired_state("staging").read() is None
 
 
 @pytest.mark.parametrize("way", ["git revert", "slipway rollback"])
@@ -114,7 +114,7 @@ def test_a_rollback_restores_the_manifests_byte_for_byte(cluster, way):
         cluster.git("revert", "--no-edit", "HEAD")
         cluster.git("push", "--quiet", "origin", "HEAD:deploy")
     else:
-        promotion.rollback(cluster.root, "staging", None, cluster.store)
+        promotion.rollback(cluster.environment("staging"), None, cluster.store)
     assert contents[0] != contents[1]
     assert contents[0] == _read(cluster)
 

@@ -84,9 +84,9 @@ def run(project, workflow: str, job: str, *commands: str, **inputs: str) -> None
 def test_deployment_and_rollback_of_a_private_repository(private):
     private.promote("v0.1.0")
     run(private, "deploy.yaml", "staging", "agent", "promote", "smoke", release="v0.2.0")
-    assert "v0.2.0" == private.branch.read("staging").release
+    assert "v0.2.0" == private.desired_state("staging").read().release
     run(private, "rollback.yaml", "rollback", "agent", "rollback", "smoke", environment="staging", version="")
-    assert "v0.1.0" == private.branch.read("staging").release
+    assert "v0.1.0" == private.desired_state("staging").read().release
     call(private.root, "uv run slipway status", {})
 
 

@@ -10,6 +10,7 @@ from slipway.deployment import promotion
 from slipway.environment import deploy_branch
 from slipway.environment.deploy_branch import WORKFLOWS
 from slipway.errors import UserError
+from slipway.release import publish
 from tests.delivery.conftest import CANARY, WORKFLOW
 from tests.delivery.test_desired_state import gto
 
@@ -61,8 +62,8 @@ def deployed(project):
 
 @pytest.mark.parametrize("version", [None, "v0.1.0"])
 def test_a_rollback_passes_the_rule(deployed, version):
-    promotion.rollback(deployed.root, "production", version, deployed.store)
-    assert "v0.1.0" == deployed.branch.read("production").release
+    promotion.rollback(deployed.environment("production"), version, deployed.store)
+    assert "v0.1.0" == deployed.desired_state("production").read().release
     assert "model#production#3" in deployed.branch.tags
     assert set() == carries_workflows(deployed)
 
@@ -71,7 +72,7 @@ def test_a_release_older_than_a_workflow_change_passes_the_rule(project):
     project.commit()
     folder = project.build("v0.1.0")
     project.commit()
-    promotion.publish(project.root, folder, project.store)
+    publish.publish(project.root, folder, project.store)
     project.promote("v0.1.0")
     assert set() == carries_workflows(project)
 
@@ -80,20 +81,20 @@ def test_a_canary_that_passes_after_main_moved_passes_the_rule(deployed):
     deployed.publish("v0.3.0")
     content = deployed.promote("v0.3.0", "production", CANARY)
     deployed.commit()
-    promotion.conclude(deployed.root, "production", content, [])
-    assert deployed.branch.is_concluded("production", content)
+    promotion.conclude(deployed.environment("production"), content, [])
+    assert deployed.desired_state("production").is_concluded(content)
 
 
 def test_a_rollback_to_workflow_files_would_be_refused(deployed, monkeypatch):
     """The seeded fault: a release commit that keeps its workflow files."""
     monkeypatch.setattr(deploy_branch, "WORKFLOWS", "nothing")
     folder = deployed.build("v0.3.0")
-    promotion.publish(deployed.root, folder, deployed.store)  # of the newest commit, so that it passes once
+    publish.publish(deployed.root, folder, deployed.store)  # of the newest commit, so that it passes once
     deployed.promote("v0.3.0", "production")
     deployed.publish("v0.4.0")
     deployed.promote("v0.4.0", "production")
     with pytest.raises(UserError):
-        promotion.rollback(deployed.root, "production", None, deployed.store)
+        promotion.rollback(deployed.environment("production"), None, deployed.store)
 
 
 @pytest.fixture
@@ -113,8 +114,8 @@ def older(project, monkeypatch):
 
 
 def test_a_rollback_to_a_release_that_was_published_with_workflow_files_passes_the_rule(older):
-    promotion.rollback(older.root, "production", None, older.store)
-    assert "v0.1.0" == older.branch.read("production").release
+    promotion.rollback(older.environment("production"), None, older.store)
+    assert "v0.1.0" == older.desired_state("production").read().release
     tagged, release = older.branch.tags["model#production#3"], older.branch.published("v0.1.0").commit
     assert tagged == gto(older)["stage"]["production"]
     assert f"{WORKFLOW}\n{WORKFLOWS}/nested/other.yaml" == older.git("diff", "--name-only", release, tagged)
@@ -124,6 +125,6 @@ def test_a_release_that_was_published_with_workflow_files_is_promoted_and_conclu
     older.promote("v0.1.0", "staging")
     older.promote("v0.2.0", "staging")
     content = older.promote("v0.1.0", "production", CANARY)
-    promotion.conclude(older.root, "production", content, [])
-    assert older.branch.is_concluded("production", content)
+    promotion.conclude(older.environment("production"), content, [])
+    assert older.desired_state("production").is_concluded(content)
     assert "refs/heads/deploy" not in carries_workflows(older)

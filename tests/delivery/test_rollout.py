@@ -8,7 +8,7 @@ import pytest
 
 from slipway.deployment import promotion
 from slipway.environment import client
-from slipway.environment.place import gateway_url
+from slipway.environment.environment import Environment
 from slipway.environment.spec import Baseline
 from slipway.errors import UserError
 from tests.delivery.conftest import CANARY
@@ -62,8 +62,8 @@ def test_a_canary_that_fails_is_rolled_back_by_a_commit_with_the_evidence(produc
     message = _message(production)
     assert message.startswith("Roll production back to v0.1.0\n\nThis reverts commit")
     assert "canary: errors: fail (" in message
-    assert "v0.1.0" == production.branch.read("production").release
-    assert production.branch.read("production") == production.branch.read("production", before)
+    assert "v0.1.0" == production.desired_state("production").read().release
+    assert production.desired_state("production").read() == production.desired_state("production").read(before)
     assert ["model#production#1"] == _stages(production)
     assert "fail" == json.loads((production.root / "results/canary.json").read_text())["verdicts"][2]["outcome"]
 
@@ -72,7 +72,7 @@ def test_a_release_that_does_not_start_is_rolled_back_too(production, slipway):
     production.publish("v0.2.0", "crash")
     output = slipway("promote", *PRODUCTION, "--release", "v0.2.0", expected=2)
     assert "production: v0.2.0 was rolled back to v0.1.0: v0.2.0: it ended before it was ready" in output
-    assert "v0.1.0" == production.branch.read("production").release
+    assert "v0.1.0" == production.desired_state("production").read().release
 
 
 def test_a_later_promotion_records_the_result(production, slipway):
@@ -87,7 +87,7 @@ def test_a_later_promotion_records_the_result(production, slipway):
 def test_a_hotfix_needs_no_canary(production, slipway):
     production.publish("v0.2.0")
     slipway("promote", *PRODUCTION, "--release", "v0.2.0", "--no-canary")
-    assert production.branch.read("production").canary is None
+    assert production.desired_state("production").read().canary is None
     assert ["model#production#1", "model#production#2"] == _stages(production)
 
 
@@ -95,7 +95,7 @@ def test_a_rollback_aborts_a_canary_and_its_number_is_not_reused(production, sli
     production.publish("v0.2.0")
     slipway("promote", *PRODUCTION, "--release", "v0.2.0", "--no-wait")
     slipway("rollback", *PRODUCTION)
-    assert ("v0.1.0", 1) == (lambda now: (now.release, now.promotion))(production.branch.read("production"))
+    assert ("v0.1.0", 1) == (lambda now: (now.release, now.promotion))(production.desired_state("production").read())
     assert ["model#production#1"] == _stages(production)
     assert 3 == production.promote("v0.2.0", "production", CANARY).promotion
 
@@ -104,7 +104,7 @@ def test_a_promotion_ends_when_no_other_release_gets_requests(production, slipwa
     """The next request, for example of a smoke test, must not reach the previous release."""
     production.publish("v0.2.0")
     slipway("promote", *PRODUCTION, "--release", "v0.2.0")
-    url = gateway_url("production")
+    url = Environment("production").url
     assert {"v0.2.0"} == {client.get_release(url)["version"] for _ in range(50)}
 
 
@@ -133,7 +133,7 @@ def test_a_rollback_never_goes_to_a_canary_that_did_not_pass(project):
     project.promote("v0.1.0", "production")
     project.promote("v0.2.0", "production", CANARY)
     project.promote("v0.3.0", "production")
-    assert "v0.1.0" == promotion.rollback(project.root, "production", None, project.store).release
+    assert "v0.1.0" == promotion.rollback(project.environment("production"), None, project.store).release
 
 
 def test_the_end_of_a_canary_that_was_overtaken_changes_nothing(project):
@@ -142,9 +142,9 @@ def test_the_end_of_a_canary_that_was_overtaken_changes_nothing(project):
     overtaken = project.promote("v0.2.0", "production", CANARY)
     project.promote("v0.3.0", "production", CANARY)
     head = project.branch.head
-    assert "v0.3.0" == promotion.abort(project.root, "production", overtaken, [])
+    assert "v0.3.0" == promotion.abort(project.environment("production"), overtaken, [])
     with pytest.raises(UserError, match="a newer promotion replaced v0"):
-        promotion.conclude(project.root, "production", overtaken, [])
+        promotion.conclude(project.environment("production"), overtaken, [])
     assert head == project.branch.head
 
 
@@ -154,4 +154,4 @@ def test_a_canary_is_readable_in_git(project):
     second = project.promote("v0.2.0", "production", CANARY)
     assert first.canary is None
     assert Baseline(**first.model_dump(include=set(Baseline.model_fields))) == second.canary.baseline
-    assert second == project.branch.read("production")
+    assert second == project.desired_state("production").read()

@@ -27,7 +27,7 @@ def test_a_release_that_differs_from_the_published_one_is_refused(project, tmp_p
 
 def test_an_environment_without_a_desired_release_is_named(project, tmp_path):
     project.publish("v0.1.0")
-    with pytest.raises(UserError, match="--environment production: has no desired release yet"):
+    with pytest.raises(UserError, match="production: nothing is deployed"):
         released._fetch(None, "production", tmp_path / "scratch")
 
 

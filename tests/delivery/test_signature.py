@@ -272,7 +272,7 @@ def test_no_service_gets_the_signing_key(project, tmp_path, monkeypatch):
     monkeypatch.setenv(keys.SIGNING_KEY, "hunter2")
     project.publish("v0.1.0")
     project.promote("v0.1.0")
-    place, content = Place.of("staging"), project.branch.read("staging")
+    place, content = Place.of("staging"), project.desired_state("staging").read()
     installation.install(place, project.store, content)
     _, environment = installation.command(place, installation.verified(place, content.digest), 1)
     assert "hunter2" not in environment.values()
@@ -307,7 +307,7 @@ class Signed:
 
     @property
     def content(self) -> EnvironmentFile:
-        return self.project.branch.read("staging")
+        return self.project.desired_state("staging").read()
 
 
 @pytest.fixture
@@ -387,7 +387,7 @@ def test_an_agent_that_requires_an_attestation_installs_only_what_gh_verifies(cr
         assert not reason or re.search(reason, crew.agent.state.bad.reason)
     asked = gh.with_name("gh.log").read_text()
     assert ["asked", "asked"] == asked.split(), "a release is not verified while it is being installed"
-    (installation.folder(crew.place, project.branch.read("staging").digest) / "kind").write_text("other")
+    (installation.folder(crew.place, project.desired_state("staging").read().digest) / "kind").write_text("other")
     (old,) = crew.agent.state.instances
     crew.agent._reap(old)
     crew.settle()

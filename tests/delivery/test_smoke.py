@@ -7,6 +7,7 @@ import math
 import pytest
 
 from slipway.deployment import promotion, smoke
+from slipway.environment.environment import Environment, NotDeployedError
 from slipway.errors import UserError
 from slipway.gates import Outcome
 from slipway.results import read
@@ -57,7 +58,7 @@ def test_a_promoted_release_passes_and_is_recorded_with_its_digest(project, crew
     built = project.publish("v0.1.0")
     project.promote("v0.1.0")
     crew.settle()
-    assert 0 == smoke.smoke(project.root, "staging", project.store)
+    assert 0 == smoke.smoke(project.environment("staging"), project.store)
     assert built.digest == read(project.root / "results")["smoke"].evidence["digest"]
 
 
@@ -67,12 +68,12 @@ def test_an_environment_that_still_serves_the_old_release_fails(project, crew):
     crew.settle()
     project.publish("v0.2.0", "crash")
     project.promote("v0.2.0")
-    assert 1 == smoke.smoke(project.root, "staging", project.store)
+    assert 1 == smoke.smoke(project.environment("staging"), project.store)
 
 
 def test_an_environment_without_a_promotion_is_a_user_error(project):
-    with pytest.raises(UserError, match="not found; run `slipway promote --environment staging`"):
-        smoke.smoke(project.root, "staging", project.store)
+    with pytest.raises(NotDeployedError, match="staging: nothing is deployed; run `slipway promote"):
+        smoke.smoke(project.environment("staging"), project.store)
 
 
 def test_the_wait_for_a_promotion_times_out_with_the_last_contact_of_the_agent(project, crew):
@@ -80,4 +81,4 @@ def test_the_wait_for_a_promotion_times_out_with_the_last_contact_of_the_agent(p
     crew.settle()
     content = project.promote("v0.1.0")
     with pytest.raises(UserError, match=r"does not serve v0\.1\.0 after 0\.5 s; its agent last reported \d+ s ago"):
-        promotion.wait("staging", content, 0.5)
+        promotion.wait(Environment("staging"), content, 0.5)

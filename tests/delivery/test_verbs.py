@@ -69,7 +69,7 @@ def test_a_promotion_without_an_agent_is_refused(project):
     project.publish("v0.1.0")
     error = CliRunner().invoke(app, ["promote", "--environment", "staging"]).exception
     assert "run `slipway agent --environment staging --detach`" in str(error)
-    assert project.branch.read("staging") is None
+    assert project.desired_state("staging").read() is None
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from slipway.environment.desired_state import DesiredState
 from slipway.local import act
 from tests import github_api
 from tests.delivery import conftest
@@ -105,7 +106,7 @@ class Deployment(ActProject):
     def desired(self) -> dict[str, str]:
         """The desired release of each environment."""
         branch = self.project.branch
-        return {name: branch.read(name).release for name in ("staging", "production")}
+        return {name: DesiredState(branch, name).read().release for name in ("staging", "production")}
 
     @property
     def comments(self) -> list[str]:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from slipway.environment.environment import Environment
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
 from slipway.monitoring import health_issue
@@ -22,6 +23,8 @@ DECAY = {"trigger": "decay", "because": "performance: roc_auc is worse\nthan exp
 
 class Watch:
     """An environment that runs v0.1.0, its repository, and the last monitoring result."""
+
+    desired: SimpleNamespace | None = SimpleNamespace(release="v0.1.0")
 
     def __init__(self, github: github_api.GitHub) -> None:
         self.github = github
@@ -38,7 +41,9 @@ class Watch:
     def act(self) -> str:
         output = io.StringIO()
         with redirect_stdout(output):
-            health_issue.health("production")
+            environment = Environment("production")
+            environment.desired = lambda: self.desired
+            health_issue.health(environment)
         return output.getvalue()
 
     @property
@@ -50,23 +55,9 @@ class Watch:
         return [comment["body"] for issue in self.github.issues for comment in self.github.comments[issue["number"]]]
 
 
-class Branch:
-    """A stub of the branch `deploy`."""
-
-    runs: SimpleNamespace | None = SimpleNamespace(release="v0.1.0")
-
-    def __init__(self, *_: object) -> None: ...
-
-    def fetch(self) -> None: ...
-
-    def read(self, _: str) -> SimpleNamespace | None:
-        return self.runs
-
-
 @pytest.fixture
 def watch(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(health_issue, "DeployBranch", Branch)
     for name in ("GITHUB_STEP_SUMMARY", "GITHUB_RUN_ID"):
         monkeypatch.delenv(name, raising=False)
     with github_api.serve(tmp_path) as github:
@@ -200,7 +191,7 @@ def test_findings_cannot_mention_link_or_draw(watch):
 
 
 def test_an_environment_without_a_release_is_no_error(watch, monkeypatch):
-    monkeypatch.setattr(Branch, "runs", None)
+    monkeypatch.setattr(Watch, "desired", None)
     assert "nothing is deployed to production yet, so there is nothing to monitor; merge to main" in watch.act()
     assert [] == watch.github.calls
 

@@ -23,8 +23,9 @@ import sys
 from slipway import cli
 from slipway.pull_request import compare
 from slipway.environment.deploy_branch import DeployBranch
+from slipway.environment.desired_state import DesiredState
 DeployBranch.fetch = lambda _: None
-DeployBranch.read = lambda *_: {production}
+DesiredState.read = lambda *_: {production}
 compare.fetch_released = lambda *_: None
 sys.argv[0] = "slipway"
 cli.main()

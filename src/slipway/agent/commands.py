@@ -26,8 +26,9 @@ def agent(
     Example: `slipway agent --environment staging --detach`
     """
     from slipway.agent.start import start
+    from slipway.environment.environment import Environment
 
-    start(environment, once=once, detach=detach)
+    start(Environment(environment), once=once, detach=detach)
 
 
 def stop(

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from slipway.agent import processes, supervision
 from slipway.agent.agent import Agent, AgentSettings, prefix
 from slipway.agent.follower import Follower
 from slipway.agent.lock import locked
-from slipway.environment.place import Place, store_url
 from slipway.git import Git
 from slipway.release.signing import keys
 from slipway.release.store import open_store
 from slipway.settings import read_params
 
+if TYPE_CHECKING:
+    from slipway.environment.environment import Environment
+
 ROOT = Path()
 
 
-def start(environment: str, *, once: bool, detach: bool) -> None:
+def start(environment: Environment, *, once: bool, detach: bool) -> None:
     """Run an agent until it is stopped, until the environment is in its desired state, or in the background."""
-    place = Place.of(environment)
-    params = read_params()
+    place, params = environment.place, read_params()
     keys.trusted(ROOT)  # an invalid key fails now, not at the next release
     if detach:
         print(f"{environment}: {supervision.detach(place, params['agent']['ready_seconds'])}")
@@ -28,8 +30,8 @@ def start(environment: str, *, once: bool, detach: bool) -> None:
     with locked(place) as lock:
         processes.tag_children(f"{prefix(place)}agent")
         remote = Git(ROOT).run("remote", "get-url", "origin")
-        follower = Follower(place.mirror, _absolute(remote), environment)
-        agent_ = Agent(place, follower, open_store(store_url()), AgentSettings.of(params))
+        follower = Follower(place.mirror, _absolute(remote), environment.name)
+        agent_ = Agent(place, follower, open_store(), AgentSettings.of(params))
         if once:
             supervision.run_once(agent_, params["agent"]["promote_seconds"])
         else:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from slipway.agent import canary, processes
 from slipway.agent.lock import is_running
-from slipway.environment import agent_report, client, state
+from slipway.environment import client, state
 from slipway.environment.deploy_branch import BRANCH, DeployBranch
-from slipway.environment.place import ENVIRONMENTS, Place, gateway_url
+from slipway.environment.desired_state import DesiredState
+from slipway.environment.environment import Environment
+from slipway.environment.place import ENVIRONMENTS
 from slipway.environment.versions import stage_tag
 from slipway.errors import UserError
 from slipway.git import Git
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from slipway.environment.deploy_branch import Promotion
+    from slipway.environment.desired_state import Promotion
+    from slipway.environment.place import Place
     from slipway.environment.spec import EnvironmentFile
     from slipway.environment.state import State
 
@@ -40,8 +43,9 @@ def status(root: Path) -> dict[str, Any]:
         branch.fetch_stages(*ENVIRONMENTS)
     except UserError as error:
         problem = str(error)
+    handles = [Environment(name, root) for name in ENVIRONMENTS]
     environments = {
-        name: _environment(branch, name, agent_report.observed_state(name), _url(name)) for name in ENVIRONMENTS
+        handle.name: _environment(branch, handle, handle.observed(), handle.find_url()) for handle in handles
     }
     return {"head": branch.head, "trouble": problem, "environments": environments}
 
@@ -51,50 +55,48 @@ def of_agent(place: Place) -> dict[str, Any]:
     observed = state.read(place) or state.State(environment=place.environment)
     branch = DeployBranch(Git(place.mirror))
     branch.head = observed.head if (place.mirror / "HEAD").exists() else None
-    return _environment(branch, place.environment, observed, observed.gateway.url if observed.gateway else None)
+    url = observed.gateway.url if observed.gateway else None
+    return _environment(branch, Environment(place.environment), observed, url)
 
 
-def _environment(branch: DeployBranch, name: str, observed: State | None, url: str | None) -> dict[str, Any]:
-    (desired, *invalid), (history, *unreadable) = _desired(branch, name), _history(branch, name)
+def _environment(
+    branch: DeployBranch, environment: Environment, observed: State | None, url: str | None
+) -> dict[str, Any]:
+    name, content = environment.name, DesiredState(branch, environment.name)
+    (desired, *invalid), (history, *unreadable) = _desired(content), _history(content)
     released = (client.get_release(url) if url else None) or {}
-    environment: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "desired": desired,
         "observed": {"url": url, "release": released.get("version"), "commit": released.get("commit")},
-        "agent": _agent(name, observed, url),
+        "agent": _agent(environment, observed, url),
         "history": history,
     }
-    problems = [*filter(None, [*invalid, *unreadable]), *_problems(name, environment, observed)]
-    environment["troubles"] = list(dict.fromkeys(problems))
-    return {"environment": name, "summary": _summary(environment), **environment}
+    problems = [*filter(None, [*invalid, *unreadable]), *_problems(name, facts, observed)]
+    facts["troubles"] = list(dict.fromkeys(problems))
+    return {"environment": name, "summary": _summary(facts), **facts}
 
 
-def _desired(branch: DeployBranch, environment: str) -> tuple[dict[str, Any] | None, str | None]:
+def _desired(desired_state: DesiredState) -> tuple[dict[str, Any] | None, str | None]:
     try:
-        content = branch.read(environment)
+        content = desired_state.read()
     except UserError as error:
         return None, str(error)
     return content.model_dump(mode="json") if content else None, None
 
 
-def _url(environment: str) -> str | None:
-    try:
-        return gateway_url(environment)
-    except UserError:
-        return None
-
-
-def _history(branch: DeployBranch, environment: str) -> tuple[list[dict[str, Any]], str | None]:
+def _history(desired_state: DesiredState) -> tuple[list[dict[str, Any]], str | None]:
     """Return the promotions, newest first, or an empty list and the reason why they cannot be read.
 
     The result of a canary is in the stage tag of its promotion.
     """
+    branch = desired_state.branch
     try:
         if not branch.head or not branch.git.has(branch.head):  # no branch yet, or the mirror is being fetched again
             return [], None
-        history, concluded = branch.history(environment, PROMOTIONS_MAX), branch.stage_evidence(environment)
+        history, concluded = desired_state.history(PROMOTIONS_MAX), desired_state.stage_evidence()
     except UserError as error:
         return [], str(error)
-    return [_entry(promotion, environment, concluded) for promotion in history], None
+    return [_entry(promotion, desired_state.environment, concluded) for promotion in history], None
 
 
 def _entry(promotion: Promotion, environment: str, concluded: Mapping[str, list[str]]) -> dict[str, Any]:
@@ -111,13 +113,13 @@ def _entry(promotion: Promotion, environment: str, concluded: Mapping[str, list[
     }
 
 
-def _agent(environment: str, observed: State | None, url: str | None) -> dict[str, Any] | None:
+def _agent(environment: Environment, observed: State | None, url: str | None) -> dict[str, Any] | None:
     """Return the status of the environment's agent, or None if there is no state of one."""
     if observed is None:
         return None
-    now, elsewhere = time.time(), agent_report.is_elsewhere(environment, url)
+    now, elsewhere = time.time(), environment.is_elsewhere(url)
     age = now - observed.heartbeat
-    running = age < STALE_SECONDS if elsewhere else is_running(Place.of(environment))
+    running = age < STALE_SECONDS if elsewhere else is_running(environment.place)
     gateway = observed.gateway
     return {
         "running": running,

@@ -42,8 +42,9 @@ def promote(
     Example: `slipway promote --environment staging`
     """
     from slipway.deployment import delivery
+    from slipway.environment.environment import Environment
 
-    delivery.promote(environment, release, image, canary=canary, wait=wait)
+    delivery.promote(Environment(environment), release, image, canary=canary, wait=wait)
 
 
 def rollback(
@@ -58,8 +59,9 @@ def rollback(
     Example: `slipway rollback --environment production`
     """
     from slipway.deployment import delivery
+    from slipway.environment.environment import Environment
 
-    delivery.rollback(environment, to, wait=wait)
+    delivery.rollback(Environment(environment), to, wait=wait)
 
 
 def smoke(environment: EnvironmentOption) -> None:
@@ -69,9 +71,11 @@ def smoke(environment: EnvironmentOption) -> None:
 
     Exit codes: 1 if a prediction differs.
     """
-    from slipway.deployment import delivery
+    from slipway.deployment import smoke as job
+    from slipway.environment.environment import Environment
+    from slipway.release.store import open_store
 
-    raise typer.Exit(delivery.run_smoke(environment))
+    raise typer.Exit(job.smoke(Environment(environment), open_store()))
 
 
 def manifests() -> None:

@@ -6,19 +6,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway.deployment import promotion, rollout, smoke
+from slipway.deployment import promotion, rollout
 from slipway.environment import manifests
-from slipway.environment.place import gateway_url, store_url
+from slipway.environment.place import store_url
 from slipway.gates import Outcome, Verdict
 from slipway.git.redact import redacted
+from slipway.release import publish as publication
 from slipway.release.signing import attestation, signature
-from slipway.release.store import Store, open_store
+from slipway.release.store import open_store
 from slipway.results import recorded
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from slipway.environment.environment import Environment
     from slipway.environment.spec import EnvironmentFile
     from slipway.results import JobResult
 
@@ -31,31 +33,35 @@ def publish(folder: Path, bundle: Path | None) -> None:
         evidence_folder = signature.evidence_folder(folder)
         if bundle:
             attestation.add(bundle, evidence_folder)
-        built = promotion.publish(ROOT, folder, _store(), sorted(evidence_folder.glob("*")))
+        built = publication.publish(ROOT, folder, open_store(), sorted(evidence_folder.glob("*")))
         url = redacted(store_url())
         result.evidence = {"release": built.version, "digest": built.digest}
         result.verdicts = [Verdict("stored", Outcome.PASS, "on the branch deploy and in the store", url)]
     print(f"{built.version}: published as {built.digest} in {url}")
 
 
-def promote(environment: str, version: str | None, image: str | None, *, canary: bool | None, wait: bool) -> None:
+def promote(
+    environment: Environment, version: str | None, image: str | None, *, canary: bool | None, wait: bool
+) -> None:
     """Promote a release and, with `wait`, wait until it serves. By default only production has a canary."""
     with _recorded("promote", environment) as result:
-        _require_gateway(environment, wait)
-        settings, has_canary = read_settings(), environment == "production" if canary is None else canary
+        if wait:
+            _ = environment.url  # raises UserError before anything is promoted
+        settings, has_canary = read_settings(), environment.name == "production" if canary is None else canary
         canary_settings = settings.canary if has_canary else None
-        content = promotion.promote(ROOT, environment, version, _store(), image, canary_settings, forward=True)
+        content = promotion.promote(environment, version, open_store(), image, canary_settings, forward=True)
         if content.canary and wait:
-            rollout.follow(ROOT, environment, content, settings, _store())
+            rollout.follow(environment, content, settings, open_store())
         _wait(environment, content, wait)
         _record_served(result, content, wait)
 
 
-def rollback(environment: str, version: str | None, *, wait: bool) -> None:
+def rollback(environment: Environment, version: str | None, *, wait: bool) -> None:
     """Roll back an environment and, with `wait`, wait until the release serves."""
     with _recorded("rollback", environment) as result:
-        _require_gateway(environment, wait)
-        content = promotion.rollback(ROOT, environment, version, _store())
+        if wait:
+            _ = environment.url  # raises UserError before anything is changed
+        content = promotion.rollback(environment, version, open_store())
         _wait(environment, content, wait)
         _record_served(result, content, wait)
 
@@ -66,20 +72,11 @@ def render_manifests() -> None:
         print(file)
 
 
-def run_smoke(environment: str) -> int:
-    """Run the smoke test of an environment and return the exit status, 0 for a pass."""
-    return smoke.smoke(ROOT, environment, _store())
-
-
-def _store() -> Store:
-    return open_store(store_url())
-
-
 @contextmanager
-def _recorded(job: str, environment: str) -> Iterator[JobResult]:
+def _recorded(job: str, environment: Environment) -> Iterator[JobResult]:
     """Record the result of a change of the desired state, including a failure."""
     with recorded(job) as result:
-        result.evidence = {"environment": environment}
+        result.evidence = {"environment": environment.name}
         yield result
 
 
@@ -89,13 +86,7 @@ def _record_served(result: JobResult, content: EnvironmentFile, wait: bool) -> N
     result.verdicts = [Verdict("served", Outcome.PASS, f"the gateway serves {content.release}", observed)]
 
 
-def _require_gateway(environment: str, wait: bool) -> None:
-    """Raise UserError before anything is promoted when the gateway to wait for has no URL."""
-    if wait:
-        gateway_url(environment)
-
-
-def _wait(environment: str, content: EnvironmentFile, wait: bool) -> None:
+def _wait(environment: Environment, content: EnvironmentFile, wait: bool) -> None:
     if wait:
         seconds = promotion.wait(environment, content, read_settings().agent.promote_seconds)
-        print(f"{environment}: serves {content.release} at {gateway_url(environment)} ({seconds:.1f} s)")
+        print(f"{environment}: serves {content.release} at {environment.url} ({seconds:.1f} s)")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from slipway import results
-from slipway.environment.deploy_branch import DeployBranch
+from slipway.environment.environment import Environment
 from slipway.errors import UserError
 from slipway.files import write_text
 from slipway.gates import Verdict
@@ -55,15 +55,13 @@ def report(folder: Path, needs: str) -> str:
 
 def gather(folder: Path, needs: str) -> Deployment:
     """Collect the facts of a deployment. A fact that cannot be read becomes a note, since a report is always needed."""
-    git = Git(Path())
-    commit = workflows.commit() or git.read_commit("HEAD").id
+    commit = workflows.commit() or Git(Path()).read_commit("HEAD").id
     production, released = None, None
     notes: tuple[str, ...] = ()
     try:
-        branch = DeployBranch(git)
-        branch.fetch()
-        released = branch.version_of(commit)
-        desired = branch.read("production")
+        environment = Environment("production")
+        released = environment.branch.version_of(commit)
+        desired = environment.desired()
         production = desired.release if desired else None
     except UserError as error:
         notes = (f"The desired state of production could not be read: {error}",)

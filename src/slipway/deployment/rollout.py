@@ -12,19 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from slipway.agent.canary import failure_reason
 from slipway.deployment import promotion, smoke
-from slipway.environment import agent_report, client
-from slipway.environment.deploy_branch import DeployBranch
-from slipway.environment.place import gateway_url
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
-from slipway.git import Git
 from slipway.loadtest import loadtest, traffic
 from slipway.results import recorded
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
+    from slipway.environment.environment import Environment
     from slipway.environment.spec import Canary, EnvironmentFile
     from slipway.environment.state import Progress
     from slipway.release.store import Store
@@ -35,18 +31,16 @@ JOB = "canary"
 PROBES = 200  # of a gateway whose agent does not report; they all miss a release with half of the traffic once in 2^200
 
 
-def follow(root: Path, environment: str, content: EnvironmentFile, settings: Settings, store: Store) -> None:
+def follow(environment: Environment, content: EnvironmentFile, settings: Settings, store: Store) -> None:
     """Wait for the end of the canary of `content`, and record it in git and in results/canary.json.
 
     Does nothing when the promotion is concluded. Raises UserError when the canary was rolled back or did not end.
     """
-    branch = DeployBranch(Git(root))
-    branch.fetch()
     canary = content.canary
-    if canary is None or branch.is_concluded(environment, content):
+    if canary is None or environment.fetch().is_concluded(content):
         return
-    with recorded(JOB, root / "results") as result:
-        facts = {"environment": environment, "release": content.release, "digest": content.digest}
+    with recorded(JOB, environment.root / "results") as result:
+        facts = {"environment": environment.name, "release": content.release, "digest": content.digest}
         result.evidence = {**facts, "replaces": canary.baseline.release}
         with _traffic(environment, content, settings, store) as responses:
             end = _await_end(environment, content, _timeout_seconds(canary, settings))
@@ -55,28 +49,28 @@ def follow(root: Path, environment: str, content: EnvironmentFile, settings: Set
         problem = _problem(environment, content, end)
         if problem and not result.verdicts:
             result.verdicts = [Verdict("canary: service", Outcome.FAIL, "starts", "did not start", problem)]
-    _conclude(root, environment, content, result, problem)
+    _conclude(environment, content, result, problem)
 
 
-def _conclude(root: Path, environment: str, content: EnvironmentFile, result: JobResult, problem: str) -> None:
+def _conclude(environment: Environment, content: EnvironmentFile, result: JobResult, problem: str) -> None:
     """Record the end in git. Raises UserError with `problem` when the canary is rolled back."""
     evidence = [*promotion.verdict_lines(JOB, result), *([f"canary: {problem}"] if problem else [])]
     if not problem:
-        promotion.conclude(root, environment, content, evidence)
+        promotion.conclude(environment, content, evidence)
         print(f"{environment}: the canary {content.release} passed", flush=True)
         return
-    target = promotion.abort(root, environment, content, evidence)
+    target = promotion.abort(environment, content, evidence)
     raise UserError(f"{environment}: {content.release} was rolled back to {target}: {problem}")
 
 
 def _traffic(
-    environment: str, content: EnvironmentFile, settings: Settings, store: Store
+    environment: Environment, content: EnvironmentFile, settings: Settings, store: Store
 ) -> AbstractContextManager[traffic.Responses | None]:
     """Return synthetic traffic with rows that the baseline accepts; none when the rate in params.yaml is 0."""
     rate, baseline = settings.canary.synthetic_rate, content.baseline
     if not rate or baseline is None:
         return nullcontext()
-    url = loadtest.address(environment, settings.loadtest.hosts)
+    url = loadtest.address(environment.url, settings.loadtest.hosts)
     _, expected = smoke.read_expected(environment, baseline, store)
     print(f"{environment}: sending {rate:g} synthetic requests/s during the canary", flush=True)
     return traffic.sending(url, expected["rows"], rate, settings.seed)
@@ -89,13 +83,13 @@ def _timeout_seconds(canary: Canary, settings: Settings) -> float:
     return settings.agent.promote_seconds + steps * step_seconds
 
 
-def _await_end(environment: str, content: EnvironmentFile, seconds: float) -> Progress | None:
+def _await_end(environment: Environment, content: EnvironmentFile, seconds: float) -> Progress | None:
     """Return the ended canary; None when it was never evaluated. Raises UserError when it does not end."""
     deadline, printed_until = time.monotonic() + seconds, time.time()
     while time.monotonic() < deadline:
-        observed = agent_report.observed_state(environment)
+        observed = environment.observed()
         if observed is None:
-            if _serves_only(gateway_url(environment), content):
+            if all(environment.serves(content) for _ in range(PROBES)):
                 return None
         elif observed.canary and observed.canary.promotion == content.promotion and observed.canary.outcome:
             return observed.canary
@@ -107,24 +101,18 @@ def _await_end(environment: str, content: EnvironmentFile, seconds: float) -> Pr
             )
         printed_until = promotion.print_events(environment, observed, printed_until)
         time.sleep(promotion.POLL_SECONDS)
-    contact = promotion.last_contact(agent_report.observed_state(environment))
+    contact = promotion.last_contact(environment.observed())
     raise UserError(
         f"{environment}: the canary {content.release} did not end within {seconds:g} s; {contact}; to wait again, run"
         f" `slipway promote --environment {environment} --release {content.release}`"
     )
 
 
-def _serves_only(url: str, content: EnvironmentFile) -> bool:
-    """Return whether only the new release responds, the sole evidence where no agent reports."""
-    return all(client.serves(url, content.release, content.commit) for _ in range(PROBES))
-
-
-def _problem(environment: str, content: EnvironmentFile, end: Progress | None) -> str:
+def _problem(environment: Environment, content: EnvironmentFile, end: Progress | None) -> str:
     """Return the reason for a rollback; empty when the canary passed."""
     if end:
         return "" if end.outcome == "passed" else f"{end.outcome}: {failure_reason(end)}"
-    observed = agent_report.observed_state(environment)
-    return observed.bad.reason if observed and observed.bad and observed.bad.content == content else ""
+    return environment.rejection(content) or ""
 
 
 def _evidence(end: Progress | None, responses: traffic.Responses | None) -> dict[str, Any]:

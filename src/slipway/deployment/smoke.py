@@ -11,18 +11,14 @@ import httpx
 
 from slipway.agent import installation
 from slipway.environment import client
-from slipway.environment.deploy_branch import BRANCH, DeployBranch
-from slipway.environment.place import Place, gateway_url
-from slipway.environment.spec import path_of
-from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict, overall
-from slipway.git import Git
 from slipway.loadtest.traffic import SYNTHETIC_ID_PREFIX
 from slipway.release import manifest
-from slipway.release.store import fetch
+from slipway.release.champion import fetch_desired
 from slipway.results import recorded
 
 if TYPE_CHECKING:
+    from slipway.environment.environment import Environment
     from slipway.environment.spec import EnvironmentFile
     from slipway.release.store import Store
 
@@ -35,19 +31,14 @@ class SmokeTest(TypedDict):
     predictions: list[Any]
 
 
-def smoke(root: Path, environment: str, store: Store) -> int:
+def smoke(environment: Environment, store: Store) -> int:
     """Test `environment`, record results/smoke.json and return the exit status: 0 only when both gates pass."""
-    with recorded("smoke", root / "results") as result:
-        result.evidence = {"environment": environment}
-        branch = DeployBranch(Git(root))
-        branch.fetch()
-        desired = branch.read(environment)
-        if desired is None:
-            raise UserError(
-                f"{BRANCH}:{path_of(environment)}: not found; run `slipway promote --environment {environment}`"
-            )
+    with recorded("smoke", environment.root / "results") as result:
+        result.evidence = {"environment": environment.name}
+        environment.fetch()
+        desired = environment.require_desired()
         result.evidence |= {"release": desired.release, "digest": desired.digest}
-        url = gateway_url(environment)
+        url = environment.url
         facts, expected = read_expected(environment, desired, store)
         result.verdicts = [
             judge_release(facts, client.get_release(url)),
@@ -92,17 +83,17 @@ def _difference(expected: Any, predicted: Any) -> float:
     return abs(expected - predicted) / max(1, abs(expected)) if isinstance(predicted, int | float) else float("inf")
 
 
-def read_expected(environment: str, desired: EnvironmentFile, store: Store) -> tuple[dict[str, Any], SmokeTest]:
+def read_expected(environment: Environment, desired: EnvironmentFile, store: Store) -> tuple[dict[str, Any], SmokeTest]:
     """Return the facts that the desired release serves at /release, and its smoke test.
 
     They come from the copy that an agent installed on this machine, or else from the store.
     """
-    installed = installation.folder(Place.of(environment), desired.digest)
+    installed = installation.folder(environment.place, desired.digest)
     with TemporaryDirectory() as scratch:
         if installed.exists():
             folder = manifest.verify(installed, desired.digest).folder
         else:
-            folder = fetch(store, desired.release, desired.digest, Path(scratch) / "release").folder
+            folder = fetch_desired(desired, Path(scratch), store).folder
         smoke_test: SmokeTest = json.loads((folder / manifest.SMOKE).read_text(encoding="utf-8"))
         facts: dict[str, Any] = json.loads((folder / "model" / manifest.RELEASE).read_text(encoding="utf-8"))
         return facts, smoke_test

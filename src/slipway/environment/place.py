@@ -95,18 +95,17 @@ class Place:
         return self.root / "logs" / f"{name}.log"
 
 
-def gateway_url(environment: str) -> str:
+def gateway_url(place: Place) -> str:
     """Return the URL of an environment's gateway: $STAGING_URL or $PRODUCTION_URL, or the one that its agent wrote.
 
     Raises UserError when there is neither.
     """
-    place = Place.of(environment)
-    variable = f"{environment.upper()}_URL"
+    variable = f"{place.environment.upper()}_URL"
     if os.environ.get(variable):
         return os.environ[variable].rstrip("/")
     try:
         return place.url.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         raise UserError(
-            f"{place.url}: not found; run `slipway agent --environment {environment} --detach`, or set {variable}"
+            f"{place.url}: not found; run `slipway agent --environment {place.environment} --detach`, or set {variable}"
         ) from None

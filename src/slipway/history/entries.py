@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from slipway import results
 from slipway.environment.deploy_branch import DeployBranch
+from slipway.environment.desired_state import DesiredState
 from slipway.environment.place import ENVIRONMENTS
 from slipway.environment.versions import VERSION
 from slipway.errors import UserError
@@ -24,7 +25,8 @@ from slipway.release.evidence import RESULT_FILE
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from slipway.environment.deploy_branch import Promotion, Published
+    from slipway.environment.deploy_branch import Published
+    from slipway.environment.desired_state import Promotion
     from slipway.git import Git
     from slipway.git.history import Commit
     from slipway.release.store import Store
@@ -79,7 +81,8 @@ class History:
     def entries(self, limit: int) -> list[Entry]:
         """Return the newest `limit` releases, and the newest `limit` runs of HEAD without a release, newest first."""
         newest = list(reversed(self.branch.versions()))[:limit]
-        stored, promotions = set(self.store.versions()), {name: self.branch.history(name) for name in ENVIRONMENTS}
+        stored = set(self.store.versions())
+        promotions = {name: DesiredState(self.branch, name).history() for name in ENVIRONMENTS}
         releases = [self._release(self.branch.published(version), version in stored, promotions) for version in newest]
         released = {release.commit for release in releases}
         runs = [self._run(commit) for commit in self.git.history("HEAD", paths=[snapshot.LOCK], limit=limit)]

@@ -7,7 +7,6 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
-from slipway.environment.place import store_url
 from slipway.gates import Outcome
 from slipway.git import Git
 from slipway.history import reproduce, text
@@ -33,7 +32,7 @@ def reproduce_release(version: str, folder: Path) -> int:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with recorded("reproduce") as result:
-        reproduction = reproduce.reproduce(Path(), version, folder, open_store(store_url()))
+        reproduction = reproduce.reproduce(Path(), version, folder, open_store())
         reproduce.record(result, reproduction)
     for line in reproduce.text(reproduction):
         print(line)
@@ -41,4 +40,4 @@ def reproduce_release(version: str, folder: Path) -> int:
 
 
 def _history() -> History:
-    return History(Git(Path()), open_store(store_url()))
+    return History(Git(Path()), open_store())

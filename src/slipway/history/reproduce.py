@@ -17,7 +17,7 @@ from slipway.git import Git
 from slipway.git.changes import differences, flat
 from slipway.git.command import EXACT_BYTES
 from slipway.release import manifest as release
-from slipway.release.store import fetch
+from slipway.release.champion import fetch_published
 from slipway.results import JobResult
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def reproduce(
     branch = DeployBranch(Git(root))
     branch.fetch()
     entry = branch.published(version)
-    published = fetch(store, version, entry.digest, scratch / "published")
+    published = fetch_published(entry, scratch / "published", store)
     clone = _clone(root, entry.built_from, scratch / "again")
     python = _python(root, clone)
     _run(clone, python, train)

@@ -84,9 +84,10 @@ def drill(
 
     Exit codes: 1 if a request failed.
     """
+    from slipway.environment.environment import Environment
     from slipway.lab import drill as job
 
-    raise typer.Exit(job.run(environment, release, runs, requests, rate))
+    raise typer.Exit(job.run(Environment(environment), release, runs, requests, rate))
 
 
 def bench(

@@ -7,16 +7,13 @@ while clients send requests to the gateway. At the end the environment serves th
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from slipway.deployment import promotion, rollout, smoke
 from slipway.environment import state
-from slipway.environment.deploy_branch import DeployBranch
-from slipway.environment.place import Place, store_url
+from slipway.environment.environment import Environment
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
-from slipway.git import Git
 from slipway.loadtest import loadtest, traffic
 from slipway.release.store import open_store
 from slipway.results import recorded
@@ -45,17 +42,18 @@ class DrillRun(TypedDict):
 class Drill:
     """A drill of one environment, between its running release and another one."""
 
-    def __init__(self, root: Path, environment: str, other: str | None, store: Store, settings: Settings) -> None:
+    def __init__(self, environment: Environment, other: str | None, store: Store, settings: Settings) -> None:
         """Choose the releases and read the rows to send. Raises UserError without two releases or without an agent."""
-        self._root, self._environment, self._store = root, environment, store
+        self._environment, self._store = environment, store
         without_traffic = settings.canary.model_copy(update={"synthetic_rate": 0})
         self._settings = settings.model_copy(update={"canary": without_traffic})
-        self._url = loadtest.address(environment, settings.loadtest.hosts)
-        branch = DeployBranch(Git(root))
-        branch.fetch()
-        current = branch.read(environment)
+        self._url = loadtest.address(environment.url, settings.loadtest.hosts)
+        environment.fetch()
+        current = environment.desired()
         others = [
-            name for name in branch.versions() if current and name != current.release and name in store.versions()
+            name
+            for name in environment.branch.versions()
+            if current and name != current.release and name in store.versions()
         ]
         if current is None or not (other or others):
             raise UserError(f"{environment}: a drill needs two releases; promote one and publish another")
@@ -68,7 +66,7 @@ class Drill:
         start = time.monotonic()
         with traffic.sending(self._url, self.rows, rate, seed) as responses:
             content = self._promote()
-            rollout.follow(self._root, self._environment, content, self._settings, self._store)
+            rollout.follow(self._environment, content, self._settings, self._store)
             self._wait_until_served(content)
             self._roll_back()
             promoted = self._promote()
@@ -83,10 +81,10 @@ class Drill:
         return responses, time.monotonic() - start
 
     def _promote(self) -> EnvironmentFile:
-        return promotion.promote(self._root, self._environment, self.other, self._store, canary=self._settings.canary)
+        return promotion.promote(self._environment, self.other, self._store, canary=self._settings.canary)
 
     def _roll_back(self) -> None:
-        self._wait_until_served(promotion.rollback(self._root, self._environment, None, self._store))
+        self._wait_until_served(promotion.rollback(self._environment, None, self._store))
 
     def _wait_until_served(self, content: EnvironmentFile) -> None:
         """Wait until the gateway serves only this release and every instance of another one has ended.
@@ -110,26 +108,26 @@ class Drill:
         timeout = self._settings.agent.promote_seconds + extra_seconds
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            observed = state.read(Place.of(self._environment))
+            observed = state.read(self._environment.place)
             if observed and holds(observed):
                 return
             time.sleep(POLL_SECONDS)
         raise UserError(f"{self._environment}: {problem} after {timeout:g} s; see `slipway status`")
 
 
-def drill(root: Path, drilled: Drill, environment: str, runs: int, load: tuple[int, float], seed: int) -> JobResult:
+def drill(drilled: Drill, environment: Environment, runs: int, load: tuple[int, float], seed: int) -> JobResult:
     """Run a drill `runs` times and record the result in results/drill.json.
 
     `load` is the minimum number of requests of a run and their rate per second.
     """
     requests, rate = load
-    with recorded(JOB, root / "results") as result:
+    with recorded(JOB, environment.root / "results") as result:
         records: list[DrillRun] = []
         for number in range(1, runs + 1):
             responses, seconds = drilled.run(requests, rate, seed + number)
             records.append({"requests": responses.total, "failed": responses.failed, "failures": responses.failures})
             print(f"{environment}: run {number} of {runs}: {responses} ({seconds:.0f} s)", flush=True)
-        result.evidence = {"environment": environment, "release": drilled.other, "runs": records}
+        result.evidence = {"environment": environment.name, "release": drilled.other, "runs": records}
         result.verdicts = judge(records, requests)
     return result
 
@@ -149,11 +147,11 @@ def _outcome(passed: bool) -> Outcome:
     return Outcome.PASS if passed else Outcome.FAIL
 
 
-def run(environment: str, version: str | None, runs: int, requests: int, rate: float) -> int:
+def run(environment: Environment, version: str | None, runs: int, requests: int, rate: float) -> int:
     """Run a drill of an environment, print its verdicts and return the exit status, 0 when no request failed."""
-    settings, root = read_settings(), Path()
-    drilled = Drill(root, environment, version, open_store(store_url()), settings)
-    result = drill(root, drilled, environment, runs, (requests, rate), settings.seed)
+    settings = read_settings()
+    drilled = Drill(environment, version, open_store(), settings)
+    result = drill(drilled, environment, runs, (requests, rate), settings.seed)
     for verdict in result.verdicts:
         print(f"{verdict.gate}: {verdict.outcome}: {verdict.observed} ({verdict.threshold})")
     return 0 if result.outcome is Outcome.PASS else 1

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from slipway.environment import client
-from slipway.environment.place import gateway_url
+from slipway.environment.environment import Environment
 from slipway.errors import UserError
 from slipway.gates import Outcome
 from slipway.gates.loadtest import LoadTestEvidence, compare, judge
@@ -74,7 +74,7 @@ def load_test(target: str, payloads: Path, settings: Settings, against: str = ""
 
 def address(name: str, hosts: Sequence[str]) -> str:
     """Return the URL of an environment, or the given URL. Raises UserError for a host that is not allowed."""
-    url = name if "://" in name else gateway_url(name)
+    url = name if "://" in name else Environment(name).url
     host = urlsplit(url).hostname
     if not host or not url.startswith(("http://", "https://")):
         raise UserError(f"{url}: not the URL of a service; give a URL such as http://127.0.0.1:3000")

@@ -33,9 +33,12 @@ def monitor(
 
     Exit codes: 1 if a check does not pass.
     """
+    from slipway.environment.environment import Environment
     from slipway.monitoring import job
 
-    raise typer.Exit(job.main(environment, job.WindowOptions(window, since, until, labels), as_json=as_json))
+    raise typer.Exit(
+        job.main(Environment(environment), job.WindowOptions(window, since, until, labels), as_json=as_json)
+    )
 
 
 def collect(environment: EnvironmentOption) -> None:
@@ -46,9 +49,10 @@ def collect(environment: EnvironmentOption) -> None:
 
     Example: `slipway collect --environment production`
     """
+    from slipway.environment.environment import Environment
     from slipway.monitoring import job
 
-    print(job.only_collect(environment))
+    print(job.only_collect(Environment(environment)))
 
 
 def health(environment: EnvironmentOption = "production") -> None:
@@ -58,6 +62,7 @@ def health(environment: EnvironmentOption = "production") -> None:
 
     Example: `slipway health --environment production`
     """
+    from slipway.environment.environment import Environment
     from slipway.monitoring import health_issue as job
 
-    job.health(environment)
+    job.health(Environment(environment))

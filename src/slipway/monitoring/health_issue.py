@@ -8,14 +8,11 @@ bot, because any user can write the marker.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway import results
-from slipway.environment.deploy_branch import DeployBranch
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
-from slipway.git import Git
 from slipway.github import api, workflows
 from slipway.github.api import GONE, ApiError
 from slipway.report import health as content
@@ -23,6 +20,7 @@ from slipway.report import markdown
 from slipway.retraining import pull_request, trigger
 
 if TYPE_CHECKING:
+    from slipway.environment.environment import Environment
     from slipway.report.document import Document
     from slipway.results import JobResult
 
@@ -34,24 +32,22 @@ MARKER_LENGTH_MAX = 1_000  # characters reserved in the body of the issue
 EVIDENCE_LENGTH_MAX = 1_000  # characters passed to the dispatched workflow
 
 
-def health(environment: str) -> None:
+def health(environment: Environment) -> None:
     """Update the issue of `environment`, and start a retraining if one is requested.
 
     Raises UserError if `slipway monitor` has not run, or if GitHub refuses a request.
     """
     with results.recorded(JOB) as result:
         summary = _report(environment)
-        result.evidence = {"environment": environment}
+        result.evidence = {"environment": environment.name}
         result.verdicts = [Verdict(JOB, Outcome.PASS, "every finding is reported", summary)]
     print(f"health: {summary}")
     workflows.add_to_summary(f"{summary}\n")
 
 
-def _report(environment: str) -> str:
+def _report(environment: Environment) -> str:
     """Update the issue and start the retraining; return a sentence on what was done."""
-    branch = DeployBranch(Git(Path()))
-    branch.fetch()
-    if branch.read(environment) is None:
+    if environment.desired() is None:
         return (
             f"nothing is deployed to {environment} yet, so there is nothing to monitor;"
             " merge to main and wait for deploy.yaml"
@@ -66,13 +62,13 @@ def _report(environment: str) -> str:
             f" {results.RESULTS}/{SOURCE}/"
         )
     action = _retrain(monitored, repository)
-    text = content.write(environment, monitored, action, workflows.run_url())
+    text = content.write(environment.name, monitored, action, workflows.run_url())
     try:
-        reported = _in_issue(repository, environment, monitored, text)
+        reported = _in_issue(repository, environment.name, monitored, text)
     except ApiError as error:
         if error.status != GONE:
             raise
-        reported = _without_issue(environment, monitored, text, error)
+        reported = _without_issue(environment.name, monitored, text, error)
     return f"{reported}; retraining: {action}"
 
 

@@ -13,13 +13,10 @@ import pandas as pd
 import problem
 from slipway import predictor
 from slipway.dvc import client
-from slipway.environment.deploy_branch import DeployBranch
-from slipway.environment.place import Place, store_url
 from slipway.errors import UserError
 from slipway.files import write_text
 from slipway.gates import Outcome
 from slipway.gates.monitoring_evidence import BASELINE
-from slipway.git import Git
 from slipway.loadtest.loadtest import JOB as LOAD_TEST
 from slipway.monitoring import collect, snapshots
 from slipway.monitoring.alarm_state import MonitorState, Point
@@ -28,7 +25,8 @@ from slipway.monitoring.reference import LOAD_TEST_KEYS, Reference, ReleaseBasel
 from slipway.monitoring.spans import PREVIOUS_WINDOWS
 from slipway.monitoring.window import LiveWindow, ServiceCounts
 from slipway.release import evidence
-from slipway.release.store import fetch, open_store
+from slipway.release.champion import fetch_desired
+from slipway.release.store import open_store
 from slipway.report import markdown, monitoring_page
 from slipway.report import monitoring as report
 from slipway.report.monitoring_page import WindowSummary
@@ -38,6 +36,7 @@ from slipway.settings import read_params, read_unchecked
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from slipway.environment.environment import Environment
     from slipway.monitoring.assess import Assessment
     from slipway.monitoring.collect import Collected, Collection
     from slipway.monitoring.snapshots import CounterHistory
@@ -67,38 +66,37 @@ class WindowOptions:
         return start, end
 
 
-def main(environment: str, options: WindowOptions, *, as_json: bool) -> int:
+def main(environment: Environment, options: WindowOptions, *, as_json: bool) -> int:
     """Run `slipway monitor`, and return its exit code: 0 only if every check passed."""
-    place, params = Place.of(environment), read_params()
+    params = read_params()
     with recorded(JOB) as result:
-        result.evidence = {"environment": environment}
+        result.evidence = {"environment": environment.name}
         start, end = options.bounds(params["monitoring"]["window_days"])
-        collection = collect.of_environment(place, problem.Row)
-        collected, counters = update(environment, place, collection)
+        collection = collect.of_environment(environment.place, problem.Row)
+        collected, counters = update(environment, collection)
         reference, params = reference_of(environment, params)
         window = read_window(collection, start, end, options.labels, counters.between(start, end), params)
         assessment = assess(window, reference, read_state(collection), params)
         result.verdicts = assessment.verdicts
         result.evidence |= {"collected": vars(collected), **assessment.evidence}
         collection.write_text(STATE_FILE, assessment.state.model_dump_json() + "\n")
-        write_pages(environment, assessment)
+        write_pages(environment.name, assessment)
     print(result.model_dump_json(indent=2) if as_json else report.text(assessment.verdicts, assessment.retrain))
     return 0 if result.outcome is Outcome.PASS else 1
 
 
-def only_collect(environment: str) -> str:
+def only_collect(environment: Environment) -> str:
     """Run `slipway collect` on the serving machine, for assessments elsewhere; return a one-line summary."""
-    place = Place.of(environment)
-    collected, counters = update(environment, place, collect.of_environment(place, problem.Row))
+    collected, counters = update(environment, collect.of_environment(environment.place, problem.Row))
     rows = f"{collected.rows} rows, {collected.own} of Slipway's own skipped, {collected.unreadable} lines unreadable"
     return f"{environment}: {rows}; {len(counters.kept)} counter snapshots"
 
 
-def update(environment: str, place: Place, collection: Collection) -> tuple[Collected, CounterHistory]:
+def update(environment: Environment, collection: Collection) -> tuple[Collected, CounterHistory]:
     """Store the new lines of the log and a snapshot of the counters; a machine without services adds neither."""
-    collected = collection.collect(place.predictions)
+    collected = collection.collect(environment.place.predictions)
     history = snapshots.parse(collection.read_text(COUNTERS_FILE))
-    history = history.with_new(snapshots.read(environment, place, datetime.now(UTC)))
+    history = history.with_new(snapshots.read(environment, datetime.now(UTC)))
     collection.write_text(COUNTERS_FILE, history.model_dump_json() + "\n")
     return collected, history
 
@@ -134,20 +132,15 @@ def parse_time(option: str, text: str) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def reference_of(environment: str, params: dict[str, Any]) -> tuple[Reference, dict[str, Any]]:
+def reference_of(environment: Environment, params: dict[str, Any]) -> tuple[Reference, dict[str, Any]]:
     """Return the reference of the release in `environment`, and `params`.
 
     Data only grows, so the rows of the release are those in data/ up to the end of its test period. Raises UserError
     if nothing is deployed.
     """
-    branch = DeployBranch(Git(Path()))
-    branch.fetch()
-    desired = branch.read(environment)
-    if desired is None:
-        raise UserError(f"{environment}: nothing is deployed; run `slipway promote --environment {environment}`")
+    desired, store = environment.require_desired(), open_store()
     with TemporaryDirectory() as folder:
-        store = open_store(store_url())
-        release = fetch(store, desired.release, desired.digest, Path(folder) / desired.release)
+        release = fetch_desired(desired, Path(folder), store)
         manifest, model = release.manifest, predictor.load(release.folder / "model")
         release_params = read_unchecked(release.folder / "params.yaml")
         baseline = baseline_of(manifest, load_test_result(store, desired.release))

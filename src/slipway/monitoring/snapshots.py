@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from slipway.agent import measures
-from slipway.environment import agent_report, state
-from slipway.environment.place import gateway_url
-from slipway.errors import UserError
+from slipway.environment import state
 from slipway.monitoring.window import ServiceCounts
 
 if TYPE_CHECKING:
@@ -23,7 +21,8 @@ if TYPE_CHECKING:
 
     from prometheus_client.samples import Sample
 
-    from slipway.environment.place import Place
+    from slipway.environment.environment import Environment
+
 
 SNAPSHOTS_MAX = 1000  # one an hour for 40 days
 COUNTER_NAMES = ("requests", "errors", "refused", "rows", "lost_rows")
@@ -152,21 +151,20 @@ def _counters_of(sample: Sample) -> list[str]:
             return []
 
 
-def read(environment: str, place: Place, now: datetime) -> CounterSnapshot:
+def read(environment: Environment, now: datetime) -> CounterSnapshot:
     """Scrape every service of this machine's agent, or the gateway if the agent runs on another machine."""
-    own = state.read(place)
+    own = state.read(environment.place)
     scrapes = {tag: measures.samples(url) for tag, url in _addresses(environment, own).items()}
     return CounterSnapshot(
         time=now, services={tag: Counters.of(samples) for tag, samples in scrapes.items() if samples}
     )
 
 
-def _addresses(environment: str, own: state.State | None) -> dict[str, str]:
-    try:
-        url = gateway_url(environment)
-    except UserError:
+def _addresses(environment: Environment, own: state.State | None) -> dict[str, str]:
+    url = environment.find_url()
+    if url is None:
         return {}
-    if own is None or agent_report.is_elsewhere(environment, url):
+    if own is None or environment.is_elsewhere(url):
         return {url: url}
     return {
         instance.tag: f"http://127.0.0.1:{instance.port}" for instance in own.instances if instance.phase == "ready"

@@ -18,17 +18,17 @@ import pandas as pd
 import problem
 from slipway import predictor
 from slipway.dvc.files import blobs
-from slipway.environment.deploy_branch import DeployBranch
+from slipway.environment.environment import Environment
 from slipway.environment.place import store_url
 from slipway.errors import UserError
 from slipway.evaluation import bootstrap, metrics
 from slipway.evaluation.segments import ALL, segments
 from slipway.gates import comparison as gates
-from slipway.git import Git
 from slipway.git.redact import redacted
 from slipway.github import workflows
 from slipway.pipeline.tables import positions, read_rows
-from slipway.release.store import fetch, open_store
+from slipway.release.champion import Champion, fetch_released
+from slipway.release.store import open_store
 from slipway.results import recorded
 from slipway.settings import read_params
 
@@ -54,39 +54,15 @@ BUILT = Candidate()
 """The candidate that the stages of dvc.yaml write."""
 
 
-@dataclass(frozen=True)
-class Champion:
-    """A deployed release, with the path of its model."""
-
-    version: str
-    digest: str
-    commit: str
-    model: Path
-
-
-def fetch_released(environment: str, folder: Path) -> Champion | None:
-    """Fetch and verify the release in `environment` into `folder`; return None if nothing is deployed there."""
-    branch = DeployBranch(Git(Path()))
-    branch.fetch()
-    desired = branch.read(environment)
-    if desired is None:
-        return None
-    folder = folder / environment
-    fetched = fetch(open_store(store_url()), desired.release, desired.digest, folder / desired.release)
-    return Champion(desired.release, desired.digest, desired.commit, fetched.folder / "model")
-
-
-def unreachable_from_fork(environment: str) -> dict[str, str] | None:
+def unreachable_from_fork(environment: Environment) -> dict[str, str] | None:
     """Return the release in `environment` and why a fork's run cannot fetch it; None if it can, or is not a fork's run.
 
     GitHub passes no variables to the run of a pull request from a fork, so the run does not know the release store.
     """
     if not workflows.is_fork_run():
         return None
-    branch = DeployBranch(Git(Path()))
-    branch.fetch()
-    desired = branch.read(environment)
-    if desired is None or desired.release in open_store(store_url()).versions():
+    desired = environment.desired()
+    if desired is None or desired.release in open_store().versions():
         return None
     store = redacted(store_url())
     reason = f"{desired.release} is not in the store {store}, and a fork's run has no variable SLIPWAY_STORE"
@@ -98,15 +74,17 @@ def compare() -> None:
     """Compare the candidate, judge it, and write results/compare.json. Raises UserError unless every gate passes."""
     params = read_params()
     with recorded("compare") as result:
-        unreachable = {name: unreachable_from_fork(name) for name in ("production", "staging")}
+        environments = [Environment(name) for name in ("production", "staging")]
+        unreachable = [unreachable_from_fork(environment) for environment in environments]
         with TemporaryDirectory() as folder:
             champion, staging = (
-                None if reason else fetch_released(name, Path(folder)) for name, reason in unreachable.items()
+                None if reason else fetch_released(environment, Path(folder))
+                for environment, reason in zip(environments, unreachable, strict=True)
             )
             candidate, _ = blobs(MODEL)
             result.evidence = {"candidate": candidate, **measure(champion, staging, params)}
-        if unreachable["production"]:
-            result.evidence["champion"] = unreachable["production"]
+        if unreachable[0]:
+            result.evidence["champion"] = unreachable[0]
         result.verdicts = [gate(result.evidence, params["gates"]) for gate in gates.COMPARISON_GATES]
     result.print_verdicts()
     result.require()

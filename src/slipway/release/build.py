@@ -22,11 +22,10 @@ from slipway.environment.deploy_branch import DeployBranch
 from slipway.errors import UserError, restore_command
 from slipway.files import sha256
 from slipway.git import Git
-from slipway.release import manifest
+from slipway.release import champion, manifest
 from slipway.release.manifest import Release
 from slipway.release.scratch import scratch
 from slipway.release.signing import keys
-from slipway.release.store import fetch
 from slipway.release.store.files import extract, replace
 from slipway.report import markdown
 from slipway.report import release as release_report
@@ -128,8 +127,8 @@ def fetch_published(root: Path, output: Path, store: Callable[[], Store]) -> Rel
     version = branch.version_of(git.read_commit("HEAD").id)
     if version is None or version not in store().versions():
         return None
-    digest = branch.published(version).digest
-    return replace(output, lambda folder: fetch(store(), version, digest, folder))
+    published = branch.published(version)
+    return replace(output, lambda folder: champion.fetch_published(published, folder, store()))
 
 
 def _version(source: Source) -> tuple[str, str | None]:

@@ -26,7 +26,7 @@ from slipway.results import JobResult
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from slipway.environment.deploy_branch import DeployBranch
+    from slipway.environment.desired_state import DesiredState
     from slipway.release.store import Store
 
 VERSIONS_IN_USE_MIN = 3  # of an environment: the running release, the one before it, and the target of a rollback
@@ -89,14 +89,14 @@ def prunable(stored: list[str], used: set[str], keep: int) -> list[str]:
     return [version for version in stored[:-keep] if version not in used]
 
 
-def in_use(branch: DeployBranch, environment: str) -> set[str]:
+def in_use(desired_state: DesiredState) -> set[str]:
     """Return the versions in the newest desired states of an environment, at least those that a rollback needs.
 
     Raises UserError when one of these states cannot be read, because a release in use could then be deleted.
     """
-    branch.read(environment)
+    desired_state.read()
     used: set[str] = set()
-    for promotion in branch.history(environment):
+    for promotion in desired_state.history():
         if len(used) >= VERSIONS_IN_USE_MIN:
             break
         if promotion.problem:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway.environment.deploy_branch import DeployBranch
-from slipway.environment.place import ENVIRONMENTS, store_url
+from slipway.environment.desired_state import DesiredState
+from slipway.environment.place import ENVIRONMENTS
 from slipway.gates import Outcome, Verdict
 from slipway.git import Git
 from slipway.github import workflows
@@ -15,7 +16,7 @@ from slipway.github.api import IMMUTABLE, ApiError
 from slipway.release import build as builds
 from slipway.release import evidence
 from slipway.release.signing import keys, signature
-from slipway.release.store import Store, open_store
+from slipway.release.store import open_store
 from slipway.results import RESULTS, recorded
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def build(output: Path, report: Path | None) -> None:
     with recorded("build") as result:
         result.evidence = evidence.circumstances()
         signer = keys.signer()  # first, because an invalid key should fail before the build
-        fetched = builds.fetch_published(ROOT, output, _store)
+        fetched = builds.fetch_published(ROOT, output, open_store)
         built = fetched or builds.build(ROOT, output, report)
         signature.write(built, None if fetched else signer)
         workflows.set_output("built", "false" if fetched else "true")
@@ -48,8 +49,8 @@ def list_releases(*, as_json: bool) -> None:
 
 
 def _releases(branch: DeployBranch) -> Iterator[dict[str, Any]]:
-    stored = set(_store().versions())
-    desired = {name: branch.read(name) for name in ENVIRONMENTS}
+    stored = set(open_store().versions())
+    desired = {name: DesiredState(branch, name).read() for name in ENVIRONMENTS}
     for version in reversed(branch.versions()):
         published = branch.published(version)
         yield {
@@ -75,7 +76,7 @@ def store_evidence(version: str | None) -> None:
     branch.fetch()
     default = version or branch.version_of(branch.git.read_commit("HEAD").id)
     try:
-        stored = evidence.store_results(_store(), default)
+        stored = evidence.store_results(open_store(), default)
     except ApiError as error:
         if IMMUTABLE not in str(error):
             raise
@@ -91,15 +92,11 @@ def store_evidence(version: str | None) -> None:
 
 def prune(count: int) -> None:
     """Remove old releases from the store, except those that an environment runs, ran last or would roll back to."""
-    branch, store = DeployBranch(Git(ROOT)), _store()
+    branch, store = DeployBranch(Git(ROOT)), open_store()
     branch.fetch()
-    used = {version for name in ENVIRONMENTS for version in evidence.in_use(branch, name)}
+    used = {version for name in ENVIRONMENTS for version in evidence.in_use(DesiredState(branch, name))}
     removed = evidence.prunable(store.versions(), used, count)
     for version in removed:
         store.remove(version)
         print(f"{version}: removed")
     print(f"{len(removed)} removed, {len(store.versions())} left")
-
-
-def _store() -> Store:
-    return open_store(store_url())

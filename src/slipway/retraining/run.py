@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from slipway import results
 from slipway.checks import job as checks
-from slipway.environment.deploy_branch import DeployBranch
+from slipway.environment.environment import Environment
 from slipway.errors import UserError
 from slipway.files import write_bytes
 from slipway.gates import Outcome, Verdict
@@ -61,9 +61,7 @@ def _reason_to_skip(git: Git, fired: str, limits: RetrainingSection) -> str | No
         raise UserError(f"--trigger {fired}: not a trigger; use one of {', '.join(trigger.TRIGGERS)}")
     if changed := list(git.edited(untracked=False)):
         raise UserError(f"{changed[0]}: has uncommitted changes; commit or stash them before a retraining")
-    branch = DeployBranch(git)
-    branch.fetch()
-    if branch.read("production") is None:
+    if Environment("production").desired() is None:
         return "nothing is in production yet, so there is no model to retrain; merge to main and wait for deploy.yaml"
     decision = trigger.decide(fired, proposals.times(git), datetime.now(UTC), limits)
     return None if decision.go else f"skipped: {decision.reason}"

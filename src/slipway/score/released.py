@@ -9,10 +9,10 @@ from tempfile import TemporaryDirectory
 
 import problem
 from slipway.environment.deploy_branch import DeployBranch
-from slipway.environment.place import store_url
+from slipway.environment.environment import Environment
 from slipway.errors import UserError
 from slipway.git import Git
-from slipway.release.store import fetch, open_store
+from slipway.release.champion import fetch_desired, fetch_published
 from slipway.schema.csv_file import Dialect
 from slipway.score import tables
 from slipway.score.run import ScoreJob, score
@@ -62,13 +62,10 @@ def _prepared(source: Path, dialect: Dialect, scratch: Path) -> Path:
 
 def _fetch(release: str | None, environment: str, scratch: Path) -> Path:
     """Return the model folder of a release, or of the release that is desired in an environment."""
-    branch = DeployBranch(Git(Path()))
-    branch.fetch()
     if release:
-        version, digest = release, branch.published(release).digest
+        branch = DeployBranch(Git(Path()))
+        branch.fetch()
+        fetched = fetch_published(branch.published(release), scratch / release)
     else:
-        desired = branch.read(environment)
-        if desired is None:
-            raise UserError(f"--environment {environment}: has no desired release yet; choose one with --release")
-        version, digest = desired.release, desired.digest
-    return fetch(open_store(store_url()), version, digest, scratch / version).folder / "model"
+        fetched = fetch_desired(Environment(environment).require_desired(), scratch)
+    return fetched.folder / "model"

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 from slipway.dvc.files import LOCK, PIPELINE, DvcFiles
 from slipway.environment import versions
+from slipway.environment.desired_state import DesiredState
 from slipway.errors import UserError
-from slipway.release.store import WrongReleaseError, fetch
+from slipway.release.champion import fetch_published
+from slipway.release.store import WrongReleaseError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +59,7 @@ class Trace:
         tag = versions.version_tag(version)
         if tag in branch.tags:  # its commit may be off the branch, which a link checks
             branch.git.fetch(branch.remote, f"refs/tags/{tag}")
-        content = branch.read(environment) if environment else None
+        content = DesiredState(branch, environment).read() if environment else None
         return cls(root, branch, branch.published(version), store, scratch, environment, content)
 
     @property
@@ -98,7 +100,7 @@ class Trace:
     def _fetch_result(self) -> Release | UserError:
         """Return the release or the error, so that a failed fetch is not repeated for each link."""
         try:
-            return fetch(self.store, self.published.version, self.published.digest, self.scratch / "release")
+            return fetch_published(self.published, self.scratch / "release", self.store)
         except WrongReleaseError as error:
             return error
         except UserError as error:

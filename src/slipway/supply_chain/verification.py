@@ -10,10 +10,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from slipway.deployment import promotion
-from slipway.environment.deploy_branch import DeployBranch
-from slipway.environment.place import Place, store_url
+from slipway.environment.environment import Environment
+from slipway.environment.place import store_url
 from slipway.errors import UserError
-from slipway.git import Git
 from slipway.git.redact import redacted
 from slipway.release.signing import keys, signature
 from slipway.release.store import open_store
@@ -68,18 +67,10 @@ def verify(version: str | None, environment: str | None, before: str | None, *, 
 @contextmanager
 def _traced(version: str | None, environment: str | None, before: str | None = None) -> Iterator[Trace]:
     """Yield the trace of a release: `version`, the desired one of `environment`, or the next one for `before`."""
-    branch = DeployBranch(Git(ROOT))
-    branch.fetch()
+    target = Environment(environment or before or "staging", ROOT)
     if environment:
-        version = _desired(branch, environment)
-    chosen = version or promotion.default_version(branch, before or "staging")
+        version = target.require_desired().release
+    chosen = version or promotion.default_version(target)
     print(f"verify: {chosen}, in {redacted(store_url())}", file=sys.stderr)
     with TemporaryDirectory() as scratch:
-        yield Trace.of(ROOT, branch, chosen, open_store(store_url()), Path(scratch), environment)
-
-
-def _desired(branch: DeployBranch, environment: str) -> str:
-    content = branch.read(Place.of(environment).environment)
-    if content is None:
-        raise UserError(f"{environment}: no release is desired yet; run `slipway promote` first, or name a release")
-    return content.release
+        yield Trace.of(ROOT, target.branch, chosen, open_store(), Path(scratch), environment)

@@ -11,6 +11,7 @@ import pytest
 
 import problem
 from slipway import results
+from slipway.environment.environment import Environment, NotDeployedError
 from slipway.environment.place import Place
 from slipway.errors import UserError
 from slipway.gates import Outcome
@@ -53,7 +54,7 @@ def window_options(**changes: object) -> job.WindowOptions:
 
 
 def test_a_real_week_is_collected_judged_reported_and_stored(environment):
-    assert 1 == job.main("production", window_options(), as_json=True)
+    assert 1 == job.main(Environment("production"), window_options(), as_json=True)
     result = results.read(Path("results"))["monitor"]
     assert environment.rows == result.evidence["collected"]["rows"] == result.evidence["window"]["rows"]
     assert ("production", "candidate") == (result.evidence["environment"], result.evidence["release"])
@@ -66,7 +67,7 @@ def test_a_real_week_is_collected_judged_reported_and_stored(environment):
         assert "production" in (Path("results/monitor") / page).read_text()
     state = stored_state(environment.place)
     assert [datetime(2013, 10, 9, tzinfo=UTC)] == [point.end for point in state.points]
-    job.main("production", window_options(), as_json=False)
+    job.main(Environment("production"), window_options(), as_json=False)
     assert state.alarms == stored_state(environment.place).alarms
     assert 0 == results.read(Path("results"))["monitor"].evidence["collected"]["rows"]
 
@@ -78,10 +79,16 @@ def stored_state(place):
 def test_another_machine_continues_from_the_collected_rows_and_the_state(environment, tmp_path, monkeypatch):
     """A GitHub runner starts empty each day, and an alarm needs two consecutive windows."""
     monkeypatch.setenv("SLIPWAY_COLLECTED", str(tmp_path / "shared"))
-    assert job.only_collect("production").startswith(f"production: {environment.rows} rows, 0 of Slipway's own skipped")
+    assert job.only_collect(Environment("production")).startswith(
+        f"production: {environment.rows} rows, 0 of Slipway's own skipped"
+    )
     for day in (1, 2):
         monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / f"runner-{day}"))
-        job.main("production", window_options(since=f"2013-10-0{day}", until=f"2013-10-0{day + 7}"), as_json=True)
+        job.main(
+            Environment("production"),
+            window_options(since=f"2013-10-0{day}", until=f"2013-10-0{day + 7}"),
+            as_json=True,
+        )
         place = Place.of("production")
         assert not place.predictions.exists()
         assert day == len(stored_state(place).points)
@@ -89,7 +96,7 @@ def test_another_machine_continues_from_the_collected_rows_and_the_state(environ
 
 def test_a_window_that_ends_before_it_begins_is_refused(environment):
     with pytest.raises(UserError, match="not before the end of the window"):
-        job.main("production", window_options(until="2013-10-01"), as_json=True)
+        job.main(Environment("production"), window_options(until="2013-10-01"), as_json=True)
     assert "not before" in results.read(Path("results"))["monitor"].error
 
 
@@ -99,9 +106,10 @@ def test_an_invalid_time_is_rejected():
 
 
 def test_an_environment_without_a_release_is_reported(monkeypatch):
-    monkeypatch.setattr(job, "DeployBranch", lambda _: SimpleNamespace(fetch=lambda: None, read=lambda _: None))
-    with pytest.raises(UserError, match="production: nothing is deployed"):
-        job.reference_of("production", {})
+    production = Environment("production")
+    production.desired = lambda: None
+    with pytest.raises(NotDeployedError, match="production: nothing is deployed"):
+        job.reference_of(production, {})
 
 
 def test_the_reference_has_the_rows_of_the_release_and_no_later_ones(scene, trained, tmp_path, monkeypatch):
@@ -114,11 +122,12 @@ def test_the_reference_has_the_rows_of_the_release_and_no_later_ones(scene, trai
     (tmp_path / "params.yaml").symlink_to(REPOSITORY / "params.yaml")
     built = SimpleNamespace(manifest=manifest, folder=tmp_path)
     desired = SimpleNamespace(release="v0.2.0", digest="sha256:2")
-    monkeypatch.setattr(job, "DeployBranch", lambda _: SimpleNamespace(fetch=lambda: None, read=lambda _: desired))
-    monkeypatch.setattr(job, "open_store", lambda _: SimpleNamespace(evidence_names=lambda _: []))
+    production = Environment("production")
+    production.desired = lambda: desired
+    monkeypatch.setattr(job, "open_store", lambda: SimpleNamespace(evidence_names=lambda _: []))
     fetched = {("v0.2.0", "sha256:2"): built}
-    monkeypatch.setattr(job, "fetch", lambda _, version, digest, __: fetched[version, digest])
-    reference, _ = job.reference_of("production", scene[2])
+    monkeypatch.setattr(job, "fetch_desired", lambda desired, *_: fetched[desired.release, desired.digest])
+    reference, _ = job.reference_of(production, scene[2])
     assert "v0.2.0" == reference.baseline.release
     assert reference.data_end <= datetime(2013, 9, 1, 3, 59, tzinfo=UTC)
     assert len(reference.rows) < len(scene[0].rows)

@@ -13,6 +13,7 @@ from slipway.gates import model as alone
 from slipway.monitoring import Reference, ReleaseBaseline
 from slipway.pipeline import evaluate, export, prepare, train
 from slipway.pull_request import compare
+from slipway.release.champion import Champion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,9 +37,9 @@ class SimulatedRelease:
     reference: Reference
 
     @property
-    def champion(self) -> compare.Champion:
+    def champion(self) -> Champion:
         """Return the release as the champion of a comparison."""
-        return compare.Champion(self.name, self.name, self.name, self.folder / "model")
+        return Champion(self.name, self.name, self.name, self.folder / "model")
 
 
 def build(name: str, rows: pd.DataFrame, now: datetime, folder: Path, params: Mapping[str, Any]) -> SimulatedRelease:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
+from slipway.environment.place import store_url
 from slipway.errors import UserError
 from slipway.git.redact import redacted
 from slipway.release import manifest
@@ -74,11 +75,12 @@ def fetch(store: Store, version: str, digest: str, target: Path) -> Release:
     return place_verified(target, lambda folder: store.unpack_release(version, folder), verify)
 
 
-def open_store(url: str) -> Store:
-    """Open the store at `file:///…`, `github:` (the repository of the current folder) or `s3://BUCKET/…`.
+def open_store(url: str | None = None) -> Store:
+    """Open the store at `url`, by default the configured one.
 
-    Raises UserError.
+    url: `file:///…`, `github:` (the repository of the current folder) or `s3://BUCKET/…`. Raises UserError.
     """
+    url = url or store_url()
     parts = urlsplit(url)
     if parts.scheme == "file":
         return FolderStore(Path(unquote(parts.path)))
