@@ -36,8 +36,9 @@ def written(tmp_path, name, text):
     return path
 
 
-def test_rows_are_recovered_from_a_table_of_features(tmp_path):
-    table = pd.DataFrame({"size": [3, np.nan], "ratio": [0.1, 1], "open": [1, 0]}, dtype="float32")
+@pytest.mark.parametrize("size", [["3", None], [3.0, np.nan], [3, None]])
+def test_rows_of_a_table_have_the_types_of_the_row(tmp_path, size):
+    table = pd.DataFrame({"size": size, "ratio": [0.1, 1], "open": [1, 0]})
     table = table.assign(place=["here", "there"], late=[0.0, 1.0])
     table.to_parquet(tmp_path / "rows.parquet")
     expected = [ROW, {"size": None, "ratio": 1.0, "open": False, "place": "there"}]
@@ -63,6 +64,12 @@ def test_a_sample_is_the_same_for_the_same_seed(tmp_path):
     assert 10 == len(set(drawn))
     assert drawn == payloads.read_payloads(path, 10, seed=1)
     assert drawn != payloads.read_payloads(path, 10, seed=2)
+
+
+def test_a_value_of_a_table_with_another_type_is_named(tmp_path):
+    pd.DataFrame([ROW | {"size": 3.5}]).to_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(UserError, match=r"size: 3\.5 in row 0 is not a whole number"):
+        payloads.read_payloads(tmp_path / "rows.parquet", 10, seed=1)
 
 
 @pytest.mark.parametrize("fault", [{"ratio": 2.0}, {"size": "3"}, {"unknown": 1}, {"place": None}])

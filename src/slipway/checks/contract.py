@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from slipway.schema.fields import fields
+from slipway.schema.typed_rows import records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,7 +77,8 @@ def _broken_rules(frame: pd.DataFrame, row: type[BaseModel], example_rows: int) 
     for place, error in _errors(frame, row):
         column = str(error["loc"][1]) if len(error["loc"]) >= COLUMN_PATH_LENGTH else ""
         if error["type"] != "missing" or column in frame:
-            broken[(column, *_rule(error, described.get(column, {}).get("unit", "")))].setdefault(place, error["input"])
+            unit = described[column].unit if column in described else ""
+            broken[(column, *_rule(error, unit))].setdefault(place, error["input"])
     return [
         _column_finding(kind, column, rule, len(rows))
         | {"examples": [{"row": place, "value": quoted(value)} for place, value in list(rows.items())[:example_rows]]}
@@ -93,12 +95,6 @@ def _errors(frame: pd.DataFrame, row: type[BaseModel]) -> Iterator[tuple[int, Er
         except ValidationError as invalid:
             for error in invalid.errors(include_url=False):
                 yield start + int(error["loc"][0]), error
-
-
-def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return rows as Python values, missing ones as None, as a request would have them."""
-    columns = [frame[name].astype(object).where(frame[name].notna(), None).tolist() for name in frame]
-    return [dict(zip(frame.columns, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def _rule(error: Mapping[str, Any], unit: str) -> tuple[str, str]:

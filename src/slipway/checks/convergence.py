@@ -18,9 +18,10 @@ from slipway import predictor
 from slipway.evaluation import metrics
 from slipway.evaluation.baselines import baselines
 from slipway.evaluation.skill import skill
+from slipway.schema import missing
 from slipway.schema.columns import columns
 from slipway.schema.features import to_features
-from slipway.schema.fields import fields, is_closed
+from slipway.schema.fields import fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -179,11 +180,12 @@ def _unusual(subject: Subject) -> dict[str, pd.DataFrame]:
     """Return some test rows, changed in each way that `finite` checks."""
     rows, described = subject.test.head(100), columns(subject.row)
     numbers = [column.name for column in described if column.kind == "number"]
-    closed = {name for name, field in fields(subject.row).items() if is_closed(field)}
-    open_lists = [column.name for column in described if column.kind == "category" and column.name not in closed]
-    nullable = [column.name for column in described if column.nullable]
+    open_lists = [
+        field.name for field in fields(subject.row).values() if field.type == "string" and field.categories is None
+    ]
+    absent = {column.name: missing.FEATURES[column.kind] for column in described if column.nullable}
     return {
-        "missing": rows.assign(**{name: np.float32("nan") if name in numbers else "" for name in nullable}),
+        "missing": rows.assign(**absent),
         "huge": rows.assign(**dict.fromkeys(numbers, np.float32(HUGE))),
         "huge and negative": rows.assign(**dict.fromkeys(numbers, np.float32(-HUGE))),
         "zero": rows.assign(**dict.fromkeys(numbers, np.float32(0))),

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from slipway.schema.missing import is_missing
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -36,6 +38,8 @@ def segments(features: pd.DataFrame, columns: Iterable[str], rows_min: int = 1) 
 
 def _name(value: str | float) -> str:
     """Return the name of a value: a category, or the shortest decimal that is this float32."""
+    if is_missing(value):
+        return MISSING
     if isinstance(value, str):
-        return f'"{value}"' if value == MISSING else value or MISSING
-    return MISSING if np.isnan(value) else np.format_float_positional(np.float32(value), trim="-")
+        return f'"{value}"' if value == MISSING else value
+    return np.format_float_positional(np.float32(value), trim="-")

@@ -15,8 +15,7 @@ import pandas as pd
 
 import problem
 from slipway.errors import UserError
-from slipway.schema.columns import columns
-from slipway.schema.fields import fields, is_closed
+from slipway.schema.fields import fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -181,29 +180,26 @@ def _valued(values: Callable[[Original, pd.Series], Any]) -> Callable[[Original,
 
 
 def _low(name: object) -> float:
-    limit: float = fields(problem.Row)[str(name)]["minimum"]
-    return limit
+    return fields(problem.Row)[str(name)].low
 
 
 def _high(name: object) -> float:
-    limit: float = fields(problem.Row)[str(name)]["maximum"]
-    return limit
+    return fields(problem.Row)[str(name)].high
 
 
 def _numbers(original: Original, *, nullable: bool) -> list[str]:
     """Return numbers with limits, the most varied first: faults in columns of few values are hard to detect."""
-    numbers = [
-        column.name for column in columns(problem.Row) if column.kind == "number" and column.nullable == nullable
+    limited = [
+        field.name
+        for field in fields(problem.Row).values()
+        if field.optional == nullable and field.minimum is not None and field.maximum is not None
     ]
-    limits = {"minimum", "maximum"}
-    limited = [name for name in numbers if name in original.raw and limits <= fields(problem.Row)[name].keys()]
-    return sorted(limited, key=lambda name: -original.raw[name].nunique())
+    return sorted((name for name in limited if name in original.raw), key=lambda name: -original.raw[name].nunique())
 
 
 def _categories(original: Original, *, closed: bool) -> list[str]:
-    categories = [column.name for column in columns(problem.Row) if column.kind == "category"]
-    present = [name for name in categories if name in original.raw]
-    return [name for name in present if is_closed(fields(problem.Row)[name]) == closed]
+    strings = [field for field in fields(problem.Row).values() if field.type == "string"]
+    return [field.name for field in strings if field.name in original.raw and (field.categories is not None) == closed]
 
 
 def _required(original: Original) -> list[str]:
@@ -212,9 +208,8 @@ def _required(original: Original) -> list[str]:
 
 def _whole(original: Original) -> list[str]:
     """Return the most varied required integer."""
-    return [name for name in _numbers(original, nullable=False) if fields(problem.Row)[name].get("type") == "integer"][
-        :1
-    ]
+    described = fields(problem.Row)
+    return [name for name in _numbers(original, nullable=False) if described[name].type == "integer"][:1]
 
 
 def _optional(original: Original) -> list[str]:

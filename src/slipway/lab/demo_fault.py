@@ -36,7 +36,7 @@ def break_newest(data_dir: Path) -> str:
 
 def _limits() -> dict[str, float]:
     """Return the upper limit of each column of `Row`, largest first, where a unit error is most likely."""
-    limits = {name: field["maximum"] for name, field in fields(problem.Row).items() if "maximum" in field}
+    limits = {name: field.maximum for name, field in fields(problem.Row).items() if field.maximum is not None}
     return dict(sorted(limits.items(), key=lambda item: -item[1]))
 
 

@@ -107,13 +107,11 @@ class ColumnPicker:
 
     def low(self, name: str) -> float:
         """Return the minimum that `Row` allows."""
-        limit: float = fields(problem.Row)[name].get("minimum", -np.inf)
-        return limit
+        return fields(problem.Row)[name].low
 
     def high(self, name: str) -> float:
         """Return the maximum that `Row` allows."""
-        limit: float = fields(problem.Row)[name].get("maximum", np.inf)
-        return limit
+        return fields(problem.Row)[name].high
 
     def _width(self, name: str) -> float:
         return self.high(name) - self.low(name)

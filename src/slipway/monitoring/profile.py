@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from slipway.schema.missing import are_missing
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -50,9 +52,10 @@ class ColumnProfile:
     def codes(self, values: pd.Series) -> np.ndarray:
         """Return the bin or category of each value: 0 if missing; for categories, 1 if the reference lacks it."""
         if self.kind == "category":
-            return np.where(values == "", 0, pd.Index(self.bins).get_indexer(values) + 2)
-        numbers = values.to_numpy(dtype=float)
-        return np.where(np.isnan(numbers), 0, np.searchsorted(self.bins, numbers) + 1)
+            codes = pd.Index(self.bins).get_indexer(values) + 2
+        else:
+            codes = np.searchsorted(self.bins, values.to_numpy(dtype=float)) + 1
+        return np.where(are_missing(values, self.kind), 0, codes)
 
     def fractions(self, codes: np.ndarray) -> np.ndarray:
         """Return the fraction of each bin or category among the present values; zeros without any."""

@@ -106,4 +106,4 @@ def _loaded(line: bytes) -> dict[str, Any]:
 
 def _types(row: type[BaseModel]) -> dict[str, str]:
     """Return the JSON type of each column, other than null."""
-    return {name: field["type"] for name, field in fields(row).items()}
+    return {name: field.type for name, field in fields(row).items()}

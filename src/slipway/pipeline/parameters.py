@@ -15,12 +15,12 @@ from pathlib import Path
 from slipway import yaml12
 from slipway.errors import reported_by
 from slipway.files import write_text
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 
 def parameters(source: Path, targets: list[Path]) -> None:
     """Write each file in `targets` from the section of its name. Raises UserError for an invalid params.yaml."""
-    params = read_params(source)
+    params = read_settings(source).for_problem()
     for target in targets:
         write_text(target, yaml12.dump(dict(params[target.stem])))
 

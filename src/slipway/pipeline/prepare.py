@@ -12,27 +12,35 @@ from typing import TYPE_CHECKING
 import problem
 from slipway.errors import reported_by
 from slipway.files import write_json
-from slipway.schema.features import to_features
-from slipway.settings import read_params
+from slipway.schema.typed_rows import to_typed
+from slipway.settings import read_settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def prepare(data: Path, out: Path, metrics: Path) -> None:
-    """Write `train.parquet` and `test.parquet` with features, target and time; count rows without a target."""
+    """Write the tables `train.parquet` and `test.parquet`; count rows without a target."""
     frame = problem.load(data)
     labeled = frame[frame[problem.TARGET].notna()]
-    train, test = problem.split(labeled, read_params())
-    out.mkdir(parents=True, exist_ok=True)
-    for name, rows in {"train": train, "test": test}.items():
-        _table(rows).to_parquet(out / f"{name}.parquet", index=False)
+    train, test = problem.split(labeled, read_settings().for_problem())
+    write_tables(out, train, test)
     counts = {"train": len(train), "test": len(test), "unlabelled": len(frame) - len(labeled)}
     write_json(metrics, {"rows": counts, **_period(train, test)})
 
 
+def write_tables(folder: Path, train: pd.DataFrame, test: pd.DataFrame) -> None:
+    """Write the rows of a split into `folder`: fields with the types of `Row`, target and time.
+
+    Raises UserError for a value that does not have the type of its field.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in {"train": train, "test": test}.items():
+        _table(rows).to_parquet(folder / f"{name}.parquet", index=False)
+
+
 def _table(rows: pd.DataFrame) -> pd.DataFrame:
-    table = to_features(rows, problem.Row)
+    table = to_typed(rows, problem.Row)
     table[problem.TARGET] = rows[problem.TARGET].to_numpy(dtype=None if problem.TASK == "multiclass" else float)
     if problem.TIME_COLUMN:
         table[problem.TIME_COLUMN] = rows[problem.TIME_COLUMN]

@@ -1,4 +1,4 @@
-"""Readers of the tables that `prepare` writes: features and target in the shapes of an estimator."""
+"""Reader of the tables that `prepare` writes: features and target in the shapes of an estimator."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 import problem
-from slipway.schema.columns import columns
+from slipway.schema.features import to_features
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,8 +18,7 @@ def read_rows(path: Path) -> tuple[pd.DataFrame, np.ndarray]:
     """Return features, shape (n, columns of Row), and targets, shape (n,), of the table at `path`."""
     table = pd.read_parquet(path)
     target = table[problem.TARGET].to_numpy()
-    features = table[[column.name for column in columns(problem.Row)]]
-    return features, target if problem.TASK == "multiclass" else target.astype(float)
+    return to_features(table, problem.Row), target if problem.TASK == "multiclass" else target.astype(float)
 
 
 def positions(target: np.ndarray, classes: list[Any]) -> np.ndarray:

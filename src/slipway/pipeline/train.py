@@ -18,7 +18,7 @@ from slipway.evaluation import metrics
 from slipway.pipeline import skops_file
 from slipway.pipeline.tables import positions, read_rows
 from slipway.predictor import staged
-from slipway.settings import read_params, read_settings
+from slipway.settings import read_settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 def train(prepared: Path, model: Path, history: Path) -> None:
     """Fit on `train.parquet`, and write the estimator and its loss on train and test rows by iteration."""
     features, target = read_rows(prepared / "train.parquet")
-    estimator = fit(read_params(), features, target)
+    settings = read_settings()
+    estimator = fit(settings.for_problem(), features, target)
     skops_file.dump(estimator, model)
-    curve = loss_curve(estimator, prepared, read_settings().train)
+    curve = loss_curve(estimator, prepared, settings.train)
     history.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(curve, columns=["iteration", "rows", "loss"]).to_csv(history, index=False, float_format="%.6f")
 

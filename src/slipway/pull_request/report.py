@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import problem
 from slipway import results
@@ -12,6 +12,7 @@ from slipway.files import write_text
 from slipway.git import changes
 from slipway.github import workflows
 from slipway.report import content, html, markdown, submitted
+from slipway.schema.fields import fields
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
@@ -56,15 +57,8 @@ def card() -> content.Card:
     """Return the model card's text: the docstring of the package `problem`, and the fields of `Row`."""
     paragraphs = inspect.cleandoc(problem.__doc__ or "").split("\n\n")
     purpose = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-    fields = problem.Row.model_json_schema()["properties"]
     columns = [
-        content.Column(name=name, description=_attribute(field, "description"), unit=_attribute(field, "unit"))
-        for name, field in fields.items()
+        content.Column(name=field.name, description=field.description, unit=field.unit)
+        for field in fields(problem.Row).values()
     ]
     return content.Card(purpose=purpose, target=problem.TARGET, columns=columns)
-
-
-def _attribute(field: dict[str, Any], name: str) -> str:
-    """Return a field's description or unit, with those of its alternatives where the field is optional."""
-    stated = [str(schema[name]) for schema in (*field.get("anyOf", []), field) if name in schema]
-    return ". ".join(dict.fromkeys(stated))

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from slipway.schema import missing
 from slipway.schema.columns import columns
-from slipway.schema.fields import fields, is_closed
+from slipway.schema.fields import fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from slipway.schema.columns import Column
+    from slipway.schema.fields import RowField
 
 UNSEEN_CATEGORY = "never seen in training"
 UNBOUNDED = 2.0**31  # limit where `Row` has none: the integers of most clients end there
@@ -48,7 +50,7 @@ def _changed(features: pd.DataFrame, change: dict[str, list[Any]], count: int) -
 def _changes(row: type[BaseModel]) -> Iterator[tuple[str, dict[str, list[Any]]]]:
     """Yield the name of each change, and by column the values that the rows take in rotation."""
     described, all_fields = columns(row), fields(row)
-    empty = {column.name: [_missing(column)] for column in described if column.nullable}
+    empty = {column.name: [missing.FEATURES[column.kind]] for column in described if column.nullable}
     if len(empty) > 1:
         yield "every nullable column missing", empty
     for column in described:
@@ -57,34 +59,31 @@ def _changes(row: type[BaseModel]) -> Iterator[tuple[str, dict[str, list[Any]]]]
         yield from _allowed(column, all_fields[column.name])
 
 
-def _allowed(column: Column, field: dict[str, Any]) -> Iterator[tuple[str, dict[str, list[Any]]]]:
+def _allowed(column: Column, field: RowField) -> Iterator[tuple[str, dict[str, list[Any]]]]:
     if column.kind == "number":
-        values = [0, 1] if field.get("type") == "boolean" else field.get("enum") or _limits(field)
+        values = [0, 1] if field.type == "boolean" else list(field.categories or _limits(field))
         yield f"{column.name} at its limits", {column.name: [np.float32(value) for value in values]}
-    elif is_closed(field):
-        yield f"each {column.name}", {column.name: field.get("enum", [field.get("const")])}
+    elif field.categories is not None:
+        yield f"each {column.name}", {column.name: [*field.categories]}
     else:
         yield f"{column.name} unseen", {column.name: [UNSEEN_CATEGORY]}
 
 
-def _limits(field: dict[str, Any]) -> list[float]:
-    low, high = field.get("minimum", -UNBOUNDED), field.get("maximum", UNBOUNDED)
-    if "exclusiveMinimum" in field:
-        low = _inside(field, field["exclusiveMinimum"], np.inf)
-    if "exclusiveMaximum" in field:
-        high = _inside(field, field["exclusiveMaximum"], -np.inf)
+def _limits(field: RowField) -> list[float]:
+    low = -UNBOUNDED if field.minimum is None else field.minimum
+    high = UNBOUNDED if field.maximum is None else field.maximum
+    if field.exclusive_minimum is not None:
+        low = _inside(field, field.exclusive_minimum, np.inf)
+    if field.exclusive_maximum is not None:
+        high = _inside(field, field.exclusive_maximum, -np.inf)
     return [low, high]
 
 
-def _inside(field: dict[str, Any], limit: float, direction: float) -> float:
+def _inside(field: RowField, limit: float, direction: float) -> float:
     """Return the first value inside an exclusive limit."""
-    if field.get("type") == "integer":
+    if field.type == "integer":
         return float(limit + np.sign(direction))
     return float(np.nextafter(np.float32(limit), np.float32(direction)))
-
-
-def _missing(column: Column) -> Any:
-    return np.float32("nan") if column.kind == "number" else ""
 
 
 def _values(change: dict[str, list[Any]], rows: pd.DataFrame) -> dict[str, pd.Series]:

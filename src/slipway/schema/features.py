@@ -1,4 +1,4 @@
-"""Conversion of a problem's frame to features: the columns of `Row`, as numbers or categories."""
+"""Features of rows: the columns of `Row`, as numbers or categories."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from slipway.schema import missing
 from slipway.schema.columns import columns
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def to_features(frame: pd.DataFrame, row: type[BaseModel]) -> pd.DataFrame:
-    """Return the features of `frame`, of shape (n, columns of `row`).
+    """Return the features of the rows in `frame`, of shape (n, columns of `row`).
 
     Numbers are float32 with NaN for missing values, and categories are str with "". The exported model computes in
     float32, so training must use the same precision.
@@ -24,4 +25,4 @@ def to_features(frame: pd.DataFrame, row: type[BaseModel]) -> pd.DataFrame:
 def _feature(values: pd.Series, kind: str) -> pd.Series:
     if kind == "number":
         return values.astype("Float64").astype("float32") if values.dtype == object else values.astype("float32")
-    return values.astype(object).where(values.notna(), "").astype(str)
+    return values.astype(object).where(values.notna(), missing.FEATURES["category"]).astype(str)

@@ -24,29 +24,19 @@ def read_payloads(path: Path, count: int, seed: int) -> list[str]:
     """
     if not path.is_file():
         raise UserError(f"{path}: file of rows not found; run `slipway train`, or name a file with --payloads")
-    table = path.suffix == ".parquet"
-    rows = _from_parquet(path, count, seed) if table else _from_json(path, count, seed)
+    rows = _from_parquet(path, count, seed) if path.suffix == ".parquet" else _from_json(path, count, seed)
     if not rows:
         raise UserError(f"{path}: contains no rows; at least one is required")
-    return [_body(path, row, strict=not table) for row in rows]
+    return [_body(path, row) for row in rows]
 
 
 def _from_parquet(path: Path, count: int, seed: int) -> list[dict[str, Any]]:
     import pandas as pd
 
+    from slipway.schema.typed_rows import records, to_typed
+
     table = pd.read_parquet(path, columns=list(Row.model_fields))
-    table = table.sample(n=min(count, len(table)), random_state=seed)
-    return [{str(name): _json_value(value) for name, value in row.items()} for row in table.to_dict("records")]
-
-
-def _json_value(value: Any) -> Any:
-    """Invert the conversion of `schema.columns`: NaN and "" to None, 5.0 to 5, a float32 to its short decimal."""
-    import numpy as np
-
-    if isinstance(value, float | np.floating):
-        number = float(str(np.float32(value)))
-        return None if np.isnan(value) else int(number) if number.is_integer() else number
-    return None if value == "" else value
+    return records(to_typed(table.sample(n=min(count, len(table)), random_state=seed), Row))
 
 
 def _from_json(path: Path, count: int, seed: int) -> list[dict[str, Any]]:
@@ -62,11 +52,10 @@ def _from_json(path: Path, count: int, seed: int) -> list[dict[str, Any]]:
     return random.Random(seed).sample(rows, min(count, len(rows)))  # noqa: S311  a sample, not a secret
 
 
-def _body(path: Path, row: dict[str, Any], *, strict: bool) -> str:
-    """Return the JSON of a valid row. A table is not strict: with missing values it has no integers or booleans."""
+def _body(path: Path, row: dict[str, Any]) -> str:
+    """Return the JSON of a row, as `Row` validates and writes it. Raises UserError for an invalid one."""
     try:
-        text = json.dumps(row) if strict else Row.model_validate(row, strict=False).model_dump_json()
-        return Row.model_validate_json(text).model_dump_json()
+        return Row.model_validate_json(json.dumps(row)).model_dump_json()
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, ("Row", *first["loc"])))

@@ -62,7 +62,7 @@ def read(path: Path, row: type[BaseModel], rows: int, dialect: Dialect) -> Itera
     Raises UserError if the file cannot be read, or has a column of a type that no request can have.
     """
     columns, start = schema.columns(row), 0
-    booleans = {name for name, definition in fields(row).items() if definition.get("type") == "boolean"}
+    booleans = {field.name for field in fields(row).values() if field.type == "boolean"}
     numbers = [column.name for column in columns if column.kind == "number" and column.name not in booleans]
     categories = [column.name for column in columns if column.kind == "category"]
     try:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json, to_json
 
+from slipway.schema.fields import fields
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -24,10 +26,9 @@ class NumberRules:
     """Columns of a `Row` to which these rules apply."""
 
     def __init__(self, row: type[BaseModel]) -> None:
-        schema = row.model_json_schema()
-        options = {name: list(_numeric(field, schema)) for name, field in schema["properties"].items()}
-        self._whole = {name for name, types in options.items() if types and all(map(_is_whole, types))}
-        self._unbounded = [name for name, types in options.items() if not all(map(_is_bounded, types))]
+        numbers = [field for field in fields(row).values() if field.type in {"integer", "number"}]
+        self._whole = {field.name for field in numbers if field.type == "integer"}
+        self._unbounded = [field.name for field in numbers if not _fits(field.low, field.high, field.categories)]
 
     def with_integers(self, body: bytes | bytearray, error: ValidationError) -> bytes | None:
         """Return `body` with 2.0 replaced by 2 in integer columns, or None if `error` has another cause.
@@ -75,16 +76,15 @@ def _numeric(field: dict[str, Any], schema: dict[str, Any]) -> Iterator[dict[str
         yield field
 
 
-def _is_whole(option: dict[str, Any]) -> bool:
-    return bool(option["type"] == "integer")
-
-
 def _is_bounded(option: dict[str, Any]) -> bool:
-    if "enum" in option or "const" in option:
-        return True
     low = option.get("minimum", option.get("exclusiveMinimum", -float("inf")))
     high = option.get("maximum", option.get("exclusiveMaximum", float("inf")))
-    return bool(low >= -FLOAT32_MAX and high <= FLOAT32_MAX)
+    return _fits(low, high, option.get("enum", option.get("const")))
+
+
+def _fits(low: float, high: float, categories: Any) -> bool:
+    """Return whether float32 holds every value between the limits, or of a closed list."""
+    return categories is not None or (low >= -FLOAT32_MAX and high <= FLOAT32_MAX)
 
 
 def _is_integral(value: Any) -> bool:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json, to_json
 
+from slipway.schema.fields import fields
 from slipway.serving import columnar
 from slipway.serving.logs import RateLimit
 
@@ -208,12 +209,7 @@ class RotatingFiles:
 
 def redacted(row: type[BaseModel]) -> list[str]:
     """Return the fields of `row` with `json_schema_extra={"redact": True}`, which the log replaces by null."""
-    fields = row.model_json_schema()["properties"]
-    return [
-        name
-        for name, field in fields.items()
-        if any(option.get("redact") for option in (field, *field.get("anyOf", ())))
-    ]
+    return [field.name for field in fields(row).values() if field.redact]
 
 
 def from_environment(

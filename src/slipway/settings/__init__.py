@@ -52,6 +52,19 @@ class Settings(Section):
     monitoring: MonitoringSection
     retraining: RetrainingSection
 
+    def for_problem(self) -> dict[str, Any]:
+        """Return every parameter as a mapping, for the functions of the problem.
+
+        Reading a missing key of a section with keys of the problem raises UserError with the file and the key.
+        """
+        content = self.model_dump()
+        opened = {name: OpenSection(content[name], name) for name in ("split", "model")}
+        return {**content, **opened, "data": {**content["data"], "suites": self.thresholds()}}
+
+    def thresholds(self) -> OpenSection:
+        """Return the section `data.suites`, for `problem.data_suite`."""
+        return OpenSection(self.data.suites.model_dump(), "data.suites")
+
 
 class OpenSection(dict[str, Any]):
     """A section with keys of the problem; reading a missing key raises UserError with the file and the key."""

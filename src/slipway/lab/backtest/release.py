@@ -46,9 +46,7 @@ def build(name: str, rows: pd.DataFrame, now: datetime, folder: Path, params: Ma
     """Train a release on the labeled ones of `rows`, and write its files into `folder`."""
     train_rows, test_rows = problem.split(rows[rows[problem.TARGET].notna()], params)
     prepared, trained, model = folder / "prepared", folder / "trained/model.skops", folder / "model"
-    prepared.mkdir(parents=True)
-    for part, part_rows in {"train": train_rows, "test": test_rows}.items():
-        prepare._table(part_rows).to_parquet(prepared / f"{part}.parquet", index=False)  # the same as in the stage
+    prepare.write_tables(prepared, train_rows, test_rows)
     train.train(prepared, trained, folder / "loss.csv")
     export.export(trained, prepared, model, folder / "export.json")
     evaluate.evaluate(model, prepared, _predictions(folder), folder / "evaluate.json", folder / "importance.json")
