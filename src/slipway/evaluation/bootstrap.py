@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from slipway.evaluation.metrics import Metric, Weighted
 
-BATCH_RESAMPLES_MAX = 100  # weights of 29,000 rows then take 23 MB
+BATCH_RESAMPLES_MAX = 64  # weights of a segment of 5,000 rows then fit into a processor's cache
+EXACT_ROWS_MAX = 2**23  # sums of two counts of so many rows are exact in float32
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def _resamples(rows: int, count: int, seed: int) -> Iterator[np.ndarray]:
     for start in range(0, count, BATCH_RESAMPLES_MAX):
         size = min(BATCH_RESAMPLES_MAX, count - start)
         batch = [np.bincount(random.integers(0, rows, rows), minlength=rows) for _ in range(size)]
-        yield np.array(batch, dtype=np.float64).T.copy()
+        yield np.array(batch, dtype=np.float32 if rows <= EXACT_ROWS_MAX else np.float64).T.copy()
 
 
 def _comparison(

@@ -84,7 +84,7 @@ def _mean_of(loss: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[
 
     def on(y: np.ndarray, prediction: np.ndarray) -> Weighted:
         losses = loss(y, prediction)
-        return lambda weights: _ratio(losses @ weights, weights.sum(axis=0, dtype=np.float64))
+        return lambda weights: _ratio(_weighted_sum(losses, weights), weights.sum(axis=0, dtype=np.float64))
 
     return on
 
@@ -97,6 +97,12 @@ def _root_of(metric: Callable[[np.ndarray, np.ndarray], Weighted]) -> Callable[[
     return on
 
 
+def _weighted_sum(losses: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the sum for each resample, without BLAS, whose threads are slow where others use the cores."""
+    total: np.ndarray = np.einsum("i,ij->j", losses, weights, dtype=np.float64)
+    return total
+
+
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """Return the quotient; NaN where the denominator is 0."""
     undefined = np.full(len(denominator), np.nan)
@@ -105,19 +111,23 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 
 
 def _roc_auc(y: np.ndarray, prediction: np.ndarray) -> Weighted:
-    """Return the fraction of (positive, negative) pairs that the scores rank correctly; a tie counts half."""
+    """Return the fraction of (positive, negative) pairs that the scores rank correctly; a tie counts half.
+
+    Counts up to 2²⁴ are exact in float32, so that the type of the weights does not change the value of fewer rows.
+    """
     order = np.argsort(prediction, kind="stable")
-    scores, positive = prediction[order], y[order] == 1
-    first = np.searchsorted(scores, scores[positive], side="left")
-    last = np.searchsorted(scores, scores[positive], side="right")
+    is_positive = y[order] == 1
+    positives, negatives = order[is_positive], order[~is_positive]
+    first = np.searchsorted(prediction[negatives], prediction[positives], side="left")
+    last = np.searchsorted(prediction[negatives], prediction[positives], side="right")
 
     def weighted(weights: np.ndarray) -> np.ndarray:
-        weights = weights[order]
-        negatives = np.zeros((len(order) + 1, weights.shape[1]))
-        np.cumsum(np.where(positive[:, None], 0, weights), axis=0, out=negatives[1:])
-        positives = weights[positive]
-        ranked = np.einsum("ij,ij->j", positives, negatives[first] + negatives[last], dtype=np.float64) / 2
-        return _ratio(ranked, positives.sum(axis=0, dtype=np.float64) * negatives[-1])
+        lower = np.zeros((len(negatives) + 1, weights.shape[1]), dtype=weights.dtype)  # weight of the lowest negatives
+        np.cumsum(weights[negatives], axis=0, out=lower[1:])
+        chosen, below = weights[positives], lower[first]
+        below += lower[last]
+        ranked = np.einsum("ij,ij->j", chosen, below, dtype=np.float64) / 2
+        return _ratio(ranked, chosen.sum(axis=0, dtype=np.float64) * lower[-1])
 
     undefined = np.isnan(prediction).any()
     return (lambda weights: np.full(weights.shape[1], np.nan)) if undefined else weighted
