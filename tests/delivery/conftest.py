@@ -48,7 +48,8 @@ CANARY = {
     "synthetic_rate": 200,
     "shadow_percent": 0,
 }
-SETTINGS = AgentSettings(poll_seconds=0.1, ready_seconds=3, drain_seconds=0.3, **HEALTH, canary=CANARY)
+CANARY_SECTION = CanarySection.model_validate(CANARY)
+SETTINGS = AgentSettings(poll_seconds=0.1, ready_seconds=3, drain_seconds=0.3, **HEALTH, canary=CANARY_SECTION)
 SERVICE = """
 import http.server, json, pathlib, sys, threading, time
 folder, port = pathlib.Path(sys.argv[1]), int(sys.argv[2])

@@ -25,6 +25,7 @@ from slipway.agent.agent import Agent, AgentSettings, prefix
 from slipway.agent.follower import Follower
 from slipway.environment.place import Place
 from slipway.release.store.folder import FolderStore
+from slipway.settings.operation import CanarySection
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CHANGED = {"os.rename": 1, "os.remove": 0, "os.rmdir": 0, "os.mkdir": 0}
@@ -94,7 +95,9 @@ def work(job: dict[str, Any]) -> None:
     output = os.open(job["effects"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     written: set[str] = set()
     follower = Follower(place.mirror, job["origin"], "staging")
-    agent = TracedAgent(place, follower, FolderStore(Path(job["store"])), AgentSettings(**job["settings"]))
+    canary = CanarySection.model_validate(job["settings"].pop("canary"))
+    settings = AgentSettings(**job["settings"], canary=canary)
+    agent = TracedAgent(place, follower, FolderStore(Path(job["store"])), settings)
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         description = effect(event, arguments)

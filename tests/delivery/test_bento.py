@@ -28,7 +28,7 @@ from slipway.dvc.files import blobs
 from slipway.environment.place import Place
 from slipway.errors import UserError
 from slipway.release import manifest, publish
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("BUILD_KILLS", "2"))
@@ -134,7 +134,9 @@ def test_the_build_is_reproducible_and_the_release_serves_its_recorded_predictio
     publish.publish(toy.root, built.folder, toy.store)
     toy.promote("v0.1.0")
     place = Place.of("staging")
-    agent = Agent(place, Follower(place.mirror, str(toy.origin), "staging"), toy.store, AgentSettings.of(read_params()))
+    agent = Agent(
+        place, Follower(place.mirror, str(toy.origin), "staging"), toy.store, AgentSettings.of(read_settings())
+    )
     try:
         supervision.run_once(agent, timeout_seconds=120)
         assert 0 == smoke.smoke(toy.environment("staging"), toy.store)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from slipway.loadtest import traffic
-from tests.delivery.conftest import AGENT, CANARY
+from tests.delivery.conftest import AGENT, CANARY, CANARY_SECTION
 
 PARAMS = {"agent": AGENT, "canary": CANARY, "loadtest": {"hosts": []}, "seed": 1}
 ROWS = [{"x": 1}, {"x": 2.5}]
@@ -35,7 +35,7 @@ def loaded(crew, rate=200):
 def try_out(project, crew, kind="good", *, rate=200, **changes) -> traffic.Responses:
     """Promote v0.2.0 of this kind as a canary, and reconcile until it has ended."""
     project.publish("v0.2.0", kind)
-    crew.agent.settings = dataclasses.replace(crew.agent.settings, canary={**CANARY, **changes})
+    crew.agent.settings = dataclasses.replace(crew.agent.settings, canary=CANARY_SECTION.model_copy(update=changes))
     project.promote("v0.2.0", canary={**CANARY, **changes})
     crew.agent.follower.poll()
     with loaded(crew, rate) if rate else loaded(crew, 1) as answers:

@@ -9,16 +9,16 @@ import time
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from slipway.agent import canary, measures, shadow
-from slipway.environment.spec import Baseline, Canary
-from slipway.environment.state import SIDES, GatewayProcess, Instance, Progress, State
+from slipway.agent import measures, shadow
+from slipway.environment.state import GatewayProcess, Instance, State
+from slipway.gates import canary_progress as canary
 from slipway.gates.canary import BOUNDS, Counts
+from slipway.gates.canary_progress import SIDES, Progress
 from slipway.loadtest import traffic
-from tests.delivery.conftest import CANARY
+from slipway.serving import canary_counts
+from tests.delivery.conftest import CANARY_SECTION
 
-STEPS = Canary(
-    steps=(10, 50), baseline=Baseline(release="v0.1.0", digest=f"sha256:{'0' * 64}", commit="0" * 40, promotion=1)
-)
+STEPS = 2
 TRAEFIK = """\
 # TYPE traefik_service_requests_total counter
 traefik_service_requests_total{code="200",method="POST",service="canary-3@file"} 7
@@ -49,14 +49,14 @@ def test_rows_are_counted_once_for_any_number_of_classes(labels):
     for label in labels:
         lines += [f'slipway_prediction_bucket{{{label}le="{le}"}} {count}' for le, count in (("0.5", 2), ("+Inf", 5))]
         lines += [f"slipway_prediction_count{{{label.rstrip(',')}}} 5" if label else "slipway_prediction_count 5"]
-    counts = measures.count_predictions(_samples("\n".join(lines) + "\n"))
+    counts = canary_counts.count_predictions(_samples("\n".join(lines) + "\n"))
     assert 5 == counts.rows
     assert [2] * len(labels) == list(counts.below.values())
 
 
 def test_nan_is_kept():
     text = "# TYPE slipway_prediction histogram\nslipway_prediction_count NaN\n"
-    assert math.isnan(measures.count_predictions(_samples(text)).rows)
+    assert math.isnan(canary_counts.count_predictions(_samples(text)).rows)
 
 
 def _counts(requests: int) -> Counts:
@@ -64,7 +64,7 @@ def _counts(requests: int) -> Counts:
 
 
 def _advanced(progress: Progress, now: float, *sources: dict[str, Counts] | None) -> Progress:
-    return canary.advance(progress, STEPS, dict(zip(SIDES, sources, strict=True)), now, CANARY)
+    return canary.advance(progress, STEPS, dict(zip(SIDES, sources, strict=True)), now, CANARY_SECTION)
 
 
 def test_the_counts_of_a_source_are_kept_when_it_disappears():

@@ -19,6 +19,7 @@ from slipway.agent import installation, processes, supervision
 from slipway.agent.agent import prefix
 from slipway.environment import client, state
 from slipway.loadtest import traffic
+from slipway.settings.operation import CanarySection
 from tests.delivery.conftest import CANARY, NO_PACKAGES, SETTINGS, Crew
 from tests.delivery.killed_agent import Runner
 
@@ -54,7 +55,7 @@ class Sweep:
     def recover(self) -> None:
         """Let the successor take over, and check the result."""
         self.crew.replace()
-        self.crew.agent.settings = dataclasses.replace(SETTINGS, canary=QUICK)
+        self.crew.agent.settings = dataclasses.replace(SETTINGS, canary=CanarySection.model_validate(QUICK))
         self.crew.settle()
         self.check()
 
@@ -103,7 +104,7 @@ def sweep(project, crew, tmp_path):
     """Serve v0.1.0; the releases have different requirements."""
     for number, version in enumerate(VERSIONS):
         project.publish(version, requirements=f"{NO_PACKAGES}# {number}\n")
-    settings = dataclasses.asdict(dataclasses.replace(SETTINGS, canary=QUICK))
+    settings = {**dataclasses.asdict(SETTINGS), "canary": QUICK}
     job = {"root": str(crew.place.root), "origin": str(project.origin), "store": str(project.store.root)}
     runner = Runner(tmp_path / "effects", settings=settings, **job)
     sweep = Sweep(project, crew, runner)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from slipway.agent import canary, reconcile
+from slipway.agent import reconcile
 from slipway.agent.reconcile import (
     CanaryTrial,
     ConfirmServing,
@@ -25,6 +25,7 @@ from slipway.agent.reconcile import (
 )
 from slipway.environment.spec import Baseline, Canary, EnvironmentFile
 from slipway.environment.state import BadPromotion, Instance
+from slipway.gates.canary_progress import begin
 
 
 def _content(number: int, replicas: int = 1) -> EnvironmentFile:
@@ -156,15 +157,15 @@ def _with_canary(number: int, baseline: EnvironmentFile) -> EnvironmentFile:
 
 
 TRIED = _with_canary(2, OLD)
-PASSED = canary.begin(2, 0.0).model_copy(update={"outcome": "passed"})
+PASSED = begin(2, 0.0).model_copy(update={"outcome": "passed"})
 
 
 @pytest.mark.parametrize(
     ("serving", "progress", "concluded", "expected"),
     [
         (OLD, None, False, (OLD, CanaryTrial(TRIED, 10))),
-        (OLD, canary.begin(2, 0.0).model_copy(update={"step": 1}), False, (OLD, CanaryTrial(TRIED, 50))),
-        (OLD, canary.begin(1, 0.0).model_copy(update={"step": 1}), False, (OLD, CanaryTrial(TRIED, 10))),
+        (OLD, begin(2, 0.0).model_copy(update={"step": 1}), False, (OLD, CanaryTrial(TRIED, 50))),
+        (OLD, begin(1, 0.0).model_copy(update={"step": 1}), False, (OLD, CanaryTrial(TRIED, 10))),
         (OLD, PASSED, False, (TRIED, None)),
         (OLD, None, True, (TRIED, None)),
         (TRIED, None, False, (TRIED, None)),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
 from slipway.lab import canary_power
 from slipway.lab.canary_power import CASES, STALLING, Case, Service
+from slipway.settings import read_settings
 
-with open("params.yaml", encoding="utf-8") as _file:  # noqa: PTH123  the default parameters
-    LIMITS = yaml.safe_load(_file)["canary"]
+LIMITS = read_settings().canary
 
 
 def _outcomes(case: Case, count: int) -> list[tuple[str, int]]:

@@ -69,6 +69,29 @@ def test_it_serves_without_the_packages_of_training(bento):
     )
 
 
+def test_it_judges_a_canary_without_the_packages_of_training(bento):
+    """A job of Argo Rollouts runs the module in the image; without a Prometheus it rejects the names."""
+    code = [
+        "import runpy, sys",
+        f"sys.modules.update(dict.fromkeys({TRAINING}))",
+        "sys.argv = ['canary_job', '--prometheus=http://127.0.0.1:9', '--namespace=A', '--canary=c', '--baseline=b']",
+        "runpy.run_module('slipway.serving.canary_job', run_name='__main__')",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", "; ".join(code)],
+        cwd=bento / "src",
+        env=os.environ | {"PYTHONPATH": str(bento / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (1, "A: not a name in Kubernetes; give the name of a ReplicaSet or a namespace\n") == (
+        done.returncode,
+        done.stderr,
+    )
+
+
 def test_two_builds_differ_only_in_the_creation_time(bento, context, tmp_path):
     first, second = contents(bento), contents(build(context, tmp_path))
     assert {"bento.yaml"} == {name for name in first.keys() | second.keys() if first.get(name) != second.get(name)}

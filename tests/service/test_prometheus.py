@@ -216,11 +216,13 @@ def _quick(text: str) -> str:
 
 
 @contextmanager
-def _prometheus(program: str, folder: Path, targets: list[str]) -> Iterator[str]:
+def _prometheus(
+    program: str, folder: Path, targets: list[str], labeled: list[dict[str, Any]] | None = None
+) -> Iterator[str]:
     port = free_port()
     config = yaml.safe_load((FOLDER / "prometheus.yaml").read_text())
     config["global"] = {"scrape_interval": "500ms", "evaluation_interval": "500ms"}
-    config["scrape_configs"][0]["static_configs"][0]["targets"] = targets
+    config["scrape_configs"][0]["static_configs"] = labeled or [{"targets": targets}]
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
     (folder / "rules.yaml").write_text(_quick((FOLDER / "rules.yaml").read_text()))
     command = [program, "--config.file=prometheus.yaml", f"--web.listen-address=127.0.0.1:{port}"]

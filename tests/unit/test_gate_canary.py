@@ -5,16 +5,15 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-import yaml
 
 from slipway.gates.canary import BOUNDS, CanaryEvidence, Counts, Decision, judge, observe, windows_needed
 from slipway.gates.verdict import Outcome
+from slipway.settings import read_settings
 
-with open("params.yaml", encoding="utf-8") as _file:  # noqa: PTH123  the numbers as they are shipped
-    LIMITS = yaml.safe_load(_file)["canary"]
+LIMITS = read_settings().canary  # the numbers as they are shipped
 STARTED = (0, 0)
-LONG_ENOUGH = LIMITS["step_seconds"]
-TOO_LONG = LIMITS["step_seconds"] + LIMITS["hold_seconds"] + 1
+LONG_ENOUGH = LIMITS.step_seconds
+TOO_LONG = LIMITS.step_seconds + LIMITS.hold_seconds + 1
 
 
 def _counts(requests: int, errors: int = 0, seconds: float = 0.002, low: float = 0.5) -> Counts:
@@ -127,6 +126,6 @@ def test_different_bin_edges_are_inconclusive():
 
 
 def test_latency_is_inconclusive_until_a_slow_canary_could_have_failed():
-    needed = windows_needed(LIMITS["false_alarms"] / 3)
+    needed = windows_needed(LIMITS.false_alarms / 3)
     assert "inconclusive" == _outcomes(_evidence_of({}, {}, windows=needed - 1))["latency"]
     assert "fail" == _outcomes(_evidence_of({"seconds": 0.009}, {}, windows=needed))["latency"]

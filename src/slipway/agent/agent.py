@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from slipway import files
-from slipway.agent import canary, installation, measures, processes, reconcile, router, shadow
+from slipway.agent import installation, measures, processes, reconcile, router, shadow
 from slipway.agent.gateway import Gateway
 from slipway.agent.health import HealthChecks
 from slipway.agent.installs import Installs
@@ -30,18 +30,21 @@ from slipway.agent.reconcile import (
 )
 from slipway.agent.watch import Watch
 from slipway.environment import client, state
-from slipway.environment.state import SERVED_MAX, SIDES, BadPromotion, GatewayProcess, Instance, State, text
+from slipway.environment.state import SERVED_MAX, BadPromotion, GatewayProcess, Instance, State, text
 from slipway.errors import UserError
+from slipway.gates import canary_progress
+from slipway.gates.canary_progress import SIDES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from slipway.agent.follower import Follower
     from slipway.agent.reconcile import Action, CanaryTrial
     from slipway.environment.place import Place
     from slipway.environment.spec import Canary, EnvironmentFile
-    from slipway.environment.state import Phase, Progress, Role
+    from slipway.environment.state import Phase, Role
+    from slipway.gates.canary_progress import Progress
     from slipway.release.store import Store
+    from slipway.settings import Settings
+    from slipway.settings.operation import CanarySection
 
 REST_SECONDS = 5  # between two attempts to start a release that served before
 VERIFIED_ROLES = {"main", "baseline"}  # services of these roles are replaced if a file of their release changes
@@ -58,14 +61,13 @@ class AgentSettings:
     health_seconds: float
     health_failures: int
     rehash_seconds: float
-    canary: Mapping[str, Any]
-    """Section `canary`."""
+    canary: CanarySection
 
     @classmethod
-    def of(cls, params: Mapping[str, Any]) -> AgentSettings:
-        """Return the settings of `params`, the content of params.yaml."""
-        own = {field.name: params["agent"][field.name] for field in fields(cls) if field.name != "canary"}
-        return cls(**own, canary=params["canary"])
+    def of(cls, settings: Settings) -> AgentSettings:
+        """Return what an agent needs of the parameters."""
+        own = {field.name: getattr(settings.agent, field.name) for field in fields(cls) if field.name != "canary"}
+        return cls(**own, canary=settings.canary)
 
 
 class Agent:
@@ -245,11 +247,11 @@ class Agent:
         view, content, now = self._view(), trial.content, time.time()
         progress, on_trial = self._progress(content), reconcile.is_on_trial(view)
         if progress is None and on_trial:
-            progress = canary.begin(content.promotion, now)
-        if progress is None or now - progress.evaluated < self.settings.canary["interval_seconds"]:
+            progress = canary_progress.begin(content.promotion, now)
+        if progress is None or now - progress.evaluated < self.settings.canary.interval_seconds:
             return
         sources = self._measure(view.alive, content) if on_trial else dict.fromkeys(SIDES)
-        after = canary.advance(progress, trial.content.canary, sources, now, self.settings.canary)
+        after = canary_progress.advance(progress, trial.content.canary.step_count, sources, now, self.settings.canary)
         after = after.model_copy(update={"shadow": self._shadow_counts() or after.shadow})
         self._record_canary(content, after)
 
@@ -284,7 +286,7 @@ class Agent:
         if after.outcome == "passed":
             self.state.note(f"the canary {content.release} passed")
         elif after.outcome is not None:
-            reason = f"{after.outcome}: {canary.failure_reason(after)}"
+            reason = f"{after.outcome}: {canary_progress.failure_reason(after)}"
             self.state.bad = BadPromotion(content=content, reason=reason, time=after.evaluated)
             self.state.note(f"{content.release} is rolled back: {reason}")
 
@@ -397,8 +399,8 @@ class Agent:
             self.state.note(f"a service of {instance.release} {fate}; starting another")
 
     def _reject_canary(self, content: EnvironmentFile, reason: str) -> None:
-        progress = self._progress(content) or canary.begin(content.promotion, time.time())
-        self._record_canary(content, canary.reject(progress, reason))
+        progress = self._progress(content) or canary_progress.begin(content.promotion, time.time())
+        self._record_canary(content, canary_progress.reject(progress, reason))
 
     def _fail(self, digest: str, release: str, reason: str) -> None:
         """Record a failed release. One that served before is retried after a rest; any other is not retried."""
@@ -425,7 +427,7 @@ class Agent:
 
 
 def _traffic(steps: Canary, step: int) -> str:
-    weight = canary.weight_percent(steps, step)
+    weight = steps.weight_percent(step)
     return f"{weight}% of the requests" if weight else "copies of requests"
 
 

@@ -5,7 +5,6 @@ The gateway also counts the requests that a service never answered.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import httpx
@@ -14,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from slipway.agent import reconcile, router
 from slipway.environment import client
 from slipway.gates.canary import BOUNDS, Counts
+from slipway.serving.canary_counts import INFINITY, count_predictions, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from slipway.environment.state import GatewayProcess, Instance
 
-PREDICTIONS_METRIC = "slipway_prediction"
-INFINITY = "+Inf"
 ROLES = {"canary": "main", "baseline": "baseline"}
 
 
@@ -70,22 +68,10 @@ def count_requests(samples: Iterable[Sample], service: str) -> Counts:
         if bucket.labels["code"].startswith("2") and bucket.labels["le"] != INFINITY:
             fast[float(bucket.labels["le"])] += bucket.value
     return Counts(
-        requests=_whole(sample.value for sample in totals),
-        errors=_whole(sample.value for sample in totals if not sample.labels["code"].startswith("2")),
-        fast=tuple(_whole([value]) for value in fast.values()),
+        requests=whole(sample.value for sample in totals),
+        errors=whole(sample.value for sample in totals if not sample.labels["code"].startswith("2")),
+        fast=tuple(whole([value]) for value in fast.values()),
     )
-
-
-def count_predictions(samples: Iterable[Sample]) -> Counts:
-    """Count the predictions of a service, which has one histogram, or one per class."""
-    own = [sample for sample in samples if sample.name.startswith(PREDICTIONS_METRIC)]
-    below = {
-        ", ".join(f"{name} {value}" for name, value in sorted(sample.labels.items())).removeprefix("le "): sample.value
-        for sample in own
-        if sample.name == f"{PREDICTIONS_METRIC}_bucket" and sample.labels["le"] != INFINITY
-    }
-    rows = [sample.value for sample in own if sample.name == f"{PREDICTIONS_METRIC}_count"]
-    return Counts(rows=_whole(rows[:1]), below={name: _whole([value]) for name, value in below.items()})
 
 
 def samples(url: str) -> list[Sample] | None:
@@ -97,9 +83,3 @@ def samples(url: str) -> list[Sample] | None:
         return [sample for family in text_string_to_metric_families(answer.text) for sample in family.samples]
     except (httpx.HTTPError, ValueError):
         return None
-
-
-def _whole(values: Iterable[float]) -> int:
-    """Return the sum as an integer. NaN and infinity are kept: the canary's gate rejects them."""
-    total = math.fsum(values)
-    return int(total) if math.isfinite(total) else total  # type: ignore[return-value]  # Counts.is_finite checks it

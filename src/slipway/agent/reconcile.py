@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slipway.agent import canary, router
-from slipway.environment.state import SIDES
+from slipway.agent import router
+from slipway.gates.canary_progress import SIDES
 
 if TYPE_CHECKING:
     from slipway.environment.spec import EnvironmentFile
-    from slipway.environment.state import BadPromotion, Instance, Phase, Progress, Role
+    from slipway.environment.state import BadPromotion, Instance, Phase, Role
+    from slipway.gates.canary_progress import Progress
 
 STOP_TIMEOUT_SECONDS = 10  # for a service to end after SIGTERM
 HALF_PERCENT = 50  # at this weight, canary and baseline receive all requests
@@ -165,9 +166,7 @@ def resolve_target(
         return desired, None
     step = own.step if own else 0
     shadow_percent = desired.canary.shadow_percent if step == 0 else 0
-    return _predecessor(desired, serving), CanaryTrial(
-        desired, canary.weight_percent(desired.canary, step), shadow_percent
-    )
+    return _predecessor(desired, serving), CanaryTrial(desired, desired.canary.weight_percent(step), shadow_percent)
 
 
 def plan(view: View) -> list[Action]:

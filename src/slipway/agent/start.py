@@ -12,7 +12,7 @@ from slipway.agent.lock import locked
 from slipway.git import Git
 from slipway.release.signing import keys
 from slipway.release.store import open_store
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 if TYPE_CHECKING:
     from slipway.environment.environment import Environment
@@ -22,18 +22,18 @@ ROOT = Path()
 
 def start(environment: Environment, *, once: bool, detach: bool) -> None:
     """Run an agent until it is stopped, until the environment is in its desired state, or in the background."""
-    place, params = environment.place, read_params()
+    place, settings = environment.place, read_settings()
     keys.trusted(ROOT)  # an invalid key fails now, not at the next release
     if detach:
-        print(f"{environment}: {supervision.detach(place, params['agent']['ready_seconds'])}")
+        print(f"{environment}: {supervision.detach(place, settings.agent.ready_seconds)}")
         return
     with locked(place) as lock:
         processes.tag_children(f"{prefix(place)}agent")
         remote = Git(ROOT).run("remote", "get-url", "origin")
         follower = Follower(place.mirror, _absolute(remote), environment.name)
-        agent_ = Agent(place, follower, open_store(), AgentSettings.of(params))
+        agent_ = Agent(place, follower, open_store(), AgentSettings.of(settings))
         if once:
-            supervision.run_once(agent_, params["agent"]["promote_seconds"])
+            supervision.run_once(agent_, settings.agent.promote_seconds)
         else:
             supervision.run(agent_, lock)
 

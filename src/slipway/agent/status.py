@@ -6,7 +6,7 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
-from slipway.agent import canary, processes
+from slipway.agent import processes
 from slipway.agent.lock import is_running
 from slipway.environment import client, state
 from slipway.environment.deploy_branch import BRANCH, DeployBranch
@@ -156,7 +156,7 @@ def _canary(observed: State) -> dict[str, Any] | None:
                 "release": content.release,
                 "against": spec.baseline.release,
                 "steps": list(spec.steps),
-                "share": canary.weight_percent(spec, progress.step),
+                "share": spec.weight_percent(progress.step),
                 "listens": bool(spec.shadow_percent),
             }
     return facts

@@ -10,10 +10,10 @@ import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from slipway.agent.canary import failure_reason
 from slipway.deployment import promotion, smoke
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
+from slipway.gates.canary_progress import failure_reason
 from slipway.loadtest import loadtest, traffic
 from slipway.results import recorded
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from slipway.environment.environment import Environment
     from slipway.environment.spec import Canary, EnvironmentFile
-    from slipway.environment.state import Progress
+    from slipway.gates.canary_progress import Progress
     from slipway.release.store import Store
     from slipway.results import JobResult
     from slipway.settings import Settings
@@ -78,9 +78,8 @@ def _traffic(
 
 def _timeout_seconds(canary: Canary, settings: Settings) -> float:
     """Return the maximum duration of a canary: installation, start, and each step at its longest."""
-    steps = len(canary.steps) + bool(canary.shadow_percent)
     step_seconds = settings.canary.step_seconds + settings.canary.hold_seconds
-    return settings.agent.promote_seconds + steps * step_seconds
+    return settings.agent.promote_seconds + canary.step_count * step_seconds
 
 
 def _await_end(environment: Environment, content: EnvironmentFile, seconds: float) -> Progress | None:

@@ -54,6 +54,19 @@ class Canary(BaseModel):
     ] = 0
     baseline: Baseline
 
+    @property
+    def step_count(self) -> int:
+        """Return the number of steps, with the one in which the canary receives copies only."""
+        return len(self.steps) + bool(self.shadow_percent)
+
+    def weight_percent(self, step: int) -> int:
+        """Return the percentage of requests that the canary gets in `step`; the baseline gets as many.
+
+        It is 0 while the canary receives copies only.
+        """
+        weights = [0, *self.steps] if self.shadow_percent else self.steps
+        return weights[step]
+
 
 class EnvironmentFile(BaseModel):
     """The desired state of an environment."""

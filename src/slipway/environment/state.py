@@ -13,15 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from slipway import files
 from slipway.environment.spec import EnvironmentFile
-from slipway.gates.canary import CanaryEvidence, Counts
-from slipway.gates.verdict import Verdict
+from slipway.gates.canary_progress import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from slipway.environment.place import Place
 
-SIDES = ("canary", "baseline")
 EVENTS_MAX = 100
 HEARTBEAT_SECONDS = 2  # between writes of a state in which only times have changed
 SERVED_MAX = 20  # promotions that count as proven
@@ -33,29 +31,6 @@ Role = Literal["main", "baseline", "shadow", "replaced"]
 `main` serves clients, `baseline` is compared with a canary, and `shadow` compares the answers to copied requests.
 `replaced` serves clients until its successor is ready, because a file it was started from has changed.
 """
-
-
-class Progress(BaseModel):
-    """Progress of the canary of one promotion."""
-
-    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True, defer_build=True)
-
-    promotion: int
-    outcome: Literal["passed", "refused", "inconclusive"] | None = None
-    """None while the canary is running."""
-    step: int = 0
-    since: float
-    """Start of the step, in seconds since 1970."""
-    before: tuple[int, int] = (0, 0)
-    """Requests that canary and baseline had answered when the step began."""
-    evaluated: float = Field(default=0.0, alias="looked")
-    """Time of the last evaluation, in seconds since 1970."""
-    observed: dict[str, dict[str, Counts]] = Field(default={side: {} for side in SIDES}, alias="seen")
-    """Last counts of each source of each side. A source that disappears keeps its counts."""
-    evidence: CanaryEvidence = CanaryEvidence()
-    verdicts: tuple[Verdict, ...] = ()
-    shadow: dict[str, float] | None = None
-    """Comparison of the answers to copied requests."""
 
 
 class Instance(BaseModel):

@@ -25,12 +25,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slipway.gates.verdict import Outcome, Verdict, overall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from slipway.settings.operation import CanarySection
 
 BOUNDS = tuple(float(f"{0.0005 * 1.1**power:.3g}") for power in range(105))
 """Bin edges of the latency histogram, in seconds, from 0.5 ms to 10 s."""
@@ -115,7 +117,7 @@ class Judgment:
 
 
 def observe(
-    evidence: CanaryEvidence, canary: Counts | None, baseline: Counts | None, limits: Mapping[str, Any]
+    evidence: CanaryEvidence, canary: Counts | None, baseline: Counts | None, limits: CanarySection
 ) -> CanaryEvidence:
     """Return the evidence with a new sample of both sides' counts.
 
@@ -126,17 +128,17 @@ def observe(
     if missing or canary is None or baseline is None:
         return replace(evidence, missing=missing)
     new, old = canary.minus(evidence.canary), baseline.minus(evidence.baseline)
-    if max(new.requests, old.requests) < limits["window_requests"]:
+    if max(new.requests, old.requests) < limits.window_requests:
         return replace(evidence, missing="")
     won = {
         "errors": _bet_on_errors(evidence.won["errors"], new, old),
-        "latency": _bet_on_latency(evidence.won["latency"], new, old, evidence.baseline, limits["latency_margin"]),
-        "predictions": _bet_on_predictions(evidence.won["predictions"], new, old, limits["prediction_shift"]),
+        "latency": _bet_on_latency(evidence.won["latency"], new, old, evidence.baseline, limits.latency_margin),
+        "predictions": _bet_on_predictions(evidence.won["predictions"], new, old, limits.prediction_shift),
     }
     return CanaryEvidence(canary, baseline, evidence.windows + 1, won)
 
 
-def judge(evidence: CanaryEvidence, before: tuple[int, int], seconds: float, limits: Mapping[str, Any]) -> Judgment:
+def judge(evidence: CanaryEvidence, before: tuple[int, int], seconds: float, limits: CanarySection) -> Judgment:
     """Judge a step that began `seconds` ago, when canary and baseline had answered `before` requests.
 
     Rolls back on evidence that the canary is worse. Also rolls back when the evidence is still insufficient
@@ -144,13 +146,13 @@ def judge(evidence: CanaryEvidence, before: tuple[int, int], seconds: float, lim
     """
     verdicts = (
         _metrics(evidence),
-        _requests(evidence, before, limits["minimum_requests"]),
-        *(_check(evidence, name, limits["false_alarms"] / len(CHECKS)) for name in CHECKS),
+        _requests(evidence, before, limits.minimum_requests),
+        *(_check(evidence, name, limits.false_alarms / len(CHECKS)) for name in CHECKS),
     )
-    outcome, timeout_seconds = overall(verdicts), limits["step_seconds"] + limits["hold_seconds"]
+    outcome, timeout_seconds = overall(verdicts), limits.step_seconds + limits.hold_seconds
     if outcome is Outcome.FAIL or (outcome is Outcome.INCONCLUSIVE and seconds > timeout_seconds):
         return Judgment(Decision.ROLL_BACK, verdicts)
-    passed = outcome is Outcome.PASS and seconds >= limits["step_seconds"]
+    passed = outcome is Outcome.PASS and seconds >= limits.step_seconds
     return Judgment(Decision.PROCEED if passed else Decision.HOLD, verdicts)
 
 

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slipway.agent import canary
-from slipway.environment.spec import Baseline, Canary
-from slipway.environment.state import SIDES
 from slipway.gates.canary import BOUNDS, Counts
-from slipway.settings import read_params
+from slipway.gates.canary_progress import SIDES, advance, begin
+from slipway.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+
+    from slipway.settings.operation import CanarySection
 
 BINS = 20  # of the histogram of predictions, as in a service that predicts probabilities
 POWER_MIN = 0.8  # fraction of faulty canaries that must be rolled back
@@ -106,23 +106,23 @@ class Run:
     """A simulated canary; picklable."""
 
     case: Case
-    limits: dict[str, Any]
+    limits: CanarySection
 
     def __call__(self, seed: int) -> tuple[str, int]:
         """Return the outcome and the number of requests that both sides have served until then."""
-        sides, steps = SimulatedCounters(self.case, seed), _steps(self.limits)
-        progress, now = canary.begin(1, 0.0), 0.0
+        sides, steps = SimulatedCounters(self.case, seed), self.limits.steps
+        progress, now = begin(1, 0.0), 0.0
         while progress.outcome is None:
             now += 1
-            sides.serve(round(self.limits["synthetic_rate"] * canary.weight_percent(steps, progress.step) / 100))
+            sides.serve(round(self.limits.synthetic_rate * steps[progress.step] / 100))
             scrape = {side: {"service": counts} for side, counts in sides.counts.items()}
-            progress = canary.advance(progress, steps, scrape, now, self.limits)
+            progress = advance(progress, len(steps), scrape, now, self.limits)
         return progress.outcome, sum(counts.requests for counts in sides.counts.values())
 
 
-def measure(case: Case, limits: Mapping[str, Any], count: int, seed: int, processes: int) -> Iterator[tuple[str, int]]:
+def measure(case: Case, limits: CanarySection, count: int, seed: int, processes: int) -> Iterator[tuple[str, int]]:
     """Yield the outcomes of `count` simulated runs, see `Run`, in the order of their seeds."""
-    run = Run(case, {**limits, "step_seconds": case.step_seconds or limits["step_seconds"]})
+    run = Run(case, limits.model_copy(update={"step_seconds": case.step_seconds or limits.step_seconds}))
     if processes == 1:
         yield from map(run, range(seed, seed + count))
         return
@@ -132,23 +132,22 @@ def measure(case: Case, limits: Mapping[str, Any], count: int, seed: int, proces
 
 def run(count: int, processes: int) -> bool:
     """Simulate every case, print each with its requirement and return whether all are met."""
-    params = read_params()
-    limits = params["canary"]
-    if not limits["synthetic_rate"]:
-        limits = {**limits, "synthetic_rate": 100}
-    steps, rate = limits["steps"], limits["synthetic_rate"]
-    print(f"Simulated: {count} canaries each, steps of {steps} percent, {rate} requests/s.")
-    passed = [_check(case, limits, count, params["seed"], processes) for case in CASES]
+    settings = read_settings()
+    limits = settings.canary
+    if not limits.synthetic_rate:
+        limits = limits.model_copy(update={"synthetic_rate": 100})
+    print(f"Simulated: {count} canaries each, steps of {limits.steps} percent, {limits.synthetic_rate:g} requests/s.")
+    passed = [_check(case, limits, count, settings.seed, processes) for case in CASES]
     return all(passed)
 
 
-def _check(case: Case, limits: Mapping[str, Any], count: int, seed: int, processes: int) -> bool:
+def _check(case: Case, limits: CanarySection, count: int, seed: int, processes: int) -> bool:
     """Simulate a case, print its result and return whether it meets its requirement."""
     outcomes = list(measure(case, limits, count, seed, processes))
     refused = [requests for outcome, requests in outcomes if outcome == "refused"]
     rate, inconclusive = len(refused) / count, sum(outcome == "inconclusive" for outcome, _ in outcomes)
-    passed = case.informative or (rate <= limits["false_alarms"] if case.equal else rate >= POWER_MIN)
-    required = f"at most {limits['false_alarms']:.0%} required" if case.equal else f"at least {POWER_MIN:.0%} required"
+    passed = case.informative or (rate <= limits.false_alarms if case.equal else rate >= POWER_MIN)
+    required = f"at most {limits.false_alarms:.0%} required" if case.equal else f"at least {POWER_MIN:.0%} required"
     required = "not required" if case.informative else required
     detection = ""
     if refused and not case.equal:
@@ -156,8 +155,3 @@ def _check(case: Case, limits: Mapping[str, Any], count: int, seed: int, process
         detection = f", after a median of {median:,.0f} requests to both sides (95th percentile: {late:,.0f})"
     print(f"{case.name}: rolled back {rate:.1%}{detection}; {required}; inconclusive {inconclusive}", flush=True)
     return passed
-
-
-def _steps(limits: Mapping[str, Any]) -> Canary:
-    baseline = Baseline(release="v0.1.0", digest=f"sha256:{'0' * 64}", commit="0" * 40, promotion=1)
-    return Canary(steps=tuple(limits["steps"]), baseline=baseline)

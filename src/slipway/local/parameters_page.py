@@ -48,7 +48,7 @@ def _sections(
     for name, field in schema["properties"].items():
         flat, key = resolved(field, definitions), f"{path}.{name}".removeprefix(".")
         if "description" in field:
-            rows.append(_row(key, field, values.get(name), is_required=name in schema["required"]))
+            rows.append(_row(key, field, values.get(name), is_required=name in schema.get("required", [])))
         elif "properties" in flat:
             inner.append((values[name], flat, definitions, key))
     if rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from slipway.gates.canary import BOUNDS
 from slipway.serving.counts import Histogram, SharedCounts
 from slipway.serving.refusal import REFUSALS
 
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-LATENCY_EDGES_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+ROUND_EDGES_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+LATENCY_EDGES_SECONDS = tuple(sorted({*ROUND_EDGES_SECONDS, *BOUNDS}))
+"""Round numbers for alerts, and the bounds by which a canary is judged."""
 PROBABILITY_EDGES = tuple(round(step / 20, 2) for step in range(1, 21))
 DECADES = range(-3, 7)  # powers of ten of the default edges for predicted values, with three edges per decade
 ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})

@@ -11,6 +11,14 @@ from slipway.settings.values import Count, Inside, NotNegative, Percent, Positiv
 Trigger = Literal["demand", "schedule", "new data", "drift", "decay", "staleness"]
 
 
+class ClusterCanarySection(Section):
+    """Canary in a cluster, where clients send the requests and Prometheus scrapes them."""
+
+    interval_seconds: Annotated[Positive, parameter("Seconds between two queries of Prometheus", "seconds")] = 15
+    step_seconds: Annotated[NotNegative, parameter("Minimum seconds of a step", "seconds")] = 300
+    hold_seconds: Annotated[NotNegative, parameter("Maximum seconds of waiting beyond step_seconds", "seconds")] = 600
+
+
 class CanarySection(Section):
     """Canary of a promotion to production."""
 
@@ -30,6 +38,15 @@ class CanarySection(Section):
     shadow_percent: Annotated[
         Percent, parameter("Percent of the requests mirrored to the canary before the first step", "percent")
     ]
+    cluster: ClusterCanarySection = Field(default_factory=ClusterCanarySection)
+
+    def of_cluster_step(self) -> CanarySection:
+        """Return the parameters of one step in a cluster.
+
+        Each step judges fresh pods, so the steps divide the false alarms among them.
+        """
+        false_alarms = self.false_alarms / len(self.steps)
+        return self.model_copy(update={**self.cluster.model_dump(), "false_alarms": false_alarms})
 
 
 class AgentSection(Section):

@@ -1,29 +1,48 @@
-"""Progress of a canary, as a pure function of what was observed. It is part of the agent's state."""
+"""Progress of a canary, as a pure function of what was observed.
+
+The agent of an environment and the job of a cluster both judge by `advance`. The progress is part of an agent's state.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from slipway.environment.state import SIDES, Progress
-from slipway.gates.canary import Counts, Decision, judge, observe
+from pydantic import BaseModel, ConfigDict, Field
+
+from slipway.gates.canary import CanaryEvidence, Counts, Decision, judge, observe
 from slipway.gates.verdict import Outcome, Verdict, overall
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from slipway.environment.spec import Canary
+    from slipway.settings.operation import CanarySection
 
+SIDES = ("canary", "baseline")
 GAP_MAX_SECONDS = 10  # between two evaluations; a longer gap means that the agent was down
 
 
-def weight_percent(canary: Canary, step: int) -> int:
-    """Return the percentage of requests that the canary gets in `step`; the baseline gets as many.
+class Progress(BaseModel):
+    """Progress of the canary of one promotion."""
 
-    It is 0 while the canary receives copies only.
-    """
-    weights = [0, *canary.steps] if canary.shadow_percent else canary.steps
-    return weights[step]
+    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True, defer_build=True)
+
+    promotion: int
+    outcome: Literal["passed", "refused", "inconclusive"] | None = None
+    """None while the canary is running."""
+    step: int = 0
+    since: float
+    """Start of the step, in seconds since 1970."""
+    before: tuple[int, int] = (0, 0)
+    """Requests that canary and baseline had answered when the step began."""
+    evaluated: float = Field(default=0.0, alias="looked")
+    """Time of the last evaluation, in seconds since 1970."""
+    observed: dict[str, dict[str, Counts]] = Field(default={side: {} for side in SIDES}, alias="seen")
+    """Last counts of each source of each side. A source that disappears keeps its counts."""
+    evidence: CanaryEvidence = CanaryEvidence()
+    verdicts: tuple[Verdict, ...] = ()
+    shadow: dict[str, float] | None = None
+    """Comparison of the answers to copied requests."""
 
 
 def begin(promotion: int, now: float) -> Progress:
@@ -33,18 +52,20 @@ def begin(promotion: int, now: float) -> Progress:
 
 def advance(
     progress: Progress,
-    canary: Canary,
+    steps: int,
     sources: Mapping[str, Mapping[str, Counts] | None],
     now: float,
-    limits: Mapping[str, Any],
+    limits: CanarySection,
+    *,
+    gap_max_seconds: float = GAP_MAX_SECONDS,
 ) -> Progress:
-    """Return the progress after the counts of each source at `now` were judged.
+    """Return the progress after the counts of each source at `now` were judged; the canary has `steps`.
 
-    `sources` has the counts by side and source, or None for a side whose sources could not all be read. `limits` is
-    the section `canary` of params.yaml.
+    `sources` has the counts by side and source, or None for a side whose sources could not all be read. A longer gap
+    than `gap_max_seconds` does not count as waiting.
     """
     gap = now - (progress.evaluated or now)
-    if gap > GAP_MAX_SECONDS:  # a step must not time out while the agent is down
+    if gap > gap_max_seconds:  # a step must not time out while the agent is down
         progress = progress.model_copy(update={"since": progress.since + gap})
     newest = {side: {**progress.observed[side], **(sources[side] or {})} for side in SIDES}
     ours, theirs = (_total(newest[side].values()) if sources[side] is not None else None for side in SIDES)
@@ -57,7 +78,7 @@ def advance(
         "evidence": evidence,
         "verdicts": judgment.verdicts,
     }
-    is_last_step = progress.step + 1 == len(canary.steps) + bool(canary.shadow_percent)
+    is_last_step = progress.step + 1 == steps
     if judgment.decision is Decision.ROLL_BACK:
         failed = overall(judgment.verdicts) is Outcome.FAIL
         update["outcome"] = "refused" if failed else "inconclusive"
