@@ -11,9 +11,9 @@ from slipway.checks import convergence
 from slipway.gates import Outcome
 from slipway.gates.convergence import verdict
 from slipway.pull_request.jobs import VERDICT, read_verdict
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
-PARAMS = read_params()
+PARAMS = read_settings().for_problem()
 LIMITS = PARAMS["convergence"]
 
 

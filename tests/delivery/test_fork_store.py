@@ -13,7 +13,7 @@ from slipway.errors import UserError
 from slipway.pull_request import compare
 from slipway.release.store import WrongReleaseError
 from slipway.results import read
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 OURS, FORK = {"full_name": "team/flights"}, {"full_name": "mallory/flights"}
 WORKFLOW = Path(__file__).parents[2] / ".github/workflows/pull-request.yaml"
@@ -92,4 +92,4 @@ def test_a_wrong_release_is_an_error_in_a_fork(fork, project):
 def test_the_default_store_of_a_run_is_github_releases():
     job = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]["train"]
     assert "${{ vars.SLIPWAY_STORE || 'github:' }}" == job["env"]["SLIPWAY_STORE"]
-    assert read_params(PARAMS)["gates"]["primary"] == MEASURED["baselines"]["linear"]["all"][0]["metric"]
+    assert read_settings(PARAMS).gates.primary == MEASURED["baselines"]["linear"]["all"][0]["metric"]

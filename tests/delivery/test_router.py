@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from slipway.agent import router
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
@@ -43,7 +43,7 @@ def test_an_idle_connection_is_closed_before_the_service_would_close_it(listener
         connection.recv(65536)
         connection.sendall(ANSWER)
         assert b"ok" == answer.result()
-    connection.settimeout(read_params()["serving"]["idle_seconds"] - 1)
+    connection.settimeout(read_settings().serving.idle_seconds - 1)
     with connection:
         assert b"" == connection.recv(1000)
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import problem
 from problem import data
 from slipway.scaffold import measure
-from slipway.settings import read_params
+from slipway.settings import read_settings
 from slipway.tune import space
 
 DATA = Path("data")
@@ -72,7 +72,7 @@ def test_the_months_that_ship_are_those_of_the_source():
 
 def test_the_test_rows_are_the_newest_and_no_row_is_in_both():
     frame = problem.load(DATA)
-    train, test = problem.split(frame, read_params())
+    train, test = problem.split(frame, read_settings().for_problem())
     assert train["scheduled_departure"].max() < test["scheduled_departure"].min()
     assert len(frame) == len(train) + len(test)
 
@@ -86,7 +86,7 @@ def test_the_next_batches_are_october_november_and_december_and_then_none(tmp_pa
 def test_an_airport_without_training_rows_gets_a_prediction():
     frame = problem.load(DATA).dropna(subset="late").head(2000)
     features = frame[list(problem.Row.model_fields)].astype({"plane_year": float, "seats": float})
-    model = problem.build_model(read_params()).fit(features, frame["late"].astype(int))
+    model = problem.build_model(read_settings().for_problem()).fit(features, frame["late"].astype(int))
     assert np.isfinite(model.predict_proba(features.head(1).assign(dest="ZZZ"))).all()
 
 
@@ -111,6 +111,6 @@ def test_flights_are_labeled_by_the_id_that_a_client_can_send(tmp_path):
 
 @pytest.mark.parametrize("trees", [measure.TREES_MIN, measure.TREES_MAX])
 def test_the_number_of_trees_of_slipway_new_is_within_the_shipped_range(trees):
-    params = read_params()
+    params = read_settings().for_problem()
     params["model"]["max_iter"] = trees
     assert space.read(params)["model.max_iter"].holds(trees)

@@ -11,29 +11,33 @@ from slipway.lab.bench import report
 from slipway.lab.bench.measure import CONTESTANTS, MODEL
 from slipway.lab.bench.run import bench
 from slipway.pipeline import skops_file
+from slipway.settings.serving import BenchSection
 
 from .conftest import TOY
 
-PLAN = {
-    "rows": [1, 3],
-    "connections": [1, 2],
-    "block_seconds": 0.02,
-    "group_seconds": 0.1,
-    "idle_timeout_seconds": 0.2,
-    "rounds": 1,
-    "max_requests": 50,
-    "bodies": 5,
-    "starts": 1,
-    "targets": {
-        "connections": 2,
-        "vanilla_ratio": 25,
-        "ceiling_ratio": 0.5,
-        "p99_ratio": 3,
-        "model_ratio": 0.8,
-        "ready_seconds": 3,
-        "memory_ratio": 1.3,
-    },
-}
+PLAN = BenchSection.model_validate(
+    {
+        "rows": [1, 3],
+        "connections": [1, 2],
+        "block_seconds": 0.02,
+        "group_seconds": 0.1,
+        "idle_timeout_seconds": 0.2,
+        "rounds": 1,
+        "max_requests": 50,
+        "bodies": 5,
+        "tables": 1,
+        "starts": 1,
+        "targets": {
+            "connections": 2,
+            "vanilla_ratio": 25,
+            "ceiling_ratio": 0.5,
+            "p99_ratio": 3,
+            "model_ratio": 0.8,
+            "ready_seconds": 3,
+            "memory_ratio": 1.3,
+        },
+    }
+)
 
 
 @pytest.fixture(scope="module")

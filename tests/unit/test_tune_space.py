@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 
 import problem
 from slipway.errors import UserError
-from slipway.settings import read_params
+from slipway.settings import read_settings
 from slipway.tune import space
 from slipway.tune.rows import TuningRows
 from tests import forks
@@ -67,14 +67,14 @@ def outside(params: dict[str, Any]) -> list[str]:
 
 
 def test_the_current_parameters_are_within_their_ranges():
-    assert [] == outside(read_params())
+    assert [] == outside(read_settings().for_problem())
 
 
 @pytest.mark.parametrize("name", ["titanic", "penguins", "houses"])
 def test_another_problem_has_its_own_ranges(tmp_path, name):
     shutil.copy("params.yaml", tmp_path)
     forks.edit_params(tmp_path / "params.yaml", forks.PROBLEMS / name / "params.yaml")
-    assert [] == outside(read_params(tmp_path / "params.yaml"))
+    assert [] == outside(read_settings(tmp_path / "params.yaml").for_problem())
 
 
 @pytest.mark.parametrize(("judged_target", "metric"), [((0, 1), "roc_auc"), ((0, 0), "log_loss")])
@@ -82,21 +82,22 @@ def test_hold_out_rows_of_one_class_are_judged_by_the_loss(monkeypatch, judged_t
     monkeypatch.setattr(problem, "TASK", "binary")
     monkeypatch.setattr(problem, "TIME_COLUMN", None)
     monkeypatch.setattr(problem, "build_model", lambda _: LogisticRegression())
-    params = read_params()
-    params["gates"] |= {"primary": "roc_auc", "resamples": 50}
+    shipped = read_settings()
+    gates = shipped.gates.model_copy(update={"primary": "roc_auc", "resamples": 50})
+    settings = shipped.model_copy(update={"gates": gates})
     x = np.random.default_rng(0).normal(size=1000)
     target = (x > 0).astype(int)
-    _, holdout = TuningRows(pd.DataFrame({"x": x}), target, params)._split()
+    _, holdout = TuningRows(pd.DataFrame({"x": x}), target, settings)._split()
     target[holdout] = np.resize(judged_target, len(holdout))
-    assert metric == TuningRows(pd.DataFrame({"x": x}), target, params).judge(params, params).metric
+    assert metric == TuningRows(pd.DataFrame({"x": x}), target, settings).judge({}, {}).metric
 
 
 def test_each_fold_trains_on_earlier_rows_and_the_newest_rows_are_held_out(monkeypatch):
     monkeypatch.setattr(problem, "TIME_COLUMN", "when")
-    params = read_params()
-    rows = TuningRows(pd.DataFrame({"x": np.arange(1000)}), np.arange(1000), params)
+    settings = read_settings()
+    rows = TuningRows(pd.DataFrame({"x": np.arange(1000)}), np.arange(1000), settings)
     searched, holdout = rows._split()
     folds = list(rows._folds())
-    assert (params["tune"]["folds"], round(1000 * params["tune"]["holdout_ratio"])) == (len(folds), len(holdout))
+    assert (settings.tune.folds, round(1000 * settings.tune.holdout_ratio)) == (len(folds), len(holdout))
     assert all(train.max() < test.min() <= test.max() < holdout.min() for train, test in folds)
     assert searched.max() < holdout.min()

@@ -22,7 +22,7 @@ from slipway.checks.probe import Probe
 from slipway.errors import UserError
 from slipway.evaluation import metrics
 from slipway.pull_request import compare
-from slipway.settings import read_params, read_settings
+from slipway.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,7 @@ def import_files() -> dict[str, Any]:
     except ValueError as error:  # a value of the wrong type
         raise UserError(str(error)) from None
     frame = problem.load(DATA)
-    train, test = problem.split(frame[frame[problem.TARGET].notna()], read_params())
+    train, test = problem.split(frame[frame[problem.TARGET].notna()], read_settings().for_problem())
     if unknown := _unknown(train[problem.TARGET], test[problem.TARGET]):
         raise UserError(unknown)
     return {"files": files.listed(DATA)}
@@ -61,12 +61,13 @@ def _unknown(train: pd.Series, test: pd.Series) -> str:
 
 def training() -> dict[str, Any]:
     """Return the best number of trees on held-out training rows, and the convergence evidence with it."""
-    params = read_params()
+    settings = read_settings()
+    params = settings.for_problem()
     subject = convergence.subject(DATA, params)
     trees = _trees(subject, params)
     params["model"]["max_iter"] = trees
     chosen = replace(subject, build=lambda: problem.build_model(params))
-    return {"trees": trees, **convergence.evidence(chosen, params["convergence"]["small_rows"])}
+    return {"trees": trees, **convergence.evidence(chosen, settings.convergence.small_rows)}
 
 
 def _trees(subject: convergence.Subject, params: Mapping[str, Any]) -> int:
@@ -86,7 +87,7 @@ def _trees(subject: convergence.Subject, params: Mapping[str, Any]) -> int:
 
 def comparison() -> dict[str, Any]:
     """Return the comparison of the trained model with the baselines, and the skill of the label probe."""
-    params = read_params()
+    params = read_settings().for_problem()
     evidence = compare.measure(None, None, params)
     evaluated = json.loads(Path("metrics/evaluate.json").read_text(encoding="utf-8"))
     return {"rows": evidence["rows"], "metrics": evaluated, **_gaps(evidence), "probe": _probe(params)}

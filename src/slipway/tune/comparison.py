@@ -14,12 +14,14 @@ from slipway.errors import UserError
 from slipway.files import sha256, write_json, write_text
 from slipway.gates.comparison import difference
 from slipway.results import recorded
-from slipway.settings import read_params
+from slipway.settings import read_settings
 from slipway.tune import search, space
 from slipway.tune.rows import TRAIN, TuningRows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from slipway.settings import Settings
 
 PARAMS, PREPARED, FOLDER = Path("params.yaml"), Path("build/prepared"), Path("build/tune")
 EVIDENCE = Path("metrics/tune.json")
@@ -28,51 +30,49 @@ EVIDENCE = Path("metrics/tune.json")
 
 def tune(trials: int | None, *, apply: bool) -> None:
     """Search within the ranges of params.yaml, and print the change to the best trial, or apply it."""
-    params = read_params()
-    params["tune"]["trials"] = trials or params["tune"]["trials"]
+    settings = read_settings()
+    tune_section = settings.tune.model_copy(update={"trials": trials or settings.tune.trials})
+    settings = settings.model_copy(update={"tune": tune_section})
     if not (PREPARED / TRAIN).exists():
         raise UserError(f"{PREPARED / TRAIN}: not found; run `slipway train` first")
-    ranges = space.read(params)
+    ranges = space.read(settings.for_problem())
     with recorded("tune") as result:
-        best = search.search(FOLDER, _name(params), PREPARED, params, ranges)
+        best = search.search(FOLDER, _name(settings, ranges), PREPARED, settings, ranges)
         print(
             "tune: comparing the best trial with the current parameters on hold-out rows", file=sys.stderr, flush=True
         )
-        result.evidence = _evidence(best, params, ranges)
+        result.evidence = _evidence(best, settings, ranges)
     _offer(result.evidence, apply=apply)
 
 
-def _name(params: Mapping[str, Any]) -> str:
+def _name(settings: Settings, ranges: Mapping[str, space.ParameterRange]) -> str:
     """Return the name of the study: a hash of its rows, code, ranges and fixed parameters."""
-    searched = space.current(params, space.read(params))
-    fixed, sections = (
-        space.with_values(params, dict.fromkeys(searched)),
-        sorted({path.split(".")[0] for path in searched}),
-    )
-    tuned = {key: value for key, value in params["tune"].items() if key not in {"trials", "processes"}}
+    fixed = space.with_values(settings.for_problem(), dict.fromkeys(ranges))
+    sections = sorted({path.split(".")[0] for path in ranges})
+    tuned = settings.tune.model_dump(exclude={"trials", "processes"})
     sources = sorted(Path(problem.__file__).parent.rglob("*.py"))
     content = {
         "rows": sha256(PREPARED / TRAIN),
         "code": [sha256(file) for file in sources],
-        "params": [*(fixed[name] for name in sections), params["seed"], params["gates"]["primary"], tuned],
+        "params": [*(fixed[name] for name in sections), settings.seed, settings.gates.primary, tuned],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _evidence(
-    best: search.SearchResult, params: Mapping[str, Any], ranges: Mapping[str, space.ParameterRange]
+    best: search.SearchResult, settings: Settings, ranges: Mapping[str, space.ParameterRange]
 ) -> dict[str, Any]:
     """Return the evidence: the extent of the search, and the gain of the best trial on the hold-out rows."""
-    rows, now = TuningRows.read(PREPARED, params), space.current(params, ranges)
+    rows, params = TuningRows.read(PREPARED, settings), settings.for_problem()
     judged = rows.judge(space.with_values(params, best.values), params)
     return {
         "metric": judged.metric,
         "trials": {name: getattr(best, name) for name in ("tried", "failed", "killed", "resumed")},
         "reasons": best.reasons,
         "ranges": {path: options.model_dump(exclude_defaults=True) for path, options in ranges.items()},
-        "rows": {"searched": len(rows.target) - judged.rows, "apart": judged.rows, "folds": params["tune"]["folds"]},
+        "rows": {"searched": len(rows.target) - judged.rows, "apart": judged.rows, "folds": settings.tune.folds},
         "best": best.values,
-        "current": now,
+        "current": space.current(params, ranges),
         "value": best.value,
         "judged": asdict(judged),
     }

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from slipway.settings import Settings
+
 TRAIN = "train.parquet"
 
 
@@ -32,25 +34,24 @@ class TuningRows:
 
     features: pd.DataFrame
     target: np.ndarray
-    params: Mapping[str, Any]
-    """All of params.yaml."""
+    settings: Settings
 
     @classmethod
-    def read(cls, prepared: Path, params: Mapping[str, Any]) -> TuningRows:
+    def read(cls, prepared: Path, settings: Settings) -> TuningRows:
         """Return at most `tune.rows` training rows, evenly spaced, ordered by time or else shuffled with the seed."""
         features, target = read_rows(prepared / TRAIN)
         if problem.TIME_COLUMN:
             times = pd.read_parquet(prepared / TRAIN, columns=[problem.TIME_COLUMN])[problem.TIME_COLUMN]
             order: np.ndarray = times.argsort().to_numpy()
         else:
-            order = np.random.default_rng(params["seed"]).permutation(len(target))
-        chosen = order[:: -(-len(target) // params["tune"]["rows"])]
-        return cls(features.iloc[chosen].reset_index(drop=True), target[chosen], params)
+            order = np.random.default_rng(settings.seed).permutation(len(target))
+        chosen = order[:: -(-len(target) // settings.tune.rows)]
+        return cls(features.iloc[chosen].reset_index(drop=True), target[chosen], settings)
 
     @property
     def metric(self) -> metrics.Metric:
         """The metric that decides."""
-        return metrics.primary(problem.TASK, self.params["gates"]["primary"])
+        return metrics.primary(problem.TASK, self.settings.gates.primary)
 
     def value(self, params: Mapping[str, Any]) -> float:
         """Return the cross-validated metric of `params`, over the test rows of all folds."""
@@ -66,28 +67,27 @@ class TuningRows:
         The loss replaces a primary metric that is undefined there, such as ROC AUC on rows of one class.
         """
         searched, holdout = self._split()
-        gates = self.params["gates"]
         compared = bootstrap.compare(
             self._labels(holdout),
             self._predictions(best, searched, holdout),
             self._predictions(current, searched, holdout),
             metrics.deciding(problem.TASK, self.metric.name),
             {ALL: np.arange(len(holdout))},
-            resamples=gates["resamples"],
-            confidence={ALL: gates["confidence"]},
-            seed=self.params["seed"],
+            resamples=self.settings.gates.resamples,
+            confidence={ALL: self.settings.gates.confidence},
+            seed=self.settings.seed,
         )[ALL]
         by_name = {row.metric: row for row in compared}
         return by_name[decisive([asdict(row) for row in compared], self.metric.name)["metric"]]
 
     def _split(self) -> tuple[np.ndarray, np.ndarray]:
-        end = len(self.target) - round(len(self.target) * self.params["tune"]["holdout_ratio"])
+        end = len(self.target) - round(len(self.target) * self.settings.tune.holdout_ratio)
         return np.arange(end), np.arange(end, len(self.target))
 
     def _folds(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         from sklearn.model_selection import KFold, TimeSeriesSplit
 
-        folds = self.params["tune"]["folds"]
+        folds = self.settings.tune.folds
         splitter = TimeSeriesSplit(folds) if problem.TIME_COLUMN else KFold(folds)
         yield from splitter.split(self._split()[0])
 

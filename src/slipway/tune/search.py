@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from slipway.settings import Settings
     from slipway.tune.space import ParameterRange
 
 STUDY, LOCK, KILLED = "study.db", "lock", "killed"
@@ -51,18 +52,18 @@ class SearchResult:
 
 
 def search(
-    folder: Path, name: str, prepared: Path, params: Mapping[str, Any], ranges: Mapping[str, ParameterRange]
+    folder: Path, name: str, prepared: Path, settings: Settings, ranges: Mapping[str, ParameterRange]
 ) -> SearchResult:
     """Run `tune.trials` trials, including those of earlier runs of the study `name`, and return the result.
 
     Raises UserError when another search uses `folder`, or when no trial succeeds.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with _locked(folder), _workers(params["tune"]["processes"], prepared, params) as pool:
-        study = _study(folder, name, params, ranges)
-        metric = metrics.primary(problem.TASK, params["gates"]["primary"])
-        progress = SearchProgress(study, params["tune"]["trials"], metric)
-        _run(study, pool, params, ranges, progress)
+    with _locked(folder), _workers(settings.tune.processes, prepared, settings) as pool:
+        study = _study(folder, name, settings, ranges)
+        metric = metrics.primary(problem.TASK, settings.gates.primary)
+        progress = SearchProgress(study, settings.tune.trials, metric)
+        _run(study, pool, settings, ranges, progress)
         return progress.result()
 
 
@@ -77,16 +78,16 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _study(folder: Path, name: str, params: Mapping[str, Any], ranges: Mapping[str, ParameterRange]) -> optuna.Study:
+def _study(folder: Path, name: str, settings: Settings, ranges: Mapping[str, ParameterRange]) -> optuna.Study:
     """Return the study `name`, new or resumed."""
     study = optuna.create_study(
         storage=f"sqlite:///{(folder / STUDY).absolute()}",
         study_name=name,
         load_if_exists=True,
         direction="maximize",
-        sampler=optuna.samplers.TPESampler(seed=params["seed"], constant_liar=True),
+        sampler=optuna.samplers.TPESampler(seed=settings.seed, constant_liar=True),
     )
-    now = space.current(params, ranges)
+    now = space.current(settings.for_problem(), ranges)
     if not study.get_trials(deepcopy=False) and all(ranges[path].holds(value) for path, value in now.items()):
         study.enqueue_trial(now)
     killed = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
@@ -100,14 +101,14 @@ def _study(folder: Path, name: str, params: Mapping[str, Any], ranges: Mapping[s
 def _run(
     study: optuna.Study,
     pool: ProcessPoolExecutor,
-    params: Mapping[str, Any],
+    settings: Settings,
     ranges: Mapping[str, ParameterRange],
     progress: SearchProgress,
 ) -> None:
     """Run trials in the worker processes until their requested number is complete."""
     waiting: dict[Future[float], optuna.Trial] = {}
     while True:
-        while progress.started < progress.requested and len(waiting) < params["tune"]["processes"]:
+        while progress.started < progress.requested and len(waiting) < settings.tune.processes:
             trial = study.ask()
             values = {path: options.draw(trial, path) for path, options in ranges.items()}
             waiting[pool.submit(worker.value, values)] = trial
@@ -166,13 +167,13 @@ class SearchProgress:
 
 
 @contextmanager
-def _workers(processes: int, prepared: Path, params: Mapping[str, Any]) -> Iterator[ProcessPoolExecutor]:
+def _workers(processes: int, prepared: Path, settings: Settings) -> Iterator[ProcessPoolExecutor]:
     """Yield a pool of processes with the rows in memory, which end with this process."""
     before = {name: os.environ.get(name) for name in SINGLE_THREAD}
     os.environ.update(SINGLE_THREAD)
     context = multiprocessing.get_context("spawn")
     try:
-        with ProcessPoolExecutor(processes, context, worker.begin, (prepared, params)) as pool:
+        with ProcessPoolExecutor(processes, context, worker.begin, (prepared, settings)) as pool:
             yield pool
     finally:
         for name, value in before.items():

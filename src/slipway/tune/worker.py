@@ -16,15 +16,17 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
     from pathlib import Path
 
+    from slipway.settings import Settings
+
 _ROWS: list[TuningRows] = []
 """Rows of the search, read once at the start of the process."""
 
 
-def begin(prepared: Path, params: Mapping[str, Any]) -> None:
+def begin(prepared: Path, settings: Settings) -> None:
     """Read the rows, and watch the parent process, because a kill of the search does not end its workers."""
     if parent := multiprocessing.parent_process():
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    _ROWS.append(TuningRows.read(prepared, params))
+    _ROWS.append(TuningRows.read(prepared, settings))
 
 
 def _end_with(parent: BaseProcess) -> None:
@@ -35,4 +37,4 @@ def _end_with(parent: BaseProcess) -> None:
 def value(values: Mapping[str, Any]) -> float:
     """Return the cross-validated metric of the parameters `values` by path."""
     (rows,) = _ROWS
-    return rows.value(space.with_values(rows.params, values))
+    return rows.value(space.with_values(rows.settings.for_problem(), values))

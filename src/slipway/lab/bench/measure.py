@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from slipway.lab.bench.quiet import IdleWait
     from slipway.lab.bench.servers import Server
+    from slipway.settings.serving import BenchSection
 
 MODEL = "model alone"
 
@@ -74,16 +75,16 @@ class BlockSample:
 
 
 def measure(
-    servers: Mapping[str, Server], rows: Sequence[str], model_dir: Path, plan: Mapping[str, Any], idle: IdleWait
+    servers: Mapping[str, Server], rows: Sequence[str], model_dir: Path, plan: BenchSection, idle: IdleWait
 ) -> list[dict[str, Any]]:
     """Return every cell of the table: each contestant for each number of rows and of connections.
 
     `rows` are valid rows in JSON. Raises UserError if a contestant responds with a status other than 200.
     """
     cells = []
-    for count in plan["rows"]:
-        samplers = _samplers(servers, _bodies(rows, count, plan["bodies"]), model_dir)
-        for connections in plan["connections"]:
+    for count in plan.rows:
+        samplers = _samplers(servers, _bodies(rows, count, plan.bodies), model_dir)
+        for connections in plan.connections:
             rounds = _rounds(samplers, connections, plan, idle)
             print(f"bench: {count} rows, {connections} connections: {len(rounds)} rounds", file=sys.stderr)
             cells += [{"rows": count, "connections": connections, **cell} for cell in _cells(rounds)]
@@ -95,7 +96,7 @@ def _bodies(rows: Sequence[str], count: int, bodies_max: int) -> list[list[str]]
     return [list(islice(supply, count)) for _ in range(max(1, min(bodies_max, len(rows) // count)))]
 
 
-Sampler = Callable[[int, Mapping[str, Any]], BlockSample]
+Sampler = Callable[[int, BenchSection], BlockSample]
 
 
 def _samplers(servers: Mapping[str, Server], bodies: list[list[str]], model_dir: Path) -> dict[str, Sampler]:
@@ -108,9 +109,9 @@ def _samplers(servers: Mapping[str, Server], bodies: list[list[str]], model_dir:
 
 
 def _server_sampler(name: str, server: Server, requests: list[bytes]) -> Sampler:
-    def sample(connections: int, plan: Mapping[str, Any]) -> BlockSample:
+    def sample(connections: int, plan: BenchSection) -> BlockSample:
         cpu, own = server.cpu_seconds(), time.process_time()
-        block = play(name, server.port, requests, connections, plan["block_seconds"], plan["max_requests"])
+        block = play(name, server.port, requests, connections, plan.block_seconds, plan.max_requests)
         return BlockSample(block, server.cpu_seconds() - cpu, time.process_time() - own)
 
     return sample
@@ -120,10 +121,10 @@ def _model_sampler(model_dir: Path, rows: list[str]) -> Sampler:
     """Return a sampler of the model in this process, on one thread with rows in arrays: the limit for any server."""
     call = _model_call(model_dir, rows)
 
-    def sample(_: int, plan: Mapping[str, Any]) -> BlockSample:
+    def sample(_: int, plan: BenchSection) -> BlockSample:
         block, own, start = Block(), time.process_time(), time.perf_counter()
         now = start
-        while now - start < plan["block_seconds"] and len(block.latencies) < plan["max_requests"]:
+        while now - start < plan.block_seconds and len(block.latencies) < plan.max_requests:
             call()
             previous, now = now, time.perf_counter()
             block.latencies.append(now - previous)
@@ -154,13 +155,13 @@ def _model_call(model_dir: Path, rows: list[str]) -> Callable[[], Any]:
 
 
 def _rounds(
-    samplers: Mapping[str, Sampler], connections: int, plan: Mapping[str, Any], idle: IdleWait
+    samplers: Mapping[str, Sampler], connections: int, plan: BenchSection, idle: IdleWait
 ) -> list[dict[str, BlockSample]]:
     """Return the rounds that fit into the time, after one for warm-up; each starts with a different contestant."""
     names = list(samplers)
     rounds: list[dict[str, BlockSample]] = []
-    deadline = time.monotonic() + plan["group_seconds"]
-    while len(rounds) <= plan["rounds"] or time.monotonic() < deadline:
+    deadline = time.monotonic() + plan.group_seconds
+    while len(rounds) <= plan.rounds or time.monotonic() < deadline:
         first, samples = len(rounds) % len(names), {}
         for name in names[first:] + names[:first]:
             idle.wait()

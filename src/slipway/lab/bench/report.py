@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     Cell = Callable[[str, int], Mapping[str, Any]]
+    from slipway.settings.serving import BenchSection
 
 CELL_COLUMNS = ("", "requests/s", "p50 ms", "p99 ms", "CPU s/1,000", "/ vanilla", "/ ceiling", "/ model")
 BUSY_WARNING = "The machine was not idle, and the wait for it timed out: only the ratios are reliable."
@@ -18,7 +19,7 @@ NOOP_RATIO_MIN = 1.5  # of no-op to ceiling; below, the load generator was the l
 SERVER_COLUMNS = ("", "ready s", "worker MB", "all MB", "worker MB loaded", "all MB loaded")
 
 
-def text(results: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
+def text(results: Mapping[str, Any], plan: BenchSection) -> str:
     """Return the tables of cells, servers and targets, with warnings about unreliable results."""
     targets = [
         (name, limit, f"{value:.3g}", "met" if met else "missed")
@@ -32,27 +33,27 @@ def text(results: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
     return "\n\n".join([*tables, *_warnings(results)])
 
 
-def targets_of(results: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[tuple[str, str, float, bool]]:
+def targets_of(results: Mapping[str, Any], plan: BenchSection) -> Iterator[tuple[str, str, float, bool]]:
     """Yield name, limit, observed value and whether the limit is met, for each target of `plan`."""
-    limits = plan["targets"]
+    limits = plan.targets
     cells = {(cell["name"], cell["rows"], cell["connections"]): cell for cell in results["cells"]}
-    few, many, connections = min(plan["rows"]), max(plan["rows"]), limits["connections"]
+    few, many, connections = min(plan.rows), max(plan.rows), limits.connections
     service, ceiling = cells["service", few, connections], cells["ceiling", few, connections]
     servers = {server["name"]: server for server in results["servers"]}
     lower_bounds = [
-        ("one row, requests/s / vanilla", service["ratios"]["vanilla"], limits["vanilla_ratio"]),
-        ("one row, requests/s / ceiling", service["ratios"]["ceiling"], limits["ceiling_ratio"]),
-        (f"{many} rows, requests/s / model alone", _best(cells, many, connections), limits["model_ratio"]),
+        ("one row, requests/s / vanilla", service["ratios"]["vanilla"], limits.vanilla_ratio),
+        ("one row, requests/s / ceiling", service["ratios"]["ceiling"], limits.ceiling_ratio),
+        (f"{many} rows, requests/s / model alone", _best(cells, many, connections), limits.model_ratio),
     ]
     p99 = service["p99_milliseconds"] / ceiling["p99_milliseconds"]
     memory, loaded = (
         servers["service"][key] / servers["ceiling"][key] for key in ("worker_megabytes", "loaded_worker_megabytes")
     )
     upper_bounds = [
-        ("one row, p99 / ceiling", p99, limits["p99_ratio"]),
-        ("ready s", servers["service"]["ready_seconds"], limits["ready_seconds"]),
-        ("worker MB / ceiling", memory, limits["memory_ratio"]),
-        ("worker MB loaded / ceiling", loaded, limits["memory_ratio"]),
+        ("one row, p99 / ceiling", p99, limits.p99_ratio),
+        ("ready s", servers["service"]["ready_seconds"], limits.ready_seconds),
+        ("worker MB / ceiling", memory, limits.memory_ratio),
+        ("worker MB loaded / ceiling", loaded, limits.memory_ratio),
     ]
     yield from ((name, f"≥ {limit:g}", value, value >= limit) for name, value, limit in lower_bounds)
     yield from ((name, f"≤ {limit:g}", value, value <= limit) for name, value, limit in upper_bounds)

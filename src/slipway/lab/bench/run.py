@@ -19,39 +19,40 @@ from slipway.lab.bench.quiet import IdleWait
 from slipway.lab.bench.servers import SERVERS, running
 from slipway.schema.payloads import read_payloads
 from slipway.serving import model_folder
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from slipway.lab.bench.servers import Server
+    from slipway.settings.serving import BenchSection
 
 ESTIMATOR = Path("build/trained/model.skops")
 
 
 def main(payloads: Path, workers: int, *, as_json: bool) -> None:
     """Benchmark the model of this repository. Raises UserError if a server fails to start or to answer."""
-    params = read_params()
-    plan = params["bench"]
+    settings = read_settings()
+    plan = settings.bench
     if not ESTIMATOR.is_file():
         raise UserError(f"{ESTIMATOR}: missing; run `slipway train`")
-    rows = read_payloads(payloads, max(plan["rows"]) * plan["tables"], params["seed"])
+    rows = read_payloads(payloads, max(plan.rows) * plan.tables, settings.seed)
     model = {"SLIPWAY_MODEL_DIR": str(model_folder.locate()), "SLIPWAY_BENCH_ESTIMATOR": str(ESTIMATOR)}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that SIGTERM stops the servers, too
     results = bench(rows, plan, workers, {**os.environ, **model})
     print(json.dumps(results, indent=2) if as_json else report.text(results, plan))
 
 
-def bench(rows: Sequence[str], plan: Mapping[str, Any], workers: int, environment: Mapping[str, str]) -> dict[str, Any]:
+def bench(rows: Sequence[str], plan: BenchSection, workers: int, environment: Mapping[str, str]) -> dict[str, Any]:
     """Start all servers, measure them interleaved, stop them, and return {"workers", "quiet", "servers", "cells"}.
 
     In `environment`, which the servers inherit, SLIPWAY_MODEL_DIR is the folder of the model, and
     SLIPWAY_BENCH_ESTIMATOR the file of the estimator that it was exported from.
     """
     with tempfile.TemporaryDirectory(prefix="slipway-bench-") as name, ExitStack() as stack:
-        folder, idle = Path(name), IdleWait(plan["idle_timeout_seconds"])
+        folder, idle = Path(name), IdleWait(plan.idle_timeout_seconds)
         ready: dict[str, list[float]] = {server: [] for server in SERVERS}
-        for _ in range(plan["starts"] - 1):
+        for _ in range(plan.starts - 1):
             for server, seconds in ready.items():
                 idle.wait()
                 with running(server, workers, folder, environment) as started:

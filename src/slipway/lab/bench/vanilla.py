@@ -14,7 +14,7 @@ import problem
 from slipway import predictor
 from slipway.pipeline import skops_file
 from slipway.schema.columns import columns
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 NUMBERS = {column.name: np.float32 for column in columns(problem.Row) if column.kind == "number"}
 
@@ -24,7 +24,7 @@ class Vanilla:
     """Service that predicts for a data frame."""
 
     def __init__(self) -> None:
-        trusted = read_params()["export"]["trusted_types"]
+        trusted = read_settings().export.trusted_types
         self.model = skops_file.load(Path(os.environ["SLIPWAY_BENCH_ESTIMATOR"]), trusted)
 
     @bentoml.api  # type: ignore[untyped-decorator]  # BentoML publishes no types
