@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from slipway import output
 from slipway.errors import UserError
 from slipway.files import write_text
 from slipway.gates import Outcome, Verdict, overall
@@ -41,7 +42,7 @@ class JobResult(BaseModel):
     def print_verdicts(self) -> None:
         """Print one line per gate."""
         for verdict in self.verdicts:
-            print(f"{verdict.gate}: {verdict.outcome}: {verdict.reason or verdict.observed}", flush=True)
+            output.step(f"{verdict.gate}: {verdict.outcome}: {verdict.reason or verdict.observed}")
 
     def require(self) -> None:
         """Raise UserError naming the blocking gates, unless every gate passed."""
@@ -64,6 +65,7 @@ def recorded(job: str, directory: Path = RESULTS) -> Iterator[JobResult]:
         raise
     finally:
         result.seconds = round(time.monotonic() - start, 2)
+        output.record(result)
         write_text(directory / f"{job}.json", result.model_dump_json(indent=2) + "\n")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slipway import results
+from slipway import output, results
 from slipway.environment import manifests
 from slipway.environment.desired_state import DesiredState
 from slipway.environment.spec import path_of
@@ -271,7 +271,8 @@ def forger(promoted, tmp_path, monkeypatch):
 
 def walked(capsys) -> tuple[int, dict[str, dict[str, str]]]:
     """Return the exit status of `slipway verify` and its links by name."""
-    code = verification.verify(None, "staging", None, as_json=True)
+    with output.session(["--json"]):
+        code = verification.verify(None, "staging", None)
     report = json.loads(capsys.readouterr().out)
     assert report["holds"] is (code == 0)
     return code, {link["name"]: link for link in report["links"]}
@@ -399,17 +400,17 @@ def test_the_attesting_repository_is_that_of_origin(project, monkeypatch, addres
 
 def test_the_output_names_the_comparison_the_difference_and_the_remedy(forger, capsys):
     changed_service(forger)
-    assert 1 == verification.verify(VERSION, None, None, as_json=False)
-    output = capsys.readouterr().out
-    assert "  BROKEN       code         each file of the service against the commit and the model\n" in output
-    assert "bento/src/app.py: differs between the release and the commit or the model" in output
-    assert "  not checked  signature " in output
-    assert "`slipway release key FILE` makes a key pair" in output
-    assert output.endswith("; broken: code; not checked: signature, attestation\n")
+    assert 1 == verification.verify(VERSION, None, None)
+    text = capsys.readouterr().out
+    assert "  BROKEN       code         each file of the service against the commit and the model\n" in text
+    assert "bento/src/app.py: differs between the release and the commit or the model" in text
+    assert "  not checked  signature " in text
+    assert "`slipway release key FILE` makes a key pair" in text
+    assert text.endswith("; broken: code; not checked: signature, attestation\n")
 
 
 def test_the_chain_is_recorded_as_a_gate(forger):
-    verification.verify(None, None, "staging", as_json=False)
+    verification.verify(None, None, "staging")
     result = json.loads((forger.project.root / "results/verify.json").read_text())
     assert [("chain", "pass")] == [(verdict["gate"], verdict["outcome"]) for verdict in result["verdicts"]]
     assert (VERSION, "staging") == (result["evidence"]["release"], result["evidence"]["environment"])
@@ -418,13 +419,15 @@ def test_the_chain_is_recorded_as_a_gate(forger):
 def test_before_a_promotion_to_production_the_release_of_staging_is_verified(forger, capsys):
     forger.project.publish("v0.2.0")
     for before, expected in (("staging", "v0.2.0"), ("production", VERSION)):
-        verification.verify(None, None, before, as_json=True)
+        with output.session(["--json"]):
+            verification.verify(None, None, before)
         assert expected == json.loads(capsys.readouterr().out)["release"]
 
 
 def test_before_a_promotion_a_release_may_be_named(forger, capsys):
     forger.project.publish("v0.2.0")
-    verification.verify(VERSION, None, "staging", as_json=True)
+    with output.session(["--json"]):
+        verification.verify(VERSION, None, "staging")
     assert VERSION == json.loads(capsys.readouterr().out)["release"]
     assert "staging" == results.read(Path("results"))["verify"].evidence["environment"]
 
@@ -432,12 +435,12 @@ def test_before_a_promotion_a_release_may_be_named(forger, capsys):
 @pytest.mark.parametrize(("version", "before"), [(VERSION, None), (None, "production"), (VERSION, "production")])
 def test_an_environment_excludes_a_version_and_before(forger, version, before):
     with pytest.raises(UserError, match="--environment selects the release; omit the version and --before"):
-        verification.verify(version, "staging", before, as_json=False)
+        verification.verify(version, "staging", before)
 
 
 def test_an_environment_without_a_desired_release_is_named(forger):
     with pytest.raises(UserError, match="production: nothing is deployed"):
-        verification.verify(None, "production", None, as_json=False)
+        verification.verify(None, "production", None)
 
 
 def test_a_release_with_a_broken_link_is_not_signed(forger, tmp_path, monkeypatch, capsys):

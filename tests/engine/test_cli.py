@@ -69,7 +69,7 @@ def test_help_imports_no_package_of_a_command(arguments):
     program = "import sys; from slipway.cli import app; app(sys.argv[1:], standalone_mode=False); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
     loaded = done.stdout.splitlines()[-1].split()
-    allowed = {"slipway", "slipway.cli", "slipway.cli.groups", "slipway.cli.table", "slipway.errors"}
+    allowed = {"slipway", "slipway.cli", "slipway.cli.groups", "slipway.cli.table", "slipway.errors", "slipway.output"}
     assert {name for name in loaded if name.partition(".")[0] in {"slipway", "problem", "rich", "numpy"}} <= allowed
 
 

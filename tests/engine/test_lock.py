@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from slipway import output
 from slipway.errors import UserError
 from slipway.pull_request.jobs import run_tool
 from slipway.release.build import SERVE_GROUPS
@@ -70,7 +71,8 @@ def test_group_with_copyleft_package_is_refused_by_name():
 
 
 def test_licences_are_printed_as_json(capsys):
-    licenses.licences(["serve"], as_json=True)
+    with output.session(["--json"]):
+        licenses.licences(["serve"])
     assert "MIT" == json.loads(capsys.readouterr().out)["pydantic"]
 
 

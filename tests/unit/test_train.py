@@ -32,5 +32,5 @@ def test_an_unreadable_base_is_reported_and_no_stage_counts_as_up_to_date(tmp_pa
     run._use_lock_of_base()
     assert not Path("dvc.lock").exists()
     assert (
-        "origin/main: no such branch in this clone; run `git fetch origin`), so every stage" in capsys.readouterr().out
+        "origin/main: no such branch in this clone; run `git fetch origin`), so every stage" in capsys.readouterr().err
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from slipway import tools
+from slipway import output, tools
 from slipway.local import doctor, doctor_github
 from slipway.local.finding import Finding, Severity
 from tests import github_api
@@ -132,7 +132,8 @@ def test_worst_finding_is_the_exit_code_and_is_counted(monkeypatch, capsys, seve
 def test_json_has_every_finding(monkeypatch, capsys):
     monkeypatch.setattr(doctor, "examine", lambda _: [Finding("disk", "full", "free 3 GB", Severity.NEEDED)])
     monkeypatch.setattr(doctor_github, "examine", lambda _: ())
-    doctor.doctor(as_json=True)
+    with output.session(["--json"]):
+        doctor.doctor()
     content = json.loads(capsys.readouterr().out)
     (finding,) = content["findings"]
     assert ("needed", "needed", "free 3 GB") == (content["severity"], finding["severity"], finding["fix"])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from slipway.environment.options import EnvironmentOption, JsonOption
+from slipway import output
+from slipway.environment.options import EnvironmentOption
 from slipway.errors import UserError
 
 
@@ -44,9 +44,10 @@ def stop(
 
     if bool(environment) == everything:
         raise UserError("stop: needs exactly one target; pass --environment NAME or --all")
-    for name in ENVIRONMENTS if everything else (environment,):
+    names = ENVIRONMENTS if everything else (environment,)
+    for name in names:
         supervision.stop(Place.of(name), supervision.STOP_TIMEOUT_SECONDS)
-        print(f"{name}: stopped")
+    output.result({"stopped": list(names)}, "\n".join(f"{name}: stopped" for name in names))
 
 
 def confirm(environment: EnvironmentOption) -> None:
@@ -57,10 +58,11 @@ def confirm(environment: EnvironmentOption) -> None:
     from slipway.agent.follower import accept_rewritten
     from slipway.environment.place import Place
 
-    print(f"{environment}: the agent follows the branch from {accept_rewritten(Place.of(environment))} on")
+    commit = accept_rewritten(Place.of(environment))
+    output.result({"commit": commit}, f"{environment}: the agent follows the branch from {commit} on")
 
 
-def status(as_json: JsonOption = False) -> None:
+def status() -> None:
     """Show the desired and the observed release of each environment, and who promoted it.
 
     Example: `slipway status --json`
@@ -69,4 +71,4 @@ def status(as_json: JsonOption = False) -> None:
     from slipway.agent import status_text
 
     content = job.status(Path())
-    print(json.dumps(content, indent=2) if as_json else status_text.render(content))
+    output.result(content, lambda: status_text.render(content))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slipway import output
 from slipway.agent import processes, supervision
 from slipway.agent.agent import Agent, AgentSettings, prefix
 from slipway.agent.follower import Follower
@@ -25,7 +26,7 @@ def start(environment: Environment, *, once: bool, detach: bool) -> None:
     place, settings = environment.place, read_settings()
     keys.trusted(ROOT)  # an invalid key fails now, not at the next release
     if detach:
-        print(f"{environment}: {supervision.detach(place, settings.agent.ready_seconds)}")
+        output.message(environment.name, supervision.detach(place, settings.agent.ready_seconds))
         return
     with locked(place) as lock:
         processes.tag_children(f"{prefix(place)}agent")

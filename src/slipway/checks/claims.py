@@ -7,12 +7,11 @@ The stage `data` skips files that the evidence of the previous run accepted, and
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slipway import yaml12
+from slipway import output, yaml12
 from slipway.gates import Outcome, Verdict
 from slipway.git import Git, GitError, changes
 
@@ -45,7 +44,7 @@ def of_base(evidence: Path, stage: str) -> Claims | None:
         commit = changes.merge_base(git, f"origin/{branch}")
         content, lock = (git.read_text(commit, f"./{path}") or "" for path in (evidence, LOCK))
     except GitError as error:
-        print(f"{stage}: cannot read the base ({error}), so everything is checked", file=sys.stderr, flush=True)
+        output.warn(f"{stage}: cannot read the base ({error}), so everything is checked")
         return Claims({}, {})
     return Claims(_mapping(json.loads, content), _entry(lock, stage))
 

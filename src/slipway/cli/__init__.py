@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from slipway.cli.groups import EXIT_CODES, LazyGroup
+from slipway import output
+from slipway.cli.groups import EXIT_CODES, JsonOption, LazyGroup, QuietOption
 from slipway.errors import UserError
 
 app = typer.Typer(
@@ -30,7 +31,7 @@ def _print_version(requested: bool) -> None:
     if requested:
         from importlib import metadata
 
-        print(f"slipway {metadata.version('slipway')}")
+        output.result_line(f"slipway {metadata.version('slipway')}")
         raise typer.Exit
 
 
@@ -39,8 +40,10 @@ def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
-    """Accept the options that precede a command."""
+    """Accept the options that precede a command; `output.session` reads `--json` and `--quiet`."""
 
 
 def main() -> None:
@@ -52,15 +55,5 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        _exit_with(str(error))
-    except OSError as error:
-        from slipway import disk
-
-        if (message := disk.explain(error)) is None:
-            raise
-        _exit_with(message)
-
-
-def _exit_with(message: str) -> NoReturn:
-    print(f"slipway: {message}", file=sys.stderr)
-    raise SystemExit(2) from None
+        output.warn(f"slipway: {error}")
+        raise SystemExit(output.EXIT_CODE) from None

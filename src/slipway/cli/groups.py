@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from slipway import output
 from slipway.cli.table import PACKAGES, PANELS, SUMMARIES
+from slipway.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 EXIT_CODES = "Exit codes: 0 on success; 2 on an error, with one line that gives the cause and the fix."
 """Exit codes of every command. A command with other codes documents them in its own help, before this line."""
+JsonOption = Annotated[bool, typer.Option("--json", expose_value=False, help="Print the result as JSON.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", expose_value=False, help="Print no steps and no progress.")]
 Command: TypeAlias = TyperCommand | TyperGroup
 
 
@@ -51,6 +57,25 @@ class LazyGroup(TyperGroup):
         self.prefix = f"{name} " if name else ""
         self.commands = LazyCommands(self.prefix)  # type: ignore[assignment]
 
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
+        """Run the command line with the options `--json` and `--quiet`, wherever they are."""
+        arguments = list(sys.argv[1:] if args is None else args)
+        with output.session(arguments):
+            try:
+                return super().main(arguments, *rest, **extra)
+            except OSError as error:
+                raise _disk_error(error) from None
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Parse the options before the command."""
+        with _usage_errors():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Parse and run the command."""
+        with _usage_errors():
+            return super().invoke(ctx)
+
     def list_commands(self, ctx: object) -> list[str]:  # noqa: ARG002
         """Return the names, without an import of any command."""
         return list(self.commands)
@@ -82,7 +107,37 @@ def load(name: str) -> Command:
     else:
         app = _app(name=name, cls=LazyGroup, no_args_is_help=True, help=SUMMARIES[name])
         app.callback()(lambda: None)
-    return get_command(app)  # type: ignore[return-value]
+    command: Command = get_command(app)  # type: ignore[assignment]
+    command.params += output_options()
+    return command
+
+
+def output_options() -> list[Any]:
+    """Return the options of every command that `output.session` reads, for the parser and the help."""
+
+    def template(as_json: JsonOption = False, quiet: QuietOption = False) -> None: ...
+
+    app = typer.Typer(add_completion=False)
+    app.command()(template)
+    return get_command(app).params
+
+
+def _disk_error(error: OSError) -> Exception:
+    """Return the error of a full or read-only disk as a user error; any other error as it is."""
+    from slipway import disk
+
+    message = disk.explain(error)
+    return error if message is None else UserError(message)
+
+
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    """Make an invalid command line the JSON document; the caller prints it for people."""
+    try:
+        yield
+    except typer.TyperException as error:
+        output.fail("UsageError", error.format_message(), error.exit_code)
+        raise
 
 
 def _app(**options: Any) -> typer.Typer:

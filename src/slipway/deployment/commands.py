@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from slipway import output
 from slipway.environment.options import EnvironmentOption, WaitOption
 
 
@@ -116,7 +117,8 @@ def release_report(
     """
     from slipway.deployment import report as job
 
-    print(job.report(folder, needs))
+    title = job.report(folder, needs)
+    output.result({"title": title}, title)
 
 
 def release_comment() -> None:
@@ -126,4 +128,4 @@ def release_comment() -> None:
     """
     from slipway.deployment import report as job
 
-    print(f"comment: {job.comment()}")
+    output.message("comment", job.comment())

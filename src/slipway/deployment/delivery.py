@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slipway import output
 from slipway.deployment import promotion, rollout
 from slipway.environment import manifests
 from slipway.environment.place import store_url
@@ -37,7 +38,7 @@ def publish(folder: Path, bundle: Path | None) -> None:
         url = redacted(store_url())
         result.evidence = {"release": built.version, "digest": built.digest}
         result.verdicts = [Verdict("stored", Outcome.PASS, "on the branch deploy and in the store", url)]
-    print(f"{built.version}: published as {built.digest} in {url}")
+    output.result(result, f"{built.version}: published as {built.digest} in {url}")
 
 
 def promote(
@@ -68,8 +69,8 @@ def rollback(environment: Environment, version: str | None, *, wait: bool) -> No
 
 def render_manifests() -> None:
     """Render the Kubernetes manifests of every environment and print their paths."""
-    for file in manifests.render(ROOT):
-        print(file)
+    files = [str(file) for file in manifests.render(ROOT)]
+    output.result({"files": files}, "\n".join(files))
 
 
 @contextmanager
@@ -89,4 +90,4 @@ def _record_served(result: JobResult, content: EnvironmentFile, wait: bool) -> N
 def _wait(environment: Environment, content: EnvironmentFile, wait: bool) -> None:
     if wait:
         seconds = promotion.wait(environment, content, read_settings().agent.promote_seconds)
-        print(f"{environment}: serves {content.release} at {environment.url} ({seconds:.1f} s)")
+        output.result_line(f"{environment}: serves {content.release} at {environment.url} ({seconds:.1f} s)")

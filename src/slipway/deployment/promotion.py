@@ -6,7 +6,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from slipway import results
+from slipway import output, results
 from slipway.environment import versions
 from slipway.environment.deploy_branch import BRANCH, BUILT_FROM, DIGEST, IMAGE
 from slipway.environment.desired_state import DesiredState, previous_release
@@ -52,7 +52,7 @@ def promote(
     image = _image(image) or state.branch.image_of(chosen.digest)
     same = current and (current.digest, current.image) == (chosen.digest, image)
     if current and same and environment.rejection(current) is None:
-        print(f"{environment}: {chosen.version} is already the desired release")
+        output.result_line(f"{environment}: {chosen.version} is already the desired release")
         return current
     content = _content(chosen, current, image, state.next_assignment())
     if canary and current:
@@ -60,7 +60,9 @@ def promote(
         content = _with_canary(content, serving, canary)
     number = None if content.canary else content.promotion
     state.change(content, _promotion_message(environment, content, current), number=number)
-    print(f"{environment}: the desired release is now {chosen.version}{', as a canary' if content.canary else ''}")
+    output.result_line(
+        f"{environment}: the desired release is now {chosen.version}{', as a canary' if content.canary else ''}"
+    )
     return content
 
 
@@ -100,7 +102,7 @@ def _revert(environment: Environment, evidence: Sequence[str]) -> EnvironmentFil
     is_aborted = left is not None and not state.is_concluded(left)
     number = None if is_aborted else state.next_assignment()
     state.change(content, "\n".join(lines), number=number)
-    print(f"{environment}: the desired release is now {content.release}")
+    output.result_line(f"{environment}: the desired release is now {content.release}")
     return content
 
 
@@ -140,7 +142,7 @@ def print_events(environment: Environment, observed: State | None, printed_until
     """Print the agent's events after the time `printed_until`, and return the time of the newest event printed."""
     events = [event for event in observed.events if event.time > printed_until] if observed else []
     for event in events:
-        print(f"{environment}: {event.text}", flush=True)
+        output.step(f"{environment}: {event.text}")
     return events[-1].time if events else printed_until
 
 

@@ -10,6 +10,7 @@ import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+from slipway import output
 from slipway.deployment import promotion, smoke
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
@@ -57,7 +58,7 @@ def _conclude(environment: Environment, content: EnvironmentFile, result: JobRes
     evidence = [*promotion.verdict_lines(JOB, result), *([f"canary: {problem}"] if problem else [])]
     if not problem:
         promotion.conclude(environment, content, evidence)
-        print(f"{environment}: the canary {content.release} passed", flush=True)
+        output.step(f"{environment}: the canary {content.release} passed")
         return
     target = promotion.abort(environment, content, evidence)
     raise UserError(f"{environment}: {content.release} was rolled back to {target}: {problem}")
@@ -72,7 +73,7 @@ def _traffic(
         return nullcontext()
     url = loadtest.address(environment.url, settings.loadtest.hosts)
     _, expected = smoke.read_expected(environment, baseline, store)
-    print(f"{environment}: sending {rate:g} synthetic requests/s during the canary", flush=True)
+    output.step(f"{environment}: sending {rate:g} synthetic requests/s during the canary")
     return traffic.sending(url, expected["rows"], rate, settings.seed)
 
 
@@ -125,5 +126,5 @@ def _evidence(end: Progress | None, responses: traffic.Responses | None) -> dict
         facts |= {"outcome": end.outcome, "windows": end.evidence.windows, "shadow": end.shadow}
     if responses:
         facts["synthetic"] = {"requests": responses.total, "failed": responses.failed, "failures": responses.failures}
-        print(f"synthetic traffic: {responses}", flush=True)
+        output.step(f"synthetic traffic: {responses}")
     return facts

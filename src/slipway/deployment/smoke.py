@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import httpx
 
+from slipway import output
 from slipway.agent import installation
 from slipway.environment import client
 from slipway.gates import Outcome, Verdict, overall
@@ -46,7 +47,7 @@ def smoke(environment: Environment, store: Store) -> int:
         ]
     for verdict in result.verdicts:
         observed = f"{verdict.observed} ({verdict.threshold}) {verdict.reason}".rstrip()
-        print(f"{environment}: {verdict.gate}: {verdict.outcome}: {observed}")
+        output.result_line(f"{environment}: {verdict.gate}: {verdict.outcome}: {observed}")
     return 0 if overall(result.verdicts) is Outcome.PASS else 1
 
 

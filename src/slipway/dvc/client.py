@@ -7,7 +7,7 @@ import re
 import subprocess
 from typing import TYPE_CHECKING
 
-from slipway import disk
+from slipway import disk, output
 from slipway.dvc import cache as dvc_cache
 from slipway.dvc import pointers as dvc_data
 from slipway.errors import UserError
@@ -30,7 +30,7 @@ def pull(*, force: bool = False) -> None:
     for pointer in pointers:
         dvc_data.outputs(pointer)  # rejects an invalid path before anything is fetched
     for path in dvc_cache.drop_poisoned(cache):
-        print(f"{path}: corrupt, its content does not match its name; removed", flush=True)
+        output.warn(f"{path}: corrupt, its content does not match its name; removed")
     if pointers:
         _fetch(pointers, cache)
         run("checkout", *(["--force"] if force else []), *map(str, pointers))
@@ -58,7 +58,7 @@ def _fetch(pointers: Sequence[Path], cache: Path) -> None:
 def run(*arguments: str) -> None:
     """Run `dvc ARGUMENTS` and print its output. Raises UserError when it fails."""
     for line in lines(*arguments):
-        print(line, flush=True)
+        output.step(line)
 
 
 def lines(*arguments: str, keep: Sequence[int] = ()) -> Iterator[str]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slipway import yaml12
+from slipway import output, yaml12
 from slipway.dvc import client, outputs
 from slipway.errors import CONFLICT, UserError, restore_command
 from slipway.files import move, write_text
@@ -40,7 +39,7 @@ def alone() -> Iterator[int]:
         except BlockingIOError:
             file.seek(0)
             message = f"train: another training (process {file.read()}) is running here; waiting until it ends"
-            print(message, file=sys.stderr, flush=True)
+            output.warn(message)
             fcntl.flock(file, fcntl.LOCK_EX)
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -67,7 +66,7 @@ def repair() -> None:
         remedy = restore_command(LOCK) if CONFLICT in text else f"`git checkout origin/main -- {LOCK}`"
         raise UserError(f"{LOCK}: empty, truncated or in conflict; {remedy}, then `slipway train`{problem}")
     write_text(LOCK, older)
-    print(f"{LOCK}: was truncated, probably by a killed training; restored the version before it", flush=True)
+    output.warn(f"{LOCK}: was truncated, probably by a killed training; restored the version before it")
 
 
 def _older(text: str) -> Iterator[str]:
@@ -137,7 +136,7 @@ def _restore(before: dict[str, Any], contents: dict[str, str]) -> None:
             if contents[path] != _text(Path(path)):
                 write_text(Path(path), contents[path])
     except (OSError, UserError) as error:
-        print(f"train: some earlier outputs could not be restored ({error}); run `slipway train` again", flush=True)
+        output.warn(f"train: some earlier outputs could not be restored ({error}); run `slipway train` again")
 
 
 def _text(path: Path) -> str:

@@ -7,5 +7,4 @@ from typing import Annotated
 import typer
 
 EnvironmentOption = Annotated[str, typer.Option("--environment", help="`staging` or `production`.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the environment serves the release.")]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
-from slipway import files
+from slipway import files, output
 from slipway.environment.spec import EnvironmentFile
 from slipway.gates.canary_progress import Progress
 
@@ -124,7 +124,7 @@ class State(BaseModel):
         """Record and print an event, unless it repeats the previous one."""
         if not self.events or self.events[-1].text != text:
             self.events = [*self.events[1 - EVENTS_MAX :], AgentEvent(time=time.time(), text=text)]
-            print(f"{self.environment}: {text}", flush=True)
+            output.step(f"{self.environment}: {text}")
 
 
 def read(place: Place) -> State | None:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from slipway import yaml12
+from slipway import output, yaml12
 from slipway.git import Git, GitError
 from slipway.git.changed_paths import ABSENT, FILE, ChangedPath, renamed
 
@@ -128,7 +127,7 @@ def documentation_only(reference: str) -> bool:
         base = merge_base(git, reference)
         changes, inputs = changed_files(git, base), {*_inputs(git, base), *_inputs(git, "HEAD")}
     except (GitError, ValueError) as error:
-        print(f"{reference}: cannot be compared with ({error}), so nothing is skipped", file=sys.stderr, flush=True)
+        output.warn(f"{reference}: cannot be compared with ({error}), so nothing is skipped")
         return False
     return bool(changes) and all(_is_documentation(change, inputs) for change in changes)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from slipway import output
 from slipway.github import api, cml, workflows
 
 WATERMARK = 'https://cml.dev/watermark.png#{sha} "CML watermark {title}"'
@@ -49,7 +50,7 @@ def post(place: Place, sha: str, text: str) -> str:
         try:
             return _with_cml(place, sha, text)
         except cml.CmlError as error:
-            print(f"comment: {error}; trying gh")
+            output.warn(f"comment: {error}; trying gh")
     return _with_gh(place, sha, text, ours)
 
 

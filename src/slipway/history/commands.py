@@ -7,13 +7,10 @@ from typing import Annotated
 
 import typer
 
-from slipway.environment.options import JsonOption
-
 
 def history(
     context: typer.Context,
     limit: Annotated[int, typer.Option(min=1, help="Number of newest releases to list, and of other runs.")] = 20,
-    as_json: JsonOption = False,
 ) -> None:
     """List runs and releases with commit, data, parameters, metrics, champion and verdict, newest first.
 
@@ -24,13 +21,12 @@ def history(
     if context.invoked_subcommand is None:
         from slipway.history import listing as job
 
-        job.show(limit, as_json=as_json)
+        job.show(limit)
 
 
 def history_diff(
     before: Annotated[str, typer.Argument(help="Version, commit, or `here` for the work tree.")],
     after: Annotated[str, typer.Argument(help="Version, commit, or `here` for the work tree.")] = "here",
-    as_json: JsonOption = False,
 ) -> None:
     """Compare two runs or releases: parameters, metrics, data, outputs, packages and commits.
 
@@ -38,7 +34,7 @@ def history_diff(
     """
     from slipway.history import listing as job
 
-    job.diff(before, after, as_json=as_json)
+    job.diff(before, after)
 
 
 def reproduce(

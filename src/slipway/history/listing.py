@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
 
+from slipway import output
 from slipway.gates import Outcome
 from slipway.git import Git
 from slipway.history import reproduce, text
@@ -15,16 +15,16 @@ from slipway.release.store import open_store
 from slipway.results import recorded
 
 
-def show(limit: int, *, as_json: bool) -> None:
+def show(limit: int) -> None:
     """Print every run and release, newest first."""
     entries = _history().entries(limit)
-    print(json.dumps([asdict(entry) for entry in entries], indent=2) if as_json else text.table(entries))
+    output.result([asdict(entry) for entry in entries], lambda: text.table(entries))
 
 
-def diff(before: str, after: str, *, as_json: bool) -> None:
+def diff(before: str, after: str) -> None:
     """Print the differences of two releases, commits or the work tree."""
     comparison = _history().diff(before, after)
-    print(json.dumps(comparison, indent=2) if as_json else text.diff(comparison))
+    output.result(comparison, lambda: text.diff(comparison))
 
 
 def reproduce_release(version: str, folder: Path) -> int:
@@ -34,8 +34,7 @@ def reproduce_release(version: str, folder: Path) -> int:
     with recorded("reproduce") as result:
         reproduction = reproduce.reproduce(Path(), version, folder, open_store())
         reproduce.record(result, reproduction)
-    for line in reproduce.text(reproduction):
-        print(line)
+    output.result(result, "\n".join(reproduce.text(reproduction)))
     return 0 if result.outcome is Outcome.PASS else 1
 
 

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from slipway import results
+from slipway import output, results
 from slipway.dvc.files import DvcFiles
 from slipway.environment.deploy_branch import DeployBranch
 from slipway.errors import UserError
@@ -136,7 +136,7 @@ def _call(folder: Path, command: Sequence[str], **variables: str) -> None:
         text=True,
     ) as process:
         for line in process.stdout or ():
-            print(line.rstrip(), file=sys.stderr, flush=True)
+            output.warn(line.rstrip())
             last = line.strip() or last
     if process.returncode:
         raise UserError(f"{' '.join(command[1:])} in {folder}: {last}")

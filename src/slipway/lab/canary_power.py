@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from slipway import output
 from slipway.gates.canary import BOUNDS, Counts
 from slipway.gates.canary_progress import SIDES, advance, begin
 from slipway.settings import read_settings
@@ -136,7 +137,9 @@ def run(count: int, processes: int) -> bool:
     limits = settings.canary
     if not limits.synthetic_rate:
         limits = limits.model_copy(update={"synthetic_rate": 100})
-    print(f"Simulated: {count} canaries each, steps of {limits.steps} percent, {limits.synthetic_rate:g} requests/s.")
+    output.step(
+        f"Simulated: {count} canaries each, steps of {limits.steps} percent, {limits.synthetic_rate:g} requests/s."
+    )
     passed = [_check(case, limits, count, settings.seed, processes) for case in CASES]
     return all(passed)
 
@@ -153,5 +156,5 @@ def _check(case: Case, limits: CanarySection, count: int, seed: int, processes: 
     if refused and not case.equal:
         median, late = np.quantile(refused, [0.5, 0.95])
         detection = f", after a median of {median:,.0f} requests to both sides (95th percentile: {late:,.0f})"
-    print(f"{case.name}: rolled back {rate:.1%}{detection}; {required}; inconclusive {inconclusive}", flush=True)
+    output.result_line(f"{case.name}: rolled back {rate:.1%}{detection}; {required}; inconclusive {inconclusive}")
     return passed

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from slipway.environment.options import EnvironmentOption, JsonOption
+from slipway.environment.options import EnvironmentOption
 from slipway.loadtest import PAYLOADS
 
 
@@ -16,7 +16,6 @@ def replay(
         "", help="Day of the first deployment, such as 2013-10-01. Default: the day after data/ ends."
     ),
     label_days: float = typer.Option(1, min=0, help="Label delay, in days."),
-    as_json: JsonOption = False,
 ) -> None:
     """Backtest three retraining policies day by day on the data that follows: never, by calendar, by monitoring.
 
@@ -26,7 +25,7 @@ def replay(
     """
     from slipway.lab.backtest import run
 
-    run.replay(since, label_days, as_json=as_json)
+    run.replay(since, label_days)
 
 
 def faults(
@@ -93,7 +92,6 @@ def drill(
 def bench(
     payloads: Annotated[Path, typer.Option(help="Rows to send: .parquet, .json or .jsonl.")] = PAYLOADS,
     workers: int = typer.Option(1, min=1, help="Worker processes per server."),
-    as_json: JsonOption = False,
 ) -> None:
     """Benchmark the service against vanilla BentoML, a minimal server with the same model, and an empty server.
 
@@ -101,4 +99,4 @@ def bench(
     """
     from slipway.lab.bench import run
 
-    run.main(payloads, workers, as_json=as_json)
+    run.main(payloads, workers)

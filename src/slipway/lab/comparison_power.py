@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 import problem
-from slipway import predictor
+from slipway import output, predictor
 from slipway.errors import UserError
 from slipway.evaluation import bootstrap, metrics
 from slipway.evaluation.segments import ALL
@@ -116,7 +116,7 @@ def run(count: int, processes: int) -> bool:
     """Measure and print both error rates with their requirements; return whether both are met."""
     settings = read_settings()
     required = requirements(settings.gates)
-    outcomes = []
+    outcomes, rates = [], {}
     for name, trial in trials(settings).items():
         decisions = pd.Series(list(_with_progress(name, measure(trial, count, settings.seed, processes), count)))
         requirement = required[name]
@@ -124,16 +124,19 @@ def run(count: int, processes: int) -> bool:
         undefined = float((decisions == "undefined").mean())
         outcomes.append(not undefined and requirement.is_met(observed))
         wording = " or ".join(requirement.decisions)
-        print(f"{name}: {wording} in {observed:.1%} of {count} draws of {len(trial.y):,} rows; ", end="")
         failure = f"; undefined in {undefined:.1%}, which fails" if undefined else ""
-        print(f"{requirement.bound} {requirement.rate:.0%} required{failure}")
+        required_rate = f"{requirement.bound} {requirement.rate:.0%} required{failure}"
+        draws = f"{observed:.1%} of {count} draws of {len(trial.y):,} rows"
+        output.result_line(f"{name}: {wording} in {draws}; {required_rate}")
+        rates[name] = observed
+    output.record(rates)
     return all(outcomes)
 
 
 def _with_progress(name: str, decisions: Iterator[str], count: int) -> Iterator[str]:
     for number, decision in enumerate(decisions, start=1):
         if number % max(1, count // 10) == 0:
-            print(f"{name}: {number} of {count}", flush=True)
+            output.progress(f"{name}: {number} of {count}")
         yield decision
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slipway import output
 from slipway.checks import files, suites
 from slipway.checks.data import sample, with_probe
 from slipway.checks.probe import Probe
@@ -71,17 +72,18 @@ def faults(data_dir: Path, draws: int) -> None:
     """
     params = read_params()
     trials = check_mutants(data_dir, params)
-    print(table(trials))
+    output.result_line(table(trials))
     detected = sum(trial.right_reason for trial in trials) / len(trials)
-    print(
+    output.result_line(
         f"{len(trials)} mutants, {detected:.1%} blocked for the right reason"
         f" (target: {BLOCKED_MUTANTS_MIN:.0%} or more)"
     )
     clean = check_clean(data_dir, draws, params)
     for trial in (trial for trial in clean if trial.blockers):
-        print(f"{trial.name}: clean draw blocked: {trial.blockers[0].text}")
+        output.result_line(f"{trial.name}: clean draw blocked: {trial.blockers[0].text}")
     blocked = sum(bool(trial.blockers) for trial in clean) / len(clean)
-    print(f"{len(clean)} clean draws, {blocked:.1%} blocked (target: {BLOCKED_CLEAN_MAX:.0%} or less)")
+    output.record({"mutants": len(trials), "detected": detected, "clean": len(clean), "blocked": blocked})
+    output.result_line(f"{len(clean)} clean draws, {blocked:.1%} blocked (target: {BLOCKED_CLEAN_MAX:.0%} or less)")
     if detected < BLOCKED_MUTANTS_MIN or blocked > BLOCKED_CLEAN_MAX:
         raise UserError(
             f"faults: {detected:.1%} of mutants blocked for the right reason, {blocked:.1%} of clean draws blocked;"
@@ -173,7 +175,7 @@ def check_clean(data_dir: Path, count: int, params: Mapping[str, Any]) -> list[F
         trials += [
             FaultTrial(name, "clean", blocking) for (name, _), blocking in zip(batch, found_blockers, strict=True)
         ]
-        print(f"{len(trials)} of {count} clean draws checked", flush=True)
+        output.progress(f"{len(trials)} of {count} clean draws checked")
     return trials
 
 

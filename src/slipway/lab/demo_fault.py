@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import problem
+from slipway import output
 from slipway.checks import files
 from slipway.errors import UserError
 from slipway.lab import data_mutants
@@ -41,4 +42,4 @@ def _limits() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(break_newest(Path(sys.argv[1])))
+    output.result_line(break_newest(Path(sys.argv[1])))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, TypedDict
 
+from slipway import output
 from slipway.deployment import promotion, rollout, smoke
 from slipway.environment import state
 from slipway.environment.environment import Environment
@@ -126,7 +127,7 @@ def drill(drilled: Drill, environment: Environment, runs: int, load: tuple[int, 
         for number in range(1, runs + 1):
             responses, seconds = drilled.run(requests, rate, seed + number)
             records.append({"requests": responses.total, "failed": responses.failed, "failures": responses.failures})
-            print(f"{environment}: run {number} of {runs}: {responses} ({seconds:.0f} s)", flush=True)
+            output.step(f"{environment}: run {number} of {runs}: {responses} ({seconds:.0f} s)")
         result.evidence = {"environment": environment.name, "release": drilled.other, "runs": records}
         result.verdicts = judge(records, requests)
     return result
@@ -153,5 +154,5 @@ def run(environment: Environment, version: str | None, runs: int, requests: int,
     drilled = Drill(environment, version, open_store(), settings)
     result = drill(drilled, environment, runs, (requests, rate), settings.seed)
     for verdict in result.verdicts:
-        print(f"{verdict.gate}: {verdict.outcome}: {verdict.observed} ({verdict.threshold})")
+        output.result_line(f"{verdict.gate}: {verdict.outcome}: {verdict.observed} ({verdict.threshold})")
     return 0 if result.outcome is Outcome.PASS else 1

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 import problem
+from slipway import output
 from slipway.lab import monitoring_power
 from slipway.monitoring.alarm_state import MonitorState
 from slipway.monitoring.assess import assess
@@ -90,14 +91,14 @@ class _Clock:
     def lap(self, step: str) -> None:
         """Print the time since the last lap."""
         now = time.monotonic(), time.process_time()
-        print(f"{step}: {now[0] - self._last[0]:.1f} s, CPU {now[1] - self._last[1]:.1f} s", flush=True)
+        output.step(f"{step}: {now[0] - self._last[0]:.1f} s, CPU {now[1] - self._last[1]:.1f} s")
         self._last = now
 
     def total(self) -> None:
         """Print the total time and the peak memory."""
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
         seconds, cpu = time.monotonic() - self._start[0], time.process_time() - self._start[1]
-        print(f"total: {seconds:.1f} s, CPU {cpu:.1f} s, peak memory {peak:.2f} GB")
+        output.result_line(f"total: {seconds:.1f} s, CPU {cpu:.1f} s, peak memory {peak:.2f} GB")
 
 
 if __name__ == "__main__":

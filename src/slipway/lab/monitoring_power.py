@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 import problem
-from slipway import predictor
+from slipway import output, predictor
 from slipway.errors import UserError
 from slipway.gates import Outcome
 from slipway.gates.monitoring_evidence import MESSAGE
@@ -215,18 +215,20 @@ def run(count: int, processes: int) -> bool:
         runs = pool.map(stable_run, range(-(-count // RUN_WINDOWS)))
         windows = [window for run in runs for window in run][:count]
     detection_rate = sum(detection.detected for detection in detections) / total
-    print(f"{total} faults, {detection_rate:.1%} detected (target: {DETECTION_RATE_MIN:.0%} or more)")
+    output.result_line(f"{total} faults, {detection_rate:.1%} detected (target: {DETECTION_RATE_MIN:.0%} or more)")
     false_alarm_rate, pending_rate = (sum(bool(window[side]) for window in windows) / count for side in (0, 1))
-    print(f"{count} stable windows, {false_alarm_rate:.1%} with an alarm (target: {FALSE_ALARM_RATE_MAX:.0%} or less)")
-    print(f"{pending_rate:.1%} of the stable windows failed a check, which alone raises no alarm")
+    output.result_line(
+        f"{count} stable windows, {false_alarm_rate:.1%} with an alarm (target: {FALSE_ALARM_RATE_MAX:.0%} or less)"
+    )
+    output.record({"detected": detection_rate, "false_alarms": false_alarm_rate, "pending": pending_rate})
+    output.result_line(f"{pending_rate:.1%} of the stable windows failed a check, which alone raises no alarm")
     return detection_rate >= DETECTION_RATE_MIN and false_alarm_rate <= FALSE_ALARM_RATE_MAX
 
 
 def _with_progress(detections: Iterator[Detection], total: int) -> Iterator[Detection]:
     for number, detection in enumerate(detections, start=1):
         mark = "yes" if detection.detected else "NO"
-        print(
+        output.step(
             f"{number:3} of {total}  {mark:3}  {detection.name:32}  {detection.first[:110]}  ({detection.why})",
-            flush=True,
         )
         yield detection

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from slipway import output
 from slipway.environment import client
 from slipway.environment.environment import Environment
 from slipway.errors import UserError
@@ -44,8 +45,8 @@ def main(environment: str, url: str, against: str, payloads: Path) -> int:
     if bool(environment) == bool(url):
         raise UserError("loadtest: requires exactly one target; set --environment or --url")
     result = load_test(environment or url, payloads, read_settings(), against)
-    print(table(result.verdicts))
-    print(f"{result.outcome}: {RESULTS / JOB}.json, {RESULTS / JOB / 'report.html'}")
+    files = f"{RESULTS / JOB}.json, {RESULTS / JOB / 'report.html'}"
+    output.result(result, f"{table(result.verdicts)}\n{result.outcome}: {files}")
     return 0 if result.outcome is Outcome.PASS else 1
 
 

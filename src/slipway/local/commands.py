@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from slipway.environment.options import JsonOption
+from slipway import output
 
 
 def doctor(
-    as_json: JsonOption = False,
     commands: bool = typer.Option(
         False, "--commands", help="Print only the commands that install missing tools, for root on Debian or Ubuntu."
     ),
@@ -28,9 +27,10 @@ def doctor(
     from slipway.local import doctor as job
 
     if commands:
-        print("".join(f"{command}\n" for command in tools.install_commands()), end="")
+        lines = tools.install_commands()
+        output.result({"commands": lines}, "\n".join(lines))
         return
-    raise typer.Exit(job.doctor(as_json=as_json))
+    raise typer.Exit(job.doctor())
 
 
 def demo(
@@ -47,7 +47,8 @@ def demo(
     from slipway.local import demo as job
 
     if stop:
-        print(f"Stopped running demos in {folder}: {job.stop_all(folder)}")
+        stopped = job.stop_all(folder)
+        output.result({"stopped": stopped}, f"Stopped running demos in {folder}: {stopped}")
     else:
         job.demo(Path(), folder, leave_running=not exit_when_done)
 
@@ -96,4 +97,4 @@ def cml() -> None:
     """
     from slipway.local import cml_install as job
 
-    print(f"cml: {job.install()}")
+    output.message("cml", str(job.install()))

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slipway import output
 from slipway.errors import UserError
 from slipway.files import write_text
 from slipway.github.checked_run import CHECKS
@@ -201,7 +202,7 @@ class Demo:
         self.summary["report"] = {"markdown": str(file), "html": str(page)}
         lines = file.read_text(encoding="utf-8").splitlines()
         for line in lines[:REPORT_LINES]:
-            print(f"    {line}", flush=True)
+            output.step(f"    {line}")
         self.log(f"full report: {file}")
         self.log(f"as HTML: {page}")
 
@@ -246,37 +247,38 @@ class Demo:
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Print the name of a phase, and add its duration to the summary."""
-        print(f"\n{name[0].upper()}{name[1:]}", flush=True)
+        output.step(f"\n{name[0].upper()}{name[1:]}")
         start = time.monotonic()
         yield
         self.summary["phases"].append({"name": name, "seconds": round(time.monotonic() - start, 1)})
 
     def log(self, line: str) -> None:
         """Print a line of progress with the seconds since the start of the demo."""
-        print(f"{time.monotonic() - self.start:6.1f} s  {line}", flush=True)
+        output.step(f"{time.monotonic() - self.start:6.1f} s  {line}")
 
     def finish(self, leave_running: bool) -> None:
         """Print the summary and write it as JSON."""
         self.summary["seconds"] = round(time.monotonic() - self.start, 1)
         write_text(self.home.summary, json.dumps(self.summary, indent=2) + "\n")
-        print(f"\nSummary: {self.summary['seconds']:.0f} s")
+        output.record(self.summary)
+        output.result_line(f"\nSummary: {self.summary['seconds']:.0f} s")
         for phase in self.summary["phases"]:
-            print(f"  {phase['seconds']:6.1f} s  {phase['name']}")
+            output.result_line(f"  {phase['seconds']:6.1f} s  {phase['name']}")
         for run_ in self.summary["runs"]:
             jobs = ", ".join(f"{name} {job['seconds']} s ({job['result']})" for name, job in run_["jobs"].items())
-            print(f"  {run_['workflow']}, {run_['seconds']} s: {jobs}")
+            output.result_line(f"  {run_['workflow']}, {run_['seconds']} s: {jobs}")
         before, after = (self.summary[when]["release"]["version"] for when in ("before", "after"))
-        print(f"  production ran {before} before the merge and {after} after it")
-        print(f"  broken data {self.summary['blocked']['reason'][0].lstrip('# ')}")
-        print(f"  report      {self.summary['report']['html']}")
-        print(f"  all files   {self.home.root}")
+        output.result_line(f"  production ran {before} before the merge and {after} after it")
+        output.result_line(f"  broken data {self.summary['blocked']['reason'][0].lstrip('# ')}")
+        output.result_line(f"  report      {self.summary['report']['html']}")
+        output.result_line(f"  all files   {self.home.root}")
         if leave_running:
-            print(f"  staging     {self.summary['staging']}")
-            print(f"  production  {self.summary['production']}")
+            output.result_line(f"  staging     {self.summary['staging']}")
+            output.result_line(f"  production  {self.summary['production']}")
             demos = self.home.root.parent
             default = demos == DEMOS.absolute()
             command = "make stop" if default else f"uv run slipway demo --stop --folder {demos}"
-            print(f"Both environments keep running. To stop them, run `{command}`.")
+            output.result_line(f"Both environments keep running. To stop them, run `{command}`.")
 
 
 def _evidence(finished: act.WorkflowRun) -> content.ReportEvidence | None:
@@ -307,10 +309,10 @@ def demo(source: Path, demos: Path, leave_running: bool) -> None:
     if " " in str(demos.absolute()):  # act splits the path of a step's script at spaces
         raise UserError(f"{demos.absolute()}: act supports no path with a space; pass another one with --folder")
     changed = uncommitted(source)
-    print("Slipway demo: the full CI/CD loop on a throwaway repository. It takes some minutes.", flush=True)
+    output.step("Slipway demo: the full CI/CD loop on a throwaway repository. It takes some minutes.")
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-        print(f"The demo ignores uncommitted changes: {changed[0]}{more}", flush=True)
+        output.step(f"The demo ignores uncommitted changes: {changed[0]}{more}")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     with Home.create(demos) as home:

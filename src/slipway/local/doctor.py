@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -10,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway import tools
+from slipway import output, tools
 from slipway.git import Git, GitError
 from slipway.local import doctor_github
 from slipway.local.finding import Finding, Severity
@@ -24,16 +23,13 @@ PLACEHOLDER = "@OWNER/"
 LABELS = {Severity.FINE: "ok", Severity.ADVISED: "advised", Severity.NEEDED: "MISSING"}
 
 
-def doctor(*, as_json: bool = False) -> int:
+def doctor() -> int:
     """Print every finding, and return the exit code: 0 if all is well, 1 for advice, 2 if something is missing."""
     findings = [*examine(Path()), *doctor_github.examine(Path())]
     worst = max(finding.severity for finding in findings)
-    if as_json:
-        content = [asdict(finding) | {"severity": finding.severity.name.lower()} for finding in findings]
-        print(json.dumps({"severity": worst.name.lower(), "findings": content}, indent=2))
-    else:
-        print("\n".join(map(_line, findings)))
-        print(_summary(findings))
+    content = [asdict(finding) | {"severity": finding.severity.name.lower()} for finding in findings]
+    text = "\n".join([*map(_line, findings), _summary(findings)])
+    output.result({"severity": worst.name.lower(), "findings": content}, text)
     return int(worst)
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slipway import output
 from slipway.files import write_text
 from slipway.settings import PARAMS, Settings, read_settings, read_unchecked
 from slipway.settings.explain import PLURALS, TYPES, bounds, resolved
@@ -31,7 +32,7 @@ def write() -> None:
     """Write the page from this repository's params.yaml. Raises UserError if that is invalid."""
     read_settings()
     write_text(PAGE, render(read_unchecked(PARAMS)))
-    print(PAGE)
+    output.result({"file": str(PAGE)}, str(PAGE))
 
 
 def render(values: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from slipway import tools
+from slipway import output, tools
 from slipway.errors import UserError
 from slipway.files import write_bytes
 from slipway.gates import Outcome, Verdict
@@ -38,7 +38,7 @@ def build() -> None:
         shutil.copy(mermaid(), SITE / "assets")
         pages = f"{sum(1 for _ in SITE.glob('*.html'))} pages"
         result.verdicts = [Verdict("links", Outcome.PASS, "none is broken", pages)]
-    print(f"{SITE}: {pages}; open {SITE}/index.html")
+    output.result(result, f"{SITE}: {pages}; open {SITE}/index.html")
 
 
 def render() -> None:
@@ -51,7 +51,7 @@ def render() -> None:
     plain = os.environ | {"NO_COLOR": "1"}
     done = subprocess.run(command, env=plain, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
-        print(done.stdout.split("Traceback")[0].rstrip(), file=sys.stderr)
+        output.warn(done.stdout.split("Traceback")[0].rstrip())
         raise UserError("docs: the site was not built; fix the links that are listed above")
 
 
@@ -71,7 +71,7 @@ def picture(report: Path) -> None:
         content = screenshot.read_bytes() if screenshot.exists() else b""
     _require_png(content, done.stderr)
     write_bytes(SCREENSHOT, content)
-    print(SCREENSHOT)
+    output.result({"file": str(SCREENSHOT)}, str(SCREENSHOT))
 
 
 def _require_report(path: Path) -> None:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from slipway.environment.options import EnvironmentOption, JsonOption
+from slipway import output
+from slipway.environment.options import EnvironmentOption
 
 
 def monitor(
@@ -22,7 +23,6 @@ def monitor(
     ] = None,
     until: Annotated[str | None, typer.Option(help="End of the window, UTC. Default: now.")] = None,
     labels: Annotated[Path, typer.Option(help="Folder that `problem.labels` reads new labels from.")] = Path("data"),
-    as_json: JsonOption = False,
 ) -> None:
     """Check an environment's traffic and predictions for drift, decay and faults. Writes results/monitor.json.
 
@@ -36,9 +36,7 @@ def monitor(
     from slipway.environment.environment import Environment
     from slipway.monitoring import job
 
-    raise typer.Exit(
-        job.main(Environment(environment), job.WindowOptions(window, since, until, labels), as_json=as_json)
-    )
+    raise typer.Exit(job.main(Environment(environment), job.WindowOptions(window, since, until, labels)))
 
 
 def collect(environment: EnvironmentOption) -> None:
@@ -52,7 +50,8 @@ def collect(environment: EnvironmentOption) -> None:
     from slipway.environment.environment import Environment
     from slipway.monitoring import job
 
-    print(job.only_collect(Environment(environment)))
+    summary = job.only_collect(Environment(environment))
+    output.result({"summary": summary}, summary)
 
 
 def health(environment: EnvironmentOption = "production") -> None:

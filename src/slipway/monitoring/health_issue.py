@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from slipway import results
+from slipway import output, results
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
 from slipway.github import api, workflows
@@ -41,7 +41,7 @@ def health(environment: Environment) -> None:
         summary = _report(environment)
         result.evidence = {"environment": environment.name}
         result.verdicts = [Verdict(JOB, Outcome.PASS, "every finding is reported", summary)]
-    print(f"health: {summary}")
+    output.result(result, f"health: {summary}")
     workflows.add_to_summary(f"{summary}\n")
 
 

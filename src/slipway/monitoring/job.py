@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 import problem
-from slipway import predictor
+from slipway import output, predictor
 from slipway.dvc import client
 from slipway.errors import UserError
 from slipway.files import write_text
@@ -66,7 +66,7 @@ class WindowOptions:
         return start, end
 
 
-def main(environment: Environment, options: WindowOptions, *, as_json: bool) -> int:
+def main(environment: Environment, options: WindowOptions) -> int:
     """Run `slipway monitor`, and return its exit code: 0 only if every check passed."""
     params = read_params()
     with recorded(JOB) as result:
@@ -81,7 +81,7 @@ def main(environment: Environment, options: WindowOptions, *, as_json: bool) -> 
         result.evidence |= {"collected": vars(collected), **assessment.evidence}
         collection.write_text(STATE_FILE, assessment.state.model_dump_json() + "\n")
         write_pages(environment.name, assessment)
-    print(result.model_dump_json(indent=2) if as_json else report.text(assessment.verdicts, assessment.retrain))
+    output.result(result, lambda: report.text(assessment.verdicts, assessment.retrain))
     return 0 if result.outcome is Outcome.PASS else 1
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import problem
+from slipway import output
 from slipway.dvc import client, outputs, recovery
 from slipway.files import read_json, write_text
 from slipway.gates import model as gates
@@ -83,7 +84,7 @@ def _lock_of_base(reference: str) -> str:
     try:
         return git.read_text(changes.merge_base(git, reference), f"./{recovery.LOCK}") or ""
     except GitError as error:
-        print(f"train: cannot read the base ({error}), so every stage runs", flush=True)
+        output.warn(f"train: cannot read the base ({error}), so every stage runs")
         return ""
 
 
@@ -94,7 +95,7 @@ def _reproduce(lock_file: int, fresh: bool, meter: tracking.Meter) -> Iterator[t
     """
     stage, start = None, 0.0
     for line in client.lines("repro", "--no-run-cache", *(["--force"] if fresh else []), LAST_STAGE, keep=[lock_file]):
-        print(line, flush=True)
+        output.step(line)
         if match := re.match(r"(Running stage|Stage) '(\w+)'", line):
             if stage:
                 yield stage, round(time.monotonic() - start, 2)

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from slipway import output
+
 
 def lint() -> None:
     """Check code, import directions, workflows and shell scripts. Writes results/lint.json.
@@ -77,7 +79,9 @@ def report(
     """
     from slipway.pull_request import report as job
 
-    print(f"{job.report(base, needs)}: {job.FOLDER}/report.md, {job.FOLDER}/report.html")
+    outcome, folder = job.report(base, needs), str(job.FOLDER)
+    files = {"markdown": f"{folder}/report.md", "html": f"{folder}/report.html"}
+    output.result({"outcome": outcome, **files}, f"{outcome}: {', '.join(files.values())}")
 
 
 def required() -> None:

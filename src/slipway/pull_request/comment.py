@@ -16,6 +16,7 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 import problem
+from slipway import output
 from slipway.errors import UserError
 from slipway.git.changes import Changes
 from slipway.github import api, comments, workflows
@@ -52,19 +53,19 @@ def comment() -> None:
     """Comment on the open pull request whose newest commit the run checked, if there is one."""
     run = Run.of_environment()
     if run.checks is None:
-        print(f"comment: nothing to report: {run.path} does not check pull requests")
+        output.message("comment", f"nothing to report: {run.path} does not check pull requests")
         return
     text = text_for(run)
     if text is None:
-        print(f"comment: nothing to report: {meaning(run.conclusion).reason}")
+        output.message("comment", f"nothing to report: {meaning(run.conclusion).reason}")
         return
     workflows.add_to_summary(text)
     number = pull_request(run)
     if number is None:
-        print(f"comment: no open pull request has {run.head_sha} as its newest commit; nothing to do")
+        output.message("comment", f"no open pull request has {run.head_sha} as its newest commit; nothing to do")
         return
     place = comments.Place(run.repository, f"pr/{number}", TITLE)
-    print(f"comment: {comments.post(place, run.head_sha, text)}")
+    output.message("comment", comments.post(place, run.head_sha, text))
 
 
 def text_for(run: Run) -> str | None:

@@ -5,7 +5,6 @@ All models are scored on the candidate's test rows, so that the comparison is pa
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 import problem
-from slipway import predictor
+from slipway import output, predictor
 from slipway.dvc.files import blobs
 from slipway.environment.environment import Environment
 from slipway.environment.place import store_url
@@ -141,7 +140,7 @@ class _PairedComparison:
     def __call__(
         self, name: str, groups: Mapping[str, np.ndarray], other: np.ndarray
     ) -> dict[str, list[dict[str, Any]]]:
-        print(f"compare: with {name}", file=sys.stderr, flush=True)
+        output.progress(f"compare: with {name}")
         gates_params, segment_count = self.params["gates"], len(groups) - 1
         alpha = 1 - gates_params["confidence"]
         compared = bootstrap.compare(

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 from pydantic import TypeAdapter
 
-from slipway import results
+from slipway import output, results
 from slipway.dvc import client
 from slipway.errors import UserError
 from slipway.files import read_json
@@ -73,18 +73,18 @@ def lint() -> None:
     """Run every linter, and write results/lint.json. Raises UserError if one has a finding or cannot run."""
     with results.recorded("lint") as result:
         for gate, command in LINTERS.items():
-            code, output = run_tool(command)
-            result.verdicts.append(lint_verdict(gate, code, output))
-            result.evidence[gate] = output.splitlines()[-OUTPUT_LINES_MAX:]
-            print(f"{gate}: {'ok' if code == 0 else output.rstrip()}", flush=True)
+            code, printed = run_tool(command)
+            result.verdicts.append(lint_verdict(gate, code, printed))
+            result.evidence[gate] = printed.splitlines()[-OUTPUT_LINES_MAX:]
+            output.step(f"{gate}: {'ok' if code == 0 else printed.rstrip()}")
     result.require()
 
 
-def lint_verdict(gate: str, code: int, output: str) -> Verdict:
-    """Return the verdict on a linter with exit code `code` and output `output`."""
+def lint_verdict(gate: str, code: int, printed: str) -> Verdict:
+    """Return the verdict on a linter with exit code `code` that printed `printed`."""
     if code == 0:
         return Verdict(gate, Outcome.PASS, "no finding", "no finding")
-    first = next((line for line in output.splitlines() if line.strip()), "no output")
+    first = next((line for line in printed.splitlines() if line.strip()), "no output")
     return Verdict(gate, Outcome.FAIL, "no finding", f"exit code {code}", first.strip())
 
 
@@ -129,9 +129,9 @@ def _selected_tests() -> tuple[str, ...]:
     base = changes.base_branch()
     reason = engine.why_tested(f"origin/{base}") if base else "no pull request is checked"
     if reason:
-        print(f"test: all quick tests, because of the engine: {reason}", flush=True)
+        output.step(f"test: all quick tests, because of the engine: {reason}")
         return QUICK_TESTS
-    print(f"test: the tests of the fork, because its engine is the template's ({engine.LOCK})", flush=True)
+    output.step(f"test: the tests of the fork, because its engine is the template's ({engine.LOCK})")
     return FORK_TESTS
 
 
@@ -223,7 +223,7 @@ def unless_documentation_only(job: str, run: Callable[[], object], instead: Call
         return
     with results.recorded(job) as result:
         result.verdicts = [Verdict(job, Outcome.PASS, "runs unless only documentation changes", "only documentation")]
-    print(f"{job}: skipped, because only documentation changes")
+    output.step(f"{job}: skipped, because only documentation changes")
 
 
 def required() -> None:
@@ -241,4 +241,4 @@ def required() -> None:
     verdict = read_json(results.RESULTS / "report" / "verdict.json")
     if verdict["outcome"] != Outcome.PASS:
         raise UserError(f"required: blocked by the report: {verdict['title']}")
-    print("required: every job succeeded and every gate passed")
+    output.result({"outcome": "pass"}, "required: every job succeeded and every gate passed")

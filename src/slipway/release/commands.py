@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from slipway.environment.options import JsonOption
-
 
 def release_build(
     output: Annotated[Path, typer.Option(help="Folder to write; replaced if it exists.")] = Path("build/release"),
@@ -23,14 +21,14 @@ def release_build(
     lifecycle.build(output, report)
 
 
-def release_list(as_json: JsonOption = False) -> None:
+def release_list() -> None:
     """List releases, newest first, with the environments that desire them.
 
     Example: `slipway release list --json`
     """
     from slipway.release import lifecycle
 
-    lifecycle.list_releases(as_json=as_json)
+    lifecycle.list_releases()
 
 
 def release_keep(

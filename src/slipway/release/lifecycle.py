@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slipway import output
 from slipway.environment.deploy_branch import DeployBranch
 from slipway.environment.desired_state import DesiredState
 from slipway.environment.place import ENVIRONMENTS
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
 ROOT = Path()
 
 
-def build(output: Path, report: Path | None) -> None:
+def build(folder: Path, report: Path | None) -> None:
     """Build and sign a release, or fetch it if this commit has one, and record the circumstances of the build."""
     with recorded("build") as result:
         result.evidence = evidence.circumstances()
         signer = keys.signer()  # first, because an invalid key should fail before the build
-        fetched = builds.fetch_published(ROOT, output, open_store)
-        built = fetched or builds.build(ROOT, output, report)
+        fetched = builds.fetch_published(ROOT, folder, open_store)
+        built = fetched or builds.build(ROOT, folder, report)
         signature.write(built, None if fetched else signer)
         workflows.set_output("built", "false" if fetched else "true")
         workflows.set_output("release", built.version)
         result.evidence |= {"release": built.version, "digest": built.digest}
         result.verdicts = [Verdict("release", Outcome.PASS, "every file matches the manifest", built.digest)]
-    print(f"{output}: {built.version}, {built.digest}, {len(built.manifest['files'])} files")
+    output.result(result, f"{folder}: {built.version}, {built.digest}, {len(built.manifest['files'])} files")
 
 
-def list_releases(*, as_json: bool) -> None:
+def list_releases() -> None:
     """Print the releases, newest first, each with the environments in which it is desired."""
     branch = DeployBranch(Git(ROOT))
     branch.fetch()
     listed = list(_releases(branch))
-    print(json.dumps(listed, indent=2) if as_json else "\n".join(map(_release_line, listed)))
+    output.result(listed, lambda: "\n".join(map(_release_line, listed)))
 
 
 def _releases(branch: DeployBranch) -> Iterator[dict[str, Any]]:
@@ -81,13 +81,12 @@ def store_evidence(version: str | None) -> None:
         if IMMUTABLE not in str(error):
             raise
         note = f"No evidence was stored with the release: {error}, or set SLIPWAY_STORE to another store"
-        print(f"{note}. The results remain in {RESULTS}/.")
+        output.warn(f"{note}. The results remain in {RESULTS}/.")
         workflows.add_to_summary(f"\n{note}. The results remain in the artifacts of this run.\n")
         return
-    for release, names in stored.items():
-        print(f"{release}: stored {', '.join(names)}")
-    if not stored:
-        print(f"{RESULTS}: no result is about a release in the store; nothing was stored")
+    lines = [f"{release}: stored {', '.join(names)}" for release, names in stored.items()]
+    nothing = f"{RESULTS}: no result is about a release in the store; nothing was stored"
+    output.result({"stored": stored}, "\n".join(lines) or nothing)
 
 
 def prune(count: int) -> None:
@@ -98,5 +97,6 @@ def prune(count: int) -> None:
     removed = evidence.prunable(store.versions(), used, count)
     for version in removed:
         store.remove(version)
-        print(f"{version}: removed")
-    print(f"{len(removed)} removed, {len(store.versions())} left")
+        output.step(f"{version}: removed")
+    left = store.versions()
+    output.result({"removed": removed, "left": left}, f"{len(removed)} removed, {len(left)} left")

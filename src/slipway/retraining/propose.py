@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slipway import results
+from slipway import output, results
 from slipway.errors import UserError
 from slipway.git import Git
 from slipway.github import workflows
@@ -32,11 +32,13 @@ def propose() -> None:
     """Open or update the pull request, and start its checks. Raises UserError if git or GitHub refuses."""
     result = results.read().get(JOB)
     if result is None or not result.evidence.get("proposal"):
-        print("propose: nothing to propose; `slipway retrain` prints the reason")
+        output.message("propose", "nothing to propose; `slipway retrain` prints the reason")
         return
     repository = workflows.writable_repository()
     if repository is None:
-        print(f"propose: not proposed, because GITHUB_REPOSITORY or GH_TOKEN is not set; the files are in {PROPOSAL}/")
+        output.message(
+            "propose", f"not proposed, because GITHUB_REPOSITORY or GH_TOKEN is not set; the files are in {PROPOSAL}/"
+        )
         return
     git, retraining = Git(Path()), result.evidence
     pushed = push(git, retraining)
@@ -51,10 +53,10 @@ def propose() -> None:
             raise UserError(f"{BRANCH}: pushed, but its pull request is not open; {pull_request.by_hand(repository)}")
     else:
         pull_request.update(repository, opened.number, description)
-    print(f"propose: {opened.url}")
+    output.result({"url": opened.url}, f"propose: {opened.url}")
     if pushed:
         pull_request.start_checks(repository)
-    print(f"propose: {pull_request.merge_when_ready(repository, opened.number)}")
+    output.step(f"propose: {pull_request.merge_when_ready(repository, opened.number)}")
 
 
 def _open_proposal(repository: str) -> Proposal | None:

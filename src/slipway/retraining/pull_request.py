@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from slipway import output
 from slipway.errors import UserError
 from slipway.git import Git
 from slipway.github import api, cml, workflows
@@ -65,7 +66,7 @@ def _with_cml(git: Git, repository: str, text: Description) -> bool:
         try:
             cml.call(command, git.run("rev-parse", "HEAD"), Path(folder))
         except cml.CmlError as error:
-            print(f"propose: {error}; trying gh")
+            output.warn(f"propose: {error}; trying gh")
             return False
     return True
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+from slipway import output
 from slipway.github import api, checked_run
 from slipway.github.checked_run import WORKFLOWS, Checks, Run
 from slipway.retraining.proposals import BRANCH
@@ -23,19 +24,19 @@ def post() -> None:
     """Post the status on the head of the retraining's pull request, or print why not. Raises UserError."""
     run = Run.of_environment()
     if (checks := run.checks) is None:
-        print(f"required-status: none posted: {run.path} does not check pull requests")
+        output.message("required-status", f"none posted: {run.path} does not check pull requests")
         return
     details = api.call("GET", f"repos/{run.repository}/actions/runs/{run.number}")
     reason = mismatch(run, checks, details) or superseded(run, checks) or not_proposed(run)
     meaning = checked_run.meaning(details["conclusion"] or "")
     if reason or meaning.state is None:
-        print(f"required-status: none posted: {reason or meaning.reason}")
+        output.message("required-status", f"none posted: {reason or meaning.reason}")
         return
     description = f"By dispatch: {meaning.reason}"[:DESCRIPTION_CHARACTERS_MAX]
     body = {"state": meaning.state, "context": checks.context, "description": description}
     body["target_url"] = details["html_url"]
     api.call("POST", f"repos/{run.repository}/statuses/{run.head_sha}", body)
-    print(f"required-status: {checks.context}: {meaning.state} on {run.head_sha}: {meaning.reason}")
+    output.message("required-status", f"{checks.context}: {meaning.state} on {run.head_sha}: {meaning.reason}")
 
 
 def mismatch(run: Run, checks: Checks, details: dict[str, Any]) -> str | None:

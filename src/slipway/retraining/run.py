@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway import results
+from slipway import output, results
 from slipway.checks import job as checks
 from slipway.environment.environment import Environment
 from slipway.errors import UserError
@@ -74,7 +74,7 @@ def _train(git: Git, result: JobResult, limits: RetrainingSection) -> str:
     if not files:
         return "problem.next_batch has no new data; training on the same rows would reproduce the same model"
     for file in files:
-        print(f"new data: {file}", flush=True)
+        output.step(f"new data: {file}")
     checks.data()  # raises UserError with the reason, before any row is trained on
     outcomes = {
         name: _outcome(name, run) for name, run in {"train": pipeline.train, "compare": compare.compare}.items()
@@ -119,6 +119,6 @@ def collect(git: Git) -> list[str]:
 
 def _report(summary: str, *, proposal: bool) -> None:
     """Write the result to the terminal, the job summary and the outputs of the workflow step."""
-    print(f"retrain: {summary}")
+    output.result_line(f"retrain: {summary}")
     workflows.add_to_summary(f"{summary}\n")
     workflows.set_output("proposal", str(proposal).lower())

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from slipway import output
 from slipway.dvc import remote
 from slipway.errors import UserError
 from slipway.evaluation.metrics import for_task
@@ -53,7 +54,7 @@ def new(path: Path, request: ForkRequest) -> None:
     work_tree.require_clean()
     work_tree.require_no_untracked(*REPLACED)
     plan, frame = infer(path, request, read_settings().seed)
-    print(summary(plan), flush=True)
+    output.step(summary(plan))
     room.require(plan, frame)
     try:
         engine.write_lock(Git(Path()), "HEAD")
@@ -64,11 +65,12 @@ def new(path: Path, request: ForkRequest) -> None:
         remote.push_data(Path("data.dvc"))
     except UserError as error:
         raise UserError(f"{error}; {UNDO}") from None
-    print("\n".join(_next_steps(plan)))
+    lines = _next_steps(plan)
+    output.result({"next": lines}, "\n".join(lines))
 
 
 def _report(step: str) -> None:
-    print(f"new: {step}", file=sys.stderr, flush=True)
+    output.progress(f"new: {step}")
 
 
 def _write(plan: Plan, frame: pd.DataFrame) -> None:

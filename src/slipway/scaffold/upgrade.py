@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path, PurePosixPath
 
+from slipway import output
 from slipway.errors import UserError
 from slipway.git import Git, GitError
 from slipway.pull_request import engine
@@ -34,7 +35,7 @@ def upgrade(reference: str) -> None:
         raise UserError(f"{reference}: no such branch; `git remote add template URL`, then `git fetch template`")
     _join(git, reference, template)
     if git.is_ancestor(template, "HEAD"):
-        print(f"upgrade: {reference} is already merged")
+        output.message("upgrade", f"{reference} is already merged")
         return
     _merge(git, template)
     _keep_own(git)
@@ -44,7 +45,8 @@ def upgrade(reference: str) -> None:
     if conflicts := git.unmerged():
         raise UserError(f"{', '.join(conflicts)}: changed on both sides; edit them, `git add`, and `git commit`")
     _require_valid_params()
-    print("\n".join(_summary(git)))
+    lines = _summary(git)
+    output.result({"summary": lines}, "\n".join(lines))
 
 
 def _require_valid_params() -> None:

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from slipway.environment.options import JsonOption
-
 
 def score(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="Rows: .parquet or .csv.")],
@@ -23,7 +21,6 @@ def score(
         str | None, typer.Option(help="Version in $SLIPWAY_STORE, such as v0.1.0. Default: the model in model/.")
     ] = None,
     environment: Annotated[str, typer.Option(help="Use the desired release of `staging` or `production`.")] = "",
-    as_json: JsonOption = False,
 ) -> None:
     """Predict every row of a file with the same code as the service. An interrupted run resumes.
 
@@ -31,4 +28,4 @@ def score(
     """
     from slipway.score import released as job
 
-    job.main(source, target, skip_bad, release, environment, as_json=as_json)
+    job.main(source, target, skip_bad, release, environment)

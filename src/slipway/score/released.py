@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import problem
+from slipway import output
 from slipway.environment.deploy_branch import DeployBranch
 from slipway.environment.environment import Environment
 from slipway.errors import UserError
@@ -20,9 +20,7 @@ from slipway.serving import model_folder
 from slipway.settings import read_params
 
 
-def main(
-    source: Path, target: Path, skip_bad: Path | None, release: str | None, environment: str, *, as_json: bool
-) -> None:
+def main(source: Path, target: Path, skip_bad: Path | None, release: str | None, environment: str) -> None:
     """Score `source` into `target`, and print the result. Raises UserError."""
     if release and environment:
         raise UserError("score: --release and --environment are mutually exclusive; use one of them")
@@ -36,11 +34,9 @@ def main(
             done = score(ScoreJob(prepared, target, folder, released, problem.Row, skip_bad, dialect), params)
         except UserError as error:
             raise UserError(str(error).replace(str(prepared), str(source))) from None
-    if as_json:
-        print(json.dumps({"release": released, **asdict(done)}))
-        return
     skipped = f"; {done.broken:,} invalid rows in {skip_bad}" if skip_bad else ""
-    print(f"{target}: {done.scored:,} rows, scored by {released} in {done.seconds:.1f} s{skipped}")
+    text = f"{target}: {done.scored:,} rows, scored by {released} in {done.seconds:.1f} s{skipped}"
+    output.result({"release": released, **asdict(done)}, text)
 
 
 def _prepared(source: Path, dialect: Dialect, scratch: Path) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import sys
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic_core import to_jsonable_python
 
-from slipway import predictor
+from slipway import output, predictor
 from slipway.checks.contract import quoted
 from slipway.dvc.files import blobs
 from slipway.errors import UserError
@@ -125,7 +124,7 @@ def _score_chunks(
 
     This thread reads and validates in order, so that the first invalid row is reported; other threads predict.
     """
-    checker, progress, resumed = RowChecker(job.row), ProgressReporter(), 0
+    checker, progress, resumed = RowChecker(job.row), output.ProgressReporter("score", "rows"), 0
     threads = params["threads"]
     with ThreadPoolExecutor(threads, "score") as pool:
         waiting: deque[tuple[Future[None], Chunk]] = deque()
@@ -142,11 +141,11 @@ def _score_chunks(
                 _finish(waiting, progress)
         while waiting:
             _finish(waiting, progress)
-    progress.print(1.0)
+    progress.finish()
     return resumed
 
 
-def _finish(waiting: deque[tuple[Future[None], Chunk]], progress: ProgressReporter) -> None:
+def _finish(waiting: deque[tuple[Future[None], Chunk]], progress: output.ProgressReporter) -> None:
     future, chunk = waiting.popleft()
     future.result()
     progress.add(len(chunk.raw), chunk.read_fraction)
@@ -230,28 +229,3 @@ def _predictions(scorer: predictor.Predictor, values: Mapping[str, np.ndarray], 
     top_class = pa.array([str(name) for name in classes]).take(pa.array(scores.argmax(axis=1)))
     probabilities = [pa.array(column, pa.float64()) for column in scores.T]
     return dict(zip(names, [top_class, *probabilities], strict=True))
-
-
-class ProgressReporter:
-    """Prints progress and speed of a run on stderr."""
-
-    def __init__(self) -> None:
-        self._start = self._printed = time.monotonic()
-        self._rows = self._resumed = 0
-
-    def skip(self, rows: int) -> None:
-        """Count rows that an earlier run completed."""
-        self._resumed += rows
-
-    def add(self, rows: int, fraction: float) -> None:
-        """Count completed rows, after which `fraction` of the file is complete."""
-        self._rows += rows
-        if time.monotonic() - self._printed > PROGRESS_INTERVAL_SECONDS:
-            self.print(fraction)
-
-    def print(self, fraction: float) -> None:
-        """Print a line."""
-        self._printed = time.monotonic()
-        speed = self._rows / max(self._printed - self._start, 1e-9)
-        done = self._rows + self._resumed
-        print(f"score: {done:,} rows, {fraction:.0%}, {speed:,.0f} rows/s", file=sys.stderr, flush=True)

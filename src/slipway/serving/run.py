@@ -7,6 +7,7 @@ import socket
 import sys
 import tempfile
 
+from slipway import output
 from slipway.errors import UserError
 from slipway.serving import model_folder
 
@@ -22,7 +23,7 @@ def serve(port: int) -> None:
     model_folder.verify(model_folder.locate())
     port = port or free_port()
     _refuse_used(port)
-    print(f"http://127.0.0.1:{port}", flush=True)
+    output.result({"url": f"http://127.0.0.1:{port}"}, f"http://127.0.0.1:{port}")
     # Each service needs its own home, because BentoML deletes the metrics folder in it at startup.
     home = os.environ.get("BENTOML_HOME") or tempfile.mkdtemp(prefix="slipway-serve-")
     command = [sys.executable, "-m", "bentoml", "serve", SERVICE, "--host", "127.0.0.1", "--port", str(port)]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from slipway import yaml12
+from slipway import output, yaml12
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
 from slipway.pull_request.jobs import run_tool
@@ -69,7 +69,7 @@ def audit() -> None:
             report = query(group)
             result.evidence[group] = report
             result.verdicts.append(verdict(group, report, allowed))
-            print(f"{group}: {result.verdicts[-1].observed}", flush=True)
+            output.step(f"{group}: {result.verdicts[-1].observed}")
     result.require()
 
 
@@ -179,9 +179,9 @@ def _pip_audit(requirements: str) -> dict[str, Any]:
         locked, report = Path(folder) / "locked.txt", Path(folder) / "report.json"
         locked.write_text(requirements, encoding="utf-8")
         options = ["--require-hashes", "--disable-pip", "--progress-spinner=off", "--format=json"]
-        code, output = run_tool(["pip-audit", *options, "--output", str(report), "--requirement", str(locked)])
+        code, printed = run_tool(["pip-audit", *options, "--output", str(report), "--requirement", str(locked)])
         if not report.is_file():
-            print(f"pip-audit: exit code {code}: {output.rstrip()}", flush=True)
+            output.warn(f"pip-audit: exit code {code}: {printed.rstrip()}")
             return {}
         content: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
         return content

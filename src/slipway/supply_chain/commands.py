@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from slipway.environment.options import JsonOption
-
 
 def verify(
     release: Annotated[
@@ -20,7 +18,6 @@ def verify(
         str | None,
         typer.Option(help="Verify the release that the next promotion to this environment takes, or the one you name."),
     ] = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Trace a release back to reviewed source: recompute and compare every link of its provenance.
 
@@ -30,7 +27,7 @@ def verify(
     """
     from slipway.supply_chain import verification
 
-    raise typer.Exit(verification.verify(release, environment, before, as_json=as_json))
+    raise typer.Exit(verification.verify(release, environment, before))
 
 
 def release_key(
@@ -71,7 +68,6 @@ def licences(
     group: Annotated[
         list[str] | None, typer.Option(help="Dependency group of pyproject.toml; may be repeated. Default: serve.")
     ] = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List the license of every package that a release installs. Fails if one may not be distributed.
 
@@ -79,4 +75,4 @@ def licences(
     """
     from slipway.supply_chain import licenses as job
 
-    job.licences(group or ["serve"], as_json=as_json)
+    job.licences(group or ["serve"])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import re
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
+from slipway import output
 from slipway.errors import UserError
 from slipway.pull_request.jobs import run_tool
 
@@ -29,10 +29,10 @@ COPYLEFT = re.compile(r"(?<!L)GPL|AFFERO|(?<!LESSER )GENERAL PUBLIC|SSPL|SERVER 
 def shipped(groups: Iterable[str]) -> list[str]:
     """Return the names of the locked packages that a release with these dependency groups installs on this platform."""
     options = ["--quiet", "--frozen", "--no-emit-project", "--no-hashes", "--no-annotate", "--no-header"]
-    code, output = run_tool(["uv", "export", *options, *(f"--only-group={group}" for group in groups)])
+    code, printed = run_tool(["uv", "export", *options, *(f"--only-group={group}" for group in groups)])
     if code:
-        raise UserError(f"uv export: {output.strip()}")
-    requirements = map(Requirement, output.splitlines())
+        raise UserError(f"uv export: {printed.strip()}")
+    requirements = map(Requirement, printed.splitlines())
     return [package.name for package in requirements if package.marker is None or package.marker.evaluate()]
 
 
@@ -68,11 +68,11 @@ def _is_copyleft(text: str) -> bool:
     return all(COPYLEFT.search(choice) for choice in text.upper().split(" OR "))
 
 
-def licences(groups: Iterable[str], *, as_json: bool = False) -> None:
+def licences(groups: Iterable[str]) -> None:
     """Print the license of each package. Raises UserError naming the packages that a release may not hold."""
     listed = {name: license_of(name) for name in shipped(groups)}
     width = max(map(len, listed), default=0)
     lines = (f"{name:<{width}}  {text}" for name, text in listed.items())
-    print(json.dumps(listed, indent=2) if as_json else "\n".join(lines))
+    output.result(listed, "\n".join(lines))
     if packages := rejected(listed):
         raise UserError(f"not allowed in a release: {', '.join(f'{name} ({text})' for name, text in packages.items())}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from slipway import output
 from slipway.deployment import promotion
 from slipway.environment.environment import Environment
 from slipway.environment.place import store_url
@@ -29,9 +28,12 @@ ROOT = Path()
 def make_key(private: Path) -> None:
     """Create a key pair and print the next step for each half."""
     keyid, public = keys.make(ROOT, private)
-    print(f"key {keyid}")
-    print(f"{private}: the private key; set {keys.SIGNING_KEY} to it only where releases are built")
-    print(f"{public}: the public key; commit it, and releases without its signature are refused from then on")
+    lines = (
+        f"key {keyid}",
+        f"{private}: the private key; set {keys.SIGNING_KEY} to it only where releases are built",
+        f"{public}: the public key; commit it, and releases without its signature are refused from then on",
+    )
+    output.result({"key": keyid, "private": str(private), "public": str(public)}, "\n".join(lines))
 
 
 def sign(version: str) -> None:
@@ -45,10 +47,10 @@ def sign(version: str) -> None:
             raise UserError(f"{version}: not signed, {chain.summary(links)}; see `slipway verify {version}`")
         file = signature.write_signed(trace.release, signer)
         trace.store.add_evidence(version, [file])
-    print(f"{version}: signed as {file.name}")
+    output.result({"release": version, "signature": file.name}, f"{version}: signed as {file.name}")
 
 
-def verify(version: str | None, environment: str | None, before: str | None, *, as_json: bool) -> int:
+def verify(version: str | None, environment: str | None, before: str | None) -> int:
     """Verify the chain of a release, print it and return the exit status, 0 when every required link holds."""
     if environment and (version or before):
         raise UserError("verify: --environment selects the release; omit the version and --before")
@@ -60,7 +62,7 @@ def verify(version: str | None, environment: str | None, before: str | None, *, 
             report = chain.as_dict(trace, links)
         result.evidence["links"] = report["links"]
         result.verdicts = [chain.verdict(links)]
-    print(json.dumps(report, indent=2) if as_json else chain.as_text(trace, links))
+    output.result(report, lambda: chain.as_text(trace, links))
     return 0 if report["holds"] else 1
 
 
@@ -71,6 +73,6 @@ def _traced(version: str | None, environment: str | None, before: str | None = N
     if environment:
         version = target.require_desired().release
     chosen = version or promotion.default_version(target)
-    print(f"verify: {chosen}, in {redacted(store_url())}", file=sys.stderr)
+    output.progress(f"verify: {chosen}, in {redacted(store_url())}")
     with TemporaryDirectory() as scratch:
         yield Trace.of(ROOT, target.branch, chosen, open_store(), Path(scratch), environment)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import problem
+from slipway import output
 from slipway.errors import UserError
 from slipway.files import sha256, write_json, write_text
 from slipway.gates.comparison import difference
@@ -38,9 +38,7 @@ def tune(trials: int | None, *, apply: bool) -> None:
     ranges = space.read(settings.for_problem())
     with recorded("tune") as result:
         best = search.search(FOLDER, _name(settings, ranges), PREPARED, settings, ranges)
-        print(
-            "tune: comparing the best trial with the current parameters on hold-out rows", file=sys.stderr, flush=True
-        )
+        output.progress("tune: comparing the best trial with the current parameters on hold-out rows")
         result.evidence = _evidence(best, settings, ranges)
     _offer(result.evidence, apply=apply)
 
@@ -82,7 +80,7 @@ def _offer(evidence: Mapping[str, Any], *, apply: bool) -> None:
     """Print the change, or apply it."""
     judged, tried = evidence["judged"], evidence["trials"]
     gain, result = judged["gain"], difference(judged["gain"])
-    print(
+    output.result_line(
         f"{tried['tried']} trials ({tried['failed']} failed, {tried['killed']} killed and repeated);"
         f" {evidence['metric']} of the best on {judged['rows']:,} hold-out rows:"
         f" {judged['candidate']['value']:.4f}, current {judged['champion']['value']:.4f},"
@@ -92,11 +90,13 @@ def _offer(evidence: Mapping[str, Any], *, apply: bool) -> None:
     changed = {path: value for path, value in evidence["best"].items() if value != evidence["current"][path]}
     if not changed or result not in ("better", "within noise"):
         reasons = {"worse": "the best trial is worse there", "undefined": f"{judged['metric']} is undefined there"}
-        print(f"{PARAMS}: unchanged; {reasons[result] if changed else 'the best values are the current ones'}")
+        output.result_line(
+            f"{PARAMS}: unchanged; {reasons[result] if changed else 'the best values are the current ones'}"
+        )
         return
     after = space.rewritten(before, changed)
-    print(space.diff(before, after))
+    output.result_line(space.diff(before, after))
     if apply:
         write_text(PARAMS, after)
         write_json(EVIDENCE, evidence)
-        print(f"{PARAMS}, {EVIDENCE}: written; run `slipway train`, commit both and open a pull request")
+        output.result_line(f"{PARAMS}, {EVIDENCE}: written; run `slipway train`, commit both and open a pull request")

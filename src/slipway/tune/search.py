@@ -9,7 +9,6 @@ import fcntl
 import math
 import multiprocessing
 import os
-import sys
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import optuna
 from optuna.trial import TrialState
 
 import problem
+from slipway import output
 from slipway.errors import UserError
 from slipway.evaluation import metrics
 from slipway.tune import space, worker
@@ -142,7 +142,7 @@ class SearchProgress:
         else:
             self._study.tell(trial, float(self._metric.gain(value)))
             outcome = f"{self._metric.name} {value:.4f}"
-        print(f"tune: {len(self._done())}/{self.requested}: {outcome}", file=sys.stderr, flush=True)
+        output.progress(f"tune: {len(self._done())}/{self.requested}: {outcome}")
 
     def result(self) -> SearchResult:
         """Return the result so far. Raises UserError when no trial succeeded."""

@@ -54,7 +54,7 @@ def window_options(**changes: object) -> job.WindowOptions:
 
 
 def test_a_real_week_is_collected_judged_reported_and_stored(environment):
-    assert 1 == job.main(Environment("production"), window_options(), as_json=True)
+    assert 1 == job.main(Environment("production"), window_options())
     result = results.read(Path("results"))["monitor"]
     assert environment.rows == result.evidence["collected"]["rows"] == result.evidence["window"]["rows"]
     assert ("production", "candidate") == (result.evidence["environment"], result.evidence["release"])
@@ -67,7 +67,7 @@ def test_a_real_week_is_collected_judged_reported_and_stored(environment):
         assert "production" in (Path("results/monitor") / page).read_text()
     state = stored_state(environment.place)
     assert [datetime(2013, 10, 9, tzinfo=UTC)] == [point.end for point in state.points]
-    job.main(Environment("production"), window_options(), as_json=False)
+    job.main(Environment("production"), window_options())
     assert state.alarms == stored_state(environment.place).alarms
     assert 0 == results.read(Path("results"))["monitor"].evidence["collected"]["rows"]
 
@@ -87,7 +87,6 @@ def test_another_machine_continues_from_the_collected_rows_and_the_state(environ
         job.main(
             Environment("production"),
             window_options(since=f"2013-10-0{day}", until=f"2013-10-0{day + 7}"),
-            as_json=True,
         )
         place = Place.of("production")
         assert not place.predictions.exists()
@@ -96,7 +95,7 @@ def test_another_machine_continues_from_the_collected_rows_and_the_state(environ
 
 def test_a_window_that_ends_before_it_begins_is_refused(environment):
     with pytest.raises(UserError, match="not before the end of the window"):
-        job.main(Environment("production"), window_options(until="2013-10-01"), as_json=True)
+        job.main(Environment("production"), window_options(until="2013-10-01"))
     assert "not before" in results.read(Path("results"))["monitor"].error
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+import json
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from slipway import output
 from slipway.files import write_json, write_text
 from slipway.lab.backtest import outcome, stream
 from slipway.lab.backtest.life import CALENDAR, MONITORED, NEVER, Simulation
@@ -28,7 +29,7 @@ DATA = Path("data")
 POLICIES = (NEVER, CALENDAR, MONITORED)
 
 
-def replay(since: str, label_days: float, *, as_json: bool) -> None:
+def replay(since: str, label_days: float) -> None:
     """Run the backtest; write results/replay/replay.json, report.md and index.html; print the result.
 
     since: day of the first deployment, or empty for the day after the newest row in data/.
@@ -45,7 +46,7 @@ def replay(since: str, label_days: float, *, as_json: bool) -> None:
     write_text(FOLDER / "report.md", markdown.render(document))
     write_text(FOLDER / "index.html", html.render(document, "Replay"))
     _progress(f"{time.monotonic() - start:.0f} s; the plot is in {FOLDER}/index.html")
-    print((FOLDER / "replay.json").read_text(encoding="utf-8") if as_json else report.text(result))
+    output.result(json.loads((FOLDER / "replay.json").read_text(encoding="utf-8")), lambda: report.text(result))
 
 
 def simulate(timeline: Timeline, params: Mapping[str, Any], label_days: float, folder: Path) -> list[Simulation]:
@@ -99,4 +100,4 @@ def summary(
 
 
 def _progress(text: str) -> None:
-    print(f"replay: {text}", file=sys.stderr, flush=True)
+    output.progress(f"replay: {text}")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from itertools import cycle, islice
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from slipway import output
 from slipway.lab.bench.load import Block, play, request
 from slipway.lab.bench.servers import COMMON_ENVIRONMENT
 from slipway.loadtest.samples import percentiles
@@ -86,7 +86,7 @@ def measure(
         samplers = _samplers(servers, _bodies(rows, count, plan.bodies), model_dir)
         for connections in plan.connections:
             rounds = _rounds(samplers, connections, plan, idle)
-            print(f"bench: {count} rows, {connections} connections: {len(rounds)} rounds", file=sys.stderr)
+            output.progress(f"bench: {count} rows, {connections} connections: {len(rounds)} rounds")
             cells += [{"rows": count, "connections": connections, **cell} for cell in _cells(rounds)]
     return cells
 

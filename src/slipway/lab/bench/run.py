@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from slipway import output
 from slipway.errors import UserError
 from slipway.lab.bench import report
 from slipway.lab.bench.measure import measure
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ESTIMATOR = Path("build/trained/model.skops")
 
 
-def main(payloads: Path, workers: int, *, as_json: bool) -> None:
+def main(payloads: Path, workers: int) -> None:
     """Benchmark the model of this repository. Raises UserError if a server fails to start or to answer."""
     settings = read_settings()
     plan = settings.bench
@@ -40,7 +40,7 @@ def main(payloads: Path, workers: int, *, as_json: bool) -> None:
     model = {"SLIPWAY_MODEL_DIR": str(model_folder.locate()), "SLIPWAY_BENCH_ESTIMATOR": str(ESTIMATOR)}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that SIGTERM stops the servers, too
     results = bench(rows, plan, workers, {**os.environ, **model})
-    print(json.dumps(results, indent=2) if as_json else report.text(results, plan))
+    output.result(results, lambda: report.text(results, plan))
 
 
 def bench(rows: Sequence[str], plan: BenchSection, workers: int, environment: Mapping[str, str]) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def bench(rows: Sequence[str], plan: BenchSection, workers: int, environment: Ma
                     seconds.append(started.ready_seconds)
         servers = {server: stack.enter_context(running(server, workers, folder, environment)) for server in SERVERS}
         idle_megabytes = {server: started.megabytes() for server, started in servers.items()}
-        print(f"bench: {len(servers)} servers are ready", file=sys.stderr)
+        output.progress(f"bench: {len(servers)} servers are ready")
         cells = measure(servers, rows, Path(environment["SLIPWAY_MODEL_DIR"]), plan, idle)
         return {
             "workers": workers,
