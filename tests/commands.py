@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SLIPWAY: click.Group = get_command(app)
+GLOBAL_OPTIONS = {"--json", "--quiet"}
 PLACEHOLDERS = {"…": "1", "...": "1"}
 """Value to parse in place of each placeholder of the documentation."""
 
@@ -44,6 +45,8 @@ def parse(line: str) -> str:
         raise LookupError(f"{line}: does not call slipway")
     words = words[words.index("slipway") + 1 :]
     end = next((index for index, word in enumerate(words) if re.fullmatch(r"[|>&;]+|&&", word)), len(words))
+    while words and words[0] in GLOBAL_OPTIONS:
+        words.pop(0)
     return _resolve(SLIPWAY, [PLACEHOLDERS.get(word, word) for word in words[:end]])
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sys
 
 import pytest
 
 from slipway import cli, disk
+from slipway.cli import groups
 
 
 @pytest.mark.parametrize("code", disk.REMEDIES)
@@ -63,7 +65,8 @@ def test_the_command_line_prints_a_disk_error_in_one_line(monkeypatch, capsys):
     def full():
         raise OSError(errno.ENOSPC, "x", "results/train.json")
 
-    monkeypatch.setattr(cli, "app", full)
+    monkeypatch.setattr(groups, "_function", lambda _: full)
+    monkeypatch.setattr(sys, "argv", ["slipway", "status"])
     with pytest.raises(SystemExit) as exit_:
         cli.main()
     assert 2 == exit_.value.code

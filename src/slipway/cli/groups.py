@@ -132,7 +132,7 @@ def _disk_error(error: OSError) -> Exception:
 
 @contextmanager
 def _usage_errors() -> Iterator[None]:
-    """Make an invalid command line the JSON document; the caller prints it for people."""
+    """Make an invalid command line the JSON document; the caller prints the text."""
     try:
         yield
     except typer.TyperException as error:
