@@ -141,6 +141,7 @@ def run(count: int, processes: int) -> bool:
         f"Simulated: {count} canaries each, steps of {limits.steps} percent, {limits.synthetic_rate:g} requests/s."
     )
     passed = [_check(case, limits, count, settings.seed, processes) for case in CASES]
+    output.record({case.name: met for case, met in zip(CASES, passed, strict=True)})
     return all(passed)
 
 
