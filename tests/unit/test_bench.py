@@ -22,8 +22,18 @@ from slipway.settings import read_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from slipway.settings.serving import BenchSection
+
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 BAD = b"HTTP/1.1 422 Unprocessable\r\nContent-Length: 8\r\n\r\nno row 7"
+
+
+VALID = Path(__file__).parent / "golden/params.yaml"
+
+
+def plan(rows: list[int], targets: dict[str, float]) -> BenchSection:
+    shipped = read_settings(VALID).bench
+    return shipped.model_copy(update={"rows": rows, "targets": shipped.targets.model_copy(update=targets)})
 
 
 @contextmanager
@@ -162,11 +172,10 @@ def test_unreliable_results_have_a_warning(quiet_machine, lead, expected):
     limits = dict.fromkeys(TARGETS, 1) | {"connections": 1}
     names = ("service", "ceiling", "no-op")
     results = {"quiet": quiet_machine, "servers": RESULTS["servers"], "cells": [cell(name, lead) for name in names]}
-    text = report.text(results, {"rows": [1], "targets": limits})
+    text = report.text(results, plan([1], limits))
     assert expected == [line for line in (report.BUSY_WARNING, report.CLIENT_WARNING) if line in text]
 
 
-VALID = Path(__file__).parent / "golden/params.yaml"
 TARGETS = {
     "connections": 16,
     "vanilla_ratio": 25,
@@ -179,9 +188,7 @@ TARGETS = {
 
 
 def missed(**limits: float) -> list[str]:
-    shipped = read_settings(VALID).bench
-    plan = shipped.model_copy(update={"targets": shipped.targets.model_copy(update=TARGETS | limits)})
-    return [name for name, _, _, met in targets_of(RESULTS, plan) if not met]
+    return [name for name, _, _, met in targets_of(RESULTS, plan([1, 1000], TARGETS | limits)) if not met]
 
 
 @pytest.mark.parametrize(

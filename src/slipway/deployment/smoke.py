@@ -12,6 +12,7 @@ import httpx
 from slipway import output
 from slipway.agent import installation
 from slipway.environment import client
+from slipway.evaluation.parity import differences
 from slipway.gates import Outcome, Verdict, overall
 from slipway.loadtest.traffic import SYNTHETIC_ID_PREFIX
 from slipway.release import manifest
@@ -73,15 +74,12 @@ def judge_predictions(expected: SmokeTest, predictions: list[Any] | None) -> Ver
 
 
 def _difference(expected: Any, predicted: Any) -> float:
-    """Return the largest difference of a prediction; infinity when its type or classes differ.
-
-    The difference is relative for values above one, because a float32 has seven digits.
-    """
+    """Return the largest difference of a prediction; infinity when its type or classes differ."""
     if isinstance(expected, dict):
         if not isinstance(predicted, dict) or expected.keys() != predicted.keys():
             return float("inf")
         return max(_difference(expected[name], predicted[name]) for name in expected)
-    return abs(expected - predicted) / max(1, abs(expected)) if isinstance(predicted, int | float) else float("inf")
+    return float(differences(expected, predicted)) if isinstance(predicted, int | float) else float("inf")
 
 
 def read_expected(environment: Environment, desired: EnvironmentFile, store: Store) -> tuple[dict[str, Any], SmokeTest]:

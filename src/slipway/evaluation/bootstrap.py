@@ -1,4 +1,4 @@
-"""Paired bootstrap: percentile intervals for the metrics of two models on the same rows, and for their difference.
+"""Bootstrap: resamples of rows or of blocks of rows, percentile intervals, and the paired comparison of two models.
 
 SciPy's `bootstrap` calls the statistic once per resample and segment. Here, all metrics and segments share matrices of
 weights for batches of resamples (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapters 6 and 16).
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 BATCH_RESAMPLES_MAX = 64  # weights of a segment of 5,000 rows then fit into a processor's cache
 EXACT_ROWS_MAX = 2**23  # sums of two counts of so many rows are exact in float32
+BATCH_BLOCK_RESAMPLES_MAX = 50  # weights of 50,000 rows then take 20 MB
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def compare(
         for metric in metrics
     }
     drawn: dict[tuple[str, str], list[np.ndarray]] = {key: [] for key in sides}
-    for weights in _resamples(len(y), resamples, seed):
+    for weights in row_weights(len(y), resamples, seed):
         for group, rows in groups.items():
             chosen = weights if len(rows) == len(y) else weights[rows]
             for metric in metrics:
@@ -80,13 +81,26 @@ def compare(
     }
 
 
-def _resamples(rows: int, count: int, seed: int) -> Iterator[np.ndarray]:
+def row_weights(rows: int, count: int, seed: int) -> Iterator[np.ndarray]:
     """Yield batches of weights, shape (rows, resamples in the batch): the number of times that each row is drawn."""
     random = np.random.default_rng(seed)
     for start in range(0, count, BATCH_RESAMPLES_MAX):
         size = min(BATCH_RESAMPLES_MAX, count - start)
         batch = [np.bincount(random.integers(0, rows, rows), minlength=rows) for _ in range(size)]
         yield np.array(batch, dtype=np.float32 if rows <= EXACT_ROWS_MAX else np.float64).T.copy()
+
+
+def block_weights(blocks: np.ndarray, count: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield batches of weights as `row_weights` does, for draws of whole blocks: rows of a block are correlated.
+
+    blocks: the block of each row, shape (n,).
+    """
+    random, numbers = np.random.default_rng(seed), np.unique(blocks, return_inverse=True)[1]
+    number = numbers.max() + 1
+    for start in range(0, count, BATCH_BLOCK_RESAMPLES_MAX):
+        size = min(BATCH_BLOCK_RESAMPLES_MAX, count - start)
+        draws = random.multinomial(number, np.full(number, 1 / number), size=size)
+        yield draws.T[numbers].astype(np.float64)
 
 
 def _comparison(
@@ -98,14 +112,17 @@ def _comparison(
     return Comparison(
         metric.name,
         rows,
-        _interval(candidate, resampled[0], confidence),
-        _interval(champion, resampled[1], confidence),
-        _interval(metric.gain(candidate - champion), metric.gain(resampled[0] - resampled[1]), confidence),
+        interval(candidate, resampled[0], confidence),
+        interval(champion, resampled[1], confidence),
+        interval(metric.gain(candidate - champion), metric.gain(resampled[0] - resampled[1]), confidence),
     )
 
 
-def _interval(value: float, drawn: np.ndarray, confidence: float) -> Interval:
-    """Return the percentile interval; undefined if any resample is, such as one with a single class of a segment."""
+def interval(value: float, drawn: np.ndarray, confidence: float) -> Interval:
+    """Return `value` with the percentile interval of its resamples `drawn`, shape (resamples,).
+
+    It is undefined if any resample is, such as one with a single class of a segment.
+    """
     if np.isnan(value) or np.isnan(drawn).any():
         return Interval(value, np.nan, np.nan)
     low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from slipway import figures
 from slipway.evaluation import metrics
+from slipway.evaluation.calibration import mean_gap
 from slipway.gates.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -120,18 +121,12 @@ def baselines(comparison: ComparisonEvidence | None, params: Mapping[str, Any]) 
 
 
 def calibration(comparison: ComparisonEvidence | None, params: Mapping[str, Any]) -> Verdict:
-    """Require that the mean calibration gap over the deciles of the predictions stays within a limit.
-
-    The gap of a decile is |mean prediction - mean outcome|. It is divided by the range of the mean outcomes where that
-    exceeds one, which makes it independent of the target's unit.
-    """
+    """Require that the mean calibration gap over the deciles of the predictions stays within a limit."""
     threshold = f"mean gap ≤ {params['calibration']:g}"
     deciles = (comparison or {}).get("calibration") or []
     if not deciles:
         return Verdict(CALIBRATION, Outcome.FAIL, threshold, "missing", "calibration was not measured")
-    observed = [decile["observed"] for decile in deciles]
-    gap = sum(abs(decile["predicted"] - decile["observed"]) for decile in deciles) / len(deciles)
-    gap /= max(1, max(observed) - min(observed))
+    gap = mean_gap(deciles)
     outcome = Outcome.PASS if gap <= params["calibration"] else Outcome.FAIL
     return Verdict(CALIBRATION, outcome, threshold, f"mean gap {gap:.3f}")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from slipway.evaluation import bootstrap
 from slipway.gates.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -149,8 +150,8 @@ def ratio_of_medians(pairs: Pairs, confidence: float, resamples: int, seed: int)
     blocks = [(np.asarray(candidate), np.asarray(production)) for candidate, production in pairs]
     draws = random.integers(len(blocks), size=(resamples, len(blocks)))
     ratios = [_ratio([blocks[index] for index in draw]) for draw in draws]
-    low, high = np.quantile(ratios, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return _ratio(blocks), float(low), float(high)
+    interval = bootstrap.interval(_ratio(blocks), np.array(ratios), confidence)
+    return interval.value, interval.low, interval.high
 
 
 def _ratio(blocks: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:

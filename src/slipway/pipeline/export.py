@@ -16,6 +16,7 @@ import numpy as np
 import problem
 from slipway import predictor
 from slipway.errors import UserError, reported_by
+from slipway.evaluation.parity import differences
 from slipway.files import write_json
 from slipway.pipeline import onnx_thresholds, skops_file
 from slipway.pipeline.tables import read_rows
@@ -126,25 +127,19 @@ def _expected(estimator: BaseEstimator, features: pd.DataFrame) -> dict[str, tup
 
 
 def _parity(expected: Mapping[str, tuple[pd.DataFrame, np.ndarray]], model: Path) -> Parity:
-    """Return the largest difference between the expected predictions and those of the exported model.
-
-    It is relative to predictions above 1, because float32 has seven significant digits.
-    """
+    """Return the largest difference between the expected predictions and those of the exported model."""
     scorer = predictor.load(model)
-    differences = {
-        name: _difference(scores, scorer.predict({str(column): rows[column].to_numpy() for column in rows}))
+    largest = {
+        name: _largest(scores, scorer.predict({str(column): rows[column].to_numpy() for column in rows}))
         for name, (rows, scores) in expected.items()
     }
-    worst = max(differences, key=lambda name: (np.isnan(differences[name]), differences[name]))
+    worst = max(largest, key=lambda name: (np.isnan(largest[name]), largest[name]))
     derived = sum(len(rows) for name, (rows, _) in expected.items() if name != TEST_ROWS)
-    return Parity(differences[worst], worst if worst == TEST_ROWS else f"rows with {worst}", derived)
+    return Parity(largest[worst], worst if worst == TEST_ROWS else f"rows with {worst}", derived)
 
 
-def _difference(expected: np.ndarray, actual: np.ndarray) -> float:
-    """Return the largest relative difference; NaN where only one side is NaN."""
-    same = (expected == actual) | (np.isnan(expected) & np.isnan(actual))
-    with np.errstate(invalid="ignore"):
-        return float(np.where(same, 0.0, np.abs(expected - actual) / np.maximum(1, np.abs(expected))).max())
+def _largest(expected: np.ndarray, actual: np.ndarray) -> float:
+    return float(differences(expected, actual).max())
 
 
 @onnx_thresholds.rounded_down()

@@ -20,7 +20,7 @@ from slipway.dvc.files import blobs
 from slipway.environment.environment import Environment
 from slipway.environment.place import store_url
 from slipway.errors import UserError
-from slipway.evaluation import bootstrap, metrics
+from slipway.evaluation import bootstrap, calibration, metrics
 from slipway.evaluation.segments import ALL, segments
 from slipway.gates import comparison as gates
 from slipway.git.redact import redacted
@@ -110,7 +110,7 @@ def measure(
         "champion": None,
         "production": {},
         "baselines": {name: compare_with(name, {ALL: np.arange(len(y))}, scores[name]) for name in baselines},
-        "calibration": calibration(y, scores[candidate]),
+        "calibration": calibration.deciles(y, scores[candidate]),
         "bytes": {"candidate": _bytes(new.model)},
         "staging": None,
     }
@@ -174,20 +174,6 @@ def _release_comparison(
         {str(name): values.to_numpy() for name, values in features.items()}
     )
     return {"champion": release, "production": compare_with(champion.version, groups, prediction)}
-
-
-def calibration(y: np.ndarray, prediction: np.ndarray, bins: int = 10) -> list[dict[str, float]]:
-    """Return the mean prediction and the mean outcome in each bin of equally many rows, by default deciles.
-
-    y: targets, shape (n,); prediction: shape (n,), or (n, classes) for `multiclass`, where the probability of the
-    likeliest class is compared with the fraction of rows in which that class is correct.
-    """
-    if prediction.ndim > 1:
-        y, prediction = (prediction.argmax(axis=1) == y) * 1.0, prediction.max(axis=1)
-    groups = np.array_split(np.argsort(prediction, kind="stable"), bins)
-    return [
-        {"predicted": float(prediction[rows].mean()), "observed": float(y[rows].mean())} for rows in groups if len(rows)
-    ]
 
 
 def latency(models: Mapping[str, Path], features: pd.DataFrame, params: Mapping[str, Any]) -> dict[str, float]:

@@ -21,6 +21,7 @@ from slipway.checks import convergence, data, files, suites
 from slipway.checks.probe import Probe
 from slipway.errors import UserError
 from slipway.evaluation import metrics
+from slipway.evaluation.calibration import mean_gap
 from slipway.pull_request import compare
 from slipway.settings import read_settings
 
@@ -99,9 +100,7 @@ def _gaps(evidence: Mapping[str, Any]) -> dict[str, Any]:
         name: next(row["gain"] for row in rows["all"] if row["metric"] == primary)
         for name, rows in evidence["baselines"].items()
     }
-    observed = [decile["observed"] for decile in evidence["calibration"]]
-    gap = float(np.mean([abs(decile["predicted"] - decile["observed"]) for decile in evidence["calibration"]]))
-    return {"gains": gains, "calibration": gap / max(1, max(observed) - min(observed))}
+    return {"gains": gains, "calibration": mean_gap(evidence["calibration"])}
 
 
 def _probe(params: Mapping[str, Any]) -> float:

@@ -93,8 +93,8 @@ def _type(name: str, options: Sequence[Mapping[str, Any]]) -> FieldType:
         return "string"
     if types and types <= {*NUMBER_TYPES}:
         return next(kind for kind in NUMBER_TYPES if kind in types)
-    found = ", ".join(sorted(types)) or "no type"
-    raise TypeError(f"Row.{name}: {found}; a column must be a number, a boolean or a string")
+    actual = ", ".join(sorted(types)) or "no type"
+    raise TypeError(f"Row.{name}: {actual}; a column must be a number, a boolean or a string")
 
 
 def _limit(key: str, options: Sequence[Mapping[str, Any]], widest: Any) -> float | None:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import problem
-from slipway.evaluation import metrics
+from slipway.evaluation import bootstrap, metrics
 from slipway.lab.backtest.stream import times
 from slipway.monitoring import segments
 from slipway.monitoring.checks import performance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from slipway.lab.backtest.life import Simulation
     from slipway.lab.backtest.stream import Timeline
 
 WEEK_DAYS = 7
-BATCH_RESAMPLES = 50  # weighted at a time
 
 
 @dataclass(frozen=True)
@@ -61,21 +60,12 @@ def gains(
     labeled: LabeledRows, new: Simulation, old: Simulation, params: Mapping[str, Any]
 ) -> dict[str, dict[str, float]]:
     """Return the gain of `new` over `old` by metric, with the interval of a paired block bootstrap."""
-    gains_by_metric = {}
+    gains_by_metric, limits = {}, params["monitoring"]
     for metric in metrics.for_task(problem.TASK).values():
         on_new, on_old = (metric.on(labeled.y, simulation.served[labeled.places]) for simulation in (new, old))
         once = np.ones((len(labeled.y), 1))
-        resampled = [on_new(weights) - on_old(weights) for weights in _weights(labeled.blocks, params)]
-        confidence = params["monitoring"]["confidence"]
-        ends = np.quantile(metric.gain(np.concatenate(resampled)), [(1 - confidence) / 2, (1 + confidence) / 2])
+        batches = bootstrap.block_weights(labeled.blocks, limits["resamples"], params["seed"])
+        drawn = metric.gain(np.concatenate([on_new(weights) - on_old(weights) for weights in batches]))
         value = float(metric.gain(on_new(once) - on_old(once))[0])
-        gains_by_metric[metric.name] = {"value": value, "low": float(ends[0]), "high": float(ends[1])}
+        gains_by_metric[metric.name] = asdict(bootstrap.interval(value, drawn, limits["confidence"]))
     return gains_by_metric
-
-
-def _weights(blocks: np.ndarray, params: Mapping[str, Any]) -> Iterator[np.ndarray]:
-    """Yield batches of bootstrap weights, shape (rows, at most BATCH_RESAMPLES); a block is drawn as a whole."""
-    random, count = np.random.default_rng(params["seed"]), blocks.max() + 1
-    for start in range(0, params["monitoring"]["resamples"], BATCH_RESAMPLES):
-        size = min(BATCH_RESAMPLES, params["monitoring"]["resamples"] - start)
-        yield random.multinomial(count, np.full(count, 1 / count), size=size).T[blocks].astype(np.float64)

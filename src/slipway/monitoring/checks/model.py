@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slipway.evaluation.parity import differences
 from slipway.gates.monitoring_evidence import finding
 from slipway.monitoring.reference import predict
 from slipway.monitoring.window import scores
@@ -24,8 +25,8 @@ def evidence(context: CheckContext) -> dict[str, Any]:
         return {"missing": f"{context.reference.baseline.release} answered no rows"}
     rows = context.own.sample(min(len(context.own), ROWS_MAX), random_state=context.params["seed"])
     model = context.reference.model
-    differences = np.abs(predict(model, rows) - scores(rows["prediction"], model.signature))
-    largest = differences.reshape(len(rows), -1).max(axis=1)
+    different = differences(predict(model, rows), scores(rows["prediction"], model.signature))
+    largest = different.reshape(len(rows), -1).max(axis=1)
     other = float((~(largest <= context.limits.model_tolerance)).mean())
     message = f"{other:.1%} of {len(rows):,} rows have different predictions, by up to {np.nanmax(largest):.2g}"
     score = other / context.limits.model_ratio

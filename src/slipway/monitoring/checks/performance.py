@@ -6,13 +6,14 @@ Rows close in time share conditions such as weather and outages, so the bootstra
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 import problem
-from slipway.evaluation import metrics
+from slipway.evaluation import bootstrap, metrics
 from slipway.gates.monitoring_evidence import BASELINE
 from slipway.monitoring.segments import segments, targets
 from slipway.monitoring.window import scores
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from slipway.evaluation.metrics import Metric
     from slipway.monitoring.context import CheckContext
-
-BATCH_RESAMPLES = 50  # weighted at a time; 20 MB for 50,000 rows
 
 
 def labeled(context: CheckContext) -> pd.DataFrame:
@@ -96,12 +95,6 @@ def interval(
 
     The interval is NaN if the metric is undefined on a resample.
     """
-    random = np.random.default_rng(seed)
-    weighted, numbers = metric.on(y, predicted), np.unique(blocks, return_inverse=True)[1]
-    count, values = numbers.max() + 1, []
-    for start in range(0, resamples, BATCH_RESAMPLES):
-        size = min(BATCH_RESAMPLES, resamples - start)
-        draws = random.multinomial(count, np.full(count, 1 / count), size=size)
-        values.append(weighted(draws.T[numbers].astype(np.float64)))
-    low, high = np.quantile(np.concatenate(values), [(1 - confidence) / 2, (1 + confidence) / 2])
-    return {"value": metric.value(y, predicted), "low": float(low), "high": float(high), "rows": len(y)}
+    weighted = metric.on(y, predicted)
+    drawn = np.concatenate([weighted(weights) for weights in bootstrap.block_weights(blocks, resamples, seed)])
+    return asdict(bootstrap.interval(metric.value(y, predicted), drawn, confidence)) | {"rows": len(y)}
