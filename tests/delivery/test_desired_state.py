@@ -249,8 +249,24 @@ def test_a_promotion_only_goes_forward_and_a_rollback_goes_back(project):
     assert "to go back, run `slipway rollback --environment staging --to v0.9.0`" in str(error)
     assert head == project.branch.head
     assert 0 == CliRunner().invoke(app, ["rollback", *options, "--to", "v0.9.0"]).exit_code
-    assert 0 == CliRunner().invoke(app, ["promote", *options], env={"SLIPWAY_RELEASE": "v0.10.0"}).exit_code
+    commit = project.branch.published("v0.10.0").built_from
+    assert 0 == CliRunner().invoke(app, ["promote", *options], env={"SLIPWAY_RELEASE": commit}).exit_code
     assert "v0.10.0" == project.desired_state("staging").read().release
+
+
+def test_a_run_promotes_the_release_of_its_commit_after_a_later_merge(project):
+    commit = project.publish("v0.1.0").commit
+    project.publish("v0.2.0")
+    options = ["--environment", "staging", "--no-wait"]
+    assert 0 == CliRunner().invoke(app, ["promote", *options], env={"SLIPWAY_RELEASE": commit}).exit_code
+    assert "v0.1.0" == project.desired_state("staging").read().release
+
+
+def test_a_commit_without_a_release_is_refused(project):
+    project.publish("v0.1.0")
+    commit = project.commit()
+    with pytest.raises(UserError, match=f"{commit[:12]}: no release on origin was built from this commit"):
+        project.promote(commit)
 
 
 def test_a_rollback_is_a_revert_and_a_new_assignment_of_the_stage(project):

@@ -48,7 +48,7 @@ def private(project, tmp_path, monkeypatch):
 def steps(workflow: str, job: str, **inputs: str) -> list[tuple[str, dict[str, str]]]:
     """Return the command and environment of each step of a job that runs a command."""
     content = yaml.safe_load((WORKFLOWS / workflow).read_text())["jobs"][job]
-    context = {"needs.build.outputs.release": inputs.get("release", "")}
+    context = {"github.sha": inputs.get("commit", "")}
     context |= {f"inputs.{name}": value for name, value in inputs.items()}
     return [
         (
@@ -83,7 +83,7 @@ def run(project, workflow: str, job: str, *commands: str, **inputs: str) -> None
 
 def test_deployment_and_rollback_of_a_private_repository(private):
     private.promote("v0.1.0")
-    run(private, "deploy.yaml", "staging", "agent", "promote", "smoke", release="v0.2.0")
+    run(private, "deploy.yaml", "staging", "agent", "promote", "smoke", commit=private.git("rev-parse", "HEAD"))
     assert "v0.2.0" == private.desired_state("staging").read().release
     run(private, "rollback.yaml", "rollback", "agent", "rollback", "smoke", environment="staging", version="")
     assert "v0.1.0" == private.desired_state("staging").read().release

@@ -251,7 +251,7 @@ def test_a_built_release_is_signed_and_published_with_its_signature(project, tmp
     digest = project.branch.published("v0.1.0").digest
     files = signature.of_release(project.store, "v0.1.0")
     assert signature.verify("v0.1.0", digest, files, keys.trusted(project.root))
-    assert "built=true\nrelease=v0.1.0\n" == (tmp_path / "output").read_text()
+    assert "built=true\n" == (tmp_path / "output").read_text()
 
 
 def test_a_fetched_release_is_not_signed(project, tmp_path, monkeypatch, capsys):
@@ -265,7 +265,7 @@ def test_a_fetched_release_is_not_signed(project, tmp_path, monkeypatch, capsys)
     lifecycle.build(output, None)
     delivery.publish(output, None)
     assert [] == list(signature.of_release(project.store, "v0.1.0"))
-    assert "built=false\nrelease=v0.1.0\n" == (tmp_path / "output").read_text()
+    assert "built=false\n" == (tmp_path / "output").read_text()
 
 
 def test_no_service_gets_the_signing_key(project, tmp_path, monkeypatch):

@@ -30,10 +30,9 @@ with open(os.environ["CALLS"], "a") as log:
     print(call, file=log)
 if call == os.environ.get("FAULT"):
     reason, outcome = "a seeded fault", "fail"
-elif call == "release build":
-    if "BUILT" in os.environ:
-        shutil.copytree(os.environ["BUILT"], "build/release")
-    pathlib.Path(os.environ["GITHUB_OUTPUT"]).write_text("built=true\\nrelease=" + os.environ["BUILDS"] + "\\n")
+elif call == "release build" and "BUILT" in os.environ:
+    shutil.copytree(os.environ["BUILT"], "build/release")
+    pathlib.Path(os.environ["GITHUB_OUTPUT"]).write_text("built=true\\n")
     reason, outcome = "", "pass"
 elif command in ("promote", "rollback") or call.startswith(REAL):
     more = ["--no-wait"] if command in ("promote", "rollback") else []
@@ -87,10 +86,9 @@ class Deployment(ActProject):
         approval: str = "",
         attest: bool = False,
         real: str = "",
-        builds: str = "v0.2.0",
         **inputs: str,
     ) -> act.WorkflowRun:
-        env = {"FAULT": fault, "BUILDS": builds}
+        env = {"FAULT": fault}
         env |= {"REAL": real, "BUILT": str(self.project.store.root / "v0.2.0")} if real else {}
         variables = {"STAGING_URL": "http://127.0.0.1:9", "PRODUCTION_URL": "http://127.0.0.1:9"}
         variables |= {"APPROVAL": approval, "ATTEST": str(attest).lower()}

@@ -63,7 +63,7 @@ PUSHING = re.compile(r"slipway (promote|propose|release publish|rollback)\b")
 REVIEWED_ENVIRONMENTS = {"staging", "production", "${{ inputs.environment }}"}
 """Environments for which docs/security.md recommends reviewers."""
 
-OWN_RELEASE = "${{ needs.build.outputs.release }}"
+OWN_RELEASE = "${{ github.sha }}"  # the release that was built from it
 
 WITHOUT_FETCH = {
     *("audit", "cml", "comment", "data", "docs", "lint", "release comment", "report", "required", "required-status"),

@@ -17,7 +17,8 @@ def promote(
         str | None,
         typer.Option(
             envvar="SLIPWAY_RELEASE",
-            help="Version, such as v0.1.0. Default: the newest release for staging, staging's release for production.",
+            help="Version, such as v0.1.0, or the commit that it was built from. "
+            "Default: the newest release for staging, staging's release for production.",
         ),
     ] = None,
     image: Annotated[

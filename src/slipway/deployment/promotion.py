@@ -36,14 +36,14 @@ def promote(
 ) -> EnvironmentFile:
     """Promote a release to `environment` with one commit, and return the desired state.
 
-    The default version is the newest release for staging, and the desired release of staging for production. `image` is
-    the container image of the release by digest, by default that of its last promotion. With `canary`, the section of
-    params.yaml, the release takes over in steps if another one serves. With `forward`, a version older than the desired
-    one is refused, because a run that waited for approval may be outdated. Nothing changes when the release is already
-    desired. Raises UserError.
+    `version` may also be the commit that the release was built from. The default is the newest release for staging, and
+    the desired release of staging for production. `image` is the container image of the release by digest, by default
+    that of its last promotion. With `canary`, the section of params.yaml, the release takes over in steps if another
+    one serves. With `forward`, a version older than the desired one is refused, because a run that waited for approval
+    may be outdated. Nothing changes when the release is already desired. Raises UserError.
     """
     state = environment.fetch()
-    chosen = state.branch.published(version or default_version(environment))
+    chosen = state.branch.named(version or default_version(environment))
     if chosen.version not in store.versions():
         raise UserError(f"{chosen.version}: not in the store; run `slipway release publish` again")
     current = _readable(state)

@@ -8,6 +8,7 @@ the caller's branch, index and work tree stay unchanged.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ The workflow files of a release commit soon are: every change of a workflow on `
 BUILT_FROM = "Built-from"
 DIGEST = "Digest"
 IMAGE = "Image"
+COMMIT = re.compile("[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,13 @@ class DeployBranch:
             )
         trailers = self.git.read_commit(commit).trailers
         return Published(version, trailers[DIGEST], trailers[BUILT_FROM], commit)
+
+    def named(self, release: str) -> Published:
+        """Return the published release that a version, or the commit it was built from, names. Raises UserError."""
+        version = self.version_of(release) if COMMIT.fullmatch(release) else release
+        if version is None:
+            raise UserError(f"{release[:12]}: no release on {self.remote} was built from this commit")
+        return self.published(version)
 
     def version_of(self, built_from: str) -> str | None:
         """Return the version of the release built from the commit `built_from`; None when there is none."""

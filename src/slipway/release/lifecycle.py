@@ -34,7 +34,6 @@ def build(folder: Path, report: Path | None) -> None:
         built = fetched or builds.build(ROOT, folder, report)
         signature.write(built, None if fetched else signer)
         workflows.set_output("built", "false" if fetched else "true")
-        workflows.set_output("release", built.version)
         result.evidence |= {"release": built.version, "digest": built.digest}
         result.verdicts = [Verdict("release", Outcome.PASS, "every file matches the manifest", built.digest)]
     output.result(result, f"{folder}: {built.version}, {built.digest}, {len(built.manifest['files'])} files")

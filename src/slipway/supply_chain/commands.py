@@ -11,7 +11,9 @@ import typer
 def verify(
     release: Annotated[
         str | None,
-        typer.Argument(envvar="SLIPWAY_RELEASE", help="Version, such as v0.1.0. Default: the newest release."),
+        typer.Argument(
+            envvar="SLIPWAY_RELEASE", help="Version, such as v0.1.0, or its commit. Default: the newest release."
+        ),
     ] = None,
     environment: Annotated[str | None, typer.Option(help="Verify the desired release of this environment.")] = None,
     before: Annotated[
