@@ -146,6 +146,16 @@ def test_without_a_rewritten_branch_there_is_nothing_to_confirm(first):
         follower.accept_rewritten(first.place)
 
 
+def test_an_agent_that_starts_before_the_first_promotion_reports_no_recovery(project, crew):
+    crew.settle()
+    assert 1 == _reports(crew, "has no branch deploy yet")
+    project.publish("v0.1.0")
+    project.promote("v0.1.0")
+    crew.agent.follower.poll()
+    crew.agent._take_observation()
+    assert (0, 1) == (_reports(crew, "readable again"), _reports(crew, "desired is v0.1.0"))
+
+
 def test_without_its_remote_it_serves_reports_the_staleness_and_catches_up(project, first):
     fetched = first.agent.state.fetched
     project.origin.rename(project.origin.with_name("away"))

@@ -71,7 +71,8 @@ def test_it_works_without_the_remote_and_reports_the_age_of_the_agents_data(proj
     first.agent.follower.latest = first.agent.follower.poll()
     first.agent.reconcile()
     text = _text(project)
-    assert "problem: git ls-remote" in text
+    assert "problem: origin: not reached (fatal: " in text
+    assert "); check its address (`git remote -v`), the network and your credentials" in text
     assert "agent: not running; deploy read 5 min ago" in text
     assert "not reached" in text
 

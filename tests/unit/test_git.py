@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from slipway.errors import UserError
 from slipway.git import Git, GitError, GitReadError, PushRaceError, PushRejectedError, command, refused_push
 from slipway.git.changed_paths import renamed
+from slipway.git.command import UnreachableRemoteError
 from slipway.git.history import parse
 from tests import hostile_git
 
@@ -197,6 +198,12 @@ def test_a_machine_without_git_is_an_error(root, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(GitError, match="git: not found; install it"):
         Git(root).head()
+
+
+def test_a_remote_that_is_not_there_is_one_line_with_what_to_check(root):
+    message = "away: not reached \\(fatal: 'away' does not appear to be a git repository\\); check its address"
+    with pytest.raises(UnreachableRemoteError, match=message):
+        Git(root).remote_refs("away")
 
 
 def test_a_command_that_hangs_is_ended(root, tmp_path):

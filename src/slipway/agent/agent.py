@@ -139,7 +139,10 @@ class Agent:
         if observation is None:
             return
         if observation.problem != self.state.problem:
-            self.state.note(observation.problem or "the branch is readable again")
+            if observation.problem:
+                self.state.note(observation.problem)
+            elif self.state.desired:  # before the first promotion the branch was missing, not unreadable
+                self.state.note("the branch is readable again")
         self.state.problem, self.state.rewritten = observation.problem, observation.rewritten
         self.state.fetched = observation.time if observation.reached else self.state.fetched
         self.state.head = observation.head or self.state.head

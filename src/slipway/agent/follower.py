@@ -65,7 +65,7 @@ class Follower:
         try:
             head = self._head()
         except (OSError, UserError) as error:
-            problem = f"{redacted(self._remote)}: not reached ({error}); the current release keeps serving"
+            problem = f"{error}; the current release keeps serving"
             self.latest = Observation(time.time(), problem=problem, reached=False)
             return self.latest
         try:

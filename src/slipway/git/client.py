@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 
 from slipway.git import refused_push
 from slipway.git.changed_paths import ChangedPath, parse_raw
-from slipway.git.command import EXACT_BYTES, TIMEOUT_SECONDS, GitError, GitReadError, execute, failure
+from slipway.git.command import (
+    EXACT_BYTES,
+    TIMEOUT_SECONDS,
+    GitError,
+    GitReadError,
+    UnreachableRemoteError,
+    execute,
+    failure,
+)
 from slipway.git.history import Commit, parse
 
 if TYPE_CHECKING:
@@ -255,8 +263,14 @@ class Git:
         return self._output("remote", "get-url", remote, absent=NO_SUCH_REMOTE)
 
     def remote_refs(self, remote: str, *patterns: str) -> dict[str, str]:
-        """Return the object ids of a remote's matching refs by full name; names of peeled tags end in `^{}`."""
-        listed = self.run("ls-remote", remote, *patterns)
+        """Return the object ids of a remote's matching refs by full name; names of peeled tags end in `^{}`.
+
+        Raises UnreachableRemoteError.
+        """
+        done = self._execute("ls-remote", remote, *patterns)
+        if done.returncode:
+            raise UnreachableRemoteError(remote, done.stderr)
+        listed = done.stdout.decode()
         return {name: object_id for object_id, name in (line.split("\t") for line in listed.splitlines())}
 
     def fetch(self, remote: str, *refspecs: str, prune: bool = False, seconds: float = TIMEOUT_SECONDS) -> None:

@@ -129,6 +129,15 @@ class GitReadError(GitError):
     """An object could not be read: it is missing or corrupt, or the clone is shallow."""
 
 
+class UnreachableRemoteError(GitError):
+    """A remote does not exist, does not respond, or refuses to be read."""
+
+    def __init__(self, remote: str, stderr: bytes) -> None:
+        reason = _quoted(stderr.decode(errors="replace").splitlines())
+        check = "check its address (`git remote -v`), the network and your credentials"
+        super().__init__(redacted(f"{remote}: not reached ({reason}); {check}"))
+
+
 def execute(
     folder: Path,
     arguments: Sequence[str],
@@ -169,9 +178,12 @@ def environment(base: Mapping[str, str]) -> dict[str, str]:
 
 def failure(folder: Path, arguments: Sequence[str], stderr: bytes) -> str:
     """Return a one-line message with the command and the reason for its failure, without credentials."""
-    lines = stderr.decode(errors="replace").splitlines()
-    reason = "; ".join([_reason(lines), *(f"remote: {line}" for line in remote_lines(lines))])
-    return redacted(f"git {arguments[0]} in {folder}: {reason}")
+    return redacted(f"git {arguments[0]} in {folder}: {_quoted(stderr.decode(errors='replace').splitlines())}")
+
+
+def _quoted(lines: Sequence[str]) -> str:
+    """Return git's own reason and the remote's, in one line."""
+    return "; ".join([_reason(lines), *(f"remote: {line}" for line in remote_lines(lines))])
 
 
 def _reason(lines: Sequence[str]) -> str:
