@@ -39,7 +39,6 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "checks/suites.py": dict.fromkeys(("_written", "run"), SCRATCH),
     "github/cml.py": {"_configuration": SCRATCH},
     "schema/csv_file.py": {"_stream": READS},
-    "agent/installation.py": {"_locked": LOCK},
     "agent/processes.py": {"start": LOG},
     "release/build.py": {
         **dict.fromkeys(("_bento", "_context", "_fix_time", "_model", "_requirements"), SCRATCH),
@@ -48,7 +47,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "supply_chain/trace.py": {"dvc": SCRATCH},
     "release/evidence.py": {"_copies": SCRATCH},
     "loadtest/loadtest.py": {"_run_locust": SCRATCH, "play": SCRATCH},
-    "agent/lock.py": {"take": LOCK},
+    "locks.py": {"take": LOCK},
     "release/scratch.py": {"_hold": READS},
     "release/store/files.py": {"replace": "moves the previous release away; after a power failure it is built again"},
     "release/store/folder.py": {
@@ -62,7 +61,6 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "local/act.py": {"_append": LOG},
     "local/cml_install.py": {"_launcher": SITE, "install": APPENDS},
     "local/github_schema/excerpt.py": {"main": SITE},
-    "local/home.py": {"create": LOCK, "runner": LOCK},
     "local/npm.py": {"install": SITE},
     "local/push_rule.py": {"install": DEMO},
     "local/repository.py": {"create": DEMO},
@@ -78,7 +76,6 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "pipeline/evaluate.py": {"evaluate": STAGE},
     "pipeline/export.py": {"_write": STAGE},
     "pipeline/prepare.py": {"prepare": STAGE},
-    "dvc/recovery.py": {"alone": LOCK},
     "pipeline/skops_file.py": {"dump": STAGE},
     "pipeline/train.py": {"train": STAGE},
     "github/comments.py": {"_with_cml": SCRATCH},
@@ -88,11 +85,10 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "scaffold/measure.py": {"main": SCRATCH},
     "scaffold/new.py": {"_import": "rows for the next step, which fails without them"},
     "scaffold/room.py": {"stored": "in memory"},
-    "score/parts.py": {"of": LOCK, "save": TEMPORARY},
+    "score/parts.py": {"save": TEMPORARY},
     "score/released.py": {"_prepared": SCRATCH},
     "serving/counts.py": {"_mapped": "counters of running workers, shared in memory"},
     "serving/prediction_log.py": {"_begin": LOG},
-    "tune/search.py": {"_locked": LOCK},
 }
 
 

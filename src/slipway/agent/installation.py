@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway import files
+from slipway import files, locks
 from slipway.agent.router import tool
 from slipway.errors import UserError
 from slipway.files import sha256
@@ -23,8 +21,6 @@ from slipway.release.store import fetch
 from slipway.serving import prediction_log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from slipway.environment.place import Place
     from slipway.environment.spec import EnvironmentFile
     from slipway.release.manifest import Release
@@ -166,7 +162,7 @@ def _install_requirements(place: Place, verified_release: Release) -> None:
     uv first tries its cache, which needs no network.
     """
     target = _environment(place, verified_release.folder)
-    with _locked(target.with_suffix(".lock")):
+    with locks.take(target.with_suffix(".lock")):
         if _is_complete(target):
             return
         shutil.rmtree(target, ignore_errors=True)
@@ -206,11 +202,3 @@ def _uv(*arguments: str) -> None:
     done = subprocess.run([tool("uv"), *arguments], capture_output=True, text=True, check=False, env=inherited)
     if done.returncode:
         raise UserError(f"uv {' '.join(arguments[:2])}: {' '.join(done.stderr.split())[:500]}")
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

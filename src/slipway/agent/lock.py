@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
+from slipway import locks
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,20 +25,14 @@ class Lock:
     def take(self) -> None:
         """Acquire the lock. Raises UserError when another agent holds it."""
         place = self._place
-        place.root.mkdir(parents=True, exist_ok=True)
         self.release()
-        self._file = place.lock.open("a+", encoding="utf-8")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.release()
+            self._file = locks.take(place.lock, wait=False)
+        except locks.LockedError:
             raise UserError(
                 f"{place.lock}: an agent of {place.environment} is already running;"
                 f" stop it with `slipway stop --environment {place.environment}`"
             ) from None
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
 
     def keep(self) -> None:
         """Acquire the lock again if its file was removed. Raises UserError when another agent acquired it first."""
@@ -67,11 +61,4 @@ def locked(place: Place) -> Iterator[Lock]:
 
 def is_running(place: Place) -> bool:
     """Return whether an agent holds the lock of the environment."""
-    if not place.lock.exists():
-        return False
-    with place.lock.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    return locks.holder(place.lock) is not None

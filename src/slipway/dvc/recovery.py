@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slipway import output, yaml12
+from slipway import locks, output, yaml12
 from slipway.dvc import client, outputs
 from slipway.errors import CONFLICT, UserError, restore_command
 from slipway.files import move, write_text
@@ -32,19 +30,14 @@ def alone() -> Iterator[int]:
     """
     if not SCRATCH.parent.is_dir():
         raise UserError(f"{SCRATCH.parent}: not found; run this in the root of the repository")
-    SCRATCH.mkdir(exist_ok=True)
-    with (SCRATCH / "slipway-train").open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            message = f"train: another training (process {file.read()}) is running here; waiting until it ends"
-            output.warn(message)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield file.fileno()
+    path = SCRATCH / "slipway-train"
+    try:
+        lock = locks.take(path, wait=False)
+    except locks.LockedError as error:
+        output.warn(f"train: another training (process {error.process}) is running here; waiting until it ends")
+        lock = locks.take(path)
+    with lock:
+        yield lock.fileno()
 
 
 def repair() -> None:

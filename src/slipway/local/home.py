@@ -15,7 +15,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import sys
@@ -24,10 +23,11 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import psutil
 
+from slipway import locks
 from slipway.agent.processes import labeled
 from slipway.files import write_text
 
@@ -83,14 +83,11 @@ class Home:
     @contextmanager
     def create(cls, demos: Path) -> Iterator[Home]:
         """Create a new home in `demos`, locked until the block ends, and remove the homes of finished demos."""
-        demos.mkdir(parents=True, exist_ok=True)
-        with (demos / "creating").open("w") as creating:
-            fcntl.flock(creating, fcntl.LOCK_EX)
+        with locks.take(demos / "creating"):
             for home in homes(demos):
                 home.remove_unless_in_use()
             home = cls(Path(tempfile.mkdtemp(prefix=time.strftime("%H%M%S-"), dir=demos.absolute())))
-            lock = home.lock.open("w")
-            _acquire(lock)
+            lock = locks.take(home.lock)
         write_text(home.git_config, GIT_CONFIG)
         (home.root / "tmp").symlink_to(Path(tempfile.gettempdir()) / f"slipway-demo-{home.root.name}")
         home.temporary.mkdir(mode=0o700)
@@ -109,14 +106,7 @@ class Home:
 
     def runner(self) -> int | None:
         """Return the process id of the demo that is running in this home, or None."""
-        if not self.lock.exists():
-            return None
-        with self.lock.open("r+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return int(lock.read() or 0)
-        return None
+        return locks.holder(self.lock)
 
     @property
     def lock(self) -> Path:
@@ -181,12 +171,6 @@ class Home:
             _, alive = psutil.wait_procs(alive, timeout=STOP_TIMEOUT_SECONDS)
         shutil.rmtree(self.temporary, ignore_errors=True)
         return len(running)
-
-
-def _acquire(lock: TextIO) -> None:
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    lock.write(str(os.getpid()))
-    lock.flush()
 
 
 def homes(demos: Path) -> list[Home]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from slipway import tools
+from slipway import locks, tools
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,9 +23,7 @@ def install(source: Path, target: Path, purpose: str) -> Path:
     npm runs only after a change of the lock file, and concurrent processes wait for each other. Raises UserError
     without npm, or with the `purpose` if a package cannot be fetched or fails its hash.
     """
-    target.mkdir(parents=True, exist_ok=True)
-    with (target / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locks.take(target / ".lock"):
         shutil.copytree(source, target, dirs_exist_ok=True)
         installed, locked = target / INSTALLED, (source / LOCK).read_bytes()
         if not installed.exists() or installed.read_bytes() != locked:

@@ -6,7 +6,6 @@ change of the file, the model or `Row`, the checkpoints are discarded and the ru
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from slipway import locks
 from slipway.errors import UserError
 from slipway.files import make_folder, replacing, write_text
 
@@ -40,11 +40,11 @@ class Checkpoints:
         """
         folder = output.with_name(f".{output.name}.parts")
         make_folder(folder)
-        with (folder / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(f"{output}: another run is writing it; wait until it ends") from None
+        try:
+            lock = locks.take(folder / "lock", wait=False)
+        except locks.LockedError:
+            raise UserError(f"{output}: another run is writing it; wait until it ends") from None
+        with lock:
             checkpoints = cls(folder)
             checkpoints._begin(json.dumps(plan, sort_keys=True))
             yield checkpoints

@@ -5,7 +5,6 @@ Only this process writes the file. Trials that were running during a kill are co
 
 from __future__ import annotations
 
-import fcntl
 import math
 import multiprocessing
 import os
@@ -18,7 +17,7 @@ import optuna
 from optuna.trial import TrialState
 
 import problem
-from slipway import output
+from slipway import locks, output
 from slipway.errors import UserError
 from slipway.evaluation import metrics
 from slipway.tune import space, worker
@@ -26,6 +25,7 @@ from slipway.tune import space, worker
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+    from typing import TextIO
 
     from slipway.settings import Settings
     from slipway.tune.space import ParameterRange
@@ -67,15 +67,11 @@ def search(
         return progress.result()
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{folder}: another search is running; wait until it ends") from None
-        yield
+def _locked(folder: Path) -> TextIO:
+    try:
+        return locks.take(folder / LOCK, wait=False)
+    except locks.LockedError:
+        raise UserError(f"{folder}: another search is running; wait until it ends") from None
 
 
 def _study(folder: Path, name: str, settings: Settings, ranges: Mapping[str, ParameterRange]) -> optuna.Study:
