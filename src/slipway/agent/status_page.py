@@ -9,6 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from slipway.agent.status import describe, trial_of
+from slipway.report.page import page
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -40,6 +41,7 @@ th { color: var(--quiet); font-weight: 400; } .number { text-align: right; font-
 details ul { margin: .25rem 0; padding-left: 1.1rem; font-size: .85rem; }
 #away { position: sticky; top: 0; background: var(--bad); color: Canvas; padding: .5rem .75rem; border-radius: .4rem; }
 """
+REFRESH = '<noscript><meta http-equiv="refresh" content="5"></noscript>\n'
 SCRIPT = """
 const away = document.getElementById("away");
 let refreshed = new Date();
@@ -85,14 +87,11 @@ def render(environment: Mapping[str, Any], others: Mapping[str, str]) -> str:
         *_agent(environment["agent"]),
         _history(environment["history"]),
     ]
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<noscript><meta http-equiv="refresh" content="5"></noscript>\n'
-        f"<title>{escape(name)}: {escape(environment['summary'])}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+    body = (
         f'<p id="away" role="alert" hidden></p>\n<header><h1>{escape(name)}</h1><nav>{links}</nav></header>\n'
-        f"<main>\n{_lines(blocks)}\n</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
+        f"<main>\n{_lines(blocks)}\n</main>\n<script>{SCRIPT}</script>"
     )
+    return page(f"{name}: {environment['summary']}", STYLE, body, REFRESH)
 
 
 def _lines(blocks: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from slipway.report.document import Chart, Code, Commands, Details, Heading, Link, Paragraph, Strong, Table
+from slipway.report.page import page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,11 +37,7 @@ svg { width: 100%; height: auto; max-width: 40rem; } svg text { font: 12px syste
 
 def render(document: Document, title: str) -> str:
     """Return the page."""
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"{GENERATOR}\n<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{_blocks(document)}\n</body>\n</html>\n"
-    )
+    return page(title, STYLE, _blocks(document), f"{GENERATOR}\n")
 
 
 def _blocks(blocks: Sequence[Block]) -> str:

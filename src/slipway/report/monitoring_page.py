@@ -12,6 +12,7 @@ from slipway.gates import Outcome, overall
 from slipway.report import charts
 from slipway.report.charts import TimeChart, TimeSeries
 from slipway.report.monitoring import request, title
+from slipway.report.page import page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,13 +87,7 @@ def render(
         f"<h2>Drift of each column, compared with windows of the training data</h2>\n{_heat_map(windows)}",
         f'<h2>Checks</h2>\n<ul class="checks">{"".join(map(_check, verdicts))}</ul>',
     ]
-    body = "\n".join(parts)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(environment)}: {escape(head)}</title>\n<style>{charts.STYLE}{STYLE}</style>\n</head>\n"
-        f"<body>\n{body}\n</body>\n</html>\n"
-    )
+    return page(f"{environment}: {head}", f"{charts.STYLE}{STYLE}", "\n".join(parts))
 
 
 def _moment(text: str) -> str:
