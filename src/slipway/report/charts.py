@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
+from slipway.report.svg import Plot
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 360, 200, 40, 10, 22, 24
 UNIT_PREFIXES = {1: "", 1e3: "k", 1e6: "M", 1e9: "G"}
 GRID_INTERVALS = 3
 MINUTES_SPAN_SECONDS_MAX = 172_800
@@ -78,11 +79,7 @@ def render(chart: TimeChart) -> str:
     )
     drawn = "\n".join([plot.axes(), plot.marks(), plot.band(), *map(plot.line, chart.lines)])
     label = f"{chart.title}, latest {plot.text(chart.lines[0].values[-1])}"
-    return (
-        f'{head}<div class="key">{key}</div>'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">'
-        f"\n{drawn}\n</svg></figure>"
-    )
+    return f'{head}<div class="key">{key}</div>{plot.area.render(label, drawn)}</figure>'
 
 
 class _TimePlot:
@@ -92,9 +89,9 @@ class _TimePlot:
         self._chart = chart
         low, high = min(values), max(values)
         margin = (high - low) * MARGIN_RATIO or abs(high) * MARGIN_RATIO or 1.0
-        self._low = low - margin if chart.axis_min is None else chart.axis_min
-        self._high = high + margin
-        self._first, self._last = chart.times[0], chart.times[-1]
+        start = low - margin if chart.axis_min is None else chart.axis_min
+        ends = chart.times[0].timestamp(), chart.times[-1].timestamp()
+        self.area = Plot(360, 200, 40, 10, 22, 24, ends, (start, high + margin))
 
     def text(self, value: float | None) -> str:
         """Return a value with three significant digits and a unit prefix."""
@@ -105,65 +102,55 @@ class _TimePlot:
 
     def axes(self) -> str:
         """Draw grid lines with their values, and the first and last time."""
-        is_short = (self._last - self._first).total_seconds() < MINUTES_SPAN_SECONDS_MAX
-        parts, form = [], "%d %b %H:%M" if is_short else "%d %b %Y"
-        for step in range(GRID_INTERVALS + 1):
-            value = self._low + (self._high - self._low) * step / GRID_INTERVALS
-            y = self._y(value)
-            parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-            parts.append(f'<text x="{LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{self.text(value)}</text>')
-        for time, x, anchor in ((self._first, LEFT, "start"), (self._last, WIDTH - RIGHT, "end")):
-            parts.append(f'<text x="{x}" y="{HEIGHT - 6}" text-anchor="{anchor}">{time:{form}}</text>')
+        area, (first, last) = self.area, (self._chart.times[0], self._chart.times[-1])
+        form = "%d %b %H:%M" if (last - first).total_seconds() < MINUTES_SPAN_SECONDS_MAX else "%d %b %Y"
+        parts = [*area.grid(GRID_INTERVALS, self.text, 'class="grid"', 5)]
+        for time, x, anchor in ((first, area.left, "start"), (last, area.width - area.right, "end")):
+            parts.append(f'<text x="{x}" y="{area.height - 6}" text-anchor="{anchor}">{time:{form}}</text>')
         return "\n".join(parts)
 
     def marks(self) -> str:
         """Draw a vertical line with its label for each marked time."""
+        area = self.area
         return "\n".join(
-            f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 6}" y2="{HEIGHT - BOTTOM}"/>'
-            f'<text x="{min(x + 3, WIDTH - 50):.1f}" y="{TOP - 8}">{escape(label)}</text>'
-            for x, label in ((self._x(time), label) for time, label in self._chart.marks)
+            f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{area.top - 6}" y2="{area.height - area.bottom}"/>'
+            f'<text x="{min(x + 3, area.width - 50):.1f}" y="{area.top - 8}">{escape(label)}</text>'
+            for x, label in ((area.x(time.timestamp()), label) for time, label in self._chart.marks)
         )
 
     def band(self) -> str:
         """Draw the area between lower and upper bounds."""
-        bounds = [
-            (self._x(time), *pair) for time, pair in zip(self._chart.times, self._chart.band, strict=False) if pair
-        ]
+        times = [time.timestamp() for time in self._chart.times]
+        bounds = [(time, *pair) for time, pair in zip(times, self._chart.band, strict=False) if pair]
         if not bounds:
             return ""
-        upper = [f"{x:.1f},{self._y(high):.1f}" for x, _, high in bounds]
-        lower = [f"{x:.1f},{self._y(low):.1f}" for x, low, _ in reversed(bounds)]
-        return f'<g class="first"><polygon class="band" points="{" ".join(upper + lower)}"/></g>'
+        edge = [(time, high) for time, _, high in bounds] + [(time, low) for time, low, _ in reversed(bounds)]
+        return f'<g class="first"><polygon class="band" points="{self.area.pixels(edge)}"/></g>'
 
     def line(self, line: TimeSeries) -> str:
         """Draw a series with a gap where a value is missing; a value between two gaps is a dot."""
         if self._chart.bars:
             return self._bars(line)
-        parts = []
-        for run in _runs([(self._x(time), value) for time, value in zip(self._chart.times, line.values, strict=True)]):
-            points = " ".join(f"{x:.1f},{self._y(value):.1f}" for x, value in run)
-            dot = f'<circle cx="{run[0][0]:.1f}" cy="{self._y(run[0][1]):.1f}" r="3"/>'
-            dashed = ' class="dashed"' if line.dashed else ""
-            parts.append(dot if len(run) == 1 else f'<polyline{dashed} points="{points}"/>')
+        times = [time.timestamp() for time in self._chart.times]
+        parts = [self._run(run, dashed=line.dashed) for run in _runs([*zip(times, line.values, strict=True)])]
         return f'<g class="{line.kind}">{"".join(parts)}</g>'
 
+    def _run(self, run: Sequence[tuple[float, float]], *, dashed: bool) -> str:
+        if len(run) > 1:
+            return self.area.polyline(run, 'class="dashed"' if dashed else "")
+        time, value = run[0]
+        return f'<circle cx="{self.area.x(time):.1f}" cy="{self.area.y(value):.1f}" r="3"/>'
+
     def _bars(self, line: TimeSeries) -> str:
-        width = max(1.0, (WIDTH - LEFT - RIGHT) / (len(line.values) + 1) * 0.7)
+        area, floor = self.area, self.area.y(self.area.ys[0])
+        width = max(1.0, (area.width - area.left - area.right) / (len(line.values) + 1) * 0.7)
         bars = (
-            f'<rect class="bar" x="{self._x(time, width) - width / 2:.1f}" y="{self._y(value):.1f}" '
-            f'width="{width:.1f}" height="{self._y(self._low) - self._y(value):.1f}"/>'
+            f'<rect class="bar" x="{area.x(time.timestamp(), width) - width / 2:.1f}" y="{area.y(value):.1f}" '
+            f'width="{width:.1f}" height="{floor - area.y(value):.1f}"/>'
             for time, value in zip(self._chart.times, line.values, strict=True)
             if value is not None
         )
         return f'<g class="{line.kind}">{"".join(bars)}</g>'
-
-    def _x(self, time: datetime, margin: float = 0.0) -> float:
-        span = (self._last - self._first).total_seconds()
-        fraction = (time - self._first).total_seconds() / span if span else 0.5
-        return LEFT + margin / 2 + min(max(fraction, 0.0), 1.0) * (WIDTH - LEFT - RIGHT - margin)
-
-    def _y(self, value: float) -> float:
-        return HEIGHT - BOTTOM - (value - self._low) / (self._high - self._low) * (HEIGHT - TOP - BOTTOM)
 
 
 def _runs(points: Sequence[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:

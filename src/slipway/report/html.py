@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from slipway.report.document import Chart, Code, Commands, Details, Heading, Link, Paragraph, Strong, Table
 from slipway.report.page import page
+from slipway.report.svg import Plot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from slipway.report.document import Block, Document, Inline, Series
+    from slipway.report.document import Block, Document, Inline
 
 GENERATOR = '<meta name="generator" content="slipway">'
 """Marks a page as written by this module."""
 COLORS = ("#2563eb", "#ea580c", "#6b7280")
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 300, 64, 16, 16, 48  # of a chart, in pixels
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --quiet: #6b7280; }
@@ -85,50 +85,28 @@ def _table(table: Table) -> str:
 def _figure(chart: Chart) -> str:
     xs = [x for series in chart.series for x, _ in series.points]
     ys = [y for series in chart.series for _, y in series.points]
-    plot = _Plot((min(xs), max(xs)), (min(ys), max(ys)))
-    lines = "\n".join(plot.line(series, color) for series, color in zip(chart.series, COLORS, strict=False))
+    plot = Plot(640, 300, 64, 16, 16, 48, (min(xs), max(xs)), (min(ys), max(ys)))
+    lines = [
+        plot.polyline(series.points, f'fill="none" stroke="{color}" stroke-width="2"')
+        for series, color in zip(chart.series, COLORS, strict=False)
+    ]
     legend = "".join(
         f'<span><i style="background:{color}"></i>{escape(series.name)}</span>'
         for series, color in zip(chart.series, COLORS, strict=False)
     )
     return (
         f'<figure><figcaption>{escape(chart.title)}</figcaption><div class="legend">{legend}</div>\n'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(chart.title)}">\n'
-        f"{plot.axes(chart.x, chart.y)}\n{lines}\n</svg></figure>"
+        f"{plot.render(chart.title, chr(10).join([*_axes(plot, chart), *lines]))}</figure>"
     )
 
 
-class _Plot:
-    """Draws the parts of a chart in its coordinates."""
-
-    def __init__(self, x: tuple[float, float], y: tuple[float, float]) -> None:
-        self._x, self._y = x, y
-
-    def _place(self, x: float, y: float) -> tuple[float, float]:
-        across = (x - self._x[0]) / ((self._x[1] - self._x[0]) or 1)
-        up = (y - self._y[0]) / ((self._y[1] - self._y[0]) or 1)
-        return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
-
-    def line(self, series: Series, color: str) -> str:
-        """Draw one series."""
-        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in (self._place(*point) for point in series.points))
-        return f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="2"/>'
-
-    def axes(self, x_label: str, y_label: str) -> str:
-        """Draw five grid lines with their values, the ends of the x axis, and the labels of both axes."""
-        (low, high), parts = self._y, []
-        for step in range(5):
-            value = low + (high - low) * step / 4
-            _, y = self._place(self._x[0], value)
-            parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#8884"/>')
-            parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{value:.3g}</text>')
-        for value, anchor in zip(self._x, ("start", "end"), strict=True):
-            x, _ = self._place(value, low)
-            parts.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="{anchor}">{value:g}</text>')
-        middle = (LEFT + WIDTH - RIGHT) / 2
-        parts.append(f'<text x="{middle}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x_label)}</text>')
-        parts.append(
-            f'<text transform="translate(14 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" text-anchor="middle">'
-            f"{escape(y_label)}</text>"
-        )
-        return "\n".join(parts)
+def _axes(plot: Plot, chart: Chart) -> Iterator[str]:
+    """Yield grid lines with their values, the ends of the x axis, and the labels of both axes."""
+    yield from plot.grid(4, "{:.3g}".format, 'stroke="#8884"', 8)
+    for value, anchor in zip(plot.xs, ("start", "end"), strict=True):
+        place = f'x="{plot.x(value):.1f}" y="{plot.height - plot.bottom + 18}"'
+        yield f'<text {place} text-anchor="{anchor}">{value:g}</text>'
+    middle = (plot.left + plot.width - plot.right) / 2
+    yield f'<text x="{middle}" y="{plot.height - 8}" text-anchor="middle">{escape(chart.x)}</text>'
+    turned = f"translate(14 {(plot.top + plot.height - plot.bottom) / 2}) rotate(-90)"
+    yield f'<text transform="{turned}" text-anchor="middle">{escape(chart.y)}</text>'

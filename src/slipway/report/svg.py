@@ -1,0 +1,58 @@
+"""Drawing of a chart as inline SVG: the scales, the grid and the lines of every chart on a page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+
+@dataclass(frozen=True)
+class Plot:
+    """The area of a chart: its size and margins in pixels, and the values at the ends of its axes."""
+
+    width: int
+    height: int
+    left: int
+    right: int
+    top: int
+    bottom: int
+    xs: tuple[float, float]
+    ys: tuple[float, float]
+
+    def x(self, value: float, inset: float = 0.0) -> float:
+        """Return the pixel of a value on the x axis, at least half of `inset` from both ends."""
+        first, last = self.xs
+        fraction = (value - first) / (last - first) if last != first else 0.5
+        return self.left + inset / 2 + min(max(fraction, 0.0), 1.0) * (self.width - self.left - self.right - inset)
+
+    def y(self, value: float) -> float:
+        """Return the pixel of a value on the y axis."""
+        low, high = self.ys
+        return self.height - self.bottom - (value - low) / ((high - low) or 1) * (self.height - self.top - self.bottom)
+
+    def grid(self, intervals: int, text: Callable[[float], str], style: str, gap: int) -> Iterator[str]:
+        """Yield evenly spaced horizontal lines with the attributes `style`, each with its value, `gap` pixels away."""
+        low, high = self.ys
+        for step in range(intervals + 1):
+            value = low + (high - low) * step / intervals
+            y = self.y(value)
+            yield f'<line x1="{self.left}" x2="{self.width - self.right}" y1="{y:.1f}" y2="{y:.1f}" {style}/>'
+            yield f'<text x="{self.left - gap}" y="{y + 4:.1f}" text-anchor="end">{text(value)}</text>'
+
+    def polyline(self, points: Iterable[tuple[float, float]], style: str) -> str:
+        """Return a line through pairs of values, with the attributes `style`."""
+        return f'<polyline points="{self.pixels(points)}" {style}/>'
+
+    def pixels(self, points: Iterable[tuple[float, float]]) -> str:
+        """Return pairs of values as pairs of pixels, in the notation of SVG."""
+        return " ".join(f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in points)
+
+    def render(self, label: str, content: str) -> str:
+        """Return the SVG element with `content`, described by `label` for a screen reader."""
+        return (
+            f'<svg viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{escape(label)}">\n{content}\n</svg>'
+        )
