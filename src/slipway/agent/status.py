@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -21,17 +20,29 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from slipway.agent.status_json import (
+        AgentStatus,
+        CanaryStatus,
+        EnvironmentStatus,
+        PromotionEntry,
+        ServiceStatus,
+        SideCounts,
+        Status,
+        VerdictStatus,
+    )
     from slipway.environment.desired_state import Promotion
     from slipway.environment.place import Place
     from slipway.environment.spec import EnvironmentFile
-    from slipway.environment.state import State
+    from slipway.environment.state import Instance, State
+    from slipway.gates.canary import Counts
+    from slipway.gates.verdict import Verdict
 
 PROMOTIONS_MAX = 10
 EVENTS_MAX = 20
 STALE_SECONDS = 30  # age of git's last response, or of the agent's heartbeat, above which it is reported as a problem
 
 
-def status(root: Path) -> dict[str, Any]:
+def status(root: Path) -> Status:
     """Return desired state, observed state and history of each environment.
 
     `trouble` is the reason if the branch of the repository `root` cannot be fetched.
@@ -50,7 +61,7 @@ def status(root: Path) -> dict[str, Any]:
     return {"head": branch.head, "trouble": problem, "environments": environments}
 
 
-def of_agent(place: Place) -> dict[str, Any]:
+def of_agent(place: Place) -> EnvironmentStatus:
     """Return the status of one environment from the files of its agent, without a request to the git remote."""
     observed = state.read(place) or state.State(environment=place.environment)
     branch = DeployBranch(Git(place.mirror))
@@ -61,19 +72,22 @@ def of_agent(place: Place) -> dict[str, Any]:
 
 def _environment(
     branch: DeployBranch, environment: Environment, observed: State | None, url: str | None
-) -> dict[str, Any]:
+) -> EnvironmentStatus:
     name, content = environment.name, DesiredState(branch, environment.name)
     (desired, *invalid), (history, *unreadable) = _desired(content), _history(content)
     released = (client.get_release(url) if url else None) or {}
-    facts: dict[str, Any] = {
+    status: EnvironmentStatus = {
+        "environment": name,
+        "summary": "",
         "desired": desired,
         "observed": {"url": url, "release": released.get("version"), "commit": released.get("commit")},
         "agent": _agent(environment, observed, url),
         "history": history,
+        "troubles": [],
     }
-    problems = [*filter(None, [*invalid, *unreadable]), *_problems(name, facts, observed)]
-    facts["troubles"] = list(dict.fromkeys(problems))
-    return {"environment": name, "summary": _summary(facts), **facts}
+    status["summary"] = _summary(status)
+    status["troubles"] = list(dict.fromkeys([*filter(None, [*invalid, *unreadable]), *_problems(status, observed)]))
+    return status
 
 
 def _desired(desired_state: DesiredState) -> tuple[dict[str, Any] | None, str | None]:
@@ -84,7 +98,7 @@ def _desired(desired_state: DesiredState) -> tuple[dict[str, Any] | None, str | 
     return content.model_dump(mode="json") if content else None, None
 
 
-def _history(desired_state: DesiredState) -> tuple[list[dict[str, Any]], str | None]:
+def _history(desired_state: DesiredState) -> tuple[list[PromotionEntry], str | None]:
     """Return the promotions, newest first, or an empty list and the reason why they cannot be read.
 
     The result of a canary is in the stage tag of its promotion.
@@ -99,7 +113,7 @@ def _history(desired_state: DesiredState) -> tuple[list[dict[str, Any]], str | N
     return [_entry(promotion, desired_state.environment, concluded) for promotion in history], None
 
 
-def _entry(promotion: Promotion, environment: str, concluded: Mapping[str, list[str]]) -> dict[str, Any]:
+def _entry(promotion: Promotion, environment: str, concluded: Mapping[str, list[str]]) -> PromotionEntry:
     content = promotion.content
     is_promotion = promotion.subject.startswith("Promote ")  # a revert restores the content, not the canary's result
     result = concluded.get(stage_tag(environment, content.promotion), []) if content and is_promotion else []
@@ -113,7 +127,7 @@ def _entry(promotion: Promotion, environment: str, concluded: Mapping[str, list[
     }
 
 
-def _agent(environment: Environment, observed: State | None, url: str | None) -> dict[str, Any] | None:
+def _agent(environment: Environment, observed: State | None, url: str | None) -> AgentStatus | None:
     """Return the status of the environment's agent, or None if there is no state of one."""
     if observed is None:
         return None
@@ -132,34 +146,61 @@ def _agent(environment: Environment, observed: State | None, url: str | None) ->
         "trouble": observed.problem,
         "canary": _canary(observed),
         "router": elsewhere or bool(gateway and processes.is_alive(gateway.pid, gateway.tag)),
-        "services": [
-            instance.model_dump(include={"release", "role", "port", "pid", "phase", "since"})
-            for instance in observed.instances
-        ],
-        "events": [event.model_dump() for event in observed.events[-EVENTS_MAX:]],
+        "services": [_service(instance) for instance in observed.instances],
+        "events": [{"time": event.time, "text": event.text} for event in observed.events[-EVENTS_MAX:]],
     }
 
 
-def _canary(observed: State) -> dict[str, Any] | None:
+def _service(instance: Instance) -> ServiceStatus:
+    return {
+        "release": instance.release,
+        "port": instance.port,
+        "pid": instance.pid,
+        "role": instance.role,
+        "phase": instance.phase,
+        "since": instance.since,
+    }
+
+
+def _canary(observed: State) -> CanaryStatus | None:
     """Return progress or result of the newest canary, with its verdicts."""
     progress = observed.canary
     if progress is None:
         return None
-    facts = progress.model_dump(include={"promotion", "step", "outcome", "since", "shadow"})
-    for side, counts in (("canary", progress.evidence.canary), ("baseline", progress.evidence.baseline)):
-        facts[side] = {"requests": counts.requests, "errors": counts.errors}
-    facts["verdicts"] = [dataclasses.asdict(verdict) for verdict in progress.verdicts]
+    status: CanaryStatus = {
+        "promotion": progress.promotion,
+        "outcome": progress.outcome,
+        "step": progress.step,
+        "since": progress.since,
+        "shadow": progress.shadow,
+        "canary": _counts(progress.evidence.canary),
+        "baseline": _counts(progress.evidence.baseline),
+        "verdicts": [_verdict(verdict) for verdict in progress.verdicts],
+    }
     for content in _contents(observed):
         if content.promotion == progress.promotion and content.canary:
             spec = content.canary
-            return facts | {
-                "release": content.release,
-                "against": spec.baseline.release,
-                "steps": list(spec.steps),
-                "share": spec.weight_percent(progress.step),
-                "listens": bool(spec.shadow_percent),
-            }
-    return facts
+            status["release"] = content.release
+            status["against"] = spec.baseline.release
+            status["steps"] = list(spec.steps)
+            status["share"] = spec.weight_percent(progress.step)
+            status["listens"] = bool(spec.shadow_percent)
+            break
+    return status
+
+
+def _counts(counts: Counts) -> SideCounts:
+    return {"requests": counts.requests, "errors": counts.errors}
+
+
+def _verdict(verdict: Verdict) -> VerdictStatus:
+    return {
+        "gate": verdict.gate,
+        "outcome": verdict.outcome,
+        "threshold": verdict.threshold,
+        "observed": verdict.observed,
+        "reason": verdict.reason,
+    }
 
 
 def _contents(observed: State) -> list[EnvironmentFile]:
@@ -167,10 +208,10 @@ def _contents(observed: State) -> list[EnvironmentFile]:
     return [content for content in (observed.desired, failed, *observed.served) if content]
 
 
-def _problems(name: str, environment: Mapping[str, Any], observed: State | None) -> list[str]:
+def _problems(environment: EnvironmentStatus, observed: State | None) -> list[str]:
     """Return each problem as one line with its fix, the most severe first."""
     agent, desired = environment["agent"], environment["desired"]
-    start = f"`slipway agent --environment {name} --detach` starts one"
+    start = f"`slipway agent --environment {environment['environment']} --detach` starts one"
     if agent is None or observed is None:
         return [f"no agent has run; {start}"] if desired else []
     lines = []
@@ -184,20 +225,20 @@ def _problems(name: str, environment: Mapping[str, Any], observed: State | None)
         lines.append(f"{observed.bad.content.release} is bad: {observed.bad.reason}; {serving}; {fix}")
     if observed.problem:
         lines.append(observed.problem)
-    elif agent["running"] and (agent["fetched_seconds_ago"] or 0) > STALE_SECONDS:
-        lines.append(f"git was last read {ago(agent['fetched_seconds_ago'])} ago; the agent keeps polling")
+    elif agent["running"] and (age := agent["fetched_seconds_ago"] or 0) > STALE_SECONDS:
+        lines.append(f"git was last read {ago(age)} ago; the agent keeps polling")
     if agent["running"] and agent["serving"] and environment["observed"]["release"] is None:
         lines.append("the gateway reports no release; the agent repairs it, see its log")
     return lines
 
 
-def _summary(environment: Mapping[str, Any]) -> str:
+def _summary(environment: EnvironmentStatus) -> str:
     desired, observed, agent = environment["desired"], environment["observed"], environment["agent"]
     at = f", at {observed['url']}" if observed["url"] else ""
     if desired is None:
         return f"serves {observed['release']}{at}" if observed["release"] else "nothing has been promoted yet"
     trial = trial_of(environment)
-    if trial:
+    if trial and agent:
         traffic = f"{trial['share']}% of the requests" if trial["share"] else "copies of requests"
         return f"tries {trial['release']} on {traffic}, {agent['serving']} serves{at}"
     if desired["release"] == observed["release"]:
@@ -205,16 +246,16 @@ def _summary(environment: Mapping[str, Any]) -> str:
     return f"desired is {desired['release']}, serves {observed['release'] or 'nothing'}{at}"
 
 
-def trial_of(environment: Mapping[str, Any]) -> dict[str, Any] | None:
+def trial_of(environment: EnvironmentStatus) -> CanaryStatus | None:
     """Return the canary that is running in an environment, or None."""
     desired = environment["desired"]
-    current: dict[str, Any] | None = environment["agent"] and environment["agent"]["canary"]
+    current = environment["agent"]["canary"] if environment["agent"] else None
     if current is None or current["outcome"] is not None or not current.get("release"):
         return None
     return current if desired and desired["promotion"] == current["promotion"] else None
 
 
-def describe(agent: Mapping[str, Any]) -> str:
+def describe(agent: AgentStatus) -> str:
     """Return whether an agent is running, and the age of what it read from git."""
     age = agent["fetched_seconds_ago"]
     read = "not read yet" if age is None else f"read {ago(age)} ago"

@@ -14,6 +14,8 @@ from slipway.report.page import page
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from slipway.agent.status_json import AgentStatus, CanaryStatus, EnvironmentStatus, PromotionEntry
+
 STYLE = """
 :root { color-scheme: light dark; --line: #8883; --quiet: #6b7280; --good: #15803d; --bad: #b91c1c; --busy: #b45309; }
 @media (prefers-color-scheme: dark) { :root { --quiet: #9ca3af; --good: #4ade80; --bad: #f87171; --busy: #fbbf24; } }
@@ -76,7 +78,7 @@ POLICY = (
 """Content Security Policy: it allows this style and this script, and none that a name or a message could inject."""
 
 
-def render(environment: Mapping[str, Any], others: Mapping[str, str]) -> str:
+def render(environment: EnvironmentStatus, others: Mapping[str, str]) -> str:
     """Return the page for a status from `status.of_agent`, with links to the pages of the other environments."""
     name = environment["environment"]
     links = " ".join(f'<a href="{escape(url)}">{escape(other)}</a>' for other, url in others.items())
@@ -84,7 +86,7 @@ def render(environment: Mapping[str, Any], others: Mapping[str, str]) -> str:
         _verdict(environment),
         _problems(environment["troubles"]),
         _facts(environment),
-        *_agent(environment["agent"]),
+        *(_agent(environment["agent"]) if environment["agent"] else []),
         _history(environment["history"]),
     ]
     body = (
@@ -98,7 +100,7 @@ def _lines(blocks: Iterable[str]) -> str:
     return "\n".join(block for block in blocks if block)
 
 
-def _verdict(environment: Mapping[str, Any]) -> str:
+def _verdict(environment: EnvironmentStatus) -> str:
     desired, observed = environment["desired"], environment["observed"]["release"]
     converged = observed == (desired["release"] if desired else None) and not environment["troubles"]
     kind = "busy" if trial_of(environment) else "good" if converged else "bad"
@@ -110,15 +112,19 @@ def _problems(lines: Sequence[str]) -> str:
     return _lines(f'<p class="problem" role="alert">{escape(line)}</p>' for line in lines)
 
 
-def _facts(environment: Mapping[str, Any]) -> str:
+def _facts(environment: EnvironmentStatus) -> str:
     desired, observed, agent = environment["desired"], environment["observed"], environment["agent"]
     facts = {
         "Desired": _release(desired) if desired else "nothing yet",
         "Observed": _code(observed["release"]) if observed["release"] else "no response",
         "Gateway": _link(observed["url"]) if observed["url"] else "none",
-        "Agent": escape(describe(agent)) + (f", at {_code(agent['head'][:9])}" if agent["head"] else ""),
+        "Agent": escape(describe(agent)) + _at(agent["head"]) if agent else "has not run",
     }
     return f"<dl>{''.join(f'<dt>{name}</dt><dd>{value}</dd>' for name, value in facts.items())}</dl>"
+
+
+def _at(head: str | None) -> str:
+    return f", at {_code(head[:9])}" if head else ""
 
 
 def _link(url: str) -> str:
@@ -131,7 +137,7 @@ def _release(desired: Mapping[str, Any]) -> str:
     return f'{_code(desired["release"])} <span class="quiet">{escape(details)}</span>'
 
 
-def _agent(agent: Mapping[str, Any]) -> list[str]:
+def _agent(agent: AgentStatus) -> list[str]:
     services = [
         [_code(row["release"]), escape(row["role"]), escape(row["phase"]), _clock(row["since"]), str(row["port"])]
         for row in agent["services"]
@@ -146,7 +152,7 @@ def _agent(agent: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _canary(canary: Mapping[str, Any]) -> str:
+def _canary(canary: CanaryStatus) -> str:
     title = f"{canary['release']} against {canary['against']}" if "release" in canary else "of an earlier promotion"
     progress = canary["outcome"] or "running"
     kind = {"passed": "good", None: "busy"}.get(canary["outcome"], "bad")
@@ -165,7 +171,7 @@ def _canary(canary: Mapping[str, Any]) -> str:
     )
 
 
-def _steps(canary: Mapping[str, Any]) -> str:
+def _steps(canary: CanaryStatus) -> str:
     """Return a bar with the steps, preceded by the one in which the canary receives copies only."""
     names = [*(["copies"] if canary["listens"] else []), *(f"{step}%" for step in canary["steps"]), "all"]
     completed = len(names) if canary["outcome"] == "passed" else canary["step"]
@@ -175,12 +181,12 @@ def _steps(canary: Mapping[str, Any]) -> str:
     return f'<ol class="steps">{items}</ol>'
 
 
-def _history(entries: Sequence[Mapping[str, Any]]) -> str:
+def _history(entries: Sequence[PromotionEntry]) -> str:
     items = "\n".join(_promotion(entry) for entry in entries)
     return f'<h2>History</h2>\n<ol class="list">\n{items}\n</ol>' if entries else ""
 
 
-def _promotion(entry: Mapping[str, Any]) -> str:
+def _promotion(entry: PromotionEntry) -> str:
     commit = entry["commit"][:9]
     desired = f"desired {escape(entry['release'])}" if entry["release"] else "desired content not readable"
     meta = [escape(entry["author"]), escape(entry["time"][:19].replace("T", " ")), _code(commit), desired]

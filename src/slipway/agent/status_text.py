@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slipway.agent.status import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from slipway.agent.status_json import CanaryStatus, EnvironmentStatus, Status
 
 
-def render(content: Mapping[str, Any]) -> str:
+def render(content: Status) -> str:
     """Return the text for `slipway status`."""
     lines = [f"problem: {content['trouble']}"] if content["trouble"] else []
     for name, environment in content["environments"].items():
@@ -18,7 +20,7 @@ def render(content: Mapping[str, Any]) -> str:
     return "\n".join(lines).rstrip()
 
 
-def _details(environment: Mapping[str, Any]) -> list[str]:
+def _details(environment: EnvironmentStatus) -> list[str]:
     agent = environment["agent"]
     lines = [f"problem: {line}" for line in environment["troubles"]]
     if agent:
@@ -35,7 +37,7 @@ def _details(environment: Mapping[str, Any]) -> list[str]:
     return lines + table(("promoted", "release", "commit", "author", "promotion and evidence"), promotions)
 
 
-def _canary_lines(canary: Mapping[str, Any]) -> list[str]:
+def _canary_lines(canary: CanaryStatus) -> list[str]:
     title = f"canary of promotion {canary['promotion']}"
     progress = canary["outcome"] or "running"
     if "release" in canary:
