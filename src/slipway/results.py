@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -14,11 +14,13 @@ from slipway import output
 from slipway.errors import UserError
 from slipway.files import write_text
 from slipway.gates import Outcome, Verdict, overall
+from slipway.settings.explain import explain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 RESULTS = Path("results")
+M = TypeVar("M", bound=BaseModel)
 
 
 class JobResult(BaseModel):
@@ -92,3 +94,11 @@ def read(directory: Path = RESULTS) -> dict[str, JobResult]:
     """Return every result in `directory`, by job name."""
     files = sorted(directory.glob("*.json"))
     return {file.stem: JobResult.model_validate_json(file.read_text(encoding="utf-8")) for file in files}
+
+
+def read_evidence(model: type[M], content: Mapping[str, Any], where: str) -> M:
+    """Return the evidence of a job as its model. Raises UserError with `where`, the key, and what is allowed."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise UserError(f"{where}: {explain(error, model, 'evidence')}") from None

@@ -114,8 +114,8 @@ def main() -> None:
         window = LiveWindow(start, start + timedelta(days=7), *unlabeled, labels)
         assessment = assess(window, reference, state, params)
         state = assessment.state
-    json.dumps(assessment.evidence)
-    worst = assessment.evidence["questions"]["skew"]["findings"][0]["column"]
+    content = json.loads(json.dumps(assessment.content()))
+    worst = content["questions"]["skew"]["findings"][0]["column"]
     print(
         json.dumps(
             {
@@ -123,7 +123,7 @@ def main() -> None:
                 "thresholds": {verdict.gate: verdict.threshold for verdict in assessment.verdicts},
                 "outcomes": {verdict.gate: verdict.outcome for verdict in assessment.verdicts},
                 "worst": worst,
-                "retrain": assessment.retrain,
+                "retrain": content["retrain"],
             }
         )
     )

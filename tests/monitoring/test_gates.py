@@ -7,20 +7,29 @@ import math
 import pytest
 
 from slipway.gates import Outcome, Verdict, monitoring
-from slipway.gates.monitoring_evidence import BASELINE, REQUESTED
-from slipway.gates.monitoring_evidence import finding as make_finding
+from slipway.gates.monitoring_evidence import (
+    CheckEvidence,
+    Finding,
+    FindingsEvidence,
+    PerformanceEvidence,
+    RetrainRequest,
+    StalenessEvidence,
+)
 from slipway.settings import read_settings
 
 LIMITS = read_settings().monitoring
 
 
-def finding(score: float, message: str = "size: unlike training") -> dict:
-    return make_finding("size", "shape", score, message)
+def finding(score: float, message: str = "size: unlike training") -> Finding:
+    return Finding(column="size", what="shape", score=score, message=message)
 
 
-def performance(value: float, half: float = 0.01, baseline: float | None = 0.7, **changes: object) -> dict:
-    overall = {"value": value, "low": value - half, "high": value + half}
-    return {"metric": "roc_auc", BASELINE: baseline, "rows": 9, "all": overall, "segments": {}} | changes
+def performance(
+    value: float, half: float = 0.01, baseline: float | None = 0.7, metric: str = "roc_auc", **changes: object
+) -> PerformanceEvidence:
+    primary = {"metric": metric, "baseline": baseline}
+    content = {**primary, "rows": 9, "all": {**primary, "value": value, "low": value - half, "high": value + half}}
+    return PerformanceEvidence.model_validate(content | changes)
 
 
 @pytest.mark.parametrize("check", monitoring.THRESHOLDS)
@@ -28,20 +37,20 @@ def performance(value: float, half: float = 0.01, baseline: float | None = 0.7, 
     ("score", "outcome"), [(-0.5, Outcome.PASS), (1.0, Outcome.PASS), (1.01, Outcome.FAIL), (math.nan, Outcome.FAIL)]
 )
 def test_a_finding_over_the_limit_fails_and_is_quoted(check, score, outcome):
-    verdict = monitoring.judge(check, {"rows": 9, "findings": [finding(score)]}, LIMITS)
+    verdict = monitoring.judge(check, FindingsEvidence(rows=9, findings=[finding(score)]), LIMITS)
     assert outcome == verdict.outcome
     assert "size: unlike training" in (verdict.reason if outcome is Outcome.FAIL else verdict.observed)
 
 
 def test_the_worst_finding_comes_first_and_the_rest_are_counted():
     findings = [finding(9 - place, f"finding {place}") for place in range(6)]
-    reason = monitoring.judge("skew", {"rows": 9, "findings": findings}, LIMITS).reason
+    reason = monitoring.judge("skew", FindingsEvidence(rows=9, findings=findings), LIMITS).reason
     assert "finding 0; finding 1; finding 2; and 3 more" == reason
 
 
 @pytest.mark.parametrize("check", [*monitoring.THRESHOLDS, "performance", "segments", "staleness"])
 def test_a_check_without_evidence_is_inconclusive_with_the_reason(check):
-    verdict = monitoring.judge(check, {"missing": "no labels"}, LIMITS)
+    verdict = monitoring.judge(check, CheckEvidence(missing="no labels"), LIMITS)
     assert (Outcome.INCONCLUSIVE, "no labels") == (verdict.outcome, verdict.reason)
 
 
@@ -64,14 +73,14 @@ def test_performance_fails_where_even_the_better_end_of_the_interval_is_too_low(
 
 
 def test_a_worse_segment_is_named_and_one_without_a_baseline_is_not_judged():
-    segment = {"value": 0.5, "low": 0.49, "high": 0.51}
-    segments = {"origin=EWR": segment | {BASELINE: 0.7}, "origin=JFK": segment | {BASELINE: None}}
+    segment = {"metric": "roc_auc", "value": 0.5, "low": 0.49, "high": 0.51}
+    segments = {"origin=EWR": segment | {"baseline": 0.7}, "origin=JFK": segment | {"baseline": None}}
     verdict = monitoring.judge("segments", performance(0.7, segments=segments), LIMITS)
     assert (Outcome.FAIL, "1 of 2 segments judged, 1 worse") == (verdict.outcome, verdict.observed)
     assert verdict.reason.startswith("origin=EWR: ")
 
 
-ONE_CLASS = {"metric": "log_loss", BASELINE: 0.4}
+ONE_CLASS = {"metric": "log_loss", "baseline": 0.4}
 NO_NUMBER = {"value": math.nan, "low": math.nan, "high": math.nan}
 
 
@@ -81,8 +90,12 @@ NO_NUMBER = {"value": math.nan, "low": math.nan, "high": math.nan}
         (ONE_CLASS | {"value": 0.9, "low": 0.85, "high": 0.95}, Outcome.FAIL, "log_loss 0.9000"),
         (ONE_CLASS | {"value": 0.45, "low": 0.4, "high": 0.5}, Outcome.PASS, ""),
         (ONE_CLASS | NO_NUMBER, Outcome.INCONCLUSIVE, "log_loss is undefined"),
-        ({BASELINE: 0.7} | NO_NUMBER, Outcome.INCONCLUSIVE, "roc_auc is undefined"),
-        ({BASELINE: math.nan, "value": 0.7, "low": 0.69, "high": 0.71}, Outcome.INCONCLUSIVE, "roc_auc is undefined"),
+        ({"metric": "roc_auc", "baseline": 0.7} | NO_NUMBER, Outcome.INCONCLUSIVE, "roc_auc is undefined"),
+        (
+            {"metric": "roc_auc", "baseline": math.nan, "value": 0.7, "low": 0.69, "high": 0.71},
+            Outcome.INCONCLUSIVE,
+            "roc_auc is undefined",
+        ),
     ],
 )
 def test_a_segment_without_the_primary_metric_is_judged_by_the_loss_or_proves_nothing(segment, outcome, reason):
@@ -104,7 +117,7 @@ def test_labels_of_one_class_are_judged_by_the_loss(value, outcome):
     [(1.0, 1.0, []), (46.0, 1.0, ["data"]), (None, 91.0, ["model"]), (math.nan, 1.0, ["data"]), (None, 1.0, [])],
 )
 def test_data_or_a_model_that_is_too_old_is_named(data, model, old):
-    verdict = monitoring.judge("staleness", {"data_days": data, "model_days": model}, LIMITS)
+    verdict = monitoring.judge("staleness", StalenessEvidence(data_days=data, model_days=model), LIMITS)
     assert (Outcome.FAIL if old else Outcome.PASS) == verdict.outcome
     assert all(name in verdict.reason for name in old)
 
@@ -116,7 +129,7 @@ def test_one_window_neither_raises_nor_clears_an_alarm():
     assert (bad, good) == (monitoring.with_alarm(bad, raised=True), monitoring.with_alarm(good, raised=False))
 
 
-def request(*checks: str) -> dict:
+def request(*checks: str) -> RetrainRequest:
     """Return the retraining request after `checks` have failed."""
     return monitoring.retrain([Verdict(name, Outcome.FAIL, "", "far", f"{name} is bad") for name in checks])
 
@@ -128,11 +141,11 @@ def request(*checks: str) -> dict:
 )  # fmt: skip
 def test_decay_drift_and_staleness_request_a_retraining_the_most_specific_first(checks, trigger):
     requested = request(*checks)
-    assert (trigger is not None, trigger) == (requested[REQUESTED], requested["trigger"])
+    assert (trigger is not None, trigger) == (requested.requested, requested.trigger)
 
 
 @pytest.mark.parametrize("broken", sorted(monitoring.DATA_FAULT_CHECKS))
 def test_no_retraining_is_requested_while_the_data_is_broken(broken):
     requested = request(broken, "performance", "drift")
-    assert (False, None) == (requested[REQUESTED], requested["trigger"])
-    assert f"{broken} is bad" in requested["because"]
+    assert (False, None) == (requested.requested, requested.trigger)
+    assert f"{broken} is bad" in requested.because

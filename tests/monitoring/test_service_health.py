@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict, monitoring
 from slipway.lab.monitoring_power import HEALTHY_SERVICE, LOAD_TEST
 from slipway.monitoring.checks import health
@@ -51,7 +52,7 @@ def test_a_fault_is_reported_with_its_limit(fault, reason):
 
 
 def test_a_slower_load_test_raises_the_limit():
-    slow = LOAD_TEST | {"p99_milliseconds": 30.0}
+    slow = LOAD_TEST.model_copy(update={"p99_milliseconds": 30.0})
     assert Outcome.PASS == verdict(replace(HEALTHY_SERVICE, p99_milliseconds=60.0), slow).outcome
 
 
@@ -75,7 +76,7 @@ def _store(tmp_path, *runs: tuple[int, Outcome, float]) -> FolderStore:
     store = FolderStore(tmp_path / "store")
     (store.root / "v0.1.0").mkdir(parents=True)
     for hour, outcome, p50 in runs:
-        measured = LOAD_TEST | {"p50_milliseconds": p50, "release": "v0.1.0", "environment": "staging"}
+        measured = LOAD_TEST.model_dump() | {"p50_milliseconds": p50, "release": "v0.1.0", "environment": "staging"}
         verdicts = [Verdict("load test: p50", outcome, "", "")]
         result = JobResult(job="loadtest", started=datetime(2026, 1, 1, hour, tzinfo=UTC), evidence=measured)
         folder = tmp_path / f"results-{hour}"
@@ -89,9 +90,17 @@ def test_the_newest_passed_load_test_is_the_baseline(tmp_path):
     store = _store(
         tmp_path, (1, Outcome.PASS, 1.0), (3, Outcome.PASS, 3.0), (2, Outcome.PASS, 2.0), (4, Outcome.FAIL, 9.0)
     )
-    assert LOAD_TEST | {"p50_milliseconds": 3.0} == load_test_result(store, "v0.1.0")
+    assert LOAD_TEST.model_copy(update={"p50_milliseconds": 3.0}) == load_test_result(store, "v0.1.0")
 
 
 @pytest.mark.parametrize("runs", [(), ((1, Outcome.FAIL, 1.0), (2, Outcome.INCONCLUSIVE, 2.0))])
 def test_a_load_test_that_did_not_pass_is_ignored(tmp_path, runs):
     assert load_test_result(_store(tmp_path, *runs), "v0.1.0") is None
+
+
+def test_a_stored_load_test_with_an_invalid_value_is_one_line(tmp_path):
+    store = _store(tmp_path, (1, Outcome.PASS, "fast"))
+    with pytest.raises(
+        UserError, match=r"^v0\.1\.0: its newest passed load test: evidence\.p50_milliseconds: \"fast\""
+    ):
+        load_test_result(store, "v0.1.0")

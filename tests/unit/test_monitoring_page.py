@@ -9,15 +9,18 @@ from html.parser import HTMLParser
 import pytest
 
 from slipway.gates import Outcome, Verdict
+from slipway.gates.monitoring_evidence import MonitorEvidence
 from slipway.report import charts, monitoring_page
 from slipway.report.monitoring_page import WindowSummary
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-EVIDENCE = {
-    "release": "v0.2.0",
-    "window": {"start": "2026-01-01T00:00:00+00:00", "end": "2026-01-08T00:00:00+00:00", "rows": 6300},
-    "retrain": {"trigger": "decay", "because": "performance: worse"},
-}
+EVIDENCE = MonitorEvidence.model_validate(
+    {
+        "release": "v0.2.0",
+        "window": {"start": "2026-01-01T00:00:00+00:00", "end": "2026-01-08T00:00:00+00:00", "rows": 6300},
+        "retrain": {"trigger": "decay", "because": "performance: worse"},
+    }
+)
 
 
 def window(day: int, release: str = "v0.1.0", **facts: object) -> WindowSummary:

@@ -84,10 +84,14 @@ def test_the_triggers_in_params_yaml_exist():
     assert set(read_settings().retraining.triggers) <= set(trigger.TRIGGERS)
 
 
+def evidence(**changes: object) -> retraining.RetrainEvidence:
+    return retraining.RetrainEvidence.model_validate(EVIDENCE | changes)
+
+
 def _body(**changes: object) -> str:
     verdicts = [Verdict("champion", Outcome.PASS, "roc_auc loss < 0.01", "+0.0170 [+0.0110, +0.0231]")]
     job_results = {"compare": JobResult(job="compare", started=NOW, verdicts=verdicts)}
-    return markdown.render(retraining.write(EVIDENCE | changes, job_results, "https://github.example/run/1"))
+    return markdown.render(retraining.write(evidence(**changes), job_results, "https://github.example/run/1"))
 
 
 def test_the_pull_request_has_the_trigger_its_evidence_and_the_verdicts():
@@ -117,8 +121,8 @@ def test_evidence_of_any_length_leaves_the_rest_complete():
     ],
 )
 def test_the_title_is_one_line(files, expected):
-    assert expected == retraining.title(EVIDENCE | {"files": files})
+    assert expected == retraining.title(evidence(files=files))
 
 
 def test_a_title_of_any_length_is_cut():
-    assert retraining.TITLE_LENGTH_MAX == len(retraining.title(EVIDENCE | {"files": ["x" * 500]}))
+    assert retraining.TITLE_LENGTH_MAX == len(retraining.title(evidence(files=["x" * 500])))

@@ -24,11 +24,11 @@ import problem
 from slipway import output, predictor
 from slipway.errors import UserError
 from slipway.gates import Outcome
-from slipway.gates.monitoring_evidence import MESSAGE
+from slipway.gates.monitoring_evidence import FindingsEvidence
 from slipway.lab import live_faults
 from slipway.monitoring.alarm_state import MonitorState
 from slipway.monitoring.assess import assess
-from slipway.monitoring.reference import Reference, ReleaseBaseline, predict
+from slipway.monitoring.reference import LoadTestBaseline, Reference, ReleaseBaseline, predict
 from slipway.monitoring.window import LiveWindow, ServiceCounts, logged
 from slipway.settings import read_params
 
@@ -45,7 +45,7 @@ RUN_WINDOWS = 10  # consecutive stable windows, so that alarms can be raised and
 MONTH_DAYS_MIN = 28  # of a month from which windows are drawn
 RELEASE = "candidate"
 HEALTHY_SERVICE = ServiceCounts(50_000, 5, rows=50_000, p50_milliseconds=1.5, p99_milliseconds=9.0, peak_rate=40.0)
-LOAD_TEST = {"p50_milliseconds": 2.0, "p99_milliseconds": 15.0, "rate": 200}
+LOAD_TEST = LoadTestBaseline(p50_milliseconds=2.0, p99_milliseconds=15.0, rate=200)
 """The load-test result of the release."""
 
 
@@ -194,10 +194,11 @@ def detect(place: int) -> Detection:
     if not failed:
         return Detection(fault.name, fault.why, False, "nothing")
     first = failed[0]
-    findings = assessment.evidence["questions"].get(first, {}).get("findings", [])
-    column = findings[0]["column"] if findings else ""
+    evidence = assessment.checks.get(first)
+    findings = evidence.findings if isinstance(evidence, FindingsEvidence) else []
+    column = findings[0].column if findings else ""
     detected = first in fault.checks and (not fault.columns or column in fault.columns)
-    return Detection(fault.name, fault.why, detected, f"{first}: {findings[0][MESSAGE] if findings else ''}")
+    return Detection(fault.name, fault.why, detected, f"{first}: {findings[0].message if findings else ''}")
 
 
 def start_after(reference: Reference) -> datetime:

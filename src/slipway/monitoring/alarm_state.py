@@ -7,7 +7,6 @@ limit does not flap. Assessing the same window again gives the same alarms.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -34,6 +33,22 @@ class Alarm(BaseModel):
         return Alarm(raised=failed) if self.run + 1 >= required else Alarm(raised=self.raised, run=self.run + 1)
 
 
+class PointFacts(BaseModel):
+    """Measurements of one window; older states lack some."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    rows: int | None = None
+    performance: dict[str, float | str | None] | None = None
+    """Estimate of the metric on late labels; a limit is None in the file where it is not finite."""
+    baseline: float | None = None
+    metric: str | None = None
+    columns: dict[str, float | None] = {}
+    """Worst score of each column."""
+    p50: float | None = None
+    p99: float | None = None
+
+
 class Point(BaseModel):
     """What the plots show of one window."""
 
@@ -42,7 +57,7 @@ class Point(BaseModel):
     end: datetime
     release: str
     days: float
-    facts: dict[str, Any] = {}
+    facts: PointFacts = PointFacts()
 
 
 class MonitorState(BaseModel):

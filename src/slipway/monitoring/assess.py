@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slipway.gates import Outcome, monitoring
-from slipway.gates.monitoring_evidence import BASELINE
-from slipway.monitoring.alarm_state import Alarm, MonitorState, Point
+from slipway.gates.monitoring_evidence import FindingsEvidence, MonitorEvidence, WindowFacts
+from slipway.monitoring.alarm_state import Alarm, MonitorState, Point, PointFacts
 from slipway.monitoring.checks import (
     attribution,
     drift,
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from slipway.gates import Verdict
+    from slipway.gates.monitoring_evidence import CheckEvidence, PerformanceEvidence, RetrainRequest
     from slipway.monitoring.reference import Reference
     from slipway.monitoring.window import LiveWindow
     from slipway.settings.operation import MonitoringSection
 
-CHECKS: dict[str, Callable[[CheckContext], dict[str, Any]] | None] = {
+CHECKS: dict[str, Callable[[CheckContext], CheckEvidence] | None] = {
     "validity": validity.evidence,
     "traffic": traffic.evidence,
     "model": model.evidence,
@@ -40,14 +41,14 @@ CHECKS: dict[str, Callable[[CheckContext], dict[str, Any]] | None] = {
     "skew": skew.evidence,
     "drift": drift.evidence,
     "predictions": predictions.evidence,
-    "performance": performance.evidence,
+    "performance": None,
     "segments": None,
     "attribution": attribution.evidence,
     "staleness": staleness.evidence,
     "health": health.evidence,
 }
-"""Checks by name, in the order of the report: a cause precedes its effects. `segments` has no evidence of its own and
-is judged on that of `performance`."""
+"""Checks by name, in the order of the report: a cause precedes its effects. `performance` and `segments` are judged on
+the same evidence, so they have no function here."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,22 @@ class Assessment:
     """The result of one assessment; `state` is the input of the next."""
 
     verdicts: list[Verdict]
-    evidence: dict[str, Any]
+    retrain: RetrainRequest
+    window: WindowFacts
+    release: str
+    checks: dict[str, CheckEvidence]
+    """Evidence by check."""
     state: MonitorState
 
     @property
-    def retrain(self) -> dict[str, Any]:
-        """The retraining request: `trigger` is `decay`, `drift`, `staleness` or None; `because` is the reason."""
-        request: dict[str, Any] = self.evidence["retrain"]
-        return request
+    def evidence(self) -> MonitorEvidence:
+        """Return the evidence that the report states."""
+        return MonitorEvidence(release=self.release, window=self.window, retrain=self.retrain)
+
+    def content(self) -> dict[str, Any]:
+        """Return all evidence for results/monitor.json."""
+        checks = {name: evidence.model_dump(exclude_unset=True) for name, evidence in self.checks.items()}
+        return {**self.evidence.model_dump(), "questions": checks}
 
 
 def assess(window: LiveWindow, reference: Reference, state: MonitorState, params: Mapping[str, Any]) -> Assessment:
@@ -73,19 +82,17 @@ def assess(window: LiveWindow, reference: Reference, state: MonitorState, params
     """
     context = CheckContext(window, reference, params)
     evidence = {name: check(context) for name, check in CHECKS.items() if check}
-    raw = [monitoring.judge(name, evidence.get(name, evidence["performance"]), context.limits) for name in CHECKS]
+    late = performance.evidence(context)
+    evidence["performance"] = late
+    raw = [monitoring.judge(name, evidence.get(name, late), context.limits) for name in CHECKS]
     before = state.alarms_before(window.end)
     alarms = {verdict.gate: _alarm(before, verdict, context.limits) for verdict in raw}
     verdicts = [monitoring.with_alarm(verdict, alarms[verdict.gate].raised) for verdict in raw]
-    report = {
-        "release": reference.baseline.release,
-        "window": {"start": window.start.isoformat(), "end": window.end.isoformat(), "rows": len(window.rows)},
-        "questions": evidence,
-        "retrain": monitoring.retrain(verdicts),
-    }
-    facts = _facts(context, evidence)
-    point = Point(end=window.end, release=reference.baseline.release, days=window.days, facts=facts)
-    return Assessment(verdicts, report, state.after(alarms, point))
+    release, facts = reference.baseline.release, _facts(context, evidence, late)
+    point = Point(end=window.end, release=release, days=window.days, facts=facts)
+    monitored = WindowFacts(start=window.start.isoformat(), end=window.end.isoformat(), rows=len(window.rows))
+    request = monitoring.retrain(verdicts)
+    return Assessment(verdicts, request, monitored, release, evidence, state.after(alarms, point))
 
 
 def _alarm(before: Mapping[str, Alarm], verdict: Verdict, limits: MonitoringSection) -> Alarm:
@@ -97,22 +104,20 @@ def _alarm(before: Mapping[str, Alarm], verdict: Verdict, limits: MonitoringSect
     return alarm.next(verdict.outcome is Outcome.FAIL, *windows)
 
 
-def _facts(context: CheckContext, evidence: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(context: CheckContext, evidence: Mapping[str, CheckEvidence], late: PerformanceEvidence) -> PointFacts:
     """Return what the plots show of the window."""
     columns: dict[str, float] = {}
-    for check in ("skew", "drift"):
-        for finding in evidence[check].get("findings", []):
-            column = finding["column"]
-            columns[column] = max(columns.get(column, -1.0), round(finding["score"], 3))
-    service, performance = context.window.service, evidence["performance"]
-    overall = performance.get("all")
-    has_primary = overall is not None and overall["metric"] == performance["metric"]  # a chart has one unit
-    return {
-        "rows": len(context.window.rows),
-        "performance": overall if has_primary else None,
-        BASELINE: performance[BASELINE],
-        "metric": performance["metric"],
-        "columns": columns,
-        "p50": service and service.p50_milliseconds,
-        "p99": service and service.p99_milliseconds,
-    }
+    for check in (evidence["skew"], evidence["drift"]):
+        for finding in check.findings if isinstance(check, FindingsEvidence) else []:
+            columns[finding.column] = max(columns.get(finding.column, -1.0), round(finding.score, 3))
+    service, overall = context.window.service, late.all
+    has_primary = overall is not None and overall.metric == late.metric  # a chart has one unit
+    return PointFacts(
+        rows=len(context.window.rows),
+        performance=overall.model_dump() if overall and has_primary else None,
+        baseline=late.baseline,
+        metric=late.metric,
+        columns=columns,
+        p50=service and service.p50_milliseconds,
+        p99=service and service.p99_milliseconds,
+    )

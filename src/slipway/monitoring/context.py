@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 import problem
-from slipway.gates.monitoring_evidence import worst_first
 from slipway.monitoring.window import scores
 from slipway.serving.prediction_log import redacted
 from slipway.settings.operation import MonitoringSection
@@ -17,7 +16,7 @@ from slipway.settings.operation import MonitoringSection
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from slipway.monitoring.expectation import Expectation, Sample, StatisticKey
+    from slipway.monitoring.expectation import Expectation, Range, Sample, StatisticKey
     from slipway.monitoring.reference import Reference
     from slipway.monitoring.window import LiveWindow
 
@@ -25,6 +24,17 @@ PREVIOUS_SPAN_MIN = 0.9  # of the length of the window, which the previous rows 
 SLACK_FACTORS = {"relation": 5, "lean": 5, "unknown": 0.2}
 """Factors on the slack of these statistics. The first two are no fractions but errors in units of the mean error. The
 last is stricter, because no season brings many values that training never had."""
+
+
+@dataclass(frozen=True)
+class Excess:
+    """How far the value of a statistic of a column exceeds its expected range; a score above 1 is over the limit."""
+
+    column: str
+    statistic: str
+    score: float
+    value: float
+    expected: Range
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,7 @@ class CheckContext:
             return self.statistics
         return self.expectation.statistics(self.own_sample) | self.expectation.moved(self.own_sample, self.previous)
 
-    def excesses(self, statistics: Mapping[StatisticKey, float]) -> list[dict[str, Any]]:
+    def excesses(self, statistics: Mapping[StatisticKey, float]) -> list[Excess]:
         """Return each statistic with its expected range and how far it exceeds it, worst first."""
         ranges = self.expectation.ranges
         findings = []
@@ -111,8 +121,8 @@ class CheckContext:
                 expected = ranges[statistic, column]
                 slack = self.limits.slack * SLACK_FACTORS.get(statistic, 1)
                 score = expected.excess(value, self.limits.headroom, slack)
-                findings.append({"column": column, "what": statistic, "score": score, "value": value, **vars(expected)})
-        return worst_first(findings)
+                findings.append(Excess(column, statistic, score, value, expected))
+        return sorted(findings, key=lambda excess: -excess.score)
 
     def _measured(self, rows: pd.DataFrame, *, errors: bool = True) -> Sample:
         drawn = rows.sample(min(len(rows), self.limits.sample_rows), random_state=self.params["seed"])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from slipway import output, results
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
+from slipway.gates.monitoring_evidence import MonitorEvidence
 from slipway.github import api, workflows
 from slipway.github.api import GONE, ApiError
 from slipway.report import health as content
@@ -21,6 +22,7 @@ from slipway.retraining import pull_request, trigger
 
 if TYPE_CHECKING:
     from slipway.environment.environment import Environment
+    from slipway.gates.monitoring_evidence import RetrainRequest
     from slipway.report.document import Document
     from slipway.results import JobResult
 
@@ -61,8 +63,9 @@ def _report(environment: Environment) -> str:
             "no issue and no retraining, because GITHUB_REPOSITORY or GH_TOKEN is not set; the report is in"
             f" {results.RESULTS}/{SOURCE}/"
         )
-    action = _retrain(monitored, repository)
-    text = content.write(environment.name, monitored, action, workflows.run_url())
+    evidence = results.read_evidence(MonitorEvidence, monitored.evidence, f"{results.RESULTS}/{SOURCE}.json")
+    action = _retrain(evidence.retrain, repository)
+    text = content.write(environment.name, monitored, evidence, action, workflows.run_url())
     try:
         reported = _in_issue(repository, environment.name, monitored, text)
     except ApiError as error:
@@ -88,15 +91,14 @@ def _without_issue(environment: str, monitored: JobResult, text: Document, error
     return f"{content.title(environment, monitored)}; no issue was opened: {error}"
 
 
-def _retrain(monitored: JobResult, repository: str) -> str:
+def _retrain(request: RetrainRequest | None, repository: str) -> str:
     """Start a retraining if monitoring requests one; return what was done."""
-    request = monitored.evidence.get("retrain") or {"trigger": None}
-    fired = request["trigger"]
-    if fired is None:
+    if request is None or request.trigger is None:
         return "not requested"
+    fired = request.trigger
     if fired not in trigger.TRIGGERS:
         return f"requested by {fired}, which is not a trigger of `slipway retrain`"
-    because = " ".join(str(request["because"]).split())[:EVIDENCE_LENGTH_MAX]
+    because = " ".join(request.because.split())[:EVIDENCE_LENGTH_MAX]
     try:
         workflows.start(repository, WORKFLOW, pull_request.TARGET, {"trigger": fired, "because": because})
     except ApiError as error:

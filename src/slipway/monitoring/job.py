@@ -16,12 +16,11 @@ from slipway.dvc import client
 from slipway.errors import UserError
 from slipway.files import write_text
 from slipway.gates import Outcome
-from slipway.gates.monitoring_evidence import BASELINE
 from slipway.loadtest.loadtest import JOB as LOAD_TEST
 from slipway.monitoring import collect, snapshots
 from slipway.monitoring.alarm_state import MonitorState, Point
 from slipway.monitoring.assess import assess
-from slipway.monitoring.reference import LOAD_TEST_KEYS, Reference, ReleaseBaseline
+from slipway.monitoring.reference import LoadTestBaseline, Reference, ReleaseBaseline
 from slipway.monitoring.spans import PREVIOUS_WINDOWS
 from slipway.monitoring.window import LiveWindow, ServiceCounts
 from slipway.release import evidence
@@ -30,7 +29,7 @@ from slipway.release.store import open_store
 from slipway.report import markdown, monitoring_page
 from slipway.report import monitoring as report
 from slipway.report.monitoring_page import WindowSummary
-from slipway.results import RESULTS, recorded
+from slipway.results import RESULTS, read_evidence, recorded
 from slipway.settings import read_params, read_unchecked
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def main(environment: Environment, options: WindowOptions) -> int:
         window = read_window(collection, start, end, options.labels, counters.between(start, end), params)
         assessment = assess(window, reference, read_state(collection), params)
         result.verdicts = assessment.verdicts
-        result.evidence |= {"collected": vars(collected), **assessment.evidence}
+        result.evidence |= {"collected": vars(collected), **assessment.content()}
         collection.write_text(STATE_FILE, assessment.state.model_dump_json() + "\n")
         write_pages(environment.name, assessment)
     output.result(result, lambda: report.text(assessment.verdicts, assessment.retrain))
@@ -154,14 +153,15 @@ def reference_of(environment: Environment, params: dict[str, Any]) -> tuple[Refe
     return Reference.of(baseline, frame, model, training_params, CACHE), params
 
 
-def load_test_result(store: Store, release: str) -> Mapping[str, float] | None:
-    """Return `LOAD_TEST_KEYS` of the newest passed load test that the store holds for a release; None without one."""
+def load_test_result(store: Store, release: str) -> LoadTestBaseline | None:
+    """Return the newest passed load test that the store holds for a release; None without one. Raises UserError."""
     results = evidence.results_of(store, release, LOAD_TEST)
     passed = (result.evidence for result in results if result.outcome is Outcome.PASS)
-    return next(({key: measured[key] for key in LOAD_TEST_KEYS} for measured in passed), None)
+    where = f"{release}: its newest passed load test"
+    return next((read_evidence(LoadTestBaseline, measured, where) for measured in passed), None)
 
 
-def baseline_of(manifest: dict[str, Any], load: Mapping[str, float] | None) -> ReleaseBaseline:
+def baseline_of(manifest: dict[str, Any], load: LoadTestBaseline | None) -> ReleaseBaseline:
     """Return the baseline from the manifest of a release, and the result of its load test."""
     metrics = manifest["metrics"]
     return ReleaseBaseline(
@@ -202,11 +202,11 @@ def _summary(point: Point) -> WindowSummary:
     return WindowSummary(
         point.end,
         point.release,
-        rows=facts.get("rows"),
-        metric=facts.get("metric"),
-        performance=facts.get("performance"),
-        baseline=facts.get(BASELINE),
-        columns=facts.get("columns", {}),
-        p50_milliseconds=facts.get("p50"),
-        p99_milliseconds=facts.get("p99"),
+        rows=facts.rows,
+        metric=facts.metric,
+        performance=facts.performance,
+        baseline=facts.baseline,
+        columns=facts.columns,
+        p50_milliseconds=facts.p50,
+        p99_milliseconds=facts.p99,
     )

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from pydantic import BaseModel, ConfigDict
 
 import problem
 from slipway.monitoring import reference_cache as expectation_cache
@@ -27,8 +28,15 @@ if TYPE_CHECKING:
     from slipway.predictor import Predictor
 
 
-LOAD_TEST_KEYS = ("p50_milliseconds", "p99_milliseconds", "rate")
-"""The load-test results that monitoring compares with, by their keys in results/loadtest.json."""
+class LoadTestBaseline(BaseModel):
+    """What monitoring compares with of a passed load test, by the keys in results/loadtest.json."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    p50_milliseconds: float
+    p99_milliseconds: float
+    rate: float
+    """Offered requests per second."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +49,8 @@ class ReleaseBaseline:
     """On the test rows, by name: metrics/evaluate.json, `model`."""
     importance: Mapping[str, float]
     """By column: metrics/importance.json."""
-    load: Mapping[str, float] | None = None
-    """Values of `LOAD_TEST_KEYS`; None if the store holds no passed load test of the release."""
+    load: LoadTestBaseline | None = None
+    """None if the store holds no passed load test of the release."""
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slipway.gates import Outcome
 from slipway.report.document import Code, Link, Strong, Table, paragraph
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
+    from slipway.gates.monitoring_evidence import MonitorEvidence
     from slipway.report.document import Block, Document, Inline
     from slipway.results import JobResult
 
@@ -28,17 +29,18 @@ def title(environment: str, result: JobResult) -> str:
     return f"{environment} is not healthy: {', '.join(troubles(result)) or 'inconclusive'}"
 
 
-def write(environment: str, result: JobResult, action: str, run: str | None) -> Document:
-    """Return the body of the issue. `action` states what was done about retraining; `run` is the workflow run's URL."""
-    return [*_about(environment, result), *_verdicts(result), *_next(action, run)]
+def write(environment: str, result: JobResult, evidence: MonitorEvidence, action: str, run: str | None) -> Document:
+    """Return the body of the issue on `result`, whose evidence is `evidence`.
+
+    `action` states what was done about retraining; `run` is the workflow run's URL.
+    """
+    return [*_about(environment, result, evidence), *_verdicts(result), *_next(action, run)]
 
 
-def _about(environment: str, result: JobResult) -> Iterator[Block]:
-    evidence: Mapping[str, Any] = result.evidence
-    window = evidence.get("window") or {}
-    parts: list[Inline] = [Strong(environment), " runs ", Code(str(evidence.get("release", "an unknown release")))]
-    if window:
-        parts += [f"; monitored from {window['start']} to {window['end']}, {window.get('rows', 0):,} rows"]
+def _about(environment: str, result: JobResult, evidence: MonitorEvidence) -> Iterator[Block]:
+    parts: list[Inline] = [Strong(environment), " runs ", Code(evidence.release or "an unknown release")]
+    if window := evidence.window:
+        parts += [f"; monitored from {window.start} to {window.end}, {window.rows:,} rows"]
     yield paragraph(*parts, ".")
     if result.error:
         yield paragraph("Monitoring failed: ", Code(result.error))

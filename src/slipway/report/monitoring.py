@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slipway.gates import Outcome, overall
 from slipway.report.content import OUTCOME_LABELS
 from slipway.report.document import Heading, Strong, Table, paragraph
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from slipway.gates import Verdict
+    from slipway.gates.monitoring_evidence import MonitorEvidence, RetrainRequest, WindowFacts
     from slipway.report.document import Document
 
 
@@ -26,24 +27,26 @@ def title(verdicts: Sequence[Verdict]) -> str:
     }[overall(verdicts)]
 
 
-def write(environment: str, verdicts: Sequence[Verdict], evidence: Mapping[str, Any]) -> Document:
+def write(environment: str, verdicts: Sequence[Verdict], evidence: MonitorEvidence) -> Document:
     """Return the complete report."""
-    window, retrain = evidence["window"], evidence["retrain"]
     rows = [
         (Strong(verdict.gate), OUTCOME_LABELS[verdict.outcome], verdict.observed, verdict.threshold, verdict.reason)
         for verdict in verdicts
     ]
     return [
         Heading(f"{environment}: {title(verdicts)}", 1),
-        paragraph(
-            f"{evidence['release']}, {window['rows']:,} rows from {window['start'][:16]} to {window['end'][:16]} UTC."
-        ),
+        paragraph(f"{evidence.release}, {period(evidence.window)} UTC." if evidence.window else f"{evidence.release}."),
         Table(("Check", "Outcome", "Observed", "Threshold", "Reason"), rows),
-        paragraph(Strong("Retraining"), f": {request(retrain)}."),
+        *([paragraph(Strong("Retraining"), f": {request(evidence.retrain)}.")] if evidence.retrain else []),
     ]
 
 
-def text(verdicts: Sequence[Verdict], retrain: Mapping[str, Any]) -> str:
+def period(window: WindowFacts) -> str:
+    """Return the rows of a window and its times, UTC."""
+    return f"{window.rows:,} rows from {window.start[:16]} to {window.end[:16]}"
+
+
+def text(verdicts: Sequence[Verdict], retrain: RetrainRequest) -> str:
     """Return the report for a terminal, with the overall outcome in the last line."""
     lines = [
         f"{verdict.gate}: {verdict.outcome}: {verdict.observed} ({verdict.threshold}) {verdict.reason}".rstrip()
@@ -52,7 +55,7 @@ def text(verdicts: Sequence[Verdict], retrain: Mapping[str, Any]) -> str:
     return "\n".join([*lines, f"retraining: {request(retrain)}", title(verdicts)])
 
 
-def request(retrain: Mapping[str, Any]) -> str:
+def request(retrain: RetrainRequest) -> str:
     """Return whether retraining is requested, by which trigger, and why."""
-    trigger = retrain["trigger"]
-    return f"requested by {trigger}: {retrain['because']}" if trigger else f"not requested: {retrain['because']}"
+    state = f"requested by {retrain.trigger}" if retrain.trigger else "not requested"
+    return f"{state}: {retrain.because}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slipway.gates import Outcome, overall
 from slipway.report import charts
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from slipway.gates import Verdict
+    from slipway.gates.monitoring_evidence import MonitorEvidence, WindowFacts
 
 HEAT_MAP_WINDOWS_MAX = 60
 HEAT_LEVELS = ((0.0, "above expectation"), (0.5, "near the limit"), (1.0, "over the limit"), (2.0, "far over it"))
@@ -61,33 +62,36 @@ class WindowSummary:
     release: str
     rows: int | None = None
     metric: str | None = None
-    performance: Mapping[str, float | None] | None = None
+    performance: Mapping[str, float | str | None] | None = None
     """`value`, `low` and `high` of the metric on the labels that have arrived."""
     baseline: float | None = None
     """Value of the metric that the release reported when it was built."""
-    columns: Mapping[str, float] = field(default_factory=dict)
+    columns: Mapping[str, float | None] = field(default_factory=dict)
     """Drift score of each column; above 1 is over the limit."""
     p50_milliseconds: float | None = None
     p99_milliseconds: float | None = None
 
 
 def render(
-    environment: str, verdicts: Sequence[Verdict], evidence: Mapping[str, Any], windows: Sequence[WindowSummary]
+    environment: str, verdicts: Sequence[Verdict], evidence: MonitorEvidence, windows: Sequence[WindowSummary]
 ) -> str:
     """Return the page. `windows` are those of the monitoring state, oldest first."""
-    head, newest = title(verdicts), evidence["window"]
-    kind = OUTCOME_CLASSES[overall(verdicts)]
-    period = f"from {_moment(newest['start'])} to {_moment(newest['end'])} UTC"
-    about = f"{evidence['release']}, {newest['rows']:,} rows {period}"
+    head, kind = title(verdicts), OUTCOME_CLASSES[overall(verdicts)]
+    about = f"{evidence.release}{f', {_period(evidence.window)}' if evidence.window else ''}."
+    about += f" Retraining {request(evidence.retrain)}." if evidence.retrain else ""
     parts = [
         f"<h1>{escape(environment)}</h1>",
         f'<p class="verdict {kind}">{escape(head)}</p>',
-        f'<p class="quiet">{escape(about)}. Retraining {escape(request(evidence["retrain"]))}.</p>',
+        f'<p class="quiet">{escape(about)}</p>',
         f'<section class="charts">\n{"".join(map(charts.render, _charts(windows)))}\n</section>',
         f"<h2>Drift of each column, compared with windows of the training data</h2>\n{_heat_map(windows)}",
         f'<h2>Checks</h2>\n<ul class="checks">{"".join(map(_check, verdicts))}</ul>',
     ]
     return page(f"{environment}: {head}", f"{charts.STYLE}{STYLE}", "\n".join(parts))
+
+
+def _period(window: WindowFacts) -> str:
+    return f"{window.rows:,} rows from {_moment(window.start)} to {_moment(window.end)} UTC"
 
 
 def _moment(text: str) -> str:
@@ -106,7 +110,7 @@ def _check(verdict: Verdict) -> str:
 def _charts(windows: Sequence[WindowSummary]) -> list[TimeChart]:
     times, releases = [window.end for window in windows], _releases(windows)
     metric = next((window.metric for window in reversed(windows) if window.metric), "performance")
-    values = [window.performance["value"] if window.performance else None for window in windows]
+    values = [_number(window.performance, "value") for window in windows]
     band = [_bounds(window.performance) for window in windows]
     observed = TimeSeries("on late labels, with interval", values, "first")
     baseline = TimeSeries("baseline at release", [window.baseline for window in windows], "second", dashed=True)
@@ -120,11 +124,14 @@ def _charts(windows: Sequence[WindowSummary]) -> list[TimeChart]:
     ]
 
 
-def _bounds(interval: Mapping[str, float | None] | None) -> tuple[float, float] | None:
-    if not interval:
-        return None
-    low, high = interval["low"], interval["high"]
+def _bounds(estimate: Mapping[str, float | str | None] | None) -> tuple[float, float] | None:
+    low, high = _number(estimate, "low"), _number(estimate, "high")
     return None if low is None or high is None else (low, high)
+
+
+def _number(estimate: Mapping[str, float | str | None] | None, name: str) -> float | None:
+    number = estimate[name] if estimate else None
+    return number if isinstance(number, float | int) else None
 
 
 def _releases(windows: Sequence[WindowSummary]) -> list[tuple[datetime, str]]:
@@ -138,13 +145,18 @@ def _heat_map(windows: Sequence[WindowSummary]) -> str:
     columns = list(dict.fromkeys(column for window in newest for column in window.columns))
     if not columns:
         return '<p class="quiet">Nothing was measured.</p>'
-    worst = {column: max(window.columns.get(column, -1.0) for window in newest) for column in columns}
+    worst = {column: max(_score(window, column, -1.0) for window in newest) for column in columns}
     rows = "".join(_row(column, newest) for column in sorted(columns, key=lambda column: -worst[column]))
     legend = "".join(
         f'<span><i class="h{level}"></i>{label}</span>' for level, (_, label) in enumerate(HEAT_LEVELS, start=1)
     )
     expected = "<span><i></i>as expected</span>"
     return f'<div class="heat" role="table">{rows}</div><p class="heat legend">{expected}{legend}</p>'
+
+
+def _score(window: WindowSummary, column: str, default: float) -> float:
+    score = window.columns.get(column)
+    return default if score is None else score
 
 
 def _row(column: str, windows: Sequence[WindowSummary]) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
 
 from slipway.report.document import Code, Details, Link, Strong, Table, paragraph
 from slipway.report.markdown import INVISIBLE
@@ -19,15 +21,30 @@ TITLE_LENGTH_MAX = 120  # characters
 EXPANDED_FILES_MAX = 10  # more are collapsed
 
 
-def title(retraining: Mapping[str, Any]) -> str:
+class RetrainEvidence(BaseModel):
+    """The evidence in results/retrain.json. A retraining without a proposal lacks what it would contain."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
+
+    trigger: str
+    because: str
+    """Evidence of the trigger as text."""
+    proposal: bool = False
+    base: str = ""
+    """Commit on which the retraining ran."""
+    files: list[str] = []
+    """Names of the new data files."""
+
+
+def title(retraining: RetrainEvidence) -> str:
     """Return the title of the pull request, one line of plain text."""
-    files = retraining["files"]
+    files = retraining.files
     data = files[0] if len(files) == 1 else f"{len(files)} new files"
-    text = re.sub(r"\s+", " ", INVISIBLE.sub("", f"Retrain on {data} ({retraining['trigger']})"))
+    text = re.sub(r"\s+", " ", INVISIBLE.sub("", f"Retrain on {data} ({retraining.trigger})"))
     return text if len(text) <= TITLE_LENGTH_MAX else f"{text[: TITLE_LENGTH_MAX - 1]}…"
 
 
-def write(retraining: Mapping[str, Any], job_results: Mapping[str, JobResult], run: str | None) -> Document:
+def write(retraining: RetrainEvidence, job_results: Mapping[str, JobResult], run: str | None) -> Document:
     """Return the description of the pull request.
 
     `retraining` is the evidence in results/retrain.json, `job_results` the results of its jobs by name, and `run` the
@@ -36,17 +53,17 @@ def write(retraining: Mapping[str, Any], job_results: Mapping[str, JobResult], r
     return [*_trigger(retraining, run), *_data(retraining), *_gates(job_results), *_rules(retraining)]
 
 
-def _trigger(retraining: Mapping[str, Any], run: str | None) -> Iterator[Block]:
-    yield paragraph("Trigger: ", Strong(retraining["trigger"]), ".")
-    because = retraining["because"][:EVIDENCE_LENGTH_MAX]
+def _trigger(retraining: RetrainEvidence, run: str | None) -> Iterator[Block]:
+    yield paragraph("Trigger: ", Strong(retraining.trigger), ".")
+    because = retraining.because[:EVIDENCE_LENGTH_MAX]
     if because:
         yield paragraph("Evidence: ", Code(because))
     if run:
         yield paragraph(Link("Workflow run with logs and artifacts", run))
 
 
-def _data(retraining: Mapping[str, Any]) -> Iterator[Block]:
-    files = retraining["files"]
+def _data(retraining: RetrainEvidence) -> Iterator[Block]:
+    files = retraining.files
     yield paragraph(f"New data: {len(files)} {'file' if len(files) == 1 else 'files'}, validated before use.")
     table = Table(("File",), [(Code(file),) for file in files])
     yield table if len(files) <= EXPANDED_FILES_MAX else Details("All new files", (table,))
@@ -63,9 +80,9 @@ def _gates(job_results: Mapping[str, JobResult]) -> Iterator[Block]:
         yield Table(("Gate", "Outcome", "Observed", "Threshold"), rows)
 
 
-def _rules(retraining: Mapping[str, Any]) -> Iterator[Block]:
+def _rules(retraining: RetrainEvidence) -> Iterator[Block]:
     yield paragraph(
         "This pull request changes data and derived files only, on top of ",
-        Code(retraining["base"][:12]),
+        Code(retraining.base[:12]),
         ". The next trigger updates its branch, unless anyone else has pushed to it. Close it to reject the data.",
     )

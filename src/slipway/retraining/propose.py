@@ -7,7 +7,7 @@ the files in PROPOSAL only, and the checks are those of any pull request.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slipway import output, results
 from slipway.errors import UserError
@@ -15,6 +15,7 @@ from slipway.git import Git
 from slipway.github import workflows
 from slipway.report import markdown
 from slipway.report import retraining as content
+from slipway.report.retraining import RetrainEvidence
 from slipway.retraining import pull_request
 from slipway.retraining.proposals import BRANCH, head, listed
 from slipway.retraining.run import CHANGES, JOB, PROPOSAL
@@ -31,7 +32,9 @@ TARGET = "main"
 def propose() -> None:
     """Open or update the pull request, and start its checks. Raises UserError if git or GitHub refuses."""
     result = results.read().get(JOB)
-    if result is None or not result.evidence.get("proposal"):
+    where = f"{results.RESULTS}/{JOB}.json"
+    retraining = results.read_evidence(RetrainEvidence, result.evidence, where) if result else None
+    if retraining is None or not retraining.proposal:
         output.message("propose", "nothing to propose; `slipway retrain` prints the reason")
         return
     repository = workflows.writable_repository()
@@ -40,7 +43,7 @@ def propose() -> None:
             "propose", f"not proposed, because GITHUB_REPOSITORY or GH_TOKEN is not set; the files are in {PROPOSAL}/"
         )
         return
-    git, retraining = Git(Path()), result.evidence
+    git = Git(Path())
     pushed = push(git, retraining)
     title = content.title(retraining)
     body = markdown.render(content.write(retraining, results.read(), workflows.run_url()))
@@ -63,7 +66,7 @@ def _open_proposal(repository: str) -> Proposal | None:
     return next((proposal for proposal in listed(repository) if proposal.is_open), None)
 
 
-def push(git: Git, retraining: Mapping[str, Any]) -> bool:
+def push(git: Git, retraining: RetrainEvidence) -> bool:
     """Push the proposal to its branch in place of an older one; return False if it is already there.
 
     The commit goes on top of the newest `main`, because GitHub rejects older workflow files from the built-in token.
@@ -72,7 +75,7 @@ def push(git: Git, retraining: Mapping[str, Any]) -> bool:
     files = proposed()
     git.fetch("origin", f"refs/heads/{TARGET}")
     base = git.read_commit("FETCH_HEAD").id
-    tree = _onto(git, base, retraining["base"], files)
+    tree = _onto(git, base, retraining.base, files)
     old = head(git)
     newest = git.read_commit(old) if old else None
     if newest and TRAILER not in newest.trailers:
@@ -81,7 +84,7 @@ def push(git: Git, retraining: Mapping[str, Any]) -> bool:
         )
     if newest and (newest.tree, newest.parents) == (tree, (base,)):
         return False
-    message = f"{content.title(retraining)}\n\n{TRAILER}: {retraining['trigger']}\n"
+    message = f"{content.title(retraining)}\n\n{TRAILER}: {retraining.trigger}\n"
     commit = git.commit(tree, [base], message)
     git.push("origin", f"{commit}:refs/heads/{BRANCH}", lease=f"refs/heads/{BRANCH}:{old or ''}")
     return True

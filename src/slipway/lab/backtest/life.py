@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from slipway.gates.monitoring_evidence import RetrainRequest
     from slipway.lab.backtest.release import SimulatedRelease
     from slipway.lab.backtest.stream import Timeline
 
@@ -110,12 +111,12 @@ class Simulation:
         """Return trigger and evidence of a retraining on the morning of `day`; None if nothing requests one."""
         if self.policy == MONITORED and self._scores is not None:
             request = self._monitor(day)
-            return (request["trigger"], request["because"]) if request["trigger"] else None
+            return (request.trigger, request.because) if request.trigger else None
         days = timedelta(days=self._limits.every_days)
         due = max([self.timeline.begin, *(event.day for event in self.events)]) + days
         return (trigger.SCHEDULE, "") if self.policy == CALENDAR and day >= due else None
 
-    def _monitor(self, now: datetime) -> dict[str, Any]:
+    def _monitor(self, now: datetime) -> RetrainRequest:
         """Assess the window that ends at `now`, and return the retraining request."""
         length = timedelta(days=self.params["monitoring"]["window_days"])
         start, previous_start = now - length, now - length * (1 + PREVIOUS_WINDOWS)

@@ -6,14 +6,14 @@ Permutation importance on the labeled live rows is compared with that at trainin
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import problem
 from slipway import predictor
 from slipway.evaluation import metrics
-from slipway.gates.monitoring_evidence import finding, worst_first
+from slipway.gates.monitoring_evidence import Finding, FindingsEvidence, worst_first
 from slipway.monitoring import segments
 from slipway.monitoring.checks import performance
 from slipway.schema.features import to_features
@@ -26,31 +26,31 @@ if TYPE_CHECKING:
 CHUNK_COUNT = 8  # consecutive parts of the labeled rows, from which the standard error is estimated
 
 
-def evidence(context: CheckContext) -> dict[str, Any]:
+def evidence(context: CheckContext) -> FindingsEvidence:
     """Return the importance of each column that mattered at training, then and now, with its standard error."""
     limits = context.limits
     rows = performance.labeled(context)
     if context.hidden:
-        return {"missing": f"the log redacts {', '.join(context.hidden)}, so no row can be scored again"}
+        return FindingsEvidence(missing=f"the log redacts {', '.join(context.hidden)}, so no row can be scored again")
     if len(rows) < limits.minimum_labels:
-        return {"missing": f"{len(rows):,} labels have arrived; {limits.minimum_labels:,} are required"}
+        return FindingsEvidence(missing=f"{len(rows):,} labels have arrived; {limits.minimum_labels:,} are required")
     days = (rows["time"].max() - rows["time"].min()).total_seconds() / 86_400
     if days < limits.attribution_days:
-        return {"missing": f"the labels span {days:.1f} days; {limits.attribution_days:g} are required"}
+        return FindingsEvidence(missing=f"the labels span {days:.1f} days; {limits.attribution_days:g} are required")
     trained = context.reference.baseline.importance
     total = sum(max(0.0, value) for value in trained.values())
     heavy = [name for name, value in trained.items() if total and value >= limits.attribution_ratio * total]
     if not heavy:
-        return {"missing": "the release has no feature importance"}
+        return FindingsEvidence(missing="the release has no feature importance")
     rows = rows.sample(min(len(rows), limits.attribution_rows), random_state=context.params["seed"])
     measured = importance(context, rows, heavy)
     if undefined := [name for name, numbers in measured.items() if not all(map(math.isfinite, numbers))]:
         primary = context.params["gates"]["primary"]
-        return {"missing": f"{primary} is undefined on these labels, so the importance of {undefined[0]} is unknown"}
-    return {
-        "rows": len(rows),
-        "findings": worst_first(_finding(context, name, trained[name], *measured[name]) for name in heavy),
-    }
+        return FindingsEvidence(
+            missing=f"{primary} is undefined on these labels, so the importance of {undefined[0]} is unknown"
+        )
+    findings = worst_first(_finding(context, name, trained[name], *measured[name]) for name in heavy)
+    return FindingsEvidence(rows=len(rows), findings=findings)
 
 
 def importance(context: CheckContext, rows: pd.DataFrame, names: list[str]) -> dict[str, tuple[float, float]]:
@@ -78,11 +78,12 @@ def _standard_error(values: list[float]) -> float:
     return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else math.nan
 
 
-def _finding(context: CheckContext, name: str, trained: float, now: float, error: float) -> dict[str, Any]:
+def _finding(context: CheckContext, name: str, trained: float, now: float, error: float) -> Finding:
     """Return the finding for one column.
 
     The score is 1 where the upper end of the interval is exactly `attribution_retention` times the trained importance.
     """
     kept = max(0.0, now + context.limits.attribution_errors * error) / trained
     message = f"{name}: importance {now:.4f} ± {error:.4f}, {trained:.4f} at training"
-    return finding(name, "importance", context.limits.attribution_retention / max(kept, 1e-9), message)
+    score = context.limits.attribution_retention / max(kept, 1e-9)
+    return Finding(column=name, what="importance", score=score, message=message)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from slipway.evaluation.parity import differences
-from slipway.gates.monitoring_evidence import finding
+from slipway.gates.monitoring_evidence import Finding, FindingsEvidence
 from slipway.monitoring.reference import predict
 from slipway.monitoring.window import scores
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 ROWS_MAX = 2000  # misses a model that answers one request in a hundred once in 500 million windows
 
 
-def evidence(context: CheckContext) -> dict[str, Any]:
+def evidence(context: CheckContext) -> FindingsEvidence:
     """Return the fraction of rows with a prediction that the release's model does not reproduce."""
     if context.hidden:
-        return {"missing": f"the log redacts {', '.join(context.hidden)}, so no row can be scored again"}
+        return FindingsEvidence(missing=f"the log redacts {', '.join(context.hidden)}, so no row can be scored again")
     if context.own.empty:
-        return {"missing": f"{context.reference.baseline.release} answered no rows"}
+        return FindingsEvidence(missing=f"{context.reference.baseline.release} answered no rows")
     rows = context.own.sample(min(len(context.own), ROWS_MAX), random_state=context.params["seed"])
     model = context.reference.model
     different = differences(predict(model, rows), scores(rows["prediction"], model.signature))
@@ -30,4 +30,5 @@ def evidence(context: CheckContext) -> dict[str, Any]:
     other = float((~(largest <= context.limits.model_tolerance)).mean())
     message = f"{other:.1%} of {len(rows):,} rows have different predictions, by up to {np.nanmax(largest):.2g}"
     score = other / context.limits.model_ratio
-    return {"rows": len(rows), "findings": [finding("prediction", "another model", score, message)]}
+    finding = Finding(column="prediction", what="another model", score=score, message=message)
+    return FindingsEvidence(rows=len(rows), findings=[finding])

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 import problem
 from slipway.evaluation import bootstrap, metrics
-from slipway.gates.monitoring_evidence import BASELINE
+from slipway.gates.monitoring_evidence import Estimate, PerformanceEvidence
 from slipway.monitoring.segments import segments, targets
 from slipway.monitoring.window import scores
 
@@ -31,7 +31,7 @@ def labeled(context: CheckContext) -> pd.DataFrame:
     return rows[rows[problem.TARGET].notna() & (rows["release"] == context.reference.baseline.release)]
 
 
-def evidence(context: CheckContext) -> dict[str, Any]:
+def evidence(context: CheckContext) -> PerformanceEvidence:
     """Return metric, baseline, and value with interval: overall, and for each segment with enough labels.
 
     Where the primary metric is undefined, as on labels of one class, the task's loss takes its place.
@@ -39,9 +39,11 @@ def evidence(context: CheckContext) -> dict[str, Any]:
     limits, reference, rows = context.limits, context.reference, labeled(context)
     candidates = metrics.deciding(problem.TASK, context.params["gates"]["primary"])
     primary = candidates[0].name
-    summary = {"metric": primary, BASELINE: reference.baseline.metrics.get(primary), "rows": len(rows)}
+    baseline = reference.baseline.metrics.get(primary)
+    summary = PerformanceEvidence(metric=primary, baseline=baseline, rows=len(rows))
     if len(rows) < limits.minimum_labels:
-        return summary | {"missing": f"{len(rows):,} labels have arrived; {limits.minimum_labels:,} are required"}
+        missing = f"{len(rows):,} labels have arrived; {limits.minimum_labels:,} are required"
+        return summary.model_copy(update={"missing": missing})
     rows = rows.sample(min(len(rows), limits.performance_rows), random_state=context.params["seed"])
     y, predicted = targets(rows, reference.classes), scores(rows["prediction"], reference.model.signature)
     blocks = blocks_of(rows["time"], limits.block_hours)
@@ -50,7 +52,7 @@ def evidence(context: CheckContext) -> dict[str, Any]:
     alphas = {name: alpha / max(1, len(groups) - 1) for name in groups} | {"all": alpha}
     baselines: dict[str, Mapping[str, float]] = {**reference.segments(candidates), "all": reference.baseline.metrics}
 
-    def estimate(name: str) -> dict[str, Any]:
+    def estimate(name: str) -> Estimate:
         places = groups[name]
 
         def measure(metric: Metric) -> dict[str, float]:
@@ -60,12 +62,12 @@ def evidence(context: CheckContext) -> dict[str, Any]:
         return _first_defined(candidates, baselines.get(name, {}), measure)
 
     estimates = {name: estimate(name) for name in groups}
-    return summary | {"all": estimates.pop("all"), "segments": estimates}
+    return summary.model_copy(update={"all": estimates.pop("all"), "segments": estimates})
 
 
 def _first_defined(
     candidates: Iterable[Metric], baselines: Mapping[str, float], measure: Callable[[Metric], dict[str, float]]
-) -> dict[str, Any]:
+) -> Estimate:
     """Return the interval of the first metric that has one and a baseline, else that of the last."""
     for metric in candidates:
         baseline, measured = baselines.get(metric.name), measure(metric)
@@ -73,7 +75,7 @@ def _first_defined(
             map(math.isfinite, (baseline, *(measured[key] for key in ("value", "low", "high"))))
         ):
             break
-    return {"metric": metric.name, BASELINE: baseline, **measured}
+    return Estimate.model_validate({"metric": metric.name, "baseline": baseline, **measured})
 
 
 def blocks_of(times: pd.Series, hours: float) -> np.ndarray:

@@ -6,13 +6,13 @@ It is also compared with what the other columns predict for it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import problem
-from slipway.gates.monitoring_evidence import MESSAGE
+from slipway.gates.monitoring_evidence import Finding, FindingsEvidence
 
 if TYPE_CHECKING:
-    from slipway.monitoring.context import CheckContext
+    from slipway.monitoring.context import CheckContext, Excess
 
 MESSAGES = {
     "missing": "{value:.1%} missing",
@@ -25,24 +25,26 @@ MESSAGES = {
 }
 
 
-def evidence(context: CheckContext) -> dict[str, Any]:
+def evidence(context: CheckContext) -> FindingsEvidence:
     """Return the statistics of every column of `Row` with their expected ranges, worst first."""
     if few := context.few(context.window.rows):
-        return {"missing": few}
+        return FindingsEvidence(missing=few)
     statistics = {
         key: value
         for key, value in context.statistics.items()
         if key[1] in problem.Row.model_fields and key[0] != "moved"
     }
-    return {
-        "rows": len(context.window.rows),
-        "findings": [with_message(finding) for finding in context.excesses(statistics)],
-    }
+    findings = [with_message(statistic) for statistic in context.excesses(statistics)]
+    return FindingsEvidence(rows=len(context.window.rows), findings=findings)
 
 
-def with_message(finding: dict[str, Any]) -> dict[str, Any]:
-    """Return `finding` with a sentence that gives the value and its expected range."""
-    observed = MESSAGES.get(finding["what"], "{value:.1%} are " + finding["what"]).format(value=finding["value"])
+def with_message(excess: Excess) -> Finding:
+    """Return the finding for a statistic, with a sentence that gives the value and its expected range."""
+    observed = MESSAGES.get(excess.statistic, "{value:.1%} are " + excess.statistic).format(value=excess.value)
     spec = ".1%" if "%" in observed else ".2f"
-    low, high = (format(finding[end], spec) for end in ("low", "high"))
-    return finding | {MESSAGE: f"{finding['column']}: {observed}; in training {low} to {high}"}
+    low, high = (format(end, spec) for end in (excess.expected.low, excess.expected.high))
+    measured = {"value": excess.value, **vars(excess.expected)}
+    message = f"{excess.column}: {observed}; in training {low} to {high}"
+    return Finding.model_validate(
+        {"column": excess.column, "what": excess.statistic, "score": excess.score, "message": message, **measured}
+    )

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 import problem
-from slipway.gates.monitoring_evidence import finding, worst_first
+from slipway.gates.monitoring_evidence import Finding, FindingsEvidence, worst_first
 
 if TYPE_CHECKING:
     from slipway.monitoring.context import CheckContext
 
 
-def evidence(context: CheckContext) -> dict[str, Any]:
+def evidence(context: CheckContext) -> FindingsEvidence:
     """Return the rows in each part of the window, and the fractions that repeat a row of this or a previous window."""
     window, limits = context.window, context.limits
     if window.rows.empty:
-        return {"rows": 0, "findings": [finding("", "silence", 2.0, "no rows")]}
+        return FindingsEvidence(findings=[Finding(column="", what="silence", score=2.0, message="no rows")])
     hashes = _hashes(window.rows)
     previous = np.array([], dtype=np.uint64) if window.previous is None else _hashes(window.previous)
     usual = context.reference.repeats
@@ -28,20 +28,16 @@ def evidence(context: CheckContext) -> dict[str, Any]:
         "again": (min(1.0, again), "repeat rows of the previous windows"),
     }
     findings = [
-        finding(
-            "",
-            name,
-            max(0.0, fraction - usual) / limits.repeated_ratio,
-            f"{fraction:.1%} of the rows {description}",
+        Finding(
+            column="",
+            what=name,
+            score=max(0.0, fraction - usual) / limits.repeated_ratio,
+            message=f"{fraction:.1%} of the rows {description}",
         )
         for name, (fraction, description) in fractions.items()
     ]
-    return {
-        "rows": len(window.rows),
-        "parts": _parts(context),
-        "repeated": fractions["twice"][0],
-        "findings": worst_first([*findings, *_volume(context)]),
-    }
+    measured = {"rows": len(window.rows), "parts": _parts(context), "repeated": fractions["twice"][0]}
+    return FindingsEvidence.model_validate(measured | {"findings": worst_first([*findings, *_volume(context)])})
 
 
 def _hashes(rows: pd.DataFrame) -> np.ndarray:
@@ -56,7 +52,7 @@ def _parts(context: CheckContext) -> list[int]:
     return [int(count) for count in counts]
 
 
-def _volume(context: CheckContext) -> list[dict[str, Any]]:
+def _volume(context: CheckContext) -> list[Finding]:
     """Return the findings on the volume relative to the previous windows: of the window, and of its smallest part."""
     previous = context.window.previous
     if previous is None or context.few(previous):
@@ -70,7 +66,12 @@ def _volume(context: CheckContext) -> list[dict[str, Any]]:
         "the smallest part of the window": (smallest, usual / max(smallest, 1e-9)),
     }
     return [
-        finding("", "volume", min(ratio / limit, 99.0), f"{rate:,.0f} rows a day in {where}, {usual:,.0f} before")
+        Finding(
+            column="",
+            what="volume",
+            score=min(ratio / limit, 99.0),
+            message=f"{rate:,.0f} rows a day in {where}, {usual:,.0f} before",
+        )
         for where, (rate, ratio) in ratios.items()
     ]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import problem
 from slipway.checks import contract
-from slipway.gates.monitoring_evidence import finding, worst_first
+from slipway.gates.monitoring_evidence import Finding, FindingsEvidence, worst_first
 from slipway.monitoring.rows import whole
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ CHUNK_ROWS = 50_000  # validated at a time; 200 MB
 EXAMPLES_MAX = 3  # rows quoted for each violated rule
 
 
-def evidence(context: CheckContext) -> dict[str, Any]:
+def evidence(context: CheckContext) -> FindingsEvidence:
     """Return each violated rule with its column, worst first.
 
     The score is the fraction of rows that violate the rule, divided by the accepted fraction.
@@ -39,13 +39,13 @@ def evidence(context: CheckContext) -> dict[str, Any]:
         for violation in violations.values()
         if violation["column"] not in context.hidden
     ]
-    return {"rows": len(rows), "findings": worst_first(findings)}
+    return FindingsEvidence(rows=len(rows), findings=worst_first(findings))
 
 
-def _finding(violation: dict[str, Any], rows: int, context: CheckContext) -> dict[str, Any]:
+def _finding(violation: dict[str, Any], rows: int, context: CheckContext) -> Finding:
     examples = ", ".join(str(example["value"]) for example in violation["examples"])
     message = f"{violation['column']}: {violation['rule']}, violated by {violation['count']:,} rows" + (
         f" ({examples})" if examples else ""
     )
     score = violation["count"] / max(1, rows) / context.limits.invalid_ratio
-    return finding(violation["column"], violation["kind"], score, message)
+    return Finding(column=violation["column"], what=violation["kind"], score=score, message=message)
