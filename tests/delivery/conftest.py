@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from slipway.agent import processes, supervision
-from slipway.agent.agent import Agent, AgentSettings, prefix
+from slipway.agent.agent import Agent, prefix
 from slipway.agent.follower import Follower
 from slipway.deployment import promotion
 from slipway.dvc.files import blobs
@@ -29,7 +29,7 @@ from slipway.local import push_rule
 from slipway.release import manifest, publish
 from slipway.release.signing import attestation, keys
 from slipway.release.store.folder import FolderStore
-from slipway.settings.operation import CanarySection
+from slipway.settings.operation import AgentSection, CanarySection
 from tests import params
 
 TIMEOUT_SECONDS = 20  # for every condition that a test waits for
@@ -49,7 +49,7 @@ CANARY = {
     "shadow_percent": 0,
 }
 CANARY_SECTION = CanarySection.model_validate(CANARY)
-SETTINGS = AgentSettings(poll_seconds=0.1, ready_seconds=3, drain_seconds=0.3, **HEALTH, canary=CANARY_SECTION)
+SETTINGS = AgentSection.model_validate(AGENT | {"ready_seconds": 3})
 SERVICE = """
 import http.server, json, pathlib, sys, threading, time
 folder, port = pathlib.Path(sys.argv[1]), int(sys.argv[2])
@@ -259,7 +259,7 @@ class Crew:
     def replace(self) -> Agent:
         """Replace the agent by a successor, as after a crash."""
         follower = Follower(self.place.mirror, str(self.project.origin), "staging")
-        self.agent = Agent(self.place, follower, self.project.store, SETTINGS)
+        self.agent = Agent(self.place, follower, self.project.store, SETTINGS, CANARY_SECTION)
         return self.agent
 
     def settle(self) -> None:

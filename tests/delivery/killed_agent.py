@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from slipway.agent import processes
-from slipway.agent.agent import Agent, AgentSettings, prefix
+from slipway.agent.agent import Agent, prefix
 from slipway.agent.follower import Follower
 from slipway.environment.place import Place
 from slipway.release.store.folder import FolderStore
-from slipway.settings.operation import CanarySection
+from slipway.settings.operation import AgentSection, CanarySection
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CHANGED = {"os.rename": 1, "os.remove": 0, "os.rmdir": 0, "os.mkdir": 0}
@@ -95,9 +95,8 @@ def work(job: dict[str, Any]) -> None:
     output = os.open(job["effects"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     written: set[str] = set()
     follower = Follower(place.mirror, job["origin"], "staging")
-    canary = CanarySection.model_validate(job["settings"].pop("canary"))
-    settings = AgentSettings(**job["settings"], canary=canary)
-    agent = TracedAgent(place, follower, FolderStore(Path(job["store"])), settings)
+    settings, canary = AgentSection.model_validate(job["agent"]), CanarySection.model_validate(job["canary"])
+    agent = TracedAgent(place, follower, FolderStore(Path(job["store"])), settings, canary)
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         description = effect(event, arguments)

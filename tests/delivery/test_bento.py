@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from slipway.agent import supervision
-from slipway.agent.agent import Agent, AgentSettings
+from slipway.agent.agent import Agent
 from slipway.agent.follower import Follower
 from slipway.deployment import smoke
 from slipway.dvc.files import blobs
@@ -134,9 +134,8 @@ def test_the_build_is_reproducible_and_the_release_serves_its_recorded_predictio
     publish.publish(toy.root, built.folder, toy.store)
     toy.promote("v0.1.0")
     place = Place.of("staging")
-    agent = Agent(
-        place, Follower(place.mirror, str(toy.origin), "staging"), toy.store, AgentSettings.of(read_settings())
-    )
+    follower, settings = Follower(place.mirror, str(toy.origin), "staging"), read_settings()
+    agent = Agent(place, follower, toy.store, settings.agent, settings.canary)
     try:
         supervision.run_once(agent, timeout_seconds=120)
         assert 0 == smoke.smoke(toy.environment("staging"), toy.store)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 from contextlib import contextmanager
@@ -35,7 +34,7 @@ def loaded(crew, rate=200):
 def try_out(project, crew, kind="good", *, rate=200, **changes) -> traffic.Responses:
     """Promote v0.2.0 of this kind as a canary, and reconcile until it has ended."""
     project.publish("v0.2.0", kind)
-    crew.agent.settings = dataclasses.replace(crew.agent.settings, canary=CANARY_SECTION.model_copy(update=changes))
+    crew.agent.canary = CANARY_SECTION.model_copy(update=changes)
     project.promote("v0.2.0", canary={**CANARY, **changes})
     crew.agent.follower.poll()
     with loaded(crew, rate) if rate else loaded(crew, 1) as answers:

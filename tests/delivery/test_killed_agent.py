@@ -5,7 +5,6 @@ Exactly one release serves at any time, no request fails, and no orphan remains.
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import signal
 import threading
@@ -55,7 +54,7 @@ class Sweep:
     def recover(self) -> None:
         """Let the successor take over, and check the result."""
         self.crew.replace()
-        self.crew.agent.settings = dataclasses.replace(SETTINGS, canary=CanarySection.model_validate(QUICK))
+        self.crew.agent.canary = CanarySection.model_validate(QUICK)
         self.crew.settle()
         self.check()
 
@@ -104,9 +103,8 @@ def sweep(project, crew, tmp_path):
     """Serve v0.1.0; the releases have different requirements."""
     for number, version in enumerate(VERSIONS):
         project.publish(version, requirements=f"{NO_PACKAGES}# {number}\n")
-    settings = {**dataclasses.asdict(SETTINGS), "canary": QUICK}
     job = {"root": str(crew.place.root), "origin": str(project.origin), "store": str(project.store.root)}
-    runner = Runner(tmp_path / "effects", settings=settings, **job)
+    runner = Runner(tmp_path / "effects", agent=SETTINGS.model_dump(), canary=QUICK, **job)
     sweep = Sweep(project, crew, runner)
     project.promote(sweep.new)
     crew.settle()

@@ -9,7 +9,6 @@ import os
 import shutil
 import time
 import uuid
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from slipway import files
@@ -43,41 +42,24 @@ if TYPE_CHECKING:
     from slipway.environment.state import Phase, Role
     from slipway.gates.canary_progress import Progress
     from slipway.release.store import Store
-    from slipway.settings import Settings
-    from slipway.settings.operation import CanarySection
+    from slipway.settings.operation import AgentSection, CanarySection
 
 REST_SECONDS = 5  # between two attempts to start a release that served before
 VERIFIED_ROLES = {"main", "baseline"}  # services of these roles are replaced if a file of their release changes
 ACTIONS_MAX = 100  # per pass; a plan that never ends is a fault, and must not hang silently
 
 
-@dataclass(frozen=True)
-class AgentSettings:
-    """Sections `agent` and `canary` of params.yaml."""
-
-    poll_seconds: float
-    ready_seconds: float
-    drain_seconds: float
-    health_seconds: float
-    health_failures: int
-    rehash_seconds: float
-    canary: CanarySection
-
-    @classmethod
-    def of(cls, settings: Settings) -> AgentSettings:
-        """Return what an agent needs of the parameters."""
-        own = {field.name: getattr(settings.agent, field.name) for field in fields(cls) if field.name != "canary"}
-        return cls(**own, canary=settings.canary)
-
-
 class Agent:
     """Agent of one environment. Its creator must hold the lock of the environment."""
 
-    def __init__(self, place: Place, follower: Follower, store: Store, settings: AgentSettings) -> None:
+    def __init__(
+        self, place: Place, follower: Follower, store: Store, settings: AgentSection, canary: CanarySection
+    ) -> None:
         self.place = place
         self.follower = follower
         self.store = store
         self.settings = settings
+        self.canary = canary
         self.state = state.read(place) or State(environment=place.environment)
         self._gateway = Gateway(place, settings.health_seconds)
         self._installs = Installs(place, store)
@@ -251,10 +233,10 @@ class Agent:
         progress, on_trial = self._progress(content), reconcile.is_on_trial(view)
         if progress is None and on_trial:
             progress = canary_progress.begin(content.promotion, now)
-        if progress is None or now - progress.evaluated < self.settings.canary.interval_seconds:
+        if progress is None or now - progress.evaluated < self.canary.interval_seconds:
             return
         sources = self._measure(view.alive, content) if on_trial else dict.fromkeys(SIDES)
-        after = canary_progress.advance(progress, trial.content.canary.step_count, sources, now, self.settings.canary)
+        after = canary_progress.advance(progress, trial.content.canary.step_count, sources, now, self.canary)
         after = after.model_copy(update={"shadow": self._shadow_counts() or after.shadow})
         self._record_canary(content, after)
 

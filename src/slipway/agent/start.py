@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from slipway import output
 from slipway.agent import processes, supervision
-from slipway.agent.agent import Agent, AgentSettings, prefix
+from slipway.agent.agent import Agent, prefix
 from slipway.agent.follower import Follower
 from slipway.agent.lock import locked
 from slipway.git import Git
@@ -32,7 +32,7 @@ def start(environment: Environment, *, once: bool, detach: bool) -> None:
         processes.tag_children(f"{prefix(place)}agent")
         remote = Git(ROOT).run("remote", "get-url", "origin")
         follower = Follower(place.mirror, _absolute(remote), environment.name)
-        agent_ = Agent(place, follower, open_store(), AgentSettings.of(settings))
+        agent_ = Agent(place, follower, open_store(), settings.agent, settings.canary)
         if once:
             supervision.run_once(agent_, settings.agent.promote_seconds)
         else:
