@@ -4,6 +4,8 @@
 #   make demo ARGS=--exit      the same, and stop every service at the end
 #   make stop                  stop the services of earlier demos
 #   make test                  run all tests; select some with ARGS="tests/unit -k gates"
+#   make test SUITE=unit       run one suite: unit (quick tests), integration (services, agents, workflows) or loop
+#                              (kills, forks, power, browsers, the demo)
 #   make doctor                check this machine and the repository's settings on GitHub
 #   make setup                 install only
 
@@ -12,6 +14,7 @@ export UV_PYTHON_DOWNLOADS = never
 # These tests measure time, so they run alone. They run first, so that the list of untested programs ends the output.
 TIMED = tests/delivery/test_loadtest.py tests/service/test_overload.py
 RUN = .bootstrap/bin/uv run --frozen
+PYTEST = $(RUN) pytest --durations=25
 
 .PHONY: demo stop test doctor setup
 
@@ -23,10 +26,10 @@ stop: setup
 
 test: setup data
 ifdef ARGS
-	@$(RUN) pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 else
-	@$(RUN) pytest $(TIMED)
-	@$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder $(TIMED:%=--ignore=%)
+	$(if $(filter-out integration,$(SUITE)),,@$(PYTEST) $(TIMED))
+	@$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder $(SUITE:%=--suite=%) $(TIMED:%=--ignore=%)
 endif
 
 data: | setup

@@ -18,6 +18,7 @@ import hypothesis
 import pytest
 
 from slipway import tools
+from tests import suites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,8 +47,14 @@ def require_tool(name: str) -> str:
     pytest.skip(program.missing)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option `--suite`."""
+    parser.addoption("--suite", choices=suites.NAMES, help="run one suite of tests/suites.py only")
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker `tool`."""
+    """Register the marker `tool` and the suites."""
+    config.pluginmanager.register(suites.Suites(config), "slipway-suites")
     config.addinivalue_line("markers", "tool(*names): programs of slipway.tools without which the test is skipped")
 
 

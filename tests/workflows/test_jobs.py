@@ -39,7 +39,11 @@ def checkout(tmp_path, monkeypatch) -> Path:
     """Copy the files that the linters read."""
     for name in (".ci", ".github", "src", "tests/engine"):
         shutil.copytree(name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in (".pre-commit-config.yaml", "pyproject.toml", "tests/conftest.py"):
+    for name in (
+        ".pre-commit-config.yaml",
+        "pyproject.toml",
+        *(f"tests/{file}.py" for file in ("__init__", "conftest", "suites")),
+    ):
         shutil.copy(name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     subprocess.run(["git", "init", "--quiet"], check=True)
@@ -60,6 +64,23 @@ def test_linter_catches_its_fault(gate, checkout):
     (checkout / file).write_text(fault, encoding="utf-8")
     subprocess.run(["git", "add", "--all"], check=True)  # some linters read the files that git has
     assert Outcome.FAIL == jobs.lint_verdict(gate, *jobs.run_tool(jobs.LINTERS[gate])).outcome
+
+
+@pytest.mark.parametrize("gate", jobs.OF_FORKS)
+def test_linter_of_a_fork_catches_a_fault_in_its_package(gate, checkout):
+    (checkout / "src/problem/bad.py").write_text("def double(number: int) -> str:\n    return 2 * number\n")
+    assert Outcome.FAIL == jobs.lint_verdict(gate, *jobs.run_tool(jobs.OF_FORKS[gate])).outcome
+
+
+@pytest.mark.parametrize(("reason", "linters"), [("it changed", {}), (None, jobs.OF_FORKS)])
+def test_only_a_fork_with_the_engine_of_the_template_checks_less(monkeypatch, tmp_path, reason, linters):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SLIPWAY_BASE", "main")
+    monkeypatch.setattr(jobs.engine, "why_tested", lambda _: reason)
+    calls = []
+    monkeypatch.setattr(jobs, "run_tool", lambda command: (calls.append(command), (0, ""))[1])
+    jobs.lint()
+    assert list((jobs.LINTERS | linters).values()) == calls
 
 
 def test_missing_linter_fails():

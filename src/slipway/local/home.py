@@ -7,6 +7,7 @@
     runs/           output of each workflow run
     agents/ store/  SLIPWAY_HOME and SLIPWAY_STORE
     dvc/            DVC's site cache, otherwise in /var/tmp
+    environments/   Python environments of the workflows' jobs, kept from run to run
     tmp             link to the folder for temporary files, which is removed with the demo
     report/         report as Markdown and HTML
     summary.json    results of the demo
@@ -152,6 +153,7 @@ class Home:
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
             "PYTHONPYCACHEPREFIX": str(self.root / "bytecode"),
             "SLIPWAY_BYTECODE": str(bytecode),
+            "SLIPWAY_ENVIRONMENTS": str(self.root / "environments"),
             "SLIPWAY_HOME": str(self.agents),
             "SLIPWAY_STORE": self.store.as_uri(),
             "TMPDIR": str(self.temporary),

@@ -69,10 +69,15 @@ VERDICT = "verdict"  # JUnit property in which a test records a verdict
 MEASURED = f"properties/property[@name='{VERDICT}']"
 
 
+OF_FORKS = {"mypy": [*LINTERS["mypy"], "src/problem"]}
+"""Command of each linter that checks only a fork's own package where the engine is the template's."""
+
+
 def lint() -> None:
     """Run every linter, and write results/lint.json. Raises UserError if one has a finding or cannot run."""
     with results.recorded("lint") as result:
-        for gate, command in LINTERS.items():
+        linters = LINTERS if _why_engine_is_checked() else LINTERS | OF_FORKS
+        for gate, command in linters.items():
             code, printed = run_tool(command)
             result.verdicts.append(lint_verdict(gate, code, printed))
             result.evidence[gate] = printed.splitlines()[-OUTPUT_LINES_MAX:]
@@ -126,13 +131,17 @@ def test() -> None:
 
 def _selected_tests() -> tuple[str, ...]:
     """Return the quick tests, or those of the fork in a pull request whose engine is the template's."""
-    base = changes.base_branch()
-    reason = engine.why_tested(f"origin/{base}") if base else "no pull request is checked"
-    if reason:
+    if reason := _why_engine_is_checked():
         output.step(f"test: all quick tests, because of the engine: {reason}")
         return QUICK_TESTS
     output.step(f"test: the tests of the fork, because its engine is the template's ({engine.LOCK})")
     return FORK_TESTS
+
+
+def _why_engine_is_checked() -> str | None:
+    """Return why the engine must be checked too; None in a pull request whose engine is the template's."""
+    base = changes.base_branch()
+    return engine.why_tested(f"origin/{base}") if base else "no pull request is checked"
 
 
 def test_documentation() -> None:

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Let this job use the environments, given as arguments, of its previous run, as a runner of your own would: `uv sync`
+# then installs what differs, and removing the job's folder does not remove tens of thousands of files. Each job has its
+# own, because jobs run at the same time. Programs in an environment begin with its path, so uv must know the kept one.
+set -euo pipefail
+[[ -n ${SLIPWAY_ENVIRONMENTS:-} ]] || exit 0
+for environment in "$@"; do
+  kept=$SLIPWAY_ENVIRONMENTS/$GITHUB_WORKFLOW-$GITHUB_JOB/$environment
+  mkdir -p "$kept" "$SLIPWAY_BYTECODE/$environment" "$PYTHONPYCACHEPREFIX${kept%/*}"
+  ln -sfn "$SLIPWAY_BYTECODE/$environment" "$PYTHONPYCACHEPREFIX$kept"
+  ln -sfn "$kept" "$environment"
+  echo "/$environment" >>.git/info/exclude # .gitignore matches folders only
+done
+echo "UV_PROJECT_ENVIRONMENT=$SLIPWAY_ENVIRONMENTS/$GITHUB_WORKFLOW-$GITHUB_JOB/$1" >>"$GITHUB_ENV"

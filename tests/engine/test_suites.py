@@ -1,0 +1,79 @@
+"""Every test belongs to one suite, the longest files run first, and a test has a time limit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from slipway.pull_request.jobs import QUICK_TESTS, SLOW_TESTS
+from tests import suites
+
+FILES = [str(path) for path in Path("tests").rglob("test_*.py")]
+PROGRAM = """
+import pytest
+
+@pytest.fixture
+def limit(request):
+    return request.node.get_closest_marker("timeout").args[0]
+
+def test_limit(limit):
+    assert limit == {limit}
+"""
+
+
+def test_every_place_of_a_suite_exists_and_each_suite_has_files():
+    assert [] == [place for place in suites.LOOP if not (suites.ROOT / place).exists()]
+    assert set(suites.NAMES) == set(Counter(map(suites.suite, FILES)))
+
+
+def test_the_suite_unit_is_what_the_job_test_runs():
+    quick = {file for file in FILES if any(file == place or file.startswith(f"{place}/") for place in QUICK_TESTS)}
+    slow = {file for file in FILES if any(file == place or file.startswith(f"{place}/") for place in SLOW_TESTS)}
+    assert quick - slow == {file for file in FILES if suites.suite(file) == "unit"}
+
+
+def test_longest_files_run_first_and_unknown_ones_before_them():
+    known = {"tests/unit/test_git.py": 1.0, "tests/unit/test_files.py": 9.0}
+    new = ["tests/service/test_bento.py", "tests/power/test_canary.py"]
+    assert [*reversed(new), "tests/unit/test_files.py", "tests/unit/test_git.py"] == suites.in_order(
+        [*known, *new], known
+    )
+
+
+def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest with the plugin on a repository of its own, in which a file of each of two suites has one test."""
+    for name, suite in (("unit/test_a.py", "unit"), ("service/test_b.py", "integration")):
+        file = folder / "tests" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(PROGRAM.format(limit=suites.SECONDS_MAX[suite]), encoding="utf-8")
+    (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    (folder / "conftest.py").write_text(
+        "from pathlib import Path\nfrom tests_of_slipway import suites\n"
+        "def pytest_addoption(parser): parser.addoption('--suite', choices=suites.NAMES)\n"
+        "def pytest_configure(config):\n"
+        "    suites.ROOT = Path(__file__).parent\n"
+        "    config.pluginmanager.register(suites.Suites(config))\n",
+        encoding="utf-8",
+    )
+    (folder / "tests_of_slipway").mkdir(exist_ok=True)
+    (folder / "tests_of_slipway/suites.py").write_bytes((suites.ROOT / "tests/suites.py").read_bytes())
+    command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:xdist", *options]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("options", "ran"), [((), ["a", "b"]), (("--suite=unit",), ["a"]), (("--suite=loop",), [])])
+def test_suite_selects_its_files_and_each_test_has_the_limit_of_its_suite(tmp_path, options, ran):
+    output = run(tmp_path, *options).stdout
+    assert ran == sorted(name for name in "ab" if f"test_{name}.py::test_limit" in output)
+    assert "failed" not in output
+
+
+def test_durations_are_kept_for_the_next_run(tmp_path):
+    run(tmp_path)
+    kept = (tmp_path / ".pytest_cache/v/slipway/durations").read_text(encoding="utf-8")
+    assert '"tests/unit/test_a.py"' in kept
+    assert '"tests/service/test_b.py"' in kept
