@@ -37,10 +37,10 @@ def test_the_suite_unit_is_what_the_job_test_runs():
 
 
 def test_longest_files_run_first_and_unknown_ones_before_them():
-    known = {"tests/unit/test_git.py": 1.0, "tests/unit/test_files.py": 9.0}
+    measured = {"tests/unit/test_git.py": 1.0, "tests/unit/test_files.py": 9.0}
     new = ["tests/service/test_bento.py", "tests/power/test_canary.py"]
     assert [*reversed(new), "tests/unit/test_files.py", "tests/unit/test_git.py"] == suites.in_order(
-        [*known, *new], known
+        [*measured, *new], measured
     )
 
 

@@ -9,6 +9,7 @@ for environment in "$@"; do
   mkdir -p "$kept" "$SLIPWAY_BYTECODE/$environment" "$PYTHONPYCACHEPREFIX${kept%/*}"
   ln -sfn "$SLIPWAY_BYTECODE/$environment" "$PYTHONPYCACHEPREFIX$kept"
   ln -sfn "$kept" "$environment"
+  mkdir -p .git/info
   echo "/$environment" >>.git/info/exclude # .gitignore matches folders only
 done
 echo "UV_PROJECT_ENVIRONMENT=$SLIPWAY_ENVIRONMENTS/$GITHUB_WORKFLOW-$GITHUB_JOB/$1" >>"$GITHUB_ENV"
