@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from slipway import output
 from slipway.lab.bench.load import Block, play, request
@@ -96,7 +96,7 @@ def _bodies(rows: Sequence[str], count: int, bodies_max: int) -> list[list[str]]
     return [list(islice(supply, count)) for _ in range(max(1, min(bodies_max, len(rows) // count)))]
 
 
-Sampler = Callable[[int, BenchSection], BlockSample]
+Sampler: TypeAlias = "Callable[[int, BenchSection], BlockSample]"
 
 
 def _samplers(servers: Mapping[str, Server], bodies: list[list[str]], model_dir: Path) -> dict[str, Sampler]:
