@@ -24,6 +24,7 @@ from slipway.files import write_text
 from slipway.github.checked_run import CHECKS
 from slipway.local import act, client
 from slipway.local.home import DEMOS, Home, stop_all
+from slipway.local.progress import Progress
 from slipway.local.repository import PullRequest, Repository, install, run, uncommitted
 from slipway.pull_request import comment, report
 from slipway.report import content, html, markdown, submitted
@@ -53,6 +54,7 @@ class Demo:
 
     def __post_init__(self) -> None:
         self.env = self.home.environment()
+        self.progress = Progress(self.home.root.parent / "durations.json")
         self.repository = Repository(self.home.root, self.env)
 
     def run(self, source: Path) -> None:
@@ -112,6 +114,7 @@ class Demo:
         variables = {f"{environment.upper()}_URL": self.summary[environment] for environment in ENVIRONMENTS}
         variables |= {"SLIPWAY_STORE": self.env["SLIPWAY_STORE"], "ATTEST": "false"}  # only GitHub can attest
         finished = act.run(name, tree, event, folder, env=self.env, variables=variables, log=self.log)
+        self.log(f"{name} took {finished.seconds:.0f} s; about {self.progress.remaining():.0f} s of the demo remain")
         shutil.rmtree(tree)
         return finished
 
@@ -246,11 +249,11 @@ class Demo:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Print the name of a phase, and add its duration to the summary."""
-        output.step(f"\n{name[0].upper()}{name[1:]}")
-        start = time.monotonic()
+        """Print the name of a phase and the time that remains, and add its duration to the summary."""
+        self.progress.begin()
+        output.step(f"\n{name[0].upper()}{name[1:]} (about {self.progress.remaining():.0f} s remain)")
         yield
-        self.summary["phases"].append({"name": name, "seconds": round(time.monotonic() - start, 1)})
+        self.summary["phases"].append({"name": name, "seconds": self.progress.end(name)})
 
     def log(self, line: str) -> None:
         """Print a line of progress with the seconds since the start of the demo."""
@@ -258,6 +261,7 @@ class Demo:
 
     def finish(self, leave_running: bool) -> None:
         """Print the summary and write it as JSON."""
+        self.progress.keep()
         self.summary["seconds"] = round(time.monotonic() - self.start, 1)
         write_text(self.home.summary, json.dumps(self.summary, indent=2) + "\n")
         output.record(self.summary)
