@@ -23,7 +23,7 @@ REMEDIES = {
     errno.EACCES: ALLOW_WRITING,
     errno.EPERM: ALLOW_WRITING,
 }
-"""What to do about each disk error, by error number."""
+"""Advice on each disk error, by error number."""
 ERRNO_TEXT = re.compile(r"\[Errno (\d+)\] (.*)")
 QUOTED_PATH = re.compile(r"'(/[^']*|[^' ]*/[^']*)'")
 

@@ -82,7 +82,7 @@ def record(document: object) -> None:
 class ProgressReporter:
     """Reports the progress of counted work: how much is done, its rate and the time left.
 
-    A terminal has one line, which is overwritten; elsewhere a line is printed now and then.
+    A terminal has one line, which is overwritten; elsewhere a line is printed at intervals.
     """
 
     def __init__(self, name: str, unit: str) -> None:
@@ -170,5 +170,5 @@ def _stdout_for_document() -> Iterator[TextIO]:
 
 
 def _as_data(value: Any) -> object:
-    """Return a pydantic model as JSON data, NaN as null; `json` calls this for what it cannot write."""
+    """Return a pydantic model as JSON data, NaN as null; `json` calls this for types that it does not know."""
     return json.loads(value.model_dump_json())

@@ -41,7 +41,7 @@ class Observation:
     concluded: bool = False
     """Whether the promotion that wrote the content has its stage tag."""
     problem: str | None = None
-    """Why there is no content. The previous content then stays desired."""
+    """Reason for missing content. The previous content then stays desired."""
     reached: bool = True
     rewritten: str | None = None
     """Commit of a rewritten branch."""

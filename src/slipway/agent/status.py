@@ -256,7 +256,7 @@ def trial_of(environment: EnvironmentStatus) -> CanaryStatus | None:
 
 
 def describe(agent: AgentStatus) -> str:
-    """Return whether an agent is running, and the age of what it read from git."""
+    """Return whether an agent is running, and the age of the state that it fetched from git, as text."""
     age = agent["fetched_seconds_ago"]
     read = "not read yet" if age is None else f"read {ago(age)} ago"
     return f"{'running' if agent['running'] else 'not running'}; {BRANCH} {read}"

@@ -102,7 +102,7 @@ class State(BaseModel):
     fetched: float | None = None
     """Time of the remote's last response."""
     problem: str | None = Field(default=None, alias="trouble")
-    """Why the desired state cannot be read or fetched."""
+    """Reason for which the desired state cannot be read or fetched."""
     serving: EnvironmentFile | None = None
     """Content that the gateway was last observed to serve."""
     served: list[EnvironmentFile] = []

@@ -1,1 +1,1 @@
-"""How good predictions are: metrics, baselines, skill, segments and intervals by resampling."""
+"""Quality of predictions: metrics, baselines, skill, segments and intervals by resampling."""

@@ -100,7 +100,7 @@ class CanaryEvidence:
     windows: int = 0
     won: dict[str, dict[str, float]] = field(default_factory=lambda: {name: {} for name in CHECKS})
     missing: str = ""
-    """Why the latest sample could not be used; empty when it was."""
+    """Reason for which the latest sample could not be used; empty when it was used."""
 
     def log_e_value(self, check: str) -> float:
         """Return the logarithm of the e-value against the hypothesis that the canary is no worse."""

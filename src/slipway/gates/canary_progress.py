@@ -1,4 +1,4 @@
-"""Progress of a canary, as a pure function of what was observed.
+"""Progress of a canary, as a pure function of its observations.
 
 The agent of an environment and the job of a cluster both judge by `advance`. The progress is part of an agent's state.
 """

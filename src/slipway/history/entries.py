@@ -92,7 +92,8 @@ class History:
     def diff(self, before: str, after: str) -> dict[str, Any]:
         """Return the differences of two releases, commits or work trees, and the commits between them.
 
-        Each part of a snapshot maps the name of what differs to (before, after). Raises UserError for an unknown name.
+        Each part of a snapshot maps the name of a differing item to (before, after).
+        Raises UserError for an unknown name.
         """
         (old_files, old_code), (new_files, new_code) = self._commits(before), self._commits(after)
         old, new = (asdict(snapshot.read(self.git, commit)) for commit in (old_files, new_files))

@@ -23,7 +23,7 @@ from slipway.checks.probe import Probe
 from slipway.errors import UserError
 from slipway.gates import data as gate
 from slipway.lab import data_mutants
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
@@ -70,7 +70,7 @@ def faults(data_dir: Path, draws: int) -> None:
 
     Raises UserError when either fraction misses its target.
     """
-    params = read_params()
+    params = read_settings().for_problem()
     trials = check_mutants(data_dir, params)
     output.result_line(table(trials))
     detected = sum(trial.right_reason for trial in trials) / len(trials)

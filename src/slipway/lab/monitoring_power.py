@@ -50,7 +50,7 @@ LOAD_TEST = LoadTestBaseline(p50_milliseconds=2.0, p99_milliseconds=15.0, rate=2
 
 
 class Detection(NamedTuple):
-    """How monitoring reacted to one fault."""
+    """Reaction of monitoring to one fault."""
 
     name: str
     why: str

@@ -22,7 +22,7 @@ UNANSWERED = "no response before the end of the run"
 
 
 class Response(Protocol):
-    """What a response of Locust's client offers."""
+    """The attributes of a response of Locust's client that a sample needs."""
 
     status_code: int
     """0 without a response."""
@@ -62,7 +62,7 @@ class Sample:
 
     request: Request
     free: float
-    """When a connection became free for it."""
+    """Time at which a connection became free for the request."""
     sent: float
     finished: float
     release: str

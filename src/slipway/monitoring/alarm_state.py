@@ -50,7 +50,7 @@ class PointFacts(BaseModel):
 
 
 class Point(BaseModel):
-    """What the plots show of one window."""
+    """Measurements of one window for the plots."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -39,7 +39,7 @@ class Excess:
 
 @dataclass(frozen=True)
 class CheckContext:
-    """What every check receives. `params` is the content of params.yaml."""
+    """Input of every check. `params` is the content of params.yaml."""
 
     window: LiveWindow
     reference: Reference

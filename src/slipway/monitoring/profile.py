@@ -24,7 +24,7 @@ RANGE_MARGIN = 0.1  # of a number's range, by which values may exceed it: a new 
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """How one column is binned and measured, learned from the reference."""
+    """Bins and measures of one column, learned from the reference."""
 
     kind: str
     bins: np.ndarray

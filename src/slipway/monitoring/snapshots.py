@@ -1,7 +1,7 @@
-"""The counter snapshots of the services of an environment, and what was counted between two of them.
+"""The counter snapshots of the services of an environment, and the counts between two of them.
 
 A service counts from its start, so the counts of a window are the difference of two snapshots. A service that is absent
-from the first snapshot counts from zero. What it counts after its last snapshot is lost.
+from the first snapshot counts from zero. Counts after its last snapshot are lost.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from slipway.git import Git, GitError, changes
 from slipway.github import workflows
 from slipway.pipeline import tracking
 from slipway.results import recorded
-from slipway.settings import PARAMS, read_params, read_settings
+from slipway.settings import PARAMS, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ def train(*, fresh: bool = False) -> None:
     """
     with recovery.alone() as lock_file, recorded("train") as result:
         recovery.repair()
-        read_params()  # reports an invalid file before anything is fetched
+        settings = read_settings()  # reports an invalid file before anything is fetched
         outputs.refuse_planted()
         committed = recovery.stages()
         _use_lock_of_base()
@@ -53,8 +53,8 @@ def train(*, fresh: bool = False) -> None:
         }
         tracking.write(LIVE, meter.samples, _loss())
         result.verdicts = [
-            gates.parity(_metrics().get("export", {}), read_settings().export.parity_tolerance),
-            gates.floor(_metrics().get("evaluate", {}), read_params()["gates"], problem.TASK),
+            gates.parity(_metrics().get("export", {}), settings.export.parity_tolerance),
+            gates.floor(_metrics().get("evaluate", {}), settings.gates.model_dump(), problem.TASK),
         ]
     result.require()
 

@@ -40,7 +40,7 @@ REPORT_CHARACTERS_MAX = markdown.LENGTH_MAX - WATERMARK_CHARACTERS_MAX
 
 @dataclass(frozen=True)
 class CheckedPart:
-    """What one workflow reports on a pull request."""
+    """Result of one workflow on a pull request."""
 
     checks: Checks
     status: str
@@ -69,7 +69,7 @@ def comment() -> None:
 
 
 def text_for(run: Run) -> str | None:
-    """Return the comment for the run's conclusion; None if it gets none. Raises UserError for invalid evidence."""
+    """Return the comment for the run's conclusion; None for a run without one. Raises UserError for invalid evidence."""
     kind = meaning(run.conclusion).comment
     if kind is CommentKind.NOTHING:
         return None

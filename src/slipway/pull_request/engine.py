@@ -29,7 +29,7 @@ MERGED = (
 )
 """The template's and the fork's; `slipway upgrade` merges them line by line."""
 DEPENDENCIES = ("pyproject.toml", "uv.lock")
-"""What decides which versions the engine runs with."""
+"""Files that decide which versions the engine runs with."""
 
 
 def write_lock(git: Git, tree: str) -> None:

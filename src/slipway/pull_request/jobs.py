@@ -60,7 +60,7 @@ DOCUMENTATION_TESTS = (*PAGE_TESTS, *READ_PAGES, *POLICY)
 """Every quick test that reads a page of the documentation. No other test runs where only pages change."""
 OF_THE_PROBLEM = "tests/problem"  # may not exist yet
 FORK_TESTS = (OF_THE_PROBLEM, "tests/convergence", "tests/contract", *PAGE_TESTS)
-"""What a fork owns: its problem, training on its data, and what its pipeline and pages must keep to."""
+"""Tests that a fork owns: its problem, training on its data, and the contracts of its pipeline and pages."""
 QUICK_TESTS = (*FORK_TESTS, "tests/unit", "tests/engine", *POLICY)
 """Those and the tests of the engine; without SLOW_TESTS."""
 SLOW_TESTS = (*(f"tests/engine/test_{name}.py" for name in ("forks", "seam", "tune")), f"{OF_THE_PROBLEM}/slow")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 DEMAND, SCHEDULE, NEW_DATA = "demand", "schedule", "new data"
 TRIGGERS = (DEMAND, SCHEDULE, NEW_DATA, "drift", "decay", "staleness")
-"""What may start a retraining: a user, the calendar, new data, or a verdict of monitoring."""
+"""Causes of a retraining: a user, the calendar, new data, or a verdict of monitoring."""
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""What `Row` means: columns, fields, features, and rows in files and requests."""
+"""Meaning of `Row`: columns, fields, features, and rows in files and requests."""

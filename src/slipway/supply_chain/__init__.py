@@ -1,1 +1,1 @@
-"""The chain from running bytes to reviewed source, and the audit of what was installed."""
+"""The chain from running bytes to reviewed source, and the audit of the installed packages."""

@@ -53,7 +53,7 @@ class Server:
         return sum(cpu.user + cpu.system for cpu in times)
 
     def megabytes(self) -> tuple[float, float]:
-        """Return the resident memory in 10^6 bytes, of a worker (the largest process) and of all processes."""
+        """Return the resident memory in megabytes of a worker, which is the largest process, and of all processes."""
         sizes = [process.memory_info().rss / 1e6 for process in self.family()]
         return max(sizes), sum(sizes)
 

@@ -1,7 +1,7 @@
-"""The check `skew`: whether live columns look like those in training, independent of the season.
+"""The check `skew`: whether live columns resemble those in training, independent of the season.
 
 Each column is measured alone: missing, equal, unknown and round values, and the distance to the most similar period.
-It is also compared with what the other columns predict for it.
+It is also compared with the prediction from the other columns.
 """
 
 from __future__ import annotations
