@@ -69,7 +69,7 @@ def comment() -> None:
 
 
 def text_for(run: Run) -> str | None:
-    """Return the comment for the run's conclusion; None for a run without one. Raises UserError for invalid evidence."""
+    """Return the comment for a run's conclusion; None for a run without one. Raises UserError for invalid evidence."""
     kind = meaning(run.conclusion).comment
     if kind is CommentKind.NOTHING:
         return None
