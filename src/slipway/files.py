@@ -12,7 +12,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from slipway.errors import UserError
+from slipway.errors import MissingFileError, UnreadableFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,6 +146,6 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: not found; the step that writes it did not run") from None
+        raise MissingFileError(f"{path}: not found; the step that writes it did not run") from None
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not JSON ({error}); run the step that writes it again") from None
+        raise UnreadableFileError(f"{path}: not JSON ({error}); run the step that writes it again") from None

@@ -19,7 +19,6 @@ from slipway.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-EXIT_CODE = 2  # of a user error
 PROGRESS_INTERVAL_SECONDS = 5  # between lines where stderr is no terminal
 TERMINAL_INTERVAL_SECONDS = 0.2
 LAST_LINE = "\r\x1b[K"
@@ -133,7 +132,7 @@ def session(arguments: list[str]) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            fail(type(error).__name__, str(error), EXIT_CODE if isinstance(error, UserError) else 1)
+            fail(type(error).__name__, str(error), error.exit_code if isinstance(error, UserError) else 1)
             raise
         finally:
             json.dump({} if _state.document is None else _state.document, stream, indent=2, default=_as_data)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from slipway import output
-from slipway.errors import UserError
+from slipway.errors import GateError, SettingError, UserError
 from slipway.files import write_text
 from slipway.gates import Outcome, Verdict, overall
 from slipway.settings.explain import explain
@@ -51,7 +51,7 @@ class JobResult(BaseModel):
         if self.outcome is not Outcome.PASS:
             blocking = (verdict for verdict in self.verdicts if verdict.outcome is not Outcome.PASS)
             blockers = "; ".join(f"{gate.gate} {gate.outcome}: {gate.reason or gate.observed}" for gate in blocking)
-            raise UserError(f"{self.job}: blocked by {blockers or 'missing verdicts: no gate ran'}")
+            raise GateError(f"{self.job}: blocked by {blockers or 'missing verdicts: no gate ran'}")
 
 
 @contextmanager
@@ -86,7 +86,7 @@ def job_statuses(needs: str) -> dict[str, str]:
         jobs = TypeAdapter(dict[str, _Need]).validate_json(needs or "{}")
     except ValidationError:
         reason = "not a result of each job; set it to GitHub's `toJSON(needs)`"
-        raise UserError(f"NEEDS: {needs[:40]!r}: {reason}") from None
+        raise SettingError(f"NEEDS: {needs[:40]!r}: {reason}") from None
     return {job: need.result for job, need in jobs.items()}
 
 
@@ -101,4 +101,4 @@ def read_evidence(model: type[M], content: Mapping[str, Any], where: str) -> M:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"{where}: {explain(error, model, 'evidence')}") from None
+        raise GateError(f"{where}: {explain(error, model, 'evidence')}") from None

@@ -16,7 +16,7 @@ from enum import Enum
 from importlib import metadata
 from pathlib import Path
 
-from slipway.errors import UserError
+from slipway.errors import MissingToolError
 
 
 class Origin(Enum):
@@ -147,7 +147,7 @@ def require(name: str) -> str:
     tool = named(name)
     if path := tool.find():
         return path
-    raise UserError(tool.missing)
+    raise MissingToolError(tool.missing)
 
 
 def install_commands() -> list[str]:

@@ -9,7 +9,7 @@ import typer
 
 from slipway import output
 from slipway.environment.options import EnvironmentOption
-from slipway.errors import UserError
+from slipway.errors import ArgumentError
 
 
 def agent(
@@ -43,7 +43,7 @@ def stop(
     from slipway.environment.place import ENVIRONMENTS, Place
 
     if bool(environment) == everything:
-        raise UserError("stop: needs exactly one target; pass --environment NAME or --all")
+        raise ArgumentError("stop: needs exactly one target; pass --environment NAME or --all")
     names = ENVIRONMENTS if everything else (environment,)
     for name in names:
         supervision.stop(Place.of(name), supervision.STOP_TIMEOUT_SECONDS)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from slipway.environment import spec, state, versions
 from slipway.environment.deploy_branch import BRANCH
-from slipway.errors import UserError
+from slipway.errors import NoReleaseError, UserError
 from slipway.git import Git
 from slipway.git.redact import redacted
 
@@ -164,6 +164,6 @@ def accept_rewritten(place: Place) -> str:
     """
     observed = state.read(place)
     if observed is None or observed.rewritten is None:
-        raise UserError(f"{place.state}: no rewritten branch {BRANCH} is reported; there is nothing to confirm")
+        raise NoReleaseError(f"{place.state}: no rewritten branch {BRANCH} is reported; there is nothing to confirm")
     Git(place.mirror).run("update-ref", CONFIRMED, observed.rewritten)
     return observed.rewritten

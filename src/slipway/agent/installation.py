@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from slipway import files, locks
 from slipway.agent.router import tool
-from slipway.errors import UserError
+from slipway.errors import DigestMismatchError, RejectedError, ToolError, UserError
 from slipway.files import sha256
 from slipway.git import Git
 from slipway.release import manifest
@@ -117,7 +117,9 @@ def _scratch(place: Place, port: int) -> Path:
 def _refuse_other_commit(fetched: Release, content: EnvironmentFile) -> None:
     if fetched.commit != content.commit:
         shutil.rmtree(fetched.folder, ignore_errors=True)
-        raise UserError(f"{content.release}: was built from {fetched.commit}, desired is {content.commit}; refused")
+        raise DigestMismatchError(
+            f"{content.release}: was built from {fetched.commit}, desired is {content.commit}; refused"
+        )
 
 
 def _refuse_unsigned(place: Place, store: Store, content: EnvironmentFile) -> None:
@@ -143,7 +145,7 @@ def _refuse_unattested(candidate: Release, store: Store) -> None:
         return
     try:
         if not attestation.exists(store, candidate.version):
-            raise UserError(
+            raise RejectedError(
                 f"{candidate.version}: has no attestation from GitHub, and {attestation.REQUIRED} is true; refused"
             )
         files.write_text(accepted, attestation.check(Git(Path()), candidate, store))
@@ -201,4 +203,4 @@ def _uv(*arguments: str) -> None:
     inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
     done = subprocess.run([tool("uv"), *arguments], capture_output=True, text=True, check=False, env=inherited)
     if done.returncode:
-        raise UserError(f"uv {' '.join(arguments[:2])}: {' '.join(done.stderr.split())[:500]}")
+        raise ToolError(f"uv {' '.join(arguments[:2])}: {' '.join(done.stderr.split())[:500]}")

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
 from slipway import locks
-from slipway.errors import UserError
+from slipway.errors import BusyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ class Lock:
         try:
             self._file = locks.take(place.lock, wait=False)
         except locks.LockedError:
-            raise UserError(
+            raise BusyError(
                 f"{place.lock}: an agent of {place.environment} is already running;"
                 f" stop it with `slipway stop --environment {place.environment}`"
             ) from None

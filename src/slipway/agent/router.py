@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from slipway import yaml12
 from slipway.environment.agent_report import STATE_PATH
-from slipway.errors import UserError
+from slipway.errors import BusyError, MissingToolError
 from slipway.gates.canary import BOUNDS
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def tool(name: str) -> str:
     sibling = Path(sys.executable).with_name(name)
     path = str(sibling) if sibling.exists() else shutil.which(name)
     if path is None:
-        raise UserError(f"{name}: not found; run `uv sync`, which installs it")
+        raise MissingToolError(f"{name}: not found; run `uv sync`, which installs it")
     return path
 
 
@@ -169,7 +169,7 @@ def free_port(preferred: int | None = None) -> int:
     for port in (preferred, *secrets.SystemRandom().sample(SERVICE_PORTS, PORT_ATTEMPTS_MAX)):
         if port is not None and is_free(port):
             return port
-    raise UserError(
+    raise BusyError(
         f"127.0.0.1: no free port from {SERVICE_PORTS.start} to {SERVICE_PORTS.stop}; stop a process that listens there"
     )
 

@@ -13,7 +13,7 @@ from slipway.agent import processes, status_server
 from slipway.agent.agent import prefix
 from slipway.agent.lock import locked
 from slipway.environment import client, state
-from slipway.errors import UserError
+from slipway.errors import NotReadyError, ReleaseFailedError, UserError
 
 if TYPE_CHECKING:
     from slipway.agent.agent import Agent
@@ -34,12 +34,12 @@ def run_once(agent: Agent, timeout_seconds: float) -> None:
     deadline = time.monotonic() + timeout_seconds
     while not agent.reconcile():
         if time.monotonic() > deadline:
-            raise UserError(
+            raise NotReadyError(
                 f"{agent.place.environment}: not converged after {timeout_seconds:g} s; see {agent.place.state}"
             )
         time.sleep(BUSY_INTERVAL_SECONDS)
     if agent.state.bad:
-        raise UserError(f"{agent.place.environment}: {agent.state.bad.reason}")
+        raise ReleaseFailedError(f"{agent.place.environment}: {agent.state.bad.reason}")
 
 
 def run(agent: Agent, lock: Lock) -> None:
@@ -84,7 +84,9 @@ def detach(place: Place, timeout_seconds: float) -> str:
             return url
         time.sleep(BUSY_INTERVAL_SECONDS)
     processes.kill_tagged(tag)
-    raise UserError(f"{place.log('agent')}: the agent of {place.environment} did not open its gateway; see this log")
+    raise NotReadyError(
+        f"{place.log('agent')}: the agent of {place.environment} did not open its gateway; see this log"
+    )
 
 
 def _listening_url(place: Place, started: float) -> str | None:

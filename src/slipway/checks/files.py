@@ -17,7 +17,7 @@ import pandas as pd
 
 import problem
 from slipway.checks import contract
-from slipway.errors import UserError
+from slipway.errors import MissingFileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -38,7 +38,7 @@ def listed(data_dir: Path) -> list[str]:
     paths = (path for path in data_dir.rglob("*") if path.is_file() and not path.name.startswith(HIDDEN_PREFIX))
     files = sorted(path.relative_to(data_dir).as_posix() for path in paths)
     if not files:
-        raise UserError(f"{data_dir}: no data; run `dvc pull`")
+        raise MissingFileError(f"{data_dir}: no data; run `dvc pull`")
     return files
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from slipway import yaml12
 from slipway.checks import claims
 from slipway.dvc import client, pointers
-from slipway.errors import UserError
+from slipway.errors import ToolError
 from slipway.files import read_json, write_json
 from slipway.gates import Outcome
 from slipway.gates import data as gate
@@ -37,7 +37,7 @@ def data() -> None:
         if base is not None:
             result.verdicts.append(claims.verdict(claimed.evidence, result.evidence, base.evidence))
         if code and result.outcome is Outcome.PASS:
-            raise UserError(f"stage {STAGE}: ended without evidence; its output above has the reason")
+            raise ToolError(f"stage {STAGE}: ended without evidence; its output above has the reason")
     result.print_verdicts()
     result.require()
 

@@ -56,4 +56,4 @@ def main() -> None:
         app()
     except UserError as error:
         output.warn(f"slipway: {error}")
-        raise SystemExit(output.EXIT_CODE) from None
+        raise SystemExit(error.exit_code) from None

@@ -14,7 +14,7 @@ from typer.main import get_command
 
 from slipway import output
 from slipway.cli.table import PACKAGES, PANELS, SUMMARIES
-from slipway.errors import UserError
+from slipway.errors import DiskError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -127,7 +127,7 @@ def _disk_error(error: OSError) -> Exception:
     from slipway import disk
 
     message = disk.explain(error)
-    return error if message is None else UserError(message)
+    return error if message is None else DiskError(message)
 
 
 @contextmanager

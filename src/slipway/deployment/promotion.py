@@ -11,7 +11,7 @@ from slipway.environment import versions
 from slipway.environment.deploy_branch import BRANCH, BUILT_FROM, DIGEST, IMAGE
 from slipway.environment.desired_state import DesiredState, previous_release
 from slipway.environment.spec import IMAGE_BY_DIGEST, Baseline, Canary, EnvironmentFile, path_of
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, NoReleaseError, NotReadyError, ReleaseFailedError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ def promote(
     state = environment.fetch()
     chosen = state.branch.named(version or default_version(environment))
     if chosen.version not in store.versions():
-        raise UserError(f"{chosen.version}: not in the store; run `slipway release publish` again")
+        raise NoReleaseError(f"{chosen.version}: not in the store; run `slipway release publish` again")
     current = _readable(state)
     if forward and current:
         _refuse_older(environment, chosen.version, current.release)
@@ -95,7 +95,7 @@ def _revert(environment: Environment, evidence: Sequence[str]) -> EnvironmentFil
     history = state.history()
     content = previous_release(history, state.is_concluded)
     if content is None:
-        raise UserError(f"{BRANCH}:{state.path}: no earlier release to roll back to; name one with --to")
+        raise NoReleaseError(f"{BRANCH}:{state.path}: no earlier release to roll back to; name one with --to")
     left = history[0].content
     lines = [f"Roll {environment} back to {content.release}", "", f"This reverts commit {history[0].commit}.", ""]
     lines += [*evidence, *([""] if evidence else []), *([f"Leaves: {left.release}"] if left else []), ""]
@@ -120,11 +120,11 @@ def wait(environment: Environment, content: EnvironmentFile, seconds: float) -> 
         passed = time.monotonic() - start
         if observed and observed.bad and observed.bad.content == content:
             reason = observed.bad.reason
-            raise UserError(
+            raise ReleaseFailedError(
                 f"{environment}: {content.release} was refused, {_serving(observed)} keeps serving: {reason}"
             )
         if passed > seconds:
-            raise UserError(
+            raise NotReadyError(
                 f"{environment}: {url} does not serve {content.release} after {seconds:g} s; {last_contact(observed)}"
             )
         printed_until = print_events(environment, observed, printed_until)
@@ -162,11 +162,11 @@ def default_version(environment: Environment) -> str:
     if environment.name == "staging":
         published = environment.branch.versions()
         if not published:
-            raise UserError("no release yet; run `slipway release build` and `slipway release publish`")
+            raise NoReleaseError("no release yet; run `slipway release build` and `slipway release publish`")
         return published[-1]
     staging = DesiredState(environment.branch, "staging").read()
     if staging is None:
-        raise UserError(
+        raise NoReleaseError(
             f"{BRANCH}:{path_of('staging')}: not found; promote to staging first, or name a release with --release"
         )
     return staging.release
@@ -182,7 +182,7 @@ def _readable(state: DesiredState) -> EnvironmentFile | None:
 
 def _refuse_older(environment: Environment, version: str, current: str) -> None:
     if versions.order(version) < versions.order(current):
-        raise UserError(
+        raise ArgumentError(
             f"{environment}: the desired release {current} is newer than {version}; nothing was changed"
             f" (to go back, run `slipway rollback --environment {environment} --to {version}`)"
         )
@@ -190,7 +190,7 @@ def _refuse_older(environment: Environment, version: str, current: str) -> None:
 
 def _image(image: str | None) -> str | None:
     if image and not re.fullmatch(IMAGE_BY_DIGEST, image):
-        raise UserError(f"--image {image}: not an image by digest; give NAME@sha256: and 64 hexadecimal digits")
+        raise ArgumentError(f"--image {image}: not an image by digest; give NAME@sha256: and 64 hexadecimal digits")
     return image
 
 

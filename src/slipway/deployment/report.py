@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from slipway import results
 from slipway.environment.environment import Environment
-from slipway.errors import UserError
+from slipway.errors import MissingFileError, UnreadableFileError, UserError
 from slipway.files import write_text
 from slipway.gates import Verdict
 from slipway.git import Git
@@ -81,7 +81,7 @@ def _results(folder: Path, stage: str) -> dict[str, JobResult]:
     try:
         by_job = results.read(folder)
     except (ValidationError, ValueError) as error:
-        raise UserError(f"{folder}: contains a result that cannot be read ({type(error).__name__})") from None
+        raise UnreadableFileError(f"{folder}: contains a result that cannot be read ({type(error).__name__})") from None
     return {job: result for job, result in by_job.items() if result.evidence.get("environment", stage) == stage}
 
 
@@ -97,7 +97,7 @@ def comment() -> str:
     try:
         text = REPORT.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UserError(f"{REPORT}: not found; run `slipway release report` first") from None
+        raise MissingFileError(f"{REPORT}: not found; run `slipway release report` first") from None
     try:
         return comments.post(comments.Place(repository, f"commit/{sha}", WATERMARK), sha, text)
     except ApiError as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from slipway import output
 from slipway.deployment import promotion, smoke
-from slipway.errors import UserError
+from slipway.errors import NotReadyError, ReleaseFailedError, RemoteMovedError
 from slipway.gates import Outcome, Verdict
 from slipway.gates.canary_progress import failure_reason
 from slipway.loadtest import loadtest, traffic
@@ -61,7 +61,7 @@ def _conclude(environment: Environment, content: EnvironmentFile, result: JobRes
         output.step(f"{environment}: the canary {content.release} passed")
         return
     target = promotion.abort(environment, content, evidence)
-    raise UserError(f"{environment}: {content.release} was rolled back to {target}: {problem}")
+    raise ReleaseFailedError(f"{environment}: {content.release} was rolled back to {target}: {problem}")
 
 
 def _traffic(
@@ -96,13 +96,13 @@ def _await_end(environment: Environment, content: EnvironmentFile, seconds: floa
         elif observed.bad and observed.bad.content == content:
             return None
         elif observed.desired and observed.desired.promotion > content.promotion:
-            raise UserError(
+            raise RemoteMovedError(
                 f"{environment}: {observed.desired.release} was promoted before the canary {content.release} ended"
             )
         printed_until = promotion.print_events(environment, observed, printed_until)
         time.sleep(promotion.POLL_SECONDS)
     contact = promotion.last_contact(environment.observed())
-    raise UserError(
+    raise NotReadyError(
         f"{environment}: the canary {content.release} did not end within {seconds:g} s; {contact}; to wait again, run"
         f" `slipway promote --environment {environment} --release {content.release}`"
     )

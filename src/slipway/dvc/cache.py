@@ -7,7 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from slipway.errors import UserError
+from slipway.errors import ToolError
 
 OBJECTS = "files/md5"
 NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?")  # other files are incomplete, from a running or killed DVC
@@ -21,7 +21,7 @@ def folder() -> Path:
     done = subprocess.run(["dvc", "cache", "dir"], capture_output=True, text=True, check=False)
     if done.returncode:
         lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()] or ["no error output"]
-        raise UserError(f"dvc cache dir: {lines[0].removeprefix('ERROR: ')}")
+        raise ToolError(f"dvc cache dir: {lines[0].removeprefix('ERROR: ')}")
     return Path(done.stdout.strip())
 
 
@@ -47,7 +47,7 @@ def drop_poisoned(cache: Path) -> list[Path]:
         try:
             path.unlink()
         except OSError as error:
-            raise UserError(
+            raise ToolError(
                 f"{path}: corrupt, its content does not match its name, and it cannot be removed ({error.strerror});"
                 " remove it, or set another cache (`dvc cache dir --local FOLDER`)"
             ) from None

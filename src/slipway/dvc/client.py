@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from slipway import disk, output
 from slipway.dvc import cache as dvc_cache
 from slipway.dvc import pointers as dvc_data
-from slipway.errors import UserError
+from slipway.errors import DigestMismatchError, ToolError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,7 +46,7 @@ def _fetch(pointers: Sequence[Path], cache: Path) -> None:
     dvc_cache.drop_poisoned(cache)
     for pointer in pointers:
         for path, digest in dvc_data.missing(pointer, cache):
-            raise UserError(
+            raise DigestMismatchError(
                 f"{path}: object {digest} is missing on the remote or corrupt; rejected;"
                 f" remove it there, and run `dvc push {pointer}` in a clone that has it"
                 + (f" ({failed})" if failed else "")
@@ -80,7 +80,7 @@ def lines(*arguments: str, keep: Sequence[int] = ()) -> Iterator[str]:
                 printed.append(line.strip())
                 yield line.rstrip()
     if process.returncode:
-        raise UserError(f"dvc {' '.join(arguments)}: {reason(printed)}")
+        raise ToolError(f"dvc {' '.join(arguments)}: {reason(printed)}")
 
 
 def reason(printed: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from slipway import yaml12
-from slipway.errors import UserError, restore_command
+from slipway.errors import MissingFileError, SettingError, UnreadableFileError, restore_command
 
 ARTIFACT = "model"  # as under `artifacts:` in dvc.yaml
 LOCK = "dvc.lock"
@@ -43,7 +43,7 @@ class DvcFiles:
         try:
             return Path(self.pipeline["artifacts"][ARTIFACT]["path"])
         except KeyError:
-            raise UserError(
+            raise SettingError(
                 f"{self.root / PIPELINE}: has no artifact `{ARTIFACT}`; add it under `artifacts:` with its path"
             ) from None
 
@@ -137,6 +137,8 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return yaml12.parse_mapping(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: not found; run `slipway train` first") from None
+        raise MissingFileError(f"{path}: not found; run `slipway train` first") from None
     except yaml12.YamlError as error:
-        raise UserError(f"{path}: not YAML ({error}); run {restore_command(path.name)}, then `slipway train`") from None
+        raise UnreadableFileError(
+            f"{path}: not YAML ({error}); run {restore_command(path.name)}, then `slipway train`"
+        ) from None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from slipway import yaml12
 from slipway.dvc import pointers
-from slipway.errors import UserError, unreadable_message
+from slipway.errors import MissingFileError, RejectedError, UnreadableFileError, unreadable_message
 from slipway.git import Git
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ PIPELINE = Path("dvc.yaml")
 def stages() -> dict[str, dict[str, Any]]:
     """Return the stages of dvc.yaml. Raises UserError when it is missing or not YAML."""
     if not PIPELINE.is_file():
-        raise UserError(f"{PIPELINE}: not found; run this in the root of the repository")
+        raise MissingFileError(f"{PIPELINE}: not found; run this in the root of the repository")
     text = PIPELINE.read_text(encoding="utf-8")
     try:
         stages: dict[str, dict[str, Any]] = yaml12.parse_mapping(text)["stages"]
     except yaml12.YamlError as error:
-        raise UserError(unreadable_message(PIPELINE, text, f"not YAML ({error})")) from None
+        raise UnreadableFileError(unreadable_message(PIPELINE, text, f"not YAML ({error})")) from None
     return stages
 
 
@@ -44,7 +44,7 @@ def refuse_planted() -> None:
     tracked = Git(Path()).tracked(*DVC_PATHS, *made, *data)
     if tracked:
         path = tracked[0]
-        raise UserError(
+        raise RejectedError(
             f"{path}: is in git, but DVC makes it or fetches it, so its origin cannot be verified; rejected;"
             f" `git rm --cached {path}`, and commit"
         )

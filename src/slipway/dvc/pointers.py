@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from slipway import yaml12
 from slipway.dvc import cache as dvc_cache
-from slipway.errors import UserError, restore_command
+from slipway.errors import RejectedError, UnreadableFileError, restore_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,10 +25,10 @@ def outputs(pointer: Path) -> list[dict[str, Any]]:
         content = yaml12.parse(pointer.read_text(encoding="utf-8"))
         outs = [{**out, "path": str(out["path"])} for out in content["outs"]]
     except (KeyError, TypeError, ValueError):
-        raise UserError(f"{pointer}: not a file of `dvc add`; {restore_command(pointer)}") from None
+        raise UnreadableFileError(f"{pointer}: not a file of `dvc add`; {restore_command(pointer)}") from None
     for out in outs:
         if "wdir" in content or not _is_inside(out["path"]) or out["path"].startswith("."):
-            raise UserError(f"{pointer}: names {out['path']}, which is not a path for data; rejected")
+            raise RejectedError(f"{pointer}: names {out['path']}, which is not a path for data; rejected")
     return outs
 
 
@@ -55,7 +55,9 @@ def _objects(path: str, digest: str, cache: Path) -> Iterator[tuple[str, str]]:
     if digest.endswith(".dir") and dvc_cache.has(cache, digest):
         for entry in json.loads(dvc_cache.path_of(cache, digest).read_bytes()):
             if not _is_inside(entry["relpath"]):
-                raise UserError(f"{path}: its list of files names {entry['relpath']}, outside of the folder; rejected")
+                raise RejectedError(
+                    f"{path}: its list of files names {entry['relpath']}, outside of the folder; rejected"
+                )
             yield from _objects(f"{path}/{entry['relpath']}", entry["md5"], cache)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from slipway import locks, output, yaml12
 from slipway.dvc import client, outputs
-from slipway.errors import CONFLICT, UserError, restore_command
+from slipway.errors import CONFLICT, MissingFileError, UnreadableFileError, UserError, restore_command
 from slipway.files import move, write_text
 from slipway.git import Git, GitError
 
@@ -29,7 +29,7 @@ def alone() -> Iterator[int]:
     Yields the file descriptor of the lock. A DVC process that inherits it and outlives this one holds the lock too.
     """
     if not SCRATCH.parent.is_dir():
-        raise UserError(f"{SCRATCH.parent}: not found; run this in the root of the repository")
+        raise MissingFileError(f"{SCRATCH.parent}: not found; run this in the root of the repository")
     path = SCRATCH / "slipway-train"
     try:
         lock = locks.take(path, wait=False)
@@ -57,7 +57,7 @@ def repair() -> None:
         older, problem = None, f" (cannot read the committed version: {error})"
     if older is None:
         remedy = restore_command(LOCK) if CONFLICT in text else f"`git checkout origin/main -- {LOCK}`"
-        raise UserError(f"{LOCK}: empty, truncated or in conflict; {remedy}, then `slipway train`{problem}")
+        raise UnreadableFileError(f"{LOCK}: empty, truncated or in conflict; {remedy}, then `slipway train`{problem}")
     write_text(LOCK, older)
     output.warn(f"{LOCK}: was truncated, probably by a killed training; restored the version before it")
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from slipway.dvc import cache, pointers
 from slipway.dvc.client import ENVIRONMENT, reason
-from slipway.errors import UserError
+from slipway.errors import MissingFileError, ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class MissingObjectError(UserError):
+class MissingObjectError(MissingFileError):
     """An object is not on the remote after a push."""
 
 
@@ -44,7 +44,7 @@ def push(target: Path, digests: Mapping[str, str], root: Path = Path()) -> None:
         check=False,
     )
     if done.returncode:
-        raise UserError(f"dvc push {target}: {reason(done.stdout.splitlines())}")
+        raise ToolError(f"dvc push {target}: {reason(done.stdout.splitlines())}")
     require(digests, root)
 
 
@@ -58,7 +58,7 @@ def require(digests: Mapping[str, str], root: Path = Path()) -> None:
             remote = repo.cloud.get_remote_odb(command="push")
             present = set(remote.list_oids_exists(sorted(set(digests.values()))))
     except (DvcException, OSError) as error:
-        raise UserError(f"{root / '.dvc/config'}: cannot verify the push on the remote ({error})") from None
+        raise ToolError(f"{root / '.dvc/config'}: cannot verify the push on the remote ({error})") from None
     for path, digest in digests.items():
         if digest not in present:
             raise MissingObjectError(

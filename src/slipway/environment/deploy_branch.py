@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from slipway.dvc.files import ARTIFACT
 from slipway.environment import versions
 from slipway.environment.spec import FOLDER
-from slipway.errors import UserError
+from slipway.errors import NoReleaseError, UnreadableFileError
 from slipway.git import GitReadError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class DeployBranch:
         commit = self.tags.get(versions.version_tag(version))
         if commit is None:
             newest = ", ".join(self.versions()[-3:]) or "none"
-            raise UserError(
+            raise NoReleaseError(
                 f"{version}: no such release on {self.remote} (newest: {newest}); see `slipway release list`"
             )
         trailers = self.git.read_commit(commit).trailers
@@ -88,7 +88,7 @@ class DeployBranch:
         """Return the published release that a version, or the commit it was built from, names. Raises UserError."""
         version = self.version_of(release) if COMMIT.fullmatch(release) else release
         if version is None:
-            raise UserError(f"{release[:12]}: no release on {self.remote} was built from this commit")
+            raise NoReleaseError(f"{release[:12]}: no release on {self.remote} was built from this commit")
         return self.published(version)
 
     def version_of(self, built_from: str) -> str | None:
@@ -148,4 +148,4 @@ class DeployBranch:
         try:
             return None if content is None else content.decode()
         except UnicodeDecodeError:
-            raise UserError(f"{BRANCH}:{path}: not text in UTF-8; `git revert` the commit") from None
+            raise UnreadableFileError(f"{BRANCH}:{path}: not text in UTF-8; `git revert` the commit") from None

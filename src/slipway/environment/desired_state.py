@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from slipway.environment import manifests, spec, versions
 from slipway.environment.deploy_branch import BRANCH, BUILT_FROM, DIGEST, IMAGE, WORKFLOWS
 from slipway.environment.spec import EnvironmentFile
-from slipway.errors import UserError
+from slipway.errors import NoReleaseError, RemoteMovedError, UnreadableFileError, UserError
 from slipway.git import GitReadError
 
 if TYPE_CHECKING:
@@ -91,7 +91,9 @@ class DesiredState:
         A canary has no stage tag until it passes, and aborting one needs none. Returns the commit.
         """
         if self.branch.head is None:
-            raise UserError(f"{BRANCH}: no such branch on {self.branch.remote}; run `slipway release publish` first")
+            raise NoReleaseError(
+                f"{BRANCH}: no such branch on {self.branch.remote}; run `slipway release publish` first"
+            )
         text = spec.render(self.environment, content)
         release = self.branch.published(content.release).commit
         files = {self.path: text.encode(), **self._manifests(content, release)}
@@ -109,7 +111,9 @@ class DesiredState:
         if name in self.branch.tags:
             return
         if self.read() != content:
-            raise UserError(f"{BRANCH}:{self.path}: a newer promotion replaced {content.release}; nothing was changed")
+            raise RemoteMovedError(
+                f"{BRANCH}:{self.path}: a newer promotion replaced {content.release}; nothing was changed"
+            )
         tag = self._assignment(content.promotion, self.branch.published(content.release).commit, message)
         self.branch.git.push(self.branch.remote, f"{tag}:refs/tags/{name}")
 
@@ -169,7 +173,7 @@ def previous_release(
     current_digest: str | None = None
     for content in reversed(stack):
         if isinstance(content, Promotion):
-            raise UserError(f"commit {content.commit[:12]}: {content.problem}; or name a release with --to")
+            raise UnreadableFileError(f"commit {content.commit[:12]}: {content.problem}; or name a release with --to")
         if current_digest is None:
             current_digest = content.digest
         elif content.digest != current_digest and served(content):

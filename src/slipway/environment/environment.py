@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from slipway.environment import agent_report, client, place, state
 from slipway.environment.deploy_branch import DeployBranch
 from slipway.environment.desired_state import DesiredState
-from slipway.errors import UserError
+from slipway.errors import NoReleaseError, UserError
 from slipway.git import Git
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from slipway.environment.state import State
 
 
-class NotDeployedError(UserError):
+class NotDeployedError(NoReleaseError):
     """An environment has no desired release yet."""
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from slipway import files, tools
 from slipway.environment.place import ENVIRONMENTS
-from slipway.errors import UserError
+from slipway.errors import SettingError, ToolError
 from slipway.files import sha256
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def fill(template: str, environment: str, content: EnvironmentFile) -> str:
     values = {RELEASE: content.release, DIGEST: content.digest, IMAGE: content.image or IMAGE}
     for placeholder in values:
         if placeholder not in template:
-            raise UserError(f"{template_of(environment)}: contains no {placeholder}; add it again in deploy/base")
+            raise SettingError(f"{template_of(environment)}: contains no {placeholder}; add it again in deploy/base")
     head = FILLED.format(environment=environment, release=content.release) + ("" if content.image else NO_IMAGE)
     text = template.split("\n", 1)[1]
     for placeholder, value in values.items():
@@ -82,5 +82,5 @@ def _kustomize(overlay: Path) -> str:
     command = [tools.require("kubectl"), "kustomize", str(overlay)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise UserError(f"{overlay}: {done.stderr.strip().splitlines()[-1]}")
+        raise ToolError(f"{overlay}: {done.stderr.strip().splitlines()[-1]}")
     return done.stdout

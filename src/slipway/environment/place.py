@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, MissingFileError
 
 ENVIRONMENTS = ("staging", "production")
 
@@ -32,7 +32,7 @@ class Place:
     def of(cls, environment: str) -> Place:
         """Return the place of `environment`. Raises UserError for an unknown name."""
         if environment not in ENVIRONMENTS:
-            raise UserError(f"--environment {environment}: unknown; use one of {', '.join(ENVIRONMENTS)}")
+            raise ArgumentError(f"--environment {environment}: unknown; use one of {', '.join(ENVIRONMENTS)}")
         return cls(environment, home() / environment)
 
     @property
@@ -106,6 +106,6 @@ def gateway_url(place: Place) -> str:
     try:
         return place.url.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        raise UserError(
+        raise MissingFileError(
             f"{place.url}: not found; run `slipway agent --environment {place.environment} --detach`, or set {variable}"
         ) from None

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from slipway import yaml12
 from slipway.environment.versions import VERSION
-from slipway.errors import UserError
+from slipway.errors import UnreadableFileError
 
 FOLDER = "environments"
 """Folder on the branch `deploy` that promotions change."""
@@ -99,15 +99,15 @@ def parse(text: str, where: str) -> EnvironmentFile:
     try:
         content = yaml12.parse(text)
     except yaml12.YamlError as error:
-        raise UserError(f"{where}: not YAML ({error}); `git revert` the commit") from None
+        raise UnreadableFileError(f"{where}: not YAML ({error}); `git revert` the commit") from None
     if content is None:
-        raise UserError(f"{where}: empty; `git revert` the commit")
+        raise UnreadableFileError(f"{where}: empty; `git revert` the commit")
     try:
         return EnvironmentFile.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or "the file"
-        raise UserError(f"{where}: {field}: {first['msg']}; `git revert` the commit") from None
+        raise UnreadableFileError(f"{where}: {field}: {first['msg']}; `git revert` the commit") from None
 
 
 def render(environment: str, content: EnvironmentFile) -> str:

@@ -12,7 +12,7 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from slipway.errors import UserError
+from slipway.errors import SettingError
 
 Weighted: TypeAlias = Callable[[np.ndarray], np.ndarray]
 """Maps weights of shape (n, resamples) to the metric of each resample, shape (resamples,); NaN where undefined.
@@ -62,7 +62,7 @@ def primary(task: str, name: str) -> Metric:
     """Return the metric `gates.primary` of params.yaml. Raises UserError if `task` does not have it."""
     allowed = for_task(task)
     if name not in allowed:
-        raise UserError(f"params.yaml: gates.primary: {name!r}; allowed for TASK {task!r}: {', '.join(allowed)}")
+        raise SettingError(f"params.yaml: gates.primary: {name!r}; allowed for TASK {task!r}: {', '.join(allowed)}")
     return allowed[name]
 
 

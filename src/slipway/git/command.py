@@ -7,7 +7,7 @@ import re
 import subprocess
 from typing import TYPE_CHECKING
 
-from slipway.errors import UserError
+from slipway.errors import ToolError
 from slipway.git.redact import redacted
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ A hook sets GIT_DIR, GIT_INDEX_FILE and GIT_WORK_TREE, which would redirect a co
 """
 
 
-class GitError(UserError):
+class GitError(ToolError):
     """git failed; the message quotes git's reason."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from slipway.errors import RemoteMovedError
 from slipway.git.command import GitError, remote_lines
 from slipway.git.redact import redacted
 
@@ -17,7 +18,7 @@ ATOMIC_REASON = "atomic push failed"
 """git's reason for the remaining refs of an atomic push, after it rejected one of them."""
 
 
-class PushRaceError(GitError):
+class PushRaceError(GitError, RemoteMovedError):
     """The remote's refs moved in the meantime; nothing was changed, and a retry may succeed."""
 
 

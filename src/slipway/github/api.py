@@ -12,7 +12,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, MissingToolError, RejectedError, ToolError, UnreadableFileError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ STATUS = re.compile(r"\bHTTP (\d{3})\b")
 REASON_CHARACTERS_MAX = 300  # of GitHub's reason in a message
 
 
-class ApiError(UserError):
+class ApiError(ToolError):
     """A request that GitHub refused. `status` is the HTTP status, or 0 if GitHub did not respond."""
 
     def __init__(self, message: str, status: int) -> None:
@@ -107,7 +107,7 @@ def call(method: str, path: str, body: dict[str, Any] | None = None, *options: s
             command, input=json.dumps(body) if body else None, capture_output=True, text=True, check=False
         )
     except FileNotFoundError:
-        raise UserError(
+        raise MissingToolError(
             "gh: not found; outside of GitHub's runners, install it by `uv sync --group delivery`"
         ) from None
     if done.returncode:
@@ -122,7 +122,7 @@ def read_artifact(run: str, repository: str, name: str, member: str, bytes_max: 
     the file is larger than `bytes_max`, not unique, a link, or unreadable.
     """
     if not re.fullmatch(r"\d+", run):
-        raise UserError(f"{run}: not the number of a run")
+        raise ArgumentError(f"{run}: not the number of a run")
     listed = call("GET", f"repos/{repository}/actions/runs/{run}/artifacts?name={name}&per_page=100")["artifacts"]
     available = [artifact for artifact in listed if artifact["name"] == name and not artifact["expired"]]
     if not available:
@@ -130,7 +130,9 @@ def read_artifact(run: str, repository: str, name: str, member: str, bytes_max: 
     newest = max(available, key=lambda artifact: artifact["id"])  # a repeated run has one for each attempt
     source = f"artifact {name} of run {run}"
     if newest["size_in_bytes"] > ARCHIVE_BYTES_MAX:
-        raise UserError(f"{source}: {newest['size_in_bytes']:,} bytes, at most {ARCHIVE_BYTES_MAX:,} allowed; rejected")
+        raise RejectedError(
+            f"{source}: {newest['size_in_bytes']:,} bytes, at most {ARCHIVE_BYTES_MAX:,} allowed; rejected"
+        )
     archive = _download(f"repos/{repository}/actions/artifacts/{newest['id']}/zip", source)
     return read_member(archive, member, bytes_max, source)
 
@@ -141,7 +143,7 @@ def _download(path: str, source: str) -> bytes:
         content = process.stdout.read(ARCHIVE_BYTES_MAX + 1) if process.stdout else b""
         if len(content) > ARCHIVE_BYTES_MAX:
             process.kill()
-            raise UserError(f"{source}: over {ARCHIVE_BYTES_MAX:,} bytes; rejected")
+            raise RejectedError(f"{source}: over {ARCHIVE_BYTES_MAX:,} bytes; rejected")
         output = process.stderr.read().decode(errors="replace") if process.stderr else ""
     if process.returncode:
         raise refusal(f"api GET {path}", output)
@@ -157,14 +159,16 @@ def read_member(archive: bytes, member: str, bytes_max: int, source: str) -> byt
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
             matches = [info for info in opened.infolist() if info.filename == member]
             if len(matches) != 1:
-                raise UserError(f"{source}: holds {len(matches)} files {member} instead of one; rejected")
+                raise RejectedError(f"{source}: holds {len(matches)} files {member} instead of one; rejected")
             (info,) = matches
             if stat.S_ISLNK(info.external_attr >> 16) or info.compress_type not in COMPRESSIONS:
-                raise UserError(f"{source}: {member} is a link, or has an unsupported compression; rejected")
+                raise RejectedError(f"{source}: {member} is a link, or has an unsupported compression; rejected")
             with opened.open(info) as file:
                 content = file.read(bytes_max + 1)
     except ARCHIVE_ERRORS as error:
-        raise UserError(f"{source}: not an archive of upload-artifact ({type(error).__name__}); rejected") from None
+        raise UnreadableFileError(
+            f"{source}: not an archive of upload-artifact ({type(error).__name__}); rejected"
+        ) from None
     if len(content) > bytes_max:
-        raise UserError(f"{source}: {member} has over {bytes_max:,} bytes; rejected")
+        raise RejectedError(f"{source}: {member} has over {bytes_max:,} bytes; rejected")
     return content

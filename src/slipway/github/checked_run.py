@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from enum import StrEnum
 
-from slipway.errors import UserError
+from slipway.errors import SettingError
 
 
 @dataclass(frozen=True)
@@ -103,5 +103,5 @@ class Run:
         names = ("GITHUB_REPOSITORY", *head, "CONCLUSION", "RUN_URL", "RUN_ID", "RUN_EVENT", "RUN_PATH")
         for name in names:
             if not os.environ.get(name) and not (name in NULLABLE and name in os.environ):
-                raise UserError(f"{name}: not set; pull-request-comment.yaml sets it from the event")
+                raise SettingError(f"{name}: not set; pull-request-comment.yaml sets it from the event")
         return cls(*(os.environ[name] for name in names))

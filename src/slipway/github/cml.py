@@ -15,12 +15,12 @@ import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from slipway.errors import UserError
+from slipway.errors import ToolError
 
 CALL_TIMEOUT_SECONDS = 120
 
 
-class CmlError(UserError):
+class CmlError(ToolError):
     """CML is not installed, or failed. The message is one line."""
 
 

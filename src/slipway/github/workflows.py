@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway.errors import UserError
+from slipway.errors import SettingError
 from slipway.github import api
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def required(name: str) -> str:
     """Return a variable that GitHub sets. Raises UserError where it is missing."""
     if value := os.environ.get(name):
         return value
-    raise UserError(f"{name}: not set; GitHub sets it in a workflow")
+    raise SettingError(f"{name}: not set; GitHub sets it in a workflow")
 
 
 def writable_repository() -> str | None:

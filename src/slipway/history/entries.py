@@ -17,7 +17,7 @@ from slipway.environment.deploy_branch import DeployBranch
 from slipway.environment.desired_state import DesiredState
 from slipway.environment.place import ENVIRONMENTS
 from slipway.environment.versions import VERSION
-from slipway.errors import UserError
+from slipway.errors import ArgumentError
 from slipway.git.changes import differences
 from slipway.history import snapshot
 from slipway.release.evidence import RESULT_FILE
@@ -117,7 +117,7 @@ class History:
             return release.commit, release.built_from
         commit = self.git.resolve(name)
         if commit is None:
-            raise UserError(f"{name}: neither a release nor a commit nor `{HERE}`; `slipway history` lists them")
+            raise ArgumentError(f"{name}: neither a release nor a commit nor `{HERE}`; `slipway history` lists them")
         return commit, commit
 
     def _release(self, published: Published, is_stored: bool, promotions: Mapping[str, Sequence[Promotion]]) -> Entry:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from slipway import output, results
 from slipway.dvc.files import DvcFiles
 from slipway.environment.deploy_branch import DeployBranch
-from slipway.errors import UserError
+from slipway.errors import ToolError
 from slipway.gates import Outcome, Verdict
 from slipway.git import Git
 from slipway.git.changes import differences, flat
@@ -139,7 +139,7 @@ def _call(folder: Path, command: Sequence[str], **variables: str) -> None:
             output.warn(line.rstrip())
             last = line.strip() or last
     if process.returncode:
-        raise UserError(f"{' '.join(command[1:])} in {folder}: {last}")
+        raise ToolError(f"{' '.join(command[1:])} in {folder}: {last}")
 
 
 def record(result: JobResult, reproduction: Reproduction) -> None:

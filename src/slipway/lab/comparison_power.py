@@ -16,7 +16,7 @@ import pandas as pd
 
 import problem
 from slipway import output, predictor
-from slipway.errors import UserError
+from slipway.errors import MissingFileError, SettingError
 from slipway.evaluation import bootstrap, metrics
 from slipway.evaluation.segments import ALL
 from slipway.gates.comparison import difference
@@ -88,7 +88,7 @@ def requirements(gates: GatesSection) -> dict[str, Requirement]:
 def trials(settings: Settings) -> dict[str, GateTrial]:
     """Return both pairs of models: `equal` ones, and a candidate that is `worse` by the margin."""
     if not TEST_ROWS.is_file():
-        raise UserError(f"{TEST_ROWS}: not found; run `slipway train`")
+        raise MissingFileError(f"{TEST_ROWS}: not found; run `slipway train`")
     _, target = read_rows(TEST_ROWS)
     scores = np.stack(list(pd.read_parquet(PREDICTIONS).iloc[:, 0]))
     y = positions(target, predictor.signature(MODEL)["classes"])
@@ -177,7 +177,7 @@ def _at_level(metric: Metric, y: np.ndarray, blurred: Callable[[float], np.ndarr
     while metric.gain(metric.value(y, blurred(high)) - level) > 0:
         high *= 2
         if high > NOISE_SCALE_MAX:
-            raise UserError(f"gates.margin: no noise makes {metric.name} so much worse; choose a smaller margin")
+            raise SettingError(f"gates.margin: no noise makes {metric.name} so much worse; choose a smaller margin")
     for _ in range(BISECTION_STEPS):
         middle = (low + high) / 2
         low, high = (middle, high) if metric.gain(metric.value(y, blurred(middle)) - level) > 0 else (low, middle)

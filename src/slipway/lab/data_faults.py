@@ -20,7 +20,7 @@ from slipway import output
 from slipway.checks import files, suites
 from slipway.checks.data import sample, with_probe
 from slipway.checks.probe import Probe
-from slipway.errors import UserError
+from slipway.errors import DataError, GateError
 from slipway.gates import data as gate
 from slipway.lab import data_mutants
 from slipway.settings import read_settings
@@ -85,7 +85,7 @@ def faults(data_dir: Path, draws: int) -> None:
     output.record({"mutants": len(trials), "detected": detected, "clean": len(clean), "blocked": blocked})
     output.result_line(f"{len(clean)} clean draws, {blocked:.1%} blocked (target: {BLOCKED_CLEAN_MAX:.0%} or less)")
     if detected < BLOCKED_MUTANTS_MIN or blocked > BLOCKED_CLEAN_MAX:
-        raise UserError(
+        raise GateError(
             f"faults: {detected:.1%} of mutants blocked for the right reason, {blocked:.1%} of clean draws blocked;"
             " adjust the checks in src/problem/suites.py or data.suites in params.yaml"
         )
@@ -113,7 +113,7 @@ def pending_mutants(
     """Return the mutants of the newest file, or those in `names`, each with its contract evidence."""
     *older, newest = files.listed(data_dir)
     if not older:
-        raise UserError(f"{data_dir}: holds one file; a mutant is compared with an older file, so add one")
+        raise DataError(f"{data_dir}: holds one file; a mutant is compared with an older file, so add one")
     records, probe = [files.record(data_dir, name, [], 0) for name in older], _probe(data_dir, older, params)
     before = data_mutants.read(data_dir / older[-1])
     raw, loaded = data_mutants.read(data_dir / newest), files.load(data_dir, newest)

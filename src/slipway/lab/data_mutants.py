@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 import problem
-from slipway.errors import UserError
+from slipway.errors import DataError, SettingError
 from slipway.schema.fields import fields
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Original:
     def __post_init__(self) -> None:
         if len(self.raw) != len(self.loaded):
             ratio = f"{len(self.loaded)} of {len(self.raw)}"
-            raise UserError(
+            raise DataError(
                 f"problem.load returns {ratio} rows of a file; mutants need every row, so let it keep all of them"
             )
 
@@ -121,7 +121,7 @@ class Original:
 def read(path: Path) -> pd.DataFrame:
     """Return the raw columns of a data file. Raises UserError for a format without a reader."""
     if path.suffix not in READERS:
-        raise UserError(
+        raise SettingError(
             f"{path}: mutants need {' or '.join(READERS)} files; add a reader and a writer of {path.suffix} to"
             " src/slipway/lab/data_mutants.py"
         )

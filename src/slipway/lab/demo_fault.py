@@ -12,7 +12,7 @@ from pathlib import Path
 import problem
 from slipway import output
 from slipway.checks import files
-from slipway.errors import UserError
+from slipway.errors import DataError
 from slipway.lab import data_mutants
 from slipway.schema.fields import fields
 
@@ -30,7 +30,7 @@ def break_newest(data_dir: Path) -> str:
         (name for name, limit in _limits().items() if name in table and table[name].max() * UNIT_FACTOR > limit), ""
     )
     if not column:
-        raise UserError(f"{path}: no column exceeds its `le` in Row when multiplied by {UNIT_FACTOR}; add such a limit")
+        raise DataError(f"{path}: no column exceeds its `le` in Row when multiplied by {UNIT_FACTOR}; add such a limit")
     data_mutants.WRITERS[path.suffix](table.assign(**{column: table[column] * UNIT_FACTOR}), path)
     return f"{path.name} with {column} times {UNIT_FACTOR} in all {len(table):,} rows"
 

@@ -13,7 +13,7 @@ from slipway import output
 from slipway.deployment import promotion, rollout, smoke
 from slipway.environment import state
 from slipway.environment.environment import Environment
-from slipway.errors import UserError
+from slipway.errors import NoReleaseError, NotReadyError
 from slipway.gates import Outcome, Verdict
 from slipway.loadtest import loadtest, traffic
 from slipway.release.store import open_store
@@ -57,7 +57,7 @@ class Drill:
             if current and name != current.release and name in store.versions()
         ]
         if current is None or not (other or others):
-            raise UserError(f"{environment}: a drill needs two releases; promote one and publish another")
+            raise NoReleaseError(f"{environment}: a drill needs two releases; promote one and publish another")
         self._current, self.other = current, other or others[-1]
         self.rows = smoke.read_expected(environment, current, store)[1]["rows"]
 
@@ -113,7 +113,7 @@ class Drill:
             if observed and holds(observed):
                 return
             time.sleep(POLL_SECONDS)
-        raise UserError(f"{self._environment}: {problem} after {timeout:g} s; see `slipway status`")
+        raise NotReadyError(f"{self._environment}: {problem} after {timeout:g} s; see `slipway status`")
 
 
 def drill(drilled: Drill, environment: Environment, runs: int, load: tuple[int, float], seed: int) -> JobResult:

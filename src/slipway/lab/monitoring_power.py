@@ -22,7 +22,7 @@ import pandas as pd
 
 import problem
 from slipway import output, predictor
-from slipway.errors import UserError
+from slipway.errors import DataError
 from slipway.gates import Outcome
 from slipway.gates.monitoring_evidence import FindingsEvidence
 from slipway.lab import live_faults
@@ -151,7 +151,7 @@ def _later(reference: Reference) -> pd.DataFrame:
         rows = problem.load(folder)
     later = rows[rows[problem.TIME_COLUMN] > reference.data_end]
     if later.empty:
-        raise UserError("problem.next_batch: has no rows after those in data/, so there is nothing to monitor")
+        raise DataError("problem.next_batch: has no rows after those in data/, so there is nothing to monitor")
     return later
 
 

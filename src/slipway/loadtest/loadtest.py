@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from slipway import output
 from slipway.environment import client
 from slipway.environment.environment import Environment
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, NotReadyError, ToolError
 from slipway.gates import Outcome
 from slipway.gates.loadtest import LoadTestEvidence, compare, judge
 from slipway.loadtest.plan import Request, draw_plan
@@ -43,7 +43,7 @@ OVERHEAD_SECONDS = 60  # for Locust to start, stop and write its report, in addi
 def main(environment: str, url: str, against: str, payloads: Path) -> int:
     """Run the load test, print its verdicts and return the exit status: 0 only when every gate passed."""
     if bool(environment) == bool(url):
-        raise UserError("loadtest: requires exactly one target; set --environment or --url")
+        raise ArgumentError("loadtest: requires exactly one target; set --environment or --url")
     result = load_test(environment or url, payloads, read_settings(), against)
     files = f"{RESULTS / JOB}.json, {RESULTS / JOB / 'report.html'}"
     output.result(result, f"{table(result.verdicts)}\n{result.outcome}: {files}")
@@ -78,9 +78,9 @@ def address(name: str, hosts: Sequence[str]) -> str:
     url = name if "://" in name else Environment(name).url
     host = urlsplit(url).hostname
     if not host or not url.startswith(("http://", "https://")):
-        raise UserError(f"{url}: not the URL of a service; give a URL such as http://127.0.0.1:3000")
+        raise ArgumentError(f"{url}: not the URL of a service; give a URL such as http://127.0.0.1:3000")
     if not _is_loopback(host) and host not in hosts:
-        raise UserError(f"{url}: not this machine; if you own it, add {host} to loadtest.hosts in params.yaml")
+        raise ArgumentError(f"{url}: not this machine; if you own it, add {host} to loadtest.hosts in params.yaml")
     return url.rstrip("/")
 
 
@@ -132,9 +132,9 @@ def _run_locust(folder: Path, seconds: float) -> None:
                 command, stdin=subprocess.DEVNULL, stderr=stderr, env=_environment(), timeout=seconds, check=False
             ).returncode
         except subprocess.TimeoutExpired:
-            raise UserError(f"Locust did not end within {seconds:g} s; see {log}") from None
+            raise NotReadyError(f"Locust did not end within {seconds:g} s; see {log}") from None
     if code or not (folder / "samples.csv").is_file():
-        raise UserError(f"Locust failed (exit status {code}); see {log}")
+        raise ToolError(f"Locust failed (exit status {code}); see {log}")
 
 
 def _environment() -> dict[str, str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from slipway import yaml12
-from slipway.errors import UserError
+from slipway.errors import MissingFileError
 from slipway.files import write_text
 from slipway.local import github_schema
 
@@ -105,7 +105,7 @@ def run(
     """
     file = tree / ".github" / "workflows" / workflow
     if not file.is_file():
-        raise UserError(f"{file}: no such workflow; commit it to the repository first")
+        raise MissingFileError(f"{file}: no such workflow; commit it to the repository first")
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "event.json", json.dumps(event.complete(), indent=2))
     start = time.monotonic()
@@ -169,7 +169,7 @@ def _standin(action: str) -> str:
     """
     folder = STANDINS / action
     if not folder.is_dir():
-        raise UserError(f"{action}: has no local stand-in; write {folder}/action.yml")
+        raise MissingFileError(f"{action}: has no local stand-in; write {folder}/action.yml")
     return "/".join(action.split("/")[:2])
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway import output
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, GateError, NotReadyError, SettingError, ToolError
 from slipway.files import write_text
 from slipway.github.checked_run import CHECKS
 from slipway.local import act, client
@@ -93,7 +93,7 @@ class Demo:
             if file.is_file() and (url := file.read_text(encoding="utf-8").strip()):
                 return url
             time.sleep(0.1)
-        raise UserError(f"{file}: missing after {GATEWAY_TIMEOUT_SECONDS} s; see {file.parent}/logs")
+        raise NotReadyError(f"{file}: missing after {GATEWAY_TIMEOUT_SECONDS} s; see {file.parent}/logs")
 
     def deploy(self) -> None:
         """Run deploy.yaml on the newest commit of `main`. Raises UserError if it fails."""
@@ -101,7 +101,7 @@ class Demo:
         finished = self.workflow("deploy.yaml", event, "refs/heads/main", self.new_folder("deploy.yaml"))
         self.record(finished)
         if not finished.succeeded:
-            raise UserError(f"deploy.yaml: failed; see the logs in {finished.folder}")
+            raise ToolError(f"deploy.yaml: failed; see the logs in {finished.folder}")
 
     def new_folder(self, workflow: str) -> Path:
         """Return the folder of the next run, which is one of `workflow`."""
@@ -137,7 +137,7 @@ class Demo:
         )
         if answers.failures or set(answers.releases) != {facts["version"]}:
             observed = answers.failures or dict(answers.releases)
-            raise UserError(f"{url}: {observed}, expected only {facts['version']}; see {self.home.agents}")
+            raise GateError(f"{url}: {observed}, expected only {facts['version']}; see {self.home.agents}")
         return facts
 
     def rows(self, version: str) -> list[dict[str, Any]]:
@@ -156,7 +156,7 @@ class Demo:
         self.repository.commit(title)
         pull = self.repository.open_pull_request(title)
         if not self.check(pull, "report"):
-            raise UserError(f"#{pull.number}: blocked; see {self.report_file('report')}")
+            raise GateError(f"#{pull.number}: blocked; see {self.report_file('report')}")
         return pull
 
     def author(self, *command: str) -> str:
@@ -227,7 +227,7 @@ class Demo:
         """Raise UserError unless production runs a new release that was built from the merge."""
         if after["version"] == before["version"] or after["commit"] != self.summary["merged"]:
             merged = self.summary["merged"]
-            raise UserError(f"{self.summary['production']}: runs {after}, expected a release of commit {merged}")
+            raise GateError(f"{self.summary['production']}: runs {after}, expected a release of commit {merged}")
 
     def propose_broken_data(self) -> None:
         """Open a pull request with corrupt data, and show why it is blocked. Raises UserError if it passes."""
@@ -240,7 +240,7 @@ class Demo:
         self.repository.commit(title)
         pull = self.repository.open_pull_request(title)
         if self.check(pull, "blocked"):
-            raise UserError(f"#{pull.number}: passed despite its corrupt data; see {self.home.root / 'runs'}")
+            raise GateError(f"#{pull.number}: passed despite its corrupt data; see {self.home.root / 'runs'}")
         blocked = self.report_file("blocked")
         reason = [line for line in blocked.read_text(encoding="utf-8").splitlines() if line][:REASON_LINES]
         self.summary["blocked"] = {"report": str(blocked), "reason": reason}
@@ -298,7 +298,7 @@ def grow_parameter(params: Path) -> str:
     """
     text = params.read_text(encoding="utf-8")
     if not (match := PARAMETER.search(text)):
-        raise UserError(f"{params}: model: its first value is not a number; put one first for the demo to change")
+        raise SettingError(f"{params}: model: its first value is not a number; put one first for the demo to change")
     old = match["value"]
     new = f"{float(old) * GROWTH_FACTOR:g}" if "." in old else str(round(int(old) * GROWTH_FACTOR))
     write_text(params, text[: match.start("value")] + new + text[match.end("value") :])
@@ -311,7 +311,7 @@ def demo(source: Path, demos: Path, leave_running: bool) -> None:
     Raises UserError for an unexpected result. A failed or interrupted demo stops every process that it started.
     """
     if " " in str(demos.absolute()):  # act splits the path of a step's script at spaces
-        raise UserError(f"{demos.absolute()}: act supports no path with a space; pass another one with --folder")
+        raise ArgumentError(f"{demos.absolute()}: act supports no path with a space; pass another one with --folder")
     changed = uncommitted(source)
     output.step("Slipway demo: the full CI/CD loop on a throwaway repository. It takes some minutes.")
     if changed:
@@ -326,7 +326,7 @@ def demo(source: Path, demos: Path, leave_running: bool) -> None:
             demo_.run(source)
             complete = True
         except KeyboardInterrupt:
-            raise UserError("demo: interrupted, and every process is stopped; run `make demo` to start over") from None
+            raise ToolError("demo: interrupted, and every process is stopped; run `make demo` to start over") from None
         finally:
             if not (complete and leave_running):
                 home.stop()

@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from slipway import locks, tools
-from slipway.errors import UserError
+from slipway.errors import ToolError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,4 +39,4 @@ def _npm_ci(folder: Path, purpose: str) -> None:
         subprocess.run([npm, *INSTALL_COMMAND], cwd=folder, check=True, capture_output=True, text=True)
     except subprocess.CalledProcessError as error:
         reason = (error.stderr.strip() or "no reason given").splitlines()[0]
-        raise UserError(f"npm: {reason}; {purpose} needs the packages of {folder / LOCK}") from None
+        raise ToolError(f"npm: {reason}; {purpose} needs the packages of {folder / LOCK}") from None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway.errors import UserError
+from slipway.errors import ToolError, WorkTreeError
 from slipway.git import Git, GitError
 from slipway.local import push_rule
 from slipway.local.act import REPOSITORY, STANDINS, GitHubEvent
@@ -167,7 +167,7 @@ def run(command: list[str], cwd: Path, env: Mapping[str, str]) -> str:
     )
     if done.returncode:
         lines = (done.stdout + done.stderr).strip().splitlines() or [f"exit code {done.returncode} without output"]
-        raise UserError(f"{' '.join(command)}: {lines[-1]}")
+        raise ToolError(f"{' '.join(command)}: {lines[-1]}")
     return done.stdout.strip()
 
 
@@ -182,5 +182,5 @@ def uncommitted(source: Path) -> list[str]:
         reason = ""
     if head is None:
         fix = "clone the repository and run this in its root"
-        raise UserError(f"{source}: not a git repository with a commit{reason}; {fix}")
+        raise WorkTreeError(f"{source}: not a git repository with a commit{reason}; {fix}")
     return list(git.edited())

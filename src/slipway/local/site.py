@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from slipway import output, tools
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, MissingToolError, ToolError
 from slipway.files import write_bytes
 from slipway.gates import Outcome, Verdict
 from slipway.local import npm
@@ -45,14 +45,14 @@ def render() -> None:
     """Render all pages, without Mermaid's script. Raises UserError for a broken link or without Zensical."""
     zensical = Path(sys.executable).parent / "zensical"
     if not zensical.exists():
-        raise UserError("zensical: not installed; run `uv run --no-default-groups --group docs slipway docs`")
+        raise MissingToolError("zensical: not installed; run `uv run --no-default-groups --group docs slipway docs`")
     shutil.rmtree(SITE, ignore_errors=True)
     command = [str(zensical), "build", "--clean", "--strict", "--config-file", str(CONFIGURATION)]
     plain = os.environ | {"NO_COLOR": "1"}
     done = subprocess.run(command, env=plain, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
         output.warn(done.stdout.split("Traceback")[0].rstrip())
-        raise UserError("docs: the site was not built; fix the links that are listed above")
+        raise ToolError("docs: the site was not built; fix the links that are listed above")
 
 
 def picture(report: Path) -> None:
@@ -81,9 +81,9 @@ def _require_report(path: Path) -> None:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise UserError(f"--picture {path}: {reason}; {advice}") from None
+        raise ArgumentError(f"--picture {path}: {reason}; {advice}") from None
     if html.GENERATOR not in text:
-        raise UserError(f"--picture {path}: not a report in HTML; {advice}")
+        raise ArgumentError(f"--picture {path}: not a report in HTML; {advice}")
 
 
 def _require_png(content: bytes, output: str) -> None:
@@ -91,7 +91,7 @@ def _require_png(content: bytes, output: str) -> None:
     size = struct.pack(">II", SCREENSHOT_WIDTH, SCREENSHOT_HEIGHT)  # at bytes 16 to 24, in the header chunk
     if not (content.startswith(PNG_START) and content[16:24] == size and content.endswith(PNG_END)):
         reason = (output.strip().splitlines() or ["no output"])[-1]
-        raise UserError(f"{SCREENSHOT}: Chromium wrote no complete picture ({reason}); run the command again")
+        raise ToolError(f"{SCREENSHOT}: Chromium wrote no complete picture ({reason}); run the command again")
 
 
 def mermaid() -> Path:

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from slipway.errors import UserError
+from slipway.errors import SettingError
 from slipway.files import write_bytes
 from slipway.loadtest.traffic import SYNTHETIC_ID_PREFIX
 from slipway.monitoring import rows as log_rows
@@ -156,7 +156,7 @@ def _open(url: str) -> tuple[Any, str]:
     try:
         files, root = fsspec.core.url_to_fs(url, **({} if "://" in url else {"auto_mkdir": True}))
     except (ImportError, ValueError) as error:
-        raise UserError(
+        raise SettingError(
             f"{FOLDER_VARIABLE}={url}: {error}; set a folder, or s3://BUCKET/FOLDER after `uv sync --group s3`"
         ) from None
     files.invalidate_cache()

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from slipway import output, results
-from slipway.errors import UserError
+from slipway.errors import MissingFileError
 from slipway.gates import Outcome, Verdict
 from slipway.gates.monitoring_evidence import MonitorEvidence
 from slipway.github import api, workflows
@@ -56,7 +56,7 @@ def _report(environment: Environment) -> str:
         )
     monitored = results.read().get(SOURCE)
     if monitored is None:
-        raise UserError(f"{results.RESULTS}/{SOURCE}.json: does not exist; run `slipway monitor` first")
+        raise MissingFileError(f"{results.RESULTS}/{SOURCE}.json: does not exist; run `slipway monitor` first")
     repository = workflows.writable_repository()
     if repository is None:
         return (

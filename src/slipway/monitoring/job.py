@@ -13,7 +13,7 @@ import pandas as pd
 import problem
 from slipway import output, predictor
 from slipway.dvc import client
-from slipway.errors import UserError
+from slipway.errors import ArgumentError
 from slipway.files import write_text
 from slipway.gates import Outcome
 from slipway.loadtest.loadtest import JOB as LOAD_TEST
@@ -61,7 +61,9 @@ class WindowOptions:
         end = parse_time("--until", self.until) if self.until else datetime.now(UTC)
         start = parse_time("--since", self.since) if self.since else end - timedelta(days=self.days or days)
         if start >= end:
-            raise UserError(f"--since {start:%Y-%m-%dT%H:%M}: not before the end of the window, {end:%Y-%m-%dT%H:%M}")
+            raise ArgumentError(
+                f"--since {start:%Y-%m-%dT%H:%M}: not before the end of the window, {end:%Y-%m-%dT%H:%M}"
+            )
         return start, end
 
 
@@ -127,7 +129,7 @@ def parse_time(option: str, text: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise UserError(f"{option} {text}: not a time; use the form 2013-10-01 or 2013-10-01T12:00") from None
+        raise ArgumentError(f"{option} {text}: not a time; use the form 2013-10-01 or 2013-10-01T12:00") from None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 import problem
 from slipway import predictor
-from slipway.errors import UserError, reported_by
+from slipway.errors import DataError, reported_by
 from slipway.evaluation.parity import differences
 from slipway.files import write_json
 from slipway.pipeline import onnx_thresholds, skops_file
@@ -56,7 +56,7 @@ def export(trained: Path, prepared: Path, model: Path, metrics: Path) -> None:
     }
     write_json(metrics, written | ({"why_not_onnx": why_not_onnx} if why_not_onnx else {}))
     if not parity.difference <= settings.parity_tolerance:
-        raise UserError(
+        raise DataError(
             f"{model}: differs from the trained model by {parity}; export.parity_tolerance in params.yaml allows"
             f" {settings.parity_tolerance:.1e}; find the column that float32 cannot hold"
         )
@@ -118,7 +118,7 @@ def _expected(estimator: BaseEstimator, features: pd.DataFrame) -> dict[str, tup
         try:
             expected[name] = rows, predictor.score(estimator, rows, problem.TASK)
         except Exception as error:  # noqa: BLE001  any error would also occur in production
-            raise UserError(
+            raise DataError(
                 f"src/problem/model.py: the trained model cannot score rows with {name}, which Row allows"
                 f" ({type(error).__name__}: {error}".splitlines()[0][:REASON_LENGTH_MAX]
                 + "); handle them in build_model, or narrow Row"

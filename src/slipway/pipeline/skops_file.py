@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import skops.io
 
-from slipway.errors import UserError
+from slipway.errors import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,7 +53,7 @@ def load(path: Path, trusted: list[str]) -> BaseEstimator:
 def require_trusted(name: str, types: Iterable[str], trusted: list[str]) -> None:
     """Raise UserError with all `types` of the file `name` that `trusted` lacks."""
     if unknown := sorted(set(types) - set(trusted)):
-        raise UserError(
+        raise SettingError(
             f"{name}: has types that skops does not trust: {', '.join(unknown)};"
             " review their source, then add them to export.trusted_types in params.yaml"
         )

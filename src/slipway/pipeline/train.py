@@ -13,7 +13,7 @@ import pandas as pd
 from sklearn.utils._param_validation import InvalidParameterError
 
 import problem
-from slipway.errors import UserError, reported_by
+from slipway.errors import SettingError, reported_by
 from slipway.evaluation import metrics
 from slipway.pipeline import skops_file
 from slipway.pipeline.tables import positions, read_rows
@@ -43,11 +43,11 @@ def fit(params: dict[str, Any], features: pd.DataFrame, target: np.ndarray) -> B
     try:
         estimator = problem.build_model(params)
     except TypeError as error:  # an unknown argument of the estimator
-        raise UserError(f"params.yaml: model: {error}") from None
+        raise SettingError(f"params.yaml: model: {error}") from None
     try:
         return estimator.fit(features, target)
     except InvalidParameterError as error:
-        raise UserError(f"params.yaml: model: {error}") from None
+        raise SettingError(f"params.yaml: model: {error}") from None
 
 
 def loss_curve(estimator: BaseEstimator, prepared: Path, settings: TrainSection) -> list[tuple[int, str, float]]:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 import problem
 from slipway import output
-from slipway.errors import UserError
+from slipway.errors import RejectedError
 from slipway.git.changes import Changes
 from slipway.github import api, comments, workflows
 from slipway.github.checked_run import CHECKS, Checks, CommentKind, Run, meaning
@@ -159,7 +159,7 @@ def parse(document: bytes, run: Run) -> content.ReportEvidence:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         # Untrusted keys are not repeated, since this line goes to the log of a privileged job.
-        raise UserError(f"{report.EVIDENCE}: {first['type']}, not the evidence of a report; rejected") from None
+        raise RejectedError(f"{report.EVIDENCE}: {first['type']}, not the evidence of a report; rejected") from None
     changes = evidence.changes.model_copy(update={"head": run.head_sha})
     return evidence.model_copy(update={"changes": changes})
 
@@ -171,7 +171,7 @@ def render(evidence: content.ReportEvidence, runs: Sequence[tuple[str, str]]) ->
         return markdown.render([*content.write(evidence), *links], REPORT_CHARACTERS_MAX)
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         kind = type(error).__name__
-        raise UserError(f"{report.EVIDENCE}: no report can be written from it ({kind}); rejected") from None
+        raise RejectedError(f"{report.EVIDENCE}: no report can be written from it ({kind}); rejected") from None
 
 
 def pull_request(run: Run) -> int | None:

@@ -19,7 +19,7 @@ from slipway import output, predictor
 from slipway.dvc.files import blobs
 from slipway.environment.environment import Environment
 from slipway.environment.place import store_url
-from slipway.errors import UserError
+from slipway.errors import MissingFileError
 from slipway.evaluation import bootstrap, calibration, metrics
 from slipway.evaluation.segments import ALL, segments
 from slipway.gates import comparison as gates
@@ -98,7 +98,7 @@ def measure(
     Raises UserError if the pipeline has not written the candidate's predictions.
     """
     if not new.predictions.exists():
-        raise UserError(f"{new.predictions}: not found; run `slipway train`")
+        raise MissingFileError(f"{new.predictions}: not found; run `slipway train`")
     features, target = read_rows(new.test_rows)
     predictions = pd.read_parquet(new.predictions)
     candidate, *baselines = map(str, predictions.columns)

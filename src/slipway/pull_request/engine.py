@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from slipway.errors import UserError
+from slipway.errors import UnreadableFileError
 from slipway.files import write_text
 from slipway.git import Git, GitError, changes
 from slipway.git.client import TreeEntry
@@ -49,7 +49,7 @@ def read_lock() -> dict[str, TreeEntry]:
             continue
         fields = line.split(" ", 2)
         if len(fields) != 3:
-            raise UserError(f"{LOCK}:{number}: not `mode id path`; run `git checkout -- {LOCK}`")
+            raise UnreadableFileError(f"{LOCK}:{number}: not `mode id path`; run `git checkout -- {LOCK}`")
         entries[fields[2]] = TreeEntry(fields[0], fields[1])
     return entries
 

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from slipway import output, results
 from slipway.dvc import client
-from slipway.errors import UserError
+from slipway.errors import GateError, SettingError
 from slipway.files import read_json
 from slipway.gates import Outcome, Verdict, convergence
 from slipway.git import changes
@@ -242,12 +242,12 @@ def required() -> None:
     """
     needs = os.environ.get("NEEDS")
     if not needs:
-        raise UserError("NEEDS: not set; set `NEEDS: ${{ toJSON(needs) }}` in the workflow")
+        raise SettingError("NEEDS: not set; set `NEEDS: ${{ toJSON(needs) }}` in the workflow")
     statuses = results.job_statuses(needs)
     unfinished = [f"{job} ({status})" for job, status in statuses.items() if status != "success"]
     if unfinished:
-        raise UserError(f"required: blocked by the jobs {', '.join(unfinished)}")
+        raise GateError(f"required: blocked by the jobs {', '.join(unfinished)}")
     verdict = read_json(results.RESULTS / "report" / "verdict.json")
     if verdict["outcome"] != Outcome.PASS:
-        raise UserError(f"required: blocked by the report: {verdict['title']}")
+        raise GateError(f"required: blocked by the report: {verdict['title']}")
     output.result({"outcome": "pass"}, "required: every job succeeded and every gate passed")

@@ -19,7 +19,7 @@ from slipway import disk, results
 from slipway.dvc.files import LOCK, DvcFiles, blobs
 from slipway.environment import versions
 from slipway.environment.deploy_branch import DeployBranch
-from slipway.errors import UserError, restore_command
+from slipway.errors import ArgumentError, DigestMismatchError, ToolError, WorkTreeError, restore_command
 from slipway.files import sha256
 from slipway.git import Git
 from slipway.release import champion, manifest
@@ -81,7 +81,7 @@ class Source:
         edited = {path: state for path, state in self.git.edited(untracked=False).items() if path not in written}
         for path, state in edited.items():
             remedy = f"`git rm --cached {path}`" if state.startswith("A") else restore_command(path)
-            raise UserError(f"{path}: edited since commit {self.commit[:12]}; commit it, or {remedy}")
+            raise WorkTreeError(f"{path}: edited since commit {self.commit[:12]}; commit it, or {remedy}")
 
     def refuse_changed_model(self) -> None:
         """Raise UserError when the model on disk is not the one in `dvc.lock`."""
@@ -89,7 +89,7 @@ class Source:
         expected = self.dvc.outputs.get(model.as_posix())
         actual, _ = blobs(self.root / model)
         if actual != expected:
-            raise UserError(f"{model}: MD5 is {actual}, expected {expected} from {LOCK}; run `slipway train`")
+            raise DigestMismatchError(f"{model}: MD5 is {actual}, expected {expected} from {LOCK}; run `slipway train`")
 
 
 def build(root: Path, output: Path, report: Path | None = None) -> Release:
@@ -171,7 +171,7 @@ def _bento(source: Source, version: str, folder: Path, context: Path) -> None:
     )
     if done.returncode:
         lines = (done.stdout + done.stderr).strip().splitlines() or ["no reason given"]
-        raise UserError(disk.explain_output(lines) or f"bentofile.yaml: `bentoml build` failed: {lines[-1]}")
+        raise ToolError(disk.explain_output(lines) or f"bentofile.yaml: `bentoml build` failed: {lines[-1]}")
     (bento,) = [file.parent for file in bentos.glob("bentos/*/*/bento.yaml")]
     shutil.copytree(bento, folder / "bento", ignore=shutil.ignore_patterns("__pycache__"))
     _fix_time(folder / "bento" / "bento.yaml", source.committed)
@@ -208,7 +208,7 @@ def _uv_export(context: Path, *flags: str) -> str:
         check=False,
     )
     if done.returncode:
-        raise UserError(f"uv.lock: `uv export` failed: {done.stderr.strip().splitlines()[-1]}")
+        raise ToolError(f"uv.lock: `uv export` failed: {done.stderr.strip().splitlines()[-1]}")
     return done.stdout
 
 
@@ -260,7 +260,7 @@ def _report(facts: dict[str, Any], folder: Path, report: Path | None) -> None:
     elif report.is_file():
         text = report.read_text(encoding="utf-8")
     else:
-        raise UserError(f"--report {report}: file not found; run `slipway report`")
+        raise ArgumentError(f"--report {report}: file not found; run `slipway report`")
     (folder / manifest.REPORT).write_text(text, encoding="utf-8")
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from slipway import results
 from slipway.environment.place import ENVIRONMENTS
 from slipway.environment.versions import VERSION
-from slipway.errors import UserError
+from slipway.errors import UnreadableFileError
 from slipway.github import workflows
 from slipway.results import JobResult
 
@@ -100,7 +100,7 @@ def in_use(desired_state: DesiredState) -> set[str]:
         if len(used) >= VERSIONS_IN_USE_MIN:
             break
         if promotion.problem:
-            raise UserError(f"commit {promotion.commit[:12]}: {promotion.problem}")
+            raise UnreadableFileError(f"commit {promotion.commit[:12]}: {promotion.problem}")
         if promotion.content is not None:
             used |= {match[0] for match in VERSION.finditer(promotion.content.model_dump_json())}
     return used

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from slipway import files
-from slipway.errors import UserError
+from slipway.errors import DigestMismatchError, MissingFileError, UnreadableFileError
 from slipway.files import sha256
 
 MANIFEST = "manifest.json"
@@ -54,7 +54,9 @@ def digest_of(folder: Path) -> str:
     try:
         return f"sha256:{sha256(folder / MANIFEST)}"
     except FileNotFoundError:
-        raise UserError(f"{folder}: contains no {MANIFEST}, so it is no release; run `slipway release build`") from None
+        raise MissingFileError(
+            f"{folder}: contains no {MANIFEST}, so it is no release; run `slipway release build`"
+        ) from None
 
 
 def verify(folder: Path, digest: str | None = None) -> Release:
@@ -64,7 +66,7 @@ def verify(folder: Path, digest: str | None = None) -> Release:
     """
     actual = digest_of(folder)
     if digest is not None and actual != digest:
-        raise UserError(f"{folder / MANIFEST}: digest is {actual}, expected {digest}; refused")
+        raise DigestMismatchError(f"{folder / MANIFEST}: digest is {actual}, expected {digest}; refused")
     manifest = _read(folder / MANIFEST)
     listed = manifest["files"]
     present = set(_files(folder)) - {MANIFEST}
@@ -91,7 +93,7 @@ def _read(file: Path) -> dict[str, Any]:
         manifest = json.loads(file.read_bytes())
         return {**manifest, "files": dict(manifest["files"])}
     except (KeyError, TypeError, ValueError):
-        raise UserError(f"{file}: not the manifest of a release; refused") from None
+        raise UnreadableFileError(f"{file}: not the manifest of a release; refused") from None
 
 
 def _files(folder: Path) -> list[str]:
@@ -102,9 +104,9 @@ def _files(folder: Path) -> list[str]:
 
 def _check(file: Path, expected: str | None) -> None:
     if expected is None:
-        raise UserError(f"{file}: not listed in {MANIFEST}; refused")
+        raise DigestMismatchError(f"{file}: not listed in {MANIFEST}; refused")
     if file.is_symlink() or not file.is_file():
-        raise UserError(f"{file}: listed in {MANIFEST} but missing; refused")
+        raise DigestMismatchError(f"{file}: listed in {MANIFEST} but missing; refused")
     actual = sha256(file)
     if actual != expected:
-        raise UserError(f"{file}: SHA-256 is {actual}, expected {expected} from {MANIFEST}; refused")
+        raise DigestMismatchError(f"{file}: SHA-256 is {actual}, expected {expected} from {MANIFEST}; refused")

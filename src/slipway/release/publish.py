@@ -8,7 +8,7 @@ from slipway.dvc import remote
 from slipway.dvc.files import LOCK, PIPELINE, DvcFiles, as_plain_files, blobs, digest_of
 from slipway.environment.deploy_branch import DeployBranch
 from slipway.environment.spec import FOLDER
-from slipway.errors import UserError
+from slipway.errors import DigestMismatchError, MissingFileError
 from slipway.git import Git
 from slipway.release import manifest
 from slipway.report.release import leaves
@@ -34,7 +34,7 @@ def publish(root: Path, folder: Path, store: Store, evidence: Sequence[Path] = (
         _register(branch, DvcFiles.read(root), built)
     elif branch.published(built.version).digest != built.digest:
         published = branch.published(built.version)
-        raise UserError(
+        raise DigestMismatchError(
             f"{folder}: {built.version} has digest {built.digest}, but was published as {published.digest} from commit"
             f" {published.built_from[:12]}; a version is never built twice: run `slipway release build` on a new commit"
         )
@@ -51,7 +51,7 @@ def _register(branch: DeployBranch, dvc: DvcFiles, built: Release) -> None:
     files = {name: (built.folder / name).read_bytes() for name in [LOCK, *dvc.metrics]}
     md5, objects = blobs(built.folder / "model", without=manifest.RELEASE)
     if md5 != built.manifest["inputs"]["model"]:
-        raise UserError(
+        raise DigestMismatchError(
             f"{built.folder / 'model'}: MD5 is {md5}, expected {built.manifest['inputs']['model']}; build it again"
         )
     embedded = dvc.embedded_store
@@ -62,7 +62,9 @@ def _register(branch: DeployBranch, dvc: DvcFiles, built: Release) -> None:
         files |= {f"{embedded}/{path}": content for path, content in objects.items()}
         pipeline = branch.git.read_text(built.commit, PIPELINE)
         if pipeline is None:
-            raise UserError(f"{PIPELINE}: missing in commit {built.commit[:12]}, from which {built.version} was built")
+            raise MissingFileError(
+                f"{PIPELINE}: missing in commit {built.commit[:12]}, from which {built.version} was built"
+            )
         files |= as_plain_files(pipeline, built.folder / "model", without=manifest.RELEASE)
         keep = [FOLDER, embedded]
     branch.publish(_release_message(built), (built.version, built.digest, built.commit), files, keep)

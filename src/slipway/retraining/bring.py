@@ -7,7 +7,7 @@ from pathlib import Path
 import problem
 from slipway import yaml12
 from slipway.dvc import client, remote
-from slipway.errors import UserError
+from slipway.errors import DataError
 
 DATA_POINTER = Path("data.dvc")
 
@@ -33,7 +33,7 @@ def add_batches(batches_max: int) -> list[Path]:
             file = problem.next_batch(folder())
         except Exception as error:  # noqa: BLE001  a source may raise anything, such as network or format errors
             lines = str(error).splitlines() or ["no reason given"]
-            raise UserError(f"problem.next_batch: {type(error).__name__}: {lines[0]}") from None
+            raise DataError(f"problem.next_batch: {type(error).__name__}: {lines[0]}") from None
         if file is None:
             break
         files.append(file)

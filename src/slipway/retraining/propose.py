@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slipway import output, results
-from slipway.errors import UserError
+from slipway.errors import MissingFileError, RejectedError, RemoteMovedError, ToolError
 from slipway.git import Git
 from slipway.github import workflows
 from slipway.report import markdown
@@ -53,7 +53,7 @@ def propose() -> None:
         pull_request.create(git, repository, description)
         opened = _open_proposal(repository)
         if opened is None:
-            raise UserError(f"{BRANCH}: pushed, but its pull request is not open; {pull_request.by_hand(repository)}")
+            raise ToolError(f"{BRANCH}: pushed, but its pull request is not open; {pull_request.by_hand(repository)}")
     else:
         pull_request.update(repository, opened.number, description)
     output.result({"url": opened.url}, f"propose: {opened.url}")
@@ -79,7 +79,7 @@ def push(git: Git, retraining: RetrainEvidence) -> bool:
     old = head(git)
     newest = git.read_commit(old) if old else None
     if newest and TRAILER not in newest.trailers:
-        raise UserError(
+        raise RemoteMovedError(
             f"{BRANCH}: another user has pushed to this branch; merge or delete it, then run the retraining again"
         )
     if newest and (newest.tree, newest.parents) == (tree, (base,)):
@@ -93,12 +93,14 @@ def push(git: Git, retraining: RetrainEvidence) -> bool:
 def _onto(git: Git, newest: str, base: str, files: Mapping[str, bytes]) -> str:
     """Store the tree of the commit `newest` of `main` with `files`, which were made on its ancestor `base`."""
     if not git.is_ancestor(base, newest):
-        raise UserError(f"{base[:12]}: not on {TARGET} of origin; run the retraining on a commit of {TARGET}")
+        raise RemoteMovedError(f"{base[:12]}: not on {TARGET} of origin; run the retraining on a commit of {TARGET}")
     tree = git.tree(newest, files)
     pairs = (base, newest), (newest, tree)
     since, ours = ({change.path for change in git.changed(*pair)} for pair in pairs)
     if both := sorted(since & ours):
-        raise UserError(f"{both[0]}: changed on {TARGET} since {base[:12]}, where the retraining started; run it again")
+        raise RemoteMovedError(
+            f"{both[0]}: changed on {TARGET} since {base[:12]}, where the retraining started; run it again"
+        )
     return tree
 
 
@@ -108,7 +110,7 @@ def proposed() -> dict[str, bytes]:
     files = {path.relative_to(PROPOSAL).as_posix(): path for path in paths}
     for name, path in files.items():
         if path.is_symlink() or not name.startswith(CHANGES):
-            raise UserError(f"{path}: rejected; a retraining may only change {', '.join(CHANGES)}")
+            raise RejectedError(f"{path}: rejected; a retraining may only change {', '.join(CHANGES)}")
     if not files:
-        raise UserError(f"{PROPOSAL}: empty; run `slipway retrain` first")
+        raise MissingFileError(f"{PROPOSAL}: empty; run `slipway retrain` first")
     return {name: path.read_bytes() for name, path in files.items()}

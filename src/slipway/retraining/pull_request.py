@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from slipway import output
-from slipway.errors import UserError
+from slipway.errors import ToolError, UserError
 from slipway.git import Git
 from slipway.github import api, cml, workflows
 from slipway.github.checked_run import CHECKS
@@ -43,7 +43,7 @@ def create(git: Git, repository: str, text: Description) -> None:
     try:
         api.call("POST", f"repos/{repository}/pulls", body)
     except UserError as error:
-        raise UserError(f"{BRANCH}: pushed, but no pull request was opened ({error}); {by_hand(repository)}") from None
+        raise ToolError(f"{BRANCH}: pushed, but no pull request was opened ({error}); {by_hand(repository)}") from None
 
 
 def by_hand(repository: str) -> str:

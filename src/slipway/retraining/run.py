@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from slipway import output, results
 from slipway.checks import job as checks
 from slipway.environment.environment import Environment
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, UserError, WorkTreeError
 from slipway.files import write_bytes
 from slipway.gates import Outcome, Verdict
 from slipway.git import Git
@@ -58,9 +58,9 @@ def _reason_to_skip(git: Git, fired: str, limits: RetrainingSection) -> str | No
     Raises UserError for an unknown trigger or uncommitted changes.
     """
     if fired not in trigger.TRIGGERS:
-        raise UserError(f"--trigger {fired}: not a trigger; use one of {', '.join(trigger.TRIGGERS)}")
+        raise ArgumentError(f"--trigger {fired}: not a trigger; use one of {', '.join(trigger.TRIGGERS)}")
     if changed := list(git.edited(untracked=False)):
-        raise UserError(f"{changed[0]}: has uncommitted changes; commit or stash them before a retraining")
+        raise WorkTreeError(f"{changed[0]}: has uncommitted changes; commit or stash them before a retraining")
     if Environment("production").desired() is None:
         return "nothing is in production yet, so there is no model to retrain; merge to main and wait for deploy.yaml"
     decision = trigger.decide(fired, proposals.times(git), datetime.now(UTC), limits)
@@ -107,7 +107,7 @@ def collect(git: Git) -> list[str]:
     """
     edited = {path: state for path, state in git.edited().items() if path.startswith(CHANGES)}
     if deleted := [path for path, state in edited.items() if "D" in state]:
-        raise UserError(
+        raise WorkTreeError(
             f"{deleted[0]}: deleted by the retraining, which a proposal cannot express; run `git restore {deleted[0]}`"
         )
     paths = sorted(edited)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, DataError
 from slipway.schema import csv_file
 from slipway.schema.csv_file import FLAG, NUMBER, TEXT, Dialect, quoted
 
@@ -36,7 +36,7 @@ def of_table(path: Path, table: pa.Table, dialect: Dialect, text: Collection[str
     """Return the kind of each column; columns in `text` are text. Raises UserError with the option to set."""
     unknown = [name for name in text if name not in table.column_names]
     if unknown:
-        raise UserError(f"{path}: --text {unknown[0]}: no such column")
+        raise ArgumentError(f"{path}: --text {unknown[0]}: no such column")
     return {
         name: TEXT if name in text else _kind(path, name, table[name].combine_chunks(), dialect)
         for name in table.column_names
@@ -51,13 +51,13 @@ def _kind(path: Path, name: str, strings: pa.Array, dialect: Dialect) -> str:
             return TEXT if kind == NUMBER and _is_code(strings, values) else kind
         if count and {value.strip().lower() for value in invalid.values()} <= MISSING_WORDS:
             at = min(invalid)
-            raise UserError(
+            raise DataError(
                 f"{path}: {name}: {quoted(invalid[at])} in row {at} is not a {kind}, unlike {count:,} others;"
                 f" if it means a missing value, set --missing {invalid[at].strip()!r}; for a value, --text {name!r}"
             )
     if option := next(_options(strings, dialect), ""):
         at = min(csv_file.parse_numbers(strings, dialect)[1])
-        raise UserError(
+        raise DataError(
             f"{path}: {name}: {quoted(strings[at].as_py())} in row {at} cannot be read as a number; set {option},"
             f" or --text {name!r} to keep it as text"
         )
@@ -114,11 +114,11 @@ def refuse_sentinels(path: Path, frame: pd.DataFrame, values: Collection[str] = 
         invalid = numbers.index[~(numbers.abs() <= np.finfo(np.float32).max)]  # also infinite ones
         if len(invalid):
             at = int(invalid[0])
-            raise UserError(f"{path}: {name}: {numbers[at]} in row {at} is outside the range of float32; correct it")
+            raise DataError(f"{path}: {name}: {numbers[at]} in row {at} is outside the range of float32; correct it")
         for sentinel in _sentinels(numbers):
             if sentinel not in allowed:
                 rows = numbers.index[numbers == sentinel]
-                raise UserError(
+                raise DataError(
                     f"{path}: {name}: {sentinel:g} in {len(rows):,} rows, first in row {rows[0]}, is far from all"
                     f" other values; if it means a missing value, set --missing={sentinel:g}; if it is a"
                     f" value, --value={sentinel:g}"

@@ -19,7 +19,7 @@ import problem
 from slipway import predictor
 from slipway.checks import convergence, data, files, suites
 from slipway.checks.probe import Probe
-from slipway.errors import UserError
+from slipway.errors import DataError, UserError
 from slipway.evaluation import metrics
 from slipway.evaluation.calibration import mean_gap
 from slipway.pull_request import compare
@@ -43,11 +43,11 @@ def import_files() -> dict[str, Any]:
         while problem.next_batch(DATA):
             pass
     except ValueError as error:  # a value of the wrong type
-        raise UserError(str(error)) from None
+        raise DataError(str(error)) from None
     frame = problem.load(DATA)
     train, test = problem.split(frame[frame[problem.TARGET].notna()], read_settings().for_problem())
     if unknown := _unknown(train[problem.TARGET], test[problem.TARGET]):
-        raise UserError(unknown)
+        raise DataError(unknown)
     return {"files": files.listed(DATA)}
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 
 from slipway import output
 from slipway.dvc import remote
-from slipway.errors import UserError
+from slipway.errors import ToolError, UserError, WorkTreeError
 from slipway.evaluation.metrics import for_task
 from slipway.files import write_text
 from slipway.git import Git
@@ -64,7 +64,8 @@ def new(path: Path, request: ForkRequest) -> None:
         work_tree.dvc("repro", "--quiet")
         remote.push_data(Path("data.dvc"))
     except UserError as error:
-        raise UserError(f"{error}; {UNDO}") from None
+        error.args = (f"{error}; {UNDO}",)
+        raise
     lines = _next_steps(plan)
     output.result({"next": lines}, "\n".join(lines))
 
@@ -98,7 +99,7 @@ def _edit(changes: Mapping[str, Change], removed: tuple[str, ...] = ()) -> None:
 def _import(plan: Plan, frame: pd.DataFrame) -> None:
     """Import the rows by `next_batch`, as for later files, in files that are small enough for git."""
     if INCOMING.exists():
-        raise UserError(f"{INCOMING}: exists; move it away, and restore its files after `slipway new`")
+        raise WorkTreeError(f"{INCOMING}: exists; move it away, and restore its files after `slipway new`")
     INCOMING.mkdir()
     try:
         for number, rows in enumerate(chunks(frame, plan.time.source if plan.time else ""), start=1):
@@ -153,7 +154,7 @@ def _measured(measurement: str) -> dict[str, Any]:
         command = [sys.executable, "-W", "ignore", "-m", "slipway.scaffold.measure", measurement, str(answer)]
         done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode:
-            raise UserError(f"{measurement}: {(done.stderr.strip().splitlines() or ['no error output'])[-1]}")
+            raise ToolError(f"{measurement}: {(done.stderr.strip().splitlines() or ['no error output'])[-1]}")
         result: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
         return result
 

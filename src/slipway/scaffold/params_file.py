@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from slipway.errors import UserError
+from slipway.errors import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -36,7 +36,7 @@ def edit(text: str, changes: Mapping[str, Change], removed: Collection[str] = ()
         elif path not in removed:
             lines.append(line)
     if missing:
-        raise UserError(f"params.yaml: {min(missing)}: missing; restore the key from the template's file")
+        raise SettingError(f"params.yaml: {min(missing)}: missing; restore the key from the template's file")
     return "\n".join(lines) + "\n"
 
 

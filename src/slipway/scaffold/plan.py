@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, DataError
 from slipway.scaffold import alone, columns, distances, names, source, target, times
 from slipway.scaffold.source import ReadOptions
 from slipway.schema.csv_file import FLAG, NUMBER, TEXT, Dialect
@@ -83,7 +83,7 @@ def infer(path: Path, request: ForkRequest, seed: int) -> tuple[Plan, pd.DataFra
         features, excluded = _without_clocks(frame, features, excluded)
     features += _calendar(time)
     if not features:
-        raise UserError(
+        raise DataError(
             f"{path}: no column is left to learn from; "
             + "; ".join(f"{column.source}: {column.reason}" for column in excluded)
         )
@@ -154,9 +154,9 @@ def _segments(features: Sequence[Feature], requested: tuple[str, ...]) -> tuple[
     by_source = {feature.source: feature for feature in features}
     for column in requested:
         if column not in by_source:
-            raise UserError(f"{column}: cannot be a segment, because it is excluded")
+            raise ArgumentError(f"{column}: cannot be a segment, because it is excluded")
         if by_source[column].kind not in {"closed", "open", "bool"}:
-            raise UserError(
+            raise ArgumentError(
                 f"{column}: cannot be a segment, because it is a number; choose a column with a list of values"
             )
     if requested:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slipway.errors import UserError
+from slipway.errors import DataError
 from slipway.scaffold import work_tree
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ STORE_BYTES_MAX = 10_000_000  # of the embedded store
 def require(plan: Plan, frame: pd.DataFrame) -> None:
     """Raise UserError where the embedded store is the remote and too small for the rows."""
     if work_tree.dvc("config", "core.remote").strip() == "embedded" and (size := stored(plan, frame)) > STORE_BYTES_MAX:
-        raise UserError(
+        raise DataError(
             f"{plan.file}: {size / 1e6:.0f} MB as Parquet exceed the {STORE_BYTES_MAX / 1e6:.0f} MB of the embedded"
             " store; add your own remote and commit it: `dvc remote add --default storage s3://…`"
         )

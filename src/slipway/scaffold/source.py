@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, DataError, MissingFileError, UnreadableFileError
 from slipway.scaffold import kinds
 from slipway.schema import csv_file
 from slipway.schema.csv_file import CsvError, Dialect
@@ -38,9 +38,9 @@ def dialect(
     separator = separator.replace("\\t", "\t")
     for option, character in (("separator", separator), ("decimal", decimal)):
         if len(character) != 1:
-            raise UserError(f"--{option} {character!r}: must be one character")
+            raise ArgumentError(f"--{option} {character!r}: must be one character")
     if separator in {decimal, thousands} or decimal == thousands:
-        raise UserError(f"--separator {separator!r}, --decimal {decimal!r}, --thousands {thousands!r}: must differ")
+        raise ArgumentError(f"--separator {separator!r}, --decimal {decimal!r}, --thousands {thousands!r}: must differ")
     return Dialect(separator, decimal, thousands, symbols, missing, encoding)
 
 
@@ -48,9 +48,9 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> pd.DataFrame:
     """Return the rows of the file at `path`. Raises UserError where it is missing, unreadable or of another format."""
     if not csv_file.is_csv(path) and path.suffix.lower() != PARQUET:
         suffixes = ", ".join([*csv_file.SUFFIXES, PARQUET])
-        raise UserError(f"{path}: not one of {suffixes}; save the table in one of these formats")
+        raise ArgumentError(f"{path}: not one of {suffixes}; save the table in one of these formats")
     if not path.is_file():
-        raise UserError(f"{path}: not found")
+        raise MissingFileError(f"{path}: not found")
     frame = _csv(path, options) if csv_file.is_csv(path) else _parquet(path, options.dialect)
     kinds.refuse_sentinels(path, frame, options.values)
     return frame
@@ -62,14 +62,14 @@ def _csv(path: Path, options: ReadOptions) -> pd.DataFrame:
         kind_of = kinds.of_table(path, strings, options.dialect, options.text)
         return csv_file.typed_frame(path, strings, kind_of, options.dialect)
     except CsvError as error:
-        raise UserError(str(error)) from None
+        raise DataError(str(error)) from None
 
 
 def _parquet(path: Path, dialect: Dialect) -> pd.DataFrame:
     try:
         frame = pd.read_parquet(path)
     except Exception as error:  # noqa: BLE001  the user has to fix the file for any error of the reader
-        raise UserError(f"{path}: cannot be read ({str(error).strip().splitlines()[0]})") from None
+        raise UnreadableFileError(f"{path}: cannot be read ({str(error).strip().splitlines()[0]})") from None
     frame = csv_file.frame_without_sentinels(frame, dialect)
     return frame.rename(columns=str).reset_index(drop=True)
 
@@ -79,6 +79,6 @@ def require(frame: pd.DataFrame, path: Path, columns: list[str]) -> None:
     for column in columns:
         if column not in frame:
             names = ", ".join(map(repr, list(frame)[:COLUMNS_MAX])) + (", …" if len(list(frame)) > COLUMNS_MAX else "")
-            raise UserError(f"{path}: no column {column!r}; it has {names}")
+            raise DataError(f"{path}: no column {column!r}; it has {names}")
     if len(frame) < ROWS_MIN:
-        raise UserError(f"{path}: {len(frame)} rows; {ROWS_MIN} or more are needed to train and to compare")
+        raise DataError(f"{path}: {len(frame)} rows; {ROWS_MIN} or more are needed to train and to compare")

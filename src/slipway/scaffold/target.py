@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from slipway.errors import UserError
+from slipway.errors import DataError
 from slipway.scaffold.source import ROWS_MIN
 
 TASKS = ("binary", "multiclass", "regression")
@@ -41,9 +41,9 @@ def examine(values: pd.Series, name: str, task: str) -> Target:
     """
     labels, source = values.convert_dtypes().dropna(), str(values.name)
     if len(labels) < ROWS_MIN:
-        raise UserError(f"{source}: {len(labels)} rows have a value; {ROWS_MIN} or more are required")
+        raise DataError(f"{source}: {len(labels)} rows have a value; {ROWS_MIN} or more are required")
     if labels.nunique() < 2:
-        raise UserError(f"{source}: a single value, {labels.iloc[0]!r}; there is nothing to predict")
+        raise DataError(f"{source}: a single value, {labels.iloc[0]!r}; there is nothing to predict")
     task = task or _task_of(labels, source)
     if task == "regression":
         return Target(source, name, task, _range(labels, source))
@@ -51,7 +51,7 @@ def examine(values: pd.Series, name: str, task: str) -> Target:
     if task == "multiclass":
         return Target(source, name, task, f"{len(counts)} classes: {_percentages(counts)}")
     if len(counts) != 2:
-        raise UserError(
+        raise DataError(
             f"{source}: {len(counts)} values; a binary target has two; set --task to multiclass or regression"
         )
     if pd.api.types.is_integer_dtype(labels) and set(counts.index) == {0, 1}:
@@ -67,29 +67,29 @@ def _task_of(labels: pd.Series, source: str) -> str:
     if not pd.api.types.is_numeric_dtype(labels):
         return "multiclass"
     if pd.api.types.is_integer_dtype(labels) and labels.nunique() <= CLASSES_MAX // 2:
-        raise UserError(f"{source}: {labels.nunique()} distinct integers; set --task to multiclass or regression")
+        raise DataError(f"{source}: {labels.nunique()} distinct integers; set --task to multiclass or regression")
     return "regression"
 
 
 def _range(labels: pd.Series, source: str) -> str:
     if not pd.api.types.is_numeric_dtype(labels) or pd.api.types.is_bool_dtype(labels):
-        raise UserError(f"{source}: {labels.iloc[0]!r} is not a number; a regression needs numbers")
+        raise DataError(f"{source}: {labels.iloc[0]!r} is not a number; a regression needs numbers")
     return f"{labels.min():.6g} to {labels.max():.6g}"
 
 
 def _counts(labels: pd.Series, source: str) -> pd.Series:
     if not all(isinstance(value, str | int | float | bool) for value in labels.unique().tolist()):
-        raise UserError(
+        raise DataError(
             f"{source}: {type(labels.iloc[0]).__name__} is not a class; a class is a string, a number or a flag"
         )
     counts = labels.value_counts()
     if len(counts) > CLASSES_MAX:
-        raise UserError(
+        raise DataError(
             f"{source}: {len(counts)} classes; at most {CLASSES_MAX} are allowed; group them, or set --task regression"
         )
     if counts.min() < CLASS_ROWS_MIN:
         rarest = f"{counts.index[-1]!r} has {counts.min()} rows"
-        raise UserError(f"{source}: {rarest}; each class needs {CLASS_ROWS_MIN} or more, so group or drop it")
+        raise DataError(f"{source}: {rarest}; each class needs {CLASS_ROWS_MIN} or more, so group or drop it")
     return counts
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from slipway.errors import UserError
+from slipway.errors import DataError
 
 YEARS = (1700, 2200)  # integers in this range are years
 
@@ -27,7 +27,7 @@ def examine(values: pd.Series, name: str) -> tuple[Time, pd.Series]:
     """Return the time column for `values`, and its times in UTC. Raises UserError for a value that is not a time."""
     source, values = str(values.name), values.convert_dtypes()
     if values.isna().any():
-        raise UserError(
+        raise DataError(
             f"{source}: missing in {values.isna().sum()} rows; every row needs a time, so drop these rows or fill it in"
         )
     parse, times = _read(values, source)
@@ -42,7 +42,7 @@ def examine(values: pd.Series, name: str) -> tuple[Time, pd.Series]:
 def _read(values: pd.Series, source: str) -> tuple[str, pd.Series]:
     if pd.api.types.is_integer_dtype(values):
         if not values.between(*YEARS).all():
-            raise UserError(f"{source}: {values.iloc[0]} is neither a year nor a date; write dates such as 2026-01-31")
+            raise DataError(f"{source}: {values.iloc[0]} is neither a year nor a date; write dates such as 2026-01-31")
         return '{column}.astype(str), format="%Y", utc=True', pd.to_datetime(values.astype(str), format="%Y", utc=True)
     for option in ("", "dayfirst=True, "):
         try:
@@ -55,7 +55,7 @@ def _read(values: pd.Series, source: str) -> tuple[str, pd.Series]:
             continue
         return f"{{column}}, {option}utc=True", times
     at = _first_invalid(values)
-    raise UserError(
+    raise DataError(
         f"{source}: {str(values.iloc[at])[:40]!r} in row {at} is not a date that pandas can parse;"
         " write it as 2026-01-31 13:45"
     )

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path, PurePosixPath
 
 from slipway import output
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, WorkTreeError
 from slipway.git import Git, GitError
 from slipway.pull_request import engine
 from slipway.pull_request.engine import OWN
@@ -32,7 +32,7 @@ def upgrade(reference: str) -> None:
     git = Git(Path())
     template = git.resolve(reference)
     if template is None:
-        raise UserError(f"{reference}: no such branch; `git remote add template URL`, then `git fetch template`")
+        raise ArgumentError(f"{reference}: no such branch; `git remote add template URL`, then `git fetch template`")
     _join(git, reference, template)
     if git.is_ancestor(template, "HEAD"):
         output.message("upgrade", f"{reference} is already merged")
@@ -43,7 +43,7 @@ def upgrade(reference: str) -> None:
     engine.write_lock(git, template)
     git.run("add", "--", str(engine.LOCK))
     if conflicts := git.unmerged():
-        raise UserError(f"{', '.join(conflicts)}: changed on both sides; edit them, `git add`, and `git commit`")
+        raise WorkTreeError(f"{', '.join(conflicts)}: changed on both sides; edit them, `git add`, and `git commit`")
     _require_valid_params()
     lines = _summary(git)
     output.result({"summary": lines}, "\n".join(lines))
@@ -57,7 +57,7 @@ def _require_valid_params() -> None:
     done = subprocess.run(command, env=os.environ | {"PYTHONPATH": "src"}, capture_output=True, text=True, check=False)
     line = (done.stderr.strip().splitlines() or [""])[-1]
     if done.returncode and line.startswith(PARAMS):  # otherwise it needs packages from `make setup`
-        raise UserError(f"{line}; fix it, `git add {PARAMS}`, and `git commit`")
+        raise WorkTreeError(f"{line}; fix it, `git add {PARAMS}`, and `git commit`")
 
 
 def _join(git: Git, reference: str, template: str) -> None:
@@ -68,7 +68,7 @@ def _join(git: Git, reference: str, template: str) -> None:
     tree = git.read_commit(first).tree
     origin = next((commit.id for commit in git.history(template) if commit.tree == tree), None)
     if origin is None:
-        raise UserError(
+        raise WorkTreeError(
             f"{reference}: has no commit in common with this fork, and no commit with its first files; merge it by hand"
         )
     options = ["--quiet", "--allow-unrelated-histories", "--strategy", "ours"]

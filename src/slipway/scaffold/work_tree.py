@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, ToolError, WorkTreeError
 from slipway.git import Git
 
 GENERATED = re.compile(r"(^|/)__pycache__/|\.pyc$")
@@ -25,18 +25,18 @@ QUIET = {
 def require_clean() -> None:
     """Raise UserError unless git and DVC track every file, so that nothing can be lost."""
     if not Path(".git").exists():
-        raise UserError(f"{Path.cwd()}: not the root of a git repository; run this in the root of your fork")
+        raise WorkTreeError(f"{Path.cwd()}: not the root of a git repository; run this in the root of your fork")
     if changed := list(Git(Path()).edited()):
-        raise UserError(f"{_listed(changed)}: not committed; commit or stash first, so that nothing can be lost")
+        raise WorkTreeError(f"{_listed(changed)}: not committed; commit or stash first, so that nothing can be lost")
     if Path("data").exists() and json.loads(dvc("status", "--json", "data.dvc") or "{}"):
-        raise UserError("data: differs from data.dvc; `dvc add data` and commit, or `dvc checkout data.dvc`")
+        raise WorkTreeError("data: differs from data.dvc; `dvc add data` and commit, or `dvc checkout data.dvc`")
 
 
 def require_no_untracked(*folders: Path) -> None:
     """Raise UserError when a folder to be replaced has files that git does not track, including ignored ones."""
     paths = [path for path in Git(Path()).untracked(*map(str, folders)) if not GENERATED.search(path)]
     if paths:
-        raise UserError(f"{_listed(paths)}: not in git, and its folder will be replaced; commit it or move it out")
+        raise WorkTreeError(f"{_listed(paths)}: not in git, and its folder will be replaced; commit it or move it out")
 
 
 def _listed(paths: list[str]) -> str:
@@ -46,7 +46,7 @@ def _listed(paths: list[str]) -> str:
 def require_outside(path: Path) -> None:
     """Raise UserError for a table in the repository: its rows go to DVC, and must not be in git too."""
     if path.resolve().is_relative_to(Path.cwd()):
-        raise UserError(f"{path}: inside the repository; move it out, because DVC will track its rows in data/")
+        raise ArgumentError(f"{path}: inside the repository; move it out, because DVC will track its rows in data/")
 
 
 def dvc(*arguments: str) -> str:
@@ -64,5 +64,5 @@ def run(command: list[str]) -> str:
     done = subprocess.run(command, env=os.environ | QUIET, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()] or ["no error output"]
-        raise UserError(f"{Path(command[0]).name} {' '.join(command[1:])}: {lines[-1].strip()}")
+        raise ToolError(f"{Path(command[0]).name} {' '.join(command[1:])}: {lines[-1].strip()}")
     return done.stdout

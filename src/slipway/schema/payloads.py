@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from problem import Row
-from slipway.errors import UserError
+from slipway.errors import DataError, MissingFileError, UnreadableFileError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,10 +23,10 @@ def read_payloads(path: Path, count: int, seed: int) -> list[str]:
     there is no row or when a row is invalid.
     """
     if not path.is_file():
-        raise UserError(f"{path}: file of rows not found; run `slipway train`, or name a file with --payloads")
+        raise MissingFileError(f"{path}: file of rows not found; run `slipway train`, or name a file with --payloads")
     rows = _from_parquet(path, count, seed) if path.suffix == ".parquet" else _from_json(path, count, seed)
     if not rows:
-        raise UserError(f"{path}: contains no rows; at least one is required")
+        raise DataError(f"{path}: contains no rows; at least one is required")
     return [_body(path, row) for row in rows]
 
 
@@ -44,11 +44,13 @@ def _from_json(path: Path, count: int, seed: int) -> list[dict[str, Any]]:
     try:
         rows = [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
     except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error}); expected a list of rows, or one row per line in .jsonl") from None
+        raise UnreadableFileError(
+            f"{path}: not JSON ({error}); expected a list of rows, or one row per line in .jsonl"
+        ) from None
     if isinstance(rows, dict):
         rows = rows.get("rows")
     if not isinstance(rows, list):
-        raise UserError(f"{path}: contains a {type(rows).__name__}; expected a list of rows")
+        raise DataError(f"{path}: contains a {type(rows).__name__}; expected a list of rows")
     return random.Random(seed).sample(rows, min(count, len(rows)))  # noqa: S311  a sample, not a secret
 
 
@@ -59,4 +61,4 @@ def _body(path: Path, row: dict[str, Any]) -> str:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, ("Row", *first["loc"])))
-        raise UserError(f"{path}: {where} is {first['input']!r}: {first['msg']}; fix the row") from None
+        raise DataError(f"{path}: {where} is {first['input']!r}: {first['msg']}; fix the row") from None

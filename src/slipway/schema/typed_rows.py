@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from slipway.errors import UserError
+from slipway.errors import DataError
 from slipway.schema.fields import fields
 from slipway.schema.missing import with_none
 
@@ -45,7 +45,7 @@ def _typed(values: pd.Series, field: RowField) -> pd.Series:
         return _cast(values, DTYPES[field.type])
     except (TypeError, ValueError, OverflowError):
         place, value = next((index, value) for index, value in values.items() if not _fits(value, field))
-        raise UserError(
+        raise DataError(
             f"{field.name}: {value!r} in row {place} is not {NAMES[field.type]}, as Row has it;"
             " fix the data or Row; `slipway data` lists all such rows"
         ) from None

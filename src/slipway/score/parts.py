@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from slipway import locks
-from slipway.errors import UserError
+from slipway.errors import BusyError
 from slipway.files import make_folder, replacing, write_text
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Checkpoints:
         try:
             lock = locks.take(folder / "lock", wait=False)
         except locks.LockedError:
-            raise UserError(f"{output}: another run is writing it; wait until it ends") from None
+            raise BusyError(f"{output}: another run is writing it; wait until it ends") from None
         with lock:
             checkpoints = cls(folder)
             checkpoints._begin(json.dumps(plan, sort_keys=True))

@@ -10,7 +10,7 @@ import problem
 from slipway import output
 from slipway.environment.deploy_branch import DeployBranch
 from slipway.environment.environment import Environment
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, DataError, UserError
 from slipway.git import Git
 from slipway.release.champion import fetch_desired, fetch_published
 from slipway.schema.csv_file import Dialect
@@ -23,7 +23,7 @@ from slipway.settings import read_params
 def main(source: Path, target: Path, skip_bad: Path | None, release: str | None, environment: str) -> None:
     """Score `source` into `target`, and print the result. Raises UserError."""
     if release and environment:
-        raise UserError("score: --release and --environment are mutually exclusive; use one of them")
+        raise ArgumentError("score: --release and --environment are mutually exclusive; use one of them")
     with TemporaryDirectory() as scratch:
         folder = _fetch(release, environment, Path(scratch)) if release or environment else model_folder.locate()
         released = model_folder.verify(folder)["version"]
@@ -33,7 +33,8 @@ def main(source: Path, target: Path, skip_bad: Path | None, release: str | None,
         try:
             done = score(ScoreJob(prepared, target, folder, released, problem.Row, skip_bad, dialect), params)
         except UserError as error:
-            raise UserError(str(error).replace(str(prepared), str(source))) from None
+            error.args = (str(error).replace(str(prepared), str(source)),)
+            raise
     skipped = f"; {done.broken:,} invalid rows in {skip_bad}" if skip_bad else ""
     text = f"{target}: {done.scored:,} rows, scored by {released} in {done.seconds:.1f} s{skipped}"
     output.result({"release": released, **asdict(done)}, text)
@@ -48,7 +49,7 @@ def _prepared(source: Path, dialect: Dialect, scratch: Path) -> Path:
     try:
         frame = problem.read(source)
     except ValueError as error:
-        raise UserError(str(error)) from None
+        raise DataError(str(error)) from None
     if frame.columns.empty or frame[required].isna().all().all():
         return source  # not raw data either; the missing column is reported as for any file
     path = scratch / f"{source.name}.parquet"

@@ -19,7 +19,7 @@ from pydantic_core import to_jsonable_python
 from slipway import output, predictor
 from slipway.checks.contract import quoted
 from slipway.dvc.files import blobs
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, DataError
 from slipway.files import sha256
 from slipway.release.manifest import RELEASE
 from slipway.schema.csv_file import Dialect
@@ -90,13 +90,13 @@ def _passthrough_columns(job: ScoreJob, signature: Mapping[str, Any]) -> list[st
     """
     outputs = [job.target, *([job.skip_bad] if job.skip_bad else [])]
     if len({path.resolve() for path in (job.source, *outputs)}) <= len(outputs):
-        raise UserError(f"{job.target}: input and outputs must be different files; choose another name")
+        raise ArgumentError(f"{job.target}: input and outputs must be different files; choose another name")
     schema, fields = tables.schema_of(job.source, job.dialect), job.row.model_fields
     if absent := [name for name, field in fields.items() if name not in schema.names and field.is_required()]:
-        raise UserError(f"{job.source}: has no column {absent[0]}, which {job.row.__name__} requires; add it")
+        raise DataError(f"{job.source}: has no column {absent[0]}, which {job.row.__name__} requires; add it")
     passthrough = [name for name in schema.names if name not in fields]
     if conflicts := sorted(set(passthrough) & set(_prediction_columns(signature))):
-        raise UserError(f"{job.source}: column {conflicts[0]} conflicts with a column of the predictions; rename it")
+        raise DataError(f"{job.source}: column {conflicts[0]} conflicts with a column of the predictions; rename it")
     for path in outputs:
         tables.refuse_unwritable(path, [schema.field(name) for name in passthrough])
     return passthrough
@@ -165,7 +165,7 @@ def _with_defaults(chunk: Chunk, row: type[BaseModel]) -> pa.RecordBatch:
 def _refuse(job: ScoreJob, chunk: Chunk, checked: CheckedRows) -> None:
     if checked.broken and not job.skip_bad:
         index = min(checked.broken)
-        raise UserError(
+        raise DataError(
             f"{job.source}: row {chunk.start + index}: {_violations(chunk, index, checked)};"
             " fix it, or write invalid rows to a file with --skip-bad FILE"
         )

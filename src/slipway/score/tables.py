@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, DataError, MissingFileError, UnreadableFileError, UserError
 from slipway.files import make_folder, move
 from slipway.schema import columns as schema
 from slipway.schema import csv_file
@@ -72,7 +72,7 @@ def read(path: Path, row: type[BaseModel], rows: int, dialect: Dialect) -> Itera
             yield Chunk(number, start, raw, *_parsed(raw, columns, booleans, dialect), fraction, is_csv(path))
             start += len(raw)
     except CsvError as error:
-        raise UserError(str(error)) from None
+        raise DataError(str(error)) from None
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(path, error) from None
 
@@ -80,7 +80,7 @@ def read(path: Path, row: type[BaseModel], rows: int, dialect: Dialect) -> Itera
 def refuse_unreadable(path: Path) -> None:
     """Raise UserError if the suffix of the name is not that of a readable format."""
     if not is_csv(path) and path.suffix != ".parquet":
-        raise UserError(
+        raise ArgumentError(
             f"{path}: not one of {', '.join([*csv_file.SUFFIXES, '.parquet'])}; choose the format by the suffix"
         )
 
@@ -88,22 +88,22 @@ def refuse_unreadable(path: Path) -> None:
 def refuse_suffix(path: Path) -> None:
     """Raise UserError if the suffix of the name is not that of a writable format."""
     if path.suffix not in WRITERS:
-        raise UserError(f"{path}: neither {' nor '.join(WRITERS)}; choose the format by the suffix")
+        raise ArgumentError(f"{path}: neither {' nor '.join(WRITERS)}; choose the format by the suffix")
 
 
 def schema_of(path: Path, dialect: Dialect) -> pa.Schema:
     """Return the schema of the file at `path`. Raises UserError if it cannot be read or repeats a name."""
     refuse_unreadable(path)
     if not path.exists():
-        raise UserError(f"{path}: not found; enter the path of a file with rows")
+        raise MissingFileError(f"{path}: not found; enter the path of a file with rows")
     try:
         result = _schema(path, dialect)
     except CsvError as error:
-        raise UserError(str(error)) from None
+        raise DataError(str(error)) from None
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(path, error) from None
     if repeated := [name for name in result.names if result.names.count(name) > 1]:
-        raise UserError(f"{path}: column {repeated[0]} is repeated; rename one")
+        raise DataError(f"{path}: column {repeated[0]} is repeated; rename one")
     return result
 
 
@@ -115,7 +115,9 @@ def _schema(path: Path, dialect: Dialect) -> pa.Schema:
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:
-    return UserError(f"{path}: cannot be read ({str(error).splitlines()[0]}); fix the file, or write it again")
+    return UnreadableFileError(
+        f"{path}: cannot be read ({str(error).splitlines()[0]}); fix the file, or write it again"
+    )
 
 
 def _batches(
@@ -189,7 +191,7 @@ def _refuse_types(path: Path, raw: pa.RecordBatch, columns: list[Column]) -> Non
         kind = raw.column(column.name).type if column.name in raw.schema.names else pa.null()
         if not _fits(kind, column.kind, path.suffix):
             expected = {"number": "numbers", "category": "strings"}[column.kind]
-            raise UserError(f"{path}: column {column.name} has type {kind}; it must contain {expected}")
+            raise DataError(f"{path}: column {column.name} has type {kind}; it must contain {expected}")
 
 
 def _fits(kind: pa.DataType, expected: str, suffix: str) -> bool:
@@ -263,6 +265,6 @@ def refuse_unwritable(path: Path, columns: list[pa.Field]) -> None:
         try:
             pacsv.write_csv(pa.schema([pa.field(column.name, _value_type(column.type))]).empty_table(), io.BytesIO())
         except (pa.ArrowException, NotImplementedError):
-            raise UserError(
+            raise DataError(
                 f"{path}: CSV does not support column {column.name} of type {column.type}; write .parquet"
             ) from None

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from prometheus_client.samples import Sample
 
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, UserError
 from slipway.gates.canary_progress import SIDES, Progress, advance, begin, failure_reason
 from slipway.serving import model_folder
 from slipway.serving.canary_counts import (
@@ -80,7 +80,7 @@ def follow(prometheus: str, namespace: str, canary: str, baseline: str, limits: 
     replica_sets = dict(zip(SIDES, (canary, baseline), strict=True))
     for name in (namespace, *replica_sets.values()):
         if not NAME.fullmatch(name):
-            raise UserError(f"{name}: not a name in Kubernetes; give the name of a ReplicaSet or a namespace")
+            raise ArgumentError(f"{name}: not a name in Kubernetes; give the name of a ReplicaSet or a namespace")
     query = _query(namespace, replica_sets, limits.step_seconds + limits.hold_seconds + START_SECONDS)
     started, problem = time.time(), ""
     while True:

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slipway.errors import UserError
+from slipway.errors import DataError, DigestMismatchError, MissingFileError, UnreadableFileError
 from slipway.schema.columns import columns
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def locate() -> Path:
     """Return the folder of the model: $SLIPWAY_MODEL_DIR, else `model/`. Raises UserError if it has no model."""
     folder = Path(os.environ.get("SLIPWAY_MODEL_DIR") or root() / "model")
     if not (folder / SIGNATURE).exists():
-        raise UserError(
+        raise MissingFileError(
             f"{folder}: {SIGNATURE} is missing; run `slipway train`, or set SLIPWAY_MODEL_DIR to the folder of a model"
         )
     return folder
@@ -61,26 +61,28 @@ def refuse_other_columns(folder: Path, row: type[BaseModel]) -> None:
     difference = taken ^ {column.name for column in columns(row)}
     if difference:
         names = ", ".join(sorted(difference))
-        raise UserError(f"{folder / SIGNATURE}: the model and problem.Row differ in {names}; run `slipway train`")
+        raise DataError(f"{folder / SIGNATURE}: the model and problem.Row differ in {names}; run `slipway train`")
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         release = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error}); fetch the release again") from None
+        raise UnreadableFileError(f"{path}: not JSON ({error}); fetch the release again") from None
     if not (
         isinstance(release, dict) and isinstance(release.get("version"), str) and isinstance(release.get("files"), dict)
     ):
-        raise UserError(f"{path}: version or files are missing; fetch the release again")
+        raise UnreadableFileError(f"{path}: version or files are missing; fetch the release again")
     return release
 
 
 def _check(file: Path, expected: str | None) -> None:
     if expected is None:
-        raise UserError(f"{file}: not in {RELEASE}; refused, fetch the release again")
+        raise DigestMismatchError(f"{file}: not in {RELEASE}; refused, fetch the release again")
     if not file.is_file():
-        raise UserError(f"{file}: listed in {RELEASE} but missing; fetch the release again")
+        raise DigestMismatchError(f"{file}: listed in {RELEASE} but missing; fetch the release again")
     actual = hashlib.sha256(file.read_bytes()).hexdigest()
     if actual != expected:
-        raise UserError(f"{file}: SHA-256 is {actual}, the release has {expected}; refused, fetch the release again")
+        raise DigestMismatchError(
+            f"{file}: SHA-256 is {actual}, the release has {expected}; refused, fetch the release again"
+        )

@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 from slipway import output
-from slipway.errors import UserError
+from slipway.errors import BusyError
 from slipway.serving import model_folder
 
 SERVICE = "slipway.serving.service:Service"
@@ -44,4 +44,4 @@ def _refuse_used(port: int) -> None:
         try:
             listener.bind(("127.0.0.1", port))
         except OSError as error:
-            raise UserError(f"port {port}: {error.strerror}; choose another one with --port") from None
+            raise BusyError(f"port {port}: {error.strerror}; choose another one with --port") from None

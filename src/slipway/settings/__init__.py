@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from slipway import yaml12
-from slipway.errors import UserError, unreadable_message
+from slipway.errors import MissingFileError, SettingError, UnreadableFileError, unreadable_message
 from slipway.settings.data_checks import DataSection
 from slipway.settings.explain import explain
 from slipway.settings.operation import AgentSection, CanarySection, MonitoringSection, RetrainingSection
@@ -76,7 +76,7 @@ class OpenSection(dict[str, Any]):
     def __missing__(self, key: str) -> Any:
         similar = difflib.get_close_matches(str(key), map(str, self), 1)
         hint = f"rename {self.path}.{similar[0]}" if similar else "add it, because src/problem reads it"
-        raise UserError(f"{PARAMS}: {self.path}.{key}: missing; {hint}")
+        raise SettingError(f"{PARAMS}: {self.path}.{key}: missing; {hint}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return OpenSection, (dict(self), self.path)
@@ -104,7 +104,7 @@ def read_section(name: str, path: Path = PARAMS) -> dict[str, Any]:
     try:
         section.model_validate(content.get(name))
     except ValidationError as error:
-        raise UserError(f"{path}: {explain(error, section, name)}") from None
+        raise SettingError(f"{path}: {explain(error, section, name)}") from None
     validated: dict[str, Any] = content[name]
     return validated
 
@@ -118,7 +118,7 @@ def _validated(content: dict[str, Any], path: Path) -> Settings:
     try:
         return Settings.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"{path}: {explain(error, Settings)}") from None
+        raise SettingError(f"{path}: {explain(error, Settings)}") from None
 
 
 def _mapping(path: Path) -> dict[str, Any]:
@@ -126,11 +126,11 @@ def _mapping(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
         content = yaml12.parse_mapping(text)
     except FileNotFoundError:
-        raise UserError(f"{path}: not found; run this in the root of the repository") from None
+        raise MissingFileError(f"{path}: not found; run this in the root of the repository") from None
     except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8; save it as UTF-8") from None
+        raise UnreadableFileError(f"{path}: not UTF-8; save it as UTF-8") from None
     except yaml12.YamlError as error:
-        raise UserError(unreadable_message(path, text, f"not YAML ({error})")) from None
+        raise UnreadableFileError(unreadable_message(path, text, f"not YAML ({error})")) from None
     if not content:
-        raise UserError(unreadable_message(path, text, "empty"))
+        raise UnreadableFileError(unreadable_message(path, text, "empty"))
     return content

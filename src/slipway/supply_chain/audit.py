@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from slipway import output, yaml12
-from slipway.errors import UserError
+from slipway.errors import MissingFileError, MissingToolError, ToolError, UnreadableFileError
 from slipway.gates import Outcome, Verdict
 from slipway.pull_request.jobs import run_tool
 from slipway.results import recorded
@@ -79,12 +79,12 @@ def read_allowances(path: Path) -> list[Allowance]:
         content = yaml12.parse(path.read_text(encoding="utf-8"))
         return TypeAdapter(list[Allowance]).validate_python(content)
     except FileNotFoundError:
-        raise UserError(f"{path}: not found; create it with [] if nothing is allowed") from None
+        raise MissingFileError(f"{path}: not found; create it with [] if nothing is allowed") from None
     except yaml12.YamlError as error:
-        raise UserError(f"{path}: not YAML ({error})") from None
+        raise UnreadableFileError(f"{path}: not YAML ({error})") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise UserError(f"{path}: entry {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise UnreadableFileError(f"{path}: entry {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
 def allowances_verdict(allowed: Sequence[Allowance], today: date) -> Verdict:
@@ -197,7 +197,7 @@ def _uv(*arguments: str) -> str:
     try:
         done = subprocess.run(["uv", *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise UserError("uv: not found on the PATH; `make setup` puts it into .bootstrap/bin") from None
+        raise MissingToolError("uv: not found on the PATH; `make setup` puts it into .bootstrap/bin") from None
     if done.returncode:
-        raise UserError(f"uv {' '.join(arguments)}: {done.stderr.strip() or f'exit code {done.returncode}'}")
+        raise ToolError(f"uv {' '.join(arguments)}: {done.stderr.strip() or f'exit code {done.returncode}'}")
     return done.stdout

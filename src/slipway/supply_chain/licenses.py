@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 
 from slipway import output
-from slipway.errors import UserError
+from slipway.errors import GateError, MissingToolError, ToolError
 from slipway.pull_request.jobs import run_tool
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def shipped(groups: Iterable[str]) -> list[str]:
     options = ["--quiet", "--frozen", "--no-emit-project", "--no-hashes", "--no-annotate", "--no-header"]
     code, printed = run_tool(["uv", "export", *options, *(f"--only-group={group}" for group in groups)])
     if code:
-        raise UserError(f"uv export: {printed.strip()}")
+        raise ToolError(f"uv export: {printed.strip()}")
     requirements = map(Requirement, printed.splitlines())
     return [package.name for package in requirements if package.marker is None or package.marker.evaluate()]
 
@@ -41,7 +41,7 @@ def license_of(name: str) -> str:
     try:
         metadata = importlib.metadata.metadata(name)
     except importlib.metadata.PackageNotFoundError:
-        raise UserError(f"{name}: locked but not installed; `uv sync --frozen`") from None
+        raise MissingToolError(f"{name}: locked but not installed; `uv sync --frozen`") from None
     if expression := _field(metadata, "License-Expression"):
         return expression
     classifiers = metadata.get_all("Classifier", [])
@@ -75,4 +75,4 @@ def licences(groups: Iterable[str]) -> None:
     lines = (f"{name:<{width}}  {text}" for name, text in listed.items())
     output.result(listed, "\n".join(lines))
     if packages := rejected(listed):
-        raise UserError(f"not allowed in a release: {', '.join(f'{name} ({text})' for name, text in packages.items())}")
+        raise GateError(f"not allowed in a release: {', '.join(f'{name} ({text})' for name, text in packages.items())}")

@@ -11,7 +11,7 @@ from slipway.dvc.files import LOCK, PIPELINE, RELEASED
 from slipway.environment import manifests as kubernetes
 from slipway.environment.deploy_branch import WORKFLOWS
 from slipway.environment.spec import FOLDER, path_of
-from slipway.errors import UserError
+from slipway.errors import RejectedError
 from slipway.supply_chain.trace import MAIN, NotChecked, raise_difference
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def source(trace: Trace) -> str:
     """Check that the source commit is in the history of `main`, which the rules in .github/rulesets protect."""
     commit, head = trace.published.built_from, trace.main()
     if not trace.is_ancestor(commit, head):
-        raise UserError(f"commit {commit[:12]} is not in the history of {MAIN}, which is at {head[:12]}")
+        raise RejectedError(f"commit {commit[:12]} is not in the history of {MAIN}, which is at {head[:12]}")
     return f"commit {commit[:12]} is in the history of {MAIN}"
 
 
@@ -30,9 +30,9 @@ def record(trace: Trace) -> str:
     """Check that the release commit differs from its source only in outputs of a run and in absent workflow files."""
     published = trace.published
     if not trace.is_ancestor(published.commit, trace.branch.head):
-        raise UserError(f"the tag of {published.version} points to {published.commit[:12]}, which is not on deploy")
+        raise RejectedError(f"the tag of {published.version} points to {published.commit[:12]}, which is not on deploy")
     if workflows := [path for path in trace.recorded if _is_workflow(path)]:
-        raise UserError(
+        raise RejectedError(
             f"{workflows[0]}: in release commit {published.commit[:12]}, which must contain no workflow files;"
             " merge to `main` to build a release without them"
         )
@@ -48,7 +48,7 @@ def environment(trace: Trace) -> str:
     """Check that the desired digest and commit are those of the published release."""
     published, (name, content) = trace.published, trace.desired
     if (content.digest, content.commit) != (published.digest, published.built_from):
-        raise UserError(
+        raise RejectedError(
             f"{path_of(name)}: {content.digest} of commit {content.commit[:12]}, but {published.version} was published"
             f" as {published.digest} of commit {published.built_from[:12]}"
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from slipway import yaml12
 from slipway.dvc.files import ARTIFACT, LOCK, PIPELINE, RELEASED, blobs
-from slipway.errors import UserError
+from slipway.errors import RejectedError
 from slipway.files import sha256
 from slipway.release import manifest
 from slipway.release.build import PARAMS
@@ -33,7 +33,7 @@ def digest(trace: Trace) -> str:
     trace.require_published()
     fetched, published = trace.fetched, trace.published
     if fetched.commit != published.built_from:
-        raise UserError(
+        raise RejectedError(
             f"the manifest names commit {fetched.commit[:12]}, the tag names commit {published.built_from[:12]}"
         )
     return f"{fetched.digest} of commit {fetched.commit[:12]}"
@@ -55,7 +55,7 @@ def data(trace: Trace) -> str:
     """Check that the tracked data is the data that the stages read and that the manifest names."""
     recorded, tracked = trace.fetched.manifest["inputs"]["data"], trace.dvc.data
     if recorded != trace.dvc.data_version:
-        raise UserError(f"the manifest names {recorded}, the commit names {trace.dvc.data_version}")
+        raise RejectedError(f"the manifest names {recorded}, the commit names {trace.dvc.data_version}")
     stages = trace.dvc.lock["stages"].values()
     inputs = [dep for stage in stages for dep in stage.get("deps", []) if dep["path"] in tracked]
     if not inputs:
@@ -63,7 +63,7 @@ def data(trace: Trace) -> str:
         raise NotChecked(f"no stage in {LOCK} reads {names} as a whole", required=False)
     for dep in inputs:
         if dep["md5"] != tracked[dep["path"]]:
-            raise UserError(f"{dep['path']}: {LOCK} names {dep['md5']}, the commit names {tracked[dep['path']]}")
+            raise RejectedError(f"{dep['path']}: {LOCK} names {dep['md5']}, the commit names {tracked[dep['path']]}")
     return f"{recorded} in all three"
 
 
@@ -77,7 +77,7 @@ def model(trace: Trace) -> str:
     }
     for source, other in expected.items():
         if other != md5:
-            raise UserError(f"model/ in the release is {md5}, {source} names {other}")
+            raise RejectedError(f"model/ in the release is {md5}, {source} names {other}")
     if trace.dvc.embedded_store:
         _check_artifact(trace, fetched)
     return f"{md5} in all"
@@ -96,7 +96,7 @@ def code(trace: Trace) -> str:
         if blob_id(folder / name) != expected:
             raise_difference(f"{CODE}/{name.as_posix()}", "the release", "the commit or the model")
     if not names:
-        raise UserError(f"the release contains no {CODE}")
+        raise RejectedError(f"the release contains no {CODE}")
     return f"{len(names)} files in {CODE} are equal"
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 from slipway.dvc.files import LOCK, PIPELINE, DvcFiles
 from slipway.environment import versions
 from slipway.environment.desired_state import DesiredState
-from slipway.errors import UserError
+from slipway.errors import MissingFileError, RejectedError, UserError
 from slipway.release.champion import fetch_published
 from slipway.release.store import WrongReleaseError
 
@@ -104,7 +104,7 @@ class Trace:
         except WrongReleaseError as error:
             return error
         except UserError as error:
-            return UserError(re.sub(rf"{re.escape(str(self.scratch))}/[\w.-]+/", "", str(error)))
+            return RejectedError(re.sub(rf"{re.escape(str(self.scratch))}/[\w.-]+/", "", str(error)))
 
     @cached_property
     def source(self) -> dict[str, str]:
@@ -132,7 +132,7 @@ class Trace:
         """Return the content of a file at a commit. Raises UserError when it is missing."""
         content = self.git.read(commit, path)
         if content is None:
-            raise UserError(f"{path}: missing in commit {commit[:12]}")
+            raise MissingFileError(f"{path}: missing in commit {commit[:12]}")
         return content
 
     def is_ancestor(self, commit: str, of: str | None) -> bool:
@@ -154,7 +154,7 @@ class Trace:
 
 def raise_difference(subject: str, left: str, right: str) -> NoReturn:
     """Raise the UserError of a link whose two sides differ."""
-    raise UserError(f"{subject}: differs between {left} and {right}")
+    raise RejectedError(f"{subject}: differs between {left} and {right}")
 
 
 def blob_of(tree: dict[str, str], path: str) -> str | None:

@@ -11,7 +11,7 @@ from slipway import output
 from slipway.deployment import promotion
 from slipway.environment.environment import Environment
 from slipway.environment.place import store_url
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, RejectedError, SettingError
 from slipway.git.redact import redacted
 from slipway.release.signing import keys, signature
 from slipway.release.store import open_store
@@ -40,11 +40,11 @@ def sign(version: str) -> None:
     """Sign a published release whose chain holds, and store the signature with its evidence."""
     signer = keys.signer()
     if signer is None:
-        raise UserError(f"{keys.SIGNING_KEY}: not set; `slipway release key FILE` makes a key")
+        raise SettingError(f"{keys.SIGNING_KEY}: not set; `slipway release key FILE` makes a key")
     with _traced(version, None) as trace:
         links = chain.walk(trace)
         if not chain.holds([link for link in links if link.name != "signature"]):
-            raise UserError(f"{version}: not signed, {chain.summary(links)}; see `slipway verify {version}`")
+            raise RejectedError(f"{version}: not signed, {chain.summary(links)}; see `slipway verify {version}`")
         file = signature.write_signed(trace.release, signer)
         trace.store.add_evidence(version, [file])
     output.result({"release": version, "signature": file.name}, f"{version}: signed as {file.name}")
@@ -53,7 +53,7 @@ def sign(version: str) -> None:
 def verify(version: str | None, environment: str | None, before: str | None) -> int:
     """Verify the chain of a release, print it and return the exit status, 0 when every required link holds."""
     if environment and (version or before):
-        raise UserError("verify: --environment selects the release; omit the version and --before")
+        raise ArgumentError("verify: --environment selects the release; omit the version and --before")
     with recorded("verify") as result:
         with _traced(version, environment, before) as trace:
             result.evidence = {"release": trace.published.version, "digest": trace.published.digest}

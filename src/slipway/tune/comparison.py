@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import problem
 from slipway import output
-from slipway.errors import UserError
+from slipway.errors import MissingFileError
 from slipway.files import sha256, write_json, write_text
 from slipway.gates.comparison import difference
 from slipway.results import recorded
@@ -34,7 +34,7 @@ def tune(trials: int | None, *, apply: bool) -> None:
     tune_section = settings.tune.model_copy(update={"trials": trials or settings.tune.trials})
     settings = settings.model_copy(update={"tune": tune_section})
     if not (PREPARED / TRAIN).exists():
-        raise UserError(f"{PREPARED / TRAIN}: not found; run `slipway train` first")
+        raise MissingFileError(f"{PREPARED / TRAIN}: not found; run `slipway train` first")
     ranges = space.read(settings.for_problem())
     with recorded("tune") as result:
         best = search.search(FOLDER, _name(settings, ranges), PREPARED, settings, ranges)

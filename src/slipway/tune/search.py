@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 
 import problem
 from slipway import locks, output
-from slipway.errors import UserError
+from slipway.errors import BusyError, DataError
 from slipway.evaluation import metrics
 from slipway.tune import space, worker
 
@@ -71,7 +71,7 @@ def _locked(folder: Path) -> TextIO:
     try:
         return locks.take(folder / LOCK, wait=False)
     except locks.LockedError:
-        raise UserError(f"{folder}: another search is running; wait until it ends") from None
+        raise BusyError(f"{folder}: another search is running; wait until it ends") from None
 
 
 def _study(folder: Path, name: str, settings: Settings, ranges: Mapping[str, ParameterRange]) -> optuna.Study:
@@ -145,7 +145,7 @@ class SearchProgress:
         done = self._done()
         failed = sum(trial.state == TrialState.FAIL for trial in done)
         if failed == len(done):
-            raise UserError(
+            raise DataError(
                 f"tune: no trial succeeded; adjust tune.ranges; the last error: {(self._reasons or [UNDEFINED])[-1]}"
             )
         return SearchResult(

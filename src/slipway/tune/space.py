@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from slipway import yaml12
-from slipway.errors import UserError
+from slipway.errors import SettingError
 from slipway.git.changes import flat
 
 if TYPE_CHECKING:
@@ -74,16 +74,16 @@ def read(params: Mapping[str, Any]) -> dict[str, ParameterRange]:
     parameters, ranges = flat(dict(params)), {}
     for path, content in (params["tune"]["ranges"] or {}).items():
         if path not in parameters:
-            raise UserError(
+            raise SettingError(
                 f"params.yaml: tune.ranges: {path}: no such parameter; use its path, such as `model.max_iter`"
             )
         try:
             ranges[path] = ParameterRange.model_validate({**content, "choices": _tuple(content.get("choices"))})
         except (ValidationError, AttributeError, TypeError) as error:
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-            raise UserError(f"params.yaml: tune.ranges: {path}: {reason}") from None
+            raise SettingError(f"params.yaml: tune.ranges: {path}: {reason}") from None
     if not ranges:
-        raise UserError("params.yaml: tune.ranges is empty; add a parameter with low and high, or choices")
+        raise SettingError("params.yaml: tune.ranges is empty; add a parameter with low and high, or choices")
     return ranges
 
 

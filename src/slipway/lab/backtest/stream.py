@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 import problem
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, DataError, MissingFileError
 
 BATCHES_MAX = 10_000  # of a source; one that never ends cannot be replayed
 
@@ -49,9 +49,9 @@ def read(data: Path, since: datetime | None) -> Timeline:
     Raises UserError if there is no time column, no data, or no row before or after the first deployment.
     """
     if not problem.TIME_COLUMN:
-        raise UserError("problem.TIME_COLUMN: None; a replay needs the time of each row")
+        raise DataError("problem.TIME_COLUMN: None; a replay needs the time of each row")
     if not data.is_dir():
-        raise UserError(f"{data}: does not exist; run `dvc pull data.dvc`")
+        raise MissingFileError(f"{data}: does not exist; run `dvc pull data.dvc`")
     with TemporaryDirectory() as folder:
         shutil.copytree(data, folder, dirs_exist_ok=True)
         newest = times(problem.load(Path(folder))).max().to_pydatetime(warn=False)
@@ -60,9 +60,9 @@ def read(data: Path, since: datetime | None) -> Timeline:
     begin = since or (newest + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     end = times(rows).iloc[-1].to_pydatetime(warn=False)
     if end < begin:
-        raise UserError(f"{data}: no rows from {begin:%Y-%m-%d} on, and problem.next_batch has none; use --since")
+        raise DataError(f"{data}: no rows from {begin:%Y-%m-%d} on, and problem.next_batch has none; use --since")
     if times(rows).iloc[0] >= pd.Timestamp(begin):
-        raise UserError(f"--since {begin:%Y-%m-%d}: no rows before it to train the first model on")
+        raise ArgumentError(f"--since {begin:%Y-%m-%d}: no rows before it to train the first model on")
     return Timeline(rows, begin, end)
 
 
@@ -70,7 +70,7 @@ def _fetch_all(folder: Path) -> None:
     for _ in range(BATCHES_MAX):
         if problem.next_batch(folder) is None:
             return
-    raise UserError(f"problem.next_batch: still had data after {BATCHES_MAX:,} batches; a replay needs a finite source")
+    raise DataError(f"problem.next_batch: still had data after {BATCHES_MAX:,} batches; a replay needs a finite source")
 
 
 def days_before(day: datetime, days: float) -> datetime:
@@ -83,4 +83,4 @@ def parse_day(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).replace(tzinfo=UTC)
     except ValueError:
-        raise UserError(f"--since {text}: not a day; use the form 2013-10-01") from None
+        raise ArgumentError(f"--since {text}: not a day; use the form 2013-10-01") from None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import httptools
 import uvloop
 
-from slipway.errors import UserError
+from slipway.errors import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ def play(name: str, port: int, requests: Sequence[bytes], connections: int, seco
     try:
         return uvloop.run(_play(port, requests, connections, seconds, requests_max))
     except _BrokenError as error:
-        raise UserError(f"bench: the server {name} {error}") from None
+        raise ToolError(f"bench: the server {name} {error}") from None
 
 
 async def _play(port: int, requests: Sequence[bytes], connections: int, seconds: float, requests_max: int) -> Block:

@@ -12,7 +12,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from slipway import output
-from slipway.errors import UserError
+from slipway.errors import MissingFileError
 from slipway.lab.bench import report
 from slipway.lab.bench.measure import measure
 from slipway.lab.bench.quiet import IdleWait
@@ -35,7 +35,7 @@ def main(payloads: Path, workers: int) -> None:
     settings = read_settings()
     plan = settings.bench
     if not ESTIMATOR.is_file():
-        raise UserError(f"{ESTIMATOR}: missing; run `slipway train`")
+        raise MissingFileError(f"{ESTIMATOR}: missing; run `slipway train`")
     rows = read_payloads(payloads, max(plan.rows) * plan.tables, settings.seed)
     model = {"SLIPWAY_MODEL_DIR": str(model_folder.locate()), "SLIPWAY_BENCH_ESTIMATOR": str(ESTIMATOR)}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that SIGTERM stops the servers, too

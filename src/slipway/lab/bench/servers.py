@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from slipway.errors import UserError
+from slipway.errors import ToolError
 from slipway.serving.run import NO_TELEMETRY, SERVICE, free_port
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _wait(name: str, server: Server, log: Path) -> None:
     while not _is_ready(server.port):
         if server.process.poll() is not None or time.monotonic() > deadline:
             lines = log.read_text(errors="replace").strip().splitlines()
-            raise UserError(f"bench: the server {name} does not start: {lines[-1] if lines else 'its log is empty'}")
+            raise ToolError(f"bench: the server {name} does not start: {lines[-1] if lines else 'its log is empty'}")
         time.sleep(POLL_SECONDS)
 
 

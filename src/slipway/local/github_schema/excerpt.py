@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from slipway import tools
-from slipway.errors import UserError
+from slipway.errors import DigestMismatchError, MissingFileError
 from slipway.local.github_schema.schemas import EVENTS, REST
 
 if TYPE_CHECKING:
@@ -110,11 +110,11 @@ def package(name: str) -> dict[str, Any]:
         with archive.open("rb") as file:
             digest = base64.b64encode(hashlib.file_digest(file, "sha512").digest()).decode()
         if f"sha512-{digest}" != locked["integrity"]:
-            raise UserError(f"{name}: its hash differs from {HERE / 'package-lock.json'}; check the registry")
+            raise DigestMismatchError(f"{name}: its hash differs from {HERE / 'package-lock.json'}; check the registry")
         with tarfile.open(archive) as opened:
             member = opened.extractfile(MEMBER)
             if member is None:
-                raise UserError(f"{name}: has no file {MEMBER}; lock a version that has it")
+                raise MissingFileError(f"{name}: has no file {MEMBER}; lock a version that has it")
             description: dict[str, Any] = json.load(member)
             return description
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, RejectedError
 from slipway.files import write_bytes
 from slipway.github import workflows
 from slipway.release.manifest import MANIFEST
@@ -38,7 +38,7 @@ def is_required() -> bool:
 def add(bundle: Path, folder: Path) -> None:
     """Copy the bundle that actions/attest wrote into the evidence `folder`. Raises UserError when it is missing."""
     if not bundle.is_file():
-        raise UserError(f"--attestation {bundle}: file not found; give the output `bundle-path` of actions/attest")
+        raise ArgumentError(f"--attestation {bundle}: file not found; give the output `bundle-path` of actions/attest")
     write_bytes(folder / NAME, bundle.read_bytes())
 
 
@@ -62,7 +62,7 @@ def check(git: Git, built: Release, store: Store) -> str:
         manifest = str(built.folder / MANIFEST)
         output = gh("attestation", "verify", manifest, "--bundle", str(file), *signer, *source, *kind)
     if not json.loads(output or "[]"):
-        raise UserError("gh attestation verify: reported no verified attestation")
+        raise RejectedError("gh attestation verify: reported no verified attestation")
     return f"{repository}/{WORKFLOW} at {built.commit[:12]}, by `gh attestation verify`"
 
 
@@ -72,5 +72,5 @@ def _repository(git: Git) -> str:
         return repository
     match = re.search(r"[:/]([\w.-]+/[\w.-]+?)(\.git)?/?$", git.run("remote", "get-url", "origin"))
     if match is None:
-        raise UserError("origin: not the URL of a GitHub repository; set GITHUB_REPOSITORY=OWNER/NAME")
+        raise ArgumentError("origin: not the URL of a GitHub repository; set GITHUB_REPOSITORY=OWNER/NAME")
     return match[1]

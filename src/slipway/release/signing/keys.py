@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, MissingFileError, UnreadableFileError
 from slipway.files import write_bytes, write_new
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def trusted(root: Path) -> list[Trusted]:
     path = Path(configured) if configured else root / TRUSTED
     files = sorted(path.glob("*.pem")) if path.is_dir() else [path] if configured else []
     if configured and not files:
-        raise UserError(f"{TRUSTED_KEYS}={configured}: contains no *.pem; add a public key, or unset the variable")
+        raise MissingFileError(
+            f"{TRUSTED_KEYS}={configured}: contains no *.pem; add a public key, or unset the variable"
+        )
     return [Trusted(file.stem, _public(file)) for file in files]
 
 
@@ -56,7 +58,7 @@ def signer() -> CryptoSigner | None:
         content = key.encode() if key.lstrip().startswith(PEM) else Path(key).read_bytes()
         return CryptoSigner(load_pem_private_key(content, None))
     except (OSError, TypeError, ValueError, UnsupportedAlgorithm):
-        raise UserError(
+        raise UnreadableFileError(
             f"{SIGNING_KEY}: neither an unencrypted private key in PEM nor a file with one;"
             " create a key with `slipway release key FILE`"
         ) from None
@@ -72,7 +74,7 @@ def make(root: Path, private: Path) -> tuple[str, Path]:
     from securesystemslib.signer import CryptoSigner
 
     if private.resolve().is_relative_to(root.resolve()):
-        raise UserError(f"{private}: inside the checkout, where it could be committed; name a file outside of it")
+        raise ArgumentError(f"{private}: inside the checkout, where it could be committed; name a file outside of it")
     key = Ed25519PrivateKey.generate()
     signer = CryptoSigner(key)
     _write_private(private, signer.private_bytes)
@@ -85,9 +87,9 @@ def _write_private(file: Path, content: bytes) -> None:
     try:
         write_new(file, content, mode=0o600)
     except FileExistsError:
-        raise UserError(f"{file}: exists already and may be a key in use; name another file") from None
+        raise ArgumentError(f"{file}: exists already and may be a key in use; name another file") from None
     except OSError as error:
-        raise UserError(f"{file}: {error.strerror}; name a writable file") from None
+        raise UnreadableFileError(f"{file}: {error.strerror}; name a writable file") from None
 
 
 def _public(file: Path) -> Key:
@@ -98,4 +100,6 @@ def _public(file: Path) -> Key:
     try:
         return SSlibKey.from_crypto(load_pem_public_key(file.read_bytes()))
     except (OSError, ValueError, UnsupportedAlgorithm):
-        raise UserError(f"{file}: not a public key in PEM; replace it (`slipway release key`) or remove it") from None
+        raise UnreadableFileError(
+            f"{file}: not a public key in PEM; replace it (`slipway release key`) or remove it"
+        ) from None

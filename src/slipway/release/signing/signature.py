@@ -10,7 +10,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from slipway.errors import UserError
+from slipway.errors import RejectedError, UserError
 from slipway.files import write_bytes
 from slipway.github import workflows
 from slipway.release.manifest import MANIFEST
@@ -112,7 +112,7 @@ def verify(version: str, digest: str, files: Iterable[bytes], keys: Sequence[Tru
             problems.append(str(error))
     names = ", ".join(key.name for key in keys)
     reason = "; ".join(dict.fromkeys(problems)) or "not signed"
-    raise UserError(
+    raise RejectedError(
         f"{version}: {reason}; trusted keys: {names}; to sign it, set {SIGNING_KEY} and run"
         f" `slipway release sign {version}`"
     )
@@ -121,8 +121,8 @@ def verify(version: str, digest: str, files: Iterable[bytes], keys: Sequence[Tru
 def _verify_file(content: bytes, digest: str, keys: Sequence[Trusted]) -> tuple[str, str]:
     """Return the name of the key of the first valid line, and the line. Raises UserError."""
     if len(content) > SIGNATURE_BYTES_MAX:
-        raise UserError(f"signature has {len(content):,} bytes, at most {SIGNATURE_BYTES_MAX:,} are allowed")
-    problem = UserError("empty signature")
+        raise RejectedError(f"signature has {len(content):,} bytes, at most {SIGNATURE_BYTES_MAX:,} are allowed")
+    problem: UserError = RejectedError("empty signature")
     for line in content.splitlines():
         try:
             return _verify_line(line, digest, keys), line.decode()
@@ -142,9 +142,11 @@ def _verify_line(line: bytes, digest: str, keys: Sequence[Trusted]) -> str:
         verified = envelope.verify([key.key for key in keys], 1)
     except VerificationError:
         claimed = [by_id[keyid].name for keyid in envelope.signatures if keyid in by_id]
-        raise UserError(f"changed since {claimed[0]} signed it" if claimed else "not signed by a trusted key") from None
+        raise RejectedError(
+            f"changed since {claimed[0]} signed it" if claimed else "not signed by a trusted key"
+        ) from None
     except (AttributeError, Error, LookupError, RecursionError, TypeError, ValueError):
-        raise UserError("malformed signature") from None
+        raise RejectedError("malformed signature") from None
     _check_statement(envelope.payload_type, envelope.payload, digest)
     return by_id[next(iter(verified))].name
 
@@ -152,17 +154,17 @@ def _verify_line(line: bytes, digest: str, keys: Sequence[Trusted]) -> str:
 def _check_statement(payload_type: str, payload: bytes, digest: str) -> None:
     """Raise UserError unless the payload is a statement about this very release; a key may sign other things too."""
     if payload_type != PAYLOAD:
-        raise UserError(f"signature of {payload_type}, expected {PAYLOAD}")
+        raise RejectedError(f"signature of {payload_type}, expected {PAYLOAD}")
     try:
         statement = json.loads(payload)
         types = (statement["_type"], statement["predicateType"])
         subjects = [subject["digest"]["sha256"] for subject in statement["subject"]]
     except (LookupError, RecursionError, TypeError, ValueError):
-        raise UserError("signature of something other than a statement about a release") from None
+        raise RejectedError("signature of something other than a statement about a release") from None
     if types != (STATEMENT, PROVENANCE):
-        raise UserError(f"signature of {types[1]}, expected {PROVENANCE}")
+        raise RejectedError(f"signature of {types[1]}, expected {PROVENANCE}")
     if subjects != [digest.removeprefix("sha256:")]:
-        raise UserError(f"signature of a different release (sha256:{', '.join(map(str, subjects))})")
+        raise RejectedError(f"signature of a different release (sha256:{', '.join(map(str, subjects))})")
 
 
 def _dvc_inputs(inputs: dict[str, str]) -> Iterator[tuple[str, str]]:

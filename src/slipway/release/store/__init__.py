@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
 from slipway.environment.place import store_url
-from slipway.errors import UserError
+from slipway.errors import DigestMismatchError, SettingError
 from slipway.git.redact import redacted
 from slipway.release import manifest
 from slipway.release.store.files import place_verified
@@ -52,7 +52,7 @@ class Store(Protocol):
         """Remove a release and then its evidence; the release is removed as a whole."""
 
 
-class WrongReleaseError(UserError):
+class WrongReleaseError(DigestMismatchError):
     """The store has a release whose digest or version differs from the one recorded in git."""
 
 
@@ -90,6 +90,6 @@ def open_store(url: str | None = None) -> Store:
         from slipway.release.store.s3 import S3Store
 
         return S3Store(f"{parts.netloc}{parts.path}".rstrip("/"))
-    raise UserError(
+    raise SettingError(
         f"SLIPWAY_STORE={redacted(url)}: unsupported URL; use file:///FOLDER, github: or s3://BUCKET/FOLDER"
     )

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from slipway.environment.versions import VERSION, order
-from slipway.errors import UserError
+from slipway.errors import DigestMismatchError, UnreadableFileError
 from slipway.files import make_folder, move
 from slipway.release import manifest
 from slipway.release.manifest import Release
@@ -42,13 +42,13 @@ def unpack(archive: Path, folder: Path) -> None:
         with tarfile.open(archive) as tar:
             extract(tar, folder)
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise UserError(f"{archive.name}: cannot be unpacked ({error}); refused") from None
+        raise UnreadableFileError(f"{archive.name}: cannot be unpacked ({error}); refused") from None
 
 
 def refuse_other(built: Release, stored_digest: str, location: str) -> None:
     """Raise UserError when the release stored at `location` has another digest than `built`."""
     if stored_digest != built.digest:
-        raise UserError(
+        raise DigestMismatchError(
             f"{location}: digest is {stored_digest}, the new release has {built.digest}; a version is never built"
             " twice: make a new commit, then build it"
         )

@@ -6,7 +6,7 @@ import shutil
 import uuid
 from typing import TYPE_CHECKING
 
-from slipway.errors import UserError
+from slipway.errors import MissingFileError, NoReleaseError
 from slipway.files import make_folder, move
 from slipway.release import manifest
 from slipway.release.store.files import EVIDENCE, only_versions, reap, refuse_other
@@ -46,7 +46,7 @@ class FolderStore:
         """See `Store.unpack_release`."""
         source = self.root / version
         if not source.is_dir():
-            raise UserError(f"{source}: no such release; see `slipway release list`")
+            raise NoReleaseError(f"{source}: no such release; see `slipway release list`")
         shutil.copytree(source, folder)
 
     def versions(self) -> list[str]:
@@ -72,7 +72,7 @@ class FolderStore:
         try:
             return (self._evidence(version) / name).read_bytes()
         except OSError as error:
-            raise UserError(f"{self._evidence(version) / name}: {error.strerror}") from None
+            raise MissingFileError(f"{self._evidence(version) / name}: {error.strerror}") from None
 
     def remove(self, version: str) -> None:
         """See `Store.remove`."""

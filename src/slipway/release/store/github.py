@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from slipway.environment.versions import version_tag
-from slipway.errors import UserError
+from slipway.errors import MissingToolError
 from slipway.git.redact import redacted
 from slipway.github import api
 from slipway.release import manifest
@@ -99,7 +99,9 @@ def gh(*arguments: str) -> str:
             env={**os.environ, "GH_PROMPT_DISABLED": "1"},
         )
     except FileNotFoundError:
-        raise UserError("gh: not found; install GitHub's command line, or set SLIPWAY_STORE=file:///FOLDER") from None
+        raise MissingToolError(
+            "gh: not found; install GitHub's command line, or set SLIPWAY_STORE=file:///FOLDER"
+        ) from None
     if done.returncode:
         raise api.refusal(" ".join(arguments[:3]), redacted(done.stderr))
     return done.stdout

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from slipway.errors import UserError
+from slipway.errors import MissingToolError, NoReleaseError, ToolError
 from slipway.git.redact import redacted
 from slipway.release import manifest
 from slipway.release.store.files import ARCHIVE, EVIDENCE, only_versions, pack, refuse_other, unpack
@@ -57,7 +57,7 @@ class S3Store:
         key = self._archive(version)
         with self._user_errors(), TemporaryDirectory() as scratch:
             if not self._s3.exists(key):
-                raise UserError(f"s3://{key}: no such release; see `slipway release list`")
+                raise NoReleaseError(f"s3://{key}: no such release; see `slipway release list`")
             self._s3.get_file(key, str(Path(scratch) / ARCHIVE))
             unpack(Path(scratch) / ARCHIVE, folder)
 
@@ -105,7 +105,7 @@ class S3Store:
             yield
         except (BotoCoreError, OSError) as error:
             reason = redacted(" ".join(str(error).split())) or type(error).__name__
-            raise UserError(
+            raise ToolError(
                 f"s3://{self.root}: {reason}; check that the bucket exists and that AWS_ACCESS_KEY_ID, AWS_PROFILE or"
                 " the machine's role may use it"
             ) from None
@@ -115,5 +115,5 @@ def _connect() -> Any:
     try:
         import s3fs
     except ImportError:
-        raise UserError("SLIPWAY_STORE=s3://…: s3fs is not installed; `uv sync --group s3`") from None
+        raise MissingToolError("SLIPWAY_STORE=s3://…: s3fs is not installed; `uv sync --group s3`") from None
     return s3fs.S3FileSystem(skip_instance_cache=True)

@@ -1,0 +1,42 @@
+"""Every user error has a named class; docs/operations.md lists the classes and the exit codes."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from slipway import errors
+from slipway.errors import UserError
+
+ENGINE = Path("src/slipway")
+PAGE = Path("docs/operations.md")
+
+
+def unnamed(source: str) -> list[int]:
+    """Return the lines of `source` that create a UserError instead of one of its classes."""
+    calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    return [call.lineno for call in calls if ast.unparse(call.func).split(".")[-1] == "UserError"]
+
+
+@pytest.mark.parametrize("path", sorted(ENGINE.rglob("*.py")), ids=lambda path: str(path.relative_to(ENGINE)))
+def test_every_error_has_a_class(path):
+    assert [] == unnamed(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("line", ['raise UserError("x")', 'error = errors.UserError("x")'])
+def test_an_error_without_a_class_is_detected(line):
+    assert [1] == unnamed(line)
+
+
+def test_the_page_lists_every_class_with_its_meaning():
+    classes = {cls.__name__: cls.__doc__ for cls in UserError.__subclasses__() if cls.__module__ == errors.__name__}
+    section = PAGE.read_text(encoding="utf-8").partition("## Errors and exit codes")[2]
+    rows = dict(re.findall(r"^\| `(\w+Error)` \| (.+?) \|$", section, re.MULTILINE))
+    assert {name: text.splitlines()[0].rstrip(".") for name, text in classes.items()} == rows
+
+
+def test_every_class_exits_with_2():
+    assert {2} == {cls.exit_code for cls in UserError.__subclasses__()}
