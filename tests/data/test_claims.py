@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from slipway.checks import claims, data, files, job
-from slipway.errors import UserError
+from slipway.errors import GateError
 from slipway.files import write_json
 from slipway.gates import Outcome
 from slipway.lab.data_mutants import READERS, WRITERS
@@ -103,7 +103,7 @@ def test_forged_evidence_would_pass_without_a_base(pull_request, folder, monkeyp
 
 def test_a_pull_request_that_forges_its_evidence_is_blocked_by_the_data_and_by_the_forgery(pull_request, folder):
     digest = forge(folder)
-    with pytest.raises(UserError, match="data contract fail"):
+    with pytest.raises(GateError, match="data contract fail"):
         job.data()
     assert {"data contract": Outcome.FAIL, claims.GATE: Outcome.FAIL}.items() <= outcomes().items()
     assert digest not in json.loads(EVIDENCE.read_text(encoding="utf-8"))["accepted"]
@@ -114,7 +114,7 @@ def test_a_pull_request_that_forges_only_the_lock_is_checked(pull_request, folde
     forge(folder)
     EVIDENCE.write_text(evidence, encoding="utf-8")
     commit()
-    with pytest.raises(UserError, match="data contract fail"):
+    with pytest.raises(GateError, match="data contract fail"):
         job.data()
 
 
@@ -122,7 +122,7 @@ def test_a_claim_about_a_future_file_is_blocked(pull_request):
     evidence = json.loads(EVIDENCE.read_text(encoding="utf-8"))
     write_json(EVIDENCE, evidence | {"accepted": [*evidence["accepted"], "f" * 64]})
     commit()
-    with pytest.raises(UserError, match=rf"{claims.GATE} fail: accepted"):
+    with pytest.raises(GateError, match=rf"{claims.GATE} fail: accepted"):
         job.data()
 
 

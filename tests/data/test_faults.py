@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from slipway.checks import files
-from slipway.errors import UserError
+from slipway.errors import SettingError
 from slipway.gates.data import CONTRACT, Blocker
 from slipway.lab import data_faults, data_mutants
 
@@ -67,7 +67,7 @@ def test_a_block_is_right_when_it_gives_the_reason_and_the_column(right, blocker
 
 
 def test_a_format_without_a_reader_is_one_clear_line(tmp_path):
-    with pytest.raises(UserError, match=r"data\.xlsx: mutants need .* files"):
+    with pytest.raises(SettingError, match=r"data\.xlsx: mutants need .* files"):
         data_mutants.read(tmp_path / "data.xlsx")
 
 

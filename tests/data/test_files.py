@@ -9,7 +9,7 @@ import pytest
 
 import problem
 from slipway.checks import files
-from slipway.errors import UserError
+from slipway.errors import MissingFileError
 
 pytestmark = pytest.mark.skipif(problem.TIME_COLUMN is None, reason="the problem has no time column to corrupt")
 TIME = str(problem.TIME_COLUMN)
@@ -91,5 +91,5 @@ def test_a_record_of_other_bytes_or_rules_or_with_findings_is_made_again(folder,
 
 
 def test_a_folder_without_data_is_one_clear_line(tmp_path):
-    with pytest.raises(UserError, match="no data; run `dvc pull`"):
+    with pytest.raises(MissingFileError, match="no data; run `dvc pull`"):
         files.listed(tmp_path)

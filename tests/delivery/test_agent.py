@@ -17,7 +17,7 @@ from slipway.deployment import promotion
 from slipway.environment import state
 from slipway.environment.desired_state import DesiredState
 from slipway.environment.environment import Environment
-from slipway.errors import UserError
+from slipway.errors import BusyError, ReleaseFailedError, UserError
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_release_that_does_not_start_is_tried_once_and_the_old_one_keeps_servi
     assert "v0.1.0" == first.serves
     assert reason in first.agent.state.bad.reason
     assert 1 == sum("starting v0.2.0" in text for text in first.events)
-    with pytest.raises(UserError, match=rf"v0\.2\.0 was refused, v0\.1\.0 keeps serving: v0\.2\.0: {reason}"):
+    with pytest.raises(ReleaseFailedError, match=rf"v0\.2\.0 was refused, v0\.1\.0 keeps serving: v0\.2\.0: {reason}"):
         promotion.wait(Environment("staging"), content, 5)
 
 
@@ -216,10 +216,10 @@ def test_an_agent_takes_a_removed_lock_again_or_ends_if_another_one_has_it(first
     with locked(first.place) as lock:
         first.place.lock.unlink()
         lock.keep()
-        with pytest.raises(UserError, match="already running"), locked(first.place):
+        with pytest.raises(BusyError, match="already running"), locked(first.place):
             pytest.fail("two agents")
         first.place.lock.unlink()
-        with locked(first.place), pytest.raises(UserError, match="already running"):
+        with locked(first.place), pytest.raises(BusyError, match="already running"):
             lock.keep()
 
 

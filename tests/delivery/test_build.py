@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from slipway.errors import UserError
+from slipway.errors import DigestMismatchError, MissingFileError, WorkTreeError
 from slipway.release.build import Source, build, fetch_published
 
 
 def test_an_edited_file_is_not_released_under_the_name_of_its_commit(project):
     (project.root / "params.yaml").write_text("seed: 2\n")
-    with pytest.raises(UserError, match=r"params\.yaml: edited since commit"):
+    with pytest.raises(WorkTreeError, match=r"params\.yaml: edited since commit"):
         build(project.root, project.root / "build/release")
 
 
@@ -22,13 +22,13 @@ def test_what_the_pipeline_wrote_may_differ_from_the_commit(project):
 
 def test_a_model_that_differs_from_the_lock_is_not_released(project):
     (project.root / "model/model.onnx").write_text("another model")
-    with pytest.raises(UserError, match=r"model: MD5 is \w+\.dir, expected \w+\.dir from dvc\.lock"):
+    with pytest.raises(DigestMismatchError, match=r"model: MD5 is \w+\.dir, expected \w+\.dir from dvc\.lock"):
         build(project.root, project.root / "build/release")
 
 
 def test_a_build_without_a_trained_model_names_the_command(project):
     (project.root / "dvc.lock").unlink()
-    with pytest.raises(UserError, match=r"dvc\.lock: not found; run `slipway train` first"):
+    with pytest.raises(MissingFileError, match=r"dvc\.lock: not found; run `slipway train` first"):
         build(project.root, project.root / "build/release")
 
 

@@ -15,7 +15,7 @@ from slipway.environment import manifests
 from slipway.environment.desired_state import DesiredState
 from slipway.environment.spec import path_of
 from slipway.environment.versions import version_tag
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, NoReleaseError, RejectedError
 from slipway.files import sha256
 from slipway.git import Git
 from slipway.release import manifest
@@ -434,12 +434,12 @@ def test_before_a_promotion_a_release_may_be_named(forger, capsys):
 
 @pytest.mark.parametrize(("version", "before"), [(VERSION, None), (None, "production"), (VERSION, "production")])
 def test_an_environment_excludes_a_version_and_before(forger, version, before):
-    with pytest.raises(UserError, match="--environment selects the release; omit the version and --before"):
+    with pytest.raises(ArgumentError, match="--environment selects the release; omit the version and --before"):
         verification.verify(version, "staging", before)
 
 
 def test_an_environment_without_a_desired_release_is_named(forger):
-    with pytest.raises(UserError, match="production: nothing is deployed"):
+    with pytest.raises(NoReleaseError, match="production: nothing is deployed"):
         verification.verify(None, "production", None)
 
 
@@ -447,7 +447,7 @@ def test_a_release_with_a_broken_link_is_not_signed(forger, tmp_path, monkeypatc
     keys.make(forger.project.root, tmp_path / "key.pem")
     monkeypatch.setenv(keys.SIGNING_KEY, str(tmp_path / "key.pem"))
     changed_service(forger)
-    with pytest.raises(UserError, match=r"not signed, .*broken: code"):
+    with pytest.raises(RejectedError, match=r"not signed, .*broken: code"):
         verification.sign(VERSION)
     assert [] == list(signature.of_release(forger.project.store, VERSION))
 

@@ -14,7 +14,7 @@ from slipway.cli import app
 from slipway.deployment import promotion
 from slipway.environment.desired_state import Promotion, previous_release
 from slipway.environment.spec import SCHEMA, EnvironmentFile, parse, render
-from slipway.errors import UserError
+from slipway.errors import DigestMismatchError, NoReleaseError, UnreadableFileError, UserError
 from slipway.release import publish
 from tests.delivery.conftest import CANARY, WORKFLOW
 
@@ -68,7 +68,7 @@ def test_an_environment_file_survives_the_round_trip():
     ],
 )
 def test_an_invalid_environment_file_is_refused_with_the_field(text, rule):
-    with pytest.raises(UserError, match=f"^here: {rule}"):
+    with pytest.raises(UnreadableFileError, match=f"^here: {rule}"):
         parse(text, "here")
 
 
@@ -195,7 +195,7 @@ def test_one_of_two_concurrent_releases_gets_the_version(project):
     late = project.build("v0.1.0")
     project.root.parent.joinpath("built").rename(project.root.parent / "late")
     project.publish("v0.1.0")
-    with pytest.raises(UserError, match="a version is never built twice"):
+    with pytest.raises(DigestMismatchError, match="a version is never built twice"):
         publish.publish(project.root, project.root.parent / "late" / late.name, project.store)
 
 
@@ -217,7 +217,7 @@ def test_publishing_again_completes_a_killed_publication(project):
 def test_a_release_that_never_reached_the_store_is_not_promoted(project):
     project.publish("v0.1.0")
     (project.store.root / "v0.1.0").rename(project.store.root / "elsewhere")
-    with pytest.raises(UserError, match=r"v0\.1\.0: not in the store; run `slipway release publish` again"):
+    with pytest.raises(NoReleaseError, match=r"v0\.1\.0: not in the store; run `slipway release publish` again"):
         project.promote("v0.1.0")
     assert project.desired_state("staging").read() is None
 
@@ -284,7 +284,7 @@ def test_a_rollback_is_a_revert_and_a_new_assignment_of_the_stage(project):
 def test_a_rollback_without_an_earlier_release_is_refused(project):
     project.publish("v0.1.0")
     project.promote("v0.1.0")
-    with pytest.raises(UserError, match="no earlier release to roll back to"):
+    with pytest.raises(NoReleaseError, match="no earlier release to roll back to"):
         promotion.rollback(project.environment("staging"), None, project.store)
 
 

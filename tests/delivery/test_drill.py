@@ -9,7 +9,7 @@ from slipway.deployment import promotion
 from slipway.environment import client
 from slipway.environment.environment import Environment
 from slipway.environment.place import Place
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, NoReleaseError
 from slipway.lab import drill
 from slipway.settings import read_settings
 
@@ -31,13 +31,13 @@ def test_a_drill_requires_two_releases(project, monkeypatch):
     monkeypatch.setenv("STAGING_URL", "http://127.0.0.1:1")
     project.publish("v0.1.0")
     project.promote("v0.1.0")
-    with pytest.raises(UserError, match="a drill needs two releases"):
+    with pytest.raises(NoReleaseError, match="a drill needs two releases"):
         drill.Drill(project.environment(), None, project.store, read_settings())
 
 
 def test_a_drill_of_another_machine_is_refused(project, monkeypatch):
     monkeypatch.setenv("STAGING_URL", "http://192.0.2.1")
-    with pytest.raises(UserError, match="not this machine"):
+    with pytest.raises(ArgumentError, match="not this machine"):
         drill.Drill(project.environment(), None, project.store, read_settings())
 
 

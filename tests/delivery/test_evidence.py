@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from slipway.cli import app
 from slipway.environment import client
-from slipway.errors import UserError
+from slipway.errors import NoReleaseError, ToolError, UnreadableFileError
 from slipway.loadtest import loadtest
 from slipway.release import evidence
 from slipway.release.store import fetch
@@ -101,7 +101,7 @@ def test_immutable_releases_are_a_line_in_the_summary_and_do_not_fail_a_deployme
 
 def test_another_refusal_of_evidence_fails(refusing):
     refusing("Validation Failed")
-    with pytest.raises(UserError, match=r"gh release upload model@v0\.1\.0: HTTP 422: Validation Failed"):
+    with pytest.raises(ToolError, match=r"gh release upload model@v0\.1\.0: HTTP 422: Validation Failed"):
         _slipway("release", "keep")
 
 
@@ -133,7 +133,7 @@ def test_the_circumstances_of_a_build_are_recorded_outside_of_the_release(projec
 
 def test_the_reason_of_a_failed_promotion_is_recorded(project):
     project.publish("v0.1.0")
-    with pytest.raises(UserError):
+    with pytest.raises(NoReleaseError):
         _slipway("promote", "--environment", "staging", "--release", "v9.0.0", "--no-wait")
     result = json.loads((project.root / "results/promote.json").read_text())
     assert "staging" == result["evidence"]["environment"]
@@ -194,7 +194,7 @@ def test_nothing_is_removed_while_the_desired_state_cannot_be_read(project):
     (clone / "environments/production.yaml").write_text("release: [")
     project.git("-C", str(clone), "commit", "--quiet", "--all", "--message", "Break it")
     project.git("-C", str(clone), "push", "--quiet")
-    with pytest.raises(UserError, match=r"deploy:environments/production\.yaml"):
+    with pytest.raises(UnreadableFileError, match=r"deploy:environments/production\.yaml"):
         _slipway("release", "prune", "--keep", "1")
     assert 3 == len(project.store.versions())
 

@@ -14,7 +14,7 @@ from slipway.deployment import promotion
 from slipway.environment import client, state
 from slipway.environment.environment import Environment
 from slipway.environment.spec import path_of
-from slipway.errors import UserError
+from slipway.errors import NoReleaseError
 from tests.delivery.conftest import CANARY, TIMEOUT_SECONDS, git
 
 FILE = path_of("staging")
@@ -142,7 +142,7 @@ def test_a_rewrite_that_was_not_confirmed_is_not_followed(project, first, rewrit
 
 
 def test_without_a_rewritten_branch_there_is_nothing_to_confirm(first):
-    with pytest.raises(UserError, match="no rewritten branch deploy is reported; there is nothing to confirm"):
+    with pytest.raises(NoReleaseError, match="no rewritten branch deploy is reported; there is nothing to confirm"):
         follower.accept_rewritten(first.place)
 
 

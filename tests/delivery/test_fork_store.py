@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slipway.errors import UserError
+from slipway.errors import GateError, NoReleaseError
 from slipway.pull_request import compare
 from slipway.release.store import WrongReleaseError
 from slipway.results import read
@@ -54,7 +54,7 @@ def fork(project, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("head", [FORK, None])
 def test_a_comparison_with_a_release_that_a_fork_cannot_fetch_is_inconclusive(fork, head):
-    with pytest.raises(UserError) as blocked:
+    with pytest.raises(GateError) as blocked:
         fork(head)
     result = read()["compare"]
     outcomes = {verdict.gate: verdict.outcome for verdict in result.verdicts}
@@ -76,7 +76,7 @@ def test_a_store_that_a_fork_can_read_is_used(fork):
 
 @pytest.mark.parametrize(("head", "event"), [(OURS, "pull_request"), (FORK, "workflow_dispatch")])
 def test_a_missing_release_outside_of_a_fork_is_an_error(fork, head, event):
-    with pytest.raises(UserError, match="nowhere"):
+    with pytest.raises(NoReleaseError, match="nowhere"):
         fork(head, event)
     assert [] == read()["compare"].verdicts
 

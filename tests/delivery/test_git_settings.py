@@ -12,7 +12,7 @@ from slipway.deployment import promotion
 from slipway.environment.desired_state import DesiredState
 from slipway.environment.environment import Environment
 from slipway.environment.spec import path_of
-from slipway.errors import UserError
+from slipway.errors import ToolError, UnreadableFileError
 from slipway.git import GitReadError
 from slipway.history.entries import History
 from slipway.release import publish
@@ -118,7 +118,7 @@ def test_an_unreadable_state_stops_a_rollback_across_it(three, content):
     broken = write(three, content)
     for _ in range(2):  # as the newest commit, and with a promotion on top of it
         before = three.branch.head
-        with pytest.raises(UserError, match=f"commit {broken[:12]}: deploy:environments/production.yaml: "):
+        with pytest.raises(UnreadableFileError, match=f"commit {broken[:12]}: deploy:environments/production.yaml: "):
             promotion.rollback(three.environment("production"), None, three.store)
         assert before == three.branch.head
         three.promote("v0.2.0", "production")
@@ -134,7 +134,7 @@ def test_a_rollback_may_cross_a_reverted_state(three):
 def test_a_release_that_an_unreadable_state_may_name_is_not_deleted(three):
     write(three, b"release: [")
     three.promote("v0.3.0", "production")
-    with pytest.raises(UserError, match="not YAML"):
+    with pytest.raises(UnreadableFileError, match="not YAML"):
         in_use(three.desired_state("production"))
 
 
@@ -202,7 +202,7 @@ def test_every_refused_push_quotes_the_remote(three, step):
         content = three.desired_state("production").read()
     hostile_git.program(three.origin / "hooks/pre-receive", f"cat >&2 <<'END'\n{WORDS}END\nexit 1")
     refs = three.branch.tags, three.branch.head
-    with pytest.raises(UserError, match=r"refused the push to .*: pre-receive hook declined") as error:
+    with pytest.raises(ToolError, match=r"refused the push to .*: pre-receive hook declined") as error:
         steps[step]()
     assert all(f"remote: {line}" in str(error.value) for line in WORDS.splitlines())
     assert refs == (three.branch.tags, three.branch.head)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, ToolError
 from slipway.gates import Outcome
 from slipway.git import Git
 from slipway.history import reproduce, text
@@ -127,7 +127,7 @@ def test_two_entries_are_compared_by_parameters_metrics_and_commits(released, af
 
 
 def test_an_unknown_name_is_rejected_in_one_line(released):
-    with pytest.raises(UserError, match="v0-9: neither a release nor a commit"):
+    with pytest.raises(ArgumentError, match="v0-9: neither a release nor a commit"):
         History(Git(released.root), released.store).diff("v0-9", HERE)
 
 
@@ -166,5 +166,5 @@ def test_a_training_that_is_not_reproducible_fails_and_the_file_is_named(made, t
 
 
 def test_a_failed_step_is_reported_with_its_last_line(made, tmp_path):
-    with pytest.raises(UserError, match=r"nothing\.py in .*again: .*No such file"):
+    with pytest.raises(ToolError, match=r"nothing\.py in .*again: .*No such file"):
         reproduce.reproduce(made.root, "v0.1.0", tmp_path / "again", made.store, ["nothing.py"], ["build.py"])

@@ -10,7 +10,7 @@ import pytest
 
 from slipway.agent import installation, watch
 from slipway.environment.place import ENVIRONMENTS, Place
-from slipway.errors import UserError
+from slipway.errors import DigestMismatchError
 from slipway.release import manifest
 from slipway.release.manifest import Release
 
@@ -38,7 +38,7 @@ def test_one_flipped_byte_in_the_store_is_detected_in_every_file_before_the_inst
     assert {manifest.MANIFEST, manifest.SBOM, "model.onnx"} < {file.name for file in files}
     for file in files:
         _flip(file)
-        with pytest.raises(UserError, match=r"refused$"):
+        with pytest.raises(DigestMismatchError, match=r"refused$"):
             installation.install(place, project.store, content)
         assert not installation.folder(place, content.digest).exists()
         _flip(file)
@@ -49,7 +49,7 @@ def test_one_flipped_byte_in_an_installed_file_is_detected_in_every_file_before_
     for name in [file.relative_to(project.store.root / "v0.1.0") for file in _files(project.store.root / "v0.1.0")]:
         installation.install(place, project.store, content)
         _flip(installation.folder(place, content.digest) / name)
-        with pytest.raises(UserError, match=r"refused$"):
+        with pytest.raises(DigestMismatchError, match=r"refused$"):
             installation.verified(place, content.digest)
         assert not installation.is_installed(place, content.digest)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, ToolError
 from slipway.gates import Outcome
 from slipway.gates.loadtest import LoadTestEvidence, judge
 from slipway.loadtest import loadtest
@@ -220,7 +220,7 @@ def test_a_crash_of_locust_names_its_log(run, tmp_path, monkeypatch):
     locustfile = tmp_path / "locustfile.py"
     locustfile.write_text("raise RuntimeError('broken')\n")
     monkeypatch.setattr(loadtest, "LOCUSTFILE", locustfile)
-    with pytest.raises(UserError, match=r"Locust failed \(exit status \d\); see .*loadtest/locust\.log"):
+    with pytest.raises(ToolError, match=r"Locust failed \(exit status \d\); see .*loadtest/locust\.log"):
         run("http://127.0.0.1:9")
     assert "RuntimeError" in (tmp_path / "results" / "loadtest" / "locust.log").read_text()
     assert "Locust failed" in json.loads((tmp_path / "results" / "loadtest.json").read_text())["error"]
@@ -230,7 +230,7 @@ def test_a_crash_of_locust_names_its_log(run, tmp_path, monkeypatch):
     "url", ["http://example.com", "https://10.0.0.1:3000", "http://127.0.0.1.example.com", "ftp://127.0.0.1"]
 )
 def test_another_host_is_refused_before_anything_is_sent(run, url):
-    with pytest.raises(UserError, match="not"):
+    with pytest.raises(ArgumentError, match="not"):
         run(url)
 
 
@@ -241,7 +241,7 @@ def test_a_host_listed_in_params_is_allowed():
 
 @pytest.mark.parametrize(("environment", "url"), [("", ""), ("staging", "http://127.0.0.1:3000")])
 def test_exactly_one_target_is_required(environment, url, rows):
-    with pytest.raises(UserError, match="exactly one target"):
+    with pytest.raises(ArgumentError, match="exactly one target"):
         loadtest.main(environment, url, "", rows)
 
 

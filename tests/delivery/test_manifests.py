@@ -11,7 +11,7 @@ import yaml
 from slipway.deployment import promotion
 from slipway.environment import manifests
 from slipway.environment.spec import EnvironmentFile
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, MissingToolError, SettingError
 
 ROOT = Path(__file__).parents[2]
 MANIFESTS = "environments/staging/kubernetes.yaml"
@@ -97,7 +97,7 @@ def test_another_image_of_the_same_release_is_a_promotion(cluster):
 
 def test_an_image_by_tag_is_refused(cluster):
     cluster.publish("v0.1.0")
-    with pytest.raises(UserError, match=r"--image ghcr\.io/acme/flights:latest: not an image by digest"):
+    with pytest.raises(ArgumentError, match=r"--image ghcr\.io/acme/flights:latest: not an image by digest"):
         _promote(cluster, "v0.1.0", "ghcr.io/acme/flights:latest")
     assert cluster.desired_state("staging").read() is None
 
@@ -147,7 +147,7 @@ def test_a_release_without_overlays_removes_the_manifests(cluster):
 def test_overlays_without_a_placeholder_are_refused(placeholder):
     template = (ROOT / manifests.template_of("production")).read_text().replace(placeholder, "something")
     content = EnvironmentFile(release="v0.1.0", digest=f"sha256:{'c' * 64}", commit="d" * 40, promotion=1)
-    with pytest.raises(UserError, match=f"deploy/rendered/production.yaml: contains no {placeholder[:14]}"):
+    with pytest.raises(SettingError, match=f"deploy/rendered/production.yaml: contains no {placeholder[:14]}"):
         manifests.fill(template, "production", content)
 
 
@@ -167,5 +167,5 @@ def test_rendering_without_kubectl_is_a_one_line_error(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(UserError, match=r"^kubectl: not found, or older than 1\.30; `uv tool install "):
+    with pytest.raises(MissingToolError, match=r"^kubectl: not found, or older than 1\.30; `uv tool install "):
         manifests.render(tmp_path)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from slipway.errors import UserError
+from slipway.errors import DataError, MissingFileError, UserError
 from slipway.schema import payloads
 
 
@@ -68,14 +68,14 @@ def test_a_sample_is_the_same_for_the_same_seed(tmp_path):
 
 def test_a_value_of_a_table_with_another_type_is_named(tmp_path):
     pd.DataFrame([ROW | {"size": 3.5}]).to_parquet(tmp_path / "rows.parquet")
-    with pytest.raises(UserError, match=r"size: 3\.5 in row 0 is not a whole number"):
+    with pytest.raises(DataError, match=r"size: 3\.5 in row 0 is not a whole number"):
         payloads.read_payloads(tmp_path / "rows.parquet", 10, seed=1)
 
 
 @pytest.mark.parametrize("fault", [{"ratio": 2.0}, {"size": "3"}, {"unknown": 1}, {"place": None}])
 def test_an_invalid_row_is_rejected(tmp_path, fault):
     path = written(tmp_path, "rows.json", json.dumps([ROW | fault]))
-    with pytest.raises(UserError, match=rf"rows.json: Row.{next(iter(fault))} is"):
+    with pytest.raises(DataError, match=rf"rows.json: Row.{next(iter(fault))} is"):
         payloads.read_payloads(path, 10, seed=1)
 
 
@@ -95,5 +95,5 @@ def test_a_malformed_file_of_rows_is_named(tmp_path, name, text, message):
 
 
 def test_the_error_for_a_missing_file_names_the_command_that_writes_it(tmp_path):
-    with pytest.raises(UserError, match="slipway train"):
+    with pytest.raises(MissingFileError, match="slipway train"):
         payloads.read_payloads(tmp_path / "none.parquet", 10, seed=1)

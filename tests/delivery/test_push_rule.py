@@ -9,7 +9,7 @@ import pytest
 from slipway.deployment import promotion
 from slipway.environment import deploy_branch
 from slipway.environment.deploy_branch import WORKFLOWS
-from slipway.errors import UserError
+from slipway.errors import ToolError
 from slipway.release import publish
 from tests.delivery.conftest import CANARY, WORKFLOW
 from tests.delivery.test_desired_state import gto
@@ -93,7 +93,7 @@ def test_a_rollback_to_workflow_files_would_be_refused(deployed, monkeypatch):
     deployed.promote("v0.3.0", "production")
     deployed.publish("v0.4.0")
     deployed.promote("v0.4.0", "production")
-    with pytest.raises(UserError):
+    with pytest.raises(ToolError):
         promotion.rollback(deployed.environment("production"), None, deployed.store)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from slipway.environment.versions import next_assignment, next_version, versions
-from slipway.errors import UserError
+from slipway.errors import DigestMismatchError, MissingFileError, UnreadableFileError
 from slipway.release import manifest
 
 
@@ -38,7 +38,7 @@ def test_a_flipped_bit_is_detected_in_every_file(folder):
     for file in [path for path in folder.rglob("*") if path.is_file()]:
         for position in _places(file.stat().st_size):
             _flip(file, position)
-            with pytest.raises(UserError, match=f"{file.relative_to(folder)}: (SHA-256|digest) is"):
+            with pytest.raises(DigestMismatchError, match=f"{file.relative_to(folder)}: (SHA-256|digest) is"):
                 manifest.verify(folder, digest)
             _flip(file, position)
     assert digest == manifest.verify(folder, digest).digest
@@ -47,38 +47,38 @@ def test_a_flipped_bit_is_detected_in_every_file(folder):
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"files": 1}', '{"files": ["a"]}'])
 def test_a_malformed_manifest_is_refused_in_one_line(folder, text):
     (folder / manifest.MANIFEST).write_text(text)
-    with pytest.raises(UserError, match=r"manifest\.json: not the manifest of a release; refused"):
+    with pytest.raises(UnreadableFileError, match=r"manifest\.json: not the manifest of a release; refused"):
         manifest.verify(folder)
 
 
 def test_a_missing_file_is_detected(folder):
     (folder / "c.bin").unlink()
-    with pytest.raises(UserError, match=r"c\.bin: listed in manifest\.json but missing"):
+    with pytest.raises(DigestMismatchError, match=r"c\.bin: listed in manifest\.json but missing"):
         manifest.verify(folder)
 
 
 def test_an_unexpected_file_is_detected(folder):
     (folder / "model/extra.py").write_text("import os")
-    with pytest.raises(UserError, match=r"extra\.py: not listed in manifest\.json"):
+    with pytest.raises(DigestMismatchError, match=r"extra\.py: not listed in manifest\.json"):
         manifest.verify(folder)
 
 
 def test_a_symbolic_link_in_place_of_a_file_is_detected(folder, tmp_path):
     shutil.move(folder / "c.bin", tmp_path / "c.bin")
     (folder / "c.bin").symlink_to(tmp_path / "c.bin")
-    with pytest.raises(UserError, match=r"c\.bin: listed in manifest\.json but missing"):
+    with pytest.raises(DigestMismatchError, match=r"c\.bin: listed in manifest\.json but missing"):
         manifest.verify(folder)
 
 
 def test_a_changed_manifest_has_a_different_digest(folder):
     digest = manifest.digest_of(folder)
     (folder / manifest.MANIFEST).write_text((folder / manifest.MANIFEST).read_text().replace("v0.1.0", "v9.9.9"))
-    with pytest.raises(UserError, match="digest is sha256:"):
+    with pytest.raises(DigestMismatchError, match="digest is sha256:"):
         manifest.verify(folder, digest)
 
 
 def test_a_folder_that_is_no_release_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"contains no manifest\.json, so it is no release"):
+    with pytest.raises(MissingFileError, match=r"contains no manifest\.json, so it is no release"):
         manifest.verify(tmp_path)
 
 

@@ -10,7 +10,7 @@ from slipway.deployment import promotion
 from slipway.environment import client
 from slipway.environment.environment import Environment
 from slipway.environment.spec import Baseline
-from slipway.errors import UserError
+from slipway.errors import RemoteMovedError
 from tests.delivery.conftest import CANARY
 
 PRODUCTION = ("--environment", "production")
@@ -143,7 +143,7 @@ def test_the_end_of_a_canary_that_was_overtaken_changes_nothing(project):
     project.promote("v0.3.0", "production", CANARY)
     head = project.branch.head
     assert "v0.3.0" == promotion.abort(project.environment("production"), overtaken, [])
-    with pytest.raises(UserError, match="a newer promotion replaced v0"):
+    with pytest.raises(RemoteMovedError, match="a newer promotion replaced v0"):
         promotion.conclude(project.environment("production"), overtaken, [])
     assert head == project.branch.head
 

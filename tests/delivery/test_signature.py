@@ -17,7 +17,7 @@ from slipway.agent import installation
 from slipway.deployment import delivery
 from slipway.environment.place import Place
 from slipway.environment.spec import EnvironmentFile
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, RejectedError, UnreadableFileError, UserError
 from slipway.release import build, lifecycle
 from slipway.release.manifest import Release
 from slipway.release.signing import attestation, keys, signature
@@ -159,7 +159,7 @@ REFUSED = {
 @pytest.mark.parametrize(("wrong", "reason"), REFUSED.items(), ids=lambda value: getattr(value, "__name__", ""))
 def test_any_other_signature_is_refused(tmp_path, key, wrong, reason):
     files = wrong(signature.statement(built(tmp_path)), key, CryptoSigner.generate_ed25519())
-    with pytest.raises(UserError, match=reason):
+    with pytest.raises(RejectedError, match=reason):
         verified_by(tmp_path, *files)
 
 
@@ -176,7 +176,7 @@ def test_any_other_signature_is_refused(tmp_path, key, wrong, reason):
     ],
 )
 def test_a_malformed_envelope_is_refused_in_one_line(tmp_path, key, text):
-    with pytest.raises(UserError, match=r"malformed signature|at most"):
+    with pytest.raises(RejectedError, match=r"malformed signature|at most"):
         verified_by(tmp_path, text.encode(errors="surrogatepass"))
 
 
@@ -191,15 +191,15 @@ def test_a_removed_key_is_no_longer_trusted(tmp_path, key):
     keys.make(tmp_path / "root", tmp_path / "next.pem")
     assert verified_by(tmp_path, content)
     (tmp_path / "root" / keys.TRUSTED / f"{key.public_key.keyid[:8]}.pem").unlink()
-    with pytest.raises(UserError, match="not signed by a trusted key"):
+    with pytest.raises(RejectedError, match="not signed by a trusted key"):
         verified_by(tmp_path, content)
 
 
 def test_a_private_key_is_readable_by_its_owner_only_and_never_replaced_or_written_to_the_checkout(tmp_path, key):
     assert 0o600 == stat.S_IMODE((tmp_path / "key.pem").stat().st_mode)
-    with pytest.raises(UserError, match=r"key\.pem: exists already"):
+    with pytest.raises(ArgumentError, match=r"key\.pem: exists already"):
         keys.make(tmp_path / "root", tmp_path / "key.pem")
-    with pytest.raises(UserError, match="inside the checkout, where it could be committed"):
+    with pytest.raises(ArgumentError, match="inside the checkout, where it could be committed"):
         keys.make(tmp_path / "root", tmp_path / "root" / "key.pem")
 
 
@@ -211,7 +211,7 @@ def test_a_private_key_may_be_given_as_text(tmp_path, key, monkeypatch):
 @pytest.mark.parametrize("value", ["-----BEGIN PRIVATE KEY-----\nhunter2\n", "hunter2", "/"])
 def test_an_invalid_private_key_is_not_quoted(monkeypatch, value):
     monkeypatch.setenv(keys.SIGNING_KEY, value)
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(UnreadableFileError) as caught:
         keys.signer()
     assert str(caught.value).startswith("SLIPWAY_SIGNING_KEY: neither an unencrypted private key in PEM nor a file")
     assert "hunter2" not in str(caught.value)
@@ -229,13 +229,13 @@ def test_missing_trusted_keys_are_an_error(tmp_path, monkeypatch, name):
 def test_the_trusted_keys_of_a_machine_replace_the_committed_ones(tmp_path, key, monkeypatch):
     keys.make(tmp_path / "machine", tmp_path / "other.pem")
     monkeypatch.setenv(keys.TRUSTED_KEYS, str(tmp_path / "machine" / keys.TRUSTED))
-    with pytest.raises(UserError, match="not signed by a trusted key"):
+    with pytest.raises(RejectedError, match="not signed by a trusted key"):
         verified_by(tmp_path, signature.sign(built(tmp_path), key)[1])
 
 
 def test_a_trusted_key_that_is_a_private_one_is_refused(tmp_path, key):
     (tmp_path / "key.pem").replace(tmp_path / "root" / keys.TRUSTED / "key.pem")
-    with pytest.raises(UserError, match=r"trusted-keys/key\.pem: not a public key in PEM"):
+    with pytest.raises(UnreadableFileError, match=r"trusted-keys/key\.pem: not a public key in PEM"):
         keys.trusted(tmp_path / "root")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from slipway.deployment import promotion, smoke
 from slipway.environment.environment import Environment, NotDeployedError
-from slipway.errors import UserError
+from slipway.errors import NotReadyError
 from slipway.gates import Outcome
 from slipway.results import read
 
@@ -80,5 +80,5 @@ def test_the_wait_for_a_promotion_times_out_with_the_last_contact_of_the_agent(p
     project.publish("v0.1.0")
     crew.settle()
     content = project.promote("v0.1.0")
-    with pytest.raises(UserError, match=r"does not serve v0\.1\.0 after 0\.5 s; its agent last reported \d+ s ago"):
+    with pytest.raises(NotReadyError, match=r"does not serve v0\.1\.0 after 0\.5 s; its agent last reported \d+ s ago"):
         promotion.wait(Environment("staging"), content, 0.5)

@@ -15,7 +15,7 @@ from slipway.environment import agent_report, state
 from slipway.environment import client as clients
 from slipway.environment.environment import Environment
 from slipway.environment.place import Place
-from slipway.errors import UserError
+from slipway.errors import ReleaseFailedError
 from slipway.gates import Outcome, Verdict
 from slipway.results import recorded
 from tests.delivery.conftest import CANARY
@@ -183,7 +183,7 @@ def test_a_promotion_from_another_machine_reports_a_bad_release_immediately(proj
     monkeypatch.setenv("STAGING_URL", first.agent.url)
     monkeypatch.setenv("SLIPWAY_HOME", str(project.root.parent / "another machine"))
     start = time.monotonic()
-    with pytest.raises(UserError, match=r"v0\.2\.0 was refused, v0\.1\.0 keeps serving: v0\.2\.0: it ended"):
+    with pytest.raises(ReleaseFailedError, match=r"v0\.2\.0 was refused, v0\.1\.0 keeps serving: v0\.2\.0: it ended"):
         promotion.wait(Environment("staging"), content, 20)
     assert time.monotonic() - start < 2
     environment = _status(project)

@@ -18,7 +18,14 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from slipway.errors import UserError
+from slipway.errors import (
+    DigestMismatchError,
+    MissingToolError,
+    SettingError,
+    ToolError,
+    UnreadableFileError,
+    UserError,
+)
 from slipway.release import manifest
 from slipway.release.store import WrongReleaseError, fetch, open_store
 from slipway.release.store.files import extract, pack, replace
@@ -180,7 +187,7 @@ def test_storing_a_release_again_changes_nothing(store, tmp_path):
 
 def test_another_release_of_the_same_version_is_refused(store, tmp_path):
     store.put(_release(tmp_path / "built").folder)
-    with pytest.raises(UserError, match="a version is never built twice"):
+    with pytest.raises(DigestMismatchError, match="a version is never built twice"):
         store.put(_release(tmp_path / "other", text="other content").folder)
 
 
@@ -219,7 +226,7 @@ def test_a_damaged_release_is_refused(tmp_path):
     built = _release(tmp_path / "built")
     store.put(built.folder)
     (tmp_path / "store/v0.1.0/file.txt").write_text("other")
-    with pytest.raises(UserError, match=r"file\.txt: SHA-256 is"):
+    with pytest.raises(DigestMismatchError, match=r"file\.txt: SHA-256 is"):
         fetch(store, "v0.1.0", built.digest, tmp_path / "got")
     assert not (tmp_path / "got").exists()
 
@@ -251,7 +258,7 @@ def test_evidence_is_added_to_a_release_that_is_already_stored(store, tmp_path):
 
 def test_a_refused_release_adds_no_evidence(store, tmp_path):
     store.put(_release(tmp_path / "built").folder)
-    with pytest.raises(UserError, match="a version is never built twice"):
+    with pytest.raises(DigestMismatchError, match="a version is never built twice"):
         store.put(_release(tmp_path / "other", text="other").folder, [_file(tmp_path / "signature.intoto.jsonl")])
     assert [] == store.evidence_names("v0.1.0")
 
@@ -369,7 +376,7 @@ def test_a_killed_upload_to_github_is_a_draft_that_the_next_one_replaces(github,
     built, store = _release(tmp_path / "built"), open_store(github)
     with monkeypatch.context() as patch:
         patch.setenv("FAKE_GH_DIES", "1")
-        with pytest.raises(UserError, match="gh release create"):
+        with pytest.raises(ToolError, match="gh release create"):
             store.put(built.folder)
     assert [] == store.versions()
     store.put(built.folder)
@@ -394,7 +401,9 @@ def test_a_release_that_was_changed_in_s3_is_refused(bucket, s3, tmp_path):
     key = f"{bucket.removeprefix('s3://releases/')}/v0.1.0/release.tar.gz"
     client.put_object(Bucket="releases", Key=key, Body=(tmp_path / "release.tar.gz").read_bytes())
     client.close()
-    with pytest.raises(UserError, match=r"file\.txt: SHA-256 is \w+, expected \w+ from manifest\.json; refused"):
+    with pytest.raises(
+        DigestMismatchError, match=r"file\.txt: SHA-256 is \w+, expected \w+ from manifest\.json; refused"
+    ):
         fetch(store, "v0.1.0", built.digest, tmp_path / "got")
     assert not (tmp_path / "got").exists()
 
@@ -406,7 +415,7 @@ def test_a_release_that_was_truncated_in_s3_is_refused(bucket, s3, tmp_path):
     key = {"Bucket": "releases", "Key": f"{bucket.removeprefix('s3://releases/')}/v0.1.0/release.tar.gz"}
     client.put_object(**key, Body=client.get_object(**key)["Body"].read()[:-50])
     client.close()
-    with pytest.raises(UserError, match=r"release\.tar\.gz: cannot be unpacked .*; refused"):
+    with pytest.raises(UnreadableFileError, match=r"release\.tar\.gz: cannot be unpacked .*; refused"):
         fetch(store, "v0.1.0", NO_DIGEST, tmp_path / "got")
     assert not (tmp_path / "got").exists()
 
@@ -452,12 +461,12 @@ def test_credentials_in_the_url_of_origin_are_not_quoted(project):
 
 def test_a_missing_gh_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError, match="gh: not found"):
+    with pytest.raises(MissingToolError, match="gh: not found"):
         GitHubStore().versions()
 
 
 def test_an_unsupported_store_is_refused():
-    with pytest.raises(UserError, match="SLIPWAY_STORE=ftp://x: unsupported URL"):
+    with pytest.raises(SettingError, match="SLIPWAY_STORE=ftp://x: unsupported URL"):
         open_store("ftp://x")
 
 

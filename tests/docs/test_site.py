@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway.errors import UserError
+from slipway.errors import ToolError, UserError
 from slipway.local import site
 from slipway.report import html
 
@@ -121,6 +121,6 @@ def test_an_incomplete_screenshot_leaves_the_picture_alone(tmp_path, monkeypatch
     browser.chmod(0o755)
     monkeypatch.setattr(site.tools, "require", lambda _: str(browser))
     monkeypatch.setattr(site, "SCREENSHOT", picture)
-    with pytest.raises(UserError, match=r"report\.png: Chromium wrote no complete picture"):
+    with pytest.raises(ToolError, match=r"report\.png: Chromium wrote no complete picture"):
         site.picture(report)
     assert b"the old one" == picture.read_bytes()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from slipway import output
-from slipway.errors import UserError
+from slipway.errors import GateError, MissingToolError
 from slipway.pull_request.jobs import run_tool
 from slipway.release.build import SERVE_GROUPS
 from slipway.supply_chain import audit, licenses
@@ -66,7 +66,7 @@ def test_copyleft_license_is_refused(text, expected):
 
 
 def test_group_with_copyleft_package_is_refused_by_name():
-    with pytest.raises(UserError, match=r"grandalf \(GNU General Public License v2"):
+    with pytest.raises(GateError, match=r"grandalf \(GNU General Public License v2"):
         licenses.licences(["pipeline"])
 
 
@@ -77,5 +77,5 @@ def test_licences_are_printed_as_json(capsys):
 
 
 def test_missing_package_is_reported():
-    with pytest.raises(UserError, match="no-such-package: locked but not installed"):
+    with pytest.raises(MissingToolError, match="no-such-package: locked but not installed"):
         licenses.license_of("no-such-package")

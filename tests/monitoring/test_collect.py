@@ -12,7 +12,7 @@ from moto.server import ThreadedMotoServer
 from pydantic import BaseModel
 
 from slipway.environment.place import Place
-from slipway.errors import UserError
+from slipway.errors import SettingError
 from slipway.monitoring import collect
 from slipway.monitoring.collect import Collection
 
@@ -157,7 +157,7 @@ def test_a_sample_of_rows_is_reproducible_and_returned_with_its_fraction(logs, c
 
 
 def test_an_unsupported_url_is_reported_in_one_line(tmp_path):
-    with pytest.raises(UserError, match="SLIPWAY_COLLECTED=ftpx://bucket: "):
+    with pytest.raises(SettingError, match="SLIPWAY_COLLECTED=ftpx://bucket: "):
         Collection("ftpx://bucket", Row)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from slipway.errors import UserError
+from slipway.errors import SettingError
 from slipway.evaluation import metrics
 from slipway.lab import comparison_power
 
@@ -45,7 +45,7 @@ def test_noise_brings_a_model_to_the_requested_level():
 
 
 def test_a_level_that_no_noise_reaches_is_rejected():
-    with pytest.raises(UserError, match=r"gates\.margin: no noise makes roc_auc so much worse"):
+    with pytest.raises(SettingError, match=r"gates\.margin: no noise makes roc_auc so much worse"):
         comparison_power._at_level(AUC, Y, _blurred(1), 0.3)
 
 

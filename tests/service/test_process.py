@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from slipway import predictor
-from slipway.errors import UserError
+from slipway.errors import DataError, UserError
 from slipway.serving import model_folder
 from slipway.serving.run import free_port
 
@@ -56,7 +56,7 @@ def test_a_model_with_other_columns_is_refused(copy, toy):
         color: float
 
     model_folder.refuse_other_columns(copy, toy.Row)
-    with pytest.raises(UserError, match=r"signature.json: the model and problem.Row differ in color"):
+    with pytest.raises(DataError, match=r"signature.json: the model and problem.Row differ in color"):
         model_folder.refuse_other_columns(copy, Other)
 
 

@@ -16,7 +16,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
-from slipway.errors import UserError
+from slipway.errors import DataError, UserError
 from slipway.score import run
 from slipway.score.run import ScoreJob, score
 
@@ -101,7 +101,7 @@ INVALID = {"in.parquet": {"size": 101.5, "count": 0}, "in.csv": {"size": "much",
 
 @pytest.mark.parametrize("source", INVALID)
 def test_an_invalid_row_is_refused_with_file_row_column_and_rule(job, write, source):
-    with pytest.raises(UserError, match=rf"{source}: row 250: size is .*: Input should be .*--skip-bad"):
+    with pytest.raises(DataError, match=rf"{source}: row 250: size is .*: Input should be .*--skip-bad"):
         score(scored := job(write(_replace(table(300), INVALID[source], 250), source)), PARAMS)
     assert not scored.target.exists()
 
@@ -125,7 +125,7 @@ def test_invalid_rows_are_written_to_a_file_and_the_others_are_scored(job, write
 
 def test_a_refused_file_is_scored_once_a_file_for_invalid_rows_is_set(job, write, tmp_path):
     source = write(_replace(table(300), INVALID["in.csv"], 250), "in.csv")
-    with pytest.raises(UserError):
+    with pytest.raises(DataError):
         score(job(source), PARAMS)
     done = score(job(source, skip_bad=tmp_path / "bad.csv"), PARAMS)
     assert (299, 1) == (done.scored, done.broken)
@@ -160,7 +160,7 @@ def _replace(rows: pa.Table, values: dict, index: int) -> pa.Table:
     ],
 )
 def test_a_file_that_cannot_be_scored_is_refused_in_one_line(job, write, change, complaint):
-    with pytest.raises(UserError, match=complaint):
+    with pytest.raises(DataError, match=complaint):
         score(job(write(change(table(5)), "in.parquet")), PARAMS)
 
 
@@ -174,13 +174,13 @@ def test_a_file_that_cannot_be_scored_is_refused_in_one_line(job, write, change,
 )
 def test_a_file_that_is_no_csv_is_refused_in_one_line(job, tmp_path, content, complaint):
     (tmp_path / "in.csv").write_bytes(content)
-    with pytest.raises(UserError, match=rf"in\.csv: {complaint}"):
+    with pytest.raises(DataError, match=rf"in\.csv: {complaint}"):
         score(job(tmp_path / "in.csv"), PARAMS)
 
 
 def test_csv_does_not_support_lists(job, write):
     rows = table(2).append_column("many", pa.array([[1], [2]]))
-    with pytest.raises(UserError, match="CSV does not support column many"):
+    with pytest.raises(DataError, match="CSV does not support column many"):
         score(job(write(rows, "in.parquet"), "out.csv"), PARAMS)
 
 

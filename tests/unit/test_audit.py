@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from slipway.errors import UserError
+from slipway.errors import MissingToolError, UnreadableFileError
 from slipway.gates import Outcome
 from slipway.pull_request.jobs import run_tool
 from slipway.supply_chain import audit
@@ -88,14 +88,14 @@ def test_an_entry_without_a_field_is_rejected(tmp_path, without):
     lines = [f"{name}: {value}" for name, value in ENTRY.items() if name != without]
     path = tmp_path / "advisories.yaml"
     path.write_text("- " + "\n  ".join(lines), encoding="utf-8")
-    with pytest.raises(UserError, match=rf"entry 0\.{without}: Field required"):
+    with pytest.raises(UnreadableFileError, match=rf"entry 0\.{without}: Field required"):
         audit.read_allowances(path)
 
 
 def test_a_reason_of_one_word_is_rejected(tmp_path):
     path = tmp_path / "advisories.yaml"
     path.write_text("- {package: a, advisory: CVE-1, reason: later, expires: 2026-02-15}", encoding="utf-8")
-    with pytest.raises(UserError, match=r"entry 0\.reason"):
+    with pytest.raises(UnreadableFileError, match=r"entry 0\.reason"):
         audit.read_allowances(path)
 
 
@@ -156,5 +156,5 @@ def test_without_a_report_the_result_is_empty(pip_audit):
 
 def test_a_missing_uv_is_reported(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(UserError, match="uv: not found on the PATH"):
+    with pytest.raises(MissingToolError, match="uv: not found on the PATH"):
         audit.query("audit")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from slipway.errors import UserError
+from slipway.errors import ToolError, UserError
 from slipway.lab.bench import load, quiet, report, servers
 from slipway.lab.bench.load import play, request
 from slipway.lab.bench.report import targets_of
@@ -75,7 +75,7 @@ def test_an_error_response_fails_the_benchmark():
 
 
 def test_a_closed_connection_fails_the_benchmark():
-    with answering(GOOD) as port, pytest.raises(UserError, match="the server toy closed a connection"):
+    with answering(GOOD) as port, pytest.raises(ToolError, match="the server toy closed a connection"):
         play("toy", port, [request(b"{}")], connections=1, seconds=5, requests_max=9)
 
 
@@ -89,7 +89,7 @@ def test_a_server_that_does_not_respond_fails_the_benchmark(monkeypatch):
 
 
 def test_a_missing_server_fails_the_benchmark():
-    with pytest.raises(UserError, match="the server toy accepts no connection"):
+    with pytest.raises(ToolError, match="the server toy accepts no connection"):
         play("toy", servers.free_port(), [request(b"{}")], connections=1, seconds=1, requests_max=9)
 
 

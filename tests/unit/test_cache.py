@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from slipway.dvc.cache import drop_poisoned
-from slipway.errors import UserError
+from slipway.errors import ToolError
 
 
 def _object(cache, content: bytes, suffix: str = "", place: str = "files/md5"):
@@ -59,7 +59,7 @@ def test_an_object_that_cannot_be_removed_is_named(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr("pathlib.Path.unlink", refuse)
-    with pytest.raises(UserError, match=rf"{poisoned}: corrupt, .* \(Permission denied\)"):
+    with pytest.raises(ToolError, match=rf"{poisoned}: corrupt, .* \(Permission denied\)"):
         drop_poisoned(tmp_path)
 
 

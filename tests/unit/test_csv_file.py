@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 from slipway import yaml12
-from slipway.errors import UserError
+from slipway.errors import DataError, UserError
 from slipway.scaffold import plan, render
 from slipway.scaffold.plan import ForkRequest, Plan
 from slipway.scaffold.source import ReadOptions
@@ -90,7 +90,7 @@ def refused_rows(problem: Any, source: Path, folder: Path) -> list[Any]:
 
 @pytest.mark.parametrize("case", REFUSED, ids=label)
 def test_an_ambiguous_file_is_one_line_that_names_the_option(case):
-    with pytest.raises(UserError) as refused:
+    with pytest.raises(DataError) as refused:
         inferred(case)
     assert str(FOLDER / case["file"]) in str(refused.value) or "When" in str(refused.value)
     assert case["refused"] in str(refused.value)

@@ -10,7 +10,7 @@ import yaml
 
 from slipway.dvc import cache as dvc_cache
 from slipway.dvc import pointers
-from slipway.errors import UserError
+from slipway.errors import RejectedError, UnreadableFileError
 
 
 @pytest.fixture
@@ -39,26 +39,26 @@ def _listing(cache, **files: str) -> str:
 
 @pytest.mark.parametrize("path", [".git/hooks", ".venv", "../elsewhere", "data/../src", "/etc/cron.d", ""])
 def test_a_path_that_is_not_for_data_is_rejected(point, path):
-    with pytest.raises(UserError, match="which is not a path for data; rejected"):
+    with pytest.raises(RejectedError, match="which is not a path for data; rejected"):
         pointers.outputs(point(path))
 
 
 def test_a_pointer_with_another_working_directory_is_rejected(point):
-    with pytest.raises(UserError, match="not a path for data"):
+    with pytest.raises(RejectedError, match="not a path for data"):
         pointers.outputs(point("data", wdir="../elsewhere"))
 
 
 @pytest.mark.parametrize("text", ["", "outs: 1", "outs: [{md5: a}]", "a: [", "[]"])
 def test_an_invalid_pointer_is_one_line(tmp_path, text):
     (tmp_path / "data.dvc").write_text(text)
-    with pytest.raises(UserError, match=r"data\.dvc: not a file of `dvc add`"):
+    with pytest.raises(UnreadableFileError, match=r"data\.dvc: not a file of `dvc add`"):
         pointers.outputs(tmp_path / "data.dvc")
 
 
 @pytest.mark.parametrize("relpath", ["../src/evil.py", "/etc/evil", "a/../../evil.py"])
 def test_a_list_of_files_that_leads_out_of_its_folder_is_rejected(point, tmp_path, relpath):
     pointer = point("data", _listing(tmp_path, **{relpath: _store(tmp_path, b"evil")}))
-    with pytest.raises(UserError, match=r"data: its list of files names .*, outside of the folder; rejected"):
+    with pytest.raises(RejectedError, match=r"data: its list of files names .*, outside of the folder; rejected"):
         list(pointers.missing(pointer, tmp_path))
 
 

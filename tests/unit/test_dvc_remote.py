@@ -13,7 +13,7 @@ import pytest
 
 from slipway.dvc import cache, pointers
 from slipway.dvc import remote as dvc_remote
-from slipway.errors import UserError
+from slipway.errors import ToolError
 
 DVC = Path(sys.executable).with_name("dvc")
 
@@ -68,7 +68,7 @@ def test_an_object_that_the_remote_lost_is_named(project):
 
 def test_an_unavailable_remote_is_one_line(project):
     subprocess.run([DVC, "remote", "default", "--unset", "--quiet"], check=True)
-    with pytest.raises(UserError, match=r"^dvc push data\.dvc: .*remote") as error:
+    with pytest.raises(ToolError, match=r"^dvc push data\.dvc: .*remote") as error:
         dvc_remote.push_data(Path("data.dvc"))
     assert 1 == len(str(error.value).splitlines())
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway.errors import UserError
+from slipway.errors import UnreadableFileError
 from slipway.git import Git
 from slipway.pull_request import engine
 
@@ -115,5 +115,7 @@ def test_a_base_that_cannot_be_read_brings_the_tests(fork):
 
 def test_a_broken_lock_is_named(fork):
     Path("engine.lock").write_text("100644 abc\n")
-    with pytest.raises(UserError, match=r"^engine\.lock:1: not `mode id path`; run `git checkout -- engine\.lock`$"):
+    with pytest.raises(
+        UnreadableFileError, match=r"^engine\.lock:1: not `mode id path`; run `git checkout -- engine\.lock`$"
+    ):
         engine.read_lock()

@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
 from slipway import predictor
-from slipway.errors import UserError
+from slipway.errors import DataError, UserError
 from slipway.pipeline import export
 from slipway.settings.training import ExportSection
 
@@ -127,7 +127,7 @@ def test_an_encoder_of_numbers_that_differs_only_on_missing_values_is_exported_t
 )
 def test_an_estimator_that_rejects_rows_that_row_allows_is_one_line(exported, row, named):
     encode = make_column_transformer((OrdinalEncoder(), ["kind"]), ("passthrough", ["size"]))
-    with pytest.raises(UserError, match=f"cannot score rows with {named}, which Row allows") as error:
+    with pytest.raises(DataError, match=f"cannot score rows with {named}, which Row allows") as error:
         exported(make_pipeline(encode, LinearRegression()), row)
     assert 1 == len(str(error.value).splitlines())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slipway.errors import UserError
+from slipway.errors import SettingError
 from slipway.pipeline.parameters import parameters
 from tests import params
 
@@ -39,7 +39,7 @@ def test_another_section_does_not_change_the_file(tmp_path):
 
 def test_an_invalid_file_is_refused_before_any_stage_runs(tmp_path):
     (tmp_path / "params.yaml").write_text(params.text({"gates": {"marge": 0.5}}))
-    with pytest.raises(UserError, match=r"gates\.marge: no such key; did you mean gates\.margin\?"):
+    with pytest.raises(SettingError, match=r"gates\.marge: no such key; did you mean gates\.margin\?"):
         parameters(tmp_path / "params.yaml", [tmp_path / "model.yaml"])
 
 

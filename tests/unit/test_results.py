@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slipway import results
-from slipway.errors import UserError
+from slipway.errors import GateError, SettingError
 from slipway.gates import Outcome, Verdict
 
 
@@ -33,14 +33,14 @@ def test_an_interrupted_job_writes_a_result(tmp_path):
 def test_a_job_without_a_verdict_fails(tmp_path):
     with results.recorded("data", tmp_path) as result:
         pass
-    with pytest.raises(UserError, match="no gate ran"):
+    with pytest.raises(GateError, match="no gate ran"):
         result.require()
 
 
 def test_require_names_the_blocking_gate(tmp_path):
     with results.recorded("data", tmp_path) as result:
         result.verdicts = [Verdict("floor", Outcome.FAIL, "t", "0.5", "too low")]
-    with pytest.raises(UserError, match="floor fail: too low"):
+    with pytest.raises(GateError, match="floor fail: too low"):
         result.require()
 
 
@@ -52,5 +52,5 @@ def test_job_statuses_are_read_from_needs():
 
 @pytest.mark.parametrize("needs", ["success", "[]", '{"lint": "success"}', '{"lint": {"result": null}}'])
 def test_malformed_needs_are_reported_in_one_line(needs):
-    with pytest.raises(UserError, match=r"^NEEDS: .+; set it to GitHub's `toJSON\(needs\)`$"):
+    with pytest.raises(SettingError, match=r"^NEEDS: .+; set it to GitHub's `toJSON\(needs\)`$"):
         results.job_statuses(needs)

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from slipway.errors import UserError
+from slipway.errors import DataError, SettingError
 from slipway.evaluation import metrics
 from slipway.pull_request.jobs import run_tool
 from slipway.scaffold import drift, limits, new, params_file, plan, render, room, work_tree
@@ -53,7 +53,7 @@ def test_keys_are_removed():
 
 
 def test_a_missing_key_is_named():
-    with pytest.raises(UserError, match=r"params\.yaml: gates\.roof: missing"):
+    with pytest.raises(SettingError, match=r"params\.yaml: gates\.roof: missing"):
         params_file.edit(PARAMS, {"gates.roof": Change(1, "why")})
 
 
@@ -224,7 +224,7 @@ def large(made):
 
 def test_rows_beyond_the_embedded_store_are_rejected(large, monkeypatch):
     monkeypatch.setattr(work_tree, "dvc", lambda *_: "embedded\n")
-    with pytest.raises(UserError, match=r"MB as Parquet exceed the 10 MB of the embedded store; add your own remote"):
+    with pytest.raises(DataError, match=r"MB as Parquet exceed the 10 MB of the embedded store; add your own remote"):
         room.require(*large)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway.errors import UserError
+from slipway.errors import ToolError, WorkTreeError
 from slipway.scaffold import new, upgrade, work_tree
 from slipway.scaffold.plan import ForkRequest
 from tests import hostile_git
@@ -61,7 +61,7 @@ COMMANDS = {
 @pytest.mark.parametrize("name", ["src/problem/mine.py", "metrics/mine.json", "anywhere/[*].txt"])
 def test_an_untracked_file_stops_the_command_and_stays(fork, command, name):
     write({name: "only copy\n"})
-    with pytest.raises(UserError, match="not committed; commit or stash first"):
+    with pytest.raises(WorkTreeError, match="not committed; commit or stash first"):
         COMMANDS[command](fork)
     assert "only copy\n" == Path(name).read_text()
 
@@ -71,7 +71,7 @@ def test_an_ignored_file_in_a_replaced_folder_stops_the_command(fork, name):
     Path(".git/info").mkdir(exist_ok=True)
     Path(".git/info/exclude").write_text("ignored-*\n")
     write({name: "only copy\n"})
-    with pytest.raises(UserError, match=rf"{Path(name).name}: not in git, and its folder will be replaced"):
+    with pytest.raises(WorkTreeError, match=rf"{Path(name).name}: not in git, and its folder will be replaced"):
         COMMANDS["new"](fork)
     assert "only copy\n" == Path(name).read_text()
 
@@ -99,6 +99,6 @@ def test_an_upgrade_does_not_delete_untracked_files(fork, monkeypatch):
 def test_outside_of_a_repository_nothing_is_deleted(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write({".git": "broken\n", "src/problem/mine.py": "mine\n"})
-    with pytest.raises(UserError, match="fatal: "):
+    with pytest.raises(ToolError, match="fatal: "):
         COMMANDS["new"](tmp_path.parent / "table.csv")
     assert Path("src/problem/mine.py").exists()

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from slipway.errors import UserError
+from slipway.errors import DataError, UserError
 from slipway.scaffold import alone, columns, kinds, names, plan, source, target, times
 from slipway.schema.csv_file import Dialect
 
@@ -34,7 +34,7 @@ def test_letters_directly_before_an_integer_are_a_name(values):
     [(("EUR 5", "EUR 7"), "EUR"), (("5 kg", "12 kg"), "kg"), (("$5", "$7"), "$"), (("CHF1.50", "CHF2.75"), "CHF")],
 )
 def test_a_quantity_with_a_symbol_names_the_option(values, symbol):
-    with pytest.raises(UserError, match=rf"set --symbol '{re.escape(symbol)}', or --text 'column'"):
+    with pytest.raises(DataError, match=rf"set --symbol '{re.escape(symbol)}', or --text 'column'"):
         kind_of(*values)
 
 
@@ -193,7 +193,7 @@ def test_a_task_is_inferred_from_the_target(values, task, inferred, positive):
     ],
 )
 def test_an_unusable_target_is_one_line(values, task, error):
-    with pytest.raises(UserError, match=r"^y: .*") as refused:
+    with pytest.raises(DataError, match=r"^y: .*") as refused:
         target.examine(values.rename("y"), "y", task)
     assert error in str(refused.value)
 
@@ -223,7 +223,7 @@ def test_a_time_is_parsed_and_has_features(values, parts):
     ],
 )
 def test_an_invalid_time_is_one_line(values, error):
-    with pytest.raises(UserError, match=error):
+    with pytest.raises(DataError, match=error):
         times.examine(pd.Series(values, name="When"), "when")
 
 
@@ -316,5 +316,5 @@ def test_an_unusable_file_is_one_line(tmp_path, name, content, error):
 def test_a_table_without_usable_columns_is_one_line(tmp_path):
     frame = pd.DataFrame({"id": range(ROWS), "Price": RANDOM.normal(size=ROWS), "same": "x"})
     frame.to_csv(tmp_path / "t.csv", index=False)
-    with pytest.raises(UserError, match="no column is left to learn from; id: it numbers the rows; same: it has a"):
+    with pytest.raises(DataError, match="no column is left to learn from; id: it numbers the rows; same: it has a"):
         plan.infer(tmp_path / "t.csv", plan.ForkRequest("Price"), 1)

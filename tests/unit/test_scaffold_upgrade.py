@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, UserError, WorkTreeError
 from slipway.scaffold import upgrade, work_tree
 
 TEMPLATE = {
@@ -137,7 +137,7 @@ def test_the_user_commits_the_merge_and_a_second_upgrade_does_nothing(fork, caps
 
 def test_conflicts_are_named_and_left_to_the_user(fork, template):
     commit({"src/slipway/pull_request/engine.py": "mine\n"}, "Leave the seam")
-    with pytest.raises(UserError, match=r"^src/slipway/pull_request/engine.py: changed on both sides"):
+    with pytest.raises(WorkTreeError, match=r"^src/slipway/pull_request/engine.py: changed on both sides"):
         upgrade.upgrade("template/main")
     assert "<<<<<<<" in content("src/slipway/pull_request/engine.py")
     assert "species\n" == content("src/problem/row.py")
@@ -145,13 +145,13 @@ def test_conflicts_are_named_and_left_to_the_user(fork, template):
 
 def test_a_work_tree_with_changes_is_rejected_and_does_not_change(fork):
     Path("src/problem/row.py").write_text("uncommitted\n")
-    with pytest.raises(UserError, match=r"^src/problem/row.py: not committed"):
+    with pytest.raises(WorkTreeError, match=r"^src/problem/row.py: not committed"):
         upgrade.upgrade("template/main")
     assert "uncommitted\n" == content("src/problem/row.py")
 
 
 def test_an_unknown_branch_is_one_line(fork):
-    with pytest.raises(UserError, match="template/trunk: no such branch; `git remote add template URL`"):
+    with pytest.raises(ArgumentError, match="template/trunk: no such branch; `git remote add template URL`"):
         upgrade.upgrade("template/trunk")
 
 
@@ -174,7 +174,7 @@ def test_a_repository_without_the_templates_history_is_joined_to_its_first_commi
 
 def test_a_repository_with_other_first_files_is_rejected(template):
     start_without_history({"src/slipway/pull_request/engine.py": "another\n"})
-    with pytest.raises(UserError, match="has no commit in common with this fork"):
+    with pytest.raises(WorkTreeError, match="has no commit in common with this fork"):
         upgrade.upgrade("template/main")
 
 

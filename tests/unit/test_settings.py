@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway.errors import UserError
+from slipway.errors import MissingFileError, SettingError, UnreadableFileError, UserError
 from slipway.settings import Settings, read_params, read_section, read_settings
 
 VALID = Path(__file__).parent / "golden/params.yaml"
@@ -97,21 +97,21 @@ def test_a_broken_file_is_named(tmp_path, text):
 def test_a_file_in_another_encoding_is_named(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_bytes("seed: ü".encode("latin-1"))
-    with pytest.raises(UserError, match=r"params\.yaml: not UTF-8"):
+    with pytest.raises(UnreadableFileError, match=r"params\.yaml: not UTF-8"):
         read_params(path)
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"params\.yaml: not found"):
+    with pytest.raises(MissingFileError, match=r"params\.yaml: not found"):
         read_params(tmp_path / "params.yaml")
 
 
 def test_a_missing_key_that_the_problem_reads_is_named(tmp_path):
     params = read_params(written(tmp_path, "test_days:", "test_day:"))
     for copied in (params, pickle.loads(pickle.dumps(params))):  # noqa: S301  as a worker process gets them
-        with pytest.raises(UserError, match=r"split\.test_days: missing; rename split\.test_day$"):
+        with pytest.raises(SettingError, match=r"split\.test_days: missing; rename split\.test_day$"):
             copied["split"]["test_days"]
-        with pytest.raises(UserError, match=r"data\.suites\.color: missing"):
+        with pytest.raises(SettingError, match=r"data\.suites\.color: missing"):
             copied["data"]["suites"]["color"]
 
 
@@ -130,7 +130,7 @@ def test_a_service_validates_only_its_own_section(tmp_path):
     path = written(tmp_path, "  floor: 0.62", "  florr: 0.62")
     assert read_section("serving", path)["workers"] == 1
     path = written(tmp_path, "workers: 1 ", "worker: 1 ")
-    with pytest.raises(UserError, match=r"serving\.worker: no such key; did you mean serving\.workers\?"):
+    with pytest.raises(SettingError, match=r"serving\.worker: no such key; did you mean serving\.workers\?"):
         read_section("serving", path)
 
 

@@ -8,7 +8,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestRegress
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from slipway.errors import UserError
+from slipway.errors import SettingError
 from slipway.pipeline import skops_file
 
 TREES = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
@@ -35,5 +35,5 @@ def test_a_loaded_estimator_returns_the_same_predictions(tmp_path):
 
 def test_an_untrusted_type_is_rejected_by_name(tmp_path):
     skops_file.dump(_boosted(), tmp_path / "model")
-    with pytest.raises(UserError, match="TreePredictor"):
+    with pytest.raises(SettingError, match="TreePredictor"):
         skops_file.load(tmp_path / "model", [])

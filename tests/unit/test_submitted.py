@@ -11,7 +11,7 @@ import pytest
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from slipway.errors import UserError
+from slipway.errors import RejectedError, UserError
 from slipway.gates import Verdict
 from slipway.git.changes import Changes
 from slipway.github.checked_run import Run
@@ -175,7 +175,7 @@ COMPARE, TRAIN = ("results", "compare", "evidence"), ("results", "train", "evide
     ],
 )
 def test_document_with_another_structure_or_size_is_rejected_in_one_line(path, value):
-    with pytest.raises(UserError, match="not the evidence of a report; rejected") as rejected:
+    with pytest.raises(RejectedError, match="not the evidence of a report; rejected") as rejected:
         comment.parse(_changed(path, value), RUN)
     assert 1 == len(str(rejected.value).splitlines())
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from slipway import results
-from slipway.errors import UserError
+from slipway.errors import UnreadableFileError
 from slipway.pipeline import run
 
 CONFLICT = "schema: '2.0'\n<<<<<<< HEAD\nstages:\n=======\nstages: {}\n>>>>>>> other\n"
@@ -19,7 +19,7 @@ def test_a_broken_lock_file_is_one_line_with_the_fix(tmp_path, monkeypatch, text
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".dvc").mkdir()
     (tmp_path / "dvc.lock").write_text(text)
-    with pytest.raises(UserError, match=r"dvc\.lock: empty, truncated or in conflict; `git checkout"):
+    with pytest.raises(UnreadableFileError, match=r"dvc\.lock: empty, truncated or in conflict; `git checkout"):
         run.train()
     assert "dvc.lock" in results.read()["train"].error
 

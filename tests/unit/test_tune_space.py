@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 import problem
-from slipway.errors import UserError
+from slipway.errors import SettingError
 from slipway.settings import read_settings
 from slipway.tune import space
 from slipway.tune.rows import TuningRows
@@ -57,7 +57,7 @@ def test_a_comment_keeps_its_column_where_it_fits():
     ],
 )
 def test_an_invalid_range_is_named(ranges, message):
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(SettingError, match=message):
         space.read({"model": {"max_iter": 1}, "tune": {"ranges": ranges}})
 
 

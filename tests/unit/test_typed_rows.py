@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
-from slipway.errors import UserError
+from slipway.errors import DataError
 from slipway.schema.features import to_features
 from slipway.schema.typed_rows import records, to_typed
 
@@ -117,5 +117,5 @@ def test_a_missing_value_is_none_in_every_type(missing):
 )
 def test_a_value_of_another_type_is_named(column, value, message):
     rows = {name: [None, None] for name in Row.model_fields} | {column: [None, value]}
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(DataError, match=message):
         to_typed(pd.DataFrame(rows, index=[3, 7], dtype=object), Row)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway.errors import UserError
+from slipway.errors import MissingFileError
 from slipway.local import act
 from slipway.local.home import Home
 
@@ -185,13 +185,13 @@ def test_workspaces_are_removed(finished):
 
 
 def test_missing_workflow_is_one_line(tmp_path):
-    with pytest.raises(UserError, match=r"toy\.yaml: no such workflow"):
+    with pytest.raises(MissingFileError, match=r"toy\.yaml: no such workflow"):
         run(tmp_path, tmp_path / "run")
 
 
 def test_action_without_a_stand_in_is_one_line(tmp_path):
     tree = repository(tmp_path / "tree", WORKFLOW.replace("actions/upload-artifact@", "some/action@"))
-    with pytest.raises(UserError, match=r"some/action: has no local stand-in"):
+    with pytest.raises(MissingFileError, match=r"some/action: has no local stand-in"):
         run(tree, tmp_path / "run")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from slipway.errors import UserError
+from slipway.errors import DigestMismatchError
 from slipway.local import act
 from slipway.local.github_schema import events, excerpt, rest
 from tests import github_api
@@ -216,5 +216,5 @@ def test_package_with_another_hash_is_rejected(tool, tmp_path, monkeypatch):
     lock["packages"][f"node_modules/{excerpt.WEBHOOKS}"]["integrity"] = "sha512-other"
     (tmp_path / "package-lock.json").write_text(json.dumps(lock))
     monkeypatch.setattr(excerpt, "HERE", tmp_path)
-    with pytest.raises(UserError, match="its hash differs"):
+    with pytest.raises(DigestMismatchError, match="its hash differs"):
         excerpt.package(excerpt.WEBHOOKS)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from slipway.environment.environment import Environment
-from slipway.errors import UserError
+from slipway.errors import MissingFileError, ToolError
 from slipway.gates import Outcome, Verdict
 from slipway.monitoring import health_issue
 from slipway.results import recorded
@@ -168,7 +168,7 @@ def test_a_retraining_that_cannot_be_started_is_in_the_issue(watch):
 
 def test_another_rejection_of_an_issue_is_an_error_that_names_the_permission(watch):
     watch.github.rejections["issues"] = "Resource not accessible by integration"
-    with pytest.raises(UserError, match="give the job the permission"):
+    with pytest.raises(ToolError, match="give the job the permission"):
         watch.monitor(drift="fail")
 
 
@@ -203,5 +203,5 @@ def test_a_missing_token_is_reported(watch, monkeypatch):
 
 
 def test_without_a_monitoring_result_the_command_is_named(watch):
-    with pytest.raises(UserError, match="run `slipway monitor` first"):
+    with pytest.raises(MissingFileError, match="run `slipway monitor` first"):
         watch.act()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slipway.errors import UserError
+from slipway.errors import GateError, MissingFileError, SettingError
 from slipway.gates import Outcome
 from slipway.pull_request import jobs
 
@@ -196,26 +196,26 @@ def test_required_passes_when_all_jobs_and_gates_pass(verdict):
 @pytest.mark.parametrize("result", ["failure", "cancelled", "skipped"])
 def test_required_names_a_job_that_did_not_succeed(verdict, result):
     verdict("pass", result)
-    with pytest.raises(UserError, match=rf"train \({result}\)"):
+    with pytest.raises(GateError, match=rf"train \({result}\)"):
         jobs.required()
 
 
 @pytest.mark.parametrize("outcome", ["fail", "inconclusive"])
 def test_required_blocks_when_the_report_does_not_pass(verdict, outcome):
     verdict(outcome)
-    with pytest.raises(UserError, match="blocked by the report: Why"):
+    with pytest.raises(GateError, match="blocked by the report: Why"):
         jobs.required()
 
 
 def test_required_blocks_without_a_report(verdict):
     verdict(None)
-    with pytest.raises(UserError, match=r"verdict\.json: not found"):
+    with pytest.raises(MissingFileError, match=r"verdict\.json: not found"):
         jobs.required()
 
 
 def test_required_outside_of_a_workflow_is_one_line(monkeypatch):
     monkeypatch.delenv("NEEDS", raising=False)
-    with pytest.raises(UserError, match="NEEDS: not set"):
+    with pytest.raises(SettingError, match="NEEDS: not set"):
         jobs.required()
 
 
@@ -251,7 +251,7 @@ def test_a_job_may_run_something_else_when_only_documentation_changes(monkeypatc
 def test_a_failing_page_test_fails_the_job_test_of_documentation(tmp_path, monkeypatch):
     monkeypatch.setattr(jobs.results, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(jobs, "DOCUMENTATION_TESTS", (str(_page_test(tmp_path, "assert False")),))
-    with pytest.raises(UserError, match="test: blocked by tests fail"):
+    with pytest.raises(GateError, match="test: blocked by tests fail"):
         jobs.test_documentation()
     monkeypatch.setattr(jobs, "DOCUMENTATION_TESTS", (str(_page_test(tmp_path, "assert True")),))
     jobs.test_documentation()
@@ -271,7 +271,7 @@ def test_a_pull_request_runs_the_tests_of_the_engine_only_if_the_fork_changed_it
     monkeypatch.setattr(jobs.engine, "why_tested", {"origin/main": reason}.get)
     ran = []
     monkeypatch.setattr(jobs, "_pytest", lambda paths: (ran.extend(paths), (0, tmp_path / "none.xml"))[1])
-    with pytest.raises(UserError, match="blocked by tests fail"):
+    with pytest.raises(GateError, match="blocked by tests fail"):
         jobs.test()
     assert list(expected) == ran
     (verdict, *_) = json.loads(Path("results/test.json").read_text(encoding="utf-8"))["verdicts"]
@@ -287,7 +287,7 @@ def test_without_a_pull_request_all_quick_tests_run(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     ran = []
     monkeypatch.setattr(jobs, "_pytest", lambda paths: (ran.extend(paths), (0, tmp_path / "none.xml"))[1])
-    with pytest.raises(UserError):
+    with pytest.raises(GateError):
         jobs.test()
     assert list(jobs.QUICK_TESTS) == ran
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from problem import Row
 from slipway.checks import files
-from slipway.errors import UserError
+from slipway.errors import ArgumentError, SettingError, WorkTreeError
 from slipway.lab import data_mutants, demo_fault
 from slipway.local import demo
 from slipway.local.home import Home, homes, processes, stop_all
@@ -130,7 +130,7 @@ def test_uncommitted_files_are_named(source):
 
 
 def test_folder_without_a_repository_is_rejected(tmp_path):
-    with pytest.raises(UserError, match="not a git repository with a commit"):
+    with pytest.raises(WorkTreeError, match="not a git repository with a commit"):
         uncommitted(tmp_path)
 
 
@@ -248,7 +248,7 @@ def test_environment_has_no_variables_of_a_surrounding_run(home, monkeypatch):
 
 
 def test_folder_with_a_space_is_rejected(tmp_path):
-    with pytest.raises(UserError, match="pass another one with --folder"):
+    with pytest.raises(ArgumentError, match="pass another one with --folder"):
         demo.demo(tmp_path, tmp_path / "with space", leave_running=False)
 
 
@@ -262,7 +262,7 @@ def test_parameter_grows_by_a_quarter(tmp_path):
 def test_parameters_without_a_number_are_rejected(tmp_path):
     params = tmp_path / "params.yaml"
     params.write_text("model:\n  kind: linear\n", encoding="utf-8")
-    with pytest.raises(UserError, match="model: its first value is not a number"):
+    with pytest.raises(SettingError, match="model: its first value is not a number"):
         demo.grow_parameter(params)
 
 
@@ -286,5 +286,5 @@ def test_injected_unit_error_violates_the_contract(tmp_path, monkeypatch):
 def test_data_of_an_unknown_format_is_rejected(tmp_path, monkeypatch):
     (tmp_path / "new.txt").touch()
     monkeypatch.setattr("problem.next_batch", lambda _: None)
-    with pytest.raises(UserError, match="mutants need"):
+    with pytest.raises(SettingError, match="mutants need"):
         demo_fault.break_newest(tmp_path)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway.errors import UserError
+from slipway.errors import RejectedError, RemoteMovedError, ToolError
 from slipway.gates import Outcome, Verdict
 from slipway.github import checked_run
 from slipway.local import push_rule
@@ -184,7 +184,7 @@ def test_a_signed_commit_of_a_colleague_is_not_replaced(fork, tmp_path, monkeypa
     assert "gpgsig" in git("cat-file", "commit", theirs)
     fork.leave("decay", **{"data.dvc": "March"})
     hostile_git.apply(tmp_path / "user", monkeypatch)
-    with pytest.raises(UserError, match="retrain: another user has pushed to this branch"):
+    with pytest.raises(RemoteMovedError, match="retrain: another user has pushed to this branch"):
         fork.propose()
     assert theirs == git("ls-remote", str(fork.origin), "refs/heads/retrain").split()[0]
 
@@ -193,7 +193,7 @@ def test_a_signed_commit_of_a_colleague_is_not_replaced(fork, tmp_path, monkeypa
 def test_a_rejection_by_the_remote_is_reported_verbatim(fork, words):
     fork.leave()
     hostile_git.program(fork.origin / "hooks/pre-receive", f"echo '{words}' >&2; exit 1")
-    with pytest.raises(UserError, match=f"refused the push to retrain: pre-receive hook declined; remote: {words}"):
+    with pytest.raises(ToolError, match=f"refused the push to retrain: pre-receive hook declined; remote: {words}"):
         fork.propose()
 
 
@@ -202,7 +202,7 @@ def test_a_branch_that_moved_meanwhile_is_a_race(fork, monkeypatch):
     fork.propose()
     fork.leave("decay", **{"data.dvc": "March"})
     monkeypatch.setattr(propose, "head", stale)
-    with pytest.raises(UserError, match=r"another push changed retrain first \(stale info\); nothing was changed"):
+    with pytest.raises(ToolError, match=r"another push changed retrain first \(stale info\); nothing was changed"):
         fork.propose()
 
 
@@ -218,7 +218,7 @@ def test_a_branch_with_a_commit_of_a_colleague_is_not_replaced(fork):
     fork.propose()
     theirs = push_as_colleague("Fix by hand")
     fork.leave("decay", **{"data.dvc": "March"})
-    with pytest.raises(UserError, match="retrain: another user has pushed to this branch"):
+    with pytest.raises(RemoteMovedError, match="retrain: another user has pushed to this branch"):
         fork.propose()
     assert theirs == fork.head
 
@@ -226,7 +226,7 @@ def test_a_branch_with_a_commit_of_a_colleague_is_not_replaced(fork):
 @pytest.mark.parametrize("path", [".github/workflows/x.yaml", "src/slipway/x.py", "params.yaml", "metrics.py"])
 def test_a_file_that_a_retraining_may_not_change_is_rejected_and_nothing_is_pushed(fork, path):
     fork.leave(**{path: "harm"})
-    with pytest.raises(UserError, match=r"rejected; a retraining may only change data\.dvc"):
+    with pytest.raises(RejectedError, match=r"rejected; a retraining may only change data\.dvc"):
         fork.propose()
     assert "" == git("ls-remote", "origin", "refs/heads/retrain")
 
@@ -234,7 +234,7 @@ def test_a_file_that_a_retraining_may_not_change_is_rejected_and_nothing_is_push
 def test_a_symbolic_link_is_rejected(fork):
     fork.leave()
     (propose.PROPOSAL / "metrics").symlink_to("/etc")
-    with pytest.raises(UserError, match="metrics: rejected; a retraining may only change"):
+    with pytest.raises(RejectedError, match="metrics: rejected; a retraining may only change"):
         fork.propose()
 
 
@@ -242,7 +242,7 @@ def test_a_retraining_of_a_commit_outside_main_is_rejected(fork):
     Path("code.py").write_text("topic")
     fork.commit("Topic")
     fork.leave()
-    with pytest.raises(UserError, match="not on main of origin"):
+    with pytest.raises(RemoteMovedError, match="not on main of origin"):
         fork.propose()
 
 
@@ -258,7 +258,9 @@ def test_a_proposal_goes_on_top_of_the_newest_main(fork):
 def test_a_file_that_main_has_changed_meanwhile_is_not_overwritten(fork):
     fork.leave(**{"metrics/train.json": "{}"})
     fork.move_main("second", **{"data.dvc": "March"})
-    with pytest.raises(UserError, match=r"data\.dvc: changed on main since [0-9a-f]{12}, where the retraining started"):
+    with pytest.raises(
+        RemoteMovedError, match=r"data\.dvc: changed on main since [0-9a-f]{12}, where the retraining started"
+    ):
         fork.propose()
     assert "" == git("ls-remote", "origin", "refs/heads/retrain")
 
@@ -273,7 +275,7 @@ def test_the_same_change_on_main_is_no_conflict(fork):
 def test_a_rejection_by_github_names_the_missing_setting(fork):
     fork.leave()
     fork.github.rejections["pulls"] = "GitHub Actions is not permitted to create or approve pull requests."
-    with pytest.raises(UserError) as refused:
+    with pytest.raises(ToolError) as refused:
         fork.propose()
     assert "not permitted" in str(refused.value)
     assert "Allow GitHub Actions to create and approve pull requests" in str(refused.value)

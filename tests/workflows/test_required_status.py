@@ -9,7 +9,7 @@ from unittest import mock
 
 import pytest
 
-from slipway.errors import UserError
+from slipway.errors import ToolError
 from slipway.github import checked_run
 from slipway.retraining import required_status
 from tests import github_api
@@ -165,6 +165,6 @@ def test_repeated_run_replaces_the_state(github):
 def test_refusal_is_one_line(github):
     run = github.add_run(SHA, "success")
     github.rejections[SHA] = "Resource not accessible by integration"
-    with pytest.raises(UserError, match="Resource not accessible by integration") as refused:
+    with pytest.raises(ToolError, match="Resource not accessible by integration") as refused:
         _post(github, run)
     assert 1 == len(str(refused.value).splitlines())
