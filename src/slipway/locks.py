@@ -6,13 +6,13 @@ import fcntl
 import os
 from typing import TYPE_CHECKING, TextIO
 
-from slipway.errors import UserError
+from slipway.errors import BusyError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class LockedError(UserError):
+class LockedError(BusyError):
     """Another process holds a lock."""
 
     def __init__(self, path: Path, process: str) -> None:
