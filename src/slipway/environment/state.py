@@ -79,6 +79,8 @@ class BadPromotion(BaseModel):
 class AgentEvent(BaseModel):
     """An action or an observation of the agent."""
 
+    model_config = ConfigDict(defer_build=True)  # `slipway status` often needs no schema
+
     time: float
     text: str
 
