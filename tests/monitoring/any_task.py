@@ -40,7 +40,7 @@ from slipway.monitoring import (  # noqa: E402  problem must be defined first
 )
 from slipway.monitoring.reference import predict  # noqa: E402
 from slipway.monitoring.window import logged  # noqa: E402
-from slipway.settings import read_params  # noqa: E402
+from slipway.settings import read_params, read_settings  # noqa: E402
 
 
 def rows(count: int, seed: int) -> pd.DataFrame:
@@ -86,9 +86,12 @@ def answered(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def main() -> None:
-    params = read_params()
-    params["gates"]["primary"] = {"regression": "rmse", "binary": "roc_auc", "multiclass": "log_loss"}[TASK]
-    params["monitoring"] |= {"decay_margin": 3.0 if TASK == "regression" else 0.1, "resamples": 50}
+    params, settings = read_params(), read_settings()
+    primary = {"regression": "rmse", "binary": "roc_auc", "multiclass": "log_loss"}[TASK]
+    gates = settings.gates.model_copy(update={"primary": primary})
+    changes = {"decay_margin": 3.0 if TASK == "regression" else 0.1, "resamples": 50}
+    limits = settings.monitoring.model_copy(update=changes)
+    settings = settings.model_copy(update={"gates": gates, "monitoring": limits})
     frame = rows(8000, 1)
     built = START - timedelta(days=5)
     reference = Reference.of(ReleaseBaseline("v1", built, {}, {"size": 1.0}), frame, Model(), params)
@@ -96,7 +99,7 @@ def main() -> None:
     from slipway.monitoring.segments import targets
 
     y = targets(reference.test, CLASSES)
-    deciding = metrics.deciding(TASK, params["gates"]["primary"])
+    deciding = metrics.deciding(TASK, primary)
     expected = {metric.name: metric.value(y, reference.test_predictions) for metric in deciding}
     reference = Reference.of(ReleaseBaseline("v1", built, expected, {"size": 1.0}), frame, Model(), params)
     state = MonitorState()
@@ -112,7 +115,7 @@ def main() -> None:
             labels = labels.assign(y=0)
         unlabeled = [rows.drop(columns="y") for rows in (now, previous)]
         window = LiveWindow(start, start + timedelta(days=7), *unlabeled, labels)
-        assessment = assess(window, reference, state, params)
+        assessment = assess(window, reference, state, settings)
         state = assessment.state
     content = json.loads(json.dumps(assessment.content()))
     worst = content["questions"]["skew"]["findings"][0]["column"]

@@ -19,19 +19,22 @@ import pytest
 from slipway.errors import DataError, UserError
 from slipway.score import run
 from slipway.score.run import ScoreJob, score
+from slipway.settings.serving import ScoreSection
 
-PARAMS = {"chunk_rows": 100, "threads": 2}
+PARAMS = ScoreSection(chunk_rows=100, threads=2)
 DRIVER = """
 import re, sys, time
 from pathlib import Path
 import problem
 from slipway.score import run
 from slipway.score.run import ScoreJob, score
+from slipway.settings.serving import ScoreSection
 source, target, model, rows, *slowly = sys.argv[1:]
 score_chunk = run._score_chunk
 if slowly:
     run._score_chunk = lambda *arguments: (time.sleep(0.03), score_chunk(*arguments))
-score(ScoreJob(Path(source), Path(target), Path(model), "v1.2.3", problem.Row), {"chunk_rows": int(rows), "threads": 2})
+limits = ScoreSection(chunk_rows=int(rows), threads=2)
+score(ScoreJob(Path(source), Path(target), Path(model), "v1.2.3", problem.Row), limits)
 print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
 """
 TIMEOUT_SECONDS = 60
@@ -226,7 +229,7 @@ def test_a_run_that_is_killed_repeatedly_resumes_and_writes_the_same_bytes(
     assert 6000 == score(undisturbed := job(path, f"undisturbed-{target}"), PARAMS).scored
     parts, points = tmp_path / f".{target}.parts", sorted(random.Random(target).sample(range(1, chunks), 3))
     for point in points:
-        process = _start(elsewhere, path, tmp_path / target, model_dir, PARAMS["chunk_rows"], "slowly")
+        process = _start(elsewhere, path, tmp_path / target, model_dir, PARAMS.chunk_rows, "slowly")
         _until(lambda point=point: len(list(parts.glob("*.scored.arrow"))) >= point, process)
         process.kill()
         process.communicate()
@@ -267,7 +270,7 @@ def test_checkpoints_of_another_file_or_chunk_size_are_discarded(job, write, mon
         with pytest.raises(KeyboardInterrupt):
             score(job(write(table(300), "in.parquet")), PARAMS)
     source = write(table(300, seed=8 if change == "file" else 7), "in.parquet")
-    assert 0 == score(job(source), PARAMS | ({"chunk_rows": 50} if change == "rows" else {})).resumed
+    assert 0 == score(job(source), PARAMS.model_copy(update={"chunk_rows": 50} if change == "rows" else {})).resumed
 
 
 def test_two_runs_cannot_write_the_same_file(job, write):

@@ -64,9 +64,9 @@ def _resampled(reference: Reference, size: int, seed: int) -> pd.DataFrame:
 
 def main(count: int) -> None:
     """Write, collect, read and assess `count` rows; print the time of each step and the peak memory."""
-    reference, params = monitoring_power.release_here()
+    reference, settings = monitoring_power.release_here()
     with TemporaryDirectory() as scratch:
-        labels = write_log(Path(scratch) / "predictions", reference, count, params["seed"])
+        labels = write_log(Path(scratch) / "predictions", reference, count, settings.seed)
         clock = _Clock()
         collection = Collection(f"{scratch}/collected", problem.Row)
         collected = collection.collect(Path(scratch) / "predictions")
@@ -77,7 +77,7 @@ def main(count: int) -> None:
         clock.lap("read the rows")
         reference.expectation(window.days)
         clock.lap("learned the expectation for a day")
-        assessment = assess(window, reference, MonitorState(), params)
+        assessment = assess(window, reference, MonitorState(), settings)
         clock.lap(f"ran {len(assessment.verdicts)} checks")
     clock.total()
 

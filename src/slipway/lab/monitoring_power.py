@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,12 +30,13 @@ from slipway.monitoring.alarm_state import MonitorState
 from slipway.monitoring.assess import assess
 from slipway.monitoring.reference import LoadTestBaseline, Reference, ReleaseBaseline, predict
 from slipway.monitoring.window import LiveWindow, ServiceCounts, logged
-from slipway.settings import read_params
+from slipway.settings import read_params, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from slipway.monitoring.assess import Assessment
+    from slipway.settings import Settings
 
 FALSE_ALARM_RATE_MAX = 0.01  # of stable windows
 DETECTION_RATE_MIN = 0.95  # of injected faults
@@ -82,7 +83,7 @@ class LaterRows:
         return cls([month for month in months if month["time"].dt.floor("D").nunique() >= MONTH_DAYS_MIN])
 
 
-def stable(month: pd.DataFrame, start: datetime, days: int, random: np.random.Generator) -> LiveWindow:
+def stable(month: pd.DataFrame, start: datetime, days: float, random: np.random.Generator) -> LiveWindow:
     """Return a window of `days` distinct random days of `month`, with the same weekdays as a real one.
 
     The other days of the month become its previous windows.
@@ -92,7 +93,8 @@ def stable(month: pd.DataFrame, start: datetime, days: int, random: np.random.Ge
     weekdays = pd.Series(shuffled.day_of_week)
     order = weekdays.groupby(weekdays).cumcount() * 7 + weekdays  # complete weeks first
     drawn = shuffled[np.argsort(order.to_numpy())]
-    chosen, others = drawn[:days], drawn[days:]
+    count = round(days)
+    chosen, others = drawn[:count], drawn[count:]
     rows = _moved(month, day, chosen, start)
     previous = _moved(month, day, others, start - timedelta(days=len(others)))
     labels = pd.concat([rows, previous])[["request_id", problem.TARGET]].dropna()
@@ -116,16 +118,16 @@ def _spread(reference: Reference, rows: int) -> pd.Series:
 
 
 @cache
-def scene() -> tuple[Reference, LaterRows, dict[str, Any]]:
+def scene() -> tuple[Reference, LaterRows, Settings]:
     """Return the release trained here, the rows that `problem.next_batch` adds to its data, and params.yaml."""
-    reference, params = release_here()
-    reference.expectation(params["monitoring"]["window_days"])
-    return reference, LaterRows.of(reference, _later(reference)), params
+    reference, settings = release_here()
+    reference.expectation(settings.monitoring.window_days)
+    return reference, LaterRows.of(reference, _later(reference)), settings
 
 
-def release_here() -> tuple[Reference, dict[str, Any]]:
+def release_here() -> tuple[Reference, Settings]:
     """Return the release trained here as a deployed one, and params.yaml."""
-    params = read_params()
+    settings = read_settings()
     frame = problem.load(Path("data"))
     metrics = {name: json.loads(Path(f"metrics/{name}.json").read_text("utf-8")) for name in ("evaluate", "importance")}
     built = frame[problem.TIME_COLUMN].max() if problem.TIME_COLUMN else datetime.now(UTC)
@@ -136,7 +138,7 @@ def release_here() -> tuple[Reference, dict[str, Any]]:
         importance=metrics["importance"],
         load=LOAD_TEST,
     )
-    return Reference.of(baseline, frame, predictor.load(Path("model")), params), params
+    return Reference.of(baseline, frame, predictor.load(Path("model")), read_params()), settings
 
 
 def _later(reference: Reference) -> pd.DataFrame:
@@ -168,12 +170,12 @@ def pending(state: MonitorState) -> list[str]:
 
 def stable_run(seed: int) -> list[tuple[list[str], list[str]]]:
     """Assess RUN_WINDOWS consecutive stable windows; return `alarms` and `pending` of each."""
-    reference, later, params = scene()
-    random, state, results = np.random.default_rng((params["seed"], seed)), MonitorState(), []
-    month, days = later.months[random.integers(len(later.months))], params["monitoring"]["window_days"]
+    reference, later, settings = scene()
+    random, state, results = np.random.default_rng((settings.seed, seed)), MonitorState(), []
+    month, days = later.months[random.integers(len(later.months))], settings.monitoring.window_days
     for place in range(RUN_WINDOWS):
         start = start_after(reference) + timedelta(days=days * place)
-        assessment = assess(stable(month, start, days, random), reference, state, params)
+        assessment = assess(stable(month, start, days, random), reference, state, settings)
         state = assessment.state
         results.append((alarms(assessment), pending(state)))
     return results
@@ -181,14 +183,14 @@ def stable_run(seed: int) -> list[tuple[list[str], list[str]]]:
 
 def detect(place: int) -> Detection:
     """Inject the fault at `place` of the corpus into consecutive windows, and return what monitoring detects."""
-    reference, later, params = scene()
-    days, state = params["monitoring"]["window_days"], MonitorState()
-    fault = live_faults.corpus(reference, days, params["seed"])[place]
-    random = np.random.default_rng((params["seed"], place, 1))
+    reference, later, settings = scene()
+    days, state = settings.monitoring.window_days, MonitorState()
+    fault = live_faults.corpus(reference, days, settings.seed)[place]
+    random = np.random.default_rng((settings.seed, place, 1))
     month = later.months[random.integers(len(later.months))]
-    for number in range(params["monitoring"]["alarm_after"]):
+    for number in range(settings.monitoring.alarm_after):
         start = start_after(reference) + timedelta(days=days * number)
-        assessment = assess(fault.inject(stable(month, start, days, random)), reference, state, params)
+        assessment = assess(fault.inject(stable(month, start, days, random)), reference, state, settings)
         state = assessment.state
     failed = alarms(assessment)
     if not failed:
@@ -209,8 +211,8 @@ def start_after(reference: Reference) -> datetime:
 
 def run(count: int, processes: int) -> bool:
     """Measure and print both rates, over every fault and `count` stable windows; return whether both targets hold."""
-    reference, _, params = scene()
-    total = len(live_faults.corpus(reference, params["monitoring"]["window_days"], params["seed"]))
+    reference, _, settings = scene()
+    total = len(live_faults.corpus(reference, settings.monitoring.window_days, settings.seed))
     with ProcessPoolExecutor(processes) as pool:
         detections = list(_with_progress(pool.map(detect, range(total)), total))
         runs = pool.map(stable_run, range(-(-count // RUN_WINDOWS)))

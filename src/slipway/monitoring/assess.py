@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from slipway.gates.monitoring_evidence import CheckEvidence, PerformanceEvidence, RetrainRequest
     from slipway.monitoring.reference import Reference
     from slipway.monitoring.window import LiveWindow
+    from slipway.settings import Settings
     from slipway.settings.operation import MonitoringSection
 
 CHECKS: dict[str, Callable[[CheckContext], CheckEvidence] | None] = {
@@ -74,13 +75,9 @@ class Assessment:
         return {**self.evidence.model_dump(), "questions": checks}
 
 
-def assess(window: LiveWindow, reference: Reference, state: MonitorState, params: Mapping[str, Any]) -> Assessment:
-    """Run every check on `window`.
-
-    state: `Assessment.state` of the previous window, or `MonitorState()`.
-    params: the content of params.yaml.
-    """
-    context = CheckContext(window, reference, params)
+def assess(window: LiveWindow, reference: Reference, state: MonitorState, settings: Settings) -> Assessment:
+    """Run every check on `window`. `state` is that of the previous window's assessment, or `MonitorState()`."""
+    context = CheckContext(window, reference, settings)
     evidence = {name: check(context) for name, check in CHECKS.items() if check}
     late = performance.evidence(context)
     evidence["performance"] = late

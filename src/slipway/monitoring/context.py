@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 import problem
 from slipway.monitoring.window import scores
 from slipway.serving.prediction_log import redacted
-from slipway.settings.operation import MonitoringSection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from slipway.monitoring.expectation import Expectation, Range, Sample, StatisticKey
     from slipway.monitoring.reference import Reference
     from slipway.monitoring.window import LiveWindow
+    from slipway.settings import Settings
+    from slipway.settings.operation import MonitoringSection
 
 PREVIOUS_SPAN_MIN = 0.9  # of the length of the window, which the previous rows have to cover
 SLACK_FACTORS = {"relation": 5, "lean": 5, "unknown": 0.2}
@@ -39,16 +40,16 @@ class Excess:
 
 @dataclass(frozen=True)
 class CheckContext:
-    """Input of every check. `params` is the content of params.yaml."""
+    """Input of every check."""
 
     window: LiveWindow
     reference: Reference
-    params: Mapping[str, Any]
+    settings: Settings
 
-    @cached_property
+    @property
     def limits(self) -> MonitoringSection:
         """Return the section `monitoring` of params.yaml."""
-        return MonitoringSection.model_validate(self.params["monitoring"])
+        return self.settings.monitoring
 
     @cached_property
     def hidden(self) -> list[str]:
@@ -125,6 +126,6 @@ class CheckContext:
         return sorted(findings, key=lambda excess: -excess.score)
 
     def _measured(self, rows: pd.DataFrame, *, errors: bool = True) -> Sample:
-        drawn = rows.sample(min(len(rows), self.limits.sample_rows), random_state=self.params["seed"])
+        drawn = rows.sample(min(len(rows), self.limits.sample_rows), random_state=self.settings.seed)
         predictions = scores(drawn["prediction"], self.reference.model.signature)
         return self.expectation.measure(drawn, predictions, errors=errors)

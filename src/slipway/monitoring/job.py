@@ -30,7 +30,7 @@ from slipway.report import markdown, monitoring_page
 from slipway.report import monitoring as report
 from slipway.report.monitoring_page import WindowSummary
 from slipway.results import RESULTS, read_evidence, recorded
-from slipway.settings import read_params, read_unchecked
+from slipway.settings import read_params, read_settings, read_unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,15 +69,16 @@ class WindowOptions:
 
 def main(environment: Environment, options: WindowOptions) -> int:
     """Run `slipway monitor`, and return its exit code: 0 only if every check passed."""
-    params = read_params()
+    settings = read_settings()
     with recorded(JOB) as result:
         result.evidence = {"environment": environment.name}
-        start, end = options.bounds(params["monitoring"]["window_days"])
+        start, end = options.bounds(settings.monitoring.window_days)
         collection = collect.of_environment(environment.place, problem.Row)
         collected, counters = update(environment, collection)
-        reference, params = reference_of(environment, params)
-        window = read_window(collection, start, end, options.labels, counters.between(start, end), params)
-        assessment = assess(window, reference, read_state(collection), params)
+        reference = reference_of(environment, read_params())
+        service, rows_max = counters.between(start, end), settings.monitoring.previous_rows
+        window = read_window(collection, start, end, options.labels, service, rows_max)
+        assessment = assess(window, reference, read_state(collection), settings)
         result.verdicts = assessment.verdicts
         result.evidence |= {"collected": vars(collected), **assessment.content()}
         collection.write_text(STATE_FILE, assessment.state.model_dump_json() + "\n")
@@ -108,11 +109,11 @@ def read_window(
     end: datetime,
     source: Path,
     service: ServiceCounts | None,
-    params: Mapping[str, Any],
+    previous_rows_max: int,
 ) -> LiveWindow:
     """Read the window, with a bounded sample of the previous windows."""
     previous_start = start - PREVIOUS_WINDOWS * (end - start)
-    previous, fraction = collection.read_sample(previous_start, start, params["monitoring"]["previous_rows"])
+    previous, fraction = collection.read_sample(previous_start, start, previous_rows_max)
     return LiveWindow(
         start,
         end,
@@ -133,8 +134,8 @@ def parse_time(option: str, text: str) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def reference_of(environment: Environment, params: dict[str, Any]) -> tuple[Reference, dict[str, Any]]:
-    """Return the reference of the release in `environment`, and `params`.
+def reference_of(environment: Environment, params: Mapping[str, Any]) -> Reference:
+    """Return the reference of the release in `environment`, whose split and seed replace those of `params`.
 
     Data only grows, so the rows of the release are those in data/ up to the end of its test period. Raises UserError
     if nothing is deployed.
@@ -145,14 +146,14 @@ def reference_of(environment: Environment, params: dict[str, Any]) -> tuple[Refe
         manifest, model = release.manifest, predictor.load(release.folder / "model")
         release_params = read_unchecked(release.folder / "params.yaml")
         baseline = baseline_of(manifest, load_test_result(store, desired.release))
-    training_params = params | {name: release_params[name] for name in ("split", "seed") if name in release_params}
+    training_params = {**params} | {name: release_params[name] for name in ("split", "seed") if name in release_params}
     if not DATA.exists():
         client.pull()  # a fresh checkout has none
     frame = problem.load(DATA)
     period = manifest["metrics"].get("prepare", {}).get("period")
     if problem.TIME_COLUMN and period:
         frame = frame[frame[problem.TIME_COLUMN] <= datetime.fromisoformat(period["test"][1])]
-    return Reference.of(baseline, frame, model, training_params, CACHE), params
+    return Reference.of(baseline, frame, model, training_params, CACHE)
 
 
 def load_test_result(store: Store, release: str) -> LoadTestBaseline | None:

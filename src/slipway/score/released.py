@@ -17,7 +17,7 @@ from slipway.schema.csv_file import Dialect
 from slipway.score import tables
 from slipway.score.run import ScoreJob, score
 from slipway.serving import model_folder
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 
 def main(source: Path, target: Path, skip_bad: Path | None, release: str | None, environment: str) -> None:
@@ -28,10 +28,10 @@ def main(source: Path, target: Path, skip_bad: Path | None, release: str | None,
         folder = _fetch(release, environment, Path(scratch)) if release or environment else model_folder.locate()
         released = model_folder.verify(folder)["version"]
         model_folder.refuse_other_columns(folder, problem.Row)
-        params, dialect = read_params()["score"], Dialect(**getattr(problem, "CSV", {}))
+        limits, dialect = read_settings().score, Dialect(**getattr(problem, "CSV", {}))
         prepared = _prepared(source, dialect, Path(scratch))
         try:
-            done = score(ScoreJob(prepared, target, folder, released, problem.Row, skip_bad, dialect), params)
+            done = score(ScoreJob(prepared, target, folder, released, problem.Row, skip_bad, dialect), limits)
         except UserError as error:
             error.args = (str(error).replace(str(prepared), str(source)),)
             raise

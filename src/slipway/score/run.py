@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from slipway.score.rows import CheckedRows
     from slipway.score.tables import Chunk
+    from slipway.settings.serving import ScoreSection
 
 ROW, RULES, PREDICTION, PROBABILITY = "row", "broken", "prediction", "probability_"
 PROGRESS_INTERVAL_SECONDS = 1
@@ -68,13 +69,13 @@ class ScoreResult:
     seconds: float
 
 
-def score(job: ScoreJob, params: Mapping[str, Any]) -> ScoreResult:
-    """Score a file with `params`, the section `score` of params.yaml. Raises UserError."""
+def score(job: ScoreJob, limits: ScoreSection) -> ScoreResult:
+    """Score a file with `limits`, the section `score` of params.yaml. Raises UserError."""
     start = time.monotonic()
     scorer = predictor.load(job.model)
     passthrough = _passthrough_columns(job, scorer.signature)
-    with Checkpoints.of(job.target, _plan(job, params)) as checkpoints:
-        resumed = _score_chunks(job, params, scorer, passthrough, checkpoints)
+    with Checkpoints.of(job.target, _plan(job, limits)) as checkpoints:
+        resumed = _score_chunks(job, limits, scorer, passthrough, checkpoints)
         folder = checkpoints.folder
         broken = tables.write(job.skip_bad, folder, checkpoints.load(BROKEN), {}) if job.skip_bad else 0
         model, _ = blobs(job.model, without=RELEASE)
@@ -102,20 +103,20 @@ def _passthrough_columns(job: ScoreJob, signature: Mapping[str, Any]) -> list[st
     return passthrough
 
 
-def _plan(job: ScoreJob, params: Mapping[str, Any]) -> dict[str, Any]:
+def _plan(job: ScoreJob, limits: ScoreSection) -> dict[str, Any]:
     """Return everything that the checkpoints depend on."""
     return {
         "source": [sha256(job.source), job.source.suffix, repr(job.dialect)],
         "model": blobs(job.model)[0],
         "row": [json.dumps(job.row.model_json_schema()), sha256(Path(inspect.getfile(job.row)))],
-        "chunk_rows": params["chunk_rows"],
+        "chunk_rows": limits.chunk_rows,
         "tools": {name: version(name) for name in TOOLS},
     }
 
 
 def _score_chunks(
     job: ScoreJob,
-    params: Mapping[str, Any],
+    limits: ScoreSection,
     scorer: predictor.Predictor,
     passthrough: list[str],
     checkpoints: Checkpoints,
@@ -125,10 +126,10 @@ def _score_chunks(
     This thread reads and validates in order, so that the first invalid row is reported; other threads predict.
     """
     checker, progress, resumed = RowChecker(job.row), output.ProgressReporter("score", "rows"), 0
-    threads = params["threads"]
+    threads = limits.threads
     with ThreadPoolExecutor(threads, "score") as pool:
         waiting: deque[tuple[Future[None], Chunk]] = deque()
-        for chunk in tables.read(job.source, job.row, params["chunk_rows"], job.dialect):
+        for chunk in tables.read(job.source, job.row, limits.chunk_rows, job.dialect):
             if checkpoints.has(chunk.number):
                 resumed += len(chunk.raw)
                 progress.skip(len(chunk.raw))

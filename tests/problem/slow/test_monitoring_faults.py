@@ -12,8 +12,8 @@ CHOSEN = ("stuck", "half gone", "missing as -999", "swapped", "mix", "yesterday 
 
 @pytest.fixture(scope="module")
 def corpus(scene):
-    reference, _, params = scene
-    return live_faults.corpus(reference, params["monitoring"]["window_days"], params["seed"])
+    reference, _, settings = scene
+    return live_faults.corpus(reference, settings.monitoring.window_days, settings.seed)
 
 
 def test_the_corpus_has_fifteen_kinds_of_fault_or_more_each_of_its_own_name(corpus):

@@ -16,6 +16,7 @@ from slipway.environment.place import Place
 from slipway.errors import UserError
 from slipway.gates import Outcome
 from slipway.monitoring import collect, job
+from slipway.settings import read_params
 
 WEEK = ("2013-10-02", "2013-10-09")
 CHECKS = {"validity", "traffic", "model", "labels", "skew", "drift", "predictions", "performance", "segments"}
@@ -25,7 +26,7 @@ REPOSITORY = Path(__file__).parents[3]
 @pytest.fixture
 def environment(scene, tmp_path, monkeypatch):
     """Return an environment with a week of prediction logs, and with labels of all but the last day."""
-    reference, later, params = scene
+    reference, later, _ = scene
     monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("SLIPWAY_COLLECTED", raising=False)
     monkeypatch.chdir(tmp_path)
@@ -38,7 +39,7 @@ def environment(scene, tmp_path, monkeypatch):
     (place.predictions / "predictions-1.jsonl").write_text("".join(lines))
     labels = week[week["time"] < "2013-10-08"][["request_id", problem.TARGET]]
     monkeypatch.setattr(problem, "labels", lambda *_: labels)
-    monkeypatch.setattr(job, "reference_of", lambda *_: (reference, params))
+    monkeypatch.setattr(job, "reference_of", lambda *_: reference)
     return SimpleNamespace(place=place, rows=len(week), root=tmp_path)
 
 
@@ -126,7 +127,7 @@ def test_the_reference_has_the_rows_of_the_release_and_no_later_ones(scene, trai
     monkeypatch.setattr(job, "open_store", lambda: SimpleNamespace(evidence_names=lambda _: []))
     fetched = {("v0.2.0", "sha256:2"): built}
     monkeypatch.setattr(job, "fetch_desired", lambda desired, *_: fetched[desired.release, desired.digest])
-    reference, _ = job.reference_of(production, scene[2])
+    reference = job.reference_of(production, read_params(REPOSITORY / "params.yaml"))
     assert "v0.2.0" == reference.baseline.release
     assert reference.data_end <= datetime(2013, 9, 1, 3, 59, tzinfo=UTC)
     assert len(reference.rows) < len(scene[0].rows)

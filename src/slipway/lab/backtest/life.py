@@ -17,7 +17,6 @@ from slipway.monitoring.spans import PREVIOUS_WINDOWS
 from slipway.monitoring.window import KEY, logged
 from slipway.retraining import trigger
 from slipway.schema.features import to_features
-from slipway.settings.operation import RetrainingSection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from slipway.gates.monitoring_evidence import RetrainRequest
     from slipway.lab.backtest.release import SimulatedRelease
     from slipway.lab.backtest.stream import Timeline
+    from slipway.settings import Settings
 
 NEVER, CALENDAR, MONITORED = "never", "calendar", "monitored"
 """Policies: no retraining; one every `retraining.every_days`; one whenever monitoring requests it."""
@@ -54,12 +54,14 @@ class Simulation:
     release: SimulatedRelease
     timeline: Timeline
     params: Mapping[str, Any]
+    """Parameters as mappings, which the gates of a pull request take."""
+    settings: Settings
     label_days: float
     events: list[RetrainingEvent] = field(default_factory=list)
     state: MonitorState = field(default_factory=MonitorState)
 
     def __post_init__(self) -> None:
-        self._limits = RetrainingSection.model_validate(self.params["retraining"])
+        self._limits = self.settings.retraining
         self._times = times(self.timeline.rows)
         features = to_features(self.timeline.rows, problem.Row)
         self._columns = {str(name): features[name].to_numpy() for name in features}
@@ -118,7 +120,7 @@ class Simulation:
 
     def _monitor(self, now: datetime) -> RetrainRequest:
         """Assess the window that ends at `now`, and return the retraining request."""
-        length = timedelta(days=self.params["monitoring"]["window_days"])
+        length = timedelta(days=self.settings.monitoring.window_days)
         start, previous_start = now - length, now - length * (1 + PREVIOUS_WINDOWS)
         previous = self._logged(previous_start, start)
         window = LiveWindow(
@@ -128,7 +130,7 @@ class Simulation:
             previous if len(previous) else None,
             self._labels(previous_start, now),
         )
-        assessment = assess(window, self.release.reference, self.state, self.params)
+        assessment = assess(window, self.release.reference, self.state, self.settings)
         self.state = assessment.state
         return assessment.retrain
 

@@ -14,10 +14,11 @@ from slipway.monitoring import segments
 from slipway.monitoring.checks import performance
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from slipway.lab.backtest.life import Simulation
     from slipway.lab.backtest.stream import Timeline
+    from slipway.settings import Settings
 
 WEEK_DAYS = 7
 
@@ -56,16 +57,14 @@ def by_week(labeled: LabeledRows, simulations: Sequence[Simulation], primary: st
     return rows
 
 
-def gains(
-    labeled: LabeledRows, new: Simulation, old: Simulation, params: Mapping[str, Any]
-) -> dict[str, dict[str, float]]:
+def gains(labeled: LabeledRows, new: Simulation, old: Simulation, settings: Settings) -> dict[str, dict[str, float]]:
     """Return the gain of `new` over `old` by metric, with the interval of a paired block bootstrap."""
-    gains_by_metric, limits = {}, params["monitoring"]
+    gains_by_metric, limits = {}, settings.monitoring
     for metric in metrics.for_task(problem.TASK).values():
         on_new, on_old = (metric.on(labeled.y, simulation.served[labeled.places]) for simulation in (new, old))
         once = np.ones((len(labeled.y), 1))
-        batches = bootstrap.block_weights(labeled.blocks, limits["resamples"], params["seed"])
+        batches = bootstrap.block_weights(labeled.blocks, limits.resamples, settings.seed)
         drawn = metric.gain(np.concatenate([on_new(weights) - on_old(weights) for weights in batches]))
         value = float(metric.gain(on_new(once) - on_old(once))[0])
-        gains_by_metric[metric.name] = asdict(bootstrap.interval(value, drawn, limits["confidence"]))
+        gains_by_metric[metric.name] = asdict(bootstrap.interval(value, drawn, limits.confidence))
     return gains_by_metric

@@ -16,13 +16,14 @@ from slipway.lab.backtest.release import SimulatedRelease, build
 from slipway.report import html, markdown
 from slipway.report import replay as report
 from slipway.results import RESULTS
-from slipway.settings import read_params
+from slipway.settings import read_params, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from slipway.lab.backtest.stream import Timeline
+    from slipway.settings import Settings
 
 FOLDER = RESULTS / "replay"
 DATA = Path("data")
@@ -36,11 +37,11 @@ def replay(since: str, label_days: float) -> None:
     label_days: days after which the label of a row arrives. Raises UserError where no backtest is possible.
     """
     start = time.monotonic()
-    params = read_params()
+    params, settings = read_params(), read_settings()
     timeline = stream.read(DATA, stream.parse_day(since) if since else None)
     with TemporaryDirectory() as folder:
-        simulations = simulate(timeline, params, label_days, Path(folder))
-        result = summary(timeline, simulations, params, label_days)
+        simulations = simulate(timeline, params, settings, label_days, Path(folder))
+        result = summary(timeline, simulations, settings, label_days)
     document = report.write(result)
     write_json(FOLDER / "replay.json", result)
     write_text(FOLDER / "report.md", markdown.render(document))
@@ -49,7 +50,9 @@ def replay(since: str, label_days: float) -> None:
     output.result(json.loads((FOLDER / "replay.json").read_text(encoding="utf-8")), lambda: report.text(result))
 
 
-def simulate(timeline: Timeline, params: Mapping[str, Any], label_days: float, folder: Path) -> list[Simulation]:
+def simulate(
+    timeline: Timeline, params: Mapping[str, Any], settings: Settings, label_days: float, folder: Path
+) -> list[Simulation]:
     """Simulate every policy, day by day. Policies that retrain on the same day share the model."""
     releases: dict[datetime, SimulatedRelease] = {}
 
@@ -62,7 +65,7 @@ def simulate(timeline: Timeline, params: Mapping[str, Any], label_days: float, f
     _progress(f"training the first model on the rows before {timeline.begin:%Y-%m-%d}, of {len(timeline.rows):,} rows")
     labeled = timeline.rows.iloc[: timeline.place(stream.days_before(timeline.begin, label_days))]
     initial = build("initial", labeled, timeline.begin, folder / "initial", params)
-    simulations = [Simulation(policy, initial, timeline, params, label_days) for policy in POLICIES]
+    simulations = [Simulation(policy, initial, timeline, params, settings, label_days) for policy in POLICIES]
     for number, day in enumerate(timeline.days):
         if number % outcome.WEEK_DAYS == 0:
             _progress(f"{day:%Y-%m-%d}, day {number + 1} of {len(timeline.days)}")
@@ -74,24 +77,22 @@ def simulate(timeline: Timeline, params: Mapping[str, Any], label_days: float, f
     return simulations
 
 
-def summary(
-    timeline: Timeline, simulations: list[Simulation], params: Mapping[str, Any], label_days: float
-) -> dict[str, Any]:
+def summary(timeline: Timeline, simulations: list[Simulation], settings: Settings, label_days: float) -> dict[str, Any]:
     """Return the content of results/replay/replay.json."""
     never, *others = simulations
-    classes, hours = never.release.reference.classes, params["monitoring"]["block_hours"]
+    classes, hours = never.release.reference.classes, settings.monitoring.block_hours
     labeled = outcome.LabeledRows.of(timeline, classes, hours)
     return {
         "begin": timeline.begin.date().isoformat(),
         "days": len(timeline.days),
         "rows": len(labeled.y),
         "label_days": label_days,
-        "primary": params["gates"]["primary"],
-        "confidence": params["monitoring"]["confidence"],
-        "weeks": outcome.by_week(labeled, simulations, params["gates"]["primary"]),
+        "primary": settings.gates.primary,
+        "confidence": settings.monitoring.confidence,
+        "weeks": outcome.by_week(labeled, simulations, settings.gates.primary),
         "policies": {
             simulation.policy: {
-                "gains": outcome.gains(labeled, simulation, never, params),
+                "gains": outcome.gains(labeled, simulation, never, settings),
                 "events": [vars(event) | {"day": event.day.date().isoformat()} for event in simulation.events],
             }
             for simulation in others

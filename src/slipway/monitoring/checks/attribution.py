@@ -42,10 +42,10 @@ def evidence(context: CheckContext) -> FindingsEvidence:
     heavy = [name for name, value in trained.items() if total and value >= limits.attribution_ratio * total]
     if not heavy:
         return FindingsEvidence(missing="the release has no feature importance")
-    rows = rows.sample(min(len(rows), limits.attribution_rows), random_state=context.params["seed"])
+    rows = rows.sample(min(len(rows), limits.attribution_rows), random_state=context.settings.seed)
     measured = importance(context, rows, heavy)
     if undefined := [name for name, numbers in measured.items() if not all(map(math.isfinite, numbers))]:
-        primary = context.params["gates"]["primary"]
+        primary = context.settings.gates.primary
         return FindingsEvidence(
             missing=f"{primary} is undefined on these labels, so the importance of {undefined[0]} is unknown"
         )
@@ -56,8 +56,8 @@ def evidence(context: CheckContext) -> FindingsEvidence:
 def importance(context: CheckContext, rows: pd.DataFrame, names: list[str]) -> dict[str, tuple[float, float]]:
     """Return the loss of the primary metric when each column is shuffled, and its standard error."""
     rows = rows.sort_values("time")
-    metric = metrics.primary(problem.TASK, context.params["gates"]["primary"])
-    random = np.random.default_rng(context.params["seed"])
+    metric = metrics.primary(problem.TASK, context.settings.gates.primary)
+    random = np.random.default_rng(context.settings.seed)
     features, y = to_features(rows, problem.Row), segments.targets(rows, context.reference.classes)
     columns: predictor.Columns = {str(name): features[name].to_numpy() for name in features}
     model, chunks = context.reference.model, np.array_split(np.arange(len(rows)), CHUNK_COUNT)

@@ -23,7 +23,7 @@ def evidence(context: CheckContext) -> FindingsEvidence:
         return FindingsEvidence(missing=f"the log redacts {', '.join(context.hidden)}, so no row can be scored again")
     if context.own.empty:
         return FindingsEvidence(missing=f"{context.reference.baseline.release} answered no rows")
-    rows = context.own.sample(min(len(context.own), ROWS_MAX), random_state=context.params["seed"])
+    rows = context.own.sample(min(len(context.own), ROWS_MAX), random_state=context.settings.seed)
     model = context.reference.model
     different = differences(predict(model, rows), scores(rows["prediction"], model.signature))
     largest = different.reshape(len(rows), -1).max(axis=1)

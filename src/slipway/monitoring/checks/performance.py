@@ -37,14 +37,14 @@ def evidence(context: CheckContext) -> PerformanceEvidence:
     Where the primary metric is undefined, as on labels of one class, the task's loss takes its place.
     """
     limits, reference, rows = context.limits, context.reference, labeled(context)
-    candidates = metrics.deciding(problem.TASK, context.params["gates"]["primary"])
+    candidates = metrics.deciding(problem.TASK, context.settings.gates.primary)
     primary = candidates[0].name
     baseline = reference.baseline.metrics.get(primary)
     summary = PerformanceEvidence(metric=primary, baseline=baseline, rows=len(rows))
     if len(rows) < limits.minimum_labels:
         missing = f"{len(rows):,} labels have arrived; {limits.minimum_labels:,} are required"
         return summary.model_copy(update={"missing": missing})
-    rows = rows.sample(min(len(rows), limits.performance_rows), random_state=context.params["seed"])
+    rows = rows.sample(min(len(rows), limits.performance_rows), random_state=context.settings.seed)
     y, predicted = targets(rows, reference.classes), scores(rows["prediction"], reference.model.signature)
     blocks = blocks_of(rows["time"], limits.block_hours)
     groups = segments(rows, limits.minimum_segment_labels)
@@ -57,7 +57,7 @@ def evidence(context: CheckContext) -> PerformanceEvidence:
 
         def measure(metric: Metric) -> dict[str, float]:
             data = y[places], predicted[places], blocks[places]
-            return interval(metric, *data, 1 - alphas[name], limits.resamples, context.params["seed"])
+            return interval(metric, *data, 1 - alphas[name], limits.resamples, context.settings.seed)
 
         return _first_defined(candidates, baselines.get(name, {}), measure)
 

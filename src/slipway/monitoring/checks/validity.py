@@ -26,7 +26,7 @@ def evidence(context: CheckContext) -> FindingsEvidence:
     The score is the fraction of rows that violate the rule, divided by the accepted fraction.
     """
     rows = context.window.rows
-    rows = rows.sample(min(len(rows), context.limits.validity_rows), random_state=context.params["seed"])
+    rows = rows.sample(min(len(rows), context.limits.validity_rows), random_state=context.settings.seed)
     names = [name for name in problem.Row.model_fields if name in rows]
     violations: dict[tuple[str, str], dict[str, Any]] = {}
     for start in range(0, len(rows), CHUNK_ROWS):
