@@ -254,7 +254,10 @@ def test_every_action_of_a_shipped_workflow_has_a_stand_in(workflow):
 RECORDING_UV = """#!/bin/sh
 case "$1" in
   python) echo /chosen/python ;;
-  *) echo "${UV_PYTHON-none} ${UV_PROJECT_ENVIRONMENT-.venv} $*" >>"$CALLS" ;;
+  *)
+    echo "${UV_PYTHON-none} ${UV_PROJECT_ENVIRONMENT##*/} $*" >>"$CALLS"
+    touch "$(realpath "${UV_PROJECT_ENVIRONMENT}")/installed"
+    ;;
 esac
 """
 
@@ -279,3 +282,5 @@ def test_each_version_of_python_installs_both_environments_and_runs_every_step(t
         f"{sys.executable} .venv run slipway train --fresh",
     ]
     assert sorted(expected * 2) == sorted((tmp_path / "calls").read_text().splitlines())
+    kept = sorted(path.parent.name for path in (tmp_path / "home/environments").glob("*/.venv*/installed"))
+    assert [".venv", ".venv", ".venv-checks", ".venv-checks"] == kept  # two jobs at a time never share one
