@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
+VALID = Path(__file__).parent / "unit/golden/params.yaml"
+"""A valid file, independent of the params.yaml of a fork or a pull request."""
 
 
 def text(changes: Mapping[str, Any], base: Path = PARAMS) -> str:

@@ -1,45 +1,72 @@
-"""Results of jobs: each job writes one JSON file, `results/<job>.json`, and the report is rendered from these files."""
+"""Results of jobs: each job writes one JSON file, `results/<job>.json`, and the report is rendered from these files.
+
+The evidence of a job in JOBS is a model; that of any other job is a mapping.
+"""
 
 from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, cast, overload
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from typing_extensions import TypeVar
 
 from slipway import output
-from slipway.errors import GateError, SettingError, UserError
+from slipway.errors import GateError, SettingError, UnreadableFileError, UserError
 from slipway.files import write_text
 from slipway.gates import Outcome, Verdict, overall
+from slipway.gates.comparison_evidence import ComparisonEvidence
+from slipway.gates.data_evidence import DataEvidence
+from slipway.gates.training_evidence import SearchEvidence, TrainEvidence
+from slipway.schema.bounds import ITEMS_MAX, SECONDS_MAX, Evidence, Maybe, Name, Text, max_items
 from slipway.settings.explain import explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
 
 RESULTS = Path("results")
+VALUE_CHARACTERS_MAX = 60  # of an invalid value in a message
+
 M = TypeVar("M", bound=BaseModel)
+E = TypeVar("E", default=dict[str, Any])
 
 
-class JobResult(BaseModel):
+class JobResult(BaseModel, Generic[E]):
     """The machine-readable result of a job: its verdicts and the evidence for them."""
 
     model_config = ConfigDict(extra="forbid")
 
-    job: str
-    started: datetime
-    seconds: float = 0.0
-    verdicts: list[Verdict] = []
-    evidence: dict[str, Any] = {}
-    error: str | None = None
+    job: Name
+    started: AwareDatetime
+    seconds: Annotated[float, Field(ge=0, le=SECONDS_MAX)] = 0.0
+    verdicts: Annotated[list[Verdict], max_items(ITEMS_MAX)] = []
+    evidence: E = Field(default=cast("E", {}), validate_default=True)
+    error: Text | None = None
     """First line of the exception when the job crashed before its gates ran."""
 
     @property
     def outcome(self) -> Outcome:
         """Return the overall outcome of the gates; a job that crashed has failed."""
         return Outcome.FAIL if self.error else overall(self.verdicts)
+
+    @property
+    def release(self) -> str | None:
+        """Return the release that the evidence is about, if any."""
+        return self._subject("release")
+
+    @property
+    def environment(self) -> str | None:
+        """Return the environment that the evidence is about, if any."""
+        return self._subject("environment")
+
+    def _subject(self, kind: str) -> str | None:
+        evidence: Any = self.evidence
+        return evidence.get(kind) if isinstance(evidence, dict) else getattr(evidence, kind, None)
 
     def print_verdicts(self) -> None:
         """Print one line per gate."""
@@ -54,10 +81,51 @@ class JobResult(BaseModel):
             raise GateError(f"{self.job}: blocked by {blockers or 'missing verdicts: no gate ran'}")
 
 
-@contextmanager
-def recorded(job: str, directory: Path = RESULTS) -> Iterator[JobResult]:
+class TestEvidence(Evidence):
+    """Evidence of the job `test`."""
+
+    exit_code: int
+    """Exit code of pytest."""
+    cases: int
+    """Tests, without those that record a verdict."""
+
+
+class LintEvidence(Evidence):
+    """Evidence of the job `lint`: the last lines of each linter's output, by the linter's name."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Job(Generic[E]):
+    """A job whose evidence is a model."""
+
+    name: str
+    result: type[JobResult[E]]
+
+
+DATA: Final = Job("data", JobResult[Maybe[DataEvidence]])
+TRAIN: Final = Job("train", JobResult[Maybe[TrainEvidence]])
+COMPARE: Final = Job("compare", JobResult[Maybe[ComparisonEvidence]])
+TEST: Final = Job("test", JobResult[Maybe[TestEvidence]])
+LINT: Final = Job("lint", JobResult[Maybe[LintEvidence]])
+TUNE: Final = Job("tune", JobResult[Maybe[SearchEvidence]])
+JOBS: Final[dict[str, Job[Any]]] = {job.name: job for job in (DATA, TRAIN, COMPARE, TEST, LINT, TUNE)}
+
+
+@overload
+def recorded(job: Job[E], directory: Path = RESULTS) -> AbstractContextManager[JobResult[E]]: ...
+@overload
+def recorded(job: str, directory: Path = RESULTS) -> AbstractContextManager[JobResult]: ...
+def recorded(job: Job[Any] | str, directory: Path = RESULTS) -> AbstractContextManager[JobResult[Any]]:
     """Yield a result to fill in and write it however the block ends. A crash is recorded and re-raised."""
-    result = JobResult(job=job, started=datetime.now(UTC))
+    name, kind = (job, JobResult) if isinstance(job, str) else (job.name, job.result)
+    return _written(kind(job=name, started=datetime.now(UTC)), directory)
+
+
+@contextmanager
+def _written(result: JobResult[Any], directory: Path) -> Iterator[JobResult[Any]]:
     start = time.monotonic()
     try:
         yield result
@@ -68,7 +136,7 @@ def recorded(job: str, directory: Path = RESULTS) -> Iterator[JobResult]:
     finally:
         result.seconds = round(time.monotonic() - start, 2)
         output.record(result)
-        write_text(directory / f"{job}.json", result.model_dump_json(indent=2) + "\n")
+        write_text(directory / f"{result.job}.json", result.model_dump_json(indent=2, by_alias=True) + "\n")
 
 
 class _Need(BaseModel):
@@ -90,15 +158,38 @@ def job_statuses(needs: str) -> dict[str, str]:
     return {job: need.result for job, need in jobs.items()}
 
 
-def read(directory: Path = RESULTS) -> dict[str, JobResult]:
-    """Return every result in `directory`, by job name."""
-    files = sorted(directory.glob("*.json"))
-    return {file.stem: JobResult.model_validate_json(file.read_text(encoding="utf-8")) for file in files}
-
-
 def read_evidence(model: type[M], content: Mapping[str, Any], where: str) -> M:
     """Return the evidence of a job as its model. Raises UserError with `where`, the key, and what is allowed."""
     try:
         return model.model_validate(content)
     except ValidationError as error:
         raise GateError(f"{where}: {explain(error, model, 'evidence')}") from None
+
+
+def read(directory: Path = RESULTS) -> dict[str, JobResult[Any]]:
+    """Return every result in `directory`, by job name. Raises UserError for a file of another form."""
+    return {
+        file.stem: _parsed(file, JOBS[file.stem].result if file.stem in JOBS else JobResult)
+        for file in sorted(directory.glob("*.json"))
+    }
+
+
+def find(job: Job[E], directory: Path = RESULTS) -> JobResult[E] | None:
+    """Return the result of `job` in `directory`; None if there is none. Raises UserError for a file of another form."""
+    file = directory / f"{job.name}.json"
+    return _parsed(file, job.result) if file.exists() else None
+
+
+def _parsed(file: Path, kind: type[JobResult[E]]) -> JobResult[E]:
+    try:
+        return kind.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        raise UnreadableFileError(invalid(file, error)) from None
+
+
+def invalid(file: Path, error: ValidationError) -> str:
+    """Return one line that names the file, the key and the value that `error` rejects."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(map(str, first["loc"])) or "content"
+    value = " ".join(repr(first["input"]).split())[:VALUE_CHARACTERS_MAX]
+    return f"{file}: {key}: {value}: {first['msg']}; run the step that writes it again"

@@ -21,7 +21,7 @@ from slipway.checks.data import samples
 from slipway.errors import UserError
 from slipway.lab import data_mutants
 from slipway.schema.columns import columns
-from slipway.settings import read_params
+from slipway.settings import Settings, read_settings
 from tests.checks_environments.builtin_checks import fit, predictions
 from tests.forks import edit_params
 
@@ -39,10 +39,10 @@ BUILTIN_CHECK_ROWS = 500
 
 def main(data_dir: Path, params_file: Path, folder: Path) -> None:
     """Write the frames and both kinds of request."""
-    params = params_of(params_file)
-    jobs = [*clean(data_dir, params), *mutated(data_dir, params)]
+    settings = settings_of(params_file)
+    jobs = [*clean(data_dir, settings), *mutated(data_dir, settings)]
     listed = [written(name, new, reference, folder) for name, new, reference in jobs]
-    request = {"thresholds": params["data"]["suites"], "jobs": listed}
+    request = {"thresholds": settings.data.suites.model_dump(), "jobs": listed}
     (folder / "suites.json").write_text(json.dumps(request), encoding="utf-8")
     for beginning in BUILTIN_CHECK_FRAMES:
         if matching := [job for job in jobs if job[0].startswith(beginning)]:
@@ -52,34 +52,34 @@ def main(data_dir: Path, params_file: Path, folder: Path) -> None:
     print(f"{problem.__file__}: {len(jobs)} pairs of frames")
 
 
-def params_of(changes: Path) -> dict[str, Any]:
+def settings_of(changes: Path) -> Settings:
     """Return the template's parameters with the overrides of the problem."""
     if changes == Path("params.yaml"):
-        return read_params()
+        return read_settings()
     with tempfile.TemporaryDirectory() as folder:
         merged = Path(shutil.copy("params.yaml", folder))
         edit_params(merged, changes)
-        return read_params(merged)
+        return read_settings(merged)
 
 
-def clean(data_dir: Path, params: dict[str, Any]) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
+def clean(data_dir: Path, settings: Settings) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
     """Yield each file with the older ones; of a single file, the last rows with the rows before."""
     names = files.listed(data_dir)
     for place in range(1, len(names)) or [0]:
-        yield f"{CLEAN} {names[place]}", *samples(data_dir, [names[place]], older(names[:place], params), params)
+        yield f"{CLEAN} {names[place]}", *samples(data_dir, [names[place]], older(names[:place], settings), settings)
 
 
-def older(names: list[str], params: dict[str, Any]) -> list[str]:
+def older(names: list[str], settings: Settings) -> list[str]:
     """Return the reference files among `names`."""
-    return suites.spread(names, params["data"]["suites"]["reference_files"])
+    return suites.spread(names, settings.data.suites.reference_files)
 
 
-def mutated(data_dir: Path, params: dict[str, Any]) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
+def mutated(data_dir: Path, settings: Settings) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
     """Yield each mutant of the newest file that `problem.load` and the sampling accept."""
     *names, newest = files.listed(data_dir)
     raw = data_mutants.read(data_dir / newest)
     before = data_mutants.read(data_dir / names[-1]) if names else raw
-    original = data_mutants.Original(raw, files.load(data_dir, newest), before, params["seed"], Path(newest).suffix)
+    original = data_mutants.Original(raw, files.load(data_dir, newest), before, settings.seed, Path(newest).suffix)
     for mutant in data_mutants.corpus(original):
         with tempfile.TemporaryDirectory() as folder:
             copied = Path(folder)
@@ -87,7 +87,7 @@ def mutated(data_dir: Path, params: dict[str, Any]) -> Iterator[tuple[str, pd.Da
                 shutil.copy(data_dir / name, copied / name)
             mutant.corrupt(copied / newest)
             try:
-                yield mutant.name, *samples(copied, [newest], older(names, params), params)
+                yield mutant.name, *samples(copied, [newest], older(names, settings), settings)
             except (files.UnreadableError, UserError, OSError, KeyError, ValueError, TypeError) as error:
                 print(f"{mutant.name}: not loaded: {type(error).__name__}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from threadpoolctl import threadpool_limits
@@ -13,21 +14,21 @@ from slipway.gates.convergence import verdict
 from slipway.pull_request.jobs import VERDICT, read_verdict
 from slipway.settings import read_settings
 
-PARAMS = read_settings().for_problem()
-LIMITS = PARAMS["convergence"]
+SETTINGS = read_settings()
+LIMITS = SETTINGS.convergence
 
 
 @pytest.fixture(scope="module")
 def subject():
     with threadpool_limits(1):  # waiting threads slow a busy machine down many times
-        yield convergence.subject(Path("data"), PARAMS)
+        yield convergence.subject(Path("data"), SETTINGS)
 
 
 @pytest.fixture
 def holds(record_property):
     """Return a function that requires a pass, and records the verdict in JUnit's file for the report."""
 
-    def judge(name: str, evidence: dict) -> None:
+    def judge(name: str, evidence: Any) -> None:
         judged = verdict(name, evidence, LIMITS)
         record_property(VERDICT, read_verdict.dump_json(judged).decode())
         assert judged.outcome is Outcome.PASS, f"{judged.gate}: {judged.observed}; required: {judged.threshold}"
@@ -40,7 +41,7 @@ def test_training_loss_falls(subject, holds):
 
 
 def test_model_overfits_a_small_sample(subject, holds):
-    holds("overfits", convergence.overfits(subject, LIMITS["small_rows"]))
+    holds("overfits", convergence.overfits(subject, LIMITS.small_rows))
 
 
 def test_shuffled_labels_give_no_skill(subject, holds):

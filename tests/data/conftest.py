@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 
 from slipway.checks import files
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 DATA = Path("data")
 FILES_COPIED = 3  # the newest; enough for a reference of several files, and quick
 
 
 @pytest.fixture(scope="session")
-def params():
-    return read_params()
+def settings():
+    return read_settings()
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from slipway.checks import claims, data, files, job
 from slipway.errors import GateError
 from slipway.files import write_json
 from slipway.gates import Outcome
+from slipway.gates.data_evidence import CheckOutcome, DataEvidence, SuiteEvidence
 from slipway.lab.data_mutants import READERS, WRITERS
 from slipway.results import read
 
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from slipway.settings import Settings
+
 EVIDENCE = Path("metrics/data.json")
 STAGES = {"stages": {"data": {"metrics": [{str(EVIDENCE): {"cache": False}}]}}}
-PASSED = {"checks": [{"check": "any", "condition": "", "outcome": "pass", "observed": ""}], "drift": {}}
+PASSED = SuiteEvidence(checks=[CheckOutcome(check="any", condition="", outcome="pass", observed="")], drift={})
 HONEST = {
     "accepted": ["a" * 64],
     "files": [{"file": "a", "sha256": "a" * 64, "rules": "1", "rows": 1, "findings": []}],
@@ -45,8 +48,14 @@ def lock(what: str) -> None:
     Path("dvc.lock").write_text(yaml.safe_dump({"stages": {"data": {"deps": what}}}), encoding="utf-8")
 
 
+def collected(folder: Path, settings: Settings) -> dict:
+    """Return what the stage writes after the evidence of its last run."""
+    earlier = data.read_evidence(EVIDENCE) or DataEvidence()
+    return data.collect(folder, earlier, settings, None).model_dump(mode="json")
+
+
 @pytest.fixture
-def pull_request(tmp_path, folder, params, monkeypatch):
+def pull_request(tmp_path, folder, settings, monkeypatch):
     """Return the calls of DVC in a repository with a checked base and an open pull request without changes."""
     calls: list[tuple[str, ...]] = []
 
@@ -54,18 +63,18 @@ def pull_request(tmp_path, folder, params, monkeypatch):
         """Run the stage as DVC does: only when forced, because dvc.lock calls it up to date."""
         calls.append(arguments)
         if "--force" in arguments:
-            write_json(EVIDENCE, data.collect(folder, data.read_evidence(EVIDENCE), params, None))
+            write_json(EVIDENCE, collected(folder, settings))
         return 0
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(job, "_dvc", dvc)
-    monkeypatch.setattr(job, "read_params", lambda: params)
+    monkeypatch.setattr(job, "read_settings", lambda: settings)
     monkeypatch.setattr(data, "compare", lambda *_: PASSED)
     monkeypatch.setenv("GITHUB_BASE_REF", "main")
     git("init", "--quiet")
     Path("dvc.yaml").write_text(yaml.safe_dump(STAGES), encoding="utf-8")
     lock("old data")
-    write_json(EVIDENCE, data.collect(folder, {}, params, None))
+    write_json(EVIDENCE, collected(folder, settings))
     commit()
     git("update-ref", "refs/remotes/origin/main", "HEAD")
     return calls
@@ -84,7 +93,7 @@ def forge(folder: Path) -> str:
     path = folder / files.listed(folder)[-1]
     rewrite(path, lambda rows: rows.iloc[:, :3])
     evidence = json.loads(EVIDENCE.read_text(encoding="utf-8"))
-    digest = files.record(folder, path.name, [], 0)["sha256"]
+    digest = files.record(folder, path.name, [], 0).sha256
     evidence["files"][-1]["sha256"] = digest
     evidence["accepted"] = sorted([*evidence["accepted"], digest])
     write_json(EVIDENCE, evidence)
@@ -126,9 +135,9 @@ def test_a_claim_about_a_future_file_is_blocked(pull_request):
         job.data()
 
 
-def test_a_pull_request_with_the_output_of_the_stage_passes(pull_request, folder, params):
+def test_a_pull_request_with_the_output_of_the_stage_passes(pull_request, folder, settings):
     rewrite(folder / files.listed(folder)[-1], lambda rows: rows.iloc[:-1])
-    write_json(EVIDENCE, data.collect(folder, data.read_evidence(EVIDENCE), params, None))
+    write_json(EVIDENCE, collected(folder, settings))
     lock("new data")
     commit()
     job.data()

@@ -12,11 +12,11 @@ from slipway.lab import data_faults, data_mutants
 
 
 @pytest.fixture(scope="module")
-def original(newest, frame, params):
+def original(newest, frame, settings):
     """Return the newest file as the original of mutants; no fault here uses the previous file."""
     path = files.Path("data") / newest
     raw = data_mutants.read(path)
-    return data_mutants.Original(raw, frame, raw, params["seed"], path.suffix)
+    return data_mutants.Original(raw, frame, raw, settings.seed, path.suffix)
 
 
 def test_every_mutant_has_a_name_of_its_own_and_differs_from_the_original(original, tmp_path, newest):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,10 +11,11 @@ import problem
 from slipway.checks import data, files, suites
 from slipway.gates import Outcome, overall
 from slipway.gates.data import verdicts
+from slipway.gates.data_evidence import DataEvidence, FileRecord, SuiteEvidence
 
 
 @pytest.fixture(scope="module")
-def next_month(tmp_path_factory, params):
+def next_month(tmp_path_factory, settings):
     """Return the evidence of all shipped files and the next batch, which is real data of another season."""
     folder = tmp_path_factory.mktemp("next") / "data"
     folder.mkdir()
@@ -26,31 +26,31 @@ def next_month(tmp_path_factory, params):
         pytest.skip("the problem has no further batch")
     html = folder.parent / "report.html"
     html.write_text("earlier report")
-    return folder, added.name, data.collect(folder, {}, params, html), html
+    return folder, added.name, data.collect(folder, DataEvidence(), settings, html), html
 
 
-def test_the_next_batch_is_new_and_the_others_are_the_reference(next_month, params):
+def test_the_next_batch_is_new_and_the_others_are_the_reference(next_month, settings):
     _, added, evidence, _ = next_month
-    assert [added] == evidence["new"]
-    assert params["data"]["suites"]["reference_files"] >= len(evidence["reference"]) > 0
-    assert added not in evidence["reference"]
+    assert [added] == evidence.new
+    assert settings.data.suites.reference_files >= len(evidence.reference) > 0
+    assert added not in evidence.reference
 
 
 def test_every_file_keeps_the_contract(next_month):
-    assert {} == {file["file"]: file["findings"] for file in next_month[2]["files"] if file["findings"]}
+    assert {} == {file.file: file.findings for file in next_month[2].files if file.findings}
 
 
-def test_the_drift_of_a_season_does_not_block(next_month, params):
-    judged = verdicts(next_month[2], params["data"])
+def test_the_drift_of_a_season_does_not_block(next_month, settings):
+    judged = verdicts(next_month[2], settings.data)
     assert Outcome.PASS is overall(judged), [verdict.reason for verdict in judged]
 
 
 def test_the_drift_of_a_season_is_reported_for_every_column(next_month):
-    assert {*problem.Row.model_fields, problem.TARGET} == set(next_month[2]["suites"]["drift"])
+    assert {*problem.Row.model_fields, problem.TARGET} == set(next_month[2].suites.drift)
 
 
 def test_every_check_has_a_condition_and_ran(next_month):
-    assert {"pass"} == {check["outcome"] for check in next_month[2]["suites"]["checks"]}
+    assert {"pass"} == {check.outcome for check in next_month[2].suites.checks}
 
 
 def test_the_full_report_is_kept_as_html(next_month):
@@ -59,20 +59,20 @@ def test_the_full_report_is_kept_as_html(next_month):
     assert "deepchecks" in html
 
 
-def test_checking_again_gives_the_same_evidence_without_reading_old_files(next_month, params, monkeypatch):
+def test_checking_again_gives_the_same_evidence_without_reading_old_files(next_month, settings, monkeypatch):
     folder, _, evidence, _ = next_month
-    monkeypatch.setattr(data, "compare", lambda *_: evidence["suites"])
+    monkeypatch.setattr(data, "compare", lambda *_: evidence.suites)
     monkeypatch.setattr(files, "describe", None)  # would crash if a file were checked again
-    assert evidence == data.collect(folder, evidence, params, None)
+    assert evidence == data.collect(folder, evidence, settings, None)
 
 
 def test_the_evidence_holds_no_path_and_no_duration(next_month):
-    text = json.dumps(next_month[2])
+    text = next_month[2].model_dump_json()
     assert str(next_month[0]) not in text
     assert "second" not in text
 
 
-RECORDS = [{"file": name, "sha256": name * 64} for name in "abc"]
+RECORDS = [FileRecord(file=name, sha256=name * 64, rules="1", rows=1) for name in "abc"]
 
 
 @pytest.mark.parametrize(
@@ -100,18 +100,18 @@ def test_files_not_accepted_before_are_new_or_else_the_newest(accepted, new):
     ],
 )
 def test_an_accepted_file_under_another_name_is_new(names, new):
-    accepted = {record["sha256"] for record in RECORDS}
+    accepted = {record.sha256 for record in RECORDS}
     assert new == data.newest(RECORDS, accepted, {name: digest * 64 for name, digest in names.items()})
 
 
-def test_a_renamed_file_stays_new_until_it_has_passed(next_month, params, monkeypatch):
+def test_a_renamed_file_stays_new_until_it_has_passed(next_month, settings, monkeypatch):
     folder, _, evidence, _ = next_month
     renamed = Path(files.listed(folder)[0])
     (folder / renamed).rename(folder / f"{renamed.stem}-again{renamed.suffix}")
-    monkeypatch.setattr(data, "compare", lambda *_: {"checks": [], "drift": {}})  # no check ran, so it does not pass
+    monkeypatch.setattr(data, "compare", lambda *_: SuiteEvidence())  # no check ran, so it does not pass
     for _ in range(2):
-        evidence = data.collect(folder, evidence, params, None)
-        assert [f"{renamed.stem}-again{renamed.suffix}"] == evidence["new"]
+        evidence = data.collect(folder, evidence, settings, None)
+        assert [f"{renamed.stem}-again{renamed.suffix}"] == evidence.new
 
 
 @pytest.mark.parametrize(("count", "expected"), [(1, "i"), (2, "ai"), (3, "aei"), (9, "abcdefghi"), (20, "abcdefghi")])
@@ -119,18 +119,18 @@ def test_reference_files_are_spread_evenly_up_to_a_bound(count, expected):
     assert list(expected) == suites.spread("abcdefghi", count)
 
 
-def test_a_single_file_is_compared_with_its_own_first_rows(folder, newest, params):
-    new, reference = data.samples(folder, [newest], [], params)
-    rows = params["data"]["suites"]["sample_rows"]
+def test_a_single_file_is_compared_with_its_own_first_rows(folder, newest, settings):
+    new, reference = data.samples(folder, [newest], [], settings)
+    rows = settings.data.suites.sample_rows
     assert 0 < len(new) <= len(reference) <= rows
     if problem.TIME_COLUMN:
         assert reference[problem.TIME_COLUMN].max() <= new[problem.TIME_COLUMN].min()
 
 
-def test_rows_without_a_time_are_split_randomly_in_any_order_of_the_file(frame, params, monkeypatch):
+def test_rows_without_a_time_are_split_randomly_in_any_order_of_the_file(frame, settings, monkeypatch):
     monkeypatch.setattr(problem, "TIME_COLUMN", None)
     monkeypatch.setattr(files, "load", lambda *_: frame.sort_values(problem.TARGET))
-    new, reference = data.samples(Path("data"), ["any"], [], params)
+    new, reference = data.samples(Path("data"), ["any"], [], settings)
     assert new[problem.TARGET].min() < reference[problem.TARGET].max()
 
 
@@ -140,23 +140,23 @@ def test_a_broken_contract_exits_with_1_names_the_file_and_leaves_evidence(folde
     code = data.main([str(folder), "--out", str(out), "--html", str(tmp_path / "report.html")])
     assert code == 1
     assert f"{newest}: unreadable" in capsys.readouterr().err
-    assert newest in [file["file"] for file in data.read_evidence(out)["files"] if file["findings"]]
+    assert newest in [file.file for file in data.read_evidence(out).files if file.findings]
 
 
-def test_a_blocked_file_is_not_accepted(folder, newest, params):
+def test_a_blocked_file_is_not_accepted(folder, newest, settings):
     (folder / newest).write_bytes(b"")
     accepted = ["0" * 64]
-    assert accepted == data.collect(folder, {"accepted": accepted}, params, None)["accepted"]
+    assert accepted == data.collect(folder, DataEvidence(accepted=accepted), settings, None).accepted
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null"])
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"files": [{"rows": NaN}]}', "\udcff"])
 def test_invalid_earlier_evidence_is_ignored(tmp_path, content):
-    (tmp_path / "evidence.json").write_text(content)
-    assert {} == data.read_evidence(tmp_path / "evidence.json")
+    (tmp_path / "evidence.json").write_bytes(content.encode(errors="surrogateescape"))
+    assert data.read_evidence(tmp_path / "evidence.json") is None
 
 
-def test_suites_that_cannot_start_are_an_error(frame, params, monkeypatch):
+def test_suites_that_cannot_start_are_an_error(frame, settings, monkeypatch):
     monkeypatch.setattr(suites, "RUNNER", "slipway.checks.no_such_module")
     rows = suites.table(frame, 10, 0)
-    answer = suites.run([suites.SuiteJob("only", rows, rows)], params["data"]["suites"])["only"]
-    assert "No module named" in answer["error"]
+    answer = suites.run([suites.SuiteJob("only", rows, rows)], settings.data.suites)["only"]
+    assert "No module named" in answer.error

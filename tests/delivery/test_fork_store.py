@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from slipway.errors import GateError, NoReleaseError
+from slipway.gates.comparison_evidence import ComparisonEvidence
 from slipway.pull_request import compare
 from slipway.release.store import WrongReleaseError
 from slipway.results import read
@@ -18,11 +19,16 @@ from slipway.settings import read_settings
 OURS, FORK = {"full_name": "team/flights"}, {"full_name": "mallory/flights"}
 WORKFLOW = Path(__file__).parents[2] / ".github/workflows/pull-request.yaml"
 PARAMS = Path(__file__).parents[2] / "params.yaml"
+GAIN = {"value": 0.1, "low": 0.1, "high": 0.1}
 MEASURED = {
     "rows": 100,
     "champion": None,
     "production": {},
-    "baselines": {"linear": {"all": [{"metric": "roc_auc", "gain": {"value": 0.1, "low": 0.1, "high": 0.1}}]}},
+    "baselines": {
+        "linear": {
+            "all": [{"metric": "roc_auc", "rows": 100, **dict.fromkeys(("candidate", "champion", "gain"), GAIN)}]
+        }
+    },
     "calibration": [{"predicted": 0.1, "observed": 0.1}],
     "bytes": {"candidate": 1},
     "staging": None,
@@ -31,14 +37,25 @@ MEASURED = {
 
 
 @pytest.fixture
-def fork(project, tmp_path, monkeypatch):
+def asked():
+    """Return the champion and the staging release of each comparison."""
+    return []
+
+
+@pytest.fixture
+def fork(project, asked, tmp_path, monkeypatch):
     """Return a function that runs `compare` in a pull request, by default from a fork; production runs v0.1.0."""
     project.publish("v0.1.0")
     for environment in ("staging", "production"):
         project.promote("v0.1.0", environment)
     shutil.copy(PARAMS, project.root)
     monkeypatch.setattr(compare, "blobs", lambda _: ("md5", []))
-    monkeypatch.setattr(compare, "measure", lambda champion, staging, _: MEASURED | {"asked": [champion, staging]})
+
+    def measure(champion, staging, _):
+        asked.append([champion, staging])
+        return ComparisonEvidence.model_validate(MEASURED)
+
+    monkeypatch.setattr(compare, "measure", measure)
 
     def run(head: dict[str, str] | None = FORK, event: str = "pull_request", store: str = "file:///nowhere") -> None:
         content = {"repository": OURS, "pull_request": {"head": {"repo": head}}}
@@ -53,7 +70,7 @@ def fork(project, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("head", [FORK, None])
-def test_a_comparison_with_a_release_that_a_fork_cannot_fetch_is_inconclusive(fork, head):
+def test_a_comparison_with_a_release_that_a_fork_cannot_fetch_is_inconclusive(fork, asked, head):
     with pytest.raises(GateError) as blocked:
         fork(head)
     result = read()["compare"]
@@ -65,13 +82,13 @@ def test_a_comparison_with_a_release_that_a_fork_cannot_fetch_is_inconclusive(fo
         "compare: blocked by champion inconclusive: v0.1.0 is not in the store file:///nowhere, and a fork's run has"
         " no variable SLIPWAY_STORE; push the branch to this repository to compare; segments inconclusive"
     )
-    assert [None, None] == result.evidence["asked"]
+    assert [[None, None]] == asked
 
 
-def test_a_store_that_a_fork_can_read_is_used(fork):
+def test_a_store_that_a_fork_can_read_is_used(fork, asked):
     fork(store="")
-    champion, staging = read()["compare"].evidence["asked"]
-    assert ("v0.1.0", "v0.1.0") == (champion["version"], staging["version"])
+    ((champion, staging),) = asked
+    assert ("v0.1.0", "v0.1.0") == (champion.version, staging.version)
 
 
 @pytest.mark.parametrize(("head", "event"), [(OURS, "pull_request"), (FORK, "workflow_dispatch")])

@@ -8,8 +8,11 @@ import sys
 
 import pytest
 
+from slipway import results
 from slipway.errors import ArgumentError, ToolError
 from slipway.gates import Outcome
+from slipway.gates.comparison_evidence import ComparisonEvidence, Released
+from slipway.gates.training_evidence import TrainEvidence
 from slipway.git import Git
 from slipway.history import reproduce, text
 from slipway.history.entries import HERE, History
@@ -37,11 +40,11 @@ for name in ("smoke.json", "sbom.cdx.json", "pylock.toml"):
     (out / name).write_text("{}")
 shutil.copy("dvc.lock", out)
 shutil.copytree("metrics", out / "metrics")
-champion = results.read()["compare"].evidence["champion"]
+champion = results.find(results.COMPARE).evidence.champion.model_dump(mode="json")
 model = {"model": blobs(pathlib.Path("model"))[0]}
 release.seal(out, {"version": "v0.1.0", "commit": commit, "inputs": model, "metrics": {}, "champion": champion})
 """
-CHAMPION = {"version": "v0.0.9", "digest": "sha256:0", "commit": "c0ffee"}
+COMPARED = ComparisonEvidence(rows=0, champion=Released(version="v0.0.9", digest="sha256:0", commit="c0ffee"))
 
 
 def _change(project, seed: int, auc: float) -> None:
@@ -53,9 +56,10 @@ def _change(project, seed: int, auc: float) -> None:
 
 def _keep(project, version: str, by: str) -> None:
     """Store the results that the jobs of a deployment keep with the release."""
-    for job, details in {"build": {"by": by, "run": "by hand"}, "compare": {"champion": CHAMPION}}.items():
-        with recorded(job) as result:
-            result.evidence = {"release": version, **details}
+    with recorded("build") as result:
+        result.evidence = {"release": version, "by": by, "run": "by hand"}
+    with recorded(results.COMPARE) as result:
+        result.evidence = COMPARED
     evidence.store_results(project.store, version)
 
 
@@ -105,8 +109,8 @@ def test_a_commit_with_a_broken_lock_is_still_listed(released):
 
 
 def test_the_last_run_in_the_work_tree_is_listed_before_it_is_committed(released):
-    with recorded("train") as result:
-        result.evidence = {"by": "grace", "stages": {"train": 1.5}}
+    with recorded(results.TRAIN) as result:
+        result.evidence = TrainEvidence(commit="c0ffee", by="grace", stages={"train": 1.5})
     entry = entries(released)[HERE]
     assert ("grace", {"train": 1.5}) == (entry.by, entry.jobs["train"]["stages"])
 
@@ -138,8 +142,8 @@ def made(project):
     (project.root / "build.py").write_text(BUILD)
     (project.root / ".gitignore").write_text("/model\n/results\n/build\n")
     project.commit()
-    with recorded("compare") as result:
-        result.evidence = {"champion": CHAMPION}
+    with recorded(results.COMPARE) as result:
+        result.evidence = COMPARED
     for script in ("train.py", "build.py"):
         subprocess.run([sys.executable, script], cwd=project.root, check=True)
     publish.publish(project.root, project.root / "build/release", project.store)

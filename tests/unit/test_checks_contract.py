@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
 from slipway.checks import contract
+from slipway.gates.data_evidence import BrokenRule, Example
 
 
 class Thing(BaseModel):
@@ -24,12 +25,12 @@ class Thing(BaseModel):
 GOOD = {"size": 1.0, "count": 2, "color": "red", "code": "AB", "label": 1}
 
 
-def findings(*rows: dict, examples: int = 3) -> list[dict]:
+def findings(*rows: dict, examples: int = 3) -> list[BrokenRule]:
     return contract.check(pd.DataFrame([{**GOOD, **row} for row in rows], dtype=object), Thing, {"label"}, examples)
 
 
 def kinds(*rows: dict) -> list[tuple[str, str]]:
-    return [(finding["column"], finding["kind"]) for finding in findings(*rows)]
+    return [(finding.column, finding.kind) for finding in findings(*rows)]
 
 
 def test_a_good_frame_has_no_finding():
@@ -60,19 +61,19 @@ def test_a_broken_value_is_found_with_its_column_and_kind(column, value, kind):
 def test_a_finding_has_rule_unit_count_and_example_rows():
     expected = {"column": "size", "kind": "limit", "rule": "at most 9.0 mm", "count": 2}
     examples = [{"row": 1, "value": 10.0}]
-    assert [{**expected, "examples": examples}] == findings({}, {"size": 10.0}, {"size": 11.0}, examples=1)
+    assert [BrokenRule(**expected, examples=examples)] == findings({}, {"size": 10.0}, {"size": 11.0}, examples=1)
 
 
 def test_a_missing_column_is_one_finding():
     frame = pd.DataFrame([GOOD, GOOD]).drop(columns="code")
     assert [("code", "missing column", 2)] == [
-        (finding["column"], finding["kind"], finding["count"]) for finding in contract.check(frame, Thing, {"label"}, 3)
+        (finding.column, finding.kind, finding.count) for finding in contract.check(frame, Thing, {"label"}, 3)
     ]
 
 
 def test_a_missing_label_column_is_a_finding():
     frame = pd.DataFrame([GOOD]).drop(columns="label")
-    assert ["label"] == [finding["column"] for finding in contract.check(frame, Thing, {"label"}, 3)]
+    assert ["label"] == [finding.column for finding in contract.check(frame, Thing, {"label"}, 3)]
 
 
 def test_an_unknown_column_is_a_finding():
@@ -85,7 +86,7 @@ def test_a_bad_row_is_found_at_any_position(place):
     sizes = np.ones(3 * contract.CHUNK_ROWS)
     sizes[place] = 10
     (finding,) = contract.check(pd.DataFrame({**GOOD, "size": sizes}), Thing, {"label"}, 3)
-    assert [{"row": place, "value": 10.0}] == finding["examples"]
+    assert [Example(row=place, value=10.0)] == finding.examples
 
 
 def test_a_long_value_is_truncated():

@@ -21,8 +21,12 @@ from threadpoolctl import threadpool_limits
 from slipway.checks import convergence
 from slipway.gates import Outcome
 from slipway.gates.convergence import verdict
+from slipway.settings import read_settings
+from tests.params import VALID
 
-LIMITS = {"loss_fall": 0.02, "overfit_fall": 0.5, "chance_skill": 0.2, "baseline_margin": 0.01}
+LIMITS = read_settings(VALID).convergence.model_copy(
+    update={"loss_fall": 0.02, "overfit_fall": 0.5, "chance_skill": 0.2, "baseline_margin": 0.01}
+)
 ROWS, TEST_ROWS, SMALL_ROWS, SEED = 600, 600, 60, 7
 CLASSES = np.array(["low", "middle", "high"])
 
@@ -184,4 +188,4 @@ def test_a_small_sample_with_a_rare_class_can_be_trained_on():
     ("task", "over"), [("binary", "iterations"), ("multiclass", "training rows"), ("regression", "iterations")]
 )
 def test_loss_is_measured_over_iterations_where_the_estimator_has_stages(task, over):
-    assert over == convergence.loss_falls(synthetic(task))["over"]
+    assert over == convergence.loss_falls(synthetic(task)).over

@@ -6,19 +6,45 @@ import math
 
 import pytest
 
+from slipway.evaluation.compared import Interval
 from slipway.gates import comparison as gates
+from slipway.gates.comparison_evidence import ComparisonEvidence
+from slipway.settings import read_settings
+from tests.params import VALID
 
-PARAMS = {"primary": "auc", "margin": 0.01, "segment_margin": 0.05, "minimum_segment_rows": 100, "baseline_margin": 0}
-PARAMS |= {"segment_loss_margin": 0.02, "calibration": 0.1, "size_ratio": 2, "latency_ratio": 2}
+LIMITS = read_settings(VALID).gates.model_copy(
+    update={
+        "primary": "auc",
+        "margin": 0.01,
+        "segment_margin": 0.05,
+        "segment_loss_margin": 0.02,
+        "minimum_segment_rows": 100,
+        "baseline_margin": 0,
+        "calibration": 0.1,
+        "size_ratio": 2,
+        "latency_ratio": 2,
+    }
+)
 NAN = math.nan
+SIDE = {"value": 0.7, "low": 0.6, "high": 0.8}
 
 
 def _row(value: float, low: float, high: float, rows: int = 1000) -> list[dict]:
-    return [{"metric": "auc", "rows": rows, "gain": {"value": value, "low": low, "high": high}}]
+    gain = {"value": value, "low": low, "high": high}
+    return [{"metric": "auc", "rows": rows, "candidate": SIDE, "champion": SIDE, "gain": gain}]
 
 
-def _evidence(overall: list[dict], **segments: list[dict]) -> dict:
-    return {"champion": {"version": "v1"}, "production": {"all": overall, **segments}, "baselines": {}}
+def _document(overall: list[dict], **segments: list[dict]) -> dict:
+    return {"rows": 1000, "champion": {"version": "v1"}, "production": {"all": overall, **segments}, "baselines": {}}
+
+
+def _read(document: dict) -> ComparisonEvidence:
+    """Return the evidence as a gate receives it from results/compare.json, where NaN is null."""
+    return ComparisonEvidence.model_validate_json(ComparisonEvidence.model_validate(document).model_dump_json())
+
+
+def _evidence(overall: list[dict], **segments: list[dict]) -> ComparisonEvidence:
+    return _read(_document(overall, **segments))
 
 
 @pytest.mark.parametrize(
@@ -33,7 +59,9 @@ def _evidence(overall: list[dict], **segments: list[dict]) -> dict:
     ],
 )
 def test_a_difference_has_one_of_four_names(interval, expected):
-    assert expected == gates.difference(dict(zip(("value", "low", "high"), interval, strict=True)))
+    assert expected == gates.difference(
+        Interval.model_validate(dict(zip(("value", "low", "high"), interval, strict=True)))
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,23 +78,23 @@ def test_a_difference_has_one_of_four_names(interval, expected):
     ],
 )
 def test_the_champion_gate(interval, expected):
-    assert expected == gates.champion(_evidence(_row(*interval)), PARAMS).outcome
+    assert expected == gates.champion(_evidence(_row(*interval)), LIMITS).outcome
 
 
 def test_a_comparison_that_did_not_run_fails():
-    assert ["fail"] * 3 == [gate(None, PARAMS).outcome for gate in (gates.champion, gates.segments, gates.baselines)]
+    assert ["fail"] * 3 == [gate(None, LIMITS).outcome for gate in (gates.champion, gates.segments, gates.baselines)]
 
 
 def test_without_a_champion_the_other_gates_decide():
-    evidence = {"champion": None, "production": {}}
-    assert ["pass", "pass"] == [gate(evidence, PARAMS).outcome for gate in (gates.champion, gates.segments)]
+    evidence = _read({"rows": 1, "champion": None, "production": {}})
+    assert ["pass", "pass"] == [gate(evidence, LIMITS).outcome for gate in (gates.champion, gates.segments)]
 
 
 def test_a_champion_that_cannot_be_compared_fails_with_the_reason():
-    evidence = {"champion": {"version": "v1", "error": "v1 needs the column b"}, "production": {}}
+    evidence = _read({"rows": 1, "champion": {"version": "v1", "error": "v1 needs the column b"}})
     assert ("fail", "v1 needs the column b") == (
-        gates.champion(evidence, PARAMS).outcome,
-        gates.champion(evidence, PARAMS).reason,
+        gates.champion(evidence, LIMITS).outcome,
+        gates.champion(evidence, LIMITS).reason,
     )
 
 
@@ -81,13 +109,13 @@ def test_a_champion_that_cannot_be_compared_fails_with_the_reason():
     ],
 )
 def test_the_segments_gate(segment, expected):
-    assert expected == gates.segments(_evidence(_row(0, -0.001, 0.001), **{"city=a": segment}), PARAMS).outcome
+    assert expected == gates.segments(_evidence(_row(0, -0.001, 0.001), **{"city=a": segment}), LIMITS).outcome
 
 
 def _one_class(value: float, low: float, high: float) -> list[dict]:
     """Return a segment whose primary metric is undefined; the numbers are the gain of the loss."""
-    loss = {"metric": "log_loss", "rows": 1000, "gain": {"value": value, "low": low, "high": high}}
-    return [*_row(NAN, NAN, NAN), {**loss, "metric": "brier"}, loss]
+    (loss,) = _row(value, low, high)
+    return [*_row(NAN, NAN, NAN), {**loss, "metric": "brier"}, {**loss, "metric": "log_loss"}]
 
 
 @pytest.mark.parametrize(
@@ -103,15 +131,15 @@ def _one_class(value: float, low: float, high: float) -> list[dict]:
     ],
 )
 def test_where_the_primary_metric_is_undefined_in_a_segment_the_loss_decides(segment, outcome, reason):
-    verdict = gates.segments(_evidence(_row(0, -0.001, 0.001), **{"city=a": segment}), PARAMS)
+    verdict = gates.segments(_evidence(_row(0, -0.001, 0.001), **{"city=a": segment}), LIMITS)
     assert (outcome, reason) == (verdict.outcome, verdict.reason)
 
 
 def _passing() -> dict:
-    """Return evidence on which every gate passes."""
+    """Return the document of evidence on which every gate passes."""
     sides = {"candidate": 1.0, "champion": 1.0}
     overall, segment = _row(0.02, 0.01, 0.03), _row(0.02, 0.01, 0.03)
-    return _evidence(overall, **{"city=a": segment}) | {
+    return _document(overall, **{"city=a": segment}) | {
         "baselines": {"linear": {"all": _row(0.02, 0.01, 0.03)}},
         "calibration": [{"predicted": 0.2, "observed": 0.2}],
         "bytes": dict(sides),
@@ -120,26 +148,33 @@ def _passing() -> dict:
 
 
 def _leaves(node: object, path: tuple = ()) -> list[tuple]:
-    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    """Return the path of every number that a gate reads: all but the metric of either model alone."""
+    children = (
+        node.items() if isinstance(node, dict) and node != SIDE else enumerate(node) if isinstance(node, list) else ()
+    )
     below = [leaf for key, child in children for leaf in _leaves(child, (*path, key))]
     return [path] if isinstance(node, float) else below
 
 
 @pytest.mark.parametrize("leaf", _leaves(_passing()), ids=lambda leaf: "/".join(map(str, leaf)))
 def test_no_number_of_the_evidence_can_be_nan_and_leave_every_gate_passing(leaf):
-    evidence = _passing()
-    assert {"pass"} == {gate(evidence, PARAMS).outcome for gate in gates.COMPARISON_GATES}
+    assert {"pass"} == {gate(_read(_passing()), LIMITS).outcome for gate in gates.COMPARISON_GATES}
     *path, last = leaf
-    node = evidence
+    document = node = _passing()
     for key in path:
         node = node[key]
     node[last] = NAN
-    assert {"pass"} < {gate(evidence, PARAMS).outcome for gate in gates.COMPARISON_GATES}
+    assert {"pass"} < {gate(_read(document), LIMITS).outcome for gate in gates.COMPARISON_GATES}
 
 
 def test_the_segments_gate_names_the_segment_that_is_worse():
     evidence = _evidence(_row(0, 0, 0), **{"city=a": _row(-0.1, -0.15, -0.05)})
-    assert gates.segments(evidence, PARAMS).reason.startswith("city=a")
+    assert gates.segments(evidence, LIMITS).reason.startswith("city=a")
+
+
+def test_production_without_a_comparison_on_all_rows_fails():
+    evidence = _read({"rows": 1, "champion": {"version": "v1"}})
+    assert ("fail", "missing") == (gates.champion(evidence, LIMITS).outcome, gates.champion(evidence, LIMITS).observed)
 
 
 @pytest.mark.parametrize(
@@ -152,18 +187,20 @@ def test_the_segments_gate_names_the_segment_that_is_worse():
     ],
 )
 def test_the_baselines_gate(linear, expected):
-    evidence = {"baselines": {"dummy": {"all": _row(0.2, 0.1, 0.3)}, "linear": {"all": _row(*linear)}}}
-    assert expected == gates.baselines(evidence, PARAMS).outcome
+    evidence = _read(
+        {"rows": 1, "baselines": {"dummy": {"all": _row(0.2, 0.1, 0.3)}, "linear": {"all": _row(*linear)}}}
+    )
+    assert expected == gates.baselines(evidence, LIMITS).outcome
 
 
 @pytest.mark.parametrize(("margin", "expected"), [(-0.02, "pass"), (-0.005, "inconclusive"), (0.02, "fail")])
 def test_the_baseline_margin_may_be_negative(margin, expected):
-    evidence = {"baselines": {"linear": {"all": _row(0.0, -0.01, 0.01)}}}
-    assert expected == gates.baselines(evidence, PARAMS | {"baseline_margin": margin}).outcome
+    evidence = _read({"rows": 1, "baselines": {"linear": {"all": _row(0.0, -0.01, 0.01)}}})
+    assert expected == gates.baselines(evidence, LIMITS.model_copy(update={"baseline_margin": margin})).outcome
 
 
 def test_a_comparison_without_baselines_fails():
-    assert "fail" == gates.baselines({"baselines": {}}, PARAMS).outcome
+    assert "fail" == gates.baselines(_read({"rows": 1, "baselines": {}}), LIMITS).outcome
 
 
 def _deciles(*gaps: float) -> dict:
@@ -182,7 +219,7 @@ def _deciles(*gaps: float) -> dict:
     ],
 )
 def test_the_calibration_gate(comparison, expected):
-    assert expected == gates.calibration(comparison, {"calibration": 0.1}).outcome
+    assert expected == gates.calibration(comparison and _read({"rows": 1} | comparison), LIMITS).outcome
 
 
 @pytest.mark.parametrize(("gate", "quantity"), [(gates.size, "bytes"), (gates.latency, "milliseconds")])
@@ -193,16 +230,17 @@ def test_the_calibration_gate(comparison, expected):
         ({"candidate": 20, "champion": 10}, "pass"),
         ({"candidate": 21, "champion": 10}, "fail"),
         ({"candidate": NAN, "champion": 10}, "fail"),
+        ({"candidate": 10, "champion": NAN}, "fail"),
+        ({"candidate": 10, "champion": 0}, "fail"),
         ({"candidate": 10}, "fail"),
-        ({}, "fail"),
+        (None, "fail"),
     ],
 )
 def test_the_gates_on_size_and_latency(gate, quantity, sides, expected):
-    params = {"size_ratio": 2.0, "latency_ratio": 2.0}
-    assert expected == gate({"champion": {"version": "v1"}, quantity: sides}, params).outcome
+    assert expected == gate(_read({"rows": 1, "champion": {"version": "v1"}, quantity: sides}), LIMITS).outcome
 
 
 @pytest.mark.parametrize("gate", [gates.size, gates.latency])
-@pytest.mark.parametrize(("comparison", "expected"), [(None, "fail"), ({"champion": None}, "pass")])
+@pytest.mark.parametrize(("comparison", "expected"), [(None, "fail"), (_read({"rows": 1, "champion": None}), "pass")])
 def test_the_gates_on_size_and_latency_without_a_champion(gate, comparison, expected):
-    assert expected == gate(comparison, {"size_ratio": 2.0, "latency_ratio": 2.0}).outcome
+    assert expected == gate(comparison, LIMITS).outcome

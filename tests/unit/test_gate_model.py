@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from slipway.gates import Outcome, Verdict, model, overall
+from slipway.gates.training_evidence import Export
+from slipway.settings import read_settings
+from tests.params import VALID
 
-FLOOR = {"primary": "roc_auc", "floor": 0.6}
+FLOOR = read_settings(VALID).gates.model_copy(update={"primary": "roc_auc", "floor": 0.6})
 
 
 @pytest.mark.parametrize(
@@ -16,32 +19,32 @@ FLOOR = {"primary": "roc_auc", "floor": 0.6}
         ({"parity": "1e-5", "rows": 10}, "pass"),
         ({"parity": "2e-5", "rows": 10}, "fail"),
         ({"parity": "nan", "rows": 10}, "fail"),
-        ({}, "fail"),
+        ({"parity": None, "rows": 10}, "fail"),
+        (None, "fail"),
     ],
 )
 def test_the_parity_gate(export, expected):
-    assert expected == model.parity(export, 1e-5).outcome
+    assert expected == model.parity(export and Export.model_validate(export), 1e-5).outcome
 
 
 @pytest.mark.parametrize(
-    ("evaluation", "expected"),
+    ("measured", "expected"),
     [
-        ({"model": {"roc_auc": 0.7}}, "pass"),
-        ({"model": {"roc_auc": 0.6}}, "pass"),
-        ({"model": {"roc_auc": 0.59}}, "fail"),
-        ({"model": {"roc_auc": float("nan")}}, "fail"),
-        ({"model": {}}, "fail"),
+        ({"roc_auc": 0.7}, "pass"),
+        ({"roc_auc": 0.6}, "pass"),
+        ({"roc_auc": 0.59}, "fail"),
+        ({"roc_auc": float("nan")}, "fail"),
         ({}, "fail"),
     ],
 )
-def test_the_floor_gate(evaluation, expected):
-    assert expected == model.floor(evaluation, FLOOR, "binary").outcome
+def test_the_floor_gate(measured, expected):
+    assert expected == model.floor(measured, FLOOR, "binary").outcome
 
 
 @pytest.mark.parametrize(("rmse", "expected"), [(5.0, "pass"), (11.0, "fail")])
 def test_a_floor_is_a_ceiling_where_lower_is_better(rmse, expected):
-    params = {"primary": "rmse", "floor": 10}
-    assert expected == model.floor({"model": {"rmse": rmse}}, params, "regression").outcome
+    limits = FLOOR.model_copy(update={"primary": "rmse", "floor": 10})
+    assert expected == model.floor({"rmse": rmse}, limits, "regression").outcome
 
 
 @pytest.mark.parametrize(

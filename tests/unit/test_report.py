@@ -13,6 +13,7 @@ from slipway.git.changes import Changes
 from slipway.report import content, html, markdown
 from slipway.report.content import ReportEvidence
 from slipway.report.document import Chart, Code, Commands, Details, Heading, Series, Strong, Table, paragraph
+from slipway.results import JOBS as TYPED_JOBS
 from slipway.results import JobResult
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -32,12 +33,14 @@ CARD = content.Card(
     target="late",
     columns=[content.Column(name="a", description="An a", unit="mile")],
 )
+RUN = {"commit": "c" * 40, "by": "ada"}
 LOSS = [{"iteration": i, "rows": side, "loss": 1 / i} for side in ("train", "test") for i in (1, 2, 3)]
 
 
 def _result(job: str, outcome: str = "pass", evidence: dict | None = None, error: str | None = None) -> JobResult:
     verdicts = [] if error else [Verdict(f"{job} gate", Outcome(outcome), "below 1", "0.5", "a reason")]
-    return JobResult(job=job, started=START, verdicts=verdicts, evidence=evidence or {}, error=error)
+    kind = TYPED_JOBS[job].result
+    return kind(job=job, started=START, verdicts=verdicts, evidence=evidence or {}, error=error)
 
 
 RUNNING_TEST = dict.fromkeys(content.JOBS, "success") | {"test": content.RUNNING}
@@ -46,11 +49,11 @@ RUNNING_TEST = dict.fromkeys(content.JOBS, "success") | {"test": content.RUNNING
 def _evidence(changes: Changes | None = None, statuses: dict | None = None, **jobs: JobResult | None) -> ReportEvidence:
     results = {job: _result(job) for job in content.JOBS}
     results["compare"] = _result("compare", evidence=COMPARED)
-    results["train"] = _result("train", evidence={"loss": LOSS})
+    results["train"] = _result("train", evidence=RUN | {"loss": LOSS})
     results |= jobs
     kept = {job: result for job, result in results.items() if result is not None}
     return ReportEvidence(
-        results=kept,
+        results=content.JobResults.model_validate(kept, from_attributes=True),
         changes=changes or Changes(base="b" * 40, head="a" * 40),
         task="binary",
         primary="roc_auc",
@@ -70,6 +73,7 @@ TUNED = {
     "rows": {"searched": 800, "apart": 200, "folds": 3},
     "best": {"model.rate": 0.05, "model.loss": "b"},
     "current": {"model.rate": 0.06, "model.loss": "a"},
+    "value": 0.71,
     "judged": ROW,
 }
 
@@ -77,7 +81,7 @@ TUNED = {
 @pytest.mark.parametrize("files", [["params.yaml", "metrics/tune.json"], ["params.yaml"]])
 def test_the_report_describes_the_search_that_selected_the_parameters(files):
     changes = Changes(base="b" * 40, head="a" * 40, files=files)
-    text = _text(_evidence(changes, train=_result("train", evidence={"metrics": {"tune": TUNED}})))
+    text = _text(_evidence(changes, train=_result("train", evidence=RUN | {"metrics": {"tune": TUNED}})))
     facts = ["30 trials (2 failed, 1 killed and repeated)", "0.01 to 0.3, log scale", "a, b"]
     assert all((fact in text) == (content.TUNE_METRICS in files) for fact in facts)
 
@@ -142,9 +146,7 @@ def test_report_of_a_workflow_expects_the_jobs_of_that_workflow():
     evidence = _evidence(test=None, lint=None).model_copy(update={"statuses": {"data": "success", "train": "success"}})
     assert "# ✅ Ready to merge" in _text(evidence)
     assert "# ❌ Blocked: compare" in _text(
-        evidence.model_copy(
-            update={"results": {job: result for job, result in evidence.results.items() if job != "compare"}}
-        )
+        evidence.model_copy(update={"results": evidence.results.model_copy(update={"compare": None})})
     )
 
 
@@ -170,7 +172,7 @@ PREPARED = {"rows": {"train": 800, "test": 100}, "period": {"train": ["2025-01-0
 def test_the_model_card_states_data_quality_and_validity():
     weak = [{**ROW, "rows": 40, "candidate": {"value": 0.5, "low": 0.4, "high": 0.6}}]
     compared = COMPARED | {"production": {"all": [ROW], "city=a": [ROW], "city=b": weak}}
-    train = _result("train", evidence={"metrics": {"prepare": PREPARED}})
+    train = _result("train", evidence=RUN | {"metrics": {"prepare": PREPARED}})
     text = _text(_evidence(train=train, compare=_result("compare", evidence=compared)))
     card = text[text.index("Model card") : text.index("<summary>Jobs")]
     rows = [
@@ -195,7 +197,7 @@ def test_changed_parameters_are_listed_with_both_values():
 
 
 def test_a_stale_lock_file_is_reported_with_its_fix():
-    train = _result("train", evidence={"stale": ["train"]})
+    train = _result("train", evidence=RUN | {"stale": ["train"]})
     assert "uv run dvc repro" in _text(_evidence(train=train))
 
 

@@ -9,9 +9,7 @@ import pytest
 
 from slipway.errors import MissingFileError, SettingError, UnreadableFileError, UserError
 from slipway.settings import Settings, read_params, read_section, read_settings
-
-VALID = Path(__file__).parent / "golden/params.yaml"
-"""A valid file, independent of the params.yaml of a fork or a pull request."""
+from tests.params import VALID
 
 TEXT = VALID.read_text(encoding="utf-8")
 

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import yaml
 
+from slipway.gates.training_evidence import LossPoint
 from slipway.pipeline import run, tracking
 from slipway.pipeline.tracking import Meter, ResourceSample
 
 BUSY = (
     "import time\nheld = bytearray(60_000_000)\nend = time.process_time() + 0.6\nwhile time.process_time() < end: pass"
 )
-LOSS = [{"iteration": at, "rows": rows, "loss": 1 / at} for rows in ("train", "test") for at in (1, 5)]
+LOSS = [LossPoint(iteration=at, rows=rows, loss=1 / at) for rows in ("train", "test") for at in (1, 5)]
 
 
 def test_cpu_and_memory_of_a_stage_are_those_of_its_child_processes():

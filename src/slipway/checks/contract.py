@@ -1,8 +1,4 @@
-"""The data contract: validation of every row of a frame against the problem's `Row`, by pydantic itself.
-
-A finding is a broken rule of one column: {"column", "kind", "rule", "count", "examples": [{"row", "value"}]}. `row`
-counts from 0 within the file.
-"""
+"""The data contract: validation of every row of a frame against the problem's `Row`, by pydantic itself."""
 
 from __future__ import annotations
 
@@ -12,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from slipway.gates.data_evidence import BrokenRule, Example
 from slipway.schema.fields import fields
 from slipway.schema.typed_rows import records
 
@@ -56,7 +53,7 @@ KINDS = {
 KINDS_WITH_UNIT = {"limit"}
 
 
-def check(frame: pd.DataFrame, row: type[BaseModel], others: set[str], example_rows: int) -> list[dict[str, Any]]:
+def check(frame: pd.DataFrame, row: type[BaseModel], others: set[str], example_rows: int) -> list[BrokenRule]:
     """Return the findings on all rows of `frame`; `others` are its columns in addition to those of `row`."""
     names = list(row.model_fields)
     absent = [name for name in [*names, *sorted(others)] if name not in frame]
@@ -67,11 +64,11 @@ def check(frame: pd.DataFrame, row: type[BaseModel], others: set[str], example_r
     return findings + _broken_rules(frame[[name for name in names if name in frame]], row, example_rows)
 
 
-def _column_finding(kind: str, column: str, rule: str, count: int) -> dict[str, Any]:
-    return {"column": column, "kind": kind, "rule": rule, "count": count, "examples": []}
+def _column_finding(kind: str, column: str, rule: str, count: int) -> BrokenRule:
+    return BrokenRule(column=column, kind=kind, rule=rule, count=count)
 
 
-def _broken_rules(frame: pd.DataFrame, row: type[BaseModel], example_rows: int) -> list[dict[str, Any]]:
+def _broken_rules(frame: pd.DataFrame, row: type[BaseModel], example_rows: int) -> list[BrokenRule]:
     described = fields(row)
     broken: dict[tuple[str, str, str], dict[int, Any]] = defaultdict(dict)
     for place, error in _errors(frame, row):
@@ -80,8 +77,13 @@ def _broken_rules(frame: pd.DataFrame, row: type[BaseModel], example_rows: int) 
             unit = described[column].unit if column in described else ""
             broken[(column, *_rule(error, unit))].setdefault(place, error["input"])
     return [
-        _column_finding(kind, column, rule, len(rows))
-        | {"examples": [{"row": place, "value": quoted(value)} for place, value in list(rows.items())[:example_rows]]}
+        BrokenRule(
+            column=column,
+            kind=kind,
+            rule=rule,
+            count=len(rows),
+            examples=[Example(row=place, value=quoted(value)) for place, value in list(rows.items())[:example_rows]],
+        )
         for (column, kind, rule), rows in sorted(broken.items())
     ]
 

@@ -18,17 +18,20 @@ from slipway import predictor
 from slipway.evaluation import metrics
 from slipway.evaluation.baselines import baselines
 from slipway.evaluation.skill import skill
+from slipway.gates.convergence_evidence import ConvergenceEvidence, Digests, LossFall, ShuffledSkill, SmallSampleLoss
 from slipway.schema import missing
 from slipway.schema.columns import columns
 from slipway.schema.features import to_features
 from slipway.schema.fields import fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from pydantic import BaseModel
     from sklearn.base import BaseEstimator
+
+    from slipway.settings import Settings
 
 HUGE = 3.0e38  # just below the maximum of float32, in which models compute
 SCORED_ROWS = 2000  # training rows on which the loss of each iteration is computed; there are hundreds of iterations
@@ -71,15 +74,15 @@ class Subject:
         return replace(self, train=self.train.iloc[kept].reset_index(drop=True), train_target=self.train_target[kept])
 
 
-def subject(data_dir: Path, params: Mapping[str, Any]) -> Subject:
+def subject(data_dir: Path, settings: Settings) -> Subject:
     """Return the problem's own estimator with a sample of its own data, split as for training."""
     import problem
 
+    limits, seed, params = settings.convergence, settings.seed, settings.for_problem()
     frame = problem.load(data_dir)
     train, test = problem.split(frame[frame[problem.TARGET].notna()], params)
-    limits, seed = params["convergence"], params["seed"]
     label = None if problem.TASK == "regression" else problem.TARGET
-    train, test = (_sample(train, limits["train_rows"], seed, label), _sample(test, limits["test_rows"], seed, label))
+    train, test = (_sample(train, limits.train_rows, seed, label), _sample(test, limits.test_rows, seed, label))
     return Subject(
         problem.TASK,
         problem.Row,
@@ -115,7 +118,7 @@ def _target(values: pd.Series, task: str) -> np.ndarray:
     return values.to_numpy() if task == "multiclass" else values.to_numpy(dtype=float)
 
 
-def loss_falls(subject: Subject) -> dict[str, Any]:
+def loss_falls(subject: Subject) -> LossFall:
     """Return the loss at the start and at the end of training, over iterations.
 
     For an estimator without stages, return the held-out loss over growing samples of the training rows.
@@ -128,7 +131,7 @@ def loss_falls(subject: Subject) -> dict[str, Any]:
             [_test_loss(subject.head(len(subject.train) // divisor)) for divisor in CURVE_DIVISORS],
             "training rows",
         )
-    return {"over": over, "first": losses[0], "last": losses[-1]}
+    return LossFall(over=over, first=losses[0], last=losses[-1])
 
 
 def _test_loss(subject: Subject) -> float:
@@ -142,29 +145,29 @@ def _loss(subject: Subject, estimator: BaseEstimator, target: np.ndarray, scores
     return metrics.loss_of(subject.task).value(positions, scores)
 
 
-def overfits(subject: Subject, rows: int) -> dict[str, Any]:
+def overfits(subject: Subject, rows: int) -> SmallSampleLoss:
     """Return the loss on `rows` training rows of the estimator and of a dummy, both fitted on these rows."""
     small = subject.head(rows)
     small = replace(small, test=small.train, test_target=small.train_target)
     dummy = replace(small, build=lambda: baselines(subject.task, subject.row)["dummy"])
-    return {"model": _test_loss(small), "dummy": _test_loss(dummy)}
+    return SmallSampleLoss(model=_test_loss(small), dummy=_test_loss(dummy))
 
 
-def shuffled(subject: Subject) -> dict[str, Any]:
+def shuffled(subject: Subject) -> ShuffledSkill:
     """Return the mean skill on held-out rows after training on shuffled labels: chance, unless a column leaks."""
     rng = np.random.default_rng(subject.seed)
     skills = []
     for _ in range(SHUFFLES):
         mixed = replace(subject, train_target=rng.permutation(subject.train_target))
         skills.append(_skill(mixed, mixed.fitted))
-    return {"skill": float(np.mean(skills))}
+    return ShuffledSkill(skill=float(np.mean(skills)))
 
 
 def _classes(estimator: BaseEstimator) -> list[Any]:
     return list(getattr(estimator, "classes_", []))
 
 
-def finite(subject: Subject) -> dict[str, Any]:
+def finite(subject: Subject) -> dict[str, int | str]:
     """Return for each kind of unusual input the number of predictions that are not finite, or the error."""
     counts = {name: _not_finite(subject, rows) for name, rows in _unusual(subject).items()}
     constant = subject.train.assign(**_typical(subject.train))
@@ -201,9 +204,9 @@ def _not_finite(subject: Subject, rows: pd.DataFrame) -> int | str:
         return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
-def repeats(subject: Subject) -> dict[str, Any]:
+def repeats(subject: Subject) -> Digests:
     """Return the digests of the held-out predictions of two estimators with equal training."""
-    return {"digests": [digest(estimator, subject) for estimator in (subject.fitted, subject.fit())]}
+    return Digests(digests=(digest(subject.fitted, subject), digest(subject.fit(), subject)))
 
 
 def digest(estimator: BaseEstimator, subject: Subject) -> str:
@@ -212,7 +215,7 @@ def digest(estimator: BaseEstimator, subject: Subject) -> str:
     return hashlib.sha256(np.ascontiguousarray(scores, dtype=np.float64).tobytes()).hexdigest()
 
 
-def beats_baselines(subject: Subject) -> dict[str, Any]:
+def beats_baselines(subject: Subject) -> dict[str, float]:
     """Return the skill on held-out rows of the estimator and of each baseline, trained on the same rows."""
     rivals = {
         name: estimator.fit(subject.train, subject.train_target)
@@ -226,13 +229,13 @@ def _skill(subject: Subject, estimator: BaseEstimator) -> float:
     return skill(subject.task, _classes(estimator), subject.test_target, scores)
 
 
-def evidence(subject: Subject, small_rows: int) -> dict[str, dict[str, Any]]:
+def evidence(subject: Subject, small_rows: int) -> ConvergenceEvidence:
     """Return the evidence of all six checks."""
-    return {
-        "loss_falls": loss_falls(subject),
-        "overfits": overfits(subject, small_rows),
-        "shuffled": shuffled(subject),
-        "finite": finite(subject),
-        "repeats": repeats(subject),
-        "beats_baselines": beats_baselines(subject),
-    }
+    return ConvergenceEvidence(
+        loss_falls=loss_falls(subject),
+        overfits=overfits(subject, small_rows),
+        shuffled=shuffled(subject),
+        finite=finite(subject),
+        repeats=repeats(subject),
+        beats_baselines=beats_baselines(subject),
+    )

@@ -8,12 +8,12 @@ with a sample of the old. The evidence contains no timestamps: the same data giv
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
+from pydantic import ValidationError
 
 import problem
 from slipway.checks import files, suites
@@ -22,53 +22,62 @@ from slipway.errors import reported_by
 from slipway.files import write_json
 from slipway.gates import Outcome, overall
 from slipway.gates import data as gate
-from slipway.settings import read_params
+from slipway.gates.data_evidence import DataEvidence
+from slipway.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from slipway.gates.data_evidence import FileRecord, SuiteEvidence
+    from slipway.settings import Settings
+    from slipway.settings.data_checks import SuitesSection
+
 NEW_RATIO = 0.3  # fraction of a single file that counts as new data, where there is no older file to compare it with
 
 
-def collect(data_dir: Path, earlier: Mapping[str, Any], params: Mapping[str, Any], html: Path | None) -> dict[str, Any]:
-    """Return the evidence of the files in `data_dir`, in the format of docs/checks.md.
+def collect(data_dir: Path, earlier: DataEvidence, settings: Settings, html: Path | None) -> DataEvidence:
+    """Return the evidence of the files in `data_dir`.
 
     `earlier` is the evidence of the previous run, or empty; `html` is where the report of deepchecks goes.
     """
-    limits, names = params["data"], files.listed(data_dir)
-    old_records, accepted = earlier.get("files", []), earlier.get("accepted", [])
-    records = [files.record(data_dir, name, old_records, limits["contract"]["example_rows"]) for name in names]
-    new = newest(records, set(accepted), earlier.get("accepted_files"))
-    reference = suites.spread([name for name in names if name not in new], limits["suites"]["reference_files"])
-    evidence = {"files": records, "new": new, "reference": reference, "suites": {}, "accepted": accepted}
-    evidence["accepted_files"] = earlier.get("accepted_files", {})
-    if not gate.contract_blockers(evidence, limits):
-        evidence["suites"] = compare(*samples(data_dir, new, reference, params), limits["suites"], html)
-    if overall(gate.verdicts(evidence, limits)) is Outcome.PASS:
-        evidence["accepted"] = sorted(record["sha256"] for record in records)
-        evidence["accepted_files"] = {record["file"]: record["sha256"] for record in records}
-    return evidence
+    limits, names = settings.data, files.listed(data_dir)
+    records = [files.record(data_dir, name, earlier.files, limits.contract.example_rows) for name in names]
+    new = newest(records, set(earlier.accepted), earlier.accepted_files)
+    evidence = DataEvidence(
+        files=records,
+        new=new,
+        reference=suites.spread([name for name in names if name not in new], limits.suites.reference_files),
+        accepted=earlier.accepted,
+        accepted_files=earlier.accepted_files or {},
+    )
+    if not gate.contract_blockers(evidence, limits.contract):
+        compared = compare(*samples(data_dir, new, evidence.reference, settings), limits.suites, html)
+        evidence = evidence.model_copy(update={"suites": compared})
+    if overall(gate.verdicts(evidence, limits)) is not Outcome.PASS:
+        return evidence
+    accepted = {record.file: record.sha256 for record in records}
+    return evidence.model_copy(update={"accepted": sorted(accepted.values()), "accepted_files": accepted})
 
 
 def newest(
-    records: Sequence[Mapping[str, Any]], accepted: set[str], accepted_files: Mapping[str, str] | None = None
+    records: Sequence[FileRecord], accepted: set[str], accepted_files: Mapping[str, str] | None = None
 ) -> list[str]:
     """Return the names of new files: those not accepted before, or the last one when these are all or none.
 
     `accepted_files` has the accepted SHA-256 by name, unless the evidence predates it. A renamed or copied file is new,
     because its name is its position in the order of files.
     """
-    new = [record["file"] for record in records if not _is_accepted(record, accepted, accepted_files)]
-    return new if 0 < len(new) < len(records) else [records[-1]["file"]]
+    new = [record.file for record in records if not _is_accepted(record, accepted, accepted_files)]
+    return new if 0 < len(new) < len(records) else [records[-1].file]
 
 
-def _is_accepted(record: Mapping[str, Any], accepted: set[str], accepted_files: Mapping[str, str] | None) -> bool:
-    same_name = accepted_files is None or accepted_files.get(record["file"]) == record["sha256"]
-    return same_name and record["sha256"] in accepted
+def _is_accepted(record: FileRecord, accepted: set[str], accepted_files: Mapping[str, str] | None) -> bool:
+    same_name = accepted_files is None or accepted_files.get(record.file) == record.sha256
+    return same_name and record.sha256 in accepted
 
 
 def samples(
-    data_dir: Path, new: Sequence[str], reference: Sequence[str], params: Mapping[str, Any]
+    data_dir: Path, new: Sequence[str], reference: Sequence[str], settings: Settings
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return bounded samples of the new and of the reference rows.
 
@@ -76,8 +85,8 @@ def samples(
     of a file means nothing, so the split is random.
     """
     if reference:
-        return sample(data_dir, new, params), sample(data_dir, reference, params)
-    rows, seed = params["data"]["suites"]["sample_rows"], params["seed"]
+        return sample(data_dir, new, settings), sample(data_dir, reference, settings)
+    rows, seed = settings.data.suites.sample_rows, settings.seed
     whole = files.load(data_dir, new[0])
     if problem.TIME_COLUMN is None:
         whole = whole.sample(frac=1, random_state=seed)
@@ -85,32 +94,31 @@ def samples(
     return suites.table(whole.iloc[first:], rows, seed), suites.table(whole.iloc[:first], rows, seed)
 
 
-def sample(data_dir: Path, names: Sequence[str], params: Mapping[str, Any]) -> pd.DataFrame:
+def sample(data_dir: Path, names: Sequence[str], settings: Settings) -> pd.DataFrame:
     """Return a sample of bounded size of the files `names`, with equally many rows of each."""
-    rows = -(-params["data"]["suites"]["sample_rows"] // len(names))
-    samples = [suites.table(files.load(data_dir, name), rows, params["seed"]) for name in names]
+    rows = -(-settings.data.suites.sample_rows // len(names))
+    samples = [suites.table(files.load(data_dir, name), rows, settings.seed) for name in names]
     return pd.concat(samples, ignore_index=True)
 
 
-def compare(new: pd.DataFrame, reference: pd.DataFrame, limits: Mapping[str, Any], html: Path | None) -> dict[str, Any]:
+def compare(new: pd.DataFrame, reference: pd.DataFrame, limits: SuitesSection, html: Path | None) -> SuiteEvidence:
     """Return the evidence of the suites: the outcome of every check, and the drift of each column."""
     answer = suites.run([suites.SuiteJob("data", new, reference, html)], limits)["data"]
     rows = {"new": len(new), "reference": len(reference)}
-    return with_probe(answer, Probe(reference), new, limits) | {"rows": rows}
+    return with_probe(answer, Probe(reference), new, limits).model_copy(update={"rows": rows})
 
 
-def with_probe(answer: Mapping[str, Any], probe: Probe, new: pd.DataFrame, limits: Mapping[str, Any]) -> dict[str, Any]:
+def with_probe(answer: SuiteEvidence, probe: Probe, new: pd.DataFrame, limits: SuitesSection) -> SuiteEvidence:
     """Return the suites' answer with the probe of the labels added to its checks."""
-    return {**answer, "checks": [*answer.get("checks", []), probe.check(new, limits["label_skill"])]}
+    return answer.model_copy(update={"checks": [*answer.checks, probe.check(new, limits.label_skill)]})
 
 
-def read_evidence(path: Path) -> dict[str, Any]:
-    """Return the evidence at `path`; empty when it is missing or invalid, so that everything is checked again."""
+def read_evidence(path: Path) -> DataEvidence | None:
+    """Return the evidence at `path`; None where it is missing or invalid, so that everything is checked again."""
     try:
-        evidence = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return evidence if isinstance(evidence, dict) else {}
+        return DataEvidence.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -120,12 +128,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--html", type=Path, required=True)
     paths = parser.parse_args(arguments)
-    params = read_params()
-    evidence = collect(paths.data, read_evidence(paths.out), params, paths.html)
-    write_json(paths.out, evidence)
-    for blocker in gate.blockers(evidence, params["data"]):
+    settings = read_settings()
+    evidence = collect(paths.data, read_evidence(paths.out) or DataEvidence(), settings, paths.html)
+    write_json(paths.out, evidence.model_dump(mode="json"))
+    for blocker in gate.blockers(evidence, settings.data):
         print(f"{blocker.file or paths.data}: {blocker.text}", file=sys.stderr)
-    return 0 if overall(gate.verdicts(evidence, params["data"])) is Outcome.PASS else 1
+    return 0 if overall(gate.verdicts(evidence, settings.data)) is Outcome.PASS else 1
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import hashlib
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,10 @@ import pandas as pd
 import problem
 from slipway.checks import contract
 from slipway.errors import MissingFileError
+from slipway.gates.data_evidence import BrokenRule, Example, FileRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
 LABELS: dict[str, tuple[str, Callable[[pd.Series], pd.Series]]] = {
     "binary": ("0 or 1", lambda label: label.isin([0, 1])),
@@ -65,22 +66,22 @@ def rules_digest() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
 
-def record(data_dir: Path, name: str, earlier: Iterable[Mapping[str, Any]], example_rows: int) -> dict[str, Any]:
+def record(data_dir: Path, name: str, earlier: Iterable[FileRecord], example_rows: int) -> FileRecord:
     """Return content and findings of the file `name`, or its clean record in `earlier` on the same bytes and rules."""
     content = hashlib.sha256((data_dir / name).read_bytes()).hexdigest()
-    identity = {"file": name, "sha256": content, "rules": rules_digest()}
+    blank = FileRecord(file=name, sha256=content, rules=rules_digest(), rows=0)
     for old in earlier:
-        if identity.items() <= old.items() and not old["findings"]:
-            return dict(old)
+        if (old.file, old.sha256, old.rules) == (name, content, blank.rules) and not old.findings:
+            return old
     try:
         frame = load(data_dir, name)
     except UnreadableError as error:
-        return identity | {"rows": 0, "findings": [_finding("unreadable", "", str(error), 1)]}
-    return identity | describe(frame, example_rows)
+        return blank.model_copy(update={"findings": [_finding("unreadable", "", str(error), 1)]})
+    return describe(blank, frame, example_rows)
 
 
-def describe(frame: pd.DataFrame, example_rows: int, now: datetime | None = None) -> dict[str, Any]:
-    """Return row counts, period and findings of a frame; times after `now` are findings."""
+def describe(record: FileRecord, frame: pd.DataFrame, example_rows: int, now: datetime | None = None) -> FileRecord:
+    """Return `record` with the row counts, period and findings of a frame; times after `now` are findings."""
     others = {problem.TARGET, *([problem.TIME_COLUMN] if problem.TIME_COLUMN else [])}
     findings = contract.check(frame, problem.Row, others, example_rows)
     if problem.TARGET in frame:
@@ -90,14 +91,13 @@ def describe(frame: pd.DataFrame, example_rows: int, now: datetime | None = None
     unlabeled = int(frame[problem.TARGET].isna().sum()) if problem.TARGET in frame else len(frame)
     counts = {"rows": len(frame), "unlabelled": unlabeled, "duplicates": int(frame.duplicated().sum())}
     if problem.TIME_COLUMN is None or problem.TIME_COLUMN not in frame:
-        return counts | {"findings": findings}
+        return record.model_copy(update={**counts, "findings": findings})
     time = frame[problem.TIME_COLUMN]
-    return (
-        counts | _period(time) | {"findings": findings + _time_findings(time, now or datetime.now(UTC), example_rows)}
-    )
+    findings += _time_findings(time, now or datetime.now(UTC), example_rows)
+    return record.model_copy(update={**counts, **_period(time), "findings": findings})
 
 
-def _label_findings(label: pd.Series, example_rows: int) -> list[dict[str, Any]]:
+def _label_findings(label: pd.Series, example_rows: int) -> list[BrokenRule]:
     """Return a finding for labels that no estimator of the task can learn from; missing ones are counted elsewhere."""
     if problem.TASK == "multiclass":
         return []
@@ -107,18 +107,19 @@ def _label_findings(label: pd.Series, example_rows: int) -> list[dict[str, Any]]
     return [_at_rows("label", problem.TARGET, rule, label, broken, example_rows)] if broken.any() else []
 
 
-def _period(time: pd.Series) -> dict[str, str]:
+def _period(time: pd.Series) -> dict[str, datetime | str]:
     if not pd.api.types.is_datetime64_any_dtype(time) or time.isna().all():
         return {}
     zone = "with" if getattr(time.dtype, "tz", None) else "without"
-    return {"first": _utc(time.min()).isoformat(), "last": _utc(time.max()).isoformat(), "clock": f"{zone} time zone"}
+    return {"first": _utc(time.min()), "last": _utc(time.max()), "clock": f"{zone} time zone"}
 
 
-def _utc(moment: pd.Timestamp) -> pd.Timestamp:
-    return moment.tz_convert("UTC") if moment.tzinfo else moment.tz_localize("UTC")
+def _utc(moment: pd.Timestamp) -> datetime:
+    utc: datetime = (moment.tz_convert("UTC") if moment.tzinfo else moment.tz_localize("UTC")).to_pydatetime(warn=False)
+    return utc.astimezone(UTC)
 
 
-def _time_findings(time: pd.Series, now: datetime, example_rows: int) -> list[dict[str, Any]]:
+def _time_findings(time: pd.Series, now: datetime, example_rows: int) -> list[BrokenRule]:
     name = str(problem.TIME_COLUMN)
     if not pd.api.types.is_datetime64_any_dtype(time):
         return [_at_rows("type", name, "a date and time", time, pd.Series(True, index=time.index), example_rows)]
@@ -131,16 +132,14 @@ def _time_findings(time: pd.Series, now: datetime, example_rows: int) -> list[di
     return [_at_rows(kind, name, rule, time, rows, example_rows) for (kind, rule), rows in broken.items() if rows.any()]
 
 
-def _at_rows(
-    kind: str, column: str, rule: str, values: pd.Series, rows: pd.Series, example_rows: int
-) -> dict[str, Any]:
+def _at_rows(kind: str, column: str, rule: str, values: pd.Series, rows: pd.Series, example_rows: int) -> BrokenRule:
     """Return a finding on the given rows, with the first of them as examples."""
     places = rows.to_numpy().nonzero()[0]
     examples = [
-        {"row": int(place), "value": contract.quoted(str(values.iloc[place]))} for place in places[:example_rows]
+        Example(row=int(place), value=contract.quoted(str(values.iloc[place]))) for place in places[:example_rows]
     ]
-    return _finding(kind, column, rule, len(places)) | {"examples": examples}
+    return BrokenRule(column=column, kind=kind, rule=rule, count=len(places), examples=examples)
 
 
-def _finding(kind: str, column: str, rule: str, count: int) -> dict[str, Any]:
-    return {"column": column, "kind": kind, "rule": rule, "count": count, "examples": []}
+def _finding(kind: str, column: str, rule: str, count: int) -> BrokenRule:
+    return BrokenRule(column=column, kind=kind, rule=rule, count=count)

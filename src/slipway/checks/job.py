@@ -8,13 +8,14 @@ from pathlib import Path
 
 from slipway import yaml12
 from slipway.checks import claims
+from slipway.checks.data import read_evidence
 from slipway.dvc import client, pointers
 from slipway.errors import ToolError
 from slipway.files import read_json, write_json
 from slipway.gates import Outcome
 from slipway.gates import data as gate
-from slipway.results import recorded
-from slipway.settings import read_params
+from slipway.results import DATA, recorded
+from slipway.settings import read_settings
 
 STAGE = "data"
 QUIET = {"DVC_NO_ANALYTICS": "1"}
@@ -26,16 +27,17 @@ def data() -> None:
     On a pull request, files that its base accepted count as checked; claims of the pull request itself do not.
     Raises UserError when a gate does not pass, or when the stage ends without evidence.
     """
-    with recorded("data") as result:
-        params = read_params()  # reports an invalid file before anything is fetched
+    with recorded(DATA) as result:
+        settings = read_settings()  # reports an invalid file before anything is fetched
         _fetch_missing()
         path = _evidence_path()
         claimed, base = claims.of_work_tree(path, STAGE), claims.of_base(path, STAGE)
         code = _dvc("repro", "--single-item", *_restore_base(path, claimed, base), STAGE)
-        result.evidence = read_json(path)
-        result.verdicts = gate.verdicts(result.evidence, params["data"])
+        result.evidence = read_evidence(path)
+        result.verdicts = gate.verdicts(result.evidence, settings.data)
         if base is not None:
-            result.verdicts.append(claims.verdict(claimed.evidence, result.evidence, base.evidence))
+            measured = read_json(path) if path.exists() else {}
+            result.verdicts.append(claims.verdict(claimed.evidence, measured, base.evidence))
         if code and result.outcome is Outcome.PASS:
             raise ToolError(f"stage {STAGE}: ended without evidence; its output above has the reason")
     result.print_verdicts()

@@ -12,6 +12,7 @@ import problem
 from slipway import predictor
 from slipway.evaluation.baselines import baselines
 from slipway.evaluation.skill import skill
+from slipway.gates.data_evidence import CheckOutcome
 from slipway.schema.features import to_features
 
 if TYPE_CHECKING:
@@ -39,11 +40,13 @@ class Probe:
         classes = list(getattr(self.model, "classes_", []))
         return skill(problem.TASK, classes, new[problem.TARGET].to_numpy(), scores)
 
-    def check(self, new: pd.DataFrame, limit: float) -> dict[str, str]:
-        """Return the outcome in the format of the suites' checks; `limit` is the minimum skill."""
-        outcome = {"check": CHECK, "condition": f"Skill of a linear model fitted on the reference is at least {limit}"}
+    def check(self, new: pd.DataFrame, limit: float) -> CheckOutcome:
+        """Return the outcome as that of another check of the suites; `limit` is the minimum skill."""
+        condition = f"Skill of a linear model fitted on the reference is at least {limit}"
         try:
-            observed = self.skill(new)
+            skill = self.skill(new)
         except ValueError as error:
-            return {**outcome, "outcome": "not run", "observed": str(error).splitlines()[0]}
-        return {**outcome, "outcome": "pass" if observed >= limit else "fail", "observed": f"Skill is {observed:.3f}"}
+            outcome, observed = "not run", str(error).splitlines()[0]
+        else:
+            outcome, observed = "pass" if skill >= limit else "fail", f"Skill is {skill:.3f}"
+        return CheckOutcome(check=CHECK, condition=condition, outcome=outcome, observed=observed)

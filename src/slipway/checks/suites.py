@@ -18,11 +18,14 @@ import numpy as np
 import pandas as pd
 
 import problem
+from slipway.gates.data_evidence import SuiteEvidence
 from slipway.schema.columns import columns
 from slipway.schema.features import to_features
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from slipway.settings.data_checks import SuitesSection
 
 ENVIRONMENT = ".venv-checks"
 RUNNER = "slipway.checks.deepchecks_runner"
@@ -63,19 +66,20 @@ def spread(names: Sequence[str], count: int) -> list[str]:
     return [names[-1 - index * (len(names) - 1) // max(count - 1, 1)] for index in reversed(range(count))]
 
 
-def run(jobs: Sequence[SuiteJob], thresholds: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Run `problem.data_suite(thresholds)` on every job, in one process of the checks' environment.
+def run(jobs: Sequence[SuiteJob], limits: SuitesSection) -> dict[str, SuiteEvidence]:
+    """Run `problem.data_suite` on every job, in one process of the checks' environment.
 
-    Returns by the name of the job {"checks": […], "drift": {…}}, or {"error": cause} where it did not run.
+    Returns the evidence by the name of the job, with an error where the suite did not run.
     """
     with tempfile.TemporaryDirectory() as folder:
         request, answer = Path(folder) / "request.json", Path(folder) / "answer.json"
         listed = [_written(job, Path(folder)) for job in jobs]
-        request.write_text(json.dumps({"thresholds": dict(thresholds), "jobs": listed}), encoding="utf-8")
+        request.write_text(json.dumps({"thresholds": limits.model_dump(), "jobs": listed}), encoding="utf-8")
         finished = _run_isolated([RUNNER, str(request), str(answer)])
         answers = json.loads(answer.read_text(encoding="utf-8")) if answer.exists() else {}
     cause = (finished.stderr.strip().splitlines() or ["no error output"])[-1]
-    return {job.name: answers.get(job.name, {"error": f"deepchecks did not run: {cause}"}) for job in jobs}
+    crashed = {"error": f"deepchecks did not run: {cause}"}
+    return {job.name: SuiteEvidence.model_validate(answers.get(job.name, crashed)) for job in jobs}
 
 
 def _written(job: SuiteJob, folder: Path) -> dict[str, Any]:

@@ -226,7 +226,7 @@ def _promotion_message(environment: Environment, content: EnvironmentFile, curre
 
 def _evidence(content: EnvironmentFile) -> dict[str, results.JobResult]:
     """Return the local results about this release; results about others may remain from earlier runs."""
-    return {job: result for job, result in results.read().items() if result.evidence.get("release") == content.release}
+    return {job: result for job, result in results.read().items() if result.release == content.release}
 
 
 def verdict_lines(job: str, result: results.JobResult) -> list[str]:

@@ -8,11 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from slipway import results
 from slipway.environment.environment import Environment
-from slipway.errors import MissingFileError, UnreadableFileError, UserError
+from slipway.errors import MissingFileError, UserError
 from slipway.files import write_text
 from slipway.gates import Verdict
 from slipway.git import Git
@@ -78,11 +76,7 @@ def gather(folder: Path, needs: str) -> Deployment:
 
 def _results(folder: Path, stage: str) -> dict[str, JobResult]:
     """Return the results of a stage, without those that it inherited from a stage of another environment."""
-    try:
-        by_job = results.read(folder)
-    except (ValidationError, ValueError) as error:
-        raise UnreadableFileError(f"{folder}: contains a result that cannot be read ({type(error).__name__})") from None
-    return {job: result for job, result in by_job.items() if result.evidence.get("environment", stage) == stage}
+    return {job: result for job, result in results.read(folder).items() if result.environment in (None, stage)}
 
 
 def comment() -> str:

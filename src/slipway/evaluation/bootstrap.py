@@ -6,10 +6,11 @@ weights for batches of resamples (Efron and Tibshirani, An Introduction to the B
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from slipway.evaluation.compared import Comparison, Interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,26 +20,6 @@ if TYPE_CHECKING:
 BATCH_RESAMPLES_MAX = 64  # weights of a segment of 5,000 rows then fit into a processor's cache
 EXACT_ROWS_MAX = 2**23  # sums of two counts of so many rows are exact in float32
 BATCH_BLOCK_RESAMPLES_MAX = 50  # weights of 50,000 rows then take 20 MB
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate and its percentile interval; NaN where undefined."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One metric of two models on the same rows; `gain` is positive where the candidate is better."""
-
-    metric: str
-    rows: int
-    candidate: Interval
-    champion: Interval
-    gain: Interval
 
 
 def compare(
@@ -110,11 +91,11 @@ def _comparison(
     candidate, champion = (float(side(unweighted)[0]) for side in sides)
     resampled = np.concatenate(drawn, axis=1)
     return Comparison(
-        metric.name,
-        rows,
-        interval(candidate, resampled[0], confidence),
-        interval(champion, resampled[1], confidence),
-        interval(metric.gain(candidate - champion), metric.gain(resampled[0] - resampled[1]), confidence),
+        metric=metric.name,
+        rows=rows,
+        candidate=interval(candidate, resampled[0], confidence),
+        champion=interval(champion, resampled[1], confidence),
+        gain=interval(metric.gain(candidate - champion), metric.gain(resampled[0] - resampled[1]), confidence),
     )
 
 
@@ -124,6 +105,6 @@ def interval(value: float, drawn: np.ndarray, confidence: float) -> Interval:
     It is undefined if any resample is, such as one with a single class of a segment.
     """
     if np.isnan(value) or np.isnan(drawn).any():
-        return Interval(value, np.nan, np.nan)
+        return Interval(value=value, low=np.nan, high=np.nan)
     low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(value, float(low), float(high))
+    return Interval(value=value, low=float(low), high=float(high))

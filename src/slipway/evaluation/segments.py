@@ -6,7 +6,7 @@ monitored, under the same name.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-ALL = "all"
+ALL: Final = "all"
 """The group that holds every row."""
 MISSING = "missing"
 

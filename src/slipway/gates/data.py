@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slipway.gates.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from slipway.gates.data_evidence import BrokenRule, CheckOutcome, DataEvidence, FileRecord
+    from slipway.settings.data_checks import ContractSection, DataSection, SuitesSection
 
 CONTRACT = "data contract"
 SUITES = "data suites"
@@ -28,20 +32,15 @@ class Blocker:
     text: str
 
 
-def verdicts(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> list[Verdict]:
-    """Return the verdict on the row contract and the one on the suites.
-
-    `limits` is the section `data` of `params.yaml`. Missing or malformed evidence fails both.
-    """
-    try:
-        rows = sum(record["rows"] for record in evidence["files"])
-        broken, failed = contract_blockers(evidence, limits), suite_blockers(evidence, limits)
-        count = len(evidence["suites"].get("checks", []))
-        conditions = f"{len(failed)} of {count} conditions violated" if count else "did not run"
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        reason = f"no evidence ({type(error).__name__}: {error})"
+def verdicts(evidence: DataEvidence | None, limits: DataSection) -> list[Verdict]:
+    """Return the verdict on the row contract and the one on the suites. Missing evidence fails both."""
+    if evidence is None or not evidence.files:
+        reason = "no evidence: the stage ended early, or its file has another form"
         return [Verdict(gate, Outcome.FAIL, "evidence", "none", reason) for gate in (CONTRACT, SUITES)]
-    scope = f"{rows:,} rows in {len(evidence['files'])} files"
+    broken, failed = contract_blockers(evidence, limits.contract), suite_blockers(evidence, limits.suites)
+    count = len(evidence.suites.checks) if evidence.suites else 0
+    conditions = f"{len(failed)} of {count} conditions violated" if count else "did not run"
+    scope = f"{sum(record.rows for record in evidence.files):,} rows in {len(evidence.files)} files"
     return [
         _verdict(CONTRACT, "every row meets the contract", f"{len(broken)} rules violated, {scope}", broken),
         _verdict(SUITES, "every check runs, every condition holds", conditions, failed),
@@ -57,49 +56,52 @@ def _verdict(gate: str, threshold: str, observed: str, blocking: Sequence[Blocke
     return Verdict(gate, Outcome.FAIL if blocking else Outcome.PASS, threshold, observed, "; ".join(named))
 
 
-def blockers(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> list[Blocker]:
+def blockers(evidence: DataEvidence, limits: DataSection) -> list[Blocker]:
     """Return everything that blocks the data: violations of the contract, then those of the suites."""
-    return contract_blockers(evidence, limits) + suite_blockers(evidence, limits)
+    return contract_blockers(evidence, limits.contract) + suite_blockers(evidence, limits.suites)
 
 
-def contract_blockers(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> list[Blocker]:
+def contract_blockers(evidence: DataEvidence, limits: ContractSection) -> list[Blocker]:
     """Return the contract's violations within each file and between files."""
-    within = [blocker for record in evidence["files"] for blocker in _of_file(record, limits["contract"])]
-    return within + _between_files(evidence["files"], limits["contract"])
+    within = [blocker for record in evidence.files for blocker in _of_file(record, limits)]
+    return within + _between_files(evidence.files, limits)
 
 
-def _of_file(record: Mapping[str, Any], limits: Mapping[str, Any]) -> list[Blocker]:
-    file, rows = record["file"], record["rows"]
+def _of_file(record: FileRecord, limits: ContractSection) -> list[Blocker]:
     blockers = [
-        Blocker(CONTRACT, file, finding["column"], finding["kind"], _finding_text(finding))
-        for finding in record["findings"]
+        Blocker(CONTRACT, record.file, finding.column, finding.kind, _finding_text(finding))
+        for finding in record.findings
     ]
-    for kind, limit in (("unlabelled", limits["unlabeled_ratio"]), ("duplicates", limits["duplicate_ratio"])):
-        ratio = record[kind] / rows if rows else 0.0
+    counts = {
+        "unlabelled": (record.unlabelled, limits.unlabeled_ratio),
+        "duplicates": (record.duplicates, limits.duplicate_ratio),
+    }
+    for kind, (count, limit) in counts.items():
+        ratio = (math.nan if count is None else count / record.rows) if record.rows else 0.0
         if not ratio <= limit:  # NaN blocks
             text = f"{kind}: {ratio:.1%} of rows, at most {limit:.1%} allowed"
-            blockers.append(Blocker(CONTRACT, file, "", kind, text))
+            blockers.append(Blocker(CONTRACT, record.file, "", kind, text))
     return blockers
 
 
-def _finding_text(finding: Mapping[str, Any]) -> str:
-    rule = ": ".join(part for part in (finding["column"], finding["kind"], finding["rule"]) if part)
-    examples = "".join(f", row {example['row']}: {example['value']}" for example in finding["examples"])
-    return f"{rule} ({finding['count']:,} rows{examples})"
+def _finding_text(finding: BrokenRule) -> str:
+    rule = ": ".join(part for part in (finding.column, finding.kind, finding.rule) if part)
+    examples = "".join(f", row {example.row}: {example.value}" for example in finding.examples)
+    return f"{rule} ({finding.count:,} rows{examples})"
 
 
-def _between_files(records: Sequence[Mapping[str, Any]], limits: Mapping[str, Any]) -> list[Blocker]:
+def _between_files(records: Sequence[FileRecord], limits: ContractSection) -> list[Blocker]:
     """Return consecutive files whose time zones differ, whose periods overlap, or that have a gap between them."""
-    timed = sorted((record for record in records if "first" in record), key=lambda record: record["first"])
+    periods = [(record, record.first, record.last) for record in records if record.first and record.last]
+    periods.sort(key=lambda period: period[1])
     blockers = []
-    for before, after in pairwise(timed):
-        later = max(before["file"], after["file"])
-        distance = datetime.fromisoformat(after["first"]) - datetime.fromisoformat(before["last"])
-        pair = f"{before['file']} and {after['file']}"
+    for (before, _, end), (after, start, _) in pairwise(periods):
+        later, distance = max(before.file, after.file), start - end
+        pair = f"{before.file} and {after.file}"
         broken = {
-            "clock": (before["clock"] != after["clock"], f"times are {before['clock']} and {after['clock']}"),
-            "overlap": (-distance > timedelta(days=limits["overlap_days"]), f"periods overlap by {_days(-distance)}"),
-            "gap": (distance > timedelta(days=limits["gap_days"]), f"{_days(distance)} lie between them"),
+            "clock": (before.clock != after.clock, f"times are {before.clock} and {after.clock}"),
+            "overlap": (-distance > timedelta(days=limits.overlap_days), f"periods overlap by {_days(-distance)}"),
+            "gap": (distance > timedelta(days=limits.gap_days), f"{_days(distance)} lie between them"),
         }
         for kind, (is_broken, text) in broken.items():
             if is_broken:
@@ -111,28 +113,28 @@ def _days(distance: timedelta) -> str:
     return f"{distance / timedelta(days=1):,.1f} days"
 
 
-def suite_blockers(evidence: Mapping[str, Any], limits: Mapping[str, Any]) -> list[Blocker]:
+def suite_blockers(evidence: DataEvidence, limits: SuitesSection) -> list[Blocker]:
     """Return violated conditions, and checks that did not run without a reason in `may_not_run` of `params.yaml`."""
-    suites, file = evidence["suites"], ", ".join(evidence["new"])
-    if not suites:
+    suites, file = evidence.suites, ", ".join(evidence.new)
+    if suites is None:
         return [_not_run("suites not run, because the data violates its contract")]
-    if "error" in suites:
-        return [_not_run(suites["error"])]
-    if not suites["checks"]:
+    if suites.error is not None:
+        return [_not_run(suites.error)]
+    if not suites.checks:
         return [_not_run("the suite has no check")]
-    allowed = limits["suites"].get("may_not_run") or {}
-    blocking = [check for check in suites["checks"] if not _may_pass(check, allowed)]
-    return [Blocker(check["check"], file, "", check["outcome"], _condition(check)) for check in blocking]
+    allowed = limits.may_not_run or {}
+    blocking = [check for check in suites.checks if not _may_pass(check, allowed)]
+    return [Blocker(check.check, file, "", check.outcome, _condition(check)) for check in blocking]
 
 
 def _not_run(text: str) -> Blocker:
     return Blocker(SUITES, "", "", "not run", text)
 
 
-def _may_pass(check: Mapping[str, str], allowed: Mapping[str, str]) -> bool:
-    return check["outcome"] == "pass" or (check["outcome"] == "not run" and bool(allowed.get(check["check"])))
+def _may_pass(check: CheckOutcome, allowed: Mapping[str, str]) -> bool:
+    return check.outcome == "pass" or (check.outcome == "not run" and bool(allowed.get(check.check)))
 
 
-def _condition(check: Mapping[str, str]) -> str:
-    rule = f"not: {check['condition']}" if check["outcome"] == "fail" else "did not run"
-    return f"{check['check']}: {rule}: {check['observed']}"
+def _condition(check: CheckOutcome) -> str:
+    rule = f"not: {check.condition}" if check.outcome == "fail" else "did not run"
+    return f"{check.check}: {rule}: {check.observed}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slipway import figures
 from slipway.evaluation import metrics
@@ -12,34 +12,31 @@ from slipway.gates.verdict import Outcome, Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from slipway.gates.training_evidence import Export
+    from slipway.settings.training import GatesSection
 
-def parity(export: Mapping[str, Any], tolerance: float) -> Verdict:
+
+def parity(export: Export | None, tolerance: float) -> Verdict:
     """Require that the exported model predicts what the trained one does, within `tolerance`.
 
-    `export` is `metrics/export.json`. Parity is measured on every test row, and on rows derived from `Row` for values
-    that the test rows may lack.
+    Parity is measured on every test row, and on rows derived from `Row` for values that the test rows may lack.
     """
     threshold = f"difference ≤ {tolerance:.0e}"
-    observed = float(export.get("parity", math.nan))
-    if math.isnan(observed):
+    if export is None or math.isnan(export.parity):
         return Verdict("export parity", Outcome.FAIL, threshold, "missing", "parity was not measured")
-    outcome = Outcome.PASS if observed <= tolerance else Outcome.FAIL
-    return Verdict(
-        "export parity",
-        outcome,
-        threshold,
-        f"{observed:.1e} on {export['rows']:,} test rows and {export.get('derived_rows', 0):,} derived from Row",
-    )
+    outcome = Outcome.PASS if export.parity <= tolerance else Outcome.FAIL
+    rows = f"{export.rows:,} test rows and {export.derived_rows:,} derived from Row"
+    return Verdict("export parity", outcome, threshold, f"{export.parity:.1e} on {rows}")
 
 
-def floor(evaluation: Mapping[str, Any], params: Mapping[str, Any], task: str) -> Verdict:
-    """Require that the primary metric is at least as good as `gates.floor`. `evaluation` is `metrics/evaluate.json`."""
-    metric = metrics.primary(task, params["primary"])
-    threshold = f"{metric.name} {'≥' if metric.higher_is_better else '≤'} {params['floor']:g}"
-    observed = float(evaluation.get("model", {}).get(metric.name, math.nan))
+def floor(measured: Mapping[str, float], limits: GatesSection, task: str) -> Verdict:
+    """Require that the primary metric is at least as good as `gates.floor`. `measured` has the model's metrics."""
+    metric = metrics.primary(task, limits.primary)
+    threshold = f"{metric.name} {'≥' if metric.higher_is_better else '≤'} {limits.floor:g}"
+    observed = measured.get(metric.name, math.nan)
     if math.isnan(observed):
         return Verdict("floor", Outcome.FAIL, threshold, "missing", f"{metric.name} is missing or not a number")
-    passed = metric.gain(observed - params["floor"]) >= 0
+    passed = metric.gain(observed - limits.floor) >= 0
     return Verdict(
         "floor", Outcome.PASS if passed else Outcome.FAIL, threshold, f"{metric.name} {figures.as_text(observed)[0]}"
     )

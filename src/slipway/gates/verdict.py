@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import ConfigDict
+
+from slipway.schema.bounds import Name, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,11 +26,13 @@ class Outcome(StrEnum):
 class Verdict:
     """Verdict of one gate. `threshold` and `observed` are display strings with units."""
 
-    gate: str
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+
+    gate: Name
     outcome: Outcome
-    threshold: str
-    observed: str
-    reason: str = ""
+    threshold: Text
+    observed: Text
+    reason: Text = ""
 
 
 def overall(verdicts: Iterable[Verdict]) -> Outcome:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from slipway import output, yaml12
 from slipway.git import Git, GitError
 from slipway.git.changed_paths import ABSENT, FILE, ChangedPath, renamed
+from slipway.schema.bounds import FILES_MAX, ITEMS_MAX, Count, Name, Pairs, Text, max_items
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -51,16 +52,16 @@ class Changes(BaseModel):
     """Commit that the work tree is compared with; None when it cannot be determined."""
     head: Commit | None
     """Commit of the work tree; None outside of git."""
-    parameters: dict[str, tuple[Any, Any]] = {}
-    data: dict[str, tuple[Any, Any]] = {}
-    files: list[str] = []
+    parameters: Pairs = {}
+    data: Pairs = {}
+    files: Annotated[list[Text], max_items(FILES_MAX)] = []
     """Every path that differs; both paths of a renamed file."""
-    kinds: dict[str, Kind] = {}
+    kinds: Annotated[dict[Text, Kind], max_items(FILES_MAX)] = {}
     """Kind of change of each path in `files`."""
-    renamed: dict[str, str] = {}
+    renamed: Annotated[dict[Text, Text], max_items(FILES_MAX)] = {}
     """Former path of each renamed file, by its new path."""
-    base_rows: dict[str, int] = {}
-    problems: list[str] = []
+    base_rows: Annotated[dict[Name, Count], max_items(ITEMS_MAX)] = {}
+    problems: Annotated[list[Text], max_items(ITEMS_MAX)] = []
     """Files or commits that could not be read, so that their changes are unknown."""
 
 

@@ -139,12 +139,12 @@ class History:
 
     def _here(self) -> Iterator[Entry]:
         """Yield the last run in the work tree, committed or not."""
-        last = results.read(self.git.folder / results.RESULTS).get("train")
+        last = results.find(results.TRAIN, self.git.folder / results.RESULTS)
         if last:
-            evidence, files = last.evidence, snapshot.read(self.git, None)
-            commit = evidence.get("commit", self.git.read_commit("HEAD").id)
+            files, by = snapshot.read(self.git, None), last.evidence.by if last.evidence else ""
+            commit = last.evidence.commit if last.evidence else self.git.read_commit("HEAD").id
             jobs = {"train": _job(last.model_dump(mode="json"))}
-            yield Entry(HERE, commit, last.started.isoformat(), evidence.get("by", ""), "", files, jobs=jobs)
+            yield Entry(HERE, commit, last.started.isoformat(), by, "", files, jobs=jobs)
 
     def _run(self, commit: Commit) -> Entry:
         time, files = commit.committed.isoformat(), snapshot.read(self.git, commit.id)

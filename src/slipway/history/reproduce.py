@@ -13,6 +13,7 @@ from slipway.dvc.files import DvcFiles
 from slipway.environment.deploy_branch import DeployBranch
 from slipway.errors import ToolError
 from slipway.gates import Outcome, Verdict
+from slipway.gates.comparison_evidence import ComparisonEvidence, Released
 from slipway.git import Git
 from slipway.git.changes import differences, flat
 from slipway.git.command import EXACT_BYTES
@@ -107,8 +108,13 @@ def _python(root: Path, clone: Path) -> str:
 def _write_champion(clone: Path, manifest: Mapping[str, Any]) -> None:
     """Write the comparison's result with the champion of that time, from the manifest: the build requires it."""
     dvc = DvcFiles.read(clone)
-    evidence = {"candidate": dvc.outputs[dvc.model.as_posix()], "champion": manifest.get("champion")}
-    with results.recorded("compare", clone / results.RESULTS) as result:
+    champion = manifest.get("champion")
+    evidence = ComparisonEvidence(
+        rows=0,
+        candidate=dvc.outputs[dvc.model.as_posix()],
+        champion=Released.model_validate(champion) if champion else None,
+    )
+    with results.recorded(results.COMPARE, clone / results.RESULTS) as result:
         result.evidence = evidence
 
 

@@ -74,7 +74,7 @@ class GateTrial:
             confidence={ALL: self.confidence},
             seed=seed,
         )
-        return difference(vars(compared[ALL][0].gain))
+        return difference(compared[ALL][0].gain)
 
 
 def requirements(gates: GatesSection) -> dict[str, Requirement]:

@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,15 +22,17 @@ from slipway.checks.data import sample, with_probe
 from slipway.checks.probe import Probe
 from slipway.errors import DataError, GateError
 from slipway.gates import data as gate
+from slipway.gates.data_evidence import DataEvidence, FileRecord
 from slipway.lab import data_mutants
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     import pandas as pd
 
     from slipway.gates.data import Blocker
+    from slipway.settings import Settings
 
 BLOCKED_MUTANTS_MIN = 0.95  # fraction of mutants that are blocked for the right reason
 BLOCKED_CLEAN_MAX = 0.01  # fraction of clean draws that are blocked
@@ -59,7 +61,7 @@ class FaultTrial:
 class Pending:
     """Contract evidence on some rows, and their sample for the suites, or None when they break the contract."""
 
-    evidence: dict[str, Any]
+    evidence: DataEvidence
     new: pd.DataFrame | None
     probe: Probe
     """Fitted on the reference rows."""
@@ -70,15 +72,15 @@ def faults(data_dir: Path, draws: int) -> None:
 
     Raises UserError when either fraction misses its target.
     """
-    params = read_settings().for_problem()
-    trials = check_mutants(data_dir, params)
+    settings = read_settings()
+    trials = check_mutants(data_dir, settings)
     output.result_line(table(trials))
     detected = sum(trial.right_reason for trial in trials) / len(trials)
     output.result_line(
         f"{len(trials)} mutants, {detected:.1%} blocked for the right reason"
         f" (target: {BLOCKED_MUTANTS_MIN:.0%} or more)"
     )
-    clean = check_clean(data_dir, draws, params)
+    clean = check_clean(data_dir, draws, settings)
     for trial in (trial for trial in clean if trial.blockers):
         output.result_line(f"{trial.name}: clean draw blocked: {trial.blockers[0].text}")
     blocked = sum(bool(trial.blockers) for trial in clean) / len(clean)
@@ -100,58 +102,60 @@ def table(trials: Sequence[FaultTrial]) -> str:
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
-def check_mutants(data_dir: Path, params: Mapping[str, Any]) -> list[FaultTrial]:
+def check_mutants(data_dir: Path, settings: Settings) -> list[FaultTrial]:
     """Check every mutant of the newest file as new data."""
-    corrupted = pending_mutants(data_dir, params)
-    found_blockers = blockers([pending for _, pending in corrupted], params)
+    corrupted = pending_mutants(data_dir, settings)
+    found_blockers = blockers([pending for _, pending in corrupted], settings)
     return [judged(mutant, blocking) for (mutant, _), blocking in zip(corrupted, found_blockers, strict=True)]
 
 
 def pending_mutants(
-    data_dir: Path, params: Mapping[str, Any], names: Container[str] | None = None
+    data_dir: Path, settings: Settings, names: Container[str] | None = None
 ) -> list[tuple[data_mutants.Mutant, Pending]]:
     """Return the mutants of the newest file, or those in `names`, each with its contract evidence."""
     *older, newest = files.listed(data_dir)
     if not older:
         raise DataError(f"{data_dir}: holds one file; a mutant is compared with an older file, so add one")
-    records, probe = [files.record(data_dir, name, [], 0) for name in older], _probe(data_dir, older, params)
+    records, probe = [files.record(data_dir, name, [], 0) for name in older], _probe(data_dir, older, settings)
     before = data_mutants.read(data_dir / older[-1])
     raw, loaded = data_mutants.read(data_dir / newest), files.load(data_dir, newest)
-    original = data_mutants.Original(raw, loaded, before, params["seed"], Path(newest).suffix)
+    original = data_mutants.Original(raw, loaded, before, settings.seed, Path(newest).suffix)
     chosen = [mutant for mutant in data_mutants.corpus(original) if names is None or mutant.name in names]
-    return [(mutant, _pending(mutant, data_dir / newest, records, probe, params)) for mutant in chosen]
+    return [(mutant, _pending(mutant, data_dir / newest, records, probe, settings)) for mutant in chosen]
 
 
 def _pending(
     mutant: data_mutants.Mutant,
     path: Path,
-    records: Sequence[Mapping[str, Any]],
+    records: Sequence[FileRecord],
     probe: Probe,
-    params: Mapping[str, Any],
+    settings: Settings,
 ) -> Pending:
     with tempfile.TemporaryDirectory() as folder:
         data_dir = Path(folder)
         shutil.copy(path, data_dir / path.name)
         mutant.corrupt(data_dir / path.name)
         (name,) = files.listed(data_dir)
-        evidence = {"files": [*records, files.record(data_dir, name, [], 1)], "new": [name], "suites": {}}
-        broken = gate.contract_blockers(evidence, params["data"])
-        return Pending(evidence, None if broken else sample(data_dir, [name], params), probe)
+        evidence = DataEvidence(files=[*records, files.record(data_dir, name, [], 1)], new=[name])
+        broken = gate.contract_blockers(evidence, settings.data.contract)
+        return Pending(evidence, None if broken else sample(data_dir, [name], settings), probe)
 
 
-def _probe(data_dir: Path, older: Sequence[str], params: Mapping[str, Any]) -> Probe:
-    return Probe(sample(data_dir, suites.spread(older, params["data"]["suites"]["reference_files"]), params))
+def _probe(data_dir: Path, older: Sequence[str], settings: Settings) -> Probe:
+    return Probe(sample(data_dir, suites.spread(older, settings.data.suites.reference_files), settings))
 
 
-def blockers(pending: Sequence[Pending], params: Mapping[str, Any]) -> list[list[Blocker]]:
+def blockers(pending: Sequence[Pending], settings: Settings) -> list[list[Blocker]]:
     """Return the blockers of each; the suites run in one process, because importing deepchecks takes seconds."""
-    limits = params["data"]["suites"]
+    limits = settings.data.suites
     samples = {str(place): (item.new, item.probe) for place, item in enumerate(pending) if item.new is not None}
     jobs = [suites.SuiteJob(name, new, probe.reference) for name, (new, probe) in samples.items()]
     answers = suites.run(jobs, limits) if jobs else {}
     probed = {name: with_probe(answers[name], probe, new, limits) for name, (new, probe) in samples.items()}
-    evidence = [item.evidence | {"suites": probed.get(str(place), {})} for place, item in enumerate(pending)]
-    return [gate.blockers(content, params["data"]) for content in evidence]
+    evidence = [
+        item.evidence.model_copy(update={"suites": probed.get(str(place))}) for place, item in enumerate(pending)
+    ]
+    return [gate.blockers(content, settings.data) for content in evidence]
 
 
 def judged(mutant: data_mutants.Mutant, blocking: Sequence[Blocker]) -> FaultTrial:
@@ -167,11 +171,11 @@ def is_right(mutant: data_mutants.Mutant, blocker: Blocker) -> bool:
     return has_reason and (not mutant.columns or any(column in blocker.text for column in mutant.columns))
 
 
-def check_clean(data_dir: Path, count: int, params: Mapping[str, Any]) -> list[FaultTrial]:
+def check_clean(data_dir: Path, count: int, settings: Settings) -> list[FaultTrial]:
     """Check `count` clean draws of real files, with progress on stdout."""
-    drawn, trials = draws(data_dir, count, params), []
+    drawn, trials = draws(data_dir, count, settings), []
     while batch := list(islice(drawn, BATCH_DRAWS)):
-        found_blockers = blockers([pending for _, pending in batch], params)
+        found_blockers = blockers([pending for _, pending in batch], settings)
         trials += [
             FaultTrial(name, "clean", blocking) for (name, _), blocking in zip(batch, found_blockers, strict=True)
         ]
@@ -179,27 +183,31 @@ def check_clean(data_dir: Path, count: int, params: Mapping[str, Any]) -> list[F
     return trials
 
 
-def draws(data_dir: Path, count: int, params: Mapping[str, Any]) -> Iterator[tuple[str, Pending]]:
+def draws(data_dir: Path, count: int, settings: Settings) -> Iterator[tuple[str, Pending]]:
     """Yield name and contract evidence of `count` random draws of real files, to compare with the files before."""
-    names, rng = files.listed(data_dir), np.random.default_rng(params["seed"])
+    names, rng = files.listed(data_dir), np.random.default_rng(settings.seed)
     frames = [files.load(data_dir, name) for name in names]
-    records = [{"file": name, **files.describe(frame, 0)} for name, frame in zip(names, frames, strict=True)]
-    probes = [_probe(data_dir, names[:place], params) for place in range(1, len(names))]
+    records = [files.describe(_blank(name), frame, 0) for name, frame in zip(names, frames, strict=True)]
+    probes = [_probe(data_dir, names[:place], settings) for place in range(1, len(names))]
     for place in rng.integers(1, len(names), count):
-        yield names[place], _draw(place, frames[place], records, probes[place - 1], params, rng)
+        yield names[place], _draw(place, frames[place], records, probes[place - 1], settings, rng)
+
+
+def _blank(name: str) -> FileRecord:
+    return FileRecord(file=name, sha256="", rules="", rows=0)
 
 
 def _draw(
     place: int,
     frame: pd.DataFrame,
-    records: Sequence[Mapping[str, Any]],
+    records: Sequence[FileRecord],
     probe: Probe,
-    params: Mapping[str, Any],
+    settings: Settings,
     rng: np.random.Generator,
 ) -> Pending:
     """Return the contract evidence of a random subset of the file at `place`, in order, with the files before it."""
     rows = frame.iloc[np.sort(rng.choice(len(frame), round(DRAW_RATIO * len(frame)), replace=False))]
-    record = {"file": records[place]["file"], **files.describe(rows, 0)}
-    evidence = {"files": [*records[:place], record], "new": [record["file"]], "suites": {}}
-    new = suites.table(rows, params["data"]["suites"]["sample_rows"], int(rng.integers(2**31)))
-    return Pending(evidence, None if gate.contract_blockers(evidence, params["data"]) else new, probe)
+    record = files.describe(_blank(records[place].file), rows, 0)
+    evidence = DataEvidence(files=[*records[:place], record], new=[record.file])
+    new = suites.table(rows, settings.data.suites.sample_rows, int(rng.integers(2**31)))
+    return Pending(evidence, None if gate.contract_blockers(evidence, settings.data.contract) else new, probe)

@@ -9,21 +9,26 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 import problem
 from slipway import output
 from slipway.dvc import client, outputs, recovery
+from slipway.errors import UnreadableFileError
 from slipway.files import read_json, write_text
 from slipway.gates import model as gates
+from slipway.gates.training_evidence import LossPoint, Metrics, StageFiles, TrainEvidence
 from slipway.git import Git, GitError, changes
 from slipway.github import workflows
 from slipway.pipeline import tracking
-from slipway.results import recorded
+from slipway.results import TRAIN, invalid, recorded
 from slipway.settings import PARAMS, read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-LOSS = Path("metrics/loss.csv")
+METRICS = Path("metrics")
+LOSS = METRICS / "loss.csv"
 LIVE = Path("build/live")
 LAST_STAGE = "evaluate"
 
@@ -34,7 +39,7 @@ def train(*, fresh: bool = False) -> None:
     With `fresh`, every stage runs, also if it is up to date. Raises UserError when dvc.lock is broken, an output of DVC
     is in git, the data is unavailable, a stage fails, or a gate does not pass.
     """
-    with recovery.alone() as lock_file, recorded("train") as result:
+    with recovery.alone() as lock_file, recorded(TRAIN) as result:
         recovery.repair()
         settings = read_settings()  # reports an invalid file before anything is fetched
         outputs.refuse_planted()
@@ -43,18 +48,11 @@ def train(*, fresh: bool = False) -> None:
         client.pull(force=True)
         with recovery.restored_on_failure(), tracking.Meter() as meter:
             stages = dict(_reproduce(lock_file, fresh, meter))
-        result.evidence = {
-            "stages": {stage: seconds for stage, seconds in stages.items() if seconds is not None},
-            "stale": sorted(stage for stage in stages if _differ(committed.get(stage), recovery.stages()[stage])),
-            **_origin(),
-            "metrics": _metrics(),
-            "loss": _loss(),
-            "resources": meter.summary(),
-        }
-        tracking.write(LIVE, meter.samples, _loss())
+        result.evidence = evidence = _evidence(stages, committed, meter)
+        tracking.write(LIVE, meter.samples, evidence.loss)
         result.verdicts = [
-            gates.parity(_metrics().get("export", {}), settings.export.parity_tolerance),
-            gates.floor(_metrics().get("evaluate", {}), settings.gates.model_dump(), problem.TASK),
+            gates.parity(evidence.metrics.export, settings.export.parity_tolerance),
+            gates.floor(evidence.metrics.evaluate.get("model", {}), settings.gates, problem.TASK),
         ]
     result.require()
 
@@ -107,26 +105,38 @@ def _reproduce(lock_file: int, fresh: bool, meter: tracking.Meter) -> Iterator[t
         yield stage, round(time.monotonic() - start, 2)
 
 
-def _origin() -> dict[str, Any]:
-    """Return the commit, changed files, user, run ID, and inputs and outputs of the stages."""
-    git = Git(Path())
-    return {
-        "commit": git.head() or "",
-        "changed_files": list(git.edited(untracked=False)),
-        "by": workflows.actor() or getpass.getuser(),
-        "run": workflows.run_id(),
-        "inputs_and_outputs": {
-            name: {side: entry.get(side, []) for side in ("deps", "outs")} for name, entry in recovery.stages().items()
+def _evidence(
+    stages: Mapping[str, float | None], committed: Mapping[str, dict[str, Any]], meter: tracking.Meter
+) -> TrainEvidence:
+    """Return the evidence of a run: its stages, code, inputs and outputs, and the metrics that they wrote."""
+    git, locked = Git(Path()), recovery.stages()
+    return TrainEvidence(
+        stages={stage: seconds for stage, seconds in stages.items() if seconds is not None},
+        stale=sorted(stage for stage in stages if _differ(committed.get(stage), locked[stage])),
+        commit=git.head() or "",
+        changed_files=list(git.edited(untracked=False)),
+        by=workflows.actor() or getpass.getuser(),
+        run=workflows.run_id(),
+        inputs_and_outputs={
+            name: StageFiles(deps=entry.get("deps", []), outs=entry.get("outs", [])) for name, entry in locked.items()
         },
-    }
+        metrics=_metrics(),
+        loss=_loss(),
+        resources=meter.summary(),
+    )
 
 
-def _loss() -> list[dict[str, Any]]:
+def _loss() -> list[LossPoint]:
     if not LOSS.exists():
         return []
     with LOSS.open(encoding="utf-8", newline="") as file:
-        return [{**row, "iteration": int(row["iteration"]), "loss": float(row["loss"])} for row in csv.DictReader(file)]
+        return [LossPoint.model_validate(row) for row in csv.DictReader(file)]
 
 
-def _metrics() -> dict[str, Any]:
-    return {path.stem: read_json(path) for path in sorted(Path("metrics").glob("*.json"))}
+def _metrics() -> Metrics:
+    """Return the content of metrics/. Raises UserError for a file of another form."""
+    content = {path.stem: read_json(path) for path in sorted(METRICS.glob("*.json"))}
+    try:
+        return Metrics.model_validate(content)
+    except ValidationError as error:
+        raise UnreadableFileError(invalid(METRICS, error)) from None

@@ -11,13 +11,15 @@ import os
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
+
+    from slipway.gates.training_evidence import LossPoint
 
 INTERVAL_SECONDS = 0.5  # between two samples; a stage of the sample problem takes some seconds
 MEGABYTE = 1_000_000
@@ -86,15 +88,15 @@ class Meter:
         }
 
 
-def write(folder: Path, samples: Sequence[ResourceSample], loss: Iterable[Mapping[str, Any]]) -> None:
+def write(folder: Path, samples: Sequence[ResourceSample], loss: Iterable[LossPoint]) -> None:
     """Write the curves to `folder` by DVCLive: cores and megabytes by sample, the loss by iteration."""
     os.environ.setdefault("DVC_STUDIO_OFFLINE", "true")  # with a token, DVCLive would send them to DVC Studio
     from dvclive.live import Live
 
     with Live(str(folder), save_dvc_exp=False, dvcyaml=None, report=None, monitor_system=False) as live:
         for row in loss:
-            live.step = row["iteration"]
-            live.log_metric(f"loss/{row['rows']}", row["loss"])
+            live.step = row.iteration
+            live.log_metric(f"loss/{row.rows}", row.loss)
         for step, sample in enumerate(samples):
             live.step = step
             live.log_metric("resources/cores", sample.cpu_seconds / sample.seconds)

@@ -126,8 +126,9 @@ def combined(parts: Sequence[CheckedPart]) -> content.ReportEvidence | None:
     submissions = [(part.checks.jobs, part.evidence) for part in parts if part.evidence]
     if not submissions:
         return None
-    jobs = {job: evidence.results[job] for jobs, evidence in submissions for job in jobs if job in evidence.results}
-    return submissions[0][1].model_copy(update={"results": jobs, "statuses": _statuses(parts)})
+    results = {job: evidence.results.of(job) for jobs, evidence in submissions for job in jobs}
+    merged = {"results": content.JobResults(**results), "statuses": _statuses(parts)}
+    return submissions[0][1].model_copy(update=merged)
 
 
 def _statuses(parts: Sequence[CheckedPart]) -> dict[str, str]:
@@ -143,7 +144,7 @@ def _status(job: str, part: CheckedPart) -> str:
 def no_evidence(run: Run, parts: Sequence[CheckedPart]) -> content.ReportEvidence:
     """Return the evidence of runs that wrote none, for a report that names all jobs as missing."""
     return content.ReportEvidence(
-        results={},
+        results=content.JobResults(),
         changes=Changes(base=None, head=run.head_sha),
         task=problem.TASK,
         primary=read_settings().gates.primary,

@@ -6,7 +6,7 @@ All models are scored on the candidate's test rows, so that the comparison is pa
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -23,16 +23,21 @@ from slipway.errors import MissingFileError
 from slipway.evaluation import bootstrap, calibration, metrics
 from slipway.evaluation.segments import ALL, segments
 from slipway.gates import comparison as gates
+from slipway.gates.comparison_evidence import ComparisonEvidence, Released, Sides, StagingRelease
 from slipway.git.redact import redacted
 from slipway.github import workflows
 from slipway.pipeline.tables import positions, read_rows
 from slipway.release.champion import Champion, fetch_released
 from slipway.release.store import open_store
-from slipway.results import recorded
-from slipway.settings import read_params
+from slipway.results import COMPARE, recorded
+from slipway.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from slipway.evaluation.compared import Comparison
+    from slipway.settings import Settings
+    from slipway.settings.training import GatesSection
 
 TEST_ROWS = Path("build/prepared/test.parquet")
 PREDICTIONS = Path("build/evaluated/predictions.parquet")
@@ -53,7 +58,7 @@ BUILT = Candidate()
 """The candidate that the stages of dvc.yaml write."""
 
 
-def unreachable_from_fork(environment: Environment) -> dict[str, str] | None:
+def unreachable_from_fork(environment: Environment) -> Released | None:
     """Return the release in `environment` and why a fork's run cannot fetch it; None if it can, or is not a fork's run.
 
     GitHub passes no variables to the run of a pull request from a fork, so the run does not know the release store.
@@ -65,14 +70,18 @@ def unreachable_from_fork(environment: Environment) -> dict[str, str] | None:
         return None
     store = redacted(store_url())
     reason = f"{desired.release} is not in the store {store}, and a fork's run has no variable SLIPWAY_STORE"
-    release = {"version": desired.release, "digest": desired.digest, "commit": desired.commit}
-    return release | {"unreachable": f"{reason}; push the branch to this repository to compare"}
+    return Released(
+        version=desired.release,
+        digest=desired.digest,
+        commit=desired.commit,
+        unreachable=f"{reason}; push the branch to this repository to compare",
+    )
 
 
 def compare() -> None:
     """Compare the candidate, judge it, and write results/compare.json. Raises UserError unless every gate passes."""
-    params = read_params()
-    with recorded("compare") as result:
+    settings = read_settings()
+    with recorded(COMPARE) as result:
         environments = [Environment(name) for name in ("production", "staging")]
         unreachable = [unreachable_from_fork(environment) for environment in environments]
         with TemporaryDirectory() as folder:
@@ -81,17 +90,17 @@ def compare() -> None:
                 for environment, reason in zip(environments, unreachable, strict=True)
             )
             candidate, _ = blobs(MODEL)
-            result.evidence = {"candidate": candidate, **measure(champion, staging, params)}
-        if unreachable[0]:
-            result.evidence["champion"] = unreachable[0]
-        result.verdicts = [gate(result.evidence, params["gates"]) for gate in gates.COMPARISON_GATES]
+            evidence = measure(champion, staging, settings)
+        released = unreachable[0] or evidence.champion
+        result.evidence = evidence.model_copy(update={"candidate": candidate, "champion": released})
+        result.verdicts = [gate(result.evidence, settings.gates) for gate in gates.COMPARISON_GATES]
     result.print_verdicts()
     result.require()
 
 
 def measure(
-    champion: Champion | None, staging: Champion | None, params: Mapping[str, Any], new: Candidate = BUILT
-) -> dict[str, Any]:
+    champion: Champion | None, staging: Champion | None, settings: Settings, new: Candidate = BUILT
+) -> ComparisonEvidence:
     """Compare the candidate with the releases and the baselines; return the evidence of the gates and the report.
 
     staging: the desired release of staging, compared on all rows only; no gate reads it.
@@ -104,27 +113,38 @@ def measure(
     candidate, *baselines = map(str, predictions.columns)
     scores = {str(name): np.stack(list(column)) for name, column in predictions.items()}
     y = positions(target, predictor.signature(new.model)["classes"])
-    compare_with = _PairedComparison(y, scores[candidate], predictor.signature(new.model), params)
-    evidence: dict[str, Any] = {
-        "rows": len(y),
-        "champion": None,
-        "production": {},
-        "baselines": {name: compare_with(name, {ALL: np.arange(len(y))}, scores[name]) for name in baselines},
-        "calibration": calibration.deciles(y, scores[candidate]),
-        "bytes": {"candidate": _bytes(new.model)},
-        "staging": None,
-    }
-    if champion is not None:
-        evidence |= _release_comparison(champion, features, segments(features, problem.SEGMENTS), compare_with)
-    if champion is not None and "error" not in evidence["champion"]:
-        evidence["bytes"]["champion"] = _bytes(champion.model)
-        models = {"candidate": new.model, "champion": champion.model}
-        evidence["milliseconds"] = latency(models, features, params["gates"])
+    compare_with = _PairedComparison(y, scores[candidate], predictor.signature(new.model), settings)
+    every_row, chosen = {ALL: np.arange(len(y))}, segments(features, problem.SEGMENTS)
+    released = None if champion is None else _release_comparison(champion, features, chosen, compare_with)
+    models = {"candidate": new.model}
+    if champion is not None and released is not None and released.error is None:
+        models["champion"] = champion.model
+    staged = None
     if staging is not None:
         same = champion is not None and champion.digest == staging.digest
-        compared = evidence if same else _release_comparison(staging, features, {ALL: np.arange(len(y))}, compare_with)
-        evidence["staging"] = compared["champion"] | {ALL: compared.get("production", {}).get(ALL, [])}
-    return evidence
+        staged = released if same else _release_comparison(staging, features, every_row, compare_with)
+    return ComparisonEvidence(
+        rows=len(y),
+        champion=released and released.release,
+        production=released.groups if released else {},
+        baselines={name: compare_with(name, every_row, scores[name]) for name in baselines},
+        calibration=calibration.deciles(y, scores[candidate]),
+        bytes=Sides.model_validate({side: _bytes(model) for side, model in models.items()}),
+        milliseconds=latency(models, features, settings.gates) if len(models) > 1 else None,
+        staging=staged and StagingRelease(**dict(staged.release), all=staged.groups.get(ALL, [])),
+    )
+
+
+@dataclass(frozen=True)
+class _ReleaseComparison:
+    """A release with its comparisons by group, none where the release has an error."""
+
+    release: Released
+    groups: dict[str, list[Comparison]]
+
+    @property
+    def error(self) -> str | None:
+        return self.release.error
 
 
 @dataclass(frozen=True)
@@ -135,48 +155,51 @@ class _PairedComparison:
     candidate: np.ndarray
     signature: Mapping[str, Any]
     """Signature of the candidate."""
-    params: Mapping[str, Any]
+    settings: Settings
 
-    def __call__(
-        self, name: str, groups: Mapping[str, np.ndarray], other: np.ndarray
-    ) -> dict[str, list[dict[str, Any]]]:
+    def __call__(self, name: str, groups: Mapping[str, np.ndarray], other: np.ndarray) -> dict[str, list[Comparison]]:
         output.progress(f"compare: with {name}")
-        gates_params, segment_count = self.params["gates"], len(groups) - 1
-        alpha = 1 - gates_params["confidence"]
-        compared = bootstrap.compare(
+        gates_settings, segment_count = self.settings.gates, len(groups) - 1
+        alpha = 1 - gates_settings.confidence
+        return bootstrap.compare(
             self.y,
             self.candidate,
             other,
             list(metrics.for_task(problem.TASK).values()),
             groups,
-            resamples=gates_params["resamples"],
+            resamples=gates_settings.resamples,
             confidence={name: 1 - (alpha if name == ALL else alpha / segment_count) for name in groups},
-            seed=self.params["seed"],
+            seed=self.settings.seed,
         )
-        return {name: [asdict(row) for row in rows] for name, rows in compared.items()}
 
 
 def _release_comparison(
     champion: Champion, features: pd.DataFrame, groups: Mapping[str, np.ndarray], compare_with: _PairedComparison
-) -> dict[str, Any]:
+) -> _ReleaseComparison:
     """Return the comparison with a release, or the reason why its model cannot score these rows."""
-    release = {"version": champion.version, "digest": champion.digest, "commit": champion.commit}
-    expected, actual = predictor.signature(champion.model), compare_with.signature
-    missing = sorted({column["name"] for column in expected["columns"]} - set(features))
-    if missing:
-        error = f"{champion.version} needs the column {missing[0]}, which the test rows lack"
-        return {"champion": release | {"error": error}}
-    for key in ("task", "target", "classes"):
-        if expected[key] != actual[key]:
-            error = f"{champion.version} has {key} {expected[key]}, the candidate {actual[key]}"
-            return {"champion": release | {"error": error}}
+    error = _why_not_comparable(champion, features, compare_with.signature)
+    release = Released(version=champion.version, digest=champion.digest, commit=champion.commit, error=error)
+    if error:
+        return _ReleaseComparison(release, {})
     prediction = predictor.load(champion.model).predict(
         {str(name): values.to_numpy() for name, values in features.items()}
     )
-    return {"champion": release, "production": compare_with(champion.version, groups, prediction)}
+    return _ReleaseComparison(release, compare_with(champion.version, groups, prediction))
 
 
-def latency(models: Mapping[str, Path], features: pd.DataFrame, params: Mapping[str, Any]) -> dict[str, float]:
+def _why_not_comparable(champion: Champion, features: pd.DataFrame, candidate: Mapping[str, Any]) -> str | None:
+    """Return why the champion cannot be compared with the signature of the candidate; None if it can."""
+    signature = predictor.signature(champion.model)
+    missing = sorted({column["name"] for column in signature["columns"]} - set(features))
+    if missing:
+        return f"{champion.version} needs the column {missing[0]}, which the test rows lack"
+    for key in ("task", "target", "classes"):
+        if signature[key] != candidate[key]:
+            return f"{champion.version} has {key} {signature[key]}, the candidate {candidate[key]}"
+    return None
+
+
+def latency(models: Mapping[str, Path], features: pd.DataFrame, limits: GatesSection) -> Sides:
     """Return the median milliseconds in which each model scores one row; calls are interleaved, so noise hits all."""
     scorers = {name: predictor.load(model) for name, model in models.items()}
     columns = {str(name): values.to_numpy() for name, values in features.items()}
@@ -184,12 +207,12 @@ def latency(models: Mapping[str, Path], features: pd.DataFrame, params: Mapping[
         {name: values[[row]] for name, values in columns.items()} for row in range(min(len(features), LATENCY_ROWS_MAX))
     ]
     seconds: dict[str, list[float]] = {name: [] for name in scorers}
-    for call in range(params["latency_calls"]):
+    for call in range(limits.latency_calls):
         for name, scorer in scorers.items():
             start = time.perf_counter()
             scorer.predict(rows[call % len(rows)])
             seconds[name].append(time.perf_counter() - start)
-    return {name: float(np.median(durations) * 1000) for name, durations in seconds.items()}
+    return Sides.model_validate({name: float(np.median(durations) * 1000) for name, durations in seconds.items()})
 
 
 def _bytes(model: Path) -> int:

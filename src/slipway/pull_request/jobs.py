@@ -75,13 +75,14 @@ OF_FORKS = {"mypy": [*LINTERS["mypy"], "src/problem"]}
 
 def lint() -> None:
     """Run every linter, and write results/lint.json. Raises UserError if one has a finding or cannot run."""
-    with results.recorded("lint") as result:
-        linters = LINTERS if _why_engine_is_checked() else LINTERS | OF_FORKS
+    with results.recorded(results.LINT) as result:
+        outputs, linters = {}, LINTERS if _why_engine_is_checked() else LINTERS | OF_FORKS
         for gate, command in linters.items():
             code, printed = run_tool(command)
             result.verdicts.append(lint_verdict(gate, code, printed))
-            result.evidence[gate] = printed.splitlines()[-OUTPUT_LINES_MAX:]
+            outputs[gate] = printed.splitlines()[-OUTPUT_LINES_MAX:]
             output.step(f"{gate}: {'ok' if code == 0 else printed.rstrip()}")
+        result.evidence = results.LintEvidence.model_validate(outputs)
     result.require()
 
 
@@ -117,13 +118,13 @@ def _expand(argument: str) -> list[str]:
 
 def test() -> None:
     """Run the quick tests, and write results/test.json. Raises UserError if one fails or none ran."""
-    with results.recorded("test") as result:
+    with results.recorded(results.TEST) as result:
         if not Path("data").exists():  # convergence is tested on the problem's own rows
             client.pull()
         tests = _selected_tests()
         code, report = _pytest([path for path in tests if path != OF_THE_PROBLEM or Path(path).exists()])
         cases, measured = read_cases(report), read_measured(report)
-        result.evidence = {"exit_code": code, "cases": len(cases)}
+        result.evidence = results.TestEvidence(exit_code=code, cases=len(cases))
         scope = "" if tests is QUICK_TESTS else "the fork's own tests: "
         result.verdicts = [judge_tests(cases, code, scope), *convergence_verdicts(measured)]
     result.require()
@@ -146,7 +147,7 @@ def _why_engine_is_checked() -> str | None:
 
 def test_documentation() -> None:
     """Run the tests that read the documentation, and write results/test.json. Raises UserError if one fails."""
-    with results.recorded("test") as result:
+    with results.recorded(results.TEST) as result:
         code, report = _pytest(DOCUMENTATION_TESTS)
         result.verdicts = [judge_tests(read_cases(report), code)]
     result.require()

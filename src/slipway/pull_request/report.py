@@ -43,8 +43,9 @@ def report(base: str, needs: str) -> Outcome:
 
 def gather(base: str, needs: str) -> content.ReportEvidence:
     """Collect the evidence of all jobs. The report names the jobs whose result is missing."""
+    read = {job: result for job, result in results.read().items() if job in content.JOBS}
     return content.ReportEvidence(
-        results=results.read(),
+        results=content.JobResults.model_validate(read, from_attributes=True),
         changes=changes.since(base),
         task=problem.TASK,
         primary=read_settings().gates.primary,

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 SERVE_GROUPS = {"onnx": ["serve"], "skops": ["serve", "serve-skops"]}
 """Dependency groups of pyproject.toml that a release installs, by model format."""
 PARAMS = "params.yaml"
-COMPARE = "compare"
 IMAGE_REQUIREMENTS = "build/requirements.txt"  # the path in bentofile.yaml
 TOOLS = ("bentoml", "cyclonedx-python-lib", "dvc", "onnxruntime", "scikit-learn", "slipway", "uv")
 SMOKE_ROWS = 20
@@ -266,12 +265,12 @@ def _report(facts: dict[str, Any], folder: Path, report: Path | None) -> None:
 
 def _champion(source: Source) -> dict[str, str] | None:
     """Return the release that results/compare.json compared this model with; None without such a comparison."""
-    compared = results.read(source.root / results.RESULTS).get(COMPARE)
+    compared = results.find(results.COMPARE, source.root / results.RESULTS)
     model = source.dvc.outputs[source.dvc.model.as_posix()]
-    if compared is None or compared.evidence.get("candidate") != model:
+    if compared is None or compared.evidence is None or compared.evidence.candidate != model:
         return None
-    champion = compared.evidence["champion"]
-    return champion and {name: champion[name] for name in ("version", "digest", "commit")}
+    champion = compared.evidence.champion
+    return None if champion is None else champion.model_dump(include={"version", "digest", "commit"})
 
 
 def _facts(source: Source, version: str, previous: str | None, folder: Path) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def store_results(store: Store, version: str | None, directory: Path = results.R
     stored, files_by_version = set(store.versions()), defaultdict[str, list[Path]](list)
     with TemporaryDirectory() as scratch:
         for job, result in results.read(directory).items():
-            release = result.evidence.get("release", version)
+            release = result.release or version
             if release in stored:
                 files_by_version[release].extend(_copies(directory, job, result, Path(scratch)))
         for release, files in files_by_version.items():
@@ -65,7 +65,7 @@ def _time(match: re.Match[str]) -> str:
 
 def _copies(directory: Path, job: str, result: JobResult, scratch: Path) -> list[Path]:
     """Copy a result and its pages into `scratch` under the names by which they are stored."""
-    environment, time = result.evidence.get("environment"), f"{result.started.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    environment, time = result.environment, f"{result.started.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     name = "-".join([*([environment] if environment in ENVIRONMENTS else []), job, time])
     files = [directory / f"{job}.json", *(directory / job / page for page in PAGES)]
     return [Path(shutil.copyfile(file, scratch / f"{name}{file.suffix}")) for file in files if file.is_file()]

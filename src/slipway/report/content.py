@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    model_serializer,
+    model_validator,
+)
 
 from slipway import figures
 from slipway.evaluation import metrics
 from slipway.evaluation.segments import ALL
 from slipway.gates import Outcome, Verdict, overall
 from slipway.gates.comparison import CALIBRATION, decisive, difference, primary
+from slipway.gates.comparison_evidence import ReportedComparison
+from slipway.gates.training_evidence import ReportedTraining
 from slipway.git.changes import Changes
 from slipway.report.document import Chart, Code, Commands, Details, Heading, Series, Strong, Table, paragraph
 from slipway.results import JobResult
+from slipway.schema.bounds import GROUPS_MAX, ITEMS_MAX, Bounds, Evidence, Maybe, Name, Text, max_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from slipway.evaluation.compared import Comparison, Interval
+    from slipway.gates.training_evidence import ReportedSearch, SearchRange
     from slipway.report.document import Block, Document, Inline
-
-JOBS = ("data", "train", "compare", "test", "lint")
-"""Jobs of a pull request that must write a result, the most informative first. A missing result is a failure."""
 
 NOT_RUN = "did not run"
 RUNNING = "running"
@@ -49,9 +58,9 @@ class Column(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str
-    description: str
-    unit: str
+    name: Name
+    description: Text
+    unit: Name
 
 
 class Card(BaseModel):
@@ -59,10 +68,40 @@ class Card(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    purpose: str
+    purpose: Text
     """Purpose, data and limits of the model; an empty line separates paragraphs."""
-    target: str
-    columns: list[Column]
+    target: Name
+    columns: Annotated[list[Column], max_items(GROUPS_MAX)]
+
+
+class JobResults(BaseModel):
+    """The result of each job of a pull request, the most informative first; a missing one is a failure."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: JobResult[Maybe[Evidence]] | None = None
+    train: JobResult[Maybe[ReportedTraining]] | None = None
+    compare: JobResult[Maybe[ReportedComparison]] | None = None
+    test: JobResult[Maybe[Evidence]] | None = None
+    lint: JobResult[Maybe[Evidence]] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_missing(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {job: result for job, result in serialize(self).items() if result is not None}
+
+    @property
+    def jobs(self) -> list[str]:
+        """The jobs that wrote a result."""
+        return [job for job in JOBS if self.of(job)]
+
+    def of(self, job: str) -> JobResult[Any] | None:
+        """Return the result of `job`, if any."""
+        result: JobResult[Any] | None = getattr(self, job)
+        return result
+
+
+JOBS = tuple(JobResults.model_fields)
+"""Jobs of a pull request that must write a result."""
 
 
 class ReportEvidence(BaseModel):
@@ -70,17 +109,48 @@ class ReportEvidence(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    results: dict[str, JobResult]
+    results: JobResults
     changes: Changes
     task: Literal["binary", "multiclass", "regression"]
-    primary: str
+    primary: Name
     card: Card
-    statuses: dict[str, str]
+    statuses: Annotated[dict[Name, Name], max_items(ITEMS_MAX)]
     """Status of each job as GitHub reports it; empty outside of a workflow."""
 
-    def of(self, job: str) -> Mapping[str, Any]:
-        """Return the evidence of `job`; empty when it wrote no result."""
-        return self.results[job].evidence if job in self.results else {}
+    @model_validator(mode="after")
+    def _metrics_are_of_the_task(self, info: ValidationInfo) -> ReportEvidence:
+        """Require that untrusted comparisons have only metrics of the task, each once, among them the primary one."""
+        if info.context is not Bounds.REJECT:
+            return self
+        allowed = metrics.for_task(self.task)
+        if self.primary not in allowed:
+            raise ValueError("the task does not have the primary metric")
+        for comparison in self.compared.comparisons() if self.compared else []:
+            names = [row.metric for row in comparison]
+            if len(set(names)) < len(names) or self.primary not in names or not allowed.keys() >= set(names):
+                raise ValueError("a comparison lacks the primary metric, or has one that the task does not have")
+        return self
+
+    @property
+    def compared(self) -> ReportedComparison | None:
+        """The evidence of `compare`; None where it measured nothing."""
+        return self.results.compare.evidence if self.results.compare else None
+
+    @property
+    def trained(self) -> ReportedTraining:
+        """The evidence of `train`; empty where it measured nothing."""
+        return (self.results.train and self.results.train.evidence) or ReportedTraining()
+
+    @property
+    def comparisons(self) -> list[Comparison]:
+        """The comparisons with one baseline on all rows, for the candidate's metrics; empty where there are none."""
+        baselines = self.compared.baselines.values() if self.compared else ()
+        return next((groups[ALL] for groups in baselines), [])
+
+    @property
+    def production(self) -> Mapping[str, list[Comparison]]:
+        """The comparisons with production by group; empty where there are none."""
+        return self.compared.production if self.compared else {}
 
 
 def verdicts(evidence: ReportEvidence) -> list[Verdict]:
@@ -94,13 +164,13 @@ def verdicts(evidence: ReportEvidence) -> list[Verdict]:
 def expected(evidence: ReportEvidence) -> list[str]:
     """Return the jobs of which the report expects a result: those of the workflow, or all outside of one."""
     statuses = evidence.statuses
-    own = {*evidence.results, *statuses, *(["compare"] if "train" in statuses else [])}  # steps of one job
+    own = {*evidence.results.jobs, *statuses, *(["compare"] if "train" in statuses else [])}  # steps of one job
     return [job for job in JOBS if not statuses or job in own]
 
 
 def running(evidence: ReportEvidence) -> list[str]:
     """Return the jobs whose result is still to come."""
-    return [job for job in JOBS if job not in evidence.results and evidence.statuses.get(job) == RUNNING]
+    return [job for job in JOBS if job not in evidence.results.jobs and evidence.statuses.get(job) == RUNNING]
 
 
 def may_still_pass(evidence: ReportEvidence) -> bool:
@@ -116,7 +186,7 @@ def _urgency(verdict: Verdict) -> int:
 
 
 def _of_job(job: str, evidence: ReportEvidence) -> Iterator[Verdict]:
-    result = evidence.results.get(job)
+    result = evidence.results.of(job)
     if job in running(evidence):
         return
     if result is None:
@@ -161,21 +231,20 @@ def title(evidence: ReportEvidence) -> str:
 
 def write(evidence: ReportEvidence) -> Document:
     """Return the complete report."""
-    compared = evidence.of("compare")
     return [
         Heading(title(evidence), 1),
-        *_summary(evidence, compared),
+        *_summary(evidence),
         Heading("Gates"),
         _gates(verdicts(evidence)),
-        *_metrics(evidence, compared),
-        *_segments(evidence, compared),
-        *_charts(evidence, compared),
+        *_metrics(evidence),
+        *_segments(evidence),
+        *_charts(evidence),
         *_changes(evidence),
-        *_details(evidence, compared),
+        *_details(evidence),
     ]
 
 
-def _summary(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator[Block]:
+def _summary(evidence: ReportEvidence) -> Iterator[Block]:
     if unfinished := running(evidence):
         yield paragraph(f"Still running: {', '.join(unfinished)}. This report is updated when they end.")
     for verdict in verdicts(evidence):
@@ -183,27 +252,22 @@ def _summary(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator[
             yield paragraph(
                 Strong(verdict.gate), f": {verdict.observed}", f". {verdict.reason}" if verdict.reason else ""
             )
-    if not compared.get("baselines"):
+    if evidence.compared is None or not evidence.comparisons:
         return
-    rows = next(iter(compared["baselines"].values()))[ALL]
+    compared = evidence.compared
     parts: list[Inline] = [
         f"{evidence.primary} ",
-        Strong(_interval(primary(rows, evidence.primary)["candidate"])),
-        f" on {compared['rows']:,} test rows",
+        Strong(_interval(primary(evidence.comparisons, evidence.primary).candidate)),
+        f" on {compared.rows:,} test rows",
     ]
-    if compared.get("production"):
-        gain = primary(compared["production"][ALL], evidence.primary)["gain"]
-        parts += [
-            f"; compared with production {compared['champion']['version']}: ",
-            Strong(DIFFERENCE_LABELS[difference(_finite(gain))]),
-        ]
-        parts.append(f", {_signed(gain)}.")
+    released = compared.champion.version if compared.champion else None
+    if compared.production:
+        gain = primary(compared.production[ALL], evidence.primary).gain
+        parts.append(f"; compared with production {released}: ")
+        parts += [Strong(DIFFERENCE_LABELS[difference(gain)]), f", {_signed(gain)}."]
     else:
-        released = compared.get("champion")
         parts.append(
-            f"; not compared with production {released['version']}."
-            if released
-            else "; no release is in production yet."
+            f"; not compared with production {released}." if released else "; no release is in production yet."
         )
     yield paragraph(*parts)
 
@@ -216,12 +280,13 @@ def _gates(judged: Sequence[Verdict]) -> Table:
     return Table(("Gate", "Outcome", "Observed", "Threshold"), cells)
 
 
-def _metrics(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator[Block]:
-    if not compared.get("baselines"):
+def _metrics(evidence: ReportEvidence) -> Iterator[Block]:
+    if evidence.compared is None or not evidence.comparisons:
         return
     yield Heading("Metrics")
-    sides = [compared.get("production", {}).get(ALL), (compared.get("staging") or {}).get(ALL)]
-    rows = [_metric_row(row, evidence, sides) for row in next(iter(compared["baselines"].values()))[ALL]]
+    staging = evidence.compared.staging
+    sides = [evidence.production.get(ALL, []), staging.all if staging else []]
+    rows = [_metric_row(row, evidence, sides) for row in evidence.comparisons]
     header = ("Metric", "Candidate", "Production", "Gain", "", "Staging", "Gain", "")
     yield Table(header, rows, frozenset({1, 2, 3, 5, 6}))
     yield paragraph(
@@ -230,29 +295,28 @@ def _metrics(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator[
     )
 
 
-def _metric_row(row: Mapping[str, Any], evidence: ReportEvidence, sides: Sequence[Any]) -> tuple[Inline, ...]:
-    metric = metrics.for_task(evidence.task)[row["metric"]]
+def _metric_row(row: Comparison, evidence: ReportEvidence, sides: Sequence[Sequence[Comparison]]) -> tuple[Inline, ...]:
+    metric = metrics.for_task(evidence.task)[row.metric]
     name = f"{metric.name} {'↑' if metric.higher_is_better else '↓'}{f' ({metric.unit})' if metric.unit else ''}"
-    cells: list[Inline] = [Strong(name) if metric.name == evidence.primary else name, _interval(row["candidate"])]
+    cells: list[Inline] = [Strong(name) if metric.name == evidence.primary else name, _interval(row.candidate)]
     for side in sides:
         other = primary(side, metric.name) if side else None
-        cells += [_interval(other["champion"]), *_gain_cells(other["gain"])] if other else ["none", "", ""]
+        cells += [_interval(other.champion), *_gain_cells(other.gain)] if other else ["none", "", ""]
     return tuple(cells)
 
 
-def _gain_cells(gain: Mapping[str, Any]) -> tuple[str, str]:
-    return _signed(gain), DIFFERENCE_LABELS[difference(_finite(gain))]
+def _gain_cells(gain: Interval) -> tuple[str, str]:
+    return _signed(gain), DIFFERENCE_LABELS[difference(gain)]
 
 
-def _segment_rows(evidence: ReportEvidence, compared: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def _segment_rows(evidence: ReportEvidence) -> dict[str, Comparison]:
     """Return the deciding comparison of each segment with the release in production."""
-    groups = compared.get("production", {})
-    return {name: decisive(rows, evidence.primary) for name, rows in groups.items() if name != ALL}
+    return {name: decisive(rows, evidence.primary) for name, rows in evidence.production.items() if name != ALL}
 
 
-def _segments(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator[Block]:
-    rows = _segment_rows(evidence, compared)
-    changed = {name: row for name, row in rows.items() if difference(_finite(row["gain"])) in ("better", "worse")}
+def _segments(evidence: ReportEvidence) -> Iterator[Block]:
+    rows = _segment_rows(evidence)
+    changed = {name: row for name, row in rows.items() if difference(row.gain) in ("better", "worse")}
     if not rows:
         return
     yield Heading("Segments that moved")
@@ -261,37 +325,37 @@ def _segments(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator
             f"None of {len(rows)}: every difference is within noise, at a confidence corrected for their number."
         )
         return
-    largest = sorted(changed, key=lambda name: -abs(changed[name]["gain"]["value"]))[:LISTED_SEGMENTS_MAX]
+    largest = sorted(changed, key=lambda name: -abs(changed[name].gain.value))[:LISTED_SEGMENTS_MAX]
     yield _segment_table({name: changed[name] for name in largest}, evidence.primary)
     if len(changed) > LISTED_SEGMENTS_MAX:
         yield paragraph(f"{len(changed) - LISTED_SEGMENTS_MAX} more are listed under “All segments”.")
 
 
-def _segment_table(rows: Mapping[str, Mapping[str, Any]], metric: str) -> Table:
+def _segment_table(rows: Mapping[str, Comparison], metric: str) -> Table:
     cells = [
         (
             Code(name),
-            f"{row['rows']:,}",
-            f"{'' if row['metric'] == metric else row['metric'] + ' '}{_interval(row['candidate'])}",
-            _signed(row["gain"]),
-            DIFFERENCE_LABELS[difference(_finite(row["gain"]))],
+            f"{row.rows:,}",
+            f"{'' if row.metric == metric else row.metric + ' '}{_interval(row.candidate)}",
+            *_gain_cells(row.gain),
         )
         for name, row in rows.items()
     ]
     return Table(("Segment", "Rows", metric, "Gain", ""), cells, frozenset({1, 2, 3}))
 
 
-def _charts(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator[Block]:
-    loss = evidence.of("train").get("loss", [])
+def _charts(evidence: ReportEvidence) -> Iterator[Block]:
+    loss = [point for point in evidence.trained.loss if math.isfinite(point.loss)]
     curves = [
-        Series(side, [(row["iteration"], row["loss"]) for row in loss if row["rows"] == side])
+        Series(side, [(point.iteration, point.loss) for point in loss if point.rows == side])
         for side in ("train", "test")
     ]
     if all(curve.points for curve in curves):
         yield Chart("Training loss", "iteration", "loss", curves)
-    deciles = compared.get("calibration")
+    measured = evidence.compared.calibration if evidence.compared else []
+    deciles = [decile for decile in measured if math.isfinite(decile.predicted + decile.observed)]
     if deciles:
-        points = [(rank, decile["predicted"], decile["observed"]) for rank, decile in enumerate(deciles, start=1)]
+        points = [(rank, decile.predicted, decile.observed) for rank, decile in enumerate(deciles, start=1)]
         yield Chart(
             "Calibration",
             "decile of the predictions on the test rows",
@@ -317,8 +381,8 @@ def _changes(evidence: ReportEvidence) -> Iterator[Block]:
         yield Table(("", "Name", "Before", "After"), rows)
     if not changes.parameters and not changes.problems:
         yield paragraph("No parameter changes.")
-    if TUNE_METRICS in changes.files:
-        yield from _search(evidence.of("train").get("metrics", {}).get("tune", {}))
+    if TUNE_METRICS in changes.files and evidence.trained.metrics.tune:
+        yield from _search(evidence.trained.metrics.tune)
     if not data and not changes.problems:
         yield paragraph("No data changes.")
     yield _files(changes)
@@ -336,40 +400,38 @@ def _files(changes: Changes) -> Block:
     return Details(summary, (Table(("File", "Change", "Other path"), rows),))
 
 
-def _search(search: Mapping[str, Any]) -> Iterator[Block]:
+def _search(search: ReportedSearch) -> Iterator[Block]:
     """Report the size of the search, since the best of many trials is partly luck, and its result on held-out rows."""
-    if not search:
-        return
-    trials, rows, judged = search["trials"], search["rows"], search["judged"]
-    tried = f"{trials['tried']} trials ({trials['failed']} failed, {trials['killed']} killed and repeated)"
+    trials, rows, judged = search.trials, search.rows, search.judged
+    tried = f"{trials.tried} trials ({trials.failed} failed, {trials.killed} killed and repeated)"
     yield paragraph(
-        f"A search selected the parameters: {tried} on {rows['searched']:,} training rows in {rows['folds']} folds."
-        f" On {rows['apart']:,} hold-out rows, {search['metric']} is {_interval(judged['candidate'])},"
-        f" and {_interval(judged['champion'])} with the previous parameters: ",
-        Strong(DIFFERENCE_LABELS[difference(_finite(judged["gain"]))]),
-        f", {_signed(judged['gain'])}.",
+        f"A search selected the parameters: {tried} on {rows.searched:,} training rows in {rows.folds} folds."
+        f" On {rows.hold_out:,} hold-out rows, {search.metric} is {_interval(judged.candidate)},"
+        f" and {_interval(judged.champion)} with the previous parameters: ",
+        Strong(DIFFERENCE_LABELS[difference(judged.gain)]),
+        f", {_signed(judged.gain)}.",
     )
     cells: list[tuple[Inline, ...]] = [
-        (Code(path), _range(limits), _cell_text(search["current"].get(path)), _cell_text(search["best"].get(path)))
-        for path, limits in search["ranges"].items()
+        (Code(path), _range(limits), _cell_text(search.current.get(path)), _cell_text(search.best.get(path)))
+        for path, limits in search.ranges.items()
     ]
     yield Details("Search space", (Table(("Parameter", "Range", "Before", "Selected"), cells),))
 
 
-def _range(limits: Mapping[str, Any]) -> str:
-    if "choices" in limits:
-        return ", ".join(map(str, limits["choices"]))
-    return f"{limits['low']} to {limits['high']}{', log scale' if limits.get('log') else ''}"
+def _range(limits: SearchRange) -> str:
+    if limits.choices:
+        return ", ".join(map(str, limits.choices))
+    return f"{limits.low} to {limits.high}{', log scale' if limits.log else ''}"
 
 
 def _rows(evidence: ReportEvidence) -> dict[str, tuple[Any, Any]]:
     """Return the row counts that differ from those of the base, as (before, after)."""
-    after = _prepared(evidence).get("rows", {})
+    after = evidence.trained.metrics.prepare.rows
     pairs = {f"{name} rows": (evidence.changes.base_rows.get(name), count) for name, count in after.items()}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def _details(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator[Block]:
+def _details(evidence: ReportEvidence) -> Iterator[Block]:
     yield Details(
         "Reproduce",
         (
@@ -384,7 +446,7 @@ def _details(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator[
             ),
         ),
     )
-    if stale := evidence.of("train").get("stale"):
+    if stale := evidence.trained.stale:
         yield paragraph(
             "dvc.lock is out of date for the stages ",
             Code(", ".join(stale)),
@@ -392,22 +454,16 @@ def _details(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator[
             Code("uv run dvc repro && git commit -m 'Update dvc.lock' dvc.lock metrics"),
             ".",
         )
-    yield Details("Model card", tuple(_card(evidence, compared)))
+    yield Details("Model card", tuple(_card(evidence)))
     yield Details("Jobs", (_jobs(evidence),))
-    if rows := _segment_rows(evidence, compared):
+    if rows := _segment_rows(evidence):
         yield Details(f"All segments ({len(rows)})", (_segment_table(rows, evidence.primary),))
 
 
-def _prepared(evidence: ReportEvidence) -> Mapping[str, Any]:
-    """Return rows and periods of the training and test sets, as the stage `prepare` counted them."""
-    prepared: Mapping[str, Any] = evidence.of("train").get("metrics", {}).get("prepare", {})
-    return prepared
-
-
-def _card(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator[Block]:
+def _card(evidence: ReportEvidence) -> Iterator[Block]:
     """Describe the model and its data: purpose, training data, quality, limits and inputs."""
     yield from (paragraph(text) for text in evidence.card.purpose.split("\n\n"))
-    yield Table(("", ""), [*_card_data(evidence), *_card_quality(evidence, compared)])
+    yield Table(("", ""), [*_card_data(evidence), *_card_quality(evidence)])
     yield paragraph(
         Strong("Validity"),
         ": the quality above was measured on the test data; another period or population can give different results."
@@ -417,47 +473,44 @@ def _card(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator[Blo
 
 
 def _card_data(evidence: ReportEvidence) -> Iterator[tuple[Inline, ...]]:
-    card, prepared = evidence.card, _prepared(evidence)
+    card, prepared = evidence.card, evidence.trained.metrics.prepare
     yield "Target", Code(card.target)
     yield "Task", evidence.task
     yield "Inputs", f"{len(card.columns)}, listed below"
-    for name, count in prepared.get("rows", {}).items():
-        period = " to ".join(end[:16] for end in prepared.get("period", {}).get(name, []))
+    for name, count in prepared.rows.items():
+        period = " to ".join(end[:16] for end in prepared.period.get(name, []))
         yield SET_LABELS.get(name, f"Rows, {name}"), f"{count:,} rows{f', {period} UTC' if period else ''}"
 
 
-def _card_quality(evidence: ReportEvidence, compared: Mapping[str, Any]) -> Iterator[tuple[Inline, ...]]:
+def _card_quality(evidence: ReportEvidence) -> Iterator[tuple[Inline, ...]]:
     """Yield metrics on the test rows, those of the weakest segment, and the calibration."""
-    if not compared.get("baselines"):
-        return
-    for row in next(iter(compared["baselines"].values()))[ALL]:
-        yield f"Quality, {row['metric']}", _interval(row["candidate"])
-    if weakest := _weakest_segment(evidence, compared):
+    for row in evidence.comparisons:
+        yield f"Quality, {row.metric}", _interval(row.candidate)
+    if weakest := _weakest_segment(evidence):
         name, row = weakest
-        yield (
-            "Quality, weakest segment",
-            f"{name}: {evidence.primary} {_interval(row['candidate'])}, {row['rows']:,} rows",
-        )
-    result = evidence.results["compare"]
-    yield from (("Calibration", verdict.observed) for verdict in result.verdicts if verdict.gate == CALIBRATION)
+        yield "Quality, weakest segment", f"{name}: {evidence.primary} {_interval(row.candidate)}, {row.rows:,} rows"
+    if evidence.comparisons and evidence.results.compare:
+        judged = evidence.results.compare.verdicts
+        yield from (("Calibration", verdict.observed) for verdict in judged if verdict.gate == CALIBRATION)
 
 
-def _weakest_segment(evidence: ReportEvidence, compared: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
+def _weakest_segment(evidence: ReportEvidence) -> tuple[str, Comparison] | None:
     """Return the segment whose interval is worst at its favorable end, so that noise in a small one does not decide."""
+    if not evidence.comparisons:
+        return None
     higher_is_better = metrics.for_task(evidence.task)[evidence.primary].higher_is_better
-    favorable, worst = ("high", min) if higher_is_better else ("low", max)
-    groups = compared.get("production", {})
-    rows = {name: primary(rows, evidence.primary) for name, rows in groups.items() if name != ALL}
-    ends = {name: _finite(row["candidate"])[favorable] for name, row in rows.items()}
+    rows = {name: primary(rows, evidence.primary) for name, rows in evidence.production.items() if name != ALL}
+    ends = {name: row.candidate.high if higher_is_better else row.candidate.low for name, row in rows.items()}
     defined = [name for name, end in ends.items() if math.isfinite(end)]
     if not defined:
         return None
-    name = worst(defined, key=ends.__getitem__)
+    name = (min if higher_is_better else max)(defined, key=ends.__getitem__)
     return name, rows[name]
 
 
 def _card_inputs(evidence: ReportEvidence) -> Table:
-    importance = evidence.of("train").get("metrics", {}).get("importance", {})
+    measured = evidence.trained.metrics.importance
+    importance = {name: score for name, score in measured.items() if math.isfinite(score)}
     largest = max([*importance.values(), IMPORTANCE_MIN])
     columns = sorted(evidence.card.columns, key=lambda column: -importance.get(column.name, 0.0))
     rows: list[tuple[Inline, ...]] = [
@@ -474,30 +527,24 @@ def _bar(fraction: float) -> str:
 def _jobs(evidence: ReportEvidence) -> Table:
     rows: list[tuple[Inline, ...]] = []
     for job in expected(evidence):
-        result = evidence.results.get(job)
+        result = evidence.results.of(job)
         seconds = f"{result.seconds:.1f}" if result else ""
         missing = "⏳ running" if job in running(evidence) else "❌ no result"
         rows.append((job, OUTCOME_LABELS[result.outcome] if result else missing, seconds))
     return Table(("Job", "Outcome", "Seconds"), rows, frozenset({2}))
 
 
-def _finite(interval: Mapping[str, Any]) -> dict[str, float]:
-    """Return the interval with NaN in place of None, since JSON has no NaN."""
-    return {end: math.nan if value is None else value for end, value in interval.items()}
-
-
-def _interval(interval: Mapping[str, Any]) -> str:
+def _interval(interval: Interval) -> str:
     return _with_ends(interval, "")
 
 
-def _signed(gain: Mapping[str, Any]) -> str:
+def _signed(gain: Interval) -> str:
     return _with_ends(gain, "+")
 
 
-def _with_ends(interval: Mapping[str, Any], sign: str) -> str:
+def _with_ends(interval: Interval, sign: str) -> str:
     """Return `value [low, high]`, or the value alone where the interval is undefined."""
-    finite = _finite(interval)
-    value, *ends = figures.as_text(*(finite[end] for end in ("value", "low", "high")), sign=sign)
+    value, *ends = figures.as_text(*interval.ends, sign=sign)
     return value if "undefined" in (value, *ends) else f"{value} [{', '.join(ends)}]"
 
 

@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from slipway import figures
-from slipway.gates.comparison import decisive, difference
+from slipway.evaluation.compared import Interval
+from slipway.gates.comparison import deciding, difference
 from slipway.report.document import Chart, Code, Heading, Series, Strong, Table, paragraph
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ def title(result: Mapping[str, Any]) -> str:
     `result` is the content of results/replay/replay.json.
     """
     policy = result["policies"][MONITORED]
-    rows = [{"metric": metric, "gain": gain} for metric, gain in policy["gains"].items()]
-    row = decisive(rows, result["primary"])
-    gain = row["gain"]
-    return f"{CONCLUSIONS[difference(gain)]}: {row['metric']} {_signed(gain)}, {_retrainings(policy['events'])}"
+    gains = {name: Interval(**gain) for name, gain in policy["gains"].items()}
+    metric = deciding(gains, result["primary"])
+    gain = policy["gains"][metric]
+    return f"{CONCLUSIONS[difference(gains[metric])]}: {metric} {_signed(gain)}, {_retrainings(policy['events'])}"
 
 
 def write(result: Mapping[str, Any]) -> Document:
@@ -75,7 +76,7 @@ def _weeks(result: Mapping[str, Any]) -> Iterator[Block]:
 
 def _gains(result: Mapping[str, Any]) -> Iterator[Block]:
     rows = [
-        (Strong(policy), metric, _signed(gain), difference(gain))
+        (Strong(policy), metric, _signed(gain), difference(Interval(**gain)))
         for policy, simulation in result["policies"].items()
         for metric, gain in simulation["gains"].items()
     ]
@@ -113,7 +114,9 @@ def text(result: Mapping[str, Any]) -> str:
             f"  {event['day']} {event['trigger']}: {event['gain']} when judged, {_outcome(event)}"
             for event in simulation["events"]
         ]
-        lines += [f"  {metric} {_signed(gain)} {difference(gain)}" for metric, gain in simulation["gains"].items()]
+        lines += [
+            f"  {metric} {_signed(gain)} {difference(Interval(**gain))}" for metric, gain in simulation["gains"].items()
+        ]
     return "\n".join([*lines, title(result)])
 
 

@@ -22,6 +22,8 @@ from slipway.checks.probe import Probe
 from slipway.errors import DataError, UserError
 from slipway.evaluation import metrics
 from slipway.evaluation.calibration import mean_gap
+from slipway.evaluation.segments import ALL
+from slipway.gates.comparison import primary
 from slipway.pull_request import compare
 from slipway.settings import read_settings
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
+
+    from slipway.settings import Settings
 
 DATA = Path("data")
 VALIDATION_RATIO = 0.25  # of the training rows, on which the number of trees is chosen
@@ -64,11 +68,12 @@ def training() -> dict[str, Any]:
     """Return the best number of trees on held-out training rows, and the convergence evidence with it."""
     settings = read_settings()
     params = settings.for_problem()
-    subject = convergence.subject(DATA, params)
+    subject = convergence.subject(DATA, settings)
     trees = _trees(subject, params)
     params["model"]["max_iter"] = trees
     chosen = replace(subject, build=lambda: problem.build_model(params))
-    return {"trees": trees, **convergence.evidence(chosen, settings.convergence.small_rows)}
+    evidence = convergence.evidence(chosen, settings.convergence.small_rows)
+    return {"trees": trees, **evidence.model_dump()}
 
 
 def _trees(subject: convergence.Subject, params: Mapping[str, Any]) -> int:
@@ -88,29 +93,26 @@ def _trees(subject: convergence.Subject, params: Mapping[str, Any]) -> int:
 
 def comparison() -> dict[str, Any]:
     """Return the comparison of the trained model with the baselines, and the skill of the label probe."""
-    params = read_settings().for_problem()
-    evidence = compare.measure(None, None, params)
-    evaluated = json.loads(Path("metrics/evaluate.json").read_text(encoding="utf-8"))
-    return {"rows": evidence["rows"], "metrics": evaluated, **_gaps(evidence), "probe": _probe(params)}
-
-
-def _gaps(evidence: Mapping[str, Any]) -> dict[str, Any]:
-    primary = read_settings().gates.primary
-    gains = {
-        name: next(row["gain"] for row in rows["all"] if row["metric"] == primary)
-        for name, rows in evidence["baselines"].items()
+    settings = read_settings()
+    evidence = compare.measure(None, None, settings)
+    gains = {name: primary(rows[ALL], settings.gates.primary).gain for name, rows in evidence.baselines.items()}
+    return {
+        "rows": evidence.rows,
+        "metrics": json.loads(Path("metrics/evaluate.json").read_text(encoding="utf-8")),
+        "gains": {name: gain.model_dump() for name, gain in gains.items()},
+        "calibration": mean_gap(evidence.calibration),
+        "probe": _probe(settings),
     }
-    return {"gains": gains, "calibration": mean_gap(evidence["calibration"])}
 
 
-def _probe(params: Mapping[str, Any]) -> float:
+def _probe(settings: Settings) -> float:
     """Return the minimum skill, over all files, of a linear model that is fitted on the files before."""
     names = files.listed(DATA)
     pairs = [(names[place], names[:place]) for place in range(1, len(names))] or [(names[0], [])]
-    count = params["data"]["suites"]["reference_files"]
+    count = settings.data.suites.reference_files
     skills = []
     for new, older in pairs:
-        rows, reference = data.samples(DATA, [new], suites.spread(older, count), params)
+        rows, reference = data.samples(DATA, [new], suites.spread(older, count), settings)
         skills.append(Probe(reference).skill(rows))
     return float(min(skills))
 

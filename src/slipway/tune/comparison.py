@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import problem
 from slipway import output
 from slipway.errors import MissingFileError
 from slipway.files import sha256, write_json, write_text
 from slipway.gates.comparison import difference
-from slipway.results import recorded
+from slipway.gates.training_evidence import AllTrials, SearchedRows, SearchEvidence, SearchRange
+from slipway.results import TUNE, recorded
 from slipway.settings import read_settings
 from slipway.tune import search, space
 from slipway.tune.rows import TRAIN, TuningRows
@@ -36,7 +36,7 @@ def tune(trials: int | None, *, apply: bool) -> None:
     if not (PREPARED / TRAIN).exists():
         raise MissingFileError(f"{PREPARED / TRAIN}: not found; run `slipway train` first")
     ranges = space.read(settings.for_problem())
-    with recorded("tune") as result:
+    with recorded(TUNE) as result:
         best = search.search(FOLDER, _name(settings, ranges), PREPARED, settings, ranges)
         output.progress("tune: comparing the best trial with the current parameters on hold-out rows")
         result.evidence = _evidence(best, settings, ranges)
@@ -59,37 +59,38 @@ def _name(settings: Settings, ranges: Mapping[str, space.ParameterRange]) -> str
 
 def _evidence(
     best: search.SearchResult, settings: Settings, ranges: Mapping[str, space.ParameterRange]
-) -> dict[str, Any]:
+) -> SearchEvidence:
     """Return the evidence: the extent of the search, and the gain of the best trial on the hold-out rows."""
     rows, params = TuningRows.read(PREPARED, settings), settings.for_problem()
     judged = rows.judge(space.with_values(params, best.values), params)
-    return {
-        "metric": judged.metric,
-        "trials": {name: getattr(best, name) for name in ("tried", "failed", "killed", "resumed")},
-        "reasons": best.reasons,
-        "ranges": {path: options.model_dump(exclude_defaults=True) for path, options in ranges.items()},
-        "rows": {"searched": len(rows.target) - judged.rows, "apart": judged.rows, "folds": settings.tune.folds},
-        "best": best.values,
-        "current": space.current(params, ranges),
-        "value": best.value,
-        "judged": asdict(judged),
-    }
+    searched = {"searched": len(rows.target) - judged.rows, "apart": judged.rows, "folds": settings.tune.folds}
+    return SearchEvidence(
+        metric=judged.metric,
+        trials=AllTrials(tried=best.tried, failed=best.failed, killed=best.killed, resumed=best.resumed),
+        reasons=best.reasons,
+        ranges={path: SearchRange(**options.model_dump(exclude_defaults=True)) for path, options in ranges.items()},
+        rows=SearchedRows.model_validate(searched),
+        best=best.values,
+        current=space.current(params, ranges),
+        value=best.value,
+        judged=judged,
+    )
 
 
-def _offer(evidence: Mapping[str, Any], *, apply: bool) -> None:
+def _offer(evidence: SearchEvidence, *, apply: bool) -> None:
     """Print the change, or apply it."""
-    judged, tried = evidence["judged"], evidence["trials"]
-    gain, result = judged["gain"], difference(judged["gain"])
+    judged, tried, gain = evidence.judged, evidence.trials, evidence.judged.gain
+    result = difference(gain)
     output.result_line(
-        f"{tried['tried']} trials ({tried['failed']} failed, {tried['killed']} killed and repeated);"
-        f" {evidence['metric']} of the best on {judged['rows']:,} hold-out rows:"
-        f" {judged['candidate']['value']:.4f}, current {judged['champion']['value']:.4f},"
-        f" gain {gain['value']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}]: {result}"
+        f"{tried.tried} trials ({tried.failed} failed, {tried.killed} killed and repeated);"
+        f" {evidence.metric} of the best on {judged.rows:,} hold-out rows:"
+        f" {judged.candidate.value:.4f}, current {judged.champion.value:.4f},"
+        f" gain {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]: {result}"
     )
     before = PARAMS.read_text(encoding="utf-8")
-    changed = {path: value for path, value in evidence["best"].items() if value != evidence["current"][path]}
+    changed = {path: value for path, value in evidence.best.items() if value != evidence.current[path]}
     if not changed or result not in ("better", "within noise"):
-        reasons = {"worse": "the best trial is worse there", "undefined": f"{judged['metric']} is undefined there"}
+        reasons = {"worse": "the best trial is worse there", "undefined": f"{judged.metric} is undefined there"}
         output.result_line(
             f"{PARAMS}: unchanged; {reasons[result] if changed else 'the best values are the current ones'}"
         )
@@ -98,5 +99,5 @@ def _offer(evidence: Mapping[str, Any], *, apply: bool) -> None:
     output.result_line(space.diff(before, after))
     if apply:
         write_text(PARAMS, after)
-        write_json(EVIDENCE, evidence)
+        write_json(EVIDENCE, evidence.model_dump(mode="json", by_alias=True))
         output.result_line(f"{PARAMS}, {EVIDENCE}: written; run `slipway train`, commit both and open a pull request")

@@ -6,7 +6,7 @@ the newest. The test rows are never read.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from slipway.evaluation.compared import Comparison
     from slipway.settings import Settings
 
 TRAIN = "train.parquet"
@@ -61,7 +62,7 @@ class TuningRows:
             scores.append(self._predictions(params, train, test))
         return self.metric.value(self._labels(np.concatenate(rows)), np.concatenate(scores))
 
-    def judge(self, best: Mapping[str, Any], current: Mapping[str, Any]) -> bootstrap.Comparison:
+    def judge(self, best: Mapping[str, Any], current: Mapping[str, Any]) -> Comparison:
         """Compare `best` with `current` on the hold-out rows, both trained on all searched rows.
 
         The loss replaces a primary metric that is undefined there, such as ROC AUC on rows of one class.
@@ -77,8 +78,7 @@ class TuningRows:
             confidence={ALL: self.settings.gates.confidence},
             seed=self.settings.seed,
         )[ALL]
-        by_name = {row.metric: row for row in compared}
-        return by_name[decisive([asdict(row) for row in compared], self.metric.name)["metric"]]
+        return decisive(compared, self.metric.name)
 
     def _split(self) -> tuple[np.ndarray, np.ndarray]:
         end = len(self.target) - round(len(self.target) * self.settings.tune.holdout_ratio)

@@ -8,7 +8,7 @@ import pytest
 
 from slipway.checks import files
 from slipway.lab import data_faults, data_mutants
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 DATA = Path("data")
 FILES_CHECKED = 3  # the newest; enough for a reference of several files, and quick
@@ -35,13 +35,13 @@ def names():
 @pytest.fixture(scope="module")
 def trials(names, tmp_path_factory):
     """Return trials of chosen mutants, and blockers of clean draws, all from one run of deepchecks."""
-    folder, params = tmp_path_factory.mktemp("faults"), read_params()
+    folder, settings = tmp_path_factory.mktemp("faults"), read_settings()
     for name in files.listed(DATA)[-FILES_CHECKED:]:
         (folder / name).symlink_to((DATA / name).resolve())
     matching = [[name for name in names if chosen in (name, name.partition(":")[0])] for chosen in sorted(CHOSEN)]
-    corrupted = data_faults.pending_mutants(folder, params, {matches[0] for matches in matching if matches})
-    clean = list(data_faults.draws(folder, DRAWS, params))
-    blockers = data_faults.blockers([pending for _, pending in [*corrupted, *clean]], params)
+    corrupted = data_faults.pending_mutants(folder, settings, {matches[0] for matches in matching if matches})
+    clean = list(data_faults.draws(folder, DRAWS, settings))
+    blockers = data_faults.blockers([pending for _, pending in [*corrupted, *clean]], settings)
     judged = [data_faults.judged(mutant, blocking) for (mutant, _), blocking in zip(corrupted, blockers, strict=False)]
     return judged, blockers[len(corrupted) :]
 

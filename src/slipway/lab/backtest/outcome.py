@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,5 +66,5 @@ def gains(labeled: LabeledRows, new: Simulation, old: Simulation, settings: Sett
         batches = bootstrap.block_weights(labeled.blocks, limits.resamples, settings.seed)
         drawn = metric.gain(np.concatenate([on_new(weights) - on_old(weights) for weights in batches]))
         value = float(metric.gain(on_new(once) - on_old(once))[0])
-        gains_by_metric[metric.name] = asdict(bootstrap.interval(value, drawn, limits.confidence))
+        gains_by_metric[metric.name] = bootstrap.interval(value, drawn, limits.confidence).model_dump()
     return gains_by_metric

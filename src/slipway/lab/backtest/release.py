@@ -10,10 +10,12 @@ from slipway import predictor
 from slipway.files import read_json
 from slipway.gates import comparison
 from slipway.gates import model as alone
+from slipway.gates.training_evidence import Export
 from slipway.monitoring import Reference, ReleaseBaseline
 from slipway.pipeline import evaluate, export, prepare, train
 from slipway.pull_request import compare
 from slipway.release.champion import Champion
+from slipway.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,11 +61,13 @@ def build(name: str, rows: pd.DataFrame, now: datetime, folder: Path, params: Ma
 def judge(new: SimulatedRelease, production: SimulatedRelease, params: Mapping[str, Any]) -> list[Verdict]:
     """Return the verdicts of a pull request's gates on `new`, with `production` as the champion."""
     candidate = compare.Candidate(new.folder / "model", new.folder / "prepared/test.parquet", _predictions(new.folder))
-    evidence = compare.measure(production.champion, None, params, candidate)
+    settings = Settings.model_validate(params)
+    evidence = compare.measure(production.champion, None, settings, candidate)
+    exported = Export.model_validate(read_json(new.folder / "export.json"))
     return [
-        alone.parity(read_json(new.folder / "export.json"), params["export"]["parity_tolerance"]),
-        alone.floor(read_json(new.folder / "evaluate.json"), params["gates"], problem.TASK),
-        *(gate(evidence, params["gates"]) for gate in GATES),
+        alone.parity(exported, settings.export.parity_tolerance),
+        alone.floor(read_json(new.folder / "evaluate.json")["model"], settings.gates, problem.TASK),
+        *(gate(evidence, settings.gates) for gate in GATES),
     ]
 
 

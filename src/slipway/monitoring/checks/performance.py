@@ -6,7 +6,6 @@ Rows close in time share conditions such as weather and outages, so the bootstra
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -99,4 +98,4 @@ def interval(
     """
     weighted = metric.on(y, predicted)
     drawn = np.concatenate([weighted(weights) for weights in bootstrap.block_weights(blocks, resamples, seed)])
-    return asdict(bootstrap.interval(metric.value(y, predicted), drawn, confidence)) | {"rows": len(y)}
+    return bootstrap.interval(metric.value(y, predicted), drawn, confidence).model_dump() | {"rows": len(y)}

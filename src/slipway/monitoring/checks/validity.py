@@ -6,7 +6,7 @@ that no service has validated.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import problem
 from slipway.checks import contract
@@ -14,6 +14,7 @@ from slipway.gates.monitoring_evidence import Finding, FindingsEvidence, worst_f
 from slipway.monitoring.rows import whole
 
 if TYPE_CHECKING:
+    from slipway.gates.data_evidence import BrokenRule
     from slipway.monitoring.context import CheckContext
 
 CHUNK_ROWS = 50_000  # validated at a time; 200 MB
@@ -28,24 +29,26 @@ def evidence(context: CheckContext) -> FindingsEvidence:
     rows = context.window.rows
     rows = rows.sample(min(len(rows), context.limits.validity_rows), random_state=context.settings.seed)
     names = [name for name in problem.Row.model_fields if name in rows]
-    violations: dict[tuple[str, str], dict[str, Any]] = {}
+    violations: dict[tuple[str, str], BrokenRule] = {}
     for start in range(0, len(rows), CHUNK_ROWS):
         chunk = whole(rows[names].iloc[start : start + CHUNK_ROWS], problem.Row).astype(object)
         for violation in contract.check(chunk, problem.Row, set(), EXAMPLES_MAX):
-            total = violations.setdefault((violation["column"], violation["rule"]), violation | {"count": 0})
-            total["count"] += violation["count"]
+            key = violation.column, violation.rule
+            before = violations[key].count if key in violations else 0
+            first = violations.get(key, violation)
+            violations[key] = first.model_copy(update={"count": before + violation.count})
     findings = [
         _finding(violation, len(rows), context)
         for violation in violations.values()
-        if violation["column"] not in context.hidden
+        if violation.column not in context.hidden
     ]
     return FindingsEvidence(rows=len(rows), findings=worst_first(findings))
 
 
-def _finding(violation: dict[str, Any], rows: int, context: CheckContext) -> Finding:
-    examples = ", ".join(str(example["value"]) for example in violation["examples"])
-    message = f"{violation['column']}: {violation['rule']}, violated by {violation['count']:,} rows" + (
+def _finding(violation: BrokenRule, rows: int, context: CheckContext) -> Finding:
+    examples = ", ".join(str(example.value) for example in violation.examples)
+    message = f"{violation.column}: {violation.rule}, violated by {violation.count:,} rows" + (
         f" ({examples})" if examples else ""
     )
-    score = violation["count"] / max(1, rows) / context.limits.invalid_ratio
-    return Finding(column=violation["column"], what=violation["kind"], score=score, message=message)
+    score = violation.count / max(1, rows) / context.limits.invalid_ratio
+    return Finding(column=violation.column, what=violation.kind, score=score, message=message)

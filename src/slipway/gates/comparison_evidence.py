@@ -1,0 +1,87 @@
+"""Evidence of the job `compare`: the candidate compared with the releases and the baselines on the same test rows."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import model_validator
+
+from slipway.evaluation.compared import Comparison, Decile
+from slipway.schema.bounds import (
+    GROUPS_MAX,
+    ITEMS_MAX,
+    METRICS_MAX,
+    Absent,
+    Count,
+    Evidence,
+    Name,
+    Number,
+    Text,
+    max_items,
+)
+
+Comparisons = Annotated[list[Comparison], max_items(METRICS_MAX)]
+"""One comparison for each metric of the task."""
+
+
+class Released(Evidence):
+    """A release, with the reason where there is no comparison with it."""
+
+    version: Name
+    digest: Name | None = None
+    commit: Name | None = None
+    error: Absent[Text] = None
+    """Why its model cannot score the test rows."""
+    unreachable: Absent[Text] = None
+    """Why a fork's run cannot fetch it."""
+
+
+class StagingRelease(Released):
+    """The release in staging, with its comparison on all rows."""
+
+    all: Comparisons = []
+
+
+class ReportedComparison(Evidence):
+    """The evidence of the job `compare` that the report shows."""
+
+    rows: Count
+    """Test rows."""
+    champion: Released | None = None
+    """The release in production."""
+    production: Annotated[dict[Name, Comparisons], max_items(GROUPS_MAX)] = {}
+    """Comparisons with the champion by segment, and on `all` rows."""
+    baselines: Annotated[dict[Name, dict[Literal["all"], Comparisons]], max_items(ITEMS_MAX)] = {}
+    calibration: Annotated[list[Decile], max_items(ITEMS_MAX)] = []
+    staging: StagingRelease | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> ReportedComparison:
+        if any("all" not in groups for groups in self.baselines.values()):
+            raise ValueError("a baseline without all rows")
+        if self.production and ("all" not in self.production or self.champion is None):
+            raise ValueError("production without all rows or without a release")
+        return self
+
+    def comparisons(self) -> list[list[Comparison]]:
+        """Return every comparison, on all rows and by segment."""
+        staging = [self.staging.all] if self.staging and self.staging.all else []
+        return [*(groups["all"] for groups in self.baselines.values()), *self.production.values(), *staging]
+
+
+class Sides(Evidence):
+    """A quantity of both models."""
+
+    candidate: int | Number
+    champion: Absent[int | Number] = None
+
+
+class ComparisonEvidence(ReportedComparison):
+    """All evidence of the job `compare`."""
+
+    candidate: Absent[Name] = None
+    """Hash of the model in dvc.lock."""
+    bytes: Absent[Sides] = None
+    """Size of each model."""
+    milliseconds: Absent[Sides] = None
+    """Median time in which each model scores one row."""
