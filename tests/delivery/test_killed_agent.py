@@ -78,24 +78,29 @@ class Sweep:
             shutil.rmtree(folder)
 
     def kill_at_every_step(self, prepare, watch) -> list[str]:
-        """Kill an agent at each effect of a run that is not killed, and return these effects."""
+        """Kill an agent at each effect of a run that is not killed, and return the effects at which it was killed.
+
+        An effect that depends on the load of the machine, such as a second start of the gateway, may not occur again.
+        """
         self.swap()
         prepare()
         with watch():
             code, effects = self.run()
             self.recover()
         assert 0 == code
+        killed = []
         for fatal in effects:
             for _ in range(ATTEMPTS):
                 self.swap()
                 prepare()
                 with watch():
-                    code, _ = self.run(fatal)
+                    code, occurred = self.run(fatal)
                     self.recover()
                 if code == -signal.SIGKILL:
+                    killed.append(fatal)
                     break
-            assert -signal.SIGKILL == code, f"never repeated: {fatal}"
-        return effects
+                assert fatal not in occurred, f"not killed at {fatal}"
+        return killed
 
 
 @pytest.fixture
