@@ -6,13 +6,12 @@ and the output of other programs go to stderr.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from slipway.errors import UserError
 
@@ -135,8 +134,7 @@ def session(arguments: list[str]) -> Iterator[None]:
             fail(type(error).__name__, str(error), error.exit_code if isinstance(error, UserError) else 1)
             raise
         finally:
-            json.dump({} if _state.document is None else _state.document, stream, indent=2, default=_as_data)
-            stream.write("\n")
+            stream.write(_as_json({} if _state.document is None else _state.document) + "\n")
             stream.flush()
 
 
@@ -168,6 +166,8 @@ def _stdout_for_document() -> Iterator[TextIO]:
             os.close(descriptor)
 
 
-def _as_data(value: Any) -> object:
-    """Return a pydantic model as JSON data, NaN as null; `json` calls this for types that it does not know."""
-    return json.loads(value.model_dump_json())
+def _as_json(document: object) -> str:
+    """Return JSON data or pydantic models as JSON; a number that is not finite becomes null, because JSON has none."""
+    from pydantic_core import to_json  # only a command with --json pays for the import
+
+    return to_json(document, indent=2, inf_nan_mode="null").decode()

@@ -122,6 +122,12 @@ def test_a_crash_is_a_document(capsys):
     assert {"error": "KeyError", "message": "'column'", "exit_code": 1} == json.loads(capsys.readouterr().out)
 
 
+def test_a_number_that_is_not_finite_is_null(capsys):
+    with output.session(["--json"]):
+        output.result({"metric": float("nan"), "limits": [float("inf")]}, "text")
+    assert {"metric": None, "limits": [None]} == json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+
+
 def test_an_error_replaces_the_result(capsys):
     session = output.session(["--json"])
     with pytest.raises(UserError), session:  # noqa: PT012 the order is the point
