@@ -85,3 +85,12 @@ def test_ninety_percent_intervals_cover_the_true_value_about_ninety_times_in_a_h
         interval = row["all"][0].candidate
         covered += interval.low <= np.sqrt(2 / np.pi) <= interval.high
     assert 80 <= covered <= 97
+
+
+def test_a_block_is_drawn_as_a_whole():
+    blocks = np.array([3, 3, 7, 7, 7, 1])
+    weights = np.concatenate([*bootstrap.block_weights(blocks, 120, seed=1)], axis=1)
+    assert (6, 120) == weights.shape
+    assert all((weights[blocks == block] == weights[blocks == block][0]).all() for block in (1, 3, 7))
+    assert (weights[[0, 2, 5]].sum(axis=0) == 3).all()  # as many draws as blocks
+    assert not (weights == 1).all()

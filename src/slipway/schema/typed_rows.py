@@ -42,22 +42,13 @@ def _typed(values: pd.Series, field: RowField) -> pd.Series:
     if field.type == "string":
         return with_none(values).map(str, na_action="ignore").astype(DTYPES["string"])
     try:
-        return _cast(values, DTYPES[field.type])
+        return (with_none(values) if values.dtype == object else values).astype(DTYPES[field.type])
     except (TypeError, ValueError, OverflowError):
         place, value = next((index, value) for index, value in values.items() if not _fits(value, field))
         raise DataError(
             f"{field.name}: {value!r} in row {place} is not {NAMES[field.type]}, as Row has it;"
             " fix the data or Row; `slipway data` lists all such rows"
         ) from None
-
-
-def _cast(values: pd.Series, dtype: ExtensionDtype) -> pd.Series:
-    if values.dtype != object:
-        return values.astype(dtype)
-    present = values.notna()  # pandas converts whole numbers next to None by way of floats
-    typed = pd.Series(pd.NA, values.index, dtype)
-    typed[present] = values[present].astype(dtype)
-    return typed
 
 
 def _fits(value: Any, field: RowField) -> bool:
