@@ -1,7 +1,7 @@
 """The benchmark of one comparison of two models.
 
 `python -m slipway.lab.comparison_cost 26355 2000 20` compares two binary classifiers on 26,355 rows by all metrics, on
-all rows and in 20 segments, with 2,000 resamples. Run it on two versions in turns to compare them.
+all rows and in 20 segments, with 2,000 resamples. Interleave runs of two versions to compare them.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ def predictions(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 def groups(rows: int, segments: int, seed: int) -> dict[str, np.ndarray]:
     """Return the positions of all rows, and of those of each segment."""
-    random, each = np.random.default_rng(seed), segments // COLUMNS
-    labels = {column: random.integers(0, each, rows) for column in range(COLUMNS)}
-    named = {f"{column}={value}": np.flatnonzero(labels[column] == value) for column in labels for value in range(each)}
+    random, values = np.random.default_rng(seed), segments // COLUMNS
+    labels = {column: random.integers(0, values, rows) for column in range(COLUMNS)}
+    named = {
+        f"{column}={value}": np.flatnonzero(labels[column] == value) for column in labels for value in range(values)
+    }
     return {ALL: np.arange(rows), **named}
 
 

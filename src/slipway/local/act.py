@@ -96,11 +96,13 @@ def run(
     env: Mapping[str, str],
     variables: Mapping[str, str],
     log: Callable[[str], None],
+    niceness: int = 0,
 ) -> WorkflowRun:
     """Run `.github/workflows/<workflow>` of the git work tree `tree`, and store its output in `folder`.
 
     `env` is the environment of every step, `variables` are the repository's `vars`, and `log` receives each line of
-    progress. Caches are stored in $SLIPWAY_CACHE; without it, every run starts with an empty one.
+    progress. Caches are stored in $SLIPWAY_CACHE; without it, every run starts with an empty one. A run with a positive
+    `niceness` yields the processor to others, since all runs share one machine here.
     Raises UserError if the workflow does not exist or uses an action without a stand-in.
     """
     file = tree / ".github" / "workflows" / workflow
@@ -110,7 +112,7 @@ def run(
     write_text(folder / "event.json", json.dumps(event.complete(), indent=2))
     start = time.monotonic()
     process = subprocess.Popen(
-        _command(file, event.name, folder, variables),
+        ["nice", "-n", str(niceness), *_command(file, event.name, folder, variables)],
         cwd=tree,
         env={"SLIPWAY_CACHE": str(folder / "cache"), **env, "SLIPWAY_ARTIFACTS": str(folder / "artifacts")},
         stdin=subprocess.DEVNULL,

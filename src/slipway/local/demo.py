@@ -38,6 +38,7 @@ ENVIRONMENTS = ("staging", "production")
 GATEWAY_TIMEOUT_SECONDS = 60  # for an agent to start its gateway
 PARAMETER = re.compile(r"^model:.*\n(?:[ \t]*#.*\n)*[ \t]+(?P<name>\w+): *(?P<value>\d+(?:\.\d+)?)\b", re.MULTILINE)
 GROWTH_FACTOR = 1.25  # of that parameter in the pull request; changes the model, and no gate rejects it
+NICENESS = 10  # of the checks of the code, so that they do not delay those of data and model, as on a machine each
 REASON_LINES = 3  # printed of the report on the broken data
 REPORT_LINES = 40  # printed of the first report
 
@@ -107,19 +108,23 @@ class Demo:
         """Return the folder of the next run, which is one of `workflow`."""
         return self.home.root / "runs" / f"{next(self.numbers)}-{Path(workflow).stem}"
 
-    def workflow(self, name: str, event: act.GitHubEvent, reference: str, folder: Path) -> act.WorkflowRun:
+    def workflow(
+        self, name: str, event: act.GitHubEvent, reference: str, folder: Path, niceness: int = 0
+    ) -> act.WorkflowRun:
         """Run a workflow of the repository on `reference`, and store its output in `folder`."""
         tree = self.repository.checkout(self.home.root / "trees" / folder.name, reference)
         self.log(f"{name} for {event.name} on {reference}")
         variables = {f"{environment.upper()}_URL": self.summary[environment] for environment in ENVIRONMENTS}
         variables |= {"SLIPWAY_STORE": self.env["SLIPWAY_STORE"], "ATTEST": "false"}  # only GitHub can attest
-        finished = act.run(name, tree, event, folder, env=self.env, variables=variables, log=self.log)
+        finished = act.run(
+            name, tree, event, folder, env=self.env, variables=variables, log=self.log, niceness=niceness
+        )
         self.log(f"{name} took {finished.seconds:.0f} s; about {self.progress.remaining():.0f} s of the demo remain")
-        shutil.rmtree(tree)
         return finished
 
     def record(self, finished: act.WorkflowRun) -> None:
-        """Add the results of a run's jobs to the summary."""
+        """Add the results of a run's jobs to the summary, and remove its work tree."""
+        shutil.rmtree(self.home.root / "trees" / finished.folder.name)
         jobs = {job.name: {"result": job.result, "seconds": job.seconds} for job in finished.jobs.values()}
         self.summary["runs"].append({"workflow": finished.workflow, "seconds": finished.seconds, "jobs": jobs})
 
@@ -172,8 +177,10 @@ class Demo:
         parts = {checks: comment.CheckedPart(checks, content.RUNNING) for checks in CHECKS}
         with ThreadPoolExecutor(len(CHECKS)) as pool:
             runs = {
-                pool.submit(self.workflow, checks.file, event, reference, self.new_folder(checks.file)): checks
-                for checks in CHECKS
+                pool.submit(
+                    self.workflow, checks.file, event, reference, self.new_folder(checks.file), place * NICENESS
+                ): checks
+                for place, checks in enumerate(CHECKS)
             }
             for finished in as_completed(runs):
                 checks, evidence = runs[finished], _evidence(finished.result())
