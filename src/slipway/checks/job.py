@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 from slipway import yaml12
 from slipway.checks import claims
 from slipway.checks.data import read_evidence
-from slipway.dvc import client, pointers
+from slipway.dvc import client, command, pointers
 from slipway.errors import ToolError
 from slipway.files import read_json, write_json
 from slipway.gates import Outcome
@@ -18,7 +16,6 @@ from slipway.results import DATA, recorded
 from slipway.settings import read_settings
 
 STAGE = "data"
-QUIET = {"DVC_NO_ANALYTICS": "1"}
 
 
 def data() -> None:
@@ -32,13 +29,13 @@ def data() -> None:
         _fetch_missing()
         path = _evidence_path()
         claimed, base = claims.of_work_tree(path, STAGE), claims.of_base(path, STAGE)
-        code = _dvc("repro", "--single-item", *_restore_base(path, claimed, base), STAGE)
+        failed = _reproduce(_restore_base(path, claimed, base))
         result.evidence = read_evidence(path)
         result.verdicts = gate.verdicts(result.evidence, settings.data)
         if base is not None:
             measured = read_json(path) if path.exists() else {}
             result.verdicts.append(claims.verdict(claimed.evidence, measured, base.evidence))
-        if code and result.outcome is Outcome.PASS:
+        if failed and result.outcome is Outcome.PASS:
             raise ToolError(f"stage {STAGE}: ended without evidence; its output above has the reason")
     result.print_verdicts()
     result.require()
@@ -59,8 +56,13 @@ def _fetch_missing() -> None:
         client.pull()
 
 
-def _dvc(*arguments: str) -> int:
-    return subprocess.run(["dvc", *arguments], env=os.environ | QUIET, check=False).returncode
+def _reproduce(options: list[str]) -> bool:
+    """Run the stage, which prints its findings, and return whether it failed."""
+    try:
+        command.run("repro", "--single-item", *options, STAGE)
+    except ToolError:
+        return True
+    return False
 
 
 def _evidence_path() -> Path:

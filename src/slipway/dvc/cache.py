@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-import subprocess
 from pathlib import Path
 
+from slipway.dvc import command
 from slipway.errors import ToolError
 
 OBJECTS = "files/md5"
@@ -16,13 +16,9 @@ NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?")  # other files are incomp
 def folder() -> Path:
     """Return the cache of this repository, as `dvc cache dir` reports it.
 
-    Raises UserError where DVC has no cache.
+    Raises ToolError where DVC has no cache.
     """
-    done = subprocess.run(["dvc", "cache", "dir"], capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()] or ["no error output"]
-        raise ToolError(f"dvc cache dir: {lines[0].removeprefix('ERROR: ')}")
-    return Path(done.stdout.strip())
+    return Path(command.read("cache", "dir").strip())
 
 
 def has(cache: Path, digest: str) -> bool:

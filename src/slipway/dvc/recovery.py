@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipway import locks, output, yaml12
-from slipway.dvc import client, outputs
+from slipway.dvc import command, outputs
 from slipway.errors import CONFLICT, MissingFileError, UnreadableFileError, UserError, restore_command
 from slipway.files import move, write_text
 from slipway.git import Git, GitError
@@ -124,7 +124,7 @@ def _restore(before: dict[str, Any], contents: dict[str, str]) -> None:
     paths = {out["path"] for stage in unfinished for out in before[stage].get("outs", [])}
     try:
         if unfinished:
-            client.run("checkout", "--quiet", "--force", *unfinished)
+            command.run("checkout", "--quiet", "--force", *unfinished)
         for path in sorted(paths & contents.keys()):
             if contents[path] != _text(Path(path)):
                 write_text(Path(path), contents[path])

@@ -5,14 +5,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slipway.dvc import cache, pointers
-from slipway.dvc.client import ENVIRONMENT, reason
+from slipway.dvc import command as dvc
 from slipway.errors import MissingFileError, ToolError
 
 if TYPE_CHECKING:
@@ -34,17 +31,7 @@ def push(target: Path, digests: Mapping[str, str], root: Path = Path()) -> None:
     digests: MD5 by path, which ends in `.dir` for the list of a folder's files. Raises MissingObjectError for an object
     that is not on the remote, and UserError when DVC fails.
     """
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("dvc")), "push", str(target)],
-        cwd=root,
-        env=os.environ | ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise ToolError(f"dvc push {target}: {reason(done.stdout.splitlines())}")
+    list(dvc.lines("push", str(target), root=root))
     require(digests, root)
 
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 import problem
 from slipway import output
-from slipway.dvc import client, outputs, recovery
+from slipway.dvc import client, command, outputs, recovery
 from slipway.errors import UnreadableFileError
 from slipway.files import read_json, write_text
 from slipway.gates import model as gates
@@ -92,7 +92,7 @@ def _reproduce(lock_file: int, fresh: bool, meter: tracking.Meter) -> Iterator[t
     DVC's run cache is not used: its claims about the outputs of earlier runs cannot be verified.
     """
     stage, start = None, 0.0
-    for line in client.lines("repro", "--no-run-cache", *(["--force"] if fresh else []), LAST_STAGE, keep=[lock_file]):
+    for line in command.lines("repro", "--no-run-cache", *(["--force"] if fresh else []), LAST_STAGE, keep=[lock_file]):
         output.step(line)
         if match := re.match(r"(Running stage|Stage) '(\w+)'", line):
             if stage:

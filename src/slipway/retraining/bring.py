@@ -6,7 +6,7 @@ from pathlib import Path
 
 import problem
 from slipway import yaml12
-from slipway.dvc import client, remote
+from slipway.dvc import client, command, remote
 from slipway.errors import DataError
 
 DATA_POINTER = Path("data.dvc")
@@ -38,7 +38,7 @@ def add_batches(batches_max: int) -> list[Path]:
             break
         files.append(file)
     if files:
-        client.run("add", str(folder()))
+        command.run("add", str(folder()))
     return files
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from slipway.dvc import command
 from slipway.errors import ArgumentError, ToolError, WorkTreeError
 from slipway.git import Git
 
@@ -16,7 +17,6 @@ GENERATED = re.compile(r"(^|/)__pycache__/|\.pyc$")
 """Files that Python generates."""
 BIN = Path(sys.executable).parent
 QUIET = {
-    "DVC_NO_ANALYTICS": "1",
     "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads slow a busy machine down by a factor of ten
     "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
 }
@@ -50,8 +50,8 @@ def require_outside(path: Path) -> None:
 
 
 def dvc(*arguments: str) -> str:
-    """Run `dvc ARGUMENTS` and return its output. Raises UserError with its last line when it fails."""
-    return run([str(BIN / "dvc"), *arguments])
+    """Run `dvc ARGUMENTS` and return its output. Raises ToolError with its reason when it fails."""
+    return command.read(*arguments, env=QUIET)
 
 
 def uv(*arguments: str) -> str:
