@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from slipway.checks import claims, data, files, job
+from slipway.dvc import command
 from slipway.errors import GateError
 from slipway.files import write_json
 from slipway.gates import Outcome
@@ -59,15 +60,14 @@ def pull_request(tmp_path, folder, settings, monkeypatch):
     """Return the calls of DVC in a repository with a checked base and an open pull request without changes."""
     calls: list[tuple[str, ...]] = []
 
-    def dvc(*arguments: str) -> int:
+    def dvc(*arguments: str) -> None:
         """Run the stage as DVC does: only when forced, because dvc.lock calls it up to date."""
         calls.append(arguments)
         if "--force" in arguments:
             write_json(EVIDENCE, collected(folder, settings))
-        return 0
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(job, "_dvc", dvc)
+    monkeypatch.setattr(command, "run", dvc)
     monkeypatch.setattr(job, "read_settings", lambda: settings)
     monkeypatch.setattr(data, "compare", lambda *_: PASSED)
     monkeypatch.setenv("GITHUB_BASE_REF", "main")
