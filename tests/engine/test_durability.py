@@ -56,7 +56,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     },
     "release/store/github.py": {"_create": SCRATCH},
     "release/signing/attestation.py": {"check": SCRATCH},
-    "output.py": dict.fromkeys(("_stdout_for_document", "session"), "the stdout of the command"),
+    "output.py": {"_stdout_for_document": "the stdout of the command"},
     "files.py": dict.fromkeys(("_sync_folder", "move", "write_bytes", "write_new"), "the writer itself"),
     "local/act.py": {"_append": LOG},
     "local/cml_install.py": {"_launcher": SITE, "install": APPENDS},
