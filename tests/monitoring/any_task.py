@@ -40,7 +40,7 @@ from slipway.monitoring import (  # noqa: E402  problem must be defined first
 )
 from slipway.monitoring.reference import predict  # noqa: E402
 from slipway.monitoring.window import logged  # noqa: E402
-from slipway.settings import read_params, read_settings  # noqa: E402
+from slipway.settings import read_settings  # noqa: E402
 
 
 def rows(count: int, seed: int) -> pd.DataFrame:
@@ -86,7 +86,8 @@ def answered(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def main() -> None:
-    params, settings = read_params(), read_settings()
+    settings = read_settings()
+    params = settings.for_problem()
     primary = {"regression": "rmse", "binary": "roc_auc", "multiclass": "log_loss"}[TASK]
     gates = settings.gates.model_copy(update={"primary": primary})
     changes = {"decay_margin": 3.0 if TASK == "regression" else 0.1, "resamples": 50}

@@ -31,7 +31,7 @@ from slipway.serving.metrics import Metrics
 from slipway.serving.observer import Observer
 from slipway.serving.run import free_port
 from slipway.serving.scorer import Scorer
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 REPOSITORY = Path(__file__).parents[2]
-SETTINGS = read_params(REPOSITORY / "params.yaml")["serving"]
+SETTINGS = read_settings(REPOSITORY / "params.yaml").serving.model_dump()
 SEED = 20130101
 HOOKS = "tests.service.even_columns"
 CONSTANTS = {"missing": -2.0, "one": 1.0}  # of the stub model

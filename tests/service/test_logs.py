@@ -19,11 +19,11 @@ from slipway.serving.logs import RateLimit
 from slipway.serving.metrics import Metrics
 from slipway.serving.observer import Observer
 from slipway.serving.scorer import Scorer
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 from .conftest import REPOSITORY
 
-SETTINGS = read_params(REPOSITORY / "params.yaml")["serving"]
+SETTINGS = read_settings(REPOSITORY / "params.yaml").serving.model_dump()
 
 
 class Failing:

@@ -11,11 +11,11 @@ import pytest
 from slipway.dvc import outputs, pointers, recovery
 from slipway.dvc.files import DvcFiles
 from slipway.errors import UserError
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 LOCK = "schema: '2.0'\nstages:\n  train:\n    cmd: train\n    outs:\n    - path: model\n      md5: {:a>32}\n"
 READERS = {
-    "params.yaml": ("seed: {}\n", read_params),
+    "params.yaml": ("seed: {}\n", read_settings),
     "dvc.yaml": ("stages:\n  train:\n    cmd: train {}\n", outputs.stages),
     "data.dvc": ("outs:\n- path: data\n  md5: {}\n", lambda: pointers.outputs(Path("data.dvc"))),
     "dvc.lock": (LOCK, recovery.repair),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from slipway.errors import MissingFileError, SettingError, UnreadableFileError, UserError
-from slipway.settings import Settings, read_params, read_section, read_settings
+from slipway.settings import Settings, read_section, read_settings
 from tests.params import VALID
 
 TEXT = VALID.read_text(encoding="utf-8")
@@ -62,7 +62,7 @@ def written(folder: Path, before: str, after: str) -> Path:
 def test_an_invalid_key_or_value_is_one_line_with_the_allowed_values(tmp_path, before, after, message):
     path = written(tmp_path, before, after)
     with pytest.raises(UserError) as refused:
-        read_params(path)
+        read_settings(path)
     assert str(refused.value).startswith(f"{path}: {message}")
     assert "\n" not in str(refused.value)
 
@@ -79,7 +79,7 @@ def test_an_invalid_key_or_value_is_one_line_with_the_allowed_values(tmp_path, b
     ],
 )
 def test_a_hyperparameter_has_the_value_that_dvc_reads(tmp_path, before, after, value):
-    parsed = read_params(written(tmp_path, before, after))["model"]["learning_rate"]
+    parsed = read_settings(written(tmp_path, before, after)).for_problem()["model"]["learning_rate"]
     assert value == parsed
     assert type(value) is type(parsed)
 
@@ -89,23 +89,23 @@ def test_a_broken_file_is_named(tmp_path, text):
     path = tmp_path / "params.yaml"
     path.write_text(text)
     with pytest.raises(UserError, match=r"params\.yaml"):
-        read_params(path)
+        read_settings(path)
 
 
 def test_a_file_in_another_encoding_is_named(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_bytes("seed: ü".encode("latin-1"))
     with pytest.raises(UnreadableFileError, match=r"params\.yaml: not UTF-8"):
-        read_params(path)
+        read_settings(path)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(MissingFileError, match=r"params\.yaml: not found"):
-        read_params(tmp_path / "params.yaml")
+        read_settings(tmp_path / "params.yaml")
 
 
 def test_a_missing_key_that_the_problem_reads_is_named(tmp_path):
-    params = read_params(written(tmp_path, "test_days:", "test_day:"))
+    params = read_settings(written(tmp_path, "test_days:", "test_day:")).for_problem()
     for copied in (params, pickle.loads(pickle.dumps(params))):  # noqa: S301  as a worker process gets them
         with pytest.raises(SettingError, match=r"split\.test_days: missing; rename split\.test_day$"):
             copied["split"]["test_days"]

@@ -30,7 +30,7 @@ from slipway.monitoring.alarm_state import MonitorState
 from slipway.monitoring.assess import assess
 from slipway.monitoring.reference import LoadTestBaseline, Reference, ReleaseBaseline, predict
 from slipway.monitoring.window import LiveWindow, ServiceCounts, logged
-from slipway.settings import read_params, read_settings
+from slipway.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,7 +138,7 @@ def release_here() -> tuple[Reference, Settings]:
         importance=metrics["importance"],
         load=LOAD_TEST,
     )
-    return Reference.of(baseline, frame, predictor.load(Path("model")), read_params()), settings
+    return Reference.of(baseline, frame, predictor.load(Path("model")), settings.for_problem()), settings
 
 
 def _later(reference: Reference) -> pd.DataFrame:

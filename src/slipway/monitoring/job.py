@@ -30,7 +30,7 @@ from slipway.report import markdown, monitoring_page
 from slipway.report import monitoring as report
 from slipway.report.monitoring_page import WindowSummary
 from slipway.results import RESULTS, read_evidence, recorded
-from slipway.settings import read_params, read_settings, read_unchecked
+from slipway.settings import read_settings, read_unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +75,7 @@ def main(environment: Environment, options: WindowOptions) -> int:
         start, end = options.bounds(settings.monitoring.window_days)
         collection = collect.of_environment(environment.place, problem.Row)
         collected, counters = update(environment, collection)
-        reference = reference_of(environment, read_params())
+        reference = reference_of(environment, settings.for_problem())
         service, rows_max = counters.between(start, end), settings.monitoring.previous_rows
         window = read_window(collection, start, end, options.labels, service, rows_max)
         assessment = assess(window, reference, read_state(collection), settings)

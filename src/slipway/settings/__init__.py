@@ -1,6 +1,6 @@
 """Parameters of `params.yaml`, read as DVC reads them and validated.
 
-`read_settings` returns typed models; `read_params` returns the same content, also validated, as mappings.
+`read_settings` returns typed models, and `Settings.for_problem` the same content as mappings for the problem.
 """
 
 from __future__ import annotations
@@ -85,15 +85,6 @@ class OpenSection(dict[str, Any]):
 def read_settings(path: Path = PARAMS) -> Settings:
     """Return every parameter, typed. Raises UserError with the file, the key, its value and the allowed values."""
     return _validated(_mapping(path), path)
-
-
-def read_params(path: Path = PARAMS) -> dict[str, Any]:
-    """Return every parameter as a mapping, validated. Raises UserError as `read_settings` does."""
-    content = _mapping(path)
-    _validated(content, path)
-    opened = {name: OpenSection(content[name], name) for name in ("split", "model")}
-    suites = OpenSection(content["data"]["suites"], "data.suites")
-    return {**content, **opened, "data": {**content["data"], "suites": suites}}
 
 
 def read_section(name: str, path: Path = PARAMS) -> dict[str, Any]:

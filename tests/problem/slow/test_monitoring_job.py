@@ -16,7 +16,7 @@ from slipway.environment.place import Place
 from slipway.errors import UserError
 from slipway.gates import Outcome
 from slipway.monitoring import collect, job
-from slipway.settings import read_params
+from slipway.settings import read_settings
 
 WEEK = ("2013-10-02", "2013-10-09")
 CHECKS = {"validity", "traffic", "model", "labels", "skew", "drift", "predictions", "performance", "segments"}
@@ -127,7 +127,7 @@ def test_the_reference_has_the_rows_of_the_release_and_no_later_ones(scene, trai
     monkeypatch.setattr(job, "open_store", lambda: SimpleNamespace(evidence_names=lambda _: []))
     fetched = {("v0.2.0", "sha256:2"): built}
     monkeypatch.setattr(job, "fetch_desired", lambda desired, *_: fetched[desired.release, desired.digest])
-    reference = job.reference_of(production, read_params(REPOSITORY / "params.yaml"))
+    reference = job.reference_of(production, read_settings(REPOSITORY / "params.yaml").for_problem())
     assert "v0.2.0" == reference.baseline.release
     assert reference.data_end <= datetime(2013, 9, 1, 3, 59, tzinfo=UTC)
     assert len(reference.rows) < len(scene[0].rows)

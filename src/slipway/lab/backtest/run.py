@@ -16,7 +16,7 @@ from slipway.lab.backtest.release import SimulatedRelease, build
 from slipway.report import html, markdown
 from slipway.report import replay as report
 from slipway.results import RESULTS
-from slipway.settings import read_params, read_settings
+from slipway.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,8 @@ def replay(since: str, label_days: float) -> None:
     label_days: days after which the label of a row arrives. Raises UserError where no backtest is possible.
     """
     start = time.monotonic()
-    params, settings = read_params(), read_settings()
+    settings = read_settings()
+    params = settings.for_problem()
     timeline = stream.read(DATA, stream.parse_day(since) if since else None)
     with TemporaryDirectory() as folder:
         simulations = simulate(timeline, params, settings, label_days, Path(folder))
