@@ -52,14 +52,30 @@ def parts(text: str) -> set[str]:
 
 
 def names(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield the line and text of each name that a module gives to a variable, parameter, function or class."""
+    """Yield the line and text of each name that a module gives to a variable, parameter, function or class.
+
+    The fields of a TypedDict are keys of a format, which readers of older documents depend on.
+    """
+    keys = {id(target) for node in ast.walk(tree) if _is_typed_dict(node) for target in _fields(node)}
     for node in ast.walk(tree):
+        if id(node) in keys:
+            continue
         match node:
             case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
                 yield node.lineno, name
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
                 if not name.startswith("test_"):
                     yield node.lineno, name
+
+
+def _is_typed_dict(node: ast.AST) -> bool:
+    return isinstance(node, ast.ClassDef) and any(
+        isinstance(base, ast.Name) and base.id == "TypedDict" for base in node.bases
+    )
+
+
+def _fields(node: ast.ClassDef) -> Iterator[ast.expr]:
+    return (field.target for field in node.body if isinstance(field, ast.AnnAssign))
 
 
 def findings(file: str, text: str) -> Iterator[str]:
@@ -106,3 +122,9 @@ def test_a_name_is_found(code):
 @pytest.mark.parametrize("code", ["def test_at_most_one(): pass", "rows = collection.most_common(1)", "one_row = 1"])
 def test_names_of_tests_and_of_others_are_free(code):
     assert not list(findings("module.py", code))
+
+
+def test_keys_of_a_format_keep_their_names_and_other_fields_do_not():
+    fields = "    seen_seconds_ago: float\n"
+    assert [] == list(name_findings("a.py", f"class Status(TypedDict):\n{fields}"))
+    assert [] != list(name_findings("a.py", f"class Status(BaseModel):\n{fields}"))
