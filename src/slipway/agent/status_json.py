@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NotRequired, TypedDict
 
+# Keys that readers of the JSON know under these names.
+_Weight = TypedDict("_Weight", {"share": NotRequired[int]})  # noqa: UP013  percentage of the requests
+_Heartbeat = TypedDict("_Heartbeat", {"seen_seconds_ago": float})  # noqa: UP013  age of the agent's last report
+
 
 class ObservedRelease(TypedDict):
     """What the gateway responds: its URL, and the release that serves."""
@@ -20,7 +24,7 @@ class SideCounts(TypedDict):
     errors: int
 
 
-class CanaryStatus(TypedDict):
+class CanaryStatus(_Weight):
     """Progress or result of the newest canary; its promotion's facts are absent once the agent has dropped it."""
 
     promotion: int
@@ -34,8 +38,6 @@ class CanaryStatus(TypedDict):
     release: NotRequired[str]
     against: NotRequired[str]
     steps: NotRequired[list[int]]
-    share: NotRequired[int]
-    """Percentage of the requests."""
     listens: NotRequired[bool]
 
 
@@ -74,11 +76,10 @@ class BadRelease(TypedDict):
     reason: str
 
 
-class AgentStatus(TypedDict):
+class AgentStatus(_Heartbeat):
     """State of an agent, its services and its newest events."""
 
     running: bool
-    seen_seconds_ago: float
     fetched_seconds_ago: float | None
     head: str | None
     page: str | None
