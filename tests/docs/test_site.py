@@ -88,7 +88,8 @@ def test_a_site_with_a_broken_link_is_not_built(tmp_path, fault):
 @pytest.mark.parametrize(
     "content", [None, b"seed: 1\n", b"\x89PNG\r\n\x1a\n", b"<!doctype html><title>Slipway</title>"]
 )
-def test_a_file_that_is_not_a_report_is_rejected(tmp_path, content):
+def test_a_file_that_is_not_a_report_is_rejected(tmp_path, monkeypatch, content):
+    monkeypatch.setattr(site, "SCREENSHOT", tmp_path / "report.png")
     path = tmp_path / "report.html"
     if content is not None:
         path.write_bytes(content)
