@@ -94,8 +94,6 @@ def findings(file: str, text: str) -> Iterator[str]:
 def name_findings(file: str, text: str) -> Iterator[str]:
     """Yield `file:line: name; write …` for each name in a module that is vague or has a word that names do not use."""
     for line, name in names(ast.parse(text)):
-        if f"{file}:{name}" in WORDS["keys"]:
-            continue
         if name in WORDS["vague"]:
             yield f"{file}:{line}: {name}; write {WORDS['vague'][name]}"
         for word in sorted(parts(name) & WORDS["names"].keys()):
