@@ -53,7 +53,8 @@ LINTERS: dict[str, list[str]] = {
 POLICY = tuple(f"tests/workflows/test_{name}.py" for name in ("corpus", "policy", "python_versions"))
 PAGE_TESTS = tuple(f"tests/docs/test_{name}.py" for name in ("commands", "facts", "links", "messages"))
 READ_PAGES = (
-    *(f"tests/engine/test_{name}.py" for name in ("checkout", "community", "parameters_page", "tools", "words")),
+    *(f"tests/engine/test_{name}.py" for name in ("checkout", "community", "errors", "parameters_page")),
+    *(f"tests/engine/test_{name}.py" for name in ("tools", "words")),
     "tests/unit/test_report.py",
 )
 DOCUMENTATION_TESTS = (*PAGE_TESTS, *READ_PAGES, *POLICY)
