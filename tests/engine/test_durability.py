@@ -47,7 +47,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "supply_chain/trace.py": {"dvc": SCRATCH},
     "release/evidence.py": {"_copies": SCRATCH},
     "loadtest/loadtest.py": {"_run_locust": SCRATCH, "play": SCRATCH},
-    "locks.py": {"take": LOCK},
+    "files/locks.py": {"take": LOCK},
     "release/scratch.py": {"_hold": READS},
     "release/store/files.py": {"replace": "moves the previous release away; after a power failure it is built again"},
     "release/store/folder.py": {
@@ -57,7 +57,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "release/store/github.py": {"_create": SCRATCH},
     "release/signing/attestation.py": {"check": SCRATCH},
     "output.py": {"_stdout_for_document": "the stdout of the command"},
-    "files.py": dict.fromkeys(("_sync_folder", "move", "write_bytes", "write_new"), "the writer itself"),
+    "files/__init__.py": dict.fromkeys(("_sync_folder", "move", "write_bytes", "write_new"), "the writer itself"),
     "local/act.py": {"_append": LOG},
     "local/cml_install.py": {"_launcher": SITE, "install": APPENDS},
     "local/github_schema/excerpt.py": {"main": SITE},

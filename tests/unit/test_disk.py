@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
-from slipway import cli, disk
+from slipway import cli
 from slipway.cli import groups
+from slipway.files import disk
 
 
 @pytest.mark.parametrize("code", disk.REMEDIES)

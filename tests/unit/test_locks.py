@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway import locks
+from slipway.files import locks
 
 SOURCE = Path(__file__).parents[2] / "src/slipway"
 DIRECTORY_LOCK = "release/scratch.py"  # locks a folder, so that no file is left in it
@@ -33,4 +33,4 @@ def test_nothing_else_in_the_engine_locks_a_file():
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Import) and any(alias.name == "fcntl" for alias in node.names)
     }
-    assert {"locks.py", DIRECTORY_LOCK} == users
+    assert {"files/locks.py", DIRECTORY_LOCK} == users

@@ -10,10 +10,10 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway import files, locks
+from slipway import files
 from slipway.agent.router import tool
 from slipway.errors import DigestMismatchError, RejectedError, ToolError, UserError
-from slipway.files import sha256
+from slipway.files import locks, sha256
 from slipway.git import Git
 from slipway.release import manifest
 from slipway.release.signing import attestation, keys, signature

@@ -6,8 +6,8 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
-from slipway import locks
 from slipway.errors import BusyError
+from slipway.files import locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -124,7 +124,7 @@ def output_options() -> list[Any]:
 
 def _disk_error(error: OSError) -> Exception:
     """Return the error of a full or read-only disk as a user error; any other error as it is."""
-    from slipway import disk
+    from slipway.files import disk
 
     message = disk.explain(error)
     return error if message is None else DiskError(message)

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway import disk, output
+from slipway import output
 from slipway.errors import ToolError
+from slipway.files import disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

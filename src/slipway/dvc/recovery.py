@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slipway import locks, output, yaml12
+from slipway import output, yaml12
 from slipway.dvc import command, outputs
 from slipway.errors import CONFLICT, MissingFileError, UnreadableFileError, UserError, restore_command
-from slipway.files import move, write_text
+from slipway.files import locks, move, write_text
 from slipway.git import Git, GitError
 
 if TYPE_CHECKING:

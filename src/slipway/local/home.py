@@ -28,9 +28,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from slipway import locks
 from slipway.agent.processes import labeled
-from slipway.files import write_text
+from slipway.files import locks, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

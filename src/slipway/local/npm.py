@@ -6,8 +6,9 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from slipway import locks, tools
+from slipway import tools
 from slipway.errors import ToolError
+from slipway.files import locks
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from slipway import disk, results
+from slipway import results
 from slipway.dvc.files import LOCK, DvcFiles, blobs
 from slipway.environment import versions
 from slipway.environment.deploy_branch import DeployBranch
 from slipway.errors import ArgumentError, DigestMismatchError, ToolError, WorkTreeError, restore_command
-from slipway.files import sha256
+from slipway.files import disk, sha256
 from slipway.git import Git
 from slipway.release import champion, manifest
 from slipway.release.manifest import Release

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from slipway import locks
 from slipway.errors import BusyError
-from slipway.files import make_folder, replacing, write_text
+from slipway.files import locks, make_folder, replacing, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

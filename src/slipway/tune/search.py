@@ -17,9 +17,10 @@ import optuna
 from optuna.trial import TrialState
 
 import problem
-from slipway import locks, output
+from slipway import output
 from slipway.errors import BusyError, DataError
 from slipway.evaluation import metrics
+from slipway.files import locks
 from slipway.tune import space, worker
 
 if TYPE_CHECKING:
