@@ -10,16 +10,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from slipway.gates import Outcome, Verdict
+from slipway.gates.monitoring_evidence import MonitorEvidence
 from slipway.report import monitoring_page
 from slipway.report.monitoring_page import WindowSummary
 
 LONG, WINDOWS = "column_" + "x" * 120, 90
 START = datetime(2026, 1, 1, tzinfo=UTC)
-EVIDENCE = {
-    "release": "v10.20.30",
-    "window": {"start": "2026-01-01T00:00:00+00:00", "end": "2026-01-08T00:00:00+00:00", "rows": 1_234_567},
-    "retrain": {"trigger": "drift", "because": f"drift: {LONG}: distance 0.51"},
-}
+EVIDENCE = MonitorEvidence.model_validate(
+    {
+        "release": "v10.20.30",
+        "window": {"start": "2026-01-01T00:00:00+00:00", "end": "2026-01-08T00:00:00+00:00", "rows": 1_234_567},
+        "retrain": {"trigger": "drift", "because": f"drift: {LONG}: distance 0.51"},
+    }
+)
 FACTS = {
     "rows": 1_234_567,
     "performance": {"value": 0.7, "low": 0.6, "high": 0.8},
