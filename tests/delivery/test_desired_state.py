@@ -181,11 +181,11 @@ def test_a_promotion_is_later_than_one_from_a_clock_that_is_ahead(project, monke
 def test_one_of_two_concurrent_promotions_wins_and_the_other_changes_nothing(project):
     project.publish("v0.1.0")
     project.publish("v0.2.0")
-    slow, quick = project.branch, project.branch
-    quick.change("staging", _content(1), "Promote v0.1.0 to staging", number=1)
+    slow, quick = project.desired_state("production"), project.desired_state("staging")
+    quick.change(_content(1), "Promote v0.1.0 to staging", number=1)
     won = project.branch.head
     with pytest.raises(UserError, match=r"another push changed deploy first \(non-fast-forward\); nothing was changed"):
-        slow.change("production", _content(1), "Promote v0.1.0 to production", number=1)
+        slow.change(_content(1), "Promote v0.1.0 to production", number=1)
     assert won == project.branch.head
     assert "model#production#1" not in project.branch.tags
 

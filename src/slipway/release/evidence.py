@@ -43,7 +43,7 @@ def store_results(store: Store, version: str | None, directory: Path = results.R
     stored, files_by_version = set(store.versions()), defaultdict[str, list[Path]](list)
     with TemporaryDirectory() as scratch:
         for job, result in results.read(directory).items():
-            release = result.release or version
+            release = version if result.release is None else result.release
             if release in stored:
                 files_by_version[release].extend(_copies(directory, job, result, Path(scratch)))
         for release, files in files_by_version.items():
