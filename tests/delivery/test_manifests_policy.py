@@ -21,6 +21,7 @@ from slipway.environment import manifests
 from slipway.environment.deploy_branch import BRANCH
 from slipway.environment.place import ENVIRONMENTS
 from slipway.environment.spec import EnvironmentFile
+from slipway.errors import ToolError
 from slipway.local import npm
 from slipway.serving import prediction_log
 from slipway.serving.app import App
@@ -165,7 +166,7 @@ def test_the_command_renders_the_committed_overlays(tmp_path):
 def test_an_error_of_kubectl_has_the_overlay(tmp_path):
     shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
     (tmp_path / "deploy/base/service.yaml").unlink()
-    with pytest.raises(manifests.UserError, match=r"overlays/staging: .*service\.yaml"):
+    with pytest.raises(ToolError, match=r"overlays/staging: .*service\.yaml"):
         manifests.render(tmp_path)
 
 
