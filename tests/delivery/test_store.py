@@ -93,11 +93,13 @@ replace(target, lambda aside: shutil.copytree(built, aside))
 ON_A_FULL_DISK = """
 import sys
 from pathlib import Path
+from typer.core import TyperGroup
 from slipway import cli
 from slipway.release.store import FolderStore, files
 what, folder, target = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-put = lambda: FolderStore(target).put(folder)
-cli.app = put if what == "put" else lambda: files.replace(target, lambda aside: files.shutil.copytree(folder, aside))
+put = lambda *_: FolderStore(target).put(folder)
+replace = lambda *_: files.replace(target, lambda aside: files.shutil.copytree(folder, aside))
+TyperGroup.main = put if what == "put" else replace
 cli.main()
 """
 KILLED_BEFORE_A_REQUEST = """

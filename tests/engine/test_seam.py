@@ -22,11 +22,12 @@ PROBLEM = ROOT / "tests/problems/toy_regression"
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 COMPARE = """
 from pathlib import Path
+from slipway.errors import UserError
 from slipway.pull_request import compare
 compare.fetch_released = lambda *_: {champion}
 try:
     compare.compare()
-except compare.UserError as error:
+except UserError as error:
     print(error)
 """
 REPORT = "from slipway.pull_request.report import report; print(report('HEAD', ''))"

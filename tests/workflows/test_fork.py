@@ -160,7 +160,7 @@ def improve(template: Path) -> None:
     text, first, last = settings.read_text(), "class Settings(Section):", "    retraining: RetrainingSection\n"
     assert first in text
     assert last in text
-    section = 'class Improvement(Section):\n    size: Whole = Field(description="Size of it")\n\n\n'
+    section = 'class Improvement(Section):\n    size: Whole = parameter("Size of it")\n\n\n'
     text = text.replace(first, f"{section}{first}").replace(last, f"{last}    improvement: Improvement\n")
     settings.write_text(text)
     stages = template / "dvc.yaml"
