@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
@@ -57,8 +57,8 @@ def result(document: object, text: str | Callable[[], str]) -> None:
     document: JSON data, or a pydantic model. text: a function if it is expensive to render.
     """
     _state.document = document
-    if not _state.as_json:
-        print(text if isinstance(text, str) else text(), flush=True)
+    if not _state.as_json and (line := text if isinstance(text, str) else text()):
+        print(line, flush=True)
 
 
 def result_line(text: str) -> None:
@@ -123,10 +123,17 @@ class ProgressReporter:
 def session(arguments: list[str]) -> Iterator[None]:
     """Read the options `--json` and `--quiet`, run the command, and print its JSON document at the end."""
     global _state
-    _state = _State("--json" in arguments, "--quiet" in arguments)
-    if not _state.as_json:
-        yield
-        return
+    previous, _state = _state, _State("--json" in arguments, "--quiet" in arguments)
+    try:
+        with _document() if _state.as_json else nullcontext():
+            yield
+    finally:
+        _state = previous
+
+
+@contextmanager
+def _document() -> Iterator[None]:
+    """Print the JSON document of the block on stdout, and everything else that it prints on stderr."""
     with _stdout_for_document() as stream:
         try:
             yield

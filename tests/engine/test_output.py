@@ -122,6 +122,14 @@ def test_a_crash_is_a_document(capsys):
     assert {"error": "KeyError", "message": "'column'", "exit_code": 1} == json.loads(capsys.readouterr().out)
 
 
+def test_options_end_with_their_command(capsys):
+    with output.session(["--quiet", "--json"]):
+        output.result({}, "text")
+    output.step("a step")
+    output.result({}, "")
+    assert "{}\na step\n" == capsys.readouterr().out
+
+
 def test_a_number_that_is_not_finite_is_null(capsys):
     with output.session(["--json"]):
         output.result({"metric": float("nan"), "limits": [float("inf")]}, "text")

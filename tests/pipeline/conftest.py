@@ -70,7 +70,13 @@ class Project:
 
     def train(self, *options: str, **variables: str) -> str:
         """Run `slipway train` and return its output."""
-        return self.run(*SLIPWAY, "train", *options, **variables)
+        return self.slipway("train", *options, **variables)
+
+    def slipway(self, *command: str, **variables: str) -> str:
+        """Run a slipway command, assert that it succeeds, and return what it prints on stdout and stderr."""
+        done = self.attempt(*SLIPWAY, *command, **variables)
+        assert 0 == done.returncode, done.stdout + done.stderr
+        return done.stdout + done.stderr
 
     def refused(self, *command: str, unprivileged: bool = False, **variables: str) -> str:
         """Run a slipway command, assert that it fails with exit code 2, and return its one-line message."""

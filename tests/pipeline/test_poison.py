@@ -31,7 +31,7 @@ def test_a_poisoned_shared_cache_is_detected(project, tmp_path):
     project.run("dvc", "cache", "dir", "--local", str(tmp_path / "shared"))
     (first, *_) = project.objects(place="../shared/files/md5")
     poison(first)
-    assert f"{first.resolve()}: corrupt" in project.run("python", "-m", "slipway.cli", "pull")
+    assert f"{first.resolve()}: corrupt" in project.slipway("pull")
 
 
 @pytest.fixture
