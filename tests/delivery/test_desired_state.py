@@ -14,7 +14,8 @@ from slipway.cli import app
 from slipway.deployment import promotion
 from slipway.environment.desired_state import Promotion, previous_release
 from slipway.environment.spec import SCHEMA, EnvironmentFile, parse, render
-from slipway.errors import DigestMismatchError, NoReleaseError, UnreadableFileError, UserError
+from slipway.errors import DigestMismatchError, NoReleaseError, UnreadableFileError
+from slipway.git import PushRaceError
 from slipway.release import publish
 from tests.delivery.conftest import CANARY, WORKFLOW
 
@@ -184,7 +185,9 @@ def test_one_of_two_concurrent_promotions_wins_and_the_other_changes_nothing(pro
     slow, quick = project.desired_state("production"), project.desired_state("staging")
     quick.change(_content(1), "Promote v0.1.0 to staging", number=1)
     won = project.branch.head
-    with pytest.raises(UserError, match=r"another push changed deploy first \(non-fast-forward\); nothing was changed"):
+    with pytest.raises(
+        PushRaceError, match=r"another push changed deploy first \(non-fast-forward\); nothing was changed"
+    ):
         slow.change(_content(1), "Promote v0.1.0 to production", number=1)
     assert won == project.branch.head
     assert "model#production#1" not in project.branch.tags
@@ -265,7 +268,7 @@ def test_a_run_promotes_the_release_of_its_commit_after_a_later_merge(project):
 def test_a_commit_without_a_release_is_refused(project):
     project.publish("v0.1.0")
     commit = project.commit()
-    with pytest.raises(UserError, match=f"{commit[:12]}: no release on origin was built from this commit"):
+    with pytest.raises(NoReleaseError, match=f"{commit[:12]}: no release on origin was built from this commit"):
         project.promote(commit)
 
 

@@ -20,6 +20,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from slipway.errors import ArgumentError
 from slipway.gates.canary import BOUNDS, Counts
 from slipway.gates.canary_progress import SIDES, Progress, advance, begin
 from slipway.serving import canary_job
@@ -356,5 +357,5 @@ def test_a_dead_prometheus_is_named_once(run):
 
 @pytest.mark.parametrize("name", ["", "a b", 'x"} or up{', "UP"])
 def test_a_name_that_kubernetes_does_not_allow_is_rejected(name):
-    with pytest.raises(canary_job.UserError, match="not a name in Kubernetes"):
+    with pytest.raises(ArgumentError, match="not a name in Kubernetes"):
         canary_job.follow("http://127.0.0.1:9", "n", name, "baseline", LIMITS)

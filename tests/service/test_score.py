@@ -16,7 +16,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
-from slipway.errors import DataError, UserError
+from slipway.errors import BusyError, DataError
 from slipway.score import run
 from slipway.score.run import ScoreJob, score
 from slipway.settings.serving import ScoreSection
@@ -277,7 +277,7 @@ def test_two_runs_cannot_write_the_same_file(job, write):
     locked = job(write(table(10), "in.parquet"))
     with (
         run.Checkpoints.of(locked.target, {}),
-        pytest.raises(UserError, match=r"out\.parquet: another run is writing it"),
+        pytest.raises(BusyError, match=r"out\.parquet: another run is writing it"),
     ):
         score(locked, PARAMS)
 

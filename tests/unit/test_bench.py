@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from slipway.errors import ToolError, UserError
+from slipway.errors import ToolError
 from slipway.lab.bench import load, quiet, report, servers
 from slipway.lab.bench.load import play, request
 from slipway.lab.bench.report import targets_of
@@ -69,7 +69,7 @@ def test_a_chunked_response_is_one_response():
 def test_an_error_response_fails_the_benchmark():
     with (
         answering(GOOD, BAD) as port,
-        pytest.raises(UserError, match="bench: the server toy answered 422: no row 7"),
+        pytest.raises(ToolError, match="bench: the server toy answered 422: no row 7"),
     ):
         play("toy", port, [request(b"{}")], connections=1, seconds=5, requests_max=9)
 
@@ -83,7 +83,7 @@ def test_a_server_that_does_not_respond_fails_the_benchmark(monkeypatch):
     monkeypatch.setattr(load, "BLOCK_TIMEOUT_SECONDS", 0.1)
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
-        pytest.raises(UserError, match=r"the server toy did not respond within 0.1 s"),
+        pytest.raises(ToolError, match=r"the server toy did not respond within 0.1 s"),
     ):
         play("toy", listener.getsockname()[1], [request(b"{}")], connections=1, seconds=0.1, requests_max=9)
 
@@ -110,7 +110,7 @@ def test_servers_are_stopped_when_the_benchmark_is_interrupted(tmp_path):
 def test_a_server_that_does_not_start_shows_the_end_of_its_log(tmp_path, monkeypatch):
     monkeypatch.setitem(servers.SERVERS, "no-op", ["uvicorn", "slipway.lab.bench.nothing:app"])
     with (
-        pytest.raises(UserError, match=r"the server no-op does not start: .*slipway\.lab\.bench\.nothing"),
+        pytest.raises(ToolError, match=r"the server no-op does not start: .*slipway\.lab\.bench\.nothing"),
         servers.running("no-op", 1, tmp_path, os.environ),
     ):
         raise AssertionError("it runs")

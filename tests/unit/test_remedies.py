@@ -10,7 +10,7 @@ import pytest
 
 from slipway.dvc import outputs, pointers, recovery
 from slipway.dvc.files import DvcFiles
-from slipway.errors import UserError
+from slipway.errors import UnreadableFileError
 from slipway.settings import read_settings
 
 LOCK = "schema: '2.0'\nstages:\n  train:\n    cmd: train\n    outs:\n    - path: model\n      md5: {:a>32}\n"
@@ -54,7 +54,7 @@ def case(request, tmp_path, monkeypatch):
 
 def follow(read, path: str) -> None:
     """Read the file, and run the command that the error suggests."""
-    with pytest.raises(UserError, match=re.escape(path)) as error:
+    with pytest.raises(UnreadableFileError, match=re.escape(path)) as error:
         read()
     (command,) = re.findall(r"`git (checkout [^`]*)`", str(error.value))
     git(*command.split())
