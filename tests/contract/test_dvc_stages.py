@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import grimp
 import pytest
 import yaml
 
 from slipway.settings import Settings
+from tests.imports import ROOT, file_of, graph
 
-ROOT = Path(__file__).parents[2]
+if TYPE_CHECKING:
+    from pathlib import Path
+
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
-
-
-@pytest.fixture(scope="module")
-def graph():
-    return grimp.build_graph("slipway", "problem", exclude_type_checking_imports=True, cache_dir=None)
 
 
 def _module(stage: str) -> str:
@@ -25,15 +22,10 @@ def _module(stage: str) -> str:
     return words[words.index("-m") + 1]
 
 
-def _file(module: str) -> Path:
-    path = ROOT / "src" / Path(*module.split("."))
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-
-
-def _missing(graph, stage: str, deps: list[str]) -> set[str]:
+def _missing(stage: str, deps: list[str]) -> set[str]:
     module = _module(stage)
-    imported = {module, *graph.find_upstream_modules(module)}
-    files = {_file(name).relative_to(ROOT) for name in imported}
+    imported = {module, *graph().find_upstream_modules(module)}
+    files = {file_of(name) for name in imported}
     non_empty = {file for file in files if file.name != "__init__.py" or not _only_docs(ROOT / file)}
     return {str(file) for file in non_empty if not any(file.is_relative_to(dep) for dep in deps)}
 
@@ -43,14 +35,14 @@ def _only_docs(init: Path) -> bool:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_depends_on_every_first_party_module_that_it_imports(graph, stage):
-    assert set() == _missing(graph, stage, STAGES[stage]["deps"])
+def test_a_stage_depends_on_every_first_party_module_that_it_imports(stage):
+    assert set() == _missing(stage, STAGES[stage]["deps"])
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_missing_dependency_is_detected(graph, stage):
-    own = str(_file(_module(stage)).relative_to(ROOT))
-    assert own in _missing(graph, stage, [dep for dep in STAGES[stage]["deps"] if dep != own])
+def test_a_missing_dependency_is_detected(stage):
+    own = str(file_of(_module(stage)))
+    assert own in _missing(stage, [dep for dep in STAGES[stage]["deps"] if dep != own])
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -11,12 +11,14 @@ from slipway.lab.bench import report
 from slipway.lab.bench.measure import CONTESTANTS, MODEL
 from slipway.lab.bench.run import bench
 from slipway.pipeline import skops_file
-from slipway.settings.serving import BenchSection
+from slipway.settings import read_settings
+from tests.params import VALID
 
 from .conftest import TOY
 
-PLAN = BenchSection.model_validate(
-    {
+BENCH = read_settings(VALID).bench
+PLAN = BENCH.model_copy(
+    update={
         "rows": [1, 3],
         "connections": [1, 2],
         "block_seconds": 0.02,
@@ -27,15 +29,7 @@ PLAN = BenchSection.model_validate(
         "bodies": 5,
         "tables": 1,
         "starts": 1,
-        "targets": {
-            "connections": 2,
-            "vanilla_ratio": 25,
-            "ceiling_ratio": 0.5,
-            "p99_ratio": 3,
-            "model_ratio": 0.8,
-            "ready_seconds": 3,
-            "memory_ratio": 1.3,
-        },
+        "targets": BENCH.targets.model_copy(update={"connections": 2}),
     }
 )
 

@@ -6,7 +6,6 @@ import os
 import socket
 import threading
 from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from slipway.lab.bench import load, quiet, report, servers
 from slipway.lab.bench.load import play, request
 from slipway.lab.bench.report import targets_of
 from slipway.settings import read_settings
+from tests.params import VALID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 BAD = b"HTTP/1.1 422 Unprocessable\r\nContent-Length: 8\r\n\r\nno row 7"
-
-
-VALID = Path(__file__).parent / "golden/params.yaml"
 
 
 def plan(rows: list[int], targets: dict[str, float]) -> BenchSection:
@@ -169,26 +166,14 @@ def cell(name: str, lead: float) -> dict[str, Any]:
     [(True, 4.0, []), (False, 4.0, [report.BUSY_WARNING]), (True, 1.2, [report.CLIENT_WARNING])],
 )
 def test_unreliable_results_have_a_warning(quiet_machine, lead, expected):
-    limits = dict.fromkeys(TARGETS, 1) | {"connections": 1}
     names = ("service", "ceiling", "no-op")
     results = {"quiet": quiet_machine, "servers": RESULTS["servers"], "cells": [cell(name, lead) for name in names]}
-    text = report.text(results, plan([1], limits))
+    text = report.text(results, plan([1], {"connections": 1}))
     assert expected == [line for line in (report.BUSY_WARNING, report.CLIENT_WARNING) if line in text]
 
 
-TARGETS = {
-    "connections": 16,
-    "vanilla_ratio": 25,
-    "ceiling_ratio": 0.5,
-    "p99_ratio": 3,
-    "model_ratio": 0.8,
-    "ready_seconds": 3,
-    "memory_ratio": 1.3,
-}
-
-
 def missed(**limits: float) -> list[str]:
-    return [name for name, _, _, met in targets_of(RESULTS, plan([1, 1000], TARGETS | limits)) if not met]
+    return [name for name, _, _, met in targets_of(RESULTS, plan([1, 1000], limits)) if not met]
 
 
 @pytest.mark.parametrize(
