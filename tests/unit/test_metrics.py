@@ -52,6 +52,15 @@ def test_a_weight_of_two_counts_a_row_twice(name):
     assert repeated == pytest.approx(metric.on(Y, P)(weights[:, None].astype(np.float32))[0], rel=1e-6)
 
 
+@pytest.mark.parametrize("name", ["float32", "float64"])
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 15, 16, 17, 500])
+def test_running_sums_equal_those_of_one_row_after_the_other(size, name):
+    weights = RANDOM.integers(0, 9, (500, 3)).astype(name)
+    rows = RANDOM.permutation(500)[:size]
+    expected = np.vstack([np.zeros(3), np.cumsum(weights[rows], axis=0)])
+    np.testing.assert_array_equal(metrics._running_sums(weights, rows), expected)
+
+
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=1, max_size=40))
 def test_the_area_under_the_curve_is_between_zero_and_one_or_undefined(rows):
     y, p = (np.array(column, dtype=float) for column in zip(*rows, strict=True))

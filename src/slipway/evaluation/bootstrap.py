@@ -49,7 +49,7 @@ def compare(
     drawn: dict[tuple[str, str], list[np.ndarray]] = {key: [] for key in sides}
     for weights in row_weights(len(y), resamples, seed):
         for group, rows in groups.items():
-            chosen = weights if len(rows) == len(y) else weights[rows]
+            chosen = weights if len(rows) == len(y) else weights.take(rows, axis=0)
             for metric in metrics:
                 key = group, metric.name
                 drawn[key].append(np.stack([side(chosen) for side in sides[key]]))

@@ -6,6 +6,7 @@ values equal scikit-learn's, which a test asserts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
@@ -122,15 +123,29 @@ def _roc_auc(y: np.ndarray, prediction: np.ndarray) -> Weighted:
     last = np.searchsorted(prediction[negatives], prediction[positives], side="right")
 
     def weighted(weights: np.ndarray) -> np.ndarray:
-        lower = np.zeros((len(negatives) + 1, weights.shape[1]), dtype=weights.dtype)  # weight of the lowest negatives
-        np.cumsum(weights[negatives], axis=0, out=lower[1:])
-        chosen, below = weights[positives], lower[first]
-        below += lower[last]
+        lower = _running_sums(weights, negatives)  # weight of the lowest negatives
+        chosen, below = weights.take(positives, axis=0), lower.take(first, axis=0)
+        below += lower.take(last, axis=0)
         ranked = np.einsum("ij,ij->j", chosen, below, dtype=np.float64) / 2
         return _ratio(ranked, chosen.sum(axis=0, dtype=np.float64) * lower[-1])
 
     undefined = np.isnan(prediction).any()
     return (lambda weights: np.full(weights.shape[1], np.nan)) if undefined else weighted
+
+
+def _running_sums(weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return the sums of the first 0, 1, …, n of `rows` of `weights`, shape (n + 1, resamples).
+
+    Blocks are summed side by side: `np.cumsum` adds one number at a time, here an addition is that of many.
+    """
+    block = math.isqrt(len(rows)) + 1
+    sums = np.zeros((len(rows) // block + 1, block, weights.shape[1]), dtype=weights.dtype)
+    flat = sums.reshape(-1, weights.shape[1])[: len(rows) + 1]
+    weights.take(rows, axis=0, out=flat[1:], mode="clip")  # other modes copy `out`
+    for row in range(1, block):
+        sums[:, row] += sums[:, row - 1]
+    sums[1:] += np.cumsum(sums[:-1, -1], axis=0)[:, None]
+    return flat
 
 
 def _log_loss_binary(y: np.ndarray, p: np.ndarray) -> np.ndarray:
