@@ -2,24 +2,23 @@
 
 PyYAML follows YAML 1.1, in which `0200` is 128, `1e-5` is a string, `no` is false and `12:30:00` is 45000. DVC reads
 the same files as YAML 1.2 through ruamel.yaml, and so do GitHub and Kubernetes. A file must have one meaning, so this
-module calls ruamel.yaml as DVC does. A contract in pyproject.toml forbids PyYAML in the engine.
+module calls ruamel.yaml as DVC does. A contract in pyproject.toml forbids PyYAML in the engine. Functions import
+ruamel.yaml, so that a command which reads no YAML starts faster.
 """
 
 from __future__ import annotations
 
 import io
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
-
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.error import YAMLError as RuamelError
-from ruamel.yaml.representer import SafeRepresenter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ruamel.yaml import YAML
     from ruamel.yaml.nodes import Node, ScalarNode
+    from ruamel.yaml.representer import SafeRepresenter
 
 SAFE_PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./@+-]*")
 """A string that needs no quotes, unless it is one of RESERVED_WORDS."""
@@ -58,16 +57,20 @@ def dump(content: Any) -> str:
 
     Strings that a YAML 1.1 or 1.2 reader could take for another type are quoted.
     """
+    from ruamel.yaml import YAML
+
     yaml, written = YAML(typ="safe", pure=True), io.StringIO()
     yaml.default_flow_style, yaml.width = False, LINE_WIDTH
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # ruamel.yaml declares it as None
-    yaml.Representer = _Representer
+    yaml.Representer = _representer()
     yaml.dump(content, written)
     return written.getvalue()
 
 
 def edited(text: str, edit: Callable[[dict[str, Any]], None]) -> str:
     """Return `text` with its content changed by `edit`; comments and quotes stay."""
+    from ruamel.yaml import YAML
+
     yaml, written = YAML(), io.StringIO()
     yaml.preserve_quotes, yaml.width = True, LINE_WIDTH
     content = yaml.load(text)
@@ -76,8 +79,17 @@ def edited(text: str, edit: Callable[[dict[str, Any]], None]) -> str:
     return written.getvalue()
 
 
-class _Representer(SafeRepresenter):
-    """A representer that quotes strings which resemble another type."""
+@cache
+def _representer() -> type[SafeRepresenter]:
+    """Return a class of representers that quote strings which resemble another type."""
+    from ruamel.yaml.representer import SafeRepresenter
+
+    class Representer(SafeRepresenter):
+        pass
+
+    Representer.add_representer(str, _represent_text)
+    Representer.add_representer(float, _represent_float)
+    return Representer
 
 
 def _represent_text(representer: SafeRepresenter, value: str) -> ScalarNode:
@@ -94,11 +106,10 @@ def _represent_float(representer: SafeRepresenter, value: float) -> ScalarNode:
     return node
 
 
-_Representer.add_representer(str, _represent_text)
-_Representer.add_representer(float, _represent_float)
-
-
 def _guarded(read: Callable[[YAML], Any]) -> Any:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
     try:
         return read(YAML(typ="safe"))
     except RecursionError:
@@ -107,7 +118,7 @@ def _guarded(read: Callable[[YAML], Any]) -> Any:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}: " if mark else ""
         raise YamlError(f"{where}{_one_line(error.problem or error.context or 'invalid YAML')}") from None
-    except (RuamelError, ValueError, TypeError, OverflowError, AttributeError, KeyError) as error:
+    except (YAMLError, ValueError, TypeError, OverflowError, AttributeError, KeyError) as error:
         raise YamlError(_one_line(str(error))) from None  # such as an invalid date or an unhashable key
 
 

@@ -73,6 +73,14 @@ def test_help_imports_no_package_of_a_command(arguments):
     assert {name for name in loaded if name.partition(".")[0] in {"slipway", "problem", "rich", "numpy"}} <= allowed
 
 
+def test_status_imports_no_reader_of_tables_or_yaml_before_it_reads_one():
+    program = "import sys; from slipway.agent import commands, status, status_text; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "pydantic" in loaded
+    assert set() == loaded & {"dvc", "numpy", "pandas", "pyarrow", "ruamel", "yaml"}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_help_has_one_example_which_calls_the_command(name):
     (example,) = examples(help_text(name))

@@ -136,7 +136,7 @@ def _roc_auc(y: np.ndarray, prediction: np.ndarray) -> Weighted:
 def _running_sums(weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return the sums of the first 0, 1, …, n of `rows` of `weights`, shape (n + 1, resamples).
 
-    Blocks are summed side by side: `np.cumsum` adds one number at a time, here an addition is that of many.
+    One addition adds a row to every block; `np.cumsum` along the rows adds one number at a time.
     """
     block = math.isqrt(len(rows)) + 1
     sums = np.zeros((len(rows) // block + 1, block, weights.shape[1]), dtype=weights.dtype)
