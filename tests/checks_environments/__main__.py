@@ -86,7 +86,8 @@ def answers(root: Path, package: Path, request: Path) -> dict[str, Any]:
         answer = Path(folder) / "answer.json"
         command = [str(root / ENVIRONMENT / "bin/python"), *script, str(request), str(answer)]
         environment = os.environ | QUIET | {"PYTHONPATH": path_of(root, package)}
-        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        subprocess.run(command, env=environment, check=True, **quiet)
         return json.loads(answer.read_text(encoding="utf-8"))
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import problem
 from slipway.checks import data, files, suites
+from slipway.checks.evidence_file import read_evidence
 from slipway.gates import Outcome, overall
 from slipway.gates.data import verdicts
 from slipway.gates.data_evidence import DataEvidence, FileRecord, SuiteEvidence
@@ -140,7 +141,7 @@ def test_a_broken_contract_exits_with_1_names_the_file_and_leaves_evidence(folde
     code = data.main([str(folder), "--out", str(out), "--html", str(tmp_path / "report.html")])
     assert code == 1
     assert f"{newest}: unreadable" in capsys.readouterr().err
-    assert newest in [file.file for file in data.read_evidence(out).files if file.findings]
+    assert newest in [file.file for file in read_evidence(out).files if file.findings]
 
 
 def test_a_blocked_file_is_not_accepted(folder, newest, settings):
@@ -152,7 +153,20 @@ def test_a_blocked_file_is_not_accepted(folder, newest, settings):
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"files": [{"rows": NaN}]}', "\udcff"])
 def test_invalid_earlier_evidence_is_ignored(tmp_path, content):
     (tmp_path / "evidence.json").write_bytes(content.encode(errors="surrogateescape"))
-    assert data.read_evidence(tmp_path / "evidence.json") is None
+    assert read_evidence(tmp_path / "evidence.json") is None
+
+
+def test_a_process_without_jobs_ends_with_its_block():
+    with suites.started() as process:
+        assert process.process.poll() is None
+    assert process.process.poll() is not None
+    assert not process.folder.exists()
+
+
+def test_a_broken_contract_runs_no_suite(folder, newest, settings, monkeypatch):
+    (folder / newest).write_bytes(b"")
+    monkeypatch.setattr(suites.Suites, "send", lambda *_: pytest.fail("the suites ran"))
+    assert data.collect(folder, DataEvidence(), settings, None).suites is None
 
 
 def test_suites_that_cannot_start_are_an_error(frame, settings, monkeypatch):

@@ -36,7 +36,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "checks/deepchecks_runner.py": {"main": SCRATCH},
     "lab/data_faults.py": {"_pending": FAULT},
     "lab/data_mutants.py": dict.fromkeys(("_rename", "corrupt", "the module"), FAULT),
-    "checks/suites.py": dict.fromkeys(("_written", "run"), SCRATCH),
+    "checks/suites.py": dict.fromkeys(("_written", "send"), SCRATCH),
     "github/cml.py": {"_configuration": SCRATCH},
     "schema/csv_file.py": {"_stream": READS},
     "agent/processes.py": {"start": LOG},

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from slipway.checks.data import read_evidence
+from slipway.checks.evidence_file import read_evidence
 from slipway.gates import Outcome
 from slipway.gates.data import CONTRACT, SUITES, blockers, verdicts
 from slipway.gates.data_evidence import DataEvidence

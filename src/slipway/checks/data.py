@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from pydantic import ValidationError
 
 import problem
 from slipway.checks import files, suites
+from slipway.checks.evidence_file import read_evidence
 from slipway.checks.probe import Probe
 from slipway.errors import reported_by
 from slipway.files import write_json
@@ -28,7 +28,7 @@ from slipway.settings import read_settings
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from slipway.gates.data_evidence import FileRecord, SuiteEvidence
+    from slipway.gates.data_evidence import CheckOutcome, FileRecord, SuiteEvidence
     from slipway.settings import Settings
     from slipway.settings.data_checks import SuitesSection
 
@@ -41,18 +41,19 @@ def collect(data_dir: Path, earlier: DataEvidence, settings: Settings, html: Pat
     `earlier` is the evidence of the previous run, or empty; `html` is where the report of deepchecks goes.
     """
     limits, names = settings.data, files.listed(data_dir)
-    records = [files.record(data_dir, name, earlier.files, limits.contract.example_rows) for name in names]
-    new = newest(records, set(earlier.accepted), earlier.accepted_files)
-    evidence = DataEvidence(
-        files=records,
-        new=new,
-        reference=suites.spread([name for name in names if name not in new], limits.suites.reference_files),
-        accepted=earlier.accepted,
-        accepted_files=earlier.accepted_files or {},
-    )
-    if not gate.contract_blockers(evidence, limits.contract):
-        compared = compare(*samples(data_dir, new, evidence.reference, settings), limits.suites, html)
-        evidence = evidence.model_copy(update={"suites": compared})
+    with suites.started() as process:
+        records = [files.record(data_dir, name, earlier.files, limits.contract.example_rows) for name in names]
+        new = newest(records, set(earlier.accepted), earlier.accepted_files)
+        evidence = DataEvidence(
+            files=records,
+            new=new,
+            reference=suites.spread([name for name in names if name not in new], limits.suites.reference_files),
+            accepted=earlier.accepted,
+            accepted_files=earlier.accepted_files or {},
+        )
+        if not gate.contract_blockers(evidence, limits.contract):
+            frames = samples(data_dir, new, evidence.reference, settings)
+            evidence = evidence.model_copy(update={"suites": compare(*frames, limits.suites, html, process)})
     if overall(gate.verdicts(evidence, limits)) is not Outcome.PASS:
         return evidence
     accepted = {record.file: record.sha256 for record in records}
@@ -101,24 +102,19 @@ def sample(data_dir: Path, names: Sequence[str], settings: Settings) -> pd.DataF
     return pd.concat(samples, ignore_index=True)
 
 
-def compare(new: pd.DataFrame, reference: pd.DataFrame, limits: SuitesSection, html: Path | None) -> SuiteEvidence:
+def compare(
+    new: pd.DataFrame, reference: pd.DataFrame, limits: SuitesSection, html: Path | None, process: suites.Suites
+) -> SuiteEvidence:
     """Return the evidence of the suites: the outcome of every check, and the drift of each column."""
-    answer = suites.run([suites.SuiteJob("data", new, reference, html)], limits)["data"]
+    process.send([suites.SuiteJob("data", new, reference, html)], limits)
+    probed = Probe(reference).check(new, limits.label_skill)  # while the suites run
     rows = {"new": len(new), "reference": len(reference)}
-    return with_probe(answer, Probe(reference), new, limits).model_copy(update={"rows": rows})
+    return with_probe(process.evidence()["data"], probed).model_copy(update={"rows": rows})
 
 
-def with_probe(answer: SuiteEvidence, probe: Probe, new: pd.DataFrame, limits: SuitesSection) -> SuiteEvidence:
+def with_probe(answer: SuiteEvidence, probed: CheckOutcome) -> SuiteEvidence:
     """Return the suites' answer with the probe of the labels added to its checks."""
-    return answer.model_copy(update={"checks": [*answer.checks, probe.check(new, limits.label_skill)]})
-
-
-def read_evidence(path: Path) -> DataEvidence | None:
-    """Return the evidence at `path`; None where it is missing or invalid, so that everything is checked again."""
-    try:
-        return DataEvidence.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None
+    return answer.model_copy(update={"checks": [*answer.checks, probed]})
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,11 +1,12 @@
 """Runner of the problem's deepchecks suite: the only module that runs in the checks' environment.
 
 `slipway.checks.suites` starts it as `python -m slipway.checks.deepchecks_runner REQUEST ANSWER`, and documents both
-JSON files.
+JSON files. It imports deepchecks first, and reads REQUEST when its standard input ends.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import random
 import re
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 REMOVED_FROM_NUMPY = {"Inf": np.inf, "NaN": np.nan, "NINF": -np.inf}
 """Names that numpy 2 removed and deepchecks 0.19.1 still uses, some of them only when a check runs."""
+UNUSED = "nbformat"
+"""Package that plotly imports for notebooks only, if it can. The import compiles a grammar of URLs for seconds."""
 SEED = 0  # of every job, so that equal rows give equal evidence
 OUTCOMES = {"PASS": "pass", "WARN": "fail", "FAIL": "fail", "ERROR": "not run"}  # a warning is a broken condition too
 
@@ -37,9 +40,17 @@ def restore_numpy_1() -> None:
     np.set_printoptions(legacy="1.25")  # otherwise details of a condition contain np.int64(1) instead of 1
 
 
+def import_deepchecks() -> None:
+    """Import deepchecks, with the names of numpy that it needs, and without a package that only notebooks need."""
+    restore_numpy_1()
+    sys.modules[UNUSED] = None  # type: ignore[assignment]  # the import system's way to refuse an import
+    importlib.import_module("deepchecks.tabular.checks")
+
+
 def main(request_file: Path, answer_file: Path) -> None:
     """Run every job of the request and write the answers; the answer of a job that crashes is its cause."""
-    restore_numpy_1()
+    import_deepchecks()
+    sys.stdin.read()  # the request is complete when the input ends
     request = json.loads(request_file.read_text(encoding="utf-8"))
     answers = {job["name"]: _answer(job, request["thresholds"]) for job in request["jobs"]}
     answer_file.write_text(json.dumps(answers), encoding="utf-8")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from slipway import yaml12
 from slipway.checks import claims
-from slipway.checks.data import read_evidence
+from slipway.checks.evidence_file import read_evidence
 from slipway.dvc import client, command, pointers
 from slipway.errors import ToolError
 from slipway.files import read_json, write_json

@@ -10,7 +10,8 @@ import json
 import os
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from slipway.schema.columns import columns
 from slipway.schema.features import to_features
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from slipway.settings.data_checks import SuitesSection
 
@@ -66,20 +67,72 @@ def spread(names: Sequence[str], count: int) -> list[str]:
     return [names[-1 - index * (len(names) - 1) // max(count - 1, 1)] for index in reversed(range(count))]
 
 
-def run(jobs: Sequence[SuiteJob], limits: SuitesSection) -> dict[str, SuiteEvidence]:
-    """Run `problem.data_suite` on every job, in one process of the checks' environment.
+@contextmanager
+def started() -> Iterator[Suites]:
+    """Start a process in the checks' environment, which imports deepchecks while the block prepares the frames.
 
-    Returns the evidence by the name of the job, with an error where the suite did not run.
+    The process ends with the block, at any point of its work.
     """
+    environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
+    environment |= {"UV_PROJECT_ENVIRONMENT": ENVIRONMENT} | QUIET
     with tempfile.TemporaryDirectory() as folder:
-        request, answer = Path(folder) / "request.json", Path(folder) / "answer.json"
-        listed = [_written(job, Path(folder)) for job in jobs]
-        request.write_text(json.dumps({"thresholds": limits.model_dump(), "jobs": listed}), encoding="utf-8")
-        finished = _run_isolated([RUNNER, str(request), str(answer)])
-        answers = json.loads(answer.read_text(encoding="utf-8")) if answer.exists() else {}
-    cause = (finished.stderr.strip().splitlines() or ["no error output"])[-1]
-    crashed = {"error": f"deepchecks did not run: {cause}"}
-    return {job.name: SuiteEvidence.model_validate(answers.get(job.name, crashed)) for job in jobs}
+        suites = Suites(Path(folder))
+        command = ["uv", "run", "--frozen", "--no-default-groups", "--group", "checks", "python", "-m", RUNNER]
+        with subprocess.Popen(
+            [*command, str(suites.request), str(suites.answer)],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as suites.process:
+            try:
+                yield suites
+            finally:
+                suites.process.terminate()  # of a block without jobs; has no effect on a finished process
+
+
+@dataclass
+class Suites:
+    """A process that runs suites; see `started`. Its files are in `folder`."""
+
+    folder: Path
+    process: subprocess.Popen[str] = field(init=False)
+    jobs: Sequence[SuiteJob] = ()
+
+    @property
+    def request(self) -> Path:
+        """The file of the jobs and the thresholds, which the process reads when its standard input ends."""
+        return self.folder / "request.json"
+
+    @property
+    def answer(self) -> Path:
+        """The file that the process writes."""
+        return self.folder / "answer.json"
+
+    def send(self, jobs: Sequence[SuiteJob], limits: SuitesSection) -> None:
+        """Let the process run `problem.data_suite` on every job. Call this once."""
+        self.jobs = jobs
+        listed = [_written(job, self.folder) for job in jobs]
+        self.request.write_text(json.dumps({"thresholds": limits.model_dump(), "jobs": listed}), encoding="utf-8")
+        if self.process.stdin:
+            self.process.stdin.close()
+
+    def evidence(self) -> dict[str, SuiteEvidence]:
+        """Wait for the process. Return the evidence by name of the job, with an error for a suite that did not run."""
+        errors = self.process.stderr.read() if self.process.stderr else ""
+        self.process.wait()
+        answers = json.loads(self.answer.read_text(encoding="utf-8")) if self.answer.exists() else {}
+        cause = (errors.strip().splitlines() or ["no error output"])[-1]
+        crashed = {"error": f"deepchecks did not run: {cause}"}
+        return {job.name: SuiteEvidence.model_validate(answers.get(job.name, crashed)) for job in self.jobs}
+
+
+def run(jobs: Sequence[SuiteJob], limits: SuitesSection) -> dict[str, SuiteEvidence]:
+    """Run `problem.data_suite` on every job, in one process of the checks' environment; see `Suites.evidence`."""
+    with started() as suites:
+        suites.send(jobs, limits)
+        return suites.evidence()
 
 
 def _written(job: SuiteJob, folder: Path) -> dict[str, Any]:
@@ -90,10 +143,3 @@ def _written(job: SuiteJob, folder: Path) -> dict[str, Any]:
             getattr(job, side).to_parquet(path)
     html = str(job.html.resolve()) if job.html else None
     return {"name": job.name, "html": html, **{side: str(path) for side, path in paths.items()}}
-
-
-def _run_isolated(module: list[str]) -> subprocess.CompletedProcess[str]:
-    environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
-    environment |= {"UV_PROJECT_ENVIRONMENT": ENVIRONMENT} | QUIET
-    command = ["uv", "run", "--frozen", "--no-default-groups", "--group", "checks", "python", "-m", *module]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

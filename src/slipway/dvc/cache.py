@@ -6,7 +6,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from slipway.dvc import command
+from slipway.dvc import in_process
 from slipway.errors import ToolError
 
 OBJECTS = "files/md5"
@@ -14,11 +14,8 @@ NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?")  # other files are incomp
 
 
 def folder() -> Path:
-    """Return the cache of this repository, as `dvc cache dir` reports it.
-
-    Raises ToolError where DVC has no cache.
-    """
-    return Path(command.read("cache", "dir").strip())
+    """Return the cache of this repository. Raises ToolError where DVC has no cache."""
+    return in_process.cache_folder()
 
 
 def has(cache: Path, digest: str) -> bool:

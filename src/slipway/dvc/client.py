@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from slipway import output
 from slipway.dvc import cache as dvc_cache
-from slipway.dvc import command
+from slipway.dvc import in_process
 from slipway.dvc import pointers as dvc_data
 from slipway.errors import DigestMismatchError, UserError
 
@@ -28,14 +28,14 @@ def pull(*, force: bool = False) -> None:
         output.warn(f"{path}: corrupt, its content does not match its name; removed")
     if pointers:
         _fetch(pointers, cache)
-        command.run("checkout", *(["--force"] if force else []), *map(str, pointers))
+        in_process.checkout([*map(str, pointers)], force=force)
 
 
 def _fetch(pointers: Sequence[Path], cache: Path) -> None:
     """Fetch the objects that the cache lacks. Raises UserError naming the first that is missing or corrupt then."""
     failed = None
     try:
-        command.run("fetch", *map(str, pointers))
+        in_process.fetch([*map(str, pointers)])
     except UserError as error:
         failed = error
     dvc_cache.drop_poisoned(cache)

@@ -1,4 +1,4 @@
-"""The one way to start DVC: the DVC of this Python, with its environment, and its errors in one line."""
+"""The one way to start DVC as a process: the DVC of this Python, with its environment, and its errors in one line."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def lines(*arguments: str, root: Path | None = None, keep: Sequence[int] = ()) -
                 printed.append(line.strip())
                 yield line.rstrip()
     if process.returncode:
-        raise _failure(arguments, printed)
+        raise failure(arguments, printed)
 
 
 def read(*arguments: str, env: Mapping[str, str] | None = None) -> str:
@@ -56,11 +56,12 @@ def read(*arguments: str, env: Mapping[str, str] | None = None) -> str:
         [DVC, *arguments], env={**os.environ, **ENVIRONMENT, **(env or {})}, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise _failure(arguments, (done.stdout + done.stderr).splitlines())
+        raise failure(arguments, (done.stdout + done.stderr).splitlines())
     return done.stdout
 
 
-def _failure(arguments: Sequence[str], output_lines: Sequence[str]) -> ToolError:
+def failure(arguments: Sequence[str], output_lines: Sequence[str]) -> ToolError:
+    """Return the error of `dvc ARGUMENTS`, with the reason from its output."""
     return ToolError(f"dvc {' '.join(arguments)}: {reason([line.strip() for line in output_lines if line.strip()])}")
 
 

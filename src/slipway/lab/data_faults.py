@@ -151,7 +151,9 @@ def blockers(pending: Sequence[Pending], settings: Settings) -> list[list[Blocke
     samples = {str(place): (item.new, item.probe) for place, item in enumerate(pending) if item.new is not None}
     jobs = [suites.SuiteJob(name, new, probe.reference) for name, (new, probe) in samples.items()]
     answers = suites.run(jobs, limits) if jobs else {}
-    probed = {name: with_probe(answers[name], probe, new, limits) for name, (new, probe) in samples.items()}
+    probed = {
+        name: with_probe(answers[name], probe.check(new, limits.label_skill)) for name, (new, probe) in samples.items()
+    }
     evidence = [
         item.evidence.model_copy(update={"suites": probed.get(str(place))}) for place, item in enumerate(pending)
     ]
