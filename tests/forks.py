@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 
 from slipway.local import push_rule
+from tests import preloaded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,12 +82,11 @@ class Fork:
     def run(self, *command: str, code: int = 0) -> str:
         """Run a command in the clone, assert its exit code, and return its output."""
         done = subprocess.run(command, cwd=self.root, env=self.env, capture_output=True, text=True, check=False)
-        assert code == done.returncode, f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
-        return (done.stdout + done.stderr).strip()
+        return _output(done, code)
 
     def slipway(self, *arguments: str, code: int = 0) -> str:
         """Run a command of the fork's own engine."""
-        return self.run(sys.executable, "-m", "slipway.cli", *arguments, code=code)
+        return _output(preloaded.run(*arguments, cwd=self.root, env=self.env), code)
 
     def commit(self, message: str) -> None:
         """Commit and push every change."""
@@ -106,6 +106,12 @@ class Fork:
     def outcomes(self, job: str) -> dict[str, str]:
         """Return the outcome of each gate of a job."""
         return {verdict["gate"]: verdict["outcome"] for verdict in self.json(f"results/{job}.json")["verdicts"]}
+
+
+def _output(done: subprocess.CompletedProcess[str], code: int) -> str:
+    """Return the output of a command, whose exit code must be `code`."""
+    assert code == done.returncode, f"{' '.join(done.args)}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
+    return (done.stdout + done.stderr).strip()
 
 
 def upstream(folder: Path) -> Fork:

@@ -30,7 +30,7 @@ from slipway.release import manifest, publish
 from slipway.release.signing import attestation, keys
 from slipway.release.store.folder import FolderStore
 from slipway.settings.operation import AgentSection, CanarySection
-from tests import params
+from tests import params, preloaded
 
 TIMEOUT_SECONDS = 20  # for every condition that a test waits for
 HEALTH = {"health_seconds": 2, "health_failures": 3, "rehash_seconds": 300}
@@ -296,14 +296,7 @@ def slipway(project):
     """Run the command line in a separate process; stop its agents after the test."""
 
     def run(*arguments: str, expected: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "slipway.cli", *arguments],
-            cwd=project.root,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = preloaded.run(*arguments, cwd=project.root, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
         assert expected == done.returncode, done.stdout + done.stderr
         return done.stdout + done.stderr
 

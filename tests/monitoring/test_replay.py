@@ -9,7 +9,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ import pytest
 import yaml
 
 from slipway.report import replay as report
+from tests import preloaded
 
 ROOT = Path(__file__).parents[2]
 PROBLEM = ROOT / "tests/problems/toy_stream"
@@ -48,8 +48,7 @@ def _fill(root: Path, *, changes: bool) -> None:
 
 def _replay(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": f"{PROBLEM}{os.pathsep}{ROOT / 'src'}"}
-    command = [sys.executable, "-m", "slipway.cli", "replay", *options]
-    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    return preloaded.run("replay", *options, cwd=root, env=environment)
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +131,6 @@ def test_an_impossible_replay_is_rejected_in_one_line(worlds, options, reason):
 def test_a_problem_without_a_time_is_rejected_in_one_line(tmp_path):
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     environment = os.environ | {"PYTHONPATH": f"{ROOT / 'tests/problems/toy_regression'}{os.pathsep}{ROOT / 'src'}"}
-    command = [sys.executable, "-m", "slipway.cli", "replay"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = preloaded.run("replay", cwd=tmp_path, env=environment)
     reason = "problem.TIME_COLUMN: None; a replay needs the time of each row"
     assert (2, f"slipway: {reason}\n") == (done.returncode, done.stderr)

@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests import preloaded
+
 ROOT = Path(__file__).parents[2]
 SLIPWAY = [sys.executable, "-m", "slipway.cli"]
 STAGE = """
@@ -74,13 +76,16 @@ class Project:
 
     def slipway(self, *command: str, **variables: str) -> str:
         """Run a slipway command, assert that it succeeds, and return what it prints on stdout and stderr."""
-        done = self.attempt(*SLIPWAY, *command, **variables)
+        done = preloaded.run(*command, cwd=self.root, env=environment() | variables)
         assert 0 == done.returncode, done.stdout + done.stderr
         return done.stdout + done.stderr
 
     def refused(self, *command: str, unprivileged: bool = False, **variables: str) -> str:
         """Run a slipway command, assert that it fails with exit code 2, and return its one-line message."""
-        done = self.attempt(*SLIPWAY, *command, unprivileged=unprivileged, **variables)
+        if unprivileged:
+            done = self.attempt(*SLIPWAY, *command, unprivileged=True, **variables)
+        else:
+            done = preloaded.run(*command, cwd=self.root, env=environment() | variables)
         assert 2 == done.returncode, done.stdout + done.stderr
         assert "Traceback" not in done.stdout + done.stderr
         (line,) = [line for line in done.stderr.splitlines() if line.startswith("slipway: ")]

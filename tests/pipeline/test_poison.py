@@ -61,7 +61,7 @@ def test_the_data_checks_reject_a_poisoned_store(fetching):
 
 
 def test_intact_objects_are_fetched(fetching, trained):
-    fetching.run("python", "-m", "slipway.cli", "pull")
+    fetching.slipway("pull")
     assert trained.hashes() == fetching.hashes()
 
 

@@ -44,7 +44,7 @@ def test_data_in_s3_is_fetched_intact_and_poison_is_rejected_by_name(project, s3
         for name in (".dvc/cache", "data"):
             shutil.rmtree(project.root / name)
         if poisoned is None:
-            project.run("python", "-m", "slipway.cli", "pull", **variables)
+            project.slipway("pull", **variables)
             assert before == project.hashes()
         else:
             client.put_object(Bucket="bucket", Key=poisoned, Body=b"poison")

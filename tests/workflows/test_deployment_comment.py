@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import github_api
+from tests import github_api, preloaded
 
 ROOT = Path(__file__).parents[2]
 SHA = "c" * 40
@@ -38,10 +38,7 @@ def _comment(github, folder: Path, text: str = "# Deployed", **environment: str)
         "SSL_CERT_FILE": github.certificate,
         "PYTHONPATH": str(ROOT / "src"),
     }
-    command = [sys.executable, "-m", "slipway.cli", "release", "comment"]
-    return subprocess.run(
-        command, cwd=folder, env=os.environ | variables | environment, capture_output=True, text=True, check=False
-    )
+    return preloaded.run("release", "comment", cwd=folder, env=os.environ | variables | environment)
 
 
 def _bodies(github) -> list[str]:

@@ -19,6 +19,7 @@ import pytest
 import yaml
 from sklearn.datasets import load_wine
 
+from tests import preloaded
 from tests.forks import EMBEDDED
 
 ROOT = Path(__file__).parents[2]
@@ -28,8 +29,8 @@ FOLDERS = (".dvcstore/", "metrics/", "src/problem/", "tests/problem/")
 CHECKED = ("tests/problem", "tests/convergence", "tests/contract/test_layout.py", "tests/contract/test_dvc_stages.py")
 
 
-def run(folder: Path, *command: str, code: int = 0) -> str:
-    """Run a command in the fork, whose source precedes that of this repository, and return its output."""
+def _environment(folder: Path) -> dict[str, str]:
+    """Return the environment of commands in the fork, whose source precedes that of this repository."""
     environment = os.environ | {
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(folder / "src"),
@@ -38,13 +39,22 @@ def run(folder: Path, *command: str, code: int = 0) -> str:
         **{f"GIT_{who}_{what}": "a@example.invalid" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
     }
     environment.pop("GITHUB_STEP_SUMMARY", None)
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert code == done.returncode, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return environment
+
+
+def run(folder: Path, *command: str) -> str:
+    """Run a command in the fork, and return its output."""
+    environment = _environment(folder)
+    return _output(subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False))
+
+
+def slipway(folder: Path, *arguments: str) -> str:
+    return _output(preloaded.run(*arguments, cwd=folder, env=_environment(folder)))
+
+
+def _output(done: subprocess.CompletedProcess[str]) -> str:
+    assert 0 == done.returncode, f"{' '.join(done.args)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done.stdout + done.stderr
-
-
-def slipway(folder: Path, *arguments: str, code: int = 0) -> str:
-    return run(folder, sys.executable, "-m", "slipway.cli", *arguments, code=code)
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -1,0 +1,73 @@
+"""A command of tests/preloaded.py behaves as one that a new Python runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests import preloaded
+
+ROOT = Path(__file__).parents[2]
+CLI = """
+import atexit, os, pathlib, sys, threading, time
+def main():
+    atexit.register(print, "at exit")
+    print(*sys.argv[1:], pathlib.Path.cwd().name, os.environ.get("COLOR"), sys.stdin.read(), __name__)
+    print("warning", file=sys.stderr)
+    threading.Thread(target=lambda: [time.sleep(0.05), print("thread")]).start()
+    if "crash" in sys.argv:
+        raise KeyError("column")
+    raise SystemExit(int(sys.argv[1]))
+main()
+"""
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Return a folder with another package `slipway`."""
+    (tmp_path / "slipway/cli").mkdir(parents=True)
+    for name, text in {"__init__.py": "", "cli/__init__.py": "", "cli/__main__.py": CLI}.items():
+        (tmp_path / "slipway" / name).write_text(text)
+    return tmp_path
+
+
+def _both(source: Path, *arguments: str, **variables: str) -> list[tuple[int, str, list[str]]]:
+    """Return code, output and last line of errors of a preloaded command and of a new Python."""
+    env = os.environ | {"PYTHONPATH": str(source)} | variables
+    command = [sys.executable, "-m", "slipway.cli", *arguments]
+    new = subprocess.run(
+        command, cwd=source, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    ended = (preloaded.run(*arguments, cwd=source, env=env), new)
+    return [(done.returncode, done.stdout, [done.stderr.split()[0], done.stderr.split()[-1]]) for done in ended]
+
+
+@pytest.mark.parametrize("arguments", [("0",), ("3", "more"), ("crash",)])
+def test_code_output_and_errors_are_those_of_a_new_python(source, arguments):
+    preloaded_command, new = _both(source, *arguments, COLOR="red")
+    assert new == preloaded_command
+    assert "red" in new[1]
+
+
+def test_a_command_leaves_nothing_to_the_next(source):
+    _both(source, "0", COLOR="red")
+    assert "None" in preloaded.run("0", cwd=source, env={"PYTHONPATH": str(source)}).stdout
+    assert "slipway 0." in preloaded.run("--version", cwd=ROOT).stdout
+
+
+def test_an_interrupted_command_does_not_answer_the_next(source, monkeypatch):
+    preloaded.run("0", cwd=source, env={"PYTHONPATH": str(source)})
+    server = preloaded._server[0]
+    monkeypatch.setattr(server, "stdout", SimpleNamespace(readline=_interrupt, close=server.stdout.close))
+    with pytest.raises(KeyboardInterrupt):
+        preloaded.run("3", cwd=source, env={"PYTHONPATH": str(source)})
+    assert 0 == preloaded.run("0", cwd=source, env={"PYTHONPATH": str(source)}).returncode
+
+
+def _interrupt():
+    raise KeyboardInterrupt
