@@ -13,7 +13,7 @@ import yaml
 
 from slipway.errors import GateError, MissingFileError, SettingError
 from slipway.gates import Outcome
-from slipway.pull_request import jobs
+from slipway.pull_request import commands, jobs
 
 WORDS = yaml.safe_load(Path("tests/engine/words.yaml").read_text(encoding="utf-8"))
 PASSED = {"tests.unit.test_a.test_one": "passed", "tests.contract.test_b.test_two": "passed"}
@@ -81,6 +81,25 @@ def test_only_a_fork_with_the_engine_of_the_template_checks_less(monkeypatch, tm
     monkeypatch.setattr(jobs, "run_tool", lambda command: (calls.append(command), (0, ""))[1])
     jobs.lint()
     assert list((jobs.LINTERS | linters).values()) == calls
+
+
+@pytest.mark.parametrize(("documentation", "gates"), [(True, ["typos", "words"]), (False, list(jobs.LINTERS))])
+def test_only_linters_of_pages_run_where_only_pages_change(monkeypatch, tmp_path, documentation, gates):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SLIPWAY_BASE", "main")
+    monkeypatch.setattr(jobs.changes, "documentation_only", lambda _: documentation)
+    monkeypatch.setattr(jobs.engine, "why_tested", lambda _: "it changed")
+    monkeypatch.setattr(jobs, "run_tool", lambda _: (0, ""))
+    commands.lint()
+    assert gates == [verdict["gate"] for verdict in json.loads(Path("results/lint.json").read_text())["verdicts"]]
+
+
+@pytest.mark.parametrize("gate", jobs.OF_PAGES)
+def test_a_finding_on_a_page_blocks_where_only_pages_change(monkeypatch, tmp_path, gate):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(jobs, "run_tool", lambda command: (int(command == jobs.LINTERS[gate]), "a.md: finding"))
+    with pytest.raises(GateError, match=gate):
+        jobs.lint_documentation()
 
 
 def test_missing_linter_fails():

@@ -16,7 +16,7 @@ def lint() -> None:
     """
     from slipway.pull_request import jobs
 
-    jobs.lint()
+    jobs.unless_documentation_only("lint", jobs.lint, instead=jobs.lint_documentation)
 
 
 def data() -> None:

@@ -72,19 +72,32 @@ MEASURED = f"properties/property[@name='{VERDICT}']"
 
 OF_FORKS = {"mypy": [*LINTERS["mypy"], "src/problem"]}
 """Command of each linter that checks only a fork's own package where the engine is the template's."""
+OF_PAGES = {gate: LINTERS[gate] for gate in ("typos", "words")}
+"""Command of each linter that reads pages. No other can find anything new where only pages change."""
 
 
 def lint() -> None:
     """Run every linter, and write results/lint.json. Raises UserError if one has a finding or cannot run."""
     with results.recorded(results.LINT) as result:
-        outputs, linters = {}, LINTERS if _why_engine_is_checked() else LINTERS | OF_FORKS
-        for gate, command in linters.items():
-            code, printed = run_tool(command)
-            result.verdicts.append(lint_verdict(gate, code, printed))
-            outputs[gate] = printed.splitlines()[-OUTPUT_LINES_MAX:]
-            output.step(f"{gate}: {'ok' if code == 0 else printed.rstrip()}")
-        result.evidence = results.LintEvidence.model_validate(outputs)
+        _lint(result, LINTERS if _why_engine_is_checked() else LINTERS | OF_FORKS)
     result.require()
+
+
+def lint_documentation() -> None:
+    """Run the linters that read pages, and write results/lint.json. Raises UserError as `lint` does."""
+    with results.recorded(results.LINT) as result:
+        _lint(result, OF_PAGES)
+    result.require()
+
+
+def _lint(result: results.JobResult[results.LintEvidence | None], linters: Mapping[str, list[str]]) -> None:
+    outputs = {}
+    for gate, command in linters.items():
+        code, printed = run_tool(command)
+        result.verdicts.append(lint_verdict(gate, code, printed))
+        outputs[gate] = printed.splitlines()[-OUTPUT_LINES_MAX:]
+        output.step(f"{gate}: {'ok' if code == 0 else printed.rstrip()}")
+    result.evidence = results.LintEvidence.model_validate(outputs)
 
 
 def lint_verdict(gate: str, code: int, printed: str) -> Verdict:
