@@ -187,7 +187,7 @@ class Project:
     def promote(self, version: str, environment: str = "staging", canary=None):
         """Change the desired state, without waiting."""
         settings = None if canary is None else CanarySection.model_construct(**canary)
-        return promotion.promote(self.environment(environment), version, self.store, canary=settings)
+        return promotion.promote(self.desired_state(environment), version, self.store, canary=settings)
 
 
 @pytest.fixture

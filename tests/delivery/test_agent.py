@@ -13,7 +13,7 @@ import pytest
 from slipway.agent import installation, processes, router, supervision
 from slipway.agent.agent import prefix
 from slipway.agent.lock import locked
-from slipway.deployment import promotion
+from slipway.deployment import waiting
 from slipway.environment import state
 from slipway.environment.desired_state import DesiredState
 from slipway.environment.environment import Environment
@@ -77,7 +77,7 @@ def test_a_release_that_does_not_start_is_tried_once_and_the_old_one_keeps_servi
     assert reason in first.agent.state.bad.reason
     assert 1 == sum("starting v0.2.0" in text for text in first.events)
     with pytest.raises(ReleaseFailedError, match=rf"v0\.2\.0 was refused, v0\.1\.0 keeps serving: v0\.2\.0: {reason}"):
-        promotion.wait(Environment("staging"), content, 5)
+        waiting.until_served(Environment("staging"), content, 5)
 
 
 def test_a_tampered_release_is_refused_and_the_old_one_keeps_serving(project, first):

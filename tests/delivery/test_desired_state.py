@@ -175,7 +175,7 @@ def test_a_promotion_is_later_than_one_from_a_clock_that_is_ahead(project, monke
         ahead.setenv("GIT_COMMITTER_DATE", "2090-01-01T00:00:00Z")
         project.promote("v0.1.0", "production")
     project.promote("v0.2.0", "production", CANARY)
-    promotion.conclude(project.environment("production"), project.desired_state("production").read(), [])
+    promotion.conclude(project.desired_state("production"), project.desired_state("production").read(), [])
     assert {"production": "v0.2.0"} == gto(project)["stage"]
 
 
@@ -229,8 +229,8 @@ def test_production_gets_the_desired_release_of_staging_by_default(project):
     for version in ("v0.1.0", "v0.2.0"):
         project.publish(version)
     project.promote("v0.1.0", "staging")
-    assert "v0.1.0" == promotion.promote(project.environment("production"), None, project.store).release
-    assert "v0.2.0" == promotion.promote(project.environment("staging"), None, project.store).release
+    assert "v0.1.0" == promotion.promote(project.desired_state("production"), None, project.store).release
+    assert "v0.2.0" == promotion.promote(project.desired_state("staging"), None, project.store).release
 
 
 def test_promoting_the_desired_release_adds_no_commit(project):
@@ -277,7 +277,7 @@ def test_a_rollback_is_a_revert_and_a_new_assignment_of_the_stage(project):
         project.publish(version)
         project.promote(version)
     undone = project.branch.head
-    promotion.rollback(project.environment("staging"), None, project.store)
+    promotion.rollback(project.desired_state("staging"), None, project.store)
     branch = project.branch
     assert "" == project.git("diff", branch.head, f"{undone}~2", "--", "environments/staging.yaml")
     assert f"This reverts commit {undone}" in project.git("log", "-1", "--format=%B", branch.head)
@@ -288,7 +288,7 @@ def test_a_rollback_without_an_earlier_release_is_refused(project):
     project.publish("v0.1.0")
     project.promote("v0.1.0")
     with pytest.raises(NoReleaseError, match="no earlier release to roll back to"):
-        promotion.rollback(project.environment("staging"), None, project.store)
+        promotion.rollback(project.desired_state("staging"), None, project.store)
 
 
 def test_a_commit_without_an_identity_names_the_user_who_merged(project, monkeypatch):

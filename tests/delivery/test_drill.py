@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slipway.agent import supervision
-from slipway.deployment import promotion
+from slipway.deployment import waiting
 from slipway.environment import client
 from slipway.environment.environment import Environment
 from slipway.environment.place import Place
@@ -48,7 +48,7 @@ def test_a_drill_after_a_restart_waits_until_the_gateway_serves(project):
     place, first = Place.of("staging"), project.promote("v0.1.0")
     try:
         supervision.detach(place, 10)
-        promotion.wait(Environment("staging"), first, 20)
+        waiting.until_served(Environment("staging"), first, 20)
         supervision.stop(place, timeout_seconds=3)
         supervision.detach(place, 10)
         drilled = drill.Drill(project.environment(), None, project.store, read_settings())

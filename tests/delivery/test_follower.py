@@ -10,7 +10,7 @@ import time
 import pytest
 
 from slipway.agent import follower, processes, supervision
-from slipway.deployment import promotion
+from slipway.deployment import waiting
 from slipway.environment import client, state
 from slipway.environment.environment import Environment
 from slipway.environment.spec import path_of
@@ -244,9 +244,9 @@ def test_a_git_revert_serves_the_former_release_within_30_seconds(project, crew,
     project.publish("v0.1.0")
     project.promote("v0.1.0")
     url = supervision.detach(crew.place, TIMEOUT_SECONDS)
-    promotion.wait(Environment("staging"), project.desired_state("staging").read(), TIMEOUT_SECONDS)
+    waiting.until_served(Environment("staging"), project.desired_state("staging").read(), TIMEOUT_SECONDS)
     project.publish("v0.2.0")
-    promotion.wait(Environment("staging"), project.promote("v0.2.0"), TIMEOUT_SECONDS)
+    waiting.until_served(Environment("staging"), project.promote("v0.2.0"), TIMEOUT_SECONDS)
     clone = project.root.parent / "operator"
     git(project.root.parent, "clone", "--quiet", "--branch", "deploy", str(project.origin), str(clone))
     project.store.root.rename(project.store.root.with_name("away"))

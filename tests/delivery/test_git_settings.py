@@ -87,7 +87,7 @@ def test_the_users_settings_change_nothing_and_a_rollback_goes_back(reverted, mo
     plain = read_all(reverted)
     hostile_git.apply(reverted.root.parent / "user", monkeypatch)
     assert plain == read_all(reverted)
-    rolled = promotion.rollback(reverted.environment("production"), None, reverted.store)
+    rolled = promotion.rollback(reverted.desired_state("production"), None, reverted.store)
     assert ("v0.1.0", rolled) == (rolled.release, reverted.desired_state("production").read())
     assert 5 == len(reverted.desired_state("production").history())
 
@@ -119,7 +119,7 @@ def test_an_unreadable_state_stops_a_rollback_across_it(three, content):
     for _ in range(2):  # as the newest commit, and with a promotion on top of it
         before = three.branch.head
         with pytest.raises(UnreadableFileError, match=f"commit {broken[:12]}: deploy:environments/production.yaml: "):
-            promotion.rollback(three.environment("production"), None, three.store)
+            promotion.rollback(three.desired_state("production"), None, three.store)
         assert before == three.branch.head
         three.promote("v0.2.0", "production")
 
@@ -128,7 +128,7 @@ def test_a_rollback_may_cross_a_reverted_state(three):
     good = three.branch.git.read(three.branch.head, path_of("production"))
     write(three, b"release: [")
     write(three, good, "Revert")
-    assert "v0.2.0" == promotion.rollback(three.environment("production"), None, three.store).release
+    assert "v0.2.0" == promotion.rollback(three.desired_state("production"), None, three.store).release
 
 
 def test_a_release_that_an_unreadable_state_may_name_is_not_deleted(three):
@@ -157,14 +157,14 @@ def test_an_unreadable_history_is_reported_and_not_empty(three):
 
 
 def test_a_shallow_history_stops_a_rollback(three, tmp_path):
-    promotion.rollback(three.environment("production"), None, three.store)
+    promotion.rollback(three.desired_state("production"), None, three.store)
     clone = tmp_path / "shallow"
     options = ["--quiet", "--depth=2", "--branch=deploy", "--no-single-branch"]
     subprocess.run(["git", "clone", *options, f"file://{three.origin}", str(clone)], check=True)
     with pytest.raises(GitReadError, match="this clone is shallow; run `git fetch --unshallow origin deploy`"):
-        promotion.rollback(Environment("production", clone), None, three.store)
+        promotion.rollback(Environment("production", clone).fetch(), None, three.store)
     subprocess.run(["git", "fetch", "--quiet", "--unshallow", "origin", "deploy"], cwd=clone, check=True)
-    assert "v0.1.0" == promotion.rollback(Environment("production", clone), None, three.store).release
+    assert "v0.1.0" == promotion.rollback(Environment("production", clone).fetch(), None, three.store).release
 
 
 def test_a_missing_object_stops_every_reader(three):
@@ -194,8 +194,8 @@ def test_every_refused_push_quotes_the_remote(three, step):
     steps = {
         "publish": lambda: publish.publish(three.root, built, three.store),
         "promote": lambda: three.promote("v0.1.0", "production"),
-        "rollback": lambda: promotion.rollback(three.environment("production"), None, three.store),
-        "conclude": lambda: promotion.conclude(three.environment("production"), content, []),
+        "rollback": lambda: promotion.rollback(three.desired_state("production"), None, three.store),
+        "conclude": lambda: promotion.conclude(three.desired_state("production"), content, []),
     }
     if step == "conclude":
         three.promote("v0.1.0", "production", canary=CANARY)

@@ -27,7 +27,7 @@ def cluster(project):
 
 
 def _promote(project, version: str, image: str | None = None, environment: str = "staging") -> EnvironmentFile:
-    return promotion.promote(project.environment(environment), version, project.store, image)
+    return promotion.promote(project.desired_state(environment), version, project.store, image)
 
 
 def _read(project, path: str = MANIFESTS) -> str:
@@ -84,7 +84,7 @@ def test_a_release_keeps_its_image_after_a_rollback(cluster):
     for version, image in (("v0.1.0", IMAGE), ("v0.2.0", OTHER_IMAGE)):
         cluster.publish(version)
         _promote(cluster, version, image)
-    promotion.rollback(cluster.environment("staging"), "v0.1.0", cluster.store)
+    promotion.rollback(cluster.desired_state("staging"), "v0.1.0", cluster.store)
     assert IMAGE == _image(cluster)
 
 
@@ -114,7 +114,7 @@ def test_a_rollback_restores_the_manifests_byte_for_byte(cluster, way):
         cluster.git("revert", "--no-edit", "HEAD")
         cluster.git("push", "--quiet", "origin", "HEAD:deploy")
     else:
-        promotion.rollback(cluster.environment("staging"), None, cluster.store)
+        promotion.rollback(cluster.desired_state("staging"), None, cluster.store)
     assert contents[0] != contents[1]
     assert contents[0] == _read(cluster)
 

@@ -62,7 +62,7 @@ def deployed(project):
 
 @pytest.mark.parametrize("version", [None, "v0.1.0"])
 def test_a_rollback_passes_the_rule(deployed, version):
-    promotion.rollback(deployed.environment("production"), version, deployed.store)
+    promotion.rollback(deployed.desired_state("production"), version, deployed.store)
     assert "v0.1.0" == deployed.desired_state("production").read().release
     assert "model#production#3" in deployed.branch.tags
     assert set() == carries_workflows(deployed)
@@ -81,7 +81,7 @@ def test_a_canary_that_passes_after_main_moved_passes_the_rule(deployed):
     deployed.publish("v0.3.0")
     content = deployed.promote("v0.3.0", "production", CANARY)
     deployed.commit()
-    promotion.conclude(deployed.environment("production"), content, [])
+    promotion.conclude(deployed.desired_state("production"), content, [])
     assert deployed.desired_state("production").is_concluded(content)
 
 
@@ -94,7 +94,7 @@ def test_a_rollback_to_workflow_files_would_be_refused(deployed, monkeypatch):
     deployed.publish("v0.4.0")
     deployed.promote("v0.4.0", "production")
     with pytest.raises(ToolError):
-        promotion.rollback(deployed.environment("production"), None, deployed.store)
+        promotion.rollback(deployed.desired_state("production"), None, deployed.store)
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def older(project, monkeypatch):
 
 
 def test_a_rollback_to_a_release_that_was_published_with_workflow_files_passes_the_rule(older):
-    promotion.rollback(older.environment("production"), None, older.store)
+    promotion.rollback(older.desired_state("production"), None, older.store)
     assert "v0.1.0" == older.desired_state("production").read().release
     tagged, release = older.branch.tags["model#production#3"], older.branch.published("v0.1.0").commit
     assert tagged == gto(older)["stage"]["production"]
@@ -125,6 +125,6 @@ def test_a_release_that_was_published_with_workflow_files_is_promoted_and_conclu
     older.promote("v0.1.0", "staging")
     older.promote("v0.2.0", "staging")
     content = older.promote("v0.1.0", "production", CANARY)
-    promotion.conclude(older.environment("production"), content, [])
+    promotion.conclude(older.desired_state("production"), content, [])
     assert older.desired_state("production").is_concluded(content)
     assert "refs/heads/deploy" not in carries_workflows(older)

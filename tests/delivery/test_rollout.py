@@ -133,7 +133,7 @@ def test_a_rollback_never_goes_to_a_canary_that_did_not_pass(project):
     project.promote("v0.1.0", "production")
     project.promote("v0.2.0", "production", CANARY)
     project.promote("v0.3.0", "production")
-    assert "v0.1.0" == promotion.rollback(project.environment("production"), None, project.store).release
+    assert "v0.1.0" == promotion.rollback(project.desired_state("production"), None, project.store).release
 
 
 def test_the_end_of_a_canary_that_was_overtaken_changes_nothing(project):
@@ -142,9 +142,9 @@ def test_the_end_of_a_canary_that_was_overtaken_changes_nothing(project):
     overtaken = project.promote("v0.2.0", "production", CANARY)
     project.promote("v0.3.0", "production", CANARY)
     head = project.branch.head
-    assert "v0.3.0" == promotion.abort(project.environment("production"), overtaken, [])
+    assert "v0.3.0" == promotion.abort(project.desired_state("production"), overtaken, [])
     with pytest.raises(RemoteMovedError, match="a newer promotion replaced v0"):
-        promotion.conclude(project.environment("production"), overtaken, [])
+        promotion.conclude(project.desired_state("production"), overtaken, [])
     assert head == project.branch.head
 
 

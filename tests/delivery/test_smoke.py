@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from slipway.deployment import promotion, smoke
+from slipway.deployment import smoke, waiting
 from slipway.environment.environment import Environment, NotDeployedError
 from slipway.errors import NotReadyError
 from slipway.gates import Outcome
@@ -81,4 +81,4 @@ def test_the_wait_for_a_promotion_times_out_with_the_last_contact_of_the_agent(p
     crew.settle()
     content = project.promote("v0.1.0")
     with pytest.raises(NotReadyError, match=r"does not serve v0\.1\.0 after 0\.5 s; its agent last reported \d+ s ago"):
-        promotion.wait(Environment("staging"), content, 0.5)
+        waiting.until_served(Environment("staging"), content, 0.5)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from slipway.agent import status, status_page, status_server, status_text
-from slipway.deployment import promotion
+from slipway.deployment import promotion, waiting
 from slipway.environment import agent_report, state
 from slipway.environment import client as clients
 from slipway.environment.environment import Environment
@@ -99,7 +99,7 @@ def test_it_has_the_progress_of_a_canary(project, first):
 def test_it_has_the_result_of_a_canary(project, first):
     project.publish("v0.2.0")
     content = project.promote("v0.2.0", canary=CANARY)
-    promotion.conclude(project.environment("staging"), content, ["canary: errors: pass (0%; no more)"])
+    promotion.conclude(project.desired_state("staging"), content, ["canary: errors: pass (0%; no more)"])
     assert ["canary: errors: pass (0%; no more)"] == _status(project)["history"][0]["evidence"]
     first.settle()
     assert ["canary: errors: pass (0%; no more)"] == status.of_agent(first.place)["history"][0]["evidence"]
@@ -184,7 +184,7 @@ def test_a_promotion_from_another_machine_reports_a_bad_release_immediately(proj
     monkeypatch.setenv("SLIPWAY_HOME", str(project.root.parent / "another machine"))
     start = time.monotonic()
     with pytest.raises(ReleaseFailedError, match=r"v0\.2\.0 was refused, v0\.1\.0 keeps serving: v0\.2\.0: it ended"):
-        promotion.wait(Environment("staging"), content, 20)
+        waiting.until_served(Environment("staging"), content, 20)
     assert time.monotonic() - start < 2
     environment = _status(project)
     assert (True, None) == (environment["agent"]["running"], state.read(Place.of("staging")))

@@ -51,7 +51,7 @@ def status(root: Path) -> Status:
     problem = None
     try:
         branch.fetch()
-        branch.fetch_stages(*ENVIRONMENTS)
+        branch.fetch_stages()
     except UserError as error:
         problem = str(error)
     handles = [Environment(name, root) for name in ENVIRONMENTS]

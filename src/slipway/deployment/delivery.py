@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slipway import output
-from slipway.deployment import promotion, rollout
+from slipway.deployment import promotion, rollout, waiting
 from slipway.environment import manifests
 from slipway.environment.place import store_url
 from slipway.gates import Outcome, Verdict
@@ -50,7 +50,10 @@ def promote(
             _ = environment.url  # raises UserError before anything is promoted
         settings, has_canary = read_settings(), environment.name == "production" if canary is None else canary
         canary_settings = settings.canary if has_canary else None
-        content = promotion.promote(environment, version, open_store(), image, canary_settings, forward=True)
+        rejected, state = environment.rejected(), environment.fetch()
+        content = promotion.promote(
+            state, version, open_store(), image, canary_settings, forward=True, rejected=rejected
+        )
         if content.canary and wait:
             rollout.follow(environment, content, settings, open_store())
         _wait(environment, content, wait)
@@ -62,7 +65,8 @@ def rollback(environment: Environment, version: str | None, *, wait: bool) -> No
     with _recorded("rollback", environment) as result:
         if wait:
             _ = environment.url  # raises UserError before anything is changed
-        content = promotion.rollback(environment, version, open_store())
+        rejected = environment.rejected()
+        content = promotion.rollback(environment.fetch(), version, open_store(), rejected)
         _wait(environment, content, wait)
         _record_served(result, content, wait)
 
@@ -89,5 +93,5 @@ def _record_served(result: JobResult, content: EnvironmentFile, wait: bool) -> N
 
 def _wait(environment: Environment, content: EnvironmentFile, wait: bool) -> None:
     if wait:
-        seconds = promotion.wait(environment, content, read_settings().agent.promote_seconds)
+        seconds = waiting.until_served(environment, content, read_settings().agent.promote_seconds)
         output.result_line(f"{environment}: serves {content.release} at {environment.url} ({seconds:.1f} s)")

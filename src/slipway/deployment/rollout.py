@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from slipway import output
-from slipway.deployment import promotion, smoke
+from slipway.deployment import promotion, smoke, waiting
 from slipway.errors import NotReadyError, ReleaseFailedError, RemoteMovedError
 from slipway.gates import Outcome, Verdict
 from slipway.gates.canary_progress import failure_reason
@@ -57,10 +57,10 @@ def _conclude(environment: Environment, content: EnvironmentFile, result: JobRes
     """Record the end in git. Raises UserError with `problem` when the canary is rolled back."""
     evidence = [*promotion.verdict_lines(JOB, result), *([f"canary: {problem}"] if problem else [])]
     if not problem:
-        promotion.conclude(environment, content, evidence)
+        promotion.conclude(environment.fetch(), content, evidence)
         output.step(f"{environment}: the canary {content.release} passed")
         return
-    target = promotion.abort(environment, content, evidence)
+    target = promotion.abort(environment.fetch(), content, evidence)
     raise ReleaseFailedError(f"{environment}: {content.release} was rolled back to {target}: {problem}")
 
 
@@ -99,9 +99,9 @@ def _await_end(environment: Environment, content: EnvironmentFile, seconds: floa
             raise RemoteMovedError(
                 f"{environment}: {observed.desired.release} was promoted before the canary {content.release} ended"
             )
-        printed_until = promotion.print_events(environment, observed, printed_until)
-        time.sleep(promotion.POLL_SECONDS)
-    contact = promotion.last_contact(environment.observed())
+        printed_until = waiting.print_events(environment, observed, printed_until)
+        time.sleep(waiting.POLL_SECONDS)
+    contact = waiting.last_contact(environment.observed())
     raise NotReadyError(
         f"{environment}: the canary {content.release} did not end within {seconds:g} s; {contact}; to wait again, run"
         f" `slipway promote --environment {environment} --release {content.release}`"

@@ -111,9 +111,9 @@ class DeployBranch:
             raise GitReadError(f"{BRANCH}: this clone is shallow; run `git fetch --unshallow {self.remote} {BRANCH}`")
         return commits
 
-    def fetch_stages(self, *environments: str) -> None:
-        """Fetch the tags of stages, for `DesiredState.stage_evidence`."""
-        self.git.fetch(self.remote, *map(versions.stage_refs, environments))
+    def fetch_stages(self) -> None:
+        """Fetch the tags of all stages, whose messages and times `DesiredState` reads."""
+        self.git.fetch(self.remote, versions.all_stage_refs())
 
     def publish(
         self, message: str, published: tuple[str, str, str], files: Mapping[str, bytes], keep: Sequence[str]

@@ -123,7 +123,7 @@ class DesiredState:
         Its time is later than that of the stage's other tags, because GTO sorts them by time in seconds. A commit with
         WORKFLOWS cannot be tagged again, so the tag points to a child of it without them.
         """
-        self.branch.fetch_stages(self.environment)
+        self.branch.fetch_stages()
         pattern = f"{versions.STAGES}{self._stage_tag('*')}"
         times = self.branch.git.run("for-each-ref", "--format=%(taggerdate:unix)", pattern).split()
         if self.branch.git.entries(release, WORKFLOWS):

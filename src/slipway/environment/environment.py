@@ -70,6 +70,11 @@ class Environment:
         is_own = own is not None and own.gateway is not None and own.gateway.url == url
         return own if url is None or is_own else agent_report.remote_state(url)
 
+    def rejected(self) -> EnvironmentFile | None:
+        """Return the desired state that the agent rejected; None without one."""
+        observed = self.observed()
+        return observed.bad.content if observed and observed.bad else None
+
     def rejection(self, content: EnvironmentFile) -> str | None:
         """Return the reason why the agent rejected `content`; None if it did not."""
         observed = self.observed()

@@ -34,6 +34,11 @@ def stage_refs(stage: str) -> str:
     return f"+refs/tags/{stage_tag(stage, '*')}:{STAGES}{stage_tag(stage, '*')}"
 
 
+def all_stage_refs() -> str:
+    """Return the refspec that fetches the tags of every stage into STAGES."""
+    return f"+refs/tags/{ARTIFACT}#*:{STAGES}{ARTIFACT}#*"
+
+
 def versions(tags: Iterable[str]) -> list[str]:
     """Return the versions that `tags` register, oldest first."""
     names = (tag.removeprefix(f"{ARTIFACT}@") for tag in tags if tag.startswith(f"{ARTIFACT}@"))

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, TypedDict
 
 from slipway import output
-from slipway.deployment import promotion, rollout, smoke
+from slipway.deployment import promotion, rollout, smoke, waiting
 from slipway.environment import state
 from slipway.environment.environment import Environment
 from slipway.errors import NoReleaseError, NotReadyError
@@ -82,17 +82,17 @@ class Drill:
         return responses, time.monotonic() - start
 
     def _promote(self) -> EnvironmentFile:
-        return promotion.promote(self._environment, self.other, self._store, canary=self._settings.canary)
+        return promotion.promote(self._environment.fetch(), self.other, self._store, canary=self._settings.canary)
 
     def _roll_back(self) -> None:
-        self._wait_until_served(promotion.rollback(self._environment, None, self._store))
+        self._wait_until_served(promotion.rollback(self._environment.fetch(), None, self._store))
 
     def _wait_until_served(self, content: EnvironmentFile) -> None:
         """Wait until the gateway serves only this release and every instance of another one has ended.
 
         The state file alone is no proof: after a stop it still names the release that was served last.
         """
-        promotion.wait(self._environment, content, self._settings.agent.promote_seconds)
+        waiting.until_served(self._environment, content, self._settings.agent.promote_seconds)
 
         def is_settled(observed: state.State) -> bool:
             others = [

@@ -72,7 +72,7 @@ def _traced(version: str | None, environment: str | None, before: str | None = N
     target = Environment(environment or before or "staging", ROOT)
     if environment:
         version = target.require_desired().release
-    chosen = target.branch.named(version or promotion.default_version(target)).version
+    chosen = target.branch.named(version or promotion.default_version(target.desired_state)).version
     output.progress(f"verify: {chosen}, in {redacted(store_url())}")
     with TemporaryDirectory() as scratch:
         yield Trace.of(ROOT, target.branch, chosen, open_store(), Path(scratch), environment)
