@@ -30,7 +30,7 @@ from slipway.release import manifest, publish
 from slipway.release.signing import attestation, keys
 from slipway.release.store.folder import FolderStore
 from slipway.settings.operation import AgentSection, CanarySection
-from tests import params, preloaded
+from tests import params, preloaded, release_manifest
 
 TIMEOUT_SECONDS = 20  # for every condition that a test waits for
 HEALTH = {"health_seconds": 2, "health_failures": 3, "rehash_seconds": 300}
@@ -163,19 +163,20 @@ class Project:
             "sbom.cdx.json": "{}",
         }.items():
             (folder / name).write_text(text)
-        facts = {
-            "version": version,
-            "commit": commit,
-            "inputs": {
-                "data": DATA,
-                "model": blobs(self.root / "model")[0],
-                "params": sha256(folder / "params.yaml"),
-                "requirements": sha256(folder / "pylock.toml"),
-            },
-            "metrics": {"evaluate": {"model": {"roc_auc": 0.7}}},
-            "service": {"command": COMMAND, "environment": {}},
-            "build": {"python": f"{sys.version_info.major}.{sys.version_info.minor}"},
+        inputs = {
+            "data": DATA,
+            "model": blobs(self.root / "model")[0],
+            "params": sha256(folder / "params.yaml"),
+            "requirements": sha256(folder / "pylock.toml"),
         }
+        facts = release_manifest.manifest(
+            version,
+            commit=commit,
+            inputs=inputs,
+            metrics={"evaluate": {"model": {"roc_auc": 0.7}}},
+            service={"command": COMMAND, "environment": {}},
+            build={"python": f"{sys.version_info.major}.{sys.version_info.minor}"},
+        )
         manifest.seal(folder, facts)
         return folder
 

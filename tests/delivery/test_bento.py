@@ -127,8 +127,8 @@ def test_the_build_is_reproducible_and_the_release_serves_its_recorded_predictio
     _python(clone, "-m", "slipway.cli", "release", "build")
     built = manifest.verify(toy.root / "build/release")
     assert built.digest == manifest.digest_of(clone / "build/release")
-    assert blobs(toy.root / "model")[0] == built.manifest["inputs"]["model"]
-    assert MANIFEST == built.manifest.keys()
+    assert blobs(toy.root / "model")[0] == built.manifest.inputs.model
+    assert MANIFEST == built.manifest.content().keys()
     assert set() == _flips_not_found(built)
 
     publish.publish(toy.root, built.folder, toy.store)

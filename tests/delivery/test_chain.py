@@ -56,8 +56,10 @@ class Forger:
 
     def seal(self) -> str:
         """Write the manifest for the current files and return its digest."""
-        (self.folder / manifest.MANIFEST).unlink()
-        return manifest.seal(self.folder, {name: fact for name, fact in self.facts.items() if name != "files"}).digest
+        files = sorted(path for path in self.folder.rglob("*") if path.is_file() and path.name != manifest.MANIFEST)
+        hashes = {path.relative_to(self.folder).as_posix(): sha256(path) for path in files}
+        manifest.write(self.folder / manifest.MANIFEST, {**self.facts, "files": hashes})
+        return manifest.digest_of(self.folder)
 
     def publish(self, onto: str | None = None) -> None:
         """Push a release commit, tag and environment file that match the current release."""
@@ -321,12 +323,13 @@ def test_links_of_a_damaged_release_are_not_checked_and_do_not_hold(forger, caps
     assert links["files"]["detail"].startswith("kind: SHA-256 is ")
 
 
-def test_a_malformed_manifest_breaks_links_without_a_traceback(forger, capsys):
+def test_a_malformed_manifest_breaks_a_link_that_names_its_key(forger, capsys):
     del forger.facts["inputs"]
     forger.publish()
     code, links = walked(capsys)
-    assert (1, {"lock", "data", "model", "packages"}) == (code, outcomes(links, BROKEN))
-    assert "KeyError" in links["model"]["detail"]
+    assert (1, {"files"}) == (code, outcomes(links, BROKEN))
+    assert "manifest.json: manifest.inputs: missing" in links["files"]["detail"]
+    assert NOT_CHECKED == links["model"]["outcome"]
 
 
 def test_an_image_is_named_and_not_checked(forger, capsys):

@@ -41,8 +41,10 @@ for name in ("smoke.json", "sbom.cdx.json", "pylock.toml"):
 shutil.copy("dvc.lock", out)
 shutil.copytree("metrics", out / "metrics")
 champion = results.find(results.COMPARE).evidence.champion.model_dump(mode="json")
-model = {"model": blobs(pathlib.Path("model"))[0]}
-release.seal(out, {"version": "v0.1.0", "commit": commit, "inputs": model, "metrics": {}, "champion": champion})
+inputs = dict.fromkeys(("data", "params", "requirements"), "0") | {"model": blobs(pathlib.Path("model"))[0]}
+service, build = {"command": [], "environment": {}}, {"python": "3.11"}
+facts = {"version": "v0.1.0", "commit": commit, "built": "2026-01-02", "inputs": inputs, "metrics": {}}
+release.seal(out, release.Manifest(**facts, champion=champion, service=service, build=build))
 """
 COMPARED = ComparisonEvidence(rows=0, champion=Released(version="v0.0.9", digest="sha256:0", commit="c0ffee"))
 

@@ -13,6 +13,7 @@ from slipway.environment.place import ENVIRONMENTS, Place
 from slipway.errors import DigestMismatchError
 from slipway.release import manifest
 from slipway.release.manifest import Release
+from tests import release_manifest
 
 
 def _flip(file) -> None:
@@ -118,7 +119,7 @@ def test_files_of_a_killed_installation_are_swept(project):
 
 def test_each_environment_logs_its_predictions_to_its_own_folder(project, content, monkeypatch):
     monkeypatch.setenv("SLIPWAY_PREDICTIONS", "/somewhere/else")
-    ready = Release(Path("release"), content.digest, {"service": {"command": ["{python}"], "environment": {}}})
+    ready = Release(Path("release"), content.digest, release_manifest.manifest())
     monkeypatch.setattr(installation, "_environment", lambda *_: Path("python"))
     folders = {name: installation.command(Place.of(name), ready, 1)[1]["SLIPWAY_PREDICTIONS"] for name in ENVIRONMENTS}
     assert {name: str(Place.of(name).predictions) for name in ENVIRONMENTS} == folders

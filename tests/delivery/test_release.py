@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import shutil
 from pathlib import Path
 
@@ -10,6 +12,22 @@ import pytest
 from slipway.environment.versions import next_assignment, next_version, versions
 from slipway.errors import DigestMismatchError, MissingFileError, UnreadableFileError
 from slipway.release import manifest
+from tests import release_manifest
+
+WRITTEN = {
+    "format": 1,
+    "version": "v0.2.0",
+    "commit": "c" * 40,
+    "built": "2026-01-02T00:00:00+02:00",
+    "previous": None,
+    "inputs": {"data": "d.dir", "model": "m.dir", "params": "p", "requirements": "r"},
+    "metrics": {"evaluate": {"model": {"é": 0.1, "b": [1, 1e-09]}, "a": None}, "prepare": {"rows": {"train": 3}}},
+    "champion": {"version": "v0.1.0", "digest": "sha256:0", "commit": "b"},
+    "report": "report.md",
+    "sbom": "sbom.cdx.json",
+    "service": {"command": ["{python}"], "environment": {"B": "1", "A": "2"}},
+    "build": {"python": "3.11", "uv": "0.1", "dvc": "3"},
+}
 
 
 @pytest.fixture
@@ -18,7 +36,7 @@ def folder(tmp_path):
     for name in ("a/b.txt", "c.bin", "model/model.onnx", manifest.SBOM, manifest.LOCKED, manifest.SMOKE):
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_text(f"content of {name}")
-    manifest.seal(path, {"version": "v0.1.0", "commit": "c" * 40})
+    manifest.seal(path, release_manifest.manifest())
     return path
 
 
@@ -44,11 +62,31 @@ def test_a_flipped_bit_is_detected_in_every_file(folder):
     assert digest == manifest.verify(folder, digest).digest
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"files": 1}', '{"files": ["a"]}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
 def test_a_malformed_manifest_is_refused_in_one_line(folder, text):
     (folder / manifest.MANIFEST).write_text(text)
-    with pytest.raises(UnreadableFileError, match=r"manifest\.json: not the manifest of a release; refused"):
+    with pytest.raises(UnreadableFileError, match=r"manifest\.json: [^\n]+; refused$"):
         manifest.verify(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("files", 1), ("files", ["a"]), ("inputs.model", None), ("service.command", "python"), ("build.python", 3)],
+)
+def test_a_corrupt_manifest_is_refused_with_its_key(folder, key, value):
+    content = json.loads((folder / manifest.MANIFEST).read_text())
+    *sections, name = key.split(".")
+    functools.reduce(dict.__getitem__, sections, content)[name] = value
+    (folder / manifest.MANIFEST).write_text(json.dumps(content))
+    with pytest.raises(UnreadableFileError, match=rf"manifest\.json: manifest\.{key}: [^\n]+; refused$"):
+        manifest.verify(folder)
+
+
+def test_a_manifest_keeps_its_bytes(folder):
+    facts = {**WRITTEN, "files": manifest.verify(folder).manifest.files}
+    (folder / manifest.MANIFEST).unlink()
+    manifest.seal(folder, manifest.Manifest.model_validate(facts))
+    assert (folder / manifest.MANIFEST).read_text() == json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
 
 
 def test_a_missing_file_is_detected(folder):

@@ -11,8 +11,9 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from slipway.release import sbom
+from tests.release_manifest import manifest
 
-FACTS = {"version": "v0.1.0", "commit": "c" * 40, "built": "2026-01-02T00:00:00+02:00"}
+FACTS = manifest()
 MODEL = {"model.onnx": "a" * 64, "signature.json": "b" * 64}
 LOCKED = f"""
 [[packages]]
@@ -67,7 +68,7 @@ def test_the_time_is_that_of_the_commit(text):
 @pytest.mark.parametrize(
     "other",
     [
-        ({**FACTS, "commit": "d" * 40}, MODEL, LOCKED),
+        (manifest(commit="d" * 40), MODEL, LOCKED),
         (FACTS, {**MODEL, "model.onnx": "f" * 64}, LOCKED),
         (FACTS, MODEL, LOCKED.replace("0.0.1", "0.0.2")),
     ],

@@ -21,13 +21,14 @@ from slipway.errors import ArgumentError, RejectedError, UnreadableFileError, Us
 from slipway.release import build, lifecycle
 from slipway.release.manifest import Release
 from slipway.release.signing import attestation, keys, signature
+from tests import release_manifest
 
 DIGEST, OTHER = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
 INPUTS = {"data": f"{'d' * 32}.dir", "model": f"{'e' * 32}.dir", "params": "1" * 64, "requirements": "2" * 64}
 
 
 def built(folder, digest=DIGEST, **inputs) -> Release:
-    return Release(folder, digest, {"version": "v0.1.0", "commit": "c" * 40, "inputs": INPUTS | inputs})
+    return Release(folder, digest, release_manifest.manifest(inputs=INPUTS | inputs))
 
 
 @pytest.fixture

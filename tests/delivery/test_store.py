@@ -31,6 +31,7 @@ from slipway.release.store import WrongReleaseError, fetch, open_store
 from slipway.release.store.files import extract, pack, replace
 from slipway.release.store.folder import FolderStore
 from slipway.release.store.github import GitHubStore
+from tests import release_manifest
 
 GH = """#!{python}
 # A fake of GitHub's `gh`: a release is a folder named by its tag; a draft is a folder in drafts/.
@@ -127,7 +128,7 @@ NO_DIGEST = f"sha256:{'0' * 64}"
 def _release(folder, version="v0.1.0", text="content"):
     folder.mkdir(parents=True)
     (folder / "file.txt").write_text(text)
-    return manifest.seal(folder, {"version": version, "commit": "c" * 40})
+    return manifest.seal(folder, release_manifest.manifest(version))
 
 
 @pytest.fixture(scope="module")
@@ -330,7 +331,7 @@ def test_a_killed_copy_into_a_folder_is_no_release(tmp_path):
 def test_a_killed_upload_to_s3_is_no_release(bucket, tmp_path):
     (tmp_path / "built").mkdir()
     (tmp_path / "built/large").write_bytes(random.randbytes(11 * 2**20))
-    built = manifest.seal(tmp_path / "built", {"version": "v0.1.0", "commit": "c" * 40})
+    built = manifest.seal(tmp_path / "built", release_manifest.manifest())
     store = open_store(bucket)
     for request in (4, 6, 7):  # among three parts, before the last one, before the upload is completed
         assert _kill(KILLED_BEFORE_A_REQUEST, bucket, built.folder, request)

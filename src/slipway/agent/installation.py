@@ -90,12 +90,12 @@ def command(place: Place, installed: Release, port: int) -> tuple[list[str], dic
         "port": str(port),
         "scratch": str(_scratch(place, port)),
     }
-    service = installed.manifest["service"]
-    own = {name: value.format(**names) for name, value in service["environment"].items()}
+    service = installed.manifest.service
+    own = {name: value.format(**names) for name, value in service.environment.items()}
     inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
     cache = {"PYTHONPYCACHEPREFIX": str(python / "pycache")}  # outside of the release's folder, whose files are hashed
     log = {prediction_log.FOLDER_VARIABLE: str(place.predictions)}  # each environment has its own
-    return [part.format(**names) for part in service["command"]], {**inherited, **cache, **log, **own}
+    return [part.format(**names) for part in service.command], {**inherited, **cache, **log, **own}
 
 
 def sweep(place: Place) -> None:
@@ -195,7 +195,7 @@ def _inventory(environment: Path) -> list[str]:
 
 
 def _python(verified_release: Release) -> str:
-    required: str = verified_release.manifest["build"]["python"]
+    required = verified_release.manifest.build.python
     return sys.executable if required == f"{sys.version_info.major}.{sys.version_info.minor}" else required
 
 

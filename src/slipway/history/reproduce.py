@@ -22,7 +22,7 @@ from slipway.release.champion import fetch_published
 from slipway.results import JobResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from slipway.release.manifest import Release
@@ -45,7 +45,7 @@ class Reproduction:
     @property
     def differences(self) -> dict[str, tuple[Any, Any]]:
         """Return (published, rebuilt) of each differing entry of the manifests; each file is an entry, by its hash."""
-        return differences(flat(self.published.manifest), flat(self.rebuilt.manifest))
+        return differences(flat(self.published.manifest.content()), flat(self.rebuilt.manifest.content()))
 
     @property
     def verdict(self) -> Verdict:
@@ -77,7 +77,7 @@ def reproduce(
     clone = _clone(root, entry.built_from, scratch / "again")
     python = _python(root, clone)
     _run(clone, python, train)
-    _write_champion(clone, published.manifest)
+    _write_champion(clone, published.manifest.champion)
     _run(clone, python, build)
     return Reproduction(published, release.verify(clone / RELEASE_FOLDER))
 
@@ -105,14 +105,13 @@ def _python(root: Path, clone: Path) -> str:
     return str(clone / ".venv/bin/python")
 
 
-def _write_champion(clone: Path, manifest: Mapping[str, Any]) -> None:
+def _write_champion(clone: Path, champion: Released | None) -> None:
     """Write the comparison's result with the champion of that time, from the manifest: the build requires it."""
     dvc = DvcFiles.read(clone)
-    champion = manifest.get("champion")
     evidence = ComparisonEvidence(
         rows=0,
         candidate=dvc.outputs[dvc.model.as_posix()],
-        champion=Released.model_validate(champion) if champion else None,
+        champion=champion,
     )
     with results.recorded(results.COMPARE, clone / results.RESULTS) as result:
         result.evidence = evidence

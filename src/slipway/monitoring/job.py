@@ -16,6 +16,7 @@ from slipway.dvc import client
 from slipway.errors import ArgumentError
 from slipway.files import write_text
 from slipway.gates import Outcome
+from slipway.gates.training_evidence import Metrics
 from slipway.loadtest.loadtest import JOB as LOAD_TEST
 from slipway.monitoring import collect, snapshots
 from slipway.monitoring.alarm_state import MonitorState, Point
@@ -25,6 +26,7 @@ from slipway.monitoring.spans import PREVIOUS_WINDOWS
 from slipway.monitoring.window import LiveWindow, ServiceCounts
 from slipway.release import evidence
 from slipway.release.champion import fetch_desired
+from slipway.release.manifest import MANIFEST
 from slipway.release.store import open_store
 from slipway.report import markdown, monitoring_page
 from slipway.report import monitoring as report
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from slipway.monitoring.assess import Assessment
     from slipway.monitoring.collect import Collected, Collection
     from slipway.monitoring.snapshots import CounterHistory
+    from slipway.release.manifest import Manifest
     from slipway.release.store import Store
 
 JOB = "monitor"
@@ -145,12 +148,13 @@ def reference_of(environment: Environment, params: Mapping[str, Any]) -> Referen
         release = fetch_desired(desired, Path(folder), store)
         manifest, model = release.manifest, predictor.load(release.folder / "model")
         release_params = read_unchecked(release.folder / "params.yaml")
-        baseline = baseline_of(manifest, load_test_result(store, desired.release))
+        metrics = read_evidence(Metrics, manifest.metrics, f"{desired.release}: metrics in {MANIFEST}")
+        baseline = baseline_of(manifest, metrics, load_test_result(store, desired.release))
     training_params = {**params} | {name: release_params[name] for name in ("split", "seed") if name in release_params}
     if not DATA.exists():
         client.pull()  # a fresh checkout has none
     frame = problem.load(DATA)
-    period = manifest["metrics"].get("prepare", {}).get("period")
+    period = metrics.prepare.period
     if problem.TIME_COLUMN and period:
         frame = frame[frame[problem.TIME_COLUMN] <= datetime.fromisoformat(period["test"][1])]
     return Reference.of(baseline, frame, model, training_params, CACHE)
@@ -164,14 +168,13 @@ def load_test_result(store: Store, release: str) -> LoadTestBaseline | None:
     return next((read_evidence(LoadTestBaseline, measured, where) for measured in passed), None)
 
 
-def baseline_of(manifest: dict[str, Any], load: LoadTestBaseline | None) -> ReleaseBaseline:
-    """Return the baseline from the manifest of a release, and the result of its load test."""
-    metrics = manifest["metrics"]
+def baseline_of(manifest: Manifest, metrics: Metrics, load: LoadTestBaseline | None) -> ReleaseBaseline:
+    """Return the baseline from the manifest of a release, its metrics, and the result of its load test."""
     return ReleaseBaseline(
-        release=manifest["version"],
-        built=datetime.fromisoformat(manifest["built"]),
-        metrics=metrics.get("evaluate", {}).get("model", {}),
-        importance=metrics.get("importance", {}),
+        release=manifest.version,
+        built=datetime.fromisoformat(manifest.built),
+        metrics=metrics.evaluate.get("model", {}),
+        importance=metrics.importance,
         load=load,
     )
 

@@ -21,9 +21,10 @@ from slipway.environment import versions
 from slipway.environment.deploy_branch import DeployBranch
 from slipway.errors import ArgumentError, DigestMismatchError, ToolError, WorkTreeError, restore_command
 from slipway.files import disk, sha256
+from slipway.gates.comparison_evidence import Released
 from slipway.git import Git
 from slipway.release import champion, manifest
-from slipway.release.manifest import Release
+from slipway.release.manifest import Build, Inputs, Manifest, Release, Service
 from slipway.release.scratch import scratch
 from slipway.release.signing import keys
 from slipway.release.store.files import extract, replace
@@ -41,13 +42,13 @@ SERVE_GROUPS = {"onnx": ["serve"], "skops": ["serve", "serve-skops"]}
 PARAMS = "params.yaml"
 IMAGE_REQUIREMENTS = "build/requirements.txt"  # the path in bentofile.yaml
 TOOLS = ("bentoml", "cyclonedx-python-lib", "dvc", "onnxruntime", "scikit-learn", "slipway", "uv")
+CHAMPION_KEYS = {"version", "digest", "commit"}
 SMOKE_ROWS = 20
 TOLERANCE = 1e-6  # max relative difference between a served prediction and the one recorded in the build
-SERVICE = {
-    "command": ["{python}", "-m", "bentoml", "serve", "{release}/bento", "--host", "127.0.0.1", "--port", "{port}"],
-    "environment": {"PYTHONPATH": "{release}/bento/src", "BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": "{scratch}"},
-}
-"""The command and environment with which an agent starts a release; the agent fills in the braces."""
+SERVICE = Service(
+    command=["{python}", "-m", "bentoml", "serve", "{release}/bento", "--host", "127.0.0.1", "--port", "{port}"],
+    environment={"PYTHONPATH": "{release}/bento/src", "BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": "{scratch}"},
+)
 
 
 @dataclass(frozen=True)
@@ -245,7 +246,7 @@ def _evidence(source: Source, folder: Path) -> None:
         shutil.copyfile(source.root / name, folder / name)
 
 
-def _sbom(facts: dict[str, Any], folder: Path) -> None:
+def _sbom(facts: Manifest, folder: Path) -> None:
     from slipway.release import sbom
 
     files = json.loads((folder / "model" / manifest.RELEASE).read_text(encoding="utf-8"))["files"]
@@ -253,7 +254,7 @@ def _sbom(facts: dict[str, Any], folder: Path) -> None:
     (folder / manifest.SBOM).write_text(text, encoding="utf-8")
 
 
-def _report(facts: dict[str, Any], folder: Path, report: Path | None) -> None:
+def _report(facts: Manifest, folder: Path, report: Path | None) -> None:
     if report is None:
         text = markdown.render(release_report.write(facts))
     elif report.is_file():
@@ -263,37 +264,34 @@ def _report(facts: dict[str, Any], folder: Path, report: Path | None) -> None:
     (folder / manifest.REPORT).write_text(text, encoding="utf-8")
 
 
-def _champion(source: Source) -> dict[str, str] | None:
+def _champion(source: Source) -> Released | None:
     """Return the release that results/compare.json compared this model with; None without such a comparison."""
     compared = results.find(results.COMPARE, source.root / results.RESULTS)
     model = source.dvc.outputs[source.dvc.model.as_posix()]
     if compared is None or compared.evidence is None or compared.evidence.candidate != model:
         return None
     champion = compared.evidence.champion
-    return None if champion is None else champion.model_dump(include={"version", "digest", "commit"})
+    return None if champion is None else Released.model_validate(champion.model_dump(include=CHAMPION_KEYS))
 
 
-def _facts(source: Source, version: str, previous: str | None, folder: Path) -> dict[str, Any]:
+def _facts(source: Source, version: str, previous: str | None, folder: Path) -> Manifest:
     metrics = {
         Path(name).stem: json.loads((source.root / name).read_text(encoding="utf-8")) for name in source.dvc.metrics
     }
-    return {
-        "version": version,
-        "commit": source.commit,
-        "built": source.committed,
-        "previous": previous,
-        "inputs": {
-            **_inputs(source),
-            "params": sha256(folder / PARAMS),
-            "requirements": sha256(folder / manifest.LOCKED),
-        },
-        "metrics": metrics,
-        "champion": _champion(source),
-        "report": manifest.REPORT,
-        "sbom": manifest.SBOM,
-        "service": SERVICE,
-        "build": {"python": f"{sys.version_info.major}.{sys.version_info.minor}", **_tools()},
-    }
+    hashes = {"params": sha256(folder / PARAMS), "requirements": sha256(folder / manifest.LOCKED)}
+    return Manifest(
+        version=version,
+        commit=source.commit,
+        built=source.committed,
+        previous=previous,
+        inputs=Inputs(**_inputs(source), **hashes),
+        metrics=metrics,
+        champion=_champion(source),
+        report=manifest.REPORT,
+        sbom=manifest.SBOM,
+        service=SERVICE,
+        build=Build(python=f"{sys.version_info.major}.{sys.version_info.minor}", **_tools()),
+    )
 
 
 def _tools() -> dict[str, str]:

@@ -36,7 +36,7 @@ def build(folder: Path, report: Path | None) -> None:
         workflows.set_output("built", "false" if fetched else "true")
         result.evidence |= {"release": built.version, "digest": built.digest}
         result.verdicts = [Verdict("release", Outcome.PASS, "every file matches the manifest", built.digest)]
-    output.result(result, f"{folder}: {built.version}, {built.digest}, {len(built.manifest['files'])} files")
+    output.result(result, f"{folder}: {built.version}, {built.digest}, {len(built.manifest.files)} files")
 
 
 def list_releases() -> None:

@@ -17,9 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from slipway import files
 from slipway.errors import DigestMismatchError, MissingFileError, UnreadableFileError
 from slipway.files import sha256
+from slipway.gates.comparison_evidence import Released
+from slipway.settings.explain import explain
 
 MANIFEST = "manifest.json"
 LOCKED = "pylock.toml"
@@ -30,23 +34,81 @@ RELEASE = "release.json"
 FORMAT = 1
 
 
+class Part(BaseModel):
+    """Part of a manifest. Releases of other versions of the template may have more keys, which are kept."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class Inputs(Part):
+    """Hashes of the inputs: MD5 by DVC of data and model, SHA-256 of the parameters and the locked packages."""
+
+    data: str
+    model: str
+    params: str
+    requirements: str
+
+
+class Service(Part):
+    """The command and environment with which an agent starts the release; the agent fills in the braces."""
+
+    command: list[str]
+    environment: dict[str, str]
+
+
+class Build(Part):
+    """Version of Python, such as 3.11, and of each tool that made the release."""
+
+    __pydantic_extra__: dict[str, str]
+    python: str
+
+
+class Manifest(Part):
+    """Content of manifest.json, with the keys in the order in which they are written."""
+
+    format: int = FORMAT
+    version: str
+    """Version, such as `v0.1.0`."""
+    commit: str
+    """Commit from which the release was built."""
+    built: str
+    """Time of the commit in ISO 8601."""
+    previous: str | None = None
+    """The version before this one."""
+    inputs: Inputs
+    metrics: dict[str, Any]
+    """Content of each file of metrics, by its name."""
+    champion: Released | None = None
+    """The release in production that the model was compared with."""
+    report: str = REPORT
+    sbom: str = SBOM
+    service: Service
+    build: Build
+    files: dict[str, str] = {}
+    """SHA-256 of every other file of the release."""
+
+    def content(self) -> dict[str, Any]:
+        """Return the content to write: the keys that are set."""
+        return self.model_dump(exclude_unset=True)
+
+
 @dataclass(frozen=True)
 class Release:
     """A release on disk, with every file verified against its manifest."""
 
     folder: Path
     digest: str
-    manifest: dict[str, Any]
+    manifest: Manifest
 
     @property
     def version(self) -> str:
         """Return the version, such as `v0.1.0`."""
-        return str(self.manifest["version"])
+        return self.manifest.version
 
     @property
     def commit(self) -> str:
         """Return the commit from which the release was built."""
-        return str(self.manifest["commit"])
+        return self.manifest.commit
 
 
 def digest_of(folder: Path) -> str:
@@ -68,17 +130,18 @@ def verify(folder: Path, digest: str | None = None) -> Release:
     if digest is not None and actual != digest:
         raise DigestMismatchError(f"{folder / MANIFEST}: digest is {actual}, expected {digest}; refused")
     manifest = _read(folder / MANIFEST)
-    listed = manifest["files"]
+    listed = manifest.files
     present = set(_files(folder)) - {MANIFEST}
     for name in sorted(present | set(listed)):
         _check(folder / name, listed.get(name))
     return Release(folder, actual, manifest)
 
 
-def seal(folder: Path, facts: dict[str, Any]) -> Release:
-    """Write the manifest of `folder` with `facts` and the hash of every file, and return the release."""
-    files = {name: sha256(folder / name) for name in _files(folder)}
-    write(folder / MANIFEST, {"format": FORMAT, **facts, "files": files})
+def seal(folder: Path, manifest: Manifest) -> Release:
+    """Write `manifest` to `folder` with the hash of every file, and return the release."""
+    hashes = {name: sha256(folder / name) for name in _files(folder)}
+    sealed = manifest.model_copy(update={"format": FORMAT, "files": hashes})
+    write(folder / MANIFEST, sealed.content())
     return verify(folder)
 
 
@@ -88,12 +151,14 @@ def write(path: Path, content: Any) -> None:
     files.write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path) -> Manifest:
     try:
-        manifest = json.loads(file.read_bytes())
-        return {**manifest, "files": dict(manifest["files"])}
-    except (KeyError, TypeError, ValueError):
-        raise UnreadableFileError(f"{file}: not the manifest of a release; refused") from None
+        return Manifest.model_validate(json.loads(file.read_bytes()))
+    except ValidationError as error:
+        problem = explain(error, Manifest, "manifest")
+    except ValueError:
+        problem = "not JSON"
+    raise UnreadableFileError(f"{file}: {problem}; refused")
 
 
 def _files(folder: Path) -> list[str]:

@@ -50,9 +50,9 @@ def _register(branch: DeployBranch, dvc: DvcFiles, built: Release) -> None:
     """
     files = {name: (built.folder / name).read_bytes() for name in [LOCK, *dvc.metrics]}
     md5, objects = blobs(built.folder / "model", without=manifest.RELEASE)
-    if md5 != built.manifest["inputs"]["model"]:
+    if md5 != built.manifest.inputs.model:
         raise DigestMismatchError(
-            f"{built.folder / 'model'}: MD5 is {md5}, expected {built.manifest['inputs']['model']}; build it again"
+            f"{built.folder / 'model'}: MD5 is {md5}, expected {built.manifest.inputs.model}; build it again"
         )
     embedded = dvc.embedded_store
     if embedded is None:
@@ -71,5 +71,5 @@ def _register(branch: DeployBranch, dvc: DvcFiles, built: Release) -> None:
 
 
 def _release_message(built: Release) -> str:
-    metrics = built.manifest["metrics"]
-    return "\n".join([f"Release {built.version}", "", *(f"{name} = {value:g}" for name, value in leaves(metrics))])
+    metrics = leaves(built.manifest.metrics)
+    return "\n".join([f"Release {built.version}", "", *(f"{name} = {value:g}" for name, value in metrics)])

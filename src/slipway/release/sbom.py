@@ -24,20 +24,21 @@ if TYPE_CHECKING:
 
     from cyclonedx.model.license import License
 
+    from slipway.release.manifest import Manifest
+
 SERIAL_NAMESPACE = uuid.UUID("6c1d1c0e-2d0a-5a7e-9a41-3f0a3c5d7b21")  # of this template; namespace of serial numbers
 LICENSE_NAME_CHARACTERS_MAX = 60  # a longer text in the field `License` is a full license text
 
 
-def render(facts: Mapping[str, Any], model: Mapping[str, str], locked: str) -> str:
+def render(manifest: Manifest, model: Mapping[str, str], locked: str) -> str:
     """Return the bill of materials of a release as CycloneDX 1.6 JSON.
 
-    `facts` has `version`, `commit` and `built` (ISO 8601); `model` the SHA-256 of each model file by path; `locked` is
-    the text of `pylock.toml`.
+    `model` has the SHA-256 of each model file by path; `locked` is the text of `pylock.toml`.
     """
-    root = Component(name="slipway", version=facts["version"], type=ComponentType.APPLICATION, bom_ref="release")
-    components = [*_model(facts["version"], model), *_packages(locked)]
-    serial = uuid.uuid5(SERIAL_NAMESPACE, f"{facts['commit']} {sorted(model.items())} {locked}")
-    metadata = BomMetaData(component=root, timestamp=datetime.fromisoformat(facts["built"]).astimezone(UTC))
+    root = Component(name="slipway", version=manifest.version, type=ComponentType.APPLICATION, bom_ref="release")
+    components = [*_model(manifest.version, model), *_packages(locked)]
+    serial = uuid.uuid5(SERIAL_NAMESPACE, f"{manifest.commit} {sorted(model.items())} {locked}")
+    metadata = BomMetaData(component=root, timestamp=datetime.fromisoformat(manifest.built).astimezone(UTC))
     bom = Bom(serial_number=serial, metadata=metadata, components=components)
     bom.register_dependency(root, components)
     return JsonV1Dot6(bom).output_as_string(indent=2) + "\n"

@@ -9,26 +9,27 @@ from slipway.report.document import Code, Details, Heading, Table, paragraph
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from slipway.release.manifest import Manifest
     from slipway.report.document import Document
 
 
-def write(facts: Mapping[str, Any]) -> Document:
-    """Return the report of the release with the manifest `facts`."""
-    champion = facts["champion"]["version"] if facts["champion"] else "none"
+def write(manifest: Manifest) -> Document:
+    """Return the report of the release with this manifest."""
+    champion = manifest.champion.version if manifest.champion else "none"
     rows = {
-        "Commit": facts["commit"],
-        "Committed": facts["built"],
-        "Previous release": facts["previous"] or "none",
+        "Commit": manifest.commit,
+        "Committed": manifest.built,
+        "Previous release": manifest.previous or "none",
         "Compared with": champion,
-        **{f"Hash of {name}": value for name, value in facts["inputs"].items()},
-        **{f"Built with {name}": value for name, value in facts["build"].items()},
+        **{f"Hash of {name}": value for name, value in manifest.inputs.model_dump().items()},
+        **{f"Built with {name}": value for name, value in manifest.build.model_dump().items()},
     }
-    measured = [(Code(name), f"{value:g}") for name, value in leaves(facts["metrics"])]
+    measured = [(Code(name), f"{value:g}") for name, value in leaves(manifest.metrics)]
     return [
-        Heading(f"Release {facts['version']}", 1),
+        Heading(f"Release {manifest.version}", 1),
         Table(("", ""), [(name, Code(value)) for name, value in rows.items()]),
         paragraph(
-            Code(facts["sbom"]),
+            Code(manifest.sbom),
             " lists the packages that it installs; ",
             Code("manifest.json"),
             " has the hash of each file.",

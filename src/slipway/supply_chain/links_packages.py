@@ -24,7 +24,7 @@ UNHASHED_SOURCES = {"archive", "directory", "vcs"}  # of packages in a pylock.to
 def packages(trace: Trace) -> str:
     """Check that every file that the release installs is in the reviewed lock file with the same hash."""
     fetched = trace.fetched
-    if sha256(fetched.folder / manifest.LOCKED) != fetched.manifest["inputs"]["requirements"]:
+    if sha256(fetched.folder / manifest.LOCKED) != fetched.manifest.inputs.requirements:
         raise_difference(manifest.LOCKED, "the release", "its manifest")
     locked, by_agent = _locked(trace), _installed_by_agent(fetched)
     for file, installed in ((manifest.LOCKED, by_agent), (IMAGE_REQUIREMENTS, _installed_in_image(fetched))):

@@ -25,7 +25,7 @@ REWRITTEN = "bentofile.yaml"  # BentoML rewrites it with every default
 
 def files(trace: Trace) -> str:
     """Check every file against the manifest: no difference, none missing, none unexpected."""
-    return f"all {len(trace.release.manifest['files'])} files match"
+    return f"all {len(trace.release.manifest.files)} files match"
 
 
 def digest(trace: Trace) -> str:
@@ -46,14 +46,14 @@ def lock(trace: Trace) -> str:
     for name, tree in {**recorded, PARAMS: trace.source}.items():
         if blob_id(fetched.folder / name) != blob_of(tree, name):
             raise_difference(name, "the release", "git")
-    if sha256(fetched.folder / PARAMS) != fetched.manifest["inputs"]["params"]:
+    if sha256(fetched.folder / PARAMS) != fetched.manifest.inputs.params:
         raise_difference(PARAMS, "the release", "its manifest")
     return f"{LOCK}, {PARAMS} and {len(recorded) - 1} files of metrics are equal"
 
 
 def data(trace: Trace) -> str:
     """Check that the tracked data is the data that the stages read and that the manifest names."""
-    recorded, tracked = trace.fetched.manifest["inputs"]["data"], trace.dvc.data
+    recorded, tracked = trace.fetched.manifest.inputs.data, trace.dvc.data
     if recorded != trace.dvc.data_version:
         raise RejectedError(f"the manifest names {recorded}, the commit names {trace.dvc.data_version}")
     stages = trace.dvc.lock["stages"].values()
@@ -72,7 +72,7 @@ def model(trace: Trace) -> str:
     fetched = trace.fetched
     md5, _ = blobs(fetched.folder / "model", without=manifest.RELEASE)
     expected = {
-        "the manifest": fetched.manifest["inputs"]["model"],
+        "the manifest": fetched.manifest.inputs.model,
         LOCK: trace.dvc.outputs.get(trace.dvc.model.as_posix()),
     }
     for source, other in expected.items():

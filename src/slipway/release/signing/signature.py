@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from securesystemslib.signer import CryptoSigner
 
-    from slipway.release.manifest import Release
+    from slipway.release.manifest import Inputs, Release
     from slipway.release.signing.keys import Trusted
     from slipway.release.store import Store
 
@@ -72,11 +72,12 @@ def sign(built: Release, signer: CryptoSigner) -> tuple[str, bytes]:
 
 def statement(built: Release) -> dict[str, Any]:
     """Return the in-toto statement to sign: the digest, the inputs and the builder of the release."""
-    inputs = built.manifest["inputs"]
+    inputs = built.manifest.inputs
     dependencies = [
         {"name": "commit", "digest": {"gitCommit": built.commit}},
         *({"name": f"{name} (DVC)", "digest": {"md5": md5}} for name, md5 in _dvc_inputs(inputs)),
-        *({"name": name, "digest": {"sha256": inputs[name]}} for name in ("params", "requirements") if name in inputs),
+        {"name": "params", "digest": {"sha256": inputs.params}},
+        {"name": "requirements", "digest": {"sha256": inputs.requirements}},
     ]
     definition = {"buildType": BUILD, "externalParameters": {"version": built.version, "commit": built.commit}}
     return {
@@ -167,8 +168,7 @@ def _check_statement(payload_type: str, payload: bytes, digest: str) -> None:
         raise RejectedError(f"signature of a different release (sha256:{', '.join(map(str, subjects))})")
 
 
-def _dvc_inputs(inputs: dict[str, str]) -> Iterator[tuple[str, str]]:
+def _dvc_inputs(inputs: Inputs) -> Iterator[tuple[str, str]]:
     """Yield the name and MD5 of each input that DVC tracks, and of the model."""
-    data = inputs.get("data", "{}")
-    tracked = json.loads(data) if data.startswith("{") else {"data": data}
-    yield from ((name, md5.removesuffix(".dir")) for name, md5 in {**tracked, "model": inputs["model"]}.items())
+    tracked = json.loads(inputs.data) if inputs.data.startswith("{") else {"data": inputs.data}
+    yield from ((name, md5.removesuffix(".dir")) for name, md5 in {**tracked, "model": inputs.model}.items())
