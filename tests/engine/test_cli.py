@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -115,6 +116,13 @@ def test_version_option_prints_the_version_of_the_project():
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
     result = CliRunner().invoke(cli.app, ["--version"])
     assert (0, f"slipway {project['version']}\n") == (result.exit_code, result.output)
+
+
+@pytest.mark.parametrize("arguments", [["--version", "--json"], ["--json", "--version"]])
+def test_version_option_prints_json(arguments):
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    result = CliRunner().invoke(cli.app, arguments)
+    assert {"version": project["version"]} == json.loads(result.stdout)
 
 
 def test_version_is_an_option_and_not_a_command():

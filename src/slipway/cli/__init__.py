@@ -31,7 +31,8 @@ def _print_version(requested: bool) -> None:
     if requested:
         from importlib import metadata
 
-        output.result_line(f"slipway {metadata.version('slipway')}")
+        version = metadata.version("slipway")
+        output.result({"version": version}, f"slipway {version}")
         raise typer.Exit
 
 
