@@ -1,4 +1,4 @@
-"""Tests of dvc.yaml: a stage depends on every first-party module that its module imports."""
+"""Tests of dvc.yaml: a stage depends on the first-party modules that its module imports, and on no other."""
 
 from __future__ import annotations
 
@@ -43,6 +43,30 @@ def test_a_stage_depends_on_every_first_party_module_that_it_imports(stage):
 def test_a_missing_dependency_is_detected(stage):
     own = str(file_of(_module(stage)))
     assert own in _missing(stage, [dep for dep in STAGES[stage]["deps"] if dep != own])
+
+
+PROGRAMS = {"src/slipway/checks/deepchecks_runner.py"}
+"""Modules that a stage does not import but starts, in another environment."""
+NEVER_IMPORTED = {"__init__.py", "__main__.py"}
+
+
+def _unused(stage: str, deps: list[str]) -> set[str]:
+    """Return the modules of the engine in `deps`, also in its folders, that the stage does not import."""
+    module = _module(stage)
+    imported = {str(file_of(name)) for name in {module, *graph().find_upstream_modules(module)}}
+    paths = [ROOT / dep for dep in deps if dep.startswith("src/slipway/")]
+    files = [file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])]
+    listed = {file.relative_to(ROOT).as_posix() for file in files if file.name not in NEVER_IMPORTED}
+    return listed - imported - PROGRAMS
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_no_module_that_it_does_not_import(stage):
+    assert set() == _unused(stage, STAGES[stage]["deps"])
+
+
+def test_a_folder_of_which_a_stage_imports_a_part_is_detected():
+    assert "src/slipway/gates/canary.py" in _unused("data", [*STAGES["data"]["deps"], "src/slipway/gates"])
 
 
 @pytest.mark.parametrize("stage", STAGES)
