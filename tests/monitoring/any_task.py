@@ -38,6 +38,7 @@ from slipway.monitoring import (  # noqa: E402  problem must be defined first
     ReleaseBaseline,
     assess,
 )
+from slipway.monitoring.log_columns import KEY, LOGGED, PREDICTION  # noqa: E402
 from slipway.monitoring.reference import predict  # noqa: E402
 from slipway.monitoring.window import logged  # noqa: E402
 from slipway.settings import read_settings  # noqa: E402
@@ -77,12 +78,12 @@ class Model:
 def live(count: int, seed: int, start: datetime, days: int) -> pd.DataFrame:
     frame = rows(count, seed)
     time = pd.Series(pd.date_range(start, start + timedelta(days=days), count + 1)[:-1]).dt.as_unit("ms")
-    about = {"release": "v1", "time": time, "request_id": [f"{seed}-{place // 2}" for place in range(count)]}
-    return answered(frame.assign(**about, index=[place % 2 for place in range(count)]))
+    about = ("v1", time, [f"{seed}-{place // 2}" for place in range(count)], [place % 2 for place in range(count)])
+    return answered(frame.assign(**dict(zip(LOGGED, about, strict=False))))
 
 
 def answered(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(prediction=logged(predict(Model(), frame), Model.signature))
+    return frame.assign(**{PREDICTION: logged(predict(Model(), frame), Model.signature)})
 
 
 def main() -> None:
@@ -107,7 +108,7 @@ def main() -> None:
     for number in range(2):
         start = START + timedelta(days=7 * number)
         previous, now = live(4000, 10 + number, start - timedelta(days=28), 28), live(2000, 20 + number, start, 7)
-        labels = pd.concat([previous, now])[["request_id", "index", "y"]]
+        labels = pd.concat([previous, now])[[*KEY, "y"]].rename(columns=lambda name: name.removeprefix("log."))
         if FAULT == "stuck":
             now = answered(now.assign(size=50.0))
         if FAULT == "shuffled":

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import boto3
+import pyarrow.parquet as pq
 import pytest
 from moto.server import ThreadedMotoServer
 from pydantic import BaseModel
@@ -15,6 +16,7 @@ from slipway.environment.place import Place
 from slipway.errors import SettingError
 from slipway.monitoring import collect
 from slipway.monitoring.collect import Collection
+from slipway.monitoring.log_columns import KEY, LOGGED, PREDICTION, PREFIX, RELEASE, TIME
 
 DAY = datetime(2026, 1, 31, tzinfo=UTC)
 
@@ -53,13 +55,40 @@ def read(collection: Collection, start: datetime = DAY - timedelta(days=9), end:
     return collection.read(start, end)
 
 
+class Reserved(BaseModel):
+    release: str
+    time: float
+    request_id: int
+    index: int
+    prediction: float
+
+
+def test_columns_of_row_with_the_names_of_the_log_are_kept_apart(logs, tmp_path):
+    row = {"release": "r9", "time": 7.0, "request_id": 3, "index": 4, "prediction": 5.0}
+    collection = Collection(str(tmp_path / "reserved"), Reserved)
+    write(logs, line(DAY, 1, row=row))
+    collection.collect(logs)
+    (read_back,) = read(collection).to_dict("records")
+    assert row == {name: read_back[name] for name in row}
+    assert ("v1", DAY, "r1", 0, 0.25) == tuple(read_back[name] for name in LOGGED)
+
+
+def test_a_part_without_the_prefix_is_read_as_before(logs, collection, tmp_path):
+    write(logs, line(DAY, 1))
+    collection.collect(logs)
+    (part,) = (tmp_path / "collected").rglob("*.parquet")
+    table = pq.read_table(part, partitioning=None)
+    pq.write_table(table.rename_columns([name.removeprefix(PREFIX) for name in table.column_names]), part)
+    assert [("r1", 0.25)] == [(row[KEY[0]], row[PREDICTION]) for row in read(collection).to_dict("records")]
+
+
 def test_a_line_is_read_back_with_the_types_of_its_row(logs, collection):
     write(logs, line(DAY, row={"size": None, "count": 2.0, "kind": "b", "ok": False}))
     collection.collect(logs)
     (row,) = read(collection).to_dict("records")
-    assert ("v1", "r0", 0, 0.25) == tuple(row[name] for name in ("release", "request_id", "index", "prediction"))
+    assert ("v1", "r0", 0, 0.25) == tuple(row[name] for name in (RELEASE, *KEY, PREDICTION))
     assert (2, "b", False) == (row["count"], row["kind"], row["ok"])
-    assert DAY == row["time"]
+    assert DAY == row[TIME]
     assert "Int64" == read(collection)["count"].dtype
 
 
@@ -69,8 +98,8 @@ def test_a_line_is_stored_under_the_day_of_its_own_time_even_if_it_is_late(logs,
     write(logs, line(DAY - timedelta(hours=1), 2))
     collection.collect(logs)
     assert ["2026-01-30", "2026-01-31"] == collection.days()
-    assert ["r2"] == read(collection, DAY - timedelta(days=1), DAY)["request_id"].tolist()
-    assert ["r2", "r1"] == read(collection)["request_id"].tolist()
+    assert ["r2"] == read(collection, DAY - timedelta(days=1), DAY)[KEY[0]].tolist()
+    assert ["r2", "r1"] == read(collection)[KEY[0]].tolist()
 
 
 def test_collecting_twice_stores_each_line_once_and_continues_in_growing_files(logs, collection):
@@ -80,7 +109,7 @@ def test_collecting_twice_stores_each_line_once_and_continues_in_growing_files(l
         assert 0 == collection.collect(logs).rows
     write(logs, line(DAY, 9), "another")
     collection.collect(logs)
-    assert {"r0", "r1", "r2", "r9"} == set(read(collection)["request_id"])
+    assert {"r0", "r1", "r2", "r9"} == set(read(collection)[KEY[0]])
     assert 4 == len(read(collection))
 
 
@@ -110,7 +139,7 @@ def test_a_collector_that_is_killed_at_any_write_loses_and_duplicates_no_line(lo
     write(logs, line(DAY, 9))
     monkeypatch.setattr(collection, "_write", done)
     collection.collect(logs)
-    assert sorted(f"r{number}" for number in range(10)) == sorted(read(collection)["request_id"])
+    assert sorted(f"r{number}" for number in range(10)) == sorted(read(collection)[KEY[0]])
 
 
 def test_unreadable_lines_are_counted_and_the_others_stored(logs, collection):
@@ -119,14 +148,14 @@ def test_unreadable_lines_are_counted_and_the_others_stored(logs, collection):
     )
     collected = collection.collect(logs)
     assert (2, 3) == (collected.rows, collected.unreadable)
-    assert {"r1", "r3"} == set(read(collection)["request_id"])
+    assert {"r1", "r3"} == set(read(collection)[KEY[0]])
 
 
 def test_synthetic_requests_are_excluded(logs, collection):
     write(logs, line(DAY, 1) + line(DAY, request_id=f"{collect.SYNTHETIC_ID_PREFIX}load-test"))
     collected = collection.collect(logs)
     assert (1, 1) == (collected.rows, collected.own)
-    assert ["r1"] == read(collection)["request_id"].tolist()
+    assert ["r1"] == read(collection)[KEY[0]].tolist()
 
 
 def test_predictions_by_class_and_rows_of_an_older_schema_are_read(logs, collection):
@@ -134,14 +163,14 @@ def test_predictions_by_class_and_rows_of_an_older_schema_are_read(logs, collect
     write(logs, line(DAY, 2, prediction={"a": 0.4, "b": 0.6}, row={"size": 1, "old": 5}), "2")
     collection.collect(logs)
     rows = read(collection)
-    assert [{"a": 0.1, "b": 0.9}, {"a": 0.4, "b": 0.6}] == rows["prediction"].tolist()
+    assert [{"a": 0.1, "b": 0.9}, {"a": 0.4, "b": 0.6}] == rows[PREDICTION].tolist()
     assert [False, True] == rows["kind"].isna().tolist()
     assert "old" not in rows
 
 
 def test_an_empty_collection_has_no_rows_and_is_not_an_error(logs, collection):
     assert 0 == collection.collect(logs / "not there").rows
-    assert {"time", "prediction", "size"} <= set(read(collection))
+    assert {TIME, PREDICTION, "size"} <= set(read(collection))
     assert read(collection).empty
 
 
@@ -152,7 +181,7 @@ def test_a_sample_of_rows_is_reproducible_and_returned_with_its_fraction(logs, c
     sample, fraction = collection.read_sample(*span, 100)
     assert 0.25 == fraction
     assert 60 < len(sample) < 140
-    assert sample["request_id"].tolist() == collection.read_sample(*span, 100)[0]["request_id"].tolist()
+    assert sample[KEY[0]].tolist() == collection.read_sample(*span, 100)[0][KEY[0]].tolist()
     assert (400, 1.0) == (len(collection.read_sample(*span, 1000)[0]), collection.read_sample(*span, 1000)[1])
 
 
@@ -189,5 +218,5 @@ def test_rows_are_collected_into_s3_and_read_from_another_machine(bucket, tmp_pa
     write(place.predictions, line(DAY, 2))
     assert 1 == collect.of_environment(place, Row).collect(place.predictions).rows
     other = Collection(f"{bucket}/staging", Row)
-    assert ["r1", "r2"] == read(other)["request_id"].tolist()
+    assert ["r1", "r2"] == read(other)[KEY[0]].tolist()
     assert ["2026-01-31"] == other.days()

@@ -10,9 +10,10 @@ import pytest
 
 import problem
 from slipway.loadtest.traffic import HEADERS, SYNTHETIC_ID_PREFIX
+from slipway.monitoring.log_columns import KEY, LOGGED, label_key
 from slipway.monitoring.window import LiveWindow, join, logged, scores
 
-ROWS = pd.DataFrame({"request_id": ["a", "b", "c"], "index": 0})
+ROWS = pd.DataFrame({KEY[0]: ["a", "b", "c"], KEY[1]: 0})
 
 
 def labels(**of: float) -> pd.DataFrame:
@@ -40,6 +41,22 @@ def test_the_last_of_several_labels_counts_and_contradictions_are_counted():
 def test_without_labels_no_row_has_one(none):
     joined = join(ROWS, none)
     assert (0, 3) == (joined.labeled, int(joined.rows[problem.TARGET].isna().sum()))
+
+
+@pytest.mark.parametrize("target", ["prediction", "time", "index"])
+def test_a_target_with_a_name_of_the_log_is_kept_apart(monkeypatch, target):
+    monkeypatch.setattr(problem, "TARGET", target)
+    rows = pd.DataFrame({name: ["a", "b", "c"] for name in LOGGED})
+    joined = join(rows, pd.DataFrame({"request_id": ["a", "c"], target: [1, 0]})).rows
+    assert [1.0, None, 0.0] == [None if pd.isna(label) else label for label in joined[target]]
+    assert rows.equals(joined[list(LOGGED)])
+
+
+def test_a_label_key_of_row_precedes_that_of_the_log(monkeypatch):
+    monkeypatch.setattr(problem, "LABEL_KEY", ("request_id", "index"), raising=False)
+    assert dict(zip(problem.LABEL_KEY, KEY, strict=True)) == label_key()
+    monkeypatch.setattr(problem.Row, "model_fields", {**problem.Row.model_fields, "index": None})
+    assert {"request_id": KEY[0], "index": "index"} == label_key()
 
 
 def test_a_label_of_a_previous_window_is_not_unmatched():

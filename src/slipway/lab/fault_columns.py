@@ -9,6 +9,7 @@ import numpy as np
 
 import problem
 from slipway.monitoring.expectation import SHAPE
+from slipway.monitoring.log_columns import PREDICTION
 from slipway.monitoring.reference import predict
 from slipway.monitoring.window import logged
 from slipway.schema.columns import columns
@@ -103,7 +104,7 @@ class ColumnPicker:
     def with_predictions(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return `rows` with the predictions of the release's model."""
         model = self.reference.model
-        return rows.assign(prediction=logged(predict(model, rows), model.signature))
+        return rows.assign(**{PREDICTION: logged(predict(model, rows), model.signature)})
 
     def low(self, name: str) -> float:
         """Return the minimum that `Row` allows."""

@@ -16,6 +16,7 @@ import pandas as pd
 
 import problem
 from slipway.lab.fault_columns import ColumnPicker
+from slipway.monitoring.log_columns import KEY, PREDICTION, TIME
 from slipway.monitoring.window import LiveWindow, ServiceCounts
 
 if TYPE_CHECKING:
@@ -131,11 +132,11 @@ def _of_answers(sampler: _Sampler) -> Iterator[tuple[str, str, str, Injection]]:
     """Yield check, name, reason and injection of the faults in predictions and labels."""
 
     def other(rows: pd.DataFrame, fraction: float = 1.0) -> pd.DataFrame:
-        mixed = pd.Series(sampler.random.permutation(rows["prediction"]), index=rows.index)
-        return rows.assign(prediction=rows["prediction"].where(~sampler(rows, fraction), mixed))
+        mixed = pd.Series(sampler.random.permutation(rows[PREDICTION]), index=rows.index)
+        return rows.assign(**{PREDICTION: rows[PREDICTION].where(~sampler(rows, fraction), mixed)})
 
     def constant(rows: pd.DataFrame) -> pd.DataFrame:
-        return rows.assign(prediction=[rows["prediction"].iloc[0]] * len(rows))
+        return rows.assign(**{PREDICTION: [rows[PREDICTION].iloc[0]] * len(rows)})
 
     def occasionally(rows: pd.DataFrame) -> pd.DataFrame:
         return other(rows, FEW_REPLICAS_FRACTION)
@@ -223,27 +224,27 @@ def _recycled(values: pd.Series) -> pd.Series:
 
 
 def _renamed(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.assign(request_id="again-" + rows["request_id"])
+    return rows.assign(**{KEY[0]: "again-" + rows[KEY[0]]})
 
 
 def _repeated(window: LiveWindow) -> LiveWindow:
     """Replace a third of the rows by rows of the previous windows."""
     count = round(STALE_FRACTION * len(window.rows))
     old = _present(window.previous).tail(count)
-    moved = old["time"] - old["time"].min() + window.start
-    old = _renamed(old).assign(time=moved.where(moved < window.end, window.start))
+    moved = old[TIME] - old[TIME].min() + window.start
+    old = _renamed(old).assign(**{TIME: moved.where(moved < window.end, window.start)})
     return replace(window, rows=pd.concat([window.rows.tail(len(window.rows) - count), old]))
 
 
 def _gap(window: LiveWindow) -> LiveWindow:
     """Drop the third seventh of the window: a day of a week."""
     part = (window.end - window.start) / 7
-    gap = window.rows["time"].between(window.start + 2 * part, window.start + 3 * part + timedelta(seconds=1))
+    gap = window.rows[TIME].between(window.start + 2 * part, window.start + 3 * part + timedelta(seconds=1))
     return replace(window, rows=window.rows[~gap])
 
 
 def _unmatched(labels: pd.DataFrame) -> pd.DataFrame:
-    return labels.assign(request_id="x" + labels["request_id"])
+    return labels.assign(**{KEY[0]: "x" + labels[KEY[0]]})
 
 
 def _contradicted(labels: pd.DataFrame, sampler: _Sampler) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,7 @@ from slipway.gates.monitoring_evidence import FindingsEvidence
 from slipway.lab import live_faults
 from slipway.monitoring.alarm_state import MonitorState
 from slipway.monitoring.assess import assess
+from slipway.monitoring.log_columns import KEY, LOGGED, TIME
 from slipway.monitoring.reference import LoadTestBaseline, Reference, ReleaseBaseline, predict
 from slipway.monitoring.window import LiveWindow, ServiceCounts, logged
 from slipway.settings import read_settings
@@ -71,16 +72,19 @@ class LaterRows:
         """Convert rows of the problem; without `TIME_COLUMN`, spread them over the days of a single month."""
         frame = frame.reset_index(drop=True)
         time = frame[problem.TIME_COLUMN] if problem.TIME_COLUMN else _spread(reference, len(frame))
+        ids = [f"row-{place}" for place in range(len(frame))]
+        answers: tuple[Any, ...] = (
+            RELEASE,
+            time,
+            ids,
+            0,
+            logged(predict(reference.model, frame), reference.model.signature),
+        )
         rows = frame[list(problem.Row.model_fields)].assign(
-            time=time,
-            release=RELEASE,
-            request_id=[f"row-{place}" for place in range(len(frame))],
-            index=0,
-            prediction=logged(predict(reference.model, frame), reference.model.signature),
-            **{problem.TARGET: frame[problem.TARGET]},
+            **dict(zip(LOGGED, answers, strict=True)), **{problem.TARGET: frame[problem.TARGET]}
         )
         months = [month for _, month in rows.groupby(time.dt.strftime("%Y-%m"))]
-        return cls([month for month in months if month["time"].dt.floor("D").nunique() >= MONTH_DAYS_MIN])
+        return cls([month for month in months if month[TIME].dt.floor("D").nunique() >= MONTH_DAYS_MIN])
 
 
 def stable(month: pd.DataFrame, start: datetime, days: float, random: np.random.Generator) -> LiveWindow:
@@ -88,7 +92,7 @@ def stable(month: pd.DataFrame, start: datetime, days: float, random: np.random.
 
     The other days of the month become its previous windows.
     """
-    day = month["time"].dt.floor("D")
+    day = month[TIME].dt.floor("D")
     shuffled = pd.DatetimeIndex(random.permutation(day.unique()))
     weekdays = pd.Series(shuffled.day_of_week)
     order = weekdays.groupby(weekdays).cumcount() * 7 + weekdays  # complete weeks first
@@ -97,7 +101,7 @@ def stable(month: pd.DataFrame, start: datetime, days: float, random: np.random.
     chosen, others = drawn[:count], drawn[count:]
     rows = _moved(month, day, chosen, start)
     previous = _moved(month, day, others, start - timedelta(days=len(others)))
-    labels = pd.concat([rows, previous])[["request_id", problem.TARGET]].dropna()
+    labels = pd.concat([rows, previous])[[KEY[0], problem.TARGET]].dropna()
     end = start + timedelta(days=days)
     without = [problem.TARGET]
     return LiveWindow(start, end, rows.drop(columns=without), previous.drop(columns=without), labels, HEALTHY_SERVICE)
@@ -108,8 +112,8 @@ def _moved(month: pd.DataFrame, day: pd.Series, drawn: pd.DatetimeIndex, start: 
     place = pd.Series(np.arange(len(drawn)), index=drawn)
     rows = month[day.isin(drawn)]
     own = day[rows.index]
-    time = rows["time"] - own + pd.to_timedelta(own.map(place), unit="D") + pd.Timestamp(start)
-    return rows.assign(time=time).sort_values("time")
+    time = rows[TIME] - own + pd.to_timedelta(own.map(place), unit="D") + pd.Timestamp(start)
+    return rows.assign(**{TIME: time}).sort_values(TIME)
 
 
 def _spread(reference: Reference, rows: int) -> pd.Series:

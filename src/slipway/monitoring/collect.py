@@ -27,6 +27,7 @@ from slipway.errors import SettingError
 from slipway.files import write_bytes
 from slipway.loadtest.traffic import SYNTHETIC_ID_PREFIX
 from slipway.monitoring import rows as log_rows
+from slipway.monitoring.log_columns import KEY, LOGGED, PREFIX, TIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +82,7 @@ class Collection:
         table = pa.concat_tables(
             [table for table in tables if len(table)] or [log_rows.empty(self._row)], promote_options="permissive"
         )
-        return log_rows.to_frame(table.sort_by("time"), self._row)
+        return log_rows.to_frame(table.sort_by(TIME), self._row)
 
     def read_sample(self, start: datetime, end: datetime, rows_max: int) -> tuple[pd.DataFrame, float]:
         """Return a uniform sample of about `rows_max` rows, and the fraction of all rows that it is."""
@@ -106,9 +107,9 @@ class Collection:
     def _store_lines(self, lines: bytes, name: str) -> tuple[int, int, int]:
         """Store `lines`, and return the counts of `Collected`."""
         table, unreadable = log_rows.parse(lines, self._row)
-        is_own = pc.starts_with(table["request_id"], SYNTHETIC_ID_PREFIX)
+        is_own = pc.starts_with(table[KEY[0]], SYNTHETIC_ID_PREFIX)
         traffic = table.filter(pc.invert(is_own))
-        days = pc.strftime(traffic["time"], "%Y-%m-%d")
+        days = pc.strftime(traffic[TIME], "%Y-%m-%d")
         for day in pc.unique(days).to_pylist():
             buffer = pa.BufferOutputStream()
             pq.write_table(traffic.filter(pc.equal(days, day)), buffer, compression="zstd")
@@ -117,9 +118,9 @@ class Collection:
 
     def _part(self, path: str, start: datetime, end: datetime, fraction: float) -> pa.Table:
         with self._files.open(path, "rb") as file:
-            table = pq.read_table(file, partitioning=None)
-        first, last = (pa.scalar(bound, table["time"].type) for bound in (start, end))
-        table = table.filter(pc.and_(pc.greater_equal(table["time"], first), pc.less(table["time"], last)))
+            table = _with_prefix(pq.read_table(file, partitioning=None))
+        first, last = (pa.scalar(bound, table[TIME].type) for bound in (start, end))
+        table = table.filter(pc.and_(pc.greater_equal(table[TIME], first), pc.less(table[TIME], last)))
         if fraction >= 1:
             return table
         return table.take(np.flatnonzero(np.random.default_rng(0).random(len(table)) < fraction))
@@ -161,6 +162,14 @@ def _open(url: str) -> tuple[Any, str]:
         ) from None
     files.invalidate_cache()
     return files, root
+
+
+def _with_prefix(table: pa.Table) -> pa.Table:
+    """Return a part of an earlier version with the names of `LOGGED`, which were its first columns without prefix."""
+    if TIME in table.column_names:
+        return table
+    plain = {column.removeprefix(PREFIX): column for column in LOGGED}
+    return table.rename_columns([plain.get(name, name) for name in table.column_names])
 
 
 def _chunks(path: Path, start: int) -> Iterator[tuple[int, bytes]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 import problem
+from slipway.monitoring.log_columns import PREDICTION, RELEASE, TIME
 from slipway.monitoring.window import scores
 from slipway.serving.prediction_log import redacted
 
@@ -60,7 +61,7 @@ class CheckContext:
     def own(self) -> pd.DataFrame:
         """Return the rows that the assessed release answered."""
         rows = self.window.rows
-        return rows[rows["release"] == self.reference.baseline.release]
+        return rows[rows[RELEASE] == self.reference.baseline.release]
 
     def few(self, rows: pd.DataFrame) -> str:
         """Return why `rows` are too few to judge; empty if they suffice."""
@@ -91,7 +92,7 @@ class CheckContext:
         rows = self.window.previous
         if rows is None or self.few(rows):
             return False
-        return bool(rows["time"].max() - rows["time"].min() > PREVIOUS_SPAN_MIN * (self.window.end - self.window.start))
+        return bool(rows[TIME].max() - rows[TIME].min() > PREVIOUS_SPAN_MIN * (self.window.end - self.window.start))
 
     @cached_property
     def previous(self) -> Sample:
@@ -127,5 +128,5 @@ class CheckContext:
 
     def _measured(self, rows: pd.DataFrame, *, errors: bool = True) -> Sample:
         drawn = rows.sample(min(len(rows), self.limits.sample_rows), random_state=self.settings.seed)
-        predictions = scores(drawn["prediction"], self.reference.model.signature)
+        predictions = scores(drawn[PREDICTION], self.reference.model.signature)
         return self.expectation.measure(drawn, predictions, errors=errors)

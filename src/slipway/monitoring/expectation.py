@@ -15,6 +15,7 @@ import pandas as pd
 
 import problem
 from slipway.monitoring import profile
+from slipway.monitoring.log_columns import PREDICTION
 from slipway.monitoring.relations import Relations
 from slipway.monitoring.spans import PREVIOUS_WINDOWS, days_of, windows
 from slipway.schema.columns import columns
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 StatisticKey = tuple[str, str]
 """Statistic and column."""
 SHAPE, MOVED, RELATION, LEAN = "shape", "moved", "relation", "lean"
-PREDICTION = "prediction"
 ERROR_CAP = 10.0  # mean errors at which an error is clipped: `unknown` covers single outliers
 ERROR_ROWS_MAX = 40_000  # reference rows whose errors are computed; more narrow the ranges by under 2%
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import json as arrow_json
 
+from slipway.monitoring.log_columns import PREFIX, TIME
 from slipway.schema.fields import fields
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _table(lines: bytes, schema: pa.Schema, row: type[BaseModel]) -> pa.Table:
 def _flat(table: pa.Table, row: type[BaseModel]) -> pa.Table:
     rows = table["row"].combine_chunks()
     columns = {name: pc.struct_field(rows, name) for name in row.model_fields}
-    logged = {name: table[name] for name in table.column_names if name != "row"}
+    logged = {f"{PREFIX}{name}": table[name] for name in table.column_names if name != "row"}
     return pa.table({**logged, **columns})
 
 
@@ -91,7 +92,7 @@ def _is_record(line: bytes, schema: pa.Schema, row: type[BaseModel]) -> bool:
     if not isinstance(_loaded(line).get("row"), dict):
         return False
     try:
-        return bool(_table(line, schema, row)["time"].null_count == 0)
+        return bool(_table(line, schema, row)[TIME].null_count == 0)
     except pa.ArrowInvalid:
         return False
 

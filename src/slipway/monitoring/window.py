@@ -10,15 +10,11 @@ import numpy as np
 import pandas as pd
 
 import problem
+from slipway.monitoring.log_columns import label_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-
-KEY = ("request_id", "index")
-"""The key of a logged row. The client chooses the first part with the header X-Request-ID."""
-LOGGED = ("release", "time", *KEY, "prediction")
-"""Columns of a live row in addition to those of `Row`."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +40,7 @@ class ServiceCounts:
 class LiveWindow:
     """The input of an assessment, from `start` until before `end`, both UTC.
 
-    rows: columns `LOGGED` and those of `Row`; for `multiclass`, `prediction` maps each class to its probability.
+    rows: columns `LOGGED` and those of `Row`; for `multiclass`, `PREDICTION` maps each class to its probability.
     previous: rows of the previous windows, or a sample of them, against which drift is measured; None without any.
     labels: columns `LABEL_KEY` of the problem and `TARGET`, of any time; None if the problem provides none.
     previous_fraction: fraction of the previous rows that `previous` holds.
@@ -87,8 +83,8 @@ def join(rows: pd.DataFrame, labels: pd.DataFrame | None) -> Joined:
     """Join each row with its label by `problem.LABEL_KEY`."""
     if labels is None or labels.empty:
         return Joined(rows.assign(**{problem.TARGET: None}))
-    key = list(getattr(problem, "LABEL_KEY", KEY[:1]))
-    present = labels.dropna(subset=[problem.TARGET])
+    key = list(label_key().values())
+    present = labels.rename(columns=label_key()).dropna(subset=[problem.TARGET])
     last = present.drop_duplicates(key, keep="last")
     differing = present[present.duplicated(key, keep=False)].groupby(key)[problem.TARGET].nunique()
     joined = rows.merge(last[[*key, problem.TARGET]], on=key, how="left", validate="many_to_one")

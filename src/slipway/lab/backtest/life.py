@@ -13,8 +13,9 @@ from slipway.gates import Outcome
 from slipway.lab.backtest import release as releases
 from slipway.lab.backtest.stream import times
 from slipway.monitoring import LiveWindow, MonitorState, assess
+from slipway.monitoring.log_columns import KEY, PREDICTION, RELEASE, TIME, label_key
 from slipway.monitoring.spans import PREVIOUS_WINDOWS
-from slipway.monitoring.window import KEY, logged
+from slipway.monitoring.window import logged
 from slipway.retraining import trigger
 from slipway.schema.features import to_features
 
@@ -141,9 +142,9 @@ class Simulation:
         columns: dict[str, Any] = {
             KEY[0]: np.arange(rows.start, rows.stop).astype(str),
             KEY[1]: 0,
-            "release": self._versions[rows],
-            "time": self._times.iloc[rows].reset_index(drop=True),
-            "prediction": logged(self._predictions[rows], self.release.reference.model.signature),
+            RELEASE: self._versions[rows],
+            TIME: self._times.iloc[rows].reset_index(drop=True),
+            PREDICTION: logged(self._predictions[rows], self.release.reference.model.signature),
         }
         served = self.timeline.rows[list(problem.Row.model_fields)].iloc[rows].reset_index(drop=True)
         return served.assign(**columns)
@@ -152,5 +153,5 @@ class Simulation:
         """Return the labels that have arrived by `now` for the rows served since `start`."""
         rows = self._logged(start, now - timedelta(days=self.label_days))
         targets = self.timeline.rows[problem.TARGET].iloc[rows[KEY[0]].astype(int)]
-        key = list(getattr(problem, "LABEL_KEY", KEY[:1]))
+        key = list(label_key().values())
         return rows[key].assign(**{problem.TARGET: targets.to_numpy()})

@@ -16,6 +16,7 @@ from slipway.evaluation import metrics
 from slipway.gates.monitoring_evidence import Finding, FindingsEvidence, worst_first
 from slipway.monitoring import segments
 from slipway.monitoring.checks import performance
+from slipway.monitoring.log_columns import TIME
 from slipway.schema.features import to_features
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def evidence(context: CheckContext) -> FindingsEvidence:
         return FindingsEvidence(missing=f"the log redacts {', '.join(context.hidden)}, so no row can be scored again")
     if len(rows) < limits.minimum_labels:
         return FindingsEvidence(missing=f"{len(rows):,} labels have arrived; {limits.minimum_labels:,} are required")
-    days = (rows["time"].max() - rows["time"].min()).total_seconds() / 86_400
+    days = (rows[TIME].max() - rows[TIME].min()).total_seconds() / 86_400
     if days < limits.attribution_days:
         return FindingsEvidence(missing=f"the labels span {days:.1f} days; {limits.attribution_days:g} are required")
     trained = context.reference.baseline.importance
@@ -55,7 +56,7 @@ def evidence(context: CheckContext) -> FindingsEvidence:
 
 def importance(context: CheckContext, rows: pd.DataFrame, names: list[str]) -> dict[str, tuple[float, float]]:
     """Return the loss of the primary metric when each column is shuffled, and its standard error."""
-    rows = rows.sort_values("time")
+    rows = rows.sort_values(TIME)
     metric = metrics.primary(problem.TASK, context.settings.gates.primary)
     random = np.random.default_rng(context.settings.seed)
     features, y = to_features(rows, problem.Row), segments.targets(rows, context.reference.classes)

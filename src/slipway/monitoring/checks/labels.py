@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import problem
 from slipway.gates.monitoring_evidence import Finding, FindingsEvidence, worst_first
+from slipway.monitoring.log_columns import TIME
 
 if TYPE_CHECKING:
     from slipway.monitoring.context import CheckContext
@@ -17,7 +18,7 @@ def evidence(context: CheckContext) -> FindingsEvidence:
     joined, limits = context.window.joined, context.limits
     if context.window.labels is None:
         return FindingsEvidence(missing="the problem defines no function `labels`, so outcomes stay unknown")
-    due = joined.rows["time"] < context.window.end - timedelta(days=limits.label_days)
+    due = joined.rows[TIME] < context.window.end - timedelta(days=limits.label_days)
     counts = {
         "due": int(due.sum()),
         "labeled": joined.labeled,

@@ -8,6 +8,7 @@ import numpy as np
 
 from slipway.evaluation.parity import differences
 from slipway.gates.monitoring_evidence import Finding, FindingsEvidence
+from slipway.monitoring.log_columns import PREDICTION
 from slipway.monitoring.reference import predict
 from slipway.monitoring.window import scores
 
@@ -25,7 +26,7 @@ def evidence(context: CheckContext) -> FindingsEvidence:
         return FindingsEvidence(missing=f"{context.reference.baseline.release} answered no rows")
     rows = context.own.sample(min(len(context.own), ROWS_MAX), random_state=context.settings.seed)
     model = context.reference.model
-    different = differences(predict(model, rows), scores(rows["prediction"], model.signature))
+    different = differences(predict(model, rows), scores(rows[PREDICTION], model.signature))
     largest = different.reshape(len(rows), -1).max(axis=1)
     other = float((~(largest <= context.limits.model_tolerance)).mean())
     message = f"{other:.1%} of {len(rows):,} rows have different predictions, by up to {np.nanmax(largest):.2g}"

@@ -14,6 +14,7 @@ import pandas as pd
 import problem
 from slipway.evaluation import bootstrap, metrics
 from slipway.gates.monitoring_evidence import Estimate, PerformanceEvidence
+from slipway.monitoring.log_columns import PREDICTION, RELEASE, TIME
 from slipway.monitoring.segments import segments, targets
 from slipway.monitoring.window import scores
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 def labeled(context: CheckContext) -> pd.DataFrame:
     """Return the labeled rows of this and the previous windows that the release answered."""
     rows = context.window.joined.rows
-    return rows[rows[problem.TARGET].notna() & (rows["release"] == context.reference.baseline.release)]
+    return rows[rows[problem.TARGET].notna() & (rows[RELEASE] == context.reference.baseline.release)]
 
 
 def evidence(context: CheckContext) -> PerformanceEvidence:
@@ -44,8 +45,8 @@ def evidence(context: CheckContext) -> PerformanceEvidence:
         missing = f"{len(rows):,} labels have arrived; {limits.minimum_labels:,} are required"
         return summary.model_copy(update={"missing": missing})
     rows = rows.sample(min(len(rows), limits.performance_rows), random_state=context.settings.seed)
-    y, predicted = targets(rows, reference.classes), scores(rows["prediction"], reference.model.signature)
-    blocks = blocks_of(rows["time"], limits.block_hours)
+    y, predicted = targets(rows, reference.classes), scores(rows[PREDICTION], reference.model.signature)
+    blocks = blocks_of(rows[TIME], limits.block_hours)
     groups = segments(rows, limits.minimum_segment_labels)
     alpha = 1 - limits.confidence
     alphas = {name: alpha / max(1, len(groups) - 1) for name in groups} | {"all": alpha}

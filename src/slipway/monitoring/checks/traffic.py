@@ -9,6 +9,7 @@ import pandas as pd
 
 import problem
 from slipway.gates.monitoring_evidence import Finding, FindingsEvidence, worst_first
+from slipway.monitoring.log_columns import TIME
 
 if TYPE_CHECKING:
     from slipway.monitoring.context import CheckContext
@@ -48,7 +49,7 @@ def _hashes(rows: pd.DataFrame) -> np.ndarray:
 def _parts(context: CheckContext) -> list[int]:
     """Return the number of rows in each of `volume_chunks` equal parts of the window."""
     edges = pd.date_range(context.window.start, context.window.end, periods=context.limits.volume_chunks + 1)
-    counts = np.histogram(_milliseconds(context.window.rows["time"]), _milliseconds(pd.Series(edges)))[0]
+    counts = np.histogram(_milliseconds(context.window.rows[TIME]), _milliseconds(pd.Series(edges)))[0]
     return [int(count) for count in counts]
 
 
@@ -57,7 +58,7 @@ def _volume(context: CheckContext) -> list[Finding]:
     previous = context.window.previous
     if previous is None or context.few(previous):
         return []
-    days = (context.window.start - previous["time"].min()).total_seconds() / 86_400
+    days = (context.window.start - previous[TIME].min()).total_seconds() / 86_400
     usual, limit = len(previous) / context.window.previous_fraction / days, context.limits.volume_ratio
     total = len(context.window.rows) / context.window.days
     smallest = min(_parts(context)) * context.limits.volume_chunks / context.window.days
