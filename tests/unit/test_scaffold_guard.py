@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from slipway.errors import ToolError, WorkTreeError
+from slipway.git import Git
 from slipway.scaffold import new, upgrade, work_tree
 from slipway.scaffold.plan import ForkRequest
+from slipway.settings import read_settings
 from tests import hostile_git
 
 COMMITTED = {
@@ -51,6 +53,7 @@ def fork(request, tmp_path, monkeypatch):
     return table
 
 
+SETTINGS = read_settings()
 COMMANDS = {
     "new": lambda table: new.new(table, ForkRequest(target="y")),
     "upgrade": lambda _: upgrade.upgrade("template"),
@@ -81,6 +84,24 @@ def test_ignored_files_elsewhere_and_generated_files_do_not_stop_the_command(for
     write({name: "ignored\n"})
     work_tree.require_clean()
     work_tree.require_no_untracked(*new.REPLACED)
+
+
+@pytest.mark.parametrize("failure", [ToolError("dvc repro: full disk"), KeyboardInterrupt(), KeyError("foo")])
+def test_a_failure_half_way_restores_every_file(fork, monkeypatch, capsys, failure):
+    def broken(*_):
+        write({"src/problem/row.py": "other\n", "src/problem/new.py": "new\n", "engine.lock": "1\n"})
+        write({".dvcstore/files/md5/1": "new\n", "metrics/data.json": "{}\n"})
+        Path("metrics/evaluate.json").unlink()
+        raise failure
+
+    fork.write_text("x,y\n" + "".join(f"{row}.5,{row * row % 7}.5\n" for row in range(120)))
+    monkeypatch.setattr(new, "read_settings", lambda: SETTINGS)
+    monkeypatch.setattr(new.engine, "write_lock", broken)
+    with pytest.raises(type(failure)) as failed:
+        COMMANDS["new"](fork)
+    assert "every file was restored" in str(failed.value) + capsys.readouterr().err
+    assert {} == Git(Path()).edited()
+    assert COMMITTED == {name: Path(name).read_text() for name in COMMITTED}
 
 
 def test_an_upgrade_does_not_delete_untracked_files(fork, monkeypatch):

@@ -53,7 +53,7 @@ def text(*values: str) -> pd.Series:
         ("3 floors", "n_3_floors"),
         ("class", "class_"),
         ("copy", "copy_"),
-        ("Größe %", "groe"),
+        ("Größe %", "grosse"),
         ("%", "column_1"),
         (" a ", "a"),
     ],

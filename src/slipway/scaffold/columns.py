@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from slipway.scaffold import names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 CLOSED_VALUES_MAX = 20  # values of a closed list
 CLOSED_ROWS_MIN = 5  # rows of each value of a closed list; rarer values suggest that others are missing
 DISTINCT_RATIO_MAX = 0.5  # distinct strings per row; above it a column is free text
 HEADROOM_RATIO = 0.5  # of the observed range, below the minimum and above the maximum
 MISSING_RATIO_MAX = 0.9  # fraction of rows without a value; above it a column has too little information
+SCALE_WIDTH_MAX = 20  # from the lowest to the highest of whole numbers that are a scale
+FREQUENT_SCALE_WIDTH_MAX = 60  # the same where every number between is frequent, as for hours, days and minutes
+INTEGER_MAX = 2**53  # float64 represents every integer up to it
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 CODE = re.compile(r"[A-Z0-9]{1,8}")
 IDENTIFIER = re.compile(r"(^|_)(id|key|uuid|number|no|index)$|^unnamed")
 
@@ -37,6 +43,8 @@ class Feature:
     values: tuple[str, ...] = ()
     length_max: int = 0
     pattern: str = ""
+    ordered: bool = False
+    """Whether the order of `values` has a meaning."""
 
     @property
     def unit(self) -> str:
@@ -64,7 +72,9 @@ def examine(column: pd.Series, name: str) -> Feature | Excluded:
     """
     # Integers with missing values are floats too; floats without missing values stay floats.
     is_float = pd.api.types.is_float_dtype(column) and column.notna().all()
-    column, source = column.convert_dtypes(convert_integer=not is_float), str(column.name)
+    declared = column.dtype if isinstance(column.dtype, pd.CategoricalDtype) else None
+    column, source = column.astype("string") if declared is not None else column, str(column.name)
+    column = column.convert_dtypes(convert_integer=not is_float)
     values, nullable = column.dropna(), bool(column.isna().any())
     if column.isna().mean() > MISSING_RATIO_MAX:
         return Excluded(source, f"it is missing in {column.isna().mean():.0%} of rows")
@@ -75,13 +85,15 @@ def examine(column: pd.Series, name: str) -> Feature | Excluded:
         return Feature(name, source, "bool", nullable, f"true in {ratio:.0%} of rows")
     if pd.api.types.is_numeric_dtype(values):
         return _number(values, name, source, nullable)
+    if declared is not None and (declared.ordered or len(declared.categories) <= CLOSED_VALUES_MAX):
+        return _declared(declared, name, source, nullable)
     return _text(values, name, source, nullable)
 
 
 def _reason_to_exclude(values: pd.Series, name: str) -> str:
     """Return why a model cannot learn from the column, or an empty string."""
-    if pd.api.types.is_datetime64_any_dtype(values) or _is_date(values):
-        return "it is a date; derive features from it in `tidy` of src/problem/data.py, such as a duration or a weekday"
+    if part := _part_of_time(values):
+        return f"it is {part}"
     if not _is_plain(values):
         return f"its values are not numbers, flags or strings, but {type(values.iloc[0]).__name__}"
     distinct = values.nunique()
@@ -97,9 +109,24 @@ def _reason_to_exclude(values: pd.Series, name: str) -> str:
     return ""
 
 
+def _part_of_time(values: pd.Series) -> str:
+    """Return what a column of dates, times or durations is, and what to derive from it; empty for another column."""
+    derive = "derive features from it in `tidy` of src/problem/data.py"
+    first = values.iloc[0]
+    if isinstance(first, datetime.timedelta):
+        return f"a duration; {derive}, such as its hours"
+    if isinstance(first, datetime.time):
+        return f"a time of day; {derive}, such as its hour"
+    if isinstance(first, datetime.date | np.datetime64) or _is_date(values):
+        return f"a date; {derive}, such as a duration or a weekday"
+    return ""
+
+
 def _is_plain(values: pd.Series) -> bool:
     if values.dtype == object:
         return all(isinstance(value, str) for value in values)
+    if pd.api.types.is_complex_dtype(values):
+        return False
     return pd.api.types.is_numeric_dtype(values) or pd.api.types.is_string_dtype(values)
 
 
@@ -111,23 +138,47 @@ def _is_date(values: pd.Series) -> bool:
 
 
 def _number(values: pd.Series, name: str, source: str, nullable: bool) -> Feature:
-    kind = "int" if pd.api.types.is_integer_dtype(values) else "float"
     low, high = values.min(), values.max()
+    is_whole = pd.api.types.is_integer_dtype(values) and max(abs(int(low)), abs(int(high))) <= INTEGER_MAX
     below, above = limits_of(float(low), float(high))
+    if is_whole and _is_scale(values):
+        below, above = int(low), int(high)
+    kind = "int" if is_whole else "float"
     return Feature(name, source, kind, nullable, f"{low:.6g} to {high:.6g}", low=below, high=above)
+
+
+def _is_scale(values: pd.Series) -> bool:
+    """Return whether whole numbers are a scale, such as 0 to 1, 1 to 5 or the hours of a day, without headroom."""
+    width = int(values.max()) - int(values.min())
+    return width <= SCALE_WIDTH_MAX or (
+        width <= FREQUENT_SCALE_WIDTH_MAX
+        and values.nunique() == width + 1
+        and int(values.value_counts().min()) >= CLOSED_ROWS_MIN
+    )
 
 
 def limits_of(low: float, high: float) -> tuple[float, float]:
     """Return rounded limits around `low` and `high` with headroom, which do not change the sign."""
     headroom = (high - low) * HEADROOM_RATIO
-    step = 10.0 ** math.floor(math.log10(high - low))
-    below, above = math.floor((low - headroom) / step) * step, math.ceil((high + headroom) / step) * step
-    below, above = (max(0.0, below) if low >= 0 else below), (min(0.0, above) if high <= 0 else above)
-    return _rounded(below), _rounded(above)
+    exponent = math.floor(math.log10(high - low))
+    step = 10.0**exponent
+    below, above = math.floor((low - headroom) / step), math.ceil((high + headroom) / step)
+    below, above = (max(0, below) if low >= 0 else below), (min(0, above) if high <= 0 else above)
+    return _limit(below, exponent, low, min), _limit(above, exponent, high, max)
 
 
-def _rounded(limit: float) -> float:
-    return int(limit) if limit == int(limit) else float(f"{limit:.6g}")
+def _limit(count: int, exponent: int, observed: float, outermost: Callable[[float, float], float]) -> float:
+    """Return `count` steps of a power of ten, not inside the observed value, within the range of float32."""
+    limit = outermost(float(f"{count}e{exponent}"), observed)
+    limit = max(-FLOAT32_MAX, min(limit, FLOAT32_MAX))
+    return int(limit) if limit == int(limit) else limit
+
+
+def _declared(dtype: pd.CategoricalDtype, name: str, source: str, nullable: bool) -> Feature:
+    """Return a closed list of all categories of a dtype, in their order, also those without rows."""
+    values = tuple(map(str, dtype.categories if dtype.ordered else sorted(dtype.categories)))
+    observed = f"{len(values)} declared categories{', ordered' if dtype.ordered else ''}"
+    return Feature(name, source, "closed", nullable, observed, values=values, ordered=bool(dtype.ordered))
 
 
 def _text(values: pd.Series, name: str, source: str, nullable: bool) -> Feature:

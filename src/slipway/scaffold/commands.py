@@ -45,6 +45,9 @@ def new(
 
     Example: `slipway new ../penguins.csv --target Species`
     """
+    from slipway import output
+
+    output.progress(f"new: reading {table}")
     from slipway.scaffold import new as job
     from slipway.scaffold.plan import ForkRequest
     from slipway.scaffold.source import ReadOptions, dialect

@@ -102,14 +102,17 @@ def _symbols(strings: pa.Array) -> list[str]:
     if all(LABEL.match(value) for value in values):
         return []
     matches = [SYMBOL.match(value) for value in values]
-    symbols = {match[side] for match in matches if match for side in ("before", "after") if match[side]}
+    found = [{match[side] for side in ("before", "after") if match[side]} for match in matches if match]
+    symbols = set().union(*found)
+    if any(symbol.isalpha() for symbol in symbols) and not all(found):
+        return []  # a name that some values have and others lack, such as `TK 123` and `123`
     return sorted(symbols) if all(matches) and len(symbols) <= 2 else []
 
 
 def refuse_sentinels(path: Path, frame: pd.DataFrame, values: Collection[str] = ()) -> None:
     """Raise UserError for a repeated number far from all others, such as -999, that is not in `values`."""
     allowed = {float(value) for value in values if re.fullmatch(csv_file.NUMBER_PATTERN, value)}
-    for name in frame.select_dtypes("number"):
+    for name in frame.select_dtypes("number", exclude="timedelta"):
         numbers = frame[name].dropna().astype("float64")
         invalid = numbers.index[~(numbers.abs() <= np.finfo(np.float32).max)]  # also infinite ones
         if len(invalid):

@@ -22,6 +22,8 @@ PRIMARY = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
 SPLIT_KEYS = ("split.test_days", "split.test_ratio", "split.test_share")  # of the sample, of a fork, of an older fork
 LARGE_TABLE_ROWS = 5000  # of which a fifth is enough to distinguish two models
 HEADROOM_FACTOR = 1.5  # of the measured value; the first files are few, and later ones will differ more
+DIGITS_MAX = 9  # significant digits of a limit
+GUESS_DIGITS = 3  # of a floor next to guessing, which differs from it in the second digit
 SAMPLE_ONLY = (
     "data.suites.weather_drift",
     "data.suites.seasonal_drift",
@@ -30,18 +32,25 @@ SAMPLE_ONLY = (
 )
 
 
-def rounded_up(value: float) -> float:
-    """Return `value` rounded up to two significant digits: 0.1234 becomes 0.13."""
-    step = 10.0 ** (math.floor(math.log10(value)) - 1) if value > 0 else 1.0
-    return float(f"{math.ceil(value / step - 1e-9) * step:.6g}")
-
-
-def rounded_down(value: float) -> float:
-    """Return `value` rounded down to two significant digits."""
+def rounded_up(value: float, digits: int = 2) -> float:
+    """Return `value` rounded up to significant `digits`: 0.1234 becomes 0.13."""
     if value < 0:
-        return -rounded_up(-value)
-    step = 10.0 ** (math.floor(math.log10(value)) - 1) if value > 0 else 1.0
-    return float(f"{math.floor(value / step + 1e-9) * step:.6g}")
+        return -rounded_down(-value, digits)
+    exponent = _exponent(value, digits)
+    return float(f"{math.ceil(value / 10.0**exponent - 1e-9)}e{exponent}")
+
+
+def rounded_down(value: float, digits: int = 2) -> float:
+    """Return `value` rounded down to significant `digits`."""
+    if value < 0:
+        return -rounded_up(-value, digits)
+    exponent = _exponent(value, digits)
+    return float(f"{math.floor(value / 10.0**exponent + 1e-9)}e{exponent}")
+
+
+def _exponent(value: float, digits: int) -> int:
+    """Return the exponent of the last of the significant `digits`."""
+    return math.floor(math.log10(value)) - digits + 1 if value > 0 else 0
 
 
 def upper_limit(default: float, measured: float) -> float:
@@ -171,16 +180,20 @@ def of_gates(plan: Plan, evidence: Mapping[str, Any]) -> dict[str, Change]:
     value = {name: scores[metric.name] for name, scores in evidence["metrics"].items()}
     linear = evidence["gains"]["linear"]
     margin = rounded_up((linear["high"] - linear["low"]) / 2)
+    lead = abs(value["model"] - value["dummy"])
+    wide = f"; as wide as the whole lead over guessing, {lead:.2g}" if margin >= lead else ""
     behind = min(gain["low"] for gain in evidence["gains"].values())
     kind = "minimum" if metric.higher_is_better else "maximum"
     gap = evidence["calibration"]
     return {
         "gates.margin": Change(
             margin,
-            f"acceptable loss of {metric.name}; {evidence['rows']:,} test rows cannot resolve a smaller one",
+            f"acceptable loss of {metric.name}; {evidence['rows']:,} test rows cannot resolve a smaller one{wide}",
         ),
         "gates.segment_margin": Change(
-            rounded_up(5 * margin), "the same for one segment, which has fewer rows and wider intervals"
+            rounded_up(5 * margin),
+            "the same for one segment, which has fewer rows and wider intervals"
+            + ("; as wide as the whole lead over guessing" if rounded_up(5 * margin) >= lead else ""),
         ),
         "gates.calibration": Change(
             upper_limit(0.12, gap), f"mean gap between predicted and observed rate; the first model has {gap:.2f}"
@@ -202,7 +215,17 @@ def of_gates(plan: Plan, evidence: Mapping[str, Any]) -> dict[str, Change]:
 
 
 def _floor(value: Mapping[str, float], metric: Metric) -> float:
-    """Return the mean of guessing and the first model; a model no better than guessing must not pass."""
-    if metric.gain(value["model"] - value["dummy"]) <= 0:
-        return (rounded_up if metric.higher_is_better else rounded_down)(value["dummy"])
-    return (rounded_down if metric.higher_is_better else rounded_up)((value["model"] + value["dummy"]) / 2)
+    """Return a rounded value halfway from guessing to the first model. Guessing itself never reaches the floor."""
+    model, guess = value["model"], value["dummy"]
+    if metric.gain(model - guess) <= 0:
+        return _better(guess, metric)
+    middle, rounded = (model + guess) / 2, rounded_down if metric.higher_is_better else rounded_up
+    floors = (rounded(middle, digits) for digits in range(2, DIGITS_MAX))
+    return next((floor for floor in floors if metric.gain(floor - guess) > 0), middle)
+
+
+def _better(guess: float, metric: Metric) -> float:
+    """Return a value just better than guessing, in two digits or more."""
+    sign = 1 if metric.higher_is_better else -1
+    step = 10.0 ** (math.floor(math.log10(abs(guess))) - 1) if guess else 0.01
+    return float(f"{guess + sign * step:.{GUESS_DIGITS}g}")

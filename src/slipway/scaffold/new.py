@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -18,12 +19,12 @@ import pandas as pd
 
 from slipway import output
 from slipway.dvc import remote
-from slipway.errors import ToolError, UserError, WorkTreeError
+from slipway.errors import ToolError, WorkTreeError
 from slipway.evaluation.metrics import for_task
 from slipway.files import write_text
 from slipway.git import Git
 from slipway.pull_request import engine
-from slipway.scaffold import alone, drift, limits, params_file, render, room, work_tree
+from slipway.scaffold import alone, conditions, drift, limits, params_file, render, room, work_tree
 from slipway.scaffold.plan import infer, summary
 from slipway.settings import read_settings
 
@@ -36,13 +37,14 @@ if TYPE_CHECKING:
 DATA, INCOMING, PARAMS, STORE = Path("data"), Path("incoming"), Path("params.yaml"), Path(".dvcstore")
 OBJECTS = STORE / "files"
 REPLACED = (render.PACKAGE, render.TESTS, Path("metrics"), OBJECTS)
+WRITTEN = (render.PACKAGE, render.TESTS, Path("metrics"), STORE, engine.LOCK, Path("data.dvc"), Path("dvc.lock"))
+"""Paths that may have new files, which a failure removes."""
 GROUP = re.compile(r"^(?:#[^\n]*\n)?problem = \[[^\]]*\]\n", re.MULTILINE)
 EMPTY_GROUP = "# Dependencies of src/problem only, in addition to pandas and scikit-learn.\nproblem = []\n"
 FILE_ROWS_MIN = 500  # so that chance alone changes the distributions of a file little
 FILES_MAX = 6
 FILE_BYTES_MAX = 1_500_000  # git must have no file over two million
 COMPRESSION = 8  # of a frame in memory to Parquet, roughly
-UNDO = "`git checkout . && git clean -fd src tests engine.lock && dvc checkout` reverts the changes"
 
 
 def new(path: Path, request: ForkRequest) -> None:
@@ -53,21 +55,33 @@ def new(path: Path, request: ForkRequest) -> None:
     work_tree.require_outside(path)
     work_tree.require_clean()
     work_tree.require_no_untracked(*REPLACED)
-    plan, frame = infer(path, request, read_settings().seed)
+    if INCOMING.exists():
+        raise WorkTreeError(f"{INCOMING}: exists; move it away, and restore its files after `slipway new`")
+    plan, frame = _inferred(path, request)
     output.step(summary(plan))
-    room.require(plan, frame)
-    try:
+    with work_tree.restored_on_error(*WRITTEN):
         engine.write_lock(Git(Path()), "HEAD")
         _write(plan, frame)
         _measure(plan)
         _report("training the first model: dvc repro")
         work_tree.dvc("repro", "--quiet")
         remote.push_data(Path("data.dvc"))
-    except UserError as error:
-        error.args = (f"{error}; {UNDO}",)
-        raise
     lines = _next_steps(plan)
     output.result({"next": lines}, "\n".join(lines))
+
+
+def _inferred(path: Path, request: ForkRequest) -> tuple[Plan, pd.DataFrame]:
+    """Return the plan, with the conditions that the rows break in the files that they are split into, and the rows."""
+    settings = read_settings()
+
+    def admit(rows: pd.DataFrame) -> None:
+        _report(f"inferring {len(rows.columns)} columns from {len(rows):,} rows")
+        room.require(path.name, rows)
+
+    plan, frame = infer(path, request, settings.seed, admit)
+    files = chunks(frame, plan.time.source if plan.time else "")
+    pairs = drift.pairs(files, settings.data.suites.sample_rows, settings.seed)
+    return replace(plan, omitted=conditions.measure(pairs, plan)), frame
 
 
 def _report(step: str) -> None:
@@ -98,8 +112,6 @@ def _edit(changes: Mapping[str, Change], removed: tuple[str, ...] = ()) -> None:
 
 def _import(plan: Plan, frame: pd.DataFrame) -> None:
     """Import the rows by `next_batch`, as for later files, in files that are small enough for git."""
-    if INCOMING.exists():
-        raise WorkTreeError(f"{INCOMING}: exists; move it away, and restore its files after `slipway new`")
     INCOMING.mkdir()
     try:
         for number, rows in enumerate(chunks(frame, plan.time.source if plan.time else ""), start=1):

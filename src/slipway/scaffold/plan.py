@@ -13,7 +13,7 @@ from slipway.scaffold.source import ReadOptions
 from slipway.schema.csv_file import FLAG, NUMBER, TEXT, Dialect
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from slipway.scaffold.columns import Excluded, Feature
@@ -35,6 +35,18 @@ class ForkRequest:
     segments: tuple[str, ...] = ()
     options: ReadOptions = field(default_factory=ReadOptions)
 
+    def __post_init__(self) -> None:
+        """Raise UserError for an option that no table can satisfy, before a file is read."""
+        if self.task and self.task not in target.TASKS:
+            raise ArgumentError(f"--task {self.task!r}: must be one of {', '.join(target.TASKS)}")
+        if not self.target:
+            raise ArgumentError("--target '': must be the name of a column")
+        if self.target == self.time:
+            raise ArgumentError(f"--time {self.time!r}: is the target; choose another column")
+        for column in self.segments:
+            if column in {self.target, self.time}:
+                raise ArgumentError(f"--segments {column!r}: is the target or the time; choose another column")
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -50,6 +62,8 @@ class Plan:
     dialect: Dialect = field(default_factory=Dialect)
     kinds: Mapping[str, str] = field(default_factory=dict)
     """Kind of each column of a CSV file, by its name in the table."""
+    omitted: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Columns that break a condition of the data suite, each with the reason, by check."""
 
     @property
     def categories(self) -> list[str]:
@@ -64,20 +78,24 @@ class Plan:
         return {column.source: column.name for column in [*self.features, *others] if column.name not in derived}
 
 
-def infer(path: Path, request: ForkRequest, seed: int) -> tuple[Plan, pd.DataFrame]:
+def infer(
+    path: Path, request: ForkRequest, seed: int, admit: Callable[[pd.DataFrame], None] = lambda _: None
+) -> tuple[Plan, pd.DataFrame]:
     """Return the plan for the table at `path`, and its rows in the order of the fork.
 
+    admit: raises UserError for rows that are too large; called with the columns to import, before the slow steps.
     Raises UserError when a model cannot learn from the table.
     """
     frame = source.read(path, request.options)
     kinds = {str(column): _kind(frame[column]) for column in frame}
     requested = [request.target, *([request.time] if request.time else []), *request.segments]
     source.require(frame, path, requested)
-    named = names.unique(map(str, frame))
+    named = names.unique(map(str, frame), _derived(request.time))
     aim = target.examine(frame[request.target], named[request.target], request.task)
     time, frame = _ordered(frame, request.time, named, seed)
     others = {column: name for column, name in named.items() if column not in {request.target, request.time}}
     features, excluded = columns.examine_all(frame, others)
+    admit(frame[[*(feature.source for feature in features), request.target, *([request.time] if time else [])]])
     features, excluded = _without_leaks(frame, aim, features, excluded, seed)
     if time:
         features, excluded = _without_clocks(frame, features, excluded)
@@ -89,6 +107,11 @@ def infer(path: Path, request: ForkRequest, seed: int) -> tuple[Plan, pd.DataFra
         )
     plan = Plan(path.name, len(frame), aim, time, tuple(features), tuple(excluded), (), request.options.dialect, kinds)
     return replace(plan, segments=_segments(features, request.segments)), frame
+
+
+def _derived(time: str) -> set[str]:
+    """Return the names of the features that derive from the time column."""
+    return {f"{name}_{part}" for name in names.unique([time] if time else []).values() for part in times.PARTS}
 
 
 def _kind(values: pd.Series) -> str:
@@ -176,6 +199,11 @@ def summary(plan: Plan) -> str:
         rows += [(plan.time.source, plan.time.name, "time", "", "orders the rows", "")]
     rows += [_feature_row(feature) for feature in plan.features]
     rows += [(column.source, "-", "excluded", "", column.reason, "") for column in plan.excluded]
+    rows += [
+        (name, "-", f"not in {check}", "", reason, "")
+        for check, columns in plan.omitted.items()
+        for name, reason in columns.items()
+    ]
     cells = [tuple(_truncated(cell, CELL_LENGTH_MAX) for cell in row) for row in rows]
     widths = [max(len(row[place]) for row in cells) for place in range(5)]
     return "\n".join("  ".join([*map(str.ljust, row, widths), row[-1]]).rstrip() for row in cells)

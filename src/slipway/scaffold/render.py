@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ FILES = {
     "suites.py.j2": PACKAGE / "suites.py",
     "test_problem.py.j2": TESTS / "test_problem.py",
 }
+TABLE_RULES = "E501,RUF001,RUF002,RUF003"  # long lines, and characters that resemble those of ASCII
 LINE_WIDTH = 116  # characters of a comment or docstring line
 DESCRIPTION_LENGTH_MAX = 60  # characters
 TARGET_LENGTH_MAX = 110  # characters of the docstring of TARGET
@@ -39,6 +41,7 @@ def render(plan: Plan) -> dict[Path, str]:
         loader=PackageLoader("slipway.scaffold"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     templates.filters |= {"py": literal, "annotation": annotation, "comment": comment, "wrapped": wrapped}
+    templates.filters["check"] = partial(check, plan)
     context = {"plan": plan, **_derived(plan)}
     files = {path: formatted(templates.get_template(name).render(context), path) for name, path in FILES.items()}
     return {**files, PACKAGE / "csv_file.py": Path(csv_file.__file__).read_text(encoding="utf-8")}
@@ -50,7 +53,10 @@ def _derived(plan: Plan) -> dict[str, Any]:
     open_lists = [feature.name for feature in plan.features if feature.kind == "open"]
     learner = "Regressor" if plan.target.task == "regression" else "Classifier"
     typed = [("Annotated", has_numbers or bool(open_lists)), ("Any", has_numbers), ("Literal", "closed" in kinds)]
+    ordered = {feature.name: list(feature.values) for feature in plan.features if feature.ordered}
     return {
+        "ordered": ordered,
+        "unordered": [name for name in plan.categories if name not in ordered],
         "target": plan.target.name,
         "target_doc": _target(plan),
         "has_numbers": has_numbers,
@@ -107,27 +113,49 @@ def annotation(feature: Feature) -> str:
     return f"{named}{missing} = Field(description={description})"
 
 
-def comment(text: str) -> str:
-    """Return `text` as comment lines in a class body."""
-    lines = textwrap.wrap(" ".join(text.split()), LINE_WIDTH, initial_indent="    # ", subsequent_indent="    #   ")
+def comment(text: str, indent: int = 4) -> str:
+    """Return `text` as comment lines in a block that is indented by `indent` characters, by default a class body."""
+    first = f"{' ' * indent}# "
+    lines = textwrap.wrap(_plain(text), LINE_WIDTH, initial_indent=first, subsequent_indent=f"{first}  ")
     return "\n".join(lines)
+
+
+def check(plan: Plan, name: str) -> str:
+    """Return the constructor of a check of deepchecks, without the columns that break its condition."""
+    omitted = plan.omitted.get(name, {})
+    if not omitted:
+        return f"{' ' * 8}checks.{name}()"
+    reasons = [comment(f"{column} is left out: {reason}", 8) for column, reason in omitted.items()]
+    return "\n".join([*reasons, f"{' ' * 8}checks.{name}(ignore_columns={literal(sorted(omitted))})"])
 
 
 def wrapped(text: str) -> str:
     """Return `text` as a paragraph of a docstring."""
-    return textwrap.fill(" ".join(text.split()), LINE_WIDTH) + "\n"
+    return textwrap.fill(_plain(text), LINE_WIDTH) + "\n"
 
 
 def _one_line(text: str, length_max: int) -> str:
-    plain = " ".join(text.split()).replace("\\", "/").replace('"', "'")
+    plain = _plain(text)
     return plain if len(plain) <= length_max else f"{plain[: length_max - 1]}…"
 
 
+def _plain(text: str) -> str:
+    """Return `text` in one line, with characters that a comment and a docstring can hold."""
+    printable = "".join(character if character.isprintable() else "�" for character in " ".join(text.split()))
+    return printable.replace("\\", "/").replace('"', "'")
+
+
 def formatted(source: str, path: Path) -> str:
-    """Return `source` formatted by ruff, with sorted imports."""
-    ruff = str(Path(sys.executable).parent / "ruff")
-    steps = (["check", "--quiet", "--fix-only", "--select", "I,F401"], ["format", "--quiet"])
-    for step in steps:
-        command = [ruff, *step, "--stdin-filename", str(path), "-"]
-        source = subprocess.run(command, input=source, capture_output=True, text=True, check=True).stdout
-    return source
+    """Return `source` formatted by ruff, with sorted imports, and with an exemption for names that a linter rejects."""
+    for step in (["check", "--quiet", "--fix-only", "--select", "I,F401"], ["format", "--quiet"]):
+        source = _ruff(source, path, *step)
+    findings = json.loads(_ruff(source, path, "check", "--exit-zero", "--output-format=json", "--select", TABLE_RULES))
+    if not findings:
+        return source
+    codes = ", ".join(sorted({finding["code"] for finding in findings}))
+    return f"# ruff: noqa: {codes}  names and values of the table, of any length and alphabet\n{source}"
+
+
+def _ruff(source: str, path: Path, *arguments: str) -> str:
+    command = [str(Path(sys.executable).parent / "ruff"), *arguments, "--stdin-filename", str(path), "-"]
+    return subprocess.run(command, input=source, capture_output=True, text=True, check=True).stdout

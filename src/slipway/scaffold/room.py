@@ -10,20 +10,18 @@ from slipway.scaffold import work_tree
 if TYPE_CHECKING:
     import pandas as pd
 
-    from slipway.scaffold.plan import Plan
-
 STORE_BYTES_MAX = 10_000_000  # of the embedded store
 
 
-def require(plan: Plan, frame: pd.DataFrame) -> None:
-    """Raise UserError where the embedded store is the remote and too small for the rows."""
-    if work_tree.dvc("config", "core.remote").strip() == "embedded" and (size := stored(plan, frame)) > STORE_BYTES_MAX:
+def require(name: str, frame: pd.DataFrame) -> None:
+    """Raise UserError where the embedded store is the remote and too small for the rows of the table `name`."""
+    if work_tree.dvc("config", "core.remote").strip() == "embedded" and (size := stored(frame)) > STORE_BYTES_MAX:
         raise DataError(
-            f"{plan.file}: {size / 1e6:.0f} MB as Parquet exceed the {STORE_BYTES_MAX / 1e6:.0f} MB of the embedded"
+            f"{name}: {size / 1e6:.0f} MB as Parquet exceed the {STORE_BYTES_MAX / 1e6:.0f} MB of the embedded"
             " store; add your own remote and commit it: `dvc remote add --default storage s3://…`"
         )
 
 
-def stored(plan: Plan, frame: pd.DataFrame) -> int:
-    """Return the bytes of the rows as Parquet, without the features of the time column."""
-    return len(frame[list(plan.imported)].convert_dtypes().to_parquet(index=False, compression="zstd"))
+def stored(frame: pd.DataFrame) -> int:
+    """Return the bytes of the rows as Parquet."""
+    return len(frame.convert_dtypes().to_parquet(index=False, compression="zstd"))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-
-import pandas as pd
 
 from slipway.errors import ArgumentError, DataError, MissingFileError, UnreadableFileError
 from slipway.scaffold import kinds
@@ -14,6 +14,8 @@ from slipway.schema.csv_file import CsvError, Dialect
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pandas as pd
 
 PARQUET = ".parquet"
 ROWS_MIN = 100  # labeled rows; fewer leave too few test rows to distinguish two models
@@ -30,6 +32,12 @@ class ReadOptions:
     values: tuple[str, ...] = ()
     """Numbers that are values, even if they look like a sentinel."""
 
+    def __post_init__(self) -> None:
+        """Raise UserError for a value that is not a number."""
+        for value in self.values:
+            if not re.fullmatch(csv_file.NUMBER_PATTERN, value):
+                raise ArgumentError(f"--value {value!r}: is not a number; --value keeps a number such as -999")
+
 
 def dialect(
     separator: str, decimal: str, thousands: str, symbols: tuple[str, ...], missing: tuple[str, ...], encoding: str
@@ -41,11 +49,23 @@ def dialect(
             raise ArgumentError(f"--{option} {character!r}: must be one character")
     if separator in {decimal, thousands} or decimal == thousands:
         raise ArgumentError(f"--separator {separator!r}, --decimal {decimal!r}, --thousands {thousands!r}: must differ")
+    if len(thousands) > 1:
+        raise ArgumentError(f"--thousands {thousands!r}: must be one character")
+    if "" in symbols:
+        raise ArgumentError("--symbol '': must have a character")
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        raise ArgumentError(
+            f"--encoding {encoding!r}: unknown encoding; set utf-8, cp1252, latin-1 or utf-16"
+        ) from None
     return Dialect(separator, decimal, thousands, symbols, missing, encoding)
 
 
 def read(path: Path, options: ReadOptions = ReadOptions()) -> pd.DataFrame:
     """Return the rows of the file at `path`. Raises UserError where it is missing, unreadable or of another format."""
+    if path.is_dir():
+        raise ArgumentError(f"{path}: a folder; write the rows of its files into one .csv or .parquet file")
     if not csv_file.is_csv(path) and path.suffix.lower() != PARQUET:
         suffixes = ", ".join([*csv_file.SUFFIXES, PARQUET])
         raise ArgumentError(f"{path}: not one of {suffixes}; save the table in one of these formats")
@@ -67,11 +87,9 @@ def _csv(path: Path, options: ReadOptions) -> pd.DataFrame:
 
 def _parquet(path: Path, dialect: Dialect) -> pd.DataFrame:
     try:
-        frame = pd.read_parquet(path)
+        return csv_file.read_parquet(path, dialect)
     except Exception as error:  # noqa: BLE001  the user has to fix the file for any error of the reader
         raise UnreadableFileError(f"{path}: cannot be read ({str(error).strip().splitlines()[0]})") from None
-    frame = csv_file.frame_without_sentinels(frame, dialect)
-    return frame.rename(columns=str).reset_index(drop=True)
 
 
 def require(frame: pd.DataFrame, path: Path, columns: list[str]) -> None:

@@ -39,7 +39,10 @@ def examine(values: pd.Series, name: str, task: str) -> Target:
 
     Raises UserError when the column has nothing to learn, or does not match `task`.
     """
-    labels, source = values.convert_dtypes().dropna(), str(values.name)
+    source = str(values.name)
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(object)  # a category without rows is no class
+    labels = values.convert_dtypes().dropna()
     if len(labels) < ROWS_MIN:
         raise DataError(f"{source}: {len(labels)} rows have a value; {ROWS_MIN} or more are required")
     if labels.nunique() < 2:
@@ -83,6 +86,7 @@ def _counts(labels: pd.Series, source: str) -> pd.Series:
             f"{source}: {type(labels.iloc[0]).__name__} is not a class; a class is a string, a number or a flag"
         )
     counts = labels.value_counts()
+    _refuse_variants(counts, source)
     if len(counts) > CLASSES_MAX:
         raise DataError(
             f"{source}: {len(counts)} classes; at most {CLASSES_MAX} are allowed; group them, or set --task regression"
@@ -91,6 +95,18 @@ def _counts(labels: pd.Series, source: str) -> pd.Series:
         rarest = f"{counts.index[-1]!r} has {counts.min()} rows"
         raise DataError(f"{source}: {rarest}; each class needs {CLASS_ROWS_MIN} or more, so group or drop it")
     return counts
+
+
+def _refuse_variants(counts: pd.Series, source: str) -> None:
+    """Raise UserError for two classes that differ in case or white space only, which are usually one."""
+    spellings: dict[str, str] = {}
+    for label in filter(lambda label: isinstance(label, str), counts.index):
+        other = spellings.setdefault(" ".join(label.split()).casefold(), label)
+        if other != label:
+            raise DataError(
+                f"{source}: {other!r} in {counts[other]:,} rows and {label!r} in {counts[label]:,} rows are spellings"
+                " of one class; write them alike"
+            )
 
 
 def _positive(counts: pd.Series) -> Any:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from slipway.errors import DataError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 YEARS = (1700, 2200)  # integers in this range are years
+PARTS: dict[str, Callable[[pd.Series], pd.Series]] = {
+    "weekday": lambda times: times.dt.day_of_week + 1,
+    "hour": lambda times: times.dt.hour,
+}
+"""Features that derive from a time."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +40,7 @@ def examine(values: pd.Series, name: str) -> tuple[Time, pd.Series]:
             f"{source}: missing in {values.isna().sum()} rows; every row needs a time, so drop these rows or fill it in"
         )
     parse, times = _read(values, source)
-    parts = [
-        part for part, value in (("weekday", times.dt.day_of_week), ("hour", times.dt.hour)) if value.nunique() > 1
-    ]
+    parts = [part for part, of in PARTS.items() if of(times).nunique() > 1]
     if times.nunique() < 2 or times.dt.month.nunique() == times.dt.day.nunique() == 1:
         parts = []
     return Time(source, name, parse, tuple(parts)), times

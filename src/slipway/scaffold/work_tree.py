@@ -7,12 +7,19 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from slipway import output
 from slipway.dvc import command
-from slipway.errors import ArgumentError, ToolError, WorkTreeError
+from slipway.errors import ArgumentError, ToolError, UserError, WorkTreeError
 from slipway.git import Git
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+UNDO = "run `git checkout . && git clean -fd src tests metrics .dvcstore engine.lock && dvc checkout`"
 GENERATED = re.compile(r"(^|/)__pycache__/|\.pyc$")
 """Files that Python generates."""
 BIN = Path(sys.executable).parent
@@ -37,6 +44,36 @@ def require_no_untracked(*folders: Path) -> None:
     paths = [path for path in Git(Path()).untracked(*map(str, folders)) if not GENERATED.search(path)]
     if paths:
         raise WorkTreeError(f"{_listed(paths)}: not in git, and its folder will be replaced; commit it or move it out")
+
+
+@contextmanager
+def restored_on_error(*written: Path) -> Iterator[None]:
+    """Restore the last commit if the body ends in any error or an interrupt, and remove new files in `written`.
+
+    The work tree must be clean before, and `written` without files that git does not track.
+    """
+    try:
+        yield
+    except BaseException as error:
+        try:
+            _restore(*written)
+        except UserError as failure:
+            result = f"the changes remain ({failure}); {UNDO}"
+        else:
+            result = "every file was restored"
+        if isinstance(error, UserError):
+            error.args = (f"{error}; {result}",)
+        else:
+            output.warn(f"new: {result}")
+        raise
+
+
+def _restore(*written: Path) -> None:
+    git = Git(Path())
+    git.run("checkout", "--quiet", "HEAD", "--", ".")
+    git.run("clean", "--quiet", "--force", "-d", "--", *map(str, written))
+    if Path("data.dvc").exists():
+        dvc("checkout", "--quiet", "--force", "--allow-missing")
 
 
 def _listed(paths: list[str]) -> str:

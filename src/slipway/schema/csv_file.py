@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -32,6 +33,7 @@ NUMBER, FLAG, TEXT = "number", "flag", "text"
 NUMBER_PATTERN = r"^[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|(?i:nan|inf|infinity))$"
 INTEGER_PATTERN = r"^[+-]?\d+$"
 CODE_PATTERN = r"^[+-]?0\d+$"  # a code with leading zeros, which a number would lose
+INTEGER_MAX = 2**63 - 1
 FLOAT_INTEGER_MAX = 2**53  # float64 represents every integer up to it
 VALUE_LENGTH_MAX = 40  # characters of a value in an error message
 
@@ -237,6 +239,30 @@ def _plain(strings: pa.Array, dialect: Dialect) -> pa.Array:
         ambiguous = pc.match_substring(plain, ".")
         plain = pc.if_else(ambiguous, "not a number", pc.replace_substring(plain, dialect.decimal, "."))
     return plain
+
+
+def read_parquet(path: Path, dialect: Dialect) -> pd.DataFrame:
+    """Return the rows of a Parquet file, with missing values in place of the sentinels of `dialect`.
+
+    A named index is a column. Decimals, Arrow's types and categories that are not strings become plain values.
+    """
+    frame = pd.read_parquet(path)
+    named = [name for name in frame.index.names if name is not None]
+    frame = frame.reset_index(level=named).reset_index(drop=True).rename(columns=str)
+    return frame_without_sentinels(frame.apply(_plain_values), dialect)
+
+
+def _plain_values(values: pd.Series) -> pd.Series:
+    if isinstance(values.dtype, pd.ArrowDtype):
+        values = pd.Series(pa.array(values).to_pandas(), values.index, name=values.name)
+    if isinstance(values.dtype, pd.CategoricalDtype) and not pd.api.types.is_string_dtype(values.cat.categories):
+        return values.astype(values.cat.categories.dtype if values.notna().all() else object).convert_dtypes()
+    present = values.dropna() if values.dtype == object else ()
+    if len(present) and all(isinstance(value, Decimal) for value in present):
+        whole = all(value == value.to_integral_value() and value.as_tuple().exponent >= 0 for value in present)
+        fits = whole and all(abs(value) <= INTEGER_MAX for value in present)
+        return values.map(int if fits else float, na_action="ignore").astype("Int64" if fits else "Float64")
+    return values
 
 
 def frame_without_sentinels(frame: pd.DataFrame, dialect: Dialect) -> pd.DataFrame:

@@ -1,0 +1,329 @@
+"""Tables as users have them, one kind each: `slipway new` infers a plan, or refuses the table in one line.
+
+tests/csv has the kinds of CSV files. The tables here have types that CSV lacks, or values that need many rows. Add a
+table for each report of a new kind.
+"""
+
+from __future__ import annotations
+
+import datetime
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from slipway.errors import ArgumentError, DataError, UserError
+from slipway.scaffold import columns, conditions, names, new, plan, render, source, target
+from slipway.scaffold.plan import ForkRequest, Plan
+from slipway.scaffold.source import ReadOptions
+from slipway.schema import csv_file
+from slipway.schema.csv_file import Dialect
+
+ROWS = 240
+RANDOM = np.random.default_rng(11)
+LABEL = RANDOM.choice(["yes", "no", "no"], ROWS)
+SIZE = RANDOM.normal(size=ROWS)
+
+
+def repeated(*values: Any) -> list[Any]:
+    return [values[row % len(values)] for row in range(ROWS)]
+
+
+def write(folder, values: Any, name: str = "x") -> Any:
+    """Write a table with the column `name`, another feature and a binary target, and return its path."""
+    frame = pd.DataFrame({name: values, "size": SIZE, "sold": LABEL})
+    frame.to_parquet(folder / "t.parquet")
+    return folder / "t.parquet"
+
+
+def inferred(folder, values: Any, name: str = "x") -> Plan:
+    return plan.infer(write(folder, values, name), ForkRequest("sold"), 1)[0]
+
+
+FEATURES = {
+    "decimals": ([Decimal(f"{row}.25") for row in range(ROWS)], {"kind": "float"}),
+    "whole decimals": ([Decimal(7 * row) for row in range(ROWS)], {"kind": "int"}),
+    "whole decimals of 38 digits": ([Decimal(10**20 + row**3) for row in range(ROWS)], {"kind": "float"}),
+    "decimals with a gap": (
+        [None, *[Decimal(f"{row}.5") for row in range(ROWS - 1)]],
+        {"kind": "float", "nullable": True},
+    ),
+    "nullable flags": (pd.array(repeated(True, False, None), dtype="boolean"), {"kind": "bool", "nullable": True}),
+    "Arrow integers": (pd.array(repeated(3, 90, None), dtype="int64[pyarrow]"), {"kind": "int", "nullable": True}),
+    "unsigned integers of 64 bits": (np.array(repeated(1, 2**63 + 5, 2**40), dtype="uint64"), {"kind": "float"}),
+    "a flag as numbers": (repeated(0, 1), {"low": 0, "high": 1}),
+    "a scale": (repeated(1, 2, 3, 4, 5), {"low": 1, "high": 5}),
+    "months": (repeated(*range(1, 13)), {"low": 1, "high": 12}),
+    "hours": (repeated(*range(24)), {"low": 0, "high": 23}),
+    "a rare small count": ([2, *[0] * 100, *[1] * (ROWS - 101)], {"low": 0, "high": 2}),
+    "ages": (RANDOM.integers(18, 90, ROWS), {"low": 0, "high": 130}),
+    "ordered categories": (
+        pd.Categorical(repeated("S", "M", "L"), ["S", "M", "L", "XL"], ordered=True),
+        {"kind": "closed", "values": ("S", "M", "L", "XL"), "ordered": True},
+    ),
+    "categories": (
+        pd.Categorical(repeated("S", "M", "L"), ["S", "M", "L", "XL"]),
+        {"kind": "closed", "values": ("L", "M", "S", "XL"), "ordered": False},
+    ),
+    "categories that are numbers": (pd.Categorical(repeated(10, 20, 70)), {"kind": "int", "low": 0, "high": 100}),
+}
+
+
+@pytest.mark.parametrize("kind", FEATURES)
+def test_a_column_is_a_feature(tmp_path, kind):
+    values, expected = FEATURES[kind]
+    (feature,) = [feature for feature in inferred(tmp_path, values).features if feature.name == "x"]
+    assert expected == {name: getattr(feature, name) for name in expected}
+
+
+EXCLUDED = {
+    "dates": ([datetime.date(2026, 1, 1 + row % 28) for row in range(ROWS)], "it is a date; derive features"),
+    "times of day": ([datetime.time(row % 24) for row in range(ROWS)], "it is a time of day; derive features"),
+    "durations": (pd.to_timedelta(range(ROWS), unit="h"), "it is a duration; derive features"),
+    "bytes": ([bytes([row % 5]) for row in range(ROWS)], "not numbers, flags or strings, but bytes"),
+    "lists": ([[row] for row in range(ROWS)], "not numbers, flags or strings, but"),
+    "one category of many": (pd.Categorical(["S"] * ROWS, ["S", "M"]), "it has a single value, 'S'"),
+}
+
+
+@pytest.mark.parametrize("kind", EXCLUDED)
+def test_a_column_is_excluded_with_the_reason(tmp_path, kind):
+    values, reason = EXCLUDED[kind]
+    (column,) = [column for column in inferred(tmp_path, values).excluded if column.source == "x"]
+    assert reason in column.reason
+
+
+REFUSED = {
+    "an infinite value": ([np.inf, *SIZE[1:]], "x: inf in row 0 is outside the range of float32"),
+    "a value beyond float32": ([*SIZE[:-1], 1e300], f"x: 1e+300 in row {ROWS - 1} is outside the range of float32"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_table_is_refused_in_one_line(tmp_path, kind):
+    values, error = REFUSED[kind]
+    with pytest.raises(DataError) as refused:
+        inferred(tmp_path, values)
+    assert error in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("levels", [["key"], ["key", "part"], ["key", None]])
+def test_a_named_index_is_a_column(tmp_path, levels):
+    frame = pd.DataFrame({"size": SIZE, "sold": LABEL})
+    frame.index = pd.MultiIndex.from_arrays([SIZE * 2, repeated(1, 5)][: len(levels)], names=levels)
+    frame.to_parquet(tmp_path / "t.parquet")
+    expected = [*filter(None, levels), "size", "sold"]
+    assert expected == list(csv_file.read_parquet(tmp_path / "t.parquet", Dialect()))
+    assert expected == list(source.read(tmp_path / "t.parquet"))
+
+
+@pytest.mark.parametrize("folder", ["folder", "folder.csv"])
+def test_a_folder_is_refused(tmp_path, folder):
+    (tmp_path / folder).mkdir()
+    with pytest.raises(ArgumentError, match=r"a folder; write the rows of its files into one \.csv or \.parquet file"):
+        source.read(tmp_path / folder)
+
+
+@pytest.mark.parametrize(
+    ("labels", "first", "second"),
+    [
+        (("yes", "Yes", "no"), "yes", "Yes"),
+        (("yes", "no "), None, None),
+        (("no", "yes", "no "), "no", "no "),
+        (("STRASSE", "Straße", "x", "y"), "STRASSE", "Straße"),
+        (("new  york", "New York", "x"), "new  york", "New York"),
+    ],
+)
+def test_spellings_of_one_class_are_refused(labels, first, second):
+    values = pd.Series(repeated(*labels), name="y")
+    if first is None:
+        assert "binary" == target.examine(values, "y", "").task
+        return
+    with pytest.raises(DataError) as refused:
+        target.examine(values, "y", "")
+    assert repr(first) in str(refused.value)
+    assert repr(second) in str(refused.value)
+    assert "are spellings of one class; write them alike" in str(refused.value)
+
+
+def test_a_category_without_rows_is_no_class():
+    values = pd.Series(pd.Categorical(repeated("a", "b"), ["a", "b", "c"]), name="y")
+    assert "binary" == target.examine(values, "y", "").task
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        ({"target": "y", "task": "foo"}, "--task 'foo': must be one of binary, multiclass, regression"),
+        ({"target": ""}, "--target ''"),
+        ({"target": "y", "time": "y"}, "--time 'y': is the target"),
+        ({"target": "y", "segments": ("y",)}, "--segments 'y': is the target or the time"),
+    ],
+)
+def test_an_option_is_refused_before_the_table_is_read(request_, error):
+    with pytest.raises(ArgumentError) as refused:
+        ForkRequest(**request_)
+    assert error in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"separator": "; "},
+        {"decimal": ""},
+        {"decimal": ","},
+        {"thousands": "."},
+        {"thousands": "''"},
+        {"symbols": ("$", "")},
+        {"encoding": "cp-nothing"},
+    ],
+)
+def test_an_option_of_csv_is_refused_before_the_table_is_read(change):
+    options = {"separator": ",", "decimal": ".", "thousands": "", "symbols": (), "missing": (), "encoding": "utf-8"}
+    with pytest.raises(ArgumentError, match=next(iter(change)).removesuffix("s")):
+        source.dialect(**options | change)
+
+
+def test_a_value_to_keep_must_be_a_number():
+    with pytest.raises(ArgumentError, match="--value 'none': is not a number"):
+        ReadOptions(values=("none",))
+
+
+@pytest.mark.parametrize(
+    "name", ["time", "prediction", "release", "index", "request_id", "row", "broken", "target", "int", "str", "schema"]
+)
+def test_a_column_may_have_a_reserved_name(tmp_path, name):
+    (column,) = [feature.name for feature in inferred(tmp_path, SIZE * 3, name).features if feature.source == name]
+    assert column.isidentifier()
+
+
+def test_a_column_with_the_name_of_a_part_of_the_time_is_kept_apart(tmp_path):
+    frame = pd.DataFrame(
+        {"when": pd.date_range("2026-01-01", periods=ROWS, freq="h"), "when_hour": SIZE, "sold": LABEL}
+    )
+    frame.to_parquet(tmp_path / "t.parquet")
+    made, _ = plan.infer(tmp_path / "t.parquet", ForkRequest("sold", time="when"), 1)
+    assert {"when_hour_2", "when_hour", "when_weekday"} == {feature.name for feature in made.features}
+
+
+def omitted(folder, values: Any) -> dict[str, dict[str, str]]:
+    """Return the conditions that a column breaks in three files of equal length."""
+    frame = pd.DataFrame({"x": np.resize(values, 6 * ROWS), "size": np.resize(SIZE, 6 * ROWS)})
+    frame = frame.assign(sold=np.resize(LABEL, 6 * ROWS)).sample(frac=1, random_state=1)
+    frame.to_parquet(folder / "t.parquet")
+    made, rows = plan.infer(folder / "t.parquet", ForkRequest("sold"), 1)
+    files = [rows.iloc[start : start + 2 * ROWS] for start in range(0, 6 * ROWS, 2 * ROWS)]
+    pairs = [(files[place], pd.concat(files[:place])) for place in (1, 2)]
+    return conditions.measure(pairs, made)
+
+
+@pytest.mark.parametrize(
+    ("values", "check"),
+    [
+        ([1, *[0] * 400], "IsSingleValue"),
+        (["a", *["b"] * 30, *["?"] * 2], "SpecialCharacters"),
+        (["Male", "male", "Female"], "StringMismatch"),
+        (["new york", "new-york", "x"], "StringMismatch"),
+        ([*[f"TK {number}" for number in range(40)], "123", "124"], "MixedDataTypes"),
+        (["NA", "a", None], "MixedNulls"),
+        (["NA", "null", "a"], "MixedNulls"),
+    ],
+)
+def test_a_condition_that_a_column_breaks_is_left_out_with_the_reason(tmp_path, values, check):
+    reasons = omitted(tmp_path, values)
+    assert [check] == list(reasons)
+    assert ["x"] == list(reasons[check])
+    assert reasons[check]["x"]
+
+
+@pytest.mark.parametrize(
+    "values", [[0, 1], ["a", "b"], ["a", None, "b"], ["NA", "a"], ["A1", "B2"], RANDOM.normal(size=6 * ROWS)]
+)
+def test_conditions_that_hold_are_kept(tmp_path, values):
+    assert {} == omitted(tmp_path, values)
+
+
+def test_the_omitted_conditions_are_printed_and_written(tmp_path):
+    made = plan.replace(inferred(tmp_path, SIZE * 2), omitted={"IsSingleValue": {"x": "a file has 0 of 9 rows"}})
+    assert "not in IsSingleValue" in plan.summary(made)
+    suite = render.render(made)[render.PACKAGE / "suites.py"]
+    assert "# x is left out: a file has 0 of 9 rows\n" in suite
+    assert 'checks.IsSingleValue(ignore_columns=["x"]).add_condition_not_single_value()' in suite
+
+
+def test_a_label_of_a_later_file_only_leaves_out_the_check_of_new_labels(tmp_path):
+    frame = pd.DataFrame({"when": pd.date_range("2026-01-01", periods=3 * ROWS), "size": RANDOM.normal(size=3 * ROWS)})
+    frame["sold"] = [*RANDOM.choice(["a", "b"], 2 * ROWS), *RANDOM.choice(["a", "b", "c"], ROWS)]
+    frame.to_parquet(tmp_path / "t.parquet")
+    made, rows = plan.infer(tmp_path / "t.parquet", ForkRequest("sold", time="when"), 1)
+    reasons = conditions.measure([(rows.iloc[2 * ROWS :], rows.iloc[: 2 * ROWS])], made)
+    assert {"NewLabelTrainTest": {"sold": "'c' appears in a later file for the first time"}} == reasons
+    assert "NewLabelTrainTest" not in render.render(plan.replace(made, omitted=reasons))[render.PACKAGE / "suites.py"]
+
+
+FINITE = st.floats(-(2.0**123), 2.0**123, allow_nan=False, allow_infinity=False, width=32)
+
+
+@settings(deadline=None, max_examples=100)
+@given(FINITE, FINITE)
+def test_limits_contain_what_was_observed_and_keep_the_sign(first, second):
+    low, high = sorted((first, second))
+    if low == high:
+        return
+    below, above = columns.limits_of(low, high)
+    assert below <= low <= high <= above
+    assert below >= 0 or low < 0
+    assert above <= 0 or high > 0
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.text(max_size=200), unique=True, max_size=8))
+def test_names_of_any_alphabet_and_length_are_unique_identifiers(sources):
+    named = list(names.unique(sources, {"size_hour"}).values())
+    assert len({*named}) == len(sources)
+    for name in named:
+        assert name.isidentifier()
+        assert name.isascii()
+        assert not name.startswith("_")
+        assert name != "size_hour"
+        assert len(name) <= names.NAME_LENGTH_MAX + len("_12")
+
+
+CELLS = {
+    "numbers": st.floats(-1e6, 1e6, allow_nan=False) | st.none(),
+    "whole": st.integers(-50, 500) | st.none(),
+    "flags": st.booleans() | st.none(),
+    "decimals": st.decimals(-1000, 1000, allow_nan=False, places=2) | st.none(),
+    "words": st.sampled_from(["a", "A", "?", "NA", "-", "1", "12", "x y", "\u2019\u2013é", "Привет", "説明", ""])
+    | st.none(),
+    "days": st.dates(datetime.date(1990, 1, 1), datetime.date(2030, 1, 1)) | st.none(),
+}
+
+
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.sampled_from(sorted(CELLS)), min_size=1, max_size=3), st.text(max_size=60), st.data())
+def test_any_table_has_a_plan_or_is_refused_in_one_line(tmp_path_factory, kinds, name, data):
+    folder = tmp_path_factory.mktemp("drawn")
+    drawn = {
+        f"{name} {place}": np.resize(np.array(data.draw(st.lists(CELLS[kind], min_size=2, max_size=9)), object), ROWS)
+        for place, kind in enumerate(kinds)
+    }
+    pd.DataFrame(drawn | {"size": SIZE, "sold": LABEL}).convert_dtypes().to_parquet(folder / "t.parquet")
+    try:
+        made, rows = plan.infer(folder / "t.parquet", ForkRequest("sold"), 1)
+        files = new.chunks(rows, "")
+        made = plan.replace(made, omitted=conditions.measure([(files[-1], rows)], made))
+    except UserError as error:
+        refusal = str(error)
+    else:
+        refusal = ""
+    assert "\n" not in refusal
+    if refusal:
+        return
+    for path, text in render.render(made).items():
+        compile(text, path, "exec")
