@@ -13,6 +13,7 @@ from slipway.git.changes import Changes
 from slipway.report import content, html, markdown
 from slipway.report.content import ReportEvidence
 from slipway.report.document import Chart, Code, Commands, Details, Heading, Series, Strong, Table, paragraph
+from slipway.report.svg import axis_label
 from slipway.results import JOBS as TYPED_JOBS
 from slipway.results import JobResult
 
@@ -291,6 +292,31 @@ def test_a_chart_is_mermaid_in_markdown_and_names_its_lines():
     text = markdown.render([chart])
     assert 'title "Loss (blue train, orange test)"' in text
     assert "line [0.5, 0.4]" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "label"),
+    [
+        (3768.2, "3.77k"),
+        (999.7, "1k"),
+        (0, "0"),
+        (-1_234_567, "-1.23M"),
+        (1.5e15, "1.5e+15"),
+        (2e-7, "2e-07"),
+        (0.5, "0.5"),
+    ],
+)
+def test_a_label_of_an_axis_is_short(value, label):
+    assert label == axis_label(value)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-7, 1, 3768, -987_654, 1e12, -1.11e300])
+def test_labels_of_an_axis_fit_left_of_the_plot(size):
+    page = html.render([Chart("Loss", "iteration", "loss", [Series("train", [(1, size), (2, 1.117 * size)])])], "t")
+    labels = re.findall(r'<text x="(\d+)" y="[\d.]+" text-anchor="end">([^<]+)</text>', page)
+    assert len(labels) >= 5
+    for x, label in labels[:5]:
+        assert int(x) - 7 * len(label) >= 20
 
 
 def test_a_chart_is_a_picture_in_html():

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
-from slipway.report.svg import Plot
+from slipway.report.svg import Plot, axis_label, label_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-UNIT_PREFIXES = {1: "", 1e3: "k", 1e6: "M", 1e9: "G"}
 GRID_INTERVALS = 3
+LEFT_PIXELS_MIN = 40  # of the margin for the labels of the value axis
 MINUTES_SPAN_SECONDS_MAX = 172_800
 """A longer span labels its time axis by the day, a shorter one by the minute."""
 MARGIN_RATIO = 0.08  # of the range of the values, above and below
@@ -91,20 +91,20 @@ class _TimePlot:
         margin = (high - low) * MARGIN_RATIO or abs(high) * MARGIN_RATIO or 1.0
         start = low - margin if chart.axis_min is None else chart.axis_min
         ends = chart.times[0].timestamp(), chart.times[-1].timestamp()
-        self.area = Plot(360, 200, 40, 10, 22, 24, ends, (start, high + margin))
+        left = max(LEFT_PIXELS_MIN, label_pixels(start, high + margin, GRID_INTERVALS))
+        self.area = Plot(360, 200, left, 10, 22, 24, ends, (start, high + margin))
 
     def text(self, value: float | None) -> str:
         """Return a value with three significant digits and a unit prefix."""
         if value is None:
             return "unknown"
-        size = next((size for size in (1e9, 1e6, 1e3) if abs(value) >= size), 1)
-        return f"{value / size:.3g}{UNIT_PREFIXES[size]}"
+        return axis_label(value)
 
     def axes(self) -> str:
         """Draw grid lines with their values, and the first and last time."""
         area, (first, last) = self.area, (self._chart.times[0], self._chart.times[-1])
         form = "%d %b %H:%M" if (last - first).total_seconds() < MINUTES_SPAN_SECONDS_MAX else "%d %b %Y"
-        parts = [*area.grid(GRID_INTERVALS, self.text, 'class="grid"', 5)]
+        parts = [*area.grid(GRID_INTERVALS, 'class="grid"', 5)]
         for time, x, anchor in ((first, area.left, "start"), (last, area.width - area.right, "end")):
             parts.append(f'<text x="{x}" y="{area.height - 6}" text-anchor="{anchor}">{time:{form}}</text>')
         return "\n".join(parts)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from slipway.report.document import Chart, Code, Commands, Details, Heading, Link, Paragraph, Strong, Table
 from slipway.report.page import page
-from slipway.report.svg import Plot
+from slipway.report.svg import Plot, label_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 GENERATOR = '<meta name="generator" content="slipway">'
 """Marks a page as written by this module."""
+GRID_INTERVALS = 4
+AXIS_TITLE_PIXELS = 32  # of the turned title of the value axis, with a gap to its labels
 COLORS = ("#2563eb", "#ea580c", "#6b7280")
 
 STYLE = """
@@ -85,7 +87,8 @@ def _table(table: Table) -> str:
 def _figure(chart: Chart) -> str:
     xs = [x for series in chart.series for x, _ in series.points]
     ys = [y for series in chart.series for _, y in series.points]
-    plot = Plot(640, 300, 64, 16, 16, 48, (min(xs), max(xs)), (min(ys), max(ys)))
+    left = AXIS_TITLE_PIXELS + label_pixels(min(ys), max(ys), GRID_INTERVALS)
+    plot = Plot(640, 300, left, 16, 16, 48, (min(xs), max(xs)), (min(ys), max(ys)))
     lines = [
         plot.polyline(series.points, f'fill="none" stroke="{color}" stroke-width="2"')
         for series, color in zip(chart.series, COLORS, strict=False)
@@ -102,7 +105,7 @@ def _figure(chart: Chart) -> str:
 
 def _axes(plot: Plot, chart: Chart) -> Iterator[str]:
     """Yield grid lines with their values, the ends of the x axis, and the labels of both axes."""
-    yield from plot.grid(4, "{:.3g}".format, 'stroke="#8884"', 8)
+    yield from plot.grid(GRID_INTERVALS, 'stroke="#8884"', 8)
     for value, anchor in zip(plot.xs, ("start", "end"), strict=True):
         place = f'x="{plot.x(value):.1f}" y="{plot.height - plot.bottom + 18}"'
         yield f'<text {place} text-anchor="{anchor}">{value:g}</text>'

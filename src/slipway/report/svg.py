@@ -7,7 +7,27 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
+
+
+UNIT_PREFIXES = {1e9: "G", 1e6: "M", 1e3: "k", 1: ""}
+PREFIXED = (1e-3, 1e12)  # values outside have an exponent
+CHARACTER_PIXELS = 8  # at most, of a label
+
+
+def axis_label(value: float) -> str:
+    """Return a value with three significant digits and a unit prefix, or an exponent: 3.77k for 3,768."""
+    value = float(f"{value:.3g}")
+    if value and not PREFIXED[0] <= abs(value) < PREFIXED[1]:
+        return f"{value:.3g}"
+    size = next((size for size in UNIT_PREFIXES if abs(value) >= size), 1)
+    return f"{value / size:.3g}{UNIT_PREFIXES[size]}"
+
+
+def label_pixels(low: float, high: float, intervals: int) -> int:
+    """Return the width of the widest label of an axis with `intervals` between `low` and `high`."""
+    labels = (axis_label(low + (high - low) * step / intervals) for step in range(intervals + 1))
+    return CHARACTER_PIXELS * max(map(len, labels))
 
 
 @dataclass(frozen=True)
@@ -34,14 +54,14 @@ class Plot:
         low, high = self.ys
         return self.height - self.bottom - (value - low) / ((high - low) or 1) * (self.height - self.top - self.bottom)
 
-    def grid(self, intervals: int, text: Callable[[float], str], style: str, gap: int) -> Iterator[str]:
+    def grid(self, intervals: int, style: str, gap: int) -> Iterator[str]:
         """Yield evenly spaced horizontal lines with the attributes `style`, each with its value, `gap` pixels away."""
         low, high = self.ys
         for step in range(intervals + 1):
             value = low + (high - low) * step / intervals
             y = self.y(value)
             yield f'<line x1="{self.left}" x2="{self.width - self.right}" y1="{y:.1f}" y2="{y:.1f}" {style}/>'
-            yield f'<text x="{self.left - gap}" y="{y + 4:.1f}" text-anchor="end">{text(value)}</text>'
+            yield f'<text x="{self.left - gap}" y="{y + 4:.1f}" text-anchor="end">{axis_label(value)}</text>'
 
     def polyline(self, points: Iterable[tuple[float, float]], style: str) -> str:
         """Return a line through pairs of values, with the attributes `style`."""
