@@ -30,8 +30,8 @@ def measure(pairs: Sequence[Sides], plan: Plan) -> dict[str, dict[str, str]]:
 
     pairs: rows with the column names of the table.
     """
-    texts = [column.name for column in plan.features if column.is_category]
-    texts += [plan.target.name] if plan.target.task == "multiclass" else []
+    strings = [column.name for column in plan.features if column.is_category]
+    strings += [plan.target.name] if plan.target.task == "multiclass" else []
     named = [(_named(new, plan), _named(old, plan)) for new, old in pairs]
     files = [new for new, _ in named]
     whole = pd.concat(named[-1], ignore_index=True)
@@ -39,8 +39,8 @@ def measure(pairs: Sequence[Sides], plan: Plan) -> dict[str, dict[str, str]]:
         "IsSingleValue": {name: _single_value([file[name] for file in files]) for name in map(str, whole)},
         "NewLabelTrainTest": {plan.target.name: _new_label(named, plan)},
         **{
-            check: {name: reason([whole[name], *(file[name] for file in files)]) for name in texts}
-            for check, reason in TEXT_CHECKS.items()
+            check: {name: reason([whole[name], *(file[name] for file in files)]) for name in strings}
+            for check, reason in STRING_CHECKS.items()
         },
     }
     reasons = {check: {name: why for name, why in columns.items() if why} for check, columns in broken.items()}
@@ -49,7 +49,7 @@ def measure(pairs: Sequence[Sides], plan: Plan) -> dict[str, dict[str, str]]:
 
 def _named(rows: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """Return the columns that the suite reads, with their new names and precision."""
-    texts = {column.name for column in plan.features if column.is_category}
+    strings = {column.name for column in plan.features if column.is_category}
     columns = {name: rows[source] for source, name in plan.imported.items()}
     if plan.time:
         moments = times.examine(rows[plan.time.source], plan.time.name)[1]
@@ -58,7 +58,7 @@ def _named(rows: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     labeled = rows[plan.target.source].notna()
     return pd.DataFrame(
         {
-            name: values.astype(object if name in texts or name == plan.target.name else "Float32")
+            name: values.astype(object if name in strings or name == plan.target.name else "Float32")
             if plan.time is None or name != plan.time.name
             else values
             for name, values in columns.items()
@@ -136,7 +136,7 @@ def _special(parts: Sequence[pd.Series]) -> str:
     return f"{special[0][:20]!r} in {ratio:.1%} of rows; if it means missing, set --missing {special[0][:20]!r}"
 
 
-TEXT_CHECKS: dict[str, Callable[[Sequence[pd.Series]], str]] = {
+STRING_CHECKS: dict[str, Callable[[Sequence[pd.Series]], str]] = {
     "MixedNulls": _mixed_nulls,
     "MixedDataTypes": _mixed_types,
     "StringMismatch": _variants,

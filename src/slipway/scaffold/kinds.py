@@ -102,9 +102,9 @@ def _symbols(strings: pa.Array) -> list[str]:
     if all(LABEL.match(value) for value in values):
         return []
     matches = [SYMBOL.match(value) for value in values]
-    found = [{match[side] for side in ("before", "after") if match[side]} for match in matches if match]
-    symbols = set().union(*found)
-    if any(symbol.isalpha() for symbol in symbols) and not all(found):
+    affixes = [{match[side] for side in ("before", "after") if match[side]} for match in matches if match]
+    symbols = set().union(*affixes)
+    if any(symbol.isalpha() for symbol in symbols) and not all(affixes):
         return []  # a name that some values have and others lack, such as `TK 123` and `123`
     return sorted(symbols) if all(matches) and len(symbols) <= 2 else []
 
