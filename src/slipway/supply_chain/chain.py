@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
-from slipway.supply_chain import links_git, links_packages, links_release, links_trust
+from slipway.supply_chain import links_git, links_image, links_packages, links_release, links_trust
 from slipway.supply_chain.trace import NotChecked
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ LINKS: dict[str, tuple[str, Callable[[Trace], str]]] = {
     "code": ("each file of the service against the commit and the model", links_release.code),
     "packages": ("each installable file against uv.lock of the commit", links_packages.packages),
     "manifests": ("the desired Kubernetes manifests against the environment's file", links_git.manifests),
-    "image": ("the container image against the release", links_git.image),
+    "image": ("each layer of the container image against the release", links_image.image),
     "signature": ("the signed statement about the digest against the trusted keys", links_trust.signature),
     "attestation": ("GitHub's attestation of the manifest against workflow and commit", links_trust.attestation),
 }
 """The comparison and the check of each link by its name, from the source to the running release."""
 
-OF_AN_ENVIRONMENT = {"environment", "manifests", "image"}
+OF_AN_ENVIRONMENT = {"environment", "manifests"}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Each returns the detail of a link that holds, or raises UserError with the diffe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from slipway.dvc.files import LOCK, PIPELINE, RELEASED
 from slipway.environment import manifests as kubernetes
@@ -66,18 +66,6 @@ def manifests(trace: Trace) -> str:
     if trace.read(str(trace.branch.head), path) != kubernetes.fill(text, name, content).encode():
         raise_difference(path, "deploy", "a promotion of the release")
     return f"{path} is the output of a promotion of the release"
-
-
-def image(trace: Trace) -> NoReturn:
-    """Report the image as not checked: it is built elsewhere, so only its builder can attest its content."""
-    reference = trace.desired[1].image
-    if reference is None:
-        raise NotChecked("no image is named; the agent runs the release itself", required=False)
-    raise NotChecked(
-        f"{reference}: only its builder can attest that it was built from this release",
-        f"gh attestation verify oci://{reference} --repo OWNER/NAME",
-        required=False,
-    )
 
 
 def _is_workflow(path: str) -> bool:

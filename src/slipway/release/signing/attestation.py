@@ -52,18 +52,22 @@ def check(git: Git, built: Release, store: Store) -> str:
 
     Returns the verified workflow and commit as text.
     """
-    repository, bundle = _repository(git), store.read_evidence(built.version, NAME)
+    return check_file(git, built.folder / MANIFEST, store.read_evidence(built.version, NAME), built.commit)
+
+
+def check_file(git: Git, subject: Path, bundle: bytes, commit: str) -> str:
+    """Verify the attestation `bundle` of the file `subject`, which deploy.yaml made at `commit`; see `check`."""
+    repository = _repository(git)
     with TemporaryDirectory() as scratch:
         file = Path(scratch) / NAME
         file.write_bytes(bundle)
-        source = ["--source-ref", SOURCE, "--source-digest", built.commit]
+        source = ["--source-ref", SOURCE, "--source-digest", commit]
         signer = ["--repo", repository, "--signer-workflow", f"{repository}/{WORKFLOW}"]
         kind = ["--predicate-type", PROVENANCE, "--format", "json"]
-        manifest = str(built.folder / MANIFEST)
-        output = gh("attestation", "verify", manifest, "--bundle", str(file), *signer, *source, *kind)
+        output = gh("attestation", "verify", str(subject), "--bundle", str(file), *signer, *source, *kind)
     if not json.loads(output or "[]"):
         raise RejectedError("gh attestation verify: reported no verified attestation")
-    return f"{repository}/{WORKFLOW} at {built.commit[:12]}, by `gh attestation verify`"
+    return f"{repository}/{WORKFLOW} at {commit[:12]}, by `gh attestation verify`"
 
 
 def _repository(git: Git) -> str:

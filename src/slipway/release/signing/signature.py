@@ -62,12 +62,16 @@ def write_signed(built: Release, signer: CryptoSigner) -> Path:
 
 def sign(built: Release, signer: CryptoSigner) -> tuple[str, bytes]:
     """Return the name and content of the file with the signature of `built`."""
+    return f"signature-{signer.public_key.keyid[:KEY_ID_DIGITS]}{SUFFIX}", envelope(statement(built), signer)
+
+
+def envelope(content: dict[str, Any], signer: CryptoSigner) -> bytes:
+    """Return a statement in a signed DSSE envelope, as one line."""
     from securesystemslib.dsse import Envelope
 
-    envelope = Envelope(json.dumps(statement(built), sort_keys=True).encode(), PAYLOAD, {})
-    envelope.sign(signer)
-    name = f"signature-{signer.public_key.keyid[:KEY_ID_DIGITS]}{SUFFIX}"
-    return name, json.dumps(envelope.to_dict(), sort_keys=True).encode() + b"\n"
+    signed = Envelope(json.dumps(content, sort_keys=True).encode(), PAYLOAD, {})
+    signed.sign(signer)
+    return json.dumps(signed.to_dict(), sort_keys=True).encode() + b"\n"
 
 
 def statement(built: Release) -> dict[str, Any]:
@@ -108,7 +112,7 @@ def verify(version: str, digest: str, files: Iterable[bytes], keys: Sequence[Tru
     problems: list[str] = []
     for content in files:
         try:
-            return _verify_file(content, digest, keys)
+            return verify_file(content, digest, keys)
         except UserError as error:
             problems.append(str(error))
     names = ", ".join(key.name for key in keys)
@@ -119,7 +123,7 @@ def verify(version: str, digest: str, files: Iterable[bytes], keys: Sequence[Tru
     )
 
 
-def _verify_file(content: bytes, digest: str, keys: Sequence[Trusted]) -> tuple[str, str]:
+def verify_file(content: bytes, digest: str, keys: Sequence[Trusted]) -> tuple[str, str]:
     """Return the name of the key of the first valid line, and the line. Raises UserError."""
     if len(content) > SIGNATURE_BYTES_MAX:
         raise RejectedError(f"signature has {len(content):,} bytes, at most {SIGNATURE_BYTES_MAX:,} are allowed")

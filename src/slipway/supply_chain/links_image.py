@@ -1,0 +1,70 @@
+"""The link of the chain from a container image to its release: layers, tag, platform, signature and attestation.
+
+Each image that was pushed of a release is checked; with an environment, only the one that it desires.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from slipway.errors import RejectedError, UserError
+from slipway.image import record as records
+from slipway.image import verify
+from slipway.image.layout import Layout
+from slipway.release.signing import attestation
+from slipway.supply_chain.trace import NotChecked
+
+if TYPE_CHECKING:
+    from slipway.image.record import ImageRecord
+    from slipway.supply_chain.trace import Trace
+
+
+def image(trace: Trace) -> str:
+    """Check each image of the release: its content against the release, and its signature and attestation."""
+    checked = [_check(trace, record) for record in _images(trace)]
+    return "; ".join(checked)
+
+
+def _images(trace: Trace) -> list[ImageRecord]:
+    """Return the images to check. Raises NotChecked without one."""
+    version = trace.fetched.version
+    desired = trace.content.image if trace.content else None
+    if desired is None:
+        pushed = records.read_all(trace.store, version)
+        if not pushed:
+            raise NotChecked(
+                "the release has no image", "`slipway image build` and `slipway image push`", required=False
+            )
+        return pushed
+    found = records.find(trace.store, version, desired)
+    if found is None:
+        raise NotChecked(
+            f"{desired}: the release has no evidence about this image",
+            f"gh attestation verify oci://{desired} --repo OWNER/NAME, or push it with `slipway image push`",
+            required=attestation.is_required(),
+        )
+    return [found]
+
+
+def _check(trace: Trace, record: ImageRecord) -> str:
+    layout = Layout(trace.scratch / "image")
+    detail = verify.verify(record, trace.fetched, layout)
+    signer = records.verify_signature(record, trace.store, trace.root)
+    vouched = [f"signed by {signer}"] if signer else []
+    return "; ".join([detail, *vouched, *_attested(trace, record, layout)])
+
+
+def _attested(trace: Trace, record: ImageRecord, layout: Layout) -> list[str]:
+    """Check GitHub's attestation of the image. One that is optional and cannot be verified here is left out."""
+    name, required = record.file(records.ATTESTED), attestation.is_required()
+    if name not in trace.store.evidence_names(record.release):
+        if required:
+            raise RejectedError(f"{record.image}: has no attestation from GitHub, and {attestation.REQUIRED} is true")
+        return []
+    bundle = trace.store.read_evidence(record.release, name)
+    try:
+        return [attestation.check_file(trace.git, layout.blob(record.digest), bundle, trace.fetched.commit)]
+    except UserError:
+        if required:
+            raise
+        return []
