@@ -201,7 +201,7 @@ def of_gates(plan: Plan, evidence: Mapping[str, Any]) -> dict[str, Change]:
         "gates.floor": Change(
             _floor(value, metric),
             f"absolute {kind} of the primary metric; halfway from guessing, {value['dummy']:.3g}, to the first model,"
-            f" {value['model']:.3g}, or guessing if that is as good",
+            f" {value['model']:.3g}, or just better than guessing if that is as good",
         ),
         "gates.baseline_margin": Change(
             0.0 if behind > 0 else rounded_down(HEADROOM_FACTOR * behind),
