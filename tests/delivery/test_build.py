@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 
 from slipway.errors import DigestMismatchError, MissingFileError, WorkTreeError
-from slipway.release.build import Source, build, fetch_published
+from slipway.release import manifest
+from slipway.release.build import IMAGE_REQUIREMENTS, Source, _requirements, build, fetch_published
+from tests.delivery import requirements_project
 
 
 def test_an_edited_file_is_not_released_under_the_name_of_its_commit(project):
@@ -39,3 +43,17 @@ def test_the_release_of_a_commit_is_fetched_and_not_built_again(project, tmp_pat
     assert built.digest == fetch_published(project.root, output, lambda: project.store).digest
     project.commit()
     assert fetch_published(project.root, output, lambda: project.store) is None
+
+
+@pytest.mark.parametrize(("model_format", "expected"), [("onnx", []), ("skops", ["tiny-trees"])])
+def test_a_model_that_imports_its_classes_is_released_with_the_packages_of_the_problem(
+    model_format, expected, tmp_path
+):
+    context, folder = tmp_path / "context", tmp_path / "release"
+    context.mkdir()
+    requirements_project.lock(context)
+    manifest.write(folder / "model/signature.json", {"format": model_format})
+    _requirements(context, folder)
+    locked = tomllib.loads((folder / manifest.LOCKED).read_text()).get("packages", [])
+    assert expected == [package["name"] for package in locked]
+    assert bool(expected) is (requirements_project.WHEEL in (context / IMAGE_REQUIREMENTS).read_text())

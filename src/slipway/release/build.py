@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from slipway.release.store import Store
 
-SERVE_GROUPS = {"onnx": ["serve"], "skops": ["serve", "serve-skops"]}
-"""Dependency groups of pyproject.toml that a release installs, by model format."""
+SERVE_GROUPS = {"onnx": ["serve"], "skops": ["serve", "serve-skops", "problem"]}
+"""Dependency groups of pyproject.toml that a release installs, by model format. skops imports the model's classes."""
 PARAMS = "params.yaml"
 IMAGE_REQUIREMENTS = "build/requirements.txt"  # the path in bentofile.yaml
 TOOLS = ("bentoml", "cyclonedx-python-lib", "dvc", "onnxruntime", "scikit-learn", "slipway", "uv")

@@ -39,8 +39,12 @@ OBJECTS = STORE / "files"
 REPLACED = (render.PACKAGE, render.TESTS, Path("metrics"), OBJECTS)
 WRITTEN = (render.PACKAGE, render.TESTS, Path("metrics"), STORE, engine.LOCK, Path("data.dvc"), Path("dvc.lock"))
 """Paths that may have new files, which a failure removes."""
-GROUP = re.compile(r"^(?:#[^\n]*\n)?problem = \[[^\]]*\]\n", re.MULTILINE)
-EMPTY_GROUP = "# Dependencies of src/problem only, in addition to pandas and scikit-learn.\nproblem = []\n"
+GROUP = re.compile(r"^(?:#[^\n]*\n)*problem = \[[^\]]*\]\n", re.MULTILINE)
+EMPTY_GROUP = """\
+# What src/problem imports in addition to pandas and scikit-learn. A release whose model is in skops installs it,
+# because skops imports the classes of the model.
+problem = []
+"""
 FILE_ROWS_MIN = 500  # so that chance alone changes the distributions of a file little
 FILES_MAX = 6
 FILE_BYTES_MAX = 1_500_000  # git must have no file over two million

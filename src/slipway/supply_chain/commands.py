@@ -73,7 +73,7 @@ def licences(
 ) -> None:
     """List the license of every package that a release installs. Fails if one may not be distributed.
 
-    Example: `slipway licences --group serve --group serve-skops`
+    Example: `slipway licences --group serve --group serve-skops --group problem`
     """
     from slipway.supply_chain import licenses as job
 
