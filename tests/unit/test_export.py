@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pydantic import BaseModel, Field
+from ruamel.yaml import YAML
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor, VotingRegressor
 from sklearn.linear_model import LinearRegression
@@ -146,11 +147,18 @@ def test_a_conversion_beyond_the_time_limit_is_exported_to_skops(exported, monke
 def test_all_untrusted_types_are_listed_together(exported):
     both = VotingRegressor([("boosted", _boosted()), ("forest", _forest(TOLERANT))])
     estimator = TransformedTargetRegressor(both, func=np.log1p, inverse_func=np.expm1)
-    with pytest.raises(
-        UserError, match=r"TreePredictor, sklearn\.tree\._tree\.Tree, .*; .*export\.trusted_types"
-    ) as error:
+    with pytest.raises(UserError, match=r"TreePredictor, sklearn\.tree\._tree\.Tree, .*, then paste") as error:
         exported(estimator, trusted_types=["functools.partial"])
     assert 1 == len(str(error.value).splitlines())
+    pasted = YAML().load(str(error.value).rpartition("params.yaml: ")[2])
+    assert "skops" == exported(estimator, **pasted)[0]
+
+
+def test_an_untrusted_type_is_added_to_those_that_are_trusted(exported):
+    with pytest.raises(
+        UserError, match=r"does not trust one type .*: \[functools\.partial, sklearn\.tree\._tree\.Tree\]$"
+    ):
+        exported(_forest(TOLERANT), Nullable, trusted_types=["functools.partial"])
 
 
 def test_an_allowed_difference_is_exported_to_onnx(exported):

@@ -15,6 +15,11 @@ TEXT = VALID.read_text(encoding="utf-8")
 
 REFUSED = [
     ("  floor: 0.62", "  florr: 0.62", "gates.florr: no such key; did you mean gates.floor?"),
+    (
+        "    - sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor\n",
+        "",
+        "export.trusted_types: null; allowed: a list of strings",
+    ),
     ("  floor: 0.62 ", "  # ", "gates.floor: missing; add a number (Absolute limit of the primary metric"),
     ("  floor: 0.62", "  floor: 62%", 'gates.floor: "62%" (a string); allowed: a number (Absolute'),
     ("  floor: 0.62", "  floor: .nan", "gates.floor: NaN; allowed: a number"),

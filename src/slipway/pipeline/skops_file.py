@@ -51,11 +51,12 @@ def load(path: Path, trusted: list[str]) -> BaseEstimator:
 
 
 def require_trusted(name: str, types: Iterable[str], trusted: list[str]) -> None:
-    """Raise UserError with all `types` of the file `name` that `trusted` lacks."""
+    """Raise UserError if `trusted` lacks `types` of the file `name`, with the complete list to paste."""
     if unknown := sorted(set(types) - set(trusted)):
+        count = "one type" if len(unknown) == 1 else f"{len(unknown)} types"
         raise SettingError(
-            f"{name}: has types that skops does not trust: {', '.join(unknown)};"
-            " review their source, then add them to export.trusted_types in params.yaml"
+            f"{name}: skops does not trust {count} of the model; review the source of {', '.join(unknown)},"
+            f" then paste into section export of params.yaml: trusted_types: [{', '.join([*trusted, *unknown])}]"
         )
 
 
