@@ -13,6 +13,8 @@ export PYTHON
 export UV_PYTHON_DOWNLOADS = never
 # These tests measure time, so they run alone. They run first, so that the list of untested programs ends the output.
 TIMED = tests/delivery/test_loadtest.py tests/service/test_overload.py
+# On two cores: many tests wait for services, and a third worker runs meanwhile.
+WORKERS = 3
 RUN = .bootstrap/bin/uv run --frozen
 PYTEST = $(RUN) pytest --durations=25
 
@@ -29,7 +31,7 @@ ifdef ARGS
 	@$(PYTEST) $(ARGS)
 else
 	$(if $(filter-out integration,$(SUITE)),,@$(PYTEST) $(TIMED))
-	@$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder $(SUITE:%=--suite=%) $(TIMED:%=--ignore=%)
+	@$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(SUITE:%=--suite=%) $(TIMED:%=--ignore=%)
 endif
 
 data: | setup
