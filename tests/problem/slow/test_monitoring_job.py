@@ -16,6 +16,7 @@ from slipway.environment.place import Place
 from slipway.errors import UserError
 from slipway.gates import Outcome
 from slipway.monitoring import collect, job
+from slipway.monitoring.log_columns import KEY, LOGGED, PREFIX, TIME
 from slipway.settings import read_settings
 
 WEEK = ("2013-10-02", "2013-10-09")
@@ -32,12 +33,13 @@ def environment(scene, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").symlink_to(REPOSITORY / "params.yaml")
     october = later.months[0]
-    week = october[(october["time"] >= WEEK[0]) & (october["time"] < WEEK[1])]
+    week = october[(october[TIME] >= WEEK[0]) & (october[TIME] < WEEK[1])]
     place = Place.of("production")
     place.predictions.mkdir(parents=True)
     lines = map(_line, week.to_dict("records"))
     (place.predictions / "predictions-1.jsonl").write_text("".join(lines))
-    labels = week[week["time"] < "2013-10-08"][["request_id", problem.TARGET]]
+    request = KEY[0]
+    labels = week[week[TIME] < "2013-10-08"][[request, problem.TARGET]].rename(columns={request: "request_id"})
     monkeypatch.setattr(problem, "labels", lambda *_: labels)
     monkeypatch.setattr(job, "reference_of", lambda *_: reference)
     return SimpleNamespace(place=place, rows=len(week), root=tmp_path)
@@ -45,9 +47,9 @@ def environment(scene, tmp_path, monkeypatch):
 
 def _line(logged: dict) -> str:
     row = {name: None if logged[name] != logged[name] else logged[name] for name in problem.Row.model_fields}
-    head = {name: logged[name] for name in ("release", "request_id", "index")}
-    return json.dumps(head | {"time": logged["time"].isoformat(timespec="milliseconds"), "row": row,
-                              "prediction": logged["prediction"]}, default=int) + "\n"  # fmt: skip
+    head = {name.removeprefix(PREFIX): logged[name] for name in LOGGED}
+    head["time"] = head["time"].isoformat(timespec="milliseconds")
+    return json.dumps(head | {"row": row}, default=int) + "\n"
 
 
 def window_options(**changes: object) -> job.WindowOptions:
@@ -113,11 +115,10 @@ def test_an_environment_without_a_release_is_reported(monkeypatch):
 
 
 def test_the_reference_has_the_rows_of_the_release_and_no_later_ones(scene, trained, tmp_path, monkeypatch):
-    manifest = {
-        "version": "v0.2.0",
-        "built": "2013-09-01T00:00:00+00:00",
-        "metrics": {"prepare": {"period": {"test": ["2013-08-03 00:00:00+00:00", "2013-09-01 03:59:00+00:00"]}}},
-    }
+    period = {"test": ["2013-08-03 00:00:00+00:00", "2013-09-01 03:59:00+00:00"]}
+    manifest = SimpleNamespace(
+        version="v0.2.0", built="2013-09-01T00:00:00+00:00", metrics={"prepare": {"period": period}}
+    )
     (tmp_path / "model").symlink_to(trained / "model")
     (tmp_path / "params.yaml").symlink_to(REPOSITORY / "params.yaml")
     built = SimpleNamespace(manifest=manifest, folder=tmp_path)
