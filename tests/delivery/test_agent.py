@@ -75,6 +75,7 @@ def test_a_release_that_does_not_start_is_tried_once_and_the_old_one_keeps_servi
     first.settle()
     assert "v0.1.0" == first.serves
     assert reason in first.agent.state.bad.reason
+    assert ("which ends with: this release cannot start" in first.agent.state.bad.reason) is (kind == "crash")
     assert 1 == sum("starting v0.2.0" in text for text in first.events)
     with pytest.raises(ReleaseFailedError, match=rf"v0\.2\.0 was refused, v0\.1\.0 keeps serving: v0\.2\.0: {reason}"):
         waiting.until_served(Environment("staging"), content, 5)

@@ -14,6 +14,7 @@ import pytest
 
 from slipway import files
 from slipway.files import write_json, write_text
+from slipway.files.tail import LINE_LENGTH_MAX, TAIL_BYTES, last_line
 
 KILLED_BEFORE_A_STEP = """
 import os, signal, sys
@@ -190,3 +191,20 @@ def _failing(code: int):
         raise OSError(code, os.strerror(code))
 
     return fail
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"first\nlast\n \n\n", "last"),
+        (b"\x1b[31mred\x1b[0m\n", "[31mred[0m"),
+        (b"\xc3\xa9 \xff\n", "\u00e9 \ufffd"),
+        (b"x" * TAIL_BYTES * 2, "x" * LINE_LENGTH_MAX),
+        (b"\n", ""),
+        (None, ""),
+    ],
+)
+def test_the_last_line_of_a_log_is_printable_and_bounded(tmp_path, content, expected):
+    if content is not None:
+        (tmp_path / "log").write_bytes(content)
+    assert expected == last_line(tmp_path / "log")

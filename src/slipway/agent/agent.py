@@ -31,6 +31,7 @@ from slipway.agent.watch import Watch
 from slipway.environment import client, state
 from slipway.environment.state import SERVED_MAX, BadPromotion, GatewayProcess, Instance, State, text
 from slipway.errors import UserError
+from slipway.files.tail import last_line
 from slipway.gates import canary_progress
 from slipway.gates.canary_progress import SIDES
 
@@ -364,7 +365,9 @@ class Agent:
     def _fail_start(self, instance: Instance, reason: str) -> None:
         self._reap(instance)
         name = "shadow" if instance.role == "shadow" else instance.release
-        message = f"{instance.release}: {reason}; see {self.place.log(name)}"
+        log = self.place.log(name)
+        message = f"{instance.release}: {reason}; see {log}"
+        message += f", which ends with: {line}" if (line := last_line(log)) else ""
         trial = self.target[1]
         if instance.role == "main":
             self._fail(instance.digest, instance.release, message)
