@@ -1,6 +1,7 @@
 """Results of jobs: each job writes one JSON file, `results/<job>.json`, and the report is rendered from these files.
 
-The evidence of a job in JOBS is a model; that of any other job is a mapping.
+The evidence of a job in JOBS is a model; that of any other job is a mapping. A result names the work tree that it was
+made from, and counts for that tree only.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from slipway.gates import Outcome, Verdict, overall
 from slipway.gates.comparison_evidence import ComparisonEvidence
 from slipway.gates.data_evidence import DataEvidence
 from slipway.gates.training_evidence import SearchEvidence, TrainEvidence
-from slipway.schema.bounds import ITEMS_MAX, SECONDS_MAX, Evidence, Maybe, Name, Text, max_items
+from slipway.git import source_tree
+from slipway.git.source_tree import SourceTree
+from slipway.schema.bounds import ITEMS_MAX, SECONDS_MAX, Absent, Evidence, Maybe, Name, Text, max_items
 from slipway.settings.explain import explain
 
 if TYPE_CHECKING:
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 RESULTS = Path("results")
+WRITTEN = ("dvc.lock", "metrics", "results")
+"""Paths that the pipeline and the jobs write, so the jobs of one commit may find them in different states."""
 VALUE_CHARACTERS_MAX = 60  # of an invalid value in a message
 
 M = TypeVar("M", bound=BaseModel)
@@ -43,6 +48,8 @@ class JobResult(BaseModel, Generic[E]):
 
     job: Name
     started: AwareDatetime
+    source: Absent[SourceTree] = None
+    """The work tree when the job started; None outside of a repository."""
     seconds: Annotated[float, Field(ge=0, le=SECONDS_MAX)] = 0.0
     verdicts: Annotated[list[Verdict], max_items(ITEMS_MAX)] = []
     evidence: E = Field(default=cast("E", {}), validate_default=True)
@@ -121,7 +128,7 @@ def recorded(job: str, directory: Path = RESULTS) -> AbstractContextManager[JobR
 def recorded(job: Job[Any] | str, directory: Path = RESULTS) -> AbstractContextManager[JobResult[Any]]:
     """Yield a result to fill in and write it however the block ends. A crash is recorded and re-raised."""
     name, kind = (job, JobResult) if isinstance(job, str) else (job.name, job.result)
-    return _written(kind(job=name, started=datetime.now(UTC)), directory)
+    return _written(kind(job=name, started=datetime.now(UTC), source=source(directory.parent)), directory)
 
 
 @contextmanager
@@ -137,6 +144,16 @@ def _written(result: JobResult[Any], directory: Path) -> Iterator[JobResult[Any]
         result.seconds = round(time.monotonic() - start, 2)
         output.record(result)
         write_text(directory / f"{result.job}.json", result.model_dump_json(indent=2, by_alias=True) + "\n")
+
+
+def source(folder: Path = Path()) -> SourceTree | None:
+    """Return the work tree in `folder` without what the pipeline writes; None outside of a repository."""
+    return source_tree.read(folder, WRITTEN)
+
+
+def is_of(tree: SourceTree | None, other: SourceTree | None) -> bool:
+    """Return whether two work trees have the same files, in one commit or in several."""
+    return (tree and tree.content) == (other and other.content)
 
 
 class _Need(BaseModel):

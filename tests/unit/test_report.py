@@ -10,7 +10,7 @@ import pytest
 
 from slipway.gates import Outcome, Verdict
 from slipway.git.changes import Changes
-from slipway.report import content, html, markdown
+from slipway.report import content, html, markdown, submitted
 from slipway.report.content import ReportEvidence
 from slipway.report.document import Chart, Code, Commands, Details, Heading, Series, Strong, Table, paragraph
 from slipway.report.svg import axis_label
@@ -126,6 +126,21 @@ def test_a_job_that_crashed_blocks_with_its_error(job):
     text = _text(_evidence(**{job: _result(job, error="MemoryError")}))
     assert f"# ❌ Blocked: {job}" == text.splitlines()[0]
     assert "MemoryError" in text
+
+
+@pytest.mark.parametrize("job", content.JOBS)
+def test_a_result_of_other_files_does_not_count_and_its_reason_is_shown(job):
+    evidence = _evidence(**{job: None}).model_copy(update={"outdated": {job: "results are about commit abc"}})
+    lines = _text(evidence).splitlines()
+    assert f"# ❌ Blocked: {job}" == lines[0]
+    assert f"**{job}**: did not run (result of other files). results are about commit abc" in lines
+    assert any(line.startswith(f"| {job} | ❌ result of other files") for line in lines)
+
+
+def test_a_result_of_other_files_survives_the_submission():
+    evidence = _evidence(test=None).model_copy(update={"outdated": {"test": "a reason"}})
+    assert {"test": "a reason"} == submitted.accept(submitted.submit(evidence).encode()).outdated
+    assert "outdated" not in submitted.submit(_evidence())
 
 
 def test_jobs_that_did_not_run_follow_the_failed_gate_and_are_not_in_the_title():

@@ -13,6 +13,7 @@ from slipway.scaffold import new, upgrade, work_tree
 from slipway.scaffold.plan import ForkRequest
 from slipway.settings import read_settings
 from tests import hostile_git
+from tests.params import PARAMS
 
 COMMITTED = {
     "src/problem/row.py": "row\n",
@@ -102,6 +103,23 @@ def test_a_failure_half_way_restores_every_file(fork, monkeypatch, capsys, failu
     assert "every file was restored" in str(failed.value) + capsys.readouterr().err
     assert {} == Git(Path()).edited()
     assert COMMITTED == {name: Path(name).read_text() for name in COMMITTED}
+
+
+def test_results_of_the_previous_problem_are_removed(fork, monkeypatch):
+    def stop(*_):
+        raise ToolError("the package is written")
+
+    write(
+        {"results/data.json": "{}\n", "results/report/report.md": "Ready to merge\n", ".git/info/exclude": "results/\n"}
+    )
+    fork.write_text("x,y\n" + "".join(f"{row}.5,{row * row % 7}.5\n" for row in range(120)))
+    monkeypatch.setattr(new, "read_settings", lambda: SETTINGS)
+    monkeypatch.setattr(new.engine, "write_lock", lambda *_: None)
+    monkeypatch.setattr(new, "PARAMS", PARAMS)
+    monkeypatch.setattr(new, "_edit", stop)
+    with pytest.raises(ToolError, match="the package is written"):
+        COMMANDS["new"](fork)
+    assert not Path("results").exists()
 
 
 def test_an_upgrade_does_not_delete_untracked_files(fork, monkeypatch):

@@ -226,6 +226,13 @@ def test_required_blocks_when_the_report_does_not_pass(verdict, outcome):
         jobs.required()
 
 
+def test_required_blocks_when_the_report_is_about_other_files(verdict):
+    verdict("pass")
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    with pytest.raises(GateError, match=r"verdict\.json is about other files than these; run `slipway report`"):
+        jobs.required()
+
+
 def test_required_blocks_without_a_report(verdict):
     verdict(None)
     with pytest.raises(MissingFileError, match=r"verdict\.json: not found"):

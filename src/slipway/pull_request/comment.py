@@ -127,7 +127,10 @@ def combined(parts: Sequence[CheckedPart]) -> content.ReportEvidence | None:
     if not submissions:
         return None
     results = {job: evidence.results.of(job) for jobs, evidence in submissions for job in jobs}
-    merged = {"results": content.JobResults(**results), "statuses": _statuses(parts)}
+    outdated = {
+        job: evidence.outdated[job] for jobs, evidence in submissions for job in jobs if job in evidence.outdated
+    }
+    merged = {"results": content.JobResults(**results), "statuses": _statuses(parts), "outdated": outdated}
     return submissions[0][1].model_copy(update=merged)
 
 

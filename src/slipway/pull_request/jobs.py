@@ -262,7 +262,10 @@ def required() -> None:
     unfinished = [f"{job} ({status})" for job, status in statuses.items() if status != "success"]
     if unfinished:
         raise GateError(f"required: blocked by the jobs {', '.join(unfinished)}")
-    verdict = read_json(results.RESULTS / "report" / "verdict.json")
+    path, tree = results.RESULTS / "report" / "verdict.json", results.source()
+    verdict = read_json(path)
+    if verdict.get("content") != (tree and tree.content):
+        raise GateError(f"required: {path} is about other files than these; run `slipway report`")
     if verdict["outcome"] != Outcome.PASS:
         raise GateError(f"required: blocked by the report: {verdict['title']}")
     output.result({"outcome": "pass"}, "required: every job succeeded and every gate passed")

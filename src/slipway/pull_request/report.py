@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import problem
 from slipway import results
@@ -35,23 +35,34 @@ def report(base: str, needs: str) -> Outcome:
     write_text(FOLDER / "report.md", text)
     write_text(FOLDER / "report.html", html.render(document, title))
     write_text(FOLDER / EVIDENCE, submitted.submit(evidence))
-    outcome = content.outcome(evidence)
-    write_text(FOLDER / "verdict.json", json.dumps({"outcome": outcome, "title": title}) + "\n")
+    outcome, tree = content.outcome(evidence), results.source()
+    verdict = {"outcome": outcome, "title": title, "content": tree and tree.content}
+    write_text(FOLDER / "verdict.json", json.dumps(verdict) + "\n")
     workflows.add_to_summary(text)
     return outcome
 
 
 def gather(base: str, needs: str) -> content.ReportEvidence:
-    """Collect the evidence of all jobs. The report names the jobs whose result is missing."""
+    """Collect the evidence of all jobs. The report names the jobs whose result is missing or of other files."""
     read = {job: result for job, result in results.read().items() if job in content.JOBS}
+    tree = results.source()
+    own = {job: result for job, result in read.items() if results.is_of(result.source, tree)}
     return content.ReportEvidence(
-        results=content.JobResults.model_validate(read, from_attributes=True),
+        results=content.JobResults.model_validate(own, from_attributes=True),
+        outdated={job: _outdated(result) for job, result in read.items() if job not in own},
         changes=changes.since(base),
         task=problem.TASK,
         primary=read_settings().gates.primary,
         card=card(),
         statuses=results.job_statuses(needs),
     )
+
+
+def _outdated(result: results.JobResult[Any]) -> str:
+    """Return why a result does not count for the work tree."""
+    path = f"{results.RESULTS}/{result.job}.json"
+    origin = f"is about {result.source}, whose files differ from these" if result.source else "names no commit"
+    return f"{path} {origin}; run `slipway {result.job}`"
 
 
 def card() -> content.Card:

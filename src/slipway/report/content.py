@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     SerializerFunctionWrapHandler,
     ValidationInfo,
     model_serializer,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from slipway.report.document import Block, Document, Inline
 
 NOT_RUN = "did not run"
+OUTDATED = "result of other files"
 RUNNING = "running"
 """Status of a job whose run has not ended, so that its result is still to come."""
 
@@ -116,6 +118,8 @@ class ReportEvidence(BaseModel):
     card: Card
     statuses: Annotated[dict[Name, Name], max_items(ITEMS_MAX)]
     """Status of each job as GitHub reports it; empty outside of a workflow."""
+    outdated: Annotated[dict[Name, Text], max_items(ITEMS_MAX), Field(exclude_if=lambda reasons: not reasons)] = {}
+    """Why a result does not count, by job: it was made from other files."""
 
     @model_validator(mode="after")
     def _metrics_are_of_the_task(self, info: ValidationInfo) -> ReportEvidence:
@@ -190,8 +194,8 @@ def _of_job(job: str, evidence: ReportEvidence) -> Iterator[Verdict]:
     if job in running(evidence):
         return
     if result is None:
-        status = _status(job, evidence)
-        reason = "an earlier job failed, or the run was stopped"
+        status = OUTDATED if job in evidence.outdated else _status(job, evidence)
+        reason = evidence.outdated.get(job, "an earlier job failed, or the run was stopped")
         yield Verdict(job, Outcome.FAIL, "completes", f"{NOT_RUN} ({status})", reason)
         return
     yield from result.verdicts
@@ -529,7 +533,8 @@ def _jobs(evidence: ReportEvidence) -> Table:
     for job in expected(evidence):
         result = evidence.results.of(job)
         seconds = f"{result.seconds:.1f}" if result else ""
-        missing = "⏳ running" if job in running(evidence) else "❌ no result"
+        absent = f"❌ {OUTDATED if job in evidence.outdated else 'no result'}"
+        missing = "⏳ running" if job in running(evidence) else absent
         rows.append((job, OUTCOME_LABELS[result.outcome] if result else missing, seconds))
     return Table(("Job", "Outcome", "Seconds"), rows, frozenset({2}))
 

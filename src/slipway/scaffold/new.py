@@ -24,6 +24,7 @@ from slipway.evaluation.metrics import for_task
 from slipway.files import write_text
 from slipway.git import Git
 from slipway.pull_request import engine
+from slipway.results import RESULTS
 from slipway.scaffold import alone, conditions, drift, limits, params_file, render, room, work_tree
 from slipway.scaffold.plan import infer, summary
 from slipway.settings import read_settings
@@ -93,10 +94,10 @@ def _report(step: str) -> None:
 
 
 def _write(plan: Plan, frame: pd.DataFrame) -> None:
-    """Write the package, its tests and its data, and remove the dependencies of the previous problem."""
+    """Write the package, its tests and its data, and remove the dependencies and results of the previous problem."""
     _report(f"writing {render.PACKAGE}, {render.TESTS} and {DATA}")
     files = render.render(plan)
-    for folder in (render.PACKAGE, render.TESTS, DATA, Path("metrics")):
+    for folder in (render.PACKAGE, render.TESTS, DATA, Path("metrics"), RESULTS):
         shutil.rmtree(folder, ignore_errors=True)
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
