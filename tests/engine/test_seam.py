@@ -61,8 +61,8 @@ def _python(root: Path, *arguments: str, **variables: str) -> str:
     return done.stdout.strip()
 
 
-def _compare(root: Path, champion: str) -> dict:
-    _python(root, "-c", COMPARE.format(champion=champion))
+def _compare(root: Path, champion: str, **variables: str) -> dict:
+    _python(root, "-c", COMPARE.format(champion=champion), **variables)
     return json.loads((root / "results/compare.json").read_text())
 
 
@@ -130,6 +130,65 @@ def test_a_candidate_worse_than_the_champion_is_blocked(toy, tmp_path):
     assert {"champion": "fail", "segments": "fail"}.items() <= {
         v["gate"]: v["outcome"] for v in result["verdicts"]
     }.items()
+
+
+V1 = "compare.Champion('v1', 'sha256:0', 'c', Path('champion'))"
+WITHOUT_MACHINE = {
+    '    machine: Literal["small", "large"] = Field(description="Kind of machine")\n': "",
+    '("machine",)': "()",
+    '(OrdinalEncoder(), ["machine"]), ': "",
+}
+"""Edits by which a pull request removes a feature from `Row`."""
+OF_PREDICTIONS = ("champion", "segments", "one-row latency")
+
+
+@pytest.fixture(scope="module")
+def removed(toy, tmp_path_factory):
+    """Return a candidate whose `Row` lacks a column that production reads, and which `load` still returns."""
+    root = tmp_path_factory.mktemp("removed") / "toy"
+    shutil.copytree(toy, root)
+    shutil.copytree(toy / "model", root / "champion", dirs_exist_ok=True)
+    source = (PROBLEM / "problem/__init__.py").read_text()
+    for before, after in WITHOUT_MACHINE.items():
+        assert before in source
+        source = source.replace(before, after)
+    (root / "problem").mkdir()
+    (root / "problem/__init__.py").write_text(source)
+    for stage in ("prepare", "train", "export", "evaluate"):
+        _python(root, *STAGES[stage]["cmd"].split()[1:], PYTHONPATH=str(root))
+    return root
+
+
+@pytest.fixture
+def dropped(removed):
+    """Return the same candidate, with data that no longer have the column."""
+    tables = {file: file.read_text() for file in (removed / "data").glob("*.csv")}
+    for file in tables:
+        pd.read_csv(file).drop(columns="machine").to_csv(file, index=False)
+    yield removed
+    for file, text in tables.items():
+        file.write_text(text)
+
+
+def test_a_champion_reads_a_column_that_the_row_no_longer_has(removed):
+    result = _compare(removed, V1, PYTHONPATH=str(removed))
+    verdicts = {verdict["gate"]: verdict for verdict in result["verdicts"]}
+    assert "fail" == verdicts["champion"]["outcome"]  # the column mattered
+    assert {"pass"} == {verdicts[gate]["outcome"] for gate in ("segments", "one-row latency", "model size")}
+    (champion,) = [row for row in result["evidence"]["production"]["all"] if row["metric"] == "rmse"]
+    assert champion["champion"]["value"] < champion["candidate"]["value"] / 2
+
+
+def test_a_column_that_the_data_lack_is_inconclusive_and_named_with_the_fix(dropped):
+    verdicts = {verdict["gate"]: verdict for verdict in _compare(dropped, V1, PYTHONPATH=str(dropped))["verdicts"]}
+    assert {"inconclusive"} == {verdicts[gate]["outcome"] for gate in OF_PREDICTIONS}
+    assert "pass" == verdicts["model size"]["outcome"]
+    reason = (
+        "v1 needs the column machine, which `load` in src/problem/data.py does not return; return it besides the"
+        " columns of `Row`"
+    )
+    assert {reason} == {verdicts[gate]["reason"] for gate in OF_PREDICTIONS}
+    assert "nan" not in json.dumps(list(verdicts.values())).lower()
 
 
 def test_the_report_has_the_metric_of_the_problem(toy):

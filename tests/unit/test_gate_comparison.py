@@ -90,12 +90,24 @@ def test_without_a_champion_the_other_gates_decide():
     assert ["pass", "pass"] == [gate(evidence, LIMITS).outcome for gate in (gates.champion, gates.segments)]
 
 
-def test_a_champion_that_cannot_be_compared_fails_with_the_reason():
-    evidence = _read({"rows": 1, "champion": {"version": "v1", "error": "v1 needs the column b"}})
-    assert ("fail", "v1 needs the column b") == (
-        gates.champion(evidence, LIMITS).outcome,
-        gates.champion(evidence, LIMITS).reason,
+OF_PRODUCTION = (gates.champion, gates.segments, gates.latency, gates.size)
+INCOMPARABLE = {"version": "v1", "error": "v1 needs the column b"}
+
+
+@pytest.mark.parametrize("gate", OF_PRODUCTION)
+def test_a_champion_that_cannot_be_compared_is_inconclusive_with_the_reason(gate):
+    verdict = gate(_read({"rows": 1, "champion": INCOMPARABLE}), LIMITS)
+    assert ("inconclusive", "not comparable", "v1 needs the column b") == (
+        verdict.outcome,
+        verdict.observed,
+        verdict.reason,
     )
+
+
+@pytest.mark.parametrize(("candidate", "expected"), [(10, "pass"), (21, "fail"), (NAN, "fail")])
+def test_the_size_is_judged_without_a_comparison_of_predictions(candidate, expected):
+    evidence = _read({"rows": 1, "champion": INCOMPARABLE, "bytes": {"candidate": candidate, "champion": 10}})
+    assert expected == gates.size(evidence, LIMITS).outcome
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def _compared(gate: str, threshold: str, comparison: ComparisonEvidence | None) 
     if champion.unreachable is not None:
         return Verdict(gate, Outcome.INCONCLUSIVE, threshold, "not compared", champion.unreachable)
     if champion.error is not None:
-        return Verdict(gate, Outcome.FAIL, threshold, "not comparable", champion.error)
+        return Verdict(gate, Outcome.INCONCLUSIVE, threshold, "not comparable", champion.error)
     return comparison
 
 
@@ -152,7 +152,7 @@ def _ratio(
 ) -> Verdict:
     threshold = f"≤ {limit:g} times production's"
     compared = _compared(gate, threshold, comparison)
-    if isinstance(compared, Verdict):
+    if isinstance(compared, Verdict) and (sides is None or sides.champion is None):
         return compared
     if sides is None or not sides.champion:
         return Verdict(gate, Outcome.FAIL, threshold, "missing", "it was not measured for both models")

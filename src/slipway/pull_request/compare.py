@@ -1,6 +1,7 @@
 """The command `compare`: the candidate compared with the releases in production and staging, and with the baselines.
 
-All models are scored on the candidate's test rows, so that the comparison is paired.
+All models are scored on the candidate's test rows, so that the comparison is paired. A release reads them as its own
+contract has them. Where the data cannot give a column of it, the comparison is inconclusive.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from slipway.gates.comparison_evidence import ComparisonEvidence, Released, Side
 from slipway.git.redact import redacted
 from slipway.github import workflows
 from slipway.pipeline.tables import positions, read_rows
+from slipway.pull_request import former_contract
+from slipway.pull_request.former_contract import IncomparableError
 from slipway.release.champion import Champion, fetch_released
 from slipway.release.store import open_store
 from slipway.results import COMPARE, recorded
@@ -115,14 +118,13 @@ def measure(
     y = positions(target, predictor.signature(new.model)["classes"])
     compare_with = _PairedComparison(y, scores[candidate], predictor.signature(new.model), settings)
     every_row, chosen = {ALL: np.arange(len(y))}, segments(features, problem.SEGMENTS)
-    released = None if champion is None else _release_comparison(champion, features, chosen, compare_with)
-    models = {"candidate": new.model}
-    if champion is not None and released is not None and released.error is None:
-        models["champion"] = champion.model
+    rows = LabeledRows(features, target)
+    released = None if champion is None else _release_comparison(champion, rows, chosen, compare_with)
+    models = {"candidate": new.model} | ({} if champion is None else {"champion": champion.model})
     staged = None
     if staging is not None:
         same = champion is not None and champion.digest == staging.digest
-        staged = released if same else _release_comparison(staging, features, every_row, compare_with)
+        staged = released if same else _release_comparison(staging, rows, every_row, compare_with)
     return ComparisonEvidence(
         rows=len(y),
         champion=released and released.release,
@@ -130,9 +132,17 @@ def measure(
         baselines={name: compare_with(name, every_row, scores[name]) for name in baselines},
         calibration=calibration.deciles(y, scores[candidate]),
         bytes=Sides.model_validate({side: _bytes(model) for side, model in models.items()}),
-        milliseconds=latency(models, features, settings.gates) if len(models) > 1 else None,
+        milliseconds=_latency(new.model, champion, features, released, settings.gates),
         staging=staged and StagingRelease(**dict(staged.release), all=staged.groups.get(ALL, [])),
     )
+
+
+@dataclass(frozen=True)
+class LabeledRows:
+    """The test rows as the candidate reads them, and their targets."""
+
+    features: pd.DataFrame
+    target: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -141,10 +151,8 @@ class _ReleaseComparison:
 
     release: Released
     groups: dict[str, list[Comparison]]
-
-    @property
-    def error(self) -> str | None:
-        return self.release.error
+    rows: pd.DataFrame | None = None
+    """The test rows as the release reads them; None where it cannot."""
 
 
 @dataclass(frozen=True)
@@ -174,45 +182,64 @@ class _PairedComparison:
 
 
 def _release_comparison(
-    champion: Champion, features: pd.DataFrame, groups: Mapping[str, np.ndarray], compare_with: _PairedComparison
+    champion: Champion, rows: LabeledRows, groups: Mapping[str, np.ndarray], compare_with: _PairedComparison
 ) -> _ReleaseComparison:
     """Return the comparison with a release, or the reason why its model cannot score these rows."""
-    error = _why_not_comparable(champion, features, compare_with.signature)
-    release = Released(version=champion.version, digest=champion.digest, commit=champion.commit, error=error)
-    if error:
-        return _ReleaseComparison(release, {})
-    prediction = predictor.load(champion.model).predict(
-        {str(name): values.to_numpy() for name, values in features.items()}
-    )
-    return _ReleaseComparison(release, compare_with(champion.version, groups, prediction))
+    release = Released(version=champion.version, digest=champion.digest, commit=champion.commit)
+    try:
+        features = _rows_of(champion, rows, compare_with.signature)
+    except IncomparableError as error:
+        return _ReleaseComparison(release.model_copy(update={"error": f"{champion.version} {error}"}), {})
+    prediction = predictor.load(champion.model).predict(_arrays(features))
+    return _ReleaseComparison(release, compare_with(champion.version, groups, prediction), features)
 
 
-def _why_not_comparable(champion: Champion, features: pd.DataFrame, candidate: Mapping[str, Any]) -> str | None:
-    """Return why the champion cannot be compared with the signature of the candidate; None if it can."""
+def _rows_of(champion: Champion, rows: LabeledRows, candidate: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the test rows as the champion reads them. Raises IncomparableError if it predicts something else."""
     signature = predictor.signature(champion.model)
-    missing = sorted({column["name"] for column in signature["columns"]} - set(features))
-    if missing:
-        return f"{champion.version} needs the column {missing[0]}, which the test rows lack"
     for key in ("task", "target", "classes"):
         if signature[key] != candidate[key]:
-            return f"{champion.version} has {key} {signature[key]}, the candidate {candidate[key]}"
-    return None
+            raise IncomparableError(f"has {key} {signature[key]}, the candidate {candidate[key]}")
+    return former_contract.rows(signature, rows.features, rows.target)
 
 
-def latency(models: Mapping[str, Path], features: pd.DataFrame, limits: GatesSection) -> Sides:
-    """Return the median milliseconds in which each model scores one row; calls are interleaved, so noise hits all."""
-    scorers = {name: predictor.load(model) for name, model in models.items()}
-    columns = {str(name): values.to_numpy() for name, values in features.items()}
-    rows = [
-        {name: values[[row]] for name, values in columns.items()} for row in range(min(len(features), LATENCY_ROWS_MAX))
-    ]
+def _arrays(features: pd.DataFrame) -> dict[str, np.ndarray]:
+    return {str(name): values.to_numpy() for name, values in features.items()}
+
+
+def _latency(
+    model: Path,
+    champion: Champion | None,
+    features: pd.DataFrame,
+    released: _ReleaseComparison | None,
+    limits: GatesSection,
+) -> Sides | None:
+    """Return the latency of both models, each on rows of its own contract; None where there is no second one."""
+    if champion is None or released is None or released.rows is None:
+        return None
+    return latency({"candidate": (model, features), "champion": (champion.model, released.rows)}, limits)
+
+
+def latency(models: Mapping[str, tuple[Path, pd.DataFrame]], limits: GatesSection) -> Sides:
+    """Return the median milliseconds in which each model scores one of its rows.
+
+    The calls are interleaved, so noise hits all models.
+    """
+    scorers = {
+        name: (predictor.load(model), _single_rows(_arrays(features))) for name, (model, features) in models.items()
+    }
     seconds: dict[str, list[float]] = {name: [] for name in scorers}
     for call in range(limits.latency_calls):
-        for name, scorer in scorers.items():
+        for name, (scorer, rows) in scorers.items():
             start = time.perf_counter()
             scorer.predict(rows[call % len(rows)])
             seconds[name].append(time.perf_counter() - start)
     return Sides.model_validate({name: float(np.median(durations) * 1000) for name, durations in seconds.items()})
+
+
+def _single_rows(columns: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+    count = min(map(len, columns.values()))
+    return [{name: values[[row]] for name, values in columns.items()} for row in range(min(count, LATENCY_ROWS_MAX))]
 
 
 def _bytes(model: Path) -> int:

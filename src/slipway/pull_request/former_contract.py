@@ -1,0 +1,71 @@
+"""The test rows as the contract of an earlier release has them, also its columns that `Row` no longer has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+import problem
+from slipway.errors import DataError
+from slipway.schema.columns import columns
+from slipway.schema.missing import FEATURES, with_none
+from slipway.settings import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DATA = Path("data")
+LOADER = "`load` in src/problem/data.py"
+
+
+class IncomparableError(Exception):
+    """A release cannot be compared; the message is the predicate of a sentence about it, with the fix."""
+
+
+def rows(signature: Mapping[str, Any], features: pd.DataFrame, target: np.ndarray) -> pd.DataFrame:
+    """Return the columns of a model's `signature` for the test rows with these `features` and `target`.
+
+    A column that `Row` has in the same kind comes from `features`, any other from what `load` returns. Raises
+    IncomparableError naming the first column that is in neither, and UserError when the data differ from the test rows.
+    """
+    kinds = {column.name: column.kind for column in columns(problem.Row)}
+    needed = {column["name"]: column["kind"] for column in signature["columns"]}
+    kept = [name for name, kind in needed.items() if kinds.get(name) == kind]
+    if len(kept) == len(needed):
+        return features[kept]
+    loaded = _loaded(target)
+    return pd.DataFrame(
+        {
+            name: features[name] if name in kept else _column(loaded, name, kind).set_axis(features.index)
+            for name, kind in needed.items()
+        }
+    )
+
+
+def _loaded(target: np.ndarray) -> pd.DataFrame:
+    """Return the test rows with every column that `load` returns, split as stage `prepare` does."""
+    frame = problem.load(DATA)
+    _, test = problem.split(frame[frame[problem.TARGET].notna()], read_settings().for_problem())
+    loaded = test[problem.TARGET].to_numpy(dtype=None if problem.TASK == "multiclass" else float)
+    if not np.array_equal(loaded, target):
+        raise DataError(f"{DATA}: gives other test rows than those of the candidate; run `slipway train`")
+    return test
+
+
+def _column(loaded: pd.DataFrame, name: str, kind: str) -> pd.Series:
+    if name not in loaded:
+        raise IncomparableError(
+            f"needs the column {name}, which {LOADER} does not return; return it besides the columns of `Row`"
+        )
+    values = loaded[name]
+    if kind == "category":
+        return with_none(values).map(str, na_action="ignore").fillna(FEATURES[kind]).astype(object)
+    try:
+        return values.astype("Float64").astype("float32")
+    except (TypeError, ValueError):
+        raise IncomparableError(
+            f"needs the column {name} as a number, but {LOADER} returns {values.dtype}; return it as before"
+        ) from None
