@@ -20,8 +20,8 @@ OWN_LAYERS = len(build.CONTENTS)
 def verify(record: ImageRecord, release: Release, layout: Layout) -> str:
     """Pull an image into `layout`, and compare it with the image that `release` builds. Raises UserError.
 
-    Every layer above the base is built again from the release. The base has no source here: it is named by the
-    image, and vouched for by whoever signed or attested the image.
+    Every layer above the base is built again from the release. The base has no source here: the image names
+    it, and the signature or the attestation of the image vouches for it.
     """
     _refuse_moved_tag(record)
     content = _pull(record, layout)

@@ -36,14 +36,14 @@ def _images(trace: Trace) -> list[ImageRecord]:
                 "the release has no image", "`slipway image build` and `slipway image push`", required=False
             )
         return pushed
-    found = records.find(trace.store, version, desired)
-    if found is None:
+    record = records.find(trace.store, version, desired)
+    if record is None:
         raise NotChecked(
             f"{desired}: the release has no evidence about this image",
             f"gh attestation verify oci://{desired} --repo OWNER/NAME, or push it with `slipway image push`",
             required=attestation.is_required(),
         )
-    return [found]
+    return [record]
 
 
 def _check(trace: Trace, record: ImageRecord) -> str:
