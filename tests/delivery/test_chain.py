@@ -318,7 +318,8 @@ def test_links_of_a_damaged_release_are_not_checked_and_do_not_hold(forger, caps
     flipped_byte(forger)
     _, links = walked(capsys)
     unchecked = {link["name"] for link in links.values() if link["outcome"] == NOT_CHECKED and link["required"]}
-    assert {"digest", "lock", "data", "model", "code", "packages", "attestation"} >= unchecked >= {"digest", "model"}
+    depend = {"digest", "lock", "data", "model", "code", "packages", "image", "attestation"}
+    assert depend >= unchecked >= {"digest", "model", "image"}
     assert "see `files`" in links["model"]["detail"]
     assert links["files"]["detail"].startswith("kind: SHA-256 is ")
 
@@ -409,7 +410,7 @@ def test_the_output_names_the_comparison_the_difference_and_the_remedy(forger, c
     assert "bento/src/app.py: differs between the release and the commit or the model" in text
     assert "  not checked  signature " in text
     assert "`slipway release key FILE` makes a key pair" in text
-    assert text.endswith("; broken: code; not checked: signature, attestation\n")
+    assert text.endswith("; broken: code; not checked: image, signature, attestation\n")
 
 
 def test_the_chain_is_recorded_as_a_gate(forger):

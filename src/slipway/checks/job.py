@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from slipway import yaml12
 from slipway.checks import claims
 from slipway.checks.evidence_file import read_evidence
-from slipway.dvc import client, command, pointers
+from slipway.dvc import client, command, outputs, pointers
 from slipway.errors import ToolError
 from slipway.files import read_json, write_json
 from slipway.gates import Outcome
@@ -67,5 +66,5 @@ def _reproduce(options: list[str]) -> bool:
 
 def _evidence_path() -> Path:
     """Return the metrics file of the stage, as dvc.yaml names it."""
-    (metrics,) = yaml12.parse(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"][STAGE]["metrics"]
-    return Path(metrics if isinstance(metrics, str) else next(iter(metrics)))
+    (path,) = outputs.metrics(STAGE)
+    return Path(path)

@@ -34,6 +34,11 @@ def of_git() -> list[str]:
     return [path for path, in_cache in _outputs() if not in_cache]
 
 
+def metrics(stage: str) -> list[str]:
+    """Return the paths of the metrics of a stage of dvc.yaml."""
+    return [_entry(entry)[0] for entry in stages()[stage]["metrics"]]
+
+
 def refuse_planted() -> None:
     """Raise UserError for the first file in git that DVC makes or fetches.
 

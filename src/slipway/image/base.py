@@ -61,7 +61,7 @@ class Base:
         with TemporaryDirectory() as root:
             for layer in self.layers:
                 self.layout.check(layer["digest"])
-                layers.unpack(self.layout.blob(layer["digest"]), Path(root))
+                layers.extract_layer(self.layout.blob(layer["digest"]), Path(root))
             yield ImagePython(Path(root))
 
 

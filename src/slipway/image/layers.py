@@ -97,7 +97,7 @@ def hashes(file: Path) -> dict[str, str]:
     return listed
 
 
-def unpack(file: Path, root: Path) -> None:
+def extract_layer(file: Path, root: Path) -> None:
     """Extract a layer over `root`, without owners and permissions, and apply its whiteouts. Raises UserError."""
     try:
         with tarfile.open(file) as tar:
