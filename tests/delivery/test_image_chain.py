@@ -14,7 +14,7 @@ import pytest
 from slipway import output
 from slipway.environment import manifests
 from slipway.errors import ArgumentError, NoReleaseError
-from slipway.image import layers, publish
+from slipway.image import base, layers, publish
 from slipway.image import record as records
 from slipway.image.layout import CONFIG_TYPE, LAYER_TYPE, MANIFEST_TYPE, Layout
 from slipway.release import manifest
@@ -32,7 +32,8 @@ def base_of(folder: Path) -> str:
     """Make a base in `folder` and return its reference."""
     root, layout = folder / "root", Layout(folder / "base")
     loader = root / "lib64/ld-linux-none.so.2"
-    for path, text in {loader: "#!/bin/sh\n", root / "usr/bin/python3.12": ""}.items():
+    compiled = folder / "compiled"  # by the Python of the base, as it runs
+    for path, text in {loader: f"#!/bin/sh\necho >> {compiled}\n", root / "usr/bin/python3.12": ""}.items():
         path.parent.mkdir(parents=True)
         path.write_text(text)
         path.chmod(0o755)
@@ -109,7 +110,30 @@ def image_link(capsys) -> dict[str, str]:
     return {link["name"]: link for link in json.loads(capsys.readouterr().out)["links"]}["image"]
 
 
-def test_the_image_is_traced_to_the_files_of_its_release(pushed, capsys):
+@pytest.fixture
+def signed(pushed, monkeypatch, tmp_path):
+    """Sign the image, whose base this machine would not make."""
+    keys.make(pushed.project.root, tmp_path / "key.pem")
+    monkeypatch.setenv(keys.SIGNING_KEY, str(tmp_path / "key.pem"))
+    publish.push_image(pushed.project.root.parent / "built" / VERSION, None)
+    return pushed
+
+
+@pytest.mark.parametrize("reference", ["oci:other@sha256:0", "@sha256:0"], ids=["named", "of a distribution"])
+def test_a_program_of_an_image_that_nobody_vouches_for_does_not_run(pushed, capsys, monkeypatch, reference):
+    made = base.Base(pushed.images, [], ["sha256:1"], "@sha256:1")
+    monkeypatch.setattr(base, "make", lambda _: made)
+    record = pushed.record.model_copy(update={"base": reference})
+    pushed.evidence(record).write_bytes(records.as_json(record))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(pushed.folder / "another cache"))
+    (pushed.folder / "compiled").unlink()
+    link = image_link(capsys)
+    assert (NOT_CHECKED, False) == (link["outcome"], (pushed.folder / "compiled").exists())
+    assert "nobody signed or attested it" in link["detail"]
+
+
+def test_the_image_is_traced_to_the_files_of_its_release(signed, capsys):
+    pushed = signed
     link = image_link(capsys)
     assert (HOLDS, pushed.record.image) == (link["outcome"], link["detail"].partition(": 3 layers")[0])
     labels = pushed.images.read_json(pushed.record.digest)["annotations"]

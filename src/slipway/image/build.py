@@ -33,12 +33,11 @@ PORT = 3000
 RELEASE_DIGEST = "slipway.release.digest"
 OCI = "org.opencontainers.image"
 MODEL = "model"
-CONTENTS = ("packages", "code", "model")
+CONTENTS = ("packages", "code", MODEL)
 """Layers above the base, from the one that changes least."""
 
-RECIPE = (
-    1  # version of the rules in this module; raise it with each change of what the code or the model layer contains
-)
+RECIPE = 1
+"""Version of the rules in this module. Raise it with each change of what the code or the model layer contains."""
 
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -102,8 +101,13 @@ def own_layers(release: Release, base: Base) -> dict[str, Layer]:
             [RECIPE, base.diff_ids, sorted(files.items())],
             lambda root: _with_python(base, lambda python: _fill_code(code, python, root)),
         ),
-        "model": cache.layer([RECIPE, release.digest], lambda root: _fill_model(release.folder / "bento", root)),
+        MODEL: model_layer(release),
     }
+
+
+def model_layer(release: Release) -> Layer:
+    """Return the layer of a release with its model, for which no program of the base runs. Raises UserError."""
+    return cache.layer([RECIPE, release.digest], lambda root: _fill_model(release.folder / "bento", root))
 
 
 def _with_python(base: Base, fill: Callable[[ImagePython], None]) -> None:

@@ -132,12 +132,12 @@ def verify_signature(record: ImageRecord, store: Store, root: Path) -> str | Non
         return None
     if record.file(SIGNED) not in store.evidence_names(record.release):
         raise RejectedError(_refusal(record, "not signed", trusted))
+    envelope = store.read_evidence(record.release, record.file(SIGNED))
     try:
-        return signature.verify_file(store.read_evidence(record.release, record.file(SIGNED)), record.digest, trusted)[
-            0
-        ]
+        name, _ = signature.verify_file(envelope, record.digest, trusted)
     except UserError as error:
         raise RejectedError(_refusal(record, str(error), trusted)) from None
+    return name
 
 
 def _refusal(record: ImageRecord, reason: str, trusted: Sequence[keys.Trusted]) -> str:

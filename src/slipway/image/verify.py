@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slipway.errors import DigestMismatchError, RejectedError
+from slipway.errors import DigestMismatchError, RejectedError, UserError
+from slipway.image import base as bases
 from slipway.image import build, layers, platforms, registry
 from slipway.image.base import Base
 
@@ -17,11 +19,30 @@ if TYPE_CHECKING:
 OWN_LAYERS = len(build.CONTENTS)
 
 
-def verify(record: ImageRecord, release: Release, layout: Layout) -> str:
-    """Pull an image into `layout`, and compare it with the image that `release` builds. Raises UserError.
+class UnknownBaseError(Exception):
+    """Nobody vouches for the base of an image, so its Python must not run here."""
 
-    Every layer above the base is built again from the release. The base has no source here: the image names
-    it, and the signature or the attestation of the image vouches for it.
+
+@dataclass(frozen=True)
+class PulledImage:
+    """An image that was pulled and compared with its release as far as that runs no program of it."""
+
+    record: ImageRecord
+    release: Release
+    base: Base
+    own: dict[str, str]
+    """Digest of each layer above the base, by its content."""
+
+    @property
+    def layout(self) -> Layout:
+        """Return the layout into which the image was pulled."""
+        return self.base.layout
+
+
+def pull(record: ImageRecord, release: Release, layout: Layout) -> PulledImage:
+    """Pull an image into `layout`, and compare tag, platform, configuration and model with `release`.
+
+    Runs no program of the image. Raises UserError.
     """
     _refuse_moved_tag(record)
     content = _pull(record, layout)
@@ -29,13 +50,36 @@ def verify(record: ImageRecord, release: Release, layout: Layout) -> str:
     _refuse_other_platform(record, config)
     _refuse_other_release(config, release)
     diff_ids = _diff_ids(content, config, layout)
-    base = Base(layout, content["layers"][:-OWN_LAYERS], diff_ids[:-OWN_LAYERS], "")
-    rebuilt = build.own_layers(release, base)
-    for (name, layer), descriptor in zip(rebuilt.items(), content["layers"][-OWN_LAYERS:], strict=True):
-        _refuse_other_layer(name, layer, layout, descriptor["digest"])
+    digests = [layer["digest"] for layer in content["layers"][-OWN_LAYERS:]]
+    base = Base(layout, content["layers"][:-OWN_LAYERS], diff_ids[:-OWN_LAYERS], record.base)
+    pulled = PulledImage(record, release, base, dict(zip(build.CONTENTS, digests, strict=True)))
+    _refuse_other_layer(build.MODEL, build.model_layer(release), layout, pulled.own[build.MODEL])
     if config != build.configuration(release, diff_ids, config["config"]["Labels"]):
         raise RejectedError(f"{record.image}: its configuration is not the one that the release builds")
-    return f"{record.image}: {OWN_LAYERS} layers equal the release's, on {len(base.layers)} of its base"
+    return pulled
+
+
+def rebuild(image: PulledImage, *, is_vouched: bool) -> str:
+    """Build every layer above the base again, and compare it. Raises UserError.
+
+    The base's own Python compiles the modules, so it must be trusted: the image is signed or attested, or its base is
+    the one that this machine makes. Raises UnknownBaseError for any other base.
+    """
+    if not is_vouched and not _is_made_here(image.base):
+        raise UnknownBaseError
+    for name, layer in build.own_layers(image.release, image.base).items():
+        _refuse_other_layer(name, layer, image.layout, image.own[name])
+    return f"{image.record.image}: {OWN_LAYERS} layers equal the release's, on {len(image.base.layers)} of its base"
+
+
+def _is_made_here(base: Base) -> bool:
+    """Return whether a base without a name is the one that this machine makes from its distribution."""
+    if not base.reference.startswith("@"):
+        return False
+    try:
+        return bases.make(base.layout).diff_ids == base.diff_ids
+    except UserError:
+        return False
 
 
 def _refuse_moved_tag(record: ImageRecord) -> None:

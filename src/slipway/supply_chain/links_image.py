@@ -11,7 +11,7 @@ from slipway.errors import RejectedError, UserError
 from slipway.image import record as records
 from slipway.image import verify
 from slipway.image.layout import Layout
-from slipway.release.signing import attestation
+from slipway.release.signing import attestation, keys
 from slipway.supply_chain.trace import NotChecked
 
 if TYPE_CHECKING:
@@ -47,11 +47,18 @@ def _images(trace: Trace) -> list[ImageRecord]:
 
 
 def _check(trace: Trace, record: ImageRecord) -> str:
-    layout = Layout(trace.scratch / "image")
-    detail = verify.verify(record, trace.fetched, layout)
+    """Check an image, and who vouches for it before a program of it runs. Raises NotChecked if nobody does."""
+    pulled = verify.pull(record, trace.fetched, Layout(trace.scratch / "image"))
     signer = records.verify_signature(record, trace.store, trace.root)
-    vouched = [f"signed by {signer}"] if signer else []
-    return "; ".join([detail, *vouched, *_attested(trace, record, layout)])
+    vouched = [*([f"signed by {signer}"] if signer else []), *_attested(trace, record, pulled.layout)]
+    try:
+        return "; ".join([verify.rebuild(pulled, is_vouched=bool(vouched)), *vouched])
+    except verify.UnknownBaseError:
+        raise NotChecked(
+            f"{record.image}: nobody signed or attested it, and the Python of its base would run here",
+            f"set {keys.SIGNING_KEY} and run `slipway image push`",
+            required=False,
+        ) from None
 
 
 def _attested(trace: Trace, record: ImageRecord, layout: Layout) -> list[str]:
