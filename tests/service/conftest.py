@@ -165,6 +165,27 @@ def _wait_until_ready(url: str, process: psutil.Popen, log: Path) -> None:
 
 
 @pytest.fixture(scope="session")
+def build_bento(model_dir: Path, tmp_path_factory: pytest.TempPathFactory):
+    """Build a Bento of the toy problem: `build_bento(options, requirements)` with the content of its two files."""
+
+    def build(options: dict, requirements: str = "") -> Path:
+        context, home = tmp_path_factory.mktemp("context"), tmp_path_factory.mktemp("home")
+        for source, target in ((REPOSITORY / "src/slipway", "slipway"), (TOY / "problem", "problem")):
+            shutil.copytree(source, context / "src" / target, ignore=shutil.ignore_patterns("*.pyc"))
+        shutil.copytree(model_dir, context / "model")
+        shutil.copy(REPOSITORY / "params.yaml", context)
+        (context / "bentofile.yaml").write_text(yaml.safe_dump(options))
+        (context / "build").mkdir()
+        (context / "build/requirements.txt").write_text(requirements)
+        variables = os.environ | {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"}
+        command = [sys.executable, "-m", "bentoml", "build", "--version", "v1"]
+        subprocess.run(command, cwd=context, env=variables, check=True, capture_output=True, timeout=120)
+        return home / "bentos/slipway/v1"
+
+    return build
+
+
+@pytest.fixture(scope="session")
 def serve():
     """Context manager that starts a service: `with serve(model_dir, home, **variables) as (url, process)`."""
     return running

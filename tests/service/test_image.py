@@ -23,30 +23,19 @@ import yaml
 
 from slipway.serving.run import free_port
 
-from .conftest import REPOSITORY, TOY, _wait_until_ready
+from .conftest import REPOSITORY, _wait_until_ready
 
 COMPILERS = re.compile(r"\b(apt|apt-get|apk|yum|dnf|gcc|g\+\+|build-essential|git|make)\b")
 NOT_SERVED = {"pandas", "scikit-learn", "scipy", "skl2onnx", "onnx", "skops", "deepchecks", "dvc", "pyarrow", "locust"}
 
 
 @pytest.fixture(scope="module")
-def make(model_dir, tmp_path_factory):
+def make(build_bento):
     """Build a Bento of the toy problem, optionally with other `docker` options."""
 
     def made(docker: dict | None = None) -> Path:
-        context, home = tmp_path_factory.mktemp("context"), tmp_path_factory.mktemp("home")
-        shutil.copytree(REPOSITORY / "src/slipway", context / "src/slipway", ignore=shutil.ignore_patterns("*.pyc"))
-        shutil.copytree(TOY / "problem", context / "src/problem", ignore=shutil.ignore_patterns("*.pyc"))
-        shutil.copytree(model_dir, context / "model")
-        shutil.copy(REPOSITORY / "params.yaml", context)
         options = yaml.safe_load((REPOSITORY / "bentofile.yaml").read_text())
-        (context / "bentofile.yaml").write_text(yaml.safe_dump(options | ({"docker": docker} if docker else {})))
-        (context / "build").mkdir()
-        (context / "build/requirements.txt").write_text(requirements())
-        variables = os.environ | {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"}
-        command = [sys.executable, "-m", "bentoml", "build", "--version", "v1"]
-        subprocess.run(command, cwd=context, env=variables, check=True, capture_output=True, timeout=120)
-        return home / "bentos/slipway/v1"
+        return build_bento(options | ({"docker": docker} if docker else {}), requirements())
 
     return made
 

@@ -7,13 +7,11 @@ packages of every release, and the base is made from the packages of this distri
 from __future__ import annotations
 
 import json
-import os
 import re
 import resource
 import shutil
 import signal
 import subprocess
-import sys
 import tarfile
 import time
 from contextlib import contextmanager
@@ -32,7 +30,7 @@ from slipway.release import manifest
 from slipway.serving.run import free_port
 from tests import release_manifest
 
-from .conftest import REPOSITORY, TOY
+from .conftest import REPOSITORY
 
 ANSWERS = 20
 READY_SECONDS = 120
@@ -64,20 +62,11 @@ def release_of(folder: Path, version: str, model: Path, bento: Path) -> manifest
 
 
 @pytest.fixture(scope="module")
-def bento(model_dir, tmp_path_factory) -> Path:
-    """Build a Bento of the toy problem."""
-    context, home = tmp_path_factory.mktemp("context"), tmp_path_factory.mktemp("home")
-    shutil.copytree(REPOSITORY / "src/slipway", context / "src/slipway", ignore=shutil.ignore_patterns("*.pyc"))
-    shutil.copytree(TOY / "problem", context / "src/problem", ignore=shutil.ignore_patterns("*.pyc"))
-    shutil.copytree(model_dir, context / "model")
-    shutil.copy(REPOSITORY / "params.yaml", context)
+def bento(build_bento) -> Path:
+    """Build a Bento of the toy problem, whose image installs the locked packages of the release."""
     options = yaml.safe_load((REPOSITORY / "bentofile.yaml").read_text())
     del options["python"]["requirements_txt"]
-    (context / "bentofile.yaml").write_text(yaml.safe_dump(options))
-    variables = os.environ | {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"}
-    command = [sys.executable, "-m", "bentoml", "build", "--version", "v1"]
-    subprocess.run(command, cwd=context, env=variables, check=True, capture_output=True, timeout=120)
-    return home / "bentos/slipway/v1"
+    return build_bento(options)
 
 
 @pytest.fixture(scope="module")
