@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from slipway.git import changes
 from slipway.pull_request import jobs
 from tests import hostile_git
+from tests.git_repository import commit, git
 
 FILES = {
     "README.md": "read me\n",
@@ -35,17 +36,6 @@ PAGES = ["README.md", "docs/index.md", "docs/picture.svg"]
 OTHERS = sorted(set(FILES) - set(PAGES))
 PLACES = ["docs/", "docs/examples/", "", "src/problem/", "docs/.hidden/", "tests/"]
 NAMES = ["moved.md", "suites.py", "moved.svg", "ünï cödé.md", "*.md", ":(top)x.md", "a\tb.md", "dvc.yaml", "CNAME"]
-
-
-def git(*arguments: str) -> str:
-    identity = ["-c", "user.name=A", "-c", "user.email=a@example.invalid"]
-    command = ["git", *identity, *arguments]
-    return subprocess.run(command, env=hostile_git.without(), capture_output=True, text=True, check=True).stdout.strip()
-
-
-def commit() -> None:
-    git("add", "--all")
-    git("commit", "--quiet", "--allow-empty", "--message", "Change")
 
 
 @pytest.fixture

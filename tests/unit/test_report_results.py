@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,18 +12,9 @@ from slipway.gates import Outcome, Verdict
 from slipway.pull_request import report
 from slipway.report import content
 from slipway.settings import read_settings
+from tests.git_repository import commit, git
 
 SETTINGS = read_settings()
-
-
-def _git(*arguments: str) -> None:
-    identity = ("-c", "user.name=A", "-c", "user.email=a@example.invalid")
-    subprocess.run(["git", *identity, *arguments], check=True, capture_output=True)
-
-
-def _commit() -> None:
-    _git("add", "--all")
-    _git("commit", "--quiet", "--allow-empty", "--message", "Commit")
 
 
 @pytest.fixture
@@ -35,8 +25,8 @@ def project(tmp_path, monkeypatch):
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     Path(".gitignore").write_text("results/\n")
     Path("code.py").write_text("a")
-    _git("init", "-q", "-b", "main")
-    _commit()
+    git("init", "-q", "-b", "main")
+    commit()
     for job in content.JOBS:
         _record(job)
 
@@ -59,7 +49,7 @@ def test_results_of_uncommitted_files_count_for_their_commit(project):
     Path("code.py").write_text("b")
     for job in content.JOBS:
         _record(job)
-    _commit()
+    commit()
     assert "✅ Ready to merge: all 5 gates pass" == _title()
 
 
@@ -68,11 +58,11 @@ def test_results_of_a_job_that_updates_what_the_pipeline_writes_count(project):
     assert "✅ Ready to merge: all 5 gates pass" == _title()
 
 
-@pytest.mark.parametrize("commit", [True, False], ids=["of another commit", "of another work tree"])
-def test_results_of_other_files_count_as_not_run(project, commit):
+@pytest.mark.parametrize("is_committed", [True, False], ids=["of another commit", "of another work tree"])
+def test_results_of_other_files_count_as_not_run(project, is_committed):
     Path("code.py").write_text("b")
-    if commit:
-        _commit()
+    if is_committed:
+        commit()
     _record("test")
     assert "❌ Blocked: data, train, compare and 1 more" == _title()
     text = Path("results/report/report.md").read_text()

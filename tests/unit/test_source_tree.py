@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from slipway.git import source_tree
+from tests.git_repository import commit, git
 
 WRITTEN = ("dvc.lock", "metrics")
-
-
-def _git(*arguments: str) -> None:
-    identity = ("-c", "user.name=A", "-c", "user.email=a@example.invalid")
-    subprocess.run(["git", *identity, *arguments], check=True, capture_output=True)
 
 
 @pytest.fixture
@@ -24,13 +19,8 @@ def repository(tmp_path, monkeypatch):
     for name in ("code.py", "page.md", "dvc.lock", "metrics/a.json"):
         Path(name).write_text(name)
     Path(".gitignore").write_text("results/\n")
-    _git("init", "-q", "-b", "main")
-    _commit()
-
-
-def _commit(message: str = "base") -> None:
-    _git("add", "--all")
-    _git("commit", "--quiet", "--allow-empty", "--message", message)
+    git("init", "-q", "-b", "main")
+    commit()
 
 
 def _content(folder: str = ".") -> str:
@@ -46,7 +36,7 @@ def _append(name: str) -> None:
 
 CHANGES = {
     "an edited file": lambda: _append("code.py"),
-    "an edited file that is staged": lambda: (_append("code.py"), _git("add", "code.py")),
+    "an edited file that is staged": lambda: (_append("code.py"), git("add", "code.py")),
     "a new file": lambda: Path("new name.py").write_text(""),
     "a deleted file": lambda: Path("code.py").unlink(),
     "a renamed file": lambda: Path("code.py").rename("other.py"),
@@ -61,7 +51,7 @@ def test_a_change_is_another_tree_and_its_commit_the_same_one(repository, change
     edited = source_tree.read(Path(), WRITTEN)
     assert (True, True) == (edited.edited, edited.content != before)
     assert str(edited).endswith(" with uncommitted changes")
-    _commit()
+    commit()
     committed = source_tree.read(Path(), WRITTEN)
     assert (False, edited.content) == (committed.edited, committed.content)
     assert edited.commit != committed.commit
@@ -76,23 +66,23 @@ def test_what_the_pipeline_writes_and_ignored_files_are_not_of_the_tree(reposito
 
 
 def test_a_merge_that_changes_no_file_keeps_the_tree(repository):
-    _git("switch", "--quiet", "--create", "change")
+    git("switch", "--quiet", "--create", "change")
     _append("code.py")
-    _commit("change")
+    commit("change")
     before = _content()
-    _git("switch", "--quiet", "main")
-    _git("merge", "--quiet", "--no-ff", "--no-edit", "change")
+    git("switch", "--quiet", "main")
+    git("merge", "--quiet", "--no-ff", "--no-edit", "change")
     assert before == _content()
 
 
 def test_a_clone_has_the_same_tree(repository, tmp_path):
-    _git("clone", "--quiet", ".", "results/clone")
+    git("clone", "--quiet", ".", "results/clone")
     assert _content() == _content("results/clone")
 
 
 def test_paths_are_relative_to_the_project_in_a_larger_repository(repository):
     Path("project").mkdir()
-    _commit()
+    commit()
     before = _content("project")
     _append("project/dvc.lock")
     assert before == _content("project")
@@ -102,7 +92,7 @@ def test_paths_are_relative_to_the_project_in_a_larger_repository(repository):
 
 def test_a_repository_without_a_commit_has_a_tree(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    _git("init", "--quiet")
+    git("init", "--quiet")
     empty = _content()
     _append("code.py")
     assert empty != _content()
