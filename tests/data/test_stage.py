@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -159,7 +160,7 @@ def test_invalid_earlier_evidence_is_ignored(tmp_path, content):
 def test_a_process_without_jobs_ends_with_its_block():
     with suites.started() as process:
         assert process.process.poll() is None
-    assert process.process.poll() is not None
+    assert process.process.poll() in {-signal.SIGTERM, 128 + signal.SIGTERM}  # instead of the end of its imports
     assert not process.folder.exists()
 
 

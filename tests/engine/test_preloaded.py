@@ -17,7 +17,8 @@ CLI = """
 import atexit, os, pathlib, sys, threading, time
 def main():
     atexit.register(print, "at exit")
-    print(*sys.argv[1:], pathlib.Path.cwd().name, os.environ.get("COLOR"), sys.stdin.read(), __name__)
+    print(*sys.argv[1:], pathlib.Path.cwd().name, os.environ.get("COLOR"), os.environ.get("HOME"))
+    print(sys.stdin.read(), __name__)
     print("warning", file=sys.stderr)
     threading.Thread(target=lambda: [time.sleep(0.05), print("thread")]).start()
     if "crash" in sys.argv:
@@ -54,9 +55,10 @@ def test_code_output_and_errors_are_those_of_a_new_python(source, arguments):
     assert "red" in new[1]
 
 
-def test_a_command_leaves_nothing_to_the_next(source):
+def test_a_command_has_no_variables_of_the_server_and_leaves_nothing_to_the_next(source):
+    assert "HOME" in os.environ
     _both(source, "0", COLOR="red")
-    assert "None" in preloaded.run("0", cwd=source, env={"PYTHONPATH": str(source)}).stdout
+    assert "None None" in preloaded.run("0", cwd=source, env={"PYTHONPATH": str(source)}).stdout
     assert "slipway 0." in preloaded.run("--version", cwd=ROOT).stdout
 
 
