@@ -10,12 +10,14 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
+from slipway.lab.backtest.replay_result import ReplayResult
 from slipway.report import replay as report
 from tests import preloaded
 
@@ -51,6 +53,10 @@ def _replay(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return preloaded.run("replay", *options, cwd=root, env=environment)
 
 
+def _result(world: dict[str, Any]) -> ReplayResult:
+    return ReplayResult.model_validate({name: world[name] for name in ReplayResult.model_fields})
+
+
 @pytest.fixture(scope="module")
 def worlds(tmp_path_factory):
     """Return the results of the backtests, by whether the relation changes."""
@@ -76,7 +82,7 @@ def test_in_a_stable_world_no_retraining_is_requested(worlds):
     monitored = worlds[False]["policies"]["monitored"]
     assert [] == monitored["events"]
     assert 0 == monitored["gains"]["roc_auc"]["value"]
-    assert "makes no significant difference" in report.title(worlds[False])
+    assert "makes no significant difference" in report.title(_result(worlds[False]))
 
 
 def test_the_calendar_policy_retrains_even_in_a_stable_world(worlds):
@@ -92,8 +98,8 @@ def test_a_replay_is_reproducible(worlds):
 def test_a_table_and_a_plot_are_written(worlds):
     folder = worlds[True]["root"] / "results/replay"
     assert "<svg" in (folder / "index.html").read_text()
-    assert report.title(worlds[True]) in (folder / "report.md").read_text()
-    table = report.text(worlds[True]).splitlines()
+    assert report.title(_result(worlds[True])) in (folder / "report.md").read_text()
+    table = report.text(_result(worlds[True])).splitlines()
     assert ["week", "rows", "never", "calendar", "monitored"] == table[0].split()
     assert len(worlds[True]["weeks"]) == len([line for line in table if line.split()[0].isdigit()])
 
@@ -101,7 +107,7 @@ def test_a_table_and_a_plot_are_written(worlds):
 def test_each_retraining_has_its_gain_and_its_decision(worlds):
     events = worlds[True]["policies"]["monitored"]["events"]
     assert all(re.fullmatch(r"[+-]0\.\d{4} \[[+-]0\.\d{4}, [+-]0\.\d{4}\]", event["gain"]) for event in events)
-    assert f"decay: {events[0]['gain']} when judged, " in report.text(worlds[True])
+    assert f"decay: {events[0]['gain']} when judged, " in report.text(_result(worlds[True]))
     assert "Gain when judged" in (worlds[True]["root"] / "results/replay/report.md").read_text()
 
 

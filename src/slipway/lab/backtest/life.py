@@ -11,6 +11,7 @@ import numpy as np
 import problem
 from slipway.gates import Outcome
 from slipway.lab.backtest import release as releases
+from slipway.lab.backtest.replay_result import RetrainingEvent
 from slipway.lab.backtest.stream import times
 from slipway.monitoring import LiveWindow, MonitorState, assess
 from slipway.monitoring.log_columns import KEY, PREDICTION, RELEASE, TIME, label_key
@@ -20,7 +21,7 @@ from slipway.retraining import trigger
 from slipway.schema.features import to_features
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from datetime import datetime
 
     import pandas as pd
@@ -34,19 +35,6 @@ NEVER, CALENDAR, MONITORED = "never", "calendar", "monitored"
 """Policies: no retraining; one every `retraining.every_days`; one whenever monitoring requests it."""
 
 
-@dataclass(frozen=True)
-class RetrainingEvent:
-    """One retraining."""
-
-    day: datetime
-    trigger: str
-    because: str
-    gain: str
-    """Gain over the production model on the test rows of the new one, as the gate `champion` observed it."""
-    promoted: bool
-    blocked_by: str
-
-
 @dataclass
 class Simulation:
     """Production under one policy. The label of a row arrives `label_days` after the row."""
@@ -54,8 +42,6 @@ class Simulation:
     policy: str
     release: SimulatedRelease
     timeline: Timeline
-    params: Mapping[str, Any]
-    """Parameters as mappings, which the gates of a pull request take."""
     settings: Settings
     label_days: float
     events: list[RetrainingEvent] = field(default_factory=list)
@@ -99,12 +85,19 @@ class Simulation:
         if request is None or not trigger.decide(request[0], earlier, day, self._limits).go:
             return None
         candidate = build(day)
-        verdicts = releases.judge(candidate, self.release, self.params)
+        verdicts = releases.judge(candidate, self.release, self.settings)
         blocking = [
             f"{verdict.gate}: {verdict.observed}" for verdict in verdicts if verdict.outcome is not Outcome.PASS
         ]
         gain = next(verdict.observed for verdict in verdicts if verdict.gate == "champion")
-        event = RetrainingEvent(day, *request, gain, promoted=not blocking, blocked_by="; ".join(blocking))
+        event = RetrainingEvent(
+            day=day,
+            trigger=request[0],
+            because=request[1],
+            gain=gain,
+            promoted=not blocking,
+            blocked_by="; ".join(blocking),
+        )
         self.events.append(event)
         if event.promoted:
             self.release = candidate

@@ -9,6 +9,7 @@ import numpy as np
 
 import problem
 from slipway.evaluation import bootstrap, metrics
+from slipway.lab.backtest.replay_result import ReplayedWeek
 from slipway.lab.backtest.stream import times
 from slipway.monitoring import segments
 from slipway.monitoring.checks import performance
@@ -16,6 +17,7 @@ from slipway.monitoring.checks import performance
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from slipway.evaluation.compared import Interval
     from slipway.lab.backtest.life import Simulation
     from slipway.lab.backtest.stream import Timeline
     from slipway.settings import Settings
@@ -45,19 +47,19 @@ class LabeledRows:
         return cls(segments.targets(rows, classes), places, weeks, performance.blocks_of(when, hours))
 
 
-def by_week(labeled: LabeledRows, simulations: Sequence[Simulation], primary: str) -> list[dict[str, Any]]:
+def by_week(labeled: LabeledRows, simulations: Sequence[Simulation], primary: str) -> list[ReplayedWeek]:
     """Return the number of rows and the primary metric of each policy for each week."""
     metric = metrics.primary(problem.TASK, primary)
-    rows = []
+    weeks = []
     for week in np.unique(labeled.weeks):
         chosen = labeled.weeks == week
         y, places = labeled.y[chosen], labeled.places[chosen]
         values = {simulation.policy: metric.value(y, simulation.served[places]) for simulation in simulations}
-        rows.append({"week": int(week), "rows": len(y), "values": values})
-    return rows
+        weeks.append(ReplayedWeek(week=int(week), rows=len(y), values=values))
+    return weeks
 
 
-def gains(labeled: LabeledRows, new: Simulation, old: Simulation, settings: Settings) -> dict[str, dict[str, float]]:
+def gains(labeled: LabeledRows, new: Simulation, old: Simulation, settings: Settings) -> dict[str, Interval]:
     """Return the gain of `new` over `old` by metric, with the interval of a paired block bootstrap."""
     gains_by_metric, limits = {}, settings.monitoring
     for metric in metrics.for_task(problem.TASK).values():
@@ -66,5 +68,5 @@ def gains(labeled: LabeledRows, new: Simulation, old: Simulation, settings: Sett
         batches = bootstrap.block_weights(labeled.blocks, limits.resamples, settings.seed)
         drawn = metric.gain(np.concatenate([on_new(weights) - on_old(weights) for weights in batches]))
         value = float(metric.gain(on_new(once) - on_old(once))[0])
-        gains_by_metric[metric.name] = bootstrap.interval(value, drawn, limits.confidence).model_dump()
+        gains_by_metric[metric.name] = bootstrap.interval(value, drawn, limits.confidence)
     return gains_by_metric

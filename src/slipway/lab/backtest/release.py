@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import problem
 from slipway import predictor
@@ -15,16 +15,15 @@ from slipway.monitoring import Reference, ReleaseBaseline
 from slipway.pipeline import evaluate, export, prepare, train
 from slipway.pull_request import compare
 from slipway.release.champion import Champion
-from slipway.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
 
     import pandas as pd
 
     from slipway.gates import Verdict
+    from slipway.settings import Settings
 
 GATES = tuple(gate for gate in comparison.COMPARISON_GATES if gate is not comparison.latency)
 """Gates of the comparison, except latency, which depends on the machine and would make a backtest irreproducible."""
@@ -44,9 +43,9 @@ class SimulatedRelease:
         return Champion(self.name, self.name, self.name, self.folder / "model")
 
 
-def build(name: str, rows: pd.DataFrame, now: datetime, folder: Path, params: Mapping[str, Any]) -> SimulatedRelease:
+def build(name: str, rows: pd.DataFrame, now: datetime, folder: Path, settings: Settings) -> SimulatedRelease:
     """Train a release on the labeled ones of `rows`, and write its files into `folder`."""
-    train_rows, test_rows = problem.split(rows[rows[problem.TARGET].notna()], params)
+    train_rows, test_rows = problem.split(rows[rows[problem.TARGET].notna()], settings.for_problem())
     prepared, trained, model = folder / "prepared", folder / "trained/model.skops", folder / "model"
     prepare.write_tables(prepared, train_rows, test_rows)
     train.train(prepared, trained, folder / "loss.csv")
@@ -54,14 +53,13 @@ def build(name: str, rows: pd.DataFrame, now: datetime, folder: Path, params: Ma
     evaluate.evaluate(model, prepared, _predictions(folder), folder / "evaluate.json", folder / "importance.json")
     measured, importance = read_json(folder / "evaluate.json")["model"], read_json(folder / "importance.json")
     baseline = ReleaseBaseline(release=name, built=now, metrics=measured, importance=importance)
-    reference = Reference(baseline, train_rows, test_rows, predictor.load(model), params["seed"])
+    reference = Reference(baseline, train_rows, test_rows, predictor.load(model), settings.seed)
     return SimulatedRelease(name, folder, reference)
 
 
-def judge(new: SimulatedRelease, production: SimulatedRelease, params: Mapping[str, Any]) -> list[Verdict]:
+def judge(new: SimulatedRelease, production: SimulatedRelease, settings: Settings) -> list[Verdict]:
     """Return the verdicts of a pull request's gates on `new`, with `production` as the champion."""
     candidate = compare.Candidate(new.folder / "model", new.folder / "prepared/test.parquet", _predictions(new.folder))
-    settings = Settings.model_validate(params)
     evidence = compare.measure(production.champion, None, settings, candidate)
     exported = Export.model_validate(read_json(new.folder / "export.json"))
     return [
