@@ -114,6 +114,49 @@ def test_a_body_that_is_not_an_array_of_rows_is_refused(url, status, body):
     assert {"error", "details"} == set(strict(response.text))
 
 
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"rows": [' + GOOD + b"]}", '"rows" is not a field of a row'),
+        (b'{"instances": [' + GOOD + b"]}", '"instances" is not a field of a row'),
+        (b'{"dataframe_split": {"columns": ["size"], "data": [[1.5]]}}', '"dataframe_split" is not a field of a row'),
+        (b'{"columns": ["size"], "data": [[1.5]]}', '"columns" should be the only key'),
+        (b'{"id": 1, "columns": {"size": [1.5]}}', '"columns" should be the only key'),
+        (b'{"size": [1.5], "count": [2]}', 'Arrays of values belong under the key "columns"'),
+        (b'[[1.5, 2, "a", "XY", null]]', "Elements of the array should be objects"),
+        (b"[1.5, 2]", "Elements of the array should be objects"),
+        (json.dumps(GOOD.decode()).encode(), "Body is a string that contains JSON"),
+        (b"3", "Body should be an object or array"),
+    ],
+    ids=lambda value: value[:24].decode() if isinstance(value, bytes) else "",
+)
+def test_a_body_of_another_shape_is_answered_with_the_right_one(url, body, reason):
+    response = post(url, body)
+    assert 422 == response.status_code
+    (detail,) = strict(response.text)["details"]
+    assert (None, None) == (detail["row"], detail["field"])
+    assert detail["rule"].startswith(reason)
+    assert detail["rule"].endswith(
+        'a body is a row {"size": …, "count": …, …}, an array of rows [{"size": …, "count": …, …}], '
+        'or columns {"columns": {"size": […], "count": […], …}}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (b'{"color": 1}', {"size", "count", "kind", "name", "weight", "color"}),  # no field is known, and no rows
+        (b'{"size": [1.5], "count": 2}', {"size", "kind", "name", "weight"}),
+        (b"[" + GOOD.replace(b"1.5", b"-1") + b", 3]", {"size"}),  # the first invalid row
+        (b"[]", {None}),
+    ],
+)
+def test_a_body_of_the_right_shape_is_answered_with_its_values(url, body, fields):
+    response = post(url, body)
+    assert 422 == response.status_code
+    assert fields == {detail["field"] for detail in strict(response.text)["details"]}
+
+
 def test_a_chunked_body_is_limited_too(url):
     chunks = (b" " * 100_000 for _ in range(30))
     assert 413 == httpx.post(f"{url}/predict", content=chunks, headers=JSON, timeout=30).status_code

@@ -92,9 +92,10 @@ def test_invalid_http_is_refused_and_the_service_keeps_running(url, sent, status
 @pytest.mark.parametrize(
     ("body", "row", "field"),
     [
-        (b'[[1.5, 2, "a", "XY", null]]', 0, None),
-        (b"[[1.5], [2]]", 0, None),
-        (b'{"size": [1.5, 2.5], "count": [2, 3]}', 0, "size"),
+        (b'[[1.5, 2, "a", "XY", null]]', None, None),
+        (b"[[1.5], [2]]", None, None),
+        (b'{"size": [1.5, 2.5], "count": [2, 3]}', None, None),
+        (b'{"rows": ' + b"[" * 100 + b"]" * 100 + b"}", None, None),
         (
             b'{"size": ' + b"[" * 100 + b"]" * 100 + b', "count": 2, "kind": "a", "name": "XY", "weight": null}',
             0,
@@ -106,7 +107,18 @@ def test_invalid_http_is_refused_and_the_service_keeps_running(url, sent, status
         (b"{" + b",".join(b'"k%d": 1' % n for n in range(10_000)) + b"}", 0, None),
         (b"{" + b",".join(b'"%x" :1' % n for n in range(180_000)) + b"}", None, None),
     ],
-    ids=["arrays", "wrong width", "columns", "deep", "huge", "object", "long key", "many keys", "too many keys"],
+    ids=[
+        "arrays",
+        "wrong width",
+        "columns",
+        "wrapper",
+        "deep",
+        "huge",
+        "object",
+        "long key",
+        "many keys",
+        "too many keys",
+    ],
 )
 def test_a_body_of_the_wrong_structure_is_refused_with_row_and_field(url, body, row, field):
     response = httpx.post(f"{url}/predict", content=body, headers={"content-type": "application/json"})

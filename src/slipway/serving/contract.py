@@ -16,14 +16,13 @@ from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from slipway.schema.columns import columns
-from slipway.serving import columnar
+from slipway.serving import body_shape, columnar
 from slipway.serving.json_numbers import RULE, NumberRules
 from slipway.serving.refusal import RefusedError, detail, violation
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-KEY_CHARACTERS_MAX = 80  # of an unknown key that a refusal repeats
 DETAILS_MAX = 20  # violations in a refusal; more than a row has fields, while a body of unknown keys has 100,000
 KEYS_MAX = 20_000  # in a body of a small `Row`; a list of the violations of as many keys takes 0.1 s
 KEY = re.compile(rb'"[ \t\r\n]*:')  # the end of each key; also the start of a string that begins with a colon
@@ -93,6 +92,8 @@ class RowContract:
                 return self._valid(converted, is_one)
             except ValidationError as error:
                 refused = error
+        if _is_json(refused) and (shape := body_shape.advice(body, self._names)):
+            raise violation(shape) from None
         raise _refusal(refused, (0,) if is_one else ()) from None
 
     def _valid(self, body: bytes | bytearray, is_one: bool) -> list[BaseModel]:
@@ -111,14 +112,18 @@ def _strict(row: type[BaseModel]) -> type[BaseModel]:
 def _refusal(error: ValidationError, row: tuple[int | None, ...], start: int = 0) -> RefusedError:
     """Return the refusal of a body. Row and field are in `row` and in pydantic's location from `start` on."""
     errors = error.errors(include_url=False, include_context=False, include_input=False)
-    if errors[0]["type"] == "json_invalid":
+    if not _is_json(error):
         return RefusedError(400, "json", errors[0]["msg"])
     return violation(*(_detail((*row, *item["loc"][start:]), item["msg"]) for item in errors[:DETAILS_MAX]))
 
 
+def _is_json(error: ValidationError) -> bool:
+    return error.errors(include_url=False, include_context=False, include_input=False)[0]["type"] != "json_invalid"
+
+
 def _detail(location: tuple[Any, ...], rule: str) -> dict[str, Any]:
     row, field = (*location, None, None)[:2]
-    return detail(row, None if field is None else str(field)[:KEY_CHARACTERS_MAX], rule)
+    return detail(row, None if field is None else str(field)[: body_shape.KEY_CHARACTERS_MAX], rule)
 
 
 def refuse_repeated_keys(body: bytes | bytearray, rows: int) -> None:
@@ -130,7 +135,9 @@ def refuse_repeated_keys(body: bytes | bytearray, rows: int) -> None:
         keys: set[str] = set()
         for key, _ in pairs:
             if key in keys:
-                raise violation(detail(row if row < rows else None, key[:KEY_CHARACTERS_MAX], "Key is repeated"))
+                raise violation(
+                    detail(row if row < rows else None, key[: body_shape.KEY_CHARACTERS_MAX], "Key is repeated")
+                )
             keys.add(key)
         row += 1
 
