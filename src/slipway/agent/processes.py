@@ -2,6 +2,8 @@
 
 A process id may be recycled, and a start time shifts with the clock. Workers inherit the tag of their parent. A process
 belongs to an agent if and only if it carries the tag, so no other process is ended and no orphan is missed.
+
+The first check imports psutil, because `slipway status` often makes none.
 """
 
 from __future__ import annotations
@@ -12,11 +14,11 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-import psutil
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+    import psutil
 
 TAG_VARIABLE = "SLIPWAY_PROCESS"
 TAG_TIMEOUT_SECONDS = 5  # for the tag of a new process to become readable, which takes under a millisecond
@@ -61,6 +63,8 @@ def reap() -> None:
 
 def is_alive(pid: int, tag: str) -> bool:
     """Return whether process `pid` exists and carries `tag`."""
+    import psutil
+
     try:
         return _label(psutil.Process(pid), TAG_VARIABLE) == tag
     except psutil.NoSuchProcess:
@@ -74,6 +78,8 @@ def tagged(prefix: str) -> dict[int, str]:
 
 def labeled(variable: str) -> dict[psutil.Process, str]:
     """Return the value of an environment variable in each process of this user that has it, except this process."""
+    import psutil
+
     labels = {process: _label(process, variable) for process in psutil.process_iter() if process.pid != os.getpid()}
     if starting := [process for process, label in labels.items() if label == STARTING]:
         time.sleep(START_SECONDS)
@@ -112,6 +118,8 @@ def kill_tagged(prefix: str) -> None:
 
 def _label(process: psutil.Process, variable: str) -> str | None:
     """Return the value of `variable` in a process; STARTING while the kernel does not expose its environment yet."""
+    import psutil
+
     try:
         if process.status() == psutil.STATUS_ZOMBIE:
             return None

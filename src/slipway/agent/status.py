@@ -50,8 +50,7 @@ def status(root: Path) -> Status:
     branch = DeployBranch(Git(root))
     problem = None
     try:
-        branch.fetch()
-        branch.fetch_stages()
+        branch.fetch(stages=True)
     except UserError as error:
         problem = str(error)
     handles = [Environment(name, root) for name in ENVIRONMENTS]

@@ -57,8 +57,11 @@ class DeployBranch:
         self.head: str | None = None
         self.tags: dict[str, str] = {}
 
-    def fetch(self) -> None:
-        """Fetch the branch, if it exists, and the tags of versions and stages from the remote."""
+    def fetch(self, *, stages: bool = False) -> None:
+        """Fetch the branch, if it exists, and the names of the tags of versions and stages from the remote.
+
+        With `stages`, also fetch the tags of all stages, as `fetch_stages` does.
+        """
         refs = self.git.remote_refs(self.remote, f"refs/heads/{BRANCH}", f"refs/tags/{ARTIFACT}[@#]*")
         self.head = refs.get(f"refs/heads/{BRANCH}")
         self.tags = {
@@ -66,8 +69,11 @@ class DeployBranch:
             for name, commit in refs.items()
             if name.startswith("refs/tags/") and not name.endswith("^{}")
         }
-        if self.head:
-            self.git.fetch(self.remote, f"+refs/heads/{BRANCH}:refs/remotes/{self.remote}/{BRANCH}")
+        refspecs = [f"+refs/heads/{BRANCH}:refs/remotes/{self.remote}/{BRANCH}"] if self.head else []
+        if stages and any(tag.startswith(f"{ARTIFACT}#") for tag in self.tags):
+            refspecs.append(versions.all_stage_refs())
+        if refspecs:
+            self.git.fetch(self.remote, *refspecs)
 
     def versions(self) -> list[str]:
         """Return the registered versions, oldest first."""

@@ -51,7 +51,7 @@ class Bounds(Enum):
 class Evidence(BaseModel):
     """Part of a job's evidence, without any other key."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 def _within(value: T, bounded: T, info: ValidationInfo, bound: str) -> T:
