@@ -132,7 +132,7 @@ def test_a_candidate_worse_than_the_champion_is_blocked(toy, tmp_path):
     }.items()
 
 
-V1 = "compare.Champion('v1', 'sha256:0', 'c', Path('champion'))"
+V1 = "compare.Champion('v1.0.0', 'sha256:0', 'c', Path('champion'))"
 WITHOUT_MACHINE = {
     '    machine: Literal["small", "large"] = Field(description="Kind of machine")\n': "",
     '("machine",)': "()",
@@ -170,6 +170,23 @@ def dropped(removed):
         file.write_text(text)
 
 
+@pytest.fixture
+def edited_params():
+    """Return a function that adds a decision to params.yaml, which is restored afterwards."""
+    before = {}
+
+    def decide(root: Path, version: str, decision: dict) -> None:
+        path = root / "params.yaml"
+        before[path] = path.read_text()
+        params = yaml.safe_load(before[path])
+        params["gates"]["uncompared_releases"] = {version: decision}
+        path.write_text(yaml.safe_dump(params))
+
+    yield decide
+    for path, text in before.items():
+        path.write_text(text)
+
+
 def test_a_champion_reads_a_column_that_the_row_no_longer_has(removed):
     result = _compare(removed, V1, PYTHONPATH=str(removed))
     verdicts = {verdict["gate"]: verdict for verdict in result["verdicts"]}
@@ -184,11 +201,34 @@ def test_a_column_that_the_data_lack_is_inconclusive_and_named_with_the_fix(drop
     assert {"inconclusive"} == {verdicts[gate]["outcome"] for gate in OF_PREDICTIONS}
     assert "pass" == verdicts["model size"]["outcome"]
     reason = (
-        "v1 needs the column machine, which `load` in src/problem/data.py does not return; return it besides the"
-        " columns of `Row`"
+        "v1.0.0 needs the column machine, which `load` in src/problem/data.py does not return; return it besides the"
+        " columns of `Row`; or accept it: params.yaml: gates.uncompared_releases.v1.0.0: missing; add by, reason and"
+        " until"
     )
     assert {reason} == {verdicts[gate]["reason"] for gate in OF_PREDICTIONS}
     assert "nan" not in json.dumps(list(verdicts.values())).lower()
+
+
+@pytest.mark.parametrize(
+    ("version", "until", "expected"),
+    [
+        ("v1.0.0", "9999-12-31", "pass"),
+        ("v1.0.0", "2020-01-31", "inconclusive"),
+        ("v0.9.0", "9999-12-31", "inconclusive"),
+    ],
+)
+def test_only_a_decision_in_force_for_the_release_accepts_that_it_is_not_compared(
+    dropped, edited_params, version, until, expected
+):
+    edited_params(dropped, version, {"by": "Ada", "reason": "machine is gone", "until": until})
+    result = _compare(dropped, V1, PYTHONPATH=str(dropped))
+    assert {expected} == {row["outcome"] for row in result["verdicts"] if row["gate"] in OF_PREDICTIONS}
+    _python(dropped, "-c", REPORT, PYTHONPATH=str(dropped))
+    summary = (dropped / "results/report/report.md").read_text().split("## Gates")[0]
+    decision = (
+        f"Decision not to compare with v1.0.0** by Ada, {'until' if expected == 'pass' else 'expired on'} {until}"
+    )
+    assert (decision in summary) == (version == "v1.0.0")
 
 
 def test_the_report_has_the_metric_of_the_problem(toy):

@@ -92,16 +92,37 @@ def test_without_a_champion_the_other_gates_decide():
 
 OF_PRODUCTION = (gates.champion, gates.segments, gates.latency, gates.size)
 INCOMPARABLE = {"version": "v1", "error": "v1 needs the column b"}
+UNDECIDED = "or accept it: params.yaml: gates.uncompared_releases.v1: missing; add by, reason and until"
 
 
 @pytest.mark.parametrize("gate", OF_PRODUCTION)
 def test_a_champion_that_cannot_be_compared_is_inconclusive_with_the_reason(gate):
     verdict = gate(_read({"rows": 1, "champion": INCOMPARABLE}), LIMITS)
-    assert ("inconclusive", "not comparable", "v1 needs the column b") == (
+    assert ("inconclusive", "not comparable", f"v1 needs the column b; {UNDECIDED}") == (
         verdict.outcome,
         verdict.observed,
         verdict.reason,
     )
+
+
+@pytest.mark.parametrize(("until", "expected"), [("2026-01-30", "inconclusive"), ("2026-01-31", "pass")])
+def test_a_decision_accepts_that_there_is_no_comparison_until_its_last_day(until, expected):
+    decision = {"by": "Ada", "reason": "table is gone", "until": until, "compared": "2026-01-31"}
+    evidence = _read({"rows": 1, "champion": INCOMPARABLE | {"decision": decision}})
+    verdicts = [gate(evidence, LIMITS) for gate in OF_PRODUCTION]
+    assert {expected} == {verdict.outcome for verdict in verdicts}
+    if expected == "pass":
+        assert {"not comparable, accepted until 2026-01-31"} == {verdict.observed for verdict in verdicts}
+    else:
+        expired = f"params.yaml: gates.uncompared_releases.v1.until: {until} has passed; compare, or decide again"
+        assert {f"v1 needs the column b; {expired}"} == {verdict.reason for verdict in verdicts}
+
+
+def test_a_decision_does_not_replace_a_comparison():
+    decision = {"by": "Ada", "reason": "table is gone", "until": "2026-01-31", "compared": "2026-01-31"}
+    for champion in ({"version": "v1"}, {"version": "v1", "unreachable": "no store"}):
+        document = _document(_row(-0.02, -0.03, -0.01)) | {"champion": champion | {"decision": decision}}
+        assert gates.champion(_read(document), LIMITS).outcome != "pass"
 
 
 @pytest.mark.parametrize(("candidate", "expected"), [(10, "pass"), (21, "fail"), (NAN, "fail")])

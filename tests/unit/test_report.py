@@ -91,6 +91,17 @@ def test_the_first_line_reports_that_all_gates_pass():
     assert "# ✅ Ready to merge: all 5 gates pass" == _text(_evidence()).splitlines()[0]
 
 
+@pytest.mark.parametrize(("until", "is_in_force"), [("2026-02-01", True), ("2026-01-30", False)])
+def test_a_decision_not_to_compare_is_shown_above_the_gates(until, is_in_force):
+    decision = {"by": "Ada", "reason": "table is gone", "until": until, "compared": "2026-01-31"}
+    champion = {"version": "v1", "error": "v1 needs the column table", "decision": decision}
+    compared = COMPARED | {"champion": champion, "production": {}}
+    evidence = _evidence(compare=_result("compare", evidence=compared))
+    title, above = _text(submitted.accept(submitted.submit(evidence).encode())).split("## Gates")[0].split("\n", 1)
+    assert is_in_force == title.endswith(", by a decision not to compare with production")
+    assert f"** by Ada, {'until' if is_in_force else 'expired on'} {until}: table is gone. No comparison" in above
+
+
 def test_the_first_line_names_what_blocks():
     assert "# ❌ Blocked: data gate" == _text(_evidence(data=_result("data", "fail"))).splitlines()[0]
 

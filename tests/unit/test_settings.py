@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,30 @@ REFUSED = [
     ("max_iter: 200", "max_iter: .inf", "model.max_iter: inf is not finite"),
     ("numeric_drift: 0.25", "numeric_drift: .nan", "data.suites.numeric_drift: nan is not finite"),
     ("may_not_run: {}", "may_not_run: [PSI]", 'data.suites.may_not_run: ["PSI"] (a list); allowed: a mapping'),
+    *(
+        ("uncompared_releases: {}", f"uncompared_releases: {{{entry}}}", f"gates.uncompared_releases{message}")
+        for entry, message in (
+            ("0.1.0: {}", ": '0.1.0' is not a version; write it as v0.1.0"),
+            ("v0.1.0: true", ".v0.1.0: true (a boolean); allowed: a section with by, reason, until"),
+            ("v0.1.0: {by: a, reason: b}", ".v0.1.0.until: missing; add a date as '2026-01-31' (Last day of the"),
+            ("v0.1.0: {by: a, reason: b, until: soon}", ".v0.1.0.until: 'soon' is not a day; write it as '2026-01-31'"),
+            ("v0.1.0: {by: a, reason: b, until: 20260131}", ".v0.1.0.until: '20260131' is not a day; write"),
+            (
+                "v0.1.0: {by: a, reason: b, until: 2026-01-31T10:00:00}",
+                ".v0.1.0.until: '2026-01-31 10:00:00' is not a day; write it as '2026-01-31'",
+            ),
+            (
+                "v0.1.0: {by: a, reason: b, until: 2026-01-31}",
+                ".v0.1.0.until: 2026-01-31 is a date, which DVC does not read; quote it: '2026-01-31'",
+            ),
+            ("v0.1.0: {by: ' ', reason: b, until: '2026-01-31'}", ".v0.1.0.by: is empty; write at least a word"),
+            ("v0.1.0: {by: a, reason: 3, until: '2026-01-31'}", ".v0.1.0.reason: 3; allowed: a string (Why no"),
+            (
+                "v0.1.0: {by: a, reason: b, untl: '2026-01-31'}",
+                ".v0.1.0.untl: no such key; did you mean gates.uncompared_releases.v0.1.0.until?",
+            ),
+        )
+    ),
     ("learning_rate: 0.06", "learning_rate: [0.06", "not YAML (line "),
     ("seed:", "<<<<<<< HEAD\nseed:", "in conflict; keep one side of each `<<<<<<<`, then `git add"),
     (
@@ -135,6 +160,18 @@ def test_a_service_validates_only_its_own_section(tmp_path):
     path = written(tmp_path, "workers: 1 ", "worker: 1 ")
     with pytest.raises(SettingError, match=r"serving\.worker: no such key; did you mean serving\.workers\?"):
         read_section("serving", path)
+
+
+def test_the_last_day_of_a_decision_is_a_date(tmp_path):
+    entry = "uncompared_releases: {v0.1.0: {by: Ada, reason: moved, until: '2026-01-31'}}"
+    settings = read_settings(written(tmp_path, "uncompared_releases: {}", entry))
+    assert date(2026, 1, 31) == settings.gates.uncompared_releases["v0.1.0"].until
+    assert "'2026-01-31'" in str(settings.for_problem()["gates"]["uncompared_releases"])  # JSON has no dates
+
+
+def test_a_key_without_a_value_has_no_decisions(tmp_path):
+    settings = read_settings(written(tmp_path, "uncompared_releases: {}", "uncompared_releases:"))
+    assert {} == settings.gates.uncompared_releases
 
 
 def test_settings_are_typed():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from slipway.evaluation.compared import Comparison
-    from slipway.gates.comparison_evidence import ComparisonEvidence, Sides
+    from slipway.gates.comparison_evidence import ComparisonEvidence, Released, Sides
     from slipway.settings.training import GatesSection
 
 CALIBRATION = "calibration"
@@ -44,9 +44,20 @@ def _compared(gate: str, threshold: str, comparison: ComparisonEvidence | None) 
         return Verdict(gate, Outcome.PASS, threshold, "no release in production yet", reason)
     if champion.unreachable is not None:
         return Verdict(gate, Outcome.INCONCLUSIVE, threshold, "not compared", champion.unreachable)
-    if champion.error is not None:
-        return Verdict(gate, Outcome.INCONCLUSIVE, threshold, "not comparable", champion.error)
-    return comparison
+    if champion.error is None:
+        return comparison
+    if champion.decision is not None and champion.decision.is_in_force:
+        observed = f"not comparable, accepted until {champion.decision.until}"
+        return Verdict(gate, Outcome.PASS, threshold, observed, champion.error)
+    reason = f"{champion.error}; {_decision_needed(champion)}"
+    return Verdict(gate, Outcome.INCONCLUSIVE, threshold, "not comparable", reason)
+
+
+def _decision_needed(champion: Released) -> str:
+    key = f"gates.uncompared_releases.{champion.version}"
+    if champion.decision is not None:
+        return f"params.yaml: {key}.until: {champion.decision.until} has passed; compare, or decide again"
+    return f"or accept it: params.yaml: {key}: missing; add by, reason and until"
 
 
 def champion(comparison: ComparisonEvidence | None, limits: GatesSection) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Annotated, Literal
 
 from pydantic import model_validator
@@ -24,6 +25,22 @@ Comparisons = Annotated[list[Comparison], max_items(METRICS_MAX)]
 """One comparison for each metric of the task."""
 
 
+class Decision(Evidence):
+    """Decision of params.yaml to release without a comparison with production."""
+
+    by: Text
+    reason: Text
+    until: datetime.date
+    """Last day of the decision, in UTC."""
+    compared: datetime.date
+    """Day of the comparison, in UTC."""
+
+    @property
+    def is_in_force(self) -> bool:
+        """Whether the comparison was made before the decision expired."""
+        return self.compared <= self.until
+
+
 class Released(Evidence):
     """A release, with the reason where there is no comparison with it."""
 
@@ -34,6 +51,8 @@ class Released(Evidence):
     """Why its model cannot score the test rows."""
     unreachable: Absent[Text] = None
     """Why a fork's run cannot fetch it."""
+    decision: Absent[Decision] = None
+    """What params.yaml decides where its model cannot score the test rows."""
 
 
 class StagingRelease(Released):

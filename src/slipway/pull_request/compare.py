@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from slipway.errors import MissingFileError
 from slipway.evaluation import bootstrap, calibration, metrics
 from slipway.evaluation.segments import ALL, segments
 from slipway.gates import comparison as gates
-from slipway.gates.comparison_evidence import ComparisonEvidence, Released, Sides, StagingRelease
+from slipway.gates.comparison_evidence import ComparisonEvidence, Decision, Released, Sides, StagingRelease
 from slipway.git.redact import redacted
 from slipway.github import workflows
 from slipway.pipeline.tables import positions, read_rows
@@ -189,9 +190,16 @@ def _release_comparison(
     try:
         features = _rows_of(champion, rows, compare_with.signature)
     except IncomparableError as error:
-        return _ReleaseComparison(release.model_copy(update={"error": f"{champion.version} {error}"}), {})
+        reason = {"error": f"{champion.version} {error}", "decision": _decision(champion, compare_with.settings.gates)}
+        return _ReleaseComparison(release.model_copy(update=reason), {})
     prediction = predictor.load(champion.model).predict(_arrays(features))
     return _ReleaseComparison(release, compare_with(champion.version, groups, prediction), features)
+
+
+def _decision(champion: Champion, limits: GatesSection) -> Decision | None:
+    """Return what params.yaml decides about a champion that cannot be compared, in force or expired."""
+    decision = limits.uncompared_releases.get(champion.version)
+    return None if decision is None else Decision(**dict(decision), compared=datetime.now(UTC).date())
 
 
 def _rows_of(champion: Champion, rows: LabeledRows, candidate: Mapping[str, Any]) -> pd.DataFrame:

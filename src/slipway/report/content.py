@@ -227,10 +227,16 @@ def title(evidence: ReportEvidence) -> str:
     blocking = [verdict.gate for verdict in causes or blockers]
     named = ", ".join(blocking[:3]) + (f" and {len(blocking) - 3} more" if len(blocking) > 3 else "")
     return {
-        Outcome.PASS: f"✅ Ready to merge: all {len(judged)} gates pass",
+        Outcome.PASS: f"✅ Ready to merge: all {len(judged)} gates pass{_without_comparison(evidence)}",
         Outcome.FAIL: f"❌ Blocked: {named}",
         Outcome.INCONCLUSIVE: f"⚠️ Not proven: {named}",
     }[overall(judged)]
+
+
+def _without_comparison(evidence: ReportEvidence) -> str:
+    champion = evidence.compared.champion if evidence.compared else None
+    is_accepted = champion is not None and champion.decision is not None and champion.decision.is_in_force
+    return ", by a decision not to compare with production" if is_accepted else ""
 
 
 def write(evidence: ReportEvidence) -> Document:
@@ -256,6 +262,7 @@ def _summary(evidence: ReportEvidence) -> Iterator[Block]:
             yield paragraph(
                 Strong(verdict.gate), f": {verdict.observed}", f". {verdict.reason}" if verdict.reason else ""
             )
+    yield from _decision(evidence)
     if evidence.compared is None or not evidence.comparisons:
         return
     compared = evidence.compared
@@ -274,6 +281,19 @@ def _summary(evidence: ReportEvidence) -> Iterator[Block]:
             f"; not compared with production {released}." if released else "; no release is in production yet."
         )
     yield paragraph(*parts)
+
+
+def _decision(evidence: ReportEvidence) -> Iterator[Block]:
+    """Show who decided not to compare with production, why and until when."""
+    champion = evidence.compared.champion if evidence.compared else None
+    if champion is None or champion.decision is None:
+        return
+    decision = champion.decision
+    until = f"{'until' if decision.is_in_force else 'expired on'} {decision.until}"
+    yield paragraph(
+        Strong(f"Decision not to compare with {champion.version}"),
+        f" by {decision.by}, {until}: {decision.reason}. No comparison is possible: {champion.error}.",
+    )
 
 
 def _gates(judged: Sequence[Verdict]) -> Table:

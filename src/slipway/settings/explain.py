@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import json
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeGuard, get_args
 
 from pydantic import BaseModel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
@@ -62,11 +62,24 @@ def _suggestion(path: Sequence[str | int], model: type[BaseModel], section: Sequ
 
 
 def _section_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel]:
-    for name in path:
+    names = iter(path)
+    for name in names:
         annotation = model.model_fields[str(name)].annotation
-        options = (annotation, *get_args(annotation))
-        model = next(option for option in options if isinstance(option, type) and issubclass(option, BaseModel))
+        if not _is_section(annotation):  # a mapping of sections, whose keys are free
+            next(names, None)
+        model = next(option for option in _options(annotation) if _is_section(option))
     return model
+
+
+def _is_section(annotation: Any) -> TypeGuard[type[BaseModel]]:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _options(annotation: Any) -> Iterator[Any]:
+    """Yield `annotation` and the types that it is made of."""
+    yield annotation
+    for inner in get_args(annotation):
+        yield from _options(inner)
 
 
 def _schema_of(model: type[BaseModel], path: Sequence[str | int]) -> dict[str, Any]:

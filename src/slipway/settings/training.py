@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from slipway.settings.values import Count, Free, Inside, NotNegative, Positive, Ratio, Section, parameter
+from slipway.settings.values import (
+    Count,
+    Day,
+    Free,
+    Inside,
+    NotBlank,
+    NotNegative,
+    Positive,
+    Ratio,
+    Section,
+    Versioned,
+    parameter,
+)
 
 
 class TrainSection(Section):
@@ -43,6 +55,14 @@ class ConvergenceSection(Section):
     baseline_margin: Annotated[float, parameter("Minimum lead in skill over each baseline", "skill")]
 
 
+class Decision(Section):
+    """Decision to release without a comparison."""
+
+    by: Annotated[NotBlank, parameter("Who decided")]
+    reason: Annotated[NotBlank, parameter("Why no comparison is needed")]
+    until: Annotated[Day, parameter("Last day of the decision, in UTC")]
+
+
 class GatesSection(Section):
     """Gates on a candidate model."""
 
@@ -63,6 +83,10 @@ class GatesSection(Section):
     size_ratio: Annotated[Positive, parameter("Maximum ratio of the model's size to production's", "ratio")]
     floor: Annotated[float, parameter("Absolute limit of the primary metric on the test rows", "metric")]
     baseline_margin: Annotated[float, parameter("Minimum gain over each baseline", "metric")]
+    uncompared_releases: Annotated[
+        Versioned[Decision],
+        parameter("Decisions on releases in production that cannot be compared, by version", default_factory=dict),
+    ]
 
 
 class TuneSection(Section):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 import itertools
 import math
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 
 def parameter(description: str, unit: str = "", **limits: Any) -> Any:
@@ -31,6 +32,45 @@ Ratio = Annotated[float, Field(ge=0, le=1)]
 Inside = Annotated[float, Field(gt=0, lt=1)]
 """Between 0 and 1, exclusive."""
 Percent = Annotated[int, Field(ge=0, le=100)]
+T = TypeVar("T")
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty; write at least a word")
+    return text
+
+
+NotBlank = Annotated[str, AfterValidator(_not_blank)]
+"""A string with a visible character."""
+
+
+def _day(value: Any) -> Any:
+    """Return the day of a string. Raises ValueError for any other value, also for a date, which stops every `dvc`."""
+    if type(value) is datetime.date:  # a datetime is a date too
+        raise ValueError(f"{value} is a date, which DVC does not read; quote it: '{value}'")
+    try:
+        return datetime.date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{str(value)!r} is not a day; write it as '2026-01-31'") from None
+
+
+Day = Annotated[
+    datetime.date, BeforeValidator(_day), PlainSerializer(str), WithJsonSchema({"title": "a date as '2026-01-31'"})
+]
+"""A day of the calendar, as a string in the file."""
+
+
+def _versions(value: Any) -> Any:
+    """Return `value`, or an empty mapping for a key without a value. Raises ValueError for a key that is no version."""
+    for key in value if isinstance(value, dict) else ():
+        if not re.fullmatch(r"v\d+\.\d+\.\d+", str(key)):
+            raise ValueError(f"{str(key)!r} is not a version; write it as v0.1.0")
+    return {} if value is None else value
+
+
+Versioned = Annotated[dict[str, T], BeforeValidator(_versions)]
+"""Values by version of a release."""
 
 
 def _plain(value: Any) -> Any:
