@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import random
+import re
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,8 @@ from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 from slipway import yaml12
-from slipway.errors import DataError, UserError
-from slipway.scaffold import plan, render
+from slipway.errors import ArgumentError, DataError, UserError
+from slipway.scaffold import plan, render, source
 from slipway.scaffold.plan import ForkRequest, Plan
 from slipway.scaffold.source import ReadOptions
 from slipway.schema import csv_file
@@ -117,6 +119,64 @@ def test_new_next_batch_and_score_read_a_file_in_the_same_way(case, problem_of, 
         )
     )
     assert [] == refused_rows(problem, FOLDER / case["file"], tmp_path)
+
+
+def split_csv(name: str, folder: Path, rows: int = 40) -> Path:
+    """Write a file of the corpus, which has a row per line, as files of `rows` rows."""
+    header, *lines = (FOLDER / name).read_text(encoding="utf-8-sig").splitlines()
+    for start in range(0, len(lines), rows):
+        text = "\n".join([header, *lines[start : start + rows]]) + "\n"
+        (folder / f"{start:04}-{name}").write_text(text, encoding="utf-8")
+    return folder
+
+
+SPLIT = [case for case in READ if case["file"].endswith((".csv", ".tsv")) and "encoding" not in case.get("options", {})]
+
+
+@pytest.mark.parametrize("case", SPLIT, ids=label)
+def test_a_folder_of_files_is_read_as_one_file_with_their_rows(case, tmp_path):
+    expected = source.read(FOLDER / case["file"], read_options(case))
+    folder = split_csv(case["file"], tmp_path)
+    assert len(list(folder.iterdir())) > 1
+    (folder / ".hidden").write_text("not a table", encoding="utf-8")
+    pd.testing.assert_frame_equal(expected, source.read(folder, read_options(case)))
+
+
+def test_a_folder_of_parquet_files_is_read_as_one_file_with_their_rows(tmp_path):
+    expected = source.read(FOLDER / "gaps.csv")
+    for start in (0, 50, 90):
+        rows = expected.iloc[start : {0: 50, 50: 90}.get(start)]
+        rows[sorted(expected)].to_parquet(tmp_path / f"{start:02}.parquet")
+    pd.testing.assert_frame_equal(expected[sorted(expected)], source.read(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["na-in-numbers.csv", "sentinel.csv", "infinite.csv", "thousands.csv"])
+def test_a_value_that_a_folder_has_is_named_with_file_and_row(name, tmp_path):
+    with pytest.raises(DataError) as alone:
+        source.read(FOLDER / name)
+    row = int(re.search(r"in row (\d+)", str(alone.value))[1])
+    with pytest.raises(DataError) as refused:
+        source.read(split_csv(name, tmp_path, rows=4))
+    assert str(refused.value).endswith(f" (row {row % 4} of {row // 4 * 4:04}-{name})")
+
+
+def test_files_that_are_not_one_table_are_refused(tmp_path):
+    def refusal(**files: str) -> str:
+        folder = Path(tempfile.mkdtemp(dir=tmp_path))
+        for name, text in files.items():
+            (folder / name.replace("_", ".")).write_text(text, encoding="utf-8")
+        with pytest.raises(UserError) as refused:
+            source.read(folder)
+        return str(refused.value)
+
+    assert "b.csv: has other columns than a.csv: 'z'" in refusal(a_csv="x,y\n1,2\n", b_csv="x,y,z\n1,2,3\n")
+    assert "b.csv: has other columns than a.csv: 'y'" in refusal(a_csv="x,y\n1,2\n", b_csv="x\n1\n")
+    assert "b.xlsx: not one of .csv" in refusal(a_csv="x,y\n1,2\n", b_xlsx="")
+    assert "has CSV and Parquet files" in refusal(a_csv="x,y\n1,2\n", b_parquet="")
+    assert "an empty folder" in refusal()
+    (tmp_path / "outer" / "inner").mkdir(parents=True)
+    with pytest.raises(ArgumentError, match="inner: a folder in a folder"):
+        source.read(tmp_path / "outer")
 
 
 def test_every_file_of_the_corpus_has_a_case():

@@ -9,7 +9,9 @@ import typer
 
 
 def new(
-    table: Annotated[Path, typer.Argument(help="CSV or Parquet file with one example per row.")],
+    table: Annotated[
+        Path, typer.Argument(help="CSV or Parquet file with one example per row, or a folder of such files.")
+    ],
     target: Annotated[str, typer.Option(help="Column to predict.")],
     time: Annotated[
         str, typer.Option(help="Timestamp column that orders the rows. Default: none, and the rows are shuffled.")

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from slipway.errors import ArgumentError, DataError
+from slipway.errors import ArgumentError
 from slipway.schema import csv_file
-from slipway.schema.csv_file import FLAG, NUMBER, TEXT, Dialect, quoted
+from slipway.schema.csv_file import FLAG, NUMBER, TEXT, CsvError, Dialect, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -33,7 +33,7 @@ DISTINCT_MIN = 10  # distinct other values; the range of fewer means little
 
 
 def of_table(path: Path, table: pa.Table, dialect: Dialect, text: Collection[str] = ()) -> dict[str, str]:
-    """Return the kind of each column; columns in `text` are text. Raises UserError with the option to set."""
+    """Return the kind of each column; columns in `text` are text. Raises CsvError with the option to set."""
     unknown = [name for name in text if name not in table.column_names]
     if unknown:
         raise ArgumentError(f"{path}: --text {unknown[0]}: no such column")
@@ -51,15 +51,17 @@ def _kind(path: Path, name: str, strings: pa.Array, dialect: Dialect) -> str:
             return TEXT if kind == NUMBER and _is_code(strings, values) else kind
         if count and {value.strip().lower() for value in invalid.values()} <= MISSING_WORDS:
             at = min(invalid)
-            raise DataError(
+            raise CsvError(
                 f"{path}: {name}: {quoted(invalid[at])} in row {at} is not a {kind}, unlike {count:,} others;"
-                f" if it means a missing value, set --missing {invalid[at].strip()!r}; for a value, --text {name!r}"
+                f" if it means a missing value, set --missing {invalid[at].strip()!r}; for a value, --text {name!r}",
+                at,
             )
     if option := next(_options(strings, dialect), ""):
         at = min(csv_file.parse_numbers(strings, dialect)[1])
-        raise DataError(
+        raise CsvError(
             f"{path}: {name}: {quoted(strings[at].as_py())} in row {at} cannot be read as a number; set {option},"
-            f" or --text {name!r} to keep it as text"
+            f" or --text {name!r} to keep it as text",
+            at,
         )
     return TEXT
 
@@ -110,21 +112,23 @@ def _symbols(strings: pa.Array) -> list[str]:
 
 
 def refuse_sentinels(path: Path, frame: pd.DataFrame, values: Collection[str] = ()) -> None:
-    """Raise UserError for a repeated number far from all others, such as -999, that is not in `values`."""
+    """Raise CsvError for a repeated number far from all others, such as -999, that is not in `values`."""
     allowed = {float(value) for value in values if re.fullmatch(csv_file.NUMBER_PATTERN, value)}
     for name in frame.select_dtypes("number", exclude="timedelta"):
         numbers = frame[name].dropna().astype("float64")
         invalid = numbers.index[~(numbers.abs() <= np.finfo(np.float32).max)]  # also infinite ones
         if len(invalid):
             at = int(invalid[0])
-            raise DataError(f"{path}: {name}: {numbers[at]} in row {at} is outside the range of float32; correct it")
+            raise CsvError(f"{path}: {name}: {numbers[at]} in row {at} is outside the range of float32; correct it", at)
         for sentinel in _sentinels(numbers):
             if sentinel not in allowed:
                 rows = numbers.index[numbers == sentinel]
-                raise DataError(
-                    f"{path}: {name}: {sentinel:g} in {len(rows):,} rows, first in row {rows[0]}, is far from all"
+                at = int(rows[0])
+                raise CsvError(
+                    f"{path}: {name}: {sentinel:g} in {len(rows):,} rows, first in row {at}, is far from all"
                     f" other values; if it means a missing value, set --missing={sentinel:g}; if it is a"
-                    f" value, --value={sentinel:g}"
+                    f" value, --value={sentinel:g}",
+                    at,
                 )
 
 

@@ -1,11 +1,16 @@
-"""Reader of the table that a fork starts from: a CSV or a Parquet file."""
+"""Reader of the table that a fork starts from: a CSV or a Parquet file, or a folder of files of one format."""
 
 from __future__ import annotations
 
 import codecs
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING
+
+import pandas as pd
+import pyarrow as pa
 
 from slipway.errors import ArgumentError, DataError, MissingFileError, UnreadableFileError
 from slipway.scaffold import kinds
@@ -13,9 +18,11 @@ from slipway.schema import csv_file
 from slipway.schema.csv_file import CsvError, Dialect
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+    from typing import TypeAlias
 
-    import pandas as pd
+    Part: TypeAlias = pa.Table | pd.DataFrame
 
 PARQUET = ".parquet"
 ROWS_MIN = 100  # labeled rows; fewer leave too few test rows to distinguish two models
@@ -63,33 +70,85 @@ def dialect(
 
 
 def read(path: Path, options: ReadOptions = ReadOptions()) -> pd.DataFrame:
-    """Return the rows of the file at `path`. Raises UserError where it is missing, unreadable or of another format."""
-    if path.is_dir():
-        raise ArgumentError(f"{path}: a folder; write the rows of its files into one .csv or .parquet file")
+    """Return the rows of the file at `path`, or of all files in the folder, in order of name.
+
+    Raises UserError where a file is missing, unreadable, of another format, or has other columns than the first.
+    """
+    files = _files(path) if path.is_dir() else [_supported(path)]
+    parts = [_part(file, options.dialect) for file in files]
+    names = _names(parts[0])
+    for file, part in zip(files, parts, strict=True):
+        if different := sorted(set(names) ^ set(_names(part))):
+            raise DataError(
+                f"{file}: has other columns than {files[0].name}: {different[0]!r}; give all files the same"
+            )
+    try:
+        frame = _frame(path, parts, options)
+        kinds.refuse_sentinels(path, frame, options.values)
+    except CsvError as error:
+        raise DataError(f"{error}{_place(error.row, files, parts)}") from None
+    return frame
+
+
+def _supported(path: Path) -> Path:
     if not csv_file.is_csv(path) and path.suffix.lower() != PARQUET:
         suffixes = ", ".join([*csv_file.SUFFIXES, PARQUET])
         raise ArgumentError(f"{path}: not one of {suffixes}; save the table in one of these formats")
     if not path.is_file():
         raise MissingFileError(f"{path}: not found")
-    frame = _csv(path, options) if csv_file.is_csv(path) else _parquet(path, options.dialect)
-    kinds.refuse_sentinels(path, frame, options.values)
-    return frame
+    return path
 
 
-def _csv(path: Path, options: ReadOptions) -> pd.DataFrame:
+def _files(folder: Path) -> list[Path]:
+    """Return the tables in `folder`, sorted by name. Raises UserError unless all others are hidden."""
+    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    if not files:
+        raise MissingFileError(f"{folder}: an empty folder; put the files of the table there")
+    for path in files:
+        if path.is_dir():
+            raise ArgumentError(f"{path}: a folder in a folder; put all files of the table in one folder")
+        _supported(path)
+    formats = {csv_file.is_csv(path) for path in files}
+    if len(formats) > 1:
+        raise ArgumentError(f"{folder}: has CSV and Parquet files; convert them to one of the formats")
+    return files
+
+
+def _part(file: Path, dialect: Dialect) -> Part:
+    """Return the content of a file: the strings of a CSV file, or the typed columns of a Parquet file."""
+    if csv_file.is_csv(file):
+        try:
+            strings = csv_file.read_strings(file, dialect)
+        except CsvError as error:
+            raise DataError(str(error)) from None
+        return strings
     try:
-        strings = csv_file.read_strings(path, options.dialect)
-        kind_of = kinds.of_table(path, strings, options.dialect, options.text)
-        return csv_file.typed_frame(path, strings, kind_of, options.dialect)
-    except CsvError as error:
-        raise DataError(str(error)) from None
-
-
-def _parquet(path: Path, dialect: Dialect) -> pd.DataFrame:
-    try:
-        return csv_file.read_parquet(path, dialect)
+        return csv_file.read_parquet(file, dialect)
     except Exception as error:  # noqa: BLE001  the user has to fix the file for any error of the reader
-        raise UnreadableFileError(f"{path}: cannot be read ({str(error).strip().splitlines()[0]})") from None
+        raise UnreadableFileError(f"{file}: cannot be read ({str(error).strip().splitlines()[0]})") from None
+
+
+def _names(part: Part) -> list[str]:
+    return list(map(str, part.columns if isinstance(part, pd.DataFrame) else part.column_names))
+
+
+def _frame(path: Path, parts: Sequence[Part], options: ReadOptions) -> pd.DataFrame:
+    """Return the rows of all parts, with the kinds and types that fit all of them."""
+    if frames := [part for part in parts if isinstance(part, pd.DataFrame)]:  # all, or none: they have one format
+        return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    tables = [part for part in parts if isinstance(part, pa.Table)]
+    strings = pa.concat_tables([table.select(tables[0].column_names) for table in tables])
+    kind_of = kinds.of_table(path, strings, options.dialect, options.text)
+    return csv_file.typed_frame(path, strings, kind_of, options.dialect)
+
+
+def _place(row: int | None, files: Sequence[Path], parts: Sequence[Part]) -> str:
+    """Return where `row` of all parts is, as the end of an error message; empty for a single file."""
+    if row is None or len(files) == 1:
+        return ""
+    starts = [0, *accumulate(len(part) for part in parts)]
+    number = bisect_right(starts, row) - 1
+    return f" (row {row - starts[number]} of {files[number].name})"
 
 
 def require(frame: pd.DataFrame, path: Path, columns: list[str]) -> None:

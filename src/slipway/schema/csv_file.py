@@ -39,7 +39,14 @@ VALUE_LENGTH_MAX = 40  # characters of a value in an error message
 
 
 class CsvError(ValueError):
-    """A file cannot be read. The message is one line with the file, column, value, row and fix."""
+    """A file cannot be read. The message is one line with the file, column, value, row and fix.
+
+    `row` is the row that the message names, from 0, or None.
+    """
+
+    def __init__(self, message: str, row: int | None = None) -> None:
+        super().__init__(message)
+        self.row = row
 
 
 @dataclass(frozen=True)
@@ -187,7 +194,7 @@ def typed(path: Path, name: str, strings: pa.ChunkedArray, kind: str, dialect: D
     if invalid:
         at = min(invalid)
         raise CsvError(
-            f"{path}: {name}: {quoted(invalid[at])} in row {at} is not a {kind}; fix the file, or see docs/new.md"
+            f"{path}: {name}: {quoted(invalid[at])} in row {at} is not a {kind}; fix the file, or see docs/new.md", at
         )
     if kind == NUMBER and _is_whole(array, values):
         values = values.cast(pa.int64())
