@@ -6,46 +6,30 @@ The base is an empty system whose Python compiles nothing; test_served_image.py 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
 
 from slipway import output
 from slipway.environment import manifests
-from slipway.errors import ArgumentError, NoReleaseError
-from slipway.image import base, layers, publish
+from slipway.errors import ArgumentError, NoReleaseError, ToolError
+from slipway.image import base, layers, publish, registry
 from slipway.image import record as records
 from slipway.image.layout import CONFIG_TYPE, LAYER_TYPE, MANIFEST_TYPE, Layout
 from slipway.release import manifest
 from slipway.release.signing import attestation, keys
 from slipway.supply_chain import verification
 from slipway.supply_chain.chain import BROKEN, HOLDS, NOT_CHECKED
+from tests import images
 from tests.delivery.conftest import git
 
 VERSION = "v0.1.0"
 TEMPLATE = f"# rendered\nimage: {manifests.IMAGE}\nrelease: {manifests.RELEASE}\ndigest: {manifests.DIGEST}\n"
 REGISTRY = "registry.example/flights"
-
-
-def base_of(folder: Path) -> str:
-    """Make a base in `folder` and return its reference."""
-    root, layout = folder / "root", Layout(folder / "base")
-    loader = root / "lib64/ld-linux-none.so.2"
-    compiled = folder / "compiled"  # by the Python of the base, as it runs
-    for path, text in {loader: f"#!/bin/sh\necho >> {compiled}\n", root / "usr/bin/python3.12": ""}.items():
-        path.parent.mkdir(parents=True)
-        path.write_text(text)
-        path.chmod(0o755)
-    layer = layers.pack(root, folder / "layer.tar.gz")
-    layout.add_file(layer.file, layer.digest)
-    config = layout.add_json({"rootfs": {"type": "layers", "diff_ids": [layer.diff_id]}}, CONFIG_TYPE)
-    content = {
-        "mediaType": MANIFEST_TYPE,
-        "config": config,
-        "layers": [{"mediaType": LAYER_TYPE, "digest": layer.digest, "size": layer.size}],
-    }
-    return f"oci:{layout.folder}@{layout.add_json(content, MANIFEST_TYPE)['digest']}"
 
 
 class Pushed:
@@ -60,6 +44,11 @@ class Pushed:
     @property
     def record(self) -> records.ImageRecord:
         (only,) = records.read_all(self.project.store, VERSION)
+        return only
+
+    def record_in(self, name: str) -> records.ImageRecord:
+        """Return the record of the image in a registry."""
+        (only,) = [record for record in records.read_all(self.project.store, VERSION) if record.name == name]
         return only
 
     def blob(self, content: str) -> Path:
@@ -96,7 +85,7 @@ def pushed(project, tmp_path, monkeypatch):
     (project.root / manifests.template_of("staging")).write_text(TEMPLATE)
     (project.root / ".gitignore").write_text("/build\n/data\n/model\n/results\n")
     release = project.publish(VERSION)
-    base = base_of(tmp_path)
+    base = images.base_of(tmp_path)
     publish.build_image(release.folder, base)
     publish.push_image(release.folder, None)
     return Pushed(project, tmp_path, base)
@@ -263,9 +252,73 @@ def test_a_release_without_an_image_is_not_checked(project, capsys):
 def test_an_unpublished_release_is_not_pushed(project, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = project.build(VERSION)
-    publish.build_image(folder, base_of(tmp_path))
+    publish.build_image(folder, images.base_of(tmp_path))
     with pytest.raises(NoReleaseError, match=r"v0\.1\.0: not in the store; run `slipway release publish` first"):
         publish.push_image(folder, None)
+
+
+def test_a_release_keeps_the_image_that_was_pushed_first(pushed, tmp_path, capsys):
+    record = pushed.record
+    publish.build_image(Path("build/release"), pushed.base, VERSION)
+    assert "already pushed" in capsys.readouterr().out
+    (tmp_path / "other").mkdir()
+    other = pushed.images.read_json(record.digest)
+    other["annotations"]["another"] = "base"
+    layout = Layout(publish.LAYOUT)
+    layout.name(layout.add_json(other, MANIFEST_TYPE), VERSION)
+    publish.push_image(Path("build/release"), None)
+    assert (record.digest, record) == (pushed.images.named(VERSION)["digest"], pushed.record)
+
+
+def test_no_image_is_built_where_none_is_requested(project, monkeypatch, capsys):
+    monkeypatch.setenv(publish.IMAGES, "none")
+    publish.build_image(Path("build/release"), None, VERSION)
+    publish.push_image(Path("build/release"), None)
+    assert 2 == capsys.readouterr().out.count("SLIPWAY_IMAGES=none: skipped; manifests name no image")
+    assert not publish.LAYOUT.exists()
+
+
+HTPASSWD = "ada:$2y$04$abcdefghijklmnopqrstuuelFIrj1X2I000XXMz7L1C/fhxasxOm2"  # bcrypt of `built-in`
+
+
+def test_a_workflow_pushes_with_the_token_of_its_job(pushed, tool, tmp_path, monkeypatch):
+    _ = tool("skopeo"), tool("docker-registry")
+    (tmp_path / "htpasswd").write_text(f"{HTPASSWD}\n")
+    built = pushed.project.root.parent / "built" / VERSION
+    settings = {"auth": {"htpasswd": {"realm": "x", "path": str(tmp_path / "htpasswd")}}}
+    with images.running_registry(tmp_path / "images", settings) as address:
+        monkeypatch.setattr(registry, "GITHUB", address)
+        monkeypatch.setenv(publish.IMAGES, f"{address}/team/model")
+        monkeypatch.setenv("GITHUB_ACTOR", "ada")
+        monkeypatch.setenv("GH_TOKEN", "another")
+        with pytest.raises(ToolError, match="authentication required"):
+            publish.push_image(built, None)
+        monkeypatch.setenv("GH_TOKEN", "built-in")
+        publish.push_image(built, None)
+        assert pushed.record_in(f"{address}/team/model").digest == registry.resolve(f"{address}/team/model", VERSION)
+
+
+FAKE_APT = """#!/bin/sh
+case "$*" in
+*-oDir::State::lists=*) ;;
+*) echo "E: No packages found" >&2; exit 100 ;;
+esac
+echo "$0 $*" >> {log}
+echo "  Depends: python3.12-minimal"
+"""
+
+
+def test_missing_lists_of_packages_are_fetched_for_the_base_alone(tmp_path, monkeypatch):
+    for name in ("apt-get", "apt-cache"):
+        (tmp_path / name).write_text(FAKE_APT.format(log=tmp_path / "log"))
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    file = tmp_path / "layer.tar.gz"
+    file.write_bytes(b"")
+    layer = layers.Layer(file, f"sha256:{hashlib.sha256(b'').hexdigest()}", "sha256:1")
+    monkeypatch.setattr(base.cache, "layer", lambda *_: layer)
+    assert ["sha256:1"] == base.make(Layout(tmp_path / "layout")).diff_ids
+    assert re.search(r"apt-get -oDir::State::lists=\S+ -oDir::Cache=\S+ update", (tmp_path / "log").read_text())
 
 
 def test_a_push_without_a_build_names_the_command(project):

@@ -28,7 +28,7 @@ from slipway.image.layout import Layout
 from slipway.image.publish import record_of
 from slipway.release import manifest
 from slipway.serving.run import free_port
-from tests import release_manifest
+from tests import images, release_manifest
 
 from .conftest import REPOSITORY
 
@@ -80,40 +80,20 @@ def rows() -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def images(tool, model_dir, bento, tmp_path_factory):
+def built(tool, model_dir, bento, tmp_path_factory):
     """Build the images of two releases that differ in their model, and measure both builds."""
     _ = tool("skopeo"), tool("buildah"), tool("docker-registry")
     folder = tmp_path_factory.mktemp("images")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        built, seconds = [], []
+        releases, seconds = [], []
         for version in VERSIONS:
             release = release_of(folder / version, version, model_dir, bento)
             start = processor_seconds()
             image = build.build(release, None, None, Layout(folder / "layout"))
             seconds.append(processor_seconds() - start)
-            built.append((release, image))
-        yield built, seconds
-
-
-@contextmanager
-def running_registry(folder: Path, program: str):
-    """Start a registry on loopback, yield its address, and stop it."""
-    port = free_port()
-    configuration = {
-        "version": 0.1,
-        "storage": {"filesystem": {"rootdirectory": str(folder / "registry")}},
-        "http": {"addr": f"127.0.0.1:{port}"},
-    }
-    (folder / "registry.yaml").write_text(yaml.safe_dump(configuration))
-    with (folder / "registry.log").open("w") as log:
-        process = subprocess.Popen([program, "serve", str(folder / "registry.yaml")], stdout=log, stderr=log)
-    try:
-        wait_until(f"http://127.0.0.1:{port}/v2/", folder / "registry.log")
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
+            releases.append((release, image))
+        yield releases, seconds
 
 
 def wait_until(url: str, log: Path) -> float:
@@ -151,10 +131,10 @@ def served(buildah: str, layout: Layout, tag: str, folder: Path):
 
 
 @pytest.mark.timeout(900)
-def test_an_image_is_pushed_pulled_verified_and_served(tool, images, rows, tmp_path):
-    release, image = images[0][0]
+def test_an_image_is_pushed_pulled_verified_and_served(tool, built, rows, tmp_path):
+    release, image = built[0][0]
     layout = Layout(tmp_path / "pulled")
-    with running_registry(tmp_path, tool("docker-registry")) as address:
+    with images.running_registry(tmp_path) as address:
         reference = registry.push(image.layout, image.descriptor, f"{address}/toy/model", release.version)
         assert f"{address}/toy/model@{image.digest}" == reference
         pushed = record_of(image, release, f"{address}/toy/model")
@@ -169,9 +149,9 @@ def test_an_image_is_pushed_pulled_verified_and_served(tool, images, rows, tmp_p
     assert expected == pytest.approx(response.json()["predictions"], abs=1e-6)
 
 
-def test_a_registry_that_returns_another_image_is_refused(tool, images, tmp_path):
+def test_a_registry_that_returns_another_image_is_refused(tool, built, tmp_path):
     (first, image), (_, other) = images[0]
-    with running_registry(tmp_path, tool("docker-registry")) as address:
+    with images.running_registry(tmp_path) as address:
         registry.push(image.layout, image.descriptor, f"{address}/toy/model", first.version)
         pushed = record_of(image, first, f"{address}/toy/model")
         registry.push(other.layout, other.descriptor, f"{address}/toy/model", first.version)
@@ -179,16 +159,16 @@ def test_a_registry_that_returns_another_image_is_refused(tool, images, tmp_path
             verify.pull(pushed, first, Layout(tmp_path / "pulled"))
 
 
-def test_the_image_of_the_next_model_reuses_every_other_layer(images):
-    built, (first, second) = images
-    layers = [image.layout.read_json(image.digest)["layers"] for _, image in built]
+def test_the_image_of_the_next_model_reuses_every_other_layer(built):
+    releases, (first, second) = built
+    layers = [image.layout.read_json(image.digest)["layers"] for _, image in releases]
     assert [True, True, True, False] == [old == new for old, new in zip(*layers, strict=True)]
     assert layers[1][-1]["size"] < 1_000_000
     assert second <= REBUILD_MAX * first, f"{second:.1f} s of {first:.1f} s"
 
 
-def test_the_image_is_small_and_has_no_tools(images, record_property):
-    _, image = images[0][0]
+def test_the_image_is_small_and_has_no_tools(built, record_property):
+    _, image = built[0][0]
     content = image.layout.read_json(image.digest)
     sizes, names = [], []
     for layer in content["layers"]:

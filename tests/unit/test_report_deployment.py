@@ -12,7 +12,7 @@ from slipway.report import deployment, html, markdown
 from slipway.report.deployment import Deployment
 from slipway.results import JobResult
 
-SUCCESS = {"build": "success", "staging": "success", "production": "success"}
+SUCCESS = dict.fromkeys(deployment.STAGES, "success")
 
 
 def _result(job: str, *verdicts: Verdict, error: str | None = None) -> JobResult:
@@ -49,7 +49,7 @@ def test_the_title_reports_success_first():
 
 
 def test_a_run_that_a_newer_run_replaced_is_reported_as_cancelled():
-    left = {stage: _deployment().results[stage] for stage in ("build", "staging")}
+    left = {stage: _deployment().results[stage] for stage in ("build", "image", "staging")}
     deployed = _deployment(results=left, statuses=SUCCESS | {"production": "cancelled"}, production="v0.1.0")
     assert "❌ Not deployed: production: production" == deployment.title(deployed)
     assert "cancelled. a newer run took its place in the queue of this job, or it was cancelled by hand" in _text(
@@ -118,7 +118,7 @@ def test_a_result_that_is_missing_before_others_is_a_failed_gate():
 
 def test_production_that_waits_for_approval_is_inconclusive():
     whole = _deployment()
-    left = {stage: whole.results[stage] for stage in ("build", "staging")}
+    left = {stage: whole.results[stage] for stage in ("build", "image", "staging")}
     deployed = _deployment(statuses=SUCCESS | {"production": "skipped"}, results=left, production="v0.1.0")
     assert deployment.title(deployed).startswith("⏸ Staged: v0.2.0 passed")
     assert Outcome.INCONCLUSIVE is deployment.outcome(deployed)

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from slipway.environment import manifests
 from slipway.environment.desired_state import DesiredState
+from slipway.image import record as records
 from slipway.local import act
-from tests import github_api
+from tests import github_api, images
 from tests.delivery import conftest
 from tests.workflows.standing_in import ActProject
 
@@ -39,7 +41,7 @@ elif command in ("promote", "rollback") or call.startswith(REAL):
     os.execv(sys.executable, [sys.executable, "-m", "slipway.cli", command, *options, *more])
 else:
     reason, outcome = "", "pass"
-job = options[0] if command == "release" else command
+job = options[0] if command == "release" else {{"image build": "image", "image push": "push"}}.get(call, command)
 environment = {{"environment": options[1]}} if "--environment" in options else {{}}
 verdict = {{"gate": "gate", "outcome": outcome, "threshold": "below 1", "observed": "0.5", "reason": reason}}
 result = {{"job": job, "started": "2026-01-01T00:00:00Z", "verdicts": [verdict], "evidence": environment}}
@@ -72,7 +74,7 @@ class Deployment(ActProject):
         for environment in ("staging", "production"):
             project.promote("v0.1.0", environment)
         project.publish("v0.2.0")
-        self.sha = project.git("rev-parse", "HEAD")
+        self.sha, self.newest = project.git("rev-parse", "HEAD"), "v0.2.0"
         self.replace_tool("uv", UV.format(python=sys.executable))
         self.replace_tool("gh", GH.format(python=sys.executable, gh=str(Path(sys.executable).parent / "gh")))
 
@@ -86,12 +88,15 @@ class Deployment(ActProject):
         approval: str = "",
         attest: bool = False,
         real: str = "",
+        registry: str = "",
+        base: str = "",
         **inputs: str,
     ) -> act.WorkflowRun:
         env = {"FAULT": fault}
-        env |= {"REAL": real, "BUILT": str(self.project.store.root / "v0.2.0")} if real else {}
+        env |= {"REAL": real, "BUILT": str(self.project.store.root / self.newest)} if real else {}
         variables = {"STAGING_URL": "http://127.0.0.1:9", "PRODUCTION_URL": "http://127.0.0.1:9"}
         variables |= {"APPROVAL": approval, "ATTEST": str(attest).lower()}
+        variables |= {"SLIPWAY_IMAGES": registry, "SLIPWAY_IMAGE_BASE": base}
         payload = {"ref": reference} | ({"after": self.sha} if event == "push" else {"inputs": inputs})
         return self.act(workflow, event, payload, env, variables)
 
@@ -124,6 +129,7 @@ def _results(run: act.WorkflowRun) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("fault", "stopped"),
     [
+        ("image push", "image: push: gate"),
         ("promote --environment staging", "staging: promote: gate"),
         ("smoke --environment staging", "staging: smoke: gate"),
         ("loadtest --environment staging", "staging: loadtest: gate"),
@@ -177,6 +183,58 @@ def test_attestation_is_stored_with_the_release_and_verified_before_each_promoti
         "--predicate-type": "https://slsa.dev/provenance/v1",
         "--format": "json",
     } == options
+
+
+@pytest.fixture
+def imaged(deployment, tmp_path, monkeypatch):
+    """A deployment whose releases have manifests for Kubernetes, with its cache and a base for images."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    template = f"# rendered\nimage: {manifests.IMAGE}\nrelease: {manifests.RELEASE}\ndigest: {manifests.DIGEST}\n"
+    for environment in ("staging", "production"):
+        file = deployment.project.root / manifests.template_of(environment)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(template)
+    deployment.project.publish("v0.3.0")
+    deployment.sha, deployment.newest = deployment.project.git("rev-parse", "HEAD"), "v0.3.0"
+    return deployment, images.base_of(tmp_path)
+
+
+def test_image_is_attested_and_verified_before_each_promotion(imaged, tmp_path):
+    deployment, base = imaged
+    options = {"real": "verify, release publish, image", "registry": f"oci:{tmp_path}/images", "base": base}
+    run = deployment.run(attest=True, **options)
+    assert run.succeeded
+    assert {"staging": "v0.3.0", "production": "v0.3.0"} == deployment.desired
+    store = deployment.project.store
+    (record,) = records.read_all(store, "v0.3.0")
+    bundle = json.loads(store.read_evidence("v0.3.0", record.file(records.ATTESTED)))
+    assert {"unsigned": record.digest} == bundle
+    assert f"v0.3.0: pushed as {record.image}" in (run.folder / "image.log").read_text()
+
+
+def test_promotions_write_the_digest_of_the_pushed_image_into_the_manifests(imaged, tool, tmp_path):
+    deployment, base = imaged
+    _ = tool("skopeo"), tool("docker-registry")
+    with images.running_registry(tmp_path) as address:
+        options = {"real": "image", "registry": f"{address}/team/model", "base": base}
+        assert deployment.run(**options).succeeded
+        (record,) = records.read_all(deployment.project.store, "v0.3.0")
+        again = deployment.run(**options)
+    assert record.name == f"{address}/team/model"
+    branch = deployment.project.branch
+    for environment in ("staging", "production"):
+        text = branch.text(manifests.path_of(environment), branch.head)
+        assert f"image: {record.image}\n" in text
+        assert manifests.NO_IMAGE not in text
+    assert "already pushed" in (again.folder / "image.log").read_text()
+
+
+def test_a_repository_without_images_deploys(imaged):
+    deployment, _ = imaged
+    run = deployment.run(real="image", registry="none")
+    assert run.succeeded
+    assert "SLIPWAY_IMAGES=none: skipped; manifests name no image" in (run.folder / "image.log").read_text()
+    assert [] == records.read_all(deployment.project.store, "v0.3.0")
 
 
 def test_every_run_promotes_its_own_release(deployment):

@@ -53,6 +53,11 @@ DECISIONS: dict[str, Rows] = {
         ({"env": {"SLIPWAY_ATTESTED": "false"}, "steps": {"build": {"outputs": {"built": "true"}}}}, "false"),
         ({"env": {"SLIPWAY_ATTESTED": "true"}, "steps": {"build": {"outputs": {}}}}, "false"),
     ],
+    "env.SLIPWAY_ATTESTED == 'true' && steps.image.outputs.built == 'true'": [
+        ({"env": {"SLIPWAY_ATTESTED": "true"}, "steps": {"image": {"outputs": {"built": "true"}}}}, "true"),
+        ({"env": {"SLIPWAY_ATTESTED": "true"}, "steps": {"image": {"outputs": {"built": "false"}}}}, "false"),
+        ({"env": {"SLIPWAY_ATTESTED": "true"}, "steps": {"image": {"outputs": {}}}}, "false"),
+    ],
     "github.event.pull_request.number || github.ref": [
         ({"github": {"event": {"pull_request": {"number": 7}}, "ref": "refs/pull/7/merge"}}, "7"),
         (on("topic"), "refs/heads/topic"),
@@ -92,7 +97,7 @@ DECISIONS: dict[str, Rows] = {
             ({"needs": {job: {"result": "failure"}}}, "true"),
             ({"needs": {job: {"result": "skipped"}}}, "false"),
         ]
-        for job in ("build", "monitor", "production", "staging")
+        for job in ("build", "image", "monitor", "production", "staging")
     },
     "needs.train.outputs.proposal == 'true'": [
         ({"needs": {"train": {"outputs": {"proposal": "true"}}}}, "true"),
@@ -132,6 +137,7 @@ DECISIONS: dict[str, Rows] = {
         ({"vars": {"RETRAIN_APP": ""}}, "false"),
         ({"vars": {"RETRAIN_APP": "1"}}, "true"),
     ],
+    "vars.SLIPWAY_IMAGES || 'ghcr:'": [({}, "ghcr:"), ({"vars": {"SLIPWAY_IMAGES": "none"}}, "none")],
     "vars.SLIPWAY_STORE || 'github:'": [({}, "github:"), ({"vars": {"SLIPWAY_STORE": "s3://bucket"}}, "s3://bucket")],
     "vars.STAGING_URL == ''": [({}, "true"), ({"vars": {"STAGING_URL": "https://staging.example"}}, "false")],
     "vars.TRAIN_RUNNER || 'ubuntu-latest'": [({}, "ubuntu-latest"), ({"vars": {"TRAIN_RUNNER": "large"}}, "large")],

@@ -43,6 +43,7 @@ SOURCES = {"iterative/cml": (f"v{cml_install.VERSION}", cml_install.COMMIT)}
 WRITERS = {
     "deploy.yaml": {
         "build": {"attestations", "contents", "id-token"},
+        "image": {"attestations", "contents", "id-token", "packages"},
         **{job: {"contents"} for job in ("staging", "production", "report")},
     },
     "docs.yaml": {"publish": {"id-token", "pages"}},
@@ -187,7 +188,10 @@ def promotions_name_the_release_that_was_built(workflow: Workflow) -> Iterator[s
     """The newest release may come from another run, whose tests are not complete."""
     for job, step in workflow.steps():
         release = step.get("env", {}).get("SLIPWAY_RELEASE")
-        if re.search(r"slipway (promote|verify --before)\b", step.get("run", "")) and release != OWN_RELEASE:
+        if (
+            re.search(r"slipway (promote|verify --before|image build)\b", step.get("run", ""))
+            and release != OWN_RELEASE
+        ):
             yield f"{job}: {step['run']} takes {release or 'the newest release'}"
 
 
@@ -441,11 +445,18 @@ FAULTS = [
     (jobs_have_timeouts, "pull-request.yaml", "    timeout-minutes: 10\n", ""),
     (runs_do_not_collide, "pull-request.yaml", "  group: pull-request-", "  name: pull-request-"),
     (runs_do_not_collide, "deploy.yaml", "      group: deploy-build\n", ""),
+    (permissions_are_widened_per_job, "deploy.yaml", "packages: read # pulls", "packages: write # pulls"),
     (promotions_are_not_cancelled, "deploy.yaml", "cancel-in-progress: false", "cancel-in-progress: true"),
     (reviewers_block_one_job_only, "deploy.yaml", "jobs:\n", f"{WORKFLOW_GROUP}jobs:\n"),
     (reviewers_block_one_job_only, "rollback.yaml", "jobs:\n", f"{WORKFLOW_GROUP}jobs:\n"),
     (reviewers_block_one_job_only, "deploy.yaml", "group: deploy-production", "group: deploy-staging"),
     (promotions_name_the_release_that_was_built, "deploy.yaml", "          SLIPWAY_RELEASE: ", "          RELEASE: "),
+    (
+        promotions_name_the_release_that_was_built,
+        "deploy.yaml",
+        "run: uv run slipway promote --environment staging\n        env:",
+        "run: uv run slipway promote --environment staging\n        with:",
+    ),
     (actions_are_pinned, "pull-request.yaml", "@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1", "@v7"),
     (actions_are_pinned, "pull-request.yaml", "ba90b1 # v7.0.1", "ba90b1 # v7.0.0"),
     (actions_are_pinned, "pull-request.yaml", "ba90b1 # v7.0.1", "ba90b2 # v7.0.1"),

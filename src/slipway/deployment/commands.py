@@ -25,7 +25,7 @@ def promote(
         str | None,
         typer.Option(
             envvar="SLIPWAY_IMAGE",
-            help="Container image for Kubernetes: NAME@sha256:… Default: the image of its last promotion.",
+            help="Container image for Kubernetes: NAME@sha256:… Default: the image that was pushed of the release.",
         ),
     ] = None,
     canary: Annotated[

@@ -79,9 +79,14 @@ def is_fork_run() -> bool:
     return bool(head.get("full_name") != event["repository"]["full_name"])
 
 
+def token() -> str | None:
+    """Return the token with which `gh` can write; None where none is set."""
+    return next((value for name in TOKENS if (value := os.environ.get(name))), None)
+
+
 def has_token() -> bool:
     """Return whether a token is set, with which `gh` can write."""
-    return any(os.environ.get(name) for name in TOKENS)
+    return token() is not None
 
 
 def required(name: str) -> str:

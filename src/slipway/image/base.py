@@ -77,57 +77,89 @@ def fetch(reference: str | None, layout: Layout) -> Base:
 
 
 def make(layout: Layout) -> Base:
-    """Make a base from packages of Debian or Ubuntu. Equal packages give an equal base. Raises UserError."""
-    python = _python_package()
-    names = sorted(_closure([*OWN_PACKAGES, f"{python}-minimal", f"lib{python}-stdlib"]))
-    hashed = _apt("apt-get", "download", "--quiet", "--print-uris", *names)  # a line with the hash of each archive
-    layer = cache.layer([RECIPE, hashed], lambda root: _fill(root, names))
+    """Make a base from packages of Debian or Ubuntu. Equal packages give an equal base. Raises UserError.
+
+    Package lists that are missing or outdated, as on a machine that nobody updates, are fetched for this base only.
+    """
+    try:
+        return _made(layout, _Apt())
+    except _AptError as error:
+        output.progress(f"image: fetching the lists of packages, because {error}")
+    with TemporaryDirectory() as lists:
+        return _made(layout, _Apt.with_own_lists(Path(lists)))
+
+
+def _made(layout: Layout, apt: _Apt) -> Base:
+    python = apt.python_package()
+    names = sorted(apt.closure([*OWN_PACKAGES, f"{python}-minimal", f"lib{python}-stdlib"]))
+    hashed = apt.run("apt-get", "download", "--quiet", "--print-uris", *names)  # a line with the hash of each archive
+    layer = cache.layer([RECIPE, hashed], lambda root: _fill(root, names, apt))
     layout.add_file(layer.file, layer.digest)
     descriptor = {"mediaType": LAYER_TYPE, "digest": layer.digest, "size": layer.size}
     return Base(layout, [descriptor], [layer.diff_id], f"@{layer.diff_id}")
 
 
-def _fill(root: Path, names: list[str]) -> None:
+def _fill(root: Path, names: list[str], apt: _Apt) -> None:
     output.progress(f"image: making a base from {len(names)} packages of this distribution")
     with TemporaryDirectory() as archives:
-        _apt("apt-get", "download", "--quiet", *names, folder=Path(archives))
+        apt.run("apt-get", "download", "--quiet", *names, folder=Path(archives))
         for archive in sorted(Path(archives).glob("*.deb")):
             _unpack(archive, root)
     _finish(root)
 
 
-def _python_package() -> str:
-    """Return the name of the distribution's Python, such as `python3.11`. Raises UserError without apt."""
-    for name in DEPENDENCY.findall(_apt("apt-cache", "depends", "python3-minimal")):
-        if match := re.fullmatch(r"(python3\.\d+)-minimal", name):
-            return match[1]
-    raise ToolError("apt-cache: knows no Python 3; run `apt-get update` once, or name a base with --base")
+class _AptError(ToolError):
+    """A program of apt failed."""
 
 
-def _closure(names: Sequence[str]) -> set[str]:
-    """Return packages with all that they need, by the names in NEEDED."""
-    listed = _apt("apt-cache", "depends", "--recurse", *WITHOUT, *names)
-    needs: dict[str, list[str]] = {}
-    for block in re.split(r"\n(?=\S)", listed):
-        needs[block.partition("\n")[0]] = [name for name in DEPENDENCY.findall(block) if NEEDED.fullmatch(name)]
-    closure, added = set[str](), set(names)
-    while added:
-        closure |= added
-        added = {need for name in added for need in needs.get(name, [])} - closure
-    return closure
+@dataclass(frozen=True)
+class _Apt:
+    """The package manager of this distribution, of which only queries and downloads are used."""
 
+    options: tuple[str, ...] = ()
 
-def _apt(*command: str, folder: Path | None = None) -> str:
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise MissingToolError(
-            f"{command[0]}: not found; only Debian and Ubuntu can make a base: name one with --base NAME@sha256:…"
-        ) from None
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise ToolError(f"{' '.join(command[:2])}: {reason}; run `apt-get update` once, or name a base with --base")
-    return done.stdout
+    @classmethod
+    def with_own_lists(cls, folder: Path) -> _Apt:
+        """Fetch the lists of packages into `folder`, which needs no root. Raises UserError."""
+        places = {"Dir::State::lists": folder / "lists", "Dir::Cache": folder / "cache"}
+        for place in ("lists/partial", "cache/archives/partial"):
+            (folder / place).mkdir(parents=True)
+        apt = cls(tuple(f"-o{name}={path}" for name, path in places.items()))
+        apt.run("apt-get", "update", "--quiet")
+        return apt
+
+    def python_package(self) -> str:
+        """Return the name of the distribution's Python, such as `python3.11`. Raises UserError."""
+        for name in DEPENDENCY.findall(self.run("apt-cache", "depends", "python3-minimal")):
+            if match := re.fullmatch(r"(python3\.\d+)-minimal", name):
+                return match[1]
+        raise _AptError("apt-cache: knows no Python 3; name a base with --base")
+
+    def closure(self, names: Sequence[str]) -> set[str]:
+        """Return packages with all that they need, by the names in NEEDED."""
+        listed = self.run("apt-cache", "depends", "--recurse", *WITHOUT, *names)
+        needs: dict[str, list[str]] = {}
+        for block in re.split(r"\n(?=\S)", listed):
+            needs[block.partition("\n")[0]] = [name for name in DEPENDENCY.findall(block) if NEEDED.fullmatch(name)]
+        closure, added = set[str](), set(names)
+        while added:
+            closure |= added
+            added = {need for name in added for need in needs.get(name, [])} - closure
+        return closure
+
+    def run(self, program: str, *arguments: str, folder: Path | None = None) -> str:
+        """Run a program of apt and return its output. Raises UserError."""
+        command = [program, *self.options, *arguments]
+        try:
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            raise MissingToolError(
+                f"{program}: not found; only Debian and Ubuntu can make a base: name one with --base NAME@sha256:…"
+            ) from None
+        if done.returncode:
+            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise _AptError(f"{program} {arguments[0]}: {reason}; name a base with --base")
+        return done.stdout
 
 
 def _unpack(archive: Path, root: Path) -> None:

@@ -19,6 +19,13 @@ def image_build(
             help="Image with Python by digest, NAME@sha256:… Default: one made from packages of this Debian or Ubuntu.",
         ),
     ] = None,
+    release: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SLIPWAY_RELEASE",
+            help="Version, or the commit that it was built from, to fetch into FOLDER. Default: what is there.",
+        ),
+    ] = None,
 ) -> None:
     """Build the container image of a release as an OCI layout in build/image, reproducibly and without a daemon.
 
@@ -26,7 +33,7 @@ def image_build(
     """
     from slipway.image import publish
 
-    publish.build_image(folder, base or None)
+    publish.build_image(folder, base or None, release or None)
 
 
 def image_push(

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import os
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from slipway import tools
 from slipway.errors import DigestMismatchError, ToolError
 from slipway.git.redact import redacted
+from slipway.github import workflows
 from slipway.image import platforms
 from slipway.image.layout import INDEX_TYPES, Json, Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 FOLDER = "oci:"
+GITHUB = "ghcr.io"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")  # registries without TLS
 UNKNOWN_TAG = ("manifest unknown", "name unknown", "NAME_UNKNOWN", "MANIFEST_UNKNOWN")
 PULLED = "pulled"  # name of an image in the layout into which it is pulled
@@ -88,9 +95,25 @@ def _skopeo(*arguments: str) -> str:
     platform = platforms.host()
     chosen = ["--override-os", platform["os"], "--override-arch", platform["architecture"]]  # of an index of several
     command = [tools.require("skopeo"), "--insecure-policy", *chosen, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    with _credentials(arguments) as environment:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ToolError(
             f"{arguments[0]} by skopeo: {redacted((done.stderr.strip().splitlines() or ['no reason given'])[-1])}"
         )
     return done.stdout
+
+
+@contextmanager
+def _credentials(arguments: Sequence[str]) -> Iterator[dict[str, str]]:
+    """Yield the environment of skopeo: for GITHUB in a workflow, it names a file with the built-in token."""
+    token, user = workflows.token(), workflows.actor()
+    if not (token and user and any(argument.startswith(f"docker://{GITHUB}/") for argument in arguments)):
+        yield dict(os.environ)
+        return
+    login = base64.b64encode(f"{user}:{token}".encode()).decode()
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "auth.json"
+        file.touch(mode=0o600)
+        file.write_text(json.dumps({"auths": {GITHUB: {"auth": login}}}), encoding="utf-8")
+        yield os.environ | {"REGISTRY_AUTH_FILE": str(file)}

@@ -22,7 +22,7 @@ from slipway import output
 from slipway.errors import ArgumentError, GateError, NotReadyError, SettingError, ToolError
 from slipway.files import write_text
 from slipway.github.checked_run import CHECKS
-from slipway.local import act, client
+from slipway.local import act, client, images
 from slipway.local.home import DEMOS, Home, stop_all
 from slipway.local.progress import Progress
 from slipway.local.repository import PullRequest, Repository, install, run, uncommitted
@@ -75,7 +75,7 @@ class Demo:
             self.propose_broken_data()
 
     def prepare(self, source: Path) -> None:
-        """Create `origin` and its author's clone, and start an agent for each environment."""
+        """Create `origin` and its author's clone, and start an agent for each environment and a registry of images."""
         self.repository.create(source)
         self.repository.use_local_remote()
         install(self.repository.author, self.env)
@@ -86,6 +86,7 @@ class Demo:
             run(command, machine, self.env)
             self.summary[environment] = self.gateway_url(environment)
             self.log(f"{environment} serves at {self.summary[environment]}")
+        self.summary["images"] = images.setting(self.home.images, self.env, self.log)
 
     def gateway_url(self, environment: str) -> str:
         """Return the URL of an environment's gateway. Raises UserError if its agent does not start one in time."""
@@ -115,7 +116,8 @@ class Demo:
         tree = self.repository.checkout(self.home.root / "trees" / folder.name, reference)
         self.log(f"{name} for {event.name} on {reference}")
         variables = {f"{environment.upper()}_URL": self.summary[environment] for environment in ENVIRONMENTS}
-        variables |= {"SLIPWAY_STORE": self.env["SLIPWAY_STORE"], "ATTEST": "false"}  # only GitHub can attest
+        variables |= {"SLIPWAY_STORE": self.env["SLIPWAY_STORE"], "SLIPWAY_IMAGES": self.summary["images"]}
+        variables |= {"ATTEST": "false"}  # only GitHub can attest
         finished = act.run(
             name, tree, event, folder, env=self.env, variables=variables, log=self.log, niceness=niceness
         )

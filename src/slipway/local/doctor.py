@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FREE_GIGABYTES_MIN = 3  # for the packages, the data and a demo
-SETTINGS = ("SLIPWAY_STORE", "SLIPWAY_HOME", "STAGING_URL", "PRODUCTION_URL")
+SETTINGS = ("SLIPWAY_STORE", "SLIPWAY_IMAGES", "SLIPWAY_HOME", "STAGING_URL", "PRODUCTION_URL")
 PLACEHOLDER = "@OWNER/"
 LABELS = {Severity.FINE: "ok", Severity.ADVISED: "advised", Severity.NEEDED: "MISSING"}
 

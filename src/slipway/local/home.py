@@ -134,6 +134,11 @@ class Home:
         return self.root / "store"
 
     @property
+    def images(self) -> Path:
+        """The folder of the demo's container images, or of their registry."""
+        return self.root / "images"
+
+    @property
     def summary(self) -> Path:
         """The results of the demo as JSON, for tests and other programs."""
         return self.root / "summary.json"

@@ -11,16 +11,18 @@ import platform
 import re
 import shutil
 from collections import defaultdict
+from contextlib import contextmanager
 from datetime import UTC
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from slipway import results
+from slipway import output, results
 from slipway.environment.place import ENVIRONMENTS
 from slipway.environment.versions import VERSION
 from slipway.errors import UnreadableFileError
 from slipway.github import workflows
+from slipway.github.api import IMMUTABLE, ApiError
 from slipway.results import JobResult
 
 if TYPE_CHECKING:
@@ -49,6 +51,19 @@ def store_results(store: Store, version: str | None, directory: Path = results.R
         for release, files in files_by_version.items():
             store.add_evidence(release, files)
     return {release: [file.name for file in files] for release, files in files_by_version.items()}
+
+
+@contextmanager
+def unless_immutable(consequence: str) -> Iterator[None]:
+    """Suppress the refusal of GitHub's immutable releases to accept evidence: it becomes a line in the job summary."""
+    try:
+        yield
+    except ApiError as error:
+        if IMMUTABLE not in str(error):
+            raise
+        note = f"No evidence was stored with the release: {error}, or set SLIPWAY_STORE to another store. {consequence}"
+        output.warn(note)
+        workflows.add_to_summary(f"\n{note}\n")
 
 
 def results_of(store: Store, version: str, job: str) -> Iterator[JobResult]:

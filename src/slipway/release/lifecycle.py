@@ -12,7 +12,6 @@ from slipway.environment.place import ENVIRONMENTS
 from slipway.gates import Outcome, Verdict
 from slipway.git import Git
 from slipway.github import workflows
-from slipway.github.api import IMMUTABLE, ApiError
 from slipway.release import build as builds
 from slipway.release import evidence
 from slipway.release.signing import keys, signature
@@ -74,18 +73,11 @@ def store_evidence(version: str | None) -> None:
     branch = DeployBranch(Git(ROOT))
     branch.fetch()
     default = version or branch.version_of(branch.git.read_commit("HEAD").id)
-    try:
+    with evidence.unless_immutable(f"The results remain in {RESULTS}/ and in the artifacts of the run."):
         stored = evidence.store_results(open_store(), default)
-    except ApiError as error:
-        if IMMUTABLE not in str(error):
-            raise
-        note = f"No evidence was stored with the release: {error}, or set SLIPWAY_STORE to another store"
-        output.warn(f"{note}. The results remain in {RESULTS}/.")
-        workflows.add_to_summary(f"\n{note}. The results remain in the artifacts of this run.\n")
-        return
-    lines = [f"{release}: stored {', '.join(names)}" for release, names in stored.items()]
-    nothing = f"{RESULTS}: no result is about a release in the store; nothing was stored"
-    output.result({"stored": stored}, "\n".join(lines) or nothing)
+        lines = [f"{release}: stored {', '.join(names)}" for release, names in stored.items()]
+        nothing = f"{RESULTS}: no result is about a release in the store; nothing was stored"
+        output.result({"stored": stored}, "\n".join(lines) or nothing)
 
 
 def prune(count: int) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 STAGES = {
     "build": ("train", "compare", "build", "publish"),
+    "image": ("image", "push"),
     "staging": ("verify", "promote", "smoke", "loadtest"),
     "production": ("verify", "promote", "smoke"),
 }
