@@ -1,7 +1,7 @@
 """Results of jobs: each job writes one JSON file, `results/<job>.json`, and the report is rendered from these files.
 
-The evidence of a job in JOBS is a model; that of any other job is a mapping. A result names the work tree that it was
-made from, and counts for that tree only.
+The evidence of a job is a model of the package that measures it; `Subject` is the part that all have in common. A
+result names the work tree that it was made from, and counts for that tree only.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from slipway.files import write_text
 from slipway.gates import Outcome, Verdict, overall
 from slipway.gates.comparison_evidence import ComparisonEvidence
 from slipway.gates.data_evidence import DataEvidence
+from slipway.gates.monitoring_evidence import MonitorEvidence
 from slipway.gates.training_evidence import SearchEvidence, TrainEvidence
 from slipway.git import source_tree
 from slipway.git.source_tree import SourceTree
@@ -38,7 +39,21 @@ WRITTEN = ("dvc.lock", "metrics", "results")
 VALUE_CHARACTERS_MAX = 60  # of an invalid value in a message
 
 M = TypeVar("M", bound=BaseModel)
-E = TypeVar("E", default=dict[str, Any])
+
+
+class Subject(BaseModel):
+    """What a job is about: all evidence of a job without measurements. Keys of other evidence are kept."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    environment: Absent[str] = None
+    release: Absent[str] = None
+    """Version, such as `v0.1.0`."""
+    digest: Absent[str] = None
+    """Digest of the release, `sha256:` and 64 digits."""
+
+
+E = TypeVar("E", default=Subject)
 
 
 class JobResult(BaseModel, Generic[E]):
@@ -64,16 +79,12 @@ class JobResult(BaseModel, Generic[E]):
     @property
     def release(self) -> str | None:
         """Return the release that the evidence is about, if any."""
-        return self._subject("release")
+        return getattr(self.evidence, "release", None)
 
     @property
     def environment(self) -> str | None:
         """Return the environment that the evidence is about, if any."""
-        return self._subject("environment")
-
-    def _subject(self, kind: str) -> str | None:
-        evidence: Any = self.evidence
-        return evidence.get(kind) if isinstance(evidence, dict) else getattr(evidence, kind, None)
+        return getattr(self.evidence, "environment", None)
 
     def print_verdicts(self) -> None:
         """Print one line per gate."""
@@ -118,7 +129,8 @@ COMPARE: Final = Job("compare", JobResult[Maybe[ComparisonEvidence]])
 TEST: Final = Job("test", JobResult[Maybe[TestEvidence]])
 LINT: Final = Job("lint", JobResult[Maybe[LintEvidence]])
 TUNE: Final = Job("tune", JobResult[Maybe[SearchEvidence]])
-JOBS: Final[dict[str, Job[Any]]] = {job.name: job for job in (DATA, TRAIN, COMPARE, TEST, LINT, TUNE)}
+MONITOR: Final = Job("monitor", JobResult[MonitorEvidence])
+JOBS: Final[dict[str, Job[Any]]] = {job.name: job for job in (DATA, TRAIN, COMPARE, TEST, LINT, TUNE, MONITOR)}
 
 
 @overload

@@ -281,7 +281,7 @@ class Crew:
     @property
     def serves(self) -> str | None:
         """Version that the gateway reports."""
-        return (client.get_release(self.agent.url) or {}).get("version")
+        return getattr(client.get_release(self.agent.url), "version", None)
 
     @property
     def running(self) -> dict[int, str]:

@@ -433,7 +433,7 @@ def test_before_a_promotion_a_release_may_be_named(forger, capsys):
     with output.session(["--json"]):
         verification.verify(VERSION, None, "staging")
     assert VERSION == json.loads(capsys.readouterr().out)["release"]
-    assert "staging" == results.read(Path("results"))["verify"].evidence["environment"]
+    assert "staging" == results.read(Path("results"))["verify"].environment
 
 
 @pytest.mark.parametrize(("version", "before"), [(VERSION, None), (None, "production"), (VERSION, "production")])

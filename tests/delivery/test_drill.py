@@ -11,20 +11,22 @@ from slipway.environment.environment import Environment
 from slipway.environment.place import Place
 from slipway.errors import ArgumentError, NoReleaseError
 from slipway.lab import drill
+from slipway.loadtest.traffic import ResponseCounts
 from slipway.settings import read_settings
 
 
 @pytest.mark.parametrize(
     ("runs", "outcomes"),
     [
-        ([{"requests": 100, "failed": 0}] * 2, ["pass", "pass"]),
-        ([{"requests": 100, "failed": 0}, {"requests": 100, "failed": 1}], ["pass", "fail"]),
-        ([{"requests": 100, "failed": 0}, {"requests": 99, "failed": 0}], ["fail", "pass"]),
+        ([(100, 0)] * 2, ["pass", "pass"]),
+        ([(100, 0), (100, 1)], ["pass", "fail"]),
+        ([(100, 0), (99, 0)], ["fail", "pass"]),
         ([], ["fail", "fail"]),
     ],
 )
 def test_a_failed_request_or_too_few_requests_fail_the_drill(runs, outcomes):
-    assert outcomes == [verdict.outcome for verdict in drill.judge(runs, 100)]
+    counts = [ResponseCounts(requests=requests, failed=failed, failures=[]) for requests, failed in runs]
+    assert outcomes == [verdict.outcome for verdict in drill.judge(counts, 100)]
 
 
 def test_a_drill_requires_two_releases(project, monkeypatch):

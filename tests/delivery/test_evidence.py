@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from slipway.cli import app
 from slipway.environment import client
+from slipway.environment.release_facts import ReleaseFacts
 from slipway.errors import NoReleaseError, ToolError, UnreadableFileError
 from slipway.loadtest import loadtest
 from slipway.release import evidence
@@ -219,12 +220,12 @@ def test_the_time_in_a_name_is_utc(project):
 @pytest.mark.parametrize(
     ("target", "served", "expected"),
     [
-        ("staging", {"version": "v0.1.0"}, {"environment": "staging", "release": "v0.1.0"}),
-        ("http://127.0.0.1:3000", {"version": "v0.1.0"}, {"release": "v0.1.0"}),
+        ("staging", ReleaseFacts(version="v0.1.0"), {"environment": "staging", "release": "v0.1.0"}),
+        ("http://127.0.0.1:3000", ReleaseFacts(version="v0.1.0"), {"release": "v0.1.0"}),
         ("staging", None, {"environment": "staging"}),
-        ("http://127.0.0.1:3000", {"title": "another service"}, {}),
+        ("http://127.0.0.1:3000", None, {}),
     ],
 )
 def test_a_load_test_names_its_environment_and_release(monkeypatch, target, served, expected):
     monkeypatch.setattr(client, "get_release", lambda _: served)
-    assert expected == loadtest.subject(target, "http://127.0.0.1:3000")
+    assert expected == loadtest.subject(target, "http://127.0.0.1:3000").model_dump(include={"environment", "release"})

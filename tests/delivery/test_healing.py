@@ -57,7 +57,7 @@ class Served:
         observed = self.observed
         instances = [(instance.release, instance.role, instance.phase) for instance in observed.instances]
         alone = [("v0.1.0", "main", "ready")] == instances
-        version = (client.get_release(self.url, 1) or {}).get("version")
+        version = getattr(client.get_release(self.url, 1), "version", None)
         return (
             alone
             and observed.serving
@@ -189,7 +189,7 @@ def test_a_changed_release_keeps_serving_if_it_cannot_be_fetched(project, served
     while not any("will be retried" in event.text for event in served.observed.events):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert "v0.1.0" == client.get_release(served.url)["version"]
+    assert "v0.1.0" == client.get_release(served.url).version
     project.store.root.with_name("away").rename(project.store.root)
     served.healed(lambda _: lambda: served.is_gone(instance))
 

@@ -59,7 +59,7 @@ def _change(project, seed: int, auc: float) -> None:
 def _keep(project, version: str, by: str) -> None:
     """Store the results that the jobs of a deployment keep with the release."""
     with recorded("build") as result:
-        result.evidence = {"release": version, "by": by, "run": "by hand"}
+        result.evidence = evidence.BuildEvidence(release=version, by=by, run="by hand", machine="m", python="3.11")
     with recorded(results.COMPARE) as result:
         result.evidence = COMPARED
     evidence.store_results(project.store, version)

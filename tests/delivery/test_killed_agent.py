@@ -127,7 +127,7 @@ def _polled(crew):
 
     def poll() -> None:
         while not done.wait(0.01):
-            versions.append((client.get_release(crew.agent.url) or {}).get("version"))
+            versions.append(getattr(client.get_release(crew.agent.url), "version", None))
 
     thread = threading.Thread(target=poll)
     thread.start()

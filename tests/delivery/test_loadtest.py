@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from slipway.errors import ArgumentError, ToolError
 from slipway.gates import Outcome
-from slipway.gates.loadtest import LoadTestEvidence, judge
+from slipway.gates.loadtest import judge
 from slipway.loadtest import loadtest
 from slipway.loadtest.plan import draw_plan
 from slipway.loadtest.samples import read_samples
@@ -122,7 +122,7 @@ def test_a_healthy_service_passes_and_every_request_is_recorded(run, tmp_path):
     with served() as (url, bodies):
         result = run(url)
     assert PASS is result.outcome
-    assert {"1.0.0": 480} == result.evidence["releases"]
+    assert {"1.0.0": 480} == result.evidence.releases
     assert {json.dumps({"size": size}, separators=(",", ":")).encode() for size in range(100)} >= set(bodies)
     folder = tmp_path / "results" / "loadtest"
     plan = draw_plan(settings().loadtest, 1, 50, 1)
@@ -133,7 +133,7 @@ def test_a_healthy_service_passes_and_every_request_is_recorded(run, tmp_path):
     counts = {row["name"]: row["num_requests"] for row in json.loads((folder / "locust.json").read_text())}
     assert {"warm-up": 100, "service": 480} == counts
     assert "pass" == json.loads((tmp_path / "results" / "loadtest.json").read_text())["verdicts"][0]["outcome"]
-    hurried = judge(LoadTestEvidence.model_validate(result.evidence), settings(generator_cpu=0.0001).loadtest)
+    hurried = judge(result.evidence, settings(generator_cpu=0.0001).loadtest)
     assert INCONCLUSIVE is hurried[-1].outcome
 
 
@@ -141,7 +141,7 @@ def test_one_failure_in_fifty_is_a_failure(run):
     with served(every(50, (503, "busy"))) as (url, _):
         result = run(url, seconds=1.4)
     assert {"failures": FAIL} == broken(result)
-    assert 0.02 == pytest.approx(result.evidence["failure_ratio"], abs=0.005)
+    assert 0.02 == pytest.approx(result.evidence.failure_ratio, abs=0.005)
 
 
 def test_a_response_without_a_valid_prediction_is_a_failure(run):
@@ -155,7 +155,7 @@ def test_a_response_without_a_valid_prediction_is_a_failure(run):
     with served(every(10, *wrong.values())) as (url, _):
         result = run(url, seconds=1.4)
     assert {"failures": FAIL} == broken(result)
-    assert set(wrong) == set(result.evidence["failures"])
+    assert set(wrong) == set(result.evidence.failures)
 
 
 def test_a_slow_service_exceeds_the_limit_of_the_median(run):
@@ -176,7 +176,7 @@ def test_a_stall_delays_all_requests_that_become_due_during_it(run):
     with served(respond) as (url, _):
         result = run(url, users=2)
     assert {"p99": FAIL} == broken(result)
-    assert result.evidence["from_send_p99_milliseconds"] < LIMITS["p99_milliseconds"]
+    assert result.evidence.from_send_p99_milliseconds < LIMITS["p99_milliseconds"]
 
 
 def test_an_overloaded_service_is_inconclusive_and_fails(run):
@@ -197,8 +197,8 @@ def test_requests_without_a_response_by_the_end_fail(run):
     with served(lambda: time.sleep(5) or (200, GOOD)) as (url, _):
         result = run(url, seconds=0.5, warmup_seconds=0.1, timeout_seconds=1)
     assert FAIL is broken(result)["failures"]
-    assert 1.0 == result.evidence["failure_ratio"]
-    assert 100 == sum(result.evidence["failures"].values())
+    assert 1.0 == result.evidence.failure_ratio
+    assert 100 == sum(result.evidence.failures.values())
 
 
 def test_a_dead_port_never_passes(run):

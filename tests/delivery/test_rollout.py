@@ -105,7 +105,7 @@ def test_a_promotion_ends_when_no_other_release_gets_requests(production, slipwa
     production.publish("v0.2.0")
     slipway("promote", *PRODUCTION, "--release", "v0.2.0")
     url = Environment("production").url
-    assert {"v0.2.0"} == {client.get_release(url)["version"] for _ in range(50)}
+    assert {"v0.2.0"} == {client.get_release(url).version for _ in range(50)}
 
 
 def test_status_has_the_canary(production, slipway):

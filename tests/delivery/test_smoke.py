@@ -8,12 +8,14 @@ import pytest
 
 from slipway.deployment import smoke, waiting
 from slipway.environment.environment import Environment, NotDeployedError
+from slipway.environment.release_facts import ReleaseFacts
 from slipway.errors import NotReadyError
 from slipway.gates import Outcome
+from slipway.release.manifest import SmokeTest
 from slipway.results import read
 
-EXPECTED = {"tolerance": 0.01, "rows": [{}, {}], "predictions": [0.5, {"a": 0.25, "b": 0.75}]}
-FACTS = {"version": "v0.1.0", "commit": "c", "files": {"model.onnx": "1"}}
+EXPECTED = SmokeTest(tolerance=0.01, rows=[{}, {}], predictions=[0.5, {"a": 0.25, "b": 0.75}])
+FACTS = ReleaseFacts(version="v0.1.0", commit="c", files={"model.onnx": "1"})
 
 
 @pytest.mark.parametrize(
@@ -37,7 +39,7 @@ def test_predictions_must_match_those_of_the_build(predictions, expected):
 
 @pytest.mark.parametrize(("predicted", "expected"), [(500_300.0, Outcome.PASS), (510_000.0, Outcome.FAIL)])
 def test_the_tolerance_is_relative_for_a_large_prediction(predicted, expected):
-    smoke_test = {"tolerance": 0.01, "rows": [{}], "predictions": [500_000.0]}
+    smoke_test = SmokeTest(tolerance=0.01, rows=[{}], predictions=[500_000.0])
     assert expected == smoke.judge_predictions(smoke_test, [predicted]).outcome
 
 
@@ -45,8 +47,9 @@ def test_the_tolerance_is_relative_for_a_large_prediction(predicted, expected):
     ("served", "expected"),
     [
         (FACTS, Outcome.PASS),
-        (FACTS | {"version": "v0.2.0"}, Outcome.FAIL),
-        (FACTS | {"files": {"model.onnx": "2"}}, Outcome.FAIL),
+        (FACTS.model_copy(update={"version": "v0.2.0"}), Outcome.FAIL),
+        (FACTS.model_copy(update={"files": {"model.onnx": "2"}}), Outcome.FAIL),
+        (ReleaseFacts(**FACTS.model_dump(), another="fact"), Outcome.FAIL),
         (None, Outcome.FAIL),
     ],
 )
@@ -59,7 +62,7 @@ def test_a_promoted_release_passes_and_is_recorded_with_its_digest(project, crew
     project.promote("v0.1.0")
     crew.settle()
     assert 0 == smoke.smoke(project.environment("staging"), project.store)
-    assert built.digest == read(project.root / "results")["smoke"].evidence["digest"]
+    assert built.digest == read(project.root / "results")["smoke"].evidence.digest
 
 
 def test_an_environment_that_still_serves_the_old_release_fails(project, crew):

@@ -17,7 +17,7 @@ from slipway.environment.environment import Environment
 from slipway.environment.place import Place
 from slipway.errors import ReleaseFailedError
 from slipway.gates import Outcome, Verdict
-from slipway.results import recorded
+from slipway.results import Subject, recorded
 from tests.delivery.conftest import CANARY
 
 
@@ -26,7 +26,7 @@ def first(project, crew):
     """Serve v0.1.0, promoted with evidence."""
     project.publish("v0.1.0")
     with recorded("smoke", project.root / "results") as result:
-        result.evidence = {"release": "v0.1.0"}
+        result.evidence = Subject(release="v0.1.0")
         result.verdicts = [Verdict("smoke: answers", Outcome.PASS, "as when built", "20 of 20")]
     project.promote("v0.1.0")
     crew.settle()

@@ -119,8 +119,8 @@ def main() -> None:
         window = LiveWindow(start, start + timedelta(days=7), *unlabeled, labels)
         assessment = assess(window, reference, state, settings)
         state = assessment.state
-    content = json.loads(json.dumps(assessment.content()))
-    worst = content["questions"]["skew"]["findings"][0]["column"]
+    content = json.loads(assessment.evidence.model_dump_json())
+    worst = content["checks"]["skew"]["findings"][0]["column"]
     print(
         json.dumps(
             {

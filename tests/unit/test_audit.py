@@ -30,8 +30,12 @@ def allowed(**changes: str) -> list[audit.Allowance]:
     return [audit.Allowance.model_validate(ENTRY | changes)]
 
 
+def report(*packages: dict) -> audit.AuditReport:
+    return audit.AuditReport.model_validate({"dependencies": list(packages), "fixes": []})
+
+
 def judge(*packages: dict, allow: list[audit.Allowance] | None = None) -> audit.Verdict:
-    return audit.verdict("dev", {"dependencies": list(packages), "fixes": []}, allow or [])
+    return audit.verdict("dev", report(*packages), allow or [])
 
 
 def test_packages_without_a_known_vulnerability_pass():
@@ -52,7 +56,7 @@ def test_a_report_without_packages_fails():
 
 
 def test_a_missing_report_fails():
-    assert Outcome.FAIL is audit.verdict("dev", {}, []).outcome
+    assert Outcome.FAIL is audit.verdict("dev", audit.AuditReport(), []).outcome
 
 
 @pytest.mark.parametrize("advisory", ["CVE-2026-1", "PYSEC-2026-1"])
@@ -135,23 +139,23 @@ def pip_audit(tmp_path, monkeypatch):
 @pytest.mark.parametrize("group", ["dev", "audit"])
 def test_every_locked_version_of_every_platform_is_looked_up(pip_audit, group):
     pip_audit()
-    listed = [(package["name"], package["version"]) for package in audit.query(group)["dependencies"]]
+    listed = [(package.name, package.version) for package in audit.query(group).dependencies]
     text = run_tool(["uv", *audit.export(group)])[1]
     assert sorted(re.findall(r"^([\w.-]+)(?:\[.*?\])?==([^\s;]+)", text, re.MULTILINE)) == sorted(listed)
     assert "; sys_platform == 'win32'" in text
-    assert Outcome.PASS is judge(*audit.query(group)["dependencies"]).outcome
+    assert Outcome.PASS is audit.verdict(group, audit.query(group), []).outcome
 
 
 def test_a_package_that_pip_audit_omits_fails(pip_audit):
     pip_audit(omits="colorama")
-    verdict = judge(*audit.query("audit")["dependencies"])
+    verdict = audit.verdict("audit", audit.query("audit"), [])
     assert Outcome.FAIL is verdict.outcome
     assert re.fullmatch(r"colorama [\d.]+: not looked up: pip-audit omitted it", verdict.reason)
 
 
 def test_without_a_report_the_result_is_empty(pip_audit):
     pip_audit(writes=False)
-    assert {} == audit.query("audit")
+    assert [] == audit.query("audit").dependencies
 
 
 def test_a_missing_uv_is_reported(monkeypatch):

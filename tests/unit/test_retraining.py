@@ -10,6 +10,7 @@ from slipway.gates import Outcome, Verdict
 from slipway.report import markdown, retraining
 from slipway.results import JobResult
 from slipway.retraining import trigger
+from slipway.retraining.retrain_evidence import RetrainEvidence
 from slipway.settings import read_settings
 from slipway.settings.operation import RetrainingSection
 from tests.markdown import outside
@@ -84,8 +85,8 @@ def test_the_triggers_in_params_yaml_exist():
     assert set(read_settings().retraining.triggers) <= set(trigger.TRIGGERS)
 
 
-def evidence(**changes: object) -> retraining.RetrainEvidence:
-    return retraining.RetrainEvidence.model_validate(EVIDENCE | changes)
+def evidence(**changes: object) -> RetrainEvidence:
+    return RetrainEvidence.model_validate(EVIDENCE | changes)
 
 
 def _body(**changes: object) -> str:

@@ -11,8 +11,9 @@ import pytest
 from slipway.environment.environment import Environment
 from slipway.errors import MissingFileError, ToolError
 from slipway.gates import Outcome, Verdict
+from slipway.gates.monitoring_evidence import MonitorEvidence
 from slipway.monitoring import health_issue
-from slipway.results import recorded
+from slipway.results import MONITOR, recorded
 from tests import github_api
 from tests.markdown import outside
 
@@ -31,9 +32,9 @@ class Watch:
 
     def monitor(self, retrain: dict | None = None, error: str = "", reason: str = "", **outcomes: str) -> str:
         """Write a monitoring result with these outcomes; return the output of `slipway health`."""
-        with recorded("monitor") as result:
-            result.evidence = {"environment": "production", "release": "v0.1.0", "window": WINDOW}
-            result.evidence["retrain"] = retrain or QUIET
+        with recorded(MONITOR) as result:
+            about = {"environment": "production", "release": "v0.1.0", "window": WINDOW}
+            result.evidence = MonitorEvidence.model_validate(about | {"retrain": retrain or QUIET})
             result.verdicts = [Verdict(name, Outcome(text), "", "", reason) for name, text in outcomes.items()]
             result.error = error or None
         return self.act()

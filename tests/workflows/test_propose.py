@@ -19,6 +19,7 @@ from slipway.github import checked_run
 from slipway.local import push_rule
 from slipway.results import recorded
 from slipway.retraining import propose
+from slipway.retraining.retrain_evidence import RETRAIN, RetrainEvidence
 from tests import github_api, hostile_git
 
 WORKFLOW = ".github/workflows/retrain.yaml"
@@ -74,9 +75,14 @@ class Fork:
         for path, text in content.items():
             (propose.PROPOSAL / path).parent.mkdir(parents=True, exist_ok=True)
             (propose.PROPOSAL / path).write_text(text)
-        with recorded("retrain") as result:
-            result.evidence = {"trigger": trigger, "because": f"{trigger} was observed", "files": ["february"]}
-            result.evidence |= {"proposal": True, "base": git("rev-parse", "HEAD")}
+        with recorded(RETRAIN) as result:
+            result.evidence = RetrainEvidence(
+                trigger=trigger,
+                because=f"{trigger} was observed",
+                proposal=True,
+                base=git("rev-parse", "HEAD"),
+                files=["february"],
+            )
             result.verdicts = [Verdict("retrain", Outcome.PASS, "", "")]
 
     def propose(self) -> str:

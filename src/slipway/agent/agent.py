@@ -223,7 +223,8 @@ class Agent:
             return False
         if instance.role == "shadow":
             return True
-        return (client.get_release(url, seconds) or {}).get("version") == instance.release
+        served = client.get_release(url, seconds)
+        return served is not None and served.version == instance.release
 
     def _evaluate_canary(self) -> None:
         """Judge the canary if an evaluation is due, and record the result."""

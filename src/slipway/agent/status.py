@@ -74,12 +74,16 @@ def _environment(
 ) -> EnvironmentStatus:
     name, content = environment.name, DesiredState(branch, environment.name)
     (desired, *invalid), (history, *unreadable) = _desired(content), _history(content)
-    released = (client.get_release(url) if url else None) or {}
+    served = client.get_release(url) if url else None
     status: EnvironmentStatus = {
         "environment": name,
         "summary": "",
         "desired": desired,
-        "observed": {"url": url, "release": released.get("version"), "commit": released.get("commit")},
+        "observed": {
+            "url": url,
+            "release": served.version if served else None,
+            "commit": served.commit if served else None,
+        },
         "agent": _agent(environment, observed, url),
         "history": history,
         "troubles": [],

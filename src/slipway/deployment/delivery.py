@@ -15,7 +15,7 @@ from slipway.git.redact import redacted
 from slipway.release import publish as publication
 from slipway.release.signing import attestation, signature
 from slipway.release.store import open_store
-from slipway.results import recorded
+from slipway.results import Subject, recorded
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def publish(folder: Path, bundle: Path | None) -> None:
             attestation.add(bundle, evidence_folder)
         built = publication.publish(ROOT, folder, open_store(), sorted(evidence_folder.glob("*")))
         url = redacted(store_url())
-        result.evidence = {"release": built.version, "digest": built.digest}
+        result.evidence = Subject(release=built.version, digest=built.digest)
         result.verdicts = [Verdict("stored", Outcome.PASS, "on the branch deploy and in the store", url)]
     output.result(result, f"{built.version}: published as {built.digest} in {url}")
 
@@ -81,12 +81,12 @@ def render_manifests() -> None:
 def _recorded(job: str, environment: Environment) -> Iterator[JobResult]:
     """Record the result of a change of the desired state, including a failure."""
     with recorded(job) as result:
-        result.evidence = {"environment": environment.name}
+        result.evidence = Subject(environment=environment.name)
         yield result
 
 
 def _record_served(result: JobResult, content: EnvironmentFile, wait: bool) -> None:
-    result.evidence |= {"release": content.release, "digest": content.digest}
+    result.evidence = result.evidence.model_copy(update={"release": content.release, "digest": content.digest})
     observed = content.release if wait else "did not wait"
     result.verdicts = [Verdict("served", Outcome.PASS, f"the gateway serves {content.release}", observed)]
 

@@ -39,7 +39,7 @@ def report(folder: Path, needs: str) -> str:
     with results.recorded(JOB) as result:
         deployment = gather(folder, needs)
         title = content.title(deployment)
-        result.evidence = {"release": deployment.release} if deployment.release else {}
+        result.evidence = results.Subject(release=deployment.release)
         outcome = content.outcome(deployment)
         result.verdicts = [Verdict(JOB, outcome, "every job ends well, every gate passes", title)]
         document = content.write(deployment)

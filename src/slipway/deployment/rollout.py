@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from slipway import output
 from slipway.deployment import promotion, smoke, waiting
@@ -16,7 +16,8 @@ from slipway.errors import NotReadyError, ReleaseFailedError, RemoteMovedError
 from slipway.gates import Outcome, Verdict
 from slipway.gates.canary_progress import failure_reason
 from slipway.loadtest import loadtest, traffic
-from slipway.results import recorded
+from slipway.results import Job, JobResult, recorded
+from slipway.schema.bounds import Absent, Evidence, Maybe
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -25,11 +26,38 @@ if TYPE_CHECKING:
     from slipway.environment.spec import Canary, EnvironmentFile
     from slipway.gates.canary_progress import Progress
     from slipway.release.store import Store
-    from slipway.results import JobResult
     from slipway.settings import Settings
 
-JOB = "canary"
 PROBES = 200  # of a gateway whose agent does not report; they all miss a release with half of the traffic once in 2^200
+
+
+class SideCounts(Evidence):
+    """What the canary, or its baseline, had answered at the end."""
+
+    requests: int
+    errors: int
+    rows: int
+
+
+class CanaryJobEvidence(Evidence):
+    """Evidence of the job `canary`; a canary that was never judged lacks the counts."""
+
+    environment: str
+    release: str
+    digest: str
+    replaces: str
+    """The release that the baseline runs."""
+    canary: Absent[SideCounts] = None
+    baseline: Absent[SideCounts] = None
+    outcome: Absent[str] = None
+    windows: Absent[int] = None
+    """Number of evaluations."""
+    shadow: Absent[dict[str, float]] = None
+    """Comparison of the answers to copied requests."""
+    synthetic: Absent[traffic.ResponseCounts] = None
+
+
+CANARY: Final = Job("canary", JobResult[Maybe[CanaryJobEvidence]])
 
 
 def follow(environment: Environment, content: EnvironmentFile, settings: Settings, store: Store) -> None:
@@ -40,22 +68,26 @@ def follow(environment: Environment, content: EnvironmentFile, settings: Setting
     canary = content.canary
     if canary is None or environment.fetch().is_concluded(content):
         return
-    with recorded(JOB, environment.root / "results") as result:
-        facts = {"environment": environment.name, "release": content.release, "digest": content.digest}
-        result.evidence = {**facts, "replaces": canary.baseline.release}
+    with recorded(CANARY, environment.root / "results") as result:
+        result.evidence = evidence = CanaryJobEvidence(
+            environment=environment.name,
+            release=content.release,
+            digest=content.digest,
+            replaces=canary.baseline.release,
+        )
         with _traffic(environment, content, settings, store) as responses:
             end = _await_end(environment, content, _timeout_seconds(canary, settings))
         result.verdicts = list(end.verdicts) if end else []
-        result.evidence |= _evidence(end, responses)
+        result.evidence = _with_end(evidence, end, responses)
         problem = _problem(environment, content, end)
         if problem and not result.verdicts:
             result.verdicts = [Verdict("canary: service", Outcome.FAIL, "starts", "did not start", problem)]
     _conclude(environment, content, result, problem)
 
 
-def _conclude(environment: Environment, content: EnvironmentFile, result: JobResult, problem: str) -> None:
+def _conclude(environment: Environment, content: EnvironmentFile, result: JobResult[Any], problem: str) -> None:
     """Record the end in git. Raises UserError with `problem` when the canary is rolled back."""
-    evidence = [*promotion.verdict_lines(JOB, result), *([f"canary: {problem}"] if problem else [])]
+    evidence = [*promotion.verdict_lines(CANARY.name, result), *([f"canary: {problem}"] if problem else [])]
     if not problem:
         promotion.conclude(environment.fetch(), content, evidence)
         output.step(f"{environment}: the canary {content.release} passed")
@@ -74,7 +106,7 @@ def _traffic(
     url = loadtest.address(environment.url, settings.loadtest.hosts)
     _, expected = smoke.read_expected(environment, baseline, store)
     output.step(f"{environment}: sending {rate:g} synthetic requests/s during the canary")
-    return traffic.sending(url, expected["rows"], rate, settings.seed)
+    return traffic.sending(url, expected.rows, rate, settings.seed)
 
 
 def _timeout_seconds(canary: Canary, settings: Settings) -> float:
@@ -115,16 +147,17 @@ def _problem(environment: Environment, content: EnvironmentFile, end: Progress |
     return environment.rejection(content) or ""
 
 
-def _evidence(end: Progress | None, responses: traffic.Responses | None) -> dict[str, Any]:
-    facts: dict[str, Any] = {}
+def _with_end(
+    evidence: CanaryJobEvidence, end: Progress | None, responses: traffic.Responses | None
+) -> CanaryJobEvidence:
     if end:
-        sides = {"canary": end.evidence.canary, "baseline": end.evidence.baseline}
-        facts = {
-            side: {"requests": counts.requests, "errors": counts.errors, "rows": counts.rows}
-            for side, counts in sides.items()
-        }
-        facts |= {"outcome": end.outcome, "windows": end.evidence.windows, "shadow": end.shadow}
+        canary, baseline = (
+            SideCounts(requests=counts.requests, errors=counts.errors, rows=counts.rows)
+            for counts in (end.evidence.canary, end.evidence.baseline)
+        )
+        judged = {"outcome": end.outcome, "windows": end.evidence.windows, "shadow": end.shadow}
+        evidence = evidence.model_copy(update={"canary": canary, "baseline": baseline, **judged})
     if responses:
-        facts["synthetic"] = {"requests": responses.total, "failed": responses.failed, "failures": responses.failures}
         output.step(f"synthetic traffic: {responses}")
-    return facts
+        evidence = evidence.model_copy(update={"synthetic": responses.counts()})
+    return evidence

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -17,29 +16,23 @@ from slipway.gates import Outcome, Verdict, overall
 from slipway.loadtest.traffic import SYNTHETIC_ID_PREFIX
 from slipway.release import manifest
 from slipway.release.champion import fetch_desired
-from slipway.results import recorded
+from slipway.results import Subject, recorded
 
 if TYPE_CHECKING:
     from slipway.environment.environment import Environment
+    from slipway.environment.release_facts import ReleaseFacts
     from slipway.environment.spec import EnvironmentFile
+    from slipway.release.manifest import SmokeTest
     from slipway.release.store import Store
-
-
-class SmokeTest(TypedDict):
-    """Content of a release's smoke.json: rows with the predictions of the build."""
-
-    tolerance: float
-    rows: list[dict[str, Any]]
-    predictions: list[Any]
 
 
 def smoke(environment: Environment, store: Store) -> int:
     """Test `environment`, record results/smoke.json and return the exit status: 0 only when both gates pass."""
     with recorded("smoke", environment.root / "results") as result:
-        result.evidence = {"environment": environment.name}
+        result.evidence = Subject(environment=environment.name)
         environment.fetch()
         desired = environment.require_desired()
-        result.evidence |= {"release": desired.release, "digest": desired.digest}
+        result.evidence = Subject(environment=environment.name, release=desired.release, digest=desired.digest)
         url = environment.url
         facts, expected = read_expected(environment, desired, store)
         result.verdicts = [
@@ -52,23 +45,23 @@ def smoke(environment: Environment, store: Store) -> int:
     return 0 if overall(result.verdicts) is Outcome.PASS else 1
 
 
-def judge_release(expected: dict[str, Any], served: dict[str, Any] | None) -> Verdict:
+def judge_release(expected: ReleaseFacts, served: ReleaseFacts | None) -> Verdict:
     """Return the verdict on the served release: its version, commit and SHA-256 of each model file must match."""
-    observed = served.get("version", "no version") if served else "no response"
+    observed = served.version if served else "no release at /release"
     same = served == expected
-    reason = "" if same or observed != expected["version"] else "same version, but another commit or other files"
-    return Verdict("release", Outcome.PASS if same else Outcome.FAIL, expected["version"], str(observed), reason)
+    reason = "" if same or observed != expected.version else "same version, but another commit or other files"
+    return Verdict("release", Outcome.PASS if same else Outcome.FAIL, expected.version, observed, reason)
 
 
 def judge_predictions(expected: SmokeTest, predictions: list[Any] | None) -> Verdict:
     """Return the verdict on served predictions: each must match that of the build within the tolerance."""
-    gate, threshold = "answers", f"difference at most {expected['tolerance']:g}"
+    gate, threshold = "answers", f"difference at most {expected.tolerance:g}"
     if predictions is None:
         return Verdict(gate, Outcome.FAIL, threshold, "no response")
-    if len(predictions) != len(expected["rows"]):
+    if len(predictions) != len(expected.rows):
         return Verdict(gate, Outcome.FAIL, threshold, f"{len(predictions)} predictions")
-    largest = max(map(_difference, expected["predictions"], predictions))
-    passed = largest <= expected["tolerance"]  # False for NaN
+    largest = max(map(_difference, expected.predictions, predictions))
+    passed = largest <= expected.tolerance  # False for NaN
     observed = f"{largest:.1e} on {len(predictions)} rows"
     return Verdict(gate, Outcome.PASS if passed else Outcome.FAIL, threshold, observed)
 
@@ -82,26 +75,24 @@ def _difference(expected: Any, predicted: Any) -> float:
     return float(differences(expected, predicted)) if isinstance(predicted, int | float) else float("inf")
 
 
-def read_expected(environment: Environment, desired: EnvironmentFile, store: Store) -> tuple[dict[str, Any], SmokeTest]:
-    """Return the facts that the desired release serves at /release, and its smoke test.
+def read_expected(environment: Environment, desired: EnvironmentFile, store: Store) -> tuple[ReleaseFacts, SmokeTest]:
+    """Return the facts that the desired release serves at /release, and its smoke test. Raises UserError.
 
     They come from the copy that an agent installed on this machine, or else from the store.
     """
     installed = installation.folder(environment.place, desired.digest)
     with TemporaryDirectory() as scratch:
         if installed.exists():
-            folder = manifest.verify(installed, desired.digest).folder
+            release = manifest.verify(installed, desired.digest)
         else:
-            folder = fetch_desired(desired, Path(scratch), store).folder
-        smoke_test: SmokeTest = json.loads((folder / manifest.SMOKE).read_text(encoding="utf-8"))
-        facts: dict[str, Any] = json.loads((folder / "model" / manifest.RELEASE).read_text(encoding="utf-8"))
-        return facts, smoke_test
+            release = fetch_desired(desired, Path(scratch), store)
+        return release.facts(), release.smoke_test()
 
 
 def _predictions(url: str, expected: SmokeTest) -> list[Any] | None:
     try:
         response = client.client().post(
-            f"{url}/predict", json=expected["rows"], headers={"X-Request-ID": f"{SYNTHETIC_ID_PREFIX}smoke"}
+            f"{url}/predict", json=expected.rows, headers={"X-Request-ID": f"{SYNTHETIC_ID_PREFIX}smoke"}
         )
         return response.json()["predictions"] if response.status_code == httpx.codes.OK else None
     except (httpx.HTTPError, ValueError, KeyError):

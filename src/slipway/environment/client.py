@@ -9,6 +9,10 @@ from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from slipway.environment.release_facts import ReleaseFacts
+
 if TYPE_CHECKING:
     import httpx
 
@@ -26,9 +30,13 @@ def client() -> httpx.Client:
     return httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
 
-def get_release(url: str, seconds: float = TIMEOUT_SECONDS) -> dict[str, Any] | None:
-    """Return the response of `GET /release`; None when the request fails or the body is no JSON object."""
-    return get_json(f"{url}/release", seconds)
+def get_release(url: str, seconds: float = TIMEOUT_SECONDS) -> ReleaseFacts | None:
+    """Return the response of `GET /release`; None when the request fails or the body is no release."""
+    body = get_json(f"{url}/release", seconds)
+    try:
+        return None if body is None else ReleaseFacts.model_validate(body)
+    except ValidationError:
+        return None
 
 
 def get_json(url: str, seconds: float = TIMEOUT_SECONDS) -> dict[str, Any] | None:
@@ -57,7 +65,7 @@ def is_ok(url: str, seconds: float = TIMEOUT_SECONDS) -> bool:
 def serves(url: str, version: str, commit: str, seconds: float = TIMEOUT_SECONDS) -> bool:
     """Return whether `url` serves the release `version` built from `commit`."""
     release = get_release(url, seconds)
-    return release is not None and (release.get("version"), release.get("commit")) == (version, commit)
+    return release is not None and (release.version, release.commit) == (version, commit)
 
 
 def is_reachable(url: str, seconds: float = TIMEOUT_SECONDS) -> bool:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from slipway.evaluation import bootstrap
 from slipway.gates.verdict import Outcome, Verdict
+from slipway.schema.bounds import Absent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,9 +39,9 @@ class LoadTestEvidence(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, float | None]
 
-    environment: str | None = None
+    environment: Absent[str] = None
     """None if the target was a URL."""
-    release: str | None = None
+    release: Absent[str] = None
     targets: list[str] = []
     """URL of the candidate, then that of production if it was compared."""
     rate: float | None = None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializeAsAny
+
+from slipway.schema.bounds import Absent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -95,14 +97,30 @@ class WindowFacts(BaseModel):
     rows: int
 
 
+class Collected(BaseModel):
+    """The counts of one collection run."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    rows: int
+    unreadable: int
+    """Lines that are not prediction-log records."""
+    own: int
+    """Rows of Slipway's own load and smoke tests, which are excluded from traffic."""
+
+
 class MonitorEvidence(BaseModel):
-    """The evidence of a run, apart from that of its checks; a run that crashed lacks the rest."""
+    """The evidence of a run; one that crashed lacks what came after."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    release: str | None = None
-    window: WindowFacts | None = None
-    retrain: RetrainRequest | None = None
+    environment: Absent[str] = None
+    release: Absent[str] = None
+    window: Absent[WindowFacts] = None
+    retrain: Absent[RetrainRequest] = None
+    collected: Absent[Collected] = None
+    checks: dict[str, SerializeAsAny[CheckEvidence]] = {}
+    """By check."""
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:

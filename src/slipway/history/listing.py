@@ -31,7 +31,7 @@ def reproduce_release(version: str, folder: Path) -> int:
     """Rebuild a release in `folder` and print the differences; return the exit code, 0 if there are none."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    with recorded("reproduce") as result:
+    with recorded(reproduce.REPRODUCE) as result:
         reproduction = reproduce.reproduce(Path(), version, folder, open_store())
         reproduce.record(result, reproduction)
     output.result(result, "\n".join(reproduce.text(reproduction)))

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from slipway import output, results
 from slipway.dvc.files import DvcFiles
@@ -19,7 +19,8 @@ from slipway.git.changes import differences, flat
 from slipway.git.command import EXACT_BYTES
 from slipway.release import manifest as release
 from slipway.release.champion import fetch_published
-from slipway.results import JobResult
+from slipway.results import Job, JobResult
+from slipway.schema.bounds import Evidence, Maybe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,6 +34,19 @@ RELEASE_FOLDER = "build/release"
 TRAIN_ARGUMENTS = ("-m", "slipway.cli", "train")
 BUILD_ARGUMENTS = ("-m", "slipway.cli", "release", "build", "--output", RELEASE_FOLDER)
 FILES_PREFIX = "files."
+
+
+class ReproductionEvidence(Evidence):
+    """Evidence of the job `reproduce`."""
+
+    release: str
+    digest: str
+    """Digest of the rebuilt release."""
+    differences: dict[str, tuple[Any, Any]]
+    """Published and rebuilt value of each differing entry of the manifests."""
+
+
+REPRODUCE: Final = Job("reproduce", JobResult[Maybe[ReproductionEvidence]])
 
 
 @dataclass(frozen=True)
@@ -147,13 +161,13 @@ def _call(folder: Path, command: Sequence[str], **variables: str) -> None:
         raise ToolError(f"{' '.join(command[1:])} in {folder}: {last}")
 
 
-def record(result: JobResult, reproduction: Reproduction) -> None:
+def record(result: JobResult[ReproductionEvidence | None], reproduction: Reproduction) -> None:
     """Fill in the job's result with the evidence and verdict of a reproduction."""
-    result.evidence = {
-        "release": reproduction.published.version,
-        "digest": reproduction.rebuilt.digest,
-        "differences": {name: list(pair) for name, pair in reproduction.differences.items()},
-    }
+    result.evidence = ReproductionEvidence(
+        release=reproduction.published.version,
+        digest=reproduction.rebuilt.digest,
+        differences=reproduction.differences,
+    )
     result.verdicts = [reproduction.verdict]
 
 

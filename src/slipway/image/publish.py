@@ -24,7 +24,7 @@ from slipway.release.evidence import unless_immutable
 from slipway.release.signing import keys
 from slipway.release.store import open_store
 from slipway.release.store.files import replace
-from slipway.results import recorded
+from slipway.results import Subject, recorded
 
 if TYPE_CHECKING:
     from slipway.image.build import Image
@@ -68,7 +68,7 @@ def build_image(folder: Path, base: str | None, version: str | None = None) -> N
             _skip(result)
             return
         release = _fetched(folder, version) if version else manifest.verify(folder)
-        result.evidence = {"release": release.version, "digest": release.digest}
+        result.evidence = Subject(release=release.version, digest=release.digest)
         pushed = _pushed(open_store(), release) if version else None
         image = pushed or record_of(build.build(release, base, _source(), Layout(LAYOUT)), release, images_name())
         result.verdicts = [Verdict("built", Outcome.PASS, "an image of this release", image.digest)]
@@ -90,7 +90,7 @@ def push_image(folder: Path, attestation: Path | None) -> None:
             _skip(result)
             return
         store, release = open_store(), manifest.verify(folder)
-        result.evidence = {"release": release.version, "digest": release.digest}
+        result.evidence = Subject(release=release.version, digest=release.digest)
         pushed = _pushed(store, release)
         if pushed is None or _is_built(pushed):
             pushed = _push(store, release, attestation)

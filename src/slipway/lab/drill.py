@@ -7,7 +7,7 @@ while clients send requests to the gateway. At the end the environment serves th
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Final
 
 from slipway import output
 from slipway.deployment import promotion, rollout, smoke, waiting
@@ -17,27 +17,30 @@ from slipway.errors import NoReleaseError, NotReadyError
 from slipway.gates import Outcome, Verdict
 from slipway.loadtest import loadtest, traffic
 from slipway.release.store import open_store
-from slipway.results import recorded
+from slipway.results import Job, JobResult, recorded
+from slipway.schema.bounds import Evidence, Maybe
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from slipway.environment.spec import EnvironmentFile
     from slipway.release.store import Store
-    from slipway.results import JobResult
     from slipway.settings import Settings
 
-JOB = "drill"
 POLL_SECONDS = 0.1  # between two reads of the agent's state
 
 
-class DrillRun(TypedDict):
-    """Evidence of one run: its requests and the failed ones, with the first failures."""
+class DrillEvidence(Evidence):
+    """Evidence of the job `drill`."""
 
-    requests: int
-    failed: int
-    failures: list[str]
+    environment: str
+    release: str
+    """The release that each run promotes and rolls back."""
+    runs: list[traffic.ResponseCounts]
+
+
+DRILL: Final = Job("drill", JobResult[Maybe[DrillEvidence]])
 
 
 class Drill:
@@ -59,7 +62,7 @@ class Drill:
         if current is None or not (other or others):
             raise NoReleaseError(f"{environment}: a drill needs two releases; promote one and publish another")
         self._current, self.other = current, other or others[-1]
-        self.rows = smoke.read_expected(environment, current, store)[1]["rows"]
+        self.rows = smoke.read_expected(environment, current, store)[1].rows
 
     def run(self, requests: int, rate: float, seed: int) -> tuple[traffic.Responses, float]:
         """Run the drill once and return the responses and its seconds. Raises UserError when a change fails."""
@@ -116,27 +119,29 @@ class Drill:
         raise NotReadyError(f"{self._environment}: {problem} after {timeout:g} s; see `slipway status`")
 
 
-def drill(drilled: Drill, environment: Environment, runs: int, load: tuple[int, float], seed: int) -> JobResult:
+def drill(
+    drilled: Drill, environment: Environment, runs: int, load: tuple[int, float], seed: int
+) -> JobResult[DrillEvidence | None]:
     """Run a drill `runs` times and record the result in results/drill.json.
 
     `load` is the minimum number of requests of a run and their rate per second.
     """
     requests, rate = load
-    with recorded(JOB, environment.root / "results") as result:
-        records: list[DrillRun] = []
+    with recorded(DRILL, environment.root / "results") as result:
+        records: list[traffic.ResponseCounts] = []
         for number in range(1, runs + 1):
             responses, seconds = drilled.run(requests, rate, seed + number)
-            records.append({"requests": responses.total, "failed": responses.failed, "failures": responses.failures})
+            records.append(responses.counts())
             output.step(f"{environment}: run {number} of {runs}: {responses} ({seconds:.0f} s)")
-        result.evidence = {"environment": environment.name, "release": drilled.other, "runs": records}
+        result.evidence = DrillEvidence(environment=environment.name, release=drilled.other, runs=records)
         result.verdicts = judge(records, requests)
     return result
 
 
-def judge(runs: list[DrillRun], requests: int) -> list[Verdict]:
+def judge(runs: Sequence[traffic.ResponseCounts], requests: int) -> list[Verdict]:
     """Return the verdicts of a drill: every run sent at least `requests`, and no request failed."""
-    total, failed = sum(run["requests"] for run in runs), sum(run["failed"] for run in runs)
-    smallest = min((run["requests"] for run in runs), default=0)
+    total, failed = sum(run.requests for run in runs), sum(run.failed for run in runs)
+    smallest = min((run.requests for run in runs), default=0)
     enough, right = smallest >= requests > 0, failed == 0 < total
     return [
         Verdict("drill: requests", _outcome(enough), f"at least {requests:,} per run", f"{smallest:,} in the smallest"),

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from slipway import output
@@ -23,7 +23,7 @@ from slipway.gates import Outcome
 from slipway.gates.loadtest import LoadTestEvidence, compare, judge
 from slipway.loadtest.plan import Request, draw_plan
 from slipway.loadtest.samples import Sample, in_pairs, read_samples, summarize
-from slipway.results import RESULTS, recorded
+from slipway.results import RESULTS, Job, JobResult, recorded
 from slipway.schema.payloads import read_payloads
 from slipway.settings import read_settings
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from slipway.gates import Verdict
-    from slipway.results import JobResult
     from slipway.settings import Settings
     from slipway.settings.serving import LoadTestSection
 
 JOB = "loadtest"
+LOAD_TEST: Final = Job(JOB, JobResult[LoadTestEvidence])
 LOCUSTFILE = Path("loadtests/open_loop.py")
 OVERHEAD_SECONDS = 60  # for Locust to start, stop and write its report, in addition to the run itself
 
@@ -50,7 +50,9 @@ def main(environment: str, url: str, against: str, payloads: Path) -> int:
     return 0 if result.outcome is Outcome.PASS else 1
 
 
-def load_test(target: str, payloads: Path, settings: Settings, against: str = "", results: Path = RESULTS) -> JobResult:
+def load_test(
+    target: str, payloads: Path, settings: Settings, against: str = "", results: Path = RESULTS
+) -> JobResult[LoadTestEvidence]:
     """Run a load test of `target` with rows of the file `payloads` and return the result.
 
     `target` and `against` are environments or URLs; with `against`, requests to both are interleaved. The result is
@@ -58,16 +60,15 @@ def load_test(target: str, payloads: Path, settings: Settings, against: str = ""
     Locust crashes.
     """
     limits, seed = settings.loadtest, settings.seed
-    with recorded(JOB, results) as result:
+    with recorded(LOAD_TEST, results) as result:
         targets = [address(name, limits.hosts) for name in (target, against) if name]
         result.evidence = subject(target, targets[0])
         bodies = read_payloads(payloads, limits.payloads, seed)
         plan = draw_plan(limits, len(targets), len(bodies), seed)
         samples, cpu = play(plan, targets, bodies, limits, results / JOB)
-        offered = {"targets": targets, "rate": limits.rate, "generator_cpu": cpu}
-        evidence = LoadTestEvidence.model_validate(result.evidence | offered | summarize(plan, samples, limits.rate))
-        result.evidence = evidence.model_dump(exclude_unset=True)
-        result.verdicts = judge(evidence, limits)
+        update = {"targets": targets, "rate": limits.rate, "generator_cpu": cpu}
+        result.evidence = summarize(plan, samples, result.evidence.model_copy(update=update))
+        result.verdicts = judge(result.evidence, limits)
         if against:
             result.verdicts.append(compare(in_pairs(samples), limits, seed))
     return result
@@ -91,11 +92,11 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def subject(target: str, url: str) -> dict[str, str]:
+def subject(target: str, url: str) -> LoadTestEvidence:
     """Return the environment and release under test, so that the result is stored with that release."""
-    release = client.get_release(url) or {}
-    version = {"release": str(release["version"])} if "version" in release else {}
-    return version if "://" in target else {"environment": target, **version}
+    served = client.get_release(url)
+    environment = None if "://" in target else target
+    return LoadTestEvidence(environment=environment, release=served and served.version)
 
 
 def play(

@@ -8,8 +8,9 @@ import json
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from slipway.gates.loadtest import LoadTestEvidence
 from slipway.loadtest.plan import Request
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ def _sample(request: Request, free: str, sent: str, finished: str, release: str,
     return Sample(request, float(free), float(sent), float(finished), release, failure)
 
 
-def summarize(plan: Sequence[Request], samples: Sequence[Sample], rate: float) -> dict[str, Any]:
-    """Return the evidence of a run: counts and latencies of the candidate, rate and lag of the whole run.
+def summarize(plan: Sequence[Request], samples: Sequence[Sample], offered: LoadTestEvidence) -> LoadTestEvidence:
+    """Return `offered` with what the run measured: counts and latencies of the candidate, rate and lag of all requests.
 
     A request without a response counts as failed. Latencies cover valid responses only, since a fast error is not
     performance.
@@ -97,16 +98,17 @@ def summarize(plan: Sequence[Request], samples: Sequence[Sample], rate: float) -
     valid = [sample for sample in candidate if not sample.failure]
     unanswered = Counter({UNANSWERED: due - len(candidate)})
     failures = Counter(sample.failure for sample in candidate if sample.failure) + unanswered
-    return {
+    measurements = {
         "requests": len(candidate),
         "failure_ratio": failures.total() / due if due else None,
         **percentiles("", [sample.latency for sample in valid]),
-        "achieved_rate": _achieved_rate(plan, measured, rate),
+        "achieved_rate": _achieved_rate(plan, measured, offered.rate or math.nan),
         "failures": dict(failures.most_common(10)),
         "releases": dict(Counter(sample.release for sample in valid)),
         **percentiles("from_send_", [sample.finished - sample.sent for sample in valid]),
         **percentiles("generator_lag_", [sample.sent - max(sample.request.due, sample.free) for sample in measured]),
     }
+    return LoadTestEvidence.model_validate({**offered.model_dump(), **measurements})
 
 
 def _achieved_rate(plan: Sequence[Request], measured: Sequence[Sample], rate: float) -> float | None:

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from slipway.schema.bounds import Evidence
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -30,6 +32,15 @@ HEADERS = {
     "X-Request-ID": f"{SYNTHETIC_ID_PREFIX}synthetic",
 }
 FAILURES_MAX = 10  # failures that are listed
+
+
+class ResponseCounts(Evidence):
+    """Evidence about synthetic requests: how many ended, and how many of them failed."""
+
+    requests: int
+    failed: int
+    failures: list[str]
+    """The first failures, each with its time and reason."""
 
 
 @dataclass
@@ -46,6 +57,10 @@ class Responses:
     def total(self) -> int:
         """Return the number of completed requests."""
         return self.releases.total() + self.failed
+
+    def counts(self) -> ResponseCounts:
+        """Return the counts as evidence."""
+        return ResponseCounts(requests=self.total, failed=self.failed, failures=list(self.failures))
 
     def __str__(self) -> str:
         by_release = ", ".join(f"{count:,} by {release}" for release, count in sorted(self.releases.items()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slipway.gates import Outcome, monitoring
 from slipway.gates.monitoring_evidence import FindingsEvidence, MonitorEvidence, WindowFacts
@@ -66,13 +66,8 @@ class Assessment:
 
     @property
     def evidence(self) -> MonitorEvidence:
-        """Return the evidence that the report states."""
-        return MonitorEvidence(release=self.release, window=self.window, retrain=self.retrain)
-
-    def content(self) -> dict[str, Any]:
-        """Return all evidence for results/monitor.json."""
-        checks = {name: evidence.model_dump(exclude_unset=True) for name, evidence in self.checks.items()}
-        return {**self.evidence.model_dump(), "questions": checks}
+        """Return the evidence, without the environment and what was collected."""
+        return MonitorEvidence(release=self.release, window=self.window, retrain=self.retrain, checks=self.checks)
 
 
 def assess(window: LiveWindow, reference: Reference, state: MonitorState, settings: Settings) -> Assessment:

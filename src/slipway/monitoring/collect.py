@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ import pyarrow.parquet as pq
 
 from slipway.errors import SettingError
 from slipway.files import write_bytes
+from slipway.gates.monitoring_evidence import Collected
 from slipway.loadtest.traffic import SYNTHETIC_ID_PREFIX
 from slipway.monitoring import rows as log_rows
 from slipway.monitoring.log_columns import KEY, LOGGED, PREFIX, TIME
@@ -40,17 +40,6 @@ FOLDER_VARIABLE = "SLIPWAY_COLLECTED"
 """Environment variable: folder or URL that holds a folder for each environment."""
 CURSOR_FILE = "read.json"
 CHUNK_BYTES = 32_000_000  # of a log, parsed at a time: 70,000 rows of the sample and 300 MB of memory
-
-
-@dataclass(frozen=True)
-class Collected:
-    """The counts of one collection run."""
-
-    rows: int
-    unreadable: int
-    """Lines that are not prediction-log records."""
-    own: int
-    """Rows of Slipway's own load and smoke tests, which are excluded from traffic."""
 
 
 class Collection:
@@ -71,7 +60,8 @@ class Collection:
                 totals = [total + count for total, count in zip(totals, counts, strict=True)]
                 offsets[path.name] = start + len(lines)
                 self.write_text(CURSOR_FILE, json.dumps(offsets, indent=1))
-        return Collected(*totals)
+        rows, unreadable, own = totals
+        return Collected(rows=rows, unreadable=unreadable, own=own)
 
     def read(self, start: datetime, end: datetime, fraction: float = 1.0) -> pd.DataFrame:
         """Return the rows from `start` until before `end`, oldest first.

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from slipway import output, results
 from slipway.errors import MissingFileError
 from slipway.gates import Outcome, Verdict
-from slipway.gates.monitoring_evidence import MonitorEvidence
 from slipway.github import api, workflows
 from slipway.github.api import GONE, ApiError
 from slipway.report import health as content
@@ -22,12 +21,11 @@ from slipway.retraining import pull_request, trigger
 
 if TYPE_CHECKING:
     from slipway.environment.environment import Environment
-    from slipway.gates.monitoring_evidence import RetrainRequest
+    from slipway.gates.monitoring_evidence import MonitorEvidence, RetrainRequest
     from slipway.report.document import Document
     from slipway.results import JobResult
 
 JOB = "health"
-SOURCE = "monitor"
 WORKFLOW = "retrain.yaml"
 MARKER = re.compile(r"<!-- slipway-health (\w+): ([\w, -]*) -->\s*$")
 MARKER_LENGTH_MAX = 1_000  # characters reserved in the body of the issue
@@ -41,7 +39,7 @@ def health(environment: Environment) -> None:
     """
     with results.recorded(JOB) as result:
         summary = _report(environment)
-        result.evidence = {"environment": environment.name}
+        result.evidence = results.Subject(environment=environment.name)
         result.verdicts = [Verdict(JOB, Outcome.PASS, "every finding is reported", summary)]
     output.result(result, f"health: {summary}")
     workflows.add_to_summary(f"{summary}\n")
@@ -54,18 +52,19 @@ def _report(environment: Environment) -> str:
             f"nothing is deployed to {environment} yet, so there is nothing to monitor;"
             " merge to main and wait for deploy.yaml"
         )
-    monitored = results.read().get(SOURCE)
+    monitored = results.find(results.MONITOR)
     if monitored is None:
-        raise MissingFileError(f"{results.RESULTS}/{SOURCE}.json: does not exist; run `slipway monitor` first")
+        raise MissingFileError(
+            f"{results.RESULTS}/{results.MONITOR.name}.json: does not exist; run `slipway monitor` first"
+        )
     repository = workflows.writable_repository()
     if repository is None:
         return (
             "no issue and no retraining, because GITHUB_REPOSITORY or GH_TOKEN is not set; the report is in"
-            f" {results.RESULTS}/{SOURCE}/"
+            f" {results.RESULTS}/{results.MONITOR.name}/"
         )
-    evidence = results.read_evidence(MonitorEvidence, monitored.evidence, f"{results.RESULTS}/{SOURCE}.json")
-    action = _retrain(evidence.retrain, repository)
-    text = content.write(environment.name, monitored, evidence, action, workflows.run_url())
+    action = _retrain(monitored.evidence.retrain, repository)
+    text = content.write(environment.name, monitored, action, workflows.run_url())
     try:
         reported = _in_issue(repository, environment.name, monitored, text)
     except ApiError as error:
@@ -75,7 +74,7 @@ def _report(environment: Environment) -> str:
     return f"{reported}; retraining: {action}"
 
 
-def _in_issue(repository: str, environment: str, monitored: JobResult, text: Document) -> str:
+def _in_issue(repository: str, environment: str, monitored: JobResult[MonitorEvidence], text: Document) -> str:
     """Open, update or close the issue; return what was done. Raises ApiError if GitHub refuses."""
     issue = HealthIssue.find(repository, environment)
     if troubles := content.troubles(monitored):
@@ -83,7 +82,7 @@ def _in_issue(repository: str, environment: str, monitored: JobResult, text: Doc
     return issue.close() if monitored.outcome is Outcome.PASS else issue.refresh(text)
 
 
-def _without_issue(environment: str, monitored: JobResult, text: Document, error: ApiError) -> str:
+def _without_issue(environment: str, monitored: JobResult[MonitorEvidence], text: Document, error: ApiError) -> str:
     """Report in the job summary where the repository has no Issues; return what was done."""
     if not content.troubles(monitored):
         return f"no issue is needed; the next one requires Issues ({error})"

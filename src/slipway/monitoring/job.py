@@ -16,6 +16,7 @@ from slipway.dvc import client
 from slipway.errors import ArgumentError
 from slipway.files import write_text
 from slipway.gates import Outcome
+from slipway.gates.monitoring_evidence import MonitorEvidence
 from slipway.gates.training_evidence import Metrics
 from slipway.loadtest.loadtest import JOB as LOAD_TEST
 from slipway.monitoring import collect, snapshots
@@ -31,20 +32,20 @@ from slipway.release.store import open_store
 from slipway.report import markdown, monitoring_page
 from slipway.report import monitoring as report
 from slipway.report.monitoring_page import WindowSummary
-from slipway.results import RESULTS, read_evidence, recorded
+from slipway.results import MONITOR, RESULTS, read_evidence, recorded
 from slipway.settings import read_settings, read_unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from slipway.environment.environment import Environment
+    from slipway.gates.monitoring_evidence import Collected
     from slipway.monitoring.assess import Assessment
-    from slipway.monitoring.collect import Collected, Collection
+    from slipway.monitoring.collect import Collection
     from slipway.monitoring.snapshots import CounterHistory
     from slipway.release.manifest import Manifest
     from slipway.release.store import Store
 
-JOB = "monitor"
 DATA = Path("data")
 CACHE = Path("build/monitor")
 STATE_FILE, COUNTERS_FILE = "memory.json", "readings.json"
@@ -73,8 +74,8 @@ class WindowOptions:
 def main(environment: Environment, options: WindowOptions) -> int:
     """Run `slipway monitor`, and return its exit code: 0 only if every check passed."""
     settings = read_settings()
-    with recorded(JOB) as result:
-        result.evidence = {"environment": environment.name}
+    with recorded(MONITOR) as result:
+        result.evidence = MonitorEvidence(environment=environment.name)
         start, end = options.bounds(settings.monitoring.window_days)
         collection = collect.of_environment(environment.place, problem.Row)
         collected, counters = update(environment, collection)
@@ -83,7 +84,8 @@ def main(environment: Environment, options: WindowOptions) -> int:
         window = read_window(collection, start, end, options.labels, service, rows_max)
         assessment = assess(window, reference, read_state(collection), settings)
         result.verdicts = assessment.verdicts
-        result.evidence |= {"collected": vars(collected), **assessment.content()}
+        about = {"environment": environment.name, "collected": collected}
+        result.evidence = assessment.evidence.model_copy(update=about)
         collection.write_text(STATE_FILE, assessment.state.model_dump_json() + "\n")
         write_pages(environment.name, assessment)
     output.result(result, lambda: report.text(assessment.verdicts, assessment.retrain))
@@ -165,7 +167,7 @@ def load_test_result(store: Store, release: str) -> LoadTestBaseline | None:
     results = evidence.results_of(store, release, LOAD_TEST)
     passed = (result.evidence for result in results if result.outcome is Outcome.PASS)
     where = f"{release}: its newest passed load test"
-    return next((read_evidence(LoadTestBaseline, measured, where) for measured in passed), None)
+    return next((read_evidence(LoadTestBaseline, measured.model_dump(), where) for measured in passed), None)
 
 
 def baseline_of(manifest: Manifest, metrics: Metrics, load: LoadTestBaseline | None) -> ReleaseBaseline:
@@ -193,7 +195,7 @@ def read_state(collection: Collection) -> MonitorState:
 
 def write_pages(environment: str, assessment: Assessment) -> None:
     """Write results/monitor/report.md and index.html."""
-    folder = RESULTS / JOB
+    folder = RESULTS / MONITOR.name
     folder.mkdir(parents=True, exist_ok=True)
     document = report.write(environment, assessment.verdicts, assessment.evidence)
     write_text(folder / "report.md", markdown.render(document))

@@ -19,6 +19,7 @@ from slipway import results
 from slipway.dvc.files import LOCK, DvcFiles, blobs
 from slipway.environment import versions
 from slipway.environment.deploy_branch import DeployBranch
+from slipway.environment.release_facts import ReleaseFacts
 from slipway.errors import ArgumentError, DigestMismatchError, ToolError, WorkTreeError, restore_command
 from slipway.files import disk, sha256
 from slipway.gates.comparison_evidence import Released
@@ -144,8 +145,8 @@ def _version(source: Source) -> tuple[str, str | None]:
 def _model(source: Source, version: str, target: Path) -> None:
     shutil.copytree(source.root / source.dvc.model, target)
     files = {file.relative_to(target).as_posix(): sha256(file) for file in sorted(target.rglob("*")) if file.is_file()}
-    facts = {"version": version, "commit": source.commit, "built": source.committed, **_inputs(source), "files": files}
-    manifest.write(target / manifest.RELEASE, facts)
+    facts = ReleaseFacts(version=version, commit=source.commit, built=source.committed, **_inputs(source), files=files)
+    manifest.write(target / manifest.RELEASE, facts.model_dump())
 
 
 def _inputs(source: Source) -> dict[str, str]:
@@ -230,7 +231,8 @@ def _smoke(source: Source, folder: Path) -> None:
     model = predictor.load(folder / "model")
     scores = model.predict({name: [row[name] for row in rows] for name in rows[0]})
     predictions = [_prediction(model.signature, score) for score in scores.tolist()]
-    manifest.write(folder / manifest.SMOKE, {"tolerance": TOLERANCE, "rows": rows, "predictions": predictions})
+    smoke_test = manifest.SmokeTest(tolerance=TOLERANCE, rows=rows, predictions=predictions)
+    manifest.write(folder / manifest.SMOKE, smoke_test.model_dump())
 
 
 def _prediction(signature: dict[str, Any], score: Any) -> Any:

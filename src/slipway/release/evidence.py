@@ -24,6 +24,7 @@ from slipway.errors import UnreadableFileError
 from slipway.github import workflows
 from slipway.github.api import IMMUTABLE, ApiError
 from slipway.results import JobResult
+from slipway.schema.bounds import Absent, Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,17 +87,28 @@ def _copies(directory: Path, job: str, result: JobResult, scratch: Path) -> list
     return [Path(shutil.copyfile(file, scratch / f"{name}{file.suffix}")) for file in files if file.is_file()]
 
 
-def circumstances() -> dict[str, str]:
-    """Return the user, workflow run, machine and Python of this process.
+class BuildEvidence(Evidence):
+    """Circumstances of a build. They differ between runs, so they are not part of a release, which is reproducible."""
 
-    They differ between runs, so they are evidence and not part of a release, whose build is reproducible.
-    """
-    return {
-        "by": workflows.actor() or os.environ.get("USER") or "unknown",
-        "run": workflows.run_url() or "by hand",
-        "machine": platform.platform(),
-        "python": platform.python_version(),
-    }
+    by: str
+    """User who ran it."""
+    run: str
+    """URL of the workflow run."""
+    machine: str
+    python: str
+    """Version of Python, such as 3.11.9."""
+    release: Absent[str] = None
+    digest: Absent[str] = None
+
+
+def circumstances() -> BuildEvidence:
+    """Return the user, workflow run, machine and Python of this process."""
+    return BuildEvidence(
+        by=workflows.actor() or os.environ.get("USER") or "unknown",
+        run=workflows.run_url() or "by hand",
+        machine=platform.platform(),
+        python=platform.python_version(),
+    )
 
 
 def prunable(stored: list[str], used: set[str], keep: int) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from slipway import output
 from slipway.environment.deploy_branch import DeployBranch
@@ -16,24 +16,26 @@ from slipway.release import build as builds
 from slipway.release import evidence
 from slipway.release.signing import keys, signature
 from slipway.release.store import open_store
-from slipway.results import RESULTS, recorded
+from slipway.results import RESULTS, Job, JobResult, recorded
+from slipway.schema.bounds import Maybe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path()
+BUILD: Final = Job("build", JobResult[Maybe[evidence.BuildEvidence]])
 
 
 def build(folder: Path, report: Path | None) -> None:
     """Build and sign a release, or fetch it if this commit has one, and record the circumstances of the build."""
-    with recorded("build") as result:
-        result.evidence = evidence.circumstances()
+    with recorded(BUILD) as result:
+        result.evidence = circumstances = evidence.circumstances()
         signer = keys.signer()  # first, because an invalid key should fail before the build
         fetched = builds.fetch_published(ROOT, folder, open_store)
         built = fetched or builds.build(ROOT, folder, report)
         signature.write(built, None if fetched else signer)
         workflows.set_output("built", "false" if fetched else "true")
-        result.evidence |= {"release": built.version, "digest": built.digest}
+        result.evidence = circumstances.model_copy(update={"release": built.version, "digest": built.digest})
         result.verdicts = [Verdict("release", Outcome.PASS, "every file matches the manifest", built.digest)]
     output.result(result, f"{folder}: {built.version}, {built.digest}, {len(built.manifest.files)} files")
 

@@ -15,11 +15,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from slipway import files
+from slipway.environment.release_facts import ReleaseFacts
 from slipway.errors import DigestMismatchError, MissingFileError, UnreadableFileError
 from slipway.files import sha256
 from slipway.gates.comparison_evidence import Released
@@ -38,6 +39,9 @@ class Part(BaseModel):
     """Part of a manifest. Releases of other versions of the template may have more keys, which are kept."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
+
+
+P = TypeVar("P", bound=BaseModel)
 
 
 class Inputs(Part):
@@ -92,6 +96,16 @@ class Manifest(Part):
         return self.model_dump(exclude_unset=True)
 
 
+class SmokeTest(Part):
+    """Content of smoke.json: rows of the test set, each with the prediction of the build."""
+
+    tolerance: float
+    """Maximum difference of a prediction: absolute up to 1, relative above."""
+    rows: list[dict[str, Any]]
+    predictions: list[Any]
+    """A number, or the probability of each class by its name."""
+
+
 @dataclass(frozen=True)
 class Release:
     """A release on disk, with every file verified against its manifest."""
@@ -109,6 +123,14 @@ class Release:
     def commit(self) -> str:
         """Return the commit from which the release was built."""
         return self.manifest.commit
+
+    def smoke_test(self) -> SmokeTest:
+        """Return the content of smoke.json. Raises UserError if another version of the template wrote it."""
+        return _parsed(SmokeTest, self.folder / SMOKE)
+
+    def facts(self) -> ReleaseFacts:
+        """Return the content of release.json. Raises UserError if another version of the template wrote it."""
+        return _parsed(ReleaseFacts, self.folder / "model" / RELEASE)
 
 
 def digest_of(folder: Path) -> str:
@@ -129,7 +151,7 @@ def verify(folder: Path, digest: str | None = None) -> Release:
     actual = digest_of(folder)
     if digest is not None and actual != digest:
         raise DigestMismatchError(f"{folder / MANIFEST}: digest is {actual}, expected {digest}; refused")
-    manifest = _read(folder / MANIFEST)
+    manifest = _parsed(Manifest, folder / MANIFEST)
     listed = manifest.files
     present = set(_files(folder)) - {MANIFEST}
     for name in sorted(present | set(listed)):
@@ -151,11 +173,11 @@ def write(path: Path, content: Any) -> None:
     files.write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def _read(file: Path) -> Manifest:
+def _parsed(model: type[P], file: Path) -> P:
     try:
-        return Manifest.model_validate(json.loads(file.read_bytes()))
+        return model.model_validate(json.loads(file.read_bytes()))
     except ValidationError as error:
-        problem = explain(error, Manifest, "manifest")
+        problem = explain(error, model, file.stem)
     except ValueError:
         problem = "not JSON"
     raise UnreadableFileError(f"{file}: {problem}; refused")

@@ -18,26 +18,27 @@ CRASHED = "monitoring"
 """Listed as the failed check when the monitoring itself failed."""
 
 
-def troubles(result: JobResult) -> list[str]:
+def troubles(result: JobResult[MonitorEvidence]) -> list[str]:
     """Return the checks that failed, or the monitoring itself if it crashed without a failed check."""
     failed = [verdict.gate for verdict in result.verdicts if verdict.outcome is Outcome.FAIL]
     return failed or ([CRASHED] if result.error else [])
 
 
-def title(environment: str, result: JobResult) -> str:
+def title(environment: str, result: JobResult[MonitorEvidence]) -> str:
     """Return the title of the issue."""
     return f"{environment} is not healthy: {', '.join(troubles(result)) or 'inconclusive'}"
 
 
-def write(environment: str, result: JobResult, evidence: MonitorEvidence, action: str, run: str | None) -> Document:
-    """Return the body of the issue on `result`, whose evidence is `evidence`.
+def write(environment: str, result: JobResult[MonitorEvidence], action: str, run: str | None) -> Document:
+    """Return the body of the issue on `result`.
 
     `action` states what was done about retraining; `run` is the workflow run's URL.
     """
-    return [*_about(environment, result, evidence), *_verdicts(result), *_next(action, run)]
+    return [*_about(environment, result), *_verdicts(result), *_next(action, run)]
 
 
-def _about(environment: str, result: JobResult, evidence: MonitorEvidence) -> Iterator[Block]:
+def _about(environment: str, result: JobResult[MonitorEvidence]) -> Iterator[Block]:
+    evidence = result.evidence
     parts: list[Inline] = [Strong(environment), " runs ", Code(evidence.release or "an unknown release")]
     if window := evidence.window:
         parts += [f"; monitored from {window.start} to {window.end}, {window.rows:,} rows"]
@@ -46,7 +47,7 @@ def _about(environment: str, result: JobResult, evidence: MonitorEvidence) -> It
         yield paragraph("Monitoring failed: ", Code(result.error))
 
 
-def _verdicts(result: JobResult) -> Iterator[Block]:
+def _verdicts(result: JobResult[MonitorEvidence]) -> Iterator[Block]:
     rows = [
         (Strong(verdict.gate), verdict.outcome.value, verdict.observed, verdict.threshold, verdict.reason)
         for verdict in result.verdicts

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
-
 from slipway.report.document import Code, Details, Link, Strong, Table, paragraph
 from slipway.report.markdown import INVISIBLE
 
@@ -15,25 +13,11 @@ if TYPE_CHECKING:
 
     from slipway.report.document import Block, Document
     from slipway.results import JobResult
+    from slipway.retraining.retrain_evidence import RetrainEvidence
 
 EVIDENCE_LENGTH_MAX = 2_000  # characters
 TITLE_LENGTH_MAX = 120  # characters
 EXPANDED_FILES_MAX = 10  # more are collapsed
-
-
-class RetrainEvidence(BaseModel):
-    """The evidence in results/retrain.json. A retraining without a proposal lacks what it would contain."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
-
-    trigger: str
-    because: str
-    """Evidence of the trigger as text."""
-    proposal: bool = False
-    base: str = ""
-    """Commit on which the retraining ran."""
-    files: list[str] = []
-    """Names of the new data files."""
 
 
 def title(retraining: RetrainEvidence) -> str:

@@ -15,15 +15,16 @@ from slipway.git import Git
 from slipway.github import workflows
 from slipway.report import markdown
 from slipway.report import retraining as content
-from slipway.report.retraining import RetrainEvidence
 from slipway.retraining import pull_request
 from slipway.retraining.proposals import BRANCH, head, listed
-from slipway.retraining.run import CHANGES, JOB, PROPOSAL
+from slipway.retraining.retrain_evidence import RETRAIN
+from slipway.retraining.run import CHANGES, PROPOSAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from slipway.retraining.proposals import Proposal
+    from slipway.retraining.retrain_evidence import RetrainEvidence
 
 TRAILER = "Retraining"
 TARGET = "main"
@@ -31,9 +32,8 @@ TARGET = "main"
 
 def propose() -> None:
     """Open or update the pull request, and start its checks. Raises UserError if git or GitHub refuses."""
-    result = results.read().get(JOB)
-    where = f"{results.RESULTS}/{JOB}.json"
-    retraining = results.read_evidence(RetrainEvidence, result.evidence, where) if result else None
+    result = results.find(RETRAIN)
+    retraining = result.evidence if result else None
     if retraining is None or not retraining.proposal:
         output.message("propose", "nothing to propose; `slipway retrain` prints the reason")
         return

@@ -22,15 +22,14 @@ from slipway.github import workflows
 from slipway.pipeline import run as pipeline
 from slipway.pull_request import compare
 from slipway.retraining import bring, proposals, trigger
+from slipway.retraining.retrain_evidence import RETRAIN, RetrainEvidence
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from slipway.results import JobResult
     from slipway.settings.operation import RetrainingSection
 
-JOB = "retrain"
 PROPOSAL = Path("build/proposal")
 CHANGES = ("data.dvc", "dvc.lock", "metrics/", ".dvcstore/")
 """Paths that a retraining may change: data and its results, but no code, parameters or workflows."""
@@ -42,14 +41,17 @@ def retrain(requested: str, because: str) -> None:
     requested: one of `trigger.TRIGGERS`; because: its evidence as text.
     Raises UserError if the data is invalid or a stage fails. A failed gate does not stop it: the pull request shows it.
     """
-    with results.recorded(JOB) as result:
+    with results.recorded(RETRAIN) as result:
         limits = read_settings().retraining
         fired = trigger.scheduled(limits) if requested == trigger.SCHEDULE else requested
         git = Git(Path())
-        result.evidence = {"trigger": fired, "because": because, "proposal": False}
-        summary = _reason_to_skip(git, fired, limits) or _train(git, result, limits)
-        result.verdicts = [Verdict(JOB, Outcome.PASS, "a proposal, or the reason for none", summary)]
-    _report(summary, proposal=result.evidence["proposal"])
+        result.evidence = evidence = RetrainEvidence(trigger=fired, because=because)
+        summary = _reason_to_skip(git, fired, limits)
+        if summary is None:
+            summary, evidence = _train(git, evidence, limits)
+            result.evidence = evidence
+        result.verdicts = [Verdict(RETRAIN.name, Outcome.PASS, "a proposal, or the reason for none", summary)]
+    _report(summary, proposal=evidence.proposal)
 
 
 def _reason_to_skip(git: Git, fired: str, limits: RetrainingSection) -> str | None:
@@ -67,12 +69,12 @@ def _reason_to_skip(git: Git, fired: str, limits: RetrainingSection) -> str | No
     return None if decision.go else f"skipped: {decision.reason}"
 
 
-def _train(git: Git, result: JobResult, limits: RetrainingSection) -> str:
-    """Add data, validate it, train and compare; return a sentence on the result."""
+def _train(git: Git, evidence: RetrainEvidence, limits: RetrainingSection) -> tuple[str, RetrainEvidence]:
+    """Add data, validate it, train and compare; return a sentence on the result, and the evidence with it."""
     bring.fetch()
     files = bring.add_batches(limits.batches)
     if not files:
-        return "problem.next_batch has no new data; training on the same rows would reproduce the same model"
+        return "problem.next_batch has no new data; training on the same rows would reproduce the same model", evidence
     for file in files:
         output.step(f"new data: {file}")
     checks.data()  # raises UserError with the reason, before any row is trained on
@@ -80,14 +82,15 @@ def _train(git: Git, result: JobResult, limits: RetrainingSection) -> str:
         name: _outcome(name, run) for name, run in {"train": pipeline.train, "compare": compare.compare}.items()
     }
     bring.push()
-    result.evidence |= {
+    made = {
         "proposal": True,
         "base": git.read_commit("HEAD").id,
         "files": [file.name for file in files],
         "outcomes": outcomes,
         "changes": collect(git),
     }
-    return f"retrained on {', '.join(file.name for file in files)}; `slipway propose` opens the pull request"
+    summary = f"retrained on {', '.join(file.name for file in files)}; `slipway propose` opens the pull request"
+    return summary, evidence.model_copy(update=made)
 
 
 def _outcome(name: str, run: Callable[[], None]) -> str:

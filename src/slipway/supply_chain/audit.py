@@ -6,14 +6,13 @@ because pip-audit skips it without one.
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -21,10 +20,11 @@ from slipway import output, yaml12
 from slipway.errors import MissingFileError, MissingToolError, ToolError, UnreadableFileError
 from slipway.gates import Outcome, Verdict
 from slipway.pull_request.jobs import run_tool
-from slipway.results import recorded
+from slipway.results import Job, JobResult, invalid, recorded
+from slipway.schema.bounds import Absent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 ALLOWED = Path(".github/advisories.yaml")
 GROUPS = ("dev", "checks", "audit", "docs")
@@ -48,6 +48,40 @@ class Allowance(BaseModel):
     expires: date
 
 
+class Advisory(BaseModel):
+    """A vulnerability in pip-audit's JSON; other keys are ignored."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    fix_versions: list[str]
+    aliases: list[str] = []
+
+
+class AuditedPackage(BaseModel):
+    """A package in pip-audit's JSON; other keys are ignored."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    version: Absent[str] = None
+    skip_reason: Absent[str] = None
+    """Why it was not looked up."""
+    vulns: list[Advisory] = []
+
+
+class AuditReport(BaseModel):
+    """pip-audit's JSON; without a package if it failed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    dependencies: list[AuditedPackage] = []
+
+
+AUDIT: Final = Job("audit", JobResult[dict[str, AuditReport]])
+"""Its evidence is the report on each dependency group."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """A locked package with a known vulnerability, or one that could not be looked up."""
@@ -62,7 +96,7 @@ class Finding:
 def audit() -> None:
     """Look up every locked package, and write results/audit.json. Raises UserError unless every gate passes."""
     today = datetime.now(UTC).date()
-    with recorded("audit") as result:
+    with recorded(AUDIT) as result:
         allowed = read_allowances(ALLOWED)
         result.verdicts.append(allowances_verdict(allowed, today))
         for group in GROUPS:
@@ -96,10 +130,10 @@ def allowances_verdict(allowed: Sequence[Allowance], today: date) -> Verdict:
     return Verdict("allow list", _outcome(broken), threshold, f"{len(allowed)} entries", "; ".join(broken))
 
 
-def verdict(group: str, report: Mapping[str, Any], allowed: Sequence[Allowance]) -> Verdict:
-    """Require that a dependency group has no known vulnerability. `report` is pip-audit's JSON, empty if it failed."""
+def verdict(group: str, report: AuditReport, allowed: Sequence[Allowance]) -> Verdict:
+    """Require that a dependency group has no known vulnerability."""
     gate, threshold = f"vulnerabilities of {group}", "none known"
-    packages = report.get("dependencies", [])
+    packages = report.dependencies
     if not packages:
         return Verdict(gate, Outcome.FAIL, threshold, "nothing was looked up", "see the job's log")
     open_findings = [finding for finding in findings(report) if not _is_allowed(finding, allowed)]
@@ -110,15 +144,15 @@ def verdict(group: str, report: Mapping[str, Any], allowed: Sequence[Allowance])
     return Verdict(gate, _outcome(open_findings), threshold, observed, "; ".join(named))
 
 
-def findings(report: Mapping[str, Any]) -> Iterator[Finding]:
+def findings(report: AuditReport) -> Iterator[Finding]:
     """Yield every vulnerability in pip-audit's JSON, and every package that it skipped."""
-    for package in report["dependencies"]:
-        name, version = package["name"], package.get("version", "")
-        if "skip_reason" in package:
-            yield Finding(name, version, (), package["skip_reason"])
-        for advisory in package.get("vulns", []):
-            fixed = ", ".join(advisory["fix_versions"]) or "no version yet"
-            yield Finding(name, version, (advisory["id"], *advisory.get("aliases", [])), f"fixed in {fixed}")
+    for package in report.dependencies:
+        name, version = package.name, package.version or ""
+        if package.skip_reason is not None:
+            yield Finding(name, version, (), package.skip_reason)
+        for advisory in package.vulns:
+            fixed = ", ".join(advisory.fix_versions) or "no version yet"
+            yield Finding(name, version, (advisory.id, *advisory.aliases), f"fixed in {fixed}")
 
 
 def _is_allowed(finding: Finding, allowed: Sequence[Allowance]) -> bool:
@@ -134,17 +168,17 @@ def _outcome(broken: Sequence[Any]) -> Outcome:
     return Outcome.FAIL if broken else Outcome.PASS
 
 
-def query(group: str) -> dict[str, Any]:
-    """Return pip-audit's report on the locked packages of `group`; if it fails, print its output and return {}.
+def query(group: str) -> AuditReport:
+    """Return pip-audit's report on the locked packages of `group`, without a package if it fails.
 
     A locked package that pip-audit omits is added as skipped.
     """
     locked = [match for match in map(LOCKED.match, _uv(*export(group)).replace("\\\n", " ").splitlines()) if match]
     reports = [_pip_audit(requirements) for requirements in one_version_each(locked)]
-    if not all(reports):
-        return {}
-    listed = [package for report in reports for package in report["dependencies"]]
-    return {"dependencies": [*listed, *omitted(locked, listed)]}
+    if not all(report.dependencies for report in reports):
+        return AuditReport()
+    listed = [package for report in reports for package in report.dependencies]
+    return AuditReport(dependencies=[*listed, *omitted(locked, listed)])
 
 
 def one_version_each(locked: Iterable[re.Match[str]]) -> list[str]:
@@ -162,19 +196,22 @@ def one_version_each(locked: Iterable[re.Match[str]]) -> list[str]:
     return ["".join(file.values()) for file in files]
 
 
-def omitted(locked: Iterable[re.Match[str]], listed: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return an entry in pip-audit's format for skipped packages for each locked package that is not `listed`."""
-    skipped = {package["name"] for package in listed if "skip_reason" in package}
-    reported = {(package["name"], package.get("version")) for package in listed}
+def omitted(locked: Iterable[re.Match[str]], listed: Iterable[AuditedPackage]) -> list[AuditedPackage]:
+    """Return each locked package that is not `listed`, as a skipped one."""
+    skipped = {package.name for package in listed if package.skip_reason is not None}
+    reported = {(package.name, package.version) for package in listed}
     return [
-        {"name": package["name"], "version": package["version"], "skip_reason": "pip-audit omitted it"}
+        AuditedPackage(name=package["name"], version=package["version"], skip_reason="pip-audit omitted it")
         for package in locked
         if package["name"] not in skipped and (package["name"], package["version"]) not in reported
     ]
 
 
-def _pip_audit(requirements: str) -> dict[str, Any]:
-    """Return pip-audit's JSON on the content of a requirements file; if it fails, print its output and return {}."""
+def _pip_audit(requirements: str) -> AuditReport:
+    """Return pip-audit's report on the content of a requirements file; if it fails, print its output.
+
+    Raises UserError for a report of another form.
+    """
     with TemporaryDirectory() as folder:
         locked, report = Path(folder) / "locked.txt", Path(folder) / "report.json"
         locked.write_text(requirements, encoding="utf-8")
@@ -182,9 +219,11 @@ def _pip_audit(requirements: str) -> dict[str, Any]:
         code, printed = run_tool(["pip-audit", *options, "--output", str(report), "--requirement", str(locked)])
         if not report.is_file():
             output.warn(f"pip-audit: exit code {code}: {printed.rstrip()}")
-            return {}
-        content: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
-        return content
+            return AuditReport()
+        try:
+            return AuditReport.model_validate_json(report.read_bytes())
+        except ValidationError as error:
+            raise ToolError(f"pip-audit: {invalid(report, error)}") from None
 
 
 def export(group: str) -> list[str]:

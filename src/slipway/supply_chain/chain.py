@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
+from slipway.schema.bounds import Evidence
 from slipway.supply_chain import links_git, links_image, links_packages, links_release, links_trust
 from slipway.supply_chain.trace import NotChecked
 
@@ -39,8 +39,7 @@ LINKS: dict[str, tuple[str, Callable[[Trace], str]]] = {
 OF_AN_ENVIRONMENT = {"environment", "manifests"}
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(Evidence):
     """The result of checking one link of the chain."""
 
     name: str
@@ -57,6 +56,19 @@ class Link:
         return self.outcome == HOLDS or (self.outcome == NOT_CHECKED and not self.required)
 
 
+class ChainReport(Evidence):
+    """The results of all links of one release."""
+
+    release: str
+    digest: str
+    commit: str
+    environment: str | None
+    """Environment that selected the release, if any."""
+    holds: bool
+    """Whether every required link holds."""
+    links: list[Link]
+
+
 def walk(trace: Trace) -> list[Link]:
     """Check every link, also after a broken one, and return the results."""
     return [_link(trace, name) for name in LINKS if trace.content or name not in OF_AN_ENVIRONMENT]
@@ -65,13 +77,21 @@ def walk(trace: Trace) -> list[Link]:
 def _link(trace: Trace, name: str) -> Link:
     compared, check = LINKS[name]
     try:
-        return Link(name, HOLDS, compared, check(trace))
+        return Link(name=name, outcome=HOLDS, compared=compared, detail=check(trace))
     except NotChecked as reason:
-        return Link(name, NOT_CHECKED, compared, str(reason), reason.remedy, reason.required)
+        return Link(
+            name=name,
+            outcome=NOT_CHECKED,
+            compared=compared,
+            detail=str(reason),
+            remedy=reason.remedy,
+            required=reason.required,
+        )
     except UserError as error:
-        return Link(name, BROKEN, compared, str(error))
+        return Link(name=name, outcome=BROKEN, compared=compared, detail=str(error))
     except MALFORMED as error:
-        return Link(name, BROKEN, compared, f"cannot be read ({type(error).__name__}: {error})")
+        detail = f"cannot be read ({type(error).__name__}: {error})"
+        return Link(name=name, outcome=BROKEN, compared=compared, detail=detail)
 
 
 def holds(links: Sequence[Link]) -> bool:
@@ -105,14 +125,14 @@ def as_text(trace: Trace, links: Sequence[Link]) -> str:
     return "\n".join([*lines, summary(links)])
 
 
-def as_dict(trace: Trace, links: Sequence[Link]) -> dict[str, Any]:
-    """Return the results as JSON-serializable values."""
+def report(trace: Trace, links: Sequence[Link]) -> ChainReport:
+    """Return the results for `slipway verify --json`."""
     published = trace.published
-    return {
-        "release": published.version,
-        "digest": published.digest,
-        "commit": published.built_from,
-        "environment": trace.environment,
-        "holds": holds(links),
-        "links": [asdict(link) for link in links],
-    }
+    return ChainReport(
+        release=published.version,
+        digest=published.digest,
+        commit=published.built_from,
+        environment=trace.environment,
+        holds=holds(links),
+        links=list(links),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from slipway import output
 from slipway.deployment import promotion
@@ -15,7 +15,8 @@ from slipway.errors import ArgumentError, RejectedError, SettingError
 from slipway.git.redact import redacted
 from slipway.release.signing import keys, signature
 from slipway.release.store import open_store
-from slipway.results import recorded
+from slipway.results import Job, JobResult, recorded
+from slipway.schema.bounds import Absent, Evidence, Maybe
 from slipway.supply_chain import chain
 from slipway.supply_chain.trace import Trace
 
@@ -23,6 +24,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path()
+
+
+class VerifyEvidence(Evidence):
+    """Evidence of the job `verify`."""
+
+    release: str
+    digest: str
+    environment: Absent[str] = None
+    """Environment that selected the release, or for which it was verified."""
+    links: tuple[chain.Link, ...] = ()
+
+
+VERIFY: Final = Job("verify", JobResult[Maybe[VerifyEvidence]])
 
 
 def make_key(private: Path) -> None:
@@ -54,16 +68,17 @@ def verify(version: str | None, environment: str | None, before: str | None) -> 
     """Verify the chain of a release, print it and return the exit status, 0 when every required link holds."""
     if environment and (version or before):
         raise ArgumentError("verify: --environment selects the release; omit the version and --before")
-    with recorded("verify") as result:
+    with recorded(VERIFY) as result:
         with _traced(version, environment, before) as trace:
-            result.evidence = {"release": trace.published.version, "digest": trace.published.digest}
-            result.evidence |= {"environment": before or environment} if before or environment else {}
+            published, of = trace.published, before or environment
+            about = VerifyEvidence(release=published.version, digest=published.digest, environment=of)
+            result.evidence = about
             links = chain.walk(trace)
-            report = chain.as_dict(trace, links)
-        result.evidence["links"] = report["links"]
+            report = chain.report(trace, links)
+        result.evidence = about.model_copy(update={"links": tuple(links)})
         result.verdicts = [chain.verdict(links)]
     output.result(report, lambda: chain.as_text(trace, links))
-    return 0 if report["holds"] else 1
+    return 0 if report.holds else 1
 
 
 @contextmanager

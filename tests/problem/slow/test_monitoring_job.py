@@ -59,20 +59,20 @@ def window_options(**changes: object) -> job.WindowOptions:
 def test_a_real_week_is_collected_judged_reported_and_stored(environment):
     assert 1 == job.main(Environment("production"), window_options())
     result = results.read(Path("results"))["monitor"]
-    assert environment.rows == result.evidence["collected"]["rows"] == result.evidence["window"]["rows"]
-    assert ("production", "candidate") == (result.evidence["environment"], result.evidence["release"])
+    assert environment.rows == result.evidence.collected.rows == result.evidence.window.rows
+    assert ("production", "candidate") == (result.evidence.environment, result.evidence.release)
     outcomes = {verdict.gate: verdict.outcome for verdict in result.verdicts}
     assert set(outcomes) >= CHECKS
     assert Outcome.FAIL not in set(outcomes.values())
     assert Outcome.INCONCLUSIVE == outcomes["health"]
-    assert result.evidence["retrain"]["trigger"] is None
+    assert result.evidence.retrain.trigger is None
     for page in ("index.html", "report.md"):
         assert "production" in (Path("results/monitor") / page).read_text()
     state = stored_state(environment.place)
     assert [datetime(2013, 10, 9, tzinfo=UTC)] == [point.end for point in state.points]
     job.main(Environment("production"), window_options())
     assert state.alarms == stored_state(environment.place).alarms
-    assert 0 == results.read(Path("results"))["monitor"].evidence["collected"]["rows"]
+    assert 0 == results.read(Path("results"))["monitor"].evidence.collected.rows
 
 
 def stored_state(place):
