@@ -47,18 +47,18 @@ def results(model_dir, estimator, tmp_path_factory) -> dict:
 def test_every_cell_is_measured(results):
     names = {MODEL, *(contestant.name for contestant in CONTESTANTS)}
     expected = {(name, rows, connections) for name in names for rows in (1, 3) for connections in (1, 2)}
-    assert expected == {(cell["name"], cell["rows"], cell["connections"]) for cell in results["cells"]}
-    numbers = [value for cell in results["cells"] for value in (*cell.values(), *cell["ratios"].values())]
+    assert expected == {(cell.name, cell.rows, cell.connections) for cell in results.cells}
+    numbers = [value for cell in results.cells for value in (*vars(cell).values(), *cell.ratios.values())]
     assert [] == [value for value in numbers if isinstance(value, int | float) and not value >= 0]
-    assert all(cell["requests"] > 0 for cell in results["cells"])
+    assert all(cell.requests > 0 for cell in results.cells)
 
 
 def test_every_server_is_measured(results):
-    assert {"vanilla", "service", "ceiling", "no-op"} == {server["name"] for server in results["servers"]}
-    assert all(server["ready_seconds"] > 0 < server["worker_megabytes"] for server in results["servers"])
+    assert {"vanilla", "service", "ceiling", "no-op"} == {server.name for server in results.servers}
+    assert all(server.ready_seconds > 0 < server.worker_megabytes for server in results.servers)
 
 
 def test_the_tables_show_each_cell_and_each_target(results):
     lines = report.text(results, PLAN).splitlines()
-    assert len(results["cells"]) + 4 == len(lines[1 : lines.index("")])
+    assert len(results.cells) + 4 == len(lines[1 : lines.index("")])
     assert len(type(PLAN.targets).model_fields) == sum(line.endswith((" met", " missed")) for line in lines)

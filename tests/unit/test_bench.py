@@ -7,13 +7,14 @@ import socket
 import threading
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from slipway.errors import ToolError
 from slipway.lab.bench import load, quiet, report, servers
+from slipway.lab.bench.bench_result import BenchCell, BenchResult, BenchServer
 from slipway.lab.bench.load import play, request
 from slipway.lab.bench.report import targets_of
 from slipway.settings import read_settings
@@ -129,36 +130,42 @@ def test_a_benchmark_waits_for_an_idle_machine_up_to_the_timeout(monkeypatch, id
     assert (wait.left > 0) is (samples < 4)
 
 
-def server(name: str, seconds: float, at_rest: float, loaded: float) -> dict[str, Any]:
-    rest = {"worker_megabytes": at_rest, "all_megabytes": at_rest}
-    return {
-        "name": name,
-        "ready_seconds": seconds,
-        **rest,
-        **{f"loaded_{key}": loaded for key in rest},
-    }
+def server(name: str, seconds: float, at_rest: float, loaded: float) -> BenchServer:
+    return BenchServer(
+        name=name,
+        ready_seconds=seconds,
+        worker_megabytes=at_rest,
+        all_megabytes=at_rest,
+        loaded_worker_megabytes=loaded,
+        loaded_all_megabytes=loaded,
+    )
 
 
-RESULTS = {
-    "servers": [server("service", 2.0, 120.0, 125.0), server("ceiling", 1.0, 100.0, 100.0)],
-    "cells": [
-        {
-            "name": name,
-            "rows": rows,
-            "connections": 16,
-            "p99_milliseconds": 10.0,
-            "ratios": {"vanilla": 30.0, "ceiling": 0.9, "model alone": ratio},
-        }
+def cell(name: str, rows: int = 1, connections: int = 1, *, ceiling: float = 0.9, alone: float = 0.5) -> BenchCell:
+    return BenchCell(
+        name=name,
+        rows=rows,
+        connections=connections,
+        requests=1,
+        requests_per_second=1.0,
+        p50_milliseconds=10.0,
+        p99_milliseconds=10.0,
+        cpu_seconds_per_1000=0.1,
+        client_cpu=0.1,
+        ratios={"vanilla": 30.0, "ceiling": ceiling, "model alone": alone},
+    )
+
+
+RESULT = BenchResult(
+    workers=1,
+    quiet=True,
+    servers=[server("service", 2.0, 120.0, 125.0), server("ceiling", 1.0, 100.0, 100.0)],
+    cells=[
+        cell(name, rows, 16, alone=alone)
         for rows in (1, 1000)
-        for name, ratio in (("service", 0.5), ("service, columns", 0.85), ("ceiling", 0.7))
+        for name, alone in (("service", 0.5), ("service, columns", 0.85), ("ceiling", 0.7))
     ],
-}
-
-
-def cell(name: str, lead: float) -> dict[str, Any]:
-    numbers = dict.fromkeys(("rows", "connections", "requests_per_second"), 1)
-    times = dict.fromkeys(("p50_milliseconds", "p99_milliseconds", "cpu_seconds_per_1000"), 0.1)
-    return {"name": name, **numbers, **times, "ratios": {"vanilla": 30.0, "ceiling": lead, "model alone": 0.5}}
+)
 
 
 @pytest.mark.parametrize(
@@ -167,13 +174,15 @@ def cell(name: str, lead: float) -> dict[str, Any]:
 )
 def test_unreliable_results_have_a_warning(quiet_machine, lead, expected):
     names = ("service", "ceiling", "no-op")
-    results = {"quiet": quiet_machine, "servers": RESULTS["servers"], "cells": [cell(name, lead) for name in names]}
-    text = report.text(results, plan([1], {"connections": 1}))
+    cells = [cell(name, ceiling=lead) for name in names]
+    text = report.text(
+        RESULT.model_copy(update={"quiet": quiet_machine, "cells": cells}), plan([1], {"connections": 1})
+    )
     assert expected == [line for line in (report.BUSY_WARNING, report.CLIENT_WARNING) if line in text]
 
 
 def missed(**limits: float) -> list[str]:
-    return [name for name, _, _, met in targets_of(RESULTS, plan([1, 1000], limits)) if not met]
+    return [name for name, _, _, met in targets_of(RESULT, plan([1, 1000], limits)) if not met]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ The template's limit stays where the new problem is well within it.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slipway.evaluation.metrics import for_task
 from slipway.scaffold.distances import DISJOINT_DISTANCE_MIN
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from slipway.evaluation.metrics import Metric
+    from slipway.scaffold.measurements import ComparisonMeasurement, TrainingMeasurement
     from slipway.scaffold.plan import Plan
 
 PRIMARY = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
@@ -133,16 +134,17 @@ def _ratio(default: float, measured: float, name: str) -> Change:
     return Change(min(1.0, upper_limit(default, measured)), f"{name}; the first files have {measured:.1%}")
 
 
-def of_training(evidence: Mapping[str, Any]) -> dict[str, Change]:
+def of_training(measured: TrainingMeasurement) -> dict[str, Change]:
     """Return the sections `model` and `convergence`, from the evidence that tests/convergence will measure."""
-    fall = _fall(evidence["loss_falls"]["last"], evidence["loss_falls"]["first"])
-    learned = _fall(evidence["overfits"]["model"], evidence["overfits"]["dummy"])
-    chance = abs(evidence["shuffled"]["skill"])
-    skills = evidence["beats_baselines"]
+    evidence = measured.convergence
+    fall = _fall(evidence.loss_falls.last, evidence.loss_falls.first)
+    learned = _fall(evidence.overfits.model, evidence.overfits.dummy)
+    chance = abs(evidence.shuffled.skill)
+    skills = evidence.beats_baselines
     best = max(skill for name, skill in skills.items() if name != "model")
     lead = skills["model"] - best
     return {
-        "model.max_iter": Change(evidence["trees"], "trees; the number with the lowest loss on held-out training rows"),
+        "model.max_iter": Change(measured.trees, "trees; the number with the lowest loss on held-out training rows"),
         "convergence.train_rows": Change(
             20000, "maximum rows; enough to beat the baselines, few enough to train in seconds"
         ),
@@ -174,21 +176,21 @@ def _lead(default: float, measured: float) -> float:
     return default if measured >= 2 * default > 0 else rounded_down(min(measured, 0) - max(0.02, abs(measured) / 2))
 
 
-def of_gates(plan: Plan, evidence: Mapping[str, Any]) -> dict[str, Change]:
+def of_gates(plan: Plan, measured: ComparisonMeasurement) -> dict[str, Change]:
     """Return the section `gates` and the limit of the label probe, from the first model and the baselines."""
     metric = for_task(plan.target.task)[PRIMARY[plan.target.task]]
-    value = {name: scores[metric.name] for name, scores in evidence["metrics"].items()}
-    linear = evidence["gains"]["linear"]
-    margin = rounded_up((linear["high"] - linear["low"]) / 2)
+    value = {name: scores[metric.name] for name, scores in measured.metrics.items()}
+    linear = measured.gains["linear"]
+    margin = rounded_up((linear.high - linear.low) / 2)
     lead = abs(value["model"] - value["dummy"])
     wide = f"; as wide as the whole lead over guessing, {lead:.2g}" if margin >= lead else ""
-    behind = min(gain["low"] for gain in evidence["gains"].values())
+    behind = min(gain.low for gain in measured.gains.values())
     kind = "minimum" if metric.higher_is_better else "maximum"
-    gap = evidence["calibration"]
+    gap = measured.calibration
     return {
         "gates.margin": Change(
             margin,
-            f"acceptable loss of {metric.name}; {evidence['rows']:,} test rows cannot resolve a smaller one{wide}",
+            f"acceptable loss of {metric.name}; {measured.rows:,} test rows cannot resolve a smaller one{wide}",
         ),
         "gates.segment_margin": Change(
             rounded_up(5 * margin),
@@ -205,11 +207,11 @@ def of_gates(plan: Plan, evidence: Mapping[str, Any]) -> dict[str, Change]:
         ),
         "gates.baseline_margin": Change(
             0.0 if behind > 0 else rounded_down(HEADROOM_FACTOR * behind),
-            f"minimum significant gain over each baseline; the first model has {linear['value']:+.3g} over linear",
+            f"minimum significant gain over each baseline; the first model has {linear.value:+.3g} over linear",
         ),
         "data.suites.label_skill": Change(
-            lower_limit(0.1, evidence["probe"]),
-            f"minimum of 2 * ROC AUC - 1 of a linear model; the first files have {evidence['probe']:.2f} or more",
+            lower_limit(0.1, measured.probe),
+            f"minimum of 2 * ROC AUC - 1 of a linear model; the first files have {measured.probe:.2f} or more",
         ),
     }
 

@@ -6,7 +6,6 @@ the data, as tests/convergence does; `comparison` measures the trained model and
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -23,24 +22,28 @@ from slipway.errors import DataError, UserError
 from slipway.evaluation import metrics
 from slipway.evaluation.calibration import mean_gap
 from slipway.evaluation.segments import ALL
+from slipway.files import read_json
 from slipway.gates.comparison import primary
 from slipway.pull_request import compare
+from slipway.scaffold.measurements import ComparisonMeasurement, ImportedFiles, TrainingMeasurement
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import pandas as pd
+    from pydantic import BaseModel
 
     from slipway.settings import Settings
 
 DATA = Path("data")
+METRICS = Path("metrics/evaluate.json")
 VALIDATION_RATIO = 0.25  # of the training rows, on which the number of trees is chosen
 TREES_MAX = 300
 TREES_MIN = 40  # fewer trees cannot overfit a small sample, which the tests of training require
 
 
-def import_files() -> dict[str, Any]:
+def import_files() -> ImportedFiles:
     """Import every file of incoming/ by `next_batch`, and verify that the data can be split."""
     DATA.mkdir(exist_ok=True)
     try:
@@ -52,7 +55,7 @@ def import_files() -> dict[str, Any]:
     train, test = problem.split(frame[frame[problem.TARGET].notna()], read_settings().for_problem())
     if unknown := _unknown(train[problem.TARGET], test[problem.TARGET]):
         raise DataError(unknown)
-    return {"files": files.listed(DATA)}
+    return ImportedFiles(files=files.listed(DATA))
 
 
 def _unknown(train: pd.Series, test: pd.Series) -> str:
@@ -64,7 +67,7 @@ def _unknown(train: pd.Series, test: pd.Series) -> str:
     return ""
 
 
-def training() -> dict[str, Any]:
+def training() -> TrainingMeasurement:
     """Return the best number of trees on held-out training rows, and the convergence evidence with it."""
     settings = read_settings()
     params = settings.for_problem()
@@ -73,7 +76,7 @@ def training() -> dict[str, Any]:
     params["model"]["max_iter"] = trees
     chosen = replace(subject, build=lambda: problem.build_model(params))
     evidence = convergence.evidence(chosen, settings.convergence.small_rows)
-    return {"trees": trees, **evidence.model_dump()}
+    return TrainingMeasurement(trees=trees, convergence=evidence)
 
 
 def _trees(subject: convergence.Subject, params: Mapping[str, Any]) -> int:
@@ -91,18 +94,18 @@ def _trees(subject: convergence.Subject, params: Mapping[str, Any]) -> int:
     return max(TREES_MIN, round(int(np.argmin(losses)) + 1, -1))
 
 
-def comparison() -> dict[str, Any]:
+def comparison() -> ComparisonMeasurement:
     """Return the comparison of the trained model with the baselines, and the skill of the label probe."""
     settings = read_settings()
     evidence = compare.measure(None, None, settings)
     gains = {name: primary(rows[ALL], settings.gates.primary).gain for name, rows in evidence.baselines.items()}
-    return {
-        "rows": evidence.rows,
-        "metrics": json.loads(Path("metrics/evaluate.json").read_text(encoding="utf-8")),
-        "gains": {name: gain.model_dump() for name, gain in gains.items()},
-        "calibration": mean_gap(evidence.calibration),
-        "probe": _probe(settings),
-    }
+    return ComparisonMeasurement(
+        rows=evidence.rows,
+        metrics=read_json(METRICS),
+        gains=gains,
+        calibration=mean_gap(evidence.calibration),
+        probe=_probe(settings),
+    )
 
 
 def _probe(settings: Settings) -> float:
@@ -117,14 +120,18 @@ def _probe(settings: Settings) -> float:
     return float(min(skills))
 
 
-MEASUREMENTS = {"import": import_files, "training": training, "comparison": comparison}
+MEASUREMENTS: dict[str, Callable[[], BaseModel]] = {
+    "import": import_files,
+    "training": training,
+    "comparison": comparison,
+}
 
 
 def main(measurement: str, answer: Path) -> None:
     """Run a measurement and write its result to `answer`."""
     with threadpool_limits(1):  # waiting threads slow a busy machine down many times
         result = MEASUREMENTS[measurement]()
-    answer.write_text(json.dumps(result), encoding="utf-8")
+    answer.write_text(result.model_dump_json(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import pandas as pd
+from pydantic import BaseModel
 
 from slipway import output
 from slipway.dvc import remote
@@ -26,6 +27,7 @@ from slipway.git import Git
 from slipway.pull_request import engine
 from slipway.results import RESULTS
 from slipway.scaffold import alone, conditions, drift, limits, params_file, render, room, work_tree
+from slipway.scaffold.measurements import ComparisonMeasurement, ImportedFiles, TrainingMeasurement
 from slipway.scaffold.plan import infer, summary
 from slipway.settings import read_settings
 
@@ -49,6 +51,7 @@ problem = []
 FILE_ROWS_MIN = 500  # so that chance alone changes the distributions of a file little
 FILES_MAX = 6
 FILE_BYTES_MAX = 1_500_000  # git must have no file over two million
+M = TypeVar("M", bound=BaseModel)
 COMPRESSION = 8  # of a frame in memory to Parquet, roughly
 
 
@@ -121,7 +124,7 @@ def _import(plan: Plan, frame: pd.DataFrame) -> None:
     try:
         for number, rows in enumerate(chunks(frame, plan.time.source if plan.time else ""), start=1):
             rows[list(plan.imported)].to_parquet(INCOMING / f"{number:04}-{Path(plan.file).stem}.parquet", index=False)
-        _measured("import")
+        _measured("import", ImportedFiles)
     finally:
         shutil.rmtree(INCOMING)
 
@@ -146,9 +149,9 @@ def _measure(plan: Plan) -> None:
     files = [pd.read_parquet(file) for file in sorted(DATA.glob("*.parquet"))]
     compared = drift.pairs(files, settings.data.suites.sample_rows, settings.seed)
     _edit(limits.of_data(drift.measure(compared, plan), _rates(plan, files, settings.seed)))
-    _edit(limits.of_training(_measured("training")))
+    _edit(limits.of_training(_measured("training", TrainingMeasurement)))
     work_tree.dvc("repro", "--quiet", "evaluate")
-    _edit(limits.of_gates(plan, _measured("comparison")))
+    _edit(limits.of_gates(plan, _measured("comparison", ComparisonMeasurement)))
 
 
 def _rates(plan: Plan, files: list[pd.DataFrame], seed: int) -> dict[str, float]:
@@ -164,7 +167,7 @@ def _rates(plan: Plan, files: list[pd.DataFrame], seed: int) -> dict[str, float]
     }
 
 
-def _measured(measurement: str) -> dict[str, Any]:
+def _measured(measurement: str, model: type[M]) -> M:
     """Return the result of `slipway.scaffold.measure`, from a process that imports the new problem."""
     with TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
@@ -172,8 +175,7 @@ def _measured(measurement: str) -> dict[str, Any]:
         done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode:
             raise ToolError(f"{measurement}: {(done.stderr.strip().splitlines() or ['no error output'])[-1]}")
-        result: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
-        return result
+        return model.model_validate_json(answer.read_bytes())
 
 
 def _next_steps(plan: Plan) -> list[str]:

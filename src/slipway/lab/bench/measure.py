@@ -6,6 +6,7 @@ Every round sends one block of requests to each contestant. A ratio is the media
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from slipway import output
+from slipway.lab.bench.bench_result import BenchCell, Size
 from slipway.lab.bench.load import Block, play, request
 from slipway.lab.bench.servers import COMMON_ENVIRONMENT
 from slipway.loadtest.samples import percentiles
@@ -76,18 +78,18 @@ class BlockSample:
 
 def measure(
     servers: Mapping[str, Server], rows: Sequence[str], model_dir: Path, plan: BenchSection, idle: IdleWait
-) -> list[dict[str, Any]]:
+) -> list[BenchCell]:
     """Return every cell of the table: each contestant for each number of rows and of connections.
 
     `rows` are valid rows in JSON. Raises UserError if a contestant responds with a status other than 200.
     """
-    cells = []
+    cells: list[BenchCell] = []
     for count in plan.rows:
         samplers = _samplers(servers, _bodies(rows, count, plan.bodies), model_dir)
         for connections in plan.connections:
             rounds = _rounds(samplers, connections, plan, idle)
             output.progress(f"bench: {count} rows, {connections} connections: {len(rounds)} rounds")
-            cells += [{"rows": count, "connections": connections, **cell} for cell in _cells(rounds)]
+            cells += [_cell(name, Size(count, connections), rounds) for name in rounds[0]]
     return cells
 
 
@@ -170,23 +172,22 @@ def _rounds(
     return rounds[1:]
 
 
-def _cells(rounds: list[dict[str, BlockSample]]) -> list[dict[str, Any]]:
-    return [_cell(name, [samples[name] for samples in rounds], rounds) for name in rounds[0]]
-
-
-def _cell(name: str, samples: list[BlockSample], rounds: list[dict[str, BlockSample]]) -> dict[str, Any]:
+def _cell(name: str, size: Size, rounds: list[dict[str, BlockSample]]) -> BenchCell:
+    samples = [samples[name] for samples in rounds]
     latencies = [latency for sample in samples for latency in sample.block.latencies]
     quantiles = percentiles("", latencies)
-    return {
-        "name": name,
-        "requests": len(latencies),
-        "requests_per_second": median(sample.rate for sample in samples),
-        "p50_milliseconds": quantiles["p50_milliseconds"],
-        "p99_milliseconds": quantiles["p99_milliseconds"],
-        "cpu_seconds_per_1000": 1000 * sum(sample.cpu for sample in samples) / len(latencies),
-        "client_cpu": sum(sample.client_cpu for sample in samples) / sum(sample.block.seconds for sample in samples),
-        "ratios": {
+    return BenchCell(
+        rows=size.rows,
+        connections=size.connections,
+        name=name,
+        requests=len(latencies),
+        requests_per_second=median(sample.rate for sample in samples),
+        p50_milliseconds=quantiles["p50_milliseconds"] or math.nan,
+        p99_milliseconds=quantiles["p99_milliseconds"] or math.nan,
+        cpu_seconds_per_1000=1000 * sum(sample.cpu for sample in samples) / len(latencies),
+        client_cpu=sum(sample.client_cpu for sample in samples) / sum(sample.block.seconds for sample in samples),
+        ratios={
             other: median(sample.rate / round_[other].rate for sample, round_ in zip(samples, rounds, strict=True))
             for other in ("vanilla", "ceiling", MODEL)
         },
-    }
+    )

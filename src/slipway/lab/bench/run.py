@@ -9,11 +9,12 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slipway import output
 from slipway.errors import MissingFileError
 from slipway.lab.bench import report
+from slipway.lab.bench.bench_result import BenchResult, BenchServer
 from slipway.lab.bench.measure import measure
 from slipway.lab.bench.quiet import IdleWait
 from slipway.lab.bench.servers import SERVERS, running
@@ -43,8 +44,8 @@ def main(payloads: Path, workers: int) -> None:
     output.result(results, lambda: report.text(results, plan))
 
 
-def bench(rows: Sequence[str], plan: BenchSection, workers: int, environment: Mapping[str, str]) -> dict[str, Any]:
-    """Start all servers, measure them interleaved, stop them, and return {"workers", "quiet", "servers", "cells"}.
+def bench(rows: Sequence[str], plan: BenchSection, workers: int, environment: Mapping[str, str]) -> BenchResult:
+    """Start all servers, measure them interleaved, stop them, and return the measurements.
 
     In `environment`, which the servers inherit, SLIPWAY_MODEL_DIR is the folder of the model, and
     SLIPWAY_BENCH_ESTIMATOR the file of the estimator that it was exported from.
@@ -61,25 +62,23 @@ def bench(rows: Sequence[str], plan: BenchSection, workers: int, environment: Ma
         idle_megabytes = {server: started.megabytes() for server, started in servers.items()}
         output.progress(f"bench: {len(servers)} servers are ready")
         cells = measure(servers, rows, Path(environment["SLIPWAY_MODEL_DIR"]), plan, idle)
-        return {
-            "workers": workers,
-            "quiet": idle.left > 0,
-            "servers": [
+        return BenchResult(
+            workers=workers,
+            quiet=idle.left > 0,
+            servers=[
                 _server_result(name, server, ready[name], idle_megabytes[name]) for name, server in servers.items()
             ],
-            "cells": cells,
-        }
+            cells=cells,
+        )
 
 
-def _server_result(
-    name: str, server: Server, earlier: list[float], idle_megabytes: tuple[float, float]
-) -> dict[str, Any]:
+def _server_result(name: str, server: Server, earlier: list[float], idle_megabytes: tuple[float, float]) -> BenchServer:
     worker, together = server.megabytes()
-    return {
-        "name": name,
-        "ready_seconds": median([*earlier, server.ready_seconds]),
-        "worker_megabytes": idle_megabytes[0],
-        "all_megabytes": idle_megabytes[1],
-        "loaded_worker_megabytes": worker,
-        "loaded_all_megabytes": together,
-    }
+    return BenchServer(
+        name=name,
+        ready_seconds=median([*earlier, server.ready_seconds]),
+        worker_megabytes=idle_megabytes[0],
+        all_megabytes=idle_megabytes[1],
+        loaded_worker_megabytes=worker,
+        loaded_all_megabytes=together,
+    )
