@@ -16,7 +16,7 @@ from slipway.gates.training_evidence import TrainEvidence
 from slipway.git import Git
 from slipway.history import reproduce, text
 from slipway.history.entries import HERE, History
-from slipway.release import evidence, publish
+from slipway.release import evidence, lifecycle, publish
 from slipway.results import recorded
 from tests import params
 
@@ -58,7 +58,7 @@ def _change(project, seed: int, auc: float) -> None:
 
 def _keep(project, version: str, by: str) -> None:
     """Store the results that the jobs of a deployment keep with the release."""
-    with recorded("build") as result:
+    with recorded(lifecycle.BUILD) as result:
         result.evidence = evidence.BuildEvidence(release=version, by=by, run="by hand", machine="m", python="3.11")
     with recorded(results.COMPARE) as result:
         result.evidence = COMPARED
