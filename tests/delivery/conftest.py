@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -57,6 +58,7 @@ release = json.loads((folder / "model/release.json").read_text())
 kind = (folder / "kind").read_text()
 if kind == "crash":
     sys.exit("this release cannot start")
+column = "y" if kind == "renamed" else "x"
 lock, asked, bins = threading.Lock(), 0, {5: 0, 10: 0, 1000: 0}
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -68,7 +70,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         global asked
         rows = json.loads(self.rfile.read(int(self.headers["content-length"])))
         rows = rows if isinstance(rows, list) else [rows]
-        predictions = [row["x"] * 2 * (100 if kind == "other" else 1) for row in rows]
+        if any(row.keys() != {column} for row in rows):
+            return self.answer(422, {"error": f"send {column} only"})
+        predictions = [row[column] * 2 * (100 if kind == "other" else 1) for row in rows]
         with lock:
             asked += 1
             fails = kind == "failing" and asked % 4 == 0
@@ -95,6 +99,12 @@ COMMAND = ["{python}", "{release}/service.py", "{release}", "{port}"]
 DATA = f"{'d' * 32}.dir"
 WORKFLOW = ".github/workflows/deploy.yaml"
 NO_PACKAGES = 'lock-version = "1.0"\ncreated-by = "test"\npackages = []\n'
+
+
+def contract(column: str) -> dict:
+    """Return the OpenAPI document of a service whose rows have one number."""
+    row = {"properties": {column: {"type": "number"}}, "required": [column]}
+    return {"components": {"schemas": {"Row": row}}}
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -142,7 +152,8 @@ class Project:
     def build(self, version: str, kind: str = "good", requirements: str = NO_PACKAGES) -> Path:
         """Make a release of the newest commit whose service is of this kind.
 
-        That is good, crash (at start), deaf (never ready), failing, slow, other (predictions), mute or nan (metrics).
+        That is good, crash (at start), deaf (never ready), failing, slow, other (predictions), mute or nan (metrics),
+        or renamed (its column).
         """
         folder = self.root.parent / "built" / version
         commit = git(self.root, "rev-parse", "HEAD")
@@ -161,6 +172,7 @@ class Project:
             "kind": kind,
             "pylock.toml": requirements,
             "sbom.cdx.json": "{}",
+            "openapi.json": json.dumps(contract("y" if kind == "renamed" else "x")),
             "bento/bento.yaml": f"version: {version}\n",
         }.items():
             (folder / name).write_text(text)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from contextlib import contextmanager
 
 import pytest
 
+from slipway.gates import Outcome, Verdict, canary_progress
 from slipway.loadtest import traffic
 from tests.delivery.conftest import AGENT, CANARY, CANARY_SECTION
 
@@ -70,6 +72,32 @@ def test_a_canary_with_a_fault_is_rolled_back_and_the_old_release_keeps_serving(
     assert ("v0.1.0", outcome) == (first.serves, first.agent.state.canary.outcome)
     assert gate in first.agent.state.bad.reason
     assert ["v0.1.0"] == [instance.release for instance in first.agent.state.instances]
+
+
+@pytest.mark.parametrize(
+    ("column", "outcome", "reason"),
+    [
+        ("x", "refused", "refused: canary: errors: fails more often than the baseline"),
+        ("y", "inconclusive", "inconclusive: canary: predictions: nothing to compare"),
+    ],
+)
+def test_a_breaking_change_of_the_contract_is_named(project, first, monkeypatch, column, outcome, reason):
+    """Each side answers by its own contract; clients of the old one must not be lost silently."""
+    monkeypatch.setattr(sys.modules[__name__], "ROWS", [{column: 1}, {column: 2.5}])
+    answers = try_out(project, first, "renamed", hold_seconds=8 if outcome == "refused" else 1)
+    assert ("v0.1.0", outcome) == (first.serves, first.agent.state.canary.outcome)
+    assert first.agent.state.bad.reason.startswith(reason)
+    assert first.agent.state.bad.reason.endswith("the contract changes: clients must stop sending `x`; send `y`")
+    assert "v0.2.0 changes the contract: clients must stop sending `x`; send `y`" in first.events
+    assert {"status 422"} == {failure.split(" ", 1)[1] for failure in answers.failures}
+    assert {"v0.1.0" if column == "x" else "v0.2.0"} == set(answers.releases)
+
+
+def test_another_fault_is_not_blamed_on_the_contract(project, first):
+    changes = ["send `y`"]
+    slow = Verdict("canary: latency", Outcome.FAIL, "e-value < 300", "p50 9 ms", "slower")
+    progress = canary_progress.begin(1, 0.0, changes)
+    assert "contract" not in canary_progress.failure_reason(progress.model_copy(update={"verdicts": (slow,)}))
 
 
 def test_without_requests_it_ends_inconclusive(project, first):

@@ -192,6 +192,7 @@ def test_a_champion_reads_a_column_that_the_row_no_longer_has(removed):
     verdicts = {verdict["gate"]: verdict for verdict in result["verdicts"]}
     assert "fail" == verdicts["champion"]["outcome"]  # the column mattered
     assert {"pass"} == {verdicts[gate]["outcome"] for gate in ("segments", "one-row latency", "model size")}
+    assert ["stop sending `machine`"] == result["evidence"]["contract_changes"]
     (champion,) = [row for row in result["evidence"]["production"]["all"] if row["metric"] == "rmse"]
     assert champion["champion"]["value"] < champion["candidate"]["value"] / 2
 

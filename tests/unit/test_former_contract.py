@@ -12,6 +12,8 @@ from pydantic import BaseModel
 from slipway.errors import DataError
 from slipway.pull_request import former_contract
 from slipway.pull_request.former_contract import IncomparableError
+from slipway.schema.contract import breaking_changes
+from slipway.serving.pages import openapi
 from slipway.settings import read_settings
 from tests.params import VALID
 
@@ -83,6 +85,14 @@ def test_a_column_of_another_kind_is_read_as_the_release_reads_it(loads):
 def test_a_column_that_the_data_cannot_give_is_named(loads, column, reason):
     with pytest.raises(IncomparableError, match=reason):
         _rows(column)
+
+
+def test_a_release_without_a_contract_has_the_columns_of_its_signature():
+    document = openapi(Row, "binary", "y", "v1", 5)
+    columns = [_column("machine", "category"), _column("size", "number")]
+    before = former_contract.document({"columns": columns}, document)
+    assert ["stop sending `machine`", "send `code`"] == breaking_changes(before, document)
+    assert ["stop sending `code`", "send `machine`"] == breaking_changes(document, before)
 
 
 def test_other_data_than_those_of_the_test_rows_are_refused(loads):

@@ -102,6 +102,15 @@ def test_a_decision_not_to_compare_is_shown_above_the_gates(until, is_in_force):
     assert f"** by Ada, {'until' if is_in_force else 'expired on'} {until}: table is gone. No comparison" in above
 
 
+@pytest.mark.parametrize("count", [0, 1, 21])
+def test_a_breaking_change_of_the_contract_is_named_above_the_gates(count):
+    changes = [f"send x{number}" for number in range(count)]
+    evidence = _evidence(compare=_result("compare", evidence=COMPARED | {"contract_changes": changes}))
+    above = _text(submitted.accept(submitted.submit(evidence).encode())).split("## Gates")[0]
+    assert (count > 0) == ("**Breaking change**: this service refuses requests for v1; clients must send x0" in above)
+    assert (count > 20) == ("send x19; 1 more." in above)
+
+
 def test_the_first_line_names_what_blocks():
     assert "# ❌ Blocked: data gate" == _text(_evidence(data=_result("data", "fail"))).splitlines()[0]
 

@@ -34,6 +34,7 @@ from slipway.errors import UserError
 from slipway.files.tail import last_line
 from slipway.gates import canary_progress
 from slipway.gates.canary_progress import SIDES
+from slipway.schema.contract import sentence
 
 if TYPE_CHECKING:
     from slipway.agent.follower import Follower
@@ -234,7 +235,9 @@ class Agent:
         view, content, now = self._view(), trial.content, time.time()
         progress, on_trial = self._progress(content), reconcile.is_on_trial(view)
         if progress is None and on_trial:
-            progress = canary_progress.begin(content.promotion, now)
+            digests = trial.content.canary.baseline.digest, content.digest
+            changes = installation.contract_changes(self.place, *digests)
+            progress = canary_progress.begin(content.promotion, now, changes)
         if progress is None or now - progress.evaluated < self.canary.interval_seconds:
             return
         sources = self._measure(view.alive, content) if on_trial else dict.fromkeys(SIDES)
@@ -270,6 +273,8 @@ class Agent:
         self.state.canary = after
         if content.canary and (before is None or before.step != after.step):
             self.state.note(f"{content.release} is a canary: {_traffic(content.canary, after.step)}")
+        if before is None and after.contract_changes:
+            self.state.note(f"{content.release} changes the contract: {sentence(after.contract_changes)}")
         if after.outcome == "passed":
             self.state.note(f"the canary {content.release} passed")
         elif after.outcome is not None:

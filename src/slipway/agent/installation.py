@@ -18,6 +18,7 @@ from slipway.git import Git
 from slipway.release import manifest
 from slipway.release.signing import attestation, keys, signature
 from slipway.release.store import fetch
+from slipway.schema.contract import breaking_changes
 from slipway.serving import prediction_log
 
 if TYPE_CHECKING:
@@ -96,6 +97,15 @@ def command(place: Place, installed: Release, port: int) -> tuple[list[str], dic
     cache = {"PYTHONPYCACHEPREFIX": str(python / "pycache")}  # outside of the release's folder, whose files are hashed
     log = {prediction_log.FOLDER_VARIABLE: str(place.predictions)}  # each environment has its own
     return [part.format(**names) for part in service.command], {**inherited, **cache, **log, **own}
+
+
+def contract_changes(place: Place, before: str, after: str) -> list[str]:
+    """Return what clients of one installed release must do to have their requests accepted by another.
+
+    `before` and `after` are digests. A release that was built without its contract changes nothing that is known.
+    """
+    old, new = (manifest.read_contract(folder(place, digest)) for digest in (before, after))
+    return [] if old is None or new is None else breaking_changes(old, new)
 
 
 def sweep(place: Place) -> None:

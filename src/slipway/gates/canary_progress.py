@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from slipway.gates.canary import CanaryEvidence, Counts, Decision, judge, observe
 from slipway.gates.verdict import Outcome, Verdict, overall
+from slipway.schema.contract import sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from slipway.settings.operation import CanarySection
 
@@ -41,13 +42,15 @@ class Progress(BaseModel):
     """Last counts of each source of each side. A source that disappears keeps its counts."""
     evidence: CanaryEvidence = CanaryEvidence()
     verdicts: tuple[Verdict, ...] = ()
+    contract_changes: tuple[str, ...] = ()
+    """What clients of the baseline must do to have their requests accepted by the canary."""
     shadow: dict[str, float] | None = None
     """Comparison of the answers to copied requests."""
 
 
-def begin(promotion: int, now: float) -> Progress:
+def begin(promotion: int, now: float, contract_changes: Sequence[str] = ()) -> Progress:
     """Return the progress of a canary in its first step."""
-    return Progress(promotion=promotion, since=now)
+    return Progress(promotion=promotion, since=now, contract_changes=tuple(contract_changes))
 
 
 def advance(
@@ -99,11 +102,15 @@ def reject(progress: Progress, reason: str) -> Progress:
 def failure_reason(progress: Progress) -> str:
     """Return the failed verdicts as one line.
 
-    If no verdict failed, it is the first inconclusive one, which causes the others.
+    If no verdict failed, it is the first inconclusive one, which causes the others. A breaking change of the contract
+    is named where it may be the cause, because one side then refuses every request that is meant for the other.
     """
     against = [verdict for verdict in progress.verdicts if verdict.outcome is not Outcome.PASS]
     failed = [verdict for verdict in against if verdict.outcome is Outcome.FAIL]
-    return "; ".join(f"{verdict.gate}: {verdict.reason} ({verdict.observed})" for verdict in failed or against[:1])
+    reasons = [f"{verdict.gate}: {verdict.reason} ({verdict.observed})" for verdict in failed or against[:1]]
+    if progress.contract_changes and (not failed or any(verdict.gate == "canary: errors" for verdict in failed)):
+        reasons.append(f"the contract changes: {sentence(progress.contract_changes)}")
+    return "; ".join(reasons)
 
 
 def _total(sources: Iterable[Counts]) -> Counts:

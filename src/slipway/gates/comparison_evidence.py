@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from slipway.evaluation.compared import Comparison, Decile
 from slipway.schema.bounds import (
@@ -73,6 +73,8 @@ class ReportedComparison(Evidence):
     baselines: Annotated[dict[Name, dict[Literal["all"], Comparisons]], max_items(ITEMS_MAX)] = {}
     calibration: Annotated[list[Decile], max_items(ITEMS_MAX)] = []
     staging: StagingRelease | None = None
+    contract_changes: Annotated[list[Text], max_items(GROUPS_MAX), Field(exclude_if=lambda changes: not changes)] = []
+    """What clients of production must do to have their requests accepted by the candidate."""
 
     @model_validator(mode="after")
     def _is_whole(self) -> ReportedComparison:

@@ -34,6 +34,8 @@ from slipway.pull_request.former_contract import IncomparableError
 from slipway.release.champion import Champion, fetch_released
 from slipway.release.store import open_store
 from slipway.results import COMPARE, recorded
+from slipway.schema.contract import breaking_changes
+from slipway.serving.pages import openapi
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
@@ -135,7 +137,15 @@ def measure(
         bytes=Sides.model_validate({side: _bytes(model) for side, model in models.items()}),
         milliseconds=_latency(new.model, champion, features, released, settings.gates),
         staging=staged and StagingRelease(**dict(staged.release), all=staged.groups.get(ALL, [])),
+        contract_changes=[] if champion is None else _contract_changes(champion, settings),
     )
+
+
+def _contract_changes(champion: Champion, settings: Settings) -> list[str]:
+    """Return what clients of the champion must do to have their requests accepted by the candidate."""
+    document = openapi(problem.Row, problem.TASK, problem.TARGET, "candidate", settings.serving.max_rows)
+    before = champion.contract or former_contract.document(predictor.signature(champion.model), document)
+    return breaking_changes(before, document)
 
 
 @dataclass(frozen=True)

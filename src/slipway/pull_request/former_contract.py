@@ -25,6 +25,20 @@ class IncomparableError(Exception):
     """A release cannot be compared; the message is the predicate of a sentence about it, with the fix."""
 
 
+def document(signature: Mapping[str, Any], candidate: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an OpenAPI document with the columns of a model's `signature`, for a release that was built without one.
+
+    A signature has no limits, so a column has the rules that the document of the `candidate` has for it, if any.
+    """
+    schemas = candidate["components"]["schemas"]
+    names, kinds = [column["name"] for column in signature["columns"]], {"number": "number", "category": "string"}
+    present = schemas["Row"]["properties"]
+    properties = {
+        column["name"]: present.get(column["name"], {"type": kinds[column["kind"]]}) for column in signature["columns"]
+    }
+    return {"components": {"schemas": {**schemas, "Row": {"properties": properties, "required": names}}}}
+
+
 def rows(signature: Mapping[str, Any], features: pd.DataFrame, target: np.ndarray) -> pd.DataFrame:
     """Return the columns of a model's `signature` for the test rows with these `features` and `target`.
 

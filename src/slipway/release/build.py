@@ -108,6 +108,7 @@ def build(root: Path, output: Path, report: Path | None = None) -> Release:
         _requirements(context, folder)
         _bento(source, version, folder, context)
         _smoke(source, folder)
+        _contract(source, version, folder)
         _evidence(source, folder)
         facts = _facts(source, version, previous, folder)
         _sbom(facts, folder)
@@ -233,6 +234,16 @@ def _smoke(source: Source, folder: Path) -> None:
     predictions = [_prediction(model.signature, score) for score in scores.tolist()]
     smoke_test = manifest.SmokeTest(tolerance=TOLERANCE, rows=rows, predictions=predictions)
     manifest.write(folder / manifest.SMOKE, smoke_test.model_dump())
+
+
+def _contract(source: Source, version: str, folder: Path) -> None:
+    """Write the OpenAPI document of the service, by which other releases name what clients have to change."""
+    import problem
+    from slipway.serving.pages import openapi
+
+    max_rows = read_settings(source.root / PARAMS).serving.max_rows
+    document = openapi(problem.Row, problem.TASK, problem.TARGET, version, max_rows)
+    manifest.write(folder / manifest.OPENAPI, document)
 
 
 def _prediction(signature: dict[str, Any], score: Any) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from slipway.release import manifest
 from slipway.release.store import fetch, open_store
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class Champion:
     digest: str
     commit: str
     model: Path
+    contract: dict[str, Any] | None = None
+    """Its OpenAPI document; None for a release that was built without one."""
 
 
 def fetch_released(environment: Environment, folder: Path) -> Champion | None:
@@ -36,7 +39,8 @@ def fetch_released(environment: Environment, folder: Path) -> Champion | None:
     if desired is None:
         return None
     fetched = fetch_desired(desired, folder / environment.name)
-    return Champion(desired.release, desired.digest, desired.commit, fetched.folder / "model")
+    model, contract = fetched.folder / "model", manifest.read_contract(fetched.folder)
+    return Champion(desired.release, desired.digest, desired.commit, model, contract)
 
 
 def fetch_desired(desired: EnvironmentFile, folder: Path, store: Store | None = None) -> Release:

@@ -6,6 +6,7 @@ model/           the model, and release.json, which the service verifies and ser
 bento/           the service, which BentoML serves or builds into an image
 pylock.toml      the dependencies of the service, each file by hash (PEP 751)
 smoke.json       rows of the test set with the model's predictions
+openapi.json     the contract of the service: its OpenAPI document
 sbom.cdx.json    the bill of materials in CycloneDX
 dvc.lock params.yaml metrics/ report.md   the evidence
 """
@@ -29,6 +30,7 @@ from slipway.settings.explain import explain
 MANIFEST = "manifest.json"
 LOCKED = "pylock.toml"
 SMOKE = "smoke.json"
+OPENAPI = "openapi.json"
 SBOM = "sbom.cdx.json"
 REPORT = "report.md"
 RELEASE = "release.json"
@@ -165,6 +167,15 @@ def seal(folder: Path, manifest: Manifest) -> Release:
     sealed = manifest.model_copy(update={"format": FORMAT, "files": hashes})
     write(folder / MANIFEST, sealed.content())
     return verify(folder)
+
+
+def read_contract(folder: Path) -> dict[str, Any] | None:
+    """Return the OpenAPI document of the verified release in `folder`, or None if it was built without one."""
+    try:
+        content: dict[str, Any] = json.loads((folder / OPENAPI).read_bytes())
+    except FileNotFoundError:
+        return None
+    return content
 
 
 def write(path: Path, content: Any) -> None:

@@ -26,6 +26,7 @@ from slipway.git.changes import Changes
 from slipway.report.document import Chart, Code, Commands, Details, Heading, Series, Strong, Table, paragraph
 from slipway.results import JobResult
 from slipway.schema.bounds import GROUPS_MAX, ITEMS_MAX, Bounds, Evidence, Maybe, Name, Text, max_items
+from slipway.schema.contract import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -263,6 +264,7 @@ def _summary(evidence: ReportEvidence) -> Iterator[Block]:
                 Strong(verdict.gate), f": {verdict.observed}", f". {verdict.reason}" if verdict.reason else ""
             )
     yield from _decision(evidence)
+    yield from _contract(evidence)
     if evidence.compared is None or not evidence.comparisons:
         return
     compared = evidence.compared
@@ -293,6 +295,17 @@ def _decision(evidence: ReportEvidence) -> Iterator[Block]:
     yield paragraph(
         Strong(f"Decision not to compare with {champion.version}"),
         f" by {decision.by}, {until}: {decision.reason}. No comparison is possible: {champion.error}.",
+    )
+
+
+def _contract(evidence: ReportEvidence) -> Iterator[Block]:
+    """Name what clients of production must change."""
+    compared = evidence.compared
+    if compared is None or compared.champion is None or not compared.contract_changes:
+        return
+    yield paragraph(
+        Strong("Breaking change"),
+        f": this service refuses requests for {compared.champion.version}; {sentence(compared.contract_changes)}.",
     )
 
 

@@ -52,16 +52,21 @@ def fields(row: type[BaseModel]) -> dict[str, RowField]:
     Raises TypeError for a field that is neither a number, a boolean nor a string, such as a list.
     """
     schema = row.model_json_schema()
-    return {name: _field(name, field, schema.get("$defs", {})) for name, field in schema["properties"].items()}
+    return fields_of(schema, schema.get("$defs", {}))
+
+
+def fields_of(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, RowField]:
+    """Return the fields in the JSON schema of a `Row`, whose references are to `definitions`. Raises as `fields`."""
+    return {name: _field(name, field, definitions) for name, field in schema["properties"].items()}
 
 
 def _field(name: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> RowField:
-    options = list(_options(schema, definitions))
-    values = [option for option in options if option.get("type") != "null"]
+    alternatives = list(options(schema, definitions))
+    values = [option for option in alternatives if option.get("type") != "null"]
     return RowField(
         name=name,
         type=_type(name, values),
-        optional=len(values) < len(options),
+        optional=len(values) < len(alternatives),
         description=_stated("description", schema),
         unit=_stated("unit", schema),
         minimum=_limit("minimum", values, min),
@@ -69,11 +74,11 @@ def _field(name: str, schema: Mapping[str, Any], definitions: Mapping[str, Any])
         exclusive_minimum=_limit("exclusiveMinimum", values, min),
         exclusive_maximum=_limit("exclusiveMaximum", values, max),
         categories=_categories(values),
-        redact=any(option.get("redact", False) for option in options),
+        redact=any(option.get("redact", False) for option in alternatives),
     )
 
 
-def _options(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def options(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the schema of each alternative of a union, with the keys of the union itself."""
     outer = {key: value for key, value in schema.items() if key not in {"anyOf", "$ref"}}
     if "$ref" in schema:
@@ -84,7 +89,7 @@ def _options(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Itera
         yield outer
         return
     for option in inner:
-        yield from ({**outer, **resolved} for resolved in _options(option, definitions))
+        yield from ({**outer, **resolved} for resolved in options(option, definitions))
 
 
 def _type(name: str, options: Sequence[Mapping[str, Any]]) -> FieldType:

@@ -10,6 +10,7 @@ from html import escape
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from slipway.schema import contract
 from slipway.serving import json_numbers
 from slipway.serving.refusal import REFUSALS
 
@@ -44,9 +45,10 @@ def openapi(row: type[BaseModel], task: str, target: str, version: str, max_rows
     definitions = schema.pop("$defs", {})
     schema["additionalProperties"] = False
     schemas = definitions | {"Row": schema, "Columns": _columns(schema, max_rows)} | _schemas(task)
+    facts = {"title": f"Predictions of {target}", "version": version, "description": schema.get("description", "")}
     return {
         "openapi": "3.1.0",
-        "info": {"title": f"Predictions of {target}", "version": version, "description": schema.get("description", "")},
+        "info": facts | {contract.VERSION: contract.version(schemas)},
         "paths": {
             "/predict": {"post": _predict(target, max_rows)},
             "/release": {"get": _get("The served release", "Version, commit, data and model", _json(_ref("Release")))},
@@ -152,7 +154,8 @@ def page(document: dict[str, Any], prefix: str = "") -> str:
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
 <style>body{{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}}
 td,th{{text-align:left;vertical-align:top;padding:.2rem 1rem .2rem 0}}</style></head>
-<body><h1>{title}</h1><p>Release {escape(document["info"]["version"])}. {escape(document["info"]["description"])}
+<body><h1>{title}</h1><p>Release {escape(document["info"]["version"])}, contract
+{escape(document["info"][contract.VERSION])}. {escape(document["info"]["description"])}
 Full document: <a href="{escape(prefix)}/openapi.json">openapi.json</a>.</p>
 <h2>Routes</h2>{_table(("Request", "Response"), routes)}
 <h2>Row</h2><p>POST one row, or an array of rows, as application/json to /predict. Keys that are not listed are refused.
