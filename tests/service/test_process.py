@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -14,8 +15,10 @@ import pytest
 
 from slipway import predictor
 from slipway.errors import DataError, UserError
+from slipway.files.tail import last_line
 from slipway.serving import model_folder
 from slipway.serving.run import free_port
+from tests.service.conftest import REPOSITORY, TOY, command, environment
 
 
 @pytest.fixture
@@ -85,6 +88,30 @@ def test_a_worker_stops_when_its_parent_is_killed(serve, model_dir, tmp_path):
         process.wait()
         _, left = psutil.wait_procs(workers, timeout=5)
         assert ([], True) == (left, len(workers) > 0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (
+            "raise ModuleNotFoundError(\"No module named 'lightgbm'\")",
+            "ModuleNotFoundError: No module named 'lightgbm'",
+        ),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", ""),
+    ],
+    ids=["error", "killed"],
+)
+def test_the_command_ends_when_no_worker_can_start(model_dir, tmp_path, fault, reason):
+    """BentoML would restart the worker silently, and the agent would wait for its timeout."""
+    (tmp_path / "onnxruntime.py").write_text(fault)
+    own = environment(model_dir, tmp_path) | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{TOY}"}
+    log = tmp_path / "log"
+    with log.open("w") as output:
+        ended = subprocess.run(
+            command(free_port()), cwd=REPOSITORY, env=own, stdout=output, stderr=output, timeout=30, check=False
+        )
+    assert 1 == ended.returncode
+    assert last_line(log).endswith(reason)
 
 
 def test_onnx_runtime_stores_and_sends_no_telemetry(serve, model_dir, tmp_path, row):

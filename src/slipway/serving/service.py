@@ -118,6 +118,7 @@ async def _live(manager: ConnectionManager, receive: Any, send: Any) -> None:
         return
     manager.open()
     lifeline.follow(stop)
+    lifeline.report_ready()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await send({"type": "lifespan.shutdown.complete"})
