@@ -182,3 +182,9 @@ def test_invalid_evidence_claims_nothing(tmp_path, monkeypatch, text):
     Path("evidence.json").write_text(text, encoding="utf-8")
     Path("dvc.lock").write_text("a: [", encoding="utf-8")
     assert claims.Claims({}, {}) == claims.of_work_tree(Path("evidence.json"), "data")
+
+
+def test_an_entry_of_the_lock_counts_even_if_only_dvc_understands_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("dvc.lock").write_text("stages: {data: {outs: [{path: data, size: '12'}]}}\n")
+    assert claims.Claims({}, {}) != claims.of_work_tree(Path("evidence.json"), "data")

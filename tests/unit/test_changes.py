@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway.git import changes
+from slipway.pull_request import branch_changes
 
 POINTER = "outs:\n- md5: {md5}\n  size: {size}\n  nfiles: 9\n  path: data\n"
 
@@ -38,28 +38,28 @@ def _commit(name: str, text: str) -> None:
 def test_a_changed_a_new_and_a_removed_parameter_are_found(repository):
     _commit("params.yaml", "model:\n  trees: 5\n  rate: 0.1\n")
     expected = {"model.trees": (1, 5), "model.rate": (None, 0.1), "model.depth": (2, None)}
-    assert expected == changes.since("main").parameters
+    assert expected == branch_changes.since("main").parameters
 
 
 def test_changed_data_are_found(repository):
     _commit("data.dvc", POINTER.format(md5="b.dir", size=12))
-    assert {"version": ("a.dir", "b.dir"), "bytes": (10, 12)} == changes.since("main").data
+    assert {"version": ("a.dir", "b.dir"), "bytes": (10, 12)} == branch_changes.since("main").data
 
 
 def test_changes_on_main_do_not_count(repository):
     _git("switch", "-q", "main")
     _commit("params.yaml", "model:\n  trees: 9\n  depth: 2\n")
     _git("switch", "-q", "change")
-    assert {} == changes.since("main").parameters
+    assert {} == branch_changes.since("main").parameters
 
 
 def test_an_unknown_base_is_none(repository):
-    assert changes.since("origin/main").base is None
+    assert branch_changes.since("origin/main").base is None
 
 
 def test_broken_yaml_has_no_parameters_and_does_not_stop_the_report(repository):
     Path("params.yaml").write_text("a: [")
-    assert {"model.trees": (1, None), "model.depth": (2, None)} == changes.since("main").parameters
+    assert {"model.trees": (1, None), "model.depth": (2, None)} == branch_changes.since("main").parameters
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def test_a_change_of_documentation_only_is_recognized(repository, files, expecte
     for name in files:
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         _commit(name, "new")
-    assert expected == changes.documentation_only("main")
+    assert expected == branch_changes.documentation_only("main")
 
 
 def test_without_a_base_nothing_counts_as_documentation(repository):
     _commit("README.md", "new")
-    assert not changes.documentation_only("origin/main")
+    assert not branch_changes.documentation_only("origin/main")

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from slipway.git import changes
-from slipway.pull_request import jobs
+from slipway.pull_request import branch_changes, jobs
 from tests import hostile_git
 from tests.git_repository import commit, git
 
@@ -62,7 +61,7 @@ def reset(repository):
 
 
 def only() -> bool:
-    return changes.documentation_only("origin/main")
+    return branch_changes.documentation_only("origin/main")
 
 
 @pytest.mark.parametrize("committed", [True, False])
@@ -79,7 +78,7 @@ def test_no_move_of_another_file_is_documentation(reset, committed):
         if committed:
             commit()
         assert not only()
-        assert {path, f"{place}{name}"} <= set(changes.since("origin/main").files)
+        assert {path, f"{place}{name}"} <= set(branch_changes.since("origin/main").files)
 
     holds()
 
@@ -238,7 +237,7 @@ def test_each_changed_file_has_its_kind_of_change(repository):
     Path("README.md").write_text("changed\n")
     Path("new.py").write_text("new\n")
     commit()
-    since = changes.since("origin/main")
+    since = branch_changes.since("origin/main")
     assert sorted(since.kinds) == since.files
     assert since.kinds == {
         "README.md": "modified",
@@ -256,7 +255,7 @@ def test_an_uncommitted_edit_is_modified_and_no_rename(repository):
     git("rm", "--quiet", "params.yaml")
     Path("new.py").write_text("new\n")
     git("add", "new.py")
-    since = changes.since("origin/main")
+    since = branch_changes.since("origin/main")
     assert {"README.md": "modified", "new.py": "added", "params.yaml": "deleted"} == since.kinds
     assert {} == since.renamed
 
@@ -268,14 +267,14 @@ def test_parameters_of_an_unreadable_base_do_not_count_as_new(repository, text):
     git("update-ref", "refs/remotes/origin/main", "HEAD")
     Path("params.yaml").write_text("seed: 2\n")
     commit()
-    since = changes.since("origin/main")
+    since = branch_changes.since("origin/main")
     assert ({}, 1) == (since.parameters, len(since.problems))
     assert since.problems[0].startswith("params.yaml: ")
 
 
 def test_without_a_base_the_report_has_the_reason(repository):
     no_branch()
-    assert "origin/main: no such branch in this clone" in changes.since("origin/main").problems[0]
+    assert "origin/main: no such branch in this clone" in branch_changes.since("origin/main").problems[0]
 
 
 # Tests that still run.

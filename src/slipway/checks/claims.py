@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slipway import output, yaml12
+from slipway import output
+from slipway.dvc.files import LOCK, entry_of
 from slipway.gates import Outcome, Verdict
 from slipway.git import Git, GitError, changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-LOCK = Path("dvc.lock")
 GATE = "data evidence"
 NAMED_CLAIMS_MAX = 3  # claims that a verdict names
 
@@ -46,24 +46,19 @@ def of_base(evidence: Path, stage: str) -> Claims | None:
     except GitError as error:
         output.warn(f"{stage}: cannot read the base ({error}), so everything is checked")
         return Claims({}, {})
-    return Claims(_mapping(json.loads, content), _entry(lock, stage))
+    return Claims(_mapping(content), entry_of(lock, stage))
 
 
 def of_work_tree(evidence: Path, stage: str) -> Claims:
     """Return the claims of the work tree, so of the pull request itself."""
-    content, lock = (path.read_text(encoding="utf-8") if path.exists() else "" for path in (evidence, LOCK))
-    return Claims(_mapping(json.loads, content), _entry(lock, stage))
+    content, lock = (path.read_text(encoding="utf-8") if path.exists() else "" for path in (evidence, Path(LOCK)))
+    return Claims(_mapping(content), entry_of(lock, stage))
 
 
-def _entry(lock: str, stage: str) -> Mapping[str, Any]:
-    stages = _mapping(yaml12.parse, lock).get("stages")
-    return stages.get(stage) or {} if isinstance(stages, dict) else {}
-
-
-def _mapping(parse: Callable[[str], Any], text: str) -> dict[str, Any]:
-    """Return the mapping in `text`; empty where it is invalid or not a mapping."""
+def _mapping(text: str) -> dict[str, Any]:
+    """Return the mapping in JSON; empty where it is invalid or not a mapping."""
     try:
-        content = parse(text)
+        content = json.loads(text)
     except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -50,7 +50,7 @@ def _restore_base(path: Path, claimed: claims.Claims, base: claims.Claims | None
 
 def _fetch_missing() -> None:
     """Pull the data that DVC tracks where a path is missing; existing files are checked as they are."""
-    paths = [Path(out["path"]) for pointer in pointers.pointers() for out in pointers.outputs(pointer)]
+    paths = [Path(out.path) for pointer in pointers.pointers() for out in pointers.outputs(pointer)]
     if not all(path.exists() for path in paths):
         client.pull()
 

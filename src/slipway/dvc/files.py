@@ -7,11 +7,18 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from slipway import yaml12
 from slipway.errors import MissingFileError, SettingError, UnreadableFileError, restore_command
+from slipway.schema.bounds import Absent
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+D = TypeVar("D", bound="DvcFile")
 ARTIFACT = "model"  # as under `artifacts:` in dvc.yaml
 LOCK = "dvc.lock"
 PIPELINE = "dvc.yaml"
@@ -19,29 +26,132 @@ RELEASED = "released"
 """Folder of a release commit with the model as plain files, where DVC's store is part of the repository."""
 
 
+class DvcFile(BaseModel):
+    """A file of DVC, or part of one. Keys that only DVC reads are kept and compared."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class DvcEntry(DvcFile):
+    """A dependency or an output."""
+
+    path: str
+    md5: Absent[str] = None
+    """Hash of a file, or of the list of a folder's files, which ends in `.dir`."""
+    size: Absent[int] = None
+    """Bytes."""
+    nfiles: Absent[int] = None
+
+
+class LockedStage(DvcFile):
+    """The last run of a stage."""
+
+    deps: list[DvcEntry] = []
+    outs: list[DvcEntry] = []
+
+
+class DvcLock(DvcFile):
+    """Content of dvc.lock."""
+
+    stages: dict[str, LockedStage] = {}
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """Return the MD5 of every output of every stage, by path; empty for an output without one."""
+        return {out.path: out.md5 or "" for stage in self.stages.values() for out in stage.outs}
+
+
+class DvcPointer(DvcFile):
+    """Content of a `*.dvc` file."""
+
+    outs: list[DvcEntry]
+    wdir: str | None = None
+    """Folder that the paths are relative to, in place of that of the file."""
+
+
+class PipelineStage(DvcFile):
+    """A stage of dvc.yaml: each output is a path, or a path with its settings."""
+
+    outs: list[str | dict[str, dict[str, Any] | None]] = []
+    metrics: list[str | dict[str, dict[str, Any] | None]] = []
+    plots: list[str | dict[str, dict[str, Any] | None]] = []
+
+    @property
+    def outputs(self) -> Iterator[tuple[str, bool]]:
+        """Yield (path, whether it is in DVC's cache) of each output, metric and plot."""
+        for entry in (*self.outs, *self.metrics, *self.plots):
+            for path, settings in ({entry: None} if isinstance(entry, str) else entry).items():
+                yield path, bool((settings or {}).get("cache", True))
+
+    @property
+    def metrics_paths(self) -> list[str]:
+        """Return the path of each metric."""
+        return [path for entry in self.metrics for path in ([entry] if isinstance(entry, str) else entry)]
+
+
+class DvcArtifact(DvcFile):
+    """A model or data set that dvc.yaml names."""
+
+    path: str
+
+
+class DvcPipeline(DvcFile):
+    """Content of dvc.yaml."""
+
+    stages: dict[str, PipelineStage] = {}
+    artifacts: dict[str, DvcArtifact] = {}
+
+
+def parse_lock(text: str) -> DvcLock:
+    """Return the content of a dvc.lock. Raises ValueError for other content."""
+    return DvcLock.model_validate(yaml12.parse_mapping(text))
+
+
+def parse_pointer(text: str) -> DvcPointer:
+    """Return the content of a `*.dvc` file. Raises ValueError for other content."""
+    return DvcPointer.model_validate(yaml12.parse_mapping(text))
+
+
+def parse_pipeline(text: str) -> DvcPipeline:
+    """Return the content of a dvc.yaml. Raises ValueError for other content."""
+    return DvcPipeline.model_validate(yaml12.parse_mapping(text))
+
+
+def entry_of(lock: str, stage: str) -> Mapping[str, Any]:
+    """Return everything that the text of a dvc.lock states about a stage; empty where it states nothing.
+
+    For comparisons: a typed entry would equal another one where DVC accepts what the type does not.
+    """
+    try:
+        stages = yaml12.parse_mapping(lock).get("stages")
+    except (ValueError, RecursionError):
+        return {}
+    return stages.get(stage) or {} if isinstance(stages, dict) else {}
+
+
 @dataclass(frozen=True)
 class DvcFiles:
     """The pipeline in the folder `root` and its lock file."""
 
     root: Path
-    pipeline: dict[str, Any]
-    lock: dict[str, Any]
+    pipeline: DvcPipeline
+    lock: DvcLock
 
     @classmethod
     def read(cls, root: Path) -> DvcFiles:
         """Read the files in `root`. Raises UserError when the pipeline has not run."""
-        return cls(root, _read(root / PIPELINE), _read(root / LOCK))
+        return cls(root, _read(root / PIPELINE, parse_pipeline), _read(root / LOCK, parse_lock))
 
     @property
     def outputs(self) -> dict[str, str]:
         """Return the MD5 of every output of every stage, by path."""
-        return {out["path"]: out["md5"] for stage in self.lock["stages"].values() for out in stage.get("outs", [])}
+        return self.lock.outputs
 
     @property
     def model(self) -> Path:
         """Return the folder of the artifact `model`, relative to `root`."""
         try:
-            return Path(self.pipeline["artifacts"][ARTIFACT]["path"])
+            return Path(self.pipeline.artifacts[ARTIFACT].path)
         except KeyError:
             raise SettingError(
                 f"{self.root / PIPELINE}: has no artifact `{ARTIFACT}`; add it under `artifacts:` with its path"
@@ -50,20 +160,19 @@ class DvcFiles:
     @property
     def prepared(self) -> Path:
         """Return the folder of rows that stage `prepare` wrote, relative to `root`."""
-        return Path(self.lock["stages"]["prepare"]["outs"][0]["path"])
+        return Path(self.lock.stages["prepare"].outs[0].path)
 
     @property
     def metrics(self) -> list[str]:
         """Return the paths of the metrics of all stages that ran; they are JSON files in git."""
-        stages = self.pipeline["stages"].values()
-        declared = {path for stage in stages for entry in stage.get("metrics", []) for path in _paths(entry)}
+        declared = {path for stage in self.pipeline.stages.values() for path in stage.metrics_paths}
         return sorted(declared & self.outputs.keys())
 
     @property
     def data(self) -> dict[str, str]:
         """Return the MD5 of every input that a `*.dvc` file tracks, by path."""
-        files = (_read(file) for file in sorted(self.root.glob("*.dvc")) if file.is_file())
-        return {out["path"]: out["md5"] for file in files for out in file.get("outs", [])}
+        files = (_read(file, parse_pointer) for file in sorted(self.root.glob("*.dvc")) if file.is_file())
+        return {out.path: out.md5 or "" for file in files for out in file.outs}
 
     @property
     def data_version(self) -> str:
@@ -129,16 +238,20 @@ def _md5(content: bytes) -> str:
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
-def _paths(entry: str | dict[str, Any]) -> list[str]:
-    return [entry] if isinstance(entry, str) else list(entry)
-
-
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, parse: Callable[[str], D]) -> D:
     try:
-        return yaml12.parse_mapping(path.read_text(encoding="utf-8"))
+        return parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise MissingFileError(f"{path}: not found; run `slipway train` first") from None
     except yaml12.YamlError as error:
         raise UnreadableFileError(
             f"{path}: not YAML ({error}); run {restore_command(path.name)}, then `slipway train`"
         ) from None
+    except ValidationError as error:
+        raise UnreadableFileError(f"{path}: {first_error(error)}; run {restore_command(path.name)}") from None
+
+
+def first_error(error: ValidationError) -> str:
+    """Return the key that a validation rejects, and why."""
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from slipway import yaml12
 from slipway.dvc import cache as dvc_cache
+from slipway.dvc.files import parse_pointer
 from slipway.errors import RejectedError, UnreadableFileError, restore_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from slipway.dvc.files import DvcEntry
 
 
 def pointers() -> list[Path]:
@@ -19,17 +21,16 @@ def pointers() -> list[Path]:
     return sorted(path for path in Path().glob("?*.dvc") if path.is_file())
 
 
-def outputs(pointer: Path) -> list[dict[str, Any]]:
+def outputs(pointer: Path) -> list[DvcEntry]:
     """Return the outputs that `pointer` names. Raises UserError for an invalid file or a path that is not for data."""
     try:
-        content = yaml12.parse(pointer.read_text(encoding="utf-8"))
-        outs = [{**out, "path": str(out["path"])} for out in content["outs"]]
-    except (KeyError, TypeError, ValueError):
+        content = parse_pointer(pointer.read_text(encoding="utf-8"))
+    except ValueError:
         raise UnreadableFileError(f"{pointer}: not a file of `dvc add`; {restore_command(pointer)}") from None
-    for out in outs:
-        if "wdir" in content or not _is_inside(out["path"]) or out["path"].startswith("."):
-            raise RejectedError(f"{pointer}: names {out['path']}, which is not a path for data; rejected")
-    return outs
+    for out in content.outs:
+        if content.wdir is not None or not _is_inside(out.path) or out.path.startswith("."):
+            raise RejectedError(f"{pointer}: names {out.path}, which is not a path for data; rejected")
+    return content.outs
 
 
 def missing(pointer: Path, cache: Path) -> Iterator[tuple[str, str]]:
@@ -46,8 +47,8 @@ def objects(pointer: Path, cache: Path) -> Iterator[tuple[str, str]]:
     Raises UserError when the list of a folder's files leads out of that folder.
     """
     for out in outputs(pointer):
-        if "md5" in out:
-            yield from _objects(out["path"], out["md5"], cache)
+        if out.md5 is not None:
+            yield from _objects(out.path, out.md5, cache)
 
 
 def _objects(path: str, digest: str, cache: Path) -> Iterator[tuple[str, str]]:

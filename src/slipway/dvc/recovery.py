@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slipway import output, yaml12
 from slipway.dvc import command, outputs
+from slipway.dvc.files import parse_lock
 from slipway.errors import CONFLICT, MissingFileError, UnreadableFileError, UserError, restore_command
 from slipway.files import locks, move, write_text
 from slipway.git import Git, GitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from slipway.dvc.files import LockedStage
 
 LOCK = Path("dvc.lock")
 SCRATCH = Path(".dvc/tmp")
@@ -90,12 +93,9 @@ def is_lock(text: str) -> bool:
     return "stages" in content and text.endswith("\n")
 
 
-def stages() -> dict[str, Any]:
+def stages() -> dict[str, LockedStage]:
     """Return the entries of dvc.lock by stage; empty where the file is missing."""
-    if not LOCK.exists():
-        return {}
-    entries: dict[str, Any] = yaml12.parse_mapping(LOCK.read_text(encoding="utf-8"))["stages"]
-    return entries
+    return parse_lock(LOCK.read_text(encoding="utf-8")).stages if LOCK.exists() else {}
 
 
 @contextmanager
@@ -117,11 +117,11 @@ def restored_on_failure() -> Iterator[None]:
         BEFORE.unlink(missing_ok=True)
 
 
-def _restore(before: dict[str, Any], contents: dict[str, str]) -> None:
+def _restore(before: Mapping[str, LockedStage], contents: dict[str, str]) -> None:
     if BEFORE.exists() and not is_lock(_text(LOCK)):
         move(BEFORE, LOCK)
     unfinished = sorted(stage for stage in outputs.stages() if stage in before and before[stage] == stages().get(stage))
-    paths = {out["path"] for stage in unfinished for out in before[stage].get("outs", [])}
+    paths = {out.path for stage in unfinished for out in before[stage].outs}
     try:
         if unfinished:
             command.run("checkout", "--quiet", "--force", *unfinished)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
+from slipway.dvc.files import DvcEntry
 from slipway.evaluation.compared import Comparison
 from slipway.schema.bounds import (
     GROUPS_MAX,
@@ -140,8 +141,8 @@ class ReportedTraining(Evidence):
 class StageFiles(Evidence):
     """Dependencies and outputs of a stage, as dvc.lock lists them."""
 
-    deps: list[dict[str, Any]]
-    outs: list[dict[str, Any]]
+    deps: list[DvcEntry]
+    outs: list[DvcEntry]
 
 
 class TrainEvidence(ReportedTraining):

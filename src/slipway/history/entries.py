@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from slipway import results
+from slipway.dvc.files import LOCK
 from slipway.environment.deploy_branch import DeployBranch
 from slipway.environment.desired_state import DesiredState
 from slipway.environment.place import ENVIRONMENTS
@@ -85,7 +86,7 @@ class History:
         promotions = {name: DesiredState(self.branch, name).history() for name in ENVIRONMENTS}
         releases = [self._release(self.branch.published(version), version in stored, promotions) for version in newest]
         released = {release.commit for release in releases}
-        runs = [self._run(commit) for commit in self.git.history("HEAD", paths=[snapshot.LOCK], limit=limit)]
+        runs = [self._run(commit) for commit in self.git.history("HEAD", paths=[LOCK], limit=limit)]
         entries = [*self._here(), *releases, *(run for run in runs if run.commit not in released)]
         return sorted(entries, key=lambda entry: datetime.fromisoformat(entry.time), reverse=True)
 

@@ -6,9 +6,10 @@ import json
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from slipway import yaml12
+from slipway.dvc.files import LOCK, parse_lock, parse_pointer
 from slipway.git.changes import flat
 from slipway.report.release import leaves
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
     from slipway.git import Git
 
-LOCK, PARAMS, PACKAGES, METRICS = "dvc.lock", "params.yaml", "uv.lock", "metrics/"
+T = TypeVar("T")
+PARAMS, PACKAGES, METRICS = "params.yaml", "uv.lock", "metrics/"
 
 
 @dataclass(frozen=True)
@@ -34,15 +36,17 @@ class Snapshot:
 def read(git: Git, commit: str | None) -> Snapshot:
     """Read the snapshot of a commit, or of the work tree for None. Absent and broken files leave their part empty."""
     files = Files(git, commit)
-    lock = files.yaml(LOCK).get("stages", {})
-    pointers = [files.yaml(name) for name in files.names("") if name.endswith(".dvc")]
-    metrics = {Path(name).stem: files.json(name) for name in files.names(METRICS) if name.endswith(".json")}
+    lock = files.parsed(LOCK, parse_lock)
+    pointers = [files.parsed(name, parse_pointer) for name in files.names("") if name.endswith(".dvc")]
+    metrics = {
+        Path(name).stem: files.parsed(name, json.loads) for name in files.names(METRICS) if name.endswith(".json")
+    }
     packages = tomllib.loads(files.text(PACKAGES)).get("package", [])
     return Snapshot(
-        parameters=flat(files.yaml(PARAMS)),
+        parameters=flat(files.parsed(PARAMS, yaml12.parse_mapping) or {}),
         metrics=dict(leaves(metrics)),
-        data={out["path"]: out["md5"] for pointer in pointers for out in pointer.get("outs", [])},
-        outputs={out["path"]: out.get("md5", "") for stage in lock.values() for out in stage.get("outs", [])},
+        data={out.path: out.md5 or "" for pointer in pointers if pointer for out in pointer.outs},
+        outputs=lock.outputs if lock else {},
         packages={package["name"]: package.get("version", "") for package in packages},
     )
 
@@ -66,18 +70,10 @@ class Files:
             return file.read_text(encoding="utf-8") if file.is_file() else ""
         return self.git.read_text(self.commit, path) or ""
 
-    def yaml(self, path: str) -> dict[str, Any]:
-        """Return the mapping in a YAML file; empty if it is absent or broken."""
-        return _mapping(yaml12.parse, self.text(path))
-
-    def json(self, path: str) -> dict[str, Any]:
-        """Return the mapping in a JSON file; empty if it is absent or broken."""
-        return _mapping(json.loads, self.text(path) or "{}")
-
-
-def _mapping(parse: Callable[[str], Any], text: str) -> dict[str, Any]:
-    try:
-        content = parse(text)
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}
+    def parsed(self, path: str, parse: Callable[[str], T]) -> T | None:
+        """Return the content of a file; None if it is absent or broken."""
+        try:
+            text = self.text(path)
+            return parse(text) if text else None
+        except ValueError:
+            return None

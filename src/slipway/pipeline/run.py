@@ -7,7 +7,7 @@ import getpass
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -26,6 +26,8 @@ from slipway.settings import PARAMS, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from slipway.dvc.files import LockedStage
 
 METRICS = Path("metrics")
 LOSS = METRICS / "loss.csv"
@@ -57,13 +59,13 @@ def train(*, fresh: bool = False) -> None:
     result.require()
 
 
-def _differ(committed: dict[str, Any] | None, now: dict[str, Any]) -> bool:
+def _differ(committed: LockedStage | None, now: LockedStage) -> bool:
     """Return whether the committed entry of a stage is stale. Edits of params.yaml that no stage uses do not count."""
     return committed is None or _without_params(committed) != _without_params(now)
 
 
-def _without_params(entry: dict[str, Any]) -> dict[str, Any]:
-    return {**entry, "deps": [dep for dep in entry.get("deps", []) if dep["path"] != str(PARAMS)]}
+def _without_params(stage: LockedStage) -> LockedStage:
+    return stage.model_copy(update={"deps": [dep for dep in stage.deps if dep.path != str(PARAMS)]})
 
 
 def _use_lock_of_base() -> None:
@@ -106,7 +108,7 @@ def _reproduce(lock_file: int, fresh: bool, meter: tracking.Meter) -> Iterator[t
 
 
 def _evidence(
-    stages: Mapping[str, float | None], committed: Mapping[str, dict[str, Any]], meter: tracking.Meter
+    stages: Mapping[str, float | None], committed: Mapping[str, LockedStage], meter: tracking.Meter
 ) -> TrainEvidence:
     """Return the evidence of a run: its stages, code, inputs and outputs, and the metrics that they wrote."""
     git, locked = Git(Path()), recovery.stages()
@@ -117,9 +119,7 @@ def _evidence(
         changed_files=list(git.edited(untracked=False)),
         by=workflows.actor() or getpass.getuser(),
         run=workflows.run_id(),
-        inputs_and_outputs={
-            name: StageFiles(deps=entry.get("deps", []), outs=entry.get("outs", [])) for name, entry in locked.items()
-        },
+        inputs_and_outputs={name: StageFiles(deps=stage.deps, outs=stage.outs) for name, stage in locked.items()},
         metrics=_metrics(),
         loss=_loss(),
         resources=meter.summary(),

@@ -17,7 +17,7 @@ from slipway.errors import GateError, SettingError
 from slipway.files import read_json
 from slipway.gates import Outcome, Verdict, convergence
 from slipway.git import changes
-from slipway.pull_request import engine
+from slipway.pull_request import branch_changes, engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -239,7 +239,7 @@ def _names(failed: list[str]) -> str:
 def unless_documentation_only(job: str, run: Callable[[], object], instead: Callable[[], object] | None = None) -> None:
     """Run a job. In a pull request that changes documentation only, run `instead`, or record a pass without it."""
     base = changes.base_branch()
-    if not base or not changes.documentation_only(f"origin/{base}"):
+    if not base or not branch_changes.documentation_only(f"origin/{base}"):
         run()
         return
     if instead:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import problem
 from slipway import results
 from slipway.files import write_text
-from slipway.git import changes
 from slipway.github import workflows
+from slipway.pull_request import branch_changes
 from slipway.report import content, html, markdown, submitted
 from slipway.schema.fields import fields
 from slipway.settings import read_settings
@@ -50,7 +50,7 @@ def gather(base: str, needs: str) -> content.ReportEvidence:
     return content.ReportEvidence(
         results=content.JobResults.model_validate(own, from_attributes=True),
         outdated={job: _outdated(result) for job, result in read.items() if job not in own},
-        changes=changes.since(base),
+        changes=branch_changes.since(base),
         task=problem.TASK,
         primary=read_settings().gates.primary,
         card=card(),

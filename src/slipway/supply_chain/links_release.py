@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slipway import yaml12
-from slipway.dvc.files import ARTIFACT, LOCK, PIPELINE, RELEASED, blobs
+from slipway.dvc.files import ARTIFACT, LOCK, PIPELINE, RELEASED, blobs, parse_pipeline
 from slipway.errors import RejectedError
 from slipway.files import sha256
 from slipway.release import manifest
@@ -56,14 +55,13 @@ def data(trace: Trace) -> str:
     recorded, tracked = trace.fetched.manifest.inputs.data, trace.dvc.data
     if recorded != trace.dvc.data_version:
         raise RejectedError(f"the manifest names {recorded}, the commit names {trace.dvc.data_version}")
-    stages = trace.dvc.lock["stages"].values()
-    inputs = [dep for stage in stages for dep in stage.get("deps", []) if dep["path"] in tracked]
+    inputs = [dep for stage in trace.dvc.lock.stages.values() for dep in stage.deps if dep.path in tracked]
     if not inputs:
         names = ", ".join(tracked) or "the data tracked by DVC"
         raise NotChecked(f"no stage in {LOCK} reads {names} as a whole", required=False)
     for dep in inputs:
-        if dep["md5"] != tracked[dep["path"]]:
-            raise RejectedError(f"{dep['path']}: {LOCK} names {dep['md5']}, the commit names {tracked[dep['path']]}")
+        if dep.md5 != tracked[dep.path]:
+            raise RejectedError(f"{dep.path}: {LOCK} names {dep.md5}, the commit names {tracked[dep.path]}")
     return f"{recorded} in all three"
 
 
@@ -103,9 +101,9 @@ def code(trace: Trace) -> str:
 def _check_artifact(trace: Trace, fetched: Release) -> None:
     """Check that `dvc.yaml` on deploy differs only in the artifact's path, and that the files there are the model."""
     target = f"{RELEASED}/{trace.dvc.model.name}"
-    expected, actual = trace.dvc.pipeline, yaml12.parse(trace.read(trace.published.commit, PIPELINE).decode())
-    artifacts = {**expected["artifacts"], ARTIFACT: {**expected["artifacts"][ARTIFACT], "path": target}}
-    if actual != {**expected, "artifacts": artifacts}:
+    expected, actual = trace.dvc.pipeline, parse_pipeline(trace.read(trace.published.commit, PIPELINE).decode())
+    artifacts = {**expected.artifacts, ARTIFACT: expected.artifacts[ARTIFACT].model_copy(update={"path": target})}
+    if actual != expected.model_copy(update={"artifacts": artifacts}):
         raise_difference(PIPELINE, "the release commit", "the commit")
     folder = fetched.folder / "model"
     blob_ids = {
