@@ -17,7 +17,7 @@ from slipway.deployment import waiting
 from slipway.environment import state
 from slipway.environment.desired_state import DesiredState
 from slipway.environment.environment import Environment
-from slipway.errors import BusyError, ReleaseFailedError, UserError
+from slipway.errors import BusyError, ReleaseFailedError
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ def test_releases_with_equal_requirements_share_an_environment(project, first):
 def test_only_one_agent_at_a_time(first):
     with (
         locked(first.place),
-        pytest.raises(UserError, match="an agent of staging is already running"),
+        pytest.raises(BusyError, match="an agent of staging is already running"),
         locked(first.place),
     ):
         pytest.fail("two agents")

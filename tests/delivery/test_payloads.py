@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from slipway.errors import DataError, MissingFileError, UserError
+from slipway.errors import DataError, MissingFileError, UnreadableFileError
 from slipway.schema import payloads
 
 
@@ -90,7 +90,7 @@ def test_an_invalid_row_is_rejected(tmp_path, fault):
     ],
 )
 def test_a_malformed_file_of_rows_is_named(tmp_path, name, text, message):
-    with pytest.raises(UserError, match=rf"{name}.*{message}"):
+    with pytest.raises((DataError, UnreadableFileError), match=rf"{name}.*{message}"):
         payloads.read_payloads(written(tmp_path, name, text), 10, seed=1)
 
 

@@ -17,7 +17,7 @@ from slipway.agent import installation
 from slipway.deployment import delivery
 from slipway.environment.place import Place
 from slipway.environment.spec import EnvironmentFile
-from slipway.errors import ArgumentError, RejectedError, UnreadableFileError, UserError
+from slipway.errors import ArgumentError, MissingFileError, RejectedError, UnreadableFileError
 from slipway.release import build, lifecycle
 from slipway.release.manifest import Release
 from slipway.release.signing import attestation, keys, signature
@@ -219,11 +219,17 @@ def test_an_invalid_private_key_is_not_quoted(monkeypatch, value):
     assert caught.value.__suppress_context__
 
 
-@pytest.mark.parametrize("name", ["nowhere", "empty"])
-def test_missing_trusted_keys_are_an_error(tmp_path, monkeypatch, name):
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("nowhere", UnreadableFileError, "not a public key in PEM"),
+        ("empty", MissingFileError, r"contains no \*\.pem"),
+    ],
+)
+def test_missing_trusted_keys_are_an_error(tmp_path, monkeypatch, name, error, message):
     (tmp_path / "empty").mkdir()
     monkeypatch.setenv(keys.TRUSTED_KEYS, str(tmp_path / name))
-    with pytest.raises(UserError, match=r"contains no \*\.pem|not a public key in PEM"):
+    with pytest.raises(error, match=message):
         keys.trusted(tmp_path)
 
 

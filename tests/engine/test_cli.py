@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from slipway import cli
 from slipway.cli.groups import EXIT_CODES
 from slipway.cli.table import PACKAGES, SUMMARIES
-from slipway.errors import UserError
+from slipway.errors import SettingError
 from tests import commands
 
 COMMANDS = dict(commands.listed())
@@ -134,7 +134,7 @@ def test_user_error_is_one_line_and_exit_code_2(monkeypatch, capsys):
 
     @app.command()
     def reject() -> None:
-        raise UserError("params.yaml: seed: none; write a whole number")
+        raise SettingError("params.yaml: seed: none; write a whole number")
 
     monkeypatch.setattr(cli, "app", lambda: app([], standalone_mode=False))
     with pytest.raises(SystemExit) as ended:

@@ -11,7 +11,7 @@ import pytest
 from slipway import errors
 from slipway.errors import UserError
 
-ENGINE = Path("src/slipway")
+ENGINE, TESTS = Path("src/slipway"), Path("tests")
 PAGE = Path("docs/operations.md")
 
 
@@ -26,6 +26,17 @@ def _is_base(name: ast.expr) -> bool:
     return ast.unparse(name).split(".")[-1] == "UserError"
 
 
+def matching_the_base(source: str) -> list[int]:
+    """Return the lines of a test that expect UserError instead of one of its classes."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call) and node.args]
+    expected = {node: node.args[0] for node in calls if ast.unparse(node.func) == "pytest.raises"}
+    return [
+        node.lineno
+        for node, error in expected.items()
+        if any(map(_is_base, error.elts if isinstance(error, ast.Tuple) else [error]))
+    ]
+
+
 @pytest.mark.parametrize(
     "path", sorted({*ENGINE.rglob("*.py")} - {ENGINE / "errors.py"}), ids=lambda path: str(path.relative_to(ENGINE))
 )
@@ -38,6 +49,17 @@ def test_every_error_has_a_class(path):
 )
 def test_an_error_without_a_class_is_detected(line):
     assert [1] == unnamed(line)
+
+
+@pytest.mark.parametrize("path", sorted(TESTS.rglob("test_*.py")), ids=lambda path: str(path.relative_to(TESTS)))
+def test_every_test_names_the_class_that_it_expects(path):
+    assert [] == matching_the_base(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("error", ["UserError", "errors.UserError", "(DataError, UserError)"])
+def test_an_expected_error_without_a_class_is_detected(error):
+    assert [1] == matching_the_base(f"with pytest.raises({error}, match='x'): ...")
+    assert [] == matching_the_base("with pytest.raises((DataError, errors.GateError)): ...")
 
 
 def test_the_page_lists_every_class_with_its_meaning():

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from slipway import cli, output
 from slipway.cli import groups
 from slipway.cli.table import PACKAGES
-from slipway.errors import UserError
+from slipway.errors import GateError
 from tests.engine.test_cli import NAMES, examples, help_text
 
 DOCUMENT = {"command": "stub"}
@@ -138,9 +138,9 @@ def test_a_number_that_is_not_finite_is_null(capsys):
 
 def test_an_error_replaces_the_result(capsys):
     session = output.session(["--json"])
-    with pytest.raises(UserError), session:  # noqa: PT012 the order is the point
+    with pytest.raises(GateError), session:  # noqa: PT012 the order is the point
         output.record({"outcome": "fail"})
-        raise UserError("lint: blocked")
+        raise GateError("lint: blocked")
     assert "lint: blocked" == json.loads(capsys.readouterr().out)["message"]
 
 

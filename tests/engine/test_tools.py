@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from slipway import cli, tools
-from slipway.errors import UserError
+from slipway.errors import MissingToolError
 from slipway.pull_request import jobs
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def test_unlisted_name_is_rejected():
 def test_missing_program_of_a_command_is_reported_in_one_line(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(
-        UserError, match=r"^Chromium: not found; on Debian and Ubuntu, `sudo apt-get install chromium`$"
+        MissingToolError, match=r"^Chromium: not found; on Debian and Ubuntu, `sudo apt-get install chromium`$"
     ):
         tools.require("Chromium")
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from slipway.errors import UserError
+from slipway.errors import GateError
 from slipway.gates import Outcome, Verdict, monitoring
 from slipway.lab.monitoring_power import HEALTHY_SERVICE, LOAD_TEST
 from slipway.monitoring.checks import health
@@ -101,6 +101,6 @@ def test_a_load_test_that_did_not_pass_is_ignored(tmp_path, runs):
 def test_a_stored_load_test_with_an_invalid_value_is_one_line(tmp_path):
     store = _store(tmp_path, (1, Outcome.PASS, "fast"))
     with pytest.raises(
-        UserError, match=r"^v0\.1\.0: its newest passed load test: evidence\.p50_milliseconds: \"fast\""
+        GateError, match=r"^v0\.1\.0: its newest passed load test: evidence\.p50_milliseconds: \"fast\""
     ):
         load_test_result(store, "v0.1.0")

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from slipway import predictor
-from slipway.errors import DataError, UserError
+from slipway.errors import DataError, DigestMismatchError, UnreadableFileError
 from slipway.files.tail import last_line
 from slipway.serving import model_folder
 from slipway.serving.run import free_port
@@ -50,7 +50,7 @@ def test_a_folder_without_release_is_for_development(copy):
 )
 def test_a_changed_folder_is_refused(copy, fault, message):
     fault(copy)
-    with pytest.raises(UserError, match=message):
+    with pytest.raises((DigestMismatchError, UnreadableFileError), match=message):
         model_folder.verify(copy)
 
 

@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
 from slipway import predictor
-from slipway.errors import DataError, UserError
+from slipway.errors import DataError, SettingError
 from slipway.pipeline import export
 from slipway.settings.training import ExportSection
 
@@ -147,7 +147,7 @@ def test_a_conversion_beyond_the_time_limit_is_exported_to_skops(exported, monke
 def test_all_untrusted_types_are_listed_together(exported):
     both = VotingRegressor([("boosted", _boosted()), ("forest", _forest(TOLERANT))])
     estimator = TransformedTargetRegressor(both, func=np.log1p, inverse_func=np.expm1)
-    with pytest.raises(UserError, match=r"TreePredictor, sklearn\.tree\._tree\.Tree, .*, then paste") as error:
+    with pytest.raises(SettingError, match=r"TreePredictor, sklearn\.tree\._tree\.Tree, .*, then paste") as error:
         exported(estimator, trusted_types=["functools.partial"])
     assert 1 == len(str(error.value).splitlines())
     pasted = YAML().load(str(error.value).rpartition("params.yaml: ")[2])
@@ -156,7 +156,7 @@ def test_all_untrusted_types_are_listed_together(exported):
 
 def test_an_untrusted_type_is_added_to_those_that_are_trusted(exported):
     with pytest.raises(
-        UserError, match=r"does not trust one type .*: \[functools\.partial, sklearn\.tree\._tree\.Tree\]$"
+        SettingError, match=r"does not trust one type .*: \[functools\.partial, sklearn\.tree\._tree\.Tree\]$"
     ):
         exported(_forest(TOLERANT), Nullable, trusted_types=["functools.partial"])
 

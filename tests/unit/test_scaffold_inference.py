@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from slipway.errors import DataError, UserError
+from slipway.errors import ArgumentError, DataError, MissingFileError, UnreadableFileError
 from slipway.scaffold import alone, columns, kinds, names, plan, source, target, times
 from slipway.schema.csv_file import Dialect
 
@@ -289,27 +289,27 @@ def test_the_plan_is_printed_as_a_table(table):
     ],
 )
 def test_a_request_that_does_not_match_the_table_is_one_line(table, request_, error):
-    with pytest.raises(UserError) as refused:
+    with pytest.raises((ArgumentError, DataError)) as refused:
         plan.infer(table, request_, 1)
     assert error in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "error"),
+    ("name", "content", "error", "message"),
     [
-        ("none.csv", None, "not found"),
-        ("table.xlsx", b"", "not one of .csv, .tsv, .csv.gz, .tsv.gz, .parquet"),
-        ("empty.csv", b"", "cannot be read"),
-        ("broken.parquet", b"PAR1 and no more", "cannot be read"),
-        ("short.csv", b"Price,a\n1,2\n", "1 rows; 100 or more"),
+        ("none.csv", None, MissingFileError, "not found"),
+        ("table.xlsx", b"", ArgumentError, "not one of .csv, .tsv, .csv.gz, .tsv.gz, .parquet"),
+        ("empty.csv", b"", DataError, "cannot be read"),
+        ("broken.parquet", b"PAR1 and no more", UnreadableFileError, "cannot be read"),
+        ("short.csv", b"Price,a\n1,2\n", DataError, "1 rows; 100 or more"),
     ],
 )
-def test_an_unusable_file_is_one_line(tmp_path, name, content, error):
+def test_an_unusable_file_is_one_line(tmp_path, name, content, error, message):
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError) as refused:
+    with pytest.raises(error) as refused:
         source.require(source.read(tmp_path / name), tmp_path / name, ["Price"])
-    assert error in str(refused.value)
+    assert message in str(refused.value)
     assert 1 == len(str(refused.value).splitlines())
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway.errors import ArgumentError, UserError, WorkTreeError
+from slipway.errors import ArgumentError, WorkTreeError
 from slipway.scaffold import upgrade, work_tree
 
 TEMPLATE = {
@@ -190,7 +190,7 @@ def test_the_merged_engine_validates_the_merged_parameters(fork, template, valid
         commit(package | {"src/slipway/settings/__main__.py": validator}, "Validate")
     git("fetch", "--quiet", "template")
     expected = pytest.raises(
-        UserError, match=r"^params\.yaml: agent\.retries: missing; .*; fix it, `git add params\.yaml`"
+        WorkTreeError, match=r"^params\.yaml: agent\.retries: missing; .*; fix it, `git add params\.yaml`"
     )
     with expected if refused else contextlib.nullcontext():
         upgrade.upgrade("template/main")

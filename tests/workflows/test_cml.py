@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from slipway import tools
-from slipway.errors import UserError
+from slipway.errors import ToolError
 from slipway.github import cml, comments
 from slipway.local import cml_install
 from tests import github_api
@@ -84,7 +84,7 @@ class TestInstall:
 
     def test_package_that_npm_refuses_stops_it(self, job):
         _program(job, NPM_NAME, "#!/bin/sh\necho 'npm error code EINTEGRITY' >&2\nexit 1\n")
-        with pytest.raises(UserError, match=r"EINTEGRITY; CML needs the packages"):
+        with pytest.raises(ToolError, match=r"EINTEGRITY; CML needs the packages"):
             cml_install.install()
         assert not (job / "path").exists()
 

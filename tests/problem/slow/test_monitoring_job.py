@@ -13,7 +13,7 @@ import problem
 from slipway import results
 from slipway.environment.environment import Environment, NotDeployedError
 from slipway.environment.place import Place
-from slipway.errors import UserError
+from slipway.errors import ArgumentError
 from slipway.gates import Outcome
 from slipway.monitoring import collect, job
 from slipway.monitoring.log_columns import KEY, LOGGED, PREFIX, TIME
@@ -97,13 +97,13 @@ def test_another_machine_continues_from_the_collected_rows_and_the_state(environ
 
 
 def test_a_window_that_ends_before_it_begins_is_refused(environment):
-    with pytest.raises(UserError, match="not before the end of the window"):
+    with pytest.raises(ArgumentError, match="not before the end of the window"):
         job.main(Environment("production"), window_options(until="2013-10-01"))
     assert "not before" in results.read(Path("results"))["monitor"].error
 
 
 def test_an_invalid_time_is_rejected():
-    with pytest.raises(UserError, match="--since yesterday: not a time; use the form 2013-10-01"):
+    with pytest.raises(ArgumentError, match="--since yesterday: not a time; use the form 2013-10-01"):
         job.parse_time("--since", "yesterday")
 
 
