@@ -18,7 +18,7 @@ import hypothesis
 import pytest
 
 from slipway import tools
-from tests import suites
+from tests import page_readers, suites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,8 +53,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker `tool` and the suites."""
+    """Register the marker `tool` and the plugins of this repository."""
     config.pluginmanager.register(suites.Suites(config), "slipway-suites")
+    config.pluginmanager.register(page_readers.PageReaders(suites.ROOT), "slipway-page-readers")
     config.addinivalue_line("markers", "tool(*names): programs of slipway.tools without which the test is skipped")
 
 

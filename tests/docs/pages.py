@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,9 +25,15 @@ SLIPWAY_CALL = re.compile(r"^(?:\$ )?((?:\w+=\S+ )*(?:uv run (?:--\S+ )*)?slipwa
 PARSER = MarkdownIt("commonmark").enable("table")
 
 
+@cache
+def parsed(text: str) -> list[Token]:
+    """Return the tokens of a page; an inline one has children."""
+    return PARSER.parse(text)
+
+
 def tokens(text: str) -> Iterator[Token]:
     """Yield every token of a page, including inline ones."""
-    for token in PARSER.parse(text):
+    for token in parsed(text):
         yield token
         yield from token.children or ()
 
@@ -69,7 +76,7 @@ def headings(text: str) -> list[str]:
     """Return the headings of a page as plain text."""
     return [
         "".join(child.content for child in content.children or ())
-        for opening, content in pairwise(PARSER.parse(text))
+        for opening, content in pairwise(parsed(text))
         if opening.type == "heading_open"
     ]
 

@@ -33,6 +33,6 @@ def test_files_of_new_and_of_a_problem_are_listed():
     assert {path.rstrip("/") for path in (*forks.OWNED_BY_FORKS, *forks.GENERATED)} <= listed()
 
 
-@pytest.mark.parametrize("page", ["new.md", "upgrading.md", "make-it-yours.md"])
-def test_other_pages_link_to_the_list(page):
-    assert LINK in Path("docs", page).read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["new.md", "upgrading.md", "make-it-yours.md"])
+def test_other_pages_link_to_the_list(name):
+    assert LINK in Path("docs", name).read_text(encoding="utf-8")

@@ -28,9 +28,9 @@ def broken(page: Path, text: str) -> list[str]:
     return targets
 
 
-@pytest.mark.parametrize("page", [*pages.PAGES, Path("CHANGELOG.md")], ids=str)
-def test_links_resolve_on_github(page):
-    assert [] == broken(page, page.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("path", [*pages.PAGES, Path("CHANGELOG.md")], ids=str)
+def test_links_resolve_on_github(path):
+    assert [] == broken(path, path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("link", ["nowhere.md", "index.md#nothing", "#nothing", "assets/nothing.png"])

@@ -40,12 +40,6 @@ def test_license_file_agrees_with_the_package():
     )
 
 
-def test_newest_version_has_an_entry_in_the_changelog():
-    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
-    headings = re.findall(r"^## (.+)$", Path("CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert project["version"] == next(heading for heading in headings if heading != "Unreleased")
-
-
 def test_dev_container_is_set_up_by_a_make_target():
     configuration = json.loads(Path(".devcontainer/devcontainer.json").read_text(encoding="utf-8"))
     tool, target = configuration["postCreateCommand"].split()
@@ -53,8 +47,6 @@ def test_dev_container_is_set_up_by_a_make_target():
     assert re.search(rf"^{target}:", Path("Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
 
-@pytest.mark.parametrize(
-    "path", ["CONTRIBUTING.md", "SECURITY.md", ".github/pull_request_template.md", ".github/CODEOWNERS"]
-)
+@pytest.mark.parametrize("path", [".github/pull_request_template.md", ".github/CODEOWNERS"])
 def test_community_file_exists(path):
     assert Path(path).read_text(encoding="utf-8").strip()

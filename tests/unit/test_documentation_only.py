@@ -112,6 +112,15 @@ def test_a_change_of_a_page_is(repository, path, change):
     assert only()
 
 
+def test_both_paths_of_a_renamed_page_are_changed_pages(repository):
+    git("mv", "README.md", "docs/moved.md")
+    Path("docs/index.md").write_text("changed\n")
+    commit()
+    assert ["README.md", "docs/index.md", "docs/moved.md"] == branch_changes.changed_pages("origin/main")
+    Path("src/problem/extra.py").write_text("new\n")
+    assert [] == branch_changes.changed_pages("origin/main")
+
+
 @pytest.mark.parametrize("committed", [True, False])
 @pytest.mark.parametrize("kind", ["link", "folder link", "program", "submodule", "pipeline", "configuration", "source"])
 def test_a_file_that_is_not_a_regular_page_is_not_documentation(repository, kind, committed):
@@ -279,27 +288,43 @@ def test_without_a_base_the_report_has_the_reason(repository):
 
 # Tests that still run.
 
-MAKE_PAGES = {"test_changes.py", "test_documentation_only.py", "test_git.py", "test_scaffold_upgrade.py"}
-"""Tests that name pages which they write into a repository of their own."""
+EXEMPT = {
+    **dict.fromkeys(
+        [f"test_{name}.py" for name in ("changes", "documentation_only", "git", "page_readers", "remedies")]
+        + [f"test_{name}.py" for name in ("report", "scaffold_upgrade", "source_tree")],
+        "writes its own pages and repositories",
+    ),
+    "test_checkout.py": "clones the commit; test_reference.py has the property of pages",
+    "test_policy.py": "skips pages among the files of git",
+    "test_python_versions.py": "names a group of packages",
+    "test_words.py": "the job `lint` runs it for pages",
+}
+"""Why a quick test that names a page, or lists the files of git, need not run where only pages change."""
 
 
 def reads_page(source: str, pages: set[str]) -> bool:
-    """Return whether a test names a page of this repository, or the folder with the pages."""
+    """Return whether a test names a page or the folder with the pages, or lists or clones the files of git."""
     values = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
     strings = [value for value in values if isinstance(value, str)]
-    return any(string in pages or re.search(r"(^|[\s`])docs(/|$)", string) for string in strings)
+    return any(
+        string in pages or string in {"clone", "ls-files"} or re.search(r"(^|[\s`])docs(/|$)", string)
+        for string in strings
+    )
 
 
 def test_every_quick_test_that_reads_a_page_runs_where_only_pages_change():
-    pages = set(subprocess.run(["git", "ls-files", "*.md"], capture_output=True, text=True, check=True).stdout.split())
+    listed = ["git", "ls-files", ":(glob)*.md"]
+    pages = set(subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split())
     places = [Path(place) for place in jobs.QUICK_TESTS]
     files = [file for place in places for file in ([place] if place.is_file() else place.rglob("test_*.py"))]
     slow = {Path(place) for place in jobs.SLOW_TESTS}
-    quick = [file for file in files if not slow & {file, *file.parents} and file.name not in MAKE_PAGES]
+    quick = [file for file in files if not slow & {file, *file.parents} and file.name not in EXEMPT]
     readers = {str(file) for file in quick if reads_page(file.read_text(encoding="utf-8"), pages)}
-    assert {"tests/engine/test_community.py"} <= readers <= set(jobs.DOCUMENTATION_TESTS)
+    assert {"tests/docs/test_reference.py"} <= readers <= set(jobs.DOCUMENTATION_TESTS)
 
 
-@pytest.mark.parametrize("source", ['Path("README.md")', 'ROOT / "docs/security.md"', 'Path("docs").glob("*.md")'])
+@pytest.mark.parametrize(
+    "source", ['Path("README.md")', 'ROOT / "docs/security.md"', 'Path("docs").glob("*.md")', 'git("ls-files")']
+)
 def test_a_test_that_reads_a_page_is_found(source):
     assert reads_page(source, {"README.md"})

@@ -119,13 +119,6 @@ def test_the_first_line_reports_an_inconclusive_gate():
     assert "# ⚠️ Not proven: data gate" == _text(_evidence(data=_result("data", "inconclusive"))).splitlines()[0]
 
 
-@pytest.mark.parametrize("outcome", Outcome)
-def test_the_documentation_names_the_titles_of_the_report(outcome):
-    title = content.title(_evidence(data=_result("data", outcome)))
-    word = title.split(" ", 1)[1].split(":")[0]
-    assert f"*{word}*: " in (Path(__file__).parents[2] / "docs/comment.md").read_text(encoding="utf-8")
-
-
 def test_a_segment_that_the_loss_decides_reports_the_loss():
     nan = dict.fromkeys(("value", "low", "high"), None)  # as NaN comes back from JSON
     loss = {**ROW, "metric": "log_loss", "gain": {"value": -3.0, "low": -3.1, "high": -2.9}}

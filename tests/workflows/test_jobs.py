@@ -42,7 +42,7 @@ def checkout(tmp_path, monkeypatch) -> Path:
     for name in (
         ".pre-commit-config.yaml",
         "pyproject.toml",
-        *(f"tests/{file}.py" for file in ("__init__", "conftest", "suites")),
+        *(f"tests/{file}.py" for file in ("__init__", "conftest", "page_readers", "suites")),
     ):
         shutil.copy(name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
@@ -87,7 +87,7 @@ def test_only_a_fork_with_the_engine_of_the_template_checks_less(monkeypatch, tm
 def test_only_linters_of_pages_run_where_only_pages_change(monkeypatch, tmp_path, documentation, gates):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SLIPWAY_BASE", "main")
-    monkeypatch.setattr(jobs.changes, "documentation_only", lambda _: documentation)
+    monkeypatch.setattr(jobs.branch_changes, "documentation_only", lambda _: documentation)
     monkeypatch.setattr(jobs.engine, "why_tested", lambda _: "it changed")
     monkeypatch.setattr(jobs, "run_tool", lambda _: (0, ""))
     commands.lint()
@@ -95,9 +95,18 @@ def test_only_linters_of_pages_run_where_only_pages_change(monkeypatch, tmp_path
 
 
 @pytest.mark.parametrize("gate", jobs.OF_PAGES)
+def test_linter_of_pages_catches_a_fault_on_a_page(gate, checkout):
+    file, fault = FAULTS[gate]
+    (checkout / file).parent.mkdir()
+    (checkout / file).write_text(fault, encoding="utf-8")
+    subprocess.run(["git", "add", "--all"], check=True)
+    assert Outcome.FAIL == jobs.lint_verdict(gate, *jobs.run_tool(jobs.OF_PAGES[gate])).outcome
+
+
+@pytest.mark.parametrize("gate", jobs.OF_PAGES)
 def test_a_finding_on_a_page_blocks_where_only_pages_change(monkeypatch, tmp_path, gate):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(jobs, "run_tool", lambda command: (int(command == jobs.LINTERS[gate]), "a.md: finding"))
+    monkeypatch.setattr(jobs, "run_tool", lambda command: (int(command == jobs.OF_PAGES[gate]), "a.md: finding"))
     with pytest.raises(GateError, match=gate):
         jobs.lint_documentation()
 
@@ -259,7 +268,7 @@ def test_a_job_of_a_pull_request_runs_unless_only_documentation_changes(tmp_path
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GITHUB_BASE_REF", raising=False)
     monkeypatch.setenv(name, "main")
-    monkeypatch.setattr(jobs.changes, "documentation_only", lambda _: only)
+    monkeypatch.setattr(jobs.branch_changes, "documentation_only", lambda _: only)
     ran = []
     jobs.unless_documentation_only("data", lambda: ran.append(1))
     assert expected == len(ran)
@@ -268,7 +277,7 @@ def test_a_job_of_a_pull_request_runs_unless_only_documentation_changes(tmp_path
 @pytest.mark.parametrize(("only", "expected"), [(True, ["instead"]), (False, ["all"])])
 def test_a_job_may_run_something_else_when_only_documentation_changes(monkeypatch, only, expected):
     monkeypatch.setenv("GITHUB_BASE_REF", "main")
-    monkeypatch.setattr(jobs.changes, "documentation_only", lambda _: only)
+    monkeypatch.setattr(jobs.branch_changes, "documentation_only", lambda _: only)
     ran = []
     jobs.unless_documentation_only("test", lambda: ran.append("all"), instead=lambda: ran.append("instead"))
     assert expected == ran
@@ -281,6 +290,17 @@ def test_a_failing_page_test_fails_the_job_test_of_documentation(tmp_path, monke
         jobs.test_documentation()
     monkeypatch.setattr(jobs, "DOCUMENTATION_TESTS", (str(_page_test(tmp_path, "assert True")),))
     jobs.test_documentation()
+
+
+def test_the_job_test_of_documentation_names_the_changed_pages(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GITHUB_BASE_REF", "main")
+    monkeypatch.setattr(jobs.branch_changes, "changed_pages", {"origin/main": ["README.md", "docs/a.md"]}.get)
+    ran = []
+    monkeypatch.setattr(jobs, "_pytest", lambda *arguments: (ran.append(arguments), (0, tmp_path / "none.xml"))[1])
+    with pytest.raises(GateError, match="blocked by tests fail"):
+        jobs.test_documentation()
+    assert [(jobs.DOCUMENTATION_TESTS, {jobs.CHANGED_PAGES: "README.md\ndocs/a.md"})] == ran
 
 
 @pytest.mark.parametrize(
@@ -327,6 +347,6 @@ def _page_test(folder: Path, line: str) -> Path:
 def test_a_skipped_job_writes_a_result_that_passes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GITHUB_BASE_REF", "main")
-    monkeypatch.setattr(jobs.changes, "documentation_only", lambda _: True)
+    monkeypatch.setattr(jobs.branch_changes, "documentation_only", lambda _: True)
     jobs.unless_documentation_only("data", lambda: None)
     assert "pass" == jobs.results.read()["data"].outcome

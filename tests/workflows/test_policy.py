@@ -610,10 +610,10 @@ def test_makefile_has_at_most_six_targets():
 
 
 def scripts() -> set[str]:
-    """Return every shell script in git, except in findings/, which no job runs and a fork may delete."""
+    """Return every shell script in git. No page is one, no job runs those in findings/, and a fork may delete them."""
     tracked = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, check=True).stdout.split("\0")
     files = (Path(name) for name in tracked if name and not Path(name).is_symlink())
-    files = (file for file in files if file.parts[0] != "findings")
+    files = (file for file in files if file.parts[0] not in {"docs", "findings"} and file.suffix != ".md")
     return {str(file) for file in files if file.is_file() and re.match(rb"#!.*\b(ba|da|z)?sh\b", _start(file))}
 
 

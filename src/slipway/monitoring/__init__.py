@@ -4,10 +4,3 @@
 `slipway monitor`. `assess` does no input or output, so `slipway replay`, `faults` and `power` run the same checks as
 production.
 """
-
-from slipway.monitoring.alarm_state import MonitorState
-from slipway.monitoring.assess import Assessment, assess
-from slipway.monitoring.reference import Reference, ReleaseBaseline
-from slipway.monitoring.window import LiveWindow, ServiceCounts
-
-__all__ = ["Assessment", "LiveWindow", "MonitorState", "Reference", "ReleaseBaseline", "ServiceCounts", "assess"]

@@ -69,14 +69,22 @@ def since(reference: str) -> Changes:
 
 def documentation_only(reference: str) -> bool:
     """Return whether the branch changes documentation only; if that cannot be read, print why and return False."""
+    return bool(changed_pages(reference))
+
+
+def changed_pages(reference: str) -> list[str]:
+    """Return the changed pages and assets where the branch changes nothing else.
+
+    Returns nothing if another file changes, or, with a warning, if the changes cannot be read.
+    """
     git = Git(Path())
     try:
         base = merge_base(git, reference)
         changes, inputs = changed_files(git, base), {*_inputs(git, base), *_inputs(git, "HEAD")}
     except (GitError, ValueError) as error:
         output.warn(f"{reference}: cannot be compared with ({error}), so nothing is skipped")
-        return False
-    return bool(changes) and all(_is_documentation(change, inputs) for change in changes)
+        return []
+    return [change.path for change in changes] if all(_is_documentation(change, inputs) for change in changes) else []
 
 
 def _is_documentation(change: ChangedPath, inputs: set[str]) -> bool:

@@ -24,10 +24,14 @@ def data() -> None:
 
     Example: `slipway data`
     """
-    from slipway.checks import job
     from slipway.pull_request.jobs import unless_documentation_only
 
-    unless_documentation_only("data", job.data)
+    def run() -> None:
+        from slipway.checks import job
+
+        job.data()
+
+    unless_documentation_only("data", run)
 
 
 def test() -> None:
@@ -50,10 +54,14 @@ def train(
 
     Example: `slipway train`
     """
-    from slipway.pipeline import run
     from slipway.pull_request.jobs import unless_documentation_only
 
-    unless_documentation_only("train", lambda: run.train(fresh=fresh))
+    def run() -> None:
+        from slipway.pipeline import run as job
+
+        job.train(fresh=fresh)
+
+    unless_documentation_only("train", run)
 
 
 def compare() -> None:
@@ -61,10 +69,14 @@ def compare() -> None:
 
     Example: `slipway compare`
     """
-    from slipway.pull_request import compare as job
     from slipway.pull_request.jobs import unless_documentation_only
 
-    unless_documentation_only("compare", job.compare)
+    def run() -> None:
+        from slipway.pull_request import compare as job
+
+        job.compare()
+
+    unless_documentation_only("compare", run)
 
 
 def report(

@@ -27,12 +27,15 @@ NAMED_TESTS_MAX = 3  # failed tests in a verdict's reason
 
 read_verdict = TypeAdapter(Verdict)
 
+WORDS = "tests/engine/test_words.py"
+"""Test of the words in all files; the job `lint` runs it."""
+
 LINTERS: dict[str, list[str]] = {
     "ruff check": ["ruff", "check", "--output-format=concise", "."],
     "ruff format": ["ruff", "format", "--check", "--output-format=concise", "."],
     "mypy": ["mypy", "--no-error-summary"],
     "typos": ["typos", "--format=brief"],
-    "words": ["pytest", "-q", "-p", "no:cacheprovider", "tests/engine/test_words.py"],
+    "words": ["pytest", "-q", "-p", "no:cacheprovider", WORDS],
     "import-linter": ["lint-imports", "--no-logo", "--no-cache"],
     "zizmor": [
         *("zizmor", "--offline", "--no-progress", "--persona=auditor", "--strict-collection", "--collect=all"),
@@ -52,17 +55,17 @@ LINTERS: dict[str, list[str]] = {
 
 POLICY = tuple(f"tests/workflows/test_{name}.py" for name in ("corpus", "policy", "python_versions"))
 PAGE_TESTS = tuple(f"tests/docs/test_{name}.py" for name in ("commands", "facts", "links", "messages"))
-READ_PAGES = (
-    *(f"tests/engine/test_{name}.py" for name in ("checkout", "community", "errors", "parameters_page")),
-    *(f"tests/engine/test_{name}.py" for name in ("tools", "words")),
-    "tests/unit/test_report.py",
-)
-DOCUMENTATION_TESTS = (*PAGE_TESTS, *READ_PAGES, *POLICY)
-"""Every quick test that reads a page of the documentation. No other test runs where only pages change."""
+ENGINE_PAGE_TESTS = tuple(f"tests/docs/test_{name}.py" for name in ("reference", "unproven"))
+TRACKED_FILES_TESTS = tuple(f"tests/contract/test_{name}.py" for name in ("layout", "tracked"))
+DOCUMENTATION_TESTS = (*PAGE_TESTS, *ENGINE_PAGE_TESTS, *TRACKED_FILES_TESTS)
+"""Every quick test that a page can fail, except WORDS. No other test runs where only pages change; a test that reads a
+page and is missing here fails."""
+CHANGED_PAGES = "SLIPWAY_CHANGED_PAGES"
+"""Variable with the pages that changed, one a line, for tests that judge one page each."""
 OF_THE_PROBLEM = "tests/problem"  # may not exist yet
 FORK_TESTS = (OF_THE_PROBLEM, "tests/convergence", "tests/contract", *PAGE_TESTS)
 """Tests that a fork owns: its problem, training on its data, and the contracts of its pipeline and pages."""
-QUICK_TESTS = (*FORK_TESTS, "tests/unit", "tests/engine", *POLICY)
+QUICK_TESTS = (*FORK_TESTS, *ENGINE_PAGE_TESTS, "tests/unit", "tests/engine", *POLICY)
 """Those and the tests of the engine; without SLOW_TESTS."""
 SLOW_TESTS = (*(f"tests/engine/test_{name}.py" for name in ("forks", "seam", "tune")), f"{OF_THE_PROBLEM}/slow")
 """Tests that run the whole training, or need the environment of deepchecks of another job; part of `make test`."""
@@ -72,7 +75,7 @@ MEASURED = f"properties/property[@name='{VERDICT}']"
 
 OF_FORKS = {"mypy": [*LINTERS["mypy"], "src/problem"]}
 """Command of each linter that checks only a fork's own package where the engine is the template's."""
-OF_PAGES = {gate: LINTERS[gate] for gate in ("typos", "words")}
+OF_PAGES = {"typos": LINTERS["typos"], "words": [*LINTERS["words"], "-k", "pages"]}
 """Command of each linter that reads pages. No other can find anything new where only pages change."""
 
 
@@ -160,21 +163,23 @@ def _why_engine_is_checked() -> str | None:
 
 
 def test_documentation() -> None:
-    """Run the tests that read the documentation, and write results/test.json. Raises UserError if one fails."""
+    """Run the tests that the changed pages can fail, and write results/test.json. Raises UserError if one fails."""
+    base = changes.base_branch()
+    pages = branch_changes.changed_pages(f"origin/{base}") if base else []
     with results.recorded(results.TEST) as result:
-        code, report = _pytest(DOCUMENTATION_TESTS)
+        code, report = _pytest(DOCUMENTATION_TESTS, {CHANGED_PAGES: "\n".join(pages)})
         result.verdicts = [judge_tests(read_cases(report), code)]
     result.require()
 
 
-def _pytest(paths: Iterable[str]) -> tuple[int, Path]:
+def _pytest(paths: Iterable[str], variables: Mapping[str, str] | None = None) -> tuple[int, Path]:
     """Run pytest on `paths`, and return its exit code and the JUnit file that it writes."""
     report = results.RESULTS / "test.xml"
     report.unlink(missing_ok=True)
     report.parent.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", *paths]
     command += [f"--ignore={path}" for path in SLOW_TESTS]
-    return subprocess.run(command, check=False).returncode, report
+    return subprocess.run(command, env={**os.environ, **(variables or {})}, check=False).returncode, report
 
 
 def read_cases(report: Path) -> dict[str, str]:

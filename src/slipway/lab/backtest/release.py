@@ -11,7 +11,7 @@ from slipway.files import read_json
 from slipway.gates import comparison
 from slipway.gates import model as alone
 from slipway.gates.training_evidence import Export
-from slipway.monitoring import Reference, ReleaseBaseline
+from slipway.monitoring.reference import Reference, ReleaseBaseline
 from slipway.pipeline import evaluate, export, prepare, train
 from slipway.pull_request import compare
 from slipway.release.champion import Champion
