@@ -56,6 +56,8 @@ import http.server, json, pathlib, sys, threading, time
 folder, port = pathlib.Path(sys.argv[1]), int(sys.argv[2])
 release = json.loads((folder / "model/release.json").read_text())
 kind = (folder / "kind").read_text()
+if kind == "bare":
+    import tiny_trees.forest
 if kind == "crash":
     sys.exit("this release cannot start")
 column = "y" if kind == "renamed" else "x"
@@ -153,7 +155,7 @@ class Project:
         """Make a release of the newest commit whose service is of this kind.
 
         That is good, crash (at start), deaf (never ready), failing, slow, other (predictions), mute or nan (metrics),
-        or renamed (its column).
+        renamed (its column), or bare (lacks a package).
         """
         folder = self.root.parent / "built" / version
         commit = git(self.root, "rev-parse", "HEAD")

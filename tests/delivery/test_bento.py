@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,9 @@ from slipway.environment.place import Place
 from slipway.errors import UserError
 from slipway.release import manifest, publish
 from slipway.settings import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("BUILD_KILLS", "2"))
@@ -61,15 +65,22 @@ def _python(root: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def _make_toy(root: Path) -> None:
-    """Turn the project into one of the toy problem with this repository's engine, and train it."""
+def _make_toy(root: Path, trusted_types: Sequence[str] = (), **sources: str) -> None:
+    """Turn the project into one of the toy problem with this repository's engine, and train it.
+
+    `sources` are appended to files in `src`.
+    """
     for name in COPIED:
         shutil.copy(ROOT / name, root / name)
     unwanted = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "src/slipway", root / "src/slipway", ignore=unwanted)
     shutil.copytree(ROOT / "tests/problems/toy_regression/problem", root / "src/problem", ignore=unwanted)
+    for name, text in sources.items():
+        with (root / "src" / name).open("a") as file:
+            file.write(text)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["split"], params["model"] = {"test_ratio": 0.3}, {"max_iter": 20}
+    params["export"]["trusted_types"] += trusted_types
     (root / "params.yaml").write_text(yaml.safe_dump(params))
     (root / ".gitignore").write_text("/build\n/data\n/model\n/results\n__pycache__\n")
     _train(root)
@@ -129,6 +140,9 @@ def test_the_build_is_reproducible_and_the_release_serves_its_recorded_predictio
     assert built.digest == manifest.digest_of(clone / "build/release")
     assert blobs(toy.root / "model")[0] == built.manifest.inputs.model
     assert MANIFEST == built.manifest.content().keys()
+    assert ["machine", "size"] == sorted(
+        manifest.read_contract(built.folder)["components"]["schemas"]["Row"]["required"]
+    )
     assert set() == _flips_not_found(built)
 
     publish.publish(toy.root, built.folder, toy.store)
@@ -142,6 +156,43 @@ def test_the_build_is_reproducible_and_the_release_serves_its_recorded_predictio
         manifest.verify(place.releases / agent.state.serving.digest.removeprefix("sha256:"))
     finally:
         supervision.stop(place, timeout_seconds=10)
+
+
+OUTSIDE = """
+from sklearn.base import BaseEstimator, RegressorMixin
+class Mean(RegressorMixin, BaseEstimator):
+    def fit(self, features, target):
+        self.mean_ = float(target.mean())
+        return self
+    def predict(self, features):
+        return [self.mean_] * len(features)
+"""
+USE_OUTSIDE = """
+def build_model(params):
+    from tiny_trees import Mean
+    return Mean()
+"""
+
+
+def test_a_model_that_imports_what_the_release_lacks_fails_the_build_in_one_line(project):
+    sources = {"tiny_trees.py": OUTSIDE, "problem/__init__.py": USE_OUTSIDE}  # the Bento has no other module in src
+    _make_toy(project.root, ["tiny_trees.Mean"], **sources)
+    project.commit()
+    done = subprocess.run(
+        [sys.executable, "-m", "slipway.cli", "release", "build"],
+        cwd=project.root,
+        env=os.environ | {"PYTHONPATH": str(project.root / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (2, "") == (done.returncode, done.stdout)
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith(
+        "slipway: v0.1.0: fails with the packages that it installs: it does not start; its log ends with: "
+    )
+    assert "No module named 'tiny_trees'; run `uv add --group problem` with the package of tiny_trees" in line
+    assert not (project.root / "build/release").exists()
 
 
 def _world(toy, folder: Path) -> Path:

@@ -11,6 +11,7 @@ from slipway.environment.environment import Environment, NotDeployedError
 from slipway.environment.release_facts import ReleaseFacts
 from slipway.errors import NotReadyError
 from slipway.gates import Outcome
+from slipway.release import smoke_rows
 from slipway.release.manifest import SmokeTest
 from slipway.results import read
 
@@ -34,13 +35,13 @@ FACTS = ReleaseFacts(version="v0.1.0", commit="c", files={"model.onnx": "1"})
     ],
 )
 def test_predictions_must_match_those_of_the_build(predictions, expected):
-    assert expected == smoke.judge_predictions(EXPECTED, predictions).outcome
+    assert expected == smoke_rows.judge_predictions(EXPECTED, predictions).outcome
 
 
 @pytest.mark.parametrize(("predicted", "expected"), [(500_300.0, Outcome.PASS), (510_000.0, Outcome.FAIL)])
 def test_the_tolerance_is_relative_for_a_large_prediction(predicted, expected):
     smoke_test = SmokeTest(tolerance=0.01, rows=[{}], predictions=[500_000.0])
-    assert expected == smoke.judge_predictions(smoke_test, [predicted]).outcome
+    assert expected == smoke_rows.judge_predictions(smoke_test, [predicted]).outcome
 
 
 @pytest.mark.parametrize(

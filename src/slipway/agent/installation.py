@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slipway import files
-from slipway.agent.router import tool
-from slipway.errors import DigestMismatchError, RejectedError, ToolError, UserError
+from slipway.errors import DigestMismatchError, RejectedError, UserError
 from slipway.files import locks, sha256
 from slipway.git import Git
-from slipway.release import manifest
+from slipway.release import manifest, packages
 from slipway.release.signing import attestation, keys, signature
 from slipway.release.store import fetch
 from slipway.schema.contract import breaking_changes
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
 
 ATTESTED = ".attested"
 COMPLETE = ".complete"  # inventory of the environment, written last, so that a killed installation is not complete
-NOT_INHERITED = {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT", keys.SIGNING_KEY}
 
 
 def folder(place: Place, digest: str) -> Path:
@@ -84,19 +79,10 @@ def verified(place: Place, digest: str) -> Release:
 
 def command(place: Place, installed: Release, port: int) -> tuple[list[str], dict[str, str]]:
     """Return the command line and environment of the release's manifest for a service at `port`."""
-    python = _environment(place, installed.folder)
-    names = {
-        "python": str(python / "bin" / "python"),
-        "release": str(installed.folder),
-        "port": str(port),
-        "scratch": str(_scratch(place, port)),
-    }
-    service = installed.manifest.service
-    own = {name: value.format(**names) for name, value in service.environment.items()}
-    inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
-    cache = {"PYTHONPYCACHEPREFIX": str(python / "pycache")}  # outside of the release's folder, whose files are hashed
+    python, scratch = _environment(place, installed.folder), _scratch(place, port)
+    line, variables = packages.command(installed, python, port, scratch)
     log = {prediction_log.FOLDER_VARIABLE: str(place.predictions)}  # each environment has its own
-    return [part.format(**names) for part in service.command], {**inherited, **cache, **log, **own}
+    return line, {**variables, **log}
 
 
 def contract_changes(place: Place, before: str, after: str) -> list[str]:
@@ -169,22 +155,12 @@ def _environment(place: Place, path: Path) -> Path:
 
 
 def _install_requirements(place: Place, verified_release: Release) -> None:
-    """Install the requirements into an environment that all releases with equal requirements share.
-
-    uv first tries its cache, which needs no network.
-    """
+    """Install the requirements into an environment that all releases with equal requirements share."""
     target = _environment(place, verified_release.folder)
     with locks.take(target.with_suffix(".lock")):
         if _is_complete(target):
             return
-        shutil.rmtree(target, ignore_errors=True)
-        _uv("venv", "--quiet", "--python", _python(verified_release), str(target))
-        arguments = ["pip", "install", "--quiet", "--require-hashes", "--python", str(target / "bin" / "python")]
-        arguments += ["--requirements", str(verified_release.folder / manifest.LOCKED)]
-        try:
-            _uv(*arguments, "--offline")
-        except UserError:
-            _uv(*arguments)
+        packages.install(verified_release, target)
         files.sync(target)
         files.write_text(target / COMPLETE, "\n".join(_inventory(target)))
 
@@ -202,15 +178,3 @@ def _inventory(environment: Path) -> list[str]:
     return sorted(
         path.name for pattern in ("bin/*", "lib/python*/site-packages/*") for path in environment.glob(pattern)
     )
-
-
-def _python(verified_release: Release) -> str:
-    required = verified_release.manifest.build.python
-    return sys.executable if required == f"{sys.version_info.major}.{sys.version_info.minor}" else required
-
-
-def _uv(*arguments: str) -> None:
-    inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
-    done = subprocess.run([tool("uv"), *arguments], capture_output=True, text=True, check=False, env=inherited)
-    if done.returncode:
-        raise ToolError(f"uv {' '.join(arguments[:2])}: {' '.join(done.stderr.split())[:500]}")

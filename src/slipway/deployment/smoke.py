@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
-
-import httpx
+from typing import TYPE_CHECKING
 
 from slipway import output
 from slipway.agent import installation
 from slipway.environment import client
-from slipway.evaluation.parity import differences
 from slipway.gates import Outcome, Verdict, overall
-from slipway.loadtest.traffic import SYNTHETIC_ID_PREFIX
-from slipway.release import manifest
+from slipway.release import manifest, smoke_rows
 from slipway.release.champion import fetch_desired
 from slipway.results import Subject, recorded
 
@@ -37,7 +33,7 @@ def smoke(environment: Environment, store: Store) -> int:
         facts, expected = read_expected(environment, desired, store)
         result.verdicts = [
             judge_release(facts, client.get_release(url)),
-            judge_predictions(expected, _predictions(url, expected)),
+            smoke_rows.judge_predictions(expected, smoke_rows.request_predictions(url, expected)),
         ]
     for verdict in result.verdicts:
         observed = f"{verdict.observed} ({verdict.threshold}) {verdict.reason}".rstrip()
@@ -53,28 +49,6 @@ def judge_release(expected: ReleaseFacts, served: ReleaseFacts | None) -> Verdic
     return Verdict("release", Outcome.PASS if same else Outcome.FAIL, expected.version, observed, reason)
 
 
-def judge_predictions(expected: SmokeTest, predictions: list[Any] | None) -> Verdict:
-    """Return the verdict on served predictions: each must match that of the build within the tolerance."""
-    gate, threshold = "answers", f"difference at most {expected.tolerance:g}"
-    if predictions is None:
-        return Verdict(gate, Outcome.FAIL, threshold, "no response")
-    if len(predictions) != len(expected.rows):
-        return Verdict(gate, Outcome.FAIL, threshold, f"{len(predictions)} predictions")
-    largest = max(map(_difference, expected.predictions, predictions))
-    passed = largest <= expected.tolerance  # False for NaN
-    observed = f"{largest:.1e} on {len(predictions)} rows"
-    return Verdict(gate, Outcome.PASS if passed else Outcome.FAIL, threshold, observed)
-
-
-def _difference(expected: Any, predicted: Any) -> float:
-    """Return the largest difference of a prediction; infinity when its type or classes differ."""
-    if isinstance(expected, dict):
-        if not isinstance(predicted, dict) or expected.keys() != predicted.keys():
-            return float("inf")
-        return max(_difference(expected[name], predicted[name]) for name in expected)
-    return float(differences(expected, predicted)) if isinstance(predicted, int | float) else float("inf")
-
-
 def read_expected(environment: Environment, desired: EnvironmentFile, store: Store) -> tuple[ReleaseFacts, SmokeTest]:
     """Return the facts that the desired release serves at /release, and its smoke test. Raises UserError.
 
@@ -87,13 +61,3 @@ def read_expected(environment: Environment, desired: EnvironmentFile, store: Sto
         else:
             release = fetch_desired(desired, Path(scratch), store)
         return release.facts(), release.smoke_test()
-
-
-def _predictions(url: str, expected: SmokeTest) -> list[Any] | None:
-    try:
-        response = client.client().post(
-            f"{url}/predict", json=expected.rows, headers={"X-Request-ID": f"{SYNTHETIC_ID_PREFIX}smoke"}
-        )
-        return response.json()["predictions"] if response.status_code == httpx.codes.OK else None
-    except (httpx.HTTPError, ValueError, KeyError):
-        return None

@@ -24,7 +24,7 @@ from slipway.errors import ArgumentError, DigestMismatchError, ToolError, WorkTr
 from slipway.files import disk, sha256
 from slipway.gates.comparison_evidence import Released
 from slipway.git import Git
-from slipway.release import champion, manifest
+from slipway.release import champion, manifest, trial
 from slipway.release.manifest import Build, Inputs, Manifest, Release, Service
 from slipway.release.scratch import scratch
 from slipway.release.signing import keys
@@ -113,7 +113,13 @@ def build(root: Path, output: Path, report: Path | None = None) -> Release:
         facts = _facts(source, version, previous, folder)
         _sbom(facts, folder)
         _report(facts, folder, report)
-        manifest.seal(folder, facts)
+        release = manifest.seal(folder, facts)
+        trial.require_start(
+            release,
+            temporary / "trial",
+            read_settings(source.root / PARAMS).agent.ready_seconds,
+            installs_problem="problem" in SERVE_GROUPS[_format(folder)],
+        )
         return replace(output, lambda target: shutil.copytree(folder, target))
 
 
@@ -193,11 +199,16 @@ def _requirements(context: Path, folder: Path) -> None:
 
     The agent installs `pylock.toml`, whose URLs let uv install from its cache alone; pip installs `requirements.txt`.
     """
-    model_format = json.loads((folder / "model" / "signature.json").read_text(encoding="utf-8"))["format"]
-    groups = [flag for group in SERVE_GROUPS[model_format] for flag in ("--only-group", group)]
+    groups = [flag for group in SERVE_GROUPS[_format(folder)] for flag in ("--only-group", group)]
     for target, kind in ((folder / manifest.LOCKED, "pylock.toml"), (context / IMAGE_REQUIREMENTS, "requirements.txt")):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(_uv_export(context, "--format", kind, *groups), encoding="utf-8")
+
+
+def _format(folder: Path) -> str:
+    """Return the format of the model of a release."""
+    model_format: str = json.loads((folder / "model" / "signature.json").read_text(encoding="utf-8"))["format"]
+    return model_format
 
 
 def _uv_export(context: Path, *flags: str) -> str:
