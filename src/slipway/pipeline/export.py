@@ -18,7 +18,7 @@ from slipway import predictor
 from slipway.errors import DataError, reported_by
 from slipway.evaluation.parity import differences
 from slipway.files import write_json
-from slipway.pipeline import onnx_thresholds, skops_file
+from slipway.pipeline import onnx_converters, onnx_thresholds, skops_file
 from slipway.pipeline.tables import read_rows
 from slipway.pipeline.time_limit import OverTimeError, time_limit
 from slipway.schema.columns import Column, columns
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from slipway.settings.training import ExportSection
 
-OPSET = 21  # of ONNX; ONNX Runtime 1.31 and skl2onnx 1.20 support it
 REASON_LENGTH_MAX = 200  # characters; messages of skl2onnx are long
 
 
@@ -147,9 +146,10 @@ def _to_onnx(estimator: BaseEstimator) -> bytes:
     """Return the estimator in ONNX. Raises errors of skl2onnx where ONNX cannot express a step."""
     from skl2onnx import to_onnx
 
+    onnx_converters.register(estimator)
     options = {} if problem.TASK == "regression" else {id(estimator): {"zipmap": False}}
     inputs = [(column.name, _onnx_type(column)) for column in columns(problem.Row)]
-    graph = to_onnx(estimator, initial_types=inputs, target_opset=OPSET, options=options)
+    graph = to_onnx(estimator, initial_types=inputs, target_opset=onnx_converters.OPSETS, options=options)
     versions = sorted(graph.opset_import, key=lambda opset: opset.domain)  # a set, so its order varies
     del graph.opset_import[:]
     graph.opset_import.extend(versions)
