@@ -284,6 +284,17 @@ def test_a_rollback_is_a_revert_and_a_new_assignment_of_the_stage(project):
     assert branch.published("v0.1.0").commit == branch.tags["model#staging#3"]
 
 
+def test_a_desired_release_is_promoted_again_only_after_a_rejection(project, capsys):
+    project.publish("v0.1.0")
+    desired, head = project.promote("v0.1.0"), project.branch.head
+    for rejected in (None, desired.model_copy(update={"promotion": 7})):
+        again = promotion.promote(project.desired_state("staging"), "v0.1.0", project.store, rejected=rejected)
+        assert (desired, head) == (again, project.branch.head)
+    assert "staging: v0.1.0 is already the desired release" in capsys.readouterr().out
+    retried = promotion.promote(project.desired_state("staging"), "v0.1.0", project.store, rejected=desired)
+    assert (desired.promotion + 1, head) == (retried.promotion, project.git("rev-parse", f"{project.branch.head}~1"))
+
+
 def test_a_rollback_without_an_earlier_release_is_refused(project):
     project.publish("v0.1.0")
     project.promote("v0.1.0")
