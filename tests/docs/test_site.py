@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway.errors import RejectedError, ToolError
+from slipway.errors import ArgumentError, ToolError
 from slipway.local import site
 from slipway.report import html
 
@@ -94,7 +94,7 @@ def test_a_file_that_is_not_a_report_is_rejected(tmp_path, monkeypatch, content)
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(
-        RejectedError, match=r"report\.html: .*; name the report\.html that `slipway report` writes"
+        ArgumentError, match=r"report\.html: .*; name the report\.html that `slipway report` writes"
     ) as error:
         site.picture(path)
     assert "\n" not in str(error.value)
