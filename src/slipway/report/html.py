@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from slipway.page import page
 from slipway.report.document import Chart, Code, Commands, Details, Heading, Link, Paragraph, Strong, Table
-from slipway.report.page import page
 from slipway.report.svg import Plot, label_pixels
 
 if TYPE_CHECKING:

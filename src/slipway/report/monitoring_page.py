@@ -9,10 +9,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from slipway.gates import Outcome, overall
+from slipway.page import page
 from slipway.report import charts
 from slipway.report.charts import TimeChart, TimeSeries
 from slipway.report.monitoring import request, title
-from slipway.report.page import page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

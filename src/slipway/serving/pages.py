@@ -10,6 +10,7 @@ from html import escape
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from slipway.page import page
 from slipway.schema import contract
 from slipway.serving import json_numbers
 from slipway.serving.refusal import REFUSALS
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 ROW = "#/components/schemas/Row"
 RETRY_AFTER = {"Retry-After": {"description": "Seconds", "required": True, "schema": {"type": "integer"}}}
+STYLE = """
+body { font: 16px/1.5 system-ui; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+td, th { text-align: left; vertical-align: top; padding: .2rem 1rem .2rem 0; }
+"""
 REQUEST_ID = {"description": "Identifies the request in the logs", "schema": {"type": "string"}}
 
 
@@ -35,7 +40,7 @@ def add(app: App, problem: ModuleType, version: str, settings: dict[str, Any]) -
         return json.dumps(document | ({"servers": [{"url": prefix}]} if prefix else {})).encode()
 
     app.add_page("/openapi.json", b"application/json", openapi_json)
-    app.add_page("/", b"text/html; charset=utf-8", lambda prefix: page(document, prefix).encode())
+    app.add_page("/", b"text/html; charset=utf-8", lambda prefix: documentation(document, prefix).encode())
 
 
 def openapi(row: type[BaseModel], task: str, target: str, version: str, max_rows: int) -> dict[str, Any]:
@@ -140,7 +145,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-def page(document: dict[str, Any], prefix: str = "") -> str:
+def documentation(document: dict[str, Any], prefix: str = "") -> str:
     """Return the document as HTML; `prefix` is the path prefix of the client's proxy."""
     row = document["components"]["schemas"]["Row"]
     routes = [
@@ -149,21 +154,17 @@ def page(document: dict[str, Any], prefix: str = "") -> str:
         for method, operation in operations.items()
     ]
     fields = [(name, _values(field), field.get("description", "")) for name, field in row["properties"].items()]
-    title = escape(document["info"]["title"])
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
-<style>body{{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}}
-td,th{{text-align:left;vertical-align:top;padding:.2rem 1rem .2rem 0}}</style></head>
-<body><h1>{title}</h1><p>Release {escape(document["info"]["version"])}, contract
-{escape(document["info"][contract.VERSION])}. {escape(document["info"]["description"])}
+    title = document["info"]["title"]
+    version, description = (escape(document["info"][key]) for key in ("version", "description"))
+    body = f"""<h1>{escape(title)}</h1><p>Release {version}. {description}
 Full document: <a href="{escape(prefix)}/openapi.json">openapi.json</a>.</p>
 <h2>Routes</h2>{_table(("Request", "Response"), routes)}
 <h2>Row</h2><p>POST one row, or an array of rows, as application/json to /predict. Keys that are not listed are refused.
 Columns of equal length are faster for many rows: {escape('{"columns": {field: [values]}}')}</p>
 {_table(("Field", "Values", "Meaning"), fields)}
 <h2>Refusals</h2><p>{escape('{"error": …, "details": [{"row": …, "field": …, "rule": …}]}')}</p>
-{_table(("Status", "Meaning"), list(REFUSALS.items()))}</body></html>
-"""
+{_table(("Status", "Meaning"), list(REFUSALS.items()))}"""
+    return page(title, STYLE, body)
 
 
 def _values(field: dict[str, Any]) -> str:
