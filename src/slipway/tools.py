@@ -126,7 +126,15 @@ TOOLS = (
         "images in a registry",
         "skopeo",
     ),
-    Tool("buildah", Origin.OPTIONAL, ("buildah",), "tests", "a served image", "buildah"),
+    Tool(
+        "buildah",
+        Origin.OPTIONAL,
+        ("buildah",),
+        "`slipway agent --runtime container` without podman, and tests",
+        "a served image, releases as containers",
+        "buildah",
+    ),
+    Tool("podman", Origin.OPTIONAL, ("podman",), "`slipway agent --runtime container`", "nothing", "podman"),
     Tool(
         "docker-registry",
         Origin.OPTIONAL,

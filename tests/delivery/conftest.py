@@ -17,6 +17,7 @@ import yaml
 from slipway.agent import processes, supervision
 from slipway.agent.agent import Agent, prefix
 from slipway.agent.follower import Follower
+from slipway.agent.runtime import PROCESSES, Runtime
 from slipway.deployment import promotion
 from slipway.dvc.files import blobs
 from slipway.environment import client
@@ -267,15 +268,24 @@ def _fill(root: Path) -> None:
 class Crew:
     """An agent in this process that is reconciled manually; its services and its gateway are real."""
 
-    def __init__(self, project: Project) -> None:
-        self.project = project
+    def __init__(
+        self,
+        project: Project,
+        runtime: Runtime = PROCESSES,
+        settings: AgentSection = SETTINGS,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self.project, self.runtime, self.settings = project, runtime, settings
+        self.timeout_seconds = timeout_seconds
         self.place = Place.of("staging")
         self.agent = self.replace()
 
     def replace(self) -> Agent:
         """Replace the agent by a successor, as after a crash."""
         follower = Follower(self.place.mirror, str(self.project.origin), "staging")
-        self.agent = Agent(self.place, follower, self.project.store, SETTINGS, CANARY_SECTION)
+        self.agent = Agent(
+            self.place, follower, self.project.store, self.settings, CANARY_SECTION, runtime=self.runtime
+        )
         return self.agent
 
     def settle(self) -> None:
@@ -287,7 +297,7 @@ class Crew:
         """Reconcile until `condition()` holds; return the seconds it took."""
         start = time.monotonic()
         while not condition():
-            assert time.monotonic() - start < TIMEOUT_SECONDS, self.agent.state.model_dump_json(indent=1)
+            assert time.monotonic() - start < self.timeout_seconds, self.agent.state.model_dump_json(indent=1)
             self.agent.reconcile()
             time.sleep(0.03)
         return time.monotonic() - start

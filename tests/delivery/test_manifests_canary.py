@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from slipway.environment import manifests
+from slipway.image import build, packages
 from slipway.serving import canary_job
 from slipway.settings import read_settings
 
@@ -114,6 +115,15 @@ def test_the_job_starts_where_the_image_has_the_code():
     workdir = re.findall(r"^WORKDIR (.+)$", DOCKERFILE, re.MULTILINE)[-1]
     assert f"COPY ./src {workdir}/src" in DOCKERFILE
     assert CONTAINER["workingDir"] == f"{workdir}/src"
+
+
+def test_pods_and_job_fit_the_image_that_is_built():
+    service = DEPLOYMENT["spec"]["containers"][0]
+    assert build.USER == f"{POD['securityContext']['runAsUser']}:{POD['securityContext']['runAsGroup']}"
+    assert {build.PORT} == {port["containerPort"] for port in service["ports"]}
+    assert "command" not in service  # the entry point of the image, with other arguments
+    assert f"/{packages.VENV}/bin/python" == CONTAINER["command"][0]
+    assert f"/{build.BENTO}/src" == CONTAINER["workingDir"]
 
 
 def test_the_job_has_the_image_and_the_rights_of_the_service():

@@ -27,6 +27,7 @@ from slipway.agent.reconcile import (
     View,
     WriteRoutes,
 )
+from slipway.agent.runtime import PROCESSES
 from slipway.agent.watch import Watch
 from slipway.environment import client, state
 from slipway.environment.state import SERVED_MAX, BadPromotion, GatewayProcess, Instance, State, text
@@ -39,6 +40,7 @@ from slipway.schema.contract import sentence
 if TYPE_CHECKING:
     from slipway.agent.follower import Follower
     from slipway.agent.reconcile import Action, CanaryTrial
+    from slipway.agent.runtime import Runtime
     from slipway.environment.place import Place
     from slipway.environment.spec import Canary, EnvironmentFile
     from slipway.environment.state import Phase, Role
@@ -55,21 +57,29 @@ class Agent:
     """Agent of one environment. Its creator must hold the lock of the environment."""
 
     def __init__(
-        self, place: Place, follower: Follower, store: Store, settings: AgentSection, canary: CanarySection
+        self,
+        place: Place,
+        follower: Follower,
+        store: Store,
+        settings: AgentSection,
+        canary: CanarySection,
+        runtime: Runtime = PROCESSES,
     ) -> None:
         self.place = place
+        self.runtime = runtime
         self.follower = follower
         self.store = store
         self.settings = settings
         self.canary = canary
         self.state = state.read(place) or State(environment=place.environment)
         self._gateway = Gateway(place, settings.health_seconds)
-        self._installs = Installs(place, store)
+        self._installs = Installs(place, store, runtime)
         self._health = HealthChecks(settings.health_seconds, settings.health_failures)
         self._watch = Watch(settings.rehash_seconds)
         follower.accepted = follower.accepted or self.state.head
         self._stop_orphans()
         installation.sweep(place)
+        runtime.sweep(place)
 
     @property
     def target(self) -> tuple[EnvironmentFile | None, CanaryTrial | None]:
@@ -158,8 +168,8 @@ class Agent:
         ready = [instance for instance in self.state.instances if instance.phase == "ready"]
         for digest in {instance.digest for instance in ready if instance.role in VERIFIED_ROLES}:
             folder = installation.folder(self.place, digest)
-            if not installation.is_installed(self.place, digest):
-                self._replace(digest, f"{folder}, or its Python environment: missing")
+            if not self.runtime.is_installed(self.place, digest):
+                self._replace(digest, f"{folder}, or {self.runtime.needs}: missing")
             elif fault := self._watch.fault(folder, digest):
                 shutil.rmtree(folder, ignore_errors=True)
                 self._replace(digest, fault)
@@ -210,7 +220,7 @@ class Agent:
         The files of a release may exist before its installation ends, so one in progress does not count.
         """
         digests = {content.digest for content in contents if content} - self._installs.in_progress
-        return frozenset(digest for digest in digests if installation.is_installed(self.place, digest))
+        return frozenset(digest for digest in digests if self.runtime.is_installed(self.place, digest))
 
     def _is_served(self, content: EnvironmentFile) -> bool:
         return client.serves(self.url, content.release, content.commit, self.settings.health_seconds)
@@ -332,8 +342,7 @@ class Agent:
             return
         port = router.free_port()
         tag = self._tag(f"{content.release}-{uuid.uuid4().hex[:8]}")
-        command, environment = installation.command(self.place, release, port)
-        pid = processes.start(command, tag, self.place.log(content.release), release.folder, environment)
+        pid = self.runtime.start(self.place, release, port, tag)
         self._add_instance(content, role, tag, port, pid)
 
     def _start_shadow(self, content: EnvironmentFile) -> None:
@@ -383,6 +392,9 @@ class Agent:
     def _reap(self, instance: Instance) -> None:
         hung = instance.tag in self._health.hung
         processes.kill_tagged(instance.tag)
+        if instance.phase == "starting":
+            time.sleep(self.runtime.start_seconds)
+            processes.kill_tagged(instance.tag)
         self.state.instances = [other for other in self.state.instances if other.tag != instance.tag]
         installation.clear_scratch(self.place, instance.port)
         trial = self.target[1]
@@ -416,8 +428,10 @@ class Agent:
         """Stop the processes that a killed agent had started but not recorded, and its own children."""
         recorded = {instance.tag for instance in self.state.instances}
         recorded |= {self.state.gateway.tag} if self.state.gateway else set()
-        for tag in set(processes.tagged(prefix(self.place)).values()) - recorded:
-            processes.stop_tagged(tag, 0)
+        while orphans := set(processes.tagged(prefix(self.place)).values()) - recorded:
+            for tag in orphans:
+                processes.stop_tagged(tag, 0)
+            time.sleep(self.runtime.start_seconds)
 
 
 def _traffic(steps: Canary, step: int) -> str:

@@ -20,6 +20,12 @@ def agent(
     detach: Annotated[
         bool, typer.Option("--detach", help="Run in the background and print the gateway's URL.")
     ] = False,
+    runtime: Annotated[
+        str,
+        typer.Option(
+            envvar="SLIPWAY_RUNTIME", help="How releases run: as a `process`, or their image as a `container`."
+        ),
+    ] = "process",
 ) -> None:
     """Reconcile an environment with the `deploy` branch, and serve it behind its own gateway.
 
@@ -28,7 +34,7 @@ def agent(
     from slipway.agent.start import start
     from slipway.environment.environment import Environment
 
-    start(Environment(environment), once=once, detach=detach)
+    start(Environment(environment), runtime, once=once, detach=detach)
 
 
 def stop(

@@ -43,6 +43,11 @@ def is_installed(place: Place, digest: str) -> bool:
 
 def install(place: Place, store: Store, content: EnvironmentFile) -> None:
     """Install a release. Raises UserError if it is missing, fails verification or cannot be installed."""
+    _install_requirements(place, install_files(place, store, content))
+
+
+def install_files(place: Place, store: Store, content: EnvironmentFile) -> Release:
+    """Install and return the files of a release. Raises UserError if it is missing or fails verification."""
     _refuse_unsigned(place, store, content)
     target = folder(place, content.digest)
     try:
@@ -52,7 +57,7 @@ def install(place: Place, store: Store, content: EnvironmentFile) -> None:
         verified_release = fetch(store, content.release, content.digest, target)
         _refuse_other_commit(verified_release, content)
     _refuse_unattested(verified_release, store)
-    _install_requirements(place, verified_release)
+    return verified_release
 
 
 def refuse_untrusted(place: Place, store: Store, content: EnvironmentFile) -> None:

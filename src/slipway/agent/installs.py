@@ -6,10 +6,10 @@ import queue
 import threading
 from typing import TYPE_CHECKING
 
-from slipway.agent import installation
 from slipway.errors import UserError
 
 if TYPE_CHECKING:
+    from slipway.agent.runtime import Runtime
     from slipway.environment.place import Place
     from slipway.environment.spec import EnvironmentFile
     from slipway.release.store import Store
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 class Installs:
     """Installations of the releases of one environment."""
 
-    def __init__(self, place: Place, store: Store) -> None:
+    def __init__(self, place: Place, store: Store, runtime: Runtime) -> None:
         self._place = place
         self._store = store
+        self._runtime = runtime
         self._in_progress: dict[str, EnvironmentFile] = {}
         self._results: queue.SimpleQueue[tuple[EnvironmentFile, Exception | None]] = queue.SimpleQueue()
 
@@ -47,7 +48,7 @@ class Installs:
     def _install(self, content: EnvironmentFile) -> None:
         failure: Exception | None = None
         try:
-            installation.install(self._place, self._store, content)
+            self._runtime.install(self._place, self._store, content)
         except (OSError, UserError) as error:
             failure = error
         self._results.put((content, failure))

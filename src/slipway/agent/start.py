@@ -10,6 +10,7 @@ from slipway.agent import processes, supervision
 from slipway.agent.agent import Agent, prefix
 from slipway.agent.follower import Follower
 from slipway.agent.lock import locked
+from slipway.agent.runtimes import named
 from slipway.git import Git
 from slipway.release.signing import keys
 from slipway.release.store import open_store
@@ -21,18 +22,20 @@ if TYPE_CHECKING:
 ROOT = Path()
 
 
-def start(environment: Environment, *, once: bool, detach: bool) -> None:
+def start(environment: Environment, runtime_name: str, *, once: bool, detach: bool) -> None:
     """Run an agent until it is stopped, until the environment is in its desired state, or in the background."""
-    place, settings = environment.place, read_settings()
+    place, settings, runtime = environment.place, read_settings(), named(runtime_name)
     keys.trusted(ROOT)  # an invalid key fails now, not at the next release
     if detach:
-        output.message(environment.name, supervision.detach(place, settings.agent.ready_seconds))
+        output.message(
+            environment.name, supervision.detach(place, settings.agent.ready_seconds, ["--runtime", runtime_name])
+        )
         return
     with locked(place) as lock:
         processes.tag_children(f"{prefix(place)}agent")
         remote = Git(ROOT).run("remote", "get-url", "origin")
         follower = Follower(place.mirror, _absolute(remote), environment.name)
-        agent_ = Agent(place, follower, open_store(), settings.agent, settings.canary)
+        agent_ = Agent(place, follower, open_store(), settings.agent, settings.canary, runtime)
         if once:
             supervision.run_once(agent_, settings.agent.promote_seconds)
         else:

@@ -16,6 +16,8 @@ from slipway.environment import client, state
 from slipway.errors import NotReadyError, ReleaseFailedError, UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from slipway.agent.agent import Agent
     from slipway.agent.lock import Lock
     from slipway.environment.place import Place
@@ -71,9 +73,12 @@ def _reconcile(agent: Agent) -> bool:
         return True
 
 
-def detach(place: Place, timeout_seconds: float) -> str:
-    """Start a detached agent and return the URL of its gateway once that listens. Raises UserError."""
-    command = [sys.executable, "-m", "slipway.cli", "agent", "--environment", place.environment]
+def detach(place: Place, timeout_seconds: float, options: Sequence[str] = ()) -> str:
+    """Start a detached agent and return the URL of its gateway once that listens. Raises UserError.
+
+    options: further options of `slipway agent`.
+    """
+    command = [sys.executable, "-m", "slipway.cli", "agent", "--environment", place.environment, *options]
     with locked(place):
         started = time.time()
     tag = f"{prefix(place)}agent"

@@ -44,14 +44,15 @@ def push(layout: Layout, descriptor: Json, name: str, tag: str) -> str:
 
 
 def pull(reference: str, layout: Layout) -> Json:
-    """Pull an image by digest into `layout` and return its descriptor. Raises UserError."""
+    """Pull an image by digest into `layout`, named PULLED, and return its descriptor. Raises UserError."""
     name, _, digest = reference.partition("@")
     if name.startswith(FOLDER):
-        return _copy(Layout(_folder(name)), layout, digest)
-    _skopeo("copy", *_tls(name, "src"), f"docker://{reference}", f"oci:{layout.folder}:{PULLED}")
+        layout.name(_copy(Layout(_folder(name)), layout, digest), PULLED)
+    else:
+        _skopeo("copy", *_tls(name, "src"), f"docker://{reference}", f"oci:{layout.folder}:{PULLED}")
     descriptor = layout.named(PULLED)
     if descriptor is None:
-        raise ToolError(f"{reference}: skopeo wrote no image")
+        raise ToolError(f"{reference}: was not pulled")
     return descriptor
 
 

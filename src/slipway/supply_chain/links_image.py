@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slipway.errors import RejectedError, UserError
 from slipway.image import record as records
-from slipway.image import verify
+from slipway.image import trust, verify
 from slipway.image.layout import Layout
 from slipway.release.signing import attestation, keys
 from slipway.supply_chain.trace import NotChecked
@@ -48,30 +47,12 @@ def _images(trace: Trace) -> list[ImageRecord]:
 
 def _check(trace: Trace, record: ImageRecord) -> str:
     """Check an image, and who vouches for it before a program of it runs. Raises NotChecked if nobody does."""
-    pulled = verify.pull(record, trace.fetched, Layout(trace.scratch / "image"))
-    signer = records.verify_signature(record, trace.store, trace.root)
-    vouched = [*([f"signed by {signer}"] if signer else []), *_attested(trace, record, pulled.layout)]
+    layout = Layout(trace.scratch / "image")
     try:
-        return "; ".join([verify.rebuild(pulled, is_vouched=bool(vouched)), *vouched])
+        return trust.check(record, trace.fetched, trace.store, trace.git, trace.root, layout)
     except verify.UnknownBaseError:
         raise NotChecked(
             f"{record.image}: nobody signed or attested it, and the Python of its base would run here",
             f"set {keys.SIGNING_KEY} and run `slipway image push`",
             required=False,
         ) from None
-
-
-def _attested(trace: Trace, record: ImageRecord, layout: Layout) -> list[str]:
-    """Check GitHub's attestation of the image. One that is optional and cannot be verified here is left out."""
-    name, required = record.file(records.ATTESTED), attestation.is_required()
-    if name not in trace.store.evidence_names(record.release):
-        if required:
-            raise RejectedError(f"{record.image}: has no attestation from GitHub, and {attestation.REQUIRED} is true")
-        return []
-    bundle = trace.store.read_evidence(record.release, name)
-    try:
-        return [attestation.check_file(trace.git, layout.blob(record.digest), bundle, trace.fetched.commit)]
-    except UserError:
-        if required:
-            raise
-        return []
