@@ -44,8 +44,8 @@ class Engine(Protocol):
     """A program that runs containers from a storage of its own."""
 
     @property
-    def name(self) -> str:
-        """Return the name of the program, which is also that of its tool."""
+    def tool(self) -> tools.Tool:
+        """Return the program, whose name is also that of the folder with its storage."""
 
     def load(self, folder: Path, layout: Layout, name: str) -> None:
         """Load the image that was pulled into `layout` under `name`. Raises ToolError where it cannot run."""
@@ -57,7 +57,7 @@ class Engine(Protocol):
 class Buildah:
     """Chroot isolation: services of a release share its files, which their user cannot change."""
 
-    name = "buildah"
+    tool = tools.named("buildah")
 
     def load(self, folder: Path, layout: Layout, name: str) -> None:
         """Create the working container in which every service of the release runs."""
@@ -70,15 +70,14 @@ class Buildah:
         run = [*self._program(folder), "run", *own, "--user", config["User"], *options, name, "--"]
         return [*run, *config["Entrypoint"], *SERVE, str(port)]
 
-    @staticmethod
-    def _program(folder: Path) -> list[str]:
-        return [tools.require("buildah"), "--root", str(folder / "storage"), "--runroot", str(folder / "run")]
+    def _program(self, folder: Path) -> list[str]:
+        return [tools.require(self.tool.name), "--root", str(folder / "storage"), "--runroot", str(folder / "run")]
 
 
 class Podman:
     """A container for each service, with its own processes and a read-only root."""
 
-    name = "podman"
+    tool = tools.named("podman")
 
     def load(self, folder: Path, layout: Layout, name: str) -> None:
         """Load the image into podman's storage, and run its Python once."""
@@ -96,9 +95,8 @@ class Podman:
         options = ["--rm", "--read-only", "--tmpfs", "/tmp:mode=1777", "--network", "host", "--cap-drop", "all"]  # noqa: S108
         return [*self._program(folder), "run", *options, "--user", config["User"]]
 
-    @staticmethod
-    def _program(folder: Path) -> list[str]:
-        return [tools.require("podman"), "--root", str(folder / "storage"), "--runroot", str(folder / "run")]
+    def _program(self, folder: Path) -> list[str]:
+        return [tools.require(self.tool.name), "--root", str(folder / "storage"), "--runroot", str(folder / "run")]
 
 
 ENGINES: tuple[Engine, ...] = (Podman(), Buildah())
@@ -107,7 +105,7 @@ ENGINES: tuple[Engine, ...] = (Podman(), Buildah())
 
 def engines() -> list[Engine]:
     """Return the engines that are installed. Raises UserError without one."""
-    installed = [engine for engine in ENGINES if tools.named(engine.name).find()]
+    installed = [engine for engine in ENGINES if engine.tool.find()]
     if not installed:
         raise MissingToolError(f"--runtime container: needs podman or buildah; {tools.named('buildah').fix}")
     return installed
@@ -143,11 +141,11 @@ class Containers:
         reasons = []
         for engine in self._engines:
             try:
-                engine.load(folder / engine.name, layout, name)
+                engine.load(folder / engine.tool.name, layout, name)
             except ToolError as error:
                 reasons.append(str(error))
             else:
-                return engine.name
+                return engine.tool.name
         raise ToolError("; ".join(reasons))
 
     def is_installed(self, place: Place, digest: str) -> bool:
@@ -169,8 +167,8 @@ class Containers:
             f"{prediction_log.FOLDER_VARIABLE}={PREDICTIONS}",
         ]
         options += ["--volume", f"{place.predictions}:{PREDICTIONS}"]
-        engine = next(engine for engine in ENGINES if engine.name == config["engine"])
-        container = engine.command(_folder(place) / engine.name, _name(release.digest), config, options, port)
+        engine = next(engine for engine in ENGINES if engine.tool.name == config["engine"])
+        container = engine.command(_folder(place) / engine.tool.name, _name(release.digest), config, options, port)
         command = [sys.executable, "-m", container_process.__name__, tag, *container]
         return processes.start(command, tag, place.log(release.version), place.root, os.environ)
 

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slipway.errors import ToolError
-from slipway.image import layers, platforms
+from slipway.image import elf, layers, platforms
 
 if TYPE_CHECKING:
     from slipway.image.python import ImagePython
 
 VENV = "app/venv"
-RECIPE = 1
+RECIPE = 2
 """Version of the rules in this module. An image of an older recipe has other packages, so raise it with each change."""
 
 UNUSED = (
-    *("bin", "**/tests", "**/include", "**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.c", "**/*.h", "**/*.lib"),
+    *("bin", "**/tests", "**/include", "**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.c", "**/*.h", "**/*.lib", "**/*.a"),
     *("*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED", "*.dist-info/direct_url.json"),
-    "numpy/f2py",
+    *("numpy/distutils", "numpy/f2py", "numpy/_core/_*tests.*.so", "numpy/_core/_simd.*.so", "tornado/test"),
     "onnxruntime/capi/libonnxruntime.so.*",  # for programs in C; the Python module contains a copy
     *("pygments/lexers/[!_]*.py", "pygments/styles/[!_]*.py"),  # for the colors of a terminal
     *(f"onnxruntime/{name}" for name in ("datasets", "quantization", "tools", "transformers")),
@@ -39,6 +39,7 @@ def fill(pylock: Path, python: ImagePython, root: Path) -> None:
     _uv("pip", "install", "--quiet", "--python", sys.executable, *options, *target, "--requirements", str(pylock))
     for path in [path for pattern in UNUSED for path in library.glob(pattern)]:
         layers.remove(path)
+    elf.strip(library)
     (venv / "bin").mkdir(parents=True, exist_ok=True)
     (venv / "bin/python").symlink_to(f"/{python.path}")
     home = f"/{python.path.parent}"

@@ -1,4 +1,4 @@
-"""Trust in a pushed image: its content equals the release's, and somebody vouches for the programs of its base."""
+"""Trust in a pushed image: its content equals the release's, and a key or GitHub vouches for its base."""
 
 from __future__ import annotations
 
