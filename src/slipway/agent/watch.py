@@ -30,7 +30,7 @@ class _Verification:
 
 
 class Watch:
-    """Watches the installed releases of one environment."""
+    """Detects changed files in the installed releases of one environment, and hashes them every `rehash_seconds`."""
 
     def __init__(self, rehash_seconds: float) -> None:
         self._rehash_seconds = rehash_seconds

@@ -149,7 +149,7 @@ class DvcFiles:
 
     @property
     def model(self) -> Path:
-        """Return the folder of the artifact `model`, relative to `root`."""
+        """Return the folder of the artifact `model`, relative to `root`. Raises SettingError without that artifact."""
         try:
             return Path(self.pipeline.artifacts[ARTIFACT].path)
         except KeyError:

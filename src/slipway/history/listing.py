@@ -1,4 +1,4 @@
-"""Runs, releases, their differences and their reproduction, as text or JSON."""
+"""The commands `history`, `diff` and `reproduce`: they print runs, releases, their differences and a rebuild."""
 
 from __future__ import annotations
 

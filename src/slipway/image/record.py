@@ -81,12 +81,12 @@ class ImageRecord(BaseModel):
 
 
 def read_all(store: Store, version: str) -> list[ImageRecord]:
-    """Return the images that were pushed of a release, in the order of their evidence. Raises UserError."""
+    """Return the record of each pushed image of a release, sorted by file name. Raises UserError for an invalid one."""
     return [_read(store, version, name) for name in store.evidence_names(version) if _is_record(name)]
 
 
 def find(store: Store, version: str, reference: str) -> ImageRecord | None:
-    """Return the record of an image of a release; None when it has none."""
+    """Return the record of the image `reference` of a release; None without one."""
     return next((record for record in read_all(store, version) if record.image == reference), None)
 
 

@@ -51,7 +51,7 @@ class JobRun:
 
 @dataclass(frozen=True)
 class GitHubEvent:
-    """An event of GitHub: its name, such as `push`, and the relevant part of its payload."""
+    """A GitHub event: its name, such as `push`, and the relevant part of its payload."""
 
     name: str
     payload: dict[str, Any]

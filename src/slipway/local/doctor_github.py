@@ -35,7 +35,7 @@ ACTIONS_SETTINGS = "Settings → Actions → General"
 
 
 def examine(root: Path) -> Iterator[Finding]:
-    """Check the GitHub repository that is the `origin` of the checkout in `root`."""
+    """Yield the findings about the GitHub repository that is the `origin` of the checkout in `root`."""
     try:
         host, repository = origin(root)
     except GitError as error:

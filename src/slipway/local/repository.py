@@ -143,7 +143,7 @@ class Repository:
         return folder
 
     def git(self, *arguments: str, cwd: Path | None = None) -> str:
-        """Run git in `cwd`, by default the author's clone. Return its output."""
+        """Run git in `cwd`, by default the author's clone, and return its output. Raises GitError."""
         return Git(cwd or self.author, self._env).run(*arguments, seconds=COMMAND_TIMEOUT_SECONDS)
 
 

@@ -59,7 +59,7 @@ class CheckContext:
 
     @cached_property
     def own(self) -> pd.DataFrame:
-        """Return the rows that the assessed release answered."""
+        """Return the rows that the assessed release predicted."""
         rows = self.window.rows
         return rows[rows[RELEASE] == self.reference.baseline.release]
 
@@ -80,7 +80,7 @@ class CheckContext:
 
     @cached_property
     def own_sample(self) -> Sample:
-        """Return the sample of the rows that the release answered."""
+        """Return the sample of the rows that the assessed release predicted."""
         return self.sample if len(self.own) == len(self.window.rows) else self._measured(self.own)
 
     @cached_property
@@ -109,7 +109,7 @@ class CheckContext:
 
     @cached_property
     def own_statistics(self) -> dict[StatisticKey, float]:
-        """Return the statistics of the rows that the release answered."""
+        """Return the statistics of the rows that the assessed release predicted."""
         if self.own_sample is self.sample:
             return self.statistics
         return self.expectation.statistics(self.own_sample) | self.expectation.moved(self.own_sample, self.previous)

@@ -51,7 +51,7 @@ TIMEOUT_SECONDS = 10  # of a query
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Wait until the canary passed or must be rolled back, print the verdicts and return the exit status."""
+    """Wait until the canary ends, print its verdicts and return the exit status: 0 only if it passed."""
     options = _parser().parse_args(arguments)
     try:
         path = model_folder.root() / "params.yaml"

@@ -155,7 +155,7 @@ class Connection(HttpToolsProtocol):
         return self.loop.connect_accepted_socket(factory, accepted, ssl=self.config.ssl)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Handle an event of the loop."""
+        """Admit the connection, or respond 503 above the limit and close it."""
         super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn narrows the type of asyncio
         self._since = self.loop.time()
         self._head_bytes = 0
@@ -166,12 +166,12 @@ class Connection(HttpToolsProtocol):
             self.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Handle an event of the loop."""
+        """Remove the connection from its manager."""
         self.manager.leave(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Handle an event of the loop."""
+        """Count the bytes of the head, and respond 431 above the limit; abort a connection that is busy."""
         if self._in_head:
             self._head_bytes += len(data)
         super().data_received(data)
@@ -182,13 +182,13 @@ class Connection(HttpToolsProtocol):
                 self.transport.abort()
 
     def on_message_begin(self) -> None:
-        """Handle an event of the parser."""
+        """Start to count the bytes of a head."""
         self._in_head = True
         self._head_bytes = 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Handle an event of the parser. Refuse a request above the limit here, at a quarter of the routes' cost."""
+        """Admit the request, or refuse it above the limit: here that costs a quarter of what it costs in the routes."""
         if self.parser.should_upgrade():
             return  # the parser repeats the head without `Upgrade`
         self._in_head = False
@@ -203,17 +203,17 @@ class Connection(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
-        """Handle an event of the parser."""
+        """Pass the body on, unless the request is refused."""
         if not self._is_refused:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Handle an event of the parser."""
+        """Pass the end of the request on, unless it is refused."""
         if not self._is_refused and not self.parser.should_upgrade():
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Handle the end of a response."""
+        """Start the idle time of the connection."""
         self._since = self.loop.time()
         super().on_response_complete()
 
@@ -236,7 +236,7 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def answer_directly(self, status: int, headers: Headers, body: bytes, keep_alive: bool) -> None:
-        """Answer without the application."""
+        """Write a response without calling the application, and close the connection unless `keep_alive`."""
         keep_alive = keep_alive and not self._is_closing_soon
         lines = [
             STATUS_LINE[status],

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def labeled(context: CheckContext) -> pd.DataFrame:
-    """Return the labeled rows of this and the previous windows that the release answered."""
+    """Return the labeled rows of this and the previous windows that the release predicted."""
     rows = context.window.joined.rows
     return rows[rows[problem.TARGET].notna() & (rows[RELEASE] == context.reference.baseline.release)]
 

@@ -23,7 +23,7 @@ class FolderStore:
         self.root = root
 
     def put(self, folder: Path, evidence: Sequence[Path] = ()) -> None:
-        """See `Store.put`. The copy is renamed at the end, so a killed copy is never mistaken for a release."""
+        """Copy the release in `folder`, and rename the copy last, so a killed copy is never taken for a release."""
         built = manifest.verify(folder)
         target = self.root / built.version
         if target.exists():
@@ -43,18 +43,18 @@ class FolderStore:
             refuse_other(built, manifest.digest_of(target), str(target))  # another process stored it first
 
     def unpack_release(self, version: str, folder: Path) -> None:
-        """See `Store.unpack_release`."""
+        """Copy a release into the new `folder`. Raises NoReleaseError when it is missing."""
         source = self.root / version
         if not source.is_dir():
             raise NoReleaseError(f"{source}: no such release; see `slipway release list`")
         shutil.copytree(source, folder)
 
     def versions(self) -> list[str]:
-        """See `Store.versions`."""
+        """Return the versions in the folder, oldest first."""
         return only_versions(entry.name for entry in self.root.iterdir()) if self.root.is_dir() else []
 
     def add_evidence(self, version: str, files: Iterable[Path]) -> None:
-        """See `Store.add_evidence`."""
+        """Copy files next to a release, each under its name; existing evidence stays."""
         folder = self._evidence(version)
         for file in files:
             make_folder(folder)
@@ -64,18 +64,18 @@ class FolderStore:
                 move(incoming, folder / file.name)
 
     def evidence_names(self, version: str) -> list[str]:
-        """See `Store.evidence_names`."""
+        """Return the names of the files next to a release."""
         return sorted(file.name for file in self._evidence(version).glob("[!.]*"))
 
     def read_evidence(self, version: str, name: str) -> bytes:
-        """See `Store.read_evidence`."""
+        """Return the content of one file of evidence. Raises MissingFileError when it is missing."""
         try:
             return (self._evidence(version) / name).read_bytes()
         except OSError as error:
             raise MissingFileError(f"{self._evidence(version) / name}: {error.strerror}") from None
 
     def remove(self, version: str) -> None:
-        """See `Store.remove`."""
+        """Remove a release and then its evidence."""
         for folder in (self.root / version, self._evidence(version)):
             outgoing = self.root / f".outgoing-{uuid.uuid4().hex}"
             if folder.exists():

@@ -26,7 +26,7 @@ class GitHubStore:
     """GitHub Releases of the repository in the current folder; `gh` requires a login or GH_TOKEN."""
 
     def put(self, folder: Path, evidence: Sequence[Path] = ()) -> None:
-        """See `Store.put`. `gh` uploads into a draft and publishes it last, so a killed upload is never a release."""
+        """Upload the release in `folder`: `gh` publishes a draft last, so a killed upload is never a release."""
         built = manifest.verify(folder)
         with TemporaryDirectory() as scratch:
             if built.version in self.versions():
@@ -50,35 +50,35 @@ class GitHubStore:
         gh("release", "create", tag, str(archive), *map(str, evidence), "--verify-tag", *options)
 
     def unpack_release(self, version: str, folder: Path) -> None:
-        """See `Store.unpack_release`."""
+        """Download a release into the new `folder`. Raises ApiError when it is missing."""
         with TemporaryDirectory() as scratch:
             gh("release", "download", version_tag(version), "--pattern", ARCHIVE, "--dir", scratch)
             unpack(Path(scratch) / ARCHIVE, folder)
 
     def versions(self) -> list[str]:
-        """See `Store.versions`."""
+        """Return the versions of the published GitHub Releases, oldest first."""
         tags = self._tags("--exclude-drafts", "--json", "tagName", "--jq", ".[].tagName")
         prefix = version_tag("")
         return only_versions(tag.removeprefix(prefix) for tag in tags if tag.startswith(prefix))
 
     def add_evidence(self, version: str, files: Iterable[Path]) -> None:
-        """See `Store.add_evidence`: further assets of the GitHub Release."""
+        """Upload files as further assets of the GitHub Release; existing assets stay."""
         stored = set(self._assets(version))
         if new := [str(file) for file in files if file.name not in stored]:
             gh("release", "upload", version_tag(version), *new)
 
     def evidence_names(self, version: str) -> list[str]:
-        """See `Store.evidence_names`."""
+        """Return the names of the assets except the release itself."""
         return sorted(name for name in self._assets(version) if name != ARCHIVE)
 
     def read_evidence(self, version: str, name: str) -> bytes:
-        """See `Store.read_evidence`."""
+        """Return the content of one asset. Raises ApiError when it is missing."""
         with TemporaryDirectory() as scratch:
             gh("release", "download", version_tag(version), "--pattern", name, "--dir", scratch)
             return (Path(scratch) / name).read_bytes()
 
     def remove(self, version: str) -> None:
-        """See `Store.remove`. The tag stays, so the version is not reused."""
+        """Delete the GitHub Release. The tag stays, so the version is not reused."""
         gh("release", "delete", version_tag(version), "--yes")
 
     def _assets(self, version: str) -> list[str]:

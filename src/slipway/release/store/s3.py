@@ -31,7 +31,7 @@ class S3Store:
         self._s3 = _connect()
 
     def put(self, folder: Path, evidence: Sequence[Path] = ()) -> None:
-        """See `Store.put`. A multipart upload is invisible until it is completed."""
+        """Upload the release in `folder`. A multipart upload is invisible until it is completed."""
         built = manifest.verify(folder)
         key = self._archive(built.version)
         with TemporaryDirectory() as scratch, self._user_errors():
@@ -53,7 +53,7 @@ class S3Store:
                 raise
 
     def unpack_release(self, version: str, folder: Path) -> None:
-        """See `Store.unpack_release`."""
+        """Download a release into the new `folder`. Raises NoReleaseError when it is missing."""
         key = self._archive(version)
         with self._user_errors(), TemporaryDirectory() as scratch:
             if not self._s3.exists(key):
@@ -62,12 +62,12 @@ class S3Store:
             unpack(Path(scratch) / ARCHIVE, folder)
 
     def versions(self) -> list[str]:
-        """See `Store.versions`."""
+        """Return the versions in the bucket, oldest first."""
         with self._user_errors():
             return only_versions(path.split("/")[-2] for path in self._s3.glob(f"{self.root}/*/{ARCHIVE}"))
 
     def add_evidence(self, version: str, files: Iterable[Path]) -> None:
-        """See `Store.add_evidence`."""
+        """Upload files next to a release, each under its name; existing evidence stays."""
         new = list(files)
         stored = set(self.evidence_names(version)) if new else set()
         with self._user_errors():
@@ -76,17 +76,17 @@ class S3Store:
                     self._s3.put_file(str(file), f"{self.root}/{version}/{EVIDENCE}/{file.name}")
 
     def evidence_names(self, version: str) -> list[str]:
-        """See `Store.evidence_names`."""
+        """Return the names of the objects next to a release."""
         with self._user_errors():
             return sorted(path.split("/")[-1] for path in self._s3.find(f"{self.root}/{version}/{EVIDENCE}"))
 
     def read_evidence(self, version: str, name: str) -> bytes:
-        """See `Store.read_evidence`."""
+        """Return the content of one file of evidence. Raises ToolError when it is missing."""
         with self._user_errors():
             return bytes(self._s3.cat_file(f"{self.root}/{version}/{EVIDENCE}/{name}"))
 
     def remove(self, version: str) -> None:
-        """See `Store.remove`."""
+        """Delete a release and then its evidence."""
         with self._user_errors():
             self._s3.rm_file(self._archive(version))
             for path in self._s3.find(f"{self.root}/{version}"):
