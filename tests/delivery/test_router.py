@@ -27,7 +27,7 @@ def listener():
 @pytest.fixture
 def front(listener, tmp_path):
     """Port of a gateway in front of the listener."""
-    (tmp_path / "routes.yaml").write_text(router.render([router.Backend("only", (listener.getsockname()[1],), 100)]))
+    (tmp_path / "routes.yaml").write_text(router.render((router.Backend("only", (listener.getsockname()[1],), 100),)))
     port, inside = router.free_port(None), router.free_port(None)
     process = subprocess.Popen(router.command(port, inside, tmp_path / "routes.yaml"), stdout=subprocess.DEVNULL)
     yield port

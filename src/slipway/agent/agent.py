@@ -242,13 +242,17 @@ class Agent:
         trial = self.target[1]
         if trial is None or trial.content.canary is None:
             return
-        view, content, now = self._view(), trial.content, time.time()
-        progress, on_trial = self._progress(content), reconcile.is_on_trial(view)
+        content, now = trial.content, time.time()
+        progress = self._progress(content)
+        if progress and now - progress.evaluated < self.canary.interval_seconds:
+            return
+        view = self._view()
+        on_trial = reconcile.is_on_trial(view)
         if progress is None and on_trial:
             digests = trial.content.canary.baseline.digest, content.digest
             changes = installation.contract_changes(self.place, *digests)
             progress = canary_progress.begin(content.promotion, now, changes)
-        if progress is None or now - progress.evaluated < self.canary.interval_seconds:
+        if progress is None:
             return
         sources = self._measure(view.alive, content) if on_trial else dict.fromkeys(SIDES)
         after = canary_progress.advance(progress, trial.content.canary.step_count, sources, now, self.canary)

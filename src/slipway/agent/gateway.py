@@ -44,7 +44,7 @@ class Gateway:
         port = router.free_port(ports[0] if ports else None)
         inside = router.free_port(previous.inside if previous else None)
         if not self._place.routes.exists():
-            files.write_text(self._place.routes, router.render([]))
+            files.write_text(self._place.routes, router.render(()))
         files.write_text(self._place.watched, tag)
         command = router.command(port, inside, self._place.routes)
         pid = processes.start(command, tag, self._place.log("router"), self._place.root, os.environ)

@@ -180,6 +180,5 @@ def _is_complete(environment: Path) -> bool:
 
 def _inventory(environment: Path) -> list[str]:
     """Return the names of the installed programs and packages."""
-    return sorted(
-        path.name for pattern in ("bin/*", "lib/python*/site-packages/*") for path in environment.glob(pattern)
-    )
+    folders = (environment / "bin", *environment.glob("lib/python*/site-packages"))
+    return sorted(path.name for folder in folders if folder.is_dir() for path in folder.iterdir())

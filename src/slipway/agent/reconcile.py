@@ -193,9 +193,9 @@ def plan(view: View) -> list[Action]:
 def render(backends: list[Instance]) -> str:
     """Return routes that send all requests to `backends`, which are of one release."""
     if not backends:
-        return router.render([])
+        return router.render(())
     name = router.service_name(backends[0].release, backends[0].digest)
-    return router.render([router.Backend(name, _ports(backends), 100)])
+    return router.render((router.Backend(name, _ports(backends), 100),))
 
 
 def is_on_trial(view: View) -> bool:
@@ -263,7 +263,7 @@ def _render(view: View, living: list[Instance], backends: list[Instance]) -> str
     targets = [router.Backend(main, _ports(backends), 100 - 2 * weight)] if weight < HALF_PERCENT else []
     targets += [router.Backend(names[side], ports, weight) for side, ports in zip(SIDES, others, strict=False)]
     percent = trial.shadow_percent
-    return router.render(targets, router.Shadow(others[-1][0], percent) if percent else None)
+    return router.render(tuple(targets), router.Shadow(others[-1][0], percent) if percent else None)
 
 
 def _ports(instances: list[Instance]) -> tuple[int, ...]:

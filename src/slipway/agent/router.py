@@ -14,16 +14,14 @@ import shutil
 import socket
 import sys
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slipway import yaml12
 from slipway.environment.agent_report import STATE_PATH
 from slipway.errors import BusyError, MissingToolError
 from slipway.gates.canary import BOUNDS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 RELOAD_INTERVAL = "100ms"  # between two reloads of the routes; Traefik's default of 2 s would delay each switch
 HEADER = "# Written by `slipway agent`, which overwrites any other change.\n"
@@ -33,6 +31,7 @@ INTERNAL_ENTRY_POINT = "inside"
 SERVICE_PORTS = range(15000, 32000)
 PORT_MAX = 65535
 WATCHED_SUFFIXES = {".yml", ".yaml", ".toml"}  # files that Traefik reads in the folder that it watches
+RENDERED_MAX = 8  # contents of the routes file that are cached
 STATE_REQUESTS_MAX = 4  # concurrent ones, so that clients of the service cannot overload the agent
 PORT_ATTEMPTS_MAX = 200
 REQUESTS_METRIC = "traefik_service_requests"
@@ -92,7 +91,8 @@ def command(port: int, inside: int, routes: Path) -> list[str]:
     ]
 
 
-def render(backends: Sequence[Backend], shadow: Shadow | None = None) -> str:
+@lru_cache(RENDERED_MAX)  # the agent renders in every pass, and the routes rarely change
+def render(backends: tuple[Backend, ...], shadow: Shadow | None = None) -> str:
     """Return the content of the routes file. Without a backend, Traefik answers every request with 404.
 
     Once the gateway has loaded the routes, it answers at the internal path that `loaded_path` returns for them.
@@ -126,6 +126,7 @@ def render(backends: Sequence[Backend], shadow: Shadow | None = None) -> str:
     return f"{HEADER}# /{stamp}\n" + yaml12.dump({"http": http})
 
 
+@cache
 def status_route(port: int) -> str:
     """Return the file that routes STATE_PATH, and no other path, to the status server of the agent at `port`."""
     route = {
