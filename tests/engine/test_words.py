@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 WORDS = yaml.safe_load(Path(__file__).with_name("words.yaml").read_text(encoding="utf-8"))
-PHRASES = {re.compile(rf"\b{phrase}\b".replace(" ", r"[\s#*]+"), re.IGNORECASE): phrase for phrase in WORDS["phrases"]}
+GAP = r"[\s#*]+"
+PHRASES = {re.compile(rf"\b{phrase}\b".replace(" ", GAP), re.IGNORECASE): phrase for phrase in WORDS["phrases"]}
+ANY_PHRASE = re.compile(rf"\b(?:{'|'.join(WORDS['phrases'])})\b".replace(" ", GAP))
+"""A phrase in a text in lower case: a twentieth of the time of all PHRASES."""
 FOREIGN = re.compile("|".join(map(re.escape, WORDS["foreign"])))
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 """A word in prose, snake case or camel case."""
@@ -56,8 +59,9 @@ def names(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
     The fields of a TypedDict are keys of a format, which readers of older documents depend on.
     """
-    keys = {id(target) for node in ast.walk(tree) if _is_typed_dict(node) for target in _fields(node)}
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    keys = {id(target) for node in nodes if _is_typed_dict(node) for target in _fields(node)}
+    for node in nodes:
         if id(node) in keys:
             continue
         match node:
@@ -80,10 +84,11 @@ def _fields(node: ast.ClassDef) -> Iterator[ast.expr]:
 
 def findings(file: str, text: str) -> Iterator[str]:
     """Yield `file:line: word; write …` for each word or name that the project does not use."""
-    for number, line in enumerate(text.splitlines(), start=1):
-        for word in sorted(parts(FOREIGN.sub("", line)) & WORDS["everywhere"].keys()):
-            yield f"{file}:{number}: {word}; write {WORDS['everywhere'][word]}"
-    for pattern, phrase in PHRASES.items():
+    if parts(FOREIGN.sub("", text)) & WORDS["everywhere"].keys():
+        for number, line in enumerate(text.splitlines(), start=1):
+            for word in sorted(parts(FOREIGN.sub("", line)) & WORDS["everywhere"].keys()):
+                yield f"{file}:{number}: {word}; write {WORDS['everywhere'][word]}"
+    for pattern, phrase in PHRASES.items() if ANY_PHRASE.search(text.lower()) else ():
         for match in pattern.finditer(text):
             number = text.count("\n", 0, match.start()) + 1
             yield f"{file}:{number}: {' '.join(match[0].split())}; write {WORDS['phrases'][phrase]}"
