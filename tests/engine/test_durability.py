@@ -67,6 +67,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "output.py": {"_stdout_for_document": "the stdout of the command"},
     "files/__init__.py": dict.fromkeys(("_sync_folder", "move", "write_bytes", "write_new"), "the writer itself"),
     "local/act.py": {"_append": LOG},
+    "local/bytecode.py": {"_link_file": DEMO},
     "local/cml_install.py": {"_launcher": SITE, "install": APPENDS},
     "local/github_schema/excerpt.py": {"main": SITE},
     "local/images.py": {"start_registry": LOG},

@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 import signal
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from slipway import output
 from slipway.errors import ArgumentError, GateError, NotReadyError, SettingError, ToolError
 from slipway.files import write_text
 from slipway.github.checked_run import CHECKS
-from slipway.local import act, client, images
+from slipway.local import act, bytecode, client, images
 from slipway.local.home import DEMOS, Home, stop_all
 from slipway.local.progress import Progress
 from slipway.local.repository import PullRequest, Repository, install, run, uncommitted
@@ -78,6 +79,9 @@ class Demo:
         """Create `origin` and its author's clone, and start an agent for each environment and a registry of images."""
         self.repository.create(source)
         self.repository.use_local_remote()
+        bytecode.fill(
+            Path(sys.prefix).parent, Path(self.env["SLIPWAY_BYTECODE"]), Path(self.env["PYTHONPYCACHEPREFIX"])
+        )
         install(self.repository.author, self.env)
         machine = self.repository.checkout(self.home.root / "machine", "refs/heads/main")
         install(machine, self.env)

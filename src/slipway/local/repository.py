@@ -11,6 +11,7 @@ from slipway.errors import ToolError, WorkTreeError
 from slipway.git import Git, GitError
 from slipway.local import push_rule
 from slipway.local.act import REPOSITORY, STANDINS, GitHubEvent
+from slipway.local.bytecode import ENVIRONMENTS, SOURCE
 from slipway.pull_request import engine
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ class Repository:
 
 def install(tree: Path, env: Mapping[str, str]) -> None:
     """Install the locked packages in `tree`."""
-    run(["bash", str(BYTECODE_SCRIPT), ".venv", ".venv-checks"], tree, env)
+    run(["bash", str(BYTECODE_SCRIPT), *ENVIRONMENTS, SOURCE], tree, env)
     run(["uv", "sync", "--frozen", "--quiet"], tree, env)
 
 
