@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import sys
 from pathlib import Path
 
 from locust import FastHttpUser, constant_throughput, events, task
@@ -55,8 +56,12 @@ def _(parser, **_) -> None:
 
 @events.init.add_listener
 def _(environment, **_) -> None:
-    settings = read_settings()
-    rows = read_payloads(environment.parsed_options.payloads, settings.loadtest.payloads, settings.seed)
+    try:
+        settings = read_settings()
+        rows = read_payloads(environment.parsed_options.payloads, settings.loadtest.payloads, settings.seed)
+    except UserError as error:
+        logging.error("%s", error)
+        sys.exit(USAGE_ERROR_STATUS)
     environment.payloads = itertools.cycle(row.encode() for row in rows)
 
 

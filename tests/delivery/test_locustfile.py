@@ -26,8 +26,8 @@ def locust(tmp_path):
     program = str(Path(sys.executable).with_name("locust"))
     arguments = ["--headless", "--users", "3", "--spawn-rate", "3", "--run-time", "2s", "--payloads", str(rows)]
 
-    def run(host: str) -> tuple[int, str]:
-        command = [program, "-f", "loadtests/locustfile.py", "--host", host, *arguments]
+    def run(host: str, *further: str) -> tuple[int, str]:
+        command = [program, "-f", "loadtests/locustfile.py", "--host", host, *arguments, *further]
         environment = os.environ | {"PYTHONPATH": str(TOY)}
         done = subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=SECONDS_MAX, check=False
@@ -50,6 +50,13 @@ def test_a_response_without_a_prediction_is_a_failure(locust):
         code, output = locust(url)
     assert 1 == code
     assert "prediction is not a finite number" in output
+
+
+def test_missing_rows_are_reported_in_one_line_before_anything_is_sent(locust):
+    code, output = locust("http://127.0.0.1:9", "--payloads", "nowhere.parquet")
+    assert 2 == code
+    assert "nowhere.parquet: file of rows not found; run `slipway train`" in output
+    assert "Traceback" not in output
 
 
 def test_another_host_is_refused_before_anything_is_sent(locust):
