@@ -71,7 +71,7 @@ def read_all(project) -> dict[str, object]:
             for promotion_ in DesiredState(branch, "production").history()
         ],
         "entries": History(branch.git, project.store).entries(5),
-        "diff": History(branch.git, project.store).diff("v0.1.0", "v0.3.0"),
+        "diff": History(branch.git, project.store).diff("v0.1.0", "v0.3.0").model_dump(),
         "next": DesiredState(branch, "production").next_assignment(),
         "in use": in_use(DesiredState(branch, "production")),
         "published": [branch.published(version) for version in branch.versions()],

@@ -114,7 +114,7 @@ def test_the_last_run_in_the_work_tree_is_listed_before_it_is_committed(released
     with recorded(results.TRAIN) as result:
         result.evidence = TrainEvidence(commit="c0ffee", by="grace", stages={"train": 1.5})
     entry = entries(released)[HERE]
-    assert ("grace", {"train": 1.5}) == (entry.by, entry.jobs["train"]["stages"])
+    assert ("grace", {"train": 1.5}) == (entry.by, entry.jobs["train"].stages)
 
 
 def test_the_table_has_a_line_for_each_entry(released):
@@ -126,9 +126,9 @@ def test_the_table_has_a_line_for_each_entry(released):
 @pytest.mark.parametrize("after", ["v0.2.0", HERE, "HEAD"])
 def test_two_entries_are_compared_by_parameters_metrics_and_commits(released, after):
     comparison = History(Git(released.root), released.store).diff("v0.1.0", after)
-    assert {"seed": (1, 2)} == comparison["parameters"]
-    assert {"evaluate.model.roc_auc": (0.7, 0.75)} == comparison["metrics"]
-    assert ["+ Change change.txt"] == [f"{line[0]} {line[10:]}" for line in comparison["commits"]]
+    assert {"seed": (1, 2)} == comparison.parameters
+    assert {"evaluate.model.roc_auc": (0.7, 0.75)} == comparison.metrics
+    assert ["+ Change change.txt"] == [f"{line[0]} {line[10:]}" for line in comparison.commits]
     assert "seed: 1 → 2" in text.diff(comparison)
 
 

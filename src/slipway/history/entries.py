@@ -7,10 +7,9 @@ the champion of the comparison. There is no separate database that could disagre
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slipway import results
 from slipway.dvc.files import LOCK
@@ -21,6 +20,7 @@ from slipway.environment.versions import VERSION
 from slipway.errors import ArgumentError
 from slipway.git.changes import differences
 from slipway.history import snapshot
+from slipway.history.records import JobRecord, SnapshotDiff
 from slipway.release.evidence import RESULT_FILE
 
 if TYPE_CHECKING:
@@ -38,19 +38,6 @@ COMMIT_DIGITS = 7  # of a commit in a list
 UNREADABLE = "an unreadable environment file"
 UNKNOWN_USER = "unknown"  # recorded on a machine without a user name
 JOBS = ("build", "train", "compare")
-EVIDENCE_KEYS = (
-    "by",
-    "run",
-    "machine",
-    "python",
-    "stages",
-    "resources",
-    "stale",
-    "changed_files",
-    "champion",
-    "candidate",
-)
-"""Keys of a job's evidence that an entry includes."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +55,7 @@ class Entry:
     digest: str | None = None
     champion: str | None = None
     decisions: list[str] = field(default_factory=list)
-    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    jobs: dict[str, JobRecord] = field(default_factory=dict)
     """Start, duration, user and workflow run of each job that has a stored result."""
 
 
@@ -90,17 +77,16 @@ class History:
         entries = [*self._here(), *releases, *(run for run in runs if run.commit not in released)]
         return sorted(entries, key=lambda entry: datetime.fromisoformat(entry.time), reverse=True)
 
-    def diff(self, before: str, after: str) -> dict[str, Any]:
+    def diff(self, before: str, after: str) -> SnapshotDiff:
         """Return the differences of two releases, commits or work trees, and the commits between them.
 
-        Each part of a snapshot maps the name of a differing item to (before, after).
         Raises UserError for an unknown name.
         """
         (old_files, old_code), (new_files, new_code) = self._commits(before), self._commits(after)
         old, new = (asdict(snapshot.read(self.git, commit)) for commit in (old_files, new_files))
         parts = {part: differences(old[part], new[part]) for part in old}
         commits = list(self._between(old_code, new_code))
-        return {"before": before, "after": after, **parts, "commits": commits}
+        return SnapshotDiff(before=before, after=after, **parts, commits=commits)
 
     def _between(self, old: str, new: str) -> Iterator[str]:
         """Yield a line for each commit that only one of the two contains, newest first."""
@@ -124,7 +110,8 @@ class History:
     def _release(self, published: Published, is_stored: bool, promotions: Mapping[str, Sequence[Promotion]]) -> Entry:
         jobs = dict(self._jobs(published.version)) if is_stored else {}
         released, built_from = self.git.read_commits([published.commit, published.built_from])
-        user = jobs.get("build", {}).get("by")
+        user = jobs["build"].by if "build" in jobs else None
+        compared = jobs["compare"].champion if "compare" in jobs else None
         return Entry(
             name=published.version,
             commit=published.built_from,
@@ -133,7 +120,7 @@ class History:
             because=built_from.subject,
             files=snapshot.read(self.git, published.commit),
             digest=published.digest,
-            champion=(jobs.get("compare", {}).get("champion") or {}).get("version"),
+            champion=compared.version if compared else None,
             decisions=list(decisions(published.version, promotions)),
             jobs=jobs,
         )
@@ -144,14 +131,14 @@ class History:
         if last:
             files, by = snapshot.read(self.git, None), last.evidence.by if last.evidence else ""
             commit = last.evidence.commit if last.evidence else self.git.read_commit("HEAD").id
-            jobs = {"train": _job(last.model_dump(mode="json"))}
+            jobs = {"train": JobRecord.parse(last.model_dump_json())}
             yield Entry(HERE, commit, last.started.isoformat(), by, "", files, jobs=jobs)
 
     def _run(self, commit: Commit) -> Entry:
         time, files = commit.committed.isoformat(), snapshot.read(self.git, commit.id)
         return Entry(commit.id[:12], commit.id, time, commit.author, commit.subject, files)
 
-    def _jobs(self, version: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _jobs(self, version: str) -> Iterator[tuple[str, JobRecord]]:
         """Yield the newest stored result of each of JOBS for a release."""
         kept = {
             match[1]: match[0]
@@ -160,12 +147,7 @@ class History:
         }
         for job in JOBS:
             if job in kept:
-                yield job, _job(json.loads(self.store.read_evidence(version, kept[job])))
-
-
-def _job(result: Mapping[str, Any]) -> dict[str, Any]:
-    evidence = {key: result["evidence"][key] for key in EVIDENCE_KEYS if key in result["evidence"]}
-    return {"started": result["started"], "seconds": result["seconds"], **evidence}
+                yield job, JobRecord.parse(self.store.read_evidence(version, kept[job]))
 
 
 def decisions(version: str, promotions: Mapping[str, Sequence[Promotion]]) -> Iterator[str]:

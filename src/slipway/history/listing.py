@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict
 from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from slipway import output
 from slipway.gates import Outcome
 from slipway.git import Git
 from slipway.history import reproduce, text
-from slipway.history.entries import History
+from slipway.history.entries import Entry, History
 from slipway.release.store import open_store
 from slipway.results import recorded
 
@@ -18,7 +19,7 @@ from slipway.results import recorded
 def show(limit: int) -> None:
     """Print every run and release, newest first."""
     entries = _history().entries(limit)
-    output.result([asdict(entry) for entry in entries], lambda: text.table(entries))
+    output.result(TypeAdapter(list[Entry]).dump_python(entries, mode="json"), lambda: text.table(entries))
 
 
 def diff(before: str, after: str) -> None:

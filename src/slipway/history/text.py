@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from slipway.history.entries import Entry
+    from slipway.history.records import SnapshotDiff
 
 ABSENT = "—"
 HEADER = ("NAME", "WHEN", "BY", "COMMIT", "DATA", "MODEL", "METRIC", "CHAMPION", "DECISION")
-PARTS = ("parameters", "metrics", "data", "outputs", "packages")
 
 
 def table(entries: list[Entry]) -> str:
@@ -40,14 +38,13 @@ def _row(entry: Entry) -> tuple[str, ...]:
     )
 
 
-def diff(comparison: Mapping[str, Any]) -> str:
+def diff(comparison: SnapshotDiff) -> str:
     """Return the result of `History.diff` as text: a section for each part, a line for each difference."""
-    lines = [f"{comparison['before']} → {comparison['after']}"]
-    for part in PARTS:
-        pairs = comparison[part]
+    lines = [f"{comparison.before} → {comparison.after}"]
+    for part, pairs in comparison.parts.items():
         lines += ["", f"{part}: {len(pairs) or 'the same'}"]
         lines += [f"  {name}: {_text(old)} → {_text(new)}" for name, (old, new) in pairs.items()]
-    commits = comparison["commits"]
+    commits = comparison.commits
     lines += ["", f"commits: {len(commits) or 'the same'}", *(f"  {line}" for line in commits)]
     return "\n".join(lines)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from slipway import output
 from slipway.environment.deploy_branch import DeployBranch
@@ -17,13 +17,26 @@ from slipway.release import evidence
 from slipway.release.signing import keys, signature
 from slipway.release.store import open_store
 from slipway.results import RESULTS, Job, JobResult, recorded
-from slipway.schema.bounds import Maybe
+from slipway.schema.bounds import Evidence, Maybe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path()
 BUILD: Final = Job("build", JobResult[Maybe[evidence.BuildEvidence]])
+
+
+class ListedRelease(Evidence):
+    """A release, as `slipway release list` prints it."""
+
+    release: str
+    commit: str
+    """Commit from which it was built."""
+    digest: str
+    desired_in: list[str]
+    """Environments whose desired release it is."""
+    stored: bool
+    """Whether the store has it."""
 
 
 def build(folder: Path, report: Path | None) -> None:
@@ -45,26 +58,26 @@ def list_releases() -> None:
     branch = DeployBranch(Git(ROOT))
     branch.fetch()
     listed = list(_releases(branch))
-    output.result(listed, lambda: "\n".join(map(_release_line, listed)))
+    output.result([release.model_dump() for release in listed], lambda: "\n".join(map(_release_line, listed)))
 
 
-def _releases(branch: DeployBranch) -> Iterator[dict[str, Any]]:
+def _releases(branch: DeployBranch) -> Iterator[ListedRelease]:
     stored = set(open_store().versions())
     desired = {name: DesiredState(branch, name).read() for name in ENVIRONMENTS}
     for version in reversed(branch.versions()):
         published = branch.published(version)
-        yield {
-            "release": version,
-            "commit": published.built_from,
-            "digest": published.digest,
-            "desired_in": [name for name, content in desired.items() if content and content.release == version],
-            "stored": version in stored,
-        }
+        yield ListedRelease(
+            release=version,
+            commit=published.built_from,
+            digest=published.digest,
+            desired_in=[name for name, content in desired.items() if content and content.release == version],
+            stored=version in stored,
+        )
 
 
-def _release_line(release: dict[str, Any]) -> str:
-    notes = [*release["desired_in"], *([] if release["stored"] else ["not in the store"])]
-    return f"{release['release']:<10} {release['commit'][:12]}  {release['digest']}  {', '.join(notes)}".rstrip()
+def _release_line(listed: ListedRelease) -> str:
+    notes = [*listed.desired_in, *([] if listed.stored else ["not in the store"])]
+    return f"{listed.release:<10} {listed.commit[:12]}  {listed.digest}  {', '.join(notes)}".rstrip()
 
 
 def store_evidence(version: str | None) -> None:
