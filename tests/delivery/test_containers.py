@@ -27,7 +27,7 @@ from tests import images
 from tests.delivery import conftest
 
 SETTINGS = conftest.SETTINGS.model_copy(update={"ready_seconds": 60})
-TIMEOUT_SECONDS = 240  # each layer is copied, because the simplest storage driver shares none
+TIMEOUT_SECONDS = 240  # each layer is copied where the storage driver shares none
 USER = 10001
 STOPPED = "stopped gracefully"
 MAIN = f"""
@@ -67,7 +67,6 @@ def locked(file: Path) -> str:
 def ship(project, tool, tmp_path, monkeypatch):
     """Publish a release and push its image to a folder of this machine, and promote the release."""
     _ = tool("buildah")
-    monkeypatch.setenv("STORAGE_DRIVER", "vfs")  # needs no rights beyond those of a process
     monkeypatch.delenv(publish.IMAGES, raising=False)
     (project.root / "src/kind").write_text("good")
     (project.root / "src/app.py").write_text("")
@@ -94,6 +93,7 @@ def crew(project, ship, tmp_path, monkeypatch):
     supervision.stop(crew.place, timeout_seconds=10)
     assert {} == crew.running
     assert [] == engines(crew.place)
+    assert str(crew.place.root) not in Path("/proc/self/mounts").read_text()
 
 
 def engines(place: Place) -> list[psutil.Process]:

@@ -17,7 +17,7 @@ import pytest
 from slipway import output
 from slipway.environment import manifests
 from slipway.errors import ArgumentError, NoReleaseError, ToolError
-from slipway.image import base, layers, publish, registry
+from slipway.image import base, layers, platforms, publish, registry
 from slipway.image import record as records
 from slipway.image.layout import CONFIG_TYPE, LAYER_TYPE, MANIFEST_TYPE, Layout
 from slipway.release import manifest
@@ -242,6 +242,13 @@ def test_two_builds_have_the_same_digest(pushed, monkeypatch, tmp_path):
     monkeypatch.chdir(pushed.project.store.root / "clone")
     publish.build_image(pushed.project.store.root / VERSION, pushed.base)
     assert pushed.record.digest == Layout(publish.LAYOUT).named(VERSION)["digest"]
+
+
+def test_an_image_is_not_checked_on_a_machine_that_builds_none(pushed, capsys, monkeypatch):
+    monkeypatch.setattr(platforms.platform, "system", lambda: "Darwin")
+    link = image_link(capsys)
+    assert (NOT_CHECKED, False) == (link["outcome"], link["required"])
+    assert link["detail"].startswith("Darwin x86_64: images are built on Linux")
 
 
 def test_a_release_without_an_image_is_not_checked(project, capsys):

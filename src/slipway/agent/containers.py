@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 ROOT = Path()
 PREDICTIONS = "/predictions"  # inside a container
+MOUNTS = "/proc/self/mounts"
+UNMOUNTS_MAX = 20  # one for each buildah that was killed
 NAME_DIGITS = 32  # of the digest of a release in the name of its container
 SERVE = ("--host", "127.0.0.1", "--port")  # after the entry point of an image
 
@@ -69,6 +71,10 @@ class Buildah:
         own = ["--isolation", "chroot", "--mount", "type=tmpfs,destination=/tmp,tmpfs-mode=1777"]
         run = [*self._program(folder), "run", *own, "--user", config["User"], *options, name, "--"]
         return [*run, *config["Entrypoint"], *SERVE, str(port)]
+
+    def unmount(self, folder: Path) -> None:
+        """Unmount every container once; a killed buildah leaves its own mount."""
+        subprocess.run([*self._program(folder), "umount", "--all"], capture_output=True, check=False)
 
     def _program(self, folder: Path) -> list[str]:
         return [tools.require(self.tool.name), "--root", str(folder / "storage"), "--runroot", str(folder / "run")]
@@ -175,6 +181,16 @@ class Containers:
     def sweep(self, place: Place) -> None:
         """Remove the partial image of a killed installation."""
         shutil.rmtree(_incoming(place), ignore_errors=True)
+
+
+def unmount(place: Place) -> None:
+    """Unmount the files of containers whose engine was killed. No service of the environment may run."""
+    buildah = Buildah()
+    folder = _folder(place) / buildah.tool.name
+    for _ in range(UNMOUNTS_MAX):
+        if f" {folder}/" not in Path(MOUNTS).read_text(encoding="utf-8"):
+            return
+        buildah.unmount(folder)
 
 
 def _folder(place: Place) -> Path:

@@ -9,6 +9,7 @@ from slipway.errors import ArgumentError
 
 if TYPE_CHECKING:
     from slipway.agent.runtime import Runtime
+    from slipway.environment.place import Place
 
 NAMES = ("process", "container")
 
@@ -22,3 +23,11 @@ def named(name: str) -> Runtime:
     from slipway.agent import containers  # imports what builds images
 
     return containers.Containers(containers.engines())
+
+
+def clean(place: Place) -> None:
+    """Remove what the services of a stopped environment left outside of its folder."""
+    if (place.root / "containers").is_dir():
+        from slipway.agent import containers
+
+        containers.unmount(place)

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway.agent import processes, status_server
+from slipway.agent import processes, runtimes, status_server
 from slipway.agent.agent import prefix
 from slipway.agent.lock import locked
 from slipway.environment import client, state
@@ -110,6 +110,7 @@ def stop(place: Place, timeout_seconds: float) -> None:
     _stop_agent(place, timeout_seconds)
     with locked(place):
         processes.stop_tagged(prefix(place), timeout_seconds)
+        runtimes.clean(place)
         place.url.unlink(missing_ok=True)
         observed = state.read(place)
         if observed:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from slipway.errors import RejectedError
+from slipway.image import platforms, trust, verify
 from slipway.image import record as records
-from slipway.image import trust, verify
 from slipway.image.layout import Layout
 from slipway.release.signing import attestation, keys
 from slipway.supply_chain.trace import NotChecked
@@ -48,6 +49,10 @@ def _images(trace: Trace) -> list[ImageRecord]:
 def _check(trace: Trace, record: ImageRecord) -> str:
     """Check an image, and who vouches for it before a program of it runs. Raises NotChecked if nobody does."""
     layout = Layout(trace.scratch / "image")
+    try:
+        platforms.host()
+    except RejectedError as error:
+        raise NotChecked(str(error), "run `slipway verify` on Linux", required=attestation.is_required()) from None
     try:
         return trust.check(record, trace.fetched, trace.store, trace.git, trace.root, layout)
     except verify.UnknownBaseError:
