@@ -48,6 +48,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "image/build.py": dict.fromkeys(("_fill_code", "_fill_model"), SCRATCH),
     "image/cache.py": {"layer": TEMPORARY},
     "image/layout.py": {"add_file": TEMPORARY},
+    "image/elf.py": {"strip": SCRATCH},
     "image/layers.py": {"pack": SCRATCH},
     "image/packages.py": {"fill": SCRATCH},
     "image/registry.py": {"_credentials": SCRATCH},
