@@ -12,7 +12,7 @@ import pytest
 
 from slipway.errors import ArgumentError, DataError, MissingFileError, UnreadableFileError
 from slipway.scaffold import alone, columns, kinds, names, plan, source, target, times
-from slipway.schema.csv_file import Dialect
+from slipway.schema.csv_file import CsvError, Dialect
 
 ROWS = 200
 RANDOM = np.random.default_rng(5)
@@ -34,7 +34,7 @@ def test_letters_directly_before_an_integer_are_a_name(values):
     [(("EUR 5", "EUR 7"), "EUR"), (("5 kg", "12 kg"), "kg"), (("$5", "$7"), "$"), (("CHF1.50", "CHF2.75"), "CHF")],
 )
 def test_a_quantity_with_a_symbol_names_the_option(values, symbol):
-    with pytest.raises(DataError, match=rf"set --symbol '{re.escape(symbol)}', or --text 'column'"):
+    with pytest.raises(CsvError, match=rf"set --symbol '{re.escape(symbol)}', or --text 'column'"):
         kind_of(*values)
 
 

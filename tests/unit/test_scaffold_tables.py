@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slipway.errors import ArgumentError, DataError, UserError
+from slipway.errors import ArgumentError, DataError, MissingFileError, UserError
 from slipway.scaffold import columns, conditions, names, new, plan, render, source, target
 from slipway.scaffold.plan import ForkRequest, Plan
 from slipway.scaffold.source import ReadOptions
@@ -123,9 +123,9 @@ def test_a_named_index_is_a_column(tmp_path, levels):
 
 
 @pytest.mark.parametrize("folder", ["folder", "folder.csv"])
-def test_a_folder_is_refused(tmp_path, folder):
+def test_an_empty_folder_is_refused(tmp_path, folder):
     (tmp_path / folder).mkdir()
-    with pytest.raises(ArgumentError, match=r"a folder; write the rows of its files into one \.csv or \.parquet file"):
+    with pytest.raises(MissingFileError, match=rf"{folder}: an empty folder; put the files of the table there"):
         source.read(tmp_path / folder)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from slipway.scaffold.plan import Plan
 
+FIRST_ROWS = 100  # enough to see that a column has many values, without counting them all
 OTHER_ROWS_MIN = 5  # rows of a file with another value than the most frequent one; fewer may be none in the next file
 NULL_WORDS = {"none", "null", "nan", "na", "", "\x00", "\x00\x00"}
 """Strings that deepchecks counts as missing, without characters other than letters and digits, in lower case."""
@@ -68,12 +69,19 @@ def _named(rows: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 
 def _single_value(files: Sequence[pd.Series]) -> str:
     """Return why a later file may have one value only, or an empty string."""
+    if all(_others(values.iloc[:FIRST_ROWS].value_counts()) >= OTHER_ROWS_MIN for values in files):
+        return ""  # nor do all rows have fewer
     counts = [values.value_counts() for values in files]
-    rows = [(int(count.sum() - count.iloc[0]), int(count.sum()), count.index[0]) for count in counts if len(count)]
+    rows = [(_others(count), int(count.sum()), count.index[0]) for count in counts if len(count)]
     others, total, value = min(rows, default=(OTHER_ROWS_MIN, 0, ""))
     if others >= OTHER_ROWS_MIN:
         return ""
     return f"a file has {others} of {total:,} rows with another value than {str(value)[:20]!r}"
+
+
+def _others(counts: pd.Series) -> int:
+    """Return the number of rows with another value than the most frequent one, which is first."""
+    return int(counts.iloc[1:].sum())
 
 
 def _new_label(pairs: Sequence[Sides], plan: Plan) -> str:

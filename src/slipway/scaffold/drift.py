@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,11 +18,9 @@ if TYPE_CHECKING:
 
 def pairs(files: Sequence[pd.DataFrame], rows: int, seed: int) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     """Return each file with the files before it, at most `rows` of each side; a single file is split in two."""
-    if len(files) == 1:
-        first = round(len(files[0]) * (1 - NEW_RATIO))
-        sides = [(files[0].iloc[first:], files[0].iloc[:first])]
-    else:
-        sides = [(files[place], pd.concat(files[:place], ignore_index=True)) for place in range(1, len(files))]
+    whole = files[0] if len(files) == 1 else pd.concat(files, ignore_index=True)
+    starts = [round(len(whole) * (1 - NEW_RATIO))] if len(files) == 1 else list(accumulate(map(len, files[:-1])))
+    sides = [(whole.iloc[start:end], whole.iloc[:start]) for start, end in pairwise([*starts, len(whole)])]
     return [(_sampled(new, rows, seed), _sampled(old, rows, seed)) for new, old in sides]
 
 

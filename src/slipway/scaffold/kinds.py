@@ -135,7 +135,7 @@ def refuse_sentinels(path: Path, frame: pd.DataFrame, values: Collection[str] = 
 def _sentinels(numbers: pd.Series) -> Iterator[float]:
     for end in (numbers.min(), numbers.max()) if len(numbers) else ():
         others = numbers[numbers != end]
-        if others.nunique() < DISTINCT_MIN or (numbers == end).sum() < SENTINEL_ROWS_MIN:
+        if len(numbers) - len(others) < SENTINEL_ROWS_MIN or others.nunique() < DISTINCT_MIN:
             continue
         low, high = others.min(), others.max()
         if max(low - end, end - high) > SENTINEL_DISTANCE * (high - low):
