@@ -35,6 +35,8 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "lab/bench/servers.py": {"running": LOG},
     "checks/deepchecks_runner.py": {"main": SCRATCH},
     "lab/data_faults.py": {"_pending": FAULT},
+    "lab/mutation/mutation_score.py": dict.fromkeys(("_outcome", "run"), FAULT),
+    "lab/mutation/preloaded_tests.py": {"_run": SCRATCH},
     "lab/data_mutants.py": dict.fromkeys(("_rename", "corrupt", "the module"), FAULT),
     "checks/suites.py": dict.fromkeys(("_written", "send"), SCRATCH),
     "github/cml.py": {"_configuration": SCRATCH},

@@ -67,7 +67,19 @@ REVIEWED_ENVIRONMENTS = {"staging", "production", "${{ inputs.environment }}"}
 OWN_RELEASE = "${{ github.sha }}"  # the release that was built from it
 
 WITHOUT_FETCH = {
-    *("audit", "cml", "comment", "data", "docs", "lint", "release comment", "report", "required", "required-status"),
+    *(
+        "audit",
+        "cml",
+        "comment",
+        "data",
+        "docs",
+        "lint",
+        "mutants",
+        "release comment",
+        "report",
+        "required",
+        "required-status",
+    ),
     *("test", "train"),
 }
 """Commands that use the checkout only; every other command may fetch."""

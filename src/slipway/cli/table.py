@@ -100,6 +100,7 @@ PANELS: dict[str, dict[str, dict[str, str]]] = {
         "lab": {
             "faults": "Inject dozens of faults into the newest data file, and show which ones the data checks block, and why.",
             "power": "Measure the champion gate's error rates: false alarms on equal models, misses on a loss as large as the margin.",
+            "mutants": "Change the engine's code in small ways, and show which changes its tests notice. Writes results/mutants/.",
             "drill": "Promote, roll back and abort a canary repeatedly under load, and verify that no request fails.",
             "bench": "Benchmark the service against vanilla BentoML, a minimal server with the same model, and an empty server.",
         },

@@ -68,6 +68,29 @@ def power(
     raise typer.Exit(0 if run(count, processes) else 1)
 
 
+def mutants(
+    seed: int = typer.Option(0, min=0, help="Seed of the draw; the nightly run uses its number."),
+    count: int = typer.Option(25, min=1, help="Number of mutants per area."),
+    area: Annotated[
+        list[str] | None, typer.Option(help="Area to test: gates, evaluation, reconcile or report. Default: all.")
+    ] = None,
+    floor: float = typer.Option(0, min=0, max=1, help="Minimum score of each area."),
+) -> None:
+    """Change the engine's code in small ways, and show which changes its tests notice. Writes results/mutants/.
+
+    Example: `slipway mutants --seed 7 --count 10 --area gates`
+
+    Exit codes: 1 if an area's score is below --floor.
+    """
+    from slipway.errors import SettingError
+    from slipway.lab.mutation import mutation_score as job
+
+    if unknown := {*(area or ())} - job.AREAS.keys():
+        raise SettingError(f"--area: {', '.join(sorted(unknown))} is none of {', '.join(job.AREAS)}")
+    selected = {name: job.AREAS[name] for name in area or job.AREAS}
+    raise typer.Exit(0 if job.run(selected, seed, count, floor) else 1)
+
+
 def drill(
     environment: EnvironmentOption,
     release: Annotated[

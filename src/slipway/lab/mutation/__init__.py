@@ -1,0 +1,1 @@
+"""Mutation testing: do the tests notice a small change of the code?"""
