@@ -72,6 +72,13 @@ def test_performance_fails_where_even_the_better_end_of_the_interval_is_too_low(
     assert outcome == monitoring.judge("performance", evidence, LIMITS).outcome
 
 
+@pytest.mark.parametrize("evidence", [performance(math.nan), performance(0.7, baseline=None)])
+def test_performance_without_a_number_is_reported_as_undefined(evidence):
+    verdict = monitoring.judge("performance", evidence, LIMITS)
+    assert ("performance", "undefined") == (verdict.gate, verdict.observed)
+    assert "roc_auc is undefined, or the release has no baseline for it" == verdict.reason
+
+
 def test_a_worse_segment_is_named_and_one_without_a_baseline_is_not_judged():
     segment = {"metric": "roc_auc", "value": 0.5, "low": 0.49, "high": 0.51}
     segments = {"origin=EWR": segment | {"baseline": 0.7}, "origin=JFK": segment | {"baseline": None}}

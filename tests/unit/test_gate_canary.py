@@ -117,6 +117,11 @@ def test_a_canary_that_answers_no_request_fails_on_latency():
     assert "fail" == _outcomes(evidence)["latency"]
 
 
+def test_latency_before_the_first_success_is_no_evidence():
+    evidence = observe(CanaryEvidence(), _counts(25, seconds=9.0), _counts(25), LIMITS)
+    assert {0.0} == {*evidence.won["latency"].values()}
+
+
 def test_different_bin_edges_are_inconclusive():
     evidence = CanaryEvidence()
     for number in range(1, 41):
@@ -127,5 +132,11 @@ def test_different_bin_edges_are_inconclusive():
 
 def test_latency_is_inconclusive_until_a_slow_canary_could_have_failed():
     needed = windows_needed(LIMITS.false_alarms / 3)
+    (latency,) = (
+        verdict
+        for verdict in judge(_evidence_of({}, {}, windows=needed - 1), STARTED, 1, LIMITS).verdicts
+        if verdict.gate == "canary: latency"
+    )
+    assert "too few windows for a verdict" == latency.reason
     assert "inconclusive" == _outcomes(_evidence_of({}, {}, windows=needed - 1))["latency"]
     assert "fail" == _outcomes(_evidence_of({"seconds": 0.009}, {}, windows=needed))["latency"]

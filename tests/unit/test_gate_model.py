@@ -38,7 +38,8 @@ def test_the_parity_gate(export, expected):
     ],
 )
 def test_the_floor_gate(measured, expected):
-    assert expected == model.floor(measured, FLOOR, "binary").outcome
+    verdict = model.floor(measured, FLOOR, "binary")
+    assert ("floor", expected) == (verdict.gate, verdict.outcome)
 
 
 @pytest.mark.parametrize(("rmse", "expected"), [(5.0, "pass"), (11.0, "fail")])
