@@ -18,7 +18,7 @@ import pytest
 from slipway.pull_request.jobs import QUICK_TESTS, SLOW_TESTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 ROOT = Path(__file__).parents[1]
 LOOP = (
@@ -36,6 +36,9 @@ SECONDS_MAX = {"unit": 120, "integration": 600}
 
 NAMES = ("loop", "integration", "unit")
 """The suites, slowest first, which is also the order of files without a recorded duration."""
+
+TIMED_OUT = "from pytest-timeout"
+"""End of the message of a test that exceeds its limit."""
 
 CACHE_KEY = "slipway/durations"
 """Seconds of each file in pytest's cache."""
@@ -87,6 +90,19 @@ class Suites:
             limit = SECONDS_MAX.get(suite(file_of(item.nodeid)))
             if limit and not item.get_closest_marker("timeout"):
                 item.add_marker(pytest.mark.timeout(limit))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+        """Explain the time limit of a suite to the author of a test that exceeds it."""
+        report = yield
+        name, limit = suite(file_of(item.nodeid)), item.get_closest_marker("timeout")
+        if limit and call.excinfo and TIMED_OUT in str(call.excinfo.value):
+            text = (
+                f"A test of the suite {name} may take {limit.args[0]} s with its fixtures. Make it faster, give it a"
+                " limit of its own (@pytest.mark.timeout), or move its file to LOOP in tests/suites.py."
+            )
+            report.sections.append(("Time limit", text))
+        return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add the duration of a phase of a test to that of its file."""

@@ -44,7 +44,7 @@ def test_longest_files_run_first_and_unknown_ones_before_them():
     )
 
 
-def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *options: str, limits: str = "suites.SECONDS_MAX") -> subprocess.CompletedProcess[str]:
     """Run pytest with the plugin on a repository of its own, in which a file of each of two suites has one test."""
     for name, suite in (("unit/test_a.py", "unit"), ("service/test_b.py", "integration")):
         file = folder / "tests" / name
@@ -55,7 +55,7 @@ def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
         "from pathlib import Path\nfrom tests_of_slipway import suites\n"
         "def pytest_addoption(parser): parser.addoption('--suite', choices=suites.NAMES)\n"
         "def pytest_configure(config):\n"
-        "    suites.ROOT = Path(__file__).parent\n"
+        f"    suites.ROOT, suites.SECONDS_MAX = Path(__file__).parent, {limits}\n"
         "    config.pluginmanager.register(suites.Suites(config))\n",
         encoding="utf-8",
     )
@@ -70,6 +70,18 @@ def test_suite_selects_its_files_and_each_test_has_the_limit_of_its_suite(tmp_pa
     output = run(tmp_path, *options).stdout
     assert ran == sorted(name for name in "ab" if f"test_{name}.py::test_limit" in output)
     assert "failed" not in output
+
+
+def test_a_test_that_exceeds_the_limit_of_its_suite_fails_with_the_reason(tmp_path):
+    for name in ("unit/test_slow.py", "delivery/test_slow_too.py", "browser/test_slow_there.py"):
+        (tmp_path / "tests" / name).parent.mkdir(parents=True)
+        (tmp_path / "tests" / name).write_text("import time\ndef test_slow(): time.sleep(1.5)\n", encoding="utf-8")
+    done = run(tmp_path, "-k", "slow", limits="{'unit': 0.5, 'integration': 1}")
+    assert 1 == done.returncode
+    assert "FAILED tests/unit/test_slow.py::test_slow - Failed: Timeout (>0.5s)" in done.stdout
+    assert "A test of the suite unit may take 0.5 s with its fixtures." in done.stdout
+    assert "A test of the suite integration may take 1 s with its fixtures." in done.stdout
+    assert "2 failed, 1 passed" in done.stdout
 
 
 def test_durations_are_kept_for_the_next_run(tmp_path):
