@@ -182,17 +182,20 @@ class DvcFiles:
 
     @property
     def embedded_store(self) -> str | None:
-        """Return the path of the default remote relative to `root` when it is inside the repository, else None."""
-        config = configparser.ConfigParser()
-        config.read(self.root / ".dvc" / "config")
-        remote = config.get("core", "remote", fallback=None)
-        url = config.get(f"'remote \"{remote}\"'", "url", fallback="")
-        if not url or "://" in url:
-            return None
-        folder = (self.root / ".dvc" / url).resolve()
-        return (
-            folder.relative_to(self.root.resolve()).as_posix() if folder.is_relative_to(self.root.resolve()) else None
-        )
+        """Return `embedded_store` of `root`."""
+        return embedded_store(self.root)
+
+
+def embedded_store(root: Path) -> str | None:
+    """Return the path of the default remote relative to `root` when it is inside the repository, else None."""
+    config = configparser.ConfigParser()
+    config.read(root / ".dvc" / "config")
+    remote = config.get("core", "remote", fallback=None)
+    url = config.get(f"'remote \"{remote}\"'", "url", fallback="")
+    if not url or "://" in url:
+        return None
+    folder = (root / ".dvc" / url).resolve()
+    return folder.relative_to(root.resolve()).as_posix() if folder.is_relative_to(root.resolve()) else None
 
 
 def as_plain_files(text: str, model: Path, without: str) -> dict[str, bytes]:

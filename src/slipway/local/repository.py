@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slipway.dvc.files import embedded_store
 from slipway.errors import ToolError, WorkTreeError
 from slipway.git import Git, GitError
 from slipway.local import push_rule
@@ -85,7 +86,7 @@ class Repository:
 
         Does nothing for the embedded store, which is part of the repository.
         """
-        if self._dvc("config", "core.remote") == "embedded":
+        if embedded_store(self.author):
             return
         self._dvc("pull", "--quiet", "data.dvc")
         self._dvc("remote", "add", "--quiet", "--force", "--default", "throwaway", str(self.origin.parent / "pushed"))
