@@ -241,6 +241,9 @@ def test_copies_go_to_the_shadow_and_requests_to_the_predecessor():
     http = yaml.safe_load(text)["http"]
     assert "mirrored" == http["routers"]["front"]["service"]
     assert [{"name": "shadow", "percent": 30}] == http["services"]["mirrored"]["mirroring"]["mirrors"]
+    assert ["http://127.0.0.1:4000"] == [
+        server["url"] for server in http["services"]["shadow"]["loadBalancer"]["servers"]
+    ]
     assert 1 == len(http["services"]["releases"]["weighted"]["services"])
     assert ["inside"] == http["routers"]["canary-2"]["entryPoints"]
 
