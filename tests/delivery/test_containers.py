@@ -149,6 +149,12 @@ def test_releases_run_as_containers_with_the_guarantees_of_processes(crew, ship)
     crew.settle()
     assert ("v0.1.0", 1) == (crew.serves, len(inside(crew)))
 
+    (second,) = crew.agent.state.instances
+    psutil.Process(second.pid).kill()  # stands for the container, and ends buildah, which then unmounts nothing
+    crew.until(lambda: second not in crew.agent.state.instances)
+    crew.settle()
+    assert ("v0.1.0", 1) == (crew.serves, len(inside(crew)))
+
     ship("v0.2.0")
     with clients(crew.agent.url) as outcomes:
         crew.settle()

@@ -73,8 +73,9 @@ class Buildah:
         return [*run, *config["Entrypoint"], *SERVE, str(port)]
 
     def unmount(self, folder: Path) -> None:
-        """Unmount every container once; a killed buildah leaves its own mount."""
-        subprocess.run([*self._program(folder), "umount", "--all"], capture_output=True, check=False)
+        """Unmount every container once. `umount` skips a mount of a killed buildah until `mount` has listed it."""
+        for command in (["mount"], ["umount", "--all"]):
+            subprocess.run([*self._program(folder), *command], capture_output=True, check=False)
 
     def _program(self, folder: Path) -> list[str]:
         return [tools.require(self.tool.name), "--root", str(folder / "storage"), "--runroot", str(folder / "run")]
