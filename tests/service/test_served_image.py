@@ -7,8 +7,10 @@ packages of every release, and the base is made from the packages of this distri
 from __future__ import annotations
 
 import json
+import os
 import re
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -30,7 +32,9 @@ from slipway.release import manifest
 from slipway.serving.run import free_port
 from tests import images, release_manifest
 
+from . import lambda_runtime
 from .conftest import REPOSITORY
+from .lambda_runtime import url_event
 
 ANSWERS = 20
 READY_SECONDS = 120
@@ -147,6 +151,44 @@ def test_an_image_is_pushed_pulled_verified_and_served(tool, built, rows, tmp_pa
     expected = model.predict({name: [row[name] for row in rows] for name in rows[0]}).tolist()
     assert (200, release.version) == (response.status_code, response.json()["release"])
     assert expected == pytest.approx(response.json()["predictions"], abs=1e-6)
+
+
+@pytest.mark.timeout(900)
+def test_the_image_answers_events_of_lambda(tool, built, rows, tmp_path):
+    """The commands of docs/serverless.md, with buildah in place of docker."""
+    release, image = built[0][0]
+    page = (REPOSITORY / "docs/serverless.md").read_text()
+    steps = [line.strip() for line in page.splitlines() if line.startswith(("    uv export", "    uv pip install"))]
+    assert 2 == len(steps)
+    version = python_of(image)
+    for step in steps:
+        command = shlex.split(step.replace("build/lambda", str(tmp_path / "lambda")).replace("3.12", version))
+        subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True)
+    storage = ["--root", str(tmp_path / "storage"), "--runroot", str(tmp_path / "run"), "--storage-driver", "vfs"]
+    buildah = [tool("buildah"), *storage]
+    source = f"IMAGE=oci:{image.layout.folder}:{release.version}"
+    file = ["--file", str(REPOSITORY / "deploy/lambda/Dockerfile"), "--tag", "function", str(tmp_path / "lambda")]
+    build_command = [*buildah, "build", "--isolation", "chroot", "--build-arg", source, *file]
+    for command in (build_command, [*buildah, "from", "--name", "function", "function"]):
+        subprocess.run(command, check=True, capture_output=True)
+    content = subprocess.run([*buildah, "inspect", "function"], check=True, capture_output=True, text=True).stdout
+    config = json.loads(content)["OCIv1"]["config"]
+    run = [*buildah, "run", "--isolation", "chroot", "--env", "AWS_LAMBDA_RUNTIME_API=ADDRESS", "--user", "10002:10002"]
+    command = [*run, "function", "--", *config["Entrypoint"], *config["Cmd"]]
+    event = url_event("POST", "/predict", {"content-type": "application/json"}, json.dumps(rows))
+    with lambda_runtime.running(command, tmp_path, os.environ) as (runtime, _):
+        outcome, response = runtime.invoke(event)
+    assert ("response", 200) == (outcome, response["statusCode"])
+    model = predictor.load(release.folder / "model")
+    expected = model.predict({name: [row[name] for row in rows] for name in rows[0]}).tolist()
+    assert expected == pytest.approx(json.loads(response["body"])["predictions"], abs=1e-6)
+
+
+def python_of(image: build.Image) -> str:
+    """Return the version of Python in an image, such as `3.12`."""
+    layer = image.layout.read_json(image.digest)["layers"][-3]
+    with tarfile.open(image.layout.blob(layer["digest"])) as tar:
+        return next(match[1] for name in tar.getnames() if (match := re.search(r"/lib/python(3\.\d+)/", name)))
 
 
 def test_a_registry_that_returns_another_image_is_refused(built, tmp_path):

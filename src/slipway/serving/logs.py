@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import logging
 import os
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
 QUEUED_LINES_MAX = 1000  # more are dropped and counted
 STOP_TIMEOUT_SECONDS = 1.0  # for a stopping process to write the last lines
+FLUSH_POLL_SECONDS = 0.001
 BENTOML_LOGGERS = ("bentoml", "circus", "uvicorn.error")  # to which BentoML has added handlers
 
 
@@ -31,7 +31,6 @@ def configure(release: str, dropped: Callable[[], None]) -> None:
     logging.getLogger().handlers[:] = [_Bounded(queue, dropped)]
     logging.getLogger("slipway").setLevel(logging.INFO)
     threading.Thread(target=_write, args=(queue, JsonLines(release)), name="log", daemon=True).start()
-    atexit.register(_wait_for, queue)
 
 
 class JsonLines(logging.Formatter):
@@ -76,7 +75,7 @@ class RateLimit:
 class _Bounded(QueueHandler):
     def __init__(self, queue: Queue[logging.LogRecord], dropped: Callable[[], None]) -> None:
         super().__init__(queue)
-        self._dropped = dropped
+        self._lines, self._dropped = queue, dropped
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         """Return the record unchanged; the writer thread formats it."""
@@ -89,6 +88,12 @@ class _Bounded(QueueHandler):
         except Full:
             self._dropped()
 
+    def flush(self) -> None:
+        """Wait until the lines are written, as logging does at process exit, for STOP_TIMEOUT_SECONDS at most."""
+        deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
+        while self._lines.unfinished_tasks and time.monotonic() < deadline:
+            time.sleep(FLUSH_POLL_SECONDS)
+
 
 def _write(queue: Queue[logging.LogRecord], lines: JsonLines) -> None:
     # Not a StreamHandler: without a reader, it would never release a lock that logging acquires at process exit.
@@ -98,9 +103,3 @@ def _write(queue: Queue[logging.LogRecord], lines: JsonLines) -> None:
             while line:
                 line = line[os.write(2, line) :]
         queue.task_done()
-
-
-def _wait_for(queue: Queue[logging.LogRecord]) -> None:
-    deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
-    while queue.unfinished_tasks and time.monotonic() < deadline:
-        time.sleep(0.01)

@@ -19,43 +19,10 @@ from bentoml.exceptions import BentoMLConfigException
 import problem
 from slipway.errors import UserError
 from slipway.serving import lifeline, model_folder
-from slipway.settings import read_section
+from slipway.serving.assembly import SETTINGS, make_app
 
 if TYPE_CHECKING:
-    from slipway.serving.app import App
     from slipway.serving.connections import ConnectionManager
-    from slipway.serving.observer import Observer
-
-SETTINGS = read_section("serving", model_folder.root() / "params.yaml")
-
-
-def make_app() -> App:
-    """Load the model and return the application of a worker. Raises UserError if the model fails verification."""
-    from slipway import predictor
-    from slipway.serving import pages
-    from slipway.serving.app import App
-    from slipway.serving.contract import RowContract
-    from slipway.serving.scorer import Scorer
-
-    folder = model_folder.locate()
-    release = model_folder.verify(folder)
-    model = predictor.load(folder)
-    scorer = Scorer(model, SETTINGS["inline_seconds"], SETTINGS["timeout_seconds"])
-    observer = _observer(release, model.signature)
-    app = App(release, RowContract(problem.Row, SETTINGS["max_rows"]), scorer, observer, SETTINGS)
-    pages.add(app, problem, release["version"], SETTINGS)
-    return app
-
-
-def _observer(release: dict[str, Any], signature: dict[str, Any]) -> Observer:
-    from slipway.serving import logs, prediction_log
-    from slipway.serving.metrics import Metrics
-    from slipway.serving.observer import Observer
-
-    metrics = Metrics(release, signature, SETTINGS["prediction_edges"])
-    logs.configure(release["version"], metrics.line_dropped)
-    log = prediction_log.from_environment(release["version"], problem.Row, SETTINGS["prediction_log"], metrics.logged)
-    return Observer(metrics, SETTINGS, log)
 
 
 class RoutedService(bentoml.Service):  # type: ignore[misc]  # BentoML publishes no types
