@@ -8,7 +8,7 @@ import yaml
 from tests.imports import ROOT, file_of, graph
 
 INCLUDED = yaml.safe_load((ROOT / "bentofile.yaml").read_text())["include"]
-PROGRAMS = ("slipway.serving.service", "slipway.serving.canary_job", "slipway.serving.aws_lambda")
+PROGRAMS = tuple(f"slipway.serving.{name}" for name in ("service", "canary_job", "container", "aws_lambda"))
 
 
 @pytest.fixture(scope="module")

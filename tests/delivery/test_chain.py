@@ -119,9 +119,11 @@ def tag_off_the_branch(forger):
 def different_desired_digest(forger):
     text = forger.git.run("show", f"{forger.project.branch.head}:{path_of('staging')}")
     content = yaml.safe_load(text) | {"digest": f"sha256:{'e' * 64}"}
-    kubernetes = manifests.fill(TEMPLATE, "staging", forger.project.desired_state("staging").read())
+    desired = forger.project.desired_state("staging").read()
     forger.change_deploy(path_of("staging"), yaml.safe_dump(content).encode())
-    forger.change_deploy(manifests.path_of("staging"), kubernetes.replace(forger.seal(), content["digest"]).encode())
+    for kind in manifests.KINDS:
+        filled = manifests.fill(TEMPLATE, "staging", desired, kind).replace(forger.seal(), content["digest"])
+        forger.change_deploy(manifests.path_of("staging", kind), filled.encode())
 
 
 def flipped_byte(forger):
@@ -223,8 +225,17 @@ def package_without_hash_in_image(forger):
 
 
 def different_kubernetes_manifests(forger):
-    text = forger.git.run("show", f"{forger.project.branch.head}:{manifests.path_of('staging')}")
-    forger.change_deploy(manifests.path_of("staging"), text.replace("image.invalid", "image.example").encode())
+    _replace_image(forger, manifests.path_of("staging"))
+
+
+def different_service_for_knative(forger):
+    _replace_image(forger, manifests.path_of("staging", manifests.KNATIVE))
+
+
+def _replace_image(forger, path: str) -> None:
+    text = forger.git.run("show", f"{forger.project.branch.head}:{path}")
+    assert "image.invalid" in text
+    forger.change_deploy(path, text.replace("image.invalid", "image.example").encode())
 
 
 FAULTS = {
@@ -238,7 +249,7 @@ FAULTS = {
     "model": [different_model, different_model_for_dvc, different_artifact_path],
     "code": [changed_service, unexpected_module, different_model_in_service, missing_service],
     "packages": [package_with_different_hash, package_from_git, package_without_hash_in_image],
-    "manifests": [different_kubernetes_manifests],
+    "manifests": [different_kubernetes_manifests, different_service_for_knative],
 }
 
 
@@ -255,6 +266,8 @@ def promoted(tmp_path_factory):
         patch.chdir(project.root)
         (project.root / "deploy/rendered").mkdir(parents=True)
         (project.root / manifests.template_of("staging")).write_text(TEMPLATE)
+        (project.root / "deploy/knative").mkdir()
+        (project.root / manifests.template_of("staging", manifests.KNATIVE)).write_text(TEMPLATE)
         (project.root / "uv.lock").write_text(LOCK)
         project.publish(VERSION)
         project.promote(VERSION)

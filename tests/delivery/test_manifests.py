@@ -15,6 +15,7 @@ from slipway.errors import ArgumentError, MissingToolError, SettingError
 
 ROOT = Path(__file__).parents[2]
 MANIFESTS = "environments/staging/kubernetes.yaml"
+KNATIVE = "environments/staging/knative/service.yaml"
 IMAGE = f"ghcr.io/acme/flights@sha256:{'a' * 64}"
 OTHER_IMAGE = f"ghcr.io/acme/flights@sha256:{'b' * 64}"
 
@@ -46,7 +47,7 @@ def test_a_promotion_is_one_commit_of_the_environments_file_and_the_manifests(cl
     _promote(cluster, "v0.1.0", IMAGE)
     head = cluster.branch.head
     changed = cluster.git("diff", "--name-only", f"{head}~", head).splitlines()
-    assert ["environments/staging.yaml", MANIFESTS] == changed
+    assert ["environments/staging.yaml", KNATIVE, MANIFESTS] == changed
 
 
 def test_the_manifests_have_image_version_and_digest_of_the_release(cluster):
@@ -58,6 +59,25 @@ def test_the_manifests_have_image_version_and_digest_of_the_release(cluster):
     assert IMAGE == _image(cluster)
     assert "v0.1.0" == metadata["labels"]["app.kubernetes.io/version"]
     assert built.digest == metadata["annotations"]["slipway/digest"]
+
+
+def test_the_service_for_knative_has_image_version_and_digest_of_the_release(cluster):
+    built = cluster.publish("v0.1.0")
+    _promote(cluster, "v0.1.0", IMAGE)
+    service = yaml.safe_load(_read(cluster, KNATIVE))
+    template = service["spec"]["template"]
+    assert "slipway-staging" == service["metadata"]["name"]
+    assert [IMAGE] == [container["image"] for container in template["spec"]["containers"]]
+    assert "v0.1.0" == template["metadata"]["labels"]["app.kubernetes.io/version"]
+    assert built.digest == template["metadata"]["annotations"]["slipway/digest"]
+
+
+def test_a_service_for_knative_without_an_image_has_a_comment_and_cannot_be_pulled(cluster):
+    cluster.publish("v0.1.0")
+    _promote(cluster, "v0.1.0")
+    text = _read(cluster, KNATIVE)
+    assert "# NO IMAGE" in text
+    assert manifests.IMAGE in text
 
 
 def test_manifests_without_an_image_have_a_comment_and_cannot_be_pulled(cluster):
@@ -140,15 +160,17 @@ def test_a_release_without_overlays_removes_the_manifests(cluster):
     shutil.rmtree(cluster.root / "deploy")
     cluster.publish("v0.2.0")
     _promote(cluster, "v0.2.0")
-    assert "" == cluster.git("ls-tree", "--name-only", cluster.branch.head, MANIFESTS)
+    assert "" == cluster.git("ls-tree", "--name-only", cluster.branch.head, MANIFESTS, KNATIVE)
 
 
 @pytest.mark.parametrize("placeholder", [manifests.IMAGE, manifests.RELEASE, manifests.DIGEST])
-def test_overlays_without_a_placeholder_are_refused(placeholder):
-    template = (ROOT / manifests.template_of("production")).read_text().replace(placeholder, "something")
+@pytest.mark.parametrize("kind", manifests.KINDS, ids=["kubernetes", "knative"])
+def test_templates_without_a_placeholder_are_refused(placeholder, kind):
+    path = manifests.template_of("production", kind)
+    template = (ROOT / path).read_text().replace(placeholder, "something")
     content = EnvironmentFile(release="v0.1.0", digest=f"sha256:{'c' * 64}", commit="d" * 40, promotion=1)
-    with pytest.raises(SettingError, match=f"deploy/rendered/production.yaml: contains no {placeholder[:14]}"):
-        manifests.fill(template, "production", content)
+    with pytest.raises(SettingError, match=f"{path}: contains no {placeholder[:14]}.*; add it again in deploy/"):
+        manifests.fill(template, "production", content, kind)
 
 
 def test_an_edit_of_any_source_makes_the_rendered_overlays_stale(tmp_path):

@@ -1,4 +1,4 @@
-"""Validation of `deploy/` by independent tools: kubectl, the schemas of Kubernetes, the types of Argo, and checkov.
+"""Validation of `deploy/` by independent tools: kubectl, schemas of Kubernetes, types of Argo and Knative, and checkov.
 
 The tools are installed from the lock files in `kubernetes/` on the first run, which requires npm and kubectl. Each
 property is removed once, and a check must fail.
@@ -207,11 +207,17 @@ PACKAGES = {
 }
 
 
+def knative(environment: str = "production") -> Manifest:
+    """Return the service for Knative that a promotion writes."""
+    template = (ROOT / manifests.template_of(environment, manifests.KNATIVE)).read_text()
+    return yaml.safe_load(manifests.fill(template, environment, CONTENT, manifests.KNATIVE))
+
+
 def _type_errors(types: Path, scratch: Path, objects: list[Manifest]) -> str:
     lines = []
     for number, manifest in enumerate(objects):
         kind = manifest["kind"]
-        module = f"@kubernetes-models/{PACKAGES[kind]}/argoproj.io/v1alpha1/{kind}"
+        module = f"@kubernetes-models/{PACKAGES.get(kind, 'knative')}/{manifest['apiVersion']}/{kind}"
         lines += [f"import type {{ I{kind} as T{number} }} from '{module}';"]
         lines += [f"export const m{number}: T{number} = {json.dumps(manifest)};"]
     source = scratch / "manifests.ts"
@@ -242,6 +248,76 @@ def test_an_invalid_field_violates_the_types_of_argo(types, tmp_path, kind, faul
     manifest = next(manifest for manifest in [*documents("production"), *argocd()] if manifest["kind"] == kind)
     fault(manifest["spec"])
     assert message in _type_errors(types, tmp_path, [manifest])
+
+
+def test_the_service_for_knative_satisfies_its_types(types, tmp_path):
+    assert "" == _type_errors(types, tmp_path, [knative()])
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (lambda spec: spec.update(containerConcurrency="64"), "string"),
+        (lambda spec: spec["containers"][0].update(args="--port"), "string"),
+        (lambda spec: spec.update(replicas=3), "replicas"),
+    ],
+)
+def test_an_invalid_field_violates_the_types_of_knative(types, tmp_path, fault, message):
+    service = knative()
+    fault(service["spec"]["template"]["spec"])
+    assert message in _type_errors(types, tmp_path, [service])
+
+
+def knative_faults(service: Manifest) -> set[str]:
+    """Return what the service for Knative lacks of what the pods in a cluster have."""
+    template = service["spec"]["template"]
+    (container,) = template["spec"]["containers"]
+    pods, own = pod(documents("staging"))["containers"][0], container["securityContext"]
+    expected = {key: value for key, value in pods["securityContext"].items() if key != "privileged"}
+    user = {
+        key: pod(documents("staging"))["securityContext"][key]
+        for key in ("runAsNonRoot", "runAsUser", "seccompProfile")
+    }
+    mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
+    present = {
+        "security": own != expected | user,
+        "port": [entry["containerPort"] for entry in container["ports"]] != [pods["ports"][0]["containerPort"]],
+        "limits": any(container["resources"][name].keys() < {"cpu", "memory"} for name in ("requests", "limits")),
+        "probes": any(
+            container.get(probe, {}).get("httpGet", {}).get("path") != pods[probe]["httpGet"]["path"]
+            for probe in ("readinessProbe", "livenessProbe")
+        ),
+        "writable": mounted != {"/tmp"},  # noqa: S108  of the container
+        "concurrency": template["spec"]["containerConcurrency"] != PARAMS["serving"]["max_concurrency"],
+        "timeout": template["spec"]["timeoutSeconds"] <= 2 * PARAMS["serving"]["timeout_seconds"],
+        "idle": template["metadata"]["annotations"]["autoscaling.knative.dev/min-scale"] != "0",
+        "tag": "@sha256:" not in container["image"],
+    }
+    return {fault for fault, is_present in present.items() if is_present}
+
+
+def test_the_service_for_knative_is_as_restricted_as_the_pods():
+    assert set() == knative_faults(knative())
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("security", lambda spec: spec["containers"][0]["securityContext"].pop("readOnlyRootFilesystem")),
+        ("security", lambda spec: spec["containers"][0]["securityContext"].update(runAsUser=0)),
+        ("port", lambda spec: spec["containers"][0]["ports"][0].update(containerPort=8080)),
+        ("limits", lambda spec: spec["containers"][0]["resources"]["limits"].pop("memory")),
+        ("probes", lambda spec: spec["containers"][0].pop("readinessProbe")),
+        ("writable", lambda spec: spec["containers"][0]["volumeMounts"].clear()),
+        ("concurrency", lambda spec: spec.update(containerConcurrency=0)),
+        ("timeout", lambda spec: spec.update(timeoutSeconds=10)),
+        ("tag", lambda spec: spec["containers"][0].update(image="ghcr.io/acme/flights:latest")),
+    ],
+)
+def test_a_weaker_service_for_knative_is_detected(name, fault):
+    service = knative()
+    fault(service["spec"]["template"]["spec"])
+    assert {name} == knative_faults(service)
 
 
 # --- hardening ---

@@ -147,16 +147,19 @@ def environment(bento: Path, temporary: Path) -> dict[str, str]:
     return own | {"TMPDIR": str(temporary), "PATH": os.environ["PATH"], "SLIPWAY_PREDICTIONS": f"{temporary}/log"}
 
 
-def test_its_command_serves_with_only_tmp_writable(bento, read_only, tmp_path, row):
+@pytest.mark.parametrize("is_argument", [False, True], ids=["PORT", "argument"])
+def test_its_command_serves_with_only_tmp_writable(bento, read_only, tmp_path, row, is_argument):
+    """The port is that of the variable PORT, as Knative and Cloud Run set it, unless an argument names another."""
     (entrypoint,) = [json.loads(value) for name, value in last_stage(bento) if name == "ENTRYPOINT"]
-    command = [*unprivileged(), sys.executable, *entrypoint[1:-1], str(read_only)]
+    command = [*unprivileged(), sys.executable, *entrypoint[1:-1], entrypoint[-1].replace("/app/bento", str(read_only))]
     (tmp_path / "tmp").mkdir()
     own = environment(bento, tmp_path / "tmp")
     touched = subprocess.run([*unprivileged(), "touch", "x"], cwd=read_only / "src", capture_output=True, check=False)
     assert touched.returncode != 0
     port = free_port()
+    own |= {"PORT": "1" if is_argument else str(port)}
     with (tmp_path / "output").open("w") as output:
-        arguments = ["--host", "127.0.0.1", "--port", str(port)]
+        arguments = ["--host", "127.0.0.1", *(["--port", str(port)] if is_argument else [])]
         process = psutil.Popen([*command, *arguments], cwd=read_only, env=own, stdout=output, stderr=output)
     try:
         _wait_until_ready(f"http://127.0.0.1:{port}", process, tmp_path / "output")

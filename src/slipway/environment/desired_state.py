@@ -131,10 +131,13 @@ class DesiredState:
         return self.branch.git.tag(self._stage_tag(number), release, message, max(map(int, times), default=0))
 
     def _manifests(self, content: EnvironmentFile, release: str) -> dict[str, bytes | None]:
-        """Return the manifests from the release's own overlay by path; None removes them, without an overlay."""
-        template = self.branch.text(manifests.template_of(self.environment), release)
-        filled = None if template is None else manifests.fill(template, self.environment, content).encode()
-        return {manifests.path_of(self.environment): filled}
+        """Return the manifests from the release's own templates by path; None removes one without a template."""
+        filled: dict[str, bytes | None] = {}
+        for kind in manifests.KINDS:
+            template = self.branch.text(manifests.template_of(self.environment, kind), release)
+            text = None if template is None else manifests.fill(template, self.environment, content, kind)
+            filled[manifests.path_of(self.environment, kind)] = None if text is None else text.encode()
+        return filled
 
     def _content(self, commit: str) -> str | None:
         """Return the text of the file of the environment at a commit, valid or not."""

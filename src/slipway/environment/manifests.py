@@ -1,13 +1,15 @@
-"""Kubernetes manifests: `slipway manifests` renders `deploy/`, and `slipway promote` fills in the release.
+"""Manifests: `slipway manifests` renders those for Kubernetes, and `slipway promote` fills in the release.
 
-Only a change of `deploy/` needs `kubectl kustomize`; its output is committed in `deploy/rendered/`. A promotion
-replaces placeholders and needs no tool. Without `deploy/` there are no manifests.
+Those for Knative are one template, `deploy/knative/service.yaml`, which needs no rendering. Only a change of the
+overlays needs `kubectl kustomize`; its output is committed in `deploy/rendered/`. A promotion replaces placeholders and
+needs no tool. A platform without a template has no manifests.
 """
 
 from __future__ import annotations
 
 import hashlib
 import subprocess
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slipway import files, tools
@@ -26,29 +28,55 @@ IMAGE = f"image.invalid/slipway@sha256:{'0' * 64}"
 RELEASE = "RELEASE-VERSION"
 DIGEST = "RELEASE-DIGEST"
 RENDERED = "# Rendered by `slipway manifests`; edit the sources instead, whose SHA-256 is {sources}\n"
-FILLED = "# What Kubernetes should run in {environment}: {release}, by `slipway promote` and `slipway rollback`.\n"
+ENVIRONMENT = "ENVIRONMENT-NAME"
 NO_IMAGE = "# NO IMAGE: promoted without --image, so the one below cannot be pulled, and what runs keeps running.\n"
 """Part of every promoted manifest, which `slipway verify` compares byte for byte: a change breaks older promotions."""
 
 
-def template_of(environment: str) -> str:
-    """Return the path of the rendered overlay in the tree of a release."""
-    return f"deploy/rendered/{environment}.yaml"
+@dataclass(frozen=True)
+class Kind:
+    """Manifests of one platform; `head` is their first line, and `sources` the folder that a user edits."""
+
+    template: str
+    path: str
+    sources: str
+    head: str
 
 
-def path_of(environment: str) -> str:
+KUBERNETES = Kind(
+    template="deploy/rendered/{environment}.yaml",
+    path="environments/{environment}/kubernetes.yaml",
+    sources="deploy/base",
+    head="# What Kubernetes should run in {environment}: {release}, by `slipway promote` and `slipway rollback`.\n",
+)
+KNATIVE = Kind(
+    template="deploy/knative/service.yaml",
+    path="environments/{environment}/knative/service.yaml",  # Argo CD applies the folder above, without this one
+    sources="deploy/knative",
+    head="# What Knative should run in {environment}: {release}, by `slipway promote` and `slipway rollback`.\n",
+)
+KINDS = (KUBERNETES, KNATIVE)
+
+
+def template_of(environment: str, kind: Kind = KUBERNETES) -> str:
+    """Return the path of the template in the tree of a release."""
+    return kind.template.format(environment=environment)
+
+
+def path_of(environment: str, kind: Kind = KUBERNETES) -> str:
     """Return the path of an environment's manifests on the branch `deploy`."""
-    return f"environments/{environment}/kubernetes.yaml"
+    return kind.path.format(environment=environment)
 
 
-def fill(template: str, environment: str, content: EnvironmentFile) -> str:
-    """Return a rendered overlay with the release of `content` filled in. Raises UserError without a placeholder."""
+def fill(template: str, environment: str, content: EnvironmentFile, kind: Kind = KUBERNETES) -> str:
+    """Return a template with the release of `content` filled in. Raises UserError without a placeholder."""
     values = {RELEASE: content.release, DIGEST: content.digest, IMAGE: content.image or IMAGE}
     for placeholder in values:
         if placeholder not in template:
-            raise SettingError(f"{template_of(environment)}: contains no {placeholder}; add it again in deploy/base")
-    head = FILLED.format(environment=environment, release=content.release) + ("" if content.image else NO_IMAGE)
-    text = template.split("\n", 1)[1]
+            path = template_of(environment, kind)
+            raise SettingError(f"{path}: contains no {placeholder}; add it again in {kind.sources}")
+    head = kind.head.format(environment=environment, release=content.release) + ("" if content.image else NO_IMAGE)
+    text = template.split("\n", 1)[1].replace(ENVIRONMENT, environment)
     for placeholder, value in values.items():
         text = text.replace(placeholder, value)
     return head + text

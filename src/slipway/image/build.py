@@ -30,6 +30,7 @@ BENTO = "app/bento"
 SOURCE = "bento/src"
 USER = "10001:10001"
 PORT = 3000
+ENTRY_POINT = "src/slipway/serving/container.py"
 RELEASE_DIGEST = "slipway.release.digest"
 OCI = "org.opencontainers.image"
 MODEL = "model"
@@ -155,8 +156,7 @@ def configuration(release: Release, diff_ids: list[str], labels: dict[str, str])
         "User": USER,
         "Env": [f"{name}={value}" for name, value in ENVIRONMENT.items()],
         "WorkingDir": f"/{BENTO}",
-        "Entrypoint": [f"/{packages.VENV}/bin/python", "-m", "bentoml", "serve", f"/{BENTO}"],
-        "Cmd": ["--host", "0.0.0.0", "--port", str(PORT)],  # noqa: S104  inside the container
+        "Entrypoint": [f"/{packages.VENV}/bin/python", "-P", f"/{BENTO}/{ENTRY_POINT}"],
         "ExposedPorts": {f"{PORT}/tcp": {}},
         "Labels": labels,
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slipway.dvc.files import LOCK, PIPELINE, RELEASED
-from slipway.environment import manifests as kubernetes
+from slipway.environment import manifests as rendered
 from slipway.environment.deploy_branch import WORKFLOWS
 from slipway.environment.spec import FOLDER, path_of
 from slipway.errors import RejectedError
@@ -58,14 +58,17 @@ def environment(trace: Trace) -> str:
 def manifests(trace: Trace) -> str:
     """Check that the manifests on deploy are those that a promotion of the release writes."""
     name, content = trace.desired
-    path = kubernetes.path_of(name)
-    template = kubernetes.template_of(name)
-    if template not in trace.recorded:
-        raise NotChecked(f"the release has no {template}, so it has no Kubernetes manifests", required=False)
-    text = trace.read(trace.published.commit, template).decode()
-    if trace.read(str(trace.branch.head), path) != kubernetes.fill(text, name, content).encode():
-        raise_difference(path, "deploy", "a promotion of the release")
-    return f"{path} is the output of a promotion of the release"
+    templates = {kind: rendered.template_of(name, kind) for kind in rendered.KINDS}
+    kinds = [kind for kind, template in templates.items() if template in trace.recorded]
+    if not kinds:
+        raise NotChecked(f"the release has none of {', '.join(templates.values())}, so no manifests", required=False)
+    paths = {kind: rendered.path_of(name, kind) for kind in kinds}
+    for kind, path in paths.items():
+        text = trace.read(trace.published.commit, templates[kind]).decode()
+        if trace.read(str(trace.branch.head), path) != rendered.fill(text, name, content, kind).encode():
+            raise_difference(path, "deploy", "a promotion of the release")
+    verb = "are" if len(paths) > 1 else "is"
+    return f"{' and '.join(paths.values())} {verb} the output of a promotion of the release"
 
 
 def _is_workflow(path: str) -> bool:
