@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from slipway import output
+from slipway import output, results
 from slipway.environment import manifests
 from slipway.errors import ArgumentError, NoReleaseError, ToolError
 from slipway.image import base, layers, platforms, publish, registry
 from slipway.image import record as records
 from slipway.image.layout import CONFIG_TYPE, LAYER_TYPE, MANIFEST_TYPE, Layout
-from slipway.release import manifest
+from slipway.release import evidence, manifest
 from slipway.release.signing import attestation, keys
 from slipway.supply_chain import verification
 from slipway.supply_chain.chain import BROKEN, HOLDS, NOT_CHECKED
@@ -214,6 +214,15 @@ def test_an_image_without_a_required_attestation_is_refused(pushed, capsys, monk
     monkeypatch.setenv(attestation.REQUIRED, "true")
     link = image_link(capsys)
     assert (BROKEN, True) == (link["outcome"], "has no attestation from GitHub" in link["detail"])
+
+
+def test_a_stored_result_of_the_job_is_no_record_of_an_image(signed, capsys, tmp_path):
+    """`release keep` stores results/image.json under a name that begins like those of the records."""
+    with results.recorded("image", tmp_path) as result:
+        result.evidence = results.Subject(release=VERSION)
+    stored = evidence.store_results(signed.project.store, VERSION, tmp_path)
+    assert [True] == [name.startswith("image-2") for name in stored[VERSION]]
+    assert HOLDS == image_link(capsys)["outcome"]
 
 
 def test_an_image_is_signed_with_the_key_of_its_release(pushed, capsys, monkeypatch, tmp_path):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -91,7 +92,8 @@ def find(store: Store, version: str, reference: str) -> ImageRecord | None:
 
 
 def _is_record(name: str) -> bool:
-    return name.startswith(PREFIX) and name.endswith(SUFFIX) and not name.endswith((SIGNED, ATTESTED))
+    """Return whether `name` is that of a record; stored results of the job `image` begin in the same way."""
+    return re.fullmatch(rf"{PREFIX}[0-9a-f]{{{KEY_DIGITS}}}\{SUFFIX}", name) is not None
 
 
 def _read(store: Store, version: str, name: str) -> ImageRecord:

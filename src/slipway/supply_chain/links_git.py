@@ -67,8 +67,7 @@ def manifests(trace: Trace) -> str:
         text = trace.read(trace.published.commit, templates[kind]).decode()
         if trace.read(str(trace.branch.head), path) != rendered.fill(text, name, content, kind).encode():
             raise_difference(path, "deploy", "a promotion of the release")
-    verb = "are" if len(paths) > 1 else "is"
-    return f"{' and '.join(paths.values())} {verb} the output of a promotion of the release"
+    return f"a promotion of the release writes {' and '.join(paths.values())} as they are"
 
 
 def _is_workflow(path: str) -> bool:
