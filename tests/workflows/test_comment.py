@@ -31,8 +31,8 @@ from slipway.github import checked_run
 from slipway.local import act
 from slipway.local.home import Home
 from slipway.pull_request import comment
-from slipway.report.content import JOBS, Card, ReportEvidence
-from slipway.results import JobResult
+from slipway.report.content import JOBS, Card, JobResults, ReportEvidence
+from slipway.results import JOBS as TYPED_JOBS
 from tests import github_api, markdown
 from tests.github_api import archive
 
@@ -75,10 +75,16 @@ MODEL_CHECKS, CODE_CHECKS = checked_run.CHECKS
 
 def _evidence(text: str = "fine", outcome: str = "pass") -> dict[str, Any]:
     verdict = Verdict("gate", Outcome(outcome), "below 1", text)
-    results = {job: JobResult(job=job, started=datetime(2026, 1, 1, tzinfo=UTC), verdicts=[verdict]) for job in JOBS}
+    started = datetime(2026, 1, 1, tzinfo=UTC)
+    results = {job: TYPED_JOBS[job].result(job=job, started=started, verdicts=[verdict]) for job in JOBS}
     changes = Changes(base="b" * 40, head="a" * 40)
     evidence = ReportEvidence(
-        results=results, changes=changes, task="binary", primary="roc_auc", card=CARD, statuses={}
+        results=JobResults.model_validate(results, from_attributes=True),
+        changes=changes,
+        task="binary",
+        primary="roc_auc",
+        card=CARD,
+        statuses={},
     )
     return json.loads(evidence.model_dump_json())
 
