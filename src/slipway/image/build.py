@@ -156,12 +156,20 @@ def configuration(release: Release, diff_ids: list[str], labels: dict[str, str])
         "User": USER,
         "Env": [f"{name}={value}" for name, value in ENVIRONMENT.items()],
         "WorkingDir": f"/{BENTO}",
-        "Entrypoint": [f"/{packages.VENV}/bin/python", "-P", f"/{BENTO}/{ENTRY_POINT}"],
+        **_command(release),
         "ExposedPorts": {f"{PORT}/tcp": {}},
         "Labels": labels,
     }
     created, rootfs = release.manifest.built, {"type": "layers", "diff_ids": diff_ids}
     return {**platforms.host(), "created": created, "config": settings, "rootfs": rootfs}
+
+
+def _command(release: Release) -> Json:
+    """Return the command of an image. A release of an earlier version of the template has no entry point of its own."""
+    python, address = f"/{packages.VENV}/bin/python", ["--host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104
+    if (release.folder / "bento" / ENTRY_POINT).is_file():
+        return {"Entrypoint": [python, "-P", f"/{BENTO}/{ENTRY_POINT}"]}
+    return {"Entrypoint": [python, "-m", "bentoml", "serve", f"/{BENTO}"], "Cmd": address}
 
 
 def _diff_ids(built: dict[str, Layer]) -> list[str]:
