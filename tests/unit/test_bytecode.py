@@ -27,7 +27,7 @@ def installed(tmp_path) -> Path:
 
 def value(folder: Path, text: str) -> str:
     """Return what `module` prints in a clone at `folder` in which it is `text`."""
-    clone = folder / "clone"
+    clone = folder / "tree"
     (clone / "src").mkdir(parents=True, exist_ok=True)
     (clone / "src/module.py").write_text(text)
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {
