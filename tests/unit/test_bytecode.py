@@ -39,9 +39,10 @@ def value(folder: Path, text: str) -> str:
     return subprocess.run(command, cwd=clone / "src", env=env, capture_output=True, text=True, check=True).stdout
 
 
-def written(folder: Path) -> int:
-    """Return the inode of the shared bytecode of `module`, which changes with each compilation."""
-    return (folder / "shared/src" / f"module{bytecode.SUFFIX}").stat().st_ino
+def written(folder: Path) -> tuple[int, int]:
+    """Return inode and time of the shared bytecode of `module`; an inode alone may be used again for the next file."""
+    status = (folder / "shared/src" / f"module{bytecode.SUFFIX}").stat()
+    return status.st_ino, status.st_ctime_ns
 
 
 def test_a_clone_with_other_dates_uses_the_bytecode_of_the_source(installed):
