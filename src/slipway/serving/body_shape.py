@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
-from slipway.serving.refusal import detail
+from slipway.serving.refusal import KEY_CHARACTERS_MAX, detail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EXAMPLE_FIELDS_MAX = 2
-KEY_CHARACTERS_MAX = 80  # of a key of the body that the advice repeats
 
 
 def advice(body: bytes | bytearray, names: Sequence[str]) -> dict[str, Any] | None:

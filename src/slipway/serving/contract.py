@@ -18,7 +18,7 @@ from pydantic_core import from_json
 from slipway.schema.columns import columns
 from slipway.serving import body_shape, columnar
 from slipway.serving.json_numbers import RULE, NumberRules
-from slipway.serving.refusal import RefusedError, detail, violation
+from slipway.serving.refusal import KEY_CHARACTERS_MAX, RefusedError, detail, violation
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -123,7 +123,7 @@ def _is_json(error: ValidationError) -> bool:
 
 def _detail(location: tuple[Any, ...], rule: str) -> dict[str, Any]:
     row, field = (*location, None, None)[:2]
-    return detail(row, None if field is None else str(field)[: body_shape.KEY_CHARACTERS_MAX], rule)
+    return detail(row, None if field is None else str(field)[:KEY_CHARACTERS_MAX], rule)
 
 
 def refuse_repeated_keys(body: bytes | bytearray, rows: int) -> None:
@@ -135,9 +135,7 @@ def refuse_repeated_keys(body: bytes | bytearray, rows: int) -> None:
         keys: set[str] = set()
         for key, _ in pairs:
             if key in keys:
-                raise violation(
-                    detail(row if row < rows else None, key[: body_shape.KEY_CHARACTERS_MAX], "Key is repeated")
-                )
+                raise violation(detail(row if row < rows else None, key[:KEY_CHARACTERS_MAX], "Key is repeated"))
             keys.add(key)
         row += 1
 

@@ -15,6 +15,7 @@ REFUSALS = {
     504: "The prediction exceeded the time limit",
 }
 """Description of each status in the API documentation."""
+KEY_CHARACTERS_MAX = 80  # of a client's key that a refusal repeats
 CONTRACT_MESSAGE = "the body violates the contract of the rows"
 
 
