@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-import httpx
 import pytest
 
 from slipway import tools
@@ -32,23 +31,3 @@ def test_without_a_registry_images_go_to_a_folder(tmp_path, monkeypatch, lines):
     monkeypatch.setattr(tools.Tool, "find", lambda _: None)
     assert f"oci:{tmp_path}/images/images" == images.setting(tmp_path / "images", os.environ, lines.append)
     assert [] == lines
-
-
-def test_an_installed_registry_is_started_on_loopback(tmp_path, tool, lines, monkeypatch):
-    _ = tool("docker-registry"), tool("skopeo")
-    started, start = [], images.start_registry
-
-    def keep(*arguments):
-        started.append(start(*arguments))
-        return started[-1]
-
-    monkeypatch.setattr(images, "start_registry", keep)
-    name = images.setting(tmp_path / "images", os.environ, lines.append)
-    ((address, process),) = started
-    try:
-        assert f"{address}/demo/model" == name
-        assert address.startswith("127.0.0.1:")
-        assert 200 == httpx.get(f"http://{address}/v2/").status_code
-    finally:
-        process.terminate()
-        process.wait(20)
