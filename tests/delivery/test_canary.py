@@ -93,11 +93,13 @@ def test_a_breaking_change_of_the_contract_is_named(project, first, monkeypatch,
     assert {"v0.1.0" if column == "x" else "v0.2.0"} == set(answers.releases)
 
 
-def test_another_fault_is_not_blamed_on_the_contract(project, first):
-    changes = ["send `y`"]
-    slow = Verdict("canary: latency", Outcome.FAIL, "e-value < 300", "p50 9 ms", "slower")
-    progress = canary_progress.begin(1, 0.0, changes)
-    assert "contract" not in canary_progress.failure_reason(progress.model_copy(update={"verdicts": (slow,)}))
+@pytest.mark.parametrize(("gate", "is_named"), [("latency", False), ("errors", True), ("predictions", True)])
+def test_only_a_fault_that_the_contract_can_cause_is_blamed_on_it(gate, is_named):
+    change = "read predictions of `z`, not of `y`"
+    verdict = Verdict(f"canary: {gate}", Outcome.FAIL, "e-value < 300", "9", "differs")
+    progress = canary_progress.begin(1, 0.0, [change]).model_copy(update={"verdicts": (verdict,)})
+    reason = canary_progress.failure_reason(progress)
+    assert is_named == reason.endswith(f"; the contract changes: clients must {change}")
 
 
 def test_without_requests_it_ends_inconclusive(project, first):

@@ -232,6 +232,32 @@ def test_only_a_decision_in_force_for_the_release_accepts_that_it_is_not_compare
     assert (decision in summary) == (version == "v1.0.0")
 
 
+@pytest.fixture(params=[{"target": "watts"}, {"task": "binary"}])
+def other_problem(request, toy, tmp_path):
+    """Return the candidate with a small champion for another target or task, below any limit of the size's ratio."""
+    root = tmp_path / "toy"
+    shutil.copytree(toy, root)
+    champion = root / "champion"
+    shutil.copytree(toy / "model", champion, dirs_exist_ok=True)
+    signature = json.loads((champion / "signature.json").read_text()) | request.param
+    (champion / "signature.json").write_text(json.dumps(signature))
+    (champion / "model.onnx").write_bytes(b"")
+    return root
+
+
+def test_one_decision_accepts_a_release_of_another_problem(other_problem, edited_params):
+    for is_decided, outcome in ((False, "inconclusive"), (True, "pass")):
+        if is_decided:
+            decision = {"by": "Ada", "reason": "another problem", "until": "9999-12-31"}
+            edited_params(other_problem, "v1.0.0", decision)
+        result = _compare(other_problem, V1)
+        verdicts = {verdict["gate"]: verdict["outcome"] for verdict in result["verdicts"]}
+        assert {outcome} == {verdicts.pop(gate) for gate in (*OF_PREDICTIONS, "model size")}
+        assert {"pass"} == set(verdicts.values())
+        (change,) = result["evidence"]["contract_changes"]
+        assert change.startswith("read ")
+
+
 def test_the_report_has_the_metric_of_the_problem(toy):
     _compare(toy, "None")
     _python(toy, "-c", REPORT)

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from slipway.errors import DataError
 from slipway.pull_request import former_contract
-from slipway.pull_request.former_contract import IncomparableError
+from slipway.pull_request.former_contract import IncomparableError, OtherProblemError
 from slipway.schema.contract import breaking_changes
 from slipway.serving.pages import openapi
 from slipway.settings import read_settings
@@ -84,15 +84,26 @@ def test_a_column_of_another_kind_is_read_as_the_release_reads_it(loads):
 )
 def test_a_column_that_the_data_cannot_give_is_named(loads, column, reason):
     with pytest.raises(IncomparableError, match=reason):
-        _rows(column)
+        _rows(_column("size", "number"), column)
+
+
+def test_a_release_without_a_column_in_common_is_for_another_problem(loads):
+    with pytest.raises(OtherProblemError, match=r"^has no column in common with the candidate: carat, depth$"):
+        _rows(_column("carat", "number"), _column("depth", "number"))
+    with pytest.raises(IncomparableError) as raised:
+        _rows(_column("carat", "number"), _column("machine", "category"))
+    assert not isinstance(raised.value, OtherProblemError)
 
 
 def test_a_release_without_a_contract_has_the_columns_of_its_signature():
     document = openapi(Row, "binary", "y", "v1", 5)
     columns = [_column("machine", "category"), _column("size", "number")]
-    before = former_contract.document({"columns": columns}, document)
+    before = former_contract.document({"task": "binary", "target": "y", "columns": columns}, document)
     assert ["stop sending `machine`", "send `code`"] == breaking_changes(before, document)
     assert ["stop sending `code`", "send `machine`"] == breaking_changes(document, before)
+    other = former_contract.document({"task": "regression", "target": "z", "columns": columns}, document)
+    answers = ["read predictions of `y`, not of `z`", "read each prediction as a probability, not a number"]
+    assert answers == breaking_changes(other, document)[:2]
 
 
 def test_other_data_than_those_of_the_test_rows_are_refused(loads):

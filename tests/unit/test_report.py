@@ -107,7 +107,7 @@ def test_a_breaking_change_of_the_contract_is_named_above_the_gates(count):
     changes = [f"send x{number}" for number in range(count)]
     evidence = _evidence(compare=_result("compare", evidence=COMPARED | {"contract_changes": changes}))
     above = _text(submitted.accept(submitted.submit(evidence).encode())).split("## Gates")[0]
-    assert (count > 0) == ("**Breaking change**: this service refuses requests for v1; clients must send x0" in above)
+    assert (count > 0) == ("**Breaking change** since v1: clients must send x0" in above)
     assert (count > 20) == ("send x19; 1 more." in above)
 
 

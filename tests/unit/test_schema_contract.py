@@ -1,7 +1,8 @@
-"""The version of a contract, and the changes by which a service refuses requests that another accepts."""
+"""The version of a contract, and the changes by which clients of one service cannot use another."""
 
 from __future__ import annotations
 
+import copy
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -25,9 +26,11 @@ FIELDS = {
 }
 
 
-def _document(release: str = "v1", task: str = "binary", max_rows: int = 5, **changes: object) -> dict:
+def _document(
+    release: str = "v1", task: str = "binary", target: str = "y", max_rows: int = 5, **changes: object
+) -> dict:
     fields = {name: field for name, field in (FIELDS | changes).items() if field}
-    return openapi(create_model("Row", **fields), task, "y", release, max_rows)
+    return openapi(create_model("Row", **fields), task, target, release, max_rows)
 
 
 def _version(document: dict) -> str:
@@ -44,7 +47,7 @@ BEFORE = _document()
         _document(
             size=(Annotated[float, Field(ge=0, le=9, description="Other", json_schema_extra={"unit": "ft"})], ...)
         ),
-        openapi(create_model("Row", **dict(reversed(FIELDS.items()))), "binary", "z", "v1", 5),
+        openapi(create_model("Row", **dict(reversed(FIELDS.items()))), "binary", "y", "v1", 5),
         openapi(create_model("Other", __base__=create_model("Row", **FIELDS)), "binary", "y", "v1", 5),
     ],
     ids=["release", "description", "order", "class"],
@@ -79,8 +82,33 @@ def test_what_clients_must_do_is_named_in_both_directions(change, to_do, back):
         assert [back] == contract.breaking_changes(after, BEFORE)
 
 
-def test_another_answer_is_another_version():
-    assert _version(BEFORE) != _version(_document(task="regression"))
+@pytest.mark.parametrize(
+    ("change", "to_do"),
+    [
+        ({"target": "z"}, ["read predictions of `z`, not of `y`"]),
+        ({"task": "regression"}, ["read each prediction as a number, not a probability"]),
+        ({"task": "multiclass"}, ["read each prediction as probabilities by class, not a probability"]),
+        (
+            {"target": "z", "task": "regression", "size": None},
+            [
+                "read predictions of `z`, not of `y`",
+                "read each prediction as a number, not a probability",
+                "stop sending `size`",
+            ],
+        ),
+    ],
+)
+def test_another_target_or_task_is_another_version_and_named(change, to_do):
+    after = _document(**change)
+    assert _version(BEFORE) != _version(after)
+    assert to_do == contract.breaking_changes(BEFORE, after)
+
+
+def test_an_older_document_has_its_target_in_the_title():
+    before = copy.deepcopy(BEFORE)
+    del before["components"]["schemas"]["Predictions"]["properties"]["predictions"]["x-target"]
+    assert [] == contract.breaking_changes(before, BEFORE)
+    assert ["read predictions of `z`, not of `y`"] == contract.breaking_changes(before, _document(target="z"))
 
 
 def test_a_long_list_of_values_is_cut():

@@ -91,7 +91,7 @@ def command(place: Place, installed: Release, port: int) -> tuple[list[str], dic
 
 
 def contract_changes(place: Place, before: str, after: str) -> list[str]:
-    """Return what clients of one installed release must do to have their requests accepted by another.
+    """Return what clients of one installed release must do to use the service of another.
 
     `before` and `after` are digests. A release that was built without its contract changes nothing that is known.
     """

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from slipway.settings.operation import CanarySection
 
+OF_THE_CONTRACT = frozenset({"canary: errors", "canary: predictions"})
+"""Gates that a change of the contract can fail."""
 SIDES = ("canary", "baseline")
 GAP_MAX_SECONDS = 10  # between two evaluations; a longer gap means that the agent was down
 
@@ -43,7 +45,7 @@ class Progress(BaseModel):
     evidence: CanaryEvidence = CanaryEvidence()
     verdicts: tuple[Verdict, ...] = ()
     contract_changes: tuple[str, ...] = ()
-    """What clients of the baseline must do to have their requests accepted by the canary."""
+    """What clients of the baseline must do to use the canary."""
     shadow: dict[str, float] | None = None
     """Comparison of the answers to copied requests."""
 
@@ -103,12 +105,13 @@ def failure_reason(progress: Progress) -> str:
     """Return the failed verdicts as one line.
 
     If no verdict failed, it is the first inconclusive one, which causes the others. A breaking change of the contract
-    is named where it may be the cause, because one side then refuses every request that is meant for the other.
+    is named where it may be the cause, because one side then refuses every request that is meant for the other, or
+    predicts another thing.
     """
     against = [verdict for verdict in progress.verdicts if verdict.outcome is not Outcome.PASS]
     failed = [verdict for verdict in against if verdict.outcome is Outcome.FAIL]
     reasons = [f"{verdict.gate}: {verdict.reason} ({verdict.observed})" for verdict in failed or against[:1]]
-    if progress.contract_changes and (not failed or any(verdict.gate == "canary: errors" for verdict in failed)):
+    if progress.contract_changes and (not failed or any(verdict.gate in OF_THE_CONTRACT for verdict in failed)):
         reasons.append(f"the contract changes: {sentence(progress.contract_changes)}")
     return "; ".join(reasons)
 

@@ -74,7 +74,7 @@ class ReportedComparison(Evidence):
     calibration: Annotated[list[Decile], max_items(ITEMS_MAX)] = []
     staging: StagingRelease | None = None
     contract_changes: Annotated[list[Text], max_items(GROUPS_MAX), Field(exclude_if=lambda changes: not changes)] = []
-    """What clients of production must do to have their requests accepted by the candidate."""
+    """What clients of production must do to use the service of the candidate."""
 
     @model_validator(mode="after")
     def _is_whole(self) -> ReportedComparison:

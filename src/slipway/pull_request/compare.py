@@ -30,7 +30,7 @@ from slipway.git.redact import redacted
 from slipway.github import workflows
 from slipway.pipeline.tables import positions, read_rows
 from slipway.pull_request import former_contract
-from slipway.pull_request.former_contract import IncomparableError
+from slipway.pull_request.former_contract import IncomparableError, OtherProblemError
 from slipway.release.champion import Champion, fetch_released
 from slipway.release.store import open_store
 from slipway.results import COMPARE, recorded
@@ -123,7 +123,9 @@ def measure(
     every_row, chosen = {ALL: np.arange(len(y))}, segments(features, problem.SEGMENTS)
     rows = LabeledRows(features, target)
     released = None if champion is None else _release_comparison(champion, rows, chosen, compare_with)
-    models = {"candidate": new.model} | ({} if champion is None else {"champion": champion.model})
+    models = {"candidate": new.model}
+    if champion is not None and released is not None and released.is_same_problem:
+        models["champion"] = champion.model
     staged = None
     if staging is not None:
         same = champion is not None and champion.digest == staging.digest
@@ -142,7 +144,7 @@ def measure(
 
 
 def _contract_changes(champion: Champion, settings: Settings) -> list[str]:
-    """Return what clients of the champion must do to have their requests accepted by the candidate."""
+    """Return what clients of the champion must do to use the service of the candidate."""
     document = openapi(problem.Row, problem.TASK, problem.TARGET, "candidate", settings.serving.max_rows)
     before = champion.contract or former_contract.document(predictor.signature(champion.model), document)
     return breaking_changes(before, document)
@@ -164,6 +166,8 @@ class _ReleaseComparison:
     groups: dict[str, list[Comparison]]
     rows: pd.DataFrame | None = None
     """The test rows as the release reads them; None where it cannot."""
+    is_same_problem: bool = True
+    """Whether its model is for the candidate's problem, so that their sizes can be compared, too."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +205,8 @@ def _release_comparison(
         features = _rows_of(champion, rows, compare_with.signature)
     except IncomparableError as error:
         reason = {"error": f"{champion.version} {error}", "decision": _decision(champion, compare_with.settings.gates)}
-        return _ReleaseComparison(release.model_copy(update=reason), {})
+        is_same_problem = not isinstance(error, OtherProblemError)
+        return _ReleaseComparison(release.model_copy(update=reason), {}, is_same_problem=is_same_problem)
     prediction = predictor.load(champion.model).predict(_arrays(features))
     return _ReleaseComparison(release, compare_with(champion.version, groups, prediction), features)
 
@@ -213,11 +218,11 @@ def _decision(champion: Champion, limits: GatesSection) -> Decision | None:
 
 
 def _rows_of(champion: Champion, rows: LabeledRows, candidate: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the test rows as the champion reads them. Raises IncomparableError if it predicts something else."""
+    """Return the test rows as the champion reads them. Raises OtherProblemError if it predicts another thing."""
     signature = predictor.signature(champion.model)
     for key in ("task", "target", "classes"):
         if signature[key] != candidate[key]:
-            raise IncomparableError(f"has {key} {signature[key]}, the candidate {candidate[key]}")
+            raise OtherProblemError(f"has {key} {signature[key]}, the candidate {candidate[key]}")
     return former_contract.rows(signature, rows.features, rows.target)
 
 

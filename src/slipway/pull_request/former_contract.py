@@ -12,12 +12,14 @@ import problem
 from slipway.errors import DataError
 from slipway.schema.columns import columns
 from slipway.schema.missing import FEATURES, with_none
+from slipway.serving.pages import predictions
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DATA = Path("data")
+NAMES_LENGTH_MAX = 120  # characters of column names in an error
 LOADER = "`load` in src/problem/data.py"
 
 
@@ -25,8 +27,14 @@ class IncomparableError(Exception):
     """A release cannot be compared; the message is the predicate of a sentence about it, with the fix."""
 
 
+class OtherProblemError(IncomparableError):
+    """A release solves another problem, so no quantity of its model is a limit for the candidate."""
+
+
 def document(signature: Mapping[str, Any], candidate: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an OpenAPI document with the columns of a model's `signature`, for a release that was built without one.
+    """Return an OpenAPI document with the columns and the target of a model's `signature`.
+
+    It stands for that of a release that was built without one.
 
     A signature has no limits, so a column has the rules that the document of the `candidate` has for it, if any.
     """
@@ -36,14 +44,17 @@ def document(signature: Mapping[str, Any], candidate: Mapping[str, Any]) -> dict
     properties = {
         column["name"]: present.get(column["name"], {"type": kinds[column["kind"]]}) for column in signature["columns"]
     }
-    return {"components": {"schemas": {**schemas, "Row": {"properties": properties, "required": names}}}}
+    answers = predictions(signature["task"], signature["target"])
+    former = {"Row": {"properties": properties, "required": names}, "Predictions": answers}
+    return {"components": {"schemas": {**schemas, **former}}}
 
 
 def rows(signature: Mapping[str, Any], features: pd.DataFrame, target: np.ndarray) -> pd.DataFrame:
     """Return the columns of a model's `signature` for the test rows with these `features` and `target`.
 
     A column that `Row` has in the same kind comes from `features`, any other from what `load` returns. Raises
-    IncomparableError naming the first column that is in neither, and UserError when the data differ from the test rows.
+    IncomparableError naming the first column that is in neither, OtherProblemError if none is in either, and UserError
+    when the data differ from the test rows.
     """
     kinds = {column.name: column.kind for column in columns(problem.Row)}
     needed = {column["name"]: column["kind"] for column in signature["columns"]}
@@ -51,6 +62,8 @@ def rows(signature: Mapping[str, Any], features: pd.DataFrame, target: np.ndarra
     if len(kept) == len(needed):
         return features[kept]
     loaded = _loaded(target)
+    if not any(name in kinds or name in loaded for name in needed):
+        raise OtherProblemError(f"has no column in common with the candidate: {', '.join(needed)[:NAMES_LENGTH_MAX]}")
     return pd.DataFrame(
         {
             name: features[name] if name in kept else _column(loaded, name, kind).set_axis(features.index)

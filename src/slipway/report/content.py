@@ -305,7 +305,7 @@ def _contract(evidence: ReportEvidence) -> Iterator[Block]:
         return
     yield paragraph(
         Strong("Breaking change"),
-        f": this service refuses requests for {compared.champion.version}; {sentence(compared.contract_changes)}.",
+        f" since {compared.champion.version}: {sentence(compared.contract_changes)}.",
     )
 
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 VERSION = "x-contract"
 """Key of the contract's version in the section `info`."""
+TARGET = "x-target"
+"""Key of the target in the schema of the predictions: the same type of another target has another meaning."""
+TITLE = "Predictions of "
+"""Start of the document's title, which the target follows."""
 VERSION_DIGITS = 12
 ANNOTATIONS = frozenset({"title", "description", "unit", "examples", "deprecated", "redact", "$comment"})
 """Keys of a schema that no request or response has to follow."""
@@ -49,13 +53,14 @@ def _rules(schema: Any, schemas: Mapping[str, Any]) -> Any:
 
 
 def breaking_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Return what clients of the OpenAPI document `before` must do to have their requests accepted by `after`.
+    """Return what clients of the OpenAPI document `before` must do to use the service of `after`.
 
-    Each is the end of a sentence that begins with "clients must". A request that fulfills all of them may still break
-    a rule that both documents have.
+    Each is the end of a sentence that begins with "clients must": how they read predictions, then what they send. A
+    request that fulfills all of them may still break a rule that both documents have.
     """
     old, new = _Rows.read(before), _Rows.read(after)
-    changes = [f"stop sending `{name}`" for name in old.fields if name not in new.fields]
+    changes = _read_differently(before, after)
+    changes += [f"stop sending `{name}`" for name in old.fields if name not in new.fields]
     for name, field in new.fields.items():
         if name not in old.fields:
             changes += [f"send `{name}`"] if name in new.required else []
@@ -75,6 +80,22 @@ def sentence(changes: Sequence[str]) -> str:
     """Return the changes of `breaking_changes` as one clause, of which a long list is cut."""
     named = changes if len(changes) <= CHANGES_MAX else [*changes[:CHANGES_MAX], f"{len(changes) - CHANGES_MAX} more"]
     return f"clients must {'; '.join(named)}"
+
+
+def _read_differently(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return what clients must do to understand the predictions: for another target, another task, or both."""
+    (old_target, old_kind), (target, kind) = _prediction(before), _prediction(after)
+    changes = [] if target == old_target else [f"read predictions of `{target}`, not of `{old_target}`"]
+    return changes if kind == old_kind else [*changes, f"read each prediction as {kind}, not {old_kind}"]
+
+
+def _prediction(document: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the target of a document, which older ones have in the title only, and what each prediction is."""
+    predictions = document["components"]["schemas"]["Predictions"]["properties"]["predictions"]
+    items = predictions["items"]
+    kind = "a probability" if "maximum" in items else "a number"
+    kind = "probabilities by class" if items["type"] == "object" else kind
+    return predictions.get(TARGET) or document["info"]["title"].removeprefix(TITLE), kind
 
 
 class _Rows:

@@ -49,8 +49,8 @@ def openapi(row: type[BaseModel], task: str, target: str, version: str, max_rows
     json_numbers.bound(schema)
     definitions = schema.pop("$defs", {})
     schema["additionalProperties"] = False
-    schemas = definitions | {"Row": schema, "Columns": _columns(schema, max_rows)} | _schemas(task)
-    facts = {"title": f"Predictions of {target}", "version": version, "description": schema.get("description", "")}
+    schemas = definitions | {"Row": schema, "Columns": _columns(schema, max_rows)} | _schemas(task, target)
+    facts = {"title": f"{contract.TITLE}{target}", "version": version, "description": schema.get("description", "")}
     return {
         "openapi": "3.1.0",
         "info": facts | {contract.VERSION: contract.version(schemas)},
@@ -114,7 +114,8 @@ def _ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _schemas(task: str) -> dict[str, Any]:
+def predictions(task: str, target: str) -> dict[str, Any]:
+    """Return the schema of the predictions of `target`."""
     number = {"type": "number"}
     probability = number | {"minimum": 0, "maximum": 1}
     prediction = {
@@ -126,6 +127,11 @@ def _schemas(task: str) -> dict[str, Any]:
         },
         "regression": number,
     }[task]
+    listed = {"type": "array", "items": prediction, contract.TARGET: target}
+    return _object({"release": {"type": "string"}, "predictions": listed})
+
+
+def _schemas(task: str, target: str) -> dict[str, Any]:
     detail = {
         "row": {
             "type": ["integer", "null"],
@@ -135,7 +141,7 @@ def _schemas(task: str) -> dict[str, Any]:
         "rule": {"type": "string", "description": "What the value must be"},
     }
     return {
-        "Predictions": _object({"release": {"type": "string"}, "predictions": {"type": "array", "items": prediction}}),
+        "Predictions": predictions(task, target),
         "Refusal": _object({"error": {"type": "string"}, "details": {"type": "array", "items": _object(detail)}}),
         "Release": {"type": "object", "properties": {"version": {"type": "string"}}, "required": ["version"]},
     }
