@@ -72,4 +72,4 @@ def test_a_wrong_conversion_is_in_skops_with_the_difference(exported):
 def test_without_onnxmltools_it_is_in_skops_with_the_reason(exported):
     model_format, why = exported()
     assert "skops" == model_format
-    assert "Unable to find a shape calculator for type" in why
+    assert f"no converter for lightgbm; run `{onnx_converters.INSTALL}`" in why

@@ -7,11 +7,14 @@ table for each report of a new kind.
 from __future__ import annotations
 
 import datetime
+import re
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -122,6 +125,46 @@ def test_a_named_index_is_a_column(tmp_path, levels):
     assert expected == list(source.read(tmp_path / "t.parquet"))
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (repeated("a", "?", "b"), {"kind": "closed", "values": ("a", "b"), "nullable": True}),
+        (repeated("a", "", "b"), {"kind": "closed", "values": ("a", "b"), "nullable": True}),
+        (pd.Categorical(repeated("a", "?", "b"), ["b", "?", "a"]), {"values": ("a", "b"), "nullable": True}),
+        (repeated(*range(40), -999), {"kind": "int", "low": 0, "high": 39, "nullable": True}),
+        (pd.array(repeated(True, False), dtype="boolean"), {"kind": "bool", "nullable": False}),
+    ],
+)
+def test_values_that_mean_missing_are_missing_in_parquet_too(tmp_path, values, expected):
+    request = ForkRequest("sold", options=ReadOptions(Dialect(missing=("?", "", "-999"))))
+    made, _ = plan.infer(write(tmp_path, values), request, 1)
+    (feature,) = [feature for feature in made.features if feature.name == "x"]
+    assert expected == {name: getattr(feature, name) for name in expected}
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (ReadOptions(text=("x",)), "text"),
+        (ReadOptions(Dialect(separator=";")), "separator"),
+        (ReadOptions(Dialect(symbols=("%",))), "symbol"),
+    ],
+)
+def test_an_option_without_an_effect_on_parquet_is_refused(tmp_path, options, name):
+    with pytest.raises(ArgumentError, match=f"--{name}: is for CSV"):
+        source.read(write(tmp_path, SIZE * 2), options)
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    twice = pa.table([pa.array(SIZE), pa.array(SIZE), pa.array(LABEL)], names=["x", "x", "sold"])
+    pq.write_table(twice, tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=r"t\.parquet: has the column 'x' twice; rename one of them"):
+        source.read(tmp_path / "t.parquet")
+    pd.DataFrame({"x": SIZE}, index=pd.Index(SIZE, name="x")).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(DataError, match="has the column 'x' twice, once in its index"):
+        source.read(tmp_path / "t.parquet")
+
+
 @pytest.mark.parametrize("folder", ["folder", "folder.csv"])
 def test_an_empty_folder_is_refused(tmp_path, folder):
     (tmp_path / folder).mkdir()
@@ -137,6 +180,9 @@ def test_an_empty_folder_is_refused(tmp_path, folder):
         (("no", "yes", "no "), "no", "no "),
         (("STRASSE", "Straße", "x", "y"), "STRASSE", "Straße"),
         (("new  york", "New York", "x"), "new  york", "New York"),
+        (("a-b", "a\u2013b", "x"), "a-b", "a\u2013b"),
+        (("yes", "yes\u200b", "no"), "yes", "yes\u200b"),
+        (("\uff39", "Y", "x"), "\uff39", "Y"),
     ],
 )
 def test_spellings_of_one_class_are_refused(labels, first, second):
@@ -149,6 +195,38 @@ def test_spellings_of_one_class_are_refused(labels, first, second):
     assert repr(first) in str(refused.value)
     assert repr(second) in str(refused.value)
     assert "are spellings of one class; write them alike" in str(refused.value)
+
+
+def test_spellings_that_appear_equal_are_reported_by_their_characters():
+    with pytest.raises(DataError, match=r"'\\xe9' in 80 rows and 'e\\u0301' in 80 rows are spellings"):
+        target.examine(pd.Series(repeated("\u00e9", "e\u0301", "x"), name="y"), "y", "")
+
+
+@pytest.mark.parametrize("word", ["?", "unknown", "NA", ""])
+def test_a_word_for_missing_next_to_two_labels_is_refused_with_the_options(tmp_path, word):
+    values = pd.Series(repeated("yes", "no", word), name="y")
+    option = f"'{word}' in 80 rows next to two labels; if it means a missing value, set --missing '{word}'"
+    for task in ("", "binary"):
+        with pytest.raises(DataError, match=re.escape(option)):
+            target.examine(values, "y", task)
+    assert "multiclass" == target.examine(values, "y", "multiclass").task
+    pd.DataFrame({"size": SIZE, "y": values}).to_parquet(tmp_path / "t.parquet")
+    request = ForkRequest("y", options=ReadOptions(Dialect(missing=(word,))))
+    assert "binary" == plan.infer(tmp_path / "t.parquet", request, 1)[0].target.task
+
+
+@pytest.mark.parametrize("text", ["1,0,1.0", "1.0,0.0,1.0", "1,0,nan"])
+def test_numbers_zero_and_one_keep_their_meaning_as_they_are_written(tmp_path, text):
+    rows = zip(SIZE.round(4), repeated(*text.split(",")), strict=True)
+    (tmp_path / "t.csv").write_text("size,y\n" + "".join(f"{size},{label}\n" for size, label in rows))
+    assert ((0, 0), (1, 1)) == plan.infer(tmp_path / "t.csv", ForkRequest("y"), 1)[0].target.outcomes
+
+
+@pytest.mark.parametrize(("labels", "text"), [((-1, 1), "1 is 1:"), ((True, False), "1 is True:"), ((1, 2), "1 is 1:")])
+def test_labels_are_printed_and_written_as_python_has_them(labels, text):
+    made = target.examine(pd.Series(repeated(*labels), name="y"), "y", "")
+    assert made.description.startswith(text)
+    assert {bool, int} >= {type(value) for value, _ in made.outcomes}
 
 
 def test_a_category_without_rows_is_no_class():

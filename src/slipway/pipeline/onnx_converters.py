@@ -20,19 +20,30 @@ CONVERTERS = {
     "xgboost": ("onnxmltools.convert.xgboost.operator_converters.XGBoost", "convert_xgboost", "XGBoost"),
 }
 """Module and name of the converter, and the prefix of its operators, by library."""
+INSTALL = "uv add --group problem onnxmltools && dvc repro --force export"
+"""The stage has to be forced, because DVC does not track what is installed."""
 CLASSIFIER_OPTIONS = {"nocl": [True, False], "zipmap": [True, False, "columns"]}
 
 
+class ConverterError(Exception):
+    """A converter is not installed."""
+
+
 def register(estimator: BaseEstimator) -> None:
-    """Make skl2onnx convert the last step of `estimator` if it is of a library in CONVERTERS and has a converter."""
+    """Make skl2onnx convert the last step of `estimator` if it is of a library in CONVERTERS.
+
+    Raises ConverterError without onnxmltools.
+    """
     from skl2onnx import update_registered_converter
     from skl2onnx.common import shape_calculator
     from sklearn.base import is_classifier
 
     last = getattr(estimator, "steps", [("", estimator)])[-1][1]
     library = type(last).__module__.split(".")[0]
-    if library not in CONVERTERS or find_spec("onnxmltools") is None:
+    if library not in CONVERTERS:
         return
+    if find_spec("onnxmltools") is None:
+        raise ConverterError(f"no converter for {library}; run `{INSTALL}`")
     module, name, prefix = CONVERTERS[library]
     kind = "classifier" if is_classifier(last) else "regressor"
     update_registered_converter(

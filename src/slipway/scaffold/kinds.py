@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 MISSING_WORDS = {"na", "n/a", "#n/a", "n.a.", "nan", "null", "none", "nil", "-", "--", "?", ".", "missing", "unknown"}
 """Strings, in lower case, that mean a missing value where all other values of a column are numbers or flags."""
-SYMBOL = re.compile(r"^(?P<before>[^\d\s.,+-]{1,3})?\s*[+-]?[\d.,\s]*\d[.,]?\s*(?P<after>[^\d\s.,+-]{1,3})?$")
+SYMBOL = re.compile(r"^[+-]?(?P<before>[^\d\s.,+-]{1,3})?\s*[+-]?[\d.,'\s]*\d[.,]?\s*(?P<after>[^\d\s.,+'-]{1,3}|-)?$")
+VALUE_CHANGERS = frozenset("()-\u2212<>\u2264\u2265~")
+"""Characters that are part of a number: without them, it would have another sign, or be exact."""
 LABEL = re.compile(r"^[^\W\d_]+\d+$")
 """Letters directly before an integer, such as `PAL0708` or `Q3`: a name, whereas `EUR 5` and `5 kg` are quantities."""
 MARKS = ((".", ","), (",", ""), (",", "."), (".", " "), (",", " "), (".", "'"))
@@ -30,6 +32,8 @@ MARKS = ((".", ","), (",", ""), (",", "."), (".", " "), (",", " "), (".", "'"))
 SENTINEL_ROWS_MIN = 3  # rows with the value; fewer may be outliers
 SENTINEL_DISTANCE = 1.0  # minimum distance from all other values, as a multiple of their range
 DISTINCT_MIN = 10  # distinct other values; the range of fewer means little
+SYMBOLS_MAX = 4  # symbols of a column of numbers; more are names
+STRAY_RATIO_MAX = 0.05  # of the values; more that are not numbers are a column of text
 
 
 def of_table(path: Path, table: pa.Table, dialect: Dialect, text: Collection[str] = ()) -> dict[str, str]:
@@ -56,11 +60,26 @@ def _kind(path: Path, name: str, strings: pa.Array, dialect: Dialect) -> str:
                 f" if it means a missing value, set --missing {invalid[at].strip()!r}; for a value, --text {name!r}",
                 at,
             )
+    invalid = csv_file.parse_numbers(strings, dialect)[1]
+    words = {row for row, value in invalid.items() if value.strip().lower() in MISSING_WORDS}
+    at = min(invalid.keys() - words, default=-1)
+    if at < 0:
+        return TEXT
+    start = f"{path}: {name}: {quoted(invalid[at])} in row {at}"
     if option := next(_options(strings, dialect), ""):
-        at = min(csv_file.parse_numbers(strings, dialect)[1])
+        raise CsvError(f"{start} cannot be read as a number; set {option}, or --text {name!r} to keep it as text", at)
+    if symbols := _value_changers(strings):
+        at = next(row for row, value in invalid.items() if any(symbol in value for symbol in symbols))
         raise CsvError(
-            f"{path}: {name}: {quoted(strings[at].as_py())} in row {at} cannot be read as a number; set {option},"
-            f" or --text {name!r} to keep it as text",
+            f"{path}: {name}: {quoted(invalid[at])} in row {at} cannot be read as a number, because"
+            f" {' and '.join(map(repr, symbols))} would be lost; rewrite the column, or set --text {name!r}",
+            at,
+        )
+    count = len(strings) - strings.null_count - len(invalid)
+    if len(invalid) <= STRAY_RATIO_MAX * count:
+        raise CsvError(
+            f"{start} is not a number, unlike {count:,} others; if it means a missing value,"
+            f" set --missing {invalid[at].strip()!r}; for text, --text {name!r}",
             at,
         )
     return TEXT
@@ -99,16 +118,31 @@ def _are_numbers(strings: pa.Array, dialect: Dialect) -> bool:
 
 
 def _symbols(strings: pa.Array) -> list[str]:
-    """Return the symbols before or after the digits of every value, such as `%` or `$`."""
-    values = pc.unique(strings.drop_null()).to_pylist()
-    if all(LABEL.match(value) for value in values):
+    """Return the symbols before or after the digits of every value, such as `%` or `$`, at most one on each side."""
+    affixes = _affixes(strings)
+    before, after = ({affix[side] for affix in affixes if affix[side]} for side in (0, 1))
+    symbols = sorted(before | after)
+    return [] if max(len(before), len(after)) > 1 or VALUE_CHANGERS & set("".join(symbols)) else symbols
+
+
+def _value_changers(strings: pa.Array) -> list[str]:
+    """Return the symbols of numbers that cannot be removed: of signs, or with a scale of their own, such as `k`."""
+    symbols = {symbol for affix in _affixes(strings) for symbol in affix if symbol}
+    return sorted(symbols)[:SYMBOLS_MAX] if len(symbols) <= SYMBOLS_MAX else []
+
+
+def _affixes(strings: pa.Array) -> list[tuple[str, str]]:
+    """Return what is before and after the digits of each distinct value; empty unless all are numbers with symbols."""
+    values = [
+        value for value in pc.unique(strings.drop_null()).to_pylist() if value.strip().lower() not in MISSING_WORDS
+    ]
+    matches = [SYMBOL.match(value.strip()) for value in values]
+    if all(LABEL.match(value) for value in values) or not all(matches):
         return []
-    matches = [SYMBOL.match(value) for value in values]
-    affixes = [{match[side] for side in ("before", "after") if match[side]} for match in matches if match]
-    symbols = set().union(*affixes)
-    if any(symbol.isalpha() for symbol in symbols) and not all(affixes):
+    affixes = [(match["before"] or "", match["after"] or "") for match in matches if match]
+    if any(part.isalpha() for affix in affixes for part in affix) and not all(map(any, affixes)):
         return []  # a name that some values have and others lack, such as `TK 123` and `123`
-    return sorted(symbols) if all(matches) and len(symbols) <= 2 else []
+    return affixes
 
 
 def refuse_sentinels(path: Path, frame: pd.DataFrame, values: Collection[str] = ()) -> None:

@@ -39,6 +39,13 @@ class ReadOptions:
     values: tuple[str, ...] = ()
     """Numbers that are values, even if they look like a sentinel."""
 
+    @property
+    def only_for_csv(self) -> str:
+        """Name of an option that Parquet leaves no use for; empty for none."""
+        plain, names = vars(Dialect(missing=self.dialect.missing)), {"symbols": "symbol"}
+        changed = [names.get(name, name) for name, value in vars(self.dialect).items() if value != plain[name]]
+        return "text" if self.text else next(iter(changed), "")
+
     def __post_init__(self) -> None:
         """Raise UserError for a value that is not a number."""
         for value in self.values:
@@ -116,14 +123,10 @@ def _files(folder: Path) -> list[Path]:
 
 def _part(file: Path, dialect: Dialect) -> Part:
     """Return the content of a file: the strings of a CSV file, or the typed columns of a Parquet file."""
-    if csv_file.is_csv(file):
-        try:
-            strings = csv_file.read_strings(file, dialect)
-        except CsvError as error:
-            raise DataError(str(error)) from None
-        return strings
     try:
-        return csv_file.read_parquet(file, dialect)
+        return csv_file.read_strings(file, dialect) if csv_file.is_csv(file) else csv_file.read_parquet(file, dialect)
+    except CsvError as error:
+        raise DataError(str(error)) from None
     except Exception as error:  # noqa: BLE001  the user has to fix the file for any error of the reader
         raise UnreadableFileError(f"{file}: cannot be read ({str(error).strip().splitlines()[0]})") from None
 
@@ -135,6 +138,8 @@ def _names(part: Part) -> list[str]:
 def _frame(path: Path, parts: Sequence[Part], options: ReadOptions) -> pd.DataFrame:
     """Return the rows of all parts, with the kinds and types that fit all of them."""
     if frames := [part for part in parts if isinstance(part, pd.DataFrame)]:  # all, or none: they have one format
+        if unused := options.only_for_csv:
+            raise ArgumentError(f"{path}: --{unused}: is for CSV; Parquet has types, so change that of the column")
         return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     tables = [part for part in parts if isinstance(part, pa.Table)]
     strings = pa.concat_tables([table.select(tables[0].column_names) for table in tables])

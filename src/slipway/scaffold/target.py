@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from slipway.errors import DataError
+from slipway.scaffold.kinds import MISSING_WORDS
 from slipway.scaffold.source import ROWS_MIN
+from slipway.schema.csv_file import FLOAT_INTEGER_MAX
 
 TASKS = ("binary", "multiclass", "regression")
 CLASSES_MAX = 20
@@ -40,17 +43,17 @@ def examine(values: pd.Series, name: str, task: str) -> Target:
     Raises UserError when the column has nothing to learn, or does not match `task`.
     """
     source = str(values.name)
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        values = values.astype(object)  # a category without rows is no class
-    labels = values.convert_dtypes().dropna()
+    labels = _labels(values)
     if len(labels) < ROWS_MIN:
         raise DataError(f"{source}: {len(labels)} rows have a value; {ROWS_MIN} or more are required")
     if labels.nunique() < 2:
         raise DataError(f"{source}: a single value, {labels.iloc[0]!r}; there is nothing to predict")
-    task = task or _task_of(labels, source)
+    requested, task = task, task or _task_of(labels, source)
     if task == "regression":
         return Target(source, name, task, _range(labels, source))
     counts = _counts(labels, source)
+    if requested != "multiclass":
+        _refuse_missing_word(counts, source)
     if task == "multiclass":
         return Target(source, name, task, f"{len(counts)} classes: {_percentages(counts)}")
     if len(counts) != 2:
@@ -60,8 +63,18 @@ def examine(values: pd.Series, name: str, task: str) -> Target:
     if pd.api.types.is_integer_dtype(labels) and set(counts.index) == {0, 1}:
         return Target(source, name, task, _percentages(counts), outcomes=((0, 0), (1, 1)))
     positive = _positive(counts)
-    outcomes = tuple((value, int(value == positive)) for value in counts.index)
+    outcomes = tuple((value, int(value == positive)) for value in counts.index.tolist())
     return Target(source, name, task, f"1 is {positive!r}: {_percentages(counts)}", positive, outcomes)
+
+
+def _labels(values: pd.Series) -> pd.Series:
+    """Return the values that are present in the narrowest type; whole numbers are integers, as written or not."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(object)  # a category without rows is no class
+    labels = values.convert_dtypes().dropna()
+    if pd.api.types.is_float_dtype(labels) and (labels % 1 == 0).all() and (labels.abs() <= FLOAT_INTEGER_MAX).all():
+        return labels.astype("Int64")  # CSV has nullable floats where some labels are `1` and others `1.0`
+    return labels
 
 
 def _task_of(labels: pd.Series, source: str) -> str:
@@ -98,21 +111,44 @@ def _counts(labels: pd.Series, source: str) -> pd.Series:
 
 
 def _refuse_variants(counts: pd.Series, source: str) -> None:
-    """Raise UserError for two classes that differ in case or white space only, which are usually one."""
+    """Raise UserError for two classes that `_plain` makes equal, which are usually one."""
     spellings: dict[str, str] = {}
     for label in filter(lambda label: isinstance(label, str), counts.index):
-        other = spellings.setdefault(" ".join(label.split()).casefold(), label)
+        other = spellings.setdefault(_plain(label), label)
         if other != label:
+            appear_equal = len({unicodedata.normalize("NFC", name) for name in (other, label)}) == 1
+            first, second = map(ascii if appear_equal else repr, (other, label))
             raise DataError(
-                f"{source}: {other!r} in {counts[other]:,} rows and {label!r} in {counts[label]:,} rows are spellings"
+                f"{source}: {first} in {counts[other]:,} rows and {second} in {counts[label]:,} rows are spellings"
                 " of one class; write them alike"
             )
 
 
+def _plain(label: str) -> str:
+    """Return a label without case, accents in two characters, wide letters, dashes of other lengths and white space."""
+    characters = unicodedata.normalize("NFKC", label)
+    kinds = [(character, unicodedata.category(character)) for character in characters]
+    plain = "".join("-" if kind == "Pd" else character for character, kind in kinds if kind != "Cf")
+    return " ".join(plain.split()).casefold()
+
+
+def _refuse_missing_word(counts: pd.Series, source: str) -> None:
+    """Raise UserError for a third label that usually means a missing value next to two others."""
+    words = [
+        label for label in counts.index if isinstance(label, str) and label.strip().lower() in {"", *MISSING_WORDS}
+    ]
+    if words and len(counts) - len(words) == 2:
+        raise DataError(
+            f"{source}: {words[0]!r} in {counts[words[0]]:,} rows next to two labels; if it means a missing value,"
+            f" set --missing {words[0]!r}; if it is a class, set --task multiclass"
+        )
+
+
 def _positive(counts: pd.Series) -> Any:
     """Return the value that means true, else the rarer one, which is usually the outcome of interest."""
-    positive = [value for value in counts.index if str(value).lower() in TRUE_WORDS]
-    return positive[0] if len(positive) == 1 else counts.index[-1]
+    values = counts.index.tolist()
+    positive = [value for value in values if str(value).lower() in TRUE_WORDS]
+    return positive[0] if len(positive) == 1 else values[-1]
 
 
 def _percentages(counts: pd.Series) -> str:

@@ -21,18 +21,36 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+HEAD_BYTES = 16  # of a file, which identify its format
+FORMATS = {
+    b"PK\x03\x04": "a workbook or an archive, not CSV; export the table as CSV",
+    b"\xd0\xcf\x11\xe0": "a workbook, not CSV; export the table as CSV",
+    b"\x1f\x8b": "compressed; add .gz to its name",
+    b"PAR1": "Parquet, not CSV; change its suffix to .parquet",
+    b"sep=": "begins with a line for spreadsheets, `sep=`; remove it, and set --separator",
+}
+"""What to do about a file that begins with these bytes."""
+BYTE_ORDER_MARKS = {
+    b"\xff\xfe\0\0": "utf-32",
+    b"\0\0\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
 BLOCK_BYTES = 1_000_000  # parsed at a time; a block that fits in a core's cache takes half the time
 NUMBER, FLAG, TEXT = "number", "flag", "text"
 """Kinds of a column."""
 NUMBER_PATTERN = r"^[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|(?i:nan|inf|infinity))$"
 INTEGER_PATTERN = r"^[+-]?\d+$"
 CODE_PATTERN = r"^[+-]?0\d+$"  # a code with leading zeros, which a number would lose
+SPACES = "[\u00a0\u2009\u202f]"
+"""Spaces that spreadsheets write between groups of digits, where a user types a plain one."""
 INTEGER_MAX = 2**63 - 1
 FLOAT_INTEGER_MAX = 2**53  # float64 represents every integer up to it
 VALUE_LENGTH_MAX = 40  # characters of a value in an error message
@@ -79,6 +97,11 @@ def is_csv(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
+def is_tsv(path: Path, dialect: Dialect) -> bool:
+    """Return whether the suffix makes a tab the separator, because `dialect` has no other one."""
+    return path.name.lower().removesuffix(".gz").endswith(".tsv") and dialect.separator == ","
+
+
 def stem(path: Path) -> str:
     """Return the name of `path` without the suffix of its format."""
     suffixes = sorted(SUFFIXES, key=len, reverse=True)
@@ -93,9 +116,9 @@ def open_csv(
 
     Raises pyarrow's errors, which `explained` turns into CsvError.
     """
-    _refuse_utf16(path, dialect)
+    _refuse_other_format(path, dialect)
     reading = pacsv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES, encoding=dialect.encoding)
-    separator = "\t" if ".tsv" in path.name.lower() and dialect.separator == "," else dialect.separator
+    separator = "\t" if is_tsv(path, dialect) else dialect.separator
     parsing = pacsv.ParseOptions(delimiter=separator, newlines_in_values=True)
     with pacsv.open_csv(_stream(path), reading, parsing) as head:
         types = dict.fromkeys(head.schema.names, pa.string()) | dict.fromkeys(numbers, pa.float64())
@@ -109,13 +132,19 @@ def open_csv(
     return pacsv.open_csv(_stream(path, file), reading, parsing, converting)
 
 
-def _refuse_utf16(path: Path, dialect: Dialect) -> None:
-    """Raise CsvError for the byte order mark of UTF-16, which Arrow would read as single characters."""
+def _refuse_other_format(path: Path, dialect: Dialect) -> None:
+    """Raise CsvError for a file of another format, and for UTF-16 or UTF-32, which Arrow would read as characters."""
     with _stream(path) as stream:
-        begins = stream.read(2) in {b"\xff\xfe", b"\xfe\xff"}
-    if begins and "16" not in dialect.encoding:
+        head = stream.read(HEAD_BYTES)
+    for magic, fix in FORMATS.items():
+        if head.startswith(magic):
+            raise CsvError(f"{path}: {fix}")
+    wide = next((name for mark, name in BYTE_ORDER_MARKS.items() if head.startswith(mark)), "")
+    if not wide and b"\0" in head[:4]:
+        wide = "utf-16-le" if head[1:2] == b"\0" else "utf-16-be"
+    if wide and not re.search("16|32", dialect.encoding):
         raise CsvError(
-            f"{path}: not {dialect.encoding}; set --encoding of `slipway new`, or `CSV` of the problem, to utf-16"
+            f"{path}: not {dialect.encoding}; set --encoding of `slipway new`, or `CSV` of the problem, to {wide}"
         )
 
 
@@ -139,8 +168,9 @@ def _reason(text: str, dialect: Dialect) -> str:
     line = text.splitlines()[0] if text else "unreadable"
     if fields := re.search(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)", line):
         at = f"row {int(fields[1]) - 2}" if fields[1] else "a row"
-        surplus = int(fields[3]) > int(fields[2])
-        hint = "remove the text after the last column, such as a comma" if surplus else "add the missing fields"
+        surplus, is_first = int(fields[3]) > int(fields[2]), fields[1] == "2"
+        above = ", or the lines above the header" if is_first else ""
+        hint = f"remove the text after the last column, such as a comma{above}" if surplus else "add the missing fields"
         return f"{at} has {fields[3]} fields, the header has {fields[2]}; {hint}"
     if "UTF8" in line or "utf-8" in line or "decode" in line or "iconv" in line:
         option = "--encoding of `slipway new`, or `CSV` of the problem"
@@ -158,6 +188,8 @@ def read_strings(path: Path, dialect: Dialect) -> pa.Table:
     if repeated := [name for name in names if names.count(name) > 1]:
         raise CsvError(f"{path}: has the column {repeated[0]!r} twice; rename one of them")
     if len(names) == 1:
+        if is_tsv(path, dialect) and "," in names[0]:
+            raise CsvError(f"{path}: has a single column, {names[0]!r}; change its suffix to .csv")
         for separator in (";", "\t", "|"):
             if separator in names[0]:
                 raise CsvError(
@@ -236,6 +268,8 @@ def without_sentinels(values: pa.Array, dialect: Dialect) -> pa.Array:
 def _plain(strings: pa.Array, dialect: Dialect) -> pa.Array:
     """Return numbers of `dialect` in Python's notation; an invalid number stays invalid."""
     plain = pc.utf8_trim_whitespace(strings)
+    if dialect.thousands == " ":
+        plain = pc.replace_substring_regex(plain, SPACES, " ")
     for symbol in dialect.symbols:
         plain = pc.utf8_trim_whitespace(pc.replace_substring(plain, symbol, ""))
     if dialect.thousands:
@@ -253,10 +287,15 @@ def read_parquet(path: Path, dialect: Dialect) -> pd.DataFrame:
 
     A named index is a column. Decimals, Arrow's types and categories that are not strings become plain values.
     """
+    columns = pq.read_schema(path).names
+    if repeated := [name for name in columns if columns.count(name) > 1]:
+        raise CsvError(f"{path}: has the column {repeated[0]!r} twice; rename one of them")
     frame = pd.read_parquet(path)
     named = [name for name in frame.index.names if name is not None]
+    if repeated := [name for name in named if name in frame.columns]:
+        raise CsvError(f"{path}: has the column {repeated[0]!r} twice, once in its index; rename one of them")
     frame = frame.reset_index(level=named).reset_index(drop=True).rename(columns=str)
-    return frame_without_sentinels(frame.apply(_plain_values), dialect)
+    return frame_without_missing(frame.apply(_plain_values), dialect)
 
 
 def _plain_values(values: pd.Series) -> pd.Series:
@@ -272,10 +311,18 @@ def _plain_values(values: pd.Series) -> pd.Series:
     return values
 
 
-def frame_without_sentinels(frame: pd.DataFrame, dialect: Dialect) -> pd.DataFrame:
-    """Return a typed table, such as one from Parquet, with missing values in place of the sentinels of `dialect`."""
-    numbers = [str(name) for name in frame.select_dtypes("number")] if dialect.sentinels else []
-    return frame.assign(**{name: frame[name].mask(frame[name].isin(dialect.sentinels)) for name in numbers})
+def frame_without_missing(frame: pd.DataFrame, dialect: Dialect) -> pd.DataFrame:
+    """Return a typed table, such as one from Parquet, with missing values in place of those that `dialect` lists."""
+    return frame.apply(_without_missing, dialect=dialect) if dialect.missing else frame
+
+
+def _without_missing(values: pd.Series, dialect: Dialect) -> pd.Series:
+    if isinstance(values.dtype, pd.CategoricalDtype):  # also no value of a closed list any more
+        return values.cat.remove_categories(values.cat.categories.intersection(list(dialect.missing)))
+    if pd.api.types.is_bool_dtype(values):
+        return values
+    listed = dialect.sentinels if pd.api.types.is_numeric_dtype(values) else list(dialect.missing)
+    return values.mask(values.isin(listed))
 
 
 def parse_flags(strings: pa.Array, dialect: Dialect = Dialect()) -> tuple[pa.Array, dict[int, str]]:
