@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import math
 
-DECIMALS_MAX = 4  # of a number below ten
+DECIMALS = 4  # of a number below ten
+DECIMALS_MAX = 9  # smaller differences are rounding errors of the computation
+STEPS_MIN = 5  # of the last decimal, between the smallest and the largest number
 
 
 def as_text(*values: float, sign: str = "") -> list[str]:
     """Format `values` with the same number of decimals: four if all are below ten, one fewer for each power of ten.
 
-    NaN is `undefined`. sign: that of a format specification, such as `+`.
+    More where they would hide a difference: then the range of the values has two significant digits. NaN is
+    `undefined`. sign: that of a format specification, such as `+`.
     """
-    largest = max((abs(value) for value in values if math.isfinite(value)), default=0)
-    decimals = max(0, DECIMALS_MAX - int(math.log10(max(1, largest))))
+    finite = [value for value in values if math.isfinite(value)]
+    largest = max(map(abs, finite), default=0.0)
+    decimals = max(0, DECIMALS - int(math.log10(max(1, largest))))
+    extent = (max(finite) - min(finite) if finite else 0.0) or largest
+    if 10**-DECIMALS_MAX < extent < STEPS_MIN * 10**-decimals:
+        decimals = max(decimals, min(DECIMALS_MAX, 1 - math.floor(math.log10(extent))))
     return [
         "undefined" if math.isnan(value) else f"{round(value, decimals) + 0.0:{sign},.{decimals}f}" for value in values
     ]

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from slipway.gates import Outcome
-from slipway.report import content
+from slipway.gates import Outcome, Verdict
+from slipway.report import content, judgment
+from slipway.report import evidence as inputs
 from tests import commands
 from tests.docs import pages
 
@@ -203,26 +204,31 @@ def content_of_checks() -> list[str]:
 
 # --- titles and terms ---
 
-NO_RESULTS = content.ReportEvidence.model_construct(results=content.JobResults())
+NO_RESULTS = inputs.ReportEvidence.model_construct(results=inputs.JobResults())
 
 
 @pytest.mark.parametrize("outcome", Outcome)
 def test_titles_of_the_report_are_on_the_page_about_the_comment(outcome, monkeypatch):
-    monkeypatch.setattr(content, "verdicts", lambda _: [content.Verdict("gate", outcome, "", "")])
-    monkeypatch.setattr(content, "running", lambda _: [])
-    title = content.title(NO_RESULTS).partition(" ")[2].partition(":")[0]
+    monkeypatch.setattr(judgment, "judged", lambda _: [judgment.Judged("data", Verdict("gate", outcome, "", ""))])
+    monkeypatch.setattr(judgment, "running", lambda _: [])
+    title = judgment.title(NO_RESULTS).partition(" ")[2].partition(":")[0]
     assert f"*{title}*: " in CONTENTS["docs/comment.md"]
 
 
 def test_title_of_an_unfinished_report_is_on_the_page_about_the_comment(monkeypatch):
-    monkeypatch.setattr(content, "verdicts", lambda _: [content.Verdict("gate", Outcome.PASS, "", "")])
-    monkeypatch.setattr(content, "running", lambda _: ["test"])
-    title = content.title(NO_RESULTS).partition(" ")[2].partition(":")[0]
+    monkeypatch.setattr(judgment, "judged", lambda _: [judgment.Judged("data", Verdict("gate", Outcome.PASS, "", ""))])
+    monkeypatch.setattr(judgment, "running", lambda _: ["test"])
+    title = judgment.title(NO_RESULTS).partition(" ")[2].partition(":")[0]
     assert f"*{title}*: " in CONTENTS["docs/comment.md"]
 
 
+SECTIONS = {"comparison", "content", "judgment"}
+"""Modules of the report on a pull request that write headings."""
+
+
 def test_headings_of_the_report_are_on_the_page_about_the_comment():
-    source = Path(str(content.__file__)).read_text(encoding="utf-8")
+    modules = Path(str(content.__file__)).parent.glob("*.py")
+    source = "".join(path.read_text(encoding="utf-8") for path in modules if path.stem in SECTIONS)
     written = re.findall(r'(?:Heading|Details|Chart)\(\s*"([^"]+)"', source)
     assert {"Gates", "Metrics", "Reproduce", "Calibration"} <= {*written}
     assert [] == [heading for heading in written if f"**{heading}**" not in CONTENTS["docs/comment.md"]]

@@ -7,12 +7,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
+from slipway import figures
 from slipway.gates import Outcome, Verdict
 from slipway.git.changes import Changes
-from slipway.report import content, html, markdown, submitted
-from slipway.report.content import ReportEvidence
-from slipway.report.document import Chart, Code, Commands, Details, Heading, Series, Strong, Table, paragraph
+from slipway.pull_request import jobs
+from slipway.report import content, html, judgment, markdown, submitted
+from slipway.report import evidence as inputs
+from slipway.report.document import (
+    Chart,
+    Code,
+    Commands,
+    Details,
+    Estimate,
+    Forest,
+    Heading,
+    Series,
+    Strong,
+    Table,
+    paragraph,
+)
+from slipway.report.evidence import ReportEvidence
 from slipway.report.svg import axis_label
 from slipway.results import JOBS as TYPED_JOBS
 from slipway.results import JobResult
@@ -29,10 +46,10 @@ COMPARED = {
     "baselines": {"linear": {"all": [ROW]}},
     "calibration": [{"predicted": 0.1, "observed": 0.2}, {"predicted": 0.3, "observed": 0.4}],
 }
-CARD = content.Card(
+CARD = inputs.Card(
     purpose="Predict delays.\n\nData: one year.",
     target="late",
-    columns=[content.Column(name="a", description="An a", unit="mile")],
+    columns=[inputs.Column(name="a", description="An a", unit="mile")],
 )
 RUN = {"commit": "c" * 40, "by": "ada"}
 LOSS = [{"iteration": i, "rows": side, "loss": 1 / i} for side in ("train", "test") for i in (1, 2, 3)]
@@ -44,22 +61,23 @@ def _result(job: str, outcome: str = "pass", evidence: dict | None = None, error
     return kind(job=job, started=START, verdicts=verdicts, evidence=evidence or {}, error=error)
 
 
-RUNNING_TEST = dict.fromkeys(content.JOBS, "success") | {"test": content.RUNNING}
+RUNNING_TEST = dict.fromkeys(inputs.JOBS, "success") | {"test": inputs.RUNNING}
 
 
 def _evidence(changes: Changes | None = None, statuses: dict | None = None, **jobs: JobResult | None) -> ReportEvidence:
-    results = {job: _result(job) for job in content.JOBS}
+    results = {job: _result(job) for job in inputs.JOBS}
     results["compare"] = _result("compare", evidence=COMPARED)
     results["train"] = _result("train", evidence=RUN | {"loss": LOSS})
     results |= jobs
     kept = {job: result for job, result in results.items() if result is not None}
     return ReportEvidence(
-        results=content.JobResults.model_validate(kept, from_attributes=True),
+        results=inputs.JobResults.model_validate(kept, from_attributes=True),
         changes=changes or Changes(base="b" * 40, head="a" * 40),
         task="binary",
         primary="roc_auc",
         card=CARD,
         statuses=statuses or {},
+        margins=inputs.Margins(all=0.002, segment=0.02),
     )
 
 
@@ -88,7 +106,47 @@ def test_the_report_describes_the_search_that_selected_the_parameters(files):
 
 
 def test_the_first_line_reports_that_all_gates_pass():
-    assert "# ✅ Ready to merge: all 5 gates pass" == _text(_evidence()).splitlines()[0]
+    assert "<summary>✅ 5 of 5 gates pass: data 1, model 2, code 2</summary>" in _text(_evidence())
+
+
+@pytest.mark.parametrize(
+    ("compared", "decides"),
+    [
+        (COMPARED, "roc_auc +0.0100 [+0.0050, +0.0150] against v1"),
+        (
+            COMPARED | {"champion": None, "production": {}},
+            "roc_auc 0.7100 [0.7000, 0.7200], no release in production yet",
+        ),
+        (None, "all 5 gates pass"),
+    ],
+)
+def test_the_first_line_of_a_pass_has_the_number_that_decides(compared, decides):
+    assert (
+        f"# ✅ Ready to merge: {decides}"
+        == _text(_evidence(compare=_result("compare", evidence=compared))).splitlines()[0]
+    )
+
+
+def test_the_first_line_of_a_blocked_model_has_the_number_and_not_its_description():
+    verdict = Verdict("champion", Outcome.FAIL, "loss < 0.005", "-0.0312 [-0.0410, -0.0213]", "worse")
+    blocked = _result("compare", evidence=COMPARED)
+    blocked = type(blocked).model_validate(dict(blocked) | {"verdicts": [verdict]})
+    assert "# ❌ Blocked: champion: -0.0312 [-0.0410, -0.0213]" == _text(_evidence(compare=blocked)).splitlines()[0]
+
+
+def test_the_first_line_is_short_and_counts_further_causes():
+    long = Verdict("tests", Outcome.FAIL, "0 failures", "300 failed", "test_x, " * 300)
+    failed = _result("test")
+    failed = type(failed).model_validate(dict(failed) | {"verdicts": [long]})
+    first = _text(_evidence(test=failed, lint=_result("lint", "fail"))).splitlines()[0]
+    assert first.startswith("# ❌ Blocked: tests: test_x, test_x")
+    assert first.endswith("… and 1 more")
+    assert len(first) < 150
+
+
+def test_linters_of_github_files_form_a_group():
+    reading_github = {gate for gate, command in jobs.LINTERS.items() if any(".github" in part for part in command)}
+    assert reading_github == judgment.WORKFLOW_GATES
 
 
 @pytest.mark.parametrize(("until", "is_in_force"), [("2026-02-01", True), ("2026-01-30", False)])
@@ -112,11 +170,13 @@ def test_a_breaking_change_of_the_contract_is_named_above_the_gates(count):
 
 
 def test_the_first_line_names_what_blocks():
-    assert "# ❌ Blocked: data gate" == _text(_evidence(data=_result("data", "fail"))).splitlines()[0]
+    assert "# ❌ Blocked: data gate: a reason" == _text(_evidence(data=_result("data", "fail"))).splitlines()[0]
 
 
 def test_the_first_line_reports_an_inconclusive_gate():
-    assert "# ⚠️ Not proven: data gate" == _text(_evidence(data=_result("data", "inconclusive"))).splitlines()[0]
+    assert (
+        "# ⚠️ Not proven: data gate: a reason" == _text(_evidence(data=_result("data", "inconclusive"))).splitlines()[0]
+    )
 
 
 def test_a_segment_that_the_loss_decides_reports_the_loss():
@@ -127,21 +187,20 @@ def test_a_segment_that_the_loss_decides_reports_the_loss():
     assert "| `city=a` | 100 | log_loss 0.7100 [0.7000, 0.7200] | -3.0000 [-3.1000, -2.9000] | ▼ worse |" in text
 
 
-@pytest.mark.parametrize("job", content.JOBS)
+@pytest.mark.parametrize("job", inputs.JOBS)
 def test_a_job_without_a_result_blocks_and_is_named_with_its_status(job):
     text = _text(_evidence(statuses={job: "cancelled"}, **{job: None}))
     assert f"# ❌ Blocked: {job}" == text.splitlines()[0]
     assert "did not run (cancelled)" in text
 
 
-@pytest.mark.parametrize("job", content.JOBS)
+@pytest.mark.parametrize("job", inputs.JOBS)
 def test_a_job_that_crashed_blocks_with_its_error(job):
     text = _text(_evidence(**{job: _result(job, error="MemoryError")}))
-    assert f"# ❌ Blocked: {job}" == text.splitlines()[0]
-    assert "MemoryError" in text
+    assert f"# ❌ Blocked: {job}: MemoryError" == text.splitlines()[0]
 
 
-@pytest.mark.parametrize("job", content.JOBS)
+@pytest.mark.parametrize("job", inputs.JOBS)
 def test_a_result_of_other_files_does_not_count_and_its_reason_is_shown(job):
     evidence = _evidence(**{job: None}).model_copy(update={"outdated": {job: "results are about commit abc"}})
     lines = _text(evidence).splitlines()
@@ -158,9 +217,10 @@ def test_a_result_of_other_files_survives_the_submission():
 
 def test_jobs_that_did_not_run_follow_the_failed_gate_and_are_not_in_the_title():
     evidence = _evidence(train=None, compare=None, data=_result("data", "fail"))
-    assert "# ❌ Blocked: data gate" == _text(evidence).splitlines()[0]
-    gates = re.findall(r"^\| \*\*(.+?)\*\* \|", _text(evidence), re.MULTILINE)
-    assert ["data gate", "train", "compare"] == gates[:3]
+    text = _text(evidence)
+    assert "# ❌ Blocked: data gate: a reason" == text.splitlines()[0]
+    assert ["data gate"] == re.findall(r"^\*\*(.+?)\*\*: ", text.split("## Gates")[0], re.MULTILINE)
+    assert "<summary>Not run: train, compare</summary>" in text.split("## Gates")[0]
 
 
 @pytest.mark.parametrize(("outcome", "title"), [("pass", "⏳ Still running: test"), ("fail", "❌ Blocked: data gate")])
@@ -168,7 +228,7 @@ def test_running_job_never_passes_and_never_hides_a_failure(outcome, title):
     evidence = _evidence(test=None, data=_result("data", outcome)).model_copy(update={"statuses": RUNNING_TEST})
     assert _text(evidence).startswith(f"# {title}")
     assert "Still running: test. This report is updated when they end." in _text(evidence)
-    assert content.outcome(evidence) is not Outcome.PASS
+    assert judgment.outcome(evidence) is not Outcome.PASS
 
 
 def test_report_of_a_workflow_expects_the_jobs_of_that_workflow():
@@ -180,7 +240,7 @@ def test_report_of_a_workflow_expects_the_jobs_of_that_workflow():
 
 
 def test_a_report_without_results_names_the_missing_jobs():
-    evidence = _evidence(**dict.fromkeys(content.JOBS))
+    evidence = _evidence(**dict.fromkeys(inputs.JOBS))
     assert "# ❌ Blocked: data, train, compare and 2 more" == _text(evidence).splitlines()[0]
 
 
@@ -215,7 +275,7 @@ def test_the_model_card_states_data_quality_and_validity():
 
 
 def test_the_model_card_of_a_run_without_results_has_purpose_and_inputs():
-    text = _text(_evidence(**dict.fromkeys(content.JOBS)))
+    text = _text(_evidence(**dict.fromkeys(inputs.JOBS)))
     assert "Predict delays." in text
     assert "| `a` | An a | mile | · |" in text
 
@@ -250,7 +310,7 @@ def _rendered() -> dict[str, str]:
         data=_result("data", "fail"),
     )
     document = content.write(evidence)
-    return {"report.md": markdown.render(document), "report.html": html.render(document, content.title(evidence))}
+    return {"report.md": markdown.render(document), "report.html": html.render(document, judgment.title(evidence))}
 
 
 @pytest.mark.parametrize(
@@ -301,6 +361,76 @@ def test_html_escapes_input_from_outside():
         bad,
     )
     assert "<img" not in page
+
+
+FOREST = Forest(
+    "Gain",
+    [Estimate("all rows", 0.01, 0.005, 0.015, "better"), Estimate("city=`a`\n```", -0.03, -0.05, -0.01)],
+    {"no change": 0.0, "margin": -0.002},
+)
+
+
+def test_a_forest_plot_is_text_on_one_axis_that_cannot_leave_its_block():
+    lines = markdown.render([FOREST]).splitlines()
+    assert ["```text", "Gain", "", "```"] == [*lines[:3], lines[-1]]
+    assert "```" not in "".join(lines[1:-1])
+    better, worse = lines[3:5]
+    assert better.endswith("+0.0100 [+0.0050, +0.0150]  better")
+    assert worse.endswith("-0.0300 [-0.0500, -0.0100]")
+    zero = better.index("┊", better.index("┊") + 1)  # after that of the margin
+    assert zero < better.index("├") < better.index("●") < better.index("┤")
+    assert worse.index("├") < worse.index("●") < worse.index("┤") < zero
+    assert "┊ marks, from left to right: margin -0.002, no change 0" in lines
+
+
+@given(
+    st.lists(st.tuples(*3 * [st.floats(-1e12, 1e12)]).map(sorted), min_size=1, max_size=5),
+    st.floats(-1e12, 1e12),
+)
+def test_a_forest_plot_has_every_interval_and_mark_on_its_axis(intervals, mark):
+    estimates = [Estimate(f"row {number}", mid, low, high) for number, (low, mid, high) in enumerate(intervals)]
+    forest = Forest("Gain", estimates, {"mark": mark})
+    lines = markdown.render([forest]).splitlines()[3 : 3 + len(estimates)]
+    for line in lines:
+        plotted = line[len("row 0  ") :][:41]
+        assert 1 == plotted.count("●")
+        assert set(plotted) <= set(" ┊├─●┤")
+    places = [float(x) for x in re.findall(r'(?:x1|x2|cx)="([^"]+)"', html.render([forest], "Report"))]
+    assert all(0 <= place <= 640 for place in places)
+
+
+def test_a_forest_plot_is_a_picture_in_html_with_escaped_labels():
+    text = html.render([Forest("Gain", [Estimate("<b>", 0.1, 0.05, 0.2)], {"no change": 0.0})], "Report")
+    assert 'aria-label="Gain: &lt;b&gt; +0.1000 [+0.0500, +0.2000]"' in text
+    assert "<b>" not in text
+
+
+def test_gains_are_plotted_with_the_margins_of_the_gates():
+    text = _text(_evidence())
+    assert "Gain in roc_auc over production v1" in text
+    assert "margin of a segment -0.02, margin -0.002, no change 0" in text
+    assert "Gain in roc_auc" not in _text(_evidence(compare=_result("compare", evidence=COMPARED | {"production": {}})))
+
+
+@given(st.floats(-1e9, 1e9), st.floats(1e-8, 1e6))
+def test_figures_never_hide_a_difference(value, extent):
+    assume(value + extent - value >= 1e-8 and extent > abs(value) * 1e-9)
+    low, high = figures.as_text(value, value + extent)
+    assert low != high
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ((0.71, 0.7, 0.72), ["0.7100", "0.7000", "0.7200"]),
+        ((0.00002, -0.00008, 0.00004), ["0.00002", "-0.00008", "0.00004"]),
+        ((0.0, 0.0, 0.0), ["0.0000", "0.0000", "0.0000"]),
+        ((1e-17, 0.0, 2e-17), ["0.0000", "0.0000", "0.0000"]),
+        ((153.2, 150.0, 156.3), ["153.20", "150.00", "156.30"]),
+    ],
+)
+def test_figures_have_four_decimals_unless_they_hide_a_difference(values, texts):
+    assert texts == figures.as_text(*values)
 
 
 def test_a_report_that_is_too_long_drops_its_last_details_first_with_a_notice():

@@ -10,7 +10,7 @@ import pytest
 from slipway import results
 from slipway.gates import Outcome, Verdict
 from slipway.pull_request import report
-from slipway.report import content
+from slipway.report import evidence as inputs
 from slipway.settings import read_settings
 from tests.git_repository import commit, git
 
@@ -27,7 +27,7 @@ def project(tmp_path, monkeypatch):
     Path("code.py").write_text("a")
     git("init", "-q", "-b", "main")
     commit()
-    for job in content.JOBS:
+    for job in inputs.JOBS:
         _record(job)
 
 
@@ -47,7 +47,7 @@ def test_results_of_these_files_count(project):
 
 def test_results_of_uncommitted_files_count_for_their_commit(project):
     Path("code.py").write_text("b")
-    for job in content.JOBS:
+    for job in inputs.JOBS:
         _record(job)
     commit()
     assert "✅ Ready to merge: all 5 gates pass" == _title()

@@ -16,6 +16,7 @@ from slipway.git.changes import Changes
 from slipway.github.checked_run import Run
 from slipway.pull_request import comment
 from slipway.report import content, markdown, submitted
+from slipway.report import evidence as inputs
 from slipway.schema import bounds
 from tests.unit import test_report
 
@@ -49,7 +50,7 @@ TRAINED = test_report.RUN | {
 }
 
 
-def evidence() -> content.ReportEvidence:
+def evidence() -> inputs.ReportEvidence:
     """Return evidence with every part that the report reads."""
     changes = Changes(
         base="b" * 40,
@@ -116,13 +117,13 @@ def test_training_that_diverged_is_accepted_and_rendered():
     assert "Training loss" in markdown.render(content.write(accepted))
 
 
-@pytest.mark.parametrize("missing", [*content.JOBS, None])
+@pytest.mark.parametrize("missing", [*inputs.JOBS, None])
 def test_document_without_some_results_is_accepted(missing):
     given = evidence()
-    removed = {job: None for job in content.JOBS if missing in (job, None)}
+    removed = {job: None for job in inputs.JOBS if missing in (job, None)}
     less = given.model_copy(update={"results": given.results.model_copy(update=removed)})
     document = submitted.submit(less)
-    assert {*content.JOBS} - removed.keys() == json.loads(document)["results"].keys()
+    assert {*inputs.JOBS} - removed.keys() == json.loads(document)["results"].keys()
     assert less.results.model_dump() == submitted.accept(document.encode()).results.model_dump()
 
 

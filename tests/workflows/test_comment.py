@@ -31,7 +31,7 @@ from slipway.github import checked_run
 from slipway.local import act
 from slipway.local.home import Home
 from slipway.pull_request import comment
-from slipway.report.content import JOBS, Card, JobResults, ReportEvidence
+from slipway.report.evidence import JOBS, Card, JobResults, ReportEvidence
 from slipway.results import JOBS as TYPED_JOBS
 from tests import github_api, markdown
 from tests.github_api import archive
@@ -207,7 +207,7 @@ def test_failed_gate_is_reported_while_the_other_workflow_runs(github):
     _leave_part(github, MODEL, results={"data": failed["data"]}, statuses={"data": "failure", "train": "skipped"})
     _comment(github, CONCLUSION="failure")
     (body,) = _bodies(github)
-    assert body.startswith("# ❌ Blocked: gate\n")
+    assert body.startswith("# ❌ Blocked: gate: negative distance\n")
     assert "Still running: test, lint." in body
     assert "did not run (skipped)" in body
 

@@ -28,7 +28,8 @@ from slipway.local.home import DEMOS, Home, stop_all
 from slipway.local.progress import Progress
 from slipway.local.repository import PullRequest, Repository, install, run, uncommitted
 from slipway.pull_request import comment, report
-from slipway.report import content, html, markdown, submitted
+from slipway.report import content, html, judgment, markdown, submitted
+from slipway.report.evidence import RUNNING, ReportEvidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,7 +181,7 @@ class Demo:
         Return whether all runs succeeded. On GitHub, pull-request-comment.yaml would update its comment each time.
         """
         event, reference = pull.event(), f"refs/pull/{pull.number}/merge"
-        parts = {checks: comment.CheckedPart(checks, content.RUNNING) for checks in CHECKS}
+        parts = {checks: comment.CheckedPart(checks, RUNNING) for checks in CHECKS}
         with ThreadPoolExecutor(len(CHECKS)) as pool:
             runs = {
                 pool.submit(
@@ -201,7 +202,7 @@ class Demo:
         evidence = comment.combined(parts)
         if evidence is None:
             return "no evidence"
-        document, title = content.write(evidence), content.title(evidence)
+        document, title = content.write(evidence), judgment.title(evidence)
         self.report_file(name).parent.mkdir(exist_ok=True)
         write_text(self.report_file(name), markdown.render(document))
         write_text(self.report_file(name).with_suffix(".html"), html.render(document, title))
@@ -298,7 +299,7 @@ class Demo:
             output.result_line(f"Both environments keep running. To stop them, run `{command}`.")
 
 
-def _evidence(finished: act.WorkflowRun) -> content.ReportEvidence | None:
+def _evidence(finished: act.WorkflowRun) -> ReportEvidence | None:
     """Return the evidence that a run uploaded; None if it left none."""
     file = finished.artifact(comment.ARTIFACT) / report.EVIDENCE
     return submitted.accept(file.read_bytes()) if file.is_file() else None

@@ -24,6 +24,7 @@ from slipway.github.checked_run import CHECKS, Checks, CommentKind, Run, meaning
 from slipway.pull_request import report
 from slipway.report import content, markdown, submitted
 from slipway.report.document import Code, Heading, Link, paragraph
+from slipway.report.evidence import RUNNING, JobResults, ReportEvidence
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class CheckedPart:
     checks: Checks
     status: str
     """Status of its jobs that left no result: that of the run."""
-    evidence: content.ReportEvidence | None = None
+    evidence: ReportEvidence | None = None
     url: str | None = None
 
 
@@ -102,7 +103,7 @@ def _other(run: Run, checks: Checks) -> CheckedPart:
     same = (other for other in listed if other["head_branch"] == run.head_branch and _owner(other) == run.head_owner)
     newest = max(same, key=lambda other: other["run_number"], default=None)
     if newest is None or newest["status"] != "completed":
-        return CheckedPart(checks, content.RUNNING)
+        return CheckedPart(checks, RUNNING)
     conclusion = str(newest["conclusion"])
     if meaning(conclusion).comment is not CommentKind.REPORT:
         return CheckedPart(checks, conclusion, url=newest["html_url"])
@@ -115,13 +116,13 @@ def _owner(run: dict[str, Any]) -> str:
     return str((repository.get("owner") or {}).get("login", ""))
 
 
-def _evidence(run: Run, number: str) -> content.ReportEvidence | None:
+def _evidence(run: Run, number: str) -> ReportEvidence | None:
     """Return the evidence of the run `number` of the same commit; None if it left none. Raises UserError."""
     document = api.read_artifact(number, run.repository, ARTIFACT, report.EVIDENCE, EVIDENCE_BYTES_MAX)
     return None if document is None else parse(document, run)
 
 
-def combined(parts: Sequence[CheckedPart]) -> content.ReportEvidence | None:
+def combined(parts: Sequence[CheckedPart]) -> ReportEvidence | None:
     """Return the evidence of all parts, each with the results of its own jobs only; None if no part has any."""
     submissions = [(part.checks.jobs, part.evidence) for part in parts if part.evidence]
     if not submissions:
@@ -130,7 +131,7 @@ def combined(parts: Sequence[CheckedPart]) -> content.ReportEvidence | None:
     outdated = {
         job: evidence.outdated[job] for jobs, evidence in submissions for job in jobs if job in evidence.outdated
     }
-    merged = {"results": content.JobResults(**results), "statuses": _statuses(parts), "outdated": outdated}
+    merged = {"results": JobResults(**results), "statuses": _statuses(parts), "outdated": outdated}
     return submissions[0][1].model_copy(update=merged)
 
 
@@ -141,13 +142,13 @@ def _statuses(parts: Sequence[CheckedPart]) -> dict[str, str]:
 
 def _status(job: str, part: CheckedPart) -> str:
     claimed = part.evidence.statuses.get(job) if part.evidence else None
-    return part.status if claimed in {None, content.RUNNING} else claimed  # only GitHub knows whether a run has ended
+    return part.status if claimed in {None, RUNNING} else claimed  # only GitHub knows whether a run has ended
 
 
-def no_evidence(run: Run, parts: Sequence[CheckedPart]) -> content.ReportEvidence:
+def no_evidence(run: Run, parts: Sequence[CheckedPart]) -> ReportEvidence:
     """Return the evidence of runs that wrote none, for a report that names all jobs as missing."""
-    return content.ReportEvidence(
-        results=content.JobResults(),
+    return ReportEvidence(
+        results=JobResults(),
         changes=Changes(base=None, head=run.head_sha),
         task=problem.TASK,
         primary=read_settings().gates.primary,
@@ -156,7 +157,7 @@ def no_evidence(run: Run, parts: Sequence[CheckedPart]) -> content.ReportEvidenc
     )
 
 
-def parse(document: bytes, run: Run) -> content.ReportEvidence:
+def parse(document: bytes, run: Run) -> ReportEvidence:
     """Return the evidence in `document`, with the commit that GitHub reports. Raises UserError if it is invalid."""
     try:
         evidence = submitted.accept(document)
@@ -168,7 +169,7 @@ def parse(document: bytes, run: Run) -> content.ReportEvidence:
     return evidence.model_copy(update={"changes": changes})
 
 
-def render(evidence: content.ReportEvidence, runs: Sequence[tuple[str, str]]) -> str:
+def render(evidence: ReportEvidence, runs: Sequence[tuple[str, str]]) -> str:
     """Return the report as Markdown, with a link to each run. Raises UserError if it cannot be written."""
     try:
         links = [paragraph(Link(f"Logs and artifacts of {workflow}", url)) for workflow, url in runs]

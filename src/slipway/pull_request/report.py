@@ -11,12 +11,14 @@ from slipway import results
 from slipway.files import write_text
 from slipway.github import workflows
 from slipway.pull_request import branch_changes
-from slipway.report import content, html, markdown, submitted
+from slipway.report import content, html, judgment, markdown, submitted
+from slipway.report.evidence import JOBS, Card, Column, JobResults, Margins, ReportEvidence
 from slipway.schema.fields import fields
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
     from slipway.gates import Outcome
+    from slipway.settings.training import GatesSection
 
 FOLDER = results.RESULTS / "report"
 EVIDENCE = "evidence.json"
@@ -29,33 +31,40 @@ def report(base: str, needs: str) -> Outcome:
     Returns the overall outcome.
     """
     evidence = gather(base, needs)
-    document, title = content.write(evidence), content.title(evidence)
+    document, title = content.write(evidence), judgment.title(evidence)
     text = markdown.render(document)
     FOLDER.mkdir(parents=True, exist_ok=True)
     write_text(FOLDER / "report.md", text)
     write_text(FOLDER / "report.html", html.render(document, title))
     write_text(FOLDER / EVIDENCE, submitted.submit(evidence))
-    outcome, tree = content.outcome(evidence), results.source()
+    outcome, tree = judgment.outcome(evidence), results.source()
     verdict = {"outcome": outcome, "title": title, "content": tree and tree.content}
     write_text(FOLDER / "verdict.json", json.dumps(verdict) + "\n")
     workflows.add_to_summary(text)
     return outcome
 
 
-def gather(base: str, needs: str) -> content.ReportEvidence:
+def gather(base: str, needs: str) -> ReportEvidence:
     """Collect the evidence of all jobs. The report names the jobs whose result is missing or of other files."""
-    read = {job: result for job, result in results.read().items() if job in content.JOBS}
+    read = {job: result for job, result in results.read().items() if job in JOBS}
     tree = results.source()
     own = {job: result for job, result in read.items() if results.is_of(result.source, tree)}
-    return content.ReportEvidence(
-        results=content.JobResults.model_validate(own, from_attributes=True),
+    gates = read_settings().gates
+    return ReportEvidence(
+        results=JobResults.model_validate(own, from_attributes=True),
         outdated={job: _outdated(result) for job, result in read.items() if job not in own},
         changes=branch_changes.since(base),
         task=problem.TASK,
-        primary=read_settings().gates.primary,
+        primary=gates.primary,
+        margins=margins(gates),
         card=card(),
         statuses=results.job_statuses(needs),
     )
+
+
+def margins(gates: GatesSection) -> Margins:
+    """Return the losses that `gates` accept."""
+    return Margins(all=gates.margin, segment=gates.segment_margin)
 
 
 def _outdated(result: results.JobResult[Any]) -> str:
@@ -65,12 +74,12 @@ def _outdated(result: results.JobResult[Any]) -> str:
     return f"{path} {origin}; run `slipway {result.job}`"
 
 
-def card() -> content.Card:
+def card() -> Card:
     """Return the model card's text: the docstring of the package `problem`, and the fields of `Row`."""
     paragraphs = inspect.cleandoc(problem.__doc__ or "").split("\n\n")
     purpose = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
     columns = [
-        content.Column(name=field.name, description=field.description, unit=field.unit)
+        Column(name=field.name, description=field.description, unit=field.unit)
         for field in fields(problem.Row).values()
     ]
-    return content.Card(purpose=purpose, target=problem.TARGET, columns=columns)
+    return Card(purpose=purpose, target=problem.TARGET, columns=columns)

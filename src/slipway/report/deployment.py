@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from slipway.gates import Outcome, Verdict, overall
-from slipway.report.content import OUTCOME_LABELS
 from slipway.report.document import Code, Commands, Details, Heading, Link, Strong, Table, paragraph
+from slipway.report.judgment import OUTCOME_LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

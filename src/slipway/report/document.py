@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -74,6 +74,26 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """A value with its interval; all three numbers are finite."""
+
+    label: str
+    value: float
+    low: float
+    high: float
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Forest:
+    """A forest plot: estimates one below the other on a common axis, with finite `marks` on it by name."""
+
+    title: str
+    estimates: Sequence[Estimate]
+    marks: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Commands:
     """Shell commands, one per line."""
 
@@ -88,7 +108,7 @@ class Details:
     blocks: Sequence[Block] = field(default_factory=tuple)
 
 
-Block = Heading | Paragraph | Table | Chart | Commands | Details
+Block = Heading | Paragraph | Table | Chart | Forest | Commands | Details
 Document = Sequence[Block]
 
 

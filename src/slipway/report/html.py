@@ -6,7 +6,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from slipway.page import page
-from slipway.report.document import Chart, Code, Commands, Details, Heading, Link, Paragraph, Strong, Table
+from slipway.report import forest
+from slipway.report.document import Chart, Code, Commands, Details, Forest, Heading, Link, Paragraph, Strong, Table
 from slipway.report.svg import Plot, label_pixels
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def _block(block: Block) -> str:
             return _table(block)
         case Chart():
             return _figure(block)
+        case Forest(title):
+            return f"<figure><figcaption>{escape(title)}</figcaption>\n{forest.as_svg(block)}</figure>"
         case Commands(lines):
             return f"<pre>{escape(chr(10).join(lines))}</pre>"
         case Details(summary, blocks):

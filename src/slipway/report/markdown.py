@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from slipway.report.document import Chart, Code, Commands, Details, Heading, Link, Paragraph, Strong, Table
+from slipway.report import forest
+from slipway.report.document import Chart, Code, Commands, Details, Forest, Heading, Link, Paragraph, Strong, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,8 +48,10 @@ def _block(block: Block) -> str:
             return _table(block)
         case Chart():
             return _mermaid(block)
+        case Forest():
+            return _fenced("text", forest.as_text(block))
         case Commands(lines):
-            return "```sh\n" + "\n".join(line.replace("```", "") for line in lines) + "\n```\n"
+            return _fenced("sh", lines)
         case Details(summary, blocks):
             return f"<details><summary>{_escaped(summary)}</summary>\n\n{_join(blocks)}\n</details>\n"
 
@@ -80,6 +83,12 @@ def _escaped(text: str) -> str:
     text = re.sub(r"^(#|[-+]|\d+[.)])(?= )", r"\\\1", text)
     text = re.sub(r"([@#]|\bGH-)(?=\w)", rf"\1{ZERO_WIDTH_SPACE}", text, flags=re.IGNORECASE)  # GH-1 is #1
     return re.sub(r"(://|www(?=\.))", lambda match: match[0][0] + ZERO_WIDTH_SPACE + match[0][1:], text)
+
+
+def _fenced(language: str, lines: Sequence[str]) -> str:
+    """Return a code block, in which nothing is a link, a mention or HTML."""
+    text = "\n".join(" ".join(INVISIBLE.sub("", line).splitlines()).replace("```", "") for line in lines)
+    return f"```{language}\n{text}\n```\n"
 
 
 def _table(table: Table) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slipway.gates import Outcome, overall
-from slipway.report.content import OUTCOME_LABELS
 from slipway.report.document import Heading, Strong, Table, paragraph
+from slipway.report.judgment import OUTCOME_LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ document against the same models, and rejects any other key and any value beyond
 
 from __future__ import annotations
 
-from slipway.report.content import ReportEvidence
+from slipway.report.evidence import ReportEvidence
 from slipway.schema.bounds import Bounds
 
 

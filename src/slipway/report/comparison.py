@@ -1,0 +1,139 @@
+"""Blocks of the report that compare the candidate with production and staging: metrics, segments, forest plot."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from slipway import figures
+from slipway.evaluation import metrics
+from slipway.evaluation.segments import ALL
+from slipway.gates.comparison import decisive, difference, primary
+from slipway.report.document import Code, Details, Estimate, Forest, Heading, Strong, Table, paragraph
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from slipway.evaluation.compared import Comparison, Interval
+    from slipway.report.document import Block, Inline
+    from slipway.report.evidence import ReportEvidence
+
+DIFFERENCE_LABELS = {
+    "better": "▲ better",
+    "worse": "▼ worse",
+    "within noise": "≈ within noise",
+    "undefined": "? undefined",
+}
+LISTED_SEGMENTS_MAX = 5
+PLOTTED_MAX = 40  # intervals of a plot
+
+
+def table(evidence: ReportEvidence) -> Iterator[Block]:
+    """Yield the metrics of the candidate on all rows, beside those of production and staging."""
+    if evidence.compared is None or not evidence.comparisons:
+        return
+    yield Heading("Metrics")
+    staging = evidence.compared.staging
+    sides = [evidence.production.get(ALL, []), staging.all if staging else []]
+    rows = [_metric_row(row, evidence, sides) for row in evidence.comparisons]
+    header = ("Metric", "Candidate", "Production", "Gain", "", "Staging", "Gain", "")
+    yield Table(header, rows, frozenset({1, 2, 3, 5, 6}))
+    yield paragraph(
+        "All models are scored on the same test rows. Brackets hold the bootstrap percentile interval at the confidence"
+        " of params.yaml. A positive gain means that the candidate is better."
+    )
+
+
+def _metric_row(row: Comparison, evidence: ReportEvidence, sides: Sequence[Sequence[Comparison]]) -> tuple[Inline, ...]:
+    metric = metrics.for_task(evidence.task)[row.metric]
+    name = f"{metric.name} {'↑' if metric.higher_is_better else '↓'}{f' ({metric.unit})' if metric.unit else ''}"
+    cells: list[Inline] = [Strong(name) if metric.name == evidence.primary else name, with_ends(row.candidate)]
+    for side in sides:
+        other = primary(side, metric.name) if side else None
+        cells += [with_ends(other.champion), *_gain_cells(other.gain)] if other else ["none", "", ""]
+    return tuple(cells)
+
+
+def _gain_cells(gain: Interval) -> tuple[str, str]:
+    return signed(gain), DIFFERENCE_LABELS[difference(gain)]
+
+
+def _segment_rows(evidence: ReportEvidence) -> dict[str, Comparison]:
+    """Return the deciding comparison of each segment with the release in production."""
+    return {name: decisive(rows, evidence.primary) for name, rows in evidence.production.items() if name != ALL}
+
+
+def segments(evidence: ReportEvidence) -> Iterator[Block]:
+    """Yield the gain over production on all rows and in the segments that moved, as intervals and as a table."""
+    rows = _segment_rows(evidence)
+    changed = {name: row for name, row in rows.items() if difference(row.gain) in ("better", "worse")}
+    largest = sorted(changed, key=lambda name: -abs(changed[name].gain.value))[:LISTED_SEGMENTS_MAX]
+    yield from _forest(evidence, {name: changed[name] for name in largest})
+    if not rows:
+        return
+    yield Heading("Segments that moved")
+    if not changed:
+        yield paragraph(
+            f"None of {len(rows)}: every difference is within noise, at a confidence corrected for their number."
+        )
+        return
+    yield _segment_table({name: changed[name] for name in largest}, evidence.primary)
+    if len(changed) > LISTED_SEGMENTS_MAX:
+        yield paragraph(f"{len(changed) - LISTED_SEGMENTS_MAX} more are listed under “All segments”.")
+
+
+def all_segments(evidence: ReportEvidence) -> Iterator[Block]:
+    """Yield every segment with its interval, collapsed."""
+    if rows := _segment_rows(evidence):
+        yield Details(f"All segments ({len(rows)})", (*_forest(evidence, rows), _segment_table(rows, evidence.primary)))
+
+
+def _forest(evidence: ReportEvidence, rows: Mapping[str, Comparison]) -> Iterator[Forest]:
+    """Yield a plot of the gains in the primary metric, on all rows and in `rows`, with the margins of the gates."""
+    overall = evidence.production.get(ALL)
+    if overall is None:
+        return
+    groups = {"all rows": primary(overall, evidence.primary), **rows}
+    estimates = [
+        Estimate(name, *row.gain.ends, DIFFERENCE_LABELS[difference(row.gain)])
+        for name, row in groups.items()
+        if row.metric == evidence.primary and row.gain.is_defined
+    ]
+    if not estimates:
+        return
+    marks = {"no change": 0.0}
+    if evidence.margins:
+        marks |= {"margin": -evidence.margins.all}
+        marks |= {"margin of a segment": -evidence.margins.segment} if rows else {}
+    champion = evidence.compared.champion if evidence.compared else None
+    against = f" over production {champion.version}" if champion else ""
+    finite = {name: value for name, value in marks.items() if math.isfinite(value)}
+    yield Forest(f"Gain in {evidence.primary}{against}", estimates[:PLOTTED_MAX], finite)
+
+
+def _segment_table(rows: Mapping[str, Comparison], metric: str) -> Table:
+    cells = [
+        (
+            Code(name),
+            f"{row.rows:,}",
+            f"{'' if row.metric == metric else row.metric + ' '}{with_ends(row.candidate)}",
+            *_gain_cells(row.gain),
+        )
+        for name, row in rows.items()
+    ]
+    return Table(("Segment", "Rows", metric, "Gain", ""), cells, frozenset({1, 2, 3}))
+
+
+def with_ends(interval: Interval) -> str:
+    """Return `value [low, high]`, or the value alone where the interval is undefined."""
+    return _with_ends(interval, "")
+
+
+def signed(gain: Interval) -> str:
+    """Return a gain like `with_ends`, with signs."""
+    return _with_ends(gain, "+")
+
+
+def _with_ends(interval: Interval, sign: str) -> str:
+    value, *ends = figures.as_text(*interval.ends, sign=sign)
+    return value if "undefined" in (value, *ends) else f"{value} [{', '.join(ends)}]"
