@@ -420,7 +420,7 @@ def test_figures_never_hide_a_difference(value, extent):
 
 
 @pytest.mark.parametrize(
-    ("values", "texts"),
+    ("values", "expected"),
     [
         ((0.71, 0.7, 0.72), ["0.7100", "0.7000", "0.7200"]),
         ((0.00002, -0.00008, 0.00004), ["0.00002", "-0.00008", "0.00004"]),
@@ -429,8 +429,8 @@ def test_figures_never_hide_a_difference(value, extent):
         ((153.2, 150.0, 156.3), ["153.20", "150.00", "156.30"]),
     ],
 )
-def test_figures_have_four_decimals_unless_they_hide_a_difference(values, texts):
-    assert texts == figures.as_text(*values)
+def test_figures_have_four_decimals_unless_they_hide_a_difference(values, expected):
+    assert expected == figures.as_text(*values)
 
 
 def test_a_report_that_is_too_long_drops_its_last_details_first_with_a_notice():

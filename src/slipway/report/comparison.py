@@ -29,7 +29,7 @@ PLOTTED_MAX = 40  # intervals of a plot
 
 
 def table(evidence: ReportEvidence) -> Iterator[Block]:
-    """Yield the metrics of the candidate on all rows, beside those of production and staging."""
+    """Yield the metrics of the candidate on all rows, next to those of production and staging."""
     if evidence.compared is None or not evidence.comparisons:
         return
     yield Heading("Metrics")
