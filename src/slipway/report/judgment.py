@@ -55,8 +55,8 @@ class Judged:
         """The gate, and the number or the reason that decides."""
         verdict = self.verdict
         is_number = self.job in MEASURED and bool(DIGIT.search(verdict.observed))
-        said = verdict.observed if is_number else verdict.reason or verdict.observed
-        text = f"{verdict.gate}: {' '.join(said.split())}"
+        shown = verdict.observed if is_number else verdict.reason or verdict.observed
+        text = f"{verdict.gate}: {' '.join(shown.split())}"
         return text if len(text) <= HEADLINE_CHARACTERS_MAX else text[: HEADLINE_CHARACTERS_MAX - 1].rstrip() + "…"
 
 
@@ -65,8 +65,8 @@ def judged(evidence: ReportEvidence) -> list[Judged]:
 
     A job that wrote no result, or crashed before its gates, counts as a failed gate. A running job has none.
     """
-    found = (Judged(job, verdict) for job in expected(evidence) for verdict in _of_job(job, evidence))
-    return sorted(found, key=_urgency)
+    gates = (Judged(job, verdict) for job in expected(evidence) for verdict in _of_job(job, evidence))
+    return sorted(gates, key=_urgency)
 
 
 def verdicts(evidence: ReportEvidence) -> list[Verdict]:
