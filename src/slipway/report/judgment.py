@@ -55,8 +55,8 @@ class Judged:
         """The gate, and the number or the reason that decides."""
         verdict = self.verdict
         is_number = self.job in MEASURED and bool(DIGIT.search(verdict.observed))
-        shown = verdict.observed if is_number else verdict.reason or verdict.observed
-        text = f"{verdict.gate}: {' '.join(shown.split())}"
+        reason = verdict.observed if is_number else verdict.reason or verdict.observed
+        text = f"{verdict.gate}: {' '.join(reason.split())}"
         return text if len(text) <= HEADLINE_CHARACTERS_MAX else text[: HEADLINE_CHARACTERS_MAX - 1].rstrip() + "…"
 
 
