@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import re
 import time
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from pydantic_core import to_json
 
+from slipway.serving import open_inference
 from slipway.serving.admission import Admission, BodyReader, overload, too_large
 from slipway.serving.content_type import is_json
 from slipway.serving.refusal import RefusedError, detail
@@ -23,13 +24,16 @@ if TYPE_CHECKING:
 
     from slipway.serving.contract import RowContract
     from slipway.serving.observer import Observer
+    from slipway.serving.open_inference import OpenInference
     from slipway.serving.scorer import Scorer
 
+    Answer = Callable[[bytes, bytearray], Awaitable[bytes]]
     Headers = Iterable[tuple[bytes, bytes]]
     Receive = Callable[[], Awaitable[dict[str, Any]]]
     Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 JSON = b"application/json"
+PREDICT = "/predict"
 PREFIX = re.compile(rb"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
 PREFIXES_MAX = 8  # cached versions of a page, one per prefix; each proxy has one prefix
 
@@ -63,10 +67,18 @@ class App:
             "/release": lambda: (JSON, json.dumps(release).encode()),
         }
         self._prefixed: dict[str, tuple[bytes, Callable[[str], bytes]]] = {}
+        self._protocol: OpenInference | None = None
+        self._infer_paths: frozenset[str] = frozenset()
 
     def add_page(self, path: str, content_type: bytes, body: Callable[[str], bytes]) -> None:
         """Serve `path` with the result of `body`, a function of the path prefix of the client's proxy."""
         self._prefixed[path] = content_type, lru_cache(PREFIXES_MAX)(body)
+
+    def add_protocol(self, protocol: OpenInference) -> None:
+        """Also answer requests of the Open Inference Protocol."""
+        self._protocol, self._infer_paths = protocol, protocol.infer_paths
+        documents = protocol.documents()
+        self._pages |= {path: partial(_document, content) for path, content in documents.items()}
 
     def is_full(self) -> bool:
         """Return whether a prediction request would be refused now."""
@@ -87,8 +99,10 @@ class App:
         """Answer one HTTP request; refuse a WebSocket."""
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
-        elif scope["path"] == "/predict" and scope["method"] == "POST":
-            await self._predict(scope, receive, send)
+        elif scope["path"] == PREDICT and scope["method"] == "POST":
+            await self._predict(scope, receive, send, self._answer, _refusal)
+        elif scope["path"] in self._infer_paths and scope["method"] == "POST":
+            await self._predict(scope, receive, send, self._infer, open_inference.error)
         else:
             await _send(send, *self._page(scope["path"], scope["method"], scope["headers"]))
 
@@ -98,21 +112,25 @@ class App:
         if path in self._prefixed and method in {"GET", "HEAD"}:
             content_type, body = self._prefixed[path]
             return 200, content_type, body(_prefix(dict(headers))), [(b"vary", b"X-Forwarded-Prefix")]
-        if path == "/predict" or path in self._pages or path in self._prefixed:
-            allowed = "POST" if path == "/predict" else "GET, HEAD"
-            return 405, JSON, _refusal(f"{path} supports {allowed}"), [(b"allow", allowed.encode())]
-        return 404, JSON, _refusal("not found; the routes are listed at /"), ()
+        refusal = open_inference.error if path.startswith(open_inference.ROOT) else _refusal
+        is_post = path == PREDICT or path in self._infer_paths
+        if is_post or path in self._pages or path in self._prefixed:
+            allowed = "POST" if is_post else "GET, HEAD"
+            return 405, JSON, refusal(f"{path} supports {allowed}"), [(b"allow", allowed.encode())]
+        return 404, JSON, refusal("not found; the routes are listed at /"), ()
 
-    async def _predict(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def _predict(
+        self, scope: dict[str, Any], receive: Receive, send: Send, answer: Answer, refusal: Callable[..., bytes]
+    ) -> None:
         start = time.perf_counter()
         headers = dict(scope["headers"])
         request_id = self._observer.request_id(headers)
         extra = [(b"x-request-id", request_id)]
         try:
-            status, body = 200, await self._admitted(request_id, headers, receive)
+            status, body = 200, await self._admitted(request_id, headers, receive, answer)
         except RefusedError as refused:
             self._observer.refused(request_id, refused)
-            status, body = refused.status, _refusal(str(refused), refused.details)
+            status, body = refused.status, refusal(str(refused), refused.details)
             if status == 503:
                 extra.append(self._retry_after)
             if status == 408 or b"expect" in headers:
@@ -120,31 +138,50 @@ class App:
                 extra.append((b"connection", b"close"))
         except Exception:  # noqa: BLE001  any failure is answered here, and logged by the observer
             self._observer.failed(request_id)
-            status, body = 500, _refusal("the service failed; see its log")
+            status, body = 500, refusal("the service failed; see its log")
         await _send(send, status, JSON, body, extra)
         self._observer.answered(request_id, status, time.perf_counter() - start)
 
-    async def _admitted(self, request_id: bytes, headers: dict[bytes, bytes], receive: Receive) -> bytes:
+    async def _admitted(
+        self, request_id: bytes, headers: dict[bytes, bytes], receive: Receive, answer: Answer
+    ) -> bytes:
         _check_headers(headers, self._settings["max_bytes"])
         body = await self._bodies.read(receive)
         with self._admission:
             await self._admission.wait_for_slice()
-            return await self._answer(request_id, body)
+            return await answer(request_id, body)
 
     async def _answer(self, request_id: bytes, body: bytearray) -> bytes:
         async with self._scorer.slot(len(body)):
             rows, columns = self._contract.parse(body)
             scores = await self._scorer.score(rows, columns)
+        return self._head + to_json(self._recorded(request_id, body, scores)) + b"}"
+
+    async def _infer(self, request_id: bytes, body: bytearray) -> bytes:
+        protocol = cast("OpenInference", self._protocol)
+        async with self._scorer.slot(len(body)):
+            request = protocol.read(body)
+            rows, columns = self._contract.parse(request.rows)
+            scores = await self._scorer.score(rows, columns)
+        self._recorded(request_id, request.rows, scores)
+        return protocol.response(request, scores)
+
+    def _recorded(self, request_id: bytes, body: bytes | bytearray, scores: np.ndarray) -> list[Any]:
+        """Return the predictions for the rows in `body`, after they are counted and logged."""
         if not np.isfinite(scores).all():
             raise ValueError("the model returned NaN or infinity")
         predictions = self._predictions(scores.tolist())
         self._observer.predicted(request_id, body, scores, predictions)
-        return self._head + to_json(predictions) + b"}"
+        return predictions
 
     def _predictions(self, scores: list[Any]) -> list[Any]:
         if self._classes is None:
             return scores
         return [dict(zip(self._classes, row, strict=True)) for row in scores]
+
+
+def _document(content: bytes) -> tuple[bytes, bytes]:
+    return JSON, content
 
 
 def _check_headers(headers: dict[bytes, bytes], max_bytes: int) -> None:

@@ -21,6 +21,7 @@ def make_app() -> App:
     from slipway.serving import pages
     from slipway.serving.app import App
     from slipway.serving.contract import RowContract
+    from slipway.serving.open_inference import OpenInference
     from slipway.serving.scorer import Scorer
 
     folder = model_folder.locate()
@@ -29,6 +30,7 @@ def make_app() -> App:
     scorer = Scorer(model, SETTINGS["inline_seconds"], SETTINGS["timeout_seconds"])
     observer = _observer(release, model.signature)
     app = App(release, RowContract(problem.Row, SETTINGS["max_rows"]), scorer, observer, SETTINGS)
+    app.add_protocol(OpenInference(problem.Row, model.signature, release["version"]))
     pages.add(app, problem, release["version"], SETTINGS)
     return app
 

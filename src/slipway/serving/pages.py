@@ -166,7 +166,8 @@ def documentation(document: dict[str, Any], prefix: str = "") -> str:
 Full document: <a href="{escape(prefix)}/openapi.json">openapi.json</a>.</p>
 <h2>Routes</h2>{_table(("Request", "Response"), routes)}
 <h2>Row</h2><p>POST one row, or an array of rows, as application/json to /predict. Keys that are not listed are refused.
-Columns of equal length are faster for many rows: {escape('{"columns": {field: [values]}}')}</p>
+Columns of equal length are faster for many rows: {escape('{"columns": {field: [values]}}')}
+Clients of the Open Inference Protocol (KServe v2) find this model in <a href="{escape(prefix)}/v2">/v2</a>.</p>
 {_table(("Field", "Values", "Meaning"), fields)}
 <h2>Refusals</h2><p>{escape('{"error": …, "details": [{"row": …, "field": …, "rule": …}]}')}</p>
 {_table(("Status", "Meaning"), list(REFUSALS.items()))}"""
