@@ -88,7 +88,7 @@ class InferenceRequest:
 
 
 class OpenInference:
-    """The protocol for the model of a release, which it calls by the name of the target."""
+    """The protocol for the model of a release, named by the target."""
 
     def __init__(self, row: type[BaseModel], signature: Mapping[str, Any], version: str) -> None:
         self._types = {name: field.type for name, field in fields(row).items()}
@@ -180,8 +180,8 @@ class OpenInference:
     def _requested(self, request: _Request) -> tuple[str, ...]:
         for output in request.outputs:
             if output.name not in self._outputs:
-                known = " and ".join(self._outputs)
-                raise violation(detail(None, output.name[:KEY_CHARACTERS_MAX], f"The outputs are {known}"))
+                names = " and ".join(self._outputs)
+                raise violation(detail(None, output.name[:KEY_CHARACTERS_MAX], f"The outputs are {names}"))
             if output.parameters.get("binary_data"):
                 raise violation(detail(None, output.name, "Tensors in binary are not supported; send and request JSON"))
         return tuple(output.name for output in request.outputs) or self._outputs
