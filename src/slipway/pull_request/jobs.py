@@ -60,7 +60,7 @@ LINTERS: dict[str, list[str]] = {
 
 POLICY = tuple(f"tests/workflows/test_{name}.py" for name in ("corpus", "policy", "python_versions"))
 PAGE_TESTS = tuple(f"tests/docs/test_{name}.py" for name in ("commands", "facts", "links", "messages"))
-ENGINE_PAGE_TESTS = tuple(f"tests/docs/test_{name}.py" for name in ("reference", "unproven"))
+ENGINE_PAGE_TESTS = tuple(f"tests/docs/test_{name}.py" for name in ("ml_test_score", "reference", "unproven"))
 TRACKED_FILES_TESTS = tuple(f"tests/contract/test_{name}.py" for name in ("layout", "tracked"))
 DOCUMENTATION_TESTS = (*PAGE_TESTS, *ENGINE_PAGE_TESTS, *TRACKED_FILES_TESTS)
 """Every quick test that a page can fail, except WORDS. No other test runs where only pages change; a test that reads a
