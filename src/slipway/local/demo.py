@@ -41,7 +41,7 @@ GATEWAY_TIMEOUT_SECONDS = 60  # for an agent to start its gateway
 PARAMETER = re.compile(r"^model:.*\n(?:[ \t]*#.*\n)*[ \t]+(?P<name>\w+): *(?P<value>\d+(?:\.\d+)?)\b", re.MULTILINE)
 GROWTH_FACTOR = 1.25  # of that parameter in the pull request; changes the model, and no gate rejects it
 NICENESS = 10  # of the checks of the code, so that they do not delay those of data and model, as on a machine each
-REASON_LINES = 3  # printed of the report on the broken data
+REASON_LINES = 2  # printed of the report on the broken data
 REPORT_LINES = 40  # printed of the first report
 
 
