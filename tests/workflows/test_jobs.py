@@ -13,7 +13,7 @@ import yaml
 
 from slipway.errors import GateError, MissingFileError, SettingError
 from slipway.gates import Outcome
-from slipway.pull_request import commands, jobs
+from slipway.pull_request import commands, engine, jobs
 
 WORDS = yaml.safe_load(Path("tests/engine/words.yaml").read_text(encoding="utf-8"))
 PASSED = {"tests.unit.test_a.test_one": "passed", "tests.contract.test_b.test_two": "passed"}
@@ -32,6 +32,8 @@ FAULTS = {
     "typos": ("docs/bad.md", "Recieve the data.\n"),  # misspelled
     "words": ("docs/bad.md", f"{next(iter(WORDS['everywhere']))}\n"),
 }
+
+FORK_FILES = {"mypy": "src/problem/bad.py", "typos": "README.md"}
 
 
 @pytest.fixture
@@ -67,12 +69,13 @@ def test_linter_catches_its_fault(gate, checkout):
 
 
 @pytest.mark.parametrize("gate", jobs.OF_FORKS)
-def test_linter_of_a_fork_catches_a_fault_in_its_package(gate, checkout):
-    (checkout / "src/problem/bad.py").write_text("def double(number: int) -> str:\n    return 2 * number\n")
+def test_linter_of_a_fork_catches_a_fault_in_its_files(gate, checkout):
+    file, fault = FAULTS[gate]
+    (checkout / FORK_FILES.get(gate, file)).write_text(fault, encoding="utf-8")
     assert Outcome.FAIL == jobs.lint_verdict(gate, *jobs.run_tool(jobs.OF_FORKS[gate])).outcome
 
 
-@pytest.mark.parametrize(("reason", "linters"), [("it changed", {}), (None, jobs.OF_FORKS)])
+@pytest.mark.parametrize(("reason", "linters"), [("it changed", jobs.LINTERS), (None, jobs.OF_FORKS)])
 def test_only_a_fork_with_the_engine_of_the_template_checks_less(monkeypatch, tmp_path, reason, linters):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SLIPWAY_BASE", "main")
@@ -80,7 +83,13 @@ def test_only_a_fork_with_the_engine_of_the_template_checks_less(monkeypatch, tm
     calls = []
     monkeypatch.setattr(jobs, "run_tool", lambda command: (calls.append(command), (0, ""))[1])
     jobs.lint()
-    assert list((jobs.LINTERS | linters).values()) == calls
+    assert list(linters.values()) == calls
+
+
+@pytest.mark.parametrize("gate", jobs.LINTERS.keys() - jobs.OF_FORKS.keys())
+def test_a_linter_that_forks_omit_reads_files_of_the_template_only(gate):
+    assert FAULTS[gate][0].startswith((".github/", ".ci/", "docs/"))
+    assert not any(engine.is_in(FAULTS[gate][0], place) for place in (*engine.OWN, *engine.MERGED))
 
 
 @pytest.mark.parametrize(("documentation", "gates"), [(True, ["typos", "words"]), (False, list(jobs.LINTERS))])
@@ -316,10 +325,13 @@ def test_a_pull_request_runs_the_tests_of_the_engine_only_if_the_fork_changed_it
     monkeypatch.setenv("GITHUB_BASE_REF", "main")
     monkeypatch.setattr(jobs.engine, "why_tested", {"origin/main": reason}.get)
     ran = []
-    monkeypatch.setattr(jobs, "_pytest", lambda paths: (ran.extend(paths), (0, tmp_path / "none.xml"))[1])
+    monkeypatch.setattr(jobs, "_pytest", lambda *arguments: (ran.append(arguments), (0, tmp_path / "none.xml"))[1])
     with pytest.raises(GateError, match="blocked by tests fail"):
         jobs.test()
-    assert list(expected) == ran
+    ((paths, variables),) = ran
+    assert list(expected) == paths
+    pages = {jobs.CHANGED_PAGES: "README.md\nSECURITY.md\nCHANGELOG.md"}  # docs/ is the template's
+    assert (pages if reason is None else {}) == variables
     (verdict, *_) = json.loads(Path("results/test.json").read_text(encoding="utf-8"))["verdicts"]
     assert (reason is None) == verdict["observed"].startswith("the fork's own tests: ")
     assert (reason or "its engine is the template's") in capsys.readouterr().out
@@ -332,7 +344,7 @@ def test_without_a_pull_request_all_quick_tests_run(tmp_path, monkeypatch):
     for name in ("GITHUB_BASE_REF", "SLIPWAY_BASE"):
         monkeypatch.delenv(name, raising=False)
     ran = []
-    monkeypatch.setattr(jobs, "_pytest", lambda paths: (ran.extend(paths), (0, tmp_path / "none.xml"))[1])
+    monkeypatch.setattr(jobs, "_pytest", lambda paths, _: (ran.extend(paths), (0, tmp_path / "none.xml"))[1])
     with pytest.raises(GateError):
         jobs.test()
     assert list(jobs.QUICK_TESTS) == ran

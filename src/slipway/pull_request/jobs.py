@@ -67,6 +67,8 @@ DOCUMENTATION_TESTS = (*PAGE_TESTS, *ENGINE_PAGE_TESTS, *TRACKED_FILES_TESTS)
 page and is missing here fails."""
 CHANGED_PAGES = "SLIPWAY_CHANGED_PAGES"
 """Variable with the pages that changed, one a line, for tests that judge one page each."""
+PAGES_OF_FORKS = tuple(path for path in (*engine.OWN, *engine.MERGED) if path.endswith(".md"))
+"""Pages that a fork may change while its engine is the template's."""
 OF_THE_PROBLEM = "tests/problem"  # may not exist yet
 FORK_TESTS = (OF_THE_PROBLEM, "tests/convergence", "tests/contract", *PAGE_TESTS)
 """Tests that a fork owns: its problem, training on its data, and the contracts of its pipeline and pages."""
@@ -78,8 +80,12 @@ VERDICT = "verdict"  # JUnit property in which a test records a verdict
 MEASURED = f"properties/property[@name='{VERDICT}']"
 
 
-OF_FORKS = {"mypy": [*LINTERS["mypy"], "src/problem"]}
-"""Command of each linter that checks only a fork's own package where the engine is the template's."""
+OF_FORKS = {
+    **{gate: LINTERS[gate] for gate in ("ruff check", "ruff format", "typos", "import-linter")},
+    "mypy": [*LINTERS["mypy"], "src/problem"],
+}
+"""Command of each linter that reads files which a fork may change while its engine is the template's. The others read
+workflows, scripts and the words of the engine, which the template's CI has checked."""
 OF_PAGES = {"typos": LINTERS["typos"], "words": [*LINTERS["words"], "-k", "pages"]}
 """Command of each linter that reads pages. No other can find anything new where only pages change."""
 
@@ -87,7 +93,7 @@ OF_PAGES = {"typos": LINTERS["typos"], "words": [*LINTERS["words"], "-k", "pages
 def lint() -> None:
     """Run every linter, and write results/lint.json. Raises UserError if one has a finding or cannot run."""
     with results.recorded(results.LINT) as result:
-        _lint(result, LINTERS if _why_engine_is_checked() else LINTERS | OF_FORKS)
+        _lint(result, LINTERS if _why_engine_is_checked() else OF_FORKS)
     result.require()
 
 
@@ -144,7 +150,8 @@ def test() -> None:
         if not Path("data").exists():  # convergence is tested on the problem's own rows
             client.pull()
         tests = _selected_tests()
-        code, report = _pytest([path for path in tests if path != OF_THE_PROBLEM or Path(path).exists()])
+        variables = {} if tests is QUICK_TESTS else {CHANGED_PAGES: "\n".join(PAGES_OF_FORKS)}
+        code, report = _pytest([path for path in tests if path != OF_THE_PROBLEM or Path(path).exists()], variables)
         cases, measured = read_cases(report), read_measured(report)
         result.evidence = results.TestEvidence(exit_code=code, cases=len(cases))
         scope = "" if tests is QUICK_TESTS else "the fork's own tests: "
