@@ -50,11 +50,10 @@ def lines(*arguments: str, root: Path | None = None, keep: Sequence[int] = ()) -
         raise failure(arguments, printed)
 
 
-def read(*arguments: str, env: Mapping[str, str] | None = None) -> str:
+def read(*arguments: str, env: Mapping[str, str] | None = None, program: Sequence[str] = (DVC,)) -> str:
     """Run `dvc ARGUMENTS` and return its output. Raises ToolError with the reason when it fails."""
-    done = subprocess.run(
-        [DVC, *arguments], env={**os.environ, **ENVIRONMENT, **(env or {})}, capture_output=True, text=True, check=False
-    )
+    variables = {**os.environ, **ENVIRONMENT, **(env or {})}
+    done = subprocess.run([*program, *arguments], env=variables, capture_output=True, text=True, check=False)
     if done.returncode:
         raise failure(arguments, (done.stdout + done.stderr).splitlines())
     return done.stdout

@@ -6,18 +6,21 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import f1_score, mean_absolute_error
-from sklearn.model_selection import cross_val_predict
+from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
+
+    Fold: TypeAlias = tuple[NDArray[np.intp], NDArray[np.intp]]
+L = TypeVar("L", bound=np.generic)
 
 SAMPLE_ROWS = 5000  # as in deepchecks
 FOLDS = 4
@@ -31,23 +34,48 @@ def powers(frame: pd.DataFrame, columns: Iterable[str], target: str, task: str, 
     if task == "regression":
         label = np.asarray(rows[target], dtype=np.float64)
         naive = float(mean_absolute_error(label, np.full(len(label), np.median(label))))
-        return {name: _explained(_numbers(rows[name]), label, naive, seed) if naive else 0.0 for name in columns}
+        folds = _folds(KFold(FOLDS), label)
+        return {name: _explained(_numbers(rows[name]), label, naive, folds, seed) if naive else 0.0 for name in columns}
     codes = np.unique(rows[target].astype(str).to_numpy(), return_inverse=True)[1]  # scikit-learn sorts strings slowly
     naive = _f1(codes, np.full(len(codes), np.bincount(codes).argmax()))
-    return {name: _recognized(_numbers(rows[name]), codes, naive, seed) if naive < 1 else 0.0 for name in columns}
+    folds = _folds(StratifiedKFold(FOLDS), codes)
+    return {
+        name: _recognized(_numbers(rows[name]), codes, naive, folds, seed) if naive < 1 else 0.0 for name in columns
+    }
 
 
-def _explained(numbers: pd.DataFrame, label: NDArray[np.float64], naive: float, seed: int) -> float:
+def _folds(splitter: KFold | StratifiedKFold, label: NDArray[Any]) -> list[Fold]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # classes with fewer rows than folds cause warnings
+        return list(splitter.split(label, label))
+
+
+def _predicted(
+    tree: DecisionTreeClassifier | DecisionTreeRegressor,
+    numbers: NDArray[np.float64],
+    label: NDArray[L],
+    folds: Sequence[Fold],
+) -> NDArray[L]:
+    """Return the prediction of each row by a tree that is fitted on the other folds, shape (n,)."""
+    predicted = np.empty_like(label)
+    for train, test in folds:
+        predicted[test] = tree.fit(numbers[train], label[train]).predict(numbers[test])
+    return predicted
+
+
+def _explained(
+    numbers: NDArray[np.float64], label: NDArray[np.float64], naive: float, folds: Sequence[Fold], seed: int
+) -> float:
     """Return the fraction of the error `naive`, of guessing the median, that a tree on one column removes."""
-    predicted = cross_val_predict(DecisionTreeRegressor(random_state=seed), numbers, label, cv=FOLDS)
+    predicted = _predicted(DecisionTreeRegressor(random_state=seed), numbers, label, folds)
     return max(0.0, 1 - float(mean_absolute_error(label, predicted)) / naive)
 
 
-def _recognized(numbers: pd.DataFrame, codes: NDArray[np.intp], naive: float, seed: int) -> float:
+def _recognized(
+    numbers: NDArray[np.float64], codes: NDArray[np.intp], naive: float, folds: Sequence[Fold], seed: int
+) -> float:
     """Return the gain in F1 of a tree on one column, as a fraction of the gain from `naive`, guessing, to 1."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # classes with fewer rows than folds cause warnings
-        predicted = cross_val_predict(DecisionTreeClassifier(random_state=seed), numbers, codes, cv=FOLDS)
+    predicted = _predicted(DecisionTreeClassifier(random_state=seed), numbers, codes, folds)
     return max(0.0, (_f1(codes, predicted) - naive) / (1 - naive))
 
 
@@ -55,8 +83,9 @@ def _f1(codes: NDArray[np.intp], predicted: NDArray[np.intp]) -> float:
     return float(f1_score(codes, predicted, average="weighted"))
 
 
-def _numbers(values: pd.Series) -> pd.DataFrame:
-    """Return the values as input of a tree: categories as codes, missing values as NaN."""
-    if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
-        return values.astype("float64").to_frame()
-    return pd.Series(pd.factorize(values)[0], index=values.index, name=values.name).astype("float64").to_frame()
+def _numbers(values: pd.Series) -> NDArray[np.float64]:
+    """Return the values as input of a tree, shape (n, 1): categories as codes, missing values as NaN."""
+    if not (pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)):
+        values = pd.Series(pd.factorize(values)[0])
+    numbers = np.asarray(values.astype("float64").to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+    return numbers[:, np.newaxis]

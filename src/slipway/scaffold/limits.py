@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 PRIMARY = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
 SPLIT_KEYS = ("split.test_days", "split.test_ratio", "split.test_share")  # of the sample, of a fork, of an older fork
 LARGE_TABLE_ROWS = 5000  # of which a fifth is enough to distinguish two models
+CONVERGENCE_ROWS_MAX = 20_000
+CONVERGENCE_CELLS_MAX = 2_000_000  # values of these rows: the time of a training grows with rows and columns
+WIDE_COLUMNS_MIN = 100
+IMPORTANCE_ROWS = 5000  # each column takes a prediction of these rows
 HEADROOM_FACTOR = 1.5  # of the measured value; the first files are few, and later ones will differ more
 DIGITS_MAX = 9  # significant digits of a limit
 GUESS_DIGITS = 3  # of a floor next to guessing, which differs from it in the second digit
@@ -80,11 +84,25 @@ def of_plan(plan: Plan, places: Collection[str]) -> dict[str, Change]:
     )
     parity = {"export.parity_tolerance": tolerance} if plan.target.task == "regression" else {}
     place = next((key for key in SPLIT_KEYS if key in places), "split.test_ratio")
+    columns = len(plan.features)
+    rows = min(CONVERGENCE_ROWS_MAX, round(CONVERGENCE_CELLS_MAX / columns, -2))
     return {
+        "convergence.train_rows": Change(
+            rows, "maximum rows; enough to beat the baselines, few enough to train in seconds"
+        ),
+        **_wide(columns),
         place: Change(ratio, f"fraction of the labeled rows, {which}; the table has {plan.rows:,} rows", "test_ratio"),
         "gates.primary": Change(PRIMARY[plan.target.task], "the metric that decides"),
         **parity,
     }
+
+
+def _wide(columns: int) -> dict[str, Change]:
+    """Return the parameters of a table with more than `WIDE_COLUMNS_MIN` columns."""
+    if columns <= WIDE_COLUMNS_MIN:
+        return {}
+    reason = f"test rows on which each of the {columns} columns is shuffled; the order of the columns is stable from"
+    return {"evaluate.importance_rows": Change(IMPORTANCE_ROWS, f"{reason} {IMPORTANCE_ROWS:,}")}
 
 
 def of_data(drift: Mapping[str, float], rates: Mapping[str, float]) -> dict[str, Change]:
@@ -145,9 +163,6 @@ def of_training(measured: TrainingMeasurement) -> dict[str, Change]:
     lead = skills["model"] - best
     return {
         "model.max_iter": Change(measured.trees, "trees; the number with the lowest loss on held-out training rows"),
-        "convergence.train_rows": Change(
-            20000, "maximum rows; enough to beat the baselines, few enough to train in seconds"
-        ),
         "convergence.test_rows": Change(5000, "maximum held-out rows"),
         "convergence.loss_fall": Change(
             lower_limit(0.02, fall), f"minimum relative decrease of the training loss; measured {fall:.2f}"

@@ -6,7 +6,9 @@ the data, as tests/convergence does; `comparison` measures the trained model and
 
 from __future__ import annotations
 
+import os
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,8 +41,10 @@ if TYPE_CHECKING:
 DATA = Path("data")
 METRICS = Path("metrics/evaluate.json")
 VALIDATION_RATIO = 0.25  # of the training rows, on which the number of trees is chosen
+TREES_ROWS = 20_000  # training rows for that choice
 TREES_MAX = 300
 TREES_MIN = 40  # fewer trees cannot overfit a small sample, which the tests of training require
+PARALLEL_VALUES_MIN = 1_000_000  # of the features; with fewer, threads wait longer than they compute
 
 
 def import_files() -> ImportedFiles:
@@ -72,11 +76,21 @@ def training() -> TrainingMeasurement:
     settings = read_settings()
     params = settings.for_problem()
     subject = convergence.subject(DATA, settings)
-    trees = _trees(subject, params)
-    params["model"]["max_iter"] = trees
-    chosen = replace(subject, build=lambda: problem.build_model(params))
-    evidence = convergence.evidence(chosen, settings.convergence.small_rows)
+    with threadpool_limits(os.cpu_count() if subject.train.size >= PARALLEL_VALUES_MIN else 1):
+        trees = _trees(_for_trees(subject, settings), params)
+        params["model"]["max_iter"] = trees
+        chosen = replace(subject, build=lambda: problem.build_model(params))
+        evidence = convergence.evidence(chosen, settings.convergence.small_rows)
     return TrainingMeasurement(trees=trees, convergence=evidence)
+
+
+def _for_trees(subject: convergence.Subject, settings: Settings) -> convergence.Subject:
+    """Return `subject`, with `TREES_ROWS` training rows where it has fewer because it has many columns."""
+    limits = settings.convergence
+    if len(subject.train) < limits.train_rows or limits.train_rows >= TREES_ROWS:
+        return subject
+    larger = limits.model_copy(update={"train_rows": TREES_ROWS})
+    return convergence.subject(DATA, settings.model_copy(update={"convergence": larger}))
 
 
 def _trees(subject: convergence.Subject, params: Mapping[str, Any]) -> int:
@@ -129,6 +143,7 @@ MEASUREMENTS: dict[str, Callable[[], BaseModel]] = {
 
 def main(measurement: str, answer: Path) -> None:
     """Run a measurement and write its result to `answer`."""
+    warnings.simplefilter("ignore")  # of the estimators
     with threadpool_limits(1):  # waiting threads slow a busy machine down many times
         result = MEASUREMENTS[measurement]()
     answer.write_text(result.model_dump_json(), encoding="utf-8")

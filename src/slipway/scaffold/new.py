@@ -9,7 +9,7 @@ import json
 import re
 import shutil
 import subprocess
-import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,13 +26,14 @@ from slipway.files import write_text
 from slipway.git import Git
 from slipway.pull_request import engine
 from slipway.results import RESULTS
-from slipway.scaffold import alone, conditions, drift, limits, params_file, render, room, work_tree
+from slipway.scaffold import alone, conditions, drift, limits, params_file, preloaded, render, room, work_tree
 from slipway.scaffold.measurements import ComparisonMeasurement, ImportedFiles, TrainingMeasurement
 from slipway.scaffold.plan import infer, summary
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from concurrent.futures import Executor
 
     from slipway.scaffold.params_file import Change
     from slipway.scaffold.plan import ForkRequest, Plan
@@ -65,15 +66,20 @@ def new(path: Path, request: ForkRequest) -> None:
     work_tree.require_no_untracked(*REPLACED)
     if INCOMING.exists():
         raise WorkTreeError(f"{INCOMING}: exists; move it away, and restore its files after `slipway new`")
-    plan, frame = _inferred(path, request)
-    output.step(summary(plan))
-    with work_tree.restored_on_error(*WRITTEN):
-        engine.write_lock(Git(Path()), "HEAD")
-        _write(plan, frame)
-        _measure(plan)
-        _report("training the first model: dvc repro")
-        work_tree.dvc("repro", "--quiet")
-        remote.push_data(Path("data.dvc"))
+    with preloaded.started(work_tree.QUIET) as python:
+        plan, frame = _inferred(path, request)
+        output.step(summary(plan))
+        with work_tree.restored_on_error(*WRITTEN):
+            engine.write_lock(Git(Path()), "HEAD")
+            _write(plan, frame, python)
+            del frame  # the stages need the memory
+            with ThreadPoolExecutor() as pool:
+                locked = pool.submit(_lock)
+                _measure(plan, python, pool)
+                locked.result()
+            _report("training the first model: dvc repro")
+            work_tree.dvc("repro", "--quiet", python=python)
+            remote.push_data(Path("data.dvc"))
     lines = _next_steps(plan)
     output.result({"next": lines}, "\n".join(lines))
 
@@ -96,7 +102,7 @@ def _report(step: str) -> None:
     output.progress(f"new: {step}")
 
 
-def _write(plan: Plan, frame: pd.DataFrame) -> None:
+def _write(plan: Plan, frame: pd.DataFrame, python: Path) -> None:
     """Write the package, its tests and its data, and remove the dependencies and results of the previous problem."""
     _report(f"writing {render.PACKAGE}, {render.TESTS} and {DATA}")
     files = render.render(plan)
@@ -106,25 +112,35 @@ def _write(plan: Plan, frame: pd.DataFrame) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, text)
     _edit(limits.of_plan(plan, params_file.places(PARAMS.read_text(encoding="utf-8"))), limits.SAMPLE_ONLY)
-    _import(plan, frame)
+    _import(plan, frame, python)
     shutil.rmtree(OBJECTS, ignore_errors=True)  # the data of the previous problem; the new data may have another remote
-    work_tree.dvc("add", "--quiet", str(DATA))
+    work_tree.dvc("add", "--quiet", str(DATA), python=python)
+
+
+def _lock() -> None:
+    """Empty the group of the problem, and lock the dependencies.
+
+    Without the network where uv's cache has what they need, because uv asks it for each of them.
+    """
     pyproject = Path("pyproject.toml")
     write_text(pyproject, GROUP.sub(EMPTY_GROUP, pyproject.read_text(encoding="utf-8")))
-    work_tree.uv("lock", "--quiet")
+    try:
+        work_tree.uv("lock", "--quiet", "--offline")
+    except ToolError:
+        work_tree.uv("lock", "--quiet")
 
 
 def _edit(changes: Mapping[str, Change], removed: tuple[str, ...] = ()) -> None:
     write_text(PARAMS, params_file.edit(PARAMS.read_text(encoding="utf-8"), changes, removed))
 
 
-def _import(plan: Plan, frame: pd.DataFrame) -> None:
+def _import(plan: Plan, frame: pd.DataFrame, python: Path) -> None:
     """Import the rows by `next_batch`, as for later files, in files that are small enough for git."""
     INCOMING.mkdir()
     try:
         for number, rows in enumerate(chunks(frame, plan.time.source if plan.time else ""), start=1):
             rows[list(plan.imported)].to_parquet(INCOMING / f"{number:04}-{Path(plan.file).stem}.parquet", index=False)
-        _measured("import", ImportedFiles)
+        _measured("import", ImportedFiles, python)
     finally:
         shutil.rmtree(INCOMING)
 
@@ -142,16 +158,18 @@ def _start(frame: pd.DataFrame, row: int, time: str) -> int:
     return int((frame[time] == frame[time].iloc[row]).to_numpy().argmax()) if time else row
 
 
-def _measure(plan: Plan) -> None:
+def _measure(plan: Plan, python: Path, pool: Executor) -> None:
     """Set each limit that depends on the data or the model from a measurement."""
     _report("measuring the data, the training, and the first model")
+    training = pool.submit(_measured, "training", TrainingMeasurement, python)
     settings = read_settings()
     files = [pd.read_parquet(file) for file in sorted(DATA.glob("*.parquet"))]
     compared = drift.pairs(files, settings.data.suites.sample_rows, settings.seed)
-    _edit(limits.of_data(drift.measure(compared, plan), _rates(plan, files, settings.seed)))
-    _edit(limits.of_training(_measured("training", TrainingMeasurement)))
-    work_tree.dvc("repro", "--quiet", "evaluate")
-    _edit(limits.of_gates(plan, _measured("comparison", ComparisonMeasurement)))
+    data = limits.of_data(drift.measure(compared, plan), _rates(plan, files, settings.seed))
+    del files, compared  # the stages need the memory
+    _edit({**data, **limits.of_training(training.result())})
+    work_tree.dvc("repro", "--quiet", "evaluate", python=python)
+    _edit(limits.of_gates(plan, _measured("comparison", ComparisonMeasurement, python)))
 
 
 def _rates(plan: Plan, files: list[pd.DataFrame], seed: int) -> dict[str, float]:
@@ -167,11 +185,11 @@ def _rates(plan: Plan, files: list[pd.DataFrame], seed: int) -> dict[str, float]
     }
 
 
-def _measured(measurement: str, model: type[M]) -> M:
+def _measured(measurement: str, model: type[M], python: Path) -> M:
     """Return the result of `slipway.scaffold.measure`, from a process that imports the new problem."""
     with TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
-        command = [sys.executable, "-W", "ignore", "-m", "slipway.scaffold.measure", measurement, str(answer)]
+        command = [str(python), "-m", "slipway.scaffold.measure", measurement, str(answer)]
         done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode:
             raise ToolError(f"{measurement}: {(done.stderr.strip().splitlines() or ['no error output'])[-1]}")

@@ -86,9 +86,15 @@ def require_outside(path: Path) -> None:
         raise ArgumentError(f"{path}: inside the repository; move it out, because DVC will track its rows in data/")
 
 
-def dvc(*arguments: str) -> str:
-    """Run `dvc ARGUMENTS` and return its output. Raises ToolError with its reason when it fails."""
-    return command.read(*arguments, env=QUIET)
+def dvc(*arguments: str, python: Path | None = None) -> str:
+    """Run `dvc ARGUMENTS` and return its output. Raises ToolError with its reason when it fails.
+
+    `python` is the program that runs DVC and the stages of dvc.yaml; by default that of this process.
+    """
+    if python is None:
+        return command.read(*arguments, env=QUIET)
+    path = {"PATH": f"{python.parent}{os.pathsep}{QUIET['PATH']}"}
+    return command.read(*arguments, env=QUIET | path, program=[str(python), "-m", "dvc"])
 
 
 def uv(*arguments: str) -> str:

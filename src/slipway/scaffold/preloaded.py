@@ -1,0 +1,171 @@
+"""Python processes that have imported their third-party packages before they start.
+
+`slipway new` starts a dozen short programs: measurements, DVC, and the stages that DVC starts. Each spends most of its
+time on the same imports. The server, `python -m slipway.scaffold.preloaded SOCKET PACKAGE …`, imports the packages, but
+nothing that depends on the problem, and forks itself for each program. A program has its own process, arguments,
+folder, environment, output and exit code, and imports the sources as they are then.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import io
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+PACKAGES = (
+    *("pandas", "pyarrow.compute", "pyarrow.csv", "pyarrow.parquet", "scipy.stats", "onnxruntime", "skl2onnx"),
+    *("sklearn.compose", "sklearn.ensemble", "sklearn.impute", "sklearn.inspection", "sklearn.linear_model"),
+    *("sklearn.metrics", "sklearn.model_selection", "sklearn.pipeline", "sklearn.preprocessing", "skops.io"),
+    *("dvc.cli", "dvc.commands.repro", "dvc.repo", "pydantic", "ruamel.yaml", "threadpoolctl"),
+)
+STARTED = b" "
+END_SECONDS = 10  # for the server to end after the last program
+CLIENT = """\
+#!{python} -IS
+import json, os, socket, sys
+
+arguments = sys.argv[1:]
+connection = socket.socket(socket.AF_UNIX)
+program = {{"arguments": arguments[1:], "folder": os.getcwd(), "environment": dict(os.environ)}}
+try:
+    if arguments[:1] != ["-m"]:
+        raise OSError
+    connection.connect({address!r})
+    socket.send_fds(connection, [b" "], [0, 1, 2])
+    connection.sendall(json.dumps(program).encode())
+    connection.shutdown(socket.SHUT_WR)
+    if not connection.recv(1):
+        raise OSError
+except OSError:
+    os.execv({python!r}, [{python!r}, *arguments])
+sys.exit(int(connection.recv(16) or 1))
+"""
+"""The program `python`: asks the server to run a module; starts Python for anything else, or without a server."""
+
+
+@contextmanager
+def started(variables: Mapping[str, str], packages: Sequence[str] = PACKAGES) -> Iterator[Path]:
+    """Start the server with `variables` added to the environment, and yield the path of its program `python`.
+
+    Returns before the imports are done; the first program waits for them. Without a server, `python` is this Python.
+    """
+    with TemporaryDirectory(prefix="slipway-") as folder:
+        address, client = f"{folder}/socket", Path(folder) / "python"
+        client.write_text(CLIENT.format(python=sys.executable, address=address), encoding="utf-8")
+        client.chmod(0o700)
+        with socket.socket(socket.AF_UNIX) as listener:
+            try:
+                listener.bind(address)
+            except OSError:  # the path of the temporary folder is too long for a socket
+                yield Path(sys.executable)
+                return
+            listener.listen()
+            server = subprocess.Popen(
+                [sys.executable, "-m", __name__, str(listener.fileno()), *packages],
+                stdin=subprocess.PIPE,
+                pass_fds=[listener.fileno()],
+                env={**os.environ, **variables},
+            )
+        try:
+            yield client
+        except BaseException:
+            server.kill()
+            raise
+        finally:
+            _end(server)
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """Close the server's input, which ends it."""
+    assert server.stdin  # noqa: S101  it is a pipe
+    server.stdin.close()
+    try:
+        server.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def serve(listener: socket.socket, packages: Sequence[str]) -> None:
+    """Import `packages`, then fork a process for each connection until stdin is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the programs get it, and `slipway new` restores the files
+    for name in packages:
+        importlib.import_module(name)
+    while True:
+        ready, _, _ = select.select([sys.stdin, listener], [], [])
+        if listener not in ready:
+            break
+        connection = listener.accept()[0]
+        if os.fork() == 0:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            listener.close()
+            _execute(connection)
+        connection.close()
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+    with suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)
+
+
+def _execute(connection: socket.socket) -> None:
+    """Run the program that the connection sends, and answer with its exit code."""
+    _, streams, _, _ = socket.recv_fds(connection, 1, 3)
+    connection.sendall(STARTED)
+    with connection.makefile("rb") as stream:
+        program = json.loads(stream.read())
+    for number, descriptor in enumerate(streams):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False))  # the server's is a pipe
+    os.chdir(program["folder"])
+    if not sys.flags.safe_path:
+        sys.path[0] = program["folder"]
+    os.environ.clear()
+    os.environ.update(program["environment"])
+    code = _code(program["arguments"])
+    with suppress(OSError):  # the program closed them, or nobody reads them
+        sys.stdout.flush()
+        sys.stderr.flush()
+    with suppress(OSError):
+        connection.sendall(str(code).encode())
+    os._exit(code)
+
+
+def _code(arguments: list[str]) -> int:
+    """Run `python -m` with `arguments`, and return its exit code."""
+    sys.argv = [*arguments]
+    try:
+        runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+        code: Any = 0
+    except SystemExit as stop:
+        code = stop.code
+    except BaseException:  # noqa: BLE001  as at the end of any Python process
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    if code is not None and not isinstance(code, int):
+        print(code, file=sys.stderr)  # noqa: T201  as Python does for `sys.exit(message)`
+        code = 1
+    atexit._run_exitfuncs()
+    return code or 0
+
+
+if __name__ == "__main__":
+    with socket.socket(fileno=int(sys.argv[1])) as inherited:
+        serve(inherited, sys.argv[2:])
