@@ -1,7 +1,7 @@
 """Forks of public tables: `python -m tests.fork_tables [--write] [NAME …]` takes each from `slipway new` to a report.
 
 The tables ship inside packages of PyPI, by version. Each row of the result has the seconds of each step, the options
-that a refusal asked for, the peak memory and the outcome. `--write` puts them into docs/fork.md.
+of each attempt, the peak memory and the outcome. `--write` puts them into docs/fork.md.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PAGE = forks.ROOT / "docs/fork.md"
 PLACE = re.compile(r"(?<=<!-- python -m tests.fork_tables --write -->\n\n).*?(?=\n\n)", re.DOTALL)
-STEPS = ("data", "train", "compare", "test", "report")
+STEPS = ("data", "train", "compare", "test", "lint", "report")
 """Commands of a pull request, after `slipway new`."""
 PULL_REQUEST = {"GITHUB_BASE_REF": "main"}
 """Environment of the commands: the fork's next pull request, which changes nothing of the engine."""
@@ -35,7 +35,7 @@ PULL_REQUEST = {"GITHUB_BASE_REF": "main"}
 class Table:
     """A public table: the file in a package (`ARCHIVE!MEMBER` inside an archive), and the target.
 
-    `options` has one entry per attempt of `slipway new`: each adds what the refusal before it asked for.
+    `options` has one entry per attempt of `slipway new`: each follows the refusal of the one before.
     """
 
     name: str
@@ -48,7 +48,12 @@ class Table:
 
 TABLES = (
     Table(
-        "penguins", "palmerpenguins==0.1.6", "palmerpenguins/data/penguins-raw.csv", "Species", title="penguins, raw"
+        "penguins",
+        "palmerpenguins==0.1.6",
+        "palmerpenguins/data/penguins-raw.csv",
+        "Species",
+        ((), ("--missing", "NA")),
+        "penguins, raw",
     ),
     Table("diabetes", "scikit-learn", "load_diabetes", "target"),
     Table("cancer", "scikit-learn", "load_breast_cancer", "target", title="breast cancer"),
@@ -72,12 +77,12 @@ TABLES = (
 
 @dataclass
 class Result:
-    """Seconds of each step, refusals that were followed, peak memory of a process in MB, and the outcome."""
+    """Seconds of each step, options of each attempt, peak memory of a process in MB, and the outcome."""
 
     rows: int = 0
     task: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    options: list[str] = field(default_factory=list)
     megabytes: int = 0
     outcome: str = ""
 
@@ -106,14 +111,13 @@ def run(table: Table, folder: Path) -> Result:
     """Make a fork of `table` in `folder`, and run the steps of a pull request until one fails."""
     path, fork, result = extract(table, folder), forks.upstream(folder / "fork"), Result()
     for options in table.options:
+        result.options.append(f"`{' '.join(options)}`" if options else "none")
         code, output = _step(fork, result, "new", ["new", str(path), "--target", table.target, *options])
         if code == 0:
             break
-        result.asked.append(output.splitlines()[-1].removeprefix("slipway: "))
     else:
-        result.outcome = f"refused: {result.asked.pop()}"
+        result.outcome = f"refused: {output.splitlines()[-1].removeprefix('slipway: ').replace(f'{path.parent}/', '')}"
         return result
-    result.asked += [" ".join(options) for options in table.options[:1] if options]
     fork.commit(f"Make it {table.name}")
     package = (fork.root / "src/problem/__init__.py").read_text(encoding="utf-8")
     result.rows = int(re.search(r"^Data: ([\d,]+) rows", package, re.MULTILINE)[1].replace(",", ""))
@@ -127,8 +131,7 @@ def run(table: Table, folder: Path) -> Result:
 
 
 def _verdict(fork: forks.Fork) -> str:
-    lines = (fork.root / "results/report.md").read_text(encoding="utf-8").splitlines()
-    return next((line.strip("# ") for line in lines if line.strip()), "no report")
+    return str(fork.json("results/report/verdict.json")["title"])
 
 
 def _step(fork: forks.Fork, result: Result, name: str, arguments: Sequence[str]) -> tuple[int, str]:
@@ -164,7 +167,7 @@ def main(arguments: Sequence[str]) -> None:
             result = run(table, Path(folder))
         seconds = [f"{result.seconds[step]:.0f}" if step in result.seconds else "" for step in ("new", *STEPS)]
         total = f"{sum(result.seconds.values()):.0f}"
-        facts = [table.title or table.name, f"{result.rows:,}", result.task, "; ".join(result.asked) or "none"]
+        facts = [table.title or table.name, f"{result.rows:,}", result.task, ", then ".join(result.options)]
         lines.append([*facts, *seconds, total, f"{result.megabytes:,}", result.outcome])
         print("| " + " | ".join(lines[-1]) + " |", file=sys.stderr)
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
