@@ -30,6 +30,15 @@ try:
 except UserError as error:
     print(error)
 """
+GONE = """
+import sys
+import zipfile
+with zipfile.ZipFile(sys.argv[1]) as model:
+    members = {name: model.read(name) for name in model.namelist()}
+with zipfile.ZipFile(sys.argv[2], "w") as model:
+    for name, content in members.items():
+        model.writestr(name, content.replace(b"sklearn.ensemble", b"problem.removed"))
+"""
 REPORT = "from slipway.pull_request.report import report; print(report('HEAD', ''))"
 
 
@@ -230,6 +239,22 @@ def test_only_a_decision_in_force_for_the_release_accepts_that_it_is_not_compare
         f"Decision not to compare with v1.0.0** by Ada, {'until' if expected == 'pass' else 'expired on'} {until}"
     )
     assert (decision in summary) == (version == "v1.0.0")
+
+
+def test_a_champion_whose_classes_are_gone_is_inconclusive_with_the_fix(toy, tmp_path):
+    root = tmp_path / "toy"
+    shutil.copytree(toy, root)
+    shutil.copytree(toy / "model", root / "champion", dirs_exist_ok=True)
+    signature = root / "champion/signature.json"
+    signature.write_text(json.dumps(json.loads(signature.read_text()) | {"format": "skops", "trusted_types": []}))
+    (root / "gone.py").write_text(GONE)
+    _python(root, "gone.py", "build/trained/model.skops", "champion/model.skops")
+    verdicts = {verdict["gate"]: verdict for verdict in _compare(root, V1)["verdicts"]}
+    assert {"inconclusive"} == {verdicts[gate]["outcome"] for gate in OF_PREDICTIONS}
+    reason = verdicts["champion"]["reason"]
+    assert reason.startswith("v1.0.0 cannot predict here (")
+    assert "problem.removed" in reason
+    assert "); keep the classes and packages of its model until it is replaced; or accept it: params.yaml" in reason
 
 
 @pytest.fixture(params=[{"target": "watts"}, {"task": "binary"}])

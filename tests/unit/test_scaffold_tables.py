@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import re
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -170,6 +171,74 @@ def test_an_empty_folder_is_refused(tmp_path, folder):
     (tmp_path / folder).mkdir()
     with pytest.raises(MissingFileError, match=rf"{folder}: an empty folder; put the files of the table there"):
         source.read(tmp_path / folder)
+
+
+HALVES = (slice(None, ROWS // 2), slice(ROWS // 2, None))
+TYPES = {
+    "numbers": SIZE,
+    "strings": LABEL,
+    "flags": SIZE > 0,
+    "times without a zone": pd.date_range("2026-01-01", periods=ROWS),
+    "times with a zone": pd.date_range("2026-01-01", periods=ROWS, tz="UTC"),
+    "the ordered categories no, yes": pd.Categorical(LABEL, ["no", "yes"], ordered=True),
+    "the ordered categories no, yes, maybe": pd.Categorical(LABEL, ["no", "yes", "maybe"], ordered=True),
+}
+
+
+def _folder(folder, *columns: Any) -> Any:
+    """Write each column with half of the rows to a file of its own."""
+    (folder / "parts").mkdir()
+    for number, (values, half) in enumerate(zip(columns, HALVES, strict=True)):
+        pd.DataFrame({"x": values[half], "sold": LABEL[half]}).to_parquet(folder / f"parts/{number}.parquet")
+    return folder / "parts"
+
+
+@pytest.mark.parametrize("pair", list(pairwise(TYPES)))
+def test_a_column_of_another_type_in_a_later_file_is_refused(tmp_path, pair):
+    first, second = pair
+    with pytest.raises(DataError, match=rf"1\.parquet: x: has {second}, and 0\.parquet {first}; give all files the"):
+        source.read(_folder(tmp_path, TYPES[first], TYPES[second]))
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_column_of_one_type_in_all_files_or_without_values_is_read(tmp_path, name):
+    (tmp_path / "same").mkdir()
+    expected = pd.Series(TYPES[name]).dtype
+    rows = source.read(_folder(tmp_path / "same", TYPES[name], TYPES[name]))
+    assert expected == rows["x"].dtype
+    rows = source.read(_folder(tmp_path, TYPES[name], [None] * ROWS))
+    assert ROWS // 2 == rows["x"].notna().sum()
+
+
+def test_hidden_files_of_a_folder_are_skipped(tmp_path):
+    folder = _folder(tmp_path, SIZE, SIZE)
+    for name in ("_SUCCESS", ".part.crc"):
+        (folder / name).write_text("")
+    assert ROWS == len(source.read(folder))
+
+
+@pytest.mark.parametrize(
+    ("times", "error"),
+    [
+        ([*pd.date_range("2026-01-01", periods=ROWS - 1), None], f"missing in 1 rows, first in row {ROWS - 1}; every"),
+        ([pd.Timestamp("2026-01-31")] * ROWS, r"240 of 240 rows have the time 2026-01-31 00:00, and 0 an earlier one"),
+        (
+            [*pd.date_range("2025-01-01", periods=49), *[pd.Timestamp("2026-01-31")] * (ROWS - 49)],
+            "191 of 240 rows have the time 2026-01-31 00:00, and 49 an earlier one",
+        ),
+    ],
+)
+def test_times_that_cannot_split_the_rows_are_refused(tmp_path, times, error):
+    with pytest.raises(DataError, match=error):
+        plan.infer(write(tmp_path, times), ForkRequest("sold", time="x"), 1)
+
+
+@pytest.mark.parametrize("values", [("1A", "2B", "1C"), ("Q1 2024", "Q2 2024"), ("12 kg", "5 lb")])
+def test_names_with_digits_and_letters_are_strings(tmp_path, values):
+    rows = zip(repeated(*values), SIZE.round(4), LABEL, strict=True)
+    (tmp_path / "t.csv").write_text("x,size,sold\n" + "".join(f"{x},{size},{sold}\n" for x, size, sold in rows))
+    features = {feature.name: feature for feature in plan.infer(tmp_path / "t.csv", ForkRequest("sold"), 1)[0].features}
+    assert set(values) == set(features["x"].values)
 
 
 @pytest.mark.parametrize(

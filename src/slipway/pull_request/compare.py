@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 TEST_ROWS = Path("build/prepared/test.parquet")
 PREDICTIONS = Path("build/evaluated/predictions.parquet")
 MODEL = Path("model")
+REASON_LENGTH_MAX = 200  # characters of an error of the champion's model
 LATENCY_ROWS_MAX = 50  # rows that the latency is measured on
 
 
@@ -203,12 +204,23 @@ def _release_comparison(
     release = Released(version=champion.version, digest=champion.digest, commit=champion.commit)
     try:
         features = _rows_of(champion, rows, compare_with.signature)
+        prediction = _predictions(champion, features)
     except IncomparableError as error:
         reason = {"error": f"{champion.version} {error}", "decision": _decision(champion, compare_with.settings.gates)}
         is_same_problem = not isinstance(error, OtherProblemError)
         return _ReleaseComparison(release.model_copy(update=reason), {}, is_same_problem=is_same_problem)
-    prediction = predictor.load(champion.model).predict(_arrays(features))
     return _ReleaseComparison(release, compare_with(champion.version, groups, prediction), features)
+
+
+def _predictions(champion: Champion, features: pd.DataFrame) -> np.ndarray:
+    """Return the champion's predictions. Raises IncomparableError where its classes or packages are gone."""
+    try:
+        return predictor.load(champion.model).predict(_arrays(features))
+    except Exception as error:  # noqa: BLE001  its classes are code of an earlier commit
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:REASON_LENGTH_MAX]
+        raise IncomparableError(
+            f"cannot predict here ({reason}); keep the classes and packages of its model until it is replaced"
+        ) from None
 
 
 def _decision(champion: Champion, limits: GatesSection) -> Decision | None:

@@ -15,7 +15,7 @@ from slipway.schema import csv_file
 from slipway.schema.csv_file import FLAG, NUMBER, TEXT, CsvError, Dialect, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -33,6 +33,8 @@ SENTINEL_ROWS_MIN = 3  # rows with the value; fewer may be outliers
 SENTINEL_DISTANCE = 1.0  # minimum distance from all other values, as a multiple of their range
 DISTINCT_MIN = 10  # distinct other values; the range of fewer means little
 SYMBOLS_MAX = 4  # symbols of a column of numbers; more are names
+SCALES = frozenset({"k", "K", "m", "M", "b", "B", "bn", "mn"})
+"""Suffixes of thousands, millions and billions."""
 STRAY_RATIO_MAX = 0.05  # of the values; more that are not numbers are a column of text
 
 
@@ -66,9 +68,9 @@ def _kind(path: Path, name: str, strings: pa.Array, dialect: Dialect) -> str:
     if at < 0:
         return TEXT
     start = f"{path}: {name}: {quoted(invalid[at])} in row {at}"
-    if option := next(_options(strings, dialect), ""):
+    if option := next(_options(strings, dialect, _symbols(strings)), ""):
         raise CsvError(f"{start} cannot be read as a number; set {option}, or --text {name!r} to keep it as text", at)
-    if symbols := _value_changers(strings):
+    if symbols := _value_changers(strings, dialect):
         at = next(row for row, value in invalid.items() if any(symbol in value for symbol in symbols))
         raise CsvError(
             f"{path}: {name}: {quoted(invalid[at])} in row {at} cannot be read as a number, because"
@@ -94,9 +96,8 @@ def _is_code(strings: pa.Array, values: pa.Array) -> bool:
     return bool(zeros or pc.max(pc.abs(values)).as_py() > csv_file.FLOAT_INTEGER_MAX)
 
 
-def _options(strings: pa.Array, dialect: Dialect) -> Iterator[str]:
-    """Yield options under which every value is a number."""
-    symbols = _symbols(strings)
+def _options(strings: pa.Array, dialect: Dialect, symbols: Sequence[str]) -> Iterator[str]:
+    """Yield options under which every value is a number once its `symbols` are removed."""
     for decimal, thousands in dict.fromkeys([(dialect.decimal, dialect.thousands), *MARKS]):
         other = replace(dialect, decimal=decimal, thousands=thousands, symbols=(*dialect.symbols, *symbols))
         invalid = csv_file.parse_numbers(strings, other)[1]
@@ -125,10 +126,16 @@ def _symbols(strings: pa.Array) -> list[str]:
     return [] if max(len(before), len(after)) > 1 or VALUE_CHANGERS & set("".join(symbols)) else symbols
 
 
-def _value_changers(strings: pa.Array) -> list[str]:
-    """Return the symbols of numbers that cannot be removed: of signs, or with a scale of their own, such as `k`."""
-    symbols = {symbol for affix in _affixes(strings) for symbol in affix if symbol}
-    return sorted(symbols)[:SYMBOLS_MAX] if len(symbols) <= SYMBOLS_MAX else []
+def _value_changers(strings: pa.Array, dialect: Dialect) -> list[str]:
+    """Return the symbols without which numbers would be others: signs, or several scales, such as `k` and `M`."""
+    affixes = _affixes(strings)
+    symbols = {symbol for affix in affixes for symbol in affix if symbol}
+    scales = {after for _, after in affixes if after}
+    is_scaled = len(scales) > 1 and scales <= SCALES
+    if len(symbols) > SYMBOLS_MAX or not (is_scaled or VALUE_CHANGERS & set("".join(symbols))):
+        return []
+    ordered = sorted(symbols, key=lambda symbol: (-len(symbol), symbol))
+    return ordered if next(_options(strings, dialect, ordered), "") else []
 
 
 def _affixes(strings: pa.Array) -> list[tuple[str, str]]:

@@ -125,6 +125,7 @@ def _ordered(frame: pd.DataFrame, column: str, named: dict[str, str], seed: int)
     if not column:
         return None, frame.sample(frac=1, random_state=seed).reset_index(drop=True)
     time, moments = times.examine(frame[column], named[column])
+    times.require_older(moments, column)
     order = moments.sort_values(kind="stable").index
     return time, frame.loc[order].reset_index(drop=True)
 

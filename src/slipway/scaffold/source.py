@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PARQUET = ".parquet"
 ROWS_MIN = 100  # labeled rows; fewer leave too few test rows to distinguish two models
+TYPE_LENGTH_MAX = 60  # characters of a type in an error
 COLUMNS_MAX = 5  # columns that an error lists
 
 
@@ -90,7 +91,7 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> pd.DataFrame:
                 f"{file}: has other columns than {files[0].name}: {different[0]!r}; give all files the same"
             )
     try:
-        frame = _frame(path, parts, options)
+        frame = _frame(path, parts, options, files)
         kinds.refuse_sentinels(path, frame, options.values)
     except CsvError as error:
         raise DataError(f"{error}{_place(error.row, files, parts)}") from None
@@ -107,8 +108,11 @@ def _supported(path: Path) -> Path:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return the tables in `folder`, sorted by name. Raises UserError unless all others are hidden."""
-    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    """Return the tables in `folder`, sorted by name. Raises UserError unless all others are hidden.
+
+    Names with an underscore are hidden too, such as `_SUCCESS`, which Spark writes.
+    """
+    files = sorted(path for path in folder.iterdir() if not path.name.startswith((".", "_")))
     if not files:
         raise MissingFileError(f"{folder}: an empty folder; put the files of the table there")
     for path in files:
@@ -135,12 +139,42 @@ def _names(part: Part) -> list[str]:
     return list(map(str, part.columns if isinstance(part, pd.DataFrame) else part.column_names))
 
 
-def _frame(path: Path, parts: Sequence[Part], options: ReadOptions) -> pd.DataFrame:
+def _joined(frames: Sequence[pd.DataFrame], files: Sequence[Path]) -> pd.DataFrame:
+    """Return the rows of all frames. Raises UserError for a column of another type than in the first with values."""
+    for column in frames[0]:
+        types = {file: _type(frame[column]) for file, frame in zip(files, frames, strict=True)}
+        first = next((file for file, kind in types.items() if kind), None)
+        for file, kind in types.items():
+            if first and kind and kind != types[first]:
+                raise DataError(
+                    f"{file}: {column}: has {kind}, and {first.name} {types[first]}; give all files the same type"
+                )
+    return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+
+
+def _type(values: pd.Series) -> str:
+    """Return the type of a column as text; empty without a value, which fits every type."""
+    if values.isna().all():
+        return ""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        categories = ", ".join(map(str, values.cat.categories))[:TYPE_LENGTH_MAX]
+        return f"the ordered categories {categories}" if values.cat.ordered else "strings"
+    kinds = pd.api.types
+    if kinds.is_bool_dtype(values):
+        return "flags"
+    if kinds.is_numeric_dtype(values):
+        return "numbers"
+    if kinds.is_datetime64_any_dtype(values):
+        return "times without a zone" if getattr(values.dtype, "tz", None) is None else "times with a zone"
+    return "strings" if kinds.infer_dtype(values, skipna=True) == "string" else f"values of {kinds.infer_dtype(values)}"
+
+
+def _frame(path: Path, parts: Sequence[Part], options: ReadOptions, files: Sequence[Path]) -> pd.DataFrame:
     """Return the rows of all parts, with the kinds and types that fit all of them."""
     if frames := [part for part in parts if isinstance(part, pd.DataFrame)]:  # all, or none: they have one format
         if unused := options.only_for_csv:
             raise ArgumentError(f"{path}: --{unused}: is for CSV; Parquet has types, so change that of the column")
-        return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+        return _joined(frames, files)
     tables = [part for part in parts if isinstance(part, pa.Table)]
     strings = pa.concat_tables([table.select(tables[0].column_names) for table in tables])
     kind_of = kinds.of_table(path, strings, options.dialect, options.text)

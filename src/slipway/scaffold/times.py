@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 YEARS = (1700, 2200)  # integers in this range are years
+TEST_RATIO = 0.3  # of the rows at most
+TRAIN_ROWS_MIN = 50  # before the test rows
 PARTS: dict[str, Callable[[pd.Series], pd.Series]] = {
     "weekday": lambda times: times.dt.day_of_week + 1,
     "hour": lambda times: times.dt.hour,
@@ -37,13 +39,24 @@ def examine(values: pd.Series, name: str) -> tuple[Time, pd.Series]:
     source, values = str(values.name), values.convert_dtypes()
     if values.isna().any():
         raise DataError(
-            f"{source}: missing in {values.isna().sum()} rows; every row needs a time, so drop these rows or fill it in"
+            f"{source}: missing in {values.isna().sum()} rows, first in row {int(values.isna().argmax())}; every row"
+            " needs a time, so drop these rows or fill it in"
         )
     parse, times = _read(values, source)
     parts = [part for part, of in PARTS.items() if of(times).nunique() > 1]
     if times.nunique() < 2 or times.dt.month.nunique() == times.dt.day.nunique() == 1:
         parts = []
     return Time(source, name, parse, tuple(parts)), times
+
+
+def require_older(times: pd.Series, source: str) -> None:
+    """Raise UserError where nearly all rows have the newest time: rows of one time are on one side of the split."""
+    start = times.sort_values().iloc[int(len(times) * (1 - TEST_RATIO))]
+    if (times < start).sum() < TRAIN_ROWS_MIN:
+        raise DataError(
+            f"{source}: {(times == start).sum():,} of {len(times):,} rows have the time {start:%Y-%m-%d %H:%M}, and"
+            f" {(times < start).sum()} an earlier one; too few to train on, so leave out --time"
+        )
 
 
 def _read(values: pd.Series, source: str) -> tuple[str, pd.Series]:
