@@ -18,6 +18,7 @@ from slipway.evaluation import metrics
 from slipway.pull_request.jobs import run_tool
 from slipway.scaffold import drift, limits, new, params_file, plan, render, room, work_tree
 from slipway.scaffold.params_file import Change
+from slipway.settings import read_settings
 
 PARAMS = """\
 # Every number.
@@ -161,6 +162,17 @@ def test_parameters_of_the_plan_fit_the_shipped_file(made):
     assert [{"test_ratio": 0.3}] * 2 == [params["split"] for params in written]
     assert ["roc_auc", "rmse"] == [params["gates"]["primary"] for params in written]
     assert 1e-4 == written[1]["export"]["parity_tolerance"]
+
+
+@pytest.mark.parametrize(("columns", "convergence_rows", "importance_rows"), [(2, 20000, 10000), (300, 6600, 5000)])
+def test_a_wide_table_is_trained_and_shuffled_on_fewer_rows(made, tmp_path, columns, convergence_rows, importance_rows):
+    text, wide = Path("params.yaml").read_text(encoding="utf-8"), replace(made, features=made.features[:1] * columns)
+    changes = limits.of_plan(wide, params_file.places(text))
+    written = tmp_path / "params.yaml"
+    written.write_text(params_file.edit(text, changes, limits.SAMPLE_ONLY), encoding="utf-8")
+    settings = read_settings(written)
+    assert convergence_rows == settings.convergence.train_rows
+    assert importance_rows == settings.evaluate.importance_rows
 
 
 @pytest.fixture

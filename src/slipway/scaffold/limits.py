@@ -85,7 +85,7 @@ def of_plan(plan: Plan, places: Collection[str]) -> dict[str, Change]:
     parity = {"export.parity_tolerance": tolerance} if plan.target.task == "regression" else {}
     place = next((key for key in SPLIT_KEYS if key in places), "split.test_ratio")
     columns = len(plan.features)
-    rows = min(CONVERGENCE_ROWS_MAX, round(CONVERGENCE_CELLS_MAX / columns, -2))
+    rows = min(CONVERGENCE_ROWS_MAX, int(rounded_down(CONVERGENCE_CELLS_MAX / columns)))
     return {
         "convergence.train_rows": Change(
             rows, "maximum rows; enough to beat the baselines, few enough to train in seconds"
