@@ -122,7 +122,8 @@ def test_reference_files_are_spread_evenly_up_to_a_bound(count, expected):
 
 
 def test_a_single_file_is_compared_with_its_own_first_rows(folder, newest, settings):
-    new, reference = data.samples(folder, [newest], [], settings)
+    sides = data.Sides.of(folder, [newest], [], settings)
+    new, reference = sides.new, sides.reference
     rows = settings.data.suites.sample_rows
     assert 0 < len(new) <= len(reference) <= rows
     if problem.TIME_COLUMN:
@@ -132,8 +133,8 @@ def test_a_single_file_is_compared_with_its_own_first_rows(folder, newest, setti
 def test_rows_without_a_time_are_split_randomly_in_any_order_of_the_file(frame, settings, monkeypatch):
     monkeypatch.setattr(problem, "TIME_COLUMN", None)
     monkeypatch.setattr(files, "load", lambda *_: frame.sort_values(problem.TARGET))
-    new, reference = data.samples(Path("data"), ["any"], [], settings)
-    assert new[problem.TARGET].min() < reference[problem.TARGET].max()
+    sides = data.Sides.of(Path("data"), ["any"], [], settings)
+    assert sides.new[problem.TARGET].min() < sides.reference[problem.TARGET].max()
 
 
 def test_a_broken_contract_exits_with_1_names_the_file_and_leaves_evidence(folder, newest, tmp_path, capsys):

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import problem
+from slipway.batch.relations import Relations
 from slipway.monitoring import reference_cache as expectation_cache
-from slipway.monitoring.relations import Relations
 
 DAYS, SEED = 30.0, 5
 FRAME = problem.load(Path("data")).iloc[::500].sort_values(problem.TIME_COLUMN, ignore_index=True)

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 import problem
-from slipway.checks import files, suites
+from slipway.batch.batch_rows import concatenated
+from slipway.checks import files, learned, suites
 from slipway.checks.evidence_file import read_evidence
 from slipway.checks.probe import Probe
 from slipway.errors import reported_by
@@ -26,11 +28,11 @@ from slipway.gates.data_evidence import DataEvidence
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from slipway.gates.data_evidence import CheckOutcome, FileRecord, SuiteEvidence
+    from slipway.batch.batch_rows import BatchRows
+    from slipway.gates.data_evidence import CheckOutcome, FileRecord, Finding, SuiteEvidence
     from slipway.settings import Settings
-    from slipway.settings.data_checks import SuitesSection
 
 NEW_RATIO = 0.3  # fraction of a single file that counts as new data, where there is no older file to compare it with
 
@@ -52,8 +54,8 @@ def collect(data_dir: Path, earlier: DataEvidence, settings: Settings, html: Pat
             accepted_files=earlier.accepted_files or {},
         )
         if not gate.contract_blockers(evidence, limits.contract):
-            frames = samples(data_dir, new, evidence.reference, settings)
-            evidence = evidence.model_copy(update={"suites": compare(*frames, limits.suites, html, process)})
+            sides = Sides.of(data_dir, new, evidence.reference, settings)
+            evidence = evidence.model_copy(update={"suites": compare(sides, settings, html, process)})
     if overall(gate.verdicts(evidence, limits)) is not Outcome.PASS:
         return evidence
     accepted = {record.file: record.sha256 for record in records}
@@ -77,44 +79,67 @@ def _is_accepted(record: FileRecord, accepted: set[str], accepted_files: Mapping
     return same_name and record.sha256 in accepted
 
 
-def samples(
-    data_dir: Path, new: Sequence[str], reference: Sequence[str], settings: Settings
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return bounded samples of the new and of the reference rows.
+@dataclass(frozen=True)
+class Sides:
+    """Bounded samples of the new rows, and of the reference."""
 
-    A single file is split: its last rows are new, the rows before are the reference. Without a time column the order
-    of a file means nothing, so the split is random.
-    """
-    if reference:
-        return sample(data_dir, new, settings), sample(data_dir, reference, settings)
-    rows, seed = settings.data.suites.sample_rows, settings.seed
-    whole = files.load(data_dir, new[0])
-    if problem.TIME_COLUMN is None:
-        whole = whole.sample(frac=1, random_state=seed)
-    first = round(len(whole) * (1 - NEW_RATIO))
-    return suites.table(whole.iloc[first:], rows, seed), suites.table(whole.iloc[:first], rows, seed)
+    new: pd.DataFrame
+    """In the types for deepchecks and the probe."""
+    reference: pd.DataFrame
+    new_rows: BatchRows
+    """For the learned checks."""
+    older_rows: Sequence[BatchRows]
+
+    @classmethod
+    def of(cls, data_dir: Path, new: Sequence[str], reference: Sequence[str], settings: Settings) -> Sides:
+        """Draw the samples of the files `new` and `reference`.
+
+        A single file is split: its last rows are new, the rows before are the reference. Without a time column the
+        order of a file means nothing, so the split is random.
+        """
+        if reference:
+            loaded = (files.load(data_dir, name) for name in new)
+            older = (files.load(data_dir, name) for name in reference)
+            return cls._drawn(loaded, len(new), older, len(reference), settings)
+        whole = files.load(data_dir, new[0])
+        if problem.TIME_COLUMN is None:
+            whole = whole.sample(frac=1, random_state=settings.seed)
+        first = round(len(whole) * (1 - NEW_RATIO))
+        return cls._drawn([whole.iloc[first:]], 1, [whole.iloc[:first]], 1, settings)
+
+    @classmethod
+    def _drawn(
+        cls, new: Iterable[pd.DataFrame], news: int, older: Iterable[pd.DataFrame], olds: int, settings: Settings
+    ) -> Sides:
+        fresh, fresh_rows = drawn(new, news, settings.data.relations.batch_rows, settings)
+        reference, older_rows = drawn(older, olds, settings.data.relations.reference_rows, settings)
+        return cls(fresh, reference, concatenated(fresh_rows), older_rows)
 
 
-def sample(data_dir: Path, names: Sequence[str], settings: Settings) -> pd.DataFrame:
-    """Return a sample of bounded size of the files `names`, with equally many rows of each."""
-    rows = -(-settings.data.suites.sample_rows // len(names))
-    samples = [suites.table(files.load(data_dir, name), rows, settings.seed) for name in names]
-    return pd.concat(samples, ignore_index=True)
+def drawn(
+    frames: Iterable[pd.DataFrame], count: int, rows_max: int, settings: Settings
+) -> tuple[pd.DataFrame, list[BatchRows]]:
+    """Return samples of `count` frames with equally many rows of each: for the suites, and for the learned checks."""
+    tables, batches = [], []
+    for frame in frames:
+        tables.append(suites.table(frame, -(-settings.data.suites.sample_rows // count), settings.seed))
+        batches.append(learned.drawn(frame, -(-rows_max // count), settings.seed))
+    return pd.concat(tables, ignore_index=True), batches
 
 
-def compare(
-    new: pd.DataFrame, reference: pd.DataFrame, limits: SuitesSection, html: Path | None, process: suites.Suites
-) -> SuiteEvidence:
+def compare(sides: Sides, settings: Settings, html: Path | None, process: suites.Suites) -> SuiteEvidence:
     """Return the evidence of the suites: the outcome of every check, and the drift of each column."""
-    process.send([suites.SuiteJob("data", new, reference, html)], limits)
-    probed = Probe(reference).check(new, limits.label_skill)  # while the suites run
-    rows = {"new": len(new), "reference": len(reference)}
-    return with_probe(process.evidence()["data"], probed).model_copy(update={"rows": rows})
+    limits = settings.data.suites
+    process.send([suites.SuiteJob("data", sides.new, sides.reference, html)], limits)
+    probed = Probe(sides.reference).check(sides.new, limits.label_skill)  # while the suites run
+    outcomes, findings = learned.Learned(sides.older_rows, settings.data.relations, settings.seed).check(sides.new_rows)
+    rows = {"new": len(sides.new), "reference": len(sides.reference)}
+    return extended(process.evidence()["data"], [probed, *outcomes], findings).model_copy(update={"rows": rows})
 
 
-def with_probe(answer: SuiteEvidence, probed: CheckOutcome) -> SuiteEvidence:
-    """Return the suites' answer with the probe of the labels added to its checks."""
-    return answer.model_copy(update={"checks": [*answer.checks, probed]})
+def extended(answer: SuiteEvidence, checks: Sequence[CheckOutcome], findings: Sequence[Finding]) -> SuiteEvidence:
+    """Return the suites' answer with the outcomes of the engine's own checks."""
+    return answer.model_copy(update={"checks": [*answer.checks, *checks], "findings": list(findings)})
 
 
 def main(arguments: Sequence[str]) -> int:

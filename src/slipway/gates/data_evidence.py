@@ -57,12 +57,32 @@ class CheckOutcome(Evidence):
     observed: str
 
 
+class Finding(Evidence):
+    """A column that is outside what windows of the reference let expect."""
+
+    check: str
+    column: str
+    segment: str
+    """`all`, or the segment that deviates most."""
+    statistic: str
+    score: Number
+    """Deviation from the windows, in units of the accepted one; above 1 is a finding."""
+    sentence: str
+    cause: Absent[str] = None
+    """A guess, where the values show the cause."""
+    expected: Absent[str] = None
+    """Distribution that was expected, as bars from the lowest to the highest value."""
+    observed: Absent[str] = None
+
+
 class SuiteEvidence(Evidence):
     """Outcome of the suites on a sample of the new rows and a sample of the older ones."""
 
     error: Absent[str] = None
     """Why the suite of deepchecks did not run."""
     checks: list[CheckOutcome] = []
+    findings: Absent[list[Finding]] = None
+    """Findings of the learned checks, worst first."""
     drift: Absent[dict[str, Number]] = None
     """Drift score of each column, largest first."""
     rows: Absent[dict[str, int]] = None

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slipway import output
+from slipway.batch.batch_rows import BatchRows
 from slipway.checks import files, suites
-from slipway.checks.data import sample, with_probe
+from slipway.checks.data import drawn, extended
+from slipway.checks.learned import Learned
 from slipway.checks.probe import Probe
 from slipway.errors import DataError, GateError
 from slipway.gates import data as gate
@@ -59,12 +61,20 @@ class FaultTrial:
 
 @dataclass(frozen=True)
 class Pending:
-    """Contract evidence on some rows, and their sample for the suites, or None when they break the contract."""
+    """Contract evidence on some rows, and their samples, or None when they break the contract."""
 
     evidence: DataEvidence
-    new: pd.DataFrame | None
+    new: tuple[pd.DataFrame, BatchRows] | None
+    """For the suites, and for the learned checks."""
+    older: Older
+
+
+@dataclass(frozen=True)
+class Older:
+    """What the older rows teach the checks of the engine."""
+
     probe: Probe
-    """Fitted on the reference rows."""
+    learned: Learned
 
 
 def faults(data_dir: Path, draws: int) -> None:
@@ -116,19 +126,19 @@ def pending_mutants(
     *older, newest = files.listed(data_dir)
     if not older:
         raise DataError(f"{data_dir}: holds one file; a mutant is compared with an older file, so add one")
-    records, probe = [files.record(data_dir, name, [], 0) for name in older], _probe(data_dir, older, settings)
+    records, taught = [files.record(data_dir, name, [], 0) for name in older], _older(data_dir, older, settings)
     before = data_mutants.read(data_dir / older[-1])
     raw, loaded = data_mutants.read(data_dir / newest), files.load(data_dir, newest)
     original = data_mutants.Original(raw, loaded, before, settings.seed, Path(newest).suffix)
     chosen = [mutant for mutant in data_mutants.corpus(original) if names is None or mutant.name in names]
-    return [(mutant, _pending(mutant, data_dir / newest, records, probe, settings)) for mutant in chosen]
+    return [(mutant, _pending(mutant, data_dir / newest, records, taught, settings)) for mutant in chosen]
 
 
 def _pending(
     mutant: data_mutants.Mutant,
     path: Path,
     records: Sequence[FileRecord],
-    probe: Probe,
+    older: Older,
     settings: Settings,
 ) -> Pending:
     with tempfile.TemporaryDirectory() as folder:
@@ -138,22 +148,31 @@ def _pending(
         (name,) = files.listed(data_dir)
         evidence = DataEvidence(files=[*records, files.record(data_dir, name, [], 1)], new=[name])
         broken = gate.contract_blockers(evidence, settings.data.contract)
-        return Pending(evidence, None if broken else sample(data_dir, [name], settings), probe)
+        return Pending(evidence, None if broken else _sampled(files.load(data_dir, name), settings), older)
 
 
-def _probe(data_dir: Path, older: Sequence[str], settings: Settings) -> Probe:
-    return Probe(sample(data_dir, suites.spread(older, settings.data.suites.reference_files), settings))
+def _sampled(frame: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, BatchRows]:
+    table, (rows,) = drawn([frame], 1, settings.data.relations.batch_rows, settings)
+    return table, rows
+
+
+def _older(data_dir: Path, names: Sequence[str], settings: Settings) -> Older:
+    chosen = suites.spread(names, settings.data.suites.reference_files)
+    limits = settings.data.relations
+    table, rows = drawn((files.load(data_dir, name) for name in chosen), len(chosen), limits.reference_rows, settings)
+    return Older(Probe(table), Learned(rows, limits, settings.seed))
 
 
 def blockers(pending: Sequence[Pending], settings: Settings) -> list[list[Blocker]]:
     """Return the blockers of each; the suites run in one process, because importing deepchecks takes seconds."""
     limits = settings.data.suites
-    samples = {str(place): (item.new, item.probe) for place, item in enumerate(pending) if item.new is not None}
-    jobs = [suites.SuiteJob(name, new, probe.reference) for name, (new, probe) in samples.items()]
+    samples = {str(place): (*item.new, item.older) for place, item in enumerate(pending) if item.new is not None}
+    jobs = [suites.SuiteJob(name, new, older.probe.reference) for name, (new, _, older) in samples.items()]
     answers = suites.run(jobs, limits) if jobs else {}
-    probed = {
-        name: with_probe(answers[name], probe.check(new, limits.label_skill)) for name, (new, probe) in samples.items()
-    }
+    probed = {}
+    for name, (new, rows, older) in samples.items():
+        outcomes, findings = older.learned.check(rows)
+        probed[name] = extended(answers[name], [older.probe.check(new, limits.label_skill), *outcomes], findings)
     evidence = [
         item.evidence.model_copy(update={"suites": probed.get(str(place))}) for place, item in enumerate(pending)
     ]
@@ -190,9 +209,9 @@ def draws(data_dir: Path, count: int, settings: Settings) -> Iterator[tuple[str,
     names, rng = files.listed(data_dir), np.random.default_rng(settings.seed)
     frames = [files.load(data_dir, name) for name in names]
     records = [files.describe(_blank(name), frame, 0) for name, frame in zip(names, frames, strict=True)]
-    probes = [_probe(data_dir, names[:place], settings) for place in range(1, len(names))]
+    older = [_older(data_dir, names[:place], settings) for place in range(1, len(names))]
     for place in rng.integers(1, len(names), count):
-        yield names[place], _draw(place, frames[place], records, probes[place - 1], settings, rng)
+        yield names[place], _draw(place, frames[place], records, older[place - 1], settings, rng)
 
 
 def _blank(name: str) -> FileRecord:
@@ -203,7 +222,7 @@ def _draw(
     place: int,
     frame: pd.DataFrame,
     records: Sequence[FileRecord],
-    probe: Probe,
+    older: Older,
     settings: Settings,
     rng: np.random.Generator,
 ) -> Pending:
@@ -211,5 +230,6 @@ def _draw(
     rows = frame.iloc[np.sort(rng.choice(len(frame), round(DRAW_RATIO * len(frame)), replace=False))]
     record = files.describe(_blank(records[place].file), rows, 0)
     evidence = DataEvidence(files=[*records[:place], record], new=[record.file])
-    new = suites.table(rows, settings.data.suites.sample_rows, int(rng.integers(2**31)))
-    return Pending(evidence, None if gate.contract_blockers(evidence, settings.data.contract) else new, probe)
+    seeded = settings.model_copy(update={"seed": int(rng.integers(2**31))})
+    broken = gate.contract_blockers(evidence, settings.data.contract)
+    return Pending(evidence, None if broken else _sampled(rows, seeded), older)

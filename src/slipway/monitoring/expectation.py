@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 import problem
-from slipway.monitoring import profile
+from slipway.batch import profile
+from slipway.batch.relations import Relations
 from slipway.monitoring.log_columns import PREDICTION
-from slipway.monitoring.relations import Relations
 from slipway.monitoring.spans import PREVIOUS_WINDOWS, days_of, windows
 from slipway.schema.columns import columns
 from slipway.schema.features import to_features

@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 
 import problem
+from slipway.batch import profile, relations
 from slipway.files import write_bytes
-from slipway.monitoring import expectation, profile, relations, spans
+from slipway.monitoring import expectation, spans
 from slipway.monitoring.expectation import Expectation, Learned, Range
 from slipway.schema import columns, features
 

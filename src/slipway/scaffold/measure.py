@@ -129,8 +129,8 @@ def _probe(settings: Settings) -> float:
     count = settings.data.suites.reference_files
     skills = []
     for new, older in pairs:
-        rows, reference = data.samples(DATA, [new], suites.spread(older, count), settings)
-        skills.append(Probe(reference).skill(rows))
+        sides = data.Sides.of(DATA, [new], suites.spread(older, count), settings)
+        skills.append(Probe(sides.reference).skill(sides.new))
     return float(min(skills))
 
 

@@ -33,8 +33,25 @@ class SuitesSection(Section):
     may_not_run: Annotated[dict[str, str] | None, parameter("Checks that may fail to run, each with the reason")] = None
 
 
+class RelationsSection(Section):
+    """Checks that learn from windows of the older rows how columns belong together."""
+
+    reference_rows: Annotated[Count, parameter("Older rows that windows are measured on at most", "rows")]
+    batch_rows: Annotated[Count, parameter("New rows that are measured at most", "rows")]
+    fit_rows: Annotated[Count, parameter("Rows that a model of a column is fitted on at most", "rows")]
+    windows: Annotated[Count, parameter("Windows of the older rows at most", "windows")]
+    partners: Annotated[Count, parameter("Columns that predict a column at most", "columns")]
+    false_alarms: Annotated[Ratio, parameter("Maximum rate at which a clean batch is blocked, over all statistics")]
+    error_rise: Annotated[float, parameter("Rise of a mean error that is accepted in any case", "ratio", ge=1)]
+    bias: Annotated[NotNegative, parameter("Shift of errors that is accepted in any case", "mean errors")]
+    correlation: Annotated[NotNegative, parameter("Change of a correlation or slope that is accepted", "Fisher's z")]
+    shape: Annotated[Ratio, parameter("Change of a distribution that is accepted in any case", "distance")]
+    fraction: Annotated[NotNegative, parameter("Change of a fraction that is accepted in any case", "arcsine of root")]
+
+
 class DataSection(Section):
     """Checks of new data."""
 
     contract: ContractSection
+    relations: RelationsSection
     suites: SuitesSection

@@ -1,0 +1,158 @@
+"""Findings of a batch: one for each column and check, as a sentence with a small picture and a guess of the cause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import problem
+from slipway.batch import cause
+from slipway.batch.batch_rows import CLOCK_COLUMNS
+from slipway.evaluation.segments import ALL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slipway.batch.batch_reference import BatchReference, Excess
+    from slipway.batch.column_models import Measured
+
+RELATION, CLOCK, LABEL, ORDER = "Relation Between Columns", "Clock Relation", "Label Relation", "Row Order"
+MISSING, DRIFT = "Missing Values", "Learned Drift"
+CONDITIONS = {
+    RELATION: "Columns disagree no more than in windows of the reference",
+    CLOCK: "The clock and the columns disagree no more than in windows of the reference",
+    LABEL: "The label follows the columns as in windows of the reference, and no column carries more of it",
+    ORDER: "Consecutive rows differ as much as in windows of the reference",
+    MISSING: "No more values are missing than in windows of the reference",
+    DRIFT: "Each column has the distribution of a window of the reference, and no single value or new category",
+}
+CHECKS = {
+    "error": RELATION,
+    "outliers": RELATION,
+    "bias": RELATION,
+    "moved": RELATION,
+    "clock": CLOCK,
+    "follows": LABEL,
+    "carries": LABEL,
+    "steps": ORDER,
+    "missing": MISSING,
+}
+"""Check of each statistic; the others belong to `DRIFT`."""
+BARS = "▁▂▃▄▅▆▇█"
+PICTURE_BINS = 8
+
+
+@dataclass(frozen=True)
+class BatchFinding:
+    """A column that is outside its intervals in one check; the worst statistic describes it."""
+
+    check: str
+    column: str
+    segment: str
+    statistic: str
+    score: float
+    sentence: str
+    cause: str
+    expected: str
+    """Distribution that the reference lets expect, as bars from the lowest to the highest value."""
+    observed: str
+
+    @property
+    def text(self) -> str:
+        """Return sentence, picture and guess."""
+        picture = f" (expected {self.expected}, observed {self.observed})" if self.expected else ""
+        return self.sentence + picture + (f"; looks like {self.cause}" if self.cause else "")
+
+
+def findings(reference: BatchReference, measured: Measured, excesses: Sequence[Excess]) -> list[BatchFinding]:
+    """Return a finding for each column and check with a statistic outside its interval, worst first."""
+    worst: dict[tuple[str, str], Excess] = {}
+    for excess in excesses:
+        if excess.score > 1:
+            worst.setdefault((_check(excess), excess.key.column), excess)
+    return [_finding(check, excess, reference, measured) for (check, _), excess in worst.items()]
+
+
+def _check(excess: Excess) -> str:
+    if excess.key.column == problem.TARGET and excess.key.statistic == "error":
+        return LABEL
+    return CHECKS.get(excess.key.statistic, DRIFT)
+
+
+def _finding(check: str, excess: Excess, reference: BatchReference, measured: Measured) -> BatchFinding:
+    name, segment, statistic = excess.key.column, excess.key.segment, excess.key.statistic
+    where = f" in {segment}" if segment != ALL else f" in {len(measured.rows):,} rows"
+    guessed = cause.guess(reference, measured, name) if check in (RELATION, CLOCK, ORDER) else ""
+    expected, observed = picture(reference, measured, name, check)
+    sentence = _sentence(excess, reference) + where
+    return BatchFinding(check, name, segment, statistic, round(excess.score, 2), sentence, guessed, expected, observed)
+
+
+def _sentence(excess: Excess, reference: BatchReference) -> str:
+    name, statistic = f"`{excess.key.column}`", excess.key.statistic
+    ratio, then = float(np.exp(excess.value - excess.mean)), ", in the reference"
+    if statistic in ("error", "outliers", "bias"):
+        return f"{name} no longer follows from {_partners(excess.key.column, reference)}: {_amount(excess, ratio)}"
+    if statistic == "clock":
+        return f"{name} no longer follows from the clock: error {ratio:.1f} times the reference's"
+    if statistic == "moved":
+        return f"{name} follows from {_partners(excess.key.column, reference)} better when it is moved by some rows"
+    if statistic == "follows":
+        return f"{name} rises by {excess.value:.2f} for each unit of its prediction{then} by {excess.mean:.2f}"
+    if statistic == "carries":
+        carried = f"correlation {np.tanh(excess.value):.2f} with what other columns leave of it"
+        return f"{name} carries the label: {carried}{then} {np.tanh(excess.mean):.2f}"
+    if statistic == "steps":
+        return f"{name} differs between consecutive rows {ratio:.2g} times as much as in the reference"
+    if statistic == "shape":
+        distance = f"has a distribution at distance {excess.value:.2f} from the nearest window"
+        return f"{name} {distance}{then} {excess.mean:.2f}"
+    words = {"equal": "a single value", "unknown": "a category that the reference lacks", "missing": "missing values"}
+    return f"{name} has {words.get(statistic, statistic)} in {_ratio(excess.value)} of rows{then} {_ratio(excess.mean)}"
+
+
+def _amount(excess: Excess, ratio: float) -> str:
+    if excess.key.statistic == "error":
+        return f"error {ratio:.1f} times the reference's"
+    if excess.key.statistic == "bias":
+        return f"off by {excess.value - excess.mean:+.1f} mean errors"
+    return f"{_ratio(excess.value)} of errors are outliers, in the reference {_ratio(excess.mean)},"
+
+
+def _ratio(value: float) -> str:
+    return f"{np.sin(np.clip(value, 0, np.pi / 2)) ** 2:.1%}"
+
+
+def _partners(name: str, reference: BatchReference) -> str:
+    names = [*reference.profiles, *CLOCK_COLUMNS]
+    closest = reference.models.closest[list(reference.profiles).index(name)]
+    return " and ".join(f"`{names[place]}`" for place in dict.fromkeys(closest.tolist()))
+
+
+def picture(reference: BatchReference, measured: Measured, name: str, check: str) -> tuple[str, str]:
+    """Return the distributions of the expected and of the observed values of a number, as bars; empty for a category.
+
+    Expected are the predictions from the other columns where the relation is judged, else the reference.
+    """
+    if reference.profiles[name].kind != "number":
+        return "", ""
+    values = measured.rows.features[name].to_numpy(dtype=float)
+    place = list(reference.profiles).index(name)
+    relation = check in (RELATION, CLOCK)
+    expected = measured.predictions[:, place] if relation else reference.rows.features[name].to_numpy(dtype=float)
+    values, expected = values[~np.isnan(values)], expected[~np.isnan(expected)]
+    if not len(values) or not len(expected):
+        return "", ""
+    low, high = np.quantile(np.concatenate([values, expected]), [0.01, 0.99])
+    edges = np.linspace(low, high, PICTURE_BINS + 1)
+    if edges[0] == edges[-1]:
+        return "", ""
+    return _bars(expected, edges), _bars(values, edges)
+
+
+def _bars(values: np.ndarray, edges: np.ndarray) -> str:
+    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
+    heights = np.ceil(counts / max(counts.max(), 1) * (len(BARS) - 1)).astype(int)
+    return "".join(BARS[height] for height in heights)

@@ -1,0 +1,184 @@
+"""What windows of a reference state about a batch: a prediction interval of each statistic for one more window.
+
+The interval is that of a normal distribution with unknown mean and variance, so it is wide where windows are few or
+vary with the season. Its error rate is divided by the number of statistics, so that clean batches as a whole are
+rarely outside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import stdtrit
+
+from slipway.batch import profile
+from slipway.batch.batch_rows import kinds
+from slipway.batch.batch_statistics import OUTLIER_QUANTILE, STEP_DISTANCE, Scales, StatisticKey, Value, statistics
+from slipway.batch.column_models import FOLDS, ColumnModels, Measured, partners
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from slipway.batch.batch_rows import BatchRows
+    from slipway.settings.data_checks import RelationsSection
+
+WINDOW_ROWS_MIN = 50
+WINDOWS_MIN = 4
+BETWEEN_RATIO_MIN = (
+    0.5  # of the variance of windows that moves batches as well; the estimate of the rest may be too low
+)
+CLOCK_EXPLAINED_MIN = 0.8  # of a number's spread; the clock determines the column, up to daylight saving
+BOTH, HIGH, LOW = "both", "high", "low"
+SIDES = {"bias": BOTH, "carries": BOTH, "steps": BOTH, "follows": BOTH, "moved": LOW}
+"""Sides on which a statistic is a fault, where not only a high value is."""
+
+
+@dataclass(frozen=True)
+class Excess:
+    """A statistic outside its interval."""
+
+    key: StatisticKey
+    value: float
+    mean: float
+    """Over the windows."""
+    limit: float
+    score: float
+    """Distance from the mean in units of the distance of the limit; above 1 is outside."""
+
+
+class BatchReference:
+    """The reference of batches, learned once for any number of them."""
+
+    def __init__(self, rows: BatchRows, limits: RelationsSection, seed: int) -> None:
+        """Learn from `rows`: in order of time, or where there is none, in random order."""
+        self._limits, self._seed = limits, seed
+        self.rows = rows
+        self.profiles = profile.profiles(rows.features, kinds())
+        self.others = partners(self._drawn(np.arange(len(rows))), self.profiles, limits.partners)
+        count = min(limits.windows, len(rows) // WINDOW_ROWS_MIN)
+        self.window = np.arange(len(rows)) * count // max(len(rows), 1)
+        self.windows_count = count
+        self.models = self._fit(np.arange(len(rows)))
+        self.measured = self._out_of_fold()
+        self.scales = self._scales()
+        places = [np.flatnonzero(self.window == window) for window in range(count)]
+        self.shapes = [self._shape(self.measured.take(chosen)) for chosen in places]
+        self.series = self._series(places)
+
+    def _drawn(self, places: np.ndarray) -> BatchRows:
+        drawn = np.random.default_rng(self._seed).permutation(len(places))[: self._limits.fit_rows]
+        return self.rows.take(places[np.sort(drawn)])
+
+    def _fit(self, places: np.ndarray) -> ColumnModels:
+        return ColumnModels.fit(self._drawn(places), self.profiles, self.others, self._seed)
+
+    def _out_of_fold(self) -> Measured:
+        fold = np.arange(len(self.rows)) * FOLDS // max(len(self.rows), 1)
+        parts = []
+        for own in range(FOLDS):
+            models = self._fit(np.flatnonzero(fold != own))
+            parts.append(models.measure(self.rows.take(np.flatnonzero(fold == own))))
+        return Measured.joined(self.rows, parts)
+
+    def _scales(self) -> Scales:
+        absolute = np.abs(self.measured.errors)
+        spread = np.array([self._spread(name) for name in self.profiles])
+        error = np.array([_mean(column) for column in absolute.T])
+        error = np.maximum(np.nan_to_num(error, nan=1.0), 1e-3 * spread) + 1e-12
+        outlier = np.array([_quantile(column) for column in (absolute / error).T])
+        clock = np.array([_mean(column) for column in np.abs(self.measured.clock_errors).T])
+        clock[~(clock < (1 - CLOCK_EXPLAINED_MIN) * spread)] = np.nan
+        return Scales(error, outlier, np.array([self._step(name) for name in self.profiles]), clock + 1e-3 * spread)
+
+    def _spread(self, name: str) -> float:
+        values = self.rows.features[name]
+        return float(np.nanstd(values.to_numpy(dtype=float))) if self.profiles[name].kind == "number" else 1.0
+
+    def _step(self, name: str) -> float:
+        if self.profiles[name].kind != "number" or not self.rows.neighbors:
+            return float("nan")
+        values = self.rows.features[name].to_numpy(dtype=float)
+        return _mean(np.abs(values - self.rows.neighbors[STEP_DISTANCE][name].to_numpy(dtype=float)))
+
+    def _shape(self, measured: Measured) -> dict[str, np.ndarray]:
+        features = measured.rows.features
+        return {name: column.fractions(column.codes(features[name])) for name, column in self.profiles.items()}
+
+    def _series(self, places: list[np.ndarray]) -> dict[StatisticKey, list[Value]]:
+        series: dict[StatisticKey, list[Value]] = {}
+        for window, chosen in enumerate(places):
+            measured = self.measured.take(chosen)
+            near = {window - 1, window, window + 1}
+            others = [shape for other, shape in enumerate(self.shapes) if other not in near]
+            for key, value in (
+                statistics(measured, self.scales, self.profiles) | self._shapes(measured, others)
+            ).items():
+                series.setdefault(key, []).append(value)
+        return series
+
+    def _shapes(self, measured: Measured, others: list[dict[str, np.ndarray]]) -> dict[StatisticKey, Value]:
+        now = self._shape(measured)
+        return {
+            StatisticKey("shape", name): Value(
+                profile.nearest(column, now[name], [other[name] for other in others]), len(measured.rows) ** -0.5
+            )
+            for name, column in self.profiles.items()
+        }
+
+    def statistics(self, measured: Measured) -> dict[StatisticKey, Value]:
+        """Return the statistics of a batch."""
+        return statistics(measured, self.scales, self.profiles) | self._shapes(measured, self.shapes)
+
+    def excesses(self, values: Mapping[StatisticKey, Value]) -> list[Excess]:
+        """Return how far each statistic of a batch is outside its interval, worst first; negative scores are inside."""
+        judged = {key: value for key, value in values.items() if len(self.series.get(key, ())) >= WINDOWS_MIN}
+        rate = self._limits.false_alarms / max(len(judged), 1)
+        excesses = [self._excess(key, value, rate) for key, value in judged.items()]
+        return sorted(excesses, key=lambda excess: -excess.score)
+
+    def _excess(self, key: StatisticKey, value: Value, rate: float) -> Excess:
+        windows = np.array([window.value for window in self.series[key]])
+        side = SIDES.get(key.statistic, HIGH)
+        quantile = -stdtrit(len(windows) - 1, rate / (2 if side == BOTH else 1))
+        noise = float(np.mean([window.noise**2 for window in self.series[key]]))
+        mean, width = float(windows.mean()), float(quantile) * _deviation(windows, noise, value.noise)
+        width += minimum(key.statistic, self._limits)
+        distance = value.value - mean
+        signed = {BOTH: abs(distance), HIGH: distance, LOW: -distance}[side]
+        return Excess(key, value.value, mean, mean + (width if distance > 0 else -width), signed / width)
+
+
+def _deviation(windows: np.ndarray, noise: float, own: float) -> float:
+    """Return the standard deviation of a batch from the mean of the windows.
+
+    noise: variance of a window's value if nothing but chance moved it. What exceeds it moves batches as well.
+    own: standard deviation of the batch's value by chance, lower where it has more rows than a window.
+    """
+    variance = float(windows.var(ddof=1))
+    between = max(variance - noise, BETWEEN_RATIO_MIN * variance)
+    deviation: float = (between * (1 + 1 / len(windows)) + own**2 + noise / len(windows)) ** 0.5
+    return deviation
+
+
+def minimum(statistic: str, limits: RelationsSection) -> float:
+    """Return the change of a statistic that matters, on its scale."""
+    if statistic in ("error", "clock", "steps", "moved"):
+        return float(np.log(limits.error_rise))
+    return {
+        "bias": limits.bias,
+        "carries": limits.correlation,
+        "follows": limits.correlation,
+        "shape": limits.shape,
+    }.get(statistic, limits.fraction)
+
+
+def _mean(values: np.ndarray) -> float:
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
+
+
+def _quantile(values: np.ndarray) -> float:
+    defined = values[~np.isnan(values)]
+    return float(np.quantile(defined, OUTLIER_QUANTILE)) if len(defined) else float("nan")

@@ -1,0 +1,122 @@
+"""The rows of a batch as arrays: each column with its target, the clock, and the values of neighboring rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+import problem
+from slipway.batch.relations import encoded
+from slipway.schema.columns import columns
+from slipway.schema.features import to_features
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from slipway.batch.profile import ColumnProfile
+
+DAY_MINUTES = 1440
+CLOCK_COLUMNS = ("time of day", "day of week")
+
+
+@dataclass(frozen=True)
+class BatchRows:
+    """Sampled rows of a batch, in the order of the batch; n rows and c columns, those of `Row` and the target."""
+
+    features: pd.DataFrame
+    """Shape (n, c): numbers as float32, categories as strings."""
+    minutes: np.ndarray | None
+    """Minutes since 1970, shape (n,); None without a time column."""
+    neighbors: Mapping[int, pd.DataFrame]
+    """Numbers in the row that is so many rows further up in the same segment, by distance; empty without time."""
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, rows_max: int, distances: Sequence[int], seed: int) -> BatchRows:
+        """Sample the labeled rows of `frame`, as `problem.load` returns it. Raises nothing on valid rows."""
+        labeled = frame[frame[problem.TARGET].notna()]
+        places = np.sort(np.random.default_rng(seed).permutation(len(labeled))[:rows_max])
+        features = to_features(labeled, problem.Row)
+        features[problem.TARGET] = _target(labeled[problem.TARGET])
+        if problem.TIME_COLUMN is None:
+            return cls(features.iloc[places].reset_index(drop=True), None, {})
+        order, group = _order(features)
+        numbers = features[[name for name, kind in kinds().items() if kind == "number"]]
+        neighbors = {
+            distance: _moved(numbers, order, group, distance).iloc[places].reset_index(drop=True)
+            for distance in distances
+        }
+        minutes = _minutes(labeled[problem.TIME_COLUMN]).take(places)
+        return cls(features.iloc[places].reset_index(drop=True), minutes, neighbors)
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def take(self, places: np.ndarray) -> BatchRows:
+        """Return the rows at `places`."""
+        neighbors = {
+            distance: values.iloc[places].reset_index(drop=True) for distance, values in self.neighbors.items()
+        }
+        minutes = None if self.minutes is None else self.minutes[places]
+        return BatchRows(self.features.iloc[places].reset_index(drop=True), minutes, neighbors)
+
+    def table(self, profiles: Mapping[str, ColumnProfile], clock_shift: int = 0) -> np.ndarray:
+        """Return the columns as floats, then time of day and day of week, `clock_shift` minutes later."""
+        table = encoded(self.features, profiles)
+        if self.minutes is None:
+            return table
+        minutes = self.minutes + clock_shift
+        clock = np.column_stack([minutes % DAY_MINUTES, minutes // DAY_MINUTES % 7]).astype(np.float32)
+        return np.column_stack([table, clock])
+
+
+def concatenated(batches: Sequence[BatchRows]) -> BatchRows:
+    """Return the rows of all batches, ordered by time where there is one."""
+    features = pd.concat([batch.features for batch in batches], ignore_index=True)
+    if any(batch.minutes is None for batch in batches):
+        return BatchRows(features, None, {})
+    minutes = np.concatenate([batch.minutes for batch in batches if batch.minutes is not None])
+    neighbors = {
+        distance: pd.concat([batch.neighbors[distance] for batch in batches], ignore_index=True)
+        for distance in batches[0].neighbors
+    }
+    return BatchRows(features, minutes, neighbors).take(np.argsort(minutes, kind="stable"))
+
+
+def kinds() -> dict[str, str]:
+    """Return the kind of each column, `number` or `category`, the target last."""
+    target = "category" if problem.TASK == "multiclass" else "number"
+    return {column.name: column.kind for column in columns(problem.Row)} | {problem.TARGET: target}
+
+
+def _target(labels: pd.Series) -> pd.Series:
+    return labels.astype(str) if problem.TASK == "multiclass" else labels.astype("float32")
+
+
+def _minutes(time: pd.Series) -> np.ndarray:
+    utc = time.dt.tz_convert("UTC").dt.tz_localize(None) if time.dt.tz else time
+    minutes: np.ndarray = utc.to_numpy().astype("datetime64[m]").astype(np.int64)
+    return minutes
+
+
+def _order(features: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return the order of rows by segment, stable in time, and the segment of each row in that order."""
+    if not problem.SEGMENTS:
+        return np.arange(len(features)), np.zeros(len(features), dtype=int)
+    codes = features[problem.SEGMENTS[0]].astype("category").cat.codes.to_numpy()
+    order = np.argsort(codes, kind="stable")
+    return order, codes[order]
+
+
+def _moved(numbers: pd.DataFrame, order: np.ndarray, group: np.ndarray, distance: int) -> pd.DataFrame:
+    """Return for each row the numbers of the row `distance` rows further up in its segment; NaN where there is none."""
+    sources = np.arange(len(order)) - distance
+    inside = (sources >= 0) & (sources < len(order))
+    clipped = np.clip(sources, 0, max(len(order) - 1, 0))
+    inside &= group[clipped] == group
+    values = numbers.to_numpy(dtype=np.float32)
+    moved = np.full_like(values, np.nan)
+    moved[order[inside]] = values[order[clipped[inside]]]
+    return pd.DataFrame(moved, columns=numbers.columns)

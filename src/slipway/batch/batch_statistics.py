@@ -1,0 +1,197 @@
+"""Statistics of a batch that a fault changes, and that a season changes no more than between windows of the reference.
+
+Each statistic is on a scale on which windows vary evenly: logarithms of errors, arcsines of fractions, Fisher's z of
+correlations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import numpy as np
+
+import problem
+from slipway.batch.batch_rows import kinds
+from slipway.evaluation.segments import ALL, segments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from slipway.batch.column_models import Measured
+    from slipway.batch.profile import ColumnProfile
+
+ERROR_CAP = 10.0  # mean errors at which an error is clipped, so that no single row decides
+ERROR_FLOOR = 0.05  # mean errors that are added before the logarithm: an error near zero may double
+OUTLIER_QUANTILE = 0.998  # of the reference's errors, above which an error is an outlier
+SEGMENT_ROWS_MIN = 50
+CORRELATION_MAX = 0.999
+STEP_DISTANCE = 1
+
+
+class StatisticKey(NamedTuple):
+    """A statistic of a column in a segment."""
+
+    statistic: str
+    column: str
+    segment: str = ALL
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value, and the error of its estimate if the rows were independent."""
+
+    value: float
+    noise: float
+
+
+Keyed: TypeAlias = "Iterator[tuple[StatisticKey, Value]]"
+
+
+@dataclass(frozen=True)
+class Scales:
+    """Units of the errors, by place of the column, shape (c,) each."""
+
+    error: np.ndarray
+    """Mean absolute error in the reference."""
+    outlier: np.ndarray
+    """Error, in units of `error`, above which it is an outlier."""
+    step: np.ndarray
+    """Mean absolute difference of consecutive values in the reference; NaN for categories."""
+    clock: np.ndarray
+    """Mean absolute error of the prediction from the clock alone; NaN where the clock does not determine the column."""
+
+
+def statistics(measured: Measured, scales: Scales, profiles: Mapping[str, ColumnProfile]) -> dict[StatisticKey, Value]:
+    """Return all statistics of the rows, except those that compare them with windows."""
+    values: dict[StatisticKey, Value] = {}
+    for part in (_of_errors, _of_segments, _of_target, _of_values, _of_order):
+        values |= dict(part(measured, scales, profiles))
+    return values
+
+
+def _of_errors(measured: Measured, scales: Scales, profiles: Mapping[str, ColumnProfile]) -> Keyed:
+    for place, name in enumerate(profiles):
+        scaled = measured.errors[:, place] / scales.error[place]
+        defined = scaled[~np.isnan(scaled)]
+        if len(defined) < SEGMENT_ROWS_MIN or name == problem.TARGET:
+            continue
+        yield StatisticKey("error", name), _log_mean(np.abs(defined))
+        yield StatisticKey("outliers", name), _fraction(np.abs(defined) > scales.outlier[place])
+        if profiles[name].kind == "number":
+            clipped = np.clip(defined, -ERROR_CAP, ERROR_CAP)
+            yield StatisticKey("bias", name), Value(float(clipped.mean()), float(clipped.std() / len(defined) ** 0.5))
+
+
+def _of_segments(measured: Measured, scales: Scales, profiles: Mapping[str, ColumnProfile]) -> Keyed:
+    names = list(profiles)
+    scaled = np.clip(np.abs(measured.errors / scales.error), 0, ERROR_CAP)
+    for segment, rows in segments(measured.rows.features, problem.SEGMENTS, SEGMENT_ROWS_MIN).items():
+        if segment == ALL:
+            continue
+        for place, name in enumerate(names):
+            defined = scaled[rows, place]
+            defined = defined[~np.isnan(defined)]
+            if len(defined) >= SEGMENT_ROWS_MIN and name != problem.TARGET:
+                yield StatisticKey("error", name, segment), _log_mean(defined)
+
+
+def _of_target(measured: Measured, _: Scales, profiles: Mapping[str, ColumnProfile]) -> Keyed:
+    """Yield how well the target follows, and how much of its error each column's error carries."""
+    place = list(profiles).index(problem.TARGET)
+    errors = measured.errors[:, place]
+    if kinds()[problem.TARGET] == "number":
+        target = measured.rows.features[problem.TARGET].to_numpy(dtype=float)
+        for segment, rows in segments(measured.rows.features, problem.SEGMENTS, SEGMENT_ROWS_MIN).items():
+            slope = _slope(measured.predictions[rows, place], target[rows])
+            yield StatisticKey("follows", problem.TARGET, segment), slope
+    else:
+        yield StatisticKey("error", problem.TARGET), _log_mean(errors[~np.isnan(errors)])
+    for other, name in enumerate(profiles):
+        if other != place:
+            yield StatisticKey("carries", name), _correlation(measured.errors[:, other], errors)
+
+
+def _of_values(measured: Measured, _: Scales, profiles: Mapping[str, ColumnProfile]) -> Keyed:
+    """Yield fractions of missing, most frequent, round values, and of unknown categories: a record number is none."""
+    for name, column in profiles.items():
+        values = measured.rows.features[name]
+        for indicator, fraction in column.indicators(values, column.codes(values)).items():
+            if indicator != "unknown" or column.kind == "category":
+                yield StatisticKey(indicator, name), _arcsine(fraction, len(values))
+
+
+def _of_order(measured: Measured, scales: Scales, profiles: Mapping[str, ColumnProfile]) -> Keyed:
+    """Yield the size of the steps between consecutive rows, and the gain if a column is moved by some rows."""
+    for place, (name, column) in enumerate(profiles.items()):
+        if column.kind != "number" or not measured.rows.neighbors:
+            continue
+        values = measured.rows.features[name].to_numpy(dtype=float)
+        before = measured.rows.neighbors[STEP_DISTANCE][name].to_numpy(dtype=float)
+        steps = np.abs(values - before)
+        steps = steps[~np.isnan(steps)]
+        if len(steps) >= SEGMENT_ROWS_MIN and scales.step[place] > 0:
+            yield StatisticKey("steps", name), _log_mean(steps / scales.step[place])
+        by_clock = np.abs(measured.clock_errors[:, place]) / scales.clock[place]
+        by_clock = by_clock[~np.isnan(by_clock)]
+        if len(by_clock) >= SEGMENT_ROWS_MIN:
+            yield StatisticKey("clock", name), _log_mean(by_clock)
+        gain = moved_gain(measured, scales, place, name)
+        if gain is not None:
+            yield StatisticKey("moved", name), gain
+
+
+def moved_gain(measured: Measured, scales: Scales, place: int, name: str) -> Value | None:
+    """Return the logarithm of the lowest mean error with the column moved, relative to the error as it is."""
+    gains = list(moved_gains(measured, scales, place, name).values())
+    return min(gains, key=lambda gain: gain.value) if gains else None
+
+
+def moved_gains(measured: Measured, scales: Scales, place: int, name: str) -> dict[int, Value]:
+    """Return the gain by the number of rows that the column is moved."""
+    gains = {}
+    now = np.abs(measured.errors[:, place]) / scales.error[place]
+    for distance, neighbors in measured.rows.neighbors.items():
+        moved = np.abs(neighbors[name].to_numpy(dtype=float) - measured.predictions[:, place]) / scales.error[place]
+        both = ~np.isnan(now) & ~np.isnan(moved)
+        if both.sum() >= SEGMENT_ROWS_MIN:
+            left, right = _log_mean(moved[both]), _log_mean(now[both])
+            gains[distance] = Value(left.value - right.value, right.noise)
+    return gains
+
+
+def _log_mean(scaled: np.ndarray) -> Value:
+    clipped = np.clip(scaled, 0, ERROR_CAP)
+    mean = float(clipped.mean()) + ERROR_FLOOR
+    return Value(float(np.log(mean)), float(clipped.std() / mean / len(clipped) ** 0.5))
+
+
+def _fraction(is_true: np.ndarray) -> Value:
+    return _arcsine(float(is_true.mean()), len(is_true))
+
+
+def _arcsine(fraction: float, count: int) -> Value:
+    return Value(float(np.arcsin(np.sqrt(min(max(fraction, 0.0), 1.0)))), 0.5 / max(count, 1) ** 0.5)
+
+
+def _slope(predictions: np.ndarray, target: np.ndarray) -> Value:
+    """Return the slope of the target over its prediction: 1 where it is calibrated, 0 where labels are shuffled.
+
+    Unlike a correlation, it does not depend on how far the predictions of a window vary.
+    """
+    both = ~np.isnan(predictions) & ~np.isnan(target)
+    predictions, target = predictions[both], target[both]
+    if len(target) < SEGMENT_ROWS_MIN or not predictions.std():
+        return Value(0.0, 1.0)
+    slope = float(np.mean((predictions - predictions.mean()) * target) / predictions.var())
+    left = target - target.mean() - slope * (predictions - predictions.mean())
+    return Value(slope, float(left.std() / predictions.std() / len(target) ** 0.5))
+
+
+def _correlation(left: np.ndarray, right: np.ndarray) -> Value:
+    both = ~np.isnan(left) & ~np.isnan(right)
+    left, right = left[both], right[both]
+    if len(left) < SEGMENT_ROWS_MIN or not left.std() or not right.std():
+        return Value(0.0, 1.0)
+    correlation = float(np.clip(np.corrcoef(left, right)[0, 1], -CORRELATION_MAX, CORRELATION_MAX))
+    return Value(float(np.arctanh(correlation)), len(left) ** -0.5)
