@@ -298,6 +298,25 @@ def test_labels_are_printed_and_written_as_python_has_them(labels, text):
     assert {bool, int} >= {type(value) for value, _ in made.outcomes}
 
 
+@pytest.mark.parametrize(
+    ("labels", "task", "error"),
+    [
+        ((True, False), "regression", "True is not a number"),
+        ((7, 7), "", "a single value, 7;"),
+        ((*[1] * 60, *[2] * 59, 3), "multiclass", "3 has 2 rows"),
+    ],
+)
+def test_labels_of_a_refusal_are_printed_as_python_has_them(labels, task, error):
+    with pytest.raises(DataError, match=f"^y: {error}"):
+        target.examine(pd.Series(repeated(*labels), name="y"), "y", task)
+
+
+def test_a_table_of_the_target_alone_is_refused(tmp_path):
+    pd.DataFrame({"y": LABEL}).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=r"no column is left to learn from; add one besides the target$"):
+        plan.infer(tmp_path / "t.parquet", ForkRequest("y"), 1)
+
+
 def test_a_category_without_rows_is_no_class():
     values = pd.Series(pd.Categorical(repeated("a", "b"), ["a", "b", "c"]), name="y")
     assert "binary" == target.examine(values, "y", "").task

@@ -103,7 +103,7 @@ def infer(
     if not features:
         raise DataError(
             f"{path}: no column is left to learn from; "
-            + "; ".join(f"{column.source}: {column.reason}" for column in excluded)
+            + ("; ".join(f"{column.source}: {column.reason}" for column in excluded) or "add one besides the target")
         )
     plan = Plan(path.name, len(frame), aim, time, tuple(features), tuple(excluded), (), request.options.dialect, kinds)
     return replace(plan, segments=_segments(features, request.segments)), frame

@@ -47,7 +47,7 @@ def examine(values: pd.Series, name: str, task: str) -> Target:
     if len(labels) < ROWS_MIN:
         raise DataError(f"{source}: {len(labels)} rows have a value; {ROWS_MIN} or more are required")
     if labels.nunique() < 2:
-        raise DataError(f"{source}: a single value, {labels.iloc[0]!r}; there is nothing to predict")
+        raise DataError(f"{source}: a single value, {labels.tolist()[0]!r}; there is nothing to predict")
     requested, task = task, task or _task_of(labels, source)
     if task == "regression":
         return Target(source, name, task, _range(labels, source))
@@ -89,7 +89,7 @@ def _task_of(labels: pd.Series, source: str) -> str:
 
 def _range(labels: pd.Series, source: str) -> str:
     if not pd.api.types.is_numeric_dtype(labels) or pd.api.types.is_bool_dtype(labels):
-        raise DataError(f"{source}: {labels.iloc[0]!r} is not a number; a regression needs numbers")
+        raise DataError(f"{source}: {labels.tolist()[0]!r} is not a number; a regression needs numbers")
     return f"{labels.min():.6g} to {labels.max():.6g}"
 
 
@@ -105,7 +105,7 @@ def _counts(labels: pd.Series, source: str) -> pd.Series:
             f"{source}: {len(counts)} classes; at most {CLASSES_MAX} are allowed; group them, or set --task regression"
         )
     if counts.min() < CLASS_ROWS_MIN:
-        rarest = f"{counts.index[-1]!r} has {counts.min()} rows"
+        rarest = f"{counts.index.tolist()[-1]!r} has {counts.min()} rows"
         raise DataError(f"{source}: {rarest}; each class needs {CLASS_ROWS_MIN} or more, so group or drop it")
     return counts
 
