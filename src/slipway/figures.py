@@ -24,3 +24,8 @@ def as_text(*values: float, sign: str = "") -> list[str]:
     return [
         "undefined" if math.isnan(value) else f"{round(value, decimals) + 0.0:{sign},.{decimals}f}" for value in values
     ]
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, which is regular: `1 row`, `2,000 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -20,3 +20,8 @@ from slipway import figures
 )
 def test_decimals_follow_from_the_largest_value(values, expected):
     assert expected == figures.as_text(*values)
+
+
+@pytest.mark.parametrize(("number", "expected"), [(0, "0 rows"), (1, "1 row"), (28_889, "28,889 rows")])
+def test_a_count_agrees_with_its_noun(number, expected):
+    assert expected == figures.count(number, "row")

@@ -21,7 +21,11 @@ CONTRACT_LIMITS = {"unlabeled_ratio": 0.2, "duplicate_ratio": 0.01, "overlap_day
 def limits(reason: str = "its library cannot draw from one row") -> DataSection:
     """Return limits under which `Flaky Check` may not run, with the reason."""
     suites = VALID_LIMITS.suites.model_copy(update={"may_not_run": {"Flaky Check": reason}})
-    return DataSection(contract=VALID_LIMITS.contract.model_copy(update=CONTRACT_LIMITS), suites=suites)
+    return DataSection(
+        contract=VALID_LIMITS.contract.model_copy(update=CONTRACT_LIMITS),
+        relations=VALID_LIMITS.relations,
+        suites=suites,
+    )
 
 
 def record(file: str, month: int, **changes) -> dict:

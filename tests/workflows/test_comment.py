@@ -216,7 +216,7 @@ def test_comment_is_updated_when_the_other_workflow_ends(github):
     _still_running(github, CODE_CHECKS)
     _leave_part(github, MODEL)
     _comment(github)
-    assert _bodies(github)[0].startswith("# ⏳ Still running: test, lint; 3 gates pass so far")
+    assert _bodies(github)[0].startswith("# ⏳ Still running: test, lint; 3 gates passed so far")
     github.runs[1] |= {"status": "completed", "conclusion": "failure"}
     _leave_part(github, CODE, "1 failed", "fail")
     environment = {"RUN_ID": str(CODE), "RUN_PATH": _path(CODE_CHECKS), "CONCLUSION": "failure"}

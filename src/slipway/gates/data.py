@@ -8,6 +8,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from slipway import figures
 from slipway.gates.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -40,9 +41,11 @@ def verdicts(evidence: DataEvidence | None, limits: DataSection) -> list[Verdict
     broken, failed = contract_blockers(evidence, limits.contract), suite_blockers(evidence, limits.suites)
     count = len(evidence.suites.checks) if evidence.suites else 0
     conditions = f"{len(failed)} of {count} conditions violated" if count else "did not run"
-    scope = f"{sum(record.rows for record in evidence.files):,} rows in {len(evidence.files)} files"
+    rows = sum(record.rows for record in evidence.files)
+    scope = f"{figures.count(rows, 'row')} in {figures.count(len(evidence.files), 'file')}"
+    violated = f"{figures.count(len(broken), 'rule')} violated, {scope}"
     return [
-        _verdict(CONTRACT, "every row meets the contract", f"{len(broken)} rules violated, {scope}", broken),
+        _verdict(CONTRACT, "every row meets the contract", violated, broken),
         _verdict(SUITES, "every check runs, every condition holds", conditions, failed),
     ]
 
@@ -87,7 +90,7 @@ def _of_file(record: FileRecord, limits: ContractSection) -> list[Blocker]:
 def _finding_text(finding: BrokenRule) -> str:
     rule = ": ".join(part for part in (finding.column, finding.kind, finding.rule) if part)
     examples = "".join(f", row {example.row}: {example.value}" for example in finding.examples)
-    return f"{rule} ({finding.count:,} rows{examples})"
+    return f"{rule} ({figures.count(finding.count, 'row')}{examples})"
 
 
 def _between_files(records: Sequence[FileRecord], limits: ContractSection) -> list[Blocker]:

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from slipway import figures
 from slipway.evaluation.segments import ALL
 from slipway.gates import Outcome, Verdict, overall
 from slipway.gates.comparison import primary
@@ -136,7 +137,7 @@ def title(evidence: ReportEvidence) -> str:
     """
     gates = judged(evidence)
     if may_still_pass(evidence):
-        return f"⏳ Still running: {', '.join(running(evidence))}; {len(gates)} gates pass so far"
+        return f"⏳ Still running: {', '.join(running(evidence))}; {figures.count(len(gates), 'gate')} passed so far"
     outcome = overall(gate.verdict for gate in gates)
     if outcome is Outcome.PASS:
         return f"✅ Ready to merge: {_gain(evidence)}"
