@@ -175,15 +175,16 @@ def test_a_failing_model_is_answered_and_logged_before_the_response(model_dir, t
     assert "the model is out of order" in line["traceback"]
 
 
-def test_a_changed_model_is_an_error_of_the_initialization(model_dir, tmp_path):
+@pytest.mark.parametrize("name", ["model.onnx", "signature.json"])
+def test_a_changed_model_is_an_error_of_the_initialization(model_dir, tmp_path, name):
     folder = shutil.copytree(model_dir, tmp_path / "model")
-    with (folder / "model.onnx").open("ab") as model:
+    with (folder / name).open("ab") as model:
         model.write(b"x")
     with function(folder, tmp_path) as (runtime, process):
         path, error = runtime.posts.get(timeout=TIMEOUT_SECONDS)
         assert 1 == process.wait(15)
     assert ("/init/error", "DigestMismatchError") == (path, error["errorType"])
-    assert "model.onnx: SHA-256 is" in error["errorMessage"]
+    assert f"{name}: SHA-256 is" in error["errorMessage"]
 
 
 def test_a_model_of_other_columns_is_an_error_of_the_initialization(model_dir, tmp_path):

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Literal
 
 import httpx
@@ -248,6 +249,19 @@ def test_every_prediction_is_in_the_log_after_the_service_has_stopped(serve, mod
     assert [200] * 300 == statuses
     assert [f"n{at}" for at in range(300)] == [line["request_id"] for line in lines(tmp_path)]
     assert {("v1.2.3", json.dumps(row))} == {(line["release"], json.dumps(line["row"])) for line in lines(tmp_path)}
+
+
+def test_a_stop_writes_the_queue(serve, numbers, model_dir, tmp_path, row):
+    """With the usual interval, half of the requests that are answered while the service stops would be missing."""
+    variables = numbers()
+    module = Path(variables["PYTHONPATH"].split(os.pathsep)[0]) / "slipway/serving/prediction_log.py"
+    usual = f"WRITE_INTERVAL_SECONDS = {prediction_log.WRITE_INTERVAL_SECONDS}"
+    assert 1 == module.read_text().count(usual)
+    module.write_text(module.read_text().replace(usual, "WRITE_INTERVAL_SECONDS = 600.0"))
+    with serve(model_dir, tmp_path, SLIPWAY_PREDICTIONS=str(tmp_path / "predictions"), **variables) as (url, _):
+        assert [200] * 3 == posted(url, row, 3)
+        assert [] == lines(tmp_path)
+    assert ["n0", "n1", "n2"] == [line["request_id"] for line in lines(tmp_path)]
 
 
 def test_each_worker_writes_its_own_file(serve, model_dir, tmp_path, row):

@@ -22,13 +22,13 @@ CYCLES = int(os.environ.get("STOP_CYCLES", "2"))  # 20 cycles take two minutes p
 CLIENTS = 16
 LOAD_SECONDS = 0.5  # before the stop
 BACK_SECONDS = 10.0
-READY = "    gc.collect()\n"  # first statement of a worker in its loop
-SECOND_IS_LATE = """    import pathlib, time
-    try:
-        os.mkdir({mark!r})
-    except FileExistsError:
-        pathlib.Path({mark!r}, "late").touch()
-        time.sleep(1.5)
+READY = "        gc.collect()\n"  # first statement of a worker in its loop
+SECOND_IS_LATE = """        import pathlib, time
+        try:
+            os.mkdir({mark!r})
+        except FileExistsError:
+            pathlib.Path({mark!r}, "late").touch()
+            time.sleep(1.5)
 """
 
 
@@ -55,10 +55,10 @@ def test_a_stop_under_load_loses_no_request_in_any_cycle(
 def test_a_worker_that_is_not_ready_when_the_service_stops_does_not_listen_again(serve, numbers, model_dir, tmp_path):
     """The workers share their socket. If one has closed it for all, another must not start to listen again."""
     variables = numbers(workers=2)
-    service = Path(variables["PYTHONPATH"].split(os.pathsep)[0]) / "slipway" / "serving" / "service.py"
-    text = service.read_text()
+    worker = Path(variables["PYTHONPATH"].split(os.pathsep)[0]) / "slipway" / "serving" / "worker.py"
+    text = worker.read_text()
     assert 1 == text.count(READY)
-    service.write_text(text.replace(READY, SECOND_IS_LATE.format(mark=str(tmp_path / "mark")) + READY))
+    worker.write_text(text.replace(READY, SECOND_IS_LATE.format(mark=str(tmp_path / "mark")) + READY))
     with serve(model_dir, tmp_path, **variables) as (url, process):
         while not (tmp_path / "mark" / "late").exists():
             time.sleep(0.01)

@@ -16,7 +16,10 @@ SETTINGS = read_section("serving", model_folder.root() / "params.yaml")
 
 
 def make_app() -> App:
-    """Load the model and return the application of a worker. Raises UserError if the model fails verification."""
+    """Load the model and return the application of a worker.
+
+    Raises UserError for a model that fails verification, or whose columns are not those of `problem.Row`.
+    """
     from slipway import predictor
     from slipway.serving import pages
     from slipway.serving.app import App
@@ -26,6 +29,7 @@ def make_app() -> App:
 
     folder = model_folder.locate()
     release = model_folder.verify(folder)
+    model_folder.refuse_other_columns(folder, problem.Row)
     model = predictor.load(folder)
     scorer = Scorer(model, SETTINGS["inline_seconds"], SETTINGS["timeout_seconds"])
     observer = _observer(release, model.signature)

@@ -11,9 +11,7 @@ import logging
 from base64 import b64decode
 from typing import TYPE_CHECKING, Any
 
-import problem
 from slipway.errors import SettingError
-from slipway.serving import model_folder
 from slipway.serving.assembly import make_app
 from slipway.serving.refusal import RefusedError
 
@@ -89,5 +87,4 @@ def _body(event: dict[str, Any]) -> bytes:
         raise RefusedError(400, "json", "the body of the event is not base64") from None
 
 
-model_folder.refuse_other_columns(model_folder.locate(), problem.Row)
 handler = Handler(make_app())

@@ -7,11 +7,7 @@ replace BentoML's application: its middleware takes more than half the time of a
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import os
-import signal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import bentoml
 from bentoml.exceptions import BentoMLConfigException
@@ -19,10 +15,7 @@ from bentoml.exceptions import BentoMLConfigException
 import problem
 from slipway.errors import UserError
 from slipway.serving import lifeline, model_folder
-from slipway.serving.assembly import SETTINGS, make_app
-
-if TYPE_CHECKING:
-    from slipway.serving.connections import ConnectionManager
+from slipway.serving.assembly import SETTINGS
 
 
 class RoutedService(bentoml.Service):  # type: ignore[misc]  # BentoML publishes no types
@@ -30,18 +23,9 @@ class RoutedService(bentoml.Service):  # type: ignore[misc]  # BentoML publishes
 
     def to_asgi(self, is_main: bool = True) -> Any:  # noqa: ARG002  BentoML's signature
         """Return the ASGI application. Each worker calls this once, before it accepts connections."""
-        from slipway.serving import connections
+        from slipway.serving.worker import Worker
 
-        app = make_app()
-        manager = connections.install(app, SETTINGS)
-
-        async def routes(scope: dict[str, Any], receive: Any, send: Any) -> None:
-            if scope["type"] == "lifespan":
-                await _live(manager, receive, send)
-            else:
-                await app(scope, receive, send)
-
-        return routes
+        return Worker()
 
 
 @bentoml.service(name="slipway", service_class=RoutedService, workers=SETTINGS["workers"], metrics={"enabled": False})
@@ -64,34 +48,3 @@ class Service:
     def connect_workers() -> None:
         """End the workers with this process, and restart immediately after the last worker died."""
         lifeline.hold()
-
-
-async def _live(manager: ConnectionManager, receive: Any, send: Any) -> None:
-    """Handle the ASGI lifespan of a worker, which stops with the command.
-
-    Exempt the loaded objects from garbage collection.
-    """
-
-    def stop() -> None:
-        manager.close()
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    await receive()
-    gc.collect()
-    gc.freeze()
-    _release_memory()
-    if lifeline.is_cut():  # to listen now would reopen the socket that the other workers have closed
-        await send({"type": "lifespan.startup.failed", "message": "not started, because the service is stopping"})
-        return
-    manager.open()
-    lifeline.follow(stop)
-    lifeline.report_ready()
-    await send({"type": "lifespan.startup.complete"})
-    await receive()
-    await send({"type": "lifespan.shutdown.complete"})
-
-
-def _release_memory() -> None:
-    """Return the memory that the imports freed, 2 MB, to the system, if the C library supports it."""
-    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
-        trim(0)
