@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,8 @@ from slipway.schema.columns import columns
 from slipway.serving.run import SERVICE, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from types import ModuleType
 
     from sklearn.pipeline import Pipeline
@@ -33,6 +35,10 @@ REPOSITORY = Path(__file__).parents[2]
 TOY = Path(__file__).parent / "toy"
 LOAD = Path(__file__).parent / "load.py"
 READY_SECONDS = 30
+BENTOML, IMAGE = "bentoml", "image"
+
+both_ways = pytest.mark.parametrize("serve", [BENTOML, IMAGE], indirect=True, scope="session")
+"""Tests of the service as BentoML starts it, and as the image does: in one process."""
 
 
 @pytest.fixture(scope="session")
@@ -116,8 +122,17 @@ def _export(toy: ModuleType, estimator: Pipeline) -> bytes:
     return to_onnx(estimator, initial_types=inputs, target_opset=21, options=options).SerializeToString()
 
 
+def address(port: int) -> list[str]:
+    return ["--host", "127.0.0.1", "--port", str(port)]
+
+
 def command(port: int) -> list[str]:
-    return [sys.executable, "-m", "bentoml", "serve", SERVICE, "--host", "127.0.0.1", "--port", str(port)]
+    return [sys.executable, "-m", "bentoml", "serve", SERVICE, *address(port)]
+
+
+def entry_point(sources: str, port: int) -> list[str]:
+    """Return the command of an image whose sources are in a copy of the repository, which `numbers` makes."""
+    return [sys.executable, "-P", f"{sources}/slipway/serving/container.py", *address(port)]
 
 
 def environment(model_dir: Path, home: Path) -> dict[str, str]:
@@ -131,12 +146,14 @@ def environment(model_dir: Path, home: Path) -> dict[str, str]:
 
 
 @contextmanager
-def running(model_dir: Path, home: Path, **variables: str) -> Iterator[tuple[str, psutil.Process]]:
+def running(
+    model_dir: Path, home: Path, start: Callable[[int], list[str]] = command, **variables: str
+) -> Iterator[tuple[str, psutil.Process]]:
     """Start a service, wait until it is ready, stop it after the block, and fail if a process is left."""
     port = free_port()
     own = environment(model_dir, home) | variables
     with (home / "log").open("w") as log:
-        process = psutil.Popen(command(port), cwd=REPOSITORY, env=own, stdout=log, stderr=subprocess.STDOUT)
+        process = psutil.Popen(start(port), cwd=REPOSITORY, env=own, stdout=log, stderr=subprocess.STDOUT)
     family = [process]
     try:
         url = f"http://127.0.0.1:{port}"
@@ -186,9 +203,21 @@ def build_bento(model_dir: Path, tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="session")
-def serve():
-    """Context manager that starts a service: `with serve(model_dir, home, **variables) as (url, process)`."""
-    return running
+def serve(request: pytest.FixtureRequest, numbers: Callable[..., dict[str, str]]):
+    """Context manager that starts a service: `with serve(model_dir, home, **variables) as (url, process)`.
+
+    `both_ways` starts it as an image does, too.
+    """
+    if getattr(request, "param", BENTOML) == BENTOML:
+        return running
+    unchanged = numbers()
+
+    def started(model_dir: Path, home: Path, **variables: str) -> AbstractContextManager[tuple[str, psutil.Process]]:
+        own = unchanged | variables
+        sources = own["PYTHONPATH"].split(os.pathsep)[0]
+        return running(model_dir, home, partial(entry_point, sources), **own)
+
+    return started
 
 
 @pytest.fixture(scope="session")
@@ -221,6 +250,6 @@ def start_load(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="session")
-def url(model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running(model_dir, tmp_path_factory.mktemp("home")) as (url, _):
+def url(serve: Callable, model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serve(model_dir, tmp_path_factory.mktemp("home")) as (url, _):
         yield url

@@ -9,6 +9,9 @@ from contextlib import ExitStack, contextmanager
 import httpx
 import pytest
 
+from .conftest import both_ways
+
+pytestmark = both_ways
 IDLE_SECONDS = 1.0
 BODY_SECONDS = 1.5
 HEAD_BYTES = 5000
@@ -20,7 +23,7 @@ HEAD = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n
 
 @pytest.fixture(scope="module")
 def service(serve, numbers, model_dir, tmp_path_factory):
-    """Port and worker of a service with short timeouts."""
+    """Port of a service with short timeouts, and the process that answers."""
     limits = numbers(
         idle_seconds=IDLE_SECONDS,
         timeout_seconds=BODY_SECONDS,
@@ -30,7 +33,7 @@ def service(serve, numbers, model_dir, tmp_path_factory):
         max_waiting_bytes=WAITING_BYTES,
     )
     with serve(model_dir, tmp_path_factory.mktemp("home"), **limits) as (url, process):
-        yield int(url.rsplit(":", 1)[1]), process.children()[0]
+        yield int(url.rsplit(":", 1)[1]), [process, *process.children()][-1]
 
 
 @pytest.fixture

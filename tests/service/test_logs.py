@@ -21,7 +21,7 @@ from slipway.serving.observer import Observer
 from slipway.serving.scorer import Scorer
 from slipway.settings import read_settings
 
-from .conftest import REPOSITORY
+from .conftest import REPOSITORY, both_ways
 
 SETTINGS = read_settings(REPOSITORY / "params.yaml").serving.model_dump()
 
@@ -122,6 +122,7 @@ def test_a_rate_limit_restarts_every_second(monkeypatch):
     assert ([True, True, False], True) == (first, rate.passes())
 
 
+@both_ways
 def test_every_line_of_a_running_worker_is_json_with_time_level_and_release(serve, model_dir, tmp_path, row):
     with serve(model_dir, tmp_path) as (url, _):
         httpx.post(f"{url}/predict", json=row | {"count": "x\ny"}, headers={"X-Request-Id": "id-1"})

@@ -7,6 +7,10 @@ import json
 import httpx
 from jsonschema import Draft202012Validator
 
+from .conftest import both_ways
+
+pytestmark = both_ways
+
 
 def test_release_describes_the_served_model(url, model_dir):
     assert json.loads((model_dir / "release.json").read_text()) == httpx.get(f"{url}/release").json()

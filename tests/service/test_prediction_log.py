@@ -22,6 +22,8 @@ from pydantic import BaseModel, Field
 from slipway.serving import prediction_log
 from slipway.serving.prediction_log import PredictionLogger, RotatingFiles, redacted
 
+from .conftest import both_ways
+
 SETTINGS = {"sample": 1.0, "rows_a_second": 1_000_000, "queue_bytes": 1_000_000, "file_bytes": 1_000_000, "files": 5}
 GOOD = {"name": "x", "secret": "hush", "age": 30, "kind": "a", "size": 1.5}
 
@@ -243,6 +245,7 @@ def counted(url: str, outcome: str) -> float:
     return float(line.rsplit(" ", 1)[1])
 
 
+@both_ways
 def test_every_prediction_is_in_the_log_after_the_service_has_stopped(serve, model_dir, tmp_path, row):
     with serve(model_dir, tmp_path, SLIPWAY_PREDICTIONS=str(tmp_path / "predictions")) as (url, _):
         statuses = posted(url, row, 300)
@@ -251,6 +254,7 @@ def test_every_prediction_is_in_the_log_after_the_service_has_stopped(serve, mod
     assert {("v1.2.3", json.dumps(row))} == {(line["release"], json.dumps(line["row"])) for line in lines(tmp_path)}
 
 
+@both_ways
 def test_a_stop_writes_the_queue(serve, numbers, model_dir, tmp_path, row):
     """With the usual interval, half of the requests that are answered while the service stops would be missing."""
     variables = numbers()
@@ -293,6 +297,7 @@ def test_an_unwritable_folder_fails_no_request(serve, model_dir, tmp_path, row):
     assert "Not a directory; predictions are not logged" in (tmp_path / "log").read_text()
 
 
+@both_ways
 def test_a_full_file_system_fails_no_request(serve, model_dir, tmp_path, row):
     with serve(model_dir, tmp_path, SLIPWAY_PREDICTIONS=str(tmp_path / "predictions")) as (url, process):
         for member in [process, *process.children(recursive=True)]:

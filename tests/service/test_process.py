@@ -18,7 +18,7 @@ from slipway.errors import DataError, DigestMismatchError, UnreadableFileError
 from slipway.files.tail import last_line
 from slipway.serving import model_folder
 from slipway.serving.run import free_port
-from tests.service.conftest import REPOSITORY, TOY, command, environment
+from tests.service.conftest import REPOSITORY, TOY, both_ways, command, environment
 
 
 @pytest.fixture
@@ -114,6 +114,7 @@ def test_the_command_ends_when_no_worker_can_start(model_dir, tmp_path, fault, r
     assert last_line(log).endswith(reason)
 
 
+@both_ways
 def test_onnx_runtime_stores_and_sends_no_telemetry(serve, model_dir, tmp_path, row):
     """By default, ONNX Runtime stores an id and a database in the home folder, and sends telemetry."""
     (tmp_path / "user").mkdir()

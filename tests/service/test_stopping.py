@@ -16,6 +16,8 @@ import httpx
 import psutil
 import pytest
 
+from .conftest import BENTOML, IMAGE, both_ways
+
 ROW = b'{"size": 1.5, "count": 2, "kind": "a", "name": "XY", "weight": null}'
 JSON = {"content-type": "application/json"}
 CYCLES = int(os.environ.get("STOP_CYCLES", "2"))  # 20 cycles take two minutes per kind of client
@@ -33,7 +35,9 @@ SECOND_IS_LATE = """        import pathlib, time
 
 
 @pytest.mark.parametrize("flags", [(), ("--reconnect",)], ids=["connections stay", "a connection for each request"])
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("serve", "workers"), [(BENTOML, 1), (BENTOML, 2), (IMAGE, 1)], indirect=["serve"], scope="session"
+)
 def test_a_stop_under_load_loses_no_request_in_any_cycle(
     serve, numbers, start_load, model_dir, tmp_path, workers, flags
 ):
@@ -76,12 +80,13 @@ def _is_taken(port: int) -> bool:
         return 0 == client.connect_ex(("127.0.0.1", port))
 
 
+@both_ways
 def test_an_idle_connection_does_not_delay_a_stop(serve, model_dir, tmp_path):
     with serve(model_dir, tmp_path) as (url, process), httpx.Client(base_url=url) as client:
         client.get("/readyz")
         process.send_signal(signal.SIGTERM)
         start = time.monotonic()
-        process.wait(15)
+        assert 0 == process.wait(15)
         assert time.monotonic() - start < 6
 
 
