@@ -140,7 +140,7 @@ def test_the_first_line_is_short_and_counts_further_causes():
     failed = type(failed).model_validate(dict(failed) | {"verdicts": [long]})
     first = _text(_evidence(test=failed, lint=_result("lint", "fail"))).splitlines()[0]
     assert first.startswith("# ❌ Blocked: tests: test_x, test_x")
-    assert first.endswith("… and 1 more")
+    assert first.endswith("…; 1 more")
     assert len(first) < 150
 
 
@@ -241,7 +241,7 @@ def test_report_of_a_workflow_expects_the_jobs_of_that_workflow():
 
 def test_a_report_without_results_names_the_missing_jobs():
     evidence = _evidence(**dict.fromkeys(inputs.JOBS))
-    assert "# ❌ Blocked: data, train, compare and 2 more" == _text(evidence).splitlines()[0]
+    assert "# ❌ Blocked: data, train, compare; 2 more" == _text(evidence).splitlines()[0]
 
 
 def test_a_metric_is_reported_with_its_interval_and_its_difference():

@@ -64,7 +64,7 @@ def test_results_of_other_files_count_as_not_run(project, is_committed):
     if is_committed:
         commit()
     _record("test")
-    assert "❌ Blocked: data, train, compare and 1 more" == _title()
+    assert "❌ Blocked: data, train, compare; 1 more" == _title()
     text = Path("results/report/report.md").read_text()
     assert "whose files differ from these; run" in text
     assert "test gate" in text

@@ -187,7 +187,7 @@ def test_a_commit_that_is_no_longer_the_newest_is_not_commented(github):
 
 def test_a_run_without_evidence_is_reported_as_such(github):
     _comment(github)
-    assert _bodies(github)[0].startswith("# ❌ Blocked: data, train, compare and 2 more")
+    assert _bodies(github)[0].startswith("# ❌ Blocked: data, train, compare; 2 more")
 
 
 def _leave_part(github, run: int, text: str = "fine", outcome: str = "pass", **changes: Any) -> None:

@@ -147,7 +147,7 @@ def title(evidence: ReportEvidence) -> str:
     else:
         named, more = ", ".join(gate.verdict.gate for gate in blocking[:3]), len(blocking) - 3
     words = {Outcome.FAIL: "❌ Blocked", Outcome.INCONCLUSIVE: "⚠️ Not proven"}
-    return f"{words[outcome]}: {named}{f' and {more} more' if more > 0 else ''}"
+    return f"{words[outcome]}: {named}{f'; {more} more' if more > 0 else ''}"
 
 
 def _gain(evidence: ReportEvidence) -> str:
