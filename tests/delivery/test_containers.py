@@ -136,7 +136,7 @@ def clients(url: str):
 
 
 @pytest.mark.timeout(900)
-def test_releases_run_as_containers_with_the_guarantees_of_processes(crew, ship):
+def test_releases_run_as_containers_with_the_guarantees_of_processes(crew, ship, capfd):
     crew.settle()
     assert "v0.1.0" == crew.serves
     (process,) = inside(crew)
@@ -148,6 +148,7 @@ def test_releases_run_as_containers_with_the_guarantees_of_processes(crew, ship)
     crew.until(lambda: first not in crew.agent.state.instances)
     crew.settle()
     assert ("v0.1.0", 1) == (crew.serves, len(inside(crew)))
+    assert "podman: cannot create a cgroup; buildah runs the containers" in capfd.readouterr().err
 
     (second,) = crew.agent.state.instances
     psutil.Process(second.pid).kill()  # stands for the container, and ends buildah, which then unmounts nothing
@@ -197,7 +198,7 @@ def test_an_image_that_nobody_vouches_for_is_refused(project, tool, tmp_path, mo
 
 def test_podman_runs_a_container_where_it_can(project, tmp_path, monkeypatch):
     log = tmp_path / "podman.log"
-    (tmp_path / "podman").write_text(f'#!/bin/sh\necho "$*" >> {log}\n')
+    (tmp_path / "podman").write_text(f'#!/bin/sh\n[ "${{#4}}" -le 50 ] && echo "$*" >> {log}\n')  # as podman 4 does
     (tmp_path / "podman").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

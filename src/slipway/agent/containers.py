@@ -6,6 +6,7 @@ the machine. Both engines store images in the folder of the environment, and sha
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from slipway import files, tools
+from slipway import files, output, tools
 from slipway.agent import container_process, installation, processes
 from slipway.errors import MissingToolError, RejectedError, ToolError
 from slipway.files import locks
@@ -103,7 +104,16 @@ class Podman:
         return [*self._program(folder), "run", *options, "--user", config["User"]]
 
     def _program(self, folder: Path) -> list[str]:
-        return [tools.require(self.tool.name), "--root", str(folder / "storage"), "--runroot", str(folder / "run")]
+        volatile = ["--runroot", str(_volatile(folder))]
+        return [tools.require(self.tool.name), "--root", str(folder / "storage"), *volatile]
+
+
+def _volatile(folder: Path) -> Path:
+    """Return a folder for podman's sockets and locks, since before version 5.1 it accepts 50 characters at most."""
+    name = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    user = os.geteuid()
+    own = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{user}") if user else Path("/run")
+    return own / f"slipway-{name}"
 
 
 ENGINES: tuple[Engine, ...] = (Podman(), Buildah())
@@ -152,6 +162,8 @@ class Containers:
             except ToolError as error:
                 reasons.append(str(error))
             else:
+                if reasons:
+                    output.warn(f"{'; '.join(reasons)}; {engine.tool.name} runs the containers")
                 return engine.tool.name
         raise ToolError("; ".join(reasons))
 
