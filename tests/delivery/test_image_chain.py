@@ -17,7 +17,7 @@ import pytest
 from slipway import output, results
 from slipway.environment import manifests
 from slipway.errors import ArgumentError, NoReleaseError, ToolError
-from slipway.image import base, layers, platforms, publish, registry
+from slipway.image import base, build, layers, platforms, publish, registry
 from slipway.image import record as records
 from slipway.image.layout import CONFIG_TYPE, LAYER_TYPE, MANIFEST_TYPE, Layout
 from slipway.release import evidence, manifest
@@ -128,6 +128,14 @@ def test_the_image_is_traced_to_the_files_of_its_release(signed, capsys):
     labels = pushed.images.read_json(pushed.record.digest)["annotations"]
     release = manifest.digest_of(pushed.project.store.root / VERSION)
     assert (release, release) == (labels["slipway.release.digest"], pushed.record.release_digest)
+
+
+def test_the_history_has_an_entry_for_each_layer(pushed):
+    """podman and buildah cannot build on an image with layers and no history."""
+    content = pushed.images.read_json(pushed.record.digest)
+    config = pushed.images.read_json(content["config"]["digest"])
+    assert ["base", *build.CONTENTS] == [entry["comment"] for entry in config["history"]]
+    assert len(config["history"]) == len(content["layers"])
 
 
 def test_the_bill_of_materials_refers_to_the_image(pushed):

@@ -155,7 +155,7 @@ def test_an_image_is_pushed_pulled_verified_and_served(tool, built, rows, tmp_pa
 
 @pytest.mark.timeout(900)
 def test_the_image_answers_events_of_lambda(tool, built, rows, tmp_path):
-    """The commands of docs/serverless.md, with buildah in place of docker."""
+    """The commands of docs/serverless.md, by buildah in place of docker, with a layer for each step as podman makes."""
     release, image = built[0][0]
     page = (REPOSITORY / "docs/serverless.md").read_text()
     steps = [line.strip() for line in page.splitlines() if line.startswith(("    uv export", "    uv pip install"))]
@@ -168,7 +168,7 @@ def test_the_image_answers_events_of_lambda(tool, built, rows, tmp_path):
     buildah = [tool("buildah"), *storage]
     source = f"IMAGE=oci:{image.layout.folder}:{release.version}"
     file = ["--file", str(REPOSITORY / "deploy/lambda/Dockerfile"), "--tag", "function", str(tmp_path / "lambda")]
-    build_command = [*buildah, "build", "--isolation", "chroot", "--build-arg", source, *file]
+    build_command = [*buildah, "build", "--layers", "--isolation", "chroot", "--build-arg", source, *file]
     for command in (build_command, [*buildah, "from", "--name", "function", "function"]):
         subprocess.run(command, check=True, capture_output=True)
     content = subprocess.run([*buildah, "inspect", "function"], check=True, capture_output=True, text=True).stdout

@@ -161,7 +161,9 @@ def configuration(release: Release, diff_ids: list[str], labels: dict[str, str])
         "Labels": labels,
     }
     created, rootfs = release.manifest.built, {"type": "layers", "diff_ids": diff_ids}
-    return {**platforms.host(), "created": created, "config": settings, "rootfs": rootfs}
+    names = ["base"] * (len(diff_ids) - len(CONTENTS)) + [*CONTENTS]
+    history = [{"created": created, "created_by": "slipway image build", "comment": name} for name in names]
+    return {**platforms.host(), "created": created, "config": settings, "rootfs": rootfs, "history": history}
 
 
 def _command(release: Release) -> Json:
