@@ -134,7 +134,7 @@ def _verdict(fork: forks.Fork) -> str:
 
 
 def _step(fork: forks.Fork, result: Result, name: str, arguments: Sequence[str]) -> tuple[int, str]:
-    """Run a command of the fork, and record its CPU seconds, which other programs disturbs little, and its peak memory."""
+    """Run a command of the fork, and record its peak memory and its CPU seconds, which vary little under load."""
     with TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         with log.open("wb") as stream:
