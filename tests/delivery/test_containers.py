@@ -6,6 +6,7 @@ The service is that of the other tests, in a package that the image installs; th
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import threading
 import time
@@ -174,6 +175,20 @@ def test_releases_run_as_containers_with_the_guarantees_of_processes(crew, ship,
     assert orphan not in crew.running.values()
     crew.settle()
     assert ("v0.2.0", [before], 1) == (crew.serves, crew.agent.state.instances, len(inside(crew)))
+
+
+@pytest.mark.timeout(300)
+def test_an_image_of_a_registry_runs_by_the_digest_in_git(crew, ship, tool, tmp_path, monkeypatch):
+    _ = tool("docker-registry")
+    with images.running_registry(tmp_path / "registry") as address:
+        monkeypatch.setenv(publish.IMAGES, f"{address}/flights")
+        ship("v0.2.0")
+        crew.settle()
+    assert "v0.2.0" == crew.serves
+    (instance,) = crew.agent.state.instances
+    assert f"{address}/flights@sha256:" in crew.project.desired_state().read().image
+    settings = json.loads((crew.place.root / f"containers/{instance.digest[7:39]}.json").read_text())
+    assert crew.project.desired_state().read().image == settings["image"]
 
 
 def test_a_release_without_an_image_is_refused(project, crew):
