@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from collections import Counter
@@ -89,3 +90,32 @@ def test_durations_are_kept_for_the_next_run(tmp_path):
     kept = (tmp_path / ".pytest_cache/v/slipway/durations").read_text(encoding="utf-8")
     assert '"tests/unit/test_a.py"' in kept
     assert '"tests/service/test_b.py"' in kept
+
+
+def _unordered(source: str) -> list[str]:
+    """Return the values of `parametrize` that are sets: workers would collect them in different orders, and stop."""
+    calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call) and len(node.args) > 1)
+    values = (
+        node.args[1] for node in calls if isinstance(node.func, ast.Attribute) and node.func.attr == "parametrize"
+    )
+    return [ast.unparse(value) for value in values if _is_set(value)]
+
+
+def _is_set(value: ast.expr) -> bool:
+    if isinstance(value, ast.BinOp):
+        return isinstance(value.op, ast.Sub | ast.BitAnd | ast.BitOr | ast.BitXor)
+    if isinstance(value, ast.Call):
+        return isinstance(value.func, ast.Name) and value.func.id in {"set", "frozenset"}
+    return isinstance(value, ast.Set | ast.SetComp)
+
+
+def test_every_worker_collects_parameters_in_the_same_order():
+    files = [*Path("tests").rglob("test_*.py")]
+    assert files
+    assert [] == [(str(file), value) for file in files for value in _unordered(file.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("values", ["{1, 2}", "{x for x in y}", "set(y)", "a.keys() - b.keys()"])
+def test_unordered_parameters_are_detected(values):
+    assert [values] == _unordered(f"@pytest.mark.parametrize('x', {values})\ndef test(x): ...")
+    assert [] == _unordered(f"@pytest.mark.parametrize('x', sorted({values}))\ndef test(x): ...")
