@@ -91,3 +91,13 @@ def test_a_bad_row_is_found_at_any_position(place):
 
 def test_a_long_value_is_truncated():
     assert contract.VALUE_LENGTH_MAX == len(contract.quoted("x" * 1000))
+
+
+def test_rows_become_python_values_in_chunks(monkeypatch):
+    lengths = []
+    records = contract.records
+    monkeypatch.setattr(contract, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(contract, "records", lambda frame: (lengths.append(len(frame)), records(frame))[1])
+    (finding,) = findings({}, {}, {}, {}, {"size": 10.0})
+    assert [2, 2, 1] == lengths
+    assert [Example(row=4, value=10.0)] == finding.examples

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic_core import ErrorDetails
 
-CHUNK_ROWS = 5000  # rows validated at a time; bounds the memory of validated rows
+CHUNK_ROWS = 5000  # rows validated at a time; bounds the memory of their Python values
 VALUE_LENGTH_MAX = 60  # characters of an example; a value may be a whole corrupted line
 COLUMN_PATH_LENGTH = 2  # the path of an error is (row, column, …); a rule on several columns has (row,) only
 
@@ -90,10 +90,10 @@ def _broken_rules(frame: pd.DataFrame, row: type[BaseModel], example_rows: int) 
 
 def _errors(frame: pd.DataFrame, row: type[BaseModel]) -> Iterator[tuple[int, ErrorDetails]]:
     """Yield each error of pydantic with the number of its row."""
-    rows, adapter = records(frame), TypeAdapter[Any](list[row])  # type: ignore[valid-type]  # known at run time only
-    for start in range(0, len(rows), CHUNK_ROWS):
+    adapter = TypeAdapter[Any](list[row])  # type: ignore[valid-type]  # known at run time only
+    for start in range(0, len(frame), CHUNK_ROWS):
         try:
-            adapter.validate_python(rows[start : start + CHUNK_ROWS])
+            adapter.validate_python(records(frame.iloc[start : start + CHUNK_ROWS]))
         except ValidationError as invalid:
             for error in invalid.errors(include_url=False):
                 yield start + int(error["loc"][0]), error
