@@ -61,6 +61,6 @@ def _fits(value: Any, field: RowField) -> bool:
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return rows as Python values, missing ones as None, as a request has them."""
-    names = list(frame)  # an index of Arrow strings makes each name again for each row
+    names = [str(name) for name in frame]  # an index of Arrow strings makes each name again for each row
     columns = [with_none(values).tolist() for _, values in frame.items()]
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
