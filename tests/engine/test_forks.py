@@ -138,7 +138,7 @@ def test_an_invalid_row_is_blocked_and_named(checked, expected, tmp_path):
     command = [str(tmp_path / "data") if word == "data" else word for word in STAGES["data"]["cmd"].split()[1:]]
     output = checked.run(sys.executable, *(word.replace("metrics/", f"{tmp_path}/") for word in command), code=1)
     assert f"{newest.name}: {column}: " in output
-    assert "(1 rows, row 7: " in output
+    assert "(1 row, row 7: " in output
 
 
 def test_training_converges(trained):

@@ -111,6 +111,12 @@ def test_an_older_document_has_its_target_in_the_title():
     assert ["read predictions of `z`, not of `y`"] == contract.breaking_changes(before, _document(target="z"))
 
 
+def test_a_document_without_predictions_changes_none():
+    before = copy.deepcopy(BEFORE)
+    del before["components"]["schemas"]["Predictions"]
+    assert [] == contract.breaking_changes(before, BEFORE) == contract.breaking_changes(BEFORE, before)
+
+
 def test_a_long_list_of_values_is_cut():
     after, values = _document(), tuple("cdefgh")
     before = _document(kind=(Literal[("a", "b", *values)], ...))

@@ -2,7 +2,8 @@
 
 The interval is that of a normal distribution with unknown mean and variance, so it is wide where windows are few or
 vary with the season. Its error rate is divided by the number of statistics, so that clean batches as a whole are
-rarely outside.
+rarely outside. Windows of one file differ less than files do, so the interval of a relation is wider where the
+reference has few files: twice as wide for one.
 """
 
 from __future__ import annotations
@@ -26,13 +27,16 @@ if TYPE_CHECKING:
 
 WINDOW_ROWS_MIN = 50
 WINDOWS_MIN = 4
-BETWEEN_RATIO_MIN = (
-    0.5  # of the variance of windows that moves batches as well; the estimate of the rest may be too low
-)
+BETWEEN_RATIO_MIN = 0.5  # of the variance of windows; moves batches as well, since chance may be estimated too high
+ERROR_RATIO_MIN = 0.02  # of a number's spread; a smaller mean error is rounding, or rows of a rare category
 CLOCK_EXPLAINED_MIN = 0.8  # of a number's spread; the clock determines the column, up to daylight saving
 BOTH, HIGH, LOW = "both", "high", "low"
 SIDES = {"bias": BOTH, "carries": BOTH, "steps": BOTH, "follows": BOTH, "moved": LOW}
 """Sides on which a statistic is a fault, where not only a high value is."""
+
+
+WIDENED = frozenset({"error", "outliers", "bias", "moved"})
+"""Statistics of relations between columns, which change from file to file as schedules and stocks do."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,10 @@ class Excess:
 class BatchReference:
     """The reference of batches, learned once for any number of them."""
 
-    def __init__(self, rows: BatchRows, limits: RelationsSection, seed: int) -> None:
-        """Learn from `rows`: in order of time, or where there is none, in random order."""
+    def __init__(self, rows: BatchRows, limits: RelationsSection, seed: int, files: int) -> None:
+        """Learn from `rows` of so many `files`: in order of time, or where there is none, in random order."""
         self._limits, self._seed = limits, seed
+        self._widening = 1 + 1 / max(files, 1)
         self.rows = rows
         self.profiles = profile.profiles(rows.features, kinds())
         self.others = partners(self._drawn(np.arange(len(rows))), self.profiles, limits.partners)
@@ -85,12 +90,13 @@ class BatchReference:
     def _scales(self) -> Scales:
         absolute = np.abs(self.measured.errors)
         spread = np.array([self._spread(name) for name in self.profiles])
-        error = np.array([_mean(column) for column in absolute.T])
-        error = np.maximum(np.nan_to_num(error, nan=1.0), 1e-3 * spread) + 1e-12
+        observed = np.nan_to_num(np.array([_mean(column) for column in absolute.T]), nan=1.0)
+        error = np.maximum(observed, ERROR_RATIO_MIN * spread) + 1e-12
         outlier = np.array([_quantile(column) for column in (absolute / error).T])
         clock = np.array([_mean(column) for column in np.abs(self.measured.clock_errors).T])
         clock[~(clock < (1 - CLOCK_EXPLAINED_MIN) * spread)] = np.nan
-        return Scales(error, outlier, np.array([self._step(name) for name in self.profiles]), clock + 1e-3 * spread)
+        step = np.array([self._step(name) for name in self.profiles])
+        return Scales(error, 1 - observed / error, outlier, step, clock + 1e-3 * spread)
 
     def _spread(self, name: str) -> float:
         values = self.rows.features[name]
@@ -143,7 +149,8 @@ class BatchReference:
         side = SIDES.get(key.statistic, HIGH)
         quantile = -stdtrit(len(windows) - 1, rate / (2 if side == BOTH else 1))
         noise = float(np.mean([window.noise**2 for window in self.series[key]]))
-        mean, width = float(windows.mean()), float(quantile) * _deviation(windows, noise, value.noise)
+        deviation = _deviation(windows, noise, value.noise) * (self._widening if key.statistic in WIDENED else 1)
+        mean, width = float(windows.mean()), float(quantile) * deviation
         width += minimum(key.statistic, self._limits)
         distance = value.value - mean
         signed = {BOTH: abs(distance), HIGH: distance, LOW: -distance}[side]

@@ -53,7 +53,9 @@ class Scales:
     """Units of the errors, by place of the column, shape (c,) each."""
 
     error: np.ndarray
-    """Mean absolute error in the reference."""
+    """Mean absolute error in the reference, or the smallest one that matters."""
+    ignored: np.ndarray
+    """Difference between the two, in units of `error`; where it is above zero, an error may double and stay tiny."""
     outlier: np.ndarray
     """Error, in units of `error`, above which it is an outlier."""
     step: np.ndarray
@@ -76,7 +78,7 @@ def _of_errors(measured: Measured, scales: Scales, profiles: Mapping[str, Column
         defined = scaled[~np.isnan(scaled)]
         if len(defined) < SEGMENT_ROWS_MIN or name == problem.TARGET:
             continue
-        yield StatisticKey("error", name), _log_mean(np.abs(defined))
+        yield StatisticKey("error", name), _log_mean(np.abs(defined), scales.ignored[place])
         yield StatisticKey("outliers", name), _fraction(np.abs(defined) > scales.outlier[place])
         if profiles[name].kind == "number":
             clipped = np.clip(defined, -ERROR_CAP, ERROR_CAP)
@@ -93,7 +95,7 @@ def _of_segments(measured: Measured, scales: Scales, profiles: Mapping[str, Colu
             defined = scaled[rows, place]
             defined = defined[~np.isnan(defined)]
             if len(defined) >= SEGMENT_ROWS_MIN and name != problem.TARGET:
-                yield StatisticKey("error", name, segment), _log_mean(defined)
+                yield StatisticKey("error", name, segment), _log_mean(defined, scales.ignored[place])
 
 
 def _of_target(measured: Measured, _: Scales, profiles: Mapping[str, ColumnProfile]) -> Keyed:
@@ -160,9 +162,9 @@ def moved_gains(measured: Measured, scales: Scales, place: int, name: str) -> di
     return gains
 
 
-def _log_mean(scaled: np.ndarray) -> Value:
+def _log_mean(scaled: np.ndarray, ignored: float = 0.0) -> Value:
     clipped = np.clip(scaled, 0, ERROR_CAP)
-    mean = float(clipped.mean()) + ERROR_FLOOR
+    mean = float(clipped.mean()) + ERROR_FLOOR + ignored
     return Value(float(np.log(mean)), float(clipped.std() / mean / len(clipped) ** 0.5))
 
 

@@ -32,7 +32,7 @@ class Learned:
     @cached_property
     def reference(self) -> BatchReference:
         """Return what the older rows teach."""
-        return BatchReference(concatenated(self._older), self._limits, self._seed)
+        return BatchReference(concatenated(self._older), self._limits, self._seed, len(self._older))
 
     def check(self, new: BatchRows) -> tuple[list[CheckOutcome], list[Finding]]:
         """Return the outcome of each check, and the findings, worst first."""

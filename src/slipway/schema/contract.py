@@ -84,14 +84,23 @@ def sentence(changes: Sequence[str]) -> str:
 
 def _read_differently(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Return what clients must do to understand the predictions: for another target, another task, or both."""
-    (old_target, old_kind), (target, kind) = _prediction(before), _prediction(after)
+    old, new = _prediction(before), _prediction(after)
+    if old is None or new is None:
+        return []
+    (old_target, old_kind), (target, kind) = old, new
     changes = [] if target == old_target else [f"read predictions of `{target}`, not of `{old_target}`"]
     return changes if kind == old_kind else [*changes, f"read each prediction as {kind}, not {old_kind}"]
 
 
-def _prediction(document: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the target of a document, which older ones have in the title only, and what each prediction is."""
-    predictions = document["components"]["schemas"]["Predictions"]["properties"]["predictions"]
+def _prediction(document: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the target of a document, which older ones have in the title only, and what each prediction is.
+
+    None for a document without predictions, such as one of a release that another service answers.
+    """
+    schemas = document["components"]["schemas"]
+    if "Predictions" not in schemas:
+        return None
+    predictions = schemas["Predictions"]["properties"]["predictions"]
     items = predictions["items"]
     kind = "a probability" if "maximum" in items else "a number"
     kind = "probabilities by class" if items["type"] == "object" else kind
