@@ -41,9 +41,7 @@ class RelationsSection(Section):
     fit_rows: Annotated[Count, parameter("Rows that a model of a column is fitted on at most", "rows")]
     windows: Annotated[Count, parameter("Windows of the older rows at most", "windows")]
     partners: Annotated[Count, parameter("Columns that predict a column at most", "columns")]
-    false_alarms: Annotated[
-        Ratio, parameter("Maximum rate at which a clean batch is blocked", "probability")
-    ]
+    false_alarms: Annotated[Ratio, parameter("Maximum rate at which a clean batch is blocked", "probability")]
     error_rise: Annotated[float, parameter("Rise of a mean error that is accepted in any case", "ratio", ge=1)]
     bias: Annotated[NotNegative, parameter("Shift of errors that is accepted in any case", "mean errors")]
     correlation: Annotated[NotNegative, parameter("Change of a correlation or slope that is accepted", "Fisher's z")]
