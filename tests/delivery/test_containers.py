@@ -149,7 +149,7 @@ def test_releases_run_as_containers_with_the_guarantees_of_processes(crew, ship,
     crew.until(lambda: first not in crew.agent.state.instances)
     crew.settle()
     assert ("v0.1.0", 1) == (crew.serves, len(inside(crew)))
-    assert "podman: cannot create a cgroup; buildah runs the containers" in capfd.readouterr().err
+    assert "podman: cannot create a cgroup; " in capfd.readouterr().err
 
     (second,) = crew.agent.state.instances
     psutil.Process(second.pid).kill()  # stands for the container, and ends buildah, which then unmounts nothing

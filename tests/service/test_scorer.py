@@ -37,10 +37,10 @@ def scored(scorer: Scorer, rows: int) -> np.ndarray:
     return asyncio.run(scorer.score(rows, {"size": [1.0] * rows, "kind": ["a"] * rows}))
 
 
-@pytest.mark.parametrize(("rows", "thread"), [(1, "MainThread"), (100, "scorer_0")])
+@pytest.mark.parametrize(("rows", "thread"), [(1, "MainThread"), (1000, "scorer_0")])
 def test_few_rows_are_scored_inline_and_many_on_the_thread(rows, thread):
     model = Model(seconds_a_row=0.0002)
-    scorer = Scorer(model, inline_seconds=0.004, timeout_seconds=5)
+    scorer = Scorer(model, inline_seconds=0.04, timeout_seconds=5)
     assert rows == len(scored(scorer, rows))
     assert thread == model.calls[-1][0]
 
