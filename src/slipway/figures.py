@@ -1,4 +1,4 @@
-"""Formatting of numbers. Imports the standard library only, because the job `required` installs nothing else."""
+"""Formatting of numbers and lines, by the standard library alone, because the job `required` installs nothing else."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ def as_text(*values: float, sign: str = "") -> list[str]:
     return [
         "undefined" if math.isnan(value) else f"{round(value, decimals) + 0.0:{sign},.{decimals}f}" for value in values
     ]
+
+
+def shorten(text: str, characters_max: int) -> str:
+    """Return `text`, cut to `characters_max` with an ellipsis."""
+    return text if len(text) <= characters_max else f"{text[: characters_max - 1].rstrip()}…"
 
 
 def count(number: int, noun: str) -> str:

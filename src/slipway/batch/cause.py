@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from slipway import figures
 from slipway.batch.batch_statistics import moved_gains
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ FITS_GAIN_MIN = 2.0  # factor by which a guess lowers the mean error
 SAME_SHAPE_MAX = 0.1  # distance of distributions
 SWAPPED_SHAPE_MIN = 0.3  # distance to its own column, from which a swapped column is distinguished
 UNCORRELATED_MAX = 0.3  # fraction of the reference's correlation that permuted rows retain
+MIXTURE_RATIO_MIN = (
+    0.01  # fraction of rows with outliers, up to which nothing tells of a mixture: the reference has 0.2%
+)
 MIXTURE_RATIO_MAX = 0.7  # fraction of rows with outliers, above which it is no mixture
 EXCHANGED_RATIO_MIN = 0.5  # fraction of rows of one category that resemble the other
 CODE_ROWS_MIN = 20
@@ -60,7 +64,7 @@ def _moved(reference: BatchReference, measured: Measured, name: str) -> str:
     best = min(gains, key=lambda distance: gains[distance].value, default=0)
     if not best or np.exp(gains[best].value) > 1 / FITS_GAIN_MIN:
         return ""
-    rows, side = f"{abs(best)} row{'s' if abs(best) > 1 else ''}", "early" if best > 0 else "late"
+    rows, side = figures.count(abs(best), "row"), "early" if best > 0 else "late"
     return f"a join that is {rows} too {side}: moved back, the error falls to {np.exp(gains[best].value):.0%}"
 
 
@@ -106,7 +110,7 @@ def _mixed(reference: BatchReference, measured: Measured, name: str) -> str:
     place = list(reference.profiles).index(name)
     scaled = np.abs(measured.errors[:, place]) / reference.scales.error[place]
     outlying = float((scaled[~np.isnan(scaled)] > reference.scales.outlier[place]).mean()) if len(scaled) else 0.0
-    if not 0 < outlying < MIXTURE_RATIO_MAX:
+    if not MIXTURE_RATIO_MIN < outlying < MIXTURE_RATIO_MAX:
         return ""
     return f"a mixture: about {outlying:.0%} of the rows have another source"
 

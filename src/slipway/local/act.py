@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from slipway import yaml12
+from slipway import figures, yaml12
 from slipway.errors import MissingFileError
 from slipway.files import write_text
 from slipway.local import github_schema
@@ -278,7 +278,7 @@ def tail(output: str) -> list[str]:
 
 def shorten(line: str) -> str:
     """Return `line`, cut to LINE_CHARACTERS_MAX."""
-    return line if len(line) <= LINE_CHARACTERS_MAX else f"{line[: LINE_CHARACTERS_MAX - 1]}…"
+    return figures.shorten(line, LINE_CHARACTERS_MAX)
 
 
 def _ends_a_step(message: _Message) -> bool:

@@ -91,4 +91,4 @@ def _numbers(estimate: Estimate) -> str:
 
 
 def _cut(label: str) -> str:
-    return label if len(label) <= LABEL_CHARACTERS_MAX else label[: LABEL_CHARACTERS_MAX - 1] + "…"
+    return figures.shorten(label, LABEL_CHARACTERS_MAX)

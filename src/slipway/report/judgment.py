@@ -57,8 +57,7 @@ class Judged:
         verdict = self.verdict
         is_number = self.job in MEASURED and bool(DIGIT.search(verdict.observed))
         reason = verdict.observed if is_number else verdict.reason or verdict.observed
-        text = f"{verdict.gate}: {' '.join(reason.split())}"
-        return text if len(text) <= HEADLINE_CHARACTERS_MAX else text[: HEADLINE_CHARACTERS_MAX - 1].rstrip() + "…"
+        return figures.shorten(f"{verdict.gate}: {' '.join(reason.split())}", HEADLINE_CHARACTERS_MAX)
 
 
 def judged(evidence: ReportEvidence) -> list[Judged]:

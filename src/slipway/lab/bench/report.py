@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from slipway import figures
 from slipway.lab.bench.bench_result import Size
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _cell_lines(cells: Sequence[BenchCell]) -> Iterator[tuple[str, ...]]:
     for cell in cells:
         if cell.size != group:
             group = cell.size
-            size = f"{_plural(group.rows, 'row')}, {_plural(group.connections, 'connection')}"
+            size = f"{figures.count(group.rows, 'row')}, {figures.count(group.connections, 'connection')}"
             yield (size, *[""] * (len(CELL_COLUMNS) - 1))
         yield (
             f"  {cell.name}",
@@ -88,10 +89,6 @@ def _cell_lines(cells: Sequence[BenchCell]) -> Iterator[tuple[str, ...]]:
             f"{cell.cpu_seconds_per_1000:.3f}",
             *(f"{ratio:.2f}" for ratio in cell.ratios.values()),
         )
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def _server_lines(servers: Sequence[BenchServer]) -> Iterator[tuple[str, ...]]:
