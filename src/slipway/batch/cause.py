@@ -19,9 +19,7 @@ FITS_GAIN_MIN = 2.0  # factor by which a guess lowers the mean error
 SAME_SHAPE_MAX = 0.1  # distance of distributions
 SWAPPED_SHAPE_MIN = 0.3  # distance to its own column, from which a swapped column is distinguished
 UNCORRELATED_MAX = 0.3  # fraction of the reference's correlation that permuted rows retain
-MIXTURE_RATIO_MIN = (
-    0.01  # fraction of rows with outliers, up to which nothing tells of a mixture: the reference has 0.2%
-)
+MIXTURE_RATIO_MIN = 0.01  # fraction of rows with outliers, up to which it is no mixture; the reference has 0.2%
 MIXTURE_RATIO_MAX = 0.7  # fraction of rows with outliers, above which it is no mixture
 EXCHANGED_RATIO_MIN = 0.5  # fraction of rows of one category that resemble the other
 CODE_ROWS_MIN = 20
