@@ -82,7 +82,7 @@ def make(layout: Layout) -> Base:
     Package lists that are missing or outdated, as on a machine that nobody updates, are fetched for this base only.
     """
     try:
-        return _made(layout, _Apt())
+        return _made(layout, _Apt.with_own_index())
     except _AptError as error:
         output.progress(f"image: fetching the lists of packages, because {error}")
     with TemporaryDirectory() as lists:
@@ -117,6 +117,16 @@ class _Apt:
     """The package manager of this distribution, of which only queries and downloads are used."""
 
     options: tuple[str, ...] = ()
+
+    @classmethod
+    def with_own_index(cls) -> _Apt:
+        """Use the machine's lists of packages, and keep apt's index of them with the layers.
+
+        Many containers keep none, and then every call makes it again, which takes half a second.
+        """
+        index = cache.folder().with_name("apt") / "pkgcache.bin"
+        index.parent.mkdir(parents=True, exist_ok=True)
+        return cls((f"-oDir::Cache::pkgcache={index}",))
 
     @classmethod
     def with_own_lists(cls, folder: Path) -> _Apt:

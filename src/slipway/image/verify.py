@@ -24,14 +24,22 @@ class UnknownBaseError(Exception):
 
 
 @dataclass(frozen=True)
+class PulledLayer:
+    """A pulled layer that was hashed, compressed and not."""
+
+    digest: str
+    diff_id: str
+
+
+@dataclass(frozen=True)
 class PulledImage:
     """An image that was pulled and compared with its release as far as that runs no program of it."""
 
     record: ImageRecord
     release: Release
     base: Base
-    own: dict[str, str]
-    """Digest of each layer above the base, by its content."""
+    own: dict[str, PulledLayer]
+    """Each layer above the base, by its content."""
 
     @property
     def layout(self) -> Layout:
@@ -50,9 +58,10 @@ def pull(record: ImageRecord, release: Release, layout: Layout) -> PulledImage:
     _refuse_other_platform(record, config)
     _refuse_other_release(config, release)
     diff_ids = _diff_ids(content, config, layout)
-    digests = [layer["digest"] for layer in content["layers"][-OWN_LAYERS:]]
+    digests = [layer["digest"] for layer in content["layers"]]
+    own = [PulledLayer(*hashes) for hashes in zip(digests, diff_ids, strict=True)][-OWN_LAYERS:]
     base = Base(layout, content["layers"][:-OWN_LAYERS], diff_ids[:-OWN_LAYERS], record.base)
-    pulled = PulledImage(record, release, base, dict(zip(build.CONTENTS, digests, strict=True)))
+    pulled = PulledImage(record, release, base, dict(zip(build.CONTENTS, own, strict=True)))
     _refuse_other_layer(build.MODEL, build.model_layer(release), layout, pulled.own[build.MODEL])
     if config != build.configuration(release, diff_ids, config["config"]["Labels"]):
         raise RejectedError(f"{record.image}: its configuration is not the one that the release builds")
@@ -122,11 +131,11 @@ def _diff_ids(content: Json, config: Json, layout: Layout) -> list[str]:
     return computed
 
 
-def _refuse_other_layer(name: str, expected: Layer, layout: Layout, digest: str) -> None:
+def _refuse_other_layer(name: str, expected: Layer, layout: Layout, pulled: PulledLayer) -> None:
     """Raise UserError naming the first file in which a layer differs from the release's."""
-    if layers.diff_id(layout.blob(digest)) == expected.diff_id:
+    if pulled.diff_id == expected.diff_id:
         return
-    pushed, built = layers.hashes(layout.blob(digest)), layers.hashes(expected.file)
+    pushed, built = layers.hashes(layout.blob(pulled.digest)), layers.hashes(expected.file)
     paths = sorted(path for path in pushed.keys() | built.keys() if pushed.get(path) != built.get(path))
     differing = paths[0] if paths else "the order or the permissions of its files"
     raise DigestMismatchError(f"layer `{name}` of the image differs from the release: {differing}")
