@@ -21,7 +21,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from slipway.agent import supervision
+from slipway.agent import processes, supervision
 from slipway.agent.agent import Agent
 from slipway.agent.follower import Follower
 from slipway.deployment import smoke
@@ -29,7 +29,9 @@ from slipway.dvc.files import blobs
 from slipway.environment.place import Place
 from slipway.errors import UserError
 from slipway.release import manifest, publish
+from slipway.release.store.folder import FolderStore
 from slipway.settings import read_settings
+from tests.delivery.conftest import Project, create, git, settle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,11 +123,31 @@ def _poison_bentos(built: Path, home: Path) -> Path:
     return home
 
 
+def _copy(trained: Path, folder: Path) -> None:
+    """Copy a project and its origin into `folder`."""
+    for name in ("project", "origin.git"):
+        shutil.copytree(trained / name, folder / name, symlinks=True)
+    git(folder / "project", "remote", "set-url", "origin", str(folder / "origin.git"))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Return a folder with the trained toy project and its origin."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        settle(folder, monkeypatch)
+        project = create(folder)
+        _make_toy(project.root)
+        project.commit()
+    return folder
+
+
 @pytest.fixture
-def toy(project):
-    _make_toy(project.root)
-    project.commit()
-    return project
+def toy(trained, tmp_path, monkeypatch):
+    settle(tmp_path, monkeypatch)
+    _copy(trained, tmp_path)
+    monkeypatch.chdir(tmp_path / "project")
+    return Project(tmp_path / "project", tmp_path / "origin.git", FolderStore(tmp_path / "store"))
 
 
 def test_the_build_is_reproducible_and_the_release_serves_its_recorded_predictions(toy, tmp_path, monkeypatch):
@@ -152,6 +174,8 @@ def test_the_build_is_reproducible_and_the_release_serves_its_recorded_predictio
     agent = Agent(place, follower, toy.store, settings.agent, settings.canary)
     try:
         supervision.run_once(agent, timeout_seconds=120)
+        (instance,) = agent.state.instances
+        assert {instance.pid: instance.tag} == processes.tagged(instance.tag)  # without a supervisor
         assert 0 == smoke.smoke(toy.environment("staging"), toy.store)
         manifest.verify(place.releases / agent.state.serving.digest.removeprefix("sha256:"))
     finally:
@@ -195,12 +219,9 @@ def test_a_model_that_imports_what_the_release_lacks_fails_the_build_in_one_line
     assert not (project.root / "build/release").exists()
 
 
-def _world(toy, folder: Path) -> Path:
+def _world(trained: Path, folder: Path) -> Path:
     """Copy the project with its own origin and store, and return the folder of all three."""
-    shutil.copytree(toy.root, folder / "project", symlinks=True)
-    shutil.copytree(toy.origin, folder / "origin.git", symlinks=True)
-    git = ["git", "remote", "set-url", "origin", str(folder / "origin.git")]
-    subprocess.run(git, cwd=folder / "project", check=True)
+    _copy(trained, folder)
     (folder / "temporary").mkdir()
     return folder
 
@@ -226,20 +247,20 @@ def _released(world: Path) -> dict[str, str]:
     process = _release(world)
     output = process.communicate()[0]
     assert 0 == process.returncode, output
-    git = ["git", "--git-dir", str(world / "origin.git"), "for-each-ref", "--format=%(refname) %(tree) %(*tree)"]
-    refs = subprocess.run(git, check=True, capture_output=True, text=True).stdout
+    refs = git(world / "origin.git", "for-each-ref", "--format=%(refname) %(tree) %(*tree)")
     stored = {path.name: manifest.verify(path).digest for path in (world / "store").glob("[!.]*")}
     return {"refs": refs, "built": manifest.verify(world / "project/build/release").digest, **stored}
 
 
 @pytest.mark.timeout((KILLS + 1) * KILL_SECONDS_MAX)
-def test_the_build_after_a_killed_one_gives_the_same_release(toy, tmp_path):
+def test_the_build_after_a_killed_one_gives_the_same_release(trained, tmp_path, monkeypatch):
+    settle(tmp_path, monkeypatch)
     start = time.monotonic()
-    clean = _released(_world(toy, tmp_path / "clean"))
+    clean = _released(_world(trained, tmp_path / "clean"))
     seconds, draw = time.monotonic() - start, random.Random(SEED)
     assert {"refs", "built", "v0.1.0"} == set(clean)
     for kill in range(KILLS):
-        world, moment = _world(toy, tmp_path / f"killed-{kill}"), draw.uniform(0, seconds)
+        world, moment = _world(trained, tmp_path / f"killed-{kill}"), draw.uniform(0, seconds)
         process = _release(world)
         time.sleep(moment)
         with contextlib.suppress(ProcessLookupError):

@@ -30,7 +30,6 @@ BENTO = "app/bento"
 SOURCE = "bento/src"
 USER = "10001:10001"
 PORT = 3000
-ENTRY_POINT = "src/slipway/serving/container.py"
 RELEASE_DIGEST = "slipway.release.digest"
 OCI = "org.opencontainers.image"
 MODEL = "model"
@@ -169,8 +168,8 @@ def configuration(release: Release, diff_ids: list[str], labels: dict[str, str])
 def _command(release: Release) -> Json:
     """Return the command of an image. A release of an earlier version of the template has no entry point of its own."""
     python, address = f"/{packages.VENV}/bin/python", ["--host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104
-    if (release.folder / "bento" / ENTRY_POINT).is_file():
-        return {"Entrypoint": [python, "-P", f"/{BENTO}/{ENTRY_POINT}"]}
+    if (release.folder / "bento" / manifest.ENTRY_POINT).is_file():
+        return {"Entrypoint": [python, "-P", f"/{BENTO}/{manifest.ENTRY_POINT}"]}
     return {"Entrypoint": [python, "-m", "bentoml", "serve", f"/{BENTO}"], "Cmd": address}
 
 

@@ -47,7 +47,7 @@ CHAMPION_KEYS = {"version", "digest", "commit"}
 SMOKE_ROWS = 20
 TOLERANCE = 1e-6  # max relative difference between a served prediction and the one recorded in the build
 SERVICE = Service(
-    command=["{python}", "-m", "bentoml", "serve", "{release}/bento", "--host", "127.0.0.1", "--port", "{port}"],
+    command=["{python}", "-P", f"{{release}}/bento/{manifest.ENTRY_POINT}", "--host", "127.0.0.1", "--port", "{port}"],
     environment={"PYTHONPATH": "{release}/bento/src", "BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": "{scratch}"},
 )
 

@@ -34,6 +34,9 @@ OPENAPI = "openapi.json"
 SBOM = "sbom.cdx.json"
 REPORT = "report.md"
 RELEASE = "release.json"
+ENTRY_POINT = "src/slipway/serving/container.py"
+"""Program in a Bento that serves it in one process."""
+
 FORMAT = 1
 
 

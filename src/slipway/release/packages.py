@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NOT_INHERITED = {
     *("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT", "SLIPWAY_MODEL_DIR"),
+    "PYTHONDONTWRITEBYTECODE",  # set in many containers; each start of a release would compile its packages again
     keys.SIGNING_KEY,
 }
 

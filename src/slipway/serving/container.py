@@ -1,8 +1,8 @@
-"""Entry point of the image, which serves the Bento that contains this file.
+"""Entry point of images and agents, which serves the Bento that contains this file.
 
-A single worker runs in this process, because platforms restart containers: BentoML's supervisor would be a second
-process with the same imports, and takes most of the time of a start. `bentoml serve` replaces this process if several
-workers need it, or an option or a variable of BentoML.
+A single worker runs in this process, because platforms and agents restart what ends: BentoML's supervisor would be a
+second process with the same imports, and takes most of the time of a start. `bentoml serve` replaces this process if
+several workers need it, or an option or a variable of BentoML.
 
 It listens on all addresses, at the port in the variable PORT, which Knative and Cloud Run set, or else at 3000.
 Arguments of the command override both. Only the standard library is imported before the path of the Bento is set.
