@@ -51,6 +51,8 @@ def inferred(case: dict[str, Any], folder: Path = FOLDER) -> tuple[Plan, pd.Data
 def problem_of(tmp_path, monkeypatch):
     """Return a function that imports the package of `slipway new` for a plan in place of the current problem."""
     monkeypatch.setattr(render, "formatted", lambda text, _: text)
+    # Python takes the bytecode of a module for that of another with the same path, size and second of writing.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
     def imported(fork_plan: Plan) -> Any:
         for path, text in render.render(fork_plan).items():
