@@ -34,6 +34,8 @@ from slipway.release.store.folder import FolderStore
 from slipway.settings.operation import AgentSection, CanarySection
 from tests import params, preloaded, release_manifest
 
+TOOLS_LOCKS = Path(__file__).parent / "kubernetes"
+TOOLS_CACHE = Path(__file__).parents[2] / "build" / "kubernetes"  # not in git
 TIMEOUT_SECONDS = 20  # for every condition that a test waits for
 HEALTH = {"health_seconds": 2, "health_failures": 3, "rehash_seconds": 300}
 AGENT = {"poll_seconds": 0.1, "ready_seconds": 10, "drain_seconds": 0.3, "promote_seconds": 20, **HEALTH}
@@ -337,3 +339,17 @@ def crew(project):
     yield crew
     supervision.stop(crew.place, timeout_seconds=3)
     assert {} == crew.running
+
+
+@pytest.fixture(scope="session")
+def tools() -> Path:
+    """Folder with the programs of `kubernetes/requirements.txt`, which is installed again after a change of it."""
+    lock, cached = TOOLS_LOCKS / "requirements.txt", TOOLS_CACHE / "requirements.txt"
+    if not cached.exists() or cached.read_bytes() != lock.read_bytes():
+        uv = str(Path(sys.executable).with_name("uv"))
+        cached.unlink(missing_ok=True)
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, TOOLS_CACHE / "env"], check=True)
+        python = TOOLS_CACHE / "env/bin/python"
+        subprocess.run([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, lock], check=True)
+        shutil.copy(lock, cached)
+    return TOOLS_CACHE / "env/bin"

@@ -10,7 +10,6 @@ import copy
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,20 +104,6 @@ def kustomize(tool) -> Callable[[Path], list[Manifest]]:
         return sorted(yaml.safe_load_all(done.stdout), key=_identity)
 
     return run
-
-
-@pytest.fixture(scope="session")
-def tools() -> Path:
-    """Folder with the programs of `kubernetes/requirements.txt`."""
-    lock, cached = LOCKS / "requirements.txt", CACHE / "requirements.txt"
-    if not cached.exists() or cached.read_bytes() != lock.read_bytes():
-        uv = str(Path(sys.executable).with_name("uv"))
-        cached.unlink(missing_ok=True)
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, CACHE / "env"], check=True)
-        python = CACHE / "env/bin/python"
-        subprocess.run([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, lock], check=True)
-        shutil.copy(lock, cached)
-    return CACHE / "env/bin"
 
 
 @pytest.fixture(scope="session")

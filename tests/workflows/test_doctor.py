@@ -17,6 +17,12 @@ from slipway.local.finding import Finding, Severity
 from tests import github_api
 
 REPOSITORY = f"/repos/{github_api.REPOSITORY}"
+AWS = {
+    "SLIPWAY_STORE": "s3://flights/releases",
+    "AWS_ROLE": "arn:aws:iam::123456789012:role/main",
+    "AWS_PULL_REQUEST_ROLE": "arn:aws:iam::123456789012:role/pull-request",
+    "AWS_REGION": "eu-central-1",
+}
 COMPLETE: dict[str, Any] = {
     REPOSITORY: {"default_branch": "main", "has_issues": True},
     "actions/workflows": {"workflows": [{"path": ".github/workflows/monitor.yaml", "state": "active"}]},
@@ -32,6 +38,8 @@ COMPLETE: dict[str, Any] = {
     "dependency-graph/sbom": {"sbom": {}},
     "actions/variables/PAGES": {"name": "PAGES", "value": "true"},
     "pages": {"build_type": "workflow"},
+    **{f"actions/variables/{name}": {"name": name, "value": value} for name, value in AWS.items()},
+    "actions/oidc/customization/sub": {"use_default": True, "sub_claim_prefix": "repo:team@1/flights@2"},
 }
 """GitHub's responses for a repository with every setting."""
 
@@ -183,7 +191,7 @@ def clone(server, tmp_path, monkeypatch):
 
 def test_complete_repository_needs_no_fix(clone):
     findings = list(doctor_github.examine(clone))
-    assert 14 == len(findings)
+    assert 18 == len(findings)
     assert [] == [finding for finding in findings if finding.fix or finding.severity]
 
 
@@ -197,6 +205,10 @@ REQUESTS = {
     "rules": {"rulesets"},
     "dependency graph": {"dependency-graph/sbom"},
     "Pages": {"actions/variables/PAGES", "pages"},
+    "AWS role": {
+        "actions/oidc/customization/sub",
+        *(f"actions/variables/{name}" for name in (*AWS, "SLIPWAY_COLLECTED")),
+    },
 }
 """API paths that each check requests."""
 
@@ -255,6 +267,11 @@ INCOMPLETE = [
         1,
         "create and approve pull requests",
     ),
+    ("actions/variables/AWS_ROLE", 404, "AWS role", 1, "create the stack of docs/cloud.md"),
+    ("actions/variables/AWS_REGION", 404, "AWS_REGION", 2, "set the variable AWS_REGION"),
+    ("actions/variables/AWS_PULL_REQUEST_ROLE", 404, "AWS_PULL_REQUEST_ROLE", 1, "see docs/cloud.md"),
+    ("actions/oidc/customization/sub", {"use_default": False}, "AWS subject", 2, "-F use_default=true"),
+    ("actions/oidc/customization/sub", {"use_default": True}, "AWS subject", 1, "see docs/cloud.md"),
     ("environments", {"total_count": 0}, "environment staging", 1, "--input .github/rulesets/environment.json"),
     ("environments", {"environments": []}, "environment staging", 1, "--input .github/rulesets/environment.json"),
     (
@@ -283,6 +300,7 @@ INCOMPLETE = [
             ("rulesets", "rules"),
             ("dependency-graph/sbom", "dependency graph"),
             ("actions/variables/PAGES", "Pages"),
+            ("actions/variables/AWS_ROLE", "AWS role"),
             (REPOSITORY, "repository"),
             ("actions/workflows", "workflows"),
             ("immutable-releases", "immutable releases"),

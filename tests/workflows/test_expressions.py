@@ -47,6 +47,15 @@ def finished(event: str, conclusion: str) -> dict[str, Any]:
 
 COMPLETED = """!contains(fromJSON('["action_required", "skipped", "stale"]'), github.event.workflow_run.conclusion)"""
 Rows = list[tuple[dict[str, Any], str]]
+
+
+def pull_request_of(repository: str | None) -> dict[str, Any]:
+    """Return the contexts of a pull request whose branch is in `repository`, None if it was deleted."""
+    repo = repository and {"full_name": repository}
+    github = {"event_name": "pull_request", "event": {"pull_request": {"head": {"repo": repo}}}}
+    return {"github": github | {"repository": "team/flights"}, "vars": {"AWS_PULL_REQUEST_ROLE": "arn"}}
+
+
 DECISIONS: dict[str, Rows] = {
     "env.SLIPWAY_ATTESTED == 'true' && steps.build.outputs.built == 'true'": [
         ({"env": {"SLIPWAY_ATTESTED": "true"}, "steps": {"build": {"outputs": {"built": "true"}}}}, "true"),
@@ -57,6 +66,14 @@ DECISIONS: dict[str, Rows] = {
         ({"env": {"SLIPWAY_ATTESTED": "true"}, "steps": {"image": {"outputs": {"built": "true"}}}}, "true"),
         ({"env": {"SLIPWAY_ATTESTED": "true"}, "steps": {"image": {"outputs": {"built": "false"}}}}, "false"),
         ({"env": {"SLIPWAY_ATTESTED": "true"}, "steps": {"image": {"outputs": {}}}}, "false"),
+    ],
+    "(github.event_name != 'pull_request' || github.event.pull_request.head.repo.full_name == github.repository)"
+    " && vars.AWS_PULL_REQUEST_ROLE || ''": [
+        (pull_request_of("team/flights"), "arn"),
+        (pull_request_of("fork/flights"), ""),
+        (pull_request_of(None), ""),
+        (on("topic", "workflow_dispatch", AWS_PULL_REQUEST_ROLE="arn"), "arn"),
+        (on("topic", "workflow_dispatch"), ""),
     ],
     "github.event.pull_request.number || github.ref": [
         ({"github": {"event": {"pull_request": {"number": 7}}, "ref": "refs/pull/7/merge"}}, "7"),
@@ -82,6 +99,7 @@ DECISIONS: dict[str, Rows] = {
         (on("main", PAGES="true"), "true"),
         (on("topic", PAGES="true"), "false"),
     ],
+    "inputs.aws-role != ''": [({"inputs": {"aws-role": "arn"}}, "true"), ({"inputs": {"aws-role": ""}}, "false")],
     "inputs.checks == 'true'": [({"inputs": {"checks": "true"}}, "true"), ({"inputs": {"checks": "false"}}, "false")],
     "inputs.environment == 'production' && vars.PRODUCTION_URL == '' || "
     "inputs.environment == 'staging' && vars.STAGING_URL == ''": [

@@ -44,16 +44,32 @@ WRITERS = {
     "deploy.yaml": {
         "build": {"attestations", "contents", "id-token"},
         "image": {"attestations", "contents", "id-token", "packages"},
-        **{job: {"contents"} for job in ("staging", "production", "report")},
+        **{job: {"contents", "id-token"} for job in ("staging", "production", "report")},
     },
+    "cache.yaml": {"train": {"id-token"}},
     "docs.yaml": {"publish": {"id-token", "pages"}},
-    "monitor.yaml": {"health": {"actions", "issues"}},
+    "monitor.yaml": {"health": {"actions", "issues"}, "monitor": {"id-token"}},
+    "pull-request.yaml": {"data": {"id-token"}, "train": {"id-token"}},
+    "pull-request-code.yaml": {"test": {"id-token"}},
     "pull-request-comment.yaml": {"comment": {"pull-requests"}, "required-status": {"statuses"}},
-    "retrain.yaml": {"propose": {"actions", "contents", "pull-requests"}},
-    "rollback.yaml": {"rollback": {"contents"}},
+    "python-versions.yaml": {"python": {"id-token"}},
+    "retrain.yaml": {"propose": {"actions", "contents", "id-token", "pull-requests"}, "train": {"id-token"}},
+    "rollback.yaml": {"rollback": {"contents", "id-token"}},
     "scorecard.yaml": {"scorecard": {"security-events"}},
 }
 """Write permissions by workflow and job; no other job has any."""
+
+IDENTIFIED = ("actions/attest", "actions/deploy-pages")
+"""Actions that show the identity token of their job to another service. A role in AWS is the other use of it."""
+
+ROLES = {
+    True: (
+        "${{ (github.event_name != 'pull_request' || github.event.pull_request.head.repo.full_name =="
+        " github.repository) && vars.AWS_PULL_REQUEST_ROLE || '' }}"
+    ),
+    False: "${{ vars.AWS_ROLE }}",
+}
+"""Role in AWS that a job assumes, by whether a pull request starts its workflow: it only reads, and forks get none."""
 
 RESULTLESS = {"comment", "dependency-review", "health", "propose", "publish", "required", "required-status"}
 """Jobs that upload no results: they end with a status, a comment, an issue, a pull request or a site."""
@@ -149,6 +165,10 @@ class Workflow:
             return {permissions} - {"read-all"}
         return {scope for scope, level in permissions.items() if level == "write"}
 
+    def publishes(self, job: str) -> bool:
+        """Return whether a job can change something on GitHub; an identity token alone changes nothing there."""
+        return bool(self.writes(job) - {"id-token"})
+
 
 def read(path: Path) -> Workflow:
     return Workflow(path.name, path.read_text(encoding="utf-8"))
@@ -182,7 +202,7 @@ def runs_do_not_collide(workflow: Workflow) -> Iterator[str]:
 
 
 def promotions_are_not_cancelled(workflow: Workflow) -> Iterator[str]:
-    for job in filter(workflow.writes, workflow.jobs):
+    for job in filter(workflow.publishes, workflow.jobs):
         if any(group.get("cancel-in-progress") is not False for group in workflow.groups(job) or [{}]):
             yield f"{job}: has write access, and can be canceled midway"
 
@@ -332,11 +352,29 @@ def pull_requests_see_no_secret(workflow: Workflow) -> Iterator[str]:
         yield "a secret in a workflow of pull requests"
 
 
+def identity_tokens_have_a_use(workflow: Workflow) -> Iterator[str]:
+    """A job can request an identity token exactly if a step of it needs one."""
+    for job in workflow.jobs:
+        steps = [step for name, step in workflow.steps() if name == job]
+        needed = any(
+            "aws-role" in step.get("with", {}) or step.get("uses", "").startswith(IDENTIFIED) for step in steps
+        )
+        if needed is not ("id-token" in workflow.writes(job)):
+            yield f"{job}: {'needs an' if needed else 'has an unused'} identity token"
+
+
+def forks_assume_no_role(workflow: Workflow) -> Iterator[str]:
+    for job, step in workflow.steps():
+        role = step.get("with", {}).get("aws-role")
+        if role not in {None, ROLES["pull_request" in workflow.triggers]}:
+            yield f"{job}: assumes {role}"
+
+
 def publishing_jobs_use_no_cache(workflow: Workflow) -> Iterator[str]:
     for job, step in workflow.steps():
         action, inputs = step.get("uses", "").split("@")[0], step.get("with", {})
         caches = action.startswith("actions/cache") or inputs.get("enable-cache") or "cache" in inputs
-        if caches and workflow.writes(job):
+        if caches and workflow.publishes(job):
             yield f"{job}: {action} restores or saves a cache, and the job publishes"
 
 
@@ -423,6 +461,8 @@ RULES = [
     commands_contain_no_expressions,
     expressions_mean_the_same_under_act,
     pull_requests_see_no_secret,
+    identity_tokens_have_a_use,
+    forks_assume_no_role,
     publishing_jobs_use_no_cache,
     downloads_have_a_fixed_destination,
     cache_keys_exclude_bytecode,
@@ -510,6 +550,11 @@ FAULTS = [
     (expressions_mean_the_same_under_act, "deploy.yaml", "toJSON(needs)", "format(vars.FORMAT, github.sha)"),
     (pull_requests_see_no_secret, "pull-request.yaml", "${{ github.token }}", "${{ secrets.TOKEN }}"),
     (pull_requests_see_no_secret, "pull-request.yaml", "${{ github.token }}", "${{ secrets['TOKEN'] }}"),
+    (identity_tokens_have_a_use, "pull-request.yaml", "      id-token: write", "      checks: write"),
+    (identity_tokens_have_a_use, "monitor.yaml", "aws-role: ", "groups: "),
+    (forks_assume_no_role, "pull-request.yaml", ROLES[True], ROLES[False]),
+    (forks_assume_no_role, "pull-request.yaml", "full_name == github.repository", "full_name != github.repository"),
+    (forks_assume_no_role, "deploy.yaml", ROLES[False], "${{ vars.AWS_PULL_REQUEST_ROLE }}"),
     (privileged_triggers_start_one_workflow_only, "pull-request.yaml", "  pull_request:\n", "  pull_request_target:\n"),
     (privileged_triggers_start_one_workflow_only, "deploy.yaml", "  workflow_dispatch:\n", "  issue_comment:\n"),
     (privileged_triggers_use_trusted_code_only, COMMENT, "persist-credentials: false", "ref: refs/pull/1/merge"),

@@ -115,6 +115,16 @@ def call(method: str, path: str, body: dict[str, Any] | None = None, *options: s
     return json.loads(done.stdout) if done.stdout.strip() else None
 
 
+def find(path: str) -> Any:
+    """Return the JSON at `path`, or None for status 404. Raises ApiError for another error status."""
+    try:
+        return call("GET", path)
+    except ApiError as error:
+        if error.status == NOT_FOUND:
+            return None
+        raise
+
+
 def read_artifact(run: str, repository: str, name: str, member: str, bytes_max: int) -> bytes | None:
     """Return the file `member` of the artifact `name` of a run; None if the run has no such artifact.
 

@@ -9,12 +9,12 @@ import os
 import re
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slipway.errors import UserError
 from slipway.git import Git, GitError
 from slipway.github import api
-from slipway.github.api import NOT_FOUND, ApiError
+from slipway.local import doctor_aws
 from slipway.local.finding import Finding, Severity
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CHECKED = (
     "default branch, Issues, Actions, permissions of workflows, disabled workflows, environments, rules, "
-    "immutable releases, dependency graph, Pages"
+    "immutable releases, dependency graph, Pages, roles in AWS"
 )
 BRANCH = "main"  # the branch in the triggers of the workflows
 DISABLED = {"disabled_inactivity", "disabled_fork", "disabled_manually"}
@@ -105,7 +105,7 @@ def _disabled_workflows(repository: str) -> Iterator[Finding]:
 
 
 def _immutable_releases(repository: str) -> Iterator[Finding]:
-    setting = _get(f"{repository}/immutable-releases")
+    setting = api.find(f"{repository}/immutable-releases")
     if not (setting and setting["enabled"]):
         yield Finding("immutable releases", "off, or visible to administrators only")
         return
@@ -174,7 +174,7 @@ def _apply_command(path: str, file: str) -> str:
 
 
 def _dependency_graph(repository: str) -> Iterator[Finding]:
-    if _get(f"{repository}/dependency-graph/sbom"):
+    if api.find(f"{repository}/dependency-graph/sbom"):
         yield Finding("dependency graph", "on")
     else:
         fix = "Settings → Advanced Security → Dependency graph, then set the variable DEPENDENCY_REVIEW to true"
@@ -182,24 +182,14 @@ def _dependency_graph(repository: str) -> Iterator[Finding]:
 
 
 def _pages(repository: str) -> Iterator[Finding]:
-    requested = (_get(f"{repository}/actions/variables/PAGES") or {}).get("value") == "true"
-    enabled = _get(f"{repository}/pages")
+    requested = (api.find(f"{repository}/actions/variables/PAGES") or {}).get("value") == "true"
+    enabled = api.find(f"{repository}/pages")
     if requested and not enabled:
         fix = "Settings → Pages → Source: GitHub Actions"
         yield Finding("Pages", "off, but the variable PAGES is true", fix, Severity.NEEDED)
     else:
         unpublished = "not published; set the variable PAGES to true, and docs.yaml publishes docs/"
         yield Finding("Pages", "published by docs.yaml" if requested else unpublished)
-
-
-def _get(path: str) -> Any:
-    """Return the response of GitHub's API, or None for status 404. Raises ApiError for another error status."""
-    try:
-        return api.call("GET", path)
-    except ApiError as error:
-        if error.status == NOT_FOUND:
-            return None
-        raise
 
 
 CHECKS: dict[str, Callable[[str], Iterator[Finding]]] = {
@@ -212,5 +202,6 @@ CHECKS: dict[str, Callable[[str], Iterator[Finding]]] = {
     "immutable releases": _immutable_releases,
     "dependency graph": _dependency_graph,
     "Pages": _pages,
+    "AWS role": doctor_aws.examine,
 }
 """Check by the subject of its finding when GitHub denies access."""

@@ -33,6 +33,7 @@ REPOSITORY = "/repos/{owner}/{repo}"
 
 OPERATIONS = {
     "/actions/artifacts/{artifact_id}/{archive_format}": ["get"],
+    "/actions/oidc/customization/sub": ["get"],
     "/actions/permissions": ["get"],
     "/actions/permissions/workflow": ["get"],
     "/actions/runs/{run_id}": ["get"],
