@@ -1,4 +1,4 @@
-"""The stack in AWS: cfn-lint and checkov accept it, moto creates it, and its roles allow what docs/cloud.md says."""
+"""The stack in AWS: cfn-lint and checkov accept it, moto creates it, and its roles allow what docs/cloud.md lists."""
 
 from __future__ import annotations
 

@@ -52,5 +52,5 @@ def _subject(repository: str) -> Iterator[Finding]:
 
 
 def _variable(repository: str, name: str) -> str:
-    found: dict[str, str] = api.find(f"{repository}/actions/variables/{name}") or {}
-    return found.get("value", "")
+    variable: dict[str, str] = api.find(f"{repository}/actions/variables/{name}") or {}
+    return variable.get("value", "")
