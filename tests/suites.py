@@ -66,6 +66,12 @@ def in_order(files: Iterable[str], seconds: Mapping[str, float]) -> list[str]:
     return sorted(files, key=lambda file: (-seconds.get(file, unknown), NAMES.index(suite(file)), file))
 
 
+def is_selective(config: pytest.Config) -> bool:
+    """Return whether tests are selected by name or marker, so that files may run in part."""
+    named = any("::" in argument for argument in config.args)
+    return bool(named or config.getoption("keyword") or config.getoption("markexpr"))
+
+
 class Suites:
     """The plugin: selects a suite, orders files, sets time limits and records durations."""
 
@@ -111,8 +117,6 @@ class Suites:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Keep the durations, unless this process is a worker, or tests were selected by name."""
-        selective = session.config.getoption("keyword") or session.config.getoption("markexpr")
-        selective = selective or any("::" in argument for argument in session.config.args)
-        if self.cache and not selective and not hasattr(session.config, "workerinput"):
+        if self.cache and not is_selective(session.config) and not hasattr(session.config, "workerinput"):
             rounded = {file: round(seconds, 1) for file, seconds in self.recorded.items()}
             self.cache.set(CACHE_KEY, self.cache.get(CACHE_KEY, {}) | rounded)
