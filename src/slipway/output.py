@@ -84,18 +84,24 @@ class ProgressReporter:
     """
 
     def __init__(self, name: str, unit: str) -> None:
-        self._name, self._unit = name, unit
+        self.name = name
+        """First words of the line."""
+        self._unit = unit
         self._start = self._printed = time.monotonic()
         self._is_terminal = sys.stderr.isatty()
         self._done = self._skipped = 0
+        self._fraction = self._skipped_fraction = 0.0
 
-    def skip(self, count: int) -> None:
-        """Count work that an earlier run completed."""
+    def skip(self, count: int, fraction: float) -> None:
+        """Count work that an earlier run completed, after which `fraction` of everything is complete."""
         self._skipped += count
+        self._skipped_fraction += max(fraction - self._fraction, 0.0)
+        self._fraction = max(fraction, self._fraction)
 
     def add(self, count: int, fraction: float) -> None:
         """Count completed work, after which `fraction` of everything is complete."""
         self._done += count
+        self._fraction = max(fraction, self._fraction)
         interval = TERMINAL_INTERVAL_SECONDS if self._is_terminal else PROGRESS_INTERVAL_SECONDS
         if time.monotonic() - self._printed > interval:
             self._print(fraction, "")
@@ -107,10 +113,10 @@ class ProgressReporter:
     def _print(self, fraction: float, end: str) -> None:
         self._printed = time.monotonic()
         seconds = max(self._printed - self._start, 1e-9)
-        line = f"{self._name}: {self._done + self._skipped:,} {self._unit}, {fraction:.0%}"
+        line = f"{self.name}: {self._done + self._skipped:,} {self._unit}, {fraction:.0%}"
         line += f", {self._done / seconds:,.0f} {self._unit}/s"
-        if 0 < fraction < 1 and not self._skipped:
-            line += f", {seconds / fraction * (1 - fraction):,.0f} s left"
+        if self._skipped_fraction < fraction < 1:
+            line += f", {seconds / (fraction - self._skipped_fraction) * (1 - fraction):,.0f} s left"
         if _state.quiet:
             return
         if self._is_terminal:

@@ -35,4 +35,4 @@ def test_an_environment_without_a_desired_release_is_named(project, tmp_path):
 
 def test_a_release_and_an_environment_are_mutually_exclusive(tmp_path):
     with pytest.raises(ArgumentError, match="--release and --environment are mutually exclusive"):
-        released.main(tmp_path / "in.csv", tmp_path / "out.csv", None, "v0.1.0", "staging")
+        released.main(tmp_path / "in.csv", tmp_path / "out.csv", None, "v0.1.0", "staging", None)

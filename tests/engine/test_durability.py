@@ -99,7 +99,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "scaffold/new.py": {"_import": "rows for the next step, which fails without them"},
     "scaffold/room.py": {"stored": "in memory"},
     "score/parts.py": {"save": TEMPORARY},
-    "score/released.py": {"_prepared": SCRATCH},
+    "score/one_file.py": {"_prepared": SCRATCH},
     "serving/counts.py": {"_mapped": "counters of running workers, shared in memory"},
     "serving/prediction_log.py": {"_begin": LOG},
 }

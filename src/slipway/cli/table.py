@@ -85,7 +85,7 @@ PANELS: dict[str, dict[str, dict[str, str]]] = {
     },
     "Models and experiments": {
         "score": {
-            "score": "Predict every row of a file with the same code as the service. An interrupted run resumes.",
+            "score": "Predict every row of a file or folder with the same code as the service. An interrupted run resumes.",
         },
         "history": {
             "history": "List runs and releases with commit, data, parameters, metrics, champion and verdict, newest first.",

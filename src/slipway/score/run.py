@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from slipway.settings.serving import ScoreSection
 
 ROW, RULES, PREDICTION, PROBABILITY = "row", "broken", "prediction", "probability_"
-PROGRESS_INTERVAL_SECONDS = 1
+SKIPPED = "slipway.skipped"
+"""Key of the metadata of an output: number of invalid rows of the input."""
 TOOLS = ("numpy", "onnxruntime", "pyarrow", "pydantic", "scikit-learn")
 """Packages on which a prediction may depend, in addition to file, model and `Row`."""
 
@@ -56,6 +57,8 @@ class ScoreJob:
     """File for invalid rows. Without it, the first invalid row ends the run."""
     dialect: Dialect = field(default_factory=Dialect)
     """Dialect of CSV input."""
+    provenance: dict[str, str] = field(default_factory=dict)
+    """Additional metadata of the output."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,8 @@ def score(job: ScoreJob, limits: ScoreSection) -> ScoreResult:
         folder = checkpoints.folder
         broken = tables.write(job.skip_bad, folder, checkpoints.load(BROKEN), {}) if job.skip_bad else 0
         model, _ = blobs(job.model, without=RELEASE)
-        provenance = {"slipway.release": job.released, "slipway.model": model}
-        scored = tables.write(job.target, folder, checkpoints.load(SCORED), provenance)
+        provenance = {"slipway.release": job.released, "slipway.model": model, SKIPPED: str(broken)}
+        scored = tables.write(job.target, folder, checkpoints.load(SCORED), provenance | job.provenance)
     return ScoreResult(scored, broken, resumed, time.monotonic() - start)
 
 
@@ -132,7 +135,7 @@ def _score_chunks(
         for chunk in tables.read(job.source, job.row, limits.chunk_rows, job.dialect):
             if checkpoints.has(chunk.number):
                 resumed += len(chunk.raw)
-                progress.skip(len(chunk.raw))
+                progress.skip(len(chunk.raw), chunk.read_fraction)
                 continue
             checked = checker.check(_with_defaults(chunk, job.row), chunk.invalid)
             _refuse(job, chunk, checked)

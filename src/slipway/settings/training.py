@@ -94,6 +94,7 @@ class TuneSection(Section):
 
     trials: Annotated[Count, parameter("Sets of parameters to try", "trials")]
     processes: Annotated[Count, parameter("Concurrent trials", "processes")]
+    lost_seconds: Annotated[Positive, parameter("Silence of a machine after which its trials are repeated", "seconds")]
     folds: Annotated[int, parameter("Cross-validation folds of the searched rows", "folds", ge=2)]
     holdout_ratio: Annotated[Inside, parameter("Fraction of the training rows that judges the best trial", "fraction")]
     rows: Annotated[Count, parameter("Maximum training rows", "rows")]

@@ -28,7 +28,7 @@ EVIDENCE = Path("metrics/tune.json")
 """Evidence for the pull request with the change; committed with it."""
 
 
-def tune(trials: int | None, *, apply: bool) -> None:
+def tune(trials: int | None, storage: str, *, apply: bool) -> None:
     """Search within the ranges of params.yaml, and print the change to the best trial, or apply it."""
     settings = read_settings()
     tune_section = settings.tune.model_copy(update={"trials": trials or settings.tune.trials})
@@ -37,7 +37,7 @@ def tune(trials: int | None, *, apply: bool) -> None:
         raise MissingFileError(f"{PREPARED / TRAIN}: not found; run `slipway train` first")
     ranges = space.read(settings.for_problem())
     with recorded(TUNE) as result:
-        best = search.search(FOLDER, _name(settings, ranges), PREPARED, settings, ranges)
+        best = search.search(FOLDER, _name(settings, ranges), PREPARED, settings, ranges, storage)
         output.progress("tune: comparing the best trial with the current parameters on hold-out rows")
         result.evidence = _evidence(best, settings, ranges)
     _offer(result.evidence, apply=apply)
@@ -47,7 +47,7 @@ def _name(settings: Settings, ranges: Mapping[str, space.ParameterRange]) -> str
     """Return the name of the study: a hash of its rows, code, ranges and fixed parameters."""
     fixed = space.with_values(settings.for_problem(), dict.fromkeys(ranges))
     sections = sorted({path.split(".")[0] for path in ranges})
-    tuned = settings.tune.model_dump(exclude={"trials", "processes"})
+    tuned = settings.tune.model_dump(exclude={"trials", "processes", "lost_seconds"})
     sources = sorted(Path(problem.__file__).parent.rglob("*.py"))
     content = {
         "rows": sha256(PREPARED / TRAIN),

@@ -1,6 +1,7 @@
-"""Search by Optuna: trials run in worker processes, and a database file lets a killed search resume.
+"""Search by Optuna: trials run in worker processes, and a killed search resumes from its storage.
 
-Only this process writes the file. Trials that were running during a kill are counted, and repeated first.
+The storage is a database file, which only this process writes, or a URL at which several machines search one study.
+Trials that were running during a kill are counted, and repeated first.
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 import problem
@@ -22,6 +25,8 @@ from slipway.errors import BusyError, DataError
 from slipway.evaluation import metrics
 from slipway.files import locks
 from slipway.tune import space, worker
+from slipway.tune.storage import open_storage
+from slipway.tune.study import SharedStudy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,10 +36,9 @@ if TYPE_CHECKING:
     from slipway.settings import Settings
     from slipway.tune.space import ParameterRange
 
-STUDY, LOCK, KILLED = "study.db", "lock", "killed"
+STUDY, LOCK = "study.db", "lock"
 SINGLE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # concurrent trials have one core each
 UNDEFINED = "the metric is undefined"
-DONE = (TrialState.COMPLETE, TrialState.FAIL)
 
 
 @dataclass
@@ -53,15 +57,22 @@ class SearchResult:
 
 
 def search(
-    folder: Path, name: str, prepared: Path, settings: Settings, ranges: Mapping[str, ParameterRange]
+    folder: Path, name: str, prepared: Path, settings: Settings, ranges: Mapping[str, ParameterRange], storage: str
 ) -> SearchResult:
     """Run `tune.trials` trials, including those of earlier runs of the study `name`, and return the result.
 
-    Raises UserError when another search uses `folder`, or when no trial succeeds.
+    With the URL `storage`, trials of other machines count, and the search ends when the last of them does. Raises
+    UserError when another search uses `folder`, or when no trial succeeds.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with _locked(folder), _workers(settings.tune.processes, prepared, settings) as pool:
-        study = _study(folder, name, settings, ranges)
+    current = space.current(settings.for_problem(), ranges)
+    first = current if all(ranges[path].holds(value) for path, value in current.items()) else None
+    url, lost = (storage, settings.tune.lost_seconds) if storage else (f"sqlite:///{(folder / STUDY).absolute()}", 0.0)
+    with (
+        nullcontext() if storage else _locked(folder),
+        _workers(settings.tune.processes, prepared, settings) as pool,
+    ):
+        study = SharedStudy(open_storage(url), name, settings.seed, first, lost)
         metric = metrics.primary(problem.TASK, settings.gates.primary)
         progress = SearchProgress(study, settings.tune.trials, metric)
         _run(study, pool, settings, ranges, progress)
@@ -75,75 +86,58 @@ def _locked(folder: Path) -> TextIO:
         raise BusyError(f"{folder}: another search is running; wait until it ends") from None
 
 
-def _study(folder: Path, name: str, settings: Settings, ranges: Mapping[str, ParameterRange]) -> optuna.Study:
-    """Return the study `name`, new or resumed."""
-    study = optuna.create_study(
-        storage=f"sqlite:///{(folder / STUDY).absolute()}",
-        study_name=name,
-        load_if_exists=True,
-        direction="maximize",
-        sampler=optuna.samplers.TPESampler(seed=settings.seed, constant_liar=True),
-    )
-    now = space.current(settings.for_problem(), ranges)
-    if not study.get_trials(deepcopy=False) and all(ranges[path].holds(value) for path, value in now.items()):
-        study.enqueue_trial(now)
-    killed = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    for trial in killed:
-        study.tell(trial.number, state=TrialState.FAIL)
-        study.enqueue_trial(trial.params)
-    study.set_user_attr(KILLED, [*study.user_attrs.get(KILLED, []), *(trial.number for trial in killed)])
-    return study
-
-
 def _run(
-    study: optuna.Study,
+    study: SharedStudy,
     pool: ProcessPoolExecutor,
     settings: Settings,
     ranges: Mapping[str, ParameterRange],
     progress: SearchProgress,
 ) -> None:
-    """Run trials in the worker processes until their requested number is complete."""
+    """Run trials in the worker processes until their requested number is complete, here and on other machines."""
     waiting: dict[Future[float], optuna.Trial] = {}
     while True:
-        while progress.started < progress.requested and len(waiting) < settings.tune.processes:
-            trial = study.ask()
+        study.beat()
+        while len(waiting) < settings.tune.processes and (trial := study.claim(progress.requested)):
             values = {path: options.draw(trial, path) for path, options in ranges.items()}
             waiting[pool.submit(worker.value, values)] = trial
-            progress.started += 1
-        if not waiting:
+        if waiting:
+            for future in wait(waiting, timeout=study.interval, return_when=FIRST_COMPLETED).done:
+                progress.record(waiting.pop(future), future)
+        elif study.is_complete(progress.requested):
             return
-        for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-            progress.record(waiting.pop(future), future)
+        else:
+            time.sleep(study.interval or 0)
 
 
 class SearchProgress:
     """Counter of trials, which reports each result on stderr."""
 
-    def __init__(self, study: optuna.Study, requested: int, metric: metrics.Metric) -> None:
+    def __init__(self, study: SharedStudy, requested: int, metric: metrics.Metric) -> None:
         self._study, self.requested, self._metric = study, requested, metric
         self._reasons: list[str] = []
-        self.resumed = self.started = len(self._done())
-
-    def _done(self) -> list[optuna.trial.FrozenTrial]:
-        killed = set(self._study.user_attrs.get(KILLED, []))
-        return [trial for trial in self._study.get_trials(deepcopy=False, states=DONE) if trial.number not in killed]
+        self.resumed = len(study.done)
 
     def record(self, trial: optuna.Trial, future: Future[float]) -> None:
         """Store and report the result of a trial. The study stores the gain, which it maximizes."""
         error = future.exception()
         value = float("nan") if error else future.result()
         if math.isnan(value):
-            self._study.tell(trial, state=TrialState.FAIL)
+            self._store(trial, state=TrialState.FAIL)
             self._reasons.append(" ".join(f"{type(error).__name__}: {error}".split()) if error else UNDEFINED)
             outcome = self._reasons[-1]
         else:
-            self._study.tell(trial, float(self._metric.gain(value)))
+            self._store(trial, float(self._metric.gain(value)))
             outcome = f"{self._metric.name} {value:.4f}"
-        output.progress(f"tune: {len(self._done())}/{self.requested}: {outcome}")
+        output.progress(f"tune: {len(self._study.done)}/{self.requested}: {outcome}")
+
+    def _store(self, trial: optuna.Trial, value: float | None = None, state: TrialState | None = None) -> None:
+        """Store a result, unless another machine took this process for lost and repeats the trial."""
+        with suppress(UpdateFinishedTrialError, ValueError):
+            self._study.study.tell(trial, value, state=state)
 
     def result(self) -> SearchResult:
         """Return the result so far. Raises UserError when no trial succeeded."""
-        done = self._done()
+        done = self._study.done
         failed = sum(trial.state == TrialState.FAIL for trial in done)
         if failed == len(done):
             raise DataError(
@@ -152,12 +146,12 @@ class SearchProgress:
         return SearchResult(
             values={
                 name: space.rounded(value) if isinstance(value, float) else value
-                for name, value in self._study.best_params.items()
+                for name, value in self._study.study.best_params.items()
             },
-            value=float(self._metric.gain(self._study.best_value)),
+            value=float(self._metric.gain(self._study.study.best_value)),
             tried=len(done),
             failed=failed,
-            killed=len(self._study.user_attrs.get(KILLED, [])),
+            killed=len(self._study.killed),
             resumed=self.resumed,
             reasons=self._reasons,
         )
