@@ -104,7 +104,7 @@ TOOLS = (
         Origin.OPTIONAL,
         ("npm",),
         "`slipway docs`, `slipway cml` and tests",
-        "workflows by GitHub's parser, requests of Node, diagrams of pages, types of Argo CD",
+        "workflows by GitHub's parser, requests of Node, diagrams of pages, types of Argo CD, stores in Azure",
         "npm",
     ),
     Tool("promtool", Origin.OPTIONAL, ("promtool",), "tests", "alerts and canary queries", "prometheus"),

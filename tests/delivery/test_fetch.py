@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SOURCE = Path("src/slipway")
 STORE = SOURCE / "release/store"
-ONLY_THE_STORE = {"unpack_release", "unpack", "place_verified", "FolderStore", "GitHubStore", "S3Store"}
+ONLY_THE_STORE = {"unpack_release", "unpack", "place_verified", "FolderStore", "GitHubStore", "BucketStore"}
 """Names that give access to a release without its digest; only `slipway.release.store` may use them."""
 
 READERS = {

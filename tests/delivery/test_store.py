@@ -13,11 +13,16 @@ import tarfile
 import time
 import traceback
 from functools import partialmethod
+from typing import TYPE_CHECKING
 
 import boto3
+import httpx
 import pytest
+from azure.storage.blob import BlobServiceClient
+from fsspec.config import conf, set_conf_env
 from moto.server import ThreadedMotoServer
 
+from slipway.environment import buckets
 from slipway.errors import (
     DigestMismatchError,
     MissingFileError,
@@ -36,6 +41,10 @@ from slipway.release.store.files import extract, pack, replace
 from slipway.release.store.folder import FolderStore
 from slipway.release.store.github import GitHubStore
 from tests import release_manifest
+from tests.delivery import emulators
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 GH = """#!{python}
 # A fake of GitHub's `gh`: a release is a folder named by its tag; a draft is a folder in drafts/.
@@ -111,10 +120,11 @@ KILLED_BEFORE_A_REQUEST = """
 import os, signal, sys
 from pathlib import Path
 from aiobotocore.httpsession import AIOHTTPSession
-from slipway.release.store import s3
+from slipway.environment import buckets
 from slipway.release.store import open_store
+buckets.SERVICES[0].upload["chunksize"] = 5 * 2**20
 store, folder, last, count = open_store(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), 0
-send, s3.PART_BYTES = AIOHTTPSession.send, 5 * 2**20
+send = AIOHTTPSession.send
 async def counted(self, request):
     global count
     count += 1
@@ -172,11 +182,51 @@ def github(tmp_path, monkeypatch):
     return "github:"
 
 
-@pytest.fixture(params=["folder", "github", "s3"])
-def store(request, tmp_path):
-    if request.param == "folder":
-        return open_store((tmp_path / "store").as_uri())
-    return open_store(request.getfixturevalue({"github": "github", "s3": "bucket"}[request.param]))
+@pytest.fixture(scope="module")
+def google() -> Iterator[str]:
+    """Yield the URL of an emulator of Google Cloud Storage with one bucket, `releases`."""
+    with emulators.google() as url:
+        httpx.post(f"{url}/storage/v1/b", params={"project": "flights"}, json={"name": "releases"}).raise_for_status()
+        yield url
+
+
+@pytest.fixture
+def google_bucket(google, tmp_path, monkeypatch) -> Iterator[str]:
+    """Yield the URL of an empty store in Google's emulator."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", google)
+    monkeypatch.setenv("FSSPEC_GS_TOKEN", "anon")
+    set_conf_env(conf, os.environ)
+    yield f"gs://releases/{tmp_path.name}"
+    conf.clear()
+
+
+@pytest.fixture(scope="module")
+def azure() -> Iterator[str]:
+    """Yield the connection string of Microsoft's emulator of Azure with one container, `releases`."""
+    with emulators.azure() as connection:
+        BlobServiceClient.from_connection_string(connection).create_container("releases").close()
+        yield connection
+
+
+@pytest.fixture
+def azure_container(azure, tmp_path, monkeypatch) -> str:
+    """Return the URL of an empty store in Azure's emulator."""
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", azure)
+    return f"az://releases/{tmp_path.name}"
+
+
+PLACES = {"folder": "folder", "github": "github", "s3": "bucket", "gs": "google_bucket", "az": "azure_container"}
+"""Fixture that returns the URL of an empty store, by kind of store."""
+
+
+@pytest.fixture
+def folder(tmp_path) -> str:
+    return (tmp_path / "store").as_uri()
+
+
+@pytest.fixture(params=PLACES)
+def store(request):
+    return open_store(request.getfixturevalue(PLACES[request.param]))
 
 
 def test_a_stored_release_is_fetched_unchanged(store, tmp_path):
@@ -196,6 +246,25 @@ def test_another_release_of_the_same_version_is_refused(store, tmp_path):
     store.put(_release(tmp_path / "built").folder)
     with pytest.raises(DigestMismatchError, match="a version is never built twice"):
         store.put(_release(tmp_path / "other", text="other content").folder)
+
+
+@pytest.mark.parametrize("place", ["s3", "gs", "az"])
+def test_of_two_processes_that_create_a_release_the_second_is_refused(request, tmp_path, monkeypatch, place):
+    """Each service refuses to create an object twice, whatever a process saw before its upload."""
+    url = request.getfixturevalue(PLACES[place])
+    first, second = open_store(url), open_store(url)
+    built, other = _release(tmp_path / "built"), _release(tmp_path / "other", text="other")
+    monkeypatch.setattr(second, "_exists", _false_once(second._exists))
+    first.put(built.folder)
+    with pytest.raises(DigestMismatchError, match="a version is never built twice"):
+        second.put(other.folder)
+    assert built.digest == fetch(first, "v0.1.0", built.digest, tmp_path / "got").digest
+
+
+def _false_once(exists):
+    """Return `exists` as a process sees it that asked before the other one created the object."""
+    answers = iter([False])
+    return lambda key: next(answers, None) is not False and exists(key)
 
 
 def test_a_missing_release_is_named(store, tmp_path):
@@ -464,6 +533,20 @@ def test_credentials_in_the_url_of_origin_are_not_quoted(project):
     text = _traceback(UnreachableRemoteError, lambda: project.branch.fetch())
     assert "127.0.0.1" in text
     assert "ghp_secret" not in text
+
+
+@pytest.mark.parametrize("service", buckets.SERVICES, ids=lambda service: service.scheme)
+def test_a_missing_package_is_named_with_its_group(monkeypatch, service):
+    monkeypatch.setitem(sys.modules, service.package, None)
+    with pytest.raises(MissingToolError, match=f"{service.package} is not installed; `uv sync --group {service.group}"):
+        open_store(f"{service.scheme}://releases")
+
+
+def test_missing_credentials_of_azure_are_named(monkeypatch):
+    for name in ("AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCOUNT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SettingError, match=r"^az://…: .*; check that AZURE_STORAGE_ACCOUNT_NAME is set"):
+        open_store("az://releases")
 
 
 def test_a_missing_gh_is_named(monkeypatch, tmp_path):

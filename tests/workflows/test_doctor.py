@@ -108,6 +108,33 @@ def test_a_folder_without_git_has_no_branch(tmp_path):
     assert [] == [finding for finding in doctor.examine(tmp_path) if finding.subject == "branch"]
 
 
+@pytest.mark.parametrize(
+    ("config", "severity", "fix"),
+    [
+        ("url = ../.dvcstore\nverify = true", 0, ""),
+        ("url = gs://flights/dvc\nverify = true", 0, ""),
+        ("url = azure://flights/dvc\nverify = true", 2, "`uv sync --inexact --group azure`"),
+        ("url = s3://flights/dvc", 1, "`dvc remote modify bucket verify true`"),
+    ],
+)
+def test_unusable_remote_of_dvc_is_reported(monkeypatch, tmp_path, config, severity, fix):
+    monkeypatch.setattr(doctor, "_is_installed", lambda package: package != "dvc_azure")
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").write_text(f"[core]\nremote = bucket\n['remote \"bucket\"']\n{config}\n")
+    finding = find("DVC remote", tmp_path)
+    assert (severity, fix) == (finding.severity, finding.fix)
+
+
+def test_store_without_its_package_is_reported(monkeypatch):
+    monkeypatch.setenv("SLIPWAY_STORE", "gs://flights/releases")
+    assert Severity.FINE == find("SLIPWAY_STORE").severity
+    monkeypatch.setattr(doctor, "_is_installed", lambda package: package != "gcsfs")
+    assert (Severity.NEEDED, "`uv sync --inexact --group gs`") == (
+        find("SLIPWAY_STORE").severity,
+        find("SLIPWAY_STORE").fix,
+    )
+
+
 def test_full_disk_is_reported(monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1e9}))
     assert ("free 3 GB", Severity.NEEDED) == (find("disk").fix, find("disk").severity)

@@ -7,7 +7,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -186,12 +186,27 @@ class DvcFiles:
         return embedded_store(self.root)
 
 
-def embedded_store(root: Path) -> str | None:
-    """Return the path of the default remote relative to `root` when it is inside the repository, else None."""
+class Remote(NamedTuple):
+    """A remote of DVC. `verify`: whether DVC hashes what it fetches."""
+
+    name: str
+    url: str
+    verify: bool
+
+
+def default_remote(root: Path) -> Remote:
+    """Return the default remote of the repository `root`; without one, its name and URL are empty."""
     config = configparser.ConfigParser()
     config.read(root / ".dvc" / "config")
-    remote = config.get("core", "remote", fallback=None)
-    url = config.get(f"'remote \"{remote}\"'", "url", fallback="")
+    name = config.get("core", "remote", fallback="")
+    section = f"'remote \"{name}\"'"
+    url, verify = (config.get(section, key, fallback="") for key in ("url", "verify"))
+    return Remote(name, url, verify.lower() == "true")
+
+
+def embedded_store(root: Path) -> str | None:
+    """Return the path of the default remote relative to `root` when it is inside the repository, else None."""
+    url = default_remote(root).url
     if not url or "://" in url:
         return None
     folder = (root / ".dvc" / url).resolve()

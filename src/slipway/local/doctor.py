@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import sys
@@ -10,7 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slipway import output, tools
+from slipway.dvc.files import default_remote
+from slipway.environment import buckets
 from slipway.git import Git, GitError
+from slipway.git.redact import redacted
 from slipway.local import doctor_github
 from slipway.local.finding import Finding, Severity
 
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FREE_GIGABYTES_MIN = 3  # for the packages, the data and a demo
-SETTINGS = ("SLIPWAY_STORE", "SLIPWAY_IMAGES", "SLIPWAY_HOME", "STAGING_URL", "PRODUCTION_URL")
+SETTINGS = ("SLIPWAY_STORE", "SLIPWAY_COLLECTED", "SLIPWAY_IMAGES", "SLIPWAY_HOME", "STAGING_URL", "PRODUCTION_URL")
 PLACEHOLDER = "@OWNER/"
 LABELS = {Severity.FINE: "ok", Severity.ADVISED: "advised", Severity.NEEDED: "MISSING"}
 
@@ -56,8 +60,9 @@ def examine(root: Path) -> Iterator[Finding]:
     yield from _branch(root)
     yield _disk(root)
     yield _owners(root / ".github" / "CODEOWNERS")
+    yield _remote(root)
     for name in SETTINGS:
-        yield Finding(name, os.environ.get(name) or "not set; the default applies")
+        yield _setting(name)
 
 
 def _tool(tool: tools.Tool) -> Finding:
@@ -116,6 +121,36 @@ def _disk(root: Path) -> Finding:
     if free >= FREE_GIGABYTES_MIN:
         return Finding("disk", f"{free:.0f} GB free")
     return Finding("disk", f"{free:.1f} GB free", f"free {FREE_GIGABYTES_MIN} GB", Severity.NEEDED)
+
+
+def _remote(root: Path) -> Finding:
+    """Return whether DVC can use its default remote, and hashes what it fetches."""
+    remote = default_remote(root)
+    service, url = buckets.service_of_remote(remote.url), redacted(remote.url)
+    if service and not _is_installed(service.dvc_package):
+        return _uninstalled("DVC remote", url, service.dvc_package, service.group)
+    if remote.url and not remote.verify:
+        fix = f"`dvc remote modify {remote.name} verify true`"
+        return Finding("DVC remote", f"{url}, and DVC does not hash what it fetches", fix, Severity.ADVISED)
+    return Finding("DVC remote", url or "none")
+
+
+def _setting(name: str) -> Finding:
+    """Return the value of a setting, and whether the package for its bucket is installed."""
+    url = redacted(os.environ.get(name, ""))
+    service = buckets.service_of(url)
+    if service and not _is_installed(service.package):
+        return _uninstalled(name, url, service.package, service.group)
+    return Finding(name, url or "not set; the default applies")
+
+
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def _uninstalled(subject: str, url: str, package: str, group: str) -> Finding:
+    observed = f"{url}, but {package} is not installed"
+    return Finding(subject, observed, f"`uv sync --inexact --group {group}`", Severity.NEEDED)
 
 
 def _owners(path: Path) -> Finding:

@@ -5,7 +5,7 @@ part is named after the offset of its first line: a collector that was killed re
 one with the same lines, and perhaps more. No line is stored twice. Each line is stored under the day of its own time,
 even if it is read later.
 
-The folder is local, or any URL that fsspec opens: SLIPWAY_COLLECTED=s3://BUCKET/FOLDER.
+The folder is local, or any URL that fsspec opens: SLIPWAY_COLLECTED=s3://BUCKET/FOLDER, gs://… or az://….
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from slipway.environment import buckets
 from slipway.errors import SettingError
 from slipway.files import write_bytes
 from slipway.gates.monitoring_evidence import Collected
@@ -144,12 +145,13 @@ def of_environment(place: Place, row: type[BaseModel]) -> Collection:
 def _open(url: str) -> tuple[Any, str]:
     import fsspec
 
+    if service := buckets.service_of(url):
+        service.require()
+
     try:
         files, root = fsspec.core.url_to_fs(url, **({} if "://" in url else {"auto_mkdir": True}))
     except (ImportError, ValueError) as error:
-        raise SettingError(
-            f"{FOLDER_VARIABLE}={url}: {error}; set a folder, or s3://BUCKET/FOLDER after `uv sync --group s3`"
-        ) from None
+        raise SettingError(f"{FOLDER_VARIABLE}={url}: {error}; set a folder, or s3://BUCKET/FOLDER") from None
     files.invalidate_cache()
     return files, root
 

@@ -1,4 +1,4 @@
-"""Stores of releases: a folder, GitHub Releases or S3. A release in a store is complete and never changes.
+"""Stores of releases: a folder, GitHub Releases or a bucket. A release in a store is complete and never changes.
 
 Evidence about a release, such as load tests and reports, is stored separately, because it comes later. `fetch` is the
 only way to read a release: it takes the digest recorded in git and verifies every byte.
@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
+from slipway.environment import buckets
 from slipway.environment.place import store_url
 from slipway.errors import DigestMismatchError, SettingError
 from slipway.git.redact import redacted
 from slipway.release import manifest
+from slipway.release.store.bucket import BucketStore
 from slipway.release.store.files import place_verified
 from slipway.release.store.folder import FolderStore
 from slipway.release.store.github import GitHubStore
@@ -78,7 +80,8 @@ def fetch(store: Store, version: str, digest: str, target: Path) -> Release:
 def open_store(url: str | None = None) -> Store:
     """Open the store at `url`, by default the configured one.
 
-    url: `file:///…`, `github:` (the repository of the current folder) or `s3://BUCKET/…`. Raises UserError.
+    url: `file:///…`, `github:` (the repository of the current folder), `s3://BUCKET/…`, `gs://BUCKET/…` or
+        `az://CONTAINER/…`. Raises UserError.
     """
     url = url or store_url()
     parts = urlsplit(url)
@@ -86,10 +89,10 @@ def open_store(url: str | None = None) -> Store:
         return FolderStore(Path(unquote(parts.path)))
     if parts.scheme == "github":
         return GitHubStore()
-    if parts.scheme == "s3" and parts.netloc and "@" not in parts.netloc:
-        from slipway.release.store.s3 import S3Store
-
-        return S3Store(f"{parts.netloc}{parts.path}".rstrip("/"))
+    service = buckets.service_of(url)
+    if service and parts.netloc and "@" not in parts.netloc:
+        return BucketStore(service, f"{parts.netloc}{parts.path}".rstrip("/"))
     raise SettingError(
-        f"SLIPWAY_STORE={redacted(url)}: unsupported URL; use file:///FOLDER, github: or s3://BUCKET/FOLDER"
+        f"SLIPWAY_STORE={redacted(url)}: unsupported URL; use file:///FOLDER, github:, s3://BUCKET/FOLDER,"
+        " gs://BUCKET/FOLDER or az://CONTAINER/FOLDER"
     )
