@@ -290,6 +290,11 @@ def test_a_stale_lock_file_is_reported_with_its_fix():
     assert "uv run dvc repro" in _text(_evidence(train=train))
 
 
+def test_a_training_that_continued_from_a_checkpoint_is_reported():
+    train = _result("train", evidence=RUN | {"resumed": 2})
+    assert "continued from its checkpoint 2 times" in _text(_evidence(train=train))
+
+
 @pytest.mark.parametrize("name", ["report.md", "report.html"])
 def test_the_same_evidence_gives_the_golden_report(name):
     """Run `python -m tests.unit.test_report` to rewrite both files after an intended change."""

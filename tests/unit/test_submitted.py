@@ -41,6 +41,7 @@ TRAINED = test_report.RUN | {
     "stages": {"train": 1.0},
     "stale": ["train"],
     "loss": test_report.LOSS,
+    "resumed": 1,
     "metrics": {
         "prepare": {"rows": {"train": 90, "test": 10}, "period": {"train": ["2013-01-01", "2013-02-01"]}},
         "importance": {"a": 0.1},
@@ -90,7 +91,7 @@ def test_document_and_evidence_give_the_same_report():
 
 def test_document_holds_only_what_the_report_reads():
     assert {} == WHOLE["results"]["lint"]["evidence"]
-    assert {"stale", "loss", "metrics"} == WHOLE["results"]["train"]["evidence"].keys()
+    assert {"stale", "loss", "resumed", "metrics"} == WHOLE["results"]["train"]["evidence"].keys()
     assert {"prepare", "importance", "tune"} == WHOLE["results"]["train"]["evidence"]["metrics"].keys()
 
 

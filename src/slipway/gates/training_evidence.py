@@ -135,6 +135,8 @@ class ReportedTraining(Evidence):
     stale: Annotated[list[Name], max_items(ITEMS_MAX)] = []
     """Stages whose entry in dvc.lock was out of date."""
     loss: Annotated[list[LossPoint], max_items(POINTS_MAX)] = []
+    resumed: Count = 0
+    """How often the training continued from a checkpoint."""
     metrics: ReportedMetrics = ReportedMetrics()
 
 

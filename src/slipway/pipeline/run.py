@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 METRICS = Path("metrics")
 LOSS = METRICS / "loss.csv"
 LIVE = Path("build/live")
+RESUMED = Path("build/checkpoints/resumed.json")
 LAST_STAGE = "evaluate"
 
 
@@ -122,6 +123,7 @@ def _evidence(
         inputs_and_outputs={name: StageFiles(deps=stage.deps, outs=stage.outs) for name, stage in locked.items()},
         metrics=_metrics(),
         loss=_loss(),
+        resumed=read_json(RESUMED)["resumed"] if stages.get("train") is not None and RESUMED.exists() else 0,
         resources=meter.summary(),
     )
 

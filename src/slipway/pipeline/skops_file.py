@@ -1,7 +1,8 @@
 """Estimators in skops files: without pickle, and with equal bytes for equal estimators.
 
 skops writes a zip with the current time, and with memory addresses as the names of objects, so DVC would regard the
-result of each training as a new model. This module replaces both by constants.
+result of each training as a new model. This module replaces both by constants. An immutable value has a name at each
+place, because whether two places share one object is chance: after a checkpoint they do not.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import skops.io
@@ -16,7 +18,7 @@ import skops.io
 from slipway.errors import SettingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from sklearn.base import BaseEstimator
@@ -34,9 +36,9 @@ def dumps(estimator: BaseEstimator) -> bytes:
     """Return the content of the file of `estimator`."""
     with zipfile.ZipFile(io.BytesIO(skops.io.dumps(estimator))) as archive:
         schema = json.loads(archive.read("schema.json"))
-        names: dict[str, str] = {}
-        content = _renumbered(schema, {}, names)
-        members = {new: archive.read(old) for old, new in names.items()}
+        names = _Names()
+        content = names.renumbered(schema)
+        members = {new: archive.read(old) for new, old in names.files.items()}
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in {"schema.json": json.dumps(content).encode(), **members}.items():
@@ -66,18 +68,47 @@ def types(content: bytes) -> list[str]:
     return untrusted
 
 
-def _renumbered(node: Any, ids: dict[int, int], names: dict[str, str]) -> Any:
-    """Return `node` with object IDs and file names numbered in order of appearance; `names` maps old to new files."""
-    if isinstance(node, list):
-        return [_renumbered(item, ids, names) for item in node]
-    if not isinstance(node, dict):
-        return node
-    renumbered: dict[str, Any] = {}
-    for key, value in node.items():
-        if key == "__id__":
-            renumbered[key] = ids.setdefault(value, len(ids))
-        elif key == "file" and isinstance(value, str):
-            renumbered[key] = names.setdefault(value, f"{len(names)}.{value.rsplit('.', 1)[-1]}")
-        else:
-            renumbered[key] = _renumbered(value, ids, names)
-    return renumbered
+class _Names:
+    """Object IDs and file names, numbered in order of appearance."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, str] = {}
+        """The name of each file in the archive of skops, by its new name."""
+        self._ids = count()
+        self._shared: dict[Any, Any] = {}
+
+    def renumbered(self, node: Any) -> Any:
+        """Return `node` of the schema with new object IDs and file names."""
+        if isinstance(node, list):
+            return [self.renumbered(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        shared = {} if _is_immutable(node) else self._shared
+        renumbered: dict[str, Any] = {}
+        for key, value in node.items():
+            if key == "__id__":
+                renumbered[key] = self._new(shared, value, self._id)
+            elif key == "file" and isinstance(value, str):
+                renumbered[key] = self._new(shared, value, self._file)
+            else:
+                renumbered[key] = self.renumbered(value)
+        return renumbered
+
+    def _new(self, shared: dict[Any, Any], old: Any, make: Callable[[Any], Any]) -> Any:
+        if old not in shared:
+            shared[old] = make(old)
+        return shared[old]
+
+    def _id(self, _: int) -> int:
+        return next(self._ids)
+
+    def _file(self, old: str) -> str:
+        new = f"{len(self.files)}.{old.rsplit('.', 1)[-1]}"
+        self.files[new] = old
+        return new
+
+
+def _is_immutable(node: dict[str, Any]) -> bool:
+    """Return whether a node is a number, a string, or a scalar of numpy."""
+    is_scalar = node.get("__loader__") == "NdArrayNode" and node.get("__class__") != "ndarray"
+    return node.get("__loader__") == "JsonNode" or (is_scalar and node.get("__module__") == "numpy")

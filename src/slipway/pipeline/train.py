@@ -1,6 +1,6 @@
 """Stage `train`: the fitted estimator of the problem, and its loss curve.
 
-`python -m slipway.pipeline.train PREPARED MODEL HISTORY`
+`python -m slipway.pipeline.train PREPARED MODEL HISTORY CHECKPOINTS`
 """
 
 from __future__ import annotations
@@ -15,37 +15,58 @@ from sklearn.utils._param_validation import InvalidParameterError
 import problem
 from slipway.errors import SettingError, reported_by
 from slipway.evaluation import metrics
-from slipway.pipeline import skops_file
+from slipway.files import write_json
+from slipway.pipeline import checkpoint, skops_file
+from slipway.pipeline.checkpoint import Checkpoint
 from slipway.pipeline.tables import positions, read_rows
 from slipway.predictor import staged
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from sklearn.base import BaseEstimator
 
     from slipway.settings.training import TrainSection
 
 
-def train(prepared: Path, model: Path, history: Path) -> None:
-    """Fit on `train.parquet`, and write the estimator and its loss on train and test rows by iteration."""
-    features, target = read_rows(prepared / "train.parquet")
+TRAIN: Callable[..., BaseEstimator] | None = getattr(problem, "train", None)
+"""The problem's own training with checkpoints, which is optional."""
+RESUMED = "resumed.json"
+"""File in the folder of checkpoints: how often the last training continued from one."""
+
+
+def train(prepared: Path, model: Path, history: Path, checkpoints: Path) -> None:
+    """Fit on `train.parquet`, and write the estimator and its loss on train and test rows by iteration.
+
+    A problem with a function `train` keeps its checkpoint in the folder `checkpoints` until the training is complete.
+    """
+    rows = prepared / "train.parquet"
+    features, target = read_rows(rows)
     settings = read_settings()
-    estimator = fit(settings.for_problem(), features, target)
+    params = settings.for_problem()
+    state = Checkpoint(checkpoint.folder(checkpoints), checkpoint.key(rows, params)) if TRAIN else None
+    estimator = fit(params, features, target, state)
     skops_file.dump(estimator, model)
+    write_json(checkpoints / RESUMED, {"resumed": state.resumed if state else 0})
     curve = loss_curve(estimator, prepared, settings.train)
     history.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(curve, columns=["iteration", "rows", "loss"]).to_csv(history, index=False, float_format="%.6f")
+    if state:
+        state.remove()
 
 
-def fit(params: dict[str, Any], features: pd.DataFrame, target: np.ndarray) -> BaseEstimator:
+def fit(
+    params: dict[str, Any], features: pd.DataFrame, target: np.ndarray, state: Checkpoint | None = None
+) -> BaseEstimator:
     """Return the fitted estimator of the problem. Raises UserError for a value of `model` that it rejects."""
     try:
         estimator = problem.build_model(params)
     except TypeError as error:  # an unknown argument of the estimator
         raise SettingError(f"params.yaml: model: {error}") from None
     try:
-        return estimator.fit(features, target)
+        return TRAIN(estimator, features, target, state) if TRAIN and state else estimator.fit(features, target)
     except InvalidParameterError as error:
         raise SettingError(f"params.yaml: model: {error}") from None
 

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from slipway.evaluation.segments import ALL
+from slipway.figures import count
 from slipway.gates.comparison import difference, primary
 from slipway.report import judgment
 from slipway.report.comparison import DIFFERENCE_LABELS, all_segments, segments, signed, table, with_ends
@@ -202,6 +203,8 @@ def _details(evidence: ReportEvidence) -> Iterator[Block]:
             Code("uv run dvc repro && git commit -m 'Update dvc.lock' dvc.lock metrics"),
             ".",
         )
+    if resumed := evidence.trained.resumed:
+        yield paragraph(f"The training was interrupted, and continued from its checkpoint {count(resumed, 'time')}.")
     yield Details("Model card", tuple(card(evidence)))
     yield Details("Jobs", (_jobs(evidence),))
     yield from all_segments(evidence)

@@ -48,7 +48,7 @@ def build(name: str, rows: pd.DataFrame, now: datetime, folder: Path, settings: 
     train_rows, test_rows = problem.split(rows[rows[problem.TARGET].notna()], settings.for_problem())
     prepared, trained, model = folder / "prepared", folder / "trained/model.skops", folder / "model"
     prepare.write_tables(prepared, train_rows, test_rows)
-    train.train(prepared, trained, folder / "loss.csv")
+    train.train(prepared, trained, folder / "loss.csv", folder / "checkpoints")
     export.export(trained, prepared, model, folder / "export.json")
     evaluate.evaluate(model, prepared, _predictions(folder), folder / "evaluate.json", folder / "importance.json")
     measured, importance = read_json(folder / "evaluate.json")["model"], read_json(folder / "importance.json")
