@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 import problem
+from slipway.batch import batch_reference
 from slipway.checks.learned import Learned, drawn
 from slipway.settings import read_settings
 
@@ -124,6 +125,12 @@ FAULTS = {
         "rain",
         "",
     ),
+    "equal rows with other labels": (
+        lambda frame: pd.concat([frame, frame.head(900).assign(rain=1 - frame["rain"].head(900))], ignore_index=True),
+        "Label Relation",
+        "rain",
+        "",
+    ),
     "missing": (
         lambda frame: frame.assign(damp=frame["damp"].mask(frame.index % 10 == 0)),
         "Missing Values",
@@ -141,6 +148,30 @@ def test_a_fault_is_found_and_its_column_named(taught, fault):
     named = [finding for finding in findings if finding.check == check and finding.column == column]
     assert named, [finding.sentence for finding in findings]
     assert cause in (named[0].cause or ""), named[0]
+
+
+@pytest.mark.parametrize(
+    ("column", "change"),
+    [
+        ("damp", lambda values: 140 - values),
+        ("dew", lambda values: values * 0.556 - 17.8),
+        ("warmth", lambda values: values * 0.556 - 17.8),
+    ],
+)
+def test_the_broken_column_comes_before_the_neighbors_whose_relations_it_breaks(taught, column, change):
+    findings = _checked(taught, _new().assign(**{column: change(_new()[column])}))[1]
+    assert len({finding.column for finding in findings if finding.check == "Relation Between Columns"}) > 1
+    assert column == findings[0].column
+
+
+VARIED = (0.22, 0.24, 0.35, 0.25, 0.36, 0.27, 0.41, 0.46, 0.38, 0.28)
+"""Correlations of a label with its prediction, by window: the season changes them, but they never disappear."""
+
+
+@pytest.mark.parametrize(("windows", "fall"), [(VARIED, 0.322 - 0.044), ((*VARIED, 0.0), None)])
+def test_a_label_that_follows_in_every_window_may_not_fall_to_chance(windows, fall):
+    fallen = batch_reference._fall_to_chance(np.array(windows), 0.0008, 0.011)
+    assert fall == (fallen and pytest.approx(fallen))
 
 
 def test_daylight_saving_is_no_fault(taught):

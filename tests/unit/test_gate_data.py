@@ -89,6 +89,16 @@ def test_a_broken_suite_fails_by_its_kind(kind, suites):
     assert (Outcome.FAIL, [kind]) == (outcomes(broken)[SUITES], kinds(broken))
 
 
+def test_the_check_with_the_strongest_finding_blocks_first():
+    checks = [check("fail", name) for name in ("Drift", "Row Order", "Relation")]
+    findings = [
+        {"check": name, "column": "size", "segment": "all", "statistic": "error", "score": score, "sentence": "wrong"}
+        for name, score in (("Relation", 4.0), ("Row Order", 1.2))
+    ]
+    blocking = blockers(evidence(suites={"checks": checks, "findings": findings}), limits())
+    assert ["Relation", "Row Order", "Drift"] == [blocker.check for blocker in blocking]
+
+
 def test_a_check_in_may_not_run_need_not_run():
     assert Outcome.PASS is outcomes(evidence(suites={"checks": [check("not run", "Flaky Check")]}))[SUITES]
 

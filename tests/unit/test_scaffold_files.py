@@ -164,8 +164,12 @@ def test_parameters_of_the_plan_fit_the_shipped_file(made):
     assert 1e-4 == written[1]["export"]["parity_tolerance"]
 
 
-@pytest.mark.parametrize(("columns", "convergence_rows", "importance_rows"), [(2, 20000, 10000), (300, 6600, 5000)])
-def test_a_wide_table_is_trained_and_shuffled_on_fewer_rows(made, tmp_path, columns, convergence_rows, importance_rows):
+@pytest.mark.parametrize(
+    ("columns", "convergence_rows", "importance_rows", "fit_rows"), [(2, 20000, 10000, 5000), (300, 6600, 5000, 1600)]
+)
+def test_a_wide_table_is_trained_and_shuffled_on_fewer_rows(
+    made, tmp_path, columns, convergence_rows, importance_rows, fit_rows
+):
     text, wide = Path("params.yaml").read_text(encoding="utf-8"), replace(made, features=made.features[:1] * columns)
     changes = limits.of_plan(wide, params_file.places(text))
     written = tmp_path / "params.yaml"
@@ -173,6 +177,7 @@ def test_a_wide_table_is_trained_and_shuffled_on_fewer_rows(made, tmp_path, colu
     settings = read_settings(written)
     assert convergence_rows == settings.convergence.train_rows
     assert importance_rows == settings.evaluate.importance_rows
+    assert fit_rows == settings.data.relations.fit_rows
 
 
 @pytest.fixture

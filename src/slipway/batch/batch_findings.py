@@ -10,6 +10,7 @@ import numpy as np
 import problem
 from slipway.batch import cause
 from slipway.batch.batch_rows import CLOCK_COLUMNS
+from slipway.batch.root_column import root_column
 from slipway.evaluation.segments import ALL
 
 if TYPE_CHECKING:
@@ -36,10 +37,17 @@ CHECKS = {
     "clock": CLOCK,
     "follows": LABEL,
     "carries": LABEL,
+    "conflicts": LABEL,
     "steps": ORDER,
     "missing": MISSING,
 }
 """Check of each statistic; the others belong to `DRIFT`."""
+WORDS = {
+    "conflicts": "other labels in rows that are equal otherwise",
+    "equal": "a single value",
+    "unknown": "a category that the reference lacks",
+    "missing": "missing values",
+}
 BARS = "▁▂▃▄▅▆▇█"
 PICTURE_BINS = 8
 
@@ -67,12 +75,19 @@ class BatchFinding:
 
 
 def findings(reference: BatchReference, measured: Measured, excesses: Sequence[Excess]) -> list[BatchFinding]:
-    """Return a finding for each column and check with a statistic outside its interval, worst first."""
+    """Return a finding for each column and check with a statistic outside its interval, worst first.
+
+    Where the worst is about a relation, the findings of the column behind it come first.
+    """
     worst: dict[tuple[str, str], Excess] = {}
     for excess in excesses:
         if excess.score > 1:
             worst.setdefault((_check(excess), excess.key.column), excess)
-    return [_finding(check, excess, reference, measured) for (check, _), excess in worst.items()]
+    listed = [_finding(check, excess, reference, measured) for (check, _), excess in worst.items()]
+    if not listed or listed[0].check != RELATION:
+        return listed
+    root = root_column(reference, measured, excesses)
+    return sorted(listed, key=lambda finding: finding.column != root)
 
 
 def _check(excess: Excess) -> str:
@@ -100,17 +115,19 @@ def _sentence(excess: Excess, reference: BatchReference) -> str:
     if statistic == "moved":
         return f"{name} follows from {_partners(excess.key.column, reference)} better when it is moved by some rows"
     if statistic == "follows":
-        return f"{name} rises by {excess.value:.2f} for each unit of its prediction{then} by {excess.mean:.2f}"
+        return f"{name} no longer follows from the other columns: correlation {_correlation(excess)}"
     if statistic == "carries":
-        carried = f"correlation {np.tanh(excess.value):.2f} with what other columns leave of it"
-        return f"{name} carries the label: {carried}{then} {np.tanh(excess.mean):.2f}"
+        return f"{name} carries the label: correlation with what other columns leave of it {_correlation(excess)}"
     if statistic == "steps":
         return f"{name} differs between consecutive rows {ratio:.2g} times as much as in the reference"
     if statistic == "shape":
         distance = f"has a distribution at distance {excess.value:.2f} from the nearest window"
         return f"{name} {distance}{then} {excess.mean:.2f}"
-    words = {"equal": "a single value", "unknown": "a category that the reference lacks", "missing": "missing values"}
-    return f"{name} has {words.get(statistic, statistic)} in {_ratio(excess.value)} of rows{then} {_ratio(excess.mean)}"
+    return f"{name} has {WORDS.get(statistic, statistic)} in {_ratio(excess.value)} of rows{then} {_ratio(excess.mean)}"
+
+
+def _correlation(excess: Excess) -> str:
+    return f"{np.tanh(excess.value):.2f}, in the reference {np.tanh(excess.mean):.2f}"
 
 
 def _amount(excess: Excess, ratio: float) -> str:

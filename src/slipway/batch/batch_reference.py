@@ -18,6 +18,7 @@ from slipway.batch import profile
 from slipway.batch.batch_rows import kinds
 from slipway.batch.batch_statistics import OUTLIER_QUANTILE, STEP_DISTANCE, Scales, StatisticKey, Value, statistics
 from slipway.batch.column_models import FOLDS, ColumnModels, Measured, partners
+from slipway.evaluation.segments import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +31,8 @@ WINDOWS_MIN = 4
 BETWEEN_RATIO_MIN = 0.5  # of the variance of windows; moves batches as well, since chance may be estimated too high
 ERROR_RATIO_MIN = 0.02  # of a number's spread; a smaller mean error is rounding, or rows of a rare category
 CLOCK_EXPLAINED_MIN = 0.8  # of a number's spread; the clock determines the column, up to daylight saving
+CHANCE_DEVIATIONS = 4.0  # of the estimate of a correlation, up to which chance explains it
+CLEAN_DEVIATIONS = 3.5  # between windows, by which a clean batch is lower once in a thousand
 BOTH, HIGH, LOW = "both", "high", "low"
 SIDES = {"bias": BOTH, "carries": BOTH, "steps": BOTH, "follows": BOTH, "moved": LOW}
 """Sides on which a statistic is a fault, where not only a high value is."""
@@ -65,8 +68,9 @@ class BatchReference:
         count = min(limits.windows, len(rows) // WINDOW_ROWS_MIN)
         self.window = np.arange(len(rows)) * count // max(len(rows), 1)
         self.windows_count = count
-        self.models = self._fit(np.arange(len(rows)))
-        self.measured = self._out_of_fold()
+        self._fold = np.arange(len(rows)) * FOLDS // max(len(rows), 1)
+        self._folds = [self._fit(np.flatnonzero(self._fold != own)) for own in range(FOLDS)]
+        self.measured = self._assigned(rows, self._fold)
         self.scales = self._scales()
         places = [np.flatnonzero(self.window == window) for window in range(count)]
         self.shapes = [self._shape(self.measured.take(chosen)) for chosen in places]
@@ -79,13 +83,23 @@ class BatchReference:
     def _fit(self, places: np.ndarray) -> ColumnModels:
         return ColumnModels.fit(self._drawn(places), self.profiles, self.others, self._seed)
 
-    def _out_of_fold(self) -> Measured:
-        fold = np.arange(len(self.rows)) * FOLDS // max(len(self.rows), 1)
-        parts = []
-        for own in range(FOLDS):
-            models = self._fit(np.flatnonzero(fold != own))
-            parts.append(models.measure(self.rows.take(np.flatnonzero(fold == own))))
-        return Measured.joined(self.rows, parts)
+    @property
+    def models(self) -> ColumnModels:
+        """The models of the last rows of the reference, which show what a column relies on."""
+        return self._folds[0]
+
+    def measure(self, rows: BatchRows) -> Measured:
+        """Return the errors of a batch, each row by the models of one fold in turn.
+
+        The reference's own errors are those of models of as many rows, so the two compare.
+        """
+        return self._assigned(rows, np.arange(len(rows)) % FOLDS)
+
+    def _assigned(self, rows: BatchRows, fold: np.ndarray) -> Measured:
+        """Return the errors of each row by the models without the fold that it is assigned to."""
+        places = [np.flatnonzero(fold == own) for own in range(FOLDS)]
+        parts = [models.measure(rows.take(chosen)) for models, chosen in zip(self._folds, places, strict=True)]
+        return Measured.joined(rows, parts, places)
 
     def _scales(self) -> Scales:
         absolute = np.abs(self.measured.errors)
@@ -109,8 +123,8 @@ class BatchReference:
         return _mean(np.abs(values - self.rows.neighbors[STEP_DISTANCE][name].to_numpy(dtype=float)))
 
     def _shape(self, measured: Measured) -> dict[str, np.ndarray]:
-        features = measured.rows.features
-        return {name: column.fractions(column.codes(features[name])) for name, column in self.profiles.items()}
+        columns = zip(self.profiles.items(), measured.codes.T, strict=True)
+        return {name: column.fractions(codes) for (name, column), codes in columns}
 
     def _series(self, places: list[np.ndarray]) -> dict[StatisticKey, list[Value]]:
         series: dict[StatisticKey, list[Value]] = {}
@@ -152,9 +166,22 @@ class BatchReference:
         deviation = _deviation(windows, noise, value.noise) * (self._widening if key.statistic in WIDENED else 1)
         mean, width = float(windows.mean()), float(quantile) * deviation
         width += minimum(key.statistic, self._limits)
+        if (key.statistic, key.segment) == ("follows", ALL) and (fall := _fall_to_chance(windows, noise, value.noise)):
+            width = min(width, fall)
         distance = value.value - mean
         signed = {BOTH: abs(distance), HIGH: distance, LOW: -distance}[side]
         return Excess(key, value.value, mean, mean + (width if distance > 0 else -width), signed / width)
+
+
+def _fall_to_chance(windows: np.ndarray, noise: float, own: float) -> float | None:
+    """Return the fall of a correlation to what chance reaches; None where a clean batch may fall as far.
+
+    A label that follows in every window, and in the batch no more than shuffled labels do, is a fault although windows
+    vary. noise, own: as in `_deviation`.
+    """
+    fall = float(windows.mean()) - CHANCE_DEVIATIONS * own
+    between = max(float(windows.var(ddof=1)) - noise, 0.0) ** 0.5
+    return fall if fall > CLEAN_DEVIATIONS * between else None
 
 
 def _deviation(windows: np.ndarray, noise: float, own: float) -> float:

@@ -62,6 +62,10 @@ class BatchRows:
         minutes = None if self.minutes is None else self.minutes[places]
         return BatchRows(self.features.iloc[places].reset_index(drop=True), minutes, neighbors)
 
+    def assigned(self, name: str, values: np.ndarray | str) -> BatchRows:
+        """Return the rows with other values of one column, or with one value of it."""
+        return BatchRows(self.features.assign(**{name: values}), self.minutes, self.neighbors)
+
     def table(self, profiles: Mapping[str, ColumnProfile], clock_shift: int = 0) -> np.ndarray:
         """Return the columns as floats, then time of day and day of week, `clock_shift` minutes later."""
         table = encoded(self.features, profiles)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
+import pandas as pd
 
 import problem
 from slipway.batch.batch_rows import kinds
@@ -105,20 +106,24 @@ def _of_target(measured: Measured, _: Scales, profiles: Mapping[str, ColumnProfi
     if kinds()[problem.TARGET] == "number":
         target = measured.rows.features[problem.TARGET].to_numpy(dtype=float)
         for segment, rows in segments(measured.rows.features, problem.SEGMENTS, SEGMENT_ROWS_MIN).items():
-            slope = _slope(measured.predictions[rows, place], target[rows])
-            yield StatisticKey("follows", problem.TARGET, segment), slope
+            follows = _correlation(measured.predictions[rows, place], target[rows])
+            yield StatisticKey("follows", problem.TARGET, segment), follows
     else:
         yield StatisticKey("error", problem.TARGET), _log_mean(errors[~np.isnan(errors)])
-    for other, name in enumerate(profiles):
+    for other, (name, column) in enumerate(profiles.items()):
         if other != place:
-            yield StatisticKey("carries", name), _correlation(measured.errors[:, other], errors)
+            carrier = measured.codes[:, other] if column.kind == "number" else measured.errors[:, other]
+            yield StatisticKey("carries", name), _correlation(carrier, errors)
+    repeated = pd.util.hash_pandas_object(measured.rows.features.drop(columns=problem.TARGET), index=False)
+    labels = measured.rows.features[problem.TARGET].groupby(repeated.to_numpy()).transform("nunique")
+    yield StatisticKey("conflicts", problem.TARGET), _fraction(labels.to_numpy() > 1)
 
 
 def _of_values(measured: Measured, _: Scales, profiles: Mapping[str, ColumnProfile]) -> Keyed:
     """Yield fractions of missing, most frequent, round values, and of unknown categories: a record number is none."""
-    for name, column in profiles.items():
+    for (name, column), codes in zip(profiles.items(), measured.codes.T, strict=True):
         values = measured.rows.features[name]
-        for indicator, fraction in column.indicators(values, column.codes(values)).items():
+        for indicator, fraction in column.indicators(values, codes).items():
             if indicator != "unknown" or column.kind == "category":
                 yield StatisticKey(indicator, name), _arcsine(fraction, len(values))
 
@@ -174,20 +179,6 @@ def _fraction(is_true: np.ndarray) -> Value:
 
 def _arcsine(fraction: float, count: int) -> Value:
     return Value(float(np.arcsin(np.sqrt(min(max(fraction, 0.0), 1.0)))), 0.5 / max(count, 1) ** 0.5)
-
-
-def _slope(predictions: np.ndarray, target: np.ndarray) -> Value:
-    """Return the slope of the target over its prediction: 1 where it is calibrated, 0 where labels are shuffled.
-
-    Unlike a correlation, it does not depend on how far the predictions of a window vary.
-    """
-    both = ~np.isnan(predictions) & ~np.isnan(target)
-    predictions, target = predictions[both], target[both]
-    if len(target) < SEGMENT_ROWS_MIN or not predictions.std():
-        return Value(0.0, 1.0)
-    slope = float(np.mean((predictions - predictions.mean()) * target) / predictions.var())
-    left = target - target.mean() - slope * (predictions - predictions.mean())
-    return Value(slope, float(left.std() / predictions.std() / len(target) ** 0.5))
 
 
 def _correlation(left: np.ndarray, right: np.ndarray) -> Value:

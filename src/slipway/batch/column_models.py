@@ -1,7 +1,7 @@
 """Models of every column of a batch, given the other columns, the clock and nothing else of the row.
 
-The models of the reference are fitted twice: on all its rows, for a batch, and without each fold, for its own rows. A
-fold is a contiguous part of the reference, so its rows are as far from the fitted ones as those of a new file are.
+The models of the reference are fitted without each fold, and measure the rows of that fold. A fold is a contiguous part
+of the reference, so its rows are as far from the fitted ones as those of a new file are.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 import problem
 from slipway.batch.batch_rows import CLOCK_COLUMNS, BatchRows
-from slipway.batch.relations import LINEAR_TREE, ColumnModel
+from slipway.batch.relations import LABEL_FOREST, LINEAR_TREE, ColumnModel, ModelShape
 from slipway.batch.support import Support
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ FOLDS = 2
 CLOCK_SHIFTS = (0, -60, 60)  # minutes; daylight saving moves local clocks by an hour, which is no fault
 SCREEN_BINS = 8  # bins of a column where its partners are chosen
 SCREEN_ROWS_MAX = 4000
+MEASURES = ("errors", "predictions", "clock_errors", "codes")
 
 
 @dataclass(frozen=True)
@@ -38,17 +39,18 @@ class Measured:
     """Shape (n, c): of the numbers; NaN for categories."""
     clock_errors: np.ndarray
     """Shape (n, c): of the numbers, predicted from the clock alone."""
+    codes: np.ndarray
+    """Shape (n, c): bin or category of each value, see `ColumnProfile.codes`."""
 
     def take(self, places: np.ndarray) -> Measured:
         """Return the rows at `places`."""
-        arrays = (self.errors, self.predictions, self.clock_errors)
-        return Measured(self.rows.take(places), *(array[places] for array in arrays))
+        return Measured(self.rows.take(places), *(getattr(self, name)[places] for name in MEASURES))
 
     @classmethod
-    def joined(cls, rows: BatchRows, parts: Sequence[Measured]) -> Measured:
-        """Return the measurements of consecutive parts of `rows` as one."""
-        names = ("errors", "predictions", "clock_errors")
-        return cls(rows, *(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+    def joined(cls, rows: BatchRows, parts: Sequence[Measured], places: Sequence[np.ndarray]) -> Measured:
+        """Return the measurements of all `rows`, from those of its rows at each of `places`."""
+        order = np.argsort(np.concatenate(places), kind="stable")
+        return cls(rows, *(np.concatenate([getattr(part, name) for part in parts])[order] for name in MEASURES))
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,8 @@ class ColumnModels:
         table = rows.table(profiles)
         numeric = numeric_columns(profiles, table.shape[1])
         models = [
-            ColumnModel.fit(table[:, read], table[:, place], numeric[read], column.kind, LINEAR_TREE, seed)
-            for place, (read, column) in enumerate(zip(others, profiles.values(), strict=True))
+            ColumnModel.fit(table[:, read], table[:, place], numeric[read], column.kind, _shape(name), seed)
+            for place, (read, (name, column)) in enumerate(zip(others, profiles.items(), strict=True))
         ]
         closest = [_closest(model, read) for model, read in zip(models, others, strict=True)]
         supports = [Support.of(table[:, pair]) for pair in closest]
@@ -101,7 +103,8 @@ class ColumnModels:
         table = rows.table(self.profiles)
         for place, (pair, support) in enumerate(zip(self.closest, self.supports, strict=True)):
             errors[~support.holds(table[:, pair]), place] = np.nan
-        return Measured(rows, errors, predictions, clock_errors)
+        codes = [column.codes(rows.features[name]) for name, column in self.profiles.items()]
+        return Measured(rows, errors, predictions, clock_errors, np.column_stack(codes))
 
     @staticmethod
     def _improve(
@@ -115,6 +118,10 @@ class ColumnModels:
             errors[better] = (values - predicted)[better]
         else:
             errors[:] = np.fmin(errors, model.surprise(others, values))
+
+
+def _shape(name: str) -> ModelShape:
+    return LABEL_FOREST if name == problem.TARGET else LINEAR_TREE
 
 
 def _closest(model: ColumnModel | None, read: np.ndarray) -> np.ndarray:

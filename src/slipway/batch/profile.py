@@ -74,17 +74,22 @@ class ColumnProfile:
         count = max(1, len(values))
         is_present = codes > 0
         indicators = {"missing": 1 - is_present.sum() / count}
-        present = values[is_present]
-        indicators["equal"] = float(present.value_counts().iloc[0] / len(present)) if len(present) else 0.0
         if self.kind == "category":
+            indicators["equal"] = _equal_fraction(pd.factorize(values[is_present])[0])
             return indicators | {"unknown": float((codes == 1).sum() / count)}
-        numbers = present.to_numpy(dtype=float)
+        numbers = values.to_numpy(dtype=float)[is_present]
+        indicators["equal"] = _equal_fraction(np.unique(numbers, return_inverse=True)[1])
         outside = ((numbers < self.low) | (numbers > self.high)).sum() / count
         return (
             indicators
             | {"unknown": float(outside)}
             | {f"round to {step:g}": _round_fraction(numbers, step) for step in (self.grid / 10, self.grid)}
         )
+
+
+def _equal_fraction(places: np.ndarray) -> float:
+    """Return the fraction of the most frequent value, given the place of each value among the distinct ones."""
+    return float(np.bincount(places).max() / len(places)) if len(places) else 0.0
 
 
 def _round_fraction(numbers: np.ndarray, step: float) -> float:

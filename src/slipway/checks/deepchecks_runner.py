@@ -29,6 +29,7 @@ REMOVED_FROM_NUMPY = {"Inf": np.inf, "NaN": np.nan, "NINF": -np.inf}
 """Names that numpy 2 removed and deepchecks 0.19.1 still uses, some of them only when a check runs."""
 UNUSED = "nbformat"
 """Package that plotly imports for notebooks only, if it can. The import compiles a grammar of URLs for seconds."""
+DRAWN_COLUMNS_MAX = 100  # FeatureDrift draws every column, also those it does not show: 0.1 s each
 SEED = 0  # of every job, so that equal rows give equal evidence
 OUTCOMES = {"PASS": "pass", "WARN": "fail", "FAIL": "fail", "ERROR": "not run"}  # a warning is a broken condition too
 
@@ -66,9 +67,9 @@ def _answer(job: dict[str, Any], thresholds: dict[str, Any]) -> dict[str, Any]:
 def _run(job: dict[str, Any], thresholds: dict[str, Any]) -> dict[str, Any]:
     suite = problem.data_suite(thresholds)
     seed()
-    result = suite.run(
-        _dataset(job["reference"]), _dataset(job["new"]), run_single_dataset="Test", with_display=bool(job["html"])
-    )
+    reference, new = _dataset(job["reference"]), _dataset(job["new"])
+    drawn = bool(job["html"]) and len(new.features) <= DRAWN_COLUMNS_MAX
+    result = suite.run(reference, new, run_single_dataset="Test", with_display=drawn)
     if job["html"]:
         Path(job["html"]).parent.mkdir(parents=True, exist_ok=True)
         Path(job["html"]).unlink(missing_ok=True)  # otherwise deepchecks writes "report (1).html"

@@ -38,7 +38,7 @@ class Learned:
         """Return the outcome of each check, and the findings, worst first."""
         if not len(self.reference.rows) or not len(new):
             return [_not_run(check) for check in CONDITIONS], []
-        measured = self.reference.models.measure(new)
+        measured = self.reference.measure(new)
         excesses = self.reference.excesses(self.reference.statistics(measured))
         listed = findings(self.reference, measured, excesses)
         outcomes = [

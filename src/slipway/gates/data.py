@@ -117,7 +117,10 @@ def _days(distance: timedelta) -> str:
 
 
 def suite_blockers(evidence: DataEvidence, limits: SuitesSection) -> list[Blocker]:
-    """Return violated conditions, and checks that did not run without a reason in `may_not_run` of `params.yaml`."""
+    """Return violated conditions, and checks that did not run without a reason in `may_not_run` of `params.yaml`.
+
+    Those with the strongest findings come first.
+    """
     suites, file = evidence.suites, ", ".join(evidence.new)
     if suites is None:
         return [_not_run("suites not run, because the data violates its contract")]
@@ -126,7 +129,9 @@ def suite_blockers(evidence: DataEvidence, limits: SuitesSection) -> list[Blocke
     if not suites.checks:
         return [_not_run("the suite has no check")]
     allowed = limits.may_not_run or {}
+    strongest = list(dict.fromkeys(finding.check for finding in suites.findings or ()))
     blocking = [check for check in suites.checks if not _may_pass(check, allowed)]
+    blocking.sort(key=lambda check: strongest.index(check.check) if check.check in strongest else len(strongest))
     return [Blocker(check.check, file, "", check.outcome, _condition(check)) for check in blocking]
 
 

@@ -30,14 +30,18 @@ def replay(
 
 def faults(
     draws: int = typer.Option(200, min=0, help="Number of random draws of clean data; none of them may be blocked."),
+    only_learned: Annotated[
+        bool,
+        typer.Option("--learned", help="Judge by the contract and the learned checks, without the problem's suite."),
+    ] = False,
 ) -> None:
     """Inject dozens of faults into the newest data file, and show which ones the data checks block, and why.
 
-    Example: `slipway faults --draws 200`
+    Example: `slipway faults --draws 200 --learned`
     """
     from slipway.lab import data_faults as job
 
-    job.faults(Path("data"), draws)
+    job.faults(Path("data"), draws, with_suites=not only_learned)
 
 
 def power(

@@ -21,10 +21,9 @@ from slipway.batch.batch_rows import BatchRows
 from slipway.checks import files, suites
 from slipway.checks.data import drawn, extended
 from slipway.checks.learned import Learned
-from slipway.checks.probe import Probe
 from slipway.errors import DataError, GateError
 from slipway.gates import data as gate
-from slipway.gates.data_evidence import DataEvidence, FileRecord
+from slipway.gates.data_evidence import DataEvidence, FileRecord, SuiteEvidence
 from slipway.lab import data_mutants
 from slipway.settings import read_settings
 
@@ -71,29 +70,31 @@ class Pending:
 
 @dataclass(frozen=True)
 class Older:
-    """What the older rows teach the checks of the engine."""
+    """The older rows: a sample for the suites, and what they teach the learned checks."""
 
-    probe: Probe
+    reference: pd.DataFrame
     learned: Learned
 
 
-def faults(data_dir: Path, draws: int) -> None:
+def faults(data_dir: Path, draws: int, *, with_suites: bool = True) -> None:
     """Print the table of all mutants, and the fraction of `draws` clean draws that are blocked.
+
+    Without suites, the contract and the learned checks judge alone.
 
     Raises UserError when either fraction misses its target.
     """
     settings = read_settings()
-    trials = check_mutants(data_dir, settings)
+    trials = check_mutants(data_dir, settings, with_suites=with_suites)
     output.result_line(table(trials))
     detected = sum(trial.right_reason for trial in trials) / len(trials)
     output.result_line(
         f"{len(trials)} mutants, {detected:.1%} blocked for the right reason"
         f" (target: {BLOCKED_MUTANTS_MIN:.0%} or more)"
     )
-    clean = check_clean(data_dir, draws, settings)
+    clean = check_clean(data_dir, draws, settings, with_suites=with_suites)
     for trial in (trial for trial in clean if trial.blockers):
         output.result_line(f"{trial.name}: clean draw blocked: {trial.blockers[0].text}")
-    blocked = sum(bool(trial.blockers) for trial in clean) / len(clean)
+    blocked = sum(bool(trial.blockers) for trial in clean) / max(len(clean), 1)
     output.record({"mutants": len(trials), "detected": detected, "clean": len(clean), "blocked": blocked})
     output.result_line(f"{len(clean)} clean draws, {blocked:.1%} blocked (target: {BLOCKED_CLEAN_MAX:.0%} or less)")
     if detected < BLOCKED_MUTANTS_MIN or blocked > BLOCKED_CLEAN_MAX:
@@ -112,10 +113,10 @@ def table(trials: Sequence[FaultTrial]) -> str:
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
-def check_mutants(data_dir: Path, settings: Settings) -> list[FaultTrial]:
+def check_mutants(data_dir: Path, settings: Settings, *, with_suites: bool = True) -> list[FaultTrial]:
     """Check every mutant of the newest file as new data."""
     corrupted = pending_mutants(data_dir, settings)
-    found_blockers = blockers([pending for _, pending in corrupted], settings)
+    found_blockers = blockers([pending for _, pending in corrupted], settings, with_suites=with_suites)
     return [judged(mutant, blocking) for (mutant, _), blocking in zip(corrupted, found_blockers, strict=True)]
 
 
@@ -160,21 +161,20 @@ def _older(data_dir: Path, names: Sequence[str], settings: Settings) -> Older:
     chosen = suites.spread(names, settings.data.suites.reference_files)
     limits = settings.data.relations
     table, rows = drawn((files.load(data_dir, name) for name in chosen), len(chosen), limits.reference_rows, settings)
-    return Older(Probe(table), Learned(rows, limits, settings.seed))
+    return Older(table, Learned(rows, limits, settings.seed))
 
 
-def blockers(pending: Sequence[Pending], settings: Settings) -> list[list[Blocker]]:
+def blockers(pending: Sequence[Pending], settings: Settings, *, with_suites: bool = True) -> list[list[Blocker]]:
     """Return the blockers of each; the suites run in one process, because importing deepchecks takes seconds."""
-    limits = settings.data.suites
-    samples = {str(place): (*item.new, item.older) for place, item in enumerate(pending) if item.new is not None}
-    jobs = [suites.SuiteJob(name, new, older.probe.reference) for name, (new, _, older) in samples.items()]
-    answers = suites.run(jobs, limits) if jobs else {}
-    probed = {}
-    for name, (new, rows, older) in samples.items():
-        outcomes, findings = older.learned.check(rows)
-        probed[name] = extended(answers[name], [older.probe.check(new, limits.label_skill), *outcomes], findings)
+    sampled = {str(place): item for place, item in enumerate(pending) if item.new is not None}
+    jobs = [suites.SuiteJob(name, item.new[0], item.older.reference) for name, item in sampled.items() if item.new]
+    answers = suites.run(jobs, settings.data.suites) if jobs and with_suites else {}
+    checked = {}
+    for name, item in sampled.items():
+        outcomes, findings = item.older.learned.check(item.new[1]) if item.new else ([], [])
+        checked[name] = extended(answers.get(name, SuiteEvidence()), outcomes, findings)
     evidence = [
-        item.evidence.model_copy(update={"suites": probed.get(str(place))}) for place, item in enumerate(pending)
+        item.evidence.model_copy(update={"suites": checked.get(str(place))}) for place, item in enumerate(pending)
     ]
     return [gate.blockers(content, settings.data) for content in evidence]
 
@@ -192,11 +192,11 @@ def is_right(mutant: data_mutants.Mutant, blocker: Blocker) -> bool:
     return has_reason and (not mutant.columns or any(column in blocker.text for column in mutant.columns))
 
 
-def check_clean(data_dir: Path, count: int, settings: Settings) -> list[FaultTrial]:
+def check_clean(data_dir: Path, count: int, settings: Settings, *, with_suites: bool = True) -> list[FaultTrial]:
     """Check `count` clean draws of real files, with progress on stdout."""
     drawn, trials = draws(data_dir, count, settings), []
     while batch := list(islice(drawn, BATCH_DRAWS)):
-        found_blockers = blockers([pending for _, pending in batch], settings)
+        found_blockers = blockers([pending for _, pending in batch], settings, with_suites=with_suites)
         trials += [
             FaultTrial(name, "clean", blocking) for (name, _), blocking in zip(batch, found_blockers, strict=True)
         ]

@@ -398,7 +398,7 @@ COLUMN_FAULTS = (
         "values lost under another name",
         "missing unreadable",
         _any,
-        lambda o, column: o.raw.rename(columns={column: "x"}),
+        lambda o, column: o.raw.rename(columns={column: f"other {column}"}),
     ),
     (
         "text for numbers",

@@ -69,4 +69,4 @@ def _conflicts(new: pd.DataFrame, names: list[str], target: str) -> float:
 
 def _unseen(new: pd.Series, old: pd.Series) -> float:
     values = new.dropna()
-    return float(np.mean(~values.isin(old.dropna()))) if len(values) else 0.0
+    return float(np.mean(~values.isin(set(old.dropna())))) if len(values) else 0.0

@@ -18,8 +18,7 @@ from threadpoolctl import threadpool_limits
 
 import problem
 from slipway import predictor
-from slipway.checks import convergence, data, files, suites
-from slipway.checks.probe import Probe
+from slipway.checks import convergence, files
 from slipway.errors import DataError, UserError
 from slipway.evaluation import metrics
 from slipway.evaluation.calibration import mean_gap
@@ -109,7 +108,7 @@ def _trees(subject: convergence.Subject, params: Mapping[str, Any]) -> int:
 
 
 def comparison() -> ComparisonMeasurement:
-    """Return the comparison of the trained model with the baselines, and the skill of the label probe."""
+    """Return the comparison of the trained model with the baselines."""
     settings = read_settings()
     evidence = compare.measure(None, None, settings)
     gains = {name: primary(rows[ALL], settings.gates.primary).gain for name, rows in evidence.baselines.items()}
@@ -118,20 +117,7 @@ def comparison() -> ComparisonMeasurement:
         metrics=read_json(METRICS),
         gains=gains,
         calibration=mean_gap(evidence.calibration),
-        probe=_probe(settings),
     )
-
-
-def _probe(settings: Settings) -> float:
-    """Return the minimum skill, over all files, of a linear model that is fitted on the files before."""
-    names = files.listed(DATA)
-    pairs = [(names[place], names[:place]) for place in range(1, len(names))] or [(names[0], [])]
-    count = settings.data.suites.reference_files
-    skills = []
-    for new, older in pairs:
-        sides = data.Sides.of(DATA, [new], suites.spread(older, count), settings)
-        skills.append(Probe(sides.reference).skill(sides.new))
-    return float(min(skills))
 
 
 MEASUREMENTS: dict[str, Callable[[], BaseModel]] = {

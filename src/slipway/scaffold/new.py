@@ -165,23 +165,26 @@ def _measure(plan: Plan, python: Path, pool: Executor) -> None:
     settings = read_settings()
     files = [pd.read_parquet(file) for file in sorted(DATA.glob("*.parquet"))]
     compared = drift.pairs(files, settings.data.suites.sample_rows, settings.seed)
-    data = limits.of_data(drift.measure(compared, plan), _rates(plan, files, settings.seed))
+    _edit(limits.of_data(drift.measure(compared, plan), _rates(plan, files, settings.seed)))
     del files, compared  # the stages need the memory
-    _edit({**data, **limits.of_training(training.result())})
+    checked = pool.submit(work_tree.dvc, "repro", "--quiet", "data", python=python)
+    measured = training.result()
+    checked.result()
+    _edit(limits.of_training(measured))
     work_tree.dvc("repro", "--quiet", "evaluate", python=python)
     _edit(limits.of_gates(plan, _measured("comparison", ComparisonMeasurement, python)))
 
 
 def _rates(plan: Plan, files: list[pd.DataFrame], seed: int) -> dict[str, float]:
     frame = pd.concat(files, ignore_index=True)
-    names = [feature.name for feature in plan.features]
-    power = alone.powers(frame, names, plan.target.name, plan.target.task, seed)
+    derived = [feature.name for feature in plan.features if feature.name not in plan.imported.values()]
+    power = alone.powers(frame, derived, plan.target.name, plan.target.task, seed)
     time = frame[plan.time.name].sort_values() if plan.time else None
     return {
         "unlabeled": max(file[plan.target.name].isna().mean() for file in files),
         "duplicates": max(file.duplicated().mean() for file in files),
         "gap_days": 0 if time is None else time.diff().max() / pd.Timedelta(days=1),
-        "power": max(power.values()),
+        "power": max(plan.power, *power.values(), 0.0),
     }
 
 

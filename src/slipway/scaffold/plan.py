@@ -64,6 +64,8 @@ class Plan:
     """Kind of each column of a CSV file, by its name in the table."""
     omitted: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Columns that break a condition of the data suite, each with the reason, by check."""
+    power: float = 0.0
+    """Largest predictive power score of a column of the table alone, without excluded ones."""
 
     @property
     def categories(self) -> list[str]:
@@ -96,7 +98,7 @@ def infer(
     others = {column: name for column, name in named.items() if column not in {request.target, request.time}}
     features, excluded = columns.examine_all(frame, others)
     admit(frame[[*(feature.source for feature in features), request.target, *([request.time] if time else [])]])
-    features, excluded = _without_leaks(frame, aim, features, excluded, seed)
+    features, excluded, power = _without_leaks(frame, aim, features, excluded, seed)
     if time:
         features, excluded = _without_clocks(frame, features, excluded)
     features += _calendar(time)
@@ -106,7 +108,7 @@ def infer(
             + ("; ".join(f"{column.source}: {column.reason}" for column in excluded) or "add one besides the target")
         )
     plan = Plan(path.name, len(frame), aim, time, tuple(features), tuple(excluded), (), request.options.dialect, kinds)
-    return replace(plan, segments=_segments(features, request.segments)), frame
+    return replace(plan, power=power, segments=_segments(features, request.segments)), frame
 
 
 def _derived(time: str) -> set[str]:
@@ -132,13 +134,15 @@ def _ordered(frame: pd.DataFrame, column: str, named: dict[str, str], seed: int)
 
 def _without_leaks(
     frame: pd.DataFrame, aim: Target, features: list[Feature], excluded: list[Excluded], seed: int
-) -> tuple[list[Feature], list[Excluded]]:
+) -> tuple[list[Feature], list[Excluded], float]:
+    """Return what is left, and the largest power of a column that is left."""
     power = alone.powers(frame, [feature.source for feature in features], aim.source, aim.task, seed)
     leaks = {name: value for name, value in power.items() if value >= alone.LEAK_POWER_MIN}
     reason = "it predicts the target nearly alone (power {:.0%}): is it known before the outcome?"
     return (
         [feature for feature in features if feature.source not in leaks],
         [*excluded, *(columns.Excluded(name, reason.format(value)) for name, value in leaks.items())],
+        max((value for name, value in power.items() if name not in leaks), default=0.0),
     )
 
 

@@ -1,0 +1,60 @@
+"""The column behind findings of several columns.
+
+A broken column breaks the relations of its neighbors too. So each candidate is replaced by its prediction from the
+others, one at a time: without the broken column, the neighbors follow again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from slipway.evaluation.segments import ALL
+from slipway.schema.missing import FEATURES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slipway.batch.batch_reference import BatchReference, Excess
+    from slipway.batch.batch_rows import BatchRows
+    from slipway.batch.column_models import Measured
+
+CANDIDATES_MAX = 6  # columns with the highest scores; each takes a prediction of all columns
+RELATIONS = frozenset({"error", "outliers", "bias"})
+
+
+def root_column(reference: BatchReference, measured: Measured, excesses: Sequence[Excess]) -> str | None:
+    """Return the column whose replacement leaves least of the other columns' excesses; None for fewer than two.
+
+    excesses: worst first.
+    """
+    scores: dict[str, float] = {}
+    for excess in excesses:
+        if excess.score > 1 and excess.key.segment == ALL and excess.key.statistic in RELATIONS:
+            scores.setdefault(excess.key.column, excess.score)
+    if len(scores) < 2:
+        return None
+    left = {name: _left(reference, measured, name, scores) for name in list(scores)[:CANDIDATES_MAX]}
+    return min(left, key=lambda name: left[name])
+
+
+def _left(reference: BatchReference, measured: Measured, name: str, scores: dict[str, float]) -> float:
+    """Return the excess that the columns of `scores` keep without `name`, and how unusual its predictions are."""
+    repaired = reference.measure(_without(reference, measured, name))
+    worst: dict[str, float] = dict.fromkeys(scores, 0.0)
+    for excess in reference.excesses(reference.statistics(repaired)):
+        statistic, column, segment = excess.key
+        if column == name and statistic == "shape":
+            worst[name] = max(0.0, excess.score)
+        elif column in scores and column != name and segment == ALL and statistic in RELATIONS:
+            worst[column] = max(worst[column], excess.score - 1)
+    return sum(worst.values())
+
+
+def _without(reference: BatchReference, measured: Measured, name: str) -> BatchRows:
+    """Return the rows with the predictions of `name` for its values, and with nothing for a category."""
+    if reference.profiles[name].kind == "number":
+        place = list(reference.profiles).index(name)
+        return measured.rows.assigned(name, measured.predictions[:, place].astype(np.float32))
+    return measured.rows.assigned(name, str(FEATURES["category"]))
