@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,18 +15,19 @@ from slipway.batch.root_column import root_column
 from slipway.evaluation.segments import ALL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from slipway.batch.batch_reference import BatchReference, Excess
     from slipway.batch.column_models import Measured
 
 RELATION, CLOCK, LABEL, ORDER = "Relation Between Columns", "Clock Relation", "Label Relation", "Row Order"
-MISSING, DRIFT = "Missing Values", "Learned Drift"
+REPEATS, MISSING, DRIFT = "Row Samples Mix", "Missing Values", "Learned Drift"
 CONDITIONS = {
     RELATION: "Columns disagree no more than in windows of the reference",
     CLOCK: "The clock and the columns disagree no more than in windows of the reference",
     LABEL: "The label follows the columns as in windows of the reference, and no column carries more of it",
     ORDER: "Consecutive rows differ as much as in windows of the reference",
+    REPEATS: "No more rows repeat rows of the reference than rows of its windows repeat others",
     MISSING: "No more values are missing than in windows of the reference",
     DRIFT: "Each column has the distribution of a window of the reference, and no single value or new category",
 }
@@ -38,12 +40,29 @@ CHECKS = {
     "follows": LABEL,
     "carries": LABEL,
     "conflicts": LABEL,
+    "copies": LABEL,
+    "repeats": REPEATS,
     "steps": ORDER,
     "missing": MISSING,
 }
 """Check of each statistic; the others belong to `DRIFT`."""
+UNLIKE = "{name} no longer follows from {partners}: "
+SENTENCES: dict[str, Callable[..., str]] = {
+    "error": (UNLIKE + "error {ratio:.1f} times the reference's").format,
+    "outliers": (UNLIKE + "{fraction} of errors are outliers, in the reference {before},").format,
+    "bias": (UNLIKE + "off by {moved:+.1f} mean errors").format,
+    "clock": "{name} no longer follows from the clock: error {ratio:.1f} times the reference's".format,
+    "moved": "{name} follows from {partners} better when it is moved by some rows".format,
+    "follows": "{name} no longer follows from the other columns: correlation {correlation}".format,
+    "carries": "{name} carries the label: correlation with what other columns leave of it {correlation}".format,
+    "copies": "{name} is the label under another name: correlation {correlation}".format,
+    "steps": "{name} differs between consecutive rows {ratio:.2g} times as much as in the reference".format,
+    "repeats": "{fraction} of rows repeat rows of the reference; of rows of its windows, {before}".format,
+    "shape": "{name} is at distance {value:.2f} from the distribution of any window, before {mean:.2f}".format,
+}
+"""Sentence of each statistic; the others are fractions of rows with one of `WORDS`."""
 WORDS = {
-    "conflicts": "other labels in rows that are equal otherwise",
+    "conflicts": "conflicting labels of equal rows",
     "equal": "a single value",
     "unknown": "a category that the reference lacks",
     "missing": "missing values",
@@ -81,13 +100,17 @@ def findings(reference: BatchReference, measured: Measured, excesses: Sequence[E
     """
     worst: dict[tuple[str, str], Excess] = {}
     for excess in excesses:
-        if excess.score > 1:
+        if excess.score > 1 and not _is_season(excess, reference, measured):
             worst.setdefault((_check(excess), excess.key.column), excess)
     listed = [_finding(check, excess, reference, measured) for (check, _), excess in worst.items()]
     if not listed or listed[0].check != RELATION:
         return listed
     root = root_column(reference, measured, excesses)
     return sorted(listed, key=lambda finding: finding.column != root)
+
+
+def _is_season(excess: Excess, reference: BatchReference, measured: Measured) -> bool:
+    return excess.key.statistic == "shape" and reference.is_season(measured, excess.key.column)
 
 
 def _check(excess: Excess) -> str:
@@ -106,36 +129,24 @@ def _finding(check: str, excess: Excess, reference: BatchReference, measured: Me
 
 
 def _sentence(excess: Excess, reference: BatchReference) -> str:
-    name, statistic = f"`{excess.key.column}`", excess.key.statistic
-    ratio, then = float(np.exp(excess.value - excess.mean)), ", in the reference"
-    if statistic in ("error", "outliers", "bias"):
-        return f"{name} no longer follows from {_partners(excess.key.column, reference)}: {_amount(excess, ratio)}"
-    if statistic == "clock":
-        return f"{name} no longer follows from the clock: error {ratio:.1f} times the reference's"
-    if statistic == "moved":
-        return f"{name} follows from {_partners(excess.key.column, reference)} better when it is moved by some rows"
-    if statistic == "follows":
-        return f"{name} no longer follows from the other columns: correlation {_correlation(excess)}"
-    if statistic == "carries":
-        return f"{name} carries the label: correlation with what other columns leave of it {_correlation(excess)}"
-    if statistic == "steps":
-        return f"{name} differs between consecutive rows {ratio:.2g} times as much as in the reference"
-    if statistic == "shape":
-        distance = f"has a distribution at distance {excess.value:.2f} from the nearest window"
-        return f"{name} {distance}{then} {excess.mean:.2f}"
-    return f"{name} has {WORDS.get(statistic, statistic)} in {_ratio(excess.value)} of rows{then} {_ratio(excess.mean)}"
+    name, statistic = excess.key.column, excess.key.statistic
+    kept = partial(_fraction, excess)
+    return SENTENCES.get(statistic, kept)(
+        name=f"`{name}`",
+        partners=_partners(name, reference),
+        ratio=float(np.exp(excess.value - excess.mean)),
+        correlation=f"{np.tanh(excess.value):.2f}, in the reference {np.tanh(excess.mean):.2f}",
+        fraction=_ratio(excess.value),
+        before=_ratio(excess.mean),
+        value=excess.value,
+        mean=excess.mean,
+        moved=excess.value - excess.mean,
+    )
 
 
-def _correlation(excess: Excess) -> str:
-    return f"{np.tanh(excess.value):.2f}, in the reference {np.tanh(excess.mean):.2f}"
-
-
-def _amount(excess: Excess, ratio: float) -> str:
-    if excess.key.statistic == "error":
-        return f"error {ratio:.1f} times the reference's"
-    if excess.key.statistic == "bias":
-        return f"off by {excess.value - excess.mean:+.1f} mean errors"
-    return f"{_ratio(excess.value)} of errors are outliers, in the reference {_ratio(excess.mean)},"
+def _fraction(excess: Excess, *, name: str, fraction: str, before: str, **_: object) -> str:
+    what = WORDS.get(excess.key.statistic, excess.key.statistic)
+    return f"{name} has {what} in {fraction} of rows, in the reference {before}"
 
 
 def _ratio(value: float) -> str:

@@ -2,8 +2,8 @@
 
 The interval is that of a normal distribution with unknown mean and variance, so it is wide where windows are few or
 vary with the season. Its error rate is divided by the number of statistics, so that clean batches as a whole are
-rarely outside. Windows of one file differ less than files do, so the interval of a relation is wider where the
-reference has few files: twice as wide for one.
+rarely outside. Windows of one file differ less than files do, so the interval of a relation or a distribution is wider
+where the reference has few files: two and three times as wide for one.
 """
 
 from __future__ import annotations
@@ -14,9 +14,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import stdtrit
 
+import problem
 from slipway.batch import profile
 from slipway.batch.batch_rows import kinds
-from slipway.batch.batch_statistics import OUTLIER_QUANTILE, STEP_DISTANCE, Scales, StatisticKey, Value, statistics
+from slipway.batch.batch_statistics import (
+    ERROR_CAP,
+    OUTLIER_QUANTILE,
+    STEP_DISTANCE,
+    Scales,
+    StatisticKey,
+    Value,
+    fraction_of,
+    row_hashes,
+    statistics,
+)
 from slipway.batch.column_models import FOLDS, ColumnModels, Measured, partners
 from slipway.evaluation.segments import ALL
 
@@ -31,6 +42,12 @@ WINDOWS_MIN = 4
 BETWEEN_RATIO_MIN = 0.5  # of the variance of windows; moves batches as well, since chance may be estimated too high
 ERROR_RATIO_MIN = 0.02  # of a number's spread; a smaller mean error is rounding, or rows of a rare category
 CLOCK_EXPLAINED_MIN = 0.8  # of a number's spread; the clock determines the column, up to daylight saving
+RUN_LENGTHS = (2, 4, 8, 16)  # windows that a batch may span
+SEASON_ERROR_MAX = 0.2  # of a number's spread; mean error of a column that follows closely from the others
+SEASON_RISE_MAX = (
+    3.0  # mean errors of the reference; a season that no model saw triples them, a change of unit does more
+)
+COPY_CORRELATION = float(np.arctanh(0.98))  # with the label; a column that reaches it is the label under another name
 CHANCE_DEVIATIONS = 4.0  # of the estimate of a correlation, up to which chance explains it
 CLEAN_DEVIATIONS = 3.5  # between windows, by which a clean batch is lower once in a thousand
 BOTH, HIGH, LOW = "both", "high", "low"
@@ -38,8 +55,8 @@ SIDES = {"bias": BOTH, "carries": BOTH, "steps": BOTH, "follows": BOTH, "moved":
 """Sides on which a statistic is a fault, where not only a high value is."""
 
 
-WIDENED = frozenset({"error", "outliers", "bias", "moved"})
-"""Statistics of relations between columns, which change from file to file as schedules and stocks do."""
+WIDENED = {"error": 1, "outliers": 1, "bias": 1, "moved": 1, "shape": 2}
+"""Statistics that change from file to file, as schedules, stocks and seasons do, more than within one."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +78,14 @@ class BatchReference:
     def __init__(self, rows: BatchRows, limits: RelationsSection, seed: int, files: int) -> None:
         """Learn from `rows` of so many `files`: in order of time, or where there is none, in random order."""
         self._limits, self._seed = limits, seed
-        self._widening = 1 + 1 / max(files, 1)
+        self._files = max(files, 1)
         self.rows = rows
         self.profiles = profile.profiles(rows.features, kinds())
         self.others = partners(self._drawn(np.arange(len(rows))), self.profiles, limits.partners)
         count = min(limits.windows, len(rows) // WINDOW_ROWS_MIN)
         self.window = np.arange(len(rows)) * count // max(len(rows), 1)
         self.windows_count = count
+        self._hashes = row_hashes(rows)
         self._fold = np.arange(len(rows)) * FOLDS // max(len(rows), 1)
         self._folds = [self._fit(np.flatnonzero(self._fold != own)) for own in range(FOLDS)]
         self.measured = self._assigned(rows, self._fold)
@@ -110,7 +128,8 @@ class BatchReference:
         clock = np.array([_mean(column) for column in np.abs(self.measured.clock_errors).T])
         clock[~(clock < (1 - CLOCK_EXPLAINED_MIN) * spread)] = np.nan
         step = np.array([self._step(name) for name in self.profiles])
-        return Scales(error, 1 - observed / error, outlier, step, clock + 1e-3 * spread)
+        by_clock = clock <= np.maximum(observed, ERROR_RATIO_MIN * spread)
+        return Scales(error, 1 - observed / error, outlier, step, clock + 1e-3 * spread, by_clock)
 
     def _spread(self, name: str) -> float:
         values = self.rows.features[name]
@@ -132,15 +151,19 @@ class BatchReference:
             measured = self.measured.take(chosen)
             near = {window - 1, window, window + 1}
             others = [shape for other, shape in enumerate(self.shapes) if other not in near]
-            for key, value in (
-                statistics(measured, self.scales, self.profiles) | self._shapes(measured, others)
-            ).items():
+            elsewhere = self._hashes[~np.isin(self.window, list(near))]
+            compared = self._compared(measured, [*others, *_runs(others, len(others))], elsewhere)
+            for key, value in (statistics(measured, self.scales, self.profiles) | compared).items():
                 series.setdefault(key, []).append(value)
         return series
 
-    def _shapes(self, measured: Measured, others: list[dict[str, np.ndarray]]) -> dict[StatisticKey, Value]:
+    def _compared(
+        self, measured: Measured, others: list[dict[str, np.ndarray]], hashes: np.ndarray
+    ) -> dict[StatisticKey, Value]:
+        """Return the statistics that compare rows with windows, of the shapes `others` and of rows with `hashes`."""
         now = self._shape(measured)
-        return {
+        repeats = fraction_of(np.isin(row_hashes(measured.rows), hashes))
+        return {StatisticKey("repeats", problem.TARGET): repeats} | {
             StatisticKey("shape", name): Value(
                 profile.nearest(column, now[name], [other[name] for other in others]), len(measured.rows) ** -0.5
             )
@@ -149,7 +172,10 @@ class BatchReference:
 
     def statistics(self, measured: Measured) -> dict[StatisticKey, Value]:
         """Return the statistics of a batch."""
-        return statistics(measured, self.scales, self.profiles) | self._shapes(measured, self.shapes)
+        runs = [run for length in RUN_LENGTHS for run in _runs(self.shapes, length)]
+        return statistics(measured, self.scales, self.profiles) | self._compared(
+            measured, [*self.shapes, *runs], self._hashes
+        )
 
     def excesses(self, values: Mapping[StatisticKey, Value]) -> list[Excess]:
         """Return how far each statistic of a batch is outside its interval, worst first; negative scores are inside."""
@@ -158,19 +184,39 @@ class BatchReference:
         excesses = [self._excess(key, value, rate) for key, value in judged.items()]
         return sorted(excesses, key=lambda excess: -excess.score)
 
+    def is_season(self, measured: Measured, name: str) -> bool:
+        """Return whether the column `name` follows from the others beyond the values of the reference too.
+
+        Then it moved with them, as a new season moves all. Rows count without regard to the support.
+        """
+        place = list(self.profiles).index(name)
+        if self.profiles[name].kind != "number" or self.scales.error[place] > SEASON_ERROR_MAX * self._spread(name):
+            return False
+        errors = np.abs(measured.rows.features[name].to_numpy(dtype=float) - measured.predictions[:, place])
+        rise = _mean(np.clip(errors / self.scales.error[place], 0, ERROR_CAP))
+        return rise <= SEASON_RISE_MAX
+
     def _excess(self, key: StatisticKey, value: Value, rate: float) -> Excess:
         windows = np.array([window.value for window in self.series[key]])
         side = SIDES.get(key.statistic, HIGH)
         quantile = -stdtrit(len(windows) - 1, rate / (2 if side == BOTH else 1))
         noise = float(np.mean([window.noise**2 for window in self.series[key]]))
-        deviation = _deviation(windows, noise, value.noise) * (self._widening if key.statistic in WIDENED else 1)
+        deviation = _deviation(windows, noise, value.noise) * (1 + WIDENED.get(key.statistic, 0) / self._files)
         mean, width = float(windows.mean()), float(quantile) * deviation
         width += minimum(key.statistic, self._limits)
         if (key.statistic, key.segment) == ("follows", ALL) and (fall := _fall_to_chance(windows, noise, value.noise)):
             width = min(width, fall)
+        if key.statistic == "copies" and mean < COPY_CORRELATION:
+            width = min(width, COPY_CORRELATION - mean)
         distance = value.value - mean
         signed = {BOTH: abs(distance), HIGH: distance, LOW: -distance}[side]
         return Excess(key, value.value, mean, mean + (width if distance > 0 else -width), signed / width)
+
+
+def _runs(shapes: list[dict[str, np.ndarray]], length: int) -> list[dict[str, np.ndarray]]:
+    """Return the mean shape of each run of `length` windows: a batch may last longer than a window."""
+    runs = [shapes[start : start + length] for start in range(len(shapes) - length + 1)] if length else []
+    return [{name: np.mean([shape[name] for shape in run], axis=0) for name in run[0]} for run in runs]
 
 
 def _fall_to_chance(windows: np.ndarray, noise: float, own: float) -> float | None:

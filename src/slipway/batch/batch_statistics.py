@@ -19,6 +19,7 @@ from slipway.evaluation.segments import ALL, segments
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from slipway.batch.batch_rows import BatchRows
     from slipway.batch.column_models import Measured
     from slipway.batch.profile import ColumnProfile
 
@@ -63,6 +64,8 @@ class Scales:
     """Mean absolute difference of consecutive values in the reference; NaN for categories."""
     clock: np.ndarray
     """Mean absolute error of the prediction from the clock alone; NaN where the clock does not determine the column."""
+    by_clock: np.ndarray
+    """Whether the clock alone determines the column as well as all others do, so that its relations add nothing."""
 
 
 def statistics(measured: Measured, scales: Scales, profiles: Mapping[str, ColumnProfile]) -> dict[StatisticKey, Value]:
@@ -77,10 +80,10 @@ def _of_errors(measured: Measured, scales: Scales, profiles: Mapping[str, Column
     for place, name in enumerate(profiles):
         scaled = measured.errors[:, place] / scales.error[place]
         defined = scaled[~np.isnan(scaled)]
-        if len(defined) < SEGMENT_ROWS_MIN or name == problem.TARGET:
+        if len(defined) < SEGMENT_ROWS_MIN or name == problem.TARGET or scales.by_clock[place]:
             continue
         yield StatisticKey("error", name), _log_mean(np.abs(defined), scales.ignored[place])
-        yield StatisticKey("outliers", name), _fraction(np.abs(defined) > scales.outlier[place])
+        yield StatisticKey("outliers", name), fraction_of(np.abs(defined) > scales.outlier[place])
         if profiles[name].kind == "number":
             clipped = np.clip(defined, -ERROR_CAP, ERROR_CAP)
             yield StatisticKey("bias", name), Value(float(clipped.mean()), float(clipped.std() / len(defined) ** 0.5))
@@ -95,7 +98,7 @@ def _of_segments(measured: Measured, scales: Scales, profiles: Mapping[str, Colu
         for place, name in enumerate(names):
             defined = scaled[rows, place]
             defined = defined[~np.isnan(defined)]
-            if len(defined) >= SEGMENT_ROWS_MIN and name != problem.TARGET:
+            if len(defined) >= SEGMENT_ROWS_MIN and name != problem.TARGET and not scales.by_clock[place]:
                 yield StatisticKey("error", name, segment), _log_mean(defined, scales.ignored[place])
 
 
@@ -112,11 +115,14 @@ def _of_target(measured: Measured, _: Scales, profiles: Mapping[str, ColumnProfi
         yield StatisticKey("error", problem.TARGET), _log_mean(errors[~np.isnan(errors)])
     for other, (name, column) in enumerate(profiles.items()):
         if other != place:
-            carrier = measured.codes[:, other] if column.kind == "number" else measured.errors[:, other]
-            yield StatisticKey("carries", name), _correlation(carrier, errors)
-    repeated = pd.util.hash_pandas_object(measured.rows.features.drop(columns=problem.TARGET), index=False)
-    labels = measured.rows.features[problem.TARGET].groupby(repeated.to_numpy()).transform("nunique")
-    yield StatisticKey("conflicts", problem.TARGET), _fraction(labels.to_numpy() > 1)
+            carries = _correlation if column.kind == "number" else _association
+            yield StatisticKey("carries", name), carries(measured.codes[:, other], errors)
+            if kinds()[problem.TARGET] == "number":
+                copied = carries(_ranks(measured.codes[:, other]), _ranks(measured.codes[:, place]))
+                yield StatisticKey("copies", name), Value(abs(copied.value), copied.noise)
+    equal = row_hashes(measured.rows, problem.TARGET)
+    labels = measured.rows.features[problem.TARGET].groupby(equal).transform("nunique")
+    yield StatisticKey("conflicts", problem.TARGET), fraction_of(labels.to_numpy() > 1)
 
 
 def _of_values(measured: Measured, _: Scales, profiles: Mapping[str, ColumnProfile]) -> Keyed:
@@ -143,9 +149,21 @@ def _of_order(measured: Measured, scales: Scales, profiles: Mapping[str, ColumnP
         by_clock = by_clock[~np.isnan(by_clock)]
         if len(by_clock) >= SEGMENT_ROWS_MIN:
             yield StatisticKey("clock", name), _log_mean(by_clock)
-        gain = moved_gain(measured, scales, place, name)
+        gain = None if scales.by_clock[place] else moved_gain(measured, scales, place, name)
         if gain is not None:
             yield StatisticKey("moved", name), gain
+
+
+def _ranks(codes: np.ndarray) -> np.ndarray:
+    """Return the ranks of bins, equal ones for equal bins, shape (n,)."""
+    ranks: np.ndarray = pd.Series(codes).rank().to_numpy()
+    return ranks
+
+
+def row_hashes(rows: BatchRows, *ignored: str) -> np.ndarray:
+    """Return a hash of the values of each row, shape (n,), without the columns `ignored`."""
+    hashes: np.ndarray = pd.util.hash_pandas_object(rows.features.drop(columns=list(ignored)), index=False).to_numpy()
+    return hashes
 
 
 def moved_gain(measured: Measured, scales: Scales, place: int, name: str) -> Value | None:
@@ -173,12 +191,28 @@ def _log_mean(scaled: np.ndarray, ignored: float = 0.0) -> Value:
     return Value(float(np.log(mean)), float(clipped.std() / mean / len(clipped) ** 0.5))
 
 
-def _fraction(is_true: np.ndarray) -> Value:
+def fraction_of(is_true: np.ndarray) -> Value:
+    """Return the fraction on the scale of arcsines."""
     return _arcsine(float(is_true.mean()), len(is_true))
 
 
 def _arcsine(fraction: float, count: int) -> Value:
     return Value(float(np.arcsin(np.sqrt(min(max(fraction, 0.0), 1.0)))), 0.5 / max(count, 1) ** 0.5)
+
+
+def _association(codes: np.ndarray, errors: np.ndarray) -> Value:
+    """Return the correlation of the errors with their mean by category, without what chance adds to it."""
+    defined = ~np.isnan(errors)
+    codes, errors = codes[defined], errors[defined]
+    if len(errors) < SEGMENT_ROWS_MIN or not errors.std():
+        return Value(0.0, 1.0)
+    groups = np.unique(codes, return_inverse=True)[1]
+    counts = np.bincount(groups)
+    means = np.bincount(groups, errors) / counts
+    explained = float((counts * (means - errors.mean()) ** 2).sum() / (len(errors) * errors.var()))
+    chance = (len(counts) - 1) / len(errors)
+    correlation = min(max(explained - chance, 0.0) ** 0.5, CORRELATION_MAX)
+    return Value(float(np.arctanh(correlation)), len(errors) ** -0.5)
 
 
 def _correlation(left: np.ndarray, right: np.ndarray) -> Value:

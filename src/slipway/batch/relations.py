@@ -50,7 +50,7 @@ class ModelShape:
 FOREST = ModelShape(trees=8, columns_ratio=0.5, linear=False)
 LINEAR_TREE = ModelShape(trees=1, columns_ratio=1.0, linear=True)
 """Four times as fast as `FOREST`, and as accurate on the sample."""
-LABEL_FOREST = ModelShape(trees=8, columns_ratio=0.5, linear=False, leaf_rows_min=50)
+LABEL_FOREST = ModelShape(trees=8, columns_ratio=0.5, linear=True, leaf_rows_min=50)
 """Labels are noisy: with small leaves, their slope over the prediction varies so much that shuffled ones pass."""
 
 

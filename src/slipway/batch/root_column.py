@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 CANDIDATES_MAX = 6  # columns with the highest scores; each takes a prediction of all columns
 RELATIONS = frozenset({"error", "outliers", "bias"})
+LABEL_RELATIONS = frozenset({"follows", "carries"})
 
 
 def root_column(reference: BatchReference, measured: Measured, excesses: Sequence[Excess]) -> str | None:
@@ -35,20 +36,20 @@ def root_column(reference: BatchReference, measured: Measured, excesses: Sequenc
             scores.setdefault(excess.key.column, excess.score)
     if len(scores) < 2:
         return None
-    left = {name: _left(reference, measured, name, scores) for name in list(scores)[:CANDIDATES_MAX]}
+    left = {name: _left(reference, measured, name) for name in list(scores)[:CANDIDATES_MAX]}
     return min(left, key=lambda name: left[name])
 
 
-def _left(reference: BatchReference, measured: Measured, name: str, scores: dict[str, float]) -> float:
-    """Return the excess that the columns of `scores` keep without `name`, and how unusual its predictions are."""
+def _left(reference: BatchReference, measured: Measured, name: str) -> float:
+    """Return the excesses of the other columns and of the label without `name`, and how unusual its predictions are."""
     repaired = reference.measure(_without(reference, measured, name))
-    worst: dict[str, float] = dict.fromkeys(scores, 0.0)
+    worst: dict[str, float] = {}
     for excess in reference.excesses(reference.statistics(repaired)):
         statistic, column, segment = excess.key
         if column == name and statistic == "shape":
             worst[name] = max(0.0, excess.score)
-        elif column in scores and column != name and segment == ALL and statistic in RELATIONS:
-            worst[column] = max(worst[column], excess.score - 1)
+        elif column != name and segment == ALL and statistic in RELATIONS | LABEL_RELATIONS:
+            worst[column] = max(worst.get(column, 0.0), excess.score - 1)
     return sum(worst.values())
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 L = TypeVar("L", bound=np.generic)
 
 SAMPLE_ROWS = 5000  # as in deepchecks
+CELLS_MAX = 500_000  # values of the sample; a leak is obvious with fewer rows
 FOLDS = 4
 LEAK_POWER_MIN = 0.95  # columns with this power or more are excluded
 
@@ -30,7 +31,9 @@ LEAK_POWER_MIN = 0.95  # columns with this power or more are excluded
 def powers(frame: pd.DataFrame, columns: Iterable[str], target: str, task: str, seed: int) -> dict[str, float]:
     """Return the score of each of `columns`, in order, on a sample of the labeled rows of `frame`."""
     rows = frame[frame[target].notna()]
-    rows = rows.sample(min(SAMPLE_ROWS, len(rows)), random_state=seed)
+    columns = list(columns)
+    count = min(SAMPLE_ROWS, CELLS_MAX // max(len(columns), 1), len(rows))
+    rows = rows.sample(count, random_state=seed)
     if task == "regression":
         label = np.asarray(rows[target], dtype=np.float64)
         naive = float(mean_absolute_error(label, np.full(len(label), np.median(label))))

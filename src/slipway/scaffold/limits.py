@@ -26,6 +26,9 @@ CONVERGENCE_ROWS_MAX = 20_000
 CONVERGENCE_CELLS_MAX = 2_000_000  # values of these rows: the time of a training grows with rows and columns
 WIDE_COLUMNS_MIN = 100
 RELATION_CELLS_MAX = 500_000  # values that each model of a column is fitted on, if it read all columns
+RELATION_PARTNERS = 12
+WIDE_LEAVES = 15
+BASELINE_CELLS_MAX = 5_000_000  # values that the linear baseline is fitted on
 IMPORTANCE_ROWS = 5000  # each column takes a prediction of these rows
 HEADROOM_FACTOR = 1.5  # of the measured value; the first files are few, and later ones will differ more
 DIGITS_MAX = 9  # significant digits of a limit
@@ -105,6 +108,17 @@ def _wide(columns: int) -> dict[str, Change]:
     fit_rows = int(rounded_down(RELATION_CELLS_MAX / columns))
     reason = f"test rows on which each of the {columns} columns is shuffled; the order of the columns is stable from"
     return {
+        "model.max_leaf_nodes": Change(
+            WIDE_LEAVES,
+            f"leaves; each is split after a search of all {columns} columns, so more take proportionally longer",
+        ),
+        "data.relations.partners": Change(
+            RELATION_PARTNERS, f"columns that predict a column, the most informative of {columns}"
+        ),
+        "evaluate.baseline_rows": Change(
+            int(rounded_down(BASELINE_CELLS_MAX / columns)),
+            f"training rows of the linear baseline, with {columns} columns",
+        ),
         "data.relations.fit_rows": Change(
             fit_rows, f"rows of each fit; few, because each of {columns} columns has its own"
         ),
