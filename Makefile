@@ -11,8 +11,11 @@
 
 export PYTHON
 export UV_PYTHON_DOWNLOADS = never
-# These tests measure time, so they run alone. They run first, so that the list of untested programs ends the output.
-TIMED = tests/delivery/test_loadtest.py tests/service/test_overload.py
+# These tests measure time, so they run apart from the others. They run first, so that the list of untested programs
+# ends the output. A load test waits most of its time, so two run at the same time; the overload takes both cores.
+LOADTEST = tests/delivery/test_loadtest.py
+OVERLOAD = tests/service/test_overload.py
+TIMED = $(LOADTEST) $(OVERLOAD)
 # On two cores: many tests wait for services, and a third worker runs meanwhile.
 WORKERS = 3
 RUN = .bootstrap/bin/uv run --frozen
@@ -30,7 +33,8 @@ test: setup data
 ifdef ARGS
 	@$(PYTEST) $(ARGS)
 else
-	$(if $(filter-out integration,$(SUITE)),,@$(PYTEST) $(TIMED))
+	$(if $(filter-out integration,$(SUITE)),,@$(PYTEST) -n 2 $(LOADTEST))
+	$(if $(filter-out integration,$(SUITE)),,@$(PYTEST) $(OVERLOAD))
 	@$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(SUITE:%=--suite=%) $(TIMED:%=--ignore=%)
 endif
 
