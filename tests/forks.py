@@ -88,6 +88,10 @@ class Fork:
         """Run a command of the fork's own engine."""
         return _output(preloaded.run(*arguments, cwd=self.root, env=self.env), code)
 
+    def python(self, *arguments: str, code: int = 0) -> str:
+        """Run a Python command, `-m MODULE …` or `-c CODE …`, with the fork's own engine."""
+        return _output(preloaded.python(*arguments, cwd=self.root, env=self.env), code)
+
     def commit(self, message: str) -> None:
         """Commit and push every change."""
         self.run("git", "add", "--all")

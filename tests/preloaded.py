@@ -1,6 +1,6 @@
-"""Commands of `slipway` in processes that have imported their third-party packages before they start.
+"""Commands of Python and `slipway` in processes that have imported their third-party packages before they start.
 
-A start of the command line takes seconds of imports, and the tests start it hundreds of times. `run` asks a process
+A start of the command line takes seconds of imports, and the tests start it hundreds of times. `python` asks a process
 that has imported the packages, but nothing of this repository, to fork itself for each command. A command has its own
 process, arguments, folder, environment, output and exit code, and imports the sources that its PYTHONPATH names.
 Tests of the start itself, of signals, and of processes found by their environment start a new Python instead.
@@ -33,13 +33,21 @@ _server: list[subprocess.Popen[str]] = []
 
 def run(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run `slipway` with `arguments` in the folder `cwd`, and return its exit code and its output."""
+    return python("-m", MODULE, *arguments, cwd=cwd, env=env)
+
+
+def python(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a Python command, `-m MODULE …` or `-c CODE …`, in the folder `cwd`; return its exit code and its output.
+
+    Variables that Python or a package reads when it starts, such as PYTHONHASHSEED, have no effect on it.
+    """
     variables = dict(os.environ if env is None else env)
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         streams = [f"/proc/{os.getpid()}/fd/{stream.fileno()}" for stream in (out, err)]
         code = _ask({"arguments": arguments, "cwd": str(cwd), "environment": variables, "streams": streams})
         for stream in (out, err):
             stream.seek(0)
-        return subprocess.CompletedProcess([MODULE, *arguments], code, out.read(), err.read())
+        return subprocess.CompletedProcess([sys.executable, *arguments], code, out.read(), err.read())
 
 
 def _ask(command: dict[str, Any]) -> int:
@@ -78,7 +86,7 @@ def _serve() -> None:
 
 
 def _execute(arguments: list[str], cwd: str, environment: dict[str, str], streams: list[str]) -> int:
-    """Run the command line in this process as `python -m slipway.cli` does, and return its exit code."""
+    """Run a command in this process as a new Python does, and return its exit code."""
     import runpy
     import threading
     import time
@@ -92,10 +100,13 @@ def _execute(arguments: list[str], cwd: str, environment: dict[str, str], stream
     time.tzset()
     sys.dont_write_bytecode = bool(environment.get("PYTHONDONTWRITEBYTECODE"))
     sys.path[:0] = [cwd, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
-    sys.argv = [MODULE, *arguments]
-    code = 0
+    option, program, *rest = arguments
+    sys.argv, code = [program if option == "-m" else option, *rest], 0
     try:
-        runpy.run_module(MODULE, run_name="__main__", alter_sys=True)
+        if option == "-m":
+            runpy.run_module(program, run_name="__main__", alter_sys=True)
+        else:
+            exec(program, {"__name__": "__main__"})  # noqa: S102 - as the interpreter does
     except SystemExit as end:
         code = end.code or 0
     except BaseException:  # noqa: BLE001 - as the interpreter does

@@ -31,13 +31,14 @@ from slipway.errors import UserError
 from slipway.release import manifest, publish
 from slipway.release.store.folder import FolderStore
 from slipway.settings import read_settings
+from tests import preloaded
 from tests.delivery.conftest import Project, create, git, settle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(__file__).parents[2]
-KILLS = int(os.environ.get("BUILD_KILLS", "2"))
+KILLS = int(os.environ.get("BUILD_KILLS", "1"))
 KILL_SECONDS_MAX = 300  # for one kill and the next build, on a busy machine
 SEED = 5
 COPIED = ("pyproject.toml", "uv.lock", "bentofile.yaml", "dvc.yaml", "README.md")
@@ -60,9 +61,7 @@ export(*map(Path, {export}))
 
 def _python(root: Path, *arguments: str) -> str:
     environment = os.environ | {"PYTHONPATH": str(root / "src")}
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=root, env=environment, capture_output=True, text=True, check=False
-    )
+    done = preloaded.python(*arguments, cwd=root, env=environment)
     assert 0 == done.returncode, done.stdout + done.stderr
     return done.stdout
 
@@ -202,14 +201,8 @@ def test_a_model_that_imports_what_the_release_lacks_fails_the_build_in_one_line
     sources = {"tiny_trees.py": OUTSIDE, "problem/__init__.py": USE_OUTSIDE}  # the Bento has no other module in src
     _make_toy(project.root, ["tiny_trees.Mean"], **sources)
     project.commit()
-    done = subprocess.run(
-        [sys.executable, "-m", "slipway.cli", "release", "build"],
-        cwd=project.root,
-        env=os.environ | {"PYTHONPATH": str(project.root / "src")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = os.environ | {"PYTHONPATH": str(project.root / "src")}
+    done = preloaded.run("release", "build", cwd=project.root, env=environment)
     assert (2, "") == (done.returncode, done.stdout)
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith(

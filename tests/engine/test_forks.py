@@ -136,7 +136,7 @@ def test_an_invalid_row_is_blocked_and_named(checked, expected, tmp_path):
     rows = READERS[newest.suffix](newest)
     WRITERS[newest.suffix](rows.assign(**{column: rows[column].where(rows.index != 7, value)}), newest)
     command = [str(tmp_path / "data") if word == "data" else word for word in STAGES["data"]["cmd"].split()[1:]]
-    output = checked.run(sys.executable, *(word.replace("metrics/", f"{tmp_path}/") for word in command), code=1)
+    output = checked.python(*(word.replace("metrics/", f"{tmp_path}/") for word in command), code=1)
     assert f"{newest.name}: {column}: " in output
     assert "(1 row, row 7: " in output
 
@@ -171,7 +171,7 @@ def test_a_worse_model_is_blocked_by_the_champion(reported, expected, tmp_path):
     ours = shutil.ignore_patterns("cache", "tmp", "__pycache__")
     worse = replace(reported, root=shutil.copytree(reported.root, tmp_path / "worse", symlinks=True, ignore=ours))
     edit(worse.root, expected.worse)
-    worse.run(sys.executable, "-c", TRAIN.format(**TRAINED))
+    worse.python("-c", TRAIN.format(**TRAINED))
     worse.slipway("compare", code=2)
     assert "fail" == worse.outcomes("compare")["champion"]
 

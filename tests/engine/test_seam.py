@@ -11,11 +11,17 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+
+from tests import preloaded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ROOT = Path(__file__).parents[2]
 PROBLEM = ROOT / "tests/problems/toy_regression"
@@ -61,13 +67,21 @@ def _params(root: Path) -> None:
 
 
 def _python(root: Path, *arguments: str, **variables: str) -> str:
+    done = preloaded.python(*arguments, cwd=root, env=_environment(variables))
+    assert 0 == done.returncode, done.stderr
+    return done.stdout.strip()
+
+
+def _new_python(root: Path, *arguments: str, **variables: str) -> None:
+    """Run a command whose variables are read when Python or a package starts."""
+    command = [sys.executable, *arguments]
+    subprocess.run(command, cwd=root, env=_environment(variables), stdout=subprocess.DEVNULL, check=True)
+
+
+def _environment(variables: Mapping[str, str]) -> dict[str, str]:
     environment = os.environ | {"PYTHONPATH": str(PROBLEM)} | variables
     environment.pop("GITHUB_STEP_SUMMARY", None)
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=root, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    return environment
 
 
 def _compare(root: Path, champion: str, **variables: str) -> dict:
@@ -99,7 +113,7 @@ def test_the_exported_model_matches_the_trained_one(toy):
 def test_the_export_does_not_depend_on_the_hash_seed(toy):
     command = ["-m", "slipway.pipeline.export", "build/trained/model.skops", "build/prepared"]
     for seed in ("0", "1"):
-        _python(toy, *command, f"again-{seed}", f"again-{seed}.json", PYTHONHASHSEED=seed)
+        _new_python(toy, *command, f"again-{seed}", f"again-{seed}.json", PYTHONHASHSEED=seed)
     first, second = ((toy / f"again-{seed}" / "model.onnx").read_bytes() for seed in ("0", "1"))
     assert first == second
 
@@ -109,7 +123,7 @@ def test_the_predictions_do_not_depend_on_the_processor(toy):
     command = ["-m", "slipway.pipeline.evaluate", "model", "build/prepared"]
     for kind in ("Prescott", "Haswell"):
         files = [f"{kind}/{name}" for name in ("predictions.parquet", "metrics.json", "importance.json")]
-        _python(toy, *command, *files, OPENBLAS_CORETYPE=kind)
+        _new_python(toy, *command, *files, OPENBLAS_CORETYPE=kind)
     for name in ("predictions.parquet", "metrics.json", "importance.json"):
         assert (toy / "Prescott" / name).read_bytes() == (toy / "Haswell" / name).read_bytes()
 
@@ -247,8 +261,7 @@ def test_a_champion_whose_classes_are_gone_is_inconclusive_with_the_fix(toy, tmp
     shutil.copytree(toy / "model", root / "champion", dirs_exist_ok=True)
     signature = root / "champion/signature.json"
     signature.write_text(json.dumps(json.loads(signature.read_text()) | {"format": "skops", "trusted_types": []}))
-    (root / "gone.py").write_text(GONE)
-    _python(root, "gone.py", "build/trained/model.skops", "champion/model.skops")
+    _python(root, "-c", GONE, "build/trained/model.skops", "champion/model.skops")
     verdicts = {verdict["gate"]: verdict for verdict in _compare(root, V1)["verdicts"]}
     assert {"inconclusive"} == {verdicts[gate]["outcome"] for gate in OF_PREDICTIONS}
     reason = verdicts["champion"]["reason"]
