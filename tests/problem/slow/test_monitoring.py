@@ -1,13 +1,19 @@
-"""Tests of `slipway monitor`, from prediction logs to results/: the release that is trained here, and a later week."""
+"""Tests of monitoring on real data: the release that is trained here, and the weeks after it.
+
+`slipway monitor` runs from prediction logs to results/, and the checks detect a subset of the faults of
+`slipway power --monitor`. Both are in one file, so that the model is trained once.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 import problem
 from slipway import results
@@ -15,13 +21,38 @@ from slipway.environment.environment import Environment, NotDeployedError
 from slipway.environment.place import Place
 from slipway.errors import ArgumentError
 from slipway.gates import Outcome
+from slipway.lab import live_faults, monitoring_power
 from slipway.monitoring import collect, job
 from slipway.monitoring.log_columns import KEY, LOGGED, PREFIX, TIME
 from slipway.settings import read_settings
+from tests import preloaded
 
 WEEK = ("2013-10-02", "2013-10-09")
 CHECKS = {"validity", "traffic", "model", "labels", "skew", "drift", "predictions", "performance", "segments"}
 REPOSITORY = Path(__file__).parents[3]
+STAGES = ("prepare", "train", "export", "evaluate")
+CHOSEN = ("stuck", "half gone", "missing as -999", "swapped", "mix", "yesterday again", "labels late", "refused")
+"""A fault of each family and check."""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """Return a folder with data, params.yaml, and the outputs of the stages."""
+    folder = tmp_path_factory.mktemp("trained")
+    for name in ("data", "params.yaml"):
+        (folder / name).symlink_to(REPOSITORY / name)
+    stages = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
+    for stage in STAGES:
+        done = preloaded.python(*stages[stage]["cmd"].split()[1:], cwd=folder)
+        assert 0 == done.returncode, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scene(trained):
+    """Return the release that is trained here, and the data after it; `slipway.lab.monitoring_power` caches it."""
+    with contextlib.chdir(trained):
+        return monitoring_power.scene()
 
 
 @pytest.fixture
@@ -132,3 +163,29 @@ def test_the_reference_has_the_rows_of_the_release_and_no_later_ones(scene, trai
     assert "v0.2.0" == reference.baseline.release
     assert reference.data_end <= datetime(2013, 9, 1, 3, 59, tzinfo=UTC)
     assert len(reference.rows) < len(scene[0].rows)
+
+
+# --- the sensitivity of the checks ---
+
+
+@pytest.fixture(scope="module")
+def corpus(scene):
+    reference, _, settings = scene
+    return live_faults.corpus(reference, settings.monitoring.window_days, settings.seed)
+
+
+def test_the_corpus_has_fifteen_kinds_of_fault_or_more_each_of_its_own_name(corpus):
+    assert len(corpus) == len({fault.name for fault in corpus})
+    assert len({fault.name.partition(":")[0] for fault in corpus}) >= 15
+
+
+@pytest.mark.parametrize("chosen", CHOSEN)
+def test_a_fault_is_named(chosen, corpus):
+    place = next(place for place, fault in enumerate(corpus) if fault.name.startswith(chosen))
+    detection = monitoring_power.detect(place)
+    assert detection.detected, detection.first
+
+
+def test_stable_windows_raise_no_alarm(scene, monkeypatch):
+    monkeypatch.setattr(monitoring_power, "RUN_WINDOWS", 3)
+    assert [[], [], []] == [alarms for alarms, _ in monitoring_power.stable_run(1)]
