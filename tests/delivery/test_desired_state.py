@@ -59,9 +59,10 @@ def test_an_environment_file_survives_the_round_trip():
     ("text", "rule"),
     [
         ("", "empty; `git revert` the commit"),
+        ("# nothing\n", "empty; `git revert` the commit"),
         ("- a list", "the file: Input should be a valid dictionary"),
-        ("2013-02-31", "not YAML"),
-        ("[" * 5000, "not YAML"),
+        ("a: &a [*a, *a]\nb: 2013-02-31\n", "not YAML"),
+        ("[" * 1000, "not YAML"),
         ("release: [", "not YAML"),
         (render("staging", ONE).replace("v0.1.0", "latest"), "release: String should match pattern"),
         (render("staging", ONE).replace("replicas: 1", "replicas: 0"), "replicas: Input should be greater than"),
