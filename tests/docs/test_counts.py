@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -27,7 +28,8 @@ def _count(files: list[Path]) -> int:
     if not files:
         return 0
     command = [sys.executable, "-m", "pytest", "--collect-only", "--quiet", "-p", "no:cacheprovider", *map(str, files)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    env = os.environ | {"PYTEST_ADDOPTS": ""}  # options of a user change the output
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert 0 == done.returncode, done.stdout[-2000:]
     return int(re.findall(r"^(\d+) tests? collected", done.stdout, re.MULTILINE)[-1])
 
