@@ -19,7 +19,7 @@ from slipway.agent.agent import Agent, prefix
 from slipway.agent.follower import Follower
 from slipway.agent.runtime import PROCESSES, Runtime
 from slipway.deployment import promotion
-from slipway.dvc.files import blobs
+from slipway.dvc.files import blobs, md5_of
 from slipway.environment import client
 from slipway.environment.deploy_branch import DeployBranch
 from slipway.environment.desired_state import DesiredState
@@ -31,6 +31,7 @@ from slipway.local import push_rule
 from slipway.release import manifest, publish
 from slipway.release.signing import attestation, keys
 from slipway.release.store.folder import FolderStore
+from slipway.serving.explanations import BACKGROUND
 from slipway.settings.operation import AgentSection, CanarySection
 from tests import params, preloaded, release_manifest
 
@@ -169,6 +170,9 @@ class Project:
             folder / "smoke.json", {"tolerance": 1e-6, "rows": [{"x": 1}, {"x": 2.5}], "predictions": [2, 5.0]}
         )
         shutil.copytree(folder / "model", folder / "bento/src/model")
+        if (self.root / BACKGROUND).is_file():
+            (folder / "bento/src" / BACKGROUND).parent.mkdir()
+            shutil.copy(self.root / BACKGROUND, folder / "bento/src" / BACKGROUND)
         for name in ("dvc.lock", "params.yaml"):
             shutil.copy(self.root / name, folder)
         shutil.copytree(self.root / "metrics", folder / "metrics")
@@ -215,6 +219,16 @@ def project(tmp_path, monkeypatch):
     project = create(tmp_path)
     monkeypatch.chdir(project.root)
     return project
+
+
+def add_background(root: Path) -> None:
+    """Write the background rows of explanations, as an output of the pipeline."""
+    (root / BACKGROUND).parent.mkdir()
+    (root / BACKGROUND).write_text("rows")
+    (root / ".gitignore").write_text((root / ".gitignore").read_text() + "/build\n")
+    lock = yaml.safe_load((root / "dvc.lock").read_text())
+    lock["stages"]["all"]["outs"].append({"path": BACKGROUND, "md5": md5_of(root / BACKGROUND)})
+    (root / "dvc.lock").write_text(yaml.safe_dump(lock))
 
 
 def settle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,9 @@ import pytest
 from slipway.errors import DigestMismatchError, MissingFileError, WorkTreeError
 from slipway.release import manifest
 from slipway.release.build import IMAGE_REQUIREMENTS, Source, _requirements, build, fetch_published
+from slipway.serving.explanations import BACKGROUND
 from tests.delivery import requirements_project
+from tests.delivery.conftest import add_background
 
 
 def test_an_edited_file_is_not_released_under_the_name_of_its_commit(project):
@@ -28,6 +30,24 @@ def test_a_model_that_differs_from_the_lock_is_not_released(project):
     (project.root / "model/model.onnx").write_text("another model")
     with pytest.raises(DigestMismatchError, match=r"model: MD5 is \w+\.dir, expected \w+\.dir from dvc\.lock"):
         build(project.root, project.root / "build/release")
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "message"),
+    [
+        ("other rows", DigestMismatchError, r"build/background\.json: MD5 is \w+, expected \w+ from dvc\.lock"),
+        (None, MissingFileError, r"build/background\.json: not found; run `slipway train`"),
+    ],
+)
+def test_background_rows_that_differ_from_the_lock_are_not_released(content, error, message, project):
+    add_background(project.root)
+    project.commit()
+    assert Source.read(project.root).background
+    (project.root / BACKGROUND).unlink()
+    if content:
+        (project.root / BACKGROUND).write_text(content)
+    with pytest.raises(error, match=message):
+        Source.read(project.root)
 
 
 def test_a_build_without_a_trained_model_names_the_command(project):

@@ -21,6 +21,7 @@ from slipway.git import Git
 from slipway.release import manifest
 from slipway.release.signing import attestation, keys, signature
 from slipway.release.store.folder import FolderStore
+from slipway.serving.explanations import BACKGROUND
 from slipway.supply_chain import chain, verification
 from slipway.supply_chain.chain import BROKEN, HOLDS, NOT_CHECKED
 from tests.delivery import conftest
@@ -201,6 +202,11 @@ def different_model_in_service(forger):
     forger.publish()
 
 
+def different_background(forger):
+    forger.write(f"bento/src/{BACKGROUND}", "other rows")
+    forger.publish()
+
+
 def missing_service(forger):
     shutil.rmtree(forger.folder / "bento")
     forger.publish()
@@ -247,7 +253,7 @@ FAULTS = {
     "lock": [different_lock_file, different_parameters, improved_metrics],
     "data": [different_data_in_manifest, different_data_in_lock_file],
     "model": [different_model, different_model_for_dvc, different_artifact_path],
-    "code": [changed_service, unexpected_module, different_model_in_service, missing_service],
+    "code": [changed_service, unexpected_module, different_model_in_service, different_background, missing_service],
     "packages": [package_with_different_hash, package_from_git, package_without_hash_in_image],
     "manifests": [different_kubernetes_manifests, different_service_for_knative],
 }
@@ -269,6 +275,7 @@ def promoted(tmp_path_factory):
         (project.root / "deploy/knative").mkdir()
         (project.root / manifests.template_of("staging", manifests.KNATIVE)).write_text(TEMPLATE)
         (project.root / "uv.lock").write_text(LOCK)
+        conftest.add_background(project.root)
         project.publish(VERSION)
         project.promote(VERSION)
     return folder

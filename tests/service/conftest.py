@@ -22,6 +22,7 @@ import pytest
 import yaml
 
 from slipway.schema.columns import columns
+from slipway.serving.explanations import BACKGROUND
 from slipway.serving.run import SERVICE, free_port
 
 if TYPE_CHECKING:
@@ -35,6 +36,13 @@ REPOSITORY = Path(__file__).parents[2]
 TOY = Path(__file__).parent / "toy"
 LOAD = Path(__file__).parent / "load.py"
 READY_SECONDS = 30
+BACKGROUND_ROWS = {
+    "size": [1.5, 80.0, 44.0, 63.0],
+    "count": [2, 3, 9, 1],
+    "kind": ["a", "b", "a", "b"],
+    "name": ["XY", "PQ", "PQ", "XY"],
+    "weight": [None, 0.5, -1.0, None],
+}
 BENTOML, IMAGE = "bentoml", "image"
 
 both_ways = pytest.mark.parametrize("serve", [BENTOML, IMAGE], indirect=True, scope="session")
@@ -62,8 +70,11 @@ def estimator() -> Pipeline:
 
 @pytest.fixture(scope="session")
 def model_dir(toy: ModuleType, estimator: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a released model, with `release.json`."""
-    folder = tmp_path_factory.mktemp("model")
+    """Folder of a released model, with `release.json`, with the background rows next to it."""
+    folder = tmp_path_factory.mktemp("release") / "model"
+    folder.mkdir()
+    (folder.parent / BACKGROUND).parent.mkdir()
+    (folder.parent / BACKGROUND).write_text(json.dumps({"columns": BACKGROUND_ROWS}))
     (folder / "model.onnx").write_bytes(_export(toy, estimator))
     signature = {
         "format": "onnx",

@@ -238,6 +238,11 @@ def blobs(folder: Path, without: str = "") -> tuple[str, dict[str, bytes]]:
     return whole, objects | {_object_path(whole): listing}
 
 
+def md5_of(file: Path) -> str:
+    """Return DVC's MD5 of a file."""
+    return _md5(file.read_bytes())
+
+
 def _contents(folder: Path, without: str) -> dict[str, bytes]:
     files = [file for file in folder.rglob("*") if file.is_file() and file.name != without]
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}

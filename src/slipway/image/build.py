@@ -33,10 +33,12 @@ PORT = 3000
 RELEASE_DIGEST = "slipway.release.digest"
 OCI = "org.opencontainers.image"
 MODEL = "model"
+TRAINED = (MODEL, "build")
+"""Folders of a Bento with outputs of the pipeline, which differ between releases; earlier releases lack the second."""
 CONTENTS = ("packages", "code", MODEL)
 """Layers above the base, from the one that changes least."""
 
-RECIPE = 1
+RECIPE = 2
 """Version of the rules in this module. Raise it with each change of what the code or the model layer contains."""
 
 ENVIRONMENT = {
@@ -116,20 +118,23 @@ def _with_python(base: Base, fill: Callable[[ImagePython], None]) -> None:
 
 
 def _is_code(name: str) -> bool:
-    return name.startswith(f"{SOURCE}/") and not name.startswith(f"{SOURCE}/{MODEL}/")
+    return name.startswith(f"{SOURCE}/") and not name.startswith(tuple(f"{SOURCE}/{folder}/" for folder in TRAINED))
 
 
 def _fill_code(source: Path, python: ImagePython, root: Path) -> None:
     """Copy the code and the parameters of the service below `root`, and compile them."""
     target = root / BENTO / "src"
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.rmtree(target / MODEL)
+    for folder in TRAINED:
+        shutil.rmtree(target / folder, ignore_errors=True)
     python.compile(target, f"/{BENTO}/src")
 
 
 def _fill_model(bento: Path, root: Path) -> None:
-    """Copy what differs between releases below `root`: the model, and the version in bento.yaml."""
-    shutil.copytree(bento / "src" / MODEL, root / BENTO / "src" / MODEL)
+    """Copy what differs between releases below `root`: outputs of the pipeline, and the version in bento.yaml."""
+    for folder in TRAINED:
+        if (bento / "src" / folder).is_dir():
+            shutil.copytree(bento / "src" / folder, root / BENTO / "src" / folder)
     shutil.copyfile(bento / "bento.yaml", root / BENTO / "bento.yaml")
 
 

@@ -16,11 +16,18 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from slipway import results
-from slipway.dvc.files import LOCK, DvcFiles, blobs
+from slipway.dvc.files import LOCK, DvcFiles, blobs, md5_of
 from slipway.environment import versions
 from slipway.environment.deploy_branch import DeployBranch
 from slipway.environment.release_facts import ReleaseFacts
-from slipway.errors import ArgumentError, DigestMismatchError, ToolError, WorkTreeError, restore_command
+from slipway.errors import (
+    ArgumentError,
+    DigestMismatchError,
+    MissingFileError,
+    ToolError,
+    WorkTreeError,
+    restore_command,
+)
 from slipway.files import disk, sha256
 from slipway.gates.comparison_evidence import Released
 from slipway.git import Git
@@ -31,6 +38,7 @@ from slipway.release.signing import keys
 from slipway.release.store.files import extract, replace
 from slipway.report import markdown
 from slipway.report import release as release_report
+from slipway.serving.explanations import BACKGROUND
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
@@ -74,6 +82,7 @@ class Source:
         source = cls(root, git, head.id, head.committed.isoformat(), dvc)
         source.refuse_edits()
         source.refuse_changed_model()
+        source.refuse_changed_background()
         return source
 
     def refuse_edits(self) -> None:
@@ -91,6 +100,21 @@ class Source:
         actual, _ = blobs(self.root / model)
         if actual != expected:
             raise DigestMismatchError(f"{model}: MD5 is {actual}, expected {expected} from {LOCK}; run `slipway train`")
+
+    def refuse_changed_background(self) -> None:
+        """Raise UserError when the background rows on disk are not those in `dvc.lock`."""
+        expected, file = self.background, self.root / BACKGROUND
+        if expected and not file.is_file():
+            raise MissingFileError(f"{BACKGROUND}: not found; run `slipway train`")
+        if expected and md5_of(file) != expected:
+            raise DigestMismatchError(
+                f"{BACKGROUND}: MD5 is {md5_of(file)}, expected {expected} from {LOCK}; run `slipway train`"
+            )
+
+    @property
+    def background(self) -> str | None:
+        """Return the MD5 of the background rows, or None for a pipeline without them, which explains no prediction."""
+        return self.dvc.outputs.get(BACKGROUND)
 
 
 def build(root: Path, output: Path, report: Path | None = None) -> Release:
@@ -161,10 +185,13 @@ def _inputs(source: Source) -> dict[str, str]:
 
 
 def _context(source: Source, folder: Path, context: Path) -> None:
-    """Fill the build context with the files of the commit, not of the work tree, and with the model."""
+    """Fill the build context with the files of the commit, not of the work tree, the model and its background rows."""
     with tarfile.open(fileobj=io.BytesIO(source.git.archive(source.commit))) as tar:
         extract(tar, context)
     shutil.copytree(folder / "model", context / source.dvc.model, dirs_exist_ok=True)
+    if source.background:
+        (context / BACKGROUND).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source.root / BACKGROUND, context / BACKGROUND)
 
 
 def _bento(source: Source, version: str, folder: Path, context: Path) -> None:
@@ -253,7 +280,8 @@ def _contract(source: Source, version: str, folder: Path) -> None:
     from slipway.serving.pages import openapi
 
     max_rows = read_settings(source.root / PARAMS).serving.max_rows
-    document = openapi(problem.Row, problem.TASK, problem.TARGET, version, max_rows)
+    explained = source.background is not None
+    document = openapi(problem.Row, problem.TASK, problem.TARGET, version, max_rows, explained)
     manifest.write(folder / manifest.OPENAPI, document)
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic_core import to_json
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from slipway.serving.contract import RowContract
+    from slipway.serving.explanations import Explanations
     from slipway.serving.observer import Observer
     from slipway.serving.open_inference import OpenInference
     from slipway.serving.scorer import Scorer
@@ -33,13 +35,26 @@ if TYPE_CHECKING:
     Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 JSON = b"application/json"
-PREDICT = "/predict"
+PREDICT, EXPLAIN = "/predict", "/explain"
 PREFIX = re.compile(rb"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
 PREFIXES_MAX = 8  # cached versions of a page, one per prefix; each proxy has one prefix
 
 
+@dataclass(frozen=True)
+class Route:
+    """How POST requests to a path are answered, refused, limited and counted."""
+
+    answer: Answer
+    refusal: Callable[..., bytes]
+    admission: Admission
+    refused: Callable[[bytes, RefusedError], None]
+    """Observes a refusal, by request id."""
+    answered: Callable[[bytes, int, float], None]
+    """Observes a response with any status, by request id, with its seconds."""
+
+
 class App:
-    """ASGI application that answers POST /predict and GET of fixed pages."""
+    """ASGI application that answers POST of rows and GET of fixed pages."""
 
     def __init__(
         self,
@@ -67,8 +82,7 @@ class App:
             "/release": lambda: (JSON, json.dumps(release).encode()),
         }
         self._prefixed: dict[str, tuple[bytes, Callable[[str], bytes]]] = {}
-        self._protocol: OpenInference | None = None
-        self._infer_paths: frozenset[str] = frozenset()
+        self._routes = {PREDICT: self._prediction_route(self._answer, _refusal)}
 
     def add_page(self, path: str, content_type: bytes, body: Callable[[str], bytes]) -> None:
         """Serve `path` with the result of `body`, a function of the path prefix of the client's proxy."""
@@ -76,9 +90,20 @@ class App:
 
     def add_protocol(self, protocol: OpenInference) -> None:
         """Also answer requests of the Open Inference Protocol."""
-        self._protocol, self._infer_paths = protocol, protocol.infer_paths
+        infer = self._prediction_route(partial(self._infer, protocol), open_inference.error)
+        self._routes |= dict.fromkeys(protocol.infer_paths, infer)
         documents = protocol.documents()
         self._pages |= {path: partial(_document, content) for path, content in documents.items()}
+
+    def add_explanations(self, explanations: Explanations, max_concurrency: int) -> None:
+        """Also explain predictions, with a limit and metrics of their own, so that those of predictions stay theirs."""
+        observer = self._observer
+        self._routes[EXPLAIN] = Route(
+            explanations.answer, _refusal, Admission(max_concurrency), observer.explanation_refused, observer.explained
+        )
+
+    def _prediction_route(self, answer: Answer, refusal: Callable[..., bytes]) -> Route:
+        return Route(answer, refusal, self._admission, self._observer.refused, self._observer.answered)
 
     def is_full(self) -> bool:
         """Return whether a prediction request would be refused now."""
@@ -99,10 +124,8 @@ class App:
         """Answer one HTTP request; refuse a WebSocket."""
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
-        elif scope["path"] == PREDICT and scope["method"] == "POST":
-            await self._predict(scope, receive, send, self._answer, _refusal)
-        elif scope["path"] in self._infer_paths and scope["method"] == "POST":
-            await self._predict(scope, receive, send, self._infer, open_inference.error)
+        elif scope["method"] == "POST" and (route := self._routes.get(scope["path"])):
+            await self._post(scope, receive, send, route)
         else:
             await _send(send, *self._page(scope["path"], scope["method"], scope["headers"]))
 
@@ -113,24 +136,22 @@ class App:
             content_type, body = self._prefixed[path]
             return 200, content_type, body(_prefix(dict(headers))), [(b"vary", b"X-Forwarded-Prefix")]
         refusal = open_inference.error if path.startswith(open_inference.ROOT) else _refusal
-        is_post = path == PREDICT or path in self._infer_paths
+        is_post = path in self._routes
         if is_post or path in self._pages or path in self._prefixed:
             allowed = "POST" if is_post else "GET, HEAD"
             return 405, JSON, refusal(f"{path} supports {allowed}"), [(b"allow", allowed.encode())]
         return 404, JSON, refusal("not found; the routes are listed at /"), ()
 
-    async def _predict(
-        self, scope: dict[str, Any], receive: Receive, send: Send, answer: Answer, refusal: Callable[..., bytes]
-    ) -> None:
+    async def _post(self, scope: dict[str, Any], receive: Receive, send: Send, route: Route) -> None:
         start = time.perf_counter()
         headers = dict(scope["headers"])
         request_id = self._observer.request_id(headers)
         extra = [(b"x-request-id", request_id)]
         try:
-            status, body = 200, await self._admitted(request_id, headers, receive, answer)
+            status, body = 200, await self._admitted(request_id, headers, receive, route)
         except RefusedError as refused:
-            self._observer.refused(request_id, refused)
-            status, body = refused.status, refusal(str(refused), refused.details)
+            route.refused(request_id, refused)
+            status, body = refused.status, route.refusal(str(refused), refused.details)
             if status == 503:
                 extra.append(self._retry_after)
             if status == 408 or b"expect" in headers:
@@ -138,18 +159,16 @@ class App:
                 extra.append((b"connection", b"close"))
         except Exception:  # noqa: BLE001  any failure is answered here, and logged by the observer
             self._observer.failed(request_id)
-            status, body = 500, refusal("the service failed; see its log")
+            status, body = 500, route.refusal("the service failed; see its log")
         await _send(send, status, JSON, body, extra)
-        self._observer.answered(request_id, status, time.perf_counter() - start)
+        route.answered(request_id, status, time.perf_counter() - start)
 
-    async def _admitted(
-        self, request_id: bytes, headers: dict[bytes, bytes], receive: Receive, answer: Answer
-    ) -> bytes:
+    async def _admitted(self, request_id: bytes, headers: dict[bytes, bytes], receive: Receive, route: Route) -> bytes:
         _check_headers(headers, self._settings["max_bytes"])
         body = await self._bodies.read(receive)
-        with self._admission:
-            await self._admission.wait_for_slice()
-            return await answer(request_id, body)
+        with route.admission:
+            await route.admission.wait_for_slice()
+            return await route.answer(request_id, body)
 
     async def _answer(self, request_id: bytes, body: bytearray) -> bytes:
         async with self._scorer.slot(len(body)):
@@ -157,8 +176,7 @@ class App:
             scores = await self._scorer.score(rows, columns)
         return self._head + to_json(self._recorded(request_id, body, scores)) + b"}"
 
-    async def _infer(self, request_id: bytes, body: bytearray) -> bytes:
-        protocol = cast("OpenInference", self._protocol)
+    async def _infer(self, protocol: OpenInference, request_id: bytes, body: bytearray) -> bytes:
         async with self._scorer.slot(len(body)):
             request = protocol.read(body)
             rows, columns = self._contract.parse(request.rows)

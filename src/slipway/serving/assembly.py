@@ -24,6 +24,7 @@ def make_app() -> App:
     from slipway.serving import pages
     from slipway.serving.app import App
     from slipway.serving.contract import RowContract
+    from slipway.serving.explanations import Explanations, read_explainer
     from slipway.serving.open_inference import OpenInference
     from slipway.serving.scorer import Scorer
 
@@ -35,7 +36,11 @@ def make_app() -> App:
     observer = _observer(release, model.signature)
     app = App(release, RowContract(problem.Row, SETTINGS["max_rows"]), scorer, observer, SETTINGS)
     app.add_protocol(OpenInference(problem.Row, model.signature, release["version"]))
-    pages.add(app, problem, release["version"], SETTINGS)
+    explainer = read_explainer(folder, model, SETTINGS["explain"])
+    if explainer:
+        explanations = Explanations(explainer, problem.Row, release["version"], SETTINGS["timeout_seconds"])
+        app.add_explanations(explanations, SETTINGS["explain"]["max_concurrency"])
+    pages.add(app, problem, release["version"], SETTINGS, explained=explainer is not None)
     return app
 
 

@@ -21,8 +21,9 @@ PROBABILITY_EDGES = tuple(round(step / 20, 2) for step in range(1, 21))
 DECADES = range(-3, 7)  # powers of ten of the default edges for predicted values, with three edges per decade
 ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 OTHER = "other"  # counts a status or reason without a label of its own, which must not fail the request
+STATUSES = ("200", *map(str, REFUSALS), OTHER)
 COUNTERS = {
-    "slipway_requests": ("Prediction requests by status", "status", ("200", *map(str, REFUSALS), OTHER)),
+    "slipway_requests": ("Prediction requests by status", "status", STATUSES),
     "slipway_rejections": (
         "Refused requests by reason",
         "reason",
@@ -45,6 +46,7 @@ COUNTERS = {
         "outcome",
         ("written", "too_many", "queue_full", "write_failed"),
     ),
+    "slipway_explanations": ("Requests for explanations by status", "status", STATUSES),
     "slipway_log_lines_dropped": ("Lines dropped from the log on stderr", None, ("",)),
 }
 """Description of each counter, with the name of its label and the values of the label."""
@@ -62,8 +64,9 @@ class Metrics:
     def __init__(self, release: dict[str, Any], signature: Mapping[str, Any], edges: Sequence[float] = ()) -> None:
         self._release = release
         self._seconds = Histogram("seconds", LATENCY_EDGES_SECONDS)
+        self._explanation_seconds = Histogram("explanation seconds", ROUND_EDGES_SECONDS)
         self._predictions = _predictions(signature, edges)
-        histograms = [self._seconds, *self._predictions.values()]
+        histograms = [self._seconds, self._explanation_seconds, *self._predictions.values()]
         names: list[tuple[str, str | int]] = [
             (name, label) for name, (_, _, labels) in COUNTERS.items() for label in labels
         ]
@@ -77,8 +80,14 @@ class Metrics:
         self._count("slipway_requests", str(status))
         self._seconds.observe(seconds)
 
+    def explained(self, status: int, seconds: float) -> None:
+        """Count a request for an explanation, and its duration if it was explained: refusals are quicker."""
+        self._count("slipway_explanations", str(status))
+        if status == 200:
+            self._explanation_seconds.observe(seconds)
+
     def refused(self, reason: str) -> None:
-        """Count a refusal."""
+        """Count a refused prediction request."""
         self._count("slipway_rejections", reason)
 
     def predicted(self, scores: np.ndarray) -> None:
@@ -114,6 +123,8 @@ class Metrics:
                 yield _sample(f"{name}_total", {label: value} if label else {}, number)
         yield from _head("slipway_request_seconds", "Time from request headers to response", "histogram")
         yield from _histogram("slipway_request_seconds", {}, self._seconds, total)
+        yield from _head("slipway_explanation_seconds", "Time from request headers to explanation", "histogram")
+        yield from _histogram("slipway_explanation_seconds", {}, self._explanation_seconds, total)
         yield from _head("slipway_prediction", "Predictions", "histogram")
         for class_name, histogram in self._predictions.items():
             labels = {} if class_name is None else {"class": class_name}

@@ -46,8 +46,12 @@ class Observer:
         return b"%s-%x" % (self._worker_id, next(self._numbers))
 
     def refused(self, request_id: bytes, refused: RefusedError) -> None:
-        """Count and log a refused request."""
+        """Count and log a refused request for predictions."""
         self.metrics.refused(refused.reason)
+        self.explanation_refused(request_id, refused)
+
+    def explanation_refused(self, request_id: bytes, refused: RefusedError) -> None:
+        """Log a refused request for an explanation, which `explained` counts."""
         if self._refusals.passes():
             fields = {"status": refused.status, "reason": refused.reason, "detail": refused.details[0]}
             logger.info("refused: %s", refused, extra=_fields(request_id, fields))
@@ -70,6 +74,14 @@ class Observer:
     def answered(self, request_id: bytes, status: int, seconds: float) -> None:
         """Count a prediction request that was answered, with any status."""
         self.metrics.answered(status, seconds)
+        self._log_answered(request_id, status, seconds)
+
+    def explained(self, request_id: bytes, status: int, seconds: float) -> None:
+        """Count a request for an explanation that was answered, with any status."""
+        self.metrics.explained(status, seconds)
+        self._log_answered(request_id, status, seconds)
+
+    def _log_answered(self, request_id: bytes, status: int, seconds: float) -> None:
         if self._access_sample and random.random() < self._access_sample:  # noqa: S311  sampling needs no secure randomness
             logger.info("answered", extra=_fields(request_id, {"status": status, "seconds": round(seconds, 6)}))
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from slipway.page import page
 from slipway.schema import contract
-from slipway.serving import json_numbers
+from slipway.schema.fields import fields
+from slipway.serving import explanation_form, json_numbers
 from slipway.serving.refusal import REFUSALS
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ td, th { text-align: left; vertical-align: top; padding: .2rem 1rem .2rem 0; }
 REQUEST_ID = {"description": "Identifies the request in the logs", "schema": {"type": "string"}}
 
 
-def add(app: App, problem: ModuleType, version: str, settings: dict[str, Any]) -> None:
-    """Add the pages for `problem` to `app`."""
-    document = openapi(problem.Row, problem.TASK, problem.TARGET, version, settings["max_rows"])
+def add(app: App, problem: ModuleType, version: str, settings: dict[str, Any], explained: bool = False) -> None:
+    """Add the pages for `problem` to `app`, which explains its predictions where `explained`."""
+    document = openapi(problem.Row, problem.TASK, problem.TARGET, version, settings["max_rows"], explained)
 
     def openapi_json(prefix: str) -> bytes:
         return json.dumps(document | ({"servers": [{"url": prefix}]} if prefix else {})).encode()
@@ -43,19 +44,23 @@ def add(app: App, problem: ModuleType, version: str, settings: dict[str, Any]) -
     app.add_page("/", b"text/html; charset=utf-8", lambda prefix: documentation(document, prefix).encode())
 
 
-def openapi(row: type[BaseModel], task: str, target: str, version: str, max_rows: int) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of the service."""
+def openapi(
+    row: type[BaseModel], task: str, target: str, version: str, max_rows: int, explained: bool = False
+) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of the service, which explains its predictions where `explained`."""
     schema = row.model_json_schema(ref_template="#/components/schemas/{model}")
     json_numbers.bound(schema)
     definitions = schema.pop("$defs", {})
     schema["additionalProperties"] = False
     schemas = definitions | {"Row": schema, "Columns": _columns(schema, max_rows)} | _schemas(task, target)
     facts = {"title": f"{contract.TITLE}{target}", "version": version, "description": schema.get("description", "")}
+    explain = {"/explain": {"post": _explain(row, schema, task, target)}} if explained else {}
     return {
         "openapi": "3.1.0",
         "info": facts | {contract.VERSION: contract.version(schemas)},
         "paths": {
             "/predict": {"post": _predict(target, max_rows)},
+            **explain,
             "/release": {"get": _get("The served release", "Version, commit, data and model", _json(_ref("Release")))},
             "/livez": {"get": _get("Liveness check", "Alive", _text())},
             "/readyz": {"get": _get("Readiness check", "Ready", _text())},
@@ -67,16 +72,42 @@ def openapi(row: type[BaseModel], task: str, target: str, version: str, max_rows
 
 
 def _predict(target: str, max_rows: int) -> dict[str, Any]:
-    rows = {"type": "array", "items": {"$ref": ROW}, "minItems": 1, "maxItems": max_rows}
-    body = {"oneOf": [{"$ref": ROW}, rows, _ref("Columns")]}
+    summary = f"Predict {target} for one row, for an array of rows, or for rows as columns"
+    answer = _answer("A prediction for each row, in the same order", _ref("Predictions"))
+    return {"operationId": "predict", "summary": summary} | _post(_rows(max_rows), _ref("Columns"), answer)
+
+
+def _explain(row: type[BaseModel], schema: dict[str, Any], task: str, target: str) -> dict[str, Any]:
+    """Return the operation that explains a prediction."""
+    number = {"type": "number"}
+    value = {"type": "object", "additionalProperties": number} if task == "multiclass" else number
+    contribution = _object({"value": value, "standard_error": value})
+    columns = {name: contribution for name, field in fields(row).items() if not field.redact}
+    explanation = _object(
+        {
+            "release": {"type": "string"},
+            "prediction": prediction(task),
+            "base": prediction(task) | {"description": "Mean prediction for the background rows"},
+            "contributions": _object(columns) | {"description": "They add up to prediction minus base"},
+        }
+    )
+    summary = f"Explain the prediction of {target} for one row: the contribution of each column"
+    return {"operationId": "explain", "summary": summary} | _post(
+        _rows(1), _columns(schema, 1), _answer("The explanation", explanation)
+    )
+
+
+def _rows(max_rows: int) -> dict[str, Any]:
+    return {"type": "array", "items": {"$ref": ROW}, "minItems": 1, "maxItems": max_rows}
+
+
+def _post(rows: dict[str, Any], columns: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
     return {
-        "operationId": "predict",
-        "summary": f"Predict {target} for one row, for an array of rows, or for rows as columns",
         "parameters": [{"name": "X-Request-Id", "in": "header", "required": False} | REQUEST_ID],
-        "requestBody": {"required": True, "content": _json(body)},
-        "responses": {"200": _answer("A prediction for each row, in the same order", "Predictions")}
+        "requestBody": {"required": True, "content": _json({"oneOf": [{"$ref": ROW}, rows, columns]})},
+        "responses": {"200": answer}
         | {
-            str(status): _answer(text, "Refusal", RETRY_AFTER if status == 503 else {})
+            str(status): _answer(text, _ref("Refusal"), RETRY_AFTER if status == 503 else {})
             for status, text in REFUSALS.items()
         },
     }
@@ -93,9 +124,11 @@ def _columns(row: dict[str, Any], max_rows: int) -> dict[str, Any]:
     return _object({"columns": table})
 
 
-def _answer(description: str, schema: str, headers: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+def _answer(
+    description: str, schema: dict[str, Any], headers: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
     always = {"X-Request-Id": REQUEST_ID | {"required": True}}
-    return {"description": description, "content": _json(_ref(schema)), "headers": {**always, **headers}}
+    return {"description": description, "content": _json(schema), "headers": {**always, **headers}}
 
 
 def _get(summary: str, description: str, content: dict[str, Any]) -> dict[str, Any]:
@@ -116,9 +149,15 @@ def _ref(name: str) -> dict[str, str]:
 
 def predictions(task: str, target: str) -> dict[str, Any]:
     """Return the schema of the predictions of `target`."""
+    listed = {"type": "array", "items": prediction(task), contract.TARGET: target}
+    return _object({"release": {"type": "string"}, "predictions": listed})
+
+
+def prediction(task: str) -> dict[str, Any]:
+    """Return the schema of a prediction."""
     number = {"type": "number"}
     probability = number | {"minimum": 0, "maximum": 1}
-    prediction = {
+    schemas: dict[str, dict[str, Any]] = {
         "binary": probability | {"description": "Probability of the positive class"},
         "multiclass": {
             "type": "object",
@@ -126,9 +165,8 @@ def predictions(task: str, target: str) -> dict[str, Any]:
             "description": "Probability of each class",
         },
         "regression": number,
-    }[task]
-    listed = {"type": "array", "items": prediction, contract.TARGET: target}
-    return _object({"release": {"type": "string"}, "predictions": listed})
+    }
+    return schemas[task]
 
 
 def _schemas(task: str, target: str) -> dict[str, Any]:
@@ -159,7 +197,8 @@ def documentation(document: dict[str, Any], prefix: str = "") -> str:
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
     ]
-    fields = [(name, _values(field), field.get("description", "")) for name, field in row["properties"].items()]
+    columns = [(name, _values(field), field.get("description", "")) for name, field in row["properties"].items()]
+    form = explanation_form.section(row, prefix) if "/explain" in document["paths"] else ""
     title = document["info"]["title"]
     version, description = (escape(document["info"][key]) for key in ("version", "description"))
     body = f"""<h1>{escape(title)}</h1><p>Release {version}. {description}
@@ -168,10 +207,10 @@ Full document: <a href="{escape(prefix)}/openapi.json">openapi.json</a>.</p>
 <h2>Row</h2><p>POST one row, or an array of rows, as application/json to /predict. Keys that are not listed are refused.
 Columns of equal length are faster for many rows: {escape('{"columns": {field: [values]}}')}
 Clients of the Open Inference Protocol (KServe v2) find this model in <a href="{escape(prefix)}/v2">/v2</a>.</p>
-{_table(("Field", "Values", "Meaning"), fields)}
-<h2>Refusals</h2><p>{escape('{"error": …, "details": [{"row": …, "field": …, "rule": …}]}')}</p>
+{_table(("Field", "Values", "Meaning"), columns)}
+{form}<h2>Refusals</h2><p>{escape('{"error": …, "details": [{"row": …, "field": …, "rule": …}]}')}</p>
 {_table(("Status", "Meaning"), list(REFUSALS.items()))}"""
-    return page(title, STYLE, body)
+    return page(title, STYLE + explanation_form.STYLE, body)
 
 
 def _values(field: dict[str, Any]) -> str:

@@ -17,6 +17,14 @@ class PredictionLogSection(Section):
     files: Annotated[Count, parameter("Newest files kept", "files")]
 
 
+class ExplainSection(Section):
+    """Explanations of predictions."""
+
+    background_rows: Annotated[Count, parameter("Training rows that a row is compared with", "rows", ge=2)]
+    walks: Annotated[Count, parameter("Pairs of antithetic walks from each of these rows", "walks")]
+    max_concurrency: Annotated[Count, parameter("Maximum explanations in progress in a worker", "requests")]
+
+
 class ServingSection(Section):
     """HTTP service."""
 
@@ -42,6 +50,7 @@ class ServingSection(Section):
         Edges, parameter("Bucket bounds of the prediction histogram; [] for the default", "prediction")
     ]
     prediction_log: PredictionLogSection
+    explain: ExplainSection
 
 
 class ScoreSection(Section):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slipway.dvc.files import ARTIFACT, LOCK, PIPELINE, RELEASED, blobs, parse_pipeline
+from slipway.dvc.files import ARTIFACT, LOCK, PIPELINE, RELEASED, blobs, md5_of, parse_pipeline
 from slipway.errors import RejectedError
 from slipway.files import sha256
 from slipway.release import manifest
@@ -82,11 +82,15 @@ def model(trace: Trace) -> str:
 
 
 def code(trace: Trace) -> str:
-    """Check that the files of the service are those of the commit and of the trained model."""
+    """Check that the files of the service are those of the commit, of the trained model, or outputs in `dvc.lock`."""
     fetched = trace.fetched
     folder, model_path = fetched.folder / CODE, trace.dvc.model
     names = sorted(file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
     for name in [name for name in names if name.as_posix() != REWRITTEN]:
+        if expected_md5 := trace.dvc.outputs.get(name.as_posix()):
+            if md5_of(folder / name) != expected_md5:
+                raise_difference(f"{CODE}/{name.as_posix()}", "the release", LOCK)
+            continue
         if name.is_relative_to(model_path):
             expected: str | None = blob_id(fetched.folder / "model" / name.relative_to(model_path))
         else:
