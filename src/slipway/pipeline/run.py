@@ -33,7 +33,7 @@ METRICS = Path("metrics")
 LOSS = METRICS / "loss.csv"
 LIVE = Path("build/live")
 RESUMED = Path("build/checkpoints/resumed.json")
-LAST_STAGE = "evaluate"
+LAST_STAGES = ("background", "evaluate")
 
 
 def train(*, fresh: bool = False) -> None:
@@ -95,7 +95,8 @@ def _reproduce(lock_file: int, fresh: bool, meter: tracking.Meter) -> Iterator[t
     DVC's run cache is not used: its claims about the outputs of earlier runs cannot be verified.
     """
     stage, start = None, 0.0
-    for line in command.lines("repro", "--no-run-cache", *(["--force"] if fresh else []), LAST_STAGE, keep=[lock_file]):
+    options = ["--no-run-cache", *(["--force"] if fresh else [])]
+    for line in command.lines("repro", *options, *LAST_STAGES, keep=[lock_file]):
         output.step(line)
         if match := re.match(r"(Running stage|Stage) '(\w+)'", line):
             if stage:
