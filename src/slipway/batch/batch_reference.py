@@ -48,8 +48,8 @@ SEASON_RISE_MAX = (
     3.0  # mean errors of the reference; a season that no model saw triples them, a change of unit does more
 )
 COPY_CORRELATION = float(np.arctanh(0.98))  # with the label; a column that reaches it is the label under another name
-CHANCE_DEVIATIONS = 4.0  # of the estimate of a correlation, up to which chance explains it
-CLEAN_DEVIATIONS = 3.5  # between windows, by which a clean batch is lower once in a thousand
+CHANCE_DEVIATIONS = 3.0  # of the estimate of a correlation, up to which chance explains it
+CLEAN_DEVIATIONS = 3.0  # between windows, by which a clean batch is lower once in 200
 BOTH, HIGH, LOW = "both", "high", "low"
 SIDES = {"bias": BOTH, "carries": BOTH, "steps": BOTH, "follows": BOTH, "moved": LOW}
 """Sides on which a statistic is a fault, where not only a high value is."""
@@ -204,7 +204,9 @@ class BatchReference:
         deviation = _deviation(windows, noise, value.noise) * (1 + WIDENED.get(key.statistic, 0) / self._files)
         mean, width = float(windows.mean()), float(quantile) * deviation
         width += minimum(key.statistic, self._limits)
-        if (key.statistic, key.segment) == ("follows", ALL) and (fall := _fall_to_chance(windows, noise, value.noise)):
+        if (key.statistic, key.segment) == ("follows", ALL) and (
+            fall := _fall_to_chance(windows, noise, value.noise, self._files)
+        ):
             width = min(width, fall)
         if key.statistic == "copies" and mean < COPY_CORRELATION:
             width = min(width, COPY_CORRELATION - mean)
@@ -219,14 +221,15 @@ def _runs(shapes: list[dict[str, np.ndarray]], length: int) -> list[dict[str, np
     return [{name: np.mean([shape[name] for shape in run], axis=0) for name in run[0]} for run in runs]
 
 
-def _fall_to_chance(windows: np.ndarray, noise: float, own: float) -> float | None:
+def _fall_to_chance(windows: np.ndarray, noise: float, own: float, files: int) -> float | None:
     """Return the fall of a correlation to what chance reaches; None where a clean batch may fall as far.
 
     A label that follows in every window, and in the batch no more than shuffled labels do, is a fault although windows
-    vary. noise, own: as in `_deviation`.
+    vary. A batch is a file, so it averages as many windows, half of them independent. noise, own: as in `_deviation`.
     """
     fall = float(windows.mean()) - CHANCE_DEVIATIONS * own
-    between = max(float(windows.var(ddof=1)) - noise, 0.0) ** 0.5
+    averaged = max(1.0, len(windows) / files / 2)
+    between = (max(float(windows.var(ddof=1)) - noise, 0.0) / averaged) ** 0.5
     return fall if fall > CLEAN_DEVIATIONS * between else None
 
 

@@ -87,13 +87,18 @@ class ColumnModels:
         return cls(profiles, others, models, closest, supports, clock_models)
 
     def measure(self, rows: BatchRows) -> Measured:
-        """Return the errors on `rows`, with the clock where it fits each row best."""
+        """Return the errors on `rows`, with the clock where it fits each row best.
+
+        The label's clock is not moved: the best of several predictions would follow any label, also a shuffled one.
+        """
         shape = (3, len(rows), len(self.models))
         errors, predictions, clock_errors = np.full(shape, np.nan)
+        target = list(self.profiles).index(problem.TARGET)
         for shift in CLOCK_SHIFTS if rows.minutes is not None else CLOCK_SHIFTS[:1]:
             table = rows.table(self.profiles, shift)
             for place, (read, model) in enumerate(zip(self.others, self.models, strict=True)):
-                if model is None or not len(rows) or (shift and read.max(initial=0) < len(self.profiles)):
+                moves = read.max(initial=0) >= len(self.profiles) and place != target
+                if model is None or not len(rows) or (shift and not moves):
                     continue
                 self._improve(model, table[:, read], table[:, place], errors[:, place], predictions[:, place])
             for place, model in enumerate(self.clock_models if len(rows) else ()):

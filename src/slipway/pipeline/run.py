@@ -96,7 +96,8 @@ def _reproduce(lock_file: int, fresh: bool, meter: tracking.Meter) -> Iterator[t
     """
     stage, start = None, 0.0
     options = ["--no-run-cache", *(["--force"] if fresh else [])]
-    for line in command.lines("repro", *options, *LAST_STAGES, keep=[lock_file]):
+    last = [stage for stage in LAST_STAGES if stage in outputs.stages()]  # a pipeline of a fork may explain nothing
+    for line in command.lines("repro", *options, *last, keep=[lock_file]):
         output.step(line)
         if match := re.match(r"(Running stage|Stage) '(\w+)'", line):
             if stage:
