@@ -22,7 +22,7 @@ from slipway.scaffold.plan import ForkRequest, Plan
 from slipway.scaffold.source import ReadOptions
 from slipway.schema import csv_file
 from slipway.schema.csv_file import Dialect
-from slipway.score import released, tables
+from slipway.score import one_file, tables
 from slipway.score.rows import RowChecker
 
 FOLDER = Path("tests/csv").resolve()
@@ -66,7 +66,7 @@ def problem_of(tmp_path, monkeypatch):
         problem = importlib.import_module("problem")
         data = importlib.import_module("problem.data")
         monkeypatch.setattr(data, "INCOMING", tmp_path / "incoming")
-        monkeypatch.setattr(released, "problem", problem)
+        monkeypatch.setattr(one_file, "problem", problem)
         return problem
 
     yield imported
@@ -85,7 +85,7 @@ def imported_rows(problem: Any, source: Path, folder: Path) -> pd.DataFrame:
 def refused_rows(problem: Any, source: Path, folder: Path) -> list[Any]:
     """Return the rows of a file that `slipway score` rejects."""
     dialect, checker, broken = Dialect(**problem.CSV), RowChecker(problem.Row), []
-    scored = released._prepared(source, dialect, folder)
+    scored = one_file._prepared(source, dialect, folder)
     for chunk in tables.read(scored, problem.Row, 1000, dialect):
         assert set(problem.Row.model_fields) == set(chunk.columns.schema.names)
         broken += checker.check(chunk.columns.select(list(problem.Row.model_fields)), chunk.invalid).broken.values()
