@@ -11,7 +11,9 @@ from pydantic import BaseModel, Field
 
 import problem
 from slipway.batch import batch_reference
+from slipway.batch.batch_statistics import StatisticKey, Value
 from slipway.checks.learned import Learned, drawn
+from slipway.checks.probe import Probe
 from slipway.settings import read_settings
 
 ROWS, SEED = 3000, 7
@@ -24,6 +26,7 @@ class Row(BaseModel):
 
     site: Literal["east", "north", "south"]
     hour: Annotated[int, Field(ge=0, le=23)]
+    local: Annotated[int, Field(ge=0, le=23)]
     warmth: float
     damp: float
     dew: float
@@ -50,6 +53,7 @@ def _table(start: int, seed: int) -> pd.DataFrame:
             "time": HOURS[start : start + ROWS],
             "site": np.array(SITES)[site],
             "hour": hours % 24,
+            "local": (hours + 6) % 24,
             "warmth": warmth,
             "damp": damp,
             "dew": warmth - (100 - damp) / 5 + rng.normal(0, 0.2, ROWS),
@@ -131,6 +135,18 @@ FAULTS = {
         "rain",
         "",
     ),
+    "label copied": (
+        lambda frame: frame.assign(level=3.0 * frame["rain"]),
+        "Label Relation",
+        "level",
+        "",
+    ),
+    "old rows": (
+        lambda frame: pd.concat([frame.tail(2000), _table(0, 1).tail(1000)]).sort_values("time", ignore_index=True),
+        "Row Samples Mix",
+        "rain",
+        "",
+    ),
     "missing": (
         lambda frame: frame.assign(damp=frame["damp"].mask(frame.index % 10 == 0)),
         "Missing Values",
@@ -162,6 +178,59 @@ def test_the_broken_column_comes_before_the_neighbors_whose_relations_it_breaks(
     findings = _checked(taught, _new().assign(**{column: change(_new()[column])}))[1]
     assert len({finding.column for finding in findings if finding.check == "Relation Between Columns"}) > 1
     assert column == findings[0].column
+
+
+def test_no_prediction_of_the_label_depends_on_the_label(taught):
+    """The best of several predictions would follow any label, also a shuffled one."""
+    _checked(taught, _new())
+    models, rows = taught.reference.models, drawn(_new(), ROWS, SEED)
+    place = list(models.profiles).index("rain")
+    expected = models.models[place].predict(rows.table(models.profiles)[:, models.others[place]])
+    assert expected.tolist() == models.measure(rows).predictions[:, place].tolist()
+
+
+def test_a_season_that_moves_a_column_with_its_partners_is_no_fault():
+    files = [_table(0, 1).iloc[start : start + ROWS // 6] for start in range(0, ROWS, ROWS // 6)]
+    taught = Learned([drawn(file, ROWS, SEED) for file in files], read_settings().data.relations, SEED)
+    drifted = []
+    for moves in ({"warmth": 60.0, "dew": 60.0}, {"dew": 60.0}):
+        frame = _new().assign(**{name: _new()[name] + move for name, move in moves.items()})
+        excesses = taught.reference.excesses(
+            taught.reference.statistics(taught.reference.measure(drawn(frame, ROWS, SEED)))
+        )
+        assert [excess for excess in excesses if excess.score > 1 and excess.key[:2] == ("shape", "dew")]
+        shapes = {finding.column for finding in _checked(taught, frame)[1] if finding.statistic == "shape"}
+        drifted.append("dew" in shapes)
+    assert [False, True] == drifted
+
+
+def test_two_clocks_of_which_one_moves_by_an_hour_are_no_fault(taught):
+    findings = _checked(taught, _new().assign(local=(_new()["local"] + 1) % 24))[1]
+    assert set() == {"local", "hour"} & {finding.column for finding in findings}
+
+
+def test_a_category_carries_the_label_whatever_its_place_in_the_order(taught):
+    _checked(taught, _new())
+    first, middle, last = taught.reference.profiles["site"].bins
+    rest = np.where(_new().index % 2, first, last)
+    measured = taught.reference.measure(drawn(_new().assign(site=np.where(_new()["rain"], middle, rest)), ROWS, SEED))
+    carried = taught.reference.statistics(measured)[StatisticKey("carries", "site")]
+    assert carried.value > 10 * carried.noise
+
+
+def test_a_copy_of_the_label_is_a_fault_however_windows_vary(taught, monkeypatch):
+    _checked(taught, _new())
+    key, windows = StatisticKey("copies", "level"), [Value(value, 0.03) for value in (0.0, 1.5) * 8]
+    monkeypatch.setitem(taught.reference.series, key, windows)
+    scores = [taught.reference.excesses({key: Value(np.arctanh(value), 0.03)})[0].score for value in (0.9, 0.99)]
+    assert scores[0] < 1 < scores[1]
+
+
+def test_a_small_table_has_the_label_judged_by_the_probe():
+    older, new = _table(0, 1).head(110), _new().head(60)
+    shuffled = new.assign(rain=new["rain"].sample(frac=1, random_state=2).to_numpy())
+    outcomes = [Probe(older).check(rows, 0.1).outcome for rows in (new, shuffled)]
+    assert ["pass", "fail"] == outcomes
 
 
 VARIED = (0.22, 0.24, 0.35, 0.25, 0.36, 0.27, 0.41, 0.46, 0.38, 0.28)

@@ -130,8 +130,8 @@ def _finding(check: str, excess: Excess, reference: BatchReference, measured: Me
 
 def _sentence(excess: Excess, reference: BatchReference) -> str:
     name, statistic = excess.key.column, excess.key.statistic
-    kept = partial(_fraction, excess)
-    return SENTENCES.get(statistic, kept)(
+    write = SENTENCES.get(statistic) or partial(_fraction, statistic)
+    return write(
         name=f"`{name}`",
         partners=_partners(name, reference),
         ratio=float(np.exp(excess.value - excess.mean)),
@@ -144,9 +144,8 @@ def _sentence(excess: Excess, reference: BatchReference) -> str:
     )
 
 
-def _fraction(excess: Excess, *, name: str, fraction: str, before: str, **_: object) -> str:
-    what = WORDS.get(excess.key.statistic, excess.key.statistic)
-    return f"{name} has {what} in {fraction} of rows, in the reference {before}"
+def _fraction(statistic: str, *, name: str, fraction: str, before: str, **_: object) -> str:
+    return f"{name} has {WORDS.get(statistic, statistic)} in {fraction} of rows, in the reference {before}"
 
 
 def _ratio(value: float) -> str:

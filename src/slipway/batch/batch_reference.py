@@ -44,9 +44,7 @@ ERROR_RATIO_MIN = 0.02  # of a number's spread; a smaller mean error is rounding
 CLOCK_EXPLAINED_MIN = 0.8  # of a number's spread; the clock determines the column, up to daylight saving
 RUN_LENGTHS = (2, 4, 8, 16)  # windows that a batch may span
 SEASON_ERROR_MAX = 0.2  # of a number's spread; mean error of a column that follows closely from the others
-SEASON_RISE_MAX = (
-    3.0  # mean errors of the reference; a season that no model saw triples them, a change of unit does more
-)
+SEASON_RISE_MAX = 3.0  # mean errors of the reference; a new season reaches them, a change of unit exceeds them
 COPY_CORRELATION = float(np.arctanh(0.98))  # with the label; a column that reaches it is the label under another name
 CHANCE_DEVIATIONS = 3.0  # of the estimate of a correlation, up to which chance explains it
 CLEAN_DEVIATIONS = 3.0  # between windows, by which a clean batch is lower once in 200

@@ -19,6 +19,7 @@ import problem
 from slipway.batch.batch_rows import concatenated
 from slipway.checks import files, learned, suites
 from slipway.checks.evidence_file import read_evidence
+from slipway.checks.probe import Probe
 from slipway.errors import reported_by
 from slipway.files import write_json
 from slipway.gates import Outcome, overall
@@ -83,7 +84,7 @@ class Sides:
     """Bounded samples of the new rows, and of the reference."""
 
     new: pd.DataFrame
-    """In the types for deepchecks."""
+    """In the types for deepchecks and the probe."""
     reference: pd.DataFrame
     new_rows: BatchRows
     """For the learned checks."""
@@ -131,9 +132,10 @@ def compare(sides: Sides, settings: Settings, html: Path | None, process: suites
     limits = settings.data.suites
     process.send([suites.SuiteJob("data", sides.new, sides.reference, html)], limits)
     taught = learned.Learned(sides.older_rows, settings.data.relations, settings.seed)
-    outcomes, findings = taught.check(sides.new_rows)  # while the suites run
+    probed = Probe(sides.reference).check(sides.new, limits.label_skill)  # while the suites run
+    outcomes, findings = taught.check(sides.new_rows)
     rows = {"new": len(sides.new), "reference": len(sides.reference)}
-    return extended(process.evidence()["data"], outcomes, findings).model_copy(update={"rows": rows})
+    return extended(process.evidence()["data"], [probed, *outcomes], findings).model_copy(update={"rows": rows})
 
 
 def extended(answer: SuiteEvidence, checks: Sequence[CheckOutcome], findings: Sequence[Finding]) -> SuiteEvidence:

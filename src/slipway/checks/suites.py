@@ -48,7 +48,7 @@ class SuiteJob:
 
 
 def table(frame: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:
-    """Return at most `rows` labeled rows of `frame`, drawn with `seed`, in the types for deepchecks."""
+    """Return at most `rows` labeled rows of `frame`, drawn with `seed`, in the types for deepchecks and the probe."""
     labeled = frame[frame[problem.TARGET].notna()]
     drawn = labeled.sample(min(rows, len(labeled)), random_state=seed).sort_index()
     features = to_features(drawn, problem.Row)

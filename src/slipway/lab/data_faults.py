@@ -21,6 +21,7 @@ from slipway.batch.batch_rows import BatchRows
 from slipway.checks import files, suites
 from slipway.checks.data import drawn, extended
 from slipway.checks.learned import Learned
+from slipway.checks.probe import Probe
 from slipway.errors import DataError, GateError
 from slipway.gates import data as gate
 from slipway.gates.data_evidence import DataEvidence, FileRecord, SuiteEvidence
@@ -70,9 +71,9 @@ class Pending:
 
 @dataclass(frozen=True)
 class Older:
-    """The older rows: a sample for the suites, and what they teach the learned checks."""
+    """What the older rows teach the checks of the engine."""
 
-    reference: pd.DataFrame
+    probe: Probe
     learned: Learned
 
 
@@ -161,18 +162,20 @@ def _older(data_dir: Path, names: Sequence[str], settings: Settings) -> Older:
     chosen = suites.spread(names, settings.data.suites.reference_files)
     limits = settings.data.relations
     table, rows = drawn((files.load(data_dir, name) for name in chosen), len(chosen), limits.reference_rows, settings)
-    return Older(table, Learned(rows, limits, settings.seed))
+    return Older(Probe(table), Learned(rows, limits, settings.seed))
 
 
 def blockers(pending: Sequence[Pending], settings: Settings, *, with_suites: bool = True) -> list[list[Blocker]]:
     """Return the blockers of each; the suites run in one process, because importing deepchecks takes seconds."""
-    sampled = {str(place): item for place, item in enumerate(pending) if item.new is not None}
-    jobs = [suites.SuiteJob(name, item.new[0], item.older.reference) for name, item in sampled.items() if item.new]
-    answers = suites.run(jobs, settings.data.suites) if jobs and with_suites else {}
+    limits = settings.data.suites
+    samples = {str(place): (*item.new, item.older) for place, item in enumerate(pending) if item.new is not None}
+    jobs = [suites.SuiteJob(name, new, older.probe.reference) for name, (new, _, older) in samples.items()]
+    answers = suites.run(jobs, limits) if jobs and with_suites else {}
     checked = {}
-    for name, item in sampled.items():
-        outcomes, findings = item.older.learned.check(item.new[1]) if item.new else ([], [])
-        checked[name] = extended(answers.get(name, SuiteEvidence()), outcomes, findings)
+    for name, (new, rows, older) in samples.items():
+        outcomes, findings = older.learned.check(rows)
+        probed = [older.probe.check(new, limits.label_skill)] if with_suites else []
+        checked[name] = extended(answers.get(name, SuiteEvidence()), [*probed, *outcomes], findings)
     evidence = [
         item.evidence.model_copy(update={"suites": checked.get(str(place))}) for place, item in enumerate(pending)
     ]

@@ -96,7 +96,8 @@ def _reproduce(lock_file: int, fresh: bool, meter: tracking.Meter) -> Iterator[t
     """
     stage, start = None, 0.0
     options = ["--no-run-cache", *(["--force"] if fresh else [])]
-    last = [stage for stage in LAST_STAGES if stage in outputs.stages()]  # a pipeline of a fork may explain nothing
+    stages = outputs.stages()
+    last = [name for name in LAST_STAGES if name in stages]  # the pipeline of a fork may be older than `background`
     for line in command.lines("repro", *options, *last, keep=[lock_file]):
         output.step(line)
         if match := re.match(r"(Running stage|Stage) '(\w+)'", line):

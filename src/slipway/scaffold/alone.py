@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Fold: TypeAlias = tuple[NDArray[np.intp], NDArray[np.intp]]
 L = TypeVar("L", bound=np.generic)
 
-SAMPLE_ROWS = 5000  # as in deepchecks
+SAMPLE_ROWS = 5000
 CELLS_MAX = 500_000  # values of the sample; a leak is obvious with fewer rows
 FOLDS = 4
 LEAK_POWER_MIN = 0.95  # columns with this power or more are excluded

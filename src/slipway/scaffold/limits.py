@@ -24,7 +24,6 @@ SPLIT_KEYS = ("split.test_days", "split.test_ratio", "split.test_share")  # of t
 LARGE_TABLE_ROWS = 5000  # of which a fifth is enough to distinguish two models
 CONVERGENCE_ROWS_MAX = 20_000
 CONVERGENCE_CELLS_MAX = 2_000_000  # values of these rows: the time of a training grows with rows and columns
-WIDE_COLUMNS_MIN = 100
 RELATION_CELLS_MAX = 500_000  # values that each model of a column is fitted on, if it read all columns
 RELATION_PARTNERS = 12
 WIDE_LEAVES = 15
@@ -94,7 +93,7 @@ def of_plan(plan: Plan, places: Collection[str]) -> dict[str, Change]:
         "convergence.train_rows": Change(
             rows, "maximum rows; enough to beat the baselines, few enough to train in seconds"
         ),
-        **_wide(columns),
+        **(_wide(columns) if plan.is_wide else {}),
         place: Change(ratio, f"fraction of the labeled rows, {which}; the table has {plan.rows:,} rows", "test_ratio"),
         "gates.primary": Change(PRIMARY[plan.target.task], "the metric that decides"),
         **parity,
@@ -102,9 +101,7 @@ def of_plan(plan: Plan, places: Collection[str]) -> dict[str, Change]:
 
 
 def _wide(columns: int) -> dict[str, Change]:
-    """Return the parameters of a table with more than `WIDE_COLUMNS_MIN` columns."""
-    if columns <= WIDE_COLUMNS_MIN:
-        return {}
+    """Return the parameters of a wide table."""
     fit_rows = int(rounded_down(RELATION_CELLS_MAX / columns))
     reason = f"test rows on which each of the {columns} columns is shuffled; the order of the columns is stable from"
     return {
@@ -213,7 +210,7 @@ def _lead(default: float, measured: float) -> float:
 
 
 def of_gates(plan: Plan, measured: ComparisonMeasurement) -> dict[str, Change]:
-    """Return the section `gates`, from the first model and the baselines."""
+    """Return the section `gates` and the limit of the label probe, from the first model and the baselines."""
     metric = for_task(plan.target.task)[PRIMARY[plan.target.task]]
     value = {name: scores[metric.name] for name, scores in measured.metrics.items()}
     linear = measured.gains["linear"]
@@ -244,6 +241,10 @@ def of_gates(plan: Plan, measured: ComparisonMeasurement) -> dict[str, Change]:
         "gates.baseline_margin": Change(
             0.0 if behind > 0 else rounded_down(HEADROOM_FACTOR * behind),
             f"minimum significant gain over each baseline; the first model has {linear.value:+.3g} over linear",
+        ),
+        "data.suites.label_skill": Change(
+            lower_limit(0.1, measured.probe),
+            f"minimum of 2 * ROC AUC - 1 of a linear model; the first files have {measured.probe:.2f} or more",
         ),
     }
 

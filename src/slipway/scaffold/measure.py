@@ -18,7 +18,8 @@ from threadpoolctl import threadpool_limits
 
 import problem
 from slipway import predictor
-from slipway.checks import convergence, files
+from slipway.checks import convergence, data, files, suites
+from slipway.checks.probe import Probe
 from slipway.errors import DataError, UserError
 from slipway.evaluation import metrics
 from slipway.evaluation.calibration import mean_gap
@@ -43,6 +44,7 @@ VALIDATION_RATIO = 0.25  # of the training rows, on which the number of trees is
 TREES_ROWS = 20_000  # training rows for that choice
 TREES_MAX = 300
 TREES_MIN = 40  # fewer trees cannot overfit a small sample, which the tests of training require
+PROBED_FILES_MAX = 6  # each reads the files before it, and fits a model
 PARALLEL_VALUES_MIN = 1_000_000  # of the features; with fewer, threads wait longer than they compute
 
 
@@ -108,7 +110,7 @@ def _trees(subject: convergence.Subject, params: Mapping[str, Any]) -> int:
 
 
 def comparison() -> ComparisonMeasurement:
-    """Return the comparison of the trained model with the baselines."""
+    """Return the comparison of the trained model with the baselines, and the skill of the label probe."""
     settings = read_settings()
     evidence = compare.measure(None, None, settings)
     gains = {name: primary(rows[ALL], settings.gates.primary).gain for name, rows in evidence.baselines.items()}
@@ -117,7 +119,19 @@ def comparison() -> ComparisonMeasurement:
         metrics=read_json(METRICS),
         gains=gains,
         calibration=mean_gap(evidence.calibration),
+        probe=_probe(settings),
     )
+
+
+def _probe(settings: Settings) -> float:
+    """Return the minimum skill of a linear model that is fitted on the files before, over files evenly spaced."""
+    names = files.listed(DATA)
+    skills = []
+    for new in suites.spread(names[1:] or names, PROBED_FILES_MAX):
+        older = suites.spread(names[: names.index(new)], settings.data.suites.reference_files)
+        sides = data.Sides.of(DATA, [new], older, settings)
+        skills.append(Probe(sides.reference).skill(sides.new))
+    return float(min(skills))
 
 
 MEASUREMENTS: dict[str, Callable[[], BaseModel]] = {

@@ -33,3 +33,5 @@ class ComparisonMeasurement(Evidence):
     """Gain of the model in the primary metric, by baseline."""
     calibration: Number
     """Mean gap between predicted and observed rate."""
+    probe: Number
+    """Minimum skill of the label probe over all files, or some of many."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from slipway.scaffold.target import Target
     from slipway.scaffold.times import Time
 
+WIDE_COLUMNS_MIN = 100
 SEGMENT_COLUMNS_MAX = 2  # inferred segment columns
 SEGMENT_VALUES_MAX = 10  # values of an inferred segment column
 CELL_LENGTH_MAX = 60  # characters of a cell of the printed table
@@ -66,6 +67,11 @@ class Plan:
     """Columns that break a condition of the data suite, each with the reason, by check."""
     power: float = 0.0
     """Largest predictive power score of a column of the table alone, without excluded ones."""
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether steps whose time grows with the columns must use fewer rows."""
+        return len(self.features) > WIDE_COLUMNS_MIN
 
     @property
     def categories(self) -> list[str]:

@@ -27,6 +27,9 @@ class SuitesSection(Section):
 
     sample_rows: Annotated[Count, parameter("Rows drawn from each side", "rows")]
     reference_files: Annotated[Count, parameter("Older files that the reference is drawn from at most", "files")]
+    label_skill: Annotated[
+        float, parameter("Minimum skill of a linear model of the older rows on the new ones", "ratio", le=1)
+    ]
     may_not_run: Annotated[dict[str, str] | None, parameter("Checks that may fail to run, each with the reason")] = None
 
 
