@@ -6,6 +6,7 @@ TRAINING_KILLS=20 TRAINED=. pytest tests/pipeline/test_recovery.py -k killed -s
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -13,13 +14,17 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from tests.pipeline.conftest import SLIPWAY, Project, environment, poison
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 KILLS = int(os.environ.get("TRAINING_KILLS", "3"))
 TRAINED = os.environ.get("TRAINED")
@@ -87,11 +92,45 @@ def test_a_killed_training_is_recovered_by_the_next(pipeline, tmp_path):
         _kill(process, target)
         lost = [name for name in expected if not (killed.root / name).exists()]
         process.stdout.close()
+        process.wait()
         killed.train()
         assert expected == killed.hashes()
         print(f"killed {target} after {moment:.1f} of {seconds:.1f} s: {len(lost)} files missing, then all restored")
-        process.wait()
         shutil.rmtree(killed.root)
+
+
+@contextmanager
+def _dead(project: Project) -> Iterator[int]:
+    """Yield the id of a process that was killed and that its parent does not reap."""
+    process = subprocess.Popen(["sleep", "99"])
+    os.utime(project.root / ".dvc/tmp/rwlock")
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    yield process.pid
+    process.wait()
+
+
+@contextmanager
+def _reused(project: Project) -> Iterator[int]:
+    """Yield the id of a process that started long after DVC had last used a path."""
+    os.utime(project.root / ".dvc/tmp/rwlock", (1e9, 1e9))
+    yield os.getpid()
+
+
+@pytest.mark.parametrize("user", [_dead, _reused])
+def test_paths_in_use_by_a_dead_process_are_released(project, user):
+    before = project.hashes()
+    entry = {"pid": 0, "cmd": f"{sys.executable} dvc repro"}
+    rwlock = project.root / ".dvc/tmp/rwlock"
+    rwlock.touch()
+    project.change(2)
+    with user(project) as entry["pid"]:
+        time = rwlock.stat().st_mtime
+        data = str(project.root / "data")
+        rwlock.write_text(json.dumps({"read": {data: [entry]}, "write": {data: entry}}))
+        os.utime(rwlock, (time, time))
+        project.train()
+    assert before != project.hashes()
 
 
 @pytest.mark.parametrize("left", ["schema: '2.0'\nstages:\n  prepare:\n    deps: []\n", "half"])

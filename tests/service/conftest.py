@@ -177,6 +177,7 @@ def running(
         _, left = psutil.wait_procs(family, timeout=15)
         for orphan in left:
             orphan.kill()
+            orphan.wait()
         assert [] == left
 
 

@@ -117,6 +117,15 @@ def test_restarts_of_a_worker_that_cannot_start_are_limited(serve, model_dir, tm
         assert len(workers) in {2, 3, 4}
 
 
+def test_a_stop_during_a_reload_is_not_lost(serve, model_dir, tmp_path):
+    with serve(model_dir, tmp_path) as (_, process):
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.2)  # circus handles the signals in turn, and a reload takes seconds
+        process.send_signal(signal.SIGTERM)
+        assert 0 == process.wait(15)
+    assert "Got signal SIG_TERM" not in (tmp_path / "log").read_text()
+
+
 def test_one_of_two_workers_can_be_stopped_under_load(serve, numbers, start_load, model_dir, tmp_path):
     with serve(model_dir, tmp_path, **numbers(workers=2)) as (url, process):
         time.sleep(1)  # the first is ready before the second

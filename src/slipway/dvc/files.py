@@ -102,6 +102,24 @@ class DvcPipeline(DvcFile):
     artifacts: dict[str, DvcArtifact] = {}
 
 
+class DvcUser(DvcFile):
+    """A process of DVC that uses a path."""
+
+    pid: int
+
+
+class DvcPathsInUse(DvcFile):
+    """Content of .dvc/tmp/rwlock: who reads and who writes each path."""
+
+    read: dict[str, list[DvcUser]] = {}
+    write: dict[str, DvcUser] = {}
+
+    @property
+    def users(self) -> list[DvcUser]:
+        """Return the processes, once for each path."""
+        return [*(user for users in self.read.values() for user in users), *self.write.values()]
+
+
 def parse_lock(text: str) -> DvcLock:
     """Return the content of a dvc.lock. Raises ValueError for other content."""
     return DvcLock.model_validate(yaml12.parse_mapping(text))
@@ -115,6 +133,11 @@ def parse_pointer(text: str) -> DvcPointer:
 def parse_pipeline(text: str) -> DvcPipeline:
     """Return the content of a dvc.yaml. Raises ValueError for other content."""
     return DvcPipeline.model_validate(yaml12.parse_mapping(text))
+
+
+def parse_paths_in_use(text: str) -> DvcPathsInUse:
+    """Return the content of a rwlock. Raises ValueError for other content."""
+    return DvcPathsInUse.model_validate_json(text)
 
 
 def entry_of(lock: str, stage: str) -> Mapping[str, Any]:

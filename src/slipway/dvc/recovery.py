@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from slipway import output, yaml12
 from slipway.dvc import command, outputs
-from slipway.dvc.files import parse_lock
+from slipway.dvc.files import parse_lock, parse_paths_in_use
 from slipway.errors import CONFLICT, MissingFileError, UnreadableFileError, UserError, restore_command
 from slipway.files import locks, move, write_text
 from slipway.git import Git, GitError
@@ -23,6 +25,7 @@ SCRATCH = Path(".dvc/tmp")
 BEFORE = SCRATCH / "slipway-before.lock"
 """Copy of dvc.lock before a training that is running or was killed."""
 RWLOCK = SCRATCH / "rwlock"
+CLOCK_SECONDS = 2.0  # by which the start of a process, counted from that of the machine, may differ from a file's time
 
 
 @contextmanager
@@ -49,8 +52,7 @@ def repair() -> None:
     Stages without a current entry in the repaired dvc.lock run again. Raises UserError when dvc.lock is in conflict or
     has no older version.
     """
-    if RWLOCK.exists() and not _is_yaml(RWLOCK.read_text(encoding="utf-8")):
-        RWLOCK.unlink()
+    _release_paths()
     text = _text(LOCK) if LOCK.exists() else None
     if text is None or is_lock(text):
         return
@@ -74,10 +76,31 @@ def _older(text: str) -> Iterator[str]:
         yield (git.read_text("HEAD", f"./{LOCK}") or "") if git.head() else ""
 
 
-def _is_yaml(text: str) -> bool:
+def _release_paths() -> None:
+    """Remove DVC's list of paths in use if it is truncated, or if every process in it is dead.
+
+    DVC (3.67.1, `dvc.rwlock`) considers a process alive as long as its id is in use. A killed process keeps its id
+    until its parent reaps it, which in a container without an init process is never; after a restart of the machine,
+    another process may have it.
+    """
+    if not RWLOCK.exists():
+        return
     try:
-        return isinstance(yaml12.parse(text), dict)
-    except yaml12.YamlError:
+        users = parse_paths_in_use(RWLOCK.read_text(encoding="utf-8")).users
+    except ValueError:
+        RWLOCK.unlink()
+        return
+    written = RWLOCK.stat().st_mtime
+    if not any(_is_running(user.pid, before=written) for user in users):
+        RWLOCK.unlink()
+
+
+def _is_running(pid: int, *, before: float) -> bool:
+    """Return whether process `pid` runs and started `before` that time, in seconds since the epoch."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() < before + CLOCK_SECONDS
+    except psutil.NoSuchProcess:
         return False
 
 

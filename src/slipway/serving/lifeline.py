@@ -9,6 +9,9 @@ none.
 
 A worker writes to a second pipe when it is ready. The command ends if all workers died before one was, because the next
 would die as well: circus would restart them without a word, and every client would wait for its timeout.
+
+circus drops a request to stop while it executes another command, such as that reload (circus.util.synchronized). The
+command therefore repeats the request until circus stops.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ PIPE_VARIABLE = "SLIPWAY_LIFELINE"
 READY_VARIABLE = "SLIPWAY_WORKER_READY"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 RESTART_INTERVAL_SECONDS = 5.0  # between two restarts, so that a worker that cannot start does not load the machine
+STOP_INTERVAL_SECONDS = 0.2  # between two requests to stop
 
 
 def hold() -> None:
@@ -82,16 +86,21 @@ class _Command:
 
     def watch(self) -> None:
         """Install the signal handlers. The loop calls this after circus has installed its own, which ours call."""
+        loop = asyncio.get_running_loop()
         for number in STOP_SIGNALS:
-            signal.signal(number, self._stop_before(signal.getsignal(number)))
-        asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._check_workers)
+            signal.signal(number, self._stop_before(signal.getsignal(number), loop))
+        loop.add_signal_handler(signal.SIGCHLD, self._check_workers)
 
-    def _stop_before(self, handler: Any) -> Callable[..., None]:
-        def stop(number: int, frame: Any) -> None:
+    def _stop_before(self, handler: Any, loop: asyncio.AbstractEventLoop) -> Callable[..., None]:
+        def request(number: int) -> None:
+            handler(number, None)
+            loop.call_later(STOP_INTERVAL_SECONDS, request, number)  # until circus stops the loop
+
+        def stop(number: int, _: Any) -> None:
             if not self._stopping:
                 self._stopping = True
                 os.close(self._write)
-            handler(number, frame)
+                loop.call_soon_threadsafe(request, number)
 
         return stop
 
