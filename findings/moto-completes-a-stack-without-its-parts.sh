@@ -5,12 +5,12 @@
 # Seen: versioning, the block of public access and the bucket's policy are in the template and absent afterwards; only the
 #   encryption is there. A warning names the policy, a kind that moto does not implement; nothing names the properties.
 # Why it matters: a test that sees CREATE_COMPLETE proves little. Only a GET of each part after the creation does.
-# Versions: moto 5.2.5, Python 3.11.
+# Versions: moto 5.2.5, boto3 1.43.117, Python 3.11.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install --quiet --disable-pip-version-check 'moto[cloudformation,s3]==5.2.5' boto3
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check 'moto[cloudformation,s3]==5.2.5' boto3==1.43.117
 cd "$work"
 cat > template.yaml <<'YAML'
 AWSTemplateFormatVersion: "2010-09-09"

@@ -6,12 +6,12 @@
 #   `OperationalError: table studies already exists`. The same happens in PostgreSQL, with `duplicate key value violates
 #   unique constraint "pg_type_typname_nsp_index"`. With tables that exist none fails.
 # Why it matters: jobs of an array or pods of a Job start at one time. Create the study once beforehand, or try again.
-# Versions: optuna 5.0.0, sqlalchemy 2.1.0 or newer, SQLite of Python.
+# Versions: optuna 5.0.0, sqlalchemy 2.1.9, SQLite of Python.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check optuna==5.0.0
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check optuna==5.0.0 sqlalchemy==2.1.9
 cat >"$folder/join.py" <<'PY'
 import sys
 from multiprocessing import Barrier, Process, Queue
