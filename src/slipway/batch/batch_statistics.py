@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 import problem
-from slipway.batch.batch_rows import kinds
 from slipway.evaluation.segments import ALL, segments
 
 if TYPE_CHECKING:
@@ -106,19 +105,21 @@ def _of_target(measured: Measured, _: Scales, profiles: Mapping[str, ColumnProfi
     """Yield how well the target follows, and how much of its error each column's error carries."""
     place = list(profiles).index(problem.TARGET)
     errors = measured.errors[:, place]
-    if kinds()[problem.TARGET] == "number":
+    is_number = profiles[problem.TARGET].kind == "number"
+    if is_number:
         target = measured.rows.features[problem.TARGET].to_numpy(dtype=float)
         for segment, rows in segments(measured.rows.features, problem.SEGMENTS, SEGMENT_ROWS_MIN).items():
             follows = _correlation(measured.predictions[rows, place], target[rows])
             yield StatisticKey("follows", problem.TARGET, segment), follows
     else:
         yield StatisticKey("error", problem.TARGET), _log_mean(errors[~np.isnan(errors)])
+    label_ranks = _ranks(measured.codes[:, place])
     for other, (name, column) in enumerate(profiles.items()):
         if other != place:
             carries = _correlation if column.kind == "number" else _association
             yield StatisticKey("carries", name), carries(measured.codes[:, other], errors)
-            if kinds()[problem.TARGET] == "number":
-                copied = carries(_ranks(measured.codes[:, other]), _ranks(measured.codes[:, place]))
+            if is_number:
+                copied = carries(_ranks(measured.codes[:, other]), label_ranks)
                 yield StatisticKey("copies", name), Value(abs(copied.value), copied.noise)
     equal = row_hashes(measured.rows, problem.TARGET)
     labels = measured.rows.features[problem.TARGET].groupby(equal).transform("nunique")

@@ -19,12 +19,13 @@ def noise(new: int, old: int, columns: int) -> float:
 
 def kolmogorov(new: pd.Series, old: pd.Series) -> float:
     """Return the Kolmogorov-Smirnov distance, the largest difference of the two distribution functions."""
-    sides = [np.sort(side.dropna().to_numpy(dtype=float)) for side in (new, old)]
-    if not all(map(len, sides)):
+    few, many = sorted((np.sort(side.dropna().to_numpy(dtype=float)) for side in (new, old)), key=len)
+    if not len(few):
         return 0.0
-    points = np.concatenate(sides)
-    below = [np.searchsorted(side, points, side="right") / len(side) for side in sides]
-    return float(np.abs(below[0] - below[1]).max())
+    # The function of `few` is constant between its values, so the difference is largest at one of them or just before.
+    above = np.arange(1, len(few) + 1) / len(few) - np.searchsorted(many, few, side="right") / len(many)
+    below = np.searchsorted(many, few, side="left") / len(many) - np.arange(len(few)) / len(few)
+    return float(max(above.max(), below.max()))
 
 
 def cramer(new: pd.Series, old: pd.Series) -> float:
