@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from threadpoolctl import threadpool_limits
 
 from slipway.checks import convergence
 from slipway.gates import Outcome
@@ -20,8 +19,9 @@ LIMITS = SETTINGS.convergence
 
 @pytest.fixture(scope="module")
 def subject():
-    with threadpool_limits(1):  # waiting threads slow a busy machine down many times
-        yield convergence.subject(Path("data"), SETTINGS)
+    sample = convergence.subject(Path("data"), SETTINGS)
+    with convergence.threads(sample):
+        yield sample
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from slipway.pull_request import engine
 from slipway.pull_request.jobs import QUICK_TESTS, SLOW_TESTS
 from tests import suites
 
@@ -27,7 +28,9 @@ def test_limit(limit):
 
 
 def test_every_place_of_a_suite_exists_and_each_suite_has_files():
-    assert [] == [place for place in suites.LOOP if not (suites.ROOT / place).exists()]
+    forks = "tests/problem" if (suites.ROOT / engine.LOCK).exists() else None  # a fork may have no slow tests
+    places = [place for place in suites.LOOP if not forks or not place.startswith(forks)]
+    assert [] == [place for place in places if not (suites.ROOT / place).exists()]
     assert set(suites.NAMES) == set(Counter(map(suites.suite, FILES)))
 
 

@@ -170,7 +170,9 @@ def test_parameters_of_the_plan_fit_the_shipped_file(made):
 def test_a_wide_table_is_trained_and_shuffled_on_fewer_rows(
     made, tmp_path, columns, convergence_rows, importance_rows, fit_rows
 ):
-    text, wide = Path("params.yaml").read_text(encoding="utf-8"), replace(made, features=made.features[:1] * columns)
+    sample = {"evaluate.importance_rows": Change(10000, ""), "data.relations.fit_rows": Change(5000, "")}
+    text = params_file.edit(Path("params.yaml").read_text(encoding="utf-8"), sample)
+    wide = replace(made, features=made.features[:1] * columns)
     changes = limits.of_plan(wide, params_file.places(text))
     written = tmp_path / "params.yaml"
     written.write_text(params_file.edit(text, changes, limits.SAMPLE_ONLY), encoding="utf-8")

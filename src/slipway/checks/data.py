@@ -97,23 +97,34 @@ class Sides:
         A single file is split: its last rows are new, the rows before are the reference. Without a time column the
         order of a file means nothing, so the split is random.
         """
-        if reference:
-            loaded = (files.load(data_dir, name) for name in new)
-            older = (files.load(data_dir, name) for name in reference)
-            return cls._drawn(loaded, len(new), older, len(reference), settings)
-        whole = files.load(data_dir, new[0])
-        if problem.TIME_COLUMN is None:
-            whole = whole.sample(frac=1, random_state=settings.seed)
-        first = round(len(whole) * (1 - NEW_RATIO))
-        return cls._drawn([whole.iloc[first:]], 1, [whole.iloc[:first]], 1, settings)
+        fresh, older = _frames(data_dir, new, reference, settings)
+        relations = settings.data.relations
+        new_table, new_batches = drawn(fresh, len(new), relations.batch_rows, settings)
+        older_table, older_batches = drawn(older, max(1, len(reference)), relations.reference_rows, settings)
+        return cls(new_table, older_table, concatenated(new_batches), older_batches)
 
-    @classmethod
-    def _drawn(
-        cls, new: Iterable[pd.DataFrame], news: int, older: Iterable[pd.DataFrame], olds: int, settings: Settings
-    ) -> Sides:
-        fresh, fresh_rows = drawn(new, news, settings.data.relations.batch_rows, settings)
-        reference, older_rows = drawn(older, olds, settings.data.relations.reference_rows, settings)
-        return cls(fresh, reference, concatenated(fresh_rows), older_rows)
+
+def tables(
+    data_dir: Path, new: Sequence[str], reference: Sequence[str], settings: Settings
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the samples of `Sides` for deepchecks and the probe only: of the new rows, and of the reference."""
+    fresh, older = _frames(data_dir, new, reference, settings)
+    fresh_tables = [_table(frame, len(new), settings) for frame in fresh]
+    older_tables = [_table(frame, max(1, len(reference)), settings) for frame in older]
+    return pd.concat(fresh_tables, ignore_index=True), pd.concat(older_tables, ignore_index=True)
+
+
+def _frames(
+    data_dir: Path, new: Sequence[str], reference: Sequence[str], settings: Settings
+) -> tuple[Iterable[pd.DataFrame], Iterable[pd.DataFrame]]:
+    """Return the rows of each file of both sides. A single file is split as in `Sides.of`."""
+    if reference:
+        return (files.load(data_dir, name) for name in new), (files.load(data_dir, name) for name in reference)
+    whole = files.load(data_dir, new[0])
+    if problem.TIME_COLUMN is None:
+        whole = whole.sample(frac=1, random_state=settings.seed)
+    first = round(len(whole) * (1 - NEW_RATIO))
+    return [whole.iloc[first:]], [whole.iloc[:first]]
 
 
 def drawn(
@@ -122,9 +133,14 @@ def drawn(
     """Return samples of `count` frames with equally many rows of each: for the suites, and for the learned checks."""
     tables, batches = [], []
     for frame in frames:
-        tables.append(suites.table(frame, -(-settings.data.suites.sample_rows // count), settings.seed))
+        tables.append(_table(frame, count, settings))
         batches.append(learned.drawn(frame, -(-rows_max // count), settings.seed))
     return pd.concat(tables, ignore_index=True), batches
+
+
+def _table(frame: pd.DataFrame, count: int, settings: Settings) -> pd.DataFrame:
+    """Return the sample of one of `count` frames for the suites."""
+    return suites.table(frame, -(-settings.data.suites.sample_rows // count), settings.seed)
 
 
 def compare(sides: Sides, settings: Settings, html: Path | None, process: suites.Suites) -> SuiteEvidence:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from slipway.evaluation.metrics import Metric
-    from slipway.scaffold.measurements import ComparisonMeasurement, TrainingMeasurement
+    from slipway.scaffold.measurements import ComparisonMeasurement, ProbeMeasurement, TrainingMeasurement
     from slipway.scaffold.plan import Plan
 
 PRIMARY = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
@@ -209,7 +209,7 @@ def _lead(default: float, measured: float) -> float:
     return default if measured >= 2 * default > 0 else rounded_down(min(measured, 0) - max(0.02, abs(measured) / 2))
 
 
-def of_gates(plan: Plan, measured: ComparisonMeasurement) -> dict[str, Change]:
+def of_gates(plan: Plan, measured: ComparisonMeasurement, probe: ProbeMeasurement) -> dict[str, Change]:
     """Return the section `gates` and the limit of the label probe, from the first model and the baselines."""
     metric = for_task(plan.target.task)[PRIMARY[plan.target.task]]
     value = {name: scores[metric.name] for name, scores in measured.metrics.items()}
@@ -243,8 +243,8 @@ def of_gates(plan: Plan, measured: ComparisonMeasurement) -> dict[str, Change]:
             f"minimum significant gain over each baseline; the first model has {linear.value:+.3g} over linear",
         ),
         "data.suites.label_skill": Change(
-            lower_limit(0.1, measured.probe),
-            f"minimum of 2 * ROC AUC - 1 of a linear model; the first files have {measured.probe:.2f} or more",
+            lower_limit(0.1, probe.skill),
+            f"minimum of 2 * ROC AUC - 1 of a linear model; the first files have {probe.skill:.2f} or more",
         ),
     }
 

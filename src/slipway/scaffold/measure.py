@@ -1,12 +1,12 @@
 """Measurements of the fork's new problem, in a separate process, because `slipway new` started with another problem.
 
 `python -m slipway.scaffold.measure import ANSWER` imports the files of incoming/; `training` measures the estimator on
-the data, as tests/convergence does; `comparison` measures the trained model and the baselines, as `slipway compare`.
+the data, as tests/convergence does; `probe` measures the label probe, as the stage `data` does; `comparison` measures
+the trained model and the baselines, as `slipway compare`.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from dataclasses import replace
@@ -27,7 +27,12 @@ from slipway.evaluation.segments import ALL
 from slipway.files import read_json
 from slipway.gates.comparison import primary
 from slipway.pull_request import compare
-from slipway.scaffold.measurements import ComparisonMeasurement, ImportedFiles, TrainingMeasurement
+from slipway.scaffold.measurements import (
+    ComparisonMeasurement,
+    ImportedFiles,
+    ProbeMeasurement,
+    TrainingMeasurement,
+)
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
@@ -45,7 +50,6 @@ TREES_ROWS = 20_000  # training rows for that choice
 TREES_MAX = 300
 TREES_MIN = 40  # fewer trees cannot overfit a small sample, which the tests of training require
 PROBED_FILES_MAX = 6  # each reads the files before it, and fits a model
-PARALLEL_VALUES_MIN = 1_000_000  # of the features; with fewer, threads wait longer than they compute
 
 
 def import_files() -> ImportedFiles:
@@ -77,7 +81,7 @@ def training() -> TrainingMeasurement:
     settings = read_settings()
     params = settings.for_problem()
     subject = convergence.subject(DATA, settings)
-    with threadpool_limits(os.cpu_count() if subject.train.size >= PARALLEL_VALUES_MIN else 1):
+    with convergence.threads(subject):
         trees = _trees(_for_trees(subject, settings), params)
         params["model"]["max_iter"] = trees
         chosen = replace(subject, build=lambda: problem.build_model(params))
@@ -110,7 +114,7 @@ def _trees(subject: convergence.Subject, params: Mapping[str, Any]) -> int:
 
 
 def comparison() -> ComparisonMeasurement:
-    """Return the comparison of the trained model with the baselines, and the skill of the label probe."""
+    """Return the comparison of the trained model with the baselines."""
     settings = read_settings()
     evidence = compare.measure(None, None, settings)
     gains = {name: primary(rows[ALL], settings.gates.primary).gain for name, rows in evidence.baselines.items()}
@@ -119,24 +123,24 @@ def comparison() -> ComparisonMeasurement:
         metrics=read_json(METRICS),
         gains=gains,
         calibration=mean_gap(evidence.calibration),
-        probe=_probe(settings),
     )
 
 
-def _probe(settings: Settings) -> float:
+def probe() -> ProbeMeasurement:
     """Return the minimum skill of a linear model that is fitted on the files before, over files evenly spaced."""
-    names = files.listed(DATA)
+    settings, names = read_settings(), files.listed(DATA)
     skills = []
     for new in suites.spread(names[1:] or names, PROBED_FILES_MAX):
         older = suites.spread(names[: names.index(new)], settings.data.suites.reference_files)
-        sides = data.Sides.of(DATA, [new], older, settings)
-        skills.append(Probe(sides.reference).skill(sides.new))
-    return float(min(skills))
+        fresh, reference = data.tables(DATA, [new], older, settings)
+        skills.append(Probe(reference).skill(fresh))
+    return ProbeMeasurement(skill=float(min(skills)))
 
 
 MEASUREMENTS: dict[str, Callable[[], BaseModel]] = {
     "import": import_files,
     "training": training,
+    "probe": probe,
     "comparison": comparison,
 }
 

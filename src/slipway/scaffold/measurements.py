@@ -22,6 +22,13 @@ class TrainingMeasurement(Evidence):
     """With this number of trees."""
 
 
+class ProbeMeasurement(Evidence):
+    """The label probe, measured on each file with the files before it."""
+
+    skill: Number
+    """Minimum over all files, or some of many."""
+
+
 class ComparisonMeasurement(Evidence):
     """The trained model, compared with the baselines."""
 
@@ -33,5 +40,3 @@ class ComparisonMeasurement(Evidence):
     """Gain of the model in the primary metric, by baseline."""
     calibration: Number
     """Mean gap between predicted and observed rate."""
-    probe: Number
-    """Minimum skill of the label probe over all files, or some of many."""

@@ -27,7 +27,12 @@ from slipway.git import Git
 from slipway.pull_request import engine
 from slipway.results import RESULTS
 from slipway.scaffold import alone, conditions, drift, limits, params_file, preloaded, render, room, work_tree
-from slipway.scaffold.measurements import ComparisonMeasurement, ImportedFiles, TrainingMeasurement
+from slipway.scaffold.measurements import (
+    ComparisonMeasurement,
+    ImportedFiles,
+    ProbeMeasurement,
+    TrainingMeasurement,
+)
 from slipway.scaffold.plan import infer, summary
 from slipway.settings import read_settings
 
@@ -171,8 +176,9 @@ def _measure(plan: Plan, python: Path, pool: Executor) -> None:
     measured = training.result()
     checked.result()
     _edit(limits.of_training(measured))
+    probed = pool.submit(_measured, "probe", ProbeMeasurement, python)
     work_tree.dvc("repro", "--quiet", "evaluate", python=python)
-    _edit(limits.of_gates(plan, _measured("comparison", ComparisonMeasurement, python)))
+    _edit(limits.of_gates(plan, _measured("comparison", ComparisonMeasurement, python), probed.result()))
 
 
 def _rates(plan: Plan, files: list[pd.DataFrame], seed: int) -> dict[str, float]:
