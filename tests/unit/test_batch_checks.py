@@ -31,6 +31,8 @@ class Row(BaseModel):
     damp: float
     dew: float
     level: float
+    grade: int
+    depth: float | None
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +61,8 @@ def _table(start: int, seed: int) -> pd.DataFrame:
             "dew": warmth - (100 - damp) / 5 + rng.normal(0, 0.2, ROWS),
             "level": rng.normal(0, 1, ROWS),
             "rain": rain.astype(int),
+            "grade": 10 * rng.integers(0, 11, ROWS),
+            "depth": np.where(rng.random(ROWS) < 0.2, np.nan, rng.normal(0, 1, ROWS)),
         }
     )
 
@@ -166,6 +170,64 @@ def test_a_fault_is_found_and_its_column_named(taught, fault):
     assert cause in (named[0].cause or ""), named[0]
 
 
+def _shuffled(frame: pd.DataFrame, site: str) -> pd.DataFrame:
+    rain = frame["rain"].to_numpy(copy=True)
+    chosen = np.flatnonzero(frame["site"] == site)
+    rain[chosen] = np.random.default_rng(1).permutation(rain[chosen])
+    return frame.assign(rain=rain)
+
+
+SUBTLE = {
+    "frozen": lambda frame: frame.assign(level=frame["level"].mask(frame.index // 60 == 7, 0.123)),
+    "new": lambda frame: frame.assign(grade=frame["grade"] + 3 * (frame.index % 8 == 0)),
+    "absent": lambda frame: frame[frame["grade"] != 40].reset_index(drop=True),
+    "distinct": lambda frame: frame.assign(level=(frame["level"] / 0.37123).round() * 0.37123),
+    "missing": lambda frame: frame.assign(depth=frame["depth"].fillna(frame["level"])),
+    "uneven": lambda frame: _shuffled(frame, "east"),
+}
+"""Faults that leave every other statistic within its interval, by the statistic that finds them."""
+SUBTLE_COLUMNS = {
+    "frozen": "level",
+    "new": "grade",
+    "absent": "grade",
+    "distinct": "level",
+    "missing": "depth",
+    "uneven": "rain",
+}
+
+
+@pytest.mark.parametrize("statistic", SUBTLE)
+def test_a_fault_that_hardly_moves_a_distribution_is_found(taught, statistic):
+    findings = _checked(taught, SUBTLE[statistic](_new()))[1]
+    assert (statistic, SUBTLE_COLUMNS[statistic]) in {(finding.statistic, finding.column) for finding in findings}
+
+
+def test_a_pause_of_all_rows_freezes_no_column(taught):
+    frame = _new()
+    frozen = [finding for finding in _checked(taught, frame[frame["hour"] > 5])[1] if finding.statistic == "frozen"]
+    assert not frozen
+
+
+@pytest.mark.parametrize(
+    ("numbers", "are_outliers"),
+    [((200, 210), False), ((200,), True), (range(200, 400), True)],
+    ids=["new products", "a placeholder", "errors of measurement"],
+)
+def test_numbers_above_the_reference_that_recur_are_no_outliers(taught, numbers, are_outliers):
+    frame = _new()
+    chosen = frame.index % 8 == 0
+    frame.loc[chosen, "grade"] = np.resize(numbers, chosen.sum())
+    statistics = _statistics(taught, frame)
+    excesses = taught.reference.excesses(statistics)
+    (score,) = (excess.score for excess in excesses if excess.key == StatisticKey("outliers", "grade"))
+    assert are_outliers == (score > 1)
+
+
+def _statistics(taught, frame: pd.DataFrame):
+    _checked(taught, frame)
+    return taught.reference.statistics(taught.reference.measure(drawn(frame, ROWS, SEED)))
+
+
 @pytest.mark.parametrize(
     ("column", "change"),
     [
@@ -241,6 +303,11 @@ VARIED = (0.22, 0.24, 0.35, 0.25, 0.36, 0.27, 0.41, 0.46, 0.38, 0.28)
 def test_a_label_that_follows_in_every_window_may_not_fall_to_chance(windows, fall):
     fallen = batch_reference._fall_to_chance(np.array(windows), 0.0008, 0.011, files=6)
     assert fall == (fallen and pytest.approx(fallen))
+
+
+def test_a_label_that_hardly_follows_in_few_rows_may_fall_to_chance():
+    """Chance alone moves a clean batch as far."""
+    assert batch_reference._fall_to_chance(np.array([0.3, 0.4, 0.35, 0.33, 0.37]), 0.018, 0.09, files=1) is None
 
 
 def test_daylight_saving_is_no_fault(taught):

@@ -10,7 +10,9 @@ import numpy as np
 
 import problem
 from slipway.batch import cause
+from slipway.batch.batch_reference import SEASONAL
 from slipway.batch.batch_rows import CLOCK_COLUMNS
+from slipway.batch.batch_statistics import FROZEN_ROWS_MIN
 from slipway.batch.root_column import root_column
 from slipway.evaluation.segments import ALL
 
@@ -28,7 +30,7 @@ CONDITIONS = {
     LABEL: "The label follows the columns as in windows of the reference, and no column carries more of it",
     ORDER: "Consecutive rows differ as much as in windows of the reference",
     REPEATS: "No more rows repeat rows of the reference than rows of its windows repeat others",
-    MISSING: "No more values are missing than in windows of the reference",
+    MISSING: "As many values are missing as in windows of the reference",
     DRIFT: "Each column has the distribution of a window of the reference, and no single value or new category",
 }
 CHECKS = {
@@ -38,11 +40,13 @@ CHECKS = {
     "moved": RELATION,
     "clock": CLOCK,
     "follows": LABEL,
+    "uneven": LABEL,
     "carries": LABEL,
     "conflicts": LABEL,
     "copies": LABEL,
     "repeats": REPEATS,
     "steps": ORDER,
+    "frozen": ORDER,
     "missing": MISSING,
 }
 """Check of each statistic; the others belong to `DRIFT`."""
@@ -54,10 +58,14 @@ SENTENCES: dict[str, Callable[..., str]] = {
     "clock": "{name} no longer follows from the clock: error {ratio:.1f} times the reference's".format,
     "moved": "{name} follows from {partners} better when it is moved by some rows".format,
     "follows": "{name} no longer follows from the other columns: correlation {correlation}".format,
+    "uneven": "{name} follows from the other columns unlike in other segments: correlation {moved:+.2f}".format,
     "carries": "{name} carries the label: correlation with what other columns leave of it {correlation}".format,
     "copies": "{name} is the label under another name: correlation {correlation}".format,
     "steps": "{name} differs between consecutive rows {ratio:.2g} times as much as in the reference".format,
     "repeats": "{fraction} of rows repeat rows of the reference; of rows of its windows, {before}".format,
+    "frozen": "{name} keeps a value for {run} rows in succession, in windows of the reference {run_before},".format,
+    "distinct": "{name} has {ratio:.2g} times as many distinct values as the reference".format,
+    "absent": "{name} lacks values of {fraction} of the reference's rows, a window of them {before},".format,
     "shape": "{name} is at distance {value:.2f} from the distribution of any window, before {mean:.2f}".format,
 }
 """Sentence of each statistic; the others are fractions of rows with one of `WORDS`."""
@@ -65,6 +73,7 @@ WORDS = {
     "conflicts": "conflicting labels of equal rows",
     "equal": "a single value",
     "unknown": "a category that the reference lacks",
+    "new": "a value between those of the reference",
     "missing": "missing values",
 }
 BARS = "▁▂▃▄▅▆▇█"
@@ -99,18 +108,17 @@ def findings(reference: BatchReference, measured: Measured, excesses: Sequence[E
     Where the worst is about a relation, the findings of the column behind it come first.
     """
     worst: dict[tuple[str, str], Excess] = {}
-    for excess in excesses:
-        if excess.score > 1 and not _is_season(excess, reference, measured):
+    outside = [excess for excess in excesses if excess.score > 1]
+    drifted = {excess.key.column for excess in outside if excess.key.statistic == "shape"}
+    seasons = {name for name in drifted if reference.is_season(measured, name)}
+    for excess in outside:
+        if excess.key.statistic not in SEASONAL or excess.key.column not in seasons:
             worst.setdefault((_check(excess), excess.key.column), excess)
     listed = [_finding(check, excess, reference, measured) for (check, _), excess in worst.items()]
     if not listed or listed[0].check != RELATION:
         return listed
     root = root_column(reference, measured, excesses)
     return sorted(listed, key=lambda finding: finding.column != root)
-
-
-def _is_season(excess: Excess, reference: BatchReference, measured: Measured) -> bool:
-    return excess.key.statistic == "shape" and reference.is_season(measured, excess.key.column)
 
 
 def _check(excess: Excess) -> str:
@@ -141,11 +149,17 @@ def _sentence(excess: Excess, reference: BatchReference) -> str:
         value=excess.value,
         mean=excess.mean,
         moved=excess.value - excess.mean,
+        run=_run(excess.value),
+        run_before=_run(excess.mean),
     )
 
 
 def _fraction(statistic: str, *, name: str, fraction: str, before: str, **_: object) -> str:
     return f"{name} has {WORDS.get(statistic, statistic)} in {fraction} of rows, in the reference {before}"
+
+
+def _run(value: float) -> str:
+    return f"{np.exp(value) - FROZEN_ROWS_MIN + 1:.0f}"
 
 
 def _ratio(value: float) -> str:

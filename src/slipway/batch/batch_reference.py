@@ -24,15 +24,18 @@ from slipway.batch.batch_statistics import (
     Scales,
     StatisticKey,
     Value,
+    arcsine,
     fraction_of,
     row_hashes,
     statistics,
 )
 from slipway.batch.column_models import FOLDS, ColumnModels, Measured, partners
-from slipway.evaluation.segments import ALL
+from slipway.batch.window_values import WindowValues
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
+
+    import pandas as pd
 
     from slipway.batch.batch_rows import BatchRows
     from slipway.settings.data_checks import RelationsSection
@@ -48,12 +51,31 @@ SEASON_RISE_MAX = 3.0  # mean errors of the reference; a new season reaches them
 COPY_CORRELATION = float(np.arctanh(0.98))  # with the label; a column that reaches it is the label under another name
 CHANCE_DEVIATIONS = 3.0  # of the estimate of a correlation, up to which chance explains it
 CLEAN_DEVIATIONS = 3.0  # between windows, by which a clean batch is lower once in 200
+ABSENT_RATIO = 0.1  # of the rows that windows let expect of a bin or category, below which it is absent
+END_QUANTILE = 0.005  # of the reference's numbers, beyond which it has hardly any
+LONGER_MIN = 2.0  # factor of the longest run of rows with equal values
+FEWER_MIN = 1.5  # factor of the number of distinct values; a loss of one of two matters, of one of three not
+VALUES_RATIO_MIN = 0.01  # of the rows, whose values are new or absent
 BOTH, HIGH, LOW = "both", "high", "low"
-SIDES = {"bias": BOTH, "carries": BOTH, "steps": BOTH, "follows": BOTH, "moved": LOW}
+SIDES = {
+    "bias": BOTH,
+    "carries": BOTH,
+    "steps": BOTH,
+    "follows": BOTH,
+    "uneven": BOTH,
+    "missing": BOTH,
+    "moved": LOW,
+    "distinct": LOW,
+}
 """Sides on which a statistic is a fault, where not only a high value is."""
+SEASONAL = frozenset({"shape", "absent"})
+"""Statistics that a new season moves, where the column still follows from the others."""
 
 
-WIDENED = {"error": 1, "outliers": 1, "bias": 1, "moved": 1, "shape": 2}
+WIDENED = {
+    **dict.fromkeys(("error", "outliers", "bias", "moved", "steps", "frozen", "new", "distinct"), 1),
+    **dict.fromkeys(("shape", "absent"), 2),
+}
 """Statistics that change from file to file, as schedules, stocks and seasons do, more than within one."""
 
 
@@ -88,6 +110,11 @@ class BatchReference:
         self._folds = [self._fit(np.flatnonzero(self._fold != own)) for own in range(FOLDS)]
         self.measured = self._assigned(rows, self._fold)
         self.scales = self._scales()
+        self._values = {
+            name: WindowValues.of(self.rows.features[name].to_numpy(), self.window, count)
+            for name, column in self.profiles.items()
+            if column.kind == "number"
+        }
         places = [np.flatnonzero(self.window == window) for window in range(count)]
         self.shapes = [self._shape(self.measured.take(chosen)) for chosen in places]
         self.series = self._series(places)
@@ -127,7 +154,14 @@ class BatchReference:
         clock[~(clock < (1 - CLOCK_EXPLAINED_MIN) * spread)] = np.nan
         step = np.array([self._step(name) for name in self.profiles])
         by_clock = clock <= np.maximum(observed, ERROR_RATIO_MIN * spread)
-        return Scales(error, 1 - observed / error, outlier, step, clock + 1e-3 * spread, by_clock)
+        ends = np.column_stack([self._ends(name) for name in self.profiles])
+        return Scales(error, 1 - observed / error, outlier, step, clock + 1e-3 * spread, by_clock, ends)
+
+    def _ends(self, name: str) -> np.ndarray:
+        if self.profiles[name].kind != "number":
+            return np.full(2, np.nan)
+        values = self.rows.features[name].dropna().to_numpy(dtype=float)
+        return np.quantile(values, [END_QUANTILE, 1 - END_QUANTILE]) if len(values) else np.full(2, np.nan)
 
     def _spread(self, name: str) -> float:
         values = self.rows.features[name]
@@ -150,29 +184,54 @@ class BatchReference:
             near = {window - 1, window, window + 1}
             others = [shape for other, shape in enumerate(self.shapes) if other not in near]
             elsewhere = self._hashes[~np.isin(self.window, list(near))]
-            compared = self._compared(measured, [*others, *_runs(others, len(others))], elsewhere)
+            repeats = fraction_of(np.isin(self._hashes[chosen], elsewhere))
+            compared = self._compared(measured, [*others, *_runs(others, len(others))], repeats, near)
             for key, value in (statistics(measured, self.scales, self.profiles) | compared).items():
                 series.setdefault(key, []).append(value)
         return series
 
     def _compared(
-        self, measured: Measured, others: list[dict[str, np.ndarray]], hashes: np.ndarray
+        self,
+        measured: Measured,
+        others: list[dict[str, np.ndarray]],
+        repeats: Value,
+        without: Container[int] = (),
     ) -> dict[StatisticKey, Value]:
-        """Return the statistics that compare rows with windows, of the shapes `others` and of rows with `hashes`."""
-        now = self._shape(measured)
-        repeats = fraction_of(np.isin(row_hashes(measured.rows), hashes))
-        return {StatisticKey("repeats", problem.TARGET): repeats} | {
-            StatisticKey("shape", name): Value(
-                profile.nearest(column, now[name], [other[name] for other in others]), len(measured.rows) ** -0.5
-            )
-            for name, column in self.profiles.items()
-        }
+        """Return the statistics that compare rows with windows, of the shapes `others`, and the fraction of `repeats`.
+
+        without: windows whose values count as new.
+        """
+        now, count = self._shape(measured), len(measured.rows)
+        values = {StatisticKey("repeats", problem.TARGET): repeats}
+        for name, column in self.profiles.items():
+            shapes = [other[name] for other in others]
+            nearest = profile.nearest(column, now[name], shapes)
+            values[StatisticKey("shape", name)] = Value(nearest, count**-0.5)
+            if shapes:
+                values[StatisticKey("absent", name)] = arcsine(_absent(now[name], np.mean(shapes, axis=0)), count)
+            if count >= self.window_rows:
+                values[StatisticKey("distinct", name)] = Value(self._distinct(measured.rows.features[name]), 0.0)
+        for name, reference in self._values.items():
+            numbers = measured.rows.features[name].to_numpy()
+            values[StatisticKey("new", name)] = arcsine(reference.new_ratio(numbers, without), count)
+        return values
+
+    @property
+    def window_rows(self) -> int:
+        """Number of rows that every window has."""
+        return len(self.rows) // max(self.windows_count, 1)
+
+    def _distinct(self, values: pd.Series) -> float:
+        """Return the logarithm of the number of distinct values among as many rows as a window has."""
+        if len(values) > self.window_rows + 1:
+            values = values.iloc[np.arange(self.window_rows) * len(values) // self.window_rows]
+        return float(np.log(max(values.nunique(), 1)))
 
     def statistics(self, measured: Measured) -> dict[StatisticKey, Value]:
         """Return the statistics of a batch."""
         runs = [run for length in RUN_LENGTHS for run in _runs(self.shapes, length)]
         return statistics(measured, self.scales, self.profiles) | self._compared(
-            measured, [*self.shapes, *runs], self._hashes
+            measured, [*self.shapes, *runs], fraction_of(np.isin(row_hashes(measured.rows), self._hashes))
         )
 
     def excesses(self, values: Mapping[StatisticKey, Value]) -> list[Excess]:
@@ -199,13 +258,14 @@ class BatchReference:
         side = SIDES.get(key.statistic, HIGH)
         quantile = -stdtrit(len(windows) - 1, rate / (2 if side == BOTH else 1))
         noise = float(np.mean([window.noise**2 for window in self.series[key]]))
-        deviation = _deviation(windows, noise, value.noise) * (1 + WIDENED.get(key.statistic, 0) / self._files)
+        floor = 0.0 if key.statistic == "uneven" else BETWEEN_RATIO_MIN
+        deviation = _deviation(windows, noise, value.noise, floor) * (1 + WIDENED.get(key.statistic, 0) / self._files)
         mean, width = float(windows.mean()), float(quantile) * deviation
         width += minimum(key.statistic, self._limits)
-        if (key.statistic, key.segment) == ("follows", ALL) and (
-            fall := _fall_to_chance(windows, noise, value.noise, self._files)
-        ):
+        if key.statistic == "follows" and (fall := _fall_to_chance(windows, noise, value.noise, self._files)):
             width = min(width, fall)
+        if key.statistic == "frozen":
+            width = max(width, _linear_limit(windows, float(quantile)) - mean)
         if key.statistic == "copies" and mean < COPY_CORRELATION:
             width = min(width, COPY_CORRELATION - mean)
         distance = value.value - mean
@@ -219,6 +279,17 @@ def _runs(shapes: list[dict[str, np.ndarray]], length: int) -> list[dict[str, np
     return [{name: np.mean([shape[name] for shape in run], axis=0) for name in run[0]} for run in runs]
 
 
+def _linear_limit(windows: np.ndarray, quantile: float) -> float:
+    """Return the logarithm of the upper limit that logarithms have on the scale of their numbers."""
+    numbers = np.exp(windows)
+    return float(np.log(numbers.mean() + quantile * numbers.std(ddof=1)))
+
+
+def _absent(now: np.ndarray, expected: np.ndarray) -> float:
+    """Return the fraction of the expected rows whose bin or category the batch has not, or hardly."""
+    return float(expected[now < ABSENT_RATIO * expected].sum())
+
+
 def _fall_to_chance(windows: np.ndarray, noise: float, own: float, files: int) -> float | None:
     """Return the fall of a correlation to what chance reaches; None where a clean batch may fall as far.
 
@@ -227,18 +298,19 @@ def _fall_to_chance(windows: np.ndarray, noise: float, own: float, files: int) -
     """
     fall = float(windows.mean()) - CHANCE_DEVIATIONS * own
     averaged = max(1.0, len(windows) / files / 2)
-    between = (max(float(windows.var(ddof=1)) - noise, 0.0) / averaged) ** 0.5
-    return fall if fall > CLEAN_DEVIATIONS * between else None
+    between = max(float(windows.var(ddof=1)) - noise, 0.0) / averaged
+    return fall if fall > CLEAN_DEVIATIONS * (between + own**2 + noise / len(windows)) ** 0.5 else None
 
 
-def _deviation(windows: np.ndarray, noise: float, own: float) -> float:
+def _deviation(windows: np.ndarray, noise: float, own: float, floor: float) -> float:
     """Return the standard deviation of a batch from the mean of the windows.
 
     noise: variance of a window's value if nothing but chance moved it. What exceeds it moves batches as well.
     own: standard deviation of the batch's value by chance, lower where it has more rows than a window.
+    floor: fraction of the variance that moves batches in any case.
     """
     variance = float(windows.var(ddof=1))
-    between = max(variance - noise, BETWEEN_RATIO_MIN * variance)
+    between = max(variance - noise, floor * variance)
     deviation: float = (between * (1 + 1 / len(windows)) + own**2 + noise / len(windows)) ** 0.5
     return deviation
 
@@ -248,9 +320,14 @@ def minimum(statistic: str, limits: RelationsSection) -> float:
     if statistic in ("error", "clock", "steps", "moved"):
         return float(np.log(limits.error_rise))
     return {
+        "frozen": float(np.log(LONGER_MIN)),
+        "distinct": float(np.log(FEWER_MIN)),
+        "new": arcsine(VALUES_RATIO_MIN, 1).value,
+        "absent": arcsine(VALUES_RATIO_MIN, 1).value,
         "bias": limits.bias,
         "carries": limits.correlation,
         "follows": limits.correlation,
+        "uneven": limits.correlation,
         "shape": limits.shape,
     }.get(statistic, limits.fraction)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +32,8 @@ class BatchRows:
     """Minutes since 1970, shape (n,); None without a time column."""
     neighbors: Mapping[int, pd.DataFrame]
     """Numbers in the row that is so many rows further up in the same segment, by distance; empty without time."""
+    frozen: pd.DataFrame
+    """Rows for which each number of the same segment has had its value; without columns where there is no time."""
 
     @classmethod
     def of(cls, frame: pd.DataFrame, rows_max: int, distances: Sequence[int], seed: int) -> BatchRows:
@@ -41,15 +43,16 @@ class BatchRows:
         features = to_features(labeled, problem.Row)
         features[problem.TARGET] = _target(labeled[problem.TARGET])
         if problem.TIME_COLUMN is None:
-            return cls(features.iloc[places].reset_index(drop=True), None, {})
+            return cls(features.iloc[places].reset_index(drop=True), None, {}, pd.DataFrame(index=range(len(places))))
         order, group = _order(features)
         numbers = features[[name for name, kind in kinds().items() if kind == "number"]]
         neighbors = {
             distance: _moved(numbers, order, group, distance).iloc[places].reset_index(drop=True)
             for distance in distances
         }
+        frozen = _frozen(numbers, order, group).iloc[places].reset_index(drop=True)
         minutes = _minutes(labeled[problem.TIME_COLUMN]).take(places)
-        return cls(features.iloc[places].reset_index(drop=True), minutes, neighbors)
+        return cls(features.iloc[places].reset_index(drop=True), minutes, neighbors, frozen)
 
     def __len__(self) -> int:
         return len(self.features)
@@ -60,11 +63,12 @@ class BatchRows:
             distance: values.iloc[places].reset_index(drop=True) for distance, values in self.neighbors.items()
         }
         minutes = None if self.minutes is None else self.minutes[places]
-        return BatchRows(self.features.iloc[places].reset_index(drop=True), minutes, neighbors)
+        frozen = self.frozen.iloc[places].reset_index(drop=True)
+        return BatchRows(self.features.iloc[places].reset_index(drop=True), minutes, neighbors, frozen)
 
     def assigned(self, name: str, values: np.ndarray | str) -> BatchRows:
         """Return the rows with other values of one column, or with one value of it."""
-        return BatchRows(self.features.assign(**{name: values}), self.minutes, self.neighbors)
+        return replace(self, features=self.features.assign(**{name: values}))
 
     def table(self, profiles: Mapping[str, ColumnProfile], clock_shift: int = 0) -> np.ndarray:
         """Return the columns as floats, then time of day and day of week, `clock_shift` minutes later."""
@@ -79,14 +83,15 @@ class BatchRows:
 def concatenated(batches: Sequence[BatchRows]) -> BatchRows:
     """Return the rows of all batches, ordered by time where there is one."""
     features = pd.concat([batch.features for batch in batches], ignore_index=True)
+    frozen = pd.concat([batch.frozen for batch in batches], ignore_index=True)
     if any(batch.minutes is None for batch in batches):
-        return BatchRows(features, None, {})
+        return BatchRows(features, None, {}, frozen)
     minutes = np.concatenate([batch.minutes for batch in batches if batch.minutes is not None])
     neighbors = {
         distance: pd.concat([batch.neighbors[distance] for batch in batches], ignore_index=True)
         for distance in batches[0].neighbors
     }
-    return BatchRows(features, minutes, neighbors).take(np.argsort(minutes, kind="stable"))
+    return BatchRows(features, minutes, neighbors, frozen).take(np.argsort(minutes, kind="stable"))
 
 
 def kinds() -> dict[str, str]:
@@ -124,3 +129,13 @@ def _moved(numbers: pd.DataFrame, order: np.ndarray, group: np.ndarray, distance
     moved = np.full_like(values, np.nan)
     moved[order[inside]] = values[order[clipped[inside]]]
     return pd.DataFrame(moved, columns=numbers.columns)
+
+
+def _frozen(numbers: pd.DataFrame, order: np.ndarray, group: np.ndarray) -> pd.DataFrame:
+    """Return for each row how many rows before it in the segment have its number, one after the other."""
+    values, places = numbers.to_numpy(dtype=np.float32)[order], np.arange(len(order))[:, None]
+    begins = np.ones(values.shape, dtype=bool)
+    begins[1:] = (values[1:] != values[:-1]) | (group[1:] != group[:-1])[:, None]
+    frozen = np.empty(values.shape, dtype=np.int32)
+    frozen[order] = places - np.maximum.accumulate(np.where(begins, places, 0), axis=0)
+    return pd.DataFrame(frozen, columns=numbers.columns)

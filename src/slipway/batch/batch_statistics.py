@@ -27,7 +27,9 @@ ERROR_FLOOR = 0.05  # mean errors that are added before the logarithm: an error 
 OUTLIER_QUANTILE = 0.998  # of the reference's errors, above which an error is an outlier
 SEGMENT_ROWS_MIN = 50
 CORRELATION_MAX = 0.999
+NEW_KIND_ROWS_MIN = 10  # rows with the same number, on average
 STEP_DISTANCE = 1
+FROZEN_ROWS_MIN = 5  # rows that are added before the logarithm: a few equal rows in succession are chance
 
 
 class StatisticKey(NamedTuple):
@@ -65,6 +67,8 @@ class Scales:
     """Mean absolute error of the prediction from the clock alone; NaN where the clock does not determine the column."""
     by_clock: np.ndarray
     """Whether the clock alone determines the column as well as all others do, so that its relations add nothing."""
+    ends: np.ndarray
+    """Numbers below and above which the reference has hardly any, shape (2, c); NaN for categories."""
 
 
 def statistics(measured: Measured, scales: Scales, profiles: Mapping[str, ColumnProfile]) -> dict[StatisticKey, Value]:
@@ -76,16 +80,29 @@ def statistics(measured: Measured, scales: Scales, profiles: Mapping[str, Column
 
 
 def _of_errors(measured: Measured, scales: Scales, profiles: Mapping[str, ColumnProfile]) -> Keyed:
-    for place, name in enumerate(profiles):
+    for place, (name, column) in enumerate(profiles.items()):
         scaled = measured.errors[:, place] / scales.error[place]
         defined = scaled[~np.isnan(scaled)]
         if len(defined) < SEGMENT_ROWS_MIN or name == problem.TARGET or scales.by_clock[place]:
             continue
         yield StatisticKey("error", name), _log_mean(np.abs(defined), scales.ignored[place])
-        yield StatisticKey("outliers", name), fraction_of(np.abs(defined) > scales.outlier[place])
-        if profiles[name].kind == "number":
+        is_outlier = np.abs(scaled) > scales.outlier[place]
+        if column.kind == "number":
+            is_outlier &= ~_are_new_kinds(measured.rows.features[name].to_numpy(), scales.ends[:, place])
+        yield StatisticKey("outliers", name), fraction_of(is_outlier[~np.isnan(scaled)])
+        if column.kind == "number":
             clipped = np.clip(defined, -ERROR_CAP, ERROR_CAP)
             yield StatisticKey("bias", name), Value(float(clipped.mean()), float(clipped.std() / len(defined) ** 0.5))
+
+
+def _are_new_kinds(values: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Return which rows have a number outside `ends` that occurs in many rows, as those of new products do.
+
+    A single such number may be a placeholder, and numbers that do not recur an error of measurement.
+    """
+    outside: np.ndarray = (values < ends[0]) | (values > ends[1])
+    distinct = len(np.unique(values[outside]))
+    return outside if 2 <= distinct <= outside.sum() / NEW_KIND_ROWS_MIN else np.zeros(len(values), dtype=bool)
 
 
 def _of_segments(measured: Measured, scales: Scales, profiles: Mapping[str, ColumnProfile]) -> Keyed:
@@ -102,17 +119,15 @@ def _of_segments(measured: Measured, scales: Scales, profiles: Mapping[str, Colu
 
 
 def _of_target(measured: Measured, _: Scales, profiles: Mapping[str, ColumnProfile]) -> Keyed:
-    """Yield how well the target follows, and how much of its error each column's error carries."""
+    """Yield how well the target follows, by segment compared with the others, and what each column carries of it."""
     place = list(profiles).index(problem.TARGET)
-    errors = measured.errors[:, place]
-    is_number = profiles[problem.TARGET].kind == "number"
+    errors, is_number = measured.errors[:, place], profiles[problem.TARGET].kind == "number"
     if is_number:
-        target = measured.rows.features[problem.TARGET].to_numpy(dtype=float)
-        for segment, rows in segments(measured.rows.features, problem.SEGMENTS, SEGMENT_ROWS_MIN).items():
-            follows = _correlation(measured.predictions[rows, place], target[rows])
-            yield StatisticKey("follows", problem.TARGET, segment), follows
-    else:
-        yield StatisticKey("error", problem.TARGET), _log_mean(errors[~np.isnan(errors)])
+        target, predicted = measured.rows.features[problem.TARGET].to_numpy(dtype=float), measured.predictions[:, place]
+        yield StatisticKey("follows", problem.TARGET), _correlation(predicted, target)
+        yield from _of_target_segments(measured, predicted, target)
+    elif len(defined := errors[~np.isnan(errors)]):
+        yield StatisticKey("error", problem.TARGET), _log_mean(defined)
     label_ranks = _ranks(measured.codes[:, place])
     for other, (name, column) in enumerate(profiles.items()):
         if other != place:
@@ -126,17 +141,28 @@ def _of_target(measured: Measured, _: Scales, profiles: Mapping[str, ColumnProfi
     yield StatisticKey("conflicts", problem.TARGET), fraction_of(labels.to_numpy() > 1)
 
 
+def _of_target_segments(measured: Measured, predicted: np.ndarray, target: np.ndarray) -> Keyed:
+    """Yield how much better the target follows in each segment than elsewhere, which a season hardly changes."""
+    for segment, rows in segments(measured.rows.features, problem.SEGMENTS, SEGMENT_ROWS_MIN).items():
+        inside = np.zeros(len(target), dtype=bool)
+        inside[rows] = True
+        if segment != ALL and len(target) - inside.sum() >= SEGMENT_ROWS_MIN:
+            own, elsewhere = (_correlation(predicted[chosen], target[chosen]) for chosen in (inside, ~inside))
+            difference = Value(own.value - elsewhere.value, float(np.hypot(own.noise, elsewhere.noise)))
+            yield StatisticKey("uneven", problem.TARGET, segment), difference
+
+
 def _of_values(measured: Measured, _: Scales, profiles: Mapping[str, ColumnProfile]) -> Keyed:
     """Yield fractions of missing, most frequent, round values, and of unknown categories: a record number is none."""
     for (name, column), codes in zip(profiles.items(), measured.codes.T, strict=True):
         values = measured.rows.features[name]
         for indicator, fraction in column.indicators(values, codes).items():
             if indicator != "unknown" or column.kind == "category":
-                yield StatisticKey(indicator, name), _arcsine(fraction, len(values))
+                yield StatisticKey(indicator, name), arcsine(fraction, len(values))
 
 
 def _of_order(measured: Measured, scales: Scales, profiles: Mapping[str, ColumnProfile]) -> Keyed:
-    """Yield the size of the steps between consecutive rows, and the gain if a column is moved by some rows."""
+    """Yield the size of the steps between consecutive rows, the longest run without one, and the gain by a move."""
     for place, (name, column) in enumerate(profiles.items()):
         if column.kind != "number" or not measured.rows.neighbors:
             continue
@@ -146,6 +172,8 @@ def _of_order(measured: Measured, scales: Scales, profiles: Mapping[str, ColumnP
         steps = steps[~np.isnan(steps)]
         if len(steps) >= SEGMENT_ROWS_MIN and scales.step[place] > 0:
             yield StatisticKey("steps", name), _log_mean(steps / scales.step[place])
+            longest = FROZEN_ROWS_MIN + float(measured.rows.frozen[name].max())
+            yield StatisticKey("frozen", name), Value(float(np.log(longest)), 0.0)
         by_clock = np.abs(measured.clock_errors[:, place]) / scales.clock[place]
         by_clock = by_clock[~np.isnan(by_clock)]
         if len(by_clock) >= SEGMENT_ROWS_MIN:
@@ -188,16 +216,19 @@ def moved_gains(measured: Measured, scales: Scales, place: int, name: str) -> di
 
 def _log_mean(scaled: np.ndarray, ignored: float = 0.0) -> Value:
     clipped = np.clip(scaled, 0, ERROR_CAP)
-    mean = float(clipped.mean()) + ERROR_FLOOR + ignored
-    return Value(float(np.log(mean)), float(clipped.std() / mean / len(clipped) ** 0.5))
+    average = float(clipped.mean())
+    mean = average + ERROR_FLOOR + ignored
+    deviation = max(float(clipped @ clipped) / len(clipped) - average**2, 0.0) ** 0.5
+    return Value(float(np.log(mean)), deviation / mean / len(clipped) ** 0.5)
 
 
 def fraction_of(is_true: np.ndarray) -> Value:
     """Return the fraction on the scale of arcsines."""
-    return _arcsine(float(is_true.mean()), len(is_true))
+    return arcsine(float(is_true.mean()), len(is_true))
 
 
-def _arcsine(fraction: float, count: int) -> Value:
+def arcsine(fraction: float, count: int) -> Value:
+    """Return a fraction of so many rows on the scale of arcsines, on which its noise does not depend on it."""
     return Value(float(np.arcsin(np.sqrt(min(max(fraction, 0.0), 1.0)))), 0.5 / max(count, 1) ** 0.5)
 
 
@@ -219,7 +250,11 @@ def _association(codes: np.ndarray, errors: np.ndarray) -> Value:
 def _correlation(left: np.ndarray, right: np.ndarray) -> Value:
     both = ~np.isnan(left) & ~np.isnan(right)
     left, right = left[both], right[both]
-    if len(left) < SEGMENT_ROWS_MIN or not left.std() or not right.std():
+    if len(left) < SEGMENT_ROWS_MIN:
         return Value(0.0, 1.0)
-    correlation = float(np.clip(np.corrcoef(left, right)[0, 1], -CORRELATION_MAX, CORRELATION_MAX))
+    left, right = left - left.mean(), right - right.mean()
+    spread = float(left @ left) ** 0.5 * float(right @ right) ** 0.5  # numpy.corrcoef takes five times as long
+    if not spread:
+        return Value(0.0, 1.0)
+    correlation = float(np.clip((left @ right) / spread, -CORRELATION_MAX, CORRELATION_MAX))
     return Value(float(np.arctanh(correlation)), len(left) ** -0.5)

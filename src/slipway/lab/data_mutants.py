@@ -233,6 +233,18 @@ def _any(original: Original) -> list[str]:
     return [*_required(original), *_optional(original)[:1], *_closed(original), *_open(original)]
 
 
+def _often_missing(original: Original) -> list[str]:
+    """Return the optional number that is missing most often, if some of its values are missing."""
+    names = sorted(_numbers(original, nullable=True), key=lambda name: -original.raw[name].isna().mean())
+    return [name for name in names[:1] if 0 < original.raw[name].isna().mean() < 1]
+
+
+def _stuck(values: pd.Series) -> pd.Series:
+    """Return `values` with a tenth of the rows, in the middle, all as the first of them."""
+    first, last = len(values) // 2, len(values) // 2 + len(values) // 10
+    return values.mask((np.arange(len(values)) >= first) & (np.arange(len(values)) < last), values.iloc[first])
+
+
 def _zeroed(content: bytes) -> bytes:
     third = len(content) // 3
     return content[:third] + bytes(third) + content[2 * third :]
@@ -351,6 +363,14 @@ TIME_FAULTS = (
         "the time of the export",
         "clock gap single",
         _timed(lambda _, v: v.iloc[len(v) // 2]),
+    ),
+    (
+        "time: a number that stays",
+        "a sensor that hung",
+        "consecutive single",
+        lambda o: o.raw.assign(
+            **{name: _stuck(o.raw[name]) for name in _optional(o)[:1] or _numbers(o, nullable=False)[:1]}
+        ),
     ),
     ("time: reversed", "a wrong order for splits", "order", lambda o: o.raw[::-1]),
     ("previous file with new times", "old rows with new times", "mix disagree", _before_moved),
@@ -488,6 +508,34 @@ COLUMN_FAULTS = (
         "single drift disagree",
         _any,
         _valued(lambda _, v: v.mode()[0]),
+    ),
+    (
+        "clipped",
+        "a limit of the source",
+        "single drift disagree",
+        _optional,
+        _valued(lambda _, v: v.clip(upper=float(v.quantile(0.8)))),
+    ),
+    (
+        "unit times 1.609 in some rows",
+        "one source in kilometers",
+        "limit type drift disagree",
+        _both,
+        _valued(lambda o, v: v.mask(o.some(), (v * 1.609).round().astype(v.dtype))),
+    ),
+    (
+        "missing filled",
+        "a default for missing values",
+        "missing single drift",
+        _often_missing,
+        _valued(lambda _, v: v.fillna(v.dropna().sort_values().iloc[v.count() // 2])),
+    ),
+    (
+        "most frequent lost",
+        "a source that did not deliver",
+        "drift",
+        _closed,
+        lambda o, column: o.raw[o.raw[column] != o.raw[column].mode()[0]],
     ),
     (
         "rows permuted",
