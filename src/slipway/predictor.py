@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from slipway.errors import SettingError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -22,6 +24,8 @@ ONNX = "model.onnx"
 SKOPS = "model.skops"
 FILES = {"onnx": ONNX, "skops": SKOPS}
 """File name of a model, by format."""
+
+CPU = "CPUExecutionProvider"
 
 Columns = Mapping[str, Sequence[Any] | np.ndarray]
 
@@ -46,11 +50,16 @@ def signature(model_dir: Path) -> dict[str, Any]:
     return content
 
 
-def load(model_dir: Path) -> Predictor:
-    """Load the model in `model_dir`, which may have any of the formats in FILES."""
+def load(model_dir: Path, provider: str = CPU) -> Predictor:
+    """Load the model in `model_dir`, which may have any of the formats in FILES.
+
+    provider: the execution provider of ONNX Runtime, such as `CUDAExecutionProvider`; a model in skops runs on the CPU.
+    Raises SettingError where ONNX Runtime lacks it on this machine.
+    """
     content = signature(model_dir)
-    predictors: dict[str, type[OnnxPredictor | SkopsPredictor]] = {"onnx": OnnxPredictor, "skops": SkopsPredictor}
-    return predictors[content["format"]](model_dir, content)
+    if content["format"] == "skops":
+        return SkopsPredictor(model_dir, content)
+    return OnnxPredictor(model_dir, content, provider)
 
 
 def as_inputs(signature: Mapping[str, Any], columns: Columns) -> dict[str, np.ndarray]:
@@ -64,10 +73,19 @@ def _as_input(kind: str, values: Sequence[Any] | np.ndarray) -> np.ndarray:
     return np.array(["" if value is None else value for value in values], dtype=object).reshape(-1, 1)
 
 
+def _require(provider: str, available: Sequence[str]) -> None:
+    """Raise SettingError unless `provider` is available: ONNX Runtime would only warn, and use the CPU instead."""
+    if provider not in available:
+        raise SettingError(
+            f"params.yaml: serving.provider: {provider!r} is not in ONNX Runtime on this machine, which has"
+            f" {', '.join(available)}; set one of these, or release with a package that has it"
+        )
+
+
 class OnnxPredictor:
     """Runs `model.onnx` in ONNX Runtime on one thread, because the service processes requests in parallel."""
 
-    def __init__(self, model_dir: Path, signature: dict[str, Any]) -> None:
+    def __init__(self, model_dir: Path, signature: dict[str, Any], provider: str = CPU) -> None:
         # ONNX Runtime sends telemetry from a thread with a database unless this is set before the import.
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime
@@ -76,7 +94,8 @@ class OnnxPredictor:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         self.signature = signature
-        self._session = onnxruntime.InferenceSession(str(model_dir / ONNX), options, providers=["CPUExecutionProvider"])
+        _require(provider, onnxruntime.get_available_providers())
+        self._session = onnxruntime.InferenceSession(str(model_dir / ONNX), options, providers=[provider])
         self._output = [self._session.get_outputs()[-1].name]
 
     def predict(self, columns: Columns) -> np.ndarray:

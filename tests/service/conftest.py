@@ -236,7 +236,7 @@ def serve(request: pytest.FixtureRequest, numbers: Callable[..., dict[str, str]]
 def numbers(tmp_path_factory: pytest.TempPathFactory):
     """Environment variables that override params.yaml: `serve(..., **numbers(idle_seconds=1))`."""
 
-    def make(**serving: float) -> dict[str, str]:
+    def make(**serving: float | str) -> dict[str, str]:
         folder = tmp_path_factory.mktemp("sources")
         shutil.copytree(REPOSITORY / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "problem"))
         params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())

@@ -68,7 +68,7 @@ def fail(sources, model_dir, tmp_path):
 
     def run(port: int | str, **variables: str) -> str:
         own = environment(model_dir, tmp_path) | {"PYTHONPATH": sources, "PORT": str(port)} | variables
-        command = entry_point(sources.split(":")[0], 0)[:3]
+        command = entry_point(own["PYTHONPATH"].split(":")[0], 0)[:3]
         ended = subprocess.run(command, env=own, capture_output=True, text=True, timeout=60, check=False)
         assert ended.returncode in {1, 2}
         return ended.stdout + ended.stderr
@@ -123,6 +123,12 @@ def test_a_changed_model_ends_it_with_one_line(fail, model_dir, tmp_path):
         signature.write(b"x")
     (line,) = fail(free_port(), SLIPWAY_MODEL_DIR=str(folder)).splitlines()
     assert line.startswith(f"Error: {folder}/signature.json: SHA-256 is")
+
+
+def test_a_provider_that_the_machine_lacks_ends_it_with_one_line(fail, numbers):
+    (line,) = fail(free_port(), PYTHONPATH=numbers(provider="CUDAExecutionProvider")["PYTHONPATH"]).splitlines()
+    assert line.startswith("Error: params.yaml: serving.provider: 'CUDAExecutionProvider' is not in ONNX Runtime on ")
+    assert "CPUExecutionProvider; set one of these, or " in line
 
 
 def test_a_used_or_invalid_port_ends_it_with_one_line(fail):

@@ -31,7 +31,7 @@ def make_app() -> App:
     folder = model_folder.locate()
     release = model_folder.verify(folder)
     model_folder.refuse_other_columns(folder, problem.Row)
-    model = predictor.load(folder)
+    model = predictor.load(folder, SETTINGS["provider"])
     scorer = Scorer(model, SETTINGS["inline_seconds"], SETTINGS["timeout_seconds"])
     observer = _observer(release, model.signature)
     app = App(release, RowContract(problem.Row, SETTINGS["max_rows"]), scorer, observer, SETTINGS)

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from slipway.settings.values import Count, Edges, Inside, NotNegative, Positive, Ratio, Section, Whole, parameter
+from slipway.settings.values import (
+    Count,
+    Edges,
+    Inside,
+    NotBlank,
+    NotNegative,
+    Positive,
+    Ratio,
+    Section,
+    Whole,
+    parameter,
+)
 
 
 class PredictionLogSection(Section):
@@ -29,6 +40,7 @@ class ServingSection(Section):
     """HTTP service."""
 
     workers: Annotated[Count, parameter("Processes", "processes")]
+    provider: Annotated[NotBlank, parameter("Execution provider of ONNX Runtime; a model in skops has none")]
     max_rows: Annotated[Count, parameter("Maximum rows of a request", "rows")]
     max_bytes: Annotated[Count, parameter("Maximum bytes of a body", "bytes")]
     timeout_seconds: Annotated[
