@@ -6,6 +6,7 @@ import importlib
 import shutil
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import yaml
 from slipway.errors import DataError, SettingError
 from slipway.evaluation import metrics
 from slipway.pull_request.jobs import run_tool
-from slipway.scaffold import drift, limits, new, params_file, plan, render, room, work_tree
+from slipway.scaffold import columns, drift, limits, new, params_file, plan, render, room
 from slipway.scaffold.params_file import Change
 from slipway.settings import read_settings
 
@@ -243,14 +244,34 @@ def large(made):
     return pd.DataFrame({source: random.normal(size=1_000_000) for source in made.imported})
 
 
-def test_rows_beyond_the_embedded_store_are_rejected(large, monkeypatch):
-    monkeypatch.setattr(work_tree, "dvc", lambda *_: "embedded\n")
-    with pytest.raises(DataError, match=r"MB as Parquet exceed the 10 MB of the embedded store; add your own remote"):
+@pytest.fixture
+def remote(tmp_path, monkeypatch):
+    """Return a function that sets DVC's default remote of the current folder."""
+    (tmp_path / ".dvc").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return lambda name: (tmp_path / ".dvc/config").write_text(f"[core]\n    remote = {name}\n", encoding="utf-8")
+
+
+TOO_LARGE = r"MB or more as Parquet exceed the 10 MB of the embedded store; add your own remote"
+
+
+def test_rows_beyond_the_embedded_store_are_rejected(large, remote):
+    remote("embedded")
+    with pytest.raises(DataError, match=TOO_LARGE):
         room.require("t.csv", large)
 
 
-def test_smaller_rows_and_another_remote_are_accepted(large, monkeypatch):
-    monkeypatch.setattr(work_tree, "dvc", lambda *_: "embedded\n")
+def test_smaller_rows_and_another_remote_are_accepted(large, remote):
+    remote("embedded")
     room.require("t.csv", large.head(100_000))
-    monkeypatch.setattr(work_tree, "dvc", lambda *_: "storage\n")
+    remote("storage")
     room.require("t.csv", large)
+
+
+def test_rows_are_rejected_before_the_inference_reads_them(large, remote, tmp_path, monkeypatch):
+    remote("embedded")
+    large.assign(few=[1.5] * 10 + [None] * (len(large) - 10)).to_parquet(tmp_path / "t.parquet")
+    assert list(large) == columns.certain(pd.read_parquet(tmp_path / "t.parquet"))
+    monkeypatch.delattr(columns, "examine_all")
+    with pytest.raises(DataError, match=TOO_LARGE):
+        plan.infer(tmp_path / "t.parquet", plan.ForkRequest(str(large.columns[0])), 1, partial(room.require, "t"))

@@ -65,6 +65,12 @@ class Excluded:
     reason: str
 
 
+def certain(frame: pd.DataFrame) -> list[str]:
+    """Return the columns that `examine` does not exclude, as far as their types show: numbers with a fraction."""
+    numbers = [name for name in map(str, frame) if pd.api.types.is_float_dtype(frame[name])]
+    return [name for name in numbers if frame[name].isna().mean() <= MISSING_RATIO_MAX]
+
+
 def examine(column: pd.Series, name: str) -> Feature | Excluded:
     """Return the feature for `column` under its new `name`, or the reason to exclude it.
 

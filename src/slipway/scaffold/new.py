@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
@@ -92,12 +93,8 @@ def new(path: Path, request: ForkRequest) -> None:
 def _inferred(path: Path, request: ForkRequest) -> tuple[Plan, pd.DataFrame]:
     """Return the plan, with the conditions that the rows break in the files that they are split into, and the rows."""
     settings = read_settings()
-
-    def admit(rows: pd.DataFrame) -> None:
-        _report(f"inferring {len(rows.columns)} columns from {len(rows):,} rows")
-        room.require(path.name, rows)
-
-    plan, frame = infer(path, request, settings.seed, admit)
+    _report(f"inferring the columns of {path.name}")
+    plan, frame = infer(path, request, settings.seed, partial(room.require, path.name))
     files = chunks(frame, plan.time.source if plan.time else "")
     pairs = drift.pairs(files, settings.data.suites.sample_rows, settings.seed)
     return replace(plan, omitted=conditions.measure(pairs, plan)), frame

@@ -91,7 +91,8 @@ def infer(
 ) -> tuple[Plan, pd.DataFrame]:
     """Return the plan for the table at `path`, and its rows in the order of the fork.
 
-    admit: raises UserError for rows that are too large; called with the columns to import, before the slow steps.
+    admit: raises UserError for rows that are too large; called before the inference with columns that it does not
+    exclude, and before the slow steps with all columns to import.
     Raises UserError when a model cannot learn from the table.
     """
     frame = source.read(path, request.options)
@@ -100,6 +101,7 @@ def infer(
     source.require(frame, path, requested)
     named = names.unique(map(str, frame), _derived(request.time))
     aim = target.examine(frame[request.target], named[request.target], request.task)
+    admit(frame[columns.certain(frame)])
     time, frame = _ordered(frame, request.time, named, seed)
     others = {column: name for column, name in named.items() if column not in {request.target, request.time}}
     features, excluded = columns.examine_all(frame, others)

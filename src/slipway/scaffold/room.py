@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slipway.dvc.files import default_remote
 from slipway.errors import DataError
-from slipway.scaffold import work_tree
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,9 +16,9 @@ STORE_BYTES_MAX = 10_000_000  # of the embedded store
 
 def require(name: str, frame: pd.DataFrame) -> None:
     """Raise UserError where the embedded store is the remote and too small for the rows of the table `name`."""
-    if work_tree.dvc("config", "core.remote").strip() == "embedded" and (size := stored(frame)) > STORE_BYTES_MAX:
+    if default_remote(Path()).name == "embedded" and (size := stored(frame)) > STORE_BYTES_MAX:
         raise DataError(
-            f"{name}: {size / 1e6:.0f} MB as Parquet exceed the {STORE_BYTES_MAX / 1e6:.0f} MB of the embedded"
+            f"{name}: {size / 1e6:.0f} MB or more as Parquet exceed the {STORE_BYTES_MAX / 1e6:.0f} MB of the embedded"
             " store; add your own remote and commit it: `dvc remote add --default storage s3://…`"
         )
 
