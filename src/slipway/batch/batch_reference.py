@@ -265,7 +265,8 @@ class BatchReference:
         if key.statistic == "follows" and (fall := _fall_to_chance(windows, noise, value.noise, self._files)):
             width = min(width, fall)
         if key.statistic == "frozen":
-            width = max(width, _linear_limit(windows, float(quantile)) - mean)
+            longer = minimum(key.statistic, self._limits)
+            width = max(width - longer, longer, _linear_limit(windows, float(quantile)) - mean)
         if key.statistic == "copies" and mean < COPY_CORRELATION:
             width = min(width, COPY_CORRELATION - mean)
         distance = value.value - mean
