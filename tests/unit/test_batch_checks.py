@@ -2,69 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from pydantic import BaseModel, Field
 
 import problem
-from slipway.batch import batch_reference
+from slipway.batch import batch_findings, interval
 from slipway.batch.batch_statistics import StatisticKey, Value
 from slipway.checks.learned import Learned, drawn
 from slipway.checks.probe import Probe
 from slipway.settings import read_settings
+from tests import stations
+from tests.stations import ROWS, exchanged, table
 
-ROWS, SEED = 3000, 7
-HOURS = pd.date_range("2024-01-01", periods=3 * ROWS, freq="h", tz="UTC")
-SITES = ("east", "north", "south")
-
-
-class Row(BaseModel):
-    """An hour of weather at a site."""
-
-    site: Literal["east", "north", "south"]
-    hour: Annotated[int, Field(ge=0, le=23)]
-    local: Annotated[int, Field(ge=0, le=23)]
-    warmth: float
-    damp: float
-    dew: float
-    level: float
-    grade: int
-    depth: float | None
+SEED = 7
 
 
 @pytest.fixture(autouse=True)
-def stations(monkeypatch):
+def problem_of_stations(monkeypatch):
     """Let the problem be a table of three stations."""
-    names = {"Row": Row, "TARGET": "rain", "TASK": "binary", "TIME_COLUMN": "time", "SEGMENTS": ("site",)}
-    for name, value in names.items():
+    for name, value in stations.PROBLEM.items():
         monkeypatch.setattr(problem, name, value)
-
-
-def _table(start: int, seed: int) -> pd.DataFrame:
-    rng, hours = np.random.default_rng(seed), np.arange(start, start + ROWS)
-    site = rng.integers(0, 3, ROWS)
-    slow = np.interp(hours, hours[::24], 3 * rng.standard_normal(len(hours[::24])))
-    warmth = 10 + 8 * np.sin(hours / 24 * 2 * np.pi) + slow + 30 * site + rng.normal(0, 0.5, ROWS)
-    damp = np.clip(60 + np.interp(hours, hours[::12], 15 * rng.standard_normal(len(hours[::12]))), 10, 100)
-    rain = rng.random(ROWS) < 1 / (1 + np.exp(-(damp - 65) / 3))
-    return pd.DataFrame(
-        {
-            "time": HOURS[start : start + ROWS],
-            "site": np.array(SITES)[site],
-            "hour": hours % 24,
-            "local": (hours + 6) % 24,
-            "warmth": warmth,
-            "damp": damp,
-            "dew": warmth - (100 - damp) / 5 + rng.normal(0, 0.2, ROWS),
-            "level": rng.normal(0, 1, ROWS),
-            "rain": rain.astype(int),
-            "grade": 10 * rng.integers(0, 11, ROWS),
-            "depth": np.where(rng.random(ROWS) < 0.2, np.nan, rng.normal(0, 1, ROWS)),
-        }
-    )
 
 
 @pytest.fixture(scope="module")
@@ -76,22 +36,18 @@ def taught():
 
 def _checked(taught, frame: pd.DataFrame):
     if not taught._older:
-        taught._older = [drawn(_table(0, 1), ROWS, SEED)]
+        taught._older = [drawn(table(0, 1), ROWS, SEED)]
     outcomes, findings = taught.check(drawn(frame, ROWS, SEED))
     return {outcome.check for outcome in outcomes if outcome.outcome != "pass"}, findings
 
 
 def _new() -> pd.DataFrame:
-    return _table(ROWS, 2)
+    return table(ROWS, 2)
 
 
 @pytest.mark.parametrize("seed", range(2, 7))
 def test_clean_rows_pass(taught, seed):
-    assert set() == _checked(taught, _table(ROWS, seed))[0]
-
-
-def _exchanged(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(site=frame["site"].replace({"east": "south", "south": "east"}))
+    assert set() == _checked(taught, table(ROWS, seed))[0]
 
 
 FAULTS = {
@@ -113,7 +69,7 @@ FAULTS = {
         "dew",
         "a mixture",
     ),
-    "exchanged codes": (_exchanged, "Relation Between Columns", "site", "exchanged"),
+    "exchanged codes": (exchanged, "Relation Between Columns", "site", "exchanged"),
     "clock": (
         lambda frame: frame.assign(time=frame["time"] + pd.Timedelta(hours=5)),
         "Clock Relation",
@@ -146,7 +102,7 @@ FAULTS = {
         "",
     ),
     "old rows": (
-        lambda frame: pd.concat([frame.tail(2000), _table(0, 1).tail(1000)]).sort_values("time", ignore_index=True),
+        lambda frame: pd.concat([frame.tail(2000), table(0, 1).tail(1000)]).sort_values("time", ignore_index=True),
         "Row Samples Mix",
         "rain",
         "",
@@ -234,12 +190,20 @@ def _statistics(taught, frame: pd.DataFrame):
         ("damp", lambda values: 140 - values),
         ("dew", lambda values: values * 0.556 - 17.8),
         ("warmth", lambda values: values * 0.556 - 17.8),
+        ("warmth", lambda values: values.sample(frac=1, random_state=1).to_numpy()),
     ],
 )
 def test_the_broken_column_comes_before_the_neighbors_whose_relations_it_breaks(taught, column, change):
     findings = _checked(taught, _new().assign(**{column: change(_new()[column])}))[1]
     assert len({finding.column for finding in findings if finding.check == "Relation Between Columns"}) > 1
     assert column == findings[0].column
+
+
+def test_exchanged_categories_are_replaced_by_those_that_the_other_columns_predict(taught):
+    _checked(taught, _new())
+    models, rows = taught.reference.models, drawn(exchanged(_new()), ROWS, SEED)
+    predicted = models.categories(rows, list(models.profiles).index("site"))
+    assert (predicted == _new()["site"].to_numpy()).mean() >= 0.9
 
 
 def test_no_prediction_of_the_label_depends_on_the_label(taught):
@@ -252,7 +216,7 @@ def test_no_prediction_of_the_label_depends_on_the_label(taught):
 
 
 def test_a_season_that_moves_a_column_with_its_partners_is_no_fault():
-    files = [_table(0, 1).iloc[start : start + ROWS // 6] for start in range(0, ROWS, ROWS // 6)]
+    files = [table(0, 1).iloc[start : start + ROWS // 6] for start in range(0, ROWS, ROWS // 6)]
     taught = Learned([drawn(file, ROWS, SEED) for file in files], read_settings().data.relations, SEED)
     drifted = []
     for moves in ({"warmth": 60.0, "dew": 60.0}, {"dew": 60.0}):
@@ -264,6 +228,14 @@ def test_a_season_that_moves_a_column_with_its_partners_is_no_fault():
         shapes = {finding.column for finding in _checked(taught, frame)[1] if finding.statistic == "shape"}
         drifted.append("dew" in shapes)
     assert [False, True] == drifted
+
+
+@pytest.mark.parametrize(("moved", "seasons"), [(["warmth"], {"warmth"}), (["warmth", "site"], set())])
+def test_a_column_that_moves_with_a_faulty_one_is_no_season(moved, seasons):
+    """A filter on a category moves what follows from it: the category is not excused, so neither is the other."""
+    reference = SimpleNamespace(is_season=lambda _, name: name != "site", partners=lambda _: ["site", "dew"])
+    outside = [interval.Excess(StatisticKey("shape", name), 0.5, 0.1, 0.2, 4.0) for name in moved]
+    assert seasons == batch_findings._seasons(reference, None, outside)
 
 
 def test_two_clocks_of_which_one_moves_by_an_hour_are_no_fault(taught):
@@ -289,7 +261,7 @@ def test_a_copy_of_the_label_is_a_fault_however_windows_vary(taught, monkeypatch
 
 
 def test_a_small_table_has_the_label_judged_by_the_probe():
-    older, new = _table(0, 1).head(110), _new().head(60)
+    older, new = table(0, 1).head(110), _new().head(60)
     shuffled = new.assign(rain=new["rain"].sample(frac=1, random_state=2).to_numpy())
     outcomes = [Probe(older).check(rows, 0.1).outcome for rows in (new, shuffled)]
     assert ["pass", "fail"] == outcomes
@@ -301,13 +273,13 @@ VARIED = (0.22, 0.24, 0.35, 0.25, 0.36, 0.27, 0.41, 0.46, 0.38, 0.28)
 
 @pytest.mark.parametrize(("windows", "fall"), [(VARIED, 0.322 - 0.033), ((*VARIED, 0.0), None)])
 def test_a_label_that_follows_in_every_window_may_not_fall_to_chance(windows, fall):
-    fallen = batch_reference._fall_to_chance(np.array(windows), 0.0008, 0.011, files=6)
+    fallen = interval._fall_to_chance(np.array(windows), 0.0008, 0.011, files=6)
     assert fall == (fallen and pytest.approx(fallen))
 
 
 def test_a_label_that_hardly_follows_in_few_rows_may_fall_to_chance():
     """Chance alone moves a clean batch as far."""
-    assert batch_reference._fall_to_chance(np.array([0.3, 0.4, 0.35, 0.33, 0.37]), 0.018, 0.09, files=1) is None
+    assert interval._fall_to_chance(np.array([0.3, 0.4, 0.35, 0.33, 0.37]), 0.018, 0.09, files=1) is None
 
 
 def test_daylight_saving_is_no_fault(taught):

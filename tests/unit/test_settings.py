@@ -73,9 +73,9 @@ REFUSED = [
     ("learning_rate: 0.06", "learning_rate: [0.06", "not YAML (line "),
     ("seed:", "<<<<<<< HEAD\nseed:", "in conflict; keep one side of each `<<<<<<<`, then `git add"),
     (
-        "headroom: 0.5",
-        "hedroom: -1\n  lag: 2",
-        "monitoring.hedroom: no such key; did you mean monitoring.headroom? (and 1 more)",
+        "volume_ratio: 3",
+        "volum_ratio: -1\n  lag: 2",
+        "monitoring.volum_ratio: no such key; did you mean monitoring.volume_ratio? (and 1 more)",
     ),
 ]
 """Text in the file, an invalid replacement, and the message."""

@@ -11,16 +11,16 @@ import numpy as np
 import problem
 from slipway.batch import cause
 from slipway.batch.batch_reference import SEASONAL
-from slipway.batch.batch_rows import CLOCK_COLUMNS
-from slipway.batch.batch_statistics import FROZEN_ROWS_MIN
+from slipway.batch.batch_statistics import FROZEN_ROWS_MIN, from_arcsine
 from slipway.batch.root_column import root_column
 from slipway.evaluation.segments import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from slipway.batch.batch_reference import BatchReference, Excess
+    from slipway.batch.batch_reference import BatchReference
     from slipway.batch.column_models import Measured
+    from slipway.batch.interval import Excess
 
 RELATION, CLOCK, LABEL, ORDER = "Relation Between Columns", "Clock Relation", "Label Relation", "Row Order"
 REPEATS, MISSING, DRIFT = "Row Samples Mix", "Missing Values", "Learned Drift"
@@ -109,8 +109,7 @@ def findings(reference: BatchReference, measured: Measured, excesses: Sequence[E
     """
     worst: dict[tuple[str, str], Excess] = {}
     outside = [excess for excess in excesses if excess.score > 1]
-    drifted = {excess.key.column for excess in outside if excess.key.statistic == "shape"}
-    seasons = {name for name in drifted if reference.is_season(measured, name)}
+    seasons = _seasons(reference, measured, outside)
     for excess in outside:
         if excess.key.statistic not in SEASONAL or excess.key.column not in seasons:
             worst.setdefault((_check(excess), excess.key.column), excess)
@@ -119,6 +118,14 @@ def findings(reference: BatchReference, measured: Measured, excesses: Sequence[E
         return listed
     root = root_column(reference, measured, excesses)
     return sorted(listed, key=lambda finding: finding.column != root)
+
+
+def _seasons(reference: BatchReference, measured: Measured, outside: Sequence[Excess]) -> set[str]:
+    """Return the columns whose distribution moved with the others; a column moved by a faulty one is none of them."""
+    moved = [excess.key.column for excess in outside if excess.key.statistic == "shape"]
+    seasons = {name for name in moved if reference.is_season(measured, name)}
+    faulty = set(moved) - seasons
+    return {name for name in seasons if not faulty & set(reference.partners(name))}
 
 
 def _check(excess: Excess) -> str:
@@ -141,7 +148,7 @@ def _sentence(excess: Excess, reference: BatchReference) -> str:
     write = SENTENCES.get(statistic) or partial(_fraction, statistic)
     return write(
         name=f"`{name}`",
-        partners=_partners(name, reference),
+        partners=" and ".join(f"`{partner}`" for partner in reference.partners(excess.key.column)),
         ratio=float(np.exp(excess.value - excess.mean)),
         correlation=f"{np.tanh(excess.value):.2f}, in the reference {np.tanh(excess.mean):.2f}",
         fraction=_ratio(excess.value),
@@ -163,13 +170,7 @@ def _run(value: float) -> str:
 
 
 def _ratio(value: float) -> str:
-    return f"{np.sin(np.clip(value, 0, np.pi / 2)) ** 2:.1%}"
-
-
-def _partners(name: str, reference: BatchReference) -> str:
-    names = [*reference.profiles, *CLOCK_COLUMNS]
-    closest = reference.models.closest[list(reference.profiles).index(name)]
-    return " and ".join(f"`{names[place]}`" for place in dict.fromkeys(closest.tolist()))
+    return f"{from_arcsine(value):.1%}"
 
 
 def picture(reference: BatchReference, measured: Measured, name: str, check: str) -> tuple[str, str]:

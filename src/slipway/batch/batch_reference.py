@@ -1,22 +1,14 @@
-"""What windows of a reference state about a batch: a prediction interval of each statistic for one more window.
-
-The interval is that of a normal distribution with unknown mean and variance, so it is wide where windows are few or
-vary with the season. Its error rate is divided by the number of statistics, so that clean batches as a whole are
-rarely outside. Windows of one file differ less than files do, so the interval of a relation or a distribution is wider
-where the reference has few files: two and three times as wide for one.
-"""
+"""What windows of a reference state about a batch: the values of each statistic, one for each window."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import stdtrit
 
 import problem
-from slipway.batch import profile
-from slipway.batch.batch_rows import kinds
+from slipway.batch import interval, profile
+from slipway.batch.batch_rows import CLOCK_COLUMNS
 from slipway.batch.batch_statistics import (
     ERROR_CAP,
     OUTLIER_QUANTILE,
@@ -38,86 +30,58 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from slipway.batch.batch_rows import BatchRows
+    from slipway.batch.interval import Excess
     from slipway.settings.data_checks import RelationsSection
 
 WINDOW_ROWS_MIN = 50
-WINDOWS_MIN = 4
-BETWEEN_RATIO_MIN = 0.5  # of the variance of windows; moves batches as well, since chance may be estimated too high
 ERROR_RATIO_MIN = 0.02  # of a number's spread; a smaller mean error is rounding, or rows of a rare category
 CLOCK_EXPLAINED_MIN = 0.8  # of a number's spread; the clock determines the column, up to daylight saving
 RUN_LENGTHS = (2, 4, 8, 16)  # windows that a batch may span
 SEASON_ERROR_MAX = 0.2  # of a number's spread; mean error of a column that follows closely from the others
 SEASON_RISE_MAX = 3.0  # mean errors of the reference; a new season reaches them, a change of unit exceeds them
-COPY_CORRELATION = float(np.arctanh(0.98))  # with the label; a column that reaches it is the label under another name
-CHANCE_DEVIATIONS = 3.0  # of the estimate of a correlation, up to which chance explains it
-CLEAN_DEVIATIONS = 3.0  # between windows, by which a clean batch is lower once in 200
 ABSENT_RATIO = 0.1  # of the rows that windows let expect of a bin or category, below which it is absent
 END_QUANTILE = 0.005  # of the reference's numbers, beyond which it has hardly any
-LONGER_MIN = 2.0  # factor of the longest run of rows with equal values
-FEWER_MIN = 1.5  # factor of the number of distinct values; a loss of one of two matters, of one of three not
-VALUES_RATIO_MIN = 0.01  # of the rows, whose values are new or absent
-BOTH, HIGH, LOW = "both", "high", "low"
-SIDES = {
-    "bias": BOTH,
-    "carries": BOTH,
-    "steps": BOTH,
-    "follows": BOTH,
-    "uneven": BOTH,
-    "missing": BOTH,
-    "moved": LOW,
-    "distinct": LOW,
-}
-"""Sides on which a statistic is a fault, where not only a high value is."""
 SEASONAL = frozenset({"shape", "absent"})
 """Statistics that a new season moves, where the column still follows from the others."""
-
-
-WIDENED = {
-    **dict.fromkeys(("error", "outliers", "bias", "moved", "steps", "frozen", "new", "distinct"), 1),
-    **dict.fromkeys(("shape", "absent"), 2),
-}
-"""Statistics that change from file to file, as schedules, stocks and seasons do, more than within one."""
-
-
-@dataclass(frozen=True)
-class Excess:
-    """A statistic outside its interval."""
-
-    key: StatisticKey
-    value: float
-    mean: float
-    """Over the windows."""
-    limit: float
-    score: float
-    """Distance from the mean in units of the distance of the limit; above 1 is outside."""
 
 
 class BatchReference:
     """The reference of batches, learned once for any number of them."""
 
-    def __init__(self, rows: BatchRows, limits: RelationsSection, seed: int, files: int) -> None:
-        """Learn from `rows` of so many `files`: in order of time, or where there is none, in random order."""
+    def __init__(
+        self, rows: BatchRows, limits: RelationsSection, seed: int, files: int, window: np.ndarray | None = None
+    ) -> None:
+        """Learn from `rows` of so many `files`: in order of time, or where there is none, in random order.
+
+        window: number of the window of each row, from 0 in order of time, and -1 for none; by default, `limits.windows`
+        parts of equal size.
+        """
         self._limits, self._seed = limits, seed
         self._files = max(files, 1)
         self.rows = rows
-        self.profiles = profile.profiles(rows.features, kinds())
+        self.profiles = profile.profiles(rows.features, rows.kinds)
         self.others = partners(self._drawn(np.arange(len(rows))), self.profiles, limits.partners)
-        count = min(limits.windows, len(rows) // WINDOW_ROWS_MIN)
-        self.window = np.arange(len(rows)) * count // max(len(rows), 1)
-        self.windows_count = count
+        self.window = self._parts() if window is None else window
+        self.places = [np.flatnonzero(self.window == number) for number in range(self.window.max(initial=-1) + 1)]
         self._hashes = row_hashes(rows)
         self._fold = np.arange(len(rows)) * FOLDS // max(len(rows), 1)
         self._folds = [self._fit(np.flatnonzero(self._fold != own)) for own in range(FOLDS)]
         self.measured = self._assigned(rows, self._fold)
         self.scales = self._scales()
+        inside = self.window >= 0
         self._values = {
-            name: WindowValues.of(self.rows.features[name].to_numpy(), self.window, count)
+            name: WindowValues.of(self.rows.features[name].to_numpy()[inside], self.window[inside], len(self.places))
             for name, column in self.profiles.items()
             if column.kind == "number"
         }
-        places = [np.flatnonzero(self.window == window) for window in range(count)]
-        self.shapes = [self._shape(self.measured.take(chosen)) for chosen in places]
-        self.series = self._series(places)
+        self.shapes = [self._shape(self.measured.take(chosen)) for chosen in self.places]
+        self._run_shapes = [run for length in RUN_LENGTHS for run in _runs(self.shapes, length)]
+        self.series = self._series()
+
+    def _parts(self) -> np.ndarray:
+        """Return the number of the window of each row, for windows of equally many rows."""
+        count = min(self._limits.windows, len(self.rows) // WINDOW_ROWS_MIN)
+        return np.arange(len(self.rows)) * count // max(len(self.rows), 1)
 
     def _drawn(self, places: np.ndarray) -> BatchRows:
         drawn = np.random.default_rng(self._seed).permutation(len(places))[: self._limits.fit_rows]
@@ -130,6 +94,12 @@ class BatchReference:
     def models(self) -> ColumnModels:
         """The models of the last rows of the reference, which show what a column relies on."""
         return self._folds[0]
+
+    def partners(self, name: str) -> list[str]:
+        """Return the two columns that the model of the column `name` relies on most, the first most."""
+        names = [*self.profiles, *CLOCK_COLUMNS]
+        closest = self.models.closest[list(self.profiles).index(name)]
+        return [names[place] for place in dict.fromkeys(closest.tolist())]
 
     def measure(self, rows: BatchRows) -> Measured:
         """Return the errors of a batch, each row by the models of one fold in turn.
@@ -164,8 +134,10 @@ class BatchReference:
         return np.quantile(values, [END_QUANTILE, 1 - END_QUANTILE]) if len(values) else np.full(2, np.nan)
 
     def _spread(self, name: str) -> float:
-        values = self.rows.features[name]
-        return float(np.nanstd(values.to_numpy(dtype=float))) if self.profiles[name].kind == "number" else 1.0
+        if self.profiles[name].kind != "number":
+            return 1.0
+        values = self.rows.features[name].dropna().to_numpy(dtype=float)
+        return float(values.std()) if len(values) else 0.0
 
     def _step(self, name: str) -> float:
         if self.profiles[name].kind != "number" or not self.rows.neighbors:
@@ -177,9 +149,9 @@ class BatchReference:
         columns = zip(self.profiles.items(), measured.codes.T, strict=True)
         return {name: column.fractions(codes) for (name, column), codes in columns}
 
-    def _series(self, places: list[np.ndarray]) -> dict[StatisticKey, list[Value]]:
+    def _series(self) -> dict[StatisticKey, list[Value]]:
         series: dict[StatisticKey, list[Value]] = {}
-        for window, chosen in enumerate(places):
+        for window, chosen in enumerate(self.places):
             measured = self.measured.take(chosen)
             near = {window - 1, window, window + 1}
             others = [shape for other, shape in enumerate(self.shapes) if other not in near]
@@ -202,7 +174,7 @@ class BatchReference:
         without: windows whose values count as new.
         """
         now, count = self._shape(measured), len(measured.rows)
-        values = {StatisticKey("repeats", problem.TARGET): repeats}
+        values = {StatisticKey("repeats", problem.TARGET): repeats} if problem.TARGET in self.profiles else {}
         for name, column in self.profiles.items():
             shapes = [other[name] for other in others]
             nearest = profile.nearest(column, now[name], shapes)
@@ -219,7 +191,7 @@ class BatchReference:
     @property
     def window_rows(self) -> int:
         """Number of rows that every window has."""
-        return len(self.rows) // max(self.windows_count, 1)
+        return min(map(len, self.places), default=0)
 
     def _distinct(self, values: pd.Series) -> float:
         """Return the logarithm of the number of distinct values among as many rows as a window has."""
@@ -229,17 +201,18 @@ class BatchReference:
 
     def statistics(self, measured: Measured) -> dict[StatisticKey, Value]:
         """Return the statistics of a batch."""
-        runs = [run for length in RUN_LENGTHS for run in _runs(self.shapes, length)]
-        return statistics(measured, self.scales, self.profiles) | self._compared(
-            measured, [*self.shapes, *runs], fraction_of(np.isin(row_hashes(measured.rows), self._hashes))
-        )
+        repeats = fraction_of(np.isin(row_hashes(measured.rows), self._hashes))
+        compared = self._compared(measured, [*self.shapes, *self._run_shapes], repeats)
+        return statistics(measured, self.scales, self.profiles) | compared
 
     def excesses(self, values: Mapping[StatisticKey, Value]) -> list[Excess]:
-        """Return how far each statistic of a batch is outside its interval, worst first; negative scores are inside."""
-        judged = {key: value for key, value in values.items() if len(self.series.get(key, ())) >= WINDOWS_MIN}
-        rate = self._limits.false_alarms / max(len(judged), 1)
-        excesses = [self._excess(key, value, rate) for key, value in judged.items()]
-        return sorted(excesses, key=lambda excess: -excess.score)
+        """Return how far each statistic of a batch is outside its interval, worst first."""
+        return interval.excesses(values, self.series, self._limits, self._files)
+
+    def explained(self, name: str) -> float:
+        """Return the fraction of a number's spread that the other columns predict."""
+        spread = self._spread(name)
+        return float(1 - self.scales.error[list(self.profiles).index(name)] / spread) if spread else 0.0
 
     def is_season(self, measured: Measured, name: str) -> bool:
         """Return whether the column `name` follows from the others beyond the values of the reference too.
@@ -253,26 +226,6 @@ class BatchReference:
         rise = _mean(np.clip(errors / self.scales.error[place], 0, ERROR_CAP))
         return rise <= SEASON_RISE_MAX
 
-    def _excess(self, key: StatisticKey, value: Value, rate: float) -> Excess:
-        windows = np.array([window.value for window in self.series[key]])
-        side = SIDES.get(key.statistic, HIGH)
-        quantile = -stdtrit(len(windows) - 1, rate / (2 if side == BOTH else 1))
-        noise = float(np.mean([window.noise**2 for window in self.series[key]]))
-        floor = 0.0 if key.statistic == "uneven" else BETWEEN_RATIO_MIN
-        deviation = _deviation(windows, noise, value.noise, floor) * (1 + WIDENED.get(key.statistic, 0) / self._files)
-        mean, width = float(windows.mean()), float(quantile) * deviation
-        width += minimum(key.statistic, self._limits)
-        if key.statistic == "follows" and (fall := _fall_to_chance(windows, noise, value.noise, self._files)):
-            width = min(width, fall)
-        if key.statistic == "frozen":
-            longer = minimum(key.statistic, self._limits)
-            width = max(width - longer, longer, _linear_limit(windows, float(quantile)) - mean)
-        if key.statistic == "copies" and mean < COPY_CORRELATION:
-            width = min(width, COPY_CORRELATION - mean)
-        distance = value.value - mean
-        signed = {BOTH: abs(distance), HIGH: distance, LOW: -distance}[side]
-        return Excess(key, value.value, mean, mean + (width if distance > 0 else -width), signed / width)
-
 
 def _runs(shapes: list[dict[str, np.ndarray]], length: int) -> list[dict[str, np.ndarray]]:
     """Return the mean shape of each run of `length` windows: a batch may last longer than a window."""
@@ -280,57 +233,9 @@ def _runs(shapes: list[dict[str, np.ndarray]], length: int) -> list[dict[str, np
     return [{name: np.mean([shape[name] for shape in run], axis=0) for name in run[0]} for run in runs]
 
 
-def _linear_limit(windows: np.ndarray, quantile: float) -> float:
-    """Return the logarithm of the upper limit that logarithms have on the scale of their numbers."""
-    numbers = np.exp(windows)
-    return float(np.log(numbers.mean() + quantile * numbers.std(ddof=1)))
-
-
 def _absent(now: np.ndarray, expected: np.ndarray) -> float:
     """Return the fraction of the expected rows whose bin or category the batch has not, or hardly."""
     return float(expected[now < ABSENT_RATIO * expected].sum())
-
-
-def _fall_to_chance(windows: np.ndarray, noise: float, own: float, files: int) -> float | None:
-    """Return the fall of a correlation to what chance reaches; None where a clean batch may fall as far.
-
-    A label that follows in every window, and in the batch no more than shuffled labels do, is a fault although windows
-    vary. A batch is a file, so it averages as many windows, half of them independent. noise, own: as in `_deviation`.
-    """
-    fall = float(windows.mean()) - CHANCE_DEVIATIONS * own
-    averaged = max(1.0, len(windows) / files / 2)
-    between = max(float(windows.var(ddof=1)) - noise, 0.0) / averaged
-    return fall if fall > CLEAN_DEVIATIONS * (between + own**2 + noise / len(windows)) ** 0.5 else None
-
-
-def _deviation(windows: np.ndarray, noise: float, own: float, floor: float) -> float:
-    """Return the standard deviation of a batch from the mean of the windows.
-
-    noise: variance of a window's value if nothing but chance moved it. What exceeds it moves batches as well.
-    own: standard deviation of the batch's value by chance, lower where it has more rows than a window.
-    floor: fraction of the variance that moves batches in any case.
-    """
-    variance = float(windows.var(ddof=1))
-    between = max(variance - noise, floor * variance)
-    deviation: float = (between * (1 + 1 / len(windows)) + own**2 + noise / len(windows)) ** 0.5
-    return deviation
-
-
-def minimum(statistic: str, limits: RelationsSection) -> float:
-    """Return the change of a statistic that matters, on its scale."""
-    if statistic in ("error", "clock", "steps", "moved"):
-        return float(np.log(limits.error_rise))
-    return {
-        "frozen": float(np.log(LONGER_MIN)),
-        "distinct": float(np.log(FEWER_MIN)),
-        "new": arcsine(VALUES_RATIO_MIN, 1).value,
-        "absent": arcsine(VALUES_RATIO_MIN, 1).value,
-        "bias": limits.bias,
-        "carries": limits.correlation,
-        "follows": limits.correlation,
-        "uneven": limits.correlation,
-        "shape": limits.shape,
-    }.get(statistic, limits.fraction)
 
 
 def _mean(values: np.ndarray) -> float:

@@ -24,7 +24,10 @@ CLOCK_COLUMNS = ("time of day", "day of week")
 
 @dataclass(frozen=True)
 class BatchRows:
-    """Sampled rows of a batch, in the order of the batch; n rows and c columns, those of `Row` and the target."""
+    """Sampled rows of a batch, in the order of the batch; n rows and c columns.
+
+    Columns are those of `Row`, the target if its labels are known, and the predictions of a model if there are any.
+    """
 
     features: pd.DataFrame
     """Shape (n, c): numbers as float32, categories as strings."""
@@ -45,7 +48,7 @@ class BatchRows:
         if problem.TIME_COLUMN is None:
             return cls(features.iloc[places].reset_index(drop=True), None, {}, pd.DataFrame(index=range(len(places))))
         order, group = _order(features)
-        numbers = features[[name for name, kind in kinds().items() if kind == "number"]]
+        numbers = features[[name for name, kind in _kinds(features).items() if kind == "number"]]
         neighbors = {
             distance: _moved(numbers, order, group, distance).iloc[places].reset_index(drop=True)
             for distance in distances
@@ -56,6 +59,11 @@ class BatchRows:
 
     def __len__(self) -> int:
         return len(self.features)
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Return the kind of each column, `number` or `category`."""
+        return _kinds(self.features)
 
     def take(self, places: np.ndarray) -> BatchRows:
         """Return the rows at `places`."""
@@ -69,6 +77,10 @@ class BatchRows:
     def assigned(self, name: str, values: np.ndarray | str) -> BatchRows:
         """Return the rows with other values of one column, or with one value of it."""
         return replace(self, features=self.features.assign(**{name: values}))
+
+    def codes(self, profiles: Mapping[str, ColumnProfile]) -> np.ndarray:
+        """Return the bin or category of each value, shape (n, c), see `ColumnProfile.codes`."""
+        return np.column_stack([column.codes(self.features[name]) for name, column in profiles.items()])
 
     def table(self, profiles: Mapping[str, ColumnProfile], clock_shift: int = 0) -> np.ndarray:
         """Return the columns as floats, then time of day and day of week, `clock_shift` minutes later."""
@@ -94,10 +106,10 @@ def concatenated(batches: Sequence[BatchRows]) -> BatchRows:
     return BatchRows(features, minutes, neighbors, frozen).take(np.argsort(minutes, kind="stable"))
 
 
-def kinds() -> dict[str, str]:
-    """Return the kind of each column, `number` or `category`, the target last."""
+def _kinds(features: pd.DataFrame) -> dict[str, str]:
     target = "category" if problem.TASK == "multiclass" else "number"
-    return {column.name: column.kind for column in columns(problem.Row)} | {problem.TARGET: target}
+    declared = {column.name: column.kind for column in columns(problem.Row)} | {problem.TARGET: target}
+    return {str(name): declared.get(str(name), "number") for name in features}
 
 
 def _target(labels: pd.Series) -> pd.Series:

@@ -120,6 +120,8 @@ def _of_segments(measured: Measured, scales: Scales, profiles: Mapping[str, Colu
 
 def _of_target(measured: Measured, _: Scales, profiles: Mapping[str, ColumnProfile]) -> Keyed:
     """Yield how well the target follows, by segment compared with the others, and what each column carries of it."""
+    if problem.TARGET not in profiles:
+        return
     place = list(profiles).index(problem.TARGET)
     errors, is_number = measured.errors[:, place], profiles[problem.TARGET].kind == "number"
     if is_number:
@@ -227,9 +229,17 @@ def fraction_of(is_true: np.ndarray) -> Value:
     return arcsine(float(is_true.mean()), len(is_true))
 
 
-def arcsine(fraction: float, count: int) -> Value:
-    """Return a fraction of so many rows on the scale of arcsines, on which its noise does not depend on it."""
+def arcsine(fraction: float, count: float) -> Value:
+    """Return a fraction of `count` rows, or a distance between distributions, on the scale of arcsines.
+
+    Its noise does not depend on it there.
+    """
     return Value(float(np.arcsin(np.sqrt(min(max(fraction, 0.0), 1.0)))), 0.5 / max(count, 1) ** 0.5)
+
+
+def from_arcsine(value: float) -> float:
+    """Return the fraction or distance that is `value` on the scale of arcsines."""
+    return float(np.sin(np.clip(value, 0, np.pi / 2)) ** 2)
 
 
 def _association(codes: np.ndarray, errors: np.ndarray) -> Value:

@@ -15,6 +15,7 @@ import problem
 from slipway.batch.batch_rows import CLOCK_COLUMNS, BatchRows
 from slipway.batch.relations import LABEL_FOREST, LINEAR_TREE, ColumnModel, ModelShape
 from slipway.batch.support import Support
+from slipway.schema.missing import FEATURES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,11 +94,11 @@ class ColumnModels:
         """
         shape = (3, len(rows), len(self.models))
         errors, predictions, clock_errors = np.full(shape, np.nan)
-        target = list(self.profiles).index(problem.TARGET)
+        names = list(self.profiles)
         for shift in CLOCK_SHIFTS if rows.minutes is not None else CLOCK_SHIFTS[:1]:
             table = rows.table(self.profiles, shift)
             for place, (read, model) in enumerate(zip(self.others, self.models, strict=True)):
-                moves = read.max(initial=0) >= len(self.profiles) and place != target
+                moves = read.max(initial=0) >= len(names) and names[place] != problem.TARGET
                 if model is None or not len(rows) or (shift and not moves):
                     continue
                 self._improve(model, table[:, read], table[:, place], errors[:, place], predictions[:, place])
@@ -108,8 +109,16 @@ class ColumnModels:
         table = rows.table(self.profiles)
         for place, (pair, support) in enumerate(zip(self.closest, self.supports, strict=True)):
             errors[~support.holds(table[:, pair]), place] = np.nan
-        codes = [column.codes(rows.features[name]) for name, column in self.profiles.items()]
-        return Measured(rows, errors, predictions, clock_errors, np.column_stack(codes))
+        return Measured(rows, errors, predictions, clock_errors, rows.codes(self.profiles))
+
+    def categories(self, rows: BatchRows, place: int) -> np.ndarray | str:
+        """Return the most probable category of each row by the column's model; missing without one."""
+        model = self.models[place]
+        if model is None:
+            return str(FEATURES["category"])
+        codes = model.trees.predict(rows.table(self.profiles)[:, self.others[place]]).astype(int)
+        labels: np.ndarray = list(self.profiles.values())[place].bins[codes - 2]
+        return labels
 
     @staticmethod
     def _improve(
@@ -148,17 +157,22 @@ def partners(rows: BatchRows, profiles: Mapping[str, ColumnProfile], count: int)
     """Return for each column the places of the `count` columns and clocks that carry most information about it.
 
     The measure is the mutual information of binned values. In a narrow table each column reads all others. The target
-    is nobody's partner: its relation is judged on its own, in both directions.
+    is nobody's partner: its relation is judged on its own, in both directions. A prediction has none, because it
+    follows from the columns in any case.
     """
     names = [*profiles, *(CLOCK_COLUMNS if rows.minutes is not None else ())]
-    target = list(profiles).index(problem.TARGET)
-    allowed = np.array([place for place in range(len(names)) if place != target])
+    read = {*problem.Row.model_fields, *CLOCK_COLUMNS}
+    allowed = np.array([place for place, name in enumerate(names) if name in read])
+    others = [
+        allowed[allowed != place] if name in read or name == problem.TARGET else allowed[:0]
+        for place, name in enumerate(profiles)
+    ]
     if len(allowed) - 1 <= count:
-        return [allowed[allowed != place] for place in range(len(profiles))]
+        return others
     information = _information(_one_hot(rows.table(profiles)[:SCREEN_ROWS_MAX]))
     return [
-        np.sort(sorted(allowed[allowed != place], key=lambda other: -information[place, other])[:count])
-        for place in range(len(profiles))
+        np.sort(candidates[np.argsort(-information[place, candidates], kind="stable")[:count]])
+        for place, candidates in enumerate(others)
     ]
 
 

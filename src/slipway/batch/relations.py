@@ -1,4 +1,4 @@
-"""The relations between columns: trees predict each column from the others.
+"""The model of one column: trees predict it from others.
 
 A season moves columns together, so the predictions stay accurate. A broken source moves one column alone.
 """
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from slipway.batch.profile import ColumnProfile
 
-TRAINING_ROWS_MAX = 10_000  # more take longer, and distinguish a fault from a season no better
 PROBABILITY_MIN = 0.01  # floor of the predicted probability of a category
 RIDGE_PENALTY = 1e-3  # per row, on standardized columns; keeps the weights of collinear columns finite
 LINEAR_RATIO_MIN = 0.5  # of the variance that a linear part explains; a weaker one extrapolates noise
@@ -47,49 +46,10 @@ class ModelShape:
         return forest(self.trees, **settings)
 
 
-FOREST = ModelShape(trees=8, columns_ratio=0.5, linear=False)
 LINEAR_TREE = ModelShape(trees=1, columns_ratio=1.0, linear=True)
-"""Four times as fast as `FOREST`, and as accurate on the sample."""
+"""Four times as fast as a forest of eight trees, and as accurate on the sample."""
 LABEL_FOREST = ModelShape(trees=8, columns_ratio=0.5, linear=True, leaf_rows_min=50)
 """Labels are noisy: with small leaves, their slope over the prediction varies so much that shuffled ones pass."""
-
-
-@dataclass(frozen=True)
-class Relations:
-    """One forest per column."""
-
-    profiles: Mapping[str, ColumnProfile]
-    forests: Mapping[str, Any]
-    """Estimators of scikit-learn; None for a column that cannot be predicted."""
-
-    @classmethod
-    def learn(cls, features: pd.DataFrame, profiles: Mapping[str, ColumnProfile], seed: int) -> Relations:
-        """Fit a forest for each column on a sample of `features`."""
-        table = encoded(features.sample(min(TRAINING_ROWS_MAX, len(features)), random_state=seed), profiles)
-        numeric = np.array([column.kind == "number" for column in profiles.values()])
-        forests = {}
-        for place, (name, column) in enumerate(profiles.items()):
-            others, of_others = np.delete(table, place, axis=1), np.delete(numeric, place)
-            model = ColumnModel.fit(others, table[:, place], of_others, column.kind, FOREST, seed)
-            forests[name] = model and model.trees
-        return cls(profiles, forests)
-
-    def errors(self, features: pd.DataFrame) -> np.ndarray:
-        """Return the error of each forest on each row, shape (n, columns); NaN where a value is missing.
-
-        The error is the value minus the prediction for a number, and the surprise in nats for a category.
-        """
-        table = encoded(features, self.profiles)
-        return np.column_stack(
-            [
-                errors(self._model(name), np.delete(table, place, axis=1), table[:, place])
-                for place, name in enumerate(self.profiles)
-            ]
-        )
-
-    def _model(self, name: str) -> ColumnModel | None:
-        forest = self.forests[name]
-        return forest and ColumnModel(self.profiles[name].kind, forest, None)
 
 
 def encoded(features: pd.DataFrame, profiles: Mapping[str, ColumnProfile]) -> np.ndarray:
@@ -189,10 +149,3 @@ class ColumnModel:
         places = np.clip(np.searchsorted(classes, values), 0, len(classes) - 1)
         right = np.where(classes[places] == values, probabilities[np.arange(len(values)), places], 0)
         return np.where(np.isnan(values), np.nan, -np.log(np.clip(right, PROBABILITY_MIN, 1)))
-
-
-def errors(model: ColumnModel | None, others: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return the error of each row, as `Relations.errors` documents; NaN without a model."""
-    if model is None or not len(values):
-        return np.full(len(values), np.nan)
-    return values - model.predict(others) if model.kind == "number" else model.surprise(others, values)

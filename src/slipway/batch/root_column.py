@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slipway.evaluation.segments import ALL
-from slipway.schema.missing import FEATURES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from slipway.batch.batch_reference import BatchReference, Excess
+    from slipway.batch.batch_reference import BatchReference
     from slipway.batch.batch_rows import BatchRows
     from slipway.batch.column_models import Measured
+    from slipway.batch.interval import Excess
 
 CANDIDATES_MAX = 6  # columns with the highest scores; each takes a prediction of all columns
 RELATIONS = frozenset({"error", "outliers", "bias"})
@@ -26,7 +26,7 @@ LABEL_RELATIONS = frozenset({"follows", "carries"})
 
 
 def root_column(reference: BatchReference, measured: Measured, excesses: Sequence[Excess]) -> str | None:
-    """Return the column whose replacement leaves least of the other columns' excesses; None for fewer than two.
+    """Return the column whose replacement leaves the other columns most usual; None for fewer than two.
 
     excesses: worst first.
     """
@@ -41,21 +41,24 @@ def root_column(reference: BatchReference, measured: Measured, excesses: Sequenc
 
 
 def _left(reference: BatchReference, measured: Measured, name: str) -> float:
-    """Return the excesses of the other columns and of the label without `name`, and how unusual its predictions are."""
+    """Return how unusual the relations of the other columns and of the label are without `name`, and its predictions.
+
+    What is within the limits counts too: of two columns that determine each other, either repairs all the rest.
+    """
     repaired = reference.measure(_without(reference, measured, name))
-    worst: dict[str, float] = {}
+    left = 0.0
     for excess in reference.excesses(reference.statistics(repaired)):
         statistic, column, segment = excess.key
         if column == name and statistic == "shape":
-            worst[name] = max(0.0, excess.score)
+            left += max(0.0, excess.score)
         elif column != name and segment == ALL and statistic in RELATIONS | LABEL_RELATIONS:
-            worst[column] = max(worst.get(column, 0.0), excess.score - 1)
-    return sum(worst.values())
+            left += excess.score
+    return left
 
 
 def _without(reference: BatchReference, measured: Measured, name: str) -> BatchRows:
-    """Return the rows with the predictions of `name` for its values, and with nothing for a category."""
+    """Return the rows with the predictions of `name` for its values."""
+    place = list(reference.profiles).index(name)
     if reference.profiles[name].kind == "number":
-        place = list(reference.profiles).index(name)
         return measured.rows.assigned(name, measured.predictions[:, place].astype(np.float32))
-    return measured.rows.assigned(name, str(FEATURES["category"]))
+    return measured.rows.assigned(name, reference.models.categories(measured.rows, place))

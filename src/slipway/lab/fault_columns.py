@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import problem
-from slipway.monitoring.expectation import SHAPE
+from slipway.batch.batch_statistics import StatisticKey, from_arcsine
 from slipway.monitoring.log_columns import PREDICTION
 from slipway.monitoring.reference import predict
 from slipway.monitoring.window import logged
@@ -18,8 +18,9 @@ from slipway.schema.fields import fields
 if TYPE_CHECKING:
     import pandas as pd
 
-    from slipway.monitoring.expectation import Expectation
+    from slipway.batch.batch_reference import BatchReference
     from slipway.monitoring.reference import Reference
+    from slipway.settings.data_checks import RelationsSection
 
 MISSING_FRACTION_MIN = 0.1  # in every window
 ROUND_FRACTION_MAX = 0.5
@@ -34,17 +35,17 @@ class ColumnPicker:
 
     reference: Reference
     days: float
+    limits: RelationsSection
 
     @property
-    def _expected(self) -> Expectation:
-        return self.reference.expectation(self.days)
+    def _expected(self) -> BatchReference:
+        return self.reference.expectation(self.days, self.limits).batch
 
     @property
     def numbers(self) -> list[str]:
         """Return the numbers, the best predicted first, since their faults cannot be mistaken for a season."""
-        explained = self._expected.explained
         names = (column.name for column in columns(problem.Row) if column.kind == "number")
-        return sorted(names, key=lambda name: -explained[name])
+        return sorted(names, key=lambda name: -self._expected.explained(name))
 
     @property
     def categories(self) -> list[str]:
@@ -60,19 +61,21 @@ class ColumnPicker:
     @property
     def often_missing(self) -> list[str]:
         """Return the numbers that are missing in some rows of every window."""
-        return [name for name in self.optional if self._expected.ranges["missing", name].low > MISSING_FRACTION_MIN]
+        return [name for name in self.optional if min(self._fractions("missing", name)) > MISSING_FRACTION_MIN]
 
     @property
     def uneven(self) -> list[str]:
         """Return the numbers that are rarely round."""
-        return [
-            name for name in self.optional if self._expected.ranges[self._step(name), name].high < ROUND_FRACTION_MAX
-        ]
+        return [name for name in self.optional if max(self._fractions(self._step(name), name)) < ROUND_FRACTION_MAX]
 
     @property
     def steady(self) -> list[str]:
         """Return the numbers without a season."""
-        return [name for name in self.numbers if self._expected.ranges[SHAPE, name].high < SEASONAL_DISTANCE_MAX]
+        series = self._expected.series
+        distances = {
+            name: np.mean([value.value for value in series[StatisticKey("shape", name)]]) for name in self.numbers
+        }
+        return [name for name in self.numbers if distances[name] < SEASONAL_DISTANCE_MAX]
 
     @property
     def extensible(self) -> list[str]:
@@ -120,6 +123,10 @@ class ColumnPicker:
     def _filled(self, name: str) -> float:
         ends = self.reference.rows[name].astype(float).quantile([0.01, 0.99])
         return float(ends.iloc[1] - ends.iloc[0]) / self._width(name)
+
+    def _fractions(self, statistic: str, name: str) -> list[float]:
+        """Return the fraction that a statistic stands for, by window of the reference."""
+        return [from_arcsine(value.value) for value in self._expected.series[StatisticKey(statistic, name)]]
 
     def _step(self, name: str) -> str:
         return f"round to {self._expected.profiles[name].grid / 10:g}"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from slipway.monitoring.reference import Reference
+    from slipway.settings import Settings
 
 Injection = Callable[[LiveWindow], LiveWindow]
 """Returns a stable window with a fault in it."""
@@ -46,9 +47,10 @@ class Fault:
     inject: Injection
 
 
-def corpus(reference: Reference, days: float, seed: int) -> list[Fault]:
-    """Return every fault for which the problem has columns, for windows of `days`."""
-    pick, sampler = ColumnPicker(reference, days), _Sampler(seed)
+def corpus(reference: Reference, settings: Settings) -> list[Fault]:
+    """Return every fault for which the problem has columns."""
+    pick = ColumnPicker(reference, settings.monitoring.window_days, settings.window_limits)
+    sampler = _Sampler(settings.seed)
     whole = [*_of_traffic(sampler), *_of_answers(sampler), *_of_service()]
     return [
         *_of_columns(pick, sampler),

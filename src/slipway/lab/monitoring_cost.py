@@ -75,7 +75,7 @@ def main(count: int) -> None:
         end = start + timedelta(days=1)
         window = LiveWindow(start, end, collection.read(start, end), None, labels)
         clock.lap("read the rows")
-        reference.expectation(window.days)
+        reference.expectation(window.days, settings.window_limits)
         clock.lap("learned the expectation for a day")
         assessment = assess(window, reference, MonitorState(), settings)
         clock.lap(f"ran {len(assessment.verdicts)} checks")

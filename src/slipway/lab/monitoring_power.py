@@ -45,6 +45,7 @@ AGE_CHECKS = frozenset({"staleness"})
 """Checks that are excluded, because the age of a model and of its data is not random."""
 RUN_WINDOWS = 10  # consecutive stable windows, so that alarms can be raised and cleared
 MONTH_DAYS_MIN = 28  # of a month from which windows are drawn
+MISSING_RISE_MAX = 0.5  # of a column on a day; on a day with more, a source was down, and that is a fault
 RELEASE = "candidate"
 HEALTHY_SERVICE = ServiceCounts(50_000, 5, rows=50_000, p50_milliseconds=1.5, p99_milliseconds=9.0, peak_rate=40.0)
 LOAD_TEST = LoadTestBaseline(p50_milliseconds=2.0, p99_milliseconds=15.0, rate=200)
@@ -69,7 +70,10 @@ class LaterRows:
 
     @classmethod
     def of(cls, reference: Reference, frame: pd.DataFrame) -> LaterRows:
-        """Convert rows of the problem; without `TIME_COLUMN`, spread them over the days of a single month."""
+        """Convert rows of the problem; without `TIME_COLUMN`, spread them over the days of a single month.
+
+        Days on which a source was down are left out.
+        """
         frame = frame.reset_index(drop=True)
         time = frame[problem.TIME_COLUMN] if problem.TIME_COLUMN else _spread(reference, len(frame))
         ids = [f"row-{place}" for place in range(len(frame))]
@@ -83,7 +87,10 @@ class LaterRows:
         rows = frame[list(problem.Row.model_fields)].assign(
             **dict(zip(LOGGED, answers, strict=True)), **{problem.TARGET: frame[problem.TARGET]}
         )
-        months = [month for _, month in rows.groupby(time.dt.strftime("%Y-%m"))]
+        day, missing = rows[TIME].dt.floor("D"), rows[list(problem.Row.model_fields)].isna()
+        rise = missing.groupby(day).mean() - reference.rows[list(problem.Row.model_fields)].isna().mean()
+        rows = rows[~day.isin(rise.index[(rise > MISSING_RISE_MAX).any(axis=1)])]
+        months = [month for _, month in rows.groupby(rows[TIME].dt.strftime("%Y-%m"))]
         return cls([month for month in months if month[TIME].dt.floor("D").nunique() >= MONTH_DAYS_MIN])
 
 
@@ -125,7 +132,7 @@ def _spread(reference: Reference, rows: int) -> pd.Series:
 def scene() -> tuple[Reference, LaterRows, Settings]:
     """Return the release trained here, the rows that `problem.next_batch` adds to its data, and params.yaml."""
     reference, settings = release_here()
-    reference.expectation(settings.monitoring.window_days)
+    reference.expectation(settings.monitoring.window_days, settings.window_limits)
     return reference, LaterRows.of(reference, _later(reference)), settings
 
 
@@ -189,7 +196,7 @@ def detect(place: int) -> Detection:
     """Inject the fault at `place` of the corpus into consecutive windows, and return what monitoring detects."""
     reference, later, settings = scene()
     days, state = settings.monitoring.window_days, MonitorState()
-    fault = live_faults.corpus(reference, days, settings.seed)[place]
+    fault = live_faults.corpus(reference, settings)[place]
     random = np.random.default_rng((settings.seed, place, 1))
     month = later.months[random.integers(len(later.months))]
     for number in range(settings.monitoring.alarm_after):
@@ -216,7 +223,7 @@ def start_after(reference: Reference) -> datetime:
 def run(count: int, processes: int) -> bool:
     """Measure and print both rates, over every fault and `count` stable windows; return whether both targets hold."""
     reference, _, settings = scene()
-    total = len(live_faults.corpus(reference, settings.monitoring.window_days, settings.seed))
+    total = len(live_faults.corpus(reference, settings))
     with ProcessPoolExecutor(processes) as pool:
         detections = list(_with_progress(pool.map(detect, range(total)), total))
         runs = pool.map(stable_run, range(-(-count // RUN_WINDOWS)))

@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from slipway.release.store import Store
 
 DATA = Path("data")
-CACHE = Path("build/monitor")
 STATE_FILE, COUNTERS_FILE = "memory.json", "readings.json"
 
 
@@ -159,7 +158,7 @@ def reference_of(environment: Environment, params: Mapping[str, Any]) -> Referen
     period = metrics.prepare.period
     if problem.TIME_COLUMN and period:
         frame = frame[frame[problem.TIME_COLUMN] <= datetime.fromisoformat(period["test"][1])]
-    return Reference.of(baseline, frame, model, training_params, CACHE)
+    return Reference.of(baseline, frame, model, training_params)
 
 
 def load_test_result(store: Store, release: str) -> LoadTestBaseline | None:

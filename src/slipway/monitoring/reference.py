@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 import problem
-from slipway.monitoring import reference_cache as expectation_cache
 from slipway.monitoring import segments
+from slipway.monitoring.expectation import Expectation
 from slipway.schema.columns import columns
 from slipway.schema.features import to_features
 from slipway.serving.prediction_log import redacted
@@ -19,13 +20,10 @@ from slipway.serving.prediction_log import redacted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
-    from pathlib import Path
-
-    import numpy as np
 
     from slipway.evaluation.metrics import Metric
-    from slipway.monitoring.expectation import Expectation
     from slipway.predictor import Predictor
+    from slipway.settings.data_checks import RelationsSection
 
 
 class LoadTestBaseline(BaseModel):
@@ -58,7 +56,6 @@ class Reference:
     """The reference of one release.
 
     train, test: labeled rows with the columns of `Row`, `TARGET`, and `TIME_COLUMN` if there is one.
-    cache: folder for learned expectations; None disables the cache.
     """
 
     baseline: ReleaseBaseline
@@ -66,7 +63,6 @@ class Reference:
     test: pd.DataFrame
     model: Predictor
     seed: int
-    cache: Path | None = None
     _expectations: dict[float, Expectation] = field(default_factory=dict)
 
     @classmethod
@@ -76,11 +72,10 @@ class Reference:
         frame: pd.DataFrame,
         model: Predictor,
         params: Mapping[str, Any],
-        cache: Path | None = None,
     ) -> Reference:
         """Split the rows from `problem.load` as training did; `params` are those of the release."""
         labeled = frame[frame[problem.TARGET].notna()]
-        return cls(baseline, *problem.split(labeled, params), model, params["seed"], cache)
+        return cls(baseline, *problem.split(labeled, params), model, params["seed"])
 
     @property
     def classes(self) -> list[Any]:
@@ -108,12 +103,13 @@ class Reference:
         """Return the predictions on the test rows, as `Predictor.predict` documents."""
         return predict(self.model, self.test)
 
-    def expectation(self, days: float) -> Expectation:
-        """Return the expectation for windows of `days`, learned once."""
+    def expectation(self, days: float, limits: RelationsSection) -> Expectation:
+        """Return the expectation for windows of `days`, learned once from a sample of the rows."""
         if days not in self._expectations:
-            hidden = self.rows.assign(**dict.fromkeys(redacted(problem.Row)))
-            predictions = predict(self.model, self.rows)
-            self._expectations[days] = expectation_cache.learn(hidden, predictions, days, self.seed, self.cache)
+            places = np.random.default_rng(self.seed).permutation(len(self.rows))[: limits.reference_rows]
+            rows = self.rows.iloc[np.sort(places)]
+            hidden = rows.assign(**dict.fromkeys(redacted(problem.Row)))
+            self._expectations[days] = Expectation(hidden, predict(self.model, rows), days, limits, self.seed)
         return self._expectations[days]
 
     @cached_property

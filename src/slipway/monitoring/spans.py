@@ -1,51 +1,61 @@
-"""The position of reference rows in time: the day of each, the windows, and the rows before each window."""
+"""The position of reference rows in time: the day of each, its window, and the rows before each window."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 import problem
+from slipway.batch.batch_reference import WINDOW_ROWS_MIN
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PSEUDO_PERIODS = 20  # windows over which rows without a time are distributed
-REFERENCE_WINDOWS_MAX = 80  # evenly spaced; covers all weeks and half weeks of the sample
+REFERENCE_WINDOWS_MIN = 16  # shorter than the live window where the reference has fewer; the intervals are then wider
+REFERENCE_WINDOWS_MAX = 40  # evenly spaced; covers all weeks of the sample
 PREVIOUS_WINDOWS = 4  # windows before a window, from which drift is measured
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Rows of the reference, ordered by day."""
+
+    window: np.ndarray
+    """Number of the window of each row, from 0 in order of time, and -1 for none, shape (n,)."""
+    previous: list[np.ndarray]
+    """Places of the rows of the previous windows, by window; empty unless complete."""
+    recent: np.ndarray
+    """Places of the newest rows, as many windows of them."""
+
+    @classmethod
+    def of(cls, day: np.ndarray, days: float) -> Spans:
+        """Divide rows of ascending `day` into windows of `days` at most."""
+        end = float(day.max())
+        length = max(min(days, end / REFERENCE_WINDOWS_MIN), end * WINDOW_ROWS_MIN / len(day))
+        own = (day // length).astype(int)
+        occupied = np.flatnonzero(np.bincount(own) >= WINDOW_ROWS_MIN)
+        places = np.linspace(0, len(occupied) - 1, min(len(occupied), REFERENCE_WINDOWS_MAX)).astype(int)
+        chosen = occupied[places]
+        window = np.full(own.max() + 1, -1)
+        window[chosen] = np.arange(len(chosen))
+        span = PREVIOUS_WINDOWS * length
+        starts = chosen * length
+        previous = [np.flatnonzero((day >= start - span) & (day < start) & (start >= span)) for start in starts]
+        return cls(window[own], previous, np.flatnonzero(day > end - span))
 
 
 def days_of(frame: pd.DataFrame, days: float, seed: int) -> np.ndarray:
     """Return the day of each row, counted from the first row.
 
-    Without `TIME_COLUMN`, rows are distributed over PSEUDO_PERIODS windows of `days`.
+    Without `TIME_COLUMN`, rows are distributed over PSEUDO_PERIODS windows of `days` in random order, so that a window
+    is a random sample of the rows.
     """
     if not problem.TIME_COLUMN:
-        return _distributed(len(frame), days, seed)
+        order = np.random.default_rng(seed).permutation(len(frame))
+        return order * (PSEUDO_PERIODS * days / len(frame))
     time = frame[problem.TIME_COLUMN]
     day: np.ndarray = ((time - time.min()).dt.total_seconds() / 86_400).to_numpy()
     return day
-
-
-def _distributed(rows: int, days: float, seed: int) -> np.ndarray:
-    """Return evenly distributed days in random order, so that a window is a random sample of the rows."""
-    order = np.random.default_rng(seed).permutation(rows)
-    return order * (PSEUDO_PERIODS * days / rows)
-
-
-def windows(day: np.ndarray, days: float) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return the rows of each window, and those of its previous windows; the latter empty unless complete.
-
-    Windows start at least half a window apart.
-    """
-    starts = np.arange(0, max(day.max() - days, 0) + days / 1e6, days / 2)
-    starts = starts[np.unique(np.linspace(0, len(starts) - 1, REFERENCE_WINDOWS_MAX).astype(int))]
-    rows_of = [np.flatnonzero((day >= start) & (day < start + days)) for start in starts]
-    span = PREVIOUS_WINDOWS * days
-    previous = [
-        np.flatnonzero((day >= start - span) & (day < start)) if start >= span else np.array([], int)
-        for start in starts
-    ]
-    occupied = [place for place, rows in enumerate(rows_of) if len(rows)]
-    return [rows_of[place] for place in occupied], [previous[place] for place in occupied]

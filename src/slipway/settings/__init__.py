@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from slipway import yaml12
 from slipway.errors import MissingFileError, SettingError, UnreadableFileError, unreadable_message
-from slipway.settings.data_checks import DataSection
+from slipway.settings.data_checks import DataSection, RelationsSection
 from slipway.settings.explain import explain
 from slipway.settings.operation import AgentSection, CanarySection, MonitoringSection, RetrainingSection
 from slipway.settings.serving import BenchSection, LoadTestSection, ScoreSection, ServingSection
@@ -60,6 +60,11 @@ class Settings(Section):
         content = self.model_dump()
         opened = {name: OpenSection(content[name], name) for name in ("split", "model")}
         return {**content, **opened, "data": {**content["data"], "suites": self.thresholds()}}
+
+    @property
+    def window_limits(self) -> RelationsSection:
+        """Return the limits of the learned checks for a live window, which is shorter than a file and moves more."""
+        return self.data.relations.model_copy(update={"shape": self.monitoring.shape})
 
     def thresholds(self) -> OpenSection:
         """Return the section `data.suites`, for `problem.data_suite`."""

@@ -69,13 +69,9 @@ class MonitoringSection(Section):
     window_days: Annotated[Positive, parameter("Days of a window", "days")]
     previous_rows: Annotated[Count, parameter("Rows read from the previous windows at most", "rows")]
     minimum_rows: Annotated[Count, parameter("Rows below which a window is not judged", "rows")]
-    sample_rows: Annotated[Count, parameter("Rows of a window that are measured", "rows")]
     alarm_after: Annotated[Count, parameter("Consecutive windows before an alarm", "windows")]
     clear_after: Annotated[Count, parameter("Consecutive windows before an alarm is cleared", "windows")]
-    headroom: Annotated[
-        NotNegative, parameter("Tolerance outside the training range, relative to its width", "relative")
-    ]
-    slack: Annotated[NotNegative, parameter("Additional tolerance in fractions of rows", "fraction")]
+    shape: Annotated[Ratio, parameter("Change of a distribution that is accepted in any case", "distance")]
     validity_rows: Annotated[Count, parameter("Rows validated against `Row` at most", "rows")]
     invalid_ratio: Annotated[Ratio, parameter("Maximum fraction of invalid rows", "fraction")]
     repeated_ratio: Annotated[Ratio, parameter("Maximum fraction of repeated rows", "fraction")]

@@ -5,23 +5,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import problem
-from slipway.gates.monitoring_evidence import FindingsEvidence
-from slipway.monitoring.checks.skew import with_message
-from slipway.monitoring.expectation import MOVED
+from slipway.batch.batch_statistics import from_arcsine
+from slipway.gates.monitoring_evidence import Finding, FindingsEvidence
 
 if TYPE_CHECKING:
+    from slipway.batch.interval import Excess
     from slipway.monitoring.context import CheckContext
 
 
 def evidence(context: CheckContext) -> FindingsEvidence:
-    """Return the shift of each column of `Row` with its expected range, worst first."""
+    """Return the shift of each column of `Row` with its limit, worst first."""
     if few := context.few(context.window.rows):
         return FindingsEvidence(missing=few)
-    moved = {
-        key: value
-        for key, value in context.statistics.items()
-        if key[0] == MOVED and key[1] in problem.Row.model_fields
-    }
+    excesses = context.expectation.drift(context.sample, context.previous)
+    if not excesses:
+        return FindingsEvidence(missing=context.untaught)
     against = "previous live rows" if context.has_previous else "newest rows of the training data"
-    findings = [with_message(statistic) for statistic in context.excesses(moved)]
+    findings = [with_message(excess) for excess in excesses if excess.key.column in problem.Row.model_fields]
     return FindingsEvidence.model_validate({"rows": len(context.window.rows), "against": against, "findings": findings})
+
+
+def with_message(excess: Excess) -> Finding:
+    """Return the finding for a shift, with a sentence that gives its distance and the limit."""
+    column = excess.key.column
+    value, mean, limit = (f"{from_arcsine(number):.2f}" for number in (excess.value, excess.mean, excess.limit))
+    message = f"{column}: distance {value} to the previous windows; in training {mean}, limit {limit}"
+    return Finding(column=column, what=excess.key.statistic, score=excess.score, message=message)

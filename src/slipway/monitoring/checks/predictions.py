@@ -5,19 +5,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import problem
-from slipway.gates.monitoring_evidence import FindingsEvidence
-from slipway.monitoring.checks.skew import with_message
+from slipway.gates.monitoring_evidence import FindingsEvidence, worst_first
+from slipway.monitoring.checks.drift import with_message
+from slipway.monitoring.checks.skew import described
 
 if TYPE_CHECKING:
+    from slipway.batch.interval import Excess
     from slipway.monitoring.context import CheckContext
 
 
 def evidence(context: CheckContext) -> FindingsEvidence:
-    """Return the statistics of the predictions with their expected ranges, worst first."""
+    """Return the statistics of the predictions, and their shift since the previous windows, worst first."""
     if few := context.few(context.own):
         return FindingsEvidence(missing=f"{context.reference.baseline.release} answered {few}")
-    of_predictions = {
-        key: value for key, value in context.own_statistics.items() if key[1] not in problem.Row.model_fields
-    }
-    findings = [with_message(statistic) for statistic in context.excesses(of_predictions)]
-    return FindingsEvidence(rows=len(context.own), findings=findings)
+    alone = [excess for excess in context.own_excesses if _is_prediction(excess)]
+    if not alone:
+        return FindingsEvidence(missing=context.untaught)
+    shifts = context.expectation.drift(context.own_sample, context.previous)
+    findings = [
+        *described(context, context.own_sample, alone),
+        *(with_message(excess) for excess in shifts if _is_prediction(excess)),
+    ]
+    return FindingsEvidence(rows=len(context.own), findings=worst_first(findings))
+
+
+def _is_prediction(excess: Excess) -> bool:
+    return excess.key.column not in problem.Row.model_fields

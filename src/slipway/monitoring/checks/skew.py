@@ -1,7 +1,6 @@
-"""The check `skew`: whether live columns resemble those in training, independent of the season.
+"""The check `skew`: whether live columns are as in windows of the training rows, independent of the season.
 
-Each column is measured alone: missing, equal, unknown and round values, and the distance to the most similar period.
-It is also compared with the prediction from the other columns.
+It asks what the data checks ask of a new file, with the same statistics: each column alone, and given the others.
 """
 
 from __future__ import annotations
@@ -9,42 +8,53 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import problem
+from slipway.batch.batch_findings import findings
 from slipway.gates.monitoring_evidence import Finding, FindingsEvidence
 
 if TYPE_CHECKING:
-    from slipway.monitoring.context import CheckContext, Excess
+    from collections.abc import Sequence
 
-MESSAGES = {
-    "missing": "{value:.1%} missing",
-    "equal": "{value:.1%} of the values are equal",
-    "unknown": "{value:.1%} of the values were not in training",
-    "shape": "distance {value:.2f} to the most similar period",
-    "relation": "{value:.1f} times the usual error of the prediction from the other columns",
-    "lean": "biased by {value:+.1f} mean errors from the prediction from the other columns",
-    "moved": "distance {value:.2f} to the previous windows",
-}
+    from slipway.batch.column_models import Measured
+    from slipway.batch.interval import Excess
+    from slipway.monitoring.context import CheckContext
 
 
 def evidence(context: CheckContext) -> FindingsEvidence:
-    """Return the statistics of every column of `Row` with their expected ranges, worst first."""
+    """Return the findings on the columns of `Row`, and the worst statistic of every other column."""
     if few := context.few(context.window.rows):
         return FindingsEvidence(missing=few)
-    statistics = {
-        key: value
-        for key, value in context.statistics.items()
-        if key[1] in problem.Row.model_fields and key[0] != "moved"
-    }
-    findings = [with_message(statistic) for statistic in context.excesses(statistics)]
-    return FindingsEvidence(rows=len(context.window.rows), findings=findings)
+    of_columns = [excess for excess in context.excesses if excess.key.column in problem.Row.model_fields]
+    if not of_columns:
+        return FindingsEvidence(missing=context.untaught)
+    return FindingsEvidence(rows=len(context.window.rows), findings=described(context, context.sample, of_columns))
 
 
-def with_message(excess: Excess) -> Finding:
-    """Return the finding for a statistic, with a sentence that gives the value and its expected range."""
-    observed = MESSAGES.get(excess.statistic, "{value:.1%} are " + excess.statistic).format(value=excess.value)
-    spec = ".1%" if "%" in observed else ".2f"
-    low, high = (format(end, spec) for end in (excess.expected.low, excess.expected.high))
-    measured = {"value": excess.value, **vars(excess.expected)}
-    message = f"{excess.column}: {observed}; in training {low} to {high}"
-    return Finding.model_validate(
-        {"column": excess.column, "what": excess.statistic, "score": excess.score, "message": message, **measured}
-    )
+def described(context: CheckContext, sample: Measured, excesses: Sequence[Excess]) -> list[Finding]:
+    """Return the findings on the columns of `excesses`, and the worst statistic of every other of these columns."""
+    outside = [
+        Finding.model_validate(
+            {
+                "column": finding.column,
+                "what": finding.statistic,
+                "score": finding.score,
+                "message": finding.text,
+                "check": finding.check,
+                "segment": finding.segment,
+                "cause": finding.cause,
+            }
+        )
+        for finding in findings(context.expectation.batch, sample, excesses)
+    ]
+    inside: dict[str, Finding] = {}
+    for excess in excesses:
+        if excess.score <= 1:
+            inside.setdefault(excess.key.column, _within(excess))
+    named = {finding.column for finding in outside}
+    rest = [finding for column, finding in inside.items() if column not in named]
+    return [*outside, *rest]
+
+
+def _within(excess: Excess) -> Finding:
+    """Return the finding for a statistic inside its interval."""
+    message = f"{excess.key.column}: {excess.key.statistic} at {max(excess.score, 0):.0%} of its limit"
+    return Finding(column=excess.key.column, what=excess.key.statistic, score=excess.score, message=message)
