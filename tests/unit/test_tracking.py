@@ -32,6 +32,16 @@ def test_cpu_and_memory_of_a_stage_are_those_of_its_child_processes():
     assert summary.get("idle", {"cpu_seconds": 0})["cpu_seconds"] < summary["busy"]["cpu_seconds"]
 
 
+def test_a_process_from_before_counts_only_from_the_start_on():
+    busy = "import time\nwhile time.process_time() < 1.5: pass\nprint(flush=True)\ntime.sleep(99)"
+    with subprocess.Popen([sys.executable, "-c", busy], stdout=subprocess.PIPE) as before:
+        before.stdout.readline()
+        with Meter("stage") as meter:
+            time.sleep(2 * tracking.INTERVAL_SECONDS)
+        before.kill()
+    assert sum(sample.cpu_seconds for sample in meter.samples) < 1
+
+
 def test_curves_have_the_format_of_dvclive(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tracking.write(

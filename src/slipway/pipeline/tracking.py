@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from slipway.gates.training_evidence import LossPoint
@@ -47,7 +47,7 @@ class Meter:
 
     def __enter__(self) -> Self:
         self._end, self._at = threading.Event(), time.monotonic()
-        self._used.clear()
+        self._used = {pid: used for pid, used, _ in _children()}  # of processes that are no stage of this run
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         return self
@@ -62,14 +62,9 @@ class Meter:
 
     def _sample(self) -> None:
         stage, cpu, memory, now = self.stage, 0.0, 0, time.monotonic()
-        for process in psutil.Process().children(recursive=True):
-            try:
-                times, memory_of = process.cpu_times(), process.memory_info().rss
-            except psutil.Error:  # the process has ended
-                continue
-            used = times.user + times.system
-            cpu, memory = cpu + used - self._used.get(process.pid, 0.0), memory + memory_of
-            self._used[process.pid] = used
+        for pid, used, resident in _children():
+            cpu, memory = cpu + used - self._used.get(pid, 0.0), memory + resident
+            self._used[pid] = used
         self.samples.append(ResourceSample(stage, max(cpu, 0.0), now - self._at, memory / MEGABYTE))
         self._at = now
 
@@ -86,6 +81,16 @@ class Meter:
             for stage, samples in stages.items()
             if stage
         }
+
+
+def _children() -> Iterator[tuple[int, float, int]]:
+    """Yield process id, CPU seconds and resident bytes of each child process."""
+    for process in psutil.Process().children(recursive=True):
+        try:
+            times, resident = process.cpu_times(), process.memory_info().rss
+        except psutil.Error:  # the process has ended
+            continue
+        yield process.pid, times.user + times.system, resident
 
 
 def write(folder: Path, samples: Sequence[ResourceSample], loss: Iterable[LossPoint]) -> None:
