@@ -7,14 +7,12 @@ problem's interface only, so they apply to every fork and to all three tasks.
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from slipway import predictor
 from slipway.evaluation import metrics
@@ -40,7 +38,6 @@ SCORED_ROWS = 2000  # training rows on which the loss of each iteration is compu
 CLASS_ROWS_MIN = 10  # rows of each class in a sample; a fork's rare class may be one row in a thousand
 SHUFFLES = 5  # one shuffle has a skill of 0.2 by chance where features are few; a leak has it every time
 CURVE_DIVISORS = (16, 4, 1)  # of the training rows, for estimators that do not train in stages
-PARALLEL_VALUES_MIN = 1_000_000  # of the features; with fewer, threads wait longer than they compute
 UNKNOWN_CATEGORY = "not in the training rows"
 
 
@@ -96,11 +93,6 @@ def subject(data_dir: Path, settings: Settings) -> Subject:
         test_target=_target(test[problem.TARGET], problem.TASK),
         seed=seed,
     )
-
-
-def threads(subject: Subject) -> threadpool_limits:
-    """Return a context in which estimators use every core, or one where waiting threads would slow the machine down."""
-    return threadpool_limits(os.cpu_count() if subject.train.size >= PARALLEL_VALUES_MIN else 1)
 
 
 def _sample(frame: pd.DataFrame, rows: int, seed: int, label: str | None) -> pd.DataFrame:

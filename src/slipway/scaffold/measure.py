@@ -81,11 +81,10 @@ def training() -> TrainingMeasurement:
     settings = read_settings()
     params = settings.for_problem()
     subject = convergence.subject(DATA, settings)
-    with convergence.threads(subject):
-        trees = _trees(_for_trees(subject, settings), params)
-        params["model"]["max_iter"] = trees
-        chosen = replace(subject, build=lambda: problem.build_model(params))
-        evidence = convergence.evidence(chosen, settings.convergence.small_rows)
+    trees = _trees(_for_trees(subject, settings), params)
+    params["model"]["max_iter"] = trees
+    chosen = replace(subject, build=lambda: problem.build_model(params))
+    evidence = convergence.evidence(chosen, settings.convergence.small_rows)
     return TrainingMeasurement(trees=trees, convergence=evidence)
 
 
