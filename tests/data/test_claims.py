@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import pytest
 import yaml
 
 from slipway.checks import claims, data, files, job
-from slipway.dvc import command
+from slipway.dvc import command, recovery
 from slipway.errors import GateError
 from slipway.files import write_json
 from slipway.gates import Outcome
@@ -147,6 +148,17 @@ def test_a_pull_request_with_the_output_of_the_stage_passes(pull_request, folder
 def test_a_pull_request_without_changed_evidence_runs_dvc_as_usual(pull_request):
     job.data()
     assert [("repro", "--single-item", "data")] == pull_request
+
+
+@pytest.mark.parametrize("is_alive", [True, False])
+def test_paths_in_use_by_dead_processes_are_released(pull_request, is_alive):
+    recovery.RWLOCK.parent.mkdir(parents=True)
+    entry = {"pid": os.getpid(), "cmd": "dvc repro"}
+    recovery.RWLOCK.write_text(json.dumps({"write": {"data": entry}}), encoding="utf-8")
+    if not is_alive:
+        os.utime(recovery.RWLOCK, (1e9, 1e9))  # long before this process started, so the id was another's
+    job.data()
+    assert recovery.RWLOCK.exists() == is_alive
 
 
 def test_without_a_readable_base_everything_is_checked(pull_request):

@@ -125,10 +125,10 @@ def test_paths_in_use_by_a_dead_process_are_released(project, user):
     rwlock.touch()
     project.change(2)
     with user(project) as entry["pid"]:
-        time = rwlock.stat().st_mtime
+        written = rwlock.stat().st_mtime
         data = str(project.root / "data")
         rwlock.write_text(json.dumps({"read": {data: [entry]}, "write": {data: entry}}))
-        os.utime(rwlock, (time, time))
+        os.utime(rwlock, (written, written))
         project.train()
     assert before != project.hashes()
 

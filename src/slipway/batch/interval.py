@@ -42,8 +42,6 @@ SIDES = {
     "distinct": LOW,
 }
 """Sides on which a statistic is a fault, where not only a high value is."""
-
-
 WIDENED = {
     **dict.fromkeys(("error", "outliers", "bias", "moved", "steps", "frozen", "new", "distinct"), 1),
     **dict.fromkeys(("shape", "absent", "drift"), 2),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from slipway.checks import claims
 from slipway.checks.evidence_file import read_evidence
-from slipway.dvc import client, command, outputs, pointers
+from slipway.dvc import client, command, outputs, pointers, recovery
 from slipway.errors import ToolError
 from slipway.files import read_json, write_json
 from slipway.gates import Outcome
@@ -25,6 +25,7 @@ def data() -> None:
     """
     with recorded(DATA) as result:
         settings = read_settings()  # reports an invalid file before anything is fetched
+        recovery.release_paths()
         _fetch_missing()
         path = _evidence_path()
         claimed, base = claims.of_work_tree(path, STAGE), claims.of_base(path, STAGE)

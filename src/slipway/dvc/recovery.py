@@ -52,7 +52,7 @@ def repair() -> None:
     Stages without a current entry in the repaired dvc.lock run again. Raises UserError when dvc.lock is in conflict or
     has no older version.
     """
-    _release_paths()
+    release_paths()
     text = _text(LOCK) if LOCK.exists() else None
     if text is None or is_lock(text):
         return
@@ -76,7 +76,7 @@ def _older(text: str) -> Iterator[str]:
         yield (git.read_text("HEAD", f"./{LOCK}") or "") if git.head() else ""
 
 
-def _release_paths() -> None:
+def release_paths() -> None:
     """Remove DVC's list of paths in use if it is truncated, or if every process in it is dead.
 
     DVC (3.67.1, `dvc.rwlock`) considers a process alive as long as its id is in use. A killed process keeps its id
