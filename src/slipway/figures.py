@@ -6,14 +6,16 @@ import math
 
 DECIMALS = 4  # of a number below ten
 DECIMALS_MAX = 9  # smaller differences are rounding errors of the computation
+SMALL_RATIO_MIN = 0.01  # of the range; a smaller value counts as 0
 STEPS_MIN = 5  # of the last decimal, between the smallest and the largest number
 
 
 def as_text(*values: float, sign: str = "") -> list[str]:
     """Format `values` with the same number of decimals: four if all are below ten, one fewer for each power of ten.
 
-    More where they would hide a difference: then the range of the values has two significant digits. NaN is
-    `undefined`. sign: that of a format specification, such as `+`.
+    More where they would hide a difference: then the range of the values has two significant digits; or where a value
+    would be rounded to zero, such as the end of an interval, whose sign decides. NaN is `undefined`. sign: that of a
+    format specification, such as `+`.
     """
     finite = [value for value in values if math.isfinite(value)]
     largest = max(map(abs, finite), default=0.0)
@@ -21,6 +23,9 @@ def as_text(*values: float, sign: str = "") -> list[str]:
     extent = (max(finite) - min(finite) if finite else 0.0) or largest
     if 10**-DECIMALS_MAX < extent < STEPS_MIN * 10**-decimals:
         decimals = max(decimals, min(DECIMALS_MAX, 1 - math.floor(math.log10(extent))))
+    smallest = min((abs(value) for value in finite if abs(value) > extent * SMALL_RATIO_MIN), default=extent)
+    if smallest < 0.5 * 10**-decimals and extent > 10**-DECIMALS_MAX:
+        decimals = min(DECIMALS_MAX, -math.floor(math.log10(smallest)))
     return [
         "undefined" if math.isnan(value) else f"{round(value, decimals) + 0.0:{sign},.{decimals}f}" for value in values
     ]

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 RESULTS = Path("results")
+DOCUMENTATION_ONLY = "only documentation"
+"""Observed value of a job that does not run because only documentation changes."""
 WRITTEN = ("dvc.lock", "metrics", "results")
 """Paths that the pipeline and the jobs write, so the jobs of one commit may find them in different states."""
 VALUE_CHARACTERS_MAX = 60  # of an invalid value in a message

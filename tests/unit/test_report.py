@@ -30,9 +30,9 @@ from slipway.report.document import (
     paragraph,
 )
 from slipway.report.evidence import ReportEvidence
-from slipway.report.svg import axis_label
+from slipway.report.svg import axis_label, round_ends
+from slipway.results import DOCUMENTATION_ONLY, JobResult
 from slipway.results import JOBS as TYPED_JOBS
-from slipway.results import JobResult
 
 GOLDEN = Path(__file__).parent / "golden"
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -155,7 +155,9 @@ def test_a_decision_not_to_compare_is_shown_above_the_gates(until, is_in_force):
     champion = {"version": "v1", "error": "v1 needs the column table", "decision": decision}
     compared = COMPARED | {"champion": champion, "production": {}}
     evidence = _evidence(compare=_result("compare", evidence=compared))
-    title, above = _text(submitted.accept(submitted.submit(evidence).encode())).split("## Gates")[0].split("\n", 1)
+    title, above = (
+        _text(submitted.accept(submitted.submit(evidence).encode())).split("<details><summary>✅")[0].split("\n", 1)
+    )
     assert is_in_force == title.endswith(", by a decision not to compare with production")
     assert f"** by Ada, {'until' if is_in_force else 'expired on'} {until}: table is gone. No comparison" in above
 
@@ -164,7 +166,7 @@ def test_a_decision_not_to_compare_is_shown_above_the_gates(until, is_in_force):
 def test_a_breaking_change_of_the_contract_is_named_above_the_gates(count):
     changes = [f"send x{number}" for number in range(count)]
     evidence = _evidence(compare=_result("compare", evidence=COMPARED | {"contract_changes": changes}))
-    above = _text(submitted.accept(submitted.submit(evidence).encode())).split("## Gates")[0]
+    above = _text(submitted.accept(submitted.submit(evidence).encode())).split("<details><summary>✅")[0]
     assert (count > 0) == ("**Breaking change** since v1: clients must send x0" in above)
     assert (count > 20) == ("send x19; 1 more." in above)
 
@@ -205,7 +207,7 @@ def test_a_result_of_other_files_does_not_count_and_its_reason_is_shown(job):
     evidence = _evidence(**{job: None}).model_copy(update={"outdated": {job: "results are about commit abc"}})
     lines = _text(evidence).splitlines()
     assert f"# ❌ Blocked: {job}" == lines[0]
-    assert f"**{job}**: did not run (result of other files). results are about commit abc" in lines
+    assert f"❌ **{job}**: did not run (result of other files). results are about commit abc" in lines
     assert any(line.startswith(f"| {job} | ❌ result of other files") for line in lines)
 
 
@@ -219,8 +221,8 @@ def test_jobs_that_did_not_run_follow_the_failed_gate_and_are_not_in_the_title()
     evidence = _evidence(train=None, compare=None, data=_result("data", "fail"))
     text = _text(evidence)
     assert "# ❌ Blocked: data gate: a reason" == text.splitlines()[0]
-    assert ["data gate"] == re.findall(r"^\*\*(.+?)\*\*: ", text.split("## Gates")[0], re.MULTILINE)
-    assert "<summary>Not run: train, compare</summary>" in text.split("## Gates")[0]
+    assert ["data gate"] == re.findall(r"^❌ \*\*(.+?)\*\*: ", text.split("<details><summary>✅")[0], re.MULTILINE)
+    assert "<summary>Not run: train, compare</summary>" in text.split("<details><summary>✅")[0]
 
 
 @pytest.mark.parametrize(("outcome", "title"), [("pass", "⏳ Still running: test"), ("fail", "❌ Blocked: data gate")])
@@ -274,10 +276,65 @@ def test_the_model_card_states_data_quality_and_validity():
     assert "**Validity**: the quality above was measured on the test data" in card
 
 
-def test_the_model_card_of_a_run_without_results_has_purpose_and_inputs():
-    text = _text(_evidence(**dict.fromkeys(inputs.JOBS)))
-    assert "Predict delays." in text
-    assert "| `a` | An a | mile | · |" in text
+def test_a_run_without_a_model_has_no_model_card():
+    assert "Predict delays." not in _text(_evidence(**dict.fromkeys(inputs.JOBS)))
+
+
+def test_the_first_line_names_a_change_of_documentation_only():
+    skipped = {}
+    for job in ("data", "train", "compare"):
+        result = _result(job)
+        verdict = Verdict(job, Outcome.PASS, "runs unless only documentation changes", DOCUMENTATION_ONLY)
+        skipped[job] = type(result).model_validate(dict(result) | {"verdicts": [verdict], "evidence": None})
+    first = _text(_evidence(**skipped)).splitlines()[0]
+    assert "# ✅ Ready to merge: documentation only, all 5 gates pass" == first
+
+
+ERRORS = COMPARED | {
+    "calibration": [{"predicted": 0.1, "observed": 0.2, "low": 0.15, "high": 0.25}] * 2,
+    "roc": [
+        {"false_positives": rate, "true_positives": rate, "low": rate, "high": rate, "champion": rate}
+        for rate in (0.0, 0.5, 1.0)
+    ],
+    "confusion": {
+        "classes": ["0", "1"],
+        "candidate": [[80, 10], [4, 6]],
+        "champion": [[70, 20], [5, 5]],
+        "threshold": 0.2,
+        "cost": ROW | {"metric": "cost"},
+        "cost_unit": "euros",
+    },
+}
+
+
+def test_errors_are_pictures_and_a_table_under_one_line_and_their_cost_is_a_metric():
+    given = _evidence(compare=_result("compare", evidence=ERRORS))
+    text = _text(submitted.accept(submitted.submit(given).encode()))
+    above, pictures = text.split("<details><summary>ROC curve, calibration, errors by class, training loss</summary>")
+    assert 'title "ROC curve (blue candidate, orange production, gray interval)"' in pictures
+    assert "| `1` | 4 (5) | 6 (5) | 60.0% (50.0%) |" in pictures
+    assert "cost of errors per row ↓ (euros) | 0.7100 [0.7000, 0.7200] |" in above
+    assert "mermaid" not in above
+
+
+def test_the_residuals_of_a_regression_are_drawn_with_their_quantiles():
+    residuals = [{"predicted": 1.0, "low": -0.2, "median": 0.0, "high": 0.3}] * 3
+    text = _text(_evidence(compare=_result("compare", evidence=COMPARED | {"residuals": residuals})))
+    assert 'title "Residuals (blue median, gray 80% of the rows)"'.replace("%", " ") in text
+
+
+def test_calibration_that_fails_is_above_the_collapsed_pictures():
+    verdict = Verdict("calibration", Outcome.FAIL, "mean gap ≤ 0.1", "mean gap 0.2")
+    compared = _result("compare", evidence=COMPARED)
+    compared = type(compared).model_validate(dict(compared) | {"verdicts": [verdict]})
+    text = _text(_evidence(compare=compared))
+    assert text.index('title "Calibration') < text.index("<summary>Training loss</summary>")
+
+
+def test_a_confusion_matrix_without_a_row_for_each_class_is_rejected():
+    broken = ERRORS | {"confusion": ERRORS["confusion"] | {"candidate": [[80, 10]]}}
+    with pytest.raises(ValueError, match="does not have a row and a column for each class"):
+        _evidence(compare=_result("compare", evidence=broken))
 
 
 def test_changed_parameters_are_listed_with_both_values():
@@ -432,6 +489,8 @@ def test_figures_never_hide_a_difference(value, extent):
         ((0.0, 0.0, 0.0), ["0.0000", "0.0000", "0.0000"]),
         ((1e-17, 0.0, 2e-17), ["0.0000", "0.0000", "0.0000"]),
         ((153.2, 150.0, 156.3), ["153.20", "150.00", "156.30"]),
+        ((0.002, 0.00004, 0.004), ["0.00200", "0.00004", "0.00400"]),
+        ((0.002, 1e-9, 0.004), ["0.0020", "0.0000", "0.0040"]),
     ],
 )
 def test_figures_have_four_decimals_unless_they_hide_a_difference(values, expected):
@@ -471,6 +530,20 @@ def test_a_chart_is_mermaid_in_markdown_and_names_its_lines():
 )
 def test_a_label_of_an_axis_is_short(value, label):
     assert label == axis_label(value)
+
+
+def test_a_mermaid_chart_shows_small_differences_of_large_values():
+    lines = markdown.render([Chart("Loss", "iteration", "loss", [Series("train", [(1, 1_000_000.5), (2, 1_000_001)])])])
+    assert "line [1000000.5, 1000001]" in lines
+
+
+@given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9))
+def test_an_axis_with_round_steps_holds_all_values(low, extent):
+    assume(low + extent > low)
+    start, end = round_ends(low, low + extent, 4)
+    assert start <= low + extent * 1e-6
+    assert end >= low + extent * (1 - 1e-6)
+    assert end - start <= 4 * extent
 
 
 @pytest.mark.parametrize("size", [1e-30, 1e-7, 1, 3768, -987_654, 1e12, -1.11e300])

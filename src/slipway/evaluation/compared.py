@@ -1,10 +1,13 @@
-"""Results of an evaluation: intervals of metrics, comparisons of two models by them, and calibration."""
+"""Results of an evaluation: intervals of metrics, comparisons of two models by them, calibration and errors."""
 
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
-from slipway.schema.bounds import Count, Evidence, Name, Number
+from pydantic import model_validator
+
+from slipway.schema.bounds import ITEMS_MAX, Absent, Count, Evidence, Name, Number, max_items
 
 
 class Interval(Evidence):
@@ -40,3 +43,52 @@ class Decile(Evidence):
 
     predicted: Number
     observed: Number
+    low: Absent[Number] = None
+    """Lower end of the interval of the mean outcome."""
+    high: Absent[Number] = None
+
+
+class Residuals(Evidence):
+    """Quantiles of outcome minus prediction in one decile of the predictions of a regression."""
+
+    predicted: Number
+    """Mean prediction."""
+    low: Number
+    median: Number
+    high: Number
+
+
+class RocPoint(Evidence):
+    """A point of the ROC curve: true positive rate at a false positive rate, with its interval."""
+
+    false_positives: Number
+    true_positives: Number
+    low: Number
+    high: Number
+    champion: Absent[Number] = None
+    """True positive rate of the champion."""
+
+
+Counts = Annotated[list[Annotated[list[Count], max_items(ITEMS_MAX)]], max_items(ITEMS_MAX)]
+"""Rows by actual and predicted class, each in the order of `Confusion.classes`."""
+
+
+class Confusion(Evidence):
+    """Rows by actual and predicted class, and what the errors cost."""
+
+    classes: Annotated[list[Name], max_items(ITEMS_MAX)]
+    candidate: Counts
+    champion: Absent[Counts] = None
+    threshold: Absent[Number] = None
+    """Score from which a row counts as positive; None for multiclass, where the likeliest class counts."""
+    cost: Absent[Comparison] = None
+    """Mean cost of a row at the threshold."""
+    cost_unit: Name = ""
+
+    @model_validator(mode="after")
+    def _is_square(self) -> Confusion:
+        size = len(self.classes)
+        for counts in (self.candidate, self.champion or self.candidate):
+            if [len(row) for row in counts] != [size] * size:
+                raise ValueError("a confusion matrix that does not have a row and a column for each class")
+        return self

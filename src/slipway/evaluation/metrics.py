@@ -90,6 +90,16 @@ def _mean_of(loss: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[
     return on
 
 
+def cost(threshold: float, false_positive: float, false_negative: float, unit: str) -> Metric:
+    """Return the mean cost of a row of a binary task whose score counts as positive from `threshold` on."""
+
+    def per_row(y: np.ndarray, score: np.ndarray) -> np.ndarray:
+        costs: np.ndarray = np.where(score >= threshold, (y != 1) * false_positive, (y == 1) * false_negative)
+        return costs
+
+    return Metric("cost", False, unit, _mean_of(per_row))
+
+
 def _root_of(metric: Callable[[np.ndarray, np.ndarray], Weighted]) -> Callable[[np.ndarray, np.ndarray], Weighted]:
     def on(y: np.ndarray, prediction: np.ndarray) -> Weighted:
         squared = metric(y, prediction)

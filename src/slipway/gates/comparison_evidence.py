@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from slipway.evaluation.compared import Comparison, Decile
+from slipway.evaluation.compared import Comparison, Confusion, Decile, Residuals, RocPoint
 from slipway.schema.bounds import (
     GROUPS_MAX,
     ITEMS_MAX,
@@ -72,6 +72,9 @@ class ReportedComparison(Evidence):
     """Comparisons with the champion by segment, and on `all` rows."""
     baselines: Annotated[dict[Name, dict[Literal["all"], Comparisons]], max_items(ITEMS_MAX)] = {}
     calibration: Annotated[list[Decile], max_items(ITEMS_MAX)] = []
+    roc: Annotated[list[RocPoint], max_items(ITEMS_MAX), Field(exclude_if=lambda points: not points)] = []
+    residuals: Annotated[list[Residuals], max_items(ITEMS_MAX), Field(exclude_if=lambda rows: not rows)] = []
+    confusion: Absent[Confusion] = None
     staging: StagingRelease | None = None
     contract_changes: Annotated[list[Text], max_items(GROUPS_MAX), Field(exclude_if=lambda changes: not changes)] = []
     """What clients of production must do to use the service of the candidate."""

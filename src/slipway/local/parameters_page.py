@@ -51,7 +51,7 @@ def _sections(
         if "description" in field:
             rows.append(_row(key, field, values.get(name), is_required=name in schema.get("required", [])))
         elif "properties" in flat:
-            inner.append((values[name], flat, definitions, key))
+            inner.append((values.get(name, {}), flat, definitions, key))
     if rows:
         title = f"## {path}\n\n{schema['description']}\n\n" if path else ""
         yield f"{title}{HEADER}{''.join(rows)}"

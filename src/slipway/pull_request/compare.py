@@ -22,7 +22,8 @@ from slipway.dvc.files import blobs
 from slipway.environment.environment import Environment
 from slipway.environment.place import store_url
 from slipway.errors import MissingFileError
-from slipway.evaluation import bootstrap, calibration, metrics
+from slipway.evaluation import bootstrap, calibration, errors_by_class, metrics
+from slipway.evaluation.compared import Confusion
 from slipway.evaluation.segments import ALL, segments
 from slipway.gates import comparison as gates
 from slipway.gates.comparison_evidence import ComparisonEvidence, Decision, Released, Sides, StagingRelease
@@ -39,9 +40,9 @@ from slipway.serving.pages import openapi
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from slipway.evaluation.compared import Comparison
+    from slipway.evaluation.compared import Comparison, RocPoint
     from slipway.settings import Settings
     from slipway.settings.training import GatesSection
 
@@ -49,6 +50,8 @@ TEST_ROWS = Path("build/prepared/test.parquet")
 PREDICTIONS = Path("build/evaluated/predictions.parquet")
 MODEL = Path("model")
 REASON_LENGTH_MAX = 200  # characters of an error of the champion's model
+CURVE_RESAMPLES_MAX = 500  # more do not move the interval by a pixel
+CLASSES_MAX = 20  # of a confusion matrix that a comment can show
 LATENCY_ROWS_MAX = 50  # rows that the latency is measured on
 
 
@@ -136,12 +139,77 @@ def measure(
         champion=released and released.release,
         production=released.groups if released else {},
         baselines={name: compare_with(name, every_row, scores[name]) for name in baselines},
-        calibration=calibration.deciles(y, scores[candidate]),
+        calibration=calibration.deciles(y, scores[candidate], settings.gates.confidence),
+        **_errors(compare_with, released, scores[baselines[0]] if baselines else None),
         bytes=Sides.model_validate({side: _bytes(model) for side, model in models.items()}),
         milliseconds=_latency(new.model, champion, features, released, settings.gates),
         staging=staged and StagingRelease(**dict(staged.release), all=staged.groups.get(ALL, [])),
         contract_changes=[] if champion is None else _contract_changes(champion, settings),
     )
+
+
+def _errors(
+    compare_with: _PairedComparison, released: _ReleaseComparison | None, baseline: np.ndarray | None
+) -> dict[str, Any]:
+    """Return the evidence on the errors of the candidate, and of the release if it can predict: curves and counts.
+
+    Their cost is compared with that of the release, or else of the baseline.
+    """
+    y, scores, settings = compare_with.y, compare_with.candidate, compare_with.settings
+    champion = released.predictions if released else None
+    if problem.TASK == "regression":
+        return {"residuals": calibration.residuals(y, scores)}
+    point, classes = settings.operating_point, [_label(name) for name in compare_with.signature["classes"]]
+    roc = _roc(compare_with, champion) if problem.TASK == "binary" else []
+    if (problem.TASK == "binary" and point.threshold is None) or len(classes) > CLASSES_MAX:
+        return {"roc": roc}
+    matrices = [
+        errors_by_class.counts(y, _classes(side, point.threshold), len(classes))
+        for side in (scores, champion)
+        if side is not None
+    ]
+    return {
+        "roc": roc,
+        "confusion": Confusion(
+            classes=classes,
+            candidate=matrices[0],
+            champion=matrices[1] if len(matrices) > 1 else None,
+            threshold=point.threshold if problem.TASK == "binary" else None,
+            cost=_cost(compare_with, champion if champion is not None else baseline),
+            cost_unit=point.cost_unit,
+        ),
+    }
+
+
+def _label(name: Any) -> str:
+    """Return a class as text; a label that pandas read as a float is a whole number, `1`."""
+    return f"{name:g}" if isinstance(name, float) else str(name)
+
+
+def _roc(compare_with: _PairedComparison, champion: np.ndarray | None) -> list[RocPoint]:
+    gates_settings = compare_with.settings.gates
+    return errors_by_class.roc(
+        compare_with.y,
+        compare_with.candidate,
+        champion,
+        resamples=min(gates_settings.resamples, CURVE_RESAMPLES_MAX),
+        confidence=gates_settings.confidence,
+        seed=compare_with.settings.seed,
+    )
+
+
+def _classes(scores: np.ndarray, threshold: float | None) -> np.ndarray:
+    """Return the predicted class of each row as a position."""
+    return scores.argmax(axis=1) if scores.ndim > 1 else scores >= (threshold or 0)
+
+
+def _cost(compare_with: _PairedComparison, other: np.ndarray | None) -> Comparison | None:
+    """Return the comparison of the mean cost of a row; None where params.yaml states no costs."""
+    point = compare_with.settings.operating_point
+    if problem.TASK != "binary" or other is None or point.threshold is None or point.false_positive_cost is None:
+        return None
+    cost = metrics.cost(point.threshold, point.false_positive_cost, point.false_negative_cost or 0.0, point.cost_unit)
+    return compare_with("costs", {ALL: np.arange(len(compare_with.y))}, other, [cost])[ALL][0]
 
 
 def _contract_changes(champion: Champion, settings: Settings) -> list[str]:
@@ -167,6 +235,7 @@ class _ReleaseComparison:
     groups: dict[str, list[Comparison]]
     rows: pd.DataFrame | None = None
     """The test rows as the release reads them; None where it cannot."""
+    predictions: np.ndarray | None = None
     is_same_problem: bool = True
     """Whether its model is for the candidate's problem, so that their sizes can be compared, too."""
 
@@ -181,7 +250,14 @@ class _PairedComparison:
     """Signature of the candidate."""
     settings: Settings
 
-    def __call__(self, name: str, groups: Mapping[str, np.ndarray], other: np.ndarray) -> dict[str, list[Comparison]]:
+    def __call__(
+        self,
+        name: str,
+        groups: Mapping[str, np.ndarray],
+        other: np.ndarray,
+        measured: Sequence[metrics.Metric] | None = None,
+    ) -> dict[str, list[Comparison]]:
+        """Return the comparisons of each group by the metrics `measured`, by default those of the task."""
         output.progress(f"compare: with {name}")
         gates_settings, segment_count = self.settings.gates, len(groups) - 1
         alpha = 1 - gates_settings.confidence
@@ -189,7 +265,7 @@ class _PairedComparison:
             self.y,
             self.candidate,
             other,
-            list(metrics.for_task(problem.TASK).values()),
+            list(metrics.for_task(problem.TASK).values()) if measured is None else measured,
             groups,
             resamples=gates_settings.resamples,
             confidence={name: 1 - (alpha if name == ALL else alpha / segment_count) for name in groups},
@@ -209,7 +285,7 @@ def _release_comparison(
         reason = {"error": f"{champion.version} {error}", "decision": _decision(champion, compare_with.settings.gates)}
         is_same_problem = not isinstance(error, OtherProblemError)
         return _ReleaseComparison(release.model_copy(update=reason), {}, is_same_problem=is_same_problem)
-    return _ReleaseComparison(release, compare_with(champion.version, groups, prediction), features)
+    return _ReleaseComparison(release, compare_with(champion.version, groups, prediction), features, prediction)
 
 
 def _predictions(champion: Champion, features: pd.DataFrame) -> np.ndarray:

@@ -18,6 +18,7 @@ from slipway.files import read_json
 from slipway.gates import Outcome, Verdict, convergence
 from slipway.git import changes
 from slipway.pull_request import branch_changes, engine
+from slipway.results import DOCUMENTATION_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -263,7 +264,7 @@ def unless_documentation_only(job: str, run: Callable[[], object], instead: Call
         instead()
         return
     with results.recorded(job) as result:
-        result.verdicts = [Verdict(job, Outcome.PASS, "runs unless only documentation changes", "only documentation")]
+        result.verdicts = [Verdict(job, Outcome.PASS, "runs unless only documentation changes", DOCUMENTATION_ONLY)]
     output.step(f"{job}: skipped, because only documentation changes")
 
 

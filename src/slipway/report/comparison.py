@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from slipway.evaluation.compared import Comparison, Interval
+    from slipway.gates.comparison_evidence import Released
     from slipway.report.document import Block, Inline
     from slipway.report.evidence import ReportEvidence
 
@@ -33,15 +34,36 @@ def table(evidence: ReportEvidence) -> Iterator[Block]:
     if evidence.compared is None or not evidence.comparisons:
         return
     yield Heading("Metrics")
-    staging = evidence.compared.staging
-    sides = [evidence.production.get(ALL, []), staging.all if staging else []]
-    rows = [_metric_row(row, evidence, sides) for row in evidence.comparisons]
-    header = ("Metric", "Candidate", "Production", "Gain", "", "Staging", "Gain", "")
-    yield Table(header, rows, frozenset({1, 2, 3, 5, 6}))
+    compared = evidence.compared
+    named = {
+        "Production": evidence.production.get(ALL, []),
+        "Staging": compared.staging.all if compared.staging else [],
+    }
+    sides = {name: side for name, side in named.items() if side}
+    rows = [_metric_row(row, evidence, [*sides.values()]) for row in evidence.comparisons]
+    rows += _cost_row(evidence, len(sides))
+    header = ("Metric", "Candidate", *(cell for name in sides for cell in (name, "Gain", "")))
+    yield Table(header, rows, frozenset({1, 2, 3, 5, 6} & {*range(len(header))}))
     yield paragraph(
-        "All models are scored on the same test rows. Brackets hold the bootstrap percentile interval at the confidence"
-        " of params.yaml. A positive gain means that the candidate is better."
+        f"{figures.count(compared.rows, 'test row')}, the same for all models. Brackets hold the bootstrap percentile"
+        " interval at the confidence of params.yaml.",
+        " A positive gain means that the candidate is better." if sides else _not_compared(compared.champion),
     )
+
+
+def _not_compared(champion: Released | None) -> str:
+    return " No release is in production yet." if champion is None else f" Not compared with {champion.version}."
+
+
+def _cost_row(evidence: ReportEvidence, sides: int) -> list[tuple[Inline, ...]]:
+    """Return the row of the cost of errors, which is compared with production only; none where no cost is stated."""
+    confusion = evidence.compared.confusion if evidence.compared else None
+    if confusion is None or confusion.cost is None:
+        return []
+    cost, unit = confusion.cost, f" ({confusion.cost_unit})" if confusion.cost_unit else ""
+    name = f"cost of errors per row ↓{unit}"
+    compared = (with_ends(cost.champion), *_gain_cells(cost.gain)) if evidence.production else ()
+    return [(name, with_ends(cost.candidate), *compared, *[""] * (3 * sides - len(compared)))]
 
 
 def _metric_row(row: Comparison, evidence: ReportEvidence, sides: Sequence[Sequence[Comparison]]) -> tuple[Inline, ...]:
@@ -49,8 +71,8 @@ def _metric_row(row: Comparison, evidence: ReportEvidence, sides: Sequence[Seque
     name = f"{metric.name} {'↑' if metric.higher_is_better else '↓'}{f' ({metric.unit})' if metric.unit else ''}"
     cells: list[Inline] = [Strong(name) if metric.name == evidence.primary else name, with_ends(row.candidate)]
     for side in sides:
-        other = primary(side, metric.name) if side else None
-        cells += [with_ends(other.champion), *_gain_cells(other.gain)] if other else ["none", "", ""]
+        other = primary(side, metric.name)
+        cells += [with_ends(other.champion), *_gain_cells(other.gain)]
     return tuple(cells)
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
-from slipway.evaluation.segments import ALL
 from slipway.figures import count
-from slipway.gates.comparison import difference, primary
-from slipway.report import judgment
+from slipway.gates.comparison import difference
+from slipway.report import judgment, pictures
 from slipway.report.comparison import DIFFERENCE_LABELS, all_segments, segments, signed, table, with_ends
-from slipway.report.document import Chart, Code, Commands, Details, Heading, Series, Strong, Table, paragraph
+from slipway.report.document import Code, Commands, Details, Heading, Strong, Table, paragraph
 from slipway.report.judgment import OUTCOME_LABELS, OUTDATED
 from slipway.report.model_card import card
 from slipway.schema.contract import sentence
@@ -33,11 +31,10 @@ def write(evidence: ReportEvidence) -> Document:
     return [
         Heading(judgment.title(evidence), 1),
         *_summary(evidence),
-        Heading("Gates"),
-        *judgment.section(evidence),
+        *judgment.passed(evidence),
         *table(evidence),
         *segments(evidence),
-        *_charts(evidence),
+        *pictures.section(evidence),
         *_changes(evidence),
         *_details(evidence),
     ]
@@ -49,24 +46,6 @@ def _summary(evidence: ReportEvidence) -> Iterator[Block]:
     yield from judgment.reasons(evidence)
     yield from _decision(evidence)
     yield from _contract(evidence)
-    if evidence.compared is None or not evidence.comparisons:
-        return
-    compared = evidence.compared
-    parts: list[Inline] = [
-        f"{evidence.primary} ",
-        Strong(with_ends(primary(evidence.comparisons, evidence.primary).candidate)),
-        f" on {compared.rows:,} test rows",
-    ]
-    released = compared.champion.version if compared.champion else None
-    if compared.production:
-        gain = primary(compared.production[ALL], evidence.primary).gain
-        parts.append(f"; compared with production {released}: ")
-        parts += [Strong(DIFFERENCE_LABELS[difference(gain)]), f", {signed(gain)}."]
-    else:
-        parts.append(
-            f"; not compared with production {released}." if released else "; no release is in production yet."
-        )
-    yield paragraph(*parts)
 
 
 def _decision(evidence: ReportEvidence) -> Iterator[Block]:
@@ -91,26 +70,6 @@ def _contract(evidence: ReportEvidence) -> Iterator[Block]:
         Strong("Breaking change"),
         f" since {compared.champion.version}: {sentence(compared.contract_changes)}.",
     )
-
-
-def _charts(evidence: ReportEvidence) -> Iterator[Block]:
-    loss = [point for point in evidence.trained.loss if math.isfinite(point.loss)]
-    curves = [
-        Series(side, [(point.iteration, point.loss) for point in loss if point.rows == side])
-        for side in ("train", "test")
-    ]
-    if all(curve.points for curve in curves):
-        yield Chart("Training loss", "iteration", "loss", curves)
-    measured = evidence.compared.calibration if evidence.compared else []
-    deciles = [decile for decile in measured if math.isfinite(decile.predicted + decile.observed)]
-    if deciles:
-        points = [(rank, decile.predicted, decile.observed) for rank, decile in enumerate(deciles, start=1)]
-        yield Chart(
-            "Calibration",
-            "decile of the predictions on the test rows",
-            "mean per decile",
-            [Series("predicted", [(x, y) for x, y, _ in points]), Series("observed", [(x, y) for x, _, y in points])],
-        )
 
 
 def _changes(evidence: ReportEvidence) -> Iterator[Block]:
@@ -205,7 +164,8 @@ def _details(evidence: ReportEvidence) -> Iterator[Block]:
         )
     if resumed := evidence.trained.resumed:
         yield paragraph(f"The training was interrupted, and continued from its checkpoint {count(resumed, 'time')}.")
-    yield Details("Model card", tuple(card(evidence)))
+    if evidence.comparisons or evidence.trained.metrics.prepare.rows:
+        yield Details("Model card", tuple(card(evidence)))
     yield Details("Jobs", (_jobs(evidence),))
     yield from all_segments(evidence)
 

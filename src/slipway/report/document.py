@@ -71,6 +71,9 @@ class Chart:
     x: str
     y: str
     series: Sequence[Series]
+    band: Sequence[tuple[float, float]] = ()
+    """Lower and upper end of an interval at each x; empty for none."""
+    band_name: str = "interval"
 
 
 @dataclass(frozen=True)

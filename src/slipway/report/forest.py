@@ -63,9 +63,11 @@ def _marks(plot: Plot, forest: Forest) -> Iterator[str]:
     """Yield a vertical line for each mark, with its name below, on several levels so that neighbors do not overlap."""
     end = plot.height - plot.bottom
     for position, (name, value) in enumerate(sorted(forest.marks.items(), key=lambda mark: mark[1])):
-        x, text = plot.x(value), escape(f"{name} {axis_label(value)}")
+        x, label = plot.x(value), f"{name} {axis_label(value)}"
+        text, half = escape(label), CHARACTER_PIXELS * len(label) / 2
+        center = min(max(x, half), plot.width - half)  # inside the picture
         yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{plot.top}" y2="{end}" stroke="#8888" stroke-dasharray="3 3"/>'
-        yield f'<text x="{x:.1f}" y="{end + 16 + 16 * (position % LEVELS)}" text-anchor="middle">{text}</text>'
+        yield f'<text x="{center:.1f}" y="{end + 16 + 16 * (position % LEVELS)}" text-anchor="middle">{text}</text>'
 
 
 def _intervals(plot: Plot, forest: Forest) -> Iterator[str]:

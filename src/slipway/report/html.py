@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from slipway.page import page
 from slipway.report import forest
 from slipway.report.document import Chart, Code, Commands, Details, Forest, Heading, Link, Paragraph, Strong, Table
-from slipway.report.svg import Plot, label_pixels
+from slipway.report.svg import Plot, label_pixels, round_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,6 +19,7 @@ GENERATOR = '<meta name="generator" content="slipway">'
 """Marks a page as written by this module."""
 GRID_INTERVALS = 4
 AXIS_TITLE_PIXELS = 32  # of the turned title of the value axis, with a gap to its labels
+BAND_COLOR = "#88888844"
 COLORS = ("#2563eb", "#ea580c", "#6b7280")
 
 STYLE = """
@@ -28,11 +29,12 @@ h1 { font-size: 1.5rem; line-height: 1.25; } h2 { font-size: 1.15rem; margin-top
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .9rem; min-width: 100%; }
 th, td { padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 th { font-weight: 600; white-space: nowrap; } .number { text-align: right; font-variant-numeric: tabular-nums; }
+.number, .number + td { white-space: nowrap; }
 code, pre { font: .85em ui-monospace, monospace; overflow-wrap: anywhere; }
 pre { overflow-x: auto; padding: .75rem; border: 1px solid var(--line); }
 details { margin: 1rem 0; border: 1px solid var(--line); border-radius: .4rem; padding: .5rem .75rem; }
-summary { cursor: pointer; font-weight: 600; } figure { margin: 1.5rem 0; } figcaption { font-weight: 600; }
-svg { width: 100%; height: auto; max-width: 40rem; } svg text { font: 12px system-ui, sans-serif; fill: var(--quiet); }
+summary { cursor: pointer; font-weight: 600; } figure { margin: 1.5rem 0; overflow-x: auto; } figcaption { font-weight: 600; }
+svg { width: 100%; height: auto; min-width: 28rem; max-width: 40rem; } svg text { font: 12px system-ui, sans-serif; fill: var(--quiet); }
 .legend span { margin-right: 1rem; }
 .legend i { display: inline-block; width: 1rem; height: .2rem; margin-right: .35rem; vertical-align: middle; }
 """
@@ -89,21 +91,30 @@ def _table(table: Table) -> str:
 
 def _figure(chart: Chart) -> str:
     xs = [x for series in chart.series for x, _ in series.points]
-    ys = [y for series in chart.series for _, y in series.points]
-    left = AXIS_TITLE_PIXELS + label_pixels(min(ys), max(ys), GRID_INTERVALS)
-    plot = Plot(640, 300, left, 16, 16, 48, (min(xs), max(xs)), (min(ys), max(ys)))
-    lines = [
+    ys = [y for series in chart.series for _, y in series.points] + [end for ends in chart.band for end in ends]
+    ends = round_ends(min(ys), max(ys), GRID_INTERVALS)
+    left = AXIS_TITLE_PIXELS + label_pixels(*ends, GRID_INTERVALS)
+    plot = Plot(640, 300, left, 16, 16, 48, (min(xs), max(xs)), ends)
+    lines = [*_band(plot, xs, chart.band)]
+    lines += [
         plot.polyline(series.points, f'fill="none" stroke="{color}" stroke-width="2"')
         for series, color in zip(chart.series, COLORS, strict=False)
     ]
-    legend = "".join(
-        f'<span><i style="background:{color}"></i>{escape(series.name)}</span>'
-        for series, color in zip(chart.series, COLORS, strict=False)
-    )
+    named = [(series.name, color) for series, color in zip(chart.series, COLORS, strict=False)]
+    named += [(chart.band_name, BAND_COLOR)] if chart.band else []
+    legend = "".join(f'<span><i style="background:{color}"></i>{escape(name)}</span>' for name, color in named)
     return (
         f'<figure><figcaption>{escape(chart.title)}</figcaption><div class="legend">{legend}</div>\n'
         f"{plot.render(chart.title, chr(10).join([*_axes(plot, chart), *lines]))}</figure>"
     )
+
+
+def _band(plot: Plot, xs: Sequence[float], band: Sequence[tuple[float, float]]) -> Iterator[str]:
+    """Yield the area between the ends of the intervals."""
+    if band:
+        edge = [(x, high) for x, (_, high) in zip(xs, band, strict=False)]
+        edge += [(x, low) for x, (low, _) in reversed([*zip(xs, band, strict=False)])]
+        yield f'<polygon points="{plot.pixels(edge)}" fill="{BAND_COLOR}" stroke="none"/>'
 
 
 def _axes(plot: Plot, chart: Chart) -> Iterator[str]:

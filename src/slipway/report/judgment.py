@@ -14,6 +14,7 @@ from slipway.gates.comparison import primary
 from slipway.report.comparison import signed, with_ends
 from slipway.report.document import Details, Strong, Table, paragraph
 from slipway.report.evidence import JOBS, RUNNING
+from slipway.results import DOCUMENTATION_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,7 +154,9 @@ def _gain(evidence: ReportEvidence) -> str:
     """Return what the candidate gains over production, or why there is no such number."""
     compared = evidence.compared
     if compared is None or not evidence.comparisons:
-        return f"all {len(judged(evidence))} gates pass"
+        gates = judged(evidence)
+        subject = "documentation only, " if any(gate.verdict.observed == DOCUMENTATION_ONLY for gate in gates) else ""
+        return f"{subject}all {len(gates)} gates pass"
     champion = compared.champion
     if champion is not None and compared.production:
         gain = primary(compared.production[ALL], evidence.primary).gain
@@ -166,12 +169,18 @@ def _gain(evidence: ReportEvidence) -> str:
 
 
 def reasons(evidence: ReportEvidence) -> Iterator[Block]:
-    """Yield what each blocking gate observed and why it blocks; jobs that did not run because of it are collapsed."""
+    """Yield what each blocking gate observed and requires, and why it blocks.
+
+    Jobs that did not run because of it are collapsed.
+    """
     gates = judged(evidence)
     blocking = causes(gates)
     for gate in blocking:
         verdict = gate.verdict
-        yield paragraph(Strong(verdict.gate), f": {verdict.observed}", f". {verdict.reason}" if verdict.reason else "")
+        required = f"; required: {verdict.threshold}" if gate.did_run and verdict.threshold else ""
+        reason = f". {verdict.reason}" if verdict.reason else ""
+        label = "⚠️ " if verdict.outcome is Outcome.INCONCLUSIVE else "❌ "
+        yield paragraph(label, Strong(verdict.gate), f": {verdict.observed}{required}{reason}")
     if idle := [gate for gate in gates if not gate.did_run and gate not in blocking]:
         names = ", ".join(gate.verdict.gate for gate in idle)
         rows: list[tuple[Inline, ...]] = [
@@ -180,16 +189,14 @@ def reasons(evidence: ReportEvidence) -> Iterator[Block]:
         yield Details(f"Not run: {names}", (Table(("Gate", "Status", "Reason"), rows),))
 
 
-def section(evidence: ReportEvidence) -> Iterator[Block]:
-    """Yield the gates that do not pass, and those that do collapsed under their number by group."""
+def passed(evidence: ReportEvidence) -> Iterator[Block]:
+    """Yield the gates that pass, collapsed under their number by group."""
     gates = judged(evidence)
-    passed = [gate for gate in gates if gate.verdict.outcome is Outcome.PASS]
-    if blocking := causes(gates):
-        yield _table(blocking)
-    if passed:
-        counts = Counter(gate.group for gate in passed)
+    passing = [gate for gate in gates if gate.verdict.outcome is Outcome.PASS]
+    if passing:
+        counts = Counter(gate.group for gate in passing)
         groups = ", ".join(f"{group} {counts[group]}" for group in GROUP_NAMES if counts[group])
-        yield Details(f"✅ {len(passed)} of {len(gates)} gates pass: {groups}", (_table(passed),))
+        yield Details(f"✅ {len(passing)} of {len(gates)} gates pass: {groups}", (_table(passing),))
 
 
 def _table(gates: list[Judged]) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 LENGTH_MAX = 65_000  # characters; GitHub rejects a comment of more than 65,536
 PALETTE = {"blue": "#2563eb", "orange": "#ea580c", "gray": "#6b7280"}
 TRUNCATED = "_Details were dropped to stay within GitHub's size limit; the job's artifact has the full report._\n"
+BAND_COLOR = "gray"
 ZERO_WIDTH_SPACE = "\u200b"  # breaks up what GitHub would turn into a link or a mention
 INVISIBLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 """Invisible characters that change how others are displayed: control codes, direction of writing."""
@@ -104,19 +106,30 @@ def _cell(part: Inline) -> str:
 
 def _mermaid(chart: Chart) -> str:
     """Return an `xychart-beta`. It has no legend, so the title names the color of each line."""
-    named = ", ".join(f"{color} {series.name}" for color, series in zip(PALETTE, chart.series, strict=False))
-    palette = ", ".join(list(PALETTE.values())[: len(chart.series)])
-    values = [y for series in chart.series for _, y in series.points]
+    drawn = [(series.name, [y for _, y in series.points]) for series in chart.series]
+    colors = [*PALETTE][: len(drawn)]
+    named = [f"{color} {name}" for color, (name, _) in zip(PALETTE, drawn, strict=False)]
+    if chart.band:
+        drawn += [(chart.band_name, [*ends]) for ends in zip(*chart.band, strict=True)]
+        colors += [BAND_COLOR] * 2
+        named.append(f"{BAND_COLOR} {chart.band_name}")
+    palette = ", ".join(PALETTE[color] for color in colors)
+    values = [y for _, line in drawn for y in line]
     pad = (max(values) - min(values)) * 0.05 or 0.01
     lines = [
         f'%%{{init: {{"themeVariables": {{"xyChart": {{"plotColorPalette": "{palette}"}}}}}}}}%%',
         "xychart-beta",
-        f'    title "{_quoted(chart.title)} ({_quoted(named)})"',
+        f'    title "{_quoted(chart.title)} ({_quoted(", ".join(named))})"',
         f'    x-axis "{_quoted(chart.x)}" [{", ".join(f"{x:g}" for x, _ in chart.series[0].points)}]',
-        f'    y-axis "{_quoted(chart.y)}" {min(values) - pad:.4g} --> {max(values) + pad:.4g}',
-        *(f"    line [{', '.join(f'{y:.4g}' for _, y in series.points)}]" for series in chart.series),
+        f'    y-axis "{_quoted(chart.y)}" {_digits(min(values) - pad, pad)} --> {_digits(max(values) + pad, pad)}',
+        *(f"    line [{', '.join(_digits(y, pad) for y in line)}]" for _, line in drawn),
     ]
     return "```mermaid\n" + "\n".join(lines) + "\n```\n"
+
+
+def _digits(value: float, pad: float) -> str:
+    """Return `value` with the digits that a pixel of the chart shows, a hundredth of `pad`, and at least four."""
+    return f"{value:.{max(4, math.ceil(math.log10(max(abs(value), pad) / pad)) + 2)}g}"
 
 
 def _quoted(text: str) -> str:

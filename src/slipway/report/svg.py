@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 UNIT_PREFIXES = {1e9: "G", 1e6: "M", 1e3: "k", 1: ""}
 PREFIXED = (1e-3, 1e12)  # values outside have an exponent
+ROUND_FACTORS = (1, 2, 2.5, 5, 10, 20)  # of a power of ten, for the steps of an axis
 CHARACTER_PIXELS = 8  # at most, of a label
 
 
@@ -28,6 +30,19 @@ def label_pixels(low: float, high: float, intervals: int) -> int:
     """Return the width of the widest label of an axis with `intervals` between `low` and `high`."""
     labels = (axis_label(low + (high - low) * step / intervals) for step in range(intervals + 1))
     return CHARACTER_PIXELS * max(map(len, labels))
+
+
+def round_ends(low: float, high: float, intervals: int) -> tuple[float, float]:
+    """Return the ends of an axis around `low` and `high` whose `intervals` steps are round numbers."""
+    if not high > low:
+        return low, high
+    size = 10.0 ** math.floor(math.log10((high - low) / intervals))
+    for factor in ROUND_FACTORS:
+        step = factor * size
+        start = math.floor(low / step) * step
+        if start + intervals * step >= high:
+            return start, start + intervals * step
+    return low, high
 
 
 @dataclass(frozen=True)

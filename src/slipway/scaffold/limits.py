@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from slipway.evaluation.metrics import for_task
 from slipway.scaffold.distances import DISJOINT_DISTANCE_MIN
 from slipway.scaffold.params_file import Change
+from slipway.settings.training import CardSection, OperatingPointSection
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -37,7 +38,10 @@ SAMPLE_ONLY = (
     "data.suites.seasonal_drift",
     "data.suites.disagreeing_ratio",
     "data.suites.relation_change",
+    "operating_point",
+    *(f"operating_point.{key}" for key in OperatingPointSection.model_fields),
 )
+EMPTY = '""'
 
 
 def rounded_up(value: float, digits: int = 2) -> float:
@@ -96,8 +100,15 @@ def of_plan(plan: Plan, places: Collection[str]) -> dict[str, Change]:
         **(_wide(columns) if plan.is_wide else {}),
         place: Change(ratio, f"fraction of the labeled rows, {which}; the table has {plan.rows:,} rows", "test_ratio"),
         "gates.primary": Change(PRIMARY[plan.target.task], "the metric that decides"),
+        **_empty_card(places),
         **parity,
     }
+
+
+def _empty_card(places: Collection[str]) -> dict[str, Change]:
+    """Return the keys of the cards without the sample's values; their comments describe what belongs there."""
+    keys = {f"card.{name}": field.description for name, field in CardSection.model_fields.items()}
+    return {key: Change(EMPTY, str(text)) for key, text in keys.items() if key in places}
 
 
 def _wide(columns: int) -> dict[str, Change]:

@@ -18,10 +18,12 @@ from slipway.settings.explain import explain
 from slipway.settings.operation import AgentSection, CanarySection, MonitoringSection, RetrainingSection
 from slipway.settings.serving import BenchSection, LoadTestSection, ScoreSection, ServingSection
 from slipway.settings.training import (
+    CardSection,
     ConvergenceSection,
     EvaluateSection,
     ExportSection,
     GatesSection,
+    OperatingPointSection,
     TrainSection,
     TuneSection,
 )
@@ -42,6 +44,8 @@ class Settings(Section):
     data: DataSection
     convergence: ConvergenceSection
     gates: GatesSection
+    operating_point: OperatingPointSection = OperatingPointSection()
+    card: CardSection = CardSection()
     serving: ServingSection
     tune: TuneSection
     score: ScoreSection

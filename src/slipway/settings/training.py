@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from pydantic import model_validator
+
 from slipway.settings.values import (
     Count,
     Day,
@@ -87,6 +89,37 @@ class GatesSection(Section):
         Versioned[Decision],
         parameter("Decisions on releases in production that cannot be compared, by version", default_factory=dict),
     ]
+
+
+class OperatingPointSection(Section):
+    """Threshold at which clients of a binary model act, and what its errors cost them."""
+
+    threshold: Annotated[Inside | None, parameter("Probability from which a row counts as positive", "probability")] = (
+        None
+    )
+    false_positive_cost: Annotated[NotNegative | None, parameter("Cost of a false alarm", "cost")] = None
+    false_negative_cost: Annotated[NotNegative | None, parameter("Cost of a missed positive", "cost")] = None
+    cost_unit: Annotated[str, parameter("Unit of both costs, such as EUR")] = ""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> OperatingPointSection:
+        costs = (self.false_positive_cost, self.false_negative_cost)
+        if (costs[0] is None) != (costs[1] is None):
+            raise ValueError("has one cost; add the other, or remove both")
+        if costs[0] is not None and self.threshold is None:
+            raise ValueError("has costs without a threshold; add it, such as false_positive_cost / (sum of both)")
+        return self
+
+
+class CardSection(Section):
+    """What the model card and the data card state besides the docstring of the problem and the evidence."""
+
+    intended_use: Annotated[str, parameter("Who uses the predictions, and for what")] = ""
+    out_of_scope: Annotated[str, parameter("Uses that the model is not made for")] = ""
+    license: Annotated[str, parameter("License of the model, as an SPDX identifier in lower case")] = ""
+    data_license: Annotated[str, parameter("License of the data, as a URL")] = ""
+    data_source: Annotated[str, parameter("Where the data come from, as a URL")] = ""
+    contact: Annotated[str, parameter("Who answers questions and reports")] = ""
 
 
 class TuneSection(Section):
