@@ -539,7 +539,7 @@ def test_a_mermaid_chart_shows_small_differences_of_large_values():
 
 @given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9))
 def test_an_axis_with_round_steps_holds_all_values(low, extent):
-    assume(low + extent > low)
+    assume(extent > abs(low) * 1e-9)  # a smaller range has few floating-point numbers
     start, end = round_ends(low, low + extent, 4)
     assert start <= low + extent * 1e-6
     assert end >= low + extent * (1 - 1e-6)

@@ -33,8 +33,10 @@ th { font-weight: 600; white-space: nowrap; } .number { text-align: right; font-
 code, pre { font: .85em ui-monospace, monospace; overflow-wrap: anywhere; }
 pre { overflow-x: auto; padding: .75rem; border: 1px solid var(--line); }
 details { margin: 1rem 0; border: 1px solid var(--line); border-radius: .4rem; padding: .5rem .75rem; }
-summary { cursor: pointer; font-weight: 600; } figure { margin: 1.5rem 0; overflow-x: auto; } figcaption { font-weight: 600; }
-svg { width: 100%; height: auto; min-width: 28rem; max-width: 40rem; } svg text { font: 12px system-ui, sans-serif; fill: var(--quiet); }
+summary { cursor: pointer; font-weight: 600; }
+figure { margin: 1.5rem 0; overflow-x: auto; } figcaption { font-weight: 600; }
+svg { width: 100%; height: auto; min-width: 28rem; max-width: 40rem; }
+svg text { font: 12px system-ui, sans-serif; fill: var(--quiet); }
 .legend span { margin-right: 1rem; }
 .legend i { display: inline-block; width: 1rem; height: .2rem; margin-right: .35rem; vertical-align: middle; }
 """
