@@ -31,6 +31,8 @@ from slipway.github import checked_run
 from slipway.local import act
 from slipway.local.home import Home
 from slipway.pull_request import comment
+from slipway.report import history
+from slipway.report import markdown as markdown_report
 from slipway.report.evidence import JOBS, Card, JobResults, ReportEvidence
 from slipway.results import JOBS as TYPED_JOBS
 from tests import github_api, markdown
@@ -141,6 +143,63 @@ def test_five_runs_leave_one_comment_with_the_result_of_the_last(github):
     done = _comment(github)
     assert (0, 1) == (done.returncode, len(_bodies(github)))
     assert _bodies(github)[0].startswith("# ❌ Blocked: gate")
+
+
+def _push(github, sha: str) -> None:
+    """Make `sha` the head of the pull request, checked by both runs."""
+    github.pulls[0]["head"]["sha"] = sha
+    for run in github.runs:
+        run["head_sha"] = sha
+
+
+def test_comment_lists_the_verdicts_on_the_last_ten_commits(github):
+    verdicts = []
+    for number in range(11):
+        verdicts = history.with_verdict(verdicts, f"{number:040x}", f"{'❌✅'[number % 2]} run {number}", str(number))
+    _leave(github, "gone", "fail")
+    _comment(github)
+    github.comments[7][0]["body"] = history.RECORD.sub(history.record(verdicts), _bodies(github)[0])
+    _push(github, "d" * 40)
+    for text in ("first", "second"):  # the other workflow ends, on the same commit
+        _leave(github, text, "fail")
+        _comment(github, HEAD_SHA="d" * 40)
+    (body,) = _bodies(github)
+    assert "Last 10 commits with a verdict, newest last: ❌ ✅ ❌ ✅ ❌ ✅ ❌ ✅ ❌ ❌\n" in body
+    earlier = body.split("<summary>Earlier verdicts (9)</summary>")[1]
+    assert 9 == earlier.count("\n| `00000000` |")
+    assert f"| ✅ run 9 | [run 9](https://github.com/{github_api.REPOSITORY}/actions/runs/9) |" in earlier
+
+
+@pytest.mark.parametrize("record", ["", "bm90IGpzb24=", "W10=", "=", "W3sic2hhIjogIngifV0="])
+def test_invalid_history_is_dropped(github, record):
+    _leave(github)
+    _comment(github)
+    before = history.RECORD.sub(f"<!-- slipway-history {record} -->", github.comments[7][0]["body"])
+    github.comments[7][0]["body"] = before
+    done = _comment(github)
+    assert (0, 1) == (done.returncode, len(_bodies(github)))
+    assert 1 == len(history.read(_bodies(github)[0]))
+
+
+def test_history_of_a_comment_that_is_not_ours_is_ignored(github):
+    _leave(github, "mine", "fail")
+    _comment(github)
+    github.comments[7][0]["user"] = {"login": "mallory", "type": "User"}
+    _push(github, "d" * 40)
+    _leave(github)
+    _comment(github, HEAD_SHA="d" * 40)
+    assert "Earlier verdicts" not in _bodies(github)[1]
+
+
+@pytest.mark.parametrize("character", ["|", "😀"])
+def test_history_fits_below_the_longest_report(character):
+    verdicts = []
+    for number in range(12):
+        verdicts = history.with_verdict(verdicts, f"{number:040x}", "❌ " + character * 500, "9" * 20)
+    assert verdicts == history.read(history.record(verdicts))
+    address = "https://github.example.com/" + "x" * 140 + "/actions/runs"
+    text = markdown_report.render(history.section(verdicts, address)) + history.record(verdicts)
+    assert len(text) <= history.CHARACTERS_MAX
 
 
 @pytest.mark.parametrize("null", ["HEAD_OWNER", "HEAD_BRANCH"])

@@ -42,8 +42,7 @@ class Place:
 def post(place: Place, sha: str, text: str) -> str:
     """Create the comment, or update the previous one. Returns its URL. Raises UserError."""
     comments = [comment for page in _pages(place) for comment in page]
-    mark = re.escape(f"![]({WATERMARK.format(sha='SHA', title=place.title)})").replace("SHA", "[0-9a-f]+")
-    marked = [comment for comment in comments if re.search(mark, comment.get("body") or "")]
+    marked = _marked(comments, place)
     ours = [comment for comment in marked if api.is_bot(comment)]  # any user can write the watermark
     # CML updates the newest comment with the watermark, by any author, and reads only the first page
     if cml.is_installed() and ours == marked and all(comment in comments[:CML_PAGE_COMMENTS_MAX] for comment in ours):
@@ -52,6 +51,18 @@ def post(place: Place, sha: str, text: str) -> str:
         except cml.CmlError as error:
             output.warn(f"comment: {error}; trying gh")
     return _with_gh(place, sha, text, ours)
+
+
+def body(place: Place) -> str:
+    """Return the text of the comment that `post` would update; empty if there is none. Raises UserError."""
+    marked = _marked([comment for page in _pages(place) for comment in page], place)
+    return next((str(comment["body"]) for comment in reversed(marked) if api.is_bot(comment)), "")
+
+
+def _marked(comments: list[dict[str, Any]], place: Place) -> list[dict[str, Any]]:
+    """Return the comments that have the watermark of `place`."""
+    mark = re.escape(f"![]({WATERMARK.format(sha='SHA', title=place.title)})").replace("SHA", "[0-9a-f]+")
+    return [comment for comment in comments if re.search(mark, comment.get("body") or "")]
 
 
 def _pages(place: Place) -> list[list[dict[str, Any]]]:

@@ -22,7 +22,7 @@ from slipway.git.changes import Changes
 from slipway.github import api, comments, workflows
 from slipway.github.checked_run import CHECKS, Checks, CommentKind, Run, meaning
 from slipway.pull_request import report
-from slipway.report import content, markdown, submitted
+from slipway.report import content, history, judgment, markdown, submitted
 from slipway.report.document import Code, Heading, Link, paragraph
 from slipway.report.evidence import RUNNING, JobResults, ReportEvidence
 from slipway.settings import read_settings
@@ -35,8 +35,17 @@ if TYPE_CHECKING:
 TITLE = "slipway"
 ARTIFACT = "evidence"
 EVIDENCE_BYTES_MAX = 2_000_000  # that of the sample has 100 kB
+NOT_CHECKED = "⏹ Not checked"
 WATERMARK_CHARACTERS_MAX = 1_000  # of the watermark and the link below the report
-REPORT_CHARACTERS_MAX = markdown.LENGTH_MAX - WATERMARK_CHARACTERS_MAX
+REPORT_CHARACTERS_MAX = markdown.LENGTH_MAX - WATERMARK_CHARACTERS_MAX - history.CHARACTERS_MAX
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The verdict on a commit and the comment that states it."""
+
+    title: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -56,20 +65,28 @@ def comment() -> None:
     if run.checks is None:
         output.message("comment", f"nothing to report: {run.path} does not check pull requests")
         return
-    text = text_for(run)
-    if text is None:
+    verdict = verdict_for(run)
+    if verdict is None:
         output.message("comment", f"nothing to report: {meaning(run.conclusion).reason}")
         return
-    workflows.add_to_summary(text)
+    workflows.add_to_summary(verdict.text)
     number = pull_request(run)
     if number is None:
         output.message("comment", f"no open pull request has {run.head_sha} as its newest commit; nothing to do")
         return
     place = comments.Place(run.repository, f"pr/{number}", TITLE)
+    text = f"{verdict.text}\n{past(run, verdict.title, comments.body(place))}"
     output.message("comment", comments.post(place, run.head_sha, text))
 
 
-def text_for(run: Run) -> str | None:
+def past(run: Run, title: str, body: str) -> str:
+    """Return the history below the report: the verdicts that `body`, the previous comment, records, and this one."""
+    verdicts = history.with_verdict(history.read(body), run.head_sha, title, run.number)
+    runs = f"{workflows.server_url()}/{run.repository}/actions/runs"
+    return f"{markdown.render(history.section(verdicts, runs))}\n{history.record(verdicts)}"
+
+
+def verdict_for(run: Run) -> Verdict | None:
     """Return the comment for a run's conclusion; None for a run without one. Raises UserError for invalid evidence."""
     kind = meaning(run.conclusion).comment
     if kind is CommentKind.NOTHING:
@@ -78,17 +95,18 @@ def text_for(run: Run) -> str | None:
         return notice(run)
     parts = [_own(run, checks) if checks == run.checks else _other(run, checks) for checks in CHECKS]
     evidence = combined(parts) or no_evidence(run, parts)
-    return render(evidence, [(part.checks.file, part.url) for part in parts if part.url])
+    text = render(evidence, [(part.checks.file, part.url) for part in parts if part.url])
+    return Verdict(judgment.title(evidence), text)
 
 
-def notice(run: Run) -> str:
+def notice(run: Run) -> Verdict:
     """Return the comment on a run that did not complete, so that the commit has no verdict."""
     document: Document = [
-        Heading("⏹ Not checked", 1),
+        Heading(NOT_CHECKED, 1),
         paragraph(Code(run.head_sha), f": {meaning(run.conclusion).reason}. Push again, or re-run the checks."),
         paragraph(Link("Workflow run", run.url)),
     ]
-    return markdown.render(document, REPORT_CHARACTERS_MAX)
+    return Verdict(NOT_CHECKED, markdown.render(document, REPORT_CHARACTERS_MAX))
 
 
 def _own(run: Run, checks: Checks) -> CheckedPart:

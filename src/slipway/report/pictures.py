@@ -104,8 +104,8 @@ def _confusion_table(confusion: Confusion) -> Table:
     return Table(header, rows, frozenset(range(1, len(header))))
 
 
-def _pair(texts: Sequence[str]) -> str:
-    return texts[0] if len(texts) == 1 else f"{texts[0]} ({texts[1]})"
+def _pair(cells: Sequence[str]) -> str:
+    return cells[0] if len(cells) == 1 else f"{cells[0]} ({cells[1]})"
 
 
 def _fraction(counts: Sequence[int], position: int) -> str:
