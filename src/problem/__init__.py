@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from problem.row import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -39,8 +39,10 @@ __all__ = [
     "Row",
     "build_model",
     "data_suite",
+    "is_test",
     "labels",
     "load",
+    "load_batches",
     "next_batch",
     "split",
 ]
@@ -80,6 +82,23 @@ def split(frame: pd.DataFrame, params: Mapping[str, Any]) -> tuple[pd.DataFrame,
     from problem import data
 
     return data.split(frame, params["split"])
+
+
+def load_batches(data_dir: Path) -> Iterator[pd.DataFrame]:
+    """Yield the rows of `load`, in its order and with its types, as many at a time as fit into memory.
+
+    With `is_test`, it lets stage `prepare` split data larger than memory. A problem without such data omits both.
+    """
+    from problem import data
+
+    return data.load_batches(data_dir)
+
+
+def is_test(data_dir: Path, params: Mapping[str, Any]) -> Callable[[pd.DataFrame], pd.Series]:
+    """Return the rule of `split`: a function that marks test rows with True, given labeled rows of `load_batches`."""
+    from problem import data
+
+    return data.is_test(data_dir, params["split"])
 
 
 def build_model(params: Mapping[str, Any]) -> BaseEstimator:

@@ -11,13 +11,17 @@ from importlib.metadata import files
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
 LATE_MINUTES = 15  # the US Department of Transportation calls an arrival late from 15 minutes
+
+BATCH_ROWS = 2**16  # rows read at a time; 10 MB of columns
 
 WEATHER = {
     "temp": "temperature",
@@ -39,16 +43,36 @@ def load(data_dir: Path) -> pd.DataFrame:
     months = sorted(data_dir.glob("flights-*.parquet"))
     if not months:
         raise FileNotFoundError(f"{data_dir}: no file flights-*.parquet; run `dvc pull` to fetch the data")
-    frame = pd.concat([pd.read_parquet(month) for month in months], ignore_index=True)
+    return _with_late(pd.concat([pd.read_parquet(month) for month in months], ignore_index=True))
+
+
+def load_batches(data_dir: Path, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
+    """See `problem.load_batches`. A batch is a part of a row group."""
+    for month in sorted(data_dir.glob("flights-*.parquet")):
+        for batch in pq.ParquetFile(month).iter_batches(BATCH_ROWS, columns=columns):
+            yield _with_late(pa.Table.from_batches([batch]).to_pandas())
+
+
+def _with_late(frame: pd.DataFrame) -> pd.DataFrame:
     late = (frame["arrival_delay"] >= LATE_MINUTES).astype("Int8").mask(frame["arrival_delay"].isna())
-    return frame.assign(late=late).drop(columns=["arrival_delay", "outcome", "flight_number"])
+    return frame.assign(late=late).drop(columns=["arrival_delay", "outcome", "flight_number"], errors="ignore")
 
 
 def split(frame: pd.DataFrame, params: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """See `problem.split`. The test rows are the newest `test_days`, because production scores newer rows."""
-    newest_day = frame["scheduled_departure"].max().normalize()
-    is_test = frame["scheduled_departure"] > newest_day - pd.Timedelta(days=params["test_days"] - 1)
+    is_test = frame["scheduled_departure"] > _last_of_train(frame["scheduled_departure"].max(), params)
     return frame[~is_test], frame[is_test]
+
+
+def is_test(data_dir: Path, params: Mapping[str, Any]) -> Callable[[pd.DataFrame], pd.Series]:
+    """See `problem.is_test`. Reads two columns to find the newest day with a known outcome."""
+    batches = load_batches(data_dir, ["scheduled_departure", "arrival_delay"])
+    last = _last_of_train(max(batch["scheduled_departure"][batch["late"].notna()].max() for batch in batches), params)
+    return lambda frame: frame["scheduled_departure"] > last
+
+
+def _last_of_train(newest: pd.Timestamp, params: Mapping[str, Any]) -> pd.Timestamp:
+    return newest.normalize() - pd.Timedelta(days=params["test_days"] - 1)
 
 
 def next_batch(data_dir: Path) -> Path | None:

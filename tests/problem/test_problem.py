@@ -77,6 +77,18 @@ def test_the_test_rows_are_the_newest_and_no_row_is_in_both():
     assert len(frame) == len(train) + len(test)
 
 
+def test_batches_and_the_rule_of_the_split_give_the_rows_of_load_and_split(monkeypatch):
+    monkeypatch.setattr(data, "BATCH_ROWS", 10_000)  # a month has 25,000 to 29,000 rows
+    params = read_settings().for_problem()
+    batches = list(problem.load_batches(DATA))
+    assert max(map(len, batches)) <= 10_000
+    whole = problem.load(DATA)
+    pd.testing.assert_frame_equal(whole, pd.concat(batches, ignore_index=True))
+    _, test = problem.split(whole[whole["late"].notna()], params)
+    chosen = problem.is_test(DATA, params)(whole) & whole["late"].notna()
+    pd.testing.assert_frame_equal(test, whole[chosen])
+
+
 def test_the_next_batches_are_october_november_and_december_and_then_none(tmp_path):
     shutil.copy(DATA / "flights-2013-09.parquet", tmp_path)
     batches = [problem.next_batch(tmp_path) for _ in range(4)]

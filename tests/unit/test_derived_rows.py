@@ -28,7 +28,7 @@ FEATURES = to_features(FRAME, Row)
 
 
 def test_each_column_takes_the_values_that_row_allows():
-    derived = derived_rows(FEATURES, Row)
+    derived = derived_rows(FEATURES.take, len(FEATURES), Row)
     assert derived["age missing"]["age"].isna().all()
     assert [0, 119] == derived["age at its limits"]["age"].tolist()
     assert [np.nextafter(np.float32(0), np.float32(1)), 1] == derived["ratio at its limits"]["ratio"].tolist()
@@ -45,12 +45,13 @@ def test_each_column_takes_the_values_that_row_allows():
 def test_every_value_of_a_closed_list_occurs_even_with_few_rows():
     values = tuple(f"v{place}" for place in range(300))
     row = create_model("Row", kind=(Literal[values], ...))
-    derived = derived_rows(pd.DataFrame({"kind": ["v0", "v1"]}), row)["each kind"]
+    features = pd.DataFrame({"kind": ["v0", "v1"]})
+    derived = derived_rows(features.take, len(features), row)["each kind"]
     assert set(values) == set(derived["kind"])
 
 
 def test_other_columns_and_all_types_do_not_change():
-    for name, rows in derived_rows(FEATURES, Row).items():
+    for name, rows in derived_rows(FEATURES.take, len(FEATURES), Row).items():
         assert rows.dtypes.equals(FEATURES.dtypes), name
         assert list(FEATURES) == list(rows)
         changed = [column for column in rows if not rows[column].equals(FEATURES[column])]
@@ -60,6 +61,6 @@ def test_other_columns_and_all_types_do_not_change():
 def test_tables_with_many_columns_stay_within_the_limit_of_rows():
     wide = type("Wide", (BaseModel,), {"__annotations__": {f"x{place}": "float | None" for place in range(300)}})
     features = pd.DataFrame(np.zeros((1000, 300), np.float32), columns=list(wide.model_fields))
-    derived = derived_rows(features, wide)
+    derived = derived_rows(features.take, len(features), wide)
     assert 601 == len(derived)
     assert sum(map(len, derived.values())) <= ROWS_MAX

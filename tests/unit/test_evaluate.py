@@ -43,7 +43,7 @@ def test_importance_uses_all_test_rows_where_a_sample_lacks_a_rare_class(monkeyp
     y = np.zeros(1000)
     y[np.random.default_rng(settings.seed).permutation(1000)[-1:]] = positives
     features = pd.DataFrame({"x": y.astype(np.float32), "noise": np.ones(1000, np.float32)})
-    importance = evaluate.importance(SCORER, features, y)
+    importance = evaluate.importance(SCORER, [features], y)
     assert ({"noise": 0.0} if positives else {}) == {
         name: value for name, value in importance.items() if name == "noise"
     }

@@ -51,7 +51,7 @@ def exported(monkeypatch, tmp_path):
     def run(estimator, row=Row, train=ROWS, **params) -> tuple[str, float, str]:
         monkeypatch.setattr(export.problem, "Row", row)
         model = tmp_path / "model"
-        parity, why = export.write_model(estimator.fit(train, VALUES), model, ROWS, ExportSection(**PARAMS | params))
+        parity, why = export.write_model(estimator.fit(train, VALUES), model, [ROWS], ExportSection(**PARAMS | params))
         difference = parity.difference
         assert {"signature.json", f"model.{predictor.signature(model)['format']}"} == {x.name for x in model.iterdir()}
         return predictor.signature(model)["format"], difference, why

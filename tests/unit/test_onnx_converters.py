@@ -52,7 +52,9 @@ def exported(monkeypatch, tmp_path):
         monkeypatch.setitem(sys.modules, "onnxmltools", tools if converter else None)
         monkeypatch.setitem(sys.modules, module, SimpleNamespace(**{name: converter}))
         estimator = make_pipeline(make_column_transformer(("passthrough", ["size"])), regressor())
-        parity, why = export.write_model(estimator.fit(ROWS, 3 * ROWS["size"] + 1), tmp_path / "model", ROWS, SETTINGS)
+        parity, why = export.write_model(
+            estimator.fit(ROWS, 3 * ROWS["size"] + 1), tmp_path / "model", [ROWS], SETTINGS
+        )
         assert parity.difference <= SETTINGS.parity_tolerance
         return predictor.signature(tmp_path / "model")["format"], why
 

@@ -18,6 +18,7 @@ import pandas as pd
 import problem
 from slipway.checks import contract
 from slipway.errors import MissingFileError
+from slipway.files import sha256
 from slipway.gates.data_evidence import BrokenRule, Example, FileRecord
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def rules_digest() -> str:
 
 def record(data_dir: Path, name: str, earlier: Iterable[FileRecord], example_rows: int) -> FileRecord:
     """Return content and findings of the file `name`, or its clean record in `earlier` on the same bytes and rules."""
-    content = hashlib.sha256((data_dir / name).read_bytes()).hexdigest()
+    content = sha256(data_dir / name)
     blank = FileRecord(file=name, sha256=content, rules=rules_digest(), rows=0)
     for old in earlier:
         if (old.file, old.sha256, old.rules) == (name, content, blank.rules) and not old.findings:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from slipway.evaluation.metrics import Metric, Weighted
 
 BATCH_RESAMPLES_MAX = 64  # weights of a segment of 5,000 rows then fit into a processor's cache
+BATCH_WEIGHTS_MAX = 2**24  # 64 MB in float32; up to 262,144 rows do not reach it
 EXACT_ROWS_MAX = 2**23  # sums of two counts of so many rows are exact in float32
 BATCH_BLOCK_RESAMPLES_MAX = 50  # weights of 50,000 rows then take 20 MB
 
@@ -65,8 +66,9 @@ def compare(
 def row_weights(rows: int, count: int, seed: int) -> Iterator[np.ndarray]:
     """Yield batches of weights, shape (rows, resamples in the batch): the number of times that each row is drawn."""
     random = np.random.default_rng(seed)
-    for start in range(0, count, BATCH_RESAMPLES_MAX):
-        size = min(BATCH_RESAMPLES_MAX, count - start)
+    batch_size = max(1, min(BATCH_RESAMPLES_MAX, BATCH_WEIGHTS_MAX // max(1, rows)))
+    for start in range(0, count, batch_size):
+        size = min(batch_size, count - start)
         batch = [np.bincount(random.integers(0, rows, rows), minlength=rows) for _ in range(size)]
         yield np.array(batch, dtype=np.float32 if rows <= EXACT_ROWS_MAX else np.float64).T.copy()
 

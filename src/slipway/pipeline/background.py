@@ -8,11 +8,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import pandas as pd
-
 import problem
 from slipway.errors import DataError, reported_by
 from slipway.files import write_json
+from slipway.pipeline.tables import drawn, read_frames, row_count, take
 from slipway.schema.fields import fields
 from slipway.schema.typed_rows import records, to_typed
 from slipway.settings import read_settings
@@ -25,11 +24,12 @@ def background(prepared: Path, out: Path) -> None:
     """
     settings = read_settings()
     names = [field.name for field in fields(problem.Row).values() if not field.redact]
-    table = pd.read_parquet(prepared / "train.parquet", columns=list(fields(problem.Row)))
-    rows = min(settings.serving.explain.background_rows, len(table))
+    train = prepared / "train.parquet"
+    rows = min(settings.serving.explain.background_rows, row_count(train))
     if rows < 2:
-        raise DataError(f"{prepared / 'train.parquet'}: has {rows} rows; an explanation needs at least two")
-    sample = to_typed(table.sample(n=rows, random_state=settings.seed), problem.Row)[names]
+        raise DataError(f"{train}: has {rows} rows; an explanation needs at least two")
+    places = drawn(row_count(train), rows, settings.seed)
+    sample = to_typed(take(read_frames(train, list(fields(problem.Row))), places), problem.Row)[names]
     write_json(out, {"columns": _columns(records(sample), names)})
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +20,14 @@ from slipway.errors import DataError, reported_by
 from slipway.evaluation.parity import differences
 from slipway.files import write_json
 from slipway.pipeline import onnx_converters, onnx_thresholds, skops_file
-from slipway.pipeline.tables import read_rows
+from slipway.pipeline.tables import FeatureBatches, row_count, take
 from slipway.pipeline.time_limit import OverTimeError, time_limit
 from slipway.schema.columns import Column, columns
 from slipway.schema.derived_rows import derived_rows
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
     from sklearn.base import BaseEstimator
@@ -44,12 +45,12 @@ def export(trained: Path, prepared: Path, model: Path, metrics: Path) -> None:
     """
     settings = read_settings().export
     estimator = skops_file.load(trained, settings.trusted_types)
-    features, _ = read_rows(prepared / "test.parquet")
-    parity, why_not_onnx = write_model(estimator, model, features, settings)
+    test = prepared / "test.parquet"
+    parity, why_not_onnx = write_model(estimator, model, FeatureBatches(test), settings)
     written = {
         "format": predictor.signature(model)["format"],
         "parity": f"{parity.difference:.3e}",
-        "rows": len(features),
+        "rows": row_count(test),
         "derived_rows": parity.derived_rows,
         "bytes": sum(file.stat().st_size for file in model.iterdir()),
     }
@@ -74,16 +75,17 @@ class Parity:
 
 
 def write_model(
-    estimator: BaseEstimator, model: Path, features: pd.DataFrame, settings: ExportSection
+    estimator: BaseEstimator, model: Path, batches: Iterable[pd.DataFrame], settings: ExportSection
 ) -> tuple[Parity, str]:
     """Write the fitted estimator and its signature into the new folder `model`: in ONNX, or else in skops.
 
-    Returns its parity on `features` and on rows derived from them, and a one-line reason where it is not in ONNX. One
-    reason is that the ONNX model returns different predictions: skl2onnx converts some estimators incorrectly, without
-    a warning. Raises UserError where the estimator cannot score a row that `Row` allows, or where skops has to load
-    types that `export.trusted_types` does not list.
+    batches: the features of the test rows, in any number of passes.
+    Returns its parity on the test rows and on rows derived from them, and a one-line reason where it is not in ONNX.
+    One reason is that the ONNX model returns different predictions: skl2onnx converts some estimators incorrectly,
+    without a warning. Raises UserError where the estimator cannot score a row that `Row` allows, or where skops has to
+    load types that `export.trusted_types` does not list.
     """
-    expected = _expected(estimator, features)
+    expected = _expected(estimator, batches)
     try:
         with time_limit(settings.conversion_seconds):
             content = _to_onnx(estimator)
@@ -110,12 +112,13 @@ def _write(model: Path, model_format: str, signature: Mapping[str, Any], content
 TEST_ROWS = "the test rows"
 
 
-def _expected(estimator: BaseEstimator, features: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, np.ndarray]]:
-    """Return the test rows and the rows derived from them, with the estimator's predictions, by name."""
-    expected = {}
-    for name, rows in {TEST_ROWS: features, **derived_rows(features, problem.Row)}.items():
+def _expected(estimator: BaseEstimator, batches: Iterable[pd.DataFrame]) -> dict[str, _Scored]:
+    """Return the test rows and the rows derived from them, with the estimator's predictions of each batch, by name."""
+    derived = derived_rows(partial(take, batches), sum(map(len, batches)), problem.Row)
+    expected: dict[str, _Scored] = {}
+    for name, rows in {TEST_ROWS: batches, **{name: [rows] for name, rows in derived.items()}}.items():
         try:
-            expected[name] = rows, predictor.score(estimator, rows, problem.TASK)
+            expected[name] = _Scored(rows, [predictor.score(estimator, batch, problem.TASK) for batch in rows])
         except Exception as error:  # noqa: BLE001  any error would also occur in production
             raise DataError(
                 f"src/problem/model.py: the trained model cannot score rows with {name}, which Row allows"
@@ -125,20 +128,30 @@ def _expected(estimator: BaseEstimator, features: pd.DataFrame) -> dict[str, tup
     return expected
 
 
-def _parity(expected: Mapping[str, tuple[pd.DataFrame, np.ndarray]], model: Path) -> Parity:
+@dataclass(frozen=True)
+class _Scored:
+    """Rows in batches, with the predictions for each batch."""
+
+    batches: Iterable[pd.DataFrame]
+    scores: Sequence[np.ndarray]
+
+
+def _parity(expected: Mapping[str, _Scored], model: Path) -> Parity:
     """Return the largest difference between the expected predictions and those of the exported model."""
     scorer = predictor.load(model)
-    largest = {
-        name: _largest(scores, scorer.predict({str(column): rows[column].to_numpy() for column in rows}))
-        for name, (rows, scores) in expected.items()
-    }
+    largest = {name: _largest(scored, scorer) for name, scored in expected.items()}
     worst = max(largest, key=lambda name: (np.isnan(largest[name]), largest[name]))
-    derived = sum(len(rows) for name, (rows, _) in expected.items() if name != TEST_ROWS)
+    derived = sum(len(scores) for name, scored in expected.items() if name != TEST_ROWS for scores in scored.scores)
     return Parity(largest[worst], worst if worst == TEST_ROWS else f"rows with {worst}", derived)
 
 
-def _largest(expected: np.ndarray, actual: np.ndarray) -> float:
-    return float(differences(expected, actual).max())
+def _largest(scored: _Scored, scorer: predictor.Predictor) -> float:
+    """Return the largest difference on any row; NaN if any is."""
+    differing = [
+        differences(scores, scorer.predict({str(column): rows[column].to_numpy() for column in rows})).max()
+        for rows, scores in zip(scored.batches, scored.scores, strict=True)
+    ]
+    return float(np.max(differing))
 
 
 @onnx_thresholds.rounded_down()

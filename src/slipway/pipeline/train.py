@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import InvalidParameterError
 
@@ -18,14 +20,13 @@ from slipway.evaluation import metrics
 from slipway.files import write_json
 from slipway.pipeline import checkpoint, skops_file
 from slipway.pipeline.checkpoint import Checkpoint
-from slipway.pipeline.tables import positions, read_rows
+from slipway.pipeline.tables import Batches, positions, read_places, read_rows, row_count
 from slipway.predictor import staged
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    import numpy as np
     from sklearn.base import BaseEstimator
 
     from slipway.settings.training import TrainSection
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 TRAIN: Callable[..., BaseEstimator] | None = getattr(problem, "train", None)
 """The problem's own training with checkpoints, which is optional."""
+TRAIN_BATCHES: Callable[..., BaseEstimator] | None = getattr(problem, "train_batches", None)
+"""The problem's own training on rows that do not fit into memory, which is optional."""
 RESUMED = "resumed.json"
 """File in the folder of checkpoints: how often the last training continued from one."""
 
@@ -40,14 +43,18 @@ RESUMED = "resumed.json"
 def train(prepared: Path, model: Path, history: Path, checkpoints: Path) -> None:
     """Fit on `train.parquet`, and write the estimator and its loss on train and test rows by iteration.
 
-    A problem with a function `train` keeps its checkpoint in the folder `checkpoints` until the training is complete.
+    A problem with a function `train` or `train_batches` keeps its checkpoint in the folder `checkpoints` until the
+    training is complete. With `train_batches`, no more rows are in memory than it holds itself.
     """
     rows = prepared / "train.parquet"
-    features, target = read_rows(rows)
     settings = read_settings()
     params = settings.for_problem()
-    state = Checkpoint(checkpoint.folder(checkpoints), checkpoint.key(rows, params)) if TRAIN else None
-    estimator = fit(params, features, target, state)
+    resumable = TRAIN or TRAIN_BATCHES
+    state = Checkpoint(checkpoint.folder(checkpoints), checkpoint.key(rows, params)) if resumable else None
+    if TRAIN_BATCHES and state:
+        estimator = fit_batches(TRAIN_BATCHES, params, Batches(rows), state)
+    else:
+        estimator = fit(params, *read_rows(rows), state)
     skops_file.dump(estimator, model)
     write_json(checkpoints / RESUMED, {"resumed": state.resumed if state else 0})
     curve = loss_curve(estimator, prepared, settings.train)
@@ -61,12 +68,30 @@ def fit(
     params: dict[str, Any], features: pd.DataFrame, target: np.ndarray, state: Checkpoint | None = None
 ) -> BaseEstimator:
     """Return the fitted estimator of the problem. Raises UserError for a value of `model` that it rejects."""
+    with _rejected_values():
+        estimator = _built(params)
+        return TRAIN(estimator, features, target, state) if TRAIN and state else estimator.fit(features, target)
+
+
+def fit_batches(
+    train_batches: Callable[..., BaseEstimator], params: dict[str, Any], batches: Batches, state: Checkpoint
+) -> BaseEstimator:
+    """Return the estimator of the problem that its `train_batches` has fitted. Raises as `fit`."""
+    with _rejected_values():
+        return train_batches(_built(params), batches, state)
+
+
+def _built(params: dict[str, Any]) -> BaseEstimator:
     try:
-        estimator = problem.build_model(params)
+        return problem.build_model(params)
     except TypeError as error:  # an unknown argument of the estimator
         raise SettingError(f"params.yaml: model: {error}") from None
+
+
+@contextmanager
+def _rejected_values() -> Iterator[None]:
     try:
-        return TRAIN(estimator, features, target, state) if TRAIN and state else estimator.fit(features, target)
+        yield
     except InvalidParameterError as error:
         raise SettingError(f"params.yaml: model: {error}") from None
 
@@ -75,8 +100,8 @@ def loss_curve(estimator: BaseEstimator, prepared: Path, settings: TrainSection)
     """Return (iteration, train or test, loss) at evenly spaced iterations; empty for an estimator without stages."""
     loss, curve = metrics.loss_of(problem.TASK), []
     for rows in ("train", "test"):
-        features, target = read_rows(prepared / f"{rows}.parquet")
-        features, target = features.head(settings.history_rows), target[: settings.history_rows]
+        table = prepared / f"{rows}.parquet"
+        features, target = read_places(table, np.arange(min(settings.history_rows, row_count(table))))
         labels = positions(target, list(getattr(estimator, "classes_", [])))
         stages = list(staged(estimator, features, problem.TASK))
         iterations = _spread(len(stages), settings.history_points)

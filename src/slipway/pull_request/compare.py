@@ -29,7 +29,7 @@ from slipway.gates import comparison as gates
 from slipway.gates.comparison_evidence import ComparisonEvidence, Decision, Released, Sides, StagingRelease
 from slipway.git.redact import redacted
 from slipway.github import workflows
-from slipway.pipeline.tables import positions, read_rows
+from slipway.pipeline.tables import BATCH_ROWS, positions, read_rows
 from slipway.pull_request import former_contract
 from slipway.pull_request.former_contract import IncomparableError, OtherProblemError
 from slipway.release.champion import Champion, fetch_released
@@ -121,7 +121,7 @@ def measure(
     features, target = read_rows(new.test_rows)
     predictions = pd.read_parquet(new.predictions)
     candidate, *baselines = map(str, predictions.columns)
-    scores = {str(name): np.stack(list(column)) for name, column in predictions.items()}
+    scores = {str(name): _scores(column) for name, column in predictions.items()}
     y = positions(target, predictor.signature(new.model)["classes"])
     compare_with = _PairedComparison(y, scores[candidate], predictor.signature(new.model), settings)
     every_row, chosen = {ALL: np.arange(len(y))}, segments(features, problem.SEGMENTS)
@@ -291,7 +291,9 @@ def _release_comparison(
 def _predictions(champion: Champion, features: pd.DataFrame) -> np.ndarray:
     """Return the champion's predictions. Raises IncomparableError where its classes or packages are gone."""
     try:
-        return predictor.load(champion.model).predict(_arrays(features))
+        scorer = predictor.load(champion.model)
+        starts = range(0, max(1, len(features)), BATCH_ROWS)  # its strings would be ten times as large as the features
+        return np.concatenate([scorer.predict(_arrays(features.iloc[start : start + BATCH_ROWS])) for start in starts])
     except Exception as error:  # noqa: BLE001  its classes are code of an earlier commit
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:REASON_LENGTH_MAX]
         raise IncomparableError(
@@ -312,6 +314,11 @@ def _rows_of(champion: Champion, rows: LabeledRows, candidate: Mapping[str, Any]
         if signature[key] != candidate[key]:
             raise OtherProblemError(f"has {key} {signature[key]}, the candidate {candidate[key]}")
     return former_contract.rows(signature, rows.features, rows.target)
+
+
+def _scores(column: pd.Series) -> np.ndarray:
+    """Return the predictions in a column of numbers, shape (n,), or of lists, shape (n, classes)."""
+    return np.stack(column.tolist()) if column.dtype == object else column.to_numpy()
 
 
 def _arrays(features: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -337,7 +344,8 @@ def latency(models: Mapping[str, tuple[Path, pd.DataFrame]], limits: GatesSectio
     The calls are interleaved, so noise hits all models.
     """
     scorers = {
-        name: (predictor.load(model), _single_rows(_arrays(features))) for name, (model, features) in models.items()
+        name: (predictor.load(model), _single_rows(_arrays(features.head(LATENCY_ROWS_MAX))))
+        for name, (model, features) in models.items()
     }
     seconds: dict[str, list[float]] = {name: [] for name in scorers}
     for call in range(limits.latency_calls):
@@ -350,7 +358,7 @@ def latency(models: Mapping[str, tuple[Path, pd.DataFrame]], limits: GatesSectio
 
 def _single_rows(columns: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
     count = min(map(len, columns.values()))
-    return [{name: values[[row]] for name, values in columns.items()} for row in range(min(count, LATENCY_ROWS_MAX))]
+    return [{name: values[[row]] for name, values in columns.items()} for row in range(count)]
 
 
 def _bytes(model: Path) -> int:

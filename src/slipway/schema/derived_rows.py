@@ -5,6 +5,7 @@ Production may send all of them, and an exported model that is correct on every 
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from slipway.schema.columns import columns
 from slipway.schema.fields import fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pydantic import BaseModel
 
@@ -29,21 +30,24 @@ ROWS_PER_CHANGE = 200
 ROWS_MAX = 50_000  # of all changes together, for tables with many columns
 
 
-def derived_rows(features: pd.DataFrame, row: type[BaseModel]) -> dict[str, pd.DataFrame]:
-    """Return copies of rows of `features`, changed in each way that `row` allows, by the name of the change.
+def derived_rows(
+    take: Callable[[np.ndarray], pd.DataFrame], count: int, row: type[BaseModel]
+) -> dict[str, pd.DataFrame]:
+    """Return copies of rows, changed in each way that `row` allows, by the name of the change.
 
-    features: at least one row, as `to_features` returns them. Numbers take their limits, nullable columns are missing,
-    closed lists take each of their values, and open lists take a value that is not in the training rows.
+    take: returns the rows at some places, as `to_features` returns them, of `count` rows, at least one. Numbers take
+    their limits, nullable columns are missing, closed lists take each of their values, and open lists take a value that
+    is not in the training rows.
     """
     changes = dict(_changes(row))
-    count = max(1, min(ROWS_PER_CHANGE, len(features), ROWS_MAX // max(1, len(changes))))
-    return {name: _changed(features, change, count) for name, change in changes.items()}
+    usual = max(1, min(ROWS_PER_CHANGE, count, ROWS_MAX // max(1, len(changes))))
+    spread = cache(lambda rows: take(np.linspace(0, count - 1, rows).astype(int)).reset_index(drop=True))
+    return {name: _changed(spread, change, usual) for name, change in changes.items()}
 
 
-def _changed(features: pd.DataFrame, change: dict[str, list[Any]], count: int) -> pd.DataFrame:
-    """Return `count` rows of `features`, or more if every value of `change` needs more rows to occur."""
-    count = max(count, *map(len, change.values()))
-    rows = features.iloc[np.linspace(0, len(features) - 1, count).astype(int)].reset_index(drop=True)
+def _changed(spread: Callable[[int], pd.DataFrame], change: dict[str, list[Any]], count: int) -> pd.DataFrame:
+    """Return `count` rows, or more if every value of `change` needs more rows to occur."""
+    rows = spread(max(count, *map(len, change.values())))
     return rows.assign(**_values(change, rows))
 
 
