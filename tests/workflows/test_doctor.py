@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from slipway import output, tools
 from slipway.local import doctor, doctor_github
 from slipway.local.finding import Finding, Severity
 from tests import github_api
+from tests.params import VALID
 
 REPOSITORY = f"/repos/{github_api.REPOSITORY}"
 AWS = {
@@ -392,3 +394,19 @@ def test_make_doctor_fails_only_if_something_is_missing(tmp_path):
         (tmp_path / "Makefile").write_text(f"RUN = {fake}\nall:\n{rule}\n", encoding="utf-8")
         made = subprocess.run(["make", "-C", str(tmp_path)], env=os.environ, capture_output=True, check=False)
         assert (code > 1) == bool(made.returncode)
+
+
+@pytest.mark.parametrize(
+    ("card", "observed"),
+    [
+        ("{license: mit, contact: '  '}", "card.out_of_scope, card.data_license, card.data_source, card.contact"),
+        ("{contacts: Ada}", "card.contacts: no such key; did you mean card.contact?"),
+    ],
+)
+def test_empty_and_unknown_keys_of_the_cards_are_reported(tmp_path, card, observed):
+    text = re.sub(r"\ncard:(?: .*)?\n(?:  .*\n)+", f"\ncard: {card}\n", VALID.read_text(encoding="utf-8"))
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    finding = doctor._card(tmp_path / "params.yaml")
+    assert observed in finding.observed
+    assert finding.severity > Severity.FINE
+    assert Severity.FINE == doctor._card(VALID).severity

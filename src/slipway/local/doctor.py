@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from slipway import output, tools
 from slipway.dvc.files import default_remote
 from slipway.environment import buckets
+from slipway.errors import UserError
 from slipway.git import Git, GitError
 from slipway.git.redact import redacted
 from slipway.local import doctor_github
 from slipway.local.finding import Finding, Severity
+from slipway.settings import PARAMS, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +62,7 @@ def examine(root: Path) -> Iterator[Finding]:
     yield from _branch(root)
     yield _disk(root)
     yield _owners(root / ".github" / "CODEOWNERS")
+    yield _card(root / PARAMS)
     yield _remote(root)
     for name in SETTINGS:
         yield _setting(name)
@@ -121,6 +124,18 @@ def _disk(root: Path) -> Finding:
     if free >= FREE_GIGABYTES_MIN:
         return Finding("disk", f"{free:.0f} GB free")
     return Finding("disk", f"{free:.1f} GB free", f"free {FREE_GIGABYTES_MIN} GB", Severity.NEEDED)
+
+
+def _card(params: Path) -> Finding:
+    """Return which keys of the cards of a release are empty."""
+    try:
+        stated = read_settings(params).card
+    except UserError as error:
+        return Finding("cards", str(error), f"correct {PARAMS}", Severity.NEEDED)
+    empty = [f"card.{name}" for name, text in stated.model_dump().items() if not text.strip()]
+    if not empty:
+        return Finding("cards", f"every key of `card` in {PARAMS} has a text")
+    return Finding("cards", f"empty: {', '.join(empty)}", f"state them in {PARAMS}", Severity.ADVISED)
 
 
 def _remote(root: Path) -> Finding:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,7 @@ from slipway.files import write_text
 from slipway.github import workflows
 from slipway.pull_request import branch_changes
 from slipway.report import content, html, judgment, markdown, submitted
-from slipway.report.evidence import JOBS, Card, Column, JobResults, Margins, ReportEvidence
-from slipway.schema.fields import fields
+from slipway.report.evidence import JOBS, Card, JobResults, Margins, ReportEvidence
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
@@ -76,10 +74,4 @@ def _outdated(result: results.JobResult[Any]) -> str:
 
 def card() -> Card:
     """Return the model card's text: the docstring of the package `problem`, and the fields of `Row`."""
-    paragraphs = inspect.cleandoc(problem.__doc__ or "").split("\n\n")
-    purpose = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-    columns = [
-        Column(name=field.name, description=field.description, unit=field.unit)
-        for field in fields(problem.Row).values()
-    ]
-    return Card(purpose=purpose, target=problem.TARGET, columns=columns)
+    return Card.of(problem.__doc__ or "", problem.TARGET, problem.Row)

@@ -31,7 +31,7 @@ from slipway.errors import (
 from slipway.files import disk, sha256
 from slipway.gates.comparison_evidence import Released
 from slipway.git import Git
-from slipway.release import champion, manifest, trial
+from slipway.release import cards, champion, manifest, trial
 from slipway.release.manifest import Build, Inputs, Manifest, Release, Service
 from slipway.release.scratch import scratch
 from slipway.release.signing import keys
@@ -136,6 +136,7 @@ def build(root: Path, output: Path, report: Path | None = None) -> Release:
         _evidence(source, folder)
         facts = _facts(source, version, previous, folder)
         _sbom(facts, folder)
+        cards.write(source.root, source.dvc.prepared, folder, facts)
         _report(facts, folder, report)
         release = manifest.seal(folder, facts)
         trial.require_start(

@@ -8,6 +8,8 @@ pylock.toml      the dependencies of the service, each file by hash (PEP 751)
 smoke.json       rows of the test set with the model's predictions
 openapi.json     the contract of the service: its OpenAPI document
 sbom.cdx.json    the bill of materials in CycloneDX
+model_card.md    what the model is for, how good it is and where it fails, with the header of Hugging Face
+croissant.json   the data card: files, tables and columns, in the format Croissant
 dvc.lock params.yaml metrics/ report.md   the evidence
 """
 

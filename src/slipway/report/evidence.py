@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
@@ -21,6 +22,7 @@ from slipway.gates.training_evidence import ReportedTraining
 from slipway.git.changes import Changes
 from slipway.results import JobResult
 from slipway.schema.bounds import GROUPS_MAX, ITEMS_MAX, Bounds, Evidence, Maybe, Name, Number, Text, max_items
+from slipway.schema.fields import fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,6 +52,16 @@ class Card(BaseModel):
     """Purpose, data and limits of the model; an empty line separates paragraphs."""
     target: Name
     columns: Annotated[list[Column], max_items(GROUPS_MAX)]
+
+    @classmethod
+    def of(cls, docstring: str, target: str, row: type[BaseModel]) -> Card:
+        """Return the text in the docstring of the package `problem`, and the fields of `row`."""
+        paragraphs = inspect.cleandoc(docstring).split("\n\n")
+        purpose = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+        columns = [
+            Column(name=field.name, description=field.description, unit=field.unit) for field in fields(row).values()
+        ]
+        return cls(purpose=purpose, target=target, columns=columns)
 
 
 class JobResults(BaseModel):

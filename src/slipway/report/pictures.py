@@ -23,7 +23,7 @@ def section(evidence: ReportEvidence) -> Iterator[Block]:
     pictures = {
         "ROC curve": [*_roc(evidence)],
         "residuals": [*_residuals(evidence)],
-        "calibration": [*_calibration(evidence)],
+        "calibration": [*calibration(evidence)],
         "errors by class": [*_confusion(evidence)],
         "training loss": [*_loss(evidence)],
     }
@@ -55,7 +55,8 @@ def _residuals(evidence: ReportEvidence) -> Iterator[Block]:
     yield from _chart(Chart("Residuals", x, "observed - predicted", [median], band, "80% of the rows"))
 
 
-def _calibration(evidence: ReportEvidence) -> Iterator[Block]:
+def calibration(evidence: ReportEvidence) -> Iterator[Block]:
+    """Yield the chart of predicted and observed means by decile, if calibration was measured."""
     measured = evidence.compared.calibration if evidence.compared else []
     deciles = [decile for decile in measured if math.isfinite(decile.predicted + decile.observed)]
     band = [(row.low, row.high) for row in deciles if row.low is not None and row.high is not None]
