@@ -286,3 +286,21 @@ def test_daylight_saving_is_no_fault(taught):
     frame = _new()
     frame["time"] -= pd.Timedelta(hours=1)
     assert "Clock Relation" not in _checked(taught, frame)[0]
+
+
+def test_a_sampled_row_has_the_numbers_of_its_neighbors_and_how_long_each_is_frozen():
+    frame = table(300, 3)
+    frame.loc[40:90, "dew"] = 1.5
+    frame.loc[60, "dew"] = np.nan
+    rows = drawn(frame, 120, SEED)
+    whole = drawn(frame, len(frame), SEED)
+    segment = whole.features[problem.SEGMENTS[0]]
+    chosen = np.sort(np.random.default_rng(SEED).permutation(len(frame))[:120])
+    assert len(chosen) == len(rows)
+    for distance, neighbors in rows.neighbors.items():
+        expected = whole.features[list(neighbors)].groupby(segment).shift(distance).iloc[chosen]
+        pd.testing.assert_frame_equal(expected.reset_index(drop=True), neighbors, check_dtype=False)
+    changed = whole.features["dew"].ne(whole.features["dew"].groupby(segment).shift(1))
+    runs = changed.groupby(segment).cumsum()
+    expected = whole.features["dew"].groupby([segment, runs]).cumcount().iloc[chosen]
+    np.testing.assert_array_equal(expected, rows.frozen["dew"])

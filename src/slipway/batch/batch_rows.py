@@ -48,12 +48,11 @@ class BatchRows:
         if problem.TIME_COLUMN is None:
             return cls(features.iloc[places].reset_index(drop=True), None, {}, pd.DataFrame(index=range(len(places))))
         order, group = _order(features)
+        at = np.empty(len(order), dtype=int)
+        at[order] = np.arange(len(order))
         numbers = features[[name for name, kind in _kinds(features).items() if kind == "number"]]
-        neighbors = {
-            distance: _moved(numbers, order, group, distance).iloc[places].reset_index(drop=True)
-            for distance in distances
-        }
-        frozen = _frozen(numbers, order, group).iloc[places].reset_index(drop=True)
+        neighbors = {distance: _moved(numbers, order, group, at[places], distance) for distance in distances}
+        frozen = _frozen(numbers, order, group, at[places])
         minutes = _minutes(labeled[problem.TIME_COLUMN]).take(places)
         return cls(features.iloc[places].reset_index(drop=True), minutes, neighbors, frozen)
 
@@ -131,23 +130,30 @@ def _order(features: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return order, codes[order]
 
 
-def _moved(numbers: pd.DataFrame, order: np.ndarray, group: np.ndarray, distance: int) -> pd.DataFrame:
-    """Return for each row the numbers of the row `distance` rows further up in its segment; NaN where there is none."""
-    sources = np.arange(len(order)) - distance
+def _moved(numbers: pd.DataFrame, order: np.ndarray, group: np.ndarray, at: np.ndarray, distance: int) -> pd.DataFrame:
+    """Return for the rows at `at` of the order the numbers of the row `distance` further up; NaN where there is none.
+
+    Both rows are in one segment.
+    """
+    sources = at - distance
     inside = (sources >= 0) & (sources < len(order))
-    clipped = np.clip(sources, 0, max(len(order) - 1, 0))
-    inside &= group[clipped] == group
-    values = numbers.to_numpy(dtype=np.float32)
-    moved = np.full_like(values, np.nan)
-    moved[order[inside]] = values[order[clipped[inside]]]
-    return pd.DataFrame(moved, columns=numbers.columns)
+    inside[inside] = group[sources[inside]] == group[at[inside]]
+    values = numbers.iloc[order[np.where(inside, sources, at)]].to_numpy(dtype=np.float32, copy=True)
+    values[~inside] = np.nan
+    return pd.DataFrame(values, columns=numbers.columns)
 
 
-def _frozen(numbers: pd.DataFrame, order: np.ndarray, group: np.ndarray) -> pd.DataFrame:
-    """Return for each row how many rows before it in the segment have its number, one after the other."""
-    values, places = numbers.to_numpy(dtype=np.float32)[order], np.arange(len(order))[:, None]
-    begins = np.ones(values.shape, dtype=bool)
-    begins[1:] = (values[1:] != values[:-1]) | (group[1:] != group[:-1])[:, None]
-    frozen = np.empty(values.shape, dtype=np.int32)
-    frozen[order] = places - np.maximum.accumulate(np.where(begins, places, 0), axis=0)
-    return pd.DataFrame(frozen, columns=numbers.columns)
+def _frozen(numbers: pd.DataFrame, order: np.ndarray, group: np.ndarray, at: np.ndarray) -> pd.DataFrame:
+    """Return for the rows at `at` of the order how many rows before have the number, one after the other.
+
+    All of them are in one segment. One column is in memory at a time.
+    """
+    return pd.DataFrame({name: _run_length(numbers[name].to_numpy()[order], group)[at] for name in numbers})
+
+
+def _run_length(values: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Return how many values before each one equal it, one after the other in its group; NaN equals nothing."""
+    begins, places = np.ones(len(values), dtype=bool), np.arange(len(values), dtype=np.int32)
+    begins[1:] = (values[1:] != values[:-1]) | (group[1:] != group[:-1])
+    length: np.ndarray = places - np.maximum.accumulate(np.where(begins, places, 0))
+    return length
