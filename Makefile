@@ -16,8 +16,8 @@ export UV_PYTHON_DOWNLOADS = never
 LOADTEST = tests/delivery/test_loadtest.py
 OVERLOAD = tests/service/test_overload.py
 TIMED = $(LOADTEST) $(OVERLOAD)
-# On two cores: many tests wait for services, and a third worker runs meanwhile.
-WORKERS = 3
+# On two cores: many tests wait for services, and two more workers run meanwhile.
+WORKERS = 4
 RUN = .bootstrap/bin/uv run --frozen
 PYTEST = $(RUN) pytest --durations=25
 

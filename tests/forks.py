@@ -144,19 +144,17 @@ def upstream(folder: Path) -> Fork:
 
 
 def _environment(folder: Path, root: Path) -> dict[str, str]:
+    """Return the environment of all commands; the stages that DVC starts are preloaded, too."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_VARIABLES)}
-    return (
-        inherited
-        | IDENTITY
-        | {
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-            "PYTHONPATH": str(root / "src"),
-            "UV_NO_SYNC": "1",  # the shared environments must not change
-            "SLIPWAY_HOME": str(folder / "agents"),
-            "SLIPWAY_STORE": (folder / "store").as_uri(),
-            "DVC_NO_ANALYTICS": "1",
-        }
-    )
+    own = {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PYTHONPATH": str(root / "src"),
+        "UV_NO_SYNC": "1",  # the shared environments must not change
+        "SLIPWAY_HOME": str(folder / "agents"),
+        "SLIPWAY_STORE": (folder / "store").as_uri(),
+        "DVC_NO_ANALYTICS": "1",
+    }
+    return preloaded.first_on_path(inherited | IDENTITY | own)
 
 
 def make(name: str, folder: Path) -> Fork:

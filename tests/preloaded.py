@@ -1,34 +1,28 @@
-"""Commands of Python and `slipway` in processes that have imported their third-party packages before they start.
+"""Modules and `slipway` in processes that have imported their third-party packages before they start.
 
-A start of the command line takes seconds of imports, and the tests start it hundreds of times. `python` asks a process
-that has imported the packages, but nothing of this repository, to fork itself for each command. A command has its own
-process, arguments, folder, environment, output and exit code, and imports the sources that its PYTHONPATH names.
-Tests of the start itself, of signals, and of processes found by their environment start a new Python instead.
+A start of the command line takes seconds of imports, and the tests start it thousands of times. They share the server
+of `slipway new`, started once for each worker, which imports the packages but nothing of this repository. A command has
+its own process, arguments, folder, environment, output and exit code, and imports the sources that its PYTHONPATH
+names. Tests of the start itself, of signals, and of processes found by their environment start a new Python instead.
 """
 
 from __future__ import annotations
 
 import atexit
-import json
+import functools
 import os
 import subprocess
-import sys
-import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from slipway.scaffold import preloaded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 MODULE = "slipway.cli"
-PACKAGES = (
-    *("pandas", "pyarrow.compute", "pyarrow.csv", "pyarrow.parquet", "scipy.stats", "onnxruntime", "skops.io"),
-    *("sklearn.compose", "sklearn.ensemble", "sklearn.impute", "sklearn.inspection", "sklearn.linear_model"),
-    *("sklearn.metrics", "sklearn.model_selection", "sklearn.pipeline", "sklearn.preprocessing", "skl2onnx"),
-    *("dvc.cli", "dvc.repo", "httpx", "jinja2", "jsonschema", "psutil", "pydantic", "ruamel.yaml", "typer"),
-)
-
-_server: list[subprocess.Popen[str]] = []
+PACKAGES = (*preloaded.PACKAGES, "httpx", "jinja2", "jsonschema", "psutil", "typer", "yaml")
 
 
 def run(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -41,92 +35,21 @@ def python(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> 
 
     Variables that Python or a package reads when it starts, such as PYTHONHASHSEED, have no effect on it.
     """
-    variables = dict(os.environ if env is None else env)
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        streams = [f"/proc/{os.getpid()}/fd/{stream.fileno()}" for stream in (out, err)]
-        code = _ask({"arguments": arguments, "cwd": str(cwd), "environment": variables, "streams": streams})
-        for stream in (out, err):
-            stream.seek(0)
-        return subprocess.CompletedProcess([sys.executable, *arguments], code, out.read(), err.read())
+    command = [str(program()), *arguments]
+    return subprocess.run(
+        command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
 
 
-def _ask(command: dict[str, Any]) -> int:
-    """Send a command to the server, which is started if there is none, and return the exit code."""
-    if not _server:
-        program = [sys.executable, "-P", __file__]
-        _server.append(subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
-        atexit.register(_stop)
-    answer = ""
-    try:
-        print(json.dumps(command), file=_server[0].stdin, flush=True)
-        answer = _server[0].stdout.readline()
-    finally:
-        if not answer:  # the test was interrupted, and the answer would be taken for that of the next command
-            _stop()
-    return int(answer)
+@functools.cache
+def program() -> Path:
+    """Return the path of a program like `python`, which starts faster. The first call starts its server."""
+    server = ExitStack()
+    path = server.enter_context(preloaded.started({}, PACKAGES))
+    atexit.register(server.close)
+    return path
 
 
-def _stop() -> None:
-    if _server:
-        with _server.pop() as process:  # closes its pipes, and waits for its end
-            process.kill()
-
-
-def _serve() -> None:
-    """Import the packages, and fork a process for each line of stdin; print its exit code."""
-    import importlib
-
-    for name in PACKAGES:
-        importlib.import_module(name)
-    for line in sys.stdin:
-        child = os.fork()
-        if not child:
-            os._exit(_execute(**json.loads(line)))
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-
-
-def _execute(arguments: list[str], cwd: str, environment: dict[str, str], streams: list[str]) -> int:
-    """Run a command in this process as a new Python does, and return its exit code."""
-    import runpy
-    import threading
-    import time
-    import traceback
-
-    _redirect(streams)
-    os.chdir(cwd)
-    os.environ.clear()
-    os.environ.update(environment)
-    tempfile.tempdir = None
-    time.tzset()
-    sys.dont_write_bytecode = bool(environment.get("PYTHONDONTWRITEBYTECODE"))
-    sys.path[:0] = [cwd, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
-    option, program, *rest = arguments
-    sys.argv, code = [program if option == "-m" else option, *rest], 0
-    try:
-        if option == "-m":
-            runpy.run_module(program, run_name="__main__", alter_sys=True)
-        else:
-            exec(program, {"__name__": "__main__"})  # noqa: S102 - as the interpreter does
-    except SystemExit as end:
-        code = end.code or 0
-    except BaseException:  # noqa: BLE001 - as the interpreter does
-        traceback.print_exc()
-        code = 1
-    threading._shutdown()
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    return code
-
-
-def _redirect(streams: list[str]) -> None:
-    """Read nothing, and write to `streams`, the paths of stdout and stderr."""
-    for number, path in enumerate([os.devnull, *streams]):
-        opened = os.open(path, os.O_RDWR | os.O_APPEND if number else os.O_RDONLY)
-        os.dup2(opened, number)
-        os.close(opened)
-    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115 - lives on
-
-
-if __name__ == "__main__":
-    _serve()
+def first_on_path(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment `env` in which `python` is `program()`."""
+    return {**env, "PATH": os.pathsep.join([str(program().parent), env["PATH"]])}

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -62,14 +61,8 @@ def test_a_command_has_no_variables_of_the_server_and_leaves_nothing_to_the_next
     assert "slipway 0." in preloaded.run("--version", cwd=ROOT).stdout
 
 
-def test_an_interrupted_command_does_not_answer_the_next(source, monkeypatch):
-    preloaded.run("0", cwd=source, env={"PYTHONPATH": str(source)})
-    server = preloaded._server[0]
-    monkeypatch.setattr(server, "stdout", SimpleNamespace(readline=_interrupt, close=server.stdout.close))
-    with pytest.raises(KeyboardInterrupt):
-        preloaded.run("3", cwd=source, env={"PYTHONPATH": str(source)})
-    assert 0 == preloaded.run("0", cwd=source, env={"PYTHONPATH": str(source)}).returncode
-
-
-def _interrupt():
-    raise KeyboardInterrupt
+def test_python_is_found_first_on_the_path(source):
+    env = preloaded.first_on_path(os.environ | {"PYTHONPATH": str(source)})
+    done = subprocess.run(["python", "-m", "slipway.cli", "3"], env=env, capture_output=True, text=True, check=False)
+    assert str(preloaded.program().parent) == env["PATH"].split(os.pathsep)[0]
+    assert (3, "3 ") == (done.returncode, done.stdout[:2])

@@ -8,22 +8,26 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import optuna
 import pandas as pd
 import psutil
 import pytest
 import yaml
 from optuna.storages import RDBStorage
+from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
 
 from slipway.errors import MissingToolError, SettingError
 from slipway.evaluation import metrics
-from slipway.tune.search import SearchProgress
+from slipway.tune.comparison import FOLDER
+from slipway.tune.search import STUDY, SearchProgress
 from slipway.tune.storage import open_storage
-from slipway.tune.study import SharedStudy
+from slipway.tune.study import HEARTBEAT, SEARCHER, SharedStudy
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -65,7 +69,8 @@ def _start(root: Path, *flags: str) -> subprocess.Popen:
 
 def test_a_killed_search_resumes_and_its_change_can_be_applied(project):
     process = _start(project)
-    family = _kill_after(process, trials=3)
+    url = f"sqlite:///{project / FOLDER / STUDY}"
+    family = _kill_in_a_trial(process, url, _searcher(url))
     assert -signal.SIGKILL == process.returncode
     _, alive = psutil.wait_procs(family, timeout=TIMEOUT_SECONDS)
     assert [] == alive
@@ -76,20 +81,39 @@ def test_a_killed_search_resumes_and_its_change_can_be_applied(project):
     assert 5 < yaml.safe_load(text)["model"]["max_iter"]
     evidence = json.loads((project / "metrics/tune.json").read_text())
     trials = evidence["trials"]
-    assert (TRIALS, True, True) == (trials["tried"], trials["resumed"] >= 3, 1 <= trials["killed"] <= 2)
+    assert (TRIALS, True, True) == (trials["tried"], trials["resumed"] >= 1, 1 <= trials["killed"] <= 2)
     assert evidence["judged"]["gain"]["low"] > 0
 
 
-def _kill_after(process: subprocess.Popen, trials: int) -> list[psutil.Process]:
-    """Kill the search after `trials` reported trials, and return its worker processes."""
+def _searcher(url: str) -> str:
+    """Wait for the first process of the study, and return its name."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
-    for _ in range(trials):
-        assert process.stderr.readline().startswith("tune: ")
-        assert time.monotonic() < deadline
-    family = psutil.Process(process.pid).children(recursive=True)
-    process.kill()
-    process.communicate()
-    return family
+    while time.monotonic() < deadline:
+        with suppress(KeyError, OperationalError, StopIteration):  # the study is being created
+            names = _stored(url).user_attrs
+            return next(name.partition(":")[2] for name in names if name.startswith(f"{HEARTBEAT}:"))
+        time.sleep(0.05)
+    raise AssertionError("no process searches")
+
+
+def _stored(url: str) -> optuna.Study:
+    storage = open_storage(url)
+    (name,) = optuna.get_all_study_names(storage) or [""]
+    return optuna.load_study(study_name=name, storage=storage)
+
+
+def _kill_in_a_trial(process: subprocess.Popen, url: str, searcher: str) -> list[psutil.Process]:
+    """Kill the search while it runs a trial and has a result; return its worker processes."""
+    study, deadline = _stored(url), time.monotonic() + TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        states = {trial.state for trial in study.trials if trial.user_attrs.get(SEARCHER) == searcher}
+        if {TrialState.COMPLETE, TrialState.RUNNING} <= states:
+            family = psutil.Process(process.pid).children(recursive=True)
+            process.kill()
+            process.communicate()
+            return family
+        time.sleep(0.01)
+    raise AssertionError(states)
 
 
 def test_a_search_without_a_successful_trial_is_one_line_with_the_reason(project):
@@ -105,9 +129,11 @@ def test_a_search_without_a_successful_trial_is_one_line_with_the_reason(project
 def test_a_machine_repeats_the_trials_of_another_one_that_was_killed(project, tmp_path):
     text = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(text.replace("lost_seconds: 60", "lost_seconds: 3"))
-    storage = ("--storage", f"journal://{tmp_path}/shared/journal.log")
-    killed, survivor = _start(project, *storage), _start(project, *storage, "--json")
-    _kill_after(killed, trials=2)
+    url = f"journal://{tmp_path}/shared/journal.log"
+    killed = _start(project, "--storage", url)
+    searcher = _searcher(url)
+    survivor = _start(project, "--storage", url, "--json")
+    _kill_in_a_trial(killed, url, searcher)
     output, errors = survivor.communicate(timeout=TIMEOUT_SECONDS)
     trials = json.loads(output)["evidence"]["trials"]
     assert (TRIALS, True) == (trials["tried"], 1 <= trials["killed"] <= 2), errors

@@ -14,11 +14,13 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from distributed.comm import CommClosedError
 
 from slipway.errors import ArgumentError, BusyError, MissingFileError, ToolError
 from slipway.score import cluster, folder, task
@@ -198,7 +200,7 @@ def test_a_killed_worker_and_a_lost_scheduler_lose_and_repeat_nothing(start, hos
     _until(lambda: len(_outputs(project)) >= points[1], client)
     scheduler.kill()
     _, errors = client.communicate(timeout=TIMEOUT_SECONDS)
-    assert 2 == client.returncode
+    assert 2 == client.returncode, errors
     assert "slipway: score: the Dask scheduler is lost; start it, and repeat the command" in errors
     assert "Traceback" not in errors
     assert 0 == workers[0].wait(TIMEOUT_SECONDS)
@@ -226,7 +228,7 @@ def test_a_bad_file_and_a_fatal_one_are_one_line_each_and_the_others_complete(st
     local = Host((), LOOPBACK)
     client = _score(start, local, project, fatal="3.parquet")
     _, errors = client.communicate(timeout=TIMEOUT_SECONDS)
-    assert 2 == client.returncode
+    assert 2 == client.returncode, errors
     bad, dead = sorted(line for line in errors.splitlines() if line.startswith("score: /"))[::-1]
     assert f"{project}/in/bad.parquet: row 299: size is 101.5: Input should be less than or equal to 100; fix" in bad
     assert f"{project}/in/3.parquet: the worker died each time" in dead
@@ -330,9 +332,6 @@ def test_a_task_that_waited_for_a_dead_worker_is_repeated_alone(monkeypatch):
         def __init__(self, job: str, error: Exception | None) -> None:
             self.job, self.error = job, error
 
-        def cancelled(self) -> bool:
-            return False
-
         def exception(self) -> Exception | None:
             return self.error
 
@@ -352,3 +351,12 @@ def test_a_task_that_waited_for_a_dead_worker_is_repeated_alone(monkeypatch):
     ended = dict(cluster.outcomes(Client(), task.run, jobs))
     assert (["fatal", "waited", "other", "fatal", "waited"], "waited scored") == (submitted, ended["waited"])
     assert ["fatal"] == [name for name, outcome in ended.items() if cluster.died(outcome)]
+
+
+@pytest.mark.parametrize("error", [cluster.distributed.CancelledError("lost"), CommClosedError("closed")])
+def test_a_scheduler_that_is_lost_before_it_passes_a_result_on_is_one_line(monkeypatch, error):
+    future = mock.Mock(**{"exception.return_value": None, "result.side_effect": error})
+    monkeypatch.setattr(cluster.distributed, "as_completed", lambda futures, **_: futures)
+    client = mock.Mock(**{"submit.return_value": future})
+    with pytest.raises(ToolError, match="the Dask scheduler is lost; start it"):
+        list(cluster.outcomes(client, task.run, {"a": "a"}))

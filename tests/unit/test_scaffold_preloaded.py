@@ -32,7 +32,12 @@ def run_by(python: Path | str, folder: Path) -> Run:
     def run(source: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         (folder / "program.py").write_text(source, encoding="utf-8")
         command = [str(python), "-m", "program", *arguments]
-        variables = os.environ | {"COLOR": "red"}
+        variables = os.environ | {
+            "COLOR": "red",
+            "TZ": "UTC-3",
+            "TMPDIR": str(folder),
+            "PYTHONPATH": str(folder / "src"),
+        }
         return subprocess.run(
             command, cwd=folder, env=variables, input="input", capture_output=True, text=True, check=False
         )
@@ -65,6 +70,9 @@ def test_nothing_that_may_depend_on_the_problem_is_imported(run, module):
         "import sys; sys.exit()",
         "import atexit; atexit.register(print, 'at the end')",
         "import os; os.write(1, b'unbuffered'); print('buffered')",
+        "import threading, time; threading.Thread(target=lambda: (time.sleep(0.05), print('thread'))).start()",
+        "import time; print(time.tzname)",
+        "import tempfile; print(tempfile.gettempdir())",
         "import sys; print(__import__('__main__').__file__, sys.path[0])",
     ],
 )
@@ -96,9 +104,15 @@ def test_programs_run_while_another_one_waits_for_them(server, run):
     assert 0 == run(f"import subprocess; subprocess.run({inner!r}, check=True)").returncode
 
 
-def test_python_starts_for_anything_but_a_module(server):
-    done = subprocess.run([str(server), "-c", "print('code')"], capture_output=True, text=True, check=True)
-    assert "code\n" == done.stdout
+def test_code_of_the_command_line_behaves_as_in_a_new_python(server):
+    code = f"import sys; print(sys.argv, __name__, {PACKAGE!r} in sys.modules)\ndef f(): return sys\nf().exit(3)"
+    done = subprocess.run([str(server), "-c", code, "a"], capture_output=True, text=True, check=False)
+    assert (3, "['-c', 'a'] __main__ True\n") == (done.returncode, done.stdout)
+
+
+def test_python_starts_for_anything_but_a_module_or_code(server):
+    done = subprocess.run([str(server), "-V"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Python 3.")
 
 
 def test_python_starts_where_the_server_ended(tmp_path):

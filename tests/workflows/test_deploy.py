@@ -12,12 +12,12 @@ from slipway.environment import manifests
 from slipway.environment.desired_state import DesiredState
 from slipway.image import record as records
 from slipway.local import act
-from tests import github_api, images
+from tests import github_api, images, preloaded
 from tests.delivery import conftest
 from tests.workflows.standing_in import ActProject
 
 project = conftest.project
-UV = """#!{python}
+UV = """#!{python} -IS
 # A fake uv. Commands that change or report the desired state are real; other commands only write a result.
 import json, os, pathlib, shutil, sys
 REAL = ("cml", "release report", "release comment", *os.environ.get("REAL", "none").split(", "))
@@ -38,7 +38,7 @@ elif call == "release build" and "BUILT" in os.environ:
     reason, outcome = "", "pass"
 elif command in ("promote", "rollback") or call.startswith(REAL):
     more = ["--no-wait"] if command in ("promote", "rollback") else []
-    os.execv(sys.executable, [sys.executable, "-m", "slipway.cli", command, *options, *more])
+    os.execv("{preloaded}", ["python", "-m", "slipway.cli", command, *options, *more])
 else:
     reason, outcome = "", "pass"
 job = options[0] if command == "release" else {{"image build": "image", "image push": "push"}}.get(call, command)
@@ -52,7 +52,7 @@ pathlib.Path("build/prepared").mkdir(parents=True, exist_ok=True)
 pathlib.Path("build/prepared/test.parquet").touch()
 sys.exit(outcome == "fail")
 """
-GH = """#!{python}
+GH = """#!{python} -IS
 # A fake `gh` that replaces the verification by Sigstore; every other command runs the real one.
 import hashlib, json, os, pathlib, sys
 if sys.argv[1:3] != ["attestation", "verify"]:
@@ -75,7 +75,7 @@ class Deployment(ActProject):
             project.promote("v0.1.0", environment)
         project.publish("v0.2.0")
         self.sha, self.newest = project.git("rev-parse", "HEAD"), "v0.2.0"
-        self.replace_tool("uv", UV.format(python=sys.executable))
+        self.replace_tool("uv", UV.format(python=sys.executable, preloaded=preloaded.program()))
         self.replace_tool("gh", GH.format(python=sys.executable, gh=str(Path(sys.executable).parent / "gh")))
 
     def run(

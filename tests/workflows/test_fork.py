@@ -39,7 +39,7 @@ def _environment(folder: Path) -> dict[str, str]:
         **{f"GIT_{who}_{what}": "a@example.invalid" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
     }
     environment.pop("GITHUB_STEP_SUMMARY", None)
-    return environment
+    return preloaded.first_on_path(environment)
 
 
 def run(folder: Path, *command: str) -> str:

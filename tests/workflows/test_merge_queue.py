@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from tests import github_api
+from tests import github_api, preloaded
 from tests.delivery import conftest
 from tests.workflows.standing_in import ActProject
 
 project = conftest.project
-UV = """#!{python}
+UV = """#!{python} -IS
 # A fake uv. `required` is real; the other jobs write a result, and record the base of their comparison.
 import json, os, pathlib, sys
 words = sys.argv[1:]
@@ -22,10 +22,11 @@ if words[:2] != ["run", "slipway"]:
     sys.exit()
 command, *options = words[2:]
 if command == "required":
-    os.execv(sys.executable, [sys.executable, "-m", "slipway.cli", command, *options])
+    os.execv("{preloaded}", ["python", "-m", "slipway.cli", command, *options])
 base = os.environ.get("GITHUB_BASE_REF") or os.environ.get("SLIPWAY_BASE")
 with open(os.environ["CALLS"], "a") as log:
     print(json.dumps([command, base]), file=log)
+import site; site.main()
 from slipway.results import source
 verdict = {{"outcome": "pass", "title": "every gate passes", "content": source().content}}
 results = pathlib.Path("results")
@@ -41,7 +42,7 @@ def queue(project, tmp_path):
     project.commit()
     with github_api.serve(tmp_path) as github:
         fork = ActProject(project, tmp_path, github)
-        fork.replace_tool("uv", UV.format(python=sys.executable))
+        fork.replace_tool("uv", UV.format(python=sys.executable, preloaded=preloaded.program()))
         yield fork
 
 

@@ -10,12 +10,12 @@ import pytest
 from slipway.github import checked_run
 from slipway.local import act
 from slipway.local.home import Home
-from tests import github_api
+from tests import github_api, preloaded
 from tests.delivery import conftest
 from tests.workflows.standing_in import ActProject
 
 project = conftest.project
-UV = """#!{python}
+UV = """#!{python} -IS
 # Stands in for uv. The commands that call GitHub are real; retrain and monitor only write their result.
 import json, os, pathlib, sys
 words = sys.argv[1:]
@@ -28,7 +28,7 @@ with open(os.environ["CALLS"], "a") as log:
     print(json.dumps(words[2:]), file=log)
 evidence = json.loads(os.environ["EVIDENCE"])
 if command in ("propose", "health") or (command == "retrain" and evidence is None):
-    os.execv(sys.executable, [sys.executable, "-m", "slipway.cli", command, *options])
+    os.execv("{preloaded}", ["python", "-m", "slipway.cli", command, *options])
 if evidence is None:
     sys.exit("slipway: production: nothing is deployed")
 pathlib.Path("results").mkdir(exist_ok=True)
@@ -56,7 +56,7 @@ class Fork(ActProject):
     def __init__(self, project: conftest.Project, folder: Path, github: github_api.GitHub) -> None:
         super().__init__(project, folder, github)
         project.commit()
-        self.replace_tool("uv", UV.format(python=sys.executable))
+        self.replace_tool("uv", UV.format(python=sys.executable, preloaded=preloaded.program()))
 
     def run(self, workflow: str, event: str = "schedule", evidence: str = "null", **inputs: str) -> act.WorkflowRun:
         return self.act(workflow, event, {"ref": "refs/heads/main", "inputs": inputs}, {"EVIDENCE": evidence}, {})

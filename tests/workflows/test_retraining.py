@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from slipway.local import push_rule
+from tests import preloaded
 
 ROOT = Path(__file__).parents[2]
 PROBLEM = ROOT / "tests/problems/toy_stream/problem"
@@ -86,10 +87,11 @@ class Fork:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         own = {"PATH": path, "PYTHONPATH": str(self.root / "src"), "DVC_NO_ANALYTICS": "1", "UV_NO_SYNC": "1"}
         env = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "GH_", "SLIPWAY_"))}
-        return subprocess.run(command, cwd=self.root, env=env | own, capture_output=True, text=True, check=False)
+        variables = preloaded.first_on_path(env | own)
+        return subprocess.run(command, cwd=self.root, env=variables, capture_output=True, text=True, check=False)
 
     def retrain(self, *options: str, production: str = "object()") -> subprocess.CompletedProcess[str]:
-        return self.tool(sys.executable, "-c", DRIVER.format(production=production), "retrain", *options)
+        return self.tool("python", "-c", DRIVER.format(production=production), "retrain", *options)
 
     @property
     def evidence(self) -> dict:

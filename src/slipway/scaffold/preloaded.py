@@ -1,9 +1,9 @@
 """Python processes that have imported their third-party packages before they start.
 
 `slipway new` starts a dozen short programs: measurements, DVC, and the stages that DVC starts. Each spends most of its
-time on the same imports. The server, `python -m slipway.scaffold.preloaded SOCKET PACKAGE …`, imports the packages, but
-nothing that depends on the problem, and forks itself for each program. A program has its own process, arguments,
-folder, environment, output and exit code, and imports the sources as they are then.
+time on the same imports. The server, this file run with a socket and the names of packages, imports the packages, but
+nothing of this repository, and forks itself for each program. A program has its own process, arguments, folder,
+environment, output and exit code, and imports the sources that its PYTHONPATH names, as they are then.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
+import time
+import types
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ PACKAGES = (
     *("dvc.cli", "dvc.commands.repro", "dvc.repo", "pydantic", "ruamel.yaml", "threadpoolctl"),
 )
 STARTED = b" "
+SOURCES = "PYTHONPATH"
 END_SECONDS = 10  # for the server to end after the last program
 CLIENT = """\
 #!{python} -IS
@@ -41,9 +45,9 @@ import json, os, socket, sys
 
 arguments = sys.argv[1:]
 connection = socket.socket(socket.AF_UNIX)
-program = {{"arguments": arguments[1:], "folder": os.getcwd(), "environment": dict(os.environ)}}
+program = {{"arguments": arguments, "folder": os.getcwd(), "environment": dict(os.environ)}}
 try:
-    if arguments[:1] != ["-m"]:
+    if arguments[:1] not in (["-m"], ["-c"]):
         raise OSError
     connection.connect({address!r})
     socket.send_fds(connection, [b" "], [0, 1, 2])
@@ -55,7 +59,7 @@ except OSError:
     os.execv({python!r}, [{python!r}, *arguments])
 sys.exit(int(connection.recv(16) or 1))
 """
-"""The program `python`: asks the server to run a module; starts Python for anything else, or without a server."""
+"""The program `python`: asks the server to run a module or code, and starts Python for anything else."""
 
 
 @contextmanager
@@ -64,7 +68,7 @@ def started(variables: Mapping[str, str], packages: Sequence[str] = PACKAGES) ->
 
     Returns before the imports are done; the first program waits for them. Without a server, `python` is this Python.
     """
-    with TemporaryDirectory(prefix="slipway-") as folder:
+    with tempfile.TemporaryDirectory(prefix="slipway-") as folder:
         address, client = f"{folder}/socket", Path(folder) / "python"
         client.write_text(CLIENT.format(python=sys.executable, address=address), encoding="utf-8")
         client.chmod(0o700)
@@ -75,11 +79,12 @@ def started(variables: Mapping[str, str], packages: Sequence[str] = PACKAGES) ->
                 yield Path(sys.executable)
                 return
             listener.listen()
+            environment = {name: value for name, value in os.environ.items() if name != SOURCES}
             server = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(listener.fileno()), *packages],
+                [sys.executable, "-P", __file__, str(listener.fileno()), *packages],
                 stdin=subprocess.PIPE,
                 pass_fds=[listener.fileno()],
-                env={**os.environ, **variables},
+                env={**environment, **variables},
             )
         try:
             yield client
@@ -134,12 +139,8 @@ def _execute(connection: socket.socket) -> None:
         os.dup2(descriptor, number)
         os.close(descriptor)
     sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False))  # the server's is a pipe
-    os.chdir(program["folder"])
-    if not sys.flags.safe_path:
-        sys.path[0] = program["folder"]
-    os.environ.clear()
-    os.environ.update(program["environment"])
-    code = _code(program["arguments"])
+    _enter(program["folder"], program["environment"])
+    code = _code(*program["arguments"])
     with suppress(OSError):  # the program closed them, or nobody reads them
         sys.stdout.flush()
         sys.stderr.flush()
@@ -148,11 +149,28 @@ def _execute(connection: socket.socket) -> None:
     os._exit(code)
 
 
-def _code(arguments: list[str]) -> int:
-    """Run `python -m` with `arguments`, and return its exit code."""
-    sys.argv = [*arguments]
+def _enter(folder: str, environment: dict[str, str]) -> None:
+    """Set what a new Python reads from its folder and its environment."""
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    tempfile.tempdir = None
+    time.tzset()
+    sys.dont_write_bytecode = bool(environment.get("PYTHONDONTWRITEBYTECODE"))
+    sources = [*filter(None, environment.get(SOURCES, "").split(os.pathsep))]
+    sys.path[:0] = sources if environment.get("PYTHONSAFEPATH") else [folder, *sources]
+
+
+def _code(option: str, program: str, *arguments: str) -> int:
+    """Run `python -m` or `python -c` with its arguments, and return its exit code."""
     try:
-        runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+        if option == "-m":
+            sys.argv = [program, *arguments]
+            runpy.run_module(program, run_name="__main__", alter_sys=True)
+        else:
+            sys.argv = [option, *arguments]
+            sys.modules["__main__"] = main = types.ModuleType("__main__")
+            exec(program, vars(main))  # noqa: S102  as Python does
         code: Any = 0
     except SystemExit as stop:
         code = stop.code
@@ -162,6 +180,7 @@ def _code(arguments: list[str]) -> int:
     if code is not None and not isinstance(code, int):
         print(code, file=sys.stderr)  # noqa: T201  as Python does for `sys.exit(message)`
         code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     return code or 0
 

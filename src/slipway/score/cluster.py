@@ -93,9 +93,13 @@ def _ended(
     futures = {client.submit(task, job, pure=False): name for name, job in jobs.items()}
     for future in distributed.as_completed(list(futures), loop=client.loop):
         name = futures.pop(future)
-        if future.cancelled():
-            raise ToolError("score: the Dask scheduler is lost; start it, and repeat the command, which continues")
-        yield name, future.exception() or future.result()
+        try:
+            ended = future.exception() or future.result()
+        except (distributed.CancelledError, OSError):  # the scheduler passes the result on, and can end before it does
+            raise ToolError(
+                "score: the Dask scheduler is lost; start it, and repeat the command, which continues"
+            ) from None
+        yield name, ended
 
 
 def died(ended: Any | Exception) -> bool:
