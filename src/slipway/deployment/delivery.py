@@ -6,12 +6,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway import output
+from slipway import output, webhook
 from slipway.deployment import promotion, rollout, waiting
 from slipway.environment import manifests
 from slipway.environment.place import store_url
+from slipway.errors import UserError
 from slipway.gates import Outcome, Verdict
 from slipway.git.redact import redacted
+from slipway.github import workflows
 from slipway.release import publish as publication
 from slipway.release.signing import attestation, signature
 from slipway.release.store import open_store
@@ -79,10 +81,16 @@ def render_manifests() -> None:
 
 @contextmanager
 def _recorded(job: str, environment: Environment) -> Iterator[JobResult]:
-    """Record the result of a change of the desired state, including a failure."""
+    """Record the result of a change of the desired state, including a failure, and send it to the webhook."""
     with recorded(job) as result:
         result.evidence = Subject(environment=environment.name)
-        yield result
+        try:
+            yield result
+        except UserError as error:
+            webhook.notify(f"❌ {environment}: {job} failed", str(error), workflows.run_url())
+            raise
+    verdicts = "; ".join(verdict.observed for verdict in result.verdicts)
+    webhook.notify(f"✅ {environment}: {job} to {result.release}", f"Observed: {verdicts}", workflows.run_url())
 
 
 def _record_served(result: JobResult, content: EnvironmentFile, wait: bool) -> None:

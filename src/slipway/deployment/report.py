@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway import results
+from slipway import results, webhook
 from slipway.environment.environment import Environment
 from slipway.errors import MissingFileError, UserError
 from slipway.files import write_text
@@ -48,6 +48,7 @@ def report(folder: Path, needs: str) -> str:
         write_text(REPORT, text)
         write_text(FOLDER / "report.html", html.render(document, title))
     workflows.add_to_summary(text)
+    webhook.notify(title, f"Commit {deployment.commit}", deployment.run)
     return title
 
 

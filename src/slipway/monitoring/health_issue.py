@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from slipway import output, results
+from slipway import output, results, webhook
 from slipway.errors import MissingFileError
 from slipway.gates import Outcome, Verdict
 from slipway.github import api, workflows
@@ -77,9 +77,16 @@ def _report(environment: Environment) -> str:
 def _in_issue(repository: str, environment: str, monitored: JobResult[MonitorEvidence], text: Document) -> str:
     """Open, update or close the issue; return what was done. Raises ApiError if GitHub refuses."""
     issue = HealthIssue.find(repository, environment)
-    if troubles := content.troubles(monitored):
-        return issue.report(content.title(environment, monitored), text, troubles)
-    return issue.close() if monitored.outcome is Outcome.PASS else issue.refresh(text)
+    troubles, title = content.troubles(monitored), content.title(environment, monitored)
+    if troubles:
+        if troubles != issue.troubles_before():
+            webhook.notify(f"❌ {title}", f"Failed checks: {', '.join(troubles)}", workflows.run_url())
+        return issue.report(title, text, troubles)
+    if monitored.outcome is not Outcome.PASS:
+        return issue.refresh(text)
+    if issue.troubles_before():
+        webhook.notify(f"✅ {environment}: every check passes again", link=workflows.run_url())
+    return issue.close()
 
 
 def _without_issue(environment: str, monitored: JobResult[MonitorEvidence], text: Document, error: ApiError) -> str:
@@ -123,7 +130,7 @@ class HealthIssue:
         body = {"title": title, "body": self._body(text, troubles)}
         if self.issue is None:
             return f"opened {api.call('POST', self.path, body)['html_url']}"
-        before = self._troubles_before()
+        before = self.troubles_before()
         self._patch(body)
         if before != troubles:
             self._comment(markdown.render(content.changed(before, troubles)))
@@ -133,7 +140,7 @@ class HealthIssue:
         """Update the open issue after an inconclusive run, without opening one; return what was done."""
         if self.issue is None:
             return "no issue is needed: no check failed"
-        self._patch({"body": self._body(text, self._troubles_before())})
+        self._patch({"body": self._body(text, self.troubles_before())})
         return f"updated {self.issue['html_url']}, which stays open: not every check passes"
 
     def close(self) -> str:
@@ -149,7 +156,7 @@ class HealthIssue:
         body = markdown.render(text, markdown.LENGTH_MAX - MARKER_LENGTH_MAX)
         return f"{body}\n<!-- slipway-health {self.environment}: {names} -->\n"
 
-    def _troubles_before(self) -> list[str]:
+    def troubles_before(self) -> list[str]:
         """Return the failed checks when the issue was last written, from its marker."""
         marker = MARKER.search((self.issue or {}).get("body") or "")
         return [name for name in marker[2].split(", ") if name] if marker else []
