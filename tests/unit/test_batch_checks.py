@@ -289,13 +289,13 @@ def test_daylight_saving_is_no_fault(taught):
 
 
 def test_a_sampled_row_has_the_numbers_of_its_neighbors_and_how_long_each_is_frozen():
-    frame = table(300, 3)
-    frame.loc[40:90, "dew"] = 1.5
+    frame, count = table(0, 3), ROWS - 100
+    frame.loc[:90, "dew"] = frame.loc[ROWS - 90 :, "dew"] = 1.5  # the last of a segment and the first of the next one
     frame.loc[60, "dew"] = np.nan
-    rows = drawn(frame, 120, SEED)
+    rows = drawn(frame, count, SEED)
     whole = drawn(frame, len(frame), SEED)
     segment = whole.features[problem.SEGMENTS[0]]
-    chosen = np.sort(np.random.default_rng(SEED).permutation(len(frame))[:120])
+    chosen = np.sort(np.random.default_rng(SEED).permutation(len(frame))[:count])
     assert len(chosen) == len(rows)
     for distance, neighbors in rows.neighbors.items():
         expected = whole.features[list(neighbors)].groupby(segment).shift(distance).iloc[chosen]

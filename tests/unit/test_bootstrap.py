@@ -94,3 +94,13 @@ def test_a_block_is_drawn_as_a_whole():
     assert all((weights[blocks == block] == weights[blocks == block][0]).all() for block in (1, 3, 7))
     assert (weights[[0, 2, 5]].sum(axis=0) == 3).all()  # as many draws as blocks
     assert not (weights == 1).all()
+
+
+def test_the_weights_in_memory_are_bounded_and_the_draws_do_not_depend_on_the_bound(monkeypatch):
+    whole = np.hstack(list(bootstrap.row_weights(100, 70, 1)))
+    monkeypatch.setattr(bootstrap, "BATCH_WEIGHTS_MAX", 700)
+    batches = list(bootstrap.row_weights(100, 70, 1))
+    assert 700 == max(batch.size for batch in batches)
+    np.testing.assert_array_equal(whole, np.hstack(batches))
+    monkeypatch.setattr(bootstrap, "BATCH_WEIGHTS_MAX", 50)
+    assert (100, 1) == next(bootstrap.row_weights(100, 70, 1)).shape
