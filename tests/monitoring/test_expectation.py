@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 
 import problem
+from slipway.batch.spans import PREVIOUS_WINDOWS, REFERENCE_WINDOWS_MAX, REFERENCE_WINDOWS_MIN, Spans
 from slipway.monitoring.checks import drift, predictions, skew
 from slipway.monitoring.context import CheckContext
 from slipway.monitoring.log_columns import LOGGED, PREDICTION
 from slipway.monitoring.reference import Reference, ReleaseBaseline
-from slipway.monitoring.spans import PREVIOUS_WINDOWS, REFERENCE_WINDOWS_MAX, REFERENCE_WINDOWS_MIN, Spans
 from slipway.monitoring.window import LiveWindow
 from slipway.settings import read_settings
 from tests import stations

@@ -303,3 +303,30 @@ def _megabytes(environment, model_dir, source, rows: int) -> float:
     """Return the peak memory of a run on `source`, in MiB."""
     process = _start(environment, source, source.with_name("out.parquet"), model_dir, rows)
     return int(process.communicate()[0]) / 1024
+
+
+class Recorder:
+    """A sample that records the chunks and columns that it may draw from."""
+
+    def __init__(self) -> None:
+        self.chunks: list[tuple[int, list[str]]] = []
+
+    def add(self, chunk, features) -> None:
+        self.chunks.append((chunk.number, features.schema.names))
+
+
+def test_the_sample_is_drawn_from_every_chunk_also_of_an_interrupted_run(job, toy, write, monkeypatch):
+    scored, score_chunk = job(write(table(730), "in.parquet")), run._score_chunk
+
+    def interrupted(chunk, *arguments):
+        if chunk.number == 4:
+            raise InterruptedError
+        score_chunk(chunk, *arguments)
+
+    monkeypatch.setattr(run, "_score_chunk", interrupted)
+    with pytest.raises(InterruptedError):
+        score(scored, PARAMS)
+    monkeypatch.setattr(run, "_score_chunk", score_chunk)
+    recorder = Recorder()
+    assert 0 < score(scored, PARAMS, recorder).resumed < 730
+    assert [(number, list(toy.Row.model_fields)) for number in range(8)] == recorder.chunks

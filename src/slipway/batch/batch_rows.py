@@ -40,12 +40,16 @@ class BatchRows:
 
     @classmethod
     def of(cls, frame: pd.DataFrame, rows_max: int, distances: Sequence[int], seed: int) -> BatchRows:
-        """Sample the labeled rows of `frame`, as `problem.load` returns it. Raises nothing on valid rows."""
-        labeled = frame[frame[problem.TARGET].notna()]
+        """Sample the rows of `frame`, as `problem.load` returns it: the labeled ones if it has the target.
+
+        A frame without `TIME_COLUMN` has neither clock nor order. Raises nothing on valid rows.
+        """
+        labeled = frame[frame[problem.TARGET].notna()] if problem.TARGET in frame else frame
         places = np.sort(np.random.default_rng(seed).permutation(len(labeled))[:rows_max])
         features = to_features(labeled, problem.Row)
-        features[problem.TARGET] = _target(labeled[problem.TARGET])
-        if problem.TIME_COLUMN is None:
+        if problem.TARGET in frame:
+            features[problem.TARGET] = _target(labeled[problem.TARGET])
+        if problem.TIME_COLUMN not in frame:
             return cls(features.iloc[places].reset_index(drop=True), None, {}, pd.DataFrame(index=range(len(places))))
         order, group = _order(features)
         at = np.empty(len(order), dtype=int)
@@ -76,6 +80,10 @@ class BatchRows:
     def assigned(self, name: str, values: np.ndarray | str) -> BatchRows:
         """Return the rows with other values of one column, or with one value of it."""
         return replace(self, features=self.features.assign(**{name: values}))
+
+    def without_time(self) -> BatchRows:
+        """Return the rows without clock and order."""
+        return BatchRows(self.features, None, {}, self.frozen[[]])
 
     def codes(self, profiles: Mapping[str, ColumnProfile]) -> np.ndarray:
         """Return the bin or category of each value, shape (n, c), see `ColumnProfile.codes`."""

@@ -16,8 +16,8 @@ from slipway.batch import interval
 from slipway.batch.batch_reference import BatchReference
 from slipway.batch.batch_rows import BatchRows
 from slipway.batch.batch_statistics import StatisticKey, arcsine
+from slipway.batch.spans import PREVIOUS_WINDOWS, Spans, days_of
 from slipway.monitoring.log_columns import PREDICTION
-from slipway.monitoring.spans import PREVIOUS_WINDOWS, Spans, days_of
 from slipway.schema.features import to_features
 
 if TYPE_CHECKING:

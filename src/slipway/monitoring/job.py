@@ -12,6 +12,7 @@ import pandas as pd
 
 import problem
 from slipway import output, predictor
+from slipway.batch.spans import PREVIOUS_WINDOWS
 from slipway.dvc import client
 from slipway.errors import ArgumentError
 from slipway.files import write_text
@@ -23,7 +24,6 @@ from slipway.monitoring import collect, snapshots
 from slipway.monitoring.alarm_state import MonitorState, Point
 from slipway.monitoring.assess import assess
 from slipway.monitoring.reference import LoadTestBaseline, Reference, ReleaseBaseline
-from slipway.monitoring.spans import PREVIOUS_WINDOWS
 from slipway.monitoring.window import LiveWindow, ServiceCounts
 from slipway.release import evidence
 from slipway.release.champion import fetch_desired

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,6 +26,10 @@ def score(
         str | None,
         typer.Option(metavar="ADDRESS", help="Dask scheduler for a folder. Default: processes of this machine."),
     ] = None,
+    checks: Annotated[
+        Literal["off", "warn", "fail"] | None,
+        typer.Option(help="Whether findings on INPUT are ignored, warnings or errors. Default: `score.checks`."),
+    ] = None,
 ) -> None:
     """Predict every row of a file or folder with the same code as the service. An interrupted run resumes.
 
@@ -33,4 +37,4 @@ def score(
     """
     from slipway.score import released as job
 
-    job.main(source, target, skip_bad, release, environment, scheduler)
+    job.main(source, target, skip_bad, release, environment, scheduler, checks)

@@ -15,7 +15,7 @@ from slipway import output
 from slipway.dvc.files import blobs
 from slipway.errors import ArgumentError, BusyError, DataError, MissingFileError, ToolError
 from slipway.files import locks, make_folder, write_bytes
-from slipway.score import cluster, task
+from slipway.score import cluster, input_checks, input_sample, task
 from slipway.score.one_file import VerifiedModel
 from slipway.score.task import FileJob, FileOutcome
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
-    from slipway.settings.serving import ScoreSection
+    from slipway.score.input_sample import InputSample
+    from slipway.settings import Settings
 
 LOCK = ".lock"
 HIDDEN = (".", "_")
@@ -43,6 +44,7 @@ class FolderResult:
     """Rows that an earlier run completed."""
     errors: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    findings: list[str] = field(default_factory=list)
 
 
 def score_folder(
@@ -50,33 +52,38 @@ def score_folder(
     target: Path,
     model: VerifiedModel,
     skip_bad: Path | None,
-    limits: ScoreSection,
+    settings: Settings,
     scheduler: str | None,
 ) -> None:
-    """Score every file of the folder `source` into the folder `target`, and print the result.
+    """Score every file of the folder `source` into the folder `target`, check a sample of them, and print the result.
 
     Files, outputs and the copy of the model must have the same paths on every machine of the cluster. Raises DataError
     if a file could not be scored.
     """
+    limits = settings.score
     start, outputs = time.monotonic(), _outputs(source, target, skip_bad)
     with _alone(target), _shared(model, target) as shared:
         limits_of_task = limits.model_copy(update={"threads": 1})
+        sample, empty = (input_sample.sampled(settings, len(outputs)) for _ in range(2))
         jobs = {
-            str(path): FileJob(path, output_path, bad, shared, limits_of_task, task.code())
+            str(path): FileJob(path, output_path, bad, shared, limits_of_task, task.code(), empty)
             for path, output_path, bad in outputs
         }
         with cluster.connected(scheduler, limits.threads) as client:
-            result = _score(client, jobs)
+            result = _score(client, jobs, sample)
     result.seconds = time.monotonic() - start
     if result.errors:
         raise DataError(
             f"{source}: {len(result.errors)} of {result.files} files failed, the first: {result.errors[0]};"
             " the others are complete, and the same command continues"
         )
+    if sample:
+        result.findings = input_checks.report(source, sample, settings)
     skipped = f"; {result.broken:,} invalid rows in {skip_bad}" if skip_bad else ""
     text = f"{target}: {result.files:,} files, {result.scored:,} rows, {result.resumed:,} of them earlier,"
     text += f" scored by {model.released} in {result.seconds:.1f} s{skipped}"
     output.result({"release": model.released, **asdict(result)}, text)
+    input_checks.refuse(source, result.findings, limits)
 
 
 def _outputs(source: Path, target: Path, skip_bad: Path | None) -> list[tuple[Path, Path, Path | None]]:
@@ -137,8 +144,8 @@ def _shared(model: VerifiedModel, target: Path) -> Iterator[VerifiedModel]:
         shutil.rmtree(folder)
 
 
-def _score(client: Client, jobs: dict[str, FileJob]) -> FolderResult:
-    """Score every file, and report the progress in bytes of the input."""
+def _score(client: Client, jobs: dict[str, FileJob], sample: InputSample | None) -> FolderResult:
+    """Score every file, collect their samples, and report the progress in bytes of the input."""
     sizes = {name: job.source.stat().st_size for name, job in jobs.items()}
     result, bytes_all, bytes_done = FolderResult(len(jobs)), sum(sizes.values()) or 1, 0
     progress = output.ProgressReporter("score", "rows")
@@ -150,6 +157,8 @@ def _score(client: Client, jobs: dict[str, FileJob]) -> FolderResult:
         result.scored += outcome.scored
         result.broken += outcome.broken
         result.resumed += outcome.resumed
+        if sample and outcome.sample:
+            sample.merge(outcome.sample)
         bytes_done += sizes[name]
         rows, fraction = outcome.scored + outcome.broken, bytes_done / bytes_all
         progress.name = f"score: {count:,} of {len(jobs):,} files"

@@ -16,6 +16,7 @@ from slipway.score.run import ScoreJob, ScoreResult, score
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from slipway.score.input_sample import InputSample
     from slipway.settings.serving import ScoreSection
 
 
@@ -34,8 +35,12 @@ def score_file(
     skip_bad: Path | None,
     limits: ScoreSection,
     provenance: Mapping[str, str] | None = None,
+    sample: InputSample | None = None,
 ) -> ScoreResult:
-    """Score `source` into `target`, whose metadata records `provenance` too. Raises UserError, which names `source`."""
+    """Score `source` into `target`, whose metadata records `provenance` too, and draw a sample of the rows.
+
+    Raises UserError, which names `source`.
+    """
     dialect = Dialect(**getattr(problem, "CSV", {}))
     with TemporaryDirectory() as scratch:
         prepared = _prepared(source, dialect, Path(scratch))
@@ -43,7 +48,7 @@ def score_file(
             prepared, target, model.folder, model.released, problem.Row, skip_bad, dialect, dict(provenance or {})
         )
         try:
-            return score(job, limits)
+            return score(job, limits, sample)
         except UserError as error:
             error.args = (str(error).replace(str(prepared), str(source)),)
             raise

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from slipway.score.input_sample import InputSample
     from slipway.score.rows import CheckedRows
     from slipway.score.tables import Chunk
     from slipway.settings.serving import ScoreSection
@@ -72,13 +73,13 @@ class ScoreResult:
     seconds: float
 
 
-def score(job: ScoreJob, limits: ScoreSection) -> ScoreResult:
-    """Score a file with `limits`, the section `score` of params.yaml. Raises UserError."""
+def score(job: ScoreJob, limits: ScoreSection, sample: InputSample | None = None) -> ScoreResult:
+    """Score a file with `limits`, the section `score` of params.yaml, and draw a sample of it. Raises UserError."""
     start = time.monotonic()
     scorer = predictor.load(job.model)
     passthrough = _passthrough_columns(job, scorer.signature)
     with Checkpoints.of(job.target, _plan(job, limits)) as checkpoints:
-        resumed = _score_chunks(job, limits, scorer, passthrough, checkpoints)
+        resumed = _score_chunks(job, limits, scorer, passthrough, checkpoints, sample)
         folder = checkpoints.folder
         broken = tables.write(job.skip_bad, folder, checkpoints.load(BROKEN), {}) if job.skip_bad else 0
         model, _ = blobs(job.model, without=RELEASE)
@@ -123,6 +124,7 @@ def _score_chunks(
     scorer: predictor.Predictor,
     passthrough: list[str],
     checkpoints: Checkpoints,
+    sample: InputSample | None,
 ) -> int:
     """Score every incomplete chunk, and return the number of rows in the complete ones.
 
@@ -133,11 +135,14 @@ def _score_chunks(
     with ThreadPoolExecutor(threads, "score") as pool:
         waiting: deque[tuple[Future[None], Chunk]] = deque()
         for chunk in tables.read(job.source, job.row, limits.chunk_rows, job.dialect):
+            features = _with_defaults(chunk, job.row)
+            if sample:
+                sample.add(chunk, features)
             if checkpoints.has(chunk.number):
                 resumed += len(chunk.raw)
                 progress.skip(len(chunk.raw), chunk.read_fraction)
                 continue
-            checked = checker.check(_with_defaults(chunk, job.row), chunk.invalid)
+            checked = checker.check(features, chunk.invalid)
             _refuse(job, chunk, checked)
             future = pool.submit(_score_chunk, chunk, checked, scorer, passthrough, checkpoints)
             waiting.append((future, chunk))

@@ -6,6 +6,7 @@ write, and the other finds the complete output. Its metadata has a hash of all t
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 import json
@@ -32,6 +33,7 @@ from slipway.score.run import SKIPPED, TOOLS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from slipway.score.input_sample import InputSample
     from slipway.settings.serving import ScoreSection
 
 INPUTS = "slipway.inputs"
@@ -50,6 +52,8 @@ class FileJob:
     limits: ScoreSection
     code: Mapping[str, str]
     """Code and packages of the client, see `code`."""
+    sample: InputSample | None = None
+    """Empty; the outcome has it with rows of the file."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ class FileOutcome:
     resumed: int = 0
     """Rows that an earlier run completed."""
     error: str = ""
+    sample: InputSample | None = None
+    """None of a file whose output was complete."""
 
 
 class OtherCodeError(Exception):
@@ -106,8 +112,9 @@ def _scored(job: FileJob, inputs: str) -> FileOutcome:
         if complete := _complete(job, inputs):
             return complete
         try:
-            done = score_file(job.source, job.target, job.model, job.skip_bad, job.limits, {INPUTS: inputs})
-            return FileOutcome(done.scored, done.broken, done.resumed)
+            sample = copy.deepcopy(job.sample)
+            done = score_file(job.source, job.target, job.model, job.skip_bad, job.limits, {INPUTS: inputs}, sample)
+            return FileOutcome(done.scored, done.broken, done.resumed, sample=sample)
         except BusyError:
             time.sleep(LOCK_INTERVAL_SECONDS)
 

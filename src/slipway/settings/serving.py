@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from slipway.settings.values import (
     Count,
@@ -16,6 +16,8 @@ from slipway.settings.values import (
     Whole,
     parameter,
 )
+
+InputChecks = Literal["off", "warn", "fail"]
 
 
 class PredictionLogSection(Section):
@@ -70,6 +72,7 @@ class ScoreSection(Section):
 
     chunk_rows: Annotated[Count, parameter("Rows in memory per thread", "rows")]
     threads: Annotated[Count, parameter("Prediction threads", "threads")]
+    checks: Annotated[InputChecks, parameter("Whether findings on the input are ignored, warnings or errors")] = "warn"
 
 
 class AgainstSection(Section):

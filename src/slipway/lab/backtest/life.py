@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import problem
+from slipway.batch.spans import PREVIOUS_WINDOWS
 from slipway.gates import Outcome
 from slipway.lab.backtest import release as releases
 from slipway.lab.backtest.replay_result import RetrainingEvent
@@ -16,7 +17,6 @@ from slipway.lab.backtest.stream import times
 from slipway.monitoring.alarm_state import MonitorState
 from slipway.monitoring.assess import assess
 from slipway.monitoring.log_columns import KEY, PREDICTION, RELEASE, TIME, label_key
-from slipway.monitoring.spans import PREVIOUS_WINDOWS
 from slipway.monitoring.window import LiveWindow, logged
 from slipway.retraining import trigger
 from slipway.schema.features import to_features

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 TARGET = "label"
 TASK = "binary"
+TIME_COLUMN = None
 
 
 class Row(BaseModel):

@@ -29,6 +29,8 @@ class Spans:
     """Places of the rows of the previous windows, by window; empty unless complete."""
     recent: np.ndarray
     """Places of the newest rows, as many windows of them."""
+    days: float
+    """Length of a window, longer than requested where that would have too few rows."""
 
     @classmethod
     def of(cls, day: np.ndarray, days: float) -> Spans:
@@ -44,7 +46,7 @@ class Spans:
         span = PREVIOUS_WINDOWS * length
         starts = chosen * length
         previous = [np.flatnonzero((day >= start - span) & (day < start) & (start >= span)) for start in starts]
-        return cls(window[own], previous, np.flatnonzero(day > end - span))
+        return cls(window[own], previous, np.flatnonzero(day > end - span), length)
 
 
 def days_of(frame: pd.DataFrame, days: float, seed: int) -> np.ndarray:
