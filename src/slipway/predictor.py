@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from slipway import onnx_packing
 from slipway.errors import SettingError
 
 if TYPE_CHECKING:
@@ -95,12 +96,24 @@ class OnnxPredictor:
         options.inter_op_num_threads = 1
         self.signature = signature
         _require(provider, onnxruntime.get_available_providers())
-        self._session = onnxruntime.InferenceSession(str(model_dir / ONNX), options, providers=[provider])
+        content = (model_dir / ONNX).read_bytes()
+        kinds = {column["name"]: column["kind"] for column in signature["columns"]}
+        self._packed = onnx_packing.pack(content, kinds)
+        if self._packed:
+            content = self._packed.content
+            signature = {
+                "columns": [column for column in signature["columns"] if column["name"] in self._packed.others]
+            }
+        self._inputs = signature
+        self._session = onnxruntime.InferenceSession(content, options, providers=[provider])
         self._output = [self._session.get_outputs()[-1].name]
 
     def predict(self, columns: Columns) -> np.ndarray:
         """See `Predictor.predict`."""
-        (scores,) = self._session.run(self._output, as_inputs(self.signature, columns))
+        inputs = as_inputs(self._inputs, columns)
+        if self._packed:
+            inputs[self._packed.matrix] = self._packed.pack(columns)
+        (scores,) = self._session.run(self._output, inputs)
         return shaped(self.signature["task"], scores)
 
 

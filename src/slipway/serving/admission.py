@@ -35,6 +35,15 @@ class Admission:
         self._arriving += 1
         return True
 
+    def hold(self) -> None:
+        """Make a request active that was admitted in this pass of the loop."""
+        self._arriving -= 1
+        self._active += 1
+
+    def release(self) -> None:
+        """End an active request."""
+        self._active -= 1
+
     def is_full(self) -> bool:
         """Return whether another request would exceed the limit."""
         return self._active >= self._max
@@ -46,7 +55,7 @@ class Admission:
         self._active += 1
 
     def __exit__(self, *_: object) -> None:
-        self._active -= 1
+        self.release()
 
     async def wait_for_slice(self) -> None:
         """Wait for a time slice to compute in.
@@ -55,11 +64,16 @@ class Admission:
         reached. The loop computes for SLICE_SECONDS, or for one request that takes longer. Then it polls its sockets.
         """
         await asyncio.sleep(0)
-        while self._slice_start is not None and time.perf_counter() - self._slice_start > SLICE_SECONDS:
+        while not self.is_in_slice():
             await asyncio.sleep(0)
+
+    def is_in_slice(self) -> bool:
+        """Return whether the loop may compute another request before it polls its sockets. Begin a slice if none is."""
         if self._slice_start is None:
             self._slice_start = time.perf_counter()
             asyncio.get_running_loop().call_soon(self._end_slice)
+            return True
+        return time.perf_counter() - self._slice_start <= SLICE_SECONDS
 
     def _reset_arriving(self) -> None:
         self._arriving = 0

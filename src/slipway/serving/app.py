@@ -10,6 +10,7 @@ import re
 import time
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,9 +20,10 @@ from slipway.serving import open_inference
 from slipway.serving.admission import Admission, BodyReader, overload, too_large
 from slipway.serving.content_type import is_json
 from slipway.serving.refusal import RefusedError, detail
+from slipway.serving.scorer import LARGE_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from slipway.serving.contract import RowContract
     from slipway.serving.explanations import Explanations
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 JSON = b"application/json"
 PREDICT, EXPLAIN = "/predict", "/explain"
 PREFIX = re.compile(rb"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
+_NO_HEADERS: list[tuple[bytes, bytes]] = []
 PREFIXES_MAX = 8  # cached versions of a page, one per prefix; each proxy has one prefix
 
 
@@ -70,7 +73,7 @@ class App:
         self._settings = settings
         self._classes = scorer.classes
         self._head = b'{"release":%s,"predictions":' % to_json(release["version"])
-        self._admission = Admission(settings["max_concurrency"])
+        self.admission = Admission(settings["max_concurrency"])
         self._bodies = BodyReader(settings["max_bytes"], settings["max_waiting_bytes"], settings["timeout_seconds"])
         self._full = overload()
         self._full_body = _refusal(str(self._full))
@@ -82,7 +85,8 @@ class App:
             "/release": lambda: (JSON, json.dumps(release).encode()),
         }
         self._prefixed: dict[str, tuple[bytes, Callable[[str], bytes]]] = {}
-        self._routes = {PREDICT: self._prediction_route(self._answer, _refusal)}
+        self._predict = self._prediction_route(self._answer, _refusal)
+        self._routes = {PREDICT: self._predict}
 
     def add_page(self, path: str, content_type: bytes, body: Callable[[str], bytes]) -> None:
         """Serve `path` with the result of `body`, a function of the path prefix of the client's proxy."""
@@ -103,15 +107,35 @@ class App:
         )
 
     def _prediction_route(self, answer: Answer, refusal: Callable[..., bytes]) -> Route:
-        return Route(answer, refusal, self._admission, self._observer.refused, self._observer.answered)
+        return Route(answer, refusal, self.admission, self._observer.refused, self._observer.answered)
 
-    def is_full(self) -> bool:
-        """Return whether a prediction request would be refused now."""
-        return self._admission.is_full()
+    def is_inline(self, body: bytes | bytearray) -> bool:
+        """Return whether the answer to a prediction request with `body` is expected to be computed inline."""
+        return len(body) <= LARGE_BYTES and self._contract.approximate_rows(body) <= self._scorer.inline_rows
 
-    def admit(self) -> bool:
-        """Return whether a prediction request whose headers have arrived may proceed."""
-        return self._admission.admit()
+    def answer_inline(
+        self, headers: Headers, body: bytes | bytearray, start: float
+    ) -> tuple[int, Headers, bytes] | None:
+        """Return status, headers and body of the response to an admitted prediction request.
+
+        The response is that of `__call__`. Returns None if the rows have to be scored on the thread, so that only
+        `__call__` can answer. `start` is the time of the request's headers on `time.perf_counter`.
+        """
+        received = dict(headers)
+        request_id = self._observer.request_id(received)
+        status, extra = 200, _NO_HEADERS
+        try:
+            _check_headers(received, self._settings["max_bytes"])
+            if len(body) > self._settings["max_bytes"]:
+                raise too_large(self._settings["max_bytes"])
+            rows, columns = self._contract.parse(body)
+            if rows > self._scorer.inline_rows:
+                return None
+            response = self._predictions_in_json(request_id, body, self._scorer.score_inline(columns))
+        except Exception as error:  # noqa: BLE001  any failure is answered here, and logged by the observer
+            status, response, extra = self._failure(error, self._predict, request_id, received)
+        self._observer.answered(request_id, status, time.perf_counter() - start)
+        return status, [(b"content-type", JSON), (b"x-request-id", request_id), *extra], response
 
     def reject(self, headers: Headers) -> tuple[Headers, bytes]:
         """Count a request with `headers` as refused (503), and return headers and body of the response."""
@@ -146,22 +170,27 @@ class App:
         start = time.perf_counter()
         headers = dict(scope["headers"])
         request_id = self._observer.request_id(headers)
-        extra = [(b"x-request-id", request_id)]
+        extra = _NO_HEADERS
         try:
             status, body = 200, await self._admitted(request_id, headers, receive, route)
-        except RefusedError as refused:
-            route.refused(request_id, refused)
-            status, body = refused.status, route.refusal(str(refused), refused.details)
-            if status == 503:
-                extra.append(self._retry_after)
-            if status == 408 or b"expect" in headers:
-                # The rest of the body would be as slow, or never arrive, and the next request would be read as body.
-                extra.append((b"connection", b"close"))
-        except Exception:  # noqa: BLE001  any failure is answered here, and logged by the observer
-            self._observer.failed(request_id)
-            status, body = 500, route.refusal("the service failed; see its log")
-        await _send(send, status, JSON, body, extra)
+        except Exception as error:  # noqa: BLE001  any failure is answered here, and logged by the observer
+            status, body, extra = self._failure(error, route, request_id, headers)
+        await _send(send, status, JSON, body, [(b"x-request-id", request_id), *extra])
         route.answered(request_id, status, time.perf_counter() - start)
+
+    def _failure(
+        self, error: Exception, route: Route, request_id: bytes, headers: Mapping[bytes, bytes]
+    ) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+        """Observe the error that is being handled, and return status, body and further headers of its response."""
+        if not isinstance(error, RefusedError):
+            self._observer.failed(request_id)
+            return 500, route.refusal("the service failed; see its log"), []
+        route.refused(request_id, error)
+        extra = [self._retry_after] if error.status == 503 else []
+        if error.status == 408 or b"expect" in headers:
+            # The rest of the body would be as slow, or never arrive, and the next request would be read as body.
+            extra.append((b"connection", b"close"))
+        return error.status, route.refusal(str(error), error.details), extra
 
     async def _admitted(self, request_id: bytes, headers: dict[bytes, bytes], receive: Receive, route: Route) -> bytes:
         _check_headers(headers, self._settings["max_bytes"])
@@ -174,7 +203,7 @@ class App:
         async with self._scorer.slot(len(body)):
             rows, columns = self._contract.parse(body)
             scores = await self._scorer.score(rows, columns)
-        return self._head + to_json(self._recorded(request_id, body, scores)) + b"}"
+        return self._predictions_in_json(request_id, body, scores)
 
     async def _infer(self, protocol: OpenInference, request_id: bytes, body: bytearray) -> bytes:
         async with self._scorer.slot(len(body)):
@@ -184,11 +213,16 @@ class App:
         self._recorded(request_id, request.rows, scores)
         return protocol.response(request, scores)
 
+    def _predictions_in_json(self, request_id: bytes, body: bytes | bytearray, scores: np.ndarray) -> bytes:
+        return self._head + to_json(self._recorded(request_id, body, scores)) + b"}"
+
     def _recorded(self, request_id: bytes, body: bytes | bytearray, scores: np.ndarray) -> list[Any]:
         """Return the predictions for the rows in `body`, after they are counted and logged."""
-        if not np.isfinite(scores).all():
+        values = scores.tolist()
+        # For one number, numpy takes ten times as long.
+        if not (isfinite(values[0]) if scores.shape == (1,) else np.isfinite(scores).all()):
             raise ValueError("the model returned NaN or infinity")
-        predictions = self._predictions(scores.tolist())
+        predictions = self._predictions(values)
         self._observer.predicted(request_id, body, scores, predictions)
         return predictions
 

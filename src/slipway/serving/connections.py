@@ -22,9 +22,12 @@ from uvicorn.config import HTTP_PROTOCOLS
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from slipway.serving.http1 import Http1Parser
+from slipway.serving.inline_queue import InlineQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from slipway.serving.admission import Admission
 
     Headers = Iterable[tuple[bytes, bytes]]
 
@@ -35,14 +38,18 @@ CLOSE_TIMEOUT_SECONDS = 0.2  # after which they are closed even if clients keep 
 PREDICT = b"/predict"
 
 
-class AdmissionControl(Protocol):
-    """Decision on whether a prediction request is admitted."""
+class PredictionApp(Protocol):
+    """Application that admits and answers prediction requests."""
 
-    def is_full(self) -> bool:
-        """Return whether a prediction request would be refused now."""
+    admission: Admission
 
-    def admit(self) -> bool:
-        """Return whether a prediction request whose headers have arrived may proceed."""
+    def is_inline(self, body: bytes | bytearray) -> bool:
+        """Return whether the answer to a prediction request with `body` is expected to be computed inline."""
+
+    def answer_inline(
+        self, headers: Headers, body: bytes | bytearray, start: float
+    ) -> tuple[int, Headers, bytes] | None:
+        """Return status, headers and body of the response to an admitted request, or None if it cannot be inline."""
 
     def reject(self, headers: Headers) -> tuple[Headers, bytes]:
         """Count a request with `headers` as refused (503), and return headers and body of the response."""
@@ -51,8 +58,10 @@ class AdmissionControl(Protocol):
 class ConnectionManager:
     """All connections of a worker, and its listening sockets."""
 
-    def __init__(self, admission: AdmissionControl, settings: dict[str, Any]) -> None:
-        self.admission = admission
+    def __init__(self, app: PredictionApp, settings: dict[str, Any]) -> None:
+        self.app = app
+        self.admission = app.admission
+        self.inline = InlineQueue(app.admission)
         self.idle_seconds = settings["idle_seconds"]
         self.busy_seconds = (
             2 * settings["timeout_seconds"] + settings["idle_seconds"]
@@ -67,6 +76,15 @@ class ConnectionManager:
         self._listeners: list[socket.socket] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._serve: Callable[[socket.socket], Any] | None = None
+        self._default_headers: list[tuple[bytes, bytes]] = []
+        self._default_lines = b""
+
+    def default_lines(self, headers: list[tuple[bytes, bytes]]) -> bytes:
+        """Return uvicorn's default headers, such as the date, as lines. uvicorn replaces the list each second."""
+        if headers is not self._default_headers:
+            self._default_headers = headers
+            self._default_lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+        return self._default_lines
 
     def open(self) -> None:
         """Find the listening sockets of this process, and start to check connections. Call it in the loop."""
@@ -113,7 +131,7 @@ class ConnectionManager:
 
     def _answer_refused(self) -> None:
         for connection, headers, keep_alive in self._refused:
-            connection.answer_directly(503, *self.admission.reject(headers), keep_alive)
+            connection.answer_directly(503, *self.app.reject(headers), keep_alive)
         self._refused.clear()
 
     def _accept(self, limit: int) -> int:
@@ -140,7 +158,11 @@ class ConnectionManager:
 
 
 class Connection(HttpToolsProtocol):
-    """A connection. It is closed after `idle_seconds` without an active request, whatever it sends in that time."""
+    """A connection. It is closed after `idle_seconds` without an active request, whatever it sends in that time.
+
+    A prediction request that arrives as a whole is answered by `app.answer_inline` if that is possible; all others
+    become a task of uvicorn with the ASGI application.
+    """
 
     manager: ClassVar[ConnectionManager]
 
@@ -160,14 +182,17 @@ class Connection(HttpToolsProtocol):
         self._since = self.loop.time()
         self._head_bytes = 0
         self._in_head = self._is_refused = self._is_closing_soon = False
+        self._body: bytearray | None = None  # of a request that may be answered inline, and is not yet
+        self._is_complete = self._keep_alive = False
         if not self.manager.enter(self):
-            self.answer_directly(503, *self.manager.admission.reject(()), keep_alive=False)
+            self.answer_directly(503, *self.manager.app.reject(()), keep_alive=False)
         elif self.manager.is_closing:
             self.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Remove the connection from its manager."""
         self.manager.leave(self)
+        self._take_inline()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -175,6 +200,8 @@ class Connection(HttpToolsProtocol):
         if self._in_head:
             self._head_bytes += len(data)
         super().data_received(data)
+        if self._body is not None and not self._is_complete:
+            self._defer()
         if self._in_head and self._head_bytes > self.manager.max_head_bytes:
             if self._is_idle():
                 self.answer_directly(431, [], b"", keep_alive=False)
@@ -182,35 +209,100 @@ class Connection(HttpToolsProtocol):
                 self.transport.abort()
 
     def on_message_begin(self) -> None:
-        """Start to count the bytes of a head."""
+        """Start to count the bytes of a head, and make a task of the previous request if that is not answered yet."""
+        if self._body is not None:
+            self._defer()
         self._in_head = True
         self._head_bytes = 0
-        super().on_message_begin()
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
 
     def on_headers_complete(self) -> None:
         """Admit the request, or refuse it above the limit: here that costs a quarter of what it costs in the routes."""
         if self.parser.should_upgrade():
             return  # the parser repeats the head without `Upgrade`
         self._in_head = False
-        self._is_refused = self.url == PREDICT and self._is_idle() and not self.manager.admission.admit()
+        is_prediction = self.url == PREDICT and self._is_idle()
+        self._is_refused = is_prediction and not self.manager.admission.admit()
         if self._is_refused:
             # A client that waits for `100 Continue` may skip the body, and its next request would be read as the body.
             self.manager.refuse(self, self.parser.should_keep_alive() and not self.expect_100_continue)
             return
-        super().on_headers_complete()
         self._since = self.loop.time()
-        if self._is_closing_soon:
-            self.cycle.keep_alive = False
+        if is_prediction and self._may_be_inline():
+            self._body, self._is_complete, self._start = bytearray(), False, time.perf_counter()
+            self._keep_alive = self._parsed_keep_alive()
+        else:
+            self._start_cycle()
 
     def on_body(self, body: bytes) -> None:
         """Pass the body on, unless the request is refused."""
-        if not self._is_refused:
+        if self._body is not None:
+            self._body += body
+        elif not self._is_refused:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Pass the end of the request on, unless it is refused."""
-        if not self._is_refused and not self.parser.should_upgrade():
+        if self._body is not None:
+            self._is_complete = True
+            self.manager.admission.hold()
+            if self.manager.app.is_inline(self._body):
+                self.manager.inline.add(self)
+            else:
+                self._defer()
+        elif not self._is_refused and not self.parser.should_upgrade():
             super().on_message_complete()
+
+    def answer_inline(self) -> None:
+        """Answer the complete request, unless the connection no longer has one."""
+        if self._body is None or self.transport.is_closing():
+            return
+        answer = self.manager.app.answer_inline(self.headers, self._body, self._start)
+        if answer is None:
+            self._defer()
+            return
+        self._take_inline()
+        status, headers, body = answer
+        keep_alive = self._keep_alive and not any(name == b"connection" for name, _ in headers)
+        lines = self.manager.default_lines(self.server_state.default_headers)
+        self.answer_directly(status, headers, body, keep_alive, lines)
+        self.server_state.total_requests += 1
+
+    def _may_be_inline(self) -> bool:
+        return self.parser.get_method() == b"POST" and not self.expect_100_continue and not self.flow.write_paused
+
+    def _parsed_keep_alive(self) -> bool:
+        return self.parser.get_http_version() != "1.0" and bool(self.parser.should_keep_alive())
+
+    def _take_inline(self) -> bytearray | None:
+        """Return the body of a request that is not yet answered inline, which no longer will be."""
+        body, self._body = self._body, None
+        if body is not None and self._is_complete:
+            self.manager.admission.release()
+        return body
+
+    def _defer(self) -> None:
+        """Pass a request to the ASGI application instead of answering it inline."""
+        is_complete, body = self._is_complete, self._take_inline()
+        self._start_cycle()
+        self.cycle.scope["method"] = "POST"  # the parser may be at the next request
+        self.cycle.keep_alive = self._keep_alive and not self._is_closing_soon
+        if body:
+            super().on_body(bytes(body))
+        if is_complete:
+            super().on_message_complete()
+
+    def _start_cycle(self) -> None:
+        """Start a task of uvicorn for the request whose headers are complete."""
+        url, headers, expect_100_continue = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = url, headers, expect_100_continue
+        self.scope["headers"] = headers
+        super().on_headers_complete()
+        if self._is_closing_soon:
+            self.cycle.keep_alive = False
 
     def on_response_complete(self) -> None:
         """Start the idle time of the connection."""
@@ -222,6 +314,8 @@ class Connection(HttpToolsProtocol):
         if self._is_idle():
             self._is_closing_soon = True
             self.loop.call_later(self.manager.linger_seconds, self._close_if_idle)
+        elif self._body is not None:
+            self._is_closing_soon = True
         else:
             super().shutdown()
 
@@ -235,21 +329,26 @@ class Connection(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def answer_directly(self, status: int, headers: Headers, body: bytes, keep_alive: bool) -> None:
+    def answer_directly(
+        self, status: int, headers: Headers, body: bytes, keep_alive: bool, default_lines: bytes = b""
+    ) -> None:
         """Write a response without calling the application, and close the connection unless `keep_alive`."""
         keep_alive = keep_alive and not self._is_closing_soon
         lines = [
             STATUS_LINE[status],
+            default_lines,
             b"content-length: %d\r\n" % len(body),
             b"" if keep_alive else b"connection: close\r\n",
         ]
-        lines += [b"%b: %b\r\n" % header for header in headers]
+        lines += [b"%b: %b\r\n" % header for header in headers if header[0] != b"connection"]
         self.transport.write(b"".join((*lines, b"\r\n", body)))
         self._since = self.loop.time()
         if not keep_alive:
             self.transport.close()
 
     def _is_idle(self) -> bool:
+        if self._body is not None:
+            return False
         return self.cycle is None or bool(self.cycle.response_complete)
 
     def _close_if_idle(self) -> None:
@@ -257,9 +356,9 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
 
-def install(admission: AdmissionControl, settings: dict[str, Any]) -> ConnectionManager:
+def install(app: PredictionApp, settings: dict[str, Any]) -> ConnectionManager:
     """Register `Connection` in uvicorn, with the limits of `settings`. Call it before uvicorn starts."""
-    Connection.manager = ConnectionManager(admission, settings)
+    Connection.manager = ConnectionManager(app, settings)
     HTTP_PROTOCOLS["auto"] = f"{__name__}:{Connection.__name__}"
     return Connection.manager
 

@@ -24,9 +24,6 @@ class Http1Parser:
         self._protocol = protocol
         self._start()
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._parser, name)
-
     def feed_data(self, data: bytes) -> None:
         """Parse `data`. Raises httptools.HttpParserError, also for CONNECT, because this service is not a proxy."""
         while True:
@@ -47,6 +44,10 @@ class Http1Parser:
         self._parser = httptools.HttpRequestParser(self._protocol)
         # As in uvicorn: data after `Connection: close` does not affect the response to the previous request.
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.get_http_version = self._parser.get_http_version
+        self.get_method = self._parser.get_method
+        self.should_keep_alive = self._parser.should_keep_alive
+        self.should_upgrade = self._parser.should_upgrade
 
     def _plain_head(self) -> bytes:
         """Return the head of the request without the headers that request an upgrade."""

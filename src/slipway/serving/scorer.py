@@ -38,7 +38,8 @@ class Scorer:
         self._timeout_seconds = timeout_seconds
         self._thread = ThreadPoolExecutor(1, "scorer")
         self._large_slots = asyncio.Semaphore(LARGE_BODIES_MAX)
-        self._inline_rows = self._rows_within(inline_seconds)
+        self.inline_rows = self._rows_within(inline_seconds)
+        """Maximum rows of a request that is computed inline."""
 
     @property
     def classes(self) -> list[str] | None:
@@ -66,8 +67,8 @@ class Scorer:
 
         Raises RefusedError (504) after `timeout_seconds`.
         """
-        if rows <= self._inline_rows:
-            return self._predictor.predict(columns)
+        if rows <= self.inline_rows:
+            return self.score_inline(columns)
         # Arrays are built here, while the thread computes another request; on the thread they would delay the next one.
         inputs = as_inputs(self._predictor.signature, columns)
         arrays = {name: values.ravel() for name, values in inputs.items()}
@@ -76,6 +77,10 @@ class Scorer:
             return await asyncio.wait_for(work, self._timeout_seconds)
         except TimeoutError:
             raise self._timed_out() from None
+
+    def score_inline(self, columns: Mapping[str, list[Any]]) -> np.ndarray:
+        """Return the predictions for at most `inline_rows` rows, without waiting."""
+        return self._predictor.predict(columns)
 
     def _timed_out(self) -> RefusedError:
         return RefusedError(504, "timeout", f"the prediction exceeded {self._timeout_seconds} s; send fewer rows")

@@ -1,4 +1,4 @@
-"""The ceiling: bare Starlette with the same model, without validation, metrics or logs."""
+"""The ceiling: bare Starlette with the same model in ONNX Runtime, without validation, metrics or logs."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from slipway import predictor
+from slipway.lab.bench import plain_model
 from slipway.serving import model_folder
 
-model = predictor.load(model_folder.locate())
-names = [column["name"] for column in model.signature["columns"]]
+model_dir = model_folder.locate()
+predict_columns = plain_model.load(model_dir)
+names = [column["name"] for column in predictor.signature(model_dir)["columns"]]
 
 
 async def predict(request: Request) -> Response:
     """Score one row, or an array of rows."""
     content = from_json(await request.body())
     rows = content if isinstance(content, list) else [content]
-    scores = model.predict({name: [row[name] for row in rows] for name in names})
+    scores = predict_columns({name: [row[name] for row in rows] for name in names})
     return Response(to_json({"predictions": scores.tolist()}), media_type="application/json")
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +15,9 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from slipway import output
+from slipway.lab.bench import plain_model
 from slipway.lab.bench.bench_result import BenchCell, Size
 from slipway.lab.bench.load import Block, play, request
-from slipway.lab.bench.servers import COMMON_ENVIRONMENT
 from slipway.loadtest.samples import percentiles
 
 if TYPE_CHECKING:
@@ -146,14 +145,8 @@ def _model_call(model_dir: Path, rows: list[str]) -> Callable[[], Any]:
     if signature["format"] != "onnx":
         model = predictor.load(model_dir)
         return lambda: model.predict(table)
-    os.environ.update(COMMON_ENVIRONMENT)
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model_dir / predictor.ONNX, options, providers=["CPUExecutionProvider"])
-    inputs, outputs = predictor.as_inputs(signature, table), [session.get_outputs()[-1].name]
-    return lambda: session.run(outputs, inputs)
+    run, inputs = plain_model.onnx_session(model_dir), predictor.as_inputs(signature, table)
+    return lambda: run(inputs)
 
 
 def _rounds(
