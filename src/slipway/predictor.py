@@ -71,6 +71,8 @@ def as_inputs(signature: Mapping[str, Any], columns: Columns) -> dict[str, np.nd
 def _as_input(kind: str, values: Sequence[Any] | np.ndarray) -> np.ndarray:
     if kind == "number":
         return np.asarray(values, dtype=np.float32).reshape(-1, 1)  # None becomes NaN
+    if isinstance(values, np.ndarray) and values.dtype == object and None not in values:
+        return values.reshape(-1, 1)
     return np.array(["" if value is None else value for value in values], dtype=object).reshape(-1, 1)
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from slipway.checks.suites import ENVIRONMENT, QUIET, RUNNER
+from slipway.scaffold import plan, render
 
 PREPARED = """
 import json, random
@@ -51,16 +55,49 @@ import json, sys
 from slipway.checks.deepchecks_runner import UNUSED, import_deepchecks
 
 import_deepchecks()
-print(json.dumps([UNUSED, *(name for name in ("deepchecks", "jsonschema", "rfc3987_syntax") if name in sys.modules)]))
+names = [UNUSED, *(name for name in ("deepchecks", "jsonschema", "rfc3987_syntax") if name in sys.modules)]
+
+import numpy as np, pandas as pd
+from deepchecks.tabular import Dataset, checks
+from written_suites import RowsOfReference
+
+reference = pd.DataFrame({"size": np.float32([1, 2, np.nan, 4]), "kind": ["a", None, "b", "c"], "label": [0, 1, 0, 1]})
+new = pd.concat([reference.iloc[[1, 1, 2]], reference.assign(label=1 - reference["label"])], ignore_index=True)
+sides = [Dataset(side, label="label", features=["size", "kind"], cat_features=["kind"]) for side in (reference, new)]
+ratios = [checks.TrainTestSamplesMix().run(*sides).value["ratio"], RowsOfReference().run(*sides).value]
+conditions = [
+    RowsOfReference().add_condition_ratio_less_or_equal(limit).run(*sides).conditions_results[0].is_pass()
+    for limit in (0.42, 0.43)
+]
+print(json.dumps({"names": names, "ratios": ratios, "conditions": conditions}))
 """
 
 
-def test_deepchecks_is_imported_without_the_packages_of_notebooks():
-    """jsonschema, which only nbformat imports here, would compile a grammar of URLs with rfc3987_syntax."""
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory):
+    """Return what a process found that imported deepchecks, and the data suite that a wide table gets."""
+    folder = tmp_path_factory.mktemp("suites")
+    rows = pd.DataFrame({"size": np.arange(200.0), "kind": ["a", "b"] * 100, "label": [0, 1, 1, 0] * 50})
+    rows.to_parquet(folder / "rows.parquet")
+    narrow, _ = plan.infer(folder / "rows.parquet", plan.ForkRequest("label"), 1)
+    wide = replace(narrow, features=narrow.features * plan.WIDE_COLUMNS_MIN)
+    text = render.render(wide)[render.PACKAGE / "suites.py"]
+    (folder / "written_suites.py").write_text(text, encoding="utf-8")
     command = [f"{ENVIRONMENT}/bin/python", "-c", IMPORTED]
-    environment = os.environ | {"PYTHONPATH": "src"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert ["nbformat", "deepchecks"] == json.loads(done.stdout)
+    environment = os.environ | {"PYTHONPATH": f"src:{folder}"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert 0 == done.returncode, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_deepchecks_is_imported_without_the_packages_of_notebooks(imported):
+    """jsonschema, which only nbformat imports here, would compile a grammar of URLs with rfc3987_syntax."""
+    assert ["nbformat", "deepchecks"] == imported["names"]
+
+
+def test_rows_of_the_reference_are_the_samples_that_deepchecks_counts(imported):
+    assert [3 / 7, 3 / 7] == imported["ratios"]
+    assert [False, True] == imported["conditions"]
 
 
 def test_a_runner_whose_input_ends_without_a_request_writes_no_answer(tmp_path):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, create_model, field_validator, model_validator
 
 from slipway.checks import contract
 from slipway.gates.data_evidence import BrokenRule, Example
@@ -80,7 +80,7 @@ def test_an_unknown_column_is_a_finding():
     assert [("answer", "unknown column")] == kinds({"answer": 1})
 
 
-@settings(max_examples=10)  # each example validates 15,000 rows
+@settings(max_examples=10)
 @given(st.integers(0, 3 * contract.CHUNK_ROWS - 1))
 def test_a_bad_row_is_found_at_any_position(place):
     sizes = np.ones(3 * contract.CHUNK_ROWS)
@@ -93,11 +93,71 @@ def test_a_long_value_is_truncated():
     assert contract.VALUE_LENGTH_MAX == len(contract.quoted("x" * 1000))
 
 
+class Pair(BaseModel):
+    """Two columns with a rule on both."""
+
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Pair:
+        if self.low > self.high:
+            raise ValueError("low exceeds high")
+        return self
+
+
+class Later(BaseModel):
+    """A field that is judged after the other, by its own function."""
+
+    low: float
+    high: float
+
+    @field_validator("high")
+    @classmethod
+    def _above(cls, value: float, info: ValidationInfo) -> float:
+        if value < info.data["low"]:
+            raise ValueError("high is below low")
+        return value
+
+
+class Initialized(BaseModel):
+    """A model that compares its fields when it is complete."""
+
+    low: float
+    high: float
+
+    def model_post_init(self, _: object) -> None:
+        if self.low > self.high:
+            raise ValueError("low exceeds high")
+
+
+@pytest.mark.parametrize("row", [Pair, Later, Initialized])
+def test_a_rule_on_several_columns_is_judged_by_row(row):
+    frame = pd.DataFrame({"low": [1.0, 5.0, 2.0], "high": [2.0, 4.0, 2.0]})
+    (finding,) = contract.check(frame, row, set(), 3)
+    assert [1] == [example.row for example in finding.examples]
+
+
+def test_a_field_under_another_name_is_judged_by_row():
+    aliased = create_model("Aliased", size=(float, Field(alias="Size")))
+    assert contract.field_validators(aliased) is None
+
+
+def test_only_rows_with_a_rejected_value_are_validated_as_rows(monkeypatch):
+    lengths = []
+    records = contract.records
+    monkeypatch.setattr(contract, "records", lambda frame: (lengths.append(len(frame)), records(frame))[1])
+    (finding,) = findings({}, {}, {"size": 10.0}, {}, {"size": 11.0})
+    assert [2] == lengths
+    assert [2, 4] == [example.row for example in finding.examples]
+
+
 def test_rows_become_python_values_in_chunks(monkeypatch):
     lengths = []
     records = contract.records
     monkeypatch.setattr(contract, "CHUNK_ROWS", 2)
     monkeypatch.setattr(contract, "records", lambda frame: (lengths.append(len(frame)), records(frame))[1])
-    (finding,) = findings({}, {}, {}, {}, {"size": 10.0})
+    frame = pd.DataFrame({"low": [1.0] * 5, "high": [2.0, 2.0, 2.0, 2.0, 0.0]})
+    (finding,) = contract.check(frame, Pair, set(), 3)
     assert [2, 2, 1] == lengths
-    assert [Example(row=4, value=10.0)] == finding.examples
+    assert [4] == [example.row for example in finding.examples]

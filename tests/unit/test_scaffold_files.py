@@ -87,8 +87,9 @@ def test_a_limit_stays_where_the_problem_is_well_within_it():
 def test_equal_files_differ_by_noise_only_and_shifted_files_by_more(made):
     frame = pd.DataFrame({feature.name: np.random.default_rng(3).normal(size=2000) for feature in made.features})
     frame = frame.assign(kind=np.resize(["a", "b"], 2000), label=np.resize([0, 1, 1], 2000))
-    same = drift.measure(drift.pairs([frame[:1000], frame[1000:]], 1000, 1), made)
-    moved = drift.measure(drift.pairs([frame[:1000], frame[1000:] + frame[1000:]], 1000, 1), made)
+    same = drift.measure(drift.pairs(frame, [1000, 1000], 1000, 1), made)
+    other = pd.concat([frame[:1000], frame[1000:] + frame[1000:]])
+    moved = drift.measure(drift.pairs(other, [1000, 1000], 1000, 1), made)
     assert same["numeric"] < same["noise"] < moved["numeric"]
     assert (0, 1) == (round(same["category"], 1), moved["category"])
     assert (0, 1) == (same["unseen"], moved["unseen"])
@@ -196,6 +197,17 @@ def test_written_python_passes_the_linters(tmp_path, monkeypatch, task, plain, t
     path = tmp_path / "a table with a very long name that goes on and on and on and on, and then ends.parquet"
     table(task, plain=plain).to_parquet(path)
     made, _ = plan.infer(path, plan.ForkRequest("The label", time=time), 1)
+    require_clean_python(made, tmp_path, monkeypatch)
+
+
+def test_written_python_of_a_wide_table_passes_the_linters(made, tmp_path, monkeypatch):
+    names = [f"column_{number}" for number in range(plan.WIDE_COLUMNS_MIN)]
+    numbers = tuple(replace(made.features[0], name=name, source=name) for name in names)
+    kinds = {**made.kinds, **dict.fromkeys(names, "number")}
+    require_clean_python(replace(made, features=(*numbers, *made.features), kinds=kinds), tmp_path, monkeypatch)
+
+
+def require_clean_python(made, tmp_path, monkeypatch):
     for name, text in render.render(made).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)

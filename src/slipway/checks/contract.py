@@ -1,15 +1,22 @@
-"""The data contract: validation of every row of a frame against the problem's `Row`, by pydantic itself."""
+"""The data contract: validation of every row of a frame against the problem's `Row`, by pydantic itself.
+
+Where `Row` has no rule on several columns, each column is validated as a list by its field's own validator, which takes
+a sixth of the time, and only rows with a value that it rejects are validated as rows.
+"""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import SchemaValidator, core_schema
 
 from slipway.gates.data_evidence import BrokenRule, Example
 from slipway.schema.fields import fields
+from slipway.schema.missing import with_none
 from slipway.schema.typed_rows import records
 
 if TYPE_CHECKING:
@@ -91,12 +98,57 @@ def _broken_rules(frame: pd.DataFrame, row: type[BaseModel], example_rows: int) 
 def _errors(frame: pd.DataFrame, row: type[BaseModel]) -> Iterator[tuple[int, ErrorDetails]]:
     """Yield each error of pydantic with the number of its row."""
     adapter = TypeAdapter[Any](list[row])  # type: ignore[valid-type]  # known at run time only
-    for start in range(0, len(frame), CHUNK_ROWS):
+    suspects = _suspects(frame, row)
+    for start in range(0, len(suspects), CHUNK_ROWS):
+        places = suspects[start : start + CHUNK_ROWS]
         try:
-            adapter.validate_python(records(frame.iloc[start : start + CHUNK_ROWS]))
+            adapter.validate_python(records(frame.iloc[places]))
         except ValidationError as invalid:
             for error in invalid.errors(include_url=False):
-                yield start + int(error["loc"][0]), error
+                yield int(places[int(error["loc"][0])]), error
+
+
+def _suspects(frame: pd.DataFrame, row: type[BaseModel]) -> np.ndarray:
+    """Return the numbers of the rows with a value that its field rejects; all, where a rule may read several columns.
+
+    Shape (k,), ascending.
+    """
+    validators = field_validators(row)
+    if validators is None:
+        return np.arange(len(frame))
+    places: set[int] = set()
+    for name, values in frame.items():
+        try:
+            validators[str(name)].validate_python(with_none(values).tolist())
+        except ValidationError as invalid:
+            errors = invalid.errors(include_url=False, include_context=False, include_input=False)
+            places |= {int(error["loc"][0]) for error in errors}
+    return np.array(sorted(places), dtype=int)
+
+
+def field_validators(row: type[BaseModel]) -> dict[str, SchemaValidator] | None:
+    """Return the validator of a list of values for each field; None unless every value is judged on its own.
+
+    A function may read the other fields, and an alias renames one.
+    """
+    schema = cast("dict[str, Any]", row.__pydantic_core_schema__)
+    inner = schema.get("schema", {})
+    is_plain = schema["type"] == "model" and inner.get("type") == "model-fields"
+    if not is_plain or schema["custom_init"] or "post_init" in schema or _has_function(inner):
+        return None
+    if any("validation_alias" in field for field in inner["fields"].values()):
+        return None
+    config = schema.get("config")
+    return {
+        name: SchemaValidator(core_schema.list_schema(field["schema"]), config)
+        for name, field in inner["fields"].items()
+    }
+
+
+def _has_function(schema: Any) -> bool:
+    if isinstance(schema, dict):
+        return str(schema.get("type")).startswith("function") or any(map(_has_function, schema.values()))
+    return isinstance(schema, list | tuple) and any(map(_has_function, schema))
 
 
 def _rule(error: Mapping[str, Any], unit: str) -> tuple[str, str]:

@@ -76,11 +76,23 @@ class Subject:
 
 def subject(data_dir: Path, settings: Settings) -> Subject:
     """Return the problem's own estimator with a sample of its own data, split as for training."""
+    return sampled(*sides(data_dir, settings), settings)
+
+
+def sides(data_dir: Path, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return all labeled rows of the problem, split as for training."""
+    import problem
+
+    frame = problem.load(data_dir)
+    train, test = problem.split(frame[frame[problem.TARGET].notna()], settings.for_problem())
+    return train, test
+
+
+def sampled(train: pd.DataFrame, test: pd.DataFrame, settings: Settings) -> Subject:
+    """Return the problem's own estimator with a sample of the rows of both sides."""
     import problem
 
     limits, seed, params = settings.convergence, settings.seed, settings.for_problem()
-    frame = problem.load(data_dir)
-    train, test = problem.split(frame[frame[problem.TARGET].notna()], params)
     label = None if problem.TASK == "regression" else problem.TARGET
     train, test = (_sample(train, limits.train_rows, seed, label), _sample(test, limits.test_rows, seed, label))
     return Subject(

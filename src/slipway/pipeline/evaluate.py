@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,8 +83,13 @@ def importance(scorer: predictor.Predictor, batches: Iterable[pd.DataFrame], y: 
             break
     else:
         return {}
-    shuffled = {name: scorer.predict({**columns, name: random.permutation(columns[name])}) for name in columns}
-    return {name: float(metric.gain(whole - metric.value(y, score))) for name, score in shuffled.items()}
+    shuffled = {name: random.permutation(values) for name, values in columns.items()}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # a prediction uses one thread, and there is one for each column
+        scores = pool.map(lambda name: scorer.predict({**columns, name: shuffled[name]}), shuffled)
+        return {
+            name: float(metric.gain(whole - metric.value(y, score)))
+            for name, score in zip(shuffled, scores, strict=True)
+        }
 
 
 def _fitted_baselines(prepared: Path) -> dict[str, Callable[[pd.DataFrame], np.ndarray]]:

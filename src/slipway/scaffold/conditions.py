@@ -13,7 +13,7 @@ import pandas as pd
 from slipway.scaffold import times
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from slipway.scaffold.plan import Plan
 
@@ -26,19 +26,22 @@ Sides = tuple[pd.DataFrame, pd.DataFrame]
 """Rows of a file, and of the files before it."""
 
 
-def measure(pairs: Sequence[Sides], plan: Plan) -> dict[str, dict[str, str]]:
+def measure(pairs: Iterable[Sides], plan: Plan) -> dict[str, dict[str, str]]:
     """Return the reason by column for each check of deepchecks with columns to leave out.
 
-    pairs: rows with the column names of the table.
+    pairs: rows with the column names of the table; one pair at a time is in memory, except for its new side.
     """
     strings = [column.name for column in plan.features if column.is_category]
     strings += [plan.target.name] if plan.target.task == "multiclass" else []
-    named = [(_named(new, plan), _named(old, plan)) for new, old in pairs]
-    files = [new for new, _ in named]
-    whole = pd.concat(named[-1], ignore_index=True)
+    files: list[pd.DataFrame] = []
+    unseen: list[object] = []
+    for new, old in pairs:
+        files.append(_named(new, plan))
+        unseen += set(files[-1][plan.target.name]) - set(old[plan.target.source].dropna().astype(object))
+    whole = pd.concat([files[-1], _named(old, plan)], ignore_index=True)
     broken: dict[str, dict[str, str]] = {
         "IsSingleValue": {name: _single_value([file[name] for file in files]) for name in map(str, whole)},
-        "NewLabelTrainTest": {plan.target.name: _new_label(named, plan)},
+        "NewLabelTrainTest": {plan.target.name: _new_label(unseen, plan)},
         **{
             check: {name: reason([whole[name], *(file[name] for file in files)]) for name in strings}
             for check, reason in STRING_CHECKS.items()
@@ -84,13 +87,11 @@ def _others(counts: pd.Series) -> int:
     return int(counts.iloc[1:].sum())
 
 
-def _new_label(pairs: Sequence[Sides], plan: Plan) -> str:
+def _new_label(unseen: Sequence[object], plan: Plan) -> str:
     """Return why the labels of a file are no finding, or an empty string."""
-    if plan.target.task == "regression":
+    if plan.target.task == "regression" or not unseen:
         return ""
-    target = plan.target.name
-    unseen = [label for new, old in pairs for label in set(new[target]) - set(old[target])]
-    return f"{str(unseen[0])[:20]!r} appears in a later file for the first time" if unseen else ""
+    return f"{str(unseen[0])[:20]!r} appears in a later file for the first time"
 
 
 def baseform(text: str) -> str:

@@ -11,37 +11,46 @@ import pandas as pd
 from slipway.scaffold.distances import NEW_RATIO, cramer, kolmogorov, noise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from slipway.scaffold.plan import Plan
 
 
-def pairs(files: Sequence[pd.DataFrame], rows: int, seed: int) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
-    """Return each file with the files before it, at most `rows` of each side; a single file is split in two."""
-    whole = files[0] if len(files) == 1 else pd.concat(files, ignore_index=True)
-    starts = [round(len(whole) * (1 - NEW_RATIO))] if len(files) == 1 else list(accumulate(map(len, files[:-1])))
-    sides = [(whole.iloc[start:end], whole.iloc[:start]) for start, end in pairwise([*starts, len(whole)])]
-    return [(_sampled(new, rows, seed), _sampled(old, rows, seed)) for new, old in sides]
+def pairs(
+    whole: pd.DataFrame, lengths: Sequence[int], rows: int, seed: int
+) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Yield each file with the files before it, at most `rows` of each side; a single file is split in two.
+
+    whole: rows of all files, which have so many rows each.
+    """
+    starts = [round(len(whole) * (1 - NEW_RATIO))] if len(lengths) == 1 else list(accumulate(lengths[:-1]))
+    for start, end in pairwise([*starts, len(whole)]):
+        yield _sampled(whole.iloc[start:end], rows, seed), _sampled(whole.iloc[:start], rows, seed)
 
 
 def _sampled(frame: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:
     return frame.sample(min(rows, len(frame)), random_state=seed)
 
 
-def measure(compared: Sequence[tuple[pd.DataFrame, pd.DataFrame]], plan: Plan) -> dict[str, float]:
+def measure(compared: Iterable[tuple[pd.DataFrame, pd.DataFrame]], plan: Plan) -> dict[str, float]:
     """Return the largest drift of each kind over all pairs, and the distance that noise can reach at their size."""
+    measured = [_of_pair(new, old, plan) for new, old in compared]
+    return {kind: _largest(pair[kind] for pair in measured) for kind in measured[0]}
+
+
+def _of_pair(new: pd.DataFrame, old: pd.DataFrame, plan: Plan) -> dict[str, float]:
     categories, target = set(plan.categories), plan.target.name
     numbers = [feature.name for feature in plan.features if feature.name not in categories]
     names = [feature.name for feature in plan.features]
     return {
-        "numeric": _largest(kolmogorov(new[name], old[name]) for new, old in compared for name in numbers),
-        "category": _largest(cramer(new[name], old[name]) for new, old in compared for name in categories),
-        "label": _largest(_label(new[target], old[target], plan.target.task) for new, old in compared),
-        "nulls": _largest(new[name].isna().mean() - old[name].isna().mean() for new, old in compared for name in names),
-        "repeats": _largest(_repeats(new, old, [*names, target]) for new, old in compared),
-        "conflicts": _largest(_conflicts(new, names, target) for new, _ in compared),
-        "unseen": _largest(_unseen(new[name], old[name]) for new, old in compared for name in categories),
-        "noise": _largest(noise(len(new), len(old), len(names)) for new, old in compared),
+        "numeric": _largest(kolmogorov(new[name], old[name]) for name in numbers),
+        "category": _largest(cramer(new[name], old[name]) for name in categories),
+        "label": _label(new[target], old[target], plan.target.task),
+        "nulls": _largest(new[name].isna().mean() - old[name].isna().mean() for name in names),
+        "repeats": _repeats(new, old, [*names, target]),
+        "conflicts": _conflicts(new, names, target),
+        "unseen": _largest(_unseen(new[name], old[name]) for name in categories),
+        "noise": noise(len(new), len(old), len(names)),
     }
 
 

@@ -80,21 +80,26 @@ def training() -> TrainingMeasurement:
     """Return the best number of trees on held-out training rows, and the convergence evidence with it."""
     settings = read_settings()
     params = settings.for_problem()
-    subject = convergence.subject(DATA, settings)
-    trees = _trees(_for_trees(subject, settings), params)
+    subject, larger = _subjects(settings)
+    trees = _trees(larger, params)
+    del larger
     params["model"]["max_iter"] = trees
     chosen = replace(subject, build=lambda: problem.build_model(params))
     evidence = convergence.evidence(chosen, settings.convergence.small_rows)
     return TrainingMeasurement(trees=trees, convergence=evidence)
 
 
-def _for_trees(subject: convergence.Subject, settings: Settings) -> convergence.Subject:
-    """Return `subject`, with `TREES_ROWS` training rows where it has fewer because it has many columns."""
-    limits = settings.convergence
+def _subjects(settings: Settings) -> tuple[convergence.Subject, convergence.Subject]:
+    """Return the subject of the tests of training, and the one on which the number of trees is chosen.
+
+    The second has `TREES_ROWS` training rows where the first has fewer because it has many columns.
+    """
+    train, test = convergence.sides(DATA, settings)
+    subject, limits = convergence.sampled(train, test, settings), settings.convergence
     if len(subject.train) < limits.train_rows or limits.train_rows >= TREES_ROWS:
-        return subject
-    larger = limits.model_copy(update={"train_rows": TREES_ROWS})
-    return convergence.subject(DATA, settings.model_copy(update={"convergence": larger}))
+        return subject, subject
+    more = settings.model_copy(update={"convergence": limits.model_copy(update={"train_rows": TREES_ROWS})})
+    return subject, convergence.sampled(train, test, more)
 
 
 def _trees(subject: convergence.Subject, params: Mapping[str, Any]) -> int:

@@ -27,7 +27,7 @@ from slipway.files import write_text
 from slipway.git import Git
 from slipway.pull_request import engine
 from slipway.results import RESULTS
-from slipway.scaffold import alone, conditions, drift, limits, params_file, preloaded, render, room, work_tree
+from slipway.scaffold import alone, conditions, drift, forked, limits, params_file, preloaded, render, room, work_tree
 from slipway.scaffold.measurements import (
     ComparisonMeasurement,
     ImportedFiles,
@@ -72,13 +72,12 @@ def new(path: Path, request: ForkRequest) -> None:
     work_tree.require_no_untracked(*REPLACED)
     if INCOMING.exists():
         raise WorkTreeError(f"{INCOMING}: exists; move it away, and restore its files after `slipway new`")
-    with preloaded.started(work_tree.QUIET) as python:
-        plan, frame = _inferred(path, request)
+    with preloaded.started(work_tree.QUIET) as python, TemporaryDirectory() as rows:
+        plan = forked.call(_inferred, path, request, Path(rows))
         output.step(summary(plan))
         with work_tree.restored_on_error(*WRITTEN):
             engine.write_lock(Git(Path()), "HEAD")
-            _write(plan, frame, python)
-            del frame  # the stages need the memory
+            _write(plan, Path(rows), python)
             with ThreadPoolExecutor() as pool:
                 locked = pool.submit(_lock)
                 _measure(plan, python, pool)
@@ -90,22 +89,31 @@ def new(path: Path, request: ForkRequest) -> None:
     output.result({"next": lines}, "\n".join(lines))
 
 
-def _inferred(path: Path, request: ForkRequest) -> tuple[Plan, pd.DataFrame]:
-    """Return the plan, with the conditions that the rows break in the files that they are split into, and the rows."""
+def _inferred(path: Path, request: ForkRequest, folder: Path) -> Plan:
+    """Return the plan, and write the rows to `folder` in files that are small enough for git.
+
+    The plan has the conditions that the rows break in these files.
+    """
     settings = read_settings()
     _report(f"inferring the columns of {path.name}")
     plan, frame = infer(path, request, settings.seed, partial(room.require, path.name))
     files = chunks(frame, plan.time.source if plan.time else "")
-    pairs = drift.pairs(files, settings.data.suites.sample_rows, settings.seed)
-    return replace(plan, omitted=conditions.measure(pairs, plan)), frame
+    pairs = drift.pairs(frame, list(map(len, files)), settings.data.suites.sample_rows, settings.seed)
+    plan = replace(plan, omitted=conditions.measure(pairs, plan))
+    for number, rows in enumerate(files, start=1):
+        rows[list(plan.imported)].to_parquet(folder / f"{number:04}-{Path(plan.file).stem}.parquet", index=False)
+    return plan
 
 
 def _report(step: str) -> None:
     output.progress(f"new: {step}")
 
 
-def _write(plan: Plan, frame: pd.DataFrame, python: Path) -> None:
-    """Write the package, its tests and its data, and remove the dependencies and results of the previous problem."""
+def _write(plan: Plan, rows: Path, python: Path) -> None:
+    """Write the package, its tests and its data, and remove the dependencies and results of the previous problem.
+
+    rows: folder with the files to import.
+    """
     _report(f"writing {render.PACKAGE}, {render.TESTS} and {DATA}")
     files = render.render(plan)
     for folder in (render.PACKAGE, render.TESTS, DATA, Path("metrics"), RESULTS):
@@ -114,7 +122,7 @@ def _write(plan: Plan, frame: pd.DataFrame, python: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, text)
     _edit(limits.of_plan(plan, params_file.places(PARAMS.read_text(encoding="utf-8"))), limits.SAMPLE_ONLY)
-    _import(plan, frame, python)
+    _import(rows, python)
     shutil.rmtree(OBJECTS, ignore_errors=True)  # the data of the previous problem; the new data may have another remote
     work_tree.dvc("add", "--quiet", str(DATA), python=python)
 
@@ -136,15 +144,13 @@ def _edit(changes: Mapping[str, Change], removed: tuple[str, ...] = ()) -> None:
     write_text(PARAMS, params_file.edit(PARAMS.read_text(encoding="utf-8"), changes, removed))
 
 
-def _import(plan: Plan, frame: pd.DataFrame, python: Path) -> None:
-    """Import the rows by `next_batch`, as for later files, in files that are small enough for git."""
-    INCOMING.mkdir()
+def _import(rows: Path, python: Path) -> None:
+    """Import the rows by `next_batch`, as for later files."""
     try:
-        for number, rows in enumerate(chunks(frame, plan.time.source if plan.time else ""), start=1):
-            rows[list(plan.imported)].to_parquet(INCOMING / f"{number:04}-{Path(plan.file).stem}.parquet", index=False)
+        shutil.copytree(rows, INCOMING)
         _measured("import", ImportedFiles, python)
     finally:
-        shutil.rmtree(INCOMING)
+        shutil.rmtree(INCOMING, ignore_errors=True)
 
 
 def chunks(frame: pd.DataFrame, time: str) -> list[pd.DataFrame]:
@@ -164,11 +170,7 @@ def _measure(plan: Plan, python: Path, pool: Executor) -> None:
     """Set each limit that depends on the data or the model from a measurement."""
     _report("measuring the data, the training, and the first model")
     training = pool.submit(_measured, "training", TrainingMeasurement, python)
-    settings = read_settings()
-    files = [pd.read_parquet(file) for file in sorted(DATA.glob("*.parquet"))]
-    compared = drift.pairs(files, settings.data.suites.sample_rows, settings.seed)
-    _edit(limits.of_data(drift.measure(compared, plan), _rates(plan, files, settings.seed)))
-    del files, compared  # the stages need the memory
+    _edit(forked.call(_data_limits, plan))
     checked = pool.submit(work_tree.dvc, "repro", "--quiet", "data", python=python)
     measured = training.result()
     checked.result()
@@ -178,8 +180,16 @@ def _measure(plan: Plan, python: Path, pool: Executor) -> None:
     _edit(limits.of_gates(plan, _measured("comparison", ComparisonMeasurement, python), probed.result()))
 
 
-def _rates(plan: Plan, files: list[pd.DataFrame], seed: int) -> dict[str, float]:
+def _data_limits(plan: Plan) -> dict[str, Change]:
+    """Return the section `data` of params.yaml, measured on the imported files."""
+    settings = read_settings()
+    files = [pd.read_parquet(file) for file in sorted(DATA.glob("*.parquet"))]
     frame = pd.concat(files, ignore_index=True)
+    pairs = drift.pairs(frame, list(map(len, files)), settings.data.suites.sample_rows, settings.seed)
+    return limits.of_data(drift.measure(pairs, plan), _rates(plan, frame, files, settings.seed))
+
+
+def _rates(plan: Plan, frame: pd.DataFrame, files: list[pd.DataFrame], seed: int) -> dict[str, float]:
     derived = [feature.name for feature in plan.features if feature.name not in plan.imported.values()]
     power = alone.powers(frame, derived, plan.target.name, plan.target.task, seed)
     time = frame[plan.time.name].sort_values() if plan.time else None
