@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from slipway.cli import app
 from slipway.deployment import promotion
 from slipway.environment.desired_state import Promotion, previous_release
-from slipway.environment.spec import SCHEMA, EnvironmentFile, parse, render
+from slipway.environment.spec import SCHEMA, EnvironmentFile, Policy, parse, render
 from slipway.errors import DigestMismatchError, NoReleaseError, UnreadableFileError
 from slipway.git import PushRaceError
 from slipway.release import publish
@@ -31,6 +31,10 @@ def _history(*contents: EnvironmentFile | None) -> list[Promotion]:
     return [Promotion("", "", "", "", content) for content in reversed(contents)]
 
 
+def _with_policy(content: EnvironmentFile) -> EnvironmentFile:
+    return content.model_copy(update={"policy": Policy(approval=True)})
+
+
 ONE, TWO, THREE = _content(1), _content(2), _content(3)
 
 
@@ -45,6 +49,8 @@ ONE, TWO, THREE = _content(1), _content(2), _content(3)
         ((ONE, TWO, ONE, THREE), ONE),
         ((ONE, None, TWO), ONE),
         ((ONE, TWO, _content(3, "v0.2.0")), ONE),
+        ((ONE, TWO, _with_policy(TWO), _with_policy(ONE)), None),
+        ((ONE, TWO, _with_policy(TWO)), ONE),
     ],
 )
 def test_a_rollback_returns_to_the_previous_release_and_never_to_one_that_was_rolled_back(contents, expected):

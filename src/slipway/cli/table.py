@@ -53,6 +53,7 @@ PANELS: dict[str, dict[str, dict[str, str]]] = {
     "Environments": {
         "deployment": {
             "promote": "Promote a release to an environment by one commit on the `deploy` branch.",
+            "approve": "Approve a release for an environment whose file has `policy: {approval: true}`, by a commit on `deploy`.",
             "rollback": "Roll an environment back to an earlier release by a revert on the `deploy` branch. Nothing is rebuilt.",
             "smoke": "Replay the requests that were recorded at build time, and compare the predictions. Writes results/smoke.json.",
             "manifests": "Render deploy/ into deploy/rendered/ with kubectl. Run it after an edit; promotions fill in the release.",

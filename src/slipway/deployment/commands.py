@@ -49,6 +49,20 @@ def promote(
     delivery.promote(Environment(environment), release, image, canary=canary, wait=wait)
 
 
+def approve(
+    environment: EnvironmentOption,
+    release: Annotated[str, typer.Option(help="Version, such as v0.1.0, or the commit that it was built from.")],
+) -> None:
+    """Approve a release for an environment whose file has `policy: {approval: true}`, by a commit on `deploy`.
+
+    Example: `slipway approve --environment production --release v0.1.0`
+    """
+    from slipway.deployment import delivery
+    from slipway.environment.environment import Environment
+
+    delivery.approve(Environment(environment), release)
+
+
 def rollback(
     environment: EnvironmentOption,
     to: Annotated[

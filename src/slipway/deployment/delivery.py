@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slipway import output, webhook
-from slipway.deployment import promotion, rollout, waiting
+from slipway.deployment import policy, promotion, rollout, waiting
 from slipway.environment import manifests
 from slipway.environment.place import store_url
 from slipway.errors import UserError
@@ -71,6 +71,12 @@ def rollback(environment: Environment, version: str | None, *, wait: bool) -> No
         content = promotion.rollback(environment.fetch(), version, open_store(), rejected)
         _wait(environment, content, wait)
         _record_served(result, content, wait)
+
+
+def approve(environment: Environment, version: str) -> None:
+    """Approve a release for an environment whose policy requires it, and print the commit."""
+    commit = policy.approve(environment.fetch(), version)
+    output.result({"commit": commit}, f"{environment}: {version} is approved by commit {commit[:12]}")
 
 
 def render_manifests() -> None:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from slipway import output, results
+from slipway.deployment import policy
 from slipway.environment import versions
 from slipway.environment.deploy_branch import BRANCH, BUILT_FROM, DIGEST, IMAGE
 from slipway.environment.desired_state import DesiredState, previous_release
@@ -38,7 +39,8 @@ def promote(
     the one that was pushed of it, or that of its last promotion. With `canary`, the section of params.yaml, the release
     takes over in steps if another one serves. With `forward`, a version older than the desired one is refused, because
     a run that waited for approval may be outdated. Nothing changes when the release is already desired, unless that
-    desired state is the one that the agent `rejected`. Raises UserError.
+    desired state is the one that the agent `rejected`. With `forward`, the policy of the environment must allow it.
+    Raises UserError.
     """
     chosen = state.branch.named(version or default_version(state))
     if chosen.version not in store.versions():
@@ -46,6 +48,7 @@ def promote(
     current = _readable(state)
     if forward and current:
         _refuse_older(state, chosen.version, current.release)
+    policy.require(state, chosen, current.policy if current and forward else None)
     image = _image(image) or _pushed_image(store, chosen) or state.branch.image_of(chosen.digest)
     same = current and (current.digest, current.image) == (chosen.digest, image)
     if current and same and current != rejected:
@@ -93,6 +96,7 @@ def _revert(state: DesiredState, evidence: Sequence[str]) -> EnvironmentFile:
     if content is None:
         raise NoReleaseError(f"{BRANCH}:{state.path}: no earlier release to roll back to; name one with --to")
     left = history[0].content
+    content = content.model_copy(update={"policy": left.policy if left else None})
     lines = [f"Roll {state.environment} back to {content.release}", "", f"This reverts commit {history[0].commit}.", ""]
     lines += [*evidence, *([""] if evidence else []), *([f"Leaves: {left.release}"] if left else []), ""]
     is_aborted = left is not None and not state.is_concluded(left)
@@ -153,6 +157,7 @@ def _content(chosen: Published, current: EnvironmentFile | None, image: str | No
         replicas=current.replicas if current else 1,
         promotion=number,
         image=image,
+        policy=current.policy if current else None,
     )
 
 

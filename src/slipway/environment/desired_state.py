@@ -168,7 +168,8 @@ def previous_release(
     """
     stack: list[EnvironmentFile | Promotion] = []
     for promotion in reversed(history):
-        content = promotion if promotion.problem else promotion.content
+        state = promotion.content and promotion.content.release_state
+        content = promotion if promotion.problem else state
         if content in stack:
             del stack[stack.index(content) + 1 :]
         elif content is not None:

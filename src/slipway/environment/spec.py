@@ -68,6 +68,17 @@ class Canary(BaseModel):
         return weights[step]
 
 
+class Policy(BaseModel):
+    """What a promotion to an environment needs; a rollback needs neither."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+
+    approval: Annotated[bool, Field(description="Whether `slipway approve` must name the release first")] = False
+    soak_hours: Annotated[
+        float, Field(ge=0, le=10_000, description="Hours for which the release must have been desired in staging")
+    ] = 0
+
+
 class EnvironmentFile(BaseModel):
     """The desired state of an environment."""
 
@@ -80,6 +91,12 @@ class EnvironmentFile(BaseModel):
     promotion: Number
     image: Image | None = None
     canary: Canary | None = None
+    policy: Policy | None = None
+
+    @property
+    def release_state(self) -> EnvironmentFile:
+        """Return the desired state without the policy, which promotions and rollbacks leave as it is."""
+        return self if self.policy is None else self.model_copy(update={"policy": None})
 
     @property
     def baseline(self) -> EnvironmentFile | None:

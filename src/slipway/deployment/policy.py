@@ -1,0 +1,91 @@
+"""Approval and soak time of an environment, enforced where a promotion is written to the branch `deploy`.
+
+The agent and Argo CD follow that branch, so neither of them sees a promotion that the policy does not allow yet. A
+rollback is urgent and needs neither approval nor soak time.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from slipway import yaml12
+from slipway.environment.deploy_branch import BRANCH
+from slipway.environment.desired_state import DesiredState
+from slipway.environment.spec import FOLDER
+from slipway.errors import NotReadyError
+
+if TYPE_CHECKING:
+    from slipway.environment.deploy_branch import Published
+    from slipway.environment.spec import Policy
+
+SOAKS_IN = "staging"
+
+
+def require(state: DesiredState, chosen: Published, policy: Policy | None, now: datetime | None = None) -> None:
+    """Raise NotReadyError unless `policy`, that of the environment of `state`, allows a promotion of `chosen` now."""
+    if policy is None:
+        return
+    if policy.soak_hours and state.environment != SOAKS_IN:
+        _require_soaked(state, chosen, timedelta(hours=policy.soak_hours), now or datetime.now(UTC))
+    if policy.approval and state.branch.text(path_of(state.environment, chosen.version), state.branch.head) != _text(
+        chosen
+    ):
+        environment = state.environment
+        raise NotReadyError(
+            f"{environment}: {chosen.version} needs an approval; run `slipway approve --environment {environment}"
+            f" --release {chosen.version}`"
+        )
+
+
+def _require_soaked(state: DesiredState, chosen: Published, duration: timedelta, now: datetime) -> None:
+    """Raise NotReadyError unless staging has desired the release without a change for `duration`."""
+    since = _desired_since(DesiredState(state.branch, SOAKS_IN), chosen.digest)
+    if since is None:
+        raise NotReadyError(
+            f"{state.environment}: {chosen.version} must soak in {SOAKS_IN} for {duration}, and is not its desired"
+            f" release; run `slipway promote --environment {SOAKS_IN} --release {chosen.version}`"
+        )
+    end = since + duration
+    if now < end:
+        raise NotReadyError(
+            f"{state.environment}: {chosen.version} soaks in {SOAKS_IN} until {end:%Y-%m-%dT%H:%M}Z; promote it then"
+        )
+
+
+def _desired_since(staging: DesiredState, digest: str) -> datetime | None:
+    """Return since when the release with `digest` is the desired one, UTC; None if it is not, or is only a canary."""
+    since = None
+    for promotion in staging.history():
+        content = promotion.content
+        if content is None or content.digest != digest or not staging.is_concluded(content):
+            break
+        since = datetime.fromisoformat(promotion.time).astimezone(UTC)
+    return since
+
+
+def approve(state: DesiredState, version: str) -> str:
+    """Push the approval of a release for the environment of `state`; return the commit. Raises UserError.
+
+    The approval names the release by digest, and its commit names who approved.
+    """
+    chosen = state.branch.named(version)
+    path, text = path_of(state.environment, chosen.version), _text(chosen)
+    head = state.branch.head
+    if head is None or state.branch.text(path, head) == text:
+        return head or ""
+    message = f"Approve {chosen.version} for {state.environment}\n"
+    commit = state.branch.git.commit(state.branch.tree(head, {path: text.encode()}), [head], message)
+    state.branch.push(commit, {})
+    return commit
+
+
+def path_of(environment: str, version: str) -> str:
+    """Return the path of an approval on the branch; Argo CD does not read this folder."""
+    return f"{FOLDER}/approvals/{environment}/{version}.yaml"
+
+
+def _text(chosen: Published) -> str:
+    return f"# Approval on the branch {BRANCH}; its commit names who approved.\n" + yaml12.dump(
+        {"digest": chosen.digest}
+    )
