@@ -119,11 +119,17 @@ def drill(
 def bench(
     payloads: Annotated[Path, typer.Option(help="Rows to send: .parquet, .json or .jsonl.")] = PAYLOADS,
     workers: int = typer.Option(1, min=1, help="Worker processes per server."),
+    peers: Annotated[
+        bool, typer.Option("--peers", help="Compare with other servers instead: FastAPI, granian, LitServe, BentoML.")
+    ] = False,
 ) -> None:
     """Benchmark the service against vanilla BentoML, a minimal server with the same model, and an empty server.
 
     Example: `slipway bench --json`
     """
-    from slipway.lab.bench import run
+    from slipway.lab.bench import peer_comparison, run
 
-    run.main(payloads, workers)
+    if peers:
+        peer_comparison.main(payloads, workers)
+    else:
+        run.main(payloads, workers)

@@ -49,6 +49,20 @@ class BenchServer(Evidence):
     loaded_all_megabytes: float
 
 
+class PeersResult(Evidence):
+    """Measurements of the service and of what a user may pick instead."""
+
+    workers: int
+    """Worker processes of each server."""
+    quiet: bool
+    """Whether the machine was idle before each block."""
+    versions: dict[str, str]
+    """Packages of each server with their versions, by its name."""
+    megabytes: dict[str, float]
+    """Resident memory of all processes of each server after the load, by its name."""
+    cells: list[BenchCell]
+
+
 class BenchResult(Evidence):
     """All measurements of a benchmark."""
 

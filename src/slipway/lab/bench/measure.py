@@ -39,7 +39,8 @@ class Contestant:
     body: Callable[[Sequence[str]], str]
 
 
-def _as_rows(rows: Sequence[str]) -> str:
+def as_rows(rows: Sequence[str]) -> str:
+    """Return a body for this service: a row, or an array of rows."""
     return rows[0] if len(rows) == 1 else f"[{','.join(rows)}]"
 
 
@@ -54,11 +55,13 @@ def _as_columns(rows: Sequence[str]) -> str:
 
 CONTESTANTS = [
     Contestant("vanilla", "vanilla", _as_frame),
-    Contestant("service", "service", _as_rows),
+    Contestant("service", "service", as_rows),
     Contestant("service, columns", "service", _as_columns),
-    Contestant("ceiling", "ceiling", _as_rows),
-    Contestant("no-op", "no-op", _as_rows),
+    Contestant("ceiling", "ceiling", as_rows),
+    Contestant("no-op", "no-op", as_rows),
 ]
+BASELINES = ("vanilla", "ceiling", MODEL)
+"""Contestants to which the others are compared."""
 
 
 @dataclass(frozen=True)
@@ -76,19 +79,26 @@ class BlockSample:
 
 
 def measure(
-    servers: Mapping[str, Server], rows: Sequence[str], model_dir: Path, plan: BenchSection, idle: IdleWait
+    servers: Mapping[str, Server],
+    rows: Sequence[str],
+    model_dir: Path,
+    plan: BenchSection,
+    idle: IdleWait,
+    contestants: Sequence[Contestant] = CONTESTANTS,
+    baselines: Sequence[str] = BASELINES,
 ) -> list[BenchCell]:
     """Return every cell of the table: each contestant for each number of rows and of connections.
 
-    `rows` are valid rows in JSON. Raises UserError if a contestant responds with a status other than 200.
+    `rows` are valid rows in JSON. The ratios of a cell are those to `baselines`. Raises UserError if a contestant
+    responds with a status other than 200.
     """
     cells: list[BenchCell] = []
     for count in plan.rows:
-        samplers = _samplers(servers, _bodies(rows, count, plan.bodies), model_dir)
+        samplers = _samplers(servers, _bodies(rows, count, plan.bodies), model_dir, contestants)
         for connections in plan.connections:
             rounds = _rounds(samplers, connections, plan, idle)
             output.progress(f"bench: {count} rows, {connections} connections: {len(rounds)} rounds")
-            cells += [_cell(name, Size(count, connections), rounds) for name in rounds[0]]
+            cells += [_cell(name, Size(count, connections), rounds, baselines) for name in rounds[0]]
     return cells
 
 
@@ -100,10 +110,12 @@ def _bodies(rows: Sequence[str], count: int, bodies_max: int) -> list[list[str]]
 Sampler: TypeAlias = "Callable[[int, BenchSection], BlockSample]"
 
 
-def _samplers(servers: Mapping[str, Server], bodies: list[list[str]], model_dir: Path) -> dict[str, Sampler]:
+def _samplers(
+    servers: Mapping[str, Server], bodies: list[list[str]], model_dir: Path, contestants: Sequence[Contestant]
+) -> dict[str, Sampler]:
     """Return a function per contestant that measures one block."""
     samplers = {MODEL: _model_sampler(model_dir, bodies[0])}
-    for contestant in CONTESTANTS:
+    for contestant in contestants:
         requests = [request(contestant.body(body).encode()) for body in bodies]
         samplers[contestant.name] = _server_sampler(contestant.name, servers[contestant.server], requests)
     return samplers
@@ -165,7 +177,7 @@ def _rounds(
     return rounds[1:]
 
 
-def _cell(name: str, size: Size, rounds: list[dict[str, BlockSample]]) -> BenchCell:
+def _cell(name: str, size: Size, rounds: list[dict[str, BlockSample]], baselines: Sequence[str]) -> BenchCell:
     samples = [samples[name] for samples in rounds]
     latencies = [latency for sample in samples for latency in sample.block.latencies]
     quantiles = percentiles("", latencies)
@@ -181,6 +193,6 @@ def _cell(name: str, size: Size, rounds: list[dict[str, BlockSample]]) -> BenchC
         client_cpu=sum(sample.client_cpu for sample in samples) / sum(sample.block.seconds for sample in samples),
         ratios={
             other: median(sample.rate / round_[other].rate for sample, round_ in zip(samples, rounds, strict=True))
-            for other in ("vanilla", "ceiling", MODEL)
+            for other in baselines
         },
     )

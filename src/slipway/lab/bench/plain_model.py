@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slipway import predictor
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+    from pydantic import BaseModel
 
     from slipway.predictor import Columns
 
@@ -40,3 +41,8 @@ def onnx_session(model_dir: Path) -> Callable[[dict[str, np.ndarray]], np.ndarra
         return scores
 
     return run
+
+
+def as_columns(row: BaseModel) -> dict[str, list[Any]]:
+    """Return a row as columns of one value."""
+    return {name: [value] for name, value in row.model_dump().items()}

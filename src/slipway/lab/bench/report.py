@@ -29,9 +29,9 @@ def text(results: BenchResult, plan: BenchSection) -> str:
         for name, limit, value, met in targets_of(results, plan)
     ]
     tables = [
-        _table([CELL_COLUMNS, *_cell_lines(results.cells)]),
-        _table([SERVER_COLUMNS, *_server_lines(results.servers)]),
-        _table([("target", "limit", "observed", ""), *targets]),
+        table([CELL_COLUMNS, *_cell_lines(results.cells)]),
+        table([SERVER_COLUMNS, *_server_lines(results.servers)]),
+        table([("target", "limit", "observed", ""), *targets]),
     ]
     return "\n\n".join([*tables, *_warnings(results)])
 
@@ -102,7 +102,8 @@ def _server_lines(servers: Sequence[BenchServer]) -> Iterator[tuple[str, ...]]:
         yield server.name, f"{server.ready_seconds:.2f}", *(f"{value:.0f}" for value in megabytes)
 
 
-def _table(lines: Sequence[tuple[str, ...]]) -> str:
+def table(lines: Sequence[tuple[str, ...]]) -> str:
+    """Return lines as a table with aligned columns; the first line has the names of the columns."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     first, *rest = widths
     return "\n".join(

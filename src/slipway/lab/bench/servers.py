@@ -17,7 +17,7 @@ from slipway.errors import ToolError
 from slipway.serving.run import NO_TELEMETRY, SERVICE, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 COMMON_ENVIRONMENT = {"ORT_DISABLE_TELEMETRY": "1"}  # the service sets it, which makes it faster; so do all servers
@@ -32,6 +32,14 @@ SERVERS = {
     "no-op": ["uvicorn", "slipway.lab.bench.noop:app"],
 }
 """Command of each server, as a Python module with arguments."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a server starts: a Python module with arguments, to which the address and the workers are added."""
+
+    arguments: Sequence[str]
+    python: str = sys.executable
 
 
 @dataclass
@@ -59,17 +67,19 @@ class Server:
 
 
 @contextmanager
-def running(name: str, workers: int, folder: Path, environment: Mapping[str, str]) -> Iterator[Server]:
-    """Start a server of SERVERS, wait until it is ready, and stop it after the block.
+def running(
+    name: str, workers: int, folder: Path, environment: Mapping[str, str], launch: Launch | None = None
+) -> Iterator[Server]:
+    """Start a server of SERVERS, or of `launch`, wait until it is ready, and stop it after the block.
 
     Its files and its log are in `folder`. Raises UserError with the last line of the log if it does not become ready.
     """
-    port, log = free_port(), folder / f"{name}.log"
+    port, log, launch = free_port(), folder / f"{name}.log", launch or Launch(SERVERS[name])
     start = time.perf_counter()
     with log.open("ab") as output:
         process = psutil.Popen(
-            _command(name, port, workers),
-            env=_environment(name, workers, folder, environment),
+            _command(launch, port, workers),
+            env=_environment(name, launch, workers, folder, environment),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -84,17 +94,19 @@ def running(name: str, workers: int, folder: Path, environment: Mapping[str, str
         _end(process)
 
 
-def _command(name: str, port: int, workers: int) -> list[str]:
-    command = [sys.executable, "-m", *SERVERS[name], "--host", "127.0.0.1", "--port", str(port)]
-    if SERVERS[name][0] == "uvicorn":
-        command += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--workers", str(workers)]
-    return command
+def _command(launch: Launch, port: int, workers: int) -> list[str]:
+    command = [launch.python, "-m", *launch.arguments, "--host", "127.0.0.1", "--port", str(port)]
+    if launch.arguments[0] == "uvicorn":
+        command += ["--loop", "uvloop", "--http", "httptools", "--no-access-log"]
+    return command if launch.arguments[0] == "bentoml" else [*command, "--workers", str(workers)]
 
 
-def _environment(name: str, workers: int, folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
+def _environment(
+    name: str, launch: Launch, workers: int, folder: Path, environment: Mapping[str, str]
+) -> dict[str, str]:
     home = folder / f"{name}-home"  # not shared, because BentoML deletes files in it at startup
-    service = "slipway" if name == "service" else name
-    options = f"services.{service}.workers={workers}" if SERVERS[name][0] == "bentoml" else ""
+    service = "slipway" if name == "service" else launch.arguments[-1].rsplit(":", 1)[-1].lower()
+    options = f"services.{service}.workers={workers}" if launch.arguments[0] == "bentoml" else ""
     log = str(folder / f"{name}-predictions")  # for the prediction log of the service
     own = {"BENTOML_HOME": str(home), "BENTOML_CONFIG_OPTIONS": options, "SLIPWAY_PREDICTIONS": log}
     return {**environment, **NO_TELEMETRY, **COMMON_ENVIRONMENT, **own}

@@ -1,0 +1,89 @@
+"""The peers of `slipway bench --peers`: locked packages, stated versions, and a comparison of running servers."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from slipway.errors import ToolError
+from slipway.lab.bench import peer_comparison
+from slipway.lab.bench.measure import MODEL
+from slipway.lab.bench.peer_comparison import FOLDER, PEERS, Peer, compare, text
+from slipway.settings import read_settings
+from tests.params import VALID
+
+FILES = sorted({peer.requirements for peer in PEERS.values() if peer.requirements})
+NOOP = ("uvicorn", "slipway.lab.bench.noop:app")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_each_package_has_a_version_and_a_hash_and_no_index(name):
+    content = (FOLDER / name).read_text()
+    entries = [entry for entry in re.split(r"\n(?=\S)", content) if entry.strip()]
+    assert entries
+    assert all(re.match(r"[a-z0-9-]+==\S+ .*\\\n +--hash=sha256:", entry) for entry in entries)
+    assert "://" not in content
+
+
+def test_every_file_of_requirements_belongs_to_a_peer():
+    assert FILES == sorted(path.name for path in FOLDER.glob("*.txt"))
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_each_peer_states_its_versions(name):
+    stated = peer_comparison._versions(PEERS[name]).split(", ")
+    assert list(PEERS[name].packages) == [entry.split(" ")[0] for entry in stated]
+    assert all(re.fullmatch(r"\d[\w.]+", entry.split(" ")[1]) for entry in stated)
+
+
+def test_an_environment_is_installed_once(monkeypatch, tmp_path):
+    calls = []
+
+    def run(command: list[str], **_: object) -> SimpleNamespace:
+        calls.append(command[2])
+        if command[2] == "venv":
+            Path(command[-1]).mkdir()
+        return SimpleNamespace(returncode=0, stderr="")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(peer_comparison, "subprocess", SimpleNamespace(run=run))
+    python = peer_comparison._python(PEERS["LitServe"])
+    assert python == peer_comparison._python(PEERS["LitServe"])
+    assert ["venv", "pip"] == calls
+
+
+def test_a_failed_installation_is_reported(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    failed = SimpleNamespace(returncode=1, stderr="no such package\n")
+    monkeypatch.setattr(peer_comparison, "subprocess", SimpleNamespace(run=lambda *_, **__: failed))
+    with pytest.raises(ToolError, match="no such package"):
+        peer_comparison._python(PEERS["LitServe"])
+
+
+def test_the_comparison_has_a_line_for_each_server(monkeypatch, tmp_path):
+    peers = {name: Peer(NOOP, ("uvicorn",)) for name in ("FastAPI", "other")}
+    monkeypatch.setattr(peer_comparison, "PEERS", peers)
+    plan = read_settings(VALID).bench.model_copy(
+        update={
+            "rows": [1],
+            "connections": [2],
+            "block_seconds": 0.02,
+            "group_seconds": 0.1,
+            "idle_timeout_seconds": 0,
+            "rounds": 1,
+            "max_requests": 50,
+        }
+    )
+    monkeypatch.setattr("slipway.lab.bench.measure._model_call", lambda *_: lambda: None)
+    result = compare(["{}"], plan, 1, os.environ | {"SLIPWAY_MODEL_DIR": str(tmp_path)})
+    assert [*peers] == [cell.name for cell in result.cells]
+    assert MODEL not in text(result)
+    assert 1 == result.cells[0].ratios["FastAPI"]
+    assert all(megabytes > 0 for megabytes in result.megabytes.values())
+    assert all(re.search(rf"^{name} +[\d,]+ .* uvicorn \d", text(result), re.MULTILINE) for name in peers)
+    assert sys.executable == peer_comparison._python(peers["other"])
