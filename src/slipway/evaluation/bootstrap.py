@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from slipway.evaluation.metrics import Metric, Weighted
 
 BATCH_RESAMPLES_MAX = 64  # weights of a segment of 5,000 rows then fit into a processor's cache
-BATCH_WEIGHTS_MAX = 2**24  # 64 MB in float32; up to 262,144 rows do not reach it
+BATCH_WEIGHTS_MAX = 2**22  # 16 MB in float32; up to 65,536 rows do not reach it
 EXACT_ROWS_MAX = 2**23  # sums of two counts of so many rows are exact in float32
 BATCH_BLOCK_RESAMPLES_MAX = 50  # weights of 50,000 rows then take 20 MB
 
