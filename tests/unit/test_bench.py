@@ -141,7 +141,7 @@ def server(name: str, seconds: float, at_rest: float, loaded: float) -> BenchSer
     )
 
 
-def cell(name: str, rows: int = 1, connections: int = 1, *, ceiling: float = 0.9, alone: float = 0.5) -> BenchCell:
+def cell(name: str, rows: int = 1, connections: int = 1, *, ceiling: float = 1.8, alone: float = 0.5) -> BenchCell:
     return BenchCell(
         name=name,
         rows=rows,
@@ -152,7 +152,7 @@ def cell(name: str, rows: int = 1, connections: int = 1, *, ceiling: float = 0.9
         p99_milliseconds=10.0,
         cpu_seconds_per_1000=0.1,
         client_cpu=0.1,
-        ratios={"vanilla": 30.0, "ceiling": ceiling, "model alone": alone},
+        ratios={"vanilla": 120.0, "ceiling": ceiling, "model alone": alone},
     )
 
 
@@ -189,8 +189,8 @@ def missed(**limits: float) -> list[str]:
     ("limits", "expected"),
     [
         ({}, []),
-        ({"vanilla_ratio": 31}, ["one row, requests/s / vanilla"]),
-        ({"ceiling_ratio": 0.95}, ["one row, requests/s / ceiling"]),
+        ({"vanilla_ratio": 121}, ["one row, requests/s / vanilla"]),
+        ({"ceiling_ratio": 1.9}, ["one row, requests/s / ceiling"]),
         ({"model_ratio": 0.9}, ["1000 rows, requests/s / model alone"]),
         ({"p99_ratio": 0.9}, ["one row, p99 / ceiling"]),
         ({"ready_seconds": 1}, ["ready s"]),
