@@ -91,6 +91,7 @@ PANELS: dict[str, dict[str, dict[str, str]]] = {
         "history": {
             "history": "List runs and releases with commit, data, parameters, metrics, champion and verdict, newest first.",
             "history diff": "Compare two runs or releases: parameters, metrics, data, outputs, packages and commits.",
+            "track": "Mirror the newest run to MLflow at $MLFLOW_TRACKING_URI: parameters, metrics, loss curve, model and tags.",
             "reproduce": "Rebuild a release from its commit and data, and compare the digests. Writes results/reproduce.json.",
         },
         "tune": {

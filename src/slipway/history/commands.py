@@ -37,6 +37,19 @@ def history_diff(
     job.diff(before, after)
 
 
+def track() -> None:
+    """Mirror the newest run to MLflow at $MLFLOW_TRACKING_URI: parameters, metrics, loss curve, model and tags.
+
+    Needs the dependency group `mlflow`. A run is mirrored once, into the experiment $MLFLOW_EXPERIMENT_NAME, which is
+    named like the target by default.
+
+    Example: `MLFLOW_TRACKING_URI=http://127.0.0.1:5000 slipway track`
+    """
+    from slipway.history import track as job
+
+    job.main()
+
+
 def reproduce(
     version: Annotated[str, typer.Argument(help="Release to rebuild, as listed by `slipway history`.")],
     folder: Annotated[Path, typer.Option(help="Scratch folder; replaced if it exists.")] = Path("build/reproduce"),
