@@ -14,7 +14,7 @@ app = FastAPI()
 predict_columns = plain_model.load(model_folder.locate())
 
 
-@app.post("/predict")  # type: ignore[untyped-decorator]  # FastAPI is not installed with this project
+@app.post("/predict")  # type: ignore[untyped-decorator]  # pyproject.toml skips the types of FastAPI
 async def predict(row: Row) -> dict[str, list[Any]]:
     """Score a row."""
     return {"predictions": predict_columns(plain_model.as_columns(row)).tolist()}
