@@ -17,7 +17,8 @@ from slipway.settings import read_settings
 from tests import stations
 from tests.stations import ROWS, exchanged, table
 
-SEED = 7
+SEED, HOUR = 7, pd.Timedelta(hours=1)
+LIMITS, RARE = read_settings().data.relations, {"false_alarms": 5e-5}
 
 
 @pytest.fixture(autouse=True)
@@ -280,6 +281,42 @@ def test_a_label_that_follows_in_every_window_may_not_fall_to_chance(windows, fa
 def test_a_label_that_hardly_follows_in_few_rows_may_fall_to_chance():
     """Chance alone moves a clean batch as far."""
     assert interval._fall_to_chance(np.array([0.3, 0.4, 0.35, 0.33, 0.37]), 0.018, 0.09, files=1) is None
+
+
+@pytest.mark.parametrize(("value", "is_outside"), [(0.35, False), (0.8, True)])
+def test_few_windows_suffice_where_chance_explains_their_spread(value, is_outside):
+    """Five windows of 56 rows: their own variance alone would need a fraction beyond 1."""
+    key, windows = StatisticKey("equal", "dew"), [Value(value, 0.067) for value in (0.1, 0.2, 0.15, 0.05, 0.12)]
+    (excess,) = interval.excesses({key: Value(value, 0.04)}, {key: windows}, LIMITS.model_copy(update=RARE), files=2)
+    assert is_outside == (excess.score > 1)
+
+
+def test_windows_that_vary_more_than_by_chance_have_few_degrees_of_freedom():
+    windows = np.array([0.1, 0.5, 0.9, 0.3, 0.7])
+    assert interval._deviation(windows, 1e-4, 0.01, 0.5)[1] == pytest.approx(4, abs=0.1)
+    assert interval._deviation(windows, 0.2, 0.4, 0.5)[1] > 10
+
+
+DAILY = pd.Timestamp("2024-01-01", tz="UTC") + pd.Timedelta(days=1) * np.arange(ROWS)
+
+
+@pytest.mark.parametrize(("hours", "is_fault"), [(0, False), (1, False), (5, True), (-5, True)])
+def test_a_time_of_day_that_no_row_has_had_is_a_fault_beyond_daylight_saving(hours, is_fault):
+    """A table of days has no column that follows from the hour."""
+    older, new = (table(0, seed).assign(time=DAILY).drop(columns="hour") for seed in (1, 2))
+    rows = [drawn(frame.assign(hour=0), ROWS, SEED) for frame in (older, new.assign(time=new["time"] + hours * HOUR))]
+    findings = Learned(rows[:1], LIMITS, SEED).check(rows[1])[1]
+    assert is_fault == ("times" in {finding.statistic for finding in findings})
+
+
+def test_a_window_has_as_many_new_categories_as_a_batch():
+    """Of 1,200 schools in 300 counties, one of fifty is in a county that the other 1,200 lack."""
+    rng = np.random.default_rng(SEED)
+    frames = [table(0, seed).head(1200).assign(site=rng.integers(0, 300, 1200).astype(str)) for seed in (1, 2)]
+    older, new = (drawn(frame, ROWS, SEED) for frame in frames)
+    reference, key = Learned([older], LIMITS, SEED).reference, StatisticKey("unknown", "site")
+    windows = np.mean([window.value for window in reference.series[key]])
+    assert windows == pytest.approx(reference.statistics(reference.measure(new))[key].value, abs=0.05)
 
 
 def test_daylight_saving_is_no_fault(taught):

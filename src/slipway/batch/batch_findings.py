@@ -39,6 +39,7 @@ CHECKS = {
     "bias": RELATION,
     "moved": RELATION,
     "clock": CLOCK,
+    "times": CLOCK,
     "follows": LABEL,
     "uneven": LABEL,
     "carries": LABEL,
@@ -75,6 +76,7 @@ WORDS = {
     "unknown": "a category that the reference lacks",
     "new": "a value between those of the reference",
     "missing": "missing values",
+    "times": "a time of day that the reference lacks",
 }
 BARS = "▁▂▃▄▅▆▇█"
 PICTURE_BINS = 8
@@ -174,11 +176,11 @@ def _ratio(value: float) -> str:
 
 
 def picture(reference: BatchReference, measured: Measured, name: str, check: str) -> tuple[str, str]:
-    """Return the distributions of the expected and of the observed values of a number, as bars; empty for a category.
+    """Return the distributions of the expected and of the observed values of a number, as bars; empty for others.
 
     Expected are the predictions from the other columns where the relation is judged, else the reference.
     """
-    if reference.profiles[name].kind != "number":
+    if name not in reference.profiles or reference.profiles[name].kind != "number":
         return "", ""
     values = measured.rows.features[name].to_numpy(dtype=float)
     place = list(reference.profiles).index(name)

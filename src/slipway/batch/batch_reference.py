@@ -8,7 +8,7 @@ import numpy as np
 
 import problem
 from slipway.batch import interval, profile
-from slipway.batch.batch_rows import CLOCK_COLUMNS
+from slipway.batch.batch_rows import CLOCK_COLUMNS, DAY_MINUTES
 from slipway.batch.batch_statistics import (
     ERROR_CAP,
     OUTLIER_QUANTILE,
@@ -21,8 +21,9 @@ from slipway.batch.batch_statistics import (
     row_hashes,
     statistics,
 )
-from slipway.batch.column_models import FOLDS, ColumnModels, Measured, partners
+from slipway.batch.column_models import CLOCK_SHIFTS, FOLDS, ColumnModels, Measured, partners
 from slipway.batch.window_values import WindowValues
+from slipway.schema.missing import are_missing
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -74,6 +75,13 @@ class BatchReference:
             for name, column in self.profiles.items()
             if column.kind == "number"
         }
+        own = np.where(inside, self.window, len(self.places))
+        self._categories = {
+            name: WindowValues.of(_strings(self.rows, name), own, len(self.places) + 1)
+            for name, column in self.profiles.items()
+            if column.kind == "category"
+        }
+        self._times = self._times_of_day()
         self.shapes = [self._shape(self.measured.take(chosen)) for chosen in self.places]
         self._run_shapes = [run for length in RUN_LENGTHS for run in _runs(self.shapes, length)]
         self.series = self._series()
@@ -97,6 +105,8 @@ class BatchReference:
 
     def partners(self, name: str) -> list[str]:
         """Return the two columns that the model of the column `name` relies on most, the first most."""
+        if name not in self.profiles:
+            return []
         names = [*self.profiles, *CLOCK_COLUMNS]
         closest = self.models.closest[list(self.profiles).index(name)]
         return [names[place] for place in dict.fromkeys(closest.tolist())]
@@ -126,6 +136,13 @@ class BatchReference:
         by_clock = clock <= np.maximum(observed, ERROR_RATIO_MIN * spread)
         ends = np.column_stack([self._ends(name) for name in self.profiles])
         return Scales(error, 1 - observed / error, outlier, step, clock + 1e-3 * spread, by_clock, ends)
+
+    def _times_of_day(self) -> WindowValues | None:
+        """Return the times of day of the windows, in minutes; None without a clock."""
+        inside = self.window >= 0
+        if self.rows.minutes is None:
+            return None
+        return WindowValues.of((self.rows.minutes % DAY_MINUTES)[inside], self.window[inside], len(self.places))
 
     def _ends(self, name: str) -> np.ndarray:
         if self.profiles[name].kind != "number":
@@ -186,6 +203,13 @@ class BatchReference:
         for name, reference in self._values.items():
             numbers = measured.rows.features[name].to_numpy()
             values[StatisticKey("new", name)] = arcsine(reference.new_ratio(numbers, without), count)
+        for name, categories in self._categories.items():
+            lacking = categories.lacking_ratio(_strings(measured.rows, name), without=without)
+            values[StatisticKey("unknown", name)] = arcsine(lacking, count)
+        if self._times and measured.rows.minutes is not None:
+            variants = [(measured.rows.minutes + shift) % DAY_MINUTES for shift in CLOCK_SHIFTS]
+            lacking = self._times.lacking_ratio(*variants, without=without)
+            values[StatisticKey("times", str(problem.TIME_COLUMN))] = arcsine(lacking, count)
         return values
 
     @property
@@ -225,6 +249,13 @@ class BatchReference:
         errors = np.abs(measured.rows.features[name].to_numpy(dtype=float) - measured.predictions[:, place])
         rise = _mean(np.clip(errors / self.scales.error[place], 0, ERROR_CAP))
         return rise <= SEASON_RISE_MAX
+
+
+def _strings(rows: BatchRows, name: str) -> np.ndarray:
+    """Return the categories of a column, with None for missing ones."""
+    values = rows.features[name]
+    strings: np.ndarray = values.astype(object).where(~are_missing(values, "category"), None).to_numpy()
+    return strings
 
 
 def _runs(shapes: list[dict[str, np.ndarray]], length: int) -> list[dict[str, np.ndarray]]:

@@ -155,12 +155,11 @@ def _of_target_segments(measured: Measured, predicted: np.ndarray, target: np.nd
 
 
 def _of_values(measured: Measured, _: Scales, profiles: Mapping[str, ColumnProfile]) -> Keyed:
-    """Yield fractions of missing, most frequent, round values, and of unknown categories: a record number is none."""
+    """Yield fractions of missing, most frequent and round values."""
     for (name, column), codes in zip(profiles.items(), measured.codes.T, strict=True):
         values = measured.rows.features[name]
         for indicator, fraction in column.indicators(values, codes).items():
-            if indicator != "unknown" or column.kind == "category":
-                yield StatisticKey(indicator, name), arcsine(fraction, len(values))
+            yield StatisticKey(indicator, name), arcsine(fraction, len(values))
 
 
 def _of_order(measured: Measured, scales: Scales, profiles: Mapping[str, ColumnProfile]) -> Keyed:

@@ -26,7 +26,9 @@ CODE_ROWS_MIN = 20
 
 
 def guess(reference: BatchReference, measured: Measured, name: str) -> str:
-    """Return the guessed cause for the column `name`; empty where no guess explains the values."""
+    """Return the guessed cause for the column `name`; empty where no guess explains the values, and for the time."""
+    if name not in reference.profiles:
+        return ""
     column = reference.profiles[name]
     values = measured.rows.features[name]
     present = values[column.codes(values) > 0]

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from slipway.settings.data_checks import RelationsSection
 
 WINDOWS_MIN = 4
+FREEDOM_MAX = 1000.0  # degrees of freedom, from which a t distribution is a normal one
 BETWEEN_RATIO_MIN = 0.5  # of the variance of windows; moves batches as well, since chance may be estimated too high
 COPY_CORRELATION = float(np.arctanh(0.98))  # with the label; a column that reaches it is the label under another name
 CHANCE_DEVIATIONS = 3.0  # of the estimate of a correlation, up to which chance explains it
 CLEAN_DEVIATIONS = 3.0  # between windows, by which a clean batch is lower once in 200
 LONGER_MIN = 2.0  # factor of the longest run of rows with equal values
 FEWER_MIN = 1.5  # factor of the number of distinct values; a loss of one of two matters, of one of three not
+TIMES_RATIO_MIN = 0.2  # of the rows, whose time of day is new; a wrong time zone moves most, longer hours a few
 VALUES_RATIO_MIN = 0.01  # of the rows, whose values are new or absent
 BOTH, HIGH, LOW = "both", "high", "low"
 SIDES = {
@@ -84,10 +86,13 @@ def _excess(
 ) -> Excess:
     windows = np.array([window.value for window in series])
     side = SIDES.get(key.statistic, HIGH)
-    quantile = -stdtrit(len(windows) - 1, rate / (2 if side == BOTH else 1))
     noise = float(np.mean([window.noise**2 for window in series]))
     floor = 0.0 if key.statistic == "uneven" else BETWEEN_RATIO_MIN
-    deviation = _deviation(windows, noise, value.noise, floor) * (1 + WIDENED.get(key.statistic, 0) / files)
+    deviation, freedom = _deviation(windows, noise, value.noise, floor)
+    deviation *= 1 + WIDENED.get(key.statistic, 0) / files
+    if key.statistic in WIDENED:  # files differ, by more than any number of windows of a few shows
+        freedom = len(windows) - 1
+    quantile = -stdtrit(freedom, rate / (2 if side == BOTH else 1))
     mean, width = float(windows.mean()), float(quantile) * deviation
     width += minimum(key.statistic, limits)
     if key.statistic == "follows" and (fall := _fall_to_chance(windows, noise, value.noise, files)):
@@ -120,17 +125,21 @@ def _fall_to_chance(windows: np.ndarray, noise: float, own: float, files: int) -
     return fall if fall > CLEAN_DEVIATIONS * (between + own**2 + noise / len(windows)) ** 0.5 else None
 
 
-def _deviation(windows: np.ndarray, noise: float, own: float, floor: float) -> float:
-    """Return the standard deviation of a batch from the mean of the windows.
+def _deviation(windows: np.ndarray, noise: float, own: float, floor: float) -> tuple[float, float]:
+    """Return the standard deviation of a batch from the mean of the windows, and its degrees of freedom.
 
     noise: variance of a window's value if nothing but chance moved it. What exceeds it moves batches as well.
     own: standard deviation of the batch's value by chance, lower where it has more rows than a window.
     floor: fraction of the variance that moves batches in any case.
+
+    Chance is no estimate, so where it is most of the variance few windows suffice: the degrees of freedom are those of
+    Satterthwaite, 1946.
     """
-    variance = float(windows.var(ddof=1))
-    between = max(variance - noise, floor * variance)
-    deviation: float = (between * (1 + 1 / len(windows)) + own**2 + noise / len(windows)) ** 0.5
-    return deviation
+    variance, count = float(windows.var(ddof=1)), len(windows)
+    between = max(variance - noise, floor * variance) * (1 + 1 / count)
+    whole = between + own**2 + noise / count
+    freedom = (count - 1) * (whole / between) ** 2 if between > 0 else np.inf
+    return whole**0.5, min(freedom, FREEDOM_MAX)
 
 
 def minimum(statistic: str, limits: RelationsSection) -> float:
@@ -142,6 +151,7 @@ def minimum(statistic: str, limits: RelationsSection) -> float:
         "distinct": float(np.log(FEWER_MIN)),
         "new": arcsine(VALUES_RATIO_MIN, 1).value,
         "absent": arcsine(VALUES_RATIO_MIN, 1).value,
+        "times": arcsine(TIMES_RATIO_MIN, 1).value,
         "bias": limits.bias,
         "carries": limits.correlation,
         "follows": limits.correlation,

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 BIN_COUNT = 64  # equally populated in the reference; a shift by one bin is a distance of 0.016
 CATEGORIES_MAX = 200  # the most frequent; a rarer one counts as unknown
-RANGE_MARGIN = 0.1  # of a number's range, by which values may exceed it: a new record is no fault
 
 
 @dataclass(frozen=True)
@@ -29,9 +28,6 @@ class ColumnProfile:
     kind: str
     bins: np.ndarray
     """Upper edges of the bins of a number, or the categories."""
-    low: float = -math.inf
-    high: float = math.inf
-    """A number outside `low` to `high` counts as unknown."""
     grid: float = 1.0
     """A coarse step of a number: the power of ten below its standard deviation."""
 
@@ -44,10 +40,9 @@ class ColumnProfile:
         if not len(present):
             return cls(kind, np.array([0.0]))
         edges = np.unique(np.quantile(present, np.linspace(0, 1, BIN_COUNT + 1)))
-        margin = RANGE_MARGIN * (edges[-1] - edges[0])
         spread = float(np.std(present))
         grid = 10.0 ** math.floor(math.log10(spread)) if spread > 0 else 1.0
-        return cls(kind, edges, edges[0] - margin, edges[-1] + margin, grid)
+        return cls(kind, edges, grid)
 
     def codes(self, values: pd.Series) -> np.ndarray:
         """Return the bin or category of each value: 0 if missing; for categories, 1 if the reference lacks it."""
@@ -70,21 +65,18 @@ class ColumnProfile:
         return float(np.abs(left - right).sum() / 2)
 
     def indicators(self, values: pd.Series, codes: np.ndarray) -> dict[str, float]:
-        """Return indicators of a broken source in any season: fractions of missing, equal, unknown and round values."""
+        """Return indicators of a broken source in any season: fractions of missing, equal and round values."""
         count = max(1, len(values))
         is_present = codes > 0
         indicators = {"missing": 1 - is_present.sum() / count}
         if self.kind == "category":
             indicators["equal"] = _equal_fraction(pd.factorize(values[is_present])[0])
-            return indicators | {"unknown": float((codes == 1).sum() / count)}
+            return indicators
         numbers = values.to_numpy(dtype=float)[is_present]
         indicators["equal"] = _equal_fraction(np.unique(numbers, return_inverse=True)[1])
-        outside = ((numbers < self.low) | (numbers > self.high)).sum() / count
-        return (
-            indicators
-            | {"unknown": float(outside)}
-            | {f"round to {step:g}": _round_fraction(numbers, step) for step in (self.grid / 10, self.grid)}
-        )
+        return indicators | {
+            f"round to {step:g}": _round_fraction(numbers, step) for step in (self.grid / 10, self.grid)
+        }
 
 
 def _equal_fraction(places: np.ndarray) -> float:

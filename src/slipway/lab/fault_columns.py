@@ -80,7 +80,7 @@ class ColumnPicker:
     @property
     def extensible(self) -> list[str]:
         """Return the numbers for which `Row` allows values above those in training."""
-        return [name for name in self.optional if self.high(name) > self._expected.profiles[name].high]
+        return [name for name in self.optional if self.high(name) > self._expected.profiles[name].bins[-1]]
 
     @property
     def clocks(self) -> list[str]:
