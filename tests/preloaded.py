@@ -1,8 +1,8 @@
 """Modules and `slipway` in processes that have imported their third-party packages before they start.
 
-A start of the command line takes seconds of imports, and the tests start it thousands of times. They share the server
-of `slipway new`, started once for each worker, which imports the packages but nothing of this repository. A command has
-its own process, arguments, folder, environment, output and exit code, and imports the sources that its PYTHONPATH
+A start of the command line takes seconds of imports, and the tests start it thousands of times. They share a server of
+`slipway.preloaded`, started once for each worker, which imports the packages but nothing of this repository. A command
+has its own process, arguments, folder, environment, output and exit code, and imports the sources that its PYTHONPATH
 names. Tests of the start itself, of signals, and of processes found by their environment start a new Python instead.
 """
 
@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import atexit
 import functools
-import os
 import subprocess
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from slipway.scaffold import preloaded
+from slipway import preloaded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 MODULE = "slipway.cli"
-PACKAGES = (*preloaded.PACKAGES, "httpx", "jinja2", "jsonschema", "psutil", "typer", "yaml")
+PACKAGES = (*preloaded.PACKAGES, *preloaded.DVC, "httpx", "jinja2", "jsonschema", "psutil", "typer", "yaml")
 
 
 def run(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -41,15 +40,19 @@ def python(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> 
     )
 
 
-@functools.cache
 def program() -> Path:
-    """Return the path of a program like `python`, which starts faster. The first call starts its server."""
-    server = ExitStack()
-    path = server.enter_context(preloaded.started({}, PACKAGES))
-    atexit.register(server.close)
-    return path
+    """Return the path of a program like `python`, which starts faster."""
+    return _server().python
 
 
 def first_on_path(env: Mapping[str, str]) -> dict[str, str]:
     """Return the environment `env` in which `python` is `program()`."""
-    return {**env, "PATH": os.pathsep.join([str(program().parent), env["PATH"]])}
+    return {**env, "PATH": _server().path(env["PATH"])}
+
+
+@functools.cache
+def _server() -> preloaded.Server:
+    """Start the server, which ends with this process."""
+    server = ExitStack()
+    atexit.register(server.close)
+    return server.enter_context(preloaded.started({}, PACKAGES))

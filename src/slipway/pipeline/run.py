@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import getpass
+import os
 import re
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 import problem
-from slipway import output
+from slipway import output, preloaded
 from slipway.dvc import client, command, outputs, recovery
 from slipway.errors import UnreadableFileError
 from slipway.files import read_json, write_text
@@ -49,8 +50,12 @@ def train(*, fresh: bool = False) -> None:
         committed = recovery.stages()
         _use_lock_of_base()
         client.pull(force=True)
-        with recovery.restored_on_failure(), tracking.Meter() as meter:
-            stages = dict(_reproduce(lock_file, fresh, meter))
+        with (
+            recovery.restored_on_failure(),
+            preloaded.started({}) as server,
+            tracking.Meter(server=server.process) as meter,
+        ):
+            stages = dict(_reproduce(lock_file, fresh, meter, server))
         result.evidence = evidence = _evidence(stages, committed, meter)
         tracking.write(LIVE, meter.samples, evidence.loss)
         result.verdicts = [
@@ -89,7 +94,9 @@ def _lock_of_base(reference: str) -> str:
         return ""
 
 
-def _reproduce(lock_file: int, fresh: bool, meter: tracking.Meter) -> Iterator[tuple[str, float | None]]:
+def _reproduce(
+    lock_file: int, fresh: bool, meter: tracking.Meter, server: preloaded.Server
+) -> Iterator[tuple[str, float | None]]:
     """Run the stages, print DVC's output, and yield (stage, seconds) of each; None for a stage that did not run.
 
     DVC's run cache is not used: its claims about the outputs of earlier runs cannot be verified.
@@ -98,7 +105,8 @@ def _reproduce(lock_file: int, fresh: bool, meter: tracking.Meter) -> Iterator[t
     options = ["--no-run-cache", *(["--force"] if fresh else [])]
     stages = outputs.stages()
     last = [name for name in LAST_STAGES if name in stages]  # the pipeline of a fork may be older than `background`
-    for line in command.lines("repro", *options, *last, keep=[lock_file]):
+    path = {"PATH": server.path(os.environ["PATH"])}
+    for line in command.lines("repro", *options, *last, keep=[lock_file], env=path):
         output.step(line)
         if match := re.match(r"(Running stage|Stage) '(\w+)'", line):
             if stage:

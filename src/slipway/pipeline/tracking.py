@@ -42,6 +42,8 @@ class Meter:
     """Sampler in a background thread, as a context manager; the caller sets `stage` to the running stage."""
 
     stage: str = ""
+    server: int | None = None
+    """A process whose memory is not counted: the stages are forks of it, and share that memory."""
     samples: list[ResourceSample] = field(default_factory=list)
     _used: dict[int, float] = field(default_factory=dict)
 
@@ -63,7 +65,8 @@ class Meter:
     def _sample(self) -> None:
         stage, cpu, memory, now = self.stage, 0.0, 0, time.monotonic()
         for pid, used, resident in _children():
-            cpu, memory = cpu + used - self._used.get(pid, 0.0), memory + resident
+            cpu += used - self._used.get(pid, 0.0)
+            memory += resident if pid != self.server else 0
             self._used[pid] = used
         self.samples.append(ResourceSample(stage, max(cpu, 0.0), now - self._at, memory / MEGABYTE))
         self._at = now

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pandas as pd
 from pydantic import BaseModel
 
-from slipway import output
+from slipway import output, preloaded
 from slipway.dvc import remote
 from slipway.errors import ToolError, WorkTreeError
 from slipway.evaluation.metrics import for_task
@@ -27,7 +27,7 @@ from slipway.files import write_text
 from slipway.git import Git
 from slipway.pull_request import engine
 from slipway.results import RESULTS
-from slipway.scaffold import alone, conditions, drift, forked, limits, params_file, preloaded, render, room, work_tree
+from slipway.scaffold import alone, conditions, drift, forked, limits, params_file, render, room, work_tree
 from slipway.scaffold.measurements import (
     ComparisonMeasurement,
     ImportedFiles,
@@ -72,7 +72,9 @@ def new(path: Path, request: ForkRequest) -> None:
     work_tree.require_no_untracked(*REPLACED)
     if INCOMING.exists():
         raise WorkTreeError(f"{INCOMING}: exists; move it away, and restore its files after `slipway new`")
-    with preloaded.started(work_tree.QUIET) as python, TemporaryDirectory() as rows:
+    packages = (*preloaded.PACKAGES, *preloaded.DVC)
+    with preloaded.started(work_tree.QUIET, packages) as server, TemporaryDirectory() as rows:
+        python = server.python
         plan = forked.call(_inferred, path, request, Path(rows))
         output.step(summary(plan))
         with work_tree.restored_on_error(*WRITTEN):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from slipway.scaffold import preloaded
+from slipway import preloaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,8 +23,8 @@ PACKAGE = "wave"  # a module that nothing else imports
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Path]:
-    with preloaded.started({"PALETTE": "of the server"}, [PACKAGE]) as python:
-        yield python
+    with preloaded.started({"PALETTE": "of the server"}, [PACKAGE]) as started:
+        yield started.python
 
 
 def run_by(python: Path | str, folder: Path) -> Run:
@@ -93,6 +94,17 @@ def test_a_killed_program_has_failed_and_the_next_one_runs(run):
     assert "next\n" == run("print('next')").stdout
 
 
+def test_an_interrupt_ends_the_program_before_its_client(server, tmp_path):
+    source = "import os, time\nprint(os.getpid(), flush=True)\ntry: time.sleep(60)\nfinally: print('cleaned')"
+    (tmp_path / "program.py").write_text(source, encoding="utf-8")
+    command = [str(server), "-m", "program"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as client:
+        for process in (client.pid, int(client.stdout.readline())):  # as the terminal does
+            os.kill(process, signal.SIGINT)
+        output, errors = client.communicate(timeout=20)
+    assert ("cleaned\n", "KeyboardInterrupt") == (output, errors.split()[-1])
+
+
 def test_a_program_imports_the_sources_as_they_are_then(run, tmp_path):
     for text in ("first", "second"):
         (tmp_path / "module_of_the_problem.py").write_text(f"TEXT = {text * 2!r}\n", encoding="utf-8")
@@ -116,8 +128,8 @@ def test_python_starts_for_anything_but_a_module_or_code(server):
 
 
 def test_python_starts_where_the_server_ended(tmp_path):
-    with preloaded.started({}, ["no_such_package"]) as python:
-        done = run_by(python, tmp_path)("print('alone')")
+    with preloaded.started({}, ["no_such_package"]) as started:
+        done = run_by(started.python, tmp_path)("print('alone')")
     assert (0, "alone\n") == (done.returncode, done.stdout)
 
 
@@ -125,5 +137,5 @@ def test_a_long_path_of_temporary_files_needs_no_server(tmp_path, monkeypatch):
     folder = tmp_path / ("long" * 50)
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    with preloaded.started({}, [PACKAGE]) as python:
-        assert "False\n" == run_by(python, tmp_path)(f"import sys; print({PACKAGE!r} in sys.modules)").stdout
+    with preloaded.started({}, [PACKAGE]) as started:
+        assert "False\n" == run_by(started.python, tmp_path)(f"import sys; print({PACKAGE!r} in sys.modules)").stdout

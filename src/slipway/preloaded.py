@@ -1,9 +1,10 @@
 """Python processes that have imported their third-party packages before they start.
 
-`slipway new` starts a dozen short programs: measurements, DVC, and the stages that DVC starts. Each spends most of its
-time on the same imports. The server, this file run with a socket and the names of packages, imports the packages, but
-nothing of this repository, and forks itself for each program. A program has its own process, arguments, folder,
-environment, output and exit code, and imports the sources that its PYTHONPATH names, as they are then.
+`slipway train` starts a program for each stage, by DVC, and `slipway new` a dozen: measurements, DVC and stages. Most
+of them need longer for the same imports than for their work. The server, this file run with a socket and the names of
+packages, imports the packages, but nothing of this repository, and forks itself for each program. A program has its own
+process, arguments, folder, environment, output and exit code, and imports the sources that its PYTHONPATH names, as
+they are then.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import threading
 import time
 import types
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,14 +36,16 @@ PACKAGES = (
     *("pandas", "pyarrow.compute", "pyarrow.csv", "pyarrow.parquet", "scipy.stats", "onnxruntime", "skl2onnx"),
     *("sklearn.compose", "sklearn.ensemble", "sklearn.impute", "sklearn.inspection", "sklearn.linear_model"),
     *("sklearn.metrics", "sklearn.model_selection", "sklearn.pipeline", "sklearn.preprocessing", "skops.io"),
-    *("dvc.cli", "dvc.commands.repro", "dvc.repo", "pydantic", "ruamel.yaml", "threadpoolctl"),
+    *("pydantic", "ruamel.yaml", "threadpoolctl"),
 )
+"""Packages of the stages."""
+DVC = ("dvc.cli", "dvc.commands.repro", "dvc.repo")
 STARTED = b" "
 SOURCES = "PYTHONPATH"
 END_SECONDS = 10  # for the server to end after the last program
 CLIENT = """\
 #!{python} -IS
-import json, os, socket, sys
+import json, os, signal, socket, sys
 
 arguments = sys.argv[1:]
 connection = socket.socket(socket.AF_UNIX)
@@ -57,16 +61,31 @@ try:
         raise OSError
 except OSError:
     os.execv({python!r}, [{python!r}, *arguments])
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program gets it, too, and its end is waited for
 sys.exit(int(connection.recv(16) or 1))
 """
 """The program `python`: asks the server to run a module or code, and starts Python for anything else."""
 
 
-@contextmanager
-def started(variables: Mapping[str, str], packages: Sequence[str] = PACKAGES) -> Iterator[Path]:
-    """Start the server with `variables` added to the environment, and yield the path of its program `python`.
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
 
-    Returns before the imports are done; the first program waits for them. Without a server, `python` is this Python.
+    python: Path
+    """The program to run instead of Python; Python itself without a server."""
+    process: int | None = None
+    """The id of the server, or None without one."""
+
+    def path(self, path: str) -> str:
+        """Return the value of the variable PATH with this `python` before the folders of `path`."""
+        return f"{self.python.parent}{os.pathsep}{path}"
+
+
+@contextmanager
+def started(variables: Mapping[str, str], packages: Sequence[str] = PACKAGES) -> Iterator[Server]:
+    """Start the server with `variables` added to the environment, and yield it.
+
+    Returns before the imports are done; the first program waits for them.
     """
     with tempfile.TemporaryDirectory(prefix="slipway-") as folder:
         address, client = f"{folder}/socket", Path(folder) / "python"
@@ -76,7 +95,7 @@ def started(variables: Mapping[str, str], packages: Sequence[str] = PACKAGES) ->
             try:
                 listener.bind(address)
             except OSError:  # the path of the temporary folder is too long for a socket
-                yield Path(sys.executable)
+                yield Server(Path(sys.executable))
                 return
             listener.listen()
             environment = {name: value for name, value in os.environ.items() if name != SOURCES}
@@ -87,7 +106,7 @@ def started(variables: Mapping[str, str], packages: Sequence[str] = PACKAGES) ->
                 env={**environment, **variables},
             )
         try:
-            yield client
+            yield Server(client, server.pid)
         except BaseException:
             server.kill()
             raise
@@ -96,9 +115,10 @@ def started(variables: Mapping[str, str], packages: Sequence[str] = PACKAGES) ->
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
-    """Close the server's input, which ends it."""
+    """Close the server's input, which ends it after the last program, and stop its imports."""
     assert server.stdin  # noqa: S101  it is a pipe
     server.stdin.close()
+    server.terminate()
     try:
         server.wait(END_SECONDS)
     except subprocess.TimeoutExpired:
@@ -111,6 +131,7 @@ def serve(listener: socket.socket, packages: Sequence[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the programs get it, and `slipway new` restores the files
     for name in packages:
         importlib.import_module(name)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the programs end first
     while True:
         ready, _, _ = select.select([sys.stdin, listener], [], [])
         if listener not in ready:
@@ -118,6 +139,7 @@ def serve(listener: socket.socket, packages: Sequence[str]) -> None:
         connection = listener.accept()[0]
         if os.fork() == 0:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             listener.close()
             _execute(connection)
         connection.close()
