@@ -11,7 +11,6 @@ package `onnx`. Source: onnx/onnx-ml.proto, and protobuf.dev/programming-guides/
 
 from __future__ import annotations
 
-import struct
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import chain
@@ -258,8 +257,8 @@ def _ints(values: Sequence[Any]) -> list[int]:
 
 
 def _floats(values: Sequence[bytes]) -> list[float]:
-    content = b"".join(values)
-    return list(struct.unpack(f"<{len(content) // 4}f", content))
+    numbers: list[float] = np.frombuffer(b"".join(values), dtype="<f4").tolist()
+    return numbers
 
 
 def _named(graph: Iterable[Field], kind: int, name: int) -> Iterator[tuple[str, bytes]]:

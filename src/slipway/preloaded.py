@@ -42,6 +42,7 @@ PACKAGES = (
 DVC = ("dvc.cli", "dvc.commands.repro", "dvc.repo")
 STARTED = b" "
 SOURCES = "PYTHONPATH"
+EAGER = "eager"
 END_SECONDS = 10  # for the server to end after the last program
 CLIENT = """\
 #!{python} -IS
@@ -49,6 +50,7 @@ import json, os, signal, socket, sys
 
 arguments = sys.argv[1:]
 connection = socket.socket(socket.AF_UNIX)
+interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program gets it, too, and its end is waited for
 program = {{"arguments": arguments, "folder": os.getcwd(), "environment": dict(os.environ)}}
 try:
     if arguments[:1] not in (["-m"], ["-c"]):
@@ -60,8 +62,8 @@ try:
     if not connection.recv(1):
         raise OSError
 except OSError:
+    signal.signal(signal.SIGINT, interrupt)
     os.execv({python!r}, [{python!r}, *arguments])
-signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program gets it, too, and its end is waited for
 sys.exit(int(connection.recv(16) or 1))
 """
 """The program `python`: asks the server to run a module or code, and starts Python for anything else."""
@@ -82,10 +84,12 @@ class Server:
 
 
 @contextmanager
-def started(variables: Mapping[str, str], packages: Sequence[str] = PACKAGES) -> Iterator[Server]:
+def started(
+    variables: Mapping[str, str], packages: Sequence[str] = PACKAGES, *, eager: bool = False
+) -> Iterator[Server]:
     """Start the server with `variables` added to the environment, and yield it.
 
-    Returns before the imports are done; the first program waits for them.
+    It imports when the first program starts, which waits for that, or immediately if it is `eager`.
     """
     with tempfile.TemporaryDirectory(prefix="slipway-") as folder:
         address, client = f"{folder}/socket", Path(folder) / "python"
@@ -100,7 +104,7 @@ def started(variables: Mapping[str, str], packages: Sequence[str] = PACKAGES) ->
             listener.listen()
             environment = {name: value for name, value in os.environ.items() if name != SOURCES}
             server = subprocess.Popen(
-                [sys.executable, "-P", __file__, str(listener.fileno()), *packages],
+                [sys.executable, "-P", __file__, str(listener.fileno()), EAGER if eager else "", *packages],
                 stdin=subprocess.PIPE,
                 pass_fds=[listener.fileno()],
                 env={**environment, **variables},
@@ -126,9 +130,11 @@ def _end(server: subprocess.Popen[bytes]) -> None:
         server.wait()
 
 
-def serve(listener: socket.socket, packages: Sequence[str]) -> None:
+def serve(listener: socket.socket, packages: Sequence[str], *, eager: bool) -> None:
     """Import `packages`, then fork a process for each connection until stdin is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the programs get it, and `slipway new` restores the files
+    if not eager:
+        select.select([sys.stdin, listener], [], [])
     for name in packages:
         importlib.import_module(name)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the programs end first
@@ -209,4 +215,4 @@ def _code(option: str, program: str, *arguments: str) -> int:
 
 if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as inherited:
-        serve(inherited, sys.argv[2:])
+        serve(inherited, sys.argv[3:], eager=sys.argv[2] == EAGER)

@@ -69,6 +69,7 @@ def _start(root: Path, *flags: str) -> subprocess.Popen:
 
 def test_a_killed_search_resumes_and_its_change_can_be_applied(project):
     process = _start(project)
+    assert process.stderr.readline().startswith("tune: ")  # its tables exist
     url = f"sqlite:///{project / FOLDER / STUDY}"
     family = _kill_in_a_trial(process, url, _searcher(url))
     assert -signal.SIGKILL == process.returncode
@@ -89,7 +90,7 @@ def _searcher(url: str) -> str:
     """Wait for the first process of the study, and return its name."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
-        with suppress(KeyError, OperationalError, StopIteration):  # the study is being created
+        with suppress(KeyError, StopIteration):  # the study is being created
             names = _stored(url).user_attrs
             return next(name.partition(":")[2] for name in names if name.startswith(f"{HEARTBEAT}:"))
         time.sleep(0.05)

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from slipway import preloaded
@@ -95,7 +96,7 @@ def test_a_killed_program_has_failed_and_the_next_one_runs(run):
 
 
 def test_an_interrupt_ends_the_program_before_its_client(server, tmp_path):
-    source = "import os, time\nprint(os.getpid(), flush=True)\ntry: time.sleep(60)\nfinally: print('cleaned')"
+    source = "import os, time\\ntry: print(os.getpid(), flush=True); time.sleep(60)\\nfinally: print('cleaned')"
     (tmp_path / "program.py").write_text(source, encoding="utf-8")
     command = [str(server), "-m", "program"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as client:
@@ -125,6 +126,17 @@ def test_code_of_the_command_line_behaves_as_in_a_new_python(server):
 def test_python_starts_for_anything_but_a_module_or_code(server):
     done = subprocess.run([str(server), "-V"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("Python 3.")
+
+
+def test_packages_are_imported_when_the_first_program_starts(tmp_path):
+    with (
+        preloaded.started({}, ["no_such_package"]) as idle,
+        preloaded.started({}, ["no_such_package"], eager=True) as eager,
+    ):
+        psutil.Process(eager.process).wait(20)  # its imports fail
+        assert psutil.STATUS_ZOMBIE != psutil.Process(idle.process).status()
+        run_by(idle.python, tmp_path)("print('alone')")
+        psutil.Process(idle.process).wait(20)
 
 
 def test_python_starts_where_the_server_ended(tmp_path):

@@ -73,7 +73,7 @@ def new(path: Path, request: ForkRequest) -> None:
     if INCOMING.exists():
         raise WorkTreeError(f"{INCOMING}: exists; move it away, and restore its files after `slipway new`")
     packages = (*preloaded.PACKAGES, *preloaded.DVC)
-    with preloaded.started(work_tree.QUIET, packages) as server, TemporaryDirectory() as rows:
+    with preloaded.started(work_tree.QUIET, packages, eager=True) as server, TemporaryDirectory() as rows:
         python = server.python
         plan = forked.call(_inferred, path, request, Path(rows))
         output.step(summary(plan))
