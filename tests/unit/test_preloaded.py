@@ -96,7 +96,7 @@ def test_a_killed_program_has_failed_and_the_next_one_runs(run):
 
 
 def test_an_interrupt_ends_the_program_before_its_client(server, tmp_path):
-    source = "import os, time\\ntry: print(os.getpid(), flush=True); time.sleep(60)\\nfinally: print('cleaned')"
+    source = "import os, time\ntry: print(os.getpid(), flush=True); time.sleep(60)\nfinally: print('cleaned')"
     (tmp_path / "program.py").write_text(source, encoding="utf-8")
     command = [str(server), "-m", "program"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as client:
