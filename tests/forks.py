@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,22 +144,28 @@ def upstream(folder: Path) -> Fork:
 
 
 def _environment(folder: Path, root: Path) -> dict[str, str]:
-    """Return the environment of all commands; the stages that DVC starts are preloaded, too."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_VARIABLES)}
-    own = {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "PYTHONPATH": str(root / "src"),
-        "UV_NO_SYNC": "1",  # the shared environments must not change
-        "SLIPWAY_HOME": str(folder / "agents"),
-        "SLIPWAY_STORE": (folder / "store").as_uri(),
-        "DVC_NO_ANALYTICS": "1",
-    }
-    return preloaded.first_on_path(inherited | IDENTITY | own)
+    return (
+        inherited
+        | IDENTITY
+        | {
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PYTHONPATH": str(root / "src"),
+            "UV_NO_SYNC": "1",  # the shared environments must not change
+            "SLIPWAY_HOME": str(folder / "agents"),
+            "SLIPWAY_STORE": (folder / "store").as_uri(),
+            "DVC_NO_ANALYTICS": "1",
+        }
+    )
 
 
 def make(name: str, folder: Path) -> Fork:
-    """Create a fork with the problem `name`: its package, data and parameters, committed."""
+    """Create a fork with the problem `name`: its package, data and parameters, committed.
+
+    The stages that DVC starts there are preloaded, too.
+    """
     fork = upstream(folder)
+    fork = replace(fork, env=preloaded.first_on_path(fork.env))
     for sample in SAMPLE_FOLDERS:
         shutil.rmtree(fork.root / sample)
     bytecode = shutil.ignore_patterns("__pycache__")
