@@ -112,7 +112,7 @@ def test_status_has_the_canary(production, slipway):
     production.publish("v0.2.0", "failing")
     slipway("promote", *PRODUCTION, "--release", "v0.2.0", expected=2)
     output = slipway("status")
-    assert "canary of promotion 2: refused" in output
+    assert "canary of promotion 2: refused" in output, output
     assert "canary: errors: fail" in output
 
 
