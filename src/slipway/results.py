@@ -211,6 +211,19 @@ def find(job: Job[E], directory: Path = RESULTS) -> JobResult[E] | None:
     return _parsed(file, job.result) if file.exists() else None
 
 
+def comparison_of(
+    model: str, root: Path = Path()
+) -> tuple[JobResult[Maybe[ComparisonEvidence]], ComparisonEvidence] | None:
+    """Return the result of `compare` in `root` and its evidence; None unless it judged the model with digest `model`.
+
+    Raises UserError for a file of another form.
+    """
+    compared = find(COMPARE, root / RESULTS)
+    if compared is None or compared.evidence is None or compared.evidence.candidate != model:
+        return None
+    return compared, compared.evidence
+
+
 def _parsed(file: Path, kind: type[JobResult[E]]) -> JobResult[E]:
     try:
         return kind.model_validate_json(file.read_bytes())

@@ -6,6 +6,7 @@ never stops a deployment.
 
 from __future__ import annotations
 
+import html
 import http.client
 import json
 import os
@@ -86,12 +87,9 @@ def _format(host: str) -> Callable[[str, str, str | None], dict[str, Any]]:
 
 def slack(title: str, text: str, link: str | None) -> dict[str, Any]:
     """Return a message for an incoming webhook of Slack, in mrkdwn, without links or mentions of the text's own."""
-    lines = [f"*{_escaped(title)}*", _escaped(text), f"<{link}|Details>" if link else ""]
+    escaped = [html.escape(part, quote=False) for part in (title, text)]
+    lines = [f"*{escaped[0]}*", escaped[1], f"<{link}|Details>" if link else ""]
     return {"text": "\n".join(line for line in lines if line)}
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def teams(title: str, text: str, link: str | None) -> dict[str, Any]:

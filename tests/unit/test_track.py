@@ -39,16 +39,19 @@ def run(tmp_path_factory):
     return root, uri, client
 
 
-@pytest.fixture
-def mirrored(run, monkeypatch):
+def _mirror(run, monkeypatch, experiment: str, model: str):
     root, uri, client = run
     monkeypatch.setenv(track.URI, uri)
-    monkeypatch.setenv(track.EXPERIMENT, "late")
+    monkeypatch.setenv(track.EXPERIMENT, experiment)
     monkeypatch.setattr(track.DvcFiles, "read", lambda _: SimpleNamespace(model="model", data_version="d1"))
-    monkeypatch.setattr(track, "blobs", lambda _: ("m1", []))
+    monkeypatch.setattr(track, "blobs", lambda _: (model, []))
     done = track.track(root)
-    experiment = client.get_experiment_by_name("late").experiment_id
-    return done, client, client.search_runs([experiment])
+    return done, client, client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
+
+
+@pytest.fixture
+def mirrored(run, monkeypatch):
+    return _mirror(run, monkeypatch, "late", "m1")
 
 
 def test_a_run_has_its_parameters_metrics_curve_model_and_tags(mirrored):
@@ -73,6 +76,15 @@ def test_a_run_is_mirrored_once(mirrored):
     done, _, runs = mirrored
     assert done.startswith("already mirrored as run")
     assert 1 == len(runs)
+
+
+def test_a_comparison_of_another_model_is_not_mirrored(run, monkeypatch):
+    root, _, client = run
+    client.create_experiment("other", artifact_location=str(root / "other"))
+    _, _, (logged,) = _mirror(run, monkeypatch, "other", "m2")
+    assert "evaluate.model.roc_auc" in logged.data.metrics
+    assert [] == [name for name in logged.data.metrics if name.startswith("gain.")]
+    assert logged.data.tags.keys().isdisjoint({"slipway.compare", "slipway.champion"})
 
 
 def test_without_the_setting_nothing_is_mirrored(monkeypatch, tmp_path):

@@ -70,7 +70,7 @@ def _mirror(client: MlflowClient, root: Path, trained: JobResult[Any], evidence:
         return f"already mirrored as run {same[0].info.run_id} of {name}"
     start = int(trained.started.timestamp() * 1000)
     run = client.create_run(experiment, start_time=start, tags=tags, run_name=evidence.commit[:12]).info.run_id
-    _log(client, run, _parameters(read_unchecked(root / PARAMS)), [*_metrics(root, evidence, start)])
+    _log(client, run, _parameters(read_unchecked(root / PARAMS)), [*_metrics(root, evidence, digest, start)])
     client.log_artifacts(run, str(root / model), "model")
     client.set_terminated(run, end_time=start + int(trained.seconds * 1000))
     return f"mirrored as run {run} of {name}"
@@ -93,9 +93,8 @@ def _batches(items: Iterable[Any]) -> Iterator[list[Any]]:
 
 
 def _tags(trained: JobResult[Any], evidence: TrainEvidence, digest: str, root: Path) -> dict[str, str]:
-    compared = results.find(results.COMPARE, root / results.RESULTS)
-    is_same = compared is not None and compared.evidence is not None and compared.evidence.candidate == digest
-    champion = compared.evidence.champion if compared and compared.evidence and is_same else None
+    compared = results.comparison_of(digest, root)
+    champion = compared[1].champion if compared else None
     return {
         RUN: f"{evidence.commit} {digest} {trained.started.isoformat()}",
         "mlflow.source.git.commit": evidence.commit,
@@ -103,7 +102,7 @@ def _tags(trained: JobResult[Any], evidence: TrainEvidence, digest: str, root: P
         "slipway.data": DvcFiles.read(root).data_version,
         "slipway.model": digest,
         "slipway.train": trained.outcome,
-        **({"slipway.compare": compared.outcome} if compared and is_same else {}),
+        **({"slipway.compare": compared[0].outcome} if compared else {}),
         **({"slipway.champion": champion.version} if champion else {}),
         **({"slipway.changed_files": str(len(evidence.changed_files))} if evidence.changed_files else {}),
     }
@@ -120,8 +119,8 @@ def _parameters(values: Mapping[str, Any], above: str = "") -> dict[str, str]:
     return values_by_path
 
 
-def _metrics(root: Path, evidence: TrainEvidence, time: int) -> Iterator[Metric]:
-    """Yield the metrics of the pipeline, the loss curve, and the gains over production."""
+def _metrics(root: Path, evidence: TrainEvidence, digest: str, time: int) -> Iterator[Metric]:
+    """Yield the metrics of the pipeline, the loss curve, and the gains of this model over production."""
     from mlflow.entities import Metric
 
     measured = evidence.metrics
@@ -129,8 +128,8 @@ def _metrics(root: Path, evidence: TrainEvidence, time: int) -> Iterator[Metric]
         yield Metric(_key(name), value, time, 0)
     for point in evidence.loss:
         yield Metric(f"loss.{point.rows}", point.loss, time, point.iteration)
-    compared = results.find(results.COMPARE, root / results.RESULTS)
-    for row in compared.evidence.production.get(ALL, []) if compared and compared.evidence else []:
+    compared = results.comparison_of(digest, root)
+    for row in compared[1].production.get(ALL, []) if compared else []:
         yield Metric(f"gain.{row.metric}", row.gain.value, time, 0)
 
 

@@ -319,11 +319,8 @@ def _report(facts: Manifest, folder: Path, report: Path | None) -> None:
 
 def _champion(source: Source) -> Released | None:
     """Return the release that results/compare.json compared this model with; None without such a comparison."""
-    compared = results.find(results.COMPARE, source.root / results.RESULTS)
-    model = source.dvc.outputs[source.dvc.model.as_posix()]
-    if compared is None or compared.evidence is None or compared.evidence.candidate != model:
-        return None
-    champion = compared.evidence.champion
+    compared = results.comparison_of(source.dvc.outputs[source.dvc.model.as_posix()], source.root)
+    champion = compared[1].champion if compared else None
     return None if champion is None else Released.model_validate(champion.model_dump(include=CHAMPION_KEYS))
 
 

@@ -41,16 +41,13 @@ def write(root: Path, prepared: Path, folder: Path, facts: Manifest) -> None:
 
 
 def _model(root: Path, folder: Path, facts: Manifest, settings: Settings) -> release_card.ReleasedModel:
-    compared = results.find(results.COMPARE, root / results.RESULTS)
-    is_same = (
-        compared is not None and compared.evidence is not None and compared.evidence.candidate == facts.inputs.model
-    )
+    compared = results.comparison_of(facts.inputs.model, root)
     metrics = ReportedMetrics.model_validate({name: facts.metrics.get(name, {}) for name in ("prepare", "importance")})
     started = datetime.fromisoformat(facts.built)
     training = results.JobResult[Maybe[ReportedTraining]](
         job="train", started=started, evidence=ReportedTraining(metrics=metrics)
     )
-    jobs = {"train": training, **({"compare": compared} if is_same else {})}
+    jobs = {"train": training, **({"compare": compared[0]} if compared else {})}
     evidence = ReportEvidence(
         results=JobResults.model_validate(jobs, from_attributes=True),
         changes=Changes(base=None, head=facts.commit),

@@ -74,18 +74,17 @@ def new(path: Path, request: ForkRequest) -> None:
         raise WorkTreeError(f"{INCOMING}: exists; move it away, and restore its files after `slipway new`")
     packages = (*preloaded.PACKAGES, *preloaded.DVC)
     with preloaded.started(work_tree.QUIET, packages, eager=True) as server, TemporaryDirectory() as rows:
-        python = server.python
         plan = forked.call(_inferred, path, request, Path(rows))
         output.step(summary(plan))
         with work_tree.restored_on_error(*WRITTEN):
             engine.write_lock(Git(Path()), "HEAD")
-            _write(plan, Path(rows), python)
+            _write(plan, Path(rows), server)
             with ThreadPoolExecutor() as pool:
                 locked = pool.submit(_lock)
-                _measure(plan, python, pool)
+                _measure(plan, server, pool)
                 locked.result()
             _report("training the first model: dvc repro")
-            work_tree.dvc("repro", "--quiet", python=python)
+            work_tree.dvc("repro", "--quiet", server=server)
             remote.push_data(Path("data.dvc"))
     lines = _next_steps(plan)
     output.result({"next": lines}, "\n".join(lines))
@@ -111,7 +110,7 @@ def _report(step: str) -> None:
     output.progress(f"new: {step}")
 
 
-def _write(plan: Plan, rows: Path, python: Path) -> None:
+def _write(plan: Plan, rows: Path, server: preloaded.Server) -> None:
     """Write the package, its tests and its data, and remove the dependencies and results of the previous problem.
 
     rows: folder with the files to import.
@@ -124,9 +123,9 @@ def _write(plan: Plan, rows: Path, python: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, text)
     _edit(limits.of_plan(plan, params_file.places(PARAMS.read_text(encoding="utf-8"))), limits.SAMPLE_ONLY)
-    _import(rows, python)
+    _import(rows, server)
     shutil.rmtree(OBJECTS, ignore_errors=True)  # the data of the previous problem; the new data may have another remote
-    work_tree.dvc("add", "--quiet", str(DATA), python=python)
+    work_tree.dvc("add", "--quiet", str(DATA), server=server)
 
 
 def _lock() -> None:
@@ -146,11 +145,11 @@ def _edit(changes: Mapping[str, Change], removed: tuple[str, ...] = ()) -> None:
     write_text(PARAMS, params_file.edit(PARAMS.read_text(encoding="utf-8"), changes, removed))
 
 
-def _import(rows: Path, python: Path) -> None:
+def _import(rows: Path, server: preloaded.Server) -> None:
     """Import the rows by `next_batch`, as for later files."""
     try:
         shutil.copytree(rows, INCOMING)
-        _measured("import", ImportedFiles, python)
+        _measured("import", ImportedFiles, server)
     finally:
         shutil.rmtree(INCOMING, ignore_errors=True)
 
@@ -168,18 +167,18 @@ def _start(frame: pd.DataFrame, row: int, time: str) -> int:
     return int((frame[time] == frame[time].iloc[row]).to_numpy().argmax()) if time else row
 
 
-def _measure(plan: Plan, python: Path, pool: Executor) -> None:
+def _measure(plan: Plan, server: preloaded.Server, pool: Executor) -> None:
     """Set each limit that depends on the data or the model from a measurement."""
     _report("measuring the data, the training, and the first model")
-    training = pool.submit(_measured, "training", TrainingMeasurement, python)
+    training = pool.submit(_measured, "training", TrainingMeasurement, server)
     _edit(forked.call(_data_limits, plan))
-    checked = pool.submit(work_tree.dvc, "repro", "--quiet", "data", python=python)
+    checked = pool.submit(work_tree.dvc, "repro", "--quiet", "data", server=server)
     measured = training.result()
     checked.result()
     _edit(limits.of_training(measured))
-    probed = pool.submit(_measured, "probe", ProbeMeasurement, python)
-    work_tree.dvc("repro", "--quiet", "evaluate", python=python)
-    _edit(limits.of_gates(plan, _measured("comparison", ComparisonMeasurement, python), probed.result()))
+    probed = pool.submit(_measured, "probe", ProbeMeasurement, server)
+    work_tree.dvc("repro", "--quiet", "evaluate", server=server)
+    _edit(limits.of_gates(plan, _measured("comparison", ComparisonMeasurement, server), probed.result()))
 
 
 def _data_limits(plan: Plan) -> dict[str, Change]:
@@ -203,11 +202,11 @@ def _rates(plan: Plan, frame: pd.DataFrame, files: list[pd.DataFrame], seed: int
     }
 
 
-def _measured(measurement: str, model: type[M], python: Path) -> M:
+def _measured(measurement: str, model: type[M], server: preloaded.Server) -> M:
     """Return the result of `slipway.scaffold.measure`, from a process that imports the new problem."""
     with TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
-        command = [str(python), "-m", "slipway.scaffold.measure", measurement, str(answer)]
+        command = [str(server.python), "-m", "slipway.scaffold.measure", measurement, str(answer)]
         done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode:
             raise ToolError(f"{measurement}: {(done.stderr.strip().splitlines() or ['no error output'])[-1]}")

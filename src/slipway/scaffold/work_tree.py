@@ -19,6 +19,8 @@ from slipway.git import Git
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from slipway import preloaded
+
 UNDO = "run `git checkout . && git clean -fd src tests metrics .dvcstore engine.lock && dvc checkout`"
 GENERATED = re.compile(r"(^|/)__pycache__/|\.pyc$")
 """Files that Python generates."""
@@ -86,15 +88,15 @@ def require_outside(path: Path) -> None:
         raise ArgumentError(f"{path}: inside the repository; move it out, because DVC will track its rows in data/")
 
 
-def dvc(*arguments: str, python: Path | None = None) -> str:
+def dvc(*arguments: str, server: preloaded.Server | None = None) -> str:
     """Run `dvc ARGUMENTS` and return its output. Raises ToolError with its reason when it fails.
 
-    `python` is the program that runs DVC and the stages of dvc.yaml; by default that of this process.
+    DVC and the stages of dvc.yaml run in processes of `server`, by default in new ones.
     """
-    if python is None:
+    if server is None:
         return command.read(*arguments, env=QUIET)
-    path = {"PATH": f"{python.parent}{os.pathsep}{QUIET['PATH']}"}
-    return command.read(*arguments, env=QUIET | path, program=[str(python), "-m", "dvc"])
+    path = {"PATH": server.path(QUIET["PATH"])}
+    return command.read(*arguments, env=QUIET | path, program=[str(server.python), "-m", "dvc"])
 
 
 def uv(*arguments: str) -> str:
