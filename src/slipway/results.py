@@ -24,6 +24,7 @@ from slipway.gates.comparison_evidence import ComparisonEvidence
 from slipway.gates.data_evidence import DataEvidence
 from slipway.gates.monitoring_evidence import MonitorEvidence
 from slipway.gates.training_evidence import SearchEvidence, TrainEvidence
+from slipway.gates.user_experiment import ExperimentEvidence
 from slipway.git import source_tree
 from slipway.git.source_tree import SourceTree
 from slipway.schema.bounds import ITEMS_MAX, SECONDS_MAX, Absent, Evidence, Maybe, Name, Text, max_items
@@ -132,7 +133,10 @@ TEST: Final = Job("test", JobResult[Maybe[TestEvidence]])
 LINT: Final = Job("lint", JobResult[Maybe[LintEvidence]])
 TUNE: Final = Job("tune", JobResult[Maybe[SearchEvidence]])
 MONITOR: Final = Job("monitor", JobResult[MonitorEvidence])
-JOBS: Final[dict[str, Job[Any]]] = {job.name: job for job in (DATA, TRAIN, COMPARE, TEST, LINT, TUNE, MONITOR)}
+EXPERIMENT: Final = Job("experiment", JobResult[Maybe[ExperimentEvidence]])
+JOBS: Final[dict[str, Job[Any]]] = {
+    job.name: job for job in (DATA, TRAIN, COMPARE, TEST, LINT, TUNE, MONITOR, EXPERIMENT)
+}
 
 
 @overload

@@ -12,7 +12,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from slipway import files
-from slipway.agent import installation, measures, processes, reconcile, router, shadow
+from slipway.agent import assigner, installation, measures, processes, reconcile, router, shadow
 from slipway.agent.gateway import Gateway
 from slipway.agent.health import HealthChecks
 from slipway.agent.installs import Installs
@@ -49,7 +49,11 @@ if TYPE_CHECKING:
     from slipway.settings.operation import AgentSection, CanarySection
 
 REST_SECONDS = 5  # between two attempts to start a release that served before
-VERIFIED_ROLES = {"main", "baseline"}  # services of these roles are replaced if a file of their release changes
+VERIFIED_ROLES = {
+    "main",
+    "baseline",
+    "treatment",
+}  # services of these roles are replaced if a file of their release changes
 ACTIONS_MAX = 100  # per pass; a plan that never ends is a fault, and must not hang silently
 
 
@@ -203,7 +207,9 @@ class Agent:
             instances=tuple(current.instances),
             alive=alive,
             answering=frozenset(instance.tag for instance in starting if self._answers(instance)),
-            installed=self._installed(target, current.serving, trial.content if trial else None),
+            installed=self._installed(
+                target, current.serving, trial.content if trial else None, target.treatment if target else None
+            ),
             installing=self._installs.in_progress,
             gateway_alive=gateway is not None,
             routes=text(self.place.routes),
@@ -212,6 +218,7 @@ class Agent:
             rest_until=current.rest_until,
             ready_seconds=self.settings.ready_seconds,
             drain_seconds=self.settings.drain_seconds,
+            inside=gateway.inside if gateway else 0,
         )
 
     def _installed(self, *contents: EnvironmentFile | None) -> frozenset[str]:
@@ -232,7 +239,7 @@ class Agent:
         url, seconds = f"http://127.0.0.1:{instance.port}", self.settings.health_seconds
         if not client.is_ready(url, seconds):
             return False
-        if instance.role == "shadow":
+        if instance.role in {"shadow", "assigner"}:
             return True
         served = client.get_release(url, seconds)
         return served is not None and served.version == instance.release
@@ -309,6 +316,8 @@ class Agent:
                 self._installs.begin(content)
             case StartService(content, "shadow"):
                 self._start_shadow(content)
+            case StartService(content, "assigner"):
+                self._start_assigner(content)
             case StartService(content, role):
                 self._try_start(content, role)
             case _:
@@ -349,6 +358,14 @@ class Agent:
         pid = self.runtime.start(self.place, release, port, tag)
         self._add_instance(content, role, tag, port, pid)
 
+    def _start_assigner(self, content: EnvironmentFile) -> None:
+        if content.experiment is None:
+            return
+        port, tag = router.free_port(), self._tag(f"assigner-{uuid.uuid4().hex[:8]}")
+        command = assigner.command(port, content.experiment)
+        pid = processes.start(command, tag, self.place.log("assigner"), self.place.root, os.environ)
+        self._add_instance(content, "assigner", tag, port, pid)
+
     def _start_shadow(self, content: EnvironmentFile) -> None:
         if self.state.gateway is None:
             return
@@ -383,7 +400,7 @@ class Agent:
 
     def _fail_start(self, instance: Instance, reason: str) -> None:
         self._reap(instance)
-        name = "shadow" if instance.role == "shadow" else instance.release
+        name = instance.role if instance.role in {"shadow", "assigner"} else instance.release
         log = self.place.log(name)
         message = f"{instance.release}: {reason}; see {log}"
         message += f", which ends with: {line}" if (line := last_line(log)) else ""
@@ -392,6 +409,9 @@ class Agent:
             self._fail(instance.digest, instance.release, message)
         elif instance.role != "replaced" and trial:
             self._reject_canary(trial.content, f"its {instance.role} {message}")
+        elif instance.role in {"treatment", "assigner"}:
+            self.state.rest_until = time.time() + REST_SECONDS
+            self.state.note(f"the {instance.role} of the experiment {message}; every user gets the release until then")
 
     def _reap(self, instance: Instance) -> None:
         hung = instance.tag in self._health.hung
@@ -421,6 +441,9 @@ class Agent:
         elif current.desired and current.desired.digest == digest:
             current.bad = BadPromotion(content=current.desired, reason=reason, time=time.time())
             current.note(f"{release} is bad and will not be retried: {reason}")
+        elif current.desired and current.desired.treatment and current.desired.treatment.digest == digest:
+            current.rest_until = time.time() + REST_SECONDS
+            current.note(f"the treatment {release} does not start, will be retried: {reason}")
         else:
             current.rest_until = time.time() + REST_SECONDS
             current.note(f"{release}, which served before, does not start: {reason}")

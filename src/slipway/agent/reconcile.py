@@ -6,6 +6,7 @@ continues from the observed state.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,8 @@ class View:
     rest_until: float
     ready_seconds: float
     drain_seconds: float
+    inside: int = 0
+    """Internal port of the gateway."""
 
 
 @dataclass(frozen=True)
@@ -190,12 +193,12 @@ def plan(view: View) -> list[Action]:
     ]
 
 
-def render(backends: list[Instance]) -> str:
-    """Return routes that send all requests to `backends`, which are of one release."""
+def render(backends: list[Instance], split: router.Split | None = None) -> str:
+    """Return routes that send all requests but those of a treatment to `backends`, which are of one release."""
     if not backends:
         return router.render(())
     name = router.service_name(backends[0].release, backends[0].digest)
-    return router.render((router.Backend(name, _ports(backends), 100),))
+    return router.render((router.Backend(name, _ports(backends), 100),), split=split)
 
 
 def is_on_trial(view: View) -> bool:
@@ -222,8 +225,16 @@ def _predecessor(desired: EnvironmentFile, serving: EnvironmentFile | None) -> E
 
 
 def _groups(view: View) -> list[Group]:
-    """Return the required services: those of the target, and of the trial."""
-    return [] if view.target is None else [Group(view.target, "main", view.target.replicas), *_trial_groups(view)]
+    """Return the required services: those of the target, of the trial, and of the experiment."""
+    return (
+        []
+        if view.target is None
+        else [
+            Group(view.target, "main", view.target.replicas),
+            *_trial_groups(view),
+            *_experiment_groups(view),
+        ]
+    )
 
 
 def _former(view: View, living: list[Instance]) -> list[Group]:
@@ -246,6 +257,29 @@ def _trial_groups(view: View) -> list[Group]:
     ]
 
 
+def _experiment_groups(view: View) -> list[Group]:
+    """Return the treatment and the assigner of an experiment, which start once the target serves without a trial."""
+    target = view.target
+    if target is None or target.experiment is None or target.treatment is None or view.trial or target != view.serving:
+        return []
+    # the digest is that of the experiment, so that another experiment has another assigner
+    digest = hashlib.sha256(target.experiment.model_dump_json().encode()).hexdigest()
+    assigner = target.model_copy(update={"digest": f"sha256:{digest}"})
+    return [Group(target.treatment, "treatment", target.replicas), Group(assigner, "assigner", 1)]
+
+
+def _ready_split(view: View, living: list[Instance]) -> router.Split | None:
+    """Return how requests are split by user, if treatment and assigner are ready; else all users get the target."""
+    groups = _experiment_groups(view)
+    if not groups or not all(len(group.ready(living)) >= group.count for group in groups):
+        return None
+    treatment, assigner = (group.ready(living)[: group.count] for group in groups)
+    experiment = groups[1].content.experiment
+    backend = router.Backend(f"treatment-{treatment[0].release}".replace(".", "-"), _ports(treatment), 100)
+    sends_body = experiment is not None and experiment.column is not None
+    return router.Split(assigner[0].port, view.inside, backend, sends_body)
+
+
 def _ready_trial(view: View, living: list[Instance]) -> CanaryTrial | None:
     """Return the trial, if all of its services are ready."""
     groups = _trial_groups(view)
@@ -256,7 +290,7 @@ def _render(view: View, living: list[Instance], backends: list[Instance]) -> str
     """Return routes to `backends`, and to canary and baseline once all of these are ready."""
     trial = _ready_trial(view, living)
     if not backends or trial is None:
-        return render(backends)
+        return render(backends, _ready_split(view, living) if backends else None)
     weight, names = trial.weight_percent, side_names(trial.content.promotion)
     others = [_ports(group.ready(living)[: group.count]) for group in _trial_groups(view)]
     main = router.service_name(backends[0].release, backends[0].digest)
@@ -309,7 +343,7 @@ def _start(view: View, living: list[Instance], groups: list[Group]) -> list[Acti
         actions += [SetPhase(instance, "ready") for instance in draining[: max(0, group.count - present)]]
         if missing <= 0 or view.now < view.rest_until:
             continue
-        if group.content.digest not in view.installed:
+        if group.role != "assigner" and group.content.digest not in view.installed:
             return actions if group.content.digest in view.installing else [*actions, Install(group.content)]
         actions += [StartService(group.content, group.role)] * missing
     return actions

@@ -34,6 +34,10 @@ WATCHED_SUFFIXES = {".yml", ".yaml", ".toml"}  # files that Traefik reads in the
 RENDERED_MAX = 8  # contents of the routes file that are cached
 STATE_REQUESTS_MAX = 4  # concurrent ones, so that clients of the service cannot overload the agent
 PORT_ATTEMPTS_MAX = 200
+SIDE_HEADER = "X-Slipway-Side"
+UNIT_HEADER = "X-Slipway-Unit"
+SIDE_RESPONSE_BYTES_MAX = 1024
+BODY_BYTES_MAX = 16 * 2**20  # of a request whose row names the user; Traefik refuses a larger one with 401
 REQUESTS_METRIC = "traefik_service_requests"
 DURATION_METRIC = "traefik_service_request_duration_seconds"
 
@@ -91,8 +95,22 @@ def command(port: int, inside: int, routes: Path) -> list[str]:
     ]
 
 
+@dataclass(frozen=True)
+class Split:
+    """The side of each request: the process at `port` names it in SIDE_HEADER, and `treatment` gets its own.
+
+    Traefik chooses a route before middlewares run. The public route therefore sends a request with its side to the
+    internal entry point, where routes by SIDE_HEADER are.
+    """
+
+    port: int
+    inside: int
+    treatment: Backend
+    sends_body: bool = False
+
+
 @lru_cache(RENDERED_MAX)  # the agent renders in every pass, and the routes rarely change
-def render(backends: tuple[Backend, ...], shadow: Shadow | None = None) -> str:
+def render(backends: tuple[Backend, ...], shadow: Shadow | None = None, split: Split | None = None) -> str:
     """Return the content of the routes file. Without a backend, Traefik answers every request with 404.
 
     Once the gateway has loaded the routes, it answers at the internal path that `loaded_path` returns for them.
@@ -115,14 +133,16 @@ def render(backends: tuple[Backend, ...], shadow: Shadow | None = None) -> str:
         mirrors = [{"name": "shadow", "percent": shadow.percent}]
         services["mirrored"] = {"mirroring": {"service": "releases", "mirrors": mirrors}}
         routers["front"]["service"] = "mirrored"
-    stamp = hashlib.sha256(json.dumps([routers, services]).encode()).hexdigest()[:16]
+    middlewares = _split(split, routers, services) if split else {}
+    stamp = hashlib.sha256(json.dumps([routers, services, middlewares]).encode()).hexdigest()[:16]
     loaded = {
         "rule": f"Path(`/{stamp}`)",
         "entryPoints": [INTERNAL_ENTRY_POINT],
         "service": "ping@internal",
         "priority": 1000,
     }
-    http = {"routers": {"loaded": loaded, **routers}, **({"services": services} if services else {})}
+    optional = {"middlewares": middlewares, "services": services}
+    http = {"routers": {"loaded": loaded, **routers}, **{name: part for name, part in optional.items() if part}}
     return f"{HEADER}# /{stamp}\n" + yaml12.dump({"http": http})
 
 
@@ -184,6 +204,32 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def _split(split: Split, routers: dict[str, Any], services: dict[str, Any]) -> dict[str, Any]:
+    """Add the routes and services of `split`, and return its middleware.
+
+    Traefik removes headers of these names that a client sent. A column of the row needs the body.
+    """
+    body = {"forwardBody": True, "maxBodySize": BODY_BYTES_MAX} if split.sends_body else {}
+    side = {
+        "address": f"http://127.0.0.1:{split.port}/",
+        "authResponseHeaders": [SIDE_HEADER, UNIT_HEADER],
+        "maxResponseBodySize": SIDE_RESPONSE_BYTES_MAX,
+        "trustForwardHeader": False,
+        **body,
+    }
+    services |= {"sided": _balancer((split.inside,)), split.treatment.name: _balancer(split.treatment.ports)}
+    inside = {"entryPoints": [INTERNAL_ENTRY_POINT]}
+    routers["treatment"] = {
+        "rule": f"HeaderRegexp(`{SIDE_HEADER}`, `^treatment$`)",
+        **inside,
+        "service": split.treatment.name,
+        "priority": 20,
+    }
+    routers["others"] = {"rule": "PathPrefix(`/`)", **inside, "service": "releases", "priority": 1}
+    routers["front"] |= {"service": "sided", "middlewares": ["side"]}
+    return {"side": {"forwardAuth": side}}
 
 
 def _balancer(ports: tuple[int, ...]) -> dict[str, object]:

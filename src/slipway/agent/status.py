@@ -258,6 +258,21 @@ def trial_of(environment: EnvironmentStatus) -> CanaryStatus | None:
     return current if desired and desired["promotion"] == current["promotion"] else None
 
 
+def experiment_line(environment: EnvironmentStatus) -> str:
+    """Return the running experiment as text, or "". Its users are counted elsewhere, since that reads the log."""
+    experiment = (environment["desired"] or {}).get("experiment")
+    if experiment is None:
+        return ""
+    user, users = experiment["header"] or experiment["column"], experiment["plan"]["users"]
+    services = environment["agent"]["services"] if environment["agent"] else []
+    ready = {service["role"] for service in services if service["phase"] == "ready"} >= {"treatment", "assigner"}
+    return (
+        f"experiment {experiment['name']}: {'' if ready else 'not yet '}split by {user},"
+        f" {experiment['treatment']['release']} for {experiment['percent']}% of the users; needs {users:,} on each"
+        f" side; `slipway experiment status --environment {environment['environment']}` counts them"
+    )
+
+
 def describe(agent: AgentStatus) -> str:
     """Return whether an agent is running, and the age of the state that it fetched from git, as text."""
     age = agent["fetched_seconds_ago"]

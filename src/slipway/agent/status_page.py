@@ -8,7 +8,7 @@ import time
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from slipway.agent.status import describe, trial_of
+from slipway.agent.status import describe, experiment_line, trial_of
 from slipway.page import page
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ def _facts(environment: EnvironmentStatus) -> str:
         "Observed": _code(observed["release"]) if observed["release"] else "no response",
         "Gateway": _link(observed["url"]) if observed["url"] else "none",
         "Agent": escape(describe(agent)) + _at(agent["head"]) if agent else "has not run",
+        **({"Experiment": escape(line)} if (line := experiment_line(environment)) else {}),
     }
     return f"<dl>{''.join(f'<dt>{name}</dt><dd>{value}</dd>' for name, value in facts.items())}</dl>"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slipway.agent.status import describe
+from slipway.agent.status import describe, experiment_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,8 @@ def _details(environment: EnvironmentStatus) -> list[str]:
         page = f"; page {agent['page']}" if agent["page"] else ""
         lines.append(f"agent: {describe(agent)}{page}")
         lines += _canary_lines(agent["canary"]) if agent["canary"] else []
+    lines += [line for line in (experiment_line(environment),) if line]
+    if agent:
         services = [(row["release"], row["role"], row["phase"], str(row["port"])) for row in agent["services"]]
         lines += table(("service", "role", "phase", "port"), services)
     promotions: list[tuple[str, ...]] = []

@@ -28,6 +28,7 @@ PANELS: dict[str, dict[str, dict[str, str]]] = {
         "": {
             "release": "Build, publish, sign, list and prune releases, and report on deployments.",
             "image": "Build and push the container image of a release.",
+            "experiment": "Compare two releases user by user on an outcome of the business, and decide.",
         },
         "supply_chain": {
             "verify": "Trace a release back to reviewed source: recompute and compare every link of its provenance.",
@@ -56,6 +57,8 @@ PANELS: dict[str, dict[str, dict[str, str]]] = {
             "approve": "Approve a release for an environment whose file has `policy: {approval: true}`, by a commit on `deploy`.",
             "rollback": "Roll an environment back to an earlier release by a revert on the `deploy` branch. Nothing is rebuilt.",
             "smoke": "Replay the requests that were recorded at build time, and compare the predictions. Writes results/smoke.json.",
+            "experiment start": "Start an experiment by user: one side gets another release. Computes and fixes the number of users.",
+            "experiment stop": "End the experiment of an environment without a decision: every user gets the release.",
             "manifests": "Render deploy/ into deploy/rendered/ with kubectl. Run it after an edit; promotions fill in the release.",
         },
         "agent": {
@@ -69,6 +72,8 @@ PANELS: dict[str, dict[str, dict[str, str]]] = {
         },
         "monitoring": {
             "monitor": "Check an environment's traffic and predictions for drift, decay and faults. Writes results/monitor.json.",
+            "experiment status": "Count the users and outcomes of the running experiment. No outcome is shown before the decision.",
+            "experiment decide": "Decide the experiment once it is complete, and end it by a commit. Writes results/experiment.json.",
             "collect": "Copy an environment's prediction log and request counters to $SLIPWAY_COLLECTED.",
         },
     },

@@ -144,3 +144,73 @@ def release_comment() -> None:
     from slipway.deployment import report as job
 
     output.message("comment", job.comment())
+
+
+def experiment_start(
+    environment: EnvironmentOption,
+    release: Annotated[str, typer.Option(help="Version that users of one side get, such as v0.2.0.")],
+    baseline: Annotated[float, typer.Option(help="Mean outcome of a user today.")],
+    effect: Annotated[float, typer.Option(help="Smallest difference of the means to detect.")],
+    name: Annotated[
+        str | None, typer.Option(help="Name of the experiment, such as prices-2. Default: that of the release.")
+    ] = None,
+    header: Annotated[
+        str | None, typer.Option(help="Request header that names the user. Default: `--column` does.")
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option(help="Column of `Row` that names the user. Default: `--header` does.")
+    ] = None,
+    percent: Annotated[int, typer.Option(min=1, max=50, help="Percent of the users on each side.")] = 50,
+    days: Annotated[
+        float, typer.Option(min=0.01, max=1000, help="Days after a user's first row in which rows count.")
+    ] = 7,
+    deviation: Annotated[
+        float | None,
+        typer.Option(help="Standard deviation of the outcomes of users. Default: that of a proportion."),
+    ] = None,
+    limits: Annotated[tuple[float, float], typer.Option(help="Lowest and highest possible outcome of a user.")] = (
+        0,
+        1,
+    ),
+    alpha: Annotated[
+        float, typer.Option(min=0.0001, max=0.4, help="Maximum rate of wrong decisions on equal models.")
+    ] = 0.05,
+    power: Annotated[float, typer.Option(min=0.51, max=0.999, help="Rate at which the effect is detected.")] = 0.8,
+    lower_is_better: Annotated[bool, typer.Option(help="Count a lower outcome as better, such as a cost.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Print the number of users, and change nothing.")] = False,
+) -> None:
+    """Start an experiment by user: one side gets another release. Computes and fixes the number of users.
+
+    Example: `slipway experiment start --environment staging --release v0.2.0 --header ID --baseline 0.1 --effect 0.01`
+    """
+    from slipway.deployment import delivery
+    from slipway.deployment.user_experiment import Options
+    from slipway.environment.environment import Environment
+
+    options = Options(
+        name or release.replace(".", "-"),
+        release,
+        header,
+        column,
+        percent,
+        days,
+        baseline,
+        effect,
+        deviation,
+        limits,
+        alpha,
+        power,
+        lower_is_better,
+    )
+    delivery.start_experiment(Environment(environment), options, dry_run=dry_run)
+
+
+def experiment_stop(environment: EnvironmentOption) -> None:
+    """End the experiment of an environment without a decision: every user gets the release.
+
+    Example: `slipway experiment stop --environment production`
+    """
+    from slipway.deployment import delivery
+    from slipway.environment.environment import Environment
+
+    delivery.stop_experiment(Environment(environment))

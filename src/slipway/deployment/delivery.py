@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slipway import output, webhook
-from slipway.deployment import policy, promotion, rollout, waiting
+from slipway.deployment import policy, promotion, rollout, user_experiment, waiting
 from slipway.environment import manifests
 from slipway.environment.place import store_url
 from slipway.errors import UserError
@@ -23,6 +23,7 @@ from slipway.settings import read_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from slipway.deployment.user_experiment import Options
     from slipway.environment.environment import Environment
     from slipway.environment.spec import EnvironmentFile
     from slipway.results import JobResult
@@ -77,6 +78,23 @@ def approve(environment: Environment, version: str) -> None:
     """Approve a release for an environment whose policy requires it, and print the commit."""
     commit = policy.approve(environment.fetch(), version)
     output.result({"commit": commit}, f"{environment}: {version} is approved by commit {commit[:12]}")
+
+
+def start_experiment(environment: Environment, options: Options, *, dry_run: bool) -> None:
+    """Start an experiment by user, and print the number of users; with `dry_run`, only print it."""
+    plan = user_experiment.plan_of(options) if dry_run else None
+    plan = plan or user_experiment.start(environment.fetch(), options, open_store()).plan
+    action = "would need" if dry_run else "runs; it needs"
+    text = f"{environment}: experiment {options.name} {action} {plan.users:,} users with an outcome on each side"
+    output.result({"users": plan.users}, text)
+
+
+def stop_experiment(environment: Environment) -> None:
+    """End the experiment of an environment without a decision, and print its name."""
+    state = environment.fetch()
+    _, experiment = user_experiment.running(state)
+    user_experiment.end(state, experiment.name, ["Stopped without a decision"])
+    output.result({"name": experiment.name}, f"{environment}: experiment {experiment.name} ended without a decision")
 
 
 def render_manifests() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slipway import output, results
 from slipway.deployment import policy
@@ -11,7 +11,7 @@ from slipway.environment import versions
 from slipway.environment.deploy_branch import BRANCH, BUILT_FROM, DIGEST, IMAGE
 from slipway.environment.desired_state import DesiredState, previous_release
 from slipway.environment.spec import IMAGE_BY_DIGEST, Baseline, Canary, EnvironmentFile, path_of
-from slipway.errors import ArgumentError, NoReleaseError, UserError
+from slipway.errors import ArgumentError, BusyError, NoReleaseError, UserError
 from slipway.image import record as records
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def promote(
         raise NoReleaseError(f"{chosen.version}: not in the store; run `slipway release publish` again")
     current = _readable(state)
     if forward and current:
+        _refuse_during_experiment(state, current)
         _refuse_older(state, chosen.version, current.release)
     policy.require(state, chosen, current.policy if current and forward else None)
     image = _image(image) or _pushed_image(store, chosen) or state.branch.image_of(chosen.digest)
@@ -137,6 +138,15 @@ def _refuse_older(state: DesiredState, version: str, current: str) -> None:
         )
 
 
+def _refuse_during_experiment(state: DesiredState, current: EnvironmentFile) -> None:
+    """Raise BusyError if an experiment runs, because a promotion would change what its users get."""
+    if current.experiment:
+        raise BusyError(
+            f"{state.environment}: the experiment {current.experiment.name} runs; end it with"
+            f" `slipway experiment decide --environment {state.environment}` or `slipway experiment stop`"
+        )
+
+
 def _image(image: str | None) -> str | None:
     if image and not re.fullmatch(IMAGE_BY_DIGEST, image):
         raise ArgumentError(f"--image {image}: not an image by digest; give NAME@sha256: and 64 hexadecimal digits")
@@ -185,7 +195,7 @@ def _evidence(content: EnvironmentFile) -> dict[str, results.JobResult]:
     return {job: result for job, result in results.read().items() if result.release == content.release}
 
 
-def verdict_lines(job: str, result: results.JobResult) -> list[str]:
+def verdict_lines(job: str, result: results.JobResult[Any]) -> list[str]:
     """Return one line per verdict of a result, for a commit or tag message."""
     return [
         f"{job}: {verdict.gate.removeprefix(f'{job}: ')}: {verdict.outcome} ({verdict.observed}; {verdict.threshold})"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from slipway import yaml12
 from slipway.environment.versions import VERSION
 from slipway.errors import UnreadableFileError
+from slipway.gates.user_experiment import ExperimentPlan
 
 FOLDER = "environments"
 """Folder on the branch `deploy` that promotions change."""
@@ -79,6 +80,43 @@ class Policy(BaseModel):
     ] = 0
 
 
+class Treatment(BaseModel):
+    """The release that the users of one side of an experiment get."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+
+    release: Version
+    digest: Digest
+    commit: Commit
+    image: Image | None = None
+
+
+class Experiment(BaseModel):
+    """An experiment by user: `treatment` against the release of the environment, until `slipway experiment decide`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+
+    name: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,39}$", description="Name, also in the prediction log")]
+    salt: Annotated[str, Field(pattern="^[0-9a-f]{16,64}$", description="Salt of the hash of users; new in each one")]
+    header: Annotated[
+        str | None, Field(pattern="^[A-Za-z0-9-]{1,64}$", description="Request header that names the user")
+    ] = None
+    column: Annotated[
+        str | None, Field(min_length=1, max_length=200, description="Column of `Row` that names the user")
+    ] = None
+    percent: Annotated[Percent, Field(description="Percent of the users on each side; the others get the release")]
+    started: Annotated[str, Field(description="Time from which rows count, ISO 8601 in UTC")]
+    days: Annotated[float, Field(gt=0, le=1000, description="Days after a user's first row in which rows count")]
+    treatment: Treatment
+    plan: ExperimentPlan
+
+    @model_validator(mode="after")
+    def _names_the_user_in_one_way(self) -> Self:
+        if (self.header is None) == (self.column is None):
+            raise ValueError("set either `header` or `column`, which names the user")
+        return self
+
+
 class EnvironmentFile(BaseModel):
     """The desired state of an environment."""
 
@@ -92,11 +130,21 @@ class EnvironmentFile(BaseModel):
     image: Image | None = None
     canary: Canary | None = None
     policy: Policy | None = None
+    experiment: Experiment | None = None
 
     @property
     def release_state(self) -> EnvironmentFile:
-        """Return the desired state without the policy, which promotions and rollbacks leave as it is."""
-        return self if self.policy is None else self.model_copy(update={"policy": None})
+        """Return the desired state without policy and experiment, neither of which is a promotion."""
+        extras = {"policy": None, "experiment": None}
+        return self.model_copy(update=extras) if self.policy or self.experiment else self
+
+    @property
+    def treatment(self) -> EnvironmentFile | None:
+        """Return the treatment of the experiment as a desired state with the same replicas; None without one."""
+        if self.experiment is None:
+            return None
+        facts = self.experiment.treatment.model_dump()
+        return EnvironmentFile(**facts, replicas=self.replicas, promotion=self.promotion)
 
     @property
     def baseline(self) -> EnvironmentFile | None:

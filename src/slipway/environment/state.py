@@ -25,11 +25,12 @@ HEARTBEAT_SECONDS = 2  # between writes of a state in which only times have chan
 SERVED_MAX = 20  # promotions that count as proven
 
 Phase = Literal["starting", "ready", "draining", "stopping"]
-Role = Literal["main", "baseline", "shadow", "replaced"]
+Role = Literal["main", "baseline", "shadow", "replaced", "treatment", "assigner"]
 """Purpose of a service.
 
 `main` serves clients, `baseline` is compared with a canary, and `shadow` compares the answers to copied requests.
-`replaced` serves clients until its successor is ready, because a file it was started from has changed.
+`replaced` serves clients until its successor is ready, because a file it was started from has changed. `treatment`
+serves users of one side of an experiment, and `assigner` names the side of each request.
 """
 
 

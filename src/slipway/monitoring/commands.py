@@ -10,6 +10,8 @@ import typer
 from slipway import output
 from slipway.environment.options import EnvironmentOption
 
+LabelsOption = Annotated[Path, typer.Option(help="Folder that `problem.labels` reads new labels from.")]
+
 
 def monitor(
     environment: EnvironmentOption,
@@ -22,7 +24,7 @@ def monitor(
         typer.Option(help="Start of the window, UTC, such as 2013-10-01. Default: one window length before its end."),
     ] = None,
     until: Annotated[str | None, typer.Option(help="End of the window, UTC. Default: now.")] = None,
-    labels: Annotated[Path, typer.Option(help="Folder that `problem.labels` reads new labels from.")] = Path("data"),
+    labels: LabelsOption = Path("data"),
 ) -> None:
     """Check an environment's traffic and predictions for drift, decay and faults. Writes results/monitor.json.
 
@@ -65,3 +67,29 @@ def health(environment: EnvironmentOption = "production") -> None:
     from slipway.monitoring import health_issue as job
 
     job.health(Environment(environment))
+
+
+def experiment_status(environment: EnvironmentOption, labels: LabelsOption = Path("data")) -> None:
+    """Count the users and outcomes of the running experiment. No outcome is shown before the decision.
+
+    Example: `slipway experiment status --environment production`
+    """
+    from slipway.environment.environment import Environment
+    from slipway.monitoring import user_experiment as job
+
+    job.status(Environment(environment), labels)
+
+
+def experiment_decide(environment: EnvironmentOption, labels: LabelsOption = Path("data")) -> None:
+    """Decide the experiment once it is complete, and end it by a commit. Writes results/experiment.json.
+
+    It refuses before each side has the number of users that was fixed at the start.
+
+    Example: `slipway experiment decide --environment production`
+
+    Exit codes: 1 if the release is not better.
+    """
+    from slipway.environment.environment import Environment
+    from slipway.monitoring import user_experiment as job
+
+    raise typer.Exit(job.decide(Environment(environment), labels))

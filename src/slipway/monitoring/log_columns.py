@@ -14,6 +14,10 @@ KEY = (f"{PREFIX}request_id", f"{PREFIX}index")
 LOGGED = (RELEASE, TIME, *KEY, PREDICTION)
 
 
+UNIT = f"{PREFIX}unit"
+"""Experiment and pseudonym of the user; missing outside of an experiment by user."""
+
+
 def label_key() -> dict[str, str]:
     """Return the columns of `problem.labels` that identify a row, each with its column among live rows.
 

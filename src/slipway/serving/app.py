@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     from slipway.serving.contract import RowContract
     from slipway.serving.explanations import Explanations
-    from slipway.serving.observer import Observer
+    from slipway.serving.observer import Caller, Observer
     from slipway.serving.open_inference import OpenInference
     from slipway.serving.scorer import Scorer
 
-    Answer = Callable[[bytes, bytearray], Awaitable[bytes]]
+    Answer = Callable[[Caller, bytearray], Awaitable[bytes]]
     Headers = Iterable[tuple[bytes, bytes]]
     Receive = Callable[[], Awaitable[dict[str, Any]]]
     Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -122,7 +122,8 @@ class App:
         `__call__` can answer. `start` is the time of the request's headers on `time.perf_counter`.
         """
         received = dict(headers)
-        request_id = self._observer.request_id(received)
+        caller = self._observer.caller(received)
+        request_id = caller.request_id
         status, extra = 200, _NO_HEADERS
         try:
             _check_headers(received, self._settings["max_bytes"])
@@ -131,7 +132,7 @@ class App:
             rows, columns = self._contract.parse(body)
             if rows > self._scorer.inline_rows:
                 return None
-            response = self._predictions_in_json(request_id, body, self._scorer.score_inline(columns))
+            response = self._predictions_in_json(caller, body, self._scorer.score_inline(columns))
         except Exception as error:  # noqa: BLE001  any failure is answered here, and logged by the observer
             status, response, extra = self._failure(error, self._predict, request_id, received)
         self._observer.answered(request_id, status, time.perf_counter() - start)
@@ -169,10 +170,10 @@ class App:
     async def _post(self, scope: dict[str, Any], receive: Receive, send: Send, route: Route) -> None:
         start = time.perf_counter()
         headers = dict(scope["headers"])
-        request_id = self._observer.request_id(headers)
-        extra = _NO_HEADERS
+        caller = self._observer.caller(headers)
+        request_id, extra = caller.request_id, _NO_HEADERS
         try:
-            status, body = 200, await self._admitted(request_id, headers, receive, route)
+            status, body = 200, await self._admitted(caller, headers, receive, route)
         except Exception as error:  # noqa: BLE001  any failure is answered here, and logged by the observer
             status, body, extra = self._failure(error, route, request_id, headers)
         await _send(send, status, JSON, body, [(b"x-request-id", request_id), *extra])
@@ -192,38 +193,38 @@ class App:
             extra.append((b"connection", b"close"))
         return error.status, route.refusal(str(error), error.details), extra
 
-    async def _admitted(self, request_id: bytes, headers: dict[bytes, bytes], receive: Receive, route: Route) -> bytes:
+    async def _admitted(self, caller: Caller, headers: dict[bytes, bytes], receive: Receive, route: Route) -> bytes:
         _check_headers(headers, self._settings["max_bytes"])
         body = await self._bodies.read(receive)
         with route.admission:
             await route.admission.wait_for_slice()
-            return await route.answer(request_id, body)
+            return await route.answer(caller, body)
 
-    async def _answer(self, request_id: bytes, body: bytearray) -> bytes:
+    async def _answer(self, caller: Caller, body: bytearray) -> bytes:
         async with self._scorer.slot(len(body)):
             rows, columns = self._contract.parse(body)
             scores = await self._scorer.score(rows, columns)
-        return self._predictions_in_json(request_id, body, scores)
+        return self._predictions_in_json(caller, body, scores)
 
-    async def _infer(self, protocol: OpenInference, request_id: bytes, body: bytearray) -> bytes:
+    async def _infer(self, protocol: OpenInference, caller: Caller, body: bytearray) -> bytes:
         async with self._scorer.slot(len(body)):
             request = protocol.read(body)
             rows, columns = self._contract.parse(request.rows)
             scores = await self._scorer.score(rows, columns)
-        self._recorded(request_id, request.rows, scores)
+        self._recorded(caller, request.rows, scores)
         return protocol.response(request, scores)
 
-    def _predictions_in_json(self, request_id: bytes, body: bytes | bytearray, scores: np.ndarray) -> bytes:
-        return self._head + to_json(self._recorded(request_id, body, scores)) + b"}"
+    def _predictions_in_json(self, caller: Caller, body: bytes | bytearray, scores: np.ndarray) -> bytes:
+        return self._head + to_json(self._recorded(caller, body, scores)) + b"}"
 
-    def _recorded(self, request_id: bytes, body: bytes | bytearray, scores: np.ndarray) -> list[Any]:
+    def _recorded(self, caller: Caller, body: bytes | bytearray, scores: np.ndarray) -> list[Any]:
         """Return the predictions for the rows in `body`, after they are counted and logged."""
         values = scores.tolist()
         # For one number, numpy takes ten times as long.
         if not (isfinite(values[0]) if scores.shape == (1,) else np.isfinite(scores).all()):
             raise ValueError("the model returned NaN or infinity")
         predictions = self._predictions(values)
-        self._observer.predicted(request_id, body, scores, predictions)
+        self._observer.predicted(caller, body, scores, predictions)
         return predictions
 
     def _predictions(self, scores: list[Any]) -> list[Any]:

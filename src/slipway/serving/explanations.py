@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from slipway.predictor import Predictor
+    from slipway.serving.observer import Caller
 
 BACKGROUND = "build/background.json"
 """Rows of stage `background`, relative to the folder that contains the folder of the model."""
@@ -46,7 +47,7 @@ class Explanations:
         self._timeout_seconds = timeout_seconds
         self._thread = ThreadPoolExecutor(1, "explainer", initializer=_lower_priority)
 
-    async def answer(self, request_id: bytes, body: bytearray) -> bytes:  # noqa: ARG002  the signature of answers
+    async def answer(self, caller: Caller, body: bytearray) -> bytes:  # noqa: ARG002  the signature of answers
         """Return the explanation of the prediction for the row in `body`, as JSON.
 
         Raises RefusedError for a body that is not one row, or after `timeout_seconds` (504).

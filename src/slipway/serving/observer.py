@@ -7,7 +7,7 @@ import random
 import re
 import secrets
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slipway.serving.logs import RateLimit
 
@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 REQUEST_ID_HEADER = b"x-request-id"
+UNIT_HEADER = b"x-slipway-unit"
+"""The gateway sets it during an experiment by user, and removes one that a client sent."""
 WELL_FORMED = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}")
+
+
+class Caller(NamedTuple):
+    """The request id, and the experiment and pseudonym of the user; the latter is empty without an experiment."""
+
+    request_id: bytes
+    unit: bytes = b""
 
 
 class Observer:
@@ -45,6 +54,11 @@ class Observer:
             return received
         return b"%s-%x" % (self._worker_id, next(self._numbers))
 
+    def caller(self, headers: Mapping[bytes, bytes]) -> Caller:
+        """Return the caller of a request; a unit that is not well-formed is left out."""
+        unit = headers.get(UNIT_HEADER, b"")
+        return Caller(self.request_id(headers), unit if WELL_FORMED.fullmatch(unit) else b"")
+
     def refused(self, request_id: bytes, refused: RefusedError) -> None:
         """Count and log a refused request for predictions."""
         self.metrics.refused(refused.reason)
@@ -65,11 +79,11 @@ class Observer:
         else:
             self.metrics.line_dropped()
 
-    def predicted(self, request_id: bytes, body: bytes | bytearray, scores: np.ndarray, predictions: list[Any]) -> None:
+    def predicted(self, caller: Caller, body: bytes | bytearray, scores: np.ndarray, predictions: list[Any]) -> None:
         """Count and log the predictions for `body`; `predictions` is the response format of `scores`."""
         self.metrics.predicted(scores)
         if self._predictions is not None:
-            self._predictions.offer(request_id, body, predictions)
+            self._predictions.offer(caller.request_id, body, predictions, caller.unit)
 
     def answered(self, request_id: bytes, status: int, seconds: float) -> None:
         """Count a prediction request that was answered, with any status."""

@@ -2,6 +2,8 @@
 
     {"release":"v1.2.3","time":"2026-01-31T12:00:00.123+00:00","request_id":"…","index":0,"row":{…},"prediction":0.18}
 
+During an experiment by user, the row also has `"unit"`, the experiment and the pseudonym of the user.
+
 Requests append to a bounded queue, which a thread writes ten times a second. Rows that exceed the queue or the disk are
 counted and dropped, so that the log never delays or fails a request.
 
@@ -65,7 +67,7 @@ class PredictionLogger:
         self._blank = dict.fromkeys(redacted(row))
         self._sample, self._queue_bytes, self._count = settings["sample"], settings["queue_bytes"], count
         self._rate = RateLimit(settings["rows_a_second"])
-        self._queue: deque[tuple[float, bytes, bytes | bytearray, list[Any]]] = deque()
+        self._queue: deque[tuple[float, bytes, bytes | bytearray, list[Any], bytes]] = deque()
         self._offered = self._taken = 0  # bytes; each is changed by one thread only
         self._retry_at = 0.0
         self._stopped = threading.Event()
@@ -73,7 +75,7 @@ class PredictionLogger:
         self._thread.start()
         atexit.register(self.close)
 
-    def offer(self, request_id: bytes, body: bytes | bytearray, predictions: list[Any]) -> None:
+    def offer(self, request_id: bytes, body: bytes | bytearray, predictions: list[Any], unit: bytes = b"") -> None:
         """Queue the predictions for `body`, valid rows in any format; drop them if the queue is full."""
         if len(predictions) == 1 and not self._is_sampled():
             return
@@ -85,7 +87,7 @@ class PredictionLogger:
             self._count("queue_full", len(predictions))
             return
         self._offered += size
-        self._queue.append((time.time(), request_id, body, predictions))
+        self._queue.append((time.time(), request_id, body, predictions, unit))
 
     def close(self) -> None:
         """Write the queue, and stop."""
@@ -110,11 +112,19 @@ class PredictionLogger:
             try:
                 self._write([line for entry in batch for line in self._lines(*entry)])
             except Exception:
-                self._count("write_failed", sum(len(predictions) for _, _, _, predictions in batch))
+                self._count("write_failed", sum(len(predictions) for _, _, _, predictions, _ in batch))
                 logger.exception("%d requests are missing from the prediction log", len(batch))
 
-    def _lines(self, at: float, request_id: bytes, body: bytes | bytearray, predictions: list[Any]) -> list[bytes]:
-        head = b'%s.%03d+00:00","request_id":"%s","index":' % (self._head_for(int(at)), at % 1 * 1000, request_id)
+    def _lines(
+        self, at: float, request_id: bytes, body: bytes | bytearray, predictions: list[Any], unit: bytes
+    ) -> list[bytes]:
+        own = b'","unit":"%s' % unit if unit else b""
+        head = b'%s.%03d+00:00","request_id":"%s%s","index":' % (
+            self._head_for(int(at)),
+            at % 1 * 1000,
+            request_id,
+            own,
+        )
         rows = self._rows(_on_one_line(body), len(predictions))
         if len(rows) == 1:
             return [b'%s0,"row":%s,"prediction":%s}\n' % (head, rows[0], to_json(predictions[0]))]
