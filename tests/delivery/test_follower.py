@@ -10,10 +10,10 @@ import time
 import pytest
 
 from slipway.agent import follower, processes, supervision
-from slipway.deployment import waiting
+from slipway.deployment import policy, promotion, waiting
 from slipway.environment import client, state
 from slipway.environment.environment import Environment
-from slipway.environment.spec import path_of
+from slipway.environment.spec import Policy, path_of, render
 from slipway.errors import NoReleaseError
 from tests.delivery.conftest import CANARY, TIMEOUT_SECONDS, git
 
@@ -268,3 +268,50 @@ def test_an_agent_whose_remote_hangs_keeps_healing(project, crew, monkeypatch):
         assert time.monotonic() - start < TIMEOUT_SECONDS
         time.sleep(0.05)
     assert time.monotonic() - start < 8
+
+
+@pytest.fixture
+def approving(project, crew):
+    """v0.1.0 serves, v0.2.0 is published, and the policy requires an approval."""
+    for version in ("v0.1.0", "v0.2.0"):
+        project.publish(version)
+    project.promote("v0.1.0")
+    desired = project.desired_state()
+    desired.change(desired.read().model_copy(update={"policy": Policy(approval=True)}), "Set the policy", number=None)
+    crew.settle()
+    return crew
+
+
+def _edit(project, **changes) -> None:
+    """Name v0.2.0 in the file by hand, as no command does."""
+    chosen = project.branch.published("v0.2.0")
+    facts = {"release": "v0.2.0", "digest": chosen.digest, "commit": chosen.built_from}
+    content = project.desired_state().read().model_copy(update={**facts, **changes})
+    _push(project, render("staging", content).encode())
+
+
+@pytest.mark.parametrize("changes", [{}, {"policy": None}, {"promotion": 2}], ids=["", "without policy", "new number"])
+def test_an_edit_by_hand_that_the_policy_forbids_is_reported_and_not_served(project, approving, changes):
+    _edit(project, **changes)
+    _poll_repeatedly(approving)
+    assert 1 == _reports(approving, "v0.2.0 has no approval, which the policy requires; `slipway approve --environment")
+    assert "v0.1.0" == approving.serves
+
+
+def test_an_approval_allows_what_was_refused(project, approving):
+    _edit(project)
+    approving.settle()
+    assert "v0.1.0" == approving.serves
+    policy.approve(project.desired_state(), "v0.2.0")
+    approving.agent.follower.poll()
+    approving.until(lambda: approving.serves == "v0.2.0")
+
+
+def test_a_rollback_under_a_policy_needs_no_approval(project, approving):
+    policy.approve(project.desired_state(), "v0.2.0")
+    promotion.promote(project.desired_state(), "v0.2.0", project.store, forward=True)
+    approving.agent.follower.poll()
+    approving.until(lambda: approving.serves == "v0.2.0")
+    promotion.rollback(project.desired_state(), None, project.store)
+    approving.agent.follower.poll()
+    approving.until(lambda: approving.serves == "v0.1.0")

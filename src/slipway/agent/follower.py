@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from slipway.environment import spec, state, versions
+from slipway.environment import approvals, spec, state, versions
 from slipway.environment.deploy_branch import BRANCH
 from slipway.errors import NoReleaseError, UserError
 from slipway.git import Git
@@ -151,7 +151,44 @@ class Follower:
             return Observation(time.time(), head, problem=f"{where}: not text in UTF-8; `git revert` the commit")
         except UserError as error:
             return Observation(time.time(), head, problem=str(error))
+        if self._lacks_approval(head, content):
+            fix = f"`slipway approve --environment {self._environment} --release {content.release}`, or `git revert`"
+            problem = f"{where}: {content.release} has no approval, which the policy requires; {fix}"
+            return Observation(time.time(), head, problem=f"{problem}; the current release keeps serving")
         return Observation(time.time(), head, content, concluded=self._is_concluded(content))
+
+    def _lacks_approval(self, head: str, content: EnvironmentFile) -> bool:
+        """Return whether a commit by hand desires a release that the policy before it, or its own, does not allow.
+
+        A release that was promoted before is allowed, because a rollback is urgent. A promotion has its stage tag, and
+        its number occurs first with its own release, so an edit of the release under an old number is none.
+        """
+        path = spec.path_of(self._environment)
+        commits = self._git.history(head, paths=[path], first_parent=True, limit=2)
+        contents = [self._parsed(commit.id) for commit in commits]
+        if not any(content and content.policy and content.policy.approval for content in contents):
+            return False
+        approval = self._git.read(head, approvals.path_of(self._environment, content.release))
+        if approval == approvals.text_of(content.digest).encode():
+            return False
+        return content.digest not in self._promoted(head)
+
+    def _promoted(self, head: str) -> set[str]:
+        """Return the digests of the releases whose promotion has its stage tag."""
+        commits = self._git.history(head, paths=[spec.path_of(self._environment)], first_parent=True)
+        first_of: dict[int, EnvironmentFile] = {}
+        for commit in reversed(commits):
+            if content := self._parsed(commit.id):
+                first_of.setdefault(content.promotion, content)
+        return {content.digest for content in first_of.values() if self._is_concluded(content)}
+
+    def _parsed(self, commit: str) -> EnvironmentFile | None:
+        """Return the environment's file at a commit; None if it is missing or invalid."""
+        data = self._git.read(commit, spec.path_of(self._environment))
+        try:
+            return spec.parse((data or b"").decode(), commit)
+        except (UnicodeDecodeError, UserError):
+            return None
 
     def _is_concluded(self, content: EnvironmentFile) -> bool:
         return versions.stage_tag(self._environment, content.promotion) in self._tags

@@ -1,7 +1,8 @@
 """Approval and soak time of an environment, enforced where a promotion is written to the branch `deploy`.
 
 The agent and Argo CD follow that branch, so neither of them sees a promotion that the policy does not allow yet. A
-rollback is urgent and needs neither approval nor soak time.
+commit by hand bypasses this check; the agent refuses one that lacks an approval. A rollback is urgent and needs neither
+approval nor soak time.
 """
 
 from __future__ import annotations
@@ -9,10 +10,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from slipway import yaml12
-from slipway.environment.deploy_branch import BRANCH
+from slipway.environment import approvals
 from slipway.environment.desired_state import DesiredState
-from slipway.environment.spec import FOLDER
 from slipway.errors import NotReadyError
 
 if TYPE_CHECKING:
@@ -28,9 +27,9 @@ def require(state: DesiredState, chosen: Published, policy: Policy | None, now: 
         return
     if policy.soak_hours and state.environment != SOAKS_IN:
         _require_soaked(state, chosen, timedelta(hours=policy.soak_hours), now or datetime.now(UTC))
-    if policy.approval and state.branch.text(path_of(state.environment, chosen.version), state.branch.head) != _text(
-        chosen
-    ):
+    if policy.approval and state.branch.text(
+        approvals.path_of(state.environment, chosen.version), state.branch.head
+    ) != approvals.text_of(chosen.digest):
         environment = state.environment
         raise NotReadyError(
             f"{environment}: {chosen.version} needs an approval; run `slipway approve --environment {environment}"
@@ -70,7 +69,7 @@ def approve(state: DesiredState, version: str) -> str:
     The approval names the release by digest, and its commit names who approved.
     """
     chosen = state.branch.named(version)
-    path, text = path_of(state.environment, chosen.version), _text(chosen)
+    path, text = approvals.path_of(state.environment, chosen.version), approvals.text_of(chosen.digest)
     head = state.branch.head
     if head is None or state.branch.text(path, head) == text:
         return head or ""
@@ -78,14 +77,3 @@ def approve(state: DesiredState, version: str) -> str:
     commit = state.branch.git.commit(state.branch.tree(head, {path: text.encode()}), [head], message)
     state.branch.push(commit, {})
     return commit
-
-
-def path_of(environment: str, version: str) -> str:
-    """Return the path of an approval on the branch; Argo CD does not read this folder."""
-    return f"{FOLDER}/approvals/{environment}/{version}.yaml"
-
-
-def _text(chosen: Published) -> str:
-    return f"# Approval on the branch {BRANCH}; its commit names who approved.\n" + yaml12.dump(
-        {"digest": chosen.digest}
-    )
