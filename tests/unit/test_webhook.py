@@ -20,7 +20,7 @@ HIDDEN_PATH = "T000-very-secret"
 
 
 @contextmanager
-def _receiver(status: int = 200, location: str = ""):
+def receiving(status: int = 200, location: str = ""):
     """Serve a webhook on loopback. Yields its address and the list of received messages."""
     received = []
 
@@ -50,7 +50,7 @@ def _receiver(status: int = 200, location: str = ""):
 
 @pytest.fixture
 def receiver(monkeypatch):
-    with _receiver() as (address, received):
+    with receiving() as (address, received):
         monkeypatch.setenv(webhook.WEBHOOK, address)
         yield received
 
@@ -106,7 +106,7 @@ def test_a_message_that_cannot_be_sent_is_one_warning_without_the_address(monkey
 
 @pytest.mark.parametrize(("status", "location"), [(404, ""), (500, ""), (302, "http://127.0.0.1:9/elsewhere")])
 def test_a_refusal_or_a_redirect_is_a_warning(monkeypatch, capsys, status, location):
-    with _receiver(status, location) as (address, received):
+    with receiving(status, location) as (address, received):
         monkeypatch.setenv(webhook.WEBHOOK, address)
         assert not webhook.notify("Deployed")
     assert 1 == len(received)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from slipway import webhook
 from slipway.environment.environment import Environment
 from slipway.errors import MissingFileError, ToolError
 from slipway.gates import Outcome, Verdict
@@ -16,6 +17,7 @@ from slipway.monitoring import health_issue
 from slipway.results import MONITOR, recorded
 from tests import github_api
 from tests.markdown import outside
+from tests.unit.test_webhook import receiving as webhook_receiver
 
 WINDOW = {"start": "2026-01-01T00:00:00+00:00", "end": "2026-01-08T00:00:00+00:00", "rows": 6300}
 QUIET = {"trigger": None, "because": "no check requests a retraining"}
@@ -82,6 +84,37 @@ def test_a_change_of_the_failed_checks_is_a_comment(watch):
     watch.monitor(performance="fail")
     assert [("production is not healthy: performance", "open")] == watch.issues
     assert ["Now failing: performance. Passing again: drift.\n"] == watch.comments
+
+
+def test_the_webhook_gets_each_change_of_the_failed_checks_and_no_repetition(watch, monkeypatch):
+    with webhook_receiver() as (address, received):
+        monkeypatch.setenv(webhook.WEBHOOK, address)
+        for drift, performance in (
+            ("pass", "pass"),
+            ("fail", "pass"),
+            ("fail", "pass"),
+            ("fail", "fail"),
+            ("pass", "inconclusive"),
+            ("pass", "pass"),
+            ("pass", "pass"),
+        ):
+            watch.monitor(drift=drift, performance=performance)
+    assert [
+        "*❌ production is not healthy: drift*\nFailed checks: drift",
+        "*❌ production is not healthy: drift, performance*\nFailed checks: drift, performance",
+        "*✅ production: every check passes again*",
+    ] == [message["text"] for _, message in received]
+
+
+def test_without_issues_the_webhook_still_gets_failed_checks(watch, monkeypatch):
+    watch.github.settings["issues"] = 410
+    with webhook_receiver() as (address, received):
+        monkeypatch.setenv(webhook.WEBHOOK, address)
+        watch.monitor(drift="pass")
+        watch.monitor(drift="fail")
+    assert ["*❌ production is not healthy: drift*\nFailed checks: drift"] == [
+        message["text"] for _, message in received
+    ]
 
 
 def test_a_passing_run_closes_the_issue_and_the_next_failure_opens_another(watch):

@@ -20,6 +20,8 @@ from slipway.report import markdown
 from slipway.retraining import pull_request, trigger
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from slipway.environment.environment import Environment
     from slipway.gates.monitoring_evidence import MonitorEvidence, RetrainRequest
     from slipway.report.document import Document
@@ -80,7 +82,7 @@ def _in_issue(repository: str, environment: str, monitored: JobResult[MonitorEvi
     troubles, title = content.troubles(monitored), content.title(environment, monitored)
     if troubles:
         if troubles != issue.troubles_before():
-            webhook.notify(f"❌ {title}", f"Failed checks: {', '.join(troubles)}", workflows.run_url())
+            _notify_failed(title, troubles)
         return issue.report(title, text, troubles)
     if monitored.outcome is not Outcome.PASS:
         return issue.refresh(text)
@@ -89,10 +91,19 @@ def _in_issue(repository: str, environment: str, monitored: JobResult[MonitorEvi
     return issue.close()
 
 
+def _notify_failed(title: str, troubles: Iterable[str]) -> None:
+    webhook.notify(f"❌ {title}", f"Failed checks: {', '.join(troubles)}", workflows.run_url())
+
+
 def _without_issue(environment: str, monitored: JobResult[MonitorEvidence], text: Document, error: ApiError) -> str:
-    """Report in the job summary where the repository has no Issues; return what was done."""
-    if not content.troubles(monitored):
+    """Report in the job summary and to the webhook where the repository has no Issues; return what was done.
+
+    The failed checks of the previous run are not recorded there, so each run with failed checks is sent.
+    """
+    troubles = content.troubles(monitored)
+    if not troubles:
         return f"no issue is needed; the next one requires Issues ({error})"
+    _notify_failed(content.title(environment, monitored), troubles)
     workflows.add_to_summary(markdown.render(text))
     return f"{content.title(environment, monitored)}; no issue was opened: {error}"
 
