@@ -133,6 +133,12 @@ def test_the_model_beats_both_baselines(toy):
     assert error["model"] < error["linear"] < error["dummy"]
 
 
+def test_a_first_model_is_compared_with_a_baseline_in_each_segment(toy):
+    evidence = _compare(toy, "None")["evidence"]
+    assert ({"machine=large", "machine=small"}, {}) == (set(evidence["segments"]), evidence["production"])
+    assert evidence["baselines"]["dummy"]["all"] != evidence["segments"]["machine=large"]
+
+
 def test_the_same_model_as_champion_is_within_noise_overall_and_in_each_segment(toy):
     shutil.copytree(toy / "model", toy / "champion", dirs_exist_ok=True)
     result = _compare(toy, "compare.Champion('v1', 'sha256:0', 'c', Path('champion'))")

@@ -16,7 +16,7 @@ from slipway.environment.place import Place
 from slipway.errors import SettingError
 from slipway.monitoring import collect
 from slipway.monitoring.collect import Collection
-from slipway.monitoring.log_columns import KEY, LOGGED, PREDICTION, PREFIX, RELEASE, TIME
+from slipway.monitoring.log_columns import KEY, LOGGED, PREDICTION, PREFIX, RELEASE, TIME, UNIT
 
 DAY = datetime(2026, 1, 31, tzinfo=UTC)
 
@@ -71,6 +71,14 @@ def test_columns_of_row_with_the_names_of_the_log_are_kept_apart(logs, tmp_path)
     (read_back,) = read(collection).to_dict("records")
     assert row == {name: read_back[name] for name in row}
     assert ("v1", DAY, "r1", 0, 0.25) == tuple(read_back[name] for name in LOGGED)
+
+
+def test_the_unit_of_an_experiment_is_read_and_missing_before_it(logs, collection):
+    write(logs, line(DAY))
+    collection.collect(logs)
+    write(logs, line(DAY, 1, unit="prices/ab"), "2")
+    collection.collect(logs)
+    assert [None, "prices/ab"] == [unit or None for unit in read(collection)[UNIT].fillna("")]
 
 
 def test_a_part_without_the_prefix_is_read_as_before(logs, collection, tmp_path):

@@ -13,13 +13,16 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
+from unittest import mock
 
 import httpx
+import numpy as np
 import psutil
 import pytest
 from pydantic import BaseModel, Field
 
 from slipway.serving import prediction_log
+from slipway.serving.observer import Observer
 from slipway.serving.prediction_log import PredictionLogger, RotatingFiles, redacted
 
 from .conftest import both_ways
@@ -70,6 +73,15 @@ def lines(tmp_path) -> list[dict]:
     return [
         json.loads(line) for path in sorted(tmp_path.glob("predictions/*")) for line in path.read_text().splitlines()
     ]
+
+
+def test_a_line_has_the_unit_of_an_experiment_that_the_gateway_named(log, tmp_path):
+    observer = Observer(mock.Mock(), {"access_log": 0, "lines_a_second": 1}, log())
+    for unit in (b"prices/0123456789abcdef", b'forged","x":"', None):
+        headers = {b"x-request-id": b"id", **({b"x-slipway-unit": unit} if unit else {})}
+        observer.predicted(observer.caller(headers), b'{"name": "x", "letter": "a"}', np.zeros(1), [0.25])
+    observer._predictions.close()
+    assert ["prices/0123456789abcdef", None, None] == [line.get("unit") for line in lines(tmp_path)]
 
 
 def test_a_line_has_release_time_request_row_and_prediction(log, tmp_path, outcomes):

@@ -79,6 +79,15 @@ def test_card_lists_use_quality_by_segment_and_known_failures():
     assert "**Calibration**: the mean prediction is 0.2000, the mean outcome 0.3000, off in every decile." in failures
 
 
+def test_card_of_a_first_release_has_the_quality_by_segment_that_was_compared_with_a_baseline():
+    first = {"champion": None, "production": {}, "segments": {"city=a": [WORSE]}}
+    compared = test_report._result("compare", evidence=test_report.COMPARED | first)
+    text = release_card.render(_model(evidence=test_report._evidence(compare=compared)))
+    assert "| `city=a` | 40 | roc_auc | 0.7100 [0.7000, 0.7200] |" in text
+    assert "| Quality, weakest segment | city=a: roc_auc 0.7100 [0.7000, 0.7200], 40 rows |" in text
+    assert "**Worse than the baseline**: city=a." in text
+
+
 def test_card_of_a_build_without_a_comparison_has_its_metrics():
     text = release_card.render(_model(evidence=test_report._evidence(compare=None)))
     assert "| roc_auc | 0.7100 |" in text

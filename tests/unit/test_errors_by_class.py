@@ -8,6 +8,8 @@ from sklearn.metrics import confusion_matrix, roc_curve
 
 from slipway.evaluation import errors_by_class, metrics
 from slipway.evaluation.calibration import deciles, mean_interval, residuals
+from slipway.pull_request import compare
+from slipway.settings import read_settings
 
 RANDOM = np.random.default_rng(1)
 Y = RANDOM.integers(0, 2, 400)
@@ -26,6 +28,20 @@ def test_the_curve_is_that_of_scikit_learn_within_its_interval():
     assert np.allclose(expected, [point.champion for point in points])
     assert all(point.low <= point.true_positives <= point.high for point in points[1:-1])
     assert 0.05 < max(point.high - point.low for point in points) < 0.3
+
+
+def test_each_class_of_several_has_the_curve_of_its_own_score_against_the_rest():
+    y, scores = RANDOM.integers(-1, 2, 300), RANDOM.dirichlet(np.ones(3), 300)
+    paired = compare._PairedComparison(y, scores, {}, read_settings())
+    curves = compare._roc_by_class(paired, scores[:, ::-1], ["low", "mid", "none"])
+    assert ["low", "mid"] == list(curves)
+    false, true, _ = roc_curve(y == 1, scores[:, 1], drop_intermediate=False)
+    assert np.allclose(
+        np.interp([point.false_positives for point in curves["mid"]], false, true),
+        [point.true_positives for point in curves["mid"]],
+    )
+    assert [point.champion for point in curves["mid"]] == [point.true_positives for point in curves["mid"]]
+    assert [point.champion for point in curves["low"]] != [point.true_positives for point in curves["low"]]
 
 
 def test_rows_of_one_class_have_no_curve():

@@ -171,6 +171,37 @@ def test_a_breaking_change_of_the_contract_is_named_above_the_gates(count):
     assert (count > 20) == ("send x19; 1 more." in above)
 
 
+def test_equal_predictions_are_reported_as_no_change():
+    same = ROW | {"gain": {"value": 0.0, "low": 0.0, "high": 0.0}}
+    compared = COMPARED | {"production": {"all": [same]}}
+    assert (
+        "# ✅ Ready to merge: roc_auc no change against v1"
+        == _text(_evidence(compare=_result("compare", evidence=compared))).splitlines()[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("jobs", "step"),
+    [
+        (
+            {"data": _result("data", "fail")},
+            "correct the rows, or the contract in `src/problem` if it is wrong, and push.",
+        ),
+        ({"compare": _result("compare", "fail")}, "change the model or its parameters, and push."),
+        ({"compare": _result("compare", "inconclusive")}, "the evidence does not suffice; add rows or make a larger"),
+        ({"lint": _result("lint", "fail")}, "correct the code, and push."),
+        ({"test": None}, "see why the job did not run, repair that, and run it again."),
+    ],
+)
+def test_a_report_that_blocks_states_the_next_step_before_anything_that_passed(jobs, step):
+    above = _text(_evidence(**jobs)).split("gates pass:")[0]
+    assert f"**Next**: {step}" in above.replace("\\`", "`")
+
+
+def test_a_report_that_passes_has_no_next_step():
+    assert "**Next**" not in _text(_evidence())
+
+
 def test_the_first_line_names_what_blocks():
     assert "# ❌ Blocked: data gate: a reason" == _text(_evidence(data=_result("data", "fail"))).splitlines()[0]
 
@@ -315,6 +346,14 @@ def test_errors_are_pictures_and_a_table_under_one_line_and_their_cost_is_a_metr
     assert "| `1` | 4 (5) | 6 (5) | 60.0% (50.0%) |" in pictures
     assert "cost of errors per row ↓ (euros) | 0.7100 [0.7000, 0.7200] |" in above
     assert "mermaid" not in above
+
+
+def test_each_class_has_a_curve_against_the_rest():
+    curves = dict.fromkeys(("low", "a|b"), ERRORS["roc"])
+    compared = _result("compare", evidence=COMPARED | {"roc_by_class": curves})
+    text = _text(submitted.accept(submitted.submit(_evidence(compare=compared)).encode()))
+    assert "<summary>ROC curve of each class, calibration, training loss</summary>" in text
+    assert all(f'title "ROC curve, {name} against the rest (' in text for name in curves)
 
 
 def test_the_residuals_of_a_regression_are_drawn_with_their_quantiles():

@@ -73,6 +73,16 @@ class ReportedComparison(Evidence):
     baselines: Annotated[dict[Name, dict[Literal["all"], Comparisons]], max_items(ITEMS_MAX)] = {}
     calibration: Annotated[list[Decile], max_items(ITEMS_MAX)] = []
     roc: Annotated[list[RocPoint], max_items(ITEMS_MAX), Field(exclude_if=lambda points: not points)] = []
+    roc_by_class: Annotated[
+        dict[Name, Annotated[list[RocPoint], max_items(ITEMS_MAX)]],
+        max_items(ITEMS_MAX),
+        Field(exclude_if=lambda curves: not curves),
+    ] = {}
+    """Of each class against the rest, for `multiclass`."""
+    segments: Annotated[
+        dict[Name, Comparisons], max_items(GROUPS_MAX), Field(exclude_if=lambda segments: not segments)
+    ] = {}
+    """Comparisons with a baseline by segment, where there is no release in production to compare with."""
     residuals: Annotated[list[Residuals], max_items(ITEMS_MAX), Field(exclude_if=lambda rows: not rows)] = []
     confusion: Absent[Confusion] = None
     staging: StagingRelease | None = None
@@ -90,7 +100,12 @@ class ReportedComparison(Evidence):
     def comparisons(self) -> list[list[Comparison]]:
         """Return every comparison, on all rows and by segment."""
         staging = [self.staging.all] if self.staging and self.staging.all else []
-        return [*(groups["all"] for groups in self.baselines.values()), *self.production.values(), *staging]
+        return [
+            *(groups["all"] for groups in self.baselines.values()),
+            *self.production.values(),
+            *self.segments.values(),
+            *staging,
+        ]
 
 
 class Sides(Evidence):

@@ -74,7 +74,7 @@ def _schema(lines: bytes, row: type[BaseModel]) -> pa.Schema:
     kinds = {"integer": pa.float64(), "number": pa.float64(), "boolean": pa.bool_(), "string": pa.string()}
     fields = pa.struct([(name, kinds[kind]) for name, kind in _types(row).items()])
     head = [("release", pa.string()), ("time", TIME_TYPE), ("request_id", pa.string()), ("index", pa.int64())]
-    head += [("unit", pa.string())] if b'"unit":"' in lines else []
+    head += [("unit", pa.string())] if b'"unit"' in lines else []
     return pa.schema([*head, ("row", fields), ("prediction", _prediction_type(lines))])
 
 

@@ -7,7 +7,7 @@ contract has them. Where the data cannot give a column of it, the comparison is 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -134,11 +134,15 @@ def measure(
     if staging is not None:
         same = champion is not None and champion.digest == staging.digest
         staged = released if same else _release_comparison(staging, rows, every_row, compare_with)
+    compared = {name: compare_with(name, every_row, scores[name]) for name in baselines}
+    is_first = baselines and not (released and released.groups)
+    by_segment = compare_with(baselines[0], chosen, scores[baselines[0]]) if is_first else {}
     return ComparisonEvidence(
         rows=len(y),
         champion=released and released.release,
         production=released.groups if released else {},
-        baselines={name: compare_with(name, every_row, scores[name]) for name in baselines},
+        baselines=compared,
+        segments={name: groups for name, groups in by_segment.items() if name != ALL},
         calibration=calibration.deciles(y, scores[candidate], settings.gates.confidence),
         **_errors(compare_with, released, scores[baselines[0]] if baselines else None),
         bytes=Sides.model_validate({side: _bytes(model) for side, model in models.items()}),
@@ -163,6 +167,7 @@ def _errors(
     roc = _roc(compare_with, champion) if problem.TASK == "binary" else []
     if (problem.TASK == "binary" and point.threshold is None) or len(classes) > CLASSES_MAX:
         return {"roc": roc}
+    curves = _roc_by_class(compare_with, champion, classes) if problem.TASK == "multiclass" else {}
     matrices = [
         errors_by_class.counts(y, _classes(side, point.threshold), len(classes))
         for side in (scores, champion)
@@ -170,6 +175,7 @@ def _errors(
     ]
     return {
         "roc": roc,
+        "roc_by_class": curves,
         "confusion": Confusion(
             classes=classes,
             candidate=matrices[0],
@@ -184,6 +190,20 @@ def _errors(
 def _label(name: Any) -> str:
     """Return a class as text; a label that pandas read as a float is a whole number, `1`."""
     return f"{name:g}" if isinstance(name, float) else str(name)
+
+
+def _roc_by_class(
+    compare_with: _PairedComparison, champion: np.ndarray | None, classes: list[str]
+) -> dict[str, list[RocPoint]]:
+    """Return the curve of each class against the rest; a class that all or no test rows have is left out."""
+    curves = {
+        name: _roc(
+            replace(compare_with, y=(compare_with.y == place) * 1, candidate=compare_with.candidate[:, place]),
+            None if champion is None else champion[:, place],
+        )
+        for place, name in enumerate(classes)
+    }
+    return {name: points for name, points in curves.items() if points}
 
 
 def _roc(compare_with: _PairedComparison, champion: np.ndarray | None) -> list[RocPoint]:

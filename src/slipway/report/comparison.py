@@ -152,7 +152,9 @@ def with_ends(interval: Interval) -> str:
 
 
 def signed(gain: Interval) -> str:
-    """Return a gain like `with_ends`, with signs."""
+    """Return a gain like `with_ends`, with signs; "no change" where it is exactly 0, as for equal predictions."""
+    if set(gain.ends) == {0.0}:
+        return "no change"
     return _with_ends(gain, "+")
 
 

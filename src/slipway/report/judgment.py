@@ -31,6 +31,13 @@ GROUPS = {"data": "data", "train": "model", "compare": "model", "test": "code", 
 GROUP_NAMES = tuple(dict.fromkeys([*GROUPS.values(), "workflows"]))
 WORKFLOW_GATES = frozenset({"zizmor", "actionlint", "workflow schema", "action schema", "dependabot schema"})
 """Linters of GitHub's files, which form a group of their own."""
+NEXT_STEPS = {
+    "data": "correct the rows, or the contract in `src/problem` if it is wrong, and push.",
+    "model": "change the model or its parameters, and push.",
+    "code": "correct the code, and push.",
+    "workflows": "correct the file that the job's log names, and push.",
+}
+"""What to do about a gate that failed, by group."""
 HEADLINE_CHARACTERS_MAX = 120
 DIGIT = re.compile(r"\d")
 
@@ -181,12 +188,23 @@ def reasons(evidence: ReportEvidence) -> Iterator[Block]:
         reason = f". {verdict.reason}" if verdict.reason else ""
         label = "⚠️ " if verdict.outcome is Outcome.INCONCLUSIVE else "❌ "
         yield paragraph(label, Strong(verdict.gate), f": {verdict.observed}{required}{reason}")
+    if blocking:
+        yield paragraph(Strong("Next"), f": {_next_step(blocking[0])}")
     if idle := [gate for gate in gates if not gate.did_run and gate not in blocking]:
         names = ", ".join(gate.verdict.gate for gate in idle)
         rows: list[tuple[Inline, ...]] = [
             (verdict.gate, verdict.observed, verdict.reason) for verdict in (gate.verdict for gate in idle)
         ]
         yield Details(f"Not run: {names}", (Table(("Gate", "Status", "Reason"), rows),))
+
+
+def _next_step(gate: Judged) -> str:
+    """Return what the author of the pull request does about the first gate that blocks."""
+    if not gate.did_run:
+        return "see why the job did not run, repair that, and run it again."
+    if gate.verdict.outcome is Outcome.INCONCLUSIVE:
+        return "the evidence does not suffice; add rows or make a larger change, and push."
+    return NEXT_STEPS[gate.group]
 
 
 def passed(evidence: ReportEvidence) -> Iterator[Block]:

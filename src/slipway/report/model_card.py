@@ -62,7 +62,8 @@ def _weakest_segment(evidence: ReportEvidence) -> tuple[str, Comparison] | None:
     if not evidence.comparisons:
         return None
     higher_is_better = metrics.for_task(evidence.task)[evidence.primary].higher_is_better
-    rows = {name: primary(rows, evidence.primary) for name, rows in evidence.production.items() if name != ALL}
+    segments = evidence.production or (evidence.compared.segments if evidence.compared else {})
+    rows = {name: primary(rows, evidence.primary) for name, rows in segments.items() if name != ALL}
     ends = {name: row.candidate.high if higher_is_better else row.candidate.low for name, row in rows.items()}
     defined = [name for name, end in ends.items() if math.isfinite(end)]
     if not defined:

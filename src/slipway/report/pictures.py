@@ -13,7 +13,7 @@ from slipway.report.document import Chart, Code, Details, Series, Strong, Table,
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from slipway.evaluation.compared import Confusion
+    from slipway.evaluation.compared import Confusion, RocPoint
     from slipway.report.document import Block, Inline
     from slipway.report.evidence import ReportEvidence
 
@@ -22,6 +22,7 @@ def section(evidence: ReportEvidence) -> Iterator[Block]:
     """Yield all pictures collapsed under their names, and the calibration above them where its gate does not pass."""
     pictures = {
         "ROC curve": [*_roc(evidence)],
+        "ROC curve of each class": [*_roc_by_class(evidence)],
         "residuals": [*_residuals(evidence)],
         "calibration": [*calibration(evidence)],
         "errors by class": [*_confusion(evidence)],
@@ -38,13 +39,21 @@ def section(evidence: ReportEvidence) -> Iterator[Block]:
 
 
 def _roc(evidence: ReportEvidence) -> Iterator[Block]:
-    points = evidence.compared.roc if evidence.compared else []
+    yield from _roc_chart("ROC curve", evidence.compared.roc if evidence.compared else [])
+
+
+def _roc_by_class(evidence: ReportEvidence) -> Iterator[Block]:
+    for name, points in (evidence.compared.roc_by_class if evidence.compared else {}).items():
+        yield from _roc_chart(f"ROC curve, {name} against the rest", points)
+
+
+def _roc_chart(title: str, points: Sequence[RocPoint]) -> Iterator[Block]:
     curves = [Series("candidate", [(point.false_positives, point.true_positives) for point in points])]
     others = [(point.false_positives, point.champion) for point in points if point.champion is not None]
     if others and len(others) == len(points):
         curves.append(Series("production", others))
     band = [(point.low, point.high) for point in points]
-    yield from _chart(Chart("ROC curve", "false positive rate", "true positive rate", curves, band))
+    yield from _chart(Chart(title, "false positive rate", "true positive rate", curves, band))
 
 
 def _residuals(evidence: ReportEvidence) -> Iterator[Block]:

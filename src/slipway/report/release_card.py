@@ -100,7 +100,8 @@ def _document(model: ReleasedModel) -> Iterator[Block]:
 
 
 def _by_segment(evidence: ReportEvidence) -> dict[str, Comparison]:
-    return {name: decisive(rows, evidence.primary) for name, rows in evidence.production.items() if name != ALL}
+    segments = evidence.production or (evidence.compared.segments if evidence.compared else {})
+    return {name: decisive(rows, evidence.primary) for name, rows in segments.items() if name != ALL}
 
 
 def _segments(evidence: ReportEvidence) -> Iterator[Block]:
@@ -123,7 +124,8 @@ def failures(model: ReleasedModel) -> list[Paragraph]:
         if verdict.outcome is not Outcome.PASS
     ]
     worse = [name for name, row in segments.items() if difference(row.gain) == "worse"]
-    failing += [("Worse than the previous release", ", ".join(worse))] if worse else []
+    other = "the previous release" if evidence.production else "the baseline"
+    failing += [(f"Worse than {other}", ", ".join(worse))] if worse else []
     small = [f"{name} ({row.rows:,})" for name, row in segments.items() if row.rows < model.minimum_segment_rows]
     reason = f"{', '.join(small)}; fewer than {model.minimum_segment_rows:,} rows"
     failing += [("Segments that were not judged", reason)] if small else []
