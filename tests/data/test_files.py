@@ -20,7 +20,7 @@ LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)
 
 
 def kinds(frame: pd.DataFrame, **arguments) -> list[tuple[str, str]]:
-    return [(finding.column, finding.kind) for finding in files.describe(BLANK, frame, 1, **arguments).findings]
+    return [(finding.column, finding.kind) for finding in files.describe(BLANK, [frame], 1, **arguments).findings]
 
 
 def test_a_clean_frame_has_no_finding(frame):
@@ -59,7 +59,7 @@ def test_no_rows_are_a_finding(frame):
 
 def test_unlabeled_and_repeated_rows_are_counted(frame):
     rows = pd.concat([frame.head(4), frame.head(4)]).assign(**{problem.TARGET: pd.NA})
-    counted = files.describe(BLANK, rows, 1)
+    counted = files.describe(BLANK, [rows], 1)
     assert (8, 8, 4) == (counted.rows, counted.unlabelled, counted.duplicates)
 
 
@@ -83,7 +83,7 @@ def test_a_file_that_the_loader_skips_is_a_finding(folder, newest):
 
 def test_a_clean_record_of_the_same_bytes_is_reused(folder, newest, monkeypatch):
     record = files.record(folder, newest, [], 1)
-    monkeypatch.setattr(files, "load", None)  # would crash if it were called
+    monkeypatch.setattr(files, "batches", None)  # would crash if it were called
     assert record == files.record(folder, newest, [record], 1)
 
 

@@ -132,7 +132,7 @@ def test_a_single_file_is_compared_with_its_own_first_rows(folder, newest, setti
 
 def test_rows_without_a_time_are_split_randomly_in_any_order_of_the_file(frame, settings, monkeypatch):
     monkeypatch.setattr(problem, "TIME_COLUMN", None)
-    monkeypatch.setattr(files, "load", lambda *_: frame.sort_values(problem.TARGET))
+    monkeypatch.setattr(files, "batches", lambda *_: iter([frame.sort_values(problem.TARGET)]))
     sides = data.Sides.of(Path("data"), ["any"], [], settings)
     assert sides.new[problem.TARGET].min() < sides.reference[problem.TARGET].max()
 

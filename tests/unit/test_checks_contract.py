@@ -7,7 +7,16 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, create_model, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from slipway.checks import contract
 from slipway.gates.data_evidence import BrokenRule, Example
@@ -161,3 +170,8 @@ def test_rows_become_python_values_in_chunks(monkeypatch):
     (finding,) = contract.check(frame, Pair, set(), 3)
     assert [2, 2, 1] == lengths
     assert [4] == [example.row for example in finding.examples]
+
+
+def test_a_rule_of_one_value_is_judged_by_column():
+    doubled = create_model("Doubled", size=(Annotated[float, AfterValidator(lambda value: value)], ...))
+    assert contract.field_validators(doubled) is not None

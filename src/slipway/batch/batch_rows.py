@@ -45,20 +45,9 @@ class BatchRows:
         A frame without `TIME_COLUMN` has neither clock nor order. Raises nothing on valid rows.
         """
         labeled = frame[frame[problem.TARGET].notna()] if problem.TARGET in frame else frame
-        places = np.sort(np.random.default_rng(seed).permutation(len(labeled))[:rows_max])
-        features = to_features(labeled, problem.Row)
-        if problem.TARGET in frame:
-            features[problem.TARGET] = _target(labeled[problem.TARGET])
-        if problem.TIME_COLUMN not in frame:
-            return cls(features.iloc[places].reset_index(drop=True), None, {}, pd.DataFrame(index=range(len(places))))
-        order, group = _order(features)
-        at = np.empty(len(order), dtype=int)
-        at[order] = np.arange(len(order))
-        numbers = features[[name for name, kind in _kinds(features).items() if kind == "number"]]
-        neighbors = {distance: _moved(numbers, order, group, at[places], distance) for distance in distances}
-        frozen = _frozen(numbers, order, group, at[places])
-        minutes = _minutes(labeled[problem.TIME_COLUMN]).take(places)
-        return cls(features.iloc[places].reset_index(drop=True), minutes, neighbors, frozen)
+        sampler = RowSampler(np.sort(np.random.default_rng(seed).permutation(len(labeled))[:rows_max]), distances)
+        sampler.add(labeled)
+        return sampler.rows()
 
     def __len__(self) -> int:
         return len(self.features)
@@ -99,8 +88,99 @@ class BatchRows:
         return np.column_stack([table, clock])
 
 
+@dataclass(frozen=True)
+class _Stretch:
+    """Consecutive rows, after the last rows of each segment before them; n rows and k numbers."""
+
+    features: pd.DataFrame
+    minutes: np.ndarray
+    """Shape (n,)."""
+    place: np.ndarray
+    """Place of each row to sample, -1 for the others; shape (n,)."""
+    frozen: np.ndarray
+    """How long the numbers of an earlier row have been frozen, 0 for new rows; shape (n, k)."""
+
+    def take(self, places: np.ndarray, frozen: np.ndarray) -> _Stretch:
+        """Return the rows at `places`, whose numbers have been frozen for so long."""
+        features = self.features.iloc[places].reset_index(drop=True)
+        return _Stretch(features, self.minutes[places], self.place[places], frozen)
+
+    def followed_by(self, later: _Stretch) -> _Stretch:
+        """Return these rows and `later` ones."""
+        return _Stretch(
+            pd.concat([self.features, later.features], ignore_index=True),
+            np.concatenate([self.minutes, later.minutes]),
+            np.concatenate([self.place, later.place]),
+            np.concatenate([self.frozen, later.frozen]),
+        )
+
+
+class RowSampler:
+    """Samples the rows at `places` of consecutive frames, with the values of their neighbors `distances` further up.
+
+    It holds a frame, and as many rows of each segment before it as a neighbor can be away.
+    """
+
+    def __init__(self, places: np.ndarray, distances: Sequence[int]) -> None:
+        """Sample the rows at `places`, shape (k,), ascending; they count from 0 over all frames."""
+        self._places, self._distances = places, distances
+        self._ahead = -min([0, *distances])
+        self._span = max(1, self._ahead + max([0, *distances]))  # a frozen number needs the row before
+        self._start = 0
+        self._tail: _Stretch | None = None
+        self._sampled: list[tuple[np.ndarray, BatchRows]] = []
+
+    def add(self, frame: pd.DataFrame) -> None:
+        """Add the next rows, as `BatchRows.of` takes them; labeled ones only, if the frame has the target."""
+        low, high = np.searchsorted(self._places, [self._start, self._start + len(frame)])
+        places, start = self._places[low:high], self._start
+        self._start += len(frame)
+        if problem.TIME_COLUMN not in frame:
+            features = _features(frame.iloc[places - start]).reset_index(drop=True)
+            self._sampled.append((places, BatchRows(features, None, {}, pd.DataFrame(index=range(len(places))))))
+            return
+        features = _features(frame)
+        place = np.full(len(frame), -1)
+        place[places - start] = places
+        frozen = np.zeros((len(frame), len(_numbers(features))), dtype=np.int32)
+        stretch = _Stretch(features.reset_index(drop=True), _minutes(frame[problem.TIME_COLUMN]), place, frozen)
+        self._sample(self._tail.followed_by(stretch) if self._tail else stretch, ahead=self._ahead)
+
+    def rows(self) -> BatchRows:
+        """Return the rows at all places, in their order."""
+        if self._tail is not None:
+            self._sample(self._tail, ahead=0)
+            self._tail = None
+        places = np.concatenate([places for places, _ in self._sampled])
+        return _joined([rows for _, rows in self._sampled]).take(np.argsort(places))
+
+    def _sample(self, stretch: _Stretch, ahead: int) -> None:
+        """Sample the rows that have `ahead` later rows of their segment, and keep the last rows of each segment."""
+        order, group = _order(stretch.features)
+        at = np.empty(len(order), dtype=int)
+        at[order] = np.arange(len(order))
+        later = (np.searchsorted(group, group, side="right") - 1 - np.arange(len(group)))[at]
+        chosen = np.flatnonzero((stretch.place >= 0) & (later >= ahead))
+        kept = np.flatnonzero(later < self._span)
+        numbers = stretch.features[_numbers(stretch.features)]
+        both = np.concatenate([chosen, kept])
+        frozen = _frozen(numbers, stretch.frozen[order], order, group, at[both])
+        features = stretch.features.iloc[chosen].reset_index(drop=True)
+        neighbors = {distance: _moved(numbers, order, group, at[chosen], distance) for distance in self._distances}
+        rows = BatchRows(features, stretch.minutes[chosen], neighbors, frozen.iloc[: len(chosen)])
+        self._sampled.append((stretch.place[chosen], rows))
+        stretch.place[chosen] = -1
+        self._tail = stretch.take(kept, frozen.iloc[len(chosen) :].to_numpy())
+
+
 def concatenated(batches: Sequence[BatchRows]) -> BatchRows:
     """Return the rows of all batches, ordered by time where there is one."""
+    rows = _joined(batches)
+    return rows if rows.minutes is None else rows.take(np.argsort(rows.minutes, kind="stable"))
+
+
+def _joined(batches: Sequence[BatchRows]) -> BatchRows:
+    """Return the rows of all batches, one after the other."""
     features = pd.concat([batch.features for batch in batches], ignore_index=True)
     frozen = pd.concat([batch.frozen for batch in batches], ignore_index=True)
     if any(batch.minutes is None for batch in batches):
@@ -110,7 +190,17 @@ def concatenated(batches: Sequence[BatchRows]) -> BatchRows:
         distance: pd.concat([batch.neighbors[distance] for batch in batches], ignore_index=True)
         for distance in batches[0].neighbors
     }
-    return BatchRows(features, minutes, neighbors, frozen).take(np.argsort(minutes, kind="stable"))
+    return BatchRows(features, minutes, neighbors, frozen)
+
+
+def _features(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the features of the rows, and the target if the frame has it."""
+    features = to_features(frame, problem.Row)
+    return features.assign(**{problem.TARGET: _target(frame[problem.TARGET])}) if problem.TARGET in frame else features
+
+
+def _numbers(features: pd.DataFrame) -> list[str]:
+    return [name for name, kind in _kinds(features).items() if kind == "number"]
 
 
 def _kinds(features: pd.DataFrame) -> dict[str, str]:
@@ -151,17 +241,30 @@ def _moved(numbers: pd.DataFrame, order: np.ndarray, group: np.ndarray, at: np.n
     return pd.DataFrame(values, columns=numbers.columns)
 
 
-def _frozen(numbers: pd.DataFrame, order: np.ndarray, group: np.ndarray, at: np.ndarray) -> pd.DataFrame:
+def _frozen(
+    numbers: pd.DataFrame, before: np.ndarray, order: np.ndarray, group: np.ndarray, at: np.ndarray
+) -> pd.DataFrame:
     """Return for the rows at `at` of the order how many rows before have the number, one after the other.
 
-    All of them are in one segment. One column is in memory at a time.
+    All of them are in one segment, whose first row had its numbers `before`. One column is in memory at a time.
     """
-    return pd.DataFrame({name: _run_length(numbers[name].to_numpy()[order], group)[at] for name in numbers})
+    return pd.DataFrame(
+        {
+            name: _run_length(numbers[name].to_numpy()[order], before[:, place], group)[at]
+            for place, name in enumerate(numbers)
+        }
+    )
 
 
-def _run_length(values: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Return how many values before each one equal it, one after the other in its group; NaN equals nothing."""
+def _run_length(values: np.ndarray, before: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Return how many values before each one equal it, one after the other in its group; NaN equals nothing.
+
+    The first value of a group continues as many as `before` has, shape (n,).
+    """
     begins, places = np.ones(len(values), dtype=bool), np.arange(len(values), dtype=np.int32)
-    begins[1:] = (values[1:] != values[:-1]) | (group[1:] != group[:-1])
-    length: np.ndarray = places - np.maximum.accumulate(np.where(begins, places, 0))
+    starts = np.ones(len(values), dtype=bool)
+    starts[1:] = group[1:] != group[:-1]
+    begins[1:] = (values[1:] != values[:-1]) | starts[1:]
+    begin = np.maximum.accumulate(np.where(begins, places, 0))
+    length: np.ndarray = places - begin + np.where(starts, before, 0)[begin]
     return length

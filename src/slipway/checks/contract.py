@@ -58,6 +58,8 @@ KINDS = {
     "string_pattern_mismatch": "category",
 }
 KINDS_WITH_UNIT = {"limit"}
+COLUMN_KINDS = ("missing column", "unknown column")
+"""Kinds of findings on whole columns."""
 
 
 def check(frame: pd.DataFrame, row: type[BaseModel], others: set[str], example_rows: int) -> list[BrokenRule]:
@@ -66,8 +68,8 @@ def check(frame: pd.DataFrame, row: type[BaseModel], others: set[str], example_r
     absent = [name for name in [*names, *sorted(others)] if name not in frame]
     surplus = [str(name) for name in frame if name not in {*names, *others}]
     unknown = f"{row.__name__} has no such column"
-    findings = [_column_finding("missing column", name, "the column is required", len(frame)) for name in absent]
-    findings += [_column_finding("unknown column", name, unknown, len(frame)) for name in surplus]
+    findings = [_column_finding(COLUMN_KINDS[0], name, "the column is required", len(frame)) for name in absent]
+    findings += [_column_finding(COLUMN_KINDS[1], name, unknown, len(frame)) for name in surplus]
     return findings + _broken_rules(frame[[name for name in names if name in frame]], row, example_rows)
 
 
@@ -129,12 +131,12 @@ def _suspects(frame: pd.DataFrame, row: type[BaseModel]) -> np.ndarray:
 def field_validators(row: type[BaseModel]) -> dict[str, SchemaValidator] | None:
     """Return the validator of a list of values for each field; None unless every value is judged on its own.
 
-    A function may read the other fields, and an alias renames one.
+    A function may read the other fields if it takes the state of the validation, and an alias renames a field.
     """
     schema = cast("dict[str, Any]", row.__pydantic_core_schema__)
     inner = schema.get("schema", {})
     is_plain = schema["type"] == "model" and inner.get("type") == "model-fields"
-    if not is_plain or schema["custom_init"] or "post_init" in schema or _has_function(inner):
+    if not is_plain or schema["custom_init"] or "post_init" in schema or _reads_others(inner):
         return None
     if any("validation_alias" in field for field in inner["fields"].values()):
         return None
@@ -145,10 +147,10 @@ def field_validators(row: type[BaseModel]) -> dict[str, SchemaValidator] | None:
     }
 
 
-def _has_function(schema: Any) -> bool:
+def _reads_others(schema: Any) -> bool:
     if isinstance(schema, dict):
-        return str(schema.get("type")).startswith("function") or any(map(_has_function, schema.values()))
-    return isinstance(schema, list | tuple) and any(map(_has_function, schema))
+        return schema.get("type") == "with-info" or any(map(_reads_others, schema.values()))
+    return isinstance(schema, list | tuple) and any(map(_reads_others, schema))
 
 
 def _rule(error: Mapping[str, Any], unit: str) -> tuple[str, str]:

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-import problem
 from slipway.batch.batch_rows import concatenated
-from slipway.checks import files, learned, suites
+from slipway.checks import file_samples, files, learned, suites
 from slipway.checks.evidence_file import read_evidence
 from slipway.checks.probe import Probe
 from slipway.errors import reported_by
@@ -31,10 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from slipway.batch.batch_rows import BatchRows
+    from slipway.checks.file_samples import FilePart
     from slipway.gates.data_evidence import CheckOutcome, FileRecord, Finding, SuiteEvidence
     from slipway.settings import Settings
-
-NEW_RATIO = 0.3  # fraction of a single file that counts as new data, where there is no older file to compare it with
 
 
 def collect(data_dir: Path, earlier: DataEvidence, settings: Settings, html: Path | None) -> DataEvidence:
@@ -92,12 +90,8 @@ class Sides:
 
     @classmethod
     def of(cls, data_dir: Path, new: Sequence[str], reference: Sequence[str], settings: Settings) -> Sides:
-        """Draw the samples of the files `new` and `reference`.
-
-        A single file is split: its last rows are new, the rows before are the reference. Without a time column the
-        order of a file means nothing, so the split is random.
-        """
-        fresh, older = _frames(data_dir, new, reference, settings)
+        """Draw the samples of the files `new` and `reference`; a single file is split, see `FilePart.split`."""
+        fresh, older = file_samples.both(data_dir, new, reference, settings.seed)
         relations = settings.data.relations
         new_table, new_batches = drawn(fresh, len(new), relations.batch_rows, settings)
         older_table, older_batches = drawn(older, max(1, len(reference)), relations.reference_rows, settings)
@@ -108,39 +102,35 @@ def tables(
     data_dir: Path, new: Sequence[str], reference: Sequence[str], settings: Settings
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the samples of `Sides` for deepchecks and the probe only: of the new rows, and of the reference."""
-    fresh, older = _frames(data_dir, new, reference, settings)
-    fresh_tables = [_table(frame, len(new), settings) for frame in fresh]
-    older_tables = [_table(frame, max(1, len(reference)), settings) for frame in older]
-    return pd.concat(fresh_tables, ignore_index=True), pd.concat(older_tables, ignore_index=True)
+    fresh, older = file_samples.both(data_dir, new, reference, settings.seed)
+    return _tables(fresh, len(new), settings), _tables(older, max(1, len(reference)), settings)
 
 
-def _frames(
-    data_dir: Path, new: Sequence[str], reference: Sequence[str], settings: Settings
-) -> tuple[Iterable[pd.DataFrame], Iterable[pd.DataFrame]]:
-    """Return the rows of each file of both sides. A single file is split as in `Sides.of`."""
-    if reference:
-        return (files.load(data_dir, name) for name in new), (files.load(data_dir, name) for name in reference)
-    whole = files.load(data_dir, new[0])
-    if problem.TIME_COLUMN is None:
-        whole = whole.sample(frac=1, random_state=settings.seed)
-    first = round(len(whole) * (1 - NEW_RATIO))
-    return [whole.iloc[first:]], [whole.iloc[:first]]
+def _tables(parts: Iterable[FilePart], count: int, settings: Settings) -> pd.DataFrame:
+    samples = []
+    for part in parts:
+        part.read(table := part.table(_table_rows(count, settings), settings.seed))
+        samples.append(table.rows())
+    return pd.concat(samples, ignore_index=True)
 
 
 def drawn(
-    frames: Iterable[pd.DataFrame], count: int, rows_max: int, settings: Settings
+    parts: Iterable[FilePart], count: int, rows_max: int, settings: Settings
 ) -> tuple[pd.DataFrame, list[BatchRows]]:
-    """Return samples of `count` frames with equally many rows of each: for the suites, and for the learned checks."""
+    """Return samples of `count` files with equally many rows of each: for the suites, and for the learned checks."""
     tables, batches = [], []
-    for frame in frames:
-        tables.append(_table(frame, count, settings))
-        batches.append(learned.drawn(frame, -(-rows_max // count), settings.seed))
+    for part in parts:
+        table = part.table(_table_rows(count, settings), settings.seed)
+        batch = part.batch(-(-rows_max // count), settings.seed)
+        part.read(table, batch)
+        tables.append(table.rows())
+        batches.append(batch.rows())
     return pd.concat(tables, ignore_index=True), batches
 
 
-def _table(frame: pd.DataFrame, count: int, settings: Settings) -> pd.DataFrame:
-    """Return the sample of one of `count` frames for the suites."""
-    return suites.table(frame, -(-settings.data.suites.sample_rows // count), settings.seed)
+def _table_rows(count: int, settings: Settings) -> int:
+    """Return the rows of each of `count` files for the suites."""
+    return -(-settings.data.suites.sample_rows // count)
 
 
 def compare(sides: Sides, settings: Settings, html: Path | None, process: suites.Suites) -> SuiteEvidence:

@@ -1,4 +1,4 @@
-"""Records of the files in the data folder: content and findings of each file.
+"""Records of the files in the data folder: content and findings of each file, read in batches.
 
 Each file is loaded alone, by `problem.load` on a folder with a link to it, so the problem needs no function for one
 file. A clean record of an earlier run on the same bytes and rules is reused, so only new files cost time.
@@ -8,26 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from datetime import UTC, datetime
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-
 import problem
-from slipway.checks import contract
+from slipway.checks import contract, file_summary, repeated_rows
+from slipway.checks.file_summary import FileSummary
 from slipway.errors import MissingFileError
 from slipway.files import sha256
-from slipway.gates.data_evidence import BrokenRule, Example, FileRecord
+from slipway.gates.data_evidence import BrokenRule, FileRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
 
-LABELS: dict[str, tuple[str, Callable[[pd.Series], pd.Series]]] = {
-    "binary": ("0 or 1", lambda label: label.isin([0, 1])),
-    "regression": ("a finite number", np.isfinite),
-}
+    import pandas as pd
+
+LOAD_BATCHES: Callable[[Path], Iterator[pd.DataFrame]] | None = getattr(problem, "load_batches", None)
+"""The rows of `problem.load`, a batch at a time, for files larger than memory; optional."""
 HIDDEN_PREFIX = "."  # of files that tools keep in the folder, such as .gitignore
 
 
@@ -46,14 +45,59 @@ def listed(data_dir: Path) -> list[str]:
 
 def load(data_dir: Path, name: str) -> pd.DataFrame:
     """Return the rows of the file `name` in `data_dir` by `problem.load`. Raises UnreadableError."""
+    with _linked(data_dir, name) as folder:
+        return problem.load(folder)
+
+
+def batches(data_dir: Path, name: str) -> Iterator[pd.DataFrame]:
+    """Yield the rows of `load` in batches, all of them in one where the problem has no `load_batches`.
+
+    Raises UnreadableError.
+    """
+    with _linked(data_dir, name) as folder:
+        is_empty = True
+        for batch in LOAD_BATCHES(folder) if LOAD_BATCHES else ():
+            is_empty = False
+            yield batch
+        if is_empty:  # of a file without rows, or that the loader skips, which `load` may report
+            yield problem.load(folder)
+
+
+@contextmanager
+def _linked(data_dir: Path, name: str) -> Iterator[Path]:
+    """Provide a folder with nothing but the file `name`. Raises UnreadableError for any error of the block."""
     with tempfile.TemporaryDirectory() as folder:
         link = Path(folder) / name
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to((data_dir / name).resolve())
         try:
-            return problem.load(Path(folder))
+            yield Path(folder)
         except Exception as error:  # noqa: BLE001  any error of a reader is a finding, not a crash
             raise UnreadableError(_cause(error, folder)) from None
+
+
+class FileRows:
+    """The rows of a file in batches, for any number of passes; a file of one batch is read once."""
+
+    def __init__(self, data_dir: Path, name: str) -> None:
+        self._data_dir, self._name = data_dir, name
+        self._only: pd.DataFrame | None = None
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        """Yield the batches. Raises UnreadableError."""
+        if self._only is not None:
+            yield self._only
+            return
+        read = batches(self._data_dir, self._name)
+        first = next(read)
+        yield first
+        second = next(read, None)
+        if second is None:
+            self._only = first
+            return
+        del first
+        yield second
+        yield from read
 
 
 def _cause(error: Exception, folder: str) -> str:
@@ -63,7 +107,8 @@ def _cause(error: Exception, folder: str) -> str:
 
 def rules_digest() -> str:
     """Return a SHA-256 that changes with any source of the problem and of the contract."""
-    sources = [*sorted(Path(problem.__file__).parent.rglob("*.py")), Path(__file__), Path(contract.__file__)]
+    own = (__file__, contract.__file__, file_summary.__file__, repeated_rows.__file__)
+    sources = [*sorted(Path(problem.__file__).parent.rglob("*.py")), *map(Path, own)]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
 
@@ -75,72 +120,17 @@ def record(data_dir: Path, name: str, earlier: Iterable[FileRecord], example_row
         if (old.file, old.sha256, old.rules) == (name, content, blank.rules) and not old.findings:
             return old
     try:
-        frame = load(data_dir, name)
+        return describe(blank, batches(data_dir, name), example_rows)
     except UnreadableError as error:
-        return blank.model_copy(update={"findings": [_finding("unreadable", "", str(error), 1)]})
-    return describe(blank, frame, example_rows)
+        unreadable = BrokenRule(column="", kind="unreadable", rule=str(error), count=1)
+        return blank.model_copy(update={"findings": [unreadable]})
 
 
-def describe(record: FileRecord, frame: pd.DataFrame, example_rows: int, now: datetime | None = None) -> FileRecord:
-    """Return `record` with the row counts, period and findings of a frame; times after `now` are findings."""
-    others = {problem.TARGET, *([problem.TIME_COLUMN] if problem.TIME_COLUMN else [])}
-    findings = contract.check(frame, problem.Row, others, example_rows)
-    if problem.TARGET in frame:
-        findings += _label_findings(frame[problem.TARGET], example_rows)
-    if not len(frame):
-        findings.append(_finding("empty", "", "has at least one row", 1))
-    unlabeled = int(frame[problem.TARGET].isna().sum()) if problem.TARGET in frame else len(frame)
-    counts = {"rows": len(frame), "unlabelled": unlabeled, "duplicates": int(frame.duplicated().sum())}
-    if problem.TIME_COLUMN is None or problem.TIME_COLUMN not in frame:
-        return record.model_copy(update={**counts, "findings": findings})
-    time = frame[problem.TIME_COLUMN]
-    findings += _time_findings(time, now or datetime.now(UTC), example_rows)
-    return record.model_copy(update={**counts, **_period(time), "findings": findings})
-
-
-def _label_findings(label: pd.Series, example_rows: int) -> list[BrokenRule]:
-    """Return a finding for labels that no estimator of the task can learn from; missing ones are counted elsewhere."""
-    if problem.TASK == "multiclass":
-        return []
-    number = pd.to_numeric(label, errors="coerce").astype(float)
-    rule, allowed = LABELS[problem.TASK]
-    broken = label.notna() & ~(allowed(number) if pd.api.types.is_numeric_dtype(label) else label.isna())
-    return [_at_rows("label", problem.TARGET, rule, label, broken, example_rows)] if broken.any() else []
-
-
-def _period(time: pd.Series) -> dict[str, datetime | str]:
-    if not pd.api.types.is_datetime64_any_dtype(time) or time.isna().all():
-        return {}
-    zone = "with" if getattr(time.dtype, "tz", None) else "without"
-    return {"first": _utc(time.min()), "last": _utc(time.max()), "clock": f"{zone} time zone"}
-
-
-def _utc(moment: pd.Timestamp) -> datetime:
-    utc: datetime = (moment.tz_convert("UTC") if moment.tzinfo else moment.tz_localize("UTC")).to_pydatetime(warn=False)
-    return utc.astimezone(UTC)
-
-
-def _time_findings(time: pd.Series, now: datetime, example_rows: int) -> list[BrokenRule]:
-    name = str(problem.TIME_COLUMN)
-    if not pd.api.types.is_datetime64_any_dtype(time):
-        return [_at_rows("type", name, "a date and time", time, pd.Series(True, index=time.index), example_rows)]
-    moment = pd.Timestamp(now) if getattr(time.dtype, "tz", None) else pd.Timestamp(now).tz_localize(None)
-    broken = {
-        ("missing value", "may not be missing"): time.isna(),
-        ("time order", "not before the row above"): time < time.shift(),
-        ("future", "not in the future"): time > moment,
-    }
-    return [_at_rows(kind, name, rule, time, rows, example_rows) for (kind, rule), rows in broken.items() if rows.any()]
-
-
-def _at_rows(kind: str, column: str, rule: str, values: pd.Series, rows: pd.Series, example_rows: int) -> BrokenRule:
-    """Return a finding on the given rows, with the first of them as examples."""
-    places = rows.to_numpy().nonzero()[0]
-    examples = [
-        Example(row=int(place), value=contract.quoted(str(values.iloc[place]))) for place in places[:example_rows]
-    ]
-    return BrokenRule(column=column, kind=kind, rule=rule, count=len(places), examples=examples)
-
-
-def _finding(kind: str, column: str, rule: str, count: int) -> BrokenRule:
-    return BrokenRule(column=column, kind=kind, rule=rule, count=count)
+def describe(
+    record: FileRecord, batches: Iterable[pd.DataFrame], example_rows: int, now: datetime | None = None
+) -> FileRecord:
+    """Return `record` with the row counts, period and findings of the rows; times after `now` are findings."""
+    with FileSummary(example_rows, now) as summary:
+        for batch in batches:
+            summary.add(batch)
+        return record.model_copy(update=summary.fields())

@@ -50,7 +50,11 @@ class SuiteJob:
 def table(frame: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:
     """Return at most `rows` labeled rows of `frame`, drawn with `seed`, in the types for deepchecks and the probe."""
     labeled = frame[frame[problem.TARGET].notna()]
-    drawn = labeled.sample(min(rows, len(labeled)), random_state=seed).sort_index()
+    return typed(labeled.sample(min(rows, len(labeled)), random_state=seed).sort_index())
+
+
+def typed(drawn: pd.DataFrame) -> pd.DataFrame:
+    """Return labeled rows in the types for deepchecks and the probe."""
     features = to_features(drawn, problem.Row)
     categories = [column.name for column in columns(problem.Row) if column.kind == "category"]
     features[categories] = features[categories].astype(object).where(drawn[categories].notna(), None)

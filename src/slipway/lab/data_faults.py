@@ -18,8 +18,9 @@ import numpy as np
 
 from slipway import output
 from slipway.batch.batch_rows import BatchRows
-from slipway.checks import files, suites
+from slipway.checks import files, learned, suites
 from slipway.checks.data import drawn, extended
+from slipway.checks.file_samples import FilePart
 from slipway.checks.learned import Learned
 from slipway.checks.probe import Probe
 from slipway.errors import DataError, GateError
@@ -154,14 +155,17 @@ def _pending(
 
 
 def _sampled(frame: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, BatchRows]:
-    table, (rows,) = drawn([frame], 1, settings.data.relations.batch_rows, settings)
-    return table, rows
+    limits = settings.data
+    table = suites.table(frame, limits.suites.sample_rows, settings.seed)
+    return table, learned.drawn(frame, limits.relations.batch_rows, settings.seed)
 
 
 def _older(data_dir: Path, names: Sequence[str], settings: Settings) -> Older:
     chosen = suites.spread(names, settings.data.suites.reference_files)
     limits = settings.data.relations
-    table, rows = drawn((files.load(data_dir, name) for name in chosen), len(chosen), limits.reference_rows, settings)
+    table, rows = drawn(
+        (FilePart.whole(data_dir, name) for name in chosen), len(chosen), limits.reference_rows, settings
+    )
     return Older(Probe(table), Learned(rows, limits, settings.seed))
 
 
@@ -211,7 +215,7 @@ def draws(data_dir: Path, count: int, settings: Settings) -> Iterator[tuple[str,
     """Yield name and contract evidence of `count` random draws of real files, to compare with the files before."""
     names, rng = files.listed(data_dir), np.random.default_rng(settings.seed)
     frames = [files.load(data_dir, name) for name in names]
-    records = [files.describe(_blank(name), frame, 0) for name, frame in zip(names, frames, strict=True)]
+    records = [files.describe(_blank(name), [frame], 0) for name, frame in zip(names, frames, strict=True)]
     older = [_older(data_dir, names[:place], settings) for place in range(1, len(names))]
     for place in rng.integers(1, len(names), count):
         yield names[place], _draw(place, frames[place], records, older[place - 1], settings, rng)
@@ -231,7 +235,7 @@ def _draw(
 ) -> Pending:
     """Return the contract evidence of a random subset of the file at `place`, in order, with the files before it."""
     rows = frame.iloc[np.sort(rng.choice(len(frame), round(DRAW_RATIO * len(frame)), replace=False))]
-    record = files.describe(_blank(records[place].file), rows, 0)
+    record = files.describe(_blank(records[place].file), [rows], 0)
     evidence = DataEvidence(files=[*records[:place], record], new=[record.file])
     seeded = settings.model_copy(update={"seed": int(rng.integers(2**31))})
     broken = gate.contract_blockers(evidence, settings.data.contract)
