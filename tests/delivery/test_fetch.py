@@ -30,7 +30,7 @@ ONLY_THE_STORE = {"unpack_release", "unpack", "place_verified", "FolderStore", "
 
 READERS = {
     "compare": lambda case: champion.fetch_released(Environment("staging"), case.folder),
-    "monitor": lambda _: job.reference_of(Environment("staging"), {}),
+    "monitor": lambda _: job.reference_of(Environment("staging"), {}, 1),
     "score --environment": lambda case: released._fetch(None, "staging", case.folder),
     "score --release": lambda case: released._fetch("v0.2.0", "", case.folder),
     "smoke": lambda case: smoke.read_expected(Environment("staging"), case.desired, case.store),

@@ -77,8 +77,9 @@ def test_the_samples_of_batches_are_those_of_the_whole_file(frame, read, monkeyp
     sides = data.Sides.of(None, [NAME], [], SETTINGS)
     pd.testing.assert_frame_equal(expected.new, sides.new)
     pd.testing.assert_frame_equal(expected.reference, sides.reference)
-    for one, other in zip([expected.new_rows, *expected.older_rows], [sides.new_rows, *sides.older_rows], strict=True):
-        _assert_equal(one, other)
+    _assert_equal(expected.new_rows, sides.new_rows)
+    for rows_of_whole, rows_of_batches in zip(expected.older_rows, sides.older_rows, strict=True):
+        _assert_equal(rows_of_whole, rows_of_batches)
 
 
 def test_the_samples_of_a_file_are_drawn_of_all_its_labeled_rows(frame, read):

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from slipway import predictor
+from slipway.checks.file_samples import PlaceSampler
 from slipway.evaluation import metrics
 from slipway.evaluation.baselines import baselines
 from slipway.evaluation.skill import skill
@@ -25,7 +26,7 @@ from slipway.schema.features import to_features
 from slipway.schema.fields import fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from pydantic import BaseModel
@@ -75,8 +76,45 @@ class Subject:
 
 
 def subject(data_dir: Path, settings: Settings) -> Subject:
-    """Return the problem's own estimator with a sample of its own data, split as for training."""
-    return sampled(*sides(data_dir, settings), settings)
+    """Return the problem's own estimator with a sample of its own data, split as for training.
+
+    Where the problem reads rows in batches, only those of the sample are in memory, and 17 bytes for each other row.
+    """
+    import problem
+
+    load_batches, is_test = getattr(problem, "load_batches", None), getattr(problem, "is_test", None)
+    if load_batches is None or is_test is None:
+        return sampled(*sides(data_dir, settings), settings)
+    rule = is_test(data_dir, settings.for_problem())
+
+    def read() -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+        for batch in load_batches(data_dir):
+            labeled = batch[batch[problem.TARGET].notna()]
+            chosen = rule(labeled).to_numpy(dtype=bool)
+            yield labeled[~chosen], labeled[chosen]
+
+    return _subject(*_drawn(read, settings), settings)
+
+
+def _drawn(
+    read: Callable[[], Iterable[tuple[pd.DataFrame, pd.DataFrame]]], settings: Settings
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the samples of both sides, whose rows `read` yields in batches, in as many passes as it is called."""
+    import problem
+
+    labels: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    for rows in read():
+        for parts, part in zip(labels, rows, strict=True):
+            parts.append(_target(part[problem.TARGET], problem.TASK))
+    limits = settings.convergence
+    train, test = (
+        PlaceSampler(_places(np.concatenate(parts), size, settings.seed, problem.TASK))
+        for parts, size in zip(labels, (limits.train_rows, limits.test_rows), strict=True)
+    )
+    for train_rows, test_rows in read():
+        train.add(train_rows)
+        test.add(test_rows)
+    return train.frame(), test.frame()
 
 
 def sides(data_dir: Path, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -90,11 +128,13 @@ def sides(data_dir: Path, settings: Settings) -> tuple[pd.DataFrame, pd.DataFram
 
 def sampled(train: pd.DataFrame, test: pd.DataFrame, settings: Settings) -> Subject:
     """Return the problem's own estimator with a sample of the rows of both sides."""
+    return _subject(*_drawn(lambda: [(train, test)], settings), settings)
+
+
+def _subject(train: pd.DataFrame, test: pd.DataFrame, settings: Settings) -> Subject:
     import problem
 
-    limits, seed, params = settings.convergence, settings.seed, settings.for_problem()
-    label = None if problem.TASK == "regression" else problem.TARGET
-    train, test = (_sample(train, limits.train_rows, seed, label), _sample(test, limits.test_rows, seed, label))
+    params = settings.for_problem()
     return Subject(
         problem.TASK,
         problem.Row,
@@ -103,15 +143,14 @@ def sampled(train: pd.DataFrame, test: pd.DataFrame, settings: Settings) -> Subj
         train_target=_target(train[problem.TARGET], problem.TASK),
         test=to_features(test, problem.Row),
         test_target=_target(test[problem.TARGET], problem.TASK),
-        seed=seed,
+        seed=settings.seed,
     )
 
 
-def _sample(frame: pd.DataFrame, rows: int, seed: int, label: str | None) -> pd.DataFrame:
-    drawn = np.random.RandomState(seed).choice(len(frame), min(rows, len(frame)), replace=False)
-    if label is not None:
-        drawn = with_every_class(drawn, frame[label].to_numpy())
-    return frame.iloc[drawn].reset_index(drop=True)
+def _places(target: np.ndarray, rows: int, seed: int, task: str) -> np.ndarray:
+    """Return the places of at most `rows` rows, and of some of each class in addition."""
+    drawn: np.ndarray = np.random.RandomState(seed).choice(len(target), min(rows, len(target)), replace=False)
+    return drawn if task == "regression" else with_every_class(drawn, target)
 
 
 def with_every_class(drawn: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -119,10 +158,11 @@ def with_every_class(drawn: np.ndarray, target: np.ndarray) -> np.ndarray:
 
     target: class of every row, shape (n,). A model cannot be trained or judged on a sample that lacks a rare class.
     """
-    rest = np.setdiff1d(np.arange(len(target)), drawn)
+    is_free = np.ones(len(target), dtype=bool)
+    is_free[drawn] = False
     for label in pd.unique(target):
         lacking = CLASS_ROWS_MIN - int((target[drawn] == label).sum())
-        drawn = np.append(drawn, rest[target[rest] == label][: max(0, lacking)])
+        drawn = np.append(drawn, np.flatnonzero(is_free & (target == label))[: max(0, lacking)])
     return drawn
 
 

@@ -89,11 +89,12 @@ class FilePart:
         return drawn if self.order is None else self.order[drawn]
 
 
-class TableSampler:
-    """Samples the rows at `places`, shape (k,), ascending, in the types for deepchecks and the probe."""
+class PlaceSampler:
+    """Samples the rows at `places`, shape (k,), in that order."""
 
     def __init__(self, places: np.ndarray) -> None:
-        self._places, self._start = places, 0
+        self._order = np.argsort(places, kind="stable")
+        self._places, self._start = places[self._order], 0
         self._sampled: list[pd.DataFrame] = []
 
     def add(self, frame: pd.DataFrame) -> None:
@@ -102,9 +103,17 @@ class TableSampler:
         self._sampled.append(frame.iloc[self._places[low:high] - self._start])
         self._start += len(frame)
 
+    def frame(self) -> pd.DataFrame:
+        """Return the rows at all places."""
+        return pd.concat(self._sampled, ignore_index=True).iloc[np.argsort(self._order)].reset_index(drop=True)
+
+
+class TableSampler(PlaceSampler):
+    """Samples rows in the types for deepchecks and the probe."""
+
     def rows(self) -> pd.DataFrame:
         """Return the rows at all places."""
-        return suites.typed(pd.concat(self._sampled, ignore_index=True))
+        return suites.typed(self.frame())
 
 
 class BatchSampler:

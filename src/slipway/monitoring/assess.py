@@ -82,7 +82,7 @@ def assess(window: LiveWindow, reference: Reference, state: MonitorState, settin
     verdicts = [monitoring.with_alarm(verdict, alarms[verdict.gate].raised) for verdict in raw]
     release, facts = reference.baseline.release, _facts(context, evidence, late)
     point = Point(end=window.end, release=release, days=window.days, facts=facts)
-    monitored = WindowFacts(start=window.start.isoformat(), end=window.end.isoformat(), rows=len(window.rows))
+    monitored = WindowFacts(start=window.start.isoformat(), end=window.end.isoformat(), rows=window.row_count)
     request = monitoring.retrain(verdicts)
     return Assessment(verdicts, request, monitored, release, evidence, state.after(alarms, point))
 
@@ -105,7 +105,7 @@ def _facts(context: CheckContext, evidence: Mapping[str, CheckEvidence], late: P
     service, overall = context.window.service, late.all
     has_primary = overall is not None and overall.metric == late.metric  # a chart has one unit
     return PointFacts(
-        rows=len(context.window.rows),
+        rows=context.window.row_count,
         performance=overall.model_dump() if overall and has_primary else None,
         baseline=late.baseline,
         metric=late.metric,

@@ -20,7 +20,7 @@ from slipway.gates import Outcome
 from slipway.gates.monitoring_evidence import MonitorEvidence
 from slipway.gates.training_evidence import Metrics
 from slipway.loadtest.loadtest import JOB as LOAD_TEST
-from slipway.monitoring import collect, snapshots
+from slipway.monitoring import collect, snapshots, training_rows
 from slipway.monitoring.alarm_state import MonitorState, Point
 from slipway.monitoring.assess import assess
 from slipway.monitoring.reference import LoadTestBaseline, Reference, ReleaseBaseline
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from slipway.monitoring.snapshots import CounterHistory
     from slipway.release.manifest import Manifest
     from slipway.release.store import Store
+    from slipway.settings.operation import MonitoringSection
 
 DATA = Path("data")
 STATE_FILE, COUNTERS_FILE = "memory.json", "readings.json"
@@ -78,9 +79,9 @@ def main(environment: Environment, options: WindowOptions) -> int:
         start, end = options.bounds(settings.monitoring.window_days)
         collection = collect.of_environment(environment.place, problem.Row)
         collected, counters = update(environment, collection)
-        reference = reference_of(environment, settings.for_problem())
-        service, rows_max = counters.between(start, end), settings.monitoring.previous_rows
-        window = read_window(collection, start, end, options.labels, service, rows_max)
+        limits = settings.monitoring
+        reference = reference_of(environment, settings.for_problem(), limits.training_rows)
+        window = read_window(collection, start, end, options.labels, counters.between(start, end), limits)
         assessment = assess(window, reference, read_state(collection), settings)
         result.verdicts = assessment.verdicts
         about = {"environment": environment.name, "collected": collected}
@@ -113,19 +114,21 @@ def read_window(
     end: datetime,
     source: Path,
     service: ServiceCounts | None,
-    previous_rows_max: int,
+    limits: MonitoringSection,
 ) -> LiveWindow:
-    """Read the window, with a bounded sample of the previous windows."""
+    """Read the window and the previous windows, or samples of more rows than `limits` allows."""
     previous_start = start - PREVIOUS_WINDOWS * (end - start)
-    previous, fraction = collection.read_sample(previous_start, start, previous_rows_max)
+    previous, previous_fraction = collection.read_sample(previous_start, start, limits.previous_rows)
+    rows, fraction = collection.read_sample(start, end, limits.window_rows)
     return LiveWindow(
         start,
         end,
-        collection.read(start, end),
+        rows,
         previous if len(previous) else None,
         labels(source, previous_start),
         service,
-        previous_fraction=fraction,
+        fraction=fraction,
+        previous_fraction=previous_fraction,
     )
 
 
@@ -138,11 +141,11 @@ def parse_time(option: str, text: str) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def reference_of(environment: Environment, params: Mapping[str, Any]) -> Reference:
+def reference_of(environment: Environment, params: Mapping[str, Any], rows_max: int) -> Reference:
     """Return the reference of the release in `environment`, whose split and seed replace those of `params`.
 
-    Data only grows, so the rows of the release are those in data/ up to the end of its test period. Raises UserError
-    if nothing is deployed.
+    Data only grows, so the rows of the release are those in data/ up to the end of its test period, or a sample of
+    `rows_max` of them. Raises UserError if nothing is deployed.
     """
     desired, store = environment.require_desired(), open_store()
     with TemporaryDirectory() as folder:
@@ -154,11 +157,10 @@ def reference_of(environment: Environment, params: Mapping[str, Any]) -> Referen
     training_params = {**params} | {name: release_params[name] for name in ("split", "seed") if name in release_params}
     if not DATA.exists():
         client.pull()  # a fresh checkout has none
-    frame = problem.load(DATA)
     period = metrics.prepare.period
-    if problem.TIME_COLUMN and period:
-        frame = frame[frame[problem.TIME_COLUMN] <= datetime.fromisoformat(period["test"][1])]
-    return Reference.of(baseline, frame, model, training_params)
+    end = datetime.fromisoformat(period["test"][1]) if problem.TIME_COLUMN and period else None
+    frame, fraction = training_rows.read(DATA, end, rows_max, training_params["seed"])
+    return Reference.of(baseline, frame, model, training_params, fraction)
 
 
 def load_test_result(store: Store, release: str) -> LoadTestBaseline | None:

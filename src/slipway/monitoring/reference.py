@@ -63,6 +63,8 @@ class Reference:
     test: pd.DataFrame
     model: Predictor
     seed: int
+    fraction: float = 1.0
+    """Fraction of the release's rows that `train` and `test` hold."""
     _expectations: dict[float, Expectation] = field(default_factory=dict)
 
     @classmethod
@@ -72,10 +74,11 @@ class Reference:
         frame: pd.DataFrame,
         model: Predictor,
         params: Mapping[str, Any],
+        fraction: float = 1.0,
     ) -> Reference:
-        """Split the rows from `problem.load` as training did; `params` are those of the release."""
+        """Split the rows from `problem.load`, or a `fraction` of them, as training did, by the release's `params`."""
         labeled = frame[frame[problem.TARGET].notna()]
-        return cls(baseline, *problem.split(labeled, params), model, params["seed"])
+        return cls(baseline, *problem.split(labeled, params), model, params["seed"], fraction)
 
     @property
     def classes(self) -> list[Any]:
@@ -114,8 +117,8 @@ class Reference:
 
     @cached_property
     def repeats(self) -> float:
-        """Return the fraction of rows that repeat another in every column."""
-        return float(self.rows.duplicated(list(problem.Row.model_fields)).mean())
+        """Return the fraction of rows that repeat another in every column, see `estimated_repeats`."""
+        return estimated_repeats(self.rows.duplicated(list(problem.Row.model_fields)), self.fraction)
 
     def segments(self, metrics: Iterable[Metric]) -> dict[str, dict[str, float]]:
         """Return each metric on the test rows of each segment, by segment and name; NaN where it is undefined."""
@@ -124,6 +127,14 @@ class Reference:
             name: {metric.name: metric.value(y[rows], self.test_predictions[rows]) for metric in metrics}
             for name, rows in segments.segments(self.test, 1).items()
         }
+
+
+def estimated_repeats(is_repeated: pd.Series, fraction: float) -> float:
+    """Return the fraction of rows that repeat another, from a sample that is a `fraction` of the rows.
+
+    A pair is in the sample with its partner at that rate. Rows that occur more than twice are overestimated.
+    """
+    return min(1.0, float(is_repeated.mean()) / fraction)
 
 
 def predict(model: Predictor, rows: pd.DataFrame) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,7 @@ class LiveWindow:
     rows: columns `LOGGED` and those of `Row`; for `multiclass`, `PREDICTION` maps each class to its probability.
     previous: rows of the previous windows, or a sample of them, against which drift is measured; None without any.
     labels: columns `LABEL_KEY` of the problem and `TARGET`, of any time; None if the problem provides none.
-    previous_fraction: fraction of the previous rows that `previous` holds.
+    fraction, previous_fraction: fraction of the rows, and of the previous rows, that `rows` and `previous` hold.
     """
 
     start: datetime
@@ -52,6 +52,7 @@ class LiveWindow:
     previous: pd.DataFrame | None = None
     labels: pd.DataFrame | None = None
     service: ServiceCounts | None = None
+    fraction: float = 1.0
     previous_fraction: float = 1.0
 
     @property
@@ -59,10 +60,20 @@ class LiveWindow:
         """Return the length of the window in days."""
         return (self.end - self.start).total_seconds() / 86_400
 
+    @property
+    def row_count(self) -> int:
+        """Return the number of rows, estimated from those of a sample."""
+        return round(len(self.rows) / self.fraction)
+
     @cached_property
     def joined(self) -> Joined:
-        """Join the rows of this and the previous windows with their labels."""
-        return join(pd.concat([self.previous, self.rows]) if self.previous is not None else self.rows, self.labels)
+        """Join the rows of this and the previous windows with their labels.
+
+        Labels of rows that a sample lacks match none, so unmatched ones are not counted then.
+        """
+        rows = pd.concat([self.previous, self.rows]) if self.previous is not None else self.rows
+        joined = join(rows, self.labels)
+        return joined if min(self.fraction, self.previous_fraction) >= 1 else replace(joined, unmatched=0)
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,8 @@ class MonitoringSection(Section):
 
     window_days: Annotated[Positive, parameter("Days of a window", "days")]
     previous_rows: Annotated[Count, parameter("Rows read from the previous windows at most", "rows")]
+    window_rows: Annotated[Count, parameter("Rows read from the window at most", "rows")]
+    training_rows: Annotated[Count, parameter("Rows read from the data of the release at most", "rows")]
     minimum_rows: Annotated[Count, parameter("Rows below which a window is not judged", "rows")]
     alarm_after: Annotated[Count, parameter("Consecutive windows before an alarm", "windows")]
     clear_after: Annotated[Count, parameter("Consecutive windows before an alarm is cleared", "windows")]

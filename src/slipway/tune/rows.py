@@ -17,7 +17,7 @@ from slipway import predictor
 from slipway.evaluation import bootstrap, metrics
 from slipway.evaluation.segments import ALL
 from slipway.gates.comparison import decisive
-from slipway.pipeline.tables import positions, read_rows
+from slipway.pipeline.tables import positions, read_places, row_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,15 +39,17 @@ class TuningRows:
 
     @classmethod
     def read(cls, prepared: Path, settings: Settings) -> TuningRows:
-        """Return at most `tune.rows` training rows, evenly spaced, ordered by time or else shuffled with the seed."""
-        features, target = read_rows(prepared / TRAIN)
+        """Return at most `tune.rows` training rows, evenly spaced, ordered by time or else shuffled with the seed.
+
+        Of the others, only the times are in memory, and 8 bytes for the order.
+        """
         if problem.TIME_COLUMN:
             times = pd.read_parquet(prepared / TRAIN, columns=[problem.TIME_COLUMN])[problem.TIME_COLUMN]
             order: np.ndarray = times.argsort().to_numpy()
         else:
-            order = np.random.default_rng(settings.seed).permutation(len(target))
-        chosen = order[:: -(-len(target) // settings.tune.rows)]
-        return cls(features.iloc[chosen].reset_index(drop=True), target[chosen], settings)
+            order = np.random.default_rng(settings.seed).permutation(row_count(prepared / TRAIN))
+        chosen = order[:: -(-len(order) // settings.tune.rows)]
+        return cls(*read_places(prepared / TRAIN, chosen), settings)
 
     @property
     def metric(self) -> metrics.Metric:

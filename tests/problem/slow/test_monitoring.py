@@ -144,7 +144,7 @@ def test_an_environment_without_a_release_is_reported(monkeypatch):
     production = Environment("production")
     production.desired = lambda: None
     with pytest.raises(NotDeployedError, match="production: nothing is deployed"):
-        job.reference_of(production, {})
+        job.reference_of(production, {}, 1)
 
 
 def test_the_reference_has_the_rows_of_the_release_and_no_later_ones(scene, trained, tmp_path, monkeypatch):
@@ -161,7 +161,7 @@ def test_the_reference_has_the_rows_of_the_release_and_no_later_ones(scene, trai
     monkeypatch.setattr(job, "open_store", lambda: SimpleNamespace(evidence_names=lambda _: []))
     fetched = {("v0.2.0", "sha256:2"): built}
     monkeypatch.setattr(job, "fetch_desired", lambda desired, *_: fetched[desired.release, desired.digest])
-    reference = job.reference_of(production, read_settings(REPOSITORY / "params.yaml").for_problem())
+    reference = job.reference_of(production, read_settings(REPOSITORY / "params.yaml").for_problem(), 10**6)
     assert "v0.2.0" == reference.baseline.release
     assert reference.data_end <= datetime(2013, 9, 1, 3, 59, tzinfo=UTC)
     assert len(reference.rows) < len(scene[0].rows)

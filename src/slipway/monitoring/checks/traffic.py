@@ -10,6 +10,7 @@ import pandas as pd
 import problem
 from slipway.gates.monitoring_evidence import Finding, FindingsEvidence, worst_first
 from slipway.monitoring.log_columns import TIME
+from slipway.monitoring.reference import estimated_repeats
 
 if TYPE_CHECKING:
     from slipway.monitoring.context import CheckContext
@@ -25,7 +26,10 @@ def evidence(context: CheckContext) -> FindingsEvidence:
     usual = context.reference.repeats
     again = float(np.isin(hashes, previous).mean()) / window.previous_fraction
     fractions = {
-        "twice": (float(pd.Series(hashes).duplicated().mean()), "repeat another row of the window"),
+        "twice": (
+            estimated_repeats(pd.Series(hashes).duplicated(), window.fraction),
+            "repeat another row of the window",
+        ),
         "again": (min(1.0, again), "repeat rows of the previous windows"),
     }
     findings = [
@@ -37,7 +41,7 @@ def evidence(context: CheckContext) -> FindingsEvidence:
         )
         for name, (fraction, description) in fractions.items()
     ]
-    measured = {"rows": len(window.rows), "parts": _parts(context), "repeated": fractions["twice"][0]}
+    measured = {"rows": window.row_count, "parts": _parts(context), "repeated": fractions["twice"][0]}
     return FindingsEvidence.model_validate(measured | {"findings": worst_first([*findings, *_volume(context)])})
 
 
@@ -50,7 +54,7 @@ def _parts(context: CheckContext) -> list[int]:
     """Return the number of rows in each of `volume_chunks` equal parts of the window."""
     edges = pd.date_range(context.window.start, context.window.end, periods=context.limits.volume_chunks + 1)
     counts = np.histogram(_milliseconds(context.window.rows[TIME]), _milliseconds(pd.Series(edges)))[0]
-    return [int(count) for count in counts]
+    return [round(count / context.window.fraction) for count in counts]
 
 
 def _volume(context: CheckContext) -> list[Finding]:
@@ -60,7 +64,7 @@ def _volume(context: CheckContext) -> list[Finding]:
         return []
     days = (context.window.start - previous[TIME].min()).total_seconds() / 86_400
     usual, limit = len(previous) / context.window.previous_fraction / days, context.limits.volume_ratio
-    total = len(context.window.rows) / context.window.days
+    total = context.window.row_count / context.window.days
     smallest = min(_parts(context)) * context.limits.volume_chunks / context.window.days
     ratios = {
         "the window": (total, max(usual / max(total, 1e-9), total / usual)),

@@ -1,0 +1,101 @@
+"""Peak memory and processor time of stages on the sample's rows, once or many times.
+
+`python -m tests.measure_scale COPIES FOLDER STAGE...` writes FOLDER/data, one file in which each flight of the year
+occurs COPIES times, 10 ms apart, and prints a line for each stage. 100 copies are 34 million rows. Memory is the
+proportional set size of the stage's processes, sampled five times a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from problem import data
+
+ROW_GROUP_ROWS = 2**18
+INTERVAL_SECONDS = 0.2
+COMMANDS = {
+    "data": "-m slipway.checks.data {f}/data --out {f}/data.json --html {f}/deepchecks.html",
+    "prepare": "-m slipway.pipeline.prepare {f}/data {f}/prepared {f}/prepare.json",
+    "background": "-m slipway.pipeline.background {f}/prepared {f}/background.json",
+    "train": "-m slipway.pipeline.train {f}/prepared {f}/model.skops {f}/loss.csv {f}/checkpoints",
+    "export": "-m slipway.pipeline.export {f}/model.skops {f}/prepared {f}/model {f}/export.json",
+    "evaluate": "-m slipway.pipeline.evaluate {f}/model {f}/prepared {f}/scores.parquet {f}/all.json {f}/columns.json",
+}
+"""Arguments of Python for each stage, as dvc.yaml has them."""
+
+
+def write_rows(copies: int, folder: Path) -> None:
+    """Write the flights of the year into one file, unless it exists."""
+    path = folder / "data" / "flights-2013-01.parquet"
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    year = pd.concat([data._month(month) for month in range(1, 13)], ignore_index=True)
+    schema, rows = pa.Table.from_pandas(year, preserve_index=False).schema, ROW_GROUP_ROWS // copies
+    times = year["scheduled_departure"]
+    edges = np.unique(np.searchsorted(times, times[::rows]))  # flights of one departure stay together
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for start, stop in pairwise([*edges, len(year)]):
+            part = year.iloc[start:stop]
+            repeated = part.loc[part.index.repeat(copies)].reset_index(drop=True)
+            later = pd.to_timedelta(10 * (repeated.index % copies), unit="ms")
+            repeated["scheduled_departure"] = (repeated["scheduled_departure"] + later).astype(
+                year["scheduled_departure"].dtype
+            )
+            ordered = repeated.sort_values("scheduled_departure", kind="stable")
+            writer.write_table(pa.Table.from_pandas(ordered, schema=schema, preserve_index=False))
+
+
+def measure(command: list[str]) -> tuple[int, float, float, float]:
+    """Run a command, and return its exit code, peak memory in MB, processor seconds and seconds."""
+    begin, peak = time.monotonic(), 0
+    before = os.times()
+    with subprocess.Popen(command) as process:
+        while process.poll() is None:
+            peak = max(peak, _memory(process.pid))
+            time.sleep(INTERVAL_SECONDS)
+    after = os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    return process.returncode, peak / 1e6, used, time.monotonic() - begin
+
+
+def _memory(process_id: int) -> int:
+    """Return the proportional set size of a process and its descendants in bytes."""
+    total = 0
+    try:
+        root = psutil.Process(process_id)
+        for process in [root, *root.children(recursive=True)]:
+            total += process.memory_full_info().pss
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        pass  # it has ended
+    return total
+
+
+def main() -> None:
+    """Write the rows, run each stage, and print a line for it."""
+    parser = argparse.ArgumentParser(prog="tests.measure_scale", description="Measure stages on the sample's rows.")
+    parser.add_argument("copies", type=int)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(COMMANDS))
+    options = parser.parse_args()
+    write_rows(options.copies, options.folder)
+    for stage in options.stages:
+        arguments = [part.format(f=options.folder) for part in COMMANDS[stage].split()]
+        code, peak, used, seconds = measure([sys.executable, *arguments])
+        print(f"{stage}: {peak:,.0f} MB, {used:.1f} CPU s, {seconds:.1f} s, exit code {code}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
