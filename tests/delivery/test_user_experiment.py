@@ -15,7 +15,6 @@ from slipway.environment import spec
 from slipway.environment.assignment import ABSENT, logged, side_of, unit_of
 from slipway.environment.spec import Policy
 from slipway.errors import ArgumentError, BusyError, NoReleaseError, NotReadyError, UnreadableFileError
-from tests.delivery.conftest import Crew
 
 OPTIONS = Options(
     name="prices",
@@ -124,8 +123,7 @@ def test_a_request_without_the_header_is_on_no_side_and_not_one_user():
     assert side_of(ABSENT, 50) is None
 
 
-def test_the_gateway_gives_each_user_one_release_until_the_experiment_ends(started):
-    crew = Crew(started)
+def test_the_gateway_gives_each_user_one_release_until_the_experiment_ends(started, crew):
     crew.settle()
     experiment = crew.agent.state.desired.experiment
     crew.until(lambda: {"treatment", "assigner"} <= {instance.role for instance in _ready(crew)})
@@ -160,12 +158,11 @@ def _served(crew, headers):
     return httpx.get(f"{crew.agent.url}/release", headers=headers).json()["version"]
 
 
-def test_a_treatment_that_does_not_start_leaves_every_user_with_the_release(project):
+def test_a_treatment_that_does_not_start_leaves_every_user_with_the_release(project, crew):
     project.publish("v0.1.0")
     project.promote("v0.1.0")
     project.publish("v0.2.0", "crash")
     user_experiment.start(project.desired_state(), OPTIONS, project.store)
-    crew = Crew(project)
     crew.agent.follower.poll()
     crew.until(lambda: any("the treatment of the experiment" in event.text for event in crew.agent.state.events))
     crew.until(lambda: crew.serves == "v0.1.0")
