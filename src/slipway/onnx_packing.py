@@ -5,6 +5,8 @@ Runtime takes longer to receive nineteen tensors, and to copy and look up string
 the nodes that only encode, cast and concatenate columns, so that the others read their result from one matrix. No
 number changes: the codes of categories are whole, and float32 holds them exactly.
 
+Many rows are sorted before trees score them, because a processor predicts the branches of similar rows better.
+
 The graph is edited as protobuf messages, of which only a few fields are read, because the service does not install the
 package `onnx`. Source: onnx/onnx-ml.proto, and protobuf.dev/programming-guides/encoding.
 """
@@ -37,6 +39,9 @@ INT_ATTRIBUTE = 2  # of AttributeProto.AttributeType
 DEFAULT_CODES = {INT64: -1, FLOAT: -0.0}  # of the operator LabelEncoder
 DIMENSIONS, DATA_TYPE, INT64_DATA, TENSOR_NAME, RAW_DATA = 1, 2, 7, 8, 9  # of TensorProto
 DOMAINS = frozenset({b"", b"ai.onnx", b"ai.onnx.ml"})
+TREES = frozenset({"TreeEnsembleClassifier", "TreeEnsembleRegressor"})
+BY_VALUE = frozenset({"Cast", "Identity", "Reshape"})  # operators whose result for a row depends on that row alone
+SORTED_ROWS_MIN = 200  # the gain of fewer rows is less than sorting takes
 WITH_SUBGRAPH = frozenset({"If", "Loop", "Scan", "SequenceMap"})  # may read any tensor of the outer graph
 
 
@@ -67,6 +72,14 @@ class PackedModel:
     matrix: str
     features: tuple[Feature, ...]
     others: tuple[str, ...]
+    first_split: int | None
+    """Column of the matrix at the root of the first tree; None unless the model is trees alone."""
+
+    def order(self, matrix: np.ndarray) -> np.ndarray | None:
+        """Return the places of the rows of `matrix` in the order in which they are scored fastest; None for theirs."""
+        if self.first_split is None or len(matrix) < SORTED_ROWS_MIN:
+            return None
+        return matrix[:, self.first_split].argsort()
 
     def pack(self, columns: Columns) -> np.ndarray:
         """Return the matrix of n rows. None is NaN in a number."""
@@ -120,6 +133,14 @@ class _Node:
                 values[name] = _ints(fields[INTS])
         return values
 
+    def first_whole_number(self, attribute: str) -> int | None:
+        """Return the first of a list of whole numbers, without reading the others, which a tree has by the thousand."""
+        for content in self._attributes:
+            fields = _fields(content)
+            if next(fields) == (ATTRIBUTE_NAME, attribute.encode()):
+                return next((_ints([value])[0] for number, value in fields if number == INTS), None)
+        return None
+
 
 def pack(content: bytes, kinds: Mapping[str, str]) -> PackedModel | None:
     """Return the model with its columns packed, or None where its graph does not allow that.
@@ -148,7 +169,7 @@ def pack(content: bytes, kinds: Mapping[str, str]) -> PackedModel | None:
     kept += [(INPUT, inputs[name]) for name in others] + [(INPUT, _matrix_input(matrix, len(features)))]
     kept += [*splits, *((NODE, node.content) for node in left)]
     edited = [(number, _message(kept) if number == GRAPH else value) for number, value in model]
-    return PackedModel(_message(edited), matrix, features, others)
+    return PackedModel(_message(edited), matrix, features, others, None if others else _first_split(left, matrix))
 
 
 def _without_encoding(
@@ -197,6 +218,14 @@ def _cast(node: _Node, inputs: list[_Tensor], _: Mapping[str, bytes]) -> _Tensor
 
 
 _ENCODERS = {"Concat": _concatenated, "LabelEncoder": _encoded, "Reshape": _reshaped, "Cast": _cast}
+
+
+def _first_split(nodes: Sequence[_Node], matrix: str) -> int | None:
+    """Return the column of the matrix at the root of the first tree; None if `nodes` do more than to sum up trees."""
+    if not {node.operator for node in nodes} <= TREES | BY_VALUE:
+        return None
+    trees = (node for node in nodes if node.operator in TREES and node.inputs == [matrix])
+    return next((tree.first_whole_number("nodes_featureids") for tree in trees), None)
 
 
 def _matrix(packed: Mapping[str, tuple[Feature, ...]]) -> tuple[str, tuple[Feature, ...], list[Field]]:

@@ -112,11 +112,14 @@ class OnnxPredictor:
 
     def predict(self, columns: Columns) -> np.ndarray:
         """See `Predictor.predict`."""
-        inputs = as_inputs(self._inputs, columns)
+        inputs, order = as_inputs(self._inputs, columns), None
         if self._packed:
-            inputs[self._packed.matrix] = self._packed.pack(columns)
+            matrix = self._packed.pack(columns)
+            order = self._packed.order(matrix)
+            inputs[self._packed.matrix] = matrix if order is None else matrix[order]
         (scores,) = self._session.run(self._output, inputs)
-        return shaped(self.signature["task"], scores)
+        predictions = shaped(self.signature["task"], scores)
+        return predictions if order is None else predictions[order.argsort()]
 
 
 class SkopsPredictor:

@@ -247,6 +247,71 @@ def test_generated_columns_have_the_outcome_of_their_rows(problem, toy):
     assert taken > 20
 
 
+@pytest.mark.parametrize("problem", ["toy", "ruled"])
+def test_an_array_is_accepted_if_each_row_is(problem, toy):
+    contract = RowContract({"toy": toy.Row, "ruled": Ruled}[problem], MAX_ROWS)
+    accepted = 0
+
+    @settings(max_examples=300, derandomize=True, deadline=None)
+    @given(tables(VALUES[problem]).filter(lambda rows: 0 < len(rows) <= MAX_ROWS))
+    def compare(rows: list[JsonFields]) -> None:
+        nonlocal accepted
+        alone = [outcome(contract, _object(row).encode()) for row in rows]
+        together = outcome(contract, as_rows(rows))
+        invalid = [result for result in alone if len(result) > 2]
+        if invalid:
+            assert invalid[0][:2] == together[:2]
+            return
+        assert len(rows) == together[0]
+        assert {name: [result[1][name][0] for result in alone] for name in together[1]} == together[1]
+        accepted += 1
+
+    compare()
+    assert accepted > 20
+
+
+class Finite(BaseModel):
+    """A row with a pydantic function for a whole number, and a column called as a key of pydantic's schema."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    count: Annotated[int, Field(ge=1, allow_inf_nan=False)]
+    type: float | None
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999", "true", "1.5", "0"])
+def test_a_whole_number_is_finite(value):
+    contract = RowContract(Finite, MAX_ROWS)
+    for body in (
+        b'{"count": %s, "type": 1}',
+        b'[{"count": %s, "type": 1}]',
+        b'{"columns": {"count": [%s], "type": [1]}}',
+    ):
+        assert 422 == outcome(contract, body % value.encode())[0]
+        assert (1, {"count": [7], "type": [1.0]}) == outcome(contract, body % b"7")
+
+
+@pytest.mark.parametrize("row", [Finite, "toy"])
+def test_arrays_of_plain_rows_are_parsed_as_columns(row, toy):
+    row = toy.Row if row == "toy" else row
+    body = b'[{"count": 7, "type": 1}]' if row is Finite else as_rows([GOOD, GOOD])
+    columns = columnar.ColumnsValidator(row, MAX_ROWS).parse_rows(body)
+    assert columns is not None
+    assert RowContract(row, MAX_ROWS).parse(body)[1] == columns
+
+
+@pytest.mark.parametrize("key", ["size", "s\\u0069ze"])
+def test_a_repeated_key_in_an_array_is_refused_with_its_row(contract, key):
+    row = _object(GOOD)
+    body = f'[{row}, {row[:-1]}, "{key}": 1.5}}]'.encode()
+    assert [{"row": 1, "field": "size", "rule": "Key is repeated"}] == outcome(contract, body)[3]
+
+
+def test_arrays_of_rows_with_custom_validators_are_not():
+    body = b'[{"low": 2, "high": 3, "color": "red", "choice": null}]'
+    assert columnar.ColumnsValidator(Ruled, MAX_ROWS).parse_rows(body) is None
+
+
 class Plain(BaseModel):
     """A row that pydantic validates with its own functions."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -17,8 +19,8 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from slipway.onnx_packing import PackedModel, pack
-from slipway.predictor import as_inputs
+from slipway.onnx_packing import SORTED_ROWS_MIN, PackedModel, pack
+from slipway.predictor import ONNX, SIGNATURE, as_inputs, load
 
 KINDS = {"size": "number", "kind": "category", "weight": "number", "name": "category"}
 RANDOM = np.random.default_rng(1)
@@ -88,6 +90,31 @@ def test_the_encoding_of_the_columns_is_removed():
     graph = onnx.load_from_string(pack(exported("codes"), KINDS).content).graph
     assert ["TreeEnsembleRegressor"] == [node.op_type for node in graph.node]
     assert 1 == len(graph.input)
+
+
+def test_rows_of_trees_are_sorted_by_the_first_split():
+    packed = pack(exported("numbers"), KINDS)
+    tree = onnx.load_from_string(packed.content).graph.node[0]
+    features = next(attribute.ints for attribute in tree.attribute if attribute.name == "nodes_featureids")
+    assert features[0] == packed.first_split
+    matrix = RANDOM.normal(size=(SORTED_ROWS_MIN, len(packed.features))).astype(np.float32)
+    assert np.all(np.diff(matrix[packed.order(matrix), packed.first_split]) >= 0)
+    assert packed.order(matrix[:-1]) is None
+
+
+@pytest.mark.parametrize("name", ["one hot", "scaled"])
+def test_rows_of_other_models_are_not_sorted(name):
+    assert pack(exported(name), KINDS).first_split is None
+
+
+def test_predictions_are_in_the_order_of_the_rows(tmp_path):
+    (tmp_path / ONNX).write_bytes(exported("codes"))
+    columns = [{"name": name, "kind": kind} for name, kind in KINDS.items()]
+    (tmp_path / SIGNATURE).write_text(json.dumps({"format": "onnx", "task": "regression", "columns": columns}))
+    model, rows = load(tmp_path), TRAIN.to_dict("list")
+    alone = [model.predict({name: values[row : row + 1] for name, values in rows.items()})[0] for row in TRAIN.index]
+    assert len(alone) >= SORTED_ROWS_MIN
+    assert alone == model.predict(rows).tolist()
 
 
 def model(*nodes, kinds=KINDS, output="y", constants=()) -> bytes:

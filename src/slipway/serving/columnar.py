@@ -1,8 +1,10 @@
 """Parser for rows as columns: {"columns": {"size": [1.5, 2.5], "kind": ["a", "b"]}}, with one value per row.
 
-A body of columns has less than a third of the bytes of an array of rows, and is parsed in a quarter of the time. Its
+A body of columns has less than a third of the bytes of an array of rows, and is parsed in half of the time. Its
 contract is that of the rows: if each value is valid by itself, the columns are accepted. Otherwise they are converted
 to rows and validated as such. Both formats therefore accept the same rows, also with rules that span several fields.
+
+Arrays of rows are validated as columns, too, because pydantic needs twice as long to make an object of each row.
 """
 
 from __future__ import annotations
@@ -12,9 +14,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError, create_model
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from slipway.serving.refusal import detail, violation
+from slipway.serving.strict_row import QuickModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +28,9 @@ START = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"columns"[ \t\r\n]*:[ \t\r\n]*\{')
 """Start of a body of columns. It cannot be a row, because no value of a row is an object."""
 PYDANTIC_MODULES = {"operator", "pydantic"}
 """Modules of the functions that pydantic itself uses to validate a value, for example a bound or an enum."""
+VALUES = {"int", "float", "str", "bool", "literal"}
+PLAIN_TYPES = VALUES | {"model", "model-fields", "model-field", "default", "nullable", "function-after", "no-info"}
+"""Types in a schema of pydantic for which strict mode accepts the same values in Python as in JSON."""
 
 
 class _Body(BaseModel):
@@ -41,6 +47,8 @@ class ColumnsValidator:
 
     def __init__(self, row: type[BaseModel], max_rows: int) -> None:
         self._validator = TypeAdapter(_body(row, max_rows)).validator if is_by_value(row) else None
+        self._array_validator = self._validator if _is_plain(row) else None
+        self._names = list(row.model_fields)
 
     def parse(self, body: bytes | bytearray) -> dict[str, list[Any]] | None:
         """Return the columns of a valid body, or None if the rows must be validated instead."""
@@ -51,6 +59,20 @@ class ColumnsValidator:
         except ValidationError:
             return None
         return None if _uneven(columns) else columns
+
+    def parse_rows(self, body: bytes | bytearray) -> dict[str, list[Any]] | None:
+        """Return the columns of a valid array of rows that lack no field, or None if they must be validated by row."""
+        if self._array_validator is None:
+            return None
+        try:
+            rows = from_json(body)
+            if {*map(len, rows)} != {len(self._names)}:
+                return None
+            columns = {name: [row[name] for row in rows] for name in self._names}
+            valid: dict[str, list[Any]] = self._array_validator.validate_python({"columns": columns}).columns.__dict__
+        except (ValueError, TypeError, KeyError):  # not JSON, no array of objects, or an invalid value
+            return None
+        return valid
 
 
 def to_rows(body: bytes | bytearray, max_rows: int) -> bytes:
@@ -81,8 +103,12 @@ def _body(row: type[BaseModel], max_rows: int) -> type[BaseModel]:
         name: (Annotated[list[_value(field)], length, FailFast()], ...)  # type: ignore[misc]  # a type made at run time
         for name, field in row.model_fields.items()
     }
-    columns = create_model("Columns", __config__=row.model_config, **fields)
-    return create_model("Body", __config__=row.model_config, columns=(columns, ...))
+
+    class Base(QuickModel):
+        model_config = row.model_config
+
+    columns = create_model("Columns", __base__=Base, **fields)
+    return create_model("Body", __base__=Base, columns=(columns, ...))
 
 
 def _value(field: FieldInfo) -> Any:
@@ -93,6 +119,11 @@ def _value(field: FieldInfo) -> Any:
 def is_by_value(row: type[BaseModel]) -> bool:
     """Return whether `row` has no custom validators, which could depend on more than one value."""
     return not any(_has_function(node) for node in _nodes(row.__pydantic_core_schema__))
+
+
+def _is_plain(row: type[BaseModel]) -> bool:
+    kinds = (node.get("type") for node in _nodes(row.__pydantic_core_schema__))
+    return PLAIN_TYPES.issuperset(kind for kind in kinds if isinstance(kind, str))  # a column may be called "type"
 
 
 def _has_function(node: Mapping[str, Any]) -> bool:

@@ -12,11 +12,11 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError
+from pydantic import FailFast, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from slipway.schema.columns import columns
-from slipway.serving import body_shape, columnar
+from slipway.serving import body_shape, columnar, strict_row
 from slipway.serving.json_numbers import RULE, NumberRules
 from slipway.serving.refusal import KEY_CHARACTERS_MAX, RefusedError, detail, violation
 
@@ -37,7 +37,7 @@ class RowContract:
         self._max_rows = max_rows
         # KEY also matches strings with a colon, one per value, and the key of columns
         self._keys_max = max(KEYS_MAX, 2 * len(self._names) * max_rows + 2)
-        strict = _strict(row)
+        strict = strict_row.strict(row)
         self._columns = columnar.ColumnsValidator(strict, max_rows)
         rows: Any = list[strict]  # type: ignore[valid-type]  # a class made at run time
         self._row_validator = TypeAdapter(strict).validator
@@ -48,7 +48,7 @@ class RowContract:
     def parse(self, body: bytes | bytearray) -> tuple[int, dict[str, list[Any]]]:
         """Parse a row, an array of rows, or columns; return the number of rows and the columns. Raises RefusedError."""
         self._refuse_too_many_keys(body)
-        table = self._from_columns(body) if columnar.START.match(body) else self._from_rows(body)
+        table = self._from_columns(body) if columnar.START.match(body) else self._from_body_of_rows(body)
         if too_large := self._numbers.too_large(table):
             raise violation(detail(*too_large, RULE))
         return len(table[self._names[0]]), table
@@ -63,6 +63,15 @@ class RowContract:
             with suppress(ValueError):  # not JSON, which pydantic reports as quickly
                 from_json(body)
                 raise violation(detail(rule="Body should not have more keys than the maximum number of rows has"))
+
+    def _from_body_of_rows(self, body: bytes | bytearray) -> dict[str, list[Any]]:
+        table = None if _is_one(body) else self._columns.parse_rows(body)
+        if table is None:
+            return self._from_rows(body)
+        rows = len(table[self._names[0]])
+        if body.count(b":") != rows * len(table):
+            refuse_repeated_keys(body, rows)
+        return table
 
     def _from_rows(self, body: bytes | bytearray) -> dict[str, list[Any]]:
         rows = self._rows(body)
@@ -87,7 +96,7 @@ class RowContract:
         return table
 
     def _rows(self, body: bytes | bytearray) -> list[BaseModel]:
-        is_one = body.lstrip(b" \t\r\n")[:1] == b"{"
+        is_one = _is_one(body)
         try:
             return self._valid(body, is_one)
         except ValidationError as error:
@@ -106,13 +115,8 @@ class RowContract:
         return [self._row_validator.validate_json(body)] if is_one else self._rows_validator.validate_json(body)
 
 
-def _strict(row: type[BaseModel]) -> type[BaseModel]:
-    class Strict(row):  # type: ignore[misc, valid-type]  # a class that is known at run time
-        """`Row` in strict mode, also if the fork's class is not strict."""
-
-        model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, use_enum_values=True)
-
-    return Strict
+def _is_one(body: bytes | bytearray) -> bool:
+    return body.lstrip(b" \t\r\n")[:1] == b"{"
 
 
 def _refusal(error: ValidationError, row: tuple[int | None, ...], start: int = 0) -> RefusedError:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slipway.predictor import as_inputs
 from slipway.serving.refusal import RefusedError
 
 if TYPE_CHECKING:
@@ -69,10 +68,7 @@ class Scorer:
         """
         if rows <= self.inline_rows:
             return self.score_inline(columns)
-        # Arrays are built here, while the thread computes another request; on the thread they would delay the next one.
-        inputs = as_inputs(self._predictor.signature, columns)
-        arrays = {name: values.ravel() for name, values in inputs.items()}
-        work = asyncio.get_running_loop().run_in_executor(self._thread, self._predictor.predict, arrays)
+        work = asyncio.get_running_loop().run_in_executor(self._thread, self._predictor.predict, columns)
         try:
             return await asyncio.wait_for(work, self._timeout_seconds)
         except TimeoutError:
