@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
 import psutil
@@ -16,7 +17,7 @@ import pytest
 from slipway import predictor
 from slipway.errors import DataError, DigestMismatchError, UnreadableFileError
 from slipway.files.tail import last_line
-from slipway.serving import model_folder
+from slipway.serving import lean_worker, model_folder
 from slipway.serving.run import free_port
 from tests.service.conftest import REPOSITORY, TOY, both_ways, command, environment
 
@@ -88,6 +89,24 @@ def test_a_worker_stops_when_its_parent_is_killed(serve, model_dir, tmp_path):
         process.wait()
         _, left = psutil.wait_procs(workers, timeout=5)
         assert ([], True) == (left, len(workers) > 0)
+
+
+def test_a_worker_of_bentoml_holds_nothing_of_bentoml(serve, model_dir, tmp_path):
+    with serve(model_dir, tmp_path) as (_, process):
+        files = [{*Path(file.path).parts} for file in process.children(recursive=True)[-1].memory_maps()]
+    packages = set.union(*files)
+    assert "onnxruntime" in packages
+    assert packages.isdisjoint({"aiohttp", "multidict", "yarl", "zmq"})
+
+
+def test_the_options_of_bentomls_worker_reach_the_server(monkeypatch):
+    replaced = []
+    monkeypatch.setattr(os, "execv", lambda *arguments: replaced.append(arguments))
+    lean_worker.replace_process({"fd": 7, "backlog": 9, "ssl_certfile": "c.pem", "ssl_keyfile": None, "timeout": 5})
+    ((_, command),) = replaced
+    start = json.loads(command[-1])
+    assert (7, {"backlog": 9, "ssl_certfile": "c.pem"}) == (start["fd"], start["server"])
+    assert sys.path == start["path"]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """The BentoML service: `bentoml serve slipway.serving.service:Service`, or `bentoml serve BENTO`.
 
 BentoML starts, supervises and stops the workers, and builds the Bento. In a worker, the routes of `slipway.serving.app`
-replace BentoML's application: its middleware takes more than half the time of a one-row request, and its imports
-(tracing, clients, a web UI) take 20 MB and 0.5 s at startup. The supervisor imports nothing that only workers need.
+replace BentoML's application, whose middleware takes more than half the time of a one-row request, and the worker's
+process leaves BentoML's imports behind. The supervisor imports nothing that only workers need.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import bentoml
+import click  # which BentoML requires
 from bentoml.exceptions import BentoMLConfigException
 
 import problem
@@ -22,7 +23,14 @@ class RoutedService(bentoml.Service):  # type: ignore[misc]  # BentoML publishes
     """BentoML service whose workers run the routes of `slipway.serving.app`."""
 
     def to_asgi(self, is_main: bool = True) -> Any:  # noqa: ARG002  BentoML's signature
-        """Return the ASGI application. Each worker calls this once, before it accepts connections."""
+        """Return the ASGI application. Each worker calls this once, before it accepts connections.
+
+        In a worker of `bentoml serve` it does not return: a worker without BentoML takes the place of the process.
+        """
+        if (command := click.get_current_context(silent=True)) and command.params.get("fd") is not None:
+            from slipway.serving import lean_worker
+
+            lean_worker.replace_process(command.params)
         from slipway.serving.worker import Worker
 
         return Worker()

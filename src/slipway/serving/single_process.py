@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from typing import Any
 
 import uvicorn
 
@@ -12,22 +13,21 @@ from slipway.serving.worker import Worker
 
 logger = logging.getLogger(__name__)
 BACKLOG = 2048  # connections that wait to be accepted, as with BentoML
+SERVER: dict[str, Any] = {
+    "ws": "none",  # the routes accept none, and its packages take time to import
+    "lifespan": "on",
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+}
+"""Options of uvicorn in every process that serves without BentoML."""
 
 
 class Server(uvicorn.Server):
     """Server that accepts the waiting connections before it stops."""
 
     def __init__(self, worker: Worker) -> None:
-        super().__init__(
-            uvicorn.Config(
-                worker,
-                ws="none",  # the routes accept none, and its packages take time to import
-                lifespan="on",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-            )
-        )
+        super().__init__(uvicorn.Config(worker, **SERVER))
         self._worker = worker
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
