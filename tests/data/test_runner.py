@@ -52,13 +52,20 @@ def test_every_job_has_the_same_draws(prepared):
 
 IMPORTED = """
 import json, sys
-from slipway.checks.deepchecks_runner import UNUSED, import_deepchecks
+from slipway.checks.deepchecks_runner import NOTEBOOK_MODULES, UNUSED, import_deepchecks, with_pictures
 
+last = sys.maxunicode
 import_deepchecks()
 names = [UNUSED, *(name for name in ("deepchecks", "jsonschema", "rfc3987_syntax") if name in sys.modules)]
+names += [name for name in ("ipykernel", *NOTEBOOK_MODULES) if getattr(sys.modules.get(name), "__file__", None)]
+
+from deepchecks.utils import strings
+every = "".join(map(chr, range(sys.maxunicode)))
+letters = "".join(filter(str.isalnum, every)).lower()
+characters = [last == sys.maxunicode, len(strings.SPECIAL_CHARACTERS), letters == strings.string_baseform(every)]
 
 import numpy as np, pandas as pd
-from deepchecks.tabular import Dataset, checks
+from deepchecks.tabular import Dataset, Suite, checks
 from written_suites import RowsOfReference
 
 reference = pd.DataFrame({"size": np.float32([1, 2, np.nan, 4]), "kind": ["a", None, "b", "c"], "label": [0, 1, 0, 1]})
@@ -69,7 +76,11 @@ conditions = [
     RowsOfReference().add_condition_ratio_less_or_equal(limit).run(*sides).conditions_results[0].is_pass()
     for limit in (0.42, 0.43)
 ]
-print(json.dumps({"names": names, "ratios": ratios, "conditions": conditions}))
+mixed = [checks.TrainTestSamplesMix().add_condition_duplicates_ratio_less_or_equal(limit) for limit in (0, 1)]
+results = Suite("mixed", *mixed).run(*sides, with_display=False).results
+shown = [bool(with_pictures(result, *sides).display) for result in results]
+answer = {"names": names, "ratios": ratios, "conditions": conditions, "characters": characters, "shown": shown}
+print(json.dumps(answer))
 """
 
 
@@ -93,6 +104,15 @@ def imported(tmp_path_factory):
 def test_deepchecks_is_imported_without_the_packages_of_notebooks(imported):
     """jsonschema, which only nbformat imports here, would compile a grammar of URLs with rfc3987_syntax."""
     assert ["nbformat", "deepchecks"] == imported["names"]
+
+
+def test_special_characters_are_removed_without_a_list_of_them(imported):
+    """deepchecks lists them at import, in 150 MB."""
+    assert [True, 0, True] == imported["characters"]
+
+
+def test_only_a_failed_check_has_pictures(imported):
+    assert [True, False] == imported["shown"]
 
 
 def test_rows_of_the_reference_are_the_samples_that_deepchecks_counts(imported):

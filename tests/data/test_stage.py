@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_info
 
 import problem
 from slipway.checks import data, files, suites
@@ -144,6 +145,18 @@ def test_a_broken_contract_exits_with_1_names_the_file_and_leaves_evidence(folde
     assert code == 1
     assert f"{newest}: unreadable" in capsys.readouterr().err
     assert newest in [file.file for file in read_evidence(out).files if file.findings]
+
+
+def test_the_stage_computes_with_one_thread_as_the_suites_have_the_other_core(monkeypatch, tmp_path):
+    threads = []
+
+    def computing(*_):
+        threads.extend(pool["num_threads"] for pool in threadpool_info())
+        return DataEvidence()
+
+    monkeypatch.setattr(data, "collect", computing)
+    data.main(["data", "--out", str(tmp_path / "evidence.json"), "--html", str(tmp_path / "report.html")])
+    assert {1} == {*threads}
 
 
 def test_a_blocked_file_is_not_accepted(folder, newest, settings):

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
 from slipway.batch.batch_rows import concatenated
 from slipway.checks import file_samples, files, learned, suites
@@ -157,7 +159,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--html", type=Path, required=True)
     paths = parser.parse_args(arguments)
     settings = read_settings()
-    evidence = collect(paths.data, read_evidence(paths.out) or DataEvidence(), settings, paths.html)
+    pa.set_memory_pool(pa.system_memory_pool())  # the default one retains 20 MB
+    with threadpool_limits(1):  # the models are small, and the suites have the other core
+        evidence = collect(paths.data, read_evidence(paths.out) or DataEvidence(), settings, paths.html)
     write_json(paths.out, evidence.model_dump(mode="json"))
     for blocker in gate.blockers(evidence, settings.data):
         print(f"{blocker.file or paths.data}: {blocker.text}", file=sys.stderr)

@@ -6,6 +6,7 @@ JSON files. It imports deepchecks first, and reads REQUEST when its standard inp
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import random
@@ -13,6 +14,7 @@ import re
 import sys
 import warnings
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +31,11 @@ REMOVED_FROM_NUMPY = {"Inf": np.inf, "NaN": np.nan, "NINF": -np.inf}
 """Names that numpy 2 removed and deepchecks 0.19.1 still uses, some of them only when a check runs."""
 UNUSED = "nbformat"
 """Package that plotly imports for notebooks only, if it can. The import compiles a grammar of URLs for seconds."""
+NOTEBOOK_MODULES = (
+    *("IPython", "IPython.core.display", "IPython.display", "IPython.terminal.interactiveshell"),
+    *("ipykernel.zmqshell", "ipywidgets", "ipywidgets.embed", "ipywidgets.widgets", "tqdm.notebook"),
+)
+"""Modules whose names deepchecks imports for notebooks only; with what they import, a sixth of the time."""
 DRAWN_COLUMNS_MAX = 100  # FeatureDrift draws every column, also those it does not show: 0.1 s each
 SEED = 0  # of every job, so that equal rows give equal evidence
 OUTCOMES = {"PASS": "pass", "WARN": "fail", "FAIL": "fail", "ERROR": "not run"}  # a warning is a broken condition too
@@ -41,11 +48,44 @@ def restore_numpy_1() -> None:
     np.set_printoptions(legacy="1.25")  # otherwise details of a condition contain np.int64(1) instead of 1
 
 
+class NotebookModule(ModuleType):
+    """Module of a package for notebooks, whose every name is a class without instances."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a new class `name`."""
+        if name.startswith("__") and name != "__html_manager_version__":
+            raise AttributeError(name)
+        return type(name, (), {})
+
+
+class SpecialCharacters(dict[int, int | None]):
+    """Table of `str.translate` that removes every character but letters and digits."""
+
+    def __missing__(self, code: int) -> int | None:
+        """Return the code of a letter or digit, else None."""
+        self[code] = code if chr(code).isalnum() else None
+        return self[code]
+
+
 def import_deepchecks() -> None:
-    """Import deepchecks, with the names of numpy that it needs, and without a package that only notebooks need."""
+    """Import deepchecks, with the names of numpy that it needs, and without packages that only notebooks need.
+
+    It would list a million special characters at import, in 150 MB. `SpecialCharacters` judges those that occur.
+    """
+    gc.disable()  # collections while everything is new take a sixth of the time, and free nothing
     restore_numpy_1()
     sys.modules[UNUSED] = None  # type: ignore[assignment]  # the import system's way to refuse an import
+    sys.modules.update({name: NotebookModule(name) for name in NOTEBOOK_MODULES})
+    vars(sys.modules["IPython"])["get_ipython"] = lambda: None  # no notebook runs
+    importlib.import_module("matplotlib")  # it reads sys.maxunicode too
+    characters, sys.maxunicode = sys.maxunicode, 0
+    try:
+        strings = importlib.import_module("deepchecks.utils.strings")
+    finally:
+        sys.maxunicode = characters
+    vars(strings)["DEL_MAP"] = SpecialCharacters()
     importlib.import_module("deepchecks.tabular.checks")
+    gc.enable()
 
 
 def main(request_file: Path, answer_file: Path) -> None:
@@ -68,15 +108,30 @@ def _run(job: dict[str, Any], thresholds: dict[str, Any]) -> dict[str, Any]:
     suite = problem.data_suite(thresholds)
     seed()
     reference, new = _dataset(job["reference"]), _dataset(job["new"])
-    drawn = bool(job["html"]) and len(new.features) <= DRAWN_COLUMNS_MAX
-    result = suite.run(reference, new, run_single_dataset="Test", with_display=drawn)
+    result = suite.run(reference, new, run_single_dataset="Test", with_display=False)
+    outcomes = [outcome for check in result.results for outcome in outcomes_of(check)]
+    outcomes.sort(key=lambda outcome: (outcome["check"], outcome["condition"]))
+    answer = {"checks": outcomes, "drift": _drift(result.results)}
     if job["html"]:
+        if len(new.features) <= DRAWN_COLUMNS_MAX:
+            result.results = [with_pictures(check, reference, new) for check in result.results]
         Path(job["html"]).parent.mkdir(parents=True, exist_ok=True)
         Path(job["html"]).unlink(missing_ok=True)  # otherwise deepchecks writes "report (1).html"
         result.save_as_html(job["html"], as_widget=False)
-    outcomes = [outcome for check in result.results for outcome in outcomes_of(check)]
-    outcomes.sort(key=lambda outcome: (outcome["check"], outcome["condition"]))
-    return {"checks": outcomes, "drift": _drift(result.results)}
+    return answer
+
+
+def with_pictures(result: CheckResult | CheckFailure, reference: Dataset, new: Dataset) -> CheckResult | CheckFailure:
+    """Return the result with its pictures if the check failed; those of all checks take as long as the suite."""
+    if all(outcome["outcome"] == "pass" for outcome in outcomes_of(result)):
+        return result
+    from deepchecks.tabular import Suite
+
+    seed()
+    again: CheckResult | CheckFailure = (
+        Suite("", result.check).run(reference, new, run_single_dataset="Test").results[0]
+    )
+    return again
 
 
 def seed() -> None:

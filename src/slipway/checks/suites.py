@@ -33,6 +33,8 @@ RUNNER = "slipway.checks.deepchecks_runner"
 QUIET = {
     "DISABLE_DEEPCHECKS_ANONYMOUS_TELEMETRY": "true",  # otherwise each import calls api.deepchecks.com
     "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads slow a busy machine down by a factor of ten
+    "ARROW_DEFAULT_MEMORY_POOL": "system",  # the default one retains what a file took
+    "OPENBLAS_NUM_THREADS": "1",  # no matrix of the suites is large enough for two
 }
 LABEL_TYPES: dict[str, type] = {"binary": np.int64, "multiclass": str, "regression": np.float64}
 
