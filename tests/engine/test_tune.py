@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import optuna
-import pandas as pd
 import psutil
 import pytest
 import yaml
 from optuna.storages import RDBStorage
-from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
 
 from slipway.errors import MissingToolError, SettingError
@@ -27,55 +17,29 @@ from slipway.evaluation import metrics
 from slipway.tune.comparison import FOLDER
 from slipway.tune.search import STUDY, SearchProgress
 from slipway.tune.storage import open_storage
-from slipway.tune.study import HEARTBEAT, SEARCHER, SharedStudy
+from slipway.tune.study import SharedStudy
+from tests import searches
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
-ROOT = Path(__file__).parents[2]
-PROBLEM = ROOT / "tests/problems/toy_regression"
 TRIALS = 7
-TIMEOUT_SECONDS = 60
-COMMENTED = "split: {}\nmodel:\n  max_iter: 5   # trees\n"
 
 
 @pytest.fixture
 def project(tmp_path):
-    """Return a folder with prepared training rows of the toy problem and no test rows; more trees are better there."""
-    draw = np.random.default_rng(3)
-    size, machine = draw.uniform(0, 100, 800), draw.choice(["small", "large"], 800)
-    seconds = size * np.where(machine == "small", 2.0, 0.5)
-    (tmp_path / "build/prepared").mkdir(parents=True)
-    rows = pd.DataFrame({"size": size.astype(np.float32), "machine": machine, "seconds": seconds})
-    rows.to_parquet(tmp_path / "build/prepared/train.parquet")
-    shipped = yaml.safe_load((ROOT / "params.yaml").read_text())
-    tune = shipped["tune"] | {"trials": TRIALS, "ranges": {"model.max_iter": {"low": -1, "high": 60}}}
-    rest = {"seed": 1, "gates": shipped["gates"] | {"primary": "rmse", "resamples": 100}, "tune": tune}
-    rest = {name: section for name, section in (shipped | rest).items() if name not in {"model", "split"}}
-    (tmp_path / "params.yaml").write_text(COMMENTED + yaml.safe_dump(rest))
-    return tmp_path
-
-
-def _start(root: Path, *flags: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-m", "slipway.cli", "tune", *flags],
-        cwd=root,
-        env=os.environ | {"PYTHONPATH": str(PROBLEM)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return searches.prepare(tmp_path, trials=TRIALS)
 
 
 def test_a_killed_search_resumes_and_its_change_can_be_applied(project):
-    process = _start(project)
+    process = searches.start(project)
     assert process.stderr.readline().startswith("tune: ")  # its tables exist
-    url = f"sqlite:///{project / FOLDER / STUDY}"
-    family = _kill_in_a_trial(process, url, _searcher(url))
+    storage = open_storage(f"sqlite:///{project / FOLDER / STUDY}")
+    family = searches.kill_in_a_trial(process, storage, searches.searcher(storage))
     assert -signal.SIGKILL == process.returncode
-    _, alive = psutil.wait_procs(family, timeout=TIMEOUT_SECONDS)
+    _, alive = psutil.wait_procs(family, timeout=searches.TIMEOUT_SECONDS)
     assert [] == alive
-    output, errors = _start(project, "--apply").communicate()
+    output, errors = searches.start(project, "--apply").communicate()
     assert "+  max_iter: " in output, errors
     text = (project / "params.yaml").read_text()
     assert "# trees" in text
@@ -86,41 +50,10 @@ def test_a_killed_search_resumes_and_its_change_can_be_applied(project):
     assert evidence["judged"]["gain"]["low"] > 0
 
 
-def _searcher(url: str) -> str:
-    """Wait for the first process of the study, and return its name."""
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    while time.monotonic() < deadline:
-        with suppress(KeyError, StopIteration):  # the study is being created
-            names = _stored(url).user_attrs
-            return next(name.partition(":")[2] for name in names if name.startswith(f"{HEARTBEAT}:"))
-        time.sleep(0.05)
-    raise AssertionError("no process searches")
-
-
-def _stored(url: str) -> optuna.Study:
-    storage = open_storage(url)
-    (name,) = optuna.get_all_study_names(storage) or [""]
-    return optuna.load_study(study_name=name, storage=storage)
-
-
-def _kill_in_a_trial(process: subprocess.Popen, url: str, searcher: str) -> list[psutil.Process]:
-    """Kill the search while it runs a trial and has a result; return its worker processes."""
-    study, deadline = _stored(url), time.monotonic() + TIMEOUT_SECONDS
-    while time.monotonic() < deadline:
-        states = {trial.state for trial in study.trials if trial.user_attrs.get(SEARCHER) == searcher}
-        if {TrialState.COMPLETE, TrialState.RUNNING} <= states:
-            family = psutil.Process(process.pid).children(recursive=True)
-            process.kill()
-            process.communicate()
-            return family
-        time.sleep(0.01)
-    raise AssertionError(states)
-
-
 def test_a_search_without_a_successful_trial_is_one_line_with_the_reason(project):
     text = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(text.replace("max_iter: 5 ", "max_iter: -1").replace("high: 60", "high: 0"))
-    process = _start(project, "--trials", "2")
+    process = searches.start(project, "--trials", "2")
     _, errors = process.communicate()
     assert 2 == process.returncode
     assert "slipway: tune: no trial succeeded; adjust tune.ranges; the last error: " in errors.splitlines()[-1]
@@ -131,11 +64,12 @@ def test_a_machine_repeats_the_trials_of_another_one_that_was_killed(project, tm
     text = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(text.replace("lost_seconds: 60", "lost_seconds: 3"))
     url = f"journal://{tmp_path}/shared/journal.log"
-    killed = _start(project, "--storage", url)
-    searcher = _searcher(url)
-    survivor = _start(project, "--storage", url, "--json")
-    _kill_in_a_trial(killed, url, searcher)
-    output, errors = survivor.communicate(timeout=TIMEOUT_SECONDS)
+    killed = searches.start(project, "--storage", url)
+    storage = open_storage(url)
+    searcher = searches.searcher(storage)
+    survivor = searches.start(project, "--storage", url, "--json")
+    searches.kill_in_a_trial(killed, storage, searcher)
+    output, errors = survivor.communicate(timeout=searches.TIMEOUT_SECONDS)
     trials = json.loads(output)["evidence"]["trials"]
     assert (TRIALS, True) == (trials["tried"], 1 <= trials["killed"] <= 2), errors
 
