@@ -49,6 +49,7 @@ WRITERS = {
     "cache.yaml": {"train": {"id-token"}},
     "docs.yaml": {"publish": {"id-token", "pages"}},
     "monitor.yaml": {"health": {"actions", "issues"}, "monitor": {"id-token"}},
+    "notebooks.yaml": {"notebooks": {"id-token"}},
     "pull-request.yaml": {"data": {"id-token"}, "train": {"id-token"}},
     "pull-request-code.yaml": {"test": {"id-token"}},
     "pull-request-comment.yaml": {"comment": {"pull-requests"}, "required-status": {"statuses"}},

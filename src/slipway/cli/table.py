@@ -128,6 +128,7 @@ PANELS: dict[str, dict[str, dict[str, str]]] = {
             "demo": "Run the full CI/CD loop on a throwaway repository, and leave staging and production running.",
             "serve": "Serve the model in model/ in the foreground, with the same code as a release.",
             "docs": "Build the documentation site in build/site, and check every link. Writes results/docs.json.",
+            "notebooks": "Execute the notebooks in notebooks/, and check that each has its .py file. Writes results/notebooks.json.",
         },
         "dvc": {
             "pull": "Fetch the data of every *.dvc file. Verifies each object in DVC's cache by hash and rejects corrupt ones.",

@@ -88,6 +88,18 @@ def docs(
         site.build()
 
 
+def notebooks(
+    pair: Annotated[bool, typer.Option("--pair", help="Only write each .ipynb from its .py file.")] = False,
+) -> None:
+    """Execute the notebooks in notebooks/, and check that each has its .py file. Writes results/notebooks.json.
+
+    Example: `slipway notebooks`
+    """
+    from slipway.local import notebooks as job
+
+    job.pair() if pair else job.execute()
+
+
 def cml() -> None:
     """Install CML for the next steps of a job, from build/cml/source and npm packages that are verified by hash.
 
