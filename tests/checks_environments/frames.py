@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import problem
 from slipway.checks import files, suites
-from slipway.checks.data import samples
+from slipway.checks.data import tables
 from slipway.errors import UserError
 from slipway.lab import data_mutants
 from slipway.schema.columns import columns
@@ -66,7 +66,7 @@ def clean(data_dir: Path, settings: Settings) -> Iterator[tuple[str, pd.DataFram
     """Yield each file with the older ones; of a single file, the last rows with the rows before."""
     names = files.listed(data_dir)
     for place in range(1, len(names)) or [0]:
-        yield f"{CLEAN} {names[place]}", *samples(data_dir, [names[place]], older(names[:place], settings), settings)
+        yield f"{CLEAN} {names[place]}", *tables(data_dir, [names[place]], older(names[:place], settings), settings)
 
 
 def older(names: list[str], settings: Settings) -> list[str]:
@@ -87,7 +87,7 @@ def mutated(data_dir: Path, settings: Settings) -> Iterator[tuple[str, pd.DataFr
                 shutil.copy(data_dir / name, copied / name)
             mutant.corrupt(copied / newest)
             try:
-                yield mutant.name, *samples(copied, [newest], older(names, settings), settings)
+                yield mutant.name, *tables(copied, [newest], older(names, settings), settings)
             except (files.UnreadableError, UserError, OSError, KeyError, ValueError, TypeError) as error:
                 print(f"{mutant.name}: not loaded: {type(error).__name__}")
 

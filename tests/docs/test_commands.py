@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import re
@@ -19,6 +20,12 @@ CONTENTS = {str(path): path.read_text(encoding="utf-8") for path in pages.PAGES}
 COMPLETE = [(name, line) for name, text in CONTENTS.items() for line in pages.calls(text)]
 MENTIONED = [(name, line) for name, text in CONTENTS.items() for line in pages.mentions(text)]
 SHELL = [(name, line) for name, text in CONTENTS.items() for line in pages.shell(text)]
+PROGRAMS = sorted(
+    path.with_suffix("").as_posix().replace("/", ".")
+    for path in Path("tests").rglob("*.py")
+    if '__name__ == "__main__"' in path.read_text(encoding="utf-8") and not path.name.startswith("test_")
+)
+"""Modules of the tests that are run as commands."""
 PLACEHOLDERS = re.compile(r"(?<![\w.])[A-Z]{1,2}(?![\w.])|<[^>]+>|…")
 """What a page leaves for the reader to fill in."""
 USER_AGENT_COMMENT = "(synthetic)"
@@ -111,6 +118,11 @@ def test_a_line_of_a_shell_block_is_valid(page, line):
 def test_every_command_is_documented(command):
     lines = [line for _, line in COMPLETE + MENTIONED]
     assert any(re.search(rf"\bslipway {command}\b", line) for line in lines), f"slipway {command}: on no page"
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_of_the_tests_finds_what_it_imports(name):
+    assert callable(importlib.import_module(name).main)
 
 
 @pytest.mark.parametrize("line", ["slipway lnt", "slipway rollback --hard", "slipway release lst", "slipway lint -x"])

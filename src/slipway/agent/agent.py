@@ -49,11 +49,7 @@ if TYPE_CHECKING:
     from slipway.settings.operation import AgentSection, CanarySection
 
 REST_SECONDS = 5  # between two attempts to start a release that served before
-VERIFIED_ROLES = {
-    "main",
-    "baseline",
-    "treatment",
-}  # services of these roles are replaced if a file of their release changes
+VERIFIED_ROLES = {"main", "baseline", "treatment"}  # such a service is replaced if a file of its release changes
 ACTIONS_MAX = 100  # per pass; a plan that never ends is a fault, and must not hang silently
 
 
