@@ -29,7 +29,7 @@ RELEASED = "released"
 class DvcFile(BaseModel):
     """A file of DVC, or part of one. Keys that only DVC reads are kept and compared."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)  # few commands read a file of DVC
 
 
 class DvcEntry(DvcFile):
