@@ -31,6 +31,7 @@ SITE = "installed or rendered again on request"
 READS = "opens for reading"
 COLLECTION = "through the method of the collection, which replaces the file in a transaction"
 EXCEPTIONS: dict[str, dict[str, str]] = {
+    "erasure/file_formats.py": {"_parquet": "in memory"},
     "supply_chain/audit.py": {"_pip_audit": SCRATCH},
     "lab/bench/servers.py": {"running": LOG},
     "checks/deepchecks_runner.py": {"main": SCRATCH},
@@ -79,7 +80,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "local/repository.py": {"create": DEMO},
     "local/site.py": {"build": SITE},
     "monitoring/collect.py": {
-        "_store_lines": "in memory",
+        **dict.fromkeys(("_store_lines", "remove"), "in memory"),
         "_write": "a transaction of a remote store",
         "collect": COLLECTION,
     },

@@ -116,6 +116,11 @@ PANELS: dict[str, dict[str, dict[str, str]]] = {
             "licences": "List the license of every package that a release installs. Fails if one may not be distributed.",
         },
     },
+    "Privacy": {
+        "erasure": {
+            "erase": "Erase a data subject's rows from every version of the data and from the prediction logs. A killed run continues.",
+        },
+    },
     "Fork": {
         "scaffold": {
             "new": "Replace the sample problem with one inferred from a table: code, tests, data, limits and a first model.",

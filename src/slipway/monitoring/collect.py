@@ -31,7 +31,7 @@ from slipway.monitoring import rows as log_rows
 from slipway.monitoring.log_columns import KEY, LOGGED, PREFIX, TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pydantic import BaseModel
 
@@ -63,6 +63,21 @@ class Collection:
                 self.write_text(CURSOR_FILE, json.dumps(offsets, indent=1))
         rows, unreadable, own = totals
         return Collected(rows=rows, unreadable=unreadable, own=own)
+
+    def remove(self, matching: Callable[[pa.Table], pa.ChunkedArray], *, only_count: bool = False) -> int:
+        """Remove the rows that `matching` marks in a table with the columns `LOGGED`, and return their number."""
+        count = 0
+        for path in (path for day in self.days() for path in self._parts(day)):
+            with self._files.open(path, "rb") as file:
+                table = _with_prefix(pq.read_table(file, partitioning=None))
+            marked = matching(table)
+            number = pc.sum(marked).as_py() or 0
+            count += number
+            if number and not only_count:
+                buffer = pa.BufferOutputStream()
+                pq.write_table(table.filter(pc.invert(marked)), buffer, compression="zstd")
+                self._write(path, buffer.getvalue().to_pybytes())
+        return count
 
     def read(self, start: datetime, end: datetime, fraction: float = 1.0) -> pd.DataFrame:
         """Return the rows from `start` until before `end`, oldest first.

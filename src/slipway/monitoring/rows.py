@@ -30,7 +30,7 @@ def parse(lines: bytes, row: type[BaseModel]) -> tuple[pa.Table, int]:
     try:
         return _table(lines, schema, row), 0
     except pa.ArrowInvalid:
-        all_lines = lines.splitlines(keepends=True)
+        all_lines = [line for line in lines.splitlines(keepends=True) if line.strip()]  # an erased line is blank
         records = [line for line in all_lines if _is_record(line, schema, row)]
         return _table(b"".join(records), schema, row), len(all_lines) - len(records)
 
