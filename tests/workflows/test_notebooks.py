@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import jupytext
 import pytest
 
 import problem
@@ -16,7 +17,6 @@ from slipway.local import notebooks
 from slipway.monitoring import collect
 from tests.git_repository import commit, git
 
-jupytext = pytest.importorskip("jupytext", reason="needs `uv sync --group notebooks`")
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "notebooks").glob("*.py"))
 (SOURCE,) = SOURCES
