@@ -8,7 +8,7 @@ import pytest
 from slipway.checks import files
 from slipway.errors import SettingError
 from slipway.gates.data import CONTRACT, Blocker
-from slipway.lab import data_faults, data_mutants
+from slipway.lab import data_faults, data_mutants, fault_sizes
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +74,18 @@ def test_a_format_without_a_reader_is_one_clear_line(tmp_path):
 def test_the_table_marks_trials_that_were_not_blocked():
     line = data_faults.table([data_faults.FaultTrial("corrupted", "full disk", [])]).splitlines()[1]
     assert ["corrupted", "NO", "NO", "full", "disk"] == line.split()
+
+
+def test_the_sizes_of_a_fault_are_summed_up_by_fault():
+    results = {"constant": [["-", "-", "-", "Row Order", "Row Order"], ["-", "-", "-", "-", "data contract"]]}
+    assert "| constant | 2 | 0% | 0% | 0% | 50% | 100% |" == fault_sizes.summary(results).splitlines()[-1]
+
+
+def test_sized_faults_change_one_column_of_each_kind_and_the_label(original):
+    faults = list(fault_sizes.sized_faults(original))
+    assert {*fault_sizes.FAULTS["number"], *fault_sizes.FAULTS["category"], "label permuted"} == {
+        fault.name for fault in faults
+    }
+    for fault in faults:
+        changed = [name for name in fault.corrupted if not fault.corrupted[name].equals(original.raw[name])]
+        assert list(fault.corrupted) == changed, fault
