@@ -114,7 +114,6 @@ TOOLS = (
     ),
     Tool("promtool", Origin.OPTIONAL, ("promtool",), "tests", "alerts and canary queries", "prometheus"),
     Tool("prometheus", Origin.OPTIONAL, ("prometheus",), "tests", "a scraped service", "prometheus"),
-    Tool("redis-server", Origin.OPTIONAL, ("redis-server",), "tests", "features in Redis", "redis-server"),
     Tool(
         "kubectl",
         Origin.OPTIONAL,

@@ -123,7 +123,7 @@ def wheels() -> dict[tuple[str, str], list[str]]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("group", ["dev", "checks", "features", "docs", "audit"])
+@pytest.mark.parametrize("group", ["dev", "checks", "docs", "audit"])
 def test_every_locked_package_has_a_wheel(wheels, group, version):
     """A clean machine has no compiler."""
     packages, tags = installed(group, version), accepted(version)

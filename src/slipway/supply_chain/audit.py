@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 ALLOWED = Path(".github/advisories.yaml")
-GROUPS = ("dev", "checks", "features", "audit", "docs")
+GROUPS = ("dev", "checks", "audit", "docs")
 """Dependency groups that together hold every locked package, which a test asserts."""
 
 ALLOWANCE_MAX = timedelta(days=90)  # until an entry of the allow list must be reviewed
