@@ -52,7 +52,7 @@ class Logged:
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
 
-    def offer(self, _: bytes, body: bytes, __: list[Any]) -> None:
+    def offer(self, _: bytes, body: bytes, __: list[Any], ___: bytes) -> None:
         self.bodies.append(bytes(body))
 
 
