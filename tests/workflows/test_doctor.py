@@ -72,6 +72,7 @@ def test_missing_tool_is_reported_with_its_fix(monkeypatch, tmp_path):
 @pytest.mark.parametrize("tool", tools.OPTIONAL, ids=lambda tool: tool.name)
 def test_missing_optional_tool_is_advised(monkeypatch, tmp_path, tool):
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(tools, "MACHINE", tmp_path)
     finding = find(tool.name)
     assert (Severity.ADVISED, f"{tool.fix}, for {tool.purpose}") == (finding.severity, finding.fix)
 

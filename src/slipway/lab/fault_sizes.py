@@ -38,7 +38,7 @@ LABEL = "label"
 def _exchanged(values: pd.Series) -> pd.Series:
     """Return the two most frequent values exchanged."""
     first, second = values.value_counts().index[:2]
-    return values.replace({first: second, second: first})
+    return values.replace([first, second], [second, first])
 
 
 def _permuted(original: Original, values: pd.Series) -> pd.Series:
