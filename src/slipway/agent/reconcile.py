@@ -226,15 +226,9 @@ def _predecessor(desired: EnvironmentFile, serving: EnvironmentFile | None) -> E
 
 def _groups(view: View) -> list[Group]:
     """Return the required services: those of the target, of the trial, and of the experiment."""
-    return (
-        []
-        if view.target is None
-        else [
-            Group(view.target, "main", view.target.replicas),
-            *_trial_groups(view),
-            *_experiment_groups(view),
-        ]
-    )
+    if view.target is None:
+        return []
+    return [Group(view.target, "main", view.target.replicas), *_trial_groups(view), *_experiment_groups(view)]
 
 
 def _former(view: View, living: list[Instance]) -> list[Group]:

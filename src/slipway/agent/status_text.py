@@ -27,10 +27,10 @@ def _details(environment: EnvironmentStatus) -> list[str]:
         page = f"; page {agent['page']}" if agent["page"] else ""
         lines.append(f"agent: {describe(agent)}{page}")
         lines += _canary_lines(agent["canary"]) if agent["canary"] else []
-    lines += [line for line in (experiment_line(environment),) if line]
-    if agent:
         services = [(row["release"], row["role"], row["phase"], str(row["port"])) for row in agent["services"]]
         lines += table(("service", "role", "phase", "port"), services)
+    if line := experiment_line(environment):
+        lines.append(line)
     promotions: list[tuple[str, ...]] = []
     for entry in environment["history"]:
         facts = (entry["time"][:19], entry["release"] or "", entry["commit"][:9], entry["author"])

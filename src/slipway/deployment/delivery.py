@@ -82,9 +82,10 @@ def approve(environment: Environment, version: str) -> None:
 
 def start_experiment(environment: Environment, options: Options, *, dry_run: bool) -> None:
     """Start an experiment by user, and print the number of users; with `dry_run`, only print it."""
-    plan = user_experiment.plan_of(options) if dry_run else None
-    plan = plan or user_experiment.start(environment.fetch(), options, open_store()).plan
-    action = "would need" if dry_run else "runs; it needs"
+    if dry_run:
+        plan, action = user_experiment.plan_of(options), "would need"
+    else:
+        plan, action = user_experiment.start(environment.fetch(), options, open_store()).plan, "runs; it needs"
     text = f"{environment}: experiment {options.name} {action} {plan.users:,} users with an outcome on each side"
     output.result({"users": plan.users}, text)
 

@@ -119,18 +119,16 @@ class Planner:
     def plan(self, git: Git) -> Plan:
         """Return the plan, and store nothing. Raises UserError where a file cannot be read, or none has the column."""
         for digest, path in self._versions.paths.items():
-            self._file(digest, path) if not digest.endswith(".dir") else self._folder(digest, path)
+            read = self._folder if digest.endswith(".dir") else self._file
+            read(digest, path)
         if not self._has_column and not self._plan.replaced:
             raise DataError(f"SUBJECT_KEY: no file in any version of the data has the column {self._column}; rename it")
         affected = {digest for digest in self._plan.replaced if digest in self._versions.paths}
         derived = self._versions.derived(affected, str(dvc_files.DvcFiles.read(ROOT).model))
-        self._plan.dropped = {digest: path for digest, path in derived.items() if self._is_stored(digest)}
+        self._plan.dropped = {digest: path for digest, path in derived.items() if self._stores.has(digest)}
         self._plan.releases = list(_trained_on(git, affected))
         self._plan.logged = logged_rows.counts(self._column, self._key)
         return self._plan
-
-    def _is_stored(self, digest: str) -> bool:
-        return self._stores.has(digest)
 
     def _folder(self, digest: str, path: str) -> None:
         content = self._stores.read(digest)
