@@ -98,6 +98,7 @@ def metrics():
     lines = [f'slipway_prediction_bucket{{le="{bound}"}} {count}' for bound, count in buckets.items()]
     count = "NaN" if kind == "nan" else bins[1000]
     return "\\n".join(["# TYPE slipway_prediction histogram", *lines, f"slipway_prediction_count {count}", ""])
+http.server.ThreadingHTTPServer.request_queue_size = 1024
 http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 """
 TRUST = (keys.SIGNING_KEY, keys.TRUSTED_KEYS, attestation.REQUIRED)

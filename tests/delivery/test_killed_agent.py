@@ -67,7 +67,8 @@ class Sweep:
         ]
         tags = {observed.instances[0].tag, observed.gateway.tag}
         assert tags == set(self.crew.running.values())
-        assert {self.new} == {self.crew.serves for _ in range(5)}
+        answers = [client.client().get(f"{self.crew.agent.url}/release") for _ in range(5)]
+        assert [(200, self.new)] * 5 == [(answer.status_code, answer.json().get("version")) for answer in answers]
         assert [] == list(self.crew.place.releases.glob(".incoming-*"))
 
     def uninstall_release(self) -> None:

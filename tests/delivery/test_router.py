@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
 
 import httpx
 import pytest
 
+from slipway import files
 from slipway.agent import router
+from slipway.agent.gateway import Gateway
+from slipway.agent.loopback_server import LoopbackServer
+from slipway.environment.place import Place
+from slipway.environment.state import GatewayProcess
 from slipway.settings import read_settings
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -46,6 +54,55 @@ def test_an_idle_connection_is_closed_before_the_service_would_close_it(listener
     connection.settimeout(read_settings().serving.idle_seconds - 1)
     with connection:
         assert b"" == connection.recv(1000)
+
+
+@contextmanager
+def _entry_point(status: HTTPStatus):
+    """Port of a server that answers each GET with `status`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = LoopbackServer(0, Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("public", "inside", "loaded"),
+    [
+        (HTTPStatus.OK, HTTPStatus.OK, True),
+        (HTTPStatus.OK, HTTPStatus.NOT_FOUND, False),
+        (HTTPStatus.NOT_FOUND, HTTPStatus.OK, False),
+    ],
+)
+def test_routes_are_loaded_when_both_entry_points_have_them(tmp_path, public, inside, loaded):
+    place = Place("staging", tmp_path)
+    files.write_text(place.routes, router.render(()))
+    with ExitStack() as stack:
+        ports = [stack.enter_context(_entry_point(status)) for status in (public, inside)]
+        process = GatewayProcess(port=ports[0], inside=ports[1], pid=1, tag="a gateway")
+        assert loaded is Gateway(place, 5).has_loaded_routes(process)
+
+
+def test_a_burst_of_connections_waits_for_a_server_that_is_busy():
+    """The server does not accept. The system completes each connection that fits into the backlog."""
+    server = LoopbackServer(0, BaseHTTPRequestHandler)
+    with ExitStack() as stack:
+        stack.callback(server.server_close)
+        for _ in range(64):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.server_port), timeout=0.9))
 
 
 def _ask(url: str) -> bytes:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
+from slipway.agent.loopback_server import LoopbackServer
 from slipway.agent.router import SIDE_HEADER, UNIT_HEADER
 from slipway.environment.assignment import ABSENT, logged, side_of, unit_of
 from slipway.environment.spec import Experiment
@@ -73,7 +74,7 @@ def serve(port: int, experiment: Experiment) -> None:
         def log_message(self, *_: object) -> None:
             """Log no requests."""
 
-    ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+    LoopbackServer(port, Handler).serve_forever()
 
 
 if __name__ == "__main__":

@@ -55,12 +55,16 @@ class Gateway:
         return text(self._place.watched) == process.tag
 
     def has_loaded_routes(self, process: GatewayProcess) -> bool:
-        """Return whether the gateway has loaded the current routes. A positive result is cached."""
+        """Return whether both entry points have loaded the current routes. A positive result is cached.
+
+        Traefik replaces the routes of one entry point after the other, in no fixed order.
+        """
         routes = text(self._place.routes) or ""
         current, path = (process.tag, routes), router.loaded_path(routes)
         if current != self._loaded and path:
-            url = f"http://127.0.0.1:{process.inside}{path}"
-            self._loaded = current if client.is_ok(url, self._timeout_seconds) else self._loaded
+            urls = [f"http://127.0.0.1:{port}{path}" for port in (process.inside, process.port)]
+            loaded = all(client.is_ok(url, self._timeout_seconds) for url in urls)
+            self._loaded = current if loaded else self._loaded
         return current == self._loaded
 
     def publish_addresses(self, process: GatewayProcess, page: int | None) -> None:

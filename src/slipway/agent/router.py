@@ -113,7 +113,7 @@ class Split:
 def render(backends: tuple[Backend, ...], shadow: Shadow | None = None, split: Split | None = None) -> str:
     """Return the content of the routes file. Without a backend, Traefik answers every request with 404.
 
-    Once the gateway has loaded the routes, it answers at the internal path that `loaded_path` returns for them.
+    Once an entry point has loaded the routes, it answers at the path that `loaded_path` returns for them.
     """
     services: dict[str, Any] = {backend.name: _balancer(backend.ports) for backend in backends}
     routers: dict[str, Any] = {
@@ -137,7 +137,7 @@ def render(backends: tuple[Backend, ...], shadow: Shadow | None = None, split: S
     stamp = hashlib.sha256(json.dumps([routers, services, middlewares]).encode()).hexdigest()[:16]
     loaded = {
         "rule": f"Path(`/{stamp}`)",
-        "entryPoints": [INTERNAL_ENTRY_POINT],
+        "entryPoints": [PUBLIC_ENTRY_POINT, INTERNAL_ENTRY_POINT],
         "service": "ping@internal",
         "priority": 1000,
     }
@@ -162,7 +162,7 @@ def status_route(port: int) -> str:
 
 
 def loaded_path(text: str) -> str:
-    """Return the internal path at which Traefik answers once it has loaded the routes `text`.
+    """Return the path at which each entry point of Traefik answers once it has loaded the routes `text`.
 
     Returns "" if `render` did not write `text`.
     """

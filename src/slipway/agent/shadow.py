@@ -13,9 +13,10 @@ import math
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
+from slipway.agent.loopback_server import LoopbackServer
 from slipway.loadtest.traffic import SYNTHETIC_ID_PREFIX
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def serve(port: int, comparer: Comparer) -> None:
         def log_message(self, *_: object) -> None:
             """Log no requests."""
 
-    ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+    LoopbackServer(port, Handler).serve_forever()
 
 
 if __name__ == "__main__":

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import threading
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from slipway.agent import router, status, status_page
+from slipway.agent.loopback_server import LoopbackServer
 from slipway.environment import agent_report, state
 from slipway.environment.place import ENVIRONMENTS, Place
 from slipway.environment.state import State
@@ -35,7 +36,7 @@ HTML, JSON = "text/html; charset=utf-8", "application/json"
 def start(place: Place, preferred: int | None) -> int:
     """Serve the status of `place` in threads that end with the process, and return the port."""
     port = router.free_port(preferred)
-    server = ThreadingHTTPServer(("127.0.0.1", port), _handler(place))
+    server = LoopbackServer(port, _handler(place))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return port
 
