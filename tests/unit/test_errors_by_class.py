@@ -30,11 +30,18 @@ def test_the_curve_is_that_of_scikit_learn_within_its_interval():
     assert 0.05 < max(point.high - point.low for point in points) < 0.3
 
 
-def test_each_class_of_several_has_the_curve_of_its_own_score_against_the_rest():
+def test_each_class_of_several_has_the_curve_and_the_calibration_of_its_own_score_against_the_rest():
     y, scores = RANDOM.integers(-1, 2, 300), RANDOM.dirichlet(np.ones(3), 300)
     paired = compare._PairedComparison(y, scores, {}, read_settings())
-    curves = compare._roc_by_class(paired, scores[:, ::-1], ["low", "mid", "none"])
-    assert ["low", "mid"] == list(curves)
+    by_class = compare._by_class(paired, scores[:, ::-1], ["low", "mid", "none"])
+    curves, calibrations = by_class["roc_by_class"], by_class["calibration_by_class"]
+    assert ["low", "mid"] == list(curves) == list(calibrations)
+    ordered = np.argsort(scores[:, 1], kind="stable")
+    assert np.allclose(
+        [[row.predicted, row.observed] for row in calibrations["mid"]],
+        [[scores[rows, 1].mean(), (y[rows] == 1).mean()] for rows in np.array_split(ordered, 10)],
+    )
+    assert all(row.low < row.observed < row.high or row.observed in (0, 1) for row in calibrations["mid"])
     false, true, _ = roc_curve(y == 1, scores[:, 1], drop_intermediate=False)
     assert np.allclose(
         np.interp([point.false_positives for point in curves["mid"]], false, true),

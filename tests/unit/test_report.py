@@ -348,12 +348,14 @@ def test_errors_are_pictures_and_a_table_under_one_line_and_their_cost_is_a_metr
     assert "mermaid" not in above
 
 
-def test_each_class_has_a_curve_against_the_rest():
-    curves = dict.fromkeys(("low", "a|b"), ERRORS["roc"])
-    compared = _result("compare", evidence=COMPARED | {"roc_by_class": curves})
+def test_each_class_has_a_curve_and_a_calibration_against_the_rest():
+    curves, deciles = (dict.fromkeys(("low", "a|b"), ERRORS[name]) for name in ("roc", "calibration"))
+    by_class = {"roc_by_class": curves, "calibration_by_class": deciles}
+    compared = _result("compare", evidence=COMPARED | by_class)
     text = _text(submitted.accept(submitted.submit(_evidence(compare=compared)).encode()))
-    assert "<summary>ROC curve of each class, calibration, training loss</summary>" in text
+    assert "<summary>ROC curve of each class, calibration, calibration of each class, training loss</summary>" in text
     assert all(f'title "ROC curve, {name} against the rest (' in text for name in curves)
+    assert all(f'title "Calibration, {name} against the rest (' in text for name in curves)
 
 
 def test_the_residuals_of_a_regression_are_drawn_with_their_quantiles():

@@ -79,6 +79,12 @@ class ReportedComparison(Evidence):
         Field(exclude_if=lambda curves: not curves),
     ] = {}
     """Of each class against the rest, for `multiclass`."""
+    calibration_by_class: Annotated[
+        dict[Name, Annotated[list[Decile], max_items(ITEMS_MAX)]],
+        max_items(ITEMS_MAX),
+        Field(exclude_if=lambda deciles: not deciles),
+    ] = {}
+    """Of the probability of each class, for `multiclass`."""
     segments: Annotated[
         dict[Name, Comparisons], max_items(GROUPS_MAX), Field(exclude_if=lambda segments: not segments)
     ] = {}

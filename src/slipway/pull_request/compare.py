@@ -167,7 +167,7 @@ def _errors(
     roc = _roc(compare_with, champion) if problem.TASK == "binary" else []
     if (problem.TASK == "binary" and point.threshold is None) or len(classes) > CLASSES_MAX:
         return {"roc": roc}
-    curves = _roc_by_class(compare_with, champion, classes) if problem.TASK == "multiclass" else {}
+    by_class = _by_class(compare_with, champion, classes) if problem.TASK == "multiclass" else {}
     matrices = [
         errors_by_class.counts(y, _classes(side, point.threshold), len(classes))
         for side in (scores, champion)
@@ -175,7 +175,7 @@ def _errors(
     ]
     return {
         "roc": roc,
-        "roc_by_class": curves,
+        **by_class,
         "confusion": Confusion(
             classes=classes,
             candidate=matrices[0],
@@ -192,18 +192,26 @@ def _label(name: Any) -> str:
     return f"{name:g}" if isinstance(name, float) else str(name)
 
 
-def _roc_by_class(
-    compare_with: _PairedComparison, champion: np.ndarray | None, classes: list[str]
-) -> dict[str, list[RocPoint]]:
-    """Return the curve of each class against the rest; a class that all or no test rows have is left out."""
-    curves = {
-        name: _roc(
-            replace(compare_with, y=(compare_with.y == place) * 1, candidate=compare_with.candidate[:, place]),
-            None if champion is None else champion[:, place],
-        )
+def _by_class(compare_with: _PairedComparison, champion: np.ndarray | None, classes: list[str]) -> dict[str, Any]:
+    """Return the ROC curve and the calibration of each class against the rest.
+
+    A class that all or no test rows have is left out.
+    """
+    sides = {
+        name: replace(compare_with, y=(compare_with.y == place) * 1, candidate=compare_with.candidate[:, place])
         for place, name in enumerate(classes)
     }
-    return {name: points for name, points in curves.items() if points}
+    sides = {name: side for name, side in sides.items() if 0 < side.y.mean() < 1}
+    confidence = compare_with.settings.gates.confidence
+    return {
+        "roc_by_class": {
+            name: _roc(side, None if champion is None else champion[:, classes.index(name)])
+            for name, side in sides.items()
+        },
+        "calibration_by_class": {
+            name: calibration.deciles(side.y, side.candidate, confidence) for name, side in sides.items()
+        },
+    }
 
 
 def _roc(compare_with: _PairedComparison, champion: np.ndarray | None) -> list[RocPoint]:

@@ -13,7 +13,7 @@ from slipway.report.document import Chart, Code, Details, Series, Strong, Table,
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from slipway.evaluation.compared import Confusion, RocPoint
+    from slipway.evaluation.compared import Confusion, Decile, RocPoint
     from slipway.report.document import Block, Inline
     from slipway.report.evidence import ReportEvidence
 
@@ -25,6 +25,7 @@ def section(evidence: ReportEvidence) -> Iterator[Block]:
         "ROC curve of each class": [*_roc_by_class(evidence)],
         "residuals": [*_residuals(evidence)],
         "calibration": [*calibration(evidence)],
+        "calibration of each class": [*_calibration_by_class(evidence)],
         "errors by class": [*_confusion(evidence)],
         "training loss": [*_loss(evidence)],
     }
@@ -66,16 +67,22 @@ def _residuals(evidence: ReportEvidence) -> Iterator[Block]:
 
 def calibration(evidence: ReportEvidence) -> Iterator[Block]:
     """Yield the chart of predicted and observed means by decile, if calibration was measured."""
-    measured = evidence.compared.calibration if evidence.compared else []
+    yield from _calibration_chart("Calibration", evidence.compared.calibration if evidence.compared else [])
+
+
+def _calibration_by_class(evidence: ReportEvidence) -> Iterator[Block]:
+    for name, deciles in (evidence.compared.calibration_by_class if evidence.compared else {}).items():
+        yield from _calibration_chart(f"Calibration, {name} against the rest", deciles)
+
+
+def _calibration_chart(title: str, measured: Sequence[Decile]) -> Iterator[Block]:
     deciles = [decile for decile in measured if math.isfinite(decile.predicted + decile.observed)]
     band = [(row.low, row.high) for row in deciles if row.low is not None and row.high is not None]
     is_whole = len(band) == len(deciles) and all(math.isfinite(low + high) for low, high in band)
     lines = {"predicted": [row.predicted for row in deciles], "observed": [row.observed for row in deciles]}
     curves = [Series(name, [*enumerate(values, start=1)]) for name, values in lines.items()]
     x = "decile of the predictions on the test rows"
-    yield from _chart(
-        Chart("Calibration", x, "mean per decile", curves, band if is_whole else [], "interval of observed")
-    )
+    yield from _chart(Chart(title, x, "mean per decile", curves, band if is_whole else [], "interval of observed"))
 
 
 def _loss(evidence: ReportEvidence) -> Iterator[Block]:
