@@ -114,6 +114,7 @@ TOOLS = (
     ),
     Tool("promtool", Origin.OPTIONAL, ("promtool",), "tests", "alerts and canary queries", "prometheus"),
     Tool("prometheus", Origin.OPTIONAL, ("prometheus",), "tests", "a scraped service", "prometheus"),
+    Tool("redis-server", Origin.OPTIONAL, ("redis-server",), "tests", "features in Redis", "redis-server"),
     Tool(
         "kubectl",
         Origin.OPTIONAL,

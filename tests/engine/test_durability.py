@@ -58,6 +58,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "supply_chain/trace.py": {"dvc": SCRATCH},
     "release/evidence.py": {"_copies": SCRATCH},
     "loadtest/loadtest.py": {"_run_locust": SCRATCH, "play": SCRATCH},
+    "feature_store/feast_runner.py": {"join": TEMPORARY},
     "files/locks.py": {"take": LOCK},
     "release/scratch.py": {"_hold": READS},
     "release/trial.py": {"require_start": SCRATCH},

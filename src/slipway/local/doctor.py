@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway import output, tools
+from slipway import feature_store, locked_environment, output, tools
 from slipway.dvc.files import default_remote
 from slipway.environment import buckets
 from slipway.errors import UserError
@@ -64,6 +64,7 @@ def examine(root: Path) -> Iterator[Finding]:
     yield _owners(root / ".github" / "CODEOWNERS")
     yield _card(root / PARAMS)
     yield _remote(root)
+    yield _feature_store()
     for name in SETTINGS:
         yield _setting(name)
 
@@ -148,6 +149,14 @@ def _remote(root: Path) -> Finding:
         fix = f"`dvc remote modify {remote.name} verify true`"
         return Finding("DVC remote", f"{url}, and DVC does not hash what it fetches", fix, Severity.ADVISED)
     return Finding("DVC remote", url or "none")
+
+
+def _feature_store() -> Finding:
+    """Return where Feast is installed; without it nothing is missing, because its first command installs it."""
+    folder = locked_environment.folder(feature_store.REQUIREMENTS)
+    if locked_environment.is_installed(feature_store.REQUIREMENTS):
+        return Finding("feature store", str(folder))
+    return Finding("feature store", "not installed; the first command of `slipway features` installs it: 540 MB")
 
 
 def _setting(name: str) -> Finding:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 ALLOWED = Path(".github/advisories.yaml")
 GROUPS = ("dev", "checks", "audit", "docs")
-"""Dependency groups that together hold every locked package, which a test asserts."""
+"""Dependency groups that together hold every package of uv.lock, which a test asserts."""
+REQUIREMENTS = (Path("src/slipway/feature_store/feast.txt"),)
+"""Files that lock the packages of environments of their own."""
 
 ALLOWANCE_MAX = timedelta(days=90)  # until an entry of the allow list must be reviewed
 LOCKED = re.compile(r"(?P<name>[\w.-]+)(\[[\w,-]+\])?==(?P<version>[^\s;]+).*?(?P<hashes>--hash=.+)")
@@ -99,12 +101,23 @@ def audit() -> None:
     with recorded(AUDIT) as result:
         allowed = read_allowances(ALLOWED)
         result.verdicts.append(allowances_verdict(allowed, today))
-        for group in GROUPS:
-            report = query(group)
-            result.evidence[group] = report
-            result.verdicts.append(verdict(group, report, allowed))
-            output.step(f"{group}: {result.verdicts[-1].observed}")
+        for name, locked in locked_packages():
+            report = query(locked)
+            result.evidence[name] = report
+            result.verdicts.append(verdict(name, report, allowed))
+            output.step(f"{name}: {result.verdicts[-1].observed}")
     result.require()
+
+
+def locked_packages() -> Iterator[tuple[str, str]]:
+    """Yield name and locked packages of each dependency group and each file of requirements. Raises UserError."""
+    for group in GROUPS:
+        yield group, _uv(*export(group))
+    for path in REQUIREMENTS:
+        try:
+            yield path.stem, path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise MissingFileError(f"{path}: not found; run the audit in the root of the repository") from None
 
 
 def read_allowances(path: Path) -> list[Allowance]:
@@ -131,7 +144,7 @@ def allowances_verdict(allowed: Sequence[Allowance], today: date) -> Verdict:
 
 
 def verdict(group: str, report: AuditReport, allowed: Sequence[Allowance]) -> Verdict:
-    """Require that a dependency group has no known vulnerability."""
+    """Require that a group of packages has no known vulnerability."""
     gate, threshold = f"vulnerabilities of {group}", "none known"
     packages = report.dependencies
     if not packages:
@@ -168,13 +181,13 @@ def _outcome(broken: Sequence[Any]) -> Outcome:
     return Outcome.FAIL if broken else Outcome.PASS
 
 
-def query(group: str) -> AuditReport:
-    """Return pip-audit's report on the locked packages of `group`, without a package if it fails.
+def query(requirements: str) -> AuditReport:
+    """Return pip-audit's report on the packages of a requirements file with hashes, without a package if it fails.
 
     A locked package that pip-audit omits is added as skipped.
     """
-    locked = [match for match in map(LOCKED.match, _uv(*export(group)).replace("\\\n", " ").splitlines()) if match]
-    reports = [_pip_audit(requirements) for requirements in one_version_each(locked)]
+    locked = [match for match in map(LOCKED.match, requirements.replace("\\\n", " ").splitlines()) if match]
+    reports = [_pip_audit(file) for file in one_version_each(locked)]
     if not all(report.dependencies for report in reports):
         return AuditReport()
     listed = [package for report in reports for package in report.dependencies]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import signal
-import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -15,9 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway import output, tools
-from slipway.errors import ToolError
-from slipway.files import locks
+from slipway import locked_environment, output
 from slipway.lab.bench import report
 from slipway.lab.bench.bench_result import PeersResult
 from slipway.lab.bench.measure import MODEL, Contestant, as_rows, measure
@@ -123,28 +119,10 @@ def text(result: PeersResult) -> str:
 
 
 def _python(peer: Peer) -> str:
-    """Return the Python of a peer's environment, which is created if this machine has none with these packages."""
+    """Return the Python of a peer's environment, which is installed if this machine has none with these packages."""
     if peer.requirements is None:
         return sys.executable
-    requirements = FOLDER / peer.requirements
-    key = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:16]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slipway" / "peers"
-    environment = cache / f"{requirements.stem}-{key}"
-    python = environment / "bin" / "python"
-    with locks.take(cache / f"{environment.name}.lock"):
-        if not (environment / "complete").exists():
-            output.progress(f"bench: install {requirements.stem}")
-            uv = tools.require("uv")
-            _install(uv, "venv", "--clear", "--python", sys.executable, str(environment))
-            _install(uv, "pip", "sync", "--require-hashes", "--python", str(python), str(requirements))
-            (environment / "complete").touch()
-    return str(python)
-
-
-def _install(uv: str, *arguments: str) -> None:
-    done = subprocess.run([uv, "--quiet", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ToolError(f"bench: uv {arguments[0]}: {done.stderr.strip()}")
+    return locked_environment.python(FOLDER / peer.requirements, "bench")
 
 
 def _versions(peer: Peer) -> str:
