@@ -27,7 +27,7 @@ class Row(BaseModel):
 
     carrier: Carrier = Field(description="Airline, two-character IATA code; a closed list")
     origin: Literal["EWR", "JFK", "LGA"] = Field(description="Airport of departure, IATA code; a closed list")
-    dest: Airport = Field(description="Airport of arrival, IATA code; an open list")
+    dest: Airport = Field(description="Airport of arrival, IATA code; an open list", examples=["ATL"])
     weekday: Annotated[int, _number("Day of the week of departure, Monday is 1, local time", "day", 1, 7)]
     departure_minute: Annotated[int, _number("Scheduled departure, local time of the origin", "minute of day", 0, 1439)]
     arrival_minute: Annotated[

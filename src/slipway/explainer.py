@@ -1,4 +1,4 @@
-"""Contributions of the columns of a row to its prediction, by any model.
+"""Contributions of the columns of a row to its prediction, and of several rows to their mean prediction, by any model.
 
 They are Shapley values of the game whose players are the columns: a coalition is worth the mean prediction over
 background rows in which the columns of the coalition have the values of the explained row (interventional, as in
@@ -27,12 +27,15 @@ SEED = 0  # of the orders, so that the same row has the same explanation
 
 @dataclass(frozen=True)
 class Explanation:
-    """Explanation of one prediction; k is the number of classes, or 1 for a model that predicts a single number."""
+    """Explanation of a prediction, or of the mean of several.
+
+    k is the number of classes, or 1 for a model that predicts a single number.
+    """
 
     columns: tuple[str, ...]
     """Names of the c explained columns."""
     prediction: np.ndarray
-    """Shape (k,)."""
+    """Prediction for the row, or the mean for several, shape (k,)."""
     base: np.ndarray
     """Mean prediction of the background rows, shape (k,)."""
     contributions: np.ndarray
@@ -44,34 +47,42 @@ class Explanation:
 class Explainer:
     """Explains predictions of one model against fixed background rows.
 
-    `background` has a sequence of n values, at least two, for each column to explain. Other columns keep the values of
-    the explained row. `walks` is the number of pairs of walks from each background row.
+    `background` has a sequence of n values, at least two, for each column to explain. Other columns of the model keep
+    the values of the explained row; columns that the model does not read are ignored. `walks` is the number of pairs of
+    walks from each background row.
     """
 
     def __init__(self, predictor: Predictor, background: Columns, walks: int) -> None:
         self.signature = predictor.signature
         self._predictor = predictor
-        self._names = tuple(background)
         self._background = self._arrays(background)
+        self._names = tuple(self._background)
         self._rows = len(next(iter(self._background.values())))
         orders = np.tile(np.arange(len(self._names)), (self._rows * walks, 1))
         self._ranks = np.random.default_rng(SEED).permuted(orders, axis=1)
-        self._starts = np.repeat(np.arange(self._rows), walks)
+        self._places = np.repeat(np.arange(self._rows), walks)  # background row of each walk
 
-    def explain(self, row: Columns) -> Explanation:
-        """Return the explanation of the only row in `row`, which has a sequence of one value for each column.
+    def explain(self, rows: Columns) -> Explanation:
+        """Return the explanation of the prediction for a single row, or of the mean prediction for several rows.
 
+        `rows` has a sequence of m values for each column. Each background row is paired with one of the first n rows,
+        in their order and again from the first, so n rows in random order give the smallest standard error.
         Raises ValueError where the model returns NaN or infinity.
         """
-        values = self._arrays(row)
-        ends = np.arange(self._rows + 1)
-        scores = self._score(values, (ends == self._rows)[:, None], ends % self._rows)
-        starts, end = scores[:-1], scores[-1]
-        gains = np.concatenate([self._gains(values, chunk, starts, end) for chunk in self._chunks()])
+        values = self._arrays(rows)
+        count = min(self._rows, len(next(iter(values.values()))))
+        targets = np.arange(self._rows) % count  # row at the end of the walks from each background row
+        every = np.arange(self._rows + count)
+        is_end = every >= self._rows
+        scores = self._score(
+            values, is_end[:, None], every % self._rows, np.concatenate([targets, every[self._rows :] - self._rows])
+        )
+        starts, ends = scores[: self._rows], scores[self._rows :][targets]
+        gains = np.concatenate([self._gains(values, chunk, targets, starts, ends) for chunk in self._chunks()])
         means = gains.reshape(self._rows, -1, *gains.shape[1:]).mean(axis=1)
         return Explanation(
             columns=self._names,
-            prediction=end,
+            prediction=ends.mean(axis=0) if count > 1 else ends[0],
             base=starts.mean(axis=0),
             contributions=means.mean(axis=0),
             standard_errors=means.std(axis=0, ddof=1) / np.sqrt(self._rows),
@@ -81,31 +92,42 @@ class Explainer:
         size = max(1, CHUNK_ROWS // (2 * len(self._names)))
         return [slice(start, start + size) for start in range(0, len(self._ranks), size)]
 
-    def _gains(self, values: dict[str, np.ndarray], chunk: slice, starts: np.ndarray, end: np.ndarray) -> np.ndarray:
-        """Return the mean gain of each column in the pairs of walks of a chunk, shape (walks, c, k)."""
-        ranks, places = self._ranks[chunk], self._starts[chunk]
+    def _gains(
+        self, values: dict[str, np.ndarray], chunk: slice, targets: np.ndarray, starts: np.ndarray, ends: np.ndarray
+    ) -> np.ndarray:
+        """Return the mean gain of each column in the pairs of walks of a chunk, shape (walks, c, k).
+
+        `targets`, and the predictions `starts` and `ends`, have an entry for each background row.
+        """
+        ranks, places = self._ranks[chunk], self._places[chunk]
         walks, columns = ranks.shape
         sizes = np.arange(1, columns)
         forward = ranks[:, None, :] < sizes[:, None]  # (walks, c - 1, c): the columns that have changed after each step
         mask = np.stack([forward, ~forward[:, ::-1]])
         mixed = np.tile(np.repeat(places, columns - 1), 2)
-        inner = self._score(values, mask.reshape(-1, columns), mixed) if len(mixed) else np.empty((0, len(end)))
-        first = np.broadcast_to(starts[places][None, :, None], (2, walks, 1, len(end)))
-        last = np.broadcast_to(end, first.shape)
-        steps = np.diff(np.concatenate([first, inner.reshape(2, walks, columns - 1, len(end)), last], axis=2), axis=2)
+        kinds = starts.shape[1]
+        inner = np.empty((0, kinds))
+        if len(mixed):
+            inner = self._score(values, mask.reshape(-1, columns), mixed, targets[mixed])
+        first, last = (np.broadcast_to(side[places][None, :, None], (2, walks, 1, kinds)) for side in (starts, ends))
+        steps = np.diff(np.concatenate([first, inner.reshape(2, walks, columns - 1, kinds), last], axis=2), axis=2)
         pair = (steps[0] + steps[1, :, ::-1]) / 2
         gains: np.ndarray = np.take_along_axis(pair, ranks[:, :, None], axis=1)
         return gains
 
-    def _score(self, values: dict[str, np.ndarray], mask: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """Return the predictions, shape (n, k), of background rows in which the columns of `mask` are the row's.
+    def _score(
+        self, values: dict[str, np.ndarray], mask: np.ndarray, places: np.ndarray, targets: np.ndarray
+    ) -> np.ndarray:
+        """Return the predictions, shape (n, k), of background rows in which the columns of `mask` are a row's.
 
-        `mask` has the shape (n, c), or (n, 1) for all columns; `places` are the background rows, shape (n,).
+        `mask` has the shape (n, c), or (n, 1) for all columns; `places` are the background rows, and `targets` the
+        positions in `values`, shape (n,).
         """
         mask = np.broadcast_to(mask, (len(places), len(self._names)))
-        mixed = {name: np.repeat(value, len(places)) for name, value in values.items() if name not in self._background}
+        mixed = {name: value[targets] for name, value in values.items() if name not in self._background}
         for place, (name, background) in enumerate(self._background.items()):
-            mixed[name] = np.where(mask[:, place], values[name], background[places])
+            value = values[name]
+            mixed[name] = np.where(mask[:, place], value if len(value) == 1 else value[targets], background[places])
         scores = self._predictor.predict(mixed)
         if not np.isfinite(scores).all():
             raise ValueError("the model returned NaN or infinity for a mixture of a background row and the row")

@@ -18,7 +18,10 @@ STUB = """<script>window.fetch = async (url, request) => ({{
   ok: {ok},
   json: async () => JSON.parse(request.body).size === 1.5 && url.endsWith("/flights/explain") ? {content} : {{}},
 }});</script>"""
-SUBMIT = "<script>form.requestSubmit();</script></body>"
+SUBMIT = """<script>form.requestSubmit();
+setTimeout(() => document.querySelectorAll(".track").forEach((track) =>
+  track.dataset.pixels = track.clientWidth), 500);
+</script></body>"""
 
 
 class Row(BaseModel):
@@ -36,13 +39,21 @@ def contributions(**values: Any) -> dict[str, Any]:
 def rendered(browser, tmp_path):
     """Return a function that shows a response of /explain, and returns the lines of the page's output as text."""
 
-    def show(content: Any, ok: bool = True) -> tuple[list[str], str]:
+    def show(content: Any, ok: bool = True, width: int = 1000) -> tuple[list[str], str]:
         document = pages.openapi(Row, "binary", "late", "v1", 5, explained=True)
         stub = STUB.format(ok=json.dumps(ok), content=json.dumps(content))
         text = pages.documentation(document, "/flights").replace("<body>", f"<body>{stub}")
         file = tmp_path / "page.html"
         file.write_text(text.replace("</body>", SUBMIT), encoding="utf-8")
-        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", *QUIET, "--virtual-time-budget=2000"]
+        command = [
+            browser,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            *QUIET,
+            "--virtual-time-budget=2000",
+            f"--window-size={width},900",
+        ]
         done = subprocess.run(
             [*command, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", file.as_uri()],
             capture_output=True,
@@ -64,6 +75,13 @@ def test_contributions_are_bars_from_the_largest_to_the_smallest(rendered):
     assert [("down", "0", "50"), ("up", "50", "25")] == re.findall(
         r'<div class="(up|down)" style="left: ([\d.]+)%; width: ([\d.]+)%;">', output
     )
+
+
+def test_bars_have_the_whole_width_of_a_phone(rendered):
+    values = contributions(size=(0.05, 0.004))
+    _, output = rendered({"prediction": 0.3, "base": 0.25, "contributions": values}, width=500)
+    (pixels,) = re.findall(r'data-pixels="(\d+)"', output)
+    assert 440 <= int(pixels) <= 500
 
 
 def test_of_several_classes_the_likeliest_is_explained(rendered):

@@ -56,7 +56,11 @@ def rows(count: int, seed: int) -> pd.DataFrame:
 class Model:
     """A model that knows how the target is generated."""
 
-    signature: ClassVar = {"task": TASK, "classes": CLASSES, "columns": []}
+    signature: ClassVar = {
+        "task": TASK,
+        "classes": CLASSES,
+        "columns": [{"name": "size", "kind": "number"}, {"name": "machine", "kind": "category"}],
+    }
 
     def predict(self, columns):
         score = np.asarray(columns["size"], float) + 20 * (np.asarray(columns["machine"]) == "small")
@@ -116,6 +120,7 @@ def main() -> None:
         state = assessment.state
     content = json.loads(assessment.evidence.model_dump_json())
     worst = content["checks"]["skew"]["findings"][0]["column"]
+    moved = content["checks"]["predictions"]["findings"][0]
     print(
         json.dumps(
             {
@@ -123,6 +128,7 @@ def main() -> None:
                 "thresholds": {verdict.gate: verdict.threshold for verdict in assessment.verdicts},
                 "outcomes": {verdict.gate: verdict.outcome for verdict in assessment.verdicts},
                 "worst": worst,
+                "causes": list(moved.get("contributions", {})),
                 "retrain": content["retrain"],
             }
         )

@@ -13,7 +13,9 @@ import pytest
 
 import problem
 from slipway.batch.spans import PREVIOUS_WINDOWS, REFERENCE_WINDOWS_MAX, REFERENCE_WINDOWS_MIN, Spans
+from slipway.gates.monitoring_evidence import Finding
 from slipway.monitoring.checks import drift, predictions, skew
+from slipway.monitoring.checks.contributions import with_contributions
 from slipway.monitoring.context import CheckContext
 from slipway.monitoring.log_columns import LOGGED, PREDICTION
 from slipway.monitoring.reference import Reference, ReleaseBaseline
@@ -36,7 +38,11 @@ def problem_of_stations(monkeypatch):
 class Model:
     """A model that knows how rain is generated."""
 
-    signature: ClassVar = {"task": "binary", "classes": [], "columns": []}
+    signature: ClassVar = {
+        "task": "binary",
+        "classes": [],
+        "columns": [{"name": name, "kind": "number"} for name in ("dew", "damp", "level")],
+    }
 
     def predict(self, columns):
         return 1 / (1 + np.exp(-(np.asarray(columns["damp"], float) - 65) / 3))
@@ -120,6 +126,41 @@ def test_a_constant_prediction_is_a_finding_on_the_prediction():
     rows = live(new()).assign(**{PREDICTION: 0.5})
     assert PREDICTION == predictions.evidence(context(rows)).findings[0].column
     assert [] == [finding for finding in skew.evidence(context(rows)).findings if finding.score > 1]
+
+
+def test_a_shift_of_the_predictions_is_attributed_to_the_column_that_moved():
+    """Only `damp` is a cause here, so its contribution is the whole shift of the mean."""
+    worst = predictions.evidence(context(live(new().assign(damp=new()["damp"] + 30)))).findings[0]
+    assert worst.score > 1
+    shift = re.search(r"mean is ([0-9.]+), that of training rows ([0-9.]+): .* from `damp` \+[0-9.]+ ± ", worst.message)
+    moved = worst.contributions["damp"]
+    assert float(shift[1]) - float(shift[2]) == pytest.approx(moved["value"], abs=1e-3)
+    assert moved["value"] > 10 * moved["standard_error"] > 0
+    assert {0.0} == {part["value"] for name, part in worst.contributions.items() if name != "damp"}
+
+
+def test_a_shift_since_the_previous_windows_is_attributed_in_comparison_with_these():
+    finding = Finding(column=PREDICTION, what="drift", score=2.0, message="moved")
+    of = context(live(new().assign(damp=new()["damp"] + 30)))
+    message = with_contributions(of, finding).message
+    shift = re.match("moved; scored again, their mean is ([0-9.]+), that of the previous windows ([0-9.]+)", message)
+    drawn = [rows.sample(min(len(rows), 1000), random_state=SETTINGS.seed) for rows in (of.own, of.window.previous)]
+    assert [Model().predict(rows).mean() for rows in drawn] == pytest.approx([*map(float, shift.groups())], abs=1e-3)
+
+
+def test_a_shift_that_no_column_explains_names_none():
+    """The service returned a constant, but its model does not predict it."""
+    rows = reference().rows.sample(LIVE_ROWS, random_state=1)
+    worst = predictions.evidence(context(live(rows).assign(**{PREDICTION: 0.5}))).findings[0]
+    assert "the shift comes from no column" in worst.message
+
+
+def test_predictions_are_not_scored_again_where_the_log_redacts_a_column():
+    of = context(live(new()).assign(**{PREDICTION: 0.5}))
+    vars(of)["hidden"] = ["dew"]  # the cached property
+    worst = predictions.evidence(of).findings[0]
+    assert worst.score > 1
+    assert "scored again" not in worst.message
 
 
 def test_a_column_that_the_log_redacts_is_learned_as_missing_and_breaks_no_other(monkeypatch):

@@ -20,13 +20,15 @@ def assess(task: str, fault: str) -> dict:
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_rows_as_in_training_raise_no_alarm(task):
-    assert [] == assess(task, "none")["failed"]
+    report = assess(task, "none")
+    assert ([], []) == (report["failed"], report["causes"])
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_a_stuck_column_is_named_and_requests_no_retraining(task):
     report = assess(task, "stuck")
     assert ("skew", "size") == (report["failed"][0], report["worst"])
+    assert {"size", "machine"} == set(report["causes"])
     assert report["retrain"]["trigger"] is None
 
 

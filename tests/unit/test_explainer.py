@@ -125,10 +125,41 @@ def test_a_column_without_background_keeps_the_value_of_the_row_and_has_no_contr
     assert explanation.contributions.sum() == pytest.approx((explanation.prediction - explanation.base)[0], abs=1e-12)
 
 
+def test_contributions_have_the_names_of_their_columns_in_any_order(background):
+    """The background may have another order than the model, and columns that the model does not read."""
+    turned = {"unread": [1.0] * ROWS} | {name: background[name] for name in reversed(KINDS)}
+    first, second = (Explainer(Model(linear), rows, 1).explain(ROW) for rows in (background, turned))
+    assert tuple(KINDS) == second.columns
+    assert np.allclose(first.contributions, second.contributions, atol=1e-5)
+
+
 def test_a_single_column_and_missing_values(background):
     model = Model(lambda a, b, *_: np.nan_to_num(a) + b)
     (contribution,) = Explainer(model, {"a": [None, 3.0]}, 1).explain({**ROW, "a": [2.0]}).contributions[:, 0]
     assert contribution == pytest.approx(0.5)
+
+
+def test_the_mean_prediction_of_rows_is_explained_by_the_difference_of_the_columns(background):
+    """A linear model has the contributions coefficient times difference of the means, with the error of the pairs."""
+    rows = {name: [value + 1 for value in background[name]] for name in "ab"} | {"c": background["c"]}
+    rows |= {"kind": ["low"] * ROWS}
+    shuffled = {name: [values[-1], *values[:-1]] for name, values in rows.items()}
+    explanation = Explainer(Model(linear), background, 1).explain(shuffled)
+    low = sum(kind == "low" for kind in background["kind"]) / ROWS
+    assert np.allclose([2, -3, 0, 5 * (1 - low)], explanation.contributions[:, 0], atol=1e-5)
+    steps = 2 * (np.array(shuffled["a"]) - background["a"])
+    assert steps.std(ddof=1) / np.sqrt(ROWS) == pytest.approx(explanation.standard_errors[0, 0], abs=1e-5)
+    assert explanation.contributions.sum() == pytest.approx((explanation.prediction - explanation.base)[0], abs=1e-12)
+
+
+@pytest.mark.parametrize("count", [7, ROWS + 5])
+def test_fewer_rows_repeat_and_of_more_the_first_are_explained(background, count):
+    row = {name: [values[place % ROWS] for place in range(count)] for name, values in background.items()}
+    explanation = Explainer(Model(pairs), background, 1).explain(row)
+    chosen = [place % min(count, ROWS) for place in range(ROWS)]
+    expected = Model(pairs).predict({name: [values[place] for place in chosen] for name, values in row.items()}).mean()
+    assert expected == pytest.approx(explanation.prediction[0], abs=1e-5)
+    assert explanation.contributions.sum() == pytest.approx((explanation.prediction - explanation.base)[0], abs=1e-12)
 
 
 def test_the_same_row_has_the_same_explanation(background):

@@ -14,9 +14,11 @@ from slipway import figures
 from slipway.gates import Outcome, Verdict
 from slipway.git.changes import Changes
 from slipway.pull_request import jobs
-from slipway.report import content, html, judgment, markdown, submitted
+from slipway.report import bars, content, explanation, html, judgment, markdown, submitted
 from slipway.report import evidence as inputs
 from slipway.report.document import (
+    Bar,
+    BarChart,
     Chart,
     Code,
     Commands,
@@ -142,6 +144,65 @@ def test_the_first_line_is_short_and_counts_further_causes():
     assert first.startswith("# ❌ Blocked: tests: test_x, test_x")
     assert first.endswith("…; 1 more")
     assert len(first) < 150
+
+
+EXPLAINED = {
+    "row": 1234,
+    "prediction": 0.62,
+    "base": 0.18,
+    "champion": 0.31,
+    "contributions": [
+        {"column": "wind", "value": 0.5, "standard_error": 0.01},
+        {"column": "a|b", "value": -0.06, "standard_error": 0.002},
+    ],
+}
+
+
+def test_the_contributions_to_one_prediction_are_bars_collapsed():
+    text = _text(_evidence(compare=_result("compare", evidence=COMPARED | {"explained": EXPLAINED})))
+    start = text.index("<details><summary>Explanation of one prediction</summary>")
+    block = text[start : text.index("</details>", start)]
+    assert "For test row 1,234, counted from 0, the prediction changes most: 0.6200, in production 0.3100." in block
+    lines = [line for line in block.splitlines() if "±" in line and "│" in line]
+    assert ["wind      │" + "█" * 35 + "   +0.5000 ± 0.0100", "a|b   ████│" + " " * 36 + "  -0.0600 ± 0.0020"] == lines
+
+
+def test_the_probability_of_a_class_that_no_production_predicts_differs_from_its_mean():
+    explained = {key: value for key, value in EXPLAINED.items() if key != "champion"} | {"category": "late"}
+    text = _text(_evidence(compare=_result("compare", evidence=COMPARED | {"explained": explained})))
+    assert "the probability of late differs most from its mean: 0.6200." in text
+
+
+@pytest.mark.parametrize("changes", [{"prediction": float("nan")}, {"contributions": []}])
+def test_an_explanation_without_numbers_is_left_out(changes):
+    compared = COMPARED | {"explained": EXPLAINED | changes}
+    assert "Explanation" not in _text(_evidence(compare=_result("compare", evidence=compared)))
+
+
+def test_the_smallest_contributions_of_many_are_summed_up():
+    parts = [{"column": f"c{place}", "value": 1 / (place + 1), "standard_error": 0.01} for place in range(23)]
+    compared = COMPARED | {"explained": EXPLAINED | {"contributions": parts}}
+    text = _text(_evidence(compare=_result("compare", evidence=compared)))
+    rest = sum(1 / (place + 1) for place in range(explanation.BARS_MAX, 23))
+    assert re.search(rf"3 other columns .*\+{rest:.4f} ± 0\.0300", text)
+
+
+def test_bars_of_values_above_zero_start_at_zero():
+    lines = bars.as_text(BarChart("t", [Bar("a", 1.0, 0.0), Bar("b", 0.5, 0.0)]))
+    assert [40, 20] == [line.count("█") for line in lines[2:]]
+
+
+def test_bars_of_the_page_start_at_zero_and_their_errors_are_centered_on_their_ends():
+    svg = bars.as_svg(BarChart("t", [Bar("up", 2.0, 0.5), Bar("<down>", -1.0, 0.25)]))
+    (up, up_width), (down, down_width) = (
+        map(float, bar) for bar in re.findall(r'<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', svg)
+    )
+    assert up == pytest.approx(down + down_width, abs=0.11)
+    assert up_width == pytest.approx(2 * down_width, abs=0.11)
+    whisker = re.search(r'<line x1="([\d.]+)" x2="([\d.]+)" [^>]*stroke-width="3"', svg)
+    assert up + up_width == pytest.approx((float(whisker[1]) + float(whisker[2])) / 2, abs=0.11)
+    assert "&lt;down&gt;" in svg
+    assert "<down>" not in svg
 
 
 def test_linters_of_github_files_form_a_group():

@@ -32,6 +32,7 @@ RUN = Run(
     ".github/workflows/pull-request.yaml",
 )
 COMPARED = test_report.COMPARED | {
+    "explained": test_report.EXPLAINED | {"category": "late"},
     "champion": {"version": "v1", "digest": "sha256:1", "commit": "c" * 40},
     "staging": {"version": "v2", "digest": "sha256:2", "commit": "d" * 40, "all": [test_report.ROW]},
     "bytes": {"candidate": 1},

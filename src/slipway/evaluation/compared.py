@@ -1,4 +1,4 @@
-"""Results of an evaluation: intervals of metrics, comparisons of two models by them, calibration and errors."""
+"""Results of an evaluation: intervals of metrics, comparisons of two models, calibration, errors, an explanation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import model_validator
 
-from slipway.schema.bounds import ITEMS_MAX, Absent, Count, Evidence, Name, Number, max_items
+from slipway.schema.bounds import GROUPS_MAX, ITEMS_MAX, Absent, Count, Evidence, Name, Number, max_items
 
 
 class Interval(Evidence):
@@ -92,3 +92,27 @@ class Confusion(Evidence):
             if [len(row) for row in counts] != [size] * size:
                 raise ValueError("a confusion matrix that does not have a row and a column for each class")
         return self
+
+
+class Contribution(Evidence):
+    """What a column adds to a prediction."""
+
+    column: Name
+    value: Number
+    standard_error: Number
+
+
+class ExplainedRow(Evidence):
+    """The prediction of the candidate for one test row, which is `base` plus the sum of the contributions."""
+
+    row: Count
+    """Position among the test rows, from 0."""
+    category: Absent[Name] = None
+    """Class whose probability is explained; None unless the task is `multiclass`."""
+    prediction: Number
+    base: Number
+    """Mean prediction for the background rows."""
+    champion: Absent[Number] = None
+    """Prediction of the champion, where the candidate's differs."""
+    contributions: Annotated[list[Contribution], max_items(GROUPS_MAX)]
+    """Largest first."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from slipway.evaluation.compared import Comparison, Confusion, Decile, Residuals, RocPoint
+from slipway.evaluation.compared import Comparison, Confusion, Decile, ExplainedRow, Residuals, RocPoint
 from slipway.schema.bounds import (
     GROUPS_MAX,
     ITEMS_MAX,
@@ -91,6 +91,8 @@ class ReportedComparison(Evidence):
     """Comparisons with a baseline by segment, where there is no release in production to compare with."""
     residuals: Annotated[list[Residuals], max_items(ITEMS_MAX), Field(exclude_if=lambda rows: not rows)] = []
     confusion: Absent[Confusion] = None
+    explained: Absent[ExplainedRow] = None
+    """The test row whose prediction changes most."""
     staging: StagingRelease | None = None
     contract_changes: Annotated[list[Text], max_items(GROUPS_MAX), Field(exclude_if=lambda changes: not changes)] = []
     """What clients of production must do to use the service of the candidate."""

@@ -31,6 +31,7 @@ from slipway.git.redact import redacted
 from slipway.github import workflows
 from slipway.pipeline.tables import BATCH_ROWS, positions, read_rows
 from slipway.pull_request import former_contract
+from slipway.pull_request.explained import explained_row
 from slipway.pull_request.former_contract import IncomparableError, OtherProblemError
 from slipway.release.champion import Champion, fetch_released
 from slipway.release.store import open_store
@@ -146,6 +147,9 @@ def measure(
         calibration=calibration.deciles(y, scores[candidate], settings.gates.confidence),
         **_errors(compare_with, released, scores[baselines[0]] if baselines else None),
         bytes=Sides.model_validate({side: _bytes(model) for side, model in models.items()}),
+        explained=explained_row(
+            new.model, features, scores[candidate], released.predictions if released else None, settings
+        ),
         milliseconds=_latency(new.model, champion, features, released, settings.gates),
         staging=staged and StagingRelease(**dict(staged.release), all=staged.groups.get(ALL, [])),
         contract_changes=[] if champion is None else _contract_changes(champion, settings),

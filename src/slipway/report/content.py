@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from slipway.figures import count
 from slipway.gates.comparison import difference
-from slipway.report import judgment, pictures
+from slipway.report import explanation, judgment, pictures
 from slipway.report.comparison import DIFFERENCE_LABELS, all_segments, segments, signed, table, with_ends
 from slipway.report.document import Code, Commands, Details, Heading, Strong, Table, paragraph
 from slipway.report.judgment import OUTCOME_LABELS, OUTDATED
@@ -35,6 +35,7 @@ def write(evidence: ReportEvidence) -> Document:
         *table(evidence),
         *segments(evidence),
         *pictures.section(evidence),
+        *explanation.section(evidence),
         *_changes(evidence),
         *_details(evidence),
     ]

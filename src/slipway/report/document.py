@@ -97,6 +97,23 @@ class Forest:
 
 
 @dataclass(frozen=True)
+class Bar:
+    """A signed value with its standard error; both are finite."""
+
+    label: str
+    value: float
+    error: float
+
+
+@dataclass(frozen=True)
+class BarChart:
+    """Bars one below the other on a common axis that has zero."""
+
+    title: str
+    bars: Sequence[Bar]
+
+
+@dataclass(frozen=True)
 class Commands:
     """Shell commands, one per line."""
 
@@ -111,7 +128,7 @@ class Details:
     blocks: Sequence[Block] = field(default_factory=tuple)
 
 
-Block = Heading | Paragraph | Table | Chart | Forest | Commands | Details
+Block = Heading | Paragraph | Table | Chart | Forest | BarChart | Commands | Details
 Document = Sequence[Block]
 
 

@@ -6,8 +6,20 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from slipway.page import page
-from slipway.report import forest
-from slipway.report.document import Chart, Code, Commands, Details, Forest, Heading, Link, Paragraph, Strong, Table
+from slipway.report import bars, forest
+from slipway.report.document import (
+    BarChart,
+    Chart,
+    Code,
+    Commands,
+    Details,
+    Forest,
+    Heading,
+    Link,
+    Paragraph,
+    Strong,
+    Table,
+)
 from slipway.report.svg import Plot, label_pixels, round_ends
 
 if TYPE_CHECKING:
@@ -61,8 +73,9 @@ def _block(block: Block) -> str:
             return _table(block)
         case Chart():
             return _figure(block)
-        case Forest(title):
-            return f"<figure><figcaption>{escape(title)}</figcaption>\n{forest.as_svg(block)}</figure>"
+        case Forest(title) | BarChart(title):
+            drawn = forest.as_svg(block) if isinstance(block, Forest) else bars.as_svg(block)
+            return f"<figure><figcaption>{escape(title)}</figcaption>\n{drawn}</figure>"
         case Commands(lines):
             return f"<pre>{escape(chr(10).join(lines))}</pre>"
         case Details(summary, blocks):

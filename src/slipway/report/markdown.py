@@ -6,8 +6,20 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from slipway.report import forest
-from slipway.report.document import Chart, Code, Commands, Details, Forest, Heading, Link, Paragraph, Strong, Table
+from slipway.report import bars, forest
+from slipway.report.document import (
+    BarChart,
+    Chart,
+    Code,
+    Commands,
+    Details,
+    Forest,
+    Heading,
+    Link,
+    Paragraph,
+    Strong,
+    Table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,8 +62,8 @@ def _block(block: Block) -> str:
             return _table(block)
         case Chart():
             return _mermaid(block)
-        case Forest():
-            return _fenced("text", forest.as_text(block))
+        case Forest() | BarChart():
+            return _fenced("text", forest.as_text(block) if isinstance(block, Forest) else bars.as_text(block))
         case Commands(lines):
             return _fenced("sh", lines)
         case Details(summary, blocks):

@@ -16,9 +16,15 @@ STYLE = """
 #explain textarea { width: 100%; height: 12rem; box-sizing: border-box; font-family: monospace; }
 #explain .bar { display: grid; grid-template-columns: minmax(0, 14rem) minmax(4rem, 1fr) 11rem; gap: .5rem; }
 #explain .bar > * { overflow-wrap: anywhere; }
-#explain .track { position: relative; border-left: 1px solid #888; border-right: 1px solid #888; }
+#explain .bar > :last-child { white-space: nowrap; font-variant-numeric: tabular-nums; }
+#explain .track { position: relative; min-height: 1rem; }
+#explain .track { background: linear-gradient(#888, #888) center / 1px 100% no-repeat; }
 #explain .track div { position: absolute; top: .3rem; bottom: .3rem; background: #b2182b; }
 #explain .track div.down { background: #2166ac; }
+@media (max-width: 40rem) {
+  #explain .bar { grid-template-columns: minmax(0, 1fr) auto; gap: 0 .5rem; }
+  #explain .track { grid-row: 2; grid-column: 1 / -1; }
+}
 """
 SCRIPT = """
 const form = document.getElementById("explain");

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import problem
 from slipway.gates.monitoring_evidence import FindingsEvidence, worst_first
+from slipway.monitoring.checks.contributions import with_contributions
 from slipway.monitoring.checks.drift import with_message
 from slipway.monitoring.checks.skew import described
 
@@ -15,18 +16,25 @@ if TYPE_CHECKING:
 
 
 def evidence(context: CheckContext) -> FindingsEvidence:
-    """Return the statistics of the predictions, and their shift since the previous windows, worst first."""
+    """Return the statistics of the predictions, and their shift since the previous windows, worst first.
+
+    Where the worst is over its limit, it names the columns that moved the predictions.
+    """
     if few := context.few(context.own):
         return FindingsEvidence(missing=f"{context.reference.baseline.release} answered {few}")
     alone = [excess for excess in context.own_excesses if _is_prediction(excess)]
     if not alone:
         return FindingsEvidence(missing=context.untaught)
     shifts = context.expectation.drift(context.own_sample, context.previous)
-    findings = [
-        *described(context, context.own_sample, alone),
-        *(with_message(excess) for excess in shifts if _is_prediction(excess)),
-    ]
-    return FindingsEvidence(rows=len(context.own), findings=worst_first(findings))
+    findings = worst_first(
+        [
+            *described(context, context.own_sample, alone),
+            *(with_message(excess) for excess in shifts if _is_prediction(excess)),
+        ]
+    )
+    if findings and findings[0].score > 1:
+        findings[0] = with_contributions(context, findings[0])
+    return FindingsEvidence(rows=len(context.own), findings=findings)
 
 
 def _is_prediction(excess: Excess) -> bool:
