@@ -47,8 +47,10 @@ class RowContract:
 
     def parse(self, body: bytes | bytearray) -> tuple[int, dict[str, list[Any]]]:
         """Parse a row, an array of rows, or columns; return the number of rows and the columns. Raises RefusedError."""
-        self._refuse_too_many_keys(body)
-        table = self._from_columns(body) if columnar.START.match(body) else self._from_body_of_rows(body)
+        colons = body.count(b":")
+        self._refuse_too_many_keys(body, colons)
+        read = self._from_columns if columnar.START.match(body) else self._from_body_of_rows
+        table = read(body, colons)
         if too_large := self._numbers.too_large(table):
             raise violation(detail(*too_large, RULE))
         return len(table[self._names[0]]), table
@@ -57,41 +59,41 @@ class RowContract:
         """Estimate the rows in `body`, without parsing it, from the number of commas."""
         return body.count(b",") // len(self._names)
 
-    def _refuse_too_many_keys(self, body: bytes | bytearray) -> None:
+    def _refuse_too_many_keys(self, body: bytes | bytearray, colons: int) -> None:
         # pydantic would list the violation of each key, and block the other requests for a second.
-        if body.count(b":") > self._keys_max and sum(1 for _ in KEY.finditer(body)) > self._keys_max:
+        if colons > self._keys_max and sum(1 for _ in KEY.finditer(body)) > self._keys_max:
             with suppress(ValueError):  # not JSON, which pydantic reports as quickly
                 from_json(body)
                 raise violation(detail(rule="Body should not have more keys than the maximum number of rows has"))
 
-    def _from_body_of_rows(self, body: bytes | bytearray) -> dict[str, list[Any]]:
+    def _from_body_of_rows(self, body: bytes | bytearray, colons: int) -> dict[str, list[Any]]:
         table = None if _is_one(body) else self._columns.parse_rows(body)
         if table is None:
-            return self._from_rows(body)
+            return self._from_rows(body, colons)
         rows = len(table[self._names[0]])
-        if body.count(b":") != rows * len(table):
+        if colons != rows * len(table):
             refuse_repeated_keys(body, rows)
         return table
 
-    def _from_rows(self, body: bytes | bytearray) -> dict[str, list[Any]]:
+    def _from_rows(self, body: bytes | bytearray, colons: int) -> dict[str, list[Any]]:
         rows = self._rows(body)
         # Valid rows are flat, so a body has one colon per key. More colons are in strings, or a key is repeated.
-        if body.count(b":") != sum(len(row.__pydantic_fields_set__) for row in rows):
+        if colons != sum(len(row.__pydantic_fields_set__) for row in rows):
             refuse_repeated_keys(body, len(rows))
         values = [row.__dict__ for row in rows]
         if len(values) == 1:  # in a third of the time of the general case
             return {name: [value] for name, value in values[0].items()}
         return {name: [value[name] for value in values] for name in self._names}
 
-    def _from_columns(self, body: bytes | bytearray) -> dict[str, list[Any]]:
+    def _from_columns(self, body: bytes | bytearray, colons: int) -> dict[str, list[Any]]:
         table = self._columns.parse(body)
         if table is None:
             try:
                 rows = columnar.to_rows(body, self._max_rows)
             except ValidationError as error:
                 raise _refusal(error, (None,), -1) from None
-            table = self._from_rows(rows)
-        if body.count(b":") != 1 + len(table):
+            table = self._from_rows(rows, rows.count(b":"))
+        if colons != 1 + len(table):
             refuse_repeated_keys(body, 1)
         return table
 

@@ -28,11 +28,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json, to_json
 
 from slipway.schema.fields import fields
-from slipway.serving import columnar
+from slipway.serving import column_text, columnar
 from slipway.serving.logs import RateLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from pydantic import BaseModel
 
@@ -129,9 +129,9 @@ class PredictionLogger:
         if len(rows) == 1:
             return [b'%s0,"row":%s,"prediction":%s}\n' % (head, rows[0], to_json(predictions[0]))]
         return [
-            b'%s%d,"row":%s,"prediction":%s}\n' % (head, index, row, to_json(prediction))
-            for index, (row, prediction) in enumerate(zip(rows, predictions, strict=True))
-            if self._is_sampled()
+            b'%s%d,"row":%s,"prediction":%s}\n' % (head, index, row, prediction)
+            for index, (row, prediction) in enumerate(zip(rows, _as_json(predictions), strict=True))
+            if self._sample >= 1 or self._is_sampled()
         ]
 
     def _head_for(self, second: int) -> bytes:
@@ -141,10 +141,12 @@ class PredictionLogger:
             self._second, self._head = second, self._release + moment.encode()
         return self._head
 
-    def _rows(self, body: bytes | bytearray, number: int) -> list[bytes | bytearray]:
-        """Return the JSON of each row: its received bytes if possible, which takes half the time."""
-        if self._blank or columnar.START.match(body):
+    def _rows(self, body: bytes | bytearray, number: int) -> Sequence[bytes | bytearray]:
+        """Return the JSON of each row: its received bytes if possible, which takes less than half the time."""
+        if self._blank:
             return [to_json(row | self._blank) for row in _parsed(body)]
+        if columnar.START.match(body):
+            return column_text.rows(body, number) or [to_json(row) for row in _parsed(body)]
         if body.startswith(b"{"):
             return [body]
         if body.count(b"{") == number == body.count(b"}"):  # no string contains a brace
@@ -162,6 +164,13 @@ class PredictionLogger:
             self._retry_at = time.monotonic() + RETRY_SECONDS
             self._count("write_failed", len(lines))
             logger.warning("%s=%s: %s; predictions are not logged", FOLDER_VARIABLE, self._files.folder, error.strerror)
+
+
+def _as_json(predictions: list[Any]) -> list[bytes]:
+    """Return the JSON of each prediction; of numbers in one call, which takes a fifth of the time."""
+    if isinstance(predictions[0], float):
+        return to_json(predictions)[1:-1].split(b",")
+    return [to_json(prediction) for prediction in predictions]
 
 
 def _on_one_line(body: bytes | bytearray) -> bytes | bytearray:
