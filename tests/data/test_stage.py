@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 
+import psutil
 import pytest
 from threadpoolctl import threadpool_info
 
@@ -176,6 +178,24 @@ def test_a_process_without_jobs_ends_with_its_block():
         assert process.process.poll() is None
     assert process.process.poll() in {-signal.SIGTERM, 128 + signal.SIGTERM}  # instead of the end of its imports
     assert not process.folder.exists()
+
+
+def test_no_other_process_waits_in_memory_while_the_suites_run():
+    with suites.started() as process:
+        started, deadline = psutil.Process(process.process.pid), time.monotonic() + 60
+        while not any(suites.RUNNER in running.cmdline()[:3] for running in [started, *started.children()]):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert [f"{suites.ENVIRONMENT}/bin/python"] == [
+            running.cmdline()[0] for running in [started, *started.children()]
+        ]
+
+
+def test_an_installation_that_fails_is_the_error_of_every_suite(frame, settings, monkeypatch):
+    monkeypatch.setattr(suites, "START", suites.START.replace("--group checks", "--group unknown"))
+    rows = suites.table(frame, 10, 0)
+    answer = suites.run([suites.SuiteJob("only", rows, rows)], settings.data.suites)["only"]
+    assert "`unknown`" in answer.error
 
 
 def test_a_broken_contract_runs_no_suite(folder, newest, settings, monkeypatch):

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 ENVIRONMENT = ".venv-checks"
 RUNNER = "slipway.checks.deepchecks_runner"
+SYNC = "uv sync --frozen --quiet --no-default-groups --group checks"
+"""Installs the locked packages by hash; 0.04 s where they are up to date."""
+START = f'{SYNC} && exec {ENVIRONMENT}/bin/python -m "$@"'
+"""The shell turns into Python: `uv run` would wait for it with 20 MB in memory."""
 QUIET = {
     "DISABLE_DEEPCHECKS_ANONYMOUS_TELEMETRY": "true",  # otherwise each import calls api.deepchecks.com
     "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads slow a busy machine down by a factor of ten
@@ -83,9 +87,8 @@ def started() -> Iterator[Suites]:
     environment |= {"UV_PROJECT_ENVIRONMENT": ENVIRONMENT} | QUIET
     with tempfile.TemporaryDirectory() as folder:
         suites = Suites(Path(folder))
-        command = ["uv", "run", "--frozen", "--no-default-groups", "--group", "checks", "python", "-m", RUNNER]
         with subprocess.Popen(
-            [*command, str(suites.request), str(suites.answer)],
+            ["sh", "-c", START, "sh", RUNNER, str(suites.request), str(suites.answer)],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
