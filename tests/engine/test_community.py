@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from slipway.pull_request.jobs import run_tool
+from slipway.pull_request.jobs import SCHEMA, run_tool
 
 TEMPLATES = Path(".github/ISSUE_TEMPLATE")
 APACHE_SHA256 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"  # of the text that Apache publishes
 
 
 def valid(schema: str, *files: Path) -> bool:
-    code, _ = run_tool(["check-jsonschema", "--builtin-schema", schema, *map(str, files)])
+    code, _ = run_tool([*SCHEMA, schema, *map(str, files)])
     return code == 0
 
 
