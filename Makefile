@@ -11,6 +11,8 @@
 
 export PYTHON
 export UV_PYTHON_DOWNLOADS = never
+# Set in many containers: each worker and each process that a test starts would compile this repository again.
+unexport PYTHONDONTWRITEBYTECODE
 # These tests measure time, so they run apart from the others. They run first, so that the list of untested programs
 # ends the output. A load test waits most of its time, so two run at the same time; the overload takes both cores.
 LOADTEST = tests/delivery/test_loadtest.py

@@ -11,7 +11,12 @@ a line for each missing program.
 
 from __future__ import annotations
 
+import functools
+import gc
+import importlib
 import os
+import sys
+import types
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -25,6 +30,25 @@ if TYPE_CHECKING:
 
 # Set before OpenMP is loaded, so that waiting threads do not spin while other tests need the processor.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+URL_GRAMMAR = "rfc3987_syntax"
+
+
+@functools.cache
+def _url_grammar() -> types.ModuleType:
+    """Return the package that compiles a grammar of URLs when it is imported, which takes two seconds."""
+    del sys.modules[URL_GRAMMAR]
+    return importlib.import_module(URL_GRAMMAR)
+
+
+def _add_url_grammar() -> None:
+    """Let jsonschema, which many tests import, load the grammar when a schema first needs it."""
+    sys.modules[URL_GRAMMAR] = on_first_use = types.ModuleType(URL_GRAMMAR)
+    on_first_use.is_valid_syntax = lambda term, text: _url_grammar().is_valid_syntax(term, text)
+
+
+if URL_GRAMMAR not in sys.modules:
+    _add_url_grammar()
 
 # The duration of a single case depends on the load of the machine; benchmarks are separate commands.
 hypothesis.settings.register_profile("slipway", deadline=None)
@@ -57,6 +81,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(suites.Suites(config), "slipway-suites")
     config.pluginmanager.register(page_readers.PageReaders(suites.ROOT), "slipway-page-readers")
     config.addinivalue_line("markers", "tool(*names): programs of slipway.tools without which the test is skipped")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Exempt modules and collected tests from garbage collection, which would visit a million objects each time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

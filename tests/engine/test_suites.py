@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import gc
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -93,6 +95,18 @@ def test_durations_are_kept_for_the_next_run(tmp_path):
     kept = (tmp_path / ".pytest_cache/v/slipway/durations").read_text(encoding="utf-8")
     assert '"tests/unit/test_a.py"' in kept
     assert '"tests/service/test_b.py"' in kept
+
+
+def test_tests_use_bytecode_where_a_container_forbids_it():
+    command = ["make", "--silent", "--eval=show: ; @printenv PYTHONDONTWRITEBYTECODE || echo unset", "show"]
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    shown = subprocess.run(command, cwd=suites.ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert "unset\n" == shown.stdout
+
+
+def test_collected_tests_are_exempt_from_garbage_collection():
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > len(sys.modules)
 
 
 def _unordered(source: str) -> list[str]:
