@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MODULE = "slipway.cli"
-PACKAGES = (*preloaded.PACKAGES, *preloaded.DVC, "httpx", "jinja2", "jsonschema", "psutil", "typer", "yaml")
+PACKAGES = (*preloaded.PACKAGES, *preloaded.DVC, "httpx", "jinja2", "psutil", "typer", "yaml")
 
 
 def run(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:

@@ -57,6 +57,13 @@ def test_the_schema_rejects_a_fault(text):
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text.replace('"library"', '"lib"'))
 
 
+def test_the_schema_rejects_an_invalid_url(text):
+    """jsonschema checks the format of URLs with a grammar that tests/conftest.py loads on first use."""
+    assert "https://files.example/" in text
+    faulty = text.replace("https://files.example/", "https://[files.example/")
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(faulty)
+
+
 def test_the_output_is_reproducible(text):
     assert text == sbom.render(FACTS, MODEL, LOCKED)
 
