@@ -42,12 +42,20 @@ def test_the_suite_unit_is_what_the_job_test_runs():
     assert quick - slow == {file for file in FILES if suites.suite(file) == "unit"}
 
 
-def test_longest_files_run_first_and_unknown_ones_before_them():
+def test_longest_files_run_first_and_short_ones_after_unknown_ones():
     measured = {"tests/unit/test_git.py": 1.0, "tests/unit/test_files.py": 9.0}
     new = ["tests/service/test_bento.py", "tests/power/test_canary.py"]
     assert [*reversed(new), "tests/unit/test_files.py", "tests/unit/test_git.py"] == suites.in_order(
         [*measured, *new], measured
     )
+
+
+def test_a_new_clone_begins_with_the_files_that_are_expected_to_take_longest():
+    forks = "tests/problem" if (suites.ROOT / engine.LOCK).exists() else None  # a fork may have no slow tests
+    expected = [file for file in suites.EXPECTED_SECONDS if not forks or not file.startswith(forks)]
+    assert expected == suites.in_order(FILES, {})[: len(expected)]
+    recorded = {"tests/workflows/test_demo.py": 1.0}
+    assert "tests/workflows/test_demo.py" == suites.in_order(suites.EXPECTED_SECONDS, recorded)[-1]
 
 
 def run(folder: Path, *options: str, limits: str = "suites.SECONDS_MAX") -> subprocess.CompletedProcess[str]:
