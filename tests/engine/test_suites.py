@@ -106,10 +106,10 @@ def test_durations_are_kept_for_the_next_run(tmp_path):
 
 
 def test_tests_use_bytecode_where_a_container_forbids_it():
-    command = ["make", "--silent", "--eval=show: ; @printenv PYTHONDONTWRITEBYTECODE || echo unset", "show"]
+    command = ["make", "--silent", "--eval=print: ; @printenv PYTHONDONTWRITEBYTECODE || echo unset", "print"]
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
-    shown = subprocess.run(command, cwd=suites.ROOT, env=environment, capture_output=True, text=True, check=True)
-    assert "unset\n" == shown.stdout
+    done = subprocess.run(command, cwd=suites.ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert "unset\n" == done.stdout
 
 
 def test_collected_tests_are_exempt_from_garbage_collection():
