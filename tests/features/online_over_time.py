@@ -75,5 +75,5 @@ def read(store: feast_runner.Store, keys: pd.DataFrame) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    texts = sys.argv[5:]
-    main(pd.read_parquet(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]), [*map(pd.Timestamp, texts)])
+    moments = [*map(pd.Timestamp, sys.argv[5:])]
+    main(pd.read_parquet(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]), moments)

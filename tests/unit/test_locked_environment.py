@@ -68,9 +68,9 @@ def test_each_package_has_a_version_and_a_hash_and_no_index(path):
 
 def test_feast_has_the_versions_of_this_projects_requirements():
     """Both environments import `problem` and `slipway`."""
-    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    required = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     locked = re.findall(r"^(\S+==\S+)", REQUIREMENTS.read_text(), re.MULTILINE)
-    used = {entry.replace(".", "-", 1) if entry.startswith("ruamel") else entry for entry in wanted}
+    used = {entry.replace(".", "-", 1) if entry.startswith("ruamel") else entry for entry in required}
     assert {entry for entry in used if not entry.startswith("typer")} <= set(locked)
 
 
