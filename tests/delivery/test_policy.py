@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from slipway.agent.follower import Follower
 from slipway.deployment import policy, promotion
 from slipway.environment import manifests
 from slipway.environment.spec import Policy, parse, render
@@ -90,3 +91,86 @@ def test_the_policy_is_part_of_the_file_and_of_no_manifest(production):
     assert content == parse(render("production", content), "here")
     assert all("soak" not in kind.template for kind in manifests.KINDS)
     assert "policy" not in render("production", content.release_state)
+
+
+@pytest.fixture
+def ago(monkeypatch):
+    """Let the next commits have a time so many hours ago; zero ends it."""
+
+    def set_time(hours: float) -> None:
+        time = datetime.now(UTC) - timedelta(hours=hours)
+        if hours:
+            monkeypatch.setenv("GIT_COMMITTER_DATE", time.isoformat())
+        else:
+            monkeypatch.delenv("GIT_COMMITTER_DATE")
+
+    return set_time
+
+
+def _edit(project, **changes):
+    """Name v0.2.0 in the file of production by hand, and return what the agent observes."""
+    state = project.desired_state("production")
+    chosen = project.branch.published("v0.2.0")
+    facts = {"release": "v0.2.0", "digest": chosen.digest, "commit": chosen.built_from}
+    content = render("production", state.read().model_copy(update=facts | changes)).encode()
+    commit = state.branch.git.commit(
+        state.branch.tree(state.branch.head, {state.path: content}), [state.branch.head], "Edit"
+    )
+    state.branch.push(commit, {})
+    return _observed(project)
+
+
+def _observed(project):
+    return Follower(project.root / "build/mirror", str(project.origin), "production").poll()
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"policy": None}, {"policy": Policy(soak_hours=1)}], ids=["", "no policy", "shorter"]
+)
+def test_an_edit_by_hand_before_a_release_has_soaked_is_refused(production, ago, changes):
+    _set(production, SOAK)
+    ago(23)
+    production.promote("v0.2.0")
+    ago(0)
+    observed = _edit(production, **changes)
+    assert observed.content is None
+    assert (
+        "v0.2.0 has soaked in staging for 23.0 of the 24 hours that the policy requires; wait, or" in observed.problem
+    )
+
+
+def test_an_edit_by_hand_after_a_release_has_soaked_is_allowed_although_staging_moved_on(production, ago):
+    _set(production, SOAK)
+    ago(25)
+    production.promote("v0.2.0")
+    ago(0)
+    production.promote("v0.1.0")
+    assert "v0.2.0" == _edit(production).content.release
+
+
+def test_times_in_staging_with_another_release_between_are_not_added(production, ago):
+    _set(production, SOAK)
+    for hours, version in ((40, "v0.2.0"), (20, "v0.1.0"), (15, "v0.2.0")):
+        ago(hours)
+        production.promote(version)
+    ago(0)
+    assert "v0.2.0 has soaked in staging for 20.0 of" in _edit(production).problem
+
+
+def test_a_canary_in_staging_soaks_for_the_agent_once_it_has_passed(production, ago):
+    _set(production, SOAK)
+    ago(30)
+    production.promote("v0.2.0", canary={"steps": [10], "shadow_percent": 0})
+    ago(0)
+    assert "v0.2.0 has soaked in staging for 0.0 of" in _edit(production).problem
+    staging = production.desired_state("staging")
+    staging.conclude(staging.read(), "The canary has passed")
+    assert "v0.2.0" == _observed(production).content.release
+
+
+def test_a_rollback_by_hand_needs_no_soak_time(production, ago):
+    production.promote("v0.2.0")
+    production.promote("v0.2.0", "production")
+    production.promote("v0.1.0", "production")
+    _set(production, SOAK)
+    assert "v0.2.0" == _edit(production).content.release

@@ -10,19 +10,22 @@ import shutil
 import threading
 import time
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from slipway.environment import approvals, spec, state, versions
+from slipway.environment import approvals, soak, spec, state, versions
 from slipway.environment.deploy_branch import BRANCH
 from slipway.errors import NoReleaseError, UserError
 from slipway.git import Git
 from slipway.git.redact import redacted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from slipway.environment.place import Place
-    from slipway.environment.spec import EnvironmentFile
+    from slipway.environment.spec import EnvironmentFile, Policy
+    from slipway.git.history import Commit
 
 CONFIRMED = "refs/slipway/confirmed"
 """Reference in the mirror to the commit that an operator confirmed after a rewrite."""
@@ -54,6 +57,7 @@ class Follower:
         self._git = Git(mirror)
         self._remote = remote
         self._environment = environment
+        self._stages = sorted({environment, soak.SOAKS_IN})
         self._fetched: tuple[str, frozenset[str]] | None = None
         self._tags: frozenset[str] = frozenset()
         self.accepted: str | None = None
@@ -92,8 +96,8 @@ class Follower:
             self._git.folder.mkdir(parents=True, exist_ok=True)
             self._git.run("init", "--quiet", "--bare")
             self._fetched = None
-        stages = f"refs/tags/{versions.stage_tag(self._environment, '*')}"
-        refs = self._git.remote_refs(self._remote, f"refs/heads/{BRANCH}", stages)
+        stages = [f"refs/tags/{versions.stage_tag(stage, '*')}" for stage in self._stages]
+        refs = self._git.remote_refs(self._remote, f"refs/heads/{BRANCH}", *stages)
         head = refs.pop(f"refs/heads/{BRANCH}", None)
         self._tags = frozenset(name.removeprefix("refs/tags/") for name in refs)
         return head
@@ -114,10 +118,11 @@ class Follower:
     def _fetch(self, head: str) -> None:
         """Fetch the branch with its history, which shows whether a commit descends from another.
 
-        Fetch the stage tags as well: they record the results of canaries.
+        Fetch the stage tags as well: they record the results of canaries, here and where releases soak.
         """
         if self._fetched != (head, self._tags):
-            refs = [f"+refs/heads/{BRANCH}:refs/heads/{BRANCH}", versions.stage_refs(self._environment)]
+            stages = map(versions.stage_refs, self._stages)
+            refs = [f"+refs/heads/{BRANCH}:refs/heads/{BRANCH}", *stages]
             self._git.fetch(self._remote, *refs, prune=True, seconds=FETCH_TIMEOUT_SECONDS)
             self._fetched = head, self._tags
 
@@ -151,40 +156,64 @@ class Follower:
             return Observation(time.time(), head, problem=f"{where}: not text in UTF-8; `git revert` the commit")
         except UserError as error:
             return Observation(time.time(), head, problem=str(error))
-        if self._lacks_approval(head, content):
-            fix = f"`slipway approve --environment {self._environment} --release {content.release}`, or `git revert`"
-            problem = f"{where}: {content.release} has no approval, which the policy requires; {fix}"
-            return Observation(time.time(), head, problem=f"{problem}; the current release keeps serving")
+        if lack := self._lack(head, content):
+            return Observation(time.time(), head, problem=f"{where}: {lack}; the current release keeps serving")
         return Observation(time.time(), head, content, concluded=self._is_concluded(content))
 
-    def _lacks_approval(self, head: str, content: EnvironmentFile) -> bool:
-        """Return whether a commit by hand desires a release that the policy before it, or its own, does not allow.
+    def _lack(self, head: str, content: EnvironmentFile) -> str | None:
+        """Return what a commit by hand lacks for the policy before it or its own, with the fix; None if nothing.
 
         A release that was promoted before is allowed, because a rollback is urgent. A promotion has its stage tag, and
         its number occurs first with its own release, so an edit of the release under an old number is none.
         """
-        path = spec.path_of(self._environment)
-        commits = self._git.history(head, paths=[path], first_parent=True, limit=2)
-        contents = [self._parsed(commit.id) for commit in commits]
-        if not any(content and content.policy and content.policy.approval for content in contents):
-            return False
+        commits = self._history(head, self._environment, limit=2)
+        policies = [parsed.policy for commit in commits if (parsed := self._parsed(commit.id)) and parsed.policy]
+        lack = self._lack_of_approval(head, content, policies) or self._lack_of_soak(head, content, policies)
+        return lack if lack and content.digest not in self._promoted(head) else None
+
+    def _lack_of_approval(self, head: str, content: EnvironmentFile, policies: Sequence[Policy]) -> str | None:
         approval = self._git.read(head, approvals.path_of(self._environment, content.release))
-        if approval == approvals.text_of(content.digest).encode():
-            return False
-        return content.digest not in self._promoted(head)
+        if not any(policy.approval for policy in policies) or approval == approvals.text_of(content.digest).encode():
+            return None
+        fix = f"`slipway approve --environment {self._environment} --release {content.release}`, or `git revert`"
+        return f"{content.release} has no approval, which the policy requires; {fix}"
+
+    def _lack_of_soak(self, head: str, content: EnvironmentFile, policies: Sequence[Policy]) -> str | None:
+        hours = max((policy.soak_hours for policy in policies), default=0)
+        if not hours or self._environment == soak.SOAKS_IN:
+            return None
+        changes = [
+            soak.Change(commit.committed.astimezone(UTC), parsed.digest if parsed and self._soaks(parsed) else None)
+            for commit in self._history(head, soak.SOAKS_IN)
+            for parsed in [self._parsed(commit.id, soak.SOAKS_IN)]
+        ]
+        soaked = soak.longest(changes, content.digest, datetime.now(UTC))
+        if soaked >= timedelta(hours=hours):
+            return None
+        return (
+            f"{content.release} has soaked in {soak.SOAKS_IN} for {soaked.total_seconds() / 3600:.1f} of the"
+            f" {hours:g} hours that the policy requires; wait, or `git revert`"
+        )
+
+    def _soaks(self, content: EnvironmentFile) -> bool:
+        """Return whether a release soaks with `content` of staging: it has no canary, or its canary passed."""
+        return content.canary is None or versions.stage_tag(soak.SOAKS_IN, content.promotion) in self._tags
 
     def _promoted(self, head: str) -> set[str]:
         """Return the digests of the releases whose promotion has its stage tag."""
-        commits = self._git.history(head, paths=[spec.path_of(self._environment)], first_parent=True)
         first_of: dict[int, EnvironmentFile] = {}
-        for commit in reversed(commits):
+        for commit in reversed(self._history(head, self._environment)):
             if content := self._parsed(commit.id):
                 first_of.setdefault(content.promotion, content)
         return {content.digest for content in first_of.values() if self._is_concluded(content)}
 
-    def _parsed(self, commit: str) -> EnvironmentFile | None:
-        """Return the environment's file at a commit; None if it is missing or invalid."""
-        data = self._git.read(commit, spec.path_of(self._environment))
+    def _history(self, head: str, environment: str, limit: int | None = None) -> list[Commit]:
+        """Return the commits that changed the file of `environment`, newest first."""
+        return self._git.history(head, paths=[spec.path_of(environment)], first_parent=True, limit=limit)
+
+    def _parsed(self, commit: str, environment: str | None = None) -> EnvironmentFile | None:
+        """Return the file of `environment`, by default its own, at a commit; None if it is missing or invalid."""
+        data = self._git.read(commit, spec.path_of(environment or self._environment))
         try:
             return spec.parse((data or b"").decode(), commit)
         except (UnicodeDecodeError, UserError):

@@ -1,8 +1,8 @@
 """Approval and soak time of an environment, enforced where a promotion is written to the branch `deploy`.
 
 The agent and Argo CD follow that branch, so neither of them sees a promotion that the policy does not allow yet. A
-commit by hand bypasses this check; the agent refuses one that lacks an approval. A rollback is urgent and needs neither
-approval nor soak time.
+commit by hand bypasses this check; the agent refuses one that lacks approval or soak time. A rollback is urgent and
+needs neither.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 
 from slipway.environment import approvals
 from slipway.environment.desired_state import DesiredState
+from slipway.environment.soak import SOAKS_IN, Change, desired_since
 from slipway.errors import NotReadyError
 
 if TYPE_CHECKING:
     from slipway.environment.deploy_branch import Published
     from slipway.environment.spec import Policy
-
-SOAKS_IN = "staging"
 
 
 def require(state: DesiredState, chosen: Published, policy: Policy | None, now: datetime | None = None) -> None:
@@ -39,7 +38,7 @@ def require(state: DesiredState, chosen: Published, policy: Policy | None, now: 
 
 def _require_soaked(state: DesiredState, chosen: Published, duration: timedelta, now: datetime) -> None:
     """Raise NotReadyError unless staging has desired the release without a change for `duration`."""
-    since = _desired_since(DesiredState(state.branch, SOAKS_IN), chosen.digest)
+    since = desired_since(_changes(DesiredState(state.branch, SOAKS_IN)), chosen.digest)
     if since is None:
         raise NotReadyError(
             f"{state.environment}: {chosen.version} must soak in {SOAKS_IN} for {duration}, and is not its desired"
@@ -52,15 +51,14 @@ def _require_soaked(state: DesiredState, chosen: Published, duration: timedelta,
         )
 
 
-def _desired_since(staging: DesiredState, digest: str) -> datetime | None:
-    """Return since when the release with `digest` is the desired one, UTC; None if it is not, or is only a canary."""
-    since = None
-    for promotion in staging.history():
-        content = promotion.content
-        if content is None or content.digest != digest or not staging.is_concluded(content):
-            break
-        since = datetime.fromisoformat(promotion.time).astimezone(UTC)
-    return since
+def _changes(staging: DesiredState) -> list[Change]:
+    return [
+        Change(
+            datetime.fromisoformat(promotion.time).astimezone(UTC),
+            promotion.content.digest if promotion.content and staging.is_concluded(promotion.content) else None,
+        )
+        for promotion in staging.history()
+    ]
 
 
 def approve(state: DesiredState, version: str) -> str:
