@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Literal
 
 import boto3
@@ -14,7 +16,7 @@ from pydantic import BaseModel
 
 from slipway.environment.place import Place
 from slipway.errors import SettingError
-from slipway.monitoring import collect
+from slipway.monitoring import collect, job
 from slipway.monitoring.collect import Collection
 from slipway.monitoring.log_columns import KEY, LOGGED, PREDICTION, PREFIX, RELEASE, TIME, UNIT
 
@@ -174,6 +176,22 @@ def test_predictions_by_class_and_rows_of_an_older_schema_are_read(logs, collect
     assert [{"a": 0.1, "b": 0.9}, {"a": 0.4, "b": 0.6}] == rows[PREDICTION].tolist()
     assert [False, True] == rows["kind"].isna().tolist()
     assert "old" not in rows
+
+
+def test_days_beyond_the_retention_are_removed_and_their_number_is_printed(logs, collection, capsys):
+    now = datetime.now(UTC)
+    for number, age in enumerate((0.1, 6.5, 8.5, 30)):
+        write(logs, line(now - timedelta(days=age), number), str(number))
+    collection.collect(logs)
+    os.utime(logs / "predictions-3.jsonl", ((now - timedelta(days=30)).timestamp(),) * 2)
+    environment = SimpleNamespace(name="production", place=SimpleNamespace(predictions=logs))
+    job.delete_expired(environment, collection, 7)
+    assert "production: deleted 2 collected days and 1 log file older than 7 days\n" == capsys.readouterr().out
+    assert ["r1", "r0"] == read(collection, now - timedelta(days=40), now)[KEY[0]].tolist()
+    assert not (logs / "predictions-3.jsonl").exists()
+    job.delete_expired(environment, collection, 7)
+    assert "" == capsys.readouterr().out
+    assert (0, 2) == (collection.collect(logs).rows, len(collection.days()))
 
 
 def test_an_empty_collection_has_no_rows_and_is_not_an_error(logs, collection):

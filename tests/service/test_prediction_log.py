@@ -12,6 +12,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Literal
 from unittest import mock
 
@@ -202,6 +203,35 @@ def test_other_files_in_the_folder_are_kept(tmp_path):
         files.append(b"12345678\n")
     assert {"notes.jsonl"} < {path.name for path in tmp_path.iterdir()}
     assert 2 == len(list(tmp_path.iterdir()))
+
+
+def aged(path: Path, days: float) -> Path:
+    path.touch()
+    os.utime(path, (time.time() - days * 86_400,) * 2)
+    return path
+
+
+def test_files_beyond_the_retention_are_deleted(tmp_path):
+    kept, expired, other = (
+        aged(tmp_path / name, days)
+        for name, days in [("predictions-2.jsonl", 6.9), ("predictions-1.jsonl", 7.1), ("notes.jsonl", 9)]
+    )
+    RotatingFiles(tmp_path, 1000, 20).append(b"1\n")
+    assert expired.exists()
+    RotatingFiles(tmp_path, 1000, 20, 7).append(b"1\n")
+    assert [True, False, True] == [path.exists() for path in (kept, expired, other)]
+
+
+def test_a_file_is_rotated_after_a_day_where_rows_are_deleted(tmp_path, monkeypatch):
+    now = time.time()
+    clock = SimpleNamespace(time=lambda: now)
+    monkeypatch.setattr(prediction_log, "time", clock)
+    written = [RotatingFiles(tmp_path / str(days), 1000, 20, days) for days in (None, 7)]
+    for hours in (0, 23, 25):
+        clock.time = lambda hours=hours: now + hours * 3600
+        for files in written:
+            files.append(b"1\n")
+    assert [1, 2] == [len(list(files.folder.iterdir())) for files in written]
 
 
 def test_a_full_disk_leaves_complete_lines(tmp_path, monkeypatch):

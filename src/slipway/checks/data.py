@@ -44,7 +44,9 @@ def collect(data_dir: Path, earlier: DataEvidence, settings: Settings, html: Pat
     """
     limits, names = settings.data, files.listed(data_dir)
     with suites.started() as process:
-        records = [files.record(data_dir, name, earlier.files, limits.contract.example_rows) for name in names]
+        records = [
+            files.record(data_dir, name, earlier.files, limits.contract.example_rows, limits.privacy) for name in names
+        ]
         new = newest(records, set(earlier.accepted), earlier.accepted_files)
         evidence = DataEvidence(
             files=records,

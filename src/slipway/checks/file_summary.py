@@ -10,6 +10,7 @@ import pandas as pd
 
 import problem
 from slipway.checks import contract
+from slipway.checks.personal_data import PersonalDataSearch
 from slipway.checks.repeated_rows import RepeatedRows
 from slipway.gates.data_evidence import BrokenRule, Example
 
@@ -25,12 +26,18 @@ TIME_ORDER = ("missing value", "time order", "future")
 
 
 class FileSummary:
-    """The summary of a file; `add` takes its batches in their order. Times after `now` are findings."""
+    """The summary of a file; `add` takes its batches in their order. Times after `now` are findings.
 
-    def __init__(self, example_rows: int, now: datetime | None = None) -> None:
+    `search` finds personal data, none by default.
+    """
+
+    def __init__(
+        self, example_rows: int, now: datetime | None = None, search: PersonalDataSearch | None = None
+    ) -> None:
         self._example_rows, self._now = example_rows, now or datetime.now(UTC)
+        self._search = search or PersonalDataSearch({}, [])
         self._rows, self._unlabeled, self._repeated = 0, 0, RepeatedRows()
-        self._contract, self._label, self._times = (MergedFindings(example_rows) for _ in range(3))
+        self._contract, self._label, self._times, self._personal = (MergedFindings(example_rows) for _ in range(4))
         self._ends: list[pd.Timestamp] = []
         self._last: Any = None
         """Time of the last row."""
@@ -50,6 +57,7 @@ class FileSummary:
             self._label.add(_label_findings(frame[problem.TARGET], self._example_rows), self._rows)
         if problem.TIME_COLUMN in frame:
             self._add_time(frame[problem.TIME_COLUMN])
+        self._personal.add(self._search.scan(frame), self._rows)
         self._unlabeled += int(frame[problem.TARGET].isna().sum()) if problem.TARGET in frame else len(frame)
         self._rows += len(frame)
         self._repeated.add(frame)
@@ -70,6 +78,7 @@ class FileSummary:
             *self._label.rules,
             *([] if self._rows else [empty]),
             *sorted(self._times.rules, key=_time_order),
+            *self._personal.rules,
         ]
         return {**counts, **self._period(), "findings": findings}
 

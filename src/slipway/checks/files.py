@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import problem
-from slipway.checks import contract, file_summary, repeated_rows
+from slipway.checks import contract, file_summary, personal_data, repeated_rows
 from slipway.checks.file_summary import FileSummary
+from slipway.checks.personal_data import PersonalDataSearch
 from slipway.errors import MissingFileError
 from slipway.files import sha256
 from slipway.gates.data_evidence import BrokenRule, FileRecord
+from slipway.settings.data_checks import PrivacySection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -105,32 +107,47 @@ def _cause(error: Exception, folder: str) -> str:
     return f"{type(error).__name__}: {text.splitlines()[0]}"
 
 
-def rules_digest() -> str:
-    """Return a SHA-256 that changes with any source of the problem and of the contract."""
-    own = (__file__, contract.__file__, file_summary.__file__, repeated_rows.__file__)
-    sources = [*sorted(Path(problem.__file__).parent.rglob("*.py")), *map(Path, own)]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+def rules_digest(privacy: PrivacySection) -> str:
+    """Return a SHA-256 that changes with any source of the problem and of the contract, and with `privacy`."""
+    modules = (__file__, contract.__file__, file_summary.__file__, personal_data.__file__, repeated_rows.__file__)
+    own = [*map(Path, modules), Path(personal_data.__file__).with_name("presidio_patterns.py")]
+    sources = [*sorted(Path(problem.__file__).parent.rglob("*.py")), *own]
+    contents = [path.read_bytes() for path in sources]
+    return hashlib.sha256(b"".join([*contents, privacy.model_dump_json().encode()])).hexdigest()
 
 
-def record(data_dir: Path, name: str, earlier: Iterable[FileRecord], example_rows: int) -> FileRecord:
-    """Return content and findings of the file `name`, or its clean record in `earlier` on the same bytes and rules."""
-    content = sha256(data_dir / name)
-    blank = FileRecord(file=name, sha256=content, rules=rules_digest(), rows=0)
+def record(
+    data_dir: Path,
+    name: str,
+    earlier: Iterable[FileRecord],
+    example_rows: int,
+    privacy: PrivacySection = PrivacySection(),  # noqa: B008  immutable
+) -> FileRecord:
+    """Return content and findings of the file `name`, or its clean record in `earlier` on the same bytes and rules.
+
+    Raises UserError if `privacy` asks for a search whose packages are not installed.
+    """
+    content, search = sha256(data_dir / name), PersonalDataSearch.of(privacy)
+    blank = FileRecord(file=name, sha256=content, rules=rules_digest(privacy), rows=0)
     for old in earlier:
         if (old.file, old.sha256, old.rules) == (name, content, blank.rules) and not old.findings:
             return old
     try:
-        return describe(blank, batches(data_dir, name), example_rows)
+        return describe(blank, batches(data_dir, name), example_rows, search=search)
     except UnreadableError as error:
         unreadable = BrokenRule(column="", kind="unreadable", rule=str(error), count=1)
         return blank.model_copy(update={"findings": [unreadable]})
 
 
 def describe(
-    record: FileRecord, batches: Iterable[pd.DataFrame], example_rows: int, now: datetime | None = None
+    record: FileRecord,
+    batches: Iterable[pd.DataFrame],
+    example_rows: int,
+    now: datetime | None = None,
+    search: PersonalDataSearch | None = None,
 ) -> FileRecord:
     """Return `record` with the row counts, period and findings of the rows; times after `now` are findings."""
-    with FileSummary(example_rows, now) as summary:
+    with FileSummary(example_rows, now, search) as summary:
         for batch in batches:
             summary.add(batch)
         return record.model_copy(update=summary.fields())

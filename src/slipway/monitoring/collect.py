@@ -79,6 +79,13 @@ class Collection:
                 self._write(path, buffer.getvalue().to_pybytes())
         return count
 
+    def remove_before(self, moment: datetime) -> int:
+        """Remove the days that ended before `moment`, and return their number."""
+        expired = [day for day in self.days() if datetime.fromisoformat(f"{day}T00:00Z") + timedelta(days=1) <= moment]
+        for day in expired:
+            self._files.rm(f"{self._root}/day={day}", recursive=True)
+        return len(expired)
+
     def read(self, start: datetime, end: datetime, fraction: float = 1.0) -> pd.DataFrame:
         """Return the rows from `start` until before `end`, oldest first.
 

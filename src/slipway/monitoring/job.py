@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 import problem
-from slipway import output, predictor
+from slipway import figures, output, predictor
 from slipway.batch.spans import PREVIOUS_WINDOWS
 from slipway.dvc import client
 from slipway.errors import ArgumentError
@@ -33,6 +33,7 @@ from slipway.report import markdown, monitoring_page
 from slipway.report import monitoring as report
 from slipway.report.monitoring_page import WindowSummary
 from slipway.results import MONITOR, RESULTS, read_evidence, recorded
+from slipway.serving import prediction_log
 from slipway.settings import read_settings, read_unchecked
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def main(environment: Environment, options: WindowOptions) -> int:
         result.evidence = MonitorEvidence(environment=environment.name)
         start, end = options.bounds(settings.monitoring.window_days)
         collection = collect.of_environment(environment.place, problem.Row)
-        collected, counters = update(environment, collection)
+        collected, counters = update(environment, collection, settings.serving.prediction_log.retention_days)
         limits = settings.monitoring
         reference = reference_of(environment, settings.for_problem(), limits.training_rows)
         window = read_window(collection, start, end, options.labels, counters.between(start, end), limits)
@@ -94,18 +95,36 @@ def main(environment: Environment, options: WindowOptions) -> int:
 
 def only_collect(environment: Environment) -> str:
     """Run `slipway collect` on the serving machine, for assessments elsewhere; return a one-line summary."""
-    collected, counters = update(environment, collect.of_environment(environment.place, problem.Row))
+    retention_days = read_settings().serving.prediction_log.retention_days
+    collection = collect.of_environment(environment.place, problem.Row)
+    collected, counters = update(environment, collection, retention_days)
     rows = f"{collected.rows} rows, {collected.own} of Slipway's own skipped, {collected.unreadable} lines unreadable"
     return f"{environment}: {rows}; {len(counters.kept)} counter snapshots"
 
 
-def update(environment: Environment, collection: Collection) -> tuple[Collected, CounterHistory]:
-    """Store the new lines of the log and a snapshot of the counters; a machine without services adds neither."""
+def update(
+    environment: Environment, collection: Collection, retention_days: float | None
+) -> tuple[Collected, CounterHistory]:
+    """Store the new lines of the log and a snapshot of the counters; a machine without services adds neither.
+
+    With `retention_days`, delete what is older, and print it in one line.
+    """
     collected = collection.collect(environment.place.predictions)
+    if retention_days is not None:
+        delete_expired(environment, collection, retention_days)
     history = snapshots.parse(collection.read_text(COUNTERS_FILE))
     history = history.with_new(snapshots.read(environment, datetime.now(UTC)))
     collection.write_text(COUNTERS_FILE, history.model_dump_json() + "\n")
     return collected, history
+
+
+def delete_expired(environment: Environment, collection: Collection, retention_days: float) -> None:
+    """Delete collected days and log files that are older than `retention_days`, and print their numbers."""
+    days = collection.remove_before(datetime.now(UTC) - timedelta(days=retention_days))
+    files = prediction_log.delete_expired(environment.place.predictions, retention_days)
+    if days or files:
+        deleted = f"{figures.count(days, 'collected day')} and {figures.count(files, 'log file')}"
+        output.step(f"{environment.name}: deleted {deleted} older than {retention_days:g} days")
 
 
 def read_window(

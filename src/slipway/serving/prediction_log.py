@@ -40,6 +40,7 @@ logger = logging.getLogger(__name__)
 FOLDER_VARIABLE = "SLIPWAY_PREDICTIONS"
 """Environment variable with the folder; if it is not set, nothing is logged."""
 WRITE_INTERVAL_SECONDS = 0.1  # a killed process loses the rows of at most this time
+DAY_SECONDS = 86_400.0
 RETRY_SECONDS = 10.0  # after a failed write
 STOP_TIMEOUT_SECONDS = 2.0  # for a stopping process to write the last lines
 BATCH_BYTES = 100_000  # of bodies formatted without a break; takes 0.2 ms, after which requests have priority
@@ -61,7 +62,7 @@ class PredictionLogger:
         settings: Mapping[str, Any],
         count: Callable[[str, int], None],
     ) -> None:
-        self._files = RotatingFiles(folder, settings["file_bytes"], settings["files"])
+        self._files = RotatingFiles(folder, settings["file_bytes"], settings["files"], settings.get("retention_days"))
         self._release = b'{"release":%s,"time":"' % to_json(release)
         self._second, self._head = 0, b""
         self._blank = dict.fromkeys(redacted(row))
@@ -187,18 +188,24 @@ def _parsed(body: bytes | bytearray) -> list[dict[str, Any]]:
 
 
 class RotatingFiles:
-    """Appends whole lines to files of this process; rotates at `file_bytes` and keeps the newest `files`."""
+    """Appends whole lines to files of this process; rotates at `file_bytes` and keeps the newest `files`.
 
-    def __init__(self, folder: Path, file_bytes: int, files: int) -> None:
+    With `retention_days`, a file is rotated after a day, too, and files that were last written before that are deleted.
+    """
+
+    def __init__(self, folder: Path, file_bytes: int, files: int, retention_days: float | None = None) -> None:
         self.folder = folder
-        self._file_bytes, self._files_max = file_bytes, files
+        self._file_bytes, self._files_max, self._retention_days = file_bytes, files, retention_days
         self._file: int | None = None
         self._size = 0
+        self._begun = 0.0
+        """Time of the current file."""
 
     def append(self, lines: bytes) -> None:
         """Append `lines`, all or none. Raises OSError."""
         file = self._file
-        if file is None or self._size + len(lines) > self._file_bytes or not os.fstat(file).st_nlink:
+        is_full = self._size + len(lines) > self._file_bytes or self._is_a_day_old()
+        if file is None or is_full or not os.fstat(file).st_nlink:
             file = self._begin()
         try:
             written = 0
@@ -211,6 +218,9 @@ class RotatingFiles:
             raise
         self._size += len(lines)
 
+    def _is_a_day_old(self) -> bool:
+        return self._retention_days is not None and time.time() - self._begun > DAY_SECONDS
+
     def _begin(self) -> int:
         self._end()
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -218,12 +228,27 @@ class RotatingFiles:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
         for old in sorted(self.folder.glob("predictions-*.jsonl"))[: -self._files_max]:
             old.unlink(missing_ok=True)
+        self._begun = time.time()
+        delete_expired(self.folder, self._retention_days)
         return self._file
 
     def _end(self) -> None:
         if self._file is not None:
             os.close(self._file)
         self._file, self._size = None, 0
+
+
+def delete_expired(folder: Path, retention_days: float | None) -> int:
+    """Delete the log files whose last line is older than `retention_days`, and return their number; None keeps all."""
+    if retention_days is None:
+        return 0
+    last, expired = time.time() - retention_days * DAY_SECONDS, 0
+    for path in folder.glob("predictions-*.jsonl"):
+        with suppress(FileNotFoundError):  # another process rotates its files
+            if path.stat().st_mtime < last:
+                path.unlink()
+                expired += 1
+    return expired
 
 
 def redacted(row: type[BaseModel]) -> list[str]:

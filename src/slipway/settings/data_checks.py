@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict
 
@@ -49,9 +49,24 @@ class RelationsSection(Section):
     fraction: Annotated[NotNegative, parameter("Change of a fraction that is accepted in any case", "arcsine of root")]
 
 
+PersonalData = Literal["CREDIT_CARD", "EMAIL_ADDRESS", "IBAN_CODE", "IP_ADDRESS", "PHONE_NUMBER"]
+"""A kind of personal data, by its name in Presidio."""
+
+
+class PrivacySection(Section):
+    """Search for personal data in text columns, of new data and of the prediction log. Needs the group `privacy`."""
+
+    kinds: list[PersonalData] = parameter("Kinds that no text column may hold; [] for no search", default_factory=list)
+    allowed_columns: list[str] = parameter("Columns that may hold them", default_factory=list)
+    phone_regions: list[str] = parameter(
+        "Countries whose phone numbers are found without a prefix, such as US", default_factory=list
+    )
+
+
 class DataSection(Section):
     """Checks of new data."""
 
     contract: ContractSection
     relations: RelationsSection
     suites: SuitesSection
+    privacy: PrivacySection = PrivacySection()

@@ -28,6 +28,9 @@ class PredictionLogSection(Section):
     queue_bytes: Annotated[Count, parameter("Bytes queued in a worker", "bytes")]
     file_bytes: Annotated[Count, parameter("Bytes of a file before it is rotated", "bytes")]
     files: Annotated[Count, parameter("Newest files kept", "files")]
+    retention_days: Annotated[
+        Positive | None, parameter("Days after which rows are deleted, raw and collected; without it, none are", "days")
+    ] = None
 
 
 class ExplainSection(Section):

@@ -1,4 +1,4 @@
-"""The check `validity`: whether every live row satisfies the contract of `Row`.
+"""The check `validity`: whether every live row satisfies the contract of `Row`, and `data.privacy` of params.yaml.
 
 The service rejects rows that do not, so this check fails only if another `Row` wrote the log, or in a replay of rows
 that no service has validated.
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import problem
 from slipway.checks import contract
+from slipway.checks.personal_data import PersonalDataSearch
 from slipway.gates.monitoring_evidence import Finding, FindingsEvidence, worst_first
 from slipway.monitoring.rows import whole
 
@@ -24,11 +25,13 @@ EXAMPLES_MAX = 3  # rows quoted for each violated rule
 def evidence(context: CheckContext) -> FindingsEvidence:
     """Return each violated rule with its column, worst first.
 
-    The score is the fraction of rows that violate the rule, divided by the accepted fraction.
+    The score is the fraction of rows that violate the rule, divided by the accepted fraction. No row may have personal
+    data that `data.privacy` names. Raises UserError if the packages of that search are not installed.
     """
     rows = context.window.rows
     rows = rows.sample(min(len(rows), context.limits.validity_rows), random_state=context.settings.seed)
     names = [name for name in problem.Row.model_fields if name in rows]
+    search = PersonalDataSearch.of(context.settings.data.privacy)
     violations: dict[tuple[str, str], BrokenRule] = {}
     for start in range(0, len(rows), CHUNK_ROWS):
         chunk = whole(rows[names].iloc[start : start + CHUNK_ROWS], problem.Row).astype(object)
@@ -42,7 +45,13 @@ def evidence(context: CheckContext) -> FindingsEvidence:
         for violation in violations.values()
         if violation.column not in context.hidden
     ]
-    return FindingsEvidence(rows=len(rows), findings=worst_first(findings))
+    personal = [_personal_data(finding) for finding in search.scan(rows[names])]
+    return FindingsEvidence(rows=len(rows), findings=worst_first([*personal, *findings]))
+
+
+def _personal_data(finding: BrokenRule) -> Finding:
+    message = f"{finding.column}: {finding.rule}, violated by {finding.count:,} rows"
+    return Finding(column=finding.column, what=finding.kind, score=1.0 + finding.count, message=message)
 
 
 def _finding(violation: BrokenRule, rows: int, context: CheckContext) -> Finding:
