@@ -11,18 +11,19 @@ a line for each missing program.
 
 from __future__ import annotations
 
+import copy
 import functools
 import gc
 import importlib
 import os
 import sys
 import types
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
 
-from slipway import tools
+from slipway import tools, yaml12
 from tests import page_readers, suites
 
 if TYPE_CHECKING:
@@ -49,6 +50,16 @@ def _add_url_grammar() -> None:
 
 if URL_GRAMMAR not in sys.modules:
     _add_url_grammar()
+
+_parsed = functools.lru_cache(maxsize=32)(yaml12.parse)
+
+
+def _parse(text: str) -> Any:
+    """Return a copy of the content of `text`, because 30 files read params.yaml when they are imported."""
+    return copy.deepcopy(_parsed(text))
+
+
+yaml12.parse = _parse
 
 # The duration of a single case depends on the load of the machine; benchmarks are separate commands.
 hypothesis.settings.register_profile("slipway", deadline=None)

@@ -15,27 +15,36 @@ from slipway.pull_request.jobs import run_tool
 from slipway.release.build import SERVE_GROUPS
 from slipway.supply_chain import audit, licenses
 
-LOCK = tomllib.loads(Path("uv.lock").read_text(encoding="utf-8"))["package"]
-LOCKED = {package["name"]: package for package in LOCK if "registry" in package["source"]}
+
+@pytest.fixture(scope="module")
+def packages():
+    """Return the entries of uv.lock."""
+    return tomllib.loads(Path("uv.lock").read_text(encoding="utf-8"))["package"]
 
 
-def test_every_package_but_this_one_comes_from_pypi():
-    sources = {str(package["source"]) for package in LOCK if package["name"] != "slipway"}
+@pytest.fixture(scope="module")
+def locked(packages):
+    """Return the entries of packages that a registry has, by name."""
+    return {package["name"]: package for package in packages if "registry" in package["source"]}
+
+
+def test_every_package_but_this_one_comes_from_pypi(packages):
+    sources = {str(package["source"]) for package in packages if package["name"] != "slipway"}
     assert {"{'registry': 'https://pypi.org/simple'}"} == sources
 
 
-def test_every_locked_file_has_its_hash():
-    files = [file for package in LOCK for file in [*package.get("wheels", []), package.get("sdist")] if file]
+def test_every_locked_file_has_its_hash(packages):
+    files = [file for package in packages for file in [*package.get("wheels", []), package.get("sdist")] if file]
     assert [] == [file["url"] for file in files if not re.fullmatch("sha256:[0-9a-f]{64}", file["hash"])]
 
 
-def test_every_locked_package_has_a_file():
-    assert [] == [name for name, package in LOCKED.items() if not package.get("wheels") and "sdist" not in package]
+def test_every_locked_package_has_a_file(locked):
+    assert [] == [name for name, package in locked.items() if not package.get("wheels") and "sdist" not in package]
 
 
-def test_audit_covers_every_locked_package():
+def test_audit_covers_every_locked_package(locked):
     exported = "".join(run_tool(["uv", *audit.export(group)])[1] for group in audit.GROUPS)
-    assert set() == LOCKED.keys() - set(re.findall(r"^([\w.-]+)==", exported, re.MULTILINE))
+    assert set() == locked.keys() - set(re.findall(r"^([\w.-]+)==", exported, re.MULTILINE))
 
 
 @pytest.mark.parametrize("model_format", SERVE_GROUPS)

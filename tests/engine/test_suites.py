@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from slipway import yaml12
 from slipway.pull_request import engine
 from slipway.pull_request.jobs import QUICK_TESTS, SLOW_TESTS
 from tests import suites
@@ -115,6 +116,12 @@ def test_tests_use_bytecode_where_a_container_forbids_it():
 def test_collected_tests_are_exempt_from_garbage_collection():
     assert gc.isenabled()
     assert gc.get_freeze_count() > len(sys.modules)
+
+
+def test_a_test_may_change_what_it_reads_from_yaml():
+    text = "section: {values: [1, 2]}"
+    yaml12.parse_mapping(text)["section"]["values"].append(3)
+    assert {"section": {"values": [1, 2]}} == yaml12.parse_mapping(text)
 
 
 def _unordered(source: str) -> list[str]:

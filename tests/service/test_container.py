@@ -13,7 +13,6 @@ import sys
 import time
 
 import pytest
-from bentoml_cli.serve import build_serve_command
 
 from slipway.serving import container
 from slipway.serving.assembly import SETTINGS
@@ -106,6 +105,8 @@ def test_several_workers_start_bentoml(started, monkeypatch):
 
 
 def test_every_variable_of_bentoml_s_command_is_listed():
+    from bentoml_cli.serve import build_serve_command  # every worker imports this file
+
     options = build_serve_command().commands["serve"].params
     variables = {option.envvar for option in options} - {None}
     assert set(container.BENTOML_VARIABLES) | OF_OTHERS >= variables > OF_OTHERS

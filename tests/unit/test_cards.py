@@ -8,7 +8,6 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-import mlcroissant
 import pandas as pd
 import pytest
 import yaml
@@ -126,6 +125,8 @@ def card(tmp_path_factory) -> Path:
 
 
 def test_mlcroissant_accepts_the_data_card_and_reads_its_rows(card):
+    import mlcroissant  # takes half a second, and every worker imports this file
+
     dataset = mlcroissant.Dataset(jsonld=str(card))
     assert [] == [*dataset.metadata.ctx.issues.errors]
     rows = [*dataset.records(record_set="test")]
@@ -136,6 +137,8 @@ def test_mlcroissant_rejects_a_data_card_without_its_files(card, tmp_path):
     document = json.loads(card.read_text())
     del document["distribution"]
     (tmp_path / "broken.json").write_text(json.dumps(document))
+    import mlcroissant
+
     with pytest.raises(mlcroissant.ValidationError):
         mlcroissant.Dataset(jsonld=str(tmp_path / "broken.json"))
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
-from mlflow.tracking import MlflowClient
 
 from slipway.errors import MissingFileError, ToolError
 from slipway.history import track
@@ -34,6 +33,8 @@ def run(tmp_path_factory):
     for result in (trained, compared):
         (root / f"results/{result.job}.json").write_text(result.model_dump_json(by_alias=True))
     uri = f"sqlite:///{root}/mlflow.db"
+    from mlflow.tracking import MlflowClient  # takes a second, and every worker imports this file
+
     client = MlflowClient(uri)
     client.create_experiment("late", artifact_location=str(root / "artifacts"))
     return root, uri, client
