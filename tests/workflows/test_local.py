@@ -241,6 +241,17 @@ def test_grandchild_inherits_the_process_label(home):
     parent.wait()
 
 
+def test_pull_requests_share_the_types_of_packages_and_a_fault_of_the_second_is_found(home, tmp_path):
+    codes = []
+    for name, text in (("good", "size: int = 1\n"), ("bad", 'size: int = "one"\n')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "module.py").write_text(text, encoding="utf-8")
+        done = subprocess.run(["mypy", "module.py"], cwd=tmp_path / name, env=home.environment(), check=False)
+        codes.append(done.returncode)
+        assert not (tmp_path / name / ".mypy_cache").exists()
+    assert [0, 1] == codes
+
+
 def test_environment_has_no_variables_of_a_surrounding_run(home, monkeypatch):
     for name in ("GH_TOKEN", "GITHUB_STEP_SUMMARY", "GIT_DIR", "SLIPWAY_STORE", "STAGING_URL", "VIRTUAL_ENV"):
         monkeypatch.setenv(name, "another")

@@ -8,6 +8,7 @@
     agents/ store/  SLIPWAY_HOME and SLIPWAY_STORE
     dvc/            DVC's site cache, otherwise in /var/tmp
     environments/   Python environments of the workflows' jobs, kept from run to run
+    mypy/           mypy's cache, kept from run to run
     tmp             link to the folder for temporary files, which is removed with the demo
     report/         report as Markdown and HTML
     summary.json    results of the demo
@@ -154,6 +155,7 @@ class Home:
             "BENTOML_HOME": str(self.root / "bentoml"),
             "DVC_SITE_CACHE_DIR": str(self.root / "dvc"),  # the default in /var/tmp would keep a folder per clone
             "GIT_CONFIG_GLOBAL": str(self.git_config),
+            "MYPY_CACHE_DIR": str(self.root / "mypy"),  # each pull request would check the types of pandas again
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
             "PYTHONPYCACHEPREFIX": str(self.root / "bytecode"),
             "SLIPWAY_BYTECODE": str(bytecode),
