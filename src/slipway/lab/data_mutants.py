@@ -15,6 +15,7 @@ import pandas as pd
 
 import problem
 from slipway.errors import DataError, SettingError
+from slipway.lab import partial_faults
 from slipway.schema.fields import fields
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ TEXT_SUFFIXES = {".csv"}  # formats without types and without an end marker
 NOT_IN_TEXT = {"last bytes lost", "text for numbers", "bytes for text", "time: as text", "time: no time zone"}
 """Faults that a text file cannot express."""
 PARTIAL_RATIO = 0.3  # fraction of rows that a partial fault corrupts
+INVERTED_RATIO = 0.2  # fraction of rows with an inverted label
 SMALL_RATIO = 0.05  # fraction of rows that a small fault corrupts
 FIVE_HOURS = pd.Timedelta(hours=5)  # a common offset of a local clock from UTC
 CENTURY = pd.Timedelta(days=36525)
@@ -229,6 +231,10 @@ def _open(original: Original) -> list[str]:
     return _categories(original, closed=False)[:1]
 
 
+def _exchangeable(original: Original) -> list[str]:
+    return [name for name in [*_closed(original), *_open(original)] if original.raw[name].nunique() > 1]
+
+
 def _any(original: Original) -> list[str]:
     return [*_required(original), *_optional(original)[:1], *_closed(original), *_open(original)]
 
@@ -326,6 +332,12 @@ FRAME_FAULTS = (
         lambda o: _ordered(o.raw, o.raw[o.some(SMALL_RATIO)]),
     ),
     ("every row repeated", "two exports in one file", "duplicates", lambda o: _ordered(o.raw, o.raw)),
+    (
+        "one row in twenty stale",
+        "a source that repeated its last answer",
+        "repeat duplicates consecutive",
+        lambda o: partial_faults.stale(o, SMALL_RATIO),
+    ),
     ("previous file again", "an old file under a new name", "overlap mix", lambda o: o.before),
     ("label as a column", "the model would read the label", "unknown", lambda o: o.raw.assign(answer=o.label_rank)),
 )
@@ -408,6 +420,18 @@ LABEL_FAULTS = (
         "equal rows with different labels",
         "conflicting",
         lambda o: _ordered(o.raw, o.conflicting()),
+    ),
+    (
+        "label: shuffled in one segment",
+        "one source joined by the wrong key",
+        "label",
+        lambda o: partial_faults.shuffled(o, partial_faults.segment(o)),
+    ),
+    (
+        "label: inverted in some rows",
+        "one source with the opposite flag",
+        "label",
+        lambda o: partial_faults.inverted(o, INVERTED_RATIO),
     ),
 )
 
@@ -515,6 +539,28 @@ COLUMN_FAULTS = (
         "single drift disagree",
         _optional,
         _valued(lambda _, v: v.clip(upper=float(v.quantile(0.8)))),
+    ),
+    (
+        "clipped from below",
+        "a detection limit of the source",
+        "single drift disagree",
+        _optional,
+        _valued(partial_faults.clipped_below),
+    ),
+    ("one row late", "a join off by one", "relation disagree consecutive", _optional, _valued(partial_faults.late)),
+    (
+        "missing in one segment",
+        "one source that did not deliver",
+        "missing type null",
+        _optional,
+        _valued(lambda o, v: v.mask(partial_faults.segment(o))),
+    ),
+    (
+        "two codes exchanged in half of the rows",
+        "two versions of a code list",
+        "category disagree relation drift",
+        _exchangeable,
+        _valued(partial_faults.exchanged),
     ),
     (
         "unit times 1.609 in some rows",
