@@ -12,6 +12,7 @@ from slipway.lab.bench import peer_comparison
 from slipway.lab.bench.measure import MODEL
 from slipway.lab.bench.peer_comparison import FOLDER, PEERS, Peer, compare, text
 from slipway.settings import read_settings
+from slipway.supply_chain import audit
 from tests.params import VALID
 
 FILES = sorted({peer.requirements for peer in PEERS.values() if peer.requirements})
@@ -27,6 +28,12 @@ def test_each_package_has_a_version_and_a_hash_and_no_index(name):
     assert "://" not in content
 
 
+def test_the_audit_covers_the_packages_of_every_peer():
+    audited = {path.name for path in audit.REQUIREMENTS if path.parent.name == FOLDER.name}
+    assert {*FILES} == audited
+    assert all(path.is_file() for path in audit.REQUIREMENTS)
+
+
 def test_every_file_of_requirements_belongs_to_a_peer():
     assert FILES == sorted(path.name for path in FOLDER.glob("*.txt"))
 
@@ -40,7 +47,8 @@ def test_each_peer_states_its_versions(name):
 
 def test_the_comparison_has_a_line_for_each_server(monkeypatch, tmp_path):
     peers = {name: Peer(NOOP, ("uvicorn",)) for name in ("FastAPI", "other")}
-    monkeypatch.setattr(peer_comparison, "PEERS", peers)
+    older = {"older": Peer(NOOP, ("uvicorn",), before=(3, 11))}
+    monkeypatch.setattr(peer_comparison, "PEERS", peers | older)
     plan = read_settings(VALID).bench.model_copy(
         update={
             "rows": [1],

@@ -29,7 +29,13 @@ if TYPE_CHECKING:
 ALLOWED = Path(".github/advisories.yaml")
 GROUPS = ("dev", "checks", "audit", "docs")
 """Dependency groups that together hold every package of uv.lock, which a test asserts."""
-REQUIREMENTS = (Path("src/slipway/feature_store/feast.txt"),)
+REQUIREMENTS = tuple(
+    Path("src/slipway", name)
+    for name in (
+        "feature_store/feast.txt",
+        *(f"lab/bench/peers/{peer}.txt" for peer in ("fastapi", "litserve", "mlserver", "rayserve")),
+    )
+)
 """Files that lock the packages of environments of their own."""
 
 ALLOWANCE_MAX = timedelta(days=90)  # until an entry of the allow list must be reviewed

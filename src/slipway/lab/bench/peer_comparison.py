@@ -44,6 +44,8 @@ class Peer:
     requirements: str | None = None
     """File with the locked packages of its environment; None for that of this project."""
     body: Callable[[Sequence[str]], str] = as_rows
+    before: tuple[int, int] | None = None
+    """First version of Python that it does not support; it is left out there."""
 
 
 PEERS = {
@@ -55,6 +57,8 @@ PEERS = {
         "fastapi.txt",
     ),
     "LitServe": Peer((f"{MODULE}.litserve_app",), ("litserve", "fastapi", "uvicorn"), "litserve.txt"),
+    "Ray Serve": Peer((f"{MODULE}.rayserve_app",), ("ray", "fastapi", "uvicorn"), "rayserve.txt"),
+    "MLServer": Peer((f"{MODULE}.mlserver_app",), ("mlserver", "fastapi", "uvicorn"), "mlserver.txt", before=(3, 13)),
     "BentoML": Peer(
         ("bentoml", "serve", f"{MODULE}.bentoml_routes:Routes"),
         ("bentoml", "uvicorn", "uvloop"),
@@ -74,7 +78,7 @@ def main(payloads: Path, workers: int) -> None:
 
 
 def compare(rows: Sequence[str], plan: BenchSection, workers: int, environment: Mapping[str, str]) -> PeersResult:
-    """Install and start PEERS, measure them interleaved, and stop them.
+    """Install and start the PEERS that this Python supports, measure them interleaved, and stop them.
 
     In `environment`, which the servers inherit, SLIPWAY_MODEL_DIR is the folder of the model.
     """
@@ -82,18 +86,19 @@ def compare(rows: Sequence[str], plan: BenchSection, workers: int, environment: 
     own = {**environment, "PYTHONPATH": os.pathsep.join(paths)}
     with tempfile.TemporaryDirectory(prefix="slipway-peers-") as name, ExitStack() as stack:
         folder, idle = Path(name), IdleWait(plan.idle_timeout_seconds)
+        peers = {peer: about for peer, about in PEERS.items() if not about.before or sys.version_info < about.before}
         servers = {}
-        for peer_name, peer in PEERS.items():
+        for peer_name, peer in peers.items():
             launch = Launch(peer.arguments, _python(peer))
             output.progress(f"bench: start {peer_name}")
             servers[peer_name] = stack.enter_context(running(peer_name, workers, folder, own, launch))
-        contestants = [Contestant(name, name, peer.body) for name, peer in PEERS.items()]
+        contestants = [Contestant(name, name, peer.body) for name, peer in peers.items()]
         model_dir = Path(environment["SLIPWAY_MODEL_DIR"])
         cells = measure(servers, rows, model_dir, plan, idle, contestants, (BASELINE,))
         return PeersResult(
             workers=workers,
             quiet=idle.left > 0,
-            versions={name: _versions(peer) for name, peer in PEERS.items()},
+            versions={name: _versions(peer) for name, peer in peers.items()},
             megabytes={name: server.megabytes()[1] for name, server in servers.items()},
             cells=[cell for cell in cells if cell.name != MODEL],
         )

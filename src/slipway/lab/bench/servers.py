@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMON_ENVIRONMENT = {"ORT_DISABLE_TELEMETRY": "1"}  # the service sets it, which makes it faster; so do all servers
-READY_TIMEOUT_SECONDS = 60
+READY_TIMEOUT_SECONDS = 180  # Ray Serve takes a minute on a busy machine
 STOP_TIMEOUT_SECONDS = 15
 POLL_SECONDS = 0.005  # between two readiness checks, and therefore the error of the startup time
 
