@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from datetime import UTC, datetime
 
 import numpy as np
@@ -98,6 +99,18 @@ def _assert_equal(expected: BatchRows, rows: BatchRows) -> None:
     assert expected.neighbors.keys() == rows.neighbors.keys()
     for distance, values in expected.neighbors.items():
         pd.testing.assert_frame_equal(values, rows.neighbors[distance])
+
+
+def test_batches_outside_a_part_are_not_retained(frame):
+    count, labeled = 40, int(frame[problem.TARGET].notna().sum())
+    part = FilePart((frame.copy() for _ in range(count)), (count - 2) * labeled, (count - 1) * labeled)
+    samplers = part.table(100, SETTINGS.seed), part.batch(100, SETTINGS.seed)
+    tracemalloc.start()
+    part.read(*samplers)
+    retained = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert retained <= 4 * frame.memory_usage(deep=True).sum()
+    assert 1 == len(list(part.rows))  # no batch after the part is read
 
 
 def test_a_number_stays_frozen_from_one_batch_to_the_next(frame, monkeypatch):

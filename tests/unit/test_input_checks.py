@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import problem
+from slipway.checks import files
 from slipway.errors import DataError, GateError
 from slipway.schema.csv_file import Dialect
 from slipway.score import input_checks, input_sample, tables
@@ -77,6 +78,27 @@ FAULTS = {
 def test_a_fault_is_a_finding_with_its_column(sample, data_dir, finding):
     findings = input_checks.check(sample(FAULTS[finding](rows())), SETTINGS, data_dir)
     assert findings[0].startswith(finding)
+
+
+def test_a_file_of_the_data_is_read_in_batches_like_the_whole_file(data_dir, monkeypatch):
+    frame = table(0, 0)
+    frame = frame.iloc[np.sort([*range(len(frame)), *range(100)])].reset_index(drop=True)
+    monkeypatch.setattr(problem, "load", lambda _: frame)
+    whole = input_checks._OlderFile.read(data_dir, "0.parquet", 500, SETTINGS.seed)
+    assert (len(frame), 100 / len(frame)) == (whole.count, whole.repeated_ratio)
+
+    starts = range(0, len(frame), 700)
+    monkeypatch.setattr(files, "LOAD_BATCHES", lambda _: (frame.iloc[start : start + 700] for start in starts))
+    monkeypatch.setattr(problem, "load", None)
+    batched = input_checks._OlderFile.read(data_dir, "0.parquet", 500, SETTINGS.seed)
+    assert (whole.count, whole.repeated_ratio, whole.seconds) == (
+        batched.count,
+        batched.repeated_ratio,
+        batched.seconds,
+    )
+    for distance, values in whole.rows.neighbors.items():
+        pd.testing.assert_frame_equal(values, batched.rows.neighbors[distance])
+    pd.testing.assert_frame_equal(whole.rows.features, batched.rows.features)
 
 
 def test_few_rows_are_not_judged(sample, data_dir):

@@ -66,14 +66,20 @@ class FilePart:
         return self.stop - self.start if self.order is None else len(self.order)
 
     def read(self, *samplers: Sampler) -> None:
-        """Add the rows to `samplers`, a batch at a time. Raises UnreadableError."""
+        """Add the rows to `samplers`, a batch at a time. Raises UnreadableError.
+
+        Only the first batch may have no row of the part: pandas copies no empty slice, so each would retain its batch.
+        """
         start = 0
         for batch in self.rows:
             labeled = batch[batch[problem.TARGET].notna()]
             rows = labeled.iloc[max(0, self.start - start) : max(0, self.stop - start)]
-            for sampler in samplers:
-                sampler.add(rows)
+            if len(rows) or not start:
+                for sampler in samplers:
+                    sampler.add(rows)
             start += len(labeled)
+            if start >= self.stop:
+                break
 
     def table(self, rows_max: int, seed: int) -> TableSampler:
         """Return a sampler of at most `rows_max` rows for the suites; 8 bytes per row are in memory for the draw."""

@@ -6,24 +6,25 @@ rows a day as the data.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 import problem
 from slipway import figures, output
 from slipway.batch.batch_findings import CLOCK, RELATION, findings
 from slipway.batch.batch_reference import WINDOW_ROWS_MIN, BatchReference
-from slipway.batch.batch_rows import DAY_MINUTES, concatenated
+from slipway.batch.batch_rows import DAY_MINUTES, RowSampler, concatenated
 from slipway.batch.spans import Spans
 from slipway.checks import files, learned, suites
+from slipway.checks.repeated_rows import RepeatedRows
 from slipway.errors import DataError, GateError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pandas as pd
 
     from slipway.batch.batch_rows import BatchRows
     from slipway.score.input_sample import InputSample
@@ -66,43 +67,71 @@ def check(sample: InputSample, settings: Settings, data_dir: Path = DATA) -> lis
     if rows is None or len(rows) < WINDOW_ROWS_MIN:
         raise DataError(f"{sample.count:,} rows are too few; {WINDOW_ROWS_MIN} are required")
     names = suites.spread(files.listed(data_dir), settings.data.suites.reference_files)
-    frames = [files.load(data_dir, name) for name in names]
-    return [*_repeated(sample, frames, settings), *_learned(sample, rows, frames, settings)]
+    rows_max = -(-settings.window_limits.reference_rows // len(names))
+    older = [_OlderFile.read(data_dir, name, rows_max, settings.seed) for name in names]
+    return [*_repeated(sample, older, settings), *_learned(sample, rows, older, settings)]
 
 
-def _repeated(sample: InputSample, frames: Sequence[pd.DataFrame], settings: Settings) -> list[str]:
+@dataclass(frozen=True)
+class _OlderFile:
+    """A file of the data, whose rows are read in batches."""
+
+    rows: BatchRows
+    """A sample, without the target."""
+    count: int
+    repeated_ratio: float
+    """Fraction of the rows that repeat an earlier one in the columns of `Row`."""
+    seconds: float
+    """From the first to the last time; 0 without a time column."""
+
+    @classmethod
+    def read(cls, data_dir: Path, name: str, rows_max: int, seed: int) -> _OlderFile:
+        """Read the file `name` twice: to count its rows, and to draw `rows_max` of them. Raises UnreadableError."""
+        batches, count, ends = files.FileRows(data_dir, name), 0, list[Any]()
+        with RepeatedRows() as repeated:
+            for batch in batches:
+                count += len(batch)
+                repeated.add(batch[[*problem.Row.model_fields]])
+                if problem.TIME_COLUMN:
+                    ends += [batch[problem.TIME_COLUMN].min(), batch[problem.TIME_COLUMN].max()]
+            repeated_ratio = repeated.count() / max(count, 1)
+        places = np.sort(np.random.default_rng(seed).permutation(count)[:rows_max])
+        sampler = RowSampler(places, learned.NEIGHBOR_DISTANCES)
+        for batch in batches:
+            sampler.add(batch.drop(columns=problem.TARGET))
+        times = pd.Series(ends)
+        seconds = (times.max() - times.min()).total_seconds() if ends else 0.0
+        return cls(sampler.rows(), count, repeated_ratio, seconds)
+
+
+def _repeated(sample: InputSample, older: Sequence[_OlderFile], settings: Settings) -> list[str]:
     """Return a sentence if more rows repeat others than in the data; where many do there, equal rows mean nothing."""
     limit, repeated = settings.data.contract.duplicate_ratio, sample.repeats.ratio
-    usual = max(float(frame.duplicated([*problem.Row.model_fields]).mean()) for frame in frames)
+    usual = max(file.repeated_ratio for file in older)
     if usual > limit or repeated <= limit:
         return []
     return [f"Repeated Rows: {repeated:.1%} of {sample.count:,} rows repeat another, in the data {usual:.1%}"]
 
 
-def _learned(sample: InputSample, rows: BatchRows, frames: Sequence[pd.DataFrame], settings: Settings) -> list[str]:
+def _learned(sample: InputSample, rows: BatchRows, older: Sequence[_OlderFile], settings: Settings) -> list[str]:
     """Return the sentences of the learned checks."""
-    limits = settings.window_limits
-    rows_max = -(-limits.reference_rows // len(frames))
-    older = concatenated(
-        [learned.drawn(frame.drop(columns=problem.TARGET), rows_max, settings.seed) for frame in frames]
-    )
+    older_rows = concatenated([file.rows for file in older])
     window, is_short = None, False
-    if older.minutes is not None:
-        days = _days(sample, rows, frames)
-        spans = Spans.of((older.minutes - older.minutes[0]) / DAY_MINUTES, days)
+    if older_rows.minutes is not None:
+        days = _days(sample, rows, older)
+        spans = Spans.of((older_rows.minutes - older_rows.minutes[0]) / DAY_MINUTES, days)
         is_short = days < max(spans.days, WINDOW_RATIO_MIN * settings.monitoring.window_days)
         window = spans.window
-    taught = older.without_time() if rows.minutes is None else older
-    reference = BatchReference(taught, limits, settings.seed, len(frames), window)
+    taught = older_rows.without_time() if rows.minutes is None else older_rows
+    reference = BatchReference(taught, settings.window_limits, settings.seed, len(older), window)
     measured = reference.measure(rows)
     listed = findings(reference, measured, reference.excesses(reference.statistics(measured)))
     return [f"{finding.check}: {finding.text}" for finding in listed if not is_short or finding.check in LASTING]
 
 
-def _days(sample: InputSample, rows: BatchRows, frames: Sequence[pd.DataFrame]) -> float:
+def _days(sample: InputSample, rows: BatchRows, older: Sequence[_OlderFile]) -> float:
     """Return the length of the input in days, at least a minute; without times, that of as many rows of the data."""
     if rows.minutes is not None:
         return float(max(np.ptp(rows.minutes), 1) / DAY_MINUTES)
-    times = [frame[problem.TIME_COLUMN] for frame in frames]
-    seconds = sum((time.max() - time.min()).total_seconds() for time in times)
-    return float(max(seconds / 60 / DAY_MINUTES * sample.count / sum(map(len, times)), 1 / DAY_MINUTES))
+    days = sum(file.seconds for file in older) / 60 / DAY_MINUTES
+    return float(max(days * sample.count / sum(file.count for file in older), 1 / DAY_MINUTES))
