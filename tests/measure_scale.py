@@ -3,6 +3,9 @@
 `python -m tests.measure_scale COPIES FOLDER STAGE...` writes FOLDER/data, one file in which each flight of the year
 occurs COPIES times, 10 ms apart, and prints a line for each stage. 100 copies are 34 million rows. Memory is the
 proportional set size of the stage's processes, sampled five times a second.
+
+A stage is one of dvc.yaml, whose outputs go to FOLDER, or a step of `tests.scale_steps`. `--checkout` measures the
+stages of another checkout by its own dvc.yaml and environment.
 """
 
 from __future__ import annotations
@@ -10,7 +13,6 @@ from __future__ import annotations
 import argparse
 import os
 import subprocess
-import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -20,20 +22,23 @@ import pandas as pd
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 
 from problem import data
 
 ROW_GROUP_ROWS = 2**18
 INTERVAL_SECONDS = 0.2
-COMMANDS = {
-    "data": "-m slipway.checks.data {f}/data --out {f}/data.json --html {f}/deepchecks.html",
-    "prepare": "-m slipway.pipeline.prepare {f}/data {f}/prepared {f}/prepare.json",
-    "background": "-m slipway.pipeline.background {f}/prepared {f}/background.json",
-    "train": "-m slipway.pipeline.train {f}/prepared {f}/model.skops {f}/loss.csv {f}/checkpoints",
-    "export": "-m slipway.pipeline.export {f}/model.skops {f}/prepared {f}/model {f}/export.json",
-    "evaluate": "-m slipway.pipeline.evaluate {f}/model {f}/prepared {f}/scores.parquet {f}/all.json {f}/columns.json",
-}
-"""Arguments of Python for each stage, as dvc.yaml has them."""
+STEPS = ("compare", "monitor")
+
+
+def command_of(stage: str, folder: Path, checkout: Path) -> list[str]:
+    """Return the command of a stage of the dvc.yaml in `checkout`, or of a step, with its paths in `folder`."""
+    python = str(checkout.resolve() / ".venv/bin/python")
+    if stage in STEPS:
+        return [python, "-m", "tests.scale_steps", stage, str(folder)]
+    stages = yaml.safe_load((checkout / "dvc.yaml").read_text("utf-8"))["stages"]
+    _, option, module, *arguments = stages[stage]["cmd"].split()
+    return [python, option, module, *(part if part.startswith("--") else str(folder / part) for part in arguments)]
 
 
 def write_rows(copies: int, folder: Path) -> None:
@@ -58,11 +63,11 @@ def write_rows(copies: int, folder: Path) -> None:
             writer.write_table(pa.Table.from_pandas(ordered, schema=schema, preserve_index=False))
 
 
-def measure(command: list[str]) -> tuple[int, float, float, float]:
-    """Run a command, and return its exit code, peak memory in MB, processor seconds and seconds."""
+def measure(command: list[str], folder: Path) -> tuple[int, float, float, float]:
+    """Run a command in `folder`, and return its exit code, peak memory in MB, processor seconds and seconds."""
     begin, peak = time.monotonic(), 0
     before = os.times()
-    with subprocess.Popen(command) as process:
+    with subprocess.Popen(command, cwd=folder) as process:
         while process.poll() is None:
             peak = max(peak, _memory(process.pid))
             time.sleep(INTERVAL_SECONDS)
@@ -88,12 +93,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="tests.measure_scale", description="Measure stages on the sample's rows.")
     parser.add_argument("copies", type=int)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(COMMANDS))
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help=f"of dvc.yaml, or {', '.join(STEPS)}")
+    parser.add_argument("--checkout", type=Path, default=Path(), help="folder whose stages are measured")
     options = parser.parse_args()
-    write_rows(options.copies, options.folder)
+    folder = options.folder.resolve()
+    write_rows(options.copies, folder)
     for stage in options.stages:
-        arguments = [part.format(f=options.folder) for part in COMMANDS[stage].split()]
-        code, peak, used, seconds = measure([sys.executable, *arguments])
+        command = command_of(stage, folder, options.checkout)
+        code, peak, used, seconds = measure(command, options.checkout)
         print(f"{stage}: {peak:,.0f} MB, {used:.1f} CPU s, {seconds:.1f} s, exit code {code}", flush=True)
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from sqlalchemy import make_url, text
 
 from slipway.tune.storage import open_storage
 from slipway.tune.study import DONE, KILLED, SEARCHER, SURPLUS, SharedStudy
@@ -28,10 +29,11 @@ from tests import searches
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from optuna import Study
     from optuna.storages import RDBStorage
 
 USER, PASSWORD = "tuner", "secret"
-TRIALS, CLAIMS = 6, 8
+TRIALS, RESUMED_TRIALS, CLAIMS = 6, 4, 8
 TIMEOUT_SECONDS = 240
 
 
@@ -108,6 +110,36 @@ def test_two_machines_search_one_study_and_one_repeats_what_the_killed_one_was_r
     fixed = [trial.system_attrs["fixed_params"] for trial in done if "fixed_params" in trial.system_attrs]
     current = {"model.max_iter": 5}
     assert sorted(map(str, [current, *(trial.params for trial in lost if trial.params)])) == sorted(map(str, fixed))
+
+
+def test_a_killed_search_that_starts_again_continues_where_it_was_killed(database, tmp_path):
+    url = make_url(database).set(database="again").render_as_string(hide_password=False)
+    with _opened(database) as storage, storage.engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(
+            text("CREATE DATABASE again TEMPLATE template0")
+        )
+    machine = searches.prepare(tmp_path / "machine", trials=RESUMED_TRIALS, processes=1, folds=2, lost_seconds=1)
+    with _opened(url) as storage:
+        process = searches.start(machine, env={"SLIPWAY_TUNE_STORAGE": url})
+        psutil.wait_procs(searches.kill_in_a_trial(process, storage, searches.searcher(storage)))
+        before = _counted(searches.stored(storage))
+        again = searches.start(machine, "--json", env={"SLIPWAY_TUNE_STORAGE": url})
+        output, errors = again.communicate(timeout=TIMEOUT_SECONDS)
+        after = _counted(searches.stored(storage))
+    trials = json.loads(output)["evidence"]["trials"]
+    assert (RESUMED_TRIALS, len(before), 1) == (trials["tried"], trials["resumed"], trials["killed"]), errors
+    assert before.items() <= after.items()
+    assert RESUMED_TRIALS == len(after)
+
+
+def _counted(study: Study) -> dict[int, float | None]:
+    """Return the values of the complete trials by number, without those that were killed or are surplus."""
+    excluded = study.user_attrs
+    return {
+        trial.number: trial.value
+        for trial in study.trials
+        if trial.state in DONE and not {f"{KILLED}:{trial.number}", f"{SURPLUS}:{trial.number}"} & excluded.keys()
+    }
 
 
 def test_two_machines_that_claim_at_the_same_time_have_each_trial_once(database):
