@@ -19,6 +19,7 @@ from typer.main import get_command
 from slipway.cli import app
 from slipway.local import cml_install
 from slipway.pull_request import jobs
+from slipway.supply_chain.audit import REQUIREMENTS
 from tests.workflows import expressions, pinned
 
 if TYPE_CHECKING:
@@ -657,9 +658,11 @@ def test_pull_requests_restore_the_cache_of_main():
 
 
 def test_change_of_the_lock_is_audited_before_the_merge():
-    audit = yaml.safe_load(Path(".github/workflows/audit.yaml").read_text(encoding="utf-8"))
-    assert {"uv.lock", ".github/advisories.yaml"} < set(audit[True]["pull_request"]["paths"])
-    assert ["uv run slipway audit"] == [step["run"] for step in audit["jobs"]["audit"]["steps"] if "run" in step]
+    workflow = yaml.safe_load(Path(".github/workflows/audit.yaml").read_text(encoding="utf-8"))
+    paths = workflow[True]["pull_request"]["paths"]
+    assert {"uv.lock", ".github/advisories.yaml"} < set(paths)
+    assert all(any(locked.match(path) for path in paths) for locked in REQUIREMENTS)
+    assert ["uv run slipway audit"] == [step["run"] for step in workflow["jobs"]["audit"]["steps"] if "run" in step]
 
 
 def test_makefile_has_at_most_six_targets():
