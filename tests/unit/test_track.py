@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -19,11 +20,9 @@ TRAINED = test_report.RUN | {
 }
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """Return the folder of a run, and the client of an MLflow with the experiment `late` in SQLite."""
-    root = tmp_path_factory.mktemp("run")
-    (root / "results").mkdir()
+def write_run(root: Path) -> None:
+    """Write the results, the parameters and the model of a run."""
+    (root / "results").mkdir(parents=True)
     (root / "model").mkdir()
     (root / "model/model.onnx").write_bytes(b"model")
     numbers = "\n".join(f"  p{number}: {number}" for number in range(150))
@@ -32,6 +31,13 @@ def run(tmp_path_factory):
     compared = COMPARE.result(job="compare", started=START, evidence=test_report.COMPARED | {"candidate": "m1"})
     for result in (trained, compared):
         (root / f"results/{result.job}.json").write_text(result.model_dump_json(by_alias=True))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Return the folder of a run, and the client of an MLflow with the experiment `late` in SQLite."""
+    root = tmp_path_factory.mktemp("fork") / "run"
+    write_run(root)
     uri = f"sqlite:///{root}/mlflow.db"
     from mlflow.tracking import MlflowClient  # takes a second, and every worker imports this file
 
