@@ -51,10 +51,10 @@ class PersonalDataSearch:
     def _of_column(self, name: str, column: pd.Series) -> list[BrokenRule]:
         values = column.dropna()
         counts = values[values.map(lambda value: isinstance(value, str)).astype(bool)].astype(object).value_counts()
-        found = {
+        rows_of = {
             kind: sum(int(rows) for text, rows in counts.items() if has_kind(str(text)))
             for kind, has_kind in self._functions.items()
         }
         return [
-            BrokenRule(column=name, kind=KIND, rule=f"no {kind}", count=rows) for kind, rows in found.items() if rows
+            BrokenRule(column=name, kind=KIND, rule=f"no {kind}", count=rows) for kind, rows in rows_of.items() if rows
         ]
