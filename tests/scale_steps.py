@@ -29,7 +29,7 @@ from slipway.release.champion import Champion
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
@@ -100,5 +100,14 @@ def monitored(folder: Path) -> None:
     print(assessment.window.rows, "rows,", *(f"{verdict.gate} {verdict.outcome}" for verdict in assessment.verdicts))
 
 
+STEPS = {"compare": compared, "write": write_log, "monitor": monitored}
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run a step on a folder."""
+    step, folder = arguments
+    STEPS[step](Path(folder))
+
+
 if __name__ == "__main__":
-    {"compare": compared, "write": write_log, "monitor": monitored}[sys.argv[1]](Path(sys.argv[2]))
+    main(sys.argv[1:])
