@@ -229,7 +229,7 @@ SECTIONS = {"comparison", "content", "judgment", "pictures"}
 def test_headings_of_the_report_are_on_the_page_about_the_comment():
     modules = Path(str(content.__file__)).parent.glob("*.py")
     source = "".join(path.read_text(encoding="utf-8") for path in modules if path.stem in SECTIONS)
-    written = re.findall(r'(?:Heading|Details|Chart)\(\s*"([^"]+)"', source)
+    written = re.findall(r'(?:Heading|Details|[Cc]hart)\(\s*"([^"]+)"', source)
     assert {"Metrics", "Reproduce", "Calibration"} <= {*written}
     assert [] == [heading for heading in written if f"**{heading}**" not in CONTENTS["docs/comment.md"]]
 

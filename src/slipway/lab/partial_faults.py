@@ -61,7 +61,7 @@ def late(original: Original, values: pd.Series) -> pd.Series:
 def exchanged(original: Original, values: pd.Series) -> pd.Series:
     """Return the two most frequent values exchanged, in half of the rows."""
     first, second = values.value_counts().index[:2]
-    return values.mask(original.some(EXCHANGED_RATIO), values.replace({first: second, second: first}))
+    return values.mask(original.some(EXCHANGED_RATIO), values.replace([first, second], [second, first]))
 
 
 def clipped_below(_: Original, values: pd.Series) -> pd.Series:

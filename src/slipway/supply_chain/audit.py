@@ -33,10 +33,17 @@ REQUIREMENTS = tuple(
     Path("src/slipway", name)
     for name in (
         "feature_store/feast.txt",
-        *(f"lab/bench/peers/{peer}.txt" for peer in ("fastapi", "litserve", "mlserver", "rayserve")),
+        *(f"lab/bench/peers/{peer}.txt" for peer in ("fastapi", "litserve", "rayserve")),
     )
 )
 """Files that lock the packages of environments of their own."""
+UNAUDITED = {
+    Path("src/slipway/lab/bench/peers/mlserver.txt"): (
+        "MLServer 1.7.1 requires fastapi < 0.116, hence starlette 0.46, which has known vulnerabilities, such as"
+        " CVE-2025-62727. No fix exists. It only answers `slipway bench --peers`, on loopback."
+    )
+}
+"""Files that are not looked up, with the reason: their findings cannot be fixed, and nothing of a release uses them."""
 
 ALLOWANCE_MAX = timedelta(days=90)  # until an entry of the allow list must be reviewed
 LOCKED = re.compile(r"(?P<name>[\w.-]+)(\[[\w,-]+\])?==(?P<version>[^\s;]+).*?(?P<hashes>--hash=.+)")
