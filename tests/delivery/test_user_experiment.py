@@ -64,6 +64,11 @@ def _experiment(**changes) -> spec.Experiment:
     )
 
 
+def test_the_deviation_of_yes_or_no_is_that_of_both_sides():
+    expected = ((0.1 * 0.9 + 0.4 * 0.6) / 2) ** 0.5
+    assert expected == pytest.approx(user_experiment.plan_of(_options(effect=0.3)).deviation)
+
+
 def test_a_user_keeps_the_side_and_each_side_has_its_percentage():
     sides = [side_of(unit_of("a1", name), 30) for name in NAMES]
     assert sides == [side_of(unit_of("a1", name), 30) for name in NAMES]
@@ -222,6 +227,8 @@ def test_the_policy_of_the_environment_holds_for_a_treatment(project):
         ({"header": None, "column": "nobody"}, "--column nobody: not a column of `Row`"),
         ({"baseline": 1.5}, "--baseline 1.5: not within the limits 0 to 1"),
         ({"effect": 2.0}, "--effect 2: not between 0 and 1"),
+        ({"effect": 0.95}, "--effect 0.95: 0.1 would become 1.05, which is not within the limits 0 to 1"),
+        ({"effect": 0.15, "lower_is_better": True}, "--effect 0.15: 0.1 would become -0.05, which is not within"),
         ({"limits": (0, 100)}, "--deviation: missing"),
     ],
 )

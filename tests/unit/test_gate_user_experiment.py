@@ -20,7 +20,7 @@ from slipway.gates.user_experiment import (
 
 RATE, EFFECT, ALPHA, POWER = 0.3, 0.05, 0.05, 0.8
 DEVIATION = math.sqrt(RATE * (1 - RATE))
-USERS = users_needed(DEVIATION, EFFECT, ALPHA, POWER)
+USERS = users_needed(DEVIATION, EFFECT, ALPHA, POWER, 1)
 PLAN = ExperimentPlan(baseline=RATE, deviation=DEVIATION, effect=EFFECT, alpha=ALPHA, power=POWER, users=USERS)
 THRESHOLD = math.log(2 / ALPHA)
 RUNS = 300
@@ -52,7 +52,7 @@ def _decided(rate: float, plan=PLAN) -> tuple[float, float]:
     """Return the fractions of the simulated experiments that end with better, and with worse."""
     random, better, worse = np.random.default_rng(5), 0, 0
     for _ in range(RUNS):
-        ours, theirs = (random.random(plan.users) < chance for chance in (rate, RATE))
+        ours, theirs = (random.random(plan.users) < chance for chance in (rate, plan.baseline))
         logs = winnings(ours.astype(float).tolist(), theirs.astype(float).tolist(), plan)
         better, worse = better + (logs[0] >= THRESHOLD), worse + (logs[1] >= THRESHOLD)
     return better / RUNS, worse / RUNS
@@ -67,6 +67,20 @@ def test_equal_models_are_rarely_decided_and_the_stated_effect_is_with_the_state
     assert max(_decided(RATE)) <= ALPHA / 2
     assert POWER - 0.07 <= _decided(RATE + EFFECT)[0]
     assert POWER - 0.07 <= _decided(RATE - EFFECT)[1]
+
+
+@pytest.mark.parametrize(("rate", "effect"), [(0.02, 0.05), (0.02, 0.2), (0.05, 0.9), (0.1, 0.5), (0.3, 0.2)])
+def test_a_rare_outcome_or_a_large_effect_is_detected_with_the_stated_power(rate, effect):
+    """The stake is limited, so the formula for small effects would need too few users, two for the third case."""
+    deviation = math.sqrt(sum(chance * (1 - chance) for chance in (rate, rate + effect)) / 2)
+    users = users_needed(deviation, effect, ALPHA, POWER, 1)
+    plan = PLAN.model_copy(update={"baseline": rate, "deviation": deviation, "effect": effect, "users": users})
+    assert POWER - 0.07 <= _decided(rate + effect, plan)[0]
+    assert max(_decided(rate, plan)) <= ALPHA / 2
+
+
+def test_the_size_depends_on_no_unit():
+    assert users_needed(0.2, 0.3, ALPHA, POWER, 1) == users_needed(20, 30, ALPHA, POWER, 100)
 
 
 def test_a_lower_outcome_is_better_where_that_is_stated():

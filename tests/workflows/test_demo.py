@@ -80,13 +80,26 @@ def demo(temporary) -> FinishedDemo:
 
 def _run_demo(temporary: Path) -> FinishedDemo:
     before = set(homes(DEMOS))
-    env = os.environ | {"TMPDIR": str(temporary)}
+    env = _environment(temporary)
     done = subprocess.run(
         [*COMMAND, DEMOS], env=env, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
     )
     assert 0 == done.returncode, done.stdout[-5000:] + done.stderr
     (home,) = set(homes(DEMOS)) - before
     return FinishedDemo(done, home)
+
+
+def _environment(temporary: Path) -> dict[str, str]:
+    """Return the environment of a demo, with a `nice` that changes no priority.
+
+    A demo runs its tests with a lower one. Next to the other workers these would get a tenth of a processor.
+    """
+    program = temporary.with_name(f"{temporary.name}-programs") / "nice"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text('#!/bin/sh\nshift 2\nexec "$@"\n')
+    program.chmod(0o755)
+    path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+    return os.environ | {"TMPDIR": str(temporary), "PATH": path}
 
 
 def test_summary_has_the_duration_of_every_phase(demo):
@@ -267,7 +280,7 @@ def _kill(phase: int, seconds: float, temporary: Path) -> str:
     Return its exit code and duration as text.
     """
     begins, start = (PHASES[phase] if phase else "Slipway demo").lower(), time.monotonic()
-    env = os.environ | {"TMPDIR": str(temporary)}
+    env = _environment(temporary)
     with subprocess.Popen(
         [*COMMAND, DEMOS], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:

@@ -32,8 +32,9 @@ ENVIRONMENT = ".venv-checks"
 RUNNER = "slipway.checks.deepchecks_runner"
 SYNC = "uv sync --frozen --quiet --no-default-groups --group checks"
 """Installs the locked packages by hash; 0.04 s where they are up to date."""
-START = f'{SYNC} && exec {ENVIRONMENT}/bin/python -m "$@"'
-"""The shell turns into Python: `uv run` would wait for it with 20 MB in memory."""
+START = f'{{ [ -n "${{UV_NO_SYNC:-}}" ] || {SYNC}; }} && exec {ENVIRONMENT}/bin/python -m "$@"'
+"""The shell turns into Python: `uv run` would wait for it with 20 MB in memory. UV_NO_SYNC has the effect that it has
+on `uv run`."""
 QUIET = {
     "DISABLE_DEEPCHECKS_ANONYMOUS_TELEMETRY": "true",  # otherwise each import calls api.deepchecks.com
     "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads slow a busy machine down by a factor of ten
@@ -83,7 +84,9 @@ def started() -> Iterator[Suites]:
 
     The process ends with the block, at any point of its work.
     """
-    environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
+    # The installation leaves the compilation of the few imported modules to the first run.
+    dropped = {"VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE"}
+    environment = {key: value for key, value in os.environ.items() if key not in dropped}
     environment |= {"UV_PROJECT_ENVIRONMENT": ENVIRONMENT} | QUIET
     with tempfile.TemporaryDirectory() as folder:
         suites = Suites(Path(folder))

@@ -57,9 +57,15 @@ def plan_of(options: Options) -> ExperimentPlan:
         raise ArgumentError(f"--baseline {options.baseline:g}: not within the limits {low:g} to {high:g}")
     if not 0 < options.effect < high - low:
         raise ArgumentError(f"--effect {options.effect:g}: not between 0 and {high - low:g}, the range of the outcome")
+    goal = options.baseline + (-options.effect if options.lower_is_better else options.effect)
+    if not low <= goal <= high:
+        raise ArgumentError(
+            f"--effect {options.effect:g}: {options.baseline:g} would become {goal:g}, which is not within the limits"
+            f" {low:g} to {high:g}"
+        )
     deviation = options.deviation
     if deviation is None and options.limits == (0, 1):
-        deviation = math.sqrt(options.baseline * (1 - options.baseline))
+        deviation = math.sqrt((options.baseline * (1 - options.baseline) + goal * (1 - goal)) / 2)
     if not deviation:
         raise ArgumentError("--deviation: missing; give the standard deviation of the outcomes of users today")
     return ExperimentPlan(
@@ -71,7 +77,7 @@ def plan_of(options: Options) -> ExperimentPlan:
         alpha=options.alpha,
         power=options.power,
         lower_is_better=options.lower_is_better,
-        users=users_needed(deviation, options.effect, options.alpha, options.power),
+        users=users_needed(deviation, options.effect, options.alpha, options.power, high - low),
     )
 
 

@@ -11,7 +11,9 @@ winnings gives
 
     users of each side = 2 (z + sqrt(2 L))² (standard deviation / effect)²
 
-which is the formula of the t-test with sqrt(2 L) in place of z of alpha / 2: 1.6 times as many users.
+which is the formula of the t-test with sqrt(2 L) in place of z of alpha / 2: 1.6 times as many users. A bet stakes at
+most half of the capital. Where the formula would stake more, as for a rare outcome, the users follow from that stake: a
+pair adds at least `stake * effect - stake² * (2 variance + effect²) / 2` to the logarithm of the winnings on average.
 """
 
 from __future__ import annotations
@@ -53,8 +55,7 @@ class ExperimentPlan(Evidence):
     @property
     def stake(self) -> float:
         """Return the fixed fraction of the capital that a bet stakes per unit of the outcome."""
-        optimal = math.sqrt(2 * _log_threshold(self.alpha) / (2 * self.users)) / self.deviation
-        return min(optimal, STAKE_MAX / (self.high - self.low))
+        return min(_stake(self.users, self.deviation, self.alpha), STAKE_MAX / (self.high - self.low))
 
 
 class SideFacts(Evidence):
@@ -100,10 +101,26 @@ class ExperimentEvidence(Evidence):
         return min(self.treatment_side.labeled, self.control_side.labeled) >= self.plan.users
 
 
-def users_needed(deviation: float, effect: float, alpha: float, power: float) -> int:
-    """Return the users of each side that detect `effect` with probability `power`."""
-    reach = NormalDist().inv_cdf(power) + math.sqrt(2 * _log_threshold(alpha))
-    return max(2, math.ceil(2 * (reach * deviation / effect) ** 2))
+def users_needed(deviation: float, effect: float, alpha: float, power: float, span: float) -> int:
+    """Return the users of each side that detect `effect` with probability `power`.
+
+    deviation: standard deviation of the outcomes of users, the same on both sides, or the root of the mean variance of
+    both; span: highest minus lowest possible outcome.
+    """
+    z, threshold = NormalDist().inv_cdf(power), _log_threshold(alpha)
+    users = max(2, math.ceil(2 * ((z + math.sqrt(2 * threshold)) * deviation / effect) ** 2))
+    stake = STAKE_MAX / span
+    if _stake(users, deviation, alpha) <= stake:
+        return users
+    gain = stake * effect - stake**2 * (2 * deviation**2 + effect**2) / 2
+    spread = z * stake * math.sqrt(2) * deviation
+    root = (spread + math.sqrt(spread**2 + 4 * gain * threshold)) / (2 * gain)
+    return max(users, math.ceil(root**2))
+
+
+def _stake(users: int, deviation: float, alpha: float) -> float:
+    """Return the stake per unit of the outcome with which the most experiments of this size detect the effect."""
+    return math.sqrt(2 * _log_threshold(alpha) / (2 * users)) / deviation
 
 
 def winnings(treatment: Sequence[float], control: Sequence[float], plan: ExperimentPlan) -> tuple[float, float]:

@@ -107,7 +107,8 @@ class Tables:
         """
         self.rows[part] += len(rows)
         if problem.TIME_COLUMN and len(rows):
-            self._ends[part] += [rows[problem.TIME_COLUMN].min(), rows[problem.TIME_COLUMN].max()]
+            ends = [*self._ends[part], rows[problem.TIME_COLUMN].min(), rows[problem.TIME_COLUMN].max()]
+            self._ends[part] = [min(ends), max(ends)]
         for start in range(0, len(rows), ROW_GROUP_ROWS):
             self._pending[part].append(self._typed(rows.iloc[start : start + ROW_GROUP_ROWS]))
             self._write_groups(part, ROW_GROUP_ROWS)
@@ -142,7 +143,7 @@ class Tables:
         """Return the first and the last time of each table with rows; empty without a time column."""
         if not problem.TIME_COLUMN:
             return {}
-        return {"period": {part: [str(min(ends)), str(max(ends))] for part, ends in self._ends.items() if ends}}
+        return {"period": {part: [str(end) for end in ends] for part, ends in self._ends.items() if ends}}
 
 
 def _table(rows: pd.DataFrame) -> pd.DataFrame:
