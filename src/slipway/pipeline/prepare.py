@@ -106,12 +106,12 @@ class Tables:
         Raises UserError for a value that does not have the type of its field, or that of the batches before.
         """
         self.rows[part] += len(rows)
-        if problem.TIME_COLUMN and len(rows):
-            ends = [*self._ends[part], rows[problem.TIME_COLUMN].min(), rows[problem.TIME_COLUMN].max()]
-            self._ends[part] = [min(ends), max(ends)]
         for start in range(0, len(rows), ROW_GROUP_ROWS):
             self._pending[part].append(self._typed(rows.iloc[start : start + ROW_GROUP_ROWS]))
             self._write_groups(part, ROW_GROUP_ROWS)
+        if problem.TIME_COLUMN and len(rows):
+            ends = [*self._ends[part], rows[problem.TIME_COLUMN].min(), rows[problem.TIME_COLUMN].max()]
+            self._ends[part] = [min(ends), max(ends)]
 
     def _typed(self, rows: pd.DataFrame) -> pa.Table:
         try:
