@@ -105,10 +105,10 @@ def test_the_tables_have_row_groups_of_bounded_size(batched, monkeypatch, tmp_pa
 
 
 def test_four_times_the_rows_need_no_more_memory(batched, collected, monkeypatch, tmp_path):
-    monkeypatch.setattr(prepare, "ROW_GROUP_ROWS", 500)
+    monkeypatch.setattr(prepare, "ROW_GROUP_ROWS", 10_000)
     peaks = []
-    for rows in (2000, 2000, 8000):  # the first run also allocates what is imported or cached
-        batched(_frame(rows), 250)
+    for rows in (40_000, 40_000, 160_000):  # the first run also allocates what is imported or cached
+        batched(_frame(rows), 5000)
         arrow = pa.proxy_memory_pool(pa.default_memory_pool())
         pa.set_memory_pool(arrow)
         tracemalloc.start()
