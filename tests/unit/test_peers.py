@@ -19,15 +19,6 @@ FILES = sorted({peer.requirements for peer in PEERS.values() if peer.requirement
 NOOP = ("uvicorn", "slipway.lab.bench.noop:app")
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_each_package_has_a_version_and_a_hash_and_no_index(name):
-    content = (FOLDER / name).read_text()
-    entries = [entry for entry in re.split(r"\n(?=\S)", content) if entry.strip()]
-    assert entries
-    assert all(re.match(r"[a-z0-9-]+==\S+ .*\\\n +--hash=sha256:", entry) for entry in entries)
-    assert "://" not in content
-
-
 def test_the_audit_covers_the_packages_of_every_peer_but_those_with_a_reason():
     audited = {path.name for path in audit.REQUIREMENTS if path.parent.name == FOLDER.name}
     assert {*FILES} == audited | {path.name for path in audit.UNAUDITED}
