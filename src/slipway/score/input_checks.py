@@ -93,14 +93,14 @@ class _OlderFile:
                 count += len(batch)
                 repeated.add(batch[[*problem.Row.model_fields]])
                 if problem.TIME_COLUMN:
-                    ends += [batch[problem.TIME_COLUMN].min(), batch[problem.TIME_COLUMN].max()]
+                    times = pd.Series([*ends, batch[problem.TIME_COLUMN].min(), batch[problem.TIME_COLUMN].max()])
+                    ends = [times.min(), times.max()]
             repeated_ratio = repeated.count() / max(count, 1)
         places = np.sort(np.random.default_rng(seed).permutation(count)[:rows_max])
         sampler = RowSampler(places, learned.NEIGHBOR_DISTANCES)
         for batch in batches:
             sampler.add(batch.drop(columns=problem.TARGET))
-        times = pd.Series(ends)
-        seconds = (times.max() - times.min()).total_seconds() if ends else 0.0
+        seconds = (ends[1] - ends[0]).total_seconds() if ends else 0.0
         return cls(sampler.rows(), count, repeated_ratio, seconds)
 
 
