@@ -6,39 +6,58 @@ the nodes that only encode, cast and concatenate columns, so that the others rea
 number changes: the codes of categories are whole, and float32 holds them exactly.
 
 Many rows are sorted before trees score them, because a processor predicts the branches of similar rows better.
-
-The graph is edited as protobuf messages, of which only a few fields are read, because the service does not install the
-package `onnx`. Source: onnx/onnx-ml.proto, and protobuf.dev/programming-guides/encoding.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+from slipway.onnx_message import (
+    ATTRIBUTE,
+    ATTRIBUTE_NAME,
+    ATTRIBUTE_TYPE,
+    DATA_TYPE,
+    DIMENSIONS,
+    FLOAT,
+    GRAPH,
+    INITIALIZER,
+    INPUT,
+    INT64,
+    INT_ATTRIBUTE,
+    INT_VALUE,
+    NODE,
+    NODE_INPUT,
+    NODE_OUTPUT,
+    OPERATOR,
+    OUTPUT,
+    RAW_DATA,
+    STRING,
+    TENSOR_NAME,
+    VALUE_NAME,
+    Node,
+    by_number,
+    fields_of,
+    int64s,
+    matrix_input,
+    message_of,
+    named,
+    values_of,
+)
 
-    Field = tuple[int, int | bytes]
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from slipway.onnx_message import Field
+
     Columns = Mapping[str, Sequence[Any] | np.ndarray]
 
 PACKED, PLACES = "slipway_packed", "slipway_places_"
-FLOAT, INT64, STRING = 1, 7, 8  # types of elements
 FLOAT32_WHOLE_MAX = 2**24  # up to which float32 holds every whole number
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # encodings of a field
-GRAPH = 7  # fields of ModelProto
-NODE, INITIALIZER, INPUT, OUTPUT = 1, 5, 11, 12  # of GraphProto
-NODE_INPUT, NODE_OUTPUT, OPERATOR, ATTRIBUTE, DOMAIN = 1, 2, 4, 5, 7  # of NodeProto
-ATTRIBUTE_NAME, FLOAT_VALUE, INT_VALUE, FLOATS, INTS, STRINGS, ATTRIBUTE_TYPE = 1, 2, 3, 7, 8, 9, 20  # AttributeProto
-VALUE_NAME = 1  # of ValueInfoProto
-INT_ATTRIBUTE = 2  # of AttributeProto.AttributeType
 DEFAULT_CODES = {INT64: -1, FLOAT: -0.0}  # of the operator LabelEncoder
-DIMENSIONS, DATA_TYPE, INT64_DATA, TENSOR_NAME, RAW_DATA = 1, 2, 7, 8, 9  # of TensorProto
-DOMAINS = frozenset({b"", b"ai.onnx", b"ai.onnx.ml"})
 TREES = frozenset({"TreeEnsembleClassifier", "TreeEnsembleRegressor"})
 BY_VALUE = frozenset({"Cast", "Identity", "Reshape"})  # operators whose result for a row depends on that row alone
 SORTED_ROWS_MIN = 200  # the gain of fewer rows is less than sorting takes
@@ -87,10 +106,11 @@ class PackedModel:
         if len(values[0][0]) == 1:  # in a fifth of the time of the general case
             row = [column[0] if codes is None else codes[column[0]] for column, codes in values]
             return np.array([row], dtype=np.float32)
-        packed = np.empty((len(values[0][0]), len(values)), dtype=np.float32)
+        rows = len(values[0][0])
+        packed = np.empty((rows, len(values)), dtype=np.float32)
         for place, (column, codes) in enumerate(values):
-            packed[:, place] = np.asarray(
-                column if codes is None else list(map(codes.__getitem__, column)), dtype=np.float32
+            packed[:, place] = (
+                column if codes is None else np.fromiter(map(codes.__getitem__, column), np.float32, rows)
             )
         return packed
 
@@ -103,56 +123,17 @@ class _Tensor:
     features: tuple[Feature, ...]
 
 
-class _Node:
-    """The fields of a NodeProto that `pack` needs."""
-
-    def __init__(self, content: bytes) -> None:
-        fields = _by_number(content)
-        self.content = content
-        self.inputs = [name.decode() for name in fields[NODE_INPUT]]
-        self.outputs = [name.decode() for name in fields[NODE_OUTPUT]]
-        self.operator = fields[OPERATOR][0].decode()
-        self.is_standard = {*fields[DOMAIN]} <= DOMAINS
-        self._attributes = fields[ATTRIBUTE]
-
-    def attributes(self) -> dict[str, Any]:
-        """Return the whole numbers, numbers and lists among the attributes, by name."""
-        values: dict[str, Any] = {}
-        for content in self._attributes:
-            fields = _by_number(content)
-            name = fields[ATTRIBUTE_NAME][0].decode()
-            if INT_VALUE in fields:
-                values[name] = _signed(fields[INT_VALUE][0])
-            elif FLOAT_VALUE in fields:
-                values[name] = _floats(fields[FLOAT_VALUE])[0]
-            elif STRINGS in fields:
-                values[name] = [value.decode() for value in fields[STRINGS]]
-            elif FLOATS in fields:
-                values[name] = _floats(fields[FLOATS])
-            else:
-                values[name] = _ints(fields[INTS])
-        return values
-
-    def first_whole_number(self, attribute: str) -> int | None:
-        """Return the first of a list of whole numbers, without reading the others, which a tree has by the thousand."""
-        for content in self._attributes:
-            fields = _fields(content)
-            if next(fields) == (ATTRIBUTE_NAME, attribute.encode()):
-                return next((_ints([value])[0] for number, value in fields if number == INTS), None)
-        return None
-
-
 def pack(content: bytes, kinds: Mapping[str, str]) -> PackedModel | None:
     """Return the model with its columns packed, or None where its graph does not allow that.
 
     `content` is a ModelProto with an input of shape (rows, 1) for each of `kinds`, which has "number" or "category" by
     column.
     """
-    model = list(_fields(content))
-    graph = list(_fields(_by_number(content)[GRAPH][0]))
-    nodes = [_Node(value) for value in _values(graph, NODE)]
-    constants = dict(_named(graph, INITIALIZER, TENSOR_NAME))
-    inputs = dict(_named(graph, INPUT, VALUE_NAME))
+    model = list(fields_of(content))
+    graph = list(fields_of(by_number(content)[GRAPH][0]))
+    nodes = [Node(value) for value in values_of(graph, NODE)]
+    constants = dict(named(graph, INITIALIZER, TENSOR_NAME))
+    inputs = dict(named(graph, INPUT, VALUE_NAME))
     if inputs.keys() != kinds.keys() or any(node.operator in WITH_SUBGRAPH for node in nodes):
         return None
     tensors = {name: _Tensor(FLOAT if kind == "number" else STRING, (Feature(name),)) for name, kind in kinds.items()}
@@ -160,21 +141,19 @@ def pack(content: bytes, kinds: Mapping[str, str]) -> PackedModel | None:
     read = dict.fromkeys(name for node in left for name in node.inputs)
     packed = {name: tensors[name].features for name in read if name in tensors and tensors[name].element == FLOAT}
     others = tuple(name for name in read if name in kinds and name not in packed)
-    unavailable = read.keys() - packed.keys() - set(others) | dict(_named(graph, OUTPUT, VALUE_NAME)).keys()
+    unavailable = read.keys() - packed.keys() - set(others) | dict(named(graph, OUTPUT, VALUE_NAME)).keys()
     if not packed or not tensors.keys().isdisjoint(unavailable):
         return None
     matrix, features, splits = _matrix(packed)
     kept = [field for field in graph if field[0] not in {NODE, INITIALIZER, INPUT}]
     kept += [(INITIALIZER, constants[name]) for name in read if name in constants]
-    kept += [(INPUT, inputs[name]) for name in others] + [(INPUT, _matrix_input(matrix, len(features)))]
+    kept += [(INPUT, inputs[name]) for name in others] + [(INPUT, matrix_input(matrix, len(features)))]
     kept += [*splits, *((NODE, node.content) for node in left)]
-    edited = [(number, _message(kept) if number == GRAPH else value) for number, value in model]
-    return PackedModel(_message(edited), matrix, features, others, None if others else _first_split(left, matrix))
+    edited = [(number, message_of(kept) if number == GRAPH else value) for number, value in model]
+    return PackedModel(message_of(edited), matrix, features, others, None if others else _first_split(left, matrix))
 
 
-def _without_encoding(
-    nodes: Sequence[_Node], tensors: dict[str, _Tensor], constants: Mapping[str, bytes]
-) -> list[_Node]:
+def _without_encoding(nodes: Sequence[Node], tensors: dict[str, _Tensor], constants: Mapping[str, bytes]) -> list[Node]:
     """Return the nodes that do more than to encode, cast and concatenate columns; add the outputs of the others."""
     left = []
     for node in nodes:
@@ -188,14 +167,14 @@ def _without_encoding(
     return left
 
 
-def _concatenated(node: _Node, inputs: list[_Tensor], _: Mapping[str, bytes]) -> _Tensor | None:
+def _concatenated(node: Node, inputs: list[_Tensor], _: Mapping[str, bytes]) -> _Tensor | None:
     elements = {tensor.element for tensor in inputs}
     if len(inputs) != len(node.inputs) or len(elements) > 1 or node.attributes()["axis"] not in {1, -1}:
         return None
     return _Tensor(elements.pop(), tuple(chain.from_iterable(tensor.features for tensor in inputs)))
 
 
-def _encoded(node: _Node, inputs: list[_Tensor], _: Mapping[str, bytes]) -> _Tensor | None:
+def _encoded(node: Node, inputs: list[_Tensor], _: Mapping[str, bytes]) -> _Tensor | None:
     attributes, (tensor,) = node.attributes(), inputs
     element, suffix = (INT64, "int64") if "values_int64s" in attributes else (FLOAT, "float")
     keys, values = attributes.get("keys_strings"), attributes.get(f"values_{suffix}s")
@@ -207,12 +186,12 @@ def _encoded(node: _Node, inputs: list[_Tensor], _: Mapping[str, bytes]) -> _Ten
     return _Tensor(element, (Feature(tensor.features[0].column, codes),))
 
 
-def _reshaped(node: _Node, inputs: list[_Tensor], constants: Mapping[str, bytes]) -> _Tensor | None:
-    shape = _int64s(constants[node.inputs[1]]) if node.inputs[1] in constants else []
+def _reshaped(node: Node, inputs: list[_Tensor], constants: Mapping[str, bytes]) -> _Tensor | None:
+    shape = int64s(constants[node.inputs[1]]) if node.inputs[1] in constants else []
     return inputs[0] if shape == [-1, len(inputs[0].features)] else None
 
 
-def _cast(node: _Node, inputs: list[_Tensor], _: Mapping[str, bytes]) -> _Tensor | None:
+def _cast(node: Node, inputs: list[_Tensor], _: Mapping[str, bytes]) -> _Tensor | None:
     is_number = node.attributes()["to"] == FLOAT and inputs[0].element != STRING
     return _Tensor(FLOAT, inputs[0].features) if is_number else None
 
@@ -220,12 +199,12 @@ def _cast(node: _Node, inputs: list[_Tensor], _: Mapping[str, bytes]) -> _Tensor
 _ENCODERS = {"Concat": _concatenated, "LabelEncoder": _encoded, "Reshape": _reshaped, "Cast": _cast}
 
 
-def _first_split(nodes: Sequence[_Node], matrix: str) -> int | None:
+def _first_split(nodes: Sequence[Node], matrix: str) -> int | None:
     """Return the column of the matrix at the root of the first tree; None if `nodes` do more than to sum up trees."""
     if not {node.operator for node in nodes} <= TREES | BY_VALUE:
         return None
     trees = (node for node in nodes if node.operator in TREES and node.inputs == [matrix])
-    return next((tree.first_whole_number("nodes_featureids") for tree in trees), None)
+    return next((int(tree.numbers("nodes_featureids")[0]) for tree in trees), None)
 
 
 def _matrix(packed: Mapping[str, tuple[Feature, ...]]) -> tuple[str, tuple[Feature, ...], list[Field]]:
@@ -243,116 +222,16 @@ def _matrix(packed: Mapping[str, tuple[Feature, ...]]) -> tuple[str, tuple[Featu
     return PACKED, tuple(feature for _, feature in places.values()), splits
 
 
-def _matrix_input(name: str, features: int) -> bytes:
-    """Return the ValueInfoProto of a float32 tensor of shape (rows, features)."""
-    shape = _field(1, b"") + _field(1, _field(1, features))
-    return _field(1, name.encode()) + _field(2, _field(1, _field(1, FLOAT) + _field(2, shape)))
-
-
 def _constant(name: str, values: Sequence[int]) -> bytes:
     """Return the TensorProto of int64 `values`."""
     content = np.array(values, dtype="<i8").tobytes()
-    return _message([(DIMENSIONS, len(values)), (DATA_TYPE, INT64), (TENSOR_NAME, name.encode()), (RAW_DATA, content)])
+    return message_of(
+        [(DIMENSIONS, len(values)), (DATA_TYPE, INT64), (TENSOR_NAME, name.encode()), (RAW_DATA, content)]
+    )
 
 
 def _gather(places: str, output: str) -> bytes:
     """Return the NodeProto that selects columns of the matrix."""
-    axis = _message([(ATTRIBUTE_NAME, b"axis"), (INT_VALUE, 1), (ATTRIBUTE_TYPE, INT_ATTRIBUTE)])
+    axis = message_of([(ATTRIBUTE_NAME, b"axis"), (INT_VALUE, 1), (ATTRIBUTE_TYPE, INT_ATTRIBUTE)])
     inputs: list[Field] = [(NODE_INPUT, PACKED.encode()), (NODE_INPUT, places.encode())]
-    return _message([*inputs, (NODE_OUTPUT, output.encode()), (OPERATOR, b"Gather"), (ATTRIBUTE, axis)])
-
-
-def _int64s(tensor: bytes) -> list[int]:
-    """Return the values of a TensorProto of int64."""
-    fields = _by_number(tensor)
-    if RAW_DATA in fields:
-        values: list[int] = np.frombuffer(fields[RAW_DATA][0], dtype="<i8").tolist()
-        return values
-    return _ints(fields[INT64_DATA])
-
-
-def _ints(values: Sequence[Any]) -> list[int]:
-    """Return repeated whole numbers, which may be packed into one field."""
-    numbers: list[int] = []
-    for value in values:
-        if isinstance(value, int):
-            numbers.append(_signed(value))
-            continue
-        place = 0
-        while place < len(value):
-            number, place = _varint(value, place)
-            numbers.append(_signed(number))
-    return numbers
-
-
-def _floats(values: Sequence[bytes]) -> list[float]:
-    numbers: list[float] = np.frombuffer(b"".join(values), dtype="<f4").tolist()
-    return numbers
-
-
-def _named(graph: Iterable[Field], kind: int, name: int) -> Iterator[tuple[str, bytes]]:
-    """Yield the messages of a kind in `graph`, with the names that they have in field `name`."""
-    for value in _values(graph, kind):
-        yield _by_number(value)[name][0].decode(), value
-
-
-def _values(message: Iterable[Field], number: int) -> Iterator[Any]:
-    return (value for field, value in message if field == number)
-
-
-def _by_number(message: bytes) -> dict[int, list[Any]]:
-    values: dict[int, list[Any]] = defaultdict(list)
-    for number, value in _fields(message):
-        values[number].append(value)
-    return values
-
-
-def _fields(message: bytes) -> Iterator[Field]:
-    """Yield number and value of each field: a whole number, or bytes."""
-    place = 0
-    while place < len(message):
-        key, place = _varint(message, place)
-        number, encoding = key >> 3, key & 7
-        if encoding == VARINT:
-            whole, place = _varint(message, place)
-            yield number, whole
-            continue
-        size = 8 if encoding == FIXED64 else 4
-        if encoding == BYTES:
-            size, place = _varint(message, place)
-        yield number, message[place : place + size]
-        place += size
-
-
-def _varint(message: bytes, place: int) -> tuple[int, int]:
-    """Return the whole number at `place`, and the place after it."""
-    value = shift = 0
-    while True:
-        byte = message[place]
-        value |= (byte & 0x7F) << shift
-        place, shift = place + 1, shift + 7
-        if byte < 0x80:
-            return value, place
-
-
-def _message(fields: Iterable[Field]) -> bytes:
-    return b"".join(_field(*field) for field in fields)
-
-
-def _field(number: int, value: int | bytes) -> bytes:
-    """Return a field of a message."""
-    if isinstance(value, int):
-        return _as_varint(number << 3 | VARINT) + _as_varint(value)
-    return _as_varint(number << 3 | BYTES) + _as_varint(len(value)) + value
-
-
-def _as_varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes((*encoded, value))
-
-
-def _signed(value: int) -> int:
-    return value - 2**64 if value >= 2**63 else value
+    return message_of([*inputs, (NODE_OUTPUT, output.encode()), (OPERATOR, b"Gather"), (ATTRIBUTE, axis)])

@@ -107,7 +107,9 @@ def test_rows_of_other_models_are_not_sorted(name):
     assert pack(exported(name), KINDS).first_split is None
 
 
-def test_predictions_are_in_the_order_of_the_rows(tmp_path):
+@pytest.mark.parametrize("table_bytes", [0, 8_000_000])
+def test_predictions_are_in_the_order_of_the_rows(tmp_path, monkeypatch, table_bytes):
+    monkeypatch.setattr("slipway.tree_tables.TABLE_BYTES_MAX", table_bytes)
     (tmp_path / ONNX).write_bytes(exported("codes"))
     columns = [{"name": name, "kind": kind} for name, kind in KINDS.items()]
     (tmp_path / SIGNATURE).write_text(json.dumps({"format": "onnx", "task": "regression", "columns": columns}))
