@@ -300,6 +300,24 @@ def test_arrays_of_plain_rows_are_parsed_as_columns(row, toy):
     assert RowContract(row, MAX_ROWS).parse(body)[1] == columns
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[%s,]",
+        b"[%s]]",
+        b"\xef\xbb\xbf[%s]",
+        b"[%s\x00]",
+        b"[" * 5_000 + b"%s",
+        b'[%s,{"name": "\xff"}]',
+        b'[%s,{"name": "\\ud800"}]',
+        b'[%s,{"name": "\x01"}]',
+        b'[%s,{"size": 01}]',
+    ],
+)
+def test_an_array_that_is_no_json_is_refused(contract, body):
+    assert outcome(contract, body % as_rows([GOOD])[1:-1])[0] == 400
+
+
 @pytest.mark.parametrize("key", ["size", "s\\u0069ze"])
 def test_a_repeated_key_in_an_array_is_refused_with_its_row(contract, key):
     row = _object(GOOD)

@@ -13,8 +13,11 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
+from msgspec import MsgspecError, Struct, defstruct
+from msgspec.json import Decoder
+from msgspec.structs import astuple
 from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError, create_model
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from slipway.serving.refusal import detail, violation
 from slipway.serving.strict_row import QuickModel
@@ -49,6 +52,7 @@ class ColumnsValidator:
         self._validator = TypeAdapter(_body(row, max_rows)).validator if is_by_value(row) else None
         self._array_validator = self._validator if _is_plain(row) else None
         self._names = list(row.model_fields)
+        self._decoder = Decoder(list[_plain_row(self._names)])  # type: ignore[misc]  # a type made at run time
 
     def parse(self, body: bytes | bytearray) -> dict[str, list[Any]] | None:
         """Return the columns of a valid body, or None if the rows must be validated instead."""
@@ -65,14 +69,17 @@ class ColumnsValidator:
         if self._array_validator is None:
             return None
         try:
-            rows = from_json(body)
-            if {*map(len, rows)} != {len(self._names)}:
-                return None
-            columns = {name: [row[name] for row in rows] for name in self._names}
+            rows = self._decoder.decode(body)
+            columns = dict(zip(self._names, map(list, zip(*map(astuple, rows), strict=True)), strict=False))
             valid: dict[str, list[Any]] = self._array_validator.validate_python({"columns": columns}).columns.__dict__
-        except (ValueError, TypeError, KeyError):  # not JSON, no array of objects, or an invalid value
+        except (MsgspecError, RecursionError, ValueError):  # not JSON, no array of rows, or an invalid value
             return None
         return valid
+
+
+def _plain_row(names: Sequence[str]) -> type[Struct]:
+    """Return the type of a row with any values; msgspec makes one in a third of the time of a dictionary."""
+    return defstruct("PlainRow", [(name, Any) for name in names], forbid_unknown_fields=True, gc=False)
 
 
 def to_rows(body: bytes | bytearray, max_rows: int) -> bytes:
