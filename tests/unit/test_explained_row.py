@@ -35,7 +35,9 @@ def of(monkeypatch, function, classes):
 
 
 def row(champion: np.ndarray | None, scores: np.ndarray = SCORES):
-    return explained.explained_row(Path("model"), FEATURES, scores, champion, read_settings())
+    return explained.explained_row(
+        Path("model"), lambda place: FEATURES.iloc[[place]], scores, champion, read_settings()
+    )
 
 
 def test_the_row_whose_prediction_changes_most_is_explained_without_redacted_columns():

@@ -55,7 +55,9 @@ def loads(monkeypatch):
 
 
 def _rows(*columns: dict) -> pd.DataFrame:
-    return former_contract.rows({"columns": list(columns)}, FEATURES, TARGET)
+    """Return the rows, which come in two batches."""
+    batches = [(FEATURES.iloc[[place]], TARGET[[place]]) for place in range(2)]
+    return pd.concat(former_contract.rows({"columns": list(columns)}, batches))
 
 
 def test_columns_of_the_row_are_the_features_and_nothing_is_loaded(loads):
@@ -108,4 +110,4 @@ def test_a_release_without_a_contract_has_the_columns_of_its_signature():
 
 def test_other_data_than_those_of_the_test_rows_are_refused(loads):
     with pytest.raises(DataError, match="run `slipway train`"):
-        former_contract.rows({"columns": [_column("machine", "category")]}, FEATURES, TARGET[::-1])
+        former_contract.rows({"columns": [_column("machine", "category")]}, [(FEATURES, TARGET[::-1])])

@@ -10,7 +10,7 @@ from slipway.evaluation import bootstrap
 from slipway.evaluation.compared import RocPoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 POINTS = 21  # of the curve, evenly spaced false positive rates
 
@@ -31,11 +31,10 @@ def roc(
     rates = np.linspace(0, 1, POINTS)
     if len(np.unique(y)) == 1:
         return []
-    ones = np.ones((len(y), 1))
-    curve = next(_true_positive_rates(y, candidate, rates, ones))
-    other = None if champion is None else next(_true_positive_rates(y, champion, rates, ones))
-    batches = bootstrap.row_weights(len(y), resamples, seed)
-    drawn = np.array([rate for batch in batches for rate in _true_positive_rates(y, candidate, rates, batch)])
+    ones, curve_of = np.ones((len(y), 1)), _weighted_curve(y, candidate, rates)
+    curve = next(curve_of(ones))
+    other = None if champion is None else next(_weighted_curve(y, champion, rates)(ones))
+    drawn = np.array([rate for batch in bootstrap.row_weights(len(y), resamples, seed) for rate in curve_of(batch)])
     low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     return [
         RocPoint(
@@ -49,20 +48,25 @@ def roc(
     ]
 
 
-def _true_positive_rates(
-    y: np.ndarray, score: np.ndarray, rates: np.ndarray, weights: np.ndarray
-) -> Iterator[np.ndarray]:
-    """Yield the true positive rate at each false positive rate in `rates`, for each column of weights.
+def _weighted_curve(
+    y: np.ndarray, score: np.ndarray, rates: np.ndarray
+) -> Callable[[np.ndarray], Iterator[np.ndarray]]:
+    """Return a function that yields the true positive rates at the false positive rates `rates` by column of weights.
 
     A column that draws one class only is skipped. Rows with one score share a point of the curve.
     """
     order = np.argsort(-score, kind="stable")
     last_of_score = np.flatnonzero(np.append(np.diff(score[order]) != 0, True))
     is_positive = y[order] == 1
-    sums = [np.cumsum(weights[order] * side[:, None], axis=0)[last_of_score] for side in (is_positive, ~is_positive)]
-    for positives, negatives in zip(*(side.T for side in sums), strict=True):
-        if positives[-1] and negatives[-1]:
-            yield np.interp(rates, np.append(0, negatives / negatives[-1]), np.append(0, positives / positives[-1]))
+    sides = is_positive, ~is_positive
+
+    def weighted(weights: np.ndarray) -> Iterator[np.ndarray]:
+        sums = [np.cumsum(weights[order] * side[:, None], axis=0)[last_of_score] for side in sides]
+        for positives, negatives in zip(*(side.T for side in sums), strict=True):
+            if positives[-1] and negatives[-1]:
+                yield np.interp(rates, np.append(0, negatives / negatives[-1]), np.append(0, positives / positives[-1]))
+
+    return weighted
 
 
 def counts(y: np.ndarray, predicted: np.ndarray, classes: int) -> list[list[int]]:

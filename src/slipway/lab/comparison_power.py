@@ -20,7 +20,7 @@ from slipway.errors import MissingFileError, SettingError
 from slipway.evaluation import bootstrap, metrics
 from slipway.evaluation.segments import ALL
 from slipway.gates.comparison import difference
-from slipway.pipeline.tables import positions, read_rows
+from slipway.pipeline.tables import positions, read_target
 from slipway.pull_request.compare import MODEL, PREDICTIONS, TEST_ROWS
 from slipway.settings import read_settings
 
@@ -89,9 +89,8 @@ def trials(settings: Settings) -> dict[str, GateTrial]:
     """Return both pairs of models: `equal` ones, and a candidate that is `worse` by the margin."""
     if not TEST_ROWS.is_file():
         raise MissingFileError(f"{TEST_ROWS}: not found; run `slipway train`")
-    _, target = read_rows(TEST_ROWS)
     scores = np.stack(list(pd.read_parquet(PREDICTIONS).iloc[:, 0]))
-    y = positions(target, predictor.signature(MODEL)["classes"])
+    y = positions(read_target(TEST_ROWS), predictor.signature(MODEL)["classes"])
     metric = metrics.primary(problem.TASK, settings.gates.primary)
     random = np.random.default_rng(settings.seed)
     first, second = (_blurred(scores, random.normal(size=scores.shape)) for _ in range(2))

@@ -17,7 +17,7 @@ import problem
 from slipway.schema.features import to_features
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
 BATCH_ROWS = (
@@ -30,11 +30,14 @@ class Batches:
     """Features and targets of the table at `path`, as `read_rows` returns them, in batches; any number of passes."""
 
     path: Path
+    names: Collection[str] | None = None
+    """Columns of Row to read; None for all."""
 
     def __iter__(self) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
         """Yield features, shape (k, columns of Row), and targets, shape (k,), of at most BATCH_ROWS rows."""
-        for frame in read_frames(self.path):
-            yield to_features(frame, problem.Row), _target(frame)
+        columns = None if self.names is None else [*self.names, problem.TARGET]
+        for frame in read_frames(self.path, columns):
+            yield to_features(frame, problem.Row, self.names), _target(frame)
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,12 @@ def read_frames(path: Path, columns: list[str] | None = None) -> Iterator[pd.Dat
             yield pa.Table.from_batches([batch]).to_pandas()
 
 
-def read_rows(path: Path) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return features, shape (n, columns of Row), and targets, shape (n,), of the table at `path`."""
-    features, targets = zip(*Batches(path), strict=True)
+def read_rows(path: Path, names: Collection[str] | None = None) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return features, shape (n, columns of Row), and targets, shape (n,), of the table at `path`.
+
+    names: columns of Row to return; None for all.
+    """
+    features, targets = zip(*Batches(path, names), strict=True)
     return pd.concat(features, ignore_index=True), np.concatenate(targets)
 
 

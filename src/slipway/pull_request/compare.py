@@ -14,7 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 import problem
 from slipway import output, predictor
@@ -29,10 +30,10 @@ from slipway.gates import comparison as gates
 from slipway.gates.comparison_evidence import ComparisonEvidence, Decision, Released, Sides, StagingRelease
 from slipway.git.redact import redacted
 from slipway.github import workflows
-from slipway.pipeline.tables import BATCH_ROWS, positions, read_rows
+from slipway.pipeline.tables import Batches, FeatureBatches, positions, read_places, read_rows
 from slipway.pull_request import former_contract
 from slipway.pull_request.explained import explained_row
-from slipway.pull_request.former_contract import IncomparableError, OtherProblemError
+from slipway.pull_request.former_contract import FormerRows, IncomparableError, OtherProblemError
 from slipway.release.champion import Champion, fetch_released
 from slipway.release.store import open_store
 from slipway.results import COMPARE, recorded
@@ -41,7 +42,9 @@ from slipway.serving.pages import openapi
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import pandas as pd
 
     from slipway.evaluation.compared import Comparison, RocPoint
     from slipway.settings import Settings
@@ -119,14 +122,14 @@ def measure(
     """
     if not new.predictions.exists():
         raise MissingFileError(f"{new.predictions}: not found; run `slipway train`")
-    features, target = read_rows(new.test_rows)
-    predictions = pd.read_parquet(new.predictions)
-    candidate, *baselines = map(str, predictions.columns)
-    scores = {str(name): _scores(column) for name, column in predictions.items()}
+    segment_columns, target = read_rows(new.test_rows, problem.SEGMENTS)
+    predictions = pq.read_table(new.predictions)
+    candidate, *baselines = predictions.column_names
+    scores = {name: _scores(predictions[name]) for name in predictions.column_names}
     y = positions(target, predictor.signature(new.model)["classes"])
     compare_with = _PairedComparison(y, scores[candidate], predictor.signature(new.model), settings)
-    every_row, chosen = {ALL: np.arange(len(y))}, segments(features, problem.SEGMENTS)
-    rows = LabeledRows(features, target)
+    every_row, chosen = {ALL: np.arange(len(y))}, segments(segment_columns, problem.SEGMENTS)
+    rows = Batches(new.test_rows)
     released = None if champion is None else _release_comparison(champion, rows, chosen, compare_with)
     models = {"candidate": new.model}
     if champion is not None and released is not None and released.is_same_problem:
@@ -148,9 +151,13 @@ def measure(
         **_errors(compare_with, released, scores[baselines[0]] if baselines else None),
         bytes=Sides.model_validate({side: _bytes(model) for side, model in models.items()}),
         explained=explained_row(
-            new.model, features, scores[candidate], released.predictions if released else None, settings
+            new.model,
+            lambda row: read_places(new.test_rows, np.array([row]))[0],
+            scores[candidate],
+            released.predictions if released else None,
+            settings,
         ),
-        milliseconds=_latency(new.model, champion, features, released, settings.gates),
+        milliseconds=_latency(new, champion, released, settings.gates),
         staging=staged and StagingRelease(**dict(staged.release), all=staged.groups.get(ALL, [])),
         contract_changes=[] if champion is None else _contract_changes(champion, settings),
     )
@@ -252,20 +259,12 @@ def _contract_changes(champion: Champion, settings: Settings) -> list[str]:
 
 
 @dataclass(frozen=True)
-class LabeledRows:
-    """The test rows as the candidate reads them, and their targets."""
-
-    features: pd.DataFrame
-    target: np.ndarray
-
-
-@dataclass(frozen=True)
 class _ReleaseComparison:
     """A release with its comparisons by group, none where the release has an error."""
 
     release: Released
     groups: dict[str, list[Comparison]]
-    rows: pd.DataFrame | None = None
+    rows: FormerRows | None = None
     """The test rows as the release reads them; None where it cannot."""
     predictions: np.ndarray | None = None
     is_same_problem: bool = True
@@ -306,26 +305,25 @@ class _PairedComparison:
 
 
 def _release_comparison(
-    champion: Champion, rows: LabeledRows, groups: Mapping[str, np.ndarray], compare_with: _PairedComparison
+    champion: Champion, rows: Batches, groups: Mapping[str, np.ndarray], compare_with: _PairedComparison
 ) -> _ReleaseComparison:
     """Return the comparison with a release, or the reason why its model cannot score these rows."""
     release = Released(version=champion.version, digest=champion.digest, commit=champion.commit)
     try:
-        features = _rows_of(champion, rows, compare_with.signature)
-        prediction = _predictions(champion, features)
+        former = _rows_of(champion, rows, compare_with.signature)
+        prediction = _predictions(champion, former)
     except IncomparableError as error:
         reason = {"error": f"{champion.version} {error}", "decision": _decision(champion, compare_with.settings.gates)}
         is_same_problem = not isinstance(error, OtherProblemError)
         return _ReleaseComparison(release.model_copy(update=reason), {}, is_same_problem=is_same_problem)
-    return _ReleaseComparison(release, compare_with(champion.version, groups, prediction), features, prediction)
+    return _ReleaseComparison(release, compare_with(champion.version, groups, prediction), former, prediction)
 
 
-def _predictions(champion: Champion, features: pd.DataFrame) -> np.ndarray:
+def _predictions(champion: Champion, rows: FormerRows) -> np.ndarray:
     """Return the champion's predictions. Raises IncomparableError where its classes or packages are gone."""
     try:
         scorer = predictor.load(champion.model)
-        starts = range(0, max(1, len(features)), BATCH_ROWS)  # its strings would be ten times as large as the features
-        return np.concatenate([scorer.predict(_arrays(features.iloc[start : start + BATCH_ROWS])) for start in starts])
+        return np.concatenate([scorer.predict(_arrays(batch)) for batch in rows])
     except Exception as error:  # noqa: BLE001  its classes are code of an earlier commit
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:REASON_LENGTH_MAX]
         raise IncomparableError(
@@ -339,18 +337,20 @@ def _decision(champion: Champion, limits: GatesSection) -> Decision | None:
     return None if decision is None else Decision(**dict(decision), compared=datetime.now(UTC).date())
 
 
-def _rows_of(champion: Champion, rows: LabeledRows, candidate: Mapping[str, Any]) -> pd.DataFrame:
+def _rows_of(champion: Champion, rows: Batches, candidate: Mapping[str, Any]) -> FormerRows:
     """Return the test rows as the champion reads them. Raises OtherProblemError if it predicts another thing."""
     signature = predictor.signature(champion.model)
     for key in ("task", "target", "classes"):
         if signature[key] != candidate[key]:
             raise OtherProblemError(f"has {key} {signature[key]}, the candidate {candidate[key]}")
-    return former_contract.rows(signature, rows.features, rows.target)
+    return former_contract.rows(signature, rows)
 
 
-def _scores(column: pd.Series) -> np.ndarray:
+def _scores(column: pa.ChunkedArray) -> np.ndarray:
     """Return the predictions in a column of numbers, shape (n,), or of lists, shape (n, classes)."""
-    return np.stack(column.tolist()) if column.dtype == object else column.to_numpy()
+    is_list = pa.types.is_list(column.type)
+    values = [(chunk.flatten() if is_list else chunk).to_numpy(zero_copy_only=False) for chunk in column.chunks]
+    return np.concatenate(values).reshape((len(column), -1) if is_list else len(column))
 
 
 def _arrays(features: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -358,26 +358,26 @@ def _arrays(features: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def _latency(
-    model: Path,
-    champion: Champion | None,
-    features: pd.DataFrame,
-    released: _ReleaseComparison | None,
-    limits: GatesSection,
+    new: Candidate, champion: Champion | None, released: _ReleaseComparison | None, limits: GatesSection
 ) -> Sides | None:
     """Return the latency of both models, each on rows of its own contract; None where there is no second one."""
     if champion is None or released is None or released.rows is None:
         return None
-    return latency({"candidate": (model, features), "champion": (champion.model, released.rows)}, limits)
+    sides: dict[str, tuple[Path, Iterable[pd.DataFrame]]] = {
+        "candidate": (new.model, FeatureBatches(new.test_rows)),
+        "champion": (champion.model, released.rows),
+    }
+    return latency(sides, limits)
 
 
-def latency(models: Mapping[str, tuple[Path, pd.DataFrame]], limits: GatesSection) -> Sides:
-    """Return the median milliseconds in which each model scores one of its rows.
+def latency(models: Mapping[str, tuple[Path, Iterable[pd.DataFrame]]], limits: GatesSection) -> Sides:
+    """Return the median milliseconds in which each model scores one of the first rows of its batches.
 
     The calls are interleaved, so noise hits all models.
     """
     scorers = {
-        name: (predictor.load(model), _single_rows(_arrays(features.head(LATENCY_ROWS_MAX))))
-        for name, (model, features) in models.items()
+        name: (predictor.load(model), _single_rows(_arrays(next(iter(batches)).head(LATENCY_ROWS_MAX))))
+        for name, (model, batches) in models.items()
     }
     seconds: dict[str, list[float]] = {name: [] for name in scorers}
     for call in range(limits.latency_calls):

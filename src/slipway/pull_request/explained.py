@@ -11,6 +11,7 @@ from slipway.evaluation.compared import Contribution, ExplainedRow
 from slipway.serving.explanations import read_explainer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import pandas as pd
@@ -19,12 +20,17 @@ if TYPE_CHECKING:
 
 
 def explained_row(
-    model: Path, features: pd.DataFrame, scores: np.ndarray, champion: np.ndarray | None, settings: Settings
+    model: Path,
+    features_of: Callable[[int], pd.DataFrame],
+    scores: np.ndarray,
+    champion: np.ndarray | None,
+    settings: Settings,
 ) -> ExplainedRow | None:
     """Return the explanation of the prediction that differs most from that of the champion.
 
     model: folder of the candidate, next to the background rows of its release. Without these there is no explanation.
-    scores, champion: predictions for `features`, as `Predictor.predict` documents. Without a champion, or where both
+    features_of: returns the features of the test row at a place, shape (1, columns of Row).
+    scores, champion: predictions for all test rows, as `Predictor.predict` documents. Without a champion, or where both
     predict the same, the prediction that differs most from the mean is explained.
     """
     explainer = read_explainer(model, predictor.load(model), settings.serving.explain.model_dump())
@@ -32,7 +38,7 @@ def explained_row(
         return None
     row, place, moved = _chosen(scores, champion)
     try:
-        explanation = explainer.explain({str(name): values.to_numpy()[[row]] for name, values in features.items()})
+        explanation = explainer.explain({str(name): values.to_numpy() for name, values in features_of(row).items()})
     except ValueError as error:
         output.step(f"compare: test row {row} is not explained: {error}")
         return None

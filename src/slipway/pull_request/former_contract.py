@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,10 @@ from slipway.serving.pages import predictions
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    RowBatches = Iterable[tuple[pd.DataFrame, np.ndarray]]
+    """Features and targets in batches, in any number of passes."""
 
 DATA = Path("data")
 NAMES_LENGTH_MAX = 120  # characters of column names in an error
@@ -49,27 +53,40 @@ def document(signature: Mapping[str, Any], candidate: Mapping[str, Any]) -> dict
     return {"components": {"schemas": {**schemas, **former}}}
 
 
-def rows(signature: Mapping[str, Any], features: pd.DataFrame, target: np.ndarray) -> pd.DataFrame:
-    """Return the columns of a model's `signature` for the test rows with these `features` and `target`.
+@dataclass(frozen=True)
+class FormerRows:
+    """The test rows with the columns of an earlier contract, in batches; any number of passes."""
 
-    A column that `Row` has in the same kind comes from `features`, any other from what `load` returns. Raises
+    names: list[str]
+    rows: RowBatches
+    loaded: Mapping[str, np.ndarray]
+    """Columns that `Row` does not have in the same kind, each of shape (n,)."""
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        """Yield the columns `names` of each batch."""
+        start = 0
+        for features, _ in self.rows:
+            stop = start + len(features)
+            yield features.assign(**{name: values[start:stop] for name, values in self.loaded.items()})[self.names]
+            start = stop
+
+
+def rows(signature: Mapping[str, Any], batches: RowBatches) -> FormerRows:
+    """Return the columns of a model's `signature` for the test rows in `batches`.
+
+    A column that `Row` has in the same kind comes from these, any other from what `load` returns. Raises
     IncomparableError naming the first column that is in neither, OtherProblemError if none is in either, and UserError
     when the data differ from the test rows.
     """
     kinds = {column.name: column.kind for column in columns(problem.Row)}
     needed = {column["name"]: column["kind"] for column in signature["columns"]}
-    kept = [name for name, kind in needed.items() if kinds.get(name) == kind]
-    if len(kept) == len(needed):
-        return features[kept]
-    loaded = _loaded(target)
+    others = {name: kind for name, kind in needed.items() if kinds.get(name) != kind}
+    if not others:
+        return FormerRows(list(needed), batches, {})
+    loaded = _loaded(np.concatenate([target for _, target in batches]))
     if not any(name in kinds or name in loaded for name in needed):
         raise OtherProblemError(f"has no column in common with the candidate: {', '.join(needed)[:NAMES_LENGTH_MAX]}")
-    return pd.DataFrame(
-        {
-            name: features[name] if name in kept else _column(loaded, name, kind).set_axis(features.index)
-            for name, kind in needed.items()
-        }
-    )
+    return FormerRows(list(needed), batches, {name: _column(loaded, name, kind) for name, kind in others.items()})
 
 
 def _loaded(target: np.ndarray) -> pd.DataFrame:
@@ -82,16 +99,16 @@ def _loaded(target: np.ndarray) -> pd.DataFrame:
     return test
 
 
-def _column(loaded: pd.DataFrame, name: str, kind: str) -> pd.Series:
+def _column(loaded: pd.DataFrame, name: str, kind: str) -> np.ndarray:
     if name not in loaded:
         raise IncomparableError(
             f"needs the column {name}, which {LOADER} does not return; return it besides the columns of `Row`"
         )
     values = loaded[name]
     if kind == "category":
-        return with_none(values).map(str, na_action="ignore").fillna(FEATURES[kind]).astype(object)
+        return with_none(values).map(str, na_action="ignore").fillna(FEATURES[kind]).to_numpy(dtype=object)
     try:
-        return values.astype("Float64").astype("float32")
+        return values.astype("Float64").astype("float32").to_numpy()
     except (TypeError, ValueError):
         raise IncomparableError(
             f"needs the column {name} as a number, but {LOADER} returns {values.dtype}; return it as before"

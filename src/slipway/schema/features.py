@@ -10,16 +10,21 @@ from slipway.schema import missing
 from slipway.schema.columns import columns
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pydantic import BaseModel
 
 
-def to_features(frame: pd.DataFrame, row: type[BaseModel]) -> pd.DataFrame:
-    """Return the features of the rows in `frame`, of shape (n, columns of `row`).
+def to_features(frame: pd.DataFrame, row: type[BaseModel], names: Collection[str] | None = None) -> pd.DataFrame:
+    """Return the features of the rows in `frame`, of shape (n, columns of `row`), or only those in `names`.
 
     Numbers are float32 with NaN for missing values, and categories are str with "". The exported model computes in
     float32, so training must use the same precision.
     """
-    return pd.DataFrame({column.name: _feature(frame[column.name], column.kind) for column in columns(row)})
+    chosen = [column for column in columns(row) if names is None or column.name in names]
+    return pd.DataFrame(
+        {column.name: _feature(frame[column.name], column.kind) for column in chosen}, index=frame.index
+    )
 
 
 def _feature(values: pd.Series, kind: str) -> pd.Series:
