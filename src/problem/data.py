@@ -48,9 +48,13 @@ def load(data_dir: Path) -> pd.DataFrame:
 
 def load_batches(data_dir: Path, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
     """See `problem.load_batches`. A batch is a part of a row group."""
-    for month in sorted(data_dir.glob("flights-*.parquet")):
+    return map(_with_late, _batches(data_dir, columns))
+
+
+def _batches(folder: Path, columns: list[str] | None) -> Iterator[pd.DataFrame]:
+    for month in sorted(folder.glob("flights-*.parquet")):
         for batch in pq.ParquetFile(month).iter_batches(BATCH_ROWS, columns=columns):
-            yield _with_late(pa.Table.from_batches([batch]).to_pandas())
+            yield pa.Table.from_batches([batch]).to_pandas()
 
 
 def _with_late(frame: pd.DataFrame) -> pd.DataFrame:
@@ -87,10 +91,11 @@ def next_batch(data_dir: Path) -> Path | None:
 
 def labels(source: Path, since: datetime | None) -> pd.DataFrame:
     """See `problem.labels`. A request ID has the departure, origin, carrier and number of its flight."""
-    months = sorted(source.glob("flights-*.parquet"))
-    if not months:
-        return pd.DataFrame({"request_id": [], "late": []})
-    frame = pd.concat([pd.read_parquet(month, columns=LABEL_COLUMNS) for month in months], ignore_index=True)
+    batches = [_labels(batch, since) for batch in _batches(source, LABEL_COLUMNS)]
+    return pd.concat(batches, ignore_index=True) if batches else pd.DataFrame({"request_id": [], "late": []})
+
+
+def _labels(frame: pd.DataFrame, since: datetime | None) -> pd.DataFrame:
     arrived = frame[frame["arrival_delay"].notna()]
     arrived = arrived if since is None else arrived[arrived["scheduled_departure"] >= since]
     departure = arrived["scheduled_departure"].dt.strftime("%Y-%m-%dT%H:%M")

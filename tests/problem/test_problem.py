@@ -102,7 +102,8 @@ def test_an_airport_without_training_rows_gets_a_prediction():
     assert np.isfinite(model.predict_proba(features.head(1).assign(dest="ZZZ"))).all()
 
 
-def test_flights_are_labeled_by_the_id_that_a_client_can_send(tmp_path):
+def test_flights_are_labeled_by_the_id_that_a_client_can_send(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "BATCH_ROWS", 1)
     assert problem.labels(tmp_path).empty
     frame = pd.DataFrame(
         {
