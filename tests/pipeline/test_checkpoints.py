@@ -10,11 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import boto3
 import fsspec
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from moto.server import ThreadedMotoServer
 
 from slipway.pipeline import checkpoint
 from slipway.pipeline.checkpoint import Checkpoint
@@ -22,6 +24,7 @@ from slipway.pipeline.checkpoint import Checkpoint
 ROOT = Path(__file__).parents[2]
 PROBLEM = ROOT / "tests/problems/toy_checkpoints"
 ROUNDS = 12
+KEYS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}
 FORKS = """
 import os, sys
 from pathlib import Path
@@ -79,7 +82,12 @@ def _digest(root: Path) -> str:
     return hashlib.sha256((root / "build/trained/model.skops").read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize("kind", ["network", "trees"])
+XGBOOST = pytest.param(
+    "xgboost", marks=pytest.mark.skipif(sys.platform != "linux", reason="the wheel of xgboost-cpu for the tests")
+)
+
+
+@pytest.mark.parametrize("kind", ["network", "trees", XGBOOST])
 def test_a_training_that_is_killed_repeatedly_writes_the_same_model(project, kind):
     undisturbed, root = project(kind, "undisturbed"), project(kind, "killed")
     first, second = random.Random(kind).sample(range(1, ROUNDS // 2), 2)
@@ -87,6 +95,35 @@ def test_a_training_that_is_killed_repeatedly_writes_the_same_model(project, kin
     assert _digest(undisturbed) == _digest(root)
     assert [0, 2] == [_resumed(undisturbed), _resumed(root)]
     assert ["resumed.json"] == [path.name for path in (root / "build/checkpoints").iterdir()]
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """Point fsspec to a fake S3, and return the URL of a folder in its bucket."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
+    boto3.client("s3").create_bucket(Bucket="flights")
+    yield "s3://flights/checkpoints"
+    server.stop()
+
+
+def test_another_machine_continues_from_the_checkpoint_in_a_bucket(project, bucket, monkeypatch):
+    undisturbed, lost, other = (project("trees", name) for name in ("undisturbed", "lost", "other"))
+    assert [0] == _train((undisturbed, 0))
+    monkeypatch.setenv("SLIPWAY_CHECKPOINTS", bucket)
+    assert [-9] == _train((lost, 4))
+    assert 1 == _listed()["KeyCount"]
+    assert [0] == _train((other, 0))
+    assert 1 == _resumed(other)
+    assert _digest(undisturbed) == _digest(other)
+    assert 0 == _listed()["KeyCount"]
+
+
+def _listed() -> dict:
+    return boto3.client("s3").list_objects_v2(Bucket="flights")
 
 
 def test_a_training_with_another_parameter_starts_from_the_beginning(project):
