@@ -2,7 +2,8 @@
 
 `python -m tests.measure_scale COPIES FOLDER STAGE...` writes FOLDER/data, one file in which each flight of the year
 occurs COPIES times, 10 ms apart, and prints a line for each stage. 100 copies are 34 million rows. Memory is the
-proportional set size of the stage's processes, sampled five times a second.
+proportional set size of the stage's processes, sampled five times a second. A stage that exceeds `--memory-max` is
+killed.
 
 A stage is one of dvc.yaml, whose outputs go to FOLDER, or a step of `tests.scale_steps`. `--checkout` measures the
 stages of another checkout by its own dvc.yaml and environment.
@@ -11,9 +12,11 @@ stages of another checkout by its own dvc.yaml and environment.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import subprocess
 import time
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -63,13 +66,18 @@ def write_rows(copies: int, folder: Path) -> None:
             writer.write_table(pa.Table.from_pandas(ordered, schema=schema, preserve_index=False))
 
 
-def measure(command: list[str], folder: Path) -> tuple[int, float, float, float]:
-    """Run a command in `folder`, and return its exit code, peak memory in MB, processor seconds and seconds."""
+def measure(command: list[str], folder: Path, memory_max: float = math.inf) -> tuple[int, float, float, float]:
+    """Run a command in `folder`, and return its exit code, peak memory in MB, processor seconds and seconds.
+
+    A command whose processes exceed `memory_max` MB is killed; its exit code is -9.
+    """
     begin, peak = time.monotonic(), 0
     before = os.times()
     with subprocess.Popen(command, cwd=folder) as process:
         while process.poll() is None:
             peak = max(peak, _memory(process.pid))
+            if peak > memory_max * 1e6:
+                _kill(process.pid)
             time.sleep(INTERVAL_SECONDS)
     after = os.times()
     used = after.children_user + after.children_system - before.children_user - before.children_system
@@ -79,13 +87,21 @@ def measure(command: list[str], folder: Path) -> tuple[int, float, float, float]
 def _memory(process_id: int) -> int:
     """Return the proportional set size of a process and its descendants in bytes."""
     total = 0
-    try:
-        root = psutil.Process(process_id)
-        for process in [root, *root.children(recursive=True)]:
+    with suppress(psutil.NoSuchProcess, psutil.AccessDenied):  # it has ended
+        for process in _tree(process_id):
             total += process.memory_full_info().pss
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        pass  # it has ended
     return total
+
+
+def _kill(process_id: int) -> None:
+    for process in _tree(process_id):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def _tree(process_id: int) -> list[psutil.Process]:
+    root = psutil.Process(process_id)
+    return [root, *root.children(recursive=True)]
 
 
 def main() -> None:
@@ -95,12 +111,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("stages", nargs="*", metavar="STAGE", help=f"of dvc.yaml, or {', '.join(STEPS)}")
     parser.add_argument("--checkout", type=Path, default=Path(), help="folder whose stages are measured")
+    parser.add_argument("--memory-max", type=float, default=math.inf, metavar="MB", help="kill a stage that exceeds it")
     options = parser.parse_args()
     folder = options.folder.resolve()
     write_rows(options.copies, folder)
     for stage in options.stages:
         command = command_of(stage, folder, options.checkout)
-        code, peak, used, seconds = measure(command, options.checkout)
+        code, peak, used, seconds = measure(command, options.checkout, options.memory_max)
         print(f"{stage}: {peak:,.0f} MB, {used:.1f} CPU s, {seconds:.1f} s, exit code {code}", flush=True)
 
 
