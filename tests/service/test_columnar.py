@@ -308,6 +308,7 @@ def test_arrays_of_plain_rows_are_parsed_as_columns(row, toy):
         b"\xef\xbb\xbf[%s]",
         b"[%s\x00]",
         b"[" * 5_000 + b"%s",
+        b'[%s,{"size": ' + b"[" * 5_000 + b"]" * 5_000 + b"}]",
         b'[%s,{"name": "\xff"}]',
         b'[%s,{"name": "\\ud800"}]',
         b'[%s,{"name": "\x01"}]',

@@ -13,7 +13,7 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
-from msgspec import MsgspecError, Struct, defstruct
+from msgspec import Struct, defstruct
 from msgspec.json import Decoder
 from msgspec.structs import astuple
 from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError, create_model
@@ -72,7 +72,7 @@ class ColumnsValidator:
             rows = self._decoder.decode(body)
             columns = dict(zip(self._names, map(list, zip(*map(astuple, rows), strict=True)), strict=False))
             valid: dict[str, list[Any]] = self._array_validator.validate_python({"columns": columns}).columns.__dict__
-        except (MsgspecError, RecursionError, ValueError):  # not JSON, no array of rows, or an invalid value
+        except (RecursionError, ValueError):  # not JSON, no array of rows, or an invalid value
             return None
         return valid
 
