@@ -360,3 +360,10 @@ def test_a_scheduler_that_is_lost_before_it_passes_a_result_on_is_one_line(monke
     client = mock.Mock(**{"submit.return_value": future})
     with pytest.raises(ToolError, match="the Dask scheduler is lost; start it"):
         list(cluster.outcomes(client, task.run, {"a": "a"}))
+
+
+def test_workers_keep_arrays_on_the_heap_which_the_settings_of_dask_prevent():
+    with cluster.connected(None, 1) as client:
+        (environment,) = client.run(lambda: dict(os.environ)).values()
+    assert str(2**25) == environment["MALLOC_MMAP_THRESHOLD_"]
+    assert "MALLOC_TRIM_THRESHOLD_" in environment

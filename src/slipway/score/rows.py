@@ -7,6 +7,7 @@ uncertain are converted to the JSON of a request and validated by the service's 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,10 +52,9 @@ class RowChecker:
 
     def __init__(self, row: type[BaseModel]) -> None:
         self._columns = columns(row)
-        self._contract = RowContract(row, 1)
+        self._contract, self._single = _contracts(row)
         self._is_by_value = is_by_value(row)
         self._bounds = {name: bounds for name, schema in _schemas(row).items() if (bounds := _bounds(schema))}
-        self._single = {name: RowContract(_only(row, name), 1) for name in row.model_fields}
         self._results: dict[str, dict[Any, tuple[bool, Any]]] = {name: {} for name in row.model_fields}
 
     def check(self, table: pa.RecordBatch, invalid: InvalidNumbers) -> CheckedRows:
@@ -155,6 +155,15 @@ def _plain(value: Any) -> Any:
 
 def _value(column: Column, value: Any) -> Any:
     return np.nan if value is None and column.kind == "number" else value
+
+
+@functools.cache
+def _contracts(row: type[BaseModel]) -> tuple[RowContract, dict[str, RowContract]]:
+    """Return the contract of `row`, and of each of its columns.
+
+    They are built once in a process: of a folder of small files, they would take more time than the rows.
+    """
+    return RowContract(row, 1), {name: RowContract(_only(row, name), 1) for name in row.model_fields}
 
 
 def _only(row: type[BaseModel], name: str) -> type[BaseModel]:
