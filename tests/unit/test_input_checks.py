@@ -118,10 +118,33 @@ def test_the_sample_is_bounded_and_covers_the_file(sample, monkeypatch):
 
 def test_samples_of_the_files_of_a_folder_are_one(sample):
     first, second = sample(rows().head(2000)), sample(rows().tail(1500))
-    first.merge(second)
+    first.merge(second, "second.parquet")
     assert 3500 == first.count
     assert 1 / 7 == pytest.approx(first.repeats.ratio)
     assert sum(map(len, first.batches)) == len(first.rows())
+
+
+def test_a_finding_on_a_folder_names_the_files_that_have_it(sample, data_dir):
+    folder, frame = InputSample(ROWS, SETTINGS.seed), rows()
+    frame.loc[frame.index[1500:2000:2], "damp"] = np.nan
+    for start in range(0, ROWS, 500):
+        folder.merge(sample(frame.iloc[start : start + 500]), f"{start}.parquet")
+    (finding,) = input_checks.check(folder, SETTINGS, data_dir)
+    assert finding.startswith("Missing Values: `damp`")
+    assert finding.endswith("; in 1500.parquet of 6 files")
+
+
+@pytest.mark.parametrize(
+    ("names", "where"),
+    [
+        ("", ""),
+        ("ab", "; in a, b of 5 files"),
+        ("dcba", "; in a, b, c and 1 more of 5 files"),
+        ("abcde", "; in each of 5 files"),
+    ],
+)
+def test_files_with_a_finding_are_counted(names, where):
+    assert where == input_checks._where(list(names), 5)
 
 
 def test_findings_are_errors_on_request_only():

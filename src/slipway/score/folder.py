@@ -70,7 +70,7 @@ def score_folder(
             for path, output_path, bad in outputs
         }
         with cluster.connected(scheduler, limits.threads) as client:
-            result = _score(client, jobs, sample)
+            result = _score(client, jobs, sample, source.resolve())
     result.seconds = time.monotonic() - start
     if result.errors:
         raise DataError(
@@ -144,8 +144,8 @@ def _shared(model: VerifiedModel, target: Path) -> Iterator[VerifiedModel]:
         shutil.rmtree(folder)
 
 
-def _score(client: Client, jobs: dict[str, FileJob], sample: InputSample | None) -> FolderResult:
-    """Score every file, collect their samples, and report the progress in bytes of the input."""
+def _score(client: Client, jobs: dict[str, FileJob], sample: InputSample | None, source: Path) -> FolderResult:
+    """Score every file of the folder `source`, collect their samples, and report the progress in bytes of the input."""
     sizes = {name: job.source.stat().st_size for name, job in jobs.items()}
     result, bytes_all, bytes_done = FolderResult(len(jobs)), sum(sizes.values()) or 1, 0
     progress = output.ProgressReporter("score", "rows")
@@ -158,7 +158,7 @@ def _score(client: Client, jobs: dict[str, FileJob], sample: InputSample | None)
         result.broken += outcome.broken
         result.resumed += outcome.resumed
         if sample and outcome.sample:
-            sample.merge(outcome.sample)
+            sample.merge(outcome.sample, str(jobs[name].source.relative_to(source)))
         bytes_done += sizes[name]
         rows, fraction = outcome.scored + outcome.broken, bytes_done / bytes_all
         progress.name = f"score: {count:,} of {len(jobs):,} files"

@@ -26,12 +26,14 @@ from slipway.errors import DataError, GateError, UserError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from slipway.batch.batch_findings import BatchFinding
     from slipway.batch.batch_rows import BatchRows
     from slipway.score.input_sample import InputSample
     from slipway.settings import Settings
     from slipway.settings.serving import ScoreSection
 
 DATA = Path("data")
+FILES_NAMED_MAX = 3  # of a folder, in a finding
 WINDOW_RATIO_MIN = 0.9  # of the length of a live window, from which a file is judged as one
 LASTING = frozenset({RELATION, CLOCK})
 """Checks of a shorter file: an hour of weather is unlike other hours, but its columns belong together."""
@@ -110,7 +112,8 @@ def _repeated(sample: InputSample, older: Sequence[_OlderFile], settings: Settin
     usual = max(file.repeated_ratio for file in older)
     if usual > limit or repeated <= limit:
         return []
-    return [f"Repeated Rows: {repeated:.1%} of {sample.count:,} rows repeat another, in the data {usual:.1%}"]
+    where = _where([name for name, file in sample.files.items() if file.repeated_ratio > limit], len(sample.files))
+    return [f"Repeated Rows: {repeated:.1%} of {sample.count:,} rows repeat another, in the data {usual:.1%}{where}"]
 
 
 def _learned(sample: InputSample, rows: BatchRows, older: Sequence[_OlderFile], settings: Settings) -> list[str]:
@@ -126,7 +129,38 @@ def _learned(sample: InputSample, rows: BatchRows, older: Sequence[_OlderFile], 
     reference = BatchReference(taught, settings.window_limits, settings.seed, len(older), window)
     measured = reference.measure(rows)
     listed = findings(reference, measured, reference.excesses(reference.statistics(measured)))
-    return [f"{finding.check}: {finding.text}" for finding in listed if not is_short or finding.check in LASTING]
+    chosen = [finding for finding in listed if not is_short or finding.check in LASTING]
+    names = _files(sample, reference, chosen)
+    return [f"{finding.check}: {finding.text}{names[finding]}" for finding in chosen]
+
+
+def _files(sample: InputSample, reference: BatchReference, listed: Sequence[BatchFinding]) -> dict[BatchFinding, str]:
+    """Return for each finding the files of a folder that have it on their own, as text.
+
+    Files with fewer sampled rows than a window needs are not judged.
+    """
+    scores = {name: _scores(reference, file.rows()) for name, file in sample.files.items() if listed}
+    keys = {finding: (finding.statistic, finding.column, finding.segment) for finding in listed}
+    return {
+        finding: _where([name for name, score in scores.items() if score.get(key, 0) > 1], len(sample.files))
+        for finding, key in keys.items()
+    }
+
+
+def _scores(reference: BatchReference, rows: BatchRows | None) -> dict[tuple[str, ...], float]:
+    """Return the score of each statistic of the rows; none for too few rows."""
+    if rows is None or len(rows) < WINDOW_ROWS_MIN:
+        return {}
+    excesses = reference.excesses(reference.statistics(reference.measure(rows)))
+    return {tuple(excess.key): excess.score for excess in excesses}
+
+
+def _where(names: Sequence[str], count: int) -> str:
+    """Return which of `count` files have a finding, as the end of a sentence."""
+    if not names or len(names) == count:
+        return f"; in each of {count:,} files" if names and count > 1 else ""
+    more = f" and {len(names) - FILES_NAMED_MAX:,} more" if len(names) > FILES_NAMED_MAX else ""
+    return f"; in {', '.join(sorted(names)[:FILES_NAMED_MAX])}{more} of {count:,} files"
 
 
 def _days(sample: InputSample, rows: BatchRows, older: Sequence[_OlderFile]) -> float:

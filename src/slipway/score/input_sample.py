@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,8 @@ from slipway.schema.columns import columns
 from slipway.score.rows import as_float
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from slipway.score.tables import Chunk
     from slipway.settings import Settings
 
@@ -25,6 +27,19 @@ HASHES_MAX = 50_000  # distinct rows among which repeated ones are counted
 HASH_FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, so that a product loses no bit; from Knuth's multiplicative hashing
 HASH_SHIFT = np.uint64(29)
 HASH_MASK_MAX = 2**40 - 1  # where all rows are alike, no mask divides them
+
+
+class MergedFile(NamedTuple):
+    """The part of a sample that is of one file."""
+
+    batches: list[BatchRows]
+    repeated_ratio: float
+    """Fraction of the rows that repeat an earlier one of the file."""
+    is_ordered: bool
+
+    def rows(self) -> BatchRows | None:
+        """Return the rows as `InputSample.rows` does."""
+        return _joined(self.batches, is_ordered=self.is_ordered)
 
 
 @dataclass
@@ -37,6 +52,8 @@ class InputSample:
     """Rows of the file so far."""
     batches: list[BatchRows] = field(default_factory=list)
     repeats: RepeatedRows = field(default_factory=lambda: RepeatedRows())
+    files: dict[str, MergedFile] = field(default_factory=dict)
+    """The parts of merged files, by name."""
     _fraction: float = 0.0
     _last: pd.Timestamp | None = None
     """Time of the last row that was looked up."""
@@ -59,8 +76,9 @@ class InputSample:
             self._last = times.iloc[-1]
         self.batches.append(drawn(frame, rows, self.seed))
 
-    def merge(self, other: InputSample) -> None:
-        """Add the sample of another file."""
+    def merge(self, other: InputSample, name: str) -> None:
+        """Add the sample of the file `name`."""
+        self.files[name] = MergedFile(other.batches, other.repeats.ratio, other._is_ordered)
         self.count += other.count
         self.batches += other.batches
         self.repeats.merge(other.repeats)
@@ -71,12 +89,16 @@ class InputSample:
 
         None without any row.
         """
-        if not self.batches:
-            return None
-        if any(batch.minutes is None for batch in self.batches):
-            return concatenated([batch.without_time() for batch in self.batches])
-        rows = concatenated(self.batches)
-        return rows if self._is_ordered else replace(rows, neighbors={}, frozen=rows.frozen[[]])
+        return _joined(self.batches, is_ordered=self._is_ordered)
+
+
+def _joined(batches: Sequence[BatchRows], *, is_ordered: bool) -> BatchRows | None:
+    if not batches:
+        return None
+    if any(batch.minutes is None for batch in batches):
+        return concatenated([batch.without_time() for batch in batches])
+    rows = concatenated(batches)
+    return rows if is_ordered else replace(rows, neighbors={}, frozen=rows.frozen[[]])
 
 
 def sampled(settings: Settings, files: int = 1) -> InputSample | None:
