@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,8 +10,9 @@ import pandas as pd
 import pytest
 
 import problem
-from slipway.batch import batch_findings, interval
-from slipway.batch.batch_statistics import StatisticKey, Value
+from slipway.batch import batch_findings, batch_statistics, interval
+from slipway.batch.relations import PROBABILITY_MIN
+from slipway.batch.statistic_values import StatisticKey, Value, from_arcsine
 from slipway.checks.learned import Learned, drawn
 from slipway.checks.probe import Probe
 from slipway.settings import read_settings
@@ -159,6 +161,11 @@ def test_a_fault_that_hardly_moves_a_distribution_is_found(taught, statistic):
     assert (statistic, SUBTLE_COLUMNS[statistic]) in {(finding.statistic, finding.column) for finding in findings}
 
 
+def test_a_label_that_follows_by_chance_in_one_segment_is_found_there(taught):
+    excesses = taught.reference.excesses(_statistics(taught, _shuffled(_new(), "east")))
+    assert {"site=east"} == {excess.key.segment for excess in excesses if excess.score > 1 and excess.key[0] == "falls"}
+
+
 def test_a_pause_of_all_rows_freezes_no_column(taught):
     frame = _new()
     frozen = [finding for finding in _checked(taught, frame[frame["hour"] > 5])[1] if finding.statistic == "frozen"]
@@ -178,6 +185,19 @@ def test_numbers_above_the_reference_that_recur_are_no_outliers(taught, numbers,
     excesses = taught.reference.excesses(statistics)
     (score,) = (excess.score for excess in excesses if excess.key == StatisticKey("outliers", "grade"))
     assert are_outliers == (score > 1)
+
+
+def test_a_surprise_at_the_floor_of_the_probability_is_an_outlier(taught):
+    """Where one reference row in 500 has it, no surprise exceeds the limit of outliers."""
+    frame, chosen = _new(), _new().index % 20 == 0
+    frame.loc[chosen, "site"] = exchanged(frame[chosen])["site"]
+    _checked(taught, frame)
+    reference = taught.reference
+    highest = -np.log(PROBABILITY_MIN) / reference.scales.error
+    measured = reference.measure(drawn(frame, ROWS, SEED))
+    scales = replace(reference.scales, outlier=highest)
+    statistic = batch_statistics.statistics(measured, scales, reference.profiles)[StatisticKey("outliers", "site")]
+    assert from_arcsine(statistic.value) >= 0.02
 
 
 def _statistics(taught, frame: pd.DataFrame):

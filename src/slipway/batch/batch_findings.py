@@ -11,8 +11,9 @@ import numpy as np
 import problem
 from slipway.batch import cause
 from slipway.batch.batch_reference import SEASONAL
-from slipway.batch.batch_statistics import FROZEN_ROWS_MIN, from_arcsine
+from slipway.batch.batch_statistics import FROZEN_ROWS_MIN
 from slipway.batch.root_column import root_column
+from slipway.batch.statistic_values import from_arcsine
 from slipway.evaluation.segments import ALL
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ CHECKS = {
     "times": CLOCK,
     "follows": LABEL,
     "uneven": LABEL,
+    "falls": LABEL,
     "carries": LABEL,
     "conflicts": LABEL,
     "copies": LABEL,
@@ -60,6 +62,7 @@ SENTENCES: dict[str, Callable[..., str]] = {
     "moved": "{name} follows from {partners} better when it is moved by some rows".format,
     "follows": "{name} no longer follows from the other columns: correlation {correlation}".format,
     "uneven": "{name} follows from the other columns unlike in other segments: correlation {moved:+.2f}".format,
+    "falls": "{name} follows from the other columns no more than by chance: correlation {correlation}".format,
     "carries": "{name} carries the label: correlation with what other columns leave of it {correlation}".format,
     "copies": "{name} is the label under another name: correlation {correlation}".format,
     "steps": "{name} differs between consecutive rows {ratio:.2g} times as much as in the reference".format,

@@ -9,19 +9,10 @@ import numpy as np
 import problem
 from slipway.batch import interval, profile
 from slipway.batch.batch_rows import CLOCK_COLUMNS, DAY_MINUTES
-from slipway.batch.batch_statistics import (
-    ERROR_CAP,
-    OUTLIER_QUANTILE,
-    STEP_DISTANCE,
-    Scales,
-    StatisticKey,
-    Value,
-    arcsine,
-    fraction_of,
-    row_hashes,
-    statistics,
-)
+from slipway.batch.batch_statistics import OUTLIER_QUANTILE, STEP_DISTANCE, Scales, statistics
 from slipway.batch.column_models import CLOCK_SHIFTS, FOLDS, ColumnModels, Measured, partners
+from slipway.batch.label_statistics import row_hashes
+from slipway.batch.statistic_values import ERROR_CAP, StatisticKey, Value, arcsine, fraction_of
 from slipway.batch.window_values import WindowValues
 from slipway.schema.missing import are_missing
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import stdtrit
 
-from slipway.batch.batch_statistics import arcsine
+from slipway.batch.statistic_values import arcsine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from slipway.batch.batch_statistics import StatisticKey, Value
+    from slipway.batch.statistic_values import StatisticKey, Value
     from slipway.settings.data_checks import RelationsSection
 
 WINDOWS_MIN = 4
@@ -28,6 +28,7 @@ BETWEEN_RATIO_MIN = 0.5  # of the variance of windows; moves batches as well, si
 COPY_CORRELATION = float(np.arctanh(0.98))  # with the label; a column that reaches it is the label under another name
 CHANCE_DEVIATIONS = 3.0  # of the estimate of a correlation, up to which chance explains it
 CLEAN_DEVIATIONS = 3.0  # between windows, by which a clean batch is lower once in 200
+SEGMENT_DEVIATIONS = 4.0  # the same for a segment, of which there are dozens
 LONGER_MIN = 2.0  # factor of the longest run of rows with equal values
 FEWER_MIN = 1.5  # factor of the number of distinct values; a loss of one of two matters, of one of three not
 TIMES_RATIO_MIN = 0.2  # of the rows, whose time of day is new; a wrong time zone moves most, longer hours a few
@@ -76,7 +77,7 @@ def excesses(
     files: number of files that the reference consists of.
     """
     judged = {key: value for key, value in values.items() if len(series.get(key, ())) >= WINDOWS_MIN}
-    rate = limits.false_alarms / max(len(judged), 1)
+    rate = limits.false_alarms / max(sum(key.statistic != "falls" for key in judged), 1)
     listed = [_excess(key, value, series[key], rate, limits, files) for key, value in judged.items()]
     return sorted(listed, key=lambda excess: -excess.score)
 
@@ -84,6 +85,8 @@ def excesses(
 def _excess(
     key: StatisticKey, value: Value, series: Sequence[Value], rate: float, limits: RelationsSection, files: int
 ) -> Excess:
+    if key.statistic == "falls":
+        return _fall(key, value, series, files)
     windows = np.array([window.value for window in series])
     side = SIDES.get(key.statistic, HIGH)
     noise = float(np.mean([window.noise**2 for window in series]))
@@ -107,22 +110,33 @@ def _excess(
     return Excess(key, value.value, mean, mean + (width if distance > 0 else -width), signed / width)
 
 
+def _fall(key: StatisticKey, value: Value, series: Sequence[Value], files: int) -> Excess:
+    """Return how far the label of a segment fell to chance; it is not judged otherwise."""
+    windows = np.array([window.value for window in series])
+    noise, mean = float(np.mean([window.noise**2 for window in series])), float(windows.mean())
+    width = _fall_to_chance(windows, noise, value.noise, files, SEGMENT_DEVIATIONS) or np.inf
+    return Excess(key, value.value, mean, mean - width, (mean - value.value) / width)
+
+
 def _linear_limit(windows: np.ndarray, quantile: float) -> float:
     """Return the logarithm of the upper limit that logarithms have on the scale of their numbers."""
     numbers = np.exp(windows)
     return float(np.log(numbers.mean() + quantile * numbers.std(ddof=1)))
 
 
-def _fall_to_chance(windows: np.ndarray, noise: float, own: float, files: int) -> float | None:
+def _fall_to_chance(
+    windows: np.ndarray, noise: float, own: float, files: int, deviations: float = CLEAN_DEVIATIONS
+) -> float | None:
     """Return the fall of a correlation to what chance reaches; None where a clean batch may fall as far.
 
     A label that follows in every window, and in the batch no more than shuffled labels do, is a fault although windows
     vary. A batch is a file, so it averages as many windows, half of them independent. noise, own: as in `_deviation`.
+    deviations: between windows, by which a clean batch is hardly ever lower.
     """
     fall = float(windows.mean()) - CHANCE_DEVIATIONS * own
     averaged = max(1.0, len(windows) / files / 2)
     between = max(float(windows.var(ddof=1)) - noise, 0.0) / averaged
-    return fall if fall > CLEAN_DEVIATIONS * (between + own**2 + noise / len(windows)) ** 0.5 else None
+    return fall if fall > deviations * (between + own**2 + noise / len(windows)) ** 0.5 else None
 
 
 def _deviation(windows: np.ndarray, noise: float, own: float, floor: float) -> tuple[float, float]:

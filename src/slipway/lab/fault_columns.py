@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import problem
-from slipway.batch.batch_statistics import StatisticKey, from_arcsine
+from slipway.batch.statistic_values import StatisticKey, from_arcsine
 from slipway.monitoring.log_columns import PREDICTION
 from slipway.monitoring.reference import predict
 from slipway.monitoring.window import logged

@@ -15,15 +15,15 @@ import problem
 from slipway.batch import interval
 from slipway.batch.batch_reference import BatchReference
 from slipway.batch.batch_rows import BatchRows
-from slipway.batch.batch_statistics import StatisticKey, arcsine
 from slipway.batch.spans import PREVIOUS_WINDOWS, Spans, days_of
+from slipway.batch.statistic_values import StatisticKey, arcsine
 from slipway.monitoring.log_columns import PREDICTION
 from slipway.schema.features import to_features
 
 if TYPE_CHECKING:
-    from slipway.batch.batch_statistics import Value
     from slipway.batch.column_models import Measured
     from slipway.batch.interval import Excess
+    from slipway.batch.statistic_values import Value
     from slipway.settings.data_checks import RelationsSection
 
 DRIFT = "drift"

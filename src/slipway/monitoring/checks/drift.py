@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import problem
-from slipway.batch.batch_statistics import from_arcsine
+from slipway.batch.statistic_values import from_arcsine
 from slipway.gates.monitoring_evidence import Finding, FindingsEvidence
 
 if TYPE_CHECKING:
