@@ -76,14 +76,29 @@ def stored(storage: BaseStorage) -> optuna.Study:
 
 
 def kill_in_a_trial(process: subprocess.Popen, storage: BaseStorage, name: str) -> list[psutil.Process]:
-    """Kill the search `name` while it runs a trial and has a result; return its worker processes."""
-    study, deadline = stored(storage), time.monotonic() + TIMEOUT_SECONDS
-    while time.monotonic() < deadline:
-        states = {trial.state for trial in study.trials if trial.user_attrs.get(SEARCHER) == name}
-        if {TrialState.COMPLETE, TrialState.RUNNING} <= states:
-            family = psutil.Process(process.pid).children(recursive=True)
-            process.kill()
-            process.communicate()
-            return family
+    """Kill the search `name` while it runs a trial and has a result; return its worker processes.
+
+    The process is stopped while its trials are read, because a trial takes no longer than a query of the storage.
+    """
+    search, deadline = psutil.Process(process.pid), time.monotonic() + TIMEOUT_SECONDS
+    while not _is_in_a_trial(storage, name) or not _stopped_in_a_trial(search, storage, name):
+        assert time.monotonic() < deadline, stored(storage).trials
         time.sleep(0.01)
-    raise AssertionError(states)
+    family = search.children(recursive=True)
+    process.kill()
+    process.communicate()
+    return family
+
+
+def _stopped_in_a_trial(search: psutil.Process, storage: BaseStorage, name: str) -> bool:
+    """Stop the process; return whether it runs a trial, and let it continue if not."""
+    search.suspend()
+    if _is_in_a_trial(storage, name):
+        return True
+    search.resume()
+    return False
+
+
+def _is_in_a_trial(storage: BaseStorage, name: str) -> bool:
+    states = {trial.state for trial in stored(storage).trials if trial.user_attrs.get(SEARCHER) == name}
+    return {TrialState.COMPLETE, TrialState.RUNNING} <= states

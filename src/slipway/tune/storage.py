@@ -45,7 +45,7 @@ def open_storage(url: str) -> BaseStorage:
 
 def _database(url: str) -> BaseStorage:
     try:
-        return RDBStorage(url)
+        return _Database(url)
     except (sqlalchemy.exc.ArgumentError, ValueError):
         raise SettingError(f"tune: the storage is not a URL such as postgresql+pg8000://…; {FIX}") from None
     except ImportError:
@@ -53,6 +53,18 @@ def _database(url: str) -> BaseStorage:
             "tune: the driver of the storage is not installed; for PostgreSQL, `uv sync --frozen --group postgresql`"
             " and a URL that starts with postgresql+pg8000://"
         ) from None
+
+
+class _Database(RDBStorage):
+    """A storage that closes its connections if it cannot be opened, since the next attempt has its own."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            super().__init__(url)
+        except Exception:
+            if hasattr(self, "engine"):
+                self.engine.dispose()
+            raise
 
 
 def _reason(error: Exception) -> str:
