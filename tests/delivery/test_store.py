@@ -15,6 +15,7 @@ import traceback
 from functools import partialmethod
 from typing import TYPE_CHECKING
 
+import aiohttp
 import boto3
 import httpx
 import pytest
@@ -42,6 +43,7 @@ from slipway.release.store.folder import FolderStore
 from slipway.release.store.github import GitHubStore
 from tests import release_manifest
 from tests.delivery import emulators
+from tests.simulate_growth import Counter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +57,8 @@ for folder in (published, drafts):
     folder.mkdir(parents=True, exist_ok=True)
 tag = rest[0]
 if command == "list":
-    print("\\n".join(entry.name for entry in (drafts if "isDraft" in " ".join(rest) else published).iterdir()))
+    names = [entry.name for entry in (drafts if "isDraft" in " ".join(rest) else published).iterdir()]
+    print("\\n".join(names[: int(rest[rest.index("--limit") + 1])]))
 elif command == "create":
     (drafts / tag).mkdir()
     for file in rest[1 : rest.index("--verify-tag")]:
@@ -277,6 +280,23 @@ def test_versions_are_ordered_by_number(store, tmp_path):
     for version in ("v0.10.0", "v0.9.0"):
         store.put(_release(tmp_path / version, version).folder)
     assert ["v0.9.0", "v0.10.0"] == store.versions()
+
+
+def test_all_of_many_github_releases_are_listed(github, tmp_path):
+    for number in range(1, 1101):
+        (tmp_path / f"github/published/model@v0.{number}.0").mkdir(parents=True)
+    assert 1100 == len(open_store(github).versions())
+
+
+@pytest.mark.parametrize("place", ["s3", "gs"])
+def test_a_bucket_is_listed_with_one_request_for_many_releases(request, tmp_path, monkeypatch, place):
+    store = open_store(request.getfixturevalue(PLACES[place]))
+    for number in range(1, 6):
+        store.put(_release(tmp_path / str(number), f"v0.{number}.0").folder)
+    requests = Counter()
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", requests.wrap(aiohttp.ClientSession._request))
+    assert 5 == len(store.versions())
+    assert requests.count <= 2
 
 
 def test_a_release_with_a_different_digest_is_refused(store, tmp_path):

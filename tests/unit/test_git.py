@@ -227,6 +227,17 @@ def test_paths_of_a_folder_inside_a_repository_begin_with_a_dot(root):
     assert inner.read("HEAD", "./a.txt") is None
 
 
+@pytest.mark.parametrize("path", ["a.txt", "docs/with space.md", "docs/other.md", "docs", "src/[x]*.py", "none"])
+def test_a_file_of_several_commits_is_what_each_of_them_has(root, path):
+    commits = [commit.id for commit in Git(root).history("HEAD")]
+    assert [Git(root).read(commit, path) for commit in commits] == Git(root).read_each(commits, path)
+
+
+def test_a_file_of_an_unknown_commit_is_refused(root):
+    with pytest.raises(GitReadError):
+        Git(root).read_each(["HEAD", "f" * 40], "a.txt")
+
+
 def test_both_paths_of_a_rename_are_returned(root):
     changes = Git(root).changed("HEAD~", "HEAD")
     assert {"a.txt": "modified", "docs/other.md": "added", "docs/ünï.md": "deleted"} == {

@@ -166,8 +166,8 @@ class Follower:
         A release that was promoted before is allowed, because a rollback is urgent. A promotion has its stage tag, and
         its number occurs first with its own release, so an edit of the release under an old number is none.
         """
-        commits = self._history(head, self._environment, limit=2)
-        policies = [parsed.policy for commit in commits if (parsed := self._parsed(commit.id)) and parsed.policy]
+        newest = self._history(head, self._environment, limit=2)
+        policies = [parsed.policy for _, parsed in newest if parsed and parsed.policy]
         lack = self._lack_of_approval(head, content, policies) or self._lack_of_soak(head, content, policies)
         return lack if lack and content.digest not in self._promoted(head) else None
 
@@ -184,8 +184,7 @@ class Follower:
             return None
         changes = [
             soak.Change(commit.committed.astimezone(UTC), parsed.digest if parsed and self._soaks(parsed) else None)
-            for commit in self._history(head, soak.SOAKS_IN)
-            for parsed in [self._parsed(commit.id, soak.SOAKS_IN)]
+            for commit, parsed in self._history(head, soak.SOAKS_IN)
         ]
         soaked = soak.longest(changes, content.digest, datetime.now(UTC))
         if soaked >= timedelta(hours=hours):
@@ -202,25 +201,33 @@ class Follower:
     def _promoted(self, head: str) -> set[str]:
         """Return the digests of the releases whose promotion has its stage tag."""
         first_of: dict[int, EnvironmentFile] = {}
-        for commit in reversed(self._history(head, self._environment)):
-            if content := self._parsed(commit.id):
+        for _, content in reversed(self._history(head, self._environment)):
+            if content:
                 first_of.setdefault(content.promotion, content)
         return {content.digest for content in first_of.values() if self._is_concluded(content)}
 
-    def _history(self, head: str, environment: str, limit: int | None = None) -> list[Commit]:
-        """Return the commits that changed the file of `environment`, newest first."""
-        return self._git.history(head, paths=[spec.path_of(environment)], first_parent=True, limit=limit)
+    def _history(
+        self, head: str, environment: str, limit: int | None = None
+    ) -> list[tuple[Commit, EnvironmentFile | None]]:
+        """Return the commits that changed the file of `environment`, newest first, each with its content.
 
-    def _parsed(self, commit: str, environment: str | None = None) -> EnvironmentFile | None:
-        """Return the file of `environment`, by default its own, at a commit; None if it is missing or invalid."""
-        data = self._git.read(commit, spec.path_of(environment or self._environment))
-        try:
-            return spec.parse((data or b"").decode(), commit)
-        except (UnicodeDecodeError, UserError):
-            return None
+        The content is None if the file is missing or invalid.
+        """
+        path = spec.path_of(environment)
+        commits = self._git.history(head, paths=[path], first_parent=True, limit=limit)
+        contents = self._git.read_each([commit.id for commit in commits], path)
+        return [(commit, _parsed(content)) for commit, content in zip(commits, contents, strict=True)]
 
     def _is_concluded(self, content: EnvironmentFile) -> bool:
         return versions.stage_tag(self._environment, content.promotion) in self._tags
+
+
+def _parsed(data: bytes | None) -> EnvironmentFile | None:
+    """Return the content of an environment's file; None if it is missing or invalid."""
+    try:
+        return spec.parse((data or b"").decode(), "")
+    except (UnicodeDecodeError, UserError):
+        return None
 
 
 def accept_rewritten(place: Place) -> str:

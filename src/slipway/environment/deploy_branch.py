@@ -87,8 +87,13 @@ class DeployBranch:
             raise NoReleaseError(
                 f"{version}: no such release on {self.remote} (newest: {newest}); see `slipway release list`"
             )
-        trailers = self.git.read_commit(commit).trailers
-        return Published(version, trailers[DIGEST], trailers[BUILT_FROM], commit)
+        return _published(version, self.git.read_commit(commit))
+
+    def releases(self) -> list[Published]:
+        """Return the published releases, oldest first, with one call of git."""
+        registered = self.versions()
+        commits = self.git.read_commits([self.tags[versions.version_tag(version)] for version in registered])
+        return [_published(version, commit) for version, commit in zip(registered, commits, strict=True)]
 
     def named(self, release: str) -> Published:
         """Return the published release that a version, or the commit it was built from, names. Raises UserError."""
@@ -99,7 +104,8 @@ class DeployBranch:
 
     def version_of(self, built_from: str) -> str | None:
         """Return the version of the release built from the commit `built_from`; None when there is none."""
-        return next((name for name in reversed(self.versions()) if self.published(name).built_from == built_from), None)
+        releases = reversed(self.releases())
+        return next((release.version for release in releases if release.built_from == built_from), None)
 
     def image_of(self, digest: str) -> str | None:
         """Return the image of the newest promotion of the release `digest` that has one; None without one."""
@@ -150,8 +156,16 @@ class DeployBranch:
 
     def text(self, path: str, commit: str | None) -> str | None:
         """Return the text of a file at `commit`; None when either is missing. Raises UserError unless it is UTF-8."""
-        content = None if commit is None else self.git.read(commit, path)
-        try:
-            return None if content is None else content.decode()
-        except UnicodeDecodeError:
-            raise UnreadableFileError(f"{BRANCH}:{path}: not text in UTF-8; `git revert` the commit") from None
+        return None if commit is None else decoded(self.git.read(commit, path), path)
+
+
+def decoded(content: bytes | None, path: str) -> str | None:
+    """Return the text of a file on the branch; None when it is missing. Raises UserError unless it is UTF-8."""
+    try:
+        return None if content is None else content.decode()
+    except UnicodeDecodeError:
+        raise UnreadableFileError(f"{BRANCH}:{path}: not text in UTF-8; `git revert` the commit") from None
+
+
+def _published(version: str, commit: Commit) -> Published:
+    return Published(version, commit.trailers[DIGEST], commit.trailers[BUILT_FROM], commit.id)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slipway.environment import manifests, spec, versions
-from slipway.environment.deploy_branch import BRANCH, BUILT_FROM, DIGEST, IMAGE, WORKFLOWS
+from slipway.environment.deploy_branch import BRANCH, BUILT_FROM, DIGEST, IMAGE, WORKFLOWS, decoded
 from slipway.environment.spec import EnvironmentFile
 from slipway.errors import NoReleaseError, RemoteMovedError, UnreadableFileError, UserError
-from slipway.git import GitReadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,7 +52,9 @@ class DesiredState:
 
     def read(self, commit: str | None = None) -> EnvironmentFile | None:
         """Return the desired state of the environment, now or at `commit`; None without a file. Raises UserError."""
-        text = self.branch.text(self.path, commit or self.branch.head)
+        return self._parsed(self.branch.text(self.path, commit or self.branch.head))
+
+    def _parsed(self, text: str | None) -> EnvironmentFile | None:
         return None if text is None else spec.parse(text, f"{BRANCH}:{self.path}")
 
     def history(self, limit: int | None = None) -> list[Promotion]:
@@ -62,14 +63,18 @@ class DesiredState:
         A promotion with an invalid file has a `problem`. Raises GitReadError when git cannot read a commit, or when the
         clone is shallow.
         """
-        return [self._promotion(commit) for commit in self.branch.commits(self.path, limit)]
+        return [self._promotion(commit, data) for commit, data in self._files(limit)]
 
-    def _promotion(self, commit: Commit) -> Promotion:
+    def _files(self, limit: int | None = None) -> list[tuple[Commit, bytes | None]]:
+        """Return the commits that changed the file of the environment, newest first, each with its content."""
+        commits = self.branch.commits(self.path, limit)
+        contents = self.branch.git.read_each([commit.id for commit in commits], self.path)
+        return list(zip(commits, contents, strict=True))
+
+    def _promotion(self, commit: Commit, data: bytes | None) -> Promotion:
         content, problem = None, None
         try:
-            content = self.read(commit.id)
-        except GitReadError:
-            raise
+            content = self._parsed(decoded(data, self.path))
         except UserError as error:
             problem = str(error)
         time = commit.committed.isoformat()
@@ -77,8 +82,8 @@ class DesiredState:
 
     def next_assignment(self) -> int:
         """Return the number of the next promotion to the environment; the number of an aborted canary is not reused."""
-        contents = (self._content(commit.id) for commit in self.branch.commits(self.path))
-        used = [int(number) for content in contents for number in PROMOTION.findall(content or "")]
+        texts = ((data or b"").decode(errors="replace") for _, data in self._files())
+        used = [int(number) for text in texts for number in PROMOTION.findall(text)]
         return max(versions.next_assignment(self.branch.tags, self.environment), 1 + max(used, default=0))
 
     def is_concluded(self, content: EnvironmentFile) -> bool:
@@ -138,11 +143,6 @@ class DesiredState:
             text = None if template is None else manifests.fill(template, self.environment, content, kind)
             filled[manifests.path_of(self.environment, kind)] = None if text is None else text.encode()
         return filled
-
-    def _content(self, commit: str) -> str | None:
-        """Return the text of the file of the environment at a commit, valid or not."""
-        content = self.branch.git.read(commit, self.path)
-        return None if content is None else content.decode(errors="replace")
 
     def _stage_tag(self, number: int | str) -> str:
         return versions.stage_tag(self.environment, number)

@@ -23,7 +23,7 @@ from slipway.git.history import Commit, parse
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 NO_FILE = f"0 {'0' * 40}"  # mode and blob by which update-index removes a path
 NO_SUCH_REMOTE = 2  # exit status of `git remote get-url`
@@ -154,17 +154,27 @@ class Git:
 
     def read_commits(self, commits: Sequence[str]) -> list[Commit]:
         """Return commits in the given order, with one call of git. Raises GitReadError when one cannot be read."""
-        output = self.run_bytes("cat-file", "--batch", stdin="".join(f"{commit}\n" for commit in commits))
         parsed: list[Commit] = []
-        start = 0
-        for commit in commits:
-            end = output.index(b"\n", start)
-            fields = output[start:end].decode().split(" ")
-            if len(fields) != 3 or fields[1] != "commit":
-                raise GitReadError(f"{commit}: this clone cannot read it as a commit ({' '.join(fields[1:])})")
-            start = end + 1 + int(fields[2]) + 1  # content, then a newline
-            parsed.append(self._parsed(fields[0], output[end + 1 : start - 1]))
+        for commit, (header, content) in zip(commits, self._objects(commits), strict=True):
+            if header[1] != "commit":
+                raise GitReadError(f"{commit}: this clone cannot read it as a commit ({' '.join(header[1:])})")
+            parsed.append(self._parsed(header[0], content))
         return parsed
+
+    def _objects(self, names: Sequence[str]) -> Iterator[tuple[list[str], bytes]]:
+        """Yield (id, type, size) and the content of each object; (name, `missing`) without content if it is missing."""
+        output = self.run_bytes("cat-file", "--batch", stdin="".join(f"{name}\n" for name in names))
+        start = 0
+        for _ in names:
+            end = output.index(b"\n", start)
+            header = output[start:end].decode()
+            name, _, problem = header.rpartition(" ")
+            if problem.isdigit():
+                start = end + 1 + int(problem) + 1  # content, then a newline
+                yield header.split(" "), output[end + 1 : start - 1]
+            else:
+                start = end + 1
+                yield [name, problem], b""
 
     def _parsed(self, commit: str, content: bytes) -> Commit:
         try:
@@ -212,6 +222,11 @@ class Git:
             return self.run_bytes("cat-file", "blob", entry.id)
         except GitError as error:
             raise GitReadError(f"{commit[:12]}:{path}: {error}") from None
+
+    def read_each(self, commits: Sequence[str], path: str) -> list[bytes | None]:
+        """Return what `read` returns for each of the commits, with one call of git for all that have the file."""
+        objects = zip(commits, self._objects([f"{commit}:{path}" for commit in commits]), strict=True)
+        return [content if header[1] == "blob" else self.read(commit, path) for commit, (header, content) in objects]
 
     def read_text(self, commit: str, path: str) -> str | None:
         """Return the UTF-8 text of the file at `path`; None when the commit has no such file. Raises GitReadError."""

@@ -64,8 +64,8 @@ def list_releases() -> None:
 def _releases(branch: DeployBranch) -> Iterator[ListedRelease]:
     stored = set(open_store().versions())
     desired = {name: DesiredState(branch, name).read() for name in ENVIRONMENTS}
-    for version in reversed(branch.versions()):
-        published = branch.published(version)
+    for published in reversed(branch.releases()):
+        version = published.version
         yield ListedRelease(
             release=version,
             commit=published.built_from,

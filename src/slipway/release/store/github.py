@@ -19,6 +19,7 @@ from slipway.release.store.files import ARCHIVE, only_versions, pack, refuse_oth
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+RELEASES_MAX = 100_000  # in a list, which `gh` reads in pages and only up to the last release
 NOTES_CHARACTERS_MAX = 100_000  # of the text of a GitHub Release, whose limit is 125,000
 
 
@@ -85,7 +86,7 @@ class GitHubStore:
         return gh("release", "view", version_tag(version), "--json", "assets", "--jq", ".assets[].name").split()
 
     def _tags(self, *options: str) -> list[str]:
-        return gh("release", "list", "--limit", "1000", *options).split()
+        return gh("release", "list", "--limit", str(RELEASES_MAX), *options).split()
 
 
 def gh(*arguments: str) -> str:
