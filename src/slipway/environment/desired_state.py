@@ -82,8 +82,8 @@ class DesiredState:
 
     def next_assignment(self) -> int:
         """Return the number of the next promotion to the environment; the number of an aborted canary is not reused."""
-        texts = ((data or b"").decode(errors="replace") for _, data in self._files())
-        used = [int(number) for text in texts for number in PROMOTION.findall(text)]
+        contents = ((data or b"").decode(errors="replace") for _, data in self._files())
+        used = [int(number) for text in contents for number in PROMOTION.findall(text)]
         return max(versions.next_assignment(self.branch.tags, self.environment), 1 + max(used, default=0))
 
     def is_concluded(self, content: EnvironmentFile) -> bool:
