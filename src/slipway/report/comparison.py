@@ -80,6 +80,28 @@ def _gain_cells(gain: Interval) -> tuple[str, str]:
     return signed(gain), DIFFERENCE_LABELS[difference(gain)]
 
 
+def worse(evidence: ReportEvidence) -> Iterator[Block]:
+    """Yield what is worse than in production beyond noise: metrics and cost on all rows, and segments.
+
+    Nothing where a report has no comparison with production, which its title or a gate that blocks states.
+    """
+    compared, overall = evidence.compared, evidence.production.get(ALL)
+    if compared is None or compared.champion is None or overall is None:
+        return
+    gains = {row.metric: row.gain for row in overall}
+    if compared.confusion and compared.confusion.cost:
+        gains["cost of errors"] = compared.confusion.cost.gain
+    losses = [f"{name} {signed(gain)}" for name, gain in gains.items() if difference(gain) == "worse"]
+    rows = _segment_rows(evidence)
+    losing = sorted((row.gain.value, name) for name, row in rows.items() if difference(row.gain) == "worse")
+    if losing:
+        largest = f"{losing[0][1]} {signed(rows[losing[0][1]].gain)}"
+        losses.append(f"{len(losing)} of {figures.count(len(rows), 'segment')}, most in {largest}")
+    scope = f" in {figures.count(len(gains), 'figure')} on all rows and {figures.count(len(rows), 'segment')}"
+    text = "; ".join(losses) or f"nothing beyond noise{scope}"
+    yield paragraph(Strong(f"Worse than {compared.champion.version}"), f": {text}.")
+
+
 def _segment_rows(evidence: ReportEvidence) -> dict[str, Comparison]:
     """Return the deciding comparison of each segment with the release in production."""
     return {name: decisive(rows, evidence.primary) for name, rows in evidence.production.items() if name != ALL}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from slipway.figures import count
 from slipway.gates.comparison import difference
 from slipway.report import explanation, judgment, pictures
-from slipway.report.comparison import DIFFERENCE_LABELS, all_segments, segments, signed, table, with_ends
+from slipway.report.comparison import DIFFERENCE_LABELS, all_segments, segments, signed, table, with_ends, worse
 from slipway.report.document import Code, Commands, Details, Heading, Strong, Table, paragraph
 from slipway.report.judgment import OUTCOME_LABELS, OUTDATED
 from slipway.report.model_card import card
@@ -45,6 +45,7 @@ def _summary(evidence: ReportEvidence) -> Iterator[Block]:
     if unfinished := judgment.running(evidence):
         yield paragraph(f"Still running: {', '.join(unfinished)}. This report is updated when they end.")
     yield from judgment.reasons(evidence)
+    yield from worse(evidence)
     yield from _decision(evidence)
     yield from _contract(evidence)
 

@@ -12,7 +12,7 @@ from slipway.evaluation.segments import ALL
 from slipway.gates import Outcome, Verdict, overall
 from slipway.gates.comparison import primary
 from slipway.report.comparison import signed, with_ends
-from slipway.report.document import Details, Strong, Table, paragraph
+from slipway.report.document import Code, Details, Strong, Table, paragraph
 from slipway.report.evidence import JOBS, RUNNING
 from slipway.results import DOCUMENTATION_ONLY
 
@@ -31,11 +31,11 @@ GROUPS = {"data": "data", "train": "model", "compare": "model", "test": "code", 
 GROUP_NAMES = tuple(dict.fromkeys([*GROUPS.values(), "workflows"]))
 WORKFLOW_GATES = frozenset({"zizmor", "actionlint", "workflow schema", "action schema", "dependabot schema"})
 """Linters of GitHub's files, which form a group of their own."""
-NEXT_STEPS = {
-    "data": "correct the rows, or the contract in `src/problem` if it is wrong, and push.",
-    "model": "change the model or its parameters, and push.",
-    "code": "correct the code, and push.",
-    "workflows": "correct the file that the job's log names, and push.",
+NEXT_STEPS: dict[str, tuple[Inline, ...]] = {
+    "data": ("correct the rows, or the contract in ", Code("src/problem"), " if it is wrong, and push."),
+    "model": ("change the model or its parameters, and push.",),
+    "code": ("correct the code, and push.",),
+    "workflows": ("correct the file that the job's log names, and push.",),
 }
 """What to do about a gate that failed, by group."""
 HEADLINE_CHARACTERS_MAX = 120
@@ -189,7 +189,7 @@ def reasons(evidence: ReportEvidence) -> Iterator[Block]:
         label = "⚠️ " if verdict.outcome is Outcome.INCONCLUSIVE else "❌ "
         yield paragraph(label, Strong(verdict.gate), f": {verdict.observed}{required}{reason}")
     if blocking:
-        yield paragraph(Strong("Next"), f": {_next_step(blocking[0])}")
+        yield paragraph(Strong("Next"), ": ", *_next_step(blocking[0]))
     if idle := [gate for gate in gates if not gate.did_run and gate not in blocking]:
         names = ", ".join(gate.verdict.gate for gate in idle)
         rows: list[tuple[Inline, ...]] = [
@@ -198,12 +198,12 @@ def reasons(evidence: ReportEvidence) -> Iterator[Block]:
         yield Details(f"Not run: {names}", (Table(("Gate", "Status", "Reason"), rows),))
 
 
-def _next_step(gate: Judged) -> str:
+def _next_step(gate: Judged) -> tuple[Inline, ...]:
     """Return what the author of the pull request does about the first gate that blocks."""
     if not gate.did_run:
-        return "see why the job did not run, repair that, and run it again."
+        return ("see why the job did not run, repair that, and run it again.",)
     if gate.verdict.outcome is Outcome.INCONCLUSIVE:
-        return "the evidence does not suffice; add rows or make a larger change, and push."
+        return ("the evidence does not suffice; add rows or make a larger change, and push.",)
     return NEXT_STEPS[gate.group]
 
 
