@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import logging
 import os
 import time
 from contextlib import contextmanager, redirect_stdout
@@ -20,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiobotocore.httpsession import AIOHTTPSession
-from moto.server import ThreadedMotoServer
 
 from slipway.agent import status
 from slipway.agent.follower import Follower
@@ -34,6 +32,7 @@ from slipway.release import lifecycle, manifest, publish
 from slipway.release.store import fetch, open_store
 from slipway.release.store.files import ARCHIVE, EVIDENCE
 from tests import release_manifest
+from tests.delivery import emulators
 from tests.delivery.conftest import Project, create, git, settle
 
 if TYPE_CHECKING:
@@ -241,16 +240,12 @@ def main() -> None:
         grow(project, options.releases)
         patch.setattr(client, "execute", processes.wrap(client.execute))
         measure_loop(project, options.releases, processes)
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-        host, port = server.get_host_and_port()
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "testing")
         patch.setenv("AWS_DEFAULT_REGION", REGION)
-        measure_bucket(project, options.releases, patch)
-        server.stop()
+        with emulators.aws() as url:
+            patch.setenv("AWS_ENDPOINT_URL", url)
+            measure_bucket(project, options.releases, patch)
 
 
 if __name__ == "__main__":

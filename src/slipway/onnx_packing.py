@@ -204,7 +204,8 @@ def _first_split(nodes: Sequence[Node], matrix: str) -> int | None:
     if not {node.operator for node in nodes} <= TREES | BY_VALUE:
         return None
     trees = (node for node in nodes if node.operator in TREES and node.inputs == [matrix])
-    return next((int(tree.numbers("nodes_featureids")[0]) for tree in trees), None)
+    columns = (tree.numbers("nodes_featureids") for tree in trees)
+    return next((int(column[0]) for column in columns if len(column)), None)
 
 
 def _matrix(packed: Mapping[str, tuple[Feature, ...]]) -> tuple[str, tuple[Feature, ...], list[Field]]:

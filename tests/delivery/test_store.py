@@ -21,7 +21,6 @@ import httpx
 import pytest
 from azure.storage.blob import BlobServiceClient
 from fsspec.config import conf, set_conf_env
-from moto.server import ThreadedMotoServer
 
 from slipway.environment import buckets
 from slipway.errors import (
@@ -151,15 +150,11 @@ def _release(folder, version="v0.1.0", text="content"):
 @pytest.fixture(scope="module")
 def s3():
     """Yield the URL of a fake S3 with one bucket, `releases`."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    address = "http://{}:{}".format(*server.get_host_and_port())
-    client = boto3.client("s3", endpoint_url=address, region_name="us-east-1", **_keys())
-    client.create_bucket(Bucket="releases")
-    client.close()
-    yield address
-    server.stop()
+    with emulators.aws() as address:
+        client = boto3.client("s3", endpoint_url=address, region_name="us-east-1", **_keys())
+        client.create_bucket(Bucket="releases")
+        client.close()
+        yield address
 
 
 def _keys() -> dict[str, str]:

@@ -12,7 +12,6 @@ import boto3
 import httpx
 import pytest
 from azure.storage.blob import BlobServiceClient
-from moto.server import ThreadedMotoServer
 
 from slipway.environment.buckets import NO_GRPC
 from tests.delivery import emulators
@@ -27,14 +26,11 @@ KEYS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REG
 @pytest.fixture
 def s3(monkeypatch):
     """Run a stand-in for S3 with one bucket, and point boto to it."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    for name, value in KEYS.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
-    boto3.client("s3").create_bucket(Bucket="flights")
-    yield
-    server.stop()
+    with emulators.aws() as url:
+        for name, value in {**KEYS, "AWS_ENDPOINT_URL": url}.items():
+            monkeypatch.setenv(name, value)
+        boto3.client("s3").create_bucket(Bucket="flights")
+        yield
 
 
 @pytest.fixture

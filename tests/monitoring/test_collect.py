@@ -11,7 +11,6 @@ from typing import Literal
 import boto3
 import pyarrow.parquet as pq
 import pytest
-from moto.server import ThreadedMotoServer
 from pydantic import BaseModel
 
 from slipway.environment.place import Place
@@ -19,6 +18,7 @@ from slipway.errors import SettingError
 from slipway.monitoring import collect, job
 from slipway.monitoring.collect import Collection
 from slipway.monitoring.log_columns import KEY, LOGGED, PREDICTION, PREFIX, RELEASE, TIME, UNIT
+from tests.delivery import emulators
 
 DAY = datetime(2026, 1, 31, tzinfo=UTC)
 
@@ -223,15 +223,13 @@ KEYS = {"AWS_ACCESS_KEY_ID": "anybody", "AWS_SECRET_ACCESS_KEY": "nothing", "AWS
 
 @pytest.fixture
 def bucket(monkeypatch):
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    for name, value in {**KEYS, "AWS_ENDPOINT_URL": "http://{}:{}".format(*server.get_host_and_port())}.items():
-        monkeypatch.setenv(name, value)
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="live")
-    client.close()
-    yield "s3://live/rows"
-    server.stop()
+    with emulators.aws() as url:
+        for name, value in {**KEYS, "AWS_ENDPOINT_URL": url}.items():
+            monkeypatch.setenv(name, value)
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="live")
+        client.close()
+        yield "s3://live/rows"
 
 
 def test_rows_are_collected_into_s3_and_read_from_another_machine(bucket, tmp_path, monkeypatch):

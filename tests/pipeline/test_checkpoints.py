@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from moto.server import ThreadedMotoServer
 
 from slipway.pipeline import checkpoint
 from slipway.pipeline.checkpoint import Checkpoint
+from tests.delivery import emulators
 
 ROOT = Path(__file__).parents[2]
 PROBLEM = ROOT / "tests/problems/toy_checkpoints"
@@ -100,14 +100,11 @@ def test_a_training_that_is_killed_repeatedly_writes_the_same_model(project, kin
 @pytest.fixture
 def bucket(monkeypatch):
     """Point fsspec to a fake S3, and return the URL of a folder in its bucket."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    for name, value in KEYS.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
-    boto3.client("s3").create_bucket(Bucket="flights")
-    yield "s3://flights/checkpoints"
-    server.stop()
+    with emulators.aws() as url:
+        for name, value in {**KEYS, "AWS_ENDPOINT_URL": url}.items():
+            monkeypatch.setenv(name, value)
+        boto3.client("s3").create_bucket(Bucket="flights")
+        yield "s3://flights/checkpoints"
 
 
 def test_another_machine_continues_from_the_checkpoint_in_a_bucket(project, bucket, monkeypatch):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
+
+from tests.delivery import emulators
 
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
 SETTINGS = (
@@ -20,16 +20,12 @@ SETTINGS = (
 @pytest.fixture
 def s3():
     """Yield the address of a fake S3 with one bucket, and a client."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    address = "http://{}:{}".format(*server.get_host_and_port())
     keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
-    client = boto3.client("s3", endpoint_url=address, **keys)
-    client.create_bucket(Bucket="bucket")
-    yield address, client
-    client.close()
-    server.stop()
+    with emulators.aws() as address:
+        client = boto3.client("s3", endpoint_url=address, **keys)
+        client.create_bucket(Bucket="bucket")
+        yield address, client
+        client.close()
 
 
 def test_data_in_s3_is_fetched_intact_and_poison_is_rejected_by_name(project, s3):

@@ -113,11 +113,7 @@ def test_two_machines_search_one_study_and_one_repeats_what_the_killed_one_was_r
 
 
 def test_a_killed_search_that_starts_again_continues_where_it_was_killed(database, tmp_path):
-    url = make_url(database).set(database="again").render_as_string(hide_password=False)
-    with _opened(database) as storage, storage.engine.connect() as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT").execute(
-            text("CREATE DATABASE again TEMPLATE template0")
-        )
+    url = _new_database(database, "again")
     machine = searches.prepare(tmp_path / "machine", trials=RESUMED_TRIALS, processes=1, folds=2, lost_seconds=1)
     with _opened(url) as storage:
         process = searches.start(machine, env={"SLIPWAY_TUNE_STORAGE": url})
@@ -132,6 +128,15 @@ def test_a_killed_search_that_starts_again_continues_where_it_was_killed(databas
     assert RESUMED_TRIALS == len(after)
 
 
+def _new_database(server: str, name: str) -> str:
+    """Create an empty database on the server of the URL `server`, and return its URL."""
+    with _opened(server) as storage, storage.engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(
+            text(f"CREATE DATABASE {name} TEMPLATE template0")
+        )
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
 def _counted(study: Study) -> dict[int, float | None]:
     """Return the values of the complete trials by number, without those that were killed or are surplus."""
     excluded = study.user_attrs
@@ -143,8 +148,10 @@ def _counted(study: Study) -> dict[int, float | None]:
 
 
 def test_two_machines_that_claim_at_the_same_time_have_each_trial_once(database):
+    url = _new_database(database, "claims")  # without tables, which both create
+
     def claim_all() -> list[int]:
-        with _opened(database) as storage:
+        with _opened(url) as storage:
             study, numbers = SharedStudy(storage, "claims", 1, None, 60), []
             while trial := study.claim(CLAIMS):
                 numbers.append(trial.number)

@@ -107,6 +107,13 @@ def test_rows_of_other_models_are_not_sorted(name):
     assert pack(exported(name), KINDS).first_split is None
 
 
+def test_rows_of_trees_without_a_known_split_are_not_sorted():
+    changed = onnx.load_from_string(exported("numbers"))
+    tree = next(node for node in changed.graph.node if node.op_type == "TreeEnsembleRegressor")
+    tree.attribute.remove(next(attribute for attribute in tree.attribute if attribute.name == "nodes_featureids"))
+    assert pack(changed.SerializeToString(), KINDS).first_split is None
+
+
 @pytest.mark.parametrize("table_bytes", [0, 8_000_000])
 def test_predictions_are_in_the_order_of_the_rows(tmp_path, monkeypatch, table_bytes):
     monkeypatch.setattr("slipway.tree_tables.TABLE_BYTES_MAX", table_bytes)

@@ -97,8 +97,8 @@ def worse(evidence: ReportEvidence) -> Iterator[Block]:
     if losing:
         largest = f"{losing[0][1]} {signed(rows[losing[0][1]].gain)}"
         losses.append(f"{len(losing)} of {figures.count(len(rows), 'segment')}, most in {largest}")
-    scope = f" in {figures.count(len(gains), 'figure')} on all rows and {figures.count(len(rows), 'segment')}"
-    text = "; ".join(losses) or f"nothing beyond noise{scope}"
+    judged = f"{figures.count(len(gains), 'figure')} on all rows and {figures.count(len(rows), 'segment')}"
+    text = "; ".join(losses) or f"nothing beyond noise in {judged}"
     yield paragraph(Strong(f"Worse than {compared.champion.version}"), f": {text}.")
 
 
