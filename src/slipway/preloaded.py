@@ -10,6 +10,7 @@ they are then.
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import io
 import json
@@ -36,7 +37,7 @@ PACKAGES = (
     *("pandas", "pyarrow.compute", "pyarrow.csv", "pyarrow.parquet", "scipy.stats", "onnxruntime", "skl2onnx"),
     *("sklearn.compose", "sklearn.ensemble", "sklearn.impute", "sklearn.inspection", "sklearn.linear_model"),
     *("sklearn.metrics", "sklearn.model_selection", "sklearn.pipeline", "sklearn.preprocessing", "skops.io"),
-    *("pydantic", "ruamel.yaml", "threadpoolctl"),
+    *("pydantic", "pydantic.dataclasses", "pydantic.type_adapter", "ruamel.yaml", "threadpoolctl"),
 )
 """Packages of the stages."""
 DVC = ("dvc.cli", "dvc.commands.repro", "dvc.repo")
@@ -135,8 +136,7 @@ def serve(listener: socket.socket, packages: Sequence[str], *, eager: bool) -> N
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the programs get it, and `slipway new` restores the files
     if not eager:
         select.select([sys.stdin, listener], [], [])
-    for name in packages:
-        importlib.import_module(name)
+    _import(packages)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the programs end first
     while True:
         ready, _, _ = select.select([sys.stdin, listener], [], [])
@@ -155,6 +155,15 @@ def serve(listener: socket.socket, packages: Sequence[str], *, eager: bool) -> N
     with suppress(ChildProcessError):
         while True:
             os.waitpid(-1, 0)
+
+
+def _import(packages: Sequence[str]) -> None:
+    """Import packages, so that the programs share the memory that they take."""
+    for name in packages:
+        importlib.import_module(name)
+    if pydantic := sys.modules.get("pydantic"):
+        pydantic.create_model("First", value=(int, ...))  # loads the rest of pydantic, and looks for its plugins
+    gc.freeze()  # otherwise, the first collection in each program copies the pages of all objects
 
 
 def _execute(connection: socket.socket) -> None:

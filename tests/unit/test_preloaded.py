@@ -52,8 +52,21 @@ def run(server, tmp_path) -> Run:
     return run_by(server, tmp_path)
 
 
+@pytest.fixture
+def run_with_pydantic(tmp_path) -> Iterator[Run]:
+    with preloaded.started({}, ["pydantic"]) as started:
+        yield run_by(started.python, tmp_path)
+
+
 def test_packages_are_imported_before_a_program_starts(run):
     assert "True\n" == run(f"import sys; print({PACKAGE!r} in sys.modules)").stdout
+
+
+def test_models_can_be_defined_without_another_import(run_with_pydantic):
+    source = "import gc, sys; from pydantic import BaseModel, TypeAdapter, dataclasses; before = set(sys.modules)\n"
+    source += "class Model(BaseModel): value: int = 0\n"
+    source += "print(sorted(set(sys.modules) - before), gc.get_freeze_count() > 1000)"
+    assert "[] True\n" == run_with_pydantic(source).stdout
 
 
 @pytest.mark.parametrize("module", ["problem", "slipway.settings", "slipway.errors"])
