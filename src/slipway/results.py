@@ -47,7 +47,7 @@ M = TypeVar("M", bound=BaseModel)
 class Subject(BaseModel):
     """What a job is about: all evidence of a job without measurements. Keys of other evidence are kept."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
     environment: Absent[str] = None
     release: Absent[str] = None
@@ -62,7 +62,7 @@ E = TypeVar("E", default=Subject)
 class JobResult(BaseModel, Generic[E]):
     """The machine-readable result of a job: its verdicts and the evidence for them."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     job: Name
     started: AwareDatetime
@@ -114,7 +114,7 @@ class TestEvidence(Evidence):
 class LintEvidence(Evidence):
     """Evidence of the job `lint`: the last lines of each linter's output, by the linter's name."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
     __pydantic_extra__: dict[str, list[str]]
 
 

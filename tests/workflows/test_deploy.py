@@ -19,13 +19,14 @@ from tests.workflows.standing_in import ActProject
 project = conftest.project
 UV = """#!{python} -IS
 # A fake uv. Commands that change or report the desired state are real; other commands only write a result.
-import json, os, pathlib, shutil, sys
+import os, sys
 REAL = ("cml", "release report", "release comment", *os.environ.get("REAL", "none").split(", "))
 words = sys.argv[1:]
 if words[:2] == ["python", "find"]:
     print(sys.executable)
 if words[:2] != ["run", "slipway"]:
     sys.exit()
+import json, pathlib, shutil
 command, *options = words[2:]
 call = " ".join(words[2:])
 with open(os.environ["CALLS"], "a") as log:
@@ -54,9 +55,10 @@ sys.exit(outcome == "fail")
 """
 GH = """#!{python} -IS
 # A fake `gh` that replaces the verification by Sigstore; every other command runs the real one.
-import hashlib, json, os, pathlib, sys
+import os, sys
 if sys.argv[1:3] != ["attestation", "verify"]:
     os.execv({gh!r}, ["gh", *sys.argv[1:]])
+import hashlib, json, pathlib
 pathlib.Path(os.environ["CALLS"]).with_name("gh").write_text(json.dumps(sys.argv[3:]))
 bundle = json.loads(pathlib.Path(sys.argv[sys.argv.index("--bundle") + 1]).read_text())
 if bundle["unsigned"] != "sha256:" + hashlib.sha256(pathlib.Path(sys.argv[3]).read_bytes()).hexdigest():

@@ -26,7 +26,7 @@ SECRET_BYTES = 32
 class Erasure(BaseModel):
     """One erasure. Counts are those of its last run, which may have continued a killed one."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     started: str
     """Time, UTC; it identifies the erasure."""
@@ -50,7 +50,7 @@ class Erasure(BaseModel):
 class ErasureLog(BaseModel):
     """Content of `erasures.json`, oldest first."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     erasures: list[Erasure] = []
 

@@ -36,7 +36,7 @@ class LoadTestEvidence(BaseModel):
     Further percentiles, such as `p99.9_milliseconds`, are for readers only.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
     __pydantic_extra__: dict[str, float | None]
 
     environment: Absent[str] = None

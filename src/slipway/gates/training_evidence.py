@@ -110,7 +110,7 @@ class ReportedMetrics(Evidence):
 class Export(Evidence):
     """Parity of the exported model with the trained one, in metrics/export.json."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     parity: Number
     rows: Count
@@ -120,7 +120,7 @@ class Export(Evidence):
 class Metrics(ReportedMetrics):
     """The metrics of the pipeline by the name of their file in metrics/; a fork may add its own."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
     __pydantic_extra__: dict[str, Any]
 
     export: Absent[Export] = None

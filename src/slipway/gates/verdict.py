@@ -26,7 +26,7 @@ class Outcome(StrEnum):
 class Verdict:
     """Verdict of one gate. `threshold` and `observed` are display strings with units."""
 
-    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid", defer_build=True)
 
     gate: Name
     outcome: Outcome

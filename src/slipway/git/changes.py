@@ -26,7 +26,7 @@ Kind = Literal["added", "deleted", "modified", "mode changed", "renamed"]
 class Changes(BaseModel):
     """Difference between the base of a pull request and the work tree. None stands for a missing value."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     base: Commit | None
     """Commit that the work tree is compared with; None when it cannot be determined."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class SourceTree(BaseModel):
     """The files that a result was made from."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     commit: Name | None
     """The checked-out commit; None before the first one."""

@@ -16,7 +16,7 @@ Pair = tuple[Any, Any]
 class ChampionRecord(BaseModel):
     """The release that a model was compared with."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
     version: str | None = None
 
@@ -24,7 +24,7 @@ class ChampionRecord(BaseModel):
 class JobRecord(BaseModel):
     """Start, duration and circumstances of a job. Any version of the template may have written it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     started: AwareDatetime
     seconds: float

@@ -37,7 +37,7 @@ BUILD = "https://slipway.invalid/image/v1"  # an identifier, no URL: `.invalid` 
 class LayerRecord(BaseModel):
     """A layer of an image."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     content: str
     """`base`, `packages`, `code` or `model`."""
@@ -50,7 +50,7 @@ class LayerRecord(BaseModel):
 class ImageRecord(BaseModel):
     """An image that was pushed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     image: str
     """Reference by digest, `NAME@sha256:…`."""

@@ -16,7 +16,7 @@ POINTS_MAX = 400  # windows that the plots keep
 class Alarm(BaseModel):
     """The alarm of one check."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     raised: bool = False
     run: int = 0
@@ -52,7 +52,7 @@ class PointFacts(BaseModel):
 class Point(BaseModel):
     """Measurements of one window for the plots."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     end: datetime
     release: str
@@ -63,7 +63,7 @@ class Point(BaseModel):
 class MonitorState(BaseModel):
     """The state of one environment, stored as JSON between assessments."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     end: datetime | None = None
     """End of the newest window."""

@@ -34,7 +34,7 @@ CLIENT_FAULTS = frozenset({"contract", "json"})
 class Counters(BaseModel):
     """The counters of one service since its start."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     requests: float = 0
     errors: float = 0
@@ -86,7 +86,7 @@ class Counters(BaseModel):
 class CounterSnapshot(BaseModel):
     """The counters of every service that responded, by its tag."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     time: datetime
     services: dict[str, Counters]
@@ -95,7 +95,7 @@ class CounterSnapshot(BaseModel):
 class CounterHistory(BaseModel):
     """The stored snapshots, oldest first."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     kept: list[CounterSnapshot] = []
 

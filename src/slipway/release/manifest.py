@@ -45,7 +45,7 @@ FORMAT = 1
 class Part(BaseModel):
     """Part of a manifest. Releases of other versions of the template may have more keys, which are kept."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
 
 P = TypeVar("P", bound=BaseModel)

@@ -36,7 +36,7 @@ RUNNING = "running"
 class Column(BaseModel):
     """A column of `Row` with its description and unit."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     name: Name
     description: Text
@@ -46,7 +46,7 @@ class Column(BaseModel):
 class Card(BaseModel):
     """The model card's text: what its author states about the model and its inputs."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     purpose: Text
     """Purpose, data and limits of the model; an empty line separates paragraphs."""
@@ -67,7 +67,7 @@ class Card(BaseModel):
 class JobResults(BaseModel):
     """The result of each job of a pull request, the most informative first; a missing one is a failure."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     data: JobResult[Maybe[Evidence]] | None = None
     train: JobResult[Maybe[ReportedTraining]] | None = None
@@ -97,7 +97,7 @@ JOBS = tuple(JobResults.model_fields)
 class Margins(BaseModel):
     """Losses of the primary metric that the gates accept."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     all: Number
     """On all rows."""
@@ -108,7 +108,7 @@ class Margins(BaseModel):
 class ReportEvidence(BaseModel):
     """All inputs of the report."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     results: JobResults
     changes: Changes

@@ -29,7 +29,7 @@ RECORD = re.compile(r"<!-- slipway-history ([A-Za-z0-9+/=]{1,9000}) -->")
 class PastVerdict(Evidence):
     """The verdict on a commit of the branch."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
     sha: Annotated[str, Field(pattern=r"^[0-9a-f]{7,64}$")]
     title: Annotated[str, Field(max_length=TITLE_CHARACTERS_MAX)]

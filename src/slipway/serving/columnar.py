@@ -37,7 +37,7 @@ PLAIN_TYPES = VALUES | {"model", "model-fields", "model-field", "default", "null
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     columns: dict[str, list[Any]]
 

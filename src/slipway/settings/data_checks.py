@@ -22,7 +22,7 @@ class ContractSection(Section):
 class SuitesSection(Section):
     """Thresholds of `problem.data_suite`. Keys that the engine does not read belong to the problem."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
     __pydantic_extra__: dict[str, Free]
 
     sample_rows: Annotated[Count, parameter("Rows drawn from each side", "rows")]

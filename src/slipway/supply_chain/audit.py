@@ -55,7 +55,7 @@ NAMED_FINDINGS_MAX = 3  # in a verdict's reason; the evidence holds all
 class Allowance(BaseModel):
     """A known vulnerability that is accepted until a date."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, defer_build=True)
 
     package: str = Field(min_length=1)
     advisory: str = Field(pattern=r"^[A-Z]+-[\w-]+$")
@@ -66,7 +66,7 @@ class Allowance(BaseModel):
 class Advisory(BaseModel):
     """A vulnerability in pip-audit's JSON; other keys are ignored."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     id: str
     fix_versions: list[str]
@@ -76,7 +76,7 @@ class Advisory(BaseModel):
 class AuditedPackage(BaseModel):
     """A package in pip-audit's JSON; other keys are ignored."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     name: str
     version: Absent[str] = None
@@ -88,7 +88,7 @@ class AuditedPackage(BaseModel):
 class AuditReport(BaseModel):
     """pip-audit's JSON; without a package if it failed."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     dependencies: list[AuditedPackage] = []
 

@@ -24,7 +24,7 @@ SIGNIFICANT_DIGITS = 4  # of a searched number; a search cannot resolve more
 class ParameterRange(BaseModel):
     """Values of a parameter: numbers between `low` and `high`, integers if both are, or a list of choices."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     low: int | float | None = None
     high: int | float | None = None
