@@ -226,6 +226,11 @@ def test_the_baselines_gate(linear, expected):
     assert expected == gates.baselines(evidence, LIMITS).outcome
 
 
+@pytest.mark.parametrize("gate", [gates.champion, gates.baselines])
+def test_a_threshold_of_an_interval_states_that_it_holds_for_the_whole_interval(gate):
+    assert gate(_read(_passing()), LIMITS).threshold.endswith(" in the whole interval")
+
+
 @pytest.mark.parametrize(("margin", "expected"), [(-0.02, "pass"), (-0.005, "inconclusive"), (0.02, "fail")])
 def test_the_baseline_margin_may_be_negative(margin, expected):
     evidence = _read({"rows": 1, "baselines": {"linear": {"all": _row(0.0, -0.01, 0.01)}}})

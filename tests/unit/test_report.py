@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -53,6 +54,7 @@ CARD = inputs.Card(
     target="late",
     columns=[inputs.Column(name="a", description="An a", unit="mile")],
 )
+MARGINS = inputs.Margins(all=0.002, segment=0.02)
 RUN = {"commit": "c" * 40, "by": "ada"}
 LOSS = [{"iteration": i, "rows": side, "loss": 1 / i} for side in ("train", "test") for i in (1, 2, 3)]
 
@@ -79,12 +81,17 @@ def _evidence(changes: Changes | None = None, statuses: dict | None = None, **jo
         primary="roc_auc",
         card=CARD,
         statuses=statuses or {},
-        margins=inputs.Margins(all=0.002, segment=0.02),
+        margins=MARGINS,
     )
 
 
-def _text(evidence: ReportEvidence) -> str:
-    return markdown.render(content.write(evidence))
+def _text(evidence: ReportEvidence, logs: dict[str, str] | None = None) -> str:
+    return markdown.render(content.write(evidence, logs or {}))
+
+
+def _with(result: JobResult, *verdicts: Verdict) -> JobResult:
+    """Return a copy of `result` with other verdicts."""
+    return type(result).model_validate(dict(result) | {"verdicts": verdicts})
 
 
 TUNED = {
@@ -136,14 +143,20 @@ def test_the_first_line_of_a_blocked_model_has_the_number_and_not_its_descriptio
     assert "# ❌ Blocked: champion: -0.0312 [-0.0410, -0.0213]" == _text(_evidence(compare=blocked)).splitlines()[0]
 
 
-def test_the_first_line_is_short_and_counts_further_causes():
-    long = Verdict("tests", Outcome.FAIL, "0 failures", "300 failed", "test_x, " * 300)
-    failed = _result("test")
-    failed = type(failed).model_validate(dict(failed) | {"verdicts": [long]})
-    first = _text(_evidence(test=failed, lint=_result("lint", "fail"))).splitlines()[0]
-    assert first.startswith("# ❌ Blocked: tests: test_x, test_x")
-    assert first.endswith("…; 1 more")
-    assert len(first) < 150
+@pytest.mark.parametrize(
+    ("observed", "reason", "title", "line"),
+    [
+        ("3 failed", "test_x", "tests: test_x", "**tests**: 3 failed; required: 0 failures"),
+        ("300 failed", "test_x, " * 300, "tests: 300 failed", f"**tests**: required: 0 failures. {'test_x, ' * 300}"),
+        ("o" * 200, "r" * 200, "tests", f"**tests**: {'o' * 200}; required: 0 failures. {'r' * 200}"),
+        ("3 failed", "", "tests: 3 failed", "**tests**: required: 0 failures"),
+    ],
+)
+def test_the_first_line_is_whole_and_not_repeated(observed, reason, title, line):
+    failed = _with(_result("test"), Verdict("tests", Outcome.FAIL, "0 failures", observed, reason))
+    lines = _text(_evidence(test=failed, lint=_result("lint", "fail"))).splitlines()
+    assert f"# ❌ Blocked: {title}; 1 more" == lines[0]
+    assert f"❌ {line}" in lines
 
 
 EXPLAINED = {
@@ -251,12 +264,174 @@ def test_equal_predictions_are_reported_as_no_change():
         ({"compare": _result("compare", "fail")}, "change the model or its parameters, and push."),
         ({"compare": _result("compare", "inconclusive")}, "the evidence does not suffice; add rows or make a larger"),
         ({"lint": _result("lint", "fail")}, "correct the code, and push."),
-        ({"test": None}, "see why the job did not run, repair that, and run it again."),
+        ({"test": None, "lint": None}, "run `slipway test && slipway lint && slipway report`."),
+        ({"train": _result("train", error="MemoryError")}, "see in the job's log what stopped it, repair that, and"),
+        (
+            {"compare": _with(_result("compare"), Verdict("champion", Outcome.INCONCLUSIVE, "", "not compared"))},
+            "ask a maintainer to push the branch to this repository",
+        ),
+        (
+            {"compare": _with(_result("compare"), Verdict("champion", Outcome.INCONCLUSIVE, "", "not comparable"))},
+            "return what the model in production reads from `load`, or decide in `gates.uncompared_releases`",
+        ),
+        ({}, "merge. `deploy.yaml` then builds the release"),
     ],
 )
-def test_a_report_that_blocks_states_the_next_step_before_anything_that_passed(jobs, step):
-    above = _text(_evidence(**jobs)).split("gates pass:")[0]
-    assert f"**Next**: {step}" in above
+def test_a_report_states_the_next_step(jobs, step):
+    assert _text(_evidence(**jobs)).splitlines()[2].startswith(f"**Next**: {step}")
+
+
+UNRELEASED = COMPARED | {"champion": None, "production": {}}
+DECIDED = {"until": "2026-02-01", "compared": "2026-01-31", "by": "Ada", "reason": "table is gone"}
+SKIPPED = {
+    job: _with(
+        _result(job),
+        Verdict(job, Outcome.PASS, "runs unless only documentation changes", DOCUMENTATION_ONLY),
+    ).model_copy(update={"evidence": None})
+    for job in ("data", "train", "compare")
+}
+
+
+@pytest.mark.parametrize(
+    ("statuses", "jobs", "title"),
+    [
+        ({}, {}, "✅ Ready"),
+        ({}, {"compare": _result("compare", evidence=UNRELEASED)}, "✅ Ready"),
+        ({}, SKIPPED, "✅ Ready"),
+        ({"lint": "success", "test": "success"}, {"data": None, "train": None, "compare": None}, "✅ Ready"),
+        ({}, {job: _result(job, "fail") for job in inputs.JOBS}, "❌ Blocked"),
+        ({}, {job: _result(job, error="x" * 999) for job in inputs.JOBS}, "❌ Blocked"),
+        ({}, {"data": _result("data", "fail"), "train": None, "compare": None}, "❌ Blocked"),
+        ({}, dict.fromkeys(inputs.JOBS), "❌ Blocked"),
+        (dict.fromkeys(inputs.JOBS, "cancelled"), dict.fromkeys(inputs.JOBS), "❌ Blocked"),
+        ({}, {"compare": _result("compare", "inconclusive", evidence=COMPARED)}, "⚠️ Not proven"),
+        (
+            {},
+            {
+                "compare": _result(
+                    "compare", "inconclusive", evidence=UNRELEASED | {"champion": {"version": "v1", "error": "gone"}}
+                )
+            },
+            "⚠️ Not proven",
+        ),
+        (
+            {},
+            {
+                "compare": _result(
+                    "compare",
+                    evidence=UNRELEASED | {"champion": {"version": "v1", "error": "gone", "decision": DECIDED}},
+                )
+            },
+            "✅ Ready",
+        ),
+        (RUNNING_TEST, {"test": None}, "⏳ Still running"),
+        (RUNNING_TEST, {"test": None, "data": _result("data", "fail"), "train": None}, "❌ Blocked"),
+        (dict.fromkeys(inputs.JOBS, inputs.RUNNING), dict.fromkeys(inputs.JOBS), "⏳ Still running"),
+    ],
+)
+def test_the_first_five_lines_state_what_decides_what_to_do_and_what_got_worse(statuses, jobs, title):
+    first, _, step, _, worse, *_ = _text(_evidence(statuses=statuses, **jobs)).splitlines()
+    assert first.startswith(f"# {title}")
+    assert step.startswith("**Next**: ")
+    assert worse.startswith("**Worse than ")
+
+
+def test_gates_without_a_release_to_compare_with_are_counted_apart():
+    verdicts = [
+        Verdict("champion", Outcome.PASS, "t", "no release in production yet"),
+        Verdict("segments", Outcome.PASS, "t", "not comparable, accepted until 2026-02-01"),
+        Verdict("baselines", Outcome.PASS, "t", "0.5"),
+    ]
+    text = _text(_evidence(compare=_with(_result("compare", evidence=UNRELEASED), *verdicts)))
+    assert "<summary>✅ 5 of 7 gates pass: data 1, model 2, code 2; 2 not tested</summary>" in text
+    assert "| **champion** | ⚪ not tested |" in text
+    named = "champion (no release in production yet); segments (not comparable, accepted until 2026-02-01)"
+    assert f"**Worse than production**: not tested by the gates {named}." in text
+
+
+def test_documentation_only_is_not_tested():
+    text = _text(_evidence(**SKIPPED))
+    assert "<summary>✅ 2 of 5 gates pass: code 2; 3 not tested</summary>" in text
+    assert "**Worse than production**: not tested by the gates data, train, compare (only documentation)." in text
+
+
+@pytest.mark.parametrize(
+    ("statuses", "missing", "reason"),
+    [
+        ({"data": "failure", "train": "skipped"}, ["data", "train", "compare"], "the job data did not succeed"),
+        ({"data": "success", "train": "failure"}, ["train", "compare"], "the job train did not succeed"),
+        ({"data": "success", "train": "failure"}, ["train", "compare"], "the job ended before it wrote a result"),
+        ({}, ["train"], "there is no result; run"),
+    ],
+)
+def test_a_job_that_did_not_run_names_the_job_that_failed_before(statuses, missing, reason):
+    assert reason in _text(_evidence(statuses=statuses, **dict.fromkeys(missing)))
+
+
+def test_logs_are_linked_from_the_next_step_and_the_jobs():
+    logs = {"data": "https://github.example/run/1"}
+    broken = {"data": _result("data", "fail"), "train": None, "compare": None}
+    text = _text(_evidence(statuses=dict.fromkeys(inputs.JOBS, "failure"), **broken), logs)
+    assert "and push. [Log of data](https://github.example/run/1)\n" in text
+    assert "| train | did not run (failure) | [the job data did not succeed](https://github.example/run/1) |" in text
+    assert "| [data](https://github.example/run/1) | ❌ fail |" in text
+
+
+def test_jobs_need_each_other_as_in_the_workflow():
+    """The comparison is a step of the job `train`."""
+    jobs = yaml.safe_load(Path(".github/workflows/pull-request.yaml").read_text(encoding="utf-8"))["jobs"]
+    needed = {name: job["needs"][0] for name, job in jobs.items() if name in inputs.JOBS and "needs" in job}
+    assert judgment.NEEDED == needed | {"compare": "train"}
+
+
+def test_the_report_is_reproduced_by_the_commands_of_all_its_jobs():
+    text = _text(_evidence())
+    commands = text[text.index("<summary>Reproduce") :].split("```")[1]
+    assert [*inputs.JOBS, "report"] == re.findall(r"^uv run slipway (?!pull)(\w+)$", commands, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("sides", "stated"),
+    [
+        ({"bytes": {"candidate": 2_000, "champion": 1_000}}, "model size 2 kB, 2.00 times 1 kB."),
+        ({"milliseconds": {"candidate": 0.13, "champion": 0.1}}, "one-row latency 0.130 ms, 1.30 times 0.100 ms."),
+        (
+            {"bytes": {"candidate": 1_004, "champion": 1_000}, "milliseconds": {"candidate": 0.12, "champion": 0.1}},
+            "nothing beyond noise in 1 figure on all rows, model size, one-row latency and 1 segment.",
+        ),
+    ],
+)
+def test_size_and_latency_beyond_noise_are_worse(sides, stated):
+    evidence = _evidence(compare=_result("compare", evidence=COMPARED | sides))
+    text = _text(evidence.model_copy(update={"margins": MARGINS.model_copy(update={"latency_noise": 1.2})}))
+    assert f"**Worse than v1**: {stated}" in text
+
+
+def test_size_and_latency_are_below_the_metrics():
+    sides = {"bytes": {"candidate": 2_000, "champion": 1_000}, "milliseconds": {"candidate": 0.1, "champion": 0.2}}
+    text = _text(_evidence(compare=_result("compare", evidence=COMPARED | sides)))
+    assert "| model size ↓ | 2 kB | 1 kB | 2.00 times | ▼ worse |" in text
+    assert "| one-row latency ↓ | 0.100 ms | 0.200 ms | 0.50 times | ▲ better |" in text
+
+
+def test_segments_with_too_few_rows_are_not_judged():
+    small = {"city=b": [ROW | {"rows": 99, "gain": {"value": -0.1, "low": -0.2, "high": -0.05}}]}
+    undefined = {"city=c": [ROW | {"gain": dict.fromkeys(("value", "low", "high"))}]}
+    evidence = _evidence(
+        compare=_result("compare", evidence=COMPARED | {"production": COMPARED["production"] | small | undefined})
+    )
+    text = _text(evidence.model_copy(update={"margins": MARGINS.model_copy(update={"segment_rows": 100})}))
+    above, folded = text.split("<summary>All segments (3)")
+    assert "nothing beyond noise in 1 figure on all rows and 1 segment. 1 of 3 segments could be judged." in above
+    assert "`city=b`" not in above
+    assert "-0.0500] | too few rows |" in folded
+
+
+def test_the_value_axis_of_a_rate_starts_at_zero():
+    rates = Chart("ROC curve", "x", "y", [Series("candidate", [(0, 0.0), (1, 1.0)])])
+    assert 'y-axis "y" 0 --> 1.05' in markdown.render([rates])
+    gains = Chart("Gain", "x", "y", [Series("candidate", [(0, -1.0), (1, 0.0)])])
+    assert 'y-axis "y" -1.05 --> 0.05' in markdown.render([gains])
 
 
 def _gain(value: float, noise: float) -> dict[str, object]:
@@ -282,10 +457,6 @@ def test_a_report_states_above_the_gates_what_got_worse(production, stated):
     compared = COMPARED | {"production": production}
     above = _text(_evidence(compare=_result("compare", evidence=compared))).split("gates pass:")[0]
     assert f"**Worse than v1**: {stated}" in above
-
-
-def test_a_report_that_passes_has_no_next_step():
-    assert "**Next**" not in _text(_evidence())
 
 
 def test_the_first_line_names_what_blocks():
@@ -346,7 +517,8 @@ def test_jobs_that_did_not_run_follow_the_failed_gate_and_are_not_in_the_title()
 def test_running_job_never_passes_and_never_hides_a_failure(outcome, title):
     evidence = _evidence(test=None, data=_result("data", outcome)).model_copy(update={"statuses": RUNNING_TEST})
     assert _text(evidence).startswith(f"# {title}")
-    assert "Still running: test. This report is updated when they end." in _text(evidence)
+    line = "**Next**: wait for test; this report" if outcome == "pass" else "Still running: test. This report"
+    assert f"{line} is updated when they end." in _text(evidence)
     assert judgment.outcome(evidence) is not Outcome.PASS
 
 
@@ -398,13 +570,8 @@ def test_a_run_without_a_model_has_no_model_card():
 
 
 def test_the_first_line_names_a_change_of_documentation_only():
-    skipped = {}
-    for job in ("data", "train", "compare"):
-        result = _result(job)
-        verdict = Verdict(job, Outcome.PASS, "runs unless only documentation changes", DOCUMENTATION_ONLY)
-        skipped[job] = type(result).model_validate(dict(result) | {"verdicts": [verdict], "evidence": None})
-    first = _text(_evidence(**skipped)).splitlines()[0]
-    assert "# ✅ Ready to merge: documentation only, all 5 gates pass" == first
+    first = _text(_evidence(**SKIPPED)).splitlines()[0]
+    assert "# ✅ Ready to merge: documentation only, 2 gates pass, 3 not tested" == first
 
 
 ERRORS = COMPARED | {

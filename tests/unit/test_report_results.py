@@ -83,3 +83,12 @@ def test_a_result_without_a_source_counts_as_not_run(project):
     path.write_text(json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key != "source"}))
     assert "❌ Blocked: lint" == _title()
     assert "results/lint.json names no commit; run" in Path("results/report/report.md").read_text()
+
+
+@pytest.mark.parametrize(("needs", "is_linked"), [('{"lint": {"result": "success"}}', True), ("", False)])
+def test_report_of_a_workflow_links_its_run(project, monkeypatch, needs, is_linked):
+    for name, value in {"SERVER_URL": "https://github.example", "REPOSITORY": "team/flights", "RUN_ID": "7"}.items():
+        monkeypatch.setenv(f"GITHUB_{name}", value)
+    report.report("main", needs)
+    text = Path("results/report/report.md").read_text()
+    assert is_linked == ("| [lint](https://github.example/team/flights/actions/runs/7) | ✅ pass |" in text)

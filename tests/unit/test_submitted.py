@@ -35,8 +35,8 @@ COMPARED = test_report.COMPARED | {
     "explained": test_report.EXPLAINED | {"category": "late"},
     "champion": {"version": "v1", "digest": "sha256:1", "commit": "c" * 40},
     "staging": {"version": "v2", "digest": "sha256:2", "commit": "d" * 40, "all": [test_report.ROW]},
-    "bytes": {"candidate": 1},
-    "milliseconds": {"candidate": 0.1},
+    "bytes": {"candidate": 2, "champion": 1},
+    "milliseconds": {"candidate": 0.1, "champion": 0.1},
 }
 TRAINED = test_report.RUN | {
     "stages": {"train": 1.0},
@@ -149,6 +149,7 @@ COMPARE, TRAIN = ("results", "compare", "evidence"), ("results", "train", "evide
         ((*COMPARE, "rows"), -1),
         ((*COMPARE, "rows"), 10**400),
         ((*COMPARE, "rows"), "many"),
+        ((*COMPARE, "bytes", "candidate"), 10**400),
         ((*COMPARE, "champion"), None),
         ((*COMPARE, "champion", "version"), ["v1"]),
         ((*COMPARE, "production"), {"city=a": [test_report.ROW]}),
@@ -222,7 +223,7 @@ def _rejected_or_rendered(document: Any) -> None:
         with pytest.raises(ValidationError):
             submitted.accept(sent)
     else:
-        assert markdown.LENGTH_MAX > len(comment.render(accepted, [("pull-request.yaml", RUN.url)]))
+        assert markdown.LENGTH_MAX > len(comment.render(accepted, {RUN.checks: RUN.url}))
 
 
 def _at(document: Any, path: tuple[str | int, ...]) -> Any:

@@ -268,7 +268,8 @@ def test_failed_gate_is_reported_while_the_other_workflow_runs(github):
     (body,) = _bodies(github)
     assert body.startswith("# ❌ Blocked: gate: negative distance\n")
     assert "Still running: test, lint." in body
-    assert "did not run (skipped)" in body
+    assert "and push. [Log of data](https://github.example/run/1)\n" in body
+    assert "| train | did not run (skipped) | [the job data did not succeed](https://github.example/run/1) |" in body
 
 
 def test_comment_is_updated_when_the_other_workflow_ends(github):

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from slipway.settings.training import GatesSection
 
 CALIBRATION = "calibration"
+SIZE, LATENCY = "model size", "one-row latency"
+NO_RELEASE = "no release in production yet"
+"""What a gate on the comparison with production observes before the first release; it passes untested."""
+ACCEPTED = "not comparable, accepted until"
+"""Start of what it observes where params.yaml accepts that there is no comparison; it passes untested."""
+NOT_COMPARED, NOT_COMPARABLE = "not compared", "not comparable"
+"""What it observes where the release cannot be fetched, or its model cannot score the test rows."""
 
 
 def difference(gain: Interval) -> str:
@@ -41,16 +48,16 @@ def _compared(gate: str, threshold: str, comparison: ComparisonEvidence | None) 
     champion = comparison.champion
     if champion is None:
         reason = "the gates floor and baselines decide" if gate == "champion" else ""
-        return Verdict(gate, Outcome.PASS, threshold, "no release in production yet", reason)
+        return Verdict(gate, Outcome.PASS, threshold, NO_RELEASE, reason)
     if champion.unreachable is not None:
-        return Verdict(gate, Outcome.INCONCLUSIVE, threshold, "not compared", champion.unreachable)
+        return Verdict(gate, Outcome.INCONCLUSIVE, threshold, NOT_COMPARED, champion.unreachable)
     if champion.error is None:
         return comparison
     if champion.decision is not None and champion.decision.is_in_force:
-        observed = f"not comparable, accepted until {champion.decision.until}"
+        observed = f"{ACCEPTED} {champion.decision.until}"
         return Verdict(gate, Outcome.PASS, threshold, observed, champion.error)
     reason = f"{champion.error}; {_decision_needed(champion)}"
-    return Verdict(gate, Outcome.INCONCLUSIVE, threshold, "not comparable", reason)
+    return Verdict(gate, Outcome.INCONCLUSIVE, threshold, NOT_COMPARABLE, reason)
 
 
 def _decision_needed(champion: Released) -> str:
@@ -62,7 +69,7 @@ def _decision_needed(champion: Released) -> str:
 
 def champion(comparison: ComparisonEvidence | None, limits: GatesSection) -> Verdict:
     """Require that the candidate loses less of the primary metric to the champion than the margin."""
-    threshold = f"{limits.primary} loss < {limits.margin:g}"
+    threshold = f"{limits.primary} loss < {limits.margin:g} in the whole interval"
     compared = _compared("champion", threshold, comparison)
     if isinstance(compared, Verdict):
         return compared
@@ -118,7 +125,7 @@ def baselines(comparison: ComparisonEvidence | None, limits: GatesSection) -> Ve
     The margin may be negative, for a problem in which a linear model is as good as any.
     """
     margin = limits.baseline_margin
-    threshold = f"{limits.primary} gain over every baseline > {margin:g}"
+    threshold = f"{limits.primary} gain over every baseline > {margin:g} in the whole interval"
     if comparison is None or not comparison.baselines:
         return Verdict("baselines", Outcome.FAIL, threshold, "missing", "no baseline was scored")
     gains = {name: primary(rows[ALL], limits.primary).gain for name, rows in comparison.baselines.items()}
@@ -145,13 +152,23 @@ def calibration(comparison: ComparisonEvidence | None, limits: GatesSection) -> 
 def size(comparison: ComparisonEvidence | None, limits: GatesSection) -> Verdict:
     """Require that the model's size is at most `size_ratio` times the champion's."""
     sides = comparison.bytes if comparison else None
-    return _ratio("model size", comparison, sides, limits.size_ratio, lambda size: f"{size / 1000:,.0f} kB")
+    return _ratio(SIZE, comparison, sides, limits.size_ratio, kilobytes)
 
 
 def latency(comparison: ComparisonEvidence | None, limits: GatesSection) -> Verdict:
     """Require that scoring one row takes at most `latency_ratio` times as long as with the champion."""
     sides = comparison.milliseconds if comparison else None
-    return _ratio("one-row latency", comparison, sides, limits.latency_ratio, lambda ms: f"{ms:.3f} ms")
+    return _ratio(LATENCY, comparison, sides, limits.latency_ratio, milliseconds)
+
+
+def kilobytes(size: float) -> str:
+    """Return a size in bytes as text."""
+    return f"{size / 1000:,.0f} kB"
+
+
+def milliseconds(latency: float) -> str:
+    """Return a latency in milliseconds as text."""
+    return f"{latency:.3f} ms"
 
 
 def _ratio(

@@ -61,6 +61,13 @@ class StagingRelease(Released):
     all: Comparisons = []
 
 
+class Sides(Evidence):
+    """A quantity of both models."""
+
+    candidate: Count | Number
+    champion: Absent[Count | Number] = None
+
+
 class ReportedComparison(Evidence):
     """The evidence of the job `compare` that the report shows."""
 
@@ -91,6 +98,10 @@ class ReportedComparison(Evidence):
     """Comparisons with a baseline by segment, where there is no release in production to compare with."""
     residuals: Annotated[list[Residuals], max_items(ITEMS_MAX), Field(exclude_if=lambda rows: not rows)] = []
     confusion: Absent[Confusion] = None
+    bytes: Absent[Sides] = None
+    """Size of each model."""
+    milliseconds: Absent[Sides] = None
+    """Median time in which each model scores one row."""
     explained: Absent[ExplainedRow] = None
     """The test row whose prediction changes most."""
     staging: StagingRelease | None = None
@@ -116,19 +127,8 @@ class ReportedComparison(Evidence):
         ]
 
 
-class Sides(Evidence):
-    """A quantity of both models."""
-
-    candidate: int | Number
-    champion: Absent[int | Number] = None
-
-
 class ComparisonEvidence(ReportedComparison):
     """All evidence of the job `compare`."""
 
     candidate: Absent[Name] = None
     """Hash of the model in dvc.lock."""
-    bytes: Absent[Sides] = None
-    """Size of each model."""
-    milliseconds: Absent[Sides] = None
-    """Median time in which each model scores one row."""

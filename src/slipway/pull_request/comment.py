@@ -28,7 +28,7 @@ from slipway.report.evidence import RUNNING, JobResults, ReportEvidence
 from slipway.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from slipway.report.document import Document
 
@@ -95,7 +95,7 @@ def verdict_for(run: Run) -> Verdict | None:
         return notice(run)
     parts = [_own(run, checks) if checks == run.checks else _other(run, checks) for checks in CHECKS]
     evidence = combined(parts) or no_evidence(run, parts)
-    text = render(evidence, [(part.checks.file, part.url) for part in parts if part.url])
+    text = render(evidence, {part.checks: part.url for part in parts if part.url})
     return Verdict(judgment.title(evidence), text)
 
 
@@ -187,11 +187,12 @@ def parse(document: bytes, run: Run) -> ReportEvidence:
     return evidence.model_copy(update={"changes": changes})
 
 
-def render(evidence: ReportEvidence, runs: Sequence[tuple[str, str]]) -> str:
-    """Return the report as Markdown, with a link to each run. Raises UserError if it cannot be written."""
+def render(evidence: ReportEvidence, runs: Mapping[Checks, str]) -> str:
+    """Return the report as Markdown, with links to the URL of each run. Raises UserError if it cannot be written."""
+    logs = {job: url for checks, url in runs.items() for job in checks.jobs}
     try:
-        links = [paragraph(Link(f"Logs and artifacts of {workflow}", url)) for workflow, url in runs]
-        return markdown.render([*content.write(evidence), *links], REPORT_CHARACTERS_MAX)
+        links = [paragraph(Link(f"Logs and artifacts of {checks.file}", url)) for checks, url in runs.items()]
+        return markdown.render([*content.write(evidence, logs), *links], REPORT_CHARACTERS_MAX)
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         kind = type(error).__name__
         raise RejectedError(f"{report.EVIDENCE}: no report can be written from it ({kind}); rejected") from None

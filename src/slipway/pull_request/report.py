@@ -29,7 +29,9 @@ def report(base: str, needs: str) -> Outcome:
     Returns the overall outcome.
     """
     evidence = gather(base, needs)
-    document, title = content.write(evidence), judgment.title(evidence)
+    run = workflows.run_url() if evidence.statuses else None
+    logs = dict.fromkeys(judgment.expected(evidence), run) if run else {}
+    document, title = content.write(evidence, logs), judgment.title(evidence)
     text = markdown.render(document)
     FOLDER.mkdir(parents=True, exist_ok=True)
     write_text(FOLDER / "report.md", text)
@@ -61,8 +63,13 @@ def gather(base: str, needs: str) -> ReportEvidence:
 
 
 def margins(gates: GatesSection) -> Margins:
-    """Return the losses that `gates` accept."""
-    return Margins(all=gates.margin, segment=gates.segment_margin)
+    """Return what `gates` accept, and what is noise."""
+    return Margins(
+        all=gates.margin,
+        segment=gates.segment_margin,
+        segment_rows=gates.minimum_segment_rows,
+        latency_noise=gates.latency_noise,
+    )
 
 
 def _outdated(result: results.JobResult[Any]) -> str:

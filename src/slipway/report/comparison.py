@@ -10,6 +10,7 @@ from slipway.evaluation import metrics
 from slipway.evaluation.segments import ALL
 from slipway.gates.comparison import decisive, difference, primary
 from slipway.report.document import Code, Details, Estimate, Forest, Heading, Strong, Table, paragraph
+from slipway.report.footprint import footprints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ DIFFERENCE_LABELS = {
     "within noise": "≈ within noise",
     "undefined": "? undefined",
 }
+TOO_FEW_ROWS = "too few rows"
 LISTED_SEGMENTS_MAX = 5
 PLOTTED_MAX = 40  # intervals of a plot
 
@@ -41,7 +43,7 @@ def table(evidence: ReportEvidence) -> Iterator[Block]:
     }
     sides = {name: side for name, side in named.items() if side}
     rows = [_metric_row(row, evidence, [*sides.values()]) for row in evidence.comparisons]
-    rows += _cost_row(evidence, len(sides))
+    rows += [*_cost_row(evidence, len(sides)), *_footprint_rows(evidence, len(sides))]
     header = ("Metric", "Candidate", *(cell for name in sides for cell in (name, "Gain", "")))
     yield Table(header, rows, frozenset({1, 2, 3, 5, 6} & {*range(len(header))}))
     yield paragraph(
@@ -66,6 +68,17 @@ def _cost_row(evidence: ReportEvidence, sides: int) -> list[tuple[Inline, ...]]:
     return [(name, with_ends(cost.candidate), *compared, *[""] * (3 * sides - len(compared)))]
 
 
+def _footprint_rows(evidence: ReportEvidence, sides: int) -> list[tuple[Inline, ...]]:
+    """Return the rows of size and latency, which are compared with production only."""
+    rows: list[tuple[Inline, ...]] = []
+    for footprint in footprints(evidence):
+        label = DIFFERENCE_LABELS.get(footprint.difference, "")
+        compared = (footprint.production, footprint.ratio, label) if evidence.production else ()
+        empty = [""] * (3 * sides - len(compared))
+        rows.append((f"{footprint.name} ↓", footprint.candidate, *compared, *empty))
+    return rows
+
+
 def _metric_row(row: Comparison, evidence: ReportEvidence, sides: Sequence[Sequence[Comparison]]) -> tuple[Inline, ...]:
     metric = metrics.for_task(evidence.task)[row.metric]
     name = f"{metric.name} {'↑' if metric.higher_is_better else '↓'}{f' ({metric.unit})' if metric.unit else ''}"
@@ -81,9 +94,9 @@ def _gain_cells(gain: Interval) -> tuple[str, str]:
 
 
 def worse(evidence: ReportEvidence) -> Iterator[Block]:
-    """Yield what is worse than in production beyond noise: metrics and cost on all rows, and segments.
+    """Yield what is worse than in production beyond noise: metrics and cost on all rows, size, latency and segments.
 
-    Nothing where a report has no comparison with production, which its title or a gate that blocks states.
+    Nothing where a report has no comparison with production.
     """
     compared, overall = evidence.compared, evidence.production.get(ALL)
     if compared is None or compared.champion is None or overall is None:
@@ -92,14 +105,35 @@ def worse(evidence: ReportEvidence) -> Iterator[Block]:
     if compared.confusion and compared.confusion.cost:
         gains["cost of errors"] = compared.confusion.cost.gain
     losses = [f"{name} {signed(gain)}" for name, gain in gains.items() if difference(gain) == "worse"]
+    models = footprints(evidence)
+    losses += [
+        f"{model.name} {model.candidate}, {model.ratio} {model.production}"
+        for model in models
+        if model.difference == "worse"
+    ]
     rows = _segment_rows(evidence)
-    losing = sorted((row.gain.value, name) for name, row in rows.items() if difference(row.gain) == "worse")
+    judged = _judged(rows, evidence)
+    losing = sorted((row.gain.value, name) for name, row in judged.items() if difference(row.gain) == "worse")
     if losing:
         largest = f"{losing[0][1]} {signed(rows[losing[0][1]].gain)}"
-        losses.append(f"{len(losing)} of {figures.count(len(rows), 'segment')}, most in {largest}")
-    judged = f"{figures.count(len(gains), 'figure')} on all rows and {figures.count(len(rows), 'segment')}"
-    text = "; ".join(losses) or f"nothing beyond noise in {judged}"
-    yield paragraph(Strong(f"Worse than {compared.champion.version}"), f": {text}.")
+        losses.append(f"{len(losing)} of {figures.count(len(judged), 'segment')}, most in {largest}")
+    names = [f"{figures.count(len(gains), 'figure')} on all rows", *(model.name for model in models)]
+    scope = f"{', '.join(names)} and {figures.count(len(judged), 'segment')}"
+    text = "; ".join(losses) or f"nothing beyond noise in {scope}"
+    number = (
+        f" {len(judged)} of {figures.count(len(rows), 'segment')} could be judged." if len(judged) < len(rows) else ""
+    )
+    yield paragraph(Strong(f"Worse than {compared.champion.version}"), f": {text}.{number}")
+
+
+def _judged(rows: Mapping[str, Comparison], evidence: ReportEvidence) -> dict[str, Comparison]:
+    """Return the segments with a defined gain and as many rows as `params.yaml` requires to judge one."""
+    rows_min = _rows_min(evidence)
+    return {name: row for name, row in rows.items() if row.rows >= rows_min and row.gain.is_defined}
+
+
+def _rows_min(evidence: ReportEvidence) -> int:
+    return evidence.margins.segment_rows if evidence.margins else 0
 
 
 def _segment_rows(evidence: ReportEvidence) -> dict[str, Comparison]:
@@ -110,7 +144,8 @@ def _segment_rows(evidence: ReportEvidence) -> dict[str, Comparison]:
 def segments(evidence: ReportEvidence) -> Iterator[Block]:
     """Yield the gain over production on all rows and in the segments that moved, as intervals and as a table."""
     rows = _segment_rows(evidence)
-    changed = {name: row for name, row in rows.items() if difference(row.gain) in ("better", "worse")}
+    judged = _judged(rows, evidence)
+    changed = {name: row for name, row in judged.items() if difference(row.gain) in ("better", "worse")}
     largest = sorted(changed, key=lambda name: -abs(changed[name].gain.value))[:LISTED_SEGMENTS_MAX]
     yield from _forest(evidence, {name: changed[name] for name in largest})
     if not rows:
@@ -118,10 +153,11 @@ def segments(evidence: ReportEvidence) -> Iterator[Block]:
     yield Heading("Segments that moved")
     if not changed:
         yield paragraph(
-            f"None of {len(rows)}: every difference is within noise, at a confidence corrected for their number."
+            f"None of {len(judged)} judged: every difference is within noise, at a confidence corrected for the number"
+            " of segments."
         )
         return
-    yield _segment_table({name: changed[name] for name in largest}, evidence.primary)
+    yield _segment_table({name: changed[name] for name in largest}, evidence)
     if len(changed) > LISTED_SEGMENTS_MAX:
         yield paragraph(f"{len(changed) - LISTED_SEGMENTS_MAX} more are listed under “All segments”.")
 
@@ -129,7 +165,7 @@ def segments(evidence: ReportEvidence) -> Iterator[Block]:
 def all_segments(evidence: ReportEvidence) -> Iterator[Block]:
     """Yield every segment with its interval, collapsed."""
     if rows := _segment_rows(evidence):
-        yield Details(f"All segments ({len(rows)})", (*_forest(evidence, rows), _segment_table(rows, evidence.primary)))
+        yield Details(f"All segments ({len(rows)})", (*_forest(evidence, rows), _segment_table(rows, evidence)))
 
 
 def _forest(evidence: ReportEvidence, rows: Mapping[str, Comparison]) -> Iterator[Forest]:
@@ -139,7 +175,7 @@ def _forest(evidence: ReportEvidence, rows: Mapping[str, Comparison]) -> Iterato
         return
     groups = {"all rows": primary(overall, evidence.primary), **rows}
     estimates = [
-        Estimate(name, *row.gain.ends, DIFFERENCE_LABELS[difference(row.gain)])
+        Estimate(name, *row.gain.ends, _segment_label(row, evidence) if name in rows else _gain_cells(row.gain)[1])
         for name, row in groups.items()
         if row.metric == evidence.primary and row.gain.is_defined
     ]
@@ -155,17 +191,23 @@ def _forest(evidence: ReportEvidence, rows: Mapping[str, Comparison]) -> Iterato
     yield Forest(f"Gain in {evidence.primary}{against}", estimates[:PLOTTED_MAX], finite)
 
 
-def _segment_table(rows: Mapping[str, Comparison], metric: str) -> Table:
-    cells = [
+def _segment_table(rows: Mapping[str, Comparison], evidence: ReportEvidence) -> Table:
+    metric = evidence.primary
+    cells: list[tuple[Inline, ...]] = [
         (
             Code(name),
             f"{row.rows:,}",
             f"{'' if row.metric == metric else row.metric + ' '}{with_ends(row.candidate)}",
-            *_gain_cells(row.gain),
+            signed(row.gain),
+            _segment_label(row, evidence),
         )
         for name, row in rows.items()
     ]
     return Table(("Segment", "Rows", metric, "Gain", ""), cells, frozenset({1, 2, 3}))
+
+
+def _segment_label(row: Comparison, evidence: ReportEvidence) -> str:
+    return TOO_FEW_ROWS if row.rows < _rows_min(evidence) else DIFFERENCE_LABELS[difference(row.gain)]
 
 
 def with_ends(interval: Interval) -> str:

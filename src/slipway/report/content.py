@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from slipway.figures import count
 from slipway.gates.comparison import difference
-from slipway.report import explanation, judgment, pictures
+from slipway.report import explanation, judgment, next_step, pictures
 from slipway.report.comparison import DIFFERENCE_LABELS, all_segments, segments, signed, table, with_ends, worse
-from slipway.report.document import Code, Commands, Details, Heading, Strong, Table, paragraph
+from slipway.report.document import Code, Commands, Details, Heading, Link, Strong, Table, paragraph
 from slipway.report.judgment import OUTCOME_LABELS, OUTDATED
 from slipway.report.model_card import card
 from slipway.schema.contract import sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from slipway.gates.training_evidence import ReportedSearch, SearchRange
     from slipway.git.changes import Changes
@@ -26,26 +27,28 @@ TUNE_METRICS = "metrics/tune.json"
 """File that a pull request changes when a search selected its parameters."""
 
 
-def write(evidence: ReportEvidence) -> Document:
-    """Return the complete report."""
+def write(evidence: ReportEvidence, logs: Mapping[str, str] = MappingProxyType({})) -> Document:
+    """Return the complete report. logs: addresses of the logs by job, where GitHub has them."""
     return [
         Heading(judgment.title(evidence), 1),
-        *_summary(evidence),
+        *_summary(evidence, logs),
         *judgment.passed(evidence),
         *table(evidence),
         *segments(evidence),
         *pictures.section(evidence),
         *explanation.section(evidence),
         *_changes(evidence),
-        *_details(evidence),
+        *_details(evidence, logs),
     ]
 
 
-def _summary(evidence: ReportEvidence) -> Iterator[Block]:
-    if unfinished := judgment.running(evidence):
+def _summary(evidence: ReportEvidence, logs: Mapping[str, str]) -> Iterator[Block]:
+    """Yield what to do and what got worse, each in a line below the title, and what blocks."""
+    yield next_step.next_step(evidence, logs)
+    yield from [*worse(evidence)] or [judgment.not_compared(evidence)]
+    if (unfinished := judgment.running(evidence)) and not judgment.may_still_pass(evidence):
         yield paragraph(f"Still running: {', '.join(unfinished)}. This report is updated when they end.")
-    yield from judgment.reasons(evidence)
-    yield from worse(evidence)
+    yield from judgment.reasons(evidence, logs)
     yield from _decision(evidence)
     yield from _contract(evidence)
 
@@ -141,7 +144,7 @@ def _rows(evidence: ReportEvidence) -> dict[str, tuple[Any, Any]]:
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def _details(evidence: ReportEvidence) -> Iterator[Block]:
+def _details(evidence: ReportEvidence, logs: Mapping[str, str]) -> Iterator[Block]:
     yield Details(
         "Reproduce",
         (
@@ -149,8 +152,8 @@ def _details(evidence: ReportEvidence) -> Iterator[Block]:
                 (
                     "git fetch origin",
                     f"git checkout {evidence.changes.head or 'COMMIT'}",
-                    "uv run slipway train",
-                    "uv run slipway compare",
+                    "uv run slipway pull",
+                    *(f"uv run slipway {job}" for job in judgment.expected(evidence)),
                     "uv run slipway report",
                 )
             ),
@@ -168,18 +171,19 @@ def _details(evidence: ReportEvidence) -> Iterator[Block]:
         yield paragraph(f"The training was interrupted, and continued from its checkpoint {count(resumed, 'time')}.")
     if evidence.comparisons or evidence.trained.metrics.prepare.rows:
         yield Details("Model card", tuple(card(evidence)))
-    yield Details("Jobs", (_jobs(evidence),))
+    yield Details("Jobs", (_jobs(evidence, logs),))
     yield from all_segments(evidence)
 
 
-def _jobs(evidence: ReportEvidence) -> Table:
+def _jobs(evidence: ReportEvidence, logs: Mapping[str, str]) -> Table:
     rows: list[tuple[Inline, ...]] = []
     for job in judgment.expected(evidence):
         result = evidence.results.of(job)
         seconds = f"{result.seconds:.1f}" if result else ""
         absent = f"❌ {OUTDATED if job in evidence.outdated else 'no result'}"
         missing = "⏳ running" if job in judgment.running(evidence) else absent
-        rows.append((job, OUTCOME_LABELS[result.outcome] if result else missing, seconds))
+        name = Link(job, logs[job]) if job in logs else job
+        rows.append((name, OUTCOME_LABELS[result.outcome] if result else missing, seconds))
     return Table(("Job", "Outcome", "Seconds"), rows, frozenset({2}))
 
 

@@ -21,7 +21,7 @@ from slipway.gates.comparison_evidence import ReportedComparison
 from slipway.gates.training_evidence import ReportedTraining
 from slipway.git.changes import Changes
 from slipway.results import JobResult
-from slipway.schema.bounds import GROUPS_MAX, ITEMS_MAX, Bounds, Evidence, Maybe, Name, Number, Text, max_items
+from slipway.schema.bounds import GROUPS_MAX, ITEMS_MAX, Bounds, Count, Evidence, Maybe, Name, Number, Text, max_items
 from slipway.schema.fields import fields
 
 if TYPE_CHECKING:
@@ -95,14 +95,18 @@ JOBS = tuple(JobResults.model_fields)
 
 
 class Margins(BaseModel):
-    """Losses of the primary metric that the gates accept."""
+    """What the gates accept, and what the report regards as noise."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     all: Number
-    """On all rows."""
+    """Loss of the primary metric on all rows."""
     segment: Number
-    """In one segment."""
+    """The same in one segment."""
+    segment_rows: Count = 0
+    """Rows below which a segment is not judged."""
+    latency_noise: Number = 1.0
+    """Ratio of the latencies of two models that noise alone reaches."""
 
 
 class ReportEvidence(BaseModel):

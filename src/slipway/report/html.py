@@ -42,13 +42,17 @@ h1 { font-size: 1.5rem; line-height: 1.25; } h2 { font-size: 1.15rem; margin-top
 th, td { padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 th { font-weight: 600; white-space: nowrap; } .number { text-align: right; font-variant-numeric: tabular-nums; }
 .number, .number + td { white-space: nowrap; } td:has(+ .number) { min-width: 7rem; }
-code, pre { font: .85em ui-monospace, monospace; overflow-wrap: anywhere; }
-pre { overflow-x: auto; padding: .75rem; border: 1px solid var(--line); }
+code, pre { font: .85em ui-monospace, monospace; overflow-wrap: anywhere; } td code { overflow-wrap: break-word; }
+pre { white-space: pre-wrap; padding: .75rem; border: 1px solid var(--line); }
 details { margin: 1rem 0; border: 1px solid var(--line); border-radius: .4rem; padding: .5rem .75rem; }
 summary { cursor: pointer; font-weight: 600; }
 figure { margin: 1.5rem 0; overflow-x: auto; } figcaption { font-weight: 600; }
-svg { width: 100%; height: auto; min-width: 28rem; max-width: 40rem; }
+svg { width: 100%; height: auto; min-width: 26rem; max-width: 40rem; }
 svg text { font: 12px system-ui, sans-serif; fill: var(--quiet); }
+@media (max-width: 40rem) {
+  table { font-size: .8rem; } th, td { padding-right: .5rem; } th { white-space: normal; }
+  .number, .number + td { white-space: normal; } td:has(+ .number) { min-width: 0; }
+}
 .legend span { margin-right: 1rem; }
 .legend i { display: inline-block; width: 1rem; height: .2rem; margin-right: .35rem; vertical-align: middle; }
 """

@@ -1,4 +1,4 @@
-"""What the gates of all jobs decide: the verdicts by urgency, the report's first line, and the section on the gates."""
+"""What the gates of all jobs decide: the verdicts by urgency, the report's title, and the sections on the gates."""
 
 from __future__ import annotations
 
@@ -10,34 +10,32 @@ from typing import TYPE_CHECKING
 from slipway import figures
 from slipway.evaluation.segments import ALL
 from slipway.gates import Outcome, Verdict, overall
-from slipway.gates.comparison import primary
+from slipway.gates.comparison import ACCEPTED, NO_RELEASE, primary
 from slipway.report.comparison import signed, with_ends
-from slipway.report.document import Code, Details, Strong, Table, paragraph
+from slipway.report.document import Details, Link, Strong, Table, paragraph
 from slipway.report.evidence import JOBS, RUNNING
 from slipway.results import DOCUMENTATION_ONLY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from slipway.report.document import Block, Inline
     from slipway.report.evidence import ReportEvidence
 
-NOT_RUN = "did not run"
+NOT_RUN, CRASHED = "did not run", "crashed"
 OUTDATED = "result of other files"
 OUTCOME_LABELS = {Outcome.PASS: "✅ pass", Outcome.FAIL: "❌ fail", Outcome.INCONCLUSIVE: "⚠️ inconclusive"}
+UNTESTED = (NO_RELEASE, ACCEPTED, DOCUMENTATION_ONLY)
+"""Starts of what a gate observes that passes because there is nothing to test."""
+UNTESTED_LABEL = "⚪ not tested"
+NEEDED = {"train": "data", "compare": "train"}
+"""The job that must succeed before another starts, in pull-request.yaml."""
 MEASURED = ("train", "compare")
 """Jobs whose gates observe a number, which the first line shows; the others have a reason instead."""
 GROUPS = {"data": "data", "train": "model", "compare": "model", "test": "code", "lint": "code"}
 GROUP_NAMES = tuple(dict.fromkeys([*GROUPS.values(), "workflows"]))
 WORKFLOW_GATES = frozenset({"zizmor", "actionlint", "workflow schema", "action schema", "dependabot schema"})
 """Linters of GitHub's files, which form a group of their own."""
-NEXT_STEPS: dict[str, tuple[Inline, ...]] = {
-    "data": ("correct the rows, or the contract in ", Code("src/problem"), " if it is wrong, and push."),
-    "model": ("change the model or its parameters, and push.",),
-    "code": ("correct the code, and push.",),
-    "workflows": ("correct the file that the job's log names, and push.",),
-}
-"""What to do about a gate that failed, by group."""
 HEADLINE_CHARACTERS_MAX = 120
 DIGIT = re.compile(r"\d")
 
@@ -60,12 +58,27 @@ class Judged:
         return "workflows" if self.verdict.gate in WORKFLOW_GATES else GROUPS[self.job]
 
     @property
+    def is_tested(self) -> bool:
+        """Whether the gate tested something; one that passes for want of a release to compare with did not."""
+        return self.verdict.outcome is not Outcome.PASS or not self.verdict.observed.startswith(UNTESTED)
+
+    @property
+    def decides(self) -> str:
+        """The number or the reason for the first line; empty if it would be too long for it."""
+        observed, reason = _in_a_line(self.verdict.observed), _in_a_line(self.verdict.reason)
+        is_number = self.job in MEASURED and DIGIT.search(observed)
+        options = (observed,) if is_number or not reason else (reason, observed)
+        longest = HEADLINE_CHARACTERS_MAX - len(self.verdict.gate)
+        return next((text for text in options if len(text) <= longest), "")
+
+    @property
     def headline(self) -> str:
-        """The gate, and the number or the reason that decides."""
-        verdict = self.verdict
-        is_number = self.job in MEASURED and bool(DIGIT.search(verdict.observed))
-        reason = verdict.observed if is_number else verdict.reason or verdict.observed
-        return figures.shorten(f"{verdict.gate}: {' '.join(reason.split())}", HEADLINE_CHARACTERS_MAX)
+        """The gate, and what decides."""
+        return f"{self.verdict.gate}: {self.decides}" if self.decides else self.verdict.gate
+
+
+def _in_a_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def judged(evidence: ReportEvidence) -> list[Judged]:
@@ -118,12 +131,29 @@ def _of_job(job: str, evidence: ReportEvidence) -> Iterator[Verdict]:
         return
     if result is None:
         status = OUTDATED if job in evidence.outdated else _status(job, evidence)
-        reason = evidence.outdated.get(job, "an earlier job failed, or the run was stopped")
-        yield Verdict(job, Outcome.FAIL, "completes", f"{NOT_RUN} ({status})", reason)
+        yield Verdict(job, Outcome.FAIL, "completes", f"{NOT_RUN} ({status})", _why_not_run(job, evidence))
         return
     yield from result.verdicts
     if result.error and Outcome.FAIL not in {verdict.outcome for verdict in result.verdicts}:
-        yield Verdict(job, Outcome.FAIL, "completes", "crashed", result.error)
+        yield Verdict(job, Outcome.FAIL, "completes", CRASHED, result.error)
+
+
+def _why_not_run(job: str, evidence: ReportEvidence) -> str:
+    if job in evidence.outdated:
+        return evidence.outdated[job]
+    if not evidence.statuses:
+        return f"there is no result; run `slipway {job}`"
+    before = _failed_before(job, evidence)
+    return f"the job {before} did not succeed" if before else "the job ended before it wrote a result"
+
+
+def _failed_before(job: str, evidence: ReportEvidence) -> str | None:
+    """Return the first job without a success among those that `job` needs."""
+    if (needed := NEEDED.get(job)) is None:
+        return None
+    result = evidence.results.of(needed)
+    succeeded = result is not None and result.outcome is Outcome.PASS
+    return _failed_before(needed, evidence) or (None if succeeded else needed)
 
 
 def _status(job: str, evidence: ReportEvidence) -> str:
@@ -144,7 +174,9 @@ def title(evidence: ReportEvidence) -> str:
     """
     gates = judged(evidence)
     if may_still_pass(evidence):
-        return f"⏳ Still running: {', '.join(running(evidence))}; {figures.count(len(gates), 'gate')} passed so far"
+        return (
+            f"⏳ Still running: {', '.join(running(evidence))}; {figures.count(_tested(gates), 'gate')} passed so far"
+        )
     outcome = overall(gate.verdict for gate in gates)
     if outcome is Outcome.PASS:
         return f"✅ Ready to merge: {_gain(evidence)}"
@@ -162,64 +194,96 @@ def _gain(evidence: ReportEvidence) -> str:
     compared = evidence.compared
     if compared is None or not evidence.comparisons:
         gates = judged(evidence)
-        subject = "documentation only, " if any(gate.verdict.observed == DOCUMENTATION_ONLY for gate in gates) else ""
-        return f"{subject}all {len(gates)} gates pass"
+        tested = _tested(gates)
+        if any(gate.verdict.observed == DOCUMENTATION_ONLY for gate in gates):
+            return f"documentation only, {tested} gates pass, {len(gates) - tested} not tested"
+        return f"all {len(gates)} gates pass"
     champion = compared.champion
     if champion is not None and compared.production:
         gain = primary(compared.production[ALL], evidence.primary).gain
         return f"{evidence.primary} {signed(gain)} against {champion.version}"
     measured = f"{evidence.primary} {with_ends(primary(evidence.comparisons, evidence.primary).candidate)}"
     if champion is None:
-        return f"{measured}, no release in production yet"
+        return f"{measured}, {NO_RELEASE}"
     is_accepted = champion.decision is not None and champion.decision.is_in_force
     return f"{measured}, {'by a decision not to compare with' if is_accepted else 'not compared with'} production"
 
 
-def reasons(evidence: ReportEvidence) -> Iterator[Block]:
-    """Yield what each blocking gate observed and requires, and why it blocks.
+def _tested(gates: Sequence[Judged]) -> int:
+    return sum(gate.is_tested for gate in gates)
 
-    Jobs that did not run because of it are collapsed.
+
+def not_compared(evidence: ReportEvidence) -> Block:
+    """Return the line on a candidate that was not compared with production: the gates that tested nothing, and why."""
+    untested: dict[str, list[str]] = {}
+    for gate in judged(evidence):
+        if not gate.is_tested:
+            untested.setdefault(gate.verdict.observed, []).append(gate.verdict.gate)
+    if untested:
+        text = "; ".join(f"{', '.join(names)} ({observed})" for observed, names in untested.items())
+        text = f"not tested by the gates {text}"
+    elif "compare" not in expected(evidence) or "compare" in running(evidence):
+        text = "not compared yet"
+    else:
+        text = "unknown, because there is no comparison"
+    return paragraph(Strong("Worse than production"), f": {text}.")
+
+
+def reasons(evidence: ReportEvidence, logs: Mapping[str, str]) -> Iterator[Block]:
+    """Yield what each blocking gate observed and requires, and why it blocks, without what the first line states.
+
+    Jobs that did not run because of it are collapsed. logs: addresses of the logs by job.
     """
     gates = judged(evidence)
     blocking = causes(gates)
-    for gate in blocking:
-        verdict = gate.verdict
-        required = f"; required: {verdict.threshold}" if gate.did_run and verdict.threshold else ""
-        reason = f". {verdict.reason}" if verdict.reason else ""
-        label = "⚠️ " if verdict.outcome is Outcome.INCONCLUSIVE else "❌ "
-        yield paragraph(label, Strong(verdict.gate), f": {verdict.observed}{required}{reason}")
-    if blocking:
-        yield paragraph(Strong("Next"), ": ", *_next_step(blocking[0]))
+    for position, gate in enumerate(blocking):
+        yield _cause(gate, gate.decides if gate.did_run and position == 0 else "")
     if idle := [gate for gate in gates if not gate.did_run and gate not in blocking]:
         names = ", ".join(gate.verdict.gate for gate in idle)
         rows: list[tuple[Inline, ...]] = [
-            (verdict.gate, verdict.observed, verdict.reason) for verdict in (gate.verdict for gate in idle)
+            (gate.verdict.gate, gate.verdict.observed, _linked(gate, evidence, logs)) for gate in idle
         ]
         yield Details(f"Not run: {names}", (Table(("Gate", "Status", "Reason"), rows),))
 
 
-def _next_step(gate: Judged) -> tuple[Inline, ...]:
-    """Return what the author of the pull request does about the first gate that blocks."""
-    if not gate.did_run:
-        return ("see why the job did not run, repair that, and run it again.",)
-    if gate.verdict.outcome is Outcome.INCONCLUSIVE:
-        return ("the evidence does not suffice; add rows or make a larger change, and push.",)
-    return NEXT_STEPS[gate.group]
+def _cause(gate: Judged, stated: str) -> Block:
+    """Return what a gate observed and requires, and why it blocks, except for what is `stated` already."""
+    verdict = gate.verdict
+    observed, reason = ("" if _in_a_line(text) == stated else text for text in (verdict.observed, verdict.reason))
+    required = f"required: {verdict.threshold}" if gate.did_run and verdict.threshold else ""
+    text = ". ".join(filter(None, ("; ".join(filter(None, (observed, required))), reason)))
+    label = "⚠️ " if verdict.outcome is Outcome.INCONCLUSIVE else "❌ "
+    return paragraph(label, Strong(verdict.gate), *([f": {text}"] if text else []))
+
+
+def _linked(gate: Judged, evidence: ReportEvidence, logs: Mapping[str, str]) -> Inline:
+    """Return why a gate did not run, as a link to the log of the job that failed before it where there is one."""
+    log = logs.get(_failed_before(gate.job, evidence) or "")
+    return Link(gate.verdict.reason, log) if log else gate.verdict.reason
 
 
 def passed(evidence: ReportEvidence) -> Iterator[Block]:
-    """Yield the gates that pass, collapsed under their number by group."""
+    """Yield the gates that pass, collapsed under their number by group. Those that tested nothing are counted apart."""
     gates = judged(evidence)
     passing = [gate for gate in gates if gate.verdict.outcome is Outcome.PASS]
-    if passing:
-        counts = Counter(gate.group for gate in passing)
-        groups = ", ".join(f"{group} {counts[group]}" for group in GROUP_NAMES if counts[group])
-        yield Details(f"✅ {len(passing)} of {len(gates)} gates pass: {groups}", (_table(passing),))
+    if not passing:
+        return
+    tested = [gate for gate in passing if gate.is_tested]
+    counts = Counter(gate.group for gate in tested)
+    groups = ", ".join(f"{group} {counts[group]}" for group in GROUP_NAMES if counts[group])
+    summary = f"✅ {len(tested)} of {len(gates)} gates pass{f': {groups}' if groups else ''}"
+    untested = len(passing) - len(tested)
+    yield Details(f"{summary}; {untested} not tested" if untested else summary, (_table(passing),))
 
 
 def _table(gates: list[Judged]) -> Table:
     cells: list[tuple[Inline, ...]] = [
-        (Strong(verdict.gate), OUTCOME_LABELS[verdict.outcome], verdict.observed, verdict.threshold)
-        for verdict in (gate.verdict for gate in gates)
+        (
+            Strong(gate.verdict.gate),
+            OUTCOME_LABELS[gate.verdict.outcome] if gate.is_tested else UNTESTED_LABEL,
+            gate.verdict.observed,
+            gate.verdict.threshold,
+        )
+        for gate in gates
     ]
     return Table(("Gate", "Outcome", "Observed", "Threshold"), cells)

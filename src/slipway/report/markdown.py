@@ -128,12 +128,15 @@ def _mermaid(chart: Chart) -> str:
     palette = ", ".join(PALETTE[color] for color in colors)
     values = [y for _, line in drawn for y in line]
     pad = (max(values) - min(values)) * 0.05 or 0.01
+    start = min(values) - pad
+    if min(values) >= 0:
+        start = max(start, 0)  # a rate or a loss is never below
     lines = [
         f'%%{{init: {{"themeVariables": {{"xyChart": {{"plotColorPalette": "{palette}"}}}}}}}}%%',
         "xychart-beta",
         f'    title "{_quoted(chart.title)} ({_quoted(", ".join(named))})"',
         f'    x-axis "{_quoted(chart.x)}" [{", ".join(f"{x:g}" for x, _ in chart.series[0].points)}]',
-        f'    y-axis "{_quoted(chart.y)}" {_digits(min(values) - pad, pad)} --> {_digits(max(values) + pad, pad)}',
+        f'    y-axis "{_quoted(chart.y)}" {_digits(start, pad)} --> {_digits(max(values) + pad, pad)}',
         *(f"    line [{', '.join(_digits(y, pad) for y in line)}]" for _, line in drawn),
     ]
     return "```mermaid\n" + "\n".join(lines) + "\n```\n"

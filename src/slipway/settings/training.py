@@ -82,6 +82,7 @@ class GatesSection(Section):
     ]
     latency_calls: Annotated[Count, parameter("Timed one-row predictions of each model", "calls")]
     latency_ratio: Annotated[Positive, parameter("Maximum ratio of one-row latency to production's", "ratio")]
+    latency_noise: Annotated[float, parameter("Ratio of latencies that noise alone reaches", "ratio", ge=1)]
     size_ratio: Annotated[Positive, parameter("Maximum ratio of the model's size to production's", "ratio")]
     floor: Annotated[float, parameter("Absolute limit of the primary metric on the test rows", "metric")]
     baseline_margin: Annotated[float, parameter("Minimum gain over each baseline", "metric")]
