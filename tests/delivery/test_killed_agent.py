@@ -1,16 +1,19 @@
-"""A real agent is killed by SIGKILL at every step, and its successor converges.
+"""A real agent is killed by SIGKILL at the steps of a test, and its successor converges.
 
-Exactly one release serves at any time, no request fails, and no orphan remains.
+Exactly one release serves at any time, no request fails, and no orphan remains. `slipway test --kills` kills it at each
+step of a run.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import threading
 import time
 from contextlib import contextmanager
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,10 +21,15 @@ from slipway.agent import installation, processes, supervision
 from slipway.agent.agent import prefix
 from slipway.environment import client, state
 from slipway.loadtest import traffic
+from slipway.pull_request.jobs import KILLS
 from slipway.settings.operation import CanarySection
 from tests.delivery.conftest import CANARY, NO_PACKAGES, SETTINGS, Crew
 from tests.delivery.killed_agent import Runner
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EVERY_STEP = os.environ.get(KILLS) == "all"
 VERSIONS = ("v0.1.0", "v0.2.0")
 QUICK = {
     **CANARY,
@@ -38,7 +46,7 @@ UNREPEATED_MAX = 2  # effects of a busy machine, such as those of a second start
 
 
 class Sweep:
-    """Promotes two releases alternately, and kills the agent at a different step each time."""
+    """Promotes two releases alternately, and kills the agent at another step each time."""
 
     def __init__(self, project, crew: Crew, runner: Runner) -> None:
         self.project, self.crew, self.runner = project, crew, runner
@@ -79,10 +87,10 @@ class Sweep:
             shutil.rmtree(installation._environment(self.crew.place, folder))
             shutil.rmtree(folder)
 
-    def kill_at_every_step(self, prepare, watch) -> list[str]:
-        """Kill an agent at each effect of a run that is not killed, and return the effects at which it was killed.
+    def kill_at(self, steps: Sequence[str], prepare, watch) -> None:
+        """Kill an agent at each of `steps`, or at each effect of a run that is not killed; the steps are among these.
 
-        An effect that depends on the load of the machine may not occur again.
+        Another effect may depend on the load of the machine, and not occur again.
         """
         self.swap()
         prepare()
@@ -90,20 +98,23 @@ class Sweep:
             code, effects = self.run()
             self.recover()
         assert 0 == code
-        killed = []
-        for fatal in effects:
-            for _ in range(ATTEMPTS):
-                self.swap()
-                prepare()
-                with watch():
-                    code, occurred = self.run(fatal)
-                    self.recover()
-                if code == -signal.SIGKILL:
-                    killed.append(fatal)
-                    break
-                assert fatal not in occurred, f"not killed at {fatal}"
-        assert len(effects) <= len(killed) + UNREPEATED_MAX, set(effects) - set(killed)
-        return killed
+        assert [] == [step for step in steps if step not in effects]
+        missed = {fatal for fatal in (effects if EVERY_STEP else steps) if not self._kill(fatal, prepare, watch)}
+        assert missed.isdisjoint(steps)
+        assert len(missed) <= UNREPEATED_MAX, missed
+
+    def _kill(self, fatal: str, prepare, watch) -> bool:
+        """Kill an agent at the effect `fatal`, and return whether it occurred."""
+        for _ in range(ATTEMPTS):
+            self.swap()
+            prepare()
+            with watch():
+                code, occurred = self.run(fatal)
+                self.recover()
+            if code == -signal.SIGKILL:
+                return True
+            assert fatal not in occurred, f"not killed at {fatal}"
+        return False
 
 
 @pytest.fixture
@@ -147,8 +158,7 @@ def test_a_promotion(sweep):
         sweep.uninstall_release()
         sweep.project.promote(sweep.new)
 
-    effects = sweep.kill_at_every_step(prepare, lambda: _polled(sweep.crew))
-    for expected in (
+    steps = (
         "after Install NEW: rename staging/state.json",
         "in the background: start uv venv",
         "in StartService NEW main: start python …/service.py",
@@ -158,8 +168,8 @@ def test_a_promotion(sweep):
         "after SetPhase OLD main draining: rename staging/state.json",
         "in SetPhase OLD main stopping: signal 15",
         "after Reap OLD main: rename staging/state.json",
-    ):
-        assert expected in effects
+    )
+    sweep.kill_at(steps, prepare, lambda: _polled(sweep.crew))
 
 
 def test_a_canary(sweep):
@@ -177,15 +187,14 @@ def test_a_canary(sweep):
     sweep.swap()
     sweep.project.promote(sweep.new)
     sweep.recover()
-    effects = sweep.kill_at_every_step(prepare, loaded)
-    for expected in (
+    steps = (
         "in StartService OLD baseline: start python …/service.py",
         "after WriteRoutes (canary at step 0): rename staging/state.json",
         "in WriteRoutes (canary passed): rename routes/routes.yml",
         "after ConfirmServing NEW (canary passed): rename staging/state.json",
         "after Reap OLD baseline (canary passed): rename staging/state.json",
-    ):
-        assert expected in effects
+    )
+    sweep.kill_at(steps, prepare, loaded)
 
 
 def test_a_first_start(sweep):
@@ -208,15 +217,14 @@ def test_a_first_start(sweep):
     sweep.swap()
     sweep.project.promote(sweep.new)
     sweep.recover()
-    effects = sweep.kill_at_every_step(prepare, unpolled)
-    for expected in (
+    steps = (
         "in StartGateway: rename routes/watched-by",
         "in StartGateway: start traefik --entryPoints.front.address=….0.0.1:…",
         "after StartGateway: rename staging/state.json",
         "in WriteRoutes: rename routes/routes.yml",
         "after ConfirmServing NEW: rename staging/state.json",
-    ):
-        assert expected in effects
+    )
+    sweep.kill_at(steps, prepare, unpolled)
 
 
 def test_the_children_of_a_killed_agent_are_stopped_by_its_successor(project, crew, monkeypatch):

@@ -315,6 +315,15 @@ def test_the_job_test_of_documentation_names_the_changed_pages(tmp_path, monkeyp
     assert [(jobs.DOCUMENTATION_TESTS, {jobs.CHANGED_PAGES: "README.md\ndocs/a.md"})] == ran
 
 
+def test_the_night_kills_an_agent_at_every_step(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ran = []
+    monkeypatch.setattr(jobs, "_pytest", lambda *arguments: (ran.append(arguments), (1, tmp_path / "none.xml"))[1])
+    with pytest.raises(GateError, match="blocked by tests fail"):
+        jobs.test_kills()
+    assert [(("tests/delivery/test_killed_agent.py",), {"AGENT_KILLS": "all"})] == ran
+
+
 @pytest.mark.parametrize(
     ("reason", "expected"),
     [(None, jobs.FORK_TESTS), ("src/slipway/gates.py: not as in the template", jobs.QUICK_TESTS)],

@@ -34,14 +34,22 @@ def data() -> None:
     unless_documentation_only("data", run)
 
 
-def test() -> None:
+def test(
+    kills: Annotated[
+        bool,
+        typer.Option("--kills", help="Run the tests that kill an agent instead, at every step, as each night."),
+    ] = False,  # noqa: PT028  a command, not a test
+) -> None:
     """Run the quick tests, including convergence of the model code. Writes results/test.json.
 
     Example: `slipway test`
     """
     from slipway.pull_request import jobs
 
-    jobs.unless_documentation_only("test", jobs.test, instead=jobs.test_documentation)
+    if kills:
+        jobs.test_kills()
+    else:
+        jobs.unless_documentation_only("test", jobs.test, instead=jobs.test_documentation)
 
 
 def train(

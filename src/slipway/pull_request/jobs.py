@@ -77,6 +77,10 @@ QUICK_TESTS = (*FORK_TESTS, *ENGINE_PAGE_TESTS, "tests/unit", "tests/engine", *P
 """Those and the tests of the engine; without SLOW_TESTS."""
 SLOW_TESTS = (*(f"tests/engine/test_{name}.py" for name in ("forks", "seam", "tune")), f"{OF_THE_PROBLEM}/slow")
 """Tests that run the whole training, or need the environment of deepchecks of another job; part of `make test`."""
+KILL_TESTS = ("tests/delivery/test_killed_agent.py",)
+"""Tests that kill an agent at the steps that they name, or at every step: a minute, or four."""
+KILLS = "AGENT_KILLS"
+"""Variable with `all` for every step."""
 VERDICT = "verdict"  # JUnit property in which a test records a verdict
 MEASURED = f"properties/property[@name='{VERDICT}']"
 
@@ -181,6 +185,14 @@ def test_documentation() -> None:
     pages = branch_changes.changed_pages(f"origin/{base}") if base else []
     with results.recorded(results.TEST) as result:
         code, report = _pytest(DOCUMENTATION_TESTS, {CHANGED_PAGES: "\n".join(pages)})
+        result.verdicts = [judge_tests(read_cases(report), code)]
+    result.require()
+
+
+def test_kills() -> None:
+    """Kill an agent at every step of a deployment, and write results/test.json. Raises UserError if a test fails."""
+    with results.recorded(results.TEST) as result:
+        code, report = _pytest(KILL_TESTS, {KILLS: "all"})
         result.verdicts = [judge_tests(read_cases(report), code)]
     result.require()
 
