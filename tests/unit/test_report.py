@@ -368,6 +368,12 @@ def test_a_job_that_did_not_run_names_the_job_that_failed_before(statuses, missi
     assert reason in _text(_evidence(statuses=statuses, **dict.fromkeys(missing)))
 
 
+def test_the_line_on_production_names_the_job_without_which_there_is_no_comparison():
+    broken = {"data": _result("data", "fail"), "train": None, "compare": None}
+    text = _text(_evidence(statuses={"data": "failure", "train": "skipped"}, **broken))
+    assert "**Worse than production**: unknown, because the job data did not succeed." in text
+
+
 def test_logs_are_linked_from_the_next_step_and_the_jobs():
     logs = {"data": "https://github.example/run/1"}
     broken = {"data": _result("data", "fail"), "train": None, "compare": None}
@@ -422,7 +428,7 @@ def test_segments_with_too_few_rows_are_not_judged():
     )
     text = _text(evidence.model_copy(update={"margins": MARGINS.model_copy(update={"segment_rows": 100})}))
     above, folded = text.split("<summary>All segments (3)")
-    assert "nothing beyond noise in 1 figure on all rows and 1 segment. 1 of 3 segments could be judged." in above
+    assert "nothing beyond noise in 1 figure on all rows and 1 of 3 segments." in above
     assert "`city=b`" not in above
     assert "-0.0500] | too few rows |" in folded
 
@@ -445,11 +451,11 @@ def _gain(value: float, noise: float) -> dict[str, object]:
             {"all": [_gain(-0.01, 0.02)], "city=a": [_gain(-0.01, 0.02)]},
             "nothing beyond noise in 1 figure on all rows and 1 segment.",
         ),
-        ({"all": [_gain(-0.01, 0.002)]}, "roc_auc -0.0100 [-0.0120, -0.0080]."),
+        ({"all": [_gain(-0.01, 0.002)]}, "roc_auc -0.0100."),
         (
             {"all": [_gain(0.01, 0.002)]}
             | {f"city={name}": [_gain(-loss, 0.001)] for name, loss in {"a": 0.1, "b": 0.2}.items()},
-            "2 of 2 segments, most in city=b -0.2000 [-0.2010, -0.1990].",
+            "2 of 2 judged segments, most in city=b -0.2000.",
         ),
     ],
 )

@@ -224,8 +224,8 @@ def _within_margin(gain: Interval, margin: float) -> Outcome:
 
 def _reason(gain: Interval, margin: float) -> str:
     name = difference(gain)
-    if name == "worse" and gain.low > -margin:
-        return "worse, by less than the margin"
+    if name == "worse":
+        return "worse, by less than the margin" if gain.low > -margin else ""
     if name == "within noise" and gain.low <= -margin:
         return "within noise, but a loss beyond the margin cannot be excluded; more test rows would narrow the interval"
     return name

@@ -104,26 +104,29 @@ def worse(evidence: ReportEvidence) -> Iterator[Block]:
     gains = {row.metric: row.gain for row in overall}
     if compared.confusion and compared.confusion.cost:
         gains["cost of errors"] = compared.confusion.cost.gain
-    losses = [f"{name} {signed(gain)}" for name, gain in gains.items() if difference(gain) == "worse"]
-    models = footprints(evidence)
+    models, segments = footprints(evidence), _segment_rows(evidence)
+    judged = _judged(segments, evidence)
+    losses = [f"{name} {_loss(gain)}" for name, gain in gains.items() if difference(gain) == "worse"]
     losses += [
         f"{model.name} {model.candidate}, {model.ratio} {model.production}"
         for model in models
         if model.difference == "worse"
     ]
-    rows = _segment_rows(evidence)
-    judged = _judged(rows, evidence)
-    losing = sorted((row.gain.value, name) for name, row in judged.items() if difference(row.gain) == "worse")
+    losing = {name: row.gain for name, row in judged.items() if difference(row.gain) == "worse"}
     if losing:
-        largest = f"{losing[0][1]} {signed(rows[losing[0][1]].gain)}"
-        losses.append(f"{len(losing)} of {figures.count(len(judged), 'segment')}, most in {largest}")
+        largest = min(losing, key=lambda name: losing[name].value)
+        judged_segments = figures.count(len(judged), "judged segment")
+        losses.append(f"{len(losing)} of {judged_segments}, most in {largest} {_loss(losing[largest])}")
+    total = f" of {len(segments):,}" if len(judged) < len(segments) else ""
     names = [f"{figures.count(len(gains), 'figure')} on all rows", *(model.name for model in models)]
-    scope = f"{', '.join(names)} and {figures.count(len(judged), 'segment')}"
+    scope = f"{', '.join(names)} and {len(judged):,}{total} segment{'' if len(segments) == 1 else 's'}"
     text = "; ".join(losses) or f"nothing beyond noise in {scope}"
-    number = (
-        f" {len(judged)} of {figures.count(len(rows), 'segment')} could be judged." if len(judged) < len(rows) else ""
-    )
-    yield paragraph(Strong(f"Worse than {compared.champion.version}"), f": {text}.{number}")
+    yield paragraph(Strong(f"Worse than {compared.champion.version}"), f": {text}.")
+
+
+def _loss(gain: Interval) -> str:
+    """Return the gain without its interval, which the tables below have."""
+    return figures.as_text(*gain.ends, sign="+")[0]
 
 
 def _judged(rows: Mapping[str, Comparison], evidence: ReportEvidence) -> dict[str, Comparison]:

@@ -225,7 +225,8 @@ def not_compared(evidence: ReportEvidence) -> Block:
     elif "compare" not in expected(evidence) or "compare" in running(evidence):
         text = "not compared yet"
     else:
-        text = "unknown, because there is no comparison"
+        before = None if evidence.results.compare or not evidence.statuses else _failed_before("compare", evidence)
+        text = f"unknown, because {f'the job {before} did not succeed' if before else 'there is no comparison'}"
     return paragraph(Strong("Worse than production"), f": {text}.")
 
 
