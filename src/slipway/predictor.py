@@ -35,6 +35,8 @@ class Predictor(Protocol):
     """Model that scores rows."""
 
     signature: dict[str, Any]
+    has_tables: bool
+    """Whether `slipway.tree_tables` scores many rows. The prediction for a row does not depend on the other rows."""
 
     def predict(self, columns: Columns) -> np.ndarray:
         """Return the predictions for n rows.
@@ -109,6 +111,7 @@ class OnnxPredictor:
         self._inputs = signature
         self._run = _session(content, provider)
         self._run_tables = self._tables() if provider == CPU else None
+        self.has_tables = self._run_tables is not None
 
     def predict(self, columns: Columns) -> np.ndarray:
         """See `Predictor.predict`."""
@@ -156,6 +159,8 @@ def _session(content: bytes, provider: str) -> Callable[[dict[str, np.ndarray]],
 
 class SkopsPredictor:
     """Runs `model.skops` in scikit-learn, for estimators that ONNX cannot express."""
+
+    has_tables = False
 
     def __init__(self, model_dir: Path, signature: dict[str, Any]) -> None:
         import skops.io

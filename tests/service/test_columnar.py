@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from slipway.serving import columnar
 from slipway.serving.contract import RowContract
 from slipway.serving.refusal import RefusedError
+from slipway.serving.strict_row import strict
 
 MAX_ROWS = 4
 NAMES = ("size", "count", "kind", "name", "weight")
@@ -329,6 +330,70 @@ def test_a_repeated_key_in_an_array_is_refused_with_its_row(contract, key):
 def test_arrays_of_rows_with_custom_validators_are_not():
     body = b'[{"low": 2, "high": 3, "color": "red", "choice": null}]'
     assert columnar.ColumnsValidator(Ruled, MAX_ROWS).parse_rows(body) is None
+
+
+class Typed(BaseModel):
+    """A row with a field for each type of msgspec, and some that pydantic validates."""
+
+    whole: int = Field(ge=1, le=7)
+    within: int = Field(gt=1, lt=7)
+    number: float = Field(ge=-40, le=130)
+    open: float = Field(gt=0, lt=1)
+    gap: Annotated[int, Field(ge=1, le=9)] | None = None
+    flag: bool
+    text: str
+    kind: Literal["a", "b"]
+    unbounded: float
+    one_sided: int = Field(ge=0)
+    code: str = Field(pattern="^[a-z]$")
+    step: Annotated[int, Field(ge=0, le=9, multiple_of=2)]
+    digit: Literal[1, 2]
+    agreed: Literal[True]
+
+
+TYPED = {
+    "whole": "1",
+    "within": "2",
+    "number": "0.5",
+    "open": "0.5",
+    "gap": "null",
+    "flag": "true",
+    "text": '"x"',
+    "kind": '"a"',
+    "unbounded": "1.5",
+    "one_sided": "3",
+    "code": '"x"',
+    "step": "4",
+    "digit": "1",
+    "agreed": "true",
+}
+NUMBERS = """0 1 2 3 6 7 8 9 10 1.0 7.0 8.0 0.5 -40 -40.0 -40.00000000000001 130 130.00000000000003 131 -0.0 -0 1e0 1E2
+4e-1 1e400 -1e400 NaN Infinity 9007199254740993 99999999999999999999999999 01 +1 .5 1."""
+OTHERS = r"""true false null "a" "b" "c" "\u0061" "\n" "x\n" "" "1" "true" "é" "\ud800" [] {} [1] none"""
+
+
+@pytest.mark.parametrize("field", TYPED)
+def test_a_value_has_the_outcome_of_a_row_alone(field):
+    contract, typed = RowContract(Typed, MAX_ROWS), columnar.TypedColumns(strict(Typed), MAX_ROWS)
+    read_by_type = 0
+    for value in (NUMBERS + " " + OTHERS).split():
+        row = TYPED | {field: value}
+        alone = outcome(contract, _object(row).encode())
+        for body, parse in ((as_rows([row]), typed.parse_rows), (as_columns([row]), typed.parse)):
+            together, read = outcome(contract, body), parse(body)
+            assert alone[:2] == together[:2], value
+            if read is not None:
+                assert (1, read) == alone, value
+                assert type(read[field][0]) is type(alone[1][field][0]), value
+                read_by_type += 1
+    assert read_by_type
+
+
+@pytest.mark.parametrize("count", [0, MAX_ROWS + 1])
+def test_typed_columns_have_as_many_rows_as_permitted(count):
+    typed = columnar.TypedColumns(strict(Typed), MAX_ROWS)
+    assert typed.parse_rows(as_rows([TYPED] * count)) is None
+    assert typed.parse(as_columns([TYPED] * count, tuple(TYPED))) is None
 
 
 class Plain(BaseModel):

@@ -100,6 +100,8 @@ def test_it_explains_the_prediction_of_the_other_route(toy, model, explainer, ro
 
 def test_each_class_has_its_own_contribution(toy, row):
     class Classes:
+        has_tables = False
+
         def __init__(self) -> None:
             columns = [{"name": "size", "kind": "number"}]
             self.signature = {"task": "multiclass", "classes": ["early", 7], "columns": columns}

@@ -30,6 +30,8 @@ SETTINGS = {
 class Model:
     """Model that returns the given scores after the given time."""
 
+    has_tables = False
+
     def __init__(self, task: str, scores: list, seconds: float = 0.0) -> None:
         names = {"size": "number", "count": "number", "kind": "category", "name": "category", "weight": "number"}
         columns = [{"name": name, "kind": kind, "nullable": False} for name, kind in names.items()]

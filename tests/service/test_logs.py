@@ -29,6 +29,8 @@ SETTINGS = read_settings(REPOSITORY / "params.yaml").serving.model_dump()
 class Failing:
     """Model that predicts once, for the measurement, and fails afterwards."""
 
+    has_tables = False
+
     def __init__(self, model: predictor.Predictor) -> None:
         self.signature, self._model, self.fails = model.signature, model, False
 

@@ -240,6 +240,8 @@ def test_an_unknown_model_or_method_is_refused_in_the_form_of_the_protocol(clien
 class Stub:
     """Model whose predictions are a function of the columns."""
 
+    has_tables = False
+
     def __init__(self, row: type[BaseModel], task: str, classes: list[Any]) -> None:
         described = [vars(column) for column in columns(row)]
         self.signature = {"format": "skops", "task": task, "target": "y", "classes": classes, "columns": described}

@@ -140,6 +140,7 @@ def test_the_predictor_uses_tables_for_many_rows(tmp_path, monkeypatch):
     sums = TreeTables.sums
     monkeypatch.setattr(TreeTables, "sums", lambda self, matrix: calls.append(len(matrix)) or sums(self, matrix))
     model = saved(tmp_path, exported("regression", SUPPORTED["regression"]))
+    assert model.has_tables
     calls.clear()
     few, many = (model.predict(columns_of(MATRIX[:rows])).tolist() for rows in (ROWS_MIN - 1, len(MATRIX)))
     assert [len(MATRIX)] == calls
@@ -152,4 +153,6 @@ def test_trees_that_are_summed_in_another_way_are_left_to_onnx_runtime(tmp_path)
     model.graph.node[0].attribute.append(onnx.helper.make_attribute("aggregate_function", "AVERAGE"))
     mean = model.SerializeToString()
     assert tables_of(mean, "matrix") is not None
-    assert run(mean, matrix=MATRIX).ravel().tolist() == saved(tmp_path, mean).predict(columns_of(MATRIX)).tolist()
+    averaged = saved(tmp_path, mean)
+    assert not averaged.has_tables
+    assert run(mean, matrix=MATRIX).ravel().tolist() == averaged.predict(columns_of(MATRIX)).tolist()

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Struct, defstruct
 from msgspec.json import Decoder
-from msgspec.structs import astuple
+from msgspec.structs import asdict, astuple
 from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError, create_model
 from pydantic_core import to_json
 
+from slipway.serving import value_types
 from slipway.serving.refusal import detail, violation
 from slipway.serving.strict_row import QuickModel
 
@@ -49,13 +50,15 @@ class ColumnsValidator:
     """Validator of the columns of a strict `Row`, value by value."""
 
     def __init__(self, row: type[BaseModel], max_rows: int) -> None:
-        self._validator = TypeAdapter(_body(row, max_rows)).validator if is_by_value(row) else None
-        self._array_validator = self._validator if _is_plain(row) else None
-        self._names = list(row.model_fields)
-        self._decoder = Decoder(list[_plain_row(self._names)])  # type: ignore[misc]  # a type made at run time
+        by_value = is_by_value(row)
+        self._typed = TypedColumns(row, max_rows) if by_value and _is_plain(row) else None
+        is_general = by_value and not self._typed
+        self._validator = TypeAdapter(_body(row, row.model_fields, max_rows)).validator if is_general else None
 
     def parse(self, body: bytes | bytearray) -> dict[str, list[Any]] | None:
         """Return the columns of a valid body, or None if the rows must be validated instead."""
+        if self._typed:
+            return self._typed.parse(body)
         if self._validator is None:
             return None
         try:
@@ -66,20 +69,58 @@ class ColumnsValidator:
 
     def parse_rows(self, body: bytes | bytearray) -> dict[str, list[Any]] | None:
         """Return the columns of a valid array of rows that lack no field, or None if they must be validated by row."""
-        if self._array_validator is None:
-            return None
+        return self._typed.parse_rows(body) if self._typed else None
+
+
+class TypedColumns:
+    """Parser of the columns of a plain `Row`. msgspec validates the values that it has a type for, pydantic the others.
+
+    Both methods return None for a body without valid rows, and also for some bodies that pydantic accepts.
+    """
+
+    def __init__(self, row: type[BaseModel], max_rows: int) -> None:
+        self._max_rows = max_rows
+        types = _types(row)
+        self._names = list(types)
+        lists: dict[str, Any] = {name: list[kind] for name, kind in types.items()}  # type: ignore[valid-type]  # made at run time
+        self._columns: Decoder[Any] = Decoder(_object("PlainBody", {"columns": _object("PlainColumns", lists)}))
+        self._rows = Decoder(list[_object("PlainRow", types)])  # type: ignore[misc]  # a type made at run time
+        self._others = {name: row.model_fields[name] for name, kind in types.items() if kind is Any}
+        self._validator = TypeAdapter(_body(row, self._others, max_rows)).validator
+
+    def parse(self, body: bytes | bytearray) -> dict[str, list[Any]] | None:
+        """Return the columns of a body of columns."""
         try:
-            rows = self._decoder.decode(body)
-            columns = dict(zip(self._names, map(list, zip(*map(astuple, rows), strict=True)), strict=False))
-            valid: dict[str, list[Any]] = self._array_validator.validate_python({"columns": columns}).columns.__dict__
+            return self._valid(asdict(self._columns.decode(body).columns))
+        except (RecursionError, ValueError):  # not JSON, no columns, or an invalid value
+            return None
+
+    def parse_rows(self, body: bytes | bytearray) -> dict[str, list[Any]] | None:
+        """Return the columns of an array of rows that lack no field."""
+        try:
+            values = map(list, zip(*map(astuple, self._rows.decode(body)), strict=True))
+            return self._valid(dict(zip(self._names, values, strict=False)))
         except (RecursionError, ValueError):  # not JSON, no array of rows, or an invalid value
             return None
-        return valid
+
+    def _valid(self, columns: dict[str, list[Any]]) -> dict[str, list[Any]] | None:
+        """Return the columns if the number of rows is right. Raises ValidationError for a value that is invalid."""
+        if not 1 <= _length(columns) <= self._max_rows or _uneven(columns):
+            return None
+        others = {name: columns[name] for name in self._others}
+        valid: dict[str, list[Any]] = self._validator.validate_python({"columns": others}).columns.__dict__
+        return columns | valid
 
 
-def _plain_row(names: Sequence[str]) -> type[Struct]:
-    """Return the type of a row with any values; msgspec makes one in a third of the time of a dictionary."""
-    return defstruct("PlainRow", [(name, Any) for name in names], forbid_unknown_fields=True, gc=False)
+def _object(name: str, types: Mapping[str, Any]) -> type[Struct]:
+    """Return the type of an object with these members; msgspec makes one in a third of the time of a dictionary."""
+    return defstruct(name, list(types.items()), forbid_unknown_fields=True, gc=False)
+
+
+def _types(row: type[BaseModel]) -> dict[str, Any]:
+    """Return the type of each field for msgspec, `Any` where pydantic has to validate its values."""
+    fields = next(node["fields"] for node in _nodes(row.__pydantic_core_schema__) if node.get("type") == "model-fields")
+    return {name: value_types.of_schema(field["schema"]) for name, field in fields.items()}
 
 
 def to_rows(body: bytes | bytearray, max_rows: int) -> bytes:
@@ -104,18 +145,18 @@ def _uneven(columns: Mapping[str, Sequence[Any]]) -> str | None:
     return next((name for name, values in columns.items() if len(values) != length), None)
 
 
-def _body(row: type[BaseModel], max_rows: int) -> type[BaseModel]:
+def _body(row: type[BaseModel], fields: Mapping[str, FieldInfo], max_rows: int) -> type[BaseModel]:
+    """Return the model of a body of columns with these fields of `row`."""
     length = Field(min_length=1, max_length=max_rows)
-    fields: dict[str, Any] = {
+    columns: dict[str, Any] = {
         name: (Annotated[list[_value(field)], length, FailFast()], ...)  # type: ignore[misc]  # a type made at run time
-        for name, field in row.model_fields.items()
+        for name, field in fields.items()
     }
 
     class Base(QuickModel):
         model_config = row.model_config
 
-    columns = create_model("Columns", __base__=Base, **fields)
-    return create_model("Body", __base__=Base, columns=(columns, ...))
+    return create_model("Body", __base__=Base, columns=(create_model("Columns", __base__=Base, **columns), ...))
 
 
 def _value(field: FieldInfo) -> Any:

@@ -1,4 +1,4 @@
-"""Scoring with a time limit: fast requests inline, slow requests on one thread."""
+"""Scoring with a time limit: fast requests inline, slow requests in chunks of rows or on one thread."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
+from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from slipway.predictor import Predictor
 
 PROBE_ROWS = 100  # scored at startup to measure the time per row, without a noticeable delay
+MEASUREMENTS = 3  # of which the fastest counts, because other programs can only delay one
+MEASURING_SECONDS = 0.2  # after which a measurement is not repeated
 LARGE_BYTES = 50_000  # size of a body from which its parsed rows take much more memory than the body
-LARGE_BODIES_MAX = 2  # concurrent ones: one is computed while the next one is parsed
+LARGE_BODIES_MAX = 2  # concurrent ones with a thread: one is computed while the next one is parsed
 
 
 class Scorer:
@@ -30,15 +33,21 @@ class Scorer:
     The handover to a thread takes longer than a row of a tree ensemble, so a request with an expected time of less than
     `inline_seconds` is computed inline. Slower ones queue for the thread, which computes one request at a time. A
     request that times out in the queue is never computed.
+
+    Tables hold Python's lock most of the time, so a thread would only delay the loop. Slow requests for a model with
+    tables are computed on the loop, one at a time, in chunks of rows that take less than `inline_seconds` each. Between
+    two chunks the loop polls its sockets and answers other requests.
     """
 
     def __init__(self, predictor: Predictor, inline_seconds: float, timeout_seconds: float) -> None:
         self._predictor = predictor
         self._timeout_seconds = timeout_seconds
         self._thread = ThreadPoolExecutor(1, "scorer")
-        self._large_slots = asyncio.Semaphore(LARGE_BODIES_MAX)
         self.inline_rows = self._rows_within(inline_seconds)
         """Maximum rows of a request that is computed inline."""
+        self._in_chunks = predictor.has_tables and self.inline_rows >= PROBE_ROWS
+        self._large_slots = asyncio.Semaphore(1 if self._in_chunks else LARGE_BODIES_MAX)
+        self._chunk_turn = asyncio.Lock()
 
     @property
     def classes(self) -> list[str] | None:
@@ -47,7 +56,7 @@ class Scorer:
         return [str(name) for name in signature["classes"]] if signature["task"] == "multiclass" else None
 
     def slot(self, body_bytes: int) -> AbstractAsyncContextManager[None]:
-        """Return a context in which to parse and score a body. A large body waits for one of LARGE_BODIES_MAX slots.
+        """Return a context in which to parse and score a body. A large body waits for a slot.
 
         Raises RefusedError (504) if a large body takes longer than `timeout_seconds`, including the wait.
         """
@@ -68,11 +77,25 @@ class Scorer:
         """
         if rows <= self.inline_rows:
             return self.score_inline(columns)
+        if self._in_chunks:
+            return await self._score_in_chunks(rows, columns)
         work = asyncio.get_running_loop().run_in_executor(self._thread, self._predictor.predict, columns)
         try:
             return await asyncio.wait_for(work, self._timeout_seconds)
         except TimeoutError:
             raise self._timed_out() from None
+
+    async def _score_in_chunks(self, rows: int, columns: Mapping[str, list[Any]]) -> np.ndarray:
+        chunks = -(-rows // self.inline_rows)
+        scores = []
+        try:
+            async with asyncio.timeout(self._timeout_seconds), self._chunk_turn:
+                for start, end in pairwise(rows * place // chunks for place in range(chunks + 1)):
+                    await asyncio.sleep(0)
+                    scores.append(self.score_inline({name: values[start:end] for name, values in columns.items()}))
+        except TimeoutError:
+            raise self._timed_out() from None
+        return np.concatenate(scores)
 
     def score_inline(self, columns: Mapping[str, list[Any]]) -> np.ndarray:
         """Return the predictions for at most `inline_rows` rows, without waiting."""
@@ -90,6 +113,12 @@ class Scorer:
     def _measure(self, rows: int) -> float:
         """Return the seconds of a prediction for `rows` rows."""
         columns = _random_columns(self._predictor.signature["columns"], rows)
+        seconds = [self._seconds(columns)]
+        while len(seconds) < MEASUREMENTS and sum(seconds) < MEASURING_SECONDS:
+            seconds.append(self._seconds(columns))
+        return min(seconds)
+
+    def _seconds(self, columns: Mapping[str, list[Any]]) -> float:
         start = time.perf_counter()
         self._predictor.predict(columns)
         return time.perf_counter() - start
